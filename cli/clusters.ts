@@ -23,9 +23,10 @@ export function describeSubmitted(
   { job, end }: SubmittedStage,
   silent: string | undefined,
 ): [state: string, note: string] {
-  if (job === undefined && end === undefined) return [silent === undefined ? "not queued" : "unknown", ""];
-  const { id, node } = end === undefined ? job! : { id: end.job, node: end.node };
-  const where = `job ${id}${node === "" ? "" : ` on ${node}`}`;
-  const why = end === undefined ? job!.reason : end.message?.split("\n")[0] ?? "";
-  return [(end ?? job!).state, why === "" ? where : `${where}: ${why}`];
+  // What was saved to be queued again may have been cancelled since.
+  const told = job === undefined || end?.state !== "again" ? end : undefined;
+  const { id, node, state } = told === undefined ? job ?? {} : { ...told, id: told.job };
+  if (state === undefined) return [silent === undefined ? "not queued" : "unknown", ""];
+  const why = told === undefined ? state === "waiting" ? job!.reason : "" : told.message?.split("\n")[0] ?? "";
+  return [state, `job ${id}${node ? ` on ${node}` : ""}${why === "" ? "" : `: ${why}`}`];
 }

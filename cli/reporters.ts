@@ -75,11 +75,10 @@ export class TextReporter {
         this.#rows.set(event.id, { startedAt: now, toldAt: now, text: "", share: 0 });
         this.#animate();
         const why = formatReasons(event.planned.reasons);
-        const place = event.where ?? event.planned.device?.name;
-        const on = place === undefined ? "" : ` on ${place}`;
+        const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
         const { parts } = event.planned.stage;
         const state = parts === undefined ? formatState(event.planned) : `join ${parts.length} shards`;
-        return printLine(`${event.id}: ${state}${on}${why === "" ? "" : ` (${why})`}`);
+        return printLine(`${event.id}: ${event.where ?? `${state}${device}`}${why === "" ? "" : ` (${why})`}`);
       }
       case "stage-note": {
         const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;

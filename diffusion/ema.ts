@@ -18,12 +18,6 @@ export interface EmaOptions {
  * @param step number of the update, from 1
  */
 export function emaDecayAt(step: number, { decay, warmup }: EmaOptions): number {
-  if (!Number.isInteger(step) || step < 1) {
-    throw new RangeError(`Step of the moving average: got ${step}, wanted an integer >= 1`);
-  }
-  if (!(decay >= 0 && decay < 1)) {
-    throw new RangeError(`Decay of the moving average: got ${decay}, wanted 0 <= x < 1`);
-  }
   if (warmup) return Math.min(decay, (1 + step) / (10 + step));
   return step === 1 ? 0 : decay;
 }

@@ -16,19 +16,14 @@ export function normalKl(p: Gaussian, q: Gaussian): number {
 /** q(x_{t-1} | x_t, x_0), Ho et al. 2020 eq. 7, with the clipped log variance. @param t integer in [0, T) */
 export function qPosteriorFloat64(x0: number, xt: number, { tables, t }: AtStep): Gaussian {
   return {
-    mean: entry(tables.posteriorMeanCoef1, t) * x0 + entry(tables.posteriorMeanCoef2, t) * xt,
-    logVariance: entry(tables.posteriorLogVarianceClipped, t),
+    mean: tables.posteriorMeanCoef1[t]! * x0 + tables.posteriorMeanCoef2[t]! * xt,
+    logVariance: tables.posteriorLogVarianceClipped[t]!,
   };
 }
 
 /** Where in the chain a formula is evaluated. */
 export interface AtStep {
   readonly tables: DiffusionTables;
+  /** An integer in [0, T). */
   readonly t: number;
-}
-
-export function entry(table: Float64Array, t: number): number {
-  const value = table[t];
-  if (value === undefined) throw new RangeError(`Timestep: got ${t}, wanted an integer in [0, ${table.length})`);
-  return value;
 }

@@ -55,13 +55,9 @@ export function batchSignature(config: UnetConfig, batch: number, options: Gradi
 /**
  * Loss of a batch (Ho et al. 2020, algorithm 1, line 5) and its gradients.
  *
- * @param inputs `params` [P] and those of `batchSignature`
- * @throws RangeError when an input is missing
+ * @param inputs `params` [P] and those of `batchSignature`, without which nothing runs what is compiled
  */
 export function batchGradients(inputs: NamedTensors, config: UnetConfig, options: GradientOptions): Gradients {
-  const wanted = ["params", ...Object.keys(batchSignature(config, 1, options))];
-  const missing = wanted.filter((name) => inputs[name] === undefined);
-  if (missing.length > 0) throw new RangeError(`Gradients: inputs missing: ${missing.join(", ")}`);
   const { x0, noise, t, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = inputs as BatchTensors;
   const { dropout: rate = 0 } = options;
   const drop = rate > 0 ? { dropout: { key: inputs[DROPOUT_KEY]!, rate } } : {};
@@ -89,11 +85,8 @@ export function batchGradients(inputs: NamedTensors, config: UnetConfig, options
 /**
  * The gradients alone, for batches that memory holds in parts only. Inputs: `gradientStepSignature`. Outputs: `grads`
  * [P]; `loss` []; `lossPerImage` [B].
- *
- * @throws RangeError when dropout is not in [0, 1)
  */
 export function makeGradientStep(config: UnetConfig, options: GradientOptions = {}): PureFunction {
-  checkDropout(options);
   return (inputs) => {
     const { grads, ...losses } = batchGradients(inputs, config, options);
     return { grads: tf.concat([...grads]), ...losses };
@@ -102,10 +95,6 @@ export function makeGradientStep(config: UnetConfig, options: GradientOptions = 
 
 export function gradientStepSignature(config: UnetConfig, batch: number, options: GradientOptions = {}): Signature {
   return { params: float32([countParameters(config)]), ...batchSignature(config, batch, options) };
-}
-
-export function checkDropout({ dropout = 0 }: GradientOptions): void {
-  if (!(dropout >= 0 && dropout < 1)) throw new RangeError(`Train step: dropout must be in [0, 1): got ${dropout}`);
 }
 
 function float32(shape: number[]): TensorSpec {

@@ -69,7 +69,6 @@ export function minSnrWeights(
   snr: Float64Array,
   { target, gamma }: { readonly target: Exclude<Objective, "mu">; readonly gamma: number },
 ): Float64Array {
-  if (!(gamma > 0)) throw new RangeError(`Gamma of the min-SNR weights: got ${gamma}, wanted a number > 0`);
   switch (target) {
     // min(SNR, gamma) / SNR, in the form that has a value where SNR is 0.
     case "eps":

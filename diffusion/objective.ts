@@ -1,4 +1,4 @@
-import { type AtStep, entry } from "./gaussian_float64.ts";
+import type { AtStep } from "./gaussian_float64.ts";
 import type { DiffusionTables } from "./schedule/tables.ts";
 
 /**
@@ -82,7 +82,7 @@ export function squaredErrorRatios(objective: Objective, tables: DiffusionTables
 
 function factorsAt({ tables, t }: AtStep) {
   return {
-    signal: entry(tables.sqrtAlphasCumprod, t),
+    signal: tables.sqrtAlphasCumprod[t]!,
     noise: tables.sqrtOneMinusAlphasCumprod[t]!,
     previousSignal: Math.sqrt(tables.alphasCumprodPrev[t]!),
     coefX0: tables.posteriorMeanCoef1[t]!,

@@ -12,7 +12,6 @@ export const ADAM_EPSILON = 1e-8;
  * @param step number of the update, from 1
  */
 export function adamBiasCorrections(step: number): { biasCorrection1: number; biasCorrection2: number } {
-  if (!Number.isInteger(step) || step < 1) throw new RangeError(`Step of Adam: got ${step}, wanted an integer >= 1`);
   return { biasCorrection1: 1 - ADAM_BETA1 ** step, biasCorrection2: 1 - ADAM_BETA2 ** step };
 }
 

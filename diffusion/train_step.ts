@@ -1,5 +1,5 @@
 import type { PureFunction, Signature } from "../tensor/device.ts";
-import { batchGradients, batchSignature, checkDropout, type GradientOptions } from "./gradient_step.ts";
+import { batchGradients, batchSignature, type GradientOptions } from "./gradient_step.ts";
 import type { UnetConfig } from "./unet/config.ts";
 import { stateSignature, updateState } from "./update_step.ts";
 
@@ -11,11 +11,8 @@ import { stateSignature, updateState } from "./update_step.ts";
  * image's t; the scalars come from `adamBiasCorrections` and `emaDecayAt`; `dropoutKey` is another pair of integers at
  * each step; `importance` multiplies each image's loss. Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [], the
  * batch mean before the update; `gradNorm` [], before clipping; `lossPerImage` [B], without the importance.
- *
- * @throws RangeError when dropout is not in [0, 1), or from the function when an input is missing
  */
 export function makeTrainStep(config: UnetConfig, options: GradientOptions = {}): PureFunction {
-  checkDropout(options);
   return (inputs) => {
     const { grads, ...losses } = batchGradients(inputs, config, options);
     return { ...updateState(inputs, grads, config), ...losses };

@@ -28,15 +28,12 @@ export function stateSignature(config: UnetConfig): Signature {
  * @param inputs those of `stateSignature`
  * @param grads flat, by parameter in the order of `unetParameterSpecs`
  * @returns the next `params`, `m`, `v`, `ema` [P], and `gradNorm` [], before clipping
- * @throws RangeError when an input is missing
  */
 export function updateState(
   inputs: NamedTensors,
   grads: readonly tf.Tensor[],
   config: UnetConfig,
 ): Record<typeof VECTORS[number] | "gradNorm", tf.Tensor> {
-  const missing = [...VECTORS, ...SCALARS].filter((name) => inputs[name] === undefined);
-  if (missing.length > 0) throw new RangeError(`Update: inputs missing: ${missing.join(", ")}`);
   const input = inputs as UpdateInputs;
   const layout = optimizerBlocks(unetParameterSpecs(config).map(sizeOf));
   const blockGrads = layout.map(({ first, count }) => joined(grads.slice(first, first + count)));
@@ -55,10 +52,7 @@ export function updateState(
 /** The update alone, of gradients that were added up elsewhere. Inputs: `updateStepSignature`. Outputs: `updateState`. */
 export function makeUpdateStep(config: UnetConfig): PureFunction {
   const sizes = unetParameterSpecs(config).map(sizeOf);
-  return ({ grads, ...inputs }) => {
-    if (grads === undefined) throw new RangeError("Update: inputs missing: grads");
-    return updateState(inputs, tf.split(grads, sizes), config);
-  };
+  return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), config);
 }
 
 export function updateStepSignature(config: UnetConfig): Signature {

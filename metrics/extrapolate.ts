@@ -6,12 +6,11 @@ export interface Line {
   readonly interceptError: number;
 }
 
-/** @throws RangeError when there are fewer than two different x */
+/** @param points with at least two different x */
 export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): Line {
   const count = points.length;
   const [meanX, meanY] = [0, 0].map((_, axis) => points.reduce((sum, { x, y }) => sum + [x, y][axis]!, 0) / count);
   const spread = points.reduce((sum, { x }) => sum + (x - meanX!) ** 2, 0);
-  if (!(spread > 0)) throw new RangeError("Line: wanted at least two points with different x");
   const slope = points.reduce((sum, { x, y }) => sum + (x - meanX!) * (y - meanY!), 0) / spread;
   const intercept = meanY! - slope * meanX!;
   const residual = points.reduce((sum, { x, y }) => sum + (y - intercept - slope * x) ** 2, 0) / (count - 2);

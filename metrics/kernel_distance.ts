@@ -7,10 +7,6 @@ import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
  * @param x, y at least two vectors each, [n, d]
  */
 export async function kernelDistance(x: Float64Matrix, y: Float64Matrix, products: MatrixProducts): Promise<number> {
-  if (x.columns !== y.columns || x.rows < 2 || y.rows < 2) {
-    const got = `${x.rows} x ${x.columns} and ${y.rows} x ${y.columns}`;
-    throw new RangeError(`Kernel distance: got ${got}, wanted at least two vectors of one dimension in each`);
-  }
   const within = async (set: Float64Matrix) => await pairsWithin(set, products) / (set.rows * (set.rows - 1) / 2);
   const across = await sumAcross(x, y, products) / (x.rows * y.rows);
   return await within(x) + await within(y) - 2 * across;

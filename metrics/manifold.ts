@@ -22,6 +22,7 @@ const BLOCK = 1_000;
 /**
  * Balls around each vector that reach its k-th nearest neighbour of the same set (arXiv 1904.06991, arXiv 2002.09797).
  *
+ * @param real, fake of one dimension, each of more than k vectors
  * @param options.k neighbours; 3 in the first paper, 5 in the second
  */
 export async function manifoldFigures(
@@ -34,12 +35,6 @@ export async function manifoldFigures(
     readonly onBlock?: (share: number) => void;
   },
 ): Promise<ManifoldFigures> {
-  if (real.dimension !== fake.dimension || Math.min(real.count, fake.count) <= k) {
-    throw new RangeError(
-      `Manifolds: got ${real.count} x ${real.dimension} and ${fake.count} x ${fake.dimension}, wanted one dimension and ` +
-        `more than ${k} vectors in each`,
-    );
-  }
   const realRadii = await radii(real, k, products, (share) => onBlock(share / 3));
   const fakeRadii = await radii(fake, k, products, (share) => onBlock((1 + share) / 3));
 

@@ -15,19 +15,13 @@ export interface ByteVectors {
 /**
  * The k nearest of `among` to each of `queries`, by the Euclidean distance of their bytes: exact, in whole numbers.
  *
- * @param options.onQuery called after each query
- * @throws RangeError when there are fewer than k
+ * @param among k or more
  */
 export function nearestNeighbours(
   queries: ByteVectors,
   among: ByteVectors,
-  { dimension, k, onQuery = () => {} }: {
-    readonly dimension: number;
-    readonly k: number;
-    readonly onQuery?: (done: number) => void;
-  },
+  { dimension, k }: { readonly dimension: number; readonly k: number },
 ): Neighbours {
-  if (k > among.count) throw new RangeError(`Neighbours: got k ${k}, wanted at most ${among.count}`);
   const indices = new Int32Array(queries.count * k);
   const squares = new Float64Array(queries.count * k).fill(Infinity);
   for (let query = 0; query < queries.count; query++) {
@@ -45,7 +39,6 @@ export function nearestNeighbours(
       own[place] = sum;
       places[place] = other;
     }
-    onQuery(query + 1);
   }
   return { indices, squares };
 }

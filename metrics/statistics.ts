@@ -1,5 +1,4 @@
 import type { MatrixProducts } from "../tensor/matrix.ts";
-import { firstNotFinite } from "./vectors.ts";
 
 /** Mean and covariance of a set of feature vectors, float64. */
 export interface FeatureStatistics {
@@ -27,31 +26,15 @@ export class StreamingStatistics {
   readonly #scatter: Float64Array;
 
   constructor(dimension: number, products: MatrixProducts) {
-    if (!Number.isInteger(dimension) || dimension < 1) {
-      throw new RangeError(`Feature dimension: got ${dimension}, wanted an integer >= 1`);
-    }
     this.dimension = dimension;
     this.#products = products;
     this.#mean = new Float64Array(dimension);
     this.#scatter = new Float64Array(dimension * dimension);
   }
 
-  /**
-   * Take in feature vectors, [N, D] row-major.
-   *
-   * @throws RangeError when the length is not a multiple of D or a number is not finite; nothing is taken in then.
-   */
+  /** Take in feature vectors, [N, D] row-major, of finite numbers. */
   async add(features: Float32Array | Float64Array): Promise<void> {
     const size = this.dimension;
-    if (features.length % size !== 0) {
-      throw new RangeError(`Features: got ${features.length} numbers, wanted a multiple of ${size}`);
-    }
-    const bad = firstNotFinite(features);
-    if (bad >= 0) {
-      throw new RangeError(
-        `Feature ${bad % size} of vector ${Math.floor(bad / size)}: got ${features[bad]}, wanted a finite number`,
-      );
-    }
     for (let start = 0; start < features.length; start += CHUNK * size) {
       await this.#addChunk(features.subarray(start, start + CHUNK * size));
     }
@@ -88,11 +71,8 @@ export class StreamingStatistics {
     this.#count = total;
   }
 
-  /** @throws RangeError when fewer than two vectors were taken in: there is no covariance of one. */
+  /** After two vectors or more: there is no covariance of one. */
   finish(): FeatureStatistics {
-    if (this.#count < 2) {
-      throw new RangeError(`Feature vectors: got ${this.#count}, wanted at least 2 for a covariance`);
-    }
     const size = this.dimension;
     const covariance = new Float64Array(size * size);
     for (let i = 0; i < size; i++) {

@@ -6,11 +6,8 @@ export interface FeatureVectors {
   rows(indices: ArrayLike<number>): Promise<Float32Array>;
 }
 
-/** Vectors in memory. @throws RangeError when the length is not a multiple of the dimension */
+/** Vectors in memory. */
 export function vectorsOf(data: Float32Array, dimension: number): FeatureVectors {
-  if (data.length % dimension !== 0) {
-    throw new RangeError(`Features: got ${data.length} numbers, wanted a multiple of ${dimension}`);
-  }
   return {
     count: data.length / dimension,
     dimension,

@@ -1,4 +1,4 @@
-import { arrayOf, helpersOf, isLive, type Pipeline, predecessorsOf } from "noiseline/engine";
+import { arrayOf, helpersOf, type Pipeline, predecessorsOf } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
@@ -26,7 +26,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const wanted = withFollowers(pipeline, targets);
       const live = stages().toArray().flatMap(({ id, job }) =>
-        job !== undefined && isLive(job) ? [{ id, job: job.id, state: job.state }] : []
+        job?.state === "waiting" || job?.state === "running" ? [{ id, job: job.id, state: job.state }] : []
       );
       const [found = [], kept = []] = [true, false].map((one) =>
         live.filter(({ id }) => (named.length === 0 || wanted.has(id)) === one)
@@ -48,9 +48,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-/** Stages with all that read them or wait for them. */
+/** Stages with their shards, and all that read them or wait for them. */
 function withFollowers({ stages }: Pipeline, targets: readonly string[]): ReadonlySet<string> {
-  const found = new Set(targets);
+  const found = new Set(targets.flatMap((id) => [id, ...stages.get(id)?.parts ?? []]));
   for (const [id, stage] of stages) if (predecessorsOf(stage).some((one) => found.has(one))) found.add(id);
   return found;
 }

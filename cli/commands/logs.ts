@@ -1,6 +1,15 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
-import { attemptsOf, type Cluster, isLive, jobsByLine, type RunRecord, runState, type Store, wholeOf } from "noiseline/engine";
+import {
+  attemptsOf,
+  type Cluster,
+  isLive,
+  jobsByLine,
+  type RunRecord,
+  runState,
+  type Store,
+  wholeOf,
+} from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";

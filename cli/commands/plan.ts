@@ -1,15 +1,5 @@
-import {
-  capacityOf,
-  findRuns,
-  type Forecast,
-  forecastPlan,
-  lookAhead,
-  mayWork,
-  type PlannedStage,
-  type Runs,
-  totalOf,
-  withoutShards,
-} from "noiseline/core";
+import type { Forecast, PlannedStage, Runs } from "noiseline/core";
+import { capacityOf, findRuns, forecastPlan, lookAhead, mayWork, totalOf, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { parseCount } from "../format/units.ts";

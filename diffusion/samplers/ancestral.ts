@@ -11,7 +11,10 @@ export type ReverseVariance = "fixedsmall" | "fixedlarge" | "learned";
 
 export interface AncestralOptions {
   readonly variance: ReverseVariance;
-  /** How many of the T timesteps are visited, spread evenly from 0 to T - 1; at least 2 where T is. Default: all. */
+  /**
+   * How many of the T timesteps are visited, spread evenly from 0 to T - 1. Default: all. At least 2 where T is: a single
+   * step would be at t = 0, where the network takes noise for an image.
+   */
   readonly steps?: number;
 }
 
@@ -19,18 +22,9 @@ export interface AncestralOptions {
  * The paper's sampler (algorithm 2), from t = T - 1 down to 0: the posterior mean at the clipped x0, plus noise at every
  * step but the last. With fewer steps, over the chain that visits only those timesteps (openai/improved-diffusion,
  * `respace.py`): its betas are larger, and its posterior and variances are its own.
- *
- * @throws RangeError when an option is out of range.
  */
 export function ancestralSteps(tables: DiffusionTables, options: AncestralOptions): ReverseStep[] {
   const { variance, steps = tables.timesteps } = options;
-  if (variance !== "fixedsmall" && variance !== "fixedlarge" && variance !== "learned") {
-    throw new RangeError(
-      `Reverse variance: got ${JSON.stringify(variance)}, wanted "fixedsmall", "fixedlarge" or "learned"`,
-    );
-  }
-  // A single step would be at t = 0, where the network takes noise for an image.
-  if (steps === 1 && tables.timesteps > 1) throw new RangeError("Ancestral steps: got 1, wanted at least 2");
   const kept = spaceTimesteps(tables.timesteps, steps);
   const chain = steps === tables.timesteps ? tables : makeTables(respacedBetas(tables.betas, kept));
   return kept.map((t, i): ReverseStep => {

@@ -13,12 +13,9 @@ export interface DdimOptions extends TimestepSpacing {
  * With A at this step, Ap at the next one visited (1 after the last) and s the noise level, DDIM's update is
  * sqrt(Ap) x0 + sqrt(1 - Ap - s^2) eps + s z. The noise must belong to the clipped x0, eps = (x - sqrt(A) x0) /
  * sqrt(1 - A), or the two halves of the update disagree; put in, the update is affine in x0 and x.
- *
- * @throws RangeError when steps, eta or spacing are out of range.
  */
 export function ddimSteps(tables: DiffusionTables, options: DdimOptions): ReverseStep[] {
   const { eta } = options;
-  if (!(eta >= 0 && eta <= 1)) throw new RangeError(`DDIM eta: got ${eta}, wanted 0 <= eta <= 1`);
   const timesteps = spacedTimesteps(tables.timesteps, options);
   return timesteps.map((t, i) => {
     const next = timesteps[i + 1];

@@ -7,9 +7,6 @@
  * @param quantile in (0, 1]; between two values the lower one is taken. 0.995 in the paper
  */
 export function dynamicThreshold(x0: Float32Array, quantile: number): void {
-  if (!(quantile > 0 && quantile <= 1)) {
-    throw new RangeError(`Quantile of dynamic thresholding: got ${quantile}, wanted 0 < x <= 1`);
-  }
   const sorted = x0.map(Math.abs).sort();
   const limit = Math.max(1, sorted[Math.floor(quantile * (sorted.length - 1))]!);
   for (let i = 0; i < x0.length; i++) x0[i] = Math.min(limit, Math.max(-limit, x0[i]!)) / limit;

@@ -14,7 +14,7 @@ import type { ReverseStep } from "./reverse_step.ts";
  *
  * @param options sigmaMin defaults to the lowest level of the chain where that is above 0.002, sigmaMax to the highest
  * where that is below 80
- * @throws RangeError when an option is out of range.
+ * @throws RangeError when sigmaMin is not below sigmaMax
  */
 export function heunSteps(tables: DiffusionTables, options: EdmOptions): ReverseStep[] {
   const timesteps = heunTimesteps(tables, options);

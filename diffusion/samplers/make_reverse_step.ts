@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
+import type { HostTensors, NamedTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { learnedLogVariance, makeModelOutput, modelOutputSignature, splitOutput } from "../model_output.ts";
 import type { Recovery } from "../objective.ts";
 import type { UnetConfig } from "../unet/config.ts";
@@ -27,36 +27,22 @@ export interface ReverseStepOptions {
  */
 export function makeReverseStep(config: UnetConfig, options: ReverseStepOptions = {}): PureFunction {
   const { clip = true, learnedVariance = false, guided = false } = options;
-  const plain = makeModelOutput(config);
-  const model: PureFunction = guided ? (inputs) => ({ output: guidedOutput(inputs, config, plain) }) : plain;
+  const model = makeModelOutput(config);
+  const plainOutput = (inputs: NamedTensors) => splitOutput(model(inputs)["output"]!, config.inChannels);
   return (inputs) => {
-    const { x, extra, x0FromXt, x0FromOutput, coefX0, coefXt, coefExtra } = inputs;
-    if (!x || !extra || !x0FromXt || !x0FromOutput || !coefX0 || !coefXt || !coefExtra) {
-      throw new RangeError(
-        "Reverse step: wanted inputs params, x, t, x0FromXt, x0FromOutput, coefX0, coefXt, coefExtra and extra",
-      );
-    }
-    const { prediction, variance } = splitOutput(model(inputs)["output"]!, config.inChannels);
+    const { x, extra, x0FromXt, x0FromOutput, coefX0, coefXt, coefExtra } = inputs as StepInputs;
+    const { prediction, variance } = guided ? guidedOutput(inputs, config, model) : plainOutput(inputs);
     const recovered = tf.add(tf.mul(x0FromXt, x), tf.mul(x0FromOutput, prediction));
     const x0 = clip ? tf.clipByValue(recovered, -1, 1) : recovered;
-    const factor = learnedVariance ? tf.mul(coefExtra, learnedDeviation(variance, inputs)) : coefExtra;
+    const factor = learnedVariance ? tf.mul(coefExtra, learnedDeviation(variance!, inputs)) : coefExtra;
     return { x: tf.add(tf.add(tf.mul(coefX0, x0), tf.mul(coefXt, x)), tf.mul(factor, extra)), x0 };
   };
 }
 
-function guidedOutput(
-  { guidance, ...inputs }: Readonly<Record<string, tf.Tensor>>,
-  { classes, inChannels }: UnetConfig,
-  model: PureFunction,
-): tf.Tensor {
-  const { x, t, classes: labels } = inputs;
-  if (!guidance || !x || !t || !labels || classes === undefined) {
-    throw new RangeError(
-      "Reverse step: wanted a class-conditional network, with inputs classes and guidance",
-    );
-  }
+function guidedOutput(inputs: NamedTensors, { classes, inChannels }: UnetConfig, model: PureFunction) {
+  const { guidance, x, t, classes: labels } = inputs as Record<"guidance" | "x" | "t" | "classes", tf.Tensor>;
   const batch = x.shape[0]!;
-  const none = tf.mul(tf.ones([batch, 1]), tf.tensor2d([...new Array(classes).fill(0), 1], [1, classes + 1]));
+  const none = tf.mul(tf.ones([batch, 1]), tf.tensor2d([...new Array(classes!).fill(0), 1], [1, classes! + 1]));
   const timesteps = tf.cast(t, "float32");
   const { output } = model({
     ...inputs,
@@ -64,21 +50,20 @@ function guidedOutput(
     t: tf.concat([timesteps, timesteps]),
     classes: tf.concat([labels, none]),
   });
-  const [told, untold] = tf.split(output!, 2);
-  const prediction = (whole: tf.Tensor) => splitOutput(whole, inChannels).prediction;
-  const away = tf.sub(prediction(told!), prediction(untold!));
-  const guidedPrediction = tf.add(prediction(untold!), tf.mul(guidance, away));
-  const { variance } = splitOutput(told!, inChannels);
-  return variance === undefined ? guidedPrediction : tf.concat([guidedPrediction, variance], 3);
+  const [told, untold] = tf.split(output!, 2).map((half) => splitOutput(half, inChannels));
+  const away = tf.sub(told!.prediction, untold!.prediction);
+  return { ...told, prediction: tf.add(untold!.prediction, tf.mul(guidance, away)) };
 }
 
-function learnedDeviation(raw: tf.Tensor | undefined, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
-  const { minLogVariance: min, maxLogVariance: max } = inputs;
-  if (!raw || !min || !max) {
-    throw new RangeError("Reverse step: wanted a network that learned the variance, and the range of its logarithm");
-  }
-  return tf.exp(tf.mul(learnedLogVariance(raw, { min, max }), 0.5));
+function learnedDeviation(raw: tf.Tensor, inputs: NamedTensors): tf.Tensor {
+  const range = { min: inputs["minLogVariance"]!, max: inputs["maxLogVariance"]! };
+  return tf.exp(tf.mul(learnedLogVariance(raw, range), 0.5));
 }
+
+/** Numbers of a step that all images share. */
+const SCALARS = ["x0FromXt", "x0FromOutput", "coefX0", "coefXt", "coefExtra"] as const;
+
+type StepInputs = Record<"x" | "extra" | typeof SCALARS[number], tf.Tensor>;
 
 /** Inputs of `makeReverseStep` of the same configuration and options for batches of `batch` images. */
 export function reverseStepSignature(
@@ -90,11 +75,7 @@ export function reverseStepSignature(
   const scalar = { shape: [], dtype: "float32" } as const;
   return {
     ...model,
-    x0FromXt: scalar,
-    x0FromOutput: scalar,
-    coefX0: scalar,
-    coefXt: scalar,
-    coefExtra: scalar,
+    ...Object.fromEntries(SCALARS.map((name) => [name, scalar])),
     extra: model["x"]!,
     ...(guided ? { guidance: scalar } : {}),
     ...(learnedVariance ? { minLogVariance: scalar, maxLogVariance: scalar } : {}),
@@ -103,14 +84,11 @@ export function reverseStepSignature(
 
 /** A step's numbers as feeds of the compiled function; all images of a batch are at the same t. */
 export function reverseStepFeeds(step: ReverseStep, recovery: Recovery, batch: number): HostTensors {
-  const { logVariances } = step;
+  const { t, logVariances } = step;
+  const scalars = { ...step, x0FromXt: recovery.xt, x0FromOutput: recovery.output };
   return {
-    t: new Int32Array(batch).fill(step.t),
-    x0FromXt: Float32Array.of(recovery.xt),
-    x0FromOutput: Float32Array.of(recovery.output),
-    coefX0: Float32Array.of(step.coefX0),
-    coefXt: Float32Array.of(step.coefXt),
-    coefExtra: Float32Array.of(step.coefExtra),
+    t: new Int32Array(batch).fill(t),
+    ...Object.fromEntries(SCALARS.map((name) => [name, Float32Array.of(scalars[name])])),
     ...(logVariances === undefined ? {} : {
       minLogVariance: Float32Array.of(logVariances.min),
       maxLogVariance: Float32Array.of(logVariances.max),

@@ -13,14 +13,12 @@ export interface EdmOptions {
  * Noise levels of Karras et al. 2022 (eq. 5), falling from sigmaMax to sigmaMin: float64 [steps]. The final level of a
  * sampler, 0, is not among them.
  *
- * @throws RangeError when an option is out of range.
+ * @throws RangeError when sigmaMin is not below sigmaMax, of which either may be the chain's own
  */
 export function edmSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: EdmOptions): Float64Array {
-  if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`EDM steps: got ${steps}, wanted an integer >= 1`);
   if (!(sigmaMin > 0 && sigmaMin < sigmaMax && sigmaMax < Infinity)) {
     throw new RangeError(`EDM sigmas: got ${sigmaMin} to ${sigmaMax}, wanted 0 < sigmaMin < sigmaMax < Infinity`);
   }
-  if (!(rho > 0 && rho < Infinity)) throw new RangeError(`EDM rho: got ${rho}, wanted a finite number > 0`);
   const [top, bottom] = [sigmaMax ** (1 / rho), sigmaMin ** (1 / rho)];
   return Float64Array.from(
     { length: steps },

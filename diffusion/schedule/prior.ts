@@ -12,7 +12,6 @@ export function priorKlBitsPerDim(tables: DiffusionTables, meanSquare = 1): numb
 
 /** The same from A_T alone, which is all it depends on. */
 export function priorKlOfSignal(alphaCumprod: number, meanSquare: number): number {
-  if (!(meanSquare >= 0)) throw new RangeError(`Mean square of the data: got ${meanSquare}, wanted a number >= 0`);
   // log1p keeps -ln(1 - A) - A exact to first order where A is tiny, the only place the result matters.
   return (-Math.log1p(-alphaCumprod) - alphaCumprod + alphaCumprod * meanSquare) / (2 * Math.LN2);
 }

@@ -27,7 +27,6 @@ export function smallestNormalTimesteps(
   maxBitsPerDim: number,
   limitTimesteps: number = SEARCH_LIMIT_TIMESTEPS,
 ): number | undefined {
-  if (!(maxBitsPerDim > 0)) throw new RangeError(`maxBitsPerDim: got ${maxBitsPerDim}, wanted a number > 0`);
   const isNormal = (timesteps: number) => {
     const signal = makeBetas({ ...shape, timesteps }).reduce((product, beta) => product * (1 - beta), 1);
     return priorKlOfSignal(signal, 1) <= maxBitsPerDim;
@@ -37,9 +36,6 @@ export function smallestNormalTimesteps(
 
 /** Smallest n in [1, limit] for which a monotone predicate holds: doubling, then bisection. */
 function firstTrue(holds: (n: number) => boolean, limit: number): number | undefined {
-  if (!Number.isInteger(limit) || limit < 1) {
-    throw new RangeError(`limitTimesteps: got ${limit}, wanted an integer >= 1`);
-  }
   let low = 0;
   let high = 1;
   while (!holds(high)) {

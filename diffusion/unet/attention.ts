@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { groupNorm } from "./group_norm.ts";
-import { dense, parameter, type ParameterTensors } from "./layers.ts";
+import { dense, norm, type ParameterTensors } from "./layers.ts";
 
 /**
  * Self-attention over all pixels with one head and a residual connection (Ho et al. 2020, appendix B): every pixel
@@ -10,8 +9,7 @@ import { dense, parameter, type ParameterTensors } from "./layers.ts";
  */
 export function attention(params: ParameterTensors, name: string, x: tf.Tensor): tf.Tensor {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
-  const normed = groupNorm(x, parameter(params, `${name}.norm.scale`), parameter(params, `${name}.norm.bias`));
-  const pixels = tf.reshape(normed, [batch, height * width, channels]);
+  const pixels = tf.reshape(norm(params, `${name}.norm`, x), [batch, height * width, channels]);
   const [q, k, v] = tf.split(dense(params, `${name}.qkv`, pixels), 3, 2) as [tf.Tensor, tf.Tensor, tf.Tensor];
   const scores = tf.mul(tf.matMul(q, k, false, true), channels ** -0.5);
   const mixed = tf.matMul(tf.softmax(scores), v);

@@ -16,18 +16,16 @@ const EPSILON = 1e-6;
  */
 export const groupNorm: (x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) => tf.Tensor = tf.customGrad((...args) => {
   const [x, scale, bias, save] = args as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc];
-  const [batch, height, width, channels] = x.shape;
-  const groups = groupsFor(channels);
-  const count = height * width * channels / groups;
-  const grouped = [batch, groups, channels / groups];
+  const { grouped, count } = groupsOf(x);
+  const [, groups, size] = grouped;
   const perGroup = (sums: tf.Tensor) => tf.div(tf.sum(tf.reshape(sums, grouped), 2, true), count);
 
   const mean = perGroup(tf.sum(x, [1, 2]));
   // Rounding can leave the difference of the two moments a little below zero.
   const variance = tf.relu(tf.sub(perGroup(tf.sum(tf.square(x), [1, 2])), tf.square(mean)));
   const inverse = tf.rsqrt(tf.add(variance, EPSILON));
-  const factor = tf.mul(inverse, tf.reshape(scale, [1, groups, channels / groups]));
-  const offset = tf.sub(tf.reshape(bias, [1, groups, channels / groups]), tf.mul(mean, factor));
+  const factor = tf.mul(inverse, tf.reshape(scale, [1, groups, size]));
+  const offset = tf.sub(tf.reshape(bias, [1, groups, size]), tf.mul(mean, factor));
   save([x, scale, mean, inverse]);
 
   return {
@@ -42,27 +40,30 @@ export const groupNorm: (x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) => tf.
  */
 function groupNormGradient(dy: tf.Tensor4D, saved: tf.Tensor[]): tf.Tensor[] {
   const [x, scale, mean, inverse] = saved as [tf.Tensor4D, tf.Tensor1D, tf.Tensor, tf.Tensor];
-  const [batch, height, width, channels] = x.shape;
-  const groups = groupsFor(channels);
-  const count = height * width * channels / groups;
-  const grouped = [batch, groups, channels / groups];
-
+  const { grouped, count } = groupsOf(x);
+  const [, groups, size] = grouped;
   const sumDy = tf.reshape(tf.sum(dy, [1, 2]), grouped);
   const sumDyX = tf.reshape(tf.sum(tf.mul(dy, x), [1, 2]), grouped);
   const sumDyN = tf.mul(tf.sub(sumDyX, tf.mul(mean, sumDy)), inverse);
 
-  const groupedScale = tf.reshape(scale, [1, groups, channels / groups]);
+  const groupedScale = tf.reshape(scale, [1, groups, size]);
   const meanG = tf.div(tf.sum(tf.mul(groupedScale, sumDy), 2, true), count);
   const meanGn = tf.div(tf.sum(tf.mul(groupedScale, sumDyN), 2, true), count);
 
   const dyFactor = tf.mul(inverse, groupedScale);
   const xFactor = tf.neg(tf.mul(tf.square(inverse), meanGn));
   const offset = tf.sub(tf.neg(tf.mul(inverse, meanG)), tf.mul(mean, xFactor));
-  const spread = tf.tile(tf.reshape(xFactor, [batch, groups, 1]), [1, 1, channels / groups]);
-  const spreadOffset = tf.tile(tf.reshape(offset, [batch, groups, 1]), [1, 1, channels / groups]);
+  const spread = (perGroup: tf.Tensor) => tf.tile(perGroup, [1, 1, size]);
 
-  const dx = tf.add(tf.mul(dy, perChannel(dyFactor)), affine(x, spread, spreadOffset));
-  return [dx, tf.reshape(tf.sum(sumDyN, 0), [channels]), tf.reshape(tf.sum(sumDy, 0), [channels])];
+  const dx = tf.add(tf.mul(dy, perChannel(dyFactor)), affine(x, spread(xFactor), spread(offset)));
+  return [dx, tf.reshape(tf.sum(sumDyN, 0), [-1]), tf.reshape(tf.sum(sumDy, 0), [-1])];
+}
+
+/** The shape of sums per channel, [B, G, C/G], and how many numbers of an image a group has. */
+function groupsOf({ shape: [batch, height, width, channels] }: tf.Tensor4D) {
+  const groups = groupsFor(channels);
+  const grouped: [number, number, number] = [batch, groups, channels / groups];
+  return { grouped, count: height * width * channels / groups };
 }
 
 /** x times a factor plus an offset per image and channel. @param factor, offset [B, G, C/G] */

@@ -1,13 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { groupNorm } from "./group_norm.ts";
 
 /** Parameters of the network as tensors, by the names of `unetParameterSpecs`. */
 export type ParameterTensors = Readonly<Record<string, tf.Tensor>>;
 
-/** @throws RangeError when the parameter is missing: parameters and configuration are of different networks. */
-export function parameter(params: ParameterTensors, name: string): tf.Tensor {
-  const tensor = params[name];
-  if (tensor === undefined) throw new RangeError(`U-Net parameter ${name}: got none, wanted a tensor`);
-  return tensor;
+/** Group normalisation. @param x [B, H, W, C] */
+export function norm(params: ParameterTensors, name: string, x: tf.Tensor): tf.Tensor {
+  return groupNorm(x, params[`${name}.scale`]!, params[`${name}.bias`]!);
 }
 
 /**
@@ -23,18 +22,18 @@ export function conv(
   x: tf.Tensor,
   { stride = 1, shift }: { readonly stride?: 1 | 2; readonly shift?: tf.Tensor } = {},
 ): tf.Tensor {
-  const kernel = parameter(params, `${name}.kernel`) as tf.Tensor4D;
-  const bias = parameter(params, `${name}.bias`);
+  const kernel = params[`${name}.kernel`] as tf.Tensor4D;
+  const bias = params[`${name}.bias`]!;
   const product = tf.conv2d(x as tf.Tensor4D, kernel, stride, "same");
   return tf.add(product, shift === undefined ? bias : tf.add(shift, bias));
 }
 
 /** x W + b over the last axis; a 1x1 convolution when x is a tensor of images. @param x [..., in] */
 export function dense(params: ParameterTensors, name: string, x: tf.Tensor): tf.Tensor {
-  const kernel = parameter(params, `${name}.kernel`) as tf.Tensor2D;
+  const kernel = params[`${name}.kernel`] as tf.Tensor2D;
   const [inChannels, outChannels] = kernel.shape;
   const rows = tf.reshape(x, [-1, inChannels]) as tf.Tensor2D;
-  const product = tf.add(tf.matMul(rows, kernel), parameter(params, `${name}.bias`));
+  const product = tf.add(tf.matMul(rows, kernel), params[`${name}.bias`]!);
   return tf.reshape(product, [...x.shape.slice(0, -1), outChannels]);
 }
 

@@ -10,7 +10,6 @@ import * as tf from "@tensorflow/tfjs-core";
  * @returns [B, dim]
  */
 export function timeEmbedding(t: tf.Tensor, dim: number): tf.Tensor {
-  if (dim % 2 !== 0 || dim < 4) throw new RangeError(`Time embedding: got dimension ${dim}, wanted an even one >= 4`);
   const half = dim / 2;
   const frequencies = Array.from({ length: half }, (_, i) => Math.exp(-Math.log(10000) * i / (half - 1)));
   const column = tf.reshape(tf.cast(t, "float32"), [-1, 1]);

@@ -2,8 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { attention } from "./attention.ts";
 import type { UnetConfig } from "./config.ts";
 import { dropout, type DropoutKey } from "./dropout.ts";
-import { groupNorm } from "./group_norm.ts";
-import { conv, dense, parameter, type ParameterTensors, silu, upsample } from "./layers.ts";
+import { conv, dense, norm, type ParameterTensors, silu, upsample } from "./layers.ts";
 import { type BlockPlan, planUnet } from "./plan.ts";
 import { timeEmbedding } from "./time_embedding.ts";
 
@@ -24,14 +23,11 @@ export function unet(
   config: UnetConfig,
   options: { readonly dropout?: DropoutKey; readonly classes?: tf.Tensor | undefined } = {},
 ): tf.Tensor {
-  const wanted = [config.imageSize, config.imageSize, config.inChannels];
-  if (x.rank !== 4 || wanted.some((length, axis) => x.shape[axis + 1] !== length)) {
-    throw new RangeError(`U-Net input: got shape [${x.shape}], wanted [B, ${wanted.join(", ")}]`);
-  }
   const plan = planUnet(config);
   const embedding = timeEmbedding(t, config.channels);
   const timed = dense(params, "time.dense2", silu(dense(params, "time.dense1", embedding)));
-  const time = silu(config.classes === undefined ? timed : tf.add(timed, classRows(params, config, options.classes)));
+  const embedClasses = (oneHot: tf.Tensor) => tf.matMul(oneHot, params["classes.embedding"]!);
+  const time = silu(config.classes === undefined ? timed : tf.add(timed, embedClasses(options.classes!)));
   // Blocks are numbered as they run, so that each drops by a mask of its own.
   let site = 0;
   const drop: Drop = (h) => options.dropout === undefined ? h : dropout(h, options.dropout, site++);
@@ -51,16 +47,6 @@ export function unet(
   return conv(params, "conv_out", silu(norm(params, "norm_out", h)));
 }
 
-/** Rows of the class embedding, [B, 4 channels]. */
-function classRows(params: ParameterTensors, { classes }: UnetConfig, oneHot: tf.Tensor | undefined): tf.Tensor {
-  if (oneHot === undefined || oneHot.shape[1] !== classes! + 1) {
-    throw new RangeError(
-      `U-Net labels: got ${oneHot === undefined ? "none" : `shape [${oneHot.shape}]`}, wanted [B, ${classes! + 1}]`,
-    );
-  }
-  return tf.matMul(oneHot as tf.Tensor2D, parameter(params, "classes.embedding") as tf.Tensor2D);
-}
-
 type Drop = (h: tf.Tensor) => tf.Tensor;
 
 /** @param shared.time [B, 4 channels], the activated time embedding that all blocks share */
@@ -77,8 +63,4 @@ function blockForward(
   const shortcut = inChannels === outChannels ? x : dense(params, `${name}.shortcut`, x);
   const sum = tf.add(shortcut, second);
   return block.attention === undefined ? sum : attention(params, block.attention, sum);
-}
-
-function norm(params: ParameterTensors, name: string, x: tf.Tensor): tf.Tensor {
-  return groupNorm(x, parameter(params, `${name}.scale`), parameter(params, `${name}.bias`));
 }

@@ -5,10 +5,6 @@ import { sizeOf, unetParameterSpecs } from "./parameters.ts";
 /** Views of a flat parameter vector [P] as one tensor per parameter, in the order of `unetParameterSpecs`. */
 export function unpackTensors(flat: tf.Tensor, config: UnetConfig): Record<string, tf.Tensor> {
   const specs = unetParameterSpecs(config);
-  let start = 0;
-  return Object.fromEntries(specs.map((spec) => {
-    const part = tf.slice(flat, start, sizeOf(spec));
-    start += sizeOf(spec);
-    return [spec.name, tf.reshape(part, [...spec.shape])];
-  }));
+  const parts = tf.split(flat, specs.map(sizeOf));
+  return Object.fromEntries(specs.map(({ name, shape }, i) => [name, tf.reshape(parts[i]!, [...shape])]));
 }

@@ -16,7 +16,7 @@ import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { removeQuietly, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
-import { entriesOf, statIfThere } from "../store/reading.ts";
+import { entriesOf, isThere, statIfThere } from "../store/reading.ts";
 import { readRecord, recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -27,7 +27,7 @@ import type { OwnJob, Queue } from "./queue.ts";
 import { hasResult } from "./queue_parts.ts";
 import { SharedStates } from "./states.ts";
 import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
-import { thaw, type Thawed } from "./thaw.ts";
+import { recall, type Recalled, thaw } from "./thaw.ts";
 
 /**
  * What a job's exit code means: it is done, also where the result was there; its stage failed; this node or the submission
@@ -129,8 +129,10 @@ class Task {
     // On record before the queue ends this process.
     let end = this.#record(outcome);
     if (outcome.state === "again") {
-      const ends = this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded();
-      const refused = ends ? undefined : await this.options.queue.requeueOwn();
+      // Beside the next attempt at this job it would end that one.
+      const isOld = isThere(this.submission.attemptPath(this.line, this.own.id, this.own.attempt + 1, "start"));
+      const isEnded = isOld || (this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded());
+      const refused = isEnded ? undefined : await this.options.queue.requeueOwn();
       if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
       outcome = failed(`it is saved, but cannot be queued again: ${refused}`, "run again: it goes on from there");
       end = this.#record(outcome);
@@ -142,20 +144,15 @@ class Task {
   async #work(scratch: string): Promise<Outcome> {
     const { submission, line, options } = this;
     const store = openStore(join(scratch, "store"), undefined, submission.runsOf(line));
-    const given = { kinds: options.kinds, digests: store.digests };
-    const thawed = await thaw(submission, line, join(scratch, "pipeline"), given);
-    if (!thawed.ok) return { state: "failed", unusable: true, problems: thawed.diagnostics };
-    const { pipeline, id, externals } = thawed.value;
+    const recalled = recall(submission, line);
+    if (!recalled.ok) return { state: "failed", unusable: true, problems: recalled.diagnostics };
+    const { pipeline, id, externals } = recalled.value;
     for (let tries = 1;; tries++) {
       const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
       if (!made.ok) return { state: "failed", problems: made.diagnostics };
-      const { problems, stages } = await made.value.plan();
-      const { manifest, keys } = stages.get(id) ?? {};
-      // A shard that is there is not in the plan.
-      if (manifest !== undefined || !stages.has(id)) {
-        return { state: "hit", resolvedKey: manifest?.resolvedKey ?? null };
-      }
-      if (problems.length > 0) return { state: "failed", problems };
+      const { stages } = await made.value.plan();
+      const { manifest, keys } = stages.get(id)!;
+      if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
       const missing = [...stages.values()].filter((one) => one.stage.id !== id && mayWork(one));
       if (missing.length === 0) {
         const claim = await this.#claim(keys!.resolvedKey);
@@ -165,7 +162,7 @@ class Task {
           continue;
         }
         using _claim = claim;
-        return await this.#compute(thawed.value, store, keys!.resolvedKey, scratch);
+        return await this.#compute(recalled.value, store, keys!.resolvedKey, scratch);
       }
       if (tries === INPUT_TRIES || options.stop.aborted) {
         const names = missing.slice(0, 3).map(({ stage }) => stage.id).join(", ");
@@ -207,8 +204,13 @@ class Task {
     });
   }
 
-  async #compute({ pipeline, id, externals, granted }: Thawed, store: Store, resolvedKey: string, scratch: string) {
-    const { submission: { cache: folder }, own, options } = this;
+  async #compute(recalled: Recalled, store: Store, resolvedKey: string, scratch: string): Promise<Outcome> {
+    const { submission, own, options } = this;
+    const { id, externals } = recalled;
+    const given = { kinds: options.kinds, digests: store.digests };
+    const thawed = await thaw(submission, recalled, join(scratch, "pipeline"), given);
+    if (!thawed.ok) return { state: "failed", unusable: true, problems: thawed.diagnostics };
+    const { pipeline, granted } = thawed.value;
     const grants = new Grants(pipeline.folder, join(scratch, "grants.json"));
     if (granted !== undefined) grants.add(granted);
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
@@ -229,21 +231,21 @@ class Task {
         if (stage.id !== id) return { message: `${stage.id}, which it reads, did not come whole`, fix: "run again" };
         const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
         const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
-        states = new SharedStates(clusterFolder(folder, "states"), `${own.id}.${own.attempt}`, place);
+        states = new SharedStates(clusterFolder(submission.cache, "states"), `${own.id}.${own.attempt}`, place);
         fromStep = await states.bring();
         this.#write("start", jobStartSchema, { fromStep });
         return this.#giveUp(fromStep);
       },
     });
     const toStep = await states?.settle() ?? 0;
-    if (!ran.ok) return { state: "failed", problems: ran.diagnostics } as const;
+    if (!ran.ok) return { state: "failed", problems: ran.diagnostics };
     const { stages } = ran.value;
     const { manifest, state } = stages.get(id)!;
     const steps = { resolvedKey, fromStep, toStep: toStep > 0 ? toStep : null };
-    if (state === "restored" || state === "cached") return { state: "hit", ...steps } as const;
+    if (state === "restored" || state === "cached") return { state: "hit", ...steps };
     if (manifest !== undefined) {
       const unsent = await this.#send(cache, manifest, store);
-      if (unsent === undefined) return { state: "ran", ...steps } as const;
+      if (unsent === undefined) return { state: "ran", ...steps };
       const message = `its result cannot be sent to the shared cache: ${unsent.message}`;
       return failed(message, unsent.fix ?? "run again", steps);
     }
@@ -251,7 +253,7 @@ class Task {
     const { stop } = options;
     // What the queue ends may die of it in any way. It saved what it could, and goes on from there.
     if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && toStep > fromStep))) {
-      return { state: "again", ...steps } as const;
+      return { state: "again", ...steps };
     }
     if (ended !== undefined) return failed(ended.message ?? "it failed", ended.fix ?? "see its log", steps);
     const why = states?.problem === undefined ? "" : ` (${states.problem})`;

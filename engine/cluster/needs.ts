@@ -1,7 +1,7 @@
 import type { ClusterFile } from "../../schemas/cluster_file.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { cardsOf, type Stage, withThreads } from "../keys/stage.ts";
+import { cardsOf, slotsOf, type Stage, withThreads } from "../keys/stage.ts";
 import { parseMemory } from "../process/runtime.ts";
 import type { JobNeeds } from "./queue.ts";
 
@@ -24,7 +24,7 @@ export function needsOf(stage: Stage, settings: ClusterFile): JobNeeds {
   const limitMs = stage.timeoutMs ?? time;
   return {
     cpus: Math.max(1, cpu),
-    gpus: cardsOf(resources),
+    gpus: cardsOf(slotsOf({ ...stage, resources })),
     ...definedOnly({
       memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
       minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { StageLine, Submission } from "../../schemas/cluster_records.ts";
+import type { StageLine } from "../../schemas/cluster_records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
@@ -13,75 +13,44 @@ import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { layOut } from "./bundles.ts";
 import type { OpenSubmission } from "./submission.ts";
 
-/** One stage of a submission, ready to run, and what it reads. */
-export interface Thawed {
+/** One stage of a submission and what it reads, directly or not: good for planning, not for running. */
+export interface Recalled {
   readonly pipeline: Pipeline;
   readonly id: string;
+  /** Of all its stages, as they were submitted. */
+  readonly externals: DigestedExternals;
+  readonly own: StageLine;
+}
+
+/** The same with the stage made whole. */
+export interface Thawed {
+  readonly pipeline: Pipeline;
   /** What the submitter granted to its code; none of a built-in kind. */
   readonly granted: { readonly file: string; readonly rights: readonly string[] } | undefined;
-  /** Of all its stages. What others than the stage itself read is not here. */
-  readonly externals: DigestedExternals;
 }
 
 function refused<T>(message: string, fix: string): Result<T> {
   return refuse([errorOf("check", message, fix)]);
 }
 
-/**
- * Make a pipeline of one stage and those that it reads, directly or not. Its code and the files that it reads are laid
- * out in a folder, and the keys come out as they were submitted, or nothing does.
- */
-export async function thaw(
-  submission: OpenSubmission,
-  line: number,
-  folder: string,
-  { kinds: builtins, digests }: { readonly kinds: BuiltinKinds; readonly digests: Digests },
-): Promise<Result<Thawed>> {
-  if (!submission.trusted) throw new Error("Cannot happen: a submission of unknown digest is to be executed");
-  const { head, cache } = submission;
+/** Read a stage and those that it reads. Nothing is laid out, and no code but the engine's is loaded. */
+export function recall(submission: OpenSubmission, line: number): Result<Recalled> {
+  const { head, folder } = submission;
   const lines = new Map<number, StageLine>();
-  const wanted = new Set([line]);
   // A set hands out what is added while it is walked, and nothing twice.
+  const wanted = new Set([line]);
   for (const one of wanted) {
     const found = submission.readStage(one);
     if (found === undefined) {
-      return refused(`line ${one} of ${submission.folder}/stages.jsonl is not what was submitted`, "submit again");
+      return refused(`line ${one} of ${folder}/stages.jsonl is not what was submitted`, "submit again");
     }
     lines.set(one, found);
     found.reads.forEach((each) => wanted.add(each));
   }
-  // Settings that lie above the folder have no say, and what lies in it belongs together.
-  makeFolder(folder);
-  writeUnflushed(join(folder, "deno.json"), "{}");
-  const own = lines.get(line)!;
-  const made = await makeKind(submission, own.stage.kind, folder, builtins);
-  if (!made.ok) return made;
-  const { kind, granted } = made.value;
-  const paths: Record<string, string> = {};
-  for (const [name, bundle] of Object.entries(own.files)) {
-    const path = layOut(bundle, join(folder, "external", String(Object.keys(paths).length)), cache);
-    if (path === undefined) return notWhole(name);
-    paths[name] = path;
-  }
   const kinds = head.kinds.map((one) => ({ ...one.kind, validate: NEVER_VALID }) as unknown as Kind);
-  const stages = [...lines].sort(([a], [b]) => a - b).map(([one, { stage }]): Stage => {
-    // A shard is computed for itself: whoever submitted it has looked at the whole.
-    const shard = one === line && stage.shard && { shard: { ...stage.shard, whole: stage.id } };
-    const rest = { ...stage, ...shard, needs: [], timeoutMs: undefined } as unknown as Stage;
-    if (one !== line) return { ...rest, kind: kinds[stage.kind]! };
-    return { ...rest, kind, params: withPaths({ kind, params: stage.params }, paths) };
+  const stages = [...lines].sort(([a], [b]) => a - b).map(([, { stage }]) => {
+    return { ...stage, kind: kinds[stage.kind]!, needs: [], timeoutMs: undefined } as unknown as Stage;
   });
-  const { id } = own.stage;
-  const here = digestStageExternals(stages.find((one) => one.id === id)!, folder, digests);
-  const names = Object.keys({ ...own.externals, ...here.externals });
-  const differing = names.filter((name) => own.externals[name] !== here.externals[name]);
-  if (differing.length > 0) return refuse(differing.map((name) => differs(id, name)));
-  const externals = new Map([...lines.values()].map(({ stage, externals }) => [stage.id, externals]));
-  const keys = keysOfStages(stages, externals);
-  for (const one of wanted) {
-    const { id, recipeKey } = head.stages[one]!;
-    if (keys.get(id)!.recipeKey !== recipeKey) return otherVersion(head);
-  }
   const pipeline: Pipeline = {
     ...head.pipeline,
     folder,
@@ -91,13 +60,59 @@ export async function thaw(
     leftOut: new Map(),
     origins: { locate: () => undefined, explain: () => [""] },
   };
-  return succeed({ pipeline, id, granted, externals: { externals, problems: [] } });
+  const externals = new Map(lines.values().map(({ stage, externals }) => [stage.id, externals]));
+  const own = lines.get(line)!;
+  const recalled = { pipeline, id: own.stage.id, externals: { externals, problems: [] }, own };
+  return hasItsKeys(submission, recalled) ? succeed(recalled) : otherVersion(submission);
 }
 
-function otherVersion<T>({ versions }: Submission): Result<T> {
-  const submitted = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ");
+/** Whether the keys come out as they were submitted. */
+function hasItsKeys(
+  { head }: OpenSubmission,
+  { pipeline, externals }: Pick<Recalled, "pipeline" | "externals">,
+): boolean {
+  const keys = keysOfStages(pipeline.stages.values(), externals.externals);
+  return head.stages.every(({ id, recipeKey }) => (keys.get(id)?.recipeKey ?? recipeKey) === recipeKey);
+}
+
+function otherVersion<T>({ head }: OpenSubmission): Result<T> {
+  const submitted = Object.entries(head.versions).map(([name, version]) => `${name} ${version}`).join(", ");
   const message = `noiseline on this node is not the one that submitted (${submitted}): keys come out otherwise`;
   return refused(message, "let the nodes and the submitting machine use one copy of noiseline, or one version");
+}
+
+/**
+ * Make a stage whole: its code and the files that it reads are laid out in a folder, and its keys are still as they were
+ * submitted, or nothing comes of it.
+ */
+export async function thaw(
+  submission: OpenSubmission,
+  { pipeline: recalled, id, externals, own }: Recalled,
+  folder: string,
+  { kinds, digests }: { readonly kinds: BuiltinKinds; readonly digests: Digests },
+): Promise<Result<Thawed>> {
+  if (!submission.trusted) throw new Error("Cannot happen: a submission of unknown digest is to be executed");
+  // Settings that lie above the folder have no say, and what lies in it belongs together.
+  makeFolder(folder);
+  writeUnflushed(join(folder, "deno.json"), "{}");
+  const made = await makeKind(submission, own.stage.kind, folder, kinds);
+  if (!made.ok) return made;
+  const { kind, granted } = made.value;
+  const paths: Record<string, string> = {};
+  for (const [name, bundle] of Object.entries(own.files)) {
+    const place = join(folder, "external", String(Object.keys(paths).length));
+    const path = layOut(bundle, place, submission.cache);
+    if (path === undefined) return notWhole(name);
+    paths[name] = path;
+  }
+  const before = recalled.stages.get(id)!;
+  const stage: Stage = { ...before, kind, params: withPaths({ ...before, kind }, paths) };
+  const here = digestStageExternals(stage, folder, digests).externals;
+  const names = Object.keys({ ...own.externals, ...here }).filter((name) => own.externals[name] !== here[name]);
+  if (names.length > 0) return refuse(names.map((name) => differs(id, name)));
+  // In the place that it had: what it reads comes before it.
+  const pipeline = { ...recalled, folder, stages: new Map([...recalled.stages, [id, stage]]) };
+  return hasItsKeys(submission, { pipeline, externals }) ? succeed({ pipeline, granted }) : otherVersion(submission);
 }
 
 function notWhole<T>(what: string): Result<T> {
@@ -115,20 +130,21 @@ function differs(id: string, name: string): Diagnostic {
 
 /** A kind with its functions, from what this node has of noiseline, or from the code of a custom stage. */
 async function makeKind(
-  { head, cache }: OpenSubmission,
+  submission: OpenSubmission,
   number: number,
   folder: string,
   builtins: BuiltinKinds,
 ): Promise<Result<Pick<Thawed, "granted"> & { readonly kind: Kind }>> {
-  const { kind: { name, version }, code, rights } = head.kinds[number]!;
+  const { kind: { name, version }, code, rights } = submission.head.kinds[number]!;
   if (code === null) {
     const kind = Object.hasOwn(builtins, name) ? fromBuiltin(builtins[name]!) : undefined;
-    return kind?.version === version ? succeed({ kind, granted: undefined }) : otherVersion(head);
+    return kind?.version === version ? succeed({ kind, granted: undefined }) : otherVersion(submission);
   }
-  const file = layOut(code, join(folder, "code"), cache);
+  const file = layOut(code, join(folder, "code"), submission.cache);
   if (file === undefined) return notWhole(name);
   const outcome = (await describeAll([{ file, written: name, params: [] }])).get(file)!;
   if ("error" in outcome) return refused(`cannot use ${name}: ${outcome.error}`, outcome.fix);
   const { kind } = outcome;
-  return kind.version === version ? succeed({ kind, granted: { file: realPath(file), rights } }) : otherVersion(head);
+  const granted = { file: realPath(file), rights };
+  return kind.version === version ? succeed({ kind, granted }) : otherVersion(submission);
 }

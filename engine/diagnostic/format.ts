@@ -114,13 +114,10 @@ export function showValue(value: unknown): string {
 const lineStarts = new WeakMap<SourceText, number[]>();
 
 function startsOf(source: SourceText): number[] {
-  let starts = lineStarts.get(source);
-  if (starts === undefined) {
-    starts = [0];
-    for (let i = source.text.indexOf("\n"); i >= 0; i = source.text.indexOf("\n", i + 1)) starts.push(i + 1);
-    lineStarts.set(source, starts);
-  }
-  return starts;
+  return lineStarts.getOrInsertComputed(
+    source,
+    ({ text }) => [0, ...text.matchAll(/\n/g).map(({ index }) => index + 1)],
+  );
 }
 
 /** Where an offset lies in its text: 1-based line and column, which counts UTF-16 units, as editors do. */

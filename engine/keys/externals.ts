@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Sources } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
 import type { Stage } from "./stage.ts";
-import { factsOf, statIfThere } from "../store/reading.ts";
+import { factsOf, sha256Of, statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
 import type { Digests, FolderFile } from "../store/digests.ts";
@@ -46,12 +45,11 @@ export function withPaths(
   { kind, params }: Pick<Stage, "kind" | "params">,
   paths: Readonly<Record<string, string>>,
 ): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(params).map(([param, value]) => {
-      const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
-      return [param, mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path)];
-    }),
-  );
+  const changed = Object.entries(params).map(([param, value]) => {
+    const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
+    return [param, mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path)];
+  });
+  return Object.fromEntries(changed);
 }
 
 /** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
@@ -78,11 +76,9 @@ export function contentDigest(path: string, digests: Digests): string {
   if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
   if (info.isFile) return digests.digest(path);
   const files = [...filesBelow(path)];
-  const entryOf = ({ path: name, facts }: FolderFile) => ({
-    path: name,
-    size: facts.size,
-    sha256: digests.digest(join(path, name), facts),
-  });
+  const entryOf = ({ path: name, facts }: FolderFile) => {
+    return { path: name, size: facts.size, sha256: digests.digest(join(path, name), facts) };
+  };
   return digests.folderDigest(path, files, () => artifactDigest("files", files.map(entryOf)));
 }
 
@@ -109,7 +105,7 @@ export function digestStageExternals(
   for (const name of stage.kind.permissions.env ?? []) {
     const value = Deno.env.get(name);
     // By digest, since variables may hold secrets and keys are kept in clear.
-    externals[`env:${name}`] = value === undefined ? "unset" : createHash("sha256").update(value).digest("hex");
+    externals[`env:${name}`] = value === undefined ? "unset" : sha256Of(value);
   }
   for (const one of externalsOf(stage, folder)) {
     try {

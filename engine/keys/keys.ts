@@ -40,16 +40,9 @@ export interface StageKeys {
   readonly recipeKey: string;
 }
 
-/** @param upstream by input port, the recipe key and port of each artifact that it reads */
-export function recipeKeyOf(
-  local: LocalIngredients,
-  upstream: Readonly<Record<string, readonly { readonly recipeKey: string; readonly port: string }[]>>,
-): Omit<StageKeys, "local"> {
+/** @param inputs by port, the recipe key and port of each artifact that it reads: `<key>.<port>` */
+export function recipeKeyOf(local: LocalIngredients, inputs: Ingredients["inputs"]): Omit<StageKeys, "local"> {
   const localKey = hash("local", local);
-  const inputs: Record<string, string[]> = {};
-  for (const [port, sources] of Object.entries(upstream)) {
-    inputs[port] = sources.map(({ recipeKey, port: from }) => `${recipeKey}.${from}`);
-  }
   return { localKey, recipeKey: hash("recipe", { localKey, inputs }) };
 }
 
@@ -81,9 +74,9 @@ export function keysOfStages(
 ): ReadonlyMap<string, StageKeys> {
   const keys = new Map<string, StageKeys>();
   for (const stage of stages) {
-    const upstream: Record<string, { recipeKey: string; port: string }[]> = {};
+    const upstream: Record<string, string[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
-      upstream[port] = bindings.map((one) => ({ recipeKey: keys.get(one.stage)!.recipeKey, port: one.port }));
+      upstream[port] = bindings.map((one) => `${keys.get(one.stage)!.recipeKey}.${one.port}`);
     }
     const local = localIngredients(stage, externals.get(stage.id) ?? {});
     keys.set(stage.id, { local, ...recipeKeyOf(local, upstream) });

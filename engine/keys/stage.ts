@@ -120,16 +120,12 @@ export function outputsOf({ kind, shard }: Pick<Stage, "kind" | "shard">): Outpu
   return shard === undefined ? kind.outputs : PART;
 }
 
-const SHARD_ID = /^(.+)~\d+of\d+$/;
-
-/** The id of a shard. No reference means it, and no child of a matrix has it: an axis is followed by `=`. */
-function shardId(whole: string, { index, of }: Shard): string {
-  return `${whole}~${index + 1}of${of}`;
-}
-
-/** The stage that a shard is of, by their ids; undefined of other stages. */
+/**
+ * The stage that a shard is of, by their ids; undefined of other stages. No reference means such an id, and no child of a
+ * matrix has one: there an axis is followed by `=`.
+ */
 export function wholeOf(id: string): string | undefined {
-  return SHARD_ID.exec(id)?.[1];
+  return /^(.+)~\d+of\d+$/.exec(id)?.[1];
 }
 
 /** Entries by the ids of stages without those of shards, which are for people a part of what they are of. */
@@ -140,8 +136,7 @@ export function withoutShards<T>(entries: Iterable<readonly [string, T]>): [stri
 /** A stage as shards and what joins them. */
 export function inShards(stage: Stage, of: number): readonly Stage[] {
   const shards = Array.from({ length: of }, (_, index): Stage => {
-    const own = { index, of };
-    return { ...stage, id: shardId(stage.id, own), shard: { ...own, whole: stage.id } };
+    return { ...stage, id: `${stage.id}~${index + 1}of${of}`, shard: { index, of, whole: stage.id } };
   });
   return [...shards, { ...stage, parts: shards.map(({ id }) => id) }];
 }

@@ -4,7 +4,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { predecessorsOf, readsOf, type Stage, wholeOf, withoutShards } from "../keys/stage.ts";
+import { predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -124,10 +124,10 @@ export class Planner {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const [id, { shard }] of this.pipeline.stages) {
-      if (!this.#needed.has(shard?.whole ?? id)) continue;
+      if (!this.#needed.has(id) && !this.#needed.has(shard?.whole ?? id)) continue;
       const found = this.planStage(id);
       // What a shard is of reads the same, so it is known by now whether it has a result.
-      const whole = shard && this.planStage(shard.whole);
+      const whole = shard === undefined || this.#needed.has(id) ? undefined : this.planStage(shard.whole);
       if (whole?.manifest !== undefined) continue;
       const planned = whole?.state === "may-run" && WORKING_STATES.has(found.state)
         ? { ...found, state: whole.state, reasons: whole.reasons }
@@ -200,10 +200,10 @@ export class Planner {
     return this.planStage(id).manifest !== undefined;
   }
 
-  /** What the targets need, without shards: nothing before a stage whose recipe already led to a good result. */
+  /** What the targets need, without shards that are none of them: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
-    const all = withoutShards(this.pipeline.stages);
+    const all = [...this.pipeline.stages].filter(([id, { shard }]) => shard === undefined || targets.includes(id));
     if (targets.length === 0) return new Set(all.map(([id]) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();

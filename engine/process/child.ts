@@ -7,6 +7,7 @@ import { StageLog, streamLines } from "./lines.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
 import { DenoChild, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
 import {
+  failed,
   messagePrefix,
   type StageEvent,
   type StageOutcome,
@@ -82,11 +83,8 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
   const lists = { read: paths(readable), write: paths(options.writable), ffi: paths(libraries) };
   const ungrantable = Object.values(lists).flat().find((path) => path.includes(","));
   if (ungrantable !== undefined) return { ungrantable };
-  const flags = ["--no-prompt", `--allow-read=${lists.read.join(",")}`, `--allow-write=${lists.write.join(",")}`];
-  if (libraries.length > 0) flags.push(`--allow-ffi=${lists.ffi.join(",")}`);
-  if (net.length > 0) flags.push(`--allow-net=${net.join(",")}`);
-  if (env.length > 0) flags.push(`--allow-env=${env.join(",")}`);
-  return flags;
+  const granted = Object.entries({ ...lists, net, env }).filter(([, all]) => all.length > 0);
+  return ["--no-prompt", ...granted.map(([name, all]) => `--allow-${name}=${all.join(",")}`)];
 }
 
 /**
@@ -101,11 +99,8 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   const module = writeEntry(options.folder, entry, "serveStage");
   const permissions = permissionFlags(kind, options);
   if ("ungrantable" in permissions) {
-    return {
-      status: "failed",
-      message: `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`,
-      fix: "rename the folder or file",
-    };
+    const message = `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`;
+    return failed(message, "rename the folder or file");
   }
   const { memoryLimit } = options;
   const flags = [
@@ -166,7 +161,11 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     if (child.timedOut) {
       return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
     }
-    if (child.held !== undefined) return overLimit(child.held, memoryLimit!);
+    if (child.held !== undefined) {
+      const took = `${formatMemory(child.held)} of memory, over its limit of ${formatMemory(memoryLimit!)}`;
+      const fix = "use smaller parts, or raise resources: { memory: … } in its definition or in the pipeline";
+      return failed(`it took ${took}; it was stopped`, fix);
+    }
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
     return describeLoss(status, log.tail());
@@ -178,21 +177,10 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   }
 }
 
-function overLimit(held: number, limit: number): StageOutcome {
-  return {
-    status: "failed",
-    message: `it took ${formatMemory(held)} of memory, over its limit of ${formatMemory(limit)}; it was stopped`,
-    fix: "use smaller parts, or raise resources: { memory: … } in its definition or in the pipeline",
-  };
-}
-
 function describeLoss(status: Deno.CommandStatus, said: string): StageOutcome {
   if (said.includes("JavaScript out of memory") || said.includes("Reached heap limit")) {
-    return {
-      status: "failed",
-      message: "it ran out of memory: JavaScript's own limit was reached",
-      fix: "use smaller parts, or raise the limit with resources: { memory: 8GiB }",
-    };
+    const fix = "use smaller parts, or raise the limit with resources: { memory: 8GiB }";
+    return failed("it ran out of memory: JavaScript's own limit was reached", fix);
   }
   if (status.signal !== null) {
     const hint = status.signal === "SIGKILL" ? " (killed from outside, or out of memory)" : "";
@@ -201,13 +189,8 @@ function describeLoss(status: Deno.CommandStatus, said: string): StageOutcome {
   const refused = status.code === 0 ? undefined : explainRefusal(said);
   if (refused !== undefined) return { status: "failed", ...refused };
   if (status.code === 0 || said === "") {
-    return {
-      status: "failed",
-      message: status.code === 0
-        ? "its process ended without finishing the stage"
-        : `its process ended with code ${status.code} without finishing the stage`,
-      fix: "remove Deno.exit from it",
-    };
+    const code = status.code === 0 ? "" : ` with code ${status.code}`;
+    return failed(`its process ended${code} without finishing the stage`, "remove Deno.exit from it");
   }
   return { status: "crashed", message: `its process exited with code ${status.code}`, stack: said };
 }

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
-import { hashFile, readTextIfThere, statIfThere } from "../store/reading.ts";
+import { hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/reading.ts";
 import { addToLock, allBelow, packageName, TOOLKIT_CONFIG, TOOLKIT_ROOT } from "./module_lock.ts";
 import type { Lock, ModuleMap } from "../keys/stage.ts";
 import { explainRefusal } from "./refusal.ts";
@@ -21,16 +20,15 @@ export const API_VERSION = 2;
 const TOOLKIT_PARTS =
   /^((mod|core|engine)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
 
-interface InfoModule {
-  readonly specifier: string;
-  readonly error?: string;
-  readonly npmPackage?: string;
-  readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
-}
-
+/** What Deno says of a module and all that it imports. */
 interface Info {
   readonly redirects?: Readonly<Record<string, string>>;
-  readonly modules: readonly InfoModule[];
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly error?: string;
+    readonly npmPackage?: string;
+    readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
+  }[];
 }
 
 export interface Code {
@@ -61,21 +59,17 @@ async function askDeno(
   file: string,
   { config, lock }: ReturnType<typeof findSettings>,
 ): Promise<{ readonly info: Info; readonly lock: Lock } | { readonly error: string }> {
-  const folder = await makeTemporaryFolder();
-  try {
-    // Deno adds to a lock; the user's is not this program's to change.
-    const copy = join(folder, "deno.lock");
-    if (lock !== undefined) copyFile(lock, copy);
-    const flags = ["--no-remote", "--node-modules-dir=none", "--frozen=false", `--lock=${copy}`];
-    if (config !== undefined) flags.push(`--config=${config}`);
-    const args = ["info", "--json", ...flags, pathToFileURL(file).href];
-    const { success, stdout, said } = await loadModules(args, { timeoutMs: LOADING_TIMEOUT_MS, cwd: dirname(file) });
-    if (success) return { info: JSON.parse(stdout) as Info, lock: JSON.parse(readTextIfThere(copy) ?? "{}") as Lock };
-    const text = said.replace(/\n\s*Stack backtrace:[^]*/, "").replace(/^[^]*?error: /, "");
-    return { error: text.replaceAll(copy, lock ?? copy).replaceAll(/\s*\n\s*/g, " ").trim() };
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using temporary = await makeTemporaryFolder();
+  // Deno adds to a lock; the user's is not this program's to change.
+  const copy = join(temporary.folder, "deno.lock");
+  if (lock !== undefined) copyFile(lock, copy);
+  const flags = ["--no-remote", "--node-modules-dir=none", "--frozen=false", `--lock=${copy}`];
+  if (config !== undefined) flags.push(`--config=${config}`);
+  const args = ["info", "--json", ...flags, pathToFileURL(file).href];
+  const { success, stdout, said } = await loadModules(args, { timeoutMs: LOADING_TIMEOUT_MS, cwd: dirname(file) });
+  if (success) return { info: JSON.parse(stdout) as Info, lock: JSON.parse(readTextIfThere(copy) ?? "{}") as Lock };
+  const text = said.replace(/\n\s*Stack backtrace:[^]*/, "").replace(/^[^]*?error: /, "");
+  return { error: text.replaceAll(copy, lock ?? copy).replaceAll(/\s*\n\s*/g, " ").trim() };
 }
 
 /** `npm:/name@version/part` -> `name@version`. */
@@ -177,7 +171,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   for (const id of allBelow(named.values(), lock)) parts.push(packagePart(id));
 
   const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
-  const digest = createHash("sha256").update(`noiseline/code/2\n${texts.join("\n")}`).digest("hex");
+  const digest = sha256Of(`noiseline/code/2\n${texts.join("\n")}`);
   return {
     digest,
     files,
@@ -195,7 +189,7 @@ function nameModules(parts: readonly Part[], entry: string): Record<string, stri
   for (const [, name, value] of parts) {
     const shown = name.replace(/^entry$|(?<= in )entry$/, entry);
     // Packages may build on several versions of one.
-    named.set(shown, (named.get(shown) ?? new Set()).add(value));
+    named.getOrInsertComputed(shown, () => new Set()).add(value);
   }
   const entries = [...named].map(([name, values]) => [name, [...values].sort(compareCodeUnits).join(", ")] as const);
   return Object.fromEntries(entries.sort(([a], [b]) => compareCodeUnits(a, b)));

@@ -1,19 +1,20 @@
 import { dirname, join } from "node:path";
 import type { z } from "zod";
-import { definedOnly } from "../../std/defined_only.ts";
 import { type ArtifactRecord, type FileEntry, relativePathSchema } from "../../schemas/records.ts";
-import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../contract/stage.ts";
+import type { InputArtifact, OutputArtifact, StageContext, StageRun } from "../../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
 import { openRoot } from "../store/roots.ts";
 import {
+  failed,
   type InputMessage,
   stageEndSchema,
   type StageEvent,
   type StageOutcome,
   type StartMessage,
 } from "./protocol.ts";
-import { cutText, outcomeOfThrow, type OwnFolders } from "./refusal.ts";
+import { cutText } from "./lines.ts";
+import { outcomeOfThrow, type OwnFolders } from "./refusal.ts";
 import type { ObjectStore } from "../store/objects.ts";
 import { Misplaced } from "../store/trouble.ts";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
@@ -74,12 +75,13 @@ export function makeContext(
   locate?: LocateObject,
 ): StageContext {
   const inputs: Record<string, InputArtifact | InputArtifact[] | undefined> = {};
+  const open = (message: InputMessage) => openInput(message, locate);
   for (const [port, message] of Object.entries(start.inputs)) {
-    inputs[port] = message === null
+    inputs[port] = Array.isArray(message)
+      ? message.map(open)
+      : message === null
       ? undefined
-      : Array.isArray(message)
-      ? message.map((one) => openInput(one, locate))
-      : openInput(message as InputMessage, locate);
+      : open(message as InputMessage);
   }
   const outputs: Record<string, OutputArtifact> = {};
   for (const [port, folder] of Object.entries(start.outputs)) outputs[port] = openOutput(folder);
@@ -97,7 +99,7 @@ export function makeContext(
     outputs,
     progress,
     shard: start.shard && { ...start.shard, part: outputs["part"]! },
-    parts: (start.parts ?? []).map((one) => openInput(one, locate)),
+    parts: (start.parts ?? []).map(open),
     device: start.device ?? undefined,
     packages: start.packages,
     externals: start.externals,
@@ -125,22 +127,12 @@ export async function runStage(
     const end: unknown = await run(context);
     if (end === undefined) return { status: "complete" };
     const parsed = stageEndSchema.safeParse(end);
-    if (parsed.success) return cutEnd(parsed.data);
-    const fix = 'return nothing, { status: "failed", message } or { status: "interrupted", step }';
-    return {
-      status: "failed",
-      message: `the stage returned something that is not a way to end: ${cutText(Deno.inspect(end))}`,
-      fix,
-    };
+    if (parsed.success) return parsed.data;
+    const message = `the stage returned something that is not a way to end: ${cutText(Deno.inspect(end))}`;
+    return failed(message, 'return nothing, { status: "failed", message } or { status: "interrupted", step }');
   } catch (error) {
     return outcomeOfThrow(error, folders);
   }
-}
-
-function cutEnd(end: StageEnd): StageEnd {
-  if (end.status !== "failed") return end;
-  const { message, fix } = end;
-  return definedOnly({ status: "failed" as const, message: cutText(message), fix: fix && cutText(fix) });
 }
 
 /** An artifact of the store, to be read outside of a stage. @throws Misplaced for a file that is missing or damaged */

@@ -83,36 +83,33 @@ export async function askChild<A extends z.ZodType>(
   fetched = false,
 ): Promise<{ answer: z.output<A> } | Unanswered> {
   const { entry, task, question, map } = asked;
-  const folder = await makeTemporaryFolder();
-  try {
-    const module = writeEntry(folder, entry, task);
-    const nonce = crypto.randomUUID();
-    const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
-    const env = { DENO_DIR: await ownCacheFolder(folder) };
-    const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
-    using child = new DenoChild(["run", ...flags, module], { env, ...bounds });
-    await child.tell({ ...question, nonce });
-    await child.hangUp();
-    // Only the answer and the last words are kept, as code that is loaded may print without end.
-    const log = new StageLog(() => {});
-    let line: string | undefined;
-    const prefix = messagePrefix(nonce);
-    const listen = async (stdout: ReadableStream<Uint8Array>) => {
-      for await (const one of streamLines(stdout, MAX_ANSWER)) if (one.startsWith(prefix)) line = one;
-    };
-    // Frames would only push out what they belong to.
-    await child.read(listen, (said) => void (/^\s+at /.test(said) || log.keep(said)));
-    if (line !== undefined) {
-      const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
-      return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
-    }
-    const said = log.tail();
-    if (fetched || !isUncached(said)) return explainSilence(said, child);
-    const missing = await installPackages(entry, map, () => {});
-    return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using temporary = await makeTemporaryFolder();
+  const { folder } = temporary;
+  const module = writeEntry(folder, entry, task);
+  const nonce = crypto.randomUUID();
+  const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
+  const env = { DENO_DIR: await ownCacheFolder(folder) };
+  const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
+  using child = new DenoChild(["run", ...flags, module], { env, ...bounds });
+  await child.tell({ ...question, nonce });
+  await child.hangUp();
+  // Only the answer and the last words are kept, as code that is loaded may print without end.
+  const log = new StageLog(() => {});
+  let line: string | undefined;
+  const prefix = messagePrefix(nonce);
+  const listen = async (stdout: ReadableStream<Uint8Array>) => {
+    for await (const one of streamLines(stdout, MAX_ANSWER)) if (one.startsWith(prefix)) line = one;
+  };
+  // Frames would only push out what they belong to.
+  await child.read(listen, (said) => void (/^\s+at /.test(said) || log.keep(said)));
+  if (line !== undefined) {
+    const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
+    return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
   }
+  const said = log.tail();
+  if (fetched || !isUncached(said)) return explainSilence(said, child);
+  const missing = await installPackages(entry, map, () => {});
+  return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
 }
 
 /** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */

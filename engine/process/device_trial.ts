@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DeviceTrial, DeviceTrouble } from "../../contract/stage.ts";
@@ -6,7 +5,7 @@ import { deviceVerdictSchema } from "../../schemas/records.ts";
 import { userFolder } from "../../std/user_folder.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
 import { machineClass } from "../store/machine.ts";
-import { readIfThere } from "../store/reading.ts";
+import { readIfThere, sha256Of } from "../store/reading.ts";
 import { parseJson, recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
@@ -45,10 +44,9 @@ export function tryDevice(
   { again = false, folder = userFolder("devices") }: TryOptions = {},
 ): Promise<DeviceTrouble | undefined> {
   const of = [trial.of, Deno.version.deno, machineClass()].join(" ");
-  const path = join(folder, `${createHash("sha256").update(of).digest("hex")}.json`);
-  let verdict = again ? undefined : tried.get(path);
-  if (verdict === undefined) tried.set(path, verdict = judge({ ...trial, of }, path, again));
-  return verdict;
+  const path = join(folder, `${sha256Of(of)}.json`);
+  if (again) tried.delete(path);
+  return tried.getOrInsertComputed(path, () => judge({ ...trial, of }, path, again));
 }
 
 async function judge(trial: DeviceTrial, path: string, again: boolean): Promise<DeviceTrouble | undefined> {

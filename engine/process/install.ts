@@ -30,16 +30,12 @@ export async function installPackages(
     if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
     onProgress(message);
   };
-  const folder = await makeTemporaryFolder();
-  try {
-    // What reads the outputs of a custom stage is loaded by its worker.
-    const flags = [...moduleFlags(folder, map), ...map === undefined ? [] : [WORKER_MODULE]];
-    const problem = await cacheModule(entry, flags, say, signal);
-    if (problem === undefined) installed.add(entry);
-    return problem;
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using temporary = await makeTemporaryFolder();
+  // What reads the outputs of a custom stage is loaded by its worker.
+  const flags = [...moduleFlags(temporary.folder, map), ...map === undefined ? [] : [WORKER_MODULE]];
+  const problem = await cacheModule(entry, flags, say, signal);
+  if (problem === undefined) installed.add(entry);
+  return problem;
 }
 
 /**
@@ -47,37 +43,22 @@ export async function installPackages(
  * the toolkit, since Deno would then fetch it for every stage; a lock file of its own makes Deno check its integrity.
  */
 export async function installFiles(
-  external: NpmExternal,
-  onProgress: (message: string) => void,
-): Promise<{ readonly folder: string } | { readonly problem: string }> {
-  const folder = await makeTemporaryFolder();
-  try {
-    return await installBeside(folder, external, onProgress);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function installBeside(
-  folder: string,
   { name, version, integrity }: NpmExternal,
   onProgress: (message: string) => void,
 ): Promise<{ readonly folder: string } | { readonly problem: string }> {
-  const [config, lock] = [join(folder, "deno.json"), join(folder, "deno.lock")];
+  await using temporary = await makeTemporaryFolder();
+  const [config, lock] = ["deno.json", "deno.lock"].map((file) => join(temporary.folder, file)) as [string, string];
   const full = `${name}@${version}`;
   writeNew(config, "{}");
-  writeNew(
-    lock,
-    JSON.stringify({ version: "5", specifiers: { [`npm:${full}`]: version }, npm: { [full]: { integrity } } }),
-  );
+  const locked = { version: "5", specifiers: { [`npm:${full}`]: version }, npm: { [full]: { integrity } } };
+  writeNew(lock, JSON.stringify(locked));
   const flags = ["--frozen", `--config=${config}`, `--lock=${lock}`];
   const problem = await cacheModule(`npm:${full}`, flags, onProgress);
   if (problem !== undefined) return { problem };
   // This process started without the package and cannot resolve its names.
   const code = `console.log(import.meta.resolve(${JSON.stringify(`npm:${full}/package.json`)}))`;
-  const { stdout, said } = await loadModules(["eval", "--cached-only", ...flags, code], {
-    timeoutMs: LOADING_TIMEOUT_MS,
-  });
+  const args = ["eval", "--cached-only", ...flags, code];
+  const { stdout, said } = await loadModules(args, { timeoutMs: LOADING_TIMEOUT_MS });
   const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
   return { problem: `${full} was fetched but cannot be found: ${url}${said}` };

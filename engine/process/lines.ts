@@ -4,7 +4,12 @@ import { printable } from "../diagnostic/format.ts";
 const MAX_LINE = 1 << 20;
 
 /** Longest text within a message. JSON writes a character in at most six. */
-export const MAX_TEXT = 8 << 10;
+const MAX_TEXT = 8 << 10;
+
+/** Cut a text to what a message may hold. */
+export function cutText(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
 
 /** Pipeline files are refused above 5 MB; what stages answer about their params is of that size too. */
 export const MAX_ANSWER = 64 << 20;

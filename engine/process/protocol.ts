@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { printable } from "../diagnostic/format.ts";
+import { cutText } from "./lines.ts";
 import type { InputArtifact, ProgressUpdate, Shard, StageDevice } from "../../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
@@ -34,12 +35,14 @@ export interface StartMessage {
 
 /** What a stage says may not act on the terminal or the log that it comes to. */
 const text = z.string().overwrite((said) => printable(said));
+/** The same for what it says by itself, which may be of any length. */
+const message = z.string().overwrite((said) => printable(cutText(said)));
 /** The same for what stands within a line. */
 const word = z.string().overwrite((said) => printable(said.slice(0, 100), " "));
 
 export const stageEndSchema = z.union([
   z.strictObject({ status: z.literal("interrupted"), step: z.number() }),
-  z.strictObject({ status: z.literal("failed"), message: text, fix: text.exactOptional() }),
+  z.strictObject({ status: z.literal("failed"), message, fix: message.exactOptional() }),
 ]);
 
 const updateSchema: z.ZodType<ProgressUpdate> = z.strictObject({
@@ -77,6 +80,11 @@ export type StageOutcome =
   /** The process ended without recording a result: killed, out of memory, lost. */
   | { readonly status: "lost"; readonly message: string }
   | { readonly status: "timeout"; readonly message: string };
+
+/** A stage that could not do its work, with what to do about it. */
+export function failed(message: string, fix: string): StageOutcome {
+  return { status: "failed", message, fix };
+}
 
 /** A record separator, which no text output begins with, and the nonce make a line a message. */
 export function messagePrefix(nonce: string): string {

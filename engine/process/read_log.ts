@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { resolve } from "node:path";
+import { sha256Of } from "../store/reading.ts";
 import type { Code } from "./code_digest.ts";
 
 /** An answer that a kind got from this machine while params were checked. */
@@ -38,7 +38,7 @@ export async function watchReads<T>(work: () => Promise<T>): Promise<{ value: T;
 /** Whoever reads a file that decides what a pipeline is says so here, with the very bytes that it read. */
 export function noteText(path: string, bytes: Uint8Array): void {
   if (open.size === 0) return;
-  const digest = createHash("sha256").update(bytes).digest("hex");
+  const digest = sha256Of(bytes);
   for (const { texts } of open) texts.set(resolve(path), digest);
 }
 

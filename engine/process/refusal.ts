@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { isWithin } from "../store/roots.ts";
 import { isMachineTrouble } from "../store/trouble.ts";
-import { MAX_TEXT } from "./lines.ts";
-import type { StageOutcome } from "./protocol.ts";
+import { cutText } from "./lines.ts";
+import { failed, type StageOutcome } from "./protocol.ts";
 
 /** Where a stage's own things lie, so that a message can tell them from what is not its own. */
 export interface OwnFolders {
@@ -136,53 +136,36 @@ export function explainRefusal(text: string, folders: OwnFolders = NO_FOLDERS): 
   return undefined;
 }
 
-/** Cut a text to what a message may hold. */
-export function cutText(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
-}
-
-interface Said {
-  readonly message: string;
-  /** The message with its frames, as it is shown. */
-  readonly stack: string;
-  readonly kind: "refused" | "resources" | "bug";
-}
-
-/** Anything can be thrown, and a value may throw again when it is looked at. */
-function read(thrown: unknown): Said {
-  try {
-    if (typeof thrown === "string") return { message: thrown, stack: thrown, kind: "bug" };
-    if (!(thrown instanceof Error)) {
-      const message = `it threw something that is not an Error: ${cutText(Deno.inspect(thrown))}`;
-      return { message, stack: message, kind: "bug" };
-    }
-    const message = String(thrown.message);
-    const stack = String(thrown.stack ?? message);
-    const [head, frames] = stack.includes(message)
-      ? [stack.slice(0, stack.indexOf(message)), stack.slice(stack.indexOf(message) + message.length)]
-      : ["", `\n${stack}`];
-    return {
-      message,
-      stack: `${head}${cutText(message)}${cutText(frames)}`,
-      kind: thrown instanceof Deno.errors.NotCapable ? "refused" : isMachineTrouble(thrown) ? "resources" : "bug",
-    };
-  } catch {
-    const message = "it threw a value that cannot be shown";
-    return { message, stack: message, kind: "bug" };
+/** What was thrown says, and the same with its frames, as it is shown. */
+function read(thrown: unknown): { readonly message: string; readonly stack: string } {
+  if (typeof thrown === "string") return { message: thrown, stack: thrown };
+  if (!(thrown instanceof Error)) {
+    const message = `it threw something that is not an Error: ${cutText(Deno.inspect(thrown))}`;
+    return { message, stack: message };
   }
+  const message = String(thrown.message);
+  const stack = String(thrown.stack ?? message);
+  const [head, frames] = stack.includes(message)
+    ? [stack.slice(0, stack.indexOf(message)), stack.slice(stack.indexOf(message) + message.length)]
+    : ["", `\n${stack}`];
+  return { message, stack: `${head}${cutText(message)}${cutText(frames)}` };
 }
 
 /** How a stage ended that threw. What it may not do and what the machine lacks are no bugs of it. */
 export function outcomeOfThrow(thrown: unknown, folders: OwnFolders): StageOutcome {
-  const { message, stack, kind } = read(thrown);
-  const refused = explainRefusal(message, folders);
-  if (refused !== undefined) return { status: "failed", message: cutText(refused.message), fix: cutText(refused.fix) };
-  switch (kind) {
-    case "refused":
-      return { status: "failed", message: `the stage may not do this: ${cutText(message)}`, fix: UNDECLARED_FIX };
-    case "resources":
-      return { status: "failed", message: `cannot write: ${cutText(message)}`, fix: "free some space, then run again" };
-    case "bug":
-      return { status: "crashed", message: cutText(message), stack };
+  try {
+    const { message, stack } = read(thrown);
+    const said = cutText(message);
+    const refused = explainRefusal(message, folders);
+    if (refused !== undefined) return failed(cutText(refused.message), cutText(refused.fix));
+    if (thrown instanceof Deno.errors.NotCapable) return failed(`the stage may not do this: ${said}`, UNDECLARED_FIX);
+    const lacks = thrown instanceof Error && isMachineTrouble(thrown);
+    return lacks
+      ? failed(`cannot write: ${said}`, "free some space, then run again")
+      : { status: "crashed", message: said, stack };
+  } catch {
+    // Anything can be thrown, and a value may throw again when it is looked at.
+    const message = "it threw a value that cannot be shown";
+    return { status: "crashed", message, stack: message };
   }
 }

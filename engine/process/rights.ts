@@ -27,12 +27,8 @@ export interface RightsRequest {
 
 /** Where links lead; the path itself where that cannot be found. */
 export function realPath(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    // What cannot be read is refused elsewhere.
-    return path;
-  }
+  // What cannot be read is refused elsewhere.
+  return unlessReadable(() => Deno.realPathSync(path), path);
 }
 
 /** Of each folder that was asked about; a pipeline may have thousands of stages. */
@@ -58,12 +54,7 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   if (seen.has(real)) return;
   seen.add(real);
   yield real;
-  let entries: Iterable<Deno.DirEntry>;
-  try {
-    entries = [...Deno.readDirSync(real)];
-  } catch {
-    return;
-  }
+  const entries = unlessReadable(() => [...Deno.readDirSync(real)], []);
   for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
 }
 
@@ -93,9 +84,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
   const { net = [], env = [], native: packages = [] } = kind.permissions;
   const home = realPath(folder);
   const seen = new Set<string>();
-  const places = Object.values(externalPaths(stage, folder)).flatMap((
-    path,
-  ) => [...realPlaces(path, seen)]);
+  const places = Object.values(externalPaths(stage, folder)).flatMap((path) => [...realPlaces(path, seen)]);
   const outside = places.filter((place) => !isWithin(place, home));
   return [
     ...new Set([
@@ -196,9 +185,8 @@ export class Grants {
   }
 
   #hold(stage: string, rights: Iterable<string>): void {
-    const held = this.#held.get(stage) ?? new Set();
+    const held = this.#held.getOrInsertComputed(stage, () => new Set());
     for (const right of rights) held.add(right);
-    this.#held.set(stage, held);
   }
 
   /** Undefined where the file cannot be read or understood: it then grants nothing. */

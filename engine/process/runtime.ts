@@ -22,11 +22,8 @@ let guard: readonly string[] | undefined;
  * elsewhere the child notices that its standard input has ended.
  */
 export function parentDeathGuard(): readonly string[] {
-  if (guard === undefined) {
-    const setpriv = Deno.build.os === "linux" ? findOnPath("setpriv") : undefined;
-    guard = setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
-  }
-  return guard;
+  const setpriv = guard === undefined && Deno.build.os === "linux" ? findOnPath("setpriv") : undefined;
+  return guard ??= setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
 }
 
 /** Folder of an installed npm package, to which loading of native code is limited. Undefined if it is not installed. */
@@ -52,17 +49,13 @@ export function packageFolder(name: string): string | undefined {
  * libraries of devices are set by. All else could be an untracked input, or reach a server: an `.npmrc` beside a
  * stage may send any variable that the child has to an address of its own.
  */
-const KEPT_VARIABLES = new RegExp(
-  `^(${
-    [
-      "PATH|HOME|USER|LOGNAME|TMPDIR|TMP|TEMP|DENO_(DIR|CERT|TLS_CA_STORE|WEBGPU_BACKEND)|NODE_EXTRA_CA_CERTS",
-      "NPM_CONFIG_REGISTRY",
-      "USERPROFILE|LOCALAPPDATA|APPDATA|PROGRAMDATA|PROGRAMFILES.*|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT",
-      "(XDG|LD|DYLD|SSL_CERT|CUDA|CUDNN|NVIDIA|TF|XLA|OMP|MKL|KMP|VK|MESA|LIBGL)_.*|(HTTPS?|NO|ALL)_PROXY",
-    ].join("|")
-  })$`,
-  "i",
-);
+const KEPT_NAMES = [
+  "PATH|HOME|USER|LOGNAME|TMPDIR|TMP|TEMP|DENO_(DIR|CERT|TLS_CA_STORE|WEBGPU_BACKEND)|NODE_EXTRA_CA_CERTS",
+  "NPM_CONFIG_REGISTRY",
+  "USERPROFILE|LOCALAPPDATA|APPDATA|PROGRAMDATA|PROGRAMFILES.*|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT",
+  "(XDG|LD|DYLD|SSL_CERT|CUDA|CUDNN|NVIDIA|TF|XLA|OMP|MKL|KMP|VK|MESA|LIBGL)_.*|(HTTPS?|NO|ALL)_PROXY",
+];
+const KEPT_VARIABLES = new RegExp(`^(${KEPT_NAMES.join("|")})$`, "i");
 
 /** Where and in what language a machine stands would show in dates, numbers and the order of words. */
 const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
@@ -103,17 +96,6 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
   }).spawn();
 }
 
-/** Kill a child and whatever it started. */
-function killGroup(child: Deno.ChildProcess): void {
-  try {
-    // A negative pid means the whole group; detached children lead their own.
-    if (Deno.build.os === "windows") child.kill("SIGKILL");
-    else Deno.kill(-child.pid, "SIGKILL");
-  } catch {
-    // It is gone already.
-  }
-}
-
 /**
  * A Deno process. It ends when it takes longer or more than it may, when it is told to, and when this is disposed of, and
  * with it all that it began.
@@ -150,8 +132,15 @@ export class DenoChild implements Disposable {
     if (signal?.aborted) kill();
   }
 
+  /** Kill it and whatever it started. */
   kill(): void {
-    killGroup(this.#child);
+    try {
+      // A negative pid means the whole group; detached children lead their own.
+      if (Deno.build.os === "windows") this.#child.kill("SIGKILL");
+      else Deno.kill(-this.#child.pid, "SIGKILL");
+    } catch {
+      // It is gone already.
+    }
   }
 
   /** Write a message to its standard input, as a line. */
@@ -261,14 +250,12 @@ function machineMemory(): number {
   return Math.min(totalmem(), ...limits);
 }
 
-let fallback: number | undefined;
-
 /**
  * What a custom stage may take that declares nothing: three quarters of the machine. Beyond that the kernel would begin
  * to kill, and might well choose the engine.
  */
 export function defaultMemoryLimit(): number {
-  return fallback ??= Math.floor(machineMemory() * 0.75);
+  return Math.floor(machineMemory() * 0.75);
 }
 
 /** Memory that a process holds, in RAM and swapped out. Undefined where it cannot be told, or the process is gone. */

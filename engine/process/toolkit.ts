@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { SETTLE_MS } from "../store/digests.ts";
-import { statIfThere } from "../store/reading.ts";
+import { sha256Of, statIfThere } from "../store/reading.ts";
 import { TOOLKIT_ROOT } from "./module_lock.ts";
 
 /** Where the code lies that decides what a pipeline file means. */
@@ -21,11 +20,7 @@ const PARTS = [
 const SINGLE = ["deno.json", "deno.lock"];
 
 /** The toolkit as it lies on disk, by the facts of its files. */
-export interface ToolkitState {
-  readonly digest: string;
-  /** Whether what this process runs is what lies there: no file changed since shortly before it started. */
-  readonly settled: boolean;
-}
+export type ToolkitState = Readonly<ReturnType<typeof toolkitState>>;
 
 function* filesBelow(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
@@ -38,8 +33,9 @@ function* filesBelow(folder: string): Generator<string> {
  * A version number says too little of a clone that somebody works on. Some hundred file facts are had within a few
  * milliseconds, and like remembered digests they leave out no change.
  * @param more files of kinds that do not come with the toolkit
+ * @returns as `settled` whether what this process runs is what lies there: no file changed since shortly before it started
  */
-export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT): ToolkitState {
+export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT) {
   const parts = PARTS.map((name) => join(root, name)).filter((path) => statIfThere(path) !== undefined);
   const files = [...more, ...SINGLE.map((name) => join(root, name)), ...parts.flatMap((part) => [...filesBelow(part)])];
   const facts: string[] = [];
@@ -51,7 +47,6 @@ export function toolkitState(more: readonly string[] = [], root: string = TOOLKI
     facts.push([path, info?.dev, info?.ino, info?.size, ...times].join(" "));
   }
   // The order in which a folder lists its files is nobody's choice.
-  const text = [Deno.version.deno, ...facts.sort()].join("\n");
-  const digest = createHash("sha256").update(text).digest("hex");
+  const digest = sha256Of([Deno.version.deno, ...facts.sort()].join("\n"));
   return { digest, settled: newest + SETTLE_MS <= performance.timeOrigin };
 }

@@ -34,20 +34,13 @@ function readFirstLine(): { readonly line: string; readonly more: boolean } {
   }
 }
 
-export interface Channel<T> {
-  /** What the parent wants. */
-  readonly question: T;
-  /** Whether the parent said more already. */
-  readonly more: boolean;
-  readonly send: (message: unknown) => void;
-}
-
 /**
  * Take the parent's question, and answer with messages that begin with the secret that came with it. From here on the
  * secret is only in bytes that nothing but `send` refers to: a text would stand in the pictures of its memory that any
  * code may take (`v8.getHeapSnapshot`).
+ * @returns what the parent wants, and whether it said more already
  */
-export function openChannel<T>(): Channel<T> {
+export function openChannel<T>() {
   const { line, more } = readFirstLine();
   const { nonce, ...question } = JSON.parse(line) as { nonce: string };
   const prefix = encode(messagePrefix(nonce));

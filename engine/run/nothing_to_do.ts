@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { ResultManifest, ViewRecord } from "../../schemas/records.ts";
 import type { RunFinished } from "./events.ts";
@@ -10,7 +9,7 @@ import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
 import { readsLatest } from "../plan/freshness.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { type FileFacts, isThere } from "../store/reading.ts";
+import { isThere, sha256Of } from "../store/reading.ts";
 import { readChecked, writeChecked } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
@@ -98,17 +97,6 @@ export function finishNothing({ pipeline, stages, earlier }: Nothing, durationMs
   return { type: "run-finished", pipeline, status: "done", counts, durationMs, runId: undefined, earlier };
 }
 
-/** What tells that planning would find the same results and views again. */
-interface Ground {
-  readonly format: number;
-  /** The name of the kept pipeline. */
-  readonly kept: string;
-  /** Digest of all that its stages read from outside. */
-  readonly externals: string;
-  readonly index: FileFacts | undefined;
-  readonly views: FileFacts | undefined;
-}
-
 /** What must still be there for a stage to be cached. */
 interface DoneStage {
   readonly id: string;
@@ -119,7 +107,7 @@ interface DoneStage {
 }
 
 interface Done {
-  readonly ground: Ground;
+  readonly ground: string;
   readonly stages: readonly DoneStage[];
 }
 
@@ -142,7 +130,7 @@ class DoneRecord {
   /** How many stages are cached, if all are for sure; undefined where a plan must tell. */
   count(externals: ReadonlyMap<string, Externals>): number | undefined {
     const done = readChecked(this.#path)?.value as Done | undefined;
-    if (done === undefined || JSON.stringify(done.ground) !== JSON.stringify(this.#ground(externals))) return undefined;
+    if (done === undefined || done.ground !== this.#ground(externals)) return undefined;
     const { results, objects } = this.store;
     const views = this.#views;
     const isDone = done.stages.every(({ id, resolvedKey, objects: files, shown }) =>
@@ -167,8 +155,8 @@ class DoneRecord {
       stages.push({ id, resolvedKey, objects: [...files], shown: view.files });
     }
     const externals = [...manifests].map(([id, { ingredients }]) => [id, ingredients.externals] as const);
+    if (this.store.results.state === undefined || this.#views.state === undefined) return;
     const done: Done = { ground: this.#ground(externals), stages };
-    if (done.ground.index === undefined || done.ground.views === undefined) return;
     ignoreTrouble(() => void writeChecked(this.#path, done));
   }
 
@@ -176,15 +164,11 @@ class DoneRecord {
     return this.store.viewsOf(this.pipeline.name);
   }
 
-  #ground(externals: Iterable<readonly [string, Externals]>): Ground {
+  /** What tells that planning would find the same results and views again. @param externals what stages read from outside */
+  #ground(externals: Iterable<readonly [string, Externals]>): string {
     const read = withoutShards(externals).filter(([, one]) => Object.keys(one).length > 0);
     read.sort(([a], [b]) => compareCodeUnits(a, b));
-    return {
-      format: FORMAT,
-      kept: this.kept,
-      externals: createHash("sha256").update(encode(read)).digest("hex"),
-      index: this.store.results.state,
-      views: this.#views.state,
-    };
+    const lists = [this.store.results.state, this.#views.state];
+    return JSON.stringify([FORMAT, this.kept, sha256Of(encode(read)), ...lists]);
   }
 }

@@ -51,8 +51,6 @@ export class RateMeter {
 /** `status` is for people, who do not look twice in a second. */
 const INTERVAL_MS = 1_000;
 
-type Teller = Pick<RunStore, "tell" | "hush">;
-
 /**
  * Leaves word of how far a stage is, for other processes. It writes at most once a second, the newest last, and nothing
  * for a stage that ends within its first second: short stages must not cost more for being watched.
@@ -63,7 +61,7 @@ export class LiveProgress implements Disposable {
   #told = false;
 
   constructor(
-    private readonly runs: Teller,
+    private readonly runs: Pick<RunStore, "tell" | "hush">,
     private readonly runId: string,
     private readonly stage: string,
     private readonly rate: RateMeter,

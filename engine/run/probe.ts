@@ -59,7 +59,8 @@ async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOpti
   const { entry, params, stepGflop } = stage.probe!;
   if (await installPackages(entry, undefined, say, stop) !== undefined) return undefined;
   const { name, numerics, grants } = device!;
-  const folder = await makeTemporaryFolder();
+  await using temporary = await makeTemporaryFolder();
+  const { folder } = temporary;
   const progressFolder = join(folder, "progress");
   const rate = new RateMeter();
   let steps = 0;
@@ -79,7 +80,7 @@ async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOpti
       rate.note(event.update);
       steps = event.update.done;
     },
-  }).finally(() => Deno.remove(folder, { recursive: true }));
+  });
   const durationMs = performance.now() - started;
   if (status !== "complete" && status !== "timeout") return undefined;
   // Who did not come to a second step is at least as slow as if it had done the first one all the time.

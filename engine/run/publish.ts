@@ -23,12 +23,6 @@ const MAX_AT_ONCE = 16;
 /** Names of files by port. */
 export type Listed = Readonly<Record<string, readonly string[]>>;
 
-export interface Collected {
-  readonly outputs: Record<string, ArtifactRecord>;
-  /** Whether the folders are empty now: all files were moved, and there were no folders among them. */
-  readonly emptied: boolean;
-}
-
 /** Files of a folder that a stage had to itself; undefined where it did to it what leaves nothing to look at. */
 function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
   try {
@@ -46,65 +40,58 @@ export function listOutputs(
 ): { readonly names: Listed } | { readonly message: string; readonly fix: string } {
   const listed: Record<string, string[]> = {};
   for (const [port, folder] of Object.entries(folders)) {
+    const refuse = (what: string, fix: string) => ({ message: `output "${port}" ${what}`, fix });
     const found = lookThrough(folder);
     if (found === undefined) {
-      return {
-        message: `output "${port}" cannot be read: its folder was removed, replaced, closed or nested too deeply`,
-        fix: `leave the folder of outputs.${port} as it is, and write plain files into it`,
-      };
+      const what = "cannot be read: its folder was removed, replaced, closed or nested too deeply";
+      return refuse(what, `leave the folder of outputs.${port} as it is, and write plain files into it`);
     }
     const { files, strange } = found;
     if (strange.length > 0) {
-      return {
-        message: `output "${port}" holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`,
-        fix: "write plain files; links may lead out of the artifact",
-      };
+      const what = `holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`;
+      return refuse(what, "write plain files; links may lead out of the artifact");
     }
     // A name that is not UTF-8 comes with other letters, under which there is no file.
     const badName = files.find((name) =>
       !relativePathSchema.safeParse(name).success || statIfThere(join(folder, name)) === undefined
     );
     if (badName !== undefined) {
-      return {
-        message: `output "${port}" has a file name that cannot be kept: ${cutText(JSON.stringify(badName))}`,
-        fix: "use UTF-8 names without \\ and control characters, of at most 1024 characters with their folders",
-      };
+      const what = `has a file name that cannot be kept: ${cutText(JSON.stringify(badName))}`;
+      const fix = "use UTF-8 names without \\ and control characters, of at most 1024 characters with their folders";
+      return refuse(what, fix);
     }
     if (files.length === 0) {
-      return {
-        message: `it ended without writing its output "${port}"`,
-        fix: `write at least one file to outputs.${port}`,
-      };
+      const message = `it ended without writing its output "${port}"`;
+      return { message, fix: `write at least one file to outputs.${port}` };
     }
     const infos = files.map((name) => statIfThere(join(folder, name))!);
     const linked = infos.findIndex(({ nlink }) => nlink !== null && nlink > 1);
     if (linked >= 0) {
-      return {
-        message: `output "${port}" holds a file with a second name: ${files[linked]}`,
-        fix: "write the file itself; it could still be changed under its other name",
-      };
+      const fix = "write the file itself; it could still be changed under its other name";
+      return refuse(`holds a file with a second name: ${files[linked]}`, fix);
     }
     const size = infos.reduce((sum, info) => sum + info.size, 0);
     const { blocks, bsize } = statfsSync(folder);
     // A file may have a size and nothing in it, and reading it would take days.
     if (size > blocks * bsize) {
-      return {
-        message: `output "${port}" claims ${formatMemory(size)}, more than the disk holds`,
-        fix: `write only real data to outputs.${port}`,
-      };
+      const what = `claims ${formatMemory(size)}, more than the disk holds`;
+      return refuse(what, `write only real data to outputs.${port}`);
     }
     listed[port] = files;
   }
   return { names: listed };
 }
 
-/** Move what a stage wrote into the store. */
+/**
+ * Move what a stage wrote into the store.
+ * @returns as `emptied` whether the folders are empty now: all files were moved, and there were no folders among them
+ */
 export async function collectOutputs(
   planned: PlannedStage,
   folders: Readonly<Record<string, string>>,
   listed: Listed,
   store: Store,
-): Promise<Collected> {
+) {
   const outputs: Record<string, ArtifactRecord> = {};
   const limit = new Limit(MAX_AT_ONCE);
   let emptied = true;
@@ -124,24 +111,14 @@ export async function collectOutputs(
 
 /** The record that will make the result exist. */
 export function makeManifest(
-  planned: PlannedStage,
+  { stage, keys, recipeKey, localKey }: PlannedStage,
   outputs: Record<string, ArtifactRecord>,
   numerics: string | null,
   runId: string,
 ): ResultManifest {
-  const { resolvedKey, identityKey, ingredients } = planned.keys!;
-  return {
-    format: 1,
-    resolvedKey,
-    recipeKey: planned.recipeKey,
-    identityKey,
-    localKey: planned.localKey,
-    extent: planned.stage.extent ?? null,
-    ingredients,
-    outputs,
-    numerics,
-    runId,
-  };
+  const { resolvedKey, identityKey, ingredients } = keys!;
+  const extent = stage.extent ?? null;
+  return { format: 1, resolvedKey, recipeKey, identityKey, localKey, extent, ingredients, outputs, numerics, runId };
 }
 
 /** What to say and to record when one key gave two results; undefined where the bytes are the same. */

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources } from "../../schemas/records.ts";
-import type { Emit, RunOptions, RunStatus, StageFinished } from "./events.ts";
+import type { Emit, RunOptions, RunStatus } from "./events.ts";
 import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -70,27 +70,32 @@ export class Scheduler {
   }
 
   async run(): Promise<[RunStatus, string]> {
-    const { stop = this.#never, kill = this.#never, gpus = findGpus() } = this.options;
+    const { pipeline, planner, store, emit, options } = this;
+    const { stop = this.#never, kill = this.#never, gpus = findGpus(), lockFolder } = options;
+    const { replace = false, cache, beforeStage, grants } = options;
     const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
     this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
-    const mayStart = () => !stop.aborted && (!this.#failed || this.options.keepGoing === true);
-    const slots = new Slots({ ...capacityOf({ ...this.options, gpus }), gpus, lockFolder: this.options.lockFolder });
-    const runner = new StageRunner({
-      pipeline: this.pipeline,
-      planner: this.planner,
-      store: this.store,
+    const mayStart = () => !stop.aborted && (!this.#failed || options.keepGoing === true);
+    const slots = new Slots({ ...capacityOf({ ...options, gpus }), gpus, lockFolder });
+    const given = {
+      pipeline,
+      planner,
+      store,
       runId: this.#runId,
       slots,
-      emit: this.emit,
+      emit,
       stop,
       kill,
+      replace,
+      cache,
+      beforeStage,
+    };
+    const runner = new StageRunner({
+      ...given,
+      grants,
       mayStart,
       onFailure: () => this.#failed = true,
       onNested: (id, result, begun) => this.#conclude(id, result, begun),
-      replace: this.options.replace ?? false,
-      cache: this.options.cache,
-      beforeStage: this.options.beforeStage,
-      grants: this.options.grants,
     });
     this.#countMissing();
 
@@ -123,9 +128,7 @@ export class Scheduler {
       const open = [...before].filter((one) => one !== id && this.plan.stages.has(one) && !this.results.has(one));
       this.#missing.set(id, open.length);
       for (const one of open) {
-        const after = this.#successors.get(one);
-        if (after === undefined) this.#successors.set(one, [id]);
-        else after.push(id);
+        this.#successors.getOrInsert(one, []).push(id);
       }
       if (open.length === 0) this.#ready.push(id);
     }
@@ -135,7 +138,8 @@ export class Scheduler {
     const startedAt = new Date().toISOString();
     const started = performance.now();
     const { shard } = this.plan.stages.get(id)!.stage;
-    const isNeeded = shard === undefined || !await this.planner.isServed(shard.whole);
+    const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
+    const isNeeded = !isPart || !await this.planner.isServed(shard.whole);
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, { startedAt, started });
     else this.results.set(id, result);
@@ -175,31 +179,21 @@ export class Scheduler {
       ...(state === "ran" ? this.#sourcesOf(id, manifest!) : {}),
     };
     this.store.runs.note(this.#runId, { stage: id, event: "finished", state, at: new Date().toISOString() });
-    this.emit(this.#finished(id, result, durationMs));
+    const { message, fix, mine } = result;
+    const shown = manifest !== undefined && wholeOf(id) === undefined;
+    const view = shown ? this.store.viewsOf(this.pipeline.name).folderOf(id) : undefined;
+    // The last line of its log says why it ended, also where the stage itself said nothing.
+    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
+    const path = this.store.runs.logPath(this.#runId, id);
+    // On a full disk there may be none.
+    const log = state === "failed" && statIfThere(path) !== undefined ? path : undefined;
+    this.emit({ type: "stage-finished", id, state, durationMs, ...definedOnly({ message, fix, mine, view, log }) });
   }
 
   /** Most stages have none, and records of thousands of stages need not say so of each. */
   #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
     const sources = sourcesOf(this.pipeline.stages.get(id)!, this.pipeline.folder, ingredients.externals);
     return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
-  }
-
-  #finished(id: string, result: StageResult, durationMs: number): StageFinished {
-    const { state, message, fix, mine, manifest } = result;
-    const shown = manifest !== undefined && wholeOf(id) === undefined;
-    const view = shown ? this.store.viewsOf(this.pipeline.name).folderOf(id) : undefined;
-    const log = this.store.runs.logPath(this.#runId, id);
-    // The last line of its log says why it ended, also where the stage itself said nothing.
-    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
-    return {
-      type: "stage-finished",
-      id,
-      state,
-      durationMs,
-      ...definedOnly({ message, fix, mine, view }),
-      // On a full disk there may be none.
-      ...(state === "failed" && statIfThere(log) !== undefined ? { log } : {}),
-    };
   }
 
   #end(stopped: boolean): [RunStatus, string] {

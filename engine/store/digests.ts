@@ -1,16 +1,19 @@
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 import { appendLine } from "./files.ts";
-import { factsOf, type FileFacts, hashFile, isThere, readJsonLines, sameFacts } from "./reading.ts";
+import { factsOf, type FileFacts, hashFile, isThere, sameFacts, sha256Of } from "./reading.ts";
+import { readRecords } from "./records.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 
 /** A remembered digest of a file, or of a folder with all that is in it. */
-interface Remembered {
-  readonly path: string;
+const rememberedSchema = z.object({
+  path: z.string(),
   /** The facts that it was computed from: of one file as they are, of many their digest. */
-  readonly state: string;
-  readonly sha256: string;
-}
+  state: z.string(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+type Remembered = z.output<typeof rememberedSchema>;
 
 /** A file below a folder, with its facts as they were just taken. */
 export interface FolderFile {
@@ -55,7 +58,7 @@ export class Digests {
       newest = Math.max(newest, mtimeMs, ctimeMs);
       return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs} ${path.length}:${path}`;
     });
-    const state = lines.length === 1 ? lines[0]! : createHash("sha256").update(lines.join("\n")).digest("hex");
+    const state = lines.length === 1 ? lines[0]! : sha256Of(lines.join("\n"));
     const known = this.#load().get(folder);
     this.#writePending();
     if (known?.state === state) return known.sha256;
@@ -82,16 +85,11 @@ export class Digests {
   }
 
   #load(): Map<string, Remembered> {
-    return this.#known ??= new Map(readJsonLines(this.path).filter(isRemembered).map((line) => [line.path, line]));
+    return this.#known ??= new Map(readRecords(this.path, rememberedSchema).map((line) => [line.path, line]));
   }
 
   /** What is known of files and folders that are still there. */
   get current(): Remembered[] {
     return [...this.#load().values()].filter(({ path }) => isThere(path));
   }
-}
-
-function isRemembered(value: unknown): value is Remembered {
-  const { path, state, sha256 } = (value ?? {}) as Partial<Record<keyof Remembered, unknown>>;
-  return typeof path === "string" && typeof state === "string" && /^[0-9a-f]{64}$/.test(String(sha256));
 }

@@ -148,9 +148,8 @@ export function writeAtomically(
   try {
     writeNew(temporary, content);
     moveInto(temporary, path);
-  } catch (error) {
+  } finally {
     removeQuietly(temporary);
-    throw error;
   }
 }
 
@@ -163,9 +162,8 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
       await flush(file, temporary);
     });
     await moveDurably(temporary, path);
-  } catch (error) {
+  } finally {
     removeQuietly(temporary);
-    throw error;
   }
 }
 

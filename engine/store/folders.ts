@@ -44,11 +44,7 @@ export class FolderMaker {
 
   /** Whoever waits for it finds the folder's name on disk, also if somebody else is at it. */
   async ensure(path: string): Promise<void> {
-    let made = this.#made.get(path);
-    if (made === undefined) {
-      made = this.make(path);
-      this.#made.set(path, made);
-    }
+    const made = this.#made.getOrInsertComputed(path, this.make);
     try {
       await made;
     } catch (error) {
@@ -59,11 +55,11 @@ export class FolderMaker {
   }
 }
 
-/** A folder outside of any store, to write to; whoever asks for it removes it. */
-export async function makeTemporaryFolder(): Promise<string> {
+/** A folder outside of any store, to write to; it goes when this is disposed of. */
+export async function makeTemporaryFolder(): Promise<AsyncDisposable & { readonly folder: string }> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
   openRoot(folder);
-  return folder;
+  return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }
 
 /** Regular files below a folder, as relative POSIX paths in code-unit order; anything else is reported by name. */

@@ -4,8 +4,9 @@
  * and what is too large to be copied is put right behind it.
  */
 import { join } from "node:path";
+import { z } from "zod";
 import { writeNew } from "./files.ts";
-import { readJsonLines } from "./reading.ts";
+import { readRecords } from "./records.ts";
 
 /** Up to this size foreign code gets a copy; it costs some hundredths of a second where blocks cannot be shared. */
 const COPIED_BYTES = 64 << 20;
@@ -46,8 +47,8 @@ export function lend(folder: string, paths: readonly string[]): void {
 
 /** Put everything right that was lent; also for a run that was killed. @returns what had been changed */
 export function takeBack(folder: string): string[] {
-  const lent = readJsonLines(join(folder, RECORD)) as ReturnType<typeof recordOf>[];
-  return lent.filter((was) => {
+  // Its own process wrote it, where no stage could.
+  return readRecords(join(folder, RECORD), z.custom<ReturnType<typeof recordOf>>()).filter((was) => {
     try {
       const now = recordOf(was.path);
       if (now.dev !== was.dev || now.ino !== was.ino || now.born !== was.born) return false;

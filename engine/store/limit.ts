@@ -22,19 +22,13 @@ export class Limit {
   /** Do the work for each. After a failure nothing more begins; what has begun ends, then the failure is thrown. */
   async map<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): Promise<R[]> {
     let failed = false;
-    const doOne = async (item: T): Promise<R | undefined> => {
-      if (failed) return undefined;
-      try {
-        return await work(item);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
+    const fail = (error: unknown) => {
+      failed = true;
+      throw error;
     };
-    const ended = await Promise.allSettled(Array.from(items, (item) => this.run(() => doOne(item))));
-    return ended.map((one) => {
-      if (one.status === "rejected") throw one.reason;
-      return one.value as R;
-    });
+    const doOne = async (item: T) => failed ? undefined : await work(item).catch(fail);
+    const all = Array.from(items, (item) => this.run(() => doOne(item)));
+    await Promise.allSettled(all);
+    return await Promise.all(all) as R[];
   }
 }

@@ -1,23 +1,27 @@
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
+import type { z } from "zod";
 import { writeAtomically } from "./files.ts";
 import { fill, openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
-import { parseStrictly } from "./records.ts";
+import { parseJson } from "./records.ts";
 
 /** What the lines of a file are. */
 export interface LineKind<T> {
-  /** Undefined for a line of another shape; else the value as JSON gives it, since it is not parsed a second time. */
-  readonly parse: (value: unknown) => T | undefined;
+  /** It changes nothing of a value, since a line that is in the table is not held to it a second time. */
+  readonly schema: z.ZodType<T>;
   /** The keys by which a line can be found, always the same number of them. */
   readonly keysOf: (line: T) => readonly string[];
 }
 
-/** Raised when the layout changes. */
-const FORMAT = 2;
-/** Numbers: format, order of bytes, size of the part of the file that is told of, lines, keys, device and inode. */
-const HEADER = 7;
+/**
+ * Raised when the layout changes. All of the numbers are read as they lie in memory, so a table is of use to machines of
+ * one byte order: on another this is another number.
+ */
+const FORMAT = 3;
+/** Numbers: format, size of the part of the file that is told of, lines, keys, device and inode. */
+const HEADER = 6;
 const DIGEST_BYTES = 32;
 const BLOCK_BYTES = 64 << 10;
 const MAX_BLOCKS = 64;
@@ -28,14 +32,7 @@ const MAX_TAIL_SHARE = 0.02;
 const MAX_TABLE_BYTES = 2 ** 30;
 
 /** The lines of the file's beginning: where each is, a check of its bytes, and by each key which lines have it. */
-interface Table {
-  readonly size: number;
-  readonly offsets: Float64Array;
-  readonly lengths: Float64Array;
-  readonly checks: Float64Array;
-  /** By kind of key: hashes in rising order, and the line of each; lines of equal hash in their own order. */
-  readonly byKey: readonly { readonly hashes: Float64Array; readonly lines: Float64Array }[];
-}
+type Table = Readonly<ReturnType<typeof layOut>>;
 
 /** cyrb53 (bryc, public domain): 53 bits, so that a hash is a plain number. Against accidents, not against an attacker. */
 function hash53(bytes: Uint8Array): number {
@@ -65,14 +62,14 @@ interface Found<T> {
 /**
  * Finds lines of an append-only file of JSON lines by key, without reading or parsing the others. The table that makes
  * this possible lies beside the file and is only ever a hint: it begins with its own digest, belongs to one inode, and
- * vouches for every line byte by byte, since only lines that passed `parse` get into it. Where anything of that does not
+ * vouches for every line byte by byte, since only lines that fit the schema get into it. Where anything of that does not
  * hold, the file itself is read. What was appended since the table was written is parsed as it is met.
  */
 export class LineTable<T> {
   #table: Table | undefined;
   readonly #parsed = new Map<number, T>();
   /** Lines beyond the table, by kind of key and key. */
-  #recent: Map<string, T[]>[];
+  #recent: Map<string, T[]>[] = [];
   readonly #added: T[] = [];
   readonly #blocks = new Map<number, Uint8Array>();
 
@@ -83,7 +80,6 @@ export class LineTable<T> {
     private readonly keys: number,
     private readonly kind: LineKind<T>,
   ) {
-    this.#recent = this.#emptyRecent();
     this.#load(true);
   }
 
@@ -121,18 +117,12 @@ export class LineTable<T> {
 
   #enter(line: T): void {
     this.kind.keysOf(line).forEach((key, which) => {
-      const same = this.#recent[which]!.get(key);
-      if (same === undefined) this.#recent[which]!.set(key, [line]);
-      else same.push(line);
+      this.#recent[which]!.getOrInsert(key, []).push(line);
     });
   }
 
-  #emptyRecent(): Map<string, T[]>[] {
-    return Array.from({ length: this.keys }, () => new Map<string, T[]>());
-  }
-
   #load(useTable: boolean): void {
-    this.#recent = this.#emptyRecent();
+    this.#recent = Array.from({ length: this.keys }, () => new Map<string, T[]>());
     this.#parsed.clear();
     this.#blocks.clear();
     const info = statIfThere(this.path);
@@ -180,13 +170,8 @@ export class LineTable<T> {
 
   /** Lines are asked for in about the order in which they were written, a few places of the file at a time. */
   #block(number: number): Uint8Array {
-    let block = this.#blocks.get(number);
-    if (block === undefined) {
-      if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear();
-      block = readRange(this.path, number * BLOCK_BYTES, BLOCK_BYTES);
-      this.#blocks.set(number, block);
-    }
-    return block;
+    if (!this.#blocks.has(number) && this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear();
+    return this.#blocks.getOrInsertComputed(number, () => readRange(this.path, number * BLOCK_BYTES, BLOCK_BYTES));
   }
 
   /** Parse what follows the table. A last line without its break may still be being written. */
@@ -194,21 +179,12 @@ export class LineTable<T> {
     const found: Found<T>[] = [];
     let end = from;
     for (const { offset, bytes } of readLines(this.path, from)) {
-      const line = this.#parse(bytes);
+      // A crash may have torn this line; what it would have said counts as never said.
+      const line = parseJson(decoder.decode(bytes), this.kind.schema);
       if (line !== undefined) found.push({ offset, length: bytes.length, check: hash53(bytes), line });
       end = offset + bytes.length + 1;
     }
     return { found, end };
-  }
-
-  #parse(bytes: Uint8Array): T | undefined {
-    if (bytes.length === 0) return undefined;
-    try {
-      return this.kind.parse(parseStrictly(decoder.decode(bytes)));
-    } catch {
-      // A crash tore this line; what it would have said counts as never said.
-      return undefined;
-    }
   }
 
   #readTable(info: Deno.FileInfo): Table | undefined {
@@ -216,9 +192,9 @@ export class LineTable<T> {
     if (bytes === undefined || bytes.length < DIGEST_BYTES + 8 * HEADER) return undefined;
     if (!digestOf(bytes).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
     const numbers = new Float64Array(bytes.buffer, DIGEST_BYTES);
-    const [format, order, size, , keys, dev, ino] = numbers;
-    const fits = format === FORMAT && order === byteOrder() && keys === this.keys && size! <= info.size &&
-      dev === (info.dev ?? 0) && ino === (info.ino ?? 0);
+    const [format, size, , keys, dev, ino] = numbers;
+    const fits = format === FORMAT && keys === this.keys && size! <= info.size && dev === (info.dev ?? 0) &&
+      ino === (info.ino ?? 0);
     return fits ? layOut(numbers) : undefined;
   }
 
@@ -229,7 +205,7 @@ export class LineTable<T> {
     const count = known + found.length;
     const bytes = new Uint8Array(DIGEST_BYTES + 8 * (HEADER + count * (3 + 2 * this.keys)));
     const numbers = new Float64Array(bytes.buffer, DIGEST_BYTES);
-    numbers.set([FORMAT, byteOrder(), end, count, this.keys, info.dev ?? 0, info.ino ?? 0]);
+    numbers.set([FORMAT, end, count, this.keys, info.dev ?? 0, info.ino ?? 0]);
     const table = layOut(numbers);
     const fill = (column: "offsets" | "lengths" | "checks", values: readonly number[]) => {
       if (old !== undefined) table[column].set(old[column]);
@@ -251,27 +227,21 @@ export class LineTable<T> {
   }
 }
 
-/** All of the numbers are read as they lie in memory, so a table is of use to machines of one byte order. */
-function byteOrder(): number {
-  return new Uint8Array(Uint32Array.of(1).buffer)[0]!;
-}
-
 function digestOf(table: Uint8Array): Buffer {
   return createHash("sha256").update(table.subarray(DIGEST_BYTES)).digest();
 }
 
-function layOut(numbers: Float64Array): Table {
-  const [, , size, count, keys] = numbers as unknown as [number, number, number, number, number];
+function layOut(numbers: Float64Array) {
+  const [, size, count, keys] = numbers as unknown as [number, number, number, number];
   const column = (index: number) => numbers.subarray(HEADER + index * count).subarray(0, count);
+  // By kind of key: hashes in rising order, and the line of each; lines of equal hash in their own order.
   const byKey = Array.from({ length: keys }, (_, key) => ({ hashes: column(3 + 2 * key), lines: column(4 + 2 * key) }));
   return { size, offsets: column(0), lengths: column(1), checks: column(2), byKey };
 }
 
 /** Bytes of a file from an offset on; fewer than wanted, or none, where it ends before. */
 function readRange(path: string, offset: number, length: number): Uint8Array {
-  const file = unlessReadable(() => openPlain(path), undefined);
-  if (file === undefined) return new Uint8Array();
-  using open = file;
-  open.seekSync(offset, Deno.SeekMode.Start);
-  return fill(new Uint8Array(length), open);
+  using file = unlessReadable(() => openPlain(path), undefined);
+  file?.seekSync(offset, Deno.SeekMode.Start);
+  return file === undefined ? new Uint8Array() : fill(new Uint8Array(length), file);
 }

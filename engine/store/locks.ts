@@ -66,14 +66,10 @@ export function lockNow(path: string): Disposable {
  *   ids, that no run is on: only then are files replaced that runs keep open, and locks removed that runs could wait for.
  */
 export class StoreGuards {
-  readonly #still: string;
-  readonly #turn: string;
-  readonly #inUse: string;
+  constructor(private readonly folder: string) {}
 
-  constructor(private readonly folder: string) {
-    this.#still = join(folder, "still.lock");
-    this.#turn = join(folder, "turn.lock");
-    this.#inUse = join(folder, "in-use.lock");
+  #pathOf(lock: "still" | "turn" | "in-use"): string {
+    return join(this.folder, `${lock}.lock`);
   }
 
   /**
@@ -86,34 +82,31 @@ export class StoreGuards {
     if (statIfThere(this.folder) === undefined) return UNGUARDED;
     const options = { signal, onWait, shared: true };
     try {
-      using turn = await acquireLock(this.#turn, options);
-      return turn && await acquireLock(this.#still, options);
+      using turn = await acquireLock(this.#pathOf("turn"), options);
+      return turn && await acquireLock(this.#pathOf("still"), options);
     } catch (error) {
-      if (isReadOnly(error)) return UNGUARDED;
+      const readOnly = error instanceof Deno.errors.PermissionDenied || (error as { code?: string }).code === "EROFS";
+      if (readOnly) return UNGUARDED;
       throw error;
     }
   }
 
   /** Mark the store as in use until this is disposed of. */
   async markInUse(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
-    return await acquireLock(this.#inUse, { signal, onWait, shared: true });
+    return await acquireLock(this.#pathOf("in-use"), { signal, onWait, shared: true });
   }
 
   /** Keep everybody from relying on what may be removed now. */
   async stopReliance(onWait?: () => void): Promise<Disposable> {
     using locks = new DisposableStack();
-    for (const path of [this.#turn, this.#still]) locks.use(await acquireLock(path, { onWait }));
+    for (const lock of ["turn", "still"] as const) locks.use(await acquireLock(this.#pathOf(lock), { onWait }));
     return locks.move();
   }
 
   /** Succeeds only while no run is on; none starts until it is disposed of. */
   tryUnused(): Disposable | undefined {
-    return tryAlone(this.#inUse);
+    return tryAlone(this.#pathOf("in-use"));
   }
 }
 
 const UNGUARDED: Disposable = { [Symbol.dispose]: () => {} };
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied || (error as { code?: string } | null)?.code === "EROFS";
-}

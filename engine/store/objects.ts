@@ -81,16 +81,8 @@ export class ObjectStore {
    */
   layOut(files: readonly FileEntry[], folder: string, trusted: boolean): void {
     const place = trusted || isLentWhole(files) ? linkOrCopy : copyFile;
-    makeFolder(folder);
-    const made = new Set([folder]);
-    for (const file of files) {
-      const target = inside(folder, file.path);
-      const parent = dirname(target);
-      if (!made.has(parent)) {
-        makeFolder(parent);
-        made.add(parent);
-      }
-      place(this.pathOf(file.sha256), target);
-    }
+    const folders = new Set([folder, ...files.map(({ path }) => dirname(inside(folder, path)))]);
+    for (const one of folders) makeFolder(one);
+    for (const { path, sha256 } of files) place(this.pathOf(sha256), inside(folder, path));
   }
 }

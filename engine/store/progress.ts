@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
 import type { SavedState, StageProgress } from "../../contract/stage.ts";
@@ -12,7 +11,7 @@ import {
   syncFolder,
   writeNew,
 } from "./files.ts";
-import { entriesOf, holds, isThere, statIfThere } from "./reading.ts";
+import { entriesOf, holds, isThere, sha256Of, statIfThere } from "./reading.ts";
 import { inside, openRoot } from "./roots.ts";
 import { readRecord, recordText } from "./records.ts";
 
@@ -39,25 +38,24 @@ export function savedSteps(folder: string): number[] {
   return steps.sort((a, b) => b - a);
 }
 
-function readManifest(folder: string, step: number): ProgressManifest | undefined {
-  const path = join(folder, `step-${step}`, MANIFEST);
+/** The manifest of a state that looks whole. */
+function readWhole(folder: string, step: number): ProgressManifest | undefined {
+  const home = join(folder, `step-${step}`);
+  const path = join(home, MANIFEST);
   if ((statIfThere(path)?.size ?? 0) > MAX_MANIFEST_BYTES) return undefined;
   const manifest = readRecord(path, progressManifestSchema);
-  return manifest?.step === step ? manifest : undefined;
-}
-
-function isWhole(folder: string, manifest: ProgressManifest): boolean {
-  return manifest.files.every(({ path, size }) => {
-    const info = statIfThere(inside(join(folder, `step-${manifest.step}`), path));
+  const whole = manifest?.step === step && manifest.files.every(({ path, size }) => {
+    const info = statIfThere(inside(home, path));
     return info?.isFile === true && info.size === size;
   });
+  return whole ? manifest : undefined;
 }
 
 /** States that look whole, newest first. */
 function* wholeStates(folder: string, limit: number): Generator<ProgressManifest, undefined> {
   for (const step of savedSteps(folder).filter((one) => one <= limit).slice(0, LOOKED_AT)) {
-    const manifest = readManifest(folder, step);
-    if (manifest !== undefined && isWhole(folder, manifest)) yield manifest;
+    const manifest = readWhole(folder, step);
+    if (manifest !== undefined) yield manifest;
   }
 }
 
@@ -66,8 +64,8 @@ function* wholeStates(folder: string, limit: number): Generator<ProgressManifest
  * @returns false where it does not hold what was saved, or is gone
  */
 export async function copyState(from: string, to: string, step: number): Promise<boolean> {
-  const manifest = readManifest(from, step);
-  if (manifest === undefined || !isWhole(from, manifest)) return false;
+  const manifest = readWhole(from, step);
+  if (manifest === undefined) return false;
   const [home, target] = [from, to].map((folder) => join(folder, `step-${step}`));
   const temporary = join(to, `tmp-${step}-${Deno.pid}`);
   removeTree(temporary);
@@ -118,15 +116,8 @@ export function removeStatesSince(folder: string, before: ReadonlyMap<number, st
   return since.length;
 }
 
-/** A saved state, as explanations show it. */
-export interface SavedFacts {
-  readonly step: number;
-  readonly sizeBytes: number;
-  readonly savedAt: Date | undefined;
-}
-
-/** The whole states of a stage that a run may continue from, newest first. */
-export function listSaved(folder: string, limit: number): SavedFacts[] {
+/** The whole states of a stage that a run may continue from, newest first, as explanations show them. */
+export function listSaved(folder: string, limit: number) {
   return Array.from(wholeStates(folder, limit), ({ step, files }) => {
     const sizeBytes = files.reduce((sum, { size }) => sum + size, 0);
     return { step, sizeBytes, savedAt: statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined };
@@ -154,16 +145,13 @@ export class ProgressStore implements StageProgress {
   latest(): Promise<SavedState | undefined> {
     for (const step of savedSteps(this.folder)) {
       if (step > this.limit) continue;
-      const manifest = readManifest(this.folder, step);
       const home = join(this.folder, `step-${step}`);
       // A state with one flipped bit would poison everything after it, so it is hashed before it is used.
-      const good = manifest !== undefined && isWhole(this.folder, manifest) &&
-        manifest.files.every((file) => holds(inside(home, file.path), file.sha256));
-      if (!good) {
-        this.onDamage(step);
-        continue;
+      const good = readWhole(this.folder, step)?.files.every(({ path, sha256 }) => holds(inside(home, path), sha256));
+      if (good) {
+        return Promise.resolve({ step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) });
       }
-      return Promise.resolve({ step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) });
+      this.onDamage(step);
     }
     return Promise.resolve(undefined);
   }
@@ -183,7 +171,7 @@ export class ProgressStore implements StageProgress {
         for (let folder = dirname(path); !folders.has(folder); folder = dirname(folder)) folders.add(folder);
         if (name.includes("/")) makeFolder(dirname(path));
         writeNew(path, content);
-        return { path: name, size: content.length, sha256: createHash("sha256").update(content).digest("hex") };
+        return { path: name, size: content.length, sha256: sha256Of(content) };
       });
       const manifest = join(temporary, MANIFEST);
       writeNew(manifest, recordText(manifest, progressManifestSchema, { format: 1, step, files: entries }));
@@ -191,9 +179,8 @@ export class ProgressStore implements StageProgress {
       for (const folder of folders) syncFolder(folder);
       removeTree(target);
       moveInto(temporary, target);
-    } catch (error) {
+    } finally {
       removeQuietly(temporary);
-      throw error;
     }
     this.#prune();
     // From the end of a save, so that slow saves leave time for work between them.

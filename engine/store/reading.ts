@@ -22,6 +22,10 @@ export function asRecord(text: string, path: string): string {
 
 const CHUNK_BYTES = 1 << 20;
 
+export function sha256Of(content: Uint8Array | string): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
 /** Open a plain file for reading. Nothing else is opened: a pipe would wait for its writer, and a device has no end. */
 export function openPlain(path: string): Deno.FsFile {
   if (!Deno.statSync(path).isFile) throw new Misplaced(`Cannot read ${path}: it is not a regular file`);
@@ -67,15 +71,14 @@ export interface Line {
  * and a line that is longer than a record was none; both are left out, as are all lines of what is no file.
  */
 export function* readLines(path: string, from: number = 0): Generator<Line> {
-  const file = unlessReadable(() => openPlain(path), undefined);
+  using file = unlessReadable(() => openPlain(path), undefined);
   if (file === undefined) return;
-  using open = file;
-  open.seekSync(from, Deno.SeekMode.Start);
-  const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(1, open.statSync().size - from)));
+  file.seekSync(from, Deno.SeekMode.Start);
+  const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(1, file.statSync().size - from)));
   let begun: Uint8Array[] = [];
   let held = 0;
   let offset = from;
-  for (let read = open.readSync(chunk), at = from; read !== null; at += read, read = open.readSync(chunk)) {
+  for (let read = file.readSync(chunk), at = from; read !== null; at += read, read = file.readSync(chunk)) {
     const part = chunk.subarray(0, read);
     let start = 0;
     for (let end = part.indexOf(10); end >= 0; end = part.indexOf(10, start)) {
@@ -92,20 +95,6 @@ export function* readLines(path: string, from: number = 0): Generator<Line> {
     if (held <= MAX_RECORD_BYTES) begun.push(part.slice(start));
     else begun = [];
   }
-}
-
-/** Parse every whole line of a JSON-lines file; torn or foreign lines are skipped. */
-export function readJsonLines(path: string): unknown[] {
-  const values: unknown[] = [];
-  const decoder = new TextDecoder();
-  for (const { bytes } of readLines(path)) {
-    try {
-      values.push(JSON.parse(decoder.decode(bytes)));
-    } catch {
-      // A crash tore this line; the record that it would have been counts as absent.
-    }
-  }
-  return values;
 }
 
 /** SHA-256 of a file, streamed. */
@@ -172,15 +161,9 @@ export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEnt
 }
 
 /** What tells whether a file has changed. */
-export interface FileFacts {
-  readonly dev: number;
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-}
+export type FileFacts = Readonly<ReturnType<typeof factsOf>>;
 
-export function factsOf({ dev, ino, size, mtime, ctime }: Deno.FileInfo): FileFacts {
+export function factsOf({ dev, ino, size, mtime, ctime }: Deno.FileInfo) {
   return { dev: dev ?? 0, ino: ino ?? 0, size, mtimeMs: mtime?.getTime() ?? 0, ctimeMs: ctime?.getTime() ?? 0 };
 }
 

@@ -1,9 +1,8 @@
 /** Records as files and as lines of files: how they are written, and what counts as read. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { z } from "zod";
 import { appendLine, removeQuietly, writeAtomically } from "./files.ts";
-import { asRecord, entriesOf, readIfThere, readJsonLines, readTextIfThere, statIfThere } from "./reading.ts";
+import { asRecord, entriesOf, readIfThere, readLines, readTextIfThere, sha256Of, statIfThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
 /** The text of a record of one JSON file. @throws Misplaced for one that is too large to be read again */
@@ -26,7 +25,7 @@ function refuseHidden(name: string, value: unknown): unknown {
 }
 
 /** What a text of JSON says. @throws SyntaxError also for a name that would be dropped unseen */
-export function parseStrictly(text: string): unknown {
+function parseStrictly(text: string): unknown {
   return JSON.parse(text, MAY_HIDE.test(text) ? refuseHidden : undefined);
 }
 
@@ -39,13 +38,15 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T): z.outpu
   }
 }
 
-/** As {@linkcode readJsonLines}, with what is of another shape passed over too. */
-export function readRecords<T extends object>(path: string, schema: z.ZodType<T>): T[] {
-  return readJsonLines(path).flatMap((line) => schema.safeParse(line).data ?? []);
+/** The records of a JSON-lines file. Lines that a crash tore, or of another shape, count as absent. */
+export function readRecords<T>(path: string, schema: z.ZodType<T>): T[] {
+  const decoder = new TextDecoder();
+  const records = Array.from(readLines(path), ({ bytes }) => parseJson(decoder.decode(bytes), schema));
+  return records.filter((one) => one !== undefined);
 }
 
 /** Records of one shape, a line each, oldest first. Nothing decides by them what is cached, so a full disk costs a line. */
-export class RecordLog<T extends object> {
+export class RecordLog<T> {
   constructor(private readonly path: string, private readonly schema: z.ZodType<T>) {}
 
   all(): T[] {
@@ -57,33 +58,26 @@ export class RecordLog<T extends object> {
   }
 }
 
-/** A value and the SHA-256 of the text that it was read from. */
-export interface Checked {
-  readonly value: unknown;
-  readonly checksum: string;
-}
-
-function sha256(text: string | Uint8Array): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
 /** Write a value whose text begins with its own checksum, so that a torn or damaged file is a miss. */
 export function writeChecked(path: string, value: unknown): string {
   const json = JSON.stringify(value);
-  const checksum = sha256(json);
+  const checksum = sha256Of(json);
   writeAtomically(path, asRecord(`${checksum}\n${json}`, path));
   return checksum;
 }
 
-/** Undefined where the file cannot be read or is not as it was written. */
-export function readChecked(path: string): Checked | undefined {
+/**
+ * Undefined where the file cannot be read or is not as it was written.
+ * @returns the value, and the SHA-256 of the text that it was read from
+ */
+export function readChecked(path: string) {
   const bytes = readIfThere(path);
   if (bytes === undefined) return undefined;
   const cut = bytes.indexOf(10);
   const json = bytes.subarray(cut + 1);
   const checksum = new TextDecoder().decode(bytes.subarray(0, Math.max(cut, 0)));
-  if (cut !== 64 || sha256(json) !== checksum) return undefined;
-  return { value: JSON.parse(new TextDecoder().decode(json)), checksum };
+  if (cut !== 64 || sha256Of(json) !== checksum) return undefined;
+  return { value: JSON.parse(new TextDecoder().decode(json)) as unknown, checksum };
 }
 
 /** Make room for one more of a kind of file, so that a number of them are kept. */

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import type { z } from "zod";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import { appendLine, closeAppended, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
 import { entriesAt, factsAt, type FileFacts, isThere } from "./reading.ts";
@@ -7,16 +8,13 @@ import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { readRecord, recordText } from "./records.ts";
 
-interface IndexLine {
-  readonly recipeKey: string;
-  readonly manifest: ResultManifest;
-}
+type IndexLine = z.output<typeof indexLineSchema>;
 
 /** By what lines of the index are found, in the order of their keys. */
 const BY = { recipe: 0, resolved: 1, identity: 2, local: 3 } as const;
 
 const INDEX_LINES: LineKind<IndexLine> = {
-  parse: (value) => indexLineSchema.safeParse(value).data,
+  schema: indexLineSchema,
   keysOf: ({ recipeKey, manifest }) => [recipeKey, manifest.resolvedKey, manifest.identityKey, manifest.localKey],
 };
 
@@ -126,9 +124,7 @@ export class ResultStore {
 
   /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
   keys(): string[] {
-    return Array.from(entriesAt(2, this.root), ({ name }) => /^(.+)\.json$/.exec(name)?.[1]).filter((key) =>
-      key !== undefined
-    );
+    return [...entriesAt(2, this.root)].flatMap(({ name }) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
   }
 
   /** What a result's manifest says, also while its file cannot be read and the index alone remembers it. */

@@ -37,21 +37,21 @@ export class RunStore {
 
   write(record: RunRecord): void {
     const path = join(this.folderOf(record.runId), "run.json");
-    this.#try(() => writeAtomically(path, recordText(path, runRecordSchema, record)));
+    ignoreTrouble(() => writeAtomically(path, recordText(path, runRecordSchema, record)));
   }
 
   log(runId: string, stage: string, line: string): void {
-    this.#try(() => appendLine(this.logPath(runId, stage), line));
+    ignoreTrouble(() => appendLine(this.logPath(runId, stage), line));
   }
 
   /** One line per stage that started or ended, so that a run can be looked at while it is on. */
   note(runId: string, line: RunNote): void {
-    this.#try(() => appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line)));
+    ignoreTrouble(() => appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line)));
   }
 
   /** Note what the run relies on from now on; `gc` looks here. */
   use(runId: string, used: Partial<UsedLine>): void {
-    this.#try(() => appendLine(join(this.folderOf(runId), "used.jsonl"), JSON.stringify(used)));
+    ignoreTrouble(() => appendLine(join(this.folderOf(runId), "used.jsonl"), JSON.stringify(used)));
   }
 
   /** All that a run has relied on: results by stage, and identity keys of the progress that its stages worked on. */
@@ -70,7 +70,7 @@ export class RunStore {
   /** Say how far a stage is. Flushed to disk it is not: after a power cut nobody asks how far a dead process was. */
   tell(runId: string, stage: string, progress: LiveProgress): void {
     const path = this.#livePath(runId, stage);
-    this.#try(() => {
+    ignoreTrouble(() => {
       writeUnflushed(`${path}.tmp`, JSON.stringify(progress));
       rename(`${path}.tmp`, path);
     });
@@ -94,17 +94,6 @@ export class RunStore {
     return readRecords(join(this.folderOf(runId), "stages.jsonl"), runNoteSchema);
   }
 
-  /** Where the folder itself could not be made, there is no record at all. */
-  #try(write: () => void): void {
-    ignoreTrouble(() => {
-      try {
-        write();
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    });
-  }
-
   read(runId: string): RunRecord | undefined {
     return readRecord(join(this.folderOf(runId), "run.json"), runRecordSchema);
   }
@@ -116,10 +105,7 @@ export class RunStore {
   }
 
   /** Runs, newest first. */
-  *newestFirst(): Generator<RunRecord> {
-    for (const id of this.ids()) {
-      const record = this.read(id);
-      if (record !== undefined) yield record;
-    }
+  newestFirst(): IteratorObject<RunRecord, undefined> {
+    return this.ids().values().map((id) => this.read(id)).filter((record) => record !== undefined);
   }
 }

@@ -1,13 +1,6 @@
 import { statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import {
-  type Difference,
-  differenceSchema,
-  type TagRecord,
-  tagRecordSchema,
-  type Timing,
-  timingSchema,
-} from "../../schemas/records.ts";
+import { differenceSchema, type TagRecord, tagRecordSchema, timingSchema } from "../../schemas/records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { makeFolder, removeQuietly, removeTree, writeAtomically } from "./files.ts";
 import { entriesOf, statIfThere } from "./reading.ts";
@@ -27,37 +20,10 @@ import { Digests } from "./digests.ts";
 /** Folders that a run needs. */
 const FOLDERS = ["objects", "results", "progress", "locks", "runs", "views", "kept", "tmp"] as const;
 
-/** Where things lie, for those who clean up. */
-export type StorePaths = Readonly<
-  Record<
-    typeof FOLDERS[number] | "tags" | "index" | "timings" | "differences" | "digests" | "downloads" | "outputs",
-    string
-  >
->;
+type NeededPaths = Readonly<Record<typeof FOLDERS[number], string>>;
 
 /** Everything that the engine keeps on disk. Opening a store writes nothing, but takes back what killed runs had lent. */
-export interface Store {
-  readonly root: string;
-  readonly digests: Digests;
-  readonly objects: ObjectStore;
-  readonly results: ResultStore;
-  readonly runs: RunStore;
-  /** How long stages took on this machine. Losing it only loses forecasts. */
-  readonly timings: RecordLog<Timing>;
-  readonly tags: TagStore;
-  /** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
-  readonly differences: RecordLog<Difference>;
-  readonly guards: StoreGuards;
-  readonly paths: StorePaths;
-  viewsOf(pipeline: string): ViewStore;
-  /** Pipelines that this store has shown in `outputs/`. */
-  shownPipelines(): string[];
-  /** Where it is recorded what a pipeline's folder in `outputs/` should hold. */
-  viewsPath(pipeline: string): string;
-  lockPath(identityKey: string): string;
-  /** Make the folders that a run needs, or say why they cannot be made. */
-  prepare(): Result<void>;
-}
+export type Store = Readonly<ReturnType<typeof openStore>>;
 
 /** The store's folder: beside the nearest deno.json above the pipeline file, else beside the file itself. */
 export function findStoreRoot(pipelineFolder: string): string {
@@ -76,10 +42,10 @@ export function openStore(
   root: string,
   typeOf = (path: string): number => Number(statfsSync(path).type),
   runs: string = join(root, "runs"),
-): Store {
+) {
   const at = (...names: string[]) => join(root, ...names);
-  const paths: StorePaths = {
-    ...Object.fromEntries(FOLDERS.map((name) => [name, at(name)])) as Record<typeof FOLDERS[number], string>,
+  const paths = {
+    ...Object.fromEntries(FOLDERS.map((name) => [name, at(name)])) as NeededPaths,
     runs,
     tags: at("tags"),
     index: at("index.jsonl"),
@@ -103,25 +69,27 @@ export function openStore(
     root,
     digests,
     objects,
-    paths,
+    /** Where things lie, for those who clean up. */
+    paths: paths as Readonly<typeof paths>,
     results: new ResultStore(paths.results, paths.index, join(paths.kept, "index.table")),
     runs: new RunStore(paths.runs),
+    /** How long stages took on this machine. Losing it only loses forecasts. */
     timings: new RecordLog(paths.timings, timingSchema),
     tags: new TagStore(paths.tags),
+    /** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
     differences: new RecordLog(paths.differences, differenceSchema),
     guards: new StoreGuards(paths.locks),
-    viewsOf: (pipeline) => {
-      let store = views.get(pipeline);
-      if (store === undefined) {
-        const places = { records: viewsPath(pipeline), table: join(paths.kept, `views-${pipeline}.table`) };
-        store = new ViewStore(join(paths.outputs, pipeline), places, { objects, digests });
-        views.set(pipeline, store);
-      }
-      return store;
+    viewsOf: (pipeline: string) => {
+      const places = { records: viewsPath(pipeline), table: join(paths.kept, `views-${pipeline}.table`) };
+      const make = () => new ViewStore(join(paths.outputs, pipeline), places, { objects, digests });
+      return views.getOrInsertComputed(pipeline, make);
     },
+    /** Pipelines that this store has shown in `outputs/`. */
     shownPipelines: () => entriesOf(paths.views).flatMap(({ name }) => /^(.+)\.jsonl$/.exec(name)?.[1] ?? []),
+    /** Where it is recorded what a pipeline's folder in `outputs/` should hold. */
     viewsPath,
-    lockPath: (identityKey) => join(paths.locks, `${identityKey}.lock`),
+    lockPath: (identityKey: string) => join(paths.locks, `${identityKey}.lock`),
+    /** Make the folders that a run needs, or say why they cannot be made. */
     prepare: () => prepare(root, paths, typeOf),
   };
 }
@@ -142,7 +110,7 @@ function nearestThere(path: string): string {
   return statIfThere(path) !== undefined || dirname(path) === path ? path : nearestThere(dirname(path));
 }
 
-function prepare(root: string, paths: StorePaths, typeOf: (path: string) => number): Result<void> {
+function prepare(root: string, paths: NeededPaths, typeOf: (path: string) => number): Result<void> {
   try {
     // Before anything is made or swept: a process on another host may be at work there.
     const kind = NETWORK_FILE_SYSTEMS[typeOf(nearestThere(root))];

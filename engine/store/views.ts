@@ -21,12 +21,6 @@ export type ViewState =
 
 type ShownFile = ViewRecord["files"][number];
 
-/** What a view is made from, and what tells whether it is still so. */
-export interface ViewSources {
-  readonly objects: ObjectStore;
-  readonly digests: Digests;
-}
-
 /** Where an output file stands below the stage's folder: kinds with one output need no folder for its port. */
 export function viewPathOf(manifest: ResultManifest, port: string, path: string): string {
   return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
@@ -36,7 +30,7 @@ export function viewPathOf(manifest: ResultManifest, port: string, path: string)
 const MAX_DEPTH = 5;
 
 const VIEW_LINES: LineKind<ViewRecord> = {
-  parse: (value) => viewRecordSchema.safeParse(value).data,
+  schema: viewRecordSchema,
   keysOf: ({ stage }) => [stage],
 };
 
@@ -51,11 +45,14 @@ export class ViewStore {
   #size = 0;
   #swept = false;
 
-  /** @param places of the record, and of the table of where its lines are; losing the table costs time */
+  /**
+   * @param places of the record, and of the table of where its lines are; losing the table costs time
+   * @param sources what a view is made from, and what tells whether it is still so
+   */
   constructor(
     private readonly folder: string,
     private readonly places: { readonly records: string; readonly table: string },
-    private readonly sources: ViewSources,
+    private readonly sources: { readonly objects: ObjectStore; readonly digests: Digests },
   ) {}
 
   folderOf(stage: string): string {
@@ -159,7 +156,7 @@ export class ViewStore {
     try {
       const files = this.#write(fresh, manifest);
       const before = statIfThere(home);
-      const mine = before && this.#moveMine(stage, { home, before, fresh: files });
+      const mine = before && this.#moveMine(stage, before, files);
       if (before?.isDirectory === true) {
         left.add(old);
         rename(home, old);
@@ -206,14 +203,8 @@ export class ViewStore {
   }
 
   /** Move what the user changed or added out of the way, keeping its names. */
-  #moveMine(
-    stage: string,
-    { home, before, fresh }: {
-      readonly home: string;
-      readonly before: Deno.FileInfo;
-      readonly fresh: ViewRecord["files"];
-    },
-  ): string | undefined {
+  #moveMine(stage: string, before: Deno.FileInfo, fresh: ViewRecord["files"]): string | undefined {
+    const home = this.folderOf(stage);
     if (!before.isDirectory) {
       // A link or a file in the place of the folder is the user's as a whole; what a link leads to is not touched.
       const mine = freeName(home);
@@ -249,11 +240,9 @@ export class ViewStore {
     const cuts = [...place.matchAll(/\//g)].map(({ index }) => index);
     return cuts.flatMap((cut) => {
       const stage = place.slice(0, cut);
-      let shown = byStage.get(stage);
-      if (shown === undefined) {
-        shown = Map.groupBy(this.#load().find(0, stage).flatMap(({ files }) => files), ({ path }) => path);
-        byStage.set(stage, shown);
-      }
+      const shown = byStage.getOrInsertComputed(stage, () => {
+        return Map.groupBy(this.#load().find(0, stage).flatMap(({ files }) => files), ({ path }) => path);
+      });
       return shown.get(place.slice(cut + 1)) ?? [];
     });
   }

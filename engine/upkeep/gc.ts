@@ -7,16 +7,16 @@ import { isEnvironmental } from "../store/trouble.ts";
 import { lockNow, tryAlone } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import { readRecords } from "../store/records.ts";
+import { findLeftovers, lastOf, shownNow, type StoreInventory, takeInventory, takeNames } from "./inventory.ts";
 import {
-  findLeftovers,
-  lastOf,
-  type Leftover,
-  shownNow,
-  type StoreInventory,
-  takeInventory,
-  takeNames,
-} from "./inventory.ts";
-import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper, type Removal } from "./policy.ts";
+  chooseGarbage,
+  type Garbage,
+  type GcPolicy,
+  type Inventory,
+  type Keeper,
+  type Removal,
+  type StoredFile,
+} from "./policy.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -40,10 +40,7 @@ export interface RemovedResult extends Removal {
   readonly name: string | undefined;
 }
 
-export interface RemovedPart {
-  readonly count: number;
-  readonly bytes: number;
-}
+export type RemovedPart = Readonly<ReturnType<typeof sum>>;
 
 /**
  * Of the parts, files are downloads; leftovers are temporary files of killed processes, what was set aside, and manifests
@@ -103,7 +100,7 @@ function tagProblem(name: string): Diagnostic {
 }
 
 /** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */
-function removeAll(store: Store, garbage: Garbage, leftovers: readonly Leftover[]) {
+function removeAll(store: Store, garbage: Garbage, leftovers: readonly StoredFile[]) {
   const failed: { path: string; message: string }[] = [];
   const busy: string[] = [];
   const attempt = (path: string, remove: () => void) => {
@@ -149,12 +146,12 @@ function remainingIdentities(inventory: Inventory, garbage: Garbage): Set<string
   return new Set([...results, ...progress].map(({ identityKey }) => identityKey));
 }
 
-function sum(parts: Iterable<{ readonly bytes: number }>): RemovedPart {
+function sum(parts: Iterable<{ readonly bytes: number }>) {
   const all = [...parts];
   return { count: all.length, bytes: all.reduce((total, { bytes }) => total + bytes, 0) };
 }
 
-function describe(store: Store, inventory: StoreInventory, garbage: Garbage, found: readonly Leftover[]) {
+function describe(store: Store, inventory: StoreInventory, garbage: Garbage, found: readonly StoredFile[]) {
   const { results, objects, progress, runs, files, bytesBefore, bytesAfter } = garbage;
   const kept: Partial<Record<Keeper, number>> = {};
   for (const { key } of inventory.results) {
@@ -190,10 +187,8 @@ function compactFiles(store: Store): number {
   for (const pipeline of store.shownPipelines()) saved += compactViews(store, pipeline);
   saved += rewrite(store.paths.timings, keepNewest(readRecords(store.paths.timings, timingSchema)));
   const known = new Set(store.results.keys());
-  saved += rewrite(
-    store.paths.differences,
-    store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey)),
-  );
+  const differences = store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey));
+  saved += rewrite(store.paths.differences, differences);
   return saved + rewrite(store.paths.digests, store.digests.current);
 }
 
@@ -210,9 +205,8 @@ function rewrite(path: string, lines: readonly unknown[]): number {
 /** One line for each recipe whose result is there. Later lines win where two speak of one result, so order is kept. */
 function compactIndex(store: Store): number {
   const known = new Set(store.results.keys());
-  const lines = readRecords(store.paths.index, indexLineSchema).filter(({ manifest }) =>
-    known.has(manifest.resolvedKey)
-  );
+  const all = readRecords(store.paths.index, indexLineSchema);
+  const lines = all.filter(({ manifest }) => known.has(manifest.resolvedKey));
   const saved = rewrite(store.paths.index, lastOf(lines, ({ recipeKey }) => recipeKey));
   store.results.forget();
   return saved;
@@ -227,10 +221,8 @@ function compactViews(store: Store, pipeline: string): number {
 }
 
 function keepNewest(timings: readonly Timing[]): Timing[] {
-  const byStage = Map.groupBy(
-    timings,
-    ({ pipeline, stage, kind, numerics }) => JSON.stringify([pipeline, stage, kind, numerics]),
-  );
+  const lineOf = ({ pipeline, stage, kind, numerics }: Timing) => JSON.stringify([pipeline, stage, kind, numerics]);
+  const byStage = Map.groupBy(timings, lineOf);
   const kept = new Set([...byStage.values()].flatMap((own) => own.slice(-TIMINGS_KEPT)));
   return timings.filter((timing) => kept.has(timing));
 }

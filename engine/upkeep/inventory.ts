@@ -49,17 +49,17 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     for (const key of Object.values(record?.results ?? {})) tagged.add(key);
   }
   const shown = new Set(store.shownPipelines().flatMap((name) => shownNow(store, name)).map((one) => one.resolvedKey));
+  const objects = [...listObjects(store)].filter(({ info }) => info.isFile);
+  const downloads = [...entriesAt(1, store.paths.downloads)];
   return {
     results,
     manifests,
     broken,
-    objects: new Map(
-      Array.from(listObjects(store)).filter(({ info }) => info.isFile)
-        .map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }]),
-    ),
+    objects: new Map(objects.map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }])),
     progress: readProgress(store),
     runs,
-    files: readFiles(store, runs.some(({ live }) => live)),
+    // What a live run fetched a moment ago is not looked at: it may be half there.
+    files: runs.some(({ live }) => live) ? [] : downloads.map(({ path }) => ({ path, ...measure(path) })),
     tagged,
     brokenTags,
     shown,
@@ -133,12 +133,6 @@ function readRuns(store: Store, unused: boolean): StoredRun[] {
   });
 }
 
-/** What a live run fetched a moment ago is not looked at: it may be half there. */
-function readFiles(store: Store, live: boolean): StoredFile[] {
-  if (live) return [];
-  return Array.from(entriesAt(1, store.paths.downloads), ({ path }) => ({ path, ...measure(path) }));
-}
-
 /** The last line for each key, in the order of those lines. */
 export function lastOf<T>(lines: readonly T[], keyOf: (line: T) => string): T[] {
   const last = new Map<string, T>();
@@ -155,14 +149,8 @@ export function shownNow(store: Store, pipeline: string): ViewRecord[] {
   return shown.filter(({ stage }) => isThere(join(store.paths.outputs, pipeline, stage)));
 }
 
-/** What a process left behind that was killed, or set aside. */
-export interface Leftover {
-  readonly path: string;
-  readonly bytes: number;
-}
-
 /**
- * Temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken, or
+ * What processes left behind that were killed, or set aside: temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken, or
  * that nobody can read. Process ids come around again, so what is young stays whoever it belongs to.
  * @param unreadable keys of manifests
  */
@@ -170,12 +158,12 @@ export function findLeftovers(
   store: Store,
   unreadable: readonly string[],
   { nowMs, graceMs }: Pick<GcPolicy, "nowMs" | "graceMs">,
-): Leftover[] {
-  const found: Leftover[] = [];
+): StoredFile[] {
+  const found: StoredFile[] = [];
   const take = (path: string) => {
     const info = statIfThere(path);
     if (info === undefined || nowMs - changedMs(info) <= graceMs) return;
-    found.push({ path, bytes: measure(path).bytes });
+    found.push({ path, ...measure(path) });
   };
   const takeAbandoned = (what: Parameters<typeof isAbandoned>[0], folder: string) => {
     for (const { name } of entriesOf(folder)) if (isAbandoned(what, name)) take(join(folder, name));

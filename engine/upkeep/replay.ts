@@ -51,9 +51,9 @@ export async function replayStage(
   if (!made.ok) return made;
   const planner = made.value;
   const plan = await planner.plan();
-  const found = findResult(planner, plan.stages.get(id)!, store);
-  if ("message" in found) return refuse([found]);
-  const { planned, manifest } = found;
+  const planned = plan.stages.get(id)!;
+  const manifest = findResult(planner, planned, store);
+  if ("message" in manifest) return refuse([manifest]);
 
   const runId = newRunId(new Date(), Deno.pid);
   const folder = join(store.paths.tmp, `${runId}-verify`);
@@ -86,21 +86,19 @@ const NEVER = new AbortController().signal;
 const problem = (message: string, fix: string): Diagnostic => errorOf("check", message, fix);
 
 /** The recorded result of a stage, if this machine can say anything about its bytes. */
-function findResult(
-  planner: Planner,
-  planned: PlannedStage,
-  store: Store,
-): { readonly planned: PlannedStage; readonly manifest: ResultManifest } | Diagnostic {
-  const { id } = planned.stage;
+function findResult(planner: Planner, planned: PlannedStage, store: Store): ResultManifest | Diagnostic {
+  const { id, parts } = planned.stage;
+  if (parts !== undefined) {
+    const fix = `to execute them again and compare the bytes: run --force ${id}`;
+    return problem(`"${id}" is joined of ${parts.length} shards, and has no saved states of its own`, fix);
+  }
   const manifest = planned.keys === undefined ? undefined : store.results.byResolved(planned.keys.resolvedKey);
   if (manifest === undefined) return problem(`"${id}" has no result yet`, "run the pipeline first");
   if (planned.problem !== undefined) return planned.problem;
   const numerics = planned.device?.numerics ?? null;
   if (numerics !== manifest.numerics) {
-    return problem(
-      `"${id}" was computed on ${manifest.numerics}, and would be on ${numerics} now: their bytes may differ`,
-      "use the device it was computed on; `why` shows it",
-    );
+    const message = `"${id}" was computed on ${manifest.numerics}, and would be on ${numerics} now`;
+    return problem(`${message}: their bytes may differ`, "use the device it was computed on; `why` shows it");
   }
   for (const binding of Object.values(planned.stage.inputs).flat()) {
     const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
@@ -108,7 +106,7 @@ function findResult(
     if (broken === undefined) continue;
     return problem(`${binding.stage}.${binding.port}, which "${id}" reads, is damaged: ${broken.path}`, "run it again");
   }
-  return { planned, manifest };
+  return manifest;
 }
 
 /**
@@ -130,11 +128,11 @@ async function copyEarlierState(
     // A damaged one would start the stage at 0, which proves something else.
     if (await copyState(from, to, step)) return step;
   }
-  return problem(
-    `"${planned.stage.id}" has no saved state from before its end${manifest.extent === null ? "" : ` at ${end}`}`,
-    `stages that save as they go keep their newest two states; to execute it from the start and compare the bytes: ` +
-      `run --force ${planned.stage.id}`,
-  );
+  const fix =
+    "stages that save as they go keep their newest two states; to execute it from the start and compare the " +
+    `bytes: run --force ${planned.stage.id}`;
+  const at = manifest.extent === null ? "" : ` at ${end}`;
+  return problem(`"${planned.stage.id}" has no saved state from before its end${at}`, fix);
 }
 
 function comparePorts(manifest: ResultManifest, outputs: Readonly<Record<string, string>>): Replay["ports"] {

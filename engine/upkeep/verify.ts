@@ -66,13 +66,12 @@ async function lookThrough(store: Store, only: ReadonlySet<string> | undefined):
   };
   const seen = new Map<string, Fault["problem"] | undefined>();
   let bytes = 0;
-  const look = (entry: Pick<FileEntry, "size" | "sha256">): Fault["problem"] | undefined => {
-    if (seen.has(entry.sha256)) return seen.get(entry.sha256);
-    const problem = lookAt(store, entry);
-    if (problem !== "missing") bytes += entry.size;
-    seen.set(entry.sha256, problem);
-    return problem;
-  };
+  const look = (entry: Pick<FileEntry, "size" | "sha256">) =>
+    seen.getOrInsertComputed(entry.sha256, () => {
+      const problem = lookAt(store, entry);
+      if (problem !== "missing") bytes += entry.size;
+      return problem;
+    });
   const manifests: ResultManifest[] = [];
   for (const resolvedKey of only ?? store.results.keys()) {
     const whole = store.results.readManifest(resolvedKey);

@@ -61,19 +61,13 @@ export function classify(
 
 /** A flat vector [P] as the tensors that it holds. */
 export function unpackClassifier(flat: tf.Tensor, config: ClassifierConfig): NamedTensors {
-  let start = 0;
-  return Object.fromEntries(
-    classifierParameters(config).map(({ name, shape }) => {
-      const size = shape.reduce((product, length) => product * length, 1);
-      const part = tf.reshape(tf.slice(flat, [start], [size]), [...shape]);
-      start += size;
-      return [name, part];
-    }),
-  );
+  const specs = classifierParameters(config);
+  const parts = tf.split(flat, specs.map(sizeOf));
+  return Object.fromEntries(specs.map(({ name, shape }, i) => [name, tf.reshape(parts[i]!, [...shape])]));
 }
 
 export function countClassifierParameters(config: ClassifierConfig): number {
-  return classifierParameters(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  return classifierParameters(config).reduce((sum, spec) => sum + sizeOf(spec), 0);
 }
 
 /** Fresh parameters, flat [P]. @param uniforms numbers in [0, 1) for the parameter of that place */
@@ -81,9 +75,12 @@ export function initClassifier(
   config: ClassifierConfig,
   uniforms: (place: number, count: number) => Float32Array,
 ): Float32Array<ArrayBuffer> {
-  const parts = classifierParameters(config).map(({ shape, limit }, place) => {
-    const draws = uniforms(place, shape.reduce((product, length) => product * length, 1));
-    return Array.from(draws, (u) => limit * (2 * u - 1));
+  const parts = classifierParameters(config).map((spec, place) => {
+    return Array.from(uniforms(place, sizeOf(spec)), (u) => spec.limit * (2 * u - 1));
   });
   return Float32Array.from(parts.flat());
+}
+
+function sizeOf({ shape }: ClassifierParameter): number {
+  return shape.reduce((product, length) => product * length, 1);
 }

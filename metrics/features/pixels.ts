@@ -25,11 +25,8 @@ export function pixelFeatureDimension({ height, width, channels }: Omit<ByteImag
  * brightness, colour, position and coarse shape, and no fine texture.
  *
  * @returns [N, D] float32 in [-1, 1], bytes mapped by x / 127.5 - 1, D = `pixelFeatureDimension`
- * @throws RangeError when the sizes are not positive integers or do not multiply to the length of the data
  */
-export function pixelFeatures(images: ByteImages): Float32Array<ArrayBuffer> {
-  const { count, height, width, channels, data } = images;
-  checkImages(images);
+export function pixelFeatures({ count, height, width, channels, data }: ByteImages): Float32Array<ArrayBuffer> {
   const rows = pooledSide(height);
   const columns = pooledSide(width);
   const stepY = Math.ceil(height / MAX_SIDE);
@@ -60,14 +57,4 @@ export function pixelFeatures(images: ByteImages): Float32Array<ArrayBuffer> {
 
 function pooledSide(side: number): number {
   return Math.ceil(side / Math.ceil(side / MAX_SIDE));
-}
-
-function checkImages({ count, height, width, channels, data }: ByteImages): void {
-  const shape = [count, height, width, channels];
-  const valid = shape.every((length) => Number.isInteger(length) && length >= 1);
-  if (!valid || data.length !== count * height * width * channels) {
-    throw new RangeError(
-      `Images: got ${data.length} bytes for shape [${shape}], wanted positive integers and their product`,
-    );
-  }
 }

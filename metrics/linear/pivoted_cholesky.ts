@@ -80,22 +80,16 @@ function scatterRows(
   factor: Float64Array,
   { order, rank, size }: { readonly order: Int32Array; readonly rank: number; readonly size: number },
 ): Float64Matrix {
-  const columns = new Float64Array(rank * size);
+  const data = new Float64Array(size * rank);
   for (let k = 0; k < rank; k++) {
     // Above the diagonal, a column holds nothing.
-    for (let i = k; i < size; i++) columns[k * size + order[i]!] = factor[k * size + i]!;
+    for (let i = k; i < size; i++) data[order[i]! * rank + k] = factor[k * size + i]!;
   }
-  return transpose({ rows: rank, columns: size, data: columns });
+  return { rows: size, columns: rank, data };
 }
 
 function exchange(values: Float64Array | Int32Array, i: number, j: number): void {
   const kept = values[i]!;
   values[i] = values[j]!;
   values[j] = kept;
-}
-
-export function transpose({ rows, columns, data }: Float64Matrix): Float64Matrix {
-  const turned = new Float64Array(data.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = data[i * columns + j]!;
-  return { rows: columns, columns: rows, data: turned };
 }

@@ -20,17 +20,14 @@ export default runOf(sampleKind, async (context) => {
   const size = images.height * images.width * images.channels;
   let drawn: Drawn | undefined;
   const open = async () => {
-    const plan = { ...params, pixels: size };
-    const ended = await drawOnDevice(
-      context,
-      plan,
-      (on) => makeBatchDrawer(checkpoint, { ...params, device: on, seed }),
-    );
+    const make = (device: Device) => makeBatchDrawer(checkpoint, { ...params, device, seed });
+    const ended = await drawOnDevice(context, { ...params, pixels: size }, make);
     if ("status" in ended) return ended;
     drawn = ended;
     if (ended.film !== undefined) await shard?.part.write(FILM_FILE, ended.film);
-    const rowsOf = ({ done, count }: Batch) => ({ pixels: ended.pixels.subarray(done * size, (done + count) * size) });
-    return { compute: rowsOf };
+    return {
+      compute: ({ done, count }: Batch) => ({ pixels: ended.pixels.subarray(done * size, (done + count) * size) }),
+    };
   };
   return await inParts(context, params, open, async (batches) => {
     const pixels = drawn?.pixels ?? new Uint8Array(count * size);

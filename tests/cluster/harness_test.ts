@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { isAlive } from "../support/proc.ts";
+import { isAlive, isRoot, skipUnless } from "../support/proc.ts";
 import { clusterAbsence, clusterTest, type Node, SlurmCluster, until } from "./support/slurm_cluster.ts";
 
 clusterTest("jobs run in order, GPUs are a limit, and two clusters know nothing of each other", {}, async (cluster) => {
@@ -85,11 +85,17 @@ clusterTest("accounting tells of jobs, also after it was away", { accounting: "l
   await until("its record", async () => (await cluster.must("sacct", args)).trim() === `${job}|COMPLETED`);
 });
 
-clusterTest("the command line runs in a project with the cluster's file", {}, async (cluster) => {
-  const project = cluster.project({ files: { "p.yaml": "name: demo\nstages: {}\n" }, lab: { partition: "cpu" } });
+clusterTest("the command line runs in a project with the cluster's file, as another user too", {}, async (cluster) => {
+  const file = "name: demo\nstages:\n  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 20 } }\n";
+  const project = cluster.project({ files: { "p.yaml": file }, lab: { partition: "cpu" } });
   assertStringIncludes(project.read("clusters/lab.yaml"), cluster.cache);
-  const { stdout } = await cluster.cli(project, ["--version"]);
-  assertEquals(stdout.trim().split("\n").length, 1);
+  assertEquals((await cluster.cli(project, ["run", "p.yaml", "--cache", cluster.cache])).code, 0);
+  if (skipUnless(isRoot(), "only root can be two users")) return;
+  const theirs = cluster.project({ files: { "p.yaml": file } });
+  const { code, stderr } = await cluster.cli(theirs, ["run", "p.yaml"], await cluster.asOther(theirs));
+  assertEquals(code, 0, stderr);
+  assertEquals(Deno.statSync(theirs.path(".noiseline")).uid, Deno.statSync(theirs.root).uid);
+  assertNotEquals(Deno.statSync(theirs.root).uid, Deno.uid());
 });
 
 const absence = clusterAbsence({ namespaces: true });

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "node:path";
 import type { JobNeeds, JobOrder, JobRequest, QueuedJob, Submitted } from "../../engine/cluster/queue.ts";
 import { SlurmQueue } from "../../engine/cluster/slurm/slurm_queue.ts";
+import { isRoot, skipUnless } from "../support/proc.ts";
 import { type ClusterOptions, clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
 
 const NEEDS: JobNeeds = { cpus: 1, gpus: 0, options: [] };
@@ -23,7 +24,10 @@ function requestIn(cluster: SlurmCluster, lines: string, request: Partial<JobReq
   };
 }
 
-/** A test with a queue of the cluster's: its commands take what leads them there from the environment. */
+/**
+ * A test with a queue of the cluster's. Its commands take what leads them there from the environment, which this process
+ * has but one of: other files of tests, which run beside this one, start processes of their own.
+ */
 function queueTest(
   name: string,
   options: ClusterOptions,
@@ -153,6 +157,28 @@ queueTest("orders: after all, after any end, after the first failure, one of a n
   assertEquals(await statesOf(queue, older, slow), "cancelled,running");
 });
 
+queueTest("a job is told before its time is over", {}, async (queue, cluster) => {
+  const request = requestIn(cluster, "trap 'echo told' USR2; while true; do sleep 0.2; done", {
+    needs: { ...NEEDS, minutes: 1 },
+    // Slurm looks every half minute or so; here and now matters only that it comes before the end.
+    warnSeconds: 55,
+  });
+  const id = idOf(await queue.submit(request));
+  await until("the signal", () => Deno.readTextFile(request.log).then((text) => text.includes("told"), () => false));
+  assertEquals(await statesOf(queue, id), "running");
+});
+
+queueTest("jobs of other users are seen where it is asked for them, and left alone", {}, async (queue, cluster) => {
+  if (skipUnless(isRoot(), "only root can be two users")) return;
+  const id = await cluster.sbatch(["--job-name=noiseline-theirs"], "sleep 60", { user: "games" });
+  await cluster.untilState(id, "RUNNING");
+  assertEquals(await jobsOf(queue), []);
+  assertEquals(await queue.isQueued(id), true);
+  const mine = requestIn(cluster, "true", { name: "noiseline-theirs", order: { ...ORDER, singleton: true } });
+  await cluster.untilState(idOf(await queue.submit(mine)), "COMPLETED");
+  assertEquals(await queue.isQueued(id), true);
+});
+
 queueTest("a child queues itself again and not its array", {}, async (queue, cluster) => {
   const module = new URL("../../engine/cluster/slurm/slurm_queue.ts", import.meta.url).href;
   const code = `import { SlurmQueue } from ${JSON.stringify(module)};
@@ -178,33 +204,19 @@ if (own.attempt === 0 && own.child === 2) console.log(await queue.requeueOwn());
   assertEquals(linesOf(2), [{ id: `${id}_2`, child: 2, attempt: 0 }, { id: `${id}_2`, child: 2, attempt: 1 }]);
 });
 
-queueTest("what can never run is refused, with what there is, without queueing anything", {}, async (
+queueTest("what can never run is refused without queueing anything", {}, async (
   queue,
   cluster,
 ) => {
-  const test = (needs: Partial<JobNeeds>) =>
-    queue.test(requestIn(cluster, "true", { needs: { ...NEEDS, ...needs } })).then((said) => said?.split("\n"));
-  assertEquals(await test({ gpus: 2, cpus: 4, minutes: 60 }), undefined);
-  const there = [
-    "  gpu (default): nodes: 2, each with 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
-    "  cpu: nodes: 1, each with 4 processors, 16000 MiB; time limit 1:00:00",
-    "  scavenge: nodes: 2, each with 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
-  ];
-  const unavailable = "Requested node configuration is not available; there is";
-  assertEquals(await test({ gpus: 3 }), [unavailable, ...there]);
-  assertEquals(await test({ cpus: 5 }), [unavailable, ...there]);
-  assertEquals(await test({ memoryMiB: 17_000 }), [unavailable, ...there]);
-  assertEquals(await test({ gpus: 1, partition: "cpu" }), [unavailable, ...there]);
-  const partition = await test({ partition: "nowhere" });
-  assertMatch(partition![0]!, /invalid partition/i);
-  assertEquals(await test({ minutes: 61 }), [
-    "a time limit of 61 minutes is above the partition's; there is",
-    ...there,
-  ]);
-  assertEquals(await test({ minutes: 61, partition: "cpu,scavenge" }), [
-    "a time limit of 61 minutes is above the partition's; there is",
-    ...there,
-  ]);
+  const test = (needs: Partial<JobNeeds>) => queue.test(requestIn(cluster, "true", { needs: { ...NEEDS, ...needs } }));
+  assertEquals(await test({ gpus: 2, cpus: 4, minutes: 60 }), {});
+  for (const needs of [{ gpus: 3 }, { cpus: 5 }, { memoryMiB: 17_000 }, { gpus: 1, partition: "cpu" }]) {
+    assertEquals(await test(needs), { refused: "Requested node configuration is not available" });
+  }
+  assertMatch(JSON.stringify(await test({ partition: "nowhere" })), /"refused":.*invalid partition/i);
+  const over = { refused: "a time limit of 61 minutes is above the partition's" };
+  assertEquals(await test({ minutes: 61 }), over);
+  assertEquals(await test({ minutes: 61, partition: "cpu,scavenge" }), over);
   assertEquals(await jobsOf(queue), []);
   assertMatch(
     troubleOf(await queue.submit(requestIn(cluster, "true", { needs: { ...NEEDS, gpus: 3 } }))),
@@ -248,7 +260,11 @@ queueTest("a full queue says so at once; ended jobs fill it too until they are f
     return found;
   };
   const { partitions, ...rest } = await facts();
-  assertEquals(partitions.length, 3);
+  assertEquals(partitions, [
+    "gpu (default): 2 nodes of 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
+    "cpu: 1 node of 4 processors, 16000 MiB; time limit 1:00:00",
+    "scavenge: 2 nodes of 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
+  ]);
   assertEquals(rest, {
     version: rest.version,
     maxArray: 5,

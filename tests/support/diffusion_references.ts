@@ -1,17 +1,17 @@
 /** Formulas of the papers that only tests need: references for the code. */
-import { type AtStep, entry } from "../../diffusion/gaussian_float64.ts";
+import type { AtStep } from "../../diffusion/gaussian_float64.ts";
 import type { Recovery } from "../../diffusion/objective.ts";
 import type { ReverseStep } from "../../diffusion/samplers/reverse_step.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 
 /** A sample of q(x_t | x_0), Ho et al. 2020 eq. 4. @param t integer in [0, T) */
 export function qSampleFloat64(x0: number, noise: number, { tables, t }: AtStep): number {
-  return entry(tables.sqrtAlphasCumprod, t) * x0 + entry(tables.sqrtOneMinusAlphasCumprod, t) * noise;
+  return tables.sqrtAlphasCumprod[t]! * x0 + tables.sqrtOneMinusAlphasCumprod[t]! * noise;
 }
 
 /** The x_0 that a noise prediction implies, not clipped. @param t integer in [0, T) */
 export function predictXstartFromEpsFloat64(xt: number, eps: number, { tables, t }: AtStep): number {
-  return entry(tables.sqrtRecipAlphasCumprod, t) * xt - entry(tables.sqrtRecipm1AlphasCumprod, t) * eps;
+  return tables.sqrtRecipAlphasCumprod[t]! * xt - tables.sqrtRecipm1AlphasCumprod[t]! * eps;
 }
 
 /** The images of one reverse step for one pixel, or all pixels of a batch one by one. */

@@ -1,7 +1,6 @@
 import * as frechet from "../../metrics/frechet.ts";
 import * as kernel from "../../metrics/kernel_distance.ts";
 import * as subsets from "../../metrics/kernel_subsets.ts";
-import { transpose } from "../../metrics/linear/pivoted_cholesky.ts";
 import * as manifold from "../../metrics/manifold.ts";
 import * as statistics from "../../metrics/statistics.ts";
 import type { FeatureVectors } from "../../metrics/vectors.ts";
@@ -13,6 +12,12 @@ export function matrix(rows: number, columns: number, data: Float64Array): Float
     throw new RangeError(`Matrix: got ${data.length} numbers, wanted ${rows} x ${columns}`);
   }
   return { rows, columns, data };
+}
+
+export function transpose({ rows, columns, data }: Float64Matrix): Float64Matrix {
+  const turned = new Float64Array(data.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = data[i * columns + j]!;
+  return { rows: columns, columns: rows, data: turned };
 }
 
 /** Products in JavaScript, about 1 GFLOP/s: right for a few hundred rows, and what engines are compared with. */

@@ -21,9 +21,6 @@ function dependencyOf({ afterOk, afterChild, afterAny, afterFailureOfAny, single
   return any.length > 1 ? any.join("?") : [...each, ...any].join(",");
 }
 
-/** A path in which Slurm replaces nothing. */
-const literal = (path: string) => path.replaceAll("%", "%%");
-
 /** The user's own options come first, as the last of its kind counts: they may add but not take from what is relied on. */
 function needsArguments(needs: JobNeeds): string[] {
   const { cpus, gpus, memoryMiB, minutes, partition, account, qos, options } = needs;
@@ -52,7 +49,8 @@ export function submitArguments(request: JobRequest): string[] {
     `--job-name=${name}`,
     `--comment=${comment}`,
     `--chdir=${folder}`,
-    `--output=${literal(log)}${array === undefined ? "" : ".%a"}`,
+    // Slurm replaces `%` and what follows.
+    `--output=${log.replaceAll("%", "%%")}${array === undefined ? "" : ".%a"}`,
     ...dependency === "" ? [] : [`--dependency=${dependency}`],
     ...array === undefined
       ? []

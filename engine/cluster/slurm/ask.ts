@@ -9,23 +9,16 @@ export interface Answer {
   readonly said: string;
 }
 
-export interface AskOptions {
-  readonly stdin?: string;
-  /** What on standard error makes it pointless to wait any longer. */
-  readonly hopeless?: RegExp;
-}
-
 /** Slurm's own commands give up earlier, mostly after `MessageTimeout`. */
 const LIMIT_MS = 60_000;
 /** A queue of 100,000 jobs takes some 12 MiB. */
-const MAX_STDOUT = 64 << 20;
-const MAX_STDERR = 64 << 10;
+const MAX_ANSWER = 64 << 20;
 
 /**
  * All that Slurm's commands have of this process's environment. `sbatch` hands its environment to the job and Slurm
  * keeps it on disk, so no secret may be in it; and variables such as `SQUEUE_PARTITION` would change what is answered.
  */
-const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "SLURM_CONF"];
+const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SLURM_CONF"];
 
 /** What is said on standard error, without the commands' names and what all say. */
 export function complaintOf(stderr: string): string {
@@ -36,9 +29,16 @@ export function complaintOf(stderr: string): string {
   return cutText(lines.filter((line) => line !== "").join("; "));
 }
 
-/** Run one of Slurm's commands: bounded in time and in what it may answer, and never through a shell. */
-export async function ask(program: string, args: readonly string[], options: AskOptions = {}): Promise<Answer> {
-  const { stdin, hopeless } = options;
+/**
+ * Run one of Slurm's commands: bounded in time and in what it may answer, and never through a shell.
+ *
+ * @param hopeless what on standard error makes it pointless to wait any longer
+ */
+export async function ask(
+  program: string,
+  args: readonly string[],
+  { stdin, hopeless }: { readonly stdin?: string; readonly hopeless?: RegExp } = {},
+): Promise<Answer> {
   const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => KEPT.includes(name)));
   let child: Deno.ChildProcess;
   try {
@@ -66,23 +66,19 @@ export async function ask(program: string, args: readonly string[], options: Ask
     }
   };
   const timer = setTimeout(giveUp, LIMIT_MS, `no answer within ${LIMIT_MS / 1000} s`);
-  const read = async (stream: ReadableStream<Uint8Array>, most: number, look = (_text: string) => {}) => {
+  const read = async (stream: ReadableStream<Uint8Array>, hopeless?: RegExp) => {
     const decoder = new TextDecoder();
     let text = "";
     for await (const chunk of stream) {
       text += decoder.decode(chunk, { stream: true });
-      if (text.length > most) giveUp("its answer has no end");
-      look(text);
+      if (text.length > MAX_ANSWER) giveUp("its answer has no end");
+      if (hopeless?.test(text)) giveUp(complaintOf(text));
     }
     return text;
   };
   // A command that ends early leaves its input unread.
   const write = stdin === undefined ? undefined : new Blob([stdin]).stream().pipeTo(child.stdin).catch(() => {});
-  const [stdout, stderr] = await Promise.all([
-    read(child.stdout, MAX_STDOUT),
-    read(child.stderr, MAX_STDERR, (text) => hopeless?.test(text) && giveUp(complaintOf(text))),
-    write,
-  ]);
+  const [stdout, stderr] = await Promise.all([read(child.stdout), read(child.stderr, hopeless), write]);
   const { success, code } = await child.status;
   clearTimeout(timer);
   const said = given || complaintOf(stderr) || (success ? "" : `${program} ended with code ${code}`);

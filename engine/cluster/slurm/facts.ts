@@ -7,17 +7,16 @@ import { stateOf } from "./words.ts";
 export interface PartitionNodes {
   readonly name: string;
   readonly isDefault: boolean;
-  /** Undefined where there is no limit. */
-  readonly minutes: number | undefined;
+  readonly minutes: number;
   readonly whenPreempted: string;
   /** For people. */
   readonly line: string;
 }
 
-/** `1-02:30:00`, `30:00` and such; undefined where there is no limit. */
-export function minutesOf(limit: string): number | undefined {
+/** `1-02:30:00`, `30:00` and such; what is no time is no limit. */
+export function minutesOf(limit: string): number {
   const parts = /^(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)$/.exec(limit)?.slice(1).map((part) => Number(part ?? 0));
-  return parts === undefined ? undefined : parts[0]! * 1440 + parts[1]! * 60 + parts[2]! + parts[3]! / 60;
+  return parts === undefined ? Infinity : parts[0]! * 1440 + parts[1]! * 60 + parts[2]! + parts[3]! / 60;
 }
 
 /** The partitions; what was said instead where there is no answer. */
@@ -28,8 +27,8 @@ export async function askPartitions(): Promise<PartitionNodes[] | string> {
   return fieldsOf(stdout, 8).map((fields) => {
     const [marked, whenPreempted, limit, open, nodes, cpus, memory, gpus] = fields as [string, string, ...string[]];
     const [name, isDefault] = [marked.replace(/\*$/, ""), marked.endsWith("*")];
-    const each = `${cpus} processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}`;
-    const line = `${name}${isDefault ? " (default)" : ""}: nodes: ${nodes}, each with ${each}; time limit ${limit}` +
+    const line = `${name}${isDefault ? " (default)" : ""}: ${nodes} node${nodes === "1" ? "" : "s"} of ${cpus} ` +
+      `processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}; time limit ${limit}` +
       (open === "up" ? "" : `; ${open}`);
     return { name, isDefault, minutes: minutesOf(limit!), whenPreempted, line };
   });
@@ -42,8 +41,7 @@ async function submitLimit(cluster: string, { account, qos }: Pick<JobNeeds, "ac
     const { stdout } = await ask("sacctmgr", ["--noheader", "--parsable2", "show", ...what, `format=${fields.join()}`]);
     return stdout.split("\n").map((line) => line.split("|")).filter(({ length }) => length === fields.length);
   };
-  const charged = account ?? (await show(["user", user], ["DefaultAccount", "User"]))[0]?.[0];
-  if (charged === undefined) return Infinity;
+  const charged = account ?? (await show(["user", user], ["DefaultAccount", "User"]))[0]?.[0] ?? "";
   const fields = ["User", "DefaultQOS", "QOS", "MaxSubmitJobs", "GrpSubmitJobs"];
   const rows = (await show(["assoc", `account=${charged}`, `cluster=${cluster}`], fields))
     .filter(([name]) => name === user || name === "");
@@ -56,7 +54,7 @@ async function submitLimit(cluster: string, { account, qos }: Pick<JobNeeds, "ac
 
 /** See `Queue.describe`. */
 export async function describeCluster(
-  as: Pick<JobNeeds, "account" | "qos">,
+  as: Pick<JobNeeds, "account" | "qos"> = {},
 ): Promise<QueueFacts | { readonly silent: string }> {
   const shown = await ask("scontrol", ["show", "config"]);
   if (!shown.ok) return { silent: shown.said };

@@ -1,17 +1,15 @@
 import {
   isLive,
   JOB_PREFIX,
-  type JobNeeds,
   type JobRequest,
   type OwnJob,
   type Queue,
-  type QueueFacts,
   type QueueView,
   type Submitted,
 } from "../queue.ts";
 import { submitArguments } from "./arguments.ts";
 import { ask, BETWEEN, fieldsOf } from "./ask.ts";
-import { askPartitions, describeCluster, type PartitionNodes } from "./facts.ts";
+import { askPartitions, describeCluster } from "./facts.ts";
 import { reasonOf, stateOf, troubleOf } from "./words.ts";
 
 /** `8`, or `8_3` for the child of an array. */
@@ -22,18 +20,25 @@ const idOf = (job: string, child: string) => /^\d+$/.test(child) ? `${job}_${chi
 
 /** Slurm by its commands alone; written for 22.05 and later. Works without accounting. */
 export class SlurmQueue implements Queue {
-  async test(request: JobRequest): Promise<string | undefined> {
-    const args = ["--test-only", ...submitArguments(request)];
-    const { ok, said } = await ask("sbatch", args, { stdin: request.script });
-    const partitions = await askPartitions();
-    if (typeof partitions === "string") return ok ? partitions : said;
-    const refused = ok ? overTime(request.needs, partitions) : said;
-    return refused && [`${refused}; there is`, ...partitions.map(({ line }) => `  ${line}`)].join("\n");
+  readonly describe = describeCluster;
+
+  async test(request: JobRequest): Promise<{ readonly refused?: string } | { readonly silent: string }> {
+    const { needs: { minutes = 0, partition, qos }, script } = request;
+    const { ok, said } = await ask("sbatch", ["--test-only", ...submitArguments(request)], { stdin: script });
+    if (!ok) return troubleOf(said) === "silent" ? { silent: said } : { refused: said };
+    const all = await askPartitions();
+    if (typeof all === "string") return { silent: all };
+    const asked = all.filter((one) =>
+      partition === undefined ? one.isDefault : partition.split(",").includes(one.name)
+    );
+    // Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it.
+    const never = qos === undefined && asked.length > 0 && asked.every((one) => minutes > one.minutes);
+    return never ? { refused: `a time limit of ${minutes} minutes is above the partition's` } : {};
   }
 
   async submit(request: JobRequest): Promise<Submitted> {
     // At its limit of jobs the controller says so, and sbatch would try again for two minutes.
-    const hopeless = /temporarily unable to accept job/;
+    const hopeless = /sleeping and retrying/;
     const { stdout, said } = await ask("sbatch", submitArguments(request), { stdin: request.script, hopeless });
     const id = /^(\d+)(?:;[^\n]*)?$/m.exec(stdout)?.[1];
     return id === undefined ? { trouble: troubleOf(said), message: said } : { id };
@@ -68,10 +73,6 @@ export class SlurmQueue implements Queue {
     return ok || /invalid job id/i.test(said) ? undefined : said;
   }
 
-  describe(as: Pick<JobNeeds, "account" | "qos"> = {}): Promise<QueueFacts | { readonly silent: string }> {
-    return describeCluster(as);
-  }
-
   own(): OwnJob | undefined {
     const numberOf = (name: string) => /^\d{1,10}$/.exec(Deno.env.get(`SLURM_${name}`) ?? "")?.[0];
     const [job, array, child] = [numberOf("JOB_ID"), numberOf("ARRAY_JOB_ID"), numberOf("ARRAY_TASK_ID")];
@@ -86,14 +87,4 @@ export class SlurmQueue implements Queue {
     const { ok, said } = await ask("scontrol", ["requeue", own.id]);
     return ok ? undefined : said;
   }
-}
-
-/** Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it. */
-function overTime({ minutes, partition, qos }: JobNeeds, partitions: readonly PartitionNodes[]): string | undefined {
-  if (minutes === undefined || qos !== undefined) return undefined;
-  const asked = partitions.filter(({ name, isDefault }) =>
-    partition === undefined ? isDefault : partition.split(",").includes(name)
-  );
-  const fits = asked.length === 0 || asked.some((one) => minutes <= (one.minutes ?? Infinity));
-  return fits ? undefined : `a time limit of ${minutes} minutes is above the partition's`;
 }

@@ -48,7 +48,7 @@ export function reasonOf(word: string): string {
  * stands before the message, which is the same for jobs that are too large.
  */
 export function troubleOf(said: string): "full" | "refused" | "order" | "silent" {
-  if (/(Max|Grp)Submit|temporarily un(able|available)/i.test(said)) return "full";
+  if (/(Max|Grp)Submit|temporarily un(able|available)|queue full/i.test(said)) return "full";
   if (/job dependency problem/i.test(said)) return "order";
   const silent =
     /no answer|timed out|unable to contact|connect(ion)? (failure|refused)|not connected|zero bytes|standby mode|receive failure|authentication|munge|unexpected message/i;

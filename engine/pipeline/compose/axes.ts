@@ -80,13 +80,8 @@ function parseAxis(name: string, values: unknown, at: DocumentPath, report: Repo
   const seen = new Set<string>();
   for (const { label, value, path } of entries) {
     if (!named && labelOf(value) === undefined) {
-      const details = { got: showValue(value) };
-      report(
-        path,
-        "has no name: it is not a number, text, true or false",
-        "write the axis as a map that names its values",
-        details,
-      );
+      const fix = "write the axis as a map that names its values";
+      report(path, "has no name: it is not a number, text, true or false", fix, { got: showValue(value) });
     } else if (!new RegExp(`^${LABEL}$`).test(label)) {
       report(path, `"${label}" cannot stand in an id`, "name it with letters, digits, - and _");
     } else if (JSON.stringify(value)?.includes("${matrix.")) {

@@ -302,9 +302,7 @@ class Expander {
   #childrenFor(stage: string, source: readonly Combination[], wanted: Combination): readonly Combination[] {
     const axes = sharedAxes(source, [wanted]);
     const key = `${stage} ${axes.join(" ")}`;
-    const find = this.#finders.get(key) ?? indexBy(source, axes);
-    this.#finders.set(key, find);
-    return find(wanted);
+    return this.#finders.getOrInsertComputed(key, () => indexBy(source, axes))(wanted);
   }
 
   /** What a reference of a stage means in the child of this combination: all that it gathers, or the one that goes with it. */
@@ -318,7 +316,8 @@ class Expander {
     const mine = isThere ? this.#childrenFor(stage, source, { ...combination, ...labelled(select) }) : [];
     if (mine.length === 0) {
       if (this.#skipped.has(id)) return [text];
-      const own = childSuffix(withoutAxes(combination, select));
+      const free = new Set(Object.keys(combination).filter((axis) => select[axis] === undefined));
+      const own = childSuffix(project([combination], free)[0]!);
       const place = port === undefined ? ["needs"] : at.slice(0, 2);
       const message = `no child of "${stage}" goes with ${own}`;
       this.problems.add(["stages", id, ...place], message, "name values that it has");
@@ -329,8 +328,4 @@ class Expander {
     const found = this.#gathers(id, one) ? mine.toSorted(compareCombinations) : mine.slice(0, 1);
     return found.map((each) => `${stage}${childSuffix(each)}${step}${end}`);
   }
-}
-
-function withoutAxes(combination: Combination, select: Readonly<Record<string, string>>): Combination {
-  return Object.fromEntries(Object.entries(combination).filter(([axis]) => select[axis] === undefined));
 }

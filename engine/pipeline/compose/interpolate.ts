@@ -49,10 +49,8 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
       reported.add(key);
     };
     if (parts[0] !== "vars" && name !== "name" && name !== "seed") {
-      return report(
-        `cannot resolve \${${expression}}`,
-        "use ${vars.…}, ${matrix.…}, ${name} or ${seed}; nothing else is available",
-      );
+      const fix = "use ${vars.…}, ${matrix.…}, ${name} or ${seed}; nothing else is available";
+      return report(`cannot resolve \${${expression}}`, fix);
     }
     if (stack.includes(name)) {
       return report(`interpolation cycle: ${[...stack, name].join(" -> ")}`, "give one of these vars a plain value");

@@ -34,9 +34,7 @@ export function parseReference(text: string): Reference | undefined {
 }
 
 /** A stage's id taken apart: the stage of the file, and the values of a matrix that made this child of it. */
-export function parseStageId(
-  id: string,
-): { readonly stage: string; readonly select: Readonly<Record<string, string>> } {
+export function parseStageId(id: string): Required<Pick<Reference, "stage" | "select">> {
   const { stage, select = {} } = parseReference(id.replace(/@\d+$/, "")) ?? { stage: id };
   return { stage: `${stage}${/@\d+$/.exec(id)?.[0] ?? ""}`, select };
 }

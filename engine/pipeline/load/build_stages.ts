@@ -1,17 +1,9 @@
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
-import type { DocumentPath, Origins } from "../../diagnostic/document.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
-import {
-  type Binding,
-  extentParam,
-  inShards,
-  type Kind,
-  predecessorsOf,
-  shorterOf,
-  type Stage,
-  withThreads,
-} from "../../keys/stage.ts";
+import type { Binding, Kind, Stage } from "../../keys/stage.ts";
+import { extentParam, inShards, predecessorsOf, shorterOf, withThreads } from "../../keys/stage.ts";
 import { addIssues } from "./issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { InputPort } from "../../../contract/stage.ts";
@@ -49,8 +41,7 @@ export function bindInputs(
   const misspelt = new Set<string>();
 
   const resolvePort = (
-    path: DocumentPath,
-    text: string,
+    { text, at: path }: ReferenceText,
     reference: Reference,
     port: InputPort,
   ): Binding | undefined => {
@@ -81,8 +72,8 @@ export function bindInputs(
     return problems.add(path, `"${text}" could mean several outputs`, fix, { code: "ambiguous-port", wanted });
   };
 
-  const find = (path: DocumentPath, text: string, wanted: string): Reference | undefined => {
-    const reference = parseReference(text);
+  const find = ({ text, at: path }: ReferenceText, wanted: string): Reference | undefined => {
+    const reference = parseReference(String(text));
     if (reference === undefined) {
       const details = { code: "bad-reference", wanted } as const;
       return problems.add(path, `"${text}" is not a reference`, "name a stage of this pipeline", details);
@@ -107,9 +98,9 @@ export function bindInputs(
 
   for (const [name, value] of Object.entries(entry.inputs)) {
     const path = ["stages", id, "inputs", name];
-    const texts = textsAt(value, path) as (ReferenceText & { text: string })[];
+    const texts = textsAt(value, path);
     if (kind === undefined) {
-      for (const { text, at } of texts) find(at, text, WANTED);
+      for (const one of texts) find(one, WANTED);
       continue;
     }
     const port = Object.hasOwn(kind.inputs, name) ? kind.inputs[name] : undefined;
@@ -125,9 +116,9 @@ export function bindInputs(
       problems.add(path, `input "${name}" of ${kind.name} takes one artifact`, "name one output", details);
       continue;
     }
-    inputs[name] = texts.flatMap(({ text, at }) => {
-      const reference = find(at, text, WANTED);
-      return (reference && resolvePort(at, text, reference, port)) ?? [];
+    inputs[name] = texts.flatMap((one) => {
+      const reference = find(one, WANTED);
+      return (reference && resolvePort(one, reference, port)) ?? [];
     });
   }
 
@@ -139,10 +130,9 @@ export function bindInputs(
   }
   // Of a stage nothing but its end can be waited for.
   const needs = entry.needs === undefined ? [] : textsAt(entry.needs, ["stages", id, "needs"]).flatMap((one) => {
-    const text = String(one.text);
-    const reference = find(one.at, text, "stage, stage@extent or stage~axis=value");
+    const reference = find(one, "stage, stage@extent or stage~axis=value");
     if (reference?.port === undefined) return reference === undefined ? [] : [nodeIdOf(reference)];
-    const message = `"${text}" in needs names an output; needs waits for whole stages`;
+    const message = `"${one.text}" in needs names an output; needs waits for whole stages`;
     const fix = `write ${nodeIdOf(reference)}, or read the output under inputs`;
     return problems.add(one.at, message, fix, { code: "bad-reference" }) ?? [];
   });

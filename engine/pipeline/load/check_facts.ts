@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
 import { extentParam, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt, type Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
+import { sha256Of } from "../../store/reading.ts";
 import { indirectOrigin } from "./origin.ts";
 
 /** A problem that a kind finds with a stage, as a diagnostic that points at the param or input. */
@@ -48,8 +48,7 @@ export function checkFacts(
       }),
     ]);
     const part = shard === undefined ? parts === undefined ? [] : ["joins"] : [shard.of];
-    const text = encode([kind.version, Object.fromEntries(own), read, ...part]);
-    return createHash("sha256").update(text).digest("hex").slice(0, 16);
+    return sha256Of(encode([kind.version, Object.fromEntries(own), read, ...part])).slice(0, 16);
   };
   for (const stage of stages) {
     const likeness = likenessOf(stage);

@@ -56,8 +56,7 @@ export async function resolveKinds(
       report(id, "unknown-kind", `unknown kind "${uses}"`, fix);
       continue;
     }
-    if (!known.has(uses)) known.set(uses, fromBuiltin(builtin));
-    kinds.set(id, known.get(uses));
+    kinds.set(id, known.getOrInsertComputed(uses, () => fromBuiltin(builtin)));
   }
   return kinds;
 }

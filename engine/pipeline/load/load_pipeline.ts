@@ -169,11 +169,7 @@ function conditionText(id: string, origins: Origins): string {
 /** Many stages may be the same inner pipeline, and many files extend the same one. */
 function oncePerFile<T>(read: (path: string, name: string) => Promise<T>): (path: string, name?: string) => Promise<T> {
   const known = new Map<string, Promise<T>>();
-  return (path, name = path) => {
-    const reading = known.get(path) ?? read(path, name);
-    known.set(path, reading);
-    return reading;
-  };
+  return (path, name = path) => known.getOrInsertComputed(path, () => read(path, name));
 }
 
 async function readDocument(file: string, name: string): Promise<Result<SourceDocument>> {
@@ -297,7 +293,7 @@ function readStructure(value: unknown) {
     if (root !== "stages" || stage === undefined) { for (const key of [root ?? "", ...keys]) delete file[key]; }
     else if (isRecord(entry) && part !== "uses") {
       // Keys that are not known were in no one's way.
-      if (part !== undefined) broken.set(id, (broken.get(id) ?? new Set()).add(String(part)));
+      if (part !== undefined) broken.getOrInsertComputed(id, () => new Set()).add(String(part));
       stages[id] = Object.fromEntries(
         Object.entries(entry).filter(([key]) => key !== part && (part !== undefined || !keys.includes(key))),
       );

@@ -44,11 +44,9 @@ const pairsOf = new WeakMap<YAMLMap, Map<string, YAMLMap["items"][number]>>();
 
 /** Maps of thousands of stages are asked for each of them, so each map is indexed once. */
 function findPair(map: YAMLMap, key: string) {
-  let pairs = pairsOf.get(map);
-  if (pairs === undefined) {
-    pairs = new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : "", pair]));
-    pairsOf.set(map, pairs);
-  }
+  const pairs = pairsOf.getOrInsertComputed(map, ({ items }) => {
+    return new Map(items.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : "", pair]));
+  });
   return pairs.get(key);
 }
 

@@ -47,26 +47,20 @@ export interface ClientOptions {
  * starts may be back when it ends.
  */
 export class CacheClient {
-  readonly name: string;
-  readonly stop: AbortSignal;
   readonly patience: Patience;
-  readonly #warn: ClientOptions["warn"];
   readonly #reading = new Limit(READS_AT_ONCE);
   readonly #large = new Limit(1);
   readonly #writing = new Limit(WRITES_AT_ONCE);
   #warned = false;
   #reads = true;
 
-  constructor(private readonly backend: CacheBackend, { name, warn, stop, patience }: ClientOptions) {
-    this.name = name;
-    this.stop = stop;
-    this.patience = { ...PATIENCE, ...patience };
-    this.#warn = warn;
+  constructor(private readonly backend: CacheBackend, readonly options: ClientOptions) {
+    this.patience = { ...PATIENCE, ...options.patience };
   }
 
   /** Whether it is of any use to ask. */
   get reads(): boolean {
-    return this.#reads && !this.stop.aborted;
+    return this.#reads && !this.options.stop.aborted;
   }
 
   get maxBytes(): number {
@@ -75,9 +69,10 @@ export class CacheClient {
 
   /** Say what goes wrong, the first time only: the second cause is nearly always the first one again. */
   warn(message: string, fix?: string): void {
-    if (this.#warned || this.stop.aborted) return;
+    if (this.#warned || this.options.stop.aborted) return;
     this.#warned = true;
-    this.#warn({ severity: "warning", code: "cache", message: `The shared cache ${this.name}: ${message}`, fix });
+    const { name, warn } = this.options;
+    warn({ severity: "warning", code: "cache", message: `The shared cache ${name}: ${message}`, fix });
   }
 
   /** A whole record; undefined where there is none or nobody answers, nothing where it is too large for one. */
@@ -151,11 +146,11 @@ export class CacheClient {
 
   async #try<T>(tries: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
     for (let attempt = 1;; attempt++) {
-      if (this.stop.aborted) return trouble("stopped", "stopped");
+      if (this.options.stop.aborted) return trouble("stopped", "stopped");
       const answer = await ask();
       if (!("trouble" in answer)) return answer;
       if (attempt >= tries || answer.trouble.kind !== "busy") return answer;
-      await delay(this.patience.backOffMs * 2 ** (attempt - 1), { signal: this.stop }).catch(() => {});
+      await delay(this.patience.backOffMs * 2 ** (attempt - 1), { signal: this.options.stop }).catch(() => {});
     }
   }
 
@@ -163,7 +158,7 @@ export class CacheClient {
   async #within<T>(limitMs: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
     const limit = new AbortController();
     using _countdown = new Countdown(limitMs, () => limit.abort());
-    const signal = AbortSignal.any([limit.signal, this.stop]);
+    const signal = AbortSignal.any([limit.signal, this.options.stop]);
     return await Promise.race([ask(signal), aborted(signal)]);
   }
 

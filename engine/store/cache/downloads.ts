@@ -21,17 +21,13 @@ export interface DownloadNotes {
 
 /** Brings results from a shared cache into the local store. Nothing enters that is not what its name says. */
 export class Downloads {
-  readonly #damaged = new Set<string>();
+  /** Objects that were found to be damaged, by digest; whoever has good ones may replace them. */
+  readonly damaged: Set<string> = new Set();
   /** Each holds an open file. */
   readonly #limit = new Limit(16);
   #count = 0;
 
   constructor(private readonly client: CacheClient) {}
-
-  /** Objects that were found to be damaged, by digest; whoever has good ones may replace them. */
-  get damaged(): ReadonlySet<string> {
-    return this.#damaged;
-  }
 
   /**
    * Fetch all objects of a result that the store lacks, and publish the result in the store.
@@ -50,12 +46,14 @@ export class Downloads {
       const state = await this.#download(file, join(folder, file.sha256), count);
       if (state === "good") return;
       whole = false;
-      if (state === "damaged" || this.client.reads) this.#report(file, state, warn);
+      if (state === "missing" && !this.client.reads) return;
+      this.damaged.add(file.sha256);
+      warn(`${file.path} is ${state} in the shared cache (${file.sha256.slice(0, 12)})`);
     };
     try {
       makeFolder(folder);
       await this.#limit.map(wanted.values(), fetchOne);
-      if (!whole || this.client.stop.aborted) return false;
+      if (!whole || this.client.options.stop.aborted) return false;
       const takeOne = ({ sha256, size }: FileEntry) => store.objects.take(join(folder, sha256), size);
       await this.#limit.map(wanted.values(), takeOne);
       if (!files.every((file) => store.objects.has(file))) return false;
@@ -95,11 +93,6 @@ export class Downloads {
     });
     if (!read) return "missing";
     return size === wanted && digest.digest("hex") === sha256 ? "good" : "damaged";
-  }
-
-  #report({ path, sha256 }: FileEntry, what: "damaged" | "missing", warn: (message: string) => void): void {
-    this.#damaged.add(sha256);
-    warn(`${path} is ${what} in the shared cache (${sha256.slice(0, 12)})`);
   }
 }
 

@@ -19,19 +19,16 @@ const NO_LINKS = new Set([undefined, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS",
  * a server that has gone away lets system calls hang.
  */
 export class FolderBackend implements CacheBackend {
-  readonly place: string;
   readonly maxBytes = Number.MAX_SAFE_INTEGER;
   readonly #folders = new FolderMaker((path) => this.#makeFolder(path));
   #count = 0;
   #links = true;
 
   /** @param link gives a file a second name; passed in for tests */
-  constructor(private readonly root: string, private readonly link: typeof Deno.link = Deno.link) {
-    this.place = root;
-  }
+  constructor(readonly place: string, private readonly link: typeof Deno.link = Deno.link) {}
 
   async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
-    const path = join(this.root, name);
+    const path = join(this.place, name);
     return await this.#ifThere(async () => {
       // A pipe would wait for its writer, and a device has no end; nothing is as good as something damaged.
       const { isFile } = await Deno.stat(path);
@@ -40,20 +37,20 @@ export class FolderBackend implements CacheBackend {
   }
 
   async size(name: string): Promise<Answer<number | undefined>> {
-    return await this.#ifThere(async () => (await Deno.stat(join(this.root, name))).size);
+    return await this.#ifThere(async () => (await Deno.stat(join(this.place, name))).size);
   }
 
   async create(name: string, content: Content, { replace }: CreateOptions): Promise<Answer<"created" | "exists">> {
-    const target = join(this.root, name);
-    const temporary = join(this.root, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
+    const target = join(this.place, name);
+    const temporary = join(this.place, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
     try {
-      await this.#folders.ensure(join(this.root, "tmp"));
+      await this.#folders.ensure(join(this.place, "tmp"));
       await this.#folders.ensure(dirname(target));
       const written = await writeWhole(temporary, content);
       if (written !== content.sha256) return trouble("unfit", "the file changed while it was copied");
       return { value: await this.#publish(temporary, target, replace) };
     } catch (error) {
-      return { trouble: explain(error, this.root) };
+      return explain(error, this.place);
     } finally {
       await Deno.remove(temporary).catch(() => {});
     }
@@ -62,23 +59,23 @@ export class FolderBackend implements CacheBackend {
   /** Nothing to find out but whether there is a folder. Only its last part is made: a missing mount stays missing. */
   async prepare(): Promise<Answer<string | undefined>> {
     try {
-      await makeOne(this.root);
-      await this.#folders.ensure(join(this.root, "tmp"));
-      const probe = join(this.root, "tmp", crypto.randomUUID());
+      await makeOne(this.place);
+      await this.#folders.ensure(join(this.place, "tmp"));
+      const probe = join(this.place, "tmp", crypto.randomUUID());
       await Deno.writeTextFile(probe, "");
       const now = (await Deno.stat(probe)).mtime?.getTime() ?? 0;
       await Deno.remove(probe);
       await this.#sweep(now);
       return { value: undefined };
     } catch (error) {
-      return { trouble: explain(error, this.root) };
+      return explain(error, this.place);
     }
   }
 
   /** Whoever may write to the folder could lead this user's writes out of it by a link. */
   async #makeFolder(path: string): Promise<void> {
-    await Deno.mkdir(this.root, { recursive: true });
-    for (let at = this.root, names = relative(this.root, path).split(sep); names.length > 0;) {
+    await Deno.mkdir(this.place, { recursive: true });
+    for (let at = this.place, names = relative(this.place, path).split(sep); names.length > 0;) {
       at = join(at, names.shift()!);
       await makeOne(at);
       if ((await Deno.lstat(at)).isDirectory) continue;
@@ -105,7 +102,7 @@ export class FolderBackend implements CacheBackend {
 
   /** Remove what killed writers left. The file server's clock is the only one that counts. */
   async #sweep(now: number): Promise<void> {
-    const folder = join(this.root, "tmp");
+    const folder = join(this.place, "tmp");
     for await (const { name } of Deno.readDir(folder)) {
       if (!TEMPORARY.test(name)) continue;
       const info = await Deno.stat(join(folder, name)).catch(() => undefined);
@@ -117,11 +114,11 @@ export class FolderBackend implements CacheBackend {
     try {
       return { value: await look() };
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) return { trouble: explain(error, this.root) };
+      if (!(error instanceof Deno.errors.NotFound)) return explain(error, this.place);
       // An absent file is a miss, and so is all of a cache that the first writer will make. A mount that is not there is
       // worth a word.
-      const there = await Deno.stat(dirname(this.root)).then(() => true, () => false);
-      return there ? { value: undefined } : { trouble: explain(error, this.root) };
+      const there = await Deno.stat(dirname(this.place)).then(() => true, () => false);
+      return there ? { value: undefined } : explain(error, this.place);
     }
   }
 }
@@ -148,15 +145,15 @@ async function writeWhole(path: string, { from }: Content): Promise<string> {
 function explain(error: unknown, root: string) {
   if (error instanceof Deno.errors.NotFound) {
     const fix = "make the folder, or mount the file system that it is on";
-    return trouble("unreachable", `the folder ${root} is not there`, fix).trouble;
+    return trouble("unreachable", `the folder ${root} is not there`, fix);
   }
   const code = (error as { code?: string }).code ?? "";
   const place = placeOf(error);
   const message = place === undefined ? reasonOf(error) : `${place}: ${reasonOf(error)}`;
-  if (["EACCES", "EPERM", "EROFS"].includes(code)) return trouble("denied", message).trouble;
+  if (["EACCES", "EPERM", "EROFS"].includes(code)) return trouble("denied", message);
   if (["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP", "MISPLACED"].includes(code)) {
-    return trouble("refused", message).trouble;
+    return trouble("refused", message);
   }
   // ESTALE, EIO and the like: the server is unreachable for a while, or forgot what was open.
-  return trouble("busy", message).trouble;
+  return trouble("busy", message);
 }

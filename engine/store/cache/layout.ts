@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { z } from "zod";
+import { sha256Of } from "../reading.ts";
 import { parseJson } from "../records.ts";
 
 /** Raised when an older noiseline could not read what is stored; old and new then live beside each other. */
@@ -26,9 +26,7 @@ export function recipeName(recipeKey: string): string {
   return `${VERSION}/recipes/${recipeKey.slice(0, 2)}/${recipeKey}`;
 }
 
-export function sha256Of(content: Uint8Array | string): string {
-  return createHash("sha256").update(content).digest("hex");
-}
+export { sha256Of };
 
 /**
  * A record as it is stored: one line of JSON and one with its SHA-256. Objects are named by their digest, records are

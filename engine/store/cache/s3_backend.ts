@@ -102,28 +102,26 @@ export class S3Backend implements CacheBackend {
   async #send(method: string, name: string, { headers = {}, body, signal }: Request): Promise<Answer<Response>> {
     const { base, region, credentials } = this.settings;
     const path = `${this.#prefix}${name}`.split("/").map(encodeURIComponent).join("/");
-    const all: Record<string, string> = { ...headers };
-    if (body !== undefined) all["content-length"] = String(body.size);
-    // The service refuses a body that is not what its name says.
-    all["x-amz-content-sha256"] = body?.sha256 ?? "UNSIGNED-PAYLOAD";
-    const target = `${base}/${path}`;
-    const { url, headers: signed } = credentials === undefined ? { url: target, headers: all } : await new AwsV4Signer({
+    const plain = {
       method,
-      url: target,
-      headers: all,
-      ...credentials,
-      service: "s3",
-      region,
-      cache: this.#keys,
-    })
-      .sign();
+      url: `${base}/${path}`,
+      headers: {
+        ...headers,
+        ...body && { "content-length": String(body.size) },
+        // The service refuses a body that is not what its name says.
+        "x-amz-content-sha256": body?.sha256 ?? "UNSIGNED-PAYLOAD",
+      },
+    };
+    const signer = credentials &&
+      new AwsV4Signer({ ...plain, ...credentials, service: "s3", region, cache: this.#keys });
+    const { url, headers: signed } = await signer?.sign() ?? plain;
     try {
       const stream = body === undefined ? undefined : await openBody(body);
       // A redirect would be followed with a signature for another host.
       const init = { method, headers: signed, body: stream ?? null, signal, redirect: "manual" as const };
       return { value: await fetch(url, init) };
     } catch (error) {
-      return { trouble: explain(error) };
+      return explain(error);
     }
   }
 }
@@ -166,10 +164,10 @@ async function beginningOf({ body }: Response): Promise<string> {
   return text;
 }
 
-function explain(error: unknown): Trouble {
+function explain(error: unknown): { readonly trouble: Trouble } {
   const { name, message, cause } = error as Error;
-  if (name === "AbortError" || name === "TimeoutError") return trouble("unreachable", "no answer in time").trouble;
+  if (name === "AbortError" || name === "TimeoutError") return trouble("unreachable", "no answer in time");
   // Deno's message is "fetch failed"; its cause ends in the cause: "… client error (Connect): tcp connect error: …".
   const detail = cause instanceof Error ? cause.message.split("): ").at(-1)! : message;
-  return trouble("busy", detail).trouble;
+  return trouble("busy", detail);
 }

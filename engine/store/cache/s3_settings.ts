@@ -5,19 +5,13 @@ import { readTextIfThere } from "../reading.ts";
 import type { Trouble } from "./backend.ts";
 import { type CacheLocation, isEndpoint } from "./location.ts";
 
-export interface S3Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-
 /** All that is needed to talk to a bucket. */
 export interface S3Settings {
   /** Of the bucket, without a slash at its end. */
   readonly base: string;
   readonly region: string;
   /** Requests are not signed without them, as for public buckets. */
-  readonly credentials: S3Credentials | undefined;
+  readonly credentials: ReturnType<typeof findCredentials>;
 }
 
 type S3Location = Extract<CacheLocation, { kind: "s3" }>;
@@ -58,18 +52,13 @@ export function readS3Settings(
   { env, read }: Surroundings = HERE,
 ): S3Settings | { trouble: Required<Trouble> } {
   const home = join(homedir(), ".aws");
-  const profile = location.profile ?? env("AWS_PROFILE") ?? "default";
-  const sectionOf = (path: string) => parseIni(read(path) ?? "")[profile] ?? {};
+  const named = location.profile ?? env("AWS_PROFILE");
+  const sectionOf = (path: string) => parseIni(read(path) ?? "")[named ?? "default"] ?? {};
   const config = sectionOf(env("AWS_CONFIG_FILE") ?? join(home, "config"));
   const secrets = sectionOf(env("AWS_SHARED_CREDENTIALS_FILE") ?? join(home, "credentials"));
-  const [ofEnvironment, ofProfile] = [
-    makeCredentials(env("AWS_ACCESS_KEY_ID"), env("AWS_SECRET_ACCESS_KEY"), env("AWS_SESSION_TOKEN")),
-    ...[secrets, config].map((one) =>
-      makeCredentials(one["aws_access_key_id"], one["aws_secret_access_key"], one["aws_session_token"])
-    ).filter((one) => one !== undefined),
-  ];
-  const credentials = location.profile === undefined ? ofEnvironment ?? ofProfile : ofProfile;
-  const named = location.profile ?? env("AWS_PROFILE");
+  const ofEnvironment = location.profile === undefined ? findCredentials((name) => env(name.toUpperCase())) : undefined;
+  const credentials = ofEnvironment ?? findCredentials((name) => secrets[name]) ??
+    findCredentials((name) => config[name]);
   if (credentials === undefined && named !== undefined) {
     const fix = "only access keys are read from profiles; for others run: " +
       `eval "$(aws configure export-credentials --profile ${named} --format env)"`;
@@ -84,11 +73,9 @@ export function readS3Settings(
   return { base: baseOf(location.bucket, endpoint, region), region, credentials };
 }
 
-function makeCredentials(
-  accessKeyId: string | undefined,
-  secretAccessKey: string | undefined,
-  sessionToken: string | undefined,
-): S3Credentials | undefined {
+function findCredentials(settingOf: (name: string) => string | undefined) {
+  const [accessKeyId, secretAccessKey, sessionToken] = ["access_key_id", "secret_access_key", "session_token"]
+    .map((name) => settingOf(`aws_${name}`));
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
   return definedOnly({ accessKeyId, secretAccessKey, sessionToken });
 }

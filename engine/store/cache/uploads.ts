@@ -122,11 +122,8 @@ export class Uploads {
     const problem = problems.find((one) => one !== undefined) ?? await this.#sendManifest(manifest);
     if (problem !== undefined) return problem;
     const pointer = { recipeKey, resolvedKey: manifest.resolvedKey };
-    return await this.#sendRecord(
-      recipeName(recipeKey),
-      pointer,
-      (content) => "problem" in unseal(content, recipePointerSchema),
-    );
+    const isBad = (content: Uint8Array) => "problem" in unseal(content, recipePointerSchema);
+    return await this.#sendRecord(recipeName(recipeKey), pointer, isBad);
   }
 
   async #sendFile(file: FileEntry, objects: ObjectStore): Promise<Trouble | undefined> {

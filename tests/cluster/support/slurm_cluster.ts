@@ -10,9 +10,10 @@
  * - Partitions: `gpu` (default; n1, n2), `cpu` (n3), `scavenge` (n1, n2; gives way to `gpu`). Time limits of at most 60
  *   minutes.
  * - `cluster.env` leads Slurm's commands here; `cluster.call()` runs one with it, `cluster.project()` makes a folder
- *   with `clusters/lab.yaml` in which `cluster.start()` and `cluster.cli()` run the real command line.
+ *   with `clusters/lab.yaml` in which `cluster.start()` and `cluster.cli()` run the real command line;
+ *   `cluster.cli(project, args, await cluster.asOther(project))` does so as another user.
  * - Faults: `nodeDown` (the administrator's word: jobs are queued again at once), `killSlurmd` and `cut` (the job goes
- *   on beside its next attempt), `stopController`, `freezeController` (a submission gets no answer and is queued all
+ *   on beside its next attempt), `killNode` (it does not), `stopController`, `freezeController` (a submission gets no answer and is queued all
  *   the same), `stopAccounting`; each with its opposite.
  * - Nothing waits without a limit, and stopping kills all that the cluster started, whatever state it is in.
  * - By hand: `deno run -A tests/cluster/support/slurm_cluster.ts [accounting] [namespaces]`, until Ctrl-C.
@@ -24,7 +25,7 @@
 import { join } from "node:path";
 import { hasProgram, isRoot } from "../../support/proc.ts";
 import { Project, type ProjectOptions } from "../../support/project.ts";
-import type { Outcome, ProcessOptions, Running } from "../../support/cli_process.ts";
+import { CLONE, type Outcome, type ProcessOptions, type Running } from "../../support/cli_process.ts";
 import {
   accountingConfiguration,
   type Addresses,
@@ -35,7 +36,7 @@ import {
   NODES,
   slurmConfiguration,
 } from "./configuration.ts";
-import { killAllOf } from "./processes.ts";
+import { killAllOf, killNodeOf } from "./processes.ts";
 
 export { type ClusterOptions, type Node, NODES } from "./configuration.ts";
 
@@ -173,6 +174,7 @@ export class SlurmCluster implements AsyncDisposable {
   readonly #addresses: Addresses;
   readonly #daemons = new Map<string, Deno.ChildProcess>();
   readonly #projects: Project[] = [];
+  readonly #mounts = new Map<string, Promise<string>>();
 
   private constructor(options: ClusterOptions) {
     this.options = options;
@@ -269,6 +271,25 @@ export class SlurmCluster implements AsyncDisposable {
     return project.cli(args, { ...options, env: { ...this.env, ...options.env } });
   }
 
+  /**
+   * How `start` and `cli` run as another user of this machine, who gets the project. That user cannot look into root's
+   * home, where Deno, its packages and the toolkit may lie, so they are mounted in this cluster's folder. Root only.
+   */
+  async asOther(project: Project, user = "games"): Promise<Pick<ProcessOptions, "prefix" | "env" | "main">> {
+    const { denoDir } = JSON.parse(await must(Deno.execPath(), ["info", "--json"]));
+    const [deno, packages, clone] = await Promise.all([
+      this.#mount("deno", Deno.execPath()),
+      this.#mount("packages", denoDir),
+      this.#mount("clone", CLONE),
+    ]);
+    await must("chown", ["--recursive", `${user}:`, project.root]);
+    const as = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups", "--"];
+    // The path of Deno that comes next is the one that is closed to this user.
+    const prefix = [...as, "sh", "-c", 'shift; exec "$0" "$@"', deno];
+    const env = { ...this.env, HOME: project.root, USER: user, LOGNAME: user, DENO_DIR: packages };
+    return { prefix, env, main: join(clone, "cli/main.ts") };
+  }
+
   /** The administrator takes a node out: its jobs are queued again. */
   async nodeDown(node: Node): Promise<void> {
     await this.must("scontrol", ["update", `nodename=${node}`, "state=down", "reason=test"]);
@@ -288,6 +309,12 @@ export class SlurmCluster implements AsyncDisposable {
   /** The node's daemon dies; its jobs go on. The controller notices after some 20 s and starts them elsewhere too. */
   killSlurmd(node: Node): Promise<void> {
     return this.#kill(node, "SIGKILL");
+  }
+
+  /** The node dies with all that runs on it, which the controller notices as above. */
+  async killNode(node: Node): Promise<void> {
+    await this.killSlurmd(node);
+    killNodeOf(this.folder, node);
   }
 
   /** Cut a node off, which the controller notices as above. */
@@ -347,6 +374,7 @@ export class SlurmCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of [...this.#daemons.keys()]) await this.#kill(name, "SIGKILL");
     await killAllOf(this.folder);
+    for (const path of await Promise.all(this.#mounts.values())) await must("umount", [path]);
     if (this.options.namespaces === true) await this.#removeNetwork();
     for (const project of this.#projects) await project[Symbol.asyncDispose]();
     await Deno.remove(this.folder, { recursive: true });
@@ -397,6 +425,21 @@ export class SlurmCluster implements AsyncDisposable {
       const { stdout } = await this.call("sinfo", ["--noheader", "--Node", "--states=idle", "--format=%N"]);
       return new Set(stdout.split("\n").filter((line) => line !== "")).size === NODES.length;
     }, 30_000);
+  }
+
+  #mount(name: string, from: string): Promise<string> {
+    const make = async () => {
+      const to = join(this.folder, name);
+      if ((await Deno.stat(from)).isFile) await Deno.writeTextFile(to, "");
+      else await Deno.mkdir(to);
+      // Read-only, so that whoever clears the temporary folder after a crash removes nothing of what is mounted here.
+      await must("mount", ["--bind", "--options=ro", from, to]);
+      if ((await command("touch", [to])).code === 0) throw new Error(`${to} can be written to`);
+      return to;
+    };
+    const made = this.#mounts.get(name) ?? make();
+    this.#mounts.set(name, made);
+    return made;
   }
 
   async #startDatabase(user: string): Promise<void> {

@@ -112,9 +112,14 @@ Deno.test("formatReason() has a phrase for every reason", () => {
 });
 
 Deno.test("formatState() and formatForecast() say where a stage continues and how long it takes", () => {
-  const stage = { state: "extend", fromStep: 500 } as PlannedStage;
+  const stage = { state: "extend", fromStep: 500, stage: {} } as PlannedStage;
   assertEquals(formatState(stage), "extend from 500");
-  assertEquals(formatState({ state: "cached" } as PlannedStage), "cached");
+  assertEquals(formatState({ state: "cached", stage: {} } as PlannedStage), "cached");
+  const parts = ["a~1of3", "a~2of3", "a~3of3"];
+  const sharded = { state: "run", stage: { parts } } as unknown as PlannedStage;
+  const done = new Map([["a~2of3", { manifest: {} } as PlannedStage]]);
+  assertEquals([formatState(sharded), formatState(sharded, done)], ["run in 3 shards", "run in 3 shards (1 done)"]);
+  assertEquals(formatState({ ...sharded, state: "restore", manifest: {} } as PlannedStage), "restore");
   assertEquals(formatForecast({ known: true, durationMs: 90 * S, basis: "" }), "about 1m 30s");
   assertEquals([formatForecast({ known: false, basis: "" }), formatForecast(undefined)], ["time unknown", ""]);
 });

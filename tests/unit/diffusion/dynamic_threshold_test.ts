@@ -1,4 +1,3 @@
-import { assertThrows } from "@std/assert";
 import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
 import { assertAllClose } from "./assert_close.ts";
 
@@ -12,8 +11,4 @@ Deno.test("dynamicThreshold() is clipping to [-1, 1] when the quantile is within
   const x0 = Float32Array.of(-4, 0.75, 0.5, -0.25);
   dynamicThreshold(x0, 0.5);
   assertAllClose(x0, [-1, 0.75, 0.5, -0.25], { abs: 0 });
-});
-
-Deno.test("dynamicThreshold() throws when the quantile is out of range", () => {
-  for (const quantile of [0, 1.1, NaN]) assertThrows(() => dynamicThreshold(new Float32Array(1), quantile), RangeError);
 });

@@ -90,9 +90,3 @@ Deno.test("lossWeights() other than simple weigh an error of x_0 alike under eve
   }
   assertEquals(lossWeights(tables, { objective: "mu", weighting: "simple", ...WEIGHTING })[7], 1);
 });
-
-Deno.test("targetMixture() names a timestep that does not exist", () => {
-  for (const t of [-1, 1000, 0.5]) {
-    assertThrows(() => targetMixture("v", { tables, t }), RangeError, `got ${t}, wanted`);
-  }
-});

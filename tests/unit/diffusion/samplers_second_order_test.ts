@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { OBJECTIVES, x0Recovery } from "../../../diffusion/objective.ts";
 import { ancestralSteps } from "../../../diffusion/samplers/ancestral.ts";
 import { ddimSteps } from "../../../diffusion/samplers/ddim.ts";
@@ -60,7 +60,6 @@ Deno.test("heunTimesteps() takes the chain's nearest levels, each once", () => {
   assertEquals(heunTimesteps(tables, { steps: 2, sigmaMax: 1e6 }), [LAST, 0]);
   const zeroSnr = makeTables(makeBetas({ name: "ho/linear", timesteps: 100, zeroTerminalSnr: true }));
   assert(heunSteps(zeroSnr, { steps: 9 }).every((step) => Number.isFinite(step.coefX0 + step.coefXt + step.coefExtra)));
-  assertThrows(() => heunSteps(tables, { steps: 0 }), RangeError, "got 0");
 });
 
 Deno.test("dpmSolverSteps() is DPM-Solver++(2M) when that is written as in diffusers", () => {

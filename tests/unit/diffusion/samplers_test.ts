@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { ancestralSteps } from "../../../diffusion/samplers/ancestral.ts";
@@ -105,16 +105,4 @@ Deno.test("reverseStepHost() clips x0 when the prediction leaves [-1, 1]", () =>
   });
   assertAllClose(x0, [1, -1, 0.3], { abs: 1e-15 });
   assertAllClose(x, [1.35, -1.05, 0.5], { abs: 1e-15 });
-});
-
-Deno.test("ddimSteps() and ancestralSteps() throw when an option is out of range", () => {
-  const good = { steps: 10, eta: 0, spacing: "leading" } as const;
-  for (const wrong of [{ steps: 0 }, { steps: 1001 }, { steps: 1.5 }, { eta: -0.1 }, { eta: 1.1 }, { eta: NaN }]) {
-    assertThrows(() => ddimSteps(tables, { ...good, ...wrong }), RangeError, "wanted");
-  }
-  assertThrows(() => ddimSteps(tables, { ...good, spacing: "linspace" as "leading" }), RangeError, '"trailing"');
-  assertThrows(() => ancestralSteps(tables, { variance: "large" as "fixedlarge" }), RangeError, '"fixedlarge"');
-  for (const steps of [1, 1001]) {
-    assertThrows(() => ancestralSteps(tables, { variance: "fixedsmall", steps }), RangeError, `got ${steps}`);
-  }
 });

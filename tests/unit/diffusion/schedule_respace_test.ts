@@ -1,5 +1,5 @@
 // Numbers: openai/improved-diffusion, space_timesteps and respace.py, in numpy float64, 12 significant digits.
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { respacedBetas, spaceTimesteps } from "../../../diffusion/schedule/respace.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -18,12 +18,6 @@ Deno.test("spaceTimesteps() rounds a half to the even timestep", () => {
   assertEquals(spaceTimesteps(1000, 3), [0, 500, 999]);
   assertEquals(spaceTimesteps(4, 3), [0, 2, 3]);
   assertEquals(spaceTimesteps(2, 2), [0, 1]);
-});
-
-Deno.test("spaceTimesteps() throws when there are too few timesteps", () => {
-  assertThrows(() => spaceTimesteps(5, 6), RangeError, "got 6, wanted an integer in [1, 5]");
-  assertThrows(() => spaceTimesteps(0, 1), RangeError, "got 1");
-  assertThrows(() => spaceTimesteps(10, 2.5), RangeError, "got 2.5");
 });
 
 Deno.test("respacedBetas() gives the reference betas when ten timesteps of the linear schedule are kept", () => {
@@ -47,10 +41,4 @@ Deno.test("respacedBetas() keep the signal that the full chain has at the kept t
   const full = makeTables(betas).alphasCumprod;
   const short = makeTables(respacedBetas(betas, kept)).alphasCumprod;
   assertAllClose(short, kept.map((t) => full[t]!), { rel: 1e-12 });
-});
-
-Deno.test("respacedBetas() throws when the kept timesteps are not ascending or outside the chain", () => {
-  for (const kept of [[1, 1], [2, 1], [-1], [1000], [0.5]]) {
-    assertThrows(() => respacedBetas(betas, kept), RangeError, "wanted an integer in");
-  }
 });

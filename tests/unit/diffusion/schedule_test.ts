@@ -10,26 +10,6 @@ import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 
 const tablesOf = (name: ScheduleName, timesteps: number) => makeTables(makeBetas({ name, timesteps }));
 
-Deno.test("makeBetas() names the schedules it has when the name is without family", () => {
-  assertThrows(
-    () => makeBetas({ name: "linear" as ScheduleName, timesteps: 10 }),
-    RangeError,
-    'got "linear", wanted one of ldm/linear',
-  );
-});
-
-Deno.test("makeBetas() throws when a number is out of range", () => {
-  const wrong = [
-    { timesteps: 0 },
-    { timesteps: 2.5 },
-    { timesteps: NaN },
-    { timesteps: 10, linearStart: 0 },
-    { timesteps: 10, linearEnd: 1 },
-    { timesteps: 10, cosineS: -1 },
-  ];
-  for (const fields of wrong) assertThrows(() => makeBetas({ name: "ldm/linear", ...fields }), RangeError, "wanted");
-});
-
 Deno.test("makeTables() throws with the timestep when a beta is not in (0, 1]", () => {
   for (const beta of [0, -0.1, 1.1, NaN]) {
     assertThrows(() => makeTables(Float64Array.of(0.1, beta)), RangeError, `got ${beta} at t=1`);

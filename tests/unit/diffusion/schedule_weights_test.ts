@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { minSnrWeights } from "../../../diffusion/loss_weighting.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -23,12 +23,9 @@ Deno.test("minSnrWeights() weight the same loss whatever the network predicts", 
   assertAllClose(weight("v").map((w, t) => w / (1 - alphasCumprod[t]!)), weight("x0"), { rel: 1e-12 });
 });
 
-Deno.test("minSnrWeights() have a value when the SNR is zero, and a gamma must be positive", () => {
+Deno.test("minSnrWeights() have a value when the SNR is zero", () => {
   const weights = (["eps", "x0", "v"] as const).map((target) =>
     minSnrWeights(Float64Array.of(0), { target, gamma: 5 })[0]
   );
   assertEquals(weights, [1, 0, 0]);
-  for (const gamma of [0, -1, NaN]) {
-    assertThrows(() => minSnrWeights(snr, { target: "eps", gamma }), RangeError, `got ${gamma}, wanted`);
-  }
 });

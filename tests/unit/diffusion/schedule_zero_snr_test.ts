@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../../diffusion/schedule/finite.ts";
 import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
@@ -64,9 +64,4 @@ Deno.test("tablesFiniteInFloat32() still finds the inverse of a signal that is o
 
 Deno.test("a chain of one timestep is pure noise when the terminal SNR is zero", () => {
   assertEquals(smallestNormalTimesteps({ name: "ldm/linear", zeroTerminalSnr: true }, 1e-4), 1);
-  assertThrows(
-    () => makeBetas({ name: "ldm/linear", timesteps: 0, zeroTerminalSnr: true }),
-    RangeError,
-    "got 0, wanted",
-  );
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { emaDecayAt, emaStep } from "../../../diffusion/ema.ts";
@@ -73,7 +73,6 @@ Deno.test("adamBiasCorrections() counts steps from 1", () => {
   const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(1);
   assertClose(biasCorrection1, 0.1, { rel: 1e-15 });
   assertClose(biasCorrection2, 0.001, { rel: 1e-12 });
-  assertThrows(() => adamBiasCorrections(0), RangeError, "got 0");
 });
 
 Deno.test("emaDecayAt() follows the stated rule when warmup is on and off", () => {
@@ -81,15 +80,6 @@ Deno.test("emaDecayAt() follows the stated rule when warmup is on and off", () =
   assertEquals([1, 2, 90].map((step) => emaDecayAt(step, { decay, warmup: true })), [2 / 11, 3 / 12, 91 / 100]);
   assertEquals(emaDecayAt(1_000_000, { decay, warmup: true }), decay);
   assertEquals([1, 2, 1000].map((step) => emaDecayAt(step, { decay, warmup: false })), [0, decay, decay]);
-});
-
-Deno.test("emaDecayAt() throws when step or decay is out of range", () => {
-  for (const step of [0, -1, 1.5]) {
-    assertThrows(() => emaDecayAt(step, { decay: 0.9, warmup: true }), RangeError, `got ${step}`);
-  }
-  for (const decay of [1, -0.1, NaN]) {
-    assertThrows(() => emaDecayAt(1, { decay, warmup: true }), RangeError, `got ${decay}`);
-  }
 });
 
 Deno.test("emaStep() copies the parameters exactly when the decay is 0", () => {

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { groupsFor } from "../../../diffusion/unet/config.ts";
@@ -99,5 +99,4 @@ Deno.test("timeEmbedding() gives the reference values when t is 10", () => {
   for (const dtype of ["int32", "float32"] as const) {
     assertAllClose(timeEmbedding(tf.tensor1d([10], dtype), 8).dataSync(), wanted, { abs: 1e-6 });
   }
-  assertThrows(() => timeEmbedding(tf.tensor1d([10]), 7), RangeError, "got dimension 7");
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Moments } from "../../../metrics/frechet.ts";
 import { assertClose, TWELVE_DIGITS } from "../diffusion/assert_close.ts";
@@ -110,11 +110,4 @@ Deno.test("frechetDistance() grows with the noise that one side gets", async () 
     assert(distance > last, `${level}: ${distance}`);
     last = distance;
   }
-});
-
-Deno.test("frechetDistance() rejects when sizes differ or a number is not finite", async () => {
-  const a = moments([0], [1]);
-  await assertRejects(() => frechetDistance(a, moments([0, 0], diagonal(1, 1))), RangeError, "got 2 means");
-  await assertRejects(() => frechetDistance(a, moments([0], [NaN])), RangeError, "not finite");
-  await assertRejects(() => frechetDistance(moments([], []), moments([], [])), RangeError, "got 0 means");
 });

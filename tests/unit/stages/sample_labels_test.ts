@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import "../../../tensor/complete_tfjs.ts";
 import { makeModelOutput, oneHotLabels } from "../../../diffusion/model_output.ts";
 import { makeReverseStep, reverseStepSignature } from "../../../diffusion/samplers/make_reverse_step.ts";
@@ -34,7 +34,6 @@ Deno.test("a class-conditional network has one row more than classes, and the sa
   const { classes: _, ...plain } = CONFIG;
   assertEquals(countParameters(CONFIG) - countParameters(plain), 4 * 16);
   assertEquals(oneHotLabels([2, undefined, 0], 3), Float32Array.of(0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0));
-  assertThrows(() => oneHotLabels([4], 3), RangeError, "got 4");
 });
 
 Deno.test("a guided step goes from the prediction without a label to that with it, and beyond", async () => {

@@ -1,12 +1,15 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import fc from "fast-check";
-import { openSubmission, writeSubmission } from "../../../../engine/cluster/submission.ts";
-import { thaw } from "../../../../engine/cluster/thaw.ts";
-import type { Diagnostic, Result } from "../../../../engine/diagnostic/diagnostic.ts";
+import { type OpenSubmission, openSubmission, writeSubmission } from "../../../../engine/cluster/submission.ts";
+import { recall, thaw as makeWhole } from "../../../../engine/cluster/thaw.ts";
+import { type Diagnostic, type Result, succeed } from "../../../../engine/diagnostic/diagnostic.ts";
 import { keysOfStages } from "../../../../engine/keys/keys.ts";
 import { digestExternals } from "../../../../engine/keys/externals.ts";
 import type { Pipeline } from "../../../../engine/pipeline/pipeline.ts";
+import { Planner } from "../../../../engine/plan/planner.ts";
+import { inShards, type Stage } from "../../../../engine/keys/stage.ts";
+import { openStore } from "../../../../engine/store/store.ts";
 import { Digests } from "../../../../engine/store/digests.ts";
 import { sha256Of } from "../../../../engine/store/cache/layout.ts";
 import { loadGood } from "../support/load.ts";
@@ -35,6 +38,14 @@ function keysOf(pipeline: Pipeline, digests: Digests): Map<string, string> {
   return new Map([...keys].map(([id, { recipeKey }]) => [id, recipeKey]));
 }
 
+/** Both steps of what a job does. */
+async function thaw(opened: OpenSubmission, line: number, folder: string, given: Parameters<typeof makeWhole>[3]) {
+  const recalled = recall(opened, line);
+  if (!recalled.ok) return recalled;
+  const thawed = await makeWhole(opened, recalled.value, folder, given);
+  return thawed.ok ? succeed({ ...recalled.value, ...thawed.value }) : thawed;
+}
+
 class World implements AsyncDisposable {
   readonly digests: Digests;
   readonly kinds = TINY_KINDS;
@@ -60,7 +71,7 @@ class World implements AsyncDisposable {
     return good(
       await writeSubmission({
         pipeline,
-        parts: stages.map((id) => ({ stages: [id], children: null, needs, after: [], afterChild: [], jobs: [] })),
+        parts: stages.map((id) => ({ stages: [id], children: null, needs, after: [] })),
         cache: this.path("shared"),
         digests: this.digests,
         cluster: "lab",
@@ -185,4 +196,23 @@ Deno.test("another version of a kind is refused with its reason", async () => {
   const kinds = { ...TINY_KINDS, source: { ...TINY_KINDS["source"]!, version: 2 } };
   const thawed = await thaw(opened, 0, world.path("n1"), { kinds, digests: world.digests });
   assertStringIncludes(problemOf(thawed), "noiseline on this node is not the one that submitted");
+});
+
+Deno.test("a shard comes without what it is of, and what joins shards comes with them", async () => {
+  await using world = await World.make();
+  const pipeline = await loadGood(world.folder.path, YAML);
+  const { three, ...rest } = Object.fromEntries(pipeline.stages) as Record<string, Stage>;
+  const stages = [...Object.values(rest), ...inShards(three!, 2)];
+  const sharded = { ...pipeline, stages: new Map(stages.map((stage) => [stage.id, stage])) };
+  const { folder, digest } = await world.write(sharded, ["three~1of2", "three"]);
+  const opened = good(openSubmission(folder, digest));
+  assertEquals(opened.head.stages.map(({ id }) => id), ["one", "two", "three~1of2", "three~2of2", "three"]);
+  assertEquals(opened.head.stages[4]!.recipeKey, keysOf(pipeline, world.digests).get("three"));
+  const planned = async (line: number) => {
+    const { pipeline, id, externals } = good(await thaw(opened, line, world.path(`n${line}`), world));
+    const planner = good(Planner.make(pipeline, openStore(world.path("store")), { targets: [id], externals }));
+    return [...(await planner.plan()).stages.keys()];
+  };
+  assertEquals(await planned(2), ["one", "two", "three~1of2"]);
+  assertEquals(await planned(4), ["one", "two", "three~1of2", "three~2of2", "three"]);
 });

@@ -91,11 +91,11 @@ Deno.test("identityKeyOf() is never the resolved key, also for kinds without an 
 
 Deno.test("recipeKeyOf() changes when an upstream recipe, its port or the own port changes", () => {
   const keys = [
-    { from: [{ recipeKey: sha("a"), port: "out" }] },
-    { from: [{ recipeKey: sha("b"), port: "out" }] },
-    { from: [{ recipeKey: sha("a"), port: "log" }] },
-    { to: [{ recipeKey: sha("a"), port: "out" }] },
-    { from: [{ recipeKey: sha("a"), port: "out" }, { recipeKey: sha("b"), port: "out" }] },
+    { from: [`${sha("a")}.out`] },
+    { from: [`${sha("b")}.out`] },
+    { from: [`${sha("a")}.log`] },
+    { to: [`${sha("a")}.out`] },
+    { from: [`${sha("a")}.out`, `${sha("b")}.out`] },
     {},
   ].map((upstream) => recipeKeyOf(local, upstream).recipeKey);
   assertEquals(new Set(keys).size, keys.length);
@@ -120,7 +120,7 @@ Deno.test("artifactDigest() is of names, sizes, content and type, not of the ord
 const GOLDEN_FILE = new URL("../../../golden/keys.json", import.meta.url);
 
 Deno.test("keys are the ones that are pinned in tests/golden/keys.json", async () => {
-  const upstream = { from: [{ recipeKey: sha("b"), port: "out" }] };
+  const upstream = { from: [`${sha("b")}.out`] };
   const awkward: LocalIngredients = {
     ...local,
     seed: null,

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
+import { z } from "zod";
 import {
   appendLine,
   closeAppended,
@@ -9,7 +10,7 @@ import {
   setOperationHook,
   writeAtomically,
 } from "../../../../engine/store/files.ts";
-import { readJsonLines } from "../../../../engine/store/reading.ts";
+import { readRecords } from "../../../../engine/store/records.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { Digests } from "../../../../engine/store/digests.ts";
 
@@ -33,7 +34,7 @@ Deno.test("appendLine() glues no line to the half of one that could not be writt
   }
   appendLine(path, '{"n":3}');
   closeAppended(path);
-  assertEquals(readJsonLines(path), [{ n: 1 }, { n: 3 }]);
+  assertEquals(readRecords(path, z.unknown()), [{ n: 1 }, { n: 3 }]);
 });
 
 Deno.test("writeAtomically() leaves the old file and no other when it fails at any of its operations", async () => {

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
+import { z } from "zod";
 import { closeAppended } from "../../../../engine/store/files.ts";
 import { type LineKind, LineTable } from "../../../../engine/store/line_table.ts";
 import { makeTempFolder } from "../support/temp.ts";
@@ -15,13 +16,11 @@ interface Line {
 let parsed = 0;
 
 const LINES: LineKind<Line> = {
-  parse: (value) => {
+  schema: z.custom<Line>((value) => {
     parsed++;
     const line = value as Partial<Line>;
-    return typeof line.a === "string" && typeof line.b === "string" && typeof line.n === "number"
-      ? line as Line
-      : undefined;
-  },
+    return typeof line.a === "string" && typeof line.b === "string" && typeof line.n === "number";
+  }),
   keysOf: ({ a, b }) => [a, b],
 };
 

@@ -7,7 +7,6 @@ import {
   holds,
   MAX_RECORD_BYTES,
   readIfThere,
-  readJsonLines,
   readLines,
   statIfThere,
 } from "../../../../engine/store/reading.ts";
@@ -16,7 +15,7 @@ import type { TagRecord } from "../../../../schemas/records.ts";
 import { hasProgram } from "../../../support/proc.ts";
 import { key, openFreshStore, takeText } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
-import { readChecked, readRecord } from "../../../../engine/store/records.ts";
+import { readChecked, readRecord, readRecords } from "../../../../engine/store/records.ts";
 
 /** Ways for a file to be none, by name. */
 function oddFiles(folder: string): Record<string, string> {
@@ -40,7 +39,7 @@ Deno.test("a record that is a pipe, a device, a folder, or too large counts as a
     assertEquals(readRecord(path, z.unknown()), undefined, name);
     assertEquals(readChecked(path), undefined, name);
     if (name === "huge") continue;
-    assertEquals(readJsonLines(path), [], name);
+    assertEquals(readRecords(path, z.unknown()), [], name);
     assertEquals(holds(path, key("any")), false, name);
     // What a stage names as its input is not passed over, but said.
     const error = assertThrows(() => hashFile(path), Error);
@@ -81,7 +80,7 @@ Deno.test("a line that is longer than a record is passed over, and those behind 
     file.seekSync(MAX_RECORD_BYTES + 10, Deno.SeekMode.Current);
     write("\n2\n");
   }
-  assertEquals(readJsonLines(path), [1, 2]);
+  assertEquals(readRecords(path, z.unknown()), [1, 2]);
 });
 
 Deno.test("a record that could not be read again is not written, and the one before stays", async () => {

@@ -3,6 +3,7 @@ import type { EngineEvent, RunOptions } from "../../../../engine/run/events.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import type { PlannedStage } from "../../../../engine/plan/plan.ts";
 import { Planner, type PlanOptions } from "../../../../engine/plan/planner.ts";
+import { withoutShards } from "../../../../engine/keys/stage.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "./load.ts";
 
@@ -44,7 +45,7 @@ export function endStates({ stages }: Summary): string {
 
 /** Digest of each stage's output. */
 export function digestsOf({ stages }: Summary): Record<string, string | undefined> {
-  const entries = [...stages].map(([id, { manifest }]) => [id, manifest?.outputs["out"]?.digest] as const);
+  const entries = withoutShards(stages).map(([id, { manifest }]) => [id, manifest?.outputs["out"]?.digest] as const);
   return Object.fromEntries(entries.sort(([a], [b]) => a < b ? -1 : 1));
 }
 

@@ -97,6 +97,24 @@ export const computeKind = defineKind({
   },
 });
 
+/** Can be computed in shards, and has an extent and facts of its work. */
+export const dealKind = defineKind({
+  kind: "deal",
+  summary: "Hash items one by one",
+  version: 1,
+  runs: "inline",
+  shards: true,
+  entry: import.meta.resolve("./deal_run.ts"),
+  params: z.strictObject({
+    text: z.string().default("a"),
+    count: extent(z.int().min(1).default(5)),
+    fail: execution(z.int().default(0)),
+  }),
+  inputs: { from: { ...files, optional: true } },
+  outputs: { out: files },
+  check: ({ count }) => ({ problems: [], workGflop: count }),
+});
+
 /** Ports of every sort, for binding. */
 export const portsKind = defineKind({
   kind: "ports",
@@ -120,7 +138,7 @@ export const portsKind = defineKind({
 });
 
 export const TINY_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(
-  [sourceKind, mixKind, walkKind, foldKind, computeKind, portsKind].map((
+  [sourceKind, mixKind, walkKind, foldKind, computeKind, dealKind, portsKind].map((
     kind,
   ) => [kind.kind, kind as unknown as BuiltinKind]),
 );

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { pivotedCholesky, transpose } from "../../../../metrics/linear/pivoted_cholesky.ts";
+import { pivotedCholesky } from "../../../../metrics/linear/pivoted_cholesky.ts";
 import { symmetricEigenvalues } from "../../../../metrics/linear/symmetric_eigenvalues.ts";
 import { openFloat64Products } from "../../../../tensor/onnx/products.ts";
 import { assertAllClose, assertClose } from "../../diffusion/assert_close.ts";
 import { lcgValues } from "../lcg.ts";
 import type { Float64Matrix } from "../../../../tensor/matrix.ts";
-import { matrix, plainProducts } from "../../../support/plain_metrics.ts";
+import { matrix, plainProducts, transpose } from "../../../support/plain_metrics.ts";
 
 const random = (rows: number, columns: number, seed: number) => matrix(rows, columns, lcgValues(seed, rows * columns));
 

@@ -5,8 +5,8 @@ import { rangesOf, submitArguments } from "../../../../../engine/cluster/slurm/a
 import { minutesOf } from "../../../../../engine/cluster/slurm/facts.ts";
 import { reasonOf, stateOf, troubleOf } from "../../../../../engine/cluster/slurm/words.ts";
 
-// Standard error of sbatch, squeue and scontrol 22.05.8 as the test cluster had it; the two marked so are from
-// other versions' sources.
+// Standard error of sbatch, squeue and scontrol 22.05.8 as the test cluster had it; the full queue
+// and the order as newer ones say it.
 const SAID: readonly (readonly [string, string, ReturnType<typeof troubleOf>])[] = [
   [
     "sbatch: error: invalid partition specified: nope\n" +
@@ -38,6 +38,11 @@ const SAID: readonly (readonly [string, string, ReturnType<typeof troubleOf>])[]
   [
     "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n",
     "Slurm temporarily unable to accept job, sleeping and retrying",
+    "full",
+  ],
+  [
+    "sbatch: error: Slurm job queue full, sleeping and retrying\n",
+    "Slurm job queue full, sleeping and retrying",
     "full",
   ],
   ["sbatch: error: Batch job submission failed: Job dependency problem\n", "Job dependency problem", "order"],
@@ -104,7 +109,7 @@ Deno.test("lines of an answer have all their fields, without what acts on a term
 });
 
 Deno.test("time limits as Slurm writes them", () => {
-  assertEquals(["1:00:00", "30:00", "2-12:30:30", "infinite"].map(minutesOf), [60, 30, 3630.5, undefined]);
+  assertEquals(["1:00:00", "30:00", "2-12:30:30", "infinite"].map(minutesOf), [60, 30, 3630.5, Infinity]);
 });
 
 const NEEDS = { cpus: 2, gpus: 0, options: [] };

@@ -1,0 +1,145 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Json } from "../support/cli_process.ts";
+import type { Project } from "../support/project.ts";
+import { clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
+
+/** `walk` waits at its third step until it is stopped, and `after` for it. */
+const PIPELINE = `name: demo
+stages:
+  walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 3 } }
+  after: { uses: ./cook.ts, needs: walk, with: { text: a } }
+  other: { uses: ./walk.ts, with: { steps: 2, text: b } }
+`;
+
+const stagesOf = (status: Json): Record<string, Json> =>
+  Object.fromEntries(status.stages.map((one: Json) => [one.id, one]));
+
+/** Submit the pipeline, and wait until `walk` is at its third step. */
+async function submitted(cluster: SlurmCluster): Promise<Project> {
+  const project = cluster.project({ files: { "p.yaml": PIPELINE }, stages: ["walk", "cook"] });
+  const run = await cluster.cli(project, ["run", "p.yaml", "--on", "lab", "--detach"]);
+  assertEquals(run.code, 0, run.stderr);
+  await until("walk at step 3", async () => {
+    const { json, stderr } = await cluster.cli(project, ["status", "p.yaml", "--on", "lab", "--json"]);
+    const { walk, other } = stagesOf(json);
+    return walk.running?.progress?.done === 3 && other.state === "restore"
+      ? true
+      : JSON.stringify([walk, other]) + stderr;
+  });
+  return project;
+}
+
+const text = async (cluster: SlurmCluster, project: Project, ...args: string[]): Promise<string> => {
+  const { code, stdout, stderr } = await cluster.cli(project, args);
+  assertEquals(code, 0, stderr);
+  return stdout;
+};
+
+clusterTest(
+  "from any machine that sees the cache one sees what is submitted, and can cancel it",
+  {},
+  async (cluster) => {
+    const project = await submitted(cluster);
+    const look = (...args: string[]) => text(cluster, project, ...args, "--on", "lab");
+
+    const status = await look("status", "p.yaml");
+    assert(/^walk +running +job \d+ on n[12]: step 3 of 6/m.test(status), status);
+    assert(/^after +waiting +job \d+: it waits for other jobs \(Dependency\)/m.test(status), status);
+    assert(/^other +restore/m.test(status), status);
+    assertEquals((await look("plan", "p.yaml")).includes("other  restore"), true);
+    assertStringIncludes(await look("why", "p.yaml", "other"), "shared cache");
+
+    const list = await look("runs");
+    assert(
+      /1 running, 1 waiting, 1 ran|1 running, 1 ran, 1 waiting/.test(list.replaceAll(/^.*demo.*?(\d running)/gm, "$1")),
+      list,
+    );
+    assertEquals(await look("runs", "p.yaml"), list);
+    const { submissions: [{ id, user, cluster: name }] } = JSON.parse(await look("runs", "--json"));
+    assertEquals(name, "lab");
+    assertStringIncludes(list, user);
+    const one = await look("runs", id);
+    assert(/^ {2}other +ran +job \d+ on n[12]$/m.test(one), one);
+    assert(/^ {4}job \d+, attempt 0 +ran +on n[12], .* step 0 to 2$/m.test(one), one);
+    const none = await cluster.cli(project, ["runs", "20200101T000000000-1", "--on", "lab"]);
+    assertEquals(none.code, 2);
+
+    assertEquals(await look("logs", "p.yaml", "walk"), "walking\n");
+    const early = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"]);
+    assertEquals(early.code, 1);
+    assertStringIncludes(early.stderr, 'no run of demo has a log of "after"');
+    assertEquals(await look("logs", "p.yaml", "other", "--follow"), "walking\n");
+
+    // Where there are no commands of the queue, the cache still tells what it has.
+    const away = await cluster.cli(project, ["status", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
+    assertEquals(away.code, 0);
+    assertStringIncludes(away.stdout, "what waits or runs is unknown");
+    assert(/^walk +unknown/m.test(away.stdout), away.stdout);
+    assert(/^other +restore/m.test(away.stdout), away.stdout);
+    const mute = await cluster.cli(project, ["cancel", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
+    assertEquals(mute.code, 1);
+
+    // Of a name that others use too, only jobs of this pipeline are cancelled.
+    const foreign = await cluster.sbatch(["--job-name=noiseline-0123456789abcdef", "--partition=cpu"], "sleep 100");
+    await using following = cluster.start(project, ["logs", "p.yaml", "walk", "--on", "lab", "--follow"]);
+    await following.said("walking");
+    const cancelled = await look("cancel", "p.yaml", "walk");
+    assert(/cancelled 2 jobs\n {2}walk +job \d+ +running\n {2}after +job \d+ +waiting\n/.test(cancelled), cancelled);
+    assertEquals((await following.outcome()).code, 0);
+    await until(
+      "walk to be gone",
+      async () => (await cluster.jobs()).every(({ id, state }) => id === foreign || !/RUN|PEND|ING/.test(state)),
+    );
+    const after = await look("status", "p.yaml");
+    assert(/^walk +cancelled +job/m.test(after), after);
+    assertStringIncludes(await look("cancel", "p.yaml"), "cancelled 0 jobs");
+    assertEquals((await cluster.job(foreign))[0]!.state, "RUNNING");
+  },
+);
+
+clusterTest("cancel takes an array as a whole, and a part of it child by child", {}, async (cluster) => {
+  const sweep = `name: sweep
+stages:
+  walk: { uses: ./walk.ts, matrix: { text: [a, b, c, d] }, with: { steps: 6, holdAt: 3, text: "\${matrix.text}" } }
+`;
+  const project = cluster.project({ files: { "p.yaml": sweep }, stages: ["walk"] });
+  await text(cluster, project, "run", "p.yaml", "--on", "lab", "--detach");
+  const part = await text(cluster, project, "cancel", "p.yaml", "walk~text=b", "--on", "lab");
+  assertStringIncludes(part, "cancelled 1 job\n");
+  await until(
+    "one to be gone",
+    async () => (await cluster.jobs()).filter(({ state }) => !/CANCEL|COMPLETING/.test(state)).length === 3,
+  );
+  const rest = JSON.parse(await text(cluster, project, "cancel", "p.yaml", "--on", "lab", "--json"));
+  assertEquals(rest.cancelled.map(({ id }: { id: string }) => id), ["walk~text=a", "walk~text=c", "walk~text=d"]);
+  await cluster.untilEmpty();
+});
+
+clusterTest("logs --follow goes on with the next attempt of a stage, to its end", {}, async (cluster) => {
+  const project = await submitted(cluster);
+  await using following = cluster.start(project, ["logs", "p.yaml", "walk", "--on", "lab", "--follow"]);
+  await following.said("walking");
+  const { walk } = stagesOf(JSON.parse(await text(cluster, project, "status", "p.yaml", "--on", "lab", "--json")));
+  // The attempt is ended where it is, and a later one goes on from what it saved.
+  await cluster.must("scontrol", ["requeue", walk.job.id]);
+  const { code, stdout } = await following.outcome();
+  assertEquals([code, stdout], [0, "walking\nwalking\n"]);
+  const { submissions: [{ id }] } = JSON.parse(await text(cluster, project, "runs", "--on", "lab", "--json"));
+  const shown = await text(cluster, project, "runs", id, "--on", "lab");
+  assert(/^ {4}job \d+, attempt 1 +ran +on n\d, .* step 3 to 6$/m.test(shown), shown);
+});
+
+clusterTest("a stage in shards is shown as one, and cancelled with them", {}, async (cluster) => {
+  const sharded = Deno.readTextFileSync(new URL("../../pipelines/smoke.yaml", import.meta.url))
+    .replace("uses: sample\n", "uses: sample\n    shards: 2\n");
+  const project = cluster.project({ files: { "p.yaml": sharded } });
+  await text(cluster, project, "run", "p.yaml", "--on", "lab", "--detach");
+  const cancelled = JSON.parse(await text(cluster, project, "cancel", "p.yaml", "sample", "--on", "lab", "--json"));
+  const ids: string[] = cancelled.cancelled.map(({ id }: { id: string }) => id);
+  assertEquals(ids.length, 4, ids.join());
+  assert(ids.includes("sample") && ids.includes("score") && !ids.includes("train"), ids.join());
+  const status = await text(cluster, project, "status", "p.yaml", "--on", "lab");
+  assert(/^sample +cancelled/m.test(status), status);
+  assertEquals(status.match(/^sample/gm)!.length, 1, status);
+  await text(cluster, project, "cancel", "p.yaml", "--on", "lab");
+});
