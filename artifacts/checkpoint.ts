@@ -100,18 +100,9 @@ export async function validate(artifact: InputArtifact): Promise<void> {
 export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   const { images: { height, width, channels }, model, timesteps } = config;
-  const learnedVariance = learnsVariance(model);
   const told = { classes: null, ...toldLabels(config) };
-  return {
-    height,
-    width,
-    channels,
-    ...told,
-    timesteps,
-    learnedVariance,
-    network: model,
-    objective: objectiveOf(config),
-  };
+  const network = { learnedVariance: learnsVariance(model), network: model, objective: objectiveOf(config) };
+  return { height, width, channels, ...told, timesteps, ...network };
 }
 
 /** What the network of a checkpoint predicts. */

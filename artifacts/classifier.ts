@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
-import { type ClassifierConfig, countClassifierParameters } from "../metrics/features/classifier_network.ts";
+import { countClassifierParameters } from "../metrics/features/classifier_network.ts";
 import { checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `classifier`: `classifier.json` and its weights, flat. */
@@ -19,10 +19,8 @@ const configSchema = z.strictObject({
   images: z.record(z.string(), z.unknown()),
 });
 
-type StoredClassifierConfig = z.output<typeof configSchema>;
-
 export interface StoredClassifier {
-  readonly config: StoredClassifierConfig;
+  readonly config: z.output<typeof configSchema>;
   /** [P] */
   readonly params: Float32Array<ArrayBuffer>;
 }
@@ -38,7 +36,7 @@ export async function writeClassifier(output: OutputArtifact, { config, params }
 export async function readClassifier(artifact: InputArtifact): Promise<StoredClassifier> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   const data = decodeSafetensors(await readBytes(artifact, WEIGHTS_FILE)).tensors["params"]?.data;
-  const wanted = countClassifierParameters(config.network as ClassifierConfig);
+  const wanted = countClassifierParameters(config.network);
   if (!(data instanceof Float32Array) || data.length !== wanted) {
     throw new FormatError(WEIGHTS_FILE, { got: `${data?.length ?? "none"}`, wanted: `${wanted} F32 numbers` });
   }

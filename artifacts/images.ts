@@ -2,17 +2,12 @@ import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { imageGrid } from "../formats/image_grid.ts";
-import type { NpyArray } from "../formats/npy.ts";
 import { encodeNpz } from "../formats/npz.ts";
 import { encodePng } from "../formats/png.ts";
-import {
-  encodeSafetensors,
-  openSafetensors,
-  type SafetensorsFile,
-  type SafetensorsTensor,
-} from "../formats/safetensors.ts";
+import { encodeSafetensors, openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
 import type { HeaderEntry } from "../formats/safetensors_header.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
+import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
 import { classNamesOf } from "./labels.ts";
 import { fileOf, readJson, writeJson } from "./record.ts";
@@ -68,27 +63,19 @@ export interface ImagesToWrite {
 export async function writeImages(output: OutputArtifact, images: ImagesToWrite): Promise<void> {
   const { info, pixels, labels, picture, files = [] } = images;
   const { count, height, width, channels } = info;
-  const tensors: Record<string, SafetensorsTensor> = {
-    images: { dtype: "U8", shape: [count, height, width, channels], data: pixels },
-  };
-  if (labels !== undefined) tensors["labels"] = { dtype: "U8", shape: [count], data: labels };
+  const ofImages = { dtype: "U8", shape: [count, height, width, channels], data: pixels } as const;
+  const ofLabels = labels && { dtype: "U8", shape: [count], data: labels } as const;
+  const tensors = definedOnly({ images: ofImages, labels: ofLabels });
   await output.write(TENSORS_FILE, encodeSafetensors({ tensors }));
   await writeJson(output, INFO_FILE, info, imagesInfoSchema);
-  if (files.includes("npz")) await output.write("samples.npz", encodeNpz(npzArrays(images)));
+  // In the order and under the names that openai/guided-diffusion's evaluator takes.
+  const arrays = definedOnly({ arr_0: ofImages, arr_1: ofLabels });
+  if (files.includes("npz")) await output.write("samples.npz", encodeNpz(arrays));
   const all = Array.from({ length: count }, (_, i) => imageAt(pixels, i, info));
   for (const [i, data] of files.includes("png") && canBePng(channels) ? all.entries() : []) {
     await output.write(`images/${String(i).padStart(6, "0")}.png`, encodePng({ height, width, channels, data }));
   }
   await writePicture(output, picture, all.slice(0, PICTURED), info);
-}
-
-/** Arrays in the order and under the names that openai/guided-diffusion's evaluator takes. */
-function npzArrays({ info, pixels, labels }: ImagesToWrite): Record<string, NpyArray> {
-  const { count, height, width, channels } = info;
-  return {
-    arr_0: { shape: [count, height, width, channels], data: pixels },
-    ...(labels === undefined ? {} : { arr_1: { shape: [count], data: labels } }),
-  };
 }
 
 /** A PNG of two or of more than four channels does not exist. */
@@ -101,14 +88,9 @@ export async function writePicture(
   output: OutputArtifact,
   name: string,
   images: readonly Uint8Array[],
-  { height, width, channels, columns }: ImageSize & { readonly columns?: number },
+  size: ImageSize & { readonly columns?: number },
 ): Promise<void> {
-  if (!canBePng(channels)) return;
-  const size = height * width * channels;
-  const pixels = new Uint8Array(images.length * size);
-  images.forEach((image, i) => pixels.set(image, i * size));
-  const options = columns === undefined ? {} : { columns };
-  await output.write(name, encodePng(imageGrid(pixels, [images.length, height, width, channels], options)));
+  if (canBePng(size.channels)) await output.write(name, encodePng(imageGrid(images, size)));
 }
 
 /** Image `i` of bytes [N, H, W, C]. */

@@ -28,7 +28,8 @@ const { values } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
-const products = openFloat64Products();
+await using products = openFloat64Products();
+const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
 
 /** Correlated features of `count` vectors, the same numbers for both sides: written to a file that the peer reads. */
 function features(seed: number, count: number, dimension: number): Float32Array<ArrayBuffer> {
@@ -40,7 +41,7 @@ function features(seed: number, count: number, dimension: number): Float32Array<
 type Peer = Contender<Record<string, unknown>, { readonly seconds: number; readonly value: number }>;
 
 /** bench/peers/metrics.py, once it has written its weights to the folder; undefined where it has not all libraries. */
-async function startPeer(folder: string): Promise<Peer | undefined> {
+async function startPeer(): Promise<Peer | undefined> {
   const script = new URL("./peers/metrics.py", import.meta.url).pathname;
   let peer: Peer | undefined;
   try {
@@ -60,7 +61,10 @@ interface Case {
   readonly theirs: Record<string, unknown> | undefined;
 }
 
-async function measure({ name, ours, theirs }: Case, peer: Peer | undefined): Promise<string[]> {
+const rows = [["", "noiseline", "the library", "its time to ours", "relative difference"]];
+
+/** Add a row with the times of both sides, in turns. */
+async function measure({ name, ours, theirs }: Case): Promise<void> {
   const [own, other]: number[][] = [[], []];
   let difference = "";
   for (let round = 0; round < rounds; round++) {
@@ -74,7 +78,7 @@ async function measure({ name, ours, theirs }: Case, peer: Peer | undefined): Pr
   }
   const seconds = (all: readonly number[]) => all.length === 0 ? "" : `${median(all).toFixed(2)} s`;
   const ratio = other!.length === 0 ? "" : `${median(other!.map((theirs, i) => theirs / own![i]!)).toFixed(2)} x`;
-  return [name, seconds(own!), seconds(other!), ratio, difference];
+  rows.push([name, seconds(own!), seconds(other!), ratio, difference]);
 }
 
 async function statisticsOf(data: Float32Array, dimension: number) {
@@ -86,7 +90,7 @@ async function statisticsOf(data: Float32Array, dimension: number) {
 const [IMAGES, SIDE, BATCH] = [16, 32, 8];
 
 /** Features over Inception with the peer's weights, of images of 32x32 in batches of 8, beside both of its layouts. */
-async function measureInception(folder: string, peer: Peer): Promise<string[][]> {
+async function measureInception(peer: Peer): Promise<void> {
   const images = Float32Array.from({ length: IMAGES * SIDE * SIDE * 3 }, (_, i) => (i * i) % 256);
   await Deno.writeFile(`${folder}/images.f32`, new Uint8Array(images.buffer));
   const device = await openDevice("onnx");
@@ -111,64 +115,52 @@ async function measureInception(folder: string, peer: Peer): Promise<string[][]>
       return sum / IMAGES / dimension;
     };
     await ours();
-    const rows: string[][] = [];
     for (const batch of [BATCH, IMAGES]) {
       for (const layout of ["contiguous_format", "channels_last"]) {
         const theirs = { measure: "inception", images: "images.f32", side: SIDE, batch, layout };
         await peer.ask(theirs);
-        rows.push(
-          await measure({ name: `Inception, ${IMAGES} images; theirs by ${batch}, ${layout}`, ours, theirs }, peer),
-        );
+        await measure({ name: `Inception, ${IMAGES} images; theirs by ${batch}, ${layout}`, ours, theirs });
       }
     }
-    return rows;
   } finally {
     await device.dispose();
   }
 }
 
-const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
-const peer = await startPeer(folder);
+const peer = await startPeer();
 try {
-  const rows = peer === undefined ? [] : await measureInception(folder, peer);
+  if (peer !== undefined) await measureInception(peer);
   for (const dimension of values.quick ? [64, 512] : [64, 512, 2048]) {
     const count = 2 * dimension;
     const [a, b] = [features(1, count, dimension), features(2, count, dimension)];
     await Deno.writeFile(`${folder}/a.f32`, new Uint8Array(a.buffer));
     await Deno.writeFile(`${folder}/b.f32`, new Uint8Array(b.buffer));
     const [x, y] = [await statisticsOf(a, dimension), await statisticsOf(b, dimension)];
-    const what = { dimension, a: "a.f32", b: "b.f32" };
-    rows.push(
-      await measure({
-        name: `Frechet distance of two statistics, ${dimension} dimensions`,
-        ours: () => frechetDistance(x, y, products),
-        theirs: { ...what, measure: "fd" },
-      }, peer),
-    );
+    await measure({
+      name: `Frechet distance of two statistics, ${dimension} dimensions`,
+      ours: () => frechetDistance(x, y, products),
+      theirs: { dimension, a: "a.f32", b: "b.f32", measure: "fd" },
+    });
   }
   const [count, dimension] = values.quick ? [4_000, 512] : [50_000, 2_048];
   const many = features(3, count, dimension);
-  const gemm = await (async () => {
-    const side = 2_048;
-    const square = { rows: side, columns: side, data: new Float64Array(side * side).fill(0.5) };
-    await products.multiply(square, square, { transposeA: true });
-    const begin = performance.now();
-    await products.multiply(square, square, { transposeA: true });
-    return 2 * side ** 3 / (performance.now() - begin) / 1e6;
-  })();
+  const side = 2_048;
+  const square = { rows: side, columns: side, data: new Float64Array(side * side).fill(0.5) };
+  await products.multiply(square, square, { transposeA: true });
+  const begin = performance.now();
+  await products.multiply(square, square, { transposeA: true });
+  const gemm = 2 * side ** 3 / (performance.now() - begin) / 1e6;
   let seconds = 0;
-  rows.push(
-    await measure({
-      name: `statistics of ${count} x ${dimension} features`,
-      async ours() {
-        const begin = performance.now();
-        const { mean } = await statisticsOf(many, dimension);
-        seconds = (performance.now() - begin) / 1000;
-        return mean[0]!;
-      },
-      theirs: undefined,
-    }, peer),
-  );
+  await measure({
+    name: `statistics of ${count} x ${dimension} features`,
+    async ours() {
+      const begin = performance.now();
+      const { mean } = await statisticsOf(many, dimension);
+      seconds = (performance.now() - begin) / 1000;
+      return mean[0]!;
+    },
+    theirs: undefined,
+  });
   const rate = 2 * count * dimension ** 2 / seconds / 1e9;
   const subsets = values.quick ? 5 : 100;
   // Subsets of few vectors overlap, and are then taken from all pairs at once; of many they are taken one by one.
@@ -180,24 +172,22 @@ try {
       await Deno.writeFile(`${folder}/${name}.f32`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
     const order = randomStream({ seed: 0, stream: "bench/kid" });
-    rows.push(
-      await measure({
-        name: `kernel distance of ${size} and ${size}, ${subsets} subsets of 1000 x ${dimension}`,
-        async ours() {
-          const { mean } = await kernelDistanceOfSubsets(vectorsOf(real, dimension), vectorsOf(fake, dimension), {
-            subsets,
-            size: 1_000,
-            choose: (set, subset, { count, of }) =>
-              order.permutation(2 * subset + Number(set === "fake"), of).slice(0, count),
-            products,
-          });
-          return mean;
-        },
-        theirs: { dimension, a: "a.f32", b: "b.f32", measure: "kid", subsets },
-      }, peer),
-    );
+    await measure({
+      name: `kernel distance of ${size} and ${size}, ${subsets} subsets of 1000 x ${dimension}`,
+      async ours() {
+        const { mean } = await kernelDistanceOfSubsets(vectorsOf(real, dimension), vectorsOf(fake, dimension), {
+          subsets,
+          size: 1_000,
+          choose: (set, subset, { count, of }) =>
+            order.permutation(2 * subset + Number(set === "fake"), of).slice(0, count),
+          products,
+        });
+        return mean;
+      },
+      theirs: { dimension, a: "a.f32", b: "b.f32", measure: "kid", subsets },
+    });
   }
-  printTable([["", "noiseline", "the library", "its time to ours", "relative difference"], ...rows]);
+  printTable(rows);
   printLine(
     `\nfloat64 products: ${gemm.toFixed(0)} GFLOP/s; statistics: ${rate.toFixed(0)} GFLOP/s (${
       (100 * rate / gemm).toFixed(0)
@@ -205,6 +195,5 @@ try {
   );
 } finally {
   await peer?.stop();
-  await products.release();
   await Deno.remove(folder, { recursive: true });
 }

@@ -1,7 +1,7 @@
 import type { SharedCache, StageEndState, SubmitOptions } from "noiseline/engine";
 import type { Diagnostic, Emit, Plan, RunFinished } from "noiseline/core";
 import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
-import { EXIT, Exit, problem, refuseWith } from "./io.ts";
+import { EXIT, Exit, failWith, problem, refuseWith } from "./io.ts";
 
 /** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
 const LOCAL_ONLY = {
@@ -79,7 +79,10 @@ export async function reachOn(
     });
     if (!submitted.ok) {
       if (stop.aborted) throw new Exit(EXIT.interrupted);
-      refuseWith(submitted.diagnostics);
+      const { diagnostics } = submitted;
+      // The queue failed, and what was queued before goes on.
+      if (diagnostics.some(({ code }) => code === "machine")) failWith(diagnostics);
+      refuseWith(diagnostics);
     }
     plan ??= submitted.value.plan;
     if (options.detach && submitted.value.tracked.length > 0) {
@@ -94,7 +97,7 @@ export async function reachOn(
     }
     if (!watched.lost) break;
     if (tries > cluster.settings.restarts) {
-      refuseWith([problem("jobs are lost again and again", "ask those who run the cluster, then run again")]);
+      failWith([problem("jobs are lost again and again", "ask those who run the cluster, then run again")]);
     }
   }
   const cache = await openCache();

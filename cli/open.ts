@@ -114,10 +114,11 @@ export async function contentsFor(
   { set, profile, store: given }: Pick<LoadArguments, "set" | "profile" | "store">,
 ): Promise<{ store: Store; contents: TagRecord }> {
   const { contentsOfPlan, contentsOfRun } = await import("noiseline/housekeeping");
+  const wholeOf = (contents: ReturnType<typeof contentsOfPlan>) =>
+    contents.ok ? contents.value : failWith(contents.diagnostics);
   if (what !== undefined && namesPipeline(what)) {
     const loaded = await loadForCommand(settings, { file: what, set, profile, store: given });
-    const contents = contentsOfPlan(await makePlanner(loaded).plan(), loaded.store);
-    return { store: loaded.store, contents: contents.ok ? contents.value : failWith(contents.diagnostics) };
+    return { store: loaded.store, contents: wholeOf(contentsOfPlan(await makePlanner(loaded).plan(), loaded.store)) };
   }
   const store = openStoreFor({ store: given });
   const tagged = what === undefined ? undefined : store.tags.read(what);
@@ -125,11 +126,8 @@ export async function contentsFor(
   const run = what === undefined
     ? store.runs.newestFirst().find(({ status }) => status === "done")
     : runFor(store, what, true);
-  if (run === undefined) {
-    return failWith([problem(`no run is done in ${store.root}`, "name a pipeline file, or run one first")]);
-  }
-  const contents = contentsOfRun(run, store);
-  return { store, contents: contents.ok ? contents.value : failWith(contents.diagnostics) };
+  if (run !== undefined) return { store, contents: wholeOf(contentsOfRun(run, store)) };
+  return failWith([problem(`no run is done in ${store.root}`, "name a pipeline file, or run one first")]);
 }
 
 interface CacheArguments {

@@ -37,10 +37,8 @@ export function encodeNpyHeader(shape: readonly number[], type: NpyHeader["type"
   return bytes;
 }
 
-/** @throws RangeError when the shape is not the data's */
+/** @param array of as many numbers as its shape says */
 export function encodeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
-  const count = shape.reduce((product, length) => product * length, 1);
-  if (count !== data.length) throw new RangeError(`npy: got ${data.length} numbers, wanted those of shape [${shape}]`);
   const header = encodeNpyHeader(shape, data.constructor as NpyHeader["type"]);
   const bytes = new Uint8Array(header.length + data.byteLength);
   bytes.set(header);

@@ -12,15 +12,10 @@ const HEIGHT_OFFSET = 20;
 /**
  * Write a PNG of 8 bits a channel, grey or RGB. Equal images give equal bytes.
  *
- * @throws RangeError when the channels are neither 1 nor 3 or the sizes do not multiply to the length of the data.
+ * @param image of 1 or 3 channels
  */
-export function encodePng({ width, height, channels, data }: ByteImage): Uint8Array<ArrayBuffer> {
-  if (channels !== 1 && channels !== 3) throw new RangeError(`PNG channels: got ${channels}, wanted 1 or 3`);
-  const valid = [width, height].every((side) => Number.isInteger(side) && side >= 1);
-  if (!valid || data.length !== width * height * channels) {
-    throw new RangeError(`PNG image: got ${data.length} bytes, wanted ${height} x ${width} x ${channels}`);
-  }
-  return Uint8Array.from(encode({ width, height, channels, depth: 8, data }));
+export function encodePng(image: ByteImage): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(encode({ ...image, depth: 8 }));
 }
 
 /**

@@ -40,7 +40,7 @@ export function encodeSafetensors(file: {
 }): Uint8Array<ArrayBuffer> {
   // Names by code units, not by localeCompare: the order must not depend on the machine.
   const entries = Object.entries(file.tensors).sort(([a, x], [b, y]) =>
-    DTYPES[y.dtype].bytes - DTYPES[x.dtype].bytes || (a < b ? -1 : 1)
+    DTYPES[y.dtype].BYTES_PER_ELEMENT - DTYPES[x.dtype].BYTES_PER_ELEMENT || (a < b ? -1 : 1)
   );
   for (const [name, tensor] of entries) checkTensor(name, tensor);
 
@@ -143,14 +143,14 @@ function headerBytes(head: Uint8Array, size: number): number {
 
 /** The bytes of one tensor, which become its data. */
 function decodeTensor(bytes: Uint8Array<ArrayBuffer>, { dtype, shape }: HeaderEntry): SafetensorsTensor {
-  return { dtype, shape, data: new DTYPES[dtype].array(bytes.buffer) };
+  return { dtype, shape, data: new DTYPES[dtype](bytes.buffer) };
 }
 
 function checkTensor(name: string, { dtype, shape, data }: SafetensorsTensor): void {
   if (name === "__metadata__") throw new RangeError("Tensor name: got __metadata__, which the format reserves");
-  if (!(data instanceof DTYPES[dtype].array)) {
+  if (!(data instanceof DTYPES[dtype])) {
     throw new RangeError(
-      `Tensor ${name}: got ${data.constructor.name}, wanted ${DTYPES[dtype].array.name} for ${dtype}`,
+      `Tensor ${name}: got ${data.constructor.name}, wanted ${DTYPES[dtype].name} for ${dtype}`,
     );
   }
   const size = shape.reduce((product, length) => product * length, 1);

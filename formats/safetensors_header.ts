@@ -9,18 +9,18 @@ export type SafetensorsArray =
   | BigInt64Array<ArrayBuffer>
   | Uint8Array<ArrayBuffer>;
 
-interface DTypeFacts {
-  readonly bytes: number;
-  readonly array: new (buffer: ArrayBuffer) => SafetensorsArray;
+interface ArrayType {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBuffer): SafetensorsArray;
 }
 
 /** The dtypes that are read and written. Typed arrays and the format are both little-endian wherever Deno runs. */
-export const DTYPES: Readonly<Record<SafetensorsDType, DTypeFacts>> = {
-  F32: { bytes: 4, array: Float32Array },
-  F64: { bytes: 8, array: Float64Array },
-  I32: { bytes: 4, array: Int32Array },
-  I64: { bytes: 8, array: BigInt64Array },
-  U8: { bytes: 1, array: Uint8Array },
+export const DTYPES: Readonly<Record<SafetensorsDType, ArrayType>> = {
+  F32: Float32Array,
+  F64: Float64Array,
+  I32: Int32Array,
+  I64: BigInt64Array,
+  U8: Uint8Array,
 };
 
 /** One tensor as the header describes it; offsets count from the end of the header. */
@@ -104,7 +104,7 @@ function parseEntry(name: string, value: unknown): HeaderEntry {
     throw new FormatError(`${what} data_offsets`, { got: describe(offsets), wanted: "[begin, end] with begin <= end" });
   }
   const [begin, end] = offsets as [number, number];
-  const bytes = shape.reduce((product, length) => product * length, DTYPES[dtype].bytes);
+  const bytes = shape.reduce((product, length) => product * length, DTYPES[dtype].BYTES_PER_ELEMENT);
   if (bytes !== end - begin) {
     throw new FormatError(`${what} data_offsets`, {
       got: `${end - begin} bytes`,

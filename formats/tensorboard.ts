@@ -20,14 +20,7 @@ export function encodeEvents(
     const summaryValue = [...field(1, text(tag)), ...tagged(2, FIXED32), ...float32(value)];
     return event(wallTime, step, field(5, field(1, summaryValue)));
   });
-  const records = [version, ...scalars].map(record);
-  const bytes = new Uint8Array(records.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const each of records) {
-    bytes.set(each, at);
-    at += each.length;
-  }
-  return bytes;
+  return Uint8Array.from([version, ...scalars].flatMap((each) => [...record(each)]));
 }
 
 /** Wire types of protocol buffers. */

@@ -55,12 +55,11 @@ export const partSchema = z.strictObject({
   /** Numbers of the children, in the order of `lines`; null where it is a single job. */
   children: z.array(z.int().min(0)).nullable(),
   needs: jobNeedsSchema,
-  /** Parts that must have ended well: as a whole, or one child of an array. */
-  after: z.array(z.union([z.int().min(0), z.tuple([z.int().min(0), z.int().min(0)])])),
-  /** Parts of which child i must have ended well for child i of this one. */
-  afterChild: z.array(z.int().min(0)),
-  /** Jobs of earlier submissions that make what it reads: `8`, child `8_3`, or for child i of this one its like: `8_*`. */
-  jobs: z.array(z.string()),
+  /**
+   * What must have ended well: part `p3` as a whole, its child `p3_4`, or for child i of this one its like, `p3_*`. Jobs of
+   * earlier submissions go by their ids: `8`, `8_4`, `8_*`.
+   */
+  after: z.array(z.string().regex(/^p?\d{1,10}(_(\d{1,10}|\*))?$/)),
 });
 
 /** What of the cluster's file jobs go by, and those that submit others. */
@@ -150,6 +149,5 @@ export type Bundle = z.output<typeof bundleSchema>;
 export type Submission = z.output<typeof submissionSchema>;
 export type StageLine = z.output<typeof stageLineSchema>;
 export type Part = z.output<typeof partSchema>;
-export type JobLine = z.output<typeof jobLineSchema>;
 export type JobEnd = z.output<typeof jobEndSchema>;
 export type Claim = z.output<typeof claimSchema>;

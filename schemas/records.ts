@@ -69,11 +69,9 @@ export const ingredientsSchema = z.strictObject({
   inputs: z.record(portSchema, z.array(sha256Schema)),
 });
 
-export const RESULT_FORMAT = 1;
-
 /** The record that makes a result exist. It is written last. */
 export const resultManifestSchema = z.strictObject({
-  format: z.literal(RESULT_FORMAT),
+  format: z.literal(1),
   resolvedKey: sha256Schema,
   recipeKey: sha256Schema,
   identityKey: sha256Schema,
@@ -265,5 +263,4 @@ export type ViewRecord = z.output<typeof viewRecordSchema>;
 export type Timing = z.output<typeof timingSchema>;
 export type LiveProgress = z.output<typeof liveProgressSchema>;
 export type Sources = z.output<typeof sourcesSchema>;
-export type StageRunRecord = z.output<typeof stageRunSchema>;
 export type RunRecord = z.output<typeof runRecordSchema>;

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compilingDevice, type EngineBinding, type EngineFunction, type SharedEngine } from "./compiling_device.ts";
-import type { Device, DType, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "./device.ts";
-import { elementCount, type HeldInterface, type Interface } from "./feeds.ts";
+import type { Device, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "./device.ts";
+import type { HeldInterface, Interface } from "./feeds.ts";
 import { registerHostKeepMask } from "./random/keep_mask.ts";
 import { signatureOf, trace } from "./trace/trace.ts";
 import { withBackend } from "./with_backend.ts";
@@ -34,9 +34,7 @@ function compileEager(backend: string, fn: PureFunction, inputs: Signature, labe
   return {
     outputs,
     async run(feeds, results) {
-      const tensors = compute(backend, fn, feeds, io);
-      await download(tensors, results);
-      dispose(tensors);
+      await download(compute(backend, fn, feeds, io), results);
     },
     bind: (values, held) => Promise.resolve(bindEager(backend, fn, io, values, held)),
     release: () => Promise.resolve(),
@@ -62,7 +60,6 @@ function bindEager(
         delete tensors[name];
       }
       await download(tensors, results);
-      dispose(tensors);
     },
     async read(names) {
       const entries = names.map(async (name) => [name, (await held[name]!.data()).slice() as HostArray] as const);
@@ -101,16 +98,10 @@ function upload(arrays: HostTensors, signature: Signature): NamedTensors {
   );
 }
 
+/** Copy what tensors hold, and dispose of them. */
 async function download(tensors: NamedTensors, into: HostTensors): Promise<void> {
-  await Promise.all(
-    Object.entries(tensors).map(async ([name, tensor]) => {
-      const data = await tensor.data();
-      if (data.length !== elementCount(tensor as { shape: number[]; dtype: DType })) {
-        throw new Error(`Cannot happen: output "${name}" has ${data.length} elements.`);
-      }
-      into[name]!.set(data);
-    }),
-  );
+  await Promise.all(Object.entries(tensors).map(async ([name, tensor]) => into[name]!.set(await tensor.data())));
+  dispose(tensors);
 }
 
 function dispose(tensors: NamedTensors): void {

@@ -1,4 +1,5 @@
 import type { HostArray, HostTensors, Signature, TensorSpec } from "./device.ts";
+import { sizeOf } from "./trace/graph.ts";
 
 /** Checks of what callers hand to a compiled function; the same on every device. */
 
@@ -20,11 +21,7 @@ export function prepareRun({ label, inputs, outputs }: Interface, feeds: HostTen
   }
   checkNames("output", into, outputs, label);
   checkDistinct(feeds, into, label);
-  const results: HostTensors = {};
-  for (const [name, spec] of Object.entries(outputs)) {
-    results[name] = into[name] ?? allocate(spec);
-  }
-  return results;
+  return Object.fromEntries(Object.entries(outputs).map(([name, spec]) => [name, into[name] ?? allocate(spec)]));
 }
 
 /** How a function looks once some of its inputs are held. */
@@ -61,13 +58,9 @@ export function holdInputs({ label, inputs, outputs }: Interface, held: HostTens
   return { free, held: pick(inputs, (name) => name in held), carried };
 }
 
-export function elementCount({ shape }: TensorSpec): number {
-  return shape.reduce((product, dimension) => product * dimension, 1);
-}
-
 /** Zeros for a tensor. */
-export function allocate(spec: TensorSpec): HostArray {
-  return spec.dtype === "float32" ? new Float32Array(elementCount(spec)) : new Int32Array(elementCount(spec));
+export function allocate({ dtype, shape }: TensorSpec): HostArray {
+  return dtype === "float32" ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
 }
 
 function checkNames(role: "feed" | "output", arrays: HostTensors, signature: Signature, label: string): void {
@@ -78,7 +71,7 @@ function checkNames(role: "feed" | "output", arrays: HostTensors, signature: Sig
       throw new Error(`Cannot run "${label}": there is no ${role} "${name}". Fix: use ${known}.`);
     }
     const wanted = spec.dtype === "float32" ? Float32Array : Int32Array;
-    const length = elementCount(spec);
+    const length = sizeOf(spec.shape);
     if (!(data instanceof wanted) || data.length !== length) {
       const got = `${(data as object | undefined)?.constructor.name ?? data} of ${(data as HostArray)?.length}`;
       throw new Error(

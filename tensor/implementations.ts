@@ -15,7 +15,7 @@ interface Implementation {
 /** Each device. What knows of one is loaded only when it is asked for: most commands never do. */
 export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation>> = {
   onnx: {
-    describe: async ({ threads }) => (await import("./onnx/describe.ts")).describeOnnx({ threads }),
+    describe: async ({ threads }) => (await import("./onnx/describe.ts")).describeOnnx(threads),
     grants: async () => (await import("./onnx/describe.ts")).onnxGrants(),
     open: async (options) => await (await import("./onnx/device.ts")).openOnnxDevice(options),
   },

@@ -48,9 +48,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-/** Stages with all that read them or wait for them. */
+/** Stages with their shards, and all that read them or wait for them. */
 function withFollowers({ stages }: Pipeline, targets: readonly string[]): ReadonlySet<string> {
-  const found = new Set(targets);
+  const found = new Set(targets.flatMap((id) => [id, ...stages.get(id)?.parts ?? []]));
   for (const [id, stage] of stages) if (predecessorsOf(stage).some((one) => found.has(one))) found.add(id);
   return found;
 }

@@ -35,8 +35,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const ran = runs.last?.stages[id];
       const now = [id, ...planned.stage.parts ?? []].flatMap((one) => runs.stages.get(one) ?? []);
       if (now.length > 0) return now.map((live) => [live.id, "running", formatLive(live)]);
-      const there = away?.stages.get(id);
-      if (there !== undefined) return [[id, there.state, there.note]];
+      const there = [id, ...planned.stage.parts ?? []].flatMap((one) => {
+        const { state, note } = away?.stages.get(one) ?? {};
+        return state !== undefined && (one === id || state === "running" || state === "failed")
+          ? [[one, state, note!]]
+          : [];
+      });
+      if (there.length > 0) return there;
       // Bringing back what is there takes no work; a time beside it would be read as a forecast.
       const isTold = ran?.state === "ran" && planned.state !== "restore";
       return [[id, formatState(planned, stages), isTold ? formatDuration(ran.durationMs) : ""]];

@@ -1,5 +1,4 @@
 import { diagnosticToJson, importLate, withoutShards } from "noiseline/core";
-import type { JobNeeds } from "noiseline/engine";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { describeRights } from "../grants.ts";
@@ -45,11 +44,8 @@ async function tryOn(
   loaded: Awaited<ReturnType<typeof loadForCommand>>,
   quiet: boolean,
 ) {
-  const { fetchPackages, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<
-    typeof import("noiseline/engine")
-  >(
-    "noiseline/engine",
-  );
+  type Engine = typeof import("noiseline/engine");
+  const { fetchPackages, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<Engine>("noiseline/engine");
   const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
   const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
@@ -63,16 +59,15 @@ async function tryOn(
   }
   using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
-  const problems = await testNeeds(planned, needs, loaded.pipeline, facts, context);
+  const problems = await testNeeds(planned, needs, loaded.pipeline, { ...context, ...facts });
   const { packages } = cluster.settings;
   if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
   const unfetched = await fetchPackages(planned, true, context);
   if (unfetched !== undefined) problems.push(unfetched);
-  // One for each partition, whose nodes may differ: as the stage that takes the least.
-  const size = ({ gpus, cpus, memoryMiB = 0 }: JobNeeds) => gpus * 1e12 + cpus * 1e8 + memoryMiB;
-  const smallest = new Map([...needs.values()].sort((a, b) => size(b) - size(a)).map((one) => [one.partition, one]));
   const nodes: string[] = [];
-  for (const one of smallest.values()) {
+  // One for each partition, whose nodes may differ, with the fewest GPUs that a stage takes there.
+  const byGpus = [...needs.values()].sort((a, b) => b.gpus - a.gpus);
+  for (const one of new Map(byGpus.map((one) => [one.partition, one])).values()) {
     const trial = await tryNode(cluster, one, stages, context);
     problems.push(...trial.problems);
     nodes.push(trial.node ?? "no node");

@@ -29,13 +29,18 @@ export function arrayOf(id: string): string {
   return id.split("_")[0]!;
 }
 
-/** Lines of the same submission that the i-th of a part waits for. */
-export function linesBefore(parts: readonly Part[], { children, after, afterChild }: Part, i: number): number[] {
-  const childOf = (on: number, child: number) => parts[on]!.lines[parts[on]!.children?.indexOf(child) ?? 0]!;
-  return [
-    ...after.flatMap((one) => typeof one === "number" ? parts[one]!.lines : [childOf(one[0], one[1])]),
-    ...afterChild.map((on) => childOf(on, children![i]!)),
-  ];
+/** Lines of the same submission that the i-th of a part waits for by one entry of its `after`. */
+export function linesOf(parts: readonly Part[], { children }: Part, i: number, entry: string): readonly number[] {
+  const [on, child] = entry.split("_") as [string, string?];
+  if (!on.startsWith("p")) return [];
+  const part = parts[Number(on.slice(1))]!;
+  const number = child === "*" ? children?.[i] : Number(child);
+  return child === undefined ? part.lines : part.lines.slice(part.children?.indexOf(number!)).slice(0, 1);
+}
+
+/** All lines of the same submission that the i-th of a part waits for. */
+export function linesBefore(parts: readonly Part[], part: Part, i: number): number[] {
+  return part.after.flatMap((entry) => linesOf(parts, part, i, entry));
 }
 
 /** Attempts of a submission that have ended, or begun: the names of their records. */

@@ -15,9 +15,9 @@ export interface Task {
   readonly jobs: readonly string[];
 }
 
-/** Where a task is computed: a part by its index or an earlier job by its id, and in an array the child. */
+/** Where a task is computed: a part (`p3`) or an earlier job (`8`), and in an array the child. */
 interface Place {
-  readonly on: number | string;
+  readonly on: string;
   readonly child?: number;
 }
 
@@ -27,7 +27,7 @@ interface Waiting {
   /** Besides the children below. */
   readonly places: readonly Place[];
   /** Arrays of each of which it waits for one child, and the number of these children where it is the same. */
-  readonly arrays: readonly Place["on"][];
+  readonly arrays: readonly string[];
   readonly child: number | undefined;
 }
 
@@ -36,7 +36,7 @@ interface Division {
   readonly tasks: readonly Task[];
   readonly children: readonly number[] | null;
   readonly places: readonly Place[];
-  readonly arrays: readonly Place["on"][];
+  readonly arrays: readonly string[];
 }
 
 /**
@@ -64,33 +64,28 @@ export function divide(
   const parts: Part[] = [];
   const places = new Map<string, Place>();
   const recipes = new Map(tasks.map(({ line, recipeKey }) => [line, recipeKey]));
-  const sizeOf = (on: Place["on"]) =>
-    (typeof on === "number" ? parts[on]?.children?.length : sizes.get(on)) ?? Infinity;
+  const known = new Map(sizes);
   const placesOf = ({ before, jobs }: Task): Place[] => [
     ...new Set(before.map((line) => places.get(recipes.get(line)!)!)),
-    ...new Set(jobs).values().map(placeOfJob),
+    ...new Set(jobs).values().map(placeOf),
   ];
   // Children of one pattern are equally deep, by induction over what they wait for.
   for (const level of Map.groupBy(first.values(), ({ line }) => depths.get(line)!).entries().toArray().sort(byKey)) {
     for (const alike of Map.groupBy(level[1], ({ entry, needs }) => JSON.stringify([entry, needs])).values()) {
-      const waiting = alike.map((task) => waitingOf(task, placesOf(task), sizeOf, maxArray));
+      const waiting = alike.map((task) => waitingOf(task, placesOf(task), known, maxArray));
       for (const { tasks, children, places: after, arrays } of patternsOf(waiting, maxArray)) {
-        const on = parts.length;
-        tasks.forEach(({ recipeKey }, i) =>
-          places.set(recipeKey, children === null ? { on } : { on, child: children[i]! })
-        );
+        const on = `p${parts.length}`;
+        const placeAt = (i: number): Place => children === null ? { on } : { on, child: children[i]! };
+        tasks.forEach(({ recipeKey }, i) => places.set(recipeKey, placeAt(i)));
+        if (children !== null) known.set(on, children.length);
         parts.push({
           lines: tasks.map(({ line }) => line),
           children: children && [...children],
           needs: { ...tasks[0]!.needs, options: [...tasks[0]!.needs.options] },
-          after: after.filter(isPart).map(({ on, child }) => child === undefined ? on : [on, child]),
-          afterChild: arrays.filter((on) => typeof on === "number"),
-          jobs: [
-            ...after.filter((place) => !isPart(place)).map(({ on, child }) =>
-              child === undefined ? on : `${on}_${child}`
-            ),
-            ...arrays.filter((on) => typeof on === "string").map((on) => `${on}_*`),
-          ].map(String),
+          after: [
+            ...after.map(({ on, child }) => child === undefined ? on : `${on}_${child}`),
+            ...arrays.map((on) => `${on}_*`),
+          ],
         });
       }
     }
@@ -102,19 +97,15 @@ function byKey([a]: readonly [number, unknown], [b]: readonly [number, unknown])
   return a - b;
 }
 
-function isPart(place: Place): place is Place & { readonly on: number } {
-  return typeof place.on === "number";
-}
-
-function placeOfJob(id: string): Place {
+function placeOf(id: string): Place {
   const [on, child] = id.split("_");
   return child === undefined ? { on: on! } : { on: on!, child: Number(child) };
 }
 
-function waitingOf(task: Task, all: readonly Place[], sizeOf: (on: Place["on"]) => number, maxArray: number): Waiting {
+function waitingOf(task: Task, all: readonly Place[], sizes: ReadonlyMap<string, number>, maxArray: number): Waiting {
   const byArray = Map.groupBy(all, ({ on }) => on).entries().map(([on, ones]) =>
     // Where it waits for all children, it waits for the array.
-    ones.length === sizeOf(on) ? [{ on }] : ones
+    ones.length === sizes.get(on) ? [{ on }] : ones
   ).toArray();
   const single = byArray.filter((ones) => ones.length === 1 && ones[0]!.child !== undefined).flat();
   const child = single[0]?.child;

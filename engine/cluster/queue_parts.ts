@@ -11,9 +11,27 @@ import { appendLine, closeAppended } from "../store/files.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
 import { readRecord, readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
-import { arrayOf, endsByLine, helpersOf, isLive, jobsByLine, linesBefore, listAttempts, parseComment } from "./look.ts";
+import {
+  arrayOf,
+  endsByLine,
+  helpersOf,
+  isLive,
+  jobsByLine,
+  linesBefore,
+  linesOf,
+  listAttempts,
+  parseComment,
+} from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
-import { JOB_PREFIX, type JobNeeds, type JobOrder, type JobRequest, type Queue, type QueuedJob } from "./queue.ts";
+import {
+  JOB_PREFIX,
+  type JobNeeds,
+  type JobOrder,
+  type JobRequest,
+  type Queue,
+  type QueuedJob,
+  type QueueFacts,
+} from "./queue.ts";
 import { jobScript } from "./script.ts";
 import type { OpenSubmission } from "./submission.ts";
 
@@ -63,23 +81,35 @@ export function hasResult(cache: string, resolvedKey: string): boolean {
 /** Ask until there is an answer, for a while. */
 export async function untilAnswered<T extends object>(
   ask: () => Promise<T | { readonly silent: string }>,
-  { say, stop, pause = (ms) => delay(ms, definedSignal(stop)) }: QueueContext,
+  { say, stop, pause = pauseOf(stop) }: QueueContext,
 ): Promise<Result<T>> {
   for (let waited = 0, ms = 2_000;; waited += ms, ms = Math.min(LONGEST_PAUSE_MS, 2 * ms)) {
     const answer = await ask();
     if (!("silent" in answer)) return succeed(answer);
-    const fix = "the same command goes on when it answers again; what is queued is not queued twice";
     const { silent } = answer as { silent: string };
-    if (waited > PATIENCE_MS || stop?.aborted) {
-      return refuse([errorOf("machine", `The queue is silent: ${silent}`, fix)]);
-    }
+    if (waited > PATIENCE_MS || stop?.aborted) return refuseSilent(silent);
     if (waited === 0) say(`the queue does not answer (${silent}); waiting for it`);
-    await pause(ms).catch(() => {});
+    await pause(ms);
   }
 }
 
-function definedSignal(signal: AbortSignal | undefined) {
-  return signal === undefined ? {} : { signal };
+function refuseSilent<T>(silent: string): Result<T> {
+  const fix = "the same command goes on when it answers again; what is queued is not queued twice";
+  return refuse([errorOf("machine", `The queue is silent: ${silent}`, fix)]);
+}
+
+/** A pause that ends with a request to stop. */
+export const pauseOf = (stop: AbortSignal | undefined) => (ms: number): Promise<void> =>
+  delay(ms, definedOnly({ signal: stop })).catch(() => {});
+
+/** What is in the queue, and its limits for jobs of an account. */
+export async function askQueue(
+  context: QueueContext,
+  as: JobNeeds,
+): Promise<Result<{ readonly jobs: readonly QueuedJob[]; readonly facts: QueueFacts }>> {
+  const view = await untilAnswered(() => context.queue.poll(), context);
+  const facts = view.ok ? await untilAnswered(() => context.queue.describe(as), context) : view;
+  return view.ok && facts.ok ? succeed({ jobs: view.value.jobs, facts: facts.value }) : facts as Result<never>;
 }
 
 /**
@@ -95,31 +125,17 @@ export async function queueParts(
   openRoot(submission.folder);
   const record = join(submission.folder, `jobs-${hostname()}-${Deno.pid}.jsonl`);
   try {
-    for (let pass = 1;; pass++) {
-      const view = await untilAnswered(() => context.queue.poll(), context);
-      if (!view.ok) return view;
-      const facts = await untilAnswered(() => context.queue.describe(submission.head.settings.helper), context);
-      if (!facts.ok) return facts;
-      const { room, cancelsPreempted, defaultPartition } = facts.value;
-      const cancels = (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
-      const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, record, room, cancels }).run();
+    for (let pass = 1; pass <= PASSES; pass++) {
+      const found = await askQueue(context, submission.head.settings.helper);
+      if (!found.ok) return found;
+      const made = await new Pass(submission, digest, context, { ...found.value, record }).run();
       if (made !== "again") return made;
-      if (pass === PASSES) {
-        return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
-      }
     }
+    return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
   } finally {
     // On a network file system others see the lines when the file is closed.
     closeAppended(record);
   }
-}
-
-interface Found {
-  readonly jobs: readonly QueuedJob[];
-  /** Where queued jobs are put on record. */
-  readonly record: string;
-  readonly room: number;
-  readonly cancels: (partition: string | undefined) => boolean;
 }
 
 /** One walk over all parts. */
@@ -131,6 +147,8 @@ class Pass {
   readonly #helpers: ReadonlySet<string>;
   /** Lines that were queued before and are again. */
   readonly #renewed = new Set<number>();
+  /** Jobs that did not end well, or not yet, and their arrays. */
+  readonly #open: ReadonlySet<string>;
   readonly #ends: ReadonlyMap<number, JobEnd>;
   #room: number;
   #full = false;
@@ -139,11 +157,16 @@ class Pass {
     private readonly submission: OpenSubmission,
     private readonly digest: string,
     private readonly context: QueueContext,
-    private readonly found: Found,
+    private readonly found: {
+      readonly jobs: readonly QueuedJob[];
+      readonly facts: QueueFacts;
+      /** Where queued jobs are put on record. */
+      readonly record: string;
+    },
   ) {
     const { head, folder } = submission;
-    // One for the job that submits the rest, one for the guard.
-    this.#room = found.room - 2;
+    // One for the job that submits the rest, and where jobs are cancelled, one for the guard.
+    this.#room = found.facts.room - (found.facts.cancelsPreempted.size === 0 ? 1 : 2);
     const files = entriesOf(folder).filter(({ name }) => /^jobs-.*\.jsonl$/.test(name));
     const noted = files.flatMap(({ name }) => readRecords(join(folder, name), jobLineSchema));
     for (const { part, job } of noted) this.#note(part, arrayOf(job));
@@ -151,6 +174,8 @@ class Pass {
     for (const [index, { lines }] of head.parts.entries()) {
       for (const line of lines) if (jobs.has(line)) this.#note(index, arrayOf(jobs.get(line)!.id));
     }
+    const open = found.jobs.filter(({ state }) => state !== "done");
+    this.#open = new Set(open.flatMap(({ id }) => [id, arrayOf(id)]));
     const own = context.queue.own()?.id;
     const helpers = helpersOf(submission, found.jobs).filter(({ id }) => id !== own);
     this.#helpers = new Set(helpers.map(({ comment }) => parseComment(comment)!.what));
@@ -165,8 +190,7 @@ class Pass {
   async run(): Promise<Result<QueuedParts> | "again"> {
     const { parts } = this.submission.head;
     for (let from = 0, to = 0; from < parts.length; from = to) {
-      const follows = ({ after, afterChild }: Part) =>
-        [...after, ...afterChild].some((one) => [one].flat()[0]! >= from);
+      const follows = ({ after }: Part) => after.some((one) => one.startsWith("p") && parseInt(one.slice(1)) >= from);
       do to++; while (to < parts.length && to - from < AT_ONCE && !follows(parts[to]!));
       const ends = await Promise.all(parts.slice(from, to).map((part, i) => this.#queuePart(part, from + i)));
       const trouble = ends.find((one) => one !== undefined);
@@ -209,10 +233,8 @@ class Pass {
     const follows = linesBefore(parts, part, i).some((one) => this.#renewed.has(one));
     if (job?.state === "cancelled" && !follows) return { state: "blocked" };
     if (jobs.size > restarts * this.#stepsOf(line)) {
-      return {
-        state: "failed",
-        message: `its job was lost or preempted ${jobs.size} times, the last without progress`,
-      };
+      const message = `its job was lost or preempted ${jobs.size} times, the last without progress`;
+      return { state: "failed", message };
     }
     this.#renewed.add(line);
     return undefined;
@@ -229,28 +251,23 @@ class Pass {
   /** What a line waits for, or how it stands if that cannot be. */
   #orderOf(part: Part, i: number): Standing | Pick<JobOrder, "afterOk" | "afterChild"> {
     const { parts } = this.submission.head;
-    const before = linesBefore(parts, part, i).map((line) => this.#standings.get(line)!);
-    const bad = before.find(({ state }) => state === "failed" || state === "blocked");
-    if (bad !== undefined) return { state: "blocked" };
-    if (before.some(({ state }) => state === "left")) return { state: "left" };
-    const { afterOk, afterChild } = this.#earlierOf(part);
-    for (const one of part.after) {
-      const jobs = this.#jobsOf(typeof one === "number" ? parts[one]!.lines : [this.#lineOf(one)]);
-      const on = typeof one === "number" ? one : undefined;
+    const states = new Set(linesBefore(parts, part, i).map((line) => this.#standings.get(line)!.state));
+    if (states.has("failed") || states.has("blocked")) return { state: "blocked" };
+    if (states.has("left")) return { state: "left" };
+    const [afterOk, afterChild] = [new Set<string>(), new Set<string>()];
+    for (const entry of part.after) {
+      const [on, child] = entry.split("_") as [string, string?];
+      const own = this.#jobs.get(Number(on.slice(1)));
+      const lines = linesOf(parts, part, i, entry);
+      const isOwn = on.startsWith("p");
       // Children that were queued again have failed before, and so has their array.
-      const whole = on !== undefined && jobs.length > 0 && parts[on]!.children !== null &&
-        this.#jobs.get(on)!.size === 1;
-      afterOk.push(...whole ? this.#jobs.get(on)! : jobs);
+      const isWhole = isOwn && child === undefined && lines.length > 1 && own!.size === 1;
+      // Of earlier submissions, those that ended well or so long ago that nobody knows are not waited for.
+      const jobs = isOwn ? this.#jobsOf(lines) : [child === "*" ? on : entry].filter((job) => this.#open.has(job));
+      if (child === "*") jobs.forEach((job) => afterChild.add(arrayOf(job)));
+      else for (const job of isWhole && jobs.length > 0 ? own! : jobs) afterOk.add(job);
     }
-    for (const on of part.afterChild) {
-      afterChild.push(...this.#jobsOf([this.#lineOf([on, part.children![i]!])]).map(arrayOf));
-    }
-    return { afterOk: [...new Set(afterOk)], afterChild };
-  }
-
-  #lineOf([on, child]: readonly [number, number]): number {
-    const { lines, children } = this.submission.head.parts[on]!;
-    return lines[children?.indexOf(child) ?? 0]!;
+    return { afterOk: [...afterOk], afterChild: [...afterChild] };
   }
 
   /** Jobs that compute lines now; none for what is done. */
@@ -259,18 +276,6 @@ class Pass {
       const standing = this.#standings.get(line)!;
       return standing.state === "queued" ? [standing.job] : [];
     });
-  }
-
-  /** Jobs of earlier submissions, unless they have ended well or so long ago that nobody knows. */
-  #earlierOf({ jobs }: Part): { afterOk: string[]; afterChild: string[] } {
-    const open = new Set(
-      this.found.jobs.filter(({ state }) => state !== "done").flatMap(({ id }) => [id, arrayOf(id)]),
-    );
-    const [alike, others] = [jobs.filter((job) => job.endsWith("_*")), jobs.filter((job) => !job.endsWith("_*"))];
-    return {
-      afterOk: others.filter((job) => open.has(job)),
-      afterChild: alike.map(arrayOf).filter((job) => open.has(job)),
-    };
   }
 
   /** Queue some of a part, as many as there is room for. @returns why to stop */
@@ -297,18 +302,12 @@ class Pass {
     if ("id" in made) {
       this.#note(index, made.id);
       appendLine(this.found.record, JSON.stringify({ part: index, job: made.id, at: new Date().toISOString() }));
-      for (const i of now) {
-        this.#standings.set(lines[i]!, {
-          state: "queued",
-          job: children === null ? made.id : `${made.id}_${children[i]}`,
-        });
-      }
+      const jobOf = (i: number) => children === null ? made.id : `${made.id}_${children[i]}`;
+      for (const i of now) this.#standings.set(lines[i]!, { state: "queued", job: jobOf(i) });
       return undefined;
     }
     if (made.trouble === "order") return "again";
-    if (made.trouble === "silent") {
-      return refuse([errorOf("machine", `The queue is silent: ${made.message}`, "run again: what is queued is found")]);
-    }
+    if (made.trouble === "silent") return refuseSilent(made.message);
     this.#full ||= made.trouble === "full";
     const standing: Standing = this.#full ? { state: "left" } : { state: "failed", message: made.message };
     for (const i of now) this.#standings.set(lines[i]!, standing);
@@ -328,16 +327,13 @@ class Pass {
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
     let stuck = false;
     if (this.#standings.values().some(({ state }) => state === "left") && !this.#helpers.has("rest")) {
-      const middle = live[live.length >> 1];
       // With nothing of ours in the queue, room is made by others, whenever that is.
-      const made = middle === undefined
-        ? await submit("rest", { singleton: true }, 60)
-        : await submit("rest", { afterAny: [middle], singleton: true });
-      stuck = !("id" in made);
+      const afterAny = live.slice(live.length >> 1).slice(0, 1);
+      stuck = !("id" in await submit("rest", { afterAny, singleton: true }, live.length === 0 ? 60 : undefined));
     }
-    const guarded = parts.filter(({ needs }) => this.found.cancels(needs.partition)).flatMap(({ lines }) =>
-      this.#jobsOf(lines)
-    );
+    const { cancelsPreempted, defaultPartition = "" } = this.found.facts;
+    const isCancelled = ({ needs: { partition = defaultPartition } }: Part) => cancelsPreempted.has(partition);
+    const guarded = parts.filter(isCancelled).flatMap(({ lines }) => this.#jobsOf(lines));
     if (guarded.length > 0 && !this.#helpers.has("guard")) {
       const made = await submit("guard", { afterFailureOfAny: [...new Set(guarded.map(arrayOf))] });
       if (!("id" in made)) this.context.say(`nothing will submit again what is preempted: ${made.message}`);
@@ -363,7 +359,7 @@ class Pass {
       needs,
       order,
       ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },
-      log: join(settings.logs ?? join(folder, "logs"), `${what}.log`),
+      log: settings.logs === undefined ? join(folder, "logs", `${what}.log`) : join(settings.logs, `${id}.${what}.log`),
       folder,
       warnSeconds: warnSecondsOf(needs),
       ...definedOnly({ delaySeconds }),
@@ -382,13 +378,13 @@ export const NO_ORDER: JobOrder = {
 
 /** A queue that does not answer may have taken the job all the same. */
 async function submitOnce(request: JobRequest, context: QueueContext) {
-  const { queue, say, stop, pause = (ms: number) => delay(ms, definedSignal(stop)) } = context;
+  const { queue, say, stop, pause = pauseOf(stop) } = context;
   for (let tries = 1;; tries++) {
     const answer = await queue.submit(request);
     if ("id" in answer || answer.trouble !== "silent" || tries === TRIES || stop?.aborted) return answer;
     say(`the queue does not say whether it took a job (${answer.message}); looking for it`);
     for (let look = 0; look < 2; look++) {
-      await pause(LOOK_AGAIN_MS).catch(() => {});
+      await pause(LOOK_AGAIN_MS);
       const view = await untilAnswered(() => queue.poll(), context);
       if (!view.ok) return answer;
       const found = view.value.jobs.find(({ comment }) => comment === request.comment);

@@ -6,15 +6,10 @@ import { denoFolder } from "../process/runtime.ts";
 /** The program of the command line, which the nodes find at the same path as this machine does. */
 export const PROGRAM: string = join(TOOLKIT_ROOT, "cli/main.ts");
 
+const SETTINGS = [`--config=${TOOLKIT_CONFIG}`, `--lock=${TOOLKIT_LOCK}`, "--frozen"];
+
 /** How Deno starts on a node: with the toolkit's own settings, wherever it is started, and without a network. */
-export const DENO_FLAGS: readonly string[] = [
-  "--cached-only",
-  "--quiet",
-  "--node-modules-dir=none",
-  `--config=${TOOLKIT_CONFIG}`,
-  `--lock=${TOOLKIT_LOCK}`,
-  "--frozen",
-];
+export const DENO_FLAGS: readonly string[] = ["--cached-only", "--quiet", "--node-modules-dir=none", ...SETTINGS];
 
 /** Where Deno and its cache folder, with the packages, lie on the nodes: as on this machine, where nothing else is said. */
 export async function nodePaths({ deno, packages }: ClusterFile): Promise<NodePaths> {

@@ -195,6 +195,6 @@ function isSound({ stages, parts }: Submission): boolean {
     parts.every((part, index) =>
       part.lines.every((line) => line < stages.length) &&
       (part.children ?? [0]).length === part.lines.length &&
-      [...part.after.flat(), ...part.afterChild].every((one) => one < index)
+      part.after.every((one) => !one.startsWith("p") || parseInt(one.slice(1)) < index)
     );
 }

@@ -11,13 +11,15 @@ import { installFiles, installPackages } from "../process/install.ts";
 import { notGranted, requestsOf } from "../process/rights.ts";
 import type { RunOptions } from "../run/events.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
+import { makeFolder } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
 import type { JobNeeds, QueuedJob, QueueFacts } from "./queue.ts";
 import { arrayOf, helpersOf, isLive, jobsByLine, parseComment } from "./look.ts";
-import { NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
+import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
 import { clusterFolder, type OpenSubmission, openSubmission, writeSubmission } from "./submission.ts";
 
@@ -71,7 +73,7 @@ export async function submitPipeline(
   store: Store,
   options: SubmitOptions,
 ): Promise<Result<Submitted>> {
-  const { cluster, cache, queue, targets, grants, versions, say, given } = options;
+  const { cluster, cache, targets, grants, versions, say, given } = options;
   const { settings, name } = cluster;
   const externals = digestExternals(pipeline, store.digests);
   const placed = {
@@ -84,12 +86,12 @@ export async function submitPipeline(
   const open = [...plan.stages.values()].filter(mayWork);
   if (open.length === 0) return succeed({ plan, tracked: [], own: undefined });
 
-  const view = await untilAnswered(() => queue.poll(), options);
-  const facts = view.ok ? await untilAnswered(() => queue.describe(helperOf(cluster)), options) : view;
-  if (!view.ok || !facts.ok) return refuse([...view.ok ? [] : view.diagnostics, ...facts.ok ? [] : facts.diagnostics]);
+  const found = await askQueue(options, helperOf(cluster));
+  if (!found.ok) return found;
+  const { jobs: queued, facts } = found.value;
   const keys = keysOfStages(pipeline.stages.values(), externals.externals);
   const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
-  const earlier = findEarlier(view.value.jobs, settings.cache, pipeline.name, wanted);
+  const earlier = findEarlier(queued, settings.cache, pipeline.name, wanted);
   if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
 
   const { missing, before } = findMissing(open, pipeline, earlier, given);
@@ -106,7 +108,7 @@ export async function submitPipeline(
     return refuse(refused.map((request) => notGranted(request, pipeline.origins)));
   }
   const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
-  const problems = await testNeeds(stages, needs, pipeline, facts.value, options);
+  const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts });
   if (problems.length > 0) return refuse(problems);
   const unsent = await sendInputs(stages, plan, store, cache);
   if (unsent !== undefined) return refuse([unsent]);
@@ -123,8 +125,12 @@ export async function submitPipeline(
     const own = before.get(id)!.flatMap((one) => lines.get(one) ?? []);
     return { line, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)!, before: own, jobs };
   });
-  const parts = divide(tasks, facts.value.maxArray, earlier.sizes);
+  const parts = divide(tasks, facts.maxArray, earlier.sizes);
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
+  if (logs !== undefined) {
+    openRoot(logs);
+    makeFolder(logs);
+  }
   const written = await writeSubmission({
     pipeline: placed,
     parts: parts.map(({ lines, ...part }) => ({ ...part, stages: lines.map((line) => stages[line]!.stage.id) })),
@@ -146,10 +152,9 @@ export async function submitPipeline(
     tracked.push({ id, recipeKey, submission: submission.value, line: computed.get(recipeKey)! });
   }
   say(`${stages.length} of ${plan.stages.size} stages are submitted to ${name} as ${head.id}`);
-  const queued = await queueParts(submission.value, digest, options);
-  return queued.ok
-    ? succeed({ plan, tracked, own: { submission: submission.value, digest, queued: queued.value } })
-    : queued;
+  const made = await queueParts(submission.value, digest, options);
+  if (!made.ok) return made;
+  return succeed({ plan, tracked, own: { submission: submission.value, digest, queued: made.value } });
 }
 
 /** What the small jobs need that submit others. */
@@ -234,30 +239,28 @@ export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
   { origins }: Pipeline,
-  { partitions }: QueueFacts,
-  { queue, cluster }: Pick<SubmitOptions, "queue" | "cluster">,
+  { queue, cluster, partitions, ...context }:
+    & Pick<SubmitOptions, "cluster" | keyof QueueContext>
+    & Pick<QueueFacts, "partitions">,
 ): Promise<Diagnostic[]> {
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
     distinct.values().map(async ([first]) => {
       const { id, entry } = first!.stage;
-      const answer = await queue.test({
-        name: "noiseline-test",
-        comment: "",
-        script: "#!/bin/sh\n",
-        needs: needs.get(id)!,
-        order: NO_ORDER,
-        log: "/dev/null",
-        folder: "/",
-      });
-      if (answer === undefined) return undefined;
-      const fix = `change what it asks for, or ${cluster.file}; there are ${partitions.join("; ")}`;
-      return diagnosticAt(origins, ["stages", entry], `Cluster "${cluster.name}" cannot take stage "${id}"`, fix, {
-        got: answer,
-      });
+      const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", log: "/dev/null", folder: "/" };
+      const ask = () => queue.test({ ...request, needs: needs.get(id)!, order: NO_ORDER });
+      const answer = await untilAnswered(ask, { queue, ...context });
+      if (!answer.ok) return answer.diagnostics;
+      if (answer.value.refused === undefined) return [];
+      const fix = `change what it asks for, or ${cluster.file}`;
+      const message = `Cluster "${cluster.name}" cannot take stage "${id}"`;
+      return [diagnosticAt(origins, ["stages", entry], message, fix, {
+        got: answer.value.refused,
+        wanted: partitions.join("\n"),
+      })];
     }),
   );
-  return problems.filter((one) => one !== undefined);
+  return problems.flat();
 }
 
 /** Send local results that jobs read. */

@@ -66,7 +66,7 @@ export async function tryNode(
       ...questions.map(([what, ask]) => `echo "noiseline ${what}: $({ ${ask} && echo ok; } 2>&1 | head -n 1)"\n`),
     ].join("\n");
     const request = { name: `${JOB_PREFIX}trial`, comment: "", script, order: NO_ORDER, log, folder };
-    const made = await options.queue.submit({ ...request, needs: { ...needs, minutes: 1 } });
+    const made = await options.queue.submit({ ...request, needs: { ...needs, cpus: 1, memoryMiB: 1024, minutes: 1 } });
     if (!("id" in made)) return { problems: [wrong("partition", `no job can be queued: ${made.message}`)] };
     const answersOf = () =>
       new Map((readTextIfThere(log) ?? "").matchAll(/^noiseline (\w+): (.*)$/gm).map((one) => [one[1]!, one[2]!]));

@@ -1,9 +1,8 @@
 import type { JobEnd } from "../../schemas/cluster_records.ts";
-import { delay } from "@std/async";
 import type { Emit, StageEndState, StageFinished } from "../run/events.ts";
 import type { QueuedJob } from "./queue.ts";
 import { attemptsOf, endsByLine, helpersOf, isLive, jobsByLine, linesBefore } from "./look.ts";
-import { hasResult, isInCache, type QueueContext, queueParts } from "./queue_parts.ts";
+import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
 import type { OpenSubmission } from "./submission.ts";
 import type { Submitted, Tracked } from "./submit.ts";
 
@@ -32,7 +31,7 @@ interface Row extends Tracked {
   readonly before: readonly number[];
   job?: QueuedJob;
   end?: JobEnd;
-  /** The attempt that was said to run. */
+  /** What was said of its progress; empty at first. */
   told?: string;
   /** Since when nothing is known of it. */
   unseenSince?: number;
@@ -44,7 +43,7 @@ const keyOf = (submission: string, line: number) => `${submission}:${line}`;
 /** Look on until all stages have ended, or somebody asks to stop; the jobs need none of it. */
 export async function watchJobs(submitted: Submitted, options: WatchOptions): Promise<WatchEnd> {
   const watch = new Watch(submitted, options);
-  const { pause = (ms: number) => delay(ms, { signal: options.stop }), stop } = options;
+  const { stop, pause = pauseOf(stop) } = options;
   const look = Math.max(FIRST_PAUSE_MS, submitted.tracked.length * LOOK_MS_EACH);
   for (let wait = FIRST_PAUSE_MS; !stop.aborted; wait = Math.min(LONGEST_PAUSE_MS, 2 * wait)) {
     await watch.poll();
@@ -53,7 +52,7 @@ export async function watchJobs(submitted: Submitted, options: WatchOptions): Pr
       if (watch.isOver || stop.aborted) return watch.end;
       if (left <= 0) break;
       const ms = Math.min(look, left);
-      await pause(ms).catch(() => {});
+      await pause(ms);
       left -= ms;
     }
     await watch.goOn();
@@ -203,9 +202,11 @@ class Watch {
       const planned = this.submitted.plan.stages.get(row.id)!;
       emit({ type: "stage-started", id: row.id, planned, where: node === "" ? `job ${id}` : `job ${id} on ${node}` });
     }
-    row.told = id;
     const progress = attempt === undefined ? undefined : runs.told(attempt, row.id);
-    if (progress === undefined) return;
+    const text = progress === undefined ? "" : JSON.stringify(progress);
+    const isNew = text !== row.told;
+    row.told = text;
+    if (progress === undefined || !isNew) return;
     const { done, total, unit, perSecond } = progress;
     emit({ type: "stage-progress", id: row.id, update: { done, total, unit }, perSecond });
   }

@@ -87,7 +87,11 @@ const problem = (message: string, fix: string): Diagnostic => errorOf("check", m
 
 /** The recorded result of a stage, if this machine can say anything about its bytes. */
 function findResult(planner: Planner, planned: PlannedStage, store: Store): ResultManifest | Diagnostic {
-  const { id } = planned.stage;
+  const { id, parts } = planned.stage;
+  if (parts !== undefined) {
+    const fix = `to execute them again and compare the bytes: run --force ${id}`;
+    return problem(`"${id}" is joined of ${parts.length} shards, and has no saved states of its own`, fix);
+  }
   const manifest = planned.keys === undefined ? undefined : store.results.byResolved(planned.keys.resolvedKey);
   if (manifest === undefined) return problem(`"${id}" has no result yet`, "run the pipeline first");
   if (planned.problem !== undefined) return planned.problem;

@@ -37,7 +37,7 @@ class Storage {
 
   /** A copy, which begins at an address that the numbers can have; made only where a tensor is a stretch of it. */
   get numbers(): SafetensorsArray {
-    return this.#numbers ??= new DTYPES[this.dtype].array(new Uint8Array(this.bytes).buffer);
+    return this.#numbers ??= new DTYPES[this.dtype](new Uint8Array(this.bytes).buffer);
   }
 }
 
@@ -71,7 +71,7 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
     if (!(view instanceof View)) return refuse(what, describe(view), "a tensor");
     const { count, inOrder } = layOut(what, view);
     const { dtype } = view.storage;
-    if (!inOrder) room -= count * DTYPES[dtype].bytes;
+    if (!inOrder) room -= count * DTYPES[dtype].BYTES_PER_ELEMENT;
     if (room < 0) refuse(what, `${count} numbers out of order`, `no more bytes than the file's ${bytes.length}`);
     const numbers = inOrder ? view.storage.numbers.subarray(view.offset, view.offset + count) : gather(view, count);
     tensors.set(name, { dtype, shape: view.shape, data: numbers });
@@ -108,7 +108,7 @@ function readLegacy(bytes: Uint8Array): unknown {
     storages.delete(key as string);
     const length = cursor.uint(8);
     if (length !== storage.length) refuse("storage in a torch file", `${length} numbers`, `${storage.length}`);
-    fill(storage, cursor.take(length * DTYPES[storage.dtype].bytes));
+    fill(storage, cursor.take(length * DTYPES[storage.dtype].BYTES_PER_ELEMENT));
   }
   const left = bytes.length - cursor.at;
   if (storages.size + left > 0) refuse("torch file's end", `${storages.size} storages, ${left} bytes more`, "no more");
@@ -116,7 +116,7 @@ function readLegacy(bytes: Uint8Array): unknown {
 }
 
 function fill(storage: Storage, bytes: Uint8Array): void {
-  const wanted = storage.length * DTYPES[storage.dtype].bytes;
+  const wanted = storage.length * DTYPES[storage.dtype].BYTES_PER_ELEMENT;
   if (bytes.length !== wanted) refuse("storage in a torch file", `${bytes.length} bytes`, `${wanted}`);
   storage.bytes = bytes;
 }
@@ -170,7 +170,8 @@ function layOut(what: string, { storage, offset, shape, strides }: View) {
 
 /** The numbers of a view, row-major. */
 function gather({ storage, offset, shape, strides }: View, count: number): SafetensorsArray {
-  const { bytes: size, array } = DTYPES[storage.dtype];
+  const array = DTYPES[storage.dtype];
+  const size = array.BYTES_PER_ELEMENT;
   const gathered = new Uint8Array(count * size);
   let next = 0;
   const copy = (axis: number, from: number) => {

@@ -1,4 +1,4 @@
-import { createTarDecoder } from "modern-tar";
+import { type TarHeader, unpackTar } from "modern-tar";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { checked } from "../../artifacts/record.ts";
@@ -75,22 +75,19 @@ const HEADER_BYTES = 512;
 async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<Batches> {
   const batches = new Map<string, CifarBatch>();
   let unpackedBytes = 0;
+  // The archive holds one folder; what it is called does not matter.
+  const nameOf = ({ name }: TarHeader) => name.split("/").at(-1)!;
+  const filter = (header: TarHeader) => {
+    unpackedBytes += HEADER_BYTES + header.size;
+    if (unpackedBytes > MAX_UNPACKED_BYTES) {
+      throw new FormatError(path, { got: `more than ${MAX_UNPACKED_BYTES} bytes`, wanted: "what CIFAR-10 has" });
+    }
+    return header.type === "file" && wanted.has(nameOf(header));
+  };
   try {
     const unzipped = (await Deno.open(path)).readable.pipeThrough(new DecompressionStream("gzip"));
-    for await (const { header, body } of unzipped.pipeThrough(createTarDecoder({ strict: true }))) {
-      unpackedBytes += HEADER_BYTES + header.size;
-      if (unpackedBytes > MAX_UNPACKED_BYTES) {
-        throw new FormatError(path, { got: `more than ${MAX_UNPACKED_BYTES} bytes`, wanted: "what CIFAR-10 has" });
-      }
-      // The archive holds one folder; what it is called does not matter.
-      const name = header.name.split("/").at(-1)!;
-      if (header.type !== "file" || !wanted.has(name)) {
-        // Cancelling would drop the next body: the decoder is ahead by a few small entries.
-        await body.pipeTo(new WritableStream());
-        continue;
-      }
-      batches.set(name, decodeBatch(await new Response(body).bytes(), name));
-      if (batches.size === wanted.size) break;
+    for (const { header, data } of await unpackTar(unzipped, { strict: true, filter })) {
+      batches.set(nameOf(header), decodeBatch(data!, nameOf(header)));
     }
   } catch (cause) {
     // A broken archive makes the unpackers throw errors without a code, which those of the system have.

@@ -105,7 +105,8 @@ function misplacedParams(params: DatasetParams): CheckProblem[] {
   return set.flatMap((name) => {
     if (name === "source") return [];
     if (!own.includes(name)) {
-      const message = `${name} does not go with source ${source}: ${whyMisplaced(name, source)}`;
+      const none = source === "folder" ? "nothing is fetched for it" : "the package contains the files";
+      const message = `${name} does not go with source ${source}: ${WHY_MISPLACED[name] ?? none}`;
       return [{ param: [name], message, fix: `remove ${name}` }];
     }
     if (path === undefined || published === undefined || !["url", "mirrors", "sha256"].includes(name)) return [];
@@ -114,42 +115,37 @@ function misplacedParams(params: DatasetParams): CheckProblem[] {
   });
 }
 
-function whyMisplaced(param: keyof DatasetParams, source: DatasetParams["source"]): string {
-  switch (param) {
-    case "testCount":
-      return "it has a test split of its own";
-    case "skinTones":
-      return "only emoji have skin tones";
-    case "channels":
-    case "background":
-    case "labels":
-      return "all its images have the same form";
-    default:
-      return source === "folder" ? "nothing is fetched for it" : "the package contains the files";
-  }
-}
+const SAME_FORM = "all its images have the same form";
+const WHY_MISPLACED: Partial<Record<keyof DatasetParams, string>> = {
+  testCount: "it has a test split of its own",
+  skinTones: "only emoji have skin tones",
+  channels: SAME_FORM,
+  background: SAME_FORM,
+  labels: SAME_FORM,
+};
 
 /** Digests that are not those of the files that the source consists of. */
 function wrongDigests(params: DatasetParams): CheckProblem[] {
   const { source, sha256 } = params;
   const { published } = sourceOf(params);
   if (sha256 === undefined || published === undefined) return [];
-  const problem = (rest: Pick<CheckProblem, "got" | "wanted" | "fix">): CheckProblem[] => [{
-    param: ["sha256"],
-    message: `sha256 does not fit source ${source}`,
-    ...rest,
-  }];
   const names = published.files.map(({ name }) => name);
-  if (names.length === 1) {
-    if (typeof sha256 === "string") return [];
-    return problem({ got: "digests by file name", wanted: "one digest, the archive's", fix: "give the digest alone" });
+  const [isArchive, isOne] = [names.length === 1, typeof sha256 === "string"];
+  const unknown = isOne ? [] : Object.keys(sha256).filter((name) => !names.includes(name));
+  if (isArchive === isOne && unknown.length === 0) return [];
+  const about = { param: ["sha256"], message: `sha256 does not fit source ${source}` };
+  if (isArchive) {
+    return [{
+      ...about,
+      got: "digests by file name",
+      wanted: "one digest, the archive's",
+      fix: "give the digest alone",
+    }];
   }
   const wanted = `digests by file name: ${names.join(", ")}`;
-  if (typeof sha256 === "string") {
-    return problem({ got: "one digest", wanted, fix: "write sha256 as a map of file names to digests" });
-  }
-  const unknown = Object.keys(sha256).filter((name) => !names.includes(name));
-  return unknown.length === 0 ? [] : problem({ got: unknown.join(", "), wanted, fix: "correct the file names" });
+  return isOne
+    ? [{ ...about, got: "one digest", wanted, fix: "write sha256 as a map of file names to digests" }]
+    : [{ ...about, got: unknown.join(", "), wanted, fix: "correct the file names" }];
 }
 
 /** Of files that a user names by their digest; the published ones have less than 200 MB unpacked. */

@@ -1,23 +1,20 @@
 import type { StoredImages } from "../../artifacts/images.ts";
 import { boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
-import { type Objective, x0Recovery } from "../../diffusion/objective.ts";
+import { x0Recovery } from "../../diffusion/objective.ts";
 import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import { lineChartsSvg } from "../../formats/line_charts.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { bytesToUnit } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
-import type { Work, WorkItem } from "./evaluator.ts";
+import type { Work, WorkItem, WorkOptions } from "./evaluator.ts";
 
-interface BoundOptions {
-  readonly tables: DiffusionTables;
-  readonly objective: Objective;
+interface BoundOptions extends WorkOptions {
   readonly variance: "fixedsmall" | "fixedlarge" | "learned";
   /** What stands for the logarithm of the posterior variance at t = 0, which is 0. Default `second`. */
   readonly logVarianceClip?: "second" | "floor" | undefined;
   /** Evaluations per image, in [2, T], or 1 where T is. */
   readonly perImage: number;
-  readonly seed: number;
 }
 
 /** hojonathanho/diffusion, `diffusion_utils.py`: log(max(variance, 1e-20)). */
@@ -28,12 +25,8 @@ const HALF_RANGE = 127.5;
 
 /** Evaluations of the terms of the bound, in bits per dimension, and of the mean square error of x0, 0 to 255. */
 interface BoundWork extends Work {
-  item(index: number): BoundItem;
-}
-
-interface BoundItem extends WorkItem {
-  /** How many terms it stands for. */
-  readonly stands: number;
+  /** Also how many terms it stands for. */
+  item(index: number): WorkItem & { readonly stands: number };
 }
 
 /**
@@ -169,29 +162,24 @@ export function rateDistortion(
 
 /** Figure 5 of the paper as SVG: distortion and rate over the reverse steps. */
 export function plotRateDistortion(points: readonly RatePoint[], label: string): string {
-  const column = (key: "rate" | "rmse") => Float64Array.from(points, (point) => point[key]);
-  const last = points.at(-1)!;
-  const share = `reverse steps, ${points.length} shares of the chain`;
+  const xLabel = `reverse steps, ${points.length} shares of the chain`;
+  const chart = (key: "rate" | "rmse", title: string, note: string, color: string) => {
+    return {
+      title,
+      note,
+      xLabel,
+      values: Float64Array.from(points, (point) => point[key]),
+      color,
+      scale: "linear",
+    } as const;
+  };
+  const [rmse, rate] = [points.at(-1)!.rmse.toFixed(2), points.at(-1)!.rate.toFixed(3)];
   return lineChartsSvg([
-    {
-      title: "distortion, RMSE of x0",
-      note: `0 to 255; ends at ${last.rmse.toFixed(2)}`,
-      xLabel: share,
-      values: column("rmse"),
-      color: "#0072b2",
-      scale: "linear",
-    },
-    {
-      title: "rate, bits/dim",
-      note: `received so far; ends at ${last.rate.toFixed(3)}`,
-      xLabel: share,
-      values: column("rate"),
-      color: "#d55e00",
-      scale: "linear",
-    },
+    chart("rmse", "distortion, RMSE of x0", `0 to 255; ends at ${rmse}`, "#0072b2"),
+    chart("rate", "rate, bits/dim", `received so far; ends at ${rate}`, "#d55e00"),
   ], {
     title: `progressive coding: ${label}`,
-    description: `Distortion falls to ${last.rmse.toFixed(2)} and the rate rises to ${last.rate.toFixed(3)} bits per ` +
-      "dimension over the steps of the reverse process.",
+    description: `Distortion falls to ${rmse} and the rate rises to ${rate} bits per dimension over the steps of the ` +
+      "reverse process.",
   });
 }

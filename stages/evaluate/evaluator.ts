@@ -17,6 +17,13 @@ export interface WorkItem {
   readonly fillNoise: (out: Float32Array<ArrayBuffer>) => void;
 }
 
+/** What all evaluations depend on. */
+export interface WorkOptions {
+  readonly tables: DiffusionTables;
+  readonly objective: Objective;
+  readonly seed: number;
+}
+
 /** Evaluations, and what is made of each: one number or several. */
 export interface Work {
   readonly count: number;
@@ -92,20 +99,15 @@ export async function makeEvaluator(
   };
 }
 
-interface NoiseErrorOptions {
-  readonly tables: DiffusionTables;
-  readonly objective: Objective;
-  /** Of each image. */
-  readonly timesteps: Int32Array;
-  readonly seed: number;
-}
-
 /**
  * L_simple of each image (Ho et al. 2020, eq. 14) at its own timestep and noise, functions of its index: the mean over
  * pixels of the squared error of the noise. The prediction gives the noise back whatever the objective, so that networks
  * of different objectives compare.
  */
-export function noiseErrors({ tables, objective, timesteps, seed }: NoiseErrorOptions): Work {
+export function noiseErrors(
+  { tables, objective, seed }: WorkOptions,
+  timesteps: Int32Array,
+): Work {
   const normals = randomStream({ seed, stream: "evaluate/noise" });
   return {
     count: timesteps.length,

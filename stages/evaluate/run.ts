@@ -1,9 +1,10 @@
-import { describeModel, objectiveOf, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { describeModel, objectiveOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { readImages } from "../../artifacts/images.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { learnsVariance } from "../../diffusion/model_output.ts";
+import type { Device } from "../../tensor/mod.ts";
 import { withDevice } from "../shared/device.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { runOf } from "../shared/run_of.ts";
@@ -27,7 +28,7 @@ export default runOf(evaluateKind, async (context) => {
   const count = Math.min(images.info.count, params.limit ?? images.info.count);
   const buckets = makeBuckets(timesteps, params.buckets);
   const common = { tables: checkpoint.tables, objective: objectiveOf(checkpoint.config), seed };
-  const losses = noiseErrors({ ...common, timesteps: drawTimesteps(count, { buckets, seed }) });
+  const losses = noiseErrors(common, drawTimesteps(count, { buckets, seed }));
   const variance = params.bound?.variance ?? (learnsVariance(model) ? "learned" : "fixedlarge");
   const bound = params.bound === undefined ? undefined : boundTerms(count, {
     ...common,
@@ -36,12 +37,17 @@ export default runOf(evaluateKind, async (context) => {
     logVarianceClip: params.bound.logVarianceClip,
   });
 
-  const scores = await scoreAll(context, { checkpoint, images, batchSize: Math.min(params.batchSize, count) }, [
-    losses,
-    ...(bound === undefined ? [] : [bound]),
-  ]);
+  const batchSize = Math.min(params.batchSize, count);
+  const makeScorer = (device: Device) => makeEvaluator(checkpoint, images, { device, batchSize });
+  const scores = await scoreAll(context, [losses, bound ?? []].flat(), makeScorer);
   if (!(scores instanceof Float64Array)) return scores;
-  const metrics: Metric[] = lossMetrics(averageLosses(scores.subarray(0, count), buckets), count);
+  const { overall, perBucket } = averageLosses(scores.subarray(0, count), buckets);
+  const metrics: Metric[] = [
+    { name: "L_simple", value: overall, count },
+    ...perBucket.map(({ from, to, mean, count }) => {
+      return { name: "L_simple", value: mean, count, timesteps: { from, to } };
+    }),
+  ];
   if (bound !== undefined) {
     const priors = imagePriors(images, checkpoint.tables, count);
     const perImage = params.bound!.timesteps;
@@ -50,7 +56,9 @@ export default runOf(evaluateKind, async (context) => {
     const figures = sumBound(bound, { terms, priors, buckets });
     const shares = makeBuckets(timesteps, Math.min(perImage, MOST_RATE_POINTS));
     const points = rateDistortion(bound, { scores: boundScores, images: count, buckets: shares });
-    metrics.push(...boundMetrics(figures, { count, variance, perImage, timesteps }), ...rateMetrics(points, count));
+    const note = `upper bound; variance ${variance}; ${perImage} of ${timesteps} timesteps per image; ` +
+      `standard error over images ${figures.standardError.toPrecision(2)}`;
+    metrics.push(...boundMetrics(figures, count, note), ...rateMetrics(points, count));
     await outputs.metrics.write("rate-distortion.json", jsonText(points));
     await outputs.metrics.write("rate-distortion.svg", plotRateDistortion(points, `${count} images, ${variance}`));
   }
@@ -63,17 +71,11 @@ export default runOf(evaluateKind, async (context) => {
   return undefined;
 });
 
-interface Subject {
-  readonly checkpoint: StoredCheckpoint;
-  readonly images: Parameters<typeof makeEvaluator>[1];
-  readonly batchSize: number;
-}
-
 /** Scores of all works, one after the other; starts with those that an earlier run saved. */
 async function scoreAll(
   context: Context,
-  { checkpoint, images, batchSize }: Subject,
   works: readonly Work[],
+  makeScorer: (device: Device) => ReturnType<typeof makeEvaluator>,
 ): Promise<Float64Array | StageEnd> {
   const { params, progress, stop } = context;
   const total = works.reduce((sum, { count }) => sum + count, 0);
@@ -96,7 +98,7 @@ async function scoreAll(
   }
 
   return await withDevice(context, async (device) => {
-    const evaluate = await makeEvaluator(checkpoint, images, { device, batchSize });
+    const evaluate = await makeScorer(device);
     let start = 0;
     for (const work of works) {
       while (done < start + work.count) {
@@ -109,10 +111,8 @@ async function scoreAll(
         const bad = batch.findIndex((score) => !Number.isFinite(score));
         if (bad >= 0) {
           const { image } = work.item(first + Math.floor(bad / work.figures));
-          return {
-            status: "failed",
-            message: `the loss of image ${image} is ${batch[bad]}: the weights are broken`,
-          } as const;
+          const message = `the loss of image ${image} is ${batch[bad]}: the weights are broken`;
+          return { status: "failed", message } as const;
         }
         scores.set(batch, scoresOf(done));
         done += batch.length / work.figures;
@@ -125,31 +125,12 @@ async function scoreAll(
   });
 }
 
-/** L_simple overall and by bucket, as they are written. */
-export function lossMetrics({ overall, perBucket }: ReturnType<typeof averageLosses>, count: number): Metric[] {
-  return [
-    { name: "L_simple", value: overall, count },
-    ...perBucket.map(({ from, to, mean, count }) => {
-      return { name: "L_simple", value: mean, count, timesteps: { from, to } };
-    }),
-  ];
-}
-
 /** The bound and its terms, as they are written: the parts add up to the whole. */
-export function boundMetrics(
-  { total, standardError, prior, decoder, perBucket }: ReturnType<typeof sumBound>,
-  { count, variance, perImage, timesteps }: {
-    /** Images. */
-    readonly count: number;
-    readonly variance: string;
-    /** Evaluations per image. */
-    readonly perImage: number;
-    /** T. */
-    readonly timesteps: number;
-  },
+function boundMetrics(
+  { total, prior, decoder, perBucket }: ReturnType<typeof sumBound>,
+  count: number,
+  note: string,
 ): Metric[] {
-  const note = `upper bound; variance ${variance}; ${perImage} of ${timesteps} timesteps per image; ` +
-    `standard error over images ${standardError.toPrecision(2)}`;
   return [
     { name: "bits/dim", value: total, count, note },
     { name: "bits/dim L_T", value: prior, count },
@@ -161,7 +142,7 @@ export function boundMetrics(
 }
 
 /** Where progressive decoding ends, and how far half of the reverse steps take it; the whole curve is a file beside. */
-export function rateMetrics(points: readonly RatePoint[], count: number): Metric[] {
+function rateMetrics(points: readonly RatePoint[], count: number): Metric[] {
   return [points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
     { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
     { name: "progressive RMSE, 0 to 255", value: rmse, count, timesteps: { from, to } },

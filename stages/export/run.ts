@@ -34,6 +34,13 @@ export function toDiffusers(
     objective: objectiveOf(config),
   });
   if ("problem" in own) return own;
+  const tensors = Object.entries(toUnet2dTensors(unpackParameters(params, config.model), config.model));
+  const { images: { source }, step, seed, ema, schedule } = config;
+  const weights = encodeSafetensors({
+    tensors: Object.fromEntries(tensors.map(([name, tensor]) => [name, { dtype: "F32" as const, ...tensor }])),
+    // "format" is what loaders of PyTorch weights look for.
+    metadata: { format: "pt", [METADATA_KEY]: JSON.stringify({ source, step, seed, ema, schedule }) },
+  });
   const { _class_name: name, ...scheduler } = { ...own.value, ...config.scheduler };
   const ddim = name === "DDIMScheduler";
   if (ddim) delete scheduler["variance_type"];
@@ -45,7 +52,7 @@ export function toDiffusers(
         unet: ["diffusers", "UNet2DModel"],
       }),
       [DIFFUSERS_FILES.unetConfig]: jsonText({ ...header("UNet2DModel"), ...unet.value }),
-      [DIFFUSERS_FILES.unetWeights]: encodeWeights({ config, params }),
+      [DIFFUSERS_FILES.unetWeights]: weights,
       [DIFFUSERS_FILES.schedulerConfig]: jsonText({ ...header(String(name)), ...scheduler }),
     },
   };
@@ -53,16 +60,4 @@ export function toDiffusers(
 
 function header(className: string) {
   return { _class_name: className, _diffusers_version: VERSION };
-}
-
-function encodeWeights({ config, params }: Pick<StoredCheckpoint, "config" | "params">): Uint8Array<ArrayBuffer> {
-  const { images, step, seed, ema, schedule } = config;
-  const tensors = toUnet2dTensors(unpackParameters(params, config.model), config.model);
-  return encodeSafetensors({
-    tensors: Object.fromEntries(
-      Object.entries(tensors).map(([name, tensor]) => [name, { dtype: "F32" as const, ...tensor }]),
-    ),
-    // "format" is what loaders of PyTorch weights look for.
-    metadata: { format: "pt", [METADATA_KEY]: JSON.stringify({ source: images.source, step, seed, ema, schedule }) },
-  });
 }

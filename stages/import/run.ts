@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { type CheckpointToWrite, writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { checked, parseJson, parseRecord } from "../../artifacts/record.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import type { InterchangeProblem, Translated } from "../../diffusion/interchange/problem.ts";
+import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { fromChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { fromUnet2dTensors, type Unet2dTensor } from "../../diffusion/interchange/unet2d_tensors.ts";
@@ -57,7 +57,17 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
   if ("problem" in model) return model;
   const scheduler = await readJson(folder, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
   if (learnsVariance(model.value) && scheduler.variance_type !== "learned_range") {
-    return { problem: unlearnedRange(scheduler.variance_type) };
+    return {
+      problem: {
+        message:
+          "the network has twice the channels of its images, and its scheduler does not say that they are a variance " +
+          "between the smallest and the largest",
+        got: `variance_type ${scheduler.variance_type}`,
+        wanted: "learned_range",
+        fix:
+          "none; only if the network was trained like that (Nichol and Dhariwal 2021): correct scheduler_config.json",
+      },
+    };
   }
   const { tensors, provenance } = await readWeights(folder);
   const named = fromUnet2dTensors(tensors, model.value, { flipped: unetConfig.flip_sin_to_cos });
@@ -129,15 +139,4 @@ function readProvenance(text: string | undefined): z.output<typeof provenanceSch
   } catch {
     return undefined;
   }
-}
-
-function unlearnedRange(got: string): InterchangeProblem {
-  return {
-    message:
-      "the network has twice the channels of its images, and its scheduler does not say that they are a variance " +
-      "between the smallest and the largest",
-    got: `variance_type ${got}`,
-    wanted: "learned_range",
-    fix: "none; only if the network was trained like that (Nichol and Dhariwal 2021): correct scheduler_config.json",
-  };
 }

@@ -4,24 +4,19 @@ import type { OutputArtifact } from "../../contract/stage.ts";
 import { unitToBytes } from "../shared/feeds.ts";
 import type { SampleParams } from "./kind.ts";
 
-/** Pictures of how the first images came about, one row each: what they were after some steps, and what they would be. */
-interface Film {
-  /** Bytes of [2, frames, images, H, W, C]: x_t, then the predicted x0. */
-  readonly pixels: Uint8Array<ArrayBuffer>;
-  /** Note the images after `done` of the walk's steps. */
-  note(done: number, images: { readonly x: Float32Array; readonly x0: Float32Array }): void;
-}
-
 type FilmParams = NonNullable<SampleParams["trajectory"]>;
 
-export function startFilm({ images, frames }: FilmParams, walk: { steps: number; pixels: number }): Film {
+/** Pictures of how the first images came about, one row each: what they were after some steps, and what they would be. */
+export function startFilm({ images, frames }: FilmParams, walk: { steps: number; pixels: number }) {
   const size = images * walk.pixels;
   const pixels = new Uint8Array(2 * frames * size);
   /** Steps done at each frame, from noise to the end. */
   const marks = Array.from({ length: frames }, (_, i) => Math.round(i * walk.steps / (frames - 1)));
   return {
+    /** Bytes of [2, frames, images, H, W, C]: x_t, then the predicted x0. */
     pixels,
-    note(done, { x, x0 }) {
+    /** Note the images after `done` of the walk's steps. */
+    note(done: number, { x, x0 }: { readonly x: Float32Array; readonly x0: Float32Array }): void {
       marks.forEach((mark, frame) => {
         if (mark !== done) return;
         unitToBytes(x.subarray(0, size), pixels.subarray(frame * size, (frame + 1) * size));

@@ -14,6 +14,7 @@ import { manifoldFigures } from "../../metrics/manifold.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
 import { type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";
 import { type FeatureVectors, range, vectorsOf } from "../../metrics/vectors.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { isInception } from "../shared/inception.ts";
 import type { ScoreParams } from "./params.ts";
@@ -61,7 +62,7 @@ async function frechetFigure(
   { params, seed, products, onProgress }: ScoreOptions,
 ): Promise<Metric> {
   onProgress("fd", 0);
-  const [a, b] = [await real.statistics(products), await fake.statistics(products)];
+  const [a, b] = [await statisticsOfSet(real, products), await statisticsOfSet(fake, products)];
   const value = await frechetDistance(a, b, products);
   const { dimension } = real.extractor;
   const count = Math.min(real.count, fake.count);
@@ -70,9 +71,6 @@ async function frechetFigure(
     `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
     "values of the same numbers of images",
   ];
-  const metric = { name: frechetName({ real, fake }), value, count };
-  const noted = () => notes.length === 0 ? {} : { note: notes.join("; ") };
-  if (params.bootstrap === 0) return { ...metric, ...noted() };
   const draws = randomStream({ seed, stream: "score/bootstrap" });
   const replicates: number[] = [];
   for (let replicate = 0; replicate < params.bootstrap; replicate++) {
@@ -84,15 +82,20 @@ async function frechetFigure(
     replicates.push(await frechetDistance(...pair, products));
     onProgress("bootstrap", (replicate + 1) / params.bootstrap);
   }
-  notes.push(`the deviation is over ${params.bootstrap} resamples of both sets, and says nothing of the bias`);
-  return { ...metric, deviation: meanAndDeviation(replicates).deviation, ...noted() };
+  const spread = params.bootstrap > 0;
+  if (spread) {
+    notes.push(`the deviation is over ${params.bootstrap} resamples of both sets, and says nothing of the bias`);
+  }
+  const deviation = spread ? meanAndDeviation(replicates).deviation : undefined;
+  const note = notes.join("; ") || undefined;
+  return { name: frechetName({ real, fake }), value, count, ...definedOnly({ deviation, note }) };
 }
 
 async function extrapolatedFigure(
   { real, fake }: Sets,
   { seed, products, onProgress }: ScoreOptions,
 ): Promise<Metric> {
-  const reference = await real.statistics(products);
+  const reference = await statisticsOfSet(real, products);
   const order = randomStream({ seed, stream: "score/extrapolate" });
   const counts = extrapolationCounts(fake.count, Math.min(fake.count, real.extractor.dimension + 1));
   const points: { x: number; y: number }[] = [];
@@ -105,12 +108,8 @@ async function extrapolatedFigure(
   const name = `${frechetName({ real, fake })}-infinity`;
   const note = "Chong & Forsyth 2020: a line through distances over 1/N; the real set stays as large as it is";
   if (new Set(counts).size < 3) {
-    return {
-      name,
-      value: points.at(-1)!.y,
-      count: fake.count,
-      note: "too few images to extrapolate; the distance itself",
-    };
+    const note = "too few images to extrapolate; the distance itself";
+    return { name, value: points.at(-1)!.y, count: fake.count, note };
   }
   const { intercept, interceptError } = fitLine(points);
   return { name, value: intercept, deviation: interceptError, count: fake.count, note };
@@ -145,11 +144,8 @@ async function manifoldMetrics(
 ): Promise<Metric[]> {
   const first = (vectors: FeatureVectors) => ({ ...vectors, count: Math.min(vectors.count, limit) });
   const [a, b] = [first(real.vectors!), first(fake.vectors!)];
-  const figures = await manifoldFigures(a, b, {
-    k: neighbours,
-    products,
-    onBlock: (share) => onProgress("manifold", share),
-  });
+  const onBlock = (share: number) => onProgress("manifold", share);
+  const figures = await manifoldFigures(a, b, { k: neighbours, products, onBlock });
   const note = `${a.count} real and ${b.count} fake, ${neighbours} nearest neighbours`;
   return (["precision", "recall", "density", "coverage"] as const).map((figure) => ({
     name: `${figure}-${real.extractor.name}`,
@@ -167,17 +163,13 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
     const of = (all: Uint8Array) => range(0, all.length).filter((index) => all[index] === label);
     const [a, b] = [of(real.labels!), of(fake.labels!)];
     if (Math.min(a.length, b.length) < 2) continue;
-    const value = await frechetDistance(
+    const pair = [
       await statisticsOf(real.vectors!, a, products),
       await statisticsOf(fake.vectors!, b, products),
-      products,
-    );
-    metrics.push({
-      name: frechetName({ real, fake }),
-      value,
-      count: Math.min(a.length, b.length),
-      label: names?.[label] ?? label,
-    });
+    ] as const;
+    const value = await frechetDistance(...pair, products);
+    const count = Math.min(a.length, b.length);
+    metrics.push({ name: frechetName({ real, fake }), value, count, label: names?.[label] ?? label });
     onProgress("perClass", (i + 1) / labels.length);
   }
   return metrics;
@@ -190,15 +182,13 @@ export interface ScoredSet {
   /** Undefined for statistics that came without a word of their images. */
   readonly images: ImageSet | undefined;
   /** Undefined where only statistics are known. */
-  readonly vectors: FeatureVectors | undefined;
-  readonly logits: { readonly data: Float32Array; readonly classes: number } | undefined;
-  readonly labels: Uint8Array | undefined;
-  statistics(products: MatrixProducts): Promise<FeatureStatistics>;
-  close(): void;
+  readonly vectors?: FeatureVectors;
+  /** Undefined where there are vectors. */
+  readonly statistics?: FeatureStatistics;
+  readonly logits?: { readonly data: Float32Array; readonly classes: number } | undefined;
+  readonly labels?: Uint8Array | undefined;
+  close?(): void;
 }
-
-/** What not every input tells, and nothing to close. */
-const UNKNOWN = { vectors: undefined, logits: undefined, labels: undefined, close: () => {} };
 
 /** Vectors in memory at once. */
 const CHUNK = 2_048;
@@ -209,8 +199,15 @@ export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
   return await imagesSet(artifact);
 }
 
+async function statisticsOfSet(
+  { vectors, statistics }: ScoredSet,
+  products: MatrixProducts,
+): Promise<FeatureStatistics> {
+  return statistics ?? await statisticsOf(vectors!, range(0, vectors!.count), products);
+}
+
 /** Mean and covariance of some of the vectors, by index. */
-export async function statisticsOf(
+async function statisticsOf(
   vectors: FeatureVectors,
   indices: Int32Array,
   products: MatrixProducts,
@@ -224,13 +221,7 @@ export async function statisticsOf(
 
 async function statisticsSet(artifact: InputArtifact): Promise<ScoredSet> {
   const { info, statistics } = await readStatistics(artifact);
-  return {
-    extractor: info.extractor,
-    count: info.count,
-    images: info.images ?? undefined,
-    ...UNKNOWN,
-    statistics: () => Promise.resolve(statistics),
-  };
+  return { extractor: info.extractor, count: info.count, images: info.images ?? undefined, statistics };
 }
 
 async function featuresSet(artifact: InputArtifact): Promise<ScoredSet> {
@@ -242,7 +233,6 @@ async function featuresSet(artifact: InputArtifact): Promise<ScoredSet> {
     vectors,
     logits: logits === undefined ? undefined : { data: logits, classes: info.logits! },
     labels,
-    statistics: (products) => statisticsOf(vectors, range(0, vectors.count), products),
     close,
   };
 }
@@ -253,12 +243,10 @@ async function imagesSet(artifact: InputArtifact): Promise<ScoredSet> {
   const dimension = pixelFeatureDimension(images.info);
   const vectors = vectorsOf(pixelFeatures({ count, height, width, channels, data: images.pixels }), dimension);
   return {
-    ...UNKNOWN,
     extractor: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing: {} },
     count,
     images: describeImageSet(artifact, images, count),
     vectors,
     labels: images.labels,
-    statistics: (products) => statisticsOf(vectors, range(0, count), products),
   };
 }

@@ -1,4 +1,4 @@
-import type { DeviceFinding, DeviceGrants, StageContext, TryDevice } from "../../contract/stage.ts";
+import type { DeviceFinding, StageContext, TryDevice } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ConcreteDeviceName, Device, DeviceName } from "../../tensor/mod.ts";
 
@@ -22,17 +22,11 @@ export async function findStageDevice(
   if (chosen.available) {
     const { available: _, name, ...facts } = chosen;
     const native = name !== "wasm" && name !== "webgpu";
-    return { device: { name, ...facts, native, grants: () => grantsOf(name) } };
+    const grants = async () => (await import("../../tensor/implementations.ts")).IMPLEMENTATIONS[name].grants();
+    return { device: { name, ...facts, native, grants } };
   }
   const message = wanted === "auto" ? "no device is available" : `device "${wanted}" is not available`;
-  return {
-    problem: { param: ["device"], message: `${message}: ${chosen.reason}`, fix: chosen.fix },
-  };
-}
-
-async function grantsOf(name: ConcreteDeviceName): Promise<DeviceGrants> {
-  const { IMPLEMENTATIONS } = await import("../../tensor/implementations.ts");
-  return await IMPLEMENTATIONS[name].grants();
+  return { problem: { param: ["device"], message: `${message}: ${chosen.reason}`, fix: chosen.fix } };
 }
 
 /**

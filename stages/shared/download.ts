@@ -20,6 +20,8 @@ interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn">
 /** How often one address is asked. */
 const TRIES = 3;
 const MEGABYTE = 1e6;
+/** Of a lock that another process holds. */
+const POLL_MS = 200;
 
 const INTERRUPTED: StageEnd = { status: "interrupted", step: 0 };
 
@@ -36,11 +38,18 @@ export async function download(
   options: DownloadOptions,
 ): Promise<string | StageEnd> {
   const path = join(folder, file.sha256);
-  const done = await withFileLock(`${path}.lock`, options.stop, async () => {
-    if (await isKept(path, file, options)) return path;
-    return await fetchFrom(file, path, options);
-  });
-  return done ?? INTERRUPTED;
+  // The kernel frees the lock of a process that dies; the file stays, since removing it would let two hold locks on two
+  // files of one name.
+  using lock = await Deno.open(`${path}.lock`, { read: true, write: true, create: true });
+  while (!await lock.tryLock(true)) {
+    if (options.stop.aborted) return INTERRUPTED;
+    await delay(POLL_MS);
+  }
+  try {
+    return await isKept(path, file, options) ? path : await fetchFrom(file, path, options);
+  } finally {
+    await lock.unlock();
+  }
 }
 
 /** All of some files, by their name in the key; or how the stage ends without them. */
@@ -48,10 +57,10 @@ export async function downloadAll(
   files: readonly DownloadExternal[],
   { downloads: folder, ...options }: DownloadOptions & Pick<StageContext, "downloads">,
 ): Promise<ReadonlyMap<string, string> | StageEnd> {
-  if (folder === undefined) throw new Error("Cannot happen: a stage that fetches files has a folder for them");
   const paths = new Map<string, string>();
   for (const file of files) {
-    const got = await download(file, folder, options);
+    // A stage that fetches files has a folder for them.
+    const got = await download(file, folder!, options);
     if (typeof got !== "string") return got;
     paths.set(file.name, got);
   }
@@ -81,16 +90,13 @@ async function fetchFrom(file: DownloadExternal, path: string, options: Download
     options.warn(`cannot fetch ${reasons.at(-1)}`);
   }
   const addresses = reasons.length === 1 ? "its address" : `any of ${reasons.length} addresses`;
+  const name = file.urls[0]!.split("/").at(-1);
   return {
     status: "failed",
-    message: `cannot fetch ${nameOf(file)} from ${addresses}:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
+    message: `cannot fetch ${name} from ${addresses}:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
     fix: "check the network and the addresses, then run again, which continues the download; " +
       "or fetch the data yourself and set path",
   };
-}
-
-function nameOf({ urls }: DownloadExternal): string {
-  return urls[0]?.split("/").at(-1) ?? "a file without an address";
 }
 
 async function fetchOne(
@@ -126,29 +132,4 @@ async function fetchOne(
     if (!outcome.resumed) break;
   }
   return { reason };
-}
-
-const POLL_MS = 200;
-
-/**
- * Do something while no other process does it. The kernel frees the lock of a process that dies; the file stays, since
- * removing it would let two hold locks on two files of one name.
- *
- * @returns undefined when the user asked to stop first
- */
-async function withFileLock<T>(
-  path: string,
-  stop: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T | undefined> {
-  using file = await Deno.open(path, { read: true, write: true, create: true });
-  while (!await file.tryLock(true)) {
-    if (stop.aborted) return undefined;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  try {
-    return await work();
-  } finally {
-    await file.unlock();
-  }
 }

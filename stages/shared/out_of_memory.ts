@@ -1,4 +1,5 @@
 import type { StageContext, StageEnd } from "../../contract/stage.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 
 type About = Pick<StageContext, "device"> & { readonly params: object };
 type Work<C> = (context: C) => Promise<StageEnd | void>;
@@ -16,7 +17,7 @@ export function explainMemory<C extends About>(run: Work<C>): Work<C> {
     try {
       return await run(context);
     } catch (error) {
-      const said = context.device === undefined ? undefined : lackOfMemory(error);
+      const said = context.device && lackOfMemory(error);
       if (said === undefined) throw error;
       return outOfMemory(context, said);
     }
@@ -34,19 +35,13 @@ function lackOfMemory(error: unknown): string | undefined {
 
 function outOfMemory({ params, device }: About, said: string): StageEnd {
   const { batchSize, microBatches } = params as { readonly batchSize?: number; readonly microBatches?: number };
-  const with_ = [["batchSize", batchSize], ["microBatches", microBatches]].filter(([, value]) => value !== undefined);
-  const given = with_.length === 0 ? "" : ` with ${with_.map(([name, value]) => `${name} ${value}`).join(" and ")}`;
-  const ways = [
-    ...halve(batchSize, microBatches),
-    device?.name === "tensorflow-gpu"
-      ? "check nvidia-smi for other processes that use its memory"
-      : "use a machine with more memory",
-  ];
-  return {
-    status: "failed",
-    message: `device ${device?.name} is out of memory${given}: ${said}`,
-    fix: ways.join(", or "),
-  };
+  const sizes = Object.entries(definedOnly({ batchSize, microBatches })).map((size) => size.join(" "));
+  const given = sizes.length === 0 ? "" : ` with ${sizes.join(" and ")}`;
+  const other = device?.name === "tensorflow-gpu"
+    ? "check nvidia-smi for other processes that use its memory"
+    : "use a machine with more memory";
+  const fix = [...halve(batchSize, microBatches), other].join(", or ");
+  return { status: "failed", message: `device ${device?.name} is out of memory${given}: ${said}`, fix };
 }
 
 /** What takes about half as much. A batch is only taken apart into parts of one size. */

@@ -49,7 +49,11 @@ export function dealOut(
 }
 
 class Stopped extends Error {}
-class Misfit extends FormatError {}
+class Misfit extends FormatError {
+  constructor(index: number, got: string, wanted: string) {
+    super(`part of shard ${index + 1}`, { got, wanted });
+  }
+}
 
 /**
  * Compute `count` items in batches, as a stage with `shards: true` does: in a shard the batches of that shard, which
@@ -77,52 +81,43 @@ export async function inParts<R extends Rows>(
   finish: (batches: AsyncIterable<ComputedBatch<R>>, about: unknown) => Promise<StageEnd | void>,
 ): Promise<StageEnd | undefined> {
   const { shard, parts, stop } = context;
-  const batches = dealOut(work, shard);
-  let opened: BatchWork<R> | undefined;
   try {
     if (parts.length > 0) {
       const { about, ...dealing } = await readHead(parts, work.count);
       return await finish(readParts<R>(parts, dealing), about) ?? undefined;
     }
+    const batches = dealOut(work, shard);
     // What a shard without batches would open is of no use.
-    const found = batches.length > 0 || shard === undefined ? await open() : undefined;
-    if (found !== undefined && "status" in found) return found;
-    opened = found;
-    const computed = computeBatches(batches, opened!, stop);
-    if (shard === undefined) return await finish(computed, opened!.about) ?? undefined;
+    const opened: BatchWork<R> | StageEnd = batches.length > 0 ? await open() : { compute: () => ({} as R) };
+    if ("status" in opened) return opened;
+    await using _opened = { [Symbol.asyncDispose]: async () => await opened.close?.() };
+    const computed = async function* () {
+      for (const batch of batches) {
+        if (stop.aborted) throw new Stopped();
+        yield { ...batch, rows: await opened.compute(batch) };
+        await yieldToMessages();
+      }
+    };
+    if (shard === undefined) return await finish(computed(), opened.about) ?? undefined;
     const { count, batchSize } = work;
-    await writePart(shard, JSON.stringify({ count, batchSize, of: shard.of, about: opened?.about }), computed);
-    return undefined;
+    return await writePart(shard, JSON.stringify({ count, batchSize, of: shard.of, about: opened.about }), computed());
   } catch (error) {
     if (error instanceof Stopped) return { status: "interrupted", step: 0 };
     if (!(error instanceof Misfit)) throw error;
     return { status: "failed", message: error.message, fix: "compute its shards again: run with --force STAGE" };
-  } finally {
-    await opened?.close?.();
-  }
-}
-
-async function* computeBatches<R extends Rows>(
-  batches: readonly Batch[],
-  work: BatchWork<R>,
-  stop: AbortSignal,
-): AsyncGenerator<ComputedBatch<R>> {
-  for (const batch of batches) {
-    if (stop.aborted) throw new Stopped();
-    yield { ...batch, rows: await work.compute(batch) };
-    await yieldToMessages();
   }
 }
 
 /** A part is read and written in files of about this size, so that memory does not grow with it. */
 const FILE_BYTES = 32 << 20;
+const fileOf = (number: number) => `${number}.safetensors`;
 
 /** @param work what all parts of one work have in common */
 async function writePart(
   { part, index }: NonNullable<StageContext["shard"]>,
   work: string,
   batches: AsyncIterable<ComputedBatch<Rows>>,
-): Promise<void> {
+): Promise<undefined> {
   let [files, bytes] = [0, 0];
   let vectors: Record<string, Rows[string]> = {};
   const flush = async () => {
@@ -140,37 +135,29 @@ async function writePart(
   if (bytes > 0 || files === 0) await flush();
 }
 
-function fileOf(number: number): string {
-  return `${number}.safetensors`;
-}
-
 /** One file of a part. @throws Misfit where there is none */
 async function readFile(parts: readonly InputArtifact[], index: number, number: number) {
   try {
     const { vectors, metadata: { work = "", index: own } } = await readVectors(parts[index]!, fileOf(number));
-    if (own !== `${index}`) throw misfit(index, `part ${own}`, `part ${index}`);
+    if (own !== `${index}`) throw new Misfit(index, `part ${own}`, `part ${index}`);
     return { vectors, work, head: JSON.parse(work) };
   } catch (error) {
-    throw error instanceof Misfit ? error : misfit(index, (error as Error).message, fileOf(number));
+    throw error instanceof Misfit ? error : new Misfit(index, (error as Error).message, fileOf(number));
   }
-}
-
-function misfit(index: number, got: string, wanted: string): Misfit {
-  return new Misfit(`part of shard ${index + 1}`, { got, wanted });
 }
 
 /** What the parts have in common, by the first of them, which is never without batches. */
 async function readHead(parts: readonly InputArtifact[], count: number) {
   const { work, head: { batchSize, about, ...head } } = await readFile(parts, 0, 0);
   if (head.count === count && head.of === parts.length && batchSize >= 1) return { work, count, batchSize, about };
-  throw misfit(0, `${head.count} items, 1 part of ${head.of}`, `${count} items, 1 part of ${parts.length}`);
+  throw new Misfit(0, `${head.count} items, 1 part of ${head.of}`, `${count} items, 1 part of ${parts.length}`);
 }
 
 /** The batches of one part in their order. */
 async function* readPart(parts: readonly InputArtifact[], index: number, work: string) {
   for (let number = 0;; number++) {
     const file = await readFile(parts, index, number);
-    if (file.work !== work) throw misfit(index, file.work, work);
+    if (file.work !== work) throw new Misfit(index, file.work, work);
     const batches = Map.groupBy(Object.entries(file.vectors), ([name]) => parseInt(name));
     for (const [first, own] of [...batches].sort(([a], [b]) => a - b)) {
       yield { first, rows: Object.fromEntries(own.map(([name, data]) => [name.replace(/^\d+ /, ""), data])) };
@@ -188,12 +175,11 @@ async function* readParts<R extends Rows>(
   for (const [number, { first, count }] of dealOut(dealing).entries()) {
     const index = number % parts.length;
     const { first: found, rows } = (await sources[index]!.next()).value!;
-    const widths = Object.entries(rows).map(([name, data]) =>
-      `${name} ${data.length / count} ${data.constructor.name}`
-    );
-    const got = widths.sort().join();
+    const got = Object.keys(rows).sort().map((name) =>
+      `${name} ${rows[name]!.length / count} ${rows[name]!.constructor.name}`
+    ).join();
     columns ??= got;
-    if (found !== first || got !== columns) throw misfit(index, `${found}: ${got}`, `${first}: ${columns}`);
+    if (found !== first || got !== columns) throw new Misfit(index, `${found}: ${got}`, `${first}: ${columns}`);
     yield { first, count, rows: rows as R };
   }
 }

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import { clearTimeout, setTimeout } from "node:timers";
 
 interface TransferOptions {
   /** Aborted when the user asks to stop. */
@@ -47,7 +48,9 @@ export async function transfer(url: string, part: string, options: TransferOptio
   const had = (await file.stat()).size;
   const { maxBytes, stallMs } = options;
   const least = Math.max(LEAST_BYTES, Math.ceil(maxBytes * stallMs / MAX_DURATION_MS));
-  const stall = startStall(stallMs, least);
+  const stall = new AbortController();
+  // Runs out when next to nothing comes.
+  const clock = setTimeout(() => stall.abort(), stallMs);
   const signal = AbortSignal.any([options.stop, stall.signal]);
   try {
     const response = await open(url, had, signal, options.hosts);
@@ -68,8 +71,13 @@ export async function transfer(url: string, part: string, options: TransferOptio
     await file.seek(done, Deno.SeekMode.Start);
     const digest = resumed ? hash : createHash("sha256");
     options.onBytes(done, total);
+    let came = 0;
     for await (const chunk of chunksOf(response)) {
-      stall.note(chunk.length);
+      came += chunk.length;
+      if (came >= least) {
+        came = 0;
+        clock.refresh();
+      }
       done += chunk.length;
       if (done > maxBytes) {
         // Nobody could go on from here.
@@ -92,7 +100,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
     if (!(error instanceof NetworkFailure)) throw error;
     return { status: "failed", reason: error.message, again: error.again };
   } finally {
-    stall.end();
+    clearTimeout(clock);
   }
 }
 
@@ -129,7 +137,8 @@ async function open(
     }).catch((error) => Promise.reject(failureOf(error)));
     const { status } = response;
     if (status === 200 || (status === 416 && from > 0)) return response;
-    if (status === 206 && startOf(response) === from) return response;
+    const start = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
+    if (status === 206 && Number(start) === from) return response;
     await response.body?.cancel();
     const target = response.headers.get("location");
     if (status >= 300 && status < 400 && target !== null) {
@@ -142,11 +151,6 @@ async function open(
     throw new NetworkFailure(`HTTP ${status} ${response.statusText}`.trimEnd(), PASSING.includes(status));
   }
   throw new NetworkFailure(`more than ${MAX_REDIRECTS} redirects`, false);
-}
-
-function startOf(response: Response): number | undefined {
-  const start = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
-  return start === undefined ? undefined : Number(start);
 }
 
 /** What comes; whoever wants no more of it ends the connection. */
@@ -168,25 +172,4 @@ function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause !== undefined) return explain(error.cause);
   return error.message.replace(/^error sending request for url \([^)]*\): /, "");
-}
-
-/** A clock that runs out when next to nothing comes. */
-function startStall(afterMs: number, least: number) {
-  const controller = new AbortController();
-  let came = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const reset = () => {
-    came = 0;
-    clearTimeout(timer);
-    timer = setTimeout(() => controller.abort(), afterMs);
-  };
-  reset();
-  return {
-    signal: controller.signal,
-    note(bytes: number) {
-      came += bytes;
-      if (came >= least) reset();
-    },
-    end: () => clearTimeout(timer),
-  };
 }

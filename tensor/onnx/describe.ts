@@ -35,12 +35,10 @@ export function onnxNumerics(threads: number = navigator.hardwareConcurrency): s
 /** Platforms for which onnxruntime-node carries a library. */
 const PLATFORMS = ["linux-x64", "linux-arm64", "darwin-arm64", "win32-x64", "win32-arm64"];
 
-/** @param options.platform as `process.platform`, a hyphen, and `process.arch` */
+/** @param platform as `process.platform`, a hyphen, and `process.arch` */
 export function describeOnnx(
-  { threads = navigator.hardwareConcurrency, platform = `${process.platform}-${process.arch}` }: {
-    readonly threads?: number | undefined;
-    readonly platform?: string;
-  } = {},
+  threads: number = navigator.hardwareConcurrency,
+  platform = `${process.platform}-${process.arch}`,
 ): DeviceDescription {
   const name = "onnx";
   if (!PLATFORMS.includes(platform)) {

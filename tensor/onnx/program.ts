@@ -1,14 +1,13 @@
 import type { HostArray, HostTensors } from "../device.ts";
 import { allocate } from "../feeds.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../trace/graph.ts";
-import { inputSignature, signatureOf, specOf, type TracedFunction } from "../trace/trace.ts";
+import { specOf, type TracedFunction } from "../trace/trace.ts";
 import { fuseBias } from "./passes/fuse_bias.ts";
 import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
 import { splitFixed } from "./passes/split_fixed.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
-import { serializeModel } from "./serialize.ts";
-import { openSession, type Session, type SessionOptions } from "./session.ts";
+import { openSession, type SessionOptions } from "./session.ts";
 
 /** A traced function in ONNX Runtime. */
 export interface Program {
@@ -38,7 +37,7 @@ export async function openProgram(
 
   const free = viewed.inputs.filter((input) => !known.has(input));
   const held = byName(prepared.held);
-  const session = await openGraph([...free, ...prepared.held.keys()], prepared.outputs, options);
+  const session = await openSession([...free, ...prepared.held.keys()], prepared.outputs, options);
   const freeNames = namesOf(free);
   return {
     execute: (feeds, into) =>
@@ -68,7 +67,7 @@ async function computeOnce(
   if (results.size > 0) {
     const sources = amongLive(known, split.prepared.values());
     const wanted = new Map([...split.prepared].map(([input, value]) => [input.name, value]));
-    const session = await openGraph([...sources.keys()], wanted, options);
+    const session = await openSession([...sources.keys()], wanted, options);
     try {
       await session.run(byName(sources), byName(results));
     } finally {
@@ -89,12 +88,4 @@ function namesOf(inputs: readonly InputValue[]): string[] {
 
 function byName(arrays: InputArrays): HostTensors {
   return Object.fromEntries([...arrays].map(([input, array]) => [input.name, array]));
-}
-
-function openGraph(
-  inputs: readonly InputValue[],
-  outputs: ReadonlyMap<string, Value>,
-  options: SessionOptions,
-): Promise<Session> {
-  return openSession(serializeModel(inputs, outputs), inputSignature(inputs), signatureOf(outputs), options);
 }

@@ -44,21 +44,18 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
   const nameOf = (value: Value) => names.get(value) ?? internalName(value);
   const nodes: object[] = [];
   const initializers: object[] = [];
-  const constants: ConstantValue[] = [];
   for (const value of liveValues(outputs.values())) {
     if (value.kind === "operation") nodes.push(operationNode(value, nameOf));
-    if (value.kind === "constant") constants.push(value);
-  }
-  for (const constant of constants) {
-    if (constant.data.length === sizeOf(constant.shape)) {
-      initializers.push(initializer(nameOf(constant), constant, constant.shape));
+    if (value.kind !== "constant") continue;
+    if (value.data.length === sizeOf(value.shape)) {
+      initializers.push(initializer(nameOf(value), value, value.shape));
       continue;
     }
     // One element in a large shape: spread when the session is made, so that the file stays small.
-    const [element, shape] = [`${nameOf(constant)}:element`, `${nameOf(constant)}:shape`];
-    const lengths = { type: "int64", data: BigInt64Array.from(constant.shape, BigInt) } as const;
-    initializers.push(initializer(element, constant, []), initializer(shape, lengths, [constant.shape.length]));
-    nodes.unshift({ opType: "Expand", input: [element, shape], output: [nameOf(constant)] });
+    const [element, shape] = [`${nameOf(value)}:element`, `${nameOf(value)}:shape`];
+    const lengths = { type: "int64", data: BigInt64Array.from(value.shape, BigInt) } as const;
+    initializers.push(initializer(element, value, []), initializer(shape, lengths, [value.shape.length]));
+    nodes.unshift({ opType: "Expand", input: [element, shape], output: [nameOf(value)] });
   }
   for (const [value, output] of copies) nodes.push({ opType: "Identity", input: [nameOf(value)], output: [output] });
   return encodeModel({

@@ -1,7 +1,8 @@
 import * as ort from "onnxruntime-node";
-import type { HostTensors, Signature } from "../device.ts";
+import type { HostTensors } from "../device.ts";
+import type { InputValue, Value } from "../trace/graph.ts";
 import { runWithoutCopies } from "./no_copies.ts";
-import { INPUT_PREFIX, OUTPUT_PREFIX } from "./serialize.ts";
+import { INPUT_PREFIX, OUTPUT_PREFIX, serializeModel } from "./serialize.ts";
 
 /** ONNX Runtime throws its errors too; printing them as well would break in on whoever handles them. */
 const FATAL = 4;
@@ -33,20 +34,16 @@ export interface Session {
   release(): Promise<void>;
 }
 
-/**
- * Load a model whose inputs and outputs are those of the signatures, with the two prefixes before their names, and with
- * an output that is no tensor.
- */
+/** Load a graph. */
 export async function openSession(
-  model: Uint8Array,
-  inputs: Signature,
-  outputs: Signature,
+  inputs: readonly InputValue[],
+  outputs: ReadonlyMap<string, Value>,
   { label, threads }: SessionOptions,
 ): Promise<Session> {
   const session = await explain(
     `Cannot compile "${label}": ONNX Runtime rejects the graph`,
     () =>
-      createSession(model, threads, {
+      createSession(serializeModel(inputs, outputs), threads, {
         // What the larger optimizations would find is in the graph already: see `passes/fuse_contrib.ts`.
         graphOptimizationLevel: "basic",
         executionMode: "sequential",
@@ -54,9 +51,10 @@ export async function openSession(
         enableMemPattern: false,
       }),
   );
+  const given = new Map(inputs.map((input) => [input.name, input]));
   return {
     async run(feeds, results) {
-      const [read, written] = [tensorsOf(feeds, inputs, INPUT_PREFIX), tensorsOf(results, outputs, OUTPUT_PREFIX)];
+      const [read, written] = [tensorsOf(feeds, given, INPUT_PREFIX), tensorsOf(results, outputs, OUTPUT_PREFIX)];
       await explain(`Cannot run "${label}"`, () => runWithoutCopies(session, read, written));
     },
     release: () => session.release(),
@@ -71,10 +69,10 @@ async function explain<T>(what: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-function tensorsOf(arrays: HostTensors, signature: Signature, prefix: string): Record<string, ort.Tensor> {
+function tensorsOf(arrays: HostTensors, values: ReadonlyMap<string, Value>, prefix: string) {
   const tensors: Record<string, ort.Tensor> = {};
   for (const [name, data] of Object.entries(arrays)) {
-    const shape = signature[name]!.shape;
+    const { shape } = values.get(name)!;
     tensors[prefix + name] = data instanceof Float32Array
       ? new ort.Tensor("float32", data, shape)
       : new ort.Tensor("int32", data, shape);

@@ -23,19 +23,9 @@ export interface KeepMaskAttributes extends KeepMaskOptions {
  * through it.
  *
  * @param key [2] int32, any values, another pair for each step
- * @throws RangeError for a key, shape, site or rate outside of the ranges above
  */
 export function keepMask(key: tf.Tensor, shape: readonly number[], { site, rate }: KeepMaskOptions): tf.Tensor {
-  if (key.dtype !== "int32" || key.size !== 2) {
-    throw new RangeError(`Keep mask: key must be int32 [2]: got ${key.dtype} [${key.shape}]`);
-  }
-  if (shape.length === 0) throw new RangeError("Keep mask: shape must have an axis of images: got []");
-  if (!Number.isInteger(site) || site < 0 || site >= 2 ** 16) {
-    throw new RangeError(`Keep mask: site must be an integer in [0, 2^16): got ${site}`);
-  }
-  if (!(rate >= 0 && rate < 1)) throw new RangeError(`Keep mask: rate must be in [0, 1): got ${rate}`);
-  const attributes = { shape: [...shape], site, rate };
-  return tf.engine().runKernel(KEEP_MASK, { key }, attributes) as tf.Tensor;
+  return tf.engine().runKernel(KEEP_MASK, { key }, { shape: [...shape], site, rate }) as tf.Tensor;
 }
 
 /** The kernel's arguments, with the backend that it runs on. */
@@ -69,7 +59,7 @@ export function keepRule(rate: number): { readonly threshold: number; readonly s
 
 /** The mask as words: images of the first axis, positions of the others. */
 export function gridOf(shape: readonly number[]): CounterGrid {
-  return { images: shape[0]!, size: shape.slice(1).reduce((product, dimension) => product * dimension, 1) };
+  return { images: shape[0]!, size: tf.util.sizeFromShape(shape.slice(1)) };
 }
 
 /**

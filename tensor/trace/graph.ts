@@ -5,8 +5,11 @@ export type Shape = readonly number[];
 
 export type ConstantData = Float32Array | Int32Array | Uint32Array | BigInt64Array | Uint8Array;
 
-/** An integer, a list of them, or a number that ONNX keeps as float32. */
-export type Attribute = number | readonly number[] | { readonly float: number };
+/** A number that ONNX keeps as float32. */
+export type FloatAttribute = { readonly float: number };
+
+/** An integer, a list of them, or such a number. */
+export type Attribute = number | readonly number[] | FloatAttribute;
 
 export type Attributes = Readonly<Record<string, Attribute>>;
 

@@ -88,7 +88,3 @@ export function specOf({ shape, type }: Value): TensorSpec {
 export function signatureOf(values: Iterable<readonly [string, Value]>): Signature {
   return Object.fromEntries([...values].map(([name, value]) => [name, specOf(value)]));
 }
-
-export function inputSignature(inputs: readonly InputValue[]): Signature {
-  return signatureOf(inputs.map((input) => [input.name, input]));
-}

@@ -91,7 +91,7 @@ clusterTest(
       async () => (await cluster.jobs()).every(({ id, state }) => id === foreign || !/RUN|PEND|ING/.test(state)),
     );
     const after = await look("status", "p.yaml");
-  assert(/^walk +cancelled +job/m.test(after), after);
+    assert(/^walk +cancelled +job/m.test(after), after);
     assertStringIncludes(await look("cancel", "p.yaml"), "cancelled 0 jobs");
     assertEquals((await cluster.job(foreign))[0]!.state, "RUNNING");
   },
@@ -113,4 +113,33 @@ stages:
   const rest = JSON.parse(await text(cluster, project, "cancel", "p.yaml", "--on", "lab", "--json"));
   assertEquals(rest.cancelled.map(({ id }: { id: string }) => id), ["walk~text=a", "walk~text=c", "walk~text=d"]);
   await cluster.untilEmpty();
+});
+
+clusterTest("logs --follow goes on with the next attempt of a stage, to its end", {}, async (cluster) => {
+  const project = await submitted(cluster);
+  await using following = cluster.start(project, ["logs", "p.yaml", "walk", "--on", "lab", "--follow"]);
+  await following.said("walking");
+  const { walk } = stagesOf(JSON.parse(await text(cluster, project, "status", "p.yaml", "--on", "lab", "--json")));
+  // The attempt is ended where it is, and a later one goes on from what it saved.
+  await cluster.must("scontrol", ["requeue", walk.job.id]);
+  const { code, stdout } = await following.outcome();
+  assertEquals([code, stdout], [0, "walking\nwalking\n"]);
+  const { submissions: [{ id }] } = JSON.parse(await text(cluster, project, "runs", "--on", "lab", "--json"));
+  const shown = await text(cluster, project, "runs", id, "--on", "lab");
+  assert(/^ {4}job \d+, attempt 1 +ran +on n\d, .* step 3 to 6$/m.test(shown), shown);
+});
+
+clusterTest("a stage in shards is shown as one, and cancelled with them", {}, async (cluster) => {
+  const sharded = Deno.readTextFileSync(new URL("../../pipelines/smoke.yaml", import.meta.url))
+    .replace("uses: sample\n", "uses: sample\n    shards: 2\n");
+  const project = cluster.project({ files: { "p.yaml": sharded } });
+  await text(cluster, project, "run", "p.yaml", "--on", "lab", "--detach");
+  const cancelled = JSON.parse(await text(cluster, project, "cancel", "p.yaml", "sample", "--on", "lab", "--json"));
+  const ids: string[] = cancelled.cancelled.map(({ id }: { id: string }) => id);
+  assertEquals(ids.length, 4, ids.join());
+  assert(ids.includes("sample") && ids.includes("score") && !ids.includes("train"), ids.join());
+  const status = await text(cluster, project, "status", "p.yaml", "--on", "lab");
+  assert(/^sample +cancelled/m.test(status), status);
+  assertEquals(status.match(/^sample/gm)!.length, 1, status);
+  await text(cluster, project, "cancel", "p.yaml", "--on", "lab");
 });

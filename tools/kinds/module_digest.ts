@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { findImports } from "../layers/imports.ts";
-import { type ImportMap, resolveImport } from "../layers/module_graph.ts";
+import { type ImportMap, nameIn, resolveImport } from "../layers/module_graph.ts";
 import { blankSource } from "../layers/source_text.ts";
 
 /** Comments, blank lines and spaces at line ends cannot change what runs. */
@@ -17,26 +17,18 @@ function withoutComments(path: string, text: string): string {
  */
 export async function digestModules(root: string, entry: string, map: ImportMap): Promise<string> {
   const lines = new Set<string>();
-  const seen = new Set<string>();
-  const queue = [entry];
-  while (queue.length > 0) {
-    const path = queue.pop()!;
-    if (seen.has(path)) continue;
-    seen.add(path);
+  // A set hands out what is added while it is walked, and nothing twice.
+  const queue = new Set([entry]);
+  for (const path of queue) {
     const text = await Deno.readTextFile(join(root, path));
     const digest = createHash("sha256").update(withoutComments(path, text)).digest("hex");
     lines.add(`file ${path} ${digest}`);
     for (const { specifier, typeOnly } of findImports(text)) {
       if (typeOnly) continue;
       const target = resolveImport(specifier, path, map);
-      if ("file" in target) queue.push(target.file);
-      else lines.add(`package ${specifier} ${pinned(specifier, map)}`);
+      if ("file" in target) queue.add(target.file);
+      else lines.add(`package ${specifier} ${map[nameIn(map, specifier) ?? ""] ?? ""}`);
     }
   }
   return createHash("sha256").update([...lines].sort().join("\n")).digest("hex");
-}
-
-function pinned(specifier: string, map: ImportMap): string {
-  const name = Object.keys(map).find((one) => one === specifier || (one.endsWith("/") && specifier.startsWith(one)));
-  return name === undefined ? "" : map[name]!;
 }

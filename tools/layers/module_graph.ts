@@ -23,14 +23,16 @@ const SKIPPED = /^(\..*|node_modules|outputs|coverage)$/;
 /** Resolve an import of the file at `from`; both paths are relative to the root and use `/`. */
 export function resolveImport(specifier: string, from: string, map: ImportMap): Target {
   if (/^\.{1,2}\//.test(specifier)) return { file: join(dirname(from), specifier).replaceAll("\\", "/") };
-  const mapped = map[specifier] ?? mapPrefix(specifier, map);
-  if (mapped?.startsWith("./")) return { file: mapped.slice(2) };
+  const name = nameIn(map, specifier);
+  if (name !== undefined && map[name]!.startsWith("./")) {
+    return { file: map[name]!.slice(2) + specifier.slice(name.length) };
+  }
   return { package: packageName(specifier) };
 }
 
-function mapPrefix(specifier: string, map: ImportMap): string | undefined {
-  const prefix = Object.keys(map).find((name) => name.endsWith("/") && specifier.startsWith(name));
-  return prefix === undefined ? undefined : `${map[prefix]}${specifier.slice(prefix.length)}`;
+/** The name of the map that stands for a specifier, or for all that begin like it. */
+export function nameIn(map: ImportMap, specifier: string): string | undefined {
+  return Object.keys(map).find((name) => name === specifier || (name.endsWith("/") && specifier.startsWith(name)));
 }
 
 /** `npm:zod@4.1.0/mini` -> `zod`, `node:path` -> `node:path`, `@scope/name/part` -> `@scope/name`. */

@@ -1,6 +1,6 @@
 import { describeModel, type StoredCheckpoint, type WeightsName } from "../../../artifacts/checkpoint.ts";
 import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
-import type { InputArtifact, OutputArtifact, SavedState, StageContext, StageEnd } from "../../../contract/stage.ts";
+import type { InputArtifact, OutputArtifact, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { withDevice } from "../device.ts";
@@ -10,12 +10,8 @@ import { dealOut } from "../parts.ts";
 import { readVectors, vectorFiles, vectorOf } from "../saved_vectors.ts";
 import type { SamplerParams } from "./params.ts";
 
-interface DrawnBatch {
-  /** [B, H, W, C], about [-1, 1]. */
-  readonly images: Float32Array;
-  /** Something else that is drawn along, of the first batch. */
-  readonly film?: Uint8Array<ArrayBuffer> | undefined;
-}
+/** Images that are done, as the progress of a stage that draws. */
+const FILE = "images.safetensors";
 
 export interface BatchDrawer {
   /** Network evaluations per image. */
@@ -23,8 +19,13 @@ export interface BatchDrawer {
   /**
    * Draw the whole batch that starts at image `first`. `onStep` is awaited after each reverse step; when it returns false
    * the batch is given up and the result is undefined.
+   *
+   * @returns images [B, H, W, C], about [-1, 1]; of the first batch also something else that is drawn along, as its film
    */
-  draw(first: number, onStep: (done: number) => Promise<boolean>): Promise<DrawnBatch | undefined>;
+  draw(
+    first: number,
+    onStep: (done: number) => Promise<boolean>,
+  ): Promise<{ readonly images: Float32Array; readonly film?: Drawn["film"] } | undefined>;
 }
 
 export interface Drawn {
@@ -33,22 +34,17 @@ export interface Drawn {
   readonly film: Uint8Array<ArrayBuffer> | undefined;
 }
 
-interface DrawPlan {
-  readonly count: number;
-  readonly batchSize: number;
-  /** Numbers of one image. */
-  readonly pixels: number;
-}
-
 /**
  * Draw images batch by batch on the device of the stage, from those on that an earlier run saved; saves on the way and when
  * it is stopped.
+ *
+ * @param plan `pixels` are the numbers of one image
  */
 export function drawOnDevice(
   context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "shard"> & {
     readonly params: { readonly saveEverySeconds: number };
   },
-  { count, batchSize, pixels }: DrawPlan,
+  { count, batchSize, pixels }: { readonly count: number; readonly batchSize: number; readonly pixels: number },
   makeDrawer: (device: Device) => Promise<BatchDrawer>,
 ): Promise<Drawn | StageEnd> {
   return withDevice(context, async (device) => {
@@ -64,9 +60,12 @@ export function drawOnDevice(
     const left = batches.filter(({ first }) => first >= step);
     // Own images in whole batches.
     let whole = left[0]?.done ?? total;
-    const before = saved && await readSaved(saved, whole * pixels);
-    let film = before?.film;
-    if (before !== undefined) bytes.set(before.pixels);
+    let film: Drawn["film"];
+    if (saved !== undefined) {
+      const { vectors } = await readVectors(saved, FILE);
+      bytes.set(vectorOf(vectors, "pixels", { file: FILE, type: Uint8Array, length: whole * pixels }));
+      film = vectors["film"] as Drawn["film"];
+    }
     let lastSaved = step;
     const save = async () => {
       if (step === lastSaved) return;
@@ -107,16 +106,6 @@ export function drawOnDevice(
     await save();
     return drawn();
   });
-}
-
-/** Images that are done, as the progress of a stage that draws. */
-const FILE = "images.safetensors";
-
-/** @throws FormatError or Error when the file does not hold as many bytes */
-async function readSaved(saved: SavedState, length: number) {
-  const { vectors } = await readVectors(saved, FILE);
-  const pixels = vectorOf(vectors, "pixels", { file: FILE, type: Uint8Array, length });
-  return { pixels, film: vectors["film"] as Uint8Array<ArrayBuffer> | undefined };
 }
 
 /** What a stage that drew images is given. */

@@ -28,26 +28,8 @@ interface WalkerOptions {
   readonly guidance?: number;
 }
 
-/** The images after a step and the predictions that they were made from, [B, H, W, C]; valid until the next step. */
-interface Walked {
-  /** May be changed in place before the next step. */
-  readonly x: Float32Array<ArrayBuffer>;
-  /** Clipped as the params say. */
-  readonly x0: Float32Array<ArrayBuffer>;
-}
-
 /** Walks a batch of images from noise to data, one reverse step at a time. */
-interface ReverseWalker {
-  readonly steps: readonly ReverseStep[];
-  /** Numbers of one image. */
-  readonly pixels: number;
-  /** Start from these images, which are copied. @param classes of class-conditional networks, see `oneHotLabels` */
-  begin(x: Float32Array, classes?: Float32Array): void;
-  /** Take step `k`. @param noise fills z ~ N(0, I) where the step draws any */
-  step(k: number, noise: (z: Float32Array<ArrayBuffer>) => void): Promise<Walked>;
-}
-
-export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: WalkerOptions): Promise<ReverseWalker> {
+export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: WalkerOptions) {
   const { device, sampler, batchSize, clip = "unit", clipQuantile = 1, guidance = 1 } = options;
   const { config, tables, params } = checkpoint;
   const { model } = config;
@@ -75,12 +57,20 @@ export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: W
 
   return {
     steps,
+    /** Numbers of one image. */
     pixels,
-    begin(start, classes) {
+    /** Start from these images, which are copied. @param classes of class-conditional networks, see `oneHotLabels` */
+    begin(start: Float32Array, classes?: Float32Array): void {
       x.set(start);
       told = definedOnly({ classes, guidance: guided ? Float32Array.of(guidance) : undefined }) as HostTensors;
     },
-    async step(k, noise) {
+    /**
+     * Take step `k`. @param noise fills z ~ N(0, I) where the step draws any
+     *
+     * @returns the images after it, which may be changed in place before the next step, and the predictions that they were
+     * made from, clipped as the params say; [B, H, W, C], valid until the next step
+     */
+    async step(k: number, noise: (z: Float32Array<ArrayBuffer>) => void) {
       const step = steps[k]!;
       if (step.extra === "noise") noise(z);
       const extra = { none, noise: z, lastX0, lastX }[step.extra];
@@ -94,21 +84,15 @@ export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: W
   };
 }
 
-interface StepImages {
-  /** The next images, [B, H, W, C]; changed. */
-  readonly next: Float32Array;
-  /** The predictions that they were made from, not clipped; changed. */
-  readonly x0: Float32Array;
-}
-
 /**
  * Threshold the predictions of one reverse step, image by image, and correct the images that were made of them. On the
  * host, since engines do not sort alike; `next` is affine in x0, so that the change of x0 is all it needs.
  *
+ * @param images the next ones and the predictions that they were made from, not clipped, [B, H, W, C]; both are changed
  * @param pixels numbers of one image
  */
 export function thresholdStep(
-  { next, x0 }: StepImages,
+  { next, x0 }: { readonly next: Float32Array; readonly x0: Float32Array },
   step: ReverseStep,
   { pixels, quantile }: { readonly pixels: number; readonly quantile: number },
 ): void {
@@ -123,17 +107,13 @@ export function thresholdStep(
 /** The steps of a sampler over a chain, in the order of sampling; one evaluation of the network each. */
 export function samplerSteps(tables: DiffusionTables, sampler: SamplerParams): ReverseStep[] {
   switch (sampler.name) {
-    case "ancestral": {
-      const { variance, steps } = sampler;
-      return ancestralSteps(tables, steps === undefined ? { variance } : { variance, steps });
-    }
+    case "ancestral":
+      return ancestralSteps(tables, definedOnly(sampler));
     case "ddim":
       return ddimSteps(tables, sampler);
     case "dpmpp-2m":
       return dpmSolverSteps(tables, sampler);
-    case "heun": {
-      const { steps, rho, sigmaMin, sigmaMax } = sampler;
-      return heunSteps(tables, { steps, rho, ...definedOnly({ sigmaMin, sigmaMax }) });
-    }
+    case "heun":
+      return heunSteps(tables, definedOnly(sampler));
   }
 }

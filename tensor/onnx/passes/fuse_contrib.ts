@@ -1,5 +1,13 @@
 import { isOperation, permutationOf } from "../../trace/emit/shape.ts";
-import { float, type Graph, type OperationValue, sameShape, sizeOf, type Value } from "../../trace/graph.ts";
+import {
+  float,
+  type FloatAttribute,
+  type Graph,
+  type OperationValue,
+  sameShape,
+  sizeOf,
+  type Value,
+} from "../../trace/graph.ts";
 import { countUses, rewriteEach } from "./rewrite.ts";
 
 /**
@@ -21,43 +29,28 @@ export function fuseContrib(graph: Graph, outputs: ReadonlyMap<string, Value>): 
     if (scaled === undefined || uses.get(scaled.x) !== 1) return undefined;
     const product = current(scaled.x);
     if (!isOperation(product, "MatMul") && !isOperation(product, "FusedMatMul")) return undefined;
-    const flags = flagsOf(product);
-    return fusedMatMul(graph, product, { ...flags, alpha: flags.alpha * scaled.factor });
+    const { alpha = float(1), transA = 0, transB = 0 } = product.attributes;
+    const attributes = { alpha: float((alpha as FloatAttribute).float * scaled.factor), transA, transB };
+    return graph.operation("FusedMatMul", product.inputs, product.type, product.shape, attributes);
   });
 }
 
-interface Flags {
-  readonly alpha: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-}
-
 function fuseOperands(graph: Graph, value: OperationValue, current: (value: Value) => Value): Value | undefined {
-  const [a, b] = value.inputs.map((input) => stripOperand(current(input))) as [Operand, Operand];
+  const [left, right] = value.inputs as [Value, Value];
+  const [a, b] = [stripOperand(current(left)), stripOperand(current(right))];
   if (!a.stripped && !b.stripped) return undefined;
-  const flags = { alpha: a.factor * b.factor, transposeA: a.transposed, transposeB: b.transposed };
-  return fusedMatMul(graph, { ...value, inputs: [a.x, b.x] }, flags);
-}
-
-interface Operand {
-  readonly x: Value;
-  readonly transposed: boolean;
-  readonly factor: number;
-  readonly stripped: boolean;
+  const attributes = { alpha: float(a.factor * b.factor), transA: Number(a.transposed), transB: Number(b.transposed) };
+  return graph.operation("FusedMatMul", [a.x, b.x], value.type, value.shape, attributes);
 }
 
 /** An operand without what a product can do itself. */
-function stripOperand(x: Value): Operand {
-  let operand: Operand = { x, transposed: false, factor: 1, stripped: false };
-  while (true) {
-    const scaled = scaledValue(operand.x);
-    if (scaled !== undefined) {
-      operand = { ...operand, x: scaled.x, factor: operand.factor * scaled.factor, stripped: true };
-    } else if (swapsLastTwo(operand.x)) {
-      operand = { ...operand, x: operand.x.inputs[0]!, transposed: !operand.transposed, stripped: true };
-    } else {
-      return operand;
-    }
+function stripOperand(operand: Value) {
+  let [x, factor, transposed] = [operand, 1, false];
+  for (;;) {
+    const scaled = scaledValue(x);
+    if (scaled !== undefined) [x, factor] = [scaled.x, factor * scaled.factor];
+    else if (swapsLastTwo(x)) [x, transposed] = [x.inputs[0]!, !transposed];
+    else return { x, factor, transposed, stripped: x !== operand };
   }
 }
 
@@ -92,20 +85,4 @@ function gatedBySigmoid({ inputs }: OperationValue, uses: ReadonlyMap<Value, num
   const gates = (gate: Value, x: Value) => isOperation(gate, "Sigmoid") && gate.inputs[0] === x && uses.get(gate) === 1;
   if (gates(b, a)) return a;
   return gates(a, b) ? b : undefined;
-}
-
-function flagsOf({ attributes: { alpha, transA, transB } }: OperationValue): Flags {
-  return {
-    alpha: typeof alpha === "object" && "float" in alpha ? alpha.float : 1,
-    transposeA: transA === 1,
-    transposeB: transB === 1,
-  };
-}
-
-function fusedMatMul(graph: Graph, { inputs, type, shape }: OperationValue, flags: Flags): Value {
-  return graph.operation("FusedMatMul", inputs, type, shape, {
-    alpha: float(flags.alpha),
-    transA: flags.transposeA ? 1 : 0,
-    transB: flags.transposeB ? 1 : 0,
-  });
 }

@@ -1,3 +1,4 @@
+import * as tf from "@tensorflow/tfjs-core";
 import type { ElementType, Graph, Shape, Value } from "../graph.ts";
 import { isSplat, scalar, splatValue } from "./constants.ts";
 import { expand, isOperation } from "./shape.ts";
@@ -9,18 +10,10 @@ import { expand, isOperation } from "./shape.ts";
 
 /**
  * NumPy's rule.
- * @throws Error when the shapes do not fit: TF.js leaves this check to its backends.
+ * @throws Error when the shapes do not fit: TF.js's ops leave this check to its backends.
  */
 export function broadcastShapes(a: Shape, b: Shape): Shape {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
-    const left = a[a.length - rank + i] ?? 1;
-    const right = b[b.length - rank + i] ?? 1;
-    if (left !== right && left !== 1 && right !== 1) {
-      throw new Error(`shapes [${a}] and [${b}] do not broadcast`);
-    }
-    return left === 1 ? right : left;
-  });
+  return tf.broadcast_util.assertAndGetBroadcastShape([...a], [...b]);
 }
 
 export function unary(graph: Graph, op: string, x: Value, type: ElementType = x.type): Value {

@@ -1,6 +1,6 @@
 import { sameShape, sizeOf } from "../graph.ts";
 import type { Graph, OperationValue, Shape, Value } from "../graph.ts";
-import { indices, scalar } from "./constants.ts";
+import { indices, scalar, splat } from "./constants.ts";
 
 /** Emitters of operations that move elements. Each leaves out what changes nothing. */
 
@@ -52,6 +52,12 @@ export function concat(graph: Graph, parts: readonly Value[], axis: number): Val
     i === axis ? full.reduce((sum, part) => sum + part.shape[axis]!, 0) : dimension
   );
   return graph.operation("Concat", full, first.type, shape, { axis });
+}
+
+/** A row of zeros after the rows of each matrix, for tables to point at where there is no pixel. */
+export function withZeroRow(graph: Graph, rows: Value): Value {
+  const axis = rows.shape.length - 2;
+  return concat(graph, [rows, splat(graph, "float32", rows.shape.with(axis, 1), 0)], axis);
 }
 
 export interface AxisRange {

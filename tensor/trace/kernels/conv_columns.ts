@@ -1,6 +1,5 @@
 import { matMul, reduce } from "../emit/contract.ts";
-import { concat, gather, reshape, rowsOfPixels, transpose } from "../emit/shape.ts";
-import { splat } from "../emit/constants.ts";
+import { gather, reshape, rowsOfPixels, transpose, withZeroRow } from "../emit/shape.ts";
 import { sizeOf } from "../graph.ts";
 import type { ConstantValue, Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
@@ -75,12 +74,6 @@ function columnsOf(graph: Graph, images: Value, table: ConstantValue): Value {
   const pixels = reshape(graph, images, [batch, height * width, channels]);
   const columns = gather(graph, withZeroRow(graph, pixels), table, 1);
   return reshape(graph, columns, [batch * places, taps * channels]);
-}
-
-/** A row of zeros after the rows of each image, for tables to point at where there is no pixel. */
-function withZeroRow(graph: Graph, rows: Value): Value {
-  const [batch, , channels] = rows.shape as [number, number, number];
-  return concat(graph, [rows, splat(graph, "float32", [batch, 1, channels], 0)], 1);
 }
 
 /** For each output pixel and tap the input pixel, [outH outW, taps]. */

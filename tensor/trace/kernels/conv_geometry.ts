@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs-core";
+import { convolutionInfo } from "../../convolution_info.ts";
 import type { ConvolutionWindow } from "../emit/contract.ts";
 import type { Shape } from "../graph.ts";
 import type { KernelCall } from "./translation.ts";
@@ -21,15 +21,11 @@ export function convolutionGeometry(call: KernelCall, input: Shape, filter: Shap
   if (filter[2] !== input[3]) {
     call.fail(`the filter wants ${filter[2]} channels, the image has ${input[3]}`, "use groups of 1");
   }
-  const dilations = call.attribute<number | [number, number] | undefined>("dilations") ?? 1;
-  const info = tf.backend_util.computeConv2DInfo(
-    [input[0]!, input[1]!, input[2]!, input[3]!],
-    [filter[0]!, filter[1]!, filter[2]!, filter[3]!],
-    call.attribute("strides"),
-    dilations,
-    call.attribute("pad"),
-    call.attribute("dimRoundingMode"),
-  );
+  const info = convolutionInfo(input, filter, {
+    strides: call.attribute("strides"),
+    pad: call.attribute("pad"),
+    dimRoundingMode: call.attribute("dimRoundingMode"),
+  }, call.attribute("dilations"));
   const { top, left, bottom, right } = info.padInfo;
   const pads = [top, left, bottom, right];
   const strides = [info.strideHeight, info.strideWidth];

@@ -1,6 +1,5 @@
-import { splat } from "../emit/constants.ts";
 import { matMul, sumOfParts } from "../emit/contract.ts";
-import { concat, gather, reshape, rowsOfPixels } from "../emit/shape.ts";
+import { gather, reshape, rowsOfPixels, withZeroRow } from "../emit/shape.ts";
 import type { ConstantValue, Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import {
@@ -135,8 +134,4 @@ function denseMatrix(graph: Graph, down: TransformMatrix, across: TransformMatri
     `winograd both ${down.name}, ${across.name}`,
     () => constantMatrix(graph, bothWays(down, across)),
   );
-}
-
-function withZeroRow(graph: Graph, rows: Value): Value {
-  return concat(graph, [rows, splat(graph, "float32", [1, rows.shape[1]!], 0)], 0);
 }

@@ -30,9 +30,7 @@ export const SHAPE: TranslationTable = {
   },
   ExpandDims: ({ graph, input, attribute }) => {
     const x = input("input");
-    const shape = [...x.shape];
-    shape.splice(normalAxis(attribute("dim"), shape.length + 1), 0, 1);
-    return reshape(graph, x, shape);
+    return reshape(graph, x, x.shape.toSpliced(normalAxis(attribute("dim"), x.shape.length + 1), 0, 1));
   },
   Transpose: ({ graph, input, attribute }) => transpose(graph, input("x"), attribute("perm")),
   Tile: ({ graph, input, attribute }) => tile(graph, input("x"), attribute("reps")),
@@ -92,13 +90,13 @@ export const SHAPE: TranslationTable = {
   SplitV: ({ graph, input, attribute }) => {
     const x = input("x");
     const axis = normalAxis(attribute("axis"), x.shape.length);
-    const asked = attribute<number | number[]>("numOrSizeSplits");
-    const known = typeof asked === "number" ? [] : asked.filter((size) => size >= 0);
-    const rest = x.shape[axis]! - sum(known);
-    const sizes = typeof asked === "number"
-      ? Array<number>(asked).fill(x.shape[axis]! / asked)
-      : asked.map((size) => size < 0 ? rest : size);
-    return sizes.map((count, i) => slice(graph, x, [{ axis, start: sum(sizes.slice(0, i)), count }]));
+    const shaped = { shape: [...x.shape] } as tf.Tensor;
+    let next = 0;
+    return tf.backend_util.prepareSplitSize(shaped, attribute("numOrSizeSplits"), axis).map((count) => {
+      const start = next;
+      next += count;
+      return slice(graph, x, [{ axis, start, count }]);
+    });
   },
   PadV2: ({ graph, input, attribute }) => {
     const paddings = attribute<[number, number][]>("paddings");
@@ -149,7 +147,3 @@ export const SHAPE: TranslationTable = {
     return fromData(graph, integers ? "int32" : "float32", [values.length], data);
   },
 };
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}

@@ -16,13 +16,7 @@ export const PIXELS = TILE_OUTPUTS ** 2;
 const SHARE_COLUMNS = TILE_INPUTS + 1;
 export const SHARES = TILE_INPUTS * SHARE_COLUMNS;
 
-interface Tiling {
-  readonly batch: number;
-  readonly down: number;
-  readonly across: number;
-}
-
-function tiling({ output }: ConvolutionGeometry): Tiling {
+function tiling({ output }: ConvolutionGeometry) {
   const [batch, height, width] = output as [number, number, number];
   return { batch, down: Math.ceil(height / TILE_OUTPUTS), across: Math.ceil(width / TILE_OUTPUTS) };
 }

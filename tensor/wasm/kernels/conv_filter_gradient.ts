@@ -45,9 +45,6 @@ export function filterGradient({ inputs, attrs, backend }: KernelCall): tf.Tenso
   const [x, dy] = [inputs["x"]!, inputs["dy"]!];
   const { filterShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropFilterAttrs;
   const info = convolutionInfo(x.shape, filterShape, sizes);
-  if (info.dataFormat !== "channelsLast") {
-    throw new Error('Device "wasm": conv2d wants channels last. Fix: use "NHWC".');
-  }
   const { top, bottom, left, right } = info.padInfo;
   const rows = axisOf(info.inHeight, info.outHeight, info.filterHeight, info.strideHeight, [top, bottom]);
   const columns = axisOf(info.inWidth, info.outWidth, info.filterWidth, info.strideWidth, [left, right]);

@@ -2,6 +2,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo } from "../../convolution_info.ts";
 import type { Backend, KernelCall } from "./memory.ts";
 import { floatsOf, idOf, Native } from "./memory.ts";
+import { slice } from "./slice.ts";
 
 const conv2d = new Native("Conv2D", "n".repeat(19));
 
@@ -29,9 +30,6 @@ export function inputGradient({ inputs, attrs, backend }: KernelCall): tf.Tensor
   const [dy, filter] = [inputs["dy"]!, inputs["filter"]!];
   const { inputShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
   const info = convolutionInfo(inputShape, filter.shape, sizes);
-  if (info.dataFormat !== "channelsLast") {
-    throw new Error('Device "wasm": conv2d wants channels last. Fix: use "NHWC".');
-  }
   const { padInfo, inHeight, inWidth, outHeight, outWidth, filterHeight, filterWidth } = info;
   const rows = partsOf(inHeight, outHeight, filterHeight, info.strideHeight, padInfo.top);
   const columns = partsOf(inWidth, outWidth, filterWidth, info.strideWidth, padInfo.left);
@@ -126,15 +124,7 @@ function crop(backend: Backend, dy: tf.TensorInfo, row: Part, column: Part): tf.
   const [top, left] = [Math.max(-row.before, 0), Math.max(-column.before, 0)];
   const [rows, columns] = [height - top - Math.max(-row.after, 0), width - left - Math.max(-column.after, 0)];
   if (rows === height && columns === width) return dy;
-  const cropped = backend.makeOutput([batch, rows, columns, channels], "float32");
-  const [source, target] = [floatsOf(backend, dy), floatsOf(backend, cropped)];
-  for (let n = 0; n < batch; n++) {
-    for (let y = 0; y < rows; y++) {
-      const start = ((n * height + top + y) * width + left) * channels;
-      target.set(source.subarray(start, start + columns * channels), (n * rows + y) * columns * channels);
-    }
-  }
-  return cropped;
+  return slice(backend, dy, [0, top, left, 0], [batch, rows, columns, channels]);
 }
 
 /** Put the pixels of one pair of remainders to their places in dX [N, H, W, C]. */

@@ -25,7 +25,8 @@ export function splitKernel({ inputs, attrs, backend }: KernelCall): tf.TensorIn
   });
 }
 
-function slice(
+/** A part of a tensor, copied. */
+export function slice(
   backend: Backend,
   x: tf.TensorInfo,
   begin: readonly number[],

@@ -22,10 +22,8 @@ const LEAST_OUTPUTS = 256;
  * each tap saw there times dY. Threads of a group share what they read; TF.js's shader reads everything anew for each
  * of the results, one thread each. The outputs are divided among groups, and their sums added in order.
  */
-export const convFilterGradient: KernelMaker = (theirs) => (call) => {
-  const { inputs: { x, dy }, attrs, backend } = call;
+export const convFilterGradient: KernelMaker = () => ({ inputs: { x, dy }, attrs, backend }) => {
   const { filterShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropFilterAttrs;
-  if (sizes.dataFormat !== "NHWC") return theirs(call);
   const info = convolutionInfo(x!.shape, filterShape, sizes);
   const rows = info.filterHeight * info.filterWidth * info.inChannels;
   const columns = info.outChannels;

@@ -11,19 +11,17 @@ import type { KernelMaker } from "./program.ts";
 export const convInputGradient: KernelMaker = (theirs) => (call) => {
   const { inputs: { dy, filter }, attrs, backend } = call;
   const { inputShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
-  const { dataFormat } = sizes;
   const info = convolutionInfo(inputShape, filter!.shape, sizes);
   const { padInfo, filterHeight, filterWidth } = info;
   const [top, bottom] = [filterHeight - 1 - padInfo.top, filterHeight - 1 - padInfo.bottom];
   const [left, right] = [filterWidth - 1 - padInfo.left, filterWidth - 1 - padInfo.right];
-  const direct = info.strideHeight === 1 && info.strideWidth === 1 && dataFormat === "NHWC" &&
-    Math.min(top, bottom, left, right) >= 0;
+  const direct = info.strideHeight === 1 && info.strideWidth === 1 && Math.min(top, bottom, left, right) >= 0;
   if (!direct) return theirs(call);
   const turned = turn(backend, filter!);
   const dx = run(tf.Conv2D, { x: dy!, filter: turned }, backend, {
     strides: [1, 1],
     pad: [[0, 0], [top, bottom], [left, right], [0, 0]],
-    dataFormat,
+    dataFormat: "NHWC",
     dilations: [1, 1],
   });
   backend.disposeData(turned.dataId);

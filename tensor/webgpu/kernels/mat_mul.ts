@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { webgpu_util } from "@tensorflow/tfjs-backend-webgpu";
-import type { KernelCall, KernelMaker } from "./program.ts";
-import { reshaped, sumParts } from "./program.ts";
+import { type KernelMaker, reshaped, sumParts } from "./program.ts";
 
 /** From this many terms on TF.js adds parts of a small product atomically. */
 const LONG_SUM = 2000;
@@ -28,33 +27,15 @@ export const matMul: KernelMaker = (theirs) => (call) => {
   const parts = partsOf(terms);
   if (!transposeA || transposeB || parts === 1) return withoutSplitting(() => theirs(call));
 
-  const products = inBatches(theirs, call, { parts, rows, terms, columns });
-  const outShape = tf.broadcast_util.assertAndGetBroadcastShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
-  const out = sumParts(backend, products, [...outShape, rows, columns]);
-  backend.disposeData(products.dataId);
-  return out;
-};
-
-interface Split {
-  readonly parts: number;
-  readonly rows: number;
-  readonly terms: number;
-  readonly columns: number;
-}
-
-/** The products of the parts, [parts, rows, columns]: rows of both matrices lie one after the other. */
-function inBatches(
-  theirs: (call: KernelCall) => tf.TensorInfo,
-  { inputs: { a, b }, attrs, backend }: KernelCall,
-  { parts, rows, terms, columns }: Split,
-): tf.TensorInfo {
+  // The products of the parts, [parts, rows, columns]: rows of both matrices lie one after the other.
   const left = reshaped(backend, a!, [parts, terms / parts, rows]);
   const right = reshaped(backend, b!, [parts, terms / parts, columns]);
   const products = theirs({ inputs: { a: left, b: right }, attrs, backend });
-  backend.disposeData(left.dataId);
-  backend.disposeData(right.dataId);
-  return products;
-}
+  const outShape = tf.broadcast_util.assertAndGetBroadcastShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
+  const out = sumParts(backend, products, [...outShape, rows, columns]);
+  for (const { dataId } of [left, right, products]) backend.disposeData(dataId);
+  return out;
+};
 
 /** The most parts of equal length. */
 function partsOf(terms: number): number {

@@ -42,7 +42,7 @@ Deno.test("instructionClass() is the widest set of kernels", () => {
 });
 
 Deno.test("describeOnnx() says why a platform has no device", () => {
-  const description = describeOnnx({ platform: "darwin-x64" });
+  const description = describeOnnx(undefined, "darwin-x64");
   assert(!description.available && description.numerics === undefined);
   assertStringIncludes(description.reason, "no CPU library for darwin-x64");
 });

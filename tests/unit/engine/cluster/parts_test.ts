@@ -13,21 +13,17 @@ function task(line: number, entry: string, before: readonly number[] = [], more:
 /** What each line waits for, as the queue would have it: lines of this submission and jobs, by name. */
 function waitsOf(parts: readonly Part[]): Map<number, Set<string>> {
   const waits = new Map<number, Set<string>>();
-  parts.forEach(({ lines, children, after, afterChild, jobs }, index) => {
+  parts.forEach(({ lines, children, after }, index) => {
     lines.forEach((line, i) => {
       const own = new Set<string>();
-      for (const one of after) {
-        const [on, child] = typeof one === "number" ? [one, undefined] : one;
-        assertEquals(on < index, true);
-        const { lines: theirs, children: numbers } = parts[on]!;
-        if (child === undefined) theirs.forEach((line) => own.add(`${line}`));
-        else own.add(`${theirs[numbers!.indexOf(child)]!}`);
+      for (const entry of after) {
+        const [on, child] = entry.replace("*", `${children?.[i]}`).split("_") as [string, string?];
+        const part = on.startsWith("p") ? parts[Number(on.slice(1))] : undefined;
+        assertEquals(part === undefined || Number(on.slice(1)) < index, true);
+        if (part === undefined) own.add(`job ${entry.replace("*", `${children?.[i]}`)}`);
+        else if (child === undefined) part.lines.forEach((line) => own.add(`${line}`));
+        else own.add(`${part.lines[part.children!.indexOf(Number(child))]!}`);
       }
-      for (const on of afterChild) {
-        assertEquals(on < index, true);
-        own.add(`${parts[on]!.lines[parts[on]!.children!.indexOf(children![i]!)]!}`);
-      }
-      for (const job of jobs) own.add(`job ${job.replace("*", `${children?.[i]}`)}`);
       waits.set(line, own);
     });
   });
@@ -37,9 +33,9 @@ function waitsOf(parts: readonly Part[]): Map<number, Set<string>> {
 Deno.test("a single stage is a single job, after those that it reads", () => {
   const parts = divide([task(0, "digits"), task(1, "train", [0]), task(2, "sample", [1, 0])], 1001);
   assertEquals(parts, [
-    { lines: [0], children: null, needs: ONE, after: [], afterChild: [], jobs: [] },
-    { lines: [1], children: null, needs: ONE, after: [0], afterChild: [], jobs: [] },
-    { lines: [2], children: null, needs: ONE, after: [1, 0], afterChild: [], jobs: [] },
+    { lines: [0], children: null, needs: ONE, after: [] },
+    { lines: [1], children: null, needs: ONE, after: ["p0"] },
+    { lines: [2], children: null, needs: ONE, after: ["p1", "p0"] },
   ]);
 });
 
@@ -51,10 +47,10 @@ Deno.test("a sweep is an array; what follows each child is one of which child i 
     1001,
   );
   assertEquals(parts.slice(1).map(({ needs: _needs, ...rest }) => rest), [
-    { lines: [1, 2, 3], children: [0, 1, 2], after: [0], afterChild: [], jobs: [] },
-    { lines: [4, 5, 6], children: [0, 1, 2], after: [], afterChild: [1], jobs: [] },
-    { lines: [7], children: null, after: [2], afterChild: [], jobs: [] },
-    { lines: [8], children: null, after: [[2, 1]], afterChild: [], jobs: [] },
+    { lines: [1, 2, 3], children: [0, 1, 2], after: ["p0"] },
+    { lines: [4, 5, 6], children: [0, 1, 2], after: ["p1_*"] },
+    { lines: [7], children: null, after: ["p2"] },
+    { lines: [8], children: null, after: ["p2_1"] },
   ]);
 });
 
@@ -70,24 +66,26 @@ Deno.test("seeds of each sampling are dealt into as few arrays as there are", ()
   // Five of each of two: an array for each training. Two of each of five would be two arrays.
   const samples = Array.from({ length: 10 }, (_, i) => task(2 + i, "sample", [i % 2]));
   assertEquals(
-    divide([...trains, ...samples], 1001).map(({ after, afterChild, lines }) => [after, afterChild, lines.length]),
+    divide([...trains, ...samples], 1001).map(({ after, lines }) => [after, lines.length]),
     [
-      [[], [], 2],
-      [[[0, 0]], [], 5],
-      [[[0, 1]], [], 5],
+      [[], 2],
+      [["p0_0"], 5],
+      [["p0_1"], 5],
     ],
   );
 });
 
 Deno.test("stages with one recipe are one job, that of the first", () => {
   const twins = [task(0, "a"), task(1, "b", [0]), task(2, "c", [], { recipeKey: "r1" }), task(3, "d", [2])];
-  assertEquals(divide(twins, 1001).map(({ lines, after }) => [lines, after]), [[[0], []], [[1], [0]], [[3], [1]]]);
+  assertEquals(divide(twins, 1001).map(({ lines, after }) => [lines, after]), [[[0], []], [[1], ["p0"]], [[3], [
+    "p1",
+  ]]]);
 });
 
 Deno.test("children of a job that was queued before are waited for by their likes, and all of them by the job", () => {
   const samples = [0, 1].map((line) => task(line, "sample", [], { jobs: [`8_${line + 4}`] }));
   const parts = divide([...samples, task(2, "best", [], { jobs: ["8_4", "8_5", "9"] })], 1001, new Map([["8", 2]]));
-  assertEquals(parts.map(({ children, jobs }) => [children, jobs]), [[[4, 5], ["8_*"]], [null, ["8", "9"]]]);
+  assertEquals(parts.map(({ children, after }) => [children, after]), [[[4, 5], ["8_*"]], [null, ["8", "9"]]]);
 });
 
 /** Graphs of entries with a few stages each, that read stages of earlier entries, one by one or as they come. */
@@ -168,5 +166,5 @@ Deno.test("10,000 children and what follows each come to as many arrays as the q
   const samples = Array.from({ length: 10_000 }, (_, i) => task(10_000 + i, "sample", [i]));
   const parts = divide([...trains, ...samples, task(20_000, "best", samples.map(({ line }) => line))], 1001);
   assertEquals(parts.length, 21);
-  assertEquals(parts.at(-1)!.after, Array.from({ length: 10 }, (_, i) => 10 + i));
+  assertEquals(parts.at(-1)!.after, Array.from({ length: 10 }, (_, i) => `p${10 + i}`));
 });

@@ -71,7 +71,7 @@ class World implements AsyncDisposable {
     return good(
       await writeSubmission({
         pipeline,
-        parts: stages.map((id) => ({ stages: [id], children: null, needs, after: [], afterChild: [], jobs: [] })),
+        parts: stages.map((id) => ({ stages: [id], children: null, needs, after: [] })),
         cache: this.path("shared"),
         digests: this.digests,
         cluster: "lab",

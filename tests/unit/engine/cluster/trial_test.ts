@@ -6,7 +6,7 @@ import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts"
 import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
 import { BUILTIN_KINDS } from "../../../../stages/mod.ts";
 import { makeTempFolder } from "../support/temp.ts";
-import { FakeQueue } from "./fake_queue.ts";
+import { BashQueue } from "./support/bash_queue.ts";
 
 const SMOKE = new URL("../../../../pipelines/smoke.yaml", import.meta.url).pathname;
 const loaded = await loadPipeline(SMOKE, { kinds: BUILTIN_KINDS });
@@ -25,7 +25,7 @@ const clusterOf = (settings: object): Cluster => ({
 });
 
 /** What a trial on a queue finds wrong, by the key of the cluster's file, with what else it comes to. */
-async function tryOn(queue: FakeQueue, settings: object = {}, patience = { settleMs: 1, waitingMs: 60_000 }) {
+async function tryOn(queue: BashQueue, settings: object = {}, patience = { settleMs: 1, waitingMs: 60_000 }) {
   await using temp = await makeTempFolder();
   const cluster = clusterOf({ cache: temp.path, ...settings });
   const heard: string[] = [];
@@ -43,7 +43,7 @@ async function tryOn(queue: FakeQueue, settings: object = {}, patience = { settl
 }
 
 Deno.test("tryNode() finds nothing wrong where the node is this machine", async () => {
-  const queue = new FakeQueue();
+  const queue = new BashQueue();
   const { node, problems } = await tryOn(queue);
   // The queue's own commands need not be there.
   assertEquals(problems.filter(({ path }) => path !== "setup"), []);
@@ -52,7 +52,7 @@ Deno.test("tryNode() finds nothing wrong where the node is this machine", async 
 });
 
 Deno.test("tryNode() says at once all that a node lacks, each at its key of the file", async () => {
-  const queue = new FakeQueue();
+  const queue = new BashQueue();
   // What the node has under the cache's path is another folder.
   queue.change = (script) => script.replaceAll(/(cp ')(.*)(\/here' ')(.*)(\/there')/g, "$1/nowhere$3$4$5");
   const { wrong } = await tryOn(queue, {
@@ -70,21 +70,21 @@ Deno.test("tryNode() finds out that the node has another version of Deno, or no 
   await using temp = await makeTempFolder();
   const deno = join(temp.path, "deno");
   Deno.writeTextFileSync(deno, "#!/bin/bash\necho 1.0.0; exit\n", { mode: 0o700 });
-  const older = await tryOn(new FakeQueue(), { deno });
+  const older = await tryOn(new BashQueue(), { deno });
   assertEquals(older.wrong["deno"]!.got, "1.0.0");
-  const empty = await tryOn(new FakeQueue(), { packages: join(temp.path, "packages") });
+  const empty = await tryOn(new BashQueue(), { packages: join(temp.path, "packages") });
   assertEquals(empty.wrong["deno"], undefined);
   assertStringIncludes(empty.wrong["packages"]!.got!, "error");
 });
 
 Deno.test("tryNode() finds out that the node wrote to a folder of its own", async () => {
-  const queue = new FakeQueue();
+  const queue = new BashQueue();
   queue.change = (script) => script.replaceAll(/cp '.*?' '.*?'/g, "true");
   assertEquals((await tryOn(queue)).wrong["cache"]?.got, "another folder");
 });
 
 Deno.test("tryNode() cancels a job that does not come to run, and tells its reason once", async () => {
-  const queue = new FakeQueue();
+  const queue = new BashQueue();
   queue.state = "waiting";
   queue.reason = "other jobs come first (Priority)";
   const { heard, problems } = await tryOn(queue, {}, { settleMs: 1, waitingMs: 3_000 });
@@ -94,7 +94,7 @@ Deno.test("tryNode() cancels a job that does not come to run, and tells its reas
 });
 
 Deno.test("tryNode() says so where a job ends and nothing of it is seen", async () => {
-  const queue = new FakeQueue();
+  const queue = new BashQueue();
   queue.state = "failed";
   const { problems, node } = await tryOn(queue, { logs: "/no/logs" });
   assertEquals(node, undefined);
@@ -104,7 +104,7 @@ Deno.test("tryNode() says so where a job ends and nothing of it is seen", async 
 });
 
 Deno.test("tryNode() says what the queue says that takes no job, and what this machine cannot write", async () => {
-  const queue = new FakeQueue();
+  const queue = new BashQueue();
   queue.answer = () => ({ trouble: "refused", message: "invalid account" });
   assertStringIncludes((await tryOn(queue)).problems[0]!.message, "invalid account");
   await using temp = await makeTempFolder();

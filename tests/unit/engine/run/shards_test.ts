@@ -6,6 +6,7 @@ import { takeInventory } from "../../../../engine/upkeep/inventory.ts";
 import { contentsOfRun } from "../../../../engine/upkeep/contents.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { selectStages } from "../../../../engine/pipeline/pipeline.ts";
+import { replayStage } from "../../../../engine/upkeep/replay.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { cardsOf, shorterOf, slotsOf } from "../../../../engine/keys/stage.ts";
 import { dealt } from "../support/deal_run.ts";
@@ -158,6 +159,18 @@ Deno.test("a shared cache serves the joined result, and parts where there is non
   const third = await run("three", SHARDED);
   assertEquals([third.status, third.stages.get("a")!.state, dealt], ["done", "restored", []]);
   assertEquals(lab.warnings, []);
+});
+
+Deno.test("what is joined cannot be replayed, and a force compares its bytes", async () => {
+  await using folder = await makeTempFolder();
+  await runIn(folder.path, SHARDED);
+  const store = openStore(join(folder.path, ".noiseline"));
+  const replayed = await replayStage(await loadGood(folder.path, SHARDED), store, "a");
+  assert(!replayed.ok);
+  assertEquals(replayed.diagnostics.map(({ message, fix }) => [message, fix]), [[
+    '"a" is joined of 3 shards, and has no saved states of its own',
+    "to execute them again and compare the bytes: run --force a",
+  ]]);
 });
 
 Deno.test("gc lets parts go that are joined, a run is what it made, and forecasts are of the whole", async () => {

@@ -1,7 +1,7 @@
-import type { JobRequest, Queue, QueuedJob, QueueFacts, Submitted } from "../../../../engine/cluster/queue.ts";
+import type { JobRequest, Queue, QueuedJob, QueueFacts, Submitted } from "../../../../../engine/cluster/queue.ts";
 
 /** A queue of which each test says how it answers; jobs run at once, by bash on this machine. */
-export class FakeQueue implements Queue {
+export class BashQueue implements Queue {
   readonly submitted: JobRequest[] = [];
   readonly cancelled: string[] = [];
   readonly jobs = new Map<string, QueuedJob>();
@@ -13,8 +13,9 @@ export class FakeQueue implements Queue {
   refusal: (request: JobRequest) => string | undefined = () => undefined;
   answer: (request: JobRequest) => Submitted | undefined = () => undefined;
 
-  test(request: JobRequest): Promise<string | undefined> {
-    return Promise.resolve(this.refusal(request));
+  test(request: JobRequest): Promise<{ refused?: string }> {
+    const refused = this.refusal(request);
+    return Promise.resolve(refused === undefined ? {} : { refused });
   }
 
   async submit(request: JobRequest): Promise<Submitted> {
