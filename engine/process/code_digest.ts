@@ -33,9 +33,8 @@ interface Info {
 
 export interface Code {
   readonly digest: string;
-  readonly files: readonly string[];
-  /** SHA-256 of each local module, in the order of `files`. */
-  readonly contents: readonly string[];
+  /** Its local modules, each with its SHA-256. */
+  readonly files: readonly (readonly [file: string, content: string])[];
   /** Files that decide what the names of modules stand for, with their SHA-256; none for those that are not there. */
   readonly settings: readonly (readonly [file: string, content: string | null])[];
   /** Whether it names packages beside those that the toolkit pins. */
@@ -118,8 +117,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   };
 
   const parts: Part[] = [];
-  const files: string[] = [];
-  const contents: string[] = [];
+  const files: [string, string][] = [];
   const scopes: Record<string, Record<string, string>> = {};
   const named = new Map<string, string>();
   const queue = new Set([root]);
@@ -143,8 +141,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       const path = fileURLToPath(specifier);
       const content = hashFile(path);
       parts.push(["file", place(specifier), content]);
-      files.push(path);
-      contents.push(content);
+      files.push([path, content]);
     } else parts.push(["other", specifier, ""]);
     for (const { specifier: name, code } of module?.dependencies ?? []) {
       // Imports for types alone have no code.
@@ -175,7 +172,6 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   return {
     digest,
     files,
-    contents,
     settings: settings.files.map((path) => [path, statIfThere(path)?.isFile === true ? hashFile(path) : null]),
     ownPackages: named.size > 0,
     modules: nameModules(parts, basename(file)),

@@ -42,8 +42,8 @@ function copyExternal(path: string, place: string, name: string): string | undef
     : [{ path: "", size: info.size }];
   if (isLentWhole(files)) return undefined;
   const copy = join(place, name);
-  makeFolder(info.isDirectory ? copy : place);
-  for (const folder of new Set(files.map((file) => dirname(join(copy, file.path))))) makeFolder(folder);
+  const folders = [info.isDirectory ? copy : place, ...files.map((file) => dirname(join(copy, file.path)))];
+  for (const folder of new Set(folders)) makeFolder(folder);
   for (const file of files) copyFile(join(path, file.path), join(copy, file.path));
   return copy;
 }

@@ -3,7 +3,7 @@ import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Kind } from "../../keys/stage.ts";
 import { type Budget, MAX_STAGES } from "../source/budget.ts";
-import { isRecord } from "../source/tree.ts";
+import { type Entries, isRecord } from "../source/tree.ts";
 import {
   childSuffix,
   type Combination,
@@ -34,8 +34,6 @@ export interface Expansion {
   /** Paths without a value in stages that could not be expanded. */
   readonly unresolved: readonly DocumentPath[];
 }
-
-type Entries = Readonly<Record<string, unknown>>;
 
 /**
  * A seed of the pipeline that differs from child to child becomes the seed of each stage that draws random numbers, so
