@@ -31,8 +31,6 @@ export { type BuiltinKind, defineKind, type RunOf, type StageDevice } from "./co
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
-export { executeTask, LIMIT_NEAR, TASK_EXIT } from "./engine/cluster/exec.ts";
-export { queueParts } from "./engine/cluster/queue_parts.ts";
 export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
 export { type OpenSubmission, openSubmission } from "./engine/cluster/submission.ts";
 export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";

@@ -97,7 +97,7 @@ export function checkTree(root: string, map: ImportMap): Violation[] {
       }
       found.push(...checkGlobals(file, layer));
     }
-    if (["mod.ts", "core.ts", "engine.ts"].includes(file.path)) found.push(...checkPublicModule(file));
+    if (["mod.ts", "core.ts", "engine.ts", "job.ts"].includes(file.path)) found.push(...checkPublicModule(file));
     found.push(...checkLength(file));
   }
   for (const { files: walk, lines } of findCycles(files)) {

@@ -5,7 +5,7 @@ import { artifactDigest } from "../../engine/keys/keys.ts";
 import { openStore, type Store } from "../../engine/store/store.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { measure, median } from "./measure.ts";
-import { pipelineOf, SHAPES } from "./shapes.ts";
+import { pipelineOf, SHAPES, sweepOf } from "./shapes.ts";
 
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
@@ -25,7 +25,7 @@ export async function measureExtras(
   };
 
   const size = quick ? 1_000 : 10_000;
-  const matrix = await makeProject(join(root, "matrix"), matrixPipeline(size));
+  const matrix = await makeProject(join(root, "matrix"), sweepOf(size));
   await run(`first plan of a matrix of ${size} stages`, matrix, ["plan", "pipeline.yaml"]);
 
   const files = quick ? 10_000 : 100_000;
@@ -52,17 +52,6 @@ async function makeProject(folder: string, pipeline: string): Promise<string> {
   await Deno.writeTextFile(join(folder, "deno.json"), "{}");
   await Deno.writeTextFile(join(folder, "pipeline.yaml"), pipeline);
   return folder;
-}
-
-function matrixPipeline(size: number): string {
-  const axis = (length: number) => `[${Array.from({ length }, (_, index) => index).join(", ")}]`;
-  return `name: matrix
-stages:
-  s:
-    uses: bench-stage
-    matrix: { a: ${axis(100)}, b: ${axis(size / 100)} }
-    with: { value: '\${matrix.a}', other: '\${matrix.b}' }
-`;
 }
 
 const FOLDER_PIPELINE = `name: files

@@ -25,6 +25,18 @@ export function pipelineOf({ name, count, before }: Shape): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** A sweep of `size` tiny stages, a multiple of a hundred, as YAML. */
+export function sweepOf(size: number): string {
+  const axis = (length: number) => `[${Array.from({ length }, (_, index) => index).join(", ")}]`;
+  return `name: matrix
+stages:
+  s:
+    uses: bench-stage
+    matrix: { a: ${axis(100)}, b: ${axis(size / 100)} }
+    with: { value: '\${matrix.a}', other: '\${matrix.b}' }
+`;
+}
+
 /** What a stage writes. */
 export const textOf = (stage: number): string => `out/s${stage}.txt`;
 

@@ -1,14 +1,14 @@
 import process from "node:process";
+import type { Emit } from "noiseline/core";
 import {
   BUILTIN_KINDS,
-  type Emit,
   executeTask,
   LIMIT_NEAR,
   openSubmission,
   queueParts,
   SlurmQueue,
   TASK_EXIT,
-} from "noiseline/engine";
+} from "noiseline/job";
 import { type AnyCommand, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
 import { Exit, printLine, problem, refuseWith } from "../io.ts";

@@ -359,7 +359,7 @@ class Pass {
       needs,
       order,
       ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },
-      log: join(settings.logs ?? join(folder, "logs"), `${what}.log`),
+      log: settings.logs === undefined ? join(folder, "logs", `${what}.log`) : join(settings.logs, `${id}.${what}.log`),
       folder,
       warnSeconds: warnSecondsOf(needs),
       ...definedOnly({ delaySeconds }),

@@ -1,0 +1,12 @@
+/**
+ * What a job of a cluster needs to execute its stage. `engine.ts` has this too, with all that commands need: each job
+ * would load that for nothing.
+ *
+ * @module
+ */
+
+export { executeTask, LIMIT_NEAR, TASK_EXIT } from "./engine/cluster/exec.ts";
+export { queueParts } from "./engine/cluster/queue_parts.ts";
+export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
+export { openSubmission } from "./engine/cluster/submission.ts";
+export { BUILTIN_KINDS } from "./stages/mod.ts";
