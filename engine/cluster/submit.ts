@@ -71,7 +71,7 @@ export async function submitPipeline(
   store: Store,
   options: SubmitOptions,
 ): Promise<Result<Submitted>> {
-  const { cluster, cache, queue, targets, grants, versions, say, given } = options;
+  const { cluster, cache, targets, grants, versions, say, given } = options;
   const { settings, name } = cluster;
   const externals = digestExternals(pipeline, store.digests);
   const placed = {
