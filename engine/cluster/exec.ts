@@ -14,7 +14,7 @@ import { runPipeline } from "../run/run_pipeline.ts";
 import type { Trouble } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
-import { removeQuietly, writeAtomically } from "../store/files.ts";
+import { removeQuietly, spareFlushes, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
 import { entriesOf, isThere, statIfThere } from "../store/reading.ts";
 import { readRecord, recordText } from "../store/records.ts";
@@ -333,6 +333,7 @@ class Scratch implements Disposable {
     }
     this.path = Deno.makeTempDirSync({ dir: root, prefix: `${prefix}${newRunId(new Date(), Deno.pid)}-` });
     openRoot(this.path);
+    spareFlushes(this.path);
   }
 
   [Symbol.dispose](): void {
