@@ -2,20 +2,9 @@
  * What the engine asks of a cluster's queue. Whoever has another cluster than Slurm writes a class with these methods.
  * Nothing here throws for what a cluster may do: each call is bounded in time and ends with a value.
  */
+import type { JobNeeds } from "../../schemas/cluster_records.ts";
 
-/** What a job needs. */
-export interface JobNeeds {
-  readonly cpus: number;
-  readonly gpus: number;
-  readonly memoryMiB?: number;
-  /** Time limit of one attempt. */
-  readonly minutes?: number;
-  readonly partition?: string;
-  readonly account?: string;
-  readonly qos?: string;
-  /** Further options of the queue's own, as the user wrote them. */
-  readonly options: readonly string[];
-}
+export type { JobNeeds };
 
 /** Jobs that must have ended before a job starts, by id; `8_3` is one child of an array. */
 export interface JobOrder {

@@ -163,7 +163,7 @@ export async function submitPipeline(
 }
 
 /** What the small jobs need that submit others. */
-function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds & { options: string[] } {
+function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds {
   const needs = { cpus: 1, gpus: 0, memoryMiB: 1024, minutes: 15, options: sbatch };
   return { ...needs, ...definedOnly({ partition, account, qos }) };
 }
