@@ -94,10 +94,8 @@ interface StoredFeatures {
  */
 export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatures> {
   const info = await readJson(artifact, INFO_FILE, infoSchema);
-  const { count, extractor, logits: classes } = info;
-  const { dimension } = extractor;
-  const checkRows = rowChecker(extractor);
-  const has = (name: string) => artifact.files.some(({ path }) => path === name);
+  const { count, extractor: { dimension }, logits: classes } = info;
+  const checkRows = rowChecker(info.extractor);
   const read = async (name: string, type: NpyHeader["type"], shape: readonly number[]) => {
     const array = decodeNpy(await readBytes(artifact, name));
     checkArray(name, { shape: array.shape, type: array.data.constructor as NpyHeader["type"] }, { shape, type });
@@ -108,7 +106,8 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
     logits = await read(LOGITS_FILE, Float32Array, [count, classes]) as Float32Array;
     checkRows(logits, LOGITS_FILE, { columns: classes });
   }
-  const labels = has(LABELS_FILE) ? await read(LABELS_FILE, Uint8Array, [count]) as Uint8Array : undefined;
+  const labelled = artifact.files.some(({ path }) => path === LABELS_FILE);
+  const labels = labelled ? await read(LABELS_FILE, Uint8Array, [count]) as Uint8Array : undefined;
   if (labels !== undefined) checkLabels(LABELS_FILE, labels, info.classes);
   const file = await Deno.open(artifact.path(fileOf(artifact, FEATURES_FILE).path));
   const stride = dimension * Float32Array.BYTES_PER_ELEMENT;

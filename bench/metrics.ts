@@ -28,7 +28,7 @@ const { values } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
-const products = openFloat64Products();
+await using products = openFloat64Products();
 const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
 
 /** Correlated features of `count` vectors, the same numbers for both sides: written to a file that the peer reads. */
@@ -195,6 +195,5 @@ try {
   );
 } finally {
   await peer?.stop();
-  await products.release();
   await Deno.remove(folder, { recursive: true });
 }

@@ -1,20 +1,12 @@
 import type { SharedCache, StageEndState, SubmitOptions } from "noiseline/engine";
 import type { Diagnostic, Emit, Plan, RunFinished } from "noiseline/core";
 import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
-import { EXIT, Exit, problem, refuseWith } from "./io.ts";
+import { EXIT, Exit, failWith, problem, refuseWith } from "./io.ts";
 
 /** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
-const LOCAL_ONLY = {
-  jobs: "the cluster's file has arrayLimit",
-  gpus: "a stage says how many with resources.gpu",
-  force: "run it locally, or change its seed",
-  forceAll: "run it locally, or change its seed",
-  replace: "run it locally",
-  cache: "the cluster's file names the cache",
-  cacheMode: "jobs need the cache to read and to write",
-} as const;
+const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace", "cache", "cacheMode"] as const;
 
-interface OnOptions extends Readonly<Partial<Record<keyof typeof LOCAL_ONLY, unknown>>> {
+interface OnOptions extends Readonly<Partial<Record<typeof LOCAL_ONLY[number], unknown>>> {
   readonly detach?: true | undefined;
   readonly replaceQueued?: true | undefined;
 }
@@ -32,14 +24,18 @@ interface Reached {
   /** Stages that have results in the cache, which is to be looked at anew. */
   readonly done: readonly string[];
   readonly cache: SharedCache;
+  /** Keeps stages from being computed where they are only brought to. */
+  readonly refuseHere: () => Promise<Record<"message" | "fix", string>>;
   /** How the whole ended, by how the rest of it did here. */
   readonly amend: (end: End) => End;
 }
 
 export function refuseLocalOptions(options: OnOptions): void {
-  const given = Object.entries(LOCAL_ONLY).filter(([name]) => options[name as keyof OnOptions] !== undefined);
-  const flag = (name: string) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  if (given.length > 0) refuseWith(given.map(([name, fix]) => problem(`${flag(name)} does not go with --on`, fix)));
+  const flags = LOCAL_ONLY.filter((name) => options[name] !== undefined).map((name) =>
+    `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  );
+  const fix = "leave it out: the cluster's file and the resources of stages say what jobs do";
+  if (flags.length > 0) refuseWith(flags.map((flag) => problem(`${flag} does not go with --on`, fix)));
 }
 
 /** Have the stages of a pipeline computed by a cluster, and look on. Ends the command where somebody leaves. */
@@ -70,16 +66,19 @@ export async function reachOn(
   const leave = `the jobs go on; \`run ${back}\` comes back to them, \`cancel ${back}\` ends them`;
   let plan: Plan | undefined;
   for (let tries = 1;; tries++) {
-    const given = new Set(ended.keys().map((id) => plan!.stages.get(id)!.recipeKey));
+    const givenUp = new Set(ended.keys().map((id) => plan!.stages.get(id)!.recipeKey));
     const submitted = await submitPipeline(pipeline, store, {
       ...asked,
-      ...{ queue, say, stop, given },
+      ...{ queue, say, stop, givenUp },
       cache: await openCache(),
       replaceQueued: options.replaceQueued ?? false,
     });
     if (!submitted.ok) {
       if (stop.aborted) throw new Exit(EXIT.interrupted);
-      refuseWith(submitted.diagnostics);
+      const { diagnostics } = submitted;
+      // The queue failed, and what was queued before goes on.
+      if (diagnostics.some(({ code }) => code === "machine")) failWith(diagnostics);
+      refuseWith(diagnostics);
     }
     plan ??= submitted.value.plan;
     if (options.detach && submitted.value.tracked.length > 0) {
@@ -94,7 +93,7 @@ export async function reachOn(
     }
     if (!watched.lost) break;
     if (tries > cluster.settings.restarts) {
-      refuseWith([problem("jobs are lost again and again", "ask those who run the cluster, then run again")]);
+      failWith([problem("jobs are lost again and again", "ask those who run the cluster, then run again")]);
     }
   }
   const cache = await openCache();
@@ -109,5 +108,11 @@ export async function reachOn(
     for (const state of ended.values()) own[state]++;
     return { status: ended.size > 0 && status === "done" ? "failed" : status, counts: own };
   };
-  return { done, cache, amend };
+  const place = shellWord(cluster.settings.cache);
+  const refuseHere = () =>
+    Promise.resolve({
+      message: "its result in the shared cache is damaged, and nothing is computed here",
+      fix: `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`,
+    });
+  return { done, cache, refuseHere, amend };
 }

@@ -36,27 +36,24 @@ interface Row {
 export class TextReporter {
   readonly #style = styleFor(process.stdout);
   readonly #rows = new Map<string, Row>();
-  readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #frame = 0;
   /** Jobs that wait, and why. */
   #queue = "";
 
   /** @param draw where bars can be redrawn */
-  constructor(draw?: ReturnType<typeof createLogUpdate>) {
-    this.#draw = draw;
-  }
+  constructor(private readonly draw?: ReturnType<typeof createLogUpdate>) {}
 
   emit(event: CliEvent): void {
     if (event.type === "stage-progress") return this.#progress(event);
-    this.#draw?.clear();
+    this.draw?.clear();
     this.#print(event);
     this.#render();
   }
 
   close(): void {
     clearInterval(this.#timer);
-    this.#draw?.clear();
+    this.draw?.clear();
   }
 
   #print(event: Exclude<CliEvent, { type: "stage-progress" }>): void {
@@ -89,7 +86,7 @@ export class TextReporter {
       }
       case "queue-changed":
         this.#queue = phraseQueue(event);
-        return this.#draw === undefined ? printLine(this.#queue) : undefined;
+        return this.draw === undefined ? printLine(this.#queue) : undefined;
       case "stage-waiting":
         return printError(`${event.id}: waiting for ${event.holder}, which is running the same stage`);
       case "stage-finished":
@@ -113,17 +110,17 @@ export class TextReporter {
     row.text = oneLine(`${formatProgress(progress, etaOf(progress))}${figures}`);
     row.share = Math.min(1, update.done / Math.max(1, update.total));
     const now = performance.now();
-    if (this.#draw !== undefined || now - row.toldAt < PROGRESS_INTERVAL_MS) return;
+    if (this.draw !== undefined || now - row.toldAt < PROGRESS_INTERVAL_MS) return;
     row.toldAt = now;
     printLine(`${id}: ${row.text}`);
   }
 
   #animate(): void {
-    if (this.#draw !== undefined) this.#timer ??= setInterval(() => this.#render(), FRAME_MS);
+    if (this.draw !== undefined) this.#timer ??= setInterval(() => this.#render(), FRAME_MS);
   }
 
   #render(): void {
-    if (this.#draw === undefined || (this.#rows.size === 0 && this.#queue === "")) return;
+    if (this.draw === undefined || (this.#rows.size === 0 && this.#queue === "")) return;
     const style = styleFor(process.stderr);
     const spin = style.accent(SPINNER[this.#frame++ % SPINNER.length]!);
     const lines = [...this.#rows].map(([id, { startedAt, text, share }]) => {
@@ -132,7 +129,7 @@ export class TextReporter {
       const time = formatDuration(performance.now() - startedAt);
       return `${spin} ${style.bold(id)} ${bar} ${text} ${style.dim(time)}`;
     });
-    this.#draw(shown([...lines, style.dim(this.#queue)].filter(Boolean).join("\n"), style));
+    this.draw(shown([...lines, style.dim(this.#queue)].filter(Boolean).join("\n"), style));
   }
 }
 

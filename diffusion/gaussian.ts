@@ -17,10 +17,12 @@ export function qSample(
   noise: tf.Tensor,
   tables: { readonly sqrtAlphasCumprod: tf.Tensor; readonly sqrtOneMinusAlphasCumprod: tf.Tensor },
 ): tf.Tensor {
-  return tf.add(
-    tf.mul(perImage(tables.sqrtAlphasCumprod, x0), x0),
-    tf.mul(perImage(tables.sqrtOneMinusAlphasCumprod, x0), noise),
-  );
+  return mixed(perImage(tables.sqrtAlphasCumprod, x0), x0, perImage(tables.sqrtOneMinusAlphasCumprod, x0), noise);
+}
+
+/** a x + b y. */
+export function mixed(a: tf.Tensor, x: tf.Tensor, b: tf.Tensor, y: tf.Tensor): tf.Tensor {
+  return tf.add(tf.mul(a, x), tf.mul(b, y));
 }
 
 /** A factor per image, [B] to [B, 1, 1, 1], so that it broadcasts over a tensor of images. */

@@ -55,7 +55,7 @@ export function batchSignature(config: UnetConfig, batch: number, options: Gradi
 /**
  * Loss of a batch (Ho et al. 2020, algorithm 1, line 5) and its gradients.
  *
- * @param inputs `params` [P] and those of `batchSignature`, without which nothing runs what is compiled
+ * @param inputs `params` [P] and those of `batchSignature`; a device refuses a call that lacks one
  */
 export function batchGradients(inputs: NamedTensors, config: UnetConfig, options: GradientOptions): Gradients {
   const { x0, noise, t, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = inputs as BatchTensors;

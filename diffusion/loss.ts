@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { perImage } from "./gaussian.ts";
+import { mixed, perImage } from "./gaussian.ts";
 import { boundTermPerImage } from "./likelihood.ts";
 import { type LossOptions, lossTableNames } from "./loss_tables.ts";
 import { learnedLogVariance, splitOutput } from "./model_output.ts";
@@ -44,10 +44,7 @@ export function trainingLossPerImage(output: tf.Tensor, inputs: LossInputs, opti
 function weightedError(prediction: tf.Tensor, inputs: LossInputs, names: ReadonlySet<string>): tf.Tensor {
   const { x0, noise } = inputs;
   const target = names.has("targetX0")
-    ? tf.add(
-      tf.mul(perImage(inputs["targetX0"]!, x0), x0),
-      tf.mul(perImage(inputs["targetNoise"]!, noise), noise),
-    )
+    ? mixed(perImage(inputs["targetX0"]!, x0), x0, perImage(inputs["targetNoise"]!, noise), noise)
     : noise;
   const error = simpleLossPerImage(target, prediction);
   return names.has("lossWeight") ? tf.mul(inputs["lossWeight"]!, error) : error;
@@ -57,7 +54,6 @@ function weightedError(prediction: tf.Tensor, inputs: LossInputs, names: Readonl
 function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: LossInputs): tf.Tensor {
   const { x0, xt } = inputs;
   const table = (name: string) => perImage(inputs[name]!, x0);
-  const mixed = (a: tf.Tensor, x: tf.Tensor, b: tf.Tensor, y: tf.Tensor) => tf.add(tf.mul(a, x), tf.mul(b, y));
   const [coefX0, coefXt] = [table("posteriorMeanCoef1"), table("posteriorMeanCoef2")];
   const minLogVariance = table("minLogVariance");
   const logVariance = learnedLogVariance(raw, { min: minLogVariance, max: table("maxLogVariance") });

@@ -16,7 +16,8 @@ import { selectKind } from "./select/kind.ts";
 import { statisticsKind } from "./statistics/kind.ts";
 import { trainKind } from "./train/kind.ts";
 
-const kinds = [
+/** By the name that `uses` takes. Each entry forgets its own types: the engine validates params before it passes them. */
+export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries([
   datasetKind,
   scheduleKind,
   trainKind,
@@ -32,9 +33,4 @@ const kinds = [
   selectKind,
   exportKind,
   importKind,
-];
-
-/** By the name that `uses` takes. Each entry forgets its own types: the engine validates params before it passes them. */
-export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(
-  kinds.map((kind) => [kind.kind, kind as unknown as BuiltinKind]),
-);
+].map((kind) => [kind.kind, kind as unknown as BuiltinKind]));

@@ -34,9 +34,7 @@ function compileEager(backend: string, fn: PureFunction, inputs: Signature, labe
   return {
     outputs,
     async run(feeds, results) {
-      const tensors = compute(backend, fn, feeds, io);
-      await download(tensors, results);
-      dispose(tensors);
+      await download(compute(backend, fn, feeds, io), results);
     },
     bind: (values, held) => Promise.resolve(bindEager(backend, fn, io, values, held)),
     release: () => Promise.resolve(),
@@ -62,7 +60,6 @@ function bindEager(
         delete tensors[name];
       }
       await download(tensors, results);
-      dispose(tensors);
     },
     async read(names) {
       const entries = names.map(async (name) => [name, (await held[name]!.data()).slice() as HostArray] as const);
@@ -101,8 +98,10 @@ function upload(arrays: HostTensors, signature: Signature): NamedTensors {
   );
 }
 
+/** Copy what tensors hold, and dispose of them. */
 async function download(tensors: NamedTensors, into: HostTensors): Promise<void> {
   await Promise.all(Object.entries(tensors).map(async ([name, tensor]) => into[name]!.set(await tensor.data())));
+  dispose(tensors);
 }
 
 function dispose(tensors: NamedTensors): void {

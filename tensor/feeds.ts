@@ -21,11 +21,7 @@ export function prepareRun({ label, inputs, outputs }: Interface, feeds: HostTen
   }
   checkNames("output", into, outputs, label);
   checkDistinct(feeds, into, label);
-  const results: HostTensors = {};
-  for (const [name, spec] of Object.entries(outputs)) {
-    results[name] = into[name] ?? allocate(spec);
-  }
-  return results;
+  return Object.fromEntries(Object.entries(outputs).map(([name, spec]) => [name, into[name] ?? allocate(spec)]));
 }
 
 /** How a function looks once some of its inputs are held. */

@@ -65,17 +65,13 @@ function modelNames(root: string): string[] {
   return [...new Set(names)].sort();
 }
 
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return []; // No driver, or not Linux.
-  }
-}
+const list = (folder: string) => look(() => readdirSync(folder)) ?? [];
+const readText = (path: string) => look(() => readFileSync(path, "utf8"));
 
-function readText(path: string): string | undefined {
+/** What is there; undefined where nothing is: no driver, or not Linux. */
+function look<T>(at: () => T): T | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return at();
   } catch {
     return undefined;
   }

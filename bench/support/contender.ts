@@ -12,12 +12,10 @@ export interface Contender<Request = StepRequest, Answer = StepAnswer> {
   stop(): Promise<void>;
 }
 
-type Settings = Pick<StepRequest, "layout" | "compile" | "on" | "precision">;
-
 export interface ContenderCommand {
   readonly name: string;
   /** What every request to it carries. */
-  readonly settings?: Settings | undefined;
+  readonly settings?: Pick<StepRequest, "layout" | "compile" | "on" | "precision"> | undefined;
   readonly command: string;
   readonly args: readonly string[];
 }

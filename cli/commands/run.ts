@@ -6,7 +6,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
 import { agreeTo, parseGrants, questionFor } from "../grants.ts";
-import { EXIT, Exit, listenForStop, printDiagnostics, refuseWith } from "../io.ts";
+import { EXIT, Exit, listenForStop, printDiagnostics, problem, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
 import { PAGE, VERSION } from "../program.ts";
 import { JsonReporter, TextReporter } from "../reporters.ts";
@@ -47,6 +47,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ? undefined
         : await importLate<typeof import("../on.ts")>(import.meta.resolve("../on.ts"));
       on?.refuseLocalOptions(options);
+      if (on === undefined && (options.detach || options.replaceQueued)) {
+        refuseWith([problem("--detach and --replace-queued are about jobs of a cluster", "name it with --on")]);
+      }
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
       const quick = !options.forceAll && !namesCache(options);
@@ -102,6 +105,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         force,
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,
+        ...definedOnly({ beforeStage: reached?.refuseHere }),
         emit,
         stop: signals.stop,
         kill: signals.kill,

@@ -34,8 +34,8 @@ function allowInterpolation(schema: Schema): Schema {
   if (bare["items"] !== undefined) bare["items"] = allowInterpolation(bare["items"] as Schema);
   const choices = (anyOf ?? oneOf) as Schema[] | undefined;
   return {
-    ...(description === undefined ? {} : { description }),
-    ...(fallback === undefined ? {} : { default: fallback }),
+    description,
+    default: fallback,
     anyOf: [...choices?.map(allowInterpolation) ?? [bare], INTERPOLATION],
   };
 }

@@ -44,11 +44,8 @@ async function tryOn(
   loaded: Awaited<ReturnType<typeof loadForCommand>>,
   quiet: boolean,
 ) {
-  const { fetchPackages, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<
-    typeof import("noiseline/engine")
-  >(
-    "noiseline/engine",
-  );
+  type Engine = typeof import("noiseline/engine");
+  const { fetchPackages, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<Engine>("noiseline/engine");
   const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
   const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];

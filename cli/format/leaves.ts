@@ -1,16 +1,9 @@
 import type { Pipeline } from "noiseline/engine";
 import type { ReportParam } from "noiseline/report";
 
-/** One resolved value of a pipeline, and where it comes from, nearest first. */
-interface Leaf extends ReportParam {
-  /** The stage that it is of, and its path within. */
-  readonly stage: string | undefined;
-  readonly within: string;
-}
-
-/** Every value of a pipeline after overrides, interpolation and defaults. */
-export function listLeaves(pipeline: Pipeline): Leaf[] {
-  const leaves: Leaf[] = [];
+/** Every value of a pipeline after overrides, interpolation and defaults, with the stage that it is of and its path within. */
+export function listLeaves(pipeline: Pipeline) {
+  const leaves: (ReportParam & { readonly stage: string | undefined; readonly within: string })[] = [];
   const add = (path: readonly string[], value: unknown) => {
     const stage = path[0] === "stages" ? path[1] : undefined;
     const within = path.slice(stage === undefined ? 0 : 2).join(".");

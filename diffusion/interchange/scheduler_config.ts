@@ -88,10 +88,10 @@ export function fromChainConfig(config: ChainConfig, known?: FullScheduleSpec): 
   const { beta_schedule: name, prediction_type: prediction, trained_betas: trained } = config;
   const objective = (Object.keys(PREDICTIONS) as Objective[]).find((key) => PREDICTIONS[key] === prediction);
   if (objective === undefined) {
-    return { problem: unfit("prediction_type", prediction, Object.values(PREDICTIONS).join(", ")) };
+    return unfit("prediction_type", prediction, Object.values(PREDICTIONS).join(", "));
   }
   if (trained === null && !Object.hasOwn(NAMES, name)) {
-    return { problem: unfit("beta_schedule", name, `${Object.keys(NAMES).join(", ")}, or trained_betas`) };
+    return unfit("beta_schedule", name, `${Object.keys(NAMES).join(", ")}, or trained_betas`);
   }
   const named: FullScheduleSpec = {
     name: NAMES[name as keyof typeof NAMES],
@@ -107,29 +107,22 @@ export function fromChainConfig(config: ChainConfig, known?: FullScheduleSpec): 
     return { value: { spec: identifyBetas(betas, known === undefined ? [named] : [known, named])!, betas, objective } };
   }
   if (config.rescale_betas_zero_snr) {
-    return {
-      problem: unfit("rescale_betas_zero_snr", "true, with trained_betas", "false: the betas are used as they are"),
-    };
+    return unfit("rescale_betas_zero_snr", "true, with trained_betas", "false: the betas are used as they are");
   }
   if (trained.length !== config.num_train_timesteps) {
-    return { problem: unfit("trained_betas", `${trained.length} betas`, `${config.num_train_timesteps}`) };
+    return unfit("trained_betas", `${trained.length} betas`, `${config.num_train_timesteps}`);
   }
   const betas = Float64Array.from(trained);
   const spec = identifyBetas(betas, known === undefined ? [] : [known]);
-  if (spec === undefined) {
-    return {
-      problem: unfit("trained_betas", `${betas.length} betas`, "those of a schedule that docs/schedules.md has"),
-    };
-  }
-  return { value: { spec, betas, objective } };
+  return spec === undefined
+    ? unfit("trained_betas", `${betas.length} betas`, "those of a schedule that docs/schedules.md has")
+    : { value: { spec, betas, objective } };
 }
 
-function unfit(field: string, got: string, wanted: string): InterchangeProblem {
+function unfit(field: string, got: string, wanted: string): Translated<never> {
+  const message = `the scheduler cannot be expressed here: ${field} of scheduler_config.json`;
   return {
-    message: `the scheduler cannot be expressed here: ${field} of scheduler_config.json`,
-    got,
-    wanted,
-    fix: "none for this checkpoint: its network was trained on another schedule",
+    problem: { message, got, wanted, fix: "none for this checkpoint: its network was trained on another schedule" },
   };
 }
 

@@ -19,8 +19,7 @@ export function toUnet2dTensors(
 ): Record<string, Unet2dTensor> {
   return Object.fromEntries(
     unet2dLinks(config).map((link) => {
-      const source = named[link.ours];
-      if (source === undefined) throw new RangeError(`U-Net parameter ${link.ours}: got none, wanted an array`);
+      const source = named[link.ours]!;
       const data = new Float32Array(link.outputs * link.inputs * link.taps);
       pair(link, 0, (theirs, ours) => data[theirs] = source[ours]!);
       return [link.theirs, { shape: link.shape, data }];

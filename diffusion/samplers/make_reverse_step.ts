@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
+import type { HostTensors, NamedTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { learnedLogVariance, makeModelOutput, modelOutputSignature, splitOutput } from "../model_output.ts";
 import type { Recovery } from "../objective.ts";
 import type { UnetConfig } from "../unet/config.ts";
@@ -27,11 +27,11 @@ export interface ReverseStepOptions {
  */
 export function makeReverseStep(config: UnetConfig, options: ReverseStepOptions = {}): PureFunction {
   const { clip = true, learnedVariance = false, guided = false } = options;
-  const plain = makeModelOutput(config);
-  const model: PureFunction = guided ? (inputs) => ({ output: guidedOutput(inputs, config, plain) }) : plain;
+  const model = makeModelOutput(config);
+  const plainOutput = (inputs: NamedTensors) => splitOutput(model(inputs)["output"]!, config.inChannels);
   return (inputs) => {
     const { x, extra, x0FromXt, x0FromOutput, coefX0, coefXt, coefExtra } = inputs as StepInputs;
-    const { prediction, variance } = splitOutput(model(inputs)["output"]!, config.inChannels);
+    const { prediction, variance } = guided ? guidedOutput(inputs, config, model) : plainOutput(inputs);
     const recovered = tf.add(tf.mul(x0FromXt, x), tf.mul(x0FromOutput, prediction));
     const x0 = clip ? tf.clipByValue(recovered, -1, 1) : recovered;
     const factor = learnedVariance ? tf.mul(coefExtra, learnedDeviation(variance!, inputs)) : coefExtra;
@@ -39,14 +39,10 @@ export function makeReverseStep(config: UnetConfig, options: ReverseStepOptions 
   };
 }
 
-function guidedOutput(
-  inputs: Readonly<Record<string, tf.Tensor>>,
-  { classes = 0, inChannels }: UnetConfig,
-  model: PureFunction,
-): tf.Tensor {
+function guidedOutput(inputs: NamedTensors, { classes, inChannels }: UnetConfig, model: PureFunction) {
   const { guidance, x, t, classes: labels } = inputs as Record<"guidance" | "x" | "t" | "classes", tf.Tensor>;
   const batch = x.shape[0]!;
-  const none = tf.mul(tf.ones([batch, 1]), tf.tensor2d([...new Array(classes).fill(0), 1], [1, classes + 1]));
+  const none = tf.mul(tf.ones([batch, 1]), tf.tensor2d([...new Array(classes!).fill(0), 1], [1, classes! + 1]));
   const timesteps = tf.cast(t, "float32");
   const { output } = model({
     ...inputs,
@@ -54,15 +50,12 @@ function guidedOutput(
     t: tf.concat([timesteps, timesteps]),
     classes: tf.concat([labels, none]),
   });
-  const [told, untold] = tf.split(output!, 2);
-  const prediction = (whole: tf.Tensor) => splitOutput(whole, inChannels).prediction;
-  const away = tf.sub(prediction(told!), prediction(untold!));
-  const guidedPrediction = tf.add(prediction(untold!), tf.mul(guidance, away));
-  const { variance } = splitOutput(told!, inChannels);
-  return variance === undefined ? guidedPrediction : tf.concat([guidedPrediction, variance], 3);
+  const [told, untold] = tf.split(output!, 2).map((half) => splitOutput(half, inChannels));
+  const away = tf.sub(told!.prediction, untold!.prediction);
+  return { ...told, prediction: tf.add(untold!.prediction, tf.mul(guidance, away)) };
 }
 
-function learnedDeviation(raw: tf.Tensor, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
+function learnedDeviation(raw: tf.Tensor, inputs: NamedTensors): tf.Tensor {
   const range = { min: inputs["minLogVariance"]!, max: inputs["maxLogVariance"]! };
   return tf.exp(tf.mul(learnedLogVariance(raw, range), 0.5));
 }

@@ -22,14 +22,19 @@ export interface ScheduleSpec extends ScheduleShape {
  * The betas of a schedule: float64 [T], each in (0, 1); the last is 1 under `ho/jsd` and with `zeroTerminalSnr`.
  */
 export function makeBetas(spec: ScheduleSpec): Float64Array {
-  const { name, timesteps, linearStart = 1e-4, linearEnd = 2e-2, cosineS = 8e-3, zeroTerminalSnr = false } = spec;
-  const betas = namedBetas({ name, timesteps, linearStart, linearEnd, cosineS });
-  return zeroTerminalSnr ? rescaleZeroTerminalSnr(betas) : betas;
+  const betas = namedBetas({ linearStart: 1e-4, linearEnd: 2e-2, cosineS: 8e-3, ...spec });
+  return spec.zeroTerminalSnr === true ? rescaleZeroTerminalSnr(betas) : betas;
 }
 
 type FullSpec = Required<Omit<ScheduleSpec, "zeroTerminalSnr">>;
 
 function namedBetas({ name, timesteps, linearStart, linearEnd, cosineS }: FullSpec): Float64Array {
+  /** Linear in beta over the first fraction of the chain, then constant. */
+  const warmup = (fraction: number) => {
+    const betas = new Float64Array(timesteps).fill(linearEnd);
+    betas.set(linspace(linearStart, linearEnd, Math.trunc(timesteps * fraction)));
+    return betas;
+  };
   switch (name) {
     case "ldm/linear":
     case "ho/quad":
@@ -42,9 +47,9 @@ function namedBetas({ name, timesteps, linearStart, linearEnd, cosineS }: FullSp
     case "ldm/cosine":
       return cosineBetas(timesteps, cosineS);
     case "ho/warmup10":
-      return warmupBetas({ timesteps, linearStart, linearEnd, fraction: 0.1 });
+      return warmup(0.1);
     case "ho/warmup50":
-      return warmupBetas({ timesteps, linearStart, linearEnd, fraction: 0.5 });
+      return warmup(0.5);
     case "ho/const":
       return new Float64Array(timesteps).fill(linearEnd);
     case "ho/jsd":
@@ -52,17 +57,6 @@ function namedBetas({ name, timesteps, linearStart, linearEnd, cosineS }: FullSp
     case "sigmoid":
       return sigmoidBetas(timesteps);
   }
-}
-
-/** Linear in beta over the first fraction of the chain, then constant. */
-function warmupBetas(
-  { timesteps, linearStart, linearEnd, fraction }:
-    & Pick<FullSpec, "timesteps" | "linearStart" | "linearEnd">
-    & { readonly fraction: number },
-): Float64Array {
-  const betas = new Float64Array(timesteps).fill(linearEnd);
-  betas.set(linspace(linearStart, linearEnd, Math.trunc(timesteps * fraction)));
-  return betas;
 }
 
 /** Counts from the nearer end, as torch.linspace does: both ends are exact. One point is the start. */

@@ -23,38 +23,32 @@ export interface UnetProblem {
 }
 
 /**
- * Everything wrong with a configuration, each with the values that work; empty when a network can be built from it.
+ * Everything wrong with a configuration, each with the values that work; empty when a network can be built from it. That
+ * sizes are integers is for the schemas of params and files to say, which know no others.
  */
 export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   const problems: UnetProblem[] = [];
   const report = (field: keyof UnetConfig, message: string) => problems.push({ field, message });
 
-  for (const field of ["imageSize", "inChannels", "outChannels", "blocks", "classes"] as const) {
-    const value = config[field];
-    if (field === "classes" && value === undefined) continue;
-    if (!isPositiveInteger(value!)) report(field, `got ${value}, wanted an integer >= 1`);
-  }
+  // Of an imported network one of the rows is "none", and may be the only one.
+  if (config.classes === 0) report("classes", "got 0, wanted an integer >= 1");
   // The time embedding is half sines and half cosines, with frequencies spaced over half - 1 intervals.
-  if (!isPositiveInteger(config.channels) || config.channels % 2 !== 0 || config.channels < 4) {
+  if (config.channels % 2 !== 0 || config.channels < 4) {
     report(
       "channels",
       `got ${config.channels}, wanted an even integer >= 4 (half sines, half cosines of the timestep)`,
     );
   }
-  if (config.multipliers.length === 0) report("multipliers", "got none, wanted one for each level of resolution");
-  const badMultiplier = config.multipliers.find((multiplier) => !isPositiveInteger(multiplier));
-  if (badMultiplier !== undefined) report("multipliers", `got ${badMultiplier}, wanted integers >= 1`);
-
-  if (isPositiveInteger(config.imageSize) && config.multipliers.length > 0) {
-    const divisor = 2 ** (config.multipliers.length - 1);
-    if (config.imageSize % divisor !== 0) {
-      report("imageSize", imageSizeMessage(config.imageSize, config.multipliers.length, divisor));
-    } else {
-      const resolutions = resolutionsOf(config);
-      const absent = config.attention.filter((resolution) => !resolutions.includes(resolution));
-      if (absent.length > 0) {
-        report("attention", `got ${absent.join(", ")}, wanted resolutions of this network: ${resolutions.join(", ")}`);
-      }
+  const levels = config.multipliers.length;
+  if (levels === 0) report("multipliers", "got none, wanted one for each level of resolution");
+  const divisor = 2 ** Math.max(0, levels - 1);
+  if (config.imageSize % divisor !== 0) {
+    report("imageSize", imageSizeMessage(config.imageSize, levels, divisor));
+  } else {
+    const resolutions = resolutionsOf(config);
+    const absent = config.attention.filter((resolution) => !resolutions.includes(resolution));
+    if (levels > 0 && absent.length > 0) {
+      report("attention", `got ${absent.join(", ")}, wanted resolutions of this network: ${resolutions.join(", ")}`);
     }
   }
   return problems;
@@ -79,10 +73,6 @@ function imageSizeMessage(size: number, levels: number, divisor: number): string
   const halvings = Math.log2(size & -size);
   return `got ${size}, wanted a multiple of ${divisor} for ${levels} levels, such as ${sizes}; ` +
     `${size} works with at most ${halvings + 1} ${halvings === 0 ? "level" : "levels"}`;
-}
-
-function isPositiveInteger(value: number): boolean {
-  return Number.isInteger(value) && value >= 1;
 }
 
 /** Ho et al. use 32 groups everywhere; their narrowest layer has 128 channels, four to a group. */

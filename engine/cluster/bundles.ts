@@ -45,22 +45,14 @@ export class Shipment {
   /** Files and folders that a stage reads from outside, by name. */
   addExternals(stage: Stage, home: string): Record<string, Bundle> {
     const pack = (path: string) => {
-      const place = resolve(path);
-      const info = Deno.statSync(place);
+      const [place, info] = [resolve(path), Deno.statSync(path)];
       const files = info.isDirectory ? [...filesBelow(place)] : [{ path: "", facts: factsOf(info) }];
-      const one = (below: string) => join(place, below);
-      return this.#pack(
-        place,
-        dirname(place),
-        files.map(({ path, facts }) => [one(path), this.digests.digest(one(path), facts)]),
-      );
+      const at = (below: string) => join(place, below);
+      const digested = files.map(({ path, facts }) => [at(path), this.digests.digest(at(path), facts)] as const);
+      return this.#pack(place, dirname(place), digested);
     };
-    return Object.fromEntries(
-      Object.entries(externalPaths(stage, home)).map(([name, path]) => {
-        if (!this.#known.has(path)) this.#known.set(path, pack(path));
-        return [name, this.#known.get(path)!];
-      }),
-    );
+    const named = Object.entries(externalPaths(stage, home));
+    return Object.fromEntries(named.map(([name, path]) => [name, this.#known.getOrInsertComputed(path, pack)]));
   }
 
   /** A custom stage's modules, held to the digests that its version was taken of, and the settings above them. */

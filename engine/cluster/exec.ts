@@ -16,7 +16,7 @@ import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { removeQuietly, spareFlushes, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
-import { entriesOf, statIfThere } from "../store/reading.ts";
+import { entriesOf, isThere, statIfThere } from "../store/reading.ts";
 import { readRecord, recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -129,8 +129,10 @@ class Task {
     // On record before the queue ends this process.
     let end = this.#record(outcome);
     if (outcome.state === "again") {
-      const ends = this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded();
-      const refused = ends ? undefined : await this.options.queue.requeueOwn();
+      // Beside the next attempt at this job it would end that one.
+      const isOld = isThere(this.submission.attemptPath(this.line, this.own.id, this.own.attempt + 1, "start"));
+      const isEnded = isOld || (this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded());
+      const refused = isEnded ? undefined : await this.options.queue.requeueOwn();
       if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
       outcome = failed(`it is saved, but cannot be queued again: ${refused}`, "run again: it goes on from there");
       end = this.#record(outcome);

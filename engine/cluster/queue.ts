@@ -113,7 +113,7 @@ export interface OwnJob {
 
 export interface Queue {
   /** Whether the queue would ever take such a job; what it says otherwise. Queues nothing. */
-  test(request: JobRequest): Promise<string | undefined>;
+  test(request: JobRequest): Promise<{ readonly refused?: string } | { readonly silent: string }>;
   submit(request: JobRequest): Promise<Submitted>;
   /** All jobs of this user whose names begin with noiseline's prefix, in one question. */
   poll(): Promise<QueueView>;

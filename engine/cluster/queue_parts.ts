@@ -79,7 +79,7 @@ export function hasResult(cache: string, resolvedKey: string): boolean {
 }
 
 /** Ask until there is an answer, for a while. */
-async function untilAnswered<T extends object>(
+export async function untilAnswered<T extends object>(
   ask: () => Promise<T | { readonly silent: string }>,
   { say, stop, pause = pauseOf(stop) }: QueueContext,
 ): Promise<Result<T>> {
@@ -359,7 +359,7 @@ class Pass {
       needs,
       order,
       ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },
-      log: join(settings.logs ?? join(folder, "logs"), `${what}.log`),
+      log: settings.logs === undefined ? join(folder, "logs", `${what}.log`) : join(settings.logs, `${id}.${what}.log`),
       folder,
       warnSeconds: warnSecondsOf(needs),
       ...definedOnly({ delaySeconds }),

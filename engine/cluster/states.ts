@@ -28,6 +28,7 @@ export class SharedStates {
   readonly #own: string;
   #wanted: number | undefined;
   #sending: Promise<void> | undefined;
+  #busy = false;
   #sent = 0;
   /** Why the last state could not be sent. */
   problem: string | undefined;
@@ -54,7 +55,7 @@ export class SharedStates {
   /** Copy a state that was just saved, while the stage goes on. Of several that come meanwhile the last is copied. */
   send(step: number): void {
     this.#wanted = step;
-    this.#sending ??= this.#send().finally(() => this.#sending = undefined);
+    if (!this.#busy) this.#sending = this.#send();
   }
 
   /** Wait until all is sent. @returns the newest step of this attempt that is in the cache, or 0 */
@@ -64,6 +65,7 @@ export class SharedStates {
   }
 
   async #send(): Promise<void> {
+    this.#busy = true;
     for (let step = this.#wanted; step !== undefined; step = this.#wanted) {
       this.#wanted = undefined;
       try {
@@ -78,6 +80,8 @@ export class SharedStates {
         if (this.problem === undefined) throw error;
       }
     }
+    // At once, not when whoever waits is told: a state that is saved between would wait for ever.
+    this.#busy = false;
   }
 
   /** States of all attempts, newest first. One that is still being written has no name yet. */

@@ -11,13 +11,15 @@ import { installFiles, installPackages } from "../process/install.ts";
 import { notGranted, requestsOf } from "../process/rights.ts";
 import type { RunOptions } from "../run/events.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
+import { makeFolder } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
 import type { JobNeeds, QueuedJob, QueueFacts } from "./queue.ts";
 import { arrayOf, helpersOf, isLive, jobsByLine, parseComment } from "./look.ts";
-import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts } from "./queue_parts.ts";
+import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
 import { clusterFolder, type OpenSubmission, openSubmission, writeSubmission } from "./submission.ts";
 
@@ -29,7 +31,7 @@ export interface SubmitOptions
   readonly cluster: Cluster;
   readonly cache: SharedCache;
   /** Recipes that were given up; what follows them is not submitted either. */
-  readonly given: ReadonlySet<string>;
+  readonly givenUp: ReadonlySet<string>;
   /** Cancel waiting jobs of this pipeline that nothing in it asks for any more. */
   readonly replaceQueued: boolean;
 }
@@ -71,7 +73,7 @@ export async function submitPipeline(
   store: Store,
   options: SubmitOptions,
 ): Promise<Result<Submitted>> {
-  const { cluster, cache, targets, grants, versions, say, given } = options;
+  const { cluster, cache, targets, grants, versions, say, givenUp } = options;
   const { settings, name } = cluster;
   const externals = digestExternals(pipeline, store.digests);
   const placed = {
@@ -92,7 +94,7 @@ export async function submitPipeline(
   const earlier = findEarlier(queued, settings.cache, pipeline.name, wanted);
   if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
 
-  const { missing, before } = findMissing(open, pipeline, earlier, given);
+  const { missing, before } = findMissing(open, pipeline, earlier, givenUp);
   const tracked = open.flatMap(({ stage: { id }, recipeKey }) => {
     const known = earlier.live.get(recipeKey) ?? earlier.promised.get(recipeKey);
     return known === undefined || missing.has(id) ? [] : [{ ...known, id }];
@@ -125,6 +127,10 @@ export async function submitPipeline(
   });
   const parts = divide(tasks, facts.maxArray, earlier.sizes);
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
+  if (logs !== undefined) {
+    openRoot(logs);
+    makeFolder(logs);
+  }
   const written = await writeSubmission({
     pipeline: placed,
     parts: parts.map(({ lines, ...part }) => ({ ...part, stages: lines.map((line) => stages[line]!.stage.id) })),
@@ -207,7 +213,7 @@ function findMissing(
   open: readonly PlannedStage[],
   { stages }: Pipeline,
   { live, promised }: Earlier,
-  given: ReadonlySet<string>,
+  givenUp: ReadonlySet<string>,
 ): { missing: ReadonlyMap<string, PlannedStage>; before: ReadonlyMap<string, readonly string[]> } {
   const shorter = shorterOf(stages.values());
   const left = new Map(open.map((planned) => [planned.stage.id, planned]));
@@ -216,7 +222,7 @@ function findMissing(
   for (const { stage, recipeKey } of open) {
     const own = [...new Set([...predecessorsOf(stage), shorter.get(stage.id) ?? ""])].filter((one) => left.has(one));
     before.set(stage.id, own);
-    if (given.has(recipeKey) || own.some((one) => dropped.has(one))) dropped.add(stage.id);
+    if (givenUp.has(recipeKey) || own.some((one) => dropped.has(one))) dropped.add(stage.id);
   }
   // Nothing can be queued after a job that is only promised, so what is read of that is submitted too.
   const read = new Set<string>();
@@ -233,30 +239,28 @@ export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
   { origins }: Pipeline,
-  { queue, cluster, partitions }: Pick<SubmitOptions, "queue" | "cluster"> & Pick<QueueFacts, "partitions">,
+  { queue, cluster, partitions, ...context }:
+    & Pick<SubmitOptions, "cluster" | keyof QueueContext>
+    & Pick<QueueFacts, "partitions">,
 ): Promise<Diagnostic[]> {
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
     distinct.values().map(async ([first]) => {
       const { id, entry } = first!.stage;
-      const answer = await queue.test({
-        name: "noiseline-test",
-        comment: "",
-        script: "#!/bin/sh\n",
-        needs: needs.get(id)!,
-        order: NO_ORDER,
-        log: "/dev/null",
-        folder: "/",
-      });
-      if (answer === undefined) return undefined;
+      const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", log: "/dev/null", folder: "/" };
+      const ask = () => queue.test({ ...request, needs: needs.get(id)!, order: NO_ORDER });
+      const answer = await untilAnswered(ask, { queue, ...context });
+      if (!answer.ok) return answer.diagnostics;
+      if (answer.value.refused === undefined) return [];
       const fix = `change what it asks for, or ${cluster.file}`;
-      return diagnosticAt(origins, ["stages", entry], `Cluster "${cluster.name}" cannot take stage "${id}"`, fix, {
-        got: answer,
+      const message = `Cluster "${cluster.name}" cannot take stage "${id}"`;
+      return [diagnosticAt(origins, ["stages", entry], message, fix, {
+        got: answer.value.refused,
         wanted: partitions.join("\n"),
-      });
+      })];
     }),
   );
-  return problems.filter((one) => one !== undefined);
+  return problems.flat();
 }
 
 /** Send local results that jobs read. */

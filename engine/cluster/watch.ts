@@ -117,7 +117,8 @@ class Watch {
       return;
     }
     this.#silent = false;
-    for (const row of this.#rows) delete row.job;
+    // How a job ended is known also when the queue has forgotten it.
+    for (const row of this.#rows) if (row.job !== undefined && isLive(row.job)) delete row.job;
     this.#helped = new Set();
     for (const [id, submission] of this.#submissions) {
       if (helpersOf(submission, view.jobs).length > 0) this.#helped.add(id);

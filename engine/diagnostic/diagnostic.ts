@@ -85,6 +85,6 @@ export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Resu
 }
 
 /** Problems in the order of the file, those without a place first. */
-export function refuse<T>(diagnostics: readonly Diagnostic[]): Result<T> {
+export function refuse<T = never>(diagnostics: readonly Diagnostic[]): Result<T> {
   return { ok: false, diagnostics: diagnostics.toSorted((a, b) => (a.span?.start ?? -1) - (b.span?.start ?? -1)) };
 }

@@ -41,6 +41,6 @@ export function diagnosticAt(
 }
 
 /** Refuse a document for one problem. */
-export function refuseAt<T>(...problem: Parameters<typeof diagnosticAt>): Result<T> {
+export function refuseAt<T = never>(...problem: Parameters<typeof diagnosticAt>): Result<T> {
   return refuse([diagnosticAt(...problem)]);
 }

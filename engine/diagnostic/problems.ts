@@ -2,12 +2,7 @@ import type { Details, Diagnostic } from "./diagnostic.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { diagnosticAt, type DocumentPath, type SourceDocument } from "./document.ts";
 
-interface Placed {
-  readonly path: DocumentPath;
-  readonly message: string;
-  readonly fix: string;
-  readonly details: Details;
-}
+type Placed = readonly [path: DocumentPath, message: string, fix: string, details: Details];
 
 /**
  * What is wrong with a pipeline. Everything that looks at a part of it adds to one collection, so that all is said at
@@ -25,7 +20,7 @@ export class Problems {
 
   /** @returns undefined, as whoever gives up with it does */
   add(path: DocumentPath, message: string, fix: string, details: Details = {}): undefined {
-    this.found.push({ path: this.place(path), message, fix, details });
+    this.found.push([this.place(path), message, fix, details]);
   }
 
   /** Add each of the names at a path that is none of those that are known. @param say what is wrong with one */
@@ -51,13 +46,11 @@ export class Problems {
 
   /** The paths of errors whose places are not looked up yet. */
   get wrongPaths(): DocumentPath[] {
-    return this.found.flatMap((one) => "details" in one && one.details.severity !== "warning" ? [one.path] : []);
+    return this.found.flatMap((one) => "severity" in one || one[3].severity === "warning" ? [] : [one[0]]);
   }
 
   /** All that was found, with its places in the files. */
   diagnostics(document: Pick<SourceDocument, "locate">): Diagnostic[] {
-    return this.found.map((one) =>
-      "details" in one ? diagnosticAt(document, one.path, one.message, one.fix, one.details) : one
-    );
+    return this.found.map((one) => "severity" in one ? one : diagnosticAt(document, ...one));
   }
 }

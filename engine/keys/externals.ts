@@ -174,9 +174,7 @@ export function missingExternals(stage: Stage, folder: string, origins: Origins)
 export function sizeOf(path: string): number | undefined {
   const info = statIfThere(path);
   if (info?.isDirectory !== true) return info?.size;
-  let sum = 0;
-  for (const { facts } of filesBelow(path)) sum += facts.size;
-  return sum;
+  return filesBelow(path).reduce((sum, { facts }) => sum + facts.size, 0);
 }
 
 /** What a stage is made of besides its ingredients. @param externals their digests by param */

@@ -5,7 +5,7 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, Sources } from "../../schemas/records.ts";
 import { externalPaths, sizeOf } from "../keys/externals.ts";
-import { listSaved, progressFolder, type SavedFacts } from "../store/progress.ts";
+import { listSaved, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
@@ -44,7 +44,7 @@ export interface Cause {
 /** Where `extend` and `resume` continue. */
 export interface SavedProgress {
   readonly folder: string;
-  readonly states: readonly SavedFacts[];
+  readonly states: ReturnType<typeof listSaved>;
 }
 
 export interface Explanation {
@@ -192,23 +192,25 @@ class Explainer {
 }
 
 /** A result with what the record of its run says; the record may be gone, or another machine's. */
-export interface ResultFacts
-  extends
-    Pick<ResultManifest, "resolvedKey" | "numerics" | "extent" | "runId">,
-    Readonly<Partial<Record<"host" | "device" | "pipeline" | "stage", string>>> {
-  /** When it was finished, or where only the id of its run is left, when that run began. */
-  readonly madeAt: string | undefined;
-  readonly durationMs?: number;
-}
+export type ResultFacts = ReturnType<typeof describeResult>;
 
-function describeResult(store: Store, manifest: ResultManifest): ResultFacts {
+function describeResult(store: Store, manifest: ResultManifest) {
   const { resolvedKey, numerics, extent, runId } = manifest;
-  const base = { resolvedKey, numerics, extent, runId };
-  const found = findInRun(store, manifest);
-  if (found === undefined) return { ...base, madeAt: startOf(runId) };
-  const { run: { startedAt, host, pipeline }, id, stage: { startedAt: began, durationMs, device } } = found;
-  const madeAt = began === null ? startedAt : new Date(Date.parse(began) + durationMs).toISOString();
-  return definedOnly({ ...base, madeAt, durationMs, host, pipeline, stage: id, device: device?.name });
+  const { run, id, stage } = findInRun(store, manifest) ?? {};
+  const began = stage?.startedAt;
+  return definedOnly({
+    resolvedKey,
+    numerics,
+    extent,
+    runId,
+    /** When it was finished, or where only the id of its run is left, when that run began. */
+    madeAt: began ? new Date(Date.parse(began) + stage!.durationMs).toISOString() : run?.startedAt ?? startOf(runId),
+    durationMs: stage?.durationMs,
+    host: run?.host,
+    pipeline: run?.pipeline,
+    stage: id,
+    device: stage?.device?.name,
+  });
 }
 
 /** The run that made a result, with the stage that it is of. */

@@ -161,14 +161,7 @@ function medianOf(times: readonly { readonly durationMs: number }[]): number {
 export type Capacity = Readonly<Record<"jobs" | "cpus" | "gpus", number>>;
 
 /** How long stages take together. */
-export interface Total {
-  /** No order of the stages that run for certain is faster, if the forecasts hold. */
-  readonly atLeastMs: number;
-  /** The same if every may-run stage runs. */
-  readonly ifAllMs: number;
-  /** Stages without a forecast; they come on top. */
-  readonly unknown: readonly string[];
-}
+export type Total = Readonly<ReturnType<typeof totalOf>>;
 
 /**
  * A lower bound of the time for stages of a plan: the longest chain of stages that wait for each other, or the slots
@@ -179,13 +172,16 @@ export function totalOf(
   forecasts: ReadonlyMap<string, Forecast>,
   capacity: Capacity,
   ids: Iterable<string> = forecasts.keys(),
-): Total {
+) {
   const chosen = [...new Set([...ids].flatMap((id) => [...plan.stages.get(id)?.stage.parts ?? [], id]))]
     .filter((id) => forecasts.has(id));
   const certain = chosen.filter((id) => WORKING_STATES.has(plan.stages.get(id)!.state));
   return {
+    /** No order of the stages that run for certain is faster, if the forecasts hold. */
     atLeastMs: lowerBound(plan, forecasts, capacity, new Set(certain)),
+    /** The same if every may-run stage runs. */
     ifAllMs: lowerBound(plan, forecasts, capacity, new Set(chosen)),
+    /** Stages without a forecast; they come on top. */
     unknown: chosen.filter((id) => wholeOf(id) === undefined && !forecasts.get(id)!.known),
   };
 }
@@ -220,23 +216,8 @@ function lowerBound(
 
 const HOUR_MS = 3_600_000;
 
-/** Stages that take long together. */
-export interface LongWork {
-  /** All of them, at least. */
-  readonly totalMs: number;
-  /** Those that matter to it, longest first. */
-  readonly stages: readonly { readonly id: string; readonly durationMs: number }[];
-}
-
 /** What people want to know before a run starts. */
-export interface Outlook {
-  /** Work of more than a day on no graphics card that nobody has agreed to; undefined where there is less. */
-  readonly long: LongWork | undefined;
-  /** Work of more than an hour that wants a card and has none. */
-  readonly withoutCard: LongWork | undefined;
-  /** How to get a visible card that is not used to compute. */
-  readonly cardFix: string | undefined;
-}
+export type Outlook = Readonly<ReturnType<typeof lookAhead>>;
 
 /** The stages that compute for whoever starts the run to agree to: not those on a card, and not work that goes on. */
 export function askedAbout(plan: Plan): PlannedStage[] {
@@ -250,11 +231,12 @@ export function askedAbout(plan: Plan): PlannedStage[] {
 }
 
 /** What the forecasts of a plan mean for whoever starts it. */
-export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity): Outlook {
+export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity) {
   const withoutCard = [...plan.stages.values()].filter((planned) =>
     mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
   );
-  const longerThan = (limitMs: number, planned: readonly PlannedStage[]): LongWork | undefined => {
+  /** How long some stages take together, at least, and those that matter to it, longest first. */
+  const longerThan = (limitMs: number, planned: readonly PlannedStage[]) => {
     const ids = [...new Set(planned.map(({ stage }) => stage.shard?.whole ?? stage.id))];
     const totalMs = totalOf(plan, forecasts, capacity, ids).ifAllMs;
     const stages = ids.map((id) => ({ id, durationMs: 0, ...forecasts.get(id) }))
@@ -262,8 +244,11 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
     return totalMs > limitMs ? { totalMs, stages: stages.sort((a, b) => b.durationMs - a.durationMs) } : undefined;
   };
   return {
+    /** Work of more than a day on no graphics card that nobody has agreed to; undefined where there is less. */
     long: longerThan(24 * HOUR_MS, askedAbout(plan)),
+    /** Work of more than an hour that wants a card and has none. */
     withoutCard: longerThan(HOUR_MS, withoutCard),
+    /** How to get a visible card that is not used to compute. */
     cardFix: withoutCard.flatMap(({ device }) => device?.warning?.fix ?? [])[0],
   };
 }

@@ -20,23 +20,21 @@ export const API_VERSION = 2;
 const TOOLKIT_PARTS =
   /^((mod|core|engine)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
 
-interface InfoModule {
-  readonly specifier: string;
-  readonly error?: string;
-  readonly npmPackage?: string;
-  readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
-}
-
+/** What Deno says of a module and all that it imports. */
 interface Info {
   readonly redirects?: Readonly<Record<string, string>>;
-  readonly modules: readonly InfoModule[];
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly error?: string;
+    readonly npmPackage?: string;
+    readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
+  }[];
 }
 
 export interface Code {
   readonly digest: string;
-  readonly files: readonly string[];
-  /** SHA-256 of each local module, in the order of `files`. */
-  readonly contents: readonly string[];
+  /** Its local modules, each with its SHA-256. */
+  readonly files: readonly (readonly [file: string, content: string])[];
   /** Files that decide what the names of modules stand for, with their SHA-256; none for those that are not there. */
   readonly settings: readonly (readonly [file: string, content: string | null])[];
   /** Whether it names packages beside those that the toolkit pins. */
@@ -119,8 +117,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   };
 
   const parts: Part[] = [];
-  const files: string[] = [];
-  const contents: string[] = [];
+  const files: [string, string][] = [];
   const scopes: Record<string, Record<string, string>> = {};
   const named = new Map<string, string>();
   const queue = new Set([root]);
@@ -144,8 +141,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       const path = fileURLToPath(specifier);
       const content = hashFile(path);
       parts.push(["file", place(specifier), content]);
-      files.push(path);
-      contents.push(content);
+      files.push([path, content]);
     } else parts.push(["other", specifier, ""]);
     for (const { specifier: name, code } of module?.dependencies ?? []) {
       // Imports for types alone have no code.
@@ -176,7 +172,6 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   return {
     digest,
     files,
-    contents,
     settings: settings.files.map((path) => [path, statIfThere(path)?.isFile === true ? hashFile(path) : null]),
     ownPackages: named.size > 0,
     modules: nameModules(parts, basename(file)),

@@ -75,12 +75,13 @@ export function makeContext(
   locate?: LocateObject,
 ): StageContext {
   const inputs: Record<string, InputArtifact | InputArtifact[] | undefined> = {};
+  const open = (message: InputMessage) => openInput(message, locate);
   for (const [port, message] of Object.entries(start.inputs)) {
-    inputs[port] = message === null
+    inputs[port] = Array.isArray(message)
+      ? message.map(open)
+      : message === null
       ? undefined
-      : Array.isArray(message)
-      ? message.map((one) => openInput(one, locate))
-      : openInput(message as InputMessage, locate);
+      : open(message as InputMessage);
   }
   const outputs: Record<string, OutputArtifact> = {};
   for (const [port, folder] of Object.entries(start.outputs)) outputs[port] = openOutput(folder);
@@ -98,7 +99,7 @@ export function makeContext(
     outputs,
     progress,
     shard: start.shard && { ...start.shard, part: outputs["part"]! },
-    parts: (start.parts ?? []).map((one) => openInput(one, locate)),
+    parts: (start.parts ?? []).map(open),
     device: start.device ?? undefined,
     packages: start.packages,
     externals: start.externals,

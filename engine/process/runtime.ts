@@ -22,11 +22,8 @@ let guard: readonly string[] | undefined;
  * elsewhere the child notices that its standard input has ended.
  */
 export function parentDeathGuard(): readonly string[] {
-  if (guard === undefined) {
-    const setpriv = Deno.build.os === "linux" ? findOnPath("setpriv") : undefined;
-    guard = setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
-  }
-  return guard;
+  const setpriv = guard === undefined && Deno.build.os === "linux" ? findOnPath("setpriv") : undefined;
+  return guard ??= setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
 }
 
 /** Folder of an installed npm package, to which loading of native code is limited. Undefined if it is not installed. */
@@ -253,14 +250,12 @@ function machineMemory(): number {
   return Math.min(totalmem(), ...limits);
 }
 
-let fallback: number | undefined;
-
 /**
  * What a custom stage may take that declares nothing: three quarters of the machine. Beyond that the kernel would begin
  * to kill, and might well choose the engine.
  */
 export function defaultMemoryLimit(): number {
-  return fallback ??= Math.floor(machineMemory() * 0.75);
+  return Math.floor(machineMemory() * 0.75);
 }
 
 /** Memory that a process holds, in RAM and swapped out. Undefined where it cannot be told, or the process is gone. */

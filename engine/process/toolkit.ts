@@ -20,11 +20,7 @@ const PARTS = [
 const SINGLE = ["deno.json", "deno.lock"];
 
 /** The toolkit as it lies on disk, by the facts of its files. */
-export interface ToolkitState {
-  readonly digest: string;
-  /** Whether what this process runs is what lies there: no file changed since shortly before it started. */
-  readonly settled: boolean;
-}
+export type ToolkitState = Readonly<ReturnType<typeof toolkitState>>;
 
 function* filesBelow(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
@@ -37,8 +33,9 @@ function* filesBelow(folder: string): Generator<string> {
  * A version number says too little of a clone that somebody works on. Some hundred file facts are had within a few
  * milliseconds, and like remembered digests they leave out no change.
  * @param more files of kinds that do not come with the toolkit
+ * @returns as `settled` whether what this process runs is what lies there: no file changed since shortly before it started
  */
-export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT): ToolkitState {
+export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT) {
   const parts = PARTS.map((name) => join(root, name)).filter((path) => statIfThere(path) !== undefined);
   const files = [...more, ...SINGLE.map((name) => join(root, name)), ...parts.flatMap((part) => [...filesBelow(part)])];
   const facts: string[] = [];

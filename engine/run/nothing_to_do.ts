@@ -106,11 +106,6 @@ interface DoneStage {
   readonly shown: ViewRecord["files"];
 }
 
-interface Done {
-  readonly ground: string;
-  readonly stages: readonly DoneStage[];
-}
-
 /**
  * Outcomes of all stages of a pipeline, by the last run that reached all of them. While neither the pipeline, nor what
  * it reads from outside, nor the lists of results and views have changed, planning would find these results again, so
@@ -129,7 +124,7 @@ class DoneRecord {
 
   /** How many stages are cached, if all are for sure; undefined where a plan must tell. */
   count(externals: ReadonlyMap<string, Externals>): number | undefined {
-    const done = readChecked(this.#path)?.value as Done | undefined;
+    const done = readChecked(this.#path)?.value as { ground: string; stages: DoneStage[] } | undefined;
     if (done === undefined || done.ground !== this.#ground(externals)) return undefined;
     const { results, objects } = this.store;
     const views = this.#views;
@@ -156,8 +151,7 @@ class DoneRecord {
     }
     const externals = [...manifests].map(([id, { ingredients }]) => [id, ingredients.externals] as const);
     if (this.store.results.state === undefined || this.#views.state === undefined) return;
-    const done: Done = { ground: this.#ground(externals), stages };
-    ignoreTrouble(() => void writeChecked(this.#path, done));
+    ignoreTrouble(() => void writeChecked(this.#path, { ground: this.#ground(externals), stages }));
   }
 
   get #views(): ViewStore {

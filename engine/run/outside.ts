@@ -42,8 +42,8 @@ function copyExternal(path: string, place: string, name: string): string | undef
     : [{ path: "", size: info.size }];
   if (isLentWhole(files)) return undefined;
   const copy = join(place, name);
-  makeFolder(info.isDirectory ? copy : place);
-  for (const folder of new Set(files.map((file) => dirname(join(copy, file.path))))) makeFolder(folder);
+  const folders = [info.isDirectory ? copy : place, ...files.map((file) => dirname(join(copy, file.path)))];
+  for (const folder of new Set(folders)) makeFolder(folder);
   for (const file of files) copyFile(join(path, file.path), join(copy, file.path));
   return copy;
 }
@@ -94,22 +94,17 @@ export function cannotFetch(problem: string): { readonly message: string; readon
   return { message: `cannot fetch its packages: ${problem}`, fix: "check the network, then run again" };
 }
 
-/** What a stage stands on, where it is not what its key says. */
-export interface MovedGround {
-  /** What moved, in words. */
-  readonly what: string;
-  /** Whether there is other content now. What is gone or cannot be read says nothing of what was read before. */
-  readonly other: boolean;
-}
-
 /**
  * Files and code outside the store may have been edited since the plan, and a stage can wait and run for hours. What it
  * read then is not what its key says, so neither its result nor the states that it saved may stay under it.
+ *
+ * @returns what moved, in words, and as `other` whether there is other content now: what is gone or cannot be read says
+ * nothing of what was read before
  */
 export async function findMovedGround(
   { stage, keys }: PlannedStage,
   { pipeline, store }: { readonly pipeline: Pipeline; readonly store: Store },
-): Promise<MovedGround | undefined> {
+) {
   const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, store.digests);
   const before = keys!.ingredients.externals;
   const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);

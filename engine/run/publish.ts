@@ -23,12 +23,6 @@ const MAX_AT_ONCE = 16;
 /** Names of files by port. */
 export type Listed = Readonly<Record<string, readonly string[]>>;
 
-export interface Collected {
-  readonly outputs: Record<string, ArtifactRecord>;
-  /** Whether the folders are empty now: all files were moved, and there were no folders among them. */
-  readonly emptied: boolean;
-}
-
 /** Files of a folder that a stage had to itself; undefined where it did to it what leaves nothing to look at. */
 function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
   try {
@@ -88,13 +82,16 @@ export function listOutputs(
   return { names: listed };
 }
 
-/** Move what a stage wrote into the store. */
+/**
+ * Move what a stage wrote into the store.
+ * @returns as `emptied` whether the folders are empty now: all files were moved, and there were no folders among them
+ */
 export async function collectOutputs(
   planned: PlannedStage,
   folders: Readonly<Record<string, string>>,
   listed: Listed,
   store: Store,
-): Promise<Collected> {
+) {
   const outputs: Record<string, ArtifactRecord> = {};
   const limit = new Limit(MAX_AT_ONCE);
   let emptied = true;

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources } from "../../schemas/records.ts";
-import type { Emit, RunOptions, RunStatus, StageFinished } from "./events.ts";
+import type { Emit, RunOptions, RunStatus } from "./events.ts";
 import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -179,31 +179,21 @@ export class Scheduler {
       ...(state === "ran" ? this.#sourcesOf(id, manifest!) : {}),
     };
     this.store.runs.note(this.#runId, { stage: id, event: "finished", state, at: new Date().toISOString() });
-    this.emit(this.#finished(id, result, durationMs));
+    const { message, fix, mine } = result;
+    const shown = manifest !== undefined && wholeOf(id) === undefined;
+    const view = shown ? this.store.viewsOf(this.pipeline.name).folderOf(id) : undefined;
+    // The last line of its log says why it ended, also where the stage itself said nothing.
+    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
+    const path = this.store.runs.logPath(this.#runId, id);
+    // On a full disk there may be none.
+    const log = state === "failed" && statIfThere(path) !== undefined ? path : undefined;
+    this.emit({ type: "stage-finished", id, state, durationMs, ...definedOnly({ message, fix, mine, view, log }) });
   }
 
   /** Most stages have none, and records of thousands of stages need not say so of each. */
   #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
     const sources = sourcesOf(this.pipeline.stages.get(id)!, this.pipeline.folder, ingredients.externals);
     return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
-  }
-
-  #finished(id: string, result: StageResult, durationMs: number): StageFinished {
-    const { state, message, fix, mine, manifest } = result;
-    const shown = manifest !== undefined && wholeOf(id) === undefined;
-    const view = shown ? this.store.viewsOf(this.pipeline.name).folderOf(id) : undefined;
-    const log = this.store.runs.logPath(this.#runId, id);
-    // The last line of its log says why it ended, also where the stage itself said nothing.
-    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
-    return {
-      type: "stage-finished",
-      id,
-      state,
-      durationMs,
-      ...definedOnly({ message, fix, mine, view }),
-      // On a full disk there may be none.
-      ...(state === "failed" && statIfThere(log) !== undefined ? { log } : {}),
-    };
   }
 
   #end(stopped: boolean): [RunStatus, string] {

@@ -15,10 +15,13 @@ export interface LineKind<T> {
   readonly keysOf: (line: T) => readonly string[];
 }
 
-/** Raised when the layout changes. */
-const FORMAT = 2;
-/** Numbers: format, order of bytes, size of the part of the file that is told of, lines, keys, device and inode. */
-const HEADER = 7;
+/**
+ * Raised when the layout changes. All of the numbers are read as they lie in memory, so a table is of use to machines of
+ * one byte order: on another this is another number.
+ */
+const FORMAT = 3;
+/** Numbers: format, size of the part of the file that is told of, lines, keys, device and inode. */
+const HEADER = 6;
 const DIGEST_BYTES = 32;
 const BLOCK_BYTES = 64 << 10;
 const MAX_BLOCKS = 64;
@@ -29,14 +32,7 @@ const MAX_TAIL_SHARE = 0.02;
 const MAX_TABLE_BYTES = 2 ** 30;
 
 /** The lines of the file's beginning: where each is, a check of its bytes, and by each key which lines have it. */
-interface Table {
-  readonly size: number;
-  readonly offsets: Float64Array;
-  readonly lengths: Float64Array;
-  readonly checks: Float64Array;
-  /** By kind of key: hashes in rising order, and the line of each; lines of equal hash in their own order. */
-  readonly byKey: readonly { readonly hashes: Float64Array; readonly lines: Float64Array }[];
-}
+type Table = Readonly<ReturnType<typeof layOut>>;
 
 /** cyrb53 (bryc, public domain): 53 bits, so that a hash is a plain number. Against accidents, not against an attacker. */
 function hash53(bytes: Uint8Array): number {
@@ -196,9 +192,9 @@ export class LineTable<T> {
     if (bytes === undefined || bytes.length < DIGEST_BYTES + 8 * HEADER) return undefined;
     if (!digestOf(bytes).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
     const numbers = new Float64Array(bytes.buffer, DIGEST_BYTES);
-    const [format, order, size, , keys, dev, ino] = numbers;
-    const fits = format === FORMAT && order === byteOrder() && keys === this.keys && size! <= info.size &&
-      dev === (info.dev ?? 0) && ino === (info.ino ?? 0);
+    const [format, size, , keys, dev, ino] = numbers;
+    const fits = format === FORMAT && keys === this.keys && size! <= info.size && dev === (info.dev ?? 0) &&
+      ino === (info.ino ?? 0);
     return fits ? layOut(numbers) : undefined;
   }
 
@@ -209,7 +205,7 @@ export class LineTable<T> {
     const count = known + found.length;
     const bytes = new Uint8Array(DIGEST_BYTES + 8 * (HEADER + count * (3 + 2 * this.keys)));
     const numbers = new Float64Array(bytes.buffer, DIGEST_BYTES);
-    numbers.set([FORMAT, byteOrder(), end, count, this.keys, info.dev ?? 0, info.ino ?? 0]);
+    numbers.set([FORMAT, end, count, this.keys, info.dev ?? 0, info.ino ?? 0]);
     const table = layOut(numbers);
     const fill = (column: "offsets" | "lengths" | "checks", values: readonly number[]) => {
       if (old !== undefined) table[column].set(old[column]);
@@ -231,18 +227,14 @@ export class LineTable<T> {
   }
 }
 
-/** All of the numbers are read as they lie in memory, so a table is of use to machines of one byte order. */
-function byteOrder(): number {
-  return new Uint8Array(Uint32Array.of(1).buffer)[0]!;
-}
-
 function digestOf(table: Uint8Array): Buffer {
   return createHash("sha256").update(table.subarray(DIGEST_BYTES)).digest();
 }
 
-function layOut(numbers: Float64Array): Table {
-  const [, , size, count, keys] = numbers as unknown as [number, number, number, number, number];
+function layOut(numbers: Float64Array) {
+  const [, size, count, keys] = numbers as unknown as [number, number, number, number];
   const column = (index: number) => numbers.subarray(HEADER + index * count).subarray(0, count);
+  // By kind of key: hashes in rising order, and the line of each; lines of equal hash in their own order.
   const byKey = Array.from({ length: keys }, (_, key) => ({ hashes: column(3 + 2 * key), lines: column(4 + 2 * key) }));
   return { size, offsets: column(0), lengths: column(1), checks: column(2), byKey };
 }

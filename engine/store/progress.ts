@@ -116,15 +116,8 @@ export function removeStatesSince(folder: string, before: ReadonlyMap<number, st
   return since.length;
 }
 
-/** A saved state, as explanations show it. */
-export interface SavedFacts {
-  readonly step: number;
-  readonly sizeBytes: number;
-  readonly savedAt: Date | undefined;
-}
-
-/** The whole states of a stage that a run may continue from, newest first. */
-export function listSaved(folder: string, limit: number): SavedFacts[] {
+/** The whole states of a stage that a run may continue from, newest first, as explanations show them. */
+export function listSaved(folder: string, limit: number) {
   return Array.from(wholeStates(folder, limit), ({ step, files }) => {
     const sizeBytes = files.reduce((sum, { size }) => sum + size, 0);
     return { step, sizeBytes, savedAt: statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined };

@@ -161,15 +161,9 @@ export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEnt
 }
 
 /** What tells whether a file has changed. */
-export interface FileFacts {
-  readonly dev: number;
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-}
+export type FileFacts = Readonly<ReturnType<typeof factsOf>>;
 
-export function factsOf({ dev, ino, size, mtime, ctime }: Deno.FileInfo): FileFacts {
+export function factsOf({ dev, ino, size, mtime, ctime }: Deno.FileInfo) {
   return { dev: dev ?? 0, ino: ino ?? 0, size, mtimeMs: mtime?.getTime() ?? 0, ctimeMs: ctime?.getTime() ?? 0 };
 }
 

@@ -41,9 +41,8 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T): z.outpu
 /** The records of a JSON-lines file. Lines that a crash tore, or of another shape, count as absent. */
 export function readRecords<T>(path: string, schema: z.ZodType<T>): T[] {
   const decoder = new TextDecoder();
-  return Array.from(readLines(path), ({ bytes }) => parseJson(decoder.decode(bytes), schema)).filter((one) =>
-    one !== undefined
-  );
+  const records = Array.from(readLines(path), ({ bytes }) => parseJson(decoder.decode(bytes), schema));
+  return records.filter((one) => one !== undefined);
 }
 
 /** Records of one shape, a line each, oldest first. Nothing decides by them what is cached, so a full disk costs a line. */
@@ -59,12 +58,6 @@ export class RecordLog<T> {
   }
 }
 
-/** A value and the SHA-256 of the text that it was read from. */
-export interface Checked {
-  readonly value: unknown;
-  readonly checksum: string;
-}
-
 /** Write a value whose text begins with its own checksum, so that a torn or damaged file is a miss. */
 export function writeChecked(path: string, value: unknown): string {
   const json = JSON.stringify(value);
@@ -73,15 +66,18 @@ export function writeChecked(path: string, value: unknown): string {
   return checksum;
 }
 
-/** Undefined where the file cannot be read or is not as it was written. */
-export function readChecked(path: string): Checked | undefined {
+/**
+ * Undefined where the file cannot be read or is not as it was written.
+ * @returns the value, and the SHA-256 of the text that it was read from
+ */
+export function readChecked(path: string) {
   const bytes = readIfThere(path);
   if (bytes === undefined) return undefined;
   const cut = bytes.indexOf(10);
   const json = bytes.subarray(cut + 1);
   const checksum = new TextDecoder().decode(bytes.subarray(0, Math.max(cut, 0)));
   if (cut !== 64 || sha256Of(json) !== checksum) return undefined;
-  return { value: JSON.parse(new TextDecoder().decode(json)), checksum };
+  return { value: JSON.parse(new TextDecoder().decode(json)) as unknown, checksum };
 }
 
 /** Make room for one more of a kind of file, so that a number of them are kept. */

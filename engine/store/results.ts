@@ -124,9 +124,7 @@ export class ResultStore {
 
   /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
   keys(): string[] {
-    return Array.from(entriesAt(2, this.root), ({ name }) => /^(.+)\.json$/.exec(name)?.[1]).filter((key) =>
-      key !== undefined
-    );
+    return [...entriesAt(2, this.root)].flatMap(({ name }) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
   }
 
   /** What a result's manifest says, also while its file cannot be read and the index alone remembers it. */

@@ -107,10 +107,7 @@ export class RunStore {
   }
 
   /** Runs, newest first. */
-  *newestFirst(): Generator<RunRecord> {
-    for (const id of this.ids()) {
-      const record = this.read(id);
-      if (record !== undefined) yield record;
-    }
+  newestFirst(): IteratorObject<RunRecord, undefined> {
+    return this.ids().values().map((id) => this.read(id)).filter((record) => record !== undefined);
   }
 }

@@ -11,14 +11,6 @@ import type { ObjectStore } from "./objects.ts";
 import { isAbandoned, makerOf } from "./processes.ts";
 import type { Digests } from "./digests.ts";
 
-/** What a look at a stage's view found. */
-export type ViewState =
-  | { readonly state: "good" }
-  | { readonly state: "absent" }
-  | { readonly state: "other"; readonly resolvedKey: string }
-  | { readonly state: "missing"; readonly files: readonly string[] }
-  | { readonly state: "modified"; readonly files: readonly string[] };
-
 type ShownFile = ViewRecord["files"][number];
 
 /** Where an output file stands below the stage's folder: kinds with one output need no folder for its port. */
@@ -116,14 +108,15 @@ export class ViewStore {
     return missing.length + modified.length === 0;
   }
 
-  check(stage: string, resolvedKey: string): ViewState {
+  /** Look whether a stage's view shows a result. */
+  check(stage: string, resolvedKey: string) {
     const record = this.shown(stage);
-    if (record === undefined) return { state: "absent" };
+    if (record === undefined) return { state: "absent" } as const;
     const { missing, modified } = this.#look(stage, record.files);
-    if (modified.length > 0) return { state: "modified", files: modified };
-    if (record.resolvedKey !== resolvedKey) return { state: "other", resolvedKey: record.resolvedKey };
-    if (missing.length > 0) return { state: "missing", files: missing };
-    return { state: "good" };
+    if (modified.length > 0) return { state: "modified", files: modified } as const;
+    if (record.resolvedKey !== resolvedKey) return { state: "other", resolvedKey: record.resolvedKey } as const;
+    if (missing.length > 0) return { state: "missing", files: missing } as const;
+    return { state: "good" } as const;
   }
 
   #look(stage: string, files: ViewRecord["files"]): { readonly missing: string[]; readonly modified: string[] } {

@@ -40,10 +40,7 @@ export interface RemovedResult extends Removal {
   readonly name: string | undefined;
 }
 
-export interface RemovedPart {
-  readonly count: number;
-  readonly bytes: number;
-}
+export type RemovedPart = Readonly<ReturnType<typeof sum>>;
 
 /**
  * Of the parts, files are downloads; leftovers are temporary files of killed processes, what was set aside, and manifests
@@ -149,7 +146,7 @@ function remainingIdentities(inventory: Inventory, garbage: Garbage): Set<string
   return new Set([...results, ...progress].map(({ identityKey }) => identityKey));
 }
 
-function sum(parts: Iterable<{ readonly bytes: number }>): RemovedPart {
+function sum(parts: Iterable<{ readonly bytes: number }>) {
   const all = [...parts];
   return { count: all.length, bytes: all.reduce((total, { bytes }) => total + bytes, 0) };
 }

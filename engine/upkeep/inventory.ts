@@ -5,7 +5,7 @@ import { wholeOf } from "../keys/stage.ts";
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import type { GcPolicy, Inventory, StoredFile, StoredProgress, StoredResult, StoredRun } from "./policy.ts";
+import type { GcPolicy, Inventory, StoredFile, StoredResult, StoredRun } from "./policy.ts";
 import { isAbandoned, runState } from "../store/processes.ts";
 import { readRecords } from "../store/records.ts";
 
@@ -56,7 +56,9 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     manifests,
     broken,
     objects: new Map(objects.map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }])),
-    progress: readProgress(store),
+    progress: Array.from(entriesAt(3, store.paths.progress), ({ path }) => {
+      return { path, identityKey: basename(dirname(path)), ...measure(path), newestStep: savedSteps(path)[0] };
+    }),
     runs,
     // What a live run fetched a moment ago is not looked at: it may be half there.
     files: runs.some(({ live }) => live) ? [] : downloads.map(({ path }) => ({ path, ...measure(path) })),
@@ -104,12 +106,6 @@ export function* listObjects(store: Store): Generator<{ readonly sha256: string;
     const info = /^[0-9a-f]{64}$/.test(sha256) ? statIfThere(path) : undefined;
     if (info !== undefined) yield { sha256, info };
   }
-}
-
-function readProgress(store: Store): StoredProgress[] {
-  return Array.from(entriesAt(3, store.paths.progress), ({ path }) => {
-    return { path, identityKey: basename(dirname(path)), ...measure(path), newestStep: savedSteps(path)[0] };
-  });
 }
 
 function readRuns(store: Store, unused: boolean): StoredRun[] {

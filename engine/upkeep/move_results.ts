@@ -6,31 +6,11 @@ import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { RESULTS, VERSION } from "../store/cache/layout.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { Uploads } from "../store/cache/uploads.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, succeed } from "../diagnostic/diagnostic.ts";
 import { entriesAt, entriesOf } from "../store/reading.ts";
 import { filesOf, sameOutputs } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { unlessReadable } from "../store/trouble.ts";
-
-export interface Exported {
-  readonly results: number;
-  readonly objects: number;
-  /** Of the objects. */
-  readonly bytes: number;
-}
-
-export interface Imported {
-  /** Results that the store did not have. */
-  readonly added: number;
-  /** Results that it had already. */
-  readonly known: number;
-  /** Of the objects of what was added. */
-  readonly bytes: number;
-  /** Keys whose result in the store has other bytes; the store's own stays. */
-  readonly different: readonly string[];
-  /** Keys of results that are damaged or not whole. */
-  readonly damaged: readonly string[];
-}
 
 /** Which run made a result is a matter of clock and host. Without it, equal results make equal folders. */
 const ANY_RUN = "imported";
@@ -38,9 +18,10 @@ const ANY_RUN = "imported";
 /**
  * Write results into a folder that is, or becomes, a shared cache: what was there stays.
  *
- * @returns with warnings for what the folder has other bytes of
+ * @returns how many results and objects, and the bytes of the objects; with warnings for what the folder has other bytes
+ * of
  */
-export async function exportResults(store: Store, folder: string, contents: TagRecord): Promise<Result<Exported>> {
+export async function exportResults(store: Store, folder: string, contents: TagRecord) {
   using _still = await store.guards.holdStill();
   const manifests = new Map<string, ResultManifest>();
   const gone: Diagnostic[] = [];
@@ -84,7 +65,7 @@ export async function exportResults(store: Store, folder: string, contents: TagR
  *
  * @returns with warnings for what was not taken
  */
-export async function importResults(store: Store, folder: string): Promise<Result<Imported>> {
+export async function importResults(store: Store, folder: string) {
   const { isFolder } = lookAt(folder);
   const keys = isFolder ? keysIn(join(folder, RESULTS)) : [];
   if (keys.length === 0) {
@@ -97,7 +78,9 @@ export async function importResults(store: Store, folder: string): Promise<Resul
   const warn = (message: string) => warnings.push({ severity: "warning", code: "cache", message });
   const options = optionsFor(folder, ({ message }) => warn(message));
   const cache = new SharedCache(new FolderBackend(resolve(folder)), "read", options);
+  // Keys of results that have other bytes in the store, where its own stay, and of those that are damaged or not whole.
   const [different, damaged]: [string[], string[]] = [[], []];
+  // Results that the store did not have, those that it had, and the bytes of the objects of what was added.
   let [added, known, bytes] = [0, 0, 0];
   using _still = await store.guards.holdStill();
   const judge = (manifest: ResultManifest, key: string) => fitsItsKey(manifest, key) ? undefined : "damaged";

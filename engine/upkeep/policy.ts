@@ -109,7 +109,11 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy): Garbage {
   };
   const isOld = (lastUsedMs: number) => policy.nowMs - lastUsedMs > policy.olderThanMs;
 
-  const references = countReferences(results);
+  /** How many results name each object. */
+  const references = new Map<string, number>();
+  for (const sha256 of results.flatMap(({ objects }) => [...new Set(objects)])) {
+    references.set(sha256, (references.get(sha256) ?? 0) + 1);
+  }
   const dropObject = (sha256: string, reason: GarbageReason) => {
     const object = objects.get(sha256);
     if (object !== undefined) take("objects", sha256, { reason, bytes: object.bytes, lastUsedMs: object.changedMs });
@@ -158,15 +162,6 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy): Garbage {
     else break;
   }
   return { ...gone, kept, bytesBefore, bytesAfter };
-}
-
-/** How many results name each object. */
-function countReferences(results: readonly StoredResult[]): Map<string, number> {
-  const references = new Map<string, number>();
-  for (const { objects } of results) {
-    for (const sha256 of new Set(objects)) references.set(sha256, (references.get(sha256) ?? 0) + 1);
-  }
-  return references;
 }
 
 /** Live runs, and the newest of each pipeline. Ids of runs sort by start. */

@@ -25,9 +25,19 @@ type Images = Omit<ByteImages, "data"> & { readonly data: ArrayLike<number> };
  * @returns [N, size, size, C] row-major
  */
 export function resizeImages(images: Images, size: number, options: ResizeOptions): Float64Array {
-  const { count, height, width, channels, data } = images;
-  const down = weightsFor(height, size, options);
-  const across = weightsFor(width, size, options);
+  const [down, across] = [images.height, images.width].map((from) => weightsFor(from, size, options));
+  return resample(images, size, { down: down!, across: across! });
+}
+
+/** For a new pixel the old ones that it is made of, with their shares. */
+export type Shares = readonly (readonly [source: number, share: number])[];
+
+/** Images of new pixels in rows and columns, of which is known what each is made of. */
+export function resample(
+  { count, height, width, channels, data }: Images,
+  size: number,
+  { down, across }: { readonly down: readonly Shares[]; readonly across: readonly Shares[] },
+): Float64Array {
   const out = new Float64Array(count * size * size * channels);
   const narrow = new Float64Array(height * size * channels);
   for (let image = 0; image < count; image++) {
@@ -62,13 +72,12 @@ export function resizeMatrix(from: number, to: number, centres: Centres): Float3
   return matrix;
 }
 
-/** For each new pixel the old ones that it is made of, with their shares. */
 function weightsFor(
   from: number,
   to: number,
   { kernel, antialias }: ResizeOptions,
   centres: Centres = "half-pixel",
-): [number, number][][] {
+): Shares[] {
   const scale = from / to;
   const stretch = antialias ? Math.max(1, scale) : 1;
   const reach = stretch * (kernel === "bilinear" ? 1 : 2);

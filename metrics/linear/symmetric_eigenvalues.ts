@@ -12,19 +12,14 @@ export function symmetricEigenvalues(s: Float64Matrix): Float64Array {
   return implicitQl(diagonal, below).sort();
 }
 
-interface Tridiagonal {
-  /** [n] */
-  readonly diagonal: Float64Array;
-  /** below[i] couples i and i + 1; [n], the last is 0. */
-  readonly below: Float64Array;
-}
-
 /**
  * Reflections from the last row up, so that what is left is always the leading part of each row. Each sweep over the lower
  * triangle takes the last reflection out of the matrix and multiplies with the next one: the matrix goes through the
  * memory once a step.
+ *
+ * @returns `diagonal` [n]; `below` [n], of which entry i couples i and i + 1, the last is 0
  */
-function tridiagonalize({ rows: size, data }: Float64Matrix): Tridiagonal {
+function tridiagonalize({ rows: size, data }: Float64Matrix) {
   const a = data.slice();
   const diagonal = new Float64Array(size);
   const below = new Float64Array(size);
@@ -117,9 +112,9 @@ function sweep(a: Float64Array, { size, end, v, w, next, product }: Sweep): void
 /** More iterations for one eigenvalue than have ever been needed (EISPACK stops at 30). */
 const MAX_ITERATIONS = 100;
 
-function implicitQl(diagonal: Float64Array, below: Float64Array): Float64Array {
-  const size = diagonal.length;
-  const [d, e] = [diagonal, below];
+/** @param d diagonal, which becomes the eigenvalues @param e below, spoilt */
+function implicitQl(d: Float64Array, e: Float64Array): Float64Array {
+  const size = d.length;
   // Of what rounding has left in the matrix. QL would not come to an end over smaller numbers, which mean nothing.
   const noise = 1e-3 * d.reduce((most, value, i) => Math.max(most, Math.abs(value), Math.abs(e[i]!)), 0);
   for (let l = 0; l < size; l++) {

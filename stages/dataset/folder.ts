@@ -117,12 +117,8 @@ async function listImages(root: string): Promise<FolderListing> {
 }
 
 async function leadsInside(link: string, realRoot: string): Promise<boolean> {
-  try {
-    const target = await Deno.realPath(link);
-    return target === realRoot || target.startsWith(`${realRoot}/`);
-  } catch {
-    return false;
-  }
+  const target = await Deno.realPath(link).catch(() => "");
+  return target === realRoot || target.startsWith(`${realRoot}/`);
 }
 
 /** All images of both splits, or the broken ones, named all at once. */

@@ -49,12 +49,10 @@ function variants(name: string): string[] {
 }
 
 async function findInFolder(folder: string): Promise<Paths> {
-  const there = new Set<string>();
-  try {
-    for await (const { name } of Deno.readDir(folder)) there.add(name);
-  } catch (cause) {
-    throw new FormatError(folder, { got: (cause as Error).message, wanted: "a folder that can be listed", cause });
-  }
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch((cause: Error) => {
+    throw new FormatError(folder, { got: cause.message, wanted: "a folder that can be listed", cause });
+  });
+  const there = new Set(entries.map(({ name }) => name));
   const found = IDX_FILES.map((name) => [name, variants(name).find((variant) => there.has(variant))] as const);
   const missing = found.filter(([, file]) => file === undefined).map(([name]) => name);
   if (missing.length > 0) throw new FormatError(folder, { got: "only some of its files", wanted: missing.join(", ") });

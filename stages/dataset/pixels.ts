@@ -1,4 +1,5 @@
 import type { ByteImage } from "../../formats/byte_image.ts";
+import { resample, type Shares } from "../../metrics/features/resize.ts";
 
 /** Red, green and blue, bytes. */
 export type Colour = readonly [number, number, number];
@@ -56,45 +57,28 @@ export function cropSquare(image: ByteImage): ByteImage {
  * alias: Pillow's `resize` with BILINEAR, but for its rounding between the two axes. Rounded half up.
  */
 export function resizeSquare(image: ByteImage, side: number): ByteImage {
-  const { width: from, channels, data } = image;
+  const { width: from, channels } = image;
   if (from === side) return image;
-  const taps = Array.from({ length: side }, (_, at) => tapsOf(at, from, side));
-  const rows = new Float64Array(from * side * channels);
-  for (let y = 0; y < from; y++) {
-    taps.forEach(({ start, weights }, x) => {
-      for (let channel = 0; channel < channels; channel++) {
-        let sum = 0;
-        weights.forEach((weight, i) => sum += weight * data[(y * from + start + i) * channels + channel]!);
-        rows[(y * side + x) * channels + channel] = sum;
-      }
-    });
-  }
-  const rowLength = side * channels;
-  const out = new Uint8Array(side * rowLength);
-  taps.forEach(({ start, weights }, y) => {
-    for (let at = 0; at < rowLength; at++) {
-      let sum = 0;
-      weights.forEach((weight, i) => sum += weight * rows[(start + i) * rowLength + at]!);
-      // Weights add up to 1 but for rounding, which must not carry 255 past the largest byte.
-      out[y * rowLength + at] = Math.min(255, Math.floor(sum + 0.5));
-    }
-  });
-  return { width: side, height: side, channels, data: out };
+  const shares = Array.from({ length: side }, (_, at) => sharesOf(at, from, side));
+  const levels = resample({ count: 1, ...image }, side, { across: shares, down: shares });
+  // Shares add up to 1 but for rounding, which must not carry 255 past the largest byte.
+  const data = Uint8Array.from(levels, (level) => Math.min(255, Math.floor(level + 0.5)));
+  return { width: side, height: side, channels, data };
 }
 
-/** What one new pixel is made of along one axis: old pixels from `start` on, with weights that add up to 1. */
-function tapsOf(at: number, from: number, side: number) {
+/** What one new pixel is made of along one axis: old pixels, with shares that add up to 1. */
+function sharesOf(at: number, from: number, side: number): Shares {
   const scale = from / side;
   const reach = Math.max(1, scale);
   const centre = (at + 0.5) * scale;
   const start = Math.max(0, Math.floor(centre - reach + 0.5));
   const end = Math.min(from, Math.floor(centre + reach + 0.5));
-  const raw = Float64Array.from(
+  const raw = Array.from(
     { length: end - start },
     (_, i) => Math.max(0, 1 - Math.abs((start + i + 0.5 - centre) / reach)),
   );
   const total = raw.reduce((sum, weight) => sum + weight, 0);
-  return { start, weights: raw.map((weight) => weight / total) };
+  return raw.map((weight, i) => [start + i, weight / total]);
 }
 
 export function resizeModeOf(from: number, to: number): "none" | "area" | "pad" {

@@ -1,9 +1,10 @@
-import { describeModel, objectiveOf, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { describeModel, objectiveOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { readImages } from "../../artifacts/images.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { learnsVariance } from "../../diffusion/model_output.ts";
+import type { Device } from "../../tensor/mod.ts";
 import { withDevice } from "../shared/device.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { runOf } from "../shared/run_of.ts";
@@ -36,10 +37,9 @@ export default runOf(evaluateKind, async (context) => {
     logVarianceClip: params.bound.logVarianceClip,
   });
 
-  const scores = await scoreAll(context, { checkpoint, images, batchSize: Math.min(params.batchSize, count) }, [
-    losses,
-    ...(bound === undefined ? [] : [bound]),
-  ]);
+  const batchSize = Math.min(params.batchSize, count);
+  const makeScorer = (device: Device) => makeEvaluator(checkpoint, images, { device, batchSize });
+  const scores = await scoreAll(context, [losses, bound ?? []].flat(), makeScorer);
   if (!(scores instanceof Float64Array)) return scores;
   const { overall, perBucket } = averageLosses(scores.subarray(0, count), buckets);
   const metrics: Metric[] = [
@@ -71,17 +71,11 @@ export default runOf(evaluateKind, async (context) => {
   return undefined;
 });
 
-interface Subject {
-  readonly checkpoint: StoredCheckpoint;
-  readonly images: Parameters<typeof makeEvaluator>[1];
-  readonly batchSize: number;
-}
-
 /** Scores of all works, one after the other; starts with those that an earlier run saved. */
 async function scoreAll(
   context: Context,
-  { checkpoint, images, batchSize }: Subject,
   works: readonly Work[],
+  makeScorer: (device: Device) => ReturnType<typeof makeEvaluator>,
 ): Promise<Float64Array | StageEnd> {
   const { params, progress, stop } = context;
   const total = works.reduce((sum, { count }) => sum + count, 0);
@@ -104,7 +98,7 @@ async function scoreAll(
   }
 
   return await withDevice(context, async (device) => {
-    const evaluate = await makeEvaluator(checkpoint, images, { device, batchSize });
+    const evaluate = await makeScorer(device);
     let start = 0;
     for (const work of works) {
       while (done < start + work.count) {
@@ -117,10 +111,8 @@ async function scoreAll(
         const bad = batch.findIndex((score) => !Number.isFinite(score));
         if (bad >= 0) {
           const { image } = work.item(first + Math.floor(bad / work.figures));
-          return {
-            status: "failed",
-            message: `the loss of image ${image} is ${batch[bad]}: the weights are broken`,
-          } as const;
+          const message = `the loss of image ${image} is ${batch[bad]}: the weights are broken`;
+          return { status: "failed", message } as const;
         }
         scores.set(batch, scoresOf(done));
         done += batch.length / work.figures;

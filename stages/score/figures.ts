@@ -120,10 +120,8 @@ async function kernelFigure(
   { subsets, size }: NonNullable<ScoreParams["kid"]>,
   { seed, products, onProgress }: ScoreOptions,
 ): Promise<Metric> {
-  const streams = {
-    real: randomStream({ seed, stream: "score/kid-real" }),
-    fake: randomStream({ seed, stream: "score/kid-fake" }),
-  };
+  const stream = (set: keyof Sets) => randomStream({ seed, stream: `score/kid-${set}` });
+  const streams = { real: stream("real"), fake: stream("fake") };
   const { mean, deviation } = await kernelDistanceOfSubsets(real.vectors!, fake.vectors!, {
     subsets,
     size,

@@ -78,15 +78,9 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   const say = ({ name, dimension, sha256 }: typeof a) =>
     `${name} (${dimension}${sha256 ? `, ${sha256.slice(0, 12)}` : ""})`;
   const [preparedA, preparedB] = [JSON.stringify(a.preprocessing), JSON.stringify(b.preprocessing)];
-  const { kid, manifold, inceptionScore, perClass } = params;
-  const ofVectors = {
-    kid: kid !== undefined,
-    manifold: manifold !== undefined,
-    fdInfinity: params.fdInfinity,
-    perClass,
-    bootstrap: params.bootstrap > 0,
-  };
-  const wantVectors = Object.entries(ofVectors).filter(([, wanted]) => wanted).map(([name]) => name);
+  const { kid, manifold, inceptionScore, fdInfinity, perClass, bootstrap } = params;
+  const ofVectors = Object.entries({ kid, manifold, fdInfinity, perClass, bootstrap });
+  const wantVectors = ofVectors.filter(([, wanted]) => wanted).map(([name]) => name);
   const least = Math.min(real.count, fake.count);
   return problemsOf(
     (a.name !== b.name || a.dimension !== b.dimension || (a.sha256 ?? b.sha256) !== (b.sha256 ?? a.sha256)) && {

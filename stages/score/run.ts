@@ -1,7 +1,7 @@
 import { writeMetrics } from "../../artifacts/metrics.ts";
 import { CovarianceError } from "../../metrics/frechet.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { withProducts } from "../shared/products.ts";
+import { openFloat64Products } from "../../tensor/onnx/products.ts";
 import { failedBy, runOf } from "../shared/run_of.ts";
 import { openSet, scoreSets } from "./figures.ts";
 import { checkScored, scoreKind } from "./kind.ts";
@@ -15,11 +15,10 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
     const [problem] = checkScored(params, { real, fake });
     if (problem !== undefined) return failedBy(problem);
 
-    const metrics = await withProducts(params.threads, (products) => {
-      const onProgress = (figure: string, share: number) =>
-        report({ done: Math.round(PARTS * share), total: PARTS, unit: figure });
-      return scoreSets({ real, fake }, { params, seed, products, onProgress });
-    });
+    await using products = openFloat64Products(params);
+    const onProgress = (figure: string, share: number) =>
+      report({ done: Math.round(PARTS * share), total: PARTS, unit: figure });
+    const metrics = await scoreSets({ real, fake }, { params, seed, products, onProgress });
     if (metrics.length === 0) {
       return { status: "failed", message: "no label has two images in both sets", fix: "use more images, or fd: true" };
     }

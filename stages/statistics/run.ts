@@ -1,20 +1,19 @@
 import { openFeatures } from "../../artifacts/features.ts";
 import { momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
-import type { RunOf, StageEnd } from "../../contract/stage.ts";
+import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
 import { StreamingStatistics } from "../../metrics/statistics.ts";
 import { range } from "../../metrics/vectors.ts";
+import { openFloat64Products } from "../../tensor/onnx/products.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
-import { withProducts } from "../shared/products.ts";
 import { MAX_STATISTICS_BYTES, type statisticsKind } from "./kind.ts";
 
-type Run = RunOf<typeof statisticsKind>;
-type Context = Parameters<Run>[0];
+type Context = ContextOf<typeof statisticsKind>;
 
 /** Vectors in memory at once. */
 const CHUNK = 2_048;
 
-const run: Run = async (context) => {
+const run: RunOf<typeof statisticsKind> = async (context) => {
   const { params, inputs } = context;
   if (params.path !== undefined || params.url !== undefined) return await fromFile(context);
   if (inputs.features === undefined) {
@@ -34,19 +33,17 @@ async function fromFeatures(
   try {
     const { vectors, info } = features;
     if (vectors.count < 2) return { status: "failed", message: "a covariance needs at least two images: got 1" };
-    const statistics = await withProducts(params.threads, async (products) => {
-      const streaming = new StreamingStatistics(vectors.dimension, products);
-      for (let first = 0; first < vectors.count && !stop.aborted; first += CHUNK) {
-        const count = Math.min(CHUNK, vectors.count - first);
-        await streaming.add(await vectors.rows(range(first, count)));
-        report({ done: first + count, total: vectors.count, unit: "image" });
-        await yieldToMessages();
-      }
-      return stop.aborted ? undefined : streaming.finish();
-    });
-    if (statistics === undefined) return { status: "interrupted", step: 0 };
+    await using products = openFloat64Products(params);
+    const streaming = new StreamingStatistics(vectors.dimension, products);
+    for (let first = 0; first < vectors.count; first += CHUNK) {
+      if (stop.aborted) return { status: "interrupted", step: 0 };
+      const count = Math.min(CHUNK, vectors.count - first);
+      await streaming.add(await vectors.rows(range(first, count)));
+      report({ done: first + count, total: vectors.count, unit: "image" });
+      await yieldToMessages();
+    }
     const { extractor, count, images } = info;
-    await writeStatistics(outputs.statistics, { info: { extractor, count, images }, statistics });
+    await writeStatistics(outputs.statistics, { info: { extractor, count, images }, statistics: streaming.finish() });
     return undefined;
   } finally {
     features.close();

@@ -27,11 +27,30 @@ type Context = ContextOf<typeof trainKind>;
 const SHOWN_LOSS_DECAY = 0.95;
 
 export default runOf(trainKind, async (context) => {
-  const images = await readImages(context.inputs.images);
-  const schedule = await readSchedule(context.inputs.schedule);
-  const outcome = await train(context, images, schedule);
-  if ("status" in outcome) return outcome;
-  await writeOutputs(context, outcome, { images, schedule });
+  const { params, seed, inputs, outputs } = context;
+  const images = await readImages(inputs.images);
+  const schedule = await readSchedule(inputs.schedule);
+  const trained = await train(context, images, schedule);
+  if ("status" in trained) return trained;
+  const { step, vectors, log } = trained;
+  const { height, width, channels, source } = images.info;
+  await writeCheckpoint(outputs.checkpoint, {
+    config: {
+      model: unetConfigFor(params, images.info),
+      images: { height, width, channels, source },
+      schedule: schedule.spec,
+      timesteps: schedule.tables.timesteps,
+      step,
+      parameters: vectors.params.length,
+      ema: params.ema,
+      seed,
+      ...(params.objective === "eps" ? {} : { objective: params.objective }),
+    },
+    tables: schedule.tables,
+    params: vectors.params,
+    ema: vectors.ema,
+  });
+  await writeLog(outputs.log, log);
   return undefined;
 });
 
@@ -93,29 +112,4 @@ function diverged(
     fix: `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip}), or raise warmupSteps ` +
       `(now ${params.warmupSteps})`,
   };
-}
-
-async function writeOutputs(
-  { params, seed, outputs }: Context,
-  { step, vectors, log }: TrainState,
-  { images, schedule }: { images: StoredImages; schedule: StoredSchedule },
-): Promise<void> {
-  const { height, width, channels, source } = images.info;
-  await writeCheckpoint(outputs.checkpoint, {
-    config: {
-      model: unetConfigFor(params, images.info),
-      images: { height, width, channels, source },
-      schedule: schedule.spec,
-      timesteps: schedule.tables.timesteps,
-      step,
-      parameters: vectors.params.length,
-      ema: params.ema,
-      seed,
-      ...(params.objective === "eps" ? {} : { objective: params.objective }),
-    },
-    tables: schedule.tables,
-    params: vectors.params,
-    ema: vectors.ema,
-  });
-  await writeLog(outputs.log, log);
 }

@@ -28,7 +28,7 @@ function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
 /** Products of ONNX Runtime on the CPU. @param options.threads default: all cores */
 export function openFloat64Products(
   { threads = navigator.hardwareConcurrency }: { readonly threads?: number | undefined } = {},
-): MatrixProducts & { release(): Promise<void> } {
+): MatrixProducts & AsyncDisposable {
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
   const sessionFor = (transposeA: boolean, transposeB: boolean) => {
     const key = `${transposeA} ${transposeB}`;
@@ -51,9 +51,8 @@ export function openFloat64Products(
       await runWithoutCopies(session, { a: tensor(a), b: tensor(b) }, { y: tensor({ rows, columns, data }) });
       return { rows, columns, data };
     },
-    async release() {
+    async [Symbol.asyncDispose]() {
       for (const session of sessions.values()) await (await session).release();
-      sessions.clear();
     },
   };
 }

@@ -14,63 +14,9 @@ import { cachedDigests } from "../support/cluster.ts";
 import type { Outcome, ProcessOptions } from "../support/cli_process.ts";
 import { forEachOf, seededRandom } from "../support/faults/tally.ts";
 import { childrenOf, isAlive, isRoot } from "../support/proc.ts";
-import { Project } from "../support/project.ts";
+import { Project, type ProjectOptions } from "../support/project.ts";
 import { damageIn, endsIn, type SeenEnd, submissionsIn, twiceIn, wasteIn } from "./support/judge.ts";
 import { NODES, SlurmCluster } from "./support/slurm_cluster.ts";
-
-/** Like `walk`, and each step takes its time. */
-const STROLL = `import { defineStage, execution, extent } from "noiseline";
-import { z } from "zod";
-export default defineStage({
-  summary: "Walks a chain of hashes, slowly",
-  params: z.strictObject({
-    steps: extent(z.int().min(1)),
-    text: z.string(),
-    pauseMs: execution(z.int().default(150)),
-  }),
-  inputs: { from: { type: "files", description: "Where to begin", optional: true } },
-  outputs: { out: { type: "files", description: "All hashes" } },
-  async run({ params, inputs, progress, outputs, stop, report }) {
-    const saved = await progress.latest();
-    const lines = saved === undefined ? [] : new TextDecoder().decode(await saved.read("lines")).split("\\n");
-    const start = inputs.from === undefined ? "" : await inputs.from.readText("out.txt");
-    while (lines.length < params.steps) {
-      const text = new TextEncoder().encode(start + params.text + (lines.at(-1) ?? ""));
-      lines.push(new Uint8Array(await crypto.subtle.digest("SHA-256", text)).toHex());
-      await progress.save(lines.length, { lines: new TextEncoder().encode(lines.join("\\n")) });
-      report({ done: lines.length, total: params.steps, unit: "step" });
-      if (stop.aborted) return { status: "interrupted", step: lines.length };
-      await new Promise((resolve) => setTimeout(resolve, params.pauseMs));
-    }
-    await outputs.out.write("out.txt", lines.join("\\n"));
-    return undefined;
-  },
-});
-`;
-
-/** A sum in shards. */
-const SQUARES = `import { defineStage, execution, inParts, writeMetrics } from "noiseline";
-import { z } from "zod";
-export default defineStage({
-  summary: "Sums squares, slowly",
-  params: z.strictObject({ count: z.int().min(1), pauseMs: execution(z.int().default(300)) }),
-  inputs: {},
-  outputs: { sum: { type: "metrics", description: "The sum" } },
-  shards: true,
-  run: (context) =>
-    inParts(context, { count: context.params.count, batchSize: 3 }, () => Promise.resolve({
-      compute: async ({ first, count }) => {
-        await new Promise((resolve) => setTimeout(resolve, context.params.pauseMs));
-        return { squares: Float64Array.from({ length: count }, (_, i) => (first + i) ** 2) };
-      },
-    }), async (batches) => {
-      let value = 0;
-      for await (const { rows } of batches) for (const square of rows.squares) value += square;
-      const metrics = [{ name: "sum", value, count: context.params.count }];
-      await writeMetrics(context.outputs.sum, { seed: null, images: {}, metrics });
-    }),
-});
-`;
 
 const PIPELINE = `name: demo
 stages:
@@ -80,7 +26,7 @@ stages:
   sum: { uses: ./squares.ts, shards: 2, with: { count: 24 } }
 `;
 
-const FILES = { "p.yaml": PIPELINE, "stroll.ts": STROLL, "squares.ts": SQUARES };
+const PROJECT = { files: { "p.yaml": PIPELINE }, stages: ["stroll", "squares"] } satisfies ProjectOptions;
 const COMMAND = ["run", "p.yaml", "--on", "lab", "--json"];
 /** So often the command may be needed until it ends well. */
 const MOST_COMMANDS = 8;
@@ -238,33 +184,34 @@ const FAULTS: Readonly<Record<string, (one: Try) => Promise<void>>> = {
   },
   "preemption": async (one) => {
     const node = one.oneOf(NODES.slice(0, 2));
-    const wish = [`--nodelist=${node}`, "--cpus-per-task=4", "--output=/dev/null", "--partition=gpu"];
+    const wish = [`--nodelist=${node}`, "--cpus-per-task=8", "--output=/dev/null", "--partition=gpu"];
     await one.cluster.call("sbatch", [...wish, "--wrap", "sleep 1"]);
   },
   "a second command of the same user": async (one) => {
-    const { files, lab } = { files: FILES, lab: one.lab };
-    one.running.push(one.command(one.cluster.project({ files, lab })));
+    one.running.push(one.command(one.cluster.project({ ...PROJECT, lab: one.lab })));
     await Promise.resolve();
   },
   "a second command of another user": async (one) => {
-    const project = one.cluster.project({ files: FILES, lab: one.lab });
+    const project = one.cluster.project({ ...PROJECT, lab: one.lab });
     one.running.push(one.command(project, await one.cluster.asOther(project)));
   },
 };
 
-function drawFaults(random: () => number): { fault: string; at: number }[] {
-  const all = Object.keys(FAULTS).filter((name) => isRoot() || !name.includes("another user"));
+/** @param only faults whose names have it */
+function drawFaults(random: () => number, only: string): { fault: string; at: number }[] {
+  const all = Object.keys(FAULTS).filter((name) => name.includes(only) && (isRoot() || !name.includes("another user")));
   const count = 1 + Math.floor(random() * 3);
-  const drawn = Array.from({ length: count }, () => ({
-    fault: all[Math.floor(random() * all.length)]!,
-    at: random() * FAULTS_WITHIN_MS,
-  }));
+  const drawn = Array.from({ length: count }, () => {
+    const fault = all[Math.floor(random() * all.length)]!;
+    // A command takes its time to get as far as the first one is.
+    return { fault, at: random() * FAULTS_WITHIN_MS / (fault.startsWith("a second command") ? 4 : 1) };
+  });
   return drawn.sort((a, b) => a.at - b.at);
 }
 
 /** What all results are without any fault. */
 export async function makeReference(): Promise<Record<string, Record<string, string>>> {
-  await using project = new Project({ files: FILES });
+  await using project = new Project(PROJECT);
   const cache = project.path("cache");
   // As many threads as a job has here.
   const { code, stderr } = await project.cli(["run", "p.yaml", "--cache", cache]);
@@ -272,24 +219,37 @@ export async function makeReference(): Promise<Record<string, Record<string, str
   return cachedDigests(cache);
 }
 
-/** One try. @param log told of what happens */
+export interface TriesOptions {
+  readonly tries: number;
+  readonly seed: number;
+  /** The number of the first. */
+  readonly first?: number;
+  /** So many at a time. */
+  readonly width?: number;
+  /** Faults whose names have it. */
+  readonly only?: string;
+  /** Told of what happens. */
+  readonly log?: (line: string) => void;
+}
+
+/** One try. */
 export async function tryKills(
   seed: number,
   index: number,
   reference: Readonly<Record<string, Record<string, string>>>,
-  log: (line: string) => void = () => {},
+  { log = () => {}, only = "" }: Pick<TriesOptions, "log" | "only"> = {},
 ): Promise<TryResult> {
   const random = seededRandom(seed * 100_003 + index);
-  const faults = drawFaults(random);
+  const faults = drawFaults(random, only);
   const scavenge = random() < 0.2 || faults.some(({ fault }) => fault === "preemption");
   const preempted = random() < 0.5 ? "REQUEUE" : "CANCEL";
   const name = `try ${index} of seed ${seed}${scavenge ? ` (preempted jobs: ${preempted})` : ""}`;
   log(`${name}: ${faults.map(({ fault, at }) => `${fault} at ${(at / 1000).toFixed(1)} s`).join(", ")}`);
   const started = performance.now();
   const lab = scavenge ? { partition: "scavenge" } : {};
-  await using cluster = await SlurmCluster.start({ preempted });
+  await using cluster = await SlurmCluster.start({ preempted, cpus: 8 });
   Deno.chmodSync(cluster.cache, 0o777);
-  const project = cluster.project({ files: FILES, lab });
+  const project = cluster.project({ ...PROJECT, lab });
   const one = new Try(cluster, project, lab, random);
   const result: TryResult = {
     ...{ name, faults: [...new Set(faults.map(({ fault }) => fault))], seconds: 0, commands: 0 },
@@ -318,13 +278,15 @@ export async function tryKills(
     for (const id of doneIn(last)) told.add(id);
     result.lost.push(...missingOf(told, cluster.cache));
     const { code, signal, stderr } = last;
-    log(`${name}: command ${commands} ended with ${signal ?? code}`);
+    const said = code === 0 || code === 1 || signal !== null ? "" : `: ${stderr.slice(-1_000)}`;
+    log(`${name}: command ${commands} ended with ${signal ?? code}${said}`);
     if (/internal error/.test(stderr)) result.wrong.push(`a crash: ${stderr}`);
     if (code === 0 || commands === MOST_COMMANDS) break;
   }
   await strikes;
   for (const { code, stdout, stderr } of await Promise.all(one.running)) {
-    // Its stages fail with those of the others.
+    log(`${name}: another command ended with ${code}`);
+    // A stage that was killed fails for all who wait for it.
     if (code !== 0 && code !== 1) result.wrong.push(`another command ended with ${code}: ${stdout}${stderr}`);
   }
   await cluster.untilEmpty();
@@ -343,7 +305,12 @@ export async function tryKills(
   result.twoUsers.push(...twoUsers);
   const seconds = (performance.now() - started) / 1000;
   const harm = [...result.lost, ...result.wrong, ...oneUser, ...twoUsers];
-  log(`${name}: over after ${seconds.toFixed(0)} s, ${harm.length === 0 ? "well" : harm.join("\n  ")}`);
+  const users = Map.groupBy(ends, ({ user }) => user).entries().map(([user, { length }]) => `${length} of ${user}`);
+  log(
+    `${name}: over after ${seconds.toFixed(0)} s, attempts: ${[...users].join(", ")}, ${
+      harm.length === 0 ? "well" : harm.join("\n  ")
+    }`,
+  );
   if (result.lost.length + result.wrong.length + oneUser.length > 0) {
     log(ends.map((end) => `  ${JSON.stringify(end)}`).join("\n"));
     log(await cluster.account());
@@ -393,32 +360,25 @@ export function tableOf(results: readonly TryResult[]): string {
 }
 
 /** All tries of a seed, a few at a time: most of each is waiting. */
-export async function tryAll(
-  { tries, seed, first = 0, width = 2, log }: {
-    readonly tries: number;
-    readonly seed: number;
-    readonly first?: number;
-    readonly width?: number;
-    readonly log?: (line: string) => void;
-  },
-): Promise<TryResult[]> {
+export async function tryAll({ tries, seed, first = 0, width = 2, ...options }: TriesOptions): Promise<TryResult[]> {
   const reference = await makeReference();
   const results: TryResult[] = [];
   const all = Array.from({ length: tries }, (_, index) => first + index);
-  await forEachOf(all, async (index) => void results.push(await tryKills(seed, index, reference, log)), width);
+  await forEachOf(all, async (index) => void results.push(await tryKills(seed, index, reference, options)), width);
   return results;
 }
 
 if (import.meta.main) {
   const number = (name: string) => [name, { type: "string" as const }];
-  const options = Object.fromEntries(["tries", "seed", "first", "width"].map(number));
-  const { tries, seed, first, width } = parseArgs({ args: Deno.args, options }).values as Record<string, string>;
+  const options = Object.fromEntries(["tries", "seed", "first", "width", "only"].map(number));
+  const { tries, seed, first, width, only } = parseArgs({ args: Deno.args, options }).values as Record<string, string>;
   const started = performance.now();
   const results = await tryAll({
     tries: Number(tries ?? 10),
     seed: Number(seed ?? 1),
     first: Number(first ?? 0),
-    width: Number(width ?? 3),
+    width: Number(width ?? 4),
+    ...only === undefined ? {} : { only },
     // deno-lint-ignore no-console
     log: (line) => console.log(`${((performance.now() - started) / 1000).toFixed(0).padStart(5)} ${line}`),
   });

@@ -209,12 +209,12 @@ queueTest("what can never run is refused without queueing anything", {}, async (
   cluster,
 ) => {
   const test = (needs: Partial<JobNeeds>) => queue.test(requestIn(cluster, "true", { needs: { ...NEEDS, ...needs } }));
-  assertEquals(await test({ gpus: 2, cpus: 4, minutes: 60 }), undefined);
+  assertEquals(await test({ gpus: 2, cpus: 4, minutes: 60 }), {});
   for (const needs of [{ gpus: 3 }, { cpus: 5 }, { memoryMiB: 17_000 }, { gpus: 1, partition: "cpu" }]) {
-    assertEquals(await test(needs), "Requested node configuration is not available");
+    assertEquals(await test(needs), { refused: "Requested node configuration is not available" });
   }
-  assertMatch(await test({ partition: "nowhere" }) ?? "", /invalid partition/i);
-  const over = "a time limit of 61 minutes is above the partition's";
+  assertMatch(JSON.stringify(await test({ partition: "nowhere" })), /"refused":.*invalid partition/i);
+  const over = { refused: "a time limit of 61 minutes is above the partition's" };
   assertEquals(await test({ minutes: 61 }), over);
   assertEquals(await test({ minutes: 61, partition: "cpu,scavenge" }), over);
   assertEquals(await jobsOf(queue), []);

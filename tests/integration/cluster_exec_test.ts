@@ -145,7 +145,7 @@ Deno.test("an attempt that lives on beside the next one loses nothing and serves
   });
   const second = await next.promise;
   assertEquals([second.code, second.end?.state], [0, "ran"], messagesOf(second));
-  assertEquals(old.end?.state, "again");
+  assertEquals([old.end?.state, old.requeued], ["again", []]);
   assertEquals(cachedDigests(project.path("shared")), await localWalk(project));
   const third = await hold(submission, 2, () => {});
   assertEquals(third.end?.state, "hit");

@@ -7,6 +7,7 @@ import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
 import type { Pipeline } from "../../engine/pipeline/pipeline.ts";
 import { requestsOf } from "../../engine/process/rights.ts";
 import { Digests } from "../../engine/store/digests.ts";
+import { openRoot } from "../../engine/store/roots.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import type { Project } from "./project.ts";
 
@@ -55,6 +56,7 @@ export const single = (...stages: string[]): PartRequest => ({
 export async function submit(project: Project, overrides: readonly string[] = [], parts?: PartRequest[]) {
   const pipeline: Pipeline = valueOf(await loadPipeline(project.path("p.yaml"), { kinds: BUILTIN_KINDS, overrides }));
   const stages = [...pipeline.stages.values()];
+  openRoot(project.root);
   const written = valueOf(
     await writeSubmission({
       pipeline,

@@ -2,13 +2,12 @@
 const BEFORE_REGEX =
   /(?:^|[(,=:;!&|?{}[+\-*%<>~^]|=>|\b(?:return|typeof|case|in|of|do|else|void|throw|await|yield))\s*$/;
 
-const TOKENS = {
-  line: /\/\/[^\n]*/y,
-  block: /\/\*[\s\S]*?\*\//y,
-  double: /"(?:\\[\s\S]|[^"\\\n])*"?/y,
-  single: /'(?:\\[\s\S]|[^'\\\n])*'?/y,
-  regex: /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/y,
-};
+const COMMENT = /\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
+const TEXT = /"(?:\\[\s\S]|[^"\\\n])*"?|'(?:\\[\s\S]|[^'\\\n])*'?/y;
+const REGEX = /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/y;
+/** Of a template, what comes before its end or its next `${`, and these. */
+const PIECE = /(?:\\[\s\S]?|(?!\$\{)[^`\\])*/y;
+const PIECE_END = /`|\$\{/y;
 
 /**
  * TypeScript source with comments blanked out, and with the texts in it blanked out too unless they are kept. Offsets and
@@ -16,57 +15,39 @@ const TOKENS = {
  */
 export function blankSource(source: string, options: { readonly keepTexts: boolean }): string {
   let out = "";
-  let at = 0;
   /** Depth of braces inside each open `${` of a template. */
   const braces: number[] = [];
 
   const take = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
+    pattern.lastIndex = out.length;
     return pattern.exec(source)?.[0];
   };
-  const keep = (text: string, hidden: boolean) => {
-    out += hidden ? text.replaceAll(/[^\n]/g, " ") : text;
-    at += text.length;
-  };
-  /** The rest of a template up to its end or its next `${`. */
-  const template = () => {
-    let end = at;
-    while (end < source.length && source[end] !== "`" && !source.startsWith("${", end)) {
-      end += source[end] === "\\" ? 2 : 1;
-    }
-    keep(source.slice(at, end), !options.keepTexts);
-    if (source[at] === "`") keep("`", false);
-    else if (at < source.length) {
-      keep("${", false);
-      braces.push(0);
-    }
-  };
+  const keep = (text: string) => void (out += text);
+  const blank = (text: string) => keep(text.replaceAll(/[^\n]/g, " "));
+  const keepText = options.keepTexts ? keep : blank;
 
-  while (at < source.length) {
-    const char = source[at]!;
-    if (char === "/") {
-      const comment = take(TOKENS.line) ?? take(TOKENS.block);
-      const regex = comment === undefined && BEFORE_REGEX.test(out.slice(-40)) ? take(TOKENS.regex) : undefined;
-      if (comment !== undefined) keep(comment, true);
-      else if (regex !== undefined) keep(regex, !options.keepTexts);
-      else keep("/", false);
-    } else if (char === '"' || char === "'") {
-      const text = take(char === '"' ? TOKENS.double : TOKENS.single)!;
-      keep(char, false);
-      keep(text.slice(1), !options.keepTexts);
-    } else if (char === "`") {
-      keep("`", false);
-      template();
-    } else if (char === "{" && braces.length > 0) {
-      braces[braces.length - 1]!++;
-      keep(char, false);
-    } else if (char === "}" && braces.length > 0) {
-      keep(char, false);
-      if (braces.at(-1) === 0) {
-        braces.pop();
-        template();
-      } else braces[braces.length - 1]!--;
-    } else keep(char, false);
+  while (out.length < source.length) {
+    const char = source[out.length]!;
+    const comment = char === "/" ? take(COMMENT) : undefined;
+    const regex = char === "/" && BEFORE_REGEX.test(out.slice(-40)) ? take(REGEX) : undefined;
+    if (comment !== undefined) blank(comment);
+    else if (regex !== undefined) keepText(regex);
+    else if (char === '"' || char === "'") {
+      const text = take(TEXT)!;
+      keep(char);
+      keepText(text.slice(1));
+    } else {
+      keep(char);
+      const top = braces.length - 1;
+      const closes = char === "}" && braces[top] === 0;
+      if (closes) braces.pop();
+      else if (top >= 0 && (char === "{" || char === "}")) braces[top]! += char === "{" ? 1 : -1;
+      if (!closes && char !== "`") continue;
+      keepText(take(PIECE)!);
+      const end = take(PIECE_END);
+      keep(end ?? "");
+      if (end === "${") braces.push(0);
+    }
   }
   return out;
 }

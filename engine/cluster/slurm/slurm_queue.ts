@@ -22,18 +22,18 @@ const idOf = (job: string, child: string) => /^\d+$/.test(child) ? `${job}_${chi
 export class SlurmQueue implements Queue {
   readonly describe = describeCluster;
 
-  async test(request: JobRequest): Promise<string | undefined> {
+  async test(request: JobRequest): Promise<{ readonly refused?: string } | { readonly silent: string }> {
     const { needs: { minutes = 0, partition, qos }, script } = request;
     const { ok, said } = await ask("sbatch", ["--test-only", ...submitArguments(request)], { stdin: script });
-    if (!ok) return said;
+    if (!ok) return troubleOf(said) === "silent" ? { silent: said } : { refused: said };
     const all = await askPartitions();
-    if (typeof all === "string") return all;
+    if (typeof all === "string") return { silent: all };
     const asked = all.filter((one) =>
       partition === undefined ? one.isDefault : partition.split(",").includes(one.name)
     );
     // Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it.
     const never = qos === undefined && asked.length > 0 && asked.every((one) => minutes > one.minutes);
-    return never ? `a time limit of ${minutes} minutes is above the partition's` : undefined;
+    return never ? { refused: `a time limit of ${minutes} minutes is above the partition's` } : {};
   }
 
   async submit(request: JobRequest): Promise<Submitted> {

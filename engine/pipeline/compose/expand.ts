@@ -3,7 +3,7 @@ import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Kind } from "../../keys/stage.ts";
 import { type Budget, MAX_STAGES } from "../source/budget.ts";
-import { isRecord } from "../source/tree.ts";
+import { type Entries, isRecord } from "../source/tree.ts";
 import {
   childSuffix,
   type Combination,
@@ -34,8 +34,6 @@ export interface Expansion {
   /** Paths without a value in stages that could not be expanded. */
   readonly unresolved: readonly DocumentPath[];
 }
-
-type Entries = Readonly<Record<string, unknown>>;
 
 /**
  * A seed of the pipeline that differs from child to child becomes the seed of each stage that draws random numbers, so
@@ -316,7 +314,8 @@ class Expander {
     const mine = isThere ? this.#childrenFor(stage, source, { ...combination, ...labelled(select) }) : [];
     if (mine.length === 0) {
       if (this.#skipped.has(id)) return [text];
-      const own = childSuffix(withoutAxes(combination, select));
+      const free = new Set(Object.keys(combination).filter((axis) => select[axis] === undefined));
+      const own = childSuffix(project([combination], free)[0]!);
       const place = port === undefined ? ["needs"] : at.slice(0, 2);
       const message = `no child of "${stage}" goes with ${own}`;
       this.problems.add(["stages", id, ...place], message, "name values that it has");
@@ -327,8 +326,4 @@ class Expander {
     const found = this.#gathers(id, one) ? mine.toSorted(compareCombinations) : mine.slice(0, 1);
     return found.map((each) => `${stage}${childSuffix(each)}${step}${end}`);
   }
-}
-
-function withoutAxes(combination: Combination, select: Readonly<Record<string, string>>): Combination {
-  return Object.fromEntries(Object.entries(combination).filter(([axis]) => select[axis] === undefined));
 }

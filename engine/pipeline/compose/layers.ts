@@ -1,5 +1,5 @@
 import { relative, resolve } from "node:path";
-import { isRecord, mapLeaves } from "../source/tree.ts";
+import { type Entries, isRecord, mapLeaves } from "../source/tree.ts";
 import type { Span } from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 
@@ -20,11 +20,7 @@ export function mergeValues(base: unknown, over: unknown, path: readonly string[
   return Object.fromEntries(merged);
 }
 
-function isAnotherThing(
-  base: Record<string, unknown>,
-  over: Record<string, unknown>,
-  path: readonly string[],
-): boolean {
+function isAnotherThing(base: Entries, over: Entries, path: readonly string[]): boolean {
   const inParams = path.indexOf("with") >= 2;
   const [before, after] = [base["name"], over["name"]];
   return inParams && typeof before === "string" && typeof after === "string" && before !== after;

@@ -6,7 +6,7 @@ import { suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Budget } from "../source/budget.ts";
-import { isRecord } from "../source/tree.ts";
+import { type Entries, isRecord } from "../source/tree.ts";
 import { shownName } from "./compose.ts";
 import { interpolate, type Interpolation, matrixAxesIn } from "./interpolate.ts";
 import { type Layer, rebase } from "./layers.ts";
@@ -35,8 +35,6 @@ export interface IncludeOptions {
   readonly budget: Budget;
   readonly problems: Problems;
 }
-
-type Entries = Readonly<Record<string, unknown>>;
 
 /** The names of more files' stages find no room in an id. */
 const MAX_FILES = 32;

@@ -83,21 +83,15 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   return succeed({ name, seed, ...given, stages, families: together, leftOut, origins }, found);
 }
 
-/** A pipeline file after everything that texts can say was applied; only the schemas' defaults are missing. */
-interface ResolvedDocument extends Pick<Pipeline, "origins" | "families" | "leftOut" | "knownProfiles"> {
-  readonly value: unknown;
-  /** Paths whose value could not be resolved, in the resolved document. */
-  readonly unresolved: readonly DocumentPath[];
-  /** Stages of inner pipelines by the id of the stage that they came of. */
-  readonly groups: ReadonlyMap<string, readonly string[]>;
-}
-
-/** extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order. */
+/**
+ * Apply extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order.
+ * @returns the file after everything that texts can say; only the schemas' defaults are missing
+ */
 async function resolveDocument(
   file: string,
   { kinds, overrides = [], profiles = [] }: LoadOptions,
   problems: Problems,
-): Promise<Result<ResolvedDocument>> {
+) {
   const budget = new Budget();
   const read = oncePerFile<Result<SourceDocument>>(async (path, name) => {
     const found = await readDocument(path, name);
@@ -139,13 +133,15 @@ async function resolveDocument(
   const broken = new Set(wrong.map(formatPath));
   // Values that inner pipelines were to be given are missing there too.
   const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
+  // Paths whose value could not be resolved, in the resolved document.
   const unresolved = [...wrong, ...missing, ...expanded.unresolved].flatMap((path) => {
     const [root, id, ...rest] = path;
     const children = root === "stages" ? expanded.families.get(String(id)) : undefined;
-    return [path, ...children?.map((child) => ["stages", child, ...rest]) ?? []];
+    return [path, ...children?.map((child): DocumentPath => ["stages", child, ...rest]) ?? []];
   });
   const there = (ids: readonly string[]) => ids.filter((id) => !pruned.leftOut.has(id));
   const families = new Map([...expanded.families].map(([id, children]) => [id, there(children)]));
+  // Stages of inner pipelines by the id of the stage that they came of.
   const groups = new Map([...included.groups].map(([id, members]) => [
     id,
     there(members.flatMap((member) => expanded.families.get(member) ?? [member])),
@@ -203,7 +199,7 @@ function onceEach(problems: readonly Diagnostic[]): Diagnostic[] {
 /** Record keys are checked here, so that the message can point at the key and say what an id may be. */
 function checkIds(
   resolved: readonly string[],
-  { families, groups }: Pick<ResolvedDocument, "families" | "groups">,
+  { families, groups }: Readonly<Record<"families" | "groups", Pipeline["families"]>>,
   problems: Problems,
 ): void {
   const children = new Set([...families.values()].flat());

@@ -144,10 +144,9 @@ async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string
     import.meta.resolve("../../process/computed_imports.ts"),
   );
   const found = new Map<string, string | null>();
-  for (const { ownPackages, files, contents, settings } of modules.values()) {
-    if (ownPackages || files.some((file) => importsByComputedName(Deno.readTextFileSync(file)))) return undefined;
-    files.forEach((file, index) => found.set(file, contents[index]!));
-    for (const [file, content] of settings) found.set(file, content);
+  for (const { ownPackages, files, settings } of modules.values()) {
+    if (ownPackages || files.some(([file]) => importsByComputedName(Deno.readTextFileSync(file)))) return undefined;
+    for (const [file, content] of [...files, ...settings]) found.set(file, content);
   }
   for (const [file, content] of found) {
     const info = statIfThere(file);

@@ -20,7 +20,7 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   const code = await digestCode(file);
   if ("error" in code) return failed(code.error, code.fix ?? "correct the file's imports");
   noteModule(file, code);
-  const foreign = beyondProject(code.files, projectOf(dirname(file)));
+  const foreign = beyondProject(code.files.map(([path]) => path), projectOf(dirname(file)));
   if (foreign.length > 0) {
     return failed(`it imports ${foreign[0]}, which is outside its project`, "copy it into the project's folder");
   }

@@ -1,5 +1,8 @@
 import type { DocumentPath } from "../../diagnostic/document.ts";
 
+/** A plain map that is only looked at. */
+export type Entries = Readonly<Record<string, unknown>>;
+
 /** Whether a value is a plain map, as YAML and JSON give them. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

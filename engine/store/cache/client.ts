@@ -54,17 +54,13 @@ export class CacheClient {
   #warned = false;
   #reads = true;
 
-  constructor(private readonly backend: CacheBackend, private readonly options: ClientOptions) {
+  constructor(private readonly backend: CacheBackend, readonly options: ClientOptions) {
     this.patience = { ...PATIENCE, ...options.patience };
-  }
-
-  get stop(): AbortSignal {
-    return this.options.stop;
   }
 
   /** Whether it is of any use to ask. */
   get reads(): boolean {
-    return this.#reads && !this.stop.aborted;
+    return this.#reads && !this.options.stop.aborted;
   }
 
   get maxBytes(): number {
@@ -73,7 +69,7 @@ export class CacheClient {
 
   /** Say what goes wrong, the first time only: the second cause is nearly always the first one again. */
   warn(message: string, fix?: string): void {
-    if (this.#warned || this.stop.aborted) return;
+    if (this.#warned || this.options.stop.aborted) return;
     this.#warned = true;
     const { name, warn } = this.options;
     warn({ severity: "warning", code: "cache", message: `The shared cache ${name}: ${message}`, fix });
@@ -150,11 +146,11 @@ export class CacheClient {
 
   async #try<T>(tries: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
     for (let attempt = 1;; attempt++) {
-      if (this.stop.aborted) return trouble("stopped", "stopped");
+      if (this.options.stop.aborted) return trouble("stopped", "stopped");
       const answer = await ask();
       if (!("trouble" in answer)) return answer;
       if (attempt >= tries || answer.trouble.kind !== "busy") return answer;
-      await delay(this.patience.backOffMs * 2 ** (attempt - 1), { signal: this.stop }).catch(() => {});
+      await delay(this.patience.backOffMs * 2 ** (attempt - 1), { signal: this.options.stop }).catch(() => {});
     }
   }
 
@@ -162,7 +158,7 @@ export class CacheClient {
   async #within<T>(limitMs: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
     const limit = new AbortController();
     using _countdown = new Countdown(limitMs, () => limit.abort());
-    const signal = AbortSignal.any([limit.signal, this.stop]);
+    const signal = AbortSignal.any([limit.signal, this.options.stop]);
     return await Promise.race([ask(signal), aborted(signal)]);
   }
 

@@ -53,7 +53,7 @@ export class Downloads {
     try {
       makeFolder(folder);
       await this.#limit.map(wanted.values(), fetchOne);
-      if (!whole || this.client.stop.aborted) return false;
+      if (!whole || this.client.options.stop.aborted) return false;
       const takeOne = ({ sha256, size }: FileEntry) => store.objects.take(join(folder, sha256), size);
       await this.#limit.map(wanted.values(), takeOne);
       if (!files.every((file) => store.objects.has(file))) return false;

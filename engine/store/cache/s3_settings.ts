@@ -5,19 +5,13 @@ import { readTextIfThere } from "../reading.ts";
 import type { Trouble } from "./backend.ts";
 import { type CacheLocation, isEndpoint } from "./location.ts";
 
-export interface S3Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-
 /** All that is needed to talk to a bucket. */
 export interface S3Settings {
   /** Of the bucket, without a slash at its end. */
   readonly base: string;
   readonly region: string;
   /** Requests are not signed without them, as for public buckets. */
-  readonly credentials: S3Credentials | undefined;
+  readonly credentials: ReturnType<typeof findCredentials>;
 }
 
 type S3Location = Extract<CacheLocation, { kind: "s3" }>;
@@ -79,7 +73,7 @@ export function readS3Settings(
   return { base: baseOf(location.bucket, endpoint, region), region, credentials };
 }
 
-function findCredentials(settingOf: (name: string) => string | undefined): S3Credentials | undefined {
+function findCredentials(settingOf: (name: string) => string | undefined) {
   const [accessKeyId, secretAccessKey, sessionToken] = ["access_key_id", "secret_access_key", "session_token"]
     .map((name) => settingOf(`aws_${name}`));
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;

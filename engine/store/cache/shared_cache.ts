@@ -94,12 +94,7 @@ export class SharedCache {
     else if (manifest !== undefined) this.#found.set(resolvedKey, manifest);
   }
 
-  async #read<T extends z.ZodType>(
-    stage: string,
-    key: string,
-    name: string,
-    schema: T,
-  ): Promise<z.output<T> | undefined> {
+  async #read<T extends z.ZodType>(stage: string, key: string, name: string, schema: T) {
     const content = await this.#client.read(name);
     const unsealed = content && unseal(content, schema);
     if (unsealed === undefined || "record" in unsealed) return unsealed?.record;

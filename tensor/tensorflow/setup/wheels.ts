@@ -58,15 +58,10 @@ nvidia-nvjitlink-cu12 12.9.86 39748338 e3f1171dbdc83c5932a45f0f4c99180a70de9bd27
 
 const UNPACKED_BYTES = { cpu: 950_000_000, gpu: 5_900_000_000 };
 
-export interface WheelSet {
-  readonly wheels: readonly Wheel[];
-  /** What is downloaded, together. */
-  readonly downloadBytes: number;
-  /** Disk that all wheels and what is unpacked of them take at the same time. */
-  readonly diskBytes: number;
-}
+export type WheelSet = ReturnType<typeof wheelSet>;
 
-export function wheelSet(gpu: boolean): WheelSet {
+/** @returns `downloadBytes` of all wheels, and the disk that they and what is unpacked of them take at the same time */
+export function wheelSet(gpu: boolean) {
   const wheels = gpu ? GPU_WHEELS : CPU_WHEELS;
   const downloadBytes = wheels.reduce((sum, wheel) => sum + wheel.downloadBytes, 0);
   return { wheels, downloadBytes, diskBytes: downloadBytes + (gpu ? UNPACKED_BYTES.gpu : UNPACKED_BYTES.cpu) };

@@ -31,18 +31,29 @@ function processesOf(folder: string): number[] {
   );
 }
 
+/** Kill the jobs on a node with all that Slurm has there, as a node does that loses its power. */
+export function killNodeOf(folder: string, node: string): void {
+  for (const pid of processesOf(folder)) {
+    const isOf = read(`/proc/${pid}/environ`).includes(`SLURMD_NODENAME=${node}\0`) ||
+      links(`/proc/${pid}/fd`).includes(`${folder}/log/slurmd.${node}.log`);
+    if (isOf) kill(pid);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Kill what a cluster has started, jobs whose node was lost among them: nobody else knows those. */
 export async function killAllOf(folder: string): Promise<void> {
   const deadline = performance.now() + 20_000;
   for (let found = processesOf(folder); found.length > 0; found = processesOf(folder)) {
     if (performance.now() > deadline) throw new Error(`processes ${found.join(", ")} do not go`);
-    for (const pid of found) {
-      try {
-        Deno.kill(pid, "SIGKILL");
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
+    found.forEach(kill);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

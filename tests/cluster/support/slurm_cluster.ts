@@ -13,7 +13,7 @@
  *   with `clusters/lab.yaml` in which `cluster.start()` and `cluster.cli()` run the real command line;
  *   `cluster.cli(project, args, await cluster.asOther(project))` does so as another user.
  * - Faults: `nodeDown` (the administrator's word: jobs are queued again at once), `killSlurmd` and `cut` (the job goes
- *   on beside its next attempt), `stopController`, `freezeController` (a submission gets no answer and is queued all
+ *   on beside its next attempt), `killNode` (it does not), `stopController`, `freezeController` (a submission gets no answer and is queued all
  *   the same), `stopAccounting`; each with its opposite.
  * - Nothing waits without a limit, and stopping kills all that the cluster started, whatever state it is in.
  * - By hand: `deno run -A tests/cluster/support/slurm_cluster.ts [accounting] [namespaces]`, until Ctrl-C.
@@ -36,7 +36,7 @@ import {
   NODES,
   slurmConfiguration,
 } from "./configuration.ts";
-import { killAllOf } from "./processes.ts";
+import { killAllOf, killNodeOf } from "./processes.ts";
 
 export { type ClusterOptions, type Node, NODES } from "./configuration.ts";
 
@@ -309,6 +309,12 @@ export class SlurmCluster implements AsyncDisposable {
   /** The node's daemon dies; its jobs go on. The controller notices after some 20 s and starts them elsewhere too. */
   killSlurmd(node: Node): Promise<void> {
     return this.#kill(node, "SIGKILL");
+  }
+
+  /** The node dies with all that runs on it, which the controller notices as above. */
+  async killNode(node: Node): Promise<void> {
+    await this.killSlurmd(node);
+    killNodeOf(this.folder, node);
   }
 
   /** Cut a node off, which the controller notices as above. */

@@ -20,15 +20,15 @@ Deno.test("shards are one array of jobs, each with the resources of the stage, a
   const { own } = await lab.submitted(sharded);
   const { submission, digest } = own!;
   const { parts, stages } = submission.head;
-  const told = parts.map(({ lines, children, needs: { cpus, gpus }, after, afterChild }) => ({
+  const told = parts.map(({ lines, children, needs: { cpus, gpus }, after }) => ({
     stages: lines.map((line) => stages[line]!.id),
-    ...{ children, cpus, gpus, after, afterChild },
+    ...{ children, cpus, gpus, after },
   }));
-  const none = { children: null, afterChild: [] };
+  const none = { children: null };
   assertEquals(told, [
     { ...none, stages: ["s"], cpus: 1, gpus: 0, after: [] },
-    { ...none, stages: ["a~1of3", "a~2of3", "a~3of3"], children: [0, 1, 2], cpus: 2, gpus: 1, after: [0] },
-    { ...none, stages: ["a"], cpus: 2, gpus: 0, after: [0, 1] },
+    { ...none, stages: ["a~1of3", "a~2of3", "a~3of3"], children: [0, 1, 2], cpus: 2, gpus: 1, after: ["p0"] },
+    { ...none, stages: ["a"], cpus: 2, gpus: 0, after: ["p0", "p1"] },
   ]);
 
   dealt.length = 0;

@@ -26,6 +26,7 @@ async function attempt(root: string, name: string, limit = 100, numerics = "wasm
       return await states.settle();
     },
     states,
+    local,
     async read() {
       const saved = await local.latest();
       return saved && new TextDecoder().decode(await saved.read("value"));
@@ -102,4 +103,16 @@ Deno.test("a state that cannot be sent is said and costs nothing else", async ()
   assertStringIncludes(one.states.problem!, KEY);
   Deno.removeSync(join(folder.path, "states/ab", KEY));
   assertEquals([await one.save(20), one.states.problem], [20, undefined]);
+});
+
+Deno.test("whenever states are saved while others are sent, the last is sent too", async () => {
+  await using folder = await makeTempFolder();
+  const one = await attempt(folder.path, "8.0");
+  for (let step = 1; step <= 20; step++) {
+    await one.local.save(step, { value: new Uint8Array(1) });
+    // The next comes in the moment in which whoever waits for the last one is told.
+    one.states.send(step);
+    if (step % 2 === 0) await one.states.settle();
+  }
+  assertEquals(await one.states.settle(), 20);
 });

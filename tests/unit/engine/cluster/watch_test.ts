@@ -107,9 +107,15 @@ Deno.test("a silent queue changes nothing and is told once; a job that is cancel
   await using lab = await PaperLab.open();
   const submitted = await lab.submitted(CHAIN);
   lab.said.length = 0;
-  const { told } = await watch(lab, submitted, [() => lab.queue.silent = 3, ...Array(40).fill(() => {}), () => {
-    for (const id of ["1", "2", "3"]) lab.queue.set(id, "cancelled");
-  }]);
+  const { told } = await watch(lab, submitted, [
+    () => lab.queue.silent = 3,
+    ...Array(40).fill(() => {}),
+    () => {
+      for (const id of ["1", "2", "3"]) lab.queue.set(id, "cancelled");
+    },
+    ...Array(32).fill(() => {}),
+    () => lab.queue.forget("1"),
+  ]);
   assertEquals(lab.said, ["the queue does not answer (timed out); jobs go on without it"]);
   assertEquals(told[0], "0 run; a,b,c: others come first");
   assertEquals(told.slice(-3), ["a blocked job 1 was cancelled", "b blocked", "c blocked"]);

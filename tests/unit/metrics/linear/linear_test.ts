@@ -17,7 +17,7 @@ const gram = (size: number, rank: number, seed: number) => {
 };
 
 Deno.test("products of the engine are those of the definition, transposed or not, and of empty matrices", async () => {
-  const products = openFloat64Products({ threads: 2 });
+  await using products = openFloat64Products({ threads: 2 });
   for (const transposeA of [false, true]) {
     for (const transposeB of [false, true]) {
       for (const [m, k, n] of [[3, 4, 5], [1, 7, 1], [40, 1, 30], [65, 33, 129]] as const) {
@@ -33,7 +33,6 @@ Deno.test("products of the engine are those of the definition, transposed or not
   const none = await products.multiply(random(3, 0, 1), random(0, 2, 1));
   assertEquals(none, { rows: 3, columns: 2, data: new Float64Array(6) });
   await assertRejects(() => products.multiply(random(2, 3, 1), random(2, 3, 1)), RangeError, "inner sizes 3 and 2");
-  await products.release();
   assertThrows(() => matrix(2, 2, new Float64Array(3)), RangeError, "got 3 numbers");
 });
 

@@ -13,8 +13,9 @@ export class BashQueue implements Queue {
   refusal: (request: JobRequest) => string | undefined = () => undefined;
   answer: (request: JobRequest) => Submitted | undefined = () => undefined;
 
-  test(request: JobRequest): Promise<string | undefined> {
-    return Promise.resolve(this.refusal(request));
+  test(request: JobRequest): Promise<{ refused?: string }> {
+    const refused = this.refusal(request);
+    return Promise.resolve(refused === undefined ? {} : { refused });
   }
 
   async submit(request: JobRequest): Promise<Submitted> {

@@ -49,7 +49,7 @@ export class PaperLab implements AsyncDisposable {
       grants: new Grants(this.folder.path, join(this.folder.path, "grants.json")),
       versions: {},
       targets: [],
-      given: new Set(),
+      givenUp: new Set(),
       replaceQueued: false,
       ...options,
     };

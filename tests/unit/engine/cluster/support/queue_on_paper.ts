@@ -25,8 +25,9 @@ export class QueueOnPaper implements Queue {
   self: OwnJob | undefined;
   #next = 1;
 
-  test(request: JobRequest): Promise<string | undefined> {
-    return Promise.resolve(this.refusal(request));
+  test(request: JobRequest): Promise<{ refused?: string }> {
+    const refused = this.refusal(request);
+    return Promise.resolve(refused === undefined ? {} : { refused });
   }
 
   submit(request: JobRequest): Promise<Submitted> {
