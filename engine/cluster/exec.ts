@@ -228,7 +228,11 @@ class Task {
         options.emit(event);
       },
       beforeStage: async ({ stage, keys, device }, progress) => {
-        if (stage.id !== id) return { message: `${stage.id}, which it reads, did not come whole`, fix: "run again" };
+        if (stage.id !== id) {
+          const fix =
+            "`run FILE --cache` with the cluster's cache, where you may compute, makes it again and replaces it";
+          return { message: `${stage.id}, which it reads, is damaged in the shared cache`, fix };
+        }
         const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
         const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
         states = new SharedStates(clusterFolder(submission.cache, "states"), `${own.id}.${own.attempt}`, place);

@@ -42,6 +42,8 @@ export interface TryResult {
   /** Results or saved states that were there and were not used, stages that were said to be done and are not. */
   readonly lost: string[];
   readonly wrong: string[];
+  /** Commands that ended as they should not. */
+  readonly ill: string[];
   readonly oneUser: string[];
   readonly twoUsers: string[];
   readonly commands: number;
@@ -253,7 +255,7 @@ export async function tryKills(
   const one = new Try(cluster, project, lab, random);
   const result: TryResult = {
     ...{ name, faults: [...new Set(faults.map(({ fault }) => fault))], seconds: 0, commands: 0 },
-    ...{ lost: [], wrong: [], oneUser: [], twoUsers: [] },
+    ...{ lost: [], wrong: [], ill: [], oneUser: [], twoUsers: [] },
   };
 
   const begun = performance.now();
@@ -277,17 +279,17 @@ export async function tryKills(
     commands++;
     for (const id of doneIn(last)) told.add(id);
     result.lost.push(...missingOf(told, cluster.cache));
-    const { code, signal, stderr } = last;
-    const said = code === 0 || code === 1 || signal !== null ? "" : `: ${stderr.slice(-1_000)}`;
+    const { code, signal, stdout, stderr } = last;
+    const said = code === 0 || code === 1 || signal !== null ? "" : `: ${stdout.slice(-1_500)}${stderr.slice(-1_000)}`;
     log(`${name}: command ${commands} ended with ${signal ?? code}${said}`);
-    if (/internal error/.test(stderr)) result.wrong.push(`a crash: ${stderr}`);
+    if (said !== "" || /internal error/.test(stderr)) result.ill.push(`a command ended with ${code}${said}${stderr}`);
     if (code === 0 || commands === MOST_COMMANDS) break;
   }
   await strikes;
   for (const { code, stdout, stderr } of await Promise.all(one.running)) {
     log(`${name}: another command ended with ${code}`);
     // A stage that was killed fails for all who wait for it.
-    if (code !== 0 && code !== 1) result.wrong.push(`another command ended with ${code}: ${stdout}${stderr}`);
+    if (code !== 0 && code !== 1) result.ill.push(`another command ended with ${code}: ${stdout}${stderr}`);
   }
   await cluster.untilEmpty();
   if (last.code !== 0) result.lost.push(`the command does not end well: ${last.stdout.slice(-2_000)}${last.stderr}`);
@@ -304,18 +306,23 @@ export async function tryKills(
   result.oneUser.push(...oneUser);
   result.twoUsers.push(...twoUsers);
   const seconds = (performance.now() - started) / 1000;
-  const harm = [...result.lost, ...result.wrong, ...oneUser, ...twoUsers];
+  const harm = [...result.lost, ...result.wrong, ...result.ill, ...oneUser, ...twoUsers];
   const users = Map.groupBy(ends, ({ user }) => user).entries().map(([user, { length }]) => `${length} of ${user}`);
   log(
     `${name}: over after ${seconds.toFixed(0)} s, attempts: ${[...users].join(", ")}, ${
       harm.length === 0 ? "well" : harm.join("\n  ")
     }`,
   );
-  if (result.lost.length + result.wrong.length + oneUser.length > 0) {
+  if (isHarmed(result)) {
     log(ends.map((end) => `  ${JSON.stringify(end)}`).join("\n"));
     log(await cluster.account());
   }
   return { ...result, commands, seconds };
+}
+
+/** Two users may compute the same. */
+export function isHarmed({ lost, wrong, ill, oneUser }: TryResult): boolean {
+  return [lost, wrong, ill, oneUser].some(({ length }) => length > 0);
 }
 
 function isShard(key: string, ends: readonly SeenEnd[]): boolean {
@@ -382,7 +389,7 @@ if (import.meta.main) {
     // deno-lint-ignore no-console
     log: (line) => console.log(`${((performance.now() - started) / 1000).toFixed(0).padStart(5)} ${line}`),
   });
-  const harmed = results.filter(({ lost, wrong, oneUser }) => lost.length + wrong.length + oneUser.length > 0);
+  const harmed = results.filter(isHarmed);
   // deno-lint-ignore no-console
   console.log(
     `\n${tableOf(results)}\n${results.reduce((sum, { commands }) => sum + commands, 0)} commands, ` +

@@ -152,15 +152,14 @@ clusterTest("a stage that makes room for another job is queued again and goes on
   assertEquals(twiceIn(ends), { oneUser: [], twoUsers: [] });
 });
 
-clusterTest("a stage goes on elsewhere when the administrator takes its node out", {}, async (cluster) => {
+clusterTest("a stage goes on when the administrator takes its node down", {}, async (cluster) => {
   const project = cluster.project({ files: { "p.yaml": walk() }, stages: ["walk", "cook"] });
   await using running = start(cluster, project);
   const node = await nodeOf(cluster, await untilSaved(cluster, 4));
   await cluster.nodeDown(node);
   const ends = await assertWell(cluster, project, running);
-  const last = ends.findLast(({ id }) => id === "walk")!;
-  assertEquals([last.state, last.attempt, last.fromStep, last.toStep], ["ran", 1, 4, 8]);
-  assert(last.node !== node);
+  // The node comes back by itself, and may be the next one too.
+  assertEquals(attemptsAt(ends, "walk").at(-1), [1, "ran", 4, 8]);
   assertEquals(twiceIn(ends), { oneUser: [], twoUsers: [] });
 });
 

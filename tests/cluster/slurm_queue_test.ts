@@ -218,6 +218,15 @@ queueTest("what can never run is refused without queueing anything", {}, async (
   assertEquals(await test({ minutes: 61 }), over);
   assertEquals(await test({ minutes: 61, partition: "cpu,scavenge" }), over);
   assertEquals(await jobsOf(queue), []);
+  for (const node of ["n1", "n2"]) {
+    await cluster.must("scontrol", ["update", `nodename=${node}`, "state=drain", "reason=test"]);
+  }
+  assertEquals(await test({ gpus: 2, cpus: 4 }), {});
+  for (const needs of [{ gpus: 3 }, { cpus: 5 }, { memoryMiB: 17_000 }, { gpus: 1, partition: "cpu" }]) {
+    assertEquals(await test(needs), { refused: "Requested node configuration is not available" });
+  }
+  assertEquals(await jobsOf(queue), []);
+  for (const node of ["n1", "n2"]) await cluster.must("scontrol", ["update", `nodename=${node}`, "state=resume"]);
   assertMatch(
     troubleOf(await queue.submit(requestIn(cluster, "true", { needs: { ...NEEDS, gpus: 3 } }))),
     /^refused: Requested node configuration is not available$/,

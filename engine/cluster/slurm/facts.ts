@@ -9,6 +9,10 @@ export interface PartitionNodes {
   readonly isDefault: boolean;
   readonly minutes: number;
   readonly whenPreempted: string;
+  /** Of each. */
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  readonly gpus: number;
   /** For people. */
   readonly line: string;
 }
@@ -30,8 +34,24 @@ export async function askPartitions(): Promise<PartitionNodes[] | string> {
     const line = `${name}${isDefault ? " (default)" : ""}: ${nodes} node${nodes === "1" ? "" : "s"} of ${cpus} ` +
       `processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}; time limit ${limit}` +
       (open === "up" ? "" : `; ${open}`);
-    return { name, isDefault, minutes: minutesOf(limit!), whenPreempted, line };
+    const cards = gpus!.matchAll(/\bgpu(?::[^:,()]+)?:(\d+)/g).reduce((sum, [, count]) => sum + Number(count), 0);
+    const size = { cpus: Number(cpus), memoryMiB: Number(memory), gpus: cards };
+    return { name, isDefault, minutes: minutesOf(limit!), whenPreempted, ...size, line };
   });
+}
+
+/** Whether nodes are large enough for a job. */
+export function holds(
+  nodes: PartitionNodes,
+  { cpus, memoryMiB = 0, gpus }: Pick<JobNeeds, "cpus" | "memoryMiB" | "gpus">,
+): boolean {
+  return cpus <= nodes.cpus && memoryMiB <= nodes.memoryMiB && gpus <= nodes.gpus;
+}
+
+/** Whether a node of some partitions can take no job now, and may later. */
+export async function isAnyAway(partitions: readonly string[]): Promise<boolean> {
+  const { stdout } = await ask("sinfo", ["--noheader", `--partition=${partitions.join()}`, "--format=%T"]);
+  return stdout.split("\n").some((state) => !/^(idle|mixed|allocated|completing|planned)?$/.test(state.trim()));
 }
 
 /** The smallest number of jobs that one user may have in the queue, by what accounting says; nothing it does not say. */

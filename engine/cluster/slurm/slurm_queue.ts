@@ -9,7 +9,7 @@ import {
 } from "../queue.ts";
 import { submitArguments } from "./arguments.ts";
 import { ask, BETWEEN, fieldsOf } from "./ask.ts";
-import { askPartitions, describeCluster } from "./facts.ts";
+import { askPartitions, describeCluster, holds, isAnyAway } from "./facts.ts";
 import { reasonOf, stateOf, troubleOf } from "./words.ts";
 
 /** `8`, or `8_3` for the child of an array. */
@@ -23,14 +23,20 @@ export class SlurmQueue implements Queue {
   readonly describe = describeCluster;
 
   async test(request: JobRequest): Promise<{ readonly refused?: string } | { readonly silent: string }> {
-    const { needs: { minutes = 0, partition, qos }, script } = request;
+    const { needs: { minutes = 0, partition, qos, ...needs }, script } = request;
     const { ok, said } = await ask("sbatch", ["--test-only", ...submitArguments(request)], { stdin: script });
-    if (!ok) return troubleOf(said) === "silent" ? { silent: said } : { refused: said };
+    if (!ok && troubleOf(said) === "silent") return { silent: said };
     const all = await askPartitions();
     if (typeof all === "string") return { silent: all };
     const asked = all.filter((one) =>
       partition === undefined ? one.isDefault : partition.split(",").includes(one.name)
     );
+    if (!ok) {
+      // When it is only asked, Slurm counts on no node that is down or drained just now; a real job would wait for it.
+      const waits = /configuration is not available/i.test(said) && asked.some((one) => holds(one, needs)) &&
+        await isAnyAway(asked.map(({ name }) => name));
+      if (!waits) return { refused: said };
+    }
     // Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it.
     const never = qos === undefined && asked.length > 0 && asked.every((one) => minutes > one.minutes);
     return never ? { refused: `a time limit of ${minutes} minutes is above the partition's` } : {};
