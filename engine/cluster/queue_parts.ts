@@ -16,7 +16,6 @@ import {
   arrayOf,
   endsByLine,
   helpersOf,
-  isLive,
   jobsByLine,
   linesBefore,
   linesOf,
@@ -25,6 +24,7 @@ import {
 } from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
 import {
+  isLive,
   JOB_PREFIX,
   type JobNeeds,
   type JobOrder,
@@ -34,7 +34,7 @@ import {
   type QueueFacts,
 } from "./queue.ts";
 import { jobScript } from "./script.ts";
-import type { OpenSubmission } from "./submission.ts";
+import type { TrustedSubmission } from "./submission.ts";
 
 /** How long a queue may be silent before whoever submits gives up. */
 const PATIENCE_MS = 10 * 60_000;
@@ -119,8 +119,7 @@ export async function askQueue(
  * has cancelled.
  */
 export async function queueParts(
-  submission: OpenSubmission,
-  digest: string,
+  submission: TrustedSubmission,
   context: QueueContext,
 ): Promise<Result<QueuedParts>> {
   openRoot(submission.folder);
@@ -129,7 +128,7 @@ export async function queueParts(
     for (let pass = 1; pass <= PASSES; pass++) {
       const found = await askQueue(context, submission.head.settings.helper);
       if (!found.ok) return found;
-      const made = await new Pass(submission, digest, context, { ...found.value, record }).run();
+      const made = await new Pass(submission, context, { ...found.value, record }).run();
       if (made !== "again") return made;
     }
     return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
@@ -155,8 +154,7 @@ class Pass {
   #full = false;
 
   constructor(
-    private readonly submission: OpenSubmission,
-    private readonly digest: string,
+    private readonly submission: TrustedSubmission,
     private readonly context: QueueContext,
     private readonly found: {
       readonly jobs: readonly QueuedJob[];
@@ -327,7 +325,7 @@ class Pass {
       this.#submit(what, Date.now(), helper, {
         name: `${what}-${id}`,
         order: { ...NO_ORDER, ...order },
-        task: ["--rest"],
+        task: [],
         ...definedOnly({ delaySeconds }),
       });
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
@@ -357,11 +355,11 @@ class Pass {
       readonly children?: readonly number[];
     },
   ) {
-    const { head: { id, settings }, folder } = this.submission;
+    const { head: { id, settings }, folder, digest } = this.submission;
     const request: JobRequest = {
       name: `${JOB_PREFIX}${name}`,
       comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
-      script: jobScript(settings, settings, { folder, digest: this.digest, task }),
+      script: jobScript(settings, settings, { folder, digest, task }),
       needs,
       order,
       ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },
