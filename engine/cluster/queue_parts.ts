@@ -8,6 +8,7 @@ import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
+import { Limit } from "../store/limit.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
 import { readRecord, readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
@@ -187,14 +188,19 @@ class Pass {
 
   async run(): Promise<Result<QueuedParts> | "again"> {
     const { parts } = this.submission.head;
-    for (let from = 0, to = 0; from < parts.length; from = to) {
-      const follows = ({ after }: Part) => after.some((one) => one.startsWith("p") && parseInt(one.slice(1)) >= from);
-      do to++; while (to < parts.length && to - from < AT_ONCE && !follows(parts[to]!));
-      const ends = await Promise.all(parts.slice(from, to).map((part, i) => this.#queuePart(part, from + i)));
-      const trouble = ends.find((one) => one !== undefined);
-      if (trouble !== undefined) return trouble;
+    const limit = new Limit(AT_ONCE);
+    let trouble: Result<QueuedParts> | "again" | undefined;
+    const begun: Promise<void>[] = [];
+    for (const [index, part] of parts.entries()) {
+      const before = part.after.filter((one) => one.startsWith("p")).map((one) => begun[parseInt(one.slice(1))]);
+      const queue = async () => {
+        const found = trouble ?? await this.#queuePart(part, index);
+        trouble ??= found;
+      };
+      begun.push(Promise.all(before).then(() => limit.run(queue)));
     }
-    return await this.#queueHelpers();
+    await Promise.all(begun);
+    return trouble ?? await this.#queueHelpers();
   }
 
   async #queuePart(part: Part, index: number): Promise<Result<QueuedParts> | "again" | undefined> {

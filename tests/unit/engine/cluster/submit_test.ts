@@ -89,6 +89,14 @@ Deno.test("a queue that took a job without an answer is not given it again; one 
   assertEquals(asked, 4);
 });
 
+Deno.test("a queue that is silent while it is asked what it would take is asked again", async () => {
+  await using lab = await PaperLab.open();
+  lab.queue.silentTests = 1;
+  await lab.submitted(CHAIN);
+  assertEquals(lab.queue.requests.size, 3);
+  assertStringIncludes(lab.said.join("\n"), "the queue does not answer (timed out)");
+});
+
 Deno.test("a queue that never answers is waited for, not for ever, and then nothing was queued twice", async () => {
   await using lab = await PaperLab.open();
   lab.queue.silent = Infinity;

@@ -21,11 +21,14 @@ export class QueueOnPaper implements Queue {
   refusal: (request: JobRequest) => string | undefined = () => undefined;
   /** Polls that get no answer. */
   silent = 0;
+  /** Tests of what jobs need that get none. */
+  silentTests = 0;
   polls = 0;
   self: OwnJob | undefined;
   #next = 1;
 
-  test(request: JobRequest): Promise<{ refused?: string }> {
+  test(request: JobRequest): Promise<{ refused?: string } | { silent: string }> {
+    if (this.silentTests-- > 0) return Promise.resolve({ silent: "timed out" });
     const refused = this.refusal(request);
     return Promise.resolve(refused === undefined ? {} : { refused });
   }
