@@ -81,7 +81,7 @@ function describeSubmission(
   silent: string | undefined,
 ): Answer {
   const { id, pipeline, at, user, host } = submission.head;
-  const ended = Map.groupBy(listAttempts(submission), ({ line }) => line);
+  const ended = listAttempts(submission);
   const stages = all.map((stage) => {
     const [state, note] = describeSubmitted(stage, silent);
     const attempts = ended.get(stage.line)?.flatMap(({ line, job, attempt }) =>

@@ -9,15 +9,15 @@ export type { JobNeeds };
 /** Jobs that must have ended before a job starts, by id; `8_3` is one child of an array. */
 export interface JobOrder {
   /** All of them well. Where one fails, the job is cancelled. */
-  readonly afterOk: readonly string[];
+  readonly afterOk?: readonly string[];
   /** Arrays: child i of this one waits for child i of those alone. */
-  readonly afterChild: readonly string[];
+  readonly afterChild?: readonly string[];
   /** However they end. */
-  readonly afterAny: readonly string[];
+  readonly afterAny?: readonly string[];
   /** As soon as one of them has failed. Where all end well, the job is cancelled. */
-  readonly afterFailureOfAny: readonly string[];
+  readonly afterFailureOfAny?: readonly string[];
   /** Until no job of this user with its name is left before it. */
-  readonly singleton: boolean;
+  readonly singleton?: boolean;
 }
 
 export interface JobRequest {
@@ -93,9 +93,8 @@ export interface QueueFacts {
 
 /** The job that this process is. */
 export interface OwnJob {
+  /** `8`, or `8_3` for a child of an array. */
   readonly id: string;
-  /** Its number in the array. */
-  readonly child: number | undefined;
   /** 0 for the first start; counts requeues. */
   readonly attempt: number;
 }

@@ -204,7 +204,7 @@ class Pass {
   }
 
   async #queuePart(part: Part, index: number): Promise<Result<QueuedParts> | "again" | undefined> {
-    const open = new Map<string, { order: Pick<JobOrder, "afterOk" | "afterChild">; at: number[] }>();
+    const open = new Map<string, { order: JobOrder; at: number[] }>();
     for (const [i, line] of part.lines.entries()) {
       const standing = this.#look(index, i) ?? this.#orderOf(part, i);
       if ("state" in standing) this.#standings.set(line, standing);
@@ -246,14 +246,14 @@ class Pass {
 
   /** From how many steps the stage of a line has gone on: each is some progress. */
   #stepsOf(line: number): number {
-    const begun = listAttempts(this.submission, "start").filter((one) => one.line === line).map(({ job, attempt }) =>
+    const begun = listAttempts(this.submission, "start").get(line)?.map(({ job, attempt }) =>
       readRecord(this.submission.attemptPath(line, job, attempt, "start"), jobStartSchema)?.fromStep ?? 0
     );
-    return new Set([0, ...begun]).size;
+    return new Set([0, ...begun ?? []]).size;
   }
 
   /** What a line waits for, or how it stands if that cannot be. */
-  #orderOf(part: Part, i: number): Standing | Pick<JobOrder, "afterOk" | "afterChild"> {
+  #orderOf(part: Part, i: number): Standing | JobOrder {
     const { parts } = this.submission.head;
     const states = new Set(linesBefore(parts, part, i).map((line) => this.#standings.get(line)!.state));
     if (states.has("failed") || states.has("blocked")) return { state: "blocked" };
@@ -285,7 +285,7 @@ class Pass {
   /** Queue some of a part, as many as there is room for. @returns why to stop */
   async #queue(
     index: number,
-    order: Pick<JobOrder, "afterOk" | "afterChild">,
+    order: JobOrder,
     at: readonly number[],
   ): Promise<Result<QueuedParts> | "again" | undefined> {
     const { head } = this.submission;
@@ -299,7 +299,7 @@ class Pass {
     const count = this.#jobs.get(index)?.size ?? 0;
     const made = await this.#submit(index.toString(), count, needs, {
       name: hash.slice(0, 16),
-      order: { ...NO_ORDER, ...order, singleton: children === null },
+      order: { ...order, singleton: children === null },
       task: ["--part", String(index)],
       ...children === null ? {} : { children: now.map((i) => children[i]!) },
     });
@@ -321,10 +321,10 @@ class Pass {
   /** Queue the small jobs that go on when nobody watches. */
   async #queueHelpers(): Promise<Result<QueuedParts>> {
     const { head: { id, parts, settings: { helper } } } = this.submission;
-    const submit = (what: "rest" | "guard", order: Partial<JobOrder>, delaySeconds?: number) =>
+    const submit = (what: "rest" | "guard", order: JobOrder, delaySeconds?: number) =>
       this.#submit(what, Date.now(), helper, {
         name: `${what}-${id}`,
-        order: { ...NO_ORDER, ...order },
+        order,
         task: [],
         ...definedOnly({ delaySeconds }),
       });
@@ -371,14 +371,6 @@ class Pass {
     return await submitOnce(request, this.context);
   }
 }
-
-export const NO_ORDER: JobOrder = {
-  afterOk: [],
-  afterChild: [],
-  afterAny: [],
-  afterFailureOfAny: [],
-  singleton: false,
-};
 
 /** A queue that does not answer may have taken the job all the same. */
 async function submitOnce(request: JobRequest, context: QueueContext) {
