@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import type { JobNeeds, JobOrder, JobRequest, QueuedJob, Submitted } from "../../engine/cluster/queue.ts";
+import type { JobNeeds, JobRequest, QueuedJob, Submitted } from "../../engine/cluster/queue.ts";
 import { SlurmQueue } from "../../engine/cluster/slurm/slurm_queue.ts";
 import { isRoot, skipUnless } from "../support/proc.ts";
 import { type ClusterOptions, clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
