@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { type JobEnd, jobLineSchema, jobStartSchema, type Part } from "../../schemas/cluster_records.ts";
@@ -6,7 +5,7 @@ import { recipePointerSchema } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
+import { recipeName, resultName, sha256Of, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
 import { Limit } from "../store/limit.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
@@ -295,7 +294,7 @@ class Pass {
     if (now.length === 0) return undefined;
     this.#room -= now.length;
     const keys = lines.map((line) => head.stages[line]!.recipeKey);
-    const hash = children === null ? keys[0]! : createHash("sha256").update(keys.join()).digest("hex");
+    const hash = children === null ? keys[0]! : sha256Of(keys.join());
     const count = this.#jobs.get(index)?.size ?? 0;
     const made = await this.#submit(index.toString(), count, needs, {
       name: hash.slice(0, 16),
