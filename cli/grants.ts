@@ -16,10 +16,7 @@ import { formatDuration, someOf } from "./format/units.ts";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
 
 /** What `--grant` texts give, or what is wrong with them. */
-export async function parseGrants(
-  texts: readonly string[],
-  pipeline: Pipeline,
-): Promise<{ granted: RightsRequest[]; problems: Diagnostic[] }> {
+export async function parseGrants(texts: readonly string[], pipeline: Pipeline) {
   const granted: RightsRequest[] = [];
   const problems: Diagnostic[] = [];
   const report = (text: string, why: string, fix: string) => problems.push(problem(`--grant ${text}: ${why}`, fix));
@@ -113,10 +110,7 @@ export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "de
 }
 
 /** What whoever starts a run should know of its length, and that it takes more than a day, with what to do instead. */
-export function describeOutlook(
-  { withoutCard, long, cardFix }: Outlook,
-  { profiles, knownProfiles }: Pipeline,
-): { readonly notes: string[]; readonly question?: Diagnostic } {
+export function describeOutlook({ withoutCard, long, cardFix }: Outlook, { profiles, knownProfiles }: Pipeline) {
   const notes: string[] = [];
   if (withoutCard !== undefined) {
     const names = someOf(withoutCard.stages.map(({ id }) => id));

@@ -24,6 +24,8 @@ interface Reached {
   /** Stages that have results in the cache, which is to be looked at anew. */
   readonly done: readonly string[];
   readonly cache: SharedCache;
+  /** Keeps stages from being computed where they are only brought to. */
+  readonly refuseHere: () => Promise<Record<"message" | "fix", string>>;
   /** How the whole ended, by how the rest of it did here. */
   readonly amend: (end: End) => End;
 }
@@ -106,5 +108,11 @@ export async function reachOn(
     for (const state of ended.values()) own[state]++;
     return { status: ended.size > 0 && status === "done" ? "failed" : status, counts: own };
   };
-  return { done, cache, amend };
+  const place = shellWord(cluster.settings.cache);
+  const refuseHere = () =>
+    Promise.resolve({
+      message: "its result in the shared cache is damaged, and nothing is computed here",
+      fix: `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`,
+    });
+  return { done, cache, refuseHere, amend };
 }

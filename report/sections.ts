@@ -137,7 +137,9 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
       .map(({ title, metric }) => [
         markup`${metric.name}${small(qualifier(metric))}`,
         ...(several ? [markup`<code>${title}</code>`] : []),
-        markup`<b>${figure(metric.value)}</b>${small(spread(metric))}`,
+        markup`<b>${figure(metric.value)}</b>${
+          small(metric.deviation === undefined ? "" : `± ${figure(metric.deviation)}`)
+        }`,
         metric.count.toLocaleString("en"),
         metric.note,
       ]);
@@ -149,10 +151,6 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
 
 function qualifier({ timesteps, label }: Metric): string {
   return timesteps === undefined ? named("label", label) ?? "" : `t ${timesteps.from}–${timesteps.to - 1}`;
-}
-
-function spread({ deviation }: Metric): string {
-  return deviation === undefined ? "" : `± ${figure(deviation)}`;
 }
 
 function small(text: string): Shown {

@@ -2,28 +2,23 @@ import { z } from "zod";
 import type { ParamDescription, ParamRole } from "./param_issue.ts";
 import { rolesOf } from "./roles.ts";
 
-interface JsonSchema {
-  readonly type?: string | readonly string[];
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
-  readonly anyOf?: readonly JsonSchema[];
-  readonly oneOf?: readonly JsonSchema[];
-  readonly items?: JsonSchema;
-  readonly default?: unknown;
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-}
+/** Zod makes no schemas that are true or false. */
+type JsonSchema = z.core.JSONSchema.JSONSchema;
+type Properties = Readonly<Record<string, JsonSchema>>;
 
 function typeOf(schema: JsonSchema): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum !== undefined) return schema.enum.map(String).join(" | ");
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices !== undefined) return choices.map(typeOf).join(" | ");
-  if (schema.type === "array") return `${typeOf(schema.items ?? {})}[]`.replace(/^(.* \| .*)\[\]$/, "($1)[]");
+  if (schema.type === "array") {
+    return `${typeOf(schema.items as JsonSchema | undefined ?? {})}[]`.replace(/^(.* \| .*)\[\]$/, "($1)[]");
+  }
   if (schema.type === "object" && schema.properties !== undefined) {
-    return schema.properties["name"]?.const === undefined
+    const { name } = schema.properties as Properties;
+    return name?.const === undefined
       ? `{ ${Object.keys(schema.properties).join(", ")} }`
-      : `{ name: ${schema.properties["name"].const}, … }`;
+      : `{ name: ${name.const}, … }`;
   }
   return Array.isArray(schema.type) ? schema.type.join(" | ") : String(schema.type ?? "any");
 }
@@ -31,9 +26,10 @@ function typeOf(schema: JsonSchema): string {
 /** The params of a kind as a person or a program reads them; those within a param follow it, as `model.channels`. */
 export function describeParams(params: z.ZodObject): readonly ParamDescription[] {
   const roles = rolesOf(params);
-  const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as JsonSchema;
+  const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" });
   const describe = (one: JsonSchema, name: string, role: ParamRole, of: string): ParamDescription[] => {
-    const inner = (one.anyOf ?? one.oneOf ?? [one]).flatMap(({ properties = {} }) => {
+    const inner = (one.anyOf ?? one.oneOf ?? [one]).flatMap((choiceOf) => {
+      const properties = (choiceOf.properties ?? {}) as Properties;
       // Alternatives are told apart by their names, as samplers are.
       const choice = properties["name"]?.const;
       const within = choice === undefined ? of : `[${choice}] `;
@@ -44,7 +40,7 @@ export function describeParams(params: z.ZodObject): readonly ParamDescription[]
     const fallback = inner.length > 0 && Object.keys(one.default ?? {}).length === 0 ? undefined : one.default;
     return [{ name, type: typeOf(one), fallback, role, description: of + (one.description ?? "") }, ...inner];
   };
-  return Object.entries(schema.properties ?? {}).flatMap(([name, one]) =>
+  return Object.entries((schema.properties ?? {}) as Properties).flatMap(([name, one]) =>
     describe(one, name, roles[name]?.role ?? "identity", "")
   );
 }

@@ -136,9 +136,7 @@ function baseType({ type, innerType, out }: Def): string {
 }
 
 /** Read the roles of a kind's params from its schema, and what keeps some from being kept. */
-export function readRoles(
-  params: z.ZodObject,
-): { readonly roles: ParamRoles; readonly problems: readonly string[] } {
+export function readRoles(params: z.ZodObject) {
   const read = Object.entries(params.shape).map(([name, schema]) =>
     [name, readParam(name, schema as z.ZodType)] as const
   );

@@ -91,11 +91,10 @@ export function checkTree(root: string, map: ImportMap): Violation[] {
   for (const file of files.values()) {
     const layer = Object.hasOwn(LAYERS, layerOf(file.path)) ? LAYERS[layerOf(file.path)] : undefined;
     if (layer !== undefined) {
-      for (const edge of file.edges) {
-        const violation = checkEdge(file.path, layer, edge);
-        if (violation !== undefined) found.push(violation);
-      }
-      found.push(...checkGlobals(file, layer));
+      found.push(
+        ...file.edges.flatMap((edge) => checkEdge(file.path, layer, edge) ?? []),
+        ...checkGlobals(file, layer),
+      );
     }
     if (["mod.ts", "core.ts", "engine.ts", "job.ts"].includes(file.path)) found.push(...checkPublicModule(file));
     found.push(...checkLength(file));

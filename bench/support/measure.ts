@@ -15,23 +15,21 @@ const LIMIT_MS = 600_000;
 
 /** Time one whole process, as a user feels it. Undefined where it took too long to wait for. */
 export async function measure({ program, args, env }: Call, cwd: string): Promise<Measured | undefined> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), LIMIT_MS);
+  const late = AbortSignal.timeout(LIMIT_MS);
   const started = performance.now();
   const child = new Deno.Command(program, {
     args: [...args],
     cwd,
     stdout: "null",
     stderr: "piped",
-    signal: late.signal,
+    signal: late,
     ...(env === undefined ? {} : { env }),
   }).spawn();
   let peak = 0;
   const watch = setInterval(() => peak = Math.max(peak, peakOf(child.pid)), 20);
   const [{ success }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
   clearInterval(watch);
-  clearTimeout(timer);
-  if (late.signal.aborted) return undefined;
+  if (late.aborted) return undefined;
   if (!success) throw new Error(`The benchmarked ${program} failed: ${stderr.slice(-2_000)}`);
   return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak };
 }

@@ -71,11 +71,6 @@ export function ourContender(device: string, threads: number): ContenderCommand 
 }
 
 /** PyTorch, in a Python that has it. */
-export function torchContender(
-  name: string,
-  python: string,
-  threads: number,
-  settings: ContenderCommand["settings"],
-): ContenderCommand {
+export function torchContender(name: string, python: string, threads: number, settings: ContenderCommand["settings"]) {
   return { name, settings, command: python, args: [PEER, `${threads}`] };
 }

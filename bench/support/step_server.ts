@@ -16,7 +16,7 @@ type Step = () => Promise<number>;
 
 const [name, threads] = Deno.args as [DeviceName, string];
 const device = await openDevice(name, { threads: Number(threads) });
-const steps = new Map<string, Step>();
+let step: Step | undefined;
 const random = randomStream({ seed: 0, stream: "bench" });
 
 async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
@@ -46,9 +46,8 @@ async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
 
 async function answer(request: StepRequest): Promise<StepAnswer> {
   const started = performance.now();
-  const key = JSON.stringify([request.model, request.batch, request.mode]);
-  const step = steps.get(key) ?? await prepare(request);
-  steps.set(key, step);
+  // All requests to a process are for one network.
+  step ??= await prepare(request);
   const seconds: number[] = [];
   let firstSeconds: number | undefined;
   for (let i = 0; i < request.steps; i++) {

@@ -13,27 +13,25 @@ const EXAMPLES = `
 
 /** `import FOLDER` */
 export function makeCommand(): AnyCommand {
-  const command = storeCommand("import", EXAMPLES, MORE).argument(
-    "<folder>",
-    "a folder that `export` or `run --cache` wrote",
-  );
-  return command.action(answering(async (folder, options) => {
-    const store = openStoreFor(options);
-    const { importResults } = await import("noiseline/housekeeping");
-    const result = await importResults(store, folder);
-    if (!result.ok) refuseWith(result.diagnostics);
-    const { added, known, bytes, different, damaged } = result.value;
-    return {
-      data: { store: store.root, folder, ...result.value },
-      lines: [`${folder}: ${countOf(added, "result")} added (${formatBytes(bytes)}), ${known} there already`],
-      diagnostics: result.warnings,
-      asides: [
-        ...different.map((key) =>
-          `${key.slice(0, 12)} has other bytes here for the same key; the store's own result stays`
-        ),
-        ...damaged.map((key) => `${key.slice(0, 12)} is damaged or not whole, and was not taken`),
-      ],
-      code: different.length + damaged.length > 0 ? EXIT.failed : EXIT.done,
-    };
-  }));
+  return storeCommand("import", EXAMPLES, MORE)
+    .argument("<folder>", "a folder that `export` or `run --cache` wrote")
+    .action(answering(async (folder, options) => {
+      const store = openStoreFor(options);
+      const { importResults } = await import("noiseline/housekeeping");
+      const result = await importResults(store, folder);
+      if (!result.ok) refuseWith(result.diagnostics);
+      const { added, known, bytes, different, damaged } = result.value;
+      return {
+        data: { store: store.root, folder, ...result.value },
+        lines: [`${folder}: ${countOf(added, "result")} added (${formatBytes(bytes)}), ${known} there already`],
+        diagnostics: result.warnings,
+        asides: [
+          ...different.map((key) =>
+            `${key.slice(0, 12)} has other bytes here for the same key; the store's own result stays`
+          ),
+          ...damaged.map((key) => `${key.slice(0, 12)} is damaged or not whole, and was not taken`),
+        ],
+        code: different.length + damaged.length > 0 ? EXIT.failed : EXIT.done,
+      };
+    }));
 }

@@ -105,6 +105,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         force,
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,
+        ...definedOnly({ beforeStage: reached?.refuseHere }),
         emit,
         stop: signals.stop,
         kill: signals.kill,

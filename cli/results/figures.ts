@@ -128,9 +128,7 @@ function seedsOf(experiments: readonly Experiment[]): (number | undefined)[] {
 }
 
 /** Experiments, by their places, that differ in their seeds alone, and their stages that do where others do not. */
-function seedGroups(
-  experiments: readonly Experiment[],
-): { readonly members: readonly number[]; readonly of: string | undefined }[] {
+function seedGroups(experiments: readonly Experiment[]) {
   const groups = Map.groupBy(experiments.keys(), (i) => {
     const said = ({ kind, version, params, externals }: Ingredients) => [kind, version, params, externals];
     return JSON.stringify([textOf(experiments[i]!, said), experiments[i]!.unknown]);

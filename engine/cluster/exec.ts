@@ -14,7 +14,7 @@ import { runPipeline } from "../run/run_pipeline.ts";
 import type { Trouble } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
-import { removeQuietly, writeAtomically } from "../store/files.ts";
+import { removeQuietly, spareFlushes, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
 import { entriesOf, isThere, statIfThere } from "../store/reading.ts";
 import { readRecord, recordText } from "../store/records.ts";
@@ -228,7 +228,11 @@ class Task {
         options.emit(event);
       },
       beforeStage: async ({ stage, keys, device }, progress) => {
-        if (stage.id !== id) return { message: `${stage.id}, which it reads, did not come whole`, fix: "run again" };
+        if (stage.id !== id) {
+          const fix =
+            "`run FILE --cache` with the cluster's cache, where you may compute, makes it again and replaces it";
+          return { message: `${stage.id}, which it reads, is damaged in the shared cache`, fix };
+        }
         const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
         const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
         states = new SharedStates(clusterFolder(submission.cache, "states"), `${own.id}.${own.attempt}`, place);
@@ -329,6 +333,7 @@ class Scratch implements Disposable {
     }
     this.path = Deno.makeTempDirSync({ dir: root, prefix: `${prefix}${newRunId(new Date(), Deno.pid)}-` });
     openRoot(this.path);
+    spareFlushes(this.path);
   }
 
   [Symbol.dispose](): void {

@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { Limit } from "./limit.ts";
 import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
 import { locate } from "./trouble.ts";
-import { assertFolder, assertInside } from "./roots.ts";
+import { assertFolder, assertInside, isWithin } from "./roots.ts";
 
 export type FileOperation =
   | "mkdir"
@@ -52,7 +52,18 @@ export function makeFolder(path: string): void {
   Deno.mkdirSync(path, { recursive: true });
 }
 
+/** What outlives neither this process nor its machine. */
+let fleeting: string | undefined;
+
+/** Flush nothing below a folder, which goes with this process. */
+export function spareFlushes(folder: string): void {
+  fleeting = folder;
+}
+
+const isFleeting = (path: string) => fleeting !== undefined && isWithin(path, fleeting);
+
 function sync(file: Deno.FsFile, path: string): void {
+  if (isFleeting(path)) return;
   hook?.("fsync", path);
   file.syncSync();
 }
@@ -80,6 +91,7 @@ export function flushFolder(path: string): Promise<void> {
 }
 
 async function flush(file: Deno.FsFile, path: string): Promise<void> {
+  if (isFleeting(path)) return;
   hook?.("fsync", path);
   await file.sync();
 }

@@ -20,7 +20,8 @@ import { fileNameOf } from "./folders.ts";
  * costs the record and not the run.
  */
 export class RunStore {
-  constructor(private readonly root: string) {}
+  /** @param isCleared whether `gc` looks here, and must know what runs rely on */
+  constructor(private readonly root: string, private readonly isCleared: boolean = true) {}
 
   folderOf(runId: string): string {
     return join(this.root, runId);
@@ -51,6 +52,7 @@ export class RunStore {
 
   /** Note what the run relies on from now on; `gc` looks here. */
   use(runId: string, used: Partial<UsedLine>): void {
+    if (!this.isCleared) return;
     ignoreTrouble(() => appendLine(join(this.folderOf(runId), "used.jsonl"), JSON.stringify(used)));
   }
 

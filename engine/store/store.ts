@@ -41,12 +41,12 @@ export function findStoreRoot(pipelineFolder: string): string {
 export function openStore(
   root: string,
   typeOf = (path: string): number => Number(statfsSync(path).type),
-  runs: string = join(root, "runs"),
+  runs?: string,
 ) {
   const at = (...names: string[]) => join(root, ...names);
   const paths = {
     ...Object.fromEntries(FOLDERS.map((name) => [name, at(name)])) as NeededPaths,
-    runs,
+    runs: runs ?? at("runs"),
     tags: at("tags"),
     index: at("index.jsonl"),
     timings: at("timings.jsonl"),
@@ -59,7 +59,7 @@ export function openStore(
     // What users look at: the folder that holds one folder for each pipeline.
     outputs: join(dirname(root), "outputs"),
   };
-  for (const folder of [root, paths.outputs, runs]) openRoot(folder);
+  for (const folder of [root, paths.outputs, paths.runs]) openRoot(folder);
   ignoreTrouble(() => abandoned(paths.tmp).forEach(takeBack));
   const digests = new Digests(paths.digests);
   const objects = new ObjectStore(paths.objects, digests);
@@ -72,7 +72,7 @@ export function openStore(
     /** Where things lie, for those who clean up. */
     paths: paths as Readonly<typeof paths>,
     results: new ResultStore(paths.results, paths.index, join(paths.kept, "index.table")),
-    runs: new RunStore(paths.runs),
+    runs: new RunStore(paths.runs, runs === undefined),
     /** How long stages took on this machine. Losing it only loses forecasts. */
     timings: new RecordLog(paths.timings, timingSchema),
     tags: new TagStore(paths.tags),

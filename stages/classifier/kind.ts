@@ -47,13 +47,12 @@ export const classifierKind = defineKind({
 
 /** Images of which nothing is known are not checked. */
 function checkLabelled(input: string, images: ImageFacts | undefined): CheckProblem[] {
-  return problemsOf(
-    images?.classes === null && {
-      input,
-      message: "a classifier needs labels, and these images have none",
-      got: "images without labels",
-      wanted: "a data set with labels",
-      fix: "use a data set with labels, or another extractor",
-    },
-  );
+  if (images?.classes !== null) return [];
+  return [{
+    input,
+    message: "a classifier needs labels, and these images have none",
+    got: "images without labels",
+    wanted: "a data set with labels",
+    fix: "use a data set with labels, or another extractor",
+  }];
 }

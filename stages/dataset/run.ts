@@ -31,7 +31,7 @@ const READERS: Readonly<Record<DatasetSource, Reader>> = {
   folder: { load: () => import("./folder.ts"), fix: "correct the files" },
 };
 
-const run: RunOf<typeof datasetKind> = async (context) => {
+export default (async (context) => {
   const { load, fix } = READERS[context.params.source];
   const { read } = await load();
   try {
@@ -48,6 +48,4 @@ const run: RunOf<typeof datasetKind> = async (context) => {
     if (!(error instanceof FormatError)) throw error;
     return { status: "failed", message: error.message, fix };
   }
-};
-
-export default run;
+}) satisfies RunOf<typeof datasetKind>;

@@ -145,13 +145,10 @@ export function drawTimesteps(count: number, { buckets, seed }: { buckets: reado
  * @param losses per image, at least one per bucket
  */
 export function averageLosses(losses: Float64Array, buckets: readonly Bucket[]) {
-  const sums = buckets.map(() => 0);
-  const counts = buckets.map(() => 0);
-  losses.forEach((loss, image) => {
-    sums[bucketOf(image, buckets)]! += loss;
-    counts[bucketOf(image, buckets)]!++;
+  const perBucket = buckets.map((bucket, i) => {
+    const own = losses.filter((_, image) => bucketOf(image, buckets) === i);
+    return { ...bucket, count: own.length, mean: own.reduce((sum, loss) => sum + loss, 0) / own.length };
   });
-  const perBucket = buckets.map((bucket, i) => ({ ...bucket, count: counts[i]!, mean: sums[i]! / counts[i]! }));
   const timesteps = buckets.at(-1)!.to;
   const overall = perBucket.reduce((sum, { from, to, mean }) => sum + mean * (to - from) / timesteps, 0);
   return { overall, perBucket };

@@ -10,7 +10,7 @@ import { yieldToMessages } from "../shared/macrotask.ts";
 import { runOf } from "../shared/run_of.ts";
 import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
-import { boundTerms, imagePriors, plotRateDistortion, rateDistortion, type RatePoint, sumBound } from "./bound.ts";
+import { boundTerms, imagePriors, plotRateDistortion, rateDistortion, sumBound } from "./bound.ts";
 import { averageLosses, drawTimesteps, makeEvaluator, noiseErrors, type Work } from "./evaluator.ts";
 import { evaluateKind } from "./kind.ts";
 
@@ -58,7 +58,20 @@ export default runOf(evaluateKind, async (context) => {
     const points = rateDistortion(bound, { scores: boundScores, images: count, buckets: shares });
     const note = `upper bound; variance ${variance}; ${perImage} of ${timesteps} timesteps per image; ` +
       `standard error over images ${figures.standardError.toPrecision(2)}`;
-    metrics.push(...boundMetrics(figures, count, note), ...rateMetrics(points, count));
+    // The parts add up to the whole.
+    metrics.push(
+      { name: "bits/dim", value: figures.total, count, note },
+      { name: "bits/dim L_T", value: figures.prior, count },
+      { name: "bits/dim L_0", value: figures.decoder, count, timesteps: { from: 0, to: 1 } },
+      ...figures.perBucket.map(({ from, to, sum }) => {
+        return { name: "bits/dim L_t, sum", value: sum, count, timesteps: { from, to } };
+      }),
+      // Where progressive decoding ends, and how far half of the reverse steps take it; the whole curve is a file beside.
+      ...[points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
+        { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
+        { name: "progressive RMSE, 0 to 255", value: rmse, count, timesteps: { from, to } },
+      ]),
+    );
     await outputs.metrics.write("rate-distortion.json", jsonText(points));
     await outputs.metrics.write("rate-distortion.svg", plotRateDistortion(points, `${count} images, ${variance}`));
   }
@@ -123,28 +136,4 @@ async function scoreAll(
     }
     return scores;
   });
-}
-
-/** The bound and its terms, as they are written: the parts add up to the whole. */
-function boundMetrics(
-  { total, prior, decoder, perBucket }: ReturnType<typeof sumBound>,
-  count: number,
-  note: string,
-): Metric[] {
-  return [
-    { name: "bits/dim", value: total, count, note },
-    { name: "bits/dim L_T", value: prior, count },
-    { name: "bits/dim L_0", value: decoder, count, timesteps: { from: 0, to: 1 } },
-    ...perBucket.map(({ from, to, sum }) => {
-      return { name: "bits/dim L_t, sum", value: sum, count, timesteps: { from, to } };
-    }),
-  ];
-}
-
-/** Where progressive decoding ends, and how far half of the reverse steps take it; the whole curve is a file beside. */
-function rateMetrics(points: readonly RatePoint[], count: number): Metric[] {
-  return [points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
-    { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
-    { name: "progressive RMSE, 0 to 255", value: rmse, count, timesteps: { from, to } },
-  ]);
 }

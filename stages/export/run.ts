@@ -10,14 +10,12 @@ import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffus
 import { failedBy } from "../shared/run_of.ts";
 import type { exportKind } from "./kind.ts";
 
-const run: RunOf<typeof exportKind> = async ({ params, inputs, outputs }) => {
+export default (async ({ params, inputs, outputs }) => {
   const exported = toDiffusers(await readCheckpoint(inputs.checkpoint, params.weights));
   if ("problem" in exported) return failedBy(exported.problem);
   for (const [name, content] of Object.entries(exported.value)) await outputs.files.write(name, content);
   return undefined;
-};
-
-export default run;
+}) satisfies RunOf<typeof exportKind>;
 
 /** The release that the layout is held to; see docs/interchange.md. */
 const VERSION = "0.42.1";

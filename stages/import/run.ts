@@ -19,7 +19,7 @@ import { failedBy } from "../shared/run_of.ts";
 import { provenanceSchema, schedulerConfigSchema, unet2dConfigSchema } from "./config_schemas.ts";
 import type { importKind } from "./kind.ts";
 
-const run: RunOf<typeof importKind> = async ({ params, outputs }) => {
+export default (async ({ params, outputs }) => {
   try {
     const imported = await fromDiffusers(params.path);
     if ("problem" in imported) return failedBy(imported.problem);
@@ -30,9 +30,7 @@ const run: RunOf<typeof importKind> = async ({ params, outputs }) => {
     const fix = "save the whole folder again with save_pretrained(folder, safe_serialization=True), in float32";
     return { status: "failed", message: error.message, fix };
   }
-};
-
-export default run;
+}) satisfies RunOf<typeof importKind>;
 
 /** @throws FormatError where there is no such file */
 async function readBytes(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -6,7 +6,7 @@ import { checkMost, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
-import { type SamplerParams, samplerParams } from "../shared/draw/params.ts";
+import { samplerParams } from "../shared/draw/params.ts";
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
@@ -38,7 +38,9 @@ export const interpolateKind = defineKind({
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const { sampler, timestep, pairs } = params;
     const timesteps = checkpoint?.timesteps;
-    const lowest = timesteps === undefined ? 0 : lowestVisited(sampler, timesteps);
+    const isSpaced = timesteps !== undefined && sampler.name === "ddim" && sampler.steps <= timesteps;
+    // The last timestep that the network is asked at: few steps that count down from T - 1 stop above 0.
+    const lowest = isSpaced ? Math.min(...spacedTimesteps(timesteps, sampler)) : 0;
     const problems = problemsOf(
       checkWalk(
         sampler,
@@ -63,9 +65,3 @@ export const interpolateKind = defineKind({
     return { problems, ...drawingFacts(checkpoint, params, { count, walks: count * share, classes: null }) };
   },
 });
-
-/** The last timestep that a sampler asks the network at; those of few steps that count down from T - 1 stop above 0. */
-function lowestVisited(sampler: SamplerParams, timesteps: number): number {
-  if (sampler.name !== "ddim" || sampler.steps > timesteps) return 0;
-  return Math.min(...spacedTimesteps(timesteps, sampler));
-}

@@ -36,7 +36,14 @@ function checkSchedule(params: ScheduleParams): CheckResult {
   const { betas, timesteps, linearStart, linearEnd } = params;
   const known = { timesteps, betas };
   if (endsOf(betas).length === 2 && linearStart >= linearEnd) {
-    return { problems: [reversedEnds(params)], facts: { schedule: known } };
+    const problem: CheckProblem = {
+      param: ["linearEnd"],
+      message: "linearEnd must be above linearStart: noise must grow over the timesteps",
+      got: `linearStart ${linearStart}, linearEnd ${linearEnd}`,
+      wanted: `linearEnd above ${linearStart}`,
+      fix: "swap the two, or leave both out for 0.0001 to 0.02",
+    };
+    return { problems: [problem], facts: { schedule: known } };
   }
   const spec = toScheduleSpec(params);
   const tables = makeTables(makeBetas(spec));
@@ -44,16 +51,6 @@ function checkSchedule(params: ScheduleParams): CheckResult {
   return {
     problems: problem === undefined ? [] : [problem],
     facts: { schedule: { ...known, zeroTerminalSnr: hasZeroTerminalSnr(tables) } },
-  };
-}
-
-function reversedEnds({ linearStart, linearEnd }: ScheduleParams): CheckProblem {
-  return {
-    param: ["linearEnd"],
-    message: "linearEnd must be above linearStart: noise must grow over the timesteps",
-    got: `linearStart ${linearStart}, linearEnd ${linearEnd}`,
-    wanted: `linearEnd above ${linearStart}`,
-    fix: "swap the two, or leave both out for 0.0001 to 0.02",
   };
 }
 

@@ -8,7 +8,7 @@ import { lineChartsSvg } from "../../formats/line_charts.ts";
 import type { scheduleKind } from "./kind.ts";
 import { toScheduleSpec } from "./params.ts";
 
-const run: RunOf<typeof scheduleKind> = async ({ params, outputs }) => {
+export default (async ({ params, outputs }) => {
   const spec = toScheduleSpec(params);
   const tables = makeTables(makeBetas(spec));
   const { timesteps, snr } = tables;
@@ -22,9 +22,7 @@ const run: RunOf<typeof scheduleKind> = async ({ params, outputs }) => {
   await outputs.schedule.write(TABLES_FILE, encodeTables(tables));
   const label = spec.zeroTerminalSnr ? `${spec.name} with zero terminal SNR` : spec.name;
   await outputs.schedule.write(PLOT_FILE, plotSchedule(label, tables));
-};
-
-export default run;
+}) satisfies RunOf<typeof scheduleKind>;
 
 /** Colours of Okabe and Ito 2008, which people with any colour vision can tell apart. */
 const [BLUE, VERMILION, GREEN] = ["#0072b2", "#d55e00", "#009e73"];

@@ -192,7 +192,10 @@ export interface ScoredSet {
 const CHUNK = 2_048;
 
 export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
-  if (artifact.type === "statistics") return await statisticsSet(artifact);
+  if (artifact.type === "statistics") {
+    const { info: { extractor, count, images }, statistics } = await readStatistics(artifact);
+    return { extractor, count, images: images ?? undefined, statistics };
+  }
   if (artifact.type === "features") return await featuresSet(artifact);
   return await imagesSet(artifact);
 }
@@ -215,11 +218,6 @@ async function statisticsOf(
     await streaming.add(await vectors.rows(indices.subarray(first, first + CHUNK)));
   }
   return streaming.finish();
-}
-
-async function statisticsSet(artifact: InputArtifact): Promise<ScoredSet> {
-  const { info, statistics } = await readStatistics(artifact);
-  return { extractor: info.extractor, count: info.count, images: info.images ?? undefined, statistics };
 }
 
 async function featuresSet(artifact: InputArtifact): Promise<ScoredSet> {

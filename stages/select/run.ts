@@ -1,9 +1,9 @@
 import { readMetrics } from "../../artifacts/metrics.ts";
-import { type Selection, writeSelection } from "../../artifacts/selection.ts";
+import { writeSelection } from "../../artifacts/selection.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import type { selectKind } from "./kind.ts";
 
-const run: RunOf<typeof selectKind> = async ({ params, inputs, outputs }) => {
+export default (async ({ params, inputs, outputs }) => {
   const { metric, goal } = params;
   const ranking: { candidate: number; value: number }[] = [];
   for (const [candidate, artifact] of inputs.metrics.entries()) {
@@ -23,9 +23,6 @@ const run: RunOf<typeof selectKind> = async ({ params, inputs, outputs }) => {
   const sign = goal === "lowest" ? 1 : -1;
   // Of equals, the one that comes first in the list.
   ranking.sort((a, b) => sign * (a.value - b.value) || a.candidate - b.candidate);
-  const selection: Selection = { format: 1, metric, goal, ranking };
-  await writeSelection(outputs.selection, selection);
+  await writeSelection(outputs.selection, { format: 1, metric, goal, ranking });
   return undefined;
-};
-
-export default run;
+}) satisfies RunOf<typeof selectKind>;

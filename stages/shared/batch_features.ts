@@ -8,12 +8,10 @@ import {
 import type { Device } from "../../tensor/mod.ts";
 import { bytesToUnit } from "./feeds.ts";
 
-/** Maps up to a batch of images, bytes [B, H, W, C], to [B, D] and [B, classes], which are valid until the next batch. */
-export type BatchFeatures = (
-  bytes: Uint8Array,
-) => Promise<{ readonly features: Float32Array; readonly logits: Float32Array }>;
-
-/** @param fill puts bytes of images as the network takes them */
+/**
+ * @param fill puts bytes of images as the network takes them
+ * @returns maps up to a batch of images, bytes [B, H, W, C], to [B, D] and [B, classes], which are valid until the next batch
+ */
 export function batchFeatures(
   run: (images: Float32Array<ArrayBuffer>, results: Record<string, Float32Array<ArrayBuffer>>) => Promise<unknown>,
   { batchSize, pixels, dimension, classes, fill }: {
@@ -24,10 +22,10 @@ export function batchFeatures(
     readonly classes: number;
     readonly fill: (bytes: Uint8Array, out: Float32Array) => void;
   },
-): BatchFeatures {
+) {
   const images = new Float32Array(batchSize * pixels);
   const results = { features: new Float32Array(batchSize * dimension), logits: new Float32Array(batchSize * classes) };
-  return async (bytes) => {
+  return async (bytes: Uint8Array) => {
     const count = bytes.length / pixels;
     fill(bytes, images.subarray(0, bytes.length));
     await run(images, results);
@@ -42,7 +40,7 @@ export function batchFeatures(
 export async function openClassifier(
   { network, params }: { readonly network: ClassifierConfig; readonly params: Float32Array<ArrayBuffer> },
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },
-): Promise<BatchFeatures> {
+) {
   const { height, width, channels, classes } = network;
   const compiled = await device.compile(
     ({ params, x }) => ({ ...classify(unpackClassifier(params!, network), x!) }),

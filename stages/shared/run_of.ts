@@ -19,20 +19,13 @@ export function runOf<P extends z.ZodObject, I extends InputPorts, O extends Out
   run: StageRun<P, I, O>,
 ): StageRun<P, I, O> {
   return async (context) => {
-    const problems = kind.check?.(context.params as z.output<P>, await readFacts<I>(context.inputs)).problems ?? [];
-    const problem = problems.find(isError);
+    const facts: { [K in keyof I]?: Facts } = {};
+    for (const [port, input] of Object.entries(context.inputs) as [keyof I, unknown][]) {
+      if (input !== undefined && !Array.isArray(input)) facts[port] = await factsOf(input as InputArtifact) ?? {};
+    }
+    const problem = kind.check?.(context.params as z.output<P>, facts).problems.find(isError);
     return problem === undefined ? await run(context) : failedBy(problem);
   };
-}
-
-async function readFacts<I extends InputPorts>(
-  inputs: Readonly<Record<string, unknown>>,
-): Promise<{ [K in keyof I]?: Facts }> {
-  const facts: Record<string, Facts | undefined> = {};
-  for (const [port, input] of Object.entries(inputs)) {
-    if (input !== undefined && !Array.isArray(input)) facts[port] = await factsOf(input as InputArtifact);
-  }
-  return facts as { [K in keyof I]?: Facts };
 }
 
 /** A problem that a check could not see before the inputs existed, as the end of a run. */

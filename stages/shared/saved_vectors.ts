@@ -20,8 +20,7 @@ export function vectorFiles(
 /** @throws FormatError when the file is none of `vectorFiles` */
 export async function readVectors(saved: Pick<SavedState, "read">, file: string) {
   const { tensors, metadata } = decodeSafetensors(await saved.read(file));
-  const vectors: Record<string, Vector> = {};
-  for (const [name, { data }] of Object.entries(tensors)) vectors[name] = data;
+  const vectors = Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, data]));
   return { vectors, metadata };
 }
 

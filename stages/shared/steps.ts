@@ -29,7 +29,7 @@ export async function takeSteps<S>(
   },
 ): Promise<S | StageEnd> {
   const { steps, checkpointEvery = Infinity, saveEverySeconds } = params;
-  for (let step = from + 1; step <= steps; step++) {
+  for (let step = from + 1;; step++) {
     const figures = await take(step);
     if ("status" in figures) return figures;
     report({ done: step, total: steps, unit: "step", ...definedOnly({ images }), figures });
@@ -41,5 +41,4 @@ export async function takeSteps<S>(
     if (done) return reached;
     if (stop.aborted) return { status: "interrupted", step };
   }
-  throw new Error("Cannot happen: training ended by itself");
 }

@@ -13,7 +13,7 @@ type Context = ContextOf<typeof statisticsKind>;
 /** Vectors in memory at once. */
 const CHUNK = 2_048;
 
-const run: RunOf<typeof statisticsKind> = async (context) => {
+export default (async (context) => {
   const { params, inputs } = context;
   if (params.path !== undefined || params.url !== undefined) return await fromFile(context);
   if (inputs.features === undefined) {
@@ -21,9 +21,7 @@ const run: RunOf<typeof statisticsKind> = async (context) => {
     return { status: "failed", message: "no features were given", fix };
   }
   return await fromFeatures(context, inputs.features);
-};
-
-export default run;
+}) satisfies RunOf<typeof statisticsKind>;
 
 async function fromFeatures(
   { params, outputs, stop, report }: Context,

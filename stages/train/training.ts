@@ -86,8 +86,7 @@ export function learningRateAt(
  * alone, so that the log of a longer run begins with the log of a shorter one.
  */
 function isLogged(step: number): boolean {
-  if (step <= 1_000) return true;
-  return step % (step <= 10_000 ? 10 : 100) === 0;
+  return step <= 1_000 || step % (step <= 10_000 ? 10 : 100) === 0;
 }
 
 /** Mean loss of the images of one batch in each bucket of timesteps. @param t [B] @param losses [B] */

@@ -1,4 +1,3 @@
-import type { CheckResult } from "../../contract/stage.ts";
 import { resolutionsOf, type UnetConfig } from "../../diffusion/unet/config.ts";
 import { type BlockPlan, planUnet } from "../../diffusion/unet/plan.ts";
 
@@ -44,11 +43,7 @@ const MOST_PROBE_IMAGES = 128;
  *
  * @param network must have no problems; nothing is known where it or the number of passes is not
  */
-export function unetWork(
-  network: UnetConfig | undefined,
-  passes: number | undefined,
-  batch: number,
-): Pick<CheckResult, "workGflop" | "workShape" | "probe"> {
+export function unetWork(network: UnetConfig | undefined, passes: number | undefined, batch: number) {
   if (network === undefined || passes === undefined) return {};
   const { channels, multipliers, imageSize } = network;
   const meanChannels = channels * multipliers.reduce((sum, one) => sum + one, 0) / multipliers.length;

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import type { Project } from "../support/project.ts";
@@ -212,4 +213,19 @@ stages:
   const ends = endsOf(cluster).filter(({ state }) => state === "ran");
   assertEquals(ends.map(({ line, fromStep }) => [line, fromStep]).sort(), [[0, 4], [1, 0]]);
   assertEquals((await cluster.jobs()).filter(({ state }) => state === "PREEMPTED").length, 1);
+});
+
+clusterTest("a damaged result in the cache is not computed where jobs are only watched", {}, async (cluster) => {
+  const project = cluster.project({ files: { "cooks.yaml": COOKS }, stages: ["cook"] });
+  const first = await cluster.cli(project, ["run", "cooks.yaml", "--on", "lab", "--store", project.path("first")]);
+  assertEquals(first.code, 0, first.stderr);
+  const [file] = project.files("outputs/cooks/base");
+  const sha256 = createHash("sha256").update(project.read(`outputs/cooks/base/${file}`)).digest("hex");
+  const object = join(cluster.cache, "v1/objects", sha256.slice(0, 2), sha256);
+  Deno.chmodSync(object, 0o600);
+  Deno.writeTextFileSync(object, "x".repeat(Deno.statSync(object).size));
+  const ran = await cluster.cli(project, ["run", "cooks.yaml", "--on", "lab", "--store", project.path("second")]);
+  assertEquals(ran.code, 1, ran.stdout);
+  assertStringIncludes(ran.stderr, "its result in the shared cache is damaged, and nothing is computed here");
+  assertStringIncludes(ran.stderr, "run cooks.yaml --cache");
 });

@@ -17,16 +17,14 @@ export type KindFacts = Readonly<Record<string, { readonly version: number; read
 
 export const PIN_COMMAND = "deno run -A tools/pin_kinds.ts";
 
-/** The number that is to be raised. */
-function raised(kind: string): string {
-  return kind === STAGE_API ? "API_VERSION in engine/process/code_digest.ts" : `version in stages/${kind}/kind.ts`;
-}
-
 /** Everything in which the pins and the code disagree, each with what to do. */
 export function comparePins(pins: KindPins, facts: KindFacts): string[] {
   const found: string[] = [];
   for (const [kind, { version, code }] of Object.entries(facts)) {
     const pin = pins[kind];
+    const raised = kind === STAGE_API
+      ? "API_VERSION in engine/process/code_digest.ts"
+      : `version in stages/${kind}/kind.ts`;
     if (pin === undefined) found.push(`kind "${kind}" is not pinned yet. Run: ${PIN_COMMAND}`);
     else if (version < pin.version) {
       found.push(`kind "${kind}" has version ${version}, below the pinned ${pin.version}. Versions only rise.`);
@@ -35,7 +33,7 @@ export function comparePins(pins: KindPins, facts: KindFacts): string[] {
     } else if (code !== pin.code) {
       found.push(
         `the code of kind "${kind}" changed, its version ${version} did not. If the same params and inputs can now give ` +
-          `other bytes, raise ${raised(kind)}, add a line to CHANGELOG.md and run: ${PIN_COMMAND}. ` +
+          `other bytes, raise ${raised}, add a line to CHANGELOG.md and run: ${PIN_COMMAND}. ` +
           `If every result stays the same, run: ${PIN_COMMAND} ${kind} --same-bytes "why"`,
       );
     }

@@ -9,53 +9,40 @@ export interface Layer {
   /** Packages that it may not import. */
   readonly notPackages?: readonly string[];
   /** Whether it may use `Deno.*`. */
-  readonly deno: boolean;
+  readonly deno?: true;
   /** What to do instead, for messages. */
   readonly fix: string;
 }
 
 const PURE = "keep it a pure function of its arguments; let a stage read files and pass the values in";
 
+const SCIENCE = { types: ["tensor"], packages: ["@tensorflow/tfjs-core"], fix: PURE };
+
 export const LAYERS: Readonly<Record<string, Layer>> = {
   schemas: {
     imports: ["schemas"],
     packages: ["zod"],
-    deno: false,
     fix: "a schema says what data looks like and imports zod alone; move the code to the layer that uses it",
   },
   std: {
     imports: ["std"],
     packages: ["deno-std", "node:"],
-    deno: false,
     fix: "std/ holds what a standard library would",
   },
   contract: {
     imports: ["contract"],
     types: ["schemas"],
     packages: ["zod"],
-    deno: false,
     fix: "the contract is what engine and stages say to each other; move code to the side that runs it",
   },
-  tensor: { imports: ["tensor", "std"], notPackages: ["zod"], deno: false, fix: PURE },
+  tensor: { imports: ["tensor", "std"], notPackages: ["zod"], fix: PURE },
   "tensor/tensorflow/setup": {
     imports: ["tensor/tensorflow/setup", "tensor", "std", "engine.ts"],
     deno: true,
     fix: "what sets an engine up runs in a command; only commands import it",
   },
-  diffusion: {
-    imports: ["diffusion", "std"],
-    types: ["tensor"],
-    packages: ["@tensorflow/tfjs-core"],
-    deno: false,
-    fix: PURE,
-  },
-  metrics: {
-    imports: ["metrics"],
-    types: ["tensor"],
-    packages: ["@tensorflow/tfjs-core"],
-    deno: false,
-    fix: PURE,
-  },
+  diffusion: { imports: ["diffusion", "std"], ...SCIENCE },
+  metrics: { imports: ["metrics"], ...SCIENCE },
   formats: {
     imports: ["formats"],
     deno: true,
@@ -81,7 +68,6 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ["report", "artifacts", "formats"],
     types: ["schemas", "contract"],
     packages: ["uplot", "zod"],
-    deno: false,
     fix: "a page is made of artifacts and values that are passed in; let a command find them",
   },
   cli: {

@@ -33,8 +33,8 @@ async function inShards(
 async function assertSame(folder: string, kind: Kind, options: StageOptions): Promise<void> {
   const whole = await runStage(folder, kind, options);
   assertEquals(whole.end, undefined);
-  for (const  of of[1, 2, 3, 5]) {
-    assertEquals(digests(await inShards(folder, kind, options, of)), digests(whole), `${kind.kind} in ${of} shards`);
+  for (const shards of [1, 2, 3, 5]) {
+    assertEquals(digests(await inShards(folder, kind, options, shards)), digests(whole), `${kind.kind} in ${shards} shards`);
   }
 }
 
