@@ -8,10 +8,11 @@
  * @module
  */
 import { BUILTIN_KINDS } from "noiseline/engine";
-import type { z } from "zod";
+import { z } from "zod";
 import { imagesInfoSchema } from "../artifacts/images.ts";
 import { imageSetSchema, metricSchema, metricsSchema } from "../artifacts/metrics.ts";
-import { clusterJsonSchema, pipelineJsonSchema } from "../cli/commands/schema.ts";
+import { pipelineJsonSchema } from "../cli/commands/schema.ts";
+import { clusterFileSchema } from "../schemas/cluster_file.ts";
 import { conditionSchema, pipelineFileSchema, resourcesSchema, stageSchema } from "../schemas/pipeline_file.ts";
 import { permissionsSchema } from "../schemas/permissions.ts";
 import { fileEntrySchema } from "../schemas/records.ts";
@@ -23,7 +24,8 @@ export const TYPES_FILE: URL = new URL("../schemas/types.ts", import.meta.url);
 
 /** The texts of the two. Keys stand in the order of the Zod schemas, so that a change of one param is a change of a few lines. */
 export const schemaText = (): string => `${JSON.stringify(pipelineJsonSchema(BUILTIN_KINDS), null, 2)}\n`;
-export const clusterSchemaText = (): string => `${JSON.stringify(clusterJsonSchema(), null, 2)}\n`;
+export const clusterSchemaText = (): string =>
+  `${JSON.stringify({ title: "noiseline cluster", ...z.toJSONSchema(clusterFileSchema, { io: "input" }) }, null, 2)}\n`;
 
 /** What is given to a schema, or what comes out of it. */
 type Side = "input" | "output";

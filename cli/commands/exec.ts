@@ -11,7 +11,7 @@ import {
 } from "noiseline/job";
 import { type AnyCommand, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
-import { Exit, printLine, problem, refuseWith } from "../io.ts";
+import { Exit, printLine, refuseWith } from "../io.ts";
 import { VERSION } from "../program.ts";
 import { TextReporter } from "../reporters.ts";
 
@@ -26,17 +26,14 @@ export function makeCommand(): AnyCommand {
   return plainCommand("exec", EXAMPLES, codes)
     .argument("<folder>", "the submission")
     .requiredOption("--digest <sha256>", "of its head")
-    .option("--part <n>", "execute the stage of this part that is the job's", parseWhole)
-    .option("--rest", "queue what the queue had no room for")
-    .action(async (folder, { digest, part, rest }) => {
+    .option("--part <n>", "execute the stage of this part that is the job's; without, queue what is left", parseWhole)
+    .action(async (folder, { digest, part }) => {
       const queue = new SlurmQueue();
-      if (part === undefined || rest) {
-        if (rest !== true || part !== undefined) {
-          refuseWith([problem("a job is for a part or for the rest", "give one")]);
-        }
-        const opened = openSubmission(folder, digest);
-        if (!opened.ok) refuseWith(opened.diagnostics);
-        const queued = await queueParts(opened.value, digest, { queue, say: printLine });
+      const opened = openSubmission(folder, digest);
+      if (!opened.ok) refuseWith(opened.diagnostics);
+      const submission = opened.value;
+      if (part === undefined) {
+        const queued = await queueParts(submission, { queue, say: printLine });
         if (!queued.ok) throw new Exit(TASK_EXIT.failed, queued.diagnostics);
         // There was no room for a next such job either.
         if (queued.value.stuck && await queue.requeueOwn() !== undefined) throw new Exit(TASK_EXIT.failed);
@@ -47,7 +44,7 @@ export function makeCommand(): AnyCommand {
       process.on("SIGTERM", () => stop.abort("ended"));
       const reporter = new TextReporter();
       const versions = { noiseline: VERSION, deno: Deno.version.deno };
-      const given = { folder, digest, part, queue, kinds: BUILTIN_KINDS, versions, stop: stop.signal };
+      const given = { submission, part, queue, kinds: BUILTIN_KINDS, versions, stop: stop.signal };
       const emit: Emit = (event) => {
         // What the job shows of a result goes with its scratch.
         const { view: _view, ...shown } = { view: undefined, ...event };

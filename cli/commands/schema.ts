@@ -1,19 +1,15 @@
-import { type BuiltinKind, type BuiltinKinds, clusterFileSchema, pipelineFileSchema } from "noiseline/engine";
+import { type BuiltinKind, type BuiltinKinds, pipelineFileSchema } from "noiseline/engine";
 import { z } from "zod";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { printJson } from "../io.ts";
 
 const EXAMPLES = `
-  deno task schema > schemas/pipeline.schema.json
-  deno task schema --cluster > schemas/cluster.schema.json`;
+  deno task schema > schemas/pipeline.schema.json`;
 
 /** `schema` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return plainCommand("schema", EXAMPLES)
-    .option("--cluster", "the schema of cluster files instead")
-    .action(async ({ cluster }) =>
-      printJson(cluster ? clusterJsonSchema() : pipelineJsonSchema(await settings.loadKinds()))
-    );
+    .action(async () => printJson(pipelineJsonSchema(await settings.loadKinds())));
 }
 
 type Schema = Record<string, unknown>;
@@ -56,11 +52,6 @@ function kindRule(name: string, kind: BuiltinKind): Schema {
       },
     },
   };
-}
-
-/** The same of cluster files. */
-export function clusterJsonSchema(): Schema {
-  return { title: "noiseline cluster", ...z.toJSONSchema(clusterFileSchema, { io: "input" }) };
 }
 
 /** The JSON Schema of pipeline files (draft 2020-12), for editors. Made from the Zod schemas, never by hand. */

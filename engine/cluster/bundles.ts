@@ -7,7 +7,6 @@ import { externalPaths, filesBelow } from "../keys/externals.ts";
 import type { Kind, Stage } from "../keys/stage.ts";
 import { findSettings } from "../process/code_digest.ts";
 import type { Content } from "../store/cache/backend.ts";
-import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { objectName, sha256Of } from "../store/cache/layout.ts";
 import type { Digests } from "../store/digests.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
@@ -68,6 +67,7 @@ export class Shipment {
 
   /** Put all of it into the cache. */
   async send(cache: string): Promise<Diagnostic | undefined> {
+    const { FolderBackend } = await import("../store/cache/folder_backend.ts");
     const backend = new FolderBackend(cache);
     const signal = new AbortController().signal;
     const sendOne = async (content: Content) => {

@@ -26,7 +26,7 @@ import { lineOfJob } from "./look.ts";
 import type { OwnJob, Queue } from "./queue.ts";
 import { hasResult } from "./queue_parts.ts";
 import { SharedStates } from "./states.ts";
-import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
+import { clusterFolder, type TrustedSubmission } from "./submission.ts";
 import { recall, type Recalled, thaw } from "./thaw.ts";
 
 /**
@@ -48,9 +48,8 @@ const END_TRIES = 18;
 const LOOK_MS = 5_000;
 
 export interface TaskOptions {
-  /** The submission's folder, SHA-256 of its head, and the number of the part. */
-  readonly folder: string;
-  readonly digest: string;
+  readonly submission: TrustedSubmission;
+  /** The number of the part. */
   readonly part: number;
   readonly queue: Queue;
   readonly kinds: BuiltinKinds;
@@ -85,17 +84,15 @@ function failed(message: string, fix: string, more: Partial<Outcome> = {}): Outc
 /** Execute the stage of a submission that is this job's, in scratch of this node, and publish its result. */
 export async function executeTask(options: TaskOptions): Promise<TaskEnd> {
   const unusable = (problems: readonly Diagnostic[]): TaskEnd => ({ code: TASK_EXIT.unusable, problems });
-  const { queue, folder, digest, part: number } = options;
+  const { queue, submission, part: number } = options;
   const own = queue.own();
   if (own === undefined) return unusable([problem("this is no job of a cluster's queue", "submit with run --on")]);
-  const opened = openSubmission(folder, digest);
-  if (!opened.ok) return unusable(opened.diagnostics);
-  const part = opened.value.head.parts[number];
+  const part = submission.head.parts[number];
   const line = part && lineOfJob(part, own.id);
   if (line === undefined) {
     return unusable([problem(`the submission has no part ${number} for this job`, "submit again")]);
   }
-  return await new Task(opened.value, line, own, options).run();
+  return await new Task(submission, line, own, options).run();
 }
 
 /** One attempt at one stage. */
@@ -106,7 +103,7 @@ class Task {
   #distrusted: string | undefined;
 
   constructor(
-    private readonly submission: OpenSubmission,
+    private readonly submission: TrustedSubmission,
     private readonly line: number,
     private readonly own: OwnJob,
     private readonly options: TaskOptions,

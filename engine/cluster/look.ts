@@ -3,14 +3,8 @@ import type { JobEnd, Part } from "../../schemas/cluster_records.ts";
 import { findRuns, type LiveStage } from "../store/live_runs.ts";
 import { entriesOf } from "../store/reading.ts";
 import { RunStore } from "../store/runs.ts";
-import type { QueuedJob } from "./queue.ts";
+import { isLive, type QueuedJob } from "./queue.ts";
 import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
-
-const LIVE: ReadonlySet<QueuedJob["state"]> = new Set(["waiting", "running", "ending"]);
-
-export function isLive({ state }: QueuedJob): boolean {
-  return LIVE.has(state);
-}
 
 /** What a job's comment says: its submission, and the part or the helper that it is. */
 export function parseComment(comment: string): { readonly submission: string; readonly what: string } | undefined {

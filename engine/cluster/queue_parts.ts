@@ -8,6 +8,7 @@ import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
+import { Limit } from "../store/limit.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
 import { readRecord, readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
@@ -15,7 +16,6 @@ import {
   arrayOf,
   endsByLine,
   helpersOf,
-  isLive,
   jobsByLine,
   linesBefore,
   linesOf,
@@ -24,6 +24,7 @@ import {
 } from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
 import {
+  isLive,
   JOB_PREFIX,
   type JobNeeds,
   type JobOrder,
@@ -33,7 +34,7 @@ import {
   type QueueFacts,
 } from "./queue.ts";
 import { jobScript } from "./script.ts";
-import type { OpenSubmission } from "./submission.ts";
+import type { TrustedSubmission } from "./submission.ts";
 
 /** How long a queue may be silent before whoever submits gives up. */
 const PATIENCE_MS = 10 * 60_000;
@@ -118,8 +119,7 @@ export async function askQueue(
  * has cancelled.
  */
 export async function queueParts(
-  submission: OpenSubmission,
-  digest: string,
+  submission: TrustedSubmission,
   context: QueueContext,
 ): Promise<Result<QueuedParts>> {
   openRoot(submission.folder);
@@ -128,7 +128,7 @@ export async function queueParts(
     for (let pass = 1; pass <= PASSES; pass++) {
       const found = await askQueue(context, submission.head.settings.helper);
       if (!found.ok) return found;
-      const made = await new Pass(submission, digest, context, { ...found.value, record }).run();
+      const made = await new Pass(submission, context, { ...found.value, record }).run();
       if (made !== "again") return made;
     }
     return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
@@ -154,8 +154,7 @@ class Pass {
   #full = false;
 
   constructor(
-    private readonly submission: OpenSubmission,
-    private readonly digest: string,
+    private readonly submission: TrustedSubmission,
     private readonly context: QueueContext,
     private readonly found: {
       readonly jobs: readonly QueuedJob[];
@@ -189,14 +188,19 @@ class Pass {
 
   async run(): Promise<Result<QueuedParts> | "again"> {
     const { parts } = this.submission.head;
-    for (let from = 0, to = 0; from < parts.length; from = to) {
-      const follows = ({ after }: Part) => after.some((one) => one.startsWith("p") && parseInt(one.slice(1)) >= from);
-      do to++; while (to < parts.length && to - from < AT_ONCE && !follows(parts[to]!));
-      const ends = await Promise.all(parts.slice(from, to).map((part, i) => this.#queuePart(part, from + i)));
-      const trouble = ends.find((one) => one !== undefined);
-      if (trouble !== undefined) return trouble;
+    const limit = new Limit(AT_ONCE);
+    let trouble: Result<QueuedParts> | "again" | undefined;
+    const begun: Promise<void>[] = [];
+    for (const [index, part] of parts.entries()) {
+      const before = part.after.filter((one) => one.startsWith("p")).map((one) => begun[parseInt(one.slice(1))]);
+      const queue = async () => {
+        const found = trouble ?? await this.#queuePart(part, index);
+        trouble ??= found;
+      };
+      begun.push(Promise.all(before).then(() => limit.run(queue)));
     }
-    return await this.#queueHelpers();
+    await Promise.all(begun);
+    return trouble ?? await this.#queueHelpers();
   }
 
   async #queuePart(part: Part, index: number): Promise<Result<QueuedParts> | "again" | undefined> {
@@ -321,7 +325,7 @@ class Pass {
       this.#submit(what, Date.now(), helper, {
         name: `${what}-${id}`,
         order: { ...NO_ORDER, ...order },
-        task: ["--rest"],
+        task: [],
         ...definedOnly({ delaySeconds }),
       });
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
@@ -351,11 +355,11 @@ class Pass {
       readonly children?: readonly number[];
     },
   ) {
-    const { head: { id, settings }, folder } = this.submission;
+    const { head: { id, settings }, folder, digest } = this.submission;
     const request: JobRequest = {
       name: `${JOB_PREFIX}${name}`,
       comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
-      script: jobScript(settings, settings, { folder, digest: this.digest, task }),
+      script: jobScript(settings, settings, { folder, digest, task }),
       needs,
       order,
       ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },

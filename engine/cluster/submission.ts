@@ -49,18 +49,11 @@ export interface SubmissionRequest extends Pick<Submission, "cluster" | "setting
   readonly digests: Digests;
 }
 
-export interface Written {
-  readonly submission: Submission;
-  readonly folder: string;
-  /** SHA-256 of the head, for those who are to believe it. */
-  readonly digest: string;
-}
-
 /**
  * Put all that jobs need into the shared cache: the stages of the parts and those that they read, with their keys; code
  * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
  */
-export async function writeSubmission(request: SubmissionRequest): Promise<Result<Written>> {
+export async function writeSubmission(request: SubmissionRequest): Promise<Result<TrustedSubmission>> {
   const { pipeline, parts, cache, digests, cluster, settings, grants, versions } = request;
   const all = [...pipeline.stages.values()];
   const edges = new Map(all.map((stage) => [stage.id, readsOf(stage)]));
@@ -129,13 +122,13 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const path = join(folder, "submission.json");
   const text = recordText(path, submissionSchema, submission);
   writeAtomically(path, text);
-  return succeed({ submission, folder, digest: sha256Of(text) });
+  return succeed(new OpenSubmission(resolve(folder), submission, sha256Of(text)));
 }
 
 /** A submission that was read. Of its stages each is read when it is wanted. */
-export class OpenSubmission {
-  /** @param trusted whether the head is the one that whoever asks was told of, by digest */
-  constructor(readonly folder: string, readonly head: Submission, readonly trusted: boolean) {}
+export class OpenSubmission<Digest extends string | undefined = string | undefined> {
+  /** @param digest SHA-256 of the head, where it is the one that whoever asks was told of */
+  constructor(readonly folder: string, readonly head: Submission, readonly digest: Digest) {}
 
   /** The shared cache that it lies in. */
   get cache(): string {
@@ -172,13 +165,19 @@ export class OpenSubmission {
   }
 }
 
+/** One of which the head is the one that was submitted, so that what it says may be executed. */
+export type TrustedSubmission = OpenSubmission<string>;
+
 /** Read the head of a submission. @param digest of the head that is meant; without it nothing in it may be executed */
-export function openSubmission(folder: string, digest?: string): Result<OpenSubmission> {
+export function openSubmission<Digest extends string | undefined = undefined>(
+  folder: string,
+  digest?: Digest,
+): Result<OpenSubmission<Digest>> {
   const at = resolve(folder);
   const bytes = readIfThere(join(at, "submission.json"));
   const refused = (what: string) => {
     const fix = "see that this machine sees the shared cache as others do, then submit again: run with --on";
-    return refuse<OpenSubmission>([errorOf("cache", `Cannot use the submission ${at}: ${what}`, fix)]);
+    return refuse<OpenSubmission<Digest>>([errorOf("cache", `Cannot use the submission ${at}: ${what}`, fix)]);
   };
   if (bytes === undefined) return refused("it is not there, or cannot be read");
   if (digest !== undefined && sha256Of(bytes) !== digest) return refused("it is not the one that was submitted");
@@ -186,7 +185,7 @@ export function openSubmission(folder: string, digest?: string): Result<OpenSubm
   if (head === undefined || head.id !== basename(at) || !isSound(head)) {
     return refused("it is damaged, or of another version of noiseline");
   }
-  return succeed(new OpenSubmission(at, head, digest !== undefined));
+  return succeed(new OpenSubmission(at, head, digest as Digest));
 }
 
 /** Whether numbers in it are of what is there. */

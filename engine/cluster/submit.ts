@@ -17,11 +17,17 @@ import type { Store } from "../store/store.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
-import type { JobNeeds, QueuedJob, QueueFacts } from "./queue.ts";
-import { arrayOf, helpersOf, isLive, jobsByLine, parseComment } from "./look.ts";
+import { arrayOf, helpersOf, jobsByLine, parseComment } from "./look.ts";
+import { isLive, type JobNeeds, type QueuedJob, type QueueFacts } from "./queue.ts";
 import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
-import { clusterFolder, type OpenSubmission, openSubmission, writeSubmission } from "./submission.ts";
+import {
+  clusterFolder,
+  type OpenSubmission,
+  openSubmission,
+  type TrustedSubmission,
+  writeSubmission,
+} from "./submission.ts";
 
 export interface SubmitOptions
   extends
@@ -49,7 +55,7 @@ export interface Submitted {
   readonly tracked: readonly Tracked[];
   /** What was written now, if anything was left to submit. */
   readonly own:
-    | { readonly submission: OpenSubmission; readonly digest: string; readonly queued: QueuedParts }
+    | { readonly submission: TrustedSubmission; readonly queued: QueuedParts }
     | undefined;
 }
 
@@ -142,19 +148,18 @@ export async function submitPipeline(
     versions: { ...versions },
   });
   if (!written.ok) return written;
-  const { submission: head, folder, digest } = written.value;
-  const submission = openSubmission(folder, digest);
-  if (!submission.ok) return submission;
+  const submission = written.value;
+  const { head } = submission;
   const computed = new Map(
     head.parts.flatMap(({ lines }) => lines).map((line) => [head.stages[line]!.recipeKey, line]),
   );
   for (const { stage: { id }, recipeKey } of stages) {
-    tracked.push({ id, recipeKey, submission: submission.value, line: computed.get(recipeKey)! });
+    tracked.push({ id, recipeKey, submission, line: computed.get(recipeKey)! });
   }
   say(`${stages.length} of ${plan.stages.size} stages are submitted to ${name} as ${head.id}`);
-  const made = await queueParts(submission.value, digest, options);
+  const made = await queueParts(submission, options);
   if (!made.ok) return made;
-  return succeed({ plan, tracked, own: { submission: submission.value, digest, queued: made.value } });
+  return succeed({ plan, tracked, own: { submission, queued: made.value } });
 }
 
 /** What the small jobs need that submit others. */

@@ -11,7 +11,7 @@ import { realPath } from "../process/rights.ts";
 import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { layOut } from "./bundles.ts";
-import type { OpenSubmission } from "./submission.ts";
+import type { OpenSubmission, TrustedSubmission } from "./submission.ts";
 
 /** One stage of a submission and what it reads, directly or not: good for planning, not for running. */
 export interface Recalled {
@@ -86,12 +86,11 @@ function otherVersion<T>({ head }: OpenSubmission): Result<T> {
  * submitted, or nothing comes of it.
  */
 export async function thaw(
-  submission: OpenSubmission,
+  submission: TrustedSubmission,
   { pipeline: recalled, id, externals, own }: Recalled,
   folder: string,
   { kinds, digests }: { readonly kinds: BuiltinKinds; readonly digests: Digests },
 ): Promise<Result<Thawed>> {
-  if (!submission.trusted) throw new Error("Cannot happen: a submission of unknown digest is to be executed");
   // Settings that lie above the folder have no say, and what lies in it belongs together.
   makeFolder(folder);
   writeUnflushed(join(folder, "deno.json"), "{}");
@@ -130,7 +129,7 @@ function differs(id: string, name: string): Diagnostic {
 
 /** A kind with its functions, from what this node has of noiseline, or from the code of a custom stage. */
 async function makeKind(
-  submission: OpenSubmission,
+  submission: TrustedSubmission,
   number: number,
   folder: string,
   builtins: BuiltinKinds,

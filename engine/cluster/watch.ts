@@ -1,7 +1,7 @@
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import type { Emit, StageEndState, StageFinished } from "../run/events.ts";
-import type { QueuedJob } from "./queue.ts";
-import { attemptsOf, endsByLine, helpersOf, isLive, jobsByLine, linesBefore } from "./look.ts";
+import { attemptsOf, endsByLine, helpersOf, jobsByLine, linesBefore } from "./look.ts";
+import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
 import type { OpenSubmission } from "./submission.ts";
 import type { Submitted, Tracked } from "./submit.ts";
@@ -132,7 +132,7 @@ class Watch {
   async goOn(): Promise<void> {
     const { own } = this.submitted;
     if (!this.#stuck || own === undefined) return;
-    const queued = await queueParts(own.submission, own.digest, this.options);
+    const queued = await queueParts(own.submission, this.options);
     this.#stuck = !queued.ok || queued.value.stuck;
   }
 

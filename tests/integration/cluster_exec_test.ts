@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { LIMIT_NEAR } from "../../engine/cluster/exec.ts";
 import { cachedDigests, execute, submit, ToldQueue } from "../support/cluster.ts";
@@ -227,8 +227,9 @@ Deno.test("what is no job, no part or no cache is refused", async () => {
   assertStringIncludes(messagesOf(await execute(submission, 0, { queue: outside })), "this is no job");
   assertStringIncludes(messagesOf(await execute(submission, 1)), "has no part 1");
   const digest = "0".repeat(64);
-  assertStringIncludes(messagesOf(await execute({ ...submission, digest }, 0)), "not the one that was submitted");
-  const gone = await execute({ ...submission, folder: "/nowhere/cluster/submissions/x" }, 0);
+  await assertRejects(() => execute({ ...submission, digest }, 0), Error, "not the one that was submitted");
+  const folder = "/nowhere/cluster/submissions/x";
+  const gone = await project.cli(["exec", folder, "--digest", digest, "--part", "0"]);
   assertEquals(gone.code, 2);
-  assertStringIncludes(messagesOf(gone), "Cannot use the submission /nowhere");
+  assertStringIncludes(gone.stderr, `Cannot use the submission ${folder}`);
 });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { executeTask, type TaskEnd, type TaskOptions } from "../../engine/cluster/exec.ts";
 import type { OwnJob, Queue, QueueView } from "../../engine/cluster/queue.ts";
-import { type PartRequest, writeSubmission, type Written } from "../../engine/cluster/submission.ts";
+import { openSubmission, type PartRequest, writeSubmission } from "../../engine/cluster/submission.ts";
 import type { Result } from "../../engine/diagnostic/diagnostic.ts";
 import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
 import type { Pipeline } from "../../engine/pipeline/pipeline.ts";
@@ -75,17 +75,25 @@ export async function submit(project: Project, overrides: readonly string[] = []
       versions: {},
     }),
   );
-  return { ...written, pipeline, partOf: (id: string) => stages.findIndex((one) => one.id === id) };
+  const { folder, digest } = written;
+  return { folder, digest, pipeline, partOf: (id: string) => stages.findIndex((one) => one.id === id) };
 }
 
 /** Be the job of a part. */
 export async function execute(
-  { folder, digest }: Pick<Written, "folder" | "digest">,
+  { folder, digest }: { readonly folder: string; readonly digest: string },
   part: number,
   options: Partial<TaskOptions> = {},
 ): Promise<TaskEnd> {
   return await executeTask({
-    ...{ folder, digest, part, kinds: BUILTIN_KINDS, versions: {}, emit: () => {}, pace: 0.01 },
+    ...{
+      submission: valueOf(openSubmission(folder, digest)),
+      part,
+      kinds: BUILTIN_KINDS,
+      versions: {},
+      emit: () => {},
+      pace: 0.01,
+    },
     queue: new ToldQueue({ id: "7", child: undefined, attempt: 0 }),
     stop: new AbortController().signal,
     ...options,

@@ -34,7 +34,11 @@ async function assertSame(folder: string, kind: Kind, options: StageOptions): Pr
   const whole = await runStage(folder, kind, options);
   assertEquals(whole.end, undefined);
   for (const shards of [1, 2, 3, 5]) {
-    assertEquals(digests(await inShards(folder, kind, options, shards)), digests(whole), `${kind.kind} in ${shards} shards`);
+    assertEquals(
+      digests(await inShards(folder, kind, options, shards)),
+      digests(whole),
+      `${kind.kind} in ${shards} shards`,
+    );
   }
 }
 

@@ -18,7 +18,7 @@ Deno.test("shards are one array of jobs, each with the resources of the stage, a
   await using lab = await PaperLab.open();
   const sharded = yaml(", shards: 3, resources: { cpu: 2, gpu: 1 }");
   const { own } = await lab.submitted(sharded);
-  const { submission, digest } = own!;
+  const { submission } = own!;
   const { parts, stages } = submission.head;
   const told = parts.map(({ lines, children, needs: { cpus, gpus }, after }) => ({
     stages: lines.map((line) => stages[line]!.id),
@@ -37,7 +37,7 @@ Deno.test("shards are one array of jobs, each with the resources of the stage, a
     for (const child of children ?? [undefined]) {
       lab.queue.self = { id: child === undefined ? `${jobs}` : `${jobs}_${child}`, child, attempt: 0 };
       const { code, problems } = await executeTask({
-        ...{ folder: submission.folder, digest, part, queue: lab.queue, kinds: TINY_KINDS, versions: {} },
+        ...{ submission, part, queue: lab.queue, kinds: TINY_KINDS, versions: {} },
         emit: () => {},
         stop: new AbortController().signal,
       });

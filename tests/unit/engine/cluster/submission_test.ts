@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type OpenSubmission, openSubmission, writeSubmission } from "../../../../engine/cluster/submission.ts";
+import { openSubmission, type TrustedSubmission, writeSubmission } from "../../../../engine/cluster/submission.ts";
 import { recall, thaw as makeWhole } from "../../../../engine/cluster/thaw.ts";
 import { type Diagnostic, type Result, succeed } from "../../../../engine/diagnostic/diagnostic.ts";
 import { keysOfStages } from "../../../../engine/keys/keys.ts";
@@ -39,7 +39,7 @@ function keysOf(pipeline: Pipeline, digests: Digests): Map<string, string> {
 }
 
 /** Both steps of what a job does. */
-async function thaw(opened: OpenSubmission, line: number, folder: string, given: Parameters<typeof makeWhole>[3]) {
+async function thaw(opened: TrustedSubmission, line: number, folder: string, given: Parameters<typeof makeWhole>[3]) {
   const recalled = recall(opened, line);
   if (!recalled.ok) return recalled;
   const thawed = await makeWhole(opened, recalled.value, folder, given);
@@ -139,13 +139,13 @@ Deno.test("params that JSON cannot carry are refused, and no head is written", a
 Deno.test("of a head that was changed nothing is believed", async () => {
   await using world = await World.make();
   const pipeline = await loadGood(world.folder.path, YAML);
-  const { folder, digest, submission } = await world.write(pipeline, ["three"]);
+  const { folder, digest, head: submission } = await world.write(pipeline, ["three"]);
   const path = join(folder, "submission.json");
   const write = (head: unknown) => Deno.writeTextFileSync(path, `${JSON.stringify(head)}\n`);
   write({ ...submission, cluster: "other" });
   assertStringIncludes(problemOf(openSubmission(folder, digest)), "not the one that was submitted");
   // Whoever only looks on believes no digest, and still is led nowhere.
-  assertEquals(good(openSubmission(folder)).trusted, false);
+  assertEquals(good(openSubmission(folder)).digest, undefined);
   const [first, ...rest] = submission.stages;
   const hostile: Record<string, unknown> = {
     "an id that leads out": { ...submission, stages: [{ ...first, id: "../../x" }, ...rest] },

@@ -25,7 +25,7 @@ Deno.test("a graph is queued at once, each job after those that it reads; a seco
   ];
   assertEquals(name, `noiseline-${first.tracked[0]!.recipeKey.slice(0, 16)}`);
   assertEquals([comment, order.singleton], [`${first.own!.submission.head.id}:0`, true]);
-  assertStringIncludes(script, first.own!.digest);
+  assertStringIncludes(script, first.own!.submission.digest);
   const second = await lab.submitted(CHAIN);
   assertEquals([second.own, lab.queue.requests.size], [undefined, 3]);
   assertEquals(second.tracked.map(({ id, line }) => [id, line]), [["a", 0], ["b", 1], ["c", 2]]);
@@ -142,7 +142,7 @@ Deno.test("what the queue has no room for is submitted by a small job, when othe
   // One of the three is for the small job.
   assertEquals(lab.queue.told(), ["1 0", "2[0] 1 after 1", "3 rest whatever becomes of 2_0"]);
   assertEquals(made.own!.queued.stuck, false);
-  assertStringIncludes(lab.queue.requests.get("3")!.script, "'--rest'");
+  assertStringIncludes(lab.queue.requests.get("3")!.script, `${made.own!.submission.digest}'\n`);
   // Somebody who runs it again meanwhile has nothing to do.
   const again = await lab.submitted(SWEEP);
   assertEquals([again.own, again.tracked.length, lab.queue.requests.size], [undefined, 8, 3]);

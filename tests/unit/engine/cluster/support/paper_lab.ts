@@ -84,10 +84,10 @@ export class PaperLab implements AsyncDisposable {
 
   /** What the small jobs do. */
   async goOn({ own }: Submitted) {
-    const { submission: { folder }, digest } = own!;
+    const { folder, digest } = own!.submission;
     const opened = openSubmission(folder, digest);
     if (!opened.ok) throw new Error("it is gone");
-    const queued = await queueParts(opened.value, digest, this.context);
+    const queued = await queueParts(opened.value, this.context);
     if (!queued.ok) throw new Error(queued.diagnostics.map(({ message }) => message).join("\n"));
     return queued.value;
   }
