@@ -2,14 +2,18 @@
  * What stages cost on a cluster beside Slurm's own jobs, on a throw-away cluster of this machine: submission with nothing
  * beside it, what a watcher asks and holds, and the way of a stage from the queue to its end.
  *
- *     deno task bench:cluster [--quick] [--json] [--tries N]
+ *     deno task bench:cluster [--quick] [--tries N]
  *
  * @module
  */
 import { loadavg } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
+import { DENO_FLAGS, PROGRAM } from "../engine/cluster/script.ts";
+import { clusterFolder } from "../engine/cluster/submission.ts";
+import { sha256Of } from "../engine/store/cache/layout.ts";
 import type { Project } from "../tests/support/project.ts";
 import { SlurmCluster, until } from "../tests/cluster/support/slurm_cluster.ts";
 import { printTable } from "./support/markdown.ts";
@@ -18,7 +22,7 @@ import { pipelineOf, sweepOf } from "./support/shapes.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
-  options: { quick: { type: "boolean", default: false }, json: { type: "boolean" }, tries: { type: "string" } },
+  options: { quick: { type: "boolean", default: false }, tries: { type: "string" } },
 });
 const tries = Number(values.tries ?? (values.quick ? 1 : 5));
 const watchSeconds = values.quick ? 10 : 125;
@@ -34,18 +38,15 @@ const [few, many] = values.quick ? [50, 500] : [1_000, 10_000];
 const singles = pipelineOf({ name: "singles", count: few, before: () => undefined });
 found.push([await submission(`${few} stages`, singles), await submission(`sweep of ${many}`, sweepOf(many))]);
 const length = values.quick ? 3 : 10;
-found.push([await overhead("chain", length), await overhead("array", 2 * length)].flat());
+found.push([await alone(3 * tries), await queued("chain", length), await queued("array", 2 * length)].flat());
 
-if (values.json) printLine(JSON.stringify({ submission: found[0], overhead: found[1], load: [before, load()] }));
-else {
-  for (const rows of found) {
-    printTable([Object.keys(rows[0]!), ...rows.map((row) => Object.values(row).map(String))]);
-    printLine();
-  }
-  printLine(
-    `- Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores; load before ${before}, after ${load()}`,
-  );
+for (const rows of found) {
+  printTable([Object.keys(rows[0]!), ...rows.map((row) => Object.values(row).map(String))]);
+  printLine();
 }
+printLine(
+  `- Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores; load before ${before}, after ${load()}`,
+);
 
 /** A cluster that starts nothing before it is told to: with as many processors as this machine. */
 async function closedCluster(): Promise<SlurmCluster> {
@@ -97,48 +98,87 @@ function callsOf(project: Project): string {
   return PROGRAMS.filter((name) => counts.has(name)).map((name) => `${counts.get(name)!.length} ${name}`).join(", ");
 }
 
-/** Tiny stages, one after the other or as many at a time as there are cores, beside jobs that do nothing, in turns. */
-async function overhead(shape: "chain" | "array", count: number): Promise<Figures[]> {
+/** Tiny stages, of a sweep or each after the one before. */
+function stagesOf(count: number, shape: "chain" | "array" | "singles"): string {
   const stage = "uses: schedule, with: { betas: ho/linear, timesteps: ";
   const numbers = Array.from({ length: count }, (_, i) => 1000 + i);
+  const after = (t: number) => shape === "singles" || t === 1000 ? "" : `, needs: s${t - 1}`;
   const stages = shape === "array"
     ? [`  s: { ${stage}"\${matrix.t}" }, matrix: { t: [${numbers}] } }`]
-    : numbers.map((t, i) => `  s${t}: { ${stage}${t} }${i === 0 ? "" : `, needs: s${t - 1}`} }`);
-  const yaml = `name: ${shape}\nstages:\n${stages.join("\n")}\n`;
-  const jobs = (lines: string) => async (cluster: SlurmCluster) => {
-    if (shape === "array") return void await cluster.sbatch([`--array=1-${count}`], lines);
-    for (let i = 0, last = ""; i < count; i++) {
-      last = await cluster.sbatch(i === 0 ? [] : [`--dependency=afterok:${last}`], lines);
-    }
-  };
-  const contenders: Record<string, (cluster: SlurmCluster) => Promise<void>> = {
-    "sbatch true": jobs("true"),
-    "sbatch deno eval 0": jobs(`${Deno.execPath()} eval 0`),
-    "noiseline": async (cluster) => {
-      const project = cluster.project({ files: { "pipeline.yaml": yaml } });
-      const { code, stderr } = await cluster.cli(project, ["run", "pipeline.yaml", "--on", "lab", "--detach"]);
-      if (code !== 0) throw new Error(stderr);
+    : numbers.map((t) => `  s${t}: { ${stage}${t} }${after(t)} }`);
+  return `name: tiny\nstages:\n${stages.join("\n")}\n`;
+}
+
+/** A cluster in whose queue a pipeline's jobs are, and do not start yet. */
+async function submitted(pipeline: string): Promise<SlurmCluster> {
+  const cluster = await closedCluster();
+  const project = cluster.project({ files: { "pipeline.yaml": pipeline } });
+  const { code, stderr } = await cluster.cli(project, ["run", "pipeline.yaml", "--on", "lab", "--detach"]);
+  if (code !== 0) throw new Error(stderr);
+  return cluster;
+}
+
+/** Jobs that start at once, one after the other in turns: nothing, Deno, a stage, and one whose result is there. */
+async function alone(turns: number): Promise<Figures[]> {
+  await using cluster = await submitted(stagesOf(turns + 1, "singles"));
+  const [{ name }] = Deno.readDirSync(clusterFolder(cluster.cache, "submissions")).toArray() as [Deno.DirEntry];
+  const folder = clusterFolder(cluster.cache, "submissions", name);
+  const digest = sha256Of(Deno.readFileSync(join(folder, "submission.json")));
+  const exec = ["run", "-A", ...DENO_FLAGS, PROGRAM, "exec", folder, "--digest", digest, "--part"];
+  const stage = (i: number) => [Deno.execPath(), ...exec, String(i)];
+  const commands = { "srun true": () => ["true"], "srun deno eval 0": () => [Deno.execPath(), "eval", "0"] };
+  return await inTurns("alone", turns, { ...commands, stage, "stage that is done": stage }, async (command, i) => {
+    const started = performance.now();
+    await cluster.must("srun", ["--partition=cpu", ...command(i)]);
+    return (performance.now() - started) / 1000;
+  });
+}
+
+/** Jobs in the queue, from when they may start to the end of the last. */
+async function queued(shape: "chain" | "array", count: number): Promise<Figures[]> {
+  const contenders = {
+    "sbatch true": async () => {
+      const cluster = await closedCluster();
+      if (shape === "array") await cluster.sbatch([`--array=1-${count}`], "true");
+      else {
+        for (let i = 0, last = ""; i < count; i++) {
+          last = await cluster.sbatch(i === 0 ? [] : [`--dependency=afterok:${last}`], "true");
+        }
+      }
+      return cluster;
     },
+    stages: () => submitted(stagesOf(count, shape)),
   };
-  const times = new Map(Object.keys(contenders).map((name) => [name, [] as number[]]));
-  for (let i = 0; i < tries; i++) {
-    for (const [name, submit] of Object.entries(contenders)) {
-      await using cluster = await closedCluster();
-      await submit(cluster);
-      const started = performance.now();
-      await cluster.must("scontrol", ["update", "partitionname=gpu", "state=up"]);
-      await until("all jobs to end", async () => (await cluster.must("squeue", ["--noheader"])) === "", 300_000);
-      times.get(name)!.push((performance.now() - started) / 1000 / count);
-      const ends = (await cluster.jobs()).filter(({ state }) => state === "COMPLETED").length;
-      if (ends !== count) throw new Error(`${ends} of ${count} jobs of ${name} ended well`);
-    }
+  return await inTurns(`${shape} of ${count}`, tries, contenders, async (submit) => {
+    await using cluster = await submit();
+    const started = performance.now();
+    await cluster.must("scontrol", ["update", "partitionname=gpu", "state=up"]);
+    await until("all jobs to end", async () => (await cluster.must("squeue", ["--noheader"])) === "", 300_000);
+    const seconds = (performance.now() - started) / 1000;
+    const ends = (await cluster.jobs()).filter(({ state }) => state === "COMPLETED").length;
+    if (ends !== count) throw new Error(`${ends} of ${count} jobs ended well`);
+    return seconds / count;
+  });
+}
+
+/** Let contenders take turns, the first of which does not count. Ratios are to the first contender in the same turn. */
+async function inTurns<T>(
+  what: string,
+  turns: number,
+  contenders: Readonly<Record<string, T>>,
+  time: (contender: T, turn: number) => Promise<number>,
+): Promise<Figures[]> {
+  const all: number[][] = [];
+  for (let i = 0; i <= turns; i++) {
+    const row = [];
+    for (const one of Object.values(contenders)) row.push(await time(one, i));
+    if (i > 0) all.push(row);
   }
-  const base = times.get("sbatch true")!;
-  return [...times].map(([name, own]) => ({
-    what: `${shape} of ${count}`,
-    contender: name,
-    "seconds a job": spread(own),
-    ratio: spread(own.map((one, i) => one / base[i]!)),
+  return Object.keys(contenders).map((contender, i) => ({
+    what,
+    contender,
+    "seconds a job": spread(all.map((row) => row[i]!)),
+    ratio: spread(all.map((row) => row[i]! / row[0]!)),
   }));
 }
 

@@ -110,7 +110,7 @@ Deno.test("a job that ended and was forgotten meanwhile is not waited for where 
   await using lab = await PaperLab.open();
   const forget = new Set(["1"]);
   lab.queue.trouble = ({ order }) => {
-    for (const id of order.afterOk) if (forget.delete(id)) lab.queue.forget(id);
+    for (const id of order.afterOk ?? []) if (forget.delete(id)) lab.queue.forget(id);
     return undefined;
   };
   await lab.submitted(CHAIN);
@@ -119,7 +119,7 @@ Deno.test("a job that ended and was forgotten meanwhile is not waited for where 
   await using other = await PaperLab.open();
   let computed = false;
   other.queue.trouble = ({ order }) => {
-    if (computed || order.afterOk[0] !== "1") return undefined;
+    if (computed || order.afterOk?.[0] !== "1") return undefined;
     other.queue.forget("1");
     computed = true;
     return undefined;
@@ -150,7 +150,7 @@ Deno.test("what the queue has no room for is submitted by a small job, when othe
   lab.queue.set("1", "done");
   lab.queue.set("2", "done");
   lab.queue.set("3", "running");
-  lab.queue.self = { id: "3", child: undefined, attempt: 0 };
+  lab.queue.self = { id: "3", attempt: 0 };
   lab.queue.facts = { room: 100 };
   assertEquals((await lab.goOn(made)).stuck, false);
   assertEquals(lab.queue.told(3), ["4[1,2] 1", "5[0] 2", "6 3 after 4_1,4_2", "7[1,2] 2 each after 4"]);
@@ -188,7 +188,7 @@ Deno.test("what a partition has cancelled is queued again with what waited for i
   lab.queue.set("2_1", "preempted");
   for (const id of ["3_0", "3_1", "4"]) lab.queue.set(id, "cancelled");
   lab.queue.set("5", "running");
-  lab.queue.self = { id: "5", child: undefined, attempt: 0 };
+  lab.queue.self = { id: "5", attempt: 0 };
   const { standings } = await lab.goOn(made);
   assertEquals(lab.queue.told(5), ["6[1] 1", "7[1] 2 each after 6", "8 guard if 6,2,7,3 fails"]);
   const stateOf = (part: number, i: number) => standings.get(submission.head.parts[part]!.lines[i]!)!;
