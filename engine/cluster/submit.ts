@@ -3,7 +3,7 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagn
 import { diagnosticAt } from "../diagnostic/document.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import { predecessorsOf, readsOf, shorterOf, type Stage } from "../keys/stage.ts";
+import { predecessorsOf, readsOf, shorterOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -287,15 +287,13 @@ export async function fetchPackages(
   const failed = (problem: string) =>
     errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");
   const kinds = new Map(stages.map(({ stage: { kind } }) => [kind.entry, kind]));
-  const entries: [string, Stage["kind"] | undefined][] = [...kinds].filter(([, { runs }]) => runs !== "inline");
-  if (withProgram) entries.push([PROGRAM, undefined]);
-  for (const [entry, kind] of entries) {
-    const problem = await installPackages(entry, kind?.map?.(), say, stop);
+  const entries = [...kinds].filter(([, { runs }]) => runs !== "inline").map(([entry]) => entry);
+  for (const entry of withProgram ? [...entries, PROGRAM] : entries) {
+    const problem = await installPackages(entry, kinds.get(entry)?.map?.(), say, stop);
     if (problem !== undefined) return failed(problem);
   }
-  const files = stages.flatMap(({ stage: { kind, params } }) => kind.externals?.(params) ?? []).filter(({ files }) =>
-    files === true
-  );
+  const files = stages.flatMap(({ stage: { kind, params } }) => kind.externals?.(params) ?? [])
+    .filter(({ files }) => files === true);
   for (const one of new Map(files.map((one) => [`${one.name}@${one.version}`, one])).values()) {
     const installed = await installFiles(one, say);
     if ("problem" in installed) return failed(installed.problem);
