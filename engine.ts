@@ -32,7 +32,7 @@ export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
 export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
 export type { OpenSubmission } from "./engine/cluster/submission.ts";
-export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
+export { countEnds, runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export { type Kind, predecessorsOf } from "./engine/keys/stage.ts";
 export { describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
 export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";

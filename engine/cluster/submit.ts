@@ -94,6 +94,8 @@ export async function submitPipeline(
     const known = earlier.live.get(recipeKey) ?? earlier.promised.get(recipeKey);
     return known === undefined || missing.has(id) ? [] : [{ ...known, id }];
   });
+  const going = new Set(tracked.flatMap(({ recipeKey }) => earlier.live.get(recipeKey)?.job ?? [])).size;
+  if (going > 0) say(`${going} ${going === 1 ? "job is" : "jobs are"} queued already`);
   if (missing.size === 0) return succeed({ plan, tracked, own: undefined });
 
   const stages = [...missing.values()];
@@ -193,10 +195,9 @@ function findEarlier(
 }
 
 async function replaceQueued({ unwanted, promised }: Earlier, options: SubmitOptions): Promise<void> {
-  const jobs = `${unwanted.length} waiting ${
-    unwanted.length === 1 ? "job is" : "jobs are"
-  } of an earlier form of this pipeline`;
-  if (!options.replaceQueued) return options.say(`${jobs}; --replace-queued cancels them`);
+  const [are, them] = unwanted.length === 1 ? ["job is", "it"] : ["jobs are", "them"];
+  const jobs = `${unwanted.length} waiting ${are} of an earlier version of this pipeline`;
+  if (!options.replaceQueued) return options.say(`${jobs}; --replace-queued cancels ${them}`);
   promised.clear();
   const problem = await options.queue.cancel(unwanted);
   options.say(problem === undefined ? `${jobs}, and cancelled` : `${jobs}, and cannot be cancelled: ${problem}`);

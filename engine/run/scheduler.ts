@@ -201,7 +201,13 @@ export class Scheduler {
     const states = new Set([...this.results.values()].map(({ state }) => state));
     // A stop that came while the last stage ended well has stopped nothing.
     const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));
-    const status: RunStatus = this.#failed ? "failed" : interrupted ? "interrupted" : "done";
+    const status: RunStatus = this.#failed
+      ? "failed"
+      : interrupted
+      ? "interrupted"
+      : this.options.endedElsewhere?.size
+      ? "failed"
+      : "done";
     this.#record.status = status;
     this.#record.endedAt = new Date().toISOString();
     this.store.runs.write(this.#record);

@@ -59,7 +59,10 @@ Deno.test("where the file is edited, what it still asks for is not queued again,
   const { tracked } = await lab.submitted(edited);
   assertEquals(lab.queue.told(4), ["5[0,1,2] 0 each after 2"]);
   assertEquals(tracked.length, 8);
-  assertStringIncludes(lab.said.join("\n"), "3 waiting jobs are of an earlier form of this pipeline; --replace-queued");
+  assertStringIncludes(
+    lab.said.join("\n"),
+    "3 waiting jobs are of an earlier version of this pipeline; --replace-queued",
+  );
   await lab.submitted(edited, { replaceQueued: true });
   assertEquals(lab.queue.cancelled, ["3_0", "3_1", "3_2"]);
   assertEquals(lab.queue.requests.size, 5);
