@@ -23,9 +23,6 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What a script says before the line of `setup` that ended it. */
-export const SETUP_FAILS = "noiseline setup fails";
-
 /** How each script begins: with what the user wants set up, and the folders of the node. */
 export function scriptHead(
   { setup, scratch }: Pick<ClusterFile, "setup" | "scratch">,
@@ -34,7 +31,7 @@ export function scriptHead(
   // Clusters define `module` for login shells; what those do to the path must not hide the commands of the queue.
   const profile = "path=$PATH; . /etc/profile >/dev/null 2>&1; PATH=$PATH:$path";
   // By traps, as a command may take several lines. In a trap that of DEBUG has line 1; a sourced file fails by its last.
-  const watch = `trap 'echo "${SETUP_FAILS}: $(sed -n "$at p" "$0")" >&2; exit 2' EXIT; ` +
+  const watch = 'trap \'echo "noiseline setup fails: $(sed -n "$at p" "$0")" >&2; exit 2\' EXIT; ' +
     "trap '[ ${#BASH_SOURCE[@]} -gt 1 ] || exit' ERR; at=$((LINENO + 1)); trap '[ $LINENO = 1 ] || at=$LINENO' DEBUG";
   return [
     "#!/bin/bash",
