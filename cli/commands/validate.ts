@@ -8,11 +8,13 @@ import { clusterFor, loadForCommand, makePlanner } from "../open.ts";
 const EXAMPLES = `
   deno task validate pipelines/digits.yaml
   deno task validate pipelines/digits.yaml --set train.batchSize=0
-  deno task validate pipelines/digits.yaml --on lab   # whether a cluster can run it, with a job of a minute`;
+  deno task validate pipelines/digits.yaml --on lab   # submits a one-minute test job`;
+
+const MORE = " With --on, it also submits a one-minute test job to the cluster.";
 
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("validate", EXAMPLES).addOption(ON).action(answering(async (file, options) => {
+  return pipelineCommand("validate", EXAMPLES, MORE).addOption(ON).action(answering(async (file, options) => {
     const loaded = await loadForCommand(settings, { file, ...options });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;

@@ -58,7 +58,7 @@ clusterTest(
     assertEquals([setup.code, setup.stderr.match(/: error: /g)?.length], [2, 3], setup.stderr);
     assertStringIncludes(setup.stderr, ": no-module load cuda");
     assertStringIncludes(setup.stderr, "no-module: command not found");
-    assertStringIncludes(setup.stderr, "DENO_DIR=/no/packages deno task validate");
+    assertStringIncludes(setup.stderr, "DENO_DIR=/no/packages deno ");
 
     write({ cache: "/no/mount/cache" });
     for (const command of ["validate", "run"]) {
