@@ -48,7 +48,7 @@ async function tryOn(
 ) {
   type Engine = typeof import("noiseline/engine");
   const engine = await importLate<Engine>("noiseline/engine");
-  const { checkFolders, fetchPackages, needsOf, SlurmQueue, testNeeds, tryNode } = engine;
+  const { checkFolders, fetchPackages, fixForSilence, needsOf, SlurmQueue, testNeeds, tryNode } = engine;
   const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
   const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
@@ -56,9 +56,7 @@ async function tryOn(
   const needs = new Map(stages.map((stage) => [stage.id, needsOf(stage, cluster.settings)]));
   const facts = await queue.describe(needs.values().next().value);
   if ("silent" in facts) {
-    return failWith([
-      problem(`the queue of ${on} does not answer: ${facts.silent}`, "try where its commands are, or later"),
-    ]);
+    return failWith([problem(`the queue of ${on} does not answer: ${facts.silent}`, fixForSilence(facts.silent))]);
   }
   using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
