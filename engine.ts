@@ -19,7 +19,7 @@
 export * from "./core.ts";
 export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";
-export { type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
+export { checkFolders, type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
 export * from "./engine/cluster/look.ts";
 export { needsOf } from "./engine/cluster/needs.ts";
 export { fixForSilence, isLive, type JobNeeds, type Queue, type QueuedJob } from "./engine/cluster/queue.ts";
