@@ -1,7 +1,6 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
-import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
@@ -60,31 +59,24 @@ function toResult(
   return failedBy({ message: outcome.stack.includes(message) ? outcome.stack : `${message}\n${outcome.stack}` });
 }
 
-export interface RunnerOptions extends ExecutionOptions {
+/** When a stage began: by the clock, and as a point to measure from. */
+export type Begun = Readonly<{ startedAt: string; started: number }>;
+
+export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "beforeStage"> {
   readonly slots: Slots;
   /** Whether new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
   /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
   readonly onFailure: () => void;
   /** Called for a stage that was reached because another one needed it again. */
-  readonly onNested: (
-    id: string,
-    result: StageResult,
-    begun: { readonly startedAt: string; readonly started: number },
-  ) => void;
+  readonly onNested: (id: string, result: StageResult, begun: Begun) => void;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
-  readonly cache: SharedCache | undefined;
-  readonly beforeStage: RunOptions["beforeStage"];
 }
 
 /** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
 const MAX_UNSETTLED = 5;
-const UNSETTLED: StageResult = {
-  state: "failed",
-  message: "its inputs cannot be stored intact",
-  fix: "check the disk, then run again",
-};
+const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix: "check the disk, then run again" });
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
