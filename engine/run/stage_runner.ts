@@ -313,7 +313,6 @@ export class StageRunner {
       const outcome = await this.#execution.execute(planned, start, folder, held, rate);
       const moved = await findMovedGround(planned, { pipeline, store });
       const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
-      const on = definedOnly({ device });
       const changed = `${moved?.what} changed after planning`;
       if (unsaved) {
         const message = `${changed}; what the stage has saved since is discarded`;
@@ -321,10 +320,8 @@ export class StageRunner {
       }
       if (outcome.status === "lost") return { lost: outcome.message };
       const kept = !unsaved && statesIn(start.progressFolder).size > 0;
-      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...on };
-      if (moved !== undefined) {
-        return { state: "failed", message: `${changed}; its result is discarded`, fix: "run again" };
-      }
+      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...definedOnly({ device }) };
+      if (moved !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: "run again" });
       const listed = listOutputs(start.outputs);
       if ("message" in listed) return failedBy(listed);
       // What is left is up to the disk, and the next stage need not wait for it.
