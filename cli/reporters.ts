@@ -184,7 +184,8 @@ export function phraseFinished(event: StageFinished, style: Style): string {
   const view = event.view === undefined ? "" : ` -> ${shortPath(event.view)}`;
   switch (event.state) {
     case "cached":
-      return style.dim("cached");
+    case "blocked":
+      return style.dim(event.state);
     case "restored":
       return `${style.accent("restored")}${event.message === undefined ? "" : ` ${oneLine(event.message)}`}${view}`;
     case "ran":
@@ -193,8 +194,6 @@ export function phraseFinished(event: StageFinished, style: Style): string {
       return `${style.error(event.cancelled ? "cancelled" : "failed")} after ${time}`;
     case "interrupted":
       return `${style.warning("interrupted")}; ${oneLine(event.message ?? "run again to continue")}`;
-    case "blocked":
-      return style.dim("blocked");
   }
 }
 
