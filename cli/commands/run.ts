@@ -112,7 +112,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         versions,
       });
       if (result.ok) {
-        const { runEnd } = await import("../results/page.ts");
+        const { runEnd } = await importLate<typeof import("../results/page.ts")>(
+          import.meta.resolve("../results/page.ts"),
+        );
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const outputs = join(store.paths.outputs, pipeline.name);
         for (const event of finished) reporter.emit({ ...event, ...reached?.amend(event), file, outputs, ...end });
