@@ -2,7 +2,7 @@
  * What stages cost on a cluster beside Slurm's own jobs, on a throw-away cluster of this machine: submission with nothing
  * beside it, what a watcher asks and holds, and the way of a stage from the queue to its end.
  *
- *     deno task bench:cluster [--quick] [--json] [--tries N]
+ *     deno task bench:cluster [--quick] [--tries N]
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { pipelineOf, sweepOf } from "./support/shapes.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
-  options: { quick: { type: "boolean", default: false }, json: { type: "boolean" }, tries: { type: "string" } },
+  options: { quick: { type: "boolean", default: false }, tries: { type: "string" } },
 });
 const tries = Number(values.tries ?? (values.quick ? 1 : 5));
 const watchSeconds = values.quick ? 10 : 125;
@@ -40,16 +40,13 @@ found.push([await submission(`${few} stages`, singles), await submission(`sweep 
 const length = values.quick ? 3 : 10;
 found.push([await alone(3 * tries), await queued("chain", length), await queued("array", 2 * length)].flat());
 
-if (values.json) printLine(JSON.stringify({ submission: found[0], overhead: found[1], load: [before, load()] }));
-else {
-  for (const rows of found) {
-    printTable([Object.keys(rows[0]!), ...rows.map((row) => Object.values(row).map(String))]);
-    printLine();
-  }
-  printLine(
-    `- Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores; load before ${before}, after ${load()}`,
-  );
+for (const rows of found) {
+  printTable([Object.keys(rows[0]!), ...rows.map((row) => Object.values(row).map(String))]);
+  printLine();
 }
+printLine(
+  `- Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores; load before ${before}, after ${load()}`,
+);
 
 /** A cluster that starts nothing before it is told to: with as many processors as this machine. */
 async function closedCluster(): Promise<SlurmCluster> {

@@ -20,7 +20,7 @@ export async function lookOn({ settings }: Cluster, pipeline?: string) {
 
 /** How a stage that was submitted stands, in a word and with what else is to be said. */
 export function describeSubmitted(
-  { job, end }: SubmittedStage,
+  { job, end }: Pick<SubmittedStage, "job" | "end">,
   silent: string | undefined,
 ): [state: string, note: string] {
   // What was saved to be queued again may have been cancelled since.
@@ -28,5 +28,6 @@ export function describeSubmitted(
   const { id, node, state } = told === undefined ? job ?? {} : { ...told, id: told.job };
   if (state === undefined) return [silent === undefined ? "not queued" : "unknown", ""];
   const why = told === undefined ? state === "waiting" ? job!.reason : "" : told.message?.split("\n")[0] ?? "";
-  return [state, `job ${id}${node ? ` on ${node}` : ""}${why === "" ? "" : `: ${why}`}`];
+  const steps = typeof told?.toStep === "number" ? `, step ${told.fromStep ?? 0} to ${told.toStep}` : "";
+  return [state, `job ${id}${node ? ` on ${node}` : ""}${steps}${why === "" ? "" : `: ${why}`}`];
 }

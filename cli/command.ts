@@ -87,8 +87,8 @@ const CACHE_MODE = new Option(
   "read-write, read or off (default: NOISELINE_CACHE_MODE, else read-write)",
 );
 
-/** Of commands that look at what a cluster does. */
-export const ON = new Option("--on <cluster>", "on a cluster, by the name of its file: clusters/NAME.yaml");
+/** Of commands that know clusters. */
+export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml");
 
 const AS_JSON = new Option("--json", "print as JSON");
 

@@ -15,13 +15,17 @@ const option = line.regex(new RegExp(`^--(?!(?:${OWN_OPTIONS})(?:[=\\s]|$))[a-z]
   error: () => "one option in full, such as --constraint=a100, and none that noiseline sets itself",
 });
 
+const cpu = z.int().min(1).max(1024).optional().describe("Processors of a job, and the threads that it computes with");
+
 /** What may be said for all stages, and for those of one kind. */
 const jobSchema = {
   partition: word.optional().describe("Partition to queue in (default: the cluster's)"),
   account: word.optional().describe("Account to charge"),
   qos: word.optional().describe("Quality of service"),
   time: durationSchema.optional().describe("Time limit of a job whose stage has no timeout (default: the partition's)"),
-  resources: resourcesSchema.optional().describe("What a stage takes that does not say; cpu also sets its threads"),
+  resources: resourcesSchema.extend({ cpu }).optional().describe(
+    "What a stage takes that does not say; cpu also sets its threads",
+  ),
   sbatch: z.array(option).max(32).optional().describe(
     "Further options for sbatch, such as --constraint=a100",
   ),

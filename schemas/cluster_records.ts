@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterFileSchema } from "./cluster_file.ts";
 import { ID_PATTERN, resourcesSchema } from "./pipeline_file.ts";
 import { rightSchema } from "./permissions.ts";
 import { fileEntrySchema, relativePathSchema, sha256Schema } from "./records.ts";
@@ -36,17 +37,19 @@ export const stageLineSchema = z.strictObject({
   files: z.record(z.string(), bundleSchema),
 });
 
-/** `JobNeeds` of a queue. */
+/** What a job needs. */
 const jobNeedsSchema = z.strictObject({
   cpus: z.int().min(0),
   gpus: z.int().min(0),
   memoryMiB: z.int().min(0).exactOptional(),
+  /** Time limit of one attempt. */
   minutes: z.int().min(1).exactOptional(),
   partition: z.string().exactOptional(),
   account: z.string().exactOptional(),
   qos: z.string().exactOptional(),
+  /** Further options of the queue's own, as the user wrote them. */
   options: z.array(z.string()),
-});
+}).readonly();
 
 /** One job, or one array of jobs. */
 export const partSchema = z.strictObject({
@@ -63,14 +66,9 @@ export const partSchema = z.strictObject({
 });
 
 /** What of the cluster's file jobs go by, and those that submit others. */
-const settingsSchema = z.strictObject({
-  setup: z.array(z.string()),
-  deno: z.string(),
-  packages: z.string(),
-  scratch: z.string().optional(),
-  arrayLimit: z.int().min(1).optional(),
-  logs: z.string().optional(),
-  restarts: z.int().min(1),
+const settingsSchema = clusterFileSchema.pick({
+  ...{ setup: true, deno: true, packages: true, scratch: true, arrayLimit: true, logs: true, restarts: true },
+}).required({ deno: true, packages: true }).extend({
   /** Of the small jobs that submit others. */
   helper: jobNeedsSchema,
 });
@@ -145,6 +143,7 @@ export const claimSchema = z.strictObject({
   at: z.string(),
 });
 
+export type JobNeeds = z.output<typeof jobNeedsSchema>;
 export type Bundle = z.output<typeof bundleSchema>;
 export type Submission = z.output<typeof submissionSchema>;
 export type StageLine = z.output<typeof stageLineSchema>;

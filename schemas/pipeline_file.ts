@@ -19,8 +19,17 @@ const DURATION = /^(\d+(?:\.\d+)?)(s|m|h|d)$/;
 const MAX_DURATION_MS = 24 * 86_400_000;
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+const TIME = {
+  error: ({ input }: { readonly input?: unknown }) => {
+    // As schedulers of clusters write it.
+    const hours = /^0*([1-9]\d*):00:00$/.exec(String(input))?.[1];
+    return hours === undefined ? "a time such as 90s, 10m, 2h or 1d" : `${hours}h`;
+  },
+};
+const SIZE = { error: () => "a size above 0, such as 500MB or 8GiB" };
+
 /** `90s`, `10m`, `2h`, `1d`: a positive time, in milliseconds after parsing. */
-export const durationSchema = z.string().regex(DURATION, { error: () => "a time such as 90s, 10m, 2h or 1d" })
+export const durationSchema = z.string(TIME).regex(DURATION, TIME)
   .transform((text) => {
     const [, amount, unit] = DURATION.exec(text)!;
     return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
@@ -33,9 +42,9 @@ export const resourcesSchema = z.strictObject({
   gpu: z.union([z.int().min(0).max(64), z.literal("required")], {
     error: () => "a number of GPUs from 0 to 64, or required",
   }).optional().describe("GPUs that the stage uses, if there are any; required: one, else an error"),
-  memory: z.string().regex(/^(?=.*[1-9])\d+(\.\d+)?(MB|GB|MiB|GiB)$/, {
-    error: () => "an amount of memory above 0, such as 500MB or 2GiB",
-  }).optional().describe("Stop the stage if its process takes more memory; 500MB, 2GiB and the like"),
+  memory: z.string(SIZE).regex(/^(?=.*[1-9])\d+(\.\d+)?(MB|GB|MiB|GiB)$/, SIZE).optional().describe(
+    "Stop the stage if its process takes more memory; 500MB, 2GiB and the like",
+  ),
 }).describe("Slots that the stage takes while it runs; what the machine lacks is not waited for");
 
 const reference = z.string().min(1).describe("stage, stage.port or stage@extent.port");

@@ -1,4 +1,4 @@
-import { arrayOf, helpersOf, type Pipeline, predecessorsOf } from "noiseline/engine";
+import { arrayOf, fixForSilence, helpersOf, type Pipeline, predecessorsOf } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
@@ -9,7 +9,7 @@ const EXAMPLES = `
   deno task cancel pipelines/digits.yaml --on lab         # all jobs of the pipeline
   deno task cancel pipelines/digits.yaml train --on lab   # those of "train" and of what waits for it`;
 
-const MORE = " Of your own jobs alone. What they have saved is kept: run the pipeline again to go on.";
+const MORE = " Only your own jobs. It needs --on. What jobs have saved is kept: run the pipeline again to go on.";
 
 /** `cancel FILE [STAGE…] --on NAME` */
 export function makeCommand(settings: CliSettings): AnyCommand {
@@ -17,12 +17,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("[stages...]", "cancel only these stages and those that wait for them")
     .addOption(ON)
     .action(answering(async (file, named, options) => {
-      if (options.on === undefined) refuseWith([problem("it is not said on which cluster", "name one with --on")]);
+      if (options.on === undefined) refuseWith([problem("cancel needs --on", "name the cluster with --on NAME")]);
       const { pipeline, targets } = await loadForCommand(settings, { file, ...options, targets: named });
       const cluster = await clusterFor(settings, options.on, pipeline.folder);
       const { queue, jobs, silent, submissions, stages } = await lookOn(cluster, pipeline.name);
       if (silent !== undefined) {
-        failWith([problem(`the queue of ${options.on} does not answer: ${silent}`, "try again later")]);
+        failWith([problem(`the queue of ${options.on} does not answer: ${silent}`, fixForSilence(silent))]);
       }
       const wanted = withFollowers(pipeline, targets);
       const live = stages().toArray().flatMap(({ id, job }) =>

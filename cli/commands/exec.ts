@@ -43,14 +43,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         if (shown.type !== "run-finished") reporter.emit(shown);
       };
       const { code, end, problems } = await executeTask({ ...given, emit });
-      if (end !== undefined) printLine(`attempt ${end.attempt} of job ${end.job} on ${end.node}: ${WORDS[end.state]}`);
+      if (end !== undefined) printLine(`attempt ${end.attempt} of job ${end.job} on ${end.node}: ${end.state}`);
       if (code !== TASK_EXIT.done) throw new Exit(code, problems);
     });
 }
-
-const WORDS = {
-  hit: "the result was in the shared cache",
-  ran: "done",
-  failed: "failed",
-  again: "saved and queued again",
-};

@@ -75,7 +75,7 @@ function describeStages(stages: Stages, forecasts: Forecasts, live: Runs["stages
   const shown = whole.filter(([, { state }]) => all || state !== "cached");
   const rows = shown.map(([id, planned]) => {
     const now = live.get(id);
-    const running = now === undefined ? "" : `running in pid ${now.run.pid}: ${formatLive(now)}`;
+    const running = now === undefined ? "" : formatLive(now, `running in pid ${now.run.pid}`);
     const why = [running, formatReasons(planned.reasons)].filter(Boolean).join("; ");
     return [id, formatState(planned, stages), formatForecast(forecasts.get(id)), why];
   });

@@ -3,7 +3,7 @@ import process from "node:process";
 import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
-import { type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
 import { agreeTo, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printDiagnostics, problem, refuseWith } from "../io.ts";
@@ -31,9 +31,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--force-all", "run all stages again")
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
     .option("--gpus <ids>", "GPUs to use, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
-    .option("--on <cluster>", "run on a cluster: clusters/NAME.yaml says how")
+    .addOption(ON)
     .option("--detach", "with --on: submit, and do not wait")
-    .option("--replace-queued", "with --on: cancel waiting jobs of an earlier form of the pipeline")
+    .option("--replace-queued", "with --on: cancel waiting jobs of an earlier version of this file")
     .option("-y, --yes", "do not ask before a run that would take more than a day")
     .option(
       "--grant <stage:rights>",

@@ -61,19 +61,12 @@ async function answerOn(
   const shown = submissions().take(options.limit ?? 20).map((one) => {
     const { id, pipeline, user, cluster, host, at } = one.head;
     const states = Map.groupBy(lookAt(one, jobs), (stage) => describeSubmitted(stage, silent)[0]);
-    return {
-      id,
-      pipeline: pipeline.name,
-      cluster,
-      at,
-      user,
-      host,
-      counts: Array.from(states, ([state, all]) => [all.length, state]),
-    };
+    const counts = Array.from(states, ([state, all]) => [all.length, state]);
+    return { id, pipeline: pipeline.name, cluster, at, user, host, counts };
   }).toArray();
   const rows = shown.map((
-    { counts, host: _host, ...one },
-  ) => [...Object.values(one), counts.map((count) => count.join(" ")).join(", ")]);
+    { counts, ...head },
+  ) => [...Object.values(head), counts.map((one) => one.join(" ")).join(", ")]);
   return {
     data: { silent, submissions: shown },
     lines: rows.length === 0 ? ["nothing was submitted"] : formatTable(rows),
@@ -81,14 +74,14 @@ async function answerOn(
   };
 }
 
-/** The stages of a submission, each with the attempts that have ended. */
+/** The stages of a submission, each with its earlier attempts. */
 function describeSubmission(
   submission: OpenSubmission,
   all: readonly SubmittedStage[],
   silent: string | undefined,
 ): Answer {
   const { id, pipeline, at, user, host } = submission.head;
-  const ended = Map.groupBy(listAttempts(submission), ({ line }) => line);
+  const ended = listAttempts(submission);
   const stages = all.map((stage) => {
     const [state, note] = describeSubmitted(stage, silent);
     const attempts = ended.get(stage.line)?.flatMap(({ line, job, attempt }) =>
@@ -96,14 +89,10 @@ function describeSubmission(
     );
     return { id: stage.id, state, note, job: stage.job, attempts: attempts ?? [] };
   });
-  const rows = stages.flatMap(({ id, state, note, attempts }) => [
+  const rows = stages.flatMap(({ id, state, note, attempts }, i) => [
     [`  ${id}`, state, note],
-    ...attempts.map(({ job, attempt, state, fromStep, toStep, node, startedAt, endedAt }) => [
-      `    job ${job}, attempt ${attempt}`,
-      state,
-      `on ${node}, ${formatDuration(Date.parse(endedAt) - Date.parse(startedAt))}`,
-      toStep === null ? "" : `step ${fromStep ?? 0} to ${toStep}`,
-    ]),
+    ...attempts.filter(({ endedAt }) => endedAt !== all[i]!.end?.endedAt)
+      .map((end) => ["    before", ...describeSubmitted({ end, job: undefined }, silent)]),
   ]);
   const lines = [
     `${id} ${pipeline.name}`,

@@ -42,6 +42,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           : [];
       });
       if (there.length > 0) return there;
+      if (on !== undefined && planned.state === "restore") return [[id, "done", "in the shared cache"]];
       // Bringing back what is there takes no work; a time beside it would be read as a forecast.
       const isTold = ran?.state === "ran" && planned.state !== "restore";
       return [[id, formatState(planned, stages), isTold ? formatDuration(ran.durationMs) : ""]];
@@ -97,7 +98,7 @@ async function findAway(cluster: Cluster, { pipeline, stages }: Plan) {
     const one = found.get(recipeKey)!;
     const live = liveOf(one);
     const [state, said] = describeSubmitted(one, glance.silent);
-    const note = [said, live === undefined ? "" : formatLive(live)].filter(Boolean).join(": ");
+    const note = live === undefined ? said : formatLive(live, said);
     return [id, {
       state,
       note,

@@ -8,11 +8,13 @@ import { clusterFor, loadForCommand, makePlanner } from "../open.ts";
 const EXAMPLES = `
   deno task validate pipelines/digits.yaml
   deno task validate pipelines/digits.yaml --set train.batchSize=0
-  deno task validate pipelines/digits.yaml --on lab   # whether a cluster can run it, with a job of a minute`;
+  deno task validate pipelines/digits.yaml --on lab   # submits a one-minute test job`;
+
+const MORE = " With --on, it also submits a one-minute test job to the cluster.";
 
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("validate", EXAMPLES).addOption(ON).action(answering(async (file, options) => {
+  return pipelineCommand("validate", EXAMPLES, MORE).addOption(ON).action(answering(async (file, options) => {
     const loaded = await loadForCommand(settings, { file, ...options });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
@@ -45,7 +47,9 @@ async function tryOn(
   quiet: boolean,
 ) {
   type Engine = typeof import("noiseline/engine");
-  const { fetchPackages, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<Engine>("noiseline/engine");
+  const { fetchPackages, fixForSilence, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<Engine>(
+    "noiseline/engine",
+  );
   const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
   const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
@@ -53,9 +57,7 @@ async function tryOn(
   const needs = new Map(stages.map((stage) => [stage.id, needsOf(stage, cluster.settings)]));
   const facts = await queue.describe(needs.values().next().value);
   if ("silent" in facts) {
-    return failWith([
-      problem(`the queue of ${on} does not answer: ${facts.silent}`, "try where its commands are, or later"),
-    ]);
+    return failWith([problem(`the queue of ${on} does not answer: ${facts.silent}`, fixForSilence(facts.silent))]);
   }
   using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };

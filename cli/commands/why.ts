@@ -61,7 +61,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         lines: [
           ...describeStages(id, explanations, style),
           ...targets.map((target) => live.get(target)).filter((now) => now !== undefined).map((now) =>
-            `  ${style.accent("running")} in pid ${now.run.pid} on ${now.run.host}: ${formatLive(now)}`
+            formatLive(now, `  ${style.accent("running")} in pid ${now.run.pid} on ${now.run.host}`)
           ),
           ...describeFollowers(followers, style),
           ...describeCosts(costs, formatTotal(total, capacity.jobs), style),

@@ -102,9 +102,9 @@ export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number
   return parts.filter(Boolean).join("; ");
 }
 
-/** What a stage at work has told last. */
-export function formatLive({ progress, etaMs }: LiveStage): string {
-  return progress === undefined ? "" : formatProgress(progress, etaMs);
+/** What a stage at work has told last, after what is said of where it runs. */
+export function formatLive({ progress, etaMs }: LiveStage, where: string = ""): string {
+  return [where, progress === undefined ? "" : formatProgress(progress, etaMs)].filter(Boolean).join(": ");
 }
 
 /** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */

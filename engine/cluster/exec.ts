@@ -116,7 +116,7 @@ class Task {
     this.#write("start", jobStartSchema, { fromStep: null });
     let outcome: Outcome;
     try {
-      using scratch = new Scratch();
+      using scratch = makeScratch();
       outcome = await this.#work(scratch.path);
     } catch (error) {
       const trouble = explainTrouble(error);
@@ -314,26 +314,19 @@ class Task {
 }
 
 /** A folder of this process alone on the node's own disk. */
-class Scratch implements Disposable {
-  readonly path: string;
-
-  constructor() {
-    const root = Deno.env.get("TMPDIR") ?? "/tmp";
-    const prefix = `noiseline-${hostname()}-`;
-    for (const { name } of entriesOf(root)) {
-      const path = join(root, name);
-      const isDead = name.startsWith(prefix) && isAbandoned("run", name.slice(prefix.length));
-      // Others may call theirs so too.
-      if (!isDead || statIfThere(path)?.uid !== Deno.uid()) continue;
-      openRoot(path);
-      removeQuietly(path);
-    }
-    this.path = Deno.makeTempDirSync({ dir: root, prefix: `${prefix}${newRunId(new Date(), Deno.pid)}-` });
-    openRoot(this.path);
-    spareFlushes(this.path);
+function makeScratch(): Disposable & { readonly path: string } {
+  const root = Deno.env.get("TMPDIR") ?? "/tmp";
+  const prefix = `noiseline-${hostname()}-`;
+  for (const { name } of entriesOf(root)) {
+    const path = join(root, name);
+    const isDead = name.startsWith(prefix) && isAbandoned("run", name.slice(prefix.length));
+    // Others may call theirs so too.
+    if (!isDead || statIfThere(path)?.uid !== Deno.uid()) continue;
+    openRoot(path);
+    removeQuietly(path);
   }
-
-  [Symbol.dispose](): void {
-    removeQuietly(this.path);
-  }
+  const path = Deno.makeTempDirSync({ dir: root, prefix: `${prefix}${newRunId(new Date(), Deno.pid)}-` });
+  openRoot(path);
+  spareFlushes(path);
+  return { path, [Symbol.dispose]: () => removeQuietly(path) };
 }

@@ -37,12 +37,15 @@ export function linesBefore(parts: readonly Part[], part: Part, i: number): numb
   return part.after.flatMap((entry) => linesOf(parts, part, i, entry));
 }
 
-/** Attempts of a submission that have ended, or begun: the names of their records. */
+/** Attempts of a submission that have ended, or begun, by line and the newest last: the names of their records. */
 export function listAttempts({ folder }: OpenSubmission, what: "json" | "start" = "json") {
-  return entriesOf(join(folder, "ends")).flatMap(({ name }) => {
+  const all = entriesOf(join(folder, "ends")).flatMap(({ name }) => {
     const match = /^(\d{1,9})\.(\d{1,10}(?:_\d{1,10})?)\.(\d{1,9})\.(json|start)$/.exec(name);
     return match?.[4] !== what ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
   });
+  // Jobs and attempts are counted up.
+  const sorted = all.sort((a, b) => parseInt(a.job) - parseInt(b.job) || a.attempt - b.attempt);
+  return Map.groupBy(sorted, ({ line }) => line);
 }
 
 /** What is known of a stage that was submitted to be computed. */
@@ -100,15 +103,13 @@ export function jobsByLine({ head }: OpenSubmission, jobs: readonly QueuedJob[])
 
 /** How the newest attempt at each line ended, as far as it is known to have. @param wants of which lines that is read */
 export function endsByLine(submission: OpenSubmission, wants: (line: number) => boolean): Map<number, JobEnd> {
-  // Jobs and attempts are counted up.
-  const order = ({ job, attempt }: { readonly job: string; readonly attempt: number }) => parseInt(job) * 1e6 + attempt;
-  const last = new Map(listAttempts(submission).sort((a, b) => order(a) - order(b)).map((end) => [end.line, end]));
-  return new Map(
-    last.values().filter(({ line }) => wants(line)).flatMap(({ line, job, attempt }) => {
-      const end = submission.readEnd(line, job, attempt);
-      return end === undefined ? [] : [[line, end]];
-    }),
-  );
+  const found = new Map<number, JobEnd>();
+  for (const [line, attempts] of listAttempts(submission)) {
+    const { job, attempt } = attempts.at(-1)!;
+    const end = wants(line) ? submission.readEnd(line, job, attempt) : undefined;
+    if (end !== undefined) found.set(line, end);
+  }
+  return found;
 }
 
 /** How the stages of a submission stand. @param jobs that the queue has; none where it does not answer */

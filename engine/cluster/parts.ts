@@ -1,4 +1,5 @@
 import type { Part } from "../../schemas/cluster_records.ts";
+import { arrayOf } from "./look.ts";
 import type { JobNeeds } from "./queue.ts";
 
 /** A stage that is to be computed. */
@@ -15,28 +16,19 @@ export interface Task {
   readonly jobs: readonly string[];
 }
 
-/** Where a task is computed: a part (`p3`) or an earlier job (`8`), and in an array the child. */
-interface Place {
-  readonly on: string;
-  readonly child?: number;
-}
-
-/** A task and what it waits for, each once. */
+/** A task and what it waits for, each once: parts (`p3`) and earlier jobs (`8`), or children of them (`p3_4`, `8_4`). */
 interface Waiting {
   readonly task: Task;
   /** Besides the children below. */
-  readonly places: readonly Place[];
+  readonly places: readonly string[];
   /** Arrays of each of which it waits for one child, and the number of these children where it is the same. */
   readonly arrays: readonly string[];
   readonly child: number | undefined;
 }
 
-/** One job or array of jobs, before it has an index. */
-interface Division {
+/** One job or array of jobs. */
+interface Division extends Pick<Part, "children" | "after"> {
   readonly tasks: readonly Task[];
-  readonly children: readonly number[] | null;
-  readonly places: readonly Place[];
-  readonly arrays: readonly string[];
 }
 
 /**
@@ -54,39 +46,28 @@ export function divide(
 ): Part[] {
   const first = new Map<string, Task>();
   const depths = new Map<number, number>();
-  for (const { line, recipeKey, before } of tasks) {
-    const twin = first.get(recipeKey);
-    const depth = before.reduce((most, one) => Math.max(most, 1 + depths.get(one)!), 0);
-    depths.set(line, twin === undefined ? depth : depths.get(twin.line)!);
+  for (const task of tasks) {
+    const depth = task.before.reduce((most, one) => Math.max(most, 1 + depths.get(one)!), 0);
+    // What follows a twin follows the first.
+    depths.set(task.line, depths.get(first.getOrInsert(task.recipeKey, task).line) ?? depth);
   }
-  for (const task of tasks) if (!first.has(task.recipeKey)) first.set(task.recipeKey, task);
 
   const parts: Part[] = [];
-  const places = new Map<string, Place>();
+  const places = new Map<string, string>();
   const recipes = new Map(tasks.map(({ line, recipeKey }) => [line, recipeKey]));
   const known = new Map(sizes);
-  const placesOf = ({ before, jobs }: Task): Place[] => [
-    ...new Set(before.map((line) => places.get(recipes.get(line)!)!)),
-    ...new Set(jobs).values().map(placeOf),
+  const placesOf = ({ before, jobs }: Task) => [
+    ...new Set([...before.map((line) => places.get(recipes.get(line)!)!), ...jobs]),
   ];
   // Children of one pattern are equally deep, by induction over what they wait for.
   for (const level of Map.groupBy(first.values(), ({ line }) => depths.get(line)!).entries().toArray().sort(byKey)) {
     for (const alike of Map.groupBy(level[1], ({ entry, needs }) => JSON.stringify([entry, needs])).values()) {
       const waiting = alike.map((task) => waitingOf(task, placesOf(task), known, maxArray));
-      for (const { tasks, children, places: after, arrays } of patternsOf(waiting, maxArray)) {
+      for (const { tasks, children, after } of patternsOf(waiting, maxArray)) {
         const on = `p${parts.length}`;
-        const placeAt = (i: number): Place => children === null ? { on } : { on, child: children[i]! };
-        tasks.forEach(({ recipeKey }, i) => places.set(recipeKey, placeAt(i)));
+        tasks.forEach(({ recipeKey }, i) => places.set(recipeKey, children === null ? on : `${on}_${children[i]}`));
         if (children !== null) known.set(on, children.length);
-        parts.push({
-          lines: tasks.map(({ line }) => line),
-          children: children && [...children],
-          needs: { ...tasks[0]!.needs, options: [...tasks[0]!.needs.options] },
-          after: [
-            ...after.map(({ on, child }) => child === undefined ? on : `${on}_${child}`),
-            ...arrays.map((on) => `${on}_*`),
-          ],
-        });
+        parts.push({ lines: tasks.map(({ line }) => line), children, needs: tasks[0]!.needs, after });
       }
     }
   }
@@ -97,22 +78,17 @@ function byKey([a]: readonly [number, unknown], [b]: readonly [number, unknown])
   return a - b;
 }
 
-function placeOf(id: string): Place {
-  const [on, child] = id.split("_");
-  return child === undefined ? { on: on! } : { on: on!, child: Number(child) };
-}
-
-function waitingOf(task: Task, all: readonly Place[], sizes: ReadonlyMap<string, number>, maxArray: number): Waiting {
-  const byArray = Map.groupBy(all, ({ on }) => on).entries().map(([on, ones]) =>
+function waitingOf(task: Task, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number): Waiting {
+  const byArray = Map.groupBy(all, arrayOf).entries().map(([on, ones]) =>
     // Where it waits for all children, it waits for the array.
-    ones.length === sizes.get(on) ? [{ on }] : ones
+    ones.length === sizes.get(on) ? [on] : ones
   ).toArray();
-  const single = byArray.filter((ones) => ones.length === 1 && ones[0]!.child !== undefined).flat();
-  const child = single[0]?.child;
-  const hasLike = child !== undefined && child < maxArray && single.every((one) => one.child === child);
-  if (!hasLike) return { task, places: byArray.flat(), arrays: [], child: undefined };
-  const places = byArray.flat().filter((one) => !single.includes(one));
-  return { task, places, arrays: single.map(({ on }) => on), child };
+  const places = byArray.flat();
+  const single = byArray.filter(([one, more]) => one!.includes("_") && more === undefined).flat();
+  const [child, another] = new Set(single.map((one) => Number(one.split("_")[1])));
+  const hasLike = child !== undefined && child < maxArray && another === undefined;
+  if (!hasLike) return { task, places, arrays: [], child: undefined };
+  return { task, places: places.filter((one) => !single.includes(one)), arrays: single.map(arrayOf), child };
 }
 
 /** Divide stages that may become arrays by what they wait for. */
@@ -127,7 +103,10 @@ function* patternsOf(all: readonly Waiting[], maxArray: number): Generator<Divis
       for (let i = 0; i < most; i++) {
         const row = byChild.flatMap((ones) => ones[i] ?? []);
         if (row.length === 1) yield* chunksOf(row, maxArray);
-        else yield { tasks: row.map(({ task }) => task), children: row.map(({ child }) => child!), places, arrays };
+        else {
+          const after = [...places, ...arrays.map((on) => `${on}_*`)];
+          yield { tasks: row.map(({ task }) => task), children: row.map(({ child }) => child!), after };
+        }
       }
     } else for (const ones of byChild) yield* chunksOf(ones, maxArray);
   }
@@ -135,11 +114,11 @@ function* patternsOf(all: readonly Waiting[], maxArray: number): Generator<Divis
 
 /** Arrays of stages that wait for the very same. */
 function* chunksOf(alike: readonly Waiting[], maxArray: number): Generator<Division> {
-  const { child, arrays } = alike[0]!;
-  const places = [...alike[0]!.places, ...arrays.map((on) => ({ on, child: child! }))];
+  const { child, arrays, places } = alike[0]!;
+  const after = [...places, ...arrays.map((on) => `${on}_${child}`)];
   const size = Math.max(1, maxArray);
   for (let from = 0; from < alike.length; from += size) {
     const tasks = alike.slice(from, from + size).map(({ task }) => task);
-    yield { tasks, children: tasks.length === 1 ? null : [...tasks.keys()], places, arrays: [] };
+    yield { tasks, children: tasks.length === 1 ? null : [...tasks.keys()], after };
   }
 }

@@ -2,33 +2,22 @@
  * What the engine asks of a cluster's queue. Whoever has another cluster than Slurm writes a class with these methods.
  * Nothing here throws for what a cluster may do: each call is bounded in time and ends with a value.
  */
+import type { JobNeeds } from "../../schemas/cluster_records.ts";
 
-/** What a job needs. */
-export interface JobNeeds {
-  readonly cpus: number;
-  readonly gpus: number;
-  readonly memoryMiB?: number;
-  /** Time limit of one attempt. */
-  readonly minutes?: number;
-  readonly partition?: string;
-  readonly account?: string;
-  readonly qos?: string;
-  /** Further options of the queue's own, as the user wrote them. */
-  readonly options: readonly string[];
-}
+export type { JobNeeds };
 
 /** Jobs that must have ended before a job starts, by id; `8_3` is one child of an array. */
 export interface JobOrder {
   /** All of them well. Where one fails, the job is cancelled. */
-  readonly afterOk: readonly string[];
+  readonly afterOk?: readonly string[];
   /** Arrays: child i of this one waits for child i of those alone. */
-  readonly afterChild: readonly string[];
+  readonly afterChild?: readonly string[];
   /** However they end. */
-  readonly afterAny: readonly string[];
+  readonly afterAny?: readonly string[];
   /** As soon as one of them has failed. Where all end well, the job is cancelled. */
-  readonly afterFailureOfAny: readonly string[];
+  readonly afterFailureOfAny?: readonly string[];
   /** Until no job of this user with its name is left before it. */
-  readonly singleton: boolean;
+  readonly singleton?: boolean;
 }
 
 export interface JobRequest {
@@ -88,6 +77,14 @@ export function isLive({ state }: Pick<QueuedJob, "state">): boolean {
 /** Undefined jobs: the queue did not answer, so what was known before still counts. */
 export type QueueView = { readonly jobs: readonly QueuedJob[] } | { readonly silent: string };
 
+/** What is said of a command that is not there begins with it: asking again would not help. */
+export const NO_COMMAND = "there is no ";
+
+/** What to do about a queue that does not answer. */
+export function fixForSilence(silent: string, otherwise: string = "try again later"): string {
+  return silent.startsWith(NO_COMMAND) ? "run it on a machine that has Slurm's commands" : otherwise;
+}
+
 /** Figures of the cluster that decide how a graph is submitted. */
 export interface QueueFacts {
   readonly version: string;
@@ -104,9 +101,8 @@ export interface QueueFacts {
 
 /** The job that this process is. */
 export interface OwnJob {
+  /** `8`, or `8_3` for a child of an array. */
   readonly id: string;
-  /** Its number in the array. */
-  readonly child: number | undefined;
   /** 0 for the first start; counts requeues. */
   readonly attempt: number;
 }

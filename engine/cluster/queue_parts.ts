@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { type JobEnd, jobLineSchema, jobStartSchema, type Part } from "../../schemas/cluster_records.ts";
@@ -6,7 +5,7 @@ import { recipePointerSchema } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
+import { recipeName, resultName, sha256Of, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
 import { Limit } from "../store/limit.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
@@ -24,11 +23,13 @@ import {
 } from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
 import {
+  fixForSilence,
   isLive,
   JOB_PREFIX,
   type JobNeeds,
   type JobOrder,
   type JobRequest,
+  NO_COMMAND,
   type Queue,
   type QueuedJob,
   type QueueFacts,
@@ -88,15 +89,16 @@ export async function untilAnswered<T extends object>(
     const answer = await ask();
     if (!("silent" in answer)) return succeed(answer);
     const { silent } = answer as { silent: string };
-    if (waited > PATIENCE_MS || stop?.aborted) return refuseSilent(silent);
+    if (waited > PATIENCE_MS || stop?.aborted || silent.startsWith(NO_COMMAND)) return refuseSilent(silent);
     if (waited === 0) say(`the queue does not answer (${silent}); waiting for it`);
     await pause(ms);
   }
 }
 
 function refuseSilent<T>(silent: string): Result<T> {
+  const code = silent.startsWith(NO_COMMAND) ? "check" : "machine";
   const fix = "the same command goes on when it answers again; what is queued is not queued twice";
-  return refuse([errorOf("machine", `The queue is silent: ${silent}`, fix)]);
+  return refuse([errorOf(code, `The queue is silent: ${silent}`, fixForSilence(silent, fix))]);
 }
 
 /** A pause that ends with a request to stop. */
@@ -204,7 +206,7 @@ class Pass {
   }
 
   async #queuePart(part: Part, index: number): Promise<Result<QueuedParts> | "again" | undefined> {
-    const open = new Map<string, { order: Pick<JobOrder, "afterOk" | "afterChild">; at: number[] }>();
+    const open = new Map<string, { order: JobOrder; at: number[] }>();
     for (const [i, line] of part.lines.entries()) {
       const standing = this.#look(index, i) ?? this.#orderOf(part, i);
       if ("state" in standing) this.#standings.set(line, standing);
@@ -246,14 +248,14 @@ class Pass {
 
   /** From how many steps the stage of a line has gone on: each is some progress. */
   #stepsOf(line: number): number {
-    const begun = listAttempts(this.submission, "start").filter((one) => one.line === line).map(({ job, attempt }) =>
+    const begun = listAttempts(this.submission, "start").get(line)?.map(({ job, attempt }) =>
       readRecord(this.submission.attemptPath(line, job, attempt, "start"), jobStartSchema)?.fromStep ?? 0
     );
-    return new Set([0, ...begun]).size;
+    return new Set([0, ...begun ?? []]).size;
   }
 
   /** What a line waits for, or how it stands if that cannot be. */
-  #orderOf(part: Part, i: number): Standing | Pick<JobOrder, "afterOk" | "afterChild"> {
+  #orderOf(part: Part, i: number): Standing | JobOrder {
     const { parts } = this.submission.head;
     const states = new Set(linesBefore(parts, part, i).map((line) => this.#standings.get(line)!.state));
     if (states.has("failed") || states.has("blocked")) return { state: "blocked" };
@@ -285,7 +287,7 @@ class Pass {
   /** Queue some of a part, as many as there is room for. @returns why to stop */
   async #queue(
     index: number,
-    order: Pick<JobOrder, "afterOk" | "afterChild">,
+    order: JobOrder,
     at: readonly number[],
   ): Promise<Result<QueuedParts> | "again" | undefined> {
     const { head } = this.submission;
@@ -295,11 +297,11 @@ class Pass {
     if (now.length === 0) return undefined;
     this.#room -= now.length;
     const keys = lines.map((line) => head.stages[line]!.recipeKey);
-    const hash = children === null ? keys[0]! : createHash("sha256").update(keys.join()).digest("hex");
+    const hash = children === null ? keys[0]! : sha256Of(keys.join());
     const count = this.#jobs.get(index)?.size ?? 0;
     const made = await this.#submit(index.toString(), count, needs, {
       name: hash.slice(0, 16),
-      order: { ...NO_ORDER, ...order, singleton: children === null },
+      order: { ...order, singleton: children === null },
       task: ["--part", String(index)],
       ...children === null ? {} : { children: now.map((i) => children[i]!) },
     });
@@ -321,10 +323,10 @@ class Pass {
   /** Queue the small jobs that go on when nobody watches. */
   async #queueHelpers(): Promise<Result<QueuedParts>> {
     const { head: { id, parts, settings: { helper } } } = this.submission;
-    const submit = (what: "rest" | "guard", order: Partial<JobOrder>, delaySeconds?: number) =>
+    const submit = (what: "rest" | "guard", order: JobOrder, delaySeconds?: number) =>
       this.#submit(what, Date.now(), helper, {
         name: `${what}-${id}`,
-        order: { ...NO_ORDER, ...order },
+        order,
         task: [],
         ...definedOnly({ delaySeconds }),
       });
@@ -371,14 +373,6 @@ class Pass {
     return await submitOnce(request, this.context);
   }
 }
-
-export const NO_ORDER: JobOrder = {
-  afterOk: [],
-  afterChild: [],
-  afterAny: [],
-  afterFailureOfAny: [],
-  singleton: false,
-};
 
 /** A queue that does not answer may have taken the job all the same. */
 async function submitOnce(request: JobRequest, context: QueueContext) {

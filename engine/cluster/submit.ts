@@ -3,7 +3,7 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagn
 import { diagnosticAt } from "../diagnostic/document.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import { predecessorsOf, readsOf, shorterOf, type Stage } from "../keys/stage.ts";
+import { predecessorsOf, readsOf, shorterOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -17,17 +17,11 @@ import type { Store } from "../store/store.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
-import { arrayOf, helpersOf, jobsByLine, parseComment } from "./look.ts";
+import { arrayOf, helpersOf, jobsByLine, parseComment, type SubmittedStage } from "./look.ts";
 import { isLive, type JobNeeds, type QueuedJob, type QueueFacts } from "./queue.ts";
-import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
+import { askQueue, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
-import {
-  clusterFolder,
-  type OpenSubmission,
-  openSubmission,
-  type TrustedSubmission,
-  writeSubmission,
-} from "./submission.ts";
+import { clusterFolder, openSubmission, type TrustedSubmission, writeSubmission } from "./submission.ts";
 
 export interface SubmitOptions
   extends
@@ -43,12 +37,7 @@ export interface SubmitOptions
 }
 
 /** A stage that a job computes, or will. */
-export interface Tracked {
-  readonly id: string;
-  readonly recipeKey: string;
-  readonly submission: OpenSubmission;
-  readonly line: number;
-}
+export type Tracked = Omit<SubmittedStage, "job" | "end">;
 
 export interface Submitted {
   readonly plan: Plan;
@@ -163,7 +152,7 @@ export async function submitPipeline(
 }
 
 /** What the small jobs need that submit others. */
-function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds & { options: string[] } {
+function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds {
   const needs = { cpus: 1, gpus: 0, memoryMiB: 1024, minutes: 15, options: sbatch };
   return { ...needs, ...definedOnly({ partition, account, qos }) };
 }
@@ -253,7 +242,7 @@ export async function testNeeds(
     distinct.values().map(async ([first]) => {
       const { id, entry } = first!.stage;
       const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", log: "/dev/null", folder: "/" };
-      const ask = () => queue.test({ ...request, needs: needs.get(id)!, order: NO_ORDER });
+      const ask = () => queue.test({ ...request, needs: needs.get(id)!, order: {} });
       const answer = await untilAnswered(ask, { queue, ...context });
       if (!answer.ok) return answer.diagnostics;
       if (answer.value.refused === undefined) return [];
@@ -298,15 +287,13 @@ export async function fetchPackages(
   const failed = (problem: string) =>
     errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");
   const kinds = new Map(stages.map(({ stage: { kind } }) => [kind.entry, kind]));
-  const entries: [string, Stage["kind"] | undefined][] = [...kinds].filter(([, { runs }]) => runs !== "inline");
-  if (withProgram) entries.push([PROGRAM, undefined]);
-  for (const [entry, kind] of entries) {
-    const problem = await installPackages(entry, kind?.map?.(), say, stop);
+  const entries = [...kinds].filter(([, { runs }]) => runs !== "inline").map(([entry]) => entry);
+  for (const entry of withProgram ? [...entries, PROGRAM] : entries) {
+    const problem = await installPackages(entry, kinds.get(entry)?.map?.(), say, stop);
     if (problem !== undefined) return failed(problem);
   }
-  const files = stages.flatMap(({ stage: { kind, params } }) => kind.externals?.(params) ?? []).filter(({ files }) =>
-    files === true
-  );
+  const files = stages.flatMap(({ stage: { kind, params } }) => kind.externals?.(params) ?? [])
+    .filter(({ files }) => files === true);
   for (const one of new Map(files.map((one) => [`${one.name}@${one.version}`, one])).values()) {
     const installed = await installFiles(one, say);
     if ("problem" in installed) return failed(installed.problem);

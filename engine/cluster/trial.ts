@@ -10,7 +10,7 @@ import { openRoot } from "../store/roots.ts";
 import { reasonOf } from "../store/trouble.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { isLive, JOB_PREFIX, type JobNeeds } from "./queue.ts";
-import { NO_ORDER, type QueueContext } from "./queue_parts.ts";
+import type { QueueContext } from "./queue_parts.ts";
 import { DENO_FLAGS, nodePaths, PROGRAM, quote, scriptHead } from "./script.ts";
 import { clusterFolder } from "./submission.ts";
 
@@ -64,7 +64,7 @@ export async function tryNode(
       'echo "noiseline node: ${SLURMD_NODENAME:-$(hostname)}"',
       ...questions.map(([what, ask]) => `echo "noiseline ${what}: $({ ${ask} && echo ok; } 2>&1 | head -n 1)"\n`),
     ].join("\n");
-    const request = { name: `${JOB_PREFIX}trial`, comment: "", script, order: NO_ORDER, log, folder };
+    const request = { name: `${JOB_PREFIX}trial`, comment: "", script, order: {}, log, folder };
     const made = await options.queue.submit({ ...request, needs: { ...needs, cpus: 1, memoryMiB: 1024, minutes: 1 } });
     if (!("id" in made)) return { problems: [wrong("partition", `no job can be queued: ${made.message}`)] };
     const answersOf = () =>

@@ -27,8 +27,8 @@ export interface WatchEnd {
 }
 
 interface Row extends Tracked {
-  /** Lines of its submission that it waits for. */
-  readonly before: readonly number[];
+  /** Those of its submission that it waits for. */
+  before: readonly Row[];
   job?: QueuedJob;
   end?: JobEnd;
   /** What was said of its progress; empty at first. */
@@ -37,8 +37,6 @@ interface Row extends Tracked {
   unseenSince?: number;
   state?: StageEndState;
 }
-
-const keyOf = (submission: string, line: number) => `${submission}:${line}`;
 
 /** Look on until all stages have ended, or somebody asks to stop; the jobs need none of it. */
 export async function watchJobs(submitted: Submitted, options: WatchOptions): Promise<WatchEnd> {
@@ -62,10 +60,10 @@ export async function watchJobs(submitted: Submitted, options: WatchOptions): Pr
 
 class Watch {
   readonly #rows: readonly Row[];
-  readonly #byKey: ReadonlyMap<string, Row[]>;
-  readonly #submissions: ReadonlyMap<string, OpenSubmission>;
+  /** By line. */
+  readonly #bySubmission = new Map<OpenSubmission, ReadonlyMap<number, readonly Row[]>>();
   /** Submissions of which a small job will submit more. */
-  #helped = new Set<string>();
+  #helped = new Set<OpenSubmission>();
   #answered = false;
   #silent = false;
   #said = "";
@@ -75,20 +73,23 @@ class Watch {
 
   constructor(private readonly submitted: Submitted, private readonly options: WatchOptions) {
     const { tracked, own } = submitted;
-    this.#submissions = new Map(tracked.map(({ submission }) => [submission.head.id, submission]));
-    const before = new Map(
-      this.#submissions.values().map(({ head: { parts } }) => [
-        parts,
-        new Map(parts.flatMap((part) => part.lines.map((line, i) => [line, linesBefore(parts, part, i)]))),
-      ]),
-    );
-    this.#rows = tracked.map((one) => ({ ...one, before: before.get(one.submission.head.parts)!.get(one.line) ?? [] }));
-    this.#byKey = Map.groupBy(this.#rows, ({ submission, line }) => keyOf(submission.head.id, line));
+    this.#rows = tracked.map((one) => ({ ...one, before: [] }));
+    for (const [submission, rows] of Map.groupBy(this.#rows, ({ submission }) => submission)) {
+      const byLine = Map.groupBy(rows, ({ line }) => line);
+      this.#bySubmission.set(submission, byLine);
+      const { parts } = submission.head;
+      for (const part of parts) {
+        for (const [i, line] of part.lines.entries()) {
+          const before = linesBefore(parts, part, i).flatMap((one) => byLine.get(one) ?? []);
+          for (const row of byLine.get(line) ?? []) row.before = before;
+        }
+      }
+    }
     this.#stuck = own?.queued.stuck ?? false;
     this.#now = options.now ?? (() => performance.now());
     for (const [line, standing] of own?.queued.standings ?? []) {
       if (standing.state !== "failed") continue;
-      for (const row of this.#rowsOf(own!.submission.head.id, line)) this.#finish(row, "failed", standing);
+      for (const row of this.#bySubmission.get(own!.submission)?.get(line) ?? []) this.#finish(row, "failed", standing);
     }
   }
 
@@ -101,10 +102,6 @@ class Watch {
       ended: new Map(this.#rows.flatMap(({ id, state }) => state === undefined ? [] : [[id, state]])),
       lost: this.#lost,
     };
-  }
-
-  #rowsOf(submission: string, line: number): readonly Row[] {
-    return this.#byKey.get(keyOf(submission, line)) ?? [];
   }
 
   /** Ask the queue about all jobs. Where it is silent, what was known before still counts. */
@@ -120,10 +117,10 @@ class Watch {
     // How a job ended is known also when the queue has forgotten it.
     for (const row of this.#rows) if (row.job !== undefined && isLive(row.job)) delete row.job;
     this.#helped = new Set();
-    for (const [id, submission] of this.#submissions) {
-      if (helpersOf(submission, view.jobs).length > 0) this.#helped.add(id);
+    for (const [submission, rows] of this.#bySubmission) {
+      if (helpersOf(submission, view.jobs).length > 0) this.#helped.add(submission);
       for (const [line, job] of jobsByLine(submission, view.jobs)) {
-        for (const row of this.#rowsOf(id, line)) row.job = job;
+        for (const row of rows.get(line) ?? []) row.job = job;
       }
     }
   }
@@ -138,9 +135,9 @@ class Watch {
 
   /** Read what jobs have left in the submissions. */
   look(): void {
-    for (const [id, submission] of this.#submissions) {
-      const isOpen = (line: number) => this.#rowsOf(id, line).some(({ state }) => state === undefined);
-      for (const [line, end] of endsByLine(submission, isOpen)) for (const row of this.#rowsOf(id, line)) row.end = end;
+    for (const [submission, rows] of this.#bySubmission) {
+      const isOpen = (line: number) => rows.get(line)?.some(({ state }) => state === undefined) ?? false;
+      for (const [line, end] of endsByLine(submission, isOpen)) for (const row of rows.get(line)!) row.end = end;
     }
     const waiting = new Map<string, string[]>();
     let running = 0;
@@ -159,7 +156,8 @@ class Watch {
 
   /** @returns why it waits, empty for one that runs; undefined for one that has ended */
   #settle(row: Row): string | undefined {
-    const { job, end, submission: { cache, head: { id } } } = row;
+    const { job, end, submission } = row;
+    const { cache } = submission;
     const isDone = end?.state === "ran" || end?.state === "hit";
     if (isDone && hasResult(cache, end.resolvedKey ?? "")) {
       return this.#finish(row, end.state === "hit" ? "cached" : "ran");
@@ -171,11 +169,11 @@ class Watch {
       this.#tell(row, job);
       return "";
     }
-    if (
-      row.before.flatMap((one) => this.#rowsOf(id, one)).some(({ state }) => state === "failed" || state === "blocked")
-    ) return this.#finish(row, "blocked");
+    if (row.before.some(({ state }) => state === "failed" || state === "blocked")) return this.#finish(row, "blocked");
     const ownFault = job?.state === "failed" || job?.state === "timeout";
-    if ((this.#helped.has(id) && !ownFault && !isDone) || this.#stuck) return "a small job submits it when it can";
+    if ((this.#helped.has(submission) && !ownFault && !isDone) || this.#stuck) {
+      return "a small job submits it when it can";
+    }
     row.unseenSince ??= this.#now();
     // What the queue does not say now, nor said since, it may have forgotten or not.
     if (this.#now() - row.unseenSince < UNSEEN_MS || !this.#answered) {

@@ -50,8 +50,9 @@ async function assertWell(cluster: SlurmCluster, project: Project, running: Runn
   assertEquals(code, 0, stdout + stderr);
   await cluster.untilEmpty();
   const cache = project.path("own-cache");
-  const held = [...project.read("p.yaml").matchAll(/^ {2}(\w+): .*holdAt/gm)].map(([, id]) => id);
-  const set = held.flatMap((id) => ["--set", `${id}.holdAt=0`]);
+  // What a stage waits for changes nothing of its result.
+  const waits = project.read("p.yaml").matchAll(/^ {2}(\w+): .*(holdAt|pauseMs)/gm);
+  const set = [...waits].flatMap(([, id, name]) => ["--set", `${id}.${name}=0`]);
   const local = await project.cli(["run", "p.yaml", "--store", project.path("own-store"), "--cache", cache, ...set]);
   assertEquals(local.code, 0, local.stderr);
   const shown = Object.entries(cachedDigests(cache));

@@ -45,7 +45,7 @@ clusterTest(
     const status = await look("status", "p.yaml");
     assert(/^walk +running +job \d+ on n[12]: step 3 of 6/m.test(status), status);
     assert(/^after +waiting +job \d+: it waits for other jobs \(Dependency\)/m.test(status), status);
-    assert(/^other +restore/m.test(status), status);
+    assert(/^other +done +in the shared cache/m.test(status), status);
     assertEquals((await look("plan", "p.yaml")).includes("other  restore"), true);
     assertStringIncludes(await look("why", "p.yaml", "other"), "shared cache");
 
@@ -59,15 +59,14 @@ clusterTest(
     assertEquals(name, "lab");
     assertStringIncludes(list, user);
     const one = await look("runs", id);
-    assert(/^ {2}other +ran +job \d+ on n[12]$/m.test(one), one);
-    assert(/^ {4}job \d+, attempt 0 +ran +on n[12], .* step 0 to 2$/m.test(one), one);
+    assert(/^ {2}other +ran +job \d+ on n[12], step 0 to 2$/m.test(one), one);
     const none = await cluster.cli(project, ["runs", "20200101T000000000-1", "--on", "lab"]);
     assertEquals(none.code, 2);
 
     assertEquals(await look("logs", "p.yaml", "walk"), "walking\n");
     const early = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"]);
     assertEquals(early.code, 1);
-    assertStringIncludes(early.stderr, 'no run of demo has a log of "after"');
+    assertStringIncludes(early.stderr, '"after" is waiting and has printed nothing yet');
     assertEquals(await look("logs", "p.yaml", "other", "--follow"), "walking\n");
 
     // Where there are no commands of the queue, the cache still tells what it has.
@@ -75,9 +74,21 @@ clusterTest(
     assertEquals(away.code, 0);
     assertStringIncludes(away.stdout, "what waits or runs is unknown");
     assert(/^walk +unknown/m.test(away.stdout), away.stdout);
-    assert(/^other +restore/m.test(away.stdout), away.stdout);
+    assert(/^other +done +in the shared cache/m.test(away.stdout), away.stdout);
     const mute = await cluster.cli(project, ["cancel", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
     assertEquals(mute.code, 1);
+    assertStringIncludes(mute.stderr, "run it on a machine that has Slurm's commands");
+    const unheard = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"], {
+      env: { PATH: "/nowhere" },
+    });
+    assertEquals(unheard.code, 1);
+    assertStringIncludes(
+      unheard.stderr,
+      '"after" has printed nothing yet, and the queue is silent: there is no squeue',
+    );
+    const lost = await cluster.cli(project, ["run", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
+    assertEquals(lost.code, 2);
+    assertStringIncludes(lost.stderr, "run it on a machine that has Slurm's commands");
 
     // Of a name that others use too, only jobs of this pipeline are cancelled.
     const foreign = await cluster.sbatch(["--job-name=noiseline-0123456789abcdef", "--partition=cpu"], "sleep 100");
@@ -92,6 +103,9 @@ clusterTest(
     );
     const after = await look("status", "p.yaml");
     assert(/^walk +cancelled +job/m.test(after), after);
+    const never = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"]);
+    assertEquals(never.code, 1);
+    assertStringIncludes(never.stderr, '"after" has printed nothing\n');
     assertStringIncludes(await look("cancel", "p.yaml"), "cancelled 0 jobs");
     assertEquals((await cluster.job(foreign))[0]!.state, "RUNNING");
   },
@@ -126,7 +140,7 @@ clusterTest("logs --follow goes on with the next attempt of a stage, to its end"
   assertEquals([code, stdout], [0, "walking\nwalking\n"]);
   const { submissions: [{ id }] } = JSON.parse(await text(cluster, project, "runs", "--on", "lab", "--json"));
   const shown = await text(cluster, project, "runs", id, "--on", "lab");
-  assert(/^ {4}job \d+, attempt 1 +ran +on n\d, .* step 3 to 6$/m.test(shown), shown);
+  assert(/^ {2}walk +ran +job \d+ on n\d, step 3 to 6$/m.test(shown), shown);
 });
 
 clusterTest("a stage in shards is shown as one, and cancelled with them", {}, async (cluster) => {

@@ -44,7 +44,7 @@ Deno.test("run refuses an amount of memory that is none", async () => {
     project.write("p.yaml", pipeline("nothing", `, resources: { memory: "${memory}" }`));
     const { code, stderr } = await project.cli(["run", "p.yaml"]);
     assertEquals(code, 2, stderr);
-    assertMatch(stderr, /p\.yaml:3:.*memory[^]*500MB or 2GiB/);
+    assertMatch(stderr, /p\.yaml:3:.*memory[^]*500MB or 8GiB/);
   }
 });
 

@@ -101,7 +101,7 @@ async function hold(
   then: (stop: AbortController) => unknown,
 ) {
   const stop = new AbortController();
-  const queue = new ToldQueue({ id: "7", child: undefined, attempt });
+  const queue = new ToldQueue({ id: "7", attempt });
   const ended = await execute(submission, 0, {
     queue,
     stop: stop.signal,
@@ -171,7 +171,7 @@ Deno.test("a stage that gets nowhere in its time, or again and again, is given u
 Deno.test("of two jobs with one key the second waits and is served, and takes over from one that is gone", async () => {
   await using project = makeProject(WALK);
   const submission = await submit(project);
-  const queue = new ToldQueue({ id: "8", child: undefined, attempt: 0 });
+  const queue = new ToldQueue({ id: "8", attempt: 0 });
   queue.queued.set("7", true);
   const said: string[] = [];
   let other: Promise<Awaited<ReturnType<typeof execute>>> | undefined;
@@ -222,7 +222,7 @@ Deno.test("a full cache fails the job with its reason, and one that gets room ag
 Deno.test("what is no job, no part or no cache is refused", async () => {
   await using project = makeProject(WALK);
   const submission = await submit(project);
-  const outside = new ToldQueue({ id: "7", child: undefined, attempt: 0 });
+  const outside = new ToldQueue({ id: "7", attempt: 0 });
   outside.own = () => undefined as never;
   assertStringIncludes(messagesOf(await execute(submission, 0, { queue: outside })), "this is no job");
   assertStringIncludes(messagesOf(await execute(submission, 1)), "has no part 1");

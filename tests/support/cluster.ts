@@ -94,7 +94,7 @@ export async function execute(
       emit: () => {},
       pace: 0.01,
     },
-    queue: new ToldQueue({ id: "7", child: undefined, attempt: 0 }),
+    queue: new ToldQueue({ id: "7", attempt: 0 }),
     stop: new AbortController().signal,
     ...options,
   });

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { cutText, printable } from "../../diagnostic/format.ts";
+import { NO_COMMAND } from "../queue.ts";
 
 /** What a command of Slurm answered. */
 export interface Answer {
@@ -54,7 +55,7 @@ export async function ask(
     }).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied)) throw error;
-    return { ok: false, stdout: "", said: `there is no ${program} on the PATH of ${hostname()}` };
+    return { ok: false, stdout: "", said: `${NO_COMMAND}${program} on the PATH of ${hostname()}` };
   }
   let given = "";
   const giveUp = (why: string) => {

@@ -3,28 +3,14 @@ import { isLive, type JobNeeds, type QueueFacts } from "../queue.ts";
 import { ask, BETWEEN, fieldsOf } from "./ask.ts";
 import { stateOf } from "./words.ts";
 
-/** A partition's nodes of one kind. */
-export interface PartitionNodes {
-  readonly name: string;
-  readonly isDefault: boolean;
-  readonly minutes: number;
-  readonly whenPreempted: string;
-  /** Of each. */
-  readonly cpus: number;
-  readonly memoryMiB: number;
-  readonly gpus: number;
-  /** For people. */
-  readonly line: string;
-}
-
 /** `1-02:30:00`, `30:00` and such; what is no time is no limit. */
 export function minutesOf(limit: string): number {
   const parts = /^(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)$/.exec(limit)?.slice(1).map((part) => Number(part ?? 0));
   return parts === undefined ? Infinity : parts[0]! * 1440 + parts[1]! * 60 + parts[2]! + parts[3]! / 60;
 }
 
-/** The partitions; what was said instead where there is no answer. */
-export async function askPartitions(): Promise<PartitionNodes[] | string> {
+/** The partitions' nodes by kind, with the size of each; what was said instead where there is no answer. */
+export async function askPartitions() {
   const format = ["%P", "%M", "%l", "%a", "%D", "%c", "%m", "%G"].join(BETWEEN);
   const { ok, stdout, said } = await ask("sinfo", ["--noheader", "--all", "--exact", `--format=${format}`]);
   if (!ok) return said;
@@ -40,11 +26,10 @@ export async function askPartitions(): Promise<PartitionNodes[] | string> {
   });
 }
 
+type Size = Pick<JobNeeds, "cpus" | "memoryMiB" | "gpus">;
+
 /** Whether nodes are large enough for a job. */
-export function holds(
-  nodes: PartitionNodes,
-  { cpus, memoryMiB = 0, gpus }: Pick<JobNeeds, "cpus" | "memoryMiB" | "gpus">,
-): boolean {
+export function holds(nodes: Required<Size>, { cpus, memoryMiB = 0, gpus }: Size): boolean {
   return cpus <= nodes.cpus && memoryMiB <= nodes.memoryMiB && gpus <= nodes.gpus;
 }
 

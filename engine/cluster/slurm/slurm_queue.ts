@@ -82,9 +82,8 @@ export class SlurmQueue implements Queue {
   own(): OwnJob | undefined {
     const numberOf = (name: string) => /^\d{1,10}$/.exec(Deno.env.get(`SLURM_${name}`) ?? "")?.[0];
     const [job, array, child] = [numberOf("JOB_ID"), numberOf("ARRAY_JOB_ID"), numberOf("ARRAY_TASK_ID")];
-    const attempt = Number(numberOf("RESTART_COUNT") ?? 0);
-    if (array !== undefined && child !== undefined) return { id: `${array}_${child}`, child: Number(child), attempt };
-    return job === undefined ? undefined : { id: job, child: undefined, attempt };
+    const id = array !== undefined && child !== undefined ? `${array}_${child}` : job;
+    return id === undefined ? undefined : { id, attempt: Number(numberOf("RESTART_COUNT") ?? 0) };
   }
 
   async requeueOwn(): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
 import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
 import { causeLines, explanationLines } from "../../../cli/commands/why.ts";
@@ -116,7 +116,9 @@ Deno.test("formatLive() says step, pace and the time that is left, as far as the
     formatLive({ progress: { ...progress, perSecond: null }, etaMs: undefined } as LiveStage),
     "step 1200 of 5000",
   );
-  assertEquals(formatLive({ progress: undefined } as LiveStage), "");
+  const started = { progress: undefined } as LiveStage;
+  assertEquals([formatLive(started), formatLive(started, "running in pid 7")], ["", "running in pid 7"]);
+  assertStringIncludes(formatLive(live, "running in pid 7"), "running in pid 7: step 1200");
 });
 
 Deno.test("formatReasons() names stages that are waited for together, and of many only some", () => {

@@ -5,7 +5,7 @@ const [cache, key, job] = Deno.args as [string, string, string];
 const stop = new AbortController();
 const claim = await claimKey(key, {
   cache,
-  own: { id: job, child: undefined, attempt: 0 },
+  own: { id: job, attempt: 0 },
   queue: { isQueued: () => Promise.resolve(true) },
   isPublished: () => false,
   stop: stop.signal,

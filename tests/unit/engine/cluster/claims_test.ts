@@ -9,7 +9,7 @@ const KEY = "ab".repeat(32);
 function claim(cache: string, job: string, more: Partial<ClaimOptions> = {}) {
   return claimKey(KEY, {
     cache,
-    own: { id: job, child: undefined, attempt: 0 },
+    own: { id: job, attempt: 0 },
     queue: { isQueued: () => Promise.resolve(true) },
     isPublished: () => false,
     stop: new AbortController().signal,

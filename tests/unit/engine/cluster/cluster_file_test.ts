@@ -141,6 +141,18 @@ arrayLimit: 0
   );
 });
 
+Deno.test("loadCluster() says how sizes and times are written, and that a job has a processor", async () => {
+  assertEquals(
+    await said(`${GOOD}time: 012:00:00\nresources: { cpu: 0, memory: 100 }\nkinds: { train: { time: 90 } }\n`),
+    [
+      'time is not valid | "012:00:00" | write 12h | 3:7',
+      "resources.cpu is not valid | 0 | use a value at least 1 | 4:19",
+      "resources.memory is not valid | 100 | write a size above 0, such as 500MB or 8GiB | 4:30",
+      "kinds.train.time is not valid | 90 | write a time such as 90s, 10m, 2h or 1d | 5:25",
+    ],
+  );
+});
+
 Deno.test("loadCluster() says what is missing, of an empty file too", async () => {
   for (const text of ["", "# nothing\n", "{}\n"]) {
     assertEquals((await problemsOf(text)).map(({ message }) => message), ["engine is missing", "cache is missing"]);

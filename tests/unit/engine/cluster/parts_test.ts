@@ -82,6 +82,14 @@ Deno.test("stages with one recipe are one job, that of the first", () => {
   ]]]);
 });
 
+Deno.test("what follows a twin waits for the first, however deep that is", () => {
+  const chain = [task(0, "a"), task(1, "b", [0]), task(2, "c", [1])];
+  const parts = divide([...chain, task(3, "twin", [], { recipeKey: "r2" }), task(4, "d", [3])], 1001);
+  assertEquals(parts.map(({ lines, after }) => [lines, after]), [[[0], []], [[1], ["p0"]], [[2], ["p1"]], [[4], [
+    "p2",
+  ]]]);
+});
+
 Deno.test("children of a job that was queued before are waited for by their likes, and all of them by the job", () => {
   const samples = [0, 1].map((line) => task(line, "sample", [], { jobs: [`8_${line + 4}`] }));
   const parts = divide([...samples, task(2, "best", [], { jobs: ["8_4", "8_5", "9"] })], 1001, new Map([["8", 2]]));

@@ -35,7 +35,7 @@ Deno.test("shards are one array of jobs, each with the resources of the stage, a
   let jobs = 100;
   for (const [part, { children }] of parts.entries()) {
     for (const child of children ?? [undefined]) {
-      lab.queue.self = { id: child === undefined ? `${jobs}` : `${jobs}_${child}`, child, attempt: 0 };
+      lab.queue.self = { id: child === undefined ? `${jobs}` : `${jobs}_${child}`, attempt: 0 };
       const { code, problems } = await executeTask({
         ...{ submission, part, queue: lab.queue, kinds: TINY_KINDS, versions: {} },
         emit: () => {},

@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { NO_COMMAND } from "../../../../engine/cluster/queue.ts";
 import { PaperLab } from "./support/paper_lab.ts";
 
 const CHAIN = `name: demo
@@ -106,11 +107,21 @@ Deno.test("a queue that never answers is waited for, not for ever, and then noth
   assertEquals(lab.said.length, 1);
 });
 
+Deno.test("a queue whose commands are not there is not waited for", async () => {
+  await using lab = await PaperLab.open();
+  lab.queue.poll = () => Promise.resolve({ silent: `${NO_COMMAND}squeue on the PATH of here` });
+  const made = await lab.submit(CHAIN);
+  assertEquals(made.ok ? [] : made.diagnostics.map(({ code, fix }) => [code, fix]), [
+    ["check", "run it on a machine that has Slurm's commands"],
+  ]);
+  assertEquals(lab.said, []);
+});
+
 Deno.test("a job that ended and was forgotten meanwhile is not waited for where its result is there, else queued again", async () => {
   await using lab = await PaperLab.open();
   const forget = new Set(["1"]);
   lab.queue.trouble = ({ order }) => {
-    for (const id of order.afterOk) if (forget.delete(id)) lab.queue.forget(id);
+    for (const id of order.afterOk ?? []) if (forget.delete(id)) lab.queue.forget(id);
     return undefined;
   };
   await lab.submitted(CHAIN);
@@ -119,7 +130,7 @@ Deno.test("a job that ended and was forgotten meanwhile is not waited for where 
   await using other = await PaperLab.open();
   let computed = false;
   other.queue.trouble = ({ order }) => {
-    if (computed || order.afterOk[0] !== "1") return undefined;
+    if (computed || order.afterOk?.[0] !== "1") return undefined;
     other.queue.forget("1");
     computed = true;
     return undefined;
@@ -150,7 +161,7 @@ Deno.test("what the queue has no room for is submitted by a small job, when othe
   lab.queue.set("1", "done");
   lab.queue.set("2", "done");
   lab.queue.set("3", "running");
-  lab.queue.self = { id: "3", child: undefined, attempt: 0 };
+  lab.queue.self = { id: "3", attempt: 0 };
   lab.queue.facts = { room: 100 };
   assertEquals((await lab.goOn(made)).stuck, false);
   assertEquals(lab.queue.told(3), ["4[1,2] 1", "5[0] 2", "6 3 after 4_1,4_2", "7[1,2] 2 each after 4"]);
@@ -188,7 +199,7 @@ Deno.test("what a partition has cancelled is queued again with what waited for i
   lab.queue.set("2_1", "preempted");
   for (const id of ["3_0", "3_1", "4"]) lab.queue.set(id, "cancelled");
   lab.queue.set("5", "running");
-  lab.queue.self = { id: "5", child: undefined, attempt: 0 };
+  lab.queue.self = { id: "5", attempt: 0 };
   const { standings } = await lab.goOn(made);
   assertEquals(lab.queue.told(5), ["6[1] 1", "7[1] 2 each after 6", "8 guard if 6,2,7,3 fails"]);
   const stateOf = (part: number, i: number) => standings.get(submission.head.parts[part]!.lines[i]!)!;

@@ -113,13 +113,12 @@ Deno.test("time limits as Slurm writes them", () => {
 });
 
 const NEEDS = { cpus: 2, gpus: 0, options: [] };
-const ORDER: JobOrder = { afterOk: [], afterChild: [], afterAny: [], afterFailureOfAny: [], singleton: false };
 const REQUEST = {
   name: "noiseline-x",
   comment: "c",
   script: "",
   needs: NEEDS,
-  order: ORDER,
+  order: {},
   log: "/logs/50%j",
   folder: "/cache",
 };
@@ -128,7 +127,7 @@ Deno.test("the options of sbatch: the user's first, numbers in ranges, no patter
   assertEquals(rangesOf([3, 0, 1, 7, 2]), "0-3,7");
   const needs = { cpus: 2, gpus: 1, memoryMiB: 500, minutes: 90, partition: "gpu", options: ["--no-requeue"] };
   const array = { children: [0, 1, 5], atOnce: 2 };
-  const order = { ...ORDER, afterOk: ["1", "2_3"], afterChild: ["4"], afterAny: ["5"], singleton: true };
+  const order = { afterOk: ["1", "2_3"], afterChild: ["4"], afterAny: ["5"], singleton: true };
   assertEquals(submitArguments({ ...REQUEST, needs, array, order, warnSeconds: 120, delaySeconds: 60 }), [
     "--no-requeue",
     "--nodes=1",
@@ -155,7 +154,7 @@ Deno.test("the options of sbatch: the user's first, numbers in ranges, no patter
 
 Deno.test("one of several failures may be waited for, but not together with anything else", () => {
   const dependency = (order: Partial<JobOrder>) =>
-    submitArguments({ ...REQUEST, order: { ...ORDER, ...order } }).find((one) => one.startsWith("--dependency"));
+    submitArguments({ ...REQUEST, order: { ...order } }).find((one) => one.startsWith("--dependency"));
   assertEquals(dependency({}), undefined);
   assertEquals(dependency({ afterFailureOfAny: ["1", "2"] }), "--dependency=afternotok:1?afternotok:2");
   assertEquals(dependency({ afterFailureOfAny: ["1"], singleton: true }), "--dependency=singleton,afternotok:1");

@@ -36,7 +36,7 @@ export class QueueOnPaper implements Queue {
   submit(request: JobRequest): Promise<Submitted> {
     const trouble = this.trouble(request);
     if (trouble !== undefined && trouble !== "hidden") return Promise.resolve(trouble);
-    const { afterOk, afterChild, afterAny, afterFailureOfAny } = request.order;
+    const { afterOk = [], afterChild = [], afterAny = [], afterFailureOfAny = [] } = request.order;
     const known = new Set(this.jobs.flatMap(({ id }) => [id, id.split("_")[0]]));
     const lost = [...afterOk, ...afterChild, ...afterAny, ...afterFailureOfAny].find((id) => !known.has(id));
     if (lost !== undefined) return Promise.resolve({ trouble: "order", message: `no job ${lost}` });
@@ -99,7 +99,7 @@ export class QueueOnPaper implements Queue {
   /** `3 after 1, 2_0; each after 1`: what was queued since some job, in order. */
   told(since = 0): string[] {
     return [...this.requests].filter(([id]) => Number(id) > since).map(([id, { order, array, comment }]) => {
-      const { afterOk, afterChild, afterAny, afterFailureOfAny } = order;
+      const { afterOk = [], afterChild = [], afterAny = [], afterFailureOfAny = [] } = order;
       return [
         `${id}${array === undefined ? "" : `[${array.children.join()}]`} ${comment.split(":")[1]}`,
         ...afterOk.length === 0 ? [] : [`after ${afterOk.join()}`],
