@@ -9,4 +9,3 @@ export { executeTask, LIMIT_NEAR, TASK_EXIT } from "./engine/cluster/exec.ts";
 export { queueParts } from "./engine/cluster/queue_parts.ts";
 export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
 export { openSubmission } from "./engine/cluster/submission.ts";
-export { BUILTIN_KINDS } from "./stages/mod.ts";

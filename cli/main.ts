@@ -36,7 +36,7 @@ async function makeProgram(name: string | undefined, settings: CliSettings): Pro
 }
 
 const SETTINGS: CliSettings = {
-  loadKinds: async () => (await importLate<typeof import("noiseline/engine")>("noiseline/engine")).BUILTIN_KINDS,
+  loadKinds: async () => (await importLate<typeof import("noiseline/kinds")>("noiseline/kinds")).BUILTIN_KINDS,
 };
 
 /** Of what can happen at any call, a stack would only hide what it says. */

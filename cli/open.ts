@@ -112,7 +112,9 @@ export async function contentsFor(
   what: string | undefined,
   { set, profile, store: given }: Pick<LoadArguments, "set" | "profile" | "store">,
 ): Promise<{ store: Store; contents: TagRecord }> {
-  const { contentsOfPlan, contentsOfRun } = await import("noiseline/housekeeping");
+  const { contentsOfPlan, contentsOfRun } = await importLate<typeof import("noiseline/housekeeping")>(
+    "noiseline/housekeeping",
+  );
   const wholeOf = (contents: ReturnType<typeof contentsOfPlan>) =>
     contents.ok ? contents.value : failWith(contents.diagnostics);
   if (what !== undefined && namesPipeline(what)) {

@@ -1,15 +1,7 @@
 import process from "node:process";
 import type { Emit } from "noiseline/core";
-import {
-  BUILTIN_KINDS,
-  executeTask,
-  LIMIT_NEAR,
-  openSubmission,
-  queueParts,
-  SlurmQueue,
-  TASK_EXIT,
-} from "noiseline/job";
-import { type AnyCommand, plainCommand } from "../command.ts";
+import { executeTask, LIMIT_NEAR, openSubmission, queueParts, SlurmQueue, TASK_EXIT } from "noiseline/job";
+import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
 import { Exit, printLine, refuseWith } from "../io.ts";
 import { VERSION } from "../program.ts";
@@ -19,7 +11,7 @@ const EXAMPLES = `
   deno task exec /shared/cache/cluster/submissions/20261125T101502000-1a2b-3c4d5e6f --digest 1f… --part 3`;
 
 /** `exec FOLDER` */
-export function makeCommand(): AnyCommand {
+export function makeCommand(settings: CliSettings): AnyCommand {
   const codes =
     " Jobs call it; nobody else need. Exit codes: 0 done, 1 the stage failed, 2 this node or the submission " +
     "cannot be used, 75 saved and queued again.";
@@ -44,7 +36,7 @@ export function makeCommand(): AnyCommand {
       process.on("SIGTERM", () => stop.abort("ended"));
       const reporter = new TextReporter();
       const versions = { noiseline: VERSION, deno: Deno.version.deno };
-      const given = { submission, part, queue, kinds: BUILTIN_KINDS, versions, stop: stop.signal };
+      const given = { submission, part, queue, kinds: await settings.loadKinds(), versions, stop: stop.signal };
       const emit: Emit = (event) => {
         // What the job shows of a result goes with its scratch.
         const { view: _view, ...shown } = { view: undefined, ...event };

@@ -114,7 +114,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         versions,
       });
       if (result.ok) {
-        const { runEnd } = await import("../results/page.ts");
+        const { runEnd } = await importLate<typeof import("../results/page.ts")>(
+          import.meta.resolve("../results/page.ts"),
+        );
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const whole = reached && { durationMs: performance.now() - started };
         for (const event of finished) reporter.emit({ ...event, ...whole, file, outputs, ...end });

@@ -71,7 +71,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "a page is made of artifacts and values that are passed in; let a command find them",
   },
   cli: {
-    imports: ["cli", "std", "core.ts", "engine.ts", "job.ts", "mod.ts", "deno.json"],
+    imports: ["cli", "std", "core.ts", "engine.ts", "job.ts", "kinds.ts", "mod.ts", "deno.json"],
     deno: true,
     fix: 'import it from "noiseline/engine"; export it from engine.ts if it is missing there',
   },
