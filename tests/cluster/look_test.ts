@@ -45,7 +45,7 @@ clusterTest(
     const status = await look("status", "p.yaml");
     assert(/^walk +running +job \d+ on n[12]: step 3 of 6/m.test(status), status);
     assert(/^after +waiting +job \d+: for other jobs \(Dependency\)/m.test(status), status);
-    assert(/^other +restore/m.test(status), status);
+    assert(/^other +done +in the shared cache/m.test(status), status);
     assertEquals((await look("plan", "p.yaml")).includes("other  restore"), true);
     assertStringIncludes(await look("why", "p.yaml", "other"), "shared cache");
 
@@ -74,7 +74,7 @@ clusterTest(
     assertEquals(away.code, 0);
     assertStringIncludes(away.stdout, "what waits or runs is unknown");
     assert(/^walk +unknown/m.test(away.stdout), away.stdout);
-    assert(/^other +restore/m.test(away.stdout), away.stdout);
+    assert(/^other +done +in the shared cache/m.test(away.stdout), away.stdout);
     const mute = await cluster.cli(project, ["cancel", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
     assertEquals(mute.code, 1);
 
