@@ -1,4 +1,4 @@
-import { arrayOf, helpersOf, type Pipeline, predecessorsOf } from "noiseline/engine";
+import { arrayOf, fixForSilence, helpersOf, type Pipeline, predecessorsOf } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf, someOf } from "../format/units.ts";
@@ -22,7 +22,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const cluster = await clusterFor(settings, options.on, pipeline.folder);
       const { queue, jobs, silent, submissions, stages } = await lookOn(cluster, pipeline.name);
       if (silent !== undefined) {
-        failWith([problem(`the queue of ${options.on} does not answer: ${silent}`, "try again later")]);
+        failWith([problem(`the queue of ${options.on} does not answer: ${silent}`, fixForSilence(silent))]);
       }
       const wanted = withFollowers(pipeline, targets);
       const live = stages().toArray().flatMap(({ id, job }) =>

@@ -56,6 +56,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         run = find();
       }
       if (run === undefined || (!options.follow && !existsSync(runs.logPath(run.runId, id)))) {
+        if (away !== undefined && options.run === undefined) {
+          return failWith([problem(`"${id}" ${away.quiet()}`, `see \`status --on ${options.on}\``)]);
+        }
         const message = options.run === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${options.run} has no log of "${id}"`;
@@ -65,8 +68,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (options.json) {
         const lines = Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
         printJson({ runId: run.runId, stage: id, path, lines });
-      } else if (options.follow) await follow(runs, run, id, away?.isOn);
-      else printFrom(path, 0, new TextDecoder());
+      } else if (options.follow) {
+        if (!existsSync(path) && !hasEnded(runs, run, id)) {
+          const isRunning = `"${id}" is running and has printed nothing yet`;
+          printError(away === undefined ? `waiting for "${id}" in run ${run.runId}` : isRunning);
+        }
+        if (!await follow(runs, run, id, away?.isOn)) printError(`"${id}" has printed nothing`);
+      } else printFrom(path, 0, new TextDecoder());
     });
 }
 
@@ -91,21 +99,27 @@ function hasEnded(runs: RunStore, run: RunRecord, id: string): boolean {
 
 /** What there is of the attempts of a stage on a cluster, and whether there may be more. */
 async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
-  const { queue, stages } = await lookOn(cluster, pipeline);
-  const found = stages().find((one) => one.id === id && (one.job !== undefined || attemptsOf(one).ids().length > 0));
+  const { queue, stages, silent } = await lookOn(cluster, pipeline);
+  const all = () => stages().filter((one) => one.id === id);
+  const found = all().find((one) => one.job !== undefined || attemptsOf(one).ids().length > 0) ??
+    all().next().value;
   if (found === undefined) {
     return failWith([problem(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was")]);
   }
-  let asked = -Infinity;
+  let [asked, { job }] = [-Infinity, found];
   const isOn = async (ended: boolean) => {
     // An attempt that has ended may be the last; whether one was killed on another host, the queue alone can tell.
     if (performance.now() < asked + (ended ? 5_000 : 60_000)) return true;
     asked = performance.now();
     const view = await queue.poll();
-    const job = "jobs" in view ? jobsByLine(found.submission, view.jobs).get(found.line) : undefined;
+    if ("jobs" in view) job = jobsByLine(found.submission, view.jobs).get(found.line);
     return "silent" in view ? !ended : job !== undefined && isLive(job);
   };
-  return { runs: attemptsOf(found), isOn };
+  const quiet = () => {
+    if (job !== undefined && isLive(job)) return `is ${job.state} and has printed nothing yet`;
+    return silent === undefined ? "has printed nothing" : `has printed nothing yet, and the queue is silent: ${silent}`;
+  };
+  return { runs: attemptsOf(found), isOn, quiet };
 }
 
 const POLL_MS = 200;
@@ -115,6 +129,7 @@ const alone = (ended: boolean) => !ended;
 
 /**
  * Print what is there and what comes, to the end of the stage. Reads only what is new.
+ * @returns whether there was anything
  * @param isOn on a cluster: whether the stage's job may go on, in a further attempt too
  */
 async function follow(
@@ -122,9 +137,8 @@ async function follow(
   run: RunRecord,
   id: string,
   isOn: (ended: boolean) => boolean | Promise<boolean> = alone,
-): Promise<void> {
+): Promise<boolean> {
   const path = runs.logPath(run.runId, id);
-  if (!existsSync(path) && !hasEnded(runs, run, id)) printError(`waiting for "${id}" in run ${run.runId}`);
   const decoder = new TextDecoder();
   let at = 0;
   for (;;) {
@@ -132,8 +146,8 @@ async function follow(
     const ended = !await isOn(hasEnded(runs, run, id));
     const next = isOn === alone ? undefined : runs.newestFirst().next().value;
     at += printFrom(path, at, decoder);
-    if (next !== undefined && next.runId > run.runId) return await follow(runs, next, id, isOn);
-    if (ended) return;
+    if (next !== undefined && next.runId > run.runId) return await follow(runs, next, id, isOn) || at > 0;
+    if (ended) return at > 0;
     await delay(POLL_MS);
   }
 }

@@ -47,7 +47,9 @@ async function tryOn(
   quiet: boolean,
 ) {
   type Engine = typeof import("noiseline/engine");
-  const { fetchPackages, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<Engine>("noiseline/engine");
+  const { fetchPackages, fixForSilence, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<Engine>(
+    "noiseline/engine",
+  );
   const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
   const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
@@ -55,9 +57,7 @@ async function tryOn(
   const needs = new Map(stages.map((stage) => [stage.id, needsOf(stage, cluster.settings)]));
   const facts = await queue.describe(needs.values().next().value);
   if ("silent" in facts) {
-    return failWith([
-      problem(`the queue of ${on} does not answer: ${facts.silent}`, "try where its commands are, or later"),
-    ]);
+    return failWith([problem(`the queue of ${on} does not answer: ${facts.silent}`, fixForSilence(facts.silent))]);
   }
   using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };

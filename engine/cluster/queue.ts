@@ -79,6 +79,14 @@ export function isLive({ state }: Pick<QueuedJob, "state">): boolean {
 /** Undefined jobs: the queue did not answer, so what was known before still counts. */
 export type QueueView = { readonly jobs: readonly QueuedJob[] } | { readonly silent: string };
 
+/** What is said of a command that is not there begins with it: asking again would not help. */
+export const NO_COMMAND = "there is no ";
+
+/** What to do about a queue that does not answer. */
+export function fixForSilence(silent: string, otherwise: string = "try again later"): string {
+  return silent.startsWith(NO_COMMAND) ? "run it on a machine that has Slurm's commands" : otherwise;
+}
+
 /** Figures of the cluster that decide how a graph is submitted. */
 export interface QueueFacts {
   readonly version: string;

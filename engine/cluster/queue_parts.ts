@@ -23,11 +23,13 @@ import {
 } from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
 import {
+  fixForSilence,
   isLive,
   JOB_PREFIX,
   type JobNeeds,
   type JobOrder,
   type JobRequest,
+  NO_COMMAND,
   type Queue,
   type QueuedJob,
   type QueueFacts,
@@ -87,15 +89,16 @@ export async function untilAnswered<T extends object>(
     const answer = await ask();
     if (!("silent" in answer)) return succeed(answer);
     const { silent } = answer as { silent: string };
-    if (waited > PATIENCE_MS || stop?.aborted) return refuseSilent(silent);
+    if (waited > PATIENCE_MS || stop?.aborted || silent.startsWith(NO_COMMAND)) return refuseSilent(silent);
     if (waited === 0) say(`the queue does not answer (${silent}); waiting for it`);
     await pause(ms);
   }
 }
 
 function refuseSilent<T>(silent: string): Result<T> {
+  const code = silent.startsWith(NO_COMMAND) ? "check" : "machine";
   const fix = "the same command goes on when it answers again; what is queued is not queued twice";
-  return refuse([errorOf("machine", `The queue is silent: ${silent}`, fix)]);
+  return refuse([errorOf(code, `The queue is silent: ${silent}`, fixForSilence(silent, fix))]);
 }
 
 /** A pause that ends with a request to stop. */

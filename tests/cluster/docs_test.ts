@@ -24,7 +24,7 @@ clusterTest("every command of docs/cluster.md works, with the files that it show
     assertEquals([deno, task], ["deno", "task"], line);
     const { code, stderr } = await cluster.cli(project, args);
     // A training without a word has no log.
-    assertEquals(code, args[0] === "logs" && stderr.includes("has a log of") ? 1 : 0, `${line}\n${stderr}`);
+    assertEquals(code, args[0] === "logs" && stderr.includes("has printed nothing") ? 1 : 0, `${line}\n${stderr}`);
   }
   assert(project.files("outputs/sweep").some((name) => name.startsWith("evaluate~rate=0.01~seed=2/")));
 });

@@ -66,7 +66,7 @@ clusterTest(
     assertEquals(await look("logs", "p.yaml", "walk"), "walking\n");
     const early = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"]);
     assertEquals(early.code, 1);
-    assertStringIncludes(early.stderr, 'no run of demo has a log of "after"');
+    assertStringIncludes(early.stderr, '"after" is waiting and has printed nothing yet');
     assertEquals(await look("logs", "p.yaml", "other", "--follow"), "walking\n");
 
     // Where there are no commands of the queue, the cache still tells what it has.
@@ -77,6 +77,18 @@ clusterTest(
     assert(/^other +done +in the shared cache/m.test(away.stdout), away.stdout);
     const mute = await cluster.cli(project, ["cancel", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
     assertEquals(mute.code, 1);
+    assertStringIncludes(mute.stderr, "run it on a machine that has Slurm's commands");
+    const unheard = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"], {
+      env: { PATH: "/nowhere" },
+    });
+    assertEquals(unheard.code, 1);
+    assertStringIncludes(
+      unheard.stderr,
+      '"after" has printed nothing yet, and the queue is silent: there is no squeue',
+    );
+    const lost = await cluster.cli(project, ["run", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
+    assertEquals(lost.code, 2);
+    assertStringIncludes(lost.stderr, "run it on a machine that has Slurm's commands");
 
     // Of a name that others use too, only jobs of this pipeline are cancelled.
     const foreign = await cluster.sbatch(["--job-name=noiseline-0123456789abcdef", "--partition=cpu"], "sleep 100");
@@ -91,6 +103,9 @@ clusterTest(
     );
     const after = await look("status", "p.yaml");
     assert(/^walk +cancelled +job/m.test(after), after);
+    const never = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"]);
+    assertEquals(never.code, 1);
+    assertStringIncludes(never.stderr, '"after" has printed nothing\n');
     assertStringIncludes(await look("cancel", "p.yaml"), "no jobs of this pipeline are queued");
     assertEquals((await cluster.job(foreign))[0]!.state, "RUNNING");
   },

@@ -58,6 +58,14 @@ Deno.test("main() refuses unknown commands and options with exit code 2 and a su
   assertEquals((await runCli("plan")).code, 2);
 });
 
+Deno.test("what is about jobs of a cluster wants --on", async () => {
+  for (const args of [["run", "x.yaml", "--detach"], ["run", "x.yaml", "--replace-queued"], ["cancel", "x.yaml"]]) {
+    const { code, error } = await runCli(...args);
+    assertEquals(code, 2);
+    assertMatch(error, /name (it|the cluster) with --on/);
+  }
+});
+
 Deno.test("main() prints its version", async () => {
   const { code, out } = await runCli("--version");
   assertEquals([code, out.trim()], [0, manifest.version]);

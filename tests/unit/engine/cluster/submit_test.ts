@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { NO_COMMAND } from "../../../../engine/cluster/queue.ts";
 import { PaperLab } from "./support/paper_lab.ts";
 
 const CHAIN = `name: demo
@@ -107,6 +108,16 @@ Deno.test("a queue that never answers is waited for, not for ever, and then noth
   assertEquals(made.ok ? "" : made.diagnostics[0]!.message, "The queue is silent: timed out");
   assertEquals(lab.queue.requests.size, 0);
   assertEquals(lab.said.length, 1);
+});
+
+Deno.test("a queue whose commands are not there is not waited for", async () => {
+  await using lab = await PaperLab.open();
+  lab.queue.poll = () => Promise.resolve({ silent: `${NO_COMMAND}squeue on the PATH of here` });
+  const made = await lab.submit(CHAIN);
+  assertEquals(made.ok ? [] : made.diagnostics.map(({ code, fix }) => [code, fix]), [
+    ["check", "run it on a machine that has Slurm's commands"],
+  ]);
+  assertEquals(lab.said, []);
 });
 
 Deno.test("a job that ended and was forgotten meanwhile is not waited for where its result is there, else queued again", async () => {
