@@ -99,7 +99,8 @@ export async function reachOn(
   const wanted = [...plan.stages.values()].filter(({ stage: { id, shard } }) => shard === undefined && !ended.has(id));
   const now = Planner.make(pipeline, store, { targets: wanted.map(({ stage: { id } }) => id), cache, elsewhere: true });
   if (!now.ok) refuseWith(now.diagnostics);
-  for (const { stage: { id } } of (await now.value.plan()).stages.values().filter(mayWork)) ended.set(id, "blocked");
+  const open = (await now.value.plan()).stages.values().filter(mayWork);
+  for (const { stage: { id } } of open) if (plan.stages.has(id) && !ended.has(id)) ended.set(id, "blocked");
   const done = wanted.map(({ stage: { id } }) => id).filter((id) => !ended.has(id));
   if (done.length === 0) {
     const { name } = pipeline;

@@ -169,11 +169,11 @@ class Watch {
     if (end?.state === "failed") return this.#finish(row, "failed", end);
     if (job !== undefined && isLive(job) && !isDone) {
       delete row.unseenSince;
-      if (job.state === "waiting") {
-        if (end?.state === "again" && end.endedAt !== row.again) this.options.say(phraseAgain(row.id, end));
-        if (end !== undefined) row.again = end.endedAt;
-        return job.reason === "" ? "about to start" : job.reason;
-      }
+      // One that was stopped without a word may have been cancelled, unless it waits again.
+      const isAgain = end?.state === "again" && (end.message !== null || job.state === "waiting");
+      if (isAgain && end.endedAt !== row.again) this.options.say(phraseAgain(row.id, end));
+      if (isAgain) row.again = end.endedAt;
+      if (job.state === "waiting") return job.reason === "" ? "about to start" : job.reason;
       this.#tell(row, job);
       return "";
     }

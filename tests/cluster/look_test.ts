@@ -174,5 +174,12 @@ clusterTest(
     assert(/^after: blocked$/m.test(stdout), stdout);
     assert(/^demo: failed in .* \(1 restored, 1 failed, 1 blocked\)$/m.test(stdout), stdout);
     assert(/^last run: \S+ failed$/m.test(await text(cluster, project, "status", "p.yaml")));
+    // Where nothing is left to bring back, there is a last line too.
+    await cluster.must("scontrol", ["update", "partitionname=gpu", "state=DOWN"]);
+    await using alone = cluster.start(project, ["run", "p.yaml", "walk", "--on", "lab"]);
+    await alone.said("jobs: 0 running; 1 waiting");
+    await cluster.must("scancel", [(await cluster.jobs()).find(({ state }) => state === "PENDING")!.id]);
+    const last = (await alone.outcome()).stdout;
+    assert(/^demo: failed in .* \(1 failed\)$/m.test(last), last);
   },
 );

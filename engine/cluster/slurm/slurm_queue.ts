@@ -97,7 +97,8 @@ export class SlurmQueue implements Queue {
   async requeueOwn(): Promise<string | undefined> {
     const own = this.own();
     if (own === undefined) return "this process is no job";
-    const { ok, said } = await ask("scontrol", ["requeue", own.id]);
-    return ok ? undefined : said;
+    const { ok, killed, said } = await ask("scontrol", ["requeue", own.id]);
+    // The queue may end this job, and the command with it, before it has told that it did as it was asked.
+    return ok || killed ? undefined : said;
   }
 }
