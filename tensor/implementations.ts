@@ -20,7 +20,8 @@ export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation
     open: async (options) => await (await import("./onnx/device.ts")).openOnnxDevice(options),
   },
   webgpu: {
-    describe: askForAdapter,
+    // Loads graphics drivers, which takes tenths of a second; everything else here looks at a few files.
+    describe: () => adapter ??= import("./webgpu/describe.ts").then(({ describeWebgpu }) => describeWebgpu()),
     grants: () => Promise.resolve({}),
     open: async (options) => await (await import("./webgpu/device.ts")).openWebgpuDevice(options),
   },
@@ -42,11 +43,6 @@ function tensorflow(gpu: boolean): Implementation {
 }
 
 let adapter: Promise<DeviceDescription> | undefined;
-
-/** Loads graphics drivers, which takes tenths of a second; everything else here looks at a few files. */
-function askForAdapter(): Promise<DeviceDescription> {
-  return adapter ??= import("./webgpu/describe.ts").then(({ describeWebgpu }) => describeWebgpu());
-}
 
 /** Every device, or those that are named, without opening any. */
 export async function describeDevices(wanted: readonly string[] = AUTO_ORDER): Promise<DeviceDescription[]> {

@@ -41,7 +41,8 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
     if (value.kind === "operation" && !names.has(value)) names.set(value, output);
     else copies.push([value, output]);
   }
-  const nameOf = (value: Value) => names.get(value) ?? internalName(value);
+  const nameOf = (value: Value) =>
+    names.get(value) ?? (value.kind === "input" ? INPUT_PREFIX + value.name : `v${value.id}`);
   const nodes: object[] = [];
   const initializers: object[] = [];
   for (const value of liveValues(outputs.values())) {
@@ -79,10 +80,6 @@ export function encodeModel(
     producerName: "noiseline",
     graph: { ...graph, node: [...node, NO_TENSOR_NODE], output: [NO_TENSOR_OUTPUT, ...output] },
   }).finish();
-}
-
-function internalName(value: Value): string {
-  return value.kind === "input" ? INPUT_PREFIX + value.name : `v${value.id}`;
 }
 
 function operationNode(value: OperationValue, nameOf: (value: Value) => string): object {

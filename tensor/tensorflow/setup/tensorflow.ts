@@ -53,7 +53,10 @@ export async function setUpTensorflow({ gpu, force, say }: SetupOptions): Promis
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
-  await sayDevice(gpu, say);
+  // What came of it: the device as it is from now on.
+  for (const { name, reason, fix } of await examineDevices(tryDevice, [gpu ? "tensorflow-gpu" : "tensorflow"])) {
+    say(`device ${name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
+  }
 }
 
 async function make(staged: Installation, say: (line: string) => void): Promise<void> {
@@ -97,13 +100,6 @@ async function tryOut(staged: Installation, say: (line: string) => void): Promis
     `Cannot use TensorFlow ${staged.tensorflow} as it was set up: ${trouble.reason}`,
     'use device "onnx", which needs no setup; report what it says',
   );
-}
-
-/** Say what came of it: the device as it is from now on. */
-async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<void> {
-  for (const { name, reason, fix } of await examineDevices(tryDevice, [gpu ? "tensorflow-gpu" : "tensorflow"])) {
-    say(`device ${name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
-  }
 }
 
 function publish(staging: string, installation: Installation, say: (line: string) => void): void {

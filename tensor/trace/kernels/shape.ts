@@ -17,11 +17,6 @@ function oneHot(graph: Graph, at: Value, depth: number): Value {
   return binary(graph, "Equal", column, classes, "bool");
 }
 
-function hostRange(start: number, stop: number, step: number): number[] {
-  const count = Math.max(0, Math.ceil((stop - start) / step));
-  return Array.from({ length: count }, (_, index) => start + index * step);
-}
-
 export const SHAPE: TranslationTable = {
   Reshape: ({ graph, input, attribute }) => {
     const x = input("x");
@@ -140,7 +135,9 @@ export const SHAPE: TranslationTable = {
     return reshape(graph, matMul(graph, member, rows, { transposeA: true }), [count, ...x.shape.slice(1)]);
   },
   Range: ({ graph, attribute, elementType }) => {
-    const values = hostRange(attribute("start"), attribute("stop"), attribute("step"));
+    const [start, stop, step] = [attribute<number>("start"), attribute<number>("stop"), attribute<number>("step")];
+    const count = Math.max(0, Math.ceil((stop - start) / step));
+    const values = Array.from({ length: count }, (_, index) => start + index * step);
     const integers = elementType("dtype") === "int32";
     const data = integers ? Int32Array.from(values) : Float32Array.from(values);
     return fromData(graph, integers ? "int32" : "float32", [values.length], data);
