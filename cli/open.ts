@@ -179,8 +179,7 @@ export async function sharedOptions(
 ): Promise<Pick<PlanOptions, "cache" | "elsewhere">> {
   const warn = (diagnostic: Diagnostic) => printDiagnostics([diagnostic]);
   if (given.on === undefined) return { cache: await openCacheFor(given, warn) };
-  const others = ["cache", "cacheMode"] as const;
-  if (others.some((one) => given[one] !== undefined)) {
+  if ((["cache", "cacheMode"] as const).some((one) => given[one] !== undefined)) {
     refuseWith([problem("--on names a cache, and so do --cache and --cache-mode", "leave one out")]);
   }
   const { settings: { cache } } = await clusterFor(settings, given.on, folder);

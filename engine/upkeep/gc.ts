@@ -215,8 +215,7 @@ function compactViews(store: Store, pipeline: string): number {
 
 function keepNewest(timings: readonly Timing[]): Timing[] {
   const lineOf = ({ pipeline, stage, kind, numerics }: Timing) => JSON.stringify([pipeline, stage, kind, numerics]);
-  const byStage = Map.groupBy(timings, lineOf);
-  const kept = new Set([...byStage.values()].flatMap((own) => own.slice(-TIMINGS_KEPT)));
+  const kept = new Set([...Map.groupBy(timings, lineOf).values()].flatMap((own) => own.slice(-TIMINGS_KEPT)));
   return timings.filter((timing) => kept.has(timing));
 }
 
