@@ -10,10 +10,8 @@ export interface StoredResult {
 }
 
 /** A file or folder that only saves time: a download, saved states. */
-export interface StoredFile {
+export interface StoredFile extends Readonly<Record<"bytes" | "changedMs", number>> {
   readonly path: string;
-  readonly bytes: number;
-  readonly changedMs: number;
 }
 
 /** Saved states of one stage within one numerics. */
