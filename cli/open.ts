@@ -129,9 +129,7 @@ export async function contentsFor(
   return failWith([problem(`no run is done in ${store.root}`, "name a pipeline file, or run one first")]);
 }
 
-interface CacheArguments {
-  readonly cache?: string | undefined;
-  readonly cacheMode?: string | undefined;
+interface CacheArguments extends Partial<Readonly<Record<"cache" | "cacheMode", string | undefined>>> {
   /** A cluster, whose cache is meant. */
   readonly on?: string | undefined;
 }

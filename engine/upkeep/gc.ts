@@ -33,9 +33,7 @@ export interface GcOptions extends Partial<GcPolicy> {
   readonly onWait?: () => void;
 }
 
-export interface RemovedResult extends Removal {
-  readonly key: string;
-  readonly kind: string;
+export interface RemovedResult extends Removal, Readonly<Record<"key" | "kind", string>> {
   /** `digits/train`, after the newest run that used it. */
   readonly name: string | undefined;
 }

@@ -1,7 +1,5 @@
 /** A result as `gc` sees it. */
-export interface StoredResult {
-  readonly key: string;
-  readonly identityKey: string;
+export interface StoredResult extends Readonly<Record<"key" | "identityKey", string>> {
   readonly extent: number | null;
   /** When its manifest was written; times at which runs used it come from the runs. */
   readonly publishedMs: number;
@@ -21,13 +19,11 @@ export interface StoredProgress extends StoredFile {
   readonly newestStep: number | undefined;
 }
 
-export interface StoredRun {
+export interface StoredRun extends Readonly<Record<"lastMs" | "bytes", number>> {
   readonly id: string;
   /** Undefined where the record cannot be read. */
   readonly pipeline: string | undefined;
   readonly live: boolean;
-  readonly lastMs: number;
-  readonly bytes: number;
   /** Keys of the results that it used. */
   readonly results: ReadonlySet<string>;
   /** Identity keys of the stages that worked in it. */
