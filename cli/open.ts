@@ -131,9 +131,7 @@ export async function contentsFor(
   return failWith([problem(`no run is done in ${store.root}`, "name a pipeline file, or run one first")]);
 }
 
-interface CacheArguments {
-  readonly cache?: string | undefined;
-  readonly cacheMode?: string | undefined;
+interface CacheArguments extends Partial<Readonly<Record<"cache" | "cacheMode", string | undefined>>> {
   /** A cluster, whose cache is meant. */
   readonly on?: string | undefined;
 }
@@ -181,8 +179,7 @@ export async function sharedOptions(
 ): Promise<Pick<PlanOptions, "cache" | "elsewhere">> {
   const warn = (diagnostic: Diagnostic) => printDiagnostics([diagnostic]);
   if (given.on === undefined) return { cache: await openCacheFor(given, warn) };
-  const others = ["cache", "cacheMode"] as const;
-  if (others.some((one) => given[one] !== undefined)) {
+  if ((["cache", "cacheMode"] as const).some((one) => given[one] !== undefined)) {
     refuseWith([problem("--on names a cache, and so do --cache and --cache-mode", "leave one out")]);
   }
   const { settings: { cache } } = await clusterFor(settings, given.on, folder);

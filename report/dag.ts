@@ -8,10 +8,8 @@ const MOST_DRAWN = 60;
 const TITLE_LENGTH = 20;
 
 /** A stage, or all children of a matrix. */
-interface Placed {
+interface Placed extends Readonly<Record<"x" | "y", number>> {
   readonly stages: readonly ReportStage[];
-  readonly x: number;
-  readonly y: number;
 }
 
 /** The stages as an SVG: each in the column after the last that it reads. Empty for very many. */

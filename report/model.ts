@@ -20,10 +20,7 @@ export interface Report extends Content {
   readonly stages: readonly ReportStage[];
 }
 
-export interface ReportStage {
-  readonly id: string;
-  readonly kind: string;
-  readonly state: string;
+export interface ReportStage extends Readonly<Record<"id" | "kind" | "state", string>> {
   /** What it reads, by stage. */
   readonly reads: readonly string[];
   /** How long it took, in words. */

@@ -40,8 +40,7 @@ function allowInterpolation(schema: Schema): Schema {
 function kindRule(name: string, kind: BuiltinKind): Schema {
   const reference = { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] };
   const inputs = Object.entries(kind.inputs).map(([port, { description }]) => [port, { description, ...reference }]);
-  const params = z.toJSONSchema(kind.params, { io: "input" }) as Schema;
-  const { $schema: _schema, ...bare } = params;
+  const { $schema: _schema, ...bare } = z.toJSONSchema(kind.params, { io: "input" }) as Schema;
   return {
     // A stage without `uses`, in a file that extends another, is of no kind that an editor could know.
     if: { required: ["uses"], properties: { uses: { const: name } } },

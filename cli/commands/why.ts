@@ -10,7 +10,6 @@ import {
   type Followers,
   type Forecast,
   forecastPlan,
-  type LiveStage,
   type ResultFacts,
   type SavedProgress,
   totalOf,
@@ -51,9 +50,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       return {
         data: {
           pipeline: pipeline.name,
-          stages: explanations.map((one) =>
-            explanationToJson(one, { forecast: forecasts.get(one.id), live: live.get(one.id) })
-          ),
+          stages: explanations.map(({ id, planned, causes, ...more }) => {
+            const facts = { forecast: forecasts.get(id), live: live.get(id) };
+            return { ...plannedToJson(id, planned, facts), causes: causes.map(causeToJson), ...more };
+          }),
           before,
           follow: followers,
           cost: { stages: Object.fromEntries(costs), total: { ...total, ...capacity } },
@@ -217,13 +217,6 @@ function cut(blocks: readonly string[][]): string[] {
 }
 
 /** An explanation as plain data. The shape is documented in docs/explain.md. */
-function explanationToJson(
-  { id, planned, causes, result, last, lost, progress }: Explanation,
-  facts: { readonly forecast: Forecast | undefined; readonly live: LiveStage | undefined },
-): Record<string, unknown> {
-  return { ...plannedToJson(id, planned, facts), causes: causes.map(causeToJson), result, last, lost, progress };
-}
-
 function causeToJson({ reason, upstream, ...details }: Cause): Record<string, unknown> {
   const before = upstream?.map(({ causes, ...rest }) => ({ ...rest, causes: causes.map(causeToJson) }));
   return { ...reason, ...details, upstream: before };

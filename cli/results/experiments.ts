@@ -134,8 +134,7 @@ export function artifactsOf(stage: string, { outputs }: Pick<ResultManifest, "ou
 
 /** What is left out of figures, and why, a line each. @param contents what there is to show of each experiment */
 export function withoutResults(experiments: readonly Experiment[], contents: readonly Collection[]): string[] {
-  const bySource = Map.groupBy(experiments, ({ source }) => source);
-  const lines = [...bySource].flatMap(([source, own]) =>
+  const lines = [...Map.groupBy(experiments, ({ source }) => source)].flatMap(([source, own]) =>
     own.every(({ made }) => made.size === 0)
       ? [`"${source}" has no results`]
       : own.filter(({ missing }) => missing.length > 0).map((one) =>

@@ -9,10 +9,7 @@ import {
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
 /** One number in a table. */
-export interface MetricRow {
-  readonly experiment: string;
-  readonly stage: string;
-  readonly metric: string;
+export interface MetricRow extends Readonly<Record<"experiment" | "stage" | "metric", string>> {
   readonly value: number;
   /** Of what the metric says; in a mean over seeds, of the values of the seeds. */
   readonly deviation?: number | undefined;

@@ -59,8 +59,7 @@ async function scoresOf(
   for (const [id, stage] of [...pipeline.stages].reverse()) {
     const manifest = results.get(id)?.manifest;
     if (manifest === undefined) continue;
-    const outputs = Object.values(manifest.outputs);
-    const hasFigures = outputs.some(({ type }) => type === "metrics");
+    const hasFigures = Object.values(manifest.outputs).some(({ type }) => type === "metrics");
     if (hasFigures && !before.has(id)) last.unshift([id, manifest]);
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }

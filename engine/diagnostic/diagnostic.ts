@@ -6,10 +6,8 @@ export interface SourceText {
 }
 
 /** A stretch of a source, in UTF-16 offsets. */
-export interface Span {
+export interface Span extends Readonly<Record<"start" | "end", number>> {
   readonly source: SourceText;
-  readonly start: number;
-  readonly end: number;
 }
 
 export type DiagnosticCode =
@@ -43,7 +41,7 @@ export type DiagnosticCode =
   | "check";
 
 /** One thing that is wrong or doubtful: what, where, got, wanted, fix. Expected failures travel as lists of these. */
-export interface Diagnostic {
+export interface Diagnostic extends Partial<Readonly<Record<"got" | "wanted" | "fix", string | undefined>>> {
   readonly severity: "error" | "warning";
   readonly code: DiagnosticCode;
   /** What is wrong, as a sentence without a final period. */
@@ -51,9 +49,6 @@ export interface Diagnostic {
   readonly span?: Span | undefined;
   /** The path in the document, such as `stages.train.with.steps`. */
   readonly path?: string;
-  readonly got?: string | undefined;
-  readonly wanted?: string | undefined;
-  readonly fix?: string | undefined;
   /** Where a value that is not written at `span` itself came from, nearest first. */
   readonly origin?: readonly string[] | undefined;
   /** Other places that belong to the problem, such as the first of two equal keys. */

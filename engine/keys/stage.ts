@@ -53,9 +53,7 @@ export function extentParam(kind: Kind): string | undefined {
 }
 
 /** One input of a stage, bound to an output of another. */
-export interface Binding {
-  readonly stage: string;
-  readonly port: string;
+export interface Binding extends Readonly<Record<"stage" | "port", string>> {
   readonly type: ArtifactType;
 }
 

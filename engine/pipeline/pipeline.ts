@@ -41,11 +41,9 @@ export function selectStages(
     for (const id of found) stages.add(id);
     if (found.length > 0) continue;
     const reason = leftOutReason(pipeline, name);
+    const names = [...pipeline.families.keys(), ...withoutShards(pipeline.stages).map(([id]) => id)];
     const [message, fix] = reason === undefined
-      ? [
-        `pipeline "${pipeline.name}" has no stage "${name}"`,
-        suggestName(name, [...pipeline.families.keys(), ...withoutShards(pipeline.stages).map(([id]) => id)]),
-      ]
+      ? [`pipeline "${pipeline.name}" has no stage "${name}"`, suggestName(name, names)]
       : [`stage "${name}" is left out: ${reason}`, "change a value in its condition"];
     problems.push(errorOf("unknown-stage", message, fix));
   }

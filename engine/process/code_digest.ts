@@ -49,8 +49,7 @@ export type CodeDigest = Code | { readonly error: string; readonly fix?: string 
 
 function isToolkit(specifier: string): boolean {
   if (!specifier.startsWith("file:")) return false;
-  const inside = relative(TOOLKIT_ROOT, fileURLToPath(specifier)).replaceAll("\\", "/");
-  return TOOLKIT_PARTS.test(inside);
+  return TOOLKIT_PARTS.test(relative(TOOLKIT_ROOT, fileURLToPath(specifier)).replaceAll("\\", "/"));
 }
 
 /** Let Deno resolve all imports by the user's own settings; what those do not name comes without a target. */

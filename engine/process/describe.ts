@@ -190,8 +190,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
 export async function describeCustomStages(
   requests: readonly CustomRequest[],
 ): Promise<ReadonlyMap<string, CustomOutcome>> {
-  const outcomes = await Promise.all(requests.map(async (one) => [one.file, await describeOne(one)] as const));
-  return new Map(outcomes);
+  return new Map(await Promise.all(requests.map(async (one) => [one.file, await describeOne(one)] as const)));
 }
 
 const portName = z.string().regex(PORT_PATTERN, { error: "a letter, then up to 63 letters, digits or _" });

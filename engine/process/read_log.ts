@@ -3,10 +3,8 @@ import { sha256Of } from "../store/reading.ts";
 import type { Code } from "./code_digest.ts";
 
 /** An answer that a kind got from this machine while params were checked. */
-export interface Located {
+export interface Located extends Readonly<Record<"params" | "found", Readonly<Record<string, unknown>>>> {
   readonly kind: string;
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly found: Readonly<Record<string, unknown>>;
 }
 
 /** Everything outside the toolkit that had a say in how a pipeline resolved. */

@@ -13,20 +13,17 @@ export type RunStatus = "done" | "failed" | "interrupted";
 /** Why a stage failed, and what to do. */
 export type StageProblem = Pick<Diagnostic, "message" | "fix">;
 
-export interface StageFinished {
+export interface StageFinished extends Partial<Readonly<Record<"message" | "fix" | "log", string>>> {
   readonly type: "stage-finished";
   readonly id: string;
   readonly state: StageEndState;
   readonly durationMs: number;
   /** It failed since somebody cancelled its job. */
   readonly cancelled?: true;
-  readonly message?: string;
-  readonly fix?: string;
   /** Folder of the user's view, when there is a result. */
   readonly view?: string;
   /** Where the user's own changes to an old view were moved. */
   readonly mine?: string;
-  readonly log?: string;
 }
 
 export interface RunFinished {

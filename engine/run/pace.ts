@@ -96,6 +96,5 @@ export function recordTiming(
   const { stage, fromStep = null, device } = planned;
   const { id, kind, workGflop = null, workShape = null, likeness = null, extent = null } = stage;
   const what = { pipeline, stage: id, kind: kind.name, workGflop, workShape, likeness, extent, fromStep };
-  const numerics = device?.numerics ?? null;
-  store.timings.add({ ...what, numerics, machine: machineClass(), probe: false, ...took });
+  store.timings.add({ ...what, numerics: device?.numerics ?? null, machine: machineClass(), probe: false, ...took });
 }

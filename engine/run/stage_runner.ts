@@ -337,8 +337,7 @@ export class StageRunner {
       const durationMs = performance.now() - started;
       // Steps are of the whole, reports of the shard.
       const from = (planned.fromStep ?? 0) / (stage.shard?.of ?? 1);
-      const overheadMs = rate.overheadMs(durationMs, from) ?? null;
-      recordTiming(store, pipeline, planned, { durationMs, overheadMs });
+      recordTiming(store, pipeline, planned, { durationMs, overheadMs: rate.overheadMs(durationMs, from) ?? null });
       const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {

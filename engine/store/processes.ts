@@ -25,8 +25,7 @@ export function runState({ status, host, pid }: RunRecord): RunState {
 
 /** `20261125T004018123-1a2b`: sorts by start, and two runs of one millisecond still differ. */
 export function newRunId(now: Date, pid: number): string {
-  const time = now.toISOString().replaceAll(/[-:.Z]/g, "");
-  return `${time}-${pid.toString(36)}`;
+  return `${now.toISOString().replaceAll(/[-:.Z]/g, "")}-${pid.toString(36)}`;
 }
 
 const NAMES = {

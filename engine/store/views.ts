@@ -230,8 +230,7 @@ export class ViewStore {
    * @param byStage what has been looked up already, by stage and path
    */
   #shownAt(place: string, byStage: Map<string, Map<string, ShownFile[]>>): ShownFile[] {
-    const cuts = [...place.matchAll(/\//g)].map(({ index }) => index);
-    return cuts.flatMap((cut) => {
+    return [...place.matchAll(/\//g)].flatMap(({ index: cut }) => {
       const stage = place.slice(0, cut);
       const shown = byStage.getOrInsertComputed(stage, () => {
         return Map.groupBy(this.#load().find(0, stage).flatMap(({ files }) => files), ({ path }) => path);

@@ -33,9 +33,7 @@ export interface GcOptions extends Partial<GcPolicy> {
   readonly onWait?: () => void;
 }
 
-export interface RemovedResult extends Removal {
-  readonly key: string;
-  readonly kind: string;
+export interface RemovedResult extends Removal, Readonly<Record<"key" | "kind", string>> {
   /** `digits/train`, after the newest run that used it. */
   readonly name: string | undefined;
 }
@@ -215,8 +213,7 @@ function compactViews(store: Store, pipeline: string): number {
 
 function keepNewest(timings: readonly Timing[]): Timing[] {
   const lineOf = ({ pipeline, stage, kind, numerics }: Timing) => JSON.stringify([pipeline, stage, kind, numerics]);
-  const byStage = Map.groupBy(timings, lineOf);
-  const kept = new Set([...byStage.values()].flatMap((own) => own.slice(-TIMINGS_KEPT)));
+  const kept = new Set([...Map.groupBy(timings, lineOf).values()].flatMap((own) => own.slice(-TIMINGS_KEPT)));
   return timings.filter((timing) => kept.has(timing));
 }
 

@@ -1,7 +1,5 @@
 /** A result as `gc` sees it. */
-export interface StoredResult {
-  readonly key: string;
-  readonly identityKey: string;
+export interface StoredResult extends Readonly<Record<"key" | "identityKey", string>> {
   readonly extent: number | null;
   /** When its manifest was written; times at which runs used it come from the runs. */
   readonly publishedMs: number;
@@ -10,10 +8,8 @@ export interface StoredResult {
 }
 
 /** A file or folder that only saves time: a download, saved states. */
-export interface StoredFile {
+export interface StoredFile extends Readonly<Record<"bytes" | "changedMs", number>> {
   readonly path: string;
-  readonly bytes: number;
-  readonly changedMs: number;
 }
 
 /** Saved states of one stage within one numerics. */
@@ -23,13 +19,11 @@ export interface StoredProgress extends StoredFile {
   readonly newestStep: number | undefined;
 }
 
-export interface StoredRun {
+export interface StoredRun extends Readonly<Record<"lastMs" | "bytes", number>> {
   readonly id: string;
   /** Undefined where the record cannot be read. */
   readonly pipeline: string | undefined;
   readonly live: boolean;
-  readonly lastMs: number;
-  readonly bytes: number;
   /** Keys of the results that it used. */
   readonly results: ReadonlySet<string>;
   /** Identity keys of the stages that worked in it. */

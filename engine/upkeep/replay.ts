@@ -50,8 +50,7 @@ export async function replayStage(
   const made = Planner.make(pipeline, store, { targets: [id], force: new Set([id]) });
   if (!made.ok) return made;
   const planner = made.value;
-  const plan = await planner.plan();
-  const planned = plan.stages.get(id)!;
+  const planned = (await planner.plan()).stages.get(id)!;
   const manifest = findResult(planner, planned, store);
   if ("message" in manifest) return refuse([manifest]);
 

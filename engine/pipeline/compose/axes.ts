@@ -165,8 +165,7 @@ function distinct(combinations: readonly Combination[]): Combination[] {
  * What gathers them would otherwise run again for a matrix that was only rearranged.
  */
 export function compareCombinations(left: Combination, right: Combination): number {
-  const axes = [...new Set([...Object.keys(left), ...Object.keys(right)])].sort();
-  for (const axis of axes) {
+  for (const axis of Object.keys({ ...left, ...right }).sort()) {
     const [a, b] = [valueOf(left, axis)?.label ?? "", valueOf(right, axis)?.label ?? ""];
     if (a === b) continue;
     const difference = Number(a) - Number(b);

@@ -58,10 +58,8 @@ export async function includePipelines(root: unknown, options: IncludeOptions): 
 }
 
 /** What came of a stage that is a pipeline. */
-interface Inner {
+interface Inner extends Readonly<Record<"matrix" | "seed", unknown>> {
   readonly stages: Entries;
-  readonly matrix: unknown;
-  readonly seed: unknown;
 }
 
 /** One file's stages. Ids and paths in here are those of the whole. */

@@ -106,8 +106,7 @@ function applyOne(root: Record<string, unknown>, text: string): Override | Diagn
   if ("severity" in path) return path;
   if (removes) {
     const refused = remove(root, path);
-    if (refused !== undefined) return problem(text, "there is nothing to remove", refused.fix);
-    return { text, path, value: undefined };
+    return refused ? problem(text, "there is nothing to remove", refused.fix) : { text, path, value: undefined };
   }
   const parsed = parseYaml({ name: "--set", text: text.slice(equals + 1) });
   if (!parsed.ok) {

@@ -148,8 +148,7 @@ export class CacheClient {
     for (let attempt = 1;; attempt++) {
       if (this.options.stop.aborted) return trouble("stopped", "stopped");
       const answer = await ask();
-      if (!("trouble" in answer)) return answer;
-      if (attempt >= tries || answer.trouble.kind !== "busy") return answer;
+      if (!("trouble" in answer) || attempt >= tries || answer.trouble.kind !== "busy") return answer;
       await delay(this.patience.backOffMs * 2 ** (attempt - 1), { signal: this.options.stop }).catch(() => {});
     }
   }
@@ -178,8 +177,7 @@ export class CacheClient {
         });
         if ("trouble" in next) return next;
         whole = next.value.done;
-        if (whole) return { value: true };
-        if (!take(next.value.value!)) return { value: true };
+        if (whole || !take(next.value.value!)) return { value: true };
         pace.extend(next.value.value!.length / SLOWEST_BYTES_PER_MS);
         if (pace.isOver) return trouble("unreachable", "it is too slow");
       }

@@ -14,10 +14,7 @@ const PROGRESS_INTERVAL_MS = 5_000;
 /** Smaller results come without a word. */
 const LARGE_BYTES = 16 << 20;
 
-export interface DownloadNotes {
-  readonly note: (message: string) => void;
-  readonly warn: (message: string) => void;
-}
+export type DownloadNotes = Readonly<Record<"note" | "warn", (message: string) => void>>;
 
 /** Brings results from a shared cache into the local store. Nothing enters that is not what its name says. */
 export class Downloads {
