@@ -5,7 +5,7 @@
  * @module
  */
 
-export type { Diagnostic } from "./engine/diagnostic/diagnostic.ts";
+export { type Diagnostic, errorOf } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./std/did_you_mean.ts";
 export {
   diagnosticToJson,

@@ -19,7 +19,7 @@
 export * from "./core.ts";
 export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";
-export { type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
+export { checkFolders, type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
 export * from "./engine/cluster/look.ts";
 export { needsOf } from "./engine/cluster/needs.ts";
 export { fixForSilence, isLive, type JobNeeds, type Queue, type QueuedJob } from "./engine/cluster/queue.ts";
@@ -32,7 +32,7 @@ export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
 export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
 export type { OpenSubmission } from "./engine/cluster/submission.ts";
-export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
+export { countEnds, runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export { type Kind, predecessorsOf } from "./engine/keys/stage.ts";
 export { describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
 export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";

@@ -1,5 +1,5 @@
 import type { SharedCache, StageEndState, SubmitOptions } from "noiseline/engine";
-import type { Diagnostic, Emit, Plan, RunFinished } from "noiseline/core";
+import type { Diagnostic, Emit, Plan } from "noiseline/core";
 import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
 import { EXIT, Exit, failWith, problem, refuseWith } from "./io.ts";
 
@@ -17,8 +17,6 @@ interface OnArguments extends Pick<SubmitOptions, "cluster" | "grants" | "versio
   readonly stop: AbortSignal;
 }
 
-type End = Pick<RunFinished, "status" | "counts">;
-
 /** What came of the jobs. */
 interface Reached {
   /** Stages that have results in the cache, which is to be looked at anew. */
@@ -26,8 +24,8 @@ interface Reached {
   readonly cache: SharedCache;
   /** Keeps stages from being computed where they are only brought to. */
   readonly refuseHere: () => Promise<Record<"message" | "fix", string>>;
-  /** How the whole ended, by how the rest of it did here. */
-  readonly amend: (end: End) => End;
+  /** How the other stages ended. */
+  readonly endedElsewhere: ReadonlyMap<string, StageEndState>;
 }
 
 export function refuseLocalOptions(options: OnOptions): void {
@@ -46,6 +44,7 @@ export async function reachOn(
   asked: OnArguments,
 ): Promise<Reached> {
   const { emit, stop, file, cluster } = asked;
+  const started = performance.now();
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   const { SlurmQueue, openSharedCache, submitPipeline, watchJobs, Planner, mayWork } = engine;
   // What the cache has not is believed for a while, so each look at it is a new one.
@@ -100,19 +99,20 @@ export async function reachOn(
   const wanted = [...plan.stages.values()].filter(({ stage: { id, shard } }) => shard === undefined && !ended.has(id));
   const now = Planner.make(pipeline, store, { targets: wanted.map(({ stage: { id } }) => id), cache, elsewhere: true });
   if (!now.ok) refuseWith(now.diagnostics);
-  for (const { stage: { id } } of (await now.value.plan()).stages.values().filter(mayWork)) ended.set(id, "blocked");
+  const open = (await now.value.plan()).stages.values().filter(mayWork);
+  for (const { stage: { id } } of open) if (plan.stages.has(id) && !ended.has(id)) ended.set(id, "blocked");
   const done = wanted.map(({ stage: { id } }) => id).filter((id) => !ended.has(id));
-  if (done.length === 0) throw new Exit(EXIT.failed);
-  const amend = ({ status, counts }: End): End => {
-    const own = { ...counts };
-    for (const state of ended.values()) own[state]++;
-    return { status: ended.size > 0 && status === "done" ? "failed" : status, counts: own };
-  };
+  if (done.length === 0) {
+    const { name } = pipeline;
+    const [counts, durationMs] = [engine.countEnds(ended), performance.now() - started];
+    emit({ type: "run-finished", pipeline: name, status: "failed", counts, durationMs, runId: undefined, earlier: [] });
+    throw new Exit(EXIT.failed);
+  }
   const place = shellWord(cluster.settings.cache);
   const refuseHere = () =>
     Promise.resolve({
       message: "its result in the shared cache is damaged, and nothing is computed here",
       fix: `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`,
     });
-  return { done, cache, refuseHere, amend };
+  return { done, cache, refuseHere, endedElsewhere: ended };
 }

@@ -2,6 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { Cluster, RunRecord, SharedCache, TagRecord } from "noiseline/engine";
 import {
   type Diagnostic,
+  errorOf,
   findStoreRoot,
   importLate,
   openStore,
@@ -18,14 +19,12 @@ import {
 import type { CliSettings } from "./command.ts";
 import { failWith, printDiagnostics, problem, refuseWith } from "./io.ts";
 
-export interface LoadArguments {
+export interface LoadArguments
+  extends Partial<Readonly<Record<"set" | "profile" | "force", readonly string[] | undefined>>> {
   readonly file: string;
-  readonly set?: readonly string[] | undefined;
-  readonly profile?: readonly string[] | undefined;
   readonly store?: string | undefined;
   /** Stages that the command names. */
   readonly targets?: readonly string[];
-  readonly force?: readonly string[] | undefined;
 }
 
 type Loaded = Awaited<ReturnType<typeof loadForCommand>>;
@@ -41,7 +40,7 @@ export function openStoreFor({ store }: { readonly store?: string | undefined },
     if (!Deno.statSync(root).isDirectory) {
       const fix = "give a folder with --store; it is created if needed";
       const message = `Cannot keep a store at ${root}: it is not a folder`;
-      refuseWith([{ severity: "error", code: "file-unreadable", message, fix }]);
+      refuseWith([errorOf("file-unreadable", message, fix)]);
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -158,14 +157,8 @@ export async function openCacheFor(
   const mode = CACHE_MODES.find((one) => one === wanted);
   if (mode === undefined) {
     const origin = cacheMode === undefined ? "NOISELINE_CACHE_MODE" : "--cache-mode";
-    refuseWith([{
-      severity: "error",
-      code: "cache",
-      message: `Cannot use the shared cache: ${origin} is not a mode`,
-      got: wanted,
-      wanted: CACHE_MODES.join(", "),
-      fix: "use one of these",
-    }]);
+    const message = `Cannot use the shared cache: ${origin} is not a mode`;
+    refuseWith([errorOf("cache", message, "use one of these", { got: wanted, wanted: CACHE_MODES.join(", ") })]);
   }
   if (place === undefined || mode === "off") return undefined;
   const { openSharedCache } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");

@@ -133,9 +133,15 @@ export class TextReporter {
   }
 }
 
-function phraseQueue({ running, waiting }: Extract<EngineEvent, { type: "queue-changed" }>): string {
-  const parts = Object.entries(waiting).map(([reason, ids]) => `${someOf(ids, 4)} (${oneLine(reason)})`);
-  return `jobs: ${running} running${parts.length === 0 ? "" : `; waiting: ${parts.join(", ")}`}`;
+/** How jobs stand, in one line. */
+export function phraseQueue({ running, waiting }: Extract<EngineEvent, { type: "queue-changed" }>): string {
+  const parts = Object.entries(waiting).map(([reason, ids]) => {
+    // Slurm's own word for it is left to `status`.
+    const why = oneLine(reason).replace(/ \([^()]*\)$/, "");
+    const names = `${ids.slice(0, 3).join(", ")}${ids.length > 3 ? ", …" : ""}`;
+    return `${ids.length} waiting${why.startsWith("for ") ? "" : ","} ${why}: ${names}`;
+  });
+  return `jobs: ${[`${running} running`, ...parts].join("; ")}`;
 }
 
 /** Events as JSON lines, for programs. */
@@ -178,17 +184,16 @@ export function phraseFinished(event: StageFinished, style: Style): string {
   const view = event.view === undefined ? "" : ` -> ${shortPath(event.view)}`;
   switch (event.state) {
     case "cached":
-      return style.dim("cached");
+    case "blocked":
+      return style.dim(event.state);
     case "restored":
       return `${style.accent("restored")}${event.message === undefined ? "" : ` ${oneLine(event.message)}`}${view}`;
     case "ran":
       return `${style.good("done")} in ${time}${view}`;
     case "failed":
-      return `${style.error("failed")} after ${time}`;
+      return `${style.error(event.cancelled ? "cancelled" : "failed")} after ${time}`;
     case "interrupted":
       return `${style.warning("interrupted")}; ${oneLine(event.message ?? "run again to continue")}`;
-    case "blocked":
-      return style.dim("blocked");
   }
 }
 
@@ -231,7 +236,9 @@ function phraseRunFinished(event: RunFinished): string {
   const { counts, status, pipeline: name } = event;
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
   if (event.runId === undefined && status === "interrupted") return `${name}: interrupted before anything ran`;
-  if (event.runId === undefined) return `${name}: nothing to do (${countOf(total, "stage")} cached)`;
+  if (event.runId === undefined && status === "done") {
+    return `${name}: nothing to do (${countOf(total, "stage")} cached)`;
+  }
   const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
   const after = status === "interrupted" ? "; the same command continues" : "";
   return `${name}: ${status} in ${formatDuration(event.durationMs)} (${parts.join(", ")})${after}`;

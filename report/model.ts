@@ -3,14 +3,10 @@ import type { TrainLogEntry } from "../artifacts/log.ts";
 import type { Metrics } from "../artifacts/metrics.ts";
 
 /** What artifacts hold for a page. Every list may be empty; its section is then left out. */
-export interface Content {
+export interface Content
+  extends Readonly<Record<"samples" | "films" | "schedules" | "rates" | "neighbours", ReportPicture[]>> {
   readonly curves: ReportCurve[];
-  readonly samples: ReportPicture[];
-  readonly films: ReportPicture[];
-  readonly schedules: ReportPicture[];
-  readonly rates: ReportPicture[];
   readonly metrics: ReportMetrics[];
-  readonly neighbours: ReportPicture[];
 }
 
 /** What one page shows of an experiment. */

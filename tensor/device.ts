@@ -67,20 +67,17 @@ export interface BoundFunction {
   dispose(): Promise<void>;
 }
 
-/** How to compile. */
-export interface CompileOptions {
-  /** Shown in error messages, e.g. `"train step"`. */
-  readonly label?: string;
-}
-
 /** One way to run tensor programs on this machine. */
 export interface Device {
   /** As params name it, such as `onnx`. */
   readonly name: string;
   /** What decides the rounding of the results: device, engine version, instruction-set class. */
   readonly numerics: string;
-  /** Make a function ready to run many times on inputs of these shapes. */
-  compile(fn: PureFunction, inputs: Signature, options?: CompileOptions): Promise<CompiledFunction>;
+  /**
+   * Make a function ready to run many times on inputs of these shapes; `label` is shown in error messages, e.g.
+   * `"train step"`.
+   */
+  compile(fn: PureFunction, inputs: Signature, options?: { readonly label?: string }): Promise<CompiledFunction>;
   /** Close it, and let go of all that it keeps. */
   dispose(): Promise<void>;
 }

@@ -6,9 +6,7 @@ import { registerHostKeepMask } from "./random/keep_mask.ts";
 import { signatureOf, trace } from "./trace/trace.ts";
 import { withBackend } from "./with_backend.ts";
 
-export interface EagerDeviceOptions {
-  readonly name: string;
-  readonly numerics: string;
+export interface EagerDeviceOptions extends Pick<Device, "name" | "numerics"> {
   /** Name of the TF.js backend, initialised. */
   readonly backend: string;
   readonly shared?: SharedEngine;

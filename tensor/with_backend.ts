@@ -6,16 +6,12 @@ import * as tf from "@tensorflow/tfjs-core";
  */
 export function withBackend<T>(name: string, body: () => T): T {
   const previous = tf.getBackend();
-  select(name);
-  try {
-    return body();
-  } finally {
-    select(previous);
-  }
-}
-
-function select(name: string): void {
   // For a backend that is already made, or made without waiting, TF.js switches before it returns the promise; the
   // promise only repeats that.
   void tf.setBackend(name);
+  try {
+    return body();
+  } finally {
+    void tf.setBackend(previous);
+  }
 }

@@ -1,7 +1,7 @@
 import { arrayOf, fixForSilence, helpersOf, type Pipeline, predecessorsOf } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
-import { countOf } from "../format/units.ts";
+import { countOf, someOf } from "../format/units.ts";
 import { failWith, formatTable, problem, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand } from "../open.ts";
 
@@ -40,10 +40,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const ids = new Set([...helpers, ...found.map(({ job }) => shared.has(arrayOf(job)) ? job : arrayOf(job))]);
       const trouble = ids.size === 0 ? undefined : await queue.cancel([...ids]);
       if (trouble !== undefined) failWith([problem(`the jobs cannot be cancelled: ${trouble}`, "see `runs --on`")]);
+      const what = named.length === 0 ? "this pipeline" : someOf(named);
+      const count = countOf(found.length + helpers.length, "job");
       const rows = found.map(({ id, job, state }) => [`  ${id}`, `job ${job}`, state]);
       return {
         data: { cancelled: found, helpers },
-        lines: [`cancelled ${countOf(found.length, "job")}`, ...formatTable(rows)],
+        lines: [ids.size === 0 ? `no jobs of ${what} are queued` : `cancelled ${count}`, ...formatTable(rows)],
       };
     }));
 }

@@ -90,10 +90,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const askForGrants = questionFor(json, signals.stop);
       const say = (message: string) => emit({ type: "note", message });
       const versions = { noiseline: VERSION, deno: Deno.version.deno };
+      const outputs = join(store.paths.outputs, pipeline.name);
       const reached = await on?.reachOn(pipeline, store, options, {
         ...definedOnly({ askForGrants }),
         cluster: await clusterFor(settings, options.on!, pipeline.folder),
-        ...{ file, targets: loaded.targets, grants, versions, emit, stop: signals.stop },
+        ...{ file, targets: loaded.targets, grants, versions, stop: signals.stop },
+        emit: (event) => reporter.emit(event.type === "run-finished" ? { ...event, file, outputs } : event),
       });
       const cache = reached?.cache ?? await openCacheFor(options, warn, signals.stop);
       const result = await runPipeline(pipeline, store, {
@@ -105,7 +107,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         force,
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,
-        ...definedOnly({ beforeStage: reached?.refuseHere }),
+        ...definedOnly({ beforeStage: reached?.refuseHere, endedElsewhere: reached?.endedElsewhere }),
         emit,
         stop: signals.stop,
         kill: signals.kill,
@@ -116,8 +118,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           import.meta.resolve("../results/page.ts"),
         );
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
-        const outputs = join(store.paths.outputs, pipeline.name);
-        for (const event of finished) reporter.emit({ ...event, ...reached?.amend(event), file, outputs, ...end });
+        const whole = reached && { durationMs: performance.now() - started };
+        for (const event of finished) reporter.emit({ ...event, ...whole, file, outputs, ...end });
       }
       ending.dispose();
       // Before the first run there was no store to keep anything in.
@@ -125,7 +127,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!result.ok) refuseWith(result.diagnostics);
       keepDone(opened.loader, store, result.value);
       const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
-      const { status } = { ...result.value, ...reached?.amend(result.value) };
+      const { status } = result.value;
       if (status !== "done") throw new Exit(codes[status]);
     });
 }

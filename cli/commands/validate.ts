@@ -47,9 +47,8 @@ async function tryOn(
   quiet: boolean,
 ) {
   type Engine = typeof import("noiseline/engine");
-  const { fetchPackages, fixForSilence, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<Engine>(
-    "noiseline/engine",
-  );
+  const engine = await importLate<Engine>("noiseline/engine");
+  const { checkFolders, fetchPackages, fixForSilence, needsOf, SlurmQueue, testNeeds, tryNode } = engine;
   const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
   const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
@@ -61,17 +60,21 @@ async function tryOn(
   }
   using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
-  const problems = await testNeeds(planned, needs, loaded.pipeline, { ...context, ...facts });
+  const wrong = new Map(checkFolders(cluster).map((one) => [one.path, one]));
+  const problems = [...wrong.values(), ...await testNeeds(planned, needs, loaded.pipeline, { ...context, ...facts })];
   const { packages } = cluster.settings;
   if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
-  const unfetched = await fetchPackages(planned, true, context);
+  const unfetched = wrong.has("packages") ? undefined : await fetchPackages(planned, true, context);
   if (unfetched !== undefined) problems.push(unfetched);
   const nodes: string[] = [];
   // One for each partition, whose nodes may differ, with the fewest GPUs that a stage takes there.
   const byGpus = [...needs.values()].sort((a, b) => b.gpus - a.gpus);
-  for (const one of new Map(byGpus.map((one) => [one.partition, one])).values()) {
+  const trials = wrong.has("cache") ? [] : new Map(byGpus.map((one) => [one.partition, one])).values();
+  for (const one of trials) {
     const trial = await tryNode(cluster, one, stages, context);
-    problems.push(...trial.problems);
+    problems.push(...trial.problems.filter(({ path }) => !wrong.has(path)));
+    // The queue has said so already.
+    if (trial.refused !== undefined && problems.length === 0) problems.push(trial.refused);
     nodes.push(trial.node ?? "no node");
   }
   if (signals.stop.aborted) throw new Exit(EXIT.interrupted);

@@ -20,7 +20,8 @@ export function showParam(value: unknown): string {
 export function formatReason(reason: Reason, placed: boolean = true): string {
   switch (reason.code) {
     case "new":
-      return "new";
+    case "forced":
+      return reason.code;
     case "param":
       return `param ${reason.name}: ${showParam(reason.from)} -> ${showParam(reason.to)}${
         placed ? ` (${reason.at})` : ""
@@ -40,13 +41,10 @@ export function formatReason(reason: Reason, placed: boolean = true): string {
     case "upstream":
       return `upstream: ${reason.stage}`;
     case "output-missing":
-      return `output missing: ${reason.files.slice(0, 3).join(", ")}`;
     case "output-modified":
-      return `output modified: ${reason.files.slice(0, 3).join(", ")}`;
+      return `${reason.code.replace("-", " ")}: ${reason.files.slice(0, 3).join(", ")}`;
     case "shared":
       return "in the shared cache";
-    case "forced":
-      return "forced";
   }
 }
 

@@ -2,8 +2,9 @@ import { dirname, join, relative } from "node:path";
 import { type ClusterFile, clusterFileSchema } from "../../schemas/cluster_file.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { configFolder } from "../../std/user_folder.ts";
-import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { Origins } from "../diagnostic/document.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
+import { shellWord } from "../diagnostic/format.ts";
 import { Problems } from "../diagnostic/problems.ts";
 import { addIssues } from "../pipeline/load/issues.ts";
 import { isCustom } from "../pipeline/load/kinds.ts";
@@ -12,7 +13,7 @@ import { parseYaml } from "../pipeline/source/parse_yaml.ts";
 import { readSource } from "../pipeline/source/read_source.ts";
 import { getPath } from "../pipeline/source/tree.ts";
 import { validate } from "../process/schema_issues.ts";
-import { entriesOf } from "../store/reading.ts";
+import { entriesOf, isThere } from "../store/reading.ts";
 import { findStoreRoot } from "../store/store.ts";
 
 /** A cluster as its file describes it. */
@@ -75,4 +76,20 @@ export function loadCluster(name: string, places: ClusterPlaces, kinds: readonly
   });
   const found = problems.diagnostics(origins);
   return checked.ok && found.length === 0 ? succeed({ name, file, settings: checked.data, origins }) : refuse(found);
+}
+
+/** Which of its folders this machine cannot use. What may be a missing mount is not made, nor a wrong path filled. */
+export function checkFolders({ settings: { cache, logs, packages = "" }, origins }: Cluster): Diagnostic[] {
+  const above = ["the folder above it is not there", "make it, mount its file system, or correct the path"] as const;
+  const fill = `correct the path, or fill it: DENO_DIR=${shellWord(packages)} deno task validate FILE`;
+  const needed = [
+    ["cache", cache, "..", ...above],
+    ["logs", logs, "..", ...above],
+    ["packages", packages || undefined, "npm", "it holds no packages of Deno", fill],
+  ] as const;
+  return needed.flatMap(([key, path, part, message, fix]) =>
+    path === undefined || isThere(join(path, part))
+      ? []
+      : [diagnosticAt(origins, [key], message, fix, { code: "check", got: path })]
+  );
 }

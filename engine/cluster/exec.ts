@@ -293,10 +293,10 @@ class Task {
 
   #record({ state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome): JobEnd {
     const [first] = problems;
-    const { line, own: { id: job, attempt } } = this;
+    const { line, own: { id: job, attempt }, options: { stop } } = this;
     const end: JobEnd = {
       ...{ line, job, attempt, state, resolvedKey, fromStep, toStep },
-      message: first?.message ?? null,
+      message: first?.message ?? (state === "again" && stop.reason === LIMIT_NEAR ? "time limit reached" : null),
       fix: first?.fix ?? null,
       node: Deno.env.get("SLURMD_NODENAME") ?? hostname(),
       startedAt: this.#startedAt,

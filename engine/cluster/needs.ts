@@ -1,8 +1,12 @@
 import type { ClusterFile } from "../../schemas/cluster_file.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { definedOnly } from "../../std/defined_only.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { cardsOf, slotsOf, type Stage, withThreads } from "../keys/stage.ts";
 import { parseMemory } from "../process/runtime.ts";
+import type { Cluster } from "./cluster_file.ts";
 import type { JobNeeds } from "./queue.ts";
 
 /** For the process that watches the stage's own: the `memory` of a stage limits that one alone. */
@@ -50,4 +54,46 @@ export function onCluster(stage: Stage, settings: ClusterFile): Stage {
 /** How many seconds before its end a job is told: less where the whole of it is short. */
 export function warnSecondsOf({ minutes }: JobNeeds): number {
   return minutes === undefined ? WARN_SECONDS : Math.min(WARN_SECONDS, Math.floor(minutes * 60 / 5));
+}
+
+/** Which key of a cluster's file a refusal is about, by what the queue says; else what it says is about sizes. */
+const CAUSES = [
+  ["qos", /\bqos\b/i],
+  ["account", /\baccount\b/i],
+  ["partition", /invalid partition/i],
+  ["time", /time limit/i],
+  ["sbatch", /option|feature/i],
+] as const;
+
+/** `2 CPUs, 1.5 GiB, 1 GPU, 90 min` */
+function describeNeeds({ cpus, gpus, memoryMiB, minutes }: JobNeeds): string {
+  const count = (n: number, what: string) => n === 0 ? "" : `${n} ${what}${n === 1 ? "" : "s"}`;
+  const memory = memoryMiB === undefined ? "" : `${Number((memoryMiB / 1024).toFixed(1))} GiB`;
+  const time = minutes === undefined ? "" : minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`;
+  return [count(cpus, "CPU"), memory, count(gpus, "GPU"), time].filter(Boolean).join(", ");
+}
+
+/** Why the queue takes no job of a stage, where that is written: by the stage itself, or else in the cluster's file. */
+export function explainRefusal(
+  refused: string,
+  { id, entry, kind, declared, timeoutMs }: Stage,
+  needs: JobNeeds,
+  { name, file, settings, origins, partitions, stages }: Cluster & {
+    readonly partitions: readonly string[];
+    readonly stages: Origins;
+  },
+): Diagnostic {
+  const cause = CAUSES.find(([, pattern]) => pattern.test(refused))?.[0] ?? "resources";
+  const says = (one: object | undefined) => one !== undefined && cause in one;
+  const isOwn = cause === "time" ? timeoutMs !== undefined : cause === "resources" && Object.keys(declared).length > 0;
+  const own = settings.kinds[kind.name];
+  const path = says(own) ? ["kinds", kind.name, cause] : [cause];
+  const known = partitions.map((line) => line.replace(/[ :].*$/s, ""));
+  const { partition = "" } = needs;
+  const fix = cause === "partition" ? suggestName(partition, known) : `change what it asks for, or ${file}`;
+  const said = { got: cause === "partition" ? partition : describeNeeds(needs), wanted: partitions.join("\n") };
+  const message = `Cluster "${name}" cannot take stage "${id}": ${refused}`;
+  return !isOwn && (says(own) || says(settings))
+    ? diagnosticAt(origins, path, message, fix, said)
+    : diagnosticAt(stages, ["stages", entry, cause === "time" ? "timeout" : cause], message, fix, said);
 }

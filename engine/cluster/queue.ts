@@ -67,6 +67,8 @@ export interface QueuedJob {
   readonly reason: string;
   /** Where it runs. */
   readonly node: string;
+  /** How long it has run. */
+  readonly seconds: number;
 }
 
 /** Whether a job waits, runs, or has not quite ended. */

@@ -30,9 +30,12 @@ export function scriptHead(
 ): string[] {
   // Clusters define `module` for login shells; what those do to the path must not hide the commands of the queue.
   const profile = "path=$PATH; . /etc/profile >/dev/null 2>&1; PATH=$PATH:$path";
+  // By traps, as a command may take several lines. In a trap that of DEBUG has line 1; a sourced file fails by its last.
+  const watch = 'trap \'echo "noiseline setup fails: $(sed -n "$at p" "$0")" >&2; exit 2\' EXIT; ' +
+    "trap '[ ${#BASH_SOURCE[@]} -gt 1 ] || exit' ERR; at=$((LINENO + 1)); trap '[ $LINENO = 1 ] || at=$LINENO' DEBUG";
   return [
     "#!/bin/bash",
-    ...setup.length === 0 ? [] : [profile, ...setup],
+    ...setup.length === 0 ? [] : [`${profile}; ${watch}`, ...setup, "trap - DEBUG ERR EXIT"],
     `export DENO_DIR=${quote(packages)}`,
     ...scratch === undefined ? [] : [`export TMPDIR=${quote(scratch)}`],
   ];

@@ -1,6 +1,5 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { diagnosticAt } from "../diagnostic/document.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
 import { predecessorsOf, readsOf, shorterOf } from "../keys/stage.ts";
@@ -14,8 +13,8 @@ import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { makeFolder } from "../store/files.ts";
 import { openRoot } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
-import type { Cluster } from "./cluster_file.ts";
-import { needsOf, onCluster } from "./needs.ts";
+import { checkFolders, type Cluster } from "./cluster_file.ts";
+import { explainRefusal, needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
 import { arrayOf, helpersOf, jobsByLine, parseComment, type SubmittedStage } from "./look.ts";
 import { isLive, type JobNeeds, type QueuedJob, type QueueFacts } from "./queue.ts";
@@ -70,6 +69,8 @@ export async function submitPipeline(
 ): Promise<Result<Submitted>> {
   const { cluster, cache, targets, grants, versions, say, givenUp } = options;
   const { settings, name } = cluster;
+  const misplaced = checkFolders(cluster);
+  if (misplaced.length > 0) return refuse(misplaced);
   const externals = digestExternals(pipeline, store.digests);
   const placed = {
     ...pipeline,
@@ -94,6 +95,8 @@ export async function submitPipeline(
     const known = earlier.live.get(recipeKey) ?? earlier.promised.get(recipeKey);
     return known === undefined || missing.has(id) ? [] : [{ ...known, id }];
   });
+  const going = new Set(tracked.flatMap(({ recipeKey }) => earlier.live.get(recipeKey)?.job ?? [])).size;
+  if (going > 0) say(`${going} ${going === 1 ? "job is" : "jobs are"} queued already`);
   if (missing.size === 0) return succeed({ plan, tracked, own: undefined });
 
   const stages = [...missing.values()];
@@ -193,10 +196,9 @@ function findEarlier(
 }
 
 async function replaceQueued({ unwanted, promised }: Earlier, options: SubmitOptions): Promise<void> {
-  const jobs = `${unwanted.length} waiting ${
-    unwanted.length === 1 ? "job is" : "jobs are"
-  } of an earlier form of this pipeline`;
-  if (!options.replaceQueued) return options.say(`${jobs}; --replace-queued cancels them`);
+  const [are, them] = unwanted.length === 1 ? ["job is", "it"] : ["jobs are", "them"];
+  const jobs = `${unwanted.length} waiting ${are} of an earlier version of this pipeline`;
+  if (!options.replaceQueued) return options.say(`${jobs}; --replace-queued cancels ${them}`);
   promised.clear();
   const problem = await options.queue.cancel(unwanted);
   options.say(problem === undefined ? `${jobs}, and cancelled` : `${jobs}, and cannot be cancelled: ${problem}`);
@@ -232,7 +234,7 @@ function findMissing(
 export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
-  { origins }: Pipeline,
+  pipeline: Pipeline,
   { queue, cluster, partitions, ...context }:
     & Pick<SubmitOptions, "cluster" | keyof QueueContext>
     & Pick<QueueFacts, "partitions">,
@@ -240,21 +242,19 @@ export async function testNeeds(
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
     distinct.values().map(async ([first]) => {
-      const { id, entry } = first!.stage;
+      const stage = pipeline.stages.get(first!.stage.id)!;
+      const own = needs.get(stage.id)!;
       const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", log: "/dev/null", folder: "/" };
-      const ask = () => queue.test({ ...request, needs: needs.get(id)!, order: {} });
+      const ask = () => queue.test({ ...request, needs: own, order: {} });
       const answer = await untilAnswered(ask, { queue, ...context });
       if (!answer.ok) return answer.diagnostics;
-      if (answer.value.refused === undefined) return [];
-      const fix = `change what it asks for, or ${cluster.file}`;
-      const message = `Cluster "${cluster.name}" cannot take stage "${id}"`;
-      return [diagnosticAt(origins, ["stages", entry], message, fix, {
-        got: answer.value.refused,
-        wanted: partitions.join("\n"),
-      })];
+      const { refused } = answer.value;
+      const places = { ...cluster, partitions, stages: pipeline.origins };
+      return refused === undefined ? [] : [explainRefusal(refused, stage, own, places)];
     }),
   );
-  return problems.flat();
+  // What one line says for many stages is one error.
+  return [...new Map(problems.flat().map((one) => [one.path, one])).values()];
 }
 
 /** Send local results that jobs read. */

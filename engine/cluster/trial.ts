@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
+import { cutText } from "../diagnostic/format.ts";
 import type { Stage } from "../keys/stage.ts";
 import { makeFolder, removeQuietly, writeNew } from "../store/files.ts";
 import { readTextIfThere } from "../store/reading.ts";
@@ -15,21 +16,27 @@ import { DENO_FLAGS, nodePaths, PROGRAM, quote, scriptHead } from "./script.ts";
 import { clusterFolder } from "./submission.ts";
 
 /** What a node is asked by commands, whose first line should be `ok`, and what it means where it is not. */
-function questionsFor(deno: string, folder: string, stages: readonly Stage[]) {
+function questionsFor(deno: string, folder: string, logs: string | undefined, stages: readonly Stage[]) {
   const version = quote(`const { deno } = Deno.version; console.log(deno === "${Deno.version.deno}" ? "ok" : deno)`);
   // Code of custom stages travels with the submission.
   const entries = stages.filter(({ kind }) => !kind.custom).map(({ kind }) => fileURLToPath(kind.entry));
   // `test` without tests, since `cache` would ask the network.
   const load = ["test", "--no-run", "--no-check", ...DENO_FLAGS, PROGRAM, ...new Set(entries)].map(quote).join(" ");
   const [here, there] = ["here", "there"].map((name) => quote(join(folder, name)));
+  const lost = "does not see this folder as this machine does, or cannot write there";
+  const sent = logs &&
+    `{ [ -d ${quote(logs)} ] || mkdir ${quote(logs)}; } && cp ${here} ${quote(sentTo(logs, folder))}`;
   return [
     ["deno", `${quote(deno)} eval --no-config ${version}`, "does not run Deno, or another version"],
     ["packages", `${quote(deno)} ${load}`, "lacks files of noiseline or its packages"],
-    ["cache", `cp ${here} ${there}`, "does not see this folder as this machine does, or cannot write there"],
+    ["cache", `cp ${here} ${there}`, lost],
+    ["logs", sent ?? ":", lost],
     ["scratch", 'made=$(mktemp -d) && rmdir "$made"', "cannot write to its scratch folder"],
     ["setup", "type sbatch squeue scontrol scancel >/dev/null", "lacks commands, by which jobs queue others"],
   ] as const;
 }
+
+const sentTo = (logs: string, folder: string) => join(logs, basename(folder));
 
 export interface TrialOptions extends QueueContext {
   readonly stop: AbortSignal;
@@ -38,18 +45,26 @@ export interface TrialOptions extends QueueContext {
   readonly settleMs?: number;
 }
 
+export interface Trial {
+  readonly node?: string | undefined;
+  readonly problems: readonly Diagnostic[];
+  /** Why the queue did not take the job. */
+  readonly refused?: Diagnostic;
+}
+
 /** Find out by a job of one minute whether a node has what the jobs of some stages need. */
 export async function tryNode(
   { settings, origins }: Cluster,
   needs: JobNeeds,
   stages: readonly Stage[],
   options: TrialOptions,
-): Promise<{ readonly node?: string | undefined; readonly problems: readonly Diagnostic[] }> {
+): Promise<Trial> {
   const wrong = (at: string, message: string, fix = `see ${at} in the cluster's file`, got?: string) =>
     diagnosticAt(origins, [at], message, fix, { code: "check", got });
   const folder = clusterFolder(settings.cache, "trials", crypto.randomUUID());
-  const log = join(settings.logs ?? folder, `${basename(folder)}.log`);
-  [settings.cache, dirname(log)].forEach(openRoot);
+  const log = join(folder, "log");
+  const back = { cache: join(folder, "there"), ...settings.logs && { logs: sentTo(settings.logs, folder) } };
+  [settings.cache, ...Object.values(back).map(dirname)].forEach(openRoot);
   try {
     makeFolder(folder);
     writeNew(join(folder, "here"), folder);
@@ -58,31 +73,52 @@ export async function tryNode(
   }
   try {
     const paths = await nodePaths(settings);
-    const questions = questionsFor(paths.deno, folder, stages);
+    const questions = questionsFor(paths.deno, folder, settings.logs, stages);
+    const [shell, ...head] = scriptHead(settings, paths);
     const script = [
-      ...scriptHead(settings, paths),
+      shell,
       'echo "noiseline node: ${SLURMD_NODENAME:-$(hostname)}"',
+      ...head,
       ...questions.map(([what, ask]) => `echo "noiseline ${what}: $({ ${ask} && echo ok; } 2>&1 | head -n 1)"\n`),
     ].join("\n");
     const request = { name: `${JOB_PREFIX}trial`, comment: "", script, order: {}, log, folder };
     const made = await options.queue.submit({ ...request, needs: { ...needs, cpus: 1, memoryMiB: 1024, minutes: 1 } });
-    if (!("id" in made)) return { problems: [wrong("partition", `no job can be queued: ${made.message}`)] };
+    if (!("id" in made)) return { problems: [], refused: wrong("partition", `no job can be queued: ${made.message}`) };
+    // Without the path of the script where the queue keeps it.
+    const read = () => (readTextIfThere(log) ?? "").replaceAll(/^(noiseline \w+: )?\S+: line \d+: /gm, "$1");
     const answersOf = () =>
-      new Map((readTextIfThere(log) ?? "").matchAll(/^noiseline (\w+): (.*)$/gm).map((one) => [one[1]!, one[2]!]));
-    const missed = await waitFor(made.id, () => answersOf().has("setup"), options);
+      new Map(read().matchAll(/^noiseline (\w+(?: fails)?): (.*)$/gm).map((one) => [one[1]!, one[2]!]));
+    const isTold = () => answersOf().has("setup") || answersOf().has("setup fails");
+    const missed = await waitFor(made.id, isTold, options);
     if (missed !== undefined) await options.queue.cancel([made.id]);
     const answers = answersOf();
     // The node may have a folder of its own of that name.
-    const isBack = answers.get("cache") !== "ok" || readTextIfThere(join(folder, "there")) === folder;
-    if (!isBack) answers.set("cache", "another folder");
+    for (const [what, path] of Object.entries(back)) {
+      if (answers.get(what) === "ok" && readTextIfThere(path) !== folder) answers.set(what, "another folder");
+    }
+    // Without Deno, nothing of it can be found either.
+    if (answers.get("deno") !== "ok") answers.delete("packages");
+    const node = answers.get("node");
     const problems = questions.filter(([what]) => (answers.get(what) ?? "ok") !== "ok").map(([what, , problem]) =>
-      wrong(what, `node ${answers.get("node")} ${problem}`, undefined, answers.get(what))
+      wrong(what, `node ${node} ${problem}`, undefined, answers.get(what))
     );
+    const line = answers.get("setup fails");
+    if (line !== undefined) {
+      const said = cutText(read().split(/^noiseline .*$/m)[1]!.trim());
+      problems.push(
+        wrong(
+          "setup",
+          `this line fails on node ${node}: ${line}`,
+          "correct it, or end it with `|| true` if it may fail",
+          said || undefined,
+        ),
+      );
+    }
     const fix = "see that the nodes see this folder, and that the queue has room";
-    if (missed !== undefined) problems.push(wrong(settings.logs === undefined ? "cache" : "logs", missed, fix));
-    return { node: answers.get("node"), problems };
+    if (missed !== undefined) problems.push(wrong("cache", missed, fix));
+    return { node, problems };
   } finally {
-    [log, folder].forEach(removeQuietly);
+    [folder, ...Object.values(back)].forEach(removeQuietly);
   }
 }
 

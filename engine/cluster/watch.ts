@@ -1,6 +1,7 @@
 import type { JobEnd } from "../../schemas/cluster_records.ts";
+import { predecessorsOf, shorterOf } from "../keys/stage.ts";
 import type { Emit, StageEndState, StageFinished } from "../run/events.ts";
-import { attemptsOf, endsByLine, helpersOf, jobsByLine, linesBefore } from "./look.ts";
+import { attemptsOf, endsByLine, helpersOf, jobsByLine } from "./look.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
 import type { OpenSubmission } from "./submission.ts";
@@ -12,6 +13,9 @@ const LONGEST_PAUSE_MS = 60_000;
 const UNSEEN_MS = 60_000;
 /** One listing of a folder takes about so long for each entry that looking more often would be felt. */
 const LOOK_MS_EACH = 4;
+
+const GO_ON = "run again with --on: it goes on from its saved state";
+const PERHAPS = ": perhaps it was killed from outside or ran out of memory";
 
 export interface WatchOptions extends QueueContext {
   readonly emit: Emit;
@@ -27,12 +31,14 @@ export interface WatchEnd {
 }
 
 interface Row extends Tracked {
-  /** Those of its submission that it waits for. */
+  /** Those that it waits for. */
   before: readonly Row[];
   job?: QueuedJob;
   end?: JobEnd;
   /** What was said of its progress; empty at first. */
   told?: string;
+  /** When the attempt ended of which it was said last that another follows. */
+  again?: string;
   /** Since when nothing is known of it. */
   unseenSince?: number;
   state?: StageEndState;
@@ -72,18 +78,16 @@ class Watch {
   readonly #now: () => number;
 
   constructor(private readonly submitted: Submitted, private readonly options: WatchOptions) {
-    const { tracked, own } = submitted;
+    const { tracked, own, plan } = submitted;
     this.#rows = tracked.map((one) => ({ ...one, before: [] }));
+    const byId = new Map(this.#rows.map((row) => [row.id, row]));
+    const shorter = shorterOf(plan.stages.values().map(({ stage }) => stage));
+    for (const row of this.#rows) {
+      const before = [...predecessorsOf(plan.stages.get(row.id)!.stage), shorter.get(row.id) ?? ""];
+      row.before = before.flatMap((one) => byId.get(one) ?? []);
+    }
     for (const [submission, rows] of Map.groupBy(this.#rows, ({ submission }) => submission)) {
-      const byLine = Map.groupBy(rows, ({ line }) => line);
-      this.#bySubmission.set(submission, byLine);
-      const { parts } = submission.head;
-      for (const part of parts) {
-        for (const [i, line] of part.lines.entries()) {
-          const before = linesBefore(parts, part, i).flatMap((one) => byLine.get(one) ?? []);
-          for (const row of byLine.get(line) ?? []) row.before = before;
-        }
-      }
+      this.#bySubmission.set(submission, Map.groupBy(rows, ({ line }) => line));
     }
     this.#stuck = own?.queued.stuck ?? false;
     this.#now = options.now ?? (() => performance.now());
@@ -165,6 +169,10 @@ class Watch {
     if (end?.state === "failed") return this.#finish(row, "failed", end);
     if (job !== undefined && isLive(job) && !isDone) {
       delete row.unseenSince;
+      // One that was stopped without a word may have been cancelled, unless it waits again.
+      const isAgain = end?.state === "again" && (end.message !== null || job.state === "waiting");
+      if (isAgain && end.endedAt !== row.again) this.options.say(phraseAgain(row.id, end));
+      if (isAgain) row.again = end.endedAt;
       if (job.state === "waiting") return job.reason === "" ? "about to start" : job.reason;
       this.#tell(row, job);
       return "";
@@ -172,12 +180,19 @@ class Watch {
     if (row.before.some(({ state }) => state === "failed" || state === "blocked")) return this.#finish(row, "blocked");
     const ownFault = job?.state === "failed" || job?.state === "timeout";
     if ((this.#helped.has(submission) && !ownFault && !isDone) || this.#stuck) {
-      return "a small job submits it when it can";
+      return "for a small job that submits more";
+    }
+    if (job?.state === "cancelled" && !isDone) {
+      if (isInCache(cache, row.recipeKey)) return this.#finish(row, "ran");
+      // The queue cancels what waits for a job that failed, and that failure may not be seen yet.
+      const isOwn = row.before.every((one) => one.state !== undefined || /waiting|running/.test(one.job?.state ?? ""));
+      if (!isOwn) return "for other jobs";
+      return this.#finish(row, "failed", { message: `its job ${job.id} was cancelled (by somebody)`, fix: GO_ON });
     }
     row.unseenSince ??= this.#now();
     // What the queue does not say now, nor said since, it may have forgotten or not.
     if (this.#now() - row.unseenSince < UNSEEN_MS || !this.#answered) {
-      return "its job has ended, its result is not seen yet";
+      return "for results that are not seen yet";
     }
     if (isInCache(cache, row.recipeKey)) return this.#finish(row, "ran");
     if (job === undefined && !isDone) {
@@ -185,11 +200,10 @@ class Watch {
       this.#lost = true;
       return undefined;
     }
-    if (job?.state === "cancelled") return this.#finish(row, "blocked", { message: `job ${job.id} was cancelled` });
     const message = isDone
       ? "its result cannot be seen in the shared cache"
-      : `its job ${job!.id} ended (${job!.word}) and left no word why`;
-    return this.#finish(row, "failed", { message, fix: "look into the output of the job" });
+      : `its job ${job!.id} ended (${job!.word}) and left no word why${job!.word === "FAILED" ? PERHAPS : ""}`;
+    return this.#finish(row, "failed", { message, fix: GO_ON });
   }
 
   /** Say that a job runs, and how far it is. */
@@ -216,8 +230,10 @@ class Watch {
     { message, fix }: { readonly message?: string | null; readonly fix?: string | null } = {},
   ): undefined {
     row.state = state;
-    const { id, end } = row;
-    const durationMs = end === undefined ? 0 : Date.parse(end.endedAt) - Date.parse(end.startedAt);
+    const { id, end, job } = row;
+    const durationMs = end === undefined || end.state === "again"
+      ? 1000 * (job?.seconds ?? 0)
+      : Date.parse(end.endedAt) - Date.parse(end.startedAt);
     const runs = attemptsOf(row);
     const attempt = state === "failed" ? runs.ids()[0] : undefined;
     const event: StageFinished = {
@@ -225,10 +241,15 @@ class Watch {
       id,
       state,
       durationMs,
+      ...state === "failed" && job?.state === "cancelled" ? { cancelled: true } : {},
       ...message ? { message } : {},
       ...fix ? { fix } : {},
       ...attempt === undefined ? {} : { log: runs.logPath(attempt, id) },
     };
     this.options.emit(event);
   }
+}
+
+function phraseAgain(id: string, { message, toStep }: JobEnd): string {
+  return `${id}: ${message ?? "it was stopped"}; ${toStep === null ? "" : `saved at step ${toStep}, `}queued again`;
 }

@@ -14,34 +14,26 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
  */
 export type PlannedState = "cached" | "restore" | "run" | "extend" | "resume" | "may-run";
 
+/** Something with a name that had another value. */
+interface Change<Code, Value> {
+  readonly code: Code;
+  readonly name: string;
+  readonly from: Value;
+  readonly to: Value;
+}
+
 /** Why a stage is not simply cached. Values are old -> new where both are known. */
 export type Reason =
   | { readonly code: "new" | "shared" | "forced" }
-  | {
-    readonly code: "param";
-    readonly name: string;
-    readonly from: unknown;
-    readonly to: unknown;
+  | Change<"param", unknown> & {
     /** Where the new value comes from, and the whole way to there: overrides, vars, axes, profiles, files. */
     readonly at: string;
     readonly origin: readonly string[];
   }
-  | {
-    readonly code: "input";
-    readonly name: string;
-    /** The stage that the port reads now; the first with other content where it reads several. */
-    readonly stage: string;
-    /** Digests of what it read and reads. */
-    readonly from: readonly string[];
-    readonly to: readonly string[];
-  }
+  /** Digests of what it read and reads, and the stage that the port reads now; the first with other content of several. */
+  | Change<"input", readonly string[]> & { readonly stage: string }
   /** Digests; undefined where the file was not read before, or is no longer read. */
-  | {
-    readonly code: "external";
-    readonly name: string;
-    readonly from: string | undefined;
-    readonly to: string | undefined;
-  }
+  | Change<"external", string | undefined>
   | { readonly code: "code" | "version"; readonly from: string; readonly to: string }
   | { readonly code: "upstream"; readonly stage: string }
   | { readonly code: "output-missing" | "output-modified"; readonly files: readonly string[] };

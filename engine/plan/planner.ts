@@ -7,6 +7,7 @@ import { withPredecessors } from "../pipeline/compose/order.ts";
 import { predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
+import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { hasPortsOf, readsLatest } from "./freshness.ts";
 import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
@@ -40,7 +41,7 @@ export class Planner {
   readonly #keys: ReadonlyMap<string, StageKeys>;
   readonly #settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Stage, NonNullable<PlannedStage["keys"]>>();
-  readonly #good = new Map<ResultManifest, boolean>();
+  readonly #good = new Set<ResultManifest>();
   /** By the stage itself: one that a selection decides on may be several, each with a device of its own. */
   readonly #devices = new Map<Stage, DeviceFinding>();
   /** Results that recipes led to, for stages whose own inputs may not be needed. */
@@ -155,11 +156,9 @@ export class Planner {
 
   /** The objects that a result misses in the store, where that is why its stage runs. */
   #lostObjects({ keys, manifest }: PlannedStage): string[] {
-    const found = keys === undefined || manifest !== undefined
-      ? undefined
-      : this.store.results.byResolved(keys.resolvedKey);
-    const files = Object.values(found?.outputs ?? {}).flatMap((artifact) => artifact.files);
-    return files.filter((file) => !this.store.objects.has(file)).map(({ sha256 }) => sha256);
+    const found = keys && manifest === undefined ? this.store.results.byResolved(keys.resolvedKey) : undefined;
+    const lost = (found ? filesOf(found) : []).filter((file) => !this.store.objects.has(file));
+    return lost.map(({ sha256 }) => sha256);
   }
 
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
@@ -221,9 +220,8 @@ export class Planner {
       const moved = this.options.force?.has(stage.id) === true || readsOf(stage).some((id) => stale.has(id)) ||
         (found !== undefined && !readsLatest(stage, found, latest));
       if (moved) stale.add(stage.id);
-      const manifest = found !== undefined && !moved
-        ? this.#goodResult(stage, found) ?? this.#sharedResult(stage, found, localKey)
-        : undefined;
+      const served = moved ? undefined : found;
+      const manifest = this.#goodResult(stage, served) ?? this.#sharedResult(stage, served, localKey);
       const { inputs, needs } = stage;
       const before = predecessorsOf({ inputs, needs });
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
@@ -265,14 +263,10 @@ export class Planner {
   /** A result counts only if all its objects are there. Their content is checked when it is read. */
   #goodResult(stage: Stage, manifest: ResultManifest | undefined): ResultManifest | undefined {
     if (manifest === undefined || !hasPortsOf(stage, manifest)) return undefined;
-    let good = this.#good.get(manifest);
-    if (good === undefined) {
-      const files = Object.values(manifest.outputs).flatMap((artifact) => artifact.files);
-      good = files.every((file) => this.store.objects.has(file));
-      // What is missing may be made again at any time.
-      if (good) this.#good.set(manifest, good);
-    }
-    return good ? manifest : undefined;
+    // What is missing may be made again at any time.
+    if (!this.#good.has(manifest) && !filesOf(manifest).every((file) => this.store.objects.has(file))) return undefined;
+    this.#good.add(manifest);
+    return manifest;
   }
 
   /** A result counts as shared while the cache stands by it, and never if it lies under another's name. */
@@ -295,10 +289,8 @@ export class Planner {
     if (view.state === "good") return { state: "cached", reasons: [] };
     if (view.state === "other") return { state: "restore", reasons: this.#changes(stage, now) };
     const files = view.state === "absent" ? ["all"] : view.files;
-    return {
-      state: "restore",
-      reasons: [{ code: view.state === "modified" ? "output-modified" : "output-missing", files }],
-    };
+    const code = view.state === "modified" ? "output-modified" : "output-missing";
+    return { state: "restore", reasons: [{ code, files }] };
   }
 
   #pending(stage: Stage, { local, localKey }: StageKeys, force: boolean): Pick<PlannedStage, "state" | "reasons"> {

@@ -5,15 +5,9 @@ import { cutText } from "./lines.ts";
 import { failed, type StageOutcome } from "./protocol.ts";
 
 /** Where a stage's own things lie, so that a message can tell them from what is not its own. */
-export interface OwnFolders {
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-}
+export type OwnFolders = Readonly<Record<"inputs" | "outputs", readonly string[]>>;
 
-export interface Refusal {
-  readonly message: string;
-  readonly fix: string;
-}
+export type Refusal = Readonly<Record<"message" | "fix", string>>;
 
 /** Where nothing more can be said. */
 export const UNDECLARED_FIX =

@@ -36,16 +36,14 @@ const projects = new Map<string, string>();
 
 /** The folder that a pipeline belongs to as a whole: that of the nearest deno.json, or of the workspace above it. */
 export function projectOf(folder: string): string {
-  const known = projects.get(folder);
-  if (known !== undefined) return known;
-  let project = dirname(findStoreRoot(folder));
-  for (let at = project; dirname(at) !== at; at = dirname(at)) {
-    const texts = ["deno.json", "deno.jsonc"].map((name) => readTextIfThere(join(at, name)) ?? "");
-    if (texts.some((text) => /"workspace"\s*:/.test(text))) project = at;
-  }
-  const real = realPath(project);
-  projects.set(folder, real);
-  return real;
+  return projects.getOrInsertComputed(folder, () => {
+    let project = dirname(findStoreRoot(folder));
+    for (let at = project; dirname(at) !== at; at = dirname(at)) {
+      const texts = ["deno.json", "deno.jsonc"].map((name) => readTextIfThere(join(at, name)) ?? "");
+      if (texts.some((text) => /"workspace"\s*:/.test(text))) project = at;
+    }
+    return realPath(project);
+  });
 }
 
 /** Where a file, or all that lies in a folder, really is: a link may lead anywhere, and a stage reads through it. */

@@ -7,12 +7,9 @@ import { StageLog, streamLines } from "./lines.ts";
 import { totalmem } from "node:os";
 
 function findOnPath(program: string): string | undefined {
-  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
-    const path = join(folder, program);
-    // A folder that may not be looked into has no programs for this process.
-    if (folder !== "" && isThere(path)) return path;
-  }
-  return undefined;
+  const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
+  // A folder that may not be looked into has no programs for this process.
+  return folders.map((folder) => join(folder, program)).find((path) => isThere(path));
 }
 
 let guard: readonly string[] | undefined;
@@ -243,19 +240,15 @@ export function formatMemory(bytes: number): string {
   return bytes >= 1 << 30 ? `${(bytes / (1 << 30)).toFixed(1)} GiB` : `${Math.round(bytes / (1 << 20))} MiB`;
 }
 
-/** Memory of this machine, or of the container that it is cut down to. */
-function machineMemory(): number {
-  const limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-    .map((path) => Number.parseInt(readTextIfThere(path) ?? "", 10)).filter((limit) => limit > 0);
-  return Math.min(totalmem(), ...limits);
-}
-
 /**
- * What a custom stage may take that declares nothing: three quarters of the machine. Beyond that the kernel would begin
+ * What a custom stage may take that declares nothing: three quarters of the machine, or of the container that it is cut
+ * down to. Beyond that the kernel would begin
  * to kill, and might well choose the engine.
  */
 export function defaultMemoryLimit(): number {
-  return Math.floor(machineMemory() * 0.75);
+  const limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+    .map((path) => Number.parseInt(readTextIfThere(path) ?? "", 10)).filter((limit) => limit > 0);
+  return Math.floor(Math.min(totalmem(), ...limits) * 0.75);
 }
 
 /** Memory that a process holds, in RAM and swapped out. Undefined where it cannot be told, or the process is gone. */

@@ -18,6 +18,8 @@ export interface StageFinished {
   readonly id: string;
   readonly state: StageEndState;
   readonly durationMs: number;
+  /** It failed since somebody cancelled its job. */
+  readonly cancelled?: true;
   readonly message?: string;
   readonly fix?: string;
   /** Folder of the user's view, when there is a result. */
@@ -77,6 +79,8 @@ export type EngineEvent =
 export type Emit = (event: EngineEvent) => void;
 
 export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals"> {
+  /** How stages ended that a cluster was to compute and did not: they are none of the targets, and count all the same. */
+  readonly endedElsewhere?: ReadonlyMap<string, StageEndState>;
   readonly replace?: boolean;
   readonly jobs?: number;
   readonly keepGoing?: boolean;

@@ -52,7 +52,8 @@ export async function runPipeline(
   }
   const note = new EarlierNote(pipeline, store);
   const finish = (status: RunStatus, runId?: string): Result<RunSummary> => {
-    const [counts, now] = [count(results), survey(pipeline, store)];
+    const ends = [...results].map(([id, { state }]) => [id, state] as const);
+    const [counts, now] = [countEnds([...ends, ...options.endedElsewhere ?? []]), survey(pipeline, store)];
     const earlier = status === "interrupted" && runId === undefined ? [] : note.renew(now);
     const durationMs = performance.now() - started;
     emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
@@ -77,7 +78,7 @@ export async function runPipeline(
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
-    return finish("done");
+    return finish(options.endedElsewhere?.size ? "failed" : "done");
   }
 
   const closed = findClosedStore(plan, store);
@@ -140,10 +141,10 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
   if (said !== "") emit({ type: "note", message: `${said} to the shared cache` });
 }
 
-function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
+export function countEnds(ends: Iterable<readonly [string, StageEndState]>): Record<StageEndState, number> {
   const counts = { cached: 0, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
   // Shards are told of only where they are the trouble.
-  for (const [id, { state }] of results) {
+  for (const [id, state] of ends) {
     if (wholeOf(id) === undefined || state === "failed" || state === "interrupted") counts[state]++;
   }
   return counts;

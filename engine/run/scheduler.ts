@@ -11,7 +11,7 @@ import type { Planner } from "../plan/planner.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
-import { type StageResult, StageRunner } from "./stage_runner.ts";
+import { type Begun, type StageResult, StageRunner } from "./stage_runner.ts";
 import { newRunId } from "../store/processes.ts";
 import type { Grants } from "../process/rights.ts";
 
@@ -72,27 +72,13 @@ export class Scheduler {
   async run(): Promise<[RunStatus, string]> {
     const { pipeline, planner, store, emit, options } = this;
     const { stop = this.#never, kill = this.#never, gpus = findGpus(), lockFolder } = options;
-    const { replace = false, cache, beforeStage, grants } = options;
     const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
     this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
     const mayStart = () => !stop.aborted && (!this.#failed || options.keepGoing === true);
     const slots = new Slots({ ...capacityOf({ ...options, gpus }), gpus, lockFolder });
-    const given = {
-      pipeline,
-      planner,
-      store,
-      runId: this.#runId,
-      slots,
-      emit,
-      stop,
-      kill,
-      replace,
-      cache,
-      beforeStage,
-    };
+    const given = { replace: false, ...options, pipeline, planner, store, runId: this.#runId, slots, emit, stop, kill };
     const runner = new StageRunner({
       ...given,
-      grants,
       mayStart,
       onFailure: () => this.#failed = true,
       onNested: (id, result, begun) => this.#conclude(id, result, begun),
@@ -155,11 +141,7 @@ export class Scheduler {
   }
 
   /** Say and record how a stage ended, also one that was only made again because another one needed it. */
-  #conclude(
-    id: string,
-    result: StageResult,
-    { startedAt, started }: { readonly startedAt: string; readonly started: number },
-  ): void {
+  #conclude(id: string, result: StageResult, { startedAt, started }: Begun): void {
     this.results.set(id, result);
     const { state, manifest, device } = result;
     // Its shards' work is its own.
@@ -201,7 +183,13 @@ export class Scheduler {
     const states = new Set([...this.results.values()].map(({ state }) => state));
     // A stop that came while the last stage ended well has stopped nothing.
     const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));
-    const status: RunStatus = this.#failed ? "failed" : interrupted ? "interrupted" : "done";
+    const status: RunStatus = this.#failed
+      ? "failed"
+      : interrupted
+      ? "interrupted"
+      : this.options.endedElsewhere?.size
+      ? "failed"
+      : "done";
     this.#record.status = status;
     this.#record.endedAt = new Date().toISOString();
     this.store.runs.write(this.#record);

@@ -16,9 +16,7 @@ export interface HeldSlots extends Disposable {
   release(): void;
 }
 
-export interface SlotOptions {
-  readonly jobs: number;
-  readonly cpus: number;
+export interface SlotOptions extends Pick<Capacity, "jobs" | "cpus"> {
   /** Ids of the GPUs of this machine. */
   readonly gpus: readonly string[];
   /** Where GPU locks lie; shared by all runs of this user on this host. */

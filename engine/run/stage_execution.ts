@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { StageRun } from "../../contract/stage.ts";
-import type { Emit } from "./events.ts";
+import type { RunOptions } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
 import { type Binding, outputsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -63,14 +63,11 @@ export class ScratchFolders {
 /** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
 const MAX_NOTES = 1_000;
 
-export interface ExecutionOptions {
+export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "stop" | "kill">> {
   readonly pipeline: Pipeline;
   readonly planner: Planner;
   readonly store: Store;
   readonly runId: string;
-  readonly emit: Emit;
-  readonly stop: AbortSignal;
-  readonly kill: AbortSignal;
   /** What custom stages may do. */
   readonly grants: Grants;
 }

@@ -1,7 +1,6 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
-import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
@@ -60,31 +59,24 @@ function toResult(
   return failedBy({ message: outcome.stack.includes(message) ? outcome.stack : `${message}\n${outcome.stack}` });
 }
 
-export interface RunnerOptions extends ExecutionOptions {
+/** When a stage began: by the clock, and as a point to measure from. */
+export type Begun = Readonly<{ startedAt: string; started: number }>;
+
+export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "beforeStage"> {
   readonly slots: Slots;
   /** Whether new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
   /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
   readonly onFailure: () => void;
   /** Called for a stage that was reached because another one needed it again. */
-  readonly onNested: (
-    id: string,
-    result: StageResult,
-    begun: { readonly startedAt: string; readonly started: number },
-  ) => void;
+  readonly onNested: (id: string, result: StageResult, begun: Begun) => void;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
-  readonly cache: SharedCache | undefined;
-  readonly beforeStage: RunOptions["beforeStage"];
 }
 
 /** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
 const MAX_UNSETTLED = 5;
-const UNSETTLED: StageResult = {
-  state: "failed",
-  message: "its inputs cannot be stored intact",
-  fix: "check the disk, then run again",
-};
+const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix: "check the disk, then run again" });
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
@@ -321,7 +313,6 @@ export class StageRunner {
       const outcome = await this.#execution.execute(planned, start, folder, held, rate);
       const moved = await findMovedGround(planned, { pipeline, store });
       const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
-      const on = definedOnly({ device });
       const changed = `${moved?.what} changed after planning`;
       if (unsaved) {
         const message = `${changed}; what the stage has saved since is discarded`;
@@ -329,10 +320,8 @@ export class StageRunner {
       }
       if (outcome.status === "lost") return { lost: outcome.message };
       const kept = !unsaved && statesIn(start.progressFolder).size > 0;
-      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...on };
-      if (moved !== undefined) {
-        return { state: "failed", message: `${changed}; its result is discarded`, fix: "run again" };
-      }
+      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...definedOnly({ device }) };
+      if (moved !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: "run again" });
       const listed = listOutputs(start.outputs);
       if ("message" in listed) return failedBy(listed);
       // What is left is up to the disk, and the next stage need not wait for it.

@@ -52,10 +52,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const hashText = (text: string) => hash53(encoder.encode(text));
 
-interface Found<T> {
-  readonly offset: number;
-  readonly length: number;
-  readonly check: number;
+interface Found<T> extends Readonly<Record<"offset" | "length" | "check", number>> {
   readonly line: T;
 }
 

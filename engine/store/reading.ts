@@ -126,9 +126,7 @@ export function hashOpen(file: Deno.FsFile, path: string): string {
  * Whether there is something at a path of the store's own, where no links lie. An absent file costs an eighth of what
  * its error costs in `statIfThere`.
  */
-export function isThere(path: string): boolean {
-  return existsSync(path);
-}
+export const isThere: (path: string) => boolean = existsSync;
 
 /** Also of names that nothing can have. */
 const ABSENT = ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP", "EINVAL"];

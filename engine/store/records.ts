@@ -24,15 +24,10 @@ function refuseHidden(name: string, value: unknown): unknown {
   return value;
 }
 
-/** What a text of JSON says. @throws SyntaxError also for a name that would be dropped unseen */
-function parseStrictly(text: string): unknown {
-  return JSON.parse(text, MAY_HIDE.test(text) ? refuseHidden : undefined);
-}
-
-/** What a text says; undefined where it is no JSON, or of another shape. */
+/** What a text says; undefined where it is no JSON, of another shape, or has a name that would be dropped unseen. */
 export function parseJson<T extends z.ZodType>(text: string, schema: T): z.output<T> | undefined {
   try {
-    return schema.safeParse(parseStrictly(text)).data;
+    return schema.safeParse(JSON.parse(text, MAY_HIDE.test(text) ? refuseHidden : undefined)).data;
   } catch {
     return undefined;
   }

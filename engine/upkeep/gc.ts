@@ -183,10 +183,13 @@ function describe(store: Store, inventory: StoreInventory, garbage: Garbage, fou
  * @returns bytes that were saved
  */
 function compactFiles(store: Store): number {
-  let saved = compactIndex(store);
+  const known = new Set(store.results.keys());
+  const lines = readRecords(store.paths.index, indexLineSchema).filter((line) => known.has(line.manifest.resolvedKey));
+  // One line for each recipe whose result is there. Later lines win where two speak of one result, so order is kept.
+  let saved = rewrite(store.paths.index, lastOf(lines, ({ recipeKey }) => recipeKey));
+  store.results.forget();
   for (const pipeline of store.shownPipelines()) saved += compactViews(store, pipeline);
   saved += rewrite(store.paths.timings, keepNewest(readRecords(store.paths.timings, timingSchema)));
-  const known = new Set(store.results.keys());
   const differences = store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey));
   saved += rewrite(store.paths.differences, differences);
   return saved + rewrite(store.paths.digests, store.digests.current);
@@ -200,16 +203,6 @@ function rewrite(path: string, lines: readonly unknown[]): number {
   if (after >= before) return 0;
   writeAtomically(path, text);
   return before - after;
-}
-
-/** One line for each recipe whose result is there. Later lines win where two speak of one result, so order is kept. */
-function compactIndex(store: Store): number {
-  const known = new Set(store.results.keys());
-  const all = readRecords(store.paths.index, indexLineSchema);
-  const lines = all.filter(({ manifest }) => known.has(manifest.resolvedKey));
-  const saved = rewrite(store.paths.index, lastOf(lines, ({ recipeKey }) => recipeKey));
-  store.results.forget();
-  return saved;
 }
 
 function compactViews(store: Store, pipeline: string): number {

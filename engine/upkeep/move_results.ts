@@ -67,7 +67,8 @@ export async function exportResults(store: Store, folder: string, contents: TagR
  */
 export async function importResults(store: Store, folder: string) {
   const { isFolder } = lookAt(folder);
-  const keys = isFolder ? keysIn(join(folder, RESULTS)) : [];
+  const names = isFolder ? Array.from(entriesAt(2, join(folder, RESULTS)), ({ name }) => name) : [];
+  const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name)).sort();
   if (keys.length === 0) {
     const fix = "name a folder that `export` or `run --cache` wrote";
     return refuse([unusable(folder, isFolder ? "it holds no results" : "the folder does not exist", fix)]);
@@ -106,10 +107,6 @@ function lookAt(folder: string) {
   const info = unlessReadable(() => Deno.statSync(folder), undefined);
   const isFolder = info?.isDirectory === true;
   return { there: info !== undefined, isFolder, names: isFolder ? entriesOf(folder).map(({ name }) => name) : [] };
-}
-
-function keysIn(root: string): string[] {
-  return Array.from(entriesAt(2, root), ({ name }) => name).filter((name) => /^[0-9a-f]{64}$/.test(name)).sort();
 }
 
 function optionsFor(name: string, warn: ClientOptions["warn"]): ClientOptions {

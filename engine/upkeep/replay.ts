@@ -74,7 +74,10 @@ export async function replayStage(
       ? { status: "interrupted", step: 0 }
       : await execution.execute(planned, start, folder, held, new RateMeter());
     const { resolvedKey, numerics, extent } = manifest;
-    const ports = outcome.status === "complete" ? comparePorts(manifest, start.outputs) : [];
+    const compared = outcome.status === "complete" ? Object.entries(manifest.outputs) : [];
+    const ports = compared.map(([port, { type, digest }]) => {
+      return { port, recorded: digest, replayed: folderArtifact(start.outputs[port]!, type).digest };
+    });
     return succeed({ stage: id, resolvedKey, numerics, fromStep, extent, outcome, ports });
   } finally {
     removeQuietly(folder);
@@ -133,10 +136,4 @@ async function copyEarlierState(
     `bytes: run --force ${planned.stage.id}`;
   const at = manifest.extent === null ? "" : ` at ${end}`;
   return problem(`"${planned.stage.id}" has no saved state from before its end${at}`, fix);
-}
-
-function comparePorts(manifest: ResultManifest, outputs: Readonly<Record<string, string>>): Replay["ports"] {
-  return Object.entries(manifest.outputs).map(([port, { type, digest }]) => {
-    return { port, recorded: digest, replayed: folderArtifact(outputs[port]!, type).digest };
-  });
 }

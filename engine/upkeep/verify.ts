@@ -16,10 +16,7 @@ export interface Fault {
   readonly sha256: string | undefined;
 }
 
-export interface VerifyReport {
-  readonly results: number;
-  readonly objects: number;
-  readonly bytes: number;
+export interface VerifyReport extends Readonly<Record<"results" | "objects" | "bytes", number>> {
   readonly faults: readonly Fault[];
 }
 

@@ -225,11 +225,6 @@ async function onnxExtractor(
   };
 }
 
-export interface Prepared {
-  readonly data: Float32Array;
-  readonly shape: readonly number[];
-}
-
 /** Extractors of colour images take grey ones as three equal channels. */
 const COLOURS = 3;
 
@@ -238,7 +233,7 @@ export function preprocess(
   bytes: Uint8Array,
   { height, width, channels }: ImageSize,
   options: Preprocessing,
-): Prepared {
+) {
   const { size, range: [low, high], mean, deviation, layout } = options;
   const count = bytes.length / (height * width * channels);
   const resized = resizeImages({ count, height, width, channels, data: bytes }, size, options);

@@ -196,8 +196,29 @@ export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
     const { info: { extractor, count, images }, statistics } = await readStatistics(artifact);
     return { extractor, count, images: images ?? undefined, statistics };
   }
-  if (artifact.type === "features") return await featuresSet(artifact);
-  return await imagesSet(artifact);
+  if (artifact.type === "features") {
+    const { info, vectors, logits, labels, close } = await openFeatures(artifact);
+    return {
+      extractor: info.extractor,
+      count: info.count,
+      images: info.images,
+      vectors,
+      logits: logits === undefined ? undefined : { data: logits, classes: info.logits! },
+      labels,
+      close,
+    };
+  }
+  const images = await readImages(artifact);
+  const { count, height, width, channels } = images.info;
+  const dimension = pixelFeatureDimension(images.info);
+  const vectors = vectorsOf(pixelFeatures({ count, height, width, channels, data: images.pixels }), dimension);
+  return {
+    extractor: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing: {} },
+    count,
+    images: describeImageSet(artifact, images, count),
+    vectors,
+    labels: images.labels,
+  };
 }
 
 async function statisticsOfSet(
@@ -218,31 +239,4 @@ async function statisticsOf(
     await streaming.add(await vectors.rows(indices.subarray(first, first + CHUNK)));
   }
   return streaming.finish();
-}
-
-async function featuresSet(artifact: InputArtifact): Promise<ScoredSet> {
-  const { info, vectors, logits, labels, close } = await openFeatures(artifact);
-  return {
-    extractor: info.extractor,
-    count: info.count,
-    images: info.images,
-    vectors,
-    logits: logits === undefined ? undefined : { data: logits, classes: info.logits! },
-    labels,
-    close,
-  };
-}
-
-async function imagesSet(artifact: InputArtifact): Promise<ScoredSet> {
-  const images = await readImages(artifact);
-  const { count, height, width, channels } = images.info;
-  const dimension = pixelFeatureDimension(images.info);
-  const vectors = vectorsOf(pixelFeatures({ count, height, width, channels, data: images.pixels }), dimension);
-  return {
-    extractor: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing: {} },
-    count,
-    images: describeImageSet(artifact, images, count),
-    vectors,
-    labels: images.labels,
-  };
 }

@@ -1,5 +1,6 @@
 import type { SavedState } from "../../contract/stage.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
+import { DTYPES } from "../../formats/safetensors_header.ts";
 
 /** Numbers of a saved state, by name. */
 type Vector = SafetensorsTensor["data"];
@@ -12,7 +13,9 @@ export function vectorFiles(
 ): Record<string, Uint8Array> {
   const tensors: Record<string, SafetensorsTensor> = {};
   for (const [name, data] of Object.entries(vectors)) {
-    if (data !== undefined) tensors[name] = { dtype: dtypeOf(data), shape: [data.length], data } as SafetensorsTensor;
+    if (data === undefined) continue;
+    const dtype = (Object.keys(DTYPES) as SafetensorsTensor["dtype"][]).find((each) => data instanceof DTYPES[each])!;
+    tensors[name] = { dtype, shape: [data.length], data } as SafetensorsTensor;
   }
   return { [file]: encodeSafetensors({ tensors, metadata }) };
 }
@@ -33,10 +36,4 @@ export function vectorOf<T extends Vector>(
   const data = vectors[name];
   if (data instanceof type && data.length === length) return data;
   throw new Error(`${file}, tensor ${name}: got ${data?.length ?? "none"}, wanted ${length} of ${type.name}`);
-}
-
-function dtypeOf(data: Float32Array | Float64Array | Int32Array | Uint8Array): SafetensorsTensor["dtype"] {
-  if (data instanceof Float32Array) return "F32";
-  if (data instanceof Float64Array) return "F64";
-  return data instanceof Int32Array ? "I32" : "U8";
 }

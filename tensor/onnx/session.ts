@@ -27,19 +27,12 @@ export function createSession(
   });
 }
 
-/** A model that is loaded into ONNX Runtime. */
-export interface Session {
-  /** Both sides are views of the callers' memory: ONNX Runtime reads and writes it in place. */
-  run(feeds: HostTensors, results: HostTensors): Promise<void>;
-  release(): Promise<void>;
-}
-
 /** Load a graph. */
 export async function openSession(
   inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,
   { label, threads }: SessionOptions,
-): Promise<Session> {
+) {
   const session = await explain(
     `Cannot compile "${label}": ONNX Runtime rejects the graph`,
     () =>
@@ -53,7 +46,8 @@ export async function openSession(
   );
   const given = new Map(inputs.map((input) => [input.name, input]));
   return {
-    async run(feeds, results) {
+    /** Both sides are views of the callers' memory: ONNX Runtime reads and writes it in place. */
+    async run(feeds: HostTensors, results: HostTensors): Promise<void> {
       const [read, written] = [tensorsOf(feeds, given, INPUT_PREFIX), tensorsOf(results, outputs, OUTPUT_PREFIX)];
       await explain(`Cannot run "${label}"`, () => runWithoutCopies(session, read, written));
     },

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { fillNormals } from "./normal.ts";
-import { philoxWords } from "./philox.ts";
-import type { PhiloxCounter, PhiloxKey } from "./philox.ts";
+import { type PhiloxCounter, type PhiloxKey, philoxWords } from "./philox.ts";
 
 /** What a stream of random numbers depends on. */
 export interface RandomStreamOptions {
@@ -22,11 +21,7 @@ export interface DrawOptions {
  * or draws one image of a batch, sees the same numbers as a run that did everything. `step` is in [0, 2^53).
  * The kinds of draw of one stream and step are independent of each other.
  */
-export interface RandomStream {
-  /** As it was given. */
-  readonly seed: number;
-  /** The label: what the numbers are for. */
-  readonly stream: string;
+export interface RandomStream extends RandomStreamOptions {
   /** float32 standard normals, a new array of the given length or `out` filled. |value| <= 6.67. */
   normal(step: number, out: number | Float32Array<ArrayBuffer>, options?: DrawOptions): Float32Array<ArrayBuffer>;
   /** float32 multiples of 2^-24 in [0, 1). */

@@ -31,9 +31,7 @@ export function describeTensorflow(gpu: boolean, threads?: number, root?: string
     }
     const trouble = troubleWithDriver(card, installation);
     if (trouble !== undefined) return absent(trouble, card);
-  }
-  if (gpu && process.arch !== "x64") {
-    return absent({ reason: `there is no TensorFlow for it on ${process.arch}` }, card);
+    if (process.arch !== "x64") return absent({ reason: `there is no TensorFlow for it on ${process.arch}` }, card);
   }
   if (installation === undefined) return absent({ reason: "not set up", fix: setupCommand(gpu) }, card);
   const engine = `TensorFlow ${installation.tensorflow}`;

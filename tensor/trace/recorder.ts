@@ -1,10 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { CompileError } from "./failure.ts";
-import { compileError } from "./failure.ts";
+import { type CompileError, compileError } from "./failure.ts";
 import { withBackend } from "../with_backend.ts";
 import { fromData } from "./emit/constants.ts";
-import { Graph } from "./graph.ts";
-import type { Value } from "./graph.ts";
+import { Graph, type Value } from "./graph.ts";
 import { TRANSLATIONS } from "./kernels/table.ts";
 import type { KernelCall } from "./kernels/translation.ts";
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { cachedDigests } from "../support/cluster.ts";
 import type { Json, Running } from "../support/cli_process.ts";
@@ -136,6 +136,8 @@ clusterTest("a stage that reaches its time limit is queued again and goes on", {
   await using running = start(cluster, project);
   const ends = await assertWell(cluster, project, running);
   assertEquals(attemptsAt(ends, "walk"), [[0, "again", 0, 4], [1, "ran", 4, 8]]);
+  const { stdout } = await running.outcome();
+  assertStringIncludes(stdout, "walk: time limit reached; saved at step 4, queued again");
   assertEquals(twiceIn(ends), { oneUser: [], twoUsers: [] });
 });
 

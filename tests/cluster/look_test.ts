@@ -44,7 +44,7 @@ clusterTest(
 
     const status = await look("status", "p.yaml");
     assert(/^walk +running +job \d+ on n[12]: step 3 of 6/m.test(status), status);
-    assert(/^after +waiting +job \d+: it waits for other jobs \(Dependency\)/m.test(status), status);
+    assert(/^after +waiting +job \d+: for other jobs \(Dependency\)/m.test(status), status);
     assert(/^other +done +in the shared cache/m.test(status), status);
     assertEquals((await look("plan", "p.yaml")).includes("other  restore"), true);
     assertStringIncludes(await look("why", "p.yaml", "other"), "shared cache");
@@ -106,7 +106,7 @@ clusterTest(
     const never = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"]);
     assertEquals(never.code, 1);
     assertStringIncludes(never.stderr, '"after" has printed nothing\n');
-    assertStringIncludes(await look("cancel", "p.yaml"), "cancelled 0 jobs");
+    assertStringIncludes(await look("cancel", "p.yaml"), "no jobs of this pipeline are queued");
     assertEquals((await cluster.job(foreign))[0]!.state, "RUNNING");
   },
 );
@@ -157,3 +157,29 @@ clusterTest("a stage in shards is shown as one, and cancelled with them", {}, as
   assertEquals(status.match(/^sample/gm)!.length, 1, status);
   await text(cluster, project, "cancel", "p.yaml", "--on", "lab");
 });
+
+clusterTest(
+  "a job that somebody cancels is told at once, with true counts, and so in the record",
+  {},
+  async (cluster) => {
+    const project = await submitted(cluster);
+    await using running = cluster.start(project, ["run", "p.yaml", "--on", "lab"]);
+    await running.said("walk: job");
+    const { walk } = stagesOf(JSON.parse(await text(cluster, project, "status", "p.yaml", "--on", "lab", "--json")));
+    await cluster.must("scancel", [walk.job.id]);
+    const { code, stdout, stderr } = await running.outcome();
+    assertEquals(code, 1, stdout + stderr);
+    assert(/^walk: cancelled after /m.test(stdout), stdout);
+    assertStringIncludes(stderr, `  its job ${walk.job.id} was cancelled (by somebody)\n  fix: run again with --on`);
+    assert(/^after: blocked$/m.test(stdout), stdout);
+    assert(/^demo: failed in .* \(1 restored, 1 failed, 1 blocked\)$/m.test(stdout), stdout);
+    assert(/^last run: \S+ failed$/m.test(await text(cluster, project, "status", "p.yaml")));
+    // Where nothing is left to bring back, there is a last line too.
+    await cluster.must("scontrol", ["update", "partitionname=gpu", "state=DOWN"]);
+    await using alone = cluster.start(project, ["run", "p.yaml", "walk", "--on", "lab"]);
+    await alone.said("jobs: 0 running; 1 waiting");
+    await cluster.must("scancel", [(await cluster.jobs()).find(({ state }) => state === "PENDING")!.id]);
+    const last = (await alone.outcome()).stdout;
+    assert(/^demo: failed in .* \(1 failed\)$/m.test(last), last);
+  },
+);

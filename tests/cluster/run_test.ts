@@ -119,7 +119,7 @@ clusterTest("an edited file queues what is new, after jobs that are there, and c
   assertEquals((await cluster.cli(project, ["run", "p.yaml", "--on", "lab", "--detach"])).code, 0);
   project.write("p.yaml", COOKS.replace("text: all", "text: other"));
   const edited = await cluster.cli(project, ["run", "p.yaml", "--on", "lab", "--detach", "--replace-queued"]);
-  assertStringIncludes(edited.stderr, "1 waiting job is of an earlier form of this pipeline, and cancelled");
+  assertStringIncludes(edited.stderr, "1 waiting job is of an earlier version of this pipeline, and cancelled");
   const states = (await cluster.jobs()).map(({ state }) => state).sort();
   assertEquals(states, ["CANCELLED", ...Array(5).fill("PENDING")]);
   await hold(cluster, "UP");

@@ -93,6 +93,7 @@ queueTest("a job has what it needs, nothing of this process's environment, and i
     word: "COMPLETED",
     reason: "",
     node: found[0]!.node,
+    seconds: found[0]!.seconds,
   }]);
   assertEquals(await queue.isQueued(id), false);
   assertEquals(await queue.isQueued("999"), false);
@@ -149,7 +150,7 @@ queueTest("orders: after all, after any end, after the first failure, one of a n
     ].join(),
   );
   const reason = (await jobsOf(queue)).find(({ id }) => id === younger)?.reason;
-  assertEquals(reason, "it waits for other jobs (Dependency)");
+  assertEquals(reason, "for other jobs (Dependency)");
   assertEquals(await queue.isQueued(younger), true);
   assertEquals(await queue.cancel([older, "--me", "999"]), undefined);
   await cluster.untilState(younger, "COMPLETED");

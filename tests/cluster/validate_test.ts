@@ -44,10 +44,29 @@ clusterTest(
     }
     assertEquals(bad.stderr.includes("the node's cache"), false);
 
-    write({ partition: "nowhere", account: "nobody" });
+    assertStringIncludes(bad.stderr, "2 CPUs, 1.5 GiB, 8 GPUs, 2 min");
+    assertEquals(bad.stderr.match(/: error: /g)?.length, 3);
+
+    write({ partition: "gpus", account: "nobody" });
     const nowhere = await cluster.cli(project, ["validate", "p.yaml", "--on", "lab"]);
-    assertEquals(nowhere.code, 2);
+    assertEquals([nowhere.code, nowhere.stderr.match(/: error: /g)?.length], [2, 1], nowhere.stderr);
     assertStringIncludes(nowhere.stderr.toLowerCase(), "invalid partition");
+    assertStringIncludes(nowhere.stderr, 'did you mean "gpu"?');
+
+    write({ setup: ["no-module load cuda"], logs: "/no/mount/logs", packages: "/no/packages" });
+    const setup = await cluster.cli(project, ["validate", "p.yaml", "--on", "lab"]);
+    assertEquals([setup.code, setup.stderr.match(/: error: /g)?.length], [2, 3], setup.stderr);
+    assertStringIncludes(setup.stderr, ": no-module load cuda");
+    assertStringIncludes(setup.stderr, "no-module: command not found");
+    assertStringIncludes(setup.stderr, "DENO_DIR=/no/packages deno ");
+
+    write({ cache: "/no/mount/cache" });
+    for (const command of ["validate", "run"]) {
+      const missing = await cluster.cli(project, [command, "p.yaml", "--on", "lab"]);
+      assertEquals([missing.code, missing.stderr.match(/: error: /g)?.length], [2, 1], missing.stderr);
+      assertStringIncludes(missing.stderr, "the folder above it is not there");
+    }
+    assertEquals(Array.from(Deno.readDirSync("/")).some(({ name }) => name === "no"), false, "nothing was made");
 
     write({});
     await cluster.stopController();

@@ -12,6 +12,7 @@ const NOT_TRIED: readonly { readonly pattern: RegExp; readonly reason: string }[
   { pattern: /^deno task compare (?!pipelines)/, reason: "names a tag or a run" },
   { pattern: /checkpoint\.path=/, reason: "reads a checkpoint of the reader's" },
   { pattern: / --on lab\b/, reason: "needs a cluster: tests/cluster/docs_test.ts runs them on one" },
+  { pattern: /^deno run -A tests\/cluster\/kills\.ts/, reason: "takes twenty minutes: kills_test.ts has ten tries" },
   { pattern: /^export /, reason: "sets a variable of the reader's shell" },
 ];
 

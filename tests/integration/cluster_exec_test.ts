@@ -125,6 +125,7 @@ for (const reason of [LIMIT_NEAR, "ended"]) {
     const first = await hold(submission, 0, (stop) => stop.abort(reason));
     assertEquals([first.code, first.requeued], [75, ["7"]], messagesOf(first));
     assertEquals([first.end?.state, first.end?.fromStep, first.end?.toStep], ["again", 0, 3]);
+    assertEquals(first.end?.message, reason === LIMIT_NEAR ? "time limit reached" : null);
     const second = await hold(submission, 1, () => {});
     assertEquals([second.code, second.end?.state, second.end?.fromStep], [0, "ran", 3], messagesOf(second));
     assertEquals(cachedDigests(project.path("shared")), await localWalk(project));

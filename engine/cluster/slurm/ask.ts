@@ -8,6 +8,8 @@ export interface Answer {
   readonly stdout: string;
   /** Where it is not ok: what it said, or why it said nothing. */
   readonly said: string;
+  /** Somebody else has ended it. */
+  readonly killed?: true;
 }
 
 /** Slurm's own commands give up earlier, mostly after `MessageTimeout`. */
@@ -80,10 +82,10 @@ export async function ask(
   // A command that ends early leaves its input unread.
   const write = stdin === undefined ? undefined : new Blob([stdin]).stream().pipeTo(child.stdin).catch(() => {});
   const [stdout, stderr] = await Promise.all([read(child.stdout), read(child.stderr, hopeless), write]);
-  const { success, code } = await child.status;
+  const { success, code, signal } = await child.status;
   clearTimeout(timer);
   const said = given || complaintOf(stderr) || (success ? "" : `${program} ended with code ${code}`);
-  return { ok: success && given === "", stdout, said };
+  return { ok: success && given === "", stdout, said, ...signal !== null && given === "" ? { killed: true } : {} };
 }
 
 /** Lines of an answer whose fields are set apart by {@linkcode BETWEEN}; those with another number are no lines of it. */

@@ -10,7 +10,7 @@ import {
 import { submitArguments } from "./arguments.ts";
 import { ask, BETWEEN, fieldsOf } from "./ask.ts";
 import { askPartitions, describeCluster, holds, isAnyAway } from "./facts.ts";
-import { reasonOf, stateOf, troubleOf } from "./words.ts";
+import { reasonOf, secondsOf, stateOf, troubleOf } from "./words.ts";
 
 /** `8`, or `8_3` for the child of an array. */
 const ID = /^\d{1,10}(_\d{1,10})?$/;
@@ -51,14 +51,22 @@ export class SlurmQueue implements Queue {
   }
 
   async poll(): Promise<QueueView> {
-    const format = ["%F", "%K", "%T", "%r", "%N", "%j", "%k"].join(BETWEEN);
+    const format = ["%F", "%K", "%T", "%r", "%N", "%M", "%j", "%k"].join(BETWEEN);
     const args = ["--noheader", "--me", "--array", "--states=all", `--format=${format}`];
     const { ok, stdout, said } = await ask("squeue", args);
     if (!ok) return { silent: said };
-    const jobs = fieldsOf(stdout, 7).map((fields) => {
-      const [job, child, word, reason, node, name, comment] = fields as [string, string, string, string, ...string[]];
+    const jobs = fieldsOf(stdout, 8).map((fields) => {
+      const [job, child, word, reason, node, time, name, comment] = fields as [string, string, string, ...string[]];
       const id = idOf(job, child);
-      return { id, name: name!, comment: comment!, state: stateOf(word), word, reason: reasonOf(reason), node: node! };
+      const told = {
+        name: name!,
+        comment: comment!,
+        state: stateOf(word),
+        word,
+        reason: reasonOf(reason!),
+        node: node!,
+      };
+      return { id, ...told, seconds: secondsOf(time!) };
     });
     return { jobs: jobs.filter(({ id, name }) => ID.test(id) && name.startsWith(JOB_PREFIX)) };
   }
@@ -89,7 +97,8 @@ export class SlurmQueue implements Queue {
   async requeueOwn(): Promise<string | undefined> {
     const own = this.own();
     if (own === undefined) return "this process is no job";
-    const { ok, said } = await ask("scontrol", ["requeue", own.id]);
-    return ok ? undefined : said;
+    const { ok, killed, said } = await ask("scontrol", ["requeue", own.id]);
+    // The queue may end this job, and the command with it, before it has told that it did as it was asked.
+    return ok || killed ? undefined : said;
   }
 }

@@ -16,23 +16,23 @@ export function stateOf(word: string): JobState {
 }
 
 const REASONS: readonly (readonly [RegExp, string])[] = [
-  [/^Priority$/, "other jobs are before it"],
-  [/^Resources$/, "what it needs is in use"],
-  [/^Dependency$/, "it waits for other jobs"],
-  [/^DependencyNeverSatisfied$/, "a job that it waits for did not end well"],
-  [/^BeginTime$/, "its time has not come; a job that is queued again waits some minutes"],
-  [/^JobArrayTaskLimit$/, "as many of its array run as may at a time"],
-  [/^(ReqNodeNotAvail|NodeDown|Nodes_required)/, "nodes that it needs are down or reserved"],
-  [/^PartitionTimeLimit$/, "its time limit is above the partition's: it would wait for ever"],
-  [/^Partition(Config|NodeLimit)$|^BadConstraints$/, "no node of the partition has what it asks for"],
-  [/^Partition(Down|Inactive)$/, "the partition is closed"],
+  [/^Priority$/, "for jobs that come first"],
+  [/^Resources$/, "for free resources"],
+  [/^Dependency$/, "for other jobs"],
+  [/^DependencyNeverSatisfied$/, "for a job that did not end well"],
+  [/^BeginTime$/, "for a set time; what is queued again waits some minutes"],
+  [/^JobArrayTaskLimit$/, "for others of the array"],
+  [/^(ReqNodeNotAvail|NodeDown|Nodes_required)/, "for nodes that are down or reserved"],
+  [/^PartitionTimeLimit$/, "for ever: the time limit is above the partition's"],
+  [/^Partition(Config|NodeLimit)$|^BadConstraints$/, "for a node that has what is asked for: the partition has none"],
+  [/^Partition(Down|Inactive)$/, "for the partition, which is closed"],
   [/^(Assoc|Association|MaxJobs|MaxSubmit)/, "a limit of the account is reached"],
   [/^QOS/, "a limit of the quality of service is reached"],
-  [/^JobHeldUser$/, "held by its user"],
+  [/^JobHeldUser$/, "held by the user"],
   [/^JobHeldAdmin$/, "held by an administrator"],
-  [/^JobHoldMaxRequeue$|held/i, "held, as it was started in vain too often"],
-  [/^Cleaning$/, "its last attempt is not yet gone"],
-  [/^JobLaunchFailure$/, "it could not be started: is its log folder seen by the node?"],
+  [/^JobHoldMaxRequeue$|held/i, "held after too many starts in vain"],
+  [/^Cleaning$/, "for the last attempt to be gone"],
+  [/^JobLaunchFailure$/, "could not be started: does the node see the log folder?"],
   [/^(None|InvalidReason|)$/, ""],
 ];
 
@@ -53,4 +53,10 @@ export function troubleOf(said: string): "full" | "refused" | "order" | "silent"
   const silent =
     /no answer|timed out|unable to contact|connect(ion)? (failure|refused)|not connected|zero bytes|standby mode|receive failure|authentication|munge|unexpected message/i;
   return silent.test(said) ? "silent" : "refused";
+}
+
+/** A time such as `1-02:03:04`; none where Slurm knows none. */
+export function secondsOf(time: string): number {
+  const [seconds = 0, minutes = 0, hours = 0, days = 0] = time.split(/[-:]/).map(Number).reverse();
+  return ((days * 24 + hours) * 60 + minutes) * 60 + seconds || 0;
 }

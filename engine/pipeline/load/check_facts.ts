@@ -9,13 +9,10 @@ import { indirectOrigin } from "./origin.ts";
 
 /** A problem that a kind finds with a stage, as a diagnostic that points at the param or input. */
 export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {
-  const path = problem.input !== undefined
-    ? ["stages", stage.entry, "inputs", problem.input]
-    : problem.param !== undefined
-    ? ["stages", stage.entry, "with", ...problem.param]
-    : ["stages", stage.entry];
-  const origin = problem.param === undefined ? undefined : indirectOrigin(origins, path);
   const { message, fix, param, input, ...rest } = problem;
+  const place = input !== undefined ? ["inputs", input] : param !== undefined ? ["with", ...param] : [];
+  const path = ["stages", stage.entry, ...place];
+  const origin = param === undefined ? undefined : indirectOrigin(origins, path);
   const target = param === undefined && input === undefined ? "key" : "value";
   const details = { ...rest, code: "check", origin, target } as const;
   return diagnosticAt(origins, path, `stage "${stage.id}": ${message}`, fix, details);

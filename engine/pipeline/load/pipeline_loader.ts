@@ -17,6 +17,7 @@ import { ignoreTrouble } from "../../store/trouble.ts";
 import { openRoot } from "../../store/roots.ts";
 import { findStoreRoot } from "../../store/store.ts";
 import type { BuiltinKinds } from "./kinds.ts";
+import type { LoadOptions } from "./load_pipeline.ts";
 import { type Located, type ReadLog, watchReads } from "../../process/read_log.ts";
 
 /** Raised when the same files would give another pipeline, or the same pipeline another text. */
@@ -25,9 +26,7 @@ const PREFIX = "pipeline-";
 /** Every edit, override and toolkit leaves an entry behind: how many stay. */
 const KEPT = 16;
 
-export interface LoaderOptions {
-  readonly overrides?: readonly string[];
-  readonly profiles?: readonly string[];
+export interface LoaderOptions extends Pick<LoadOptions, "overrides" | "profiles"> {
   /** Default: in the store that belongs to the file. */
   readonly keptFolder?: string;
   /** Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. */

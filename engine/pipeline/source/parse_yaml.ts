@@ -134,11 +134,9 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
         return undefined;
       }
     }
-    if (target === "key" && key !== undefined) return spanOf(source, key);
     // A null value, as in `with:` alone, has an empty range; its key is the better place to point at.
-    if ((node === null || (isScalar(node) && node.range?.[0] === node.range?.[1])) && key !== undefined) {
-      return spanOf(source, key);
-    }
+    const empty = node === null || (isScalar(node) && node.range?.[0] === node.range?.[1]);
+    if (key !== undefined && (target === "key" || empty)) return spanOf(source, key);
     return node === undefined ? undefined : spanOf(source, node as Node);
   };
   const end = source.text.indexOf("\n");

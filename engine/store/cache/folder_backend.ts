@@ -151,9 +151,7 @@ function explain(error: unknown, root: string) {
   const place = placeOf(error);
   const message = place === undefined ? reasonOf(error) : `${place}: ${reasonOf(error)}`;
   if (["EACCES", "EPERM", "EROFS"].includes(code)) return trouble("denied", message);
-  if (["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP", "MISPLACED"].includes(code)) {
-    return trouble("refused", message);
-  }
+  const refused = ["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP", "MISPLACED"].includes(code);
   // ESTALE, EIO and the like: the server is unreachable for a while, or forgot what was open.
-  return trouble("busy", message);
+  return trouble(refused ? "refused" : "busy", message);
 }

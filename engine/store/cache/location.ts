@@ -10,14 +10,11 @@ export type CacheLocation =
     /** Absolute, without a slash at its end. */
     readonly folder: string;
   }
-  | {
+  | Readonly<Record<"endpoint" | "region" | "profile", string | undefined>> & {
     readonly kind: "s3";
     readonly bucket: string;
     /** Without slashes at its ends; empty for the bucket itself. */
     readonly prefix: string;
-    readonly endpoint: string | undefined;
-    readonly region: string | undefined;
-    readonly profile: string | undefined;
   };
 
 const PARAMETERS = ["endpoint", "region", "profile"];

@@ -1,14 +1,12 @@
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import type { ClientOptions } from "./client.ts";
 import { parseCacheLocation } from "./location.ts";
 import type { CacheMode, SharedCache } from "./shared_cache.ts";
 
-export interface OpenCacheOptions {
+export interface OpenCacheOptions extends Pick<ClientOptions, "warn" | "stop"> {
   readonly mode: CacheMode;
   /** Relative folders are below it. */
   readonly workingFolder: string;
-  /** Told of what goes wrong later; nothing of it is an error. */
-  readonly warn: (diagnostic: Diagnostic) => void;
-  readonly stop: AbortSignal;
 }
 
 /**

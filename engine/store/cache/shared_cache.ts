@@ -116,8 +116,7 @@ export class SharedCache {
 
   /** Bring a result that was found into the store. @returns false where that cannot be done */
   async fetch(manifest: ResultManifest, store: Store, notes: DownloadNotes): Promise<boolean> {
-    const whole = await this.#downloads.fetch(manifest, store, notes);
-    if (whole) return true;
+    if (await this.#downloads.fetch(manifest, store, notes)) return true;
     // It is not served or asked for again in this run.
     this.#found.delete(manifest.resolvedKey);
     this.#asked.set(manifest.resolvedKey, Infinity);

@@ -1,6 +1,5 @@
 import { isOperation, permutationOf, reshape, transpose } from "../../trace/emit/shape.ts";
-import { sameShape, sizeOf } from "../../trace/graph.ts";
-import type { Graph, OperationValue, Value } from "../../trace/graph.ts";
+import { type Graph, type OperationValue, sameShape, sizeOf, type Value } from "../../trace/graph.ts";
 import { countUses, rewriteEach } from "./rewrite.ts";
 
 /**

@@ -3,13 +3,6 @@
  * not depend on Python's version, so those of one version are taken whatever `python3` is.
  */
 
-export interface Wheel {
-  readonly name: string;
-  readonly version: string;
-  readonly downloadBytes: number;
-  readonly sha256: string;
-}
-
 /** Python version of the wheels. */
 export const WHEEL_PYTHON = "3.12";
 
@@ -25,7 +18,7 @@ export const WHEEL_FILES = [
 ].join("|");
 
 /** A line for each wheel: name, version, bytes to download, SHA-256. */
-function wheelsOf(table: string): Wheel[] {
+function wheelsOf(table: string) {
   return table.trim().split("\n").map((line) => {
     const [name, version, bytes, sha256] = line.split(" ") as [string, string, string, string];
     return { name, version, downloadBytes: Number(bytes), sha256 };

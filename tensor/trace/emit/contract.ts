@@ -1,3 +1,4 @@
+import type { ProductOptions } from "../../matrix.ts";
 import { type Attributes, type Graph, type Shape, sizeOf, type Value } from "../graph.ts";
 import { broadcastShapes } from "./elementwise.ts";
 import { indices, splat } from "./constants.ts";
@@ -51,13 +52,8 @@ export function sumOfParts(graph: Graph, parts: Value): Value {
   return reshape(graph, matMul(graph, splat(graph, "float32", [1, count], 1), rows), shape);
 }
 
-export interface TransposeFlags {
-  readonly transposeA?: boolean;
-  readonly transposeB?: boolean;
-}
-
 /** [..., n, k] times [..., k, m], leading axes broadcast; the flags swap the last two axes of an operand. */
-export function matMul(graph: Graph, a: Value, b: Value, flags: TransposeFlags = {}): Value {
+export function matMul(graph: Graph, a: Value, b: Value, flags: ProductOptions = {}): Value {
   const { transposeA = false, transposeB = false } = flags;
   const rows = a.shape.at(transposeA ? -1 : -2)!;
   const columns = b.shape.at(transposeB ? -2 : -1)!;

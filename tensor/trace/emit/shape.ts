@@ -1,5 +1,4 @@
-import { sameShape, sizeOf } from "../graph.ts";
-import type { Graph, OperationValue, Shape, Value } from "../graph.ts";
+import { type Graph, type OperationValue, sameShape, type Shape, sizeOf, type Value } from "../graph.ts";
 import { indices, scalar, splat } from "./constants.ts";
 
 /** Emitters of operations that move elements. Each leaves out what changes nothing. */

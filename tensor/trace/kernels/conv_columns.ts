@@ -1,7 +1,6 @@
 import { matMul, reduce } from "../emit/contract.ts";
 import { gather, reshape, rowsOfPixels, transpose, withZeroRow } from "../emit/shape.ts";
-import { sizeOf } from "../graph.ts";
-import type { ConstantValue, Graph, Value } from "../graph.ts";
+import { type ConstantValue, type Graph, sizeOf, type Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 
 /**

@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { matMul, reduce } from "../emit/contract.ts";
-import type { Reduction } from "../emit/contract.ts";
+import { matMul, reduce, type Reduction } from "../emit/contract.ts";
 import { cast } from "../emit/elementwise.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 

@@ -3,8 +3,7 @@ import { fromData, scalar } from "../emit/constants.ts";
 import { matMul } from "../emit/contract.ts";
 import { binary, cast, where } from "../emit/elementwise.ts";
 import { concat, expand, gather, pad, reshape, slice, tile, transpose } from "../emit/shape.ts";
-import { sizeOf } from "../graph.ts";
-import type { Graph, Value } from "../graph.ts";
+import { type Graph, sizeOf, type Value } from "../graph.ts";
 import type { TranslationTable } from "./translation.ts";
 
 function normalAxis(axis: number, rank: number): number {

@@ -1,5 +1,4 @@
-import { sizeOf } from "../graph.ts";
-import type { ConstantValue, Graph } from "../graph.ts";
+import { type ConstantValue, type Graph, sizeOf } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import { TILE_INPUTS, TILE_OUTPUTS } from "./winograd_matrices.ts";
 

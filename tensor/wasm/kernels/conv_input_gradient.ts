@@ -1,7 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo } from "../../convolution_info.ts";
-import type { Backend, KernelCall } from "./memory.ts";
-import { floatsOf, idOf, Native } from "./memory.ts";
+import { type Backend, floatsOf, idOf, type KernelCall, Native } from "./memory.ts";
 import { slice } from "./slice.ts";
 
 const conv2d = new Native("Conv2D", "n".repeat(19));

@@ -4,7 +4,7 @@ import { formatDuration, parseCount } from "../../../cli/format/units.ts";
 import { describeParams } from "../../../schemas/describe_params.ts";
 import { formatForecast, formatReason, formatState } from "../../../cli/format/plan.ts";
 import { formatTable, styleFor } from "../../../cli/io.ts";
-import { detailsOfFinished, linesOfRunFinished, phraseFinished } from "../../../cli/reporters.ts";
+import { detailsOfFinished, linesOfRunFinished, phraseFinished, phraseQueue } from "../../../cli/reporters.ts";
 import { execution, extent, type PlannedStage } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
@@ -131,6 +131,7 @@ Deno.test("phraseFinished() and its details say how a stage ended, where its fil
   assertEquals(phraseFinished({ ...base, state: "ran", view }, plain), "done in 1.5s -> outputs/p/a");
   assertEquals(phraseFinished({ ...base, state: "restored", view: "/else/a" }, plain), "restored -> /else/a");
   assertEquals(phraseFinished({ ...base, state: "failed" }, plain), "failed after 1.5s");
+  assertEquals(phraseFinished({ ...base, state: "failed", cancelled: true }, plain), "cancelled after 1.5s");
   assertEquals(phraseFinished({ ...base, state: "interrupted" }, plain), "interrupted; run again to continue");
   const failed = { ...base, state: "failed", message: "one\ntwo", fix: "do x", log: `${Deno.cwd()}/a.log` } as const;
   assertEquals(detailsOfFinished(failed), ["one", "two", "fix: do x", "log: a.log"]);
@@ -158,6 +159,8 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
     "p: interrupted in 2.0s (1 cached, 2 ran); the same command continues",
   ]);
   const none = { ...event, runId: undefined, counts: { ...counts, ran: 0 } };
+  const blocked = { ...none, status: "failed" as const, counts: { ...none.counts, blocked: 1 } };
+  assertEquals(linesOfRunFinished(blocked), ["p: failed in 2.0s (1 cached, 1 blocked)"]);
   assertEquals(linesOfRunFinished(none), ["p: nothing to do (1 stage cached)"]);
   assertEquals(linesOfRunFinished({ ...none, status: "interrupted" }), ["p: interrupted before anything ran"]);
   const scores = Array.from(
@@ -175,4 +178,13 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
 
 Deno.test("styleFor() colours on terminals alone", () => {
   assertEquals(styleFor({ isTTY: false }).error("x"), "x");
+});
+
+Deno.test("phraseQueue() counts jobs by what they wait for, and names three of each", () => {
+  const waiting = { "for other jobs (Dependency)": ["a", "b", "c", "d"], "held by the user (JobHeldUser)": ["e"] };
+  assertEquals(
+    phraseQueue({ type: "queue-changed", running: 2, waiting }),
+    "jobs: 2 running; 4 waiting for other jobs: a, b, c, …; 1 waiting, held by the user: e",
+  );
+  assertEquals(phraseQueue({ type: "queue-changed", running: 1, waiting: {} }), "jobs: 1 running");
 });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { needsOf, onCluster, warnSecondsOf } from "../../../../engine/cluster/needs.ts";
+import { explainRefusal, needsOf, onCluster, warnSecondsOf } from "../../../../engine/cluster/needs.ts";
 import type { JobNeeds } from "../../../../engine/cluster/queue.ts";
 import { keysOfStages } from "../../../../engine/keys/keys.ts";
 import type { Stage } from "../../../../engine/keys/stage.ts";
@@ -125,4 +125,25 @@ Deno.test("onCluster() gives a stage the resources of its job, and leaves its ti
 Deno.test("warnSecondsOf() is two minutes, and of a short limit a fifth", () => {
   assertEquals(warnSecondsOf(NOTHING), 120);
   assertEquals([60, 10, 2, 1].map((minutes) => warnSecondsOf({ ...NOTHING, minutes })), [120, 120, 24, 12]);
+});
+
+Deno.test("explainRefusal() places what the stage says itself at the stage, and all else in the cluster's file", async () => {
+  const { train } = await stagesOf("    timeout: 30h\n    resources: { gpu: 9 }\n");
+  const place = { locate: () => undefined, explain: () => [] };
+  const settings = settingsOf({ ...SETTINGS, qos: "high" });
+  const cluster = {
+    name: "lab",
+    file: "lab.yaml",
+    settings,
+    origins: place,
+    partitions: ["cpu: 1 node"],
+    stages: place,
+  };
+  const pathOf = (said: string) => explainRefusal(said, train, needsOf(train, settings), cluster).path;
+  assertEquals(pathOf("Requested node configuration is not available"), "stages.train.resources");
+  assertEquals(pathOf("a time limit of 1800 minutes is above the partition's"), "stages.train.timeout");
+  assertEquals(pathOf("Invalid account or account/partition combination specified"), "account");
+  assertEquals(pathOf("Invalid qos specification"), "qos");
+  assertEquals(pathOf("unrecognized option '--nise'"), "kinds.train.sbatch");
+  assertEquals(pathOf("invalid partition specified: gpu"), "kinds.train.partition");
 });

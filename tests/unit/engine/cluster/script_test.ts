@@ -88,6 +88,29 @@ Deno.test("the script of a job ends with code 2 where the node does not see its 
   assertEquals(err.trim().split("\n").length, 1);
 });
 
+Deno.test("a line of setup that fails ends the job with code 2 and is named; what is tested may be false", async () => {
+  await using temp = await makeTempFolder();
+  const write = (name: string, text: string) => {
+    const path = join(temp.path, name);
+    Deno.writeTextFileSync(path, text);
+    return path;
+  };
+  const sourced = write("sourced", "module() {\n  true\n\n  return 5\n}\nfalse\ntrue\n");
+  const end = async (...setup: string[]) => {
+    const paths = { deno: "/bin/echo", packages: "/p" };
+    const path = write("job", jobScript(settingsOf({ setup }), paths, { folder: "/", ...TASK }));
+    const { code, out, err } = await bash(`exec bash '${path}'`);
+    assertEquals(out.includes("--part 7"), code === 0, "nothing runs after it");
+    return [code, err.trim().split("\n").at(-1)!.replace("noiseline setup fails: ", "")];
+  };
+  assertEquals(await end("true", "exit 0"), [2, "exit 0"]);
+  assertEquals(await end("no-module load cuda", "true"), [2, "no-module load cuda"]);
+  assertEquals(await end(`. ${sourced}`, "module load a"), [2, "module load a"]);
+  assertEquals(await end("if true; then", "  false", "fi"), [2, "  false"]);
+  assertEquals(await end("if ["), [2, "if ["]);
+  assertEquals(await end(`. ${sourced}`, "[ -f /no/file ] && true", "false || true", "set -u"), [0, ""]);
+});
+
 Deno.test("the script of a job has setup lines after what login shells have, and nothing of the environment", async () => {
   const secret = "s3cr3t-in-the-environment";
   Deno.env.set("NOISELINE_TEST_SECRET", secret);

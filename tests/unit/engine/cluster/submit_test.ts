@@ -59,7 +59,10 @@ Deno.test("where the file is edited, what it still asks for is not queued again,
   const { tracked } = await lab.submitted(edited);
   assertEquals(lab.queue.told(4), ["5[0,1,2] 0 each after 2"]);
   assertEquals(tracked.length, 8);
-  assertStringIncludes(lab.said.join("\n"), "3 waiting jobs are of an earlier form of this pipeline; --replace-queued");
+  assertStringIncludes(
+    lab.said.join("\n"),
+    "3 waiting jobs are of an earlier version of this pipeline; --replace-queued",
+  );
   await lab.submitted(edited, { replaceQueued: true });
   assertEquals(lab.queue.cancelled, ["3_0", "3_1", "3_2"]);
   assertEquals(lab.queue.requests.size, 5);
@@ -73,9 +76,48 @@ Deno.test("all that the queue would refuse is said at once, and nothing is queue
     "one: a }, resources: { cpu: 8 }",
   );
   const made = await lab.submit(yaml);
-  assertEquals(made.ok ? [] : made.diagnostics.map(({ got }) => got).sort(), [
-    "8 are too many",
-    "9 are too many",
+  assertEquals(
+    made.ok ? [] : made.diagnostics.map(({ path, got, message }) => [path, got, message.slice(-14)]).sort(),
+    [
+      ["stages.b.resources", "8 CPUs", "8 are too many"],
+      ["stages.c.resources", "9 CPUs", "9 are too many"],
+    ],
+  );
+  assertEquals(lab.queue.requests.size, 0);
+});
+
+Deno.test("what a line of the cluster's file asks for in vain is one error there, whatever stages it is about", async () => {
+  await using lab = await PaperLab.open();
+  const refusedFor = async (refused: string, settings: typeof lab.settings) => {
+    lab.queue.refusal = () => refused;
+    lab.settings = settings;
+    const made = await lab.submit(CHAIN);
+    return made.ok ? [] : made.diagnostics.map(({ path, got, fix }) => [path, got, fix]).sort();
+  };
+  const change = "change what it asks for, or clusters/lab.yaml";
+  assertEquals(await refusedFor("invalid partition specified: cpus", { partition: "cpus" }), [
+    ["partition", "cpus", 'did you mean "cpu"?'],
+  ]);
+  const kinds = { mix: { resources: { cpu: 64, gpu: 9, memory: "899.5GiB" } } };
+  assertEquals(await refusedFor("Requested node configuration is not available", { kinds, resources: { cpu: 65 } }), [
+    ["kinds.mix.resources", "64 CPUs, 900 GiB, 9 GPUs", change],
+    ["resources", "65 CPUs", change],
+  ]);
+  const long = { time: 90 * 60_000, kinds: { mix: { time: 30 * 3_600_000 } } };
+  assertEquals(await refusedFor("a time limit of 1800 minutes is above the partition's", long), [
+    ["kinds.mix.time", "1 CPU, 30 h", change],
+    ["time", "1 CPU, 90 min", change],
+  ]);
+});
+
+Deno.test("folders that may be missing mounts are not made, and a wrong path is not filled with packages", async () => {
+  await using lab = await PaperLab.open();
+  lab.settings = { cache: "/no/mount/cache", logs: "/no/mount/logs", packages: lab.cache };
+  const made = await lab.submit(CHAIN);
+  assertEquals(made.ok ? [] : made.diagnostics.map(({ path, got }) => [path, got]), [
+    ["cache", "/no/mount/cache"],
+    ["logs", "/no/mount/logs"],
+    ["packages", lab.cache],
   ]);
   assertEquals(lab.queue.requests.size, 0);
 });

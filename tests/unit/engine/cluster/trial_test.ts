@@ -60,10 +60,34 @@ Deno.test("tryNode() says at once all that a node lacks, each at its key of the 
     scratch: "/no/scratch",
     setup: ["type() { builtin type -t nothing; }"],
   });
-  assertEquals(Object.keys(wrong), ["deno", "packages", "cache", "scratch", "setup"]);
+  // Without Deno there is one error, and not one for its packages too.
+  assertEquals(Object.keys(wrong), ["deno", "cache", "scratch", "setup"]);
   for (const one of Object.values(wrong)) assertStringIncludes(one.message, "node n1");
-  assertStringIncludes(wrong["deno"]!.got!, "/no/deno");
+  // Where the queue keeps the script is nobody's business.
+  assertEquals(wrong["deno"]!.got, "/no/deno: No such file or directory");
   assertStringIncludes(wrong["scratch"]!.got!, "/no/scratch");
+});
+
+Deno.test("tryNode() names the line of setup that fails, with what it says, and no other cause", async () => {
+  for (
+    const [setup, fails, said] of [
+      [["exit 3"], "exit 3", undefined],
+      [["true", "no-module load cuda"], "no-module load cuda", "no-module: command not found"],
+    ] as const
+  ) {
+    const { wrong, node } = await tryOn(new BashQueue(), { setup });
+    assertEquals([node, Object.keys(wrong)], ["n1", ["setup"]]);
+    assertEquals([wrong["setup"]!.message, wrong["setup"]!.got], [`this line fails on node n1: ${fails}`, said]);
+  }
+});
+
+Deno.test("tryNode() tells a missing folder for logs beside what else is wrong, and makes one where it may", async () => {
+  const { wrong } = await tryOn(new BashQueue(), { logs: "/no/logs", scratch: "/no/scratch" });
+  assertEquals(Object.keys(wrong).filter((key) => key !== "setup"), ["logs", "scratch"]);
+  await using temp = await makeTempFolder();
+  const logs = join(temp.path, "logs");
+  assertEquals(Object.keys((await tryOn(new BashQueue(), { logs })).wrong).filter((key) => key !== "setup"), []);
+  assertEquals([...Deno.readDirSync(logs)], []);
 });
 
 Deno.test("tryNode() finds out that the node has another version of Deno, or no packages", async () => {
@@ -96,17 +120,18 @@ Deno.test("tryNode() cancels a job that does not come to run, and tells its reas
 Deno.test("tryNode() says so where a job ends and nothing of it is seen", async () => {
   const queue = new BashQueue();
   queue.state = "failed";
-  const { problems, node } = await tryOn(queue, { logs: "/no/logs" });
+  queue.change = () => "exit 1";
+  const { problems, node } = await tryOn(queue);
   assertEquals(node, undefined);
   assertEquals(problems.map(({ path, message }) => [path, message]), [
-    ["logs", "job 1 ended (FAILED), and what it says is not seen here"],
+    ["cache", "job 1 ended (FAILED), and what it says is not seen here"],
   ]);
 });
 
 Deno.test("tryNode() says what the queue says that takes no job, and what this machine cannot write", async () => {
   const queue = new BashQueue();
   queue.answer = () => ({ trouble: "refused", message: "invalid account" });
-  assertStringIncludes((await tryOn(queue)).problems[0]!.message, "invalid account");
+  assertStringIncludes((await tryOn(queue)).refused!.message, "invalid account");
   await using temp = await makeTempFolder();
   Deno.writeTextFileSync(join(temp.path, "file"), "");
   const cluster = clusterOf({ cache: join(temp.path, "file") });

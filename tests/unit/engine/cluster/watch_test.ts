@@ -103,22 +103,22 @@ Deno.test("a failed stage is told with its words and log, and what reads it is b
   assertEquals([first.fix, first.log], ["lower learningRate", runs.logPath("20260101T000000000-1", "a")]);
 });
 
-Deno.test("a silent queue changes nothing and is told once; a job that is cancelled is blocked after a while", async () => {
+Deno.test("a silent queue changes nothing and is told once; a job that is cancelled is told at once", async () => {
   await using lab = await PaperLab.open();
   const submitted = await lab.submitted(CHAIN);
   lab.said.length = 0;
-  const { told } = await watch(lab, submitted, [
+  const { told, events } = await watch(lab, submitted, [
     () => lab.queue.silent = 3,
     ...Array(40).fill(() => {}),
     () => {
       for (const id of ["1", "2", "3"]) lab.queue.set(id, "cancelled");
     },
-    ...Array(32).fill(() => {}),
-    () => lab.queue.forget("1"),
   ]);
   assertEquals(lab.said, ["the queue does not answer (timed out); jobs go on without it"]);
   assertEquals(told[0], "0 run; a,b,c: others come first");
-  assertEquals(told.slice(-3), ["a blocked job 1 was cancelled", "b blocked", "c blocked"]);
+  assertEquals(told.slice(-3), ["a failed its job 1 was cancelled (by somebody)", "b blocked", "c blocked"]);
+  const { cancelled, durationMs, fix } = events.find((event) => event.type === "stage-finished")!;
+  assertEquals([cancelled, durationMs, fix], [true, 30_000, "run again with --on: it goes on from its saved state"]);
 });
 
 Deno.test("a job that is gone without a trace is lost, but not before what it left had time to be seen", async () => {
@@ -144,6 +144,35 @@ Deno.test("a job that ended badly without a word is a failure that says how it e
   lab.queue.set("1", "timeout");
   const { told } = await watch(lab, submitted);
   assertEquals(told.includes("a failed its job 1 ended (TIMEOUT) and left no word why"), true);
+});
+
+Deno.test("what a failure cancelled is blocked, also where it is not seen yet; what somebody cancelled is not", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  lab.queue.set("1", "failed");
+  for (const id of ["2", "3"]) lab.queue.set(id, "cancelled");
+  const { told, events } = await watch(lab, submitted);
+  const word = "its job 1 ended (FAILED) and left no word why: perhaps it was killed from outside or ran out of memory";
+  assertEquals(told.slice(-3), [`a failed ${word}`, "b blocked", "c blocked"]);
+  const failed = events.find((event) => event.type === "stage-finished");
+  assertEquals([failed?.durationMs, failed?.cancelled], [30_000, undefined]);
+
+  await using other = await PaperLab.open();
+  const going = await other.submitted(CHAIN);
+  other.queue.set("1", "running");
+  for (const id of ["2", "3"]) other.queue.set(id, "cancelled");
+  const { ended } = await watch(other, going, [...Array(20).fill(() => {}), () => other.queue.set("1", "cancelled")]);
+  assertEquals(ended, { a: "failed", b: "failed", c: "blocked" });
+});
+
+Deno.test("a job that reaches its time limit and is queued again is told once, with its saved step", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  const { submission } = submitted.own!;
+  lab.said.length = 0;
+  lab.end(submission, 0, "1", { state: "again", message: "time limit reached", toStep: 7 });
+  await watch(lab, submitted, [...Array(3).fill(() => {}), () => lab.queue.cancel(["1", "2", "3"])]);
+  assertEquals(lab.said, ["a: time limit reached; saved at step 7, queued again"]);
 });
 
 Deno.test("what the queue had no room for is submitted while somebody looks on, where no job will", async () => {

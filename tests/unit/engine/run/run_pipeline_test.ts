@@ -52,6 +52,18 @@ Deno.test("a failure ends the run, blocks what follows and records nothing of it
   assertEquals(endStates(await runIn(folder.path, GOOD)), "a: cached, after: ran, b: cached, bad: ran");
 });
 
+Deno.test("a run is no better than what ended elsewhere, in its status, counts and record", async () => {
+  await using folder = await makeTempFolder();
+  const endedElsewhere = new Map([["bad", "failed"], ["after", "blocked"]] as const);
+  const first = await runIn(folder.path, YAML, { targets: ["b"], endedElsewhere });
+  const { ran, failed, blocked } = first.counts;
+  assertEquals([first.status, ran, failed, blocked], ["failed", 2, 1, 1]);
+  const { runs } = openStore(join(folder.path, ".noiseline"));
+  assertEquals(runs.read(first.runId!)?.status, "failed");
+  const again = await runIn(folder.path, YAML, { targets: ["b"], endedElsewhere });
+  assertEquals([again.status, again.runId, again.counts.failed], ["failed", undefined, 1]);
+});
+
 Deno.test("without keep-going nothing new starts after a failure", async () => {
   await using folder = await makeTempFolder();
   const yaml = "name: p\nstages:\n  bad: { uses: source, with: { fail: true } }\n" +

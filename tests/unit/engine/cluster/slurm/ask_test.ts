@@ -27,4 +27,5 @@ Deno.test("a command that is not there, says nothing, says too much or may be gi
   const waiting = "echo 'x: error: sleeping and retrying' >&2; exec sleep 600";
   const given = await ask("sh", ["-c", waiting], { hopeless: /retrying/ });
   assertEquals(given, { ok: false, stdout: "", said: "sleeping and retrying" });
+  assertEquals((await ask("sh", ["-c", "kill $$"])).killed, true);
 });

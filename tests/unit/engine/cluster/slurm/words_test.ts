@@ -3,7 +3,7 @@ import type { JobOrder } from "../../../../../engine/cluster/queue.ts";
 import { complaintOf, fieldsOf } from "../../../../../engine/cluster/slurm/ask.ts";
 import { rangesOf, submitArguments } from "../../../../../engine/cluster/slurm/arguments.ts";
 import { minutesOf } from "../../../../../engine/cluster/slurm/facts.ts";
-import { reasonOf, stateOf, troubleOf } from "../../../../../engine/cluster/slurm/words.ts";
+import { reasonOf, secondsOf, stateOf, troubleOf } from "../../../../../engine/cluster/slurm/words.ts";
 
 // Standard error of sbatch, squeue and scontrol 22.05.8 as the test cluster had it; the full queue
 // and the order as newer ones say it.
@@ -90,7 +90,7 @@ Deno.test("states that may still end well are told from those that have ended, u
 });
 
 Deno.test("reasons come in plain words with Slurm's own, and unknown ones as they are", () => {
-  assertEquals(reasonOf("Priority"), "other jobs are before it (Priority)");
+  assertEquals(reasonOf("Priority"), "for jobs that come first (Priority)");
   assertEquals(
     reasonOf("QOSMaxJobsPerUserLimit"),
     "a limit of the quality of service is reached (QOSMaxJobsPerUserLimit)",
@@ -98,7 +98,7 @@ Deno.test("reasons come in plain words with Slurm's own, and unknown ones as the
   assertEquals(reasonOf("AssocGrpGRES"), "a limit of the account is reached (AssocGrpGRES)");
   assertEquals(
     reasonOf("ReqNodeNotAvail, UnavailableNodes:n1"),
-    "nodes that it needs are down or reserved (ReqNodeNotAvail, UnavailableNodes:n1)",
+    "for nodes that are down or reserved (ReqNodeNotAvail, UnavailableNodes:n1)",
   );
   assertEquals(["None", "", "SomethingNew"].map(reasonOf), ["", "", "SomethingNew"]);
 });
@@ -159,4 +159,8 @@ Deno.test("one of several failures may be waited for, but not together with anyt
   assertEquals(dependency({ afterFailureOfAny: ["1", "2"] }), "--dependency=afternotok:1?afternotok:2");
   assertEquals(dependency({ afterFailureOfAny: ["1"], singleton: true }), "--dependency=singleton,afternotok:1");
   assertThrows(() => dependency({ afterFailureOfAny: ["1", "2"], singleton: true }), Error, "one of some jobs");
+});
+
+Deno.test("times that a job has run are read in all of Slurm's forms", () => {
+  assertEquals(["0:31", "1:02:03", "2-01:00:00", "INVALID", ""].map(secondsOf), [31, 3723, 176_400, 0, 0]);
 });

@@ -32,6 +32,7 @@ export class BashQueue implements Queue {
       word: this.state.toUpperCase(),
       reason: this.reason,
       node: "n1",
+      seconds: 0,
     });
     if (this.state === "waiting") return { id };
     const log = await Deno.open(request.log, { write: true, create: true }).catch(() => undefined);

@@ -46,6 +46,7 @@ export class QueueOnPaper implements Queue {
     const { name, comment } = request;
     this.jobs.push(...ids.map((id) => ({
       ...{ id, name, comment, state: "waiting" as const, word: "PENDING", reason: "others come first", node: "" },
+      seconds: 0,
     })));
     return Promise.resolve(trouble === "hidden" ? { trouble: "silent", message: "timed out" } : { id });
   }
@@ -58,7 +59,9 @@ export class QueueOnPaper implements Queue {
   /** Let jobs stand otherwise: one, a child, or all of an array. */
   set(id: string, state: JobState): void {
     this.jobs = this.jobs.map((job) =>
-      job.id === id || job.id.split("_")[0] === id ? { ...job, state, word: state.toUpperCase(), node: "n1" } : job
+      job.id === id || job.id.split("_")[0] === id
+        ? { ...job, state, word: state.toUpperCase(), node: "n1", seconds: 30 }
+        : job
     );
   }
 
