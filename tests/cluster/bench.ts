@@ -10,15 +10,15 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { printLine } from "../cli/io.ts";
-import { DENO_FLAGS, PROGRAM } from "../engine/cluster/script.ts";
-import { clusterFolder } from "../engine/cluster/submission.ts";
-import { sha256Of } from "../engine/store/cache/layout.ts";
-import type { Project } from "../tests/support/project.ts";
-import { SlurmCluster, until } from "../tests/cluster/support/slurm_cluster.ts";
-import { printTable } from "./support/markdown.ts";
-import { measure, median, peakOf } from "./support/measure.ts";
-import { pipelineOf, sweepOf } from "./support/shapes.ts";
+import { printLine } from "../../cli/io.ts";
+import { DENO_FLAGS, PROGRAM } from "../../engine/cluster/script.ts";
+import { clusterFolder } from "../../engine/cluster/submission.ts";
+import { sha256Of } from "../../engine/store/cache/layout.ts";
+import type { Project } from "../support/project.ts";
+import { SlurmCluster, until } from "./support/slurm_cluster.ts";
+import { printTable } from "../../bench/support/markdown.ts";
+import { measure, median, peakOf } from "../../bench/support/measure.ts";
+import { pipelineOf, sweepOf } from "../../bench/support/shapes.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -27,7 +27,7 @@ const { values } = parseArgs({
 const tries = Number(values.tries ?? (values.quick ? 1 : 5));
 const watchSeconds = values.quick ? 10 : 125;
 /** With kinds that nodes have not: for jobs that never start. */
-const CLI = fileURLToPath(import.meta.resolve("./support/cli.ts"));
+const CLI = fileURLToPath(import.meta.resolve("../../bench/support/cli.ts"));
 const PROGRAMS = ["sbatch", "squeue", "scontrol", "sinfo", "sacctmgr", "scancel"];
 const load = () => loadavg().map((one) => one.toFixed(1)).join(" ");
 
