@@ -54,7 +54,9 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "ask": /asked, and the answer was denied/,
   "import-remote": /^the stage may not import deno\.land:443$/,
   "import-file": READ,
-  "import-package": /^the stage may not load .*: its modules must be known before it runs$/,
+  // Which of the two depends on what Deno's cache knows of other packages.
+  "import-package":
+    /^the stage may not load .*: its modules must be known before it runs$|^a package is not on this machine/,
   "import-worker": READ,
   "worker-permissions": /^the stage may not use Worker\.deno\.permissions/,
   "remove-output": /output|No such file/,
