@@ -151,7 +151,7 @@ clusterTest("what no partition can hold is refused at its place, and nothing is 
   const project = cluster.project({ files: { "p.yaml": yaml }, stages: ["cook"] });
   const ran = await cluster.cli(project, ["run", "p.yaml", "--on", "lab"]);
   assertEquals([ran.code, await cluster.jobs()], [2, []]);
-  assertStringIncludes(ran.stderr, 'p.yaml:3:9: error: Cluster "lab" cannot take stage "base"');
+  assertStringIncludes(ran.stderr, 'p.yaml:3:61: error: Cluster "lab" cannot take stage "base"');
   const both = await cluster.cli(project, ["run", "p.yaml", "--on", "lab", "--gpus", "0", "--force-all"]);
   assertEquals(both.code, 2);
   assertStringIncludes(both.stderr, "--gpus does not go with --on");
