@@ -2,6 +2,7 @@ import type { SharedCache, StageEndState, SubmitOptions } from "noiseline/engine
 import type { Diagnostic, Emit, Plan } from "noiseline/core";
 import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
 import { EXIT, Exit, failWith, problem, refuseWith } from "./io.ts";
+import { openCacheFor } from "./open.ts";
 
 /** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
 const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace", "cache", "cacheMode"] as const;
@@ -46,17 +47,11 @@ export async function reachOn(
   const { emit, stop, file, cluster } = asked;
   const started = performance.now();
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { SlurmQueue, openSharedCache, submitPipeline, watchJobs, Planner, mayWork } = engine;
+  const { SlurmQueue, submitPipeline, watchJobs, Planner, mayWork } = engine;
   // What the cache has not is believed for a while, so each look at it is a new one.
   const openCache = async () => {
     const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
-    const opened = await openSharedCache(cluster.settings.cache, {
-      mode: "read-write",
-      workingFolder: "/",
-      warn,
-      stop,
-    });
-    return opened.ok ? opened.value : refuseWith(opened.diagnostics);
+    return (await openCacheFor({ cache: cluster.settings.cache, cacheMode: "read-write" }, warn, stop))!;
   };
   const say = (message: string) => emit({ type: "note", message });
   const queue = new SlurmQueue();

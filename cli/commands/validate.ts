@@ -62,9 +62,7 @@ async function tryOn(
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
   const wrong = new Map(checkFolders(cluster).map((one) => [one.path, one]));
   const problems = [...wrong.values(), ...await testNeeds(planned, needs, loaded.pipeline, { ...context, ...facts })];
-  const { packages } = cluster.settings;
-  if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
-  const unfetched = wrong.has("packages") ? undefined : await fetchPackages(planned, true, context);
+  const unfetched = wrong.has("packages") ? undefined : await fetchPackages(planned, cluster.settings, true, context);
   if (unfetched !== undefined) problems.push(unfetched);
   const nodes: string[] = [];
   // One for each partition, whose nodes may differ, with the fewest GPUs that a stage takes there.

@@ -152,6 +152,8 @@ class Pass {
   /** Jobs that did not end well, or not yet, and their arrays. */
   readonly #open: ReadonlySet<string>;
   readonly #ends: ReadonlyMap<number, JobEnd>;
+  /** Attempts that have begun, by line. One listing serves all lines of a sweep that was lost. */
+  #begun: ReturnType<typeof listAttempts> | undefined;
   #room: number;
   #full = false;
 
@@ -248,7 +250,8 @@ class Pass {
 
   /** From how many steps the stage of a line has gone on: each is some progress. */
   #stepsOf(line: number): number {
-    const begun = listAttempts(this.submission, "start").get(line)?.map(({ job, attempt }) =>
+    this.#begun ??= listAttempts(this.submission, "start");
+    const begun = this.#begun.get(line)?.map(({ job, attempt }) =>
       readRecord(this.submission.attemptPath(line, job, attempt, "start"), jobStartSchema)?.fromStep ?? 0
     );
     return new Set([0, ...begun ?? []]).size;

@@ -111,8 +111,7 @@ export async function submitPipeline(
   const unsent = await sendInputs(stages, plan, store, cache);
   if (unsent !== undefined) return refuse([unsent]);
   const paths = await nodePaths(settings);
-  Deno.env.set("DENO_DIR", paths.packages);
-  const unfetched = await fetchPackages(stages, settings.packages !== undefined, options);
+  const unfetched = await fetchPackages(stages, settings, settings.packages !== undefined, options);
   if (unfetched !== undefined) return refuse([unfetched]);
 
   const lines = new Map(stages.map(({ stage: { id } }, line) => [id, line]));
@@ -278,12 +277,14 @@ async function sendInputs(
   );
 }
 
-/** Nodes often have no network. */
+/** Fetch what stages load to where the nodes look for it: they often have no network. */
 export async function fetchPackages(
   stages: readonly PlannedStage[],
+  { packages }: Cluster["settings"],
   withProgram: boolean,
   { say, stop }: Pick<SubmitOptions, "say" | "stop">,
 ): Promise<Diagnostic | undefined> {
+  if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
   const failed = (problem: string) =>
     errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");
   const kinds = new Map(stages.map(({ stage: { kind } }) => [kind.entry, kind]));
