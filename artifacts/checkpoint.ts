@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { learnsVariance } from "../diffusion/model_output.ts";
-import { type Objective, OBJECTIVES } from "../diffusion/objective.ts";
+import { type ObjectiveName, OBJECTIVES } from "../diffusion/objective.ts";
 import type { DiffusionTables } from "../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../diffusion/unet/config.ts";
 import { packParameters, unpackParameters } from "../diffusion/unet/pack.ts";
@@ -106,7 +106,7 @@ export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
 }
 
 /** What the network of a checkpoint predicts. */
-export function objectiveOf({ objective = "eps" }: Pick<CheckpointConfig, "objective">): Objective {
+export function objectiveOf({ objective = "eps" }: Pick<CheckpointConfig, "objective">): ObjectiveName {
   return objective;
 }
 

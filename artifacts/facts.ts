@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Facts } from "../contract/stage.ts";
-import type { Objective } from "../diffusion/objective.ts";
+import type { ObjectiveName } from "../diffusion/objective.ts";
 import type { UnetConfig } from "../diffusion/unet/config.ts";
 
 /**
@@ -34,7 +34,7 @@ const checkpointFactsSchema = z.object({
   /** Whether the network also gives the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
   network: z.custom<UnetConfig>().optional(),
-  objective: z.custom<Objective>().optional(),
+  objective: z.custom<ObjectiveName>().optional(),
 });
 
 export type ImageFacts = z.output<typeof imageFactsSchema>;

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { ArtifactType, WantedArtifact } from "../schemas/artifacts.ts";
+import type { Sort } from "../schemas/definitions.ts";
 import type { Resources } from "../schemas/pipeline_file.ts";
 import type { FileEntry } from "../schemas/records.ts";
 import type { Schema } from "../schemas/roles.ts";
@@ -130,6 +131,17 @@ export interface Shard {
   readonly of: number;
 }
 
+/** A definition of the user's own, loaded in the process of a stage that computes with it. */
+export interface OwnDefinition {
+  readonly sort: Sort;
+  /** Its file, as the pipeline writes it. */
+  readonly uses: string;
+  /** Digest of its modules. */
+  readonly code: string;
+  /** The default export, which the engine has looked at only from outside. */
+  readonly definition: unknown;
+}
+
 /** All that a running stage may know. It gets no clock, no host facts and no randomness beyond its seed. */
 export interface StageContext<
   P extends ParamsSchema = ParamsSchema,
@@ -156,6 +168,8 @@ export interface StageContext<
   readonly packages: Readonly<Record<string, string>>;
   /** SHA-256 of what it reads from outside, by param, as in its key: a file may have been changed since. */
   readonly externals: Readonly<Record<string, string>>;
+  /** Definitions of the user's own: those that its params name, and those that its inputs were made with. */
+  readonly definitions: readonly OwnDefinition[];
   /** Folder that keeps what the kind's `downloads` name, for all stages of the store; undefined where they name none. */
   readonly downloads: string | undefined;
   /** Aborted when the user asks to stop: save the state, then return `interrupted`. */
@@ -323,10 +337,16 @@ export interface BuiltinKind<
   readonly runs?: "inline";
   /** Module URL whose default export is the `StageRun`. */
   readonly entry: string;
+  /**
+   * @param own what the process that loaded the definitions of `params` says of each, by the param; see `describeDefinition`
+   */
   readonly check?: (
     params: z.output<P>,
     inputs: { readonly [K in keyof I]?: Facts },
+    own?: Readonly<Record<string, Facts>>,
   ) => CheckResult;
+  /** Params for which a definition of the user's own may stand, and of which sort; `""` is all of `with`. */
+  readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
   /** External files that the params leave out and that lie where this machine keeps them. In the key by content. */

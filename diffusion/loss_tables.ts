@@ -1,11 +1,11 @@
 import { lossWeights, type Weighting } from "./loss_weighting.ts";
-import { type Objective, targetMixture, x0Recovery } from "./objective.ts";
+import { type ObjectiveName, targetMixture, x0Recovery } from "./objective.ts";
 import type { DiffusionTables } from "./schedule/tables.ts";
 
 /** What a training loss is made of. The defaults are L_simple of Ho et al. 2020. */
 export interface LossOptions {
   /** Default `eps`. */
-  readonly objective?: Objective;
+  readonly objective?: ObjectiveName;
   /** Default `simple`. */
   readonly weighting?: Weighting;
   /** Of the reverse step: fixed, which only `vlb` looks at, or `learned` by the network. Default `fixedlarge`. */

@@ -1,4 +1,4 @@
-import { type Objective, squaredErrorRatios } from "./objective.ts";
+import { type ObjectiveName, squaredErrorRatios } from "./objective.ts";
 import type { DiffusionTables } from "./schedule/tables.ts";
 
 /**
@@ -10,7 +10,7 @@ export const WEIGHTINGS = ["simple", "vlb", "min-snr"] as const;
 export type Weighting = typeof WEIGHTINGS[number];
 
 export interface WeightingOptions {
-  readonly objective: Objective;
+  readonly objective: ObjectiveName;
   readonly weighting: Weighting;
   /** Of `min-snr`, > 0. */
   readonly gamma: number;
@@ -67,7 +67,7 @@ function weightsOf(
  */
 export function minSnrWeights(
   snr: Float64Array,
-  { target, gamma }: { readonly target: Exclude<Objective, "mu">; readonly gamma: number },
+  { target, gamma }: { readonly target: Exclude<ObjectiveName, "mu">; readonly gamma: number },
 ): Float64Array {
   switch (target) {
     // min(SNR, gamma) / SNR, in the form that has a value where SNR is 0.

@@ -1,3 +1,4 @@
+import type { DefinitionParams, ObjectiveDefinition, ParamsOf, Recovery, TargetMixture, TimePoint } from "./define.ts";
 import type { AtStep } from "./gaussian_float64.ts";
 import type { DiffusionTables } from "./schedule/tables.ts";
 
@@ -11,22 +12,52 @@ import type { DiffusionTables } from "./schedule/tables.ts";
  */
 export const OBJECTIVES = ["eps", "x0", "mu", "v"] as const;
 
-export type Objective = typeof OBJECTIVES[number];
+export type ObjectiveName = typeof OBJECTIVES[number];
 
-/** target = x0 x_0 + noise eps. */
-export interface TargetMixture {
-  readonly x0: number;
-  readonly noise: number;
+/** What a network learned, ready to be used. */
+export interface Objective {
+  readonly definition: ObjectiveDefinition;
+  readonly params: object;
+  /** x_0 from the output, not clipped; undefined where the objective names the sampler that alone can use it. */
+  readonly recoverX0: ((at: TimePoint) => Recovery) | undefined;
+  /** eps from the output: the noise that its x_0, not clipped, leaves of x_t. */
+  readonly recoverEps: ((at: TimePoint) => Recovery) | undefined;
 }
 
-/** recovered = xt x_t + output (the network's output). */
-export interface Recovery {
-  readonly xt: number;
-  readonly output: number;
+/** An objective of given params. @throws RangeError for a free loss that says neither how x_0 is had nor which sampler fits */
+export function makeObjective<P extends DefinitionParams>(
+  definition: ObjectiveDefinition<P>,
+  params: ParamsOf<P>,
+): Objective {
+  const made = { definition: definition as unknown as ObjectiveDefinition, params };
+  if ("target" in definition) {
+    const { target, recover } = definition;
+    const both = (at: TimePoint) => recover?.(at, params) ?? solve(target(at, params), at);
+    return { ...made, recoverX0: (at) => both(at).x0, recoverEps: (at) => both(at).eps };
+  }
+  const { recover, sampler } = definition;
+  if (recover === undefined && sampler === undefined) {
+    throw new RangeError("Objective with a loss of its own: got neither recover nor sampler, wanted one of them");
+  }
+  if (recover === undefined) return { ...made, recoverX0: undefined, recoverEps: undefined };
+  const eps = (at: TimePoint): Recovery => {
+    const x0 = recover(at, params);
+    return { xt: (1 - at.signal * x0.xt) / at.noise, output: -at.signal * x0.output / at.noise };
+  };
+  return { ...made, recoverX0: (at) => recover(at, params), recoverEps: eps };
+}
+
+/** With target = a x_0 + b eps and x_t = s x_0 + n eps: two equations for x_0 and eps. */
+function solve(target: TargetMixture, { signal, noise }: TimePoint): { readonly x0: Recovery; readonly eps: Recovery } {
+  const determinant = target.x0 * noise - target.noise * signal;
+  return {
+    x0: { xt: -target.noise / determinant, output: noise / determinant },
+    eps: { xt: target.x0 / determinant, output: -signal / determinant },
+  };
 }
 
 /** What a network of this objective should say. @param at.t integer in [0, T) */
-export function targetMixture(objective: Objective, at: AtStep): TargetMixture {
+export function targetMixture(objective: ObjectiveName, at: AtStep): TargetMixture {
   const { signal, noise, coefXt, previousSignal } = factorsAt(at);
   switch (objective) {
     case "eps":
@@ -42,7 +73,7 @@ export function targetMixture(objective: Objective, at: AtStep): TargetMixture {
 }
 
 /** x_0 from a prediction, not clipped. Infinite for `eps` where A is 0. @param at.t integer in [0, T) */
-export function x0Recovery(objective: Objective, at: AtStep): Recovery {
+export function x0Recovery(objective: ObjectiveName, at: AtStep): Recovery {
   const { signal, noise, coefX0, coefXt, recip, recipm1 } = factorsAt(at);
   switch (objective) {
     case "eps":
@@ -57,7 +88,7 @@ export function x0Recovery(objective: Objective, at: AtStep): Recovery {
 }
 
 /** eps from a prediction: the noise that its x_0, not clipped, leaves of x_t. @param at.t integer in [0, T) */
-export function epsRecovery(objective: Objective, at: AtStep): Recovery {
+export function epsRecovery(objective: ObjectiveName, at: AtStep): Recovery {
   const { signal, noise } = factorsAt(at);
   if (objective === "eps") return { xt: 0, output: 1 };
   // The difference 1 - A of the general form cancels where A is near 1.
@@ -67,7 +98,7 @@ export function epsRecovery(objective: Objective, at: AtStep): Recovery {
 }
 
 /** What the square of an error of x_0 is multiplied with to be that of the prediction: float64 [T]. */
-export function squaredErrorRatios(objective: Objective, tables: DiffusionTables): Float64Array {
+export function squaredErrorRatios(objective: ObjectiveName, tables: DiffusionTables): Float64Array {
   switch (objective) {
     case "eps":
       return tables.snr;

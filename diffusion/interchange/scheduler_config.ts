@@ -1,4 +1,4 @@
-import type { Objective } from "../objective.ts";
+import type { ObjectiveName } from "../objective.ts";
 import { makeBetas, type ScheduleSpec } from "../schedule/betas.ts";
 import { endsOf, SCHEDULE_NAMES } from "../schedule/names.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
@@ -21,17 +21,17 @@ export interface Chain {
   readonly spec: FullScheduleSpec;
   /** float64 [T] */
   readonly betas: Float64Array;
-  readonly objective: Objective;
+  readonly objective: ObjectiveName;
 }
 
-const PREDICTIONS: Readonly<Partial<Record<Objective, string>>> = {
+const PREDICTIONS: Readonly<Partial<Record<ObjectiveName, string>>> = {
   eps: "epsilon",
   x0: "sample",
   v: "v_prediction",
 };
 
 /** Why no scheduler samples from a network with this objective; undefined where one does. */
-export function objectiveProblem(objective: Objective): InterchangeProblem | undefined {
+export function objectiveProblem(objective: ObjectiveName): InterchangeProblem | undefined {
   return PREDICTIONS[objective] !== undefined ? undefined : {
     message: "diffusers has no scheduler for a network that predicts the mean of the next step",
     got: `objective ${objective}`,
@@ -86,7 +86,7 @@ const NAMES = { linear: "ho/linear", scaled_linear: "ldm/linear", squaredcos_cap
  */
 export function fromChainConfig(config: ChainConfig, known?: FullScheduleSpec): Translated<Chain> {
   const { beta_schedule: name, prediction_type: prediction, trained_betas: trained } = config;
-  const objective = (Object.keys(PREDICTIONS) as Objective[]).find((key) => PREDICTIONS[key] === prediction);
+  const objective = (Object.keys(PREDICTIONS) as ObjectiveName[]).find((key) => PREDICTIONS[key] === prediction);
   if (objective === undefined) {
     return unfit("prediction_type", prediction, Object.values(PREDICTIONS).join(", "));
   }

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { HostTensors, NamedTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { learnedLogVariance, makeModelOutput, modelOutputSignature, splitOutput } from "../model_output.ts";
-import type { Recovery } from "../objective.ts";
+import type { Recovery } from "../define.ts";
 import type { UnetConfig } from "../unet/config.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 

@@ -103,6 +103,7 @@ export function makeContext(
     device: start.device ?? undefined,
     packages: start.packages,
     externals: start.externals,
+    definitions: [],
     downloads: start.downloads ?? undefined,
     stop,
     report: (update) => emit({ type: "progress", update }),

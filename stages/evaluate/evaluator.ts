@@ -1,7 +1,7 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { StoredImages } from "../../artifacts/images.ts";
 import { learnsVariance, makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
-import { epsRecovery, type Objective } from "../../diffusion/objective.ts";
+import { epsRecovery, type ObjectiveName } from "../../diffusion/objective.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import { noisedTo } from "../shared/draw/noised.ts";
@@ -20,7 +20,7 @@ export interface WorkItem {
 /** What all evaluations depend on. */
 export interface WorkOptions {
   readonly tables: DiffusionTables;
-  readonly objective: Objective;
+  readonly objective: ObjectiveName;
   readonly seed: number;
 }
 

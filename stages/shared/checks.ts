@@ -1,7 +1,7 @@
 import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
-import type { Objective } from "../../diffusion/objective.ts";
+import type { ObjectiveName } from "../../diffusion/objective.ts";
 
 /** The problems among what may be one, or none, or several. */
 export function problemsOf(...found: readonly (CheckProblem | readonly CheckProblem[] | false)[]): CheckProblem[] {
@@ -49,7 +49,7 @@ export function checkSameSize(
 
 /** What keeps a network with this objective from drawing on such a chain; what is not known is not checked. */
 export function checkPrediction(
-  { objective }: { readonly objective: Objective },
+  { objective }: { readonly objective: ObjectiveName },
   schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
 ): (CheckProblem & InterchangeProblem)[] {
   if (objective !== "eps" || schedule?.zeroTerminalSnr !== true) return [];

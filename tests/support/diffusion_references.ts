@@ -1,6 +1,6 @@
 /** Formulas of the papers that only tests need: references for the code. */
 import type { AtStep } from "../../diffusion/gaussian_float64.ts";
-import type { Recovery } from "../../diffusion/objective.ts";
+import type { Recovery } from "../../diffusion/define.ts";
 import type { ReverseStep } from "../../diffusion/samplers/reverse_step.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 

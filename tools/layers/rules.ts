@@ -41,7 +41,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: true,
     fix: "what sets an engine up runs in a command; only commands import it",
   },
-  diffusion: { imports: ["diffusion", "std"], ...SCIENCE },
+  // A definition is its params and its code in one file.
+  diffusion: {
+    ...SCIENCE,
+    imports: ["diffusion", "std"],
+    types: ["tensor", "schemas"],
+    packages: ["@tensorflow/tfjs-core", "zod"],
+  },
   metrics: { imports: ["metrics"], ...SCIENCE },
   formats: {
     imports: ["formats"],

@@ -10,7 +10,7 @@
  */
 import { dirname, join } from "node:path";
 import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../../diffusion/model_output.ts";
-import type { Objective } from "../../../diffusion/objective.ts";
+import type { ObjectiveName } from "../../../diffusion/objective.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import type { ScheduleName } from "../../../diffusion/schedule/names.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -26,7 +26,7 @@ interface Case {
   readonly model: UnetConfig;
   readonly betas: ScheduleName;
   readonly zeroTerminalSnr?: true;
-  readonly objective: Objective;
+  readonly objective: ObjectiveName;
 }
 
 const CASES: Readonly<Record<string, Case>> = {

@@ -1,4 +1,4 @@
-import { type Objective, targetMixture, x0Recovery } from "../../../diffusion/objective.ts";
+import { type ObjectiveName, targetMixture, x0Recovery } from "../../../diffusion/objective.ts";
 import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
 import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
 import { reverseStepHost } from "../../support/diffusion_references.ts";
@@ -8,7 +8,7 @@ export interface ExactOptions {
   /** Variance s^2 of the data, N(0, s^2). */
   readonly dataVariance: number;
   /** Default `eps`. */
-  readonly objective?: Objective;
+  readonly objective?: ObjectiveName;
   /** Deviation of what the chain starts from. Default 1. */
   readonly start?: number;
 }

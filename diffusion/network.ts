@@ -1,0 +1,115 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { ForwardInputs, Init, NetworkCode, NetworkSizes, ParameterSpec } from "./define.ts";
+
+/** Named parameters on the host, each row-major in the shape of its spec. */
+export type NamedArrays = Record<string, Float32Array<ArrayBuffer>>;
+
+/** A network for images of one size. Its parameters are one flat vector [P], by the order of `parameters`. */
+export interface Network extends NetworkCode {
+  readonly sizes: NetworkSizes;
+  /** P. */
+  readonly count: number;
+}
+
+/** @throws RangeError for parameters that have no size, or a name twice */
+export function makeNetwork(sizes: NetworkSizes, { parameters, forward }: NetworkCode): Network {
+  const names = new Set<string>();
+  for (const { name, shape } of parameters) {
+    if (names.has(name)) throw new RangeError(`Parameter ${name}: got it twice, wanted each name once`);
+    if (!shape.every((length) => Number.isSafeInteger(length) && length > 0)) {
+      throw new RangeError(`Shape of parameter ${name}: got [${shape.join(", ")}], wanted positive integers`);
+    }
+    names.add(name);
+  }
+  return { sizes, parameters, forward, count: parameters.reduce((sum, spec) => sum + sizeOf(spec), 0) };
+}
+
+/** Number of elements of one parameter. */
+export function sizeOf({ shape }: Pick<ParameterSpec, "shape">): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+/** Whether the second half of the output is the variance of the reverse step (Nichol & Dhariwal 2021). */
+export function learnsVariance({ channels, outChannels }: Pick<NetworkSizes, "channels" | "outChannels">): boolean {
+  return outChannels === 2 * channels;
+}
+
+/** Random numbers of one parameter: `count` of them, filled into an array that becomes the parameter. */
+export interface InitialNumbers {
+  /** In (0, 1]. */
+  readonly uniform: (count: number) => Float32Array<ArrayBuffer>;
+  /** N(0, 1). */
+  readonly normal: (count: number) => Float32Array<ArrayBuffer>;
+}
+
+/** Fresh parameters. @param numbers of the i-th of the parameters that start at random */
+export function initialParameters(
+  { parameters }: Pick<Network, "parameters">,
+  numbers: (i: number) => InitialNumbers,
+): NamedArrays {
+  let random = 0;
+  const start = ({ init, ...spec }: ParameterSpec): Float32Array<ArrayBuffer> => {
+    const size = sizeOf(spec);
+    if (typeof init === "string") return new Float32Array(size).fill(init === "ones" ? 1 : 0);
+    const { uniform, normal } = numbers(random++);
+    const array = "normal" in init ? normal(size) : uniform(size);
+    const scale = scaleOf(init);
+    for (let i = 0; i < size; i++) array[i] = ("normal" in init ? array[i]! : 2 * array[i]! - 1) * scale;
+    return array;
+  };
+  return Object.fromEntries(parameters.map((spec) => [spec.name, start(spec)]));
+}
+
+function scaleOf(init: Exclude<Init, string>): number {
+  if ("normal" in init) return init.normal;
+  return "uniform" in init ? init.uniform : Math.sqrt(3 * init.scale / ((init.fanIn + init.fanOut) / 2));
+}
+
+/**
+ * One flat vector [P] from named parameters.
+ *
+ * @throws RangeError for a parameter that is missing, unknown or of another length.
+ */
+export function packParameters(
+  named: Readonly<Record<string, Float32Array>>,
+  { parameters, count }: Pick<Network, "parameters" | "count">,
+): Float32Array<ArrayBuffer> {
+  const known = new Set(parameters.map(({ name }) => name));
+  const unknown = Object.keys(named).find((name) => !known.has(name));
+  if (unknown !== undefined) throw new RangeError(`Parameter ${unknown}: not in this network`);
+  const flat = new Float32Array(count);
+  let offset = 0;
+  for (const spec of parameters) {
+    const array = named[spec.name];
+    const size = sizeOf(spec);
+    if (array?.length !== size) {
+      throw new RangeError(`Parameter ${spec.name}: got ${array?.length ?? "none"}, wanted ${size} numbers`);
+    }
+    flat.set(array, offset);
+    offset += size;
+  }
+  return flat;
+}
+
+/** The inverse of `packParameters`; the arrays are copies. @throws RangeError when the vector has another length. */
+export function unpackParameters(
+  flat: Float32Array,
+  { parameters, count }: Pick<Network, "parameters" | "count">,
+): NamedArrays {
+  if (flat.length !== count) throw new RangeError(`Flat parameters: got ${flat.length} numbers, wanted ${count}`);
+  let offset = 0;
+  return Object.fromEntries(
+    parameters.map((spec) => [spec.name, Float32Array.from(flat.subarray(offset, offset += sizeOf(spec)))]),
+  );
+}
+
+/** Views of a flat parameter vector [P] as one tensor per parameter. */
+export function unpackTensors(flat: tf.Tensor, { parameters }: Pick<Network, "parameters">): Record<string, tf.Tensor> {
+  const parts = tf.split(flat, parameters.map(sizeOf));
+  return Object.fromEntries(parameters.map(({ name, shape }, i) => [name, tf.reshape(parts[i]!, [...shape])]));
+}
+
+/** What a network says without dropout, as in sampling and evaluation. @returns [B, H, W, outChannels] */
+export function predict(network: Network, inputs: Omit<ForwardInputs, "dropout">): tf.Tensor {
+  return network.forward({ ...inputs, dropout: (h) => h });
+}
