@@ -81,7 +81,10 @@ export interface StoredCheckpoint {
   readonly params: Float32Array<ArrayBuffer>;
 }
 
-export async function writeCheckpoint(output: OutputArtifact, { config, network, path, params, ema }: CheckpointToWrite) {
+export async function writeCheckpoint(
+  output: OutputArtifact,
+  { config, network, path, params, ema }: CheckpointToWrite,
+) {
   for (const [name, flat] of [["raw", params], ["ema", ema]] as const) checkWeights(WEIGHT_FILES[name], flat);
   await writeJson(output, CONFIG_FILE, config, configSchema);
   await output.write(BETAS_FILE, encodeBetas(path.tables!));
@@ -104,7 +107,13 @@ export async function readCheckpoint(
   const network = await networkOf(config.model, own);
   const objective = objectiveOf(config, own);
   const named = await readWeights(artifact, weights);
-  return { config, network, objective, path, params: checked(WEIGHT_FILES[weights], () => packParameters(named, network)) };
+  return {
+    config,
+    network,
+    objective,
+    path,
+    params: checked(WEIGHT_FILES[weights], () => packParameters(named, network)),
+  };
 }
 
 async function readPath(artifact: InputArtifact, { timesteps }: CheckpointConfig): Promise<Path> {

@@ -59,7 +59,7 @@ export { readSchedule as validate };
 
 export async function facts(artifact: InputArtifact): Promise<ScheduleFacts> {
   const { spec, tables } = await readSchedule(artifact);
-  return { timesteps: tables.timesteps, betas: spec.name, zeroTerminalSnr: hasZeroTerminalSnr(tables) };
+  return { timesteps: tables.timesteps, betas: spec.name, zeroTerminalSnr: hasZeroTerminalSnr(tables), variancePreserving: true };
 }
 
 /** Betas alone, F64 [T]: all other tables follow from them. */

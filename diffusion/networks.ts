@@ -1,3 +1,4 @@
+import type { NetworkDefinition } from "./define.ts";
 import { checkUnet, unetConfig, unetParams, unetRecord, unetSizes } from "./unet/config.ts";
 import { forwardGflop, unetShape } from "./unet/work.ts";
 
@@ -13,7 +14,7 @@ export const NETWORKS = {
     check: checkUnet,
     forwardGflop,
     shape: unetShape,
-    load: async () => (await import("./unet/network.ts")).default,
+    load: async () => (await import("./unet/network.ts")).default as unknown as NetworkDefinition,
   },
 } as const;
 
