@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { learnsVariance } from "../diffusion/model_output.ts";
 import { type ObjectiveName, OBJECTIVES } from "../diffusion/objective.ts";
+import { chainPath } from "../diffusion/path.ts";
 import type { DiffusionTables } from "../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../diffusion/unet/config.ts";
 import { packParameters, unpackParameters } from "../diffusion/unet/pack.ts";
@@ -12,7 +13,7 @@ import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
 import type { Metrics } from "./metrics.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
-import { encodeBetas, scheduleSpecSchema, tablesOf } from "./schedule.ts";
+import { encodePath, pathSpecSchema, storedPath } from "./schedule.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the betas, and `config.json`. */
 const CONFIG_FILE = "config.json";
@@ -34,7 +35,7 @@ const configSchema = z.strictObject({
     classes: size.exactOptional(),
   }),
   images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
-  schedule: scheduleSpecSchema,
+  schedule: pathSpecSchema,
   timesteps: size,
   /** Updates that the weights have seen; 0 where an imported checkpoint does not say. */
   step: z.int().min(0),
@@ -69,7 +70,7 @@ export interface StoredCheckpoint {
 export async function writeCheckpoint(output: OutputArtifact, { config, tables, params, ema }: CheckpointToWrite) {
   for (const [name, flat] of [["raw", params], ["ema", ema]] as const) checkWeights(WEIGHT_FILES[name], flat);
   await writeJson(output, CONFIG_FILE, config, configSchema);
-  await output.write(BETAS_FILE, encodeBetas(tables));
+  await output.write(BETAS_FILE, encodePath(chainPath(tables)));
   await output.write(WEIGHT_FILES.raw, encodeWeights(params, config.model));
   await output.write(WEIGHT_FILES.ema, encodeWeights(ema, config.model));
 }
@@ -77,10 +78,14 @@ export async function writeCheckpoint(output: OutputArtifact, { config, tables, 
 /** @throws FormatError when the artifact's files are not those of `writeCheckpoint`, or weights are not finite */
 export async function readCheckpoint(artifact: InputArtifact, weights: WeightsName): Promise<StoredCheckpoint> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const tables = tablesOf(BETAS_FILE, await readBytes(artifact, BETAS_FILE));
-  if (tables.timesteps !== config.timesteps) {
-    throw new FormatError(BETAS_FILE, { got: `${tables.timesteps} betas`, wanted: `${config.timesteps} timesteps` });
+  const { schedule, timesteps } = config;
+  if (schedule.timesteps !== timesteps) {
+    throw new FormatError(CONFIG_FILE, {
+      got: `a schedule of ${schedule.timesteps}`,
+      wanted: `${timesteps} timesteps`,
+    });
   }
+  const tables = storedPath(schedule, BETAS_FILE, await readBytes(artifact, BETAS_FILE)).tables!;
   const file = WEIGHT_FILES[weights];
   const { tensors } = decodeSafetensors(await readBytes(artifact, file));
   const named: Record<string, Float32Array> = {};

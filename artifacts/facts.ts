@@ -26,6 +26,8 @@ const scheduleFactsSchema = z.object({
   betas: z.string(),
   /** Whether x_T holds nothing of x_0, so that noise predicted at T - 1 cannot give x_0. */
   zeroTerminalSnr: z.boolean().default(false),
+  /** Whether signal^2 + noise^2 = 1, so that there are tables of a chain. */
+  variancePreserving: z.boolean().default(true),
 });
 
 const checkpointFactsSchema = z.object({

@@ -10,6 +10,7 @@ import type {
   StageRun,
 } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
+import { MissingDefinition } from "./own.ts";
 
 /** What the module of a type says of its artifacts. */
 interface TypeModule {
@@ -57,7 +58,8 @@ export function holdToTypes(stage: StageRun | StageDefinition): StageRun {
       return await run(context) ?? await validateOutputs(context.shard === undefined ? ports : {}, context.outputs);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      return { status: "failed", message: error.message, fix: "correct the stage or the file that it comes from" };
+      const fix = error instanceof MissingDefinition ? error.fix : "correct the stage or the file that it comes from";
+      return { status: "failed", message: error.message, fix };
     }
   };
 }
