@@ -12,20 +12,20 @@ import {
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES, OBJECTIVES } from "../diffusion/objectives.ts";
-import { chainPath } from "../diffusion/path.ts";
+import { pathFacts } from "../diffusion/path.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
 import type { Metrics } from "./metrics.ts";
-import { ownOf } from "./own.ts";
+import { definitionOf } from "./own.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
-import { encodeBetas, scheduleSpecSchema, tablesOf } from "./schedule.ts";
+import { encodePath, pathOf, pathSpecSchema, storedPath } from "./schedule.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
-const BETAS_FILE = "schedule.safetensors";
+const PATH_FILE = "schedule.safetensors";
 const WEIGHT_FILES = { raw: "weights.safetensors", ema: "ema.safetensors" } as const;
 
 const size = z.int().min(1);
@@ -42,7 +42,7 @@ const ownNetworkSchema = ownRecordSchema.extend({
 const configSchema = z.strictObject({
   model: z.union([BUILTIN_NETWORK.record, ownNetworkSchema]),
   images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
-  schedule: scheduleSpecSchema,
+  schedule: pathSpecSchema,
   timesteps: size,
   /** Updates that the weights have seen; 0 where an imported checkpoint does not say. */
   step: z.int().min(0),
@@ -87,7 +87,7 @@ export async function writeCheckpoint(
 ) {
   for (const [name, flat] of [["raw", params], ["ema", ema]] as const) checkWeights(WEIGHT_FILES[name], flat);
   await writeJson(output, CONFIG_FILE, config, configSchema);
-  await output.write(BETAS_FILE, encodeBetas(path.tables!));
+  await output.write(PATH_FILE, encodePath(path));
   await output.write(WEIGHT_FILES.raw, encodeWeights(params, network));
   await output.write(WEIGHT_FILES.ema, encodeWeights(ema, network));
 }
@@ -103,7 +103,7 @@ export async function readCheckpoint(
   own: readonly OwnDefinition[],
 ): Promise<StoredCheckpoint> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const path = await readPath(artifact, config);
+  const path = await readPath(artifact, config, own);
   const network = await networkOf(config.model, own);
   const objective = objectiveOf(config, own);
   const named = await readWeights(artifact, weights);
@@ -116,12 +116,20 @@ export async function readCheckpoint(
   };
 }
 
-async function readPath(artifact: InputArtifact, { timesteps }: CheckpointConfig): Promise<Path> {
-  const tables = tablesOf(BETAS_FILE, await readBytes(artifact, BETAS_FILE));
-  if (tables.timesteps !== timesteps) {
-    throw new FormatError(BETAS_FILE, { got: `${tables.timesteps} betas`, wanted: `${timesteps} timesteps` });
+/** @param own undefined: without code, at the times of the tables alone */
+async function readPath(
+  artifact: InputArtifact,
+  { schedule, timesteps }: CheckpointConfig,
+  own?: readonly OwnDefinition[],
+): Promise<Path> {
+  if (schedule.timesteps !== timesteps) {
+    throw new FormatError(CONFIG_FILE, {
+      got: `a schedule of ${schedule.timesteps}`,
+      wanted: `${timesteps} timesteps`,
+    });
   }
-  return chainPath(tables);
+  const bytes = await readBytes(artifact, PATH_FILE);
+  return own === undefined ? storedPath(schedule, PATH_FILE, bytes) : pathOf(schedule, { file: PATH_FILE, bytes, own });
 }
 
 async function readWeights(artifact: InputArtifact, weights: WeightsName): Promise<NamedArrays> {
@@ -141,7 +149,7 @@ export async function networkOf(record: NetworkRecord, own: readonly OwnDefiniti
   const sizes = sizesOf(record);
   const where = `${CONFIG_FILE}, model`;
   const code = "uses" in record
-    ? ownOf(where, { sort: "network", record, definitions: own }).build(sizes, record.params)
+    ? definitionOf("network", record, own).build(sizes, record.params)
     : (await BUILTIN_NETWORK.load()).build(sizes, record);
   return checked(where, () => makeNetwork(sizes, code));
 }
@@ -155,8 +163,7 @@ export function sizesOf(record: NetworkRecord): NetworkSizes {
 
 function objectiveOf({ objective = DEFAULT_OBJECTIVE }: CheckpointConfig, own: readonly OwnDefinition[]): Objective {
   if (!isOwn(objective)) return makeObjective(OBJECTIVES[objective], {});
-  const record = { sort: "objective", record: objective, definitions: own } as const;
-  return makeObjective(ownOf(`${CONFIG_FILE}, objective`, record), objective.params);
+  return makeObjective(definitionOf("objective", objective, own), objective.params);
 }
 
 /** Needs no code of the user's own: of such a network the shapes are those in the files. */
@@ -180,10 +187,10 @@ export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
   const told = { classes: null, ...toldLabels(config) };
   return {
     ...{ height, width, channels, ...told, timesteps },
+    variancePreserving: pathFacts(await readPath(artifact, config)).variancePreserving,
     learnedVariance: learnsVariance(sizesOf(model)),
     network: model,
     objective,
-    variancePreserving: true,
     ownSampler: config.ownSampler,
   };
 }

@@ -27,6 +27,7 @@ const scheduleFactsSchema = z.object({
   betas: z.string(),
   /** Whether x_T holds nothing of x_0, so that noise predicted at T - 1 cannot give x_0. */
   zeroTerminalSnr: z.boolean().default(false),
+  /** Whether signal^2 + noise^2 = 1, so that there are tables of a chain. */
   variancePreserving: z.boolean().default(true),
 });
 
@@ -37,7 +38,7 @@ const checkpointFactsSchema = z.object({
   learnedVariance: z.boolean().default(false),
   network: z.custom<NetworkFacts>().optional(),
   objective: z.custom<ObjectiveName | OwnParam>().optional(),
-  /** Whether the chain's tables exist: signal^2 + noise^2 = 1 on its path. */
+  /** As in a schedule. */
   variancePreserving: z.boolean().default(true),
   /** File name of the sampler that alone can use the network. */
   ownSampler: z.string().optional(),

@@ -1,32 +1,32 @@
-import { basename } from "node:path";
 import type { OwnDefinition } from "../contract/stage.ts";
 import type { Definitions } from "../diffusion/define.ts";
 import { FormatError } from "../formats/format_error.ts";
 import type { OwnRecord, Sort } from "../schemas/definitions.ts";
 
+/** An artifact was made with a definition that the project no longer has, or has in another version. */
+export class MissingDefinition extends FormatError {
+  constructor(sort: Sort, { uses, code }: Pick<OwnRecord, "uses" | "code">, here: readonly OwnDefinition[]) {
+    const got = here.map((one) => `${one.uses} with digest ${one.code}`).join("; ");
+    super(`the ${sort} that it was made with, ${uses}`, {
+      got: got === "" ? `no ${sort} of the user's own` : got,
+      wanted: `digest ${code}`,
+      fix: `take ${uses} back to what it was, or make what uses it anew`,
+    });
+  }
+}
+
 /**
- * The definition that an artifact was made with, found by its digest among those that the project gives the stage.
+ * The definition that an artifact names, out of those of the project.
  *
- * @param where the file of the artifact
- * @throws FormatError where the project has it no longer, or another one in its place
+ * @throws MissingDefinition where none of them has the digest
  */
-export function ownOf<S extends Sort>(
-  where: string,
-  { sort, record, definitions }: {
-    readonly sort: S;
-    readonly record: OwnRecord;
-    readonly definitions: readonly OwnDefinition[];
-  },
+export function definitionOf<S extends Sort>(
+  sort: S,
+  record: Pick<OwnRecord, "uses" | "code">,
+  own: readonly OwnDefinition[],
 ): Definitions[S] {
-  const ofSort = definitions.filter((one) => one.sort === sort);
-  const found = ofSort.find(({ code }) => code === record.code);
-  if (found !== undefined) return found.definition as Definitions[S];
-  const near = ofSort.find(({ uses }) => basename(uses) === record.uses);
-  throw new FormatError(`${where}, made with the ${sort} of ${record.uses}`, {
-    got: near === undefined ? "no such file in the project's stages" : `${near.uses} with digest ${near.code}`,
-    wanted: `digest ${record.code}`,
-    fix: near === undefined
-      ? `keep the stage that made it in the pipeline, with ${record.uses} as it was then`
-      : `restore ${near.uses} as it was then, or rerun the stage that made this`,
-  });
+  const here = own.filter((one) => one.sort === sort);
+  const found = here.find(({ code }) => code === record.code);
+  if (found === undefined) throw new MissingDefinition(sort, record, here);
+  return found.definition as Definitions[S];
 }

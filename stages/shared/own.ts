@@ -3,7 +3,7 @@ import type { OwnDefinition } from "../../contract/stage.ts";
 import type { Definitions } from "../../diffusion/define.ts";
 import type { OwnParam, OwnRecord, Sort } from "../../schemas/definitions.ts";
 
-export { ownOf } from "../../artifacts/own.ts";
+export { definitionOf } from "../../artifacts/own.ts";
 
 /** A definition that a param of a stage names. */
 export interface NamedOwn<S extends Sort = Sort> {
