@@ -20,7 +20,10 @@ export type SamplerParams = z.output<typeof samplerParams>;
 
 function named<N extends keyof typeof BUILT_IN>(name: N) {
   const { shape, description = "" } = BUILT_IN[name].params;
-  return z.strictObject({ name: z.literal(name).describe(description), ...shape as typeof BUILT_IN[N]["params"]["shape"] });
+  return z.strictObject({
+    name: z.literal(name).describe(description),
+    ...shape as typeof BUILT_IN[N]["params"]["shape"],
+  });
 }
 
 /** A sampler that comes with the toolkit, and its own params. */

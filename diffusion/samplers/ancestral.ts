@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DefinitionProblem, defineSampler } from "../define.ts";
+import { defineSampler, type DefinitionProblem } from "../define.ts";
 import { mix } from "../mix.ts";
 import { DATA_TIME } from "../path.ts";
 import { spaceTimesteps } from "../schedule/respace.ts";

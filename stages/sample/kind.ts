@@ -157,7 +157,10 @@ function checkGuidance(
     unfit("images", sizeText),
     unfit("classes", ({ classes }) => classes === undefined ? undefined : `${classes ?? "none"}`),
     unfit("timesteps", ({ timesteps }) => timesteps?.toString()),
-    unfit("noise paths", ({ variancePreserving }) => variancePreserving ? "one that preserves the variance" : "another"),
+    unfit(
+      "noise paths",
+      ({ variancePreserving }) => variancePreserving ? "one that preserves the variance" : "another",
+    ),
     useless("a guide", guide !== undefined),
     useless("guidanceInterval", interval !== undefined),
     interval !== undefined && interval.from >= interval.to && {

@@ -4,7 +4,7 @@ import type { Device } from "../../tensor/mod.ts";
 
 /** Ask the network about a batch of images [B, H, W, C] at time t of each. @returns its output, [B, H, W, outChannels] */
 export type AskNetwork = (
-  x: Float32Array,
+  x: Float32Array<ArrayBuffer>,
   t: readonly number[],
   classes?: Float32Array<ArrayBuffer>,
 ) => Promise<Float32Array<ArrayBuffer>>;
@@ -15,7 +15,7 @@ export async function bindNetwork(
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },
 ): Promise<AskNetwork> {
   const { height, width, outChannels } = network.sizes;
-  const signature = modelOutputSignature(network, batchSize);
+  const signature = modelOutputSignature(network, batchSize, path.continuous ? "float32" : "int32");
   const compiled = await device.compile(makeModelOutput(network), signature, { label: "network output" });
   const model = await compiled.bind({ params });
   return async (x, times, classes) => {

@@ -25,7 +25,7 @@ export interface PredictorOptions {
 
 /** What one network says of a batch, and how much of its x_0 is taken. */
 interface Told {
-  readonly output: Float32Array;
+  readonly output: Float32Array<ArrayBuffer>;
   readonly by: StoredCheckpoint;
   readonly share: number;
 }
@@ -54,7 +54,11 @@ export async function makePredictor(checkpoint: StoredCheckpoint, options: Predi
   const untold = tellLabels(network.sizes, new Array<undefined>(batchSize).fill(undefined));
 
   /** The network first. */
-  const ask = async (x: Float32Array, t: number, classes: Float32Array<ArrayBuffer> | undefined): Promise<Told[]> => {
+  const ask = async (
+    x: Float32Array<ArrayBuffer>,
+    t: number,
+    classes: Float32Array<ArrayBuffer> | undefined,
+  ): Promise<Told[]> => {
     const times = (count: number) => new Array<number>(count * batchSize).fill(t);
     const sigma = path.noise(t) / path.signal(t);
     const { from, to } = guidanceInterval ?? { from: 0, to: Infinity };
@@ -73,12 +77,16 @@ export async function makePredictor(checkpoint: StoredCheckpoint, options: Predi
   return {
     /** Numbers of one image. */
     pixels,
-    async predict(x: Float32Array, t: number, classes: Float32Array<ArrayBuffer> | undefined): Promise<Prediction> {
+    async predict(
+      x: Float32Array<ArrayBuffer>,
+      t: number,
+      classes: Float32Array<ArrayBuffer> | undefined,
+    ): Promise<Prediction> {
       const told = await ask(x, t, classes);
-      const output = told[0]!.output as Prediction["output"];
+      const output = told[0]!.output;
       const variance = learnsVariance(network.sizes) ? learnedPart(output, channels) : undefined;
       const x0 = mixedX0(x, t, told);
-      if (clip === "unit") for (let i = 0; i < x0.length; i++) x0[i] = Math.min(1, Math.max(-1, x0[i]!));
+      if (clip === "unit") { for (let i = 0; i < x0.length; i++) x0[i] = Math.min(1, Math.max(-1, x0[i]!)); }
       if (clip === "dynamic") {
         for (let at = 0; at < x0.length; at += pixels) dynamicThreshold(x0.subarray(at, at + pixels), clipQuantile);
       }

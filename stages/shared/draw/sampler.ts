@@ -41,7 +41,9 @@ export function checkSampler(
   own?: Pick<SamplerDefinition, "needs"> | Facts,
 ): CheckProblem[] {
   const { ownSampler, variancePreserving } = checkpoint;
-  const [name, needs] = isOwn(param) ? [basename(param.uses), own?.["needs"]] : [param.name, builtinSampler(param).definition.needs];
+  const [name, needs] = isOwn(param)
+    ? [basename(param.uses), own?.["needs"]]
+    : [param.name, builtinSampler(param).definition.needs];
   return problemsOf(
     isOwn(param) ? [] : checkParams(builtinSampler(param), checkpoint),
     ownSampler !== undefined && name !== ownSampler && {
@@ -53,7 +55,8 @@ export function checkSampler(
     },
     needs === "chain" && !variancePreserving && {
       param: ["sampler"],
-      message: "this sampler needs the chain of a path that preserves the variance, which that of the checkpoint does not",
+      message:
+        "this sampler needs the chain of a path that preserves the variance, which that of the checkpoint does not",
       got: name,
       wanted: `a sampler for any path, such as ${SAMPLERS_OF_ANY_PATH.join(", ")}`,
       fix: `use sampler: { name: ${SAMPLERS_OF_ANY_PATH[0]} }`,

@@ -23,7 +23,9 @@ export interface BatchWalk {
   /** Awaited after each evaluation of the network; what it throws ends the walk. */
   readonly onStep: (done: number) => Promise<void>;
   /** Shown the images before each evaluation and at the end, with the x_0 that they came of. */
-  readonly see?: ((done: number, images: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean) => void) | undefined;
+  readonly see?:
+    | ((done: number, images: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean) => void)
+    | undefined;
 }
 
 /** Walks batches of images from noise towards data, as a sampler says. */
@@ -44,7 +46,7 @@ export async function makeWalk(
   const begin = ({ classes, repeats = 1, onStep, see }: BatchWalk) => {
     let done = 0;
     let x0: Float32Array | undefined;
-    const predict = async (x: Float32Array, t: number): Promise<Prediction> => {
+    const predict = async (x: Float32Array<ArrayBuffer>, t: number): Promise<Prediction> => {
       if (done === steps * repeats) {
         throw new SamplerFault(
           sampler,
@@ -54,7 +56,10 @@ export async function makeWalk(
       }
       if (x.length !== length) throw new SamplerFault(sampler, `predict: got ${x.length} numbers, wanted ${length}`);
       if (!isOn(path, t) || t === DATA_TIME) {
-        throw new SamplerFault(sampler, `predict: got time ${t}, wanted a time of the path, 0 to ${path.timesteps - 1}`);
+        throw new SamplerFault(
+          sampler,
+          `predict: got time ${t}, wanted a time of the path, 0 to ${path.timesteps - 1}`,
+        );
       }
       see?.(done, { x, x0: x0 ?? x }, false);
       const told = await predictor.predict(x, t, classes);
@@ -100,7 +105,10 @@ function timesOf(sampler: ChosenSampler, { path, network }: StoredCheckpoint): r
   const bad = times.findIndex((t, i) => !isOn(path, t) || (i > 0 && t >= times[i - 1]!));
   if (bad >= 0 || times.length < 2 || times.at(-1) !== DATA_TIME) {
     const got = bad < 0 ? `${times.length} times to ${times.at(-1)}` : `${times[bad]} at place ${bad}`;
-    throw new SamplerFault(sampler, `times: got ${got}, wanted times of the path that fall from at most ${path.timesteps - 1} to -1`);
+    throw new SamplerFault(
+      sampler,
+      `times: got ${got}, wanted times of the path that fall from at most ${path.timesteps - 1} to -1`,
+    );
   }
   return times;
 }
