@@ -4,15 +4,15 @@ import { qSample } from "../../diffusion/gaussian.ts";
 import { simpleLossPerImage } from "../../diffusion/loss.ts";
 import { type AdamMoments, type AdamSettings, adamStep, clipFactor, globalNorm } from "../../diffusion/optimizer.ts";
 import { makeReverseStep } from "../../diffusion/samplers/make_reverse_step.ts";
+import { dropout } from "../../diffusion/dropout.ts";
+import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
+import { predict } from "../../diffusion/network.ts";
 import { attention } from "../../diffusion/unet/attention.ts";
-import { dropout } from "../../diffusion/unet/dropout.ts";
 import { groupNorm } from "../../diffusion/unet/group_norm.ts";
-import { conv, dense, silu, upsample } from "../../diffusion/unet/layers.ts";
 import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
-import { timeEmbedding } from "../../diffusion/unet/time_embedding.ts";
-import { unet } from "../../diffusion/unet/unet.ts";
 import type { NamedTensors } from "../../tensor/device.ts";
 import { keepMask } from "../../tensor/random/keep_mask.ts";
+import { unetOf } from "../support/unet.ts";
 import type { Attributes } from "./fixtures.ts";
 
 type Inputs = Record<string, tf.Tensor>;
@@ -78,7 +78,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   keepMask: ({ key }, { shape, site, rate }) => keepMask(key!, shape, { site, rate }),
   dropout: ({ x, key }, { site, rate }) => dropout(x!, { key: key!, rate }, site),
   timeEmbedding: ({ t }, { width }) => timeEmbedding(t!, width),
-  unet: ({ x, t, ...params }, { config }) => unet(params, x!, t!, config),
+  unet: ({ x, t, ...weights }, { config }) => predict(unetOf(config), { weights, x: x!, t: t! }),
 
   qSample: ({ x0, noise, ...tables }) => qSample(x0!, noise!, tables as Parameters<typeof qSample>[2]),
   loss: ({ eps, predicted }) => simpleLossPerImage(eps!, predicted!),
