@@ -39,8 +39,15 @@ Deno.test("every sampler comes to the images of its affine form in float64, on e
     const predictX0 = (x: number, t: number) => Math.max(-1, Math.min(1, 1.2 * Math.tanh(1.5 * x) * (1 - t / 150)));
     for (const sampler of SAMPLERS) {
       const common = { start, predictX0, variance: 0.3 };
-      const wanted = walkAffine(affineSteps(tables, samplerParams.parse(sampler)), { ...common, noise: (k) => noises[k]! });
-      const { images } = await walkHost(sampler, { ...common, path, noise: (k) => noises[k]! as Float32Array<ArrayBuffer> });
+      const wanted = walkAffine(affineSteps(tables, samplerParams.parse(sampler)), {
+        ...common,
+        noise: (k) => noises[k]!,
+      });
+      const { images } = await walkHost(sampler, {
+        ...common,
+        path,
+        noise: (k) => noises[k]! as Float32Array<ArrayBuffer>,
+      });
       // float32 between steps, each rounding by 6e-8 of values up to 4.
       assertAllClose(images, wanted, { abs: 1e-5, label: `${JSON.stringify(sampler)} on ${schedule.name}` });
     }

@@ -169,7 +169,12 @@ Deno.test("every sampler draws alike whatever an exact network predicts", async 
 
 Deno.test("a walk of one step at a time is that of all steps, for samplers that look at no step before", async () => {
   const noise = (k: number) => Float32Array.of(Math.sin(k + 1));
-  for (const sampler of [{ name: "ddim", steps: 12, eta: 0.7 }, { name: "ancestral", steps: 12 }, { name: "heun", steps: 6 }]) {
+  for (
+    const sampler of [{ name: "ddim", steps: 12, eta: 0.7 }, { name: "ancestral", steps: 12 }, {
+      name: "heun",
+      steps: 6,
+    }]
+  ) {
     const walk = { path, predictX0: denoiseOn(path), start: [0.8] as ArrayLike<number> };
     const whole = await walkHost(sampler, { ...walk, noise });
     let images = walk.start;

@@ -54,7 +54,12 @@ Deno.test("transition() is beta and the posterior of Ho et al. between neighbour
 
 Deno.test("ddim is the fixedsmall ancestral sampler when eta is 1 and no step is skipped", async () => {
   const noise = (k: number) => Float32Array.of(Math.sin(k), Math.cos(3 * k));
-  const walk = { path, predictX0: (x: number, t: number) => Math.tanh(x) * (0.5 + t / 2000), start: [0.4, -1.3], noise };
+  const walk = {
+    path,
+    predictX0: (x: number, t: number) => Math.tanh(x) * (0.5 + t / 2000),
+    start: [0.4, -1.3],
+    noise,
+  };
   const ddim = await walkHost({ name: "ddim", steps: 1000, eta: 1, spacing: "leading" }, walk);
   const ancestral = await walkHost({ name: "ancestral", variance: "fixedsmall" }, walk);
   ancestral.images.forEach((want, i) => assertClose(ddim.images[i]!, want, { abs: 1e-5 }));
@@ -108,7 +113,13 @@ Deno.test("every sampler adds noise at each step but the last, and asks the netw
       drawn.push(k);
       return new Float32Array(1);
     };
-    const { asked, evaluations } = await walkHost(sampler, { path, predictX0: () => 0.5, start: [1], noise, variance: 0.5 });
+    const { asked, evaluations } = await walkHost(sampler, {
+      path,
+      predictX0: () => 0.5,
+      start: [1],
+      noise,
+      variance: 0.5,
+    });
     assertEquals(evaluations, asked.length);
     const noisy = sampler.name === "ancestral" || sampler.eta === 1;
     assertEquals(drawn, noisy ? Array.from({ length: asked.length - 1 }, (_, k) => k) : []);
