@@ -1,4 +1,5 @@
 import type { ParamsOf, Path, PathDefinition, TimePoint } from "./define.ts";
+import { priorKlBitsPerDim } from "./schedule/prior.ts";
 import { roundHalfToEven } from "./schedule/round_half_to_even.ts";
 import { type DiffusionTables, makeTables } from "./schedule/tables.ts";
 import { hasZeroTerminalSnr } from "./schedule/zero_terminal_snr.ts";
@@ -96,6 +97,15 @@ export function pathFacts(path: Path) {
     variancePreserving: path.tables !== undefined,
     zeroTerminalSnr: path.tables === undefined ? signal <= ROUNDING * noise : hasZeroTerminalSnr(path.tables),
   };
+}
+
+/**
+ * The information about x_0 that is left in x_T, in bits per dimension, for E[x_0^2] = 1 (see `priorKlBitsPerDim`): samplers
+ * start from N(0, I), or from N(0, noise^2) where the variance is not preserved.
+ */
+export function priorKlOfPath({ tables, timesteps, signal, noise }: Path): number {
+  if (tables !== undefined) return priorKlBitsPerDim(tables);
+  return (signal(timesteps - 1) / noise(timesteps - 1)) ** 2 / (2 * Math.LN2);
 }
 
 /** A place on a path. */
