@@ -10,10 +10,9 @@ export class MissingDefinition extends FormatError {
     super(`the ${sort} that it was made with, ${uses}`, {
       got: got === "" ? `no ${sort} of the user's own` : got,
       wanted: `digest ${code}`,
+      fix: `take ${uses} back to what it was, or make what uses it anew`,
     });
-    this.fix = `take ${uses} back to what it was, or make what uses it anew`;
   }
-  readonly fix: string;
 }
 
 /**

@@ -10,7 +10,6 @@ import type {
   StageRun,
 } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
-import { MissingDefinition } from "./own.ts";
 
 /** What the module of a type says of its artifacts. */
 interface TypeModule {
@@ -58,8 +57,8 @@ export function holdToTypes(stage: StageRun | StageDefinition): StageRun {
       return await run(context) ?? await validateOutputs(context.shard === undefined ? ports : {}, context.outputs);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      const fix = error instanceof MissingDefinition ? error.fix : "correct the stage or the file that it comes from";
-      return { status: "failed", message: error.message, fix };
+      const { message, fix = "correct the stage or the file that it comes from" } = error;
+      return { status: "failed", message, fix };
     }
   };
 }
