@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { mix } from "../../../diffusion/mix.ts";
+import { mix } from "../../../diffusion/samplers/mix.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { transition } from "../../../diffusion/samplers/transition.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
