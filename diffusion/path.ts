@@ -1,4 +1,5 @@
-import type { ParamsOf, Path, PathDefinition, TimePoint } from "./define.ts";
+import type { DefinitionParams, ParamsOf, Path, PathDefinition, TimePoint } from "./define.ts";
+import { priorKlBitsPerDim } from "./schedule/prior.ts";
 import { roundHalfToEven } from "./schedule/round_half_to_even.ts";
 import { type DiffusionTables, makeTables } from "./schedule/tables.ts";
 import { hasZeroTerminalSnr } from "./schedule/zero_terminal_snr.ts";
@@ -39,13 +40,13 @@ function discretePath({ signal, noise }: PathTable, tables: DiffusionTables | un
 }
 
 /** A path of one's own. */
-export function definedPath<P extends PathDefinition>(
-  { signal, noise, draw = ({ uniform }) => 1 - uniform }: P,
-  params: ParamsOf<P["params"]>,
+export function definedPath<P extends DefinitionParams>(
+  { signal, noise, draw = ({ uniform }) => 1 - uniform }: PathDefinition<P>,
+  params: ParamsOf<P>,
   timesteps: number,
 ): Path {
   const unit = (t: number) => (t + 1) / timesteps;
-  const at = (f: PathDefinition["signal"]) => (t: number) => {
+  const at = (f: PathDefinition<P>["signal"]) => (t: number) => {
     if (t >= DATA_TIME && t <= timesteps - 1) return f(unit(t), params);
     throw new RangeError(`Time of a path: got ${t}, wanted -1 to ${timesteps - 1}`);
   };
@@ -96,6 +97,20 @@ export function pathFacts(path: Path) {
     variancePreserving: path.tables !== undefined,
     zeroTerminalSnr: path.tables === undefined ? signal <= ROUNDING * noise : hasZeroTerminalSnr(path.tables),
   };
+}
+
+/**
+ * The information about x_0 that is left in x_T, in bits per dimension, for E[x_0^2] = 1 (see `priorKlBitsPerDim`): samplers
+ * start from N(0, I), or from N(0, noise^2) where the variance is not preserved.
+ */
+export function priorKlOfPath(path: Path): number {
+  return path.tables !== undefined ? priorKlBitsPerDim(path.tables) : snrOf(path).at(-1)! / (2 * Math.LN2);
+}
+
+/** Signal to noise ratio signal^2 / noise^2 at the indices, float64 [T]. */
+export function snrOf(path: Path): Float64Array {
+  const { signal, noise } = tableOf(path);
+  return path.tables?.snr ?? signal.map((value, t) => (value / noise[t]!) ** 2);
 }
 
 /** A place on a path. */

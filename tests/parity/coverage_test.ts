@@ -1,10 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
+import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
-import { makeReverseStep, reverseStepSignature } from "../../diffusion/samplers/make_reverse_step.ts";
 import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
 import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { sampleFeeds } from "../support/tensors.ts";
+import { unetOf } from "../support/unet.ts";
 import { openParityDevice, PARITY_DEVICES, TFJS_CPU } from "./devices.ts";
 import { FIXTURE_GROUPS, loadCases } from "./fixtures.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -47,15 +48,14 @@ Deno.test("every kernel of a training step and of a sampling step is in a case s
   const { config } = cases.find(({ op }) => op === "training")!.attributes;
   const dropout = { dropout: 0.1 };
   const learned = { variance: "learned", timestepSampler: "loss-aware" } as const;
-  const told = { ...config, classes: 3 };
-  const wide = { ...config, outChannels: 2 * config.inChannels };
+  const wide = unetOf({ ...config, outChannels: 2 * config.inChannels });
+  const [plain, told] = [unetOf(config), unetOf({ ...config, classes: 3 })];
   const steps = [
-    [makeTrainStep(config, dropout), trainStepSignature(config, 2, dropout)],
+    [makeTrainStep(plain, dropout), trainStepSignature(plain, 2, dropout)],
     [makeTrainStep(wide, learned), trainStepSignature(wide, 2, learned)],
-    [makeReverseStep(config), reverseStepSignature(config, 2)],
-    [makeReverseStep(wide, { learnedVariance: true }), reverseStepSignature(wide, 2, { learnedVariance: true })],
     [makeTrainStep(told), trainStepSignature(told, 2)],
-    [makeReverseStep(told, { guided: true }), reverseStepSignature(told, 2, { guided: true })],
+    [makeModelOutput(plain), modelOutputSignature(plain, 2)],
+    [makeModelOutput(told), modelOutputSignature(told, 2)],
   ] as const;
   for (const [fn, inputs] of steps) {
     const kernels = new Set(await kernelsOf(fn, inputs, sampleFeeds(inputs, { low: 0.1 })));

@@ -1,15 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { dropout } from "../../diffusion/dropout.ts";
 import { emaStep } from "../../diffusion/ema.ts";
 import { qSample } from "../../diffusion/gaussian.ts";
-import { simpleLossPerImage } from "../../diffusion/loss.ts";
-import { type AdamMoments, type AdamSettings, adamStep, clipFactor, globalNorm } from "../../diffusion/optimizer.ts";
-import { makeReverseStep } from "../../diffusion/samplers/make_reverse_step.ts";
-import { dropout } from "../../diffusion/dropout.ts";
 import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
+import { simpleLossPerImage } from "../../diffusion/loss.ts";
 import { predict } from "../../diffusion/network.ts";
+import { type AdamMoments, type AdamSettings, adamStep, clipFactor, globalNorm } from "../../diffusion/optimizer.ts";
 import { attention } from "../../diffusion/unet/attention.ts";
 import { groupNorm } from "../../diffusion/unet/group_norm.ts";
-import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
 import type { NamedTensors } from "../../tensor/device.ts";
 import { keepMask } from "../../tensor/random/keep_mask.ts";
 import { unetOf } from "../support/unet.ts";
@@ -89,10 +87,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     return { ...adamStep(state, grads!, clipFactor(gradNorm, clipNorm!), state), gradNorm };
   },
   ema: ({ ema, params, decay }) => emaStep(ema!, params!, decay!),
-  reverseStep: (inputs, { config }) => {
-    const params = unetParameterSpecs(config).map(({ name }) => tf.reshape(inputs[name]!, [-1]));
-    const { recip, recipm1, sigma, z } = inputs;
-    const step = { x0FromXt: recip!, x0FromOutput: tf.neg(recipm1!), coefExtra: sigma!, extra: z! };
-    return makeReverseStep(config)({ ...inputs, ...step, params: tf.concat(params) });
+  reverseStep: ({ x, t, recip, recipm1, coefX0, coefXt, sigma, z, ...weights }, { config }) => {
+    const output = predict(unetOf(config), { weights, x: x!, t: t! });
+    const x0 = tf.clipByValue(tf.sub(tf.mul(recip!, x!), tf.mul(recipm1!, output)), -1, 1);
+    return { x: tf.add(tf.add(tf.mul(coefX0!, x0), tf.mul(coefXt!, x!)), tf.mul(sigma!, z!)), x0 };
   },
 };
