@@ -89,7 +89,7 @@ function checkBetas({ betas, timesteps, zeroTerminalSnr }: ScheduleParams): Chec
   const path = listedPath(Float64Array.from(betas), zeroTerminalSnr);
   return {
     problems: problemsOf(misplaced, pathProblems(path).map((one) => ({ ...one, param: ["betas"] }))),
-    facts: { schedule: { betas: "own", ...pathFacts(path) } },
+    facts: { schedule: { betas: "own betas", ...pathFacts(path) } },
   };
 }
 
