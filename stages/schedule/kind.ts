@@ -16,7 +16,7 @@ import { hasZeroTerminalSnr, rescaleZeroTerminalSnr } from "../../diffusion/sche
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
-import { pathDescriptionSchema } from "../shared/describe_definition.ts";
+import { pathDescriptionSchema } from "../shared/describe_path.ts";
 import { DEFAULT_TIMESTEPS, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
 
 export const scheduleKind = defineKind({

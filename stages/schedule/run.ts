@@ -18,7 +18,7 @@ import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { isError } from "../shared/checks.ts";
-import { makeOwnPath } from "../shared/describe_definition.ts";
+import { makeOwnPath } from "../shared/describe_path.ts";
 import { readNamedFile } from "../shared/named_file.ts";
 import { ownNamed } from "../shared/own.ts";
 import { failedBy } from "../shared/run_of.ts";

@@ -21,7 +21,8 @@ import { encodeNpy } from "../../../formats/npy.ts";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { mapFiles, rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind } from "../../../stages/schedule/kind.ts";
-import { describeDefinition, pathDescriptionSchema } from "../../../stages/shared/describe_definition.ts";
+import { describeDefinition } from "../../../stages/shared/describe_definition.ts";
+import { pathDescriptionSchema } from "../../../stages/shared/describe_path.ts";
 import { runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 
