@@ -5,8 +5,9 @@ import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
 import { hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/reading.ts";
 import { digestExecuted } from "./executed_code.ts";
-import { addToLock, allBelow, packageName, TOOLKIT_CONFIG, TOOLKIT_ROOT } from "./module_lock.ts";
+import { addToLock, allBelow, packageName, TOOLKIT_CONFIG } from "./module_lock.ts";
 import type { Lock, ModuleMap } from "../keys/stage.ts";
+import { isToolkit } from "./own_frames.ts";
 import { explainRefusal } from "./refusal.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 import manifest from "../../deno.json" with { type: "json" };
@@ -16,10 +17,6 @@ import manifest from "../../deno.json" with { type: "json" };
  * comes to give other bytes; a test pins that code.
  */
 export const API_VERSION = 2;
-
-/** The toolkit's own modules; a custom stage that lies elsewhere in the clone is not one of them. */
-const TOOLKIT_PARTS =
-  /^((mod|core|engine)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
 
 /** What Deno says of a module and all that it imports. */
 interface Info {
@@ -47,11 +44,6 @@ export interface Code {
 }
 
 export type CodeDigest = Code | { readonly error: string; readonly fix?: string };
-
-function isToolkit(specifier: string): boolean {
-  if (!specifier.startsWith("file:")) return false;
-  return TOOLKIT_PARTS.test(relative(TOOLKIT_ROOT, fileURLToPath(specifier)).replaceAll("\\", "/"));
-}
 
 /** Let Deno resolve all imports by the user's own settings; what those do not name comes without a target. */
 async function askDeno(
