@@ -44,12 +44,13 @@ export type CustomOutcome = { readonly kind: Kind } | { readonly error: string; 
 type Unanswered = { readonly error: string; readonly fix?: string };
 
 /** Why a process gave no answer, in the order in which causes hide each other. */
-function explainSilence(said: string, place: string, { timedOut, held }: DenoChild): Unanswered {
+function explainSilence(said: string, place: string | undefined, { timedOut, held }: DenoChild): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
-  return { error: said === "" ? "it gave no answer; it must not end the process" : `${said}${place}` };
+  if (place === undefined) return { error: said === "" ? "it gave no answer; it must not end the process" : said };
+  return { error: `${place}: ${said.split("\n")[0]!.replace(/^error: (Uncaught (\(in promise\) )?)?/, "")}` };
 }
 
 interface Question<A extends z.ZodType> {
@@ -101,11 +102,11 @@ export async function askChild<A extends z.ZodType>(
   const listen = async (stdout: ReadableStream<Uint8Array>) => {
     for await (const one of streamLines(stdout, MAX_ANSWER)) if (one.startsWith(prefix)) line = one;
   };
-  let place = "";
+  let place: string | undefined;
   // Frames would only push out what they belong to.
   await child.read(listen, (said) => {
     if (!/^\s+at /.test(said)) log.keep(said);
-    else if (place === "") place = ownPlace(said);
+    else place ??= ownPlace(said);
   });
   if (line !== undefined) {
     const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));

@@ -115,7 +115,11 @@ function fit(all: z.ZodObject, raw: unknown, describe: (params: Readonly<Record<
     return { outcome, facts };
   } catch (error) {
     const thrown = error instanceof Error ? error : new Error(`it threw ${Deno.inspect(error)}`);
-    return { error: `${thrown.message}${ownPlace(String(thrown.stack))}`, fix: "correct the file, or its params" };
+    const place = ownPlace(String(thrown.stack));
+    return {
+      error: place === undefined ? thrown.message : `${place}: ${thrown.message}`,
+      fix: "correct the file, or its params",
+    };
   }
 }
 

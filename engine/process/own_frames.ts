@@ -12,10 +12,10 @@ export function isToolkit(specifier: string): boolean {
   return TOOLKIT_PARTS.test(relative(TOOLKIT_ROOT, fileURLToPath(specifier)).replaceAll("\\", "/"));
 }
 
-/** The innermost place in the user's own code among the frames of an error, to be put after its message. */
-export function ownPlace(frames: string): string {
+/** The innermost place in the user's own code among the frames of an error. */
+export function ownPlace(frames: string): string | undefined {
   for (const [, url, at] of frames.matchAll(/(file:[^\s()]+?)(:\d+:\d+)/g)) {
-    if (!isToolkit(url!)) return ` (${basename(fileURLToPath(url!))}${at})`;
+    if (!isToolkit(url!)) return `${basename(fileURLToPath(url!))}${at}`;
   }
-  return "";
+  return undefined;
 }
