@@ -1,9 +1,8 @@
-import type { ParamsOf, Path, PathDefinition, TimePoint } from "./define.ts";
+import { DATA_TIME, type ParamsOf, type Path, type PathDefinition, type TimePoint } from "./define.ts";
 import { roundHalfToEven } from "./schedule/round_half_to_even.ts";
 import { type DiffusionTables, makeTables } from "./schedule/tables.ts";
 
-/** The image itself, as a time: before the first index. */
-export const DATA_TIME = -1;
+export { DATA_TIME };
 
 /** The path of a chain of betas. */
 export function chainPath(tables: DiffusionTables): Path {
