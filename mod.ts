@@ -76,7 +76,7 @@ export {
   type TimePoint,
 } from "./diffusion/define.ts";
 export type { DiffusionTables } from "./diffusion/schedule/tables.ts";
-export type { Sort } from "./schemas/definitions.ts";
+export { type Sort, SORTS } from "./schemas/definitions.ts";
 export * from "./stages/define_pipeline.ts";
 export { ARTIFACT_TYPES, type ArtifactType, type WantedArtifact } from "./schemas/artifacts.ts";
 export { execution, extent, externalFile, legacy, type Schema } from "./schemas/roles.ts";
