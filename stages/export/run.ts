@@ -1,5 +1,6 @@
 import { objectiveOf, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
+import { nameOf } from "../../artifacts/schedule.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
@@ -26,6 +27,10 @@ export function toDiffusers(
 ): Translated<Readonly<Record<string, string | Uint8Array>>> {
   const unet = toUnet2dConfig(config.model);
   if ("problem" in unet) return unet;
+  if (!("name" in config.schedule)) {
+    const message = "diffusers has no scheduler for a path of one's own";
+    return { problem: { message, got: nameOf(config.schedule), wanted: "a schedule by name", fix: "train on one" } };
+  }
   const own = schedulerConfig(config.model, {
     spec: config.schedule,
     betas: tables.betas,

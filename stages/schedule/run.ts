@@ -1,6 +1,7 @@
 import { jsonText } from "../../artifacts/record.ts";
 import { encodeTables, PLOT_FILE, SCHEDULE_FILE, scheduleFileSchema, TABLES_FILE } from "../../artifacts/schedule.ts";
 import type { RunOf } from "../../contract/stage.ts";
+import { chainPath } from "../../diffusion/path.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
 import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
@@ -19,7 +20,7 @@ export default (async ({ params, outputs }) => {
     snr: { first: snr[0]!, last: snr[timesteps - 1]! },
   };
   await outputs.schedule.write(SCHEDULE_FILE, jsonText(scheduleFileSchema.parse(file)));
-  await outputs.schedule.write(TABLES_FILE, encodeTables(tables));
+  await outputs.schedule.write(TABLES_FILE, encodeTables(chainPath(tables)));
   const label = spec.zeroTerminalSnr ? `${spec.name} with zero terminal SNR` : spec.name;
   await outputs.schedule.write(PLOT_FILE, plotSchedule(label, tables));
 }) satisfies RunOf<typeof scheduleKind>;

@@ -1,7 +1,7 @@
 import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { readImages, type StoredImages } from "../../artifacts/images.ts";
 import { writeLog } from "../../artifacts/log.ts";
-import { readSchedule, type StoredSchedule } from "../../artifacts/schedule.ts";
+import { readSchedule, type StoredPath } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { countParameters } from "../../diffusion/unet/parameters.ts";
@@ -29,7 +29,7 @@ const SHOWN_LOSS_DECAY = 0.95;
 export default runOf(trainKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
   const images = await readImages(inputs.images);
-  const schedule = await readSchedule(inputs.schedule);
+  const schedule = await readSchedule(inputs.schedule, context.definitions);
   const trained = await train(context, images, schedule);
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
@@ -39,14 +39,14 @@ export default runOf(trainKind, async (context) => {
       model: unetConfigFor(params, images.info),
       images: { height, width, channels, source },
       schedule: schedule.spec,
-      timesteps: schedule.tables.timesteps,
+      timesteps: schedule.path.timesteps,
       step,
       parameters: vectors.params.length,
       ema: params.ema,
       seed,
       ...(params.objective === "eps" ? {} : { objective: params.objective }),
     },
-    tables: schedule.tables,
+    tables: schedule.path.tables!,
     params: vectors.params,
     ema: vectors.ema,
   });
@@ -58,7 +58,7 @@ export default runOf(trainKind, async (context) => {
 async function train(
   context: Context,
   images: StoredImages,
-  schedule: StoredSchedule,
+  schedule: StoredPath,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
   const model = unetConfigFor(params, images.info);
@@ -69,7 +69,7 @@ async function train(
 
   return await withDevice(context, async (device) => {
     const stepper = await makeStepper(device, { model, params, vectors: start.vectors });
-    const { tables } = schedule;
+    const tables = schedule.path.tables!;
     const timesteps = params.timestepSampler === "loss-aware"
       ? new LossAwareTimesteps(tables.timesteps, start.timestepLosses)
       : undefined;

@@ -5,7 +5,7 @@ import { scheduleParams } from "../../../stages/schedule/params.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { readScheduleFacts } from "../../../artifacts/facts.ts";
-import { readSchedule, scheduleSpecSchema } from "../../../artifacts/schedule.ts";
+import { nameOf, readSchedule, scheduleSpecSchema } from "../../../artifacts/schedule.ts";
 import { toScheduleSpec } from "../../../stages/schedule/params.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
@@ -150,8 +150,9 @@ Deno.test("schedule writes every table and what it was made from", async () => {
     });
     assertEquals(end, undefined);
     const artifact = outputs["schedule"]!;
-    const { spec, tables } = await readSchedule(artifact);
-    assertEquals(spec.name, "ldm/sqrt_linear");
+    const { spec, path } = await readSchedule(artifact, []);
+    assertEquals(nameOf(spec), "ldm/sqrt_linear");
+    const tables = path.tables!;
     // numpy, float64: linear betas 1e-4 to 0.02, T = 1000.
     assertClose(tables.alphasCumprod[999]!, 4.03582976538e-05, { rel: 1e-11 });
     const file = JSON.parse(await artifact.readText("schedule.json"));
