@@ -176,9 +176,11 @@ export function makeCommand(): AnyCommand {
     plainCommand(sort, EXAMPLES).description(`Write NAME.ts with ${what} and NAME_test.ts with its test.`)
       .argument("<name>", "the name of its files: lower-case letters, digits, _ and -")
       .option("-f, --folder <folder>", "where to write", ".")
-      .action(answering((name, { folder }) =>
-        create(name, folder, (folder) => filesOf(sort as Sort, name, folder), use(`./${name}.ts`))
-      ))
+      .action(
+        answering((name, { folder }) =>
+          create(name, folder, (folder) => filesOf(sort as Sort, name, folder), use(`./${name}.ts`))
+        ),
+      )
   );
   const templates = Object.entries(TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
   const pipeline = plainCommand("pipeline", EXAMPLES).description("Write NAME.yaml with a pipeline.")

@@ -45,13 +45,18 @@ export async function checkNetwork<P extends DefinitionParams>(
     await checkGradients({
       parameters: network.parameters,
       start,
-      inputs: { x: stream("x").normal(0, shape.reduce((a, b) => a * b)), t: new Float32Array([0, 100.5, 999]), ...labels },
+      inputs: {
+        x: stream("x").normal(0, shape.reduce((a, b) => a * b)),
+        t: new Float32Array([0, 100.5, 999]),
+        ...labels,
+      },
       signature: {
         x: float(shape),
         t: float([BATCH]),
         ...classes === undefined ? {} : { labels: float([BATCH, classes + 1]) },
       },
-      compute: (params, { x, t, labels }) => predict(network, { weights: unpackTensors(params, network), x: x!, t: t!, labels }),
+      compute: (params, { x, t, labels }) =>
+        predict(network, { weights: unpackTensors(params, network), x: x!, t: t!, labels }),
     }),
   );
 }

@@ -7,7 +7,8 @@ import {
   type SamplerDefinition,
 } from "../../diffusion/define.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
-import { parseParams, pathsFor, type Problem, shown, throwProblems } from "./problems.ts";
+import type { CodeProblem } from "../shared/definition_checks.ts";
+import { parseParams, pathsFor, shown, throwProblems } from "./problems.ts";
 
 /** How to check a sampler. */
 export interface SamplerCheckOptions<P extends DefinitionParams> {
@@ -35,11 +36,10 @@ export async function checkSampler<P extends DefinitionParams>(
   definition: SamplerDefinition<P>,
   options: SamplerCheckOptions<P> = {},
 ): Promise<void> {
-  const problems: Problem[] = [];
+  const problems: CodeProblem[] = [];
   for (const [name, path] of pathsFor(definition.needs, options.path)) {
-    for (const problem of await checkOn(path, definition, options)) {
-      problems.push({ ...problem, what: `${problem.what} (on ${name})` });
-    }
+    const found = await checkOn(path, definition, options);
+    problems.push(...found.map((problem) => ({ ...problem, message: `${problem.message}, on ${name}` })));
   }
   throwProblems("sampler", problems);
 }
@@ -48,11 +48,11 @@ async function checkOn<P extends DefinitionParams>(
   path: Path,
   definition: SamplerDefinition<P>,
   { params: given, tolerance }: SamplerCheckOptions<P>,
-): Promise<Problem[]> {
+): Promise<CodeProblem[]> {
   const params = parseParams(definition, given);
   const refused = definition.check?.(params, { timesteps: path.timesteps, learnedVariance: false }) ?? [];
   const errors = refused.filter(({ severity = "error" }) => severity === "error");
-  if (errors.length > 0) return errors.map(({ message, ...rest }) => ({ what: message, ...rest }));
+  if (errors.length > 0) return errors;
   const times = definition.times(params, path);
   const wrong = checkTimes(times, path);
   if (wrong.length > 0) return wrong;
@@ -68,7 +68,7 @@ async function checkOn<P extends DefinitionParams>(
       params,
       predict(x, t) {
         if (++asked <= promised) return Promise.resolve(predictGaussian(x, path, t));
-        throwProblems("sampler", [{ what: "Evaluations", got: `${asked} or more`, wanted: `at most ${promised}` }]);
+        throwProblems("sampler", [{ message: "Evaluations", got: `${asked} or more`, wanted: `at most ${promised}` }]);
         throw new Error("unreachable");
       },
       noise: (k) => normals.normal(k + 1, x.length),
@@ -79,7 +79,7 @@ async function checkOn<P extends DefinitionParams>(
   const result = await walk(start.slice());
   const evaluations = asked;
   if (result.length !== start.length) {
-    return [{ what: "Length of the result", got: `${result.length}`, wanted: `${start.length}` }];
+    return [{ message: "Length of the result", got: `${result.length}`, wanted: `${start.length}` }];
   }
   const alone = await walk(start.slice(0, SIZE));
   const bound = (tolerance ?? 2 / evaluations) + CHANCE;
@@ -88,19 +88,19 @@ async function checkOn<P extends DefinitionParams>(
   const moments = [["Mean", mean, MEAN], ["Deviation", Math.sqrt(variance), DEVIATION]] as const;
   return [
     ...moments.filter(([, got, wanted]) => !(Math.abs(got - wanted) <= bound)).map(([name, got, wanted]) => ({
-      what: `${name} after ${evaluations} evaluations`,
+      message: `${name} after ${evaluations} evaluations`,
       got: shown(got),
       wanted: `${wanted} within ${shown(bound)}`,
     })),
     ...alone.every((value, i) => Object.is(value, result[i])) ? [] : [{
-      what: "An image drawn alone",
+      message: "An image drawn alone",
       got: "others than in a batch",
       wanted: "the same numbers",
     }],
   ];
 }
 
-function checkTimes(times: readonly number[], path: Path): Problem[] {
+function checkTimes(times: readonly number[], path: Path): CodeProblem[] {
   const rises = times.findIndex((t, i) => i > 0 && !(t < times[i - 1]!));
   const off = times.find((t) => {
     try {
@@ -111,11 +111,15 @@ function checkTimes(times: readonly number[], path: Path): Problem[] {
   });
   const whole = path.continuous ? "" : "whole, ";
   return [
-    ...rises > 0 ? [{ what: `Time ${rises}`, got: `${times[rises - 1]}, then ${times[rises]}`, wanted: "less" }] : [],
-    ...off === undefined ? [] : [{ what: "A time", got: `${off}`, wanted: `${whole}-1 to ${path.timesteps - 1}` }],
-    ...times.length > 1 && times.at(-1) === DATA_TIME
-      ? []
-      : [{ what: "Times", got: `${times.slice(-2).join(", ") || "none"} at the end`, wanted: "two or more, the last -1" }],
+    ...rises > 0
+      ? [{ message: `Time ${rises}`, got: `${times[rises - 1]}, then ${times[rises]}`, wanted: "less" }]
+      : [],
+    ...off === undefined ? [] : [{ message: "A time", got: `${off}`, wanted: `${whole}-1 to ${path.timesteps - 1}` }],
+    ...times.length > 1 && times.at(-1) === DATA_TIME ? [] : [{
+      message: "Times",
+      got: `${times.slice(-2).join(", ") || "none"} at the end`,
+      wanted: "two or more, the last -1",
+    }],
   ];
 }
 

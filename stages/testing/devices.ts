@@ -17,21 +17,22 @@ export async function findDevice(device: DeviceName) {
 }
 
 /**
- * Ways to open the devices of this machine, the best first, and TF.js's own backend last, which runs op by op. Graphics
- * that are played in software are left out: TensorFlow crashes in a process that has loaded their drivers.
+ * Ways to open the devices of this machine, the best first. Graphics that are played in software are left out: TensorFlow
+ * crashes in a process that has loaded their drivers.
  */
 export async function devicesHere(): Promise<(() => Promise<Device>)[]> {
   const names = AUTO_ORDER.filter((name) => name !== "webgpu" || mayHaveGpu());
   const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
   const found = await Promise.all(names.map((name) => chooseDevice(name, { tryOut })));
   const here = found.filter((one) => one.available).filter(({ name, card }) => name !== "webgpu" || card);
-  return [...here.map(({ name, numerics }) => () => openDevice(name, { numerics })), openPlain];
+  return here.map(({ name, numerics }) => () => openDevice(name, { numerics }));
 }
 
-async function openPlain(): Promise<Device> {
+/** TF.js's own backend, in plain JavaScript. */
+export async function openPlain(): Promise<Device> {
   await import("../../tensor/complete_tfjs.ts");
+  // Else TF.js advises to install its native addon.
+  tf.env().set("PROD", true);
   await tf.setBackend("cpu");
-  return await openEagerDevice({ name: PLAIN, numerics: PLAIN, backend: "cpu" });
+  return await openEagerDevice({ name: "cpu", numerics: "cpu", backend: "cpu" });
 }
-
-export const PLAIN = "tfjs-cpu";

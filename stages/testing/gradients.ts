@@ -3,8 +3,9 @@ import type { ParameterSpec } from "../../diffusion/define.ts";
 import { sizeOf } from "../../diffusion/network.ts";
 import type { Device, HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
-import { devicesHere, PLAIN } from "./devices.ts";
-import { type Problem, shown } from "./problems.ts";
+import type { CodeProblem } from "../shared/definition_checks.ts";
+import { devicesHere, openPlain } from "./devices.ts";
+import { shown } from "./problems.ts";
 
 /** Numbers that parameters decide, at one place. */
 export interface Computation {
@@ -42,30 +43,38 @@ const random = randomStream({ seed: 0, stream: "test/gradients" });
  * Compare gradients with central differences, in a random direction for each parameter, on the best device of this
  * machine; compare numbers and gradients on all of its devices; and look for tensors that outlive a call.
  */
-export async function checkGradients(of: Computation): Promise<Problem[]> {
+export async function checkGradients(of: Computation): Promise<CodeProblem[]> {
   let best: Values | undefined;
-  const problems: Problem[] = [];
+  const problems: CodeProblem[] = [];
   for (const open of await devicesHere()) {
     const device = await open();
     try {
       const values = await evaluate(device, of);
+      const { y, grads } = values;
+      if (![...y, ...grads].every(Number.isFinite)) throw new Error("numbers that are not finite");
       if (best === undefined) problems.push(...await compareWithDifferences(device, of, values));
       best ??= values;
       problems.push(...apart(device, best, values));
     } catch (error) {
       const got = error instanceof Error ? error.message : String(error);
-      problems.push({ what: `Device ${device.name}`, got, wanted: "a forward pass and its gradient" });
+      problems.push({ message: `Device ${device.name}`, got, wanted: "finite numbers and their gradient" });
+      // The others would say the same.
+      if (best === undefined) break;
     } finally {
       await device.dispose();
     }
   }
-  return problems;
+  return best === undefined ? problems : [...problems, ...await checkLeft(of)];
 }
 
 type Compiled = NonNullable<Computation["follow"]>;
 
 /** Compile for all parameters twice: where the gradient is, and where it is stopped. */
-async function compile(device: Device, { start, inputs, signature }: Computation, outputs: (...args: Parameters<Compiled>) => NamedTensors) {
+async function compile(
+  device: Device,
+  { start, inputs, signature }: Computation,
+  outputs: (...args: Parameters<Compiled>) => NamedTensors,
+) {
   const params = { shape: [start.length], dtype: "float32" } as const;
   const compiled = await device.compile(
     ({ params, start, ...rest }) => outputs(params!, start!, rest),
@@ -80,24 +89,32 @@ async function evaluate(device: Device, of: Computation): Promise<Values> {
     const y = of.compute(params, inputs);
     return { y, grads: tf.grad((params) => of.compute(params, inputs))(params, tf.tensor(factorsOf(y.size), y.shape)) };
   });
-  const values = await run(of.start) as unknown as Values;
-  if (device.name !== PLAIN) return values;
+  return await run(of.start) as unknown as Values;
+}
+
+/** TF.js's own backend runs op by op, so that what is left over shows. */
+async function checkLeft(of: Computation): Promise<CodeProblem[]> {
+  const run = await compile(await openPlain(), of, (params, _, inputs) => ({ y: of.compute(params, inputs) }));
   const before = tf.memory().numTensors;
   await run(of.start);
   const left = tf.memory().numTensors - before;
-  if (left > 0) throw new Error(`${left} tensors that outlive a call: it has tf.keep, tf.variable or tensors kept by itself`);
-  return values;
+  return left === 0 ? [] : [{
+    message: "Tensors left after a call",
+    got: `${left}`,
+    wanted: "0",
+    fix: "use neither tf.keep nor tf.variable, and keep no tensors between calls",
+  }];
 }
 
 /** How much each number counts in the sum whose derivatives are compared. */
 const factorsOf = (size: number) => random.normal(0, size);
 
-async function compareWithDifferences(device: Device, of: Computation, { y, grads }: Values): Promise<Problem[]> {
+async function compareWithDifferences(device: Device, of: Computation, { y, grads }: Values): Promise<CodeProblem[]> {
   const { start, parameters, compute, follow = (params, _, inputs) => compute(params, inputs) } = of;
   const run = await compile(device, of, (...args) => ({ y: follow(...args) }));
   const factors = factorsOf(y.length);
   const rounding = ROUNDING * Math.hypot(...Array.from(y, (value, i) => value * factors[i]!));
-  const problems: Problem[] = [];
+  const problems: CodeProblem[] = [];
   let offset = 0;
   for (const [index, spec] of parameters.entries()) {
     const [from, size] = [offset, sizeOf(spec)];
@@ -121,7 +138,7 @@ async function compareWithDifferences(device: Device, of: Computation, { y, grad
     }
     if (fits) continue;
     problems.push({
-      what: `Derivative by parameter ${spec.name}`,
+      message: `Derivative by parameter ${spec.name}`,
       got: shown(derivative),
       wanted: `about ${seen.map(shown).join(", ")}, the differences for steps of ${STEPS.join(", ")}`,
     });
@@ -129,12 +146,12 @@ async function compareWithDifferences(device: Device, of: Computation, { y, grad
   return problems;
 }
 
-function apart({ name }: Device, best: Values, values: Values): Problem[] {
+function apart({ name }: Device, best: Values, values: Values): CodeProblem[] {
   return (["y", "grads"] as const).flatMap((key) => {
     const largest = best[key].reduce((max, value) => Math.max(max, Math.abs(value)), 0);
     const i = values[key].findIndex((value, i) => !(Math.abs(value - best[key][i]!) <= AGREEMENT * largest));
     if (i < 0) return [];
-    const what = `${key === "y" ? "Output" : "Gradient"} on device ${name}, number ${i}`;
-    return [{ what, got: shown(values[key][i]!), wanted: `${shown(best[key][i]!)}, as on the best device` }];
+    const message = `${key === "y" ? "Output" : "Gradient"} on device ${name}, number ${i}`;
+    return [{ message, got: shown(values[key][i]!), wanted: `${shown(best[key][i]!)}, as on the best device` }];
   });
 }

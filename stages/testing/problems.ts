@@ -1,20 +1,23 @@
-import type { DefinitionParams, ParamsOf, Path, PathDefinition } from "../../diffusion/define.ts";
+import {
+  definePath,
+  type DefinitionParams,
+  type ParamsOf,
+  type Path,
+  type PathDefinition,
+} from "../../diffusion/define.ts";
 import { chainPath, definedPath } from "../../diffusion/path.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
-
-/** What does not hold of a definition. */
-export interface Problem {
-  readonly what: string;
-  readonly got: string;
-  readonly wanted: string;
-}
+import type { CodeProblem } from "../shared/definition_checks.ts";
 
 /** @throws Error that lists all problems, where there are any */
-export function throwProblems(sort: string, problems: readonly Problem[]): void {
+export function throwProblems(sort: string, problems: readonly CodeProblem[]): void {
   if (problems.length === 0) return;
-  const lines = problems.map(({ what, got, wanted }) => `- ${what}: got ${got}, wanted ${wanted}`);
-  throw new Error(`The ${sort} does not hold what it must:\n${lines.join("\n")}`);
+  const lines = problems.map(({ message, got, wanted, fix }) => {
+    const values = got === undefined ? "" : `: got ${got}, wanted ${wanted}`;
+    return `- ${message}${values}${fix === undefined ? "" : ` (fix: ${fix})`}`;
+  });
+  throw new Error(`The ${sort} is not as it must be:\n${lines.join("\n")}`);
 }
 
 /** Params as a pipeline's are read: defaults filled in. @throws ZodError where they do not fit */
@@ -22,16 +25,24 @@ export function parseParams<P extends DefinitionParams>({ params }: { readonly p
   return (params as unknown as { parse(given: object): ParamsOf<P> }).parse(given);
 }
 
-/** The straight path of rectified flow. */
-const STRAIGHT = { signal: (u: number) => 1 - u, noise: (u: number) => u };
+const TIMESTEPS = 1000;
 
-/** Paths to try something on, by name: the one that a test gives, or a chain of betas and, unless it needs a chain, a straight line. */
-export function pathsFor(needs: "chain" | undefined, given: PathDefinition | undefined): readonly [string, Path][] {
-  const timesteps = 1000;
-  if (given !== undefined) return [["its path", definedPath(given, parseParams(given), timesteps)]];
-  const chain = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps })));
-  const straight = definedPath(STRAIGHT as unknown as PathDefinition, {}, timesteps);
-  return [["a chain of betas", chain], ...needs === "chain" ? [] : [["a straight path", straight] as [string, Path]]];
+/** The straight line of rectified flow. */
+const STRAIGHT = definePath({
+  params: { shape: {} } as DefinitionParams,
+  signal: (u) => 1 - u,
+  noise: (u) => u,
+});
+
+/** Paths to try something on, by name: the one that a test gives, or a chain of betas and, where that is not needed, a straight line. */
+export function pathsFor(
+  needs: "chain" | undefined,
+  given: PathDefinition | undefined,
+): readonly (readonly [name: string, path: Path])[] {
+  if (given !== undefined) return [["its path", definedPath(given, parseParams(given), TIMESTEPS)]];
+  const chain = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: TIMESTEPS })));
+  const straight = ["a straight line", definedPath(STRAIGHT, {}, TIMESTEPS)] as const;
+  return [["a chain of betas", chain], ...needs === "chain" ? [] : [straight]];
 }
 
 /** A number in a message. */

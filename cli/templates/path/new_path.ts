@@ -8,7 +8,7 @@ const params = z.strictObject({
   center: z.number().default(0).describe(
     "Where most training images are: above 0 nearer to the noise, below to the image",
   ),
-  spread: z.number().positive().default(2).describe(
+  spread: z.number().positive().max(10).default(2).describe(
     "How far they are spread around it",
   ),
 });
