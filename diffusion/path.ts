@@ -102,9 +102,14 @@ export function pathFacts(path: Path) {
  * The information about x_0 that is left in x_T, in bits per dimension, for E[x_0^2] = 1 (see `priorKlBitsPerDim`): samplers
  * start from N(0, I), or from N(0, noise^2) where the variance is not preserved.
  */
-export function priorKlOfPath({ tables, timesteps, signal, noise }: Path): number {
-  if (tables !== undefined) return priorKlBitsPerDim(tables);
-  return (signal(timesteps - 1) / noise(timesteps - 1)) ** 2 / (2 * Math.LN2);
+export function priorKlOfPath(path: Path): number {
+  return path.tables !== undefined ? priorKlBitsPerDim(path.tables) : snrOf(path).at(-1)! / (2 * Math.LN2);
+}
+
+/** Signal to noise ratio signal^2 / noise^2 at the indices, float64 [T]. */
+export function snrOf(path: Path): Float64Array {
+  const { signal, noise } = tableOf(path);
+  return path.tables?.snr ?? signal.map((value, t) => (value / noise[t]!) ** 2);
 }
 
 /** A place on a path. */

@@ -12,7 +12,7 @@ interface Figures {
   readonly cosineS: number;
 }
 
-type End = "linearStart" | "linearEnd";
+export type End = "linearStart" | "linearEnd";
 
 /** One schedule, and what is special about it. */
 export interface NamedSchedule {

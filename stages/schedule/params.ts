@@ -1,15 +1,15 @@
 import { z } from "zod";
-import type { PathSpec } from "../../artifacts/schedule.ts";
+import type { scheduleSpecSchema } from "../../artifacts/schedule.ts";
 import { type End, endsOf, SCHEDULE_NAMES, scheduleOf } from "../../diffusion/schedule/names.ts";
 import { externalFile, legacy } from "../../schemas/roles.ts";
 
 /** Names that mean one thing here and another there are explained: guessing would silently change results. */
-function explainName(input: unknown): string {
-  if (typeof input !== "string") return `expected one of ${SCHEDULE_NAMES.join(", ")}, a list of betas, or a path`;
+function explainBetas({ input }: { readonly input?: unknown }): string {
   const meant = SCHEDULE_NAMES.filter((name) => name.endsWith(`/${input}`) || scheduleOf(name).elsewhere === input);
-  if (meant.length === 0) return `expected one of ${SCHEDULE_NAMES.join(", ")}`;
-  const what = meant.length > 1 ? `ambiguous schedule "${input}"` : "schedule names carry their family";
-  return `${what}: write ${meant.map((name) => `${name} (${scheduleOf(name).says})`).join(" or ")}`;
+  const names = meant.map((name) => `${name} (${scheduleOf(name).says})`).join(" or ");
+  if (meant.length > 1) return `${names}, since ${input} alone is ambiguous`;
+  if (meant.length > 0) return `${names}, since names carry their family`;
+  return `one of ${SCHEDULE_NAMES.join(", ")}, a list of betas, or { path: betas.json }`;
 }
 
 const unused = (end: End) => `Not used by ${SCHEDULE_NAMES.filter((name) => !endsOf(name).includes(end)).join(", ")}`;
@@ -21,10 +21,10 @@ export const DEFAULT_TIMESTEPS = 1_250;
 /** Params of kind `schedule`. */
 export const scheduleParams = z.strictObject({
   betas: z.union([
-    z.enum(SCHEDULE_NAMES),
-    z.array(z.number().positive().max(1)).min(1).max(MAX_TIMESTEPS),
-    z.strictObject({ path: externalFile(z.string().min(1)) }),
-  ], { error: ({ input }) => explainName(input) }).describe(
+    z.enum(SCHEDULE_NAMES, { error: explainBetas }),
+    z.array(z.number().positive().max(1), { error: explainBetas }).min(1).max(MAX_TIMESTEPS),
+    z.strictObject({ path: externalFile(z.string().min(1)) }, { error: explainBetas }),
+  ]).describe(
     "A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere; or a list of " +
       "betas, above 0 and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). " +
       SCHEDULE_NAMES.map((name) => `${name}: ${scheduleOf(name).says}`).join(". "),
@@ -34,7 +34,7 @@ export const scheduleParams = z.strictObject({
   ),
   linearStart: z.number().positive().lt(1).default(1e-4).describe(`First beta. ${unused("linearStart")}`),
   linearEnd: z.number().positive().lt(1).default(2e-2).describe(`Last beta. ${unused("linearEnd")}`),
-  cosineS: z.number().positive().lt(1).default(8e-3).describe("Offset s of ldm/cosine"),
+  cosineS: z.number().positive().lt(1).default(8e-3).describe("Offset s of a cosine"),
   zeroTerminalSnr: legacy(
     z.boolean().default(false).describe(
       "Shift and scale sqrt(alphasCumprod) to end at 0, pure noise (Lin et al. 2023). Networks that predict the noise " +
@@ -46,5 +46,9 @@ export const scheduleParams = z.strictObject({
 
 export type ScheduleParams = z.output<typeof scheduleParams>;
 
-/** How the params are stored, and how the diffusion code names those of a schedule by name: a `ScheduleSpec`. */
-export function toPathSpec({ betas, zeroTerminalSnr, timesteps, ...rest }: ScheduleParams, T: number): PathSpec {
+/** The params of a schedule by name as the diffusion code names them, and as they are stored; undefined of another. */
+export function toScheduleSpec(params: ScheduleParams): z.output<typeof scheduleSpecSchema> | undefined {
+  const { betas, timesteps, zeroTerminalSnr, ...rest } = params;
+  if (typeof betas !== "string" || timesteps === undefined) return undefined;
+  return { name: betas, timesteps, ...rest, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) };
+}
