@@ -58,7 +58,7 @@ const configSchema = z.strictObject({
   scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
-type CheckpointConfig = z.output<typeof configSchema>;
+export type CheckpointConfig = z.output<typeof configSchema>;
 export type NetworkRecord = CheckpointConfig["model"];
 export type WeightsName = keyof typeof WEIGHT_FILES;
 

@@ -1,17 +1,36 @@
 import { z } from "zod";
 import type { Facts } from "../../contract/stage.ts";
-import { type DefinitionProblem, type Path, type PathDefinition, sortOf } from "../../diffusion/define.ts";
+import {
+  type DefinitionProblem,
+  type ObjectiveDefinition,
+  type Path,
+  type PathDefinition,
+  type SamplerDefinition,
+  sortOf,
+} from "../../diffusion/define.ts";
+import { makeObjective } from "../../diffusion/objective.ts";
 import { definedPath, pathFacts } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { objectiveFacts } from "./describe_objective.ts";
 
 /**
  * What is known of a definition of the user's own before any images are: facts for the checks of the kinds that it is used in.
  * Called in a process that may do nothing, with params that fit its schema.
  */
 export function describeDefinition(definition: unknown, params: Readonly<Record<string, unknown>>): Facts {
-  if (sortOf(definition) !== "path") return {};
-  const { path, problems } = makeOwnPath(definition as PathDefinition, params);
-  return { ...(path === undefined ? {} : pathFacts(path)), problems };
+  switch (sortOf(definition)) {
+    case "objective":
+      return objectiveFacts(makeObjective(definition as ObjectiveDefinition, params));
+    case "sampler":
+      return definedOnly({ needs: (definition as SamplerDefinition).needs });
+    case "path": {
+      const { path, problems } = makeOwnPath(definition as PathDefinition, params);
+      return { ...(path === undefined ? {} : pathFacts(path)), problems };
+    }
+    default:
+      return {};
+  }
 }
 
 /** What {@linkcode describeDefinition} says of a path, as it comes out of the process that ran the user's code. */
