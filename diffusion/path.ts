@@ -1,4 +1,11 @@
-import { DATA_TIME, type ParamsOf, type Path, type PathDefinition, type TimePoint } from "./define.ts";
+import {
+  DATA_TIME,
+  type DefinitionParams,
+  type ParamsOf,
+  type Path,
+  type PathDefinition,
+  type TimePoint,
+} from "./define.ts";
 import { priorKlBitsPerDim } from "./schedule/prior.ts";
 import { roundHalfToEven } from "./schedule/round_half_to_even.ts";
 import { type DiffusionTables, makeTables } from "./schedule/tables.ts";
@@ -39,13 +46,13 @@ function discretePath({ signal, noise }: PathTable, tables: DiffusionTables | un
 }
 
 /** A path of one's own. */
-export function definedPath<P extends PathDefinition>(
-  { signal, noise, draw = ({ uniform }) => 1 - uniform }: P,
-  params: ParamsOf<P["params"]>,
+export function definedPath<P extends DefinitionParams>(
+  { signal, noise, draw = ({ uniform }) => 1 - uniform }: PathDefinition<P>,
+  params: ParamsOf<P>,
   timesteps: number,
 ): Path {
   const unit = (t: number) => (t + 1) / timesteps;
-  const at = (f: PathDefinition["signal"]) => (t: number) => {
+  const at = (f: PathDefinition<P>["signal"]) => (t: number) => {
     if (t >= DATA_TIME && t <= timesteps - 1) return f(unit(t), params);
     throw new RangeError(`Time of a path: got ${t}, wanted -1 to ${timesteps - 1}`);
   };
