@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { fromBuiltin } from "../../engine/pipeline/load/kinds.ts";
+import { fromBuiltin } from "../../engine/pipeline/load/builtin.ts";
 import { keyParams } from "../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { evaluateKind, sampleKind, scheduleKind, trainKind } from "../support/builtin_kinds.ts";
 import { readCheckpoint } from "../../artifacts/checkpoint.ts";
+import { OBJECTIVES } from "../../diffusion/objectives.ts";
 import { checkPrediction } from "../../stages/shared/checks.ts";
+import { objectiveFacts } from "../../stages/shared/describe_objective.ts";
+import { objectiveNamed } from "../support/objectives.ts";
 import { digests, MemoryProgress, runStage } from "../support/stage_context.ts";
 import { smallWorld, trainSmall, withFolder } from "../unit/stages/small_world.ts";
 
