@@ -3,6 +3,7 @@ import {
   type Diagnostic,
   grantFlag,
   Grants,
+  isForeign,
   type Outlook,
   type Pipeline,
   type PlannedStage,
@@ -31,7 +32,7 @@ export async function parseGrants(texts: readonly string[], pipeline: Pipeline) 
     if (named.problems.length > 0) continue;
     const stages = await Promise.all(named.stages.map(async (id) => {
       const stage = pipeline.stages.get(id)!;
-      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params, tryDevice) : undefined);
+      const found = await (isForeign(stage.kind) ? stage.kind.device?.(stage.params, tryDevice) : undefined);
       return found !== undefined && "device" in found ? { stage, device: found.device } : { stage };
     }));
     const asked = requestsOf(stages, pipeline.folder);
@@ -80,14 +81,14 @@ export function questionFor(
 ): ((requests: readonly RightsRequest[]) => Promise<boolean>) | undefined {
   if (json || !canAsk()) return undefined;
   return async (requests) => {
-    printError("Custom stages ask for rights beyond their inputs and outputs:");
+    printError("Code of your own asks for rights beyond their inputs and outputs:");
     for (const line of formatTable(requests.map(rowOf))) printError(line);
     return await askYes("Do you trust their code with these rights? Your answer is remembered.", stop);
   };
 }
 
-function rowOf({ stage, rights }: RightsRequest): string[] {
-  return [`  ${stage.entry}`, stage.kind.name, rights.join(", ")];
+function rowOf({ stage, uses, rights }: RightsRequest): string[] {
+  return [`  ${stage.entry}`, uses, rights.join(", ")];
 }
 
 /** What the custom stages among some ask for, and what of it is not granted, as data and in lines. */
@@ -102,10 +103,10 @@ export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "de
     return [...rowOf(request), styleFor().dim(state)];
   });
   return {
-    data: listed.map(({ request: { stage, rights }, missing }) => {
-      return { stage: stage.entry, file: stage.kind.name, rights, missing };
+    data: listed.map(({ request: { stage, uses, rights }, missing }) => {
+      return { stage: stage.entry, file: uses, rights, missing };
     }),
-    lines: ["custom stages ask for:", ...formatTable(rows)],
+    lines: ["code of your own asks for:", ...formatTable(rows)],
   };
 }
 

@@ -94,6 +94,8 @@ export const submissionSchema = z.strictObject({
     code: bundleSchema.nullable(),
     /** What the submitter granted to its code, see `rightsOf`. */
     rights: z.array(rightSchema),
+    /** The same for the definitions that its stages are given, in their order. */
+    own: z.array(z.strictObject({ code: bundleSchema, rights: z.array(rightSchema) })).default([]),
   })),
   stages: z.array(z.strictObject({
     /** It names a folder, see `fileNameOf`. */

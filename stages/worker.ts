@@ -2,18 +2,31 @@
  * The entry of a stage's own process. The engine generates a few lines that import one stage and hand it over;
  * this module is their way back into the engine.
  */
+import { z } from "zod";
 import { holdToTypes } from "../artifacts/types.ts";
-import { describeStage as describe } from "../engine/process/describe_host.ts";
+import { sortOf } from "../diffusion/define.ts";
+import { describeDefinition as describeOne, describeStage as describe } from "../engine/process/describe_host.ts";
 import { type LoadModule, serveStage as serve } from "../engine/process/worker_host.ts";
 import { allParams } from "./shared/common_params.ts";
+import { describeDefinition as factsOf } from "./shared/describe_definition.ts";
 import { explainMemory } from "./shared/out_of_memory.ts";
 
 export { describePipeline } from "../engine/process/describe_host.ts";
 
 export const describeStage = (load: LoadModule): Promise<void> => describe(load, allParams);
 
-export const serveStage: typeof serve = (load) =>
+/** T of a path of one's own, beside its own params. */
+const timesteps = z.int().min(1).max(1_000_000).default(1_250);
+
+export const describeDefinition = (load: LoadModule): Promise<void> =>
+  describeOne(load, {
+    sortOf,
+    paramsOf: (sort, params) => sort === "path" ? params.safeExtend({ timesteps }) : params,
+    describe: factsOf,
+  });
+
+export const serveStage: typeof serve = (load, loadOwn) =>
   serve(async () => {
     const stage = (await load()).default as Parameters<typeof holdToTypes>[0];
     return { default: explainMemory(holdToTypes(stage)) };
-  });
+  }, loadOwn);

@@ -16,7 +16,15 @@ import {
   type Upstream,
 } from "noiseline/engine";
 import { answering, type AnyCommand, type CliSettings, ON, planCommand } from "../command.ts";
-import { formatDevice, formatLive, formatReason, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
+import {
+  formatDevice,
+  formatLive,
+  formatReason,
+  formatState,
+  formatTotal,
+  plannedToJson,
+  sameBase,
+} from "../format/plan.ts";
 import { formatBytes, formatDuration, parseCount, short, someOf } from "../format/units.ts";
 import { formatTable, type Style, styleFor } from "../io.ts";
 import { loadForCommand, makePlanner, sharedOptions } from "../open.ts";
@@ -161,7 +169,7 @@ function upstreamLines(stages: readonly Upstream[], prefix: string, style: Style
 
 function detailsOf({ reason, before, after, modules }: Cause): string[] {
   if (reason.code === "external") return [`was ${formatExternal(before)}`, `now ${formatExternal(after)}`];
-  if (reason.code !== "code" || ![reason.from, reason.to].every((version) => version.startsWith("code:"))) return [];
+  if (reason.code !== "code" || !sameBase(reason)) return [];
   if (modules === undefined) return ["unknown which ones: there is no record of the run that made the last result"];
   const { changed, added, removed } = modules;
   const named = { changed, added, removed };

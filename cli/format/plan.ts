@@ -33,7 +33,7 @@ export function formatReason(reason: Reason, placed: boolean = true): string {
       return `external ${reason.name}: other content`;
     case "code":
       // Of a built-in kind the version names the kind.
-      return [reason.from, reason.to].every((version) => version.startsWith("code:"))
+      return sameBase(reason)
         ? "code: the stage's modules changed"
         : `kind: ${showVersion(reason.from)} -> ${showVersion(reason.to)}`;
     case "version":
@@ -58,6 +58,12 @@ export function formatReasons(reasons: readonly Reason[]): string {
 
 function showDigests(digests: readonly string[]): string {
   return digests.length === 0 ? "nothing" : digests.length === 1 ? short(digests[0]!) : `${digests.length} artifacts`;
+}
+
+/** Whether only code of the user's own is another. */
+export function sameBase({ from, to }: { readonly from: string; readonly to: string }): boolean {
+  const [a, b] = [from, to].map((version) => /^(code:|[^ ]*)/.exec(version)![0]);
+  return a === b;
 }
 
 function showVersion(version: string): string {

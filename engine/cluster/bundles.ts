@@ -1,5 +1,4 @@
 import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Bundle, bundleListSchema } from "../../schemas/cluster_records.ts";
 import { relativePathSchema } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
@@ -54,9 +53,8 @@ export class Shipment {
     return Object.fromEntries(named.map(([name, path]) => [name, this.#known.getOrInsertComputed(path, pack)]));
   }
 
-  /** A custom stage's modules, held to the digests that its version was taken of, and the settings above them. */
-  addCode({ entry, modules = {} }: Kind): Bundle {
-    const file = fileURLToPath(entry);
+  /** The modules of a file of the user's own, held to the digests that they had, and the settings above them. */
+  addCode(file: string, modules: Kind["modules"] = {}): Bundle {
     const local = Object.entries(modules).filter(([, value]) => /^[0-9a-f]{64}$/.test(value));
     const places = new Map(local.map(([name, sha256]) => [resolve(dirname(file), name), sha256]));
     for (const one of findSettings(file).files) if (statIfThere(one)?.isFile) places.set(one, hashFile(one));

@@ -209,7 +209,7 @@ class Task {
     if (!thawed.ok) return { state: "failed", unusable: true, problems: thawed.diagnostics };
     const { pipeline, granted } = thawed.value;
     const grants = new Grants(pipeline.folder, join(scratch, "grants.json"));
-    if (granted !== undefined) grants.add(granted);
+    granted.forEach((one) => grants.add(one));
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
     let states: SharedStates | undefined;
     let fromStep = 0;

@@ -69,10 +69,15 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const kinds = [...new Set(stages.map(({ kind }) => kind))];
   const numbers = new Map(kinds.map((kind, index) => [kind, index]));
   const granted = new Map(grants.map(({ file, rights }) => [file, [...rights]]));
+  const rightsOf = (file: string) => granted.get(realPath(file)) ?? [];
   const packed = kinds.map((kind) => ({
     kind: packKind(kind),
-    code: kind.custom ? shipment.addCode(kind) : null,
-    rights: kind.custom ? granted.get(realPath(fileURLToPath(kind.entry))) ?? [] : [],
+    code: kind.custom ? shipment.addCode(fileURLToPath(kind.entry), kind.modules) : null,
+    rights: kind.custom ? rightsOf(fileURLToPath(kind.entry)) : [],
+    own: (kind.own ?? []).map(({ file, modules }) => ({
+      code: shipment.addCode(file, modules),
+      rights: rightsOf(file),
+    })),
   }));
   const lineOf = new Map(stages.map(({ id }, index) => [id, index]));
   const heads: Submission["stages"] = [];

@@ -6,7 +6,7 @@ import { predecessorsOf, readsOf, shorterOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { installFiles, installPackages } from "../process/install.ts";
+import { installFiles, installStage } from "../process/install.ts";
 import { notGranted, requestsOf } from "../process/rights.ts";
 import type { RunOptions } from "../run/events.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
@@ -287,10 +287,9 @@ export async function fetchPackages(
   if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
   const failed = (problem: string) =>
     errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");
-  const kinds = new Map(stages.map(({ stage: { kind } }) => [kind.entry, kind]));
-  const entries = [...kinds].filter(([, { runs }]) => runs !== "inline").map(([entry]) => entry);
-  for (const entry of withProgram ? [...entries, PROGRAM] : entries) {
-    const problem = await installPackages(entry, kinds.get(entry)?.map?.(), say, stop);
+  const kinds = [...new Set(stages.map(({ stage: { kind } }) => kind))].filter(({ runs }) => runs !== "inline");
+  for (const one of withProgram ? [...kinds, { entry: PROGRAM }] : kinds) {
+    const problem = await installStage(one, say, stop);
     if (problem !== undefined) return failed(problem);
   }
   const files = stages.flatMap(({ stage: { kind, params } }) => kind.externals?.(params) ?? [])

@@ -3,8 +3,10 @@ import type { StageLine } from "../../schemas/cluster_records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import type { Kind, Stage } from "../keys/stage.ts";
-import { type BuiltinKinds, describeAll, fromBuiltin } from "../pipeline/load/kinds.ts";
+import type { Kind, ModuleMap, OwnCode, Stage } from "../keys/stage.ts";
+import { fromBuiltin } from "../pipeline/load/builtin.ts";
+import { withCode } from "../pipeline/load/definitions.ts";
+import { type BuiltinKinds, describeAll } from "../pipeline/load/kinds.ts";
 import { NEVER_VALID } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { realPath } from "../process/rights.ts";
@@ -25,8 +27,8 @@ export interface Recalled {
 /** The same with the stage made whole. */
 export interface Thawed {
   readonly pipeline: Pipeline;
-  /** What the submitter granted to its code; none of a built-in kind. */
-  readonly granted: { readonly file: string; readonly rights: readonly string[] } | undefined;
+  /** What the submitter granted to its code, by file; none of a built-in kind. */
+  readonly granted: readonly { readonly file: string; readonly rights: readonly string[] }[];
 }
 
 function refused<T>(message: string, fix: string): Result<T> {
@@ -127,23 +129,39 @@ function differs(id: string, name: string): Diagnostic {
   return errorOf("external", `stage "${id}": ${what} is another here than where it was submitted`, fix);
 }
 
-/** A kind with its functions, from what this node has of noiseline, or from the code of a custom stage. */
+/** A kind with its functions, from what this node has of noiseline, and from code that was sent along. */
 async function makeKind(
   submission: TrustedSubmission,
   number: number,
   folder: string,
   builtins: BuiltinKinds,
 ): Promise<Result<Pick<Thawed, "granted"> & { readonly kind: Kind }>> {
-  const { kind: { name, version }, code, rights } = submission.head.kinds[number]!;
-  if (code === null) {
-    const kind = Object.hasOwn(builtins, name) ? fromBuiltin(builtins[name]!) : undefined;
-    return kind?.version === version ? succeed({ kind, granted: undefined }) : otherVersion(submission);
+  const { kind: sent, code, rights, own } = submission.head.kinds[number]!;
+  const { name, version } = sent;
+  const granted: { readonly file: string; readonly rights: readonly string[] }[] = [];
+  let kind = code === null && Object.hasOwn(builtins, name) ? fromBuiltin(builtins[name]!) : undefined;
+  if (code !== null) {
+    const file = layOut(code, join(folder, "code"), submission.cache);
+    if (file === undefined) return notWhole(name);
+    const outcome = (await describeAll([{ file, written: name, params: [] }])).get(file)!;
+    if ("error" in outcome) return refused(`cannot use ${name}: ${outcome.error}`, outcome.fix);
+    kind = outcome.kind;
+    granted.push({ file: realPath(file), rights });
   }
-  const file = layOut(code, join(folder, "code"), submission.cache);
-  if (file === undefined) return notWhole(name);
-  const outcome = (await describeAll([{ file, written: name, params: [] }])).get(file)!;
-  if ("error" in outcome) return refused(`cannot use ${name}: ${outcome.error}`, outcome.fix);
-  const { kind } = outcome;
-  const granted = { file: realPath(file), rights };
-  return kind.version === version ? succeed({ kind, granted }) : otherVersion(submission);
+  const codes: OwnCode[] = [];
+  const maps: ModuleMap[] = [];
+  for (const [index, { code, rights }] of own.entries()) {
+    const { loadCode } = await import("../process/describe.ts");
+    const before = (sent["own"] as OwnCode[])[index]!;
+    const file = layOut(code, join(folder, "own", String(index)), submission.cache);
+    if (file === undefined) return notWhole(before.uses);
+    const found = await loadCode(file);
+    if ("error" in found) return refused(`cannot use ${before.uses}: ${found.error}`, found.fix ?? "submit again");
+    if (found.digest !== before.digest) return otherVersion(submission);
+    codes.push({ ...before, file });
+    maps.push(found.map);
+    granted.push({ file: realPath(file), rights });
+  }
+  if (kind !== undefined && codes.length > 0) kind = withCode(kind, codes, maps);
+  return kind?.version === version ? succeed({ kind, granted }) : otherVersion(submission);
 }

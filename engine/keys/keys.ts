@@ -20,13 +20,25 @@ export type LocalIngredients = Omit<Ingredients, "inputs">;
  */
 export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(params)) {
+  for (const [name, value] of Object.entries(withoutPlaces(kind, params))) {
     const meta = Object.hasOwn(kind.roles, name) ? kind.roles[name]! : {};
     if (meta.role === "execution" || value === undefined) continue;
     if ("legacy" in meta && encode(meta.legacy) === encode(value)) continue;
     // A param that is a path has nothing left; of one that holds paths the rest stays, and where they stand.
     if (meta.role === "external" && typeof value === "string" && meta.files === undefined) continue;
     kept[name] = mapFiles(value, meta, () => null);
+  }
+  return kept;
+}
+
+/** Where the definitions lie that params name is left out: the version says what they are. */
+function withoutPlaces({ own = [] }: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const kept = { ...params };
+  for (const { param } of own) {
+    if (param === null) continue;
+    const { uses: _, ...rest } = (param === "" ? kept : kept[param]) as Record<string, unknown>;
+    if (param === "") return rest;
+    kept[param] = rest;
   }
   return kept;
 }

@@ -1,6 +1,7 @@
 import type { ArtifactType } from "../../schemas/artifacts.ts";
+import type { Sort } from "../../schemas/definitions.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import type { BuiltinKind, CheckResult, OutputPorts, Shard } from "../../contract/stage.ts";
+import type { BuiltinKind, CheckResult, Facts, OutputPorts, Shard } from "../../contract/stage.ts";
 import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
@@ -26,6 +27,20 @@ export interface ModuleMap {
   readonly lock: Lock;
 }
 
+/** A definition of the user's own that a stage is given. */
+export interface OwnCode {
+  /** The param that names it, `""` where it is all of them; null where something that the stage reads was made with it. */
+  readonly param: string | null;
+  readonly sort: Sort;
+  /** Absolute path of its file. */
+  readonly file: string;
+  /** The path as the pipeline writes it. */
+  readonly uses: string;
+  readonly digest: string;
+  /** What the digest was taken of, files by their bytes. */
+  readonly modules: Readonly<Record<string, string>>;
+}
+
 /** What of a built-in kind may be left out, and has a value in the engine. */
 type Filled = "seeded" | "permissions" | "resources";
 
@@ -34,17 +49,32 @@ export interface Kind
   extends Omit<BuiltinKind, "kind" | "version" | "params" | "locate" | Filled>, Required<Pick<BuiltinKind, Filled>> {
   /** `train`, or the path of a custom stage as the file names it. */
   readonly name: string;
-  /** What enters the key for the code: kind and version of a built-in, the digest of a custom stage's modules. */
+  /**
+   * What enters the key for the code: kind and version of a built-in, and after a space each the digests of definitions that
+   * its params name; the digest of a custom stage's modules.
+   */
   readonly version: string;
   readonly custom: boolean;
-  /** Of a custom stage: what its code digest was taken of. */
+  /** Of a built-in kind: definitions that its stages are given. Stages with others are of another kind. */
+  readonly own?: readonly OwnCode[];
+  /** Of code of the user's own: what the digests in its version were taken of. */
   readonly modules?: Readonly<Record<string, string>>;
-  /** Of a custom stage: what the names of modules stand for in its process. */
+  /** Of code of the user's own: what the names of modules stand for in its process. */
   readonly map?: () => ModuleMap;
   readonly roles: ParamRoles;
   /** Of a custom stage that was asked about without params to check: those that it takes. */
   readonly params?: readonly ParamDescription[];
-  readonly validate: (raw: unknown) => ParamsOutcome;
+  readonly validate: (raw: unknown) => ParamsOutcome & Pick<Stage, "facts">;
+}
+
+/** Whether code of the user's own runs in the process of its stages. */
+export function isForeign({ custom, own = [] }: Pick<Kind, "custom" | "own">): boolean {
+  return custom || own.length > 0;
+}
+
+/** The version of a built-in kind without definitions of the user's own. */
+export function builtinVersion(version: string): string {
+  return version.split(" ")[0]!;
 }
 
 /** The name of the param that says how far to go, if the kind has one. */
@@ -65,6 +95,8 @@ export interface Stage extends Pick<CheckResult, "workShape" | "probe"> {
   readonly entry: string;
   readonly kind: Kind;
   readonly params: Readonly<Record<string, unknown>>;
+  /** What is known of the definitions that its params name, by param. */
+  readonly facts?: Readonly<Record<string, Facts>> | undefined;
   readonly extent: number | undefined;
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
   /** Stages that must be done before it, though it reads nothing of them. In no key. */

@@ -5,6 +5,7 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, Sources } from "../../schemas/records.ts";
 import { externalPaths, sizeOf } from "../keys/externals.ts";
+import { builtinVersion } from "../keys/stage.ts";
 import { listSaved, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
@@ -141,9 +142,12 @@ class Explainer {
   }
 
   #moduleChanges({ stage }: PlannedStage, last: ResultManifest | undefined): ModuleChanges | undefined {
-    const before = last && findInRun(this.store, last)?.stage.sources?.modules;
-    const now = stage.kind.modules;
-    if (before === undefined || now === undefined || Object.keys(before).length === 0) return undefined;
+    const { version } = last?.ingredients ?? {};
+    // A built-in kind without definitions of the user's own has none.
+    const hadNone = version !== undefined && version === builtinVersion(version) && !version.startsWith("code:");
+    const before = hadNone ? {} : last && findInRun(this.store, last)?.stage.sources?.modules;
+    const now = stage.kind.modules ?? {};
+    if (before === undefined || (!hadNone && Object.keys(before).length === 0)) return undefined;
     const both = Object.keys(now).filter((place) => Object.hasOwn(before, place));
     return {
       changed: both.filter((place) => now[place] !== before[place]),

@@ -1,6 +1,6 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { encode } from "../keys/encode.ts";
-import type { Stage } from "../keys/stage.ts";
+import { builtinVersion, type Stage } from "../keys/stage.ts";
 import type { DocumentPath, Origins } from "../diagnostic/document.ts";
 import { isRecord } from "../pipeline/source/tree.ts";
 import type { Reason } from "./plan.ts";
@@ -29,7 +29,8 @@ export function explainChange(
   const before = last.ingredients;
   const reasons: Reason[] = [];
   if (before.version !== now.version) {
-    const code = now.kind === before.kind && !stage.kind.custom ? "version" : "code";
+    const isOlder = builtinVersion(before.version) !== builtinVersion(now.version);
+    const code = now.kind === before.kind && !stage.kind.custom && isOlder ? "version" : "code";
     reasons.push({ code, from: before.version, to: now.version });
   }
   const addParam = (name: string, from: unknown, to: unknown, path: DocumentPath) => {

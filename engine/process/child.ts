@@ -1,7 +1,7 @@
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../contract/stage.ts";
-import type { Kind } from "../keys/stage.ts";
+import { isForeign, type Kind, type OwnCode } from "../keys/stage.ts";
 import { writeNew } from "../store/files.ts";
 import { StageLog, streamLines } from "./lines.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
@@ -40,7 +40,7 @@ export interface ChildOptions {
 }
 
 /** What a worker is started for. */
-export type WorkerTask = "serveStage" | "describeStage" | "describePipeline";
+export type WorkerTask = "serveStage" | "describeStage" | "describeDefinition" | "describePipeline";
 
 /** A stage that was asked to stop has this long to finish its step and save. */
 const STOP_GRACE_MS = 15 * 60_000;
@@ -51,11 +51,13 @@ const EXIT_GRACE_MS = 5_000;
  * Write the entry module of a worker. The toolkit's part comes first and takes what it needs before the stage is loaded.
  * An import with a literal name needs no permission, so the project itself is never granted.
  */
-export function writeEntry(folder: string, entry: string, task: WorkerTask): string {
+export function writeEntry(folder: string, entry: string, task: WorkerTask, own: readonly OwnCode[] = []): string {
   const path = join(folder, `${task}.ts`);
+  const load = (url: string) => `() => import(${JSON.stringify(url)})`;
+  const more = own.length === 0 ? "" : `, [${own.map(({ file }) => load(pathToFileURL(file).href)).join(", ")}]`;
   const lines = [
     `import { ${task} } from ${JSON.stringify(WORKER_MODULE)};`,
-    `await ${task}(() => import(${JSON.stringify(entry)}));`,
+    `await ${task}(${load(entry)}${more});`,
   ];
   writeNew(path, `${lines.join("\n")}\n`);
   return path;
@@ -96,7 +98,7 @@ export const CLOSED: readonly string[] = ["--cached-only", "--deny-import", "--a
 /** Run a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
   const entry = kind.entry.startsWith("file:") ? kind.entry : pathToFileURL(kind.entry).href;
-  const module = writeEntry(options.folder, entry, "serveStage");
+  const module = writeEntry(options.folder, entry, "serveStage", kind.own);
   const permissions = permissionFlags(kind, options);
   if ("ungrantable" in permissions) {
     const message = `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`;
@@ -107,13 +109,13 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     ...permissions,
     ...CLOSED,
     ...moduleFlags(options.folder, kind.map?.()),
-    ...(kind.custom ? ["--no-code-cache"] : []),
+    ...(isForeign(kind) ? ["--no-code-cache"] : []),
     // V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it.
     ...memoryLimit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(memoryLimit / (1 << 20))}`],
     "--no-check",
     "--quiet",
   ];
-  const foreign = kind.custom ? { DENO_DIR: await ownCacheFolder(options.folder) } : {};
+  const foreign = isForeign(kind) ? { DENO_DIR: await ownCacheFolder(options.folder) } : {};
   const env = { ...declaredVariables(kind, options), ...options.env, ...foreign };
   // Whatever the stage started dies with it.
   using child = new DenoChild(["run", ...flags, module], {

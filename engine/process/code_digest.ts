@@ -4,8 +4,10 @@ import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
 import { hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/reading.ts";
-import { addToLock, allBelow, packageName, TOOLKIT_CONFIG, TOOLKIT_ROOT } from "./module_lock.ts";
+import { digestExecuted } from "./executed_code.ts";
+import { addToLock, allBelow, packageName, TOOLKIT_CONFIG } from "./module_lock.ts";
 import type { Lock, ModuleMap } from "../keys/stage.ts";
+import { isToolkit } from "./own_frames.ts";
 import { explainRefusal } from "./refusal.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 import manifest from "../../deno.json" with { type: "json" };
@@ -15,10 +17,6 @@ import manifest from "../../deno.json" with { type: "json" };
  * comes to give other bytes; a test pins that code.
  */
 export const API_VERSION = 2;
-
-/** The toolkit's own modules; a custom stage that lies elsewhere in the clone is not one of them. */
-const TOOLKIT_PARTS =
-  /^((mod|core|engine)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
 
 /** What Deno says of a module and all that it imports. */
 interface Info {
@@ -46,11 +44,6 @@ export interface Code {
 }
 
 export type CodeDigest = Code | { readonly error: string; readonly fix?: string };
-
-function isToolkit(specifier: string): boolean {
-  if (!specifier.startsWith("file:")) return false;
-  return TOOLKIT_PARTS.test(relative(TOOLKIT_ROOT, fileURLToPath(specifier)).replaceAll("\\", "/"));
-}
 
 /** Let Deno resolve all imports by the user's own settings; what those do not name comes without a target. */
 async function askDeno(
@@ -98,7 +91,7 @@ function plainly(specifier: string, from: string): string | undefined {
 }
 
 /**
- * Digest of everything that code from outside the toolkit executes: its local modules by content and relative place,
+ * Digest of everything that code from outside the toolkit executes: its local modules by what they do and relative place,
  * npm packages by name and version with all that they build on, what names stand for where settings decide that, and the
  * toolkit as one number. Type-only imports cannot change what runs and do not count.
  */
@@ -116,6 +109,8 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   };
 
   const parts: Part[] = [];
+  /** Files by their bytes, which is what is sent to other machines and compared with. */
+  const shown: Part[] = [];
   const files: [string, string][] = [];
   const scopes: Record<string, Record<string, string>> = {};
   const named = new Map<string, string>();
@@ -139,7 +134,8 @@ export async function digestCode(file: string): Promise<CodeDigest> {
     if (specifier.startsWith("file:")) {
       const path = fileURLToPath(specifier);
       const content = hashFile(path);
-      parts.push(["file", place(specifier), content]);
+      parts.push(["file", place(specifier), await digestExecuted(path)]);
+      shown.push(["file", place(specifier), content]);
       files.push([path, content]);
     } else parts.push(["other", specifier, ""]);
     for (const { specifier: name, code } of module?.dependencies ?? []) {
@@ -167,13 +163,13 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   for (const id of allBelow(named.values(), lock)) parts.push(packagePart(id));
 
   const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
-  const digest = sha256Of(`noiseline/code/2\n${texts.join("\n")}`);
+  const digest = sha256Of(`noiseline/code/3\n${texts.join("\n")}`);
   return {
     digest,
     files,
     settings: settings.files.map((path) => [path, statIfThere(path)?.isFile === true ? hashFile(path) : null]),
     ownPackages: named.size > 0,
-    modules: nameModules(parts, basename(file)),
+    modules: nameModules([...parts.filter(([what]) => what !== "file"), ...shown], basename(file)),
     map: { imports: names, scopes, lock },
   };
 }
@@ -198,6 +194,9 @@ const SETTINGS = ["deno.json", "deno.jsonc", "package.json", "deno.lock"];
 /** Values of other copies of these would not be known for what they are. */
 const ALWAYS_OURS = /^(noiseline|@noiseline\/noiseline|zod)(\/|$)/;
 
+/** Of the package, for code while it runs. */
+const OPEN_DOORS = [".", "./data", "./layers"];
+
 /**
  * The toolkit's own names, for code from outside it. Of noiseline itself they are the doors of the package that a stage
  * may use while it runs, under the name that the clone has for it and the package's own.
@@ -205,10 +204,9 @@ const ALWAYS_OURS = /^(noiseline|@noiseline\/noiseline|zod)(\/|$)/;
 export function toolkitNames(): Record<string, string> {
   const { name: own, exports } = manifest;
   const base = pathToFileURL(TOOLKIT_CONFIG);
+  const open = Object.entries(exports).filter(([door]) => OPEN_DOORS.includes(door));
   const others = Object.entries(manifest.imports).filter(([name]) => !ALWAYS_OURS.test(name) || name === "zod");
-  const doors = ["noiseline", own].flatMap((name) =>
-    [[name, exports["."]], [`${name}/data`, exports["./data"]]] as const
-  );
+  const doors = ["noiseline", own].flatMap((name) => open.map(([door, to]) => [name + door.slice(1), to] as const));
   return Object.fromEntries(
     [...doors, ...others].map(([name, to]) => [name, to.startsWith("./") ? new URL(to, base).href : to]),
   );

@@ -15,6 +15,7 @@ import { installPackages } from "./install.ts";
 import { DEVICE_MODULE, moduleFlags, nativePackages } from "./module_lock.ts";
 import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
 import { messagePrefix } from "./protocol.ts";
+import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import {
@@ -43,12 +44,13 @@ export type CustomOutcome = { readonly kind: Kind } | { readonly error: string; 
 type Unanswered = { readonly error: string; readonly fix?: string };
 
 /** Why a process gave no answer, in the order in which causes hide each other. */
-function explainSilence(said: string, { timedOut, held }: DenoChild): Unanswered {
+function explainSilence(said: string, place: string | undefined, { timedOut, held }: DenoChild): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
-  return { error: said === "" ? "it gave no answer; it must not end the process" : said };
+  if (place === undefined) return { error: said === "" ? "it gave no answer; it must not end the process" : said };
+  return { error: `${place}: ${said.split("\n")[0]!.replace(/^error: (Uncaught (\(in promise\) )?)?/, "")}` };
 }
 
 interface Question<A extends z.ZodType> {
@@ -100,14 +102,18 @@ export async function askChild<A extends z.ZodType>(
   const listen = async (stdout: ReadableStream<Uint8Array>) => {
     for await (const one of streamLines(stdout, MAX_ANSWER)) if (one.startsWith(prefix)) line = one;
   };
+  let place: string | undefined;
   // Frames would only push out what they belong to.
-  await child.read(listen, (said) => void (/^\s+at /.test(said) || log.keep(said)));
+  await child.read(listen, (said) => {
+    if (!/^\s+at /.test(said)) log.keep(said);
+    else place ??= ownPlace(said);
+  });
   if (line !== undefined) {
     const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
     return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
   }
   const said = log.tail();
-  if (fetched || !isUncached(said)) return explainSilence(said, child);
+  if (fetched || !isUncached(said)) return explainSilence(said, place, child);
   const missing = await installPackages(entry, map, () => {});
   return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
 }
@@ -149,14 +155,18 @@ function makeKind(
   };
 }
 
+/** Find the modules of a file that a pipeline names. */
+export async function loadCode(file: string): Promise<CodeDigest> {
+  const error = whyUnloadable(file);
+  if (error !== undefined) return { error, fix: "correct the path; it is relative to the pipeline file" };
+  const code = await digestCode(file);
+  if (!("error" in code)) noteModule(file, code);
+  return code;
+}
+
 async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
-  const unloadable = whyUnloadable(request.file);
-  if (unloadable !== undefined) {
-    return { error: unloadable, fix: "correct the path; it is relative to the pipeline file" };
-  }
-  const code = await digestCode(request.file);
+  const code = await loadCode(request.file);
   if ("error" in code) return { fix: "correct the stage's imports, or the deno.json above it", ...code };
-  noteModule(request.file, code);
   const asked = await askChild({
     entry: pathToFileURL(request.file).href,
     task: "describeStage",

@@ -1,10 +1,10 @@
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
-import type { ModuleMap } from "../keys/stage.ts";
+import type { Kind, ModuleMap } from "../keys/stage.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */
@@ -36,6 +36,19 @@ export async function installPackages(
   const problem = await cacheModule(entry, flags, say, signal);
   if (problem === undefined) installed.add(entry);
   return problem;
+}
+
+/** Fetch the packages of a stage's kind and of the definitions that it is given. @returns what went wrong, or undefined */
+export async function installStage(
+  { entry, own = [], map }: Pick<Kind, "entry" | "own" | "map">,
+  onProgress: (message: string) => void,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  for (const one of [entry, ...own.map(({ file }) => pathToFileURL(file).href)]) {
+    const problem = await installPackages(one, map?.(), onProgress, signal);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }
 
 /**

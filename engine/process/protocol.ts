@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { printable } from "../diagnostic/format.ts";
 import { cutText } from "./lines.ts";
-import type { InputArtifact, ProgressUpdate, Shard, StageDevice } from "../../contract/stage.ts";
+import type { InputArtifact, OwnDefinition, ProgressUpdate, Shard, StageDevice } from "../../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
 export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "files"> {
@@ -25,6 +25,8 @@ export interface StartMessage {
   /** States beyond this step are not used. */
   readonly progressLimit: number;
   readonly device: Pick<StageDevice, "name" | "numerics"> | null;
+  /** Definitions of the user's own that its process loads. */
+  readonly definitions?: readonly Omit<OwnDefinition, "definition">[];
   /** Folders of npm packages whose files the stage reads, by name. */
   readonly packages: Readonly<Record<string, string>>;
   /** Digests of what the stage reads from outside, by param. */

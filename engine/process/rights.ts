@@ -15,12 +15,14 @@ import { ignoreTrouble, unlessReadable } from "../store/trouble.ts";
 import { parseJson } from "../store/records.ts";
 import { configFolder } from "../../std/user_folder.ts";
 
-/** What one file of custom stages asks for beyond its inputs and outputs. */
+/** What one file of the user's own asks for, beyond inputs and outputs: a custom stage's, or a definition's. */
 export interface RightsRequest {
   /** The first of its stages. */
   readonly stage: Stage;
-  /** Absolute path of the stage's file. */
+  /** Absolute path of the file. */
   readonly file: string;
+  /** The path as the pipeline writes it. */
+  readonly uses: string;
   /** As `--grant` writes them, sorted. */
   readonly rights: readonly string[];
 }
@@ -56,9 +58,8 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
 }
 
-/** Modules that a stage imports from beyond its project: JSON and code are read without a permission. */
-function foreignModules({ entry, modules = {} }: Kind, project: string): string[] {
-  const file = fileURLToPath(entry);
+/** Modules that a file imports from beyond its project: JSON and code are read without a permission. */
+function foreignModules(file: string, modules: Kind["modules"] = {}, project: string): string[] {
   // Of a file the digest is known, of a package the version; whoever calls a file like a package has both.
   const places = Object.keys(modules).filter((name) => /[0-9a-f]{64}/.test(modules[name]!));
   return beyondProject([file, ...places.map((name) => resolve(dirname(file), name))], project);
@@ -89,7 +90,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
       ...net.map((host) => `net=${host}`),
       ...env.map((name) => `env=${name}`),
       ...(packages.length > 0 || native ? ["native"] : []),
-      ...foreignModules(kind, projectOf(folder)).map((path) => `read=${path}`),
+      ...readsBeyond(fileURLToPath(kind.entry), kind.modules, folder),
       // A folder stands for what lies in it.
       ...outside.filter((place) => !outside.some((one) => one !== place && isWithin(place, one)))
         .map((place) => `read=${place}`),
@@ -97,19 +98,36 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
   ].sort();
 }
 
-/** What the custom stages among some ask for, by their files. */
+function readsBeyond(file: string, modules: Kind["modules"], folder: string): string[] {
+  return foreignModules(file, modules, projectOf(folder)).map((path) => `read=${path}`);
+}
+
+/** What each file of the user's own in a stage's process asks for. */
+function askedBy(stage: Stage, folder: string, native: boolean): Omit<RightsRequest, "stage">[] {
+  const { kind } = stage;
+  const custom = { file: fileURLToPath(kind.entry), uses: kind.name, rights: rightsOf(stage, folder, native) };
+  return [
+    ...kind.custom ? [custom] : [],
+    ...(kind.own ?? []).map(({ file, uses, modules }) => {
+      return { file, uses, rights: [...native ? ["native"] : [], ...readsBeyond(file, modules, folder)].sort() };
+    }),
+  ];
+}
+
+/** What code of the user's own in some stages asks for, by its files. */
 export function requestsOf(
   stages: Iterable<{ readonly stage: Stage; readonly device?: StageDevice | undefined }>,
   folder: string,
 ): RightsRequest[] {
   const requests = new Map<string, RightsRequest>();
   for (const { stage, device } of stages) {
-    const rights = rightsOf(stage, folder, device?.native ?? false);
-    if (rights.length === 0) continue;
-    const file = realPath(fileURLToPath(stage.kind.entry));
-    const before = requests.get(file);
-    const all = [...new Set([...before?.rights ?? [], ...rights])].sort();
-    requests.set(file, { stage: before?.stage ?? stage, file, rights: all });
+    for (const { file: path, uses, rights } of askedBy(stage, folder, device?.native ?? false)) {
+      if (rights.length === 0) continue;
+      const file = realPath(path);
+      const before = requests.get(file);
+      const all = [...new Set([...before?.rights ?? [], ...rights])].sort();
+      requests.set(file, { stage, uses, ...before, file, rights: all });
+    }
   }
   return [...requests.values()];
 }
@@ -121,9 +139,9 @@ export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "righ
 
 /** The error about rights that nobody has granted. */
 export function notGranted(request: RightsRequest, origins: Origins): Diagnostic {
-  const { stage, rights } = request;
-  const message = `stage "${stage.entry}" (${stage.kind.name}) asks for rights that you have not granted`;
-  const fix = `look at the stage's code; if you trust it: ${grantFlag(request)}`;
+  const { stage, rights, uses } = request;
+  const message = `stage "${stage.entry}" (${uses}) asks for rights that you have not granted`;
+  const fix = `look at the code of ${uses}; if you trust it: ${grantFlag(request)}`;
   const details = { code: "not-granted", got: rights.join(", ") } as const;
   return diagnosticAt(origins, ["stages", stage.entry, "uses"], message, fix, details);
 }

@@ -1,4 +1,4 @@
-import type { StageDefinition, StageRun } from "../../contract/stage.ts";
+import type { OwnDefinition, StageDefinition, StageRun } from "../../contract/stage.ts";
 import { makeContext, ownFolders, runStage } from "./context.ts";
 import { messagePrefix, type StageEvent, type StartMessage } from "./protocol.ts";
 
@@ -87,8 +87,11 @@ function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent
   };
 }
 
-/** The life of a worker: read what is wanted, load and run the stage, say how it ended, leave. */
-export async function serveStage(load: LoadModule): Promise<void> {
+/**
+ * The life of a worker: read what is wanted, load and run the stage, say how it ended, leave.
+ * @param loadOwn the user's definitions, in the order of `start.definitions`
+ */
+export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[] = []): Promise<void> {
   divertConsole();
   const { question: start, more, send } = openChannel<StartMessage>();
   const exit = Deno.exit.bind(Deno);
@@ -105,9 +108,15 @@ export async function serveStage(load: LoadModule): Promise<void> {
   };
   listen();
 
-  const context = makeContext(start, stop.signal, throttleProgress(send));
+  const made = makeContext(start, stop.signal, throttleProgress(send));
   const folders = ownFolders(start);
   const stage = (await load()).default as StageRun | StageDefinition;
+  const definitions: OwnDefinition[] = [];
+  // One after the other, and after the toolkit's own code.
+  for (const own of start.definitions ?? []) {
+    definitions.push({ ...own, definition: (await loadOwn[definitions.length]!()).default });
+  }
+  const context = { ...made, definitions };
   const run = typeof stage === "function" ? stage : stage.run;
   const outcome = await runStage(run, context, folders);
   // What the stage left to fail, such as a promise that it forgot to await, ends the process before it is called done.

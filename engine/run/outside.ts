@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { contentDigest, digestStageExternals, externalPaths, filesBelow } from "../keys/externals.ts";
-import type { Stage } from "../keys/stage.ts";
+import { isForeign, type Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { ChildOptions } from "../process/child.ts";
 import { installFiles } from "../process/install.ts";
@@ -72,11 +72,11 @@ export async function makeReachable(
     // Names of params are the stage's choice, and no part of a path.
     const place = join(scratch, "external", String(readable.length));
     // A link may be turned elsewhere while the stage runs.
-    const real = stage.kind.custom ? Deno.realPathSync(path) : path;
-    const copy = stage.kind.custom ? copyExternal(real, place, basename(resolve(path))) : undefined;
+    const real = isForeign(stage.kind) ? Deno.realPathSync(path) : path;
+    const copy = isForeign(stage.kind) ? copyExternal(real, place, basename(resolve(path))) : undefined;
     readable.push(copy ?? real);
     if (copy === undefined) lent.push(real);
-    if (stage.kind.custom) params[name] = copy ?? real;
+    if (isForeign(stage.kind)) params[name] = copy ?? real;
     if (copy !== undefined && contentDigest(copy, store.digests) !== keys!.ingredients.externals[name]) {
       return { message: `${name} changed after planning`, fix: "run again" };
     }
@@ -109,11 +109,17 @@ export async function findMovedGround(
   const before = keys!.ingredients.externals;
   const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
   let other = changed.some((name) => externals[name] !== undefined);
-  if (stage.kind.custom) {
+  const { kind } = stage;
+  const code = kind.custom
+    ? [{ file: fileURLToPath(kind.entry), digest: kind.version.replace("code:", ""), what: "its code" }]
+    : [];
+  const own = (kind.own ?? []).map(({ file, digest, uses }) => ({ file, digest, what: uses }));
+  for (const { file, digest, what } of [...code, ...own]) {
     const { digestCode } = await import("../process/code_digest.ts");
-    const code = await digestCode(fileURLToPath(stage.kind.entry));
-    if ("error" in code || `code:${code.digest}` !== stage.kind.version) changed.push("its code");
-    if (!("error" in code) && changed.includes("its code")) other = true;
+    const now = await digestCode(file);
+    if ("digest" in now && now.digest === digest) continue;
+    changed.push(what);
+    if ("digest" in now) other = true;
   }
   if (changed.length === 0 && unreadable.length === 0) return undefined;
   return { what: changed.join(", ") || unreadable[0]!.name, other };

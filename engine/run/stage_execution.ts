@@ -2,13 +2,13 @@ import { join } from "node:path";
 import type { StageRun } from "../../contract/stage.ts";
 import type { RunOptions } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
-import { type Binding, outputsOf, type Stage } from "../keys/stage.ts";
+import { type Binding, isForeign, outputsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
-import { installPackages } from "../process/install.ts";
+import { installStage } from "../process/install.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/runtime.ts";
 import { type Grants, notGranted, requestsOf } from "../process/rights.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
@@ -90,7 +90,7 @@ export class StageExecution {
       const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
       // A stage in this process reads the objects where they are; a contained one may see nothing else.
       const place = stage.kind.runs === "inline" ? null : inside(folder, "in", name, String(index));
-      if (place !== null) store.objects.layOut(artifact.files, place, !stage.kind.custom);
+      if (place !== null) store.objects.layOut(artifact.files, place, !isForeign(stage.kind));
       return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
     };
     const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
@@ -115,6 +115,9 @@ export class StageExecution {
       progressFolder: isForced(planned) ? join(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
       device: device === undefined ? null : { name: device.name, numerics: device.numerics },
+      ...stage.kind.own && {
+        definitions: stage.kind.own.map(({ sort, uses, digest }) => ({ sort, uses, code: digest })),
+      },
       packages: {},
       externals: keys!.ingredients.externals,
       downloads: fetchesFiles(stage) ? store.paths.downloads : null,
@@ -160,7 +163,7 @@ export class StageExecution {
       return { status: "failed", message: `${message}: ${got}`, fix: fix! };
     }
     const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
-    const missing = await installPackages(stage.kind.entry, stage.kind.map?.(), note, stop);
+    const missing = await installStage(stage.kind, note, stop);
     if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
     if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
     const reachable = await makeReachable(planned, { pipeline, store }, folder, note);
@@ -168,7 +171,7 @@ export class StageExecution {
     store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);
     const grants = await planned.device?.grants() ?? {};
-    if (stage.kind.custom) lend(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);
+    if (isForeign(stage.kind)) lend(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);
     const params = withPaths({ kind: stage.kind, params: start.params }, reachable.params);
     try {
       return await runInChild(stage.kind, { ...start, params, packages: reachable.packages }, {
@@ -202,5 +205,5 @@ function linkedInputs({ inputs, parts = [] }: StartMessage): string[] {
 /** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */
 export function memoryLimitOf({ resources, kind }: Stage): number | undefined {
   if (resources.memory !== undefined) return parseMemory(resources.memory);
-  return kind.custom ? defaultMemoryLimit() : undefined;
+  return isForeign(kind) ? defaultMemoryLimit() : undefined;
 }

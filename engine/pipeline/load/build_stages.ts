@@ -210,6 +210,7 @@ export function buildStages(
       entry: id,
       kind,
       params: withThreads({ kind, params: outcome.params }, resources.cpu),
+      facts: outcome.facts,
       extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
       inputs: bound.inputs,
       needs: bound.needs,

@@ -55,7 +55,7 @@ export function checkFacts(
     for (const [port, [first]] of Object.entries(stage.inputs)) {
       inputs[port] = first && facts.get(first.stage)?.[first.port];
     }
-    const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs);
+    const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs, stage.facts);
     if (stated !== undefined) facts.set(stage.id, stated);
     const { workGflop, ...shape } = known;
     const share = workGflop === undefined ? {} : { workGflop: workGflop / (stage.shard?.of ?? 1) };

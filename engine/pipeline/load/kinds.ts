@@ -1,16 +1,14 @@
 import type { BuiltinKind } from "../../../contract/stage.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
-import { rolesOf } from "../../../schemas/roles.ts";
 import type { DiagnosticCode } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
 import type { Kind } from "../../keys/stage.ts";
 import type { CustomOutcome, CustomRequest } from "../../process/describe.ts";
-import { noteLocated } from "../../process/read_log.ts";
-import { validateParams } from "../../process/schema_issues.ts";
 import type { KindFacts, KindsOf } from "../compose/expand.ts";
 import { isRecord } from "../source/tree.ts";
+import { fromBuiltin, isCustom } from "./builtin.ts";
+import type { OwnKinds } from "./definitions.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
@@ -20,16 +18,15 @@ const FORMER_KINDS: ReadonlyMap<string, string> = new Map([
   ["report", "remove the stage: every run now writes this page, as outputs/<pipeline>/report.html"],
 ]);
 
-export function isCustom(uses: string): boolean {
-  return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);
-}
-
 /** Find the kind of every stage. Stages whose kind cannot be had map to undefined, with a problem each. */
 export async function resolveKinds(
   entries: ReadonlyMap<string, StageEntry>,
   builtins: BuiltinKinds,
-  resolveFile: (written: string) => string,
-  problems: Problems,
+  { resolveFile, own, problems }: {
+    readonly resolveFile: (written: string) => string;
+    readonly own: OwnKinds;
+    readonly problems: Problems;
+  },
 ): Promise<Map<string, Kind | undefined>> {
   const kinds = new Map<string, Kind | undefined>();
   const known = new Map<string, Kind>();
@@ -41,6 +38,8 @@ export async function resolveKinds(
   const described = await describeAll(
     byFile.map(([file, own]) => ({ file, written: own[0]!.uses, params: own.map((one) => one.with) })),
   );
+
+  await own.describe(entries, builtins);
 
   for (const [id, { uses }] of entries) {
     kinds.set(id, undefined);
@@ -56,7 +55,10 @@ export async function resolveKinds(
       report(id, "unknown-kind", `unknown kind "${uses}"`, fix);
       continue;
     }
-    kinds.set(id, known.getOrInsertComputed(uses, () => fromBuiltin(builtin)));
+    kinds.set(
+      id,
+      own.kindOf(known.getOrInsertComputed(uses, () => fromBuiltin(builtin)), builtin, entries.get(id)!.with),
+    );
   }
   return kinds;
 }
@@ -101,29 +103,4 @@ export async function describeAll(requests: readonly CustomRequest[]): Promise<R
   if (requests.length === 0) return new Map();
   const { describeCustomStages } = await import("../../process/describe.ts");
   return await describeCustomStages(requests);
-}
-
-/** Located files become params like those that the user gave, so that all that follows treats them alike. */
-function validateBuiltin(builtin: BuiltinKind, raw: unknown): ParamsOutcome {
-  const outcome = validateParams(builtin.params, raw);
-  if (!outcome.ok || builtin.locate === undefined) return outcome;
-  const found = builtin.locate(outcome.params);
-  noteLocated({ kind: builtin.kind, params: outcome.params, found });
-  return { ok: true, params: { ...outcome.params, ...found } };
-}
-
-/** A kind that comes with the toolkit, as the engine sees it. */
-export function fromBuiltin(builtin: BuiltinKind): Kind {
-  const { kind, version, params, locate: _, ...rest } = builtin;
-  return {
-    seeded: false,
-    permissions: {},
-    resources: {},
-    ...rest,
-    name: kind,
-    version: `${kind}/${version}`,
-    custom: false,
-    roles: rolesOf(params),
-    validate: (raw) => validateBuiltin(builtin, raw),
-  };
 }

@@ -21,7 +21,9 @@ import { getPath, isRecord, mapLeaves } from "../source/tree.ts";
 import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
-import { type BuiltinKinds, findKinds, isCustom, resolveKinds } from "./kinds.ts";
+import { isCustom } from "./builtin.ts";
+import { OwnKinds, placesOf } from "./definitions.ts";
+import { type BuiltinKinds, findKinds, resolveKinds } from "./kinds.ts";
 import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
 import { validate } from "../../process/schema_issues.ts";
@@ -55,11 +57,13 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   // From the raw value, of which nothing was taken out.
   const raw = getPath(value, ["stages"]).value;
   checkIds(isRecord(raw) ? Object.keys(raw) : [], { families, groups }, problems);
-  const infinite = addInfinite(parsed, finding);
+  const infinite = addInfinite(parsed, options.kinds, finding);
 
   const folder = dirname(resolve(file));
   const entries = new Map(Object.entries(parsed.stages));
-  const kinds = await resolveKinds(entries, options.kinds, (written) => resolve(folder, written), problems);
+  const resolveFile = (written: string) => resolve(folder, written);
+  const own = new OwnKinds(resolveFile, problems);
+  const kinds = await resolveKinds(entries, options.kinds, { resolveFile, own, problems });
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 
   // Params that have been reported once are not reported again as values of the wrong type.
@@ -68,7 +72,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const { order, rest } = topologicalOrder(built.edges);
   if (rest.length > 0) problems.addAll([cycleProblem(findCycle(built.edges, rest), origins)]);
 
-  const ordered = order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined);
+  const ordered = own.inherit(order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined));
   const work = checkFacts(ordered, origins, problems);
   const found = onceEach(problems.diagnostics(origins));
   if (found.some(({ severity }) => severity === "error")) {
@@ -241,11 +245,14 @@ function checkInputs({ inputs = {} }: PipelineFile, problems: Problems): void {
 }
 
 /**
- * Params of custom stages travel as JSON, which has no NaN; built-in schemas refuse it by themselves.
+ * Params of code of the user's own travel as JSON, which has no NaN; built-in schemas refuse it by themselves.
  * @returns the stages that have one
  */
-function addInfinite(parsed: PipelineFile, finding: Parameters<typeof addIssues>[2]): string[] {
-  return Object.entries(parsed.stages).filter(([, { uses }]) => isCustom(uses)).flatMap(([id, entry]) => {
+function addInfinite(parsed: PipelineFile, kinds: BuiltinKinds, finding: Parameters<typeof addIssues>[2]): string[] {
+  const foreign = Object.entries(parsed.stages).filter(([, { uses, with: params }]) =>
+    isCustom(uses) || placesOf(kinds[uses], params).length > 0
+  );
+  return foreign.flatMap(([id, entry]) => {
     const issues: ParamIssue[] = [];
     mapLeaves(entry.with, (input, path) => {
       if (typeof input === "number" && !Number.isFinite(input)) {

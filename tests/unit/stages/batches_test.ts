@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
+import { fromBuiltin } from "../../../engine/pipeline/load/builtin.ts";
 import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";

@@ -7,7 +7,7 @@ import {
   recipeKeyOf,
   resolvedKeyOf,
 } from "../../../../engine/keys/keys.ts";
-import { fromBuiltin } from "../../../../engine/pipeline/load/kinds.ts";
+import { fromBuiltin } from "../../../../engine/pipeline/load/builtin.ts";
 import type { Ingredients } from "../../../../schemas/records.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type BuiltinKind, defineKind } from "../../../../contract/stage.ts";
+import { drawKind, learnKind, trackKind } from "./own_kinds.ts";
 import { execution, extent, externalFile, legacy } from "../../../../schemas/roles.ts";
 
 const entry = import.meta.resolve("./tiny_run.ts");
@@ -138,7 +139,16 @@ export const portsKind = defineKind({
 });
 
 export const TINY_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(
-  [sourceKind, mixKind, walkKind, foldKind, computeKind, dealKind, portsKind].map((
-    kind,
-  ) => [kind.kind, kind as unknown as BuiltinKind]),
+  [
+    sourceKind,
+    mixKind,
+    walkKind,
+    foldKind,
+    computeKind,
+    dealKind,
+    portsKind,
+    trackKind,
+    learnKind,
+    drawKind,
+  ].map((kind) => [kind.kind, kind as unknown as BuiltinKind]),
 );

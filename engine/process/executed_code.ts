@@ -1,0 +1,30 @@
+import { stripTypeScriptTypes } from "node:module";
+import { hashFile, sha256Of, statIfThere } from "../store/reading.ts";
+
+/** What is larger than people write goes by its bytes. */
+const MAX_PARSED_BYTES = 1 << 20;
+/** Where something stands, and how it is written, does not change what it does; `raw` says all of a number or an expression. */
+const LAYOUT = new Set(["start", "end"]);
+
+/**
+ * Digest of what a module does: of the syntax tree of the JavaScript that runs, so that an edit of types, comments or
+ * layout leaves it as it is. Of what no parser takes, such as JSON, digest of the bytes.
+ */
+export async function digestExecuted(path: string): Promise<string> {
+  const isTyped = /\.m?ts$/.test(path);
+  if (!(isTyped || /\.m?js$/.test(path)) || (statIfThere(path)?.size ?? 0) > MAX_PARSED_BYTES) return hashFile(path);
+  const text = Deno.readTextFileSync(path);
+  try {
+    const code = isTyped ? stripTypeScriptTypes(text, { mode: "transform" }) : text;
+    const { parse } = await import("acorn");
+    const tree = parse(code, { ecmaVersion: "latest", sourceType: "module", allowHashBang: true });
+    const written = JSON.stringify(tree, (key, value) => {
+      if (LAYOUT.has(key)) return undefined;
+      if (value?.type !== "Literal") return value;
+      return { type: "Literal", raw: typeof value.value === "string" ? JSON.stringify(value.value) : value.raw };
+    });
+    return sha256Of(`syntax\n${written}`);
+  } catch {
+    return hashFile(path);
+  }
+}

@@ -1,0 +1,146 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
+import { definitionOf } from "../../support/own_kinds.ts";
+import { load, loadGood } from "../../support/load.ts";
+import { makeTempFolder } from "../../support/temp.ts";
+
+const FILES: Readonly<Record<string, string>> = {
+  "net.ts": definitionOf("network", "depth: z.int().min(1).default(6), width: z.int().default(8)"),
+  "sampler.ts": definitionOf("sampler"),
+  "path.ts": definitionOf("path", "power: z.number().default(1)"),
+};
+
+async function makePlace(files: Readonly<Record<string, string>> = {}) {
+  const folder = await makeTempFolder();
+  for (const [name, text] of Object.entries({ ...FILES, ...files })) {
+    await Deno.mkdir(join(folder.path, name, ".."), { recursive: true });
+    await Deno.writeTextFile(join(folder.path, name), text);
+  }
+  return folder;
+}
+
+const learning = (model: string, more = "") =>
+  `name: p\nstages:\n  a: { uses: learn, with: { model: ${model}${more} } }\n`;
+
+/** What is said of a pipeline that must not load: path, message, got and fix, one line each. */
+async function said(folder: string, yaml: string, overrides: readonly string[] = []): Promise<string[]> {
+  const loaded = await load(folder, yaml, overrides);
+  if (loaded.ok) throw new Error(`It loads: ${yaml}`);
+  return loaded.diagnostics.map(({ path, message, got, fix }) => [path, message, got, fix].filter(Boolean).join(" | "));
+}
+
+Deno.test("params of a definition are what its own schema gives out, and the rest what the kind's does", async () => {
+  await using folder = await makePlace();
+  const { stages } = await loadGood(folder.path, learning("{ uses: ./net.ts, depth: 3 }"));
+  const { params, kind, facts } = stages.get("a")!;
+  assertEquals(params["model"], { uses: "./net.ts", depth: 3, width: 8 });
+  assertEquals([params["objective"], params["steps"]], ["eps", 2]);
+  assertEquals(facts, { model: {} });
+  assertEquals(kind.own!.map(({ param, sort, uses }) => [param, sort, uses]), [["model", "network", "./net.ts"]]);
+  assertEquals(kind.version, `learn/3 model:${kind.own![0]!.digest}`);
+});
+
+Deno.test("a definition may have all params of a stage, with the toolkit's own beside them and facts for its checks", async () => {
+  await using folder = await makePlace({
+    "exploding.ts": definitionOf("path", "", "", "signal: () => 1, noise: (u) => 80 * u"),
+  });
+  const at = (uses: string) => `name: p\nstages:\n  a: { uses: track, with: { uses: ./${uses}.ts } }\n`;
+  const stage = (await loadGood(folder.path, at("path"))).stages.get("a")!;
+  assertEquals(stage.params, { uses: "./path.ts", power: 1, timesteps: 1250 });
+  assertEquals([stage.kind.runs, stage.facts?.[""]?.["timesteps"]], [undefined, 1250]);
+  assertEquals(await said(folder.path, at("exploding")), [
+    'stages.a.with.uses | stage "a": it does not preserve the variance | no',
+  ]);
+});
+
+Deno.test("a definition may be named by var, --set, matrix and an inner pipeline", async () => {
+  await using folder = await makePlace({
+    "inner.yaml":
+      'name: inner\nvars: { depth: 1 }\nstages:\n  a: { uses: learn, with: { model: { uses: ./net.ts, depth: "${vars.depth}" } } }\n',
+  });
+  const yaml = `name: p
+vars: { net: ./net.ts }
+stages:
+  a: { uses: learn, with: { model: { uses: "\${vars.net}" } } }
+  b: { uses: learn, matrix: { depth: [1, 2] }, with: { model: { uses: ./net.ts, depth: "\${matrix.depth}" } } }
+  c: { uses: ./inner.yaml, with: { depth: 5 } }
+`;
+  const { stages } = await loadGood(folder.path, yaml, ["a.model.depth=4"]);
+  const depths = [...stages.values()].map(({ id, params }) => [id, (params["model"] as { depth: number }).depth]);
+  assertEquals(Object.fromEntries(depths), { a: 4, "b~depth=1": 1, "b~depth=2": 2, "c/a": 5 });
+  assertEquals(new Set([...stages.values()].map(({ kind }) => kind.version)).size, 1);
+});
+
+Deno.test("what is wrong with definitions is said all at once, at its place", async () => {
+  await using folder = await makePlace({
+    "none.ts": "export const a = 1;\n",
+    "throws.ts": `\nthrow new Error("boom");\nexport default 1;\n`,
+    "loose.ts": definitionOf("network").replace("strictObject", "object"),
+    "taken.ts": definitionOf("path", "timesteps: z.int()"),
+    "marked.ts": definitionOf("network", "file: externalFile(z.string())", 'import { externalFile } from "noiseline";'),
+  });
+  const cases: Readonly<Record<string, string>> = {
+    sort: "{ uses: ./sampler.ts }",
+    none: "{ uses: ./none.ts }",
+    throws: "{ uses: ./throws.ts }",
+    loose: "{ uses: ./loose.ts }",
+    marked: "{ uses: ./marked.ts }",
+    absent: "{ uses: ./absent.ts }",
+    builtin: "{ uses: unet, channels: 32 }",
+    key: "{ uses: ./net.ts, dpeth: 3 }",
+    value: "{ uses: ./net.ts, depth: 0 }",
+    nan: "{ uses: ./net.ts, width: .nan }",
+  };
+  const stages = Object.entries(cases).map(([id, model]) =>
+    `  ${id}: { uses: learn, with: { model: ${model}, stpes: 1 } }\n`
+  );
+  const all = await said(
+    folder.path,
+    `name: p\nstages:\n  taken: { uses: track, with: { uses: ./taken.ts } }\n${stages.join("")}`,
+  );
+  const of = (id: string) => all.filter((one) => one.startsWith(`stages.${id}.`) && !one.includes("stpes"));
+  const forms = "export default defineNetwork({ … }) from it, or defineObjective, definePath, defineSampler";
+  assertEquals(Object.fromEntries([...Object.keys(cases), "taken"].map((id) => [id, of(id)])), {
+    sort: [
+      "stages.sort.with.model.uses | ./sampler.ts is a definition of a sampler; model takes a network | " +
+      "name a file that exports defineNetwork({ … })",
+    ],
+    none: [`stages.none.with.model.uses | cannot use ./none.ts: its default export is not a definition | ${forms}`],
+    throws: [
+      "stages.throws.with.model.uses | cannot use ./throws.ts: throws.ts:2:7: Error: boom | " +
+      "correct the file; it must load without side effects",
+    ],
+    loose: [
+      "stages.loose.with.model.uses | cannot use ./loose.ts: its params are not a strict Zod object | " +
+      "write params: z.strictObject({ … })",
+    ],
+    marked: [
+      'stages.marked.with.model.uses | cannot use ./marked.ts: param "file" has a role, as only params of stages do | ' +
+      "write it without externalFile(…) and the like",
+    ],
+    absent: [
+      "stages.absent.with.model.uses | cannot use ./absent.ts: no such file | " +
+      "correct the path; it is relative to the pipeline file",
+    ],
+    builtin: [
+      'stages.builtin.with.model.uses | "unet" is not the file of a network | ' +
+      "name one, such as ./network.ts; what comes with noiseline is written without uses: see `stages learn.model`",
+    ],
+    key: ['stages.key.with.model.dpeth | unknown key "dpeth" in stages.key.with.model | did you mean "depth"?'],
+    value: ["stages.value.with.model.depth | stages.value.with.model.depth is not valid | 0 | use a value at least 1"],
+    nan: ["stages.nan.with.model.width | stages.nan.with.model.width is not valid | NaN | write a finite number"],
+    taken: [
+      'stages.taken.with.uses | cannot use ./taken.ts: its params have "timesteps", which it is given anyway | ' +
+      "rename that param",
+    ],
+  });
+  // The rest of the params is looked at too.
+  assertEquals(all.filter((one) => one.includes("stpes")).length, Object.keys(cases).length - 1);
+});
+
+Deno.test("the error of a definition points into the file", async () => {
+  await using folder = await makePlace();
+  const loaded = await load(folder.path, learning("{ uses: ./net.ts, depth: 0 }"));
+  assertStringIncludes(loaded.ok ? "" : formatDiagnostic(loaded.diagnostics[0]!), "p.yaml:3:61");
+});
