@@ -9,7 +9,9 @@ import type { DiffusionTables } from "./schedule/tables.ts";
 
 /** A Zod object, by what is needed of it here. */
 export interface DefinitionParams {
+  /** The schema of each param. */
   readonly shape: Readonly<Record<string, unknown>>;
+  /** Types of the params before and after parsing. */
   readonly _zod: { readonly input: object; readonly output: object };
 }
 
@@ -18,7 +20,9 @@ export type ParamsOf<P extends DefinitionParams> = P["_zod"]["output"];
 
 /** What of the images a network must know. */
 export interface NetworkSizes {
+  /** Of the images, in pixels. */
   readonly height: number;
+  /** Of the images, in pixels. */
   readonly width: number;
   /** Of the images. */
   readonly channels: number;
@@ -43,7 +47,9 @@ export type Init =
 export interface ParameterSpec {
   /** Unique in the network; its name in the files of a checkpoint. */
   readonly name: string;
+  /** Positive integers; [] is one number. */
   readonly shape: readonly number[];
+  /** How it starts. */
   readonly init: Init;
 }
 
@@ -66,6 +72,7 @@ export interface ForwardInputs {
 
 /** A network for images of one size: its parameters in the order of the vector that holds them, and what it computes. */
 export interface NetworkCode {
+  /** All that is learned. */
   readonly parameters: readonly ParameterSpec[];
   /** A pure function over TF.js tensors. @returns [B, H, W, outChannels] */
   readonly forward: (inputs: ForwardInputs) => Tensor;
@@ -78,6 +85,9 @@ export interface NetworkDefinition<P extends DefinitionParams = DefinitionParams
   /** The network for images of this size. A RangeError says what does not fit. */
   readonly build: (sizes: NetworkSizes, params: ParamsOf<P>) => NetworkCode;
 }
+
+/** The image itself, as a time: before the first index. */
+export const DATA_TIME: number = -1;
 
 /**
  * A noise path x_t = signal(t) x_0 + noise(t) eps. A time is an index of the tables, 0 to T - 1, as the network is told it;
@@ -102,6 +112,7 @@ export interface Path {
 
 /** A place on a path. */
 export interface TimePoint {
+  /** The whole of it. */
   readonly path: Path;
   /** See {@linkcode Path}. */
   readonly t: number;
@@ -113,17 +124,22 @@ export interface TimePoint {
 
 /** target = x0 x_0 + noise eps. */
 export interface TargetMixture {
+  /** Factor of x_0. */
   readonly x0: number;
+  /** Factor of the noise. */
   readonly noise: number;
 }
 
 /** recovered = xt x_t + output (the network's output). */
 export interface Recovery {
+  /** Factor of x_t. */
   readonly xt: number;
+  /** Factor of the output. */
   readonly output: number;
 }
 
-interface ObjectiveBase<P extends DefinitionParams> {
+/** What all objectives have. */
+export interface ObjectiveBase<P extends DefinitionParams> {
   /** A strict Zod object; all of them are in the key. */
   readonly params: P;
   /** What it needs of the path; without it any will do. `chain`: the tables of a variance-preserving one. */
@@ -132,6 +148,7 @@ interface ObjectiveBase<P extends DefinitionParams> {
 
 /** An objective whose target is a mixture of x_0 and the noise: loss, sampling and likelihood follow from it. */
 export interface MixtureObjective<P extends DefinitionParams = DefinitionParams> extends ObjectiveBase<P> {
+  /** What the network is to say at a time of the path. */
   readonly target: (at: TimePoint, params: ParamsOf<P>) => TargetMixture;
   /** How much the squared error counts at t. Default: 1 everywhere. */
   readonly weight?: (at: TimePoint, params: ParamsOf<P>) => number;
@@ -141,14 +158,17 @@ export interface MixtureObjective<P extends DefinitionParams = DefinitionParams>
 
 /** What a free loss is made from. Images are [B, H, W, C]. */
 export interface LossInputs {
+  /** Images of the batch, in [-1, 1]. */
   readonly x0: Tensor;
+  /** eps ~ N(0, I). */
   readonly noise: Tensor;
   /** x_t = signal x_0 + noise eps. */
   readonly xt: Tensor;
   /** [B] */
   readonly t: Tensor;
-  /** Factors of x_0 and of the noise in x_t, [B, 1, 1, 1]. */
+  /** Factor of x_0 in x_t, [B, 1, 1, 1]. */
   readonly signal: Tensor;
+  /** Factor of the noise in x_t, [B, 1, 1, 1]. */
   readonly noiseLevel: Tensor;
   /** What `figures` gave for each image, [B, 1, 1, 1]. */
   readonly figures: Readonly<NamedTensors>;
@@ -212,7 +232,9 @@ export interface SamplerInputs<P extends DefinitionParams = DefinitionParams> {
   readonly x: Float32Array<ArrayBuffer>;
   /** Where to go, from the first to the last. What `times` gave, or a part of it: a stage may take one step at a time. */
   readonly times: readonly number[];
+  /** The path that the network was trained on. */
   readonly path: Path;
+  /** As the schema gives them out. */
   readonly params: ParamsOf<P>;
   /** Ask the network about images at time t. */
   readonly predict: (x: Float32Array<ArrayBuffer>, t: number) => Promise<Prediction>;
@@ -224,6 +246,7 @@ export interface SamplerInputs<P extends DefinitionParams = DefinitionParams> {
 export interface KnownNetwork {
   /** T. */
   readonly timesteps?: number | undefined;
+  /** Whether the variance of the reverse step was learned too. */
   readonly learnedVariance: boolean;
 }
 
@@ -233,9 +256,13 @@ export interface DefinitionProblem {
   readonly severity?: "error" | "warning";
   /** The param, as a path. */
   readonly param: readonly (string | number)[];
+  /** What is wrong, in one sentence. */
   readonly message: string;
+  /** What the param is. */
   readonly got: string;
+  /** What it may be. */
   readonly wanted: string;
+  /** What to do. */
   readonly fix?: string;
 }
 

@@ -1,11 +1,17 @@
-import type { DefinitionParams, ParamsOf, Path, PathDefinition, TimePoint } from "./define.ts";
+import {
+  DATA_TIME,
+  type DefinitionParams,
+  type ParamsOf,
+  type Path,
+  type PathDefinition,
+  type TimePoint,
+} from "./define.ts";
 import { priorKlBitsPerDim } from "./schedule/prior.ts";
 import { roundHalfToEven } from "./schedule/round_half_to_even.ts";
 import { type DiffusionTables, makeTables } from "./schedule/tables.ts";
 import { hasZeroTerminalSnr } from "./schedule/zero_terminal_snr.ts";
 
-/** The image itself, as a time: before the first index. */
-export const DATA_TIME = -1;
+export { DATA_TIME };
 
 /** Signal and noise of a path at its indices, float64 [T] each. */
 export type PathTable = Readonly<Record<"signal" | "noise", Float64Array>>;
