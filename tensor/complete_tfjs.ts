@@ -1,9 +1,10 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { registerHooks } from "node:module";
+import { registerGradients } from "./gradients.ts";
 
 /**
  * Importing this adds to TF.js's core what else comes with the package `@tensorflow/tfjs`, which has 240 MB of other
- * things: the gradients of its ops, and a backend that is there while no other is selected.
+ * things: the gradients of its ops, put right where they are wrong, and a backend that is there while no other is selected.
  */
 
 // The core has the gradients as modules that name each other without file extensions, as bundlers take them.
@@ -18,3 +19,4 @@ try {
 } finally {
   hooks.deregister();
 }
+registerGradients();

@@ -1,13 +1,28 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type CompileError, compileError } from "./failure.ts";
+import { compose, COMPOSITIONS } from "../compositions.ts";
+import { callerOf, type CompileError, compileError } from "./failure.ts";
 import { withBackend } from "../with_backend.ts";
 import { fromData } from "./emit/constants.ts";
 import { Graph, type Value } from "./graph.ts";
 import { TRANSLATIONS } from "./kernels/table.ts";
 import type { KernelCall } from "./kernels/translation.ts";
+import { REFUSED } from "./refused.ts";
 
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
 export const RECORDER = "noiseline-recorder";
+
+/** Every kernel of TF.js, which exports each one's name under that name. */
+export const KERNEL_NAMES: readonly string[] = Object.entries(tf).flatMap(([exported, name]) =>
+  exported === name ? [exported] : []
+);
+
+export interface RecordingOptions {
+  readonly label: string;
+  /** The TF.js backend that will run the function, if one will: a kernel that it lacks is refused. */
+  readonly backend?: string | undefined;
+  /** A kernel whose calls are looked at: `calledAt` is where the last one is. */
+  readonly watch?: string | undefined;
+}
 
 /** What one traced function has recorded so far. */
 export class Recording {
@@ -16,8 +31,36 @@ export class Recording {
   readonly #tensors: tf.Tensor[] = [];
   /** A failure that TF.js hides from the traced function in a promise. */
   failure: CompileError | undefined;
+  calledAt: string | undefined;
+  readonly label: string;
+  #composing = false;
 
-  constructor(readonly label: string) {}
+  constructor(readonly options: RecordingOptions) {
+    this.label = options.label;
+  }
+
+  /** Called before each kernel. */
+  enter(kernelName: string): void {
+    const { backend, watch } = this.options;
+    if (kernelName === watch) this.calledAt = callerOf(new Error());
+    if (backend === undefined || this.#composing || tf.getKernel(kernelName, backend) !== undefined) return;
+    throw compileError(
+      this.label,
+      `TF.js op "${kernelName}": TF.js has no kernel for it on backend "${backend}"`,
+      'use device "onnx", or write it with other ops',
+    );
+  }
+
+  /** Records what a kernel is made of, which is of no concern to the backend. */
+  within<T>(body: () => T): T {
+    const before = this.#composing;
+    this.#composing = true;
+    try {
+      return body();
+    } finally {
+      this.#composing = before;
+    }
+  }
 
   /** A tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
   tensorOf(value: Value): tf.Tensor {
@@ -147,28 +190,40 @@ function registerRecorder(): void {
   // Priority 0 is below every other backend: TF.js never picks the recorder by itself.
   tf.registerBackend(RECORDER, () => new RecordingBackend(), 0);
   for (const [kernelName, translate] of Object.entries(TRANSLATIONS)) {
-    tf.registerKernel({
-      kernelName,
-      backendName: RECORDER,
-      kernelFunc: ({ inputs, attrs }) => {
-        const recording = recordingNow();
-        const result = translate(kernelCall(recording, kernelName, inputs, attrs));
-        return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
-      },
+    register(kernelName, (recording, inputs, attributes) => {
+      const result = translate(kernelCall(recording, kernelName, inputs, attributes));
+      return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
     });
   }
-  // TF.js exports each kernel's name under that name. Kernels left over get an error that says where they are called.
-  for (const [exported, kernelName] of Object.entries(tf)) {
-    if (exported !== kernelName || kernelName in TRANSLATIONS) continue;
-    const kernelFunc = () => {
-      throw compileError(
-        recordingNow().label,
-        `TF.js op "${kernelName}" has no ONNX translation`,
-        "write it with other ops, or add it to tensor/trace/kernels",
-      );
-    };
-    tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });
+  for (const kernelName of Object.keys(COMPOSITIONS).filter((name) => !(name in TRANSLATIONS))) {
+    register(
+      kernelName,
+      (recording, inputs, attributes) => recording.within(() => compose(kernelName, inputs, attributes)),
+    );
   }
+  // Kernels left over get an error that says where they are called.
+  for (const kernelName of KERNEL_NAMES.filter((name) => tf.getKernel(name, RECORDER) === undefined)) {
+    const { reason, fix } = REFUSED.get(kernelName) ??
+      { reason: "it has no translation", fix: "write it with other ops" };
+    register(kernelName, ({ label }) => {
+      throw compileError(label, `TF.js op "${kernelName}": ${reason}`, fix);
+    });
+  }
+}
+
+type Kernel = (
+  recording: Recording,
+  inputs: tf.NamedTensorInfoMap,
+  attributes: tf.NamedAttrMap | undefined,
+) => tf.TensorInfo | tf.TensorInfo[];
+
+function register(kernelName: string, kernel: Kernel): void {
+  const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => {
+    const recording = recordingNow();
+    recording.enter(kernelName);
+    return kernel(recording, inputs, attrs);
+  };
+  tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });
 }
 
 function kernelCall(

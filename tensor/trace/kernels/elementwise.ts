@@ -1,5 +1,5 @@
 import { scalar, splat } from "../emit/constants.ts";
-import { binary, cast, unary, where } from "../emit/elementwise.ts";
+import { binary, cast, scale, unary, where } from "../emit/elementwise.ts";
 import type { ElementType, Graph, Value } from "../graph.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
@@ -42,17 +42,39 @@ function filled(call: KernelCall, type: ElementType, value: number): Value {
   return splat(call.graph, type, call.input("x").shape, value);
 }
 
+/** `x > 0 ? x : slope * x`. */
+function leaky(graph: Graph, x: Value, slope: Value): Value {
+  const positive = binary(graph, "Greater", x, scalar(graph, "float32", 0), "bool");
+  return where(graph, positive, x, binary(graph, "Mul", x, slope));
+}
+
+function clipped(graph: Graph, x: Value, low: number, high: number): Value {
+  const raised = binary(graph, "Max", x, scalar(graph, x.type, low));
+  return binary(graph, "Min", raised, scalar(graph, x.type, high));
+}
+
 /** Functions whose name is the same on both sides, of float32 elements and of elements of any type. */
 const FLOAT_FUNCTIONS = [
   "Exp",
   "Log",
   "Sin",
   "Cos",
+  "Tan",
+  "Asin",
+  "Acos",
+  "Atan",
+  "Sinh",
+  "Cosh",
   "Tanh",
+  "Asinh",
+  "Acosh",
+  "Atanh",
   "Sigmoid",
   "Sqrt",
   "Erf",
   "Softplus",
+  "Elu",
+  "Selu",
   "Reciprocal",
   "Floor",
   "Ceil",
@@ -75,11 +97,58 @@ export const ELEMENTWISE: TranslationTable = {
     if (below === 0) return cast(graph, positive, x.type);
     return where(graph, positive, scalar(graph, x.type, 1), scalar(graph, x.type, below));
   },
-  ClipByValue: ({ graph, input, attribute }) => {
+  ClipByValue: ({ graph, input, attribute }) =>
+    clipped(graph, input("x"), attribute("clipValueMin"), attribute("clipValueMax")),
+  Relu6: ({ graph, input }) => clipped(graph, input("x"), 0, 6),
+  LeakyRelu: ({ graph, input, attribute }) => leaky(graph, input("x"), scalar(graph, "float32", attribute("alpha"))),
+  Prelu: ({ graph, input }) => leaky(graph, input("x"), input("alpha")),
+  EluGrad: ({ graph, input }) => {
+    const [dy, y] = [input("dy"), input("y")];
+    const slope = binary(
+      graph,
+      "Add",
+      binary(graph, "Min", y, scalar(graph, "float32", 0)),
+      scalar(graph, "float32", 1),
+    );
+    return binary(graph, "Mul", dy, slope);
+  },
+  // Near zero, where exp(x) - 1 cancels: with t = tanh(x / 2) it is 2 t / (1 - t).
+  Expm1: ({ graph, input }) => {
     const x = input("x");
-    const low = scalar(graph, x.type, attribute("clipValueMin"));
-    const high = scalar(graph, x.type, attribute("clipValueMax"));
-    return binary(graph, "Min", binary(graph, "Max", x, low), high);
+    const one = scalar(graph, "float32", 1);
+    const t = unary(graph, "Tanh", scale(graph, x, 0.5));
+    const near = binary(graph, "Div", scale(graph, t, 2), binary(graph, "Sub", one, t));
+    const small = binary(graph, "Less", unary(graph, "Abs", x), one, "bool");
+    return where(graph, small, near, binary(graph, "Sub", unary(graph, "Exp", x), one));
+  },
+  // Kahan's way: what rounding did to u = 1 + x, it did to the quotient log(u) / (u - 1) as well.
+  Log1p: ({ graph, input }) => {
+    const x = input("x");
+    const one = scalar(graph, "float32", 1);
+    const u = binary(graph, "Add", x, one);
+    const rounded = binary(graph, "Sub", u, one);
+    const log = unary(graph, "Log", u);
+    const corrected = where(
+      graph,
+      binary(graph, "Equal", rounded, x, "bool"),
+      log,
+      binary(graph, "Mul", log, binary(graph, "Div", x, rounded)),
+    );
+    return where(graph, binary(graph, "Equal", u, one, "bool"), x, corrected);
+  },
+  IsNan: ({ graph, input }) => unary(graph, "IsNaN", input("x"), "bool"),
+  IsInf: ({ graph, input }) => unary(graph, "IsInf", input("x"), "bool"),
+  IsFinite: ({ graph, input }) =>
+    binary(graph, "Less", unary(graph, "Abs", input("x")), scalar(graph, "float32", Infinity), "bool"),
+  Atan2: ({ graph, input }) => {
+    const [y, x] = [input("a"), input("b")];
+    const zero = scalar(graph, "float32", 0);
+    const negative = (value: Value) => binary(graph, "Less", value, zero, "bool");
+    const constant = (value: number) => scalar(graph, "float32", value);
+    const turn = where(graph, negative(x), where(graph, negative(y), constant(-Math.PI), constant(Math.PI)), zero);
+    const angle = binary(graph, "Add", unary(graph, "Atan", binary(graph, "Div", y, x)), turn);
+    const upright = scale(graph, unary(graph, "Sign", y), Math.PI / 2);
+    return where(graph, binary(graph, "Equal", x, zero, "bool"), upright, angle);
   },
 
   Add: ofTwo("Add"),
