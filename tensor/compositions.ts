@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { FAULTS } from "./faults.ts";
 import { convolutionInfo, windowsOf } from "./convolution_info.ts";
 
 /**
@@ -12,21 +13,14 @@ export type Composition = (inputs: Tensors, attributes: any) => tf.Tensor;
 
 export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
-  /** log2(n) products of the whole with itself, each time shifted twice as far. */
-  Cumprod: ({ x }, { axis, exclusive, reverse }) => {
-    const [at] = tf.util.parseAxisParam(axis, x.shape);
-    const length = x.shape[at!];
-    const shifted = (y: tf.Tensor, by: number) => {
-      const paddings = x.shape.map((
-        _: number,
-        i: number,
-      ): [number, number] => [i === at ? Math.min(by, length) : 0, 0]);
-      return tf.slice(tf.pad(y, paddings, 1), x.shape.map(() => 0), x.shape);
-    };
-    let y = reverse ? tf.reverse(x, at) : x;
-    if (exclusive) y = shifted(y, 1);
-    for (let by = 1; by < length; by *= 2) y = tf.mul(y, shifted(y, by));
-    return reverse ? tf.reverse(y, at) : y;
+  Cumsum: ({ x }, attributes) => scan(x, attributes, tf.add, 0),
+  Cumprod: ({ x }, attributes) => scan(x, attributes, tf.mul, 1),
+  /** Kahan's way: what rounding did to u = 1 + x, it did to the quotient log(u) / (u - 1) as well. */
+  Log1p: ({ x }) => {
+    const u = tf.add(x, 1);
+    const rounded = tf.sub(u, 1);
+    const corrected = tf.mul(tf.log(u), tf.div(x, rounded));
+    return tf.where(tf.equal(u, 1), x, tf.where(tf.equal(rounded, x), tf.log(u), corrected));
   },
   MirrorPad: ({ x }, { paddings, mode }) =>
     (paddings as [number, number][]).reduce((padded: tf.Tensor, [before, after], axis) => {
@@ -79,6 +73,9 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
     return tf.slice(tf.reshape(moved, whole), getSliceBeginCoords(crops, blockShape.length), size);
   },
   FusedBatchNorm: ({ x, mean, variance, offset, scale }, { varianceEpsilon }) => {
+    if (!scale && tf.engine().state.gradientDepth > 0) {
+      throw new Error("batchNorm without a scale has no gradient in TF.js. Fix: give it a scale of ones");
+    }
     const y = tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, varianceEpsilon)));
     return tf.add(tf.mul(y, scale ?? 1), offset ?? 0);
   },
@@ -129,10 +126,13 @@ export function compose(kernelName: string, inputs: tf.NamedTensorInfoMap, attri
   });
 }
 
-/** Give a backend of TF.js the kernels that it lacks. */
+/** Give a backend of TF.js the kernels that it lacks, or whose results are wrong. */
 export function registerCompositions(backendName: string): void {
   for (const kernelName of Object.keys(COMPOSITIONS)) {
-    if (tf.getKernel(kernelName, backendName) !== undefined) continue;
+    if (tf.getKernel(kernelName, backendName) !== undefined) {
+      if (FAULTS[backendName]?.[kernelName] === undefined) continue;
+      tf.unregisterKernel(kernelName, backendName);
+    }
     const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => compose(kernelName, inputs, attrs);
     tf.registerKernel({ kernelName, backendName, kernelFunc });
   }
@@ -152,6 +152,24 @@ export function gradients(f: (...inputs: tf.Tensor[]) => tf.Tensor, inputs: tf.T
   } finally {
     Object.assign(state, { activeTape, gradientDepth, kernelDepth });
   }
+}
+
+/** log2(n) steps, each of which joins the whole with itself, shifted twice as far as in the step before. */
+function scan(
+  x: tf.Tensor,
+  { axis, exclusive, reverse }: tf.CumsumAttrs,
+  join: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor,
+  neutral: number,
+): tf.Tensor {
+  const [at] = tf.util.parseAxisParam(axis, x.shape) as [number];
+  const shifted = (y: tf.Tensor, by: number) => {
+    const paddings = x.shape.map((size, i): [number, number] => [i === at ? Math.min(by, size) : 0, 0]);
+    return tf.slice(tf.pad(y, paddings, neutral), x.shape.map(() => 0), x.shape);
+  };
+  let y = reverse ? tf.reverse(x, at) : x;
+  if (exclusive) y = shifted(y, 1);
+  for (let by = 1; by < x.shape[at]!; by *= 2) y = join(y, shifted(y, by));
+  return reverse ? tf.reverse(y, at) : y;
 }
 
 /** A matrix product of what is left when the axes that occur once are summed and the others are gathered in three. */

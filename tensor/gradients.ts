@@ -26,9 +26,9 @@ function composedGradient(kernelName: string): tf.GradFunc {
     const keys = names === "all" ? saved.map((_, i) => String(i)) : names;
     const f = (...inputs: tf.Tensor[]) =>
       COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes);
-    let found: tf.Tensor[] | undefined;
-    const all = () => found ??= gradients(f, saved, dy as tf.Tensor);
-    return Object.fromEntries(keys.map((key, i) => [key, () => all()[i]!]));
+    // One by one, because TF.js disposes of what the gradient of one input leaves before it asks for the next.
+    const of = (at: number) => () => gradients((x) => f(...saved.with(at, x!)), [saved[at]!], dy as tf.Tensor)[0]!;
+    return Object.fromEntries(keys.map((key, i) => [key, of(i)]));
   };
 }
 
@@ -63,6 +63,27 @@ function averagePool(kernelName: string): tf.GradFunc {
   });
 }
 
+/** TF.js's gradient knows the axes only counted from the front. */
+function product(theirs: tf.GradFunc): tf.GradFunc {
+  return (dy, saved, { axis }) => {
+    const { shape } = saved[0]!;
+    return theirs(dy, saved, { axis: tf.util.parseAxisParam((axis ?? shape.map((_, i) => i)) as number[], shape) });
+  };
+}
+
+/** TF.js forgets to sum over what was broadcast. */
+function unbroadcast(theirs: tf.GradFunc): tf.GradFunc {
+  return (dy, saved, attributes) => {
+    const found = theirs(dy, saved, attributes);
+    const reduced = (name: string, { shape }: tf.Tensor) => () => {
+      const gradient = found[name]!();
+      const axes = tf.broadcast_util.getReductionAxes(shape, gradient.shape);
+      return tf.util.arraysEqual(shape, gradient.shape) ? gradient : tf.reshape(tf.sum(gradient, axes), shape);
+    };
+    return { a: reduced("a", saved[0]!), b: reduced("b", saved[1]!) };
+  };
+}
+
 /** Call once all of TF.js's gradients are registered. */
 export function registerGradients(): void {
   const replace = (kernelName: string, config: Omit<tf.GradConfig, "kernelName">) => {
@@ -73,6 +94,11 @@ export function registerGradients(): void {
     const saves = names === "all" ? { saveAllInputs: true } : { inputsToSave: [...names] };
     replace(kernelName, { ...saves, gradFunc: composedGradient(kernelName) });
   }
+  const theirs = (kernelName: string) => tf.getGradient(kernelName).gradFunc;
+  for (const kernelName of ["Maximum", "Minimum", "SquaredDifference"]) {
+    replace(kernelName, { inputsToSave: ["a", "b"], gradFunc: unbroadcast(theirs(kernelName)) });
+  }
+  replace("Prod", { inputsToSave: ["x"], gradFunc: product(theirs("Prod")) });
   replace("Cumsum", { gradFunc: cumsum });
   replace("AvgPool", { inputsToSave: ["x"], gradFunc: averagePool("AvgPoolGrad") });
   replace("AvgPool3D", { inputsToSave: ["x"], gradFunc: averagePool("AvgPool3DGrad") });

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compose, COMPOSITIONS } from "../compositions.ts";
+import { FAULTS } from "../faults.ts";
 import { callerOf, type CompileError, compileError } from "./failure.ts";
 import { withBackend } from "../with_backend.ts";
 import { fromData } from "./emit/constants.ts";
@@ -40,13 +41,15 @@ export class Recording {
   }
 
   /** Called before each kernel. */
-  enter(kernelName: string): void {
+  enter(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
     const { backend, watch } = this.options;
     if (kernelName === watch) this.calledAt = callerOf(new Error());
-    if (backend === undefined || this.#composing || tf.getKernel(kernelName, backend) !== undefined) return;
+    if (backend === undefined || this.#composing || kernelName in COMPOSITIONS) return;
+    const missing = tf.getKernel(kernelName, backend) === undefined;
+    if (!missing && FAULTS[backend]?.[kernelName]?.(inputs, attributes) !== true) return;
     throw compileError(
       this.label,
-      `TF.js op "${kernelName}": TF.js has no kernel for it on backend "${backend}"`,
+      `TF.js op "${kernelName}": its kernel on backend "${backend}" is ${missing ? "absent" : "wrong for such a call"}`,
       'use device "onnx", or write it with other ops',
     );
   }
@@ -220,7 +223,7 @@ type Kernel = (
 function register(kernelName: string, kernel: Kernel): void {
   const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => {
     const recording = recordingNow();
-    recording.enter(kernelName);
+    recording.enter(kernelName, inputs, attrs ?? {});
     return kernel(recording, inputs, attrs);
   };
   tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });

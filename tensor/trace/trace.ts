@@ -30,9 +30,9 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
     } catch {
       // As it did before.
     }
-    const { message } = error as CompileError;
     const place = again.calledAt === undefined ? "" : `, called at ${again.calledAt}`;
-    throw new CompileError(`${message}. This is in the gradient of TF.js op "${watch}"${place}.`, { cause: error });
+    const { message } = error as CompileError;
+    throw new CompileError(`${message} This is in the gradient of TF.js op "${watch}"${place}.`, { cause: error });
   }
 }
 

@@ -41,28 +41,34 @@ export function convolutionGeometry(
   const info = input.length === 5
     ? tf.backend_util.computeConv3DInfo(images!, kernel!, strides, dilations, pad, false, undefined, dimRoundingMode)
     : convolutionInfo(input, filter, { strides, pad, dimRoundingMode }, dilations, depthwise);
-  return { ...windows(input, info), filter };
+  return { ...windows(call, input, info), filter };
 }
 
 /** Of a window [kH, kW, C] that goes over each channel by itself, which TF.js calls dilation. */
-export function dilationGeometry({ input, attribute }: KernelCall): Windows {
+export function dilationGeometry(call: KernelCall): Windows {
+  const { input, attribute } = call;
   const [x, filter] = [input("x").shape, input("filter").shape] as unknown as [
     [number, number, number, number],
     [number, number, number],
   ];
   const strides = attribute<number>("strides");
   const { computeDilation2DInfo } = tf.backend_util;
-  return windows(x, computeDilation2DInfo(x, filter, strides, attribute("pad"), "NHWC", attribute("dilations")));
+  return windows(call, x, computeDilation2DInfo(x, filter, strides, attribute("pad"), "NHWC", attribute("dilations")));
 }
 
-export function poolGeometry({ attribute }: KernelCall, input: Shape): Windows {
+export function poolGeometry(call: KernelCall, input: Shape): Windows {
+  const { attribute } = call;
   const [filterSize, strides] = [attribute<number>("filterSize"), attribute<number>("strides")];
   const dimRoundingMode = attribute<"floor">("dimRoundingMode");
-  return windows(input, poolInfo(input, { filterSize, strides, pad: attribute("pad"), dimRoundingMode }));
+  return windows(call, input, poolInfo(input, { filterSize, strides, pad: attribute("pad"), dimRoundingMode }));
 }
 
-function windows(input: Shape, info: Parameters<typeof windowsOf>[0]): Windows {
+function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]): Windows {
   const found = windowsOf(info);
+  // Of volumes TF.js pads a negative amount where windows leave out pixels between them, and then looks elsewhere.
+  if (found.pads.some((count) => count < 0)) {
+    fail(`padding "same" with strides [${found.strides}]`, 'use padding "valid"');
+  }
   const single = [...found.kernel, ...found.strides].every((size) => size === 1);
   return { input, ...found, pointwise: single && found.pads.every((count) => count === 0) };
 }

@@ -121,21 +121,6 @@ export const ELEMENTWISE: TranslationTable = {
     const small = binary(graph, "Less", unary(graph, "Abs", x), one, "bool");
     return where(graph, small, near, binary(graph, "Sub", unary(graph, "Exp", x), one));
   },
-  // Kahan's way: what rounding did to u = 1 + x, it did to the quotient log(u) / (u - 1) as well.
-  Log1p: ({ graph, input }) => {
-    const x = input("x");
-    const one = scalar(graph, "float32", 1);
-    const u = binary(graph, "Add", x, one);
-    const rounded = binary(graph, "Sub", u, one);
-    const log = unary(graph, "Log", u);
-    const corrected = where(
-      graph,
-      binary(graph, "Equal", rounded, x, "bool"),
-      log,
-      binary(graph, "Mul", log, binary(graph, "Div", x, rounded)),
-    );
-    return where(graph, binary(graph, "Equal", u, one, "bool"), x, corrected);
-  },
   IsNan: ({ graph, input }) => unary(graph, "IsNaN", input("x"), "bool"),
   IsInf: ({ graph, input }) => unary(graph, "IsInf", input("x"), "bool"),
   IsFinite: ({ graph, input }) =>
