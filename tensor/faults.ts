@@ -3,47 +3,33 @@ import type { NamedAttrMap, NamedTensorInfoMap } from "@tensorflow/tfjs-core";
 /** Whether a kernel computes something wrong when it is called with these. */
 export type Fault = (inputs: NamedTensorInfoMap, attributes: NamedAttrMap) => boolean;
 
-const always: Fault = () => true;
-
-/** XNNPACK takes what "same" pads modulo 2^32 where the windows leave out pixels between them. */
+/** XNNPACK takes what "same" pads for a huge number where windows leave out pixels between them. */
 const longStride: Fault = ({ filter }, { pad, strides }) => {
   const kernel = filter!.shape.slice(0, 2);
   const steps = [strides as number | number[]].flat();
-  return pad === "same" &&
-    kernel.some((size, axis) => size > 1 || kernel[1 - axis]! > 1 ? (steps[axis] ?? steps[0]!) > size : false);
+  return pad === "same" && Math.max(...kernel) > 1 && kernel.some((size, axis) => (steps[axis] ?? steps[0]!) > size);
 };
+
+const always = (...kernels: string[]): Record<string, Fault> =>
+  Object.fromEntries(kernels.map((kernelName) => [kernelName, () => true]));
 
 /**
  * Kernels of TF.js 4.22 whose results are wrong, by backend, as the parity tests found them. One that can be composed of
- * others is replaced (`compositions.ts`); a function that calls any other is refused when it is compiled.
+ * others is replaced (`compositions.ts`); a function that calls another one is refused when it is compiled.
+ *
+ * - The maxima of wasm begin at the smallest positive number, and never see a negative one.
+ * - Its log1p is log(1 + x), all rounding for small x, as is that of webgpu.
+ * - Einsum of cpu and webgpu does not sum the axes of one operand alone.
+ * - Cumulative sums and products of webgpu are wrong from the back.
  */
 export const FAULTS: Readonly<Record<string, Readonly<Record<string, Fault>>>> = {
-  // Axes of one operand alone are not summed.
-  cpu: { MaxPool3DGrad: always, Einsum: always },
+  cpu: always("MaxPool3DGrad", "Einsum"),
   wasm: {
-    // They begin their maximum at the smallest positive number, and so never see a negative one.
-    Dilation2D: always,
-    Dilation2DBackpropInput: always,
-    Dilation2DBackpropFilter: always,
-    MaxPool3D: always,
-    MaxPool3DGrad: always,
-    MaxPoolGrad: always,
-    Conv3DBackpropInputV2: always,
-    Conv3DBackpropFilterV2: always,
+    ...always("MaxPoolGrad", "MaxPool3D", "MaxPool3DGrad", "Conv3DBackpropInputV2", "Conv3DBackpropFilterV2", "Log1p"),
+    ...always("Dilation2D", "Dilation2DBackpropInput", "Dilation2DBackpropFilter"),
     Conv2D: longStride,
     DepthwiseConv2dNative: longStride,
-    FusedConv2D: longStride,
-    FusedDepthwiseConv2D: longStride,
-    // log(1 + x), which is all rounding for small x.
-    Log1p: always,
   },
-  webgpu: {
-    MaxPool3DGrad: always,
-    Einsum: always,
-    Log1p: always,
-    // With `reverse`.
-    Cumsum: always,
-    Cumprod: always,
-  },
+  webgpu: always("MaxPool3DGrad", "Einsum", "Log1p", "Cumsum", "Cumprod"),
   tensorflow: { GatherV2: (_, { axis }) => Number(axis) < 0 },
 };

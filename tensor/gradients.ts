@@ -1,35 +1,47 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { COMPOSITIONS, gradients } from "./compositions.ts";
+import { COMPOSITIONS } from "./compositions.ts";
 import { poolInfo, windowsOf } from "./convolution_info.ts";
 
 /**
- * Gradients in the place of those of TF.js that are wrong or absent:
- * - `einsum`, `cumprod`, `depthToSpace` have none.
- * - `mirrorPad` forgets what the mirrored elements got.
- * - `resizeBilinear` forgets `halfPixelCenters`, and on some backends swaps height and width.
- * - `resizeNearestNeighbor` forgets it too.
- * - `localResponseNormalization` needs a kernel that some backends do not have.
+ * Gradients that are those of a composition, by the inputs that they have one for (none: the inputs are a list):
+ * - `einsum` and `cumprod` have none in TF.js.
+ * - That of `mirrorPad` forgets what the mirrored elements got.
+ * - Those of the resizes forget `halfPixelCenters`; some backends swap height and width.
+ * - That of `localResponseNormalization` needs a kernel that some backends do not have.
  */
-const COMPOSED: Readonly<Record<string, readonly string[] | "all">> = {
-  Einsum: "all",
+const COMPOSED: Readonly<Record<string, readonly string[]>> = {
+  Einsum: [],
   Cumprod: ["x"],
-  DepthToSpace: ["x"],
   MirrorPad: ["x"],
   ResizeBilinear: ["images"],
   ResizeNearestNeighbor: ["images"],
   LRN: ["x"],
 };
 
-function composedGradient(kernelName: string): tf.GradFunc {
-  const names = COMPOSED[kernelName]!;
+function composed(kernelName: string, names: readonly string[]): tf.GradFunc {
   return (dy, saved, attributes) => {
-    const keys = names === "all" ? saved.map((_, i) => String(i)) : names;
-    const f = (...inputs: tf.Tensor[]) =>
+    const keys = names.length === 0 ? saved.map((_, i) => `${i}`) : names;
+    const f = (inputs: tf.Tensor[]) =>
       COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes);
     // One by one, because TF.js disposes of what the gradient of one input leaves before it asks for the next.
-    const of = (at: number) => () => gradients((x) => f(...saved.with(at, x!)), [saved[at]!], dy as tf.Tensor)[0]!;
-    return Object.fromEntries(keys.map((key, i) => [key, of(i)]));
+    return Object.fromEntries(
+      keys.map((
+        key,
+        i,
+      ) => [key, () => withinGradient(() => tf.grad((x) => f(saved.with(i, x)))(saved[i]!, dy as tf.Tensor))]),
+    );
   };
+}
+
+/** TF.js takes the end of an inner gradient for that of the outer one, and then has lost what it recorded. */
+function withinGradient<T>(body: () => T): T {
+  const { state } = tf.engine();
+  const { activeTape } = state;
+  try {
+    return body();
+  } finally {
+    state.activeTape = activeTape;
+  }
 }
 
 /** TF.js turns the axes as if the sum had been along the last one. */
@@ -45,25 +57,26 @@ const cumsum: tf.GradFunc = (dy, _, attributes) => {
 function averagePool(kernelName: string): tf.GradFunc {
   return (dy, [x], attributes) => ({
     x: () => {
-      const { kernel, strides, pads, output } = windowsOf(poolInfo(x!.shape, attributes as unknown as tf.AvgPoolAttrs));
-      const axes = kernel.length;
+      const { shape } = x!;
+      const { kernel, strides, pads, output } = windowsOf(poolInfo(shape, attributes as unknown as tf.AvgPoolAttrs));
+      const before = [0, ...pads.slice(0, kernel.length), 0];
+      const after = [0, ...pads.slice(kernel.length), 0];
       const shares = kernel.reduce((share, size, axis) => {
-        const shape = output.map((length, i) => i === 1 + axis ? length : 1);
         const factors = Array.from({ length: output[1 + axis]! }, (_, at) => {
           const start = at * strides[axis]! - pads[axis]!;
-          return size / (Math.min(start + size, x!.shape[1 + axis]!) - Math.max(start, 0));
+          return size / (Math.min(start + size, shape[1 + axis]!) - Math.max(start, 0));
         });
-        return factors.every((factor) => factor === 1) ? share : tf.mul(share, tf.tensor(factors, shape));
+        const along = shape.map((_, i) => i === 1 + axis ? factors.length : 1);
+        return factors.every((factor) => factor === 1) ? share : tf.mul(share, tf.tensor(factors, along));
       }, dy as tf.Tensor);
-      const padded = x!.shape.map((size, i) => i > 0 && i <= axes ? size + pads[i - 1]! + pads[axes + i - 1]! : size);
-      const options = { filterSize: kernel, strides, pad: "valid" };
-      const dx = tf.engine().runKernel(kernelName, { dy: shares, input: tf.zeros(padded) }, options) as tf.Tensor;
-      return tf.slice(dx, [0, ...pads.slice(0, axes), 0], x!.shape);
+      const inputs = { dy: shares, input: tf.zeros(shape.map((size, i) => before[i]! + size + after[i]!)) };
+      const padded = tf.engine().runKernel(kernelName, inputs, { filterSize: kernel, strides, pad: "valid" });
+      return tf.slice(padded as tf.Tensor, before, shape);
     },
   });
 }
 
-/** TF.js's gradient knows the axes only counted from the front. */
+/** TF.js's gradient knows only axes that are counted from the front. */
 function product(theirs: tf.GradFunc): tf.GradFunc {
   return (dy, saved, { axis }) => {
     const { shape } = saved[0]!;
@@ -74,32 +87,29 @@ function product(theirs: tf.GradFunc): tf.GradFunc {
 /** TF.js forgets to sum over what was broadcast. */
 function unbroadcast(theirs: tf.GradFunc): tf.GradFunc {
   return (dy, saved, attributes) => {
-    const found = theirs(dy, saved, attributes);
-    const reduced = (name: string, { shape }: tf.Tensor) => () => {
-      const gradient = found[name]!();
-      const axes = tf.broadcast_util.getReductionAxes(shape, gradient.shape);
-      return tf.util.arraysEqual(shape, gradient.shape) ? gradient : tf.reshape(tf.sum(gradient, axes), shape);
-    };
-    return { a: reduced("a", saved[0]!), b: reduced("b", saved[1]!) };
+    const found = Object.entries(theirs(dy, saved, attributes)).map(([name, gradient], i) => {
+      const { shape } = saved[i]!;
+      const axes = tf.broadcast_util.getReductionAxes(shape, (dy as tf.Tensor).shape);
+      return [name, axes.length === 0 ? gradient : () => tf.reshape(tf.sum(gradient(), axes), shape)];
+    });
+    return Object.fromEntries(found);
   };
 }
 
 /** Call once all of TF.js's gradients are registered. */
 export function registerGradients(): void {
-  const replace = (kernelName: string, config: Omit<tf.GradConfig, "kernelName">) => {
-    if (tf.getGradient(kernelName) !== undefined) tf.unregisterGradient(kernelName);
-    tf.registerGradient({ kernelName, ...config });
-  };
-  for (const [kernelName, names] of Object.entries(COMPOSED)) {
-    const saves = names === "all" ? { saveAllInputs: true } : { inputsToSave: [...names] };
-    replace(kernelName, { ...saves, gradFunc: composedGradient(kernelName) });
-  }
   const theirs = (kernelName: string) => tf.getGradient(kernelName).gradFunc;
+  const replace = (kernelName: string, gradFunc: tf.GradFunc, inputsToSave: readonly string[]) => {
+    if (tf.getGradient(kernelName) !== undefined) tf.unregisterGradient(kernelName);
+    const saved = inputsToSave.length === 0 ? { saveAllInputs: true } : { inputsToSave: [...inputsToSave] };
+    tf.registerGradient({ kernelName, gradFunc, ...saved });
+  };
+  for (const [kernelName, names] of Object.entries(COMPOSED)) replace(kernelName, composed(kernelName, names), names);
   for (const kernelName of ["Maximum", "Minimum", "SquaredDifference"]) {
-    replace(kernelName, { inputsToSave: ["a", "b"], gradFunc: unbroadcast(theirs(kernelName)) });
+    replace(kernelName, unbroadcast(theirs(kernelName)), ["a", "b"]);
   }
-  replace("Prod", { inputsToSave: ["x"], gradFunc: product(theirs("Prod")) });
-  replace("Cumsum", { gradFunc: cumsum });
-  replace("AvgPool", { inputsToSave: ["x"], gradFunc: averagePool("AvgPoolGrad") });
-  replace("AvgPool3D", { inputsToSave: ["x"], gradFunc: averagePool("AvgPool3DGrad") });
+  replace("Prod", product(theirs("Prod")), ["x"]);
+  replace("Cumsum", cumsum, ["x"]);
+  replace("AvgPool", averagePool("AvgPoolGrad"), ["x"]);
+  replace("AvgPool3D", averagePool("AvgPool3DGrad"), ["x"]);
 }

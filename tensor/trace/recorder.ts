@@ -56,13 +56,11 @@ export class Recording {
 
   /** Records what a kernel is made of, which is of no concern to the backend. */
   within<T>(body: () => T): T {
-    const before = this.#composing;
+    const composing = this.#composing;
     this.#composing = true;
-    try {
-      return body();
-    } finally {
-      this.#composing = before;
-    }
+    const result = body();
+    this.#composing = composing;
+    return result;
   }
 
   /** A tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
@@ -192,41 +190,28 @@ function registerRecorder(): void {
   registered = true;
   // Priority 0 is below every other backend: TF.js never picks the recorder by itself.
   tf.registerBackend(RECORDER, () => new RecordingBackend(), 0);
-  for (const [kernelName, translate] of Object.entries(TRANSLATIONS)) {
-    register(kernelName, (recording, inputs, attributes) => {
-      const result = translate(kernelCall(recording, kernelName, inputs, attributes));
-      return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
-    });
-  }
-  for (const kernelName of Object.keys(COMPOSITIONS).filter((name) => !(name in TRANSLATIONS))) {
-    register(
-      kernelName,
-      (recording, inputs, attributes) => recording.within(() => compose(kernelName, inputs, attributes)),
-    );
-  }
-  // Kernels left over get an error that says where they are called.
-  for (const kernelName of KERNEL_NAMES.filter((name) => tf.getKernel(name, RECORDER) === undefined)) {
-    const { reason, fix } = REFUSED.get(kernelName) ??
-      { reason: "it has no translation", fix: "write it with other ops" };
-    register(kernelName, ({ label }) => {
-      throw compileError(label, `TF.js op "${kernelName}": ${reason}`, fix);
-    });
+  for (const kernelName of new Set([...Object.keys(TRANSLATIONS), ...KERNEL_NAMES])) {
+    const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => recordKernel(recordingNow(), kernelName, inputs, attrs);
+    tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });
   }
 }
 
-type Kernel = (
+function recordKernel(
   recording: Recording,
+  kernelName: string,
   inputs: tf.NamedTensorInfoMap,
   attributes: tf.NamedAttrMap | undefined,
-) => tf.TensorInfo | tf.TensorInfo[];
-
-function register(kernelName: string, kernel: Kernel): void {
-  const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => {
-    const recording = recordingNow();
-    recording.enter(kernelName, inputs, attrs ?? {});
-    return kernel(recording, inputs, attrs);
-  };
-  tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });
+): tf.TensorInfo | tf.TensorInfo[] {
+  recording.enter(kernelName, inputs, attributes ?? {});
+  const translate = TRANSLATIONS[kernelName];
+  if (translate !== undefined) {
+    const result = translate(kernelCall(recording, kernelName, inputs, attributes));
+    return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
+  }
+  if (kernelName in COMPOSITIONS) return recording.within(() => compose(kernelName, inputs, attributes));
+  const { reason, fix } = REFUSED.get(kernelName) ??
+    { reason: "it has no translation", fix: "write it with other ops" };
+  throw compileError(recording.label, `TF.js op "${kernelName}": ${reason}`, fix);
 }
 
 function kernelCall(

@@ -333,15 +333,12 @@ def movement(cases):
     columns = np.array([3, 0, 3], np.int32)
     cases.add("gather", ["@x", "@at", -1], {"x": (2, 4), "at": columns}, lambda x, at: x[:, at.long()], label="last", terms=2)
     cases.add("oneHot", ["@at", 5, 2, -1], {"at": columns}, lambda at: as_float(F.one_hot(at.long(), 5)) * 3 - 1, gradients=False)
-    cases.add("linspace", [-1, 3, 7], {}, lambda: torch.linspace(-1, 3, 7, dtype=torch.float64), gradients=False)
     cases.add("range", [0, 7, 2], {}, lambda: torch.arange(0, 7, 2, dtype=torch.float64), gradients=False)
     block, paddings = [2, 3], [[1, 0], [0, 2]]
     reference = lambda x: space_to_batch(x, block, paddings)
     cases.add("spaceToBatchND", ["@x", block, paddings], {"x": (2, 3, 4, 2)}, reference)
     reference = lambda x: batch_to_space(x, block, paddings)
     cases.add("batchToSpaceND", ["@x", block, paddings], {"x": (12, 2, 3, 2)}, reference)
-    shuffled = lambda x: x.reshape(2, 3, 4, 2, 2, 3).permute(0, 1, 3, 2, 4, 5).reshape(2, 6, 8, 3)
-    cases.add("depthToSpace", ["@x", 2], {"x": (2, 3, 4, 12)}, shuffled)
     for call, nearest in [("image.resizeBilinear", False), ("image.resizeNearestNeighbor", True)]:
         for size in ([6, 7], [2, 3], [8, 10]):
             for align, half in [(False, False), (True, False), (False, True)]:
@@ -380,22 +377,6 @@ def windows(cases):
     reference = lambda x, kernel: conv(x, kernel, 1, "same", 2)
     args = ["@x", "@kernel", 1, "same", "NHWC", 2]
     cases.add("conv2d", args, inputs, reference, gradients=False, label="dilated", terms=27)
-    for activation, function in [("linear", lambda y: y), ("relu", F.relu)]:
-        inputs = {"x": (2, 5, 4, 3), "filter": (3, 3, 3, 4), "bias": (4,)}
-        reference = lambda x, filter, bias: function(conv(x, filter, 1, "same") + bias)
-        tensors = {key: f"@{key}" for key in inputs}
-        options = {"strides": 1, "pad": "same", "activation": activation}
-        for gradients in (True, False):
-            label = f"{activation}{'' if gradients else ' alone'}"
-            args = [{**tensors, **options}]
-            cases.add("fused.conv2d", args, inputs, reference, label=label, terms=40, gradients=gradients)
-            deep = {"x": (2, 5, 4, 3), "filter": (3, 3, 3, 1), "bias": (3,)}
-            each = lambda x, filter, bias: function(depthwise(x, filter, 1, "same") + bias)
-            cases.add("fused.depthwiseConv2d", args, deep, each, label=label, terms=40, gradients=gradients)
-            product = {"a": (3, 4), "b": (4, 5), "bias": (5,)}
-            args = [{**{key: f"@{key}" for key in product}, "activation": activation}]
-            dense = lambda a, b, bias: function(a @ b + bias)
-            cases.add("fused.matMul", args, product, dense, label=label, terms=5, gradients=gradients)
 
 
 def core():

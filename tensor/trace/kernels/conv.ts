@@ -1,4 +1,5 @@
-import { conv } from "../emit/contract.ts";
+import { conv, reduce } from "../emit/contract.ts";
+import { binary } from "../emit/elementwise.ts";
 import { reshape, transpose } from "../emit/shape.ts";
 import { sizeOf, type Value } from "../graph.ts";
 import * as channelsFirst from "./conv_channels_first.ts";
@@ -56,9 +57,40 @@ export const CONV: TranslationTable = {
     const { graph } = call;
     const [x, filter] = [call.input("x"), call.input("filter")];
     const g = convolutionGeometry(call, x.shape, filter.shape, true);
-    const [height, width, channels, multiplier] = filter.shape as [number, number, number, number];
-    const weights = reshape(graph, transpose(graph, filter, [2, 3, 0, 1]), [channels * multiplier, 1, height, width]);
-    const y = conv(graph, transpose(graph, x, [0, 3, 1, 2]), weights, g, g.output.slice(1, 3), channels);
+    const weights = reshape(graph, transpose(graph, filter, [2, 3, 0, 1]), [g.output[3]!, 1, ...g.kernel]);
+    const y = conv(graph, transpose(graph, x, [0, 3, 1, 2]), weights, g, g.output.slice(1, 3), x.shape[3]!);
     return transpose(graph, y, [0, 2, 3, 1]);
   },
+  DepthwiseConv2dNativeBackpropInput: (call) => {
+    const filter = call.input("filter");
+    const g = convolutionGeometry(call, call.attribute("inputShape"), filter.shape, true);
+    const products = binary(
+      call.graph,
+      "Mul",
+      channelRows(call, g),
+      reshape(call.graph, filter, [sizeOf(g.kernel), ...g.filter.slice(2)]),
+    );
+    return columns.scattered(call.graph, reduce(call.graph, "ReduceSum", products, [3], false), g);
+  },
+  DepthwiseConv2dNativeBackpropFilter: (call) => {
+    const x = call.input("x");
+    const g = convolutionGeometry(call, x.shape, call.attribute("filterShape"), true);
+    const rows = channelRows(call, g);
+    const seen = reshape(call.graph, columns.seenPixels(call.graph, x, g), [
+      rows.shape[0]!,
+      sizeOf(g.kernel),
+      x.shape[3]!,
+      1,
+    ]);
+    return reshape(
+      call.graph,
+      reduce(call.graph, "ReduceSum", binary(call.graph, "Mul", seen, rows), [0], false),
+      g.filter,
+    );
+  },
 };
+
+/** The gradient of a depthwise convolution's output, [output pixels, 1, C, M]. */
+function channelRows({ graph, input }: KernelCall, { output, filter }: ConvolutionGeometry): Value {
+  return reshape(graph, input("dy"), [sizeOf(output.slice(0, 3)), 1, ...filter.slice(2)]);
+}

@@ -34,33 +34,42 @@ export function convolutionGeometry(
   if (filter.at(-2) !== input.at(-1)) {
     call.fail(`the filter wants ${filter.at(-2)} channels, the image has ${input.at(-1)}`, "use groups of 1");
   }
-  const [strides, pad] = [call.attribute<number>("strides"), call.attribute<"same">("pad")];
-  const dilations = call.attribute<number | undefined>("dilations") ?? 1;
-  const dimRoundingMode = call.attribute<"floor">("dimRoundingMode");
-  const [images, kernel] = [input, filter] as unknown as [number, number, number, number, number][];
-  const info = input.length === 5
-    ? tf.backend_util.computeConv3DInfo(images!, kernel!, strides, dilations, pad, false, undefined, dimRoundingMode)
-    : convolutionInfo(input, filter, { strides, pad, dimRoundingMode }, dilations, depthwise);
+  const attributes = {
+    strides: call.attribute<number>("strides"),
+    pad: call.attribute<"same">("pad"),
+    dimRoundingMode: call.attribute<"floor">("dimRoundingMode"),
+  };
+  const dilations = call.attribute<number | undefined>("dilations");
+  const info = (input.length === 5 ? volumeInfo : convolutionInfo)(input, filter, attributes, dilations, depthwise);
   return { ...windows(call, input, info), filter };
+}
+
+/** As `convolutionInfo`, of volumes. */
+function volumeInfo(...[images, filter, { strides, pad }, dilations = 1]: Parameters<typeof convolutionInfo>) {
+  const [input, kernel] = [images, filter] as unknown as [number, number, number, number, number][];
+  const { computeConv3DInfo } = tf.backend_util;
+  return computeConv3DInfo(input!, kernel!, strides as number, dilations as number, pad as "same");
 }
 
 /** Of a window [kH, kW, C] that goes over each channel by itself, which TF.js calls dilation. */
 export function dilationGeometry(call: KernelCall): Windows {
-  const { input, attribute } = call;
-  const [x, filter] = [input("x").shape, input("filter").shape] as unknown as [
-    [number, number, number, number],
-    [number, number, number],
-  ];
-  const strides = attribute<number>("strides");
+  const { shape } = call.input("x");
   const { computeDilation2DInfo } = tf.backend_util;
-  return windows(call, x, computeDilation2DInfo(x, filter, strides, attribute("pad"), "NHWC", attribute("dilations")));
+  const [images, filter] = [shape, call.input("filter").shape] as unknown as Parameters<typeof computeDilation2DInfo>;
+  const [strides, pad] = [call.attribute<number>("strides"), call.attribute<"same">("pad")];
+  const info = computeDilation2DInfo(images, filter, strides, pad, "NHWC", call.attribute("dilations"));
+  return windows(call, shape, info);
 }
 
 export function poolGeometry(call: KernelCall, input: Shape): Windows {
-  const { attribute } = call;
-  const [filterSize, strides] = [attribute<number>("filterSize"), attribute<number>("strides")];
-  const dimRoundingMode = attribute<"floor">("dimRoundingMode");
-  return windows(call, input, poolInfo(input, { filterSize, strides, pad: attribute("pad"), dimRoundingMode }));
+  const [filterSize, strides, pad] = ["filterSize", "strides", "pad"].map((name) => call.attribute<number>(name));
+  const options = {
+    filterSize: filterSize!,
+    strides: strides!,
+    pad: pad!,
+    dimRoundingMode: call.attribute<"floor">("dimRoundingMode"),
+  };
+  return windows(call, input, poolInfo(input, options));
 }
 
 function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]): Windows {

@@ -54,32 +54,9 @@ function clipped(graph: Graph, x: Value, low: number, high: number): Value {
 }
 
 /** Functions whose name is the same on both sides, of float32 elements and of elements of any type. */
-const FLOAT_FUNCTIONS = [
-  "Exp",
-  "Log",
-  "Sin",
-  "Cos",
-  "Tan",
-  "Asin",
-  "Acos",
-  "Atan",
-  "Sinh",
-  "Cosh",
-  "Tanh",
-  "Asinh",
-  "Acosh",
-  "Atanh",
-  "Sigmoid",
-  "Sqrt",
-  "Erf",
-  "Softplus",
-  "Elu",
-  "Selu",
-  "Reciprocal",
-  "Floor",
-  "Ceil",
-  "Round",
-];
+const FLOAT_FUNCTIONS =
+  ("Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Sigmoid Sqrt Erf Softplus Elu Selu Reciprocal " +
+    "Floor Ceil Round").split(" ");
 const SAME_TYPE_FUNCTIONS = ["Neg", "Abs", "Sign", "Relu"];
 
 export const ELEMENTWISE: TranslationTable = {
@@ -103,19 +80,12 @@ export const ELEMENTWISE: TranslationTable = {
   LeakyRelu: ({ graph, input, attribute }) => leaky(graph, input("x"), scalar(graph, "float32", attribute("alpha"))),
   Prelu: ({ graph, input }) => leaky(graph, input("x"), input("alpha")),
   EluGrad: ({ graph, input }) => {
-    const [dy, y] = [input("dy"), input("y")];
-    const slope = binary(
-      graph,
-      "Add",
-      binary(graph, "Min", y, scalar(graph, "float32", 0)),
-      scalar(graph, "float32", 1),
-    );
-    return binary(graph, "Mul", dy, slope);
+    const [zero, one] = [scalar(graph, "float32", 0), scalar(graph, "float32", 1)];
+    return binary(graph, "Mul", input("dy"), binary(graph, "Add", binary(graph, "Min", input("y"), zero), one));
   },
   // Near zero, where exp(x) - 1 cancels: with t = tanh(x / 2) it is 2 t / (1 - t).
   Expm1: ({ graph, input }) => {
-    const x = input("x");
-    const one = scalar(graph, "float32", 1);
+    const [x, one] = [input("x"), scalar(graph, "float32", 1)];
     const t = unary(graph, "Tanh", scale(graph, x, 0.5));
     const near = binary(graph, "Div", scale(graph, t, 2), binary(graph, "Sub", one, t));
     const small = binary(graph, "Less", unary(graph, "Abs", x), one, "bool");
@@ -125,15 +95,16 @@ export const ELEMENTWISE: TranslationTable = {
   IsInf: ({ graph, input }) => unary(graph, "IsInf", input("x"), "bool"),
   IsFinite: ({ graph, input }) =>
     binary(graph, "Less", unary(graph, "Abs", input("x")), scalar(graph, "float32", Infinity), "bool"),
+  // The angle of y / x, with half a turn to the side of y where x is negative.
   Atan2: ({ graph, input }) => {
     const [y, x] = [input("a"), input("b")];
-    const zero = scalar(graph, "float32", 0);
-    const negative = (value: Value) => binary(graph, "Less", value, zero, "bool");
-    const constant = (value: number) => scalar(graph, "float32", value);
-    const turn = where(graph, negative(x), where(graph, negative(y), constant(-Math.PI), constant(Math.PI)), zero);
-    const angle = binary(graph, "Add", unary(graph, "Atan", binary(graph, "Div", y, x)), turn);
+    const number = (value: number) => scalar(graph, "float32", value);
+    const negative = (value: Value) => binary(graph, "Less", value, number(0), "bool");
+    const side = where(graph, negative(y), number(-Math.PI), number(Math.PI));
+    const angle = unary(graph, "Atan", binary(graph, "Div", y, x));
+    const turned = binary(graph, "Add", angle, where(graph, negative(x), side, number(0)));
     const upright = scale(graph, unary(graph, "Sign", y), Math.PI / 2);
-    return where(graph, binary(graph, "Equal", x, zero, "bool"), upright, angle);
+    return where(graph, binary(graph, "Equal", x, number(0), "bool"), upright, turned);
   },
 
   Add: ofTwo("Add"),
