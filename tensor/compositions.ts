@@ -8,8 +8,6 @@ import { FAULTS } from "./faults.ts";
 // deno-lint-ignore no-explicit-any
 export type Composition = (inputs: any, attributes: any) => tf.Tensor;
 
-const { getReshaped, getPermuted, getReshapedPermuted, getSliceBeginCoords, getSliceSize } = tf.backend_util;
-
 export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
   Cumsum: ({ x }, attributes) => scan(x, attributes, tf.add, 0),
@@ -31,21 +29,14 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
       });
       return before + after === 0 ? padded : tf.gather(padded, tf.tensor1d(at, "int32"), axis);
     }, x),
-  ResizeBilinear: ({ images }, attributes) => resize(images, attributes, bilinear),
-  ResizeNearestNeighbor: ({ images }, attributes) => resize(images, attributes, nearest),
-  SpaceToBatchND: ({ x }, { blockShape, paddings }) => {
-    const padded = tf.pad(x, x.shape.map((_: number, axis: number) => paddings[axis - 1] ?? [0, 0]));
-    const count = tf.util.sizeFromShape(blockShape);
-    const blocks = tf.reshape(padded, getReshaped(padded.shape, blockShape, count, false));
-    const moved = tf.transpose(blocks, getPermuted(blocks.rank, blockShape.length, false));
-    return tf.reshape(moved, getReshapedPermuted(padded.shape, blockShape, count, false));
-  },
+  ResizeBilinear: ({ images }, attributes) => resize(images, attributes, false),
+  ResizeNearestNeighbor: ({ images }, attributes) => resize(images, attributes, true),
+  SpaceToBatchND: ({ x }, { blockShape, paddings }) =>
+    blocks(tf.pad(x, x.shape.map((_: number, axis: number) => paddings[axis - 1] ?? [0, 0])), blockShape, false),
   BatchToSpaceND: ({ x }, { blockShape, crops }) => {
-    const count = tf.util.sizeFromShape(blockShape);
-    const blocks = tf.reshape(x, getReshaped(x.shape, blockShape, count));
-    const whole = getReshapedPermuted(x.shape, blockShape, count);
-    const y = tf.reshape(tf.transpose(blocks, getPermuted(blocks.rank, blockShape.length)), whole);
-    return tf.slice(y, getSliceBeginCoords(crops, blockShape.length), getSliceSize(whole, crops, blockShape.length));
+    const y = blocks(x, blockShape, true);
+    const { getSliceBeginCoords, getSliceSize } = tf.backend_util;
+    return tf.slice(y, getSliceBeginCoords(crops, crops.length), getSliceSize(y.shape, crops, crops.length));
   },
   FusedBatchNorm: ({ x, mean, variance, offset, scale }, { varianceEpsilon }) => {
     if (!scale && tf.engine().state.gradientDepth > 0) {
@@ -83,6 +74,15 @@ export function registerCompositions(backendName: string): void {
     const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => compose(kernelName, inputs, attrs);
     tf.registerKernel({ kernelName, backendName, kernelFunc });
   }
+}
+
+/** Blocks of pixels become batches, or batches become blocks. */
+function blocks(x: tf.Tensor, shape: number[], toSpace: boolean): tf.Tensor {
+  const { getReshaped, getPermuted, getReshapedPermuted } = tf.backend_util;
+  const count = tf.util.sizeFromShape(shape);
+  const parts = tf.reshape(x, getReshaped(x.shape, shape, count, toSpace));
+  const moved = tf.transpose(parts, getPermuted(parts.rank, shape.length, toSpace));
+  return tf.reshape(moved, getReshapedPermuted(x.shape, shape, count, toSpace));
 }
 
 /** log2(n) steps, each of which joins the whole with itself, shifted twice as far as in the step before. */
@@ -134,40 +134,25 @@ function einsum(equation: string, tensors: tf.Tensor[]): tf.Tensor {
   return moved(tf.reshape(product, shapeOf(batch + rows + columns)), batch + rows + columns, out);
 }
 
-interface ResizeAttributes {
-  readonly size: readonly [number, number];
-  readonly alignCorners: boolean;
-  readonly halfPixelCenters: boolean;
-}
-
-/** The shares of pixels of an axis of `length` in a pixel of the result, from the place in it as TF.js has it. */
-type Sampling = (place: number, length: number, attributes: ResizeAttributes) => readonly (readonly [number, number])[];
-
-const bilinear: Sampling = (start, length, { halfPixelCenters }) => {
-  const place = Math.max(0, start - (halfPixelCenters ? 0.5 : 0));
-  const low = Math.min(length - 1, Math.floor(place));
-  return [[low, 1 - (place - low)], [Math.min(length - 1, low + 1), place - low]];
-};
-
-const nearest: Sampling = (place, length, { alignCorners }) => [
-  [Math.min(length - 1, alignCorners ? Math.round(place) : Math.floor(place)), 1],
-];
-
-/** A product with a matrix for each axis. */
-function resize(images: tf.Tensor, attributes: ResizeAttributes, sampling: Sampling): tf.Tensor {
-  const [batch, height, width, channels] = images.shape as [number, number, number, number];
-  const { size: [rows, columns], alignCorners, halfPixelCenters } = attributes;
-  const matrix = (from: number, to: number) => {
+/** A product with a matrix for each axis, which holds the shares of pixels of the image in those of the result. */
+function resize(images: tf.Tensor, attributes: tf.ResizeBilinearAttrs, nearest: boolean): tf.Tensor {
+  const { size, alignCorners, halfPixelCenters } = attributes;
+  const [batch, , width, channels] = images.shape as [number, number, number, number];
+  const resized = size.reduce((x: tf.Tensor, to, axis) => {
+    const from = images.shape[1 + axis]!;
     const ratio = alignCorners && to > 1 ? (from - 1) / (to - 1) : from / to;
     const shares = tf.buffer([to, from]);
     for (let row = 0; row < to; row++) {
-      for (const [at, share] of sampling(ratio * (halfPixelCenters ? row + 0.5 : row), from, attributes)) {
-        shares.set(shares.get(row, at) + share, row, at);
-      }
+      const start = ratio * (halfPixelCenters ? row + 0.5 : row);
+      const place = nearest
+        ? (alignCorners ? Math.round(start) : start)
+        : Math.max(0, start - (halfPixelCenters ? 0.5 : 0));
+      const low = Math.min(from - 1, Math.floor(place));
+      const high = nearest || low + 1 === from ? 0 : place - low;
+      shares.set(1 - high, row, low);
+      if (high > 0) shares.set(high, row, low + 1);
     }
-    return shares.toTensor();
-  };
-  const x = tf.reshape(tf.cast(images, "float32"), [batch, height, width * channels]);
-  const tall = tf.reshape(tf.matMul(matrix(height, rows), x), [batch * rows, width, channels]);
-  return tf.reshape(tf.matMul(matrix(width, columns), tall), [batch, rows, columns, channels]);
+    return tf.matMul(shares.toTensor(), tf.reshape(x, [-1, from, axis === 0 ? width * channels : channels]));
+  }, tf.cast(images, "float32"));
+  return tf.reshape(resized, [batch, ...size, channels]);
 }

@@ -24,12 +24,8 @@ function composed(kernelName: string, names: readonly string[]): tf.GradFunc {
     const f = (inputs: tf.Tensor[]) =>
       COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes);
     // One by one, because TF.js disposes of what the gradient of one input leaves before it asks for the next.
-    return Object.fromEntries(
-      keys.map((
-        key,
-        i,
-      ) => [key, () => withinGradient(() => tf.grad((x) => f(saved.with(i, x)))(saved[i]!, dy as tf.Tensor))]),
-    );
+    const of = (i: number) => tf.grad((x) => f(saved.with(i, x)))(saved[i]!, dy as tf.Tensor);
+    return Object.fromEntries(keys.map((key, i) => [key, () => withinGradient(() => of(i))]));
   };
 }
 
@@ -57,21 +53,16 @@ const cumsum: tf.GradFunc = (dy, _, attributes) => {
 function averagePool(kernelName: string): tf.GradFunc {
   return (dy, [x], attributes) => ({
     x: () => {
-      const { shape } = x!;
-      const { kernel, strides, pads, output } = windowsOf(poolInfo(shape, attributes as unknown as tf.AvgPoolAttrs));
-      const before = [0, ...pads.slice(0, kernel.length), 0];
-      const after = [0, ...pads.slice(kernel.length), 0];
-      const shares = kernel.reduce((share, size, axis) => {
-        const factors = Array.from({ length: output[1 + axis]! }, (_, at) => {
-          const start = at * strides[axis]! - pads[axis]!;
-          return size / (Math.min(start + size, shape[1 + axis]!) - Math.max(start, 0));
-        });
-        const along = shape.map((_, i) => i === 1 + axis ? factors.length : 1);
-        return factors.every((factor) => factor === 1) ? share : tf.mul(share, tf.tensor(factors, along));
-      }, dy as tf.Tensor);
-      const inputs = { dy: shares, input: tf.zeros(shape.map((size, i) => before[i]! + size + after[i]!)) };
-      const padded = tf.engine().runKernel(kernelName, inputs, { filterSize: kernel, strides, pad: "valid" });
-      return tf.slice(padded as tf.Tensor, before, shape);
+      const [batch, ...size] = x!.shape as [number, ...number[]];
+      const channels = size.pop()!;
+      const { kernel, strides, pads } = windowsOf(poolInfo(x!.shape, attributes as unknown as tf.AvgPoolAttrs));
+      const image = tf.pad(tf.ones(size), size.map((_, axis) => [pads[axis]!, pads[size.length + axis]!]));
+      const run = (name: string, inputs: tf.NamedTensorMap) =>
+        tf.engine().runKernel(name, inputs, { filterSize: kernel, strides, pad: "valid" }) as tf.Tensor;
+      const inside = run(kernelName, { x: tf.reshape(image, [1, ...image.shape, 1]) });
+      const input = tf.zeros([batch, ...image.shape, channels]);
+      const dx = run(`${kernelName}Grad`, { dy: tf.div(dy as tf.Tensor, inside), input });
+      return tf.slice(dx, [0, ...pads.slice(0, size.length), 0], x!.shape);
     },
   });
 }
@@ -110,6 +101,6 @@ export function registerGradients(): void {
   }
   replace("Prod", product(theirs("Prod")), ["x"]);
   replace("Cumsum", cumsum, ["x"]);
-  replace("AvgPool", averagePool("AvgPoolGrad"), ["x"]);
-  replace("AvgPool3D", averagePool("AvgPool3DGrad"), ["x"]);
+  replace("AvgPool", averagePool("AvgPool"), ["x"]);
+  replace("AvgPool3D", averagePool("AvgPool3D"), ["x"]);
 }

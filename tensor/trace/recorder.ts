@@ -34,7 +34,6 @@ export class Recording {
   failure: CompileError | undefined;
   calledAt: string | undefined;
   readonly label: string;
-  #composing = false;
 
   constructor(readonly options: RecordingOptions) {
     this.label = options.label;
@@ -44,7 +43,7 @@ export class Recording {
   enter(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
     const { backend, watch } = this.options;
     if (kernelName === watch) this.calledAt = callerOf(new Error());
-    if (backend === undefined || this.#composing || kernelName in COMPOSITIONS) return;
+    if (backend === undefined || kernelName in COMPOSITIONS) return;
     const missing = tf.getKernel(kernelName, backend) === undefined;
     if (!missing && FAULTS[backend]?.[kernelName]?.(inputs, attributes) !== true) return;
     throw compileError(
@@ -52,15 +51,6 @@ export class Recording {
       `TF.js op "${kernelName}": its kernel on backend "${backend}" is ${missing ? "absent" : "wrong for such a call"}`,
       'use device "onnx", or write it with other ops',
     );
-  }
-
-  /** Records what a kernel is made of, which is of no concern to the backend. */
-  within<T>(body: () => T): T {
-    const composing = this.#composing;
-    this.#composing = true;
-    const result = body();
-    this.#composing = composing;
-    return result;
   }
 
   /** A tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
@@ -208,7 +198,7 @@ function recordKernel(
     const result = translate(kernelCall(recording, kernelName, inputs, attributes));
     return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
   }
-  if (kernelName in COMPOSITIONS) return recording.within(() => compose(kernelName, inputs, attributes));
+  if (kernelName in COMPOSITIONS) return compose(kernelName, inputs, attributes);
   const { reason, fix } = REFUSED.get(kernelName) ??
     { reason: "it has no translation", fix: "write it with other ops" };
   throw compileError(recording.label, `TF.js op "${kernelName}": ${reason}`, fix);

@@ -115,13 +115,6 @@ def depthwise(x, kernel, stride, padding):
     return last(F.conv2d(padded(first(x), (height, width), stride, 1, padding), weights, stride=stride, groups=channels))
 
 
-def dilation2d(x, kernel, stride, padding):
-    height, width, channels = kernel.shape
-    image = padded(first(x), (height, width), stride, 1, padding, -torch.inf)
-    windows = image.unfold(2, height, stride).unfold(3, width, stride)
-    return (windows + kernel.permute(2, 0, 1)[None, :, None, None]).amax((4, 5)).permute(0, 2, 3, 1)
-
-
 def along(matrix, x, axis):
     return torch.tensordot(torch.from_numpy(matrix), x, ([1], [axis])).movedim(0, axis)
 
@@ -360,10 +353,7 @@ def windows(cases):
             volume = lambda x, f=function: f(x, (2, 3, 2), stride, padding)
             args = ["@x", [2, 3, 2], stride, padding]
             cases.add(f"{call}3d", args, {"x": (2, 4, 5, 3, 2)}, volume, draw=distinct, label=label, terms=12)
-        kernel = {"x": (2, 5, 6, 3), "kernel": (3, 2, 3)}
-        reference = lambda x, kernel: dilation2d(x, kernel, stride, padding)
         args = ["@x", "@kernel", stride, padding]
-        cases.add("dilation2d", args, kernel, reference, draw=distinct, label=label, terms=60)
         for multiplier in (1, 2):
             inputs = {"x": (2, 5, 6, 3), "kernel": (3, 2, 3, multiplier)}
             reference = lambda x, kernel: depthwise(x, kernel, stride, padding)

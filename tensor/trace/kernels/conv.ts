@@ -62,31 +62,19 @@ export const CONV: TranslationTable = {
     return transpose(graph, y, [0, 2, 3, 1]);
   },
   DepthwiseConv2dNativeBackpropInput: (call) => {
-    const filter = call.input("filter");
-    const g = convolutionGeometry(call, call.attribute("inputShape"), filter.shape, true);
-    const products = binary(
-      call.graph,
-      "Mul",
-      channelRows(call, g),
-      reshape(call.graph, filter, [sizeOf(g.kernel), ...g.filter.slice(2)]),
-    );
-    return columns.scattered(call.graph, reduce(call.graph, "ReduceSum", products, [3], false), g);
+    const { graph } = call;
+    const g = convolutionGeometry(call, call.attribute("inputShape"), call.input("filter").shape, true);
+    const weights = reshape(graph, call.input("filter"), [sizeOf(g.kernel), ...g.filter.slice(2)]);
+    const shares = reduce(graph, "ReduceSum", binary(graph, "Mul", channelRows(call, g), weights), [3], false);
+    return columns.scattered(graph, shares, g);
   },
   DepthwiseConv2dNativeBackpropFilter: (call) => {
-    const x = call.input("x");
-    const g = convolutionGeometry(call, x.shape, call.attribute("filterShape"), true);
+    const { graph } = call;
+    const g = convolutionGeometry(call, call.input("x").shape, call.attribute("filterShape"), true);
     const rows = channelRows(call, g);
-    const seen = reshape(call.graph, columns.seenPixels(call.graph, x, g), [
-      rows.shape[0]!,
-      sizeOf(g.kernel),
-      x.shape[3]!,
-      1,
-    ]);
-    return reshape(
-      call.graph,
-      reduce(call.graph, "ReduceSum", binary(call.graph, "Mul", seen, rows), [0], false),
-      g.filter,
-    );
+    const seen = columns.seenPixels(graph, call.input("x"), g);
+    const byTap = reshape(graph, seen, [rows.shape[0]!, sizeOf(g.kernel), g.filter[2]!, 1]);
+    return reshape(graph, reduce(graph, "ReduceSum", binary(graph, "Mul", byTap, rows), [0], false), g.filter);
   },
 };
 

@@ -51,25 +51,14 @@ function volumeInfo(...[images, filter, { strides, pad }, dilations = 1]: Parame
   return computeConv3DInfo(input!, kernel!, strides as number, dilations as number, pad as "same");
 }
 
-/** Of a window [kH, kW, C] that goes over each channel by itself, which TF.js calls dilation. */
-export function dilationGeometry(call: KernelCall): Windows {
-  const { shape } = call.input("x");
-  const { computeDilation2DInfo } = tf.backend_util;
-  const [images, filter] = [shape, call.input("filter").shape] as unknown as Parameters<typeof computeDilation2DInfo>;
-  const [strides, pad] = [call.attribute<number>("strides"), call.attribute<"same">("pad")];
-  const info = computeDilation2DInfo(images, filter, strides, pad, "NHWC", call.attribute("dilations"));
-  return windows(call, shape, info);
-}
-
 export function poolGeometry(call: KernelCall, input: Shape): Windows {
-  const [filterSize, strides, pad] = ["filterSize", "strides", "pad"].map((name) => call.attribute<number>(name));
-  const options = {
-    filterSize: filterSize!,
-    strides: strides!,
-    pad: pad!,
-    dimRoundingMode: call.attribute<"floor">("dimRoundingMode"),
-  };
-  return windows(call, input, poolInfo(input, options));
+  const [filterSize, strides, pad] = ["filterSize", "strides", "pad"].map((name) => call.attribute<number>(name)) as [
+    number,
+    number,
+    number,
+  ];
+  const dimRoundingMode = call.attribute<"floor">("dimRoundingMode");
+  return windows(call, input, poolInfo(input, { filterSize, strides, pad, dimRoundingMode }));
 }
 
 function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]): Windows {

@@ -1,10 +1,9 @@
-import { reduce } from "../emit/contract.ts";
 import { binary, cast, scale } from "../emit/elementwise.ts";
 import { fromData } from "../emit/constants.ts";
 import { expand, reshape, transpose } from "../emit/shape.ts";
-import { type Graph, sizeOf, type Value } from "../graph.ts";
+import { sizeOf, type Value } from "../graph.ts";
 import { scattered, seenPixels } from "./conv_columns.ts";
-import { dilationGeometry, poolGeometry, type Windows } from "./conv_geometry.ts";
+import { poolGeometry } from "./conv_geometry.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
 /** Mean or maximum over windows; padding does not count. */
@@ -38,33 +37,17 @@ function averageGradient(call: KernelCall): Value {
   return scattered(graph, shares, g);
 }
 
-/** [windows, taps, C]: what windows see; nothing that is outside is their maximum. */
-function seenForMaximum(graph: Graph, x: Value, g: Windows): Value {
-  const seen = seenPixels(graph, x, g, -Infinity);
-  return reshape(graph, seen, [sizeOf(g.output.slice(0, -1)), sizeOf(g.kernel), x.shape.at(-1)!]);
-}
-
-/** [windows, taps, C]: the gradient of each window's maximum at its first largest tap, zero at the others. */
-function atMaximum(graph: Graph, seen: Value, dy: Value): Value {
-  const [windows, taps, channels] = seen.shape as [number, number, number];
-  const largest = graph.operation("ArgMax", [seen], "int64", [windows, 1, channels], { axis: 1, keepdims: 1 });
-  const numbers = fromData(graph, "int32", [taps, 1], Int32Array.from({ length: taps }, (_, tap) => tap));
-  const hot = binary(graph, "Equal", cast(graph, largest, "int32"), numbers, "bool");
-  return binary(graph, "Mul", cast(graph, hot, "float32"), reshape(graph, dy, [windows, 1, channels]));
-}
-
+/** The gradient of each window's maximum goes to the first of its largest pixels. */
 function maximumGradient(call: KernelCall): Value {
   const { graph } = call;
   const x = call.input("input");
   const g = poolGeometry(call, x.shape);
-  return scattered(graph, atMaximum(graph, seenForMaximum(graph, x, g), call.input("dy")), g);
-}
-
-/** [windows, taps, C]: what is seen plus the filter, whose maximum is taken: grayscale dilation. */
-function dilated({ graph, input }: KernelCall, g: Windows): Value {
-  const filter = input("filter");
-  const taps = reshape(graph, filter, [sizeOf(g.kernel), filter.shape[2]!]);
-  return binary(graph, "Add", seenForMaximum(graph, input("x"), g), taps);
+  const [windows, taps, channels] = [sizeOf(g.output.slice(0, -1)), sizeOf(g.kernel), x.shape.at(-1)!];
+  const seen = reshape(graph, seenPixels(graph, x, g, -Infinity), [windows, taps, channels]);
+  const largest = graph.operation("ArgMax", [seen], "int64", [windows, 1, channels], { axis: 1, keepdims: 1 });
+  const numbers = fromData(graph, "int32", [taps, 1], Int32Array.from({ length: taps }, (_, tap) => tap));
+  const hot = cast(graph, binary(graph, "Equal", cast(graph, largest, "int32"), numbers, "bool"), "float32");
+  return scattered(graph, binary(graph, "Mul", hot, reshape(graph, call.input("dy"), [windows, 1, channels])), g);
 }
 
 export const POOL: TranslationTable = {
@@ -76,16 +59,4 @@ export const POOL: TranslationTable = {
   MaxPool3D: pooled("MaxPool"),
   MaxPoolGrad: maximumGradient,
   MaxPool3DGrad: maximumGradient,
-  Dilation2D: (call) => {
-    const g = dilationGeometry(call);
-    return reshape(call.graph, reduce(call.graph, "ReduceMax", dilated(call, g), [1], false), g.output);
-  },
-  Dilation2DBackpropInput: (call) => {
-    const g = dilationGeometry(call);
-    return scattered(call.graph, atMaximum(call.graph, dilated(call, g), call.input("dy")), g);
-  },
-  Dilation2DBackpropFilter: (call) => {
-    const chosen = atMaximum(call.graph, dilated(call, dilationGeometry(call)), call.input("dy"));
-    return reshape(call.graph, reduce(call.graph, "ReduceSum", chosen, [0], false), call.input("filter").shape);
-  },
 };
