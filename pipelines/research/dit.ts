@@ -49,7 +49,7 @@ export default defineNetwork({
         h = tf.add(h, tf.tensor(positions, [1, rows * columns, params.width]));
         for (let i = 0; i < params.depth; i++) h = block(weights, `block${i}`, h, { condition, heads });
 
-        const [shift, scale] = modulation(weights, "last", condition, 2);
+        const [shift, scale] = modulation(weights, "last.modulation", condition, 2);
         const out = dense(weights, "last.out", modulate(h, shift!, scale!));
         return fromPatches(out, { rows, columns, patch, channels: outChannels });
       },
