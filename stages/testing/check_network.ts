@@ -2,6 +2,7 @@ import type { DefinitionParams, NetworkDefinition, NetworkSizes } from "../../di
 import { initialParameters, makeNetwork, packParameters, predict, unpackTensors } from "../../diffusion/network.ts";
 import { oneHotLabels } from "../../diffusion/model_output.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
+import { checkNetworkCode } from "../shared/definition_checks.ts";
 import { checkGradients } from "./gradients.ts";
 import { parseParams, throwProblems } from "./problems.ts";
 
@@ -29,6 +30,7 @@ export async function checkNetwork<P extends DefinitionParams>(
 ): Promise<void> {
   const sizes: NetworkSizes = { height: 8, width: 8, outChannels: channels, ...given, channels };
   const network = makeNetwork(sizes, definition.build(sizes, parseParams(definition, params)));
+  throwProblems("network", await checkNetworkCode(network));
   const stream = (name: string) => randomStream({ seed: 0, stream: `test/network/${name}` });
   const numbers = (i: number) => ({
     uniform: (count: number) => stream("uniform").uniform(i, count),

@@ -57,7 +57,7 @@ export async function checkGradients(of: Computation): Promise<CodeProblem[]> {
       problems.push(...apart(device, best, values));
     } catch (error) {
       const got = error instanceof Error ? error.message : String(error);
-      problems.push({ message: `Device ${device.name}`, got, wanted: "finite numbers and their gradient" });
+      problems.push({ message: `device ${device.name}`, got, wanted: "finite numbers and their gradient" });
       // The others would say the same.
       if (best === undefined) break;
     } finally {
@@ -99,7 +99,7 @@ async function checkLeft(of: Computation): Promise<CodeProblem[]> {
   await run(of.start);
   const left = tf.memory().numTensors - before;
   return left === 0 ? [] : [{
-    message: "Tensors left after a call",
+    message: "tensors left after a call",
     got: `${left}`,
     wanted: "0",
     fix: "use neither tf.keep nor tf.variable, and keep no tensors between calls",
@@ -138,7 +138,7 @@ async function compareWithDifferences(device: Device, of: Computation, { y, grad
     }
     if (fits) continue;
     problems.push({
-      message: `Derivative by parameter ${spec.name}`,
+      message: `derivative by parameter ${spec.name}`,
       got: shown(derivative),
       wanted: `about ${seen.map(shown).join(", ")}, the differences for steps of ${STEPS.join(", ")}`,
     });
@@ -151,7 +151,7 @@ function apart({ name }: Device, best: Values, values: Values): CodeProblem[] {
     const largest = best[key].reduce((max, value) => Math.max(max, Math.abs(value)), 0);
     const i = values[key].findIndex((value, i) => !(Math.abs(value - best[key][i]!) <= AGREEMENT * largest));
     if (i < 0) return [];
-    const message = `${key === "y" ? "Output" : "Gradient"} on device ${name}, number ${i}`;
+    const message = `${key === "y" ? "output" : "gradient"} on device ${name}, number ${i}`;
     return [{ message, got: shown(values[key][i]!), wanted: `${shown(best[key][i]!)}, as on the best device` }];
   });
 }
