@@ -55,7 +55,7 @@ Deno.test("validate refuses schedules that are none before anything runs, all at
   project.write("p.yaml", `${PIPELINE}  named: { uses: schedule, with: { betas: ho/linear } }\n`);
   const { code, stdout, stderr } = await project.cli(["validate", "p.yaml"]);
   assertEquals(code, 2, stdout);
-  assertMatch(stderr, /p\.yaml:3:34: error: .*\.\/paths\/flow\.ts: the path does not start at the image/);
+  assertMatch(stderr, /p\.yaml:3:40: error: .*\.\/paths\/flow\.ts: the path does not start at the image/);
   assertMatch(stderr, /p\.yaml:6:\d+: error: .*needs the number of its timesteps/);
   assertStringIncludes(stderr, "add timesteps: 1250");
 });
