@@ -64,7 +64,7 @@ async function makePath(context: Context): Promise<Made | StageEnd> {
     const { uses, definition, record, params: all } = ownNamed("path", params, definitions);
     const { path, problems } = makeOwnPath(definition, all);
     if (path === undefined) return failedBy({ ...problems[0]!, message: `${uses}: ${problems[0]!.message}` });
-    const { timesteps, ...own } = all;
+    const { timesteps: _timesteps, ...own } = all;
     return { of: uses, spec: { ...record, params: own, timesteps: path.timesteps }, path, problems };
   }
   const spec = toScheduleSpec(params);
