@@ -17,7 +17,7 @@ const NORMALS = [-8, -1, 0, 1, 8];
  */
 export function pathProblems(path: Path): DefinitionProblem[] {
   const values = checkValues(path);
-  const said = [checkStart(path), values, checkDraws(path)].filter((one) => one !== undefined);
+  const said = [checkStart(path), values ?? checkDraws(path)].filter((one) => one !== undefined);
   const errors = said.map(([message, got, wanted]) => ({ param: [], message, got, wanted }));
   // What float32 cannot hold is no prior either.
   return values === undefined ? [...errors, ...checkEnd(path)] : errors;
@@ -41,7 +41,11 @@ function checkValues(path: Path): Said | undefined {
     const isLast = t === path.timesteps - 1;
     const rules: readonly (readonly [holds: boolean, message: string, wanted: string])[] = [
       [s >= 0 && s <= 1 + SLACK, "the signal of the path is out of range", "0 to 1"],
-      [Math.fround(n) > 0 && Math.fround(n) < Infinity, "the noise of the path is out of range", "above 0 in float32"],
+      [
+        n > 0 && isSingle(n) && isSingle(now.ratio ** 2),
+        "the noise of the path is out of range",
+        "noise above 0, neither so little nor so much that float32 cannot hold it and the SNR",
+      ],
       [s === again.signal[t] && n === again.noise[t], "the path is another one at each call", "the same at each call"],
       [
         s <= before.s + SLACK && n >= before.n - SLACK && now.ratio < before.ratio,
@@ -49,7 +53,7 @@ function checkValues(path: Path): Said | undefined {
         `less signal for each noise than at t=${t - 1}, where they are ${before.s} and ${before.n}`,
       ],
       [
-        Number.isFinite(Math.fround(n / s)) || (s === 0 && isLast),
+        isSingle(n / s) || (s === 0 && isLast),
         "the path leaves too little signal for 32-bit numbers",
         "more signal, or 0 at the last timestep alone",
       ],
@@ -59,6 +63,10 @@ function checkValues(path: Path): Said | undefined {
     before = now;
   }
   return undefined;
+}
+
+function isSingle(value: number): boolean {
+  return Number.isFinite(Math.fround(value));
 }
 
 function checkEnd(path: Path): DefinitionProblem[] {
@@ -79,7 +87,8 @@ function checkDraws(path: Path): Said | undefined {
   for (const uniform of UNIFORMS) {
     for (const normal of NORMALS) {
       const t = path.draw({ uniform, normal });
-      if (t > DATA_TIME && t <= path.timesteps - 1) continue;
+      const isOn = t > DATA_TIME && t <= path.timesteps - 1;
+      if (isOn && Number.isFinite(path.signal(t)) && Number.isFinite(path.noise(t))) continue;
       const got = `u = ${(t + 1) / path.timesteps} of uniform ${uniform} and normal ${normal}`;
       return ["training would draw times that are not on the path", got, "u in (0, 1]"];
     }

@@ -11,6 +11,9 @@ export const pathProblemsSchema = z.array(z.object({
   wanted: z.string(),
 })).max(10);
 
+/** More of an error's message is no help. */
+const MAX_SAID = 300;
+
 /** A path of one's own by the params of its stage, with what is wrong with it; none where its code throws. */
 export function makeOwnPath(
   definition: PathDefinition,
@@ -20,7 +23,7 @@ export function makeOwnPath(
     const path = definedPath(definition, params, timesteps as number);
     return { path, problems: pathProblems(path) };
   } catch (error) {
-    const got = error instanceof Error ? `${error.message}${placeOf(error)}` : String(error);
+    const got = error instanceof Error ? `${error.message.slice(0, MAX_SAID)}${placeOf(error)}` : "no Error";
     const wanted = "numbers for all u in [0, 1]";
     return { problems: [{ param: [], message: "the path cannot be computed", got, wanted }] };
   }

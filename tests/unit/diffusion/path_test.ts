@@ -13,6 +13,7 @@ import {
 } from "../../../diffusion/path.ts";
 import { pathProblems } from "../../../diffusion/path_problems.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { tablesFiniteInFloat32 } from "../../../diffusion/schedule/finite.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../../../diffusion/schedule/tables.ts";
 import { randomStream } from "../../../tensor/mod.ts";
@@ -118,6 +119,21 @@ Deno.test("pathProblems() takes paths of the literature and each schedule that c
     const found = pathProblems(chainPath(makeTables(makeBetas({ name, timesteps: 1_250 }))));
     assertEquals(found, [], name);
   }
+});
+
+Deno.test("pathProblems() leaves no betas whose tables float32 cannot hold", () => {
+  const beta = fc.oneof(
+    fc.double({ min: 0, max: 1, minExcluded: true, noNaN: true }),
+    fc.constantFrom(1e-9, 1e-4, 0.5, 0.999, 1 - 1e-9, 1),
+  );
+  fc.assert(
+    fc.property(fc.array(beta, { minLength: 1, maxLength: 60 }), (betas) => {
+      const tables = makeTables(Float64Array.from(betas));
+      const errors = pathProblems(chainPath(tables)).filter(({ severity }) => severity !== "warning");
+      if (errors.length === 0) assertEquals(tablesFiniteInFloat32(tables), undefined);
+    }),
+    { numRuns: 500 },
+  );
 });
 
 Deno.test("pathProblems() says what is wrong with a path", () => {
