@@ -1,6 +1,7 @@
 /**
  * noiseline: cached, declarative pipelines for diffusion-model experiments. This is what a stage of one's own may use
- * while it runs, and what a pipeline in TypeScript is written with.
+ * while it runs, what networks, objectives, noise paths and samplers of one's own are defined with, and what a pipeline
+ * in TypeScript is written with.
  *
  * A custom stage's key has `API_VERSION` for this code, and a test pins the code beside that.
  *
@@ -32,6 +33,7 @@ export {
   type OutputArtifact,
   type OutputPort,
   type OutputPorts,
+  type OwnDefinition,
   type ParamsSchema,
   type ProgressUpdate,
   type SavedState,
@@ -43,6 +45,39 @@ export {
   type StageProgress,
   type StageRun,
 } from "./contract/stage.ts";
+export {
+  DATA_TIME,
+  defineNetwork,
+  defineObjective,
+  definePath,
+  defineSampler,
+  type DefinitionParams,
+  type DefinitionProblem,
+  type ForwardInputs,
+  type FreeObjective,
+  type Init,
+  type KnownNetwork,
+  type LossInputs,
+  type MixtureObjective,
+  type NetworkCode,
+  type NetworkDefinition,
+  type NetworkSizes,
+  type ObjectiveBase,
+  type ObjectiveDefinition,
+  type ParameterSpec,
+  type ParamsOf,
+  type Path,
+  type PathDefinition,
+  type Prediction,
+  type Recovery,
+  type SamplerDefinition,
+  type SamplerInputs,
+  type TargetMixture,
+  type TimePoint,
+} from "./diffusion/define.ts";
+export { mix } from "./diffusion/samplers/mix.ts";
+export type { DiffusionTables } from "./diffusion/schedule/tables.ts";
+export { type Sort, SORTS } from "./schemas/definitions.ts";
 export * from "./stages/define_pipeline.ts";
 export { ARTIFACT_TYPES, type ArtifactType, type WantedArtifact } from "./schemas/artifacts.ts";
 export { execution, extent, externalFile, legacy, type Schema } from "./schemas/roles.ts";

@@ -1,40 +1,48 @@
 import { z } from "zod";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { learnsVariance } from "../diffusion/model_output.ts";
-import { type ObjectiveName, OBJECTIVES } from "../diffusion/objective.ts";
-import type { DiffusionTables } from "../diffusion/schedule/tables.ts";
-import type { UnetConfig } from "../diffusion/unet/config.ts";
-import { packParameters, unpackParameters } from "../diffusion/unet/pack.ts";
-import { unetParameterSpecs } from "../diffusion/unet/parameters.ts";
+import type { InputArtifact, OutputArtifact, OwnDefinition } from "../contract/stage.ts";
+import type { NetworkSizes, Path } from "../diffusion/define.ts";
+import {
+  learnsVariance,
+  makeNetwork,
+  type NamedArrays,
+  type Network,
+  packParameters,
+  unpackParameters,
+} from "../diffusion/network.ts";
+import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
+import { makeObjective, type Objective } from "../diffusion/objective.ts";
+import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES, OBJECTIVES } from "../diffusion/objectives.ts";
+import { pathFacts } from "../diffusion/path.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
+import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
 import type { Metrics } from "./metrics.ts";
+import { definitionOf } from "./own.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
-import { encodeBetas, scheduleSpecSchema, tablesOf } from "./schedule.ts";
+import { encodePath, pathOf, pathSpecSchema, storedPath } from "./schedule.ts";
 
-/** Artifact of type `checkpoint`: raw and averaged weights by name, the betas, and `config.json`. */
+/** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
-const BETAS_FILE = "schedule.safetensors";
+const PATH_FILE = "schedule.safetensors";
 const WEIGHT_FILES = { raw: "weights.safetensors", ema: "ema.safetensors" } as const;
 
 const size = z.int().min(1);
 
+/** A network of the user's own: data alone, its code is in the project. */
+const ownNetworkSchema = ownRecordSchema.extend({
+  height: size,
+  width: size,
+  inChannels: size,
+  outChannels: size,
+  classes: size.exactOptional(),
+});
+
 const configSchema = z.strictObject({
-  model: z.strictObject({
-    imageSize: size,
-    inChannels: size,
-    outChannels: size,
-    channels: size,
-    multipliers: z.array(size).max(32).readonly(),
-    blocks: size.max(1_000),
-    attention: z.array(size).readonly(),
-    /** Number of classes of a class-conditional network. */
-    classes: size.exactOptional(),
-  }),
+  model: z.union([BUILTIN_NETWORK.record, ownNetworkSchema]),
   images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
-  schedule: scheduleSpecSchema,
+  schedule: pathSpecSchema,
   timesteps: size,
   /** Updates that the weights have seen; 0 where an imported checkpoint does not say. */
   step: z.int().min(0),
@@ -43,17 +51,21 @@ const configSchema = z.strictObject({
   /** Seed of the initial weights, the order of the images and the noise. */
   seed: z.int().min(0),
   /** What the network predicts. Absent is eps: checkpoints of it must not change by a byte. */
-  objective: z.enum(OBJECTIVES).exactOptional(),
+  objective: z.union([z.enum(OBJECTIVE_NAMES), ownRecordSchema]).exactOptional(),
+  /** File name of the sampler that alone can use the network. */
+  ownSampler: z.string().min(1).max(255).exactOptional(),
   /** Of an imported network: what its scheduler file says otherwise than an export would. */
   scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
-type CheckpointConfig = z.output<typeof configSchema>;
+export type CheckpointConfig = z.output<typeof configSchema>;
+export type NetworkRecord = CheckpointConfig["model"];
 export type WeightsName = keyof typeof WEIGHT_FILES;
 
 export interface CheckpointToWrite {
   readonly config: CheckpointConfig;
-  readonly tables: DiffusionTables;
+  readonly network: Pick<Network, "parameters" | "count">;
+  readonly path: Path;
   /** Flat parameter vectors [P], see `packParameters`. */
   readonly params: Float32Array;
   readonly ema: Float32Array;
@@ -61,53 +73,126 @@ export interface CheckpointToWrite {
 
 export interface StoredCheckpoint {
   readonly config: CheckpointConfig;
-  readonly tables: DiffusionTables;
+  readonly network: Network;
+  /** What the network learned. */
+  readonly objective: Objective;
+  readonly path: Path;
   /** The chosen weights, flat [P]. */
   readonly params: Float32Array<ArrayBuffer>;
 }
 
-export async function writeCheckpoint(output: OutputArtifact, { config, tables, params, ema }: CheckpointToWrite) {
+export async function writeCheckpoint(
+  output: OutputArtifact,
+  { config, network, path, params, ema }: CheckpointToWrite,
+) {
   for (const [name, flat] of [["raw", params], ["ema", ema]] as const) checkWeights(WEIGHT_FILES[name], flat);
   await writeJson(output, CONFIG_FILE, config, configSchema);
-  await output.write(BETAS_FILE, encodeBetas(tables));
-  await output.write(WEIGHT_FILES.raw, encodeWeights(params, config.model));
-  await output.write(WEIGHT_FILES.ema, encodeWeights(ema, config.model));
+  await output.write(PATH_FILE, encodePath(path));
+  await output.write(WEIGHT_FILES.raw, encodeWeights(params, network));
+  await output.write(WEIGHT_FILES.ema, encodeWeights(ema, network));
 }
 
-/** @throws FormatError when the artifact's files are not those of `writeCheckpoint`, or weights are not finite */
-export async function readCheckpoint(artifact: InputArtifact, weights: WeightsName): Promise<StoredCheckpoint> {
+/**
+ * @param own definitions of the user's own that the stage was given: those of `context.definitions`
+ * @throws FormatError when the artifact's files are not those of `writeCheckpoint`, weights are not finite, or a definition
+ * that it was made with is not among `own`
+ */
+export async function readCheckpoint(
+  artifact: InputArtifact,
+  weights: WeightsName,
+  own: readonly OwnDefinition[],
+): Promise<StoredCheckpoint> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const tables = tablesOf(BETAS_FILE, await readBytes(artifact, BETAS_FILE));
-  if (tables.timesteps !== config.timesteps) {
-    throw new FormatError(BETAS_FILE, { got: `${tables.timesteps} betas`, wanted: `${config.timesteps} timesteps` });
+  const path = await readPath(artifact, config, own);
+  const network = await networkOf(config.model, own);
+  const objective = objectiveOf(config, own);
+  const named = await readWeights(artifact, weights);
+  return {
+    config,
+    network,
+    objective,
+    path,
+    params: checked(WEIGHT_FILES[weights], () => packParameters(named, network)),
+  };
+}
+
+/** @param own undefined: without code, at the times of the tables alone */
+async function readPath(
+  artifact: InputArtifact,
+  { schedule, timesteps }: CheckpointConfig,
+  own?: readonly OwnDefinition[],
+): Promise<Path> {
+  if (schedule.timesteps !== timesteps) {
+    throw new FormatError(CONFIG_FILE, {
+      got: `a schedule of ${schedule.timesteps}`,
+      wanted: `${timesteps} timesteps`,
+    });
   }
+  const bytes = await readBytes(artifact, PATH_FILE);
+  return own === undefined ? storedPath(schedule, PATH_FILE, bytes) : pathOf(schedule, { file: PATH_FILE, bytes, own });
+}
+
+async function readWeights(artifact: InputArtifact, weights: WeightsName): Promise<NamedArrays> {
   const file = WEIGHT_FILES[weights];
   const { tensors } = decodeSafetensors(await readBytes(artifact, file));
-  const named: Record<string, Float32Array> = {};
+  const named: NamedArrays = {};
   for (const [name, { dtype, data }] of Object.entries(tensors)) {
     if (!(data instanceof Float32Array)) throw new FormatError(`${file}, ${name}`, { got: dtype, wanted: "F32" });
     checkWeights(`${file}, ${name}`, data);
     named[name] = data;
   }
-  const params = checked(file, () => packParameters(named, config.model));
-  return { config, tables, params };
+  return named;
 }
 
+/** The network of a record. @throws FormatError where it cannot be built */
+export async function networkOf(record: NetworkRecord, own: readonly OwnDefinition[]): Promise<Network> {
+  const sizes = sizesOf(record);
+  const where = `${CONFIG_FILE}, model`;
+  const code = "uses" in record
+    ? definitionOf("network", record, own).build(sizes, record.params)
+    : (await BUILTIN_NETWORK.load()).build(sizes, record);
+  return checked(where, () => makeNetwork(sizes, code));
+}
+
+/** What a network is made for. */
+export function sizesOf(record: NetworkRecord): NetworkSizes {
+  if (!("uses" in record)) return BUILTIN_NETWORK.sizesOf(record);
+  const { height, width, inChannels: channels, outChannels, classes } = record;
+  return { height, width, channels, outChannels, ...(classes === undefined ? {} : { classes }) };
+}
+
+function objectiveOf({ objective = DEFAULT_OBJECTIVE }: CheckpointConfig, own: readonly OwnDefinition[]): Objective {
+  if (!isOwn(objective)) return makeObjective(OBJECTIVES[objective], {});
+  return makeObjective(definitionOf("objective", objective, own), objective.params);
+}
+
+/** Needs no code of the user's own: of such a network the shapes are those in the files. */
 export async function validate(artifact: InputArtifact): Promise<void> {
-  for (const weights of ["raw", "ema"] as const) await readCheckpoint(artifact, weights);
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  await readPath(artifact, config);
+  const network = "uses" in config.model ? undefined : await networkOf(config.model, []);
+  for (const weights of ["raw", "ema"] as const) {
+    const named = await readWeights(artifact, weights);
+    if (network !== undefined) checked(WEIGHT_FILES[weights], () => packParameters(named, network));
+    const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
+    if (count !== config.parameters) {
+      throw new FormatError(WEIGHT_FILES[weights], { got: `${count} numbers`, wanted: `${config.parameters}` });
+    }
+  }
 }
 
 export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const { images: { height, width, channels }, model, timesteps } = config;
+  const { images: { height, width, channels }, model, timesteps, objective = DEFAULT_OBJECTIVE } = config;
   const told = { classes: null, ...toldLabels(config) };
-  const network = { learnedVariance: learnsVariance(model), network: model, objective: objectiveOf(config) };
-  return { height, width, channels, ...told, timesteps, ...network };
-}
-
-/** What the network of a checkpoint predicts. */
-export function objectiveOf({ objective = "eps" }: Pick<CheckpointConfig, "objective">): ObjectiveName {
-  return objective;
+  return {
+    ...{ height, width, channels, ...told, timesteps },
+    variancePreserving: pathFacts(await readPath(artifact, config)).variancePreserving,
+    learnedVariance: learnsVariance(sizesOf(model)),
+    network: model,
+    objective,
+    ownSampler: config.ownSampler,
+  };
 }
 
 /** The classes of a class-conditional network; no `classes` for another. */
@@ -128,10 +213,13 @@ export function describeModel(
   return { digest: artifact.digest, weights, step, parameters, schedule };
 }
 
-function encodeWeights(flat: Float32Array, model: UnetConfig): Uint8Array<ArrayBuffer> {
-  const named = unpackParameters(flat, model);
+function encodeWeights(
+  flat: Float32Array,
+  network: Pick<Network, "parameters" | "count">,
+): Uint8Array<ArrayBuffer> {
+  const named = unpackParameters(flat, network);
   const tensors = Object.fromEntries(
-    unetParameterSpecs(model).map(({ name, shape }) => [name, { dtype: "F32" as const, shape, data: named[name]! }]),
+    network.parameters.map(({ name, shape }) => [name, { dtype: "F32" as const, shape, data: named[name]! }]),
   );
   return encodeSafetensors({ tensors });
 }

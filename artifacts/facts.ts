@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Facts } from "../contract/stage.ts";
-import type { ObjectiveName } from "../diffusion/objective.ts";
-import type { UnetConfig } from "../diffusion/unet/config.ts";
+import type { BUILTIN_NETWORK } from "../diffusion/networks.ts";
+import type { ObjectiveName } from "../diffusion/objectives.ts";
+import type { OwnParam } from "../schemas/definitions.ts";
 
 /**
  * What is known of artifacts before they exist. Facts are absent where an artifact comes from a stage that states none,
@@ -26,6 +27,8 @@ const scheduleFactsSchema = z.object({
   betas: z.string(),
   /** Whether x_T holds nothing of x_0, so that noise predicted at T - 1 cannot give x_0. */
   zeroTerminalSnr: z.boolean().default(false),
+  /** Whether signal^2 + noise^2 = 1, so that there are tables of a chain. */
+  variancePreserving: z.boolean().default(true),
 });
 
 const checkpointFactsSchema = z.object({
@@ -33,9 +36,16 @@ const checkpointFactsSchema = z.object({
   timesteps: size.optional(),
   /** Whether the network also gives the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
-  network: z.custom<UnetConfig>().optional(),
-  objective: z.custom<ObjectiveName>().optional(),
+  network: z.custom<NetworkFacts>().optional(),
+  objective: z.custom<ObjectiveName | OwnParam>().optional(),
+  /** As in a schedule. */
+  variancePreserving: z.boolean().default(true),
+  /** File name of the sampler that alone can use the network. */
+  ownSampler: z.string().optional(),
 });
+
+/** What a network is: the record of one that comes with the toolkit, or the file of the user's own. */
+export type NetworkFacts = z.output<typeof BUILTIN_NETWORK.record> | OwnParam;
 
 export type ImageFacts = z.output<typeof imageFactsSchema>;
 export type ScheduleFacts = z.output<typeof scheduleFactsSchema>;

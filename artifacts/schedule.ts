@@ -1,17 +1,23 @@
 import { z } from "zod";
-import type { InputArtifact } from "../contract/stage.ts";
+import type { InputArtifact, OwnDefinition } from "../contract/stage.ts";
+import type { Path } from "../diffusion/define.ts";
+import { chainPath, definedPath, pathFacts, tabledPath, tableOf } from "../diffusion/path.ts";
 import { SCHEDULE_NAMES } from "../diffusion/schedule/names.ts";
-import { type DiffusionTables, makeTables, type TableName } from "../diffusion/schedule/tables.ts";
-import { hasZeroTerminalSnr } from "../diffusion/schedule/zero_terminal_snr.ts";
+import { makeTables } from "../diffusion/schedule/tables.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
+import { ownRecordSchema } from "../schemas/definitions.ts";
 import type { ScheduleFacts } from "./facts.ts";
+import { definitionOf } from "./own.ts";
 import { checked, readBytes, readJson } from "./record.ts";
 
 /** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a picture of them for people. */
 export const SCHEDULE_FILE = "schedule.json";
 export const TABLES_FILE = "tables.safetensors";
 export const PLOT_FILE = "schedule.svg";
+
+/** How far numbers of one path may be apart on two machines, whose sines and powers may differ in the last digits. */
+const TOLERANCE = 1e-12;
 
 export const scheduleSpecSchema = z.strictObject({
   name: z.enum(SCHEDULE_NAMES),
@@ -23,8 +29,24 @@ export const scheduleSpecSchema = z.strictObject({
   zeroTerminalSnr: z.boolean().exactOptional(),
 });
 
+/** Betas that the user wrote down; they are in the tables. */
+const ownBetasSchema = z.strictObject({
+  betas: z.literal("own"),
+  timesteps: z.int().min(1),
+  zeroTerminalSnr: z.boolean().exactOptional(),
+});
+
+/** What a path was made from: a schedule of the toolkit, betas of one's own, or a definition of one's own. */
+export const pathSpecSchema = z.union([
+  scheduleSpecSchema,
+  ownBetasSchema,
+  ownRecordSchema.extend({ timesteps: z.int().min(1) }),
+]);
+
+export type PathSpec = z.output<typeof pathSpecSchema>;
+
 export const scheduleFileSchema = z.strictObject({
-  spec: scheduleSpecSchema,
+  spec: pathSpecSchema,
   timesteps: z.int().min(1),
   /** L_T of Ho et al. 2020 for E[x_0^2] = 1, the most that images in [-1, 1] can have. */
   priorKlBitsPerDim: z.number(),
@@ -32,48 +54,97 @@ export const scheduleFileSchema = z.strictObject({
   snr: z.strictObject({ first: z.number(), last: z.number() }),
 });
 
-export interface StoredSchedule {
-  readonly spec: z.output<typeof scheduleSpecSchema>;
-  readonly tables: DiffusionTables;
+export interface StoredPath {
+  readonly spec: PathSpec;
+  readonly path: Path;
 }
 
-/** Every table as F64 [T], under its name in `DiffusionTables`. */
-export function encodeTables(tables: DiffusionTables): Uint8Array<ArrayBuffer> {
-  const { timesteps, ...rest } = tables;
-  const tensors = Object.fromEntries(
-    Object.entries(rest as Record<TableName, Float64Array>).map(([name, values]) => [
+/** Tables as F64 [T] by name: of a chain all of `DiffusionTables`, of a path of one's own `signal` and `noise` as well. */
+export function encodeTables(path: Path): Uint8Array<ArrayBuffer> {
+  const { timesteps: _timesteps, ...tables } = path.tables ?? {};
+  return encodeSafetensors({ tensors: tensorsOf({ ...tables, ...levels(path) }) });
+}
+
+/** The tables that all of a path follows from: betas of a chain, else `signal` and `noise`. */
+export function encodePath(path: Path): Uint8Array<ArrayBuffer> {
+  return encodeSafetensors({ tensors: tensorsOf(path.continuous ? levels(path) : { betas: path.tables!.betas }) });
+}
+
+function levels(path: Path): Readonly<Record<string, Float64Array>> {
+  return path.continuous ? tableOf(path) : {};
+}
+
+function tensorsOf(tables: Readonly<Record<string, Float64Array>>) {
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, values]) => [
       name,
-      { dtype: "F64" as const, shape: [timesteps], data: Float64Array.from(values) },
+      { dtype: "F64" as const, shape: [values.length], data: Float64Array.from(values) },
     ]),
   );
-  return encodeSafetensors({ tensors });
+}
+
+/**
+ * The path of a file of `encodeTables` or `encodePath`.
+ *
+ * @param own definitions of the project, for a path of one's own
+ * @throws FormatError where the file has no such tables, or others than the definition gives
+ * @throws MissingDefinition where the project has not its code
+ */
+export function pathOf(
+  spec: PathSpec,
+  { file, bytes, own }: { readonly file: string; readonly bytes: Uint8Array; readonly own: readonly OwnDefinition[] },
+): Path {
+  const stored = storedPath(spec, file, bytes);
+  if (!("code" in spec)) return stored;
+  const path = definedPath(definitionOf("path", spec, own), spec.params, spec.timesteps);
+  for (const name of ["signal", "noise"] as const) {
+    for (let t = 0; t < spec.timesteps; t++) {
+      const [got, wanted] = [stored[name](t), path[name](t)];
+      if (Math.abs(got - wanted) <= TOLERANCE * (1 + Math.abs(wanted))) continue;
+      throw new FormatError(`${file}, tensor ${name}`, {
+        got: `${got} at t=${t}`,
+        wanted: `${wanted}, as ${spec.uses} gives it`,
+      });
+    }
+  }
+  return path;
+}
+
+/** The same without the code of a definition: it has the times of the tables alone. @throws FormatError */
+export function storedPath(spec: PathSpec, file: string, bytes: Uint8Array): Path {
+  const { tensors } = decodeSafetensors(bytes);
+  const table = (name: string): Float64Array => {
+    const { data, dtype } = tensors[name] ?? {};
+    if (!(data instanceof Float64Array)) {
+      throw new FormatError(`${file}, tensor ${name}`, { got: dtype ?? "none", wanted: "F64" });
+    }
+    if (data.length === spec.timesteps) return data;
+    throw new FormatError(`${file}, tensor ${name}`, { got: `${data.length} numbers`, wanted: `${spec.timesteps}` });
+  };
+  if ("code" in spec) return tabledPath({ signal: table("signal"), noise: table("noise") });
+  const betas = table("betas");
+  return chainPath(checked(file, () => makeTables(betas)));
+}
+
+/** @throws FormatError when the artifact's files are not those of kind `schedule`; see {@linkcode pathOf} */
+export async function readSchedule(artifact: InputArtifact, own: readonly OwnDefinition[]): Promise<StoredPath> {
+  const { spec } = await readJson(artifact, SCHEDULE_FILE, scheduleFileSchema);
+  const bytes = await readBytes(artifact, TABLES_FILE);
+  return { spec, path: pathOf(spec, { file: TABLES_FILE, bytes, own }) };
 }
 
 /** @throws FormatError when the artifact's files are not those of kind `schedule` */
-export async function readSchedule(artifact: InputArtifact): Promise<StoredSchedule> {
+export async function validate(artifact: InputArtifact): Promise<StoredPath> {
   const { spec } = await readJson(artifact, SCHEDULE_FILE, scheduleFileSchema);
-  return { spec, tables: tablesOf(TABLES_FILE, await readBytes(artifact, TABLES_FILE)) };
+  return { spec, path: storedPath(spec, TABLES_FILE, await readBytes(artifact, TABLES_FILE)) };
 }
-
-export { readSchedule as validate };
 
 export async function facts(artifact: InputArtifact): Promise<ScheduleFacts> {
-  const { spec, tables } = await readSchedule(artifact);
-  return { timesteps: tables.timesteps, betas: spec.name, zeroTerminalSnr: hasZeroTerminalSnr(tables) };
+  const { spec, path } = await validate(artifact);
+  return { betas: nameOf(spec), ...pathFacts(path) };
 }
 
-/** Betas alone, F64 [T]: all other tables follow from them. */
-export function encodeBetas(tables: DiffusionTables): Uint8Array<ArrayBuffer> {
-  const data = Float64Array.from(tables.betas);
-  return encodeSafetensors({ tensors: { betas: { dtype: "F64", shape: [data.length], data } } });
-}
-
-/** The tables of the betas in a file of `encodeTables` or `encodeBetas`. @throws FormatError where they are no betas */
-export function tablesOf(file: string, bytes: Uint8Array): DiffusionTables {
-  const betas = decodeSafetensors(bytes).tensors["betas"];
-  if (!(betas?.data instanceof Float64Array)) {
-    throw new FormatError(`${file}, tensor betas`, { got: betas?.dtype ?? "none", wanted: "F64" });
-  }
-  const { data } = betas;
-  return checked(file, () => makeTables(data));
+/** What people call a path. */
+export function nameOf(spec: PathSpec): string {
+  return "name" in spec ? spec.name : "uses" in spec ? spec.uses : "own betas";
 }

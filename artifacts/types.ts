@@ -57,7 +57,8 @@ export function holdToTypes(stage: StageRun | StageDefinition): StageRun {
       return await run(context) ?? await validateOutputs(context.shard === undefined ? ports : {}, context.outputs);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      return { status: "failed", message: error.message, fix: "correct the stage or the file that it comes from" };
+      const { message, fix = "correct the stage or the file that it comes from" } = error;
+      return { status: "failed", message, fix };
     }
   };
 }

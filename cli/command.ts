@@ -22,7 +22,7 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   graph: "Print the stages as a graph, for Mermaid or Graphviz",
   validate: "Check a pipeline file, and report every error at once",
   show: "Print every resolved value and where it comes from",
-  new: "Write a new pipeline or custom stage to start from",
+  new: "Write a new pipeline, stage or definition to start from",
   stages: "List the stage kinds, or describe one with its params",
   schema: "Print the JSON Schema of pipeline files, for editors",
   runs: "List past runs and how they ended, or show the stages of one",

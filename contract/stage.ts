@@ -133,6 +133,7 @@ export interface Shard {
 
 /** A definition of the user's own, loaded in the process of a stage that computes with it. */
 export interface OwnDefinition {
+  /** What it is of. */
   readonly sort: Sort;
   /** Its file, as the pipeline writes it. */
   readonly uses: string;

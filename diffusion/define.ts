@@ -9,7 +9,9 @@ import type { DiffusionTables } from "./schedule/tables.ts";
 
 /** A Zod object, by what is needed of it here. */
 export interface DefinitionParams {
+  /** The schema of each param. */
   readonly shape: Readonly<Record<string, unknown>>;
+  /** Types of the params before and after parsing. */
   readonly _zod: { readonly input: object; readonly output: object };
 }
 
@@ -18,7 +20,9 @@ export type ParamsOf<P extends DefinitionParams> = P["_zod"]["output"];
 
 /** What of the images a network must know. */
 export interface NetworkSizes {
+  /** Of the images, in pixels. */
   readonly height: number;
+  /** Of the images, in pixels. */
   readonly width: number;
   /** Of the images. */
   readonly channels: number;
@@ -43,7 +47,9 @@ export type Init =
 export interface ParameterSpec {
   /** Unique in the network; its name in the files of a checkpoint. */
   readonly name: string;
+  /** Positive integers; [] is one number. */
   readonly shape: readonly number[];
+  /** How it starts. */
   readonly init: Init;
 }
 
@@ -66,6 +72,7 @@ export interface ForwardInputs {
 
 /** A network for images of one size: its parameters in the order of the vector that holds them, and what it computes. */
 export interface NetworkCode {
+  /** All that is learned. */
   readonly parameters: readonly ParameterSpec[];
   /** A pure function over TF.js tensors. @returns [B, H, W, outChannels] */
   readonly forward: (inputs: ForwardInputs) => Tensor;
@@ -76,8 +83,11 @@ export interface NetworkDefinition<P extends DefinitionParams = DefinitionParams
   /** A strict Zod object; all of them are in the key. */
   readonly params: P;
   /** The network for images of this size. A RangeError says what does not fit. */
-  readonly build: (sizes: NetworkSizes, params: ParamsOf<P>) => NetworkCode;
+  build(sizes: NetworkSizes, params: ParamsOf<P>): NetworkCode;
 }
+
+/** The image itself, as a time: before the first index. */
+export const DATA_TIME: number = -1;
 
 /**
  * A noise path x_t = signal(t) x_0 + noise(t) eps. A time is an index of the tables, 0 to T - 1, as the network is told it;
@@ -95,13 +105,14 @@ export interface Path {
   /** Of a variance-preserving path, signal^2 + noise^2 = 1: all tables of Ho et al. 2020. */
   readonly tables: DiffusionTables | undefined;
   /** `steps` equal steps from T - 1 to -1: `steps` + 1 falling times. Whole where only these are; `steps` is at most T then. */
-  readonly times: (steps: number) => number[];
+  times(steps: number): number[];
   /** The time of a training image, from one draw of a uniform in [0, 1) and one of N(0, 1). */
   readonly draw: (random: { readonly uniform: number; readonly normal: number }) => number;
 }
 
 /** A place on a path. */
 export interface TimePoint {
+  /** The whole of it. */
   readonly path: Path;
   /** See {@linkcode Path}. */
   readonly t: number;
@@ -113,17 +124,22 @@ export interface TimePoint {
 
 /** target = x0 x_0 + noise eps. */
 export interface TargetMixture {
+  /** Factor of x_0. */
   readonly x0: number;
+  /** Factor of the noise. */
   readonly noise: number;
 }
 
 /** recovered = xt x_t + output (the network's output). */
 export interface Recovery {
+  /** Factor of x_t. */
   readonly xt: number;
+  /** Factor of the output. */
   readonly output: number;
 }
 
-interface ObjectiveBase<P extends DefinitionParams> {
+/** What all objectives have. */
+export interface ObjectiveBase<P extends DefinitionParams> {
   /** A strict Zod object; all of them are in the key. */
   readonly params: P;
   /** What it needs of the path; without it any will do. `chain`: the tables of a variance-preserving one. */
@@ -132,23 +148,27 @@ interface ObjectiveBase<P extends DefinitionParams> {
 
 /** An objective whose target is a mixture of x_0 and the noise: loss, sampling and likelihood follow from it. */
 export interface MixtureObjective<P extends DefinitionParams = DefinitionParams> extends ObjectiveBase<P> {
-  readonly target: (at: TimePoint, params: ParamsOf<P>) => TargetMixture;
+  /** What the network is to say at a time of the path. */
+  target(at: TimePoint, params: ParamsOf<P>): TargetMixture;
   /** How much the squared error counts at t. Default: 1 everywhere. */
-  readonly weight?: (at: TimePoint, params: ParamsOf<P>) => number;
+  weight?(at: TimePoint, params: ParamsOf<P>): number;
   /** x_0 and eps from the output, where a form that is not the general solution loses fewer digits. */
-  readonly recover?: (at: TimePoint, params: ParamsOf<P>) => { readonly x0: Recovery; readonly eps: Recovery };
+  recover?(at: TimePoint, params: ParamsOf<P>): { readonly x0: Recovery; readonly eps: Recovery };
 }
 
 /** What a free loss is made from. Images are [B, H, W, C]. */
 export interface LossInputs {
+  /** Images of the batch, in [-1, 1]. */
   readonly x0: Tensor;
+  /** eps ~ N(0, I). */
   readonly noise: Tensor;
   /** x_t = signal x_0 + noise eps. */
   readonly xt: Tensor;
   /** [B] */
   readonly t: Tensor;
-  /** Factors of x_0 and of the noise in x_t, [B, 1, 1, 1]. */
+  /** Factor of x_0 in x_t, [B, 1, 1, 1]. */
   readonly signal: Tensor;
+  /** Factor of the noise in x_t, [B, 1, 1, 1]. */
   readonly noiseLevel: Tensor;
   /** What `figures` gave for each image, [B, 1, 1, 1]. */
   readonly figures: Readonly<NamedTensors>;
@@ -164,11 +184,11 @@ export interface LossInputs {
 /** An objective of any form. It says how the output gives x_0, or names the sampler that alone can use the network. */
 export interface FreeObjective<P extends DefinitionParams = DefinitionParams> extends ObjectiveBase<P> {
   /** The loss of each image, [B]. A pure function over TF.js tensors. */
-  readonly loss: (inputs: LossInputs, params: ParamsOf<P>) => Tensor;
+  loss(inputs: LossInputs, params: ParamsOf<P>): Tensor;
   /** Numbers that depend on t alone, such as another time and the levels there, computed in float64. The same names at each t. */
-  readonly figures?: (at: TimePoint, params: ParamsOf<P>) => Readonly<Record<string, number>>;
+  figures?(at: TimePoint, params: ParamsOf<P>): Readonly<Record<string, number>>;
   /** x_0 from the output. */
-  readonly recover?: (at: TimePoint, params: ParamsOf<P>) => Recovery;
+  recover?(at: TimePoint, params: ParamsOf<P>): Recovery;
   /** File name of the sampler, such as `consistency.ts`, where there is no `recover`. */
   readonly sampler?: string;
 }
@@ -184,11 +204,11 @@ export interface PathDefinition<P extends DefinitionParams = DefinitionParams> {
   /** A strict Zod object; all of them are in the key. */
   readonly params: P;
   /** In [0, 1], 1 at u = 0, falling. */
-  readonly signal: (u: number, params: ParamsOf<P>) => number;
+  signal(u: number, params: ParamsOf<P>): number;
   /** At least 0, 0 at u = 0, rising. */
-  readonly noise: (u: number, params: ParamsOf<P>) => number;
+  noise(u: number, params: ParamsOf<P>): number;
   /** The u in (0, 1] of a training image, from one draw of a uniform in [0, 1) and one of N(0, 1). Default: 1 - uniform. */
-  readonly draw?: (random: { readonly uniform: number; readonly normal: number }, params: ParamsOf<P>) => number;
+  draw?(random: { readonly uniform: number; readonly normal: number }, params: ParamsOf<P>): number;
 }
 
 /** What a network says of noised images, [B, H, W, C] row-major each. */
@@ -212,7 +232,9 @@ export interface SamplerInputs<P extends DefinitionParams = DefinitionParams> {
   readonly x: Float32Array<ArrayBuffer>;
   /** Where to go, from the first to the last. What `times` gave, or a part of it: a stage may take one step at a time. */
   readonly times: readonly number[];
+  /** The path that the network was trained on. */
   readonly path: Path;
+  /** As the schema gives them out. */
   readonly params: ParamsOf<P>;
   /** Ask the network about images at time t. */
   readonly predict: (x: Float32Array<ArrayBuffer>, t: number) => Promise<Prediction>;
@@ -224,6 +246,7 @@ export interface SamplerInputs<P extends DefinitionParams = DefinitionParams> {
 export interface KnownNetwork {
   /** T. */
   readonly timesteps?: number | undefined;
+  /** Whether the variance of the reverse step was learned too. */
   readonly learnedVariance: boolean;
 }
 
@@ -233,9 +256,13 @@ export interface DefinitionProblem {
   readonly severity?: "error" | "warning";
   /** The param, as a path. */
   readonly param: readonly (string | number)[];
+  /** What is wrong, in one sentence. */
   readonly message: string;
+  /** What the param is. */
   readonly got: string;
+  /** What it may be. */
   readonly wanted: string;
+  /** What to do. */
   readonly fix?: string;
 }
 
@@ -246,13 +273,13 @@ export interface SamplerDefinition<P extends DefinitionParams = DefinitionParams
   /** What it needs of the path; without it any will do. `chain`: the tables of a variance-preserving one. */
   readonly needs?: "chain";
   /** Times that are visited, falling from the noisiest to the last, which is the image itself: -1 (see {@linkcode Path}). */
-  readonly times: (params: ParamsOf<P>, path: Path) => readonly number[];
+  times(params: ParamsOf<P>, path: Path): readonly number[];
   /** The most evaluations of the network on a chain of T timesteps. Default: one for each time but the last. */
-  readonly evaluations?: (params: ParamsOf<P>, timesteps: number) => number;
+  evaluations?(params: ParamsOf<P>, timesteps: number): number;
   /** What does not fit the network; called before anything runs. */
-  readonly check?: (params: ParamsOf<P>, network: KnownNetwork) => readonly DefinitionProblem[];
+  check?(params: ParamsOf<P>, network: KnownNetwork): readonly DefinitionProblem[];
   /** Walk along `times`. @returns the images at the last of them */
-  readonly sample: (inputs: SamplerInputs<P>) => Promise<Float32Array<ArrayBuffer>>;
+  sample(inputs: SamplerInputs<P>): Promise<Float32Array<ArrayBuffer>>;
 }
 
 /** Definitions by what they are of. */

@@ -1,16 +1,23 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
-import { qSample } from "./gaussian.ts";
+import type { LossInputs } from "./define.ts";
+import { dropout } from "./dropout.ts";
+import { perImage, qSample } from "./gaussian.ts";
+import { stopGradient, trainingLossPerImage } from "./loss.ts";
+import {
+  freeLoss,
+  isBetween,
+  lossObjective,
+  type LossOptions,
+  ownFigures,
+  STEP_TABLES,
+  stepFigures,
+} from "./loss_tables.ts";
 import { classSignature } from "./model_output.ts";
-import { trainingLossPerImage } from "./loss.ts";
-import { type LossOptions, lossTableNames, STEP_TABLES } from "./loss_tables.ts";
-import type { UnetConfig } from "./unet/config.ts";
-import { countParameters, unetParameterSpecs } from "./unet/parameters.ts";
-import { unet } from "./unet/unet.ts";
-import { unpackTensors } from "./unet/unpack_tensors.ts";
+import { type Network, predict, unpackTensors } from "./network.ts";
 
 export interface GradientOptions extends LossOptions {
-  /** Probability that an activation is dropped (see `unet`), in [0, 1). Default 0: the network without dropout. */
+  /** Probability that an activation is dropped (see `dropout`), in [0, 1). Default 0: the network without dropout. */
   readonly dropout?: number;
   /** How timesteps are drawn: see `LossAwareTimesteps`. Default `uniform`. */
   readonly timestepSampler?: "uniform" | "loss-aware";
@@ -20,7 +27,7 @@ export interface Gradients {
   /** Mean over the batch, [], and what it is the mean of but for the importance, [B]. */
   readonly loss: tf.Tensor;
   readonly lossPerImage: tf.Tensor;
-  /** Of the mean, flat, by parameter in the order of `unetParameterSpecs`. */
+  /** Of the mean, flat, by parameter in the order of `network.parameters`. */
   readonly grads: readonly tf.Tensor[];
 }
 
@@ -33,48 +40,81 @@ const DROPOUT_KEY = "dropoutKey";
 const IMPORTANCE = "importance";
 
 /**
- * Inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], the tables of `STEP_TABLES` and `lossTableNames` at
- * each image's t [B], with dropout `dropoutKey` [2], with timesteps drawn by their losses `importance` [B], and for
- * class-conditional networks, `classes` [B, classes + 1].
+ * Inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], `stepFigures` at each image's t [B], with dropout
+ * `dropoutKey` [2], with timesteps drawn by their losses `importance` [B], and for class-conditional networks, `classes`
+ * [B, classes + 1].
  */
-export function batchSignature(config: UnetConfig, batch: number, options: GradientOptions): Signature {
+export function batchSignature({ sizes }: Network, batch: number, options: GradientOptions): Signature {
   const { dropout = 0 } = options;
-  const images = float32([batch, config.imageSize, config.imageSize, config.inChannels]);
-  const tables = [...STEP_TABLES, ...lossTableNames(options)].map((name) => [name, float32([batch])]);
+  const images = float32([batch, sizes.height, sizes.width, sizes.channels]);
   return {
     x0: images,
-    t: { shape: [batch], dtype: "int32" },
+    t: { shape: [batch], dtype: isBetween(options) ? "float32" : "int32" },
     noise: images,
-    ...Object.fromEntries(tables),
+    ...Object.fromEntries(Object.keys(stepFigures(options)).map((name) => [name, float32([batch])])),
     ...(dropout > 0 ? { [DROPOUT_KEY]: { shape: [2], dtype: "int32" } } : {}),
     ...(options.timestepSampler === "loss-aware" ? { [IMPORTANCE]: float32([batch]) } : {}),
-    ...classSignature(config, batch),
+    ...classSignature(sizes, batch),
   };
 }
 
 /**
- * Loss of a batch (Ho et al. 2020, algorithm 1, line 5) and its gradients.
+ * Loss of each image of a batch, [B] (Ho et al. 2020, algorithm 1, line 5), as a function of the weights.
  *
- * @param inputs `params` [P] and those of `batchSignature`; a device refuses a call that lacks one
+ * @param inputs those of `batchSignature`, and the averaged weights `ema` [P] for a loss of the user's own
  */
-export function batchGradients(inputs: NamedTensors, config: UnetConfig, options: GradientOptions): Gradients {
+export function lossOfBatch(
+  inputs: NamedTensors,
+  network: Network,
+  options: GradientOptions,
+): (weights: Readonly<NamedTensors>) => tf.Tensor {
   const { x0, noise, t, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = inputs as BatchTensors;
   const { dropout: rate = 0 } = options;
-  const drop = rate > 0 ? { dropout: { key: inputs[DROPOUT_KEY]!, rate } } : {};
-  const importance = options.timestepSampler === "loss-aware" ? inputs[IMPORTANCE]! : undefined;
-
-  const specs = unetParameterSpecs(config);
+  const labels = inputs["classes"];
   const xt = qSample(x0, noise, { sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod });
-  const lossOf = (...tensors: tf.Tensor[]) => {
-    const params = Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!]));
-    const output = unet(params, xt, t, config, { ...drop, classes: inputs["classes"] });
-    return trainingLossPerImage(output, { ...inputs, x0, noise, xt }, options);
+  const ask = (weights: Readonly<NamedTensors>, x: tf.Tensor, t: tf.Tensor) => {
+    // Sites are numbered as they are called, so that each drops by a mask of its own, the same at each call.
+    let site = 0;
+    const drop = (h: tf.Tensor) => rate > 0 ? dropout(h, { key: inputs[DROPOUT_KEY]!, rate }, site++) : h;
+    return network.forward({ weights, x, t, labels, dropout: drop });
   };
+  const objective = lossObjective(options);
+  const free = freeLoss(objective);
+  if (free === undefined) {
+    return (weights) => trainingLossPerImage(ask(weights, xt, t), { ...inputs, x0, noise, xt }, options);
+  }
+  const broadcast = (name: string) => perImage(inputs[name]!, x0);
+  const given = {
+    ...{ x0, noise, xt, t, stopGradient },
+    signal: broadcast("sqrtAlphasCumprod"),
+    noiseLevel: broadcast("sqrtOneMinusAlphasCumprod"),
+    figures: Object.fromEntries(ownFigures(options).map(([name, input]) => [name, broadcast(input)])),
+  };
+  const averaged: LossInputs["predict"] = (x, t) =>
+    stopGradient(predict(network, { weights: unpackTensors(inputs["ema"]!, network), x, t, labels }));
+  return (weights) =>
+    free.loss({
+      ...given,
+      predict: (x, t, options) => options?.averaged === true ? averaged(x, t) : ask(weights, x, t),
+    }, objective.params);
+}
+
+/**
+ * Loss of a batch and its gradients.
+ *
+ * @param inputs `params` [P] and those of `lossOfBatch`; a device refuses a call that lacks one
+ */
+export function batchGradients(inputs: NamedTensors, network: Network, options: GradientOptions): Gradients {
+  const importance = options.timestepSampler === "loss-aware" ? inputs[IMPORTANCE]! : undefined;
+  const specs = network.parameters;
+  const lossOf = lossOfBatch(inputs, network, options);
+  const lossOfList = (...tensors: tf.Tensor[]) =>
+    lossOf(Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!])));
   // Gradients are taken per parameter, not through the flat vector: the gradient of each slice would be a vector of all
   // P numbers. The derivative of the batch mean by each image's loss is its importance / B.
-  const named = unpackTensors(inputs["params"]!, config);
-  const batch = x0.shape[0]!;
-  const { value: lossPerImage, grads } = tf.valueAndGrads(lossOf)(
+  const named = unpackTensors(inputs["params"]!, network);
+  const batch = inputs["x0"]!.shape[0]!;
+  const { value: lossPerImage, grads } = tf.valueAndGrads(lossOfList)(
     specs.map((spec) => named[spec.name]!),
     importance === undefined ? tf.fill([batch], 1 / batch) : tf.mul(importance, 1 / batch),
   );
@@ -86,15 +126,17 @@ export function batchGradients(inputs: NamedTensors, config: UnetConfig, options
  * The gradients alone, for batches that memory holds in parts only. Inputs: `gradientStepSignature`. Outputs: `grads`
  * [P]; `loss` []; `lossPerImage` [B].
  */
-export function makeGradientStep(config: UnetConfig, options: GradientOptions = {}): PureFunction {
+export function makeGradientStep(network: Network, options: GradientOptions = {}): PureFunction {
   return (inputs) => {
-    const { grads, ...losses } = batchGradients(inputs, config, options);
+    const { grads, ...losses } = batchGradients(inputs, network, options);
     return { grads: tf.concat([...grads]), ...losses };
   };
 }
 
-export function gradientStepSignature(config: UnetConfig, batch: number, options: GradientOptions = {}): Signature {
-  return { params: float32([countParameters(config)]), ...batchSignature(config, batch, options) };
+export function gradientStepSignature(network: Network, batch: number, options: GradientOptions = {}): Signature {
+  const flat = float32([network.count]);
+  const averaged = freeLoss(lossObjective(options)) === undefined ? {} : { ema: flat };
+  return { params: flat, ...averaged, ...batchSignature(network, batch, options) };
 }
 
 function float32(shape: number[]): TensorSpec {

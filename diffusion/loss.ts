@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { mixed, perImage } from "./gaussian.ts";
 import { boundTermPerImage } from "./likelihood.ts";
-import { type LossOptions, lossTableNames } from "./loss_tables.ts";
+import { lossFigures, type LossOptions } from "./loss_tables.ts";
 import { learnedLogVariance, splitOutput } from "./model_output.ts";
 
 /**
@@ -16,15 +16,15 @@ export function simpleLossPerImage(eps: tf.Tensor, predicted: tf.Tensor): tf.Ten
   return tf.mean(tf.square(tf.sub(eps, predicted)), Array.from({ length: eps.rank - 1 }, (_, i) => i + 1));
 }
 
-/** What the loss of a step compares the output with: images [B, H, W, C], and tables of `lossTableNames` at each t, [B]. */
-export type LossInputs = Readonly<Record<string, tf.Tensor>> & {
+/** What the loss of a step compares the output with: images [B, H, W, C], and `lossFigures` at each t, [B]. */
+export type ErrorInputs = Readonly<Record<string, tf.Tensor>> & {
   readonly x0: tf.Tensor;
   readonly noise: tf.Tensor;
   readonly xt: tf.Tensor;
 };
 
 /**
- * The training loss of each image, [B]:
+ * The training loss of each image, [B], of an objective whose target is a mixture:
  *
  * - with a fixed variance, the weighted squared error of the prediction;
  * - with a learned variance, L_hybrid of Nichol & Dhariwal 2021 (eq. 16), that error plus 0.001 times the variational
@@ -32,16 +32,16 @@ export type LossInputs = Readonly<Record<string, tf.Tensor>> & {
  *
  * @param output of the network, [B, H, W, C], or [B, H, W, 2 C] where it learns the variance
  */
-export function trainingLossPerImage(output: tf.Tensor, inputs: LossInputs, options: LossOptions): tf.Tensor {
+export function trainingLossPerImage(output: tf.Tensor, inputs: ErrorInputs, options: LossOptions): tf.Tensor {
   const { prediction, variance } = splitOutput(output, inputs.x0.shape.at(-1)!);
-  const names = new Set(lossTableNames(options));
+  const names = new Set(Object.keys(lossFigures(options)));
   if (options.variance !== "learned") return weightedError(prediction, inputs, names);
   if (!names.has("boundWeight")) return learnedBound(prediction, variance!, inputs);
   const bound = learnedBound(stopGradient(prediction), variance!, inputs);
   return tf.add(weightedError(prediction, inputs, names), tf.mul(inputs["boundWeight"]!, bound));
 }
 
-function weightedError(prediction: tf.Tensor, inputs: LossInputs, names: ReadonlySet<string>): tf.Tensor {
+function weightedError(prediction: tf.Tensor, inputs: ErrorInputs, names: ReadonlySet<string>): tf.Tensor {
   const { x0, noise } = inputs;
   const target = names.has("targetX0")
     ? mixed(perImage(inputs["targetX0"]!, x0), x0, perImage(inputs["targetNoise"]!, noise), noise)
@@ -51,7 +51,7 @@ function weightedError(prediction: tf.Tensor, inputs: LossInputs, names: Readonl
 }
 
 /** The term of the bound with the variance between the posterior's and beta (Nichol & Dhariwal 2021, eq. 15). */
-function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: LossInputs): tf.Tensor {
+function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
   const { x0, xt } = inputs;
   const table = (name: string) => perImage(inputs[name]!, x0);
   const [coefX0, coefXt] = [table("posteriorMeanCoef1"), table("posteriorMeanCoef2")];
@@ -66,7 +66,8 @@ function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: LossInputs)
   });
 }
 
-function stopGradient(x: tf.Tensor): tf.Tensor {
+/** x, through which no gradient passes. */
+export function stopGradient(x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input) => ({
     value: tf.clone(input as tf.Tensor),
     gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy),

@@ -1,70 +1,130 @@
-import { lossWeights, type Weighting } from "./loss_weighting.ts";
-import { type ObjectiveName, targetMixture, x0Recovery } from "./objective.ts";
-import type { DiffusionTables } from "./schedule/tables.ts";
+import type { FreeObjective, MixtureObjective, Path, TimePoint } from "./define.ts";
+import { lossWeight, type Weighting } from "./loss_weighting.ts";
+import { makeObjective, type Objective } from "./objective.ts";
+import { DEFAULT_OBJECTIVE, OBJECTIVES } from "./objectives.ts";
+import { timePoint } from "./path.ts";
 
 /** What a training loss is made of. The defaults are L_simple of Ho et al. 2020. */
 export interface LossOptions {
-  /** Default `eps`. */
-  readonly objective?: ObjectiveName;
+  /** Default: the noise. */
+  readonly objective?: Objective;
   /** Default `simple`. */
   readonly weighting?: Weighting;
   /** Of the reverse step: fixed, which only `vlb` looks at, or `learned` by the network. Default `fixedlarge`. */
   readonly variance?: "fixedlarge" | "fixedsmall" | "learned";
   /** Of `min-snr`. Default 5. */
   readonly minSnrGamma?: number;
+  /** What the times are of. Default: any chain, for an objective that comes with the toolkit. */
+  readonly path?: Path;
 }
+
+/** A number that a step looks up at the time of each image. */
+export type Figure = (at: TimePoint) => number;
 
 /** Share of the variational bound in L_hybrid (Nichol & Dhariwal 2021, section 3.1). */
 const BOUND_SHARE = 0.001;
 
-/** Tables that every training step looks up. */
+/** Figures that every training step looks up: factors of x_0 and of the noise in x_t. */
 export const STEP_TABLES = ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"] as const;
 
-const LEARNED_TABLES = [
-  "x0FromXt",
-  "x0FromOutput",
-  "posteriorMeanCoef1",
-  "posteriorMeanCoef2",
-  "minLogVariance",
-  "maxLogVariance",
-  "isFirst",
-];
+/** What the figures of a user's own loss are called among the inputs of a step. */
+const OWN_PREFIX = "figure.";
 
-/** Names of the tables that a loss looks up at each image's t besides `STEP_TABLES`; inputs of its compiled step. */
-export function lossTableNames(options: LossOptions): string[] {
-  const { objective = "eps", weighting = "simple", variance = "fixedlarge" } = options;
-  const boundOnly = variance === "learned" && weighting === "vlb";
-  return [
-    ...(objective === "eps" || boundOnly ? [] : ["targetX0", "targetNoise"]),
-    ...(weighting === "simple" || boundOnly ? [] : ["lossWeight"]),
-    ...(variance === "learned" ? LEARNED_TABLES : []),
-    ...(variance === "learned" && !boundOnly ? ["boundWeight"] : []),
-  ];
+const NOISE = makeObjective(OBJECTIVES[DEFAULT_OBJECTIVE], {});
+
+/** The objective of a loss. */
+export function lossObjective({ objective = NOISE }: Pick<LossOptions, "objective">): Objective {
+  return objective;
 }
 
-/** `STEP_TABLES` and the tables of `lossTableNames`, float64 [T] each. @throws RangeError for weights without a value */
-export function trainTables(tables: DiffusionTables, options: LossOptions): Record<string, Float64Array> {
-  const { objective = "eps", weighting = "simple", variance, minSnrGamma: gamma = 5 } = options;
-  const { timesteps } = tables;
-  const byT = (f: (t: number) => number) => Float64Array.from({ length: timesteps }, (_, t) => f(t));
-  const makers: Readonly<Record<string, () => Float64Array>> = {
-    sqrtAlphasCumprod: () => tables.sqrtAlphasCumprod,
-    sqrtOneMinusAlphasCumprod: () => tables.sqrtOneMinusAlphasCumprod,
-    targetX0: () => byT((t) => targetMixture(objective, { tables, t }).x0),
-    targetNoise: () => byT((t) => targetMixture(objective, { tables, t }).noise),
-    lossWeight: () => {
-      const fixed = variance === "fixedsmall" ? variance : "fixedlarge";
-      return lossWeights(tables, { objective, weighting, gamma, variance: fixed });
-    },
-    x0FromXt: () => byT((t) => x0Recovery(objective, { tables, t }).xt),
-    x0FromOutput: () => byT((t) => x0Recovery(objective, { tables, t }).output),
-    posteriorMeanCoef1: () => tables.posteriorMeanCoef1,
-    posteriorMeanCoef2: () => tables.posteriorMeanCoef2,
-    minLogVariance: () => tables.posteriorLogVarianceClipped,
-    maxLogVariance: () => tables.betas.map(Math.log),
-    isFirst: () => byT((t) => t === 0 ? 1 : 0),
-    // The mean of a term over t times T is the sum of the terms: the bound.
-    boundWeight: () => new Float64Array(timesteps).fill(BOUND_SHARE * timesteps),
+/** The loss of the user's own of an objective; undefined where its target is a mixture. */
+export function freeLoss({ definition }: Pick<Objective, "definition">): FreeObjective | undefined {
+  return "loss" in definition ? definition : undefined;
+}
+
+/** Figures of the user's own loss, by their names there, and what the inputs of a step are called that hold them. */
+export function ownFigures(options: LossOptions): readonly (readonly [name: string, input: string])[] {
+  const { params, ...objective } = lossObjective(options);
+  const figures = freeLoss(objective)?.figures;
+  if (figures === undefined) return [];
+  const { path } = options;
+  return Object.keys(figures(timePoint(path!, path!.timesteps - 1), params)).map((name) => [name, OWN_PREFIX + name]);
+}
+
+/** Whether a loss needs the tables of a chain. */
+export function needsChain({ weighting, variance, ...options }: LossOptions): boolean {
+  return weighting === "vlb" || variance === "learned" || lossObjective(options).definition.needs === "chain";
+}
+
+/** Whether the times of a training lie between the indices of the tables as well. */
+export function isBetween(options: LossOptions & { readonly timestepSampler?: "uniform" | "loss-aware" }): boolean {
+  return options.path?.continuous === true && !needsChain(options) && options.timestepSampler !== "loss-aware";
+}
+
+const byTable = (table: (at: TimePoint) => Float64Array): Figure => (at) => table(at)[at.t]!;
+
+/**
+ * The figures that a loss looks up at each image's t, besides `STEP_TABLES`; inputs of its compiled step, by name. A
+ * figure may throw a RangeError, for a weight without a value.
+ */
+export function lossFigures(options: LossOptions): Readonly<Record<string, Figure>> {
+  const { weighting = "simple", variance = "fixedlarge", minSnrGamma: gamma = 5 } = options;
+  const objective = lossObjective(options);
+  const { definition, params } = objective;
+  const free = freeLoss(objective);
+  if (free !== undefined) {
+    const own = ownFigures(options);
+    return Object.fromEntries(
+      own.map(([name, input]) => [input, (at) => ownFigure(name, free.figures!(at, params), at)]),
+    );
+  }
+  const { target, weight } = definition as MixtureObjective;
+  const boundOnly = variance === "learned" && weighting === "vlb";
+  const mixture: Readonly<Record<string, Figure>> = {
+    targetX0: (at) => target(at, params).x0,
+    targetNoise: (at) => target(at, params).noise,
   };
-  return Object.fromEntries([...STEP_TABLES, ...lossTableNames(options)].map((name) => [name, makers[name]!()]));
+  const fixed = variance === "fixedsmall" ? variance : "fixedlarge";
+  const lossWeightAt: Figure = weight === undefined
+    ? (at) => lossWeight(at, { objective, weighting, gamma, variance: fixed })
+    : (at) => weight(at, params);
+  const learned: Readonly<Record<string, Figure>> = {
+    x0FromXt: (at) => objective.recoverX0!(at).xt,
+    x0FromOutput: (at) => objective.recoverX0!(at).output,
+    posteriorMeanCoef1: byTable(({ path }) => path.tables!.posteriorMeanCoef1),
+    posteriorMeanCoef2: byTable(({ path }) => path.tables!.posteriorMeanCoef2),
+    minLogVariance: byTable(({ path }) => path.tables!.posteriorLogVarianceClipped),
+    maxLogVariance: ({ path, t }) => Math.log(path.tables!.betas[t]!),
+    isFirst: ({ t }) => t === 0 ? 1 : 0,
+  };
+  return {
+    ...(isNoise(objective, options.path) || boundOnly ? {} : mixture),
+    ...(weighting === "simple" && weight === undefined || boundOnly ? {} : { lossWeight: lossWeightAt }),
+    ...(variance === "learned" ? learned : {}),
+    // The mean of a term over t times T is the sum of the terms: the bound.
+    ...(variance === "learned" && !boundOnly ? { boundWeight: ({ path }) => BOUND_SHARE * path.timesteps } : {}),
+  };
+}
+
+function ownFigure(name: string, { [name]: value }: Readonly<Record<string, number>>, { t }: TimePoint): number {
+  if (Number.isFinite(value)) return value!;
+  throw new RangeError(`Figure ${name} of the objective at t=${t}: got ${value}, wanted a finite number at each t`);
+}
+
+/** Whether the target is the noise itself, at all times. */
+function isNoise({ definition, params }: Objective, path: Path | undefined): boolean {
+  if (path === undefined) return definition === NOISE.definition;
+  return Array.from({ length: path.timesteps }, (_, t) => timePoint(path, t)).every((at) => {
+    const target = (definition as MixtureObjective).target(at, params);
+    return target.x0 === 0 && target.noise === 1;
+  });
+}
+
+/** `STEP_TABLES` and `lossFigures`. */
+export function stepFigures(options: LossOptions): Readonly<Record<string, Figure>> {
+  return {
+    sqrtAlphasCumprod: ({ signal }) => signal,
+    sqrtOneMinusAlphasCumprod: ({ noise }) => noise,
+    ...lossFigures(options),
+  };
 }

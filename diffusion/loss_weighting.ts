@@ -1,5 +1,5 @@
-import { type ObjectiveName, squaredErrorRatios } from "./objective.ts";
-import type { DiffusionTables } from "./schedule/tables.ts";
+import type { TimePoint } from "./define.ts";
+import type { Objective } from "./objective.ts";
 
 /**
  * How much each timestep counts in training. `simple`: all alike (L_simple of Ho et al. 2020, eq. 14, where the noise is
@@ -10,72 +10,44 @@ export const WEIGHTINGS = ["simple", "vlb", "min-snr"] as const;
 export type Weighting = typeof WEIGHTINGS[number];
 
 export interface WeightingOptions {
-  readonly objective: ObjectiveName;
+  readonly objective: Objective;
   readonly weighting: Weighting;
-  /** Of `min-snr`, > 0. */
+  /** Of `min-snr`, > 0; 5 in the paper. */
   readonly gamma: number;
   /** Variance of the reverse step, for `vlb`. */
   readonly variance: "fixedsmall" | "fixedlarge";
 }
 
 /**
- * Weights of the squared error of a network's prediction by timestep: float64 [T].
+ * Weight of the squared error of a network's prediction at a time.
  *
  * Under `vlb` a weighted mean over pixels is the term of the bound at t in bits per dimension, without the parts that
  * the network cannot change: KL of two Gaussians of fixed variance for t > 0, and at t = 0 the likelihood of a Gaussian
  * that is not cut into bins (the remark below eq. 14). The mean over t times T is then the bound. The same x_0 weighs
- * the same under all objectives.
+ * the same under all objectives. Needs the chain, and t one of its times.
  *
- * @throws RangeError when a weight is not finite: `eps` under `vlb` where A is 0.
+ * Under `min-snr` it is that of x_0, min(SNR, gamma), times the square of what an error of the output makes of x_0. In
+ * errors of eps and x_0 by turns, it has a value where the SNR is 0.
+ *
+ * @throws RangeError when the weight is not finite: of noise predicted under `vlb` where A is 0.
  */
-export function lossWeights(tables: DiffusionTables, options: WeightingOptions): Float64Array {
-  const weights = weightsOf(tables, options);
-  const t = weights.findIndex((weight) => !Number.isFinite(weight));
-  if (t >= 0) throw new RangeError(`Weight of the loss of ${options.objective} at t=${t}: got ${weights[t]}`);
-  return weights;
+export function lossWeight(at: TimePoint, options: WeightingOptions): number {
+  const weight = weightOf(at, options);
+  if (Number.isFinite(weight)) return weight;
+  throw new RangeError(`Weight of the loss at t=${at.t}: got ${weight}`);
 }
 
-function weightsOf(
-  tables: DiffusionTables,
-  { objective, weighting, gamma, variance }: WeightingOptions,
-): Float64Array {
-  const ratios = squaredErrorRatios(objective, tables);
+function weightOf(at: TimePoint, { objective, weighting, gamma, variance }: WeightingOptions): number {
+  const x0 = () => objective.recoverX0!(at).output ** 2;
   switch (weighting) {
     case "simple":
-      return new Float64Array(tables.timesteps).fill(1);
+      return 1;
     case "min-snr":
-      return objective === "mu"
-        ? tables.snr.map((snr, t) => Math.min(snr, gamma) / ratios[t]!)
-        : minSnrWeights(tables.snr, { target: objective, gamma });
+      return Math.min(objective.recoverEps!(at).output ** 2, gamma * x0());
     case "vlb": {
-      const logVariances = variance === "fixedsmall"
-        ? tables.posteriorLogVarianceClipped
-        : tables.fixedLargeLogVariance;
-      return tables.posteriorMeanCoef1.map((coef, t) =>
-        coef ** 2 / (2 * Math.exp(logVariances[t]!) * ratios[t]! * Math.LN2)
-      );
+      const { posteriorMeanCoef1, posteriorLogVarianceClipped, fixedLargeLogVariance } = at.path.tables!;
+      const logVariances = variance === "fixedsmall" ? posteriorLogVarianceClipped : fixedLargeLogVariance;
+      return posteriorMeanCoef1[at.t]! ** 2 * x0() / (2 * Math.exp(logVariances[at.t]!) * Math.LN2);
     }
-  }
-}
-
-/**
- * min-SNR weights of the loss of a network that predicts `target` (Hang et al. 2023): the loss of x_0 is weighted by
- * min(SNR, gamma), and those of eps and v so that they come to the same. Float64, as many as `snr`.
- *
- * @param snr A / (1 - A), each >= 0
- * @param gamma > 0; 5 in the paper
- */
-export function minSnrWeights(
-  snr: Float64Array,
-  { target, gamma }: { readonly target: Exclude<ObjectiveName, "mu">; readonly gamma: number },
-): Float64Array {
-  switch (target) {
-    // min(SNR, gamma) / SNR, in the form that has a value where SNR is 0.
-    case "eps":
-      return snr.map((ratio) => Math.min(1, gamma / ratio));
-    case "x0":
-      return snr.map((ratio) => Math.min(ratio, gamma));
-    case "v":
-      return snr.map((ratio) => Math.min(ratio, gamma) / (ratio + 1));
   }
 }

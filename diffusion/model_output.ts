@@ -1,33 +1,39 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { PureFunction, Signature } from "../tensor/device.ts";
-import { countParameters } from "./unet/parameters.ts";
-import type { UnetConfig } from "./unet/config.ts";
-import { unet } from "./unet/unet.ts";
-import { unpackTensors } from "./unet/unpack_tensors.ts";
+import type { PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
+import type { NetworkSizes } from "./define.ts";
+import { type Network, predict, unpackTensors } from "./network.ts";
 
 /**
  * The network alone, for evaluation. Inputs: `params` [P], `x` [B, H, W, C], `t` [B], and for networks that are told
  * labels `classes` [B, classes + 1] (see `oneHotLabels`). Output: `output`
  * [B, H, W, outChannels]; what it predicts is the checkpoint's objective.
  */
-export function makeModelOutput(config: UnetConfig): PureFunction {
+export function makeModelOutput(network: Network): PureFunction {
   return ({ params, x, t, classes }) => ({
-    output: unet(unpackTensors(params!, config), x!, t!, config, { classes }),
+    output: predict(network, { weights: unpackTensors(params!, network), x: x!, t: t!, labels: classes }),
   });
 }
 
-/** Inputs of `makeModelOutput(config)` for batches of `batch` images. */
-export function modelOutputSignature(config: UnetConfig, batch: number): Signature {
+/**
+ * Inputs of `makeModelOutput(network)` for batches of `batch` images.
+ *
+ * @param time float32 on a continuous path
+ */
+export function modelOutputSignature(
+  { sizes, count }: Pick<Network, "sizes" | "count">,
+  batch: number,
+  time: TensorSpec["dtype"] = "int32",
+): Signature {
   return {
-    params: { shape: [countParameters(config)], dtype: "float32" },
-    x: { shape: [batch, config.imageSize, config.imageSize, config.inChannels], dtype: "float32" },
-    t: { shape: [batch], dtype: "int32" },
-    ...classSignature(config, batch),
+    params: { shape: [count], dtype: "float32" },
+    x: { shape: [batch, sizes.height, sizes.width, sizes.channels], dtype: "float32" },
+    t: { shape: [batch], dtype: time },
+    ...classSignature(sizes, batch),
   };
 }
 
 /** The input of class-conditional networks; none for others. */
-export function classSignature({ classes }: UnetConfig, batch: number): Signature {
+export function classSignature({ classes }: NetworkSizes, batch: number): Signature {
   return classes === undefined ? {} : { classes: { shape: [batch, classes + 1], dtype: "float32" } };
 }
 
@@ -40,11 +46,6 @@ export function oneHotLabels(labels: readonly (number | undefined)[], classes: n
   const rows = new Float32Array(labels.length * (classes + 1));
   labels.forEach((label = classes, i) => rows[i * (classes + 1) + label] = 1);
   return rows;
-}
-
-/** Whether the second half of the output channels is the variance of the reverse step (Nichol & Dhariwal 2021). */
-export function learnsVariance({ inChannels, outChannels }: Pick<UnetConfig, "inChannels" | "outChannels">): boolean {
-  return outChannels === 2 * inChannels;
 }
 
 /**

@@ -1,61 +1,88 @@
-import type { ParamsOf, Path, PathDefinition, TimePoint } from "./define.ts";
+import {
+  DATA_TIME,
+  type DefinitionParams,
+  type ParamsOf,
+  type Path,
+  type PathDefinition,
+  type TimePoint,
+} from "./define.ts";
+import { priorKlBitsPerDim } from "./schedule/prior.ts";
 import { roundHalfToEven } from "./schedule/round_half_to_even.ts";
 import { type DiffusionTables, makeTables } from "./schedule/tables.ts";
+import { hasZeroTerminalSnr } from "./schedule/zero_terminal_snr.ts";
 
-/** The image itself, as a time: before the first index. */
-export const DATA_TIME = -1;
+export { DATA_TIME };
+
+/** Signal and noise of a path at its indices, float64 [T] each. */
+export type PathTable = Readonly<Record<"signal" | "noise", Float64Array>>;
 
 /** The path of a chain of betas. */
 export function chainPath(tables: DiffusionTables): Path {
-  const { timesteps } = tables;
+  return discretePath({ signal: tables.sqrtAlphasCumprod, noise: tables.sqrtOneMinusAlphasCumprod }, tables);
+}
+
+/** A path of one's own of which the table is all that is known: it has whole times alone. */
+export function tabledPath(table: PathTable): Path {
+  return discretePath(table, tablesOf(table));
+}
+
+function discretePath({ signal, noise }: PathTable, tables: DiffusionTables | undefined): Path {
+  const timesteps = signal.length;
   const at = (table: Float64Array, data: number) => (t: number) => {
     if (t === DATA_TIME) return data;
     const value = table[t];
     if (value !== undefined) return value;
-    throw new RangeError(`Time of a chain of betas: got ${t}, wanted an integer from -1 to ${timesteps - 1}`);
+    throw new RangeError(`Time of a path: got ${t}, wanted an integer from -1 to ${timesteps - 1}`);
   };
   return {
     timesteps,
     continuous: false,
-    signal: at(tables.sqrtAlphasCumprod, 1),
-    noise: at(tables.sqrtOneMinusAlphasCumprod, 0),
+    signal: at(signal, 1),
+    noise: at(noise, 0),
     tables,
     times: (steps) => evenTimes(timesteps, steps).map((t, i) => i === steps ? DATA_TIME : roundHalfToEven(t + 1) - 1),
     draw: ({ uniform }) => Math.floor(uniform * timesteps),
   };
 }
 
-/** How far signal^2 + noise^2 may be from 1 where rounding is all that is between. */
-const PRESERVED = 1e-9;
-
 /** A path of one's own. */
-export function definedPath<P extends PathDefinition>(
-  { signal, noise, draw = ({ uniform }) => 1 - uniform }: P,
-  params: ParamsOf<P["params"]>,
+export function definedPath<P extends DefinitionParams>(
+  { signal, noise, draw = ({ uniform }) => 1 - uniform }: PathDefinition<P>,
+  params: ParamsOf<P>,
   timesteps: number,
 ): Path {
   const unit = (t: number) => (t + 1) / timesteps;
-  const at = (f: PathDefinition["signal"]) => (t: number) => {
+  const at = (f: PathDefinition<P>["signal"]) => (t: number) => {
     if (t >= DATA_TIME && t <= timesteps - 1) return f(unit(t), params);
     throw new RangeError(`Time of a path: got ${t}, wanted -1 to ${timesteps - 1}`);
   };
   const path = { timesteps, continuous: true, signal: at(signal), noise: at(noise) };
   return {
     ...path,
-    tables: tablesOf(path),
+    tables: tablesOf(tableOf(path)),
     times: (steps) => evenTimes(timesteps, steps),
     draw: (random) => timesteps * draw(random, params) - 1,
   };
 }
 
+/** A path at its indices. */
+export function tableOf({ timesteps, signal, noise }: Pick<Path, "timesteps" | "signal" | "noise">): PathTable {
+  const at = (f: (t: number) => number) => Float64Array.from({ length: timesteps }, (_, t) => f(t));
+  return { signal: at(signal), noise: at(noise) };
+}
+
+/** How far signal^2 + noise^2 may be from 1 where rounding is all that is between. */
+const PRESERVED = 1e-9;
+
 /** All tables of a path that preserves the variance and whose noise grows at each step; undefined of another. */
-function tablesOf(
-  { timesteps, signal, noise }: Pick<Path, "timesteps" | "signal" | "noise">,
-): DiffusionTables | undefined {
-  const betas = new Float64Array(timesteps);
-  for (let t = 0; t < timesteps; t++) {
-    if (Math.abs(signal(t) ** 2 + noise(t) ** 2 - 1) > PRESERVED) return undefined;
-    betas[t] = 1 - (signal(t) / signal(t - 1)) ** 2;
+function tablesOf({ signal, noise }: PathTable): DiffusionTables | undefined {
+  const betas = new Float64Array(signal.length);
+  for (let t = 0; t < betas.length; t++) {
+    const [kept, added] = [signal[t]! ** 2, noise[t]! ** 2];
+    if (!(Math.abs(kept + added - 1) <= PRESERVED)) return undefined;
+    const before = t === 0 ? 0 : noise[t - 1]! ** 2;
+    // 1 - A_t / A_{t-1}, from the smaller of A and 1 - A, which has more digits.
+    betas[t] = kept > added ? (added - before) / (1 - before) : 1 - kept / (t === 0 ? 1 : signal[t - 1]! ** 2);
     if (!(betas[t]! > 0 && betas[t]! <= 1)) return undefined;
   }
   return makeTables(betas);
@@ -63,6 +90,33 @@ function tablesOf(
 
 function evenTimes(timesteps: number, steps: number): number[] {
   return Array.from({ length: steps + 1 }, (_, i) => timesteps - 1 - i * timesteps / steps);
+}
+
+/** Below this part of the noise, float32 holds nothing of a signal that is added to it. */
+const ROUNDING = 2 ** -24;
+
+/** What checks know of a path. */
+export function pathFacts(path: Path) {
+  const [signal, noise] = [path.signal(path.timesteps - 1), path.noise(path.timesteps - 1)];
+  return {
+    timesteps: path.timesteps,
+    variancePreserving: path.tables !== undefined,
+    zeroTerminalSnr: path.tables === undefined ? signal <= ROUNDING * noise : hasZeroTerminalSnr(path.tables),
+  };
+}
+
+/**
+ * The information about x_0 that is left in x_T, in bits per dimension, for E[x_0^2] = 1 (see `priorKlBitsPerDim`): samplers
+ * start from N(0, I), or from N(0, noise^2) where the variance is not preserved.
+ */
+export function priorKlOfPath(path: Path): number {
+  return path.tables !== undefined ? priorKlBitsPerDim(path.tables) : snrOf(path).at(-1)! / (2 * Math.LN2);
+}
+
+/** Signal to noise ratio signal^2 / noise^2 at the indices, float64 [T]. */
+export function snrOf(path: Path): Float64Array {
+  const { signal, noise } = tableOf(path);
+  return path.tables?.snr ?? signal.map((value, t) => (value / noise[t]!) ** 2);
 }
 
 /** A place on a path. */

@@ -2,8 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
 import { emaStep } from "./ema.ts";
 import { adamStep, clipFactor, globalNorm } from "./optimizer.ts";
-import type { UnetConfig } from "./unet/config.ts";
-import { countParameters, sizeOf, unetParameterSpecs } from "./unet/parameters.ts";
+import { type Network, sizeOf } from "./network.ts";
 
 /** What an update reads and writes: [P] each. */
 const VECTORS = ["params", "m", "v", "ema"] as const;
@@ -13,8 +12,8 @@ const SCALARS = ["learningRate", "biasCorrection1", "biasCorrection2", "emaDecay
 type UpdateInputs = Record<typeof VECTORS[number] | typeof SCALARS[number], tf.Tensor>;
 
 /** Inputs of an update besides the gradients; scalars come from `adamBiasCorrections` and `emaDecayAt`. */
-export function stateSignature(config: UnetConfig): Signature {
-  const flat: TensorSpec = { shape: [countParameters(config)], dtype: "float32" };
+export function stateSignature(network: Network): Signature {
+  const flat: TensorSpec = { shape: [network.count], dtype: "float32" };
   const scalar: TensorSpec = { shape: [], dtype: "float32" };
   return Object.fromEntries([
     ...VECTORS.map((name) => [name, flat] as const),
@@ -26,16 +25,16 @@ export function stateSignature(config: UnetConfig): Signature {
  * Clip the gradients by their global norm, take one step of Adam, and follow with the moving average.
  *
  * @param inputs those of `stateSignature`
- * @param grads flat, by parameter in the order of `unetParameterSpecs`
+ * @param grads flat, by parameter in the order of `network.parameters`
  * @returns the next `params`, `m`, `v`, `ema` [P], and `gradNorm` [], before clipping
  */
 export function updateState(
   inputs: NamedTensors,
   grads: readonly tf.Tensor[],
-  config: UnetConfig,
+  network: Network,
 ): Record<typeof VECTORS[number] | "gradNorm", tf.Tensor> {
   const input = inputs as UpdateInputs;
-  const layout = optimizerBlocks(unetParameterSpecs(config).map(sizeOf));
+  const layout = optimizerBlocks(network.parameters.map(sizeOf));
   const blockGrads = layout.map(({ first, count }) => joined(grads.slice(first, first + count)));
   const gradNorm = globalNorm(blockGrads);
   const clip = clipFactor(gradNorm, input.clipNorm);
@@ -50,13 +49,13 @@ export function updateState(
 }
 
 /** The update alone, of gradients that were added up elsewhere. Inputs: `updateStepSignature`. Outputs: `updateState`. */
-export function makeUpdateStep(config: UnetConfig): PureFunction {
-  const sizes = unetParameterSpecs(config).map(sizeOf);
-  return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), config);
+export function makeUpdateStep(network: Network): PureFunction {
+  const sizes = network.parameters.map(sizeOf);
+  return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), network);
 }
 
-export function updateStepSignature(config: UnetConfig): Signature {
-  return { ...stateSignature(config), grads: { shape: [countParameters(config)], dtype: "float32" } };
+export function updateStepSignature(network: Network): Signature {
+  return { ...stateSignature(network), grads: { shape: [network.count], dtype: "float32" } };
 }
 
 /** Neighbouring parameters that are updated together. */

@@ -3,14 +3,22 @@ export class FormatError extends Error {
   override readonly name = "FormatError";
   readonly got: string;
   readonly wanted: string;
+  /** What to do about it, where that is known. */
+  readonly fix: string | undefined;
 
   /** @param what was being read, e.g. "safetensors header" */
   constructor(
     readonly what: string,
-    { got, wanted, cause }: { readonly got: string; readonly wanted: string; readonly cause?: unknown },
+    { got, wanted, cause, fix }: {
+      readonly got: string;
+      readonly wanted: string;
+      readonly cause?: unknown;
+      readonly fix?: string | undefined;
+    },
   ) {
     super(`${what}: got ${got}, wanted ${wanted}`, cause === undefined ? undefined : { cause });
     this.got = got;
     this.wanted = wanted;
+    this.fix = fix;
   }
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 /** What of the science a file of the user's own may define. */
 export const SORTS = ["network", "objective", "path", "sampler"] as const;
 
+/** One of them. */
 export type Sort = typeof SORTS[number];
 
 /**

@@ -5,7 +5,7 @@
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { networkOf } from "../../artifacts/checkpoint.ts";
 import { streamLines } from "../../engine/process/lines.ts";
 import { scalarFeeds } from "../../stages/shared/feeds.ts";
 import { initialState, initialWeights } from "../../stages/train/training.ts";
@@ -20,18 +20,18 @@ let step: Step | undefined;
 const random = randomStream({ seed: 0, stream: "bench" });
 
 async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
-  const config: UnetConfig = { ...model, outChannels: model.inChannels };
+  const network = await networkOf({ ...model, outChannels: model.inChannels }, []);
   const pixels = batch * model.imageSize ** 2 * model.inChannels;
   const images = { t: random.integers(0, batch, 1000) };
   if (mode === "forward") {
-    const compiled = await device.compile(makeModelOutput(config), modelOutputSignature(config, batch));
-    const bound = await compiled.bind({ params: initialWeights(config, 0) });
+    const compiled = await device.compile(makeModelOutput(network), modelOutputSignature(network, batch));
+    const bound = await compiled.bind({ params: initialWeights(network, 0) });
     const into: HostTensors = { output: new Float32Array(pixels) };
     const feeds = { ...images, x: random.normal(0, pixels) };
     return async () => (await bound.run(feeds, into))["output"]![0]!;
   }
-  const compiled = await device.compile(makeTrainStep(config), trainStepSignature(config, batch));
-  const bound = await compiled.bind({ ...initialState(config, 0).vectors });
+  const compiled = await device.compile(makeTrainStep(network), trainStepSignature(network, batch));
+  const bound = await compiled.bind({ ...initialState(network, 0).vectors });
   const feeds = {
     ...images,
     x0: random.normal(1, pixels),

@@ -1,14 +1,17 @@
 import { Command } from "@commander-js/extra-typings";
+import type { Sort } from "noiseline";
 import { shellWord, suggestName } from "noiseline/core";
 import { lstatSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
+import { definedOnly } from "../../std/defined_only.ts";
 import { type Answer, answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
 import { Exit, problem, refuseWith } from "../io.ts";
 import { nearestConfig, PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 
 const EXAMPLES = `
   deno task new stage brightness --folder experiments
+  deno task new network mixer --folder experiments
   deno task new pipeline first --template digits --folder experiments`;
 
 /** Texts by file, relative to the folder that the user chose. */
@@ -19,6 +22,14 @@ const TEMPLATES: Readonly<Record<string, string>> = {
   smoke: "data, training, samples and scores in seconds",
   digits: "train on digits and score the samples, in minutes",
   custom: "a data set and a stage of your own",
+};
+
+/** What a file can define, and where a pipeline names it. */
+const DEFINITIONS: Readonly<Record<Sort, { readonly what: string; readonly use: (file: string) => string }>> = {
+  network: { what: "a network", use: (file) => `model: { uses: ${file} } in the params of a train stage` },
+  objective: { what: "an objective", use: (file) => `objective: { uses: ${file} } in the params of a train stage` },
+  path: { what: "a noise path", use: (file) => `with: { uses: ${file} } in a schedule stage` },
+  sampler: { what: "a sampler", use: (file) => `sampler: { uses: ${file} } in the params of a sample stage` },
 };
 
 /** Names become ids, file names and parts of references. */
@@ -53,21 +64,21 @@ function asImported(path: string): string {
   return door === undefined ? path : `${PACKAGE}${door.slice(1)}`;
 }
 
-/** A stage with its test, and a pipeline that uses it. @param folder absolute */
-function stageFiles(name: string, folder: string): NewFiles {
-  const files = ["new_stage.ts", "new_stage_test.ts", "new_stage.yaml"].map((file) => {
-    const text = read("cli/templates/stage", file).replaceAll("new_stage", name)
+/** A stage or a definition with its test, and for a stage a pipeline that uses it. @param folder absolute */
+function filesOf(sort: Sort | "stage", name: string, folder: string): NewFiles {
+  const files = [".ts", "_test.ts", ...sort === "stage" ? [".yaml"] : []].map((end) => {
+    const text = read("cli/templates", sort, `new_${sort}${end}`).replaceAll(`new_${sort}`, name)
       .replaceAll(/(?<=from ")[^"]+/g, asImported)
       // A package names versions in the code: settings of others have no names for its packages.
       .replaceAll(/^import .* from "npm:.*/gm, "// deno-lint-ignore no-import-prefix\n$&");
-    return [file.replace("new_stage", name), file.endsWith(".yaml") ? withSchema(text, folder) : text];
+    return [`${name}${end}`, end === ".yaml" ? withSchema(text, folder) : text];
   });
   return Object.fromEntries(files);
 }
 
 /** @param folder absolute */
 function pipelineFiles(name: string, template: string, folder: string): NewFiles {
-  if (template === "custom") return stageFiles(name, folder);
+  if (template === "custom") return filesOf("stage", name, folder);
   const text = read("pipelines", `${template}.yaml`).replace(/^name: .*$/m, `name: ${name}`)
     .replaceAll(`outputs/${template}/`, `outputs/${name}/`);
   return { [`${name}.yaml`]: withSchema(text, folder) };
@@ -110,18 +121,17 @@ function nextCommands(folder: string, config: string | undefined, files: NewFile
   // Where the folder has settings of its own, Deno finds them from within.
   const enter = flags.length === 0 && program.includes("noiseline") && home !== "";
   const shown = (path: string) => enter ? path : relative(Deno.cwd(), join(folder, path));
-  const pipeline = Object.keys(files).find((path) => path.endsWith(".yaml"))!;
+  const pipeline = Object.keys(files).find((path) => path.endsWith(".yaml"));
   const test = Object.keys(files).find((path) => path.endsWith("_test.ts"));
   return [
     ...(enter ? [["cd", home]] : []),
     ...(isKnown ? [] : [["deno", "add", `jsr:${PACKAGE}@^${manifest.version}`]]),
     ...(test === undefined ? [] : [["deno", "test", "-A", ...flags, shown(test)]]),
-    [...program, "plan", shown(pipeline)],
-    [...program, "run", shown(pipeline)],
+    ...(pipeline === undefined ? [] : ["plan", "run"].map((command) => [...program, command, shown(pipeline)])),
   ].map((words) => words.map(shellWord).join(" "));
 }
 
-function create(name: string, written: string, makeFiles: (folder: string) => NewFiles): Answer {
+function create(name: string, written: string, makeFiles: (folder: string) => NewFiles, use?: string): Answer {
   checkName(name);
   const folder = resolve(written);
   try {
@@ -140,8 +150,13 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
     const paths = Object.keys(files).map((path) => relative(Deno.cwd(), join(folder, path)));
     const next = nextCommands(folder, config, files);
     return {
-      data: { ok: true, files: paths, next },
-      lines: [...paths.map((path) => `wrote ${path}`), "\nnext:", ...next.map((command) => `  ${command}`)],
+      data: { ok: true, files: paths, next, ...definedOnly({ use }) },
+      lines: [
+        ...paths.map((path) => `wrote ${path}`),
+        "\nnext:",
+        ...next.map((command) => `  ${command}`),
+        ...use === undefined ? [] : [`\nin a pipeline beside it: ${use}`],
+      ],
     };
   } catch (error) {
     if (!(error instanceof Error && "code" in error) || error instanceof Exit) throw error;
@@ -149,14 +164,24 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
   }
 }
 
-/** `new stage NAME`, `new pipeline NAME` */
+/** `new stage NAME`, `new network NAME` and its like, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
   const stage = plainCommand("stage", EXAMPLES).description(
     "Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.",
   )
     .argument("<name>", "its id and the name of its files: lower-case letters, digits, _ and -")
     .option("-f, --folder <folder>", "where to write", ".")
-    .action(answering((name, { folder }) => create(name, folder, (folder) => stageFiles(name, folder))));
+    .action(answering((name, { folder }) => create(name, folder, (folder) => filesOf("stage", name, folder))));
+  const definitions = Object.entries(DEFINITIONS).map(([sort, { what, use }]) =>
+    plainCommand(sort, EXAMPLES).description(`Write NAME.ts with ${what} and NAME_test.ts with its test.`)
+      .argument("<name>", "the name of its files: lower-case letters, digits, _ and -")
+      .option("-f, --folder <folder>", "where to write", ".")
+      .action(
+        answering((name, { folder }) =>
+          create(name, folder, (folder) => filesOf(sort as Sort, name, folder), use(`./${name}.ts`))
+        ),
+      )
+  );
   const templates = Object.entries(TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
   const pipeline = plainCommand("pipeline", EXAMPLES).description("Write NAME.yaml with a pipeline.")
     .argument("<name>", "its name and that of the file: lower-case letters, digits, _ and -")
@@ -168,6 +193,7 @@ export function makeCommand(): AnyCommand {
       }
       return create(name, folder, (folder) => pipelineFiles(name, template, folder));
     }));
-  return new Command("new").addCommand(stage).addCommand(pipeline).addHelpText("after", `\nExamples:${EXAMPLES}`)
+  const all = definitions.reduce((command, one) => command.addCommand(one), new Command("new").addCommand(stage));
+  return all.addCommand(pipeline).addHelpText("after", `\nExamples:${EXAMPLES}`)
     .description(`${COMMANDS["new"]}. Existing files are never overwritten.`);
 }

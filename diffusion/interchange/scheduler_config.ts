@@ -1,4 +1,4 @@
-import type { ObjectiveName } from "../objective.ts";
+import type { ObjectiveName } from "../objectives.ts";
 import { makeBetas, type ScheduleSpec } from "../schedule/betas.ts";
 import { endsOf, SCHEDULE_NAMES } from "../schedule/names.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";

@@ -1,6 +1,7 @@
+import type { ParameterSpec } from "../define.ts";
+import { type NamedArrays, sizeOf } from "../network.ts";
 import type { UnetConfig } from "../unet/config.ts";
-import type { NamedArrays } from "../unet/pack.ts";
-import { type ParameterSpec, sizeOf, unetParameterSpecs } from "../unet/parameters.ts";
+import { unetParameterSpecs } from "../unet/parameters.ts";
 import type { Translated } from "./problem.ts";
 
 /** One tensor of a `UNet2DModel`, row-major. */

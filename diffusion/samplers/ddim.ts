@@ -1,37 +1,31 @@
-import type { DiffusionTables } from "../schedule/tables.ts";
-import type { ReverseStep } from "./reverse_step.ts";
-import { spacedTimesteps, type TimestepSpacing } from "./timestep_spacing.ts";
-
-export interface DdimOptions extends TimestepSpacing {
-  /** 0 is deterministic, 1 has the noise of the ancestral sampler (`fixedsmall`). In [0, 1]. */
-  readonly eta: number;
-}
+import { z } from "zod";
+import { defineSampler } from "../define.ts";
+import { mix } from "./mix.ts";
+import { checkSteps, spacedTimes, spacing, stepsParam } from "./spaced.ts";
+import { transition } from "./transition.ts";
 
 /**
- * DDIM (Song et al. 2021, eq. 12) over a subsequence of timesteps, in sampling order.
- *
- * With A at this step, Ap at the next one visited (1 after the last) and s the noise level, DDIM's update is
- * sqrt(Ap) x0 + sqrt(1 - Ap - s^2) eps + s z. The noise must belong to the clipped x0, eps = (x - sqrt(A) x0) /
- * sqrt(1 - A), or the two halves of the update disagree; put in, the update is affine in x0 and x.
+ * DDIM (Song et al. 2021, eq. 12): to x_0 at its signal and eps at its noise, of which eta puts a part anew. With eta 0 it is
+ * Euler's method on the probability flow of any path: on x_t = (1 - u) x_0 + u eps it follows the velocity eps - x_0.
  */
-export function ddimSteps(tables: DiffusionTables, options: DdimOptions): ReverseStep[] {
-  const { eta } = options;
-  const timesteps = spacedTimesteps(tables.timesteps, options);
-  return timesteps.map((t, i) => {
-    const next = timesteps[i + 1];
-    const signal = tables.alphasCumprod[t]!;
-    const noise = tables.sqrtOneMinusAlphasCumprod[t]!;
-    const nextSignal = next === undefined ? 1 : tables.alphasCumprod[next]!;
-    const nextNoiseVariance = next === undefined ? 0 : tables.sqrtOneMinusAlphasCumprod[next]! ** 2;
-    const sigma = eta * Math.sqrt(nextNoiseVariance / noise ** 2 * (1 - signal / nextSignal));
-    // Rounding can take the difference below zero where s^2 is all of the noise.
-    const coefXt = Math.sqrt(Math.max(nextNoiseVariance - sigma ** 2, 0)) / noise;
-    return {
-      t,
-      coefX0: Math.sqrt(nextSignal) - coefXt * Math.sqrt(signal),
-      coefXt,
-      coefExtra: sigma,
-      extra: sigma === 0 ? "none" : "noise",
-    };
-  });
-}
+export default defineSampler({
+  params: z.strictObject({
+    steps: stepsParam(50),
+    eta: z.number().min(0).max(1).default(0).describe("0: deterministic; 1: as noisy as ancestral sampling"),
+    spacing,
+  }).describe("Song et al. 2021: few steps"),
+  times: spacedTimes,
+  evaluations: ({ steps }) => steps,
+  check: ({ steps }, network) => checkSteps(steps, network),
+  async sample({ x, times, path, params: { eta }, predict, noise }) {
+    for (let k = 0; k + 1 < times.length; k++) {
+      const [t, s] = [times[k]!, times[k + 1]!];
+      const { x0, eps } = await predict(x, t);
+      const sigma = eta * Math.sqrt(transition(path, s, t).posteriorVariance);
+      // Rounding can take the difference below zero where sigma^2 is all of the noise.
+      const kept = Math.sqrt(Math.max(path.noise(s) ** 2 - sigma ** 2, 0));
+      x = mix([path.signal(s), x0], [kept, eps], ...(sigma === 0 ? [] : [[sigma, noise(k)] as const]));
+    }
+    return x;
+  },
+});

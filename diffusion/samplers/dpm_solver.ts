@@ -1,27 +1,36 @@
-import type { DiffusionTables } from "../schedule/tables.ts";
-import type { ReverseStep } from "./reverse_step.ts";
-import { spacedTimesteps, type TimestepSpacing } from "./timestep_spacing.ts";
+import { z } from "zod";
+import { defineSampler } from "../define.ts";
+import { mix } from "./mix.ts";
+import { checkSteps, spacedTimes, spacing, stepsParam } from "./spaced.ts";
 
 /**
  * DPM-Solver++(2M) (Lu et al. 2022, algorithm 2; the `midpoint` form of huggingface/diffusers), deterministic and of
- * second order: one network evaluation a step, the x0 of the step before for the slope.
+ * second order: one network evaluation a step, the x_0 of the step before for the slope. With alpha the signal, sigma the
+ * noise, lambda = ln(alpha / sigma) and h its step, x' = (sigma' / sigma) x + alpha' (1 - e^-h) D.
  *
- * With alpha = sqrt(A), sigma = sqrt(1 - A), lambda = ln(alpha / sigma), h the step in lambda and h' the one before it,
- * x' = (sigma' / sigma) x + alpha' (1 - e^-h) (x0 + (x0 - last x0) h / 2 h'). The first step has no last x0, and the last
- * one, to sigma' = 0, no finite h: both are of first order, which is DDIM.
+ * The first step has no x_0 before it, and the last one, to sigma' = 0, no finite h: both are of first order, which is DDIM.
  */
-export function dpmSolverSteps(tables: DiffusionTables, spacing: TimestepSpacing): ReverseStep[] {
-  const timesteps = spacedTimesteps(tables.timesteps, spacing);
-  const levelAt = (t: number) => ({ alpha: tables.sqrtAlphasCumprod[t]!, sigma: tables.sqrtOneMinusAlphasCumprod[t]! });
-  const levels = [...timesteps.map(levelAt), { alpha: 1, sigma: 0 }];
-  return timesteps.map((t, i): ReverseStep => {
-    const [from, to] = [levels[i]!, levels[i + 1]!];
-    // e^-h in a form that is right, 0, at both ends: sigma' = 0, and alpha = 0 of a zero terminal SNR.
-    const gain = to.alpha - from.alpha * to.sigma / from.sigma;
-    const coefXt = to.sigma / from.sigma;
-    if (i === 0 || to.sigma === 0) return { t, coefX0: gain, coefXt, coefExtra: 0, extra: "none" };
-    const lambda = ({ alpha, sigma }: typeof from) => Math.log(alpha / sigma);
-    const slope = (lambda(to) - lambda(from)) / (2 * (lambda(from) - lambda(levels[i - 1]!)));
-    return { t, coefX0: gain * (1 + slope), coefXt, coefExtra: -gain * slope, extra: "lastX0" };
-  });
-}
+export default defineSampler({
+  params: z.strictObject({ steps: stepsParam(20), spacing }).describe(
+    "DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps",
+  ),
+  times: spacedTimes,
+  evaluations: ({ steps }) => steps,
+  check: ({ steps }, network) => checkSteps(steps, network),
+  async sample({ x, times, path, predict }) {
+    const lambda = (t: number) => Math.log(path.signal(t) / path.noise(t));
+    let lastX0 = x;
+    for (let k = 0; k + 1 < times.length; k++) {
+      const [t, s] = [times[k]!, times[k + 1]!];
+      const { x0 } = await predict(x, t);
+      const ratio = path.noise(s) / path.noise(t);
+      // alpha' (1 - e^-h) in a form that is right at both ends: sigma' = 0, and alpha = 0 of a zero terminal SNR.
+      const gain = path.signal(s) - path.signal(t) * ratio;
+      const first = k === 0 || ratio === 0;
+      const slope = first ? 0 : (lambda(s) - lambda(t)) / (2 * (lambda(t) - lambda(times[k - 1]!)));
+      x = mix([ratio, x], [gain * (1 + slope), x0], [-gain * slope, lastX0]);
+      lastX0 = x0;
+    }
+    return x;
+  },
+});

@@ -1,55 +1,56 @@
-import { type EdmOptions, edmSigmas } from "../schedule/edm_sigmas.ts";
-import type { DiffusionTables } from "../schedule/tables.ts";
-import type { ReverseStep } from "./reverse_step.ts";
+import { z } from "zod";
+import { defineSampler } from "../define.ts";
+import { mix } from "./mix.ts";
+import { DATA_TIME } from "../path.ts";
+import { edmSigmas } from "../schedule/edm_sigmas.ts";
 
 /**
- * Heun's method on the noise levels of Karras et al. 2022 (algorithm 1), deterministic and of second order, for a network
- * that was trained on a variance-preserving chain: with sigma = sqrt(1 / A - 1), their y is x sqrt(1 + sigma^2).
+ * Heun's method on the noise levels of Karras et al. 2022 (algorithm 1 with S_churn = 0), deterministic and of second
+ * order, for a network of any path: with sigma = noise / signal their image is y = x / signal, and their slope
+ * (y - D) / sigma is eps.
  *
- * Levels are rounded to the nearest of the chain's own, since the network knows no others (their code's `round_sigma`);
- * levels that round to the same timestep are one. Each level but the last takes two evaluations: an Euler step, and its
- * correction with the slope where it arrived. In x, for levels s and r = s', S = 1 / sqrt(1 + s^2), R likewise:
- * Euler: x' = R (r / (s S) x + (1 - r / s) x0); correction, at x' with its own x0 and the x that Euler started from:
- * x'' = (1 - s / (2 r)) x' - R (1 - s / r) / 2 x0 + R / (2 S) x.
- *
- * @param options sigmaMin defaults to the lowest level of the chain where that is above 0.002, sigmaMax to the highest
- * where that is below 80
- * @throws RangeError when sigmaMin is not below sigmaMax
+ * Levels are rounded to the nearest of the path's indices (their code's `round_sigma`); levels that round to the same are
+ * one. Each level but the last takes two evaluations: an Euler step, and its correction with the slope where it arrived.
  */
-export function heunSteps(tables: DiffusionTables, options: EdmOptions): ReverseStep[] {
-  const timesteps = heunTimesteps(tables, options);
-  return timesteps.flatMap((t, i): ReverseStep[] => {
-    const next = timesteps[i + 1];
-    if (next === undefined) return [{ t, coefX0: 1, coefXt: 0, coefExtra: 0, extra: "none" }];
-    const [S, R] = [tables.sqrtAlphasCumprod[t]!, tables.sqrtAlphasCumprod[next]!];
-    const [noise, nextNoise] = [tables.sqrtOneMinusAlphasCumprod[t]!, tables.sqrtOneMinusAlphasCumprod[next]!];
-    // r / s, from noise = s S and nextNoise = r R.
-    const ratio = nextNoise * S / (noise * R);
-    return [
-      { t, coefX0: R * (1 - ratio), coefXt: nextNoise / noise, coefExtra: 0, extra: "none" },
-      {
-        t: next,
-        coefX0: -R * (1 - 1 / ratio) / 2,
-        coefXt: 1 - 1 / (2 * ratio),
-        coefExtra: R / (2 * S),
-        extra: "lastX",
-      },
-    ];
-  });
-}
-
-/** Timesteps whose noise levels are visited, descending and distinct. */
-export function heunTimesteps(tables: DiffusionTables, { steps, sigmaMin, sigmaMax, rho = 7 }: EdmOptions): number[] {
-  const levels = tables.sqrtRecipm1AlphasCumprod;
-  const [lowest, highest] = [levels[0]!, levels.at(-1)!];
-  const sigmas = edmSigmas({
-    steps,
-    sigmaMin: sigmaMin ?? Math.max(0.002, lowest),
-    sigmaMax: sigmaMax ?? Math.min(80, highest),
-    rho,
-  });
-  return [...new Set(Array.from(sigmas, (sigma) => nearestLevel(levels, sigma)))];
-}
+export default defineSampler({
+  params: z.strictObject({
+    steps: z.int().min(1).max(1_000_000).default(18).describe("Number of noise levels"),
+    sigmaMin: z.number().positive().optional().describe("Lowest noise level; default: 0.002 or the chain's own lowest"),
+    sigmaMax: z.number().positive().optional().describe("Highest noise level; default: 80 or the chain's own highest"),
+    rho: z.number().positive().default(7).describe("Higher values put more of the levels at low noise"),
+  }).describe("Karras et al. 2022: second order, 2 steps - 1 evaluations of the network"),
+  times({ sigmaMin, sigmaMax, ...params }, path) {
+    const levels = Float64Array.from({ length: path.timesteps }, (_, t) => path.noise(t) / path.signal(t));
+    const sigmas = edmSigmas({
+      ...params,
+      sigmaMin: sigmaMin ?? Math.max(0.002, levels[0]!),
+      sigmaMax: sigmaMax ?? Math.min(80, levels.at(-1)!),
+    });
+    return [...new Set(Array.from(sigmas, (sigma) => nearestLevel(levels, sigma))), DATA_TIME];
+  },
+  evaluations: ({ steps }, timesteps) => 2 * Math.min(steps, timesteps) - 1,
+  check: ({ sigmaMin, sigmaMax }) =>
+    sigmaMin === undefined || sigmaMax === undefined || sigmaMin < sigmaMax ? [] : [{
+      param: ["sigmaMin"],
+      message: "the lowest noise level must be below the highest",
+      got: `sigmaMin ${sigmaMin}, sigmaMax ${sigmaMax}`,
+      wanted: "sigmaMin below sigmaMax",
+      fix: "leave both out to use those of the schedule",
+    }],
+  async sample({ x, times, path, predict }) {
+    const sigma = (t: number) => path.noise(t) / path.signal(t);
+    for (let k = 0; k + 1 < times.length; k++) {
+      const [t, next] = [times[k]!, times[k + 1]!];
+      const here = await predict(x, t);
+      if (next === DATA_TIME) return here.x0;
+      const [kept, step] = [path.signal(next) / path.signal(t), path.signal(next) * (sigma(next) - sigma(t))];
+      const euler = mix([kept, x], [step, here.eps]);
+      const there = await predict(euler, next);
+      x = mix([kept, x], [step / 2, here.eps], [step / 2, there.eps]);
+    }
+    return x;
+  },
+});
 
 /** @param levels ascending */
 function nearestLevel(levels: Float64Array, sigma: number): number {

@@ -2,36 +2,156 @@
  * Beta schedules by the code that they come from, because the same word means different things elsewhere:
  * `ldm/` is CompVis/latent-diffusion (`make_beta_schedule`), `ho/` is hojonathanho/diffusion (`get_beta_schedule`), and
  * `sigmoid` is Jabri et al. 2022 as in lucidrains/denoising-diffusion-pytorch.
- *
- * `ldm/linear` is linear in sqrt(beta) and the same as `ho/quad`; `ldm/sqrt_linear` is linear in beta and the same as
- * `ho/linear`.
  */
-export const SCHEDULE_NAMES = [
-  "ldm/linear",
-  "ldm/cosine",
-  "ldm/sqrt_linear",
-  "ldm/sqrt",
-  "ho/linear",
-  "ho/quad",
-  "ho/warmup10",
-  "ho/warmup50",
-  "ho/const",
-  "ho/jsd",
-  "sigmoid",
-] as const;
 
-export type ScheduleName = typeof SCHEDULE_NAMES[number];
+/** What a schedule may be made from; see `ScheduleSpec`. */
+interface Figures {
+  readonly timesteps: number;
+  readonly linearStart: number;
+  readonly linearEnd: number;
+  readonly cosineS: number;
+}
+
+export type End = "linearStart" | "linearEnd";
+
+/** One schedule, and what is special about it. */
+export interface NamedSchedule {
+  /** float64 [T], each in (0, 1] */
+  readonly betas: (figures: Figures) => Float64Array;
+  /** In one line, for whoever chooses or wrote another name. */
+  readonly says: string;
+  /** Which of the ends it is made from. */
+  readonly ends: readonly End[];
+  /** A name that only other codes have for it. */
+  readonly elsewhere?: string;
+  /** The smallest T by a rule of thumb, and the rule. */
+  readonly shortest?: { readonly timesteps: number; readonly rule: string };
+}
+
+const BOTH: readonly End[] = ["linearStart", "linearEnd"];
+
+/** See docs/schedules.md. */
+const LDM = {
+  shortest: {
+    timesteps: 1_001,
+    rule: "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal",
+  },
+} as const;
+
+const linear = ({ linearStart, linearEnd, timesteps }: Figures) => linspace(linearStart, linearEnd, timesteps);
+
+const linearInRoot = ({ linearStart, linearEnd, timesteps }: Figures) =>
+  linspace(Math.sqrt(linearStart), Math.sqrt(linearEnd), timesteps).map((root) => root * root);
+
+/** Linear in beta over the first fraction of the chain, then constant. */
+const warmup = (fraction: number) => ({ linearStart, linearEnd, timesteps }: Figures) => {
+  const betas = new Float64Array(timesteps).fill(linearEnd);
+  betas.set(linspace(linearStart, linearEnd, Math.trunc(timesteps * fraction)));
+  return betas;
+};
+
+/** The schedules that come with the toolkit. */
+export const SCHEDULES = {
+  "ldm/linear": {
+    ...LDM,
+    betas: linearInRoot,
+    ends: BOTH,
+    elsewhere: "scaled_linear",
+    says:
+      'linear in sqrt(beta), the "linear" of latent diffusion, the same as ho/quad and the "scaled_linear" of diffusers',
+  },
+  "ldm/cosine": {
+    ...LDM,
+    /** A = cos^2((t / T + s) / (1 + s) pi / 2) up to a factor: Nichol & Dhariwal 2021, eq. 17. */
+    betas: ({ timesteps, cosineS }) =>
+      signalBetas(timesteps, (u) => Math.cos((u + cosineS) / (1 + cosineS) * Math.PI / 2) ** 2),
+    ends: [],
+    elsewhere: "squaredcos_cap_v2",
+    says: 'Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers',
+  },
+  "ldm/sqrt_linear": {
+    ...LDM,
+    betas: linear,
+    ends: BOTH,
+    says: 'linear in beta, the same as ho/linear and the "linear" of diffusers',
+  },
+  "ldm/sqrt": {
+    ...LDM,
+    betas: (figures) => linear(figures).map(Math.sqrt),
+    ends: BOTH,
+    says: "square root of a line; linearStart and linearEnd are squares of betas",
+  },
+  "ho/linear": {
+    betas: linear,
+    ends: BOTH,
+    says: 'linear in beta, the "linear" of Ho et al. 2020 and of diffusers, the same as ldm/sqrt_linear',
+  },
+  "ho/quad": {
+    betas: linearInRoot,
+    ends: BOTH,
+    says:
+      'linear in sqrt(beta), the "quad" of Ho et al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers',
+  },
+  "ho/warmup10": { betas: warmup(0.1), ends: BOTH, says: "linear in beta over the first 10 %, then constant" },
+  "ho/warmup50": { betas: warmup(0.5), ends: BOTH, says: "linear in beta over the first 50 %, then constant" },
+  "ho/const": {
+    betas: ({ timesteps, linearEnd }) => new Float64Array(timesteps).fill(linearEnd),
+    ends: ["linearEnd"],
+    says: "linearEnd throughout",
+  },
+  "ho/jsd": {
+    betas: ({ timesteps }) => Float64Array.from({ length: timesteps }, (_, t) => 1 / (timesteps - t)),
+    ends: [],
+    says: "1/T, 1/(T-1), ..., 1; ends in pure noise",
+  },
+  "sigmoid": {
+    /** A falls as a logistic curve: Jabri et al. 2022 (arXiv 2212.11972), as in denoising-diffusion-pytorch. */
+    betas: ({ timesteps }) =>
+      signalBetas(
+        timesteps,
+        (u) => logistic(SIGMOID_END) - logistic(SIGMOID_START + u * (SIGMOID_END - SIGMOID_START)),
+      ),
+    ends: [],
+    says: "Jabri et al. 2022, from -3 to 3",
+  },
+} as const satisfies Readonly<Record<string, NamedSchedule>>;
+
+export type ScheduleName = keyof typeof SCHEDULES;
+
+export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];
+
+/** A schedule by its name. */
+export function scheduleOf(name: ScheduleName): NamedSchedule {
+  return SCHEDULES[name];
+}
 
 /** Which of `linearStart` and `linearEnd` a schedule is made from. */
-export function endsOf(name: ScheduleName): readonly ("linearStart" | "linearEnd")[] {
-  switch (name) {
-    case "ldm/cosine":
-    case "ho/jsd":
-    case "sigmoid":
-      return [];
-    case "ho/const":
-      return ["linearEnd"];
-    default:
-      return ["linearStart", "linearEnd"];
-  }
+export function endsOf(name: ScheduleName): readonly End[] {
+  return SCHEDULES[name].ends;
+}
+
+/** Counts from the nearer end, as torch.linspace does: both ends are exact. One point is the start. */
+function linspace(start: number, end: number, count: number): Float64Array {
+  const step = count > 1 ? (end - start) / (count - 1) : 0;
+  return Float64Array.from(
+    { length: count },
+    (_, i) => i < count / 2 ? start + step * i : end - step * (count - 1 - i),
+  );
+}
+
+/** Nichol & Dhariwal 2021, section 3.2: no beta above this, or the chain has a singular step at its end. */
+const MAX_BETA = 0.999;
+
+/** Range of the logistic curve that lucidrains/denoising-diffusion-pytorch takes by default; its tau is 1. */
+const SIGMOID_START = -3;
+const SIGMOID_END = 3;
+
+/** Schedules that say what signal is left at t / T, and leave the betas to follow: float64 [T], at most `MAX_BETA`. */
+function signalBetas(timesteps: number, signal: (u: number) => number): Float64Array {
+  const at = (t: number) => signal(t / timesteps);
+  return Float64Array.from({ length: timesteps }, (_, t) => Math.min(1 - at(t + 1) / at(t), MAX_BETA));
+}
+
+function logistic(x: number): number {
+  return 1 / (1 + Math.exp(-x));
 }

@@ -1,5 +1,8 @@
 import type { DiffusionTables } from "./tables.ts";
 
+/** Prior KL above this is noticed: samplers start from N(0, I), and training must have seen that. Ho et al.: 1e-5. */
+export const MAX_PRIOR_BITS_PER_DIM = 1e-4;
+
 /**
  * L_T of Ho et al. 2020 (eq. 5), the information about x_0 that is left in x_T: KL(q(x_T | x_0) || N(0, I)) in bits
  * per dimension, = (-ln(1 - A_T) - A_T + A_T E[x_0^2]) / (2 ln 2).

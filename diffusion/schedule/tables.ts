@@ -3,8 +3,11 @@
  * plus one). Symbols of Ho et al. 2020: b = betas, a = alphas = 1 - b, A = alphasCumprod, Ap = alphasCumprodPrev.
  */
 export interface DiffusionTables {
+  /** T. */
   readonly timesteps: number;
+  /** Variance of the noise of each step. */
   readonly betas: Float64Array;
+  /** 1 - b. */
   readonly alphas: Float64Array;
   /** A_t, the product of alphas 0..t (eq. 4). */
   readonly alphasCumprod: Float64Array;
@@ -14,6 +17,7 @@ export interface DiffusionTables {
   readonly sqrtAlphasCumprod: Float64Array;
   /** Factor of the noise in q(x_t | x_0) (eq. 4). */
   readonly sqrtOneMinusAlphasCumprod: Float64Array;
+  /** log(1 - A). */
   readonly logOneMinusAlphasCumprod: Float64Array;
   /** sqrt(1 / A): factor of x_t when x_0 is recovered from the noise. Infinite where A is 0. */
   readonly sqrtRecipAlphasCumprod: Float64Array;

@@ -1,3 +1,31 @@
+import { z } from "zod";
+import type { DefinitionProblem, NetworkSizes } from "../define.ts";
+
+const upTo = (max: number) => z.int().min(1).max(max);
+
+/** Params of the U-Net of Ho et al. 2020, appendix B. */
+export const unetParams = z.strictObject({
+  channels: upTo(4096).default(128).describe("Width of the first level"),
+  multipliers: z.array(upTo(64)).min(1).max(8).default([1, 2, 2, 2]).describe("Width of each level in channels"),
+  blocks: upTo(16).default(2).describe("Residual blocks per level"),
+  attention: z.array(upTo(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
+});
+
+const size = z.int().min(1);
+
+/** A U-Net as a checkpoint describes it; an imported one may be larger than the params allow. */
+export const unetRecord = z.strictObject({
+  imageSize: size,
+  inChannels: size,
+  outChannels: size,
+  channels: size,
+  multipliers: z.array(size).max(32).readonly(),
+  blocks: size.max(1_000),
+  attention: z.array(size).readonly(),
+  /** Number of classes of a class-conditional network. */
+  classes: size.exactOptional(),
+});
+
 /** The U-Net of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`) with its sizes left open. */
 export interface UnetConfig {
   /** Height and width of the images. */
@@ -14,6 +42,21 @@ export interface UnetConfig {
   readonly attention: readonly number[];
   /** Number of classes of a class-conditional network, which has one more, "none", after them. Absent: unconditional. */
   readonly classes?: number;
+}
+
+/** The U-Net of such params for images of such a size, which must be square. */
+export function unetConfig(
+  { height, channels, outChannels, classes }: NetworkSizes,
+  params: Pick<UnetConfig, keyof typeof unetParams.shape>,
+): UnetConfig {
+  const told = classes === undefined ? {} : { classes };
+  return { imageSize: height, inChannels: channels, outChannels, ...params, ...told };
+}
+
+/** What a U-Net is told of the images. */
+export function unetSizes({ imageSize, inChannels, outChannels, classes }: UnetConfig): NetworkSizes {
+  const told = classes === undefined ? {} : { classes };
+  return { height: imageSize, width: imageSize, channels: inChannels, outChannels, ...told };
 }
 
 export interface UnetProblem {
@@ -52,6 +95,29 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
     }
   }
   return problems;
+}
+
+/** What keeps a U-Net of such params from images of such a size; about the images where it names no param. */
+export function checkUnet(
+  sizes: NetworkSizes,
+  params: Pick<UnetConfig, keyof typeof unetParams.shape>,
+): DefinitionProblem[] {
+  const images = `${sizes.height}x${sizes.width}x${sizes.channels}`;
+  if (sizes.height !== sizes.width) {
+    const message = "the network takes square images only";
+    return [{ param: [], message, got: images, wanted: "the same height and width" }];
+  }
+  return validateUnetConfig(unetConfig(sizes, params)).map(({ field, message }) => {
+    // The image size is the images' own; what the user can change is the number of levels that halve it.
+    const param = field === "imageSize" ? "multipliers" : field;
+    const [, got, wanted] = /^got (.*?), wanted (.*)$/s.exec(message)!;
+    return {
+      param: [param],
+      message: `the network does not fit images of ${images}: model.${param}`,
+      got: got!,
+      wanted: wanted!,
+    };
+  });
 }
 
 /** Resolution of each level, from the image's own downwards. */

@@ -1,15 +1,12 @@
+import type { ParameterSpec } from "../define.ts";
+import {
+  convParameters as conv,
+  denseParameters as dense,
+  layerParameters as layer,
+  normParameters as norm,
+} from "../layer_parameters.ts";
 import { assertUnetConfig, type UnetConfig } from "./config.ts";
 import { type BlockPlan, planUnet } from "./plan.ts";
-
-/** How a parameter starts; uniform in +-sqrt(3 scale / mean(fanIn, fanOut)): variance scaling, fan average. */
-export type Init = "zeros" | "ones" | { readonly scale: number; readonly fanIn: number; readonly fanOut: number };
-
-export interface ParameterSpec {
-  readonly name: string;
-  /** Convolutions are [height, width, in, out], dense layers [in, out]. */
-  readonly shape: readonly number[];
-  readonly init: Init;
-}
 
 /** `scale` of the layers that Ho et al. start at zero: tiny, so that their own inputs still receive a gradient. */
 const ZERO_SCALE = 1e-10;
@@ -37,16 +34,6 @@ export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
   ];
 }
 
-/** How many numbers the network learns. @throws RangeError when the configuration has problems. */
-export function countParameters(config: UnetConfig): number {
-  return unetParameterSpecs(config).reduce((sum, spec) => sum + sizeOf(spec), 0);
-}
-
-/** Number of elements of one parameter. */
-export function sizeOf(spec: Pick<ParameterSpec, "shape">): number {
-  return spec.shape.reduce((product, length) => product * length, 1);
-}
-
 /** One row for each label and one for none, of standard deviation 1 as in openai/improved-diffusion. */
 function classEmbedding(classes: number, width: number): ParameterSpec {
   const init = { scale: 1, fanIn: 1, fanOut: 1 };
@@ -72,29 +59,6 @@ function attentionSpecs(name: string, channels: number): ParameterSpec[] {
     // Queries, keys and values side by side in one product; each third starts as the square layer that it is.
     ...layer(`${name}.qkv`, [channels, 3 * channels], { scale: 1, fanIn: channels, fanOut: channels }),
     ...dense(`${name}.out`, channels, channels, ZERO_SCALE),
-  ];
-}
-
-function conv(name: string, inChannels: number, outChannels: number, scale = 1): ParameterSpec[] {
-  const fans = { fanIn: 9 * inChannels, fanOut: 9 * outChannels };
-  return layer(name, [3, 3, inChannels, outChannels], { scale, ...fans });
-}
-
-function dense(name: string, inChannels: number, outChannels: number, scale = 1): ParameterSpec[] {
-  return layer(name, [inChannels, outChannels], { scale, fanIn: inChannels, fanOut: outChannels });
-}
-
-function layer(name: string, shape: readonly number[], init: Init): ParameterSpec[] {
-  return [
-    { name: `${name}.kernel`, shape, init },
-    { name: `${name}.bias`, shape: [shape.at(-1)!], init: "zeros" },
-  ];
-}
-
-function norm(name: string, channels: number): ParameterSpec[] {
-  return [
-    { name: `${name}.scale`, shape: [channels], init: "ones" },
-    { name: `${name}.bias`, shape: [channels], init: "zeros" },
   ];
 }
 

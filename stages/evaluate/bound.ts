@@ -1,6 +1,6 @@
 import type { StoredImages } from "../../artifacts/images.ts";
 import { boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
-import { x0Recovery } from "../../diffusion/objective.ts";
+import { timePoint } from "../../diffusion/path.ts";
 import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import { lineChartsSvg } from "../../formats/line_charts.ts";
@@ -35,7 +35,9 @@ interface BoundWork extends Work {
  * mean. Timesteps and noise are functions of seed, image and timestep. The predicted x0 is clipped to [-1, 1], as there.
  */
 export function boundTerms(images: number, options: BoundOptions): BoundWork {
-  const { tables, objective, variance: kind, perImage, seed, logVarianceClip = "second" } = options;
+  const { path, objective, variance: kind, perImage, seed, logVarianceClip = "second" } = options;
+  // The bound is that of a chain; the check of the kind asks for one.
+  const tables = path.tables!;
   const { timesteps } = tables;
   const draws = randomStream({ seed, stream: "evaluate/bound-timestep" });
   const normals = randomStream({ seed, stream: "evaluate/bound-noise" });
@@ -54,7 +56,7 @@ export function boundTerms(images: number, options: BoundOptions): BoundWork {
     },
     score({ t, x0, xt, prediction, variance }) {
       const at = { tables, t };
-      const recovery = x0Recovery(objective, at);
+      const recovery = objective.recoverX0!(timePoint(path, t));
       const [min, max] = [small[t]!, Math.log(tables.betas[t]!)];
       let [nats, squares] = [0, 0];
       for (let k = 0; k < x0.length; k++) {

@@ -1,11 +1,13 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { StoredImages } from "../../artifacts/images.ts";
-import { learnsVariance, makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
-import { epsRecovery, type ObjectiveName } from "../../diffusion/objective.ts";
-import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
+import { learnsVariance } from "../../diffusion/network.ts";
+import type { Objective } from "../../diffusion/objective.ts";
+import type { Path } from "../../diffusion/define.ts";
+import { timePoint } from "../../diffusion/path.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import { noisedTo } from "../shared/draw/noised.ts";
 import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
+import { bindNetwork } from "../shared/network_output.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 
 /** One evaluation of the network: an image, noised to a timestep. */
@@ -19,8 +21,9 @@ export interface WorkItem {
 
 /** What all evaluations depend on. */
 export interface WorkOptions {
-  readonly tables: DiffusionTables;
-  readonly objective: ObjectiveName;
+  readonly path: Path;
+  /** One that says how x_0 is had. */
+  readonly objective: Objective;
   readonly seed: number;
 }
 
@@ -57,20 +60,16 @@ export async function makeEvaluator(
   images: StoredImages,
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },
 ) {
-  const { tables, params, config: { model: network } } = checkpoint;
-  const compiled = await device.compile(makeModelOutput(network), modelOutputSignature(network, batchSize), {
-    label: "network output",
-  });
-  const model = await compiled.bind({ params });
+  const { path, network: { sizes } } = checkpoint;
+  const ask = await bindNetwork(checkpoint, { device, batchSize });
   const [, height, width, channels] = images.shape;
   const pixels = height * width * channels;
-  const outputs = height * width * network.outChannels;
-  const learned = learnsVariance(network);
+  const outputs = height * width * sizes.outChannels;
+  const learned = learnsVariance(sizes);
   const all = () => new Float32Array(batchSize * pixels);
   // Places that no item fills in the last batch keep what they had.
   const [x0, noise, x] = [all(), all(), all()];
-  const t = new Int32Array(batchSize);
-  const output = new Float32Array(batchSize * outputs);
+  const t = new Array<number>(batchSize).fill(0);
   const [prediction, variance] = [new Float32Array(pixels), new Float32Array(pixels)];
 
   return async (work: Work, first: number): Promise<Float64Array> => {
@@ -81,15 +80,14 @@ export async function makeEvaluator(
       item.fillNoise(own(noise, i));
       bytesToUnit(images.pixels.subarray(item.image * pixels, (item.image + 1) * pixels), own(x0, i));
       t[i] = item.t;
-      noisedTo(tables, item.t, { x0: own(x0, i), noise: own(noise, i), out: own(x, i) });
+      own(x, i).set(mix([path.signal(item.t), own(x0, i)], [path.noise(item.t), own(noise, i)]));
     });
     // Images without labels are measured with a network that is told none.
     const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
-    const classes = tellLabels(network, labels);
-    await model.run({ x, t, ...(classes === undefined ? {} : { classes }) }, { output });
+    const output = await ask(x, t, tellLabels(sizes, labels));
     return Float64Array.from(items.flatMap((item, i) => {
       for (let k = 0; k < pixels; k++) {
-        const at = i * outputs + Math.floor(k / channels) * network.outChannels + k % channels;
+        const at = i * outputs + Math.floor(k / channels) * sizes.outChannels + k % channels;
         prediction[k] = output[at]!;
         if (learned) variance[k] = output[at + channels]!;
       }
@@ -105,7 +103,7 @@ export async function makeEvaluator(
  * of different objectives compare.
  */
 export function noiseErrors(
-  { tables, objective, seed }: WorkOptions,
+  { path, objective, seed }: WorkOptions,
   timesteps: Int32Array,
 ): Work {
   const normals = randomStream({ seed, stream: "evaluate/noise" });
@@ -114,7 +112,7 @@ export function noiseErrors(
     figures: 1,
     item: (image) => ({ image, t: timesteps[image]!, fillNoise: (out) => normals.normal(image, out) }),
     score({ t, noise, xt, prediction }) {
-      const recovery = epsRecovery(objective, { tables, t });
+      const recovery = objective.recoverEps!(timePoint(path, t));
       let sum = 0;
       for (let k = 0; k < noise.length; k++) {
         sum += (noise[k]! - (recovery.xt * xt[k]! + recovery.output * prediction[k]!)) ** 2;

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { type CheckpointFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { checkVariance } from "../../diffusion/samplers/ancestral.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { checkVariance } from "../shared/draw/check.ts";
-import { unetWork } from "../train/work.ts";
+import { networkWork } from "../train/work.ts";
 
 const evaluateParams = z.strictObject({
   weights: weightsParam(),
@@ -60,17 +60,24 @@ export const evaluateKind = defineKind({
         message: "more buckets than timesteps",
       }),
       bound !== undefined && checkpoint !== undefined && checkBound(bound, checkpoint),
+      checkpoint?.ownSampler !== undefined && {
+        input: "checkpoint",
+        message: "the objective of the checkpoint does not say how its output gives x_0, which the loss is measured by",
+        got: `an objective for the sampler ${checkpoint.ownSampler} alone`,
+        wanted: "an objective with a target, or a recover",
+        fix: "give the objective a recover, and train again",
+      },
       checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }),
     );
     if (most === undefined) return { problems };
     const evaluations = 1 + (bound?.timesteps ?? 0);
-    return { problems, ...unetWork(checkpoint?.network, most * evaluations, Math.min(params.batchSize, most)) };
+    return { problems, ...networkWork(checkpoint?.network, most * evaluations, Math.min(params.batchSize, most)) };
   },
 });
 
 function checkBound(
   { timesteps: wanted, variance }: BoundParams,
-  { timesteps, learnedVariance }: CheckpointFacts,
+  { timesteps, learnedVariance, variancePreserving }: CheckpointFacts,
 ): CheckProblem[] {
   return problemsOf(
     timesteps !== undefined && (wanted > timesteps || wanted < Math.min(2, timesteps)) && {
@@ -81,5 +88,12 @@ function checkBound(
       fix: `use timesteps: ${Math.min(timesteps, 20)}`,
     },
     checkVariance(["bound", "variance"], variance, learnedVariance),
+    !variancePreserving && {
+      param: ["bound"],
+      message: "the bound is that of a chain, and the noise path of the checkpoint does not preserve the variance",
+      got: "a path of another sort",
+      wanted: "signal^2 + noise^2 = 1",
+      fix: "remove bound: L_simple is there for every path",
+    },
   );
 }

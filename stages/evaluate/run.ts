@@ -1,9 +1,9 @@
-import { describeModel, objectiveOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
+import { describeModel, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { readImages } from "../../artifacts/images.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
-import { learnsVariance } from "../../diffusion/model_output.ts";
+import { learnsVariance } from "../../diffusion/network.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { withDevice } from "../shared/device.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -22,14 +22,15 @@ const SCORES_FILE = "losses.safetensors";
 
 export default runOf(evaluateKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
-  const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
+  const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
   const images = await readImages(inputs.images);
-  const { timesteps, model } = checkpoint.config;
+  const { path, objective, network } = checkpoint;
+  const { timesteps } = path;
   const count = Math.min(images.info.count, params.limit ?? images.info.count);
   const buckets = makeBuckets(timesteps, params.buckets);
-  const common = { tables: checkpoint.tables, objective: objectiveOf(checkpoint.config), seed };
+  const common = { path, objective, seed };
   const losses = noiseErrors(common, drawTimesteps(count, { buckets, seed }));
-  const variance = params.bound?.variance ?? (learnsVariance(model) ? "learned" : "fixedlarge");
+  const variance = params.bound?.variance ?? (learnsVariance(network.sizes) ? "learned" : "fixedlarge");
   const bound = params.bound === undefined ? undefined : boundTerms(count, {
     ...common,
     variance,
@@ -49,7 +50,7 @@ export default runOf(evaluateKind, async (context) => {
     }),
   ];
   if (bound !== undefined) {
-    const priors = imagePriors(images, checkpoint.tables, count);
+    const priors = imagePriors(images, path.tables!, count);
     const perImage = params.bound!.timesteps;
     const boundScores = scores.subarray(count);
     const terms = boundScores.filter((_, i) => i % bound.figures === 0);

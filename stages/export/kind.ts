@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { readCheckpointFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
+import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
 import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
+import { isOwn } from "../../schemas/definitions.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { weightsParam } from "../shared/common_params.ts";
 
@@ -23,8 +25,22 @@ export const exportKind = defineKind({
   },
   check(_params, inputs) {
     const { network, objective } = readCheckpointFacts(inputs.checkpoint) ?? {};
-    const unet = network && toUnet2dConfig(network);
-    const found = [unet && "problem" in unet && unet.problem, objective && objectiveProblem(objective)];
+    const unet = network !== undefined && !isOwn(network) && toUnet2dConfig(network);
+    const found = [
+      isOwn(network) && ownProblem("network", network),
+      unet && "problem" in unet && unet.problem,
+      isOwn(objective) ? ownProblem("objective", objective) : objective && objectiveProblem(objective),
+    ];
     return { problems: problemsOf(...found.map((problem) => problem ? { input: "checkpoint", ...problem } : [])) };
   },
 });
+
+/** Why what the user defined has no place in another library. */
+export function ownProblem(what: string, { uses }: { readonly uses: string }): InterchangeProblem {
+  return {
+    message: `diffusers knows no ${what} of one's own`,
+    got: uses,
+    wanted: `a ${what} that comes with the toolkit`,
+    fix: `train with one, or read the weights of the checkpoint, which are safetensors, with ${uses} ported`,
+  };
+}

@@ -1,38 +1,40 @@
-import { objectiveOf, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
-import type { RunOf } from "../../contract/stage.ts";
+import { nameOf } from "../../artifacts/schedule.ts";
 import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
-import { unpackParameters } from "../../diffusion/unet/pack.ts";
+import { unpackParameters } from "../../diffusion/network.ts";
+import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { encodeSafetensors } from "../../formats/safetensors.ts";
 import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
-import { failedBy } from "../shared/run_of.ts";
-import type { exportKind } from "./kind.ts";
+import { isOwn } from "../../schemas/definitions.ts";
+import { failedBy, runOf } from "../shared/run_of.ts";
+import { exportKind, ownProblem } from "./kind.ts";
 
-export default (async ({ params, inputs, outputs }) => {
-  const exported = toDiffusers(await readCheckpoint(inputs.checkpoint, params.weights));
+export default runOf(exportKind, async ({ params, inputs, outputs, definitions }) => {
+  const exported = toDiffusers(await readCheckpoint(inputs.checkpoint, params.weights, definitions));
   if ("problem" in exported) return failedBy(exported.problem);
   for (const [name, content] of Object.entries(exported.value)) await outputs.files.write(name, content);
   return undefined;
-}) satisfies RunOf<typeof exportKind>;
+});
 
 /** The release that the layout is held to; see docs/interchange.md. */
 const VERSION = "0.42.1";
 
 /** The files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why it has no place there. */
 export function toDiffusers(
-  { config, tables, params }: StoredCheckpoint,
+  { config, network, path, params }: StoredCheckpoint,
 ): Translated<Readonly<Record<string, string | Uint8Array>>> {
-  const unet = toUnet2dConfig(config.model);
+  const { model, objective = DEFAULT_OBJECTIVE, schedule: spec } = config;
+  if (isOwn(model)) return { problem: ownProblem("network", model) };
+  if (isOwn(objective)) return { problem: ownProblem("objective", objective) };
+  if (!("name" in spec)) return { problem: ownProblem("schedule", { uses: nameOf(spec) }) };
+  const unet = toUnet2dConfig(model);
   if ("problem" in unet) return unet;
-  const own = schedulerConfig(config.model, {
-    spec: config.schedule,
-    betas: tables.betas,
-    objective: objectiveOf(config),
-  });
+  const own = schedulerConfig(network.sizes, { spec, betas: path.tables!.betas, objective });
   if ("problem" in own) return own;
-  const tensors = Object.entries(toUnet2dTensors(unpackParameters(params, config.model), config.model));
+  const tensors = Object.entries(toUnet2dTensors(unpackParameters(params, network), model));
   const { images: { source }, step, seed, ema, schedule } = config;
   const weights = encodeSafetensors({
     tensors: Object.fromEntries(tensors.map(([name, tensor]) => [name, { dtype: "F32" as const, ...tensor }])),

@@ -1,16 +1,17 @@
 import { join, posix } from "node:path";
 import type { z } from "zod";
-import { type CheckpointToWrite, writeCheckpoint } from "../../artifacts/checkpoint.ts";
+import { type CheckpointToWrite, networkOf, writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { checked, parseJson, parseRecord } from "../../artifacts/record.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { fromChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { fromUnet2dTensors, type Unet2dTensor } from "../../diffusion/interchange/unet2d_tensors.ts";
-import { learnsVariance } from "../../diffusion/model_output.ts";
+import { learnsVariance, packParameters } from "../../diffusion/network.ts";
+import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
+import { chainPath } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
-import { packParameters } from "../../diffusion/unet/pack.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import { checkPrediction } from "../shared/checks.ts";
@@ -54,7 +55,9 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
   const model = fromUnet2dConfig(unetConfig);
   if ("problem" in model) return model;
   const scheduler = await readJson(folder, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
-  if (learnsVariance(model.value) && scheduler.variance_type !== "learned_range") {
+  const network = await networkOf(model.value, []);
+  const { sizes } = network;
+  if (learnsVariance(sizes) && scheduler.variance_type !== "learned_range") {
     return {
       problem: {
         message:
@@ -74,28 +77,23 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
   if ("problem" in chain) return chain;
 
   const { spec, betas, objective } = chain.value;
-  const [blind] = checkPrediction({ objective }, { zeroTerminalSnr: hasZeroTerminalSnr({ betas }) });
+  const [blind] = checkPrediction(objective, { zeroTerminalSnr: hasZeroTerminalSnr({ betas }) });
   if (blind !== undefined) {
     const fix = "none; only if scheduler_config.json is wrong: correct prediction_type or rescale_betas_zero_snr";
     return { problem: { ...blind, fix } };
   }
-  const own = schedulerConfig(model.value, chain.value);
+  const own = schedulerConfig(sizes, chain.value);
   if ("problem" in own) return own;
   const said = Object.entries(scheduler).filter(([name, value]) =>
     name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own.value[name])
   );
-  const params = packParameters(named.value, model.value);
-  const { imageSize, inChannels } = model.value;
+  const params = packParameters(named.value, network);
+  const { height, width, channels } = sizes;
   return {
     value: {
       config: {
         model: model.value,
-        images: {
-          height: imageSize,
-          width: imageSize,
-          channels: inChannels,
-          source: provenance?.source ?? { name: "diffusers" },
-        },
+        images: { height, width, channels, source: provenance?.source ?? { name: "diffusers" } },
         schedule: spec,
         timesteps: betas.length,
         step: provenance?.step ?? 0,
@@ -103,10 +101,11 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
         // Without a decay the average is the weights themselves, which is what is written.
         ema: provenance?.ema ?? { decay: 0, warmup: false },
         seed: provenance?.seed ?? 0,
-        ...(objective === "eps" ? {} : { objective }),
+        ...(objective === DEFAULT_OBJECTIVE ? {} : { objective }),
         ...(said.length === 0 ? {} : { scheduler: Object.fromEntries(said) }),
       },
-      tables: makeTables(betas),
+      network,
+      path: chainPath(makeTables(betas)),
       params,
       ema: params,
     },

@@ -1,15 +1,16 @@
 import { z } from "zod";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
+import { samplerParams } from "../../diffusion/samplers.ts";
+import { ownable } from "../../schemas/definitions.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
-import { samplerParams } from "../shared/draw/params.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
-  version: 2,
+  version: 3,
   entry: import.meta.resolve("./run.ts"),
   summary: "Inpaint a region of images",
   params: z.strictObject({
@@ -20,7 +21,7 @@ export const inpaintKind = defineKind({
     repeats: positiveInt(100).default(1).describe(
       "Times to take each reverse step, so that the parts fit (Lugmayr et al. 2022)",
     ),
-    sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample"),
+    sampler: ownable(samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample")),
     weights: weightsParam(),
     batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
     ...longRunningParams(),
@@ -33,16 +34,13 @@ export const inpaintKind = defineKind({
     samples: { type: "samples", description: "The inpainted images, with a picture of both versions" },
   },
   seeded: true,
+  definitions: { sampler: "sampler" },
   device: findStageDevice,
-  check(params, inputs) {
+  check(params, inputs, own) {
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const { count, repeats } = params;
     const problems = problemsOf(
-      checkWalk(
-        params.sampler,
-        { checkpoint, images },
-        "the known part is put back after each step, which invalidates this sampler's history",
-      ),
+      checkWalk(params.sampler, { checkpoint, images, own: own?.["sampler"] }),
       checkMost(["count"], count, images?.count, { message: "there are not that many images" }),
     );
     if (checkpoint === undefined) return { problems };

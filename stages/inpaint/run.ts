@@ -2,10 +2,12 @@ import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoin
 import type { ImageSize } from "../../artifacts/facts.ts";
 import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
 import type { ContextOf } from "../../contract/stage.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
+import { transition } from "../../diffusion/samplers/transition.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
-import { noiseAgain, noisedTo } from "../shared/draw/noised.ts";
-import { makeReverseWalker } from "../shared/draw/walker.ts";
+import { chooseSampler } from "../shared/draw/sampler.ts";
+import { makeWalk, startDeviation } from "../shared/draw/walk.ts";
 import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { inpaintKind } from "./kind.ts";
@@ -17,7 +19,7 @@ const TAKEN_AWAY = 128;
 
 export default runOf(inpaintKind, async (context) => {
   const { params, inputs, outputs } = context;
-  const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
+  const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
   const images = await readImages(inputs.images);
   const { count, region, repeats, batchSize } = params;
   const { images: size } = checkpoint.config;
@@ -43,52 +45,51 @@ export default runOf(inpaintKind, async (context) => {
 });
 
 /**
- * After each step the kept part is put back, noised as much as the rest is then (Lugmayr et al. 2022, arXiv 2201.09865,
- * algorithm 1). With `repeats` the step's noise is added again and the step taken anew.
+ * The sampler takes one step at a time. After each the kept part is put back, noised as much as the rest is then (Lugmayr
+ * et al. 2022, arXiv 2201.09865, algorithm 1). With `repeats` the step's noise is added again and the step taken anew.
  */
 async function makeDrawer(
-  { params, seed }: Context,
+  { params, definitions, seed }: Context,
   checkpoint: StoredCheckpoint,
   { images, device }: { readonly images: StoredImages; readonly device: Device },
 ): Promise<BatchDrawer> {
   const { batchSize, repeats } = params;
-  const { tables, config: { model, images: size } } = checkpoint;
-  const walker = await makeReverseWalker(checkpoint, { ...params, device });
-  const { steps, pixels } = walker;
+  const { path, network, config: { images: size } } = checkpoint;
+  const sampler = chooseSampler(params.sampler, definitions);
+  const { times, steps, pixels, begin } = await makeWalk(checkpoint, { batchSize, device, sampler });
   const kept = keptPixels(params.region, size);
   const stream = (purpose: string) => randomStream({ seed, stream: `inpaint/${purpose}` });
   const [initial, fresh, known, again] = [stream("initial"), stream("step"), stream("known"), stream("again")];
   const all = () => new Float32Array(batchSize * pixels);
-  const [start, x0, noise, noised] = [all(), all(), all(), all()];
 
   return {
-    steps: steps.length * repeats,
+    steps: steps * repeats,
     async draw(first, onStep) {
       const last = images.info.count - 1;
       const sources = Array.from({ length: batchSize }, (_, i) => Math.min(first + i, last));
+      const [start, x0] = [all(), all()];
       sources.forEach((source, i) => {
         initial.normal(first + i, start.subarray(i * pixels, (i + 1) * pixels));
         const own = x0.subarray(i * pixels, (i + 1) * pixels);
         bytesToUnit(imageAt(images.pixels, source, size), own);
       });
-      walker.begin(start, tellLabels(model, sources.map((source) => images.labels?.[source])));
+      const classes = tellLabels(network.sizes, sources.map((source) => images.labels?.[source]));
+      const walk = begin({ classes, repeats, onStep });
       const offset = first * pixels;
-      let result: Float32Array = start;
-      for (let k = 0; k < steps.length; k++) {
-        const [t, next] = [steps[k]!.t, steps[k + 1]?.t];
+      let x = mix([startDeviation(path, times[0]!), start]);
+      for (let k = 0; k + 1 < times.length; k++) {
+        const [t, next] = [times[k]!, times[k + 1]!];
         for (let repeat = 0; repeat < repeats; repeat++) {
           const draw = k * repeats + repeat;
-          const { x } = await walker.step(k, (z) => fresh.normal(draw, z, { offset }));
-          if (next === undefined) noised.set(x0);
-          else noisedTo(tables, next, { x0, noise: known.normal(draw, noise, { offset }), out: noised });
+          x = await walk({ x, times: [t, next], noise: () => fresh.normal(draw, all(), { offset }) });
+          const noised = mix([path.signal(next), x0], [path.noise(next), known.normal(draw, all(), { offset })]);
           for (let i = 0; i < x.length; i++) if (kept[i % pixels] === 1) x[i] = noised[i]!;
-          result = x;
-          if (!await onStep(draw + 1)) return undefined;
           if (repeat === repeats - 1) continue;
-          noiseAgain(tables, { from: next, to: t }, { x, noise: again.normal(draw, noise, { offset }) });
+          const { signal, variance } = transition(path, next, t);
+          x = mix([signal, x], [Math.sqrt(variance), again.normal(draw, all(), { offset })]);
         }
       }
-      return { images: result };
+      return { images: x };
     },
   };
 }

@@ -1,23 +1,23 @@
 import { z } from "zod";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
-import { spacedTimesteps } from "../../diffusion/samplers/timestep_spacing.ts";
+import { samplerParams } from "../../diffusion/samplers.ts";
+import { ownable } from "../../schemas/definitions.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
-import { samplerParams } from "../shared/draw/params.ts";
+import { checkWalk, drawingFacts, lastTime } from "../shared/draw/check.ts";
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
-  version: 2,
+  version: 3,
   entry: import.meta.resolve("./run.ts"),
   summary: "Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4)",
   params: z.strictObject({
     pairs: positiveInt(1_000).default(8).describe("Images 0 and 1 are the first pair, 2 and 3 the second"),
     points: z.int().min(2).max(64).default(9).describe("Images from one end to the other, both ends included"),
     timestep: z.int().min(0).max(1_000_000).describe("Where the noised images are mixed. Ho et al.: 500 of 1000"),
-    sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample"),
+    sampler: ownable(samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample")),
     weights: weightsParam(),
     batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
     ...longRunningParams(),
@@ -33,20 +33,16 @@ export const interpolateKind = defineKind({
     },
   },
   seeded: true,
+  definitions: { sampler: "sampler" },
   device: findStageDevice,
-  check(params, inputs) {
+  check(params, inputs, own) {
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const { sampler, timestep, pairs } = params;
     const timesteps = checkpoint?.timesteps;
-    const isSpaced = timesteps !== undefined && sampler.name === "ddim" && sampler.steps <= timesteps;
-    // The last timestep that the network is asked at: few steps that count down from T - 1 stop above 0.
-    const lowest = isSpaced ? Math.min(...spacedTimesteps(timesteps, sampler)) : 0;
+    // Few steps that count down from T - 1 stop above 0.
+    const lowest = timesteps === undefined ? 0 : lastTime(sampler, timesteps);
     const problems = problemsOf(
-      checkWalk(
-        sampler,
-        { checkpoint, images },
-        "sampling starts in the middle of the schedule, where this sampler has no earlier step to use",
-      ),
+      checkWalk(sampler, { checkpoint, images, own: own?.["sampler"] }),
       timestep < lowest && {
         param: ["timestep"],
         message: "the sampler visits no timestep this low",

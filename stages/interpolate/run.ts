@@ -1,10 +1,12 @@
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
 import type { ContextOf } from "../../contract/stage.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
+import { DATA_TIME } from "../../diffusion/path.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
-import { noisedTo } from "../shared/draw/noised.ts";
-import { makeReverseWalker } from "../shared/draw/walker.ts";
+import { chooseSampler } from "../shared/draw/sampler.ts";
+import { makeWalk, SamplerFault } from "../shared/draw/walk.ts";
 import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { interpolateKind } from "./kind.ts";
@@ -16,7 +18,7 @@ const PICTURED_PAIRS = 16;
 
 export default runOf(interpolateKind, async (context) => {
   const { params, inputs, outputs } = context;
-  const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
+  const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
   const ends = await readImages(inputs.images);
   const { pairs, points, timestep, batchSize } = params;
   const { height, width, channels } = checkpoint.config.images;
@@ -44,28 +46,31 @@ export default runOf(interpolateKind, async (context) => {
  * the same noise for all points of a pair, so that the mix alone differs.
  */
 async function makeDrawer(
-  { params, seed }: Context,
+  { params, definitions, seed }: Context,
   checkpoint: StoredCheckpoint,
   { ends, device }: { readonly ends: StoredImages; readonly device: Device },
 ): Promise<BatchDrawer> {
   const { points, timestep, batchSize } = params;
-  const { tables, config: { model } } = checkpoint;
-  const walker = await makeReverseWalker(checkpoint, { ...params, device });
-  const { pixels } = walker;
-  const first = walker.steps.findIndex(({ t }) => t <= timestep);
-  const start = walker.steps[first]!.t;
+  const { path, network } = checkpoint;
+  const sampler = chooseSampler(params.sampler, definitions);
+  const { times, steps, pixels, begin } = await makeWalk(checkpoint, { batchSize, device, sampler });
+  const first = times.findIndex((t) => t <= timestep);
+  const start = times[first]!;
+  if (start === DATA_TIME) {
+    const message = `visits no time as low as timestep ${timestep}; its last is ${times[first - 1]}`;
+    throw new SamplerFault(sampler, message, "raise timestep, or take more steps");
+  }
   const toNoise = randomStream({ seed, stream: "interpolate/ends" });
   const fresh = randomStream({ seed, stream: "interpolate/step" });
-  const untold = tellLabels(model, new Array<undefined>(batchSize).fill(undefined));
+  const untold = tellLabels(network.sizes, new Array<undefined>(batchSize).fill(undefined));
 
   const noisedEnd = (image: number) => {
-    const [x0, out] = [new Float32Array(pixels), new Float32Array(pixels)];
+    const x0 = new Float32Array(pixels);
     bytesToUnit(imageAt(ends.pixels, image, ends.info), x0);
-    noisedTo(tables, start, { x0, noise: toNoise.normal(image, pixels), out });
-    return out;
+    return mix([path.signal(start), x0], [path.noise(start), toNoise.normal(image, pixels)]);
   };
   return {
-    steps: walker.steps.length - first,
+    steps: Math.ceil(steps * (times.length - 1 - first) / (times.length - 1)),
     async draw(from, onStep) {
       const x = new Float32Array(batchSize * pixels);
       // Beyond the last pair is what fills the batch; it is dropped.
@@ -76,19 +81,20 @@ async function makeDrawer(
         const both = noised.get(pair) ?? [noisedEnd(2 * pair), noisedEnd(2 * pair + 1)] as const;
         noised.set(pair, both);
         const share = (from + i) % points / (points - 1);
-        for (let k = 0; k < pixels; k++) x[i * pixels + k] = (1 - share) * both[0][k]! + share * both[1][k]!;
+        x.set(mix([1 - share, both[0]], [share, both[1]]), i * pixels);
       }
-      walker.begin(x, untold);
-      let images: Float32Array = x;
-      for (let k = first; k < walker.steps.length; k++) {
-        const walked = await walker.step(k, (z) => {
+      const images = await begin({ classes: untold, onStep })({
+        x,
+        times: times.slice(first),
+        noise(k) {
+          const z = new Float32Array(batchSize * pixels);
           for (let i = 0; i < batchSize; i++) {
-            fresh.normal(k, z.subarray(i * pixels, (i + 1) * pixels), { offset: pairOf(i) * pixels });
+            const own = z.subarray(i * pixels, (i + 1) * pixels);
+            fresh.normal(first + k, own, { offset: pairOf(i) * pixels });
           }
-        });
-        images = walked.x;
-        if (!await onStep(k - first + 1)) return undefined;
-      }
+          return z;
+        },
+      });
       return { images };
     },
   };

@@ -1,20 +1,24 @@
 import { z } from "zod";
-import { type CheckpointFacts, readCheckpointFacts } from "../../artifacts/facts.ts";
+import { type CheckpointFacts, readCheckpointFacts, sizeText } from "../../artifacts/facts.ts";
 import { checkLabelList } from "../../artifacts/labels.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { samplerParams } from "../../diffusion/samplers.ts";
+import { ownable } from "../../schemas/definitions.ts";
 import { extent, legacy } from "../../schemas/roles.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { checkSampler, drawingFacts } from "../shared/draw/check.ts";
-import { samplerParams } from "../shared/draw/params.ts";
+import { drawingFacts } from "../shared/draw/check.ts";
+import { checkSampler } from "../shared/draw/sampler.ts";
 
 const label = z.union([z.int().min(0).max(255), z.string().min(1).max(255)]);
 const labels = z.array(label, { error: "a list of class numbers or names" }).min(1).max(10_000);
 
 const sampleParams = z.strictObject({
   count: extent(positiveInt(10_000_000).describe("Number of images; raising it continues")),
-  sampler: samplerParams.default({ name: "ddim", steps: 50, eta: 0, spacing: "trailing" }).describe("How to sample"),
+  sampler: ownable(
+    samplerParams.default({ name: "ddim", steps: 50, eta: 0, spacing: "trailing" }).describe("How to sample"),
+  ),
   weights: weightsParam(),
   clip: legacy(
     z.enum(["unit", "dynamic", "none"]).default("unit").describe(
@@ -33,10 +37,17 @@ const sampleParams = z.strictObject({
   ),
   guidance: legacy(
     z.number().min(0).max(100).default(1).describe(
-      "Scale of classifier-free guidance (Ho and Salimans 2021): none + guidance (label - none). 1 is no guidance; any " +
-        "other value costs a second evaluation per step",
+      "Scale of guidance: none + guidance (label - none) (Ho and Salimans 2021), or with a guide, guide + guidance " +
+        "(network - guide). 1 is no guidance; any other value costs a second evaluation per step",
     ),
     1,
+  ),
+  guidanceInterval: z.strictObject({
+    from: z.number().min(0).max(1e6).describe("Noise level above which there is guidance"),
+    to: z.number().positive().max(1e9).describe("Highest noise level with guidance"),
+  }).optional().describe(
+    "Noise levels, noise / signal, that are guided; default: all (Kynkaanniemi et al. 2024). Outside, the network is " +
+      "evaluated once",
   ),
   trajectory: z.strictObject({
     images: positiveInt(64).default(8).describe("How many of the first images"),
@@ -53,21 +64,28 @@ export type SampleParams = z.output<typeof sampleParams>;
 
 export const sampleKind = defineKind({
   kind: "sample",
-  version: 3,
+  version: 4,
   entry: import.meta.resolve("./run.ts"),
   shards: true,
   summary: "Sample images from a trained network",
   params: sampleParams,
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample from" },
+    guide: {
+      type: "checkpoint",
+      description: "A worse network to be guided away from, such as an earlier one (Karras et al. 2024)",
+      optional: true,
+    },
   },
   outputs: {
     samples: { type: "samples", description: "Images as bytes, with a picture of the first 64" },
   },
   seeded: true,
+  definitions: { sampler: "sampler" },
   device: findStageDevice,
-  check(params, inputs) {
+  check(params, inputs, own) {
     const { count, sampler, batchSize, guidance } = params;
+    const guide = "guide" in inputs ? { facts: readCheckpointFacts(inputs.guide) } : undefined;
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (checkpoint === undefined) return { problems: [] };
     const classes = params.labels === "none" ? null : checkpoint.classes;
@@ -75,7 +93,11 @@ export const sampleKind = defineKind({
     // The last batch is as large as the others.
     const drawn = Math.ceil(count / batchSize) * batchSize;
     return {
-      problems: [...checkSampler(sampler, checkpoint), ...checkDrawing(params, checkpoint)],
+      problems: [
+        ...checkSampler(sampler, checkpoint, own?.["sampler"]),
+        ...checkDrawing(params, checkpoint, guide !== undefined),
+        ...checkGuidance(params, checkpoint, guide),
+      ],
       ...drawingFacts(checkpoint, params, { count, walks: asked * drawn, classes }),
     };
   },
@@ -85,6 +107,7 @@ export const sampleKind = defineKind({
 function checkDrawing(
   { labels, guidance, trajectory, count, batchSize }: SampleParams,
   { classes, classNames }: Pick<CheckpointFacts, "classes" | "classNames">,
+  hasGuide: boolean,
 ): CheckProblem[] {
   const untold = (param: string, got: string): CheckProblem[] =>
     classes !== null ? [] : [{
@@ -96,9 +119,9 @@ function checkDrawing(
     }];
   return problemsOf(
     labels !== undefined && untold("labels", JSON.stringify(labels)),
-    guidance !== 1 && untold("guidance", `${guidance}`),
+    guidance !== 1 && !hasGuide && untold("guidance", `${guidance}`),
     Boolean(classes) && Array.isArray(labels) && checkLabelList(labels, { classes: classes!, classNames }),
-    labels === "none" && guidance !== 1 && classes !== null && {
+    labels === "none" && guidance !== 1 && !hasGuide && classes !== null && {
       severity: "warning",
       param: ["guidance"],
       message: "without labels there is nothing to guide towards: the network is evaluated twice for the same result",
@@ -108,5 +131,51 @@ function checkDrawing(
       message: "a trajectory shows images of the first batch",
       what: `, of count ${count} and batchSize ${batchSize}`,
     }),
+  );
+}
+
+/** A guide that does not fit the network, and guidance that does nothing. */
+function checkGuidance(
+  { guidance, guidanceInterval: interval }: SampleParams,
+  checkpoint: CheckpointFacts,
+  guide: { readonly facts: CheckpointFacts | undefined } | undefined,
+): CheckProblem[] {
+  const unfit = (what: string, of: (facts: CheckpointFacts) => string | undefined): CheckProblem[] => {
+    const [got, wanted] = [guide?.facts && of(guide.facts), of(checkpoint)];
+    if (got === undefined || wanted === undefined || got === wanted) return [];
+    const fix = "use an earlier checkpoint of the same training, or a smaller network that was trained alike";
+    return [{ input: "guide", message: `the guide has other ${what} than the checkpoint`, got, wanted, fix }];
+  };
+  const useless = (what: string, there: boolean): CheckProblem[] =>
+    guidance !== 1 || !there ? [] : [{
+      severity: "warning",
+      param: ["guidance"],
+      message: `${what} does nothing at guidance 1`,
+      fix: "raise guidance",
+    }];
+  return problemsOf(
+    unfit("images", sizeText),
+    unfit("classes", ({ classes }) => classes === undefined ? undefined : `${classes ?? "none"}`),
+    unfit("timesteps", ({ timesteps }) => timesteps?.toString()),
+    unfit(
+      "noise paths",
+      ({ variancePreserving }) => variancePreserving ? "one that preserves the variance" : "another",
+    ),
+    useless("a guide", guide !== undefined),
+    useless("guidanceInterval", interval !== undefined),
+    interval !== undefined && interval.from >= interval.to && {
+      param: ["guidanceInterval", "from"],
+      message: "the interval of guidance is empty",
+      got: `${interval.from} to ${interval.to}`,
+      wanted: "from below to",
+      fix: "raise to, or lower from",
+    },
+    guidance !== 1 && (checkpoint.ownSampler ?? guide?.facts?.ownSampler) !== undefined && {
+      param: ["guidance"],
+      message: "a network whose objective does not say how x_0 is had cannot be guided",
+      got: `${guidance}`,
+      wanted: "1",
+      fix: "remove guidance, or give the objective a recover",
+    },
   );
 }

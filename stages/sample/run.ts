@@ -1,8 +1,14 @@
-import { readCheckpoint, type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
+import { describeModel, readCheckpoint, type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
 import { labelNumber, type Labels } from "../../artifacts/labels.ts";
+import type { StageEnd } from "../../contract/stage.ts";
+import type { Path } from "../../diffusion/define.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, type Drawn, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
-import { makeReverseWalker } from "../shared/draw/walker.ts";
+import type { PredictorOptions } from "../shared/draw/predictor.ts";
+import { chooseSampler, type ChosenSampler } from "../shared/draw/sampler.ts";
+import { makeWalk, startDeviation } from "../shared/draw/walk.ts";
 import { tellLabels } from "../shared/feeds.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
@@ -13,14 +19,19 @@ import { sampleKind, type SampleParams } from "./kind.ts";
 const FILM_FILE = "film.bin";
 
 export default runOf(sampleKind, async (context) => {
-  const { params, seed, inputs, outputs, shard, parts } = context;
-  const { count, clip, clipQuantile, guidance, trajectory, files = [] } = params;
-  const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
+  const { params, seed, inputs, outputs, shard, parts, definitions } = context;
+  const { count, clip, clipQuantile, guidance, guidanceInterval, trajectory, files = [] } = params;
+  const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, definitions);
+  // Of no use without guidance, as in the first of a sweep.
+  const bad = guidance === 1 ? undefined : inputs.guide;
+  const guide = bad && await readCheckpoint(bad, params.weights, definitions);
+  if (guide !== undefined && !isSamePath(guide.path, checkpoint.path)) return ANOTHER_PATH;
   const { images } = checkpoint.config;
   const size = images.height * images.width * images.channels;
   let drawn: Drawn | undefined;
   const open = async () => {
-    const make = (device: Device) => makeBatchDrawer(checkpoint, { ...params, device, seed });
+    const sampler = chooseSampler(params.sampler, definitions);
+    const make = (device: Device) => makeBatchDrawer(checkpoint, { ...params, sampler, guide, device, seed });
     const ended = await drawOnDevice(context, { ...params, pixels: size }, make);
     if ("status" in ended) return ended;
     drawn = ended;
@@ -41,7 +52,8 @@ export default runOf(sampleKind, async (context) => {
       how: {
         ...(clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) }),
         ...(told.classes === undefined ? {} : { labels: params.labels ?? "cycle" }),
-        ...(guidance === 1 ? {} : { guidance }),
+        ...(guidance === 1 ? {} : { guidance, ...definedOnly({ guidanceInterval }) }),
+        ...(guide === undefined ? {} : { guide: describeModel(bad!, guide, params.weights) }),
       },
       pixels,
       ...(shown ? { classes: told.classes!, labels: Uint8Array.from({ length: count }, (_, i) => labelOf(i)!) } : {}),
@@ -53,41 +65,48 @@ export default runOf(sampleKind, async (context) => {
   });
 });
 
-export interface DrawOptions
-  extends Pick<SampleParams, "sampler" | "batchSize" | "clip" | "clipQuantile" | "guidance" | "labels" | "trajectory"> {
-  readonly device: Device;
+const ANOTHER_PATH: StageEnd = {
+  status: "failed",
+  message: "guide was trained on another noise path than checkpoint: their images would differ at the same time",
+  fix: "use a guide of the same schedule",
+};
+
+function isSamePath(a: Path, b: Path): boolean {
+  const same = (t: number) => a.signal(t) === b.signal(t) && a.noise(t) === b.noise(t);
+  return a.timesteps === b.timesteps && Array.from({ length: a.timesteps }, (_, t) => t).every(same);
+}
+
+export interface DrawOptions extends Pick<SampleParams, "labels" | "trajectory">, PredictorOptions {
+  readonly sampler: ChosenSampler;
   readonly seed: number;
 }
 
 /**
- * Noise belongs to the image: x_T of image i is step i of one stream, and its z at reverse step k is the i-th piece of
- * step k of another. So an image does not depend on how many are drawn.
+ * Noise belongs to the image: x_T of image i is step i of one stream, and its z at step k is the i-th piece of step k of
+ * another. So an image does not depend on how many are drawn.
  */
 export async function makeBatchDrawer(checkpoint: StoredCheckpoint, options: DrawOptions): Promise<BatchDrawer> {
   const { batchSize, seed, trajectory } = options;
-  const walker = await makeReverseWalker(checkpoint, options);
-  const { pixels } = walker;
+  const { times, steps, pixels, begin } = await makeWalk(checkpoint, options);
   const labelOf = labelsOf(options, toldLabels(checkpoint.config));
   const initial = randomStream({ seed, stream: "sample/initial" });
   const fresh = randomStream({ seed, stream: "sample/step" });
-  const noise = new Float32Array(batchSize * pixels);
-  const steps = walker.steps.length;
+  const deviation = startDeviation(checkpoint.path, times[0]!);
 
   return {
     steps,
     async draw(first, onStep) {
+      const all = () => new Float32Array(batchSize * pixels);
+      const noise = all();
       for (let i = 0; i < batchSize; i++) initial.normal(first + i, noise.subarray(i * pixels, (i + 1) * pixels));
       const labels = Array.from({ length: batchSize }, (_, i) => labelOf(first + i));
-      walker.begin(noise, tellLabels(checkpoint.config.model, labels));
       const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels }) : undefined;
-      film?.note(0, { x: noise, x0: noise });
-      let images = noise;
-      for (let k = 0; k < steps; k++) {
-        const walked = await walker.step(k, (z) => fresh.normal(k, z, { offset: first * pixels }));
-        images = walked.x;
-        film?.note(k + 1, walked);
-        if (!await onStep(k + 1)) return undefined;
-      }
+      const classes = tellLabels(checkpoint.network.sizes, labels);
+      const images = await begin({ classes, onStep, see: film?.note })({
+        x: mix([deviation, noise]),
+        times,
+        noise: (k) => fresh.normal(k, all(), { offset: first * pixels }),
+      });
       return { images, film: film?.pixels };
     },
   };

@@ -1,16 +1,23 @@
-import { type CheckProblem, type CheckResult, defineKind } from "../../contract/stage.ts";
+import { type CheckProblem, type CheckResult, defineKind, type Facts } from "../../contract/stage.ts";
+import type { Path } from "../../diffusion/define.ts";
+import { chainPath, pathFacts } from "../../diffusion/path.ts";
+import { pathProblems } from "../../diffusion/path_problems.ts";
 import { makeBetas, type ScheduleSpec } from "../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../diffusion/schedule/finite.ts";
-import { endsOf } from "../../diffusion/schedule/names.ts";
-import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
+import { endsOf, scheduleOf } from "../../diffusion/schedule/names.ts";
+import { MAX_PRIOR_BITS_PER_DIM, priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
 import {
   largestFiniteTimesteps,
   SEARCH_LIMIT_TIMESTEPS,
   smallestNormalTimesteps,
 } from "../../diffusion/schedule/search.ts";
 import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
-import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
-import { type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
+import { hasZeroTerminalSnr, rescaleZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
+import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { problemsOf } from "../shared/checks.ts";
+import { pathDescriptionSchema } from "../shared/describe_path.ts";
+import { DEFAULT_TIMESTEPS, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
 
 export const scheduleKind = defineKind({
   kind: "schedule",
@@ -19,6 +26,7 @@ export const scheduleKind = defineKind({
   entry: import.meta.resolve("./run.ts"),
   summary: "A noise schedule: how much noise each timestep adds, and all tables derived from it",
   params: scheduleParams,
+  definitions: { "": "path" },
   inputs: {},
   outputs: {
     schedule: { type: "schedule", description: "Betas and all derived tables in float64, with a plot" },
@@ -26,14 +34,22 @@ export const scheduleKind = defineKind({
   check: checkSchedule,
 });
 
-/** Prior KL above this is noticed: samplers start from N(0, I), and training must have seen that. Ho et al.: 1e-5. */
-const MAX_PRIOR_BITS_PER_DIM = 1e-4;
-/** "T must be > 1000, so that x_T is normal": the rule for the schedules of latent diffusion. See docs/schedules.md. */
-const shortestByRule = ({ name }: ScheduleSpec): number => name.startsWith("ldm/") ? 1_001 : 1;
-
 /** Every plan calls this: the searches for a T that works run only when there is something to report. */
-function checkSchedule(params: ScheduleParams): CheckResult {
+function checkSchedule(
+  params: ScheduleParams | OwnParam,
+  _inputs: unknown,
+  own?: Readonly<Record<string, Facts>>,
+): CheckResult {
+  if (isOwn(params)) return checkOwn(params, own?.[""]);
   const { betas, timesteps, linearStart, linearEnd } = params;
+  if (typeof betas !== "string") return checkBetas(params);
+  const spec = toScheduleSpec(params);
+  if (timesteps === undefined || spec === undefined) {
+    const message = `a schedule by name needs the number of its timesteps, as ${betas} does`;
+    return {
+      problems: [{ param: ["betas"], message, wanted: "timesteps", fix: `add timesteps: ${DEFAULT_TIMESTEPS}` }],
+    };
+  }
   const known = { timesteps, betas };
   if (endsOf(betas).length === 2 && linearStart >= linearEnd) {
     const problem: CheckProblem = {
@@ -45,13 +61,41 @@ function checkSchedule(params: ScheduleParams): CheckResult {
     };
     return { problems: [problem], facts: { schedule: known } };
   }
-  const spec = toScheduleSpec(params);
   const tables = makeTables(makeBetas(spec));
   const problem = notFinite(spec, tables) ?? notNormal(spec, tables) ?? tooShort(spec, tables);
   return {
     problems: problem === undefined ? [] : [problem],
     facts: { schedule: { ...known, zeroTerminalSnr: hasZeroTerminalSnr(tables) } },
   };
+}
+
+/** What the process that ran the user's code says of a path. */
+function checkOwn({ uses }: OwnParam, said: Facts | undefined): CheckResult {
+  const { problems = [], ...facts } = pathDescriptionSchema.safeParse(said).data ?? {};
+  return {
+    problems: problems.map((one) => definedOnly({ ...one, param: ["uses"], message: `${uses}: ${one.message}` })),
+    facts: { schedule: { betas: uses, ...facts } },
+  };
+}
+
+/** Betas in the pipeline's own text; those of a file are looked at by the run. */
+function checkBetas({ betas, timesteps, zeroTerminalSnr }: ScheduleParams): CheckResult {
+  const misplaced = timesteps !== undefined && {
+    param: ["timesteps"],
+    message: "listed betas say how many timesteps there are",
+    fix: "remove timesteps",
+  };
+  if (!Array.isArray(betas)) return { problems: problemsOf(misplaced) };
+  const path = listedPath(Float64Array.from(betas), zeroTerminalSnr);
+  return {
+    problems: problemsOf(misplaced, pathProblems(path).map((one) => ({ ...one, param: ["betas"] }))),
+    facts: { schedule: { betas: "own betas", ...pathFacts(path) } },
+  };
+}
+
+/** The path of betas that the user lists. @throws RangeError for betas outside (0, 1] */
+export function listedPath(betas: Float64Array, zeroTerminalSnr: boolean): Path {
+  return chainPath(makeTables(zeroTerminalSnr ? rescaleZeroTerminalSnr(betas) : betas));
 }
 
 function notFinite(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
@@ -73,7 +117,7 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
   const bits = priorKlBitsPerDim(tables);
   if (bits <= MAX_PRIOR_BITS_PER_DIM) return undefined;
   const normal = smallestNormalTimesteps(spec, MAX_PRIOR_BITS_PER_DIM);
-  const smallest = normal && Math.max(normal, shortestByRule(spec));
+  const smallest = normal && Math.max(normal, scheduleOf(spec.name).shortest?.timesteps ?? 1);
   const limit = SEARCH_LIMIT_TIMESTEPS.toLocaleString("en-US");
   const fixes = [
     ...(smallest === undefined ? [] : [`use timesteps: ${smallest} or more`]),
@@ -93,14 +137,15 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
   };
 }
 
-function tooShort(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
-  if (spec.timesteps >= shortestByRule(spec)) return undefined;
+function tooShort({ name, timesteps }: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
+  const { shortest } = scheduleOf(name);
+  if (shortest === undefined || timesteps >= shortest.timesteps) return undefined;
   return {
     severity: "warning",
     param: ["timesteps"],
-    message: "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal",
-    got: `timesteps ${spec.timesteps} (L_T: only ${priorKlBitsPerDim(tables).toExponential(2)} bits per dimension)`,
-    wanted: "timesteps above 1000",
-    fix: "use timesteps: 1250; more timesteps cost no time unless all of them are sampled",
+    message: shortest.rule,
+    got: `timesteps ${timesteps} (L_T: only ${priorKlBitsPerDim(tables).toExponential(2)} bits per dimension)`,
+    wanted: `timesteps above ${shortest.timesteps - 1}`,
+    fix: `use timesteps: ${DEFAULT_TIMESTEPS}; more timesteps cost no time unless all of them are sampled`,
   };
 }

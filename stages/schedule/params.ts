@@ -1,47 +1,42 @@
 import { z } from "zod";
 import type { scheduleSpecSchema } from "../../artifacts/schedule.ts";
-import { SCHEDULE_NAMES } from "../../diffusion/schedule/names.ts";
-import { legacy } from "../../schemas/roles.ts";
+import { type End, endsOf, SCHEDULE_NAMES, scheduleOf } from "../../diffusion/schedule/names.ts";
+import { externalFile, legacy } from "../../schemas/roles.ts";
 
-const LINEAR_IN_ROOT =
-  'ldm/linear (latent diffusion\'s "linear") is linear in sqrt(beta), the same as ho/quad (the "quad" ' +
-  'of Ho et al. 2020) and the "scaled_linear" of diffusers';
-const LINEAR_IN_BETA =
-  'ho/linear (the "linear" of Ho et al. 2020) is linear in beta, the same as ldm/sqrt_linear and the ' +
-  '"linear" of diffusers';
-
-/** Names that mean one thing here and another there; guessing would silently change results. */
-const COLLIDING: Readonly<Record<string, string>> = {
-  linear: `ambiguous schedule "linear": ${LINEAR_IN_ROOT}; ${LINEAR_IN_BETA}`,
-  quad: `schedule names carry their family: write ho/quad or ldm/linear for this one. ${LINEAR_IN_ROOT}`,
-  scaled_linear: `"scaled_linear" is a name of diffusers only: write ldm/linear or ho/quad. ${LINEAR_IN_ROOT}`,
-  cosine: 'schedule names carry their family: write ldm/cosine (Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of ' +
-    "diffusers)",
-  squaredcos_cap_v2: '"squaredcos_cap_v2" is a name of diffusers only: write ldm/cosine (Nichol and Dhariwal 2021)',
-};
-
-function explainName(input: unknown): string {
-  if (typeof input === "string" && Object.hasOwn(COLLIDING, input)) return COLLIDING[input]!;
-  const named = SCHEDULE_NAMES.filter((name) => typeof input === "string" && name.endsWith(`/${input}`));
-  if (named.length > 0) return `schedule names carry their family: write ${named.join(" or ")}`;
-  return `expected one of ${SCHEDULE_NAMES.join(", ")}`;
+/** Names that mean one thing here and another there are explained: guessing would silently change results. */
+function explainBetas({ input }: { readonly input?: unknown }): string {
+  const meant = SCHEDULE_NAMES.filter((name) =>
+    typeof input === "string" && (name.endsWith(`/${input}`) || scheduleOf(name).elsewhere === input)
+  );
+  const names = meant.map((name) => `${name} (${scheduleOf(name).says})`).join(" or ");
+  if (meant.length > 1) return `${names}, since ${input} alone is ambiguous`;
+  if (meant.length > 0) return `${names}, since names carry their family`;
+  return `one of ${SCHEDULE_NAMES.join(", ")}, a list of betas, or { path: betas.json }`;
 }
+
+const unused = (end: End) => `Not used by ${SCHEDULE_NAMES.filter((name) => !endsOf(name).includes(end)).join(", ")}`;
+
+export const MAX_TIMESTEPS = 1_000_000;
+/** T where a path of one's own has none: 1000 is too few for some, and more cost nothing. */
+export const DEFAULT_TIMESTEPS = 1_250;
 
 /** Params of kind `schedule`. */
 export const scheduleParams = z.strictObject({
-  betas: z.enum(SCHEDULE_NAMES, { error: (issue) => explainName(issue.input) }).describe(
-    "A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere. " +
-      "ldm/linear = ho/quad = scaled_linear of diffusers: linear in sqrt(beta). ldm/sqrt_linear = ho/linear = linear of " +
-      "diffusers: linear in beta. ldm/cosine: Nichol and Dhariwal 2021, squaredcos_cap_v2 of diffusers. ldm/sqrt: square " +
-      "root of a line. ho/warmup10, ho/warmup50: linear in beta over the first 10 or 50 %, then constant. ho/const: " +
-      "linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3",
+  betas: z.union([
+    z.enum(SCHEDULE_NAMES, { error: explainBetas }),
+    z.array(z.number().positive().max(1), { error: explainBetas }).min(1).max(MAX_TIMESTEPS),
+    z.strictObject({ path: externalFile(z.string().min(1)) }, { error: explainBetas }),
+  ]).describe(
+    "A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere; or a list of " +
+      "betas, above 0 and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). " +
+      SCHEDULE_NAMES.map((name) => `${name}: ${scheduleOf(name).says}`).join(". "),
   ),
-  timesteps: z.int().min(1).max(1_000_000).describe("T, the number of timesteps"),
-  linearStart: z.number().positive().lt(1).default(1e-4).describe(
-    "First beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/const, ho/jsd and sigmoid",
+  timesteps: z.int().min(1).max(MAX_TIMESTEPS).optional().describe(
+    "T, the number of timesteps. Left out where betas are listed: their number",
   ),
-  linearEnd: z.number().positive().lt(1).default(2e-2).describe("Last beta, likewise; also used by ho/const"),
-  cosineS: z.number().positive().lt(1).default(8e-3).describe("Offset s of ldm/cosine"),
+  linearStart: z.number().positive().lt(1).default(1e-4).describe(`First beta. ${unused("linearStart")}`),
+  linearEnd: z.number().positive().lt(1).default(2e-2).describe(`Last beta. ${unused("linearEnd")}`),
+  cosineS: z.number().positive().lt(1).default(8e-3).describe("Offset s of a cosine"),
   zeroTerminalSnr: legacy(
     z.boolean().default(false).describe(
       "Shift and scale sqrt(alphasCumprod) to end at 0, pure noise (Lin et al. 2023). Networks that predict the noise " +
@@ -53,9 +48,9 @@ export const scheduleParams = z.strictObject({
 
 export type ScheduleParams = z.output<typeof scheduleParams>;
 
-type StoredSpec = z.output<typeof scheduleSpecSchema>;
-
-/** The params of a `schedule` stage as the diffusion code names them, a `ScheduleSpec`, and as they are stored. */
-export function toScheduleSpec({ betas, zeroTerminalSnr, ...rest }: ScheduleParams): StoredSpec {
-  return { name: betas, ...rest, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) };
+/** The params of a schedule by name as the diffusion code names them, and as they are stored; undefined of another. */
+export function toScheduleSpec(params: ScheduleParams): z.output<typeof scheduleSpecSchema> | undefined {
+  const { betas, timesteps, zeroTerminalSnr, ...rest } = params;
+  if (typeof betas !== "string" || timesteps === undefined) return undefined;
+  return { name: betas, timesteps, ...rest, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) };
 }

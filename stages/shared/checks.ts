@@ -1,7 +1,10 @@
 import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
-import type { ObjectiveName } from "../../diffusion/objective.ts";
+import { makeObjective, type Objective } from "../../diffusion/objective.ts";
+import { type ObjectiveName, OBJECTIVES } from "../../diffusion/objectives.ts";
+import { chainPath, timePoint } from "../../diffusion/path.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
 
 /** The problems among what may be one, or none, or several. */
 export function problemsOf(...found: readonly (CheckProblem | readonly CheckProblem[] | false)[]): CheckProblem[] {
@@ -47,12 +50,23 @@ export function checkSameSize(
   return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
 }
 
-/** What keeps a network with this objective from drawing on such a chain; what is not known is not checked. */
+/** Whether the output gives no x_0 where x_t holds nothing of it: at the last time of a chain that ends in pure noise. */
+export function needsSignal({ recoverX0 }: Pick<Objective, "recoverX0">): boolean {
+  const path = chainPath(makeTables(Float64Array.of(0.5, 1)));
+  const recovery = recoverX0?.(timePoint(path, 1));
+  return recovery !== undefined && !(Number.isFinite(recovery.xt) && Number.isFinite(recovery.output));
+}
+
+/** What keeps a network with this objective from drawing on such a path; what is not known is not checked. */
 export function checkPrediction(
-  { objective }: { readonly objective: ObjectiveName },
+  objective: ObjectiveName | { readonly needsSignal?: unknown },
   schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
 ): (CheckProblem & InterchangeProblem)[] {
-  if (objective !== "eps" || schedule?.zeroTerminalSnr !== true) return [];
+  if (schedule?.zeroTerminalSnr !== true) return [];
+  const needs = typeof objective === "string"
+    ? needsSignal(makeObjective(OBJECTIVES[objective], {}))
+    : objective.needsSignal === true;
+  if (!needs) return [];
   return [{
     input: "schedule",
     message: "a network that predicts the noise cannot use a schedule that ends in pure noise: the noise at its last " +

@@ -1,7 +1,7 @@
 import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { type Chain, toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
-import { learnsVariance } from "../../diffusion/model_output.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { learnsVariance } from "../../diffusion/network.ts";
+import type { NetworkSizes } from "../../diffusion/define.ts";
 
 /** Files of a `DDPMPipeline` of huggingface/diffusers, relative to its folder. */
 export const DIFFUSERS_FILES = {
@@ -18,7 +18,7 @@ export const DIFFUSERS_FILES = {
 export const METADATA_KEY = "noiseline";
 
 /** What an export says of the chain, and of how to sample from it, where no file says otherwise. */
-export function schedulerConfig(model: UnetConfig, chain: Chain): Translated<Readonly<Record<string, unknown>>> {
+export function schedulerConfig(sizes: NetworkSizes, chain: Chain): Translated<Readonly<Record<string, unknown>>> {
   const config = toChainConfig(chain);
   if ("problem" in config) return config;
   return {
@@ -26,7 +26,7 @@ export function schedulerConfig(model: UnetConfig, chain: Chain): Translated<Rea
       _class_name: "DDPMScheduler",
       ...config.value,
       // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling here.
-      variance_type: learnsVariance(model) ? "learned_range" : "fixed_large",
+      variance_type: learnsVariance(sizes) ? "learned_range" : "fixed_large",
       clip_sample: true,
       clip_sample_range: 1,
       thresholding: false,

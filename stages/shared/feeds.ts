@@ -1,5 +1,5 @@
 import { oneHotLabels } from "../../diffusion/model_output.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import type { NetworkSizes } from "../../diffusion/define.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
 
 /**
@@ -33,7 +33,7 @@ export function scalarFeeds(numbers: Readonly<Record<string, number>>): HostTens
  * none.
  */
 export function tellLabels(
-  { classes }: Pick<UnetConfig, "classes">,
+  { classes }: Pick<NetworkSizes, "classes">,
   labels: readonly (number | undefined)[],
 ): Float32Array<ArrayBuffer> | undefined {
   if (classes === undefined) return undefined;

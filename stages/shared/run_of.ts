@@ -7,11 +7,15 @@ import type {
   InputArtifact,
   InputPorts,
   OutputPorts,
+  StageContext,
   StageEnd,
   StageRun,
 } from "../../contract/stage.ts";
+import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { isError } from "./checks.ts";
+import { describeDefinition } from "./describe_definition.ts";
+import { ownNamed } from "./own.ts";
 
 /** The run of a kind. Its check comes first, now with what the inputs turned out to be. */
 export function runOf<P extends z.ZodObject, I extends InputPorts, O extends OutputPorts>(
@@ -23,14 +27,33 @@ export function runOf<P extends z.ZodObject, I extends InputPorts, O extends Out
     for (const [port, input] of Object.entries(context.inputs) as [keyof I, unknown][]) {
       if (input !== undefined && !Array.isArray(input)) facts[port] = await factsOf(input as InputArtifact) ?? {};
     }
-    const problem = kind.check?.(context.params as z.output<P>, facts).problems.find(isError);
+    const own = ownFacts(kind, context);
+    const problem = kind.check?.(context.params as z.output<P>, facts, own).problems.find(isError);
     return problem === undefined ? await run(context) : failedBy(problem);
   };
 }
 
+/** What is known of the definitions that the params name. */
+function ownFacts(
+  { definitions: places = {} }: Pick<BuiltinKind, "definitions">,
+  { params, definitions }: Pick<StageContext, "params" | "definitions">,
+): Record<string, Facts> {
+  const named = Object.entries(places).flatMap(([place, sort]) => {
+    const value = place === "" ? params : (params as Readonly<Record<string, unknown>>)[place];
+    return isOwn(value) ? [[place, ownNamed(sort, value, definitions)] as const] : [];
+  });
+  return Object.fromEntries(
+    named.map(([place, { definition, params }]) => [place, describeDefinition(definition, params)]),
+  );
+}
+
 /** A problem that a check could not see before the inputs existed, as the end of a run. */
-export function failedBy({ message, got, wanted, fix }: CheckProblem): StageEnd {
+export function failedBy(problem: CheckProblem): StageEnd {
+  return definedOnly({ status: "failed" as const, message: describeProblem(problem), fix: problem.fix });
+}
+
+/** A problem in one line, but for its fix. */
+export function describeProblem({ message, got, wanted }: Pick<CheckProblem, "message" | "got" | "wanted">): string {
   const details = [got === undefined ? [] : `got ${got}`, wanted === undefined ? [] : `wanted ${wanted}`].flat();
-  const said = details.length === 0 ? message : `${message}: ${details.join(", ")}`;
-  return definedOnly({ status: "failed" as const, message: said, fix });
+  return details.length === 0 ? message : `${message}: ${details.join(", ")}`;
 }

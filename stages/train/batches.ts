@@ -1,16 +1,18 @@
 import type { StoredImages } from "../../artifacts/images.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
-import { type LossOptions, trainTables } from "../../diffusion/loss_tables.ts";
+import type { Path } from "../../diffusion/define.ts";
+import { type Figure, isBetween, type LossOptions, stepFigures } from "../../diffusion/loss_tables.ts";
 import { oneHotLabels } from "../../diffusion/model_output.ts";
-import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import { timePoint } from "../../diffusion/path.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type HostTensors, randomStream } from "../../tensor/mod.ts";
+import type { RandomStream } from "../../tensor/random/stream.ts";
 import { bytesToUnit } from "../shared/feeds.ts";
 import type { TrainParams } from "./params.ts";
 
 interface BatchOptions
   extends LossOptions, Pick<TrainParams, "batchSize">, Partial<Pick<TrainParams, "dropout" | "flip">> {
-  readonly tables: DiffusionTables;
+  readonly path: Path;
   /** Draws the timesteps by the losses seen so far; uniform without it. */
   readonly timesteps?: LossAwareTimesteps | undefined;
   readonly seed: number;
@@ -21,18 +23,19 @@ interface BatchOptions
 }
 
 /**
- * What the train step is fed with at each step: images in [-1, 1], timesteps uniform in [0, T), noise N(0, I), the
- * table entries of the timesteps that the loss looks up, and with dropout the key of the masks, `dropoutKey`. All of it is a pure
- * function of (seed, step), so a resumed run sees what it would have seen; timesteps drawn by the losses are one of the
+ * What the train step is fed with at each step: images in [-1, 1], times as the path draws them (of a chain uniform in
+ * [0, T)), noise N(0, I), the figures that the loss looks up at the times, and with dropout the key of the masks,
+ * `dropoutKey`. All of it is a pure function of (seed, step), so a resumed run sees what it would have seen; timesteps drawn by the losses are one of the
  * losses too, which are part of the saved state. The arrays are filled anew at each call.
  *
  * Every epoch goes through the images in an order of its own and drops the remainder that fills no batch.
  *
  * @returns feeds of step `step`, counted from 1
+ * @throws RangeError for a figure without a value, at once where the times are those of the tables
  */
 export function makeBatches(
   images: Pick<StoredImages, "shape" | "pixels" | "labels">,
-  { tables, timesteps, batchSize, seed, dropout = 0, flip = false, classes, dropLabels = 0, ...loss }: BatchOptions,
+  { timesteps, batchSize, seed, dropout = 0, flip = false, classes, dropLabels = 0, ...loss }: BatchOptions,
 ) {
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });
   const [order, timestep, noise] = [stream("order"), stream("timestep"), stream("noise")];
@@ -41,15 +44,19 @@ export function makeBatches(
   const pixels = height * width * channels;
   const batchesPerEpoch = Math.floor(count / batchSize);
 
+  const { path } = loss;
+  const between = isBetween({ ...loss, timestepSampler: timesteps === undefined ? "uniform" : "loss-aware" });
+  const drawTimes = timeDrawer(path, { stream, batchSize, between });
+
   const feeds = definedOnly({
     x0: new Float32Array(batchSize * pixels),
-    t: new Int32Array(batchSize),
+    t: between ? new Float32Array(batchSize) : new Int32Array(batchSize),
     noise: new Float32Array(batchSize * pixels),
     dropoutKey: dropout > 0 ? new Int32Array(2) : undefined,
     importance: timesteps && new Float32Array(batchSize),
   });
-  const gathered = Object.entries(trainTables(tables, loss)).map(([name, table]) => {
-    return { name, table, values: new Float32Array(batchSize) };
+  const gathered = Object.entries(stepFigures(loss)).map(([name, figure]) => {
+    return { name, at: between ? figureOf(path, figure) : tabled(path, figure), values: new Float32Array(batchSize) };
   });
   const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
   const flipped = new Int32Array(batchSize);
@@ -59,8 +66,8 @@ export function makeBatches(
     const wanted = Math.floor((step - 1) / batchesPerEpoch);
     if (wanted !== epoch) [epoch, indices] = [wanted, order.permutation(wanted, count)];
     const start = ((step - 1) % batchesPerEpoch) * batchSize;
-    if (timesteps === undefined) timestep.integers(step, feeds.t, tables.timesteps);
-    else timesteps.draw(timestep.uniform(step, batchSize), { t: feeds.t, importance: feeds.importance! });
+    if (timesteps === undefined) drawTimes(step, feeds.t);
+    else timesteps.draw(timestep.uniform(step, batchSize), { t: feeds.t as Int32Array, importance: feeds.importance! });
     noise.normal(step, feeds.noise);
     if (feeds.dropoutKey !== undefined) dropoutKey.integers(step, feeds.dropoutKey, 2 ** 31);
     if (flip) flips.integers(step, flipped, 2);
@@ -74,10 +81,40 @@ export function makeBatches(
       const x0 = feeds.x0.subarray(i * pixels, (i + 1) * pixels);
       bytesToUnit(images.pixels.subarray(source, source + pixels), x0);
       if (flipped[i] === 1) mirror(x0, { width, channels });
-      for (const { table, values } of gathered) values[i] = table[feeds.t[i]!]!;
+      for (const { at, values } of gathered) values[i] = at(feeds.t[i]!);
     }
     return all;
   };
+}
+
+/** Fills the times of a step: integers of a chain; on a path of one's own as it draws them, rounded where none lie between. */
+function timeDrawer(
+  path: Path,
+  { stream, batchSize, between }: {
+    readonly stream: (purpose: string) => RandomStream;
+    readonly batchSize: number;
+    readonly between: boolean;
+  },
+): (step: number, t: Float32Array | Int32Array) => void {
+  const [timestep, normals] = [stream("timestep"), stream("timestep-normal")];
+  if (!path.continuous) return (step, t) => timestep.integers(step, t as Int32Array<ArrayBuffer>, path.timesteps);
+  const normal = new Float32Array(batchSize);
+  return (step, t) => {
+    normals.normal(step, normal);
+    timestep.uniform(step, batchSize).forEach((uniform, i) => {
+      const drawn = path.draw({ uniform, normal: normal[i]! });
+      t[i] = between ? drawn : Math.max(0, Math.round(drawn));
+    });
+  };
+}
+
+function figureOf(path: Path, figure: Figure): (t: number) => number {
+  return (t) => figure(timePoint(path, t));
+}
+
+function tabled(path: Path, figure: Figure): (t: number) => number {
+  const table = Float64Array.from({ length: path.timesteps }, (_, t) => figure(timePoint(path, t)));
+  return (t) => table[t]!;
 }
 
 /**

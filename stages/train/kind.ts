@@ -1,16 +1,22 @@
-import { type ImageFacts, readImageFacts, readScheduleFacts, sizeText } from "../../artifacts/facts.ts";
+import { type ImageFacts, readImageFacts, readScheduleFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
-import { type UnetConfig, type UnetProblem, validateUnetConfig } from "../../diffusion/unet/config.ts";
+import type { NetworkSizes } from "../../diffusion/define.ts";
+import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
+import { makeObjective } from "../../diffusion/objective.ts";
+import { OBJECTIVES } from "../../diffusion/objectives.ts";
+import { isOwn } from "../../schemas/definitions.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { checkBatchSize, checkMost, checkPrediction, isError, problemsOf } from "../shared/checks.ts";
+import { type ObjectiveFacts, objectiveFacts } from "../shared/describe_objective.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { type TrainParams, trainParams } from "./params.ts";
-import { TRAIN_WORK_FACTOR, unetWork } from "./work.ts";
+import { networkWork, TRAIN_WORK_FACTOR } from "./work.ts";
 
 export const trainKind = defineKind({
   kind: "train",
   version: 3,
   entry: import.meta.resolve("./run.ts"),
-  summary: "Train a U-Net to undo the noise in images (Ho et al. 2020, algorithm 1)",
+  summary: "Train a network to undo the noise in images (Ho et al. 2020, algorithm 1)",
   params: trainParams,
   inputs: {
     images: { type: "images", description: "Images to train on" },
@@ -25,55 +31,94 @@ export const trainKind = defineKind({
   },
   seeded: true,
   device: findStageDevice,
-  check(params, inputs) {
+  definitions: { model: "network", objective: "objective" },
+  check(params, inputs, own = {}) {
     const images = readImageFacts(inputs.images);
     const schedule = readScheduleFacts(inputs.schedule);
     const timesteps = schedule?.timesteps;
+    const objective: Partial<ObjectiveFacts> = isOwn(params.objective)
+      ? own["objective"] ?? {}
+      : objectiveFacts(makeObjective(OBJECTIVES[params.objective], {}));
     const problems = problemsOf(
-      checkPrediction(params, schedule),
+      checkPrediction(objective, schedule),
       checkRates(params, timesteps),
-      checkLoss(params),
+      checkLoss(params, objective),
+      schedule !== undefined && !schedule.variancePreserving && checkChain(params, objective),
       images !== undefined && checkImages(params, images),
     );
     if (images === undefined) return { problems };
     const { height, width, channels, classes, classNames } = images;
-    const known = {
-      ...{ height, width, channels, timesteps },
+    const variancePreserving = schedule?.variancePreserving;
+    const known = definedOnly({
+      ...{ height, width, channels, timesteps, variancePreserving, ownSampler: objective.sampler },
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),
       ...(params.labels === undefined ? { classes: null } : { classes, classNames }),
-    };
+    });
     // Without a network that can be built there is no arithmetic to count.
     if (problems.some(isError)) return { problems, facts: { checkpoint: known } };
-    const network = unetConfigFor(params, images);
+    const network = isOwn(params.model)
+      ? params.model
+      : BUILTIN_NETWORK.recordOf(sizesFor(params, images), params.model);
     return {
       problems,
       facts: { checkpoint: { ...known, network, objective: params.objective } },
-      ...unetWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize),
+      ...networkWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize),
     };
   },
 });
 
-/** The network of a `train` stage for images of this size, which must be square. */
-export function unetConfigFor(
-  { model, variance, labels }: Pick<TrainParams, "model" | "variance" | "labels">,
-  { height, channels, classes }: Pick<ImageFacts, "height" | "channels" | "classes">,
-): UnetConfig {
+/** What the network of a `train` stage is told of the images. */
+export function sizesFor(
+  { variance, labels }: Pick<TrainParams, "variance" | "labels">,
+  { height, width, channels, classes }: Pick<ImageFacts, "height" | "width" | "channels" | "classes">,
+): NetworkSizes {
   const outChannels = variance === "learned" ? 2 * channels : channels;
-  const told = labels === undefined || !classes ? {} : { classes };
-  return { imageSize: height, inChannels: channels, outChannels, ...model, ...told };
+  return { height, width, channels, outChannels, ...(labels === undefined || !classes ? {} : { classes }) };
 }
 
-/** Params that change the key of a training, and nothing else of it. */
-function checkLoss({ variance, weighting, minSnrGamma }: TrainParams): CheckProblem[] {
+/** Params that do not fit the objective, or that change the key of a training and nothing else of it. */
+function checkLoss(
+  { objective, variance, weighting, minSnrGamma }: TrainParams,
+  { free, weighted, sampler }: Partial<ObjectiveFacts>,
+): CheckProblem[] {
   const without = (param: string, what: string): CheckProblem => ({
     severity: "warning",
     param: [param],
     message: `${param} has no effect without ${what}, but would repeat the training`,
     fix: `leave out ${param}, or use ${what}`,
   });
+  const file = isOwn(objective) ? objective.uses : "";
+  const another = (param: string, got: string, wanted: string): CheckProblem => ({
+    param: [param],
+    message: `${file} is an objective with ${free ? "a loss" : "weights"} of its own`,
+    ...{ got, wanted },
+    fix: `leave out ${param}`,
+  });
   return problemsOf(
+    (free || weighted) === true && weighting !== "simple" && another("weighting", weighting, "simple"),
+    free === true && variance === "learned" &&
+      another("variance", variance, "a fixed variance: the bound needs a target that is a mixture of x_0 and noise"),
     variance === "fixedsmall" && weighting !== "vlb" && without("variance", "weighting: vlb"),
     minSnrGamma !== 5 && weighting !== "min-snr" && without("minSnrGamma", "weighting: min-snr"),
+  );
+}
+
+/** What cannot be computed on a path that does not preserve the variance. */
+function checkChain(
+  { variance, weighting }: TrainParams,
+  { needs }: Partial<ObjectiveFacts>,
+): CheckProblem[] {
+  const chain = (param: string, got: string): CheckProblem => ({
+    param: [param],
+    message: `${param} needs a schedule that preserves the variance, signal^2 + noise^2 = 1`,
+    got: `${got}, on a path of another sort`,
+    wanted: "a chain of betas",
+    fix: `use another ${param}, or another schedule`,
+  });
+  return problemsOf(
+    needs === "chain" && chain("objective", "one that needs its tables"),
+    variance === "learned" && chain("variance", variance),
+    weighting === "vlb" && chain("weighting", weighting),
   );
 }
 
@@ -98,8 +143,7 @@ function checkRates(
 
 /** Everything that keeps these params from training on such images; what is not known is not checked. */
 function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
-  const { batchSize, microBatches } = params;
-  const isSquare = images.height === images.width;
+  const { batchSize, microBatches, model } = params;
   return problemsOf(
     params.labels !== undefined && images.classes === null && {
       param: ["labels"],
@@ -108,13 +152,9 @@ function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
       wanted: "a data set with labels",
       fix: "remove labels, or use images that have them",
     },
-    !isSquare && {
-      input: "images",
-      message: "the network takes square images only",
-      got: sizeText(images),
-      wanted: "the same height and width",
-    },
-    isSquare && validateUnetConfig(unetConfigFor(params, images)).map((problem) => fromUnet(problem, images)),
+    !isOwn(model) && BUILTIN_NETWORK.check(sizesFor(params, images), model).map(({ param, ...problem }) => {
+      return param.length === 0 ? { input: "images", ...problem } : { param: ["model", ...param], ...problem };
+    }),
     batchSize % microBatches !== 0 && {
       param: ["microBatches"],
       message: "micro-batches must divide the batch equally",
@@ -131,16 +171,4 @@ function divisorBelow(whole: number, limit: number): number {
   let divisor = Math.min(whole, limit);
   while (whole % divisor !== 0) divisor--;
   return divisor;
-}
-
-function fromUnet({ field, message }: UnetProblem, images: ImageFacts): CheckProblem {
-  const about = `the network does not fit images of ${sizeText(images)}`;
-  // The image size is the images' own; what the user can change is the number of levels that halve it.
-  const param = field === "imageSize" ? "multipliers" : field;
-  const [, got, wanted] = /^got (.*?), wanted (.*)$/s.exec(message) ?? [];
-  return {
-    param: ["model", param],
-    message: `${about}: model.${param}`,
-    ...(got === undefined || wanted === undefined ? { got: message } : { got, wanted }),
-  };
 }

@@ -1,14 +1,9 @@
 import { z } from "zod";
+import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
+import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../../diffusion/objectives.ts";
+import { ownable } from "../../schemas/definitions.ts";
 import { execution, extent, legacy } from "../../schemas/roles.ts";
 import { longRunningParams, positiveInt } from "../shared/common_params.ts";
-
-/** The U-Net of Ho et al. 2020, appendix B. */
-const modelParams = z.strictObject({
-  channels: positiveInt(4096).default(128).describe("Width of the first level"),
-  multipliers: z.array(positiveInt(64)).min(1).max(8).default([1, 2, 2, 2]).describe("Width of each level in channels"),
-  blocks: positiveInt(16).default(2).describe("Residual blocks per level"),
-  attention: z.array(positiveInt(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
-});
 
 const emaParams = z.strictObject({
   decay: z.number().min(0).lt(1).default(0.9999).describe("Decay of the average at each step, once warmed up"),
@@ -20,7 +15,7 @@ const emaParams = z.strictObject({
 
 /** Params of kind `train`. */
 export const trainParams = z.strictObject({
-  model: modelParams.prefault({}).describe("The U-Net of Ho et al. 2020"),
+  model: ownable(BUILTIN_NETWORK.params.prefault({}).describe("The U-Net of Ho et al. 2020")),
   steps: extent(positiveInt(100_000_000).describe("Train until this step; raising it continues")),
   batchSize: positiveInt(65_536).default(128).describe("Images per step"),
   microBatches: legacy(
@@ -43,13 +38,13 @@ export const trainParams = z.strictObject({
     z.number().min(0).lt(1).default(0).describe("Dropout in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0"),
     0,
   ),
-  objective: legacy(
-    z.enum(["eps", "x0", "mu", "v"]).default("eps").describe(
+  objective: ownable(legacy(
+    z.enum(OBJECTIVE_NAMES).default(DEFAULT_OBJECTIVE).describe(
       "What the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - " +
         "sqrt(1 - A) x0. See docs/objectives.md",
     ),
-    "eps",
-  ),
+    DEFAULT_OBJECTIVE,
+  )),
   weighting: legacy(
     z.enum(["simple", "vlb", "min-snr"]).default("simple").describe(
       "Weights of the timesteps in the loss: all equal (simple), those of the variational bound (vlb), or min-SNR of " +

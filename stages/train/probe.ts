@@ -1,7 +1,9 @@
 import type { StageRun } from "../../contract/stage.ts";
+import { networkOf, type NetworkRecord } from "../../artifacts/checkpoint.ts";
+import { chainPath } from "../../diffusion/path.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
+import { learnsVariance } from "../../diffusion/network.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { withDevice } from "../shared/device.ts";
 import { makeBatches } from "./batches.ts";
 import { trainParams } from "./params.ts";
@@ -11,17 +13,20 @@ const STEPS = 3;
 
 /** Train a network on black images for three steps, to find out how fast this machine does that. */
 export default (async (context) => {
-  const { network, images: count } = context.params as { network: UnetConfig; images: number };
-  const { imageSize, inChannels, outChannels, classes } = network;
-  const variance = outChannels > inChannels ? "learned" : "fixedlarge";
-  const params = trainParams.parse({ steps: STEPS, batchSize: count, variance });
-  const pixels = new Uint8Array(count * imageSize ** 2 * inChannels);
-  const images = { shape: [count, imageSize, imageSize, inChannels] as const, pixels, labels: new Uint8Array(count) };
-  const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
+  const { network: record, images: count } = context.params as { network: NetworkRecord; images: number };
+  const network = await networkOf(record, []);
+  const { height, width, channels, classes } = network.sizes;
+  const { objective: _none, ...params } = trainParams.parse({
+    ...{ steps: STEPS, batchSize: count },
+    variance: learnsVariance(network.sizes) ? "learned" : "fixedlarge",
+  });
+  const pixels = new Uint8Array(count * height * width * channels);
+  const images = { shape: [count, height, width, channels] as const, pixels, labels: new Uint8Array(count) };
+  const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 })));
   await withDevice(context, async (device) => {
     const start = initialState(network, 0);
-    const stepper = await makeStepper(device, { model: network, params, vectors: start.vectors });
-    const batch = makeBatches(images, { ...params, classes, tables, seed: 0 });
+    const stepper = await makeStepper(device, { network, params, vectors: start.vectors });
+    const batch = makeBatches(images, { ...params, classes, path, seed: 0 });
     for await (const { step } of trainSteps(start, { stepper, batch, params })) {
       context.report({ done: step, total: STEPS, unit: "step" });
       if (step === STEPS) return;

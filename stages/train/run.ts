@@ -1,16 +1,16 @@
 import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { readImages, type StoredImages } from "../../artifacts/images.ts";
 import { writeLog } from "../../artifacts/log.ts";
-import { readSchedule, type StoredSchedule } from "../../artifacts/schedule.ts";
+import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
-import { countParameters } from "../../diffusion/unet/parameters.ts";
 import { withDevice } from "../shared/device.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
-import { trainKind, unetConfigFor } from "./kind.ts";
+import { type Science, scienceOf } from "./definitions.ts";
+import { trainKind } from "./kind.ts";
 import {
   decodeState,
   encodeState,
@@ -29,24 +29,26 @@ const SHOWN_LOSS_DECAY = 0.95;
 export default runOf(trainKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
   const images = await readImages(inputs.images);
-  const schedule = await readSchedule(inputs.schedule);
-  const trained = await train(context, images, schedule);
+  const schedule = await readSchedule(inputs.schedule, context.definitions);
+  const science = await scienceOf(context, images.info, schedule.path);
+  if ("status" in science) return science;
+  const trained = await train(context, images, science);
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
   const { height, width, channels, source } = images.info;
   await writeCheckpoint(outputs.checkpoint, {
     config: {
-      model: unetConfigFor(params, images.info),
       images: { height, width, channels, source },
       schedule: schedule.spec,
-      timesteps: schedule.tables.timesteps,
+      timesteps: schedule.path.timesteps,
       step,
       parameters: vectors.params.length,
       ema: params.ema,
       seed,
-      ...(params.objective === "eps" ? {} : { objective: params.objective }),
+      ...science.config,
     },
-    tables: schedule.tables,
+    network: science.network,
+    path: schedule.path,
     params: vectors.params,
     ema: vectors.ema,
   });
@@ -58,24 +60,23 @@ export default runOf(trainKind, async (context) => {
 async function train(
   context: Context,
   images: StoredImages,
-  schedule: StoredSchedule,
+  { network, params: learning, files }: Science,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
-  const model = unetConfigFor(params, images.info);
   const saved = await progress.latest();
-  const start = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
+  const start = saved === undefined ? initialState(network, seed) : await decodeState(saved, network.count);
   if (start.step >= params.steps) return start;
   if (stop.aborted) return { status: "interrupted", step: start.step };
 
   return await withDevice(context, async (device) => {
-    const stepper = await makeStepper(device, { model, params, vectors: start.vectors });
-    const { tables } = schedule;
+    const stepper = await makeStepper(device, { network, params: learning, vectors: start.vectors });
+    const { path: { timesteps: length } } = learning;
     const timesteps = params.timestepSampler === "loss-aware"
-      ? new LossAwareTimesteps(tables.timesteps, start.timestepLosses)
+      ? new LossAwareTimesteps(length, start.timestepLosses)
       : undefined;
-    const buckets = makeBuckets(tables.timesteps, params.lossBuckets);
-    const told = { classes: model.classes, dropLabels: params.labels?.drop };
-    const batch = makeBatches(images, { ...params, ...told, timesteps, tables, seed });
+    const buckets = makeBuckets(length, params.lossBuckets);
+    const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
+    const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
     const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
     let last: StepResult;
     let lastSaved = start.step;
@@ -86,7 +87,7 @@ async function train(
       async step() {
         last = (await results.next()).value;
         const { loss, gradNorm } = last;
-        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, lastSaved);
+        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
         shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
         return { loss: shownLoss.toFixed(4) };
       },
@@ -102,13 +103,13 @@ async function train(
 function diverged(
   params: Context["params"],
   { step, loss, gradNorm }: StepResult,
-  lastSaved: number,
+  { lastSaved, files }: { readonly lastSaved: number; readonly files: readonly string[] },
 ): StageEnd {
   const what = Number.isFinite(loss) ? `gradient norm is ${gradNorm}` : `loss is ${loss}`;
   const good = lastSaved > 0 ? `the last good checkpoint is step ${lastSaved}` : "no checkpoint was saved before it";
   return {
     status: "failed",
-    message: `the ${what} at step ${step}; ${good}`,
+    message: `${step === 1 && files.length > 0 ? `${files.join(", ")}: ` : ""}the ${what} at step ${step}; ${good}`,
     fix: `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip}), or raise warmupSteps ` +
       `(now ${params.warmupSteps})`,
   };

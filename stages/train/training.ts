@@ -1,12 +1,12 @@
 import { logLine, splitLog, type TrainLog, type TrainLogEntry } from "../../artifacts/log.ts";
 import type { SavedState } from "../../contract/stage.ts";
 import { emaDecayAt } from "../../diffusion/ema.ts";
-import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
+import { type GradientOptions, gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
+import { freeLoss, lossObjective } from "../../diffusion/loss_tables.ts";
+import { initialParameters, type Network, packParameters } from "../../diffusion/network.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
 import { makeUpdateStep, updateStepSignature } from "../../diffusion/update_step.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { scalarFeeds } from "../shared/feeds.ts";
@@ -48,8 +48,8 @@ export async function* trainSteps(
     const numbers = { learningRate, emaDecay: emaDecayAt(step, params.ema), clipNorm: params.gradClip };
     const given = scalarFeeds({ ...numbers, ...adamBiasCorrections(step) });
     const { loss, gradNorm, lossPerImage } = await stepper.step(images, given);
-    const seen = { t: images["t"] as Int32Array, losses: lossPerImage };
-    timesteps?.observe(seen.t, seen.losses);
+    const seen = { t: images["t"]!, losses: lossPerImage };
+    timesteps?.observe(seen.t as Int32Array, seen.losses);
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
     const byTimestep = buckets.length === 0 ? {} : { lossByTimestep: lossByBucket(seen, buckets) };
     if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate, ...byTimestep }));
@@ -89,13 +89,17 @@ function isLogged(step: number): boolean {
   return step <= 1_000 || step % (step <= 10_000 ? 10 : 100) === 0;
 }
 
-/** Mean loss of the images of one batch in each bucket of timesteps. @param t [B] @param losses [B] */
+/**
+ * Mean loss of the images of one batch in each bucket of timesteps; a time between two belongs to the upper one.
+ *
+ * @param t [B] @param losses [B]
+ */
 export function lossByBucket(
-  { t, losses }: { readonly t: Int32Array; readonly losses: Float32Array },
+  { t, losses }: { readonly t: Int32Array | Float32Array; readonly losses: Float32Array },
   buckets: readonly Bucket[],
 ): (number | null)[] {
   return buckets.map(({ from, to }) => {
-    const own = losses.filter((_, i) => t[i]! >= from && t[i]! < to);
+    const own = losses.filter((_, i) => Math.ceil(t[i]!) >= from && Math.ceil(t[i]!) < to);
     return own.length === 0 ? null : own.reduce((sum, loss) => sum + loss, 0) / own.length;
   });
 }
@@ -114,12 +118,10 @@ export interface TrainStepper {
   vectors(): Promise<TrainVectors>;
 }
 
-type StepperParams =
-  & Pick<TrainParams, "batchSize" | "microBatches">
-  & NonNullable<Parameters<typeof makeTrainStep>[1]>;
+type StepperParams = Pick<TrainParams, "batchSize" | "microBatches"> & GradientOptions;
 
 interface StepperStart {
-  readonly model: UnetConfig;
+  readonly network: Network;
   readonly params: StepperParams;
   /** Given away. */
   readonly vectors: TrainVectors;
@@ -130,10 +132,10 @@ export function makeStepper(device: Device, start: StepperStart): Promise<TrainS
   return start.params.microBatches > 1 ? inParts(device, start) : atOnce(device, start);
 }
 
-async function atOnce(device: Device, { model, params, vectors }: StepperStart): Promise<TrainStepper> {
+async function atOnce(device: Device, { network, params, vectors }: StepperStart): Promise<TrainStepper> {
   const { batchSize } = params;
-  const signature = trainStepSignature(model, batchSize, params);
-  const compiled = await device.compile(makeTrainStep(model, params), signature, { label: "train step" });
+  const signature = trainStepSignature(network, batchSize, params);
+  const compiled = await device.compile(makeTrainStep(network, params), signature, { label: "train step" });
   const bound = await compiled.bind({ ...vectors });
   const results = {
     loss: new Float32Array(1),
@@ -153,20 +155,24 @@ async function atOnce(device: Device, { model, params, vectors }: StepperStart):
  * The device holds the activations of one part at a time. Parameters and gradients pass through the host, a small share
  * of what a part computes.
  */
-async function inParts(device: Device, { model, params, vectors }: StepperStart): Promise<TrainStepper> {
+async function inParts(device: Device, { network, params, vectors }: StepperStart): Promise<TrainStepper> {
   const { batchSize, microBatches } = params;
   const size = batchSize / microBatches;
-  const signature = gradientStepSignature(model, size, params);
-  const gradients = await device.compile(makeGradientStep(model, params), signature, { label: "gradients" });
-  const update = await device.compile(makeUpdateStep(model), updateStepSignature(model), { label: "update" });
-  let weights = vectors.params.slice();
+  const signature = gradientStepSignature(network, size, params);
+  const gradients = await device.compile(makeGradientStep(network, params), signature, { label: "gradients" });
+  const update = await device.compile(makeUpdateStep(network), updateStepSignature(network), { label: "update" });
+  const averaged = freeLoss(lossObjective(params)) === undefined ? [] : ["ema"];
+  let weights: HostTensors = {
+    params: vectors.params.slice(),
+    ...(averaged.length > 0 ? { ema: vectors.ema.slice() } : {}),
+  };
   const bound = await update.bind({ ...vectors });
   const part = {
-    grads: new Float32Array(weights.length),
+    grads: new Float32Array(network.count),
     loss: new Float32Array(1),
     lossPerImage: new Float32Array(size),
   };
-  const sum = new Float32Array(weights.length);
+  const sum = new Float32Array(network.count);
   const lossPerImage = new Float32Array(batchSize);
   const gradNorm = new Float32Array(1);
   return {
@@ -174,13 +180,13 @@ async function inParts(device: Device, { model, params, vectors }: StepperStart)
       sum.fill(0);
       let loss = 0;
       for (let index = 0; index < microBatches; index++) {
-        await gradients.run({ params: weights, ...partOf(batch, { index, size, batchSize }) }, part);
+        await gradients.run({ ...weights, ...partOf(batch, { index, size, batchSize }) }, part);
         for (let i = 0; i < sum.length; i++) sum[i]! += part.grads[i]! / microBatches;
         lossPerImage.set(part.lossPerImage, index * size);
         loss += part.loss[0]! / microBatches;
       }
       await bound.run({ grads: sum, ...scalars }, { gradNorm });
-      weights = (await bound.read(["params"]))["params"] as typeof weights;
+      weights = await bound.read(["params", ...averaged]);
       return { loss, gradNorm: gradNorm[0]!, lossPerImage };
     },
     vectors: async () => await bound.read() as TrainVectors,
@@ -218,21 +224,23 @@ const STATE_FILE = "state.safetensors";
 const LOG_FILE = "log.jsonl";
 
 /** The weights before the first step, flat [P]. */
-export function initialWeights(config: UnetConfig, seed: number): Float32Array<ArrayBuffer> {
+export function initialWeights(network: Network, seed: number): Float32Array<ArrayBuffer> {
   const stream = randomStream({ seed, stream: "train/init" });
-  let kernel = 0;
-  // Uniforms in [0, 1) become those in (0, 1] that the initialisation asks for.
-  const uniforms = (_name: string, count: number) => {
-    const values = stream.uniform(kernel++, count);
-    for (let i = 0; i < count; i++) values[i] = 1 - values[i]!;
-    return values;
-  };
-  return packParameters(initParameters(config, uniforms), config);
+  const numbers = (i: number) => ({
+    // Uniforms in [0, 1) become those in (0, 1] that the initialisation asks for.
+    uniform: (count: number) => stream.uniform(i, count).map((u) => 1 - u),
+    normal: (count: number) => {
+      const values = new Float32Array(count);
+      stream.normal(i, values);
+      return values;
+    },
+  });
+  return packParameters(initialParameters(network, numbers), network);
 }
 
 /** The state before the first step. The averaged weights start as the weights. */
-export function initialState(config: UnetConfig, seed: number): TrainState {
-  const params = initialWeights(config, seed);
+export function initialState(network: Network, seed: number): TrainState {
+  const params = initialWeights(network, seed);
   const zeros = () => new Float32Array(params.length);
   return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };
 }

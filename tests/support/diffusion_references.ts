@@ -1,7 +1,7 @@
 /** Formulas of the papers that only tests need: references for the code. */
 import type { AtStep } from "../../diffusion/gaussian_float64.ts";
 import type { Recovery } from "../../diffusion/define.ts";
-import type { ReverseStep } from "../../diffusion/samplers/reverse_step.ts";
+import type { ReverseStep } from "./affine/reverse_step.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 
 /** A sample of q(x_t | x_0), Ho et al. 2020 eq. 4. @param t integer in [0, T) */
@@ -23,7 +23,7 @@ export interface ReverseStepHostInputs {
   readonly extra: Float64Array;
 }
 
-/** The reference for `makeReverseStep`, elementwise in float64: the next x, and the clipped x0 it came from. */
+/** One step of a sampler in its affine form, elementwise in float64: the next x, and the clipped x0 it came from. */
 export function reverseStepHost(
   step: ReverseStep,
   recovery: Recovery,

@@ -8,6 +8,7 @@ import type {
   DownloadExternal,
   InputArtifact,
   OutputPorts,
+  OwnDefinition,
   ProgressUpdate,
   SavedState,
   Shard,
@@ -16,6 +17,7 @@ import type {
   StageRun,
 } from "../../contract/stage.ts";
 import { holdToTypes } from "../../artifacts/types.ts";
+import { isOwn } from "../../schemas/definitions.ts";
 import { onnxNumerics } from "../../tensor/mod.ts";
 
 /** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */
@@ -35,6 +37,8 @@ export interface StageOptions {
   readonly packages?: Readonly<Record<string, string>>;
   /** Digests of files outside, by param. Default: of what lies at `path` now, or must. */
   readonly externals?: Readonly<Record<string, string>>;
+  /** Definitions of the user's own, as the stage's process has loaded them. */
+  readonly definitions?: readonly OwnDefinition[];
   /** Folder of fetched files. */
   readonly downloads?: string;
   readonly stop?: AbortSignal;
@@ -88,7 +92,8 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
   const outputs = Object.fromEntries(Object.keys(ports).map((port) => [port, join(place, "out", port)]));
   const progressFolder = join(place, "progress");
   for (const each of [...Object.values(outputs), progressFolder]) Deno.mkdirSync(each, { recursive: true });
-  const params = kind.params.parse(options.params);
+  // A definition of the user's own checks its params itself.
+  const params = isOwn(options.params) ? options.params : parseParams(kind, options.params);
   const start = {
     params,
     seed: kind.seeded === true ? options.seed ?? 0 : 0,
@@ -106,13 +111,21 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
   const context = makeContext(start, options.stop ?? new AbortController().signal, (event) => {
     if (event.type === "progress") options.onReport?.(event.update);
   });
-  const { inputs = {}, progress = context.progress } = options;
-  const end = await holdToTypes(run)({ ...context, inputs, progress, parts }) ?? undefined;
+  const { inputs = {}, progress = context.progress, definitions = [] } = options;
+  const end = await holdToTypes(run)({ ...context, inputs, progress, parts, definitions }) ?? undefined;
   const finished = end === undefined ? Object.entries(ports) : [];
   const artifacts = finished.map(([port, { type }]) =>
     [port, openInput(folderArtifact(outputs[port]!, type))] as const
   );
   return { end, outputs: Object.fromEntries(artifacts) };
+}
+
+/** Params with their defaults, beside definitions of the user's own. */
+function parseParams(kind: AnyKind, params: StageOptions["params"]): Readonly<Record<string, unknown>> {
+  const [own, rest] = [true, false].map((wanted) =>
+    Object.fromEntries(Object.entries(params).filter(([, value]) => isOwn(value) === wanted))
+  );
+  return { ...kind.params.parse(rest), ...own };
 }
 
 /** As the engine finds them. */

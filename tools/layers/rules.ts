@@ -95,7 +95,7 @@ export const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }
   // Pages and cleaning up, which engine.ts would load for every command.
   { from: "cli/", to: /^(report|engine\/upkeep)\/mod\.ts$/ },
   // What users start from imports what users import.
-  { from: "cli/templates/", to: /^stages\/testing\/mod\.ts$/ },
+  { from: "cli/templates/", to: /^(stages\/testing\/mod|diffusion\/layers)\.ts$/ },
   // A stage gets the same context in a test as in a pipeline.
   { from: "stages/testing/", to: /^engine\/process\/(context|device_trial)\.ts$/ },
   // The way of a stage's own process back into the engine.

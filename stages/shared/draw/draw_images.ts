@@ -1,14 +1,16 @@
 import { describeModel, type StoredCheckpoint, type WeightsName } from "../../../artifacts/checkpoint.ts";
 import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
-import type { InputArtifact, OutputArtifact, StageContext, StageEnd } from "../../../contract/stage.ts";
+import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { dealOut } from "../parts.ts";
 import { readVectors, vectorFiles, vectorOf } from "../saved_vectors.ts";
-import type { SamplerParams } from "./params.ts";
+import { chooseSampler, type SamplerParam } from "./sampler.ts";
+import { SamplerFault } from "./walk.ts";
 
 /** Images that are done, as the progress of a stage that draws. */
 const FILE = "images.safetensors";
@@ -17,15 +19,15 @@ export interface BatchDrawer {
   /** Network evaluations per image. */
   readonly steps: number;
   /**
-   * Draw the whole batch that starts at image `first`. `onStep` is awaited after each reverse step; when it returns false
-   * the batch is given up and the result is undefined.
+   * Draw the whole batch that starts at image `first`. `onStep` is awaited after each evaluation of the network; what it
+   * throws gives the batch up.
    *
    * @returns images [B, H, W, C], about [-1, 1]; of the first batch also something else that is drawn along, as its film
    */
   draw(
     first: number,
-    onStep: (done: number) => Promise<boolean>,
-  ): Promise<{ readonly images: Float32Array; readonly film?: Drawn["film"] } | undefined>;
+    onStep: (done: number) => Promise<void>,
+  ): Promise<{ readonly images: Float32Array; readonly film?: Drawn["film"] }>;
 }
 
 export interface Drawn {
@@ -75,18 +77,23 @@ export function drawOnDevice(
     const drawn = () => ({ pixels: bytes.slice(0, total * pixels), film });
 
     if (left.length === 0) return drawn();
-    const drawer = await makeDrawer(device);
+    // A sampler may ask on, and even give back images, when it was told to stop.
+    let stopped = false;
+    const drawer = await makeDrawer(device).catch(faultOf);
+    if ("status" in drawer) return drawer;
     for (const { first, done, ...own } of left) {
       const batch = await drawer.draw(first, async (steps) => {
         const fraction = steps / drawer.steps * own.count;
         context.report({ done: Math.floor(done + fraction), total, unit: "image" });
         await yieldToMessages();
-        return !stop.aborted;
-      });
-      if (batch === undefined) {
+        stopped ||= stop.aborted;
+        if (stopped) throw new Error("The stage was told to stop");
+      }).catch((error) => stopped ? undefined : faultOf(error));
+      if (stopped || batch === undefined) {
         await save();
         return { status: "interrupted", step };
       }
+      if ("status" in batch) return batch;
       const bad = firstNotFinite(batch.images);
       if (bad >= 0) {
         const image = first + Math.floor(bad / pixels);
@@ -108,9 +115,16 @@ export function drawOnDevice(
   });
 }
 
+/** What a sampler did wrong, as the end of its stage. Other errors are bugs. */
+function faultOf(error: unknown): StageEnd {
+  if (!(error instanceof SamplerFault)) throw error;
+  return definedOnly({ status: "failed" as const, message: error.message, fix: error.fix });
+}
+
 /** What a stage that drew images is given. */
 interface DrawContext {
-  readonly params: { readonly sampler: SamplerParams; readonly weights: WeightsName; readonly batchSize: number };
+  readonly params: { readonly sampler: SamplerParam; readonly weights: WeightsName; readonly batchSize: number };
+  readonly definitions: readonly OwnDefinition[];
   readonly seed: number;
   readonly inputs: { readonly checkpoint: InputArtifact };
   readonly outputs: { readonly samples: OutputArtifact };
@@ -118,7 +132,7 @@ interface DrawContext {
 
 /** Write images that were drawn, with all that they came of. */
 export async function writeDrawn(
-  { params: { sampler, weights, batchSize }, seed, inputs, outputs }: DrawContext,
+  { params: { sampler: param, weights, batchSize }, definitions, seed, inputs, outputs }: DrawContext,
   checkpoint: StoredCheckpoint,
   { name, how, of, pixels, classes = null, ...rest }: Omit<ImagesToWrite, "info" | "picture"> & {
     /** The kind. */
@@ -133,6 +147,7 @@ export async function writeDrawn(
   const { height, width, channels } = checkpoint.config.images;
   const count = pixels.length / (height * width * channels);
   const model = describeModel(inputs.checkpoint, checkpoint, weights);
+  const { record: sampler } = chooseSampler(param, definitions);
   const source = { name, seed, sampler, ...how, batchSize, ...(of === undefined ? {} : { of }), model };
   const info = { count, height, width, channels, classes, source };
   await writeImages(outputs.samples, { info, pixels, picture: "grid.png", ...rest });

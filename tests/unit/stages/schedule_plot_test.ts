@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
+import { chainPath } from "../../../diffusion/path.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { scheduleKind } from "../../support/builtin_kinds.ts";
+import { scheduleKind } from "../../../stages/schedule/kind.ts";
 import { plotSchedule } from "../../../stages/schedule/run.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 
-const plot = (spec: ScheduleSpec) => plotSchedule(spec.name, makeTables(makeBetas(spec)));
+const plot = (spec: ScheduleSpec) => plotSchedule(spec.name, chainPath(makeTables(makeBetas(spec))));
 
 Deno.test("plotSchedule() draws three curves with finite coordinates for every schedule and length", () => {
   for (const name of SCHEDULE_NAMES) {

@@ -1,39 +1,61 @@
+/**
+ * Building blocks of networks: layers that read their weights by name, and the parameters that belong to them.
+ *
+ * @module
+ */
 import * as tf from "@tensorflow/tfjs-core";
-import { groupNorm } from "./group_norm.ts";
+import type { NamedTensors, Tensor } from "../tensor/device.ts";
+import { groupNorm } from "./unet/group_norm.ts";
 
-/** Parameters of the network as tensors, by the names of `unetParameterSpecs`. */
-export type ParameterTensors = Readonly<Record<string, tf.Tensor>>;
+export { convParameters, denseParameters, normParameters } from "./layer_parameters.ts";
+export { timeEmbedding } from "./time_embedding.ts";
 
-/** Group normalisation. @param x [B, H, W, C] */
-export function norm(params: ParameterTensors, name: string, x: tf.Tensor): tf.Tensor {
-  return groupNorm(x, params[`${name}.scale`]!, params[`${name}.bias`]!);
+/** Weights of a network by name, as `forward` is given them. */
+export type Weights = Readonly<NamedTensors>;
+
+/**
+ * Group normalisation (Wu & He 2018), then scale and bias per channel: 32 groups, fewer for less than 128 channels.
+ *
+ * @param weights those of `normParameters(name, C)`
+ * @param x [B, H, W, C]
+ * @returns of the same shape
+ */
+export function norm(weights: Weights, name: string, x: Tensor): Tensor {
+  return groupNorm(x, weights[`${name}.scale`]!, weights[`${name}.bias`]!);
 }
 
 /**
  * 3x3 convolution, output of the input's size divided by `stride`. Stride 2 pads as TensorFlow's SAME does for even
  * sizes: nothing at the top and left, one row at the bottom and right.
  *
+ * @param weights those of `convParameters(name, in, out)`
  * @param x [B, H, W, in]
  * @param options.shift [B, 1, 1, out], added with the bias: the images are walked once for both
  */
 export function conv(
-  params: ParameterTensors,
+  weights: Weights,
   name: string,
-  x: tf.Tensor,
-  { stride = 1, shift }: { readonly stride?: 1 | 2; readonly shift?: tf.Tensor } = {},
-): tf.Tensor {
-  const kernel = params[`${name}.kernel`] as tf.Tensor4D;
-  const bias = params[`${name}.bias`]!;
+  x: Tensor,
+  { stride = 1, shift }: { readonly stride?: 1 | 2; readonly shift?: Tensor } = {},
+): Tensor {
+  const kernel = weights[`${name}.kernel`] as tf.Tensor4D;
+  const bias = weights[`${name}.bias`]!;
   const product = tf.conv2d(x as tf.Tensor4D, kernel, stride, "same");
   return tf.add(product, shift === undefined ? bias : tf.add(shift, bias));
 }
 
-/** x W + b over the last axis; a 1x1 convolution when x is a tensor of images. @param x [..., in] */
-export function dense(params: ParameterTensors, name: string, x: tf.Tensor): tf.Tensor {
-  const kernel = params[`${name}.kernel`] as tf.Tensor2D;
+/**
+ * x W + b over the last axis; a 1x1 convolution when x is a tensor of images.
+ *
+ * @param weights those of `denseParameters(name, in, out)`
+ * @param x [..., in]
+ * @returns [..., out]
+ */
+export function dense(weights: Weights, name: string, x: Tensor): Tensor {
+  const kernel = weights[`${name}.kernel`] as tf.Tensor2D;
   const [inChannels, outChannels] = kernel.shape;
   const rows = tf.reshape(x, [-1, inChannels]) as tf.Tensor2D;
-  const product = tf.add(tf.matMul(rows, kernel), params[`${name}.bias`]!);
+  const product = tf.add(tf.matMul(rows, kernel), weights[`${name}.bias`]!);
   return tf.reshape(product, [...x.shape.slice(0, -1), outChannels]);
 }
 
@@ -41,7 +63,7 @@ export function dense(params: ParameterTensors, name: string, x: tf.Tensor): tf.
  * x sigmoid(x) (SiLU; the paper's code calls it swish). With s = sigmoid(x) and y = x s, the derivative is
  * y + s (1 - y): four small operations where autodiff makes six.
  */
-export const silu: (x: tf.Tensor) => tf.Tensor = tf.customGrad((...args) => {
+export const silu: (x: Tensor) => Tensor = tf.customGrad((...args) => {
   const [x, save] = args as [tf.Tensor, tf.GradSaveFunc];
   const gate = tf.sigmoid(x);
   const value = tf.mul(x, gate);
@@ -61,7 +83,7 @@ export const silu: (x: tf.Tensor) => tf.Tensor = tf.customGrad((...args) => {
  * A product with ones repeats each pixel. TF.js's resize kernel is not used: its CPU gradient is wrong for batches of
  * more than one.
  */
-export function upsample(x: tf.Tensor): tf.Tensor {
+export function upsample(x: Tensor): Tensor {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
   const pixels = tf.reshape(x, [batch * height, 1, width, 1, channels]);
   return tf.reshape(tf.mul(pixels, tf.ones([1, 2, 1, 2, 1])), [batch, 2 * height, 2 * width, channels]);

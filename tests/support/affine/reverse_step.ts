@@ -1,3 +1,4 @@
+/** Samplers in the affine form of reverse_step.ts, numbers of each step in float64: a second way to the same images. */
 /**
  * One step of a reverse chain, from x_t to the next x, as numbers (float64):
  *

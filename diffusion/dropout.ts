@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { keepMask } from "../../tensor/random/keep_mask.ts";
+import { keepMask } from "../tensor/random/keep_mask.ts";
 
 /** What decides which activations one training step drops. */
 export interface DropoutKey {

@@ -1,0 +1,35 @@
+import { z } from "zod";
+import type { DefinitionProblem, KnownNetwork, Path } from "../define.ts";
+import { DATA_TIME } from "../path.ts";
+
+/** Steps of a sampler that visits some timesteps, evenly. */
+export function stepsParam(usual: number) {
+  return z.int().min(1).max(1_000_000).default(usual).describe("Number of timesteps visited");
+}
+
+/** By huggingface/diffusers' names. `leading` is every floor(T / steps)-th from 0 on, and so never visits T - 1. */
+export const spacing = z.enum(["leading", "trailing"]).default("trailing").describe(
+  "Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md",
+);
+
+/** `steps` falling times and the image. */
+export function spacedTimes(
+  { steps, spacing }: { readonly steps: number; readonly spacing: "leading" | "trailing" },
+  path: Pick<Path, "timesteps" | "times">,
+): number[] {
+  if (spacing === "trailing") return path.times(steps);
+  const stride = Math.floor(path.timesteps / steps);
+  return [...Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride), DATA_TIME];
+}
+
+/** More steps than timesteps. */
+export function checkSteps(steps: number, { timesteps }: Pick<KnownNetwork, "timesteps">): DefinitionProblem[] {
+  if (timesteps === undefined || steps <= timesteps) return [];
+  return [{
+    param: ["steps"],
+    message: "a sampler visits each timestep of the schedule at most once",
+    got: `${steps}`,
+    wanted: `at most ${timesteps}, the timesteps of the checkpoint's schedule`,
+    fix: `use steps: ${timesteps} or fewer`,
+  }];
+}

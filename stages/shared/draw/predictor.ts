@@ -1,0 +1,131 @@
+import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
+import type { Prediction } from "../../../diffusion/define.ts";
+import { mix } from "../../../diffusion/samplers/mix.ts";
+import { learnsVariance } from "../../../diffusion/network.ts";
+import { timePoint } from "../../../diffusion/path.ts";
+import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
+import type { Device } from "../../../tensor/mod.ts";
+import { tellLabels } from "../feeds.ts";
+import { bindNetwork } from "../network_output.ts";
+
+export interface PredictorOptions {
+  readonly device: Device;
+  readonly batchSize: number;
+  /** How the predicted image is bounded. Default `unit`. */
+  readonly clip?: "unit" | "dynamic" | "none";
+  /** Of `dynamic`: the quantile of |x0| that is brought to 1. */
+  readonly clipQuantile?: number;
+  /** 1 asks the network once for each image; any other number twice. Default 1. */
+  readonly guidance?: number;
+  /** The noise levels, sigma = noise / signal, that are guided: from < sigma <= to. Absent: all. */
+  readonly guidanceInterval?: { readonly from: number; readonly to: number } | undefined;
+  /** The network to be guided away from, on the same path. Absent: the network itself, without a label. */
+  readonly guide?: StoredCheckpoint | undefined;
+}
+
+/** What one network says of a batch, and how much of its x_0 is taken. */
+interface Told {
+  readonly output: Float32Array<ArrayBuffer>;
+  readonly by: StoredCheckpoint;
+  readonly share: number;
+}
+
+/**
+ * What a network says of noised images, ready for a sampler: x_0 as its objective gives it, guided, clipped, and the noise
+ * that belongs to it. The device evaluates networks and does nothing else.
+ *
+ * Guided, x_0 is bad + guidance (good - bad). Good is the network, with labels where it is told any; bad is the network
+ * without a label (Ho & Salimans 2021, arXiv 2207.12598, with guidance = 1 + w), both in one batch of twice the size, or
+ * another network, with the same labels (Karras et al. 2024, arXiv 2406.02507). Within an interval alone: Kynkäänniemi et
+ * al. 2024, arXiv 2404.07724. A learned variance is that of the network.
+ *
+ * @returns a function of the labels of a batch, see `oneHotLabels`
+ */
+export async function makePredictor(checkpoint: StoredCheckpoint, options: PredictorOptions) {
+  const { batchSize, clip = "unit", clipQuantile = 1, guidance = 1, guidanceInterval, guide } = options;
+  const { path, network } = checkpoint;
+  const { height, width, channels } = network.sizes;
+  const pixels = height * width * channels;
+  const guided = guidance !== 1;
+  const bind = (asked: StoredCheckpoint, times = 1) => bindNetwork(asked, { ...options, batchSize: times * batchSize });
+  const askBoth = guided && guide === undefined ? await bind(checkpoint, 2) : undefined;
+  const askGuide = guided && guide !== undefined ? await bind(guide) : undefined;
+  const askOne = askBoth === undefined || guidanceInterval !== undefined ? await bind(checkpoint) : undefined;
+  const untold = tellLabels(network.sizes, new Array<undefined>(batchSize).fill(undefined));
+
+  /** The network first. */
+  const ask = async (
+    x: Float32Array<ArrayBuffer>,
+    t: number,
+    classes: Float32Array<ArrayBuffer> | undefined,
+  ): Promise<Told[]> => {
+    const times = (count: number) => new Array<number>(count * batchSize).fill(t);
+    const sigma = path.noise(t) / path.signal(t);
+    const { from, to } = guidanceInterval ?? { from: 0, to: Infinity };
+    if (!guided || sigma <= from || sigma > to) {
+      return [{ output: await askOne!(x, times(1), classes), by: checkpoint, share: 1 }];
+    }
+    if (askBoth !== undefined) {
+      const output = await askBoth(joined(x, x), times(2), classes && joined(classes, untold!));
+      const [told, none] = [output.slice(0, output.length / 2), output.subarray(output.length / 2)];
+      return [{ output: told, by: checkpoint, share: guidance }, { output: none, by: checkpoint, share: 1 - guidance }];
+    }
+    const good = { output: await askOne!(x, times(1), classes), by: checkpoint, share: guidance };
+    return [good, { output: await askGuide!(x, times(1), classes), by: guide!, share: 1 - guidance }];
+  };
+
+  return {
+    /** Numbers of one image. */
+    pixels,
+    async predict(
+      x: Float32Array<ArrayBuffer>,
+      t: number,
+      classes: Float32Array<ArrayBuffer> | undefined,
+    ): Promise<Prediction> {
+      const told = await ask(x, t, classes);
+      const output = told[0]!.output;
+      const variance = learnsVariance(network.sizes) ? learnedPart(output, channels) : undefined;
+      const x0 = mixedX0(x, t, told);
+      if (clip === "unit") { for (let i = 0; i < x0.length; i++) x0[i] = Math.min(1, Math.max(-1, x0[i]!)); }
+      if (clip === "dynamic") {
+        for (let at = 0; at < x0.length; at += pixels) dynamicThreshold(x0.subarray(at, at + pixels), clipQuantile);
+      }
+      const { signal, noise } = timePoint(path, t);
+      return { x0, eps: mix([1 / noise, x], [-signal / noise, x0]), variance, output };
+    },
+  };
+}
+
+function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
+  const both = new Float32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
+/** The sum of the shares of each x_0, in float64 until the end: far from the image it is the difference of large numbers. */
+function mixedX0(x: Float32Array, t: number, told: readonly Told[]): Float32Array<ArrayBuffer> {
+  const terms = told.map(({ output, by: { objective, path, network: { sizes } }, share }) => {
+    // Without a recovery there is no x_0, and NaN says so.
+    const { xt, output: factor } = objective.recoverX0?.(timePoint(path, t)) ?? { xt: NaN, output: NaN };
+    return { output, ofX: share * xt, ofOutput: share * factor, wide: learnsVariance(sizes) };
+  });
+  const { channels } = told[0]!.by.network.sizes;
+  const x0 = new Float32Array(x.length);
+  for (let i = 0; i < x.length; i++) {
+    let sum = 0;
+    for (const { output, ofX, ofOutput, wide } of terms) {
+      sum += ofX * x[i]! + ofOutput * output[wide ? i + channels * Math.floor(i / channels) : i]!;
+    }
+    x0[i] = sum;
+  }
+  return x0;
+}
+
+/** Of each pixel the second half of its numbers, from [-1, 1] to [0, 1]. */
+function learnedPart(output: Float32Array, channels: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from(
+    { length: output.length / 2 },
+    (_, i) => (output[i + channels * (Math.floor(i / channels) + 1)]! + 1) / 2,
+  );
+}

@@ -1,0 +1,22 @@
+import { initialParameters, makeNetwork, type NamedArrays, type Network } from "../../diffusion/network.ts";
+import { type UnetConfig, unetSizes } from "../../diffusion/unet/config.ts";
+import unet from "../../diffusion/unet/network.ts";
+
+/** The U-Net of a configuration. */
+export function unetOf(config: UnetConfig): Network {
+  const sizes = unetSizes(config);
+  const { multipliers, attention } = config;
+  const params = { ...config, multipliers: [...multipliers], attention: [...attention] };
+  return makeNetwork(sizes, unet.build(sizes, params));
+}
+
+/** Fresh parameters of a network that starts by uniforms alone. @param uniforms in (0, 1], once for each random parameter */
+export function startOf(
+  network: Network,
+  uniforms: (count: number, i: number) => Float32Array<ArrayBuffer>,
+): NamedArrays {
+  const normal = () => {
+    throw new Error("No parameter of a U-Net starts normal");
+  };
+  return initialParameters(network, (i) => ({ uniform: (count) => uniforms(count, i), normal }));
+}
