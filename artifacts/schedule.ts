@@ -121,11 +121,9 @@ export function storedPath(spec: PathSpec, file: string, bytes: Uint8Array): Pat
     if (data.length === spec.timesteps) return data;
     throw new FormatError(`${file}, tensor ${name}`, { got: `${data.length} numbers`, wanted: `${spec.timesteps}` });
   };
-  return checked(file, () => {
-    return "code" in spec
-      ? tabledPath({ signal: table("signal"), noise: table("noise") })
-      : chainPath(makeTables(table("betas")));
-  });
+  if ("code" in spec) return tabledPath({ signal: table("signal"), noise: table("noise") });
+  const betas = table("betas");
+  return chainPath(checked(file, () => makeTables(betas)));
 }
 
 /** @throws FormatError when the artifact's files are not those of kind `schedule`; see {@linkcode pathOf} */

@@ -23,6 +23,9 @@ export type OwnRecord = z.output<typeof ownRecordSchema>;
 /** A definition of the user's own where a param may name one: its file, and its params beside it. */
 export type OwnParam = { readonly uses: string } & Readonly<Record<string, unknown>>;
 
+/** How a pipeline may write it. */
+export const definitionInputSchema = z.looseObject({ uses: z.string() });
+
 /** What a schema gives out where a definition of the user's own may stand as well, which the engine looks at by itself. */
 export type Ownable<S extends z.ZodType> = z.ZodType<z.output<S> | OwnParam, z.input<S> | OwnParam>;
 

@@ -92,6 +92,12 @@ export type StagePermissions = {
   native?: string[] | undefined;
 };
 
+/** A definition of one's own: its file, and its params beside it. */
+export type DefinitionInput = {
+  uses: string;
+  [key: string]: unknown;
+};
+
 /** A stage as a pipeline file may say it. */
 export type StageFileInput = {
   /** A built-in kind, ./file.ts with a stage, or ./file.yaml with a pipeline */

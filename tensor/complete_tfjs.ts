@@ -1,9 +1,11 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { registerHooks } from "node:module";
+import { registerGradients } from "./gradients.ts";
 
 /**
  * Importing this adds to TF.js's core what else comes with the package `@tensorflow/tfjs`, which has 240 MB of other
- * things: the gradients of its ops, and a backend that is there while no other is selected.
+ * things: the gradients of its ops, put right where they are wrong, and a backend that is there while no other is
+ * selected.
  */
 
 // The core has the gradients as modules that name each other without file extensions, as bundlers take them.
@@ -15,6 +17,11 @@ const hooks = registerHooks({
 });
 try {
   await import("@tensorflow/tfjs-core/dist/register_all_gradients.js");
+  // Some of them, and kernels of TensorFlow's, call these as methods of tensors.
+  for (const op of ["add", "mul", "reshape", "slice", "split", "sub"]) {
+    await import(`@tensorflow/tfjs-core/dist/public/chained_ops/${op}.js`);
+  }
 } finally {
   hooks.deregister();
 }
+registerGradients();

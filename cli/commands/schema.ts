@@ -36,17 +36,33 @@ function allowInterpolation(schema: Schema): Schema {
   };
 }
 
+const OWN: Schema = { type: "string", pattern: "\\.[mc]?[jt]s$|\\$\\{" };
+
+/** Params as they may be written, where definitions of the user's own may stand for some or all of them. */
+function paramsSchema({ params, definitions = {} }: BuiltinKind): Schema {
+  const { $schema: _schema, ...bare } = z.toJSONSchema(params, { io: "input" }) as Schema;
+  const all = allowInterpolation(bare);
+  const own = (sort: string): Schema => ({
+    ...{ type: "object", description: `A ${sort} of one's own, with its params`, required: ["uses"] },
+    properties: { uses: { ...OWN, description: `File that exports the ${sort}` } },
+  });
+  const [written] = all["anyOf"] as { readonly properties: Record<string, Schema> }[];
+  for (const [param, sort] of Object.entries(definitions)) {
+    ((param === "" ? all : written!.properties[param]!)["anyOf"] as Schema[]).unshift(own(sort));
+  }
+  return all;
+}
+
 /** One alternative of `if uses is this kind, then with and inputs look so`. */
 function kindRule(name: string, kind: BuiltinKind): Schema {
   const reference = { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] };
   const inputs = Object.entries(kind.inputs).map(([port, { description }]) => [port, { description, ...reference }]);
-  const { $schema: _schema, ...bare } = z.toJSONSchema(kind.params, { io: "input" }) as Schema;
   return {
     // A stage without `uses`, in a file that extends another, is of no kind that an editor could know.
     if: { required: ["uses"], properties: { uses: { const: name } } },
     then: {
       properties: {
-        with: allowInterpolation(bare),
+        with: paramsSchema(kind),
         inputs: { type: "object", properties: Object.fromEntries(inputs), additionalProperties: false },
       },
     },

@@ -24,7 +24,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const [id = "", ...path] = name.split(".");
       const kind = Object.hasOwn(all, id) ? all[id] : undefined;
       if (kind === undefined) refuseWith([problem(`unknown kind "${id}"`, suggestName(id, Object.keys(all)))]);
-      const params = describeParams(kind.params);
+      const params = paramsOf(kind);
       if (path.length === 0) return { data: toJson(kind), lines: describeKind(name, kind, params) };
       const wanted = path.join(".");
       const found = params.filter((one) => one.name === wanted || one.name.startsWith(`${wanted}.`));
@@ -34,8 +34,25 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-function toJson({ kind, summary, version, inputs, outputs, seeded = false, params }: BuiltinKind) {
-  return { kind, summary, version, inputs, outputs, seeded, params: describeParams(params) };
+function toJson(all: BuiltinKind) {
+  const { kind, summary, version, inputs, outputs, seeded = false, definitions = {} } = all;
+  return { kind, summary, version, inputs, outputs, seeded, definitions, params: paramsOf(all) };
+}
+
+/** The params of a kind, with what of the user's own may stand for them. */
+function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof describeParams> {
+  const own = (sort: string) => `or a ${sort} of one's own: { uses: ./${sort}.ts, … }`;
+  const whole = definitions[""] === undefined ? [] : [{
+    ...{ name: "uses", type: "string", role: "identity" as const },
+    description: `In place of all others the file of a ${definitions[""]} of one's own, whose params stand beside it`,
+  }];
+  return [
+    ...describeParams(params).map((one) => {
+      const sort = definitions[one.name];
+      return sort === undefined ? one : { ...one, description: `${one.description}; ${own(sort)}` };
+    }),
+    ...whole,
+  ];
 }
 
 /** A custom stage as it describes itself, in a process that may do nothing. */

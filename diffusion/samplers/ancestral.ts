@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineSampler, type DefinitionProblem } from "../define.ts";
-import { mix } from "../mix.ts";
+import { mix } from "./mix.ts";
 import { DATA_TIME } from "../path.ts";
 import { spaceTimesteps } from "../schedule/respace.ts";
 import { checkSteps } from "./spaced.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineSampler } from "../define.ts";
-import { mix } from "../mix.ts";
+import { mix } from "./mix.ts";
 import { checkSteps, spacedTimes, spacing, stepsParam } from "./spaced.ts";
 import { transition } from "./transition.ts";
 

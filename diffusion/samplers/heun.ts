@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineSampler } from "../define.ts";
-import { mix } from "../mix.ts";
+import { mix } from "./mix.ts";
 import { DATA_TIME } from "../path.ts";
 import { edmSigmas } from "../schedule/edm_sigmas.ts";
 

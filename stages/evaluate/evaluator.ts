@@ -1,6 +1,6 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { StoredImages } from "../../artifacts/images.ts";
-import { mix } from "../../diffusion/mix.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
 import { learnsVariance } from "../../diffusion/network.ts";
 import type { Objective } from "../../diffusion/objective.ts";
 import type { Path } from "../../diffusion/define.ts";

@@ -2,7 +2,7 @@ import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoin
 import type { ImageSize } from "../../artifacts/facts.ts";
 import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
 import type { ContextOf } from "../../contract/stage.ts";
-import { mix } from "../../diffusion/mix.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
 import { transition } from "../../diffusion/samplers/transition.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";

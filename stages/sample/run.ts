@@ -2,7 +2,7 @@ import { describeModel, readCheckpoint, type StoredCheckpoint, toldLabels } from
 import { labelNumber, type Labels } from "../../artifacts/labels.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
-import { mix } from "../../diffusion/mix.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, type Drawn, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";

@@ -16,7 +16,7 @@ import { hasZeroTerminalSnr, rescaleZeroTerminalSnr } from "../../diffusion/sche
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
-import { pathDescriptionSchema } from "../shared/describe_definition.ts";
+import { pathDescriptionSchema } from "../shared/describe_path.ts";
 import { DEFAULT_TIMESTEPS, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
 
 export const scheduleKind = defineKind({
@@ -89,7 +89,7 @@ function checkBetas({ betas, timesteps, zeroTerminalSnr }: ScheduleParams): Chec
   const path = listedPath(Float64Array.from(betas), zeroTerminalSnr);
   return {
     problems: problemsOf(misplaced, pathProblems(path).map((one) => ({ ...one, param: ["betas"] }))),
-    facts: { schedule: { betas: "own", ...pathFacts(path) } },
+    facts: { schedule: { betas: "own betas", ...pathFacts(path) } },
   };
 }
 

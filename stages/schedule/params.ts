@@ -5,7 +5,9 @@ import { externalFile, legacy } from "../../schemas/roles.ts";
 
 /** Names that mean one thing here and another there are explained: guessing would silently change results. */
 function explainBetas({ input }: { readonly input?: unknown }): string {
-  const meant = SCHEDULE_NAMES.filter((name) => name.endsWith(`/${input}`) || scheduleOf(name).elsewhere === input);
+  const meant = SCHEDULE_NAMES.filter((name) =>
+    typeof input === "string" && (name.endsWith(`/${input}`) || scheduleOf(name).elsewhere === input)
+  );
   const names = meant.map((name) => `${name} (${scheduleOf(name).says})`).join(" or ");
   if (meant.length > 1) return `${names}, since ${input} alone is ambiguous`;
   if (meant.length > 0) return `${names}, since names carry their family`;

@@ -15,10 +15,10 @@ import { chainPath, priorKlOfPath, snrOf, tableOf } from "../../diffusion/path.t
 import { pathProblems } from "../../diffusion/path_problems.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
-import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
+import { lineChartsSvg } from "../../formats/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { isError } from "../shared/checks.ts";
-import { makeOwnPath } from "../shared/describe_definition.ts";
+import { makeOwnPath } from "../shared/describe_path.ts";
 import { readNamedFile } from "../shared/named_file.ts";
 import { ownNamed } from "../shared/own.ts";
 import { failedBy } from "../shared/run_of.ts";

@@ -1,5 +1,5 @@
 import type { DefinitionParams, PathDefinition } from "../../diffusion/define.ts";
-import { makeOwnPath } from "../shared/describe_definition.ts";
+import { makeOwnPath } from "../shared/describe_path.ts";
 import { parseParams, throwProblems } from "./problems.ts";
 
 /** How to check a path. */

@@ -3,8 +3,11 @@ import { fromBuiltin } from "../../engine/pipeline/load/builtin.ts";
 import { keyParams } from "../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { evaluateKind, sampleKind, scheduleKind, trainKind } from "../support/builtin_kinds.ts";
-import { objectiveOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
+import { readCheckpoint } from "../../artifacts/checkpoint.ts";
+import { OBJECTIVES } from "../../diffusion/objectives.ts";
 import { checkPrediction } from "../../stages/shared/checks.ts";
+import { objectiveFacts } from "../../stages/shared/describe_objective.ts";
+import { objectiveNamed } from "../support/objectives.ts";
 import { digests, MemoryProgress, runStage } from "../support/stage_context.ts";
 import { smallWorld, trainSmall, withFolder } from "../unit/stages/small_world.ts";
 
@@ -25,8 +28,8 @@ Deno.test("train learns every objective, and gives the same bytes straight, and 
       assertEquals(straight.end, undefined);
       const log = (await straight.outputs["log"]!.readText("log.jsonl")).trimEnd().split("\n");
       assert(log.every((line) => Number.isFinite(JSON.parse(line).loss)));
-      const { config } = await readCheckpoint(straight.outputs["checkpoint"]!, "ema");
-      assertEquals(objectiveOf(config), loss.objective ?? "eps");
+      const { config } = await readCheckpoint(straight.outputs["checkpoint"]!, "ema", []);
+      assertEquals(config.objective ?? "eps", loss.objective ?? "eps");
       assertEquals(config.model.outChannels, loss.variance === "learned" ? 2 : 1);
 
       const progress = new MemoryProgress();
@@ -44,7 +47,8 @@ Deno.test("a checkpoint that says nothing of its objective predicts the noise", 
     const { outputs } = await trainSmall(folder, await smallWorld(folder), { params: { steps: 1 } });
     const config = JSON.parse(await outputs["checkpoint"]!.readText("config.json"));
     assertEquals("objective" in config, false);
-    assertEquals(objectiveOf((await readCheckpoint(outputs["checkpoint"]!, "raw")).config), "eps");
+    const { objective } = await readCheckpoint(outputs["checkpoint"]!, "raw", []);
+    assertEquals(objective.definition, OBJECTIVES.eps);
   });
 });
 
@@ -95,10 +99,10 @@ Deno.test("params of the loss enter the keys of a train stage only where they ar
 Deno.test("a schedule that ends in pure noise is refused for eps alone", () => {
   const schedule = { zeroTerminalSnr: true };
   const problems = (["eps", "x0", "mu", "v"] as const).map((objective) =>
-    checkPrediction({ objective }, schedule).length
+    checkPrediction(objectiveFacts(objectiveNamed(objective)), schedule).length
   );
   assertEquals(problems, [1, 0, 0, 0]);
-  assertEquals(checkPrediction({ objective: "eps" }, { zeroTerminalSnr: false }), []);
+  assertEquals(checkPrediction("eps", { zeroTerminalSnr: false }), []);
 });
 
 Deno.test("params of the loss that change nothing are warned of", () => {

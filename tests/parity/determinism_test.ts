@@ -1,16 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
+import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { packParameters } from "../../diffusion/network.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
-import { makeReverseStep, reverseStepFeeds, reverseStepSignature } from "../../diffusion/samplers/make_reverse_step.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
 import type { Device, HostTensors } from "../../tensor/device.ts";
 import { openDevice } from "../../tensor/open.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
+import { startOf, unetOf } from "../support/unet.ts";
 
 /** Large enough that engines share the work out among threads. */
-const CONFIG: UnetConfig = {
+const CONFIG = {
   imageSize: 16,
   inChannels: 3,
   outChannels: 3,
@@ -19,14 +19,15 @@ const CONFIG: UnetConfig = {
   blocks: 1,
   attention: [8],
 };
+const NETWORK = unetOf(CONFIG);
 const BATCH = 2;
 const TRAIN_OPTIONS = { dropout: 0.1 };
 const IMAGES = BATCH * CONFIG.imageSize ** 2 * CONFIG.inChannels;
 
 const random = randomStream({ seed: 1, stream: "test/determinism" });
 const images = (step: number) => random.normal(step, IMAGES);
-const uniforms = (name: string, count: number) => randomStream({ seed: 1, stream: name }).uniform(0, count);
-const params = packParameters(initParameters(CONFIG, (...kernel) => uniforms(...kernel).map((u) => 1 - u)), CONFIG);
+const uniforms = (i: number, count: number) => randomStream({ seed: 1, stream: "test/weights" }).uniform(i, count);
+const params = packParameters(startOf(NETWORK, (count, i) => uniforms(i, count).map((u) => 1 - u)), NETWORK);
 
 function sha256(outputs: HostTensors): string {
   const hash = createHash("sha256");
@@ -39,8 +40,8 @@ function sha256(outputs: HostTensors): string {
 
 /** The results of a training step, and the state after it. */
 async function train(device: Device): Promise<string[]> {
-  const signature = trainStepSignature(CONFIG, BATCH, TRAIN_OPTIONS);
-  const compiled = await device.compile(makeTrainStep(CONFIG, TRAIN_OPTIONS), signature, { label: "train step" });
+  const signature = trainStepSignature(NETWORK, BATCH, TRAIN_OPTIONS);
+  const compiled = await device.compile(makeTrainStep(NETWORK, TRAIN_OPTIONS), signature, { label: "train step" });
   const zeros = () => new Float32Array(params.length);
   const bound = await compiled.bind({ params: params.slice(), m: zeros(), v: zeros(), ema: params.slice() });
   const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(1);
@@ -63,13 +64,11 @@ async function train(device: Device): Promise<string[]> {
   return digests;
 }
 
-/** One step of the sampler. */
+/** What a sampler asks of the network. */
 async function sample(device: Device): Promise<string> {
-  const signature = reverseStepSignature(CONFIG, BATCH);
-  const compiled = await device.compile(makeReverseStep(CONFIG), signature, { label: "sampling step" });
-  const step = { t: 7, coefX0: 0.3, coefXt: 0.6, coefExtra: 0.2, extra: "noise" } as const;
-  const feeds = reverseStepFeeds(step, { xt: 1.4, output: -0.9 }, BATCH);
-  const results = await compiled.run({ params, x: images(3), extra: images(4), ...feeds });
+  const signature = modelOutputSignature(NETWORK, BATCH);
+  const compiled = await device.compile(makeModelOutput(NETWORK), signature, { label: "network output" });
+  const results = await compiled.run({ params, x: images(3), t: new Int32Array(BATCH).fill(7) });
   await compiled.dispose();
   return sha256(results);
 }

@@ -1,18 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { dropout } from "../../diffusion/dropout.ts";
 import { emaStep } from "../../diffusion/ema.ts";
 import { qSample } from "../../diffusion/gaussian.ts";
+import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
 import { simpleLossPerImage } from "../../diffusion/loss.ts";
+import { predict } from "../../diffusion/network.ts";
 import { type AdamMoments, type AdamSettings, adamStep, clipFactor, globalNorm } from "../../diffusion/optimizer.ts";
-import { makeReverseStep } from "../../diffusion/samplers/make_reverse_step.ts";
 import { attention } from "../../diffusion/unet/attention.ts";
-import { dropout } from "../../diffusion/unet/dropout.ts";
 import { groupNorm } from "../../diffusion/unet/group_norm.ts";
-import { conv, dense, silu, upsample } from "../../diffusion/unet/layers.ts";
-import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
-import { timeEmbedding } from "../../diffusion/unet/time_embedding.ts";
-import { unet } from "../../diffusion/unet/unet.ts";
 import type { NamedTensors } from "../../tensor/device.ts";
 import { keepMask } from "../../tensor/random/keep_mask.ts";
+import { unetOf } from "../support/unet.ts";
 import type { Attributes } from "./fixtures.ts";
 
 type Inputs = Record<string, tf.Tensor>;
@@ -78,7 +76,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   keepMask: ({ key }, { shape, site, rate }) => keepMask(key!, shape, { site, rate }),
   dropout: ({ x, key }, { site, rate }) => dropout(x!, { key: key!, rate }, site),
   timeEmbedding: ({ t }, { width }) => timeEmbedding(t!, width),
-  unet: ({ x, t, ...params }, { config }) => unet(params, x!, t!, config),
+  unet: ({ x, t, ...weights }, { config }) => predict(unetOf(config), { weights, x: x!, t: t! }),
 
   qSample: ({ x0, noise, ...tables }) => qSample(x0!, noise!, tables as Parameters<typeof qSample>[2]),
   loss: ({ eps, predicted }) => simpleLossPerImage(eps!, predicted!),
@@ -89,10 +87,36 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     return { ...adamStep(state, grads!, clipFactor(gradNorm, clipNorm!), state), gradNorm };
   },
   ema: ({ ema, params, decay }) => emaStep(ema!, params!, decay!),
-  reverseStep: (inputs, { config }) => {
-    const params = unetParameterSpecs(config).map(({ name }) => tf.reshape(inputs[name]!, [-1]));
-    const { recip, recipm1, sigma, z } = inputs;
-    const step = { x0FromXt: recip!, x0FromOutput: tf.neg(recipm1!), coefExtra: sigma!, extra: z! };
-    return makeReverseStep(config)({ ...inputs, ...step, params: tf.concat(params) });
+  reverseStep: ({ x, t, recip, recipm1, coefX0, coefXt, sigma, z, ...weights }, { config }) => {
+    const output = predict(unetOf(config), { weights, x: x!, t: t! });
+    const x0 = tf.clipByValue(tf.sub(tf.mul(recip!, x!), tf.mul(recipm1!, output)), -1, 1);
+    return { x: tf.add(tf.add(tf.mul(coefX0!, x0), tf.mul(coefXt!, x!)), tf.mul(sigma!, z!)), x0 };
   },
 };
+
+/**
+ * An op of TF.js under the name that it has in `tf`, e.g. `image.resizeBilinear`. Of its arguments "@x" is the input x, and
+ * a list that begins with the name of another op is what that op makes of the rest.
+ */
+export function tfOperation(name: string, args: readonly unknown[]): Operation {
+  return (inputs) => {
+    const evaluate = (argument: unknown): unknown => {
+      if (typeof argument === "string") return argument.startsWith("@") ? inputs[argument.slice(1)] : argument;
+      if (Array.isArray(argument)) {
+        const op = typeof argument[0] === "string" ? opNamed(argument[0]) : undefined;
+        return op === undefined ? argument.map(evaluate) : op(...argument.slice(1).map(evaluate));
+      }
+      if (typeof argument !== "object" || argument === null) return argument;
+      return Object.fromEntries(Object.entries(argument).map(([key, value]) => [key, evaluate(value)]));
+    };
+    return opNamed(name)!(...args.map(evaluate)) as tf.Tensor;
+  };
+}
+
+function opNamed(name: string): ((...args: unknown[]) => unknown) | undefined {
+  const found = name.split(".").reduce<unknown>(
+    (from, part) => (from as Record<string, unknown> | undefined)?.[part],
+    tf,
+  );
+  return typeof found === "function" ? found as (...args: unknown[]) => unknown : undefined;
+}

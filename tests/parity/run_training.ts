@@ -1,10 +1,10 @@
 import { emaDecayAt } from "../../diffusion/ema.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
-import { packParameters, unpackParameters } from "../../diffusion/unet/pack.ts";
-import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import { packParameters, unpackParameters } from "../../diffusion/network.ts";
 import type { Device, HostArray, HostTensors } from "../../tensor/device.ts";
 import type { SafetensorsTensor } from "../../formats/safetensors.ts";
+import { unetOf } from "../support/unet.ts";
 import type { ExpectedOutput, ParityCase } from "./fixtures.ts";
 
 /** Inputs of the fixture that hold one entry per step: [steps, ...]. */
@@ -18,13 +18,14 @@ const PER_STEP = ["x0", "noise", "t", "sqrtAlphasCumprod", "sqrtOneMinusAlphasCu
 export async function runTraining(device: Device, { attributes, inputs, outputs }: ParityCase): Promise<HostTensors> {
   const { config, learningRate, clipNorm, emaDecay } = attributes;
   const [steps, batch] = inputs["x0"]!.shape as [number, number];
-  const names = unetParameterSpecs(config).map(({ name }) => name);
+  const network = unetOf(config);
+  const names = network.parameters.map(({ name }) => name);
   const start = Object.fromEntries(names.map((name) => [name, inputs[name]!.data as Float32Array]));
-  const params = packParameters(start, config);
+  const params = packParameters(start, network);
   const zeros = new Float32Array(params.length);
 
   const wanted = new Set(Object.keys(outputs));
-  const compiled = await device.compile(makeTrainStep(config), trainStepSignature(config, batch), {
+  const compiled = await device.compile(makeTrainStep(network), trainStepSignature(network, batch), {
     label: "training",
   });
   try {
@@ -51,7 +52,7 @@ export async function runTraining(device: Device, { attributes, inputs, outputs 
     }
     const end = await bound.read(["params", "ema"]);
     const named = Object.entries(end).flatMap(([vector, flat]) =>
-      Object.entries(unpackParameters(flat as Float32Array, config)).flatMap(([name, data]) =>
+      Object.entries(unpackParameters(flat as Float32Array, network)).flatMap(([name, data]) =>
         name.endsWith(".qkv.bias") ? thirds(`${vector}/${name}`, data) : [[`${vector}/${name}`, data] as const]
       )
     );

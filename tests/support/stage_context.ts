@@ -93,7 +93,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
   const progressFolder = join(place, "progress");
   for (const each of [...Object.values(outputs), progressFolder]) Deno.mkdirSync(each, { recursive: true });
   // A definition of the user's own checks its params itself.
-  const params = isOwn(options.params) ? options.params : kind.params.parse(options.params);
+  const params = isOwn(options.params) ? options.params : parseParams(kind, options.params);
   const start = {
     params,
     seed: kind.seeded === true ? options.seed ?? 0 : 0,
@@ -118,6 +118,14 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     [port, openInput(folderArtifact(outputs[port]!, type))] as const
   );
   return { end, outputs: Object.fromEntries(artifacts) };
+}
+
+/** Params with their defaults, beside definitions of the user's own. */
+function parseParams(kind: AnyKind, params: StageOptions["params"]): Readonly<Record<string, unknown>> {
+  const [own, rest] = [true, false].map((wanted) =>
+    Object.fromEntries(Object.entries(params).filter(([, value]) => isOwn(value) === wanted))
+  );
+  return { ...kind.params.parse(rest), ...own };
 }
 
 /** As the engine finds them. */

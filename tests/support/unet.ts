@@ -11,7 +11,10 @@ export function unetOf(config: UnetConfig): Network {
 }
 
 /** Fresh parameters of a network that starts by uniforms alone. @param uniforms in (0, 1], once for each random parameter */
-export function startOf(network: Network, uniforms: (count: number, i: number) => Float32Array<ArrayBuffer>): NamedArrays {
+export function startOf(
+  network: Network,
+  uniforms: (count: number, i: number) => Float32Array<ArrayBuffer>,
+): NamedArrays {
   const normal = () => {
     throw new Error("No parameter of a U-Net starts normal");
   };

@@ -1,6 +1,6 @@
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import type { Prediction } from "../../../diffusion/define.ts";
-import { mix } from "../../../diffusion/mix.ts";
+import { mix } from "../../../diffusion/samplers/mix.ts";
 import { learnsVariance } from "../../../diffusion/network.ts";
 import { timePoint } from "../../../diffusion/path.ts";
 import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";

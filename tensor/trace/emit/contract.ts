@@ -81,14 +81,15 @@ export interface ConvolutionWindow {
   readonly kernel: Shape;
   readonly strides: Shape;
   readonly dilations: Shape;
-  /** [top, left, bottom, right], none negative. */
+  /** [top, left, bottom, right], none negative; of volumes six, the depth first. */
   readonly pads: Shape;
 }
 
-/** [N, C, H, W] with weights [O, C, kH, kW] -> [N, O, outHeight, outWidth]. */
-export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
+/** [N, C, H, W] with weights [O, C / groups, kH, kW] -> [N, O, outHeight, outWidth]. */
+export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape, group = 1): Value {
   const shape = [x.shape[0]!, weights.shape[0]!, ...out];
-  return graph.operation("Conv", [x, weights], x.type, shape, windowAttributes(window));
+  const attributes = { ...windowAttributes(window), ...(group === 1 ? {} : { group }) };
+  return graph.operation("Conv", [x, weights], x.type, shape, attributes);
 }
 
 function windowAttributes({ kernel, strides, dilations, pads }: ConvolutionWindow): Attributes {

@@ -10,13 +10,15 @@
  */
 import { dirname, join } from "node:path";
 import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../../diffusion/model_output.ts";
-import type { ObjectiveName } from "../../../diffusion/objective.ts";
+import { packParameters, sizeOf } from "../../../diffusion/network.ts";
+import type { ObjectiveName } from "../../../diffusion/objectives.ts";
+import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import type { ScheduleName } from "../../../diffusion/schedule/names.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import { packParameters } from "../../../diffusion/unet/pack.ts";
-import { sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
+import { objectiveNamed } from "../../support/objectives.ts";
+import { unetOf } from "../../support/unet.ts";
 import { encodeSafetensors } from "../../../formats/safetensors.ts";
 import { toDiffusers } from "../../../stages/export/run.ts";
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
@@ -97,9 +99,10 @@ const TIMESTEPS = 1000;
 /** Kernels of variance 1 / fan-in, scales around 1, biases around 0: no parameter without an effect. */
 function randomParameters(model: UnetConfig): Float32Array<ArrayBuffer> {
   const stream = randomStream({ seed: 1, stream: "interchange" });
+  const network = unetOf(model);
   return packParameters(
     Object.fromEntries(
-      unetParameterSpecs(model).map((spec, index) => {
+      network.parameters.map((spec, index) => {
         const { shape, init } = spec;
         const fanIn = shape.slice(0, -1).reduce((product, length) => product * length, 1);
         const scale = typeof init === "object" ? Math.sqrt(3 / fanIn) : 0.2;
@@ -107,7 +110,7 @@ function randomParameters(model: UnetConfig): Float32Array<ArrayBuffer> {
         return [spec.name, stream.uniform(index, sizeOf(spec)).map((u) => scale * (2 * u - 1) + offset)];
       }),
     ),
-    model,
+    network,
   );
 }
 
@@ -129,18 +132,19 @@ function makeCheckpoint({ model, betas: name, objective, ...zero }: Case): Store
       seed: 1,
       objective,
     },
-    tables: makeTables(makeBetas(spec)),
+    network: unetOf(model),
+    objective: objectiveNamed(objective),
+    path: chainPath(makeTables(makeBetas(spec))),
     params,
   };
 }
 
 /** x and the prediction with channels first, as the other library has them. */
-async function predict(device: Device, { config: { model }, tables, params }: StoredCheckpoint) {
-  const { imageSize: size, inChannels, outChannels } = model;
+async function predict(device: Device, { network, path: { tables }, params }: StoredCheckpoint) {
+  const { height: size, channels: inChannels, outChannels, classes } = network.sizes;
   const x = randomStream({ seed: 2, stream: "interchange" }).normal(0, BATCH * size * size * inChannels);
   const t = Int32Array.of(3, 700);
-  const compiled = await device.compile(makeModelOutput(model), modelOutputSignature(model, BATCH));
-  const { classes } = model;
+  const compiled = await device.compile(makeModelOutput(network), modelOutputSignature(network, BATCH));
   const told = classes === undefined ? {} : { classes: oneHotLabels(LABELS, classes) };
   const { output } = await compiled.run({ params, x, t, ...told });
   await compiled.dispose();
@@ -149,7 +153,7 @@ async function predict(device: Device, { config: { model }, tables, params }: St
     shape: [BATCH, channels, size, size],
     data: channelsFirst(data, channels, size * size),
   });
-  const betas = Float32Array.from(tables.betas);
+  const betas = Float32Array.from(tables!.betas);
   return encodeSafetensors({
     tensors: {
       x: images(x, inChannels),

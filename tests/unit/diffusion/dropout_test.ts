@@ -3,11 +3,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { HostArray, HostTensors } from "../../../tensor/device.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import { dropout } from "../../../diffusion/unet/dropout.ts";
-import { unpackParameters } from "../../../diffusion/unet/pack.ts";
-import { countParameters, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
+import { dropout } from "../../../diffusion/dropout.ts";
+import { unpackParameters } from "../../../diffusion/network.ts";
 import { planUnet } from "../../../diffusion/unet/plan.ts";
-import { unet } from "../../../diffusion/unet/unet.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import {
   KEEP_MASK,
@@ -18,6 +16,7 @@ import {
 import { liveValues } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
 import { float32, int32 } from "../../support/tensors.ts";
+import { unetOf } from "../../support/unet.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 
 registerHostKeepMask("cpu");
@@ -32,10 +31,11 @@ const CONFIG: UnetConfig = {
   blocks: 1,
   attention: [2],
 };
+const NETWORK = unetOf(CONFIG);
 const BATCH = 2;
 
 function randomParameters(): Float32Array<ArrayBuffer> {
-  return new PseudoRandom(21).symmetric(countParameters(CONFIG), 0.4);
+  return new PseudoRandom(21).symmetric(NETWORK.count, 0.4);
 }
 
 /** The U-Net's output for one input, with every mask filled with `value`; records what masks were asked for. */
@@ -52,7 +52,7 @@ function unetWithMasks(value: number, change: Change = (_, data) => data) {
     },
   });
   try {
-    return { asked, output: runUnet(change, { dropout: { key: tf.zeros([2], "int32"), rate: 0.25 } }) };
+    return { asked, output: runUnet(change, { key: tf.zeros([2], "int32"), rate: 0.25 }) };
   } finally {
     tf.unregisterKernel(KEEP_MASK, "cpu");
     registerHostKeepMask("cpu");
@@ -62,14 +62,16 @@ function unetWithMasks(value: number, change: Change = (_, data) => data) {
 type Change = (name: string, data: Float32Array) => Float32Array;
 
 /** @param change what the parameters are instead of random ones */
-function runUnet(change: Change = (_, data) => data, options: Parameters<typeof unet>[4] = {}): number[] {
+function runUnet(change: Change = (_, data) => data, key?: Parameters<typeof dropout>[1]): number[] {
   return tf.tidy(() => {
-    const named = unpackParameters(randomParameters(), CONFIG);
-    const params = Object.fromEntries(
-      unetParameterSpecs(CONFIG).map(({ name, shape }) => [name, tf.tensor(change(name, named[name]!), [...shape])]),
+    const named = unpackParameters(randomParameters(), NETWORK);
+    const weights = Object.fromEntries(
+      NETWORK.parameters.map(({ name, shape }) => [name, tf.tensor(change(name, named[name]!), [...shape])]),
     );
     const x = tf.tensor(new PseudoRandom(3).symmetric(BATCH * 16, 1), [BATCH, 4, 4, 1]);
-    return Array.from(unet(params, x, tf.tensor1d([1, 5], "int32"), CONFIG, options).dataSync());
+    let site = 0;
+    const drop = (h: tf.Tensor) => key === undefined ? h : dropout(h, key, site++);
+    return Array.from(NETWORK.forward({ weights, x, t: tf.tensor1d([1, 5], "int32"), dropout: drop }).dataSync());
   });
 }
 
@@ -156,7 +158,7 @@ function trainFeeds(dropoutKey?: Int32Array<ArrayBuffer>): HostTensors {
 Deno.test("a train step with dropout is a pure function of its key", async () => {
   const device = await openOnnxDevice({ threads: 2 });
   const options = { dropout: 0.3 };
-  const step = () => device.compile(makeTrainStep(CONFIG, options), trainStepSignature(CONFIG, BATCH, options));
+  const step = () => device.compile(makeTrainStep(NETWORK, options), trainStepSignature(NETWORK, BATCH, options));
   const [first, second] = [await step(), await step()];
   const once = await first.run(trainFeeds(Int32Array.of(1, 2)));
   await first.run(trainFeeds(Int32Array.of(7, 8)));
@@ -170,10 +172,10 @@ Deno.test("a train step with dropout is a pure function of its key", async () =>
 
 Deno.test("a train step with dropout 0 is the one without", () => {
   const operations = (options?: { dropout: number }) => {
-    const traced = trace(makeTrainStep(CONFIG, options), trainStepSignature(CONFIG, BATCH, options), "train step");
+    const traced = trace(makeTrainStep(NETWORK, options), trainStepSignature(NETWORK, BATCH, options), "train step");
     return liveValues(traced.outputs.values()).map((value) => [value.id, value.kind === "operation" ? value.op : ""]);
   };
-  assertEquals(trainStepSignature(CONFIG, BATCH, { dropout: 0 }), trainStepSignature(CONFIG, BATCH));
+  assertEquals(trainStepSignature(NETWORK, BATCH, { dropout: 0 }), trainStepSignature(NETWORK, BATCH));
   assertEquals(operations({ dropout: 0 }), operations());
   assert(operations({ dropout: 0.1 }).length > operations().length);
 });

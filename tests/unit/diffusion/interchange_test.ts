@@ -10,10 +10,9 @@ import { oneHotLabels } from "../../../diffusion/model_output.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import type { NamedArrays } from "../../../diffusion/unet/pack.ts";
-import { unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
-import { unet } from "../../../diffusion/unet/unet.ts";
+import { type NamedArrays, predict as predictNetwork } from "../../../diffusion/network.ts";
 import { schedulerConfigSchema, unet2dConfigSchema } from "../../../stages/import/config_schemas.ts";
+import { unetOf } from "../../support/unet.ts";
 import { assertAllClose } from "./assert_close.ts";
 import { type Fixture, fixtureJson, fixturePrediction, FIXTURES, formulaWeights } from "./interchange_weights.ts";
 
@@ -76,16 +75,17 @@ const parseUnet = (config: unknown) => fromUnet2dConfig(unet2dConfigSchema.parse
 function predict(fixture: Fixture, config: UnetConfig, named: NamedArrays) {
   const { x, t } = fixturePrediction(fixture);
   return tf.tidy(() => {
-    const params = Object.fromEntries(
-      unetParameterSpecs(config).map(({ name, shape }) => [name, tf.tensor(named[name]!, [...shape])]),
+    const network = unetOf(config);
+    const weights = Object.fromEntries(
+      network.parameters.map(({ name, shape }) => [name, tf.tensor(named[name]!, [...shape])]),
     );
     const images = tf.transpose(tf.tensor(x.data, x.shape), [0, 2, 3, 1]);
     const { classes } = config;
     // Theirs are 1 and 3 of four: label 1, and none.
     const told = classes === undefined
       ? {}
-      : { classes: tf.tensor2d(oneHotLabels([1, undefined], classes), [2, classes + 1]) };
-    const eps = unet(params, images, tf.tensor1d(t.data, "int32"), config, told);
+      : { labels: tf.tensor2d(oneHotLabels([1, undefined], classes), [2, classes + 1]) };
+    const eps = predictNetwork(network, { weights, x: images, t: tf.tensor1d(t.data, "int32"), ...told });
     return tf.transpose(eps, [0, 3, 1, 2]).dataSync();
   });
 }

@@ -3,18 +3,22 @@ import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { boundTermFloat64 } from "../../../diffusion/likelihood_float64.ts";
 import { trainingLossPerImage } from "../../../diffusion/loss.ts";
-import { type LossOptions, lossTableNames, trainTables } from "../../../diffusion/loss_tables.ts";
-import { lossWeights } from "../../../diffusion/loss_weighting.ts";
-import { OBJECTIVES, targetMixture, x0Recovery } from "../../../diffusion/objective.ts";
+import { lossFigures, type LossOptions, stepFigures } from "../../../diffusion/loss_tables.ts";
+import { lossWeight } from "../../../diffusion/loss_weighting.ts";
+import { OBJECTIVE_NAMES } from "../../../diffusion/objectives.ts";
+import { chainPath, timePoint } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertAllClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 import { qSampleFloat64 } from "../../support/diffusion_references.ts";
+import { objectiveNamed, targetAt } from "../../support/objectives.ts";
 
 await tf.setBackend("cpu");
 
 const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
+const path = chainPath(tables);
+const EPS = objectiveNamed("eps");
 const TIMES = [0, 1, 400, 999];
 const PIXELS = 4;
 const SHAPE: [number, number, number, number] = [TIMES.length, 2, 2, 1];
@@ -30,14 +34,14 @@ const XT = X0.map((x0, i) => qSampleFloat64(x0, NOISE[i]!, { tables, t: TIMES[Ma
 /** A prediction that is off by `ERROR`. */
 function predictions(options: LossOptions): Float32Array<ArrayBuffer> {
   return ERROR.map((error, i) => {
-    const { x0, noise } = targetMixture(options.objective ?? "eps", { tables, t: TIMES[Math.floor(i / PIXELS)]! });
+    const { x0, noise } = targetAt(options.objective ?? EPS, timePoint(path, TIMES[Math.floor(i / PIXELS)]!));
     return x0 * X0[i]! + noise * NOISE[i]! + error;
   });
 }
 
 function inputsOf(options: LossOptions) {
-  const looked = Object.entries(trainTables(tables, options)).map(([name, table]): [string, tf.Tensor] => {
-    return [name, tf.tensor1d(TIMES.map((t) => table[t]!))];
+  const looked = Object.entries(stepFigures(options)).map(([name, figure]): [string, tf.Tensor] => {
+    return [name, tf.tensor1d(TIMES.map((t) => figure(timePoint(path, t))))];
   });
   const images = { x0: tf.tensor4d(X0, SHAPE), noise: tf.tensor4d(NOISE, SHAPE), xt: tf.tensor4d(XT, SHAPE) };
   return { ...Object.fromEntries(looked), ...images };
@@ -56,13 +60,13 @@ const perImage = (term: (i: number, t: number) => number) =>
   });
 
 Deno.test("the loss is the mean square of what a prediction is off by, under every objective and weighting", () => {
-  for (const objective of OBJECTIVES) {
+  for (const name of OBJECTIVE_NAMES) {
+    const objective = objectiveNamed(name);
     for (const weighting of ["simple", "vlb", "min-snr"] as const) {
       const options = { objective, weighting, variance: "fixedsmall" } as const;
-      const weights = lossWeights(tables, { ...options, gamma: 5 });
-      const wanted = perImage((i, t) => weights[t]! * ERROR[i]! ** 2);
+      const wanted = perImage((i, t) => lossWeight(timePoint(path, t), { ...options, gamma: 5 }) * ERROR[i]! ** 2);
       // The target is rounded to float32 twice; the error that is left of it is a twentieth.
-      assertAllClose(lossOf(options), wanted, { rel: 2e-5, label: `${objective}, ${weighting}` });
+      assertAllClose(lossOf(options), wanted, { rel: 2e-5, label: `${name}, ${weighting}` });
     }
   }
 });
@@ -71,7 +75,7 @@ Deno.test("the loss is the mean square of what a prediction is off by, under eve
 function boundTerms(options: LossOptions): number[] {
   const output = predictions(options);
   return perImage((i, t) => {
-    const recovery = x0Recovery(options.objective ?? "eps", { tables, t });
+    const recovery = (options.objective ?? EPS).recoverX0!(timePoint(path, t));
     const fraction = (VARIANCE[i]! + 1) / 2;
     return boundTermFloat64({
       x0: X0[i]!,
@@ -83,10 +87,11 @@ function boundTerms(options: LossOptions): number[] {
 }
 
 Deno.test("with a learned variance the loss is the bound, or the error and a thousandth of T times the bound", () => {
-  for (const objective of OBJECTIVES) {
+  for (const name of OBJECTIVE_NAMES) {
+    const objective = objectiveNamed(name);
     const bound = boundTerms({ objective });
     // Means near 1 with deviations near 0.01 in float32.
-    const label = { abs: 2e-3, rel: 1e-4, label: objective };
+    const label = { abs: 2e-3, rel: 1e-4, label: name };
     assertAllClose(lossOf({ objective, weighting: "vlb", variance: "learned" }), bound, label);
     const error = perImage((i) => ERROR[i]! ** 2);
     const hybrid = lossOf({ objective, variance: "learned" });
@@ -112,8 +117,12 @@ Deno.test("the bound of L_hybrid moves the variance alone; as the whole loss it 
   assert(boundMean.every((value) => Number.isFinite(value) && value !== 0));
 });
 
-Deno.test("lossTableNames() asks for nothing more when the loss is L_simple", () => {
-  assertEquals(lossTableNames({}), []);
-  assertEquals(lossTableNames({ objective: "v", weighting: "vlb" }), ["targetX0", "targetNoise", "lossWeight"]);
-  assertEquals(Object.keys(trainTables(tables, {})), ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"]);
+Deno.test("lossFigures() asks for nothing more when the loss is L_simple", () => {
+  const names = (options: LossOptions) => Object.keys(lossFigures(options));
+  assertEquals(names({}), []);
+  assertEquals(names({ objective: objectiveNamed("eps"), path }), []);
+  const v = { objective: objectiveNamed("v"), weighting: "vlb" } as const;
+  assertEquals(names(v), ["targetX0", "targetNoise", "lossWeight"]);
+  assertEquals(names({ ...v, path }), names(v));
+  assertEquals(Object.keys(stepFigures({})), ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"]);
 });

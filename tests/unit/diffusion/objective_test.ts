@@ -1,24 +1,33 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { qPosteriorFloat64 } from "../../../diffusion/gaussian_float64.ts";
-import { lossWeights } from "../../../diffusion/loss_weighting.ts";
-import {
-  epsRecovery,
-  OBJECTIVES,
-  squaredErrorRatios,
-  targetMixture,
-  x0Recovery,
-} from "../../../diffusion/objective.ts";
+import { lossWeight, type WeightingOptions } from "../../../diffusion/loss_weighting.ts";
+import { OBJECTIVE_NAMES, type ObjectiveName } from "../../../diffusion/objectives.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 import { boundWeights, qSampleFloat64 } from "../../support/diffusion_references.ts";
+import { objectiveNamed, onChain, targetAt } from "../../support/objectives.ts";
 
 const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
 const TIMES = [0, 1, 99, 499, 998, 999];
 const [X0, EPS] = [0.3, -1.2];
+type At = Parameters<typeof onChain>[0];
+const targetMixture = (name: ObjectiveName, at: At) => targetAt(objectiveNamed(name), onChain(at));
+const x0Recovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recoverX0!(onChain(at));
+const epsRecovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recoverEps!(onChain(at));
+
+/** Weights at each timestep. */
+function lossWeights(
+  tables: DiffusionTables,
+  { objective, ...options }: Omit<WeightingOptions, "objective"> & { objective: ObjectiveName },
+): Float64Array {
+  const at = (t: number) => lossWeight(onChain({ tables, t }), { ...options, objective: objectiveNamed(objective) });
+  return tables.betas.map((_, t) => at(t));
+}
+
 const WEIGHTING = { gamma: 5, variance: "fixedlarge" } as const;
 
-Deno.test("targetMixture() is what each objective is defined as", () => {
+Deno.test("the target is what each objective is defined as", () => {
   for (const t of TIMES) {
     const at = { tables, t };
     const xt = qSampleFloat64(X0, EPS, at);
@@ -35,8 +44,8 @@ Deno.test("targetMixture() is what each objective is defined as", () => {
   }
 });
 
-Deno.test("x0Recovery() and epsRecovery() undo targetMixture() at every timestep", () => {
-  for (const objective of OBJECTIVES) {
+Deno.test("recoverX0() and recoverEps() undo the target at every timestep", () => {
+  for (const objective of OBJECTIVE_NAMES) {
     for (const t of TIMES) {
       const at = { tables, t };
       const xt = qSampleFloat64(X0, EPS, at);
@@ -64,11 +73,11 @@ Deno.test("x0, mu and v are recovered where no signal is left, eps is not", () =
   assertThrows(
     () => lossWeights(zeroSnr, { objective: "eps", weighting: "vlb", ...WEIGHTING }),
     RangeError,
-    "loss of eps at t=999: got Infinity",
+    "loss at t=999: got Infinity",
   );
 });
 
-Deno.test("lossWeights() of the bound are those of Ho et al. when the noise is predicted", () => {
+Deno.test("lossWeight() of the bound are those of Ho et al. when the noise is predicted", () => {
   const weights = lossWeights(tables, { objective: "eps", weighting: "vlb", ...WEIGHTING });
   const wanted = boundWeights(tables, "fixedlarge");
   assertAllClose(weights.subarray(1).map((w) => w * Math.LN2), wanted.subarray(1), { rel: 1e-11 });
@@ -80,10 +89,11 @@ Deno.test("lossWeights() of the bound are those of Ho et al. when the noise is p
   assertClose(weights[0]! * Math.LN2, 1 / (2 * 5.4531876613e-05 * 9999), { rel: 1e-10 });
 });
 
-Deno.test("lossWeights() other than simple weigh an error of x_0 alike under every objective", () => {
+Deno.test("lossWeight() other than simple weigh an error of x_0 alike under every objective", () => {
   for (const weighting of ["vlb", "min-snr"] as const) {
-    const [first, ...others] = OBJECTIVES.map((objective) => {
-      const ratios = squaredErrorRatios(objective, tables);
+    const [first, ...others] = OBJECTIVE_NAMES.map((objective) => {
+      // The square of an error of x_0, as that of the prediction.
+      const ratios = tables.betas.map((_, t) => 1 / x0Recovery(objective, { tables, t }).output ** 2);
       return lossWeights(tables, { objective, weighting, ...WEIGHTING }).map((weight, t) => weight * ratios[t]!);
     });
     for (const other of others) assertAllClose(other, first!, { rel: 1e-12 });

@@ -3,20 +3,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import type { HostArray, Signature } from "../../../tensor/device.ts";
 import { emaDecayAt } from "../../../diffusion/ema.ts";
-import { makeModelOutput, modelOutputSignature } from "../../../diffusion/model_output.ts";
 import { adamBiasCorrections } from "../../../diffusion/optimizer.ts";
-import {
-  makeReverseStep,
-  reverseStepFeeds,
-  reverseStepSignature,
-} from "../../../diffusion/samplers/make_reverse_step.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import { initParameters, packParameters } from "../../../diffusion/unet/pack.ts";
-import { countParameters } from "../../../diffusion/unet/parameters.ts";
+import { packParameters } from "../../../diffusion/network.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
-import { reverseStepHost } from "../../support/diffusion_references.ts";
+import { startOf, unetOf } from "../../support/unet.ts";
 
 await tf.setBackend("cpu");
 
@@ -29,6 +22,7 @@ const CONFIG: UnetConfig = {
   blocks: 1,
   attention: [2],
 };
+const NETWORK = unetOf(CONFIG);
 const BATCH = 2;
 const PIXELS = BATCH * 16;
 
@@ -40,7 +34,7 @@ function tensors(signature: Signature, feeds: Record<string, HostArray>): Record
 
 function freshParameters(): Float32Array<ArrayBuffer> {
   const source = new PseudoRandom(1);
-  return packParameters(initParameters(CONFIG, (_, count) => source.uniforms(count)), CONFIG);
+  return packParameters(startOf(NETWORK, (count) => source.uniforms(count)), NETWORK);
 }
 
 function trainFeeds(step: number, state: Record<string, HostArray>): Record<string, HostArray> {
@@ -63,8 +57,8 @@ function trainFeeds(step: number, state: Record<string, HostArray>): Record<stri
 
 function runTrainStep(step: number, state: Record<string, HostArray>): Record<string, Float32Array> {
   return tf.tidy(() => {
-    const inputs = tensors(trainStepSignature(CONFIG, BATCH), trainFeeds(step, state));
-    const outputs = makeTrainStep(CONFIG)(inputs);
+    const inputs = tensors(trainStepSignature(NETWORK, BATCH), trainFeeds(step, state));
+    const outputs = makeTrainStep(NETWORK)(inputs);
     return Object.fromEntries(
       Object.entries(outputs).map(([name, tensor]) => [name, Float32Array.from(tensor.dataSync())]),
     );
@@ -132,26 +126,4 @@ Deno.test("makeTrainStep() leaves no tensors behind when run in a tidy", () => {
   const before = tf.memory().numTensors;
   runTrainStep(1, freshState());
   assertEquals(tf.memory().numTensors, before);
-});
-
-Deno.test("makeReverseStep() agrees with reverseStepHost() when the noise prediction is the same", () => {
-  const random = new PseudoRandom(4);
-  const params = random.symmetric(countParameters(CONFIG), 0.3);
-  const x = random.symmetric(PIXELS, 2);
-  const z = random.symmetric(PIXELS, 2);
-  const step = { t: 7, coefX0: 0.3, coefXt: 0.6, coefExtra: 0.2, extra: "noise" } as const;
-  const recovery = { xt: 1.4, output: -0.9 };
-  const t = new Int32Array(BATCH).fill(step.t);
-
-  const model = makeModelOutput(CONFIG)(tensors(modelOutputSignature(CONFIG, BATCH), { params, x, t }));
-  const feeds = { params, x, extra: z, ...reverseStepFeeds(step, recovery, BATCH) } as Record<string, HostArray>;
-  const got = makeReverseStep(CONFIG)(tensors(reverseStepSignature(CONFIG, BATCH), feeds));
-  const want = reverseStepHost(step, recovery, {
-    x: Float64Array.from(x),
-    output: Float64Array.from(model["output"]!.dataSync()),
-    extra: Float64Array.from(z),
-  });
-  assert(want.x0.some((value) => Math.abs(value) === 1) && want.x0.some((value) => Math.abs(value) < 1));
-  assertAllClose(got["x"]!.dataSync(), want.x, { abs: 2e-6 });
-  assertAllClose(got["x0"]!.dataSync(), want.x0, { abs: 2e-6 });
 });

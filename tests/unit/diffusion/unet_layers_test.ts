@@ -3,8 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { groupsFor } from "../../../diffusion/unet/config.ts";
 import { groupNorm } from "../../../diffusion/unet/group_norm.ts";
-import { conv, silu, upsample } from "../../../diffusion/unet/layers.ts";
-import { timeEmbedding } from "../../../diffusion/unet/time_embedding.ts";
+import { conv, silu, timeEmbedding, upsample } from "../../../diffusion/layers.ts";
 import { assertAllClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type UnetConfig, validateUnetConfig } from "../../../diffusion/unet/config.ts";
-import { initParameters, packParameters, unpackParameters } from "../../../diffusion/unet/pack.ts";
-import { countParameters, sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
+import { packParameters, sizeOf, unpackParameters } from "../../../diffusion/network.ts";
+import { unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
+import { startOf, unetOf } from "../../support/unet.ts";
 import { assertClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 
@@ -21,20 +22,23 @@ const config = (
 });
 
 const TINY = config(4, [1, 2], 1, { size: 4, depth: 1, attention: [2] });
+const NETWORK = unetOf(TINY);
 
-Deno.test("countParameters() gives the paper's sizes when the network is the paper's", () => {
+const countOf = (config: UnetConfig) => unetOf(config).count;
+
+Deno.test("a U-Net has the paper's size when the network is the paper's", () => {
   // Ho et al. 2020 print 35.7 million and 114 million; the exact counts are those of hojonathanho/diffusion's unet.py.
   const cifar10 = config(128, [1, 2, 2, 2], 2, { size: 32, depth: 3, attention: [16] });
-  assertEquals(countParameters(cifar10), 35_746_307);
+  assertEquals(countOf(cifar10), 35_746_307);
   // The learned-variance form has twice the output channels: 3 (9 * 128 + 1) more.
-  assertEquals(countParameters({ ...cifar10, outChannels: 6 }), 35_749_766);
+  assertEquals(countOf({ ...cifar10, outChannels: 6 }), 35_749_766);
   // The same network for images of one channel.
-  assertEquals(countParameters({ ...cifar10, inChannels: 1, outChannels: 1 }), 35_741_697);
+  assertEquals(countOf({ ...cifar10, inChannels: 1, outChannels: 1 }), 35_741_697);
   const celeba = config(128, [1, 1, 2, 2, 4, 4], 2, { size: 256, depth: 3, attention: [16] });
-  assertEquals(countParameters(celeba), 113_673_219);
+  assertEquals(countOf(celeba), 113_673_219);
 });
 
-Deno.test("countParameters() gives the reference sizes when the network is narrow", () => {
+Deno.test("a U-Net has the reference size when the network is narrow", () => {
   // The same code of hojonathanho/diffusion with other sizes, counted once in Python.
   const sizes: [UnetConfig, number][] = [
     [config(32, [1, 2], 1, { size: 8, depth: 1, attention: [4] }), 701_345],
@@ -43,7 +47,7 @@ Deno.test("countParameters() gives the reference sizes when the network is narro
     [config(32, [1, 2, 2], 2, { size: 32, depth: 3, attention: [16] }), 1_624_323],
     [config(64, [1, 2, 2, 2], 2, { size: 32, depth: 3, attention: [16] }), 8_952_067],
   ];
-  for (const [network, count] of sizes) assertEquals(countParameters(network), count);
+  for (const [network, count] of sizes) assertEquals(countOf(network), count);
 });
 
 Deno.test("unetParameterSpecs() names each parameter once", () => {
@@ -77,9 +81,9 @@ Deno.test("validateUnetConfig() reports each field when several are wrong", () =
   assertThrows(() => unetParameterSpecs(wrong), RangeError, "channels: got 7, wanted an even integer >= 4");
 });
 
-Deno.test("initParameters() scales each kind of parameter as the paper's code does", () => {
+Deno.test("initialParameters() scale each kind of parameter as the paper's code does", () => {
   const random = new PseudoRandom(1);
-  const named = initParameters(TINY, (_, count) => random.uniforms(count));
+  const named = startOf(NETWORK, (count) => random.uniforms(count));
   const largest = (name: string) => named[name]!.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
   // tf.variance_scaling, fan average, uniform: limit sqrt(3 scale / mean fan). 200 draws come within 2 percent.
   assertClose(largest("time.dense2.kernel"), Math.sqrt(3 / 16), { rel: 0.02 });
@@ -92,17 +96,21 @@ Deno.test("initParameters() scales each kind of parameter as the paper's code do
 });
 
 Deno.test("packParameters() and unpackParameters() are inverse when the parameters are arbitrary", () => {
-  const flat = new PseudoRandom(2).symmetric(countParameters(TINY));
-  const named = unpackParameters(flat, TINY);
+  const flat = new PseudoRandom(2).symmetric(NETWORK.count);
+  const named = unpackParameters(flat, NETWORK);
   for (const spec of unetParameterSpecs(TINY)) assertEquals(named[spec.name]!.length, sizeOf(spec));
-  assertEquals(packParameters(named, TINY), flat);
+  assertEquals(packParameters(named, NETWORK), flat);
 });
 
 Deno.test("packParameters() throws with the name when a parameter is missing, unknown or too short", () => {
-  const named = unpackParameters(new Float32Array(countParameters(TINY)), TINY);
+  const named = unpackParameters(new Float32Array(NETWORK.count), NETWORK);
   const { "conv_in.bias": bias, ...rest } = named;
-  assertThrows(() => packParameters(rest, TINY), RangeError, "conv_in.bias: got none");
-  assertThrows(() => packParameters({ ...named, "conv_in.bias": bias!.slice(1) }, TINY), RangeError, "got 3, wanted 4");
-  assertThrows(() => packParameters({ ...named, other: bias! }, TINY), RangeError, "other: not in this network");
-  assertThrows(() => unpackParameters(new Float32Array(5), TINY), RangeError, "got 5 numbers");
+  assertThrows(() => packParameters(rest, NETWORK), RangeError, "conv_in.bias: got none");
+  assertThrows(
+    () => packParameters({ ...named, "conv_in.bias": bias!.slice(1) }, NETWORK),
+    RangeError,
+    "got 3, wanted 4",
+  );
+  assertThrows(() => packParameters({ ...named, other: bias! }, NETWORK), RangeError, "other: not in this network");
+  assertThrows(() => unpackParameters(new Float32Array(5), NETWORK), RangeError, "got 5 numbers");
 });

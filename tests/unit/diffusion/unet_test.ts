@@ -2,9 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import { initParameters, type NamedArrays } from "../../../diffusion/unet/pack.ts";
-import { type ParameterSpec, sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
-import { unet } from "../../../diffusion/unet/unet.ts";
+import type { ParameterSpec } from "../../../diffusion/define.ts";
+import { type NamedArrays, predict, sizeOf } from "../../../diffusion/network.ts";
+import { startOf, unetOf } from "../../support/unet.ts";
 import { assertClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 
@@ -19,7 +19,10 @@ const CONFIG: UnetConfig = {
   blocks: 1,
   attention: [2],
 };
-const SPECS = unetParameterSpecs(CONFIG);
+const NETWORK = unetOf(CONFIG);
+const SPECS = NETWORK.parameters;
+
+const unet = (weights: Record<string, tf.Tensor>, x: tf.Tensor, t: tf.Tensor) => predict(NETWORK, { weights, x, t });
 
 const random = new PseudoRandom(7);
 const X = tf.tensor4d(random.symmetric(2 * 4 * 4 * 2), [2, 4, 4, 2]);
@@ -40,8 +43,8 @@ function livelyParameters(): NamedArrays {
 
 Deno.test("unet() predicts nearly zero, in the output's shape, when the parameters are fresh", () => {
   const source = new PseudoRandom(3);
-  const params = tensorsOf(initParameters(CONFIG, (_, count) => source.uniforms(count)));
-  const eps = unet(params, X, TIMES, CONFIG);
+  const params = tensorsOf(startOf(NETWORK, (count) => source.uniforms(count)));
+  const eps = unet(params, X, TIMES);
   assertEquals(eps.shape, [2, 4, 4, 3]);
   // The last convolution starts at scale 1e-10: kernels below 3e-6, over 36 inputs of order 1.
   assert(eps.dataSync().every((value) => Math.abs(value) < 1e-4 && value !== 0));
@@ -49,9 +52,9 @@ Deno.test("unet() predicts nearly zero, in the output's shape, when the paramete
 
 Deno.test("unet() depends on the timestep and keeps images apart", () => {
   const params = tensorsOf(livelyParameters());
-  const both = unet(params, X, TIMES, CONFIG).dataSync();
-  const second = unet(params, tf.slice(X, [1, 0, 0, 0], [1, 4, 4, 2]), tf.tensor1d([700], "int32"), CONFIG).dataSync();
-  const later = unet(params, tf.slice(X, [1, 0, 0, 0], [1, 4, 4, 2]), tf.tensor1d([10], "int32"), CONFIG).dataSync();
+  const both = unet(params, X, TIMES).dataSync();
+  const second = unet(params, tf.slice(X, [1, 0, 0, 0], [1, 4, 4, 2]), tf.tensor1d([700], "int32")).dataSync();
+  const later = unet(params, tf.slice(X, [1, 0, 0, 0], [1, 4, 4, 2]), tf.tensor1d([10], "int32")).dataSync();
   second.forEach((value, i) => assertClose(both[48 + i]!, value, { abs: 1e-5 }));
   assert(later.some((value, i) => Math.abs(value - second[i]!) > 1e-2));
 });
@@ -59,8 +62,7 @@ Deno.test("unet() depends on the timestep and keeps images apart", () => {
 Deno.test("unet() has the gradient that finite differences measure, parameter by parameter", () => {
   const named = livelyParameters();
   const weights = tf.tensor4d(new PseudoRandom(5).symmetric(2 * 4 * 4 * 3), [2, 4, 4, 3]);
-  const objective = (params: Record<string, tf.Tensor>) =>
-    tf.sum(tf.mul(weights, unet(params, X, TIMES, CONFIG))) as tf.Scalar;
+  const objective = (params: Record<string, tf.Tensor>) => tf.sum(tf.mul(weights, unet(params, X, TIMES))) as tf.Scalar;
   const tensors = tensorsOf(named);
   const { grads } = tf.valueAndGrads((...list) =>
     objective(Object.fromEntries(SPECS.map((spec, i) => [spec.name, list[i]!])))

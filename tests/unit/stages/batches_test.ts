@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { fromBuiltin } from "../../../engine/pipeline/load/builtin.ts";
@@ -19,7 +20,8 @@ const IMAGES: StoredImages = {
   shape: [COUNT, HEIGHT, WIDTH, CHANNELS],
   labels: undefined,
 };
-const OPTIONS = { tables: makeTables(makeBetas({ name: "ldm/cosine", timesteps: 50 })), batchSize: 4, seed: 3 };
+const path = chainPath(makeTables(makeBetas({ name: "ldm/cosine", timesteps: 50 })));
+const OPTIONS = { path, batchSize: 4, seed: 3 };
 
 function feedsOf(step: number, options: { dropout?: number; flip?: boolean; seed?: number } = {}) {
   return structuredClone(makeBatches(IMAGES, { ...OPTIONS, ...options })(step));

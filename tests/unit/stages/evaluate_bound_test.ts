@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { makeObjective } from "../../../diffusion/objective.ts";
+import { OBJECTIVES } from "../../../diffusion/objectives.ts";
+import { chainPath } from "../../../diffusion/path.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
 import { boundTerms, sumBound } from "../../../stages/evaluate/bound.ts";
@@ -8,8 +11,9 @@ import { digests, MemoryProgress, runStage, type StageOutcome } from "../../supp
 import { assertClose } from "../diffusion/assert_close.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";
 
-const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 100 }));
-const OPTIONS = { tables, objective: "eps", variance: "fixedlarge", seed: 0 } as const;
+const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 100 })));
+const objective = makeObjective(OBJECTIVES.eps, {});
+const OPTIONS = { path, objective, variance: "fixedlarge", seed: 0 } as const;
 
 async function metricsOf({ end, outputs }: StageOutcome): Promise<Metric[]> {
   assertEquals(end, undefined);
@@ -128,7 +132,13 @@ Deno.test("evaluate's check refuses a bound of more timesteps than there are, or
 Deno.test("both clips of the log variance differ in L_0 alone: a perfect prediction costs 1.3 bits or none", () => {
   const thousand = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
   const bits = (logVarianceClip: "second" | "floor", { t, x0, offset }: { t: number; x0: number; offset: number }) => {
-    const work = boundTerms(1, { ...OPTIONS, tables: thousand, variance: "fixedsmall", perImage: 2, logVarianceClip });
+    const work = boundTerms(1, {
+      ...OPTIONS,
+      path: chainPath(thousand),
+      variance: "fixedsmall",
+      perImage: 2,
+      logVarianceClip,
+    });
     const xt = thousand.sqrtAlphasCumprod[t]! * (x0 + offset);
     const one = (value: number) => Float64Array.of(value) as unknown as Float32Array;
     const evaluation = { t, x0: one(x0), noise: one(0), xt: one(xt), prediction: one(0), variance: undefined };

@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { mix } from "../../../diffusion/samplers/mix.ts";
+import { chainPath } from "../../../diffusion/path.ts";
+import { transition } from "../../../diffusion/samplers/transition.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { inpaintKind, interpolateKind, neighboursKind } from "../../support/builtin_kinds.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { keptPixels } from "../../../stages/inpaint/run.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { noiseAgain, noisedTo } from "../../../stages/shared/draw/noised.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
@@ -22,13 +24,13 @@ const SAMPLER = { name: "ddim", steps: 10, eta: 1 };
 Deno.test("interpolate mixes pairs: the first point is of the first end alone, whatever the batches", async () => {
   await withFolder(async (folder) => {
     const { checkpoint, images, test } = await smallCheckpoint(folder);
-    const mix = (ends: typeof images, options = {}, extra = {}) =>
+    const interpolate = (ends: typeof images, options = {}, extra = {}) =>
       runStage(folder, interpolateKind, {
         params: { pairs: 3, points: 4, timestep: 25, sampler: SAMPLER, batchSize: 12, ...extra },
         inputs: { checkpoint, images: ends },
         ...options,
       });
-    const whole = await mix(images);
+    const whole = await interpolate(images);
     const pixels = await pixelsOf(whole);
     const image = (from: Uint8Array, i: number) => from.subarray(i * PIXELS, (i + 1) * PIXELS);
     assertEquals(pixels.length, 12 * PIXELS);
@@ -41,19 +43,19 @@ Deno.test("interpolate mixes pairs: the first point is of the first end alone, w
     for (let i = 1; i < 4; i++) assertNotEquals(image(pixels, i), image(pixels, 0));
 
     // Batches of other sizes round other sums; one level of 255 is what that can cost.
-    const inParts = await pixelsOf(await mix(images, {}, { batchSize: 5 }));
+    const inParts = await pixelsOf(await interpolate(images, {}, { batchSize: 5 }));
     assert(inParts.every((value, i) => Math.abs(value - pixels[i]!) <= 1));
 
     const other = await readImages(test);
     assertNotEquals(image(other.pixels, 0), image((await readImages(images)).pixels, 0));
-    assertNotEquals(image(await pixelsOf(await mix(test)), 0), image(pixels, 0));
+    assertNotEquals(image(await pixelsOf(await interpolate(test)), 0), image(pixels, 0));
 
     const [stop, progress] = [new AbortController(), new MemoryProgress()];
     const onReport = ({ done }: { done: number }) => done >= 6 && stop.abort();
     const options = { progress, stop: stop.signal, onReport };
-    assertEquals((await mix(images, options, { batchSize: 5 })).end, { status: "interrupted", step: 5 });
-    const resumed = await mix(images, { progress }, { batchSize: 5 });
-    assertEquals(digests(resumed), digests(await mix(images, {}, { batchSize: 5 })));
+    assertEquals((await interpolate(images, options, { batchSize: 5 })).end, { status: "interrupted", step: 5 });
+    const resumed = await interpolate(images, { progress }, { batchSize: 5 });
+    assertEquals(digests(resumed), digests(await interpolate(images, {}, { batchSize: 5 })));
   });
 });
 
@@ -93,22 +95,39 @@ Deno.test("keptPixels() paints a quarter in the middle, halves at the sides, and
   assertEquals([painted("left", 5, 5), painted("bottom", 5, 5)], [10, 10]);
 });
 
-Deno.test("noiseAgain() leads from x_s to the same distribution as noisedTo() from x_0", () => {
-  const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 100 }));
+Deno.test("a transition leads from x_s to the same distribution as the path from x_0", () => {
+  const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 100 })));
   const count = 200_000;
   const random = randomStream({ seed: 1, stream: "test" });
   const x0 = new Float32Array(count).fill(0.5);
-  const x = new Float32Array(count);
-  for (const from of [undefined, 40]) {
-    if (from === undefined) x.set(x0);
-    else noisedTo(tables, from, { x0, noise: random.normal(0, count), out: x });
-    noiseAgain(tables, { from, to: 60 }, { x, noise: random.normal(1, count) });
+  for (const from of [-1, 40]) {
+    const start = mix([path.signal(from), x0], [path.noise(from), random.normal(0, count)]);
+    const { signal, variance } = transition(path, from, 60);
+    const x = mix([signal, start], [Math.sqrt(variance), random.normal(1, count)]);
     const mean = x.reduce((sum, value) => sum + value, 0) / count;
-    const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count;
     // Four standard errors of 200,000 draws.
-    assertClose(mean, tables.sqrtAlphasCumprod[60]! * 0.5, { abs: 4 / Math.sqrt(count) });
-    assertClose(variance, 1 - tables.alphasCumprod[60]!, { abs: 4 * Math.sqrt(2 / count) });
+    assertClose(mean, path.signal(60) * 0.5, { abs: 4 / Math.sqrt(count) });
+    const spread = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count;
+    assertClose(spread, path.noise(60) ** 2, { abs: 4 * Math.sqrt(2 / count) });
   }
+});
+
+Deno.test("inpaint and interpolate walk with every sampler", async () => {
+  await withFolder(async (folder) => {
+    const { checkpoint, images } = await smallCheckpoint(folder);
+    const samplers = [{ name: "heun", steps: 4 }, { name: "dpmpp-2m", steps: 4 }, {
+      name: "ancestral",
+      variance: "fixedsmall",
+      steps: 10,
+    }];
+    for (const sampler of samplers) {
+      const inputs = { checkpoint, images };
+      const paint = { count: 2, region: "left", repeats: 2, sampler, batchSize: 2 };
+      const mixed = { pairs: 1, points: 2, timestep: 30, sampler, batchSize: 2 };
+      await pixelsOf(await runStage(folder, inpaintKind, { params: paint, inputs }));
+      await pixelsOf(await runStage(folder, interpolateKind, { params: mixed, inputs }));
+    }
+  });
 });
 
 Deno.test("neighbours finds copies among samples, and none among images that are new", async () => {
@@ -133,20 +152,23 @@ Deno.test("neighbours finds copies among samples, and none among images that are
 
 Deno.test("checks refuse what cannot be mixed or painted", () => {
   const size = { height: 8, width: 8, channels: 1 };
-  const checkpoint = { ...size, timesteps: 50 };
+  const checkpoint = { ...size, timesteps: 50, variancePreserving: true };
   const of = (result: { problems: readonly { param?: readonly unknown[]; input?: string }[] }) =>
     result.problems.map(({ param, input }) => param?.join(".") ?? input);
-  const mix = (params: unknown, images = { ...size, count: 10 }) =>
+  const mixed = (params: unknown, images = { ...size, count: 10 }) =>
     of(interpolateKind.check!(interpolateKind.params.parse(params), { checkpoint, images }));
-  assertEquals(mix({ timestep: 50, pairs: 6 }), ["timestep", "pairs"]);
-  assertEquals(mix({ timestep: 20, pairs: 5 }, { ...size, channels: 3, count: 10 }), ["images"]);
-  assertEquals(mix({ timestep: 20, pairs: 5, sampler: { name: "ddim", steps: 51 } }), ["sampler.steps"]);
+  assertEquals(mixed({ timestep: 50, pairs: 6 }), ["timestep", "pairs"]);
+  assertEquals(mixed({ timestep: 20, pairs: 5 }, { ...size, channels: 3, count: 10 }), ["images"]);
+  assertEquals(mixed({ timestep: 20, pairs: 5, sampler: { name: "ddim", steps: 51 } }), ["sampler.steps"]);
   // Five steps of fifty visit 9, 19, 29, 39 and 49.
-  assertEquals(mix({ timestep: 8, pairs: 5, sampler: { name: "ddim", steps: 5 } }), ["timestep"]);
-  assertEquals(mix({ timestep: 9, pairs: 5, sampler: { name: "ddim", steps: 5 } }), []);
-  assertEquals(mix({ timestep: 20, pairs: 5, sampler: { name: "heun" } }), ["sampler.name"]);
+  assertEquals(mixed({ timestep: 8, pairs: 5, sampler: { name: "ddim", steps: 5 } }), ["timestep"]);
+  assertEquals(mixed({ timestep: 9, pairs: 5, sampler: { name: "ddim", steps: 5 } }), []);
+  assertEquals(mixed({ timestep: 20, pairs: 5, sampler: { name: "heun" } }), []);
+  assertEquals(mixed({ timestep: 20, pairs: 5, sampler: { name: "heun", sigmaMin: 9, sigmaMax: 8 } }), [
+    "sampler.sigmaMin",
+  ]);
   const paint = (params: unknown) =>
     of(inpaintKind.check!(inpaintKind.params.parse(params), { checkpoint, images: { ...size, count: 10 } }));
-  assertEquals(paint({ count: 11, sampler: { name: "heun" } }), ["sampler.name", "count"]);
+  assertEquals(paint({ count: 11, sampler: { name: "dpmpp-2m", steps: 60 } }), ["sampler.steps", "count"]);
   assertEquals(paint({}), ["count"]);
 });

@@ -1,16 +1,10 @@
-import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import "../../../tensor/complete_tfjs.ts";
-import { makeModelOutput, oneHotLabels } from "../../../diffusion/model_output.ts";
-import { makeReverseStep, reverseStepSignature } from "../../../diffusion/samplers/make_reverse_step.ts";
-import { packParameters } from "../../../diffusion/unet/pack.ts";
-import { countParameters, sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
+import { oneHotLabels } from "../../../diffusion/model_output.ts";
 import { evaluateKind, sampleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { randomStream } from "../../../tensor/mod.ts";
 import { decodeNpz } from "../../../formats/npz.ts";
+import { unetOf } from "../../support/unet.ts";
 import { digests, MemoryProgress, runStage } from "../../support/stage_context.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
 import { type SmallWorld, smallWorld, trainSmall, withFolder } from "./small_world.ts";
 
 const CONFIG = {
@@ -32,48 +26,8 @@ async function trainWithLabels(folder: string, world: SmallWorld, options = {}) 
 
 Deno.test("a class-conditional network has one row more than classes, and the same sizes else", () => {
   const { classes: _, ...plain } = CONFIG;
-  assertEquals(countParameters(CONFIG) - countParameters(plain), 4 * 16);
+  assertEquals(unetOf(CONFIG).count - unetOf(plain).count, 4 * 16);
   assertEquals(oneHotLabels([2, undefined, 0], 3), Float32Array.of(0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0));
-});
-
-Deno.test("a guided step goes from the prediction without a label to that with it, and beyond", async () => {
-  await tf.setBackend("cpu");
-  const random = randomStream({ seed: 4, stream: "test" });
-  const named = Object.fromEntries(
-    unetParameterSpecs(CONFIG).map((spec, i) => [spec.name, random.normal(i, sizeOf(spec))]),
-  );
-  const [params, x] = [tf.tensor1d(packParameters(named, CONFIG)), tf.tensor4d(random.normal(999, 32), [2, 4, 4, 1])];
-  const t = tf.tensor1d([3, 3], "int32");
-  const predict = (labels: (number | undefined)[]) => {
-    const classes = tf.tensor2d(oneHotLabels(labels, 3), [2, 4]);
-    return makeModelOutput(CONFIG)({ params, x, t, classes })["output"]!.dataSync();
-  };
-  const [told, untold] = [predict([1, 2]), predict([undefined, undefined])];
-  assert(told.some((value, i) => Math.abs(value - untold[i]!) > 1e-2));
-
-  const inputs = (guidance: number) => ({
-    params,
-    x,
-    t,
-    classes: tf.tensor2d(oneHotLabels([1, 2], 3), [2, 4]),
-    guidance: tf.scalar(guidance),
-    x0FromXt: tf.scalar(0),
-    x0FromOutput: tf.scalar(1),
-    coefX0: tf.scalar(1),
-    coefXt: tf.scalar(0),
-    coefExtra: tf.scalar(0),
-    extra: x,
-  });
-  const guided = makeReverseStep(CONFIG, { clip: false, guided: true });
-  assertEquals(
-    Object.keys(inputs(1)).sort(),
-    Object.keys(reverseStepSignature(CONFIG, 2, { guided: true })).sort(),
-  );
-  for (const guidance of [0, 1, 2.5]) {
-    const wanted = told.map((value, i) => untold[i]! + guidance * (value - untold[i]!));
-    // Batches of four round as those of two do, up to float32.
-    assertAllClose(guided(inputs(guidance))["x0"]!.dataSync(), wanted, { rel: 1e-4, abs: 1e-5 });
-  }
 });
 
 Deno.test("training with labels goes on after a stop to the same bytes, and evaluate tells the labels", async () => {

@@ -62,10 +62,10 @@ Deno.test("train logs each step's own figures and writes a checkpoint that can b
     assertEquals(log.map(({ learningRate }) => learningRate), [0.0025, 0.005, 0.0075, 0.01]);
     assert(log.every(({ loss, gradNorm }) => loss > 0 && gradNorm > 0));
 
-    const raw = await readCheckpoint(outputs["checkpoint"]!, "raw");
-    const ema = await readCheckpoint(outputs["checkpoint"]!, "ema");
+    const raw = await readCheckpoint(outputs["checkpoint"]!, "raw", []);
+    const ema = await readCheckpoint(outputs["checkpoint"]!, "ema", []);
     assertEquals([raw.config.step, raw.config.parameters], [4, raw.params.length]);
-    assertEquals(raw.tables.timesteps, 50);
+    assertEquals(raw.path.timesteps, 50);
     assertNotEquals(raw.params, ema.params);
   });
 });

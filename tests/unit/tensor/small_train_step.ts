@@ -2,9 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import type { Device, HostArray, HostTensors, PureFunction, Signature } from "../../../tensor/device.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import { initParameters, packParameters } from "../../../diffusion/unet/pack.ts";
+import { packParameters } from "../../../diffusion/network.ts";
 import { randomStream } from "../../../tensor/random/stream.ts";
 import { assertCloseArrays, sampleFeeds } from "../../support/tensors.ts";
+import { startOf, unetOf } from "../../support/unet.ts";
 
 /** The smallest network with every part: two levels, a stride, a skip with a shortcut, attention at both places. */
 export const SMALL_UNET: UnetConfig = {
@@ -16,10 +17,11 @@ export const SMALL_UNET: UnetConfig = {
   blocks: 1,
   attention: [4],
 };
+const NETWORK = unetOf(SMALL_UNET);
 const BATCH = 3;
 
-export const SMALL_STEP: PureFunction = makeTrainStep(SMALL_UNET);
-export const SMALL_STEP_INPUTS: Signature = trainStepSignature(SMALL_UNET, BATCH);
+export const SMALL_STEP: PureFunction = makeTrainStep(NETWORK);
+export const SMALL_STEP_INPUTS: Signature = trainStepSignature(NETWORK, BATCH);
 
 /** What a training loop carries from step to step. */
 export const STATE = ["params", "m", "v", "ema"] as const;
@@ -31,8 +33,8 @@ export const STATE = ["params", "m", "v", "ema"] as const;
 export function smallState(): HostTensors {
   const uniform = (name: string, count: number) => randomStream({ seed: 5, stream: `test/${name}` }).uniform(0, count);
   const params = packParameters(
-    initParameters(SMALL_UNET, (name, count) => Float32Array.from(uniform(name, count))),
-    SMALL_UNET,
+    startOf(NETWORK, (count, i) => Float32Array.from(uniform(`kernel ${i}`, count))),
+    NETWORK,
   );
   // Layers that start at zero take part, too.
   const shifts = uniform("shifts", params.length);

@@ -1,0 +1,138 @@
+import { assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { Grants } from "../../../../engine/process/rights.ts";
+import { definitionOf } from "../support/own_kinds.ts";
+import { load } from "../support/load.ts";
+import { endStates, planIn, planned, refusalOf, runIn } from "../support/reach.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+const HELPED = 'import { one } from "./lib/one.ts";\nexport const two = one + 1;';
+
+const FILES: Readonly<Record<string, string>> = {
+  "net.ts": definitionOf("network", "depth: z.int().default(6)", HELPED),
+  "lib/one.ts": "export const one = 1;\n",
+  "path.ts": definitionOf("path"),
+};
+
+async function makePlace() {
+  const folder = await makeTempFolder();
+  const { path } = folder;
+  const write = (name: string, text: string) => {
+    Deno.mkdirSync(join(path, name, ".."), { recursive: true });
+    Deno.writeTextFileSync(join(path, name), text);
+  };
+  for (const [name, text] of Object.entries(FILES)) write(name, text);
+  // One that nobody else asks.
+  const grants = new Grants(path, join(path, "grants.json"));
+  const given = (id: string) => JSON.parse(Deno.readTextFileSync(join(path, `outputs/p/${id}/given.json`)));
+  return { path, write, grants, given, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+}
+
+const yamlOf = ({ model = "./net.ts", depth = 6, more = "" } = {}) =>
+  `name: p
+stages:
+  path: { uses: track, with: { uses: ./path.ts, timesteps: 1001 } }
+  plain: { uses: track, with: { betas: a } }
+  learn: { uses: learn, inputs: { track: path }, with: { model: { uses: ${model}, depth: ${depth} }${more} } }
+  other: { uses: learn, inputs: { track: plain } }
+  draw: { uses: draw, inputs: { learned: learn } }
+  dull: { uses: draw, inputs: { learned: other } }
+`;
+
+const ALL_CACHED = "path: cached, plain: cached, learn: cached, other: cached, draw: cached, dull: cached";
+
+Deno.test("a stage is given its own definitions and those that what it reads was made with", async () => {
+  await using place = await makePlace();
+  const ended = await runIn(place.path, yamlOf());
+  assertEquals(new Set([...ended.stages.values()].map(({ state }) => state)), new Set(["ran"]));
+  const given = (id: string) =>
+    place.given(id).given.map(({ sort, uses, has }: Record<string, string>) => `${sort} ${uses} ${has}`);
+  const network = "network ./net.ts build,params";
+  const path = "path ./path.ts noise,params,signal";
+  assertEquals(["path", "plain", "learn", "other", "draw", "dull"].map(given), [
+    [path],
+    [],
+    [network, path],
+    [],
+    [network, path],
+    [],
+  ]);
+  assertEquals(place.given("learn").params.model, { uses: "./net.ts", depth: 6 });
+  const stages = await planIn(place.path, yamlOf());
+  assertEquals(planned(stages), ALL_CACHED);
+  const keyOf = (id: string) => stages.get(id)!.manifest!.ingredients;
+  assertEquals(keyOf("learn").params, { model: { depth: 6 }, objective: "eps", steps: 2 });
+  assertEquals(keyOf("path").params, { timesteps: 1001 });
+  const [{ code }] = place.given("path").given;
+  assertEquals(keyOf("path").version, `track/1 :${code}`);
+  // The code of others is in no key: what it made is.
+  assertEquals(keyOf("draw").version, "draw/1");
+});
+
+Deno.test("only what a definition does is in the key: not its comments, types, layout and place", async () => {
+  await using place = await makePlace();
+  await runIn(place.path, yamlOf());
+  place.write("lib/one.ts", "// One.\nexport const one: number   = 1;\n");
+  place.write("net.ts", FILES["net.ts"]!.replace("two = one + 1", "two: number =\n  (one + 1) /* two */"));
+  assertEquals(planned(await planIn(place.path, yamlOf())), ALL_CACHED);
+  place.write("nets/mine.ts", FILES["net.ts"]!.replace("./lib", "../lib"));
+  // A module that lies elsewhere from it is another import.
+  assertEquals((await planIn(place.path, yamlOf({ model: "./nets/mine.ts" }))).get("learn")!.state, "run");
+  place.write("mine.ts", FILES["net.ts"]!);
+  assertEquals(planned(await planIn(place.path, yamlOf({ model: "./mine.ts" }))), ALL_CACHED);
+  for (const [yaml, why] of [[yamlOf({ depth: 7 }), "param"], [yamlOf(), "code"]] as const) {
+    if (why === "code") place.write("lib/one.ts", "export const one = 1.5;\n");
+    const stages = await planIn(place.path, yaml);
+    assertEquals(
+      planned(stages),
+      `path: cached, plain: cached, learn: run (${why}), other: cached, draw: may-run (upstream), dull: cached`,
+    );
+  }
+});
+
+Deno.test("an edit of a definition while its stage runs fails the stage by the name of the file", async () => {
+  await using place = await makePlace();
+  const edit = () => place.write("net.ts", FILES["net.ts"]!.replace("one + 1", "one + 2"));
+  const ended = await runIn(place.path, yamlOf(), {
+    keepGoing: true,
+    emit: (event) => event.type === "stage-started" && event.id === "learn" && edit(),
+  });
+  assertEquals(
+    endStates(ended),
+    "draw: blocked, dull: ran, learn: failed, other: ran, path: ran, plain: ran",
+  );
+  assertEquals(ended.stages.get("learn")!.message, "./net.ts changed after planning; its result is discarded");
+  place.write("net.ts", FILES["net.ts"]!);
+  assertEquals((await planIn(place.path, yamlOf())).get("learn")!.state, "run");
+});
+
+Deno.test("on a native device each definition asks for native, once for all stages", async () => {
+  await using place = await makePlace();
+  const { path, grants } = place;
+  const yaml = yamlOf({ more: ", device: native" });
+  const refused = await refusalOf(path, yaml, { grants });
+  assertEquals(refused.map(({ message, got }) => `${message}: ${got}`), [
+    'stage "learn" (./net.ts) asks for rights that you have not granted: native',
+    'stage "learn" (./path.ts) asks for rights that you have not granted: native',
+  ]);
+  const asked: string[] = [];
+  const askForGrants = async (requests: readonly { uses: string }[]) => {
+    asked.push(...requests.map(({ uses }) => uses));
+    return await Promise.resolve(true);
+  };
+  const ended = await runIn(path, yaml, { grants, askForGrants });
+  assertEquals([ended.status, asked], ["done", ["./net.ts", "./path.ts"]]);
+  // An edit asks for nothing anew.
+  place.write("net.ts", FILES["net.ts"]!.replace("one + 1", "one + 2"));
+  assertEquals((await runIn(path, yaml, { grants: new Grants(path, join(path, "grants.json")) })).status, "done");
+});
+
+Deno.test("a definition is loaded in a process that may do nothing", async () => {
+  await using place = await makePlace();
+  place.write("net.ts", definitionOf("network", "", 'Deno.env.get("HOME");'));
+  const yaml = "name: p\nstages:\n  learn: { uses: learn, with: { model: { uses: ./net.ts } } }\n";
+  const loaded = await load(place.path, yaml);
+  assertEquals(loaded.ok ? [] : loaded.diagnostics.map(({ message }) => message), [
+    "cannot use ./net.ts: while it was loaded: the stage may not read the variable HOME",
+  ]);
+});
