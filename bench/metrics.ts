@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
 import { frechetDistance } from "../metrics/frechet.ts";
 import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
-import { StreamingStatistics } from "../metrics/statistics.ts";
+import { CHUNK, StreamingStatistics } from "../metrics/statistics.ts";
 import { vectorsOf } from "../metrics/vectors.ts";
 import { readTorchStateDict } from "../formats/torch/state_dict.ts";
 import { openInception } from "../metrics/features/inception_network.ts";
@@ -83,7 +83,8 @@ async function measure({ name, ours, theirs }: Case): Promise<void> {
 
 async function statisticsOf(data: Float32Array, dimension: number) {
   const statistics = new StreamingStatistics(dimension, products);
-  await statistics.add(data);
+  const size = CHUNK * dimension;
+  for (let at = 0; at < data.length; at += size) await statistics.add(data.subarray(at, at + size));
   return statistics.finish();
 }
 

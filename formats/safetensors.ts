@@ -15,11 +15,6 @@ export interface SafetensorsTensor {
   readonly data: SafetensorsArray;
 }
 
-interface Safetensors {
-  readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
 /** The format's own limit (huggingface/safetensors): a longer header is taken for a broken file. */
 const MAX_HEADER_BYTES = 100_000_000;
 
@@ -77,7 +72,7 @@ export function encodeSafetensors(file: {
  * @throws FormatError when the file is cut off or too long, the header is not what the format says, or tensors overlap
  * or leave gaps.
  */
-export function decodeSafetensors(bytes: Uint8Array): Safetensors {
+export function decodeSafetensors(bytes: Uint8Array) {
   const dataStart = LENGTH_BYTES + headerBytes(bytes, bytes.length);
   const { entries, metadata } = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), bytes.length - dataStart);
   // A copy starts at an aligned address whatever the header's length was.

@@ -11,20 +11,16 @@ export interface ClassifierConfig {
   readonly base: number;
 }
 
-export interface ClassifierParameter {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Uniform in +-limit; 0 for biases. He et al. 2015 for layers before a SiLU. */
-  readonly limit: number;
-}
-
 /** Length of a feature vector. */
 export function classifierDimension({ base }: Pick<ClassifierConfig, "base">): number {
   return 4 * base;
 }
 
-/** Parameters in the order of the flat vector that holds them. */
-export function classifierParameters({ channels, classes, base }: ClassifierConfig): ClassifierParameter[] {
+/**
+ * Parameters in the order of the flat vector that holds them. They begin uniform in +-limit; 0 for biases. He et al. 2015
+ * for layers before a SiLU.
+ */
+export function classifierParameters({ channels, classes, base }: ClassifierConfig) {
   const conv = (name: string, from: number, to: number) => [
     { name: `${name}.kernel`, shape: [3, 3, from, to], limit: Math.sqrt(6 / (9 * from)) },
     { name: `${name}.bias`, shape: [to], limit: 0 },
@@ -81,6 +77,6 @@ export function initClassifier(
   return Float32Array.from(parts.flat());
 }
 
-function sizeOf({ shape }: ClassifierParameter): number {
+function sizeOf({ shape }: { readonly shape: readonly number[] }): number {
   return shape.reduce((product, length) => product * length, 1);
 }

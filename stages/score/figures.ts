@@ -12,7 +12,7 @@ import { kernelDistanceOfSubsets } from "../../metrics/kernel_subsets.ts";
 import type { MatrixProducts } from "../../tensor/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
-import { type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";
+import { CHUNK, type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";
 import { type FeatureVectors, range, vectorsOf } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { randomStream } from "../../tensor/mod.ts";
@@ -187,9 +187,6 @@ export interface ScoredSet {
   readonly labels?: Uint8Array | undefined;
   close?(): void;
 }
-
-/** Vectors in memory at once. */
-const CHUNK = 2_048;
 
 export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
   if (artifact.type === "statistics") {
