@@ -23,13 +23,6 @@ export interface WatchOptions extends QueueContext {
   readonly now?: () => number;
 }
 
-export interface WatchEnd {
-  /** How stages ended, by id. */
-  readonly ended: ReadonlyMap<string, StageEndState>;
-  /** Whether jobs are gone without a trace, so that they should be submitted again. */
-  readonly lost: boolean;
-}
-
 interface Row extends Tracked {
   /** Those that it waits for. */
   before: readonly Row[];
@@ -45,7 +38,7 @@ interface Row extends Tracked {
 }
 
 /** Look on until all stages have ended, or somebody asks to stop; the jobs need none of it. */
-export async function watchJobs(submitted: Submitted, options: WatchOptions): Promise<WatchEnd> {
+export async function watchJobs(submitted: Submitted, options: WatchOptions) {
   const watch = new Watch(submitted, options);
   const { stop, pause = pauseOf(stop) } = options;
   const look = Math.max(FIRST_PAUSE_MS, submitted.tracked.length * LOOK_MS_EACH);
@@ -101,9 +94,11 @@ class Watch {
     return this.#lost || this.#rows.every(({ state }) => state !== undefined);
   }
 
-  get end(): WatchEnd {
+  get end() {
     return {
-      ended: new Map(this.#rows.flatMap(({ id, state }) => state === undefined ? [] : [[id, state]])),
+      /** How stages ended, by id. */
+      ended: new Map(this.#rows.flatMap(({ id, state }) => state === undefined ? [] : [[id, state] as const])),
+      /** Whether jobs are gone without a trace, so that they should be submitted again. */
       lost: this.#lost,
     };
   }

@@ -48,18 +48,7 @@ export interface SavedProgress {
   readonly states: ReturnType<typeof listSaved>;
 }
 
-export interface Explanation {
-  readonly id: string;
-  readonly planned: PlannedStage;
-  readonly causes: readonly Cause[];
-  /** The result that serves. */
-  readonly result?: ResultFacts;
-  /** The result that the stage showed last and that it is compared with. */
-  readonly last?: ResultFacts;
-  /** Key of its last result, where that is no longer in the store. */
-  readonly lost?: string;
-  readonly progress?: SavedProgress;
-}
+export type Explanation = Readonly<ReturnType<Explainer["explain"]>>;
 
 /** Explain stages of a plan that holds all stages of its pipeline. */
 export function explainStages(plan: Plan, store: Store, ids: readonly string[]): Explanation[] {
@@ -72,7 +61,7 @@ class Explainer {
 
   constructor(private readonly plan: Plan, private readonly store: Store) {}
 
-  explain(id: string): Explanation {
+  explain(id: string) {
     const planned = this.plan.stages.get(id)!;
     this.#followed.add(id);
     const [last, lastKey] = [this.#lastOf(id), this.#lastKey(id)];
@@ -82,8 +71,11 @@ class Explainer {
       id,
       planned,
       causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)),
+      /** The result that serves. */
       result: manifest && describeResult(this.store, manifest),
+      /** The result that the stage showed last and that it is compared with. */
       last: other && describeResult(this.store, other),
+      /** Key of its last result, where that is no longer in the store. */
       lost: last === undefined ? lastKey : undefined,
       progress: this.#progressOf(planned),
     });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { slotsOf } from "../keys/stage.ts";
 import type { RunOptions } from "../run/events.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
@@ -23,24 +23,20 @@ export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"
   readonly onStart?: (fromStep: number) => void;
 }
 
-export interface Replay extends Pick<ResultManifest, "resolvedKey" | "numerics" | "extent"> {
-  readonly stage: string;
-  readonly fromStep: number;
-  /** How it ended; the ports say nothing unless it is `complete`. */
-  readonly outcome: StageOutcome;
-  readonly ports: readonly { readonly port: string; readonly recorded: string; readonly replayed: string }[];
-}
+export type Replay = Readonly<ValueOf<typeof replayStage>>;
 
 /**
  * Execute a stage again from a saved state that is older than its result, beside the store, and compare the bytes. The
  * result stays as it is whatever comes out.
+ *
+ * @returns how it ended; the ports say nothing unless that is `complete`
  */
 export async function replayStage(
   pipeline: Pipeline,
   store: Store,
   id: string,
   options: ReplayOptions = {},
-): Promise<Result<Replay>> {
+) {
   const { emit = () => {}, onStart, stop = NEVER, kill = NEVER } = options;
   const prepared = store.prepare();
   if (!prepared.ok) return prepared;
