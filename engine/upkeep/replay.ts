@@ -4,7 +4,7 @@ import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diag
 import { slotsOf } from "../keys/stage.ts";
 import type { RunOptions } from "../run/events.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
-import { ScratchFolders, StageExecution } from "../run/stage_execution.ts";
+import type { StageExecution } from "../run/stage_execution.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -31,12 +31,7 @@ export type Replay = Readonly<ValueOf<typeof replayStage>>;
  *
  * @returns how it ended; the ports say nothing unless that is `complete`
  */
-export async function replayStage(
-  pipeline: Pipeline,
-  store: Store,
-  id: string,
-  options: ReplayOptions = {},
-) {
+export async function replayStage(pipeline: Pipeline, store: Store, id: string, options: ReplayOptions = {}) {
   const { emit = () => {}, onStart, stop = NEVER, kill = NEVER } = options;
   const prepared = store.prepare();
   if (!prepared.ok) return prepared;
@@ -60,8 +55,7 @@ export async function replayStage(
     const gpus = findGpus();
     using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(slotsOf(planned.stage), stop);
     const grants = new Grants(pipeline.folder);
-    const scratch = new ScratchFolders(store.paths.tmp, runId);
-    const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants }, scratch);
+    const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants });
     const start = { ...execution.prepare(planned, folder), progressFolder: progress };
     // What it reads lies in the folder now.
     still.dispose();

@@ -88,10 +88,13 @@ export async function ask(
   return { ok: success && given === "", stdout, said, ...signal !== null && given === "" ? { killed: true } : {} };
 }
 
+/** As many as were asked for, and no question has more. */
+type Fields = [string, string, string, string, string, string, string, string];
+
 /** Lines of an answer whose fields are set apart by {@linkcode BETWEEN}; those with another number are no lines of it. */
-export function fieldsOf(stdout: string, count: number): string[][] {
+export function fieldsOf(stdout: string, count: number): Fields[] {
   return stdout.split("\n").map((line) => line.split(BETWEEN).map((field) => printable(field.trim())))
-    .filter((fields) => fields.length === count);
+    .filter((fields) => fields.length === count) as Fields[];
 }
 
 /** Stands between fields: no name has it. */
