@@ -82,13 +82,10 @@ export function decodeSafetensors(bytes: Uint8Array) {
 }
 
 /** A safetensors file whose tensors are read one by one: memory holds what is asked for, once. */
-export interface SafetensorsFile extends Disposable {
-  readonly entries: readonly HeaderEntry[];
-  read(entry: HeaderEntry): Promise<SafetensorsTensor>;
-}
+export type SafetensorsFile = Readonly<Awaited<ReturnType<typeof openSafetensors>>>;
 
 /** @throws FormatError when the file is not what `decodeSafetensors` reads */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+export async function openSafetensors(path: string) {
   const file = await Deno.open(path);
   try {
     const { size } = await file.stat();
@@ -100,7 +97,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     const { entries } = parseHeader(header, size - start);
     return {
       entries,
-      async read(entry) {
+      async read(entry: HeaderEntry) {
         const bytes = new Uint8Array(entry.end - entry.begin);
         await readAt(file, start + entry.begin, bytes);
         return decodeTensor(bytes, entry);

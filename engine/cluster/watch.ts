@@ -1,6 +1,7 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import { predecessorsOf, shorterOf } from "../keys/stage.ts";
-import type { Emit, StageEndState, StageFinished } from "../run/events.ts";
+import type { Emit, StageEndState } from "../run/events.ts";
 import { attemptsOf, endsByLine, helpersOf, jobsByLine } from "./look.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
@@ -231,17 +232,10 @@ class Watch {
       : Date.parse(end.endedAt) - Date.parse(end.startedAt);
     const runs = attemptsOf(row);
     const attempt = state === "failed" ? runs.ids()[0] : undefined;
-    const event: StageFinished = {
-      type: "stage-finished",
-      id,
-      state,
-      durationMs,
-      ...state === "failed" && job?.state === "cancelled" ? { cancelled: true } : {},
-      ...message ? { message } : {},
-      ...fix ? { fix } : {},
-      ...attempt === undefined ? {} : { log: runs.logPath(attempt, id) },
-    };
-    this.options.emit(event);
+    const cancelled = state === "failed" && job?.state === "cancelled" ? true as const : undefined;
+    const log = attempt === undefined ? undefined : runs.logPath(attempt, id);
+    const said = definedOnly({ cancelled, message: message || undefined, fix: fix || undefined, log });
+    this.options.emit({ type: "stage-finished", id, state, durationMs, ...said });
   }
 }
 

@@ -4,7 +4,7 @@ import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diag
 import { slotsOf } from "../keys/stage.ts";
 import type { RunOptions } from "../run/events.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
-import type { StageExecution } from "../run/stage_execution.ts";
+import { StageExecution } from "../run/stage_execution.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";

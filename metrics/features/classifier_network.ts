@@ -40,10 +40,7 @@ export function classifierParameters({ channels, classes, base }: ClassifierConf
  * @param x [B, H, W, C] in [-1, 1]
  * @returns `features` [B, 4 base], the mean over the last layer's pixels; `logits` [B, classes]
  */
-export function classify(
-  params: NamedTensors,
-  x: tf.Tensor,
-): { readonly features: tf.Tensor; readonly logits: tf.Tensor } {
+export function classify(params: NamedTensors, x: tf.Tensor) {
   const conv = (input: tf.Tensor, name: string, stride: 1 | 2) => {
     const kernel = params[`${name}.kernel`] as tf.Tensor4D;
     const sum = tf.add(tf.conv2d(input as tf.Tensor4D, kernel, stride, "same"), params[`${name}.bias`]!);

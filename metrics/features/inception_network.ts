@@ -175,11 +175,7 @@ function resizeParameters(
  * @returns `features` [N, 2048], the mean over the last pixels (pool_3); `logits` [N, 1008] without their bias, as the
  * Inception Score takes them (Salimans et al. 2016's code; torch-fidelity)
  */
-function inception(
-  params: NamedTensors,
-  images: tf.Tensor,
-  resize: Resize,
-): { readonly features: tf.Tensor; readonly logits: tf.Tensor } {
+function inception(params: NamedTensors, images: tf.Tensor, resize: Resize) {
   const [count, height, width, channels] = images.shape as [number, number, number, number];
   const { scale, shift } = RESIZES[resize];
   // Resizing and this commute: the shares of each new pixel sum to 1.
