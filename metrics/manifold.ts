@@ -60,12 +60,7 @@ export async function manifoldFigures(
 }
 
 /** Squared distance of each vector to its k-th nearest other one. */
-async function radii(
-  set: FeatureVectors,
-  k: number,
-  products: MatrixProducts,
-  onBlock: (share: number) => void,
-): Promise<Float64Array> {
+async function radii(set: FeatureVectors, k: number, products: MatrixProducts, onBlock: (share: number) => void) {
   const found = new Float64Array(set.count);
   await eachBlock(set, set, products, (first, squares) => {
     for (let i = 0; i < squares.rows; i++) {

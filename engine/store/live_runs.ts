@@ -38,21 +38,17 @@ export function findRuns(store: Pick<Store, "runs">, pipeline: string, nowMs: nu
   }
   const stages = new Map<string, LiveStage>();
   for (const run of running.toReversed()) {
-    for (const [id, since] of atWork(store, run.runId)) {
+    const atWork = new Map<string, string>();
+    for (const { event, stage, at } of store.runs.notes(run.runId)) {
+      if (event === "started") atWork.set(stage, at);
+      else atWork.delete(stage);
+    }
+    for (const [id, since] of atWork) {
       const progress = store.runs.told(run.runId, id);
       stages.set(id, { id, run, since, progress, etaMs: timeLeft(progress, nowMs) });
     }
   }
   return { running, stages, last };
-}
-
-function atWork(store: Pick<Store, "runs">, runId: string): Map<string, string> {
-  const open = new Map<string, string>();
-  for (const { event, stage, at } of store.runs.notes(runId)) {
-    if (event === "started") open.set(stage, at);
-    else open.delete(stage);
-  }
-  return open;
 }
 
 /** What was done since the stage told of itself counts too, since it may tell seldom. */

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { indexLineSchema, type Timing, timingSchema } from "../../schemas/records.ts";
-import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
+import { errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { removeTree, writeAtomically } from "../store/files.ts";
 import { entriesOf, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
@@ -39,7 +39,11 @@ export async function collectGarbage(store: Store, options: GcOptions) {
     using _alone = touches ? await store.guards.stopReliance(onWait) : undefined;
     using unused = touches ? store.guards.tryUnused() : undefined;
     const inventory = takeInventory(store, { unused: unused !== undefined });
-    if (inventory.brokenTags.length > 0) return refuse(inventory.brokenTags.map(tagProblem));
+    const broken = inventory.brokenTags.map((name) => {
+      const message = `Cannot read the tag "${name}", so what it keeps is not known`;
+      return errorOf("file-unreadable", message, `delete it with \`tag --delete ${name}\`, or tag the results anew`);
+    });
+    if (broken.length > 0) return refuse(broken);
     const garbage = chooseGarbage(inventory, policy);
     const leftovers = findLeftovers(store, inventory.broken, policy);
     const report = describe(store, inventory, garbage, leftovers);
@@ -61,11 +65,6 @@ export async function collectGarbage(store: Store, options: GcOptions) {
     const message = `Cannot clean up the store at ${store.root}: ${(error as Error).message}`;
     return refuse([errorOf("file-unreadable", message, "make it writable")]);
   }
-}
-
-function tagProblem(name: string): Diagnostic {
-  const message = `Cannot read the tag "${name}", so what it keeps is not known`;
-  return errorOf("file-unreadable", message, `delete it with \`tag --delete ${name}\`, or tag the results anew`);
 }
 
 /** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */

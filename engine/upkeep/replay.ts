@@ -105,12 +105,7 @@ function findResult(planner: Planner, planned: PlannedStage, store: Store): Resu
  * Copy the oldest good state before the result's end: the more steps are executed again, the more is proven.
  * @returns its step
  */
-async function copyEarlierState(
-  planned: PlannedStage,
-  manifest: ResultManifest,
-  store: Store,
-  to: string,
-): Promise<number | Diagnostic> {
+async function copyEarlierState(planned: PlannedStage, manifest: ResultManifest, store: Store, to: string) {
   const from = progressFolder(store.paths.progress, manifest.identityKey, planned.device?.numerics);
   const end = manifest.extent ?? Infinity;
   // A run that works on the stage removes old states as it goes.

@@ -34,17 +34,14 @@ export default runOf(featuresKind, async (context) => {
   // No more at once than there are.
   const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device?.name ?? "");
   const batchSize = Math.min(params.batchSize, images.info.count, mayBeLarge ? Infinity : PROCESSOR_BATCH);
-  const extract = explainMemory((used: Context) => extractWith(used, images));
-  return await extract({ ...context, params: { ...params, batchSize } });
+  const { onDevice, open } = EXTRACTORS[params.extractor];
+  const extractWith = explainMemory(async (used: Context) => {
+    const extract = (device?: Device) => extractAll(used, images, () => open(used, images.info, device));
+    // What only joins parts computes nothing.
+    return onDevice && used.parts.length === 0 ? await withDevice(used, extract) : await extract();
+  });
+  return await extractWith({ ...context, params: { ...params, batchSize } });
 });
-
-/** @param context with the size of batches that is used */
-async function extractWith(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
-  const { onDevice, open } = EXTRACTORS[context.params.extractor];
-  const extract = (device?: Device) => extractAll(context, images, () => open(context, images.info, device));
-  // What only joins parts computes nothing.
-  return onDevice && context.parts.length === 0 ? await withDevice(context, extract) : await extract();
-}
 
 /** The bytes of the graph or the weights, and their hash. */
 async function readFile(context: Context) {
@@ -210,12 +207,7 @@ async function onnxExtractor(
   // One blank image says how long the vectors are.
   const tried = await run(new Uint8Array(size.height * size.width * size.channels));
   return {
-    info: {
-      name,
-      sha256,
-      dimension: tried.features.width,
-      preprocessing: { ...options, output },
-    },
+    info: { name, sha256, dimension: tried.features.width, preprocessing: { ...options, output } },
     logits: tried.logits?.width ?? null,
     async extract(bytes) {
       const { features, logits } = await run(bytes);
@@ -229,11 +221,7 @@ async function onnxExtractor(
 const COLOURS = 3;
 
 /** Bytes of images as an extractor takes them. @param bytes [B, H, W, C] */
-export function preprocess(
-  bytes: Uint8Array,
-  { height, width, channels }: ImageSize,
-  options: Preprocessing,
-) {
+export function preprocess(bytes: Uint8Array, { height, width, channels }: ImageSize, options: Preprocessing) {
   const { size, range: [low, high], mean, deviation, layout } = options;
   const count = bytes.length / (height * width * channels);
   const resized = resizeImages({ count, height, width, channels, data: bytes }, size, options);
