@@ -88,11 +88,7 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
 }
 
 /** Event files by experiment: losses, gradient norms and learning rates by step, metrics at the step of their network. */
-export function eventFiles(
-  experiments: readonly Experiment[],
-  contents: readonly Collection[],
-  wallTime: number,
-): Record<string, Uint8Array> {
+export function eventFiles(experiments: readonly Experiment[], contents: readonly Collection[], wallTime: number) {
   const files: Record<string, Uint8Array> = {};
   for (const [i, content] of contents.entries()) {
     if (!isComparable(content)) continue;

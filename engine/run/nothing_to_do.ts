@@ -27,11 +27,7 @@ type Nothing = NonNullable<Awaited<ReturnType<typeof findNothing>>>;
  * The plan of a pipeline that is known without loading it and has nothing to do; undefined in every other case, which
  * the caller then meets by loading the file. Neither the kinds nor what runs them is loaded for this.
  */
-export async function planNothing(
-  loader: PipelineLoader,
-  store: Store,
-  targets: readonly string[] = [],
-): Promise<Plan | undefined> {
+export async function planNothing(loader: PipelineLoader, store: Store, targets: readonly string[] = []) {
   const pipeline = await loader.read();
   return pipeline && planIfCached(pipeline, store, targets);
 }
@@ -66,9 +62,7 @@ export function keepDone(loader: PipelineLoader, store: Store, { status, plan, s
   }
 }
 
-function manifestsOf(
-  stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
-): ReadonlyMap<string, ResultManifest> {
+function manifestsOf(stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>) {
   return new Map(withoutShards(stages).flatMap(([id, { manifest }]) => manifest === undefined ? [] : [[id, manifest]]));
 }
 

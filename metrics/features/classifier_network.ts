@@ -64,10 +64,7 @@ export function countClassifierParameters(config: ClassifierConfig): number {
 }
 
 /** Fresh parameters, flat [P]. @param uniforms numbers in [0, 1) for the parameter of that place */
-export function initClassifier(
-  config: ClassifierConfig,
-  uniforms: (place: number, count: number) => Float32Array,
-): Float32Array<ArrayBuffer> {
+export function initClassifier(config: ClassifierConfig, uniforms: (place: number, count: number) => Float32Array) {
   const parts = classifierParameters(config).map((spec, place) => {
     return Array.from(uniforms(place, sizeOf(spec)), (u) => spec.limit * (2 * u - 1));
   });

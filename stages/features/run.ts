@@ -58,11 +58,7 @@ function refused(what: string, error: unknown, fix: string): StageEnd {
 type About = Pick<Extractor, "info" | "logits">;
 
 /** Features of all images, batch by batch, to the output's files. */
-async function extractAll(
-  context: Context,
-  images: StoredImages,
-  open: () => Promise<Extractor | StageEnd>,
-): Promise<StageEnd | undefined> {
+async function extractAll(context: Context, images: StoredImages, open: () => Promise<Extractor | StageEnd>) {
   const { params: { limit, batchSize }, inputs, outputs, report } = context;
   const count = Math.min(images.info.count, limit ?? images.info.count);
   const { height, width, channels, classes } = images.info;

@@ -57,10 +57,7 @@ export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metr
   return metrics;
 }
 
-async function frechetFigure(
-  { real, fake }: Sets,
-  { params, seed, products, onProgress }: ScoreOptions,
-): Promise<Metric> {
+async function frechetFigure({ real, fake }: Sets, { params, seed, products, onProgress }: ScoreOptions) {
   onProgress("fd", 0);
   const [a, b] = [await statisticsOfSet(real, products), await statisticsOfSet(fake, products)];
   const value = await frechetDistance(a, b, products);
@@ -91,10 +88,7 @@ async function frechetFigure(
   return { name: frechetName({ real, fake }), value, count, ...definedOnly({ deviation, note }) };
 }
 
-async function extrapolatedFigure(
-  { real, fake }: Sets,
-  { seed, products, onProgress }: ScoreOptions,
-): Promise<Metric> {
+async function extrapolatedFigure({ real, fake }: Sets, { seed, products, onProgress }: ScoreOptions) {
   const reference = await statisticsOfSet(real, products);
   const order = randomStream({ seed, stream: "score/extrapolate" });
   const counts = extrapolationCounts(fake.count, Math.min(fake.count, real.extractor.dimension + 1));
@@ -218,19 +212,12 @@ export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
   };
 }
 
-async function statisticsOfSet(
-  { vectors, statistics }: ScoredSet,
-  products: MatrixProducts,
-): Promise<FeatureStatistics> {
+async function statisticsOfSet({ vectors, statistics }: ScoredSet, products: MatrixProducts) {
   return statistics ?? await statisticsOf(vectors!, range(0, vectors!.count), products);
 }
 
 /** Mean and covariance of some of the vectors, by index. */
-async function statisticsOf(
-  vectors: FeatureVectors,
-  indices: Int32Array,
-  products: MatrixProducts,
-): Promise<FeatureStatistics> {
+async function statisticsOf(vectors: FeatureVectors, indices: Int32Array, products: MatrixProducts) {
   const streaming = new StreamingStatistics(vectors.dimension, products);
   for (let first = 0; first < indices.length; first += CHUNK) {
     await streaming.add(await vectors.rows(indices.subarray(first, first + CHUNK)));
