@@ -10,11 +10,8 @@ export interface ScalarEvent {
   readonly value: number;
 }
 
-/** @param options.wallTime seconds since 1970, of all events */
-export function encodeEvents(
-  events: readonly ScalarEvent[],
-  { wallTime }: { readonly wallTime: number },
-): Uint8Array<ArrayBuffer> {
+/** @param wallTime seconds since 1970, of all events */
+export function encodeEvents(events: readonly ScalarEvent[], wallTime: number): Uint8Array<ArrayBuffer> {
   const version = event(wallTime, 0, field(3, text("brain.Event:2")));
   const scalars = events.map(({ step, tag, value }) => {
     const summaryValue = [...field(1, text(tag)), ...tagged(2, FIXED32), ...bytesOf(Float32Array.of(value))];

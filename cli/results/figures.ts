@@ -103,7 +103,7 @@ export function eventFiles(experiments: readonly Experiment[], contents: readonl
       const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
       events.push({ step, tag: `${stage}/${metric}${part === "" ? "" : ` (${part})`}`, value });
     }
-    files[nameOf(experiments[i]!).replaceAll(" ", "/")] = encodeEvents(events, { wallTime });
+    files[nameOf(experiments[i]!).replaceAll(" ", "/")] = encodeEvents(events, wallTime);
   }
   return files;
 }

@@ -43,10 +43,7 @@ export interface Cause {
 }
 
 /** Where `extend` and `resume` continue. */
-export interface SavedProgress {
-  readonly folder: string;
-  readonly states: ReturnType<typeof listSaved>;
-}
+export type SavedProgress = NonNullable<Explanation["progress"]>;
 
 export type Explanation = Readonly<ReturnType<Explainer["explain"]>>;
 
@@ -90,7 +87,7 @@ class Explainer {
     return key === undefined ? undefined : this.store.results.byResolved(key);
   }
 
-  #progressOf({ stage, keys, fromStep, device }: PlannedStage): SavedProgress | undefined {
+  #progressOf({ stage, keys, fromStep, device }: PlannedStage) {
     if (fromStep === undefined || keys === undefined) return undefined;
     const folder = progressFolder(this.store.paths.progress, keys.identityKey, device?.numerics);
     return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };
