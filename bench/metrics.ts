@@ -11,7 +11,6 @@ import { CHUNK, StreamingStatistics } from "../metrics/statistics.ts";
 import { vectorsOf } from "../metrics/vectors.ts";
 import { readTorchStateDict } from "../formats/torch/state_dict.ts";
 import { openInception } from "../metrics/features/inception_network.ts";
-import { batchFeatures } from "../stages/shared/batch_features.ts";
 import { randomStream } from "../tensor/mod.ts";
 import { openFloat64Products } from "../tensor/onnx/products.ts";
 import { openDevice } from "../tensor/open.ts";
@@ -98,14 +97,7 @@ async function measureInception(peer: Peer): Promise<void> {
   try {
     const weights = await Deno.readFile(`${folder}/weights.pth`);
     const options = { shape: [BATCH, SIDE, SIDE, 3], resize: "pytorch-fid" } as const;
-    const { bound, classes, dimension } = await openInception(device, readTorchStateDict(weights), options);
-    const extract = batchFeatures((images, results) => bound.run({ images }, results), {
-      batchSize: BATCH,
-      pixels: SIDE * SIDE * 3,
-      dimension,
-      classes,
-      fill: (bytes, out) => out.set(bytes),
-    });
+    const { extract, dimension } = await openInception(device, readTorchStateDict(weights), options);
     const part = BATCH * SIDE * SIDE * 3;
     const ours = async () => {
       let sum = 0;

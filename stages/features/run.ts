@@ -13,7 +13,7 @@ import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metr
 import { resizeImages } from "../../metrics/features/resize.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { Device } from "../../tensor/mod.ts";
-import { batchFeatures, openClassifier } from "../shared/batch_features.ts";
+import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
 import { INCEPTION, inceptionName } from "../shared/inception.ts";
 import { readNamedFile } from "../shared/named_file.ts";
@@ -133,19 +133,9 @@ const openPublished: OpenExtractor = async (context, { height, width, channels }
   try {
     const shape = [batchSize, height, width, channels] as const;
     const network = await openInception(device!, readTorchStateDict(file.bytes), { shape, resize });
-    const { compiled, bound, classes, dimension } = network;
-    return {
-      info: { name: inceptionName(file.sha256), sha256: file.sha256, dimension, preprocessing: { resize } },
-      logits: classes,
-      extract: batchFeatures((images, results) => bound.run({ images }, results), {
-        batchSize,
-        pixels: height * width * channels,
-        dimension,
-        classes,
-        fill: (bytes, out) => out.set(bytes),
-      }),
-      release: () => compiled.dispose(),
-    };
+    const { classes, dimension, extract, release } = network;
+    const info = { name: inceptionName(file.sha256), sha256: file.sha256, dimension, preprocessing: { resize } };
+    return { info, logits: classes, extract, release };
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
     return refused("weights", error, "use the published file, or one with the same tensors");
