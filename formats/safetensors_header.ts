@@ -56,7 +56,7 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number) {
       wanted: `${position}: the file ${position > dataBytes ? "is cut off" : "has bytes after the last tensor"}`,
     });
   }
-  return { entries, metadata: metadata === undefined ? {} : parseMetadata(metadata) };
+  return { entries, metadata: parseMetadata(metadata) };
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
@@ -70,7 +70,7 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   return root;
 }
 
-function parseMetadata(value: unknown): Record<string, string> {
+function parseMetadata(value: unknown = {}): Record<string, string> {
   if (!isObject(value) || !Object.values(value).every((text) => typeof text === "string")) {
     throw new FormatError("safetensors __metadata__", { got: describe(value), wanted: "an object of strings" });
   }

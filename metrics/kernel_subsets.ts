@@ -106,19 +106,14 @@ const sumsOfPairs: Sums = async (a, b, products, onProgress) => {
     for (let second = a === b ? first : 0; second < b.vectors.count; second += TILE) {
       const diagonal = a === b && second === first;
       const right = diagonal ? left : await readTile(b, second);
-      await addTiles(sums, left, right, { diagonal, products });
+      await addTiles(sums, left, right, diagonal, products);
     }
     onProgress(Math.min(1, (first + TILE) / a.vectors.count));
   }
   return sums;
 };
 
-async function addTiles(
-  sums: number[],
-  left: Tile,
-  right: Tile,
-  { diagonal, products }: { readonly diagonal: boolean; readonly products: MatrixProducts },
-): Promise<void> {
+async function addTiles(sums: number[], left: Tile, right: Tile, diagonal: boolean, products: MatrixProducts) {
   const kernels = await products.multiply(left.vectors, right.vectors, { transposeB: true });
   const { rows, columns, data } = kernels;
   for (let i = 0; i < rows; i++) {

@@ -155,11 +155,8 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
     const of = (all: Uint8Array) => range(0, all.length).filter((index) => all[index] === label);
     const [a, b] = [of(real.labels!), of(fake.labels!)];
     if (Math.min(a.length, b.length) < 2) continue;
-    const pair = [
-      await statisticsOf(real.vectors!, a, products),
-      await statisticsOf(fake.vectors!, b, products),
-    ] as const;
-    const value = await frechetDistance(...pair, products);
+    const [x, y] = [await statisticsOf(real.vectors!, a, products), await statisticsOf(fake.vectors!, b, products)];
+    const value = await frechetDistance(x, y, products);
     const count = Math.min(a.length, b.length);
     metrics.push({ name: frechetName({ real, fake }), value, count, label: names?.[label] ?? label });
     onProgress("perClass", (i + 1) / labels.length);
@@ -188,16 +185,9 @@ export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
     return { extractor, count, images: images ?? undefined, statistics };
   }
   if (artifact.type === "features") {
-    const { info, vectors, logits, labels, close } = await openFeatures(artifact);
-    return {
-      extractor: info.extractor,
-      count: info.count,
-      images: info.images,
-      vectors,
-      logits: logits === undefined ? undefined : { data: logits, classes: info.logits! },
-      labels,
-      close,
-    };
+    const { info, logits: data, ...rest } = await openFeatures(artifact);
+    const { extractor, count, images, logits: classes } = info;
+    return { extractor, count, images, logits: data && { data, classes: classes! }, ...rest };
   }
   const images = await readImages(artifact);
   const { count, height, width, channels } = images.info;
