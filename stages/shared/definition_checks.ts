@@ -1,7 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NetworkDefinition, NetworkSizes } from "../../diffusion/define.ts";
-import { batchSignature, type GradientOptions, lossOfBatch } from "../../diffusion/gradient_step.ts";
-import { freeLoss, lossObjective, stepFigures } from "../../diffusion/loss_tables.ts";
+import {
+  type GradientOptions,
+  gradientStepSignature,
+  lossOfBatch,
+  makeGradientStep,
+} from "../../diffusion/gradient_step.ts";
+import { stepFigures } from "../../diffusion/loss_tables.ts";
 import { modelOutputSignature } from "../../diffusion/model_output.ts";
 import { initialParameters, makeNetwork, type Network, predict } from "../../diffusion/network.ts";
 import { timePoint } from "../../diffusion/path.ts";
@@ -70,15 +75,17 @@ export async function checkLossCode(network: Network, options: GradientOptions):
         return [{ message: `${name} of the objective`, got: `${got} at t=${t}`, wanted: "a finite number at each t" }];
       }
     }
-    const averaged = freeLoss(lossObjective(options)) === undefined
-      ? {}
-      : { ema: { shape: [network.count], dtype: "float32" } as const };
-    return await checkTraces("the loss", {
+    const all = gradientStepSignature(network, BATCH, options);
+    const { params: _flat, ...signature } = all;
+    const problems = await checkTraces("the loss", {
       network,
-      signature: { ...batchSignature(network, BATCH, options), ...averaged },
+      signature,
       shape: [BATCH],
       compute: (inputs, weights) => lossOfBatch(inputs, network, options)(weights),
     });
+    // Operations without a gradient show only now.
+    if (problems.length === 0) trace(makeGradientStep(network, options), all, "the gradient");
+    return problems;
   } catch (error) {
     return [thrown(error)];
   }

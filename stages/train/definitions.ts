@@ -3,11 +3,12 @@ import type { ImagesInfo } from "../../artifacts/images.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
 import type { GradientOptions } from "../../diffusion/gradient_step.ts";
-import { freeLoss } from "../../diffusion/loss_tables.ts";
+import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
 import type { Network } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { makeObjective } from "../../diffusion/objective.ts";
 import { DEFAULT_OBJECTIVE, OBJECTIVES } from "../../diffusion/objectives.ts";
+import { atWholeTimes } from "../../diffusion/path.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { buildNetwork, checkLossCode, checkNetworkCode, type CodeProblem } from "../shared/definition_checks.ts";
@@ -46,7 +47,8 @@ export async function scienceOf(
   const learned = isOwn(objective)
     ? makeObjective(ownObjective!.definition, ownObjective!.params)
     : makeObjective(OBJECTIVES[objective], {});
-  const options = { ...params, objective: learned, path };
+  const loss = { ...params, objective: learned };
+  const options = { ...loss, path: needsChain(loss) ? atWholeTimes(path) : path };
   const files = [ownNetwork, ownObjective].flatMap((one) => one === undefined ? [] : [one.uses]);
   if (files.length > 0) {
     const about = (file: string) => (problem: CodeProblem) => [file, problem] as const;
