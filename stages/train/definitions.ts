@@ -13,7 +13,7 @@ import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { buildNetwork, checkLossCode, checkNetworkCode, type CodeProblem } from "../shared/definition_checks.ts";
 import { type NamedOwn, ownNamed } from "../shared/own.ts";
-import { describeProblem } from "../shared/run_of.ts";
+import { describeProblem, failedBy } from "../shared/run_of.ts";
 import { sizesFor, type trainKind } from "./kind.ts";
 import type { TrainParams } from "./params.ts";
 
@@ -42,7 +42,7 @@ export async function scienceOf(
   const built = ownNetwork === undefined
     ? { network: await networkOf(record, []) }
     : buildNetwork(ownNetwork.definition, sizes, ownNetwork.params);
-  if ("problem" in built) return failed([[ownNetwork!.uses, built.problem]]);
+  if ("problem" in built) return failed(ownNetwork!.uses, [built.problem]);
   const { network } = built;
   const learned = isOwn(objective)
     ? makeObjective(ownObjective!.definition, ownObjective!.params)
@@ -51,12 +51,10 @@ export async function scienceOf(
   const options = { ...loss, path: needsChain(loss) ? atWholeTimes(path) : path };
   const files = [ownNetwork, ownObjective].flatMap((one) => one === undefined ? [] : [one.uses]);
   if (files.length > 0) {
-    const about = (file: string) => (problem: CodeProblem) => [file, problem] as const;
     const ofNetwork = ownNetwork === undefined ? [] : await checkNetworkCode(network);
-    // Of a network that does not fit, the loss would say the same.
-    const ofLoss = ofNetwork.length > 0 ? [] : await checkLossCode(network, options);
-    const problems = [...ofNetwork.map(about(files[0]!)), ...ofLoss.map(about(files.at(-1)!))];
-    if (problems.length > 0) return failed(problems);
+    if (ofNetwork.length > 0) return failed(files[0]!, ofNetwork);
+    const ofLoss = await checkLossCode(network, options);
+    if (ofLoss.length > 0) return failed(files.at(-1)!, ofLoss);
   }
   const named = ownObjective?.record ?? (objective === DEFAULT_OBJECTIVE ? undefined : objective);
   return {
@@ -74,11 +72,7 @@ function ownRecord({ record }: NamedOwn, { channels, ...sizes }: Network["sizes"
   return { ...record, params: { ...record.params }, ...sizes, inChannels: channels };
 }
 
-function failed(problems: readonly (readonly [file: string, problem: CodeProblem])[]): StageEnd {
-  const message = problems.map(([file, problem]) => `${file}: ${describeProblem(problem)}`).join("; ");
-  return {
-    status: "failed",
-    message,
-    ...definedOnly({ fix: problems.find(([, { fix }]) => fix !== undefined)?.[1].fix }),
-  };
+function failed(file: string, problems: readonly CodeProblem[]): StageEnd {
+  const fix = problems.find(({ fix }) => fix !== undefined)?.fix;
+  return failedBy({ message: `${file}: ${problems.map(describeProblem).join("; ")}`, ...definedOnly({ fix }) });
 }
