@@ -83,7 +83,7 @@ export interface NetworkDefinition<P extends DefinitionParams = DefinitionParams
   /** A strict Zod object; all of them are in the key. */
   readonly params: P;
   /** The network for images of this size. A RangeError says what does not fit. */
-  readonly build: (sizes: NetworkSizes, params: ParamsOf<P>) => NetworkCode;
+  build(sizes: NetworkSizes, params: ParamsOf<P>): NetworkCode;
 }
 
 /** The image itself, as a time: before the first index. */
@@ -105,7 +105,7 @@ export interface Path {
   /** Of a variance-preserving path, signal^2 + noise^2 = 1: all tables of Ho et al. 2020. */
   readonly tables: DiffusionTables | undefined;
   /** `steps` equal steps from T - 1 to -1: `steps` + 1 falling times. Whole where only these are; `steps` is at most T then. */
-  readonly times: (steps: number) => number[];
+  times(steps: number): number[];
   /** The time of a training image, from one draw of a uniform in [0, 1) and one of N(0, 1). */
   readonly draw: (random: { readonly uniform: number; readonly normal: number }) => number;
 }
@@ -149,11 +149,11 @@ export interface ObjectiveBase<P extends DefinitionParams> {
 /** An objective whose target is a mixture of x_0 and the noise: loss, sampling and likelihood follow from it. */
 export interface MixtureObjective<P extends DefinitionParams = DefinitionParams> extends ObjectiveBase<P> {
   /** What the network is to say at a time of the path. */
-  readonly target: (at: TimePoint, params: ParamsOf<P>) => TargetMixture;
+  target(at: TimePoint, params: ParamsOf<P>): TargetMixture;
   /** How much the squared error counts at t. Default: 1 everywhere. */
-  readonly weight?: (at: TimePoint, params: ParamsOf<P>) => number;
+  weight?(at: TimePoint, params: ParamsOf<P>): number;
   /** x_0 and eps from the output, where a form that is not the general solution loses fewer digits. */
-  readonly recover?: (at: TimePoint, params: ParamsOf<P>) => { readonly x0: Recovery; readonly eps: Recovery };
+  recover?(at: TimePoint, params: ParamsOf<P>): { readonly x0: Recovery; readonly eps: Recovery };
 }
 
 /** What a free loss is made from. Images are [B, H, W, C]. */
@@ -184,11 +184,11 @@ export interface LossInputs {
 /** An objective of any form. It says how the output gives x_0, or names the sampler that alone can use the network. */
 export interface FreeObjective<P extends DefinitionParams = DefinitionParams> extends ObjectiveBase<P> {
   /** The loss of each image, [B]. A pure function over TF.js tensors. */
-  readonly loss: (inputs: LossInputs, params: ParamsOf<P>) => Tensor;
+  loss(inputs: LossInputs, params: ParamsOf<P>): Tensor;
   /** Numbers that depend on t alone, such as another time and the levels there, computed in float64. The same names at each t. */
-  readonly figures?: (at: TimePoint, params: ParamsOf<P>) => Readonly<Record<string, number>>;
+  figures?(at: TimePoint, params: ParamsOf<P>): Readonly<Record<string, number>>;
   /** x_0 from the output. */
-  readonly recover?: (at: TimePoint, params: ParamsOf<P>) => Recovery;
+  recover?(at: TimePoint, params: ParamsOf<P>): Recovery;
   /** File name of the sampler, such as `consistency.ts`, where there is no `recover`. */
   readonly sampler?: string;
 }
@@ -204,11 +204,11 @@ export interface PathDefinition<P extends DefinitionParams = DefinitionParams> {
   /** A strict Zod object; all of them are in the key. */
   readonly params: P;
   /** In [0, 1], 1 at u = 0, falling. */
-  readonly signal: (u: number, params: ParamsOf<P>) => number;
+  signal(u: number, params: ParamsOf<P>): number;
   /** At least 0, 0 at u = 0, rising. */
-  readonly noise: (u: number, params: ParamsOf<P>) => number;
+  noise(u: number, params: ParamsOf<P>): number;
   /** The u in (0, 1] of a training image, from one draw of a uniform in [0, 1) and one of N(0, 1). Default: 1 - uniform. */
-  readonly draw?: (random: { readonly uniform: number; readonly normal: number }, params: ParamsOf<P>) => number;
+  draw?(random: { readonly uniform: number; readonly normal: number }, params: ParamsOf<P>): number;
 }
 
 /** What a network says of noised images, [B, H, W, C] row-major each. */
@@ -273,13 +273,13 @@ export interface SamplerDefinition<P extends DefinitionParams = DefinitionParams
   /** What it needs of the path; without it any will do. `chain`: the tables of a variance-preserving one. */
   readonly needs?: "chain";
   /** Times that are visited, falling from the noisiest to the last, which is the image itself: -1 (see {@linkcode Path}). */
-  readonly times: (params: ParamsOf<P>, path: Path) => readonly number[];
+  times(params: ParamsOf<P>, path: Path): readonly number[];
   /** The most evaluations of the network on a chain of T timesteps. Default: one for each time but the last. */
-  readonly evaluations?: (params: ParamsOf<P>, timesteps: number) => number;
+  evaluations?(params: ParamsOf<P>, timesteps: number): number;
   /** What does not fit the network; called before anything runs. */
-  readonly check?: (params: ParamsOf<P>, network: KnownNetwork) => readonly DefinitionProblem[];
+  check?(params: ParamsOf<P>, network: KnownNetwork): readonly DefinitionProblem[];
   /** Walk along `times`. @returns the images at the last of them */
-  readonly sample: (inputs: SamplerInputs<P>) => Promise<Float32Array<ArrayBuffer>>;
+  sample(inputs: SamplerInputs<P>): Promise<Float32Array<ArrayBuffer>>;
 }
 
 /** Definitions by what they are of. */

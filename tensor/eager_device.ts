@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { registerCompositions } from "./compositions.ts";
 import { compilingDevice, type EngineBinding, type EngineFunction, type SharedEngine } from "./compiling_device.ts";
 import type { Device, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "./device.ts";
 import type { HeldInterface, Interface } from "./feeds.ts";
@@ -17,6 +18,7 @@ export async function openEagerDevice({ name, numerics, backend, shared }: Eager
   // Running goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
   registerHostKeepMask(backend);
+  registerCompositions(backend);
   return compilingDevice({ name, numerics }, (fn, inputs, label) => compileEager(backend, fn, inputs, label), shared);
 }
 
@@ -27,7 +29,7 @@ export async function openEagerDevice({ name, numerics, backend, shared }: Eager
  * @param backend name of an initialised TF.js backend
  */
 function compileEager(backend: string, fn: PureFunction, inputs: Signature, label: string): EngineFunction {
-  const outputs = signatureOf(trace(fn, inputs, label).outputs);
+  const outputs = signatureOf(trace(fn, inputs, label, backend).outputs);
   const io: Interface = { label, inputs, outputs };
   return {
     outputs,

@@ -16,12 +16,13 @@ import { makeObjective, type Objective } from "../../diffusion/objective.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import type { HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
-import type { CodeProblem } from "../shared/definition_checks.ts";
+import { checkLossCode, type CodeProblem } from "../shared/definition_checks.ts";
+import type { CheckedDevices } from "./devices.ts";
 import { checkGradients } from "./gradients.ts";
 import { parseParams, pathsFor, shown, throwProblems } from "./problems.ts";
 
 /** How to check an objective. */
-export interface ObjectiveCheckOptions<P extends DefinitionParams> {
+export interface ObjectiveCheckOptions<P extends DefinitionParams> extends CheckedDevices {
   /** As in a pipeline file: defaults are filled in. */
   readonly params?: P["_zod"]["input"];
   /** What to learn on. Default: a chain of betas, and unless the objective needs one, a straight line. */
@@ -46,7 +47,7 @@ export async function checkObjective<P extends DefinitionParams>(
   for (const [name, path] of pathsFor(definition.needs, options.path)) {
     const times = path.times(25).filter((t) => t > DATA_TIME).map((t) => timePoint(path, t));
     const found = [
-      ...free === undefined ? checkMixture(objective, times) : await checkLoss(objective, free, path),
+      ...free === undefined ? checkMixture(objective, times) : await checkLoss(objective, free, { ...options, path }),
       ...checkRecovery(objective, times),
     ];
     problems.push(...found.map((problem) => ({ ...problem, message: `${problem.message}, on ${name}` })));
@@ -63,14 +64,16 @@ function checkMixture({ definition, params }: Objective, times: readonly TimePoi
   const weightless = weights.find(({ value }) => !(value >= 0 && Number.isFinite(value)));
   return [
     ...targetless === undefined ? [] : [{
-      message: `Target at t=${targetless.at.t}`,
+      message: `the target at t=${targetless.at.t}`,
       got: `${targetless.x0} x_0 + ${targetless.noise} eps`,
       wanted: "finite factors",
     }],
-    ...weightless === undefined
-      ? []
-      : [{ message: `Weight at t=${weightless.at.t}`, got: `${weightless.value}`, wanted: "a number of at least 0" }],
-    ...weights.every(({ value }) => value === 0) ? [{ message: "Weights", got: "0 at all times", wanted: "more" }] : [],
+    ...weightless === undefined ? [] : [{
+      message: `the weight at t=${weightless.at.t}`,
+      got: `${weightless.value}`,
+      wanted: "a number of at least 0",
+    }],
+    ...weights.every(({ value }) => value === 0) ? [{ message: "weights", got: "0 at all times", wanted: "more" }] : [],
   ];
 }
 
@@ -87,7 +90,7 @@ function checkRecovery({ definition, params, recoverX0, recoverEps }: Objective,
         // The noise says nothing of an image of which there is nothing left.
         if (at.signal === 0) continue;
         const got = `${xt} x_t + ${output} output`;
-        problems.push({ message: `Recovery of ${name} at t=${at.t}`, got, wanted: "finite factors" });
+        problems.push({ message: `recovery of ${name} at t=${at.t}`, got, wanted: "finite factors" });
         break;
       }
       if (!("target" in definition)) continue;
@@ -97,7 +100,7 @@ function checkRecovery({ definition, params, recoverX0, recoverEps }: Objective,
       if (parts.every(([p, q], i) => Math.abs(p + q - wanted[i]!) <= EXACT * (1 + Math.abs(p) + Math.abs(q)))) continue;
       const [x0, eps] = parts.map(([p, q]) => shown(p + q));
       const got = `${x0} x_0 + ${eps} eps`;
-      problems.push({ message: `Recovery of ${name} from a perfect prediction at t=${at.t}`, got, wanted: name });
+      problems.push({ message: `recovery of ${name} from a perfect prediction at t=${at.t}`, got, wanted: name });
       break;
     }
   }
@@ -115,8 +118,14 @@ const SMALL = makeNetwork({ height: 4, width: 4, channels: 1, outChannels: 1 }, 
 });
 const BATCH = 8;
 
-function checkLoss(objective: Objective, free: FreeObjective, path: Path): Promise<CodeProblem[]> {
+async function checkLoss(
+  objective: Objective,
+  free: FreeObjective,
+  { path, ...devices }: { readonly path: Path } & CheckedDevices,
+): Promise<CodeProblem[]> {
   const options = { objective, path };
+  const wrong = await checkLossCode(SMALL, options);
+  if (wrong.length > 0) return wrong;
   const ema = { shape: [SMALL.count], dtype: "float32" } as const;
   const signature: Signature = { ...batchSignature(SMALL, BATCH, options), ema };
   const random = randomStream({ seed: 0, stream: "test/objective" });
@@ -138,7 +147,7 @@ function checkLoss(objective: Objective, free: FreeObjective, path: Path): Promi
     const definition = { ...free, loss };
     return lossOfBatch(inputs, SMALL, { path, objective: { ...objective, definition } })(unpackTensors(params, SMALL));
   };
-  return checkGradients({
+  return await checkGradients({
     parameters: SMALL.parameters,
     start: new Float32Array([0.3, -0.4, 0.2, 0.1]),
     inputs,
@@ -150,5 +159,5 @@ function checkLoss(objective: Objective, free: FreeObjective, path: Path): Promi
       lossWith((x) => (stopped.push(x), x))(start, inputs);
       return lossWith(() => stopped[next++]!)(params, inputs);
     },
-  });
+  }, devices);
 }

@@ -1,33 +1,28 @@
-import {
-  DATA_TIME,
-  type DefinitionParams,
-  type Path,
-  type PathDefinition,
-  type Prediction,
-  type SamplerDefinition,
-} from "../../diffusion/define.ts";
+import type { DefinitionParams, Path, PathDefinition, Prediction, SamplerDefinition } from "../../diffusion/define.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
+import { isError } from "../shared/checks.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
+import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
 import { parseParams, pathsFor, shown, throwProblems } from "./problems.ts";
 
 /** How to check a sampler. */
 export interface SamplerCheckOptions<P extends DefinitionParams> {
   /** As in a pipeline file: defaults are filled in. */
   readonly params?: P["_zod"]["input"];
-  /** What to walk on. Default: a chain of betas, and unless the sampler needs one, a straight path. */
+  /** What to walk on. Default: a chain of betas and, unless the sampler needs that, a straight line. */
   readonly path?: PathDefinition;
   /** How far mean and deviation may be off, but for chance. Default: 2 by the number of evaluations. */
   readonly tolerance?: number;
 }
 
-/** Images of this many numbers, each N(MEAN, DEVIATION^2). */
+/** Images of SIZE numbers, each N(MEAN, DEVIATION^2). */
 const [COUNT, SIZE, MEAN, DEVIATION] = [256, 64, 0.3, 0.5];
-/** Five standard errors of a deviation, and more than those of a mean. */
+/** Five standard errors of a mean, which are more of a deviation. */
 const CHANCE = 5 * DEVIATION / Math.sqrt(COUNT * SIZE);
 
 /**
- * Check a sampler on images N(0.3, 0.5^2), for which E[x_0 | x_t] is known in closed form: its times fall on the path and
- * end at the image, it asks no more often than it says, what becomes of an image does not depend on the others of the
+ * Check a sampler on images of N(0.3, 0.5^2), for which E[x_0 | x_t] is known in closed form: its times fall on the path
+ * and end at the image, it asks no more often than it says, what becomes of an image does not depend on the others of the
  * batch, and mean and deviation come out right, within a tolerance that shrinks with the number of evaluations.
  *
  * @throws Error that lists all that does not hold. A throw of the sampler is a throw of this.
@@ -48,78 +43,47 @@ async function checkOn<P extends DefinitionParams>(
   path: Path,
   definition: SamplerDefinition<P>,
   { params: given, tolerance }: SamplerCheckOptions<P>,
-): Promise<CodeProblem[]> {
+): Promise<readonly CodeProblem[]> {
   const params = parseParams(definition, given);
-  const refused = definition.check?.(params, { timesteps: path.timesteps, learnedVariance: false }) ?? [];
-  const errors = refused.filter(({ severity = "error" }) => severity === "error");
-  if (errors.length > 0) return errors;
+  const refused = definition.check?.(params, { timesteps: path.timesteps, learnedVariance: false }).filter(isError) ??
+    [];
+  if (refused.length > 0) return refused;
   const times = definition.times(params, path);
   const wrong = checkTimes(times, path);
-  if (wrong.length > 0) return wrong;
+  if (wrong !== undefined) return [{ message: "times", ...wrong }];
 
-  const promised = definition.evaluations?.(params, path.timesteps) ?? times.length - 1;
+  const normals = randomStream({ seed: 0, stream: "test/sampler" });
+  const most = definition.evaluations?.(params, path.timesteps) ?? times.length - 1;
   let asked = 0;
   const walk = (x: Float32Array<ArrayBuffer>) => {
     asked = 0;
-    return definition.sample({
-      x,
-      times,
-      path,
-      params,
-      predict(x, t) {
-        if (++asked <= promised) return Promise.resolve(predictGaussian(x, path, t));
-        throwProblems("sampler", [{ message: "Evaluations", got: `${asked} or more`, wanted: `at most ${promised}` }]);
-        throw new Error("unreachable");
-      },
-      noise: (k) => normals.normal(k + 1, x.length),
-    });
+    const predict = async (x: Float32Array<ArrayBuffer>, t: number) => {
+      const got = `${++asked} and more`;
+      if (asked > most) throwProblems("sampler", [{ message: "evaluations", got, wanted: `at most ${most}` }]);
+      return predictGaussian(x, path, t);
+    };
+    return definition.sample({ x, times, path, params, predict, noise: (k) => normals.normal(k + 1, x.length) });
   };
-  const normals = randomStream({ seed: 0, stream: "test/sampler" });
-  const start = normals.normal(0, COUNT * SIZE).map((z) => z * path.noise(times[0]!));
+  const start = normals.normal(0, COUNT * SIZE).map((z) => z * startDeviation(path, times[0]!));
   const result = await walk(start.slice());
   const evaluations = asked;
   if (result.length !== start.length) {
-    return [{ message: "Length of the result", got: `${result.length}`, wanted: `${start.length}` }];
+    return [{ message: "length of the result", got: `${result.length}`, wanted: `${start.length}` }];
   }
   const alone = await walk(start.slice(0, SIZE));
-  const bound = (tolerance ?? 2 / evaluations) + CHANCE;
   const mean = result.reduce((sum, value) => sum + value, 0) / result.length;
   const variance = result.reduce((sum, value) => sum + (value - mean) ** 2, 0) / result.length;
-  const moments = [["Mean", mean, MEAN], ["Deviation", Math.sqrt(variance), DEVIATION]] as const;
+  const bound = (tolerance ?? 2 / evaluations) + CHANCE;
+  const moments = [["mean", mean, MEAN], ["deviation", Math.sqrt(variance), DEVIATION]] as const;
   return [
     ...moments.filter(([, got, wanted]) => !(Math.abs(got - wanted) <= bound)).map(([name, got, wanted]) => ({
       message: `${name} after ${evaluations} evaluations`,
       got: shown(got),
-      wanted: `${wanted} within ${shown(bound)}`,
+      wanted: `${wanted}, give or take ${shown(bound)}`,
     })),
-    ...alone.every((value, i) => Object.is(value, result[i])) ? [] : [{
-      message: "An image drawn alone",
-      got: "others than in a batch",
-      wanted: "the same numbers",
-    }],
-  ];
-}
-
-function checkTimes(times: readonly number[], path: Path): CodeProblem[] {
-  const rises = times.findIndex((t, i) => i > 0 && !(t < times[i - 1]!));
-  const off = times.find((t) => {
-    try {
-      return !Number.isFinite(path.signal(t) + path.noise(t));
-    } catch {
-      return true;
-    }
-  });
-  const whole = path.continuous ? "" : "whole, ";
-  return [
-    ...rises > 0
-      ? [{ message: `Time ${rises}`, got: `${times[rises - 1]}, then ${times[rises]}`, wanted: "less" }]
-      : [],
-    ...off === undefined ? [] : [{ message: "A time", got: `${off}`, wanted: `${whole}-1 to ${path.timesteps - 1}` }],
-    ...times.length > 1 && times.at(-1) === DATA_TIME ? [] : [{
-      message: "Times",
-      got: `${times.slice(-2).join(", ") || "none"} at the end`,
-      wanted: "two or more, the last -1",
-    }],
+    ...alone.every((value, i) => Object.is(value, result[i]))
+      ? []
+      : [{ message: "an image drawn alone", got: "other numbers than in a batch", wanted: "the same" }],
   ];
 }
 

@@ -4,7 +4,7 @@ import { sizeOf } from "../../diffusion/network.ts";
 import type { Device, HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
-import { devicesHere, openPlain } from "./devices.ts";
+import { type CheckedDevices, devicesHere, openPlain } from "./devices.ts";
 import { shown } from "./problems.ts";
 
 /** Numbers that parameters decide, at one place. */
@@ -43,10 +43,12 @@ const random = randomStream({ seed: 0, stream: "test/gradients" });
  * Compare gradients with central differences, in a random direction for each parameter, on the best device of this
  * machine; compare numbers and gradients on all of its devices; and look for tensors that outlive a call.
  */
-export async function checkGradients(of: Computation): Promise<CodeProblem[]> {
+export async function checkGradients(of: Computation, devices: CheckedDevices): Promise<CodeProblem[]> {
   let best: Values | undefined;
   const problems: CodeProblem[] = [];
-  for (const open of await devicesHere()) {
+  const here = await devicesHere(devices);
+  if (here.length === 0) throw new Error(`None of the devices is here: ${devices.devices?.join(", ") ?? "none is"}`);
+  for (const open of here) {
     const device = await open();
     try {
       const values = await evaluate(device, of);
@@ -57,7 +59,7 @@ export async function checkGradients(of: Computation): Promise<CodeProblem[]> {
       problems.push(...apart(device, best, values));
     } catch (error) {
       const got = error instanceof Error ? error.message : String(error);
-      problems.push({ message: `Device ${device.name}`, got, wanted: "finite numbers and their gradient" });
+      problems.push({ message: `device ${device.name}`, got, wanted: "finite numbers and their gradient" });
       // The others would say the same.
       if (best === undefined) break;
     } finally {
@@ -99,7 +101,7 @@ async function checkLeft(of: Computation): Promise<CodeProblem[]> {
   await run(of.start);
   const left = tf.memory().numTensors - before;
   return left === 0 ? [] : [{
-    message: "Tensors left after a call",
+    message: "tensors left after a call",
     got: `${left}`,
     wanted: "0",
     fix: "use neither tf.keep nor tf.variable, and keep no tensors between calls",
@@ -138,7 +140,7 @@ async function compareWithDifferences(device: Device, of: Computation, { y, grad
     }
     if (fits) continue;
     problems.push({
-      message: `Derivative by parameter ${spec.name}`,
+      message: `derivative by parameter ${spec.name}`,
       got: shown(derivative),
       wanted: `about ${seen.map(shown).join(", ")}, the differences for steps of ${STEPS.join(", ")}`,
     });
@@ -151,7 +153,7 @@ function apart({ name }: Device, best: Values, values: Values): CodeProblem[] {
     const largest = best[key].reduce((max, value) => Math.max(max, Math.abs(value)), 0);
     const i = values[key].findIndex((value, i) => !(Math.abs(value - best[key][i]!) <= AGREEMENT * largest));
     if (i < 0) return [];
-    const message = `${key === "y" ? "Output" : "Gradient"} on device ${name}, number ${i}`;
+    const message = `${key === "y" ? "output" : "gradient"} on device ${name}, number ${i}`;
     return [{ message, got: shown(values[key][i]!), wanted: `${shown(best[key][i]!)}, as on the best device` }];
   });
 }

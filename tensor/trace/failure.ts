@@ -3,8 +3,11 @@ export class CompileError extends Error {
   override readonly name = "CompileError";
 }
 
-/** Frames of TF.js and of this folder are not what the caller wrote. */
-const OWN_FOLDER = new URL("./", import.meta.url).href;
+/** The toolkit, and what in its folder is written as its users write; the engines are nowhere what a caller wrote. */
+const TOOLKIT = new URL("../../", import.meta.url).href;
+const USERS = ["tests/", "pipelines/"].map((folder) => TOOLKIT + folder);
+const ENGINES = new URL("../", import.meta.url).href;
+const PACKAGE = /\/(node_modules|npm\/registry\.[^/]+)\/|\/@tensorflow[/+]/;
 
 /** Runs `body` with error stacks deep enough to reach the caller's frame through TF.js's own. */
 export function withDeepStack<T>(body: () => T): T {
@@ -17,15 +20,17 @@ export function withDeepStack<T>(body: () => T): T {
   }
 }
 
-/** `file:line:column` of the innermost frame that is neither TF.js nor this folder, if there is one. */
+/**
+ * `file:line:column` of the innermost frame that is of no package and outside of the toolkit, because a network of
+ * somebody else's calls our layers too; else of the innermost one that is not in `tensor/`; undefined without one.
+ */
 export function callerOf(error: Error): string | undefined {
-  for (const line of error.stack?.split("\n").slice(1) ?? []) {
+  const places = (error.stack?.split("\n").slice(1) ?? []).flatMap((line) => {
     const place = /(?:\(|at )((?:file|https?):\/\/[^)]+?:\d+:\d+)\)?$/.exec(line.trim())?.[1];
-    if (place === undefined || place.startsWith(OWN_FOLDER)) continue;
-    if (/\/(@tensorflow\/|@tensorflow\+)/.test(place)) continue;
-    return place;
-  }
-  return undefined;
+    return place === undefined || place.startsWith(ENGINES) || PACKAGE.test(place) ? [] : [place];
+  });
+  const isOutside = (place: string) => !place.startsWith(TOOLKIT) || USERS.some((folder) => place.startsWith(folder));
+  return places.find((place) => place.startsWith("file:") && isOutside(place)) ?? places[0];
 }
 
 /** `Cannot compile "label": problem (called at file:line:column). Fix: fix.` */

@@ -1,13 +1,29 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type CompileError, compileError } from "./failure.ts";
+import { compose, COMPOSITIONS } from "../compositions.ts";
+import { FAULTS } from "../faults.ts";
+import { callerOf, type CompileError, compileError } from "./failure.ts";
 import { withBackend } from "../with_backend.ts";
 import { fromData } from "./emit/constants.ts";
 import { Graph, type Value } from "./graph.ts";
 import { TRANSLATIONS } from "./kernels/table.ts";
 import type { KernelCall } from "./kernels/translation.ts";
+import { REFUSED } from "./refused.ts";
 
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
 export const RECORDER = "noiseline-recorder";
+
+/** Every kernel of TF.js, which exports each one's name under that name. */
+export const KERNEL_NAMES: readonly string[] = Object.entries(tf).flatMap(([exported, name]) =>
+  exported === name ? [exported] : []
+);
+
+export interface RecordingOptions {
+  readonly label: string;
+  /** The TF.js backend that will run the function, if one will: a kernel that it lacks is refused. */
+  readonly backend?: string | undefined;
+  /** A kernel whose calls are looked at: `calledAt` is where the last one is. */
+  readonly watch?: string | undefined;
+}
 
 /** What one traced function has recorded so far. */
 export class Recording {
@@ -16,8 +32,26 @@ export class Recording {
   readonly #tensors: tf.Tensor[] = [];
   /** A failure that TF.js hides from the traced function in a promise. */
   failure: CompileError | undefined;
+  calledAt: string | undefined;
+  readonly label: string;
 
-  constructor(readonly label: string) {}
+  constructor(readonly options: RecordingOptions) {
+    this.label = options.label;
+  }
+
+  /** Called before each kernel. */
+  enter(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
+    const { backend, watch } = this.options;
+    if (kernelName === watch) this.calledAt = callerOf(new Error());
+    if (backend === undefined || kernelName in COMPOSITIONS) return;
+    const missing = tf.getKernel(kernelName, backend) === undefined;
+    if (!missing && FAULTS[backend]?.[kernelName]?.(inputs, attributes) !== true) return;
+    throw compileError(
+      this.label,
+      `TF.js op "${kernelName}": its kernel on backend "${backend}" is ${missing ? "absent" : "wrong for such a call"}`,
+      'use device "onnx", or write it with other ops',
+    );
+  }
 
   /** A tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
   tensorOf(value: Value): tf.Tensor {
@@ -146,29 +180,28 @@ function registerRecorder(): void {
   registered = true;
   // Priority 0 is below every other backend: TF.js never picks the recorder by itself.
   tf.registerBackend(RECORDER, () => new RecordingBackend(), 0);
-  for (const [kernelName, translate] of Object.entries(TRANSLATIONS)) {
-    tf.registerKernel({
-      kernelName,
-      backendName: RECORDER,
-      kernelFunc: ({ inputs, attrs }) => {
-        const recording = recordingNow();
-        const result = translate(kernelCall(recording, kernelName, inputs, attrs));
-        return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
-      },
-    });
-  }
-  // TF.js exports each kernel's name under that name. Kernels left over get an error that says where they are called.
-  for (const [exported, kernelName] of Object.entries(tf)) {
-    if (exported !== kernelName || kernelName in TRANSLATIONS) continue;
-    const kernelFunc = () => {
-      throw compileError(
-        recordingNow().label,
-        `TF.js op "${kernelName}" has no ONNX translation`,
-        "write it with other ops, or add it to tensor/trace/kernels",
-      );
-    };
+  for (const kernelName of new Set([...Object.keys(TRANSLATIONS), ...KERNEL_NAMES])) {
+    const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => recordKernel(recordingNow(), kernelName, inputs, attrs);
     tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });
   }
+}
+
+function recordKernel(
+  recording: Recording,
+  kernelName: string,
+  inputs: tf.NamedTensorInfoMap,
+  attributes: tf.NamedAttrMap | undefined,
+): tf.TensorInfo | tf.TensorInfo[] {
+  recording.enter(kernelName, inputs, attributes ?? {});
+  const translate = TRANSLATIONS[kernelName];
+  if (translate !== undefined) {
+    const result = translate(kernelCall(recording, kernelName, inputs, attributes));
+    return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
+  }
+  if (kernelName in COMPOSITIONS) return compose(kernelName, inputs, attributes);
+  const { reason, fix } = REFUSED.get(kernelName) ??
+    { reason: "it has no translation", fix: "write it with other ops" };
+  throw compileError(recording.label, `TF.js op "${kernelName}": ${reason}`, fix);
 }
 
 function kernelCall(

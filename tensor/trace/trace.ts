@@ -12,11 +12,40 @@ export interface TracedFunction {
 
 /**
  * Call `fn` once on tensors without data and return what it would compute. TF.js must be ready.
- * @throws CompileError with the label when the signature, the function or its result does not fit.
+ * @param backend of TF.js that will run the function, if one will
+ * @throws CompileError with the label when the signature, the function or its result does not fit, or the backend lacks
+ *   a kernel. Where a gradient fails, the message also says where the function calls what it is the gradient of.
  */
-export function trace(fn: PureFunction, inputs: Signature, label: string): TracedFunction {
+export function trace(fn: PureFunction, inputs: Signature, label: string, backend?: string): TracedFunction {
   for (const [name, spec] of Object.entries(inputs)) checkSpec(name, spec, label);
-  const recording = new Recording(label);
+  try {
+    return record(fn, inputs, new Recording({ label, backend }));
+  } catch (error) {
+    const watch = gradientThatFailed(error);
+    if (watch === undefined) throw error;
+    // TF.js goes backwards when the function has long returned, so only a second look tells who called the op.
+    const again = new Recording({ label, backend, watch });
+    try {
+      record(fn, inputs, again);
+    } catch {
+      // As it did before.
+    }
+    const place = again.calledAt === undefined ? "" : `, called at ${again.calledAt}`;
+    const { message } = error as CompileError;
+    throw new CompileError(`${message} This is in the gradient of TF.js op "${watch}"${place}.`, { cause: error });
+  }
+}
+
+/** The kernel whose gradient was at work when an error was thrown, if one was. */
+function gradientThatFailed(error: unknown): string | undefined {
+  if (!(error instanceof CompileError)) return undefined;
+  const missing = /gradient function not found for (\w+)/.exec(error.message)?.[1];
+  const stack = `${error.stack}${error.cause instanceof Error ? error.cause.stack : ""}`;
+  return missing ?? /\/gradients\/(\w+)_grad\.js/.exec(stack)?.[1];
+}
+
+function record(fn: PureFunction, inputs: Signature, recording: Recording): TracedFunction {
+  const { label } = recording;
   const values = Object.entries(inputs).map(([name, { shape, dtype }]) => recording.graph.input(name, dtype, shape));
   const outputs = withRecording(recording, () => {
     const found = new Map<string, Value>();

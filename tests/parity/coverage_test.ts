@@ -3,7 +3,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import { COMPOSITIONS } from "../../tensor/compositions.ts";
 import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
+import { TRANSLATIONS } from "../../tensor/trace/kernels/table.ts";
+import { KERNEL_NAMES } from "../../tensor/trace/recorder.ts";
+import { REFUSED } from "../../tensor/trace/refused.ts";
 import { sampleFeeds } from "../support/tensors.ts";
 import { unetOf } from "../support/unet.ts";
 import { openParityDevice, PARITY_DEVICES, TFJS_CPU } from "./devices.ts";
@@ -32,9 +36,27 @@ Deno.test("every device has a file of parity tests", async () => {
 });
 
 Deno.test("every operation has a case, and every case an operation", () => {
-  const used = new Set(cases.map(({ op }) => op));
+  const used = new Set(cases.flatMap(({ op, attributes }) => attributes.args === undefined ? [op] : []));
   assertEquals([...used].filter((op) => !(op in OPERATIONS) && op !== "training"), []);
   assertEquals(Object.keys(OPERATIONS).filter((op) => !used.has(op)), []);
+});
+
+Deno.test("every kernel of TF.js has a case, or is refused with a reason", async () => {
+  await (await openParityDevice(TFJS_CPU)).dispose();
+  const called = new Set<string>();
+  for (const parityCase of cases.filter(({ attributes }) => attributes.config === undefined)) {
+    const { fn, inputs, feeds } = caseFunction(parityCase);
+    for (const kernel of await kernelsOf(fn, inputs, feeds)) called.add(kernel);
+  }
+  const runs = KERNEL_NAMES.filter((name) => name in TRANSLATIONS || name in COMPOSITIONS);
+  // Ops that TF.js makes of other ops, so that nothing calls their kernels.
+  const composed = ["BroadcastTo", "LogSoftmax", "LogicalXor"];
+  assertEquals(runs.filter((name) => !called.has(name) && !composed.includes(name)), []);
+  assertEquals(KERNEL_NAMES.filter((name) => !runs.includes(name) && !REFUSED.has(name)), []);
+  assertEquals([...REFUSED.keys()].filter((name) => runs.includes(name) || !KERNEL_NAMES.includes(name)), []);
+  // Complex numbers have gradients too; what is left is not called where an op has another gradient.
+  const differentiable = [...REFUSED.keys()].filter((name) => tf.getGradient(name) !== undefined);
+  assertEquals(differentiable, ["ComplexAbs", "Dilation2D"]);
 });
 
 Deno.test("every kernel of a training step and of a sampling step is in a case smaller than a network", async () => {

@@ -11,6 +11,7 @@ export const FIXTURE_GROUPS = [
   "movement",
   "reductions",
   "convolutions",
+  "core",
   "blocks",
   "diffusion",
   "network",
@@ -21,6 +22,8 @@ export type FixtureGroup = typeof FIXTURE_GROUPS[number];
 
 /** What an operation is told beside its tensors; which of them exist depends on the operation. */
 export interface Attributes {
+  /** Of a case of an op of TF.js itself: what it is called with. */
+  readonly args?: readonly unknown[];
   readonly axis: number | number[];
   readonly keepDims: boolean;
   readonly sizes: number[];

@@ -10,7 +10,14 @@
 import { fileURLToPath } from "node:url";
 import { printTable } from "../../bench/support/markdown.ts";
 import { compare, describeError, isWrong } from "./compare.ts";
-import { FLOAT32, openParityDevice, PARITY_DEVICES, type ParityDeviceName, whyAbsent } from "./devices.ts";
+import {
+  FLOAT32,
+  openParityDevice,
+  PARITY_DEVICES,
+  type ParityDeviceName,
+  REFUSED_CASES,
+  whyAbsent,
+} from "./devices.ts";
 import { FIXTURE_GROUPS, loadCases, type ParityCase } from "./fixtures.ts";
 import { runCase } from "./run_case.ts";
 
@@ -39,7 +46,9 @@ async function measure(name: ParityDeviceName, cases: readonly ParityCase[]): Pr
       problems.push(...wrong.map(describeError));
       worst[op] = `${largest.toPrecision(2)}${wrong.length > 0 ? " !" : ""}`;
     } catch (error) {
-      worst[op] = "failed !";
+      const refused = REFUSED_CASES[name]?.some((start) => group.some((one) => one.name.startsWith(start)));
+      worst[op] = refused ? "refused" : "failed !";
+      if (refused) continue;
       problems.push(error instanceof Error ? error.message : String(error));
     }
   }

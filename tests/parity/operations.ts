@@ -93,3 +93,30 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     return { x: tf.add(tf.add(tf.mul(coefX0!, x0), tf.mul(coefXt!, x!)), tf.mul(sigma!, z!)), x0 };
   },
 };
+
+/**
+ * An op of TF.js under the name that it has in `tf`, e.g. `image.resizeBilinear`. Of its arguments "@x" is the input x, and
+ * a list that begins with the name of another op is what that op makes of the rest.
+ */
+export function tfOperation(name: string, args: readonly unknown[]): Operation {
+  return (inputs) => {
+    const evaluate = (argument: unknown): unknown => {
+      if (typeof argument === "string") return argument.startsWith("@") ? inputs[argument.slice(1)] : argument;
+      if (Array.isArray(argument)) {
+        const op = typeof argument[0] === "string" ? opNamed(argument[0]) : undefined;
+        return op === undefined ? argument.map(evaluate) : op(...argument.slice(1).map(evaluate));
+      }
+      if (typeof argument !== "object" || argument === null) return argument;
+      return Object.fromEntries(Object.entries(argument).map(([key, value]) => [key, evaluate(value)]));
+    };
+    return opNamed(name)!(...args.map(evaluate)) as tf.Tensor;
+  };
+}
+
+function opNamed(name: string): ((...args: unknown[]) => unknown) | undefined {
+  const found = name.split(".").reduce<unknown>(
+    (from, part) => (from as Record<string, unknown> | undefined)?.[part],
+    tf,
+  );
+  return typeof found === "function" ? found as (...args: unknown[]) => unknown : undefined;
+}

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Device, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import type { ParityCase } from "./fixtures.ts";
-import { OPERATIONS } from "./operations.ts";
+import { OPERATIONS, tfOperation } from "./operations.ts";
 import { runTraining } from "./run_training.ts";
 
 /** The outputs of a case as a device computes them. */
@@ -24,7 +24,7 @@ export interface CaseFunction {
 
 /** A case as a function that a device can compile. */
 export function caseFunction({ name, op, attributes, inputs }: ParityCase): CaseFunction {
-  const operation = OPERATIONS[op];
+  const operation = attributes.args === undefined ? OPERATIONS[op] : tfOperation(op, attributes.args);
   if (operation === undefined) throw new Error(`Case "${name}": there is no operation "${op}" in operations.ts`);
   const entries = Object.entries(inputs);
   const signature = entries.map(([key, { shape, dtype }]) =>

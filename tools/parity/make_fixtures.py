@@ -10,6 +10,7 @@ import sys
 
 import torch
 
+import core_cases
 import network_cases
 import operation_cases
 
@@ -19,7 +20,7 @@ FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "par
 def main(names):
     # One thread, so that sums are in one order and the files come out the same again.
     torch.set_num_threads(1)
-    groups = {**operation_cases.GROUPS, **network_cases.GROUPS}
+    groups = {**operation_cases.GROUPS, **core_cases.GROUPS, **network_cases.GROUPS}
     unknown = [name for name in names if name not in groups]
     if unknown:
         sys.exit(f"Cannot make {', '.join(unknown)}: there is no such group. Fix: use {', '.join(groups)}.")

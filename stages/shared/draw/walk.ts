@@ -99,11 +99,17 @@ function timesOf(sampler: ChosenSampler, { path, network }: StoredCheckpoint): r
     if (!(error instanceof RangeError)) throw error;
     throw new SamplerFault(sampler, { message: error.message });
   }
+  const wrong = checkTimes(times, path);
+  if (wrong !== undefined) throw new SamplerFault(sampler, { message: "times", ...wrong });
+  return times;
+}
+
+/** What is wrong with the times of a sampler. */
+export function checkTimes(times: readonly number[], path: Path): Record<"got" | "wanted", string> | undefined {
   const bad = times.findIndex((t, i) => !isOn(path, t) || (i > 0 && t >= times[i - 1]!));
-  if (bad < 0 && times.length > 1 && times.at(-1) === DATA_TIME) return times;
+  if (bad < 0 && times.length > 1 && times.at(-1) === DATA_TIME) return undefined;
   const got = bad < 0 ? `${times.length} times to ${times.at(-1)}` : `${times[bad]} at place ${bad}`;
-  const wanted = `times of the path that fall from at most ${path.timesteps - 1} to -1`;
-  throw new SamplerFault(sampler, { message: "times", got, wanted });
+  return { got, wanted: `times of the path that fall from at most ${path.timesteps - 1} to -1` };
 }
 
 function isOn(path: Path, t: number): boolean {

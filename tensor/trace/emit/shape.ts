@@ -11,9 +11,9 @@ export function reshape(graph: Graph, x: Value, shape: Shape): Value {
   return graph.operation("Reshape", [x, indices(graph, shape)], x.type, shape);
 }
 
-/** [N, H, W, C] -> [N H W, C]. */
+/** [N, ...size, C] -> [pixels of all images, C]. */
 export function rowsOfPixels(graph: Graph, images: Value): Value {
-  const channels = images.shape[3]!;
+  const channels = images.shape.at(-1)!;
   return reshape(graph, images, [sizeOf(images.shape) / channels, channels]);
 }
 
@@ -53,10 +53,10 @@ export function concat(graph: Graph, parts: readonly Value[], axis: number): Val
   return graph.operation("Concat", full, first.type, shape, { axis });
 }
 
-/** A row of zeros after the rows of each matrix, for tables to point at where there is no pixel. */
-export function withZeroRow(graph: Graph, rows: Value): Value {
+/** A row of one number, after the rows of each matrix, for tables to point at where there is no pixel. */
+export function withPaddingRow(graph: Graph, rows: Value, value = 0): Value {
   const axis = rows.shape.length - 2;
-  return concat(graph, [rows, splat(graph, "float32", rows.shape.with(axis, 1), 0)], axis);
+  return concat(graph, [rows, splat(graph, "float32", rows.shape.with(axis, 1), value)], axis);
 }
 
 export interface AxisRange {

@@ -1,7 +1,7 @@
 import { matMul, reduce } from "../emit/contract.ts";
-import { gather, reshape, rowsOfPixels, transpose, withZeroRow } from "../emit/shape.ts";
-import { type ConstantValue, type Graph, sizeOf, type Value } from "../graph.ts";
-import type { ConvolutionGeometry } from "./conv_geometry.ts";
+import { gather, reshape, rowsOfPixels, transpose, withPaddingRow } from "../emit/shape.ts";
+import { type ConstantValue, type Graph, type Shape, sizeOf, type Value } from "../graph.ts";
+import type { ConvolutionGeometry, Windows } from "./conv_geometry.ts";
 
 /**
  * Convolutions as matrix products over columns: every output pixel is a row that holds the pixels its window sees. The
@@ -11,16 +11,17 @@ import type { ConvolutionGeometry } from "./conv_geometry.ts";
  * window is one pixel the images are their columns.
  */
 
-/** [N, H, W, C], [kH, kW, C, O] -> [N, outH, outW, O]. */
+/** [N, ...size, C], [...kernel, C, O] -> [N, ...outSize, O], for images of any rank, as all here. */
 export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
-  const weights = reshape(graph, filter, [sizeOf(g.filter) / g.filter[3]!, g.filter[3]!]);
+  const outChannels = g.filter.at(-1)!;
+  const weights = reshape(graph, filter, [sizeOf(g.filter) / outChannels, outChannels]);
   return reshape(graph, matMul(graph, seenPixels(graph, x, g), weights), g.output);
 }
 
-/** dL/dx, [N, H, W, C]. */
+/** dL/dx, [N, ...size, C]. */
 export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
-  const [height, width, inChannels, outChannels] = g.filter as [number, number, number, number];
-  const taps = height * width;
+  const [inChannels, outChannels] = g.filter.slice(-2) as [number, number];
+  const taps = sizeOf(g.kernel);
   const byTap = reshape(graph, filter, [taps, inChannels, outChannels]);
   if (isDense(g)) {
     const turned = reshape(graph, transpose(graph, byTap, [0, 2, 1]), [taps * outChannels, inChannels]);
@@ -29,17 +30,13 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   // With strides most pixels are seen through few taps: multiply first, then collect what each pixel gets.
   const rows = reshape(graph, filter, [taps * inChannels, outChannels]);
   const shares = matMul(graph, rowsOfPixels(graph, dy), rows, { transposeB: true });
-  if (g.pointwise) return reshape(graph, shares, g.input);
-  const [batch] = g.input;
-  const perImage = reshape(graph, shares, [batch!, sizeOf(g.output.slice(1, 3)) * taps, inChannels]);
-  const seen = gather(graph, withZeroRow(graph, perImage), scatterTable(graph, g), 1);
-  return reshape(graph, reduce(graph, "ReduceSum", seen, [2], false), g.input);
+  return g.pointwise ? reshape(graph, shares, g.input) : scattered(graph, shares, g);
 }
 
-/** dL/dfilter, [kH, kW, C, O]. */
+/** dL/dfilter, [...kernel, C, O]. */
 export function filterGradient(graph: Graph, x: Value, dy: Value, g: ConvolutionGeometry): Value {
-  const [height, width, inChannels, outChannels] = g.filter as [number, number, number, number];
-  const taps = height * width;
+  const [inChannels, outChannels] = g.filter.slice(-2) as [number, number];
+  const taps = sizeOf(g.kernel);
   // The columns of dy are those of the input's gradient, so they come for free; for few input channels, as in the first
   // layer, the columns of x are much smaller.
   if (isDense(g) && 4 * inChannels > outChannels) {
@@ -56,92 +53,110 @@ function isDense({ pointwise, strides }: ConvolutionGeometry): boolean {
   return !pointwise && strides.every((stride) => stride === 1);
 }
 
-/** [N outH outW, kH kW C]: what each output pixel sees; zeros outside of the image. */
-function seenPixels(graph: Graph, x: Value, g: ConvolutionGeometry): Value {
-  return g.pointwise ? rowsOfPixels(graph, x) : columnsOf(graph, x, seenTable(graph, g));
+/** [output pixels, taps C]: what each output pixel of all images sees; `outside` where there is no pixel. */
+export function seenPixels(graph: Graph, x: Value, g: Windows, outside = 0): Value {
+  return g.pointwise ? rowsOfPixels(graph, x) : columnsOf(graph, x, seenTable(graph, g), outside);
 }
 
-/** [N H W, kH kW O]: the gradients of the output pixels that see each input pixel, by the tap that they see it with. */
+/** The adjoint of {@linkcode seenPixels}: each pixel gets the sum of what windows hold for it, [N, ...size, C]. */
+export function scattered(graph: Graph, shares: Value, g: Windows): Value {
+  const perImage = reshape(graph, shares, [g.input[0]!, pixelsOf(g.output) * sizeOf(g.kernel), g.input.at(-1)!]);
+  const seen = gather(graph, withPaddingRow(graph, perImage), scatterTable(graph, g), 1);
+  return reshape(graph, reduce(graph, "ReduceSum", seen, [2], false), g.input);
+}
+
+/** [input pixels, taps O]: the gradients of the output pixels that see each input pixel, by the tap that they see it with. */
 function seeingPixels(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
   return columnsOf(graph, dy, seeingTable(graph, g));
 }
 
-/** [N, H, W, C] and a table [places, taps] of pixels -> [N places, taps C]; the number after the last pixel gives zeros. */
-function columnsOf(graph: Graph, images: Value, table: ConstantValue): Value {
-  const [batch, height, width, channels] = images.shape as [number, number, number, number];
+/** [N, ...size, C] and a table [places, taps] of pixels -> [N places, taps C]; the number after the last pixel: `outside`. */
+function columnsOf(graph: Graph, images: Value, table: ConstantValue, outside = 0): Value {
+  const [batch, channels] = [images.shape[0]!, images.shape.at(-1)!];
   const [places, taps] = table.shape as [number, number];
-  const pixels = reshape(graph, images, [batch, height * width, channels]);
-  const columns = gather(graph, withZeroRow(graph, pixels), table, 1);
+  const pixels = reshape(graph, images, [batch, pixelsOf(images.shape), channels]);
+  const columns = gather(graph, withPaddingRow(graph, pixels, outside), table, 1);
   return reshape(graph, columns, [batch * places, taps * channels]);
 }
 
-/** For each output pixel and tap the input pixel, [outH outW, taps]. */
-function seenTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  return table(graph, "seen", g, () => {
-    const [, height, width] = g.input as [number, number, number];
-    return tapsOfPixels(g.output, g, (y, x, ky, kx) => {
-      const row = y * g.strides[0]! + ky * g.dilations[0]! - g.pads[0]!;
-      const column = x * g.strides[1]! + kx * g.dilations[1]! - g.pads[1]!;
-      return pixelIndex(row, column, height, width) ?? height * width;
-    });
-  });
+/** For each output pixel and tap the input pixel, [output pixels, taps]. */
+function seenTable(graph: Graph, g: Windows): ConstantValue {
+  return table(
+    graph,
+    "seen",
+    g,
+    () => tapsOfPixels(g.output, g, (at, tap) => seenPixel(g, at, tap) ?? pixelsOf(g.input)),
+  );
 }
 
-/** For each input pixel and tap the output pixel, [H W, taps]. */
-function seeingTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  return table(graph, "seeing", g, () => {
-    const none = sizeOf(g.output.slice(1, 3));
-    return tapsOfPixels(g.input, g, (y, x, ky, kx) => seeingPixel(g, y, x, ky, kx) ?? none);
-  });
+/** For each input pixel and tap the output pixel, [input pixels, taps]. */
+function seeingTable(graph: Graph, g: Windows): ConstantValue {
+  return table(
+    graph,
+    "seeing",
+    g,
+    () => tapsOfPixels(g.input, g, (at, tap) => seeingPixel(g, at, tap) ?? pixelsOf(g.output)),
+  );
 }
 
-/** For each input pixel the rows (output pixel, tap) that see it, [H W, the most there are for one pixel]. */
-function scatterTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
+/** For each input pixel the rows (output pixel, tap) that see it, [input pixels, the most there are for one pixel]. */
+function scatterTable(graph: Graph, g: Windows): ConstantValue {
   return table(graph, "scatter", g, () => {
     const taps = sizeOf(g.kernel);
-    const none = sizeOf(g.output.slice(1, 3)) * taps;
-    const all = tapsOfPixels(g.input, g, (y, x, ky, kx) => {
-      const pixel = seeingPixel(g, y, x, ky, kx);
-      return pixel === undefined ? none : pixel * taps + ky * g.kernel[1]! + kx;
+    const none = pixelsOf(g.output) * taps;
+    const all = tapsOfPixels(g.input, g, (at, tap, index) => {
+      const pixel = seeingPixel(g, at, tap);
+      return pixel === undefined ? none : pixel * taps + index;
     });
     const rows = all.map((row) => row.filter((entry) => entry !== none));
-    const longest = Math.max(1, ...rows.map((row) => row.length));
+    const longest = rows.reduce((most, row) => Math.max(most, row.length), 1);
     return rows.map((row) => [...row, ...Array<number>(longest - row.length).fill(none)]);
   });
 }
 
-function seeingPixel(g: ConvolutionGeometry, y: number, x: number, ky: number, kx: number): number | undefined {
-  const [, height, width] = g.output as [number, number, number];
-  const row = (y + g.pads[0]! - ky * g.dilations[0]!) / g.strides[0]!;
-  const column = (x + g.pads[1]! - kx * g.dilations[1]!) / g.strides[1]!;
-  return Number.isInteger(row) && Number.isInteger(column) ? pixelIndex(row, column, height, width) : undefined;
+function seenPixel({ input, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number | undefined {
+  return pixelIndex(input, (axis) => at[axis]! * strides[axis]! + tap[axis]! * dilations[axis]! - pads[axis]!);
 }
 
-function pixelIndex(row: number, column: number, height: number, width: number): number | undefined {
-  const inside = row >= 0 && row < height && column >= 0 && column < width;
-  return inside ? row * width + column : undefined;
+function seeingPixel({ output, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number | undefined {
+  return pixelIndex(output, (axis) => (at[axis]! + pads[axis]! - tap[axis]! * dilations[axis]!) / strides[axis]!);
+}
+
+/** The number of a pixel among those of one image, if its place on each axis is one. */
+function pixelIndex(images: Shape, place: (axis: number) => number): number | undefined {
+  let index = 0;
+  for (let axis = 0; axis < images.length - 2; axis++) {
+    const [size, at] = [images[1 + axis]!, place(axis)];
+    if (at < 0 || at >= size || !Number.isInteger(at)) return undefined;
+    index = index * size + at;
+  }
+  return index;
+}
+
+export function pixelsOf(images: Shape): number {
+  return sizeOf(images.slice(1, -1));
+}
+
+/** All index vectors of a shape, the last axis first. */
+function places(shape: Shape): Shape[] {
+  return shape.reduce<Shape[]>(
+    (all, size) => all.flatMap((place) => Array.from({ length: size }, (_, at) => [...place, at])),
+    [[]],
+  );
 }
 
 function tapsOfPixels(
-  images: readonly number[],
-  { kernel }: ConvolutionGeometry,
-  entry: (y: number, x: number, ky: number, kx: number) => number,
+  images: Shape,
+  { kernel }: Windows,
+  entry: (at: Shape, tap: Shape, index: number) => number,
 ): number[][] {
-  const [, height, width] = images as [number, number, number];
-  const rows: number[][] = [];
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const row: number[] = [];
-      for (let ky = 0; ky < kernel[0]!; ky++) for (let kx = 0; kx < kernel[1]!; kx++) row.push(entry(y, x, ky, kx));
-      rows.push(row);
-    }
-  }
-  return rows;
+  const taps = places(kernel);
+  return places(images.slice(1, -1)).map((at) => taps.map((tap, index) => entry(at, tap, index)));
 }
 
-function table(graph: Graph, name: string, g: ConvolutionGeometry, rows: () => number[][]): ConstantValue {
+function table(graph: Graph, name: string, g: Windows, rows: () => number[][]): ConstantValue {
   const { kernel, strides, dilations, pads } = g;
-  const sizes = [g.input.slice(1, 3), g.output.slice(1, 3), kernel, strides, dilations, pads].join("|");
+  const sizes = [g.input.slice(1, -1), g.output.slice(1, -1), kernel, strides, dilations, pads].join("|");
   return graph.table(`${name}|${sizes}`, () => {
     const entries = rows();
     return graph.constant("int32", [entries.length, entries[0]!.length], Int32Array.from(entries.flat()));

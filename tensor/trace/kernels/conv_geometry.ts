@@ -1,43 +1,72 @@
-import { convolutionInfo } from "../../convolution_info.ts";
+import * as tf from "@tensorflow/tfjs-core";
+import { convolutionInfo, poolInfo, windowsOf } from "../../convolution_info.ts";
 import type { ConvolutionWindow } from "../emit/contract.ts";
 import type { Shape } from "../graph.ts";
 import type { KernelCall } from "./translation.ts";
 
-export interface ConvolutionGeometry extends ConvolutionWindow {
-  /** [N, H, W, C] */
+/** How windows go over images. */
+export interface Windows extends ConvolutionWindow {
+  /** [N, ...size, C] */
   readonly input: Shape;
-  /** [kH, kW, C, O] */
-  readonly filter: Shape;
-  /** [N, outH, outW, O] */
+  /** [N, ...outSize, O] */
   readonly output: Shape;
-  /** A convolution that sees one pixel at a time is one matrix product. */
+  /** Windows that see one pixel each, and every pixel once. */
   readonly pointwise: boolean;
 }
 
+export interface ConvolutionGeometry extends Windows {
+  /** [...kernel, C, O] */
+  readonly filter: Shape;
+}
+
 /** Sizes from TF.js's own rules for padding and rounding. */
-export function convolutionGeometry(call: KernelCall, input: Shape, filter: Shape): ConvolutionGeometry {
-  const format = call.attribute<string>("dataFormat");
-  if (format !== "NHWC") call.fail(`dataFormat must be "NHWC": got "${format}"`, "keep images channels last");
-  if (filter[2] !== input[3]) {
-    call.fail(`the filter wants ${filter[2]} channels, the image has ${input[3]}`, "use groups of 1");
+export function convolutionGeometry(
+  call: KernelCall,
+  input: Shape,
+  filter: Shape,
+  depthwise = false,
+): ConvolutionGeometry {
+  // What takes no format has its channels last.
+  const format = call.attribute<string | undefined>("dataFormat") ?? "NHWC";
+  if (format !== "NHWC" && format !== "NDHWC") {
+    call.fail(`dataFormat must be "NHWC": got "${format}"`, "keep images channels last");
   }
-  const info = convolutionInfo(input, filter, {
-    strides: call.attribute("strides"),
-    pad: call.attribute("pad"),
-    dimRoundingMode: call.attribute("dimRoundingMode"),
-  }, call.attribute("dilations"));
-  const { top, left, bottom, right } = info.padInfo;
-  const pads = [top, left, bottom, right];
-  const strides = [info.strideHeight, info.strideWidth];
-  const all = [...filter.slice(0, 2), ...strides];
-  return {
-    input,
-    filter,
-    output: info.outShape,
-    kernel: filter.slice(0, 2),
-    strides,
-    dilations: [info.dilationHeight, info.dilationWidth],
-    pads,
-    pointwise: all.every((size) => size === 1) && pads.every((size) => size === 0),
+  if (filter.at(-2) !== input.at(-1)) {
+    call.fail(`the filter wants ${filter.at(-2)} channels, the image has ${input.at(-1)}`, "use groups of 1");
+  }
+  const attributes = {
+    strides: call.attribute<number>("strides"),
+    pad: call.attribute<"same">("pad"),
+    dimRoundingMode: call.attribute<"floor">("dimRoundingMode"),
   };
+  const dilations = call.attribute<number | undefined>("dilations");
+  const info = (input.length === 5 ? volumeInfo : convolutionInfo)(input, filter, attributes, dilations, depthwise);
+  return { ...windows(call, input, info), filter };
+}
+
+/** As `convolutionInfo`, of volumes. */
+function volumeInfo(...[images, filter, { strides, pad }, dilations = 1]: Parameters<typeof convolutionInfo>) {
+  const [input, kernel] = [images, filter] as unknown as [number, number, number, number, number][];
+  const { computeConv3DInfo } = tf.backend_util;
+  return computeConv3DInfo(input!, kernel!, strides as number, dilations as number, pad as "same");
+}
+
+export function poolGeometry(call: KernelCall, input: Shape): Windows {
+  const [filterSize, strides, pad] = ["filterSize", "strides", "pad"].map((name) => call.attribute<number>(name)) as [
+    number,
+    number,
+    number,
+  ];
+  const dimRoundingMode = call.attribute<"floor">("dimRoundingMode");
+  return windows(call, input, poolInfo(input, { filterSize, strides, pad, dimRoundingMode }));
+}
+
+function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]): Windows {
+  const found = windowsOf(info);
+  // Of volumes TF.js pads a negative amount where windows leave out pixels between them, and then looks elsewhere.
+  if (found.pads.some((count) => count < 0)) {
+    fail(`padding "same" with strides [${found.strides}]`, 'use padding "valid"');
+  }
+  const single = [...found.kernel, ...found.strides].every((size) => size === 1);
+  return { input, ...found, pointwise: single && found.pads.every((count) => count === 0) };
 }

@@ -1,5 +1,5 @@
 import { matMul, sumOfParts } from "../emit/contract.ts";
-import { gather, reshape, rowsOfPixels, withZeroRow } from "../emit/shape.ts";
+import { gather, reshape, rowsOfPixels, withPaddingRow } from "../emit/shape.ts";
 import type { ConstantValue, Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import {
@@ -73,7 +73,7 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
 /** [36, T, C]. */
 function transformedTiles(graph: Graph, x: Value, g: ConvolutionGeometry): Value {
   const channels = g.input[3]!;
-  const tiles = gather(graph, withZeroRow(graph, rowsOfPixels(graph, x)), tileTable(graph, g), 0);
+  const tiles = gather(graph, withPaddingRow(graph, rowsOfPixels(graph, x)), tileTable(graph, g), 0);
   const flat = reshape(graph, tiles, [POINTS, tileCount(g) * channels]);
   return reshape(graph, transform(graph, INPUT_TRANSFORM, flat), [POINTS, tileCount(g), channels]);
 }
@@ -101,7 +101,7 @@ function transformedFilter(
 function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
   const channels = g.output[3]!;
   const pixels = rowsOfPixels(graph, dy);
-  const tiles = gather(graph, isWhole(g) ? pixels : withZeroRow(graph, pixels), gradientTable(graph, g), 0);
+  const tiles = gather(graph, isWhole(g) ? pixels : withPaddingRow(graph, pixels), gradientTable(graph, g), 0);
   const flat = reshape(graph, tiles, [PIXELS, tileCount(g) * channels]);
   return reshape(graph, transform(graph, OUTPUT_ADJOINT, flat), [POINTS, tileCount(g), channels]);
 }

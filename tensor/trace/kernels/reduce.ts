@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { scalar } from "../emit/constants.ts";
 import { matMul, reduce, type Reduction } from "../emit/contract.ts";
 import { cast } from "../emit/elementwise.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
@@ -22,6 +23,15 @@ function logicalReduction(op: Reduction): Translation {
   return (call) => {
     const bits = cast(call.graph, call.input("x"), "int32");
     return cast(call.graph, reduce(call.graph, op, bits, axesOf(call), keepDims(call)), "bool");
+  };
+}
+
+function indexOf(op: "ArgMax" | "ArgMin"): Translation {
+  return (call) => {
+    const x = call.input("x");
+    const axis = axesOf(call)[0]!;
+    const shape = x.shape.toSpliced(axis, 1);
+    return cast(call.graph, call.graph.operation(op, [x], "int64", shape, { axis, keepdims: 0 }), "int32");
   };
 }
 
@@ -50,12 +60,12 @@ export const REDUCE: TranslationTable = {
   },
   All: logicalReduction("ReduceMin"),
   Any: logicalReduction("ReduceMax"),
-  ArgMax: (call) => {
+  ArgMax: indexOf("ArgMax"),
+  ArgMin: indexOf("ArgMin"),
+  Cumsum: (call) => {
     const x = call.input("x");
-    const axis = axesOf(call)[0]!;
-    const shape = x.shape.toSpliced(axis, 1);
-    const at = call.graph.operation("ArgMax", [x], "int64", shape, { axis, keepdims: 0 });
-    return cast(call.graph, at, "int32");
+    const flags = { exclusive: Number(call.attribute("exclusive")), reverse: Number(call.attribute("reverse")) };
+    return call.graph.operation("CumSum", [x, scalar(call.graph, "int32", axesOf(call)[0]!)], x.type, x.shape, flags);
   },
   Softmax: lastAxisFunction("Softmax", "dim"),
   LogSoftmax: lastAxisFunction("LogSoftmax", "axis"),

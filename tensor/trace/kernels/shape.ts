@@ -107,11 +107,18 @@ export const SHAPE: TranslationTable = {
     );
   },
   GatherV2: ({ graph, input, attribute, fail }) => {
-    if (attribute<number>("batchDims") !== 0) {
-      fail("batchDims must be 0", "gather from a tensor with merged batch axes");
-    }
-    const x = input("x");
-    return gather(graph, x, cast(graph, input("indices"), "int32"), normalAxis(attribute("axis"), x.shape.length));
+    const [x, at] = [input("x"), cast(graph, input("indices"), "int32")];
+    const axis = normalAxis(attribute("axis"), x.shape.length);
+    const batchDims = attribute<number>("batchDims");
+    if (batchDims === 0) return gather(graph, x, at, axis);
+    if (axis !== batchDims) fail(`with batchDims ${batchDims}, axis must be the same: got ${axis}`, "transpose first");
+    // One long axis of all batches, and in it the numbers of what each batch takes from its own part.
+    const [batches, rest] = [sizeOf(x.shape.slice(0, axis)), x.shape.slice(axis)];
+    const starts = Int32Array.from({ length: batches }, (_, batch) => batch * rest[0]!);
+    const column = fromData(graph, "int32", [batches, ...at.shape.slice(batchDims).map(() => 1)], starts);
+    const own = reshape(graph, at, [batches, ...at.shape.slice(batchDims)]);
+    const rows = reshape(graph, x, [batches * rest[0]!, ...rest.slice(1)]);
+    return reshape(graph, gather(graph, rows, binary(graph, "Add", own, column), 0), [...at.shape, ...rest.slice(1)]);
   },
   OneHot: ({ graph, input, attribute, elementType }) => {
     const type = elementType("dtype");

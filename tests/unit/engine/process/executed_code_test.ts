@@ -45,10 +45,12 @@ Deno.test("the digest of code is of what it does", async () => {
     assertNotEquals(text, CODE);
     assertEquals(await digestOf(text), digest, what);
   }
-  const others = await Promise.all(Object.entries(OTHER).map(([what, text]) => {
-    assertNotEquals(text, CODE, what);
-    return digestOf(text);
-  }));
+  const others = await Promise.all(
+    Object.entries(OTHER).map(([what, text]) => {
+      assertNotEquals(text, CODE, what);
+      return digestOf(text);
+    }),
+  );
   assertEquals(new Set([digest, ...others]).size, others.length + 1);
 });
 
@@ -59,7 +61,9 @@ Deno.test("a line break that ends a statement is not layout", async () => {
 });
 
 Deno.test("what no parser takes goes by its bytes", async () => {
-  for (const [name, text] of [["a.json", '{"a":1}'], ["a.tsx", "export const a = 1;"], ["a.js", "@d class {"]] as const) {
+  for (
+    const [name, text] of [["a.json", '{"a":1}'], ["a.tsx", "export const a = 1;"], ["a.js", "@d class {"]] as const
+  ) {
     assertNotEquals(await digestOf(text, name), await digestOf(`${text} `, name));
   }
   assertEquals(await digestOf("export const a = 1; // b", "a.js"), await digestOf("export const a = 1;", "a.js"));

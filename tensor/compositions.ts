@@ -1,0 +1,158 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { FAULTS } from "./faults.ts";
+
+/**
+ * Kernels of TF.js in terms of its other ops: for the graph, for devices whose own kernel is absent or wrong, and for
+ * gradients (`gradients.ts`). The names of inputs and attributes are those of TF.js's `kernel_names.ts`.
+ */
+// deno-lint-ignore no-explicit-any
+export type Composition = (inputs: any, attributes: any) => tf.Tensor;
+
+export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
+  Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
+  Cumsum: ({ x }, attributes) => scan(x, attributes, tf.add, 0),
+  Cumprod: ({ x }, attributes) => scan(x, attributes, tf.mul, 1),
+  /** Kahan's way: what rounding did to u = 1 + x, it did to the quotient log(u) / (u - 1) as well. */
+  Log1p: ({ x }) => {
+    const u = tf.add(x, 1);
+    const rounded = tf.sub(u, 1);
+    const corrected = tf.mul(tf.log(u), tf.div(x, rounded));
+    return tf.where(tf.equal(u, 1), x, tf.where(tf.equal(rounded, x), tf.log(u), corrected));
+  },
+  MirrorPad: ({ x }, { paddings, mode }) =>
+    x.shape.reduce((padded: tf.Tensor, length: number, axis: number) => {
+      const [before, after] = paddings[axis];
+      const edge = mode === "reflect" ? 1 : 0;
+      const at = Array.from({ length: before + length + after }, (_, i) => {
+        const from = i < before ? before - i - 1 + edge : i - before;
+        return from < length ? from : 2 * length - 1 - edge - from;
+      });
+      return before + after === 0 ? padded : tf.gather(padded, tf.tensor1d(at, "int32"), axis);
+    }, x),
+  ResizeBilinear: ({ images }, attributes) => resize(images, attributes, false),
+  ResizeNearestNeighbor: ({ images }, attributes) => resize(images, attributes, true),
+  SpaceToBatchND: ({ x }, { blockShape, paddings }) =>
+    blocks(tf.pad(x, x.shape.map((_: number, axis: number) => paddings[axis - 1] ?? [0, 0])), blockShape, false),
+  BatchToSpaceND: ({ x }, { blockShape, crops }) => {
+    const y = blocks(x, blockShape, true);
+    const { getSliceBeginCoords, getSliceSize } = tf.backend_util;
+    return tf.slice(y, getSliceBeginCoords(crops, crops.length), getSliceSize(y.shape, crops, crops.length));
+  },
+  FusedBatchNorm: ({ x, mean, variance, offset, scale }, { varianceEpsilon }) => {
+    if (!scale && tf.engine().state.gradientDepth > 0) {
+      throw new Error("batchNorm without a scale has no gradient in TF.js. Fix: give it a scale of ones");
+    }
+    const y = tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, varianceEpsilon)));
+    return tf.add(tf.mul(y, scale ?? 1), offset ?? 0);
+  },
+  /** Krizhevsky et al. 2012, section 3.3; a product with a band of ones sums over neighbouring channels. */
+  LRN: ({ x }, { depthRadius, bias, alpha, beta }) => {
+    const channels = x.shape[3];
+    const numbers = tf.range(0, channels);
+    const distance = tf.abs(tf.sub(tf.reshape(numbers, [channels, 1]), numbers));
+    const band = tf.cast(tf.lessEqual(distance, depthRadius), "float32");
+    const sums = tf.reshape(tf.matMul(tf.reshape(tf.square(x), [-1, channels]), band), x.shape);
+    return tf.mul(x, tf.pow(tf.add(bias, tf.mul(alpha, sums)), -beta));
+  },
+};
+
+/** The output of a kernel as its composition has it. */
+export function compose(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: unknown): tf.Tensor {
+  return tf.tidy(() => {
+    const y = COMPOSITIONS[kernelName]!(inputs, attributes);
+    // An output of its own, also where nothing is to be done.
+    return Object.values(inputs).includes(y) ? tf.clone(y) : y;
+  });
+}
+
+/** Give a backend of TF.js the kernels that it lacks, or whose results are wrong. */
+export function registerCompositions(backendName: string): void {
+  for (const kernelName of Object.keys(COMPOSITIONS)) {
+    const theirs = tf.getKernel(kernelName, backendName) !== undefined;
+    if (theirs && FAULTS[backendName]?.[kernelName] === undefined) continue;
+    if (theirs) tf.unregisterKernel(kernelName, backendName);
+    const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => compose(kernelName, inputs, attrs);
+    tf.registerKernel({ kernelName, backendName, kernelFunc });
+  }
+}
+
+/** Blocks of pixels become batches, or batches become blocks. */
+function blocks(x: tf.Tensor, shape: number[], toSpace: boolean): tf.Tensor {
+  const { getReshaped, getPermuted, getReshapedPermuted } = tf.backend_util;
+  const count = tf.util.sizeFromShape(shape);
+  const parts = tf.reshape(x, getReshaped(x.shape, shape, count, toSpace));
+  const moved = tf.transpose(parts, getPermuted(parts.rank, shape.length, toSpace));
+  return tf.reshape(moved, getReshapedPermuted(x.shape, shape, count, toSpace));
+}
+
+/** log2(n) steps, each of which joins the whole with itself, shifted twice as far as in the step before. */
+function scan(
+  x: tf.Tensor,
+  { axis, exclusive, reverse }: tf.CumsumAttrs,
+  join: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor,
+  neutral: number,
+): tf.Tensor {
+  const [at] = tf.util.parseAxisParam(axis, x.shape) as [number];
+  const shifted = (y: tf.Tensor, by: number) => {
+    const paddings = x.shape.map((size, i): [number, number] => [i === at ? Math.min(by, size) : 0, 0]);
+    return tf.slice(tf.pad(y, paddings, neutral), x.shape.map(() => 0), x.shape);
+  };
+  let y = reverse ? tf.reverse(x, at) : x;
+  if (exclusive) y = shifted(y, 1);
+  for (let by = 1; by < x.shape[at]!; by *= 2) y = join(y, shifted(y, by));
+  return reverse ? tf.reverse(y, at) : y;
+}
+
+/** A matrix product, when axes that occur once are summed and the others are gathered in three. */
+function einsum(equation: string, tensors: tf.Tensor[]): tf.Tensor {
+  const { allDims, idDims } = tf.backend_util.decodeEinsumEquation(equation, tensors.length);
+  tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors);
+  const [terms, [out]] = equation.replace(/\s/g, "").split("->").map((side) => side.split(",")) as [string[], [string]];
+  const sizes = new Map(
+    terms.flatMap((term, i) => [...term].map((axis, at) => [axis, tensors[i]!.shape[at]!] as const)),
+  );
+  const shapeOf = (axes: string) => [...axes].map((axis) => sizes.get(axis)!);
+  const moved = (x: tf.Tensor, from: string, to: string) => tf.transpose(x, [...to].map((axis) => from.indexOf(axis)));
+  const common = (a: string, b: string) => [...a].filter((axis) => b.includes(axis)).join("");
+  const without = (a: string, b: string) => [...a].filter((axis) => !b.includes(axis)).join("");
+  const kept = terms.map((term, i) => common(term, out + (terms[1 - i] ?? "")));
+  const summed = tensors.map((x, i) =>
+    tf.sum(x, [...without(terms[i]!, kept[i]!)].map((axis) => terms[i]!.indexOf(axis)))
+  );
+  const [left, right] = kept as [string, string | undefined];
+  if (right === undefined) return moved(summed[0]!, left, out);
+  const shared = common(left, right);
+  const [batch, inner, rows, columns] = [
+    common(shared, out),
+    without(shared, out),
+    without(left, right),
+    without(right, left),
+  ];
+  const matrices = (i: number, parts: string[]) =>
+    tf.reshape(moved(summed[i]!, kept[i]!, parts.join("")), parts.map((part) => tf.util.sizeFromShape(shapeOf(part))));
+  const product = tf.matMul(matrices(0, [batch, rows, inner]), matrices(1, [batch, inner, columns]));
+  return moved(tf.reshape(product, shapeOf(batch + rows + columns)), batch + rows + columns, out);
+}
+
+/** A product with a matrix for each axis, which holds the shares of pixels of the image in those of the result. */
+function resize(images: tf.Tensor, attributes: tf.ResizeBilinearAttrs, nearest: boolean): tf.Tensor {
+  const { size, alignCorners, halfPixelCenters } = attributes;
+  const [batch, , width, channels] = images.shape as [number, number, number, number];
+  const resized = size.reduce((x: tf.Tensor, to, axis) => {
+    const from = images.shape[1 + axis]!;
+    const ratio = alignCorners && to > 1 ? (from - 1) / (to - 1) : from / to;
+    const shares = tf.buffer([to, from]);
+    for (let row = 0; row < to; row++) {
+      const start = ratio * (halfPixelCenters ? row + 0.5 : row);
+      const place = nearest
+        ? (alignCorners ? Math.round(start) : start)
+        : Math.max(0, start - (halfPixelCenters ? 0.5 : 0));
+      const low = Math.min(from - 1, Math.floor(place));
+      const high = nearest || low + 1 === from ? 0 : place - low;
+      shares.set(1 - high, row, low);
+      if (high > 0) shares.set(high, row, low + 1);
+    }
+    return tf.matMul(shares.toTensor(), tf.reshape(x, [-1, from, axis === 0 ? width * channels : channels]));
+  }, tf.cast(images, "float32"));
+  return tf.reshape(resized, [batch, ...size, channels]);
+}

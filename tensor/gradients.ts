@@ -1,0 +1,106 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { COMPOSITIONS } from "./compositions.ts";
+import { poolInfo, windowsOf } from "./convolution_info.ts";
+
+/**
+ * Gradients that are those of a composition, by the inputs that they have one for (none: the inputs are a list):
+ * - `einsum` and `cumprod` have none in TF.js.
+ * - That of `mirrorPad` forgets what the mirrored elements got.
+ * - Those of the resizes forget `halfPixelCenters`; some backends swap height and width.
+ * - That of `localResponseNormalization` needs a kernel that some backends do not have.
+ */
+const COMPOSED: Readonly<Record<string, readonly string[]>> = {
+  Einsum: [],
+  Cumprod: ["x"],
+  MirrorPad: ["x"],
+  ResizeBilinear: ["images"],
+  ResizeNearestNeighbor: ["images"],
+  LRN: ["x"],
+};
+
+function composed(kernelName: string, names: readonly string[]): tf.GradFunc {
+  return (dy, saved, attributes) => {
+    const keys = names.length === 0 ? saved.map((_, i) => `${i}`) : names;
+    const f = (inputs: tf.Tensor[]) =>
+      COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes);
+    // One by one, because TF.js disposes of what the gradient of one input leaves before it asks for the next.
+    const of = (i: number) => tf.grad((x) => f(saved.with(i, x)))(saved[i]!, dy as tf.Tensor);
+    return Object.fromEntries(keys.map((key, i) => [key, () => withinGradient(() => of(i))]));
+  };
+}
+
+/** TF.js takes the end of an inner gradient for that of the outer one, and then has lost what it recorded. */
+function withinGradient<T>(body: () => T): T {
+  const { state } = tf.engine();
+  const { activeTape } = state;
+  try {
+    return body();
+  } finally {
+    state.activeTape = activeTape;
+  }
+}
+
+/** TF.js turns the axes as if the sum had been along the last one. */
+const cumsum: tf.GradFunc = (dy, _, attributes) => {
+  const { axis, exclusive, reverse } = attributes as unknown as tf.CumsumAttrs;
+  return { x: () => tf.cumsum(dy as tf.Tensor, axis, exclusive, !reverse) };
+};
+
+/**
+ * TF.js divides by the size of the window also where part of it is padding, which does not count in the mean. A window
+ * over what is padded beforehand is whole; its kernel is told of no other.
+ */
+function averagePool(kernelName: string): tf.GradFunc {
+  return (dy, [x], attributes) => ({
+    x: () => {
+      const [batch, ...size] = x!.shape as [number, ...number[]];
+      const channels = size.pop()!;
+      const { kernel, strides, pads } = windowsOf(poolInfo(x!.shape, attributes as unknown as tf.AvgPoolAttrs));
+      const image = tf.pad(tf.ones(size), size.map((_, axis) => [pads[axis]!, pads[size.length + axis]!]));
+      const run = (name: string, inputs: tf.NamedTensorMap) =>
+        tf.engine().runKernel(name, inputs, { filterSize: kernel, strides, pad: "valid" }) as tf.Tensor;
+      const inside = run(kernelName, { x: tf.reshape(image, [1, ...image.shape, 1]) });
+      const input = tf.zeros([batch, ...image.shape, channels]);
+      const dx = run(`${kernelName}Grad`, { dy: tf.div(dy as tf.Tensor, inside), input });
+      return tf.slice(dx, [0, ...pads.slice(0, size.length), 0], x!.shape);
+    },
+  });
+}
+
+/** TF.js's gradient knows only axes that are counted from the front. */
+function product(theirs: tf.GradFunc): tf.GradFunc {
+  return (dy, saved, { axis }) => {
+    const { shape } = saved[0]!;
+    return theirs(dy, saved, { axis: tf.util.parseAxisParam((axis ?? shape.map((_, i) => i)) as number[], shape) });
+  };
+}
+
+/** TF.js forgets to sum over what was broadcast. */
+function unbroadcast(theirs: tf.GradFunc): tf.GradFunc {
+  return (dy, saved, attributes) => {
+    const found = Object.entries(theirs(dy, saved, attributes)).map(([name, gradient], i) => {
+      const { shape } = saved[i]!;
+      const axes = tf.broadcast_util.getReductionAxes(shape, (dy as tf.Tensor).shape);
+      return [name, axes.length === 0 ? gradient : () => tf.reshape(tf.sum(gradient(), axes), shape)];
+    });
+    return Object.fromEntries(found);
+  };
+}
+
+/** Call once all of TF.js's gradients are registered. */
+export function registerGradients(): void {
+  const theirs = (kernelName: string) => tf.getGradient(kernelName).gradFunc;
+  const replace = (kernelName: string, gradFunc: tf.GradFunc, inputsToSave: readonly string[]) => {
+    if (tf.getGradient(kernelName) !== undefined) tf.unregisterGradient(kernelName);
+    const saved = inputsToSave.length === 0 ? { saveAllInputs: true } : { inputsToSave: [...inputsToSave] };
+    tf.registerGradient({ kernelName, gradFunc, ...saved });
+  };
+  for (const [kernelName, names] of Object.entries(COMPOSED)) replace(kernelName, composed(kernelName, names), names);
+  for (const kernelName of ["Maximum", "Minimum", "SquaredDifference"]) {
+    replace(kernelName, unbroadcast(theirs(kernelName)), ["a", "b"]);
+  }
+  replace("Prod", product(theirs("Prod")), ["x"]);
+  replace("Cumsum", cumsum, ["x"]);
+  replace("AvgPool", averagePool("AvgPool"), ["x"]);
+  replace("AvgPool3D", averagePool("AvgPool3D"), ["x"]);
+}
