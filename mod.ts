@@ -75,7 +75,7 @@ export {
   type TargetMixture,
   type TimePoint,
 } from "./diffusion/define.ts";
-export { mix } from "./diffusion/samplers/mix.ts";
+export { mix, type MixTerm } from "./diffusion/samplers/mix.ts";
 export type { DiffusionTables } from "./diffusion/schedule/tables.ts";
 export { type Sort, SORTS } from "./schemas/definitions.ts";
 export * from "./stages/define_pipeline.ts";

@@ -3,8 +3,6 @@ import type { OwnDefinition } from "../../contract/stage.ts";
 import type { Definitions } from "../../diffusion/define.ts";
 import type { OwnParam, OwnRecord, Sort } from "../../schemas/definitions.ts";
 
-export { definitionOf } from "../../artifacts/own.ts";
-
 /** A definition that a param of a stage names. */
 export interface NamedOwn<S extends Sort = Sort> {
   readonly definition: Definitions[S];

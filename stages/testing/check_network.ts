@@ -1,13 +1,14 @@
 import type { DefinitionParams, NetworkDefinition, NetworkSizes } from "../../diffusion/define.ts";
-import { initialParameters, makeNetwork, packParameters, predict, unpackTensors } from "../../diffusion/network.ts";
-import { oneHotLabels } from "../../diffusion/model_output.ts";
+import { initialParameters, makeNetwork, packParameters } from "../../diffusion/network.ts";
+import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { checkNetworkCode } from "../shared/definition_checks.ts";
+import type { CheckedDevices } from "./devices.ts";
 import { checkGradients } from "./gradients.ts";
 import { parseParams, throwProblems } from "./problems.ts";
 
 /** How to check a network. */
-export interface NetworkCheckOptions<P extends DefinitionParams> {
+export interface NetworkCheckOptions<P extends DefinitionParams> extends CheckedDevices {
   /** As in a pipeline file: defaults are filled in. */
   readonly params?: P["_zod"]["input"];
   /** What to build it for. Default: 8x8 pixels, one channel, an output of as many, no classes. */
@@ -26,7 +27,7 @@ const BATCH = 3;
  */
 export async function checkNetwork<P extends DefinitionParams>(
   definition: NetworkDefinition<P>,
-  { params, sizes: { channels = 1, ...given } = {} }: NetworkCheckOptions<P> = {},
+  { params, sizes: { channels = 1, ...given } = {}, ...devices }: NetworkCheckOptions<P> = {},
 ): Promise<void> {
   const sizes: NetworkSizes = { height: 8, width: 8, outChannels: channels, ...given, channels };
   const network = makeNetwork(sizes, definition.build(sizes, parseParams(definition, params)));
@@ -38,27 +39,16 @@ export async function checkNetwork<P extends DefinitionParams>(
   });
   const start = packParameters(initialParameters(network, numbers), network);
   stream("move").normal(0, start.length).forEach((z, i) => start[i]! += 0.1 * z);
+  const { params: _, ...signature } = modelOutputSignature(network, BATCH, "float32");
   const { classes } = sizes;
-  const shape = [BATCH, sizes.height, sizes.width, channels];
-  const labels = classes === undefined ? {} : { labels: oneHotLabels([0, classes - 1, undefined], classes) };
-  const float = (shape: number[]) => ({ shape, dtype: "float32" as const });
-  throwProblems(
-    "network",
-    await checkGradients({
-      parameters: network.parameters,
-      start,
-      inputs: {
-        x: stream("x").normal(0, shape.reduce((a, b) => a * b)),
-        t: new Float32Array([0, 100.5, 999]),
-        ...labels,
-      },
-      signature: {
-        x: float(shape),
-        t: float([BATCH]),
-        ...classes === undefined ? {} : { labels: float([BATCH, classes + 1]) },
-      },
-      compute: (params, { x, t, labels }) =>
-        predict(network, { weights: unpackTensors(params, network), x: x!, t: t!, labels }),
-    }),
-  );
+  const labels = classes === undefined ? {} : { classes: oneHotLabels([0, classes - 1, undefined], classes) };
+  const x = stream("x").normal(0, BATCH * sizes.height * sizes.width * channels);
+  const problems = await checkGradients({
+    parameters: network.parameters,
+    start,
+    inputs: { x, t: new Float32Array([0, 100.5, 999]), ...labels },
+    signature,
+    compute: (params, inputs) => makeModelOutput(network)({ params, ...inputs })["output"]!,
+  }, devices);
+  throwProblems("network", problems);
 }

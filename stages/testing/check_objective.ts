@@ -17,11 +17,12 @@ import { timePoint } from "../../diffusion/path.ts";
 import type { HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { checkLossCode, type CodeProblem } from "../shared/definition_checks.ts";
+import type { CheckedDevices } from "./devices.ts";
 import { checkGradients } from "./gradients.ts";
 import { parseParams, pathsFor, shown, throwProblems } from "./problems.ts";
 
 /** How to check an objective. */
-export interface ObjectiveCheckOptions<P extends DefinitionParams> {
+export interface ObjectiveCheckOptions<P extends DefinitionParams> extends CheckedDevices {
   /** As in a pipeline file: defaults are filled in. */
   readonly params?: P["_zod"]["input"];
   /** What to learn on. Default: a chain of betas, and unless the objective needs one, a straight line. */
@@ -46,7 +47,7 @@ export async function checkObjective<P extends DefinitionParams>(
   for (const [name, path] of pathsFor(definition.needs, options.path)) {
     const times = path.times(25).filter((t) => t > DATA_TIME).map((t) => timePoint(path, t));
     const found = [
-      ...free === undefined ? checkMixture(objective, times) : await checkLoss(objective, free, path),
+      ...free === undefined ? checkMixture(objective, times) : await checkLoss(objective, free, { ...options, path }),
       ...checkRecovery(objective, times),
     ];
     problems.push(...found.map((problem) => ({ ...problem, message: `${problem.message}, on ${name}` })));
@@ -117,7 +118,11 @@ const SMALL = makeNetwork({ height: 4, width: 4, channels: 1, outChannels: 1 }, 
 });
 const BATCH = 8;
 
-async function checkLoss(objective: Objective, free: FreeObjective, path: Path): Promise<CodeProblem[]> {
+async function checkLoss(
+  objective: Objective,
+  free: FreeObjective,
+  { path, ...devices }: { readonly path: Path } & CheckedDevices,
+): Promise<CodeProblem[]> {
   const options = { objective, path };
   const wrong = await checkLossCode(SMALL, options);
   if (wrong.length > 0) return wrong;
@@ -154,5 +159,5 @@ async function checkLoss(objective: Objective, free: FreeObjective, path: Path):
       lossWith((x) => (stopped.push(x), x))(start, inputs);
       return lossWith(() => stopped[next++]!)(params, inputs);
     },
-  });
+  }, devices);
 }

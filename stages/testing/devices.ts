@@ -16,12 +16,18 @@ export async function findDevice(device: DeviceName) {
   throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }
 
+/** Which devices a check computes on. */
+export interface CheckedDevices {
+  /** Default: all that this machine has. Those that it lacks are left out. */
+  readonly devices?: readonly DeviceName[];
+}
+
 /**
  * Ways to open the devices of this machine, the best first. Graphics that are played in software are left out: TensorFlow
  * crashes in a process that has loaded their drivers.
  */
-export async function devicesHere(): Promise<(() => Promise<Device>)[]> {
-  const names = AUTO_ORDER.filter((name) => name !== "webgpu" || mayHaveGpu());
+export async function devicesHere({ devices = AUTO_ORDER }: CheckedDevices): Promise<(() => Promise<Device>)[]> {
+  const names = AUTO_ORDER.filter((name) => devices.includes(name) && (name !== "webgpu" || mayHaveGpu()));
   const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
   const found = await Promise.all(names.map((name) => chooseDevice(name, { tryOut })));
   const here = found.filter((one) => one.available).filter(({ name, card }) => name !== "webgpu" || card);

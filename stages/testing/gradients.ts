@@ -4,7 +4,7 @@ import { sizeOf } from "../../diffusion/network.ts";
 import type { Device, HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
-import { devicesHere, openPlain } from "./devices.ts";
+import { type CheckedDevices, devicesHere, openPlain } from "./devices.ts";
 import { shown } from "./problems.ts";
 
 /** Numbers that parameters decide, at one place. */
@@ -43,10 +43,12 @@ const random = randomStream({ seed: 0, stream: "test/gradients" });
  * Compare gradients with central differences, in a random direction for each parameter, on the best device of this
  * machine; compare numbers and gradients on all of its devices; and look for tensors that outlive a call.
  */
-export async function checkGradients(of: Computation): Promise<CodeProblem[]> {
+export async function checkGradients(of: Computation, devices: CheckedDevices): Promise<CodeProblem[]> {
   let best: Values | undefined;
   const problems: CodeProblem[] = [];
-  for (const open of await devicesHere()) {
+  const here = await devicesHere(devices);
+  if (here.length === 0) throw new Error(`None of the devices is here: ${devices.devices?.join(", ") ?? "none is"}`);
+  for (const open of here) {
     const device = await open();
     try {
       const values = await evaluate(device, of);

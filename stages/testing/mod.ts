@@ -21,6 +21,7 @@ import type { DeviceName } from "../../tensor/devices.ts";
 import { allParams } from "../shared/common_params.ts";
 import { findDevice } from "./devices.ts";
 
+export type { CheckedDevices } from "./devices.ts";
 export { checkNetwork, type NetworkCheckOptions } from "./check_network.ts";
 export { checkObjective, type ObjectiveCheckOptions } from "./check_objective.ts";
 export { checkPath, type PathCheckOptions } from "./check_path.ts";

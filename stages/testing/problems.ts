@@ -6,7 +6,6 @@ import {
   type PathDefinition,
 } from "../../diffusion/define.ts";
 import { chainPath, definedPath } from "../../diffusion/path.ts";
-import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
 
@@ -40,7 +39,7 @@ export function pathsFor(
   given: PathDefinition | undefined,
 ): readonly (readonly [name: string, path: Path])[] {
   if (given !== undefined) return [["its path", definedPath(given, parseParams(given), TIMESTEPS)]];
-  const chain = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: TIMESTEPS })));
+  const chain = chainPath(makeTables(new Float64Array(TIMESTEPS).fill(0.01)));
   const straight = ["a straight line", definedPath(STRAIGHT, {}, TIMESTEPS)] as const;
   return [["a chain of betas", chain], ...needs === "chain" ? [] : [straight]];
 }

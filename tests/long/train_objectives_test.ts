@@ -29,7 +29,7 @@ Deno.test("train learns every objective, and gives the same bytes straight, and 
       const log = (await straight.outputs["log"]!.readText("log.jsonl")).trimEnd().split("\n");
       assert(log.every((line) => Number.isFinite(JSON.parse(line).loss)));
       const { config } = await readCheckpoint(straight.outputs["checkpoint"]!, "ema", []);
-      assertEquals(config.objective ?? "eps", loss.objective ?? "eps");
+      assertEquals<unknown>(config.objective ?? "eps", loss.objective ?? "eps");
       assertEquals(config.model.outChannels, loss.variance === "learned" ? 2 : 1);
 
       const progress = new MemoryProgress();
@@ -48,7 +48,7 @@ Deno.test("a checkpoint that says nothing of its objective predicts the noise", 
     const config = JSON.parse(await outputs["checkpoint"]!.readText("config.json"));
     assertEquals("objective" in config, false);
     const { objective } = await readCheckpoint(outputs["checkpoint"]!, "raw", []);
-    assertEquals(objective.definition, OBJECTIVES.eps);
+    assertEquals<unknown>(objective.definition, OBJECTIVES.eps);
   });
 });
 
