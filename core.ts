@@ -24,10 +24,18 @@ export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
 export { mayWork, type Plan, type PlannedStage, type Reason } from "./engine/plan/plan.ts";
 export { type Forecast, forecastPlan, lookAhead, type Outlook, type Total, totalOf } from "./engine/plan/forecast.ts";
-export { isForeign, wholeOf, withoutShards } from "./engine/keys/stage.ts";
+export { wholeOf, withoutShards } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
-export { grantFlag, Grants, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";
+export {
+  grantFlag,
+  Grants,
+  realPath,
+  requestsOf,
+  rightsOf,
+  type RightsRequest,
+  withDeviceHere,
+} from "./engine/process/rights.ts";
 export { etaOf, findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";

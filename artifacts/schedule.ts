@@ -5,7 +5,7 @@ import { chainPath, definedPath, pathFacts, tabledPath, tableOf } from "../diffu
 import { SCHEDULE_NAMES } from "../diffusion/schedule/names.ts";
 import { makeTables } from "../diffusion/schedule/tables.ts";
 import { FormatError } from "../formats/format_error.ts";
-import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../formats/safetensors.ts";
 import { ownRecordSchema } from "../schemas/definitions.ts";
 import type { ScheduleFacts } from "./facts.ts";
 import { definitionOf } from "./own.ts";
@@ -62,25 +62,20 @@ export interface StoredPath {
 /** Tables as F64 [T] by name: of a chain all of `DiffusionTables`, of a path of one's own `signal` and `noise` as well. */
 export function encodeTables(path: Path): Uint8Array<ArrayBuffer> {
   const { timesteps: _timesteps, ...tables } = path.tables ?? {};
-  return encodeSafetensors({ tensors: tensorsOf({ ...tables, ...levels(path) }) });
+  return encode({ ...tables, ...(path.continuous ? tableOf(path) : {}) });
 }
 
 /** The tables that all of a path follows from: betas of a chain, else `signal` and `noise`. */
 export function encodePath(path: Path): Uint8Array<ArrayBuffer> {
-  return encodeSafetensors({ tensors: tensorsOf(path.continuous ? levels(path) : { betas: path.tables!.betas }) });
+  return encode(path.continuous ? tableOf(path) : { betas: path.tables!.betas });
 }
 
-function levels(path: Path): Readonly<Record<string, Float64Array>> {
-  return path.continuous ? tableOf(path) : {};
-}
-
-function tensorsOf(tables: Readonly<Record<string, Float64Array>>) {
-  return Object.fromEntries(
-    Object.entries(tables).map(([name, values]) => [
-      name,
-      { dtype: "F64" as const, shape: [values.length], data: Float64Array.from(values) },
-    ]),
-  );
+function encode(tables: Readonly<Record<string, Float64Array>>): Uint8Array<ArrayBuffer> {
+  const tensors: Record<string, SafetensorsTensor> = {};
+  for (const [name, values] of Object.entries(tables)) {
+    tensors[name] = { dtype: "F64", shape: [values.length], data: Float64Array.from(values) };
+  }
+  return encodeSafetensors({ tensors });
 }
 
 /**
@@ -97,14 +92,11 @@ export function pathOf(
   const stored = storedPath(spec, file, bytes);
   if (!("code" in spec)) return stored;
   const path = definedPath(definitionOf("path", spec, own), spec.params, spec.timesteps);
-  for (const name of ["signal", "noise"] as const) {
-    for (let t = 0; t < spec.timesteps; t++) {
+  for (let t = 0; t < spec.timesteps; t++) {
+    for (const name of ["signal", "noise"] as const) {
       const [got, wanted] = [stored[name](t), path[name](t)];
       if (Math.abs(got - wanted) <= TOLERANCE * (1 + Math.abs(wanted))) continue;
-      throw new FormatError(`${file}, tensor ${name}`, {
-        got: `${got} at t=${t}`,
-        wanted: `${wanted}, as ${spec.uses} gives it`,
-      });
+      throw new FormatError(`${file}, ${name} at t=${t}`, { got: `${got}`, wanted: `${wanted}, as of ${spec.uses}` });
     }
   }
   return path;

@@ -3,7 +3,6 @@ import {
   type Diagnostic,
   grantFlag,
   Grants,
-  isForeign,
   type Outlook,
   type Pipeline,
   type PlannedStage,
@@ -12,6 +11,7 @@ import {
   type RightsRequest,
   selectStages,
   tryDevice,
+  withDeviceHere,
 } from "noiseline/core";
 import { formatDuration, someOf } from "./format/units.ts";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
@@ -30,11 +30,7 @@ export async function parseGrants(texts: readonly string[], pipeline: Pipeline) 
     const named = selectStages(pipeline, [text.slice(0, colon)]);
     problems.push(...named.problems);
     if (named.problems.length > 0) continue;
-    const stages = await Promise.all(named.stages.map(async (id) => {
-      const stage = pipeline.stages.get(id)!;
-      const found = await (isForeign(stage.kind) ? stage.kind.device?.(stage.params, tryDevice) : undefined);
-      return found !== undefined && "device" in found ? { stage, device: found.device } : { stage };
-    }));
+    const stages = await Promise.all(named.stages.map((id) => withDeviceHere(pipeline.stages.get(id)!, tryDevice)));
     const asked = requestsOf(stages, pipeline.folder);
     const rights = [...new Set(asked.flatMap((request) => request.rights))];
     const { given, extra } = takeRights(text.slice(colon + 1), rights, pipeline.folder);

@@ -17,7 +17,7 @@ const NORMALS = [-8, -1, 0, 1, 8];
  */
 export function pathProblems(path: Path): DefinitionProblem[] {
   const values = checkValues(path);
-  const said = [checkStart(path), values, checkDraws(path)].filter((one) => one !== undefined);
+  const said = [checkStart(path), values ?? checkDraws(path)].filter((one) => one !== undefined);
   const errors = said.map(([message, got, wanted]) => ({ param: [], message, got, wanted }));
   // What float32 cannot hold is no prior either.
   return values === undefined ? [...errors, ...checkEnd(path)] : errors;
@@ -33,38 +33,40 @@ function checkStart({ signal, noise }: Path): Said | undefined {
 
 /** The first index at which a path is not what it must be. */
 function checkValues(path: Path): Said | undefined {
-  const { signal, noise } = tableOf(path);
-  const again = tableOf(path);
-  const last = path.timesteps - 1;
-  let [moreSignal, lessNoise, before] = [1, 0, Infinity];
-  for (let t = 0; t <= last; t++) {
+  const [{ signal, noise }, again] = [tableOf(path), tableOf(path)];
+  let before = { s: 1, n: 0, ratio: Infinity };
+  for (let t = 0; t < path.timesteps; t++) {
     const [s, n] = [signal[t]!, noise[t]!];
-    const got = `signal ${s} and noise ${n} at t=${t}`;
-    if (!(s >= 0 && s <= 1 + SLACK)) return ["the signal of the path is not in [0, 1]", got, "a signal from 1 to 0"];
-    if (!(Math.fround(n) > 0 && Number.isFinite(Math.fround(n)))) {
-      return ["the noise of the path is no number above 0 in float32", got, "some noise at every timestep"];
-    }
-    if (s !== again.signal[t] || n !== again.noise[t]) {
-      const wanted = "functions of u and params alone";
-      return ["the path is another one at each call", `${got}, then ${again.signal[t]} and ${again.noise[t]}`, wanted];
-    }
-    if (s > moreSignal + SLACK || n < lessNoise - SLACK) {
-      const wanted = `signal at most ${moreSignal} and noise at least ${lessNoise}, as before`;
-      return ["the path goes back from noise to the image", got, wanted];
-    }
-    if (!(s / n < before)) {
-      return ["the path stands still", got, `less signal for each noise than at t=${t - 1}`];
-    }
-    if (!(Number.isFinite(Math.fround(n / s)) || (s === 0 && t === last))) {
-      return [
+    const now = { s, n, ratio: s / n };
+    const isLast = t === path.timesteps - 1;
+    const rules: readonly (readonly [holds: boolean, message: string, wanted: string])[] = [
+      [s >= 0 && s <= 1 + SLACK, "the signal of the path is out of range", "0 to 1"],
+      [
+        n > 0 && isSingle(n) && isSingle(now.ratio ** 2),
+        "the noise of the path is out of range",
+        "noise above 0, neither so little nor so much that float32 cannot hold it and the SNR",
+      ],
+      [s === again.signal[t] && n === again.noise[t], "the path is another one at each call", "the same at each call"],
+      [
+        s <= before.s + SLACK && n >= before.n - SLACK && now.ratio < before.ratio,
+        "the path does not go from the image to noise",
+        `less signal for each noise than at t=${t - 1}, where they are ${before.s} and ${before.n}`,
+      ],
+      [
+        isSingle(n / s) || (s === 0 && isLast),
         "the path leaves too little signal for 32-bit numbers",
-        got,
         "more signal, or 0 at the last timestep alone",
-      ];
-    }
-    [moreSignal, lessNoise, before] = [s, n, s / n];
+      ],
+    ];
+    const broken = rules.find(([holds]) => !holds);
+    if (broken !== undefined) return [broken[1], `signal ${s} and noise ${n} at t=${t}`, broken[2]];
+    before = now;
   }
   return undefined;
+}
+
+function isSingle(value: number): boolean {
+  return Number.isFinite(Math.fround(value));
 }
 
 function checkEnd(path: Path): DefinitionProblem[] {
@@ -85,7 +87,8 @@ function checkDraws(path: Path): Said | undefined {
   for (const uniform of UNIFORMS) {
     for (const normal of NORMALS) {
       const t = path.draw({ uniform, normal });
-      if (t > DATA_TIME && t <= path.timesteps - 1) continue;
+      const isOn = t > DATA_TIME && t <= path.timesteps - 1;
+      if (isOn && Number.isFinite(path.signal(t)) && Number.isFinite(path.noise(t))) continue;
       const got = `u = ${(t + 1) / path.timesteps} of uniform ${uniform} and normal ${normal}`;
       return ["training would draw times that are not on the path", got, "u in (0, 1]"];
     }

@@ -174,20 +174,22 @@ export type KindTable = {
   }; inputs: never };
   /** A noise schedule: how much noise each timestep adds, and all tables derived from it */
   schedule: { params: {
-    /** A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere. ldm/linear = ho/quad = scaled_linear of diffusers: linear in sqrt(beta). ldm/sqrt_linear = ho/linear = linear of diffusers: linear in beta. ldm/cosine: Nichol and Dhariwal 2021, squaredcos_cap_v2 of diffusers. ldm/sqrt: square root of a line. ho/warmup10, ho/warmup50: linear in beta over the first 10 or 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
-    betas: "ldm/linear" | "ldm/cosine" | "ldm/sqrt_linear" | "ldm/sqrt" | "ho/linear" | "ho/quad" | "ho/warmup10" | "ho/warmup50" | "ho/const" | "ho/jsd" | "sigmoid";
-    /** T, the number of timesteps */
-    timesteps: number;
-    /** First beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/const, ho/jsd and sigmoid */
+    /** A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere; or a list of betas, above 0 and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). ldm/linear: linear in sqrt(beta), the "linear" of latent diffusion, the same as ho/quad and the "scaled_linear" of diffusers. ldm/cosine: Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers. ldm/sqrt_linear: linear in beta, the same as ho/linear and the "linear" of diffusers. ldm/sqrt: square root of a line; linearStart and linearEnd are squares of betas. ho/linear: linear in beta, the "linear" of Ho et al. 2020 and of diffusers, the same as ldm/sqrt_linear. ho/quad: linear in sqrt(beta), the "quad" of Ho et al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers. ho/warmup10: linear in beta over the first 10 %, then constant. ho/warmup50: linear in beta over the first 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
+    betas: "ldm/linear" | "ldm/cosine" | "ldm/sqrt_linear" | "ldm/sqrt" | "ho/linear" | "ho/quad" | "ho/warmup10" | "ho/warmup50" | "ho/const" | "ho/jsd" | "sigmoid" | number[] | {
+      path: string;
+    };
+    /** T, the number of timesteps. Left out where betas are listed: their number */
+    timesteps?: number | undefined;
+    /** First beta. Not used by ldm/cosine, ho/const, ho/jsd, sigmoid */
     linearStart?: number | undefined;
-    /** Last beta, likewise; also used by ho/const */
+    /** Last beta. Not used by ldm/cosine, ho/jsd, sigmoid */
     linearEnd?: number | undefined;
-    /** Offset s of ldm/cosine */
+    /** Offset s of a cosine */
     cosineS?: number | undefined;
     /** Shift and scale sqrt(alphasCumprod) to end at 0, pure noise (Lin et al. 2023). Networks that predict the noise cannot be trained on such a schedule */
     zeroTerminalSnr?: boolean | undefined;
-  }; inputs: never };
-  /** Train a U-Net to undo the noise in images (Ho et al. 2020, algorithm 1) */
+  } | DefinitionInput; inputs: never };
+  /** Train a network to undo the noise in images (Ho et al. 2020, algorithm 1) */
   train: { params: {
     /** The U-Net of Ho et al. 2020 */
     model?: {
@@ -199,7 +201,7 @@ export type KindTable = {
       blocks?: number | undefined;
       /** Resolutions with self-attention */
       attention?: number[] | undefined;
-    } | undefined;
+    } | undefined | DefinitionInput;
     /** Train until this step; raising it continues */
     steps: number;
     /** Images per step */
@@ -231,7 +233,7 @@ export type KindTable = {
     /** Dropout in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0 */
     dropout?: number | undefined;
     /** What the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - sqrt(1 - A) x0. See docs/objectives.md */
-    objective?: "eps" | "x0" | "mu" | "v" | undefined;
+    objective?: "eps" | "x0" | "mu" | "v" | undefined | DefinitionInput;
     /** Weights of the timesteps in the loss: all equal (simple), those of the variational bound (vlb), or min-SNR of Hang et al. 2023 */
     weighting?: "simple" | "vlb" | "min-snr" | undefined;
     /** For weighting min-snr: the largest signal-to-noise ratio that counts */
@@ -323,7 +325,7 @@ export type KindTable = {
       sigmaMax?: number | undefined;
       /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
-    } | undefined;
+    } | undefined | DefinitionInput;
     /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
     /** Clip the predicted x0 at each step: to [-1, 1] (unit), by dynamic thresholding (Saharia et al. 2022), or not */
@@ -332,8 +334,15 @@ export type KindTable = {
     clipQuantile?: number | undefined;
     /** For class-conditional models: every class in turn (cycle, the default), the classes of a list in turn, by number or name, or none */
     labels?: "cycle" | "none" | (number | string)[] | undefined;
-    /** Scale of classifier-free guidance (Ho and Salimans 2021): none + guidance (label - none). 1 is no guidance; any other value costs a second evaluation per step */
+    /** Scale of guidance: none + guidance (label - none) (Ho and Salimans 2021), or with a guide, guide + guidance (network - guide). 1 is no guidance; any other value costs a second evaluation per step */
     guidance?: number | undefined;
+    /** Noise levels, noise / signal, that are guided; default: all (Kynkaanniemi et al. 2024). Outside, the network is evaluated once */
+    guidanceInterval?: {
+      /** Noise level above which there is guidance */
+      from: number;
+      /** Highest noise level with guidance */
+      to: number;
+    } | undefined;
     /** Also show how the first images form: strips of x_t and of the predicted x0 */
     trajectory?: {
       /** How many of the first images */
@@ -351,7 +360,7 @@ export type KindTable = {
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
-  }; inputs: "checkpoint" };
+  }; inputs: "checkpoint" | "guide" };
   /** Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4) */
   interpolate: { params: {
     /** Images 0 and 1 are the first pair, 2 and 3 the second */
@@ -395,7 +404,7 @@ export type KindTable = {
       sigmaMax?: number | undefined;
       /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
-    } | undefined;
+    } | undefined | DefinitionInput;
     /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
     /** Images drawn at a time */
@@ -450,7 +459,7 @@ export type KindTable = {
       sigmaMax?: number | undefined;
       /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
-    } | undefined;
+    } | undefined | DefinitionInput;
     /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
     /** Images drawn at a time */

@@ -1,5 +1,6 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { registerHooks } from "node:module";
+import { registerCompositions } from "./compositions.ts";
 import { registerGradients } from "./gradients.ts";
 
 /**
@@ -18,10 +19,14 @@ const hooks = registerHooks({
 try {
   await import("@tensorflow/tfjs-core/dist/register_all_gradients.js");
   // Some of them, and kernels of TensorFlow's, call these as methods of tensors.
-  for (const op of ["add", "mul", "reshape", "slice", "split", "sub"]) {
-    await import(`@tensorflow/tfjs-core/dist/public/chained_ops/${op}.js`);
-  }
+  await import("@tensorflow/tfjs-core/dist/public/chained_ops/add.js");
+  await import("@tensorflow/tfjs-core/dist/public/chained_ops/mul.js");
+  await import("@tensorflow/tfjs-core/dist/public/chained_ops/reshape.js");
+  await import("@tensorflow/tfjs-core/dist/public/chained_ops/slice.js");
+  await import("@tensorflow/tfjs-core/dist/public/chained_ops/split.js");
+  await import("@tensorflow/tfjs-core/dist/public/chained_ops/sub.js");
 } finally {
   hooks.deregister();
 }
 registerGradients();
+registerCompositions("cpu");

@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import type { Sort } from "noiseline";
 import { shellWord, suggestName } from "noiseline/core";
 import { lstatSync } from "node:fs";
-import { join, relative, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Answer, answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
@@ -113,8 +113,9 @@ function settingsFor(folder: string): string {
 function nextCommands(folder: string, config: string | undefined, files: NewFiles): string[] {
   const clone = join(TOOLKIT, "deno.json");
   const program = programIn(folder);
-  // Somebody's own settings are not ours to change.
-  const isForeign = config !== undefined && config !== clone;
+  // Somebody's own settings are not ours to change; those of an earlier `new` are as good as the clone's.
+  const isForeign = config !== undefined && config !== clone &&
+    Deno.readTextFileSync(config) !== settingsFor(dirname(config));
   const flags = isForeign && PACKAGE === undefined ? [`--config=${clone}`] : [];
   const isKnown = PACKAGE === undefined || !isForeign || Deno.readTextFileSync(config).includes(`"${PACKAGE}"`);
   const home = relative(Deno.cwd(), folder);

@@ -20,23 +20,17 @@ export interface NamedSchedule {
   readonly betas: (figures: Figures) => Float64Array;
   /** In one line, for whoever chooses or wrote another name. */
   readonly says: string;
-  /** Which of the ends it is made from. */
-  readonly ends: readonly End[];
+  /** Which of the ends it is made from. Default: both. */
+  readonly ends?: readonly End[];
   /** A name that only other codes have for it. */
   readonly elsewhere?: string;
   /** The smallest T by a rule of thumb, and the rule. */
   readonly shortest?: { readonly timesteps: number; readonly rule: string };
 }
 
-const BOTH: readonly End[] = ["linearStart", "linearEnd"];
-
+const RULE = "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal";
 /** See docs/schedules.md. */
-const LDM = {
-  shortest: {
-    timesteps: 1_001,
-    rule: "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal",
-  },
-} as const;
+const LDM = { shortest: { timesteps: 1_001, rule: RULE } };
 
 const linear = ({ linearStart, linearEnd, timesteps }: Figures) => linspace(linearStart, linearEnd, timesteps);
 
@@ -50,21 +44,22 @@ const warmup = (fraction: number) => ({ linearStart, linearEnd, timesteps }: Fig
   return betas;
 };
 
+/** A = cos^2((t / T + s) / (1 + s) pi / 2) up to a factor: Nichol & Dhariwal 2021, eq. 17. */
+const cosine = ({ timesteps, cosineS }: Figures) =>
+  signalBetas(timesteps, (u) => Math.cos((u + cosineS) / (1 + cosineS) * Math.PI / 2) ** 2);
+
+/** A falls as a logistic curve: Jabri et al. 2022 (arXiv 2212.11972), as in denoising-diffusion-pytorch. */
+const sigmoid = ({ timesteps }: Figures) =>
+  signalBetas(timesteps, (u) => logistic(SIGMOID_END) - logistic(SIGMOID_START + u * (SIGMOID_END - SIGMOID_START)));
+
+const IN_ROOT = 'and the "scaled_linear" of diffusers: linear in sqrt(beta)';
+
 /** The schedules that come with the toolkit. */
-export const SCHEDULES = {
-  "ldm/linear": {
-    ...LDM,
-    betas: linearInRoot,
-    ends: BOTH,
-    elsewhere: "scaled_linear",
-    says:
-      'linear in sqrt(beta), the "linear" of latent diffusion, the same as ho/quad and the "scaled_linear" of diffusers',
-  },
+const SCHEDULES = {
+  "ldm/linear": { ...LDM, betas: linearInRoot, elsewhere: "scaled_linear", says: `the same as ho/quad ${IN_ROOT}` },
   "ldm/cosine": {
     ...LDM,
-    /** A = cos^2((t / T + s) / (1 + s) pi / 2) up to a factor: Nichol & Dhariwal 2021, eq. 17. */
-    betas: ({ timesteps, cosineS }) =>
-      signalBetas(timesteps, (u) => Math.cos((u + cosineS) / (1 + cosineS) * Math.PI / 2) ** 2),
+    betas: cosine,
     ends: [],
     elsewhere: "squaredcos_cap_v2",
     says: 'Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers',
@@ -72,28 +67,20 @@ export const SCHEDULES = {
   "ldm/sqrt_linear": {
     ...LDM,
     betas: linear,
-    ends: BOTH,
-    says: 'linear in beta, the same as ho/linear and the "linear" of diffusers',
+    says: 'the same as ho/linear and the "linear" of diffusers: linear in beta',
   },
   "ldm/sqrt": {
     ...LDM,
     betas: (figures) => linear(figures).map(Math.sqrt),
-    ends: BOTH,
-    says: "square root of a line; linearStart and linearEnd are squares of betas",
+    says: "root of a line from linearStart to linearEnd",
   },
   "ho/linear": {
     betas: linear,
-    ends: BOTH,
-    says: 'linear in beta, the "linear" of Ho et al. 2020 and of diffusers, the same as ldm/sqrt_linear',
+    says: 'Ho et al. 2020, the same as ldm/sqrt_linear and the "linear" of diffusers: linear in beta',
   },
-  "ho/quad": {
-    betas: linearInRoot,
-    ends: BOTH,
-    says:
-      'linear in sqrt(beta), the "quad" of Ho et al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers',
-  },
-  "ho/warmup10": { betas: warmup(0.1), ends: BOTH, says: "linear in beta over the first 10 %, then constant" },
-  "ho/warmup50": { betas: warmup(0.5), ends: BOTH, says: "linear in beta over the first 50 %, then constant" },
+  "ho/quad": { betas: linearInRoot, says: `Ho et al. 2020, the same as ldm/linear ${IN_ROOT}` },
+  "ho/warmup10": { betas: warmup(0.1), says: "linear in beta over the first 10 %, then constant" },
+  "ho/warmup50": { betas: warmup(0.5), says: "linear in beta over the first 50 %, then constant" },
   "ho/const": {
     betas: ({ timesteps, linearEnd }) => new Float64Array(timesteps).fill(linearEnd),
     ends: ["linearEnd"],
@@ -104,17 +91,8 @@ export const SCHEDULES = {
     ends: [],
     says: "1/T, 1/(T-1), ..., 1; ends in pure noise",
   },
-  "sigmoid": {
-    /** A falls as a logistic curve: Jabri et al. 2022 (arXiv 2212.11972), as in denoising-diffusion-pytorch. */
-    betas: ({ timesteps }) =>
-      signalBetas(
-        timesteps,
-        (u) => logistic(SIGMOID_END) - logistic(SIGMOID_START + u * (SIGMOID_END - SIGMOID_START)),
-      ),
-    ends: [],
-    says: "Jabri et al. 2022, from -3 to 3",
-  },
-} as const satisfies Readonly<Record<string, NamedSchedule>>;
+  "sigmoid": { betas: sigmoid, ends: [], says: "Jabri et al. 2022, from -3 to 3" },
+} satisfies Readonly<Record<string, NamedSchedule>>;
 
 export type ScheduleName = keyof typeof SCHEDULES;
 
@@ -127,7 +105,7 @@ export function scheduleOf(name: ScheduleName): NamedSchedule {
 
 /** Which of `linearStart` and `linearEnd` a schedule is made from. */
 export function endsOf(name: ScheduleName): readonly End[] {
-  return SCHEDULES[name].ends;
+  return scheduleOf(name).ends ?? ["linearStart", "linearEnd"];
 }
 
 /** Counts from the nearer end, as torch.linspace does: both ends are exact. One point is the start. */

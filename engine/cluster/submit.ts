@@ -7,7 +7,8 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { installFiles, installStage } from "../process/install.ts";
-import { notGranted, requestsOf } from "../process/rights.ts";
+import { tryDevice } from "../process/device_trial.ts";
+import { notGranted, requestsOf, withDeviceHere } from "../process/rights.ts";
 import type { RunOptions } from "../run/events.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { makeFolder } from "../store/files.ts";
@@ -100,7 +101,8 @@ export async function submitPipeline(
   if (missing.size === 0) return succeed({ plan, tracked, own: undefined });
 
   const stages = [...missing.values()];
-  const requests = requestsOf(stages, pipeline.folder);
+  const asking = await Promise.all(stages.map(({ stage }) => withDeviceHere(stage, tryDevice)));
+  const requests = requestsOf(asking, pipeline.folder);
   const refused = grants.open(requests);
   if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
     return refuse(refused.map((request) => notGranted(request, pipeline.origins)));

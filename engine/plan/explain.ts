@@ -114,7 +114,11 @@ class Explainer {
         return { reason, origin: explain("with", reason.name), ...this.#externalFacts(planned, reason, last) };
       case "version":
       case "code":
-        return definedOnly({ reason, origin: explain("uses"), modules: this.#moduleChanges(planned, last) });
+        return definedOnly({
+          reason,
+          origin: explain(...this.#usesOf(planned, reason.from)),
+          modules: this.#moduleChanges(planned, last),
+        });
       case "input": {
         const origin = reason.stage === "none" ? undefined : explain("inputs", reason.name);
         return definedOnly({ reason, origin, upstream: this.#inputCauses(planned, reason) });
@@ -124,6 +128,14 @@ class Explainer {
       default:
         return { reason };
     }
+  }
+
+  /** Where the stage names the code that changed. */
+  #usesOf({ stage: { kind } }: PlannedStage, before: string): string[] {
+    const changed = (kind.own ?? []).find(({ param, digest }) =>
+      param !== null && !before.includes(`${param}:${digest}`)
+    );
+    return changed === undefined ? ["uses"] : ["with", ...changed.param === "" ? [] : [changed.param!], "uses"];
   }
 
   #externalFacts(

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { externalPaths } from "../keys/externals.ts";
-import type { Kind, Stage } from "../keys/stage.ts";
-import type { StageDevice } from "../../contract/stage.ts";
+import { isForeign, type Kind, type Stage } from "../keys/stage.ts";
+import type { StageDevice, TryDevice } from "../../contract/stage.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { isWithin, openRoot } from "../store/roots.ts";
 import { readTextIfThere, statIfThere } from "../store/reading.ts";
@@ -114,9 +114,21 @@ function askedBy(stage: Stage, folder: string, native: boolean): Omit<RightsRequ
   ];
 }
 
+/**
+ * A stage with what is known of its device before it is planned, or where another machine finds it: where this one has none
+ * such, the other may well run native code.
+ */
+export async function withDeviceHere(
+  stage: Stage,
+  tryDevice: TryDevice,
+): Promise<{ readonly stage: Stage; readonly device?: Pick<StageDevice, "native"> | undefined }> {
+  const found = isForeign(stage.kind) ? await stage.kind.device?.(stage.params, tryDevice) : undefined;
+  return { stage, device: found && ("device" in found ? found.device : { native: true }) };
+}
+
 /** What code of the user's own in some stages asks for, by its files. */
 export function requestsOf(
-  stages: Iterable<{ readonly stage: Stage; readonly device?: StageDevice | undefined }>,
+  stages: Iterable<{ readonly stage: Stage; readonly device?: Pick<StageDevice, "native"> | undefined }>,
   folder: string,
 ): RightsRequest[] {
   const requests = new Map<string, RightsRequest>();

@@ -1,4 +1,4 @@
-import { defineSampler, type Path, type Prediction } from "noiseline";
+import { defineSampler, mix, type Path, type Prediction } from "noiseline";
 import { z } from "zod";
 
 /** Euler's method along dx/du = eps - x_0 in equal steps of u, from noise at 1 to the image at 0 (Liu et al. 2023). */
@@ -7,9 +7,8 @@ export default defineSampler({
   times: ({ steps }, path) => path.times(steps),
   async sample({ x, times, path, predict }) {
     for (let k = 0; k + 1 < times.length; k++) {
-      const v = velocity(await predict(x, times[k]!));
       const du = timeOfFlow(path, times[k + 1]!) - timeOfFlow(path, times[k]!);
-      for (let i = 0; i < x.length; i++) x[i]! += du * v[i]!;
+      x = mix([1, x], [du, velocity(await predict(x, times[k]!))]);
     }
     return x;
   },
@@ -17,7 +16,7 @@ export default defineSampler({
 
 /** dx/du of the straight path. */
 export function velocity({ x0, eps }: Prediction): Float32Array {
-  return eps.map((noise, i) => noise - x0[i]!);
+  return mix([1, eps], [-1, x0]);
 }
 
 /** u of a time. @throws RangeError where the path is not the straight one */

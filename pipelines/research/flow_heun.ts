@@ -1,4 +1,4 @@
-import { defineSampler } from "noiseline";
+import { defineSampler, mix } from "noiseline";
 import { z } from "zod";
 import { timeOfFlow, velocity } from "./flow_euler.ts";
 
@@ -16,9 +16,8 @@ export default defineSampler({
       const [t, next] = [times[k]!, times[k + 1]!];
       const du = timeOfFlow(path, next) - timeOfFlow(path, t);
       const v = velocity(await predict(x, t));
-      const arrived = x.map((value, i) => value + du * v[i]!);
-      const w = path.noise(next) === 0 ? v : velocity(await predict(arrived, next));
-      for (let i = 0; i < x.length; i++) x[i]! += du * (v[i]! + w[i]!) / 2;
+      const arrived = mix([1, x], [du, v]);
+      x = path.noise(next) === 0 ? arrived : mix([1, x], [du / 2, v], [du / 2, velocity(await predict(arrived, next))]);
     }
     return x;
   },

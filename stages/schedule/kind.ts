@@ -14,9 +14,8 @@ import {
 import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
 import { hasZeroTerminalSnr, rescaleZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
-import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
-import { pathDescriptionSchema } from "../shared/describe_path.ts";
+import { pathProblemsSchema } from "../shared/describe_path.ts";
 import { DEFAULT_TIMESTEPS, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
 
 export const scheduleKind = defineKind({
@@ -70,10 +69,10 @@ function checkSchedule(
 }
 
 /** What the process that ran the user's code says of a path. */
-function checkOwn({ uses }: OwnParam, said: Facts | undefined): CheckResult {
-  const { problems = [], ...facts } = pathDescriptionSchema.safeParse(said).data ?? {};
+function checkOwn({ uses }: OwnParam, { problems, ...facts }: Facts = {}): CheckResult {
+  const found = pathProblemsSchema.safeParse(problems).data ?? [];
   return {
-    problems: problems.map((one) => definedOnly({ ...one, param: ["uses"], message: `${uses}: ${one.message}` })),
+    problems: found.map((one) => ({ ...one, param: ["uses"], message: `${uses}: ${one.message}` })),
     facts: { schedule: { betas: uses, ...facts } },
   };
 }

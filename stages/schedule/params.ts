@@ -27,8 +27,8 @@ export const scheduleParams = z.strictObject({
     z.array(z.number().positive().max(1), { error: explainBetas }).min(1).max(MAX_TIMESTEPS),
     z.strictObject({ path: externalFile(z.string().min(1)) }, { error: explainBetas }),
   ]).describe(
-    "A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere; or a list of " +
-      "betas, above 0 and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). " +
+    "A family and a name, since a name alone means different things elsewhere; or a list of betas, above 0 " +
+      "and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). " +
       SCHEDULE_NAMES.map((name) => `${name}: ${scheduleOf(name).says}`).join(". "),
   ),
   timesteps: z.int().min(1).max(MAX_TIMESTEPS).optional().describe(

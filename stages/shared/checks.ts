@@ -73,6 +73,6 @@ export function checkPrediction(
       "timestep says nothing about the image, and sampling starts there",
     got: "a signal-to-noise ratio of 0 at the last timestep",
     wanted: "some signal at every timestep",
-    fix: "train with objective: v or x0; or leave out zeroTerminalSnr, and use a schedule other than ho/jsd",
+    fix: "train with objective: v or x0; or leave out zeroTerminalSnr, and use a schedule that keeps some signal",
   }];
 }

@@ -3,18 +3,16 @@ import type { DefinitionProblem, Path, PathDefinition } from "../../diffusion/de
 import { definedPath } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
 
-/** What `describeDefinition` says of a path, as it comes out of the process that ran the user's code. */
-export const pathDescriptionSchema = z.object({
-  timesteps: z.int().min(1).optional(),
-  variancePreserving: z.boolean().optional(),
-  zeroTerminalSnr: z.boolean().optional(),
-  problems: z.array(z.object({
-    severity: z.enum(["error", "warning"]).exactOptional(),
-    message: z.string(),
-    got: z.string(),
-    wanted: z.string(),
-  })).max(10),
-});
+/** Problems as they come out of the process that ran the user's code. */
+export const pathProblemsSchema = z.array(z.object({
+  severity: z.enum(["error", "warning"]).exactOptional(),
+  message: z.string(),
+  got: z.string(),
+  wanted: z.string(),
+})).max(10);
+
+/** More of an error's message is no help. */
+const MAX_SAID = 300;
 
 /** A path of one's own by the params of its stage, with what is wrong with it; none where its code throws. */
 export function makeOwnPath(
@@ -25,10 +23,9 @@ export function makeOwnPath(
     const path = definedPath(definition, params, timesteps as number);
     return { path, problems: pathProblems(path) };
   } catch (error) {
-    const got = error instanceof Error ? `${error.message}${placeOf(error)}` : String(error);
-    return {
-      problems: [{ param: [], message: "the path cannot be computed", got, wanted: "numbers for all u in [0, 1]" }],
-    };
+    const got = error instanceof Error ? `${error.message.slice(0, MAX_SAID)}${placeOf(error)}` : "no Error";
+    const wanted = "numbers for all u in [0, 1]";
+    return { problems: [{ param: [], message: "the path cannot be computed", got, wanted }] };
   }
 }
 

@@ -1,7 +1,6 @@
 import type { StageRun } from "../../contract/stage.ts";
 import { networkOf, type NetworkRecord } from "../../artifacts/checkpoint.ts";
 import { chainPath } from "../../diffusion/path.ts";
-import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { learnsVariance } from "../../diffusion/network.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { withDevice } from "../shared/device.ts";
@@ -22,7 +21,7 @@ export default (async (context) => {
   });
   const pixels = new Uint8Array(count * height * width * channels);
   const images = { shape: [count, height, width, channels] as const, pixels, labels: new Uint8Array(count) };
-  const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 })));
+  const path = chainPath(makeTables(new Float64Array(1000).fill(0.01)));
   await withDevice(context, async (device) => {
     const start = initialState(network, 0);
     const stepper = await makeStepper(device, { network, params, vectors: start.vectors });

@@ -86,24 +86,30 @@ export interface ConvolutionWindow {
 }
 
 /** [N, C, H, W] with weights [O, C / groups, kH, kW] -> [N, O, outHeight, outWidth]. */
-export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape, group = 1): Value {
+export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape, groups = 1): Value {
   const shape = [x.shape[0]!, weights.shape[0]!, ...out];
-  const attributes = { ...windowAttributes(window), ...(group === 1 ? {} : { group }) };
-  return graph.operation("Conv", [x, weights], x.type, shape, attributes);
+  return graph.operation("Conv", [x, weights], x.type, shape, windowAttributes(window, groups));
 }
 
-function windowAttributes({ kernel, strides, dilations, pads }: ConvolutionWindow): Attributes {
-  return { kernel_shape: kernel, strides, dilations, pads };
+function windowAttributes({ kernel, strides, dilations, pads }: ConvolutionWindow, group: number): Attributes {
+  return { kernel_shape: kernel, strides, dilations, pads, ...(group === 1 ? {} : { group }) };
 }
 
-/** The transpose of {@linkcode conv}: [N, O, h, w] with weights [O, C, kH, kW] -> [N, C, ...out]. */
-export function convTranspose(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
+/** The transpose of {@linkcode conv}: [N, O, h, w] with weights [O, C / groups, kH, kW] -> [N, C, ...out]. */
+export function convTranspose(
+  graph: Graph,
+  x: Value,
+  weights: Value,
+  window: ConvolutionWindow,
+  out: Shape,
+  groups = 1,
+): Value {
   const { kernel, strides, pads, dilations } = window;
   const outputPadding = [0, 1].map((i) =>
     out[i]! - ((x.shape[2 + i]! - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - pads[i]! - pads[2 + i]!)
   );
-  return graph.operation("ConvTranspose", [x, weights], x.type, [x.shape[0]!, weights.shape[1]!, ...out], {
-    ...windowAttributes(window),
+  return graph.operation("ConvTranspose", [x, weights], x.type, [x.shape[0]!, weights.shape[1]! * groups, ...out], {
+    ...windowAttributes(window, groups),
     output_padding: outputPadding,
   });
 }

@@ -1,6 +1,6 @@
-import { conv, reduce } from "../emit/contract.ts";
+import { reduce } from "../emit/contract.ts";
 import { binary } from "../emit/elementwise.ts";
-import { reshape, transpose } from "../emit/shape.ts";
+import { reshape } from "../emit/shape.ts";
 import { sizeOf, type Value } from "../graph.ts";
 import * as channelsFirst from "./conv_channels_first.ts";
 import * as columns from "./conv_columns.ts";
@@ -52,33 +52,22 @@ export const CONV: TranslationTable = {
   Conv3D: forward,
   Conv3DBackpropInputV2: inputGradient,
   Conv3DBackpropFilterV2: filterGradient,
-  /** [N, H, W, C], [kH, kW, C, M] -> [N, outH, outW, C M]. */
   DepthwiseConv2dNative: (call) => {
-    const { graph } = call;
     const [x, filter] = [call.input("x"), call.input("filter")];
     const g = convolutionGeometry(call, x.shape, filter.shape, true);
-    const weights = reshape(graph, transpose(graph, filter, [2, 3, 0, 1]), [g.output[3]!, 1, ...g.kernel]);
-    const y = conv(graph, transpose(graph, x, [0, 3, 1, 2]), weights, g, g.output.slice(1, 3), x.shape[3]!);
-    return transpose(graph, y, [0, 2, 3, 1]);
+    return channelsFirst.forward(call.graph, x, filter, g, x.shape[3]!);
   },
   DepthwiseConv2dNativeBackpropInput: (call) => {
-    const { graph } = call;
-    const g = convolutionGeometry(call, call.attribute("inputShape"), call.input("filter").shape, true);
-    const weights = reshape(graph, call.input("filter"), [sizeOf(g.kernel), ...g.filter.slice(2)]);
-    const shares = reduce(graph, "ReduceSum", binary(graph, "Mul", channelRows(call, g), weights), [3], false);
-    return columns.scattered(graph, shares, g);
+    const [dy, filter] = [call.input("dy"), call.input("filter")];
+    const g = convolutionGeometry(call, call.attribute("inputShape"), filter.shape, true);
+    return channelsFirst.inputGradient(call.graph, dy, filter, g, filter.shape[2]!);
   },
   DepthwiseConv2dNativeBackpropFilter: (call) => {
     const { graph } = call;
     const g = convolutionGeometry(call, call.input("x").shape, call.attribute("filterShape"), true);
-    const rows = channelRows(call, g);
-    const seen = columns.seenPixels(graph, call.input("x"), g);
-    const byTap = reshape(graph, seen, [rows.shape[0]!, sizeOf(g.kernel), g.filter[2]!, 1]);
-    return reshape(graph, reduce(graph, "ReduceSum", binary(graph, "Mul", byTap, rows), [0], false), g.filter);
+    const [rows, channels, multiplier] = [sizeOf(g.output.slice(0, 3)), g.filter[2]!, g.filter[3]!];
+    const seen = reshape(graph, columns.seenPixels(graph, call.input("x"), g), [rows, sizeOf(g.kernel), channels, 1]);
+    const products = binary(graph, "Mul", seen, reshape(graph, call.input("dy"), [rows, 1, channels, multiplier]));
+    return reshape(graph, reduce(graph, "ReduceSum", products, [0], false), g.filter);
   },
 };
-
-/** The gradient of a depthwise convolution's output, [output pixels, 1, C, M]. */
-function channelRows({ graph, input }: KernelCall, { output, filter }: ConvolutionGeometry): Value {
-  return reshape(graph, input("dy"), [sizeOf(output.slice(0, 3)), 1, ...filter.slice(2)]);
-}

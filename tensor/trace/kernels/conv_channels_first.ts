@@ -12,10 +12,19 @@ const NHWC_TO_NCHW = [0, 3, 1, 2];
 const NCHW_TO_NHWC = [0, 2, 3, 1];
 const HWIO_TO_OIHW = [3, 2, 0, 1];
 
-/** [N, H, W, C], [kH, kW, C, O] -> [N, outH, outW, O]. */
-export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
-  const weights = transpose(graph, filter, HWIO_TO_OIHW);
-  const y = conv(graph, transpose(graph, x, NHWC_TO_NCHW), weights, g, g.output.slice(1, 3));
+/** [kH, kW, C, O] -> [O, C, kH, kW], or of groups of one channel each [kH, kW, C, M] -> [C M, 1, kH, kW]. */
+function weightsOf(graph: Graph, filter: Value, { kernel }: ConvolutionGeometry, groups: number): Value {
+  if (groups === 1) return transpose(graph, filter, HWIO_TO_OIHW);
+  return reshape(graph, transpose(graph, filter, [2, 3, 0, 1]), [groups * filter.shape[3]!, 1, ...kernel]);
+}
+
+/**
+ * [N, H, W, C], [kH, kW, C, O] -> [N, outH, outW, O].
+ * @param groups as many as there are channels for a depthwise convolution, [kH, kW, C, M] -> [N, outH, outW, C M]
+ */
+export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry, groups = 1): Value {
+  const weights = weightsOf(graph, filter, g, groups);
+  const y = conv(graph, transpose(graph, x, NHWC_TO_NCHW), weights, g, g.output.slice(1, 3), groups);
   return transpose(graph, y, NCHW_TO_NHWC);
 }
 
@@ -23,7 +32,7 @@ export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeo
  * dL/dx at stride 1: a convolution of dy with the filter turned by 180 degrees and its channel axes swapped. ONNX
  * Runtime runs it about twice as fast as ConvTranspose, which is left for strides and for unusually wide padding.
  */
-export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
+export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry, groups = 1): Value {
   const dyChannelsFirst = transpose(graph, dy, NHWC_TO_NCHW);
   const size = g.input.slice(1, 3);
   // Each axis: pads of the full correlation that give back the input size.
@@ -31,8 +40,8 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   const after = [0, 1].map((i) => size[i]! - g.output[1 + i]! - before[i]! + g.kernel[i]! - 1);
   const pads = [...before, ...after];
   if (g.strides.some((stride) => stride > 1) || pads.some((count) => count < 0)) {
-    const weights = transpose(graph, filter, HWIO_TO_OIHW);
-    return transpose(graph, convTranspose(graph, dyChannelsFirst, weights, g, size), NCHW_TO_NHWC);
+    const weights = weightsOf(graph, filter, g, groups);
+    return transpose(graph, convTranspose(graph, dyChannelsFirst, weights, g, size, groups), NCHW_TO_NHWC);
   }
   const turned = slice(
     graph,
@@ -40,7 +49,7 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
     [0, 1].map((axis) => ({ axis, start: g.kernel[axis]! - 1, count: g.kernel[axis]!, step: -1 })),
   );
   const weights = transpose(graph, turned, [2, 3, 0, 1]);
-  return transpose(graph, conv(graph, dyChannelsFirst, weights, { ...g, pads }, size), NCHW_TO_NHWC);
+  return transpose(graph, conv(graph, dyChannelsFirst, weights, { ...g, pads }, size, groups), NCHW_TO_NHWC);
 }
 
 /**

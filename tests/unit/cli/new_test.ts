@@ -70,3 +70,25 @@ Deno.test("new says so when it cannot write", async () => {
   assertEquals(code, 2);
   assertMatch(error, /cannot write to .*\n {2}fix: /);
 });
+
+Deno.test("new writes each sort of definition with its test, and says where a pipeline names it", async () => {
+  await using folder = await makeTempFolder();
+  const uses = {
+    network: "model: { uses: ./my_network.ts } in the params of a train stage",
+    objective: "objective: { uses: ./my_objective.ts } in the params of a train stage",
+    path: "with: { uses: ./my_path.ts } in a schedule stage",
+    sampler: "sampler: { uses: ./my_sampler.ts } in the params of a sample stage",
+  };
+  for (const [sort, use] of Object.entries(uses)) {
+    const { code, out } = await runCli("new", sort, `my_${sort}`, "--folder", folder.path, "--json");
+    assertEquals(code, 0);
+    const answer = JSON.parse(out);
+    // The settings of the first are as good for the others.
+    assertEquals([answer.use, answer.next.at(-1)], [use, `deno test -A my_${sort}_test.ts`]);
+    const text = Deno.readTextFileSync(join(folder.path, `my_${sort}.ts`));
+    assertStringIncludes(text, `./my_${sort}.ts`);
+    assertEquals([text.includes("new_"), text.length > 500], [false, true]);
+  }
+  const again = await runCli("new", "path", "my_path", "--folder", folder.path);
+  assertMatch(again.error, /my_path\.ts, my_path_test\.ts exist already in /);
+});

@@ -13,6 +13,7 @@ import {
 } from "../../../diffusion/path.ts";
 import { pathProblems } from "../../../diffusion/path_problems.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { tablesFiniteInFloat32 } from "../../../diffusion/schedule/finite.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../../../diffusion/schedule/tables.ts";
 import { randomStream } from "../../../tensor/mod.ts";
@@ -120,18 +121,38 @@ Deno.test("pathProblems() takes paths of the literature and each schedule that c
   }
 });
 
+Deno.test("pathProblems() leaves no betas whose tables float32 cannot hold", () => {
+  const beta = fc.oneof(
+    fc.double({ min: 0, max: 1, minExcluded: true, noNaN: true }),
+    fc.constantFrom(1e-9, 1e-4, 0.5, 0.999, 1 - 1e-9, 1),
+  );
+  fc.assert(
+    fc.property(fc.array(beta, { minLength: 1, maxLength: 60 }), (betas) => {
+      const tables = makeTables(Float64Array.from(betas));
+      const errors = pathProblems(chainPath(tables)).filter(({ severity }) => severity !== "warning");
+      if (errors.length === 0) assertEquals(tablesFiniteInFloat32(tables), undefined);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 Deno.test("pathProblems() says what is wrong with a path", () => {
   let calls = 0;
   const cases: [what: string, functions: Functions, says: string, got: string][] = [
     ["start", { ...FLOW, noise: (u) => 0.1 + u }, "does not start at the image", "signal 1 and noise 0.1 at u = 0"],
     ["NaN", { ...FLOW, noise: (u) => Math.sqrt(u - 0.5) }, "start", "noise NaN"],
-    ["NaN within", { ...FLOW, noise: (u) => u > 0.5 ? NaN : u }, "no number above 0 in float32", "NaN at t=50"],
-    ["signal above 1", { ...FLOW, signal: (u) => 1 + u }, "not in [0, 1]", "signal 1.01"],
-    ["overflow", exploding(1e40), "float32", "noise 6.3"],
-    ["rises", { ...FLOW, signal: (u) => 1 - Math.sin(4 * u) ** 2 }, "goes back", "at t="],
-    ["stands", { signal: (u) => 1 - Math.min(u, 0.5), noise: (u) => Math.min(u, 0.5) }, "stands still", "t=50"],
+    ["NaN within", { ...FLOW, noise: (u) => u > 0.5 ? NaN : u }, "noise of the path is out of range", "NaN at t=50"],
+    ["signal above 1", { ...FLOW, signal: (u) => 1 + u }, "signal of the path is out of range", "signal 1.01"],
+    ["overflow", exploding(1e40), "noise of the path is out of range", "noise 6.3"],
+    ["rises", { ...FLOW, signal: (u) => 1 - Math.sin(4 * u) ** 2 }, "not go from the image to noise", "at t="],
+    [
+      "stands",
+      { signal: (u) => 1 - Math.min(u, 0.5), noise: (u) => Math.min(u, 0.5) },
+      "not go from the image to noise",
+      "t=50",
+    ],
     ["no signal", { ...FLOW, signal: (u) => Math.max(1 - 2 * u, 0) }, "too little signal", "at t=49"],
-    ["random", { ...FLOW, noise: (u) => u * (1 + 1e-9 * calls++) }, "another one at each call", "then"],
+    ["random", { ...FLOW, noise: (u) => u * (1 + 1e-9 * calls++) }, "another one at each call", "at t=0"],
     ["draws 0", { ...FLOW, draw: ({ uniform }) => uniform }, "not on the path", "u = 0 of uniform 0"],
     ["draws NaN", { ...FLOW, draw: ({ normal }) => Math.sqrt(normal) }, "not on the path", "u = NaN"],
   ];

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Path, PathDefinition, Prediction, SamplerDefinition } from "../../../diffusion/define.ts";
+import type { Path, Prediction, SamplerDefinition } from "../../../diffusion/define.ts";
 import { makeObjective } from "../../../diffusion/objective.ts";
 import { chainPath, definedPath, timePoint } from "../../../diffusion/path.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -11,7 +11,7 @@ import { assertClose } from "../diffusion/assert_close.ts";
 import { PseudoRandom } from "../diffusion/pseudo_random.ts";
 
 const UNIFORM = flow.params.parse({});
-const PATH = definedPath(flow as unknown as PathDefinition, UNIFORM, 1250);
+const PATH = definedPath(flow, UNIFORM, 1250);
 const LINEAR = makeTables(Float64Array.from({ length: 1000 }, (_, t) => 1e-4 + t * (0.02 - 1e-4) / 999));
 
 Deno.test("flow: the path goes straight from the image to noise, and does not preserve the variance", () => {
@@ -93,15 +93,14 @@ const DATA = { mean: 0.4, deviation: 0.3 };
 
 /**
  * What the best network says of data N(m, s^2) at x = a x_0 + b eps: E[x_0 | x] = m + a s^2 (x - a m) / (a^2 s^2 + b^2).
- * In float64, which the samplers' arithmetic takes as it comes.
  */
 function gaussian(path: Path): (x: Float32Array, t: number) => Promise<Prediction> {
   const { mean, deviation } = DATA;
   return async (x, t) => {
     const [a, b] = [path.signal(t), path.noise(t)];
     const gain = a * deviation ** 2 / (a ** 2 * deviation ** 2 + b ** 2);
-    const x0 = x.map((value) => mean + gain * (value - a * mean)) as Float32Array<ArrayBuffer>;
-    const eps = x.map((value, i) => (value - a * x0[i]!) / b) as Float32Array<ArrayBuffer>;
+    const x0 = Float32Array.from(x, (value) => mean + gain * (value - a * mean));
+    const eps = Float32Array.from(x, (value, i) => (value - a * x0[i]!) / b);
     return { x0, eps, variance: undefined, output: eps };
   };
 }
@@ -114,7 +113,7 @@ async function walk<P extends { steps: number }>(
   const ask = gaussian(path);
   let asked = 0;
   const end = await sample({
-    x: Float64Array.from([-1.5, 0.2, 2]) as unknown as Float32Array<ArrayBuffer>,
+    x: Float32Array.from([-1.5, 0.2, 2]),
     times: times(params, path),
     path,
     params,
@@ -130,8 +129,8 @@ async function walk<P extends { steps: number }>(
 for (const [name, sampler, order] of [["flow_euler", euler, 1], ["flow_heun", heun, 2]] as const) {
   Deno.test(`${name}: a Gaussian in closed form is met with order ${order}, in as many evaluations as it says`, async () => {
     const errors: number[] = [];
-    for (const steps of [50, 100, 200, 400]) {
-      const { end, asked, said } = await walk(sampler as unknown as SamplerDefinition, { steps });
+    for (const steps of order === 1 ? [50, 100, 200, 400] : [10, 20, 40, 80]) {
+      const { end, asked, said } = await walk(sampler, { steps });
       assertEquals(asked, said);
       // The flow of a Gaussian keeps (x - a m) / sqrt(a^2 s^2 + b^2), which is x itself at u = 1.
       const want = [-1.5, 0.2, 2].map((z) => DATA.mean + DATA.deviation * z);
@@ -140,21 +139,21 @@ for (const [name, sampler, order] of [["flow_euler", euler, 1], ["flow_heun", he
     // Halving the step divides the error by 2^order, the better the smaller the step.
     const orders = errors.slice(1).map((error, i) => Math.log2(errors[i]! / error));
     assertClose(orders.at(-1)!, order, { abs: 0.06, label: `orders ${orders}, errors ${errors}` });
-    assert(errors.at(-1)! < (order === 1 ? 5e-3 : 5e-5), `errors ${errors}`);
+    assert(errors.at(-1)! < (order === 1 ? 5e-3 : 5e-4), `errors ${errors}`);
   });
 }
 
 Deno.test("flow_euler and flow_heun take the network's own word in one step, which is its mean", async () => {
   for (const sampler of [euler, heun]) {
-    const { end, asked } = await walk(sampler as unknown as SamplerDefinition, { steps: 1 });
+    const { end, asked } = await walk(sampler, { steps: 1 });
     assertEquals(asked, 1);
-    end.forEach((x) => assertClose(x, DATA.mean, { abs: 1e-15 }));
+    end.forEach((x) => assertClose(x, DATA.mean, { rel: 1e-7 }));
   }
 });
 
 Deno.test("flow_euler and flow_heun refuse a path that is not straight", async () => {
   for (const sampler of [euler, heun]) {
-    const walked = walk(sampler as unknown as SamplerDefinition, { steps: 10 }, chainPath(LINEAR));
+    const walked = walk(sampler, { steps: 10 }, chainPath(LINEAR));
     await assertRejects(() => walked, RangeError, "Path of a flow sampler");
   }
 });

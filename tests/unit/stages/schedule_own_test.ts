@@ -22,7 +22,7 @@ import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { mapFiles, rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind } from "../../../stages/schedule/kind.ts";
 import { describeDefinition } from "../../../stages/shared/describe_definition.ts";
-import { pathDescriptionSchema } from "../../../stages/shared/describe_path.ts";
+import { pathProblemsSchema } from "../../../stages/shared/describe_path.ts";
 import { runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 
@@ -115,7 +115,7 @@ Deno.test("a path of one's own is refused where the project has not its code, or
     await refused([{ sort: "network", uses: "./flow.ts", code: CODE, definition: network }]);
     assertMatch(
       (await refused(own(cosine))).message,
-      /tensor signal: got 0.9975 at t=0, wanted 0.99\d*, as flow.ts gives it/,
+      /, signal at t=0: got 0.9975, wanted 0.99\d*, as of flow.ts/,
     );
   });
 });
@@ -148,16 +148,16 @@ Deno.test("schedule's check turns what is said of a path into problems of its fi
   assertEquals([problems[0]!.param, problems[0]!.severity ?? "error"], [["uses"], "error"]);
   assertStringIncludes(problems[0]!.message, "./paths/flow.ts: the noise of the path");
   assertEquals(facts?.["schedule"]?.["timesteps"], 20);
-  // Nothing is believed that is not of the right form, and nothing said is no fact.
+  // Problems of another form are none, and facts are looked at by who reads them.
   assertEquals(check(PARAMS, { timesteps: "many", problems: 7 }), {
     problems: [],
-    facts: { schedule: { betas: PARAMS.uses } },
+    facts: { schedule: { betas: PARAMS.uses, timesteps: "many" } },
   });
 });
 
 Deno.test("describeDefinition() says where a path's own code throws", () => {
   const throws = definePath({ params: z.strictObject({}), signal: () => missing(), noise: (u) => u });
-  const { problems } = pathDescriptionSchema.parse(describeDefinition(throws, { timesteps: 5 }));
+  const problems = pathProblemsSchema.parse(describeDefinition(throws, { timesteps: 5 })["problems"]);
   assertEquals(problems.length, 1);
   assertEquals(problems[0]!.message, "the path cannot be computed");
   assertMatch(problems[0]!.got, /^no signal here, at schedule_own_test.ts:\d+:\d+$/);

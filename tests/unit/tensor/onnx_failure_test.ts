@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { HostTensors, PureFunction, Signature } from "../../../tensor/device.ts";
+import { dense } from "../../../diffusion/layers.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
+import { callerOf } from "../../../tensor/trace/failure.ts";
 import { float32, int32 } from "../../support/tensors.ts";
 
 async function compileMessage(fn: PureFunction, inputs: Signature = { x: float32(2, 3) }): Promise<string> {
@@ -23,21 +25,97 @@ async function runMessage(feeds: HostTensors, into?: HostTensors): Promise<strin
 /** `file:///…/onnx_failure_test.ts:<line>:<column>` */
 const HERE = String.raw`file:\/\/\/\S+onnx_failure_test\.ts:\d+:\d+`;
 
-Deno.test("compile() names op, label and line when an op has no translation", async () => {
+Deno.test("compile() names op, label and line of an op that is refused, with the reason and what to use instead", async () => {
   assertMatch(
-    await compileMessage(({ x }) => ({ y: tf.cumsum(x!) })),
+    await compileMessage(({ x }) => ({ y: tf.topk(x!, 2).values })),
     new RegExp(
-      `^Cannot compile "train step": TF\\.js op "Cumsum" has no ONNX translation \\(called at ${HERE}\\)\\. Fix: write it`,
+      `^Cannot compile "train step": TF\\.js op "TopK": it has no gradient \\(called at ${HERE}\\)\\. Fix: use`,
     ),
   );
 });
 
-Deno.test("compile() names op and line when the gradient of an op is out of reach", async () => {
-  const message = await compileMessage(
-    ({ x }) => ({ y: tf.grad((x) => tf.avgPool(x as tf.Tensor4D, 3, 1, "same"))(x!) }),
-    { x: float32(1, 6, 6, 2) },
+Deno.test("compile() names op and line when there is no gradient, or none for such a call", async () => {
+  const lineOf = (call: string) => new RegExp(`This is in the gradient of TF\\.js op "${call}", called at ${HERE}\\.$`);
+  const strided = (x: tf.Tensor) => tf.stridedSlice(x, [0], [2], [2]);
+  const missing = await compileMessage(({ x }) => ({ y: tf.grad((x) => strided(tf.square(x)))(x!) }));
+  assertMatch(missing, /gradient function not found for StridedSlice/);
+  assertMatch(missing, lineOf("StridedSlice"));
+  const own = Number(/onnx_failure_test\.ts:(\d+):\d+\.$/.exec(missing)![1]);
+  assertMatch((await Deno.readTextFile(new URL(import.meta.url))).split("\n")[own - 1]!, /const strided/);
+
+  const dilated = (x: tf.Tensor) => tf.conv2d(x as tf.Tensor4D, tf.ones([3, 3, 2, 2]), 1, "same", "NHWC", 2);
+  const message = await compileMessage(({ x }) => ({ y: tf.grad(dilated)(x!) }), { x: float32(1, 6, 6, 2) });
+  assertMatch(message, /dilation rates greater than 1 are not yet supported/);
+  assertMatch(message, lineOf("Conv2D"));
+
+  // Which of several calls it is, nobody knows: they all are named.
+  const twice = (x: tf.Tensor) => {
+    const plain = tf.conv2d(x as tf.Tensor4D, tf.ones([3, 3, 2, 2]), 1, "same");
+    return dilated(plain);
+  };
+  assertMatch(
+    await compileMessage(({ x }) => ({ y: tf.grad(twice)(x!) }), { x: float32(1, 6, 6, 2) }),
+    new RegExp(`op "Conv2D", called at ${HERE} or ${HERE}\\.$`),
   );
-  assertMatch(message, new RegExp(`"AvgPoolGrad": .* windows that tile the image \\(called at ${HERE}\\)`));
+
+  const bare = (x: tf.Tensor) => tf.batchNorm(x as tf.Tensor2D, tf.zeros([3]), tf.ones([3]));
+  assertMatch(await compileMessage(({ x }) => ({ y: tf.grad(bare)(x!) })), /give it a scale of ones" \(at file/);
+});
+
+Deno.test("compile() refuses volumes of which windows leave out pixels, where TF.js pads otherwise than it says", async () => {
+  const inputs = { x: float32(1, 4, 5, 3, 2) };
+  for (
+    const fn of [
+      ({ x }) => ({ y: tf.conv3d(x as tf.Tensor5D, tf.ones([2, 2, 2, 2, 2]), 3, "same") }),
+      ({ x }) => ({ y: tf.avgPool3d(x as tf.Tensor5D, 2, 3, "same") }),
+    ] satisfies PureFunction[]
+  ) {
+    assertMatch(
+      await compileMessage(fn, inputs),
+      /TF\.js op "\w+3D": padding "same" with strides \[3,3,3\] \(called at/,
+    );
+  }
+});
+
+Deno.test("compile() names the innermost line outside of the toolkit, and in it the innermost that is of no engine", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = `${folder}/plugin.ts`;
+    await Deno.writeTextFile(
+      file,
+      "// deno-lint-ignore-file\nexport const forward = (layer: any, ...args: any[]) => layer(...args);\n",
+    );
+    const { forward } = await import(`file://${file}`);
+    const params = { "layer.kernel": tf.ones([7, 2]), "layer.bias": tf.ones([2]) };
+    const message = await compileMessage(({ x }) => ({ y: forward(dense, params, "layer", x) }));
+    assertMatch(message, new RegExp(`\\(at file://\\S+/plugin\\.ts:2:\\d+\\)$`));
+    for (const tensor of Object.values(params)) tensor.dispose();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  const [package_, engine, layer, script] = [
+    "npm/registry.x/y/z.js",
+    "tensor/open.ts",
+    "diffusion/layers.ts",
+    "a.ts",
+  ];
+  const root = new URL("../../../", import.meta.url).href;
+  const error = new Error();
+  const stack = (...places: string[]) => `Error\n${places.map((place) => `    at f (${place}:1:2)`).join("\n")}`;
+  error.stack = stack(`file:///cache/${package_}`, root + engine, root + layer);
+  assertEquals(callerOf(error), `${root}${layer}:1:2`);
+  error.stack = stack(
+    `file:///cache/${package_}`,
+    root + engine,
+    root + layer,
+    `file:///home/me/${script}`,
+    root + layer,
+  );
+  assertEquals(callerOf(error), `file:///home/me/${script}:1:2`);
+  error.stack = stack(root + engine, root + layer, `${root}pipelines/research/dit.ts`);
+  assertEquals(callerOf(error), `${root}pipelines/research/dit.ts:1:2`);
+  error.stack = stack(root + engine);
+  assertEquals(callerOf(error), undefined);
 });
 
 Deno.test("compile() explains itself when tensor data is read", async () => {
