@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { HostTensors, PureFunction, Signature } from "../../../tensor/device.ts";
-import { dense } from "../../../diffusion/unet/layers.ts";
+import { dense } from "../../../diffusion/layers.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { callerOf } from "../../../tensor/trace/failure.ts";
 import { float32, int32 } from "../../support/tensors.ts";
@@ -96,7 +96,7 @@ Deno.test("compile() names the innermost line outside of the toolkit, and in it 
   const [package_, engine, layer, script] = [
     "npm/registry.x/y/z.js",
     "tensor/open.ts",
-    "diffusion/unet/layers.ts",
+    "diffusion/layers.ts",
     "a.ts",
   ];
   const root = new URL("../../../", import.meta.url).href;
