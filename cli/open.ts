@@ -8,14 +8,12 @@ import {
   openStore,
   type Pipeline,
   PipelineLoader,
-  type Plan,
   Planner,
   planNothing,
   type PlanOptions,
   selectStages,
   type Store,
-  suggestName,
-} from "noiseline/core";
+  suggestName } from "noiseline/core";
 import type { CliSettings } from "./command.ts";
 import { failWith, printDiagnostics, problem, refuseWith } from "./io.ts";
 
@@ -59,10 +57,7 @@ export function openForCommand(settings: CliSettings, options: LoadArguments) {
 }
 
 /** The plan where nothing is to be done and nothing to be said, had without loading the pipeline. */
-export async function planNothingFor(
-  { store, loader }: Opened,
-  { targets = [], force = [] }: LoadArguments,
-): Promise<Plan | undefined> {
+export async function planNothingFor({ store, loader }: Opened, { targets = [], force = [] }: LoadArguments) {
   return force.length > 0 ? undefined : await planNothing(loader, store, targets);
 }
 

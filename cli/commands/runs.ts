@@ -75,11 +75,7 @@ async function answerOn(
 }
 
 /** The stages of a submission, each with its earlier attempts. */
-function describeSubmission(
-  submission: OpenSubmission,
-  all: readonly SubmittedStage[],
-  silent: string | undefined,
-): Answer {
+function describeSubmission(submission: OpenSubmission, all: readonly SubmittedStage[], silent: string | undefined) {
   const { id, pipeline, at, user, host } = submission.head;
   const ended = listAttempts(submission);
   const stages = all.map((stage) => {

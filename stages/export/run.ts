@@ -1,7 +1,6 @@
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import { nameOf } from "../../artifacts/schedule.ts";
-import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
 import { unpackParameters } from "../../diffusion/network.ts";
@@ -23,9 +22,7 @@ export default runOf(exportKind, async ({ params, inputs, outputs, definitions }
 const VERSION = "0.42.1";
 
 /** The files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why it has no place there. */
-export function toDiffusers(
-  { config, network, path, params }: StoredCheckpoint,
-): Translated<Readonly<Record<string, string | Uint8Array>>> {
+export function toDiffusers({ config, network, path, params }: StoredCheckpoint) {
   const { model, objective = DEFAULT_OBJECTIVE, schedule: spec } = config;
   if (isOwn(model)) return { problem: ownProblem("network", model) };
   if (isOwn(objective)) return { problem: ownProblem("objective", objective) };
