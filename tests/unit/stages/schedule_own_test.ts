@@ -9,7 +9,6 @@ import {
   type PathSpec,
   pathSpecSchema,
   readSchedule,
-  storedPath,
   validate,
 } from "../../../artifacts/schedule.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
@@ -127,12 +126,12 @@ Deno.test("pathOf() reads what encodePath() writes: betas of a chain, signal and
   assertEquals(Object.keys(decodeSafetensors(encodePath(chain)).tensors), ["betas"]);
   assertEquals(pathOf(betas, { file, bytes: encodePath(chain), own: [] }).tables, chain.tables);
   const failure = assertThrows(
-    () => storedPath({ betas: "own", timesteps: 4 }, file, encodePath(chain)),
+    () => pathOf({ betas: "own", timesteps: 4 }, { file, bytes: encodePath(chain) }),
     FormatError,
   );
   assertEquals(failure.message, "schedule.safetensors, tensor betas: got 3 numbers, wanted 4");
   assertThrows(
-    () => storedPath({ ...SPEC, timesteps: 3 }, file, encodePath(chain)),
+    () => pathOf({ ...SPEC, timesteps: 3 }, { file, bytes: encodePath(chain) }),
     FormatError,
     "tensor signal: got none",
   );
