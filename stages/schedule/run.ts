@@ -10,14 +10,13 @@ import {
 } from "../../artifacts/schedule.ts";
 import type { ContextOf, RunOf } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
-import { chainPath, priorKlOfPath, snrOf, tableOf } from "../../diffusion/path.ts";
+import { chainPath, definedPath, priorKlOfPath, snrOf, tableOf } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { isError } from "../shared/checks.ts";
-import { makeOwnPath } from "../shared/describe_path.ts";
 import { ownNamed } from "../shared/own.ts";
 import { failedBy } from "../shared/run_of.ts";
 import { readBetas } from "./betas_file.ts";
@@ -50,11 +49,10 @@ export default (async (context) => {
 async function makePath(context: ContextOf<typeof scheduleKind>) {
   const { params, definitions } = context;
   if (isOwn(params)) {
-    const { uses, definition, record, params: all } = ownNamed("path", params, definitions);
-    const { path, problems } = makeOwnPath(definition, all);
-    if (path === undefined) return failedBy({ ...problems[0]!, message: `${uses}: ${problems[0]!.message}` });
-    const { timesteps: _timesteps, ...own } = all;
-    return { of: uses, spec: { ...record, params: own, timesteps: path.timesteps }, path, problems };
+    const { uses, definition, record, params: { timesteps, ...own } } = ownNamed("path", params, definitions);
+    const path = definedPath(definition, own, timesteps as number);
+    const spec = { ...record, params: own, timesteps: path.timesteps };
+    return { of: uses, spec, path, problems: pathProblems(path) };
   }
   const spec = toScheduleSpec(params);
   if (spec !== undefined) {

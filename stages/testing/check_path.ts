@@ -1,5 +1,6 @@
 import type { DefinitionParams, PathDefinition } from "../../diffusion/define.ts";
-import { makeOwnPath } from "../shared/describe_path.ts";
+import { definedPath } from "../../diffusion/path.ts";
+import { pathProblems } from "../../diffusion/path_problems.ts";
 import { parseParams, throwProblems } from "./problems.ts";
 
 /** How to check a path. */
@@ -14,12 +15,11 @@ export interface PathCheckOptions<P extends DefinitionParams> {
  * Check a noise path: it starts at the image, loses signal to noise at each timestep in numbers that float32 holds, ends
  * in noise, is the same at each call, and draws training times within itself.
  *
- * @throws Error that lists all that does not hold
+ * @throws Error that lists all that does not hold, or what the path itself throws
  */
 export async function checkPath<P extends DefinitionParams>(
   definition: PathDefinition<P>,
   { params, timesteps = 1250 }: PathCheckOptions<P> = {},
 ): Promise<void> {
-  const own = definition as unknown as PathDefinition;
-  throwProblems("path", makeOwnPath(own, { ...parseParams(definition, params), timesteps }).problems);
+  throwProblems("path", pathProblems(definedPath(definition, parseParams(definition, params), timesteps)));
 }
