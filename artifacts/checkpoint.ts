@@ -12,7 +12,7 @@ import {
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES, OBJECTIVES } from "../diffusion/objectives.ts";
-import { pathFacts } from "../diffusion/path.ts";
+import { atWholeTimes, pathFacts } from "../diffusion/path.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
@@ -103,15 +103,16 @@ export async function readCheckpoint(
   own: readonly OwnDefinition[],
 ): Promise<StoredCheckpoint> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const path = await readPath(artifact, config, own);
+  const stored = await readPath(artifact, config, own);
   const network = await networkOf(config.model, own);
   const objective = objectiveOf(config, own);
-  const named = await readWeights(artifact, weights);
+  const whole = objective.definition.needs === "chain" || learnsVariance(network.sizes);
+  const named = await readWeights(artifact, weights, config.parameters);
   return {
     config,
     network,
     objective,
-    path,
+    path: whole ? atWholeTimes(stored) : stored,
     params: checked(WEIGHT_FILES[weights], () => packParameters(named, network)),
   };
 }
@@ -131,7 +132,11 @@ async function readPath(
   return pathOf(schedule, { file: PATH_FILE, bytes: await readBytes(artifact, PATH_FILE), own });
 }
 
-async function readWeights(artifact: InputArtifact, weights: WeightsName): Promise<NamedArrays> {
+async function readWeights(
+  artifact: InputArtifact,
+  weights: WeightsName,
+  parameters: number,
+): Promise<NamedArrays> {
   const file = WEIGHT_FILES[weights];
   const { tensors } = decodeSafetensors(await readBytes(artifact, file));
   const named: NamedArrays = {};
@@ -140,17 +145,17 @@ async function readWeights(artifact: InputArtifact, weights: WeightsName): Promi
     checkWeights(`${file}, ${name}`, data);
     named[name] = data;
   }
+  const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
+  if (count !== parameters) throw new FormatError(file, { got: `${count} numbers`, wanted: `${parameters}` });
   return named;
 }
 
 /** The network of a record. @throws FormatError where it cannot be built */
 export async function networkOf(record: NetworkRecord, own: readonly OwnDefinition[]): Promise<Network> {
   const sizes = sizesOf(record);
-  const where = `${CONFIG_FILE}, model`;
-  const code = "uses" in record
-    ? definitionOf("network", record, own).build(sizes, record.params)
-    : (await BUILTIN_NETWORK.load()).build(sizes, record);
-  return checked(where, () => makeNetwork(sizes, code));
+  const definition = "uses" in record ? definitionOf("network", record, own) : await BUILTIN_NETWORK.load();
+  const params = "uses" in record ? record.params : record;
+  return checked(`${CONFIG_FILE}, model`, () => makeNetwork(sizes, definition.build(sizes, params)));
 }
 
 /** What a network is made for. */
@@ -171,12 +176,8 @@ export async function validate(artifact: InputArtifact): Promise<void> {
   await readPath(artifact, config);
   const network = "uses" in config.model ? undefined : await networkOf(config.model, []);
   for (const weights of ["raw", "ema"] as const) {
-    const named = await readWeights(artifact, weights);
+    const named = await readWeights(artifact, weights, config.parameters);
     if (network !== undefined) checked(WEIGHT_FILES[weights], () => packParameters(named, network));
-    const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
-    if (count !== config.parameters) {
-      throw new FormatError(WEIGHT_FILES[weights], { got: `${count} numbers`, wanted: `${config.parameters}` });
-    }
   }
 }
 

@@ -284,9 +284,13 @@ export interface SamplerDefinition<P extends DefinitionParams = DefinitionParams
 
 /** Definitions by what they are of. */
 export interface Definitions {
+  /** Of a network. */
   readonly network: NetworkDefinition;
+  /** Of an objective. */
   readonly objective: ObjectiveDefinition;
+  /** Of a noise path. */
   readonly path: PathDefinition;
+  /** Of a sampler. */
   readonly sampler: SamplerDefinition;
 }
 

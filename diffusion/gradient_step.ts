@@ -10,7 +10,7 @@ import {
   lossObjective,
   type LossOptions,
   ownFigures,
-  STEP_TABLES,
+  type STEP_TABLES,
   stepFigures,
 } from "./loss_tables.ts";
 import { classSignature } from "./model_output.ts";

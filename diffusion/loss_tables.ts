@@ -58,7 +58,7 @@ export function needsChain({ weighting, variance, ...options }: LossOptions): bo
 
 /** Whether the times of a training lie between the indices of the tables as well. */
 export function isBetween(options: LossOptions & { readonly timestepSampler?: "uniform" | "loss-aware" }): boolean {
-  return options.path?.continuous === true && !needsChain(options) && options.timestepSampler !== "loss-aware";
+  return options.path?.continuous === true && options.timestepSampler !== "loss-aware";
 }
 
 const byTable = (table: (at: TimePoint) => Float64Array): Figure => (at) => table(at)[at.t]!;

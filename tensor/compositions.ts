@@ -116,9 +116,10 @@ function einsum(equation: string, tensors: tf.Tensor[]): tf.Tensor {
   const common = (a: string, b: string) => [...a].filter((axis) => b.includes(axis)).join("");
   const without = (a: string, b: string) => [...a].filter((axis) => !b.includes(axis)).join("");
   const kept = terms.map((term, i) => common(term, out + (terms[1 - i] ?? "")));
-  const summed = tensors.map((x, i) =>
-    tf.sum(x, [...without(terms[i]!, kept[i]!)].map((axis) => terms[i]!.indexOf(axis)))
-  );
+  const summed = tensors.map((x, i) => {
+    const lone = [...without(terms[i]!, kept[i]!)].map((axis) => terms[i]!.indexOf(axis));
+    return lone.length === 0 ? x : tf.sum(x, lone);
+  });
   const [left, right] = kept as [string, string | undefined];
   if (right === undefined) return moved(summed[0]!, left, out);
   const shared = common(left, right);

@@ -57,8 +57,9 @@ async function makeDrawer(
   const first = times.findIndex((t) => t <= timestep);
   const start = times[first]!;
   if (start === DATA_TIME) {
-    const message = `visits no time as low as timestep ${timestep}; its last is ${times[first - 1]}`;
-    throw new SamplerFault(sampler, message, "raise timestep, or take more steps");
+    const [got, wanted] = [`timestep ${timestep}`, `at least ${times[first - 1]}`];
+    const problem = { message: "visits no time this low", got, wanted, fix: "raise timestep, or take more steps" };
+    throw new SamplerFault(sampler, problem);
   }
   const toNoise = randomStream({ seed, stream: "interpolate/ends" });
   const fresh = randomStream({ seed, stream: "interpolate/step" });

@@ -46,7 +46,7 @@ export function makeBatches(
 
   const { path } = loss;
   const between = isBetween({ ...loss, timestepSampler: timesteps === undefined ? "uniform" : "loss-aware" });
-  const drawTimes = timeDrawer(path, { stream, batchSize, between });
+  const drawTimes = timeDrawer(path, batchSize, stream);
 
   const feeds = definedOnly({
     x0: new Float32Array(batchSize * pixels),
@@ -87,14 +87,11 @@ export function makeBatches(
   };
 }
 
-/** Fills the times of a step: integers of a chain; on a path of one's own as it draws them, rounded where none lie between. */
+/** Fills the times of a step: integers of a chain, or on a path of one's own as it draws them. */
 function timeDrawer(
   path: Path,
-  { stream, batchSize, between }: {
-    readonly stream: (purpose: string) => RandomStream;
-    readonly batchSize: number;
-    readonly between: boolean;
-  },
+  batchSize: number,
+  stream: (purpose: string) => RandomStream,
 ): (step: number, t: Float32Array | Int32Array) => void {
   const [timestep, normals] = [stream("timestep"), stream("timestep-normal")];
   if (!path.continuous) return (step, t) => timestep.integers(step, t as Int32Array<ArrayBuffer>, path.timesteps);
@@ -102,8 +99,7 @@ function timeDrawer(
   return (step, t) => {
     normals.normal(step, normal);
     timestep.uniform(step, batchSize).forEach((uniform, i) => {
-      const drawn = path.draw({ uniform, normal: normal[i]! });
-      t[i] = between ? drawn : Math.max(0, Math.round(drawn));
+      t[i] = path.draw({ uniform, normal: normal[i]! });
     });
   };
 }

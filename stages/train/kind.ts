@@ -104,22 +104,15 @@ function checkLoss(
 }
 
 /** What cannot be computed on a path that does not preserve the variance. */
-function checkChain(
-  { variance, weighting }: TrainParams,
-  { needs }: Partial<ObjectiveFacts>,
-): CheckProblem[] {
-  const chain = (param: string, got: string): CheckProblem => ({
+function checkChain({ variance, weighting }: TrainParams, { needs }: Partial<ObjectiveFacts>): CheckProblem[] {
+  const needing = { objective: needs === "chain", variance: variance === "learned", weighting: weighting === "vlb" };
+  return Object.entries(needing).filter(([, needs]) => needs).map(([param]) => ({
     param: [param],
-    message: `${param} needs a schedule that preserves the variance, signal^2 + noise^2 = 1`,
-    got: `${got}, on a path of another sort`,
+    message: `this ${param} needs a schedule that preserves the variance, signal^2 + noise^2 = 1`,
+    got: "a path of another sort",
     wanted: "a chain of betas",
     fix: `use another ${param}, or another schedule`,
-  });
-  return problemsOf(
-    needs === "chain" && chain("objective", "one that needs its tables"),
-    variance === "learned" && chain("variance", variance),
-    weighting === "vlb" && chain("weighting", weighting),
-  );
+  }));
 }
 
 /** Params that do not fit each other or the schedule's length, where that is known. */
@@ -128,9 +121,7 @@ function checkRates(
   timesteps: number | undefined,
 ): CheckProblem[] {
   return problemsOf(
-    checkMost(["lossBuckets"], lossBuckets, timesteps, {
-      message: "more buckets than timesteps",
-    }),
+    checkMost(["lossBuckets"], lossBuckets, timesteps, { message: "more buckets than timesteps" }),
     decay !== undefined && decay.until <= warmupSteps && {
       param: ["learningRateDecay", "until"],
       message: "the decay of the learning rate must end after its warmup",

@@ -21,7 +21,7 @@ export interface RecordingOptions {
   readonly label: string;
   /** The TF.js backend that will run the function, if one will: a kernel that it lacks is refused. */
   readonly backend?: string | undefined;
-  /** A kernel whose calls are looked at: `calledAt` is where the last one is. */
+  /** A kernel whose calls are looked at: `calledAt` says where they are. */
   readonly watch?: string | undefined;
 }
 
@@ -32,7 +32,7 @@ export class Recording {
   readonly #tensors: tf.Tensor[] = [];
   /** A failure that TF.js hides from the traced function in a promise. */
   failure: CompileError | undefined;
-  calledAt: string | undefined;
+  readonly calledAt = new Set<string>();
   readonly label: string;
 
   constructor(readonly options: RecordingOptions) {
@@ -42,7 +42,7 @@ export class Recording {
   /** Called before each kernel. */
   enter(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
     const { backend, watch } = this.options;
-    if (kernelName === watch) this.calledAt = callerOf(new Error());
+    if (kernelName === watch) this.calledAt.add(callerOf(new Error()) ?? "an unknown place");
     if (backend === undefined || kernelName in COMPOSITIONS) return;
     const missing = tf.getKernel(kernelName, backend) === undefined;
     if (!missing && FAULTS[backend]?.[kernelName]?.(inputs, attributes) !== true) return;

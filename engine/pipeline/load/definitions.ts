@@ -32,6 +32,8 @@ export function placesOf(kind: Pick<BuiltinKind, "definitions"> | undefined, par
 /** What was made with definitions of the user's own is read with their code. */
 const CARRIERS = ["checkpoint", "schedule"];
 
+const aSort = (sort: Sort) => `${sort === "objective" ? "an" : "a"} ${sort}`;
+
 function nameOf(file: string, { sort, params }: Place): string {
   return JSON.stringify([file, sort, params]);
 }
@@ -57,7 +59,7 @@ export class OwnKinds {
         if (file !== undefined) return [{ id, place, file }];
         // What could not be resolved is reported as that.
         if (typeof place.uses === "string" && place.uses.includes("${")) return [];
-        const message = `${JSON.stringify(place.uses)} is not the file of a ${place.sort}`;
+        const message = `${JSON.stringify(place.uses)} is not the file of ${aSort(place.sort)}`;
         const fix = `name one, such as ./${place.sort}.ts; what comes with noiseline is written without uses: ` +
           `see \`stages ${uses}${place.param && `.${place.param}`}\``;
         return this.#report(id, place, message, fix);
@@ -75,9 +77,9 @@ export class OwnKinds {
       for (const [index, { id, place }] of all.entries()) {
         if ("error" in outcome) this.#report(id, place, `cannot use ${place.uses}: ${outcome.error}`, outcome.fix);
         else if (outcome.sort !== place.sort) {
-          const takes = `${place.param || entries.get(id)!.uses} takes a ${place.sort}`;
+          const takes = `${place.param || entries.get(id)!.uses} takes ${aSort(place.sort)}`;
           const fix = `name a file that exports define${place.sort[0]!.toUpperCase()}${place.sort.slice(1)}({ … })`;
-          this.#report(id, place, `${place.uses} is a definition of a ${outcome.sort}; ${takes}`, fix);
+          this.#report(id, place, `${place.uses} is a definition of ${aSort(outcome.sort)}; ${takes}`, fix);
         } else {
           const fit = outcome.fits[index]!;
           if ("error" in fit) this.#report(id, place, `cannot use ${place.uses}: ${fit.error}`, fit.fix);

@@ -2,12 +2,12 @@ import { describeModel, type StoredCheckpoint, type WeightsName } from "../../..
 import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
-import { definedOnly } from "../../../std/defined_only.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { dealOut } from "../parts.ts";
+import { failedBy } from "../run_of.ts";
 import { readVectors, vectorFiles, vectorOf } from "../saved_vectors.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
 import { SamplerFault } from "./walk.ts";
@@ -118,7 +118,7 @@ export function drawOnDevice(
 /** What a sampler did wrong, as the end of its stage. Other errors are bugs. */
 function faultOf(error: unknown): StageEnd {
   if (!(error instanceof SamplerFault)) throw error;
-  return definedOnly({ status: "failed" as const, message: error.message, fix: error.fix });
+  return failedBy({ ...error.problem, message: error.message });
 }
 
 /** What a stage that drew images is given. */

@@ -84,7 +84,9 @@ export async function makePredictor(checkpoint: StoredCheckpoint, options: Predi
     ): Promise<Prediction> {
       const told = await ask(x, t, classes);
       const output = told[0]!.output;
-      const variance = learnsVariance(network.sizes) ? learnedPart(output, channels) : undefined;
+      const variance = learnsVariance(network.sizes)
+        ? halfOf(output, channels, 1).map((raw) => (raw + 1) / 2)
+        : undefined;
       const x0 = mixedX0(x, t, told);
       if (clip === "unit") { for (let i = 0; i < x0.length; i++) x0[i] = Math.min(1, Math.max(-1, x0[i]!)); }
       if (clip === "dynamic") {
@@ -103,29 +105,23 @@ function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
   return both;
 }
 
-/** The sum of the shares of each x_0, in float64 until the end: far from the image it is the difference of large numbers. */
+/** The shares of each x_0, in float64 until the end: far from the image they are differences of large numbers. */
 function mixedX0(x: Float32Array, t: number, told: readonly Told[]): Float32Array<ArrayBuffer> {
-  const terms = told.map(({ output, by: { objective, path, network: { sizes } }, share }) => {
+  const sum = new Float64Array(x.length);
+  for (const { output, by: { objective, path, network: { sizes } }, share } of told) {
     // Without a recovery there is no x_0, and NaN says so.
     const { xt, output: factor } = objective.recoverX0?.(timePoint(path, t)) ?? { xt: NaN, output: NaN };
-    return { output, ofX: share * xt, ofOutput: share * factor, wide: learnsVariance(sizes) };
-  });
-  const { channels } = told[0]!.by.network.sizes;
-  const x0 = new Float32Array(x.length);
-  for (let i = 0; i < x.length; i++) {
-    let sum = 0;
-    for (const { output, ofX, ofOutput, wide } of terms) {
-      sum += ofX * x[i]! + ofOutput * output[wide ? i + channels * Math.floor(i / channels) : i]!;
-    }
-    x0[i] = sum;
+    const prediction = learnsVariance(sizes) ? halfOf(output, sizes.channels, 0) : output;
+    for (let i = 0; i < sum.length; i++) sum[i]! += share * (xt * x[i]! + factor * prediction[i]!);
   }
-  return x0;
+  return new Float32Array(sum);
 }
 
-/** Of each pixel the second half of its numbers, from [-1, 1] to [0, 1]. */
-function learnedPart(output: Float32Array, channels: number): Float32Array<ArrayBuffer> {
-  return Float32Array.from(
-    { length: output.length / 2 },
-    (_, i) => (output[i + channels * (Math.floor(i / channels) + 1)]! + 1) / 2,
-  );
+/** Of each pixel the first or the second half of its numbers. */
+function halfOf(output: Float32Array, channels: number, half: 0 | 1): Float32Array<ArrayBuffer> {
+  const part = new Float32Array(output.length / 2);
+  for (let i = 0; i < part.length; i += channels) {
+    for (let k = 0; k < channels; k++) part[i + k] = output[2 * i + half * channels + k]!;
+  }
+  return part;
 }

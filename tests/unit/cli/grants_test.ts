@@ -89,7 +89,7 @@ Deno.test("what stands in the place of the list of grants and cannot be read is 
     const before = facts();
     const grants = new Grants(folder.path, place);
     assertEquals(grants.problems.map(({ severity }) => severity), ["warning"], what);
-    const request = { file: join(folder.path, "stage.ts"), rights: ["native"], stage: {} as Stage };
+    const request = { file: join(folder.path, "stage.ts"), uses: "./stage.ts", rights: ["native"], stage: {} as Stage };
     grants.add(request);
     assertEquals(grants.open([request]), []);
     assertEquals(facts(), before, what);
