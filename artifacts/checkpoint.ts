@@ -161,8 +161,8 @@ export async function networkOf(record: NetworkRecord, own: readonly OwnDefiniti
 /** What a network is made for. */
 export function sizesOf(record: NetworkRecord): NetworkSizes {
   if (!("uses" in record)) return BUILTIN_NETWORK.sizesOf(record);
-  const { height, width, inChannels: channels, outChannels, classes } = record;
-  return { height, width, channels, outChannels, ...(classes === undefined ? {} : { classes }) };
+  const { uses: _uses, code: _code, params: _params, inChannels: channels, ...sizes } = record;
+  return { ...sizes, channels };
 }
 
 function objectiveOf({ objective = DEFAULT_OBJECTIVE }: CheckpointConfig, own: readonly OwnDefinition[]): Objective {

@@ -75,7 +75,7 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
   if (free !== undefined) {
     const own = ownFigures(options);
     return Object.fromEntries(
-      own.map(([name, input]) => [input, (at) => ownFigure(name, free.figures!(at, params), at)]),
+      own.map(([name, input]) => [input, (at) => free.figures!(at, params)[name] ?? NaN]),
     );
   }
   const { target, weight } = definition as MixtureObjective;
@@ -104,11 +104,6 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
     // The mean of a term over t times T is the sum of the terms: the bound.
     ...(variance === "learned" && !boundOnly ? { boundWeight: ({ path }) => BOUND_SHARE * path.timesteps } : {}),
   };
-}
-
-function ownFigure(name: string, { [name]: value }: Readonly<Record<string, number>>, { t }: TimePoint): number {
-  if (Number.isFinite(value)) return value!;
-  throw new RangeError(`Figure ${name} of the objective at t=${t}: got ${value}, wanted a finite number at each t`);
 }
 
 /** Whether the target is the noise itself, at all times. */

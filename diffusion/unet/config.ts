@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { definedOnly } from "../../std/defined_only.ts";
 import type { DefinitionProblem, NetworkSizes } from "../define.ts";
 
 const upTo = (max: number) => z.int().min(1).max(max);
@@ -15,48 +16,35 @@ const size = z.int().min(1);
 
 /** A U-Net as a checkpoint describes it; an imported one may be larger than the params allow. */
 export const unetRecord = z.strictObject({
+  /** Height and width of the images. */
   imageSize: size,
   inChannels: size,
   outChannels: size,
+  /** Channels of the first convolution; every level has a multiple of it. */
   channels: size,
+  /** One level of resolution each; the resolution halves from one to the next. */
   multipliers: z.array(size).max(32).readonly(),
+  /** Residual blocks of a level on the way down; the way up has one more. */
   blocks: size.max(1_000),
+  /** Resolutions (not levels) whose residual blocks are followed by self-attention. The middle always has it. */
   attention: z.array(size).readonly(),
-  /** Number of classes of a class-conditional network. */
+  /** Number of classes of a class-conditional network, which has one more, "none", after them. Absent: unconditional. */
   classes: size.exactOptional(),
 });
 
 /** The U-Net of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`) with its sizes left open. */
-export interface UnetConfig {
-  /** Height and width of the images. */
-  readonly imageSize: number;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  /** Channels of the first convolution; every level has a multiple of it. */
-  readonly channels: number;
-  /** One level of resolution each; the resolution halves from one to the next. */
-  readonly multipliers: readonly number[];
-  /** Residual blocks of a level on the way down; the way up has one more. */
-  readonly blocks: number;
-  /** Resolutions (not levels) whose residual blocks are followed by self-attention. The middle always has it. */
-  readonly attention: readonly number[];
-  /** Number of classes of a class-conditional network, which has one more, "none", after them. Absent: unconditional. */
-  readonly classes?: number;
-}
+export type UnetConfig = Readonly<z.output<typeof unetRecord>>;
+
+type UnetParams = Pick<UnetConfig, keyof typeof unetParams.shape>;
 
 /** The U-Net of such params for images of such a size, which must be square. */
-export function unetConfig(
-  { height, channels, outChannels, classes }: NetworkSizes,
-  params: Pick<UnetConfig, keyof typeof unetParams.shape>,
-): UnetConfig {
-  const told = classes === undefined ? {} : { classes };
-  return { imageSize: height, inChannels: channels, outChannels, ...params, ...told };
+export function unetConfig({ height, width: _, channels, ...told }: NetworkSizes, params: UnetParams): UnetConfig {
+  return { imageSize: height, inChannels: channels, ...params, ...told };
 }
 
 /** What a U-Net is told of the images. */
-export function unetSizes({ imageSize, inChannels, outChannels, classes }: UnetConfig): NetworkSizes {
-  const told = classes === undefined ? {} : { classes };
-  return { height: imageSize, width: imageSize, channels: inChannels, outChannels, ...told };
+export function unetSizes({ imageSize: side, inChannels, outChannels, classes }: UnetConfig): NetworkSizes {
+  return { height: side, width: side, channels: inChannels, outChannels, ...definedOnly({ classes }) };
 }
 
 export interface UnetProblem {
@@ -98,10 +86,7 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
 }
 
 /** What keeps a U-Net of such params from images of such a size; about the images where it names no param. */
-export function checkUnet(
-  sizes: NetworkSizes,
-  params: Pick<UnetConfig, keyof typeof unetParams.shape>,
-): DefinitionProblem[] {
+export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionProblem[] {
   const images = `${sizes.height}x${sizes.width}x${sizes.channels}`;
   if (sizes.height !== sizes.width) {
     const message = "the network takes square images only";
@@ -111,12 +96,8 @@ export function checkUnet(
     // The image size is the images' own; what the user can change is the number of levels that halve it.
     const param = field === "imageSize" ? "multipliers" : field;
     const [, got, wanted] = /^got (.*?), wanted (.*)$/s.exec(message)!;
-    return {
-      param: [param],
-      message: `the network does not fit images of ${images}: model.${param}`,
-      got: got!,
-      wanted: wanted!,
-    };
+    const said = `the network does not fit images of ${images}: model.${param}`;
+    return { param: [param], message: said, got: got!, wanted: wanted! };
   });
 }
 

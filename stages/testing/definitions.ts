@@ -14,57 +14,37 @@ import {
   type SamplerDefinition,
   type TimePoint,
 } from "../../diffusion/define.ts";
-import { batchSignature, lossOfBatch } from "../../diffusion/gradient_step.ts";
-import { freeLoss, stepFigures } from "../../diffusion/loss_tables.ts";
+import { gradientStepSignature, lossOfBatch } from "../../diffusion/gradient_step.ts";
+import { freeLoss } from "../../diffusion/loss_tables.ts";
 import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
-import { initialParameters, makeNetwork, packParameters, unpackTensors } from "../../diffusion/network.ts";
+import { makeNetwork, unpackTensors } from "../../diffusion/network.ts";
 import { makeObjective, type Objective } from "../../diffusion/objective.ts";
 import { chainPath, definedPath, timePoint } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
-import type { NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
+import type { NamedTensors, Tensor } from "../../tensor/device.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { isError } from "../shared/checks.ts";
 import { checkLossCode, checkNetworkCode, type CodeProblem } from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
+import { makeBatches } from "../train/batches.ts";
+import { initialWeights } from "../train/training.ts";
 import { checkGradients, shown } from "./gradients.ts";
 
 /** How to check a definition. */
 export interface CheckOptions<P extends DefinitionParams> {
   /** As in a pipeline file: defaults are filled in. */
   readonly params?: P["_zod"]["input"];
-}
-
-/** How to check a network. */
-export interface NetworkCheckOptions<P extends DefinitionParams> extends CheckOptions<P> {
-  /** What to build it for. Default: 8x8 pixels, one channel, an output of as many, no classes. */
-  readonly sizes?: Partial<NetworkSizes>;
-  /** What to compute on. Default: all devices of this machine. */
+  /** What a network and a free loss are computed on. Default: all devices of this machine. */
   readonly devices?: readonly DeviceName[];
 }
 
-/** How to check an objective. */
-export interface ObjectiveCheckOptions<P extends DefinitionParams> extends CheckOptions<P> {
-  /** What to learn on. Default: a chain of betas and, unless the objective needs that, a straight line. */
+/** What a definition is checked on that works on more than one path. */
+export interface PathOptions {
+  /** Default: a chain of betas and, unless the definition needs that, a straight line. */
   readonly path?: PathDefinition;
-  /** What to compute a free loss on. Default: all devices of this machine. */
-  readonly devices?: readonly DeviceName[];
-}
-
-/** How to check a path. */
-export interface PathCheckOptions<P extends DefinitionParams> extends CheckOptions<P> {
-  /** T, as of the schedule stage. Default 1,250. */
-  readonly timesteps?: number;
-}
-
-/** How to check a sampler. */
-export interface SamplerCheckOptions<P extends DefinitionParams> extends CheckOptions<P> {
-  /** What to walk on. Default: a chain of betas and, unless the sampler needs that, a straight line. */
-  readonly path?: PathDefinition;
-  /** How far mean and deviation may be off, but for chance. Default: 2 by the number of evaluations. */
-  readonly tolerance?: number;
 }
 
 /**
@@ -72,26 +52,25 @@ export interface SamplerCheckOptions<P extends DefinitionParams> extends CheckOp
  * gradients are those of central differences, to 2% of their length; no tensor outlives a call; all devices agree to 1%.
  * Parameters are moved off their start, so that those that begin at zero hide nothing.
  *
+ * @param options.sizes what to build it for; default: 8x8 pixels, one channel, an output of as many, no classes
  * @throws Error that lists all that does not hold. A throw of `build` is a throw of this.
  */
 export async function checkNetwork<P extends DefinitionParams>(
   definition: NetworkDefinition<P>,
-  { params, sizes: { channels = 1, ...given } = {}, devices }: NetworkCheckOptions<P> = {},
+  { params, sizes: { channels = 1, ...given } = {}, devices }: CheckOptions<P> & {
+    readonly sizes?: Partial<NetworkSizes>;
+  } = {},
 ): Promise<void> {
   const sizes: NetworkSizes = { height: 8, width: 8, outChannels: channels, ...given, channels };
   const network = makeNetwork(sizes, definition.build(sizes, parseParams(definition, params)));
   throwProblems("network", await checkNetworkCode(network));
-  const numbers = (i: number) => ({
-    uniform: (count: number) => random.uniform(i, count),
-    normal: (count: number) => random.normal(i, count),
-  });
-  const start = packParameters(initialParameters(network, numbers), network);
+  const start = initialWeights(network, 0);
   const times = new Float32Array([0, 100.5, 999]);
   const { classes } = sizes;
   const { params: _, ...signature } = modelOutputSignature(network, times.length, "float32");
   const of = {
     parameters: network.parameters,
-    start: mix([1, start], [0.1, randomStream({ seed: 1, stream: "test" }).normal(0, start.length)]),
+    start: mix([1, start], [0.1, random.normal(1, start.length)]),
     inputs: {
       x: random.normal(0, times.length * sizes.height * sizes.width * channels),
       t: times,
@@ -112,14 +91,15 @@ export async function checkNetwork<P extends DefinitionParams>(
  */
 export async function checkObjective<P extends DefinitionParams>(
   definition: ObjectiveDefinition<P>,
-  { params, path: given, devices }: ObjectiveCheckOptions<P> = {},
+  { params, path: given, devices }: CheckOptions<P> & PathOptions = {},
 ): Promise<void> {
   const objective = makeObjective(definition, parseParams(definition, params));
-  const free = freeLoss(objective);
   for (const path of pathsFor(definition.needs, given)) {
-    const times = path.times(25).filter((t) => t > DATA_TIME).map((t) => timePoint(path, t));
-    const found = free === undefined ? checkMixture(objective, times) : await checkLoss(objective, free, path, devices);
-    throwProblems("objective", [...found, ...times.flatMap((at) => checkRecovery(objective, at)).slice(0, 2)], path);
+    const times = path.times(25).filter((t) => t > DATA_TIME);
+    const problems = "loss" in definition
+      ? await checkLoss(objective, path, devices)
+      : times.flatMap((t) => checkMixture(objective, timePoint(path, t))).slice(0, 4);
+    throwProblems("objective", problems, path);
   }
 }
 
@@ -127,11 +107,12 @@ export async function checkObjective<P extends DefinitionParams>(
  * Check a noise path: it starts at the image, loses signal to noise at each timestep in numbers that float32 holds, ends
  * in noise, is the same at each call, and draws training times within itself.
  *
+ * @param options.timesteps T, as of the schedule stage; default 1,250
  * @throws Error that lists all that does not hold, or what the path itself throws
  */
 export async function checkPath<P extends DefinitionParams>(
   definition: PathDefinition<P>,
-  { params, timesteps = 1250 }: PathCheckOptions<P> = {},
+  { params, timesteps = 1250 }: CheckOptions<P> & { readonly timesteps?: number } = {},
 ): Promise<void> {
   throwProblems("path", pathProblems(definedPath(definition, parseParams(definition, params), timesteps)));
 }
@@ -146,12 +127,13 @@ const CHANCE = 5 * DEVIATION / Math.sqrt(COUNT * SIZE);
  * and end at the image, it asks no more often than it says, what becomes of an image does not depend on the others of the
  * batch, and mean and deviation come out right, within a tolerance that shrinks with the number of evaluations.
  *
+ * @param options.tolerance how far mean and deviation may be off, but for chance; default: 2 by the number of evaluations
  * @throws Error that lists all that does not hold, on the first path on which something does not. A throw of the sampler
  * is a throw of this.
  */
 export async function checkSampler<P extends DefinitionParams>(
   definition: SamplerDefinition<P>,
-  { params: given, path: own, tolerance }: SamplerCheckOptions<P> = {},
+  { params: given, path: own, tolerance }: CheckOptions<P> & PathOptions & { readonly tolerance?: number } = {},
 ): Promise<void> {
   const params = parseParams(definition, given);
   for (const path of pathsFor(definition.needs, own)) {
@@ -198,27 +180,27 @@ function predictGaussian(x: Float32Array<ArrayBuffer>, { signal, noise }: TimePo
   return { x0, eps: mix([1 / noise, x], [-signal / noise, x0]), variance: undefined, output: x0.slice() };
 }
 
-function checkMixture({ definition, params }: Objective, times: readonly TimePoint[]): CodeProblem[] {
-  const { weight = () => 1 } = definition as MixtureObjective;
-  const bad = times.map((at) => ({ t: at.t, value: weight(at, params) })).find(({ value }) => !(value >= 0));
-  return bad === undefined ? [] : [{ message: `the weight at t=${bad.t}`, got: `${bad.value}`, wanted: "at least 0" }];
-}
-
 /** Image and noise as numbers, to be mixed and got back. */
 const [IMAGE, NOISE] = [0.7, -0.4];
 
-function checkRecovery({ definition, params, recoverX0, recoverEps }: Objective, at: TimePoint): CodeProblem[] {
-  const { x0, noise } = "target" in definition ? definition.target(at, params) : { x0: 1, noise: 1 };
+function checkMixture({ definition, params, recoverX0, recoverEps }: Objective, at: TimePoint): CodeProblem[] {
+  const { target, weight = () => 1 } = definition as MixtureObjective;
+  const { x0, noise } = target(at, params);
   const [xt, output] = [at.signal * IMAGE + at.noise * NOISE, x0 * IMAGE + noise * NOISE];
-  const back = (by: Recovery | undefined, name: string, wanted: number): CodeProblem[] => {
-    const got = by === undefined ? wanted : by.xt * xt + by.output * output;
-    const rounding = by === undefined ? 0 : 1e-9 * (1 + Math.abs(by.xt * xt) + Math.abs(by.output * output));
-    // The noise says nothing of an image of which nothing is left; of a free loss it is only known that numbers come out.
-    const fits = "target" in definition ? Math.abs(got - wanted) <= rounding : Number.isFinite(got);
-    if (fits || (!Number.isFinite(got) && at.signal === 0)) return [];
-    return [{ message: `${name} from a perfect prediction at t=${at.t}`, got: shown(got), wanted: `${wanted}` }];
+  const back = (name: string, by: Recovery, wanted: number): CodeProblem[] => {
+    const got = by.xt * xt + by.output * output;
+    const rounding = 1e-9 * (1 + Math.abs(by.xt * xt) + Math.abs(by.output * output));
+    // The noise says nothing of an image of which nothing is left.
+    const fits = Number.isFinite(got) ? Math.abs(got - wanted) <= rounding : at.signal === 0;
+    const message = `${name} from a perfect prediction at t=${at.t}`;
+    return fits ? [] : [{ message, got: shown(got), wanted: `${wanted}` }];
   };
-  return [...back(recoverX0?.(at), "x_0", IMAGE), ...back(recoverEps?.(at), "eps", NOISE)];
+  const counted = weight(at, params);
+  return [
+    ...counted >= 0 ? [] : [{ message: `the weight at t=${at.t}`, got: `${counted}`, wanted: "at least 0" }],
+    ...back("x_0", recoverX0!(at), IMAGE),
+    ...back("eps", recoverEps!(at), NOISE),
+  ];
 }
 
 /** As small as a network can be that tells images, times and what is not linear apart. */
@@ -231,45 +213,31 @@ const SMALL = makeNetwork({ height: 4, width: 4, channels: 1, outChannels: 1 }, 
   },
 });
 
-async function checkLoss(
-  objective: Objective,
-  free: FreeObjective,
-  path: Path,
-  devices: readonly DeviceName[] | undefined,
-): Promise<CodeProblem[]> {
-  const wrong = await checkLossCode(SMALL, { objective, path });
+async function checkLoss(objective: Objective, path: Path, devices?: readonly DeviceName[]): Promise<CodeProblem[]> {
+  const options = { objective, path, batchSize: 8, seed: 0 };
+  const wrong = await checkLossCode(SMALL, options);
   if (wrong.length > 0) return wrong;
-  const batch = 8;
-  const normals = random.normal(0, batch);
-  const times = Array.from(random.uniform(0, batch), (uniform, i) => path.draw({ uniform, normal: normals[i]! }));
-  const ema = { shape: [SMALL.count], dtype: "float32" } as const;
-  const signature: Signature = { ...batchSignature(SMALL, batch, { objective, path }), ema };
-  const figures = Object.entries(stepFigures({ objective, path })).map(([name, figure]) =>
-    [name, Float32Array.from(times, (t) => figure(timePoint(path, t)))] as const
-  );
-  const lossWith = (stop?: (x: Tensor) => Tensor) => (params: Tensor, inputs: NamedTensors) => {
-    const loss: FreeObjective["loss"] = (given, params) =>
-      free.loss({ ...given, stopGradient: stop ?? given.stopGradient }, params);
-    const options = { path, objective: { ...objective, definition: { ...free, loss } } };
-    return lossOfBatch(inputs, SMALL, options)(unpackTensors(params, SMALL));
+  const free = freeLoss(objective)!;
+  const lossWith = (stopGradient: (x: Tensor) => Tensor, weights: Tensor, inputs: NamedTensors) => {
+    const definition = {
+      ...free,
+      loss: (given, params) => free.loss({ ...given, stopGradient }, params),
+    } as FreeObjective;
+    return lossOfBatch(inputs, SMALL, { path, objective: { ...objective, definition } })(unpackTensors(weights, SMALL));
   };
+  const { params: _, ...signature } = gradientStepSignature(SMALL, 8, options);
+  const pixels = new Uint8Array(random.integers(0, 8 * 16, 256));
+  const batch = makeBatches({ shape: [8, 4, 4, 1], pixels, labels: undefined }, options)(1);
   return await checkGradients({
     parameters: SMALL.parameters,
     start: new Float32Array([0.3, -0.4, 0.2, 0.1]),
-    inputs: {
-      x0: random.normal(1, batch * 16),
-      noise: random.normal(2, batch * 16),
-      t: signature["t"]!.dtype === "int32" ? Int32Array.from(times) : Float32Array.from(times),
-      ema: new Float32Array([0.1, -0.2, 0.3, 0]),
-      ...Object.fromEntries(figures),
-    },
+    inputs: { ...batch, ema: new Float32Array([0.1, -0.2, 0.3, 0]) },
     signature,
-    compute: lossWith(),
-    follow(params, inputs, start) {
+    compute(params, inputs, start) {
       const stopped: Tensor[] = [];
       let next = 0;
-      lossWith((x) => (stopped.push(x), x))(start, inputs);
-      return lossWith(() => stopped[next++]!)(params, inputs);
+      lossWith((x) => (stopped.push(x), x), start, inputs);
+      return lossWith(() => stopped[next++]!, params, inputs);
     },
   }, devices);
 }

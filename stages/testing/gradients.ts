@@ -1,16 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { tryDevice } from "../../engine/process/device_trial.ts";
 import type { ParameterSpec } from "../../diffusion/define.ts";
 import { sizeOf } from "../../diffusion/network.ts";
-import { chooseDevice } from "../../tensor/choose.ts";
 import type { Device, HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
-import { AUTO_ORDER, type DeviceName } from "../../tensor/devices.ts";
+import { AUTO_ORDER, type ConcreteDeviceName, type DeviceName } from "../../tensor/devices.ts";
 import { openEagerDevice } from "../../tensor/eager_device.ts";
 import { mayHaveGpu } from "../../tensor/gpus.ts";
+import { describeDevices } from "../../tensor/implementations.ts";
 import { openDevice } from "../../tensor/open.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
-import { trialOf } from "../shared/device_trial.ts";
 
 /** Numbers that parameters decide, at one place. */
 export interface Computation {
@@ -20,14 +18,14 @@ export interface Computation {
   /** What else it reads. */
   readonly inputs: HostTensors;
   readonly signature: Signature;
-  /** The numbers, of any shape. */
-  readonly compute: (params: Tensor, inputs: NamedTensors) => Tensor;
-  /** The same numbers at `start`, but where gradients are stopped, what is stopped stays as it is there. Default: `compute`. */
-  readonly follow?: (params: Tensor, inputs: NamedTensors, start: Tensor) => Tensor;
+  /** The numbers, of any shape. What it computes from `start` stays as it is when the parameters are moved. */
+  readonly compute: (params: Tensor, inputs: NamedTensors, start: Tensor) => Tensor;
 }
 
 /** The numbers, and the derivatives of their sum, each number counted by a random factor. */
 type Values = Record<"numbers" | "gradients", Float32Array<ArrayBuffer>>;
+
+type Evaluate = (params: Float32Array<ArrayBuffer>) => Promise<Values>;
 
 /** Largest error of a derivative, as a part of the length of the gradient by that parameter. */
 const DERIVATIVE = 0.02;
@@ -53,18 +51,18 @@ export async function checkGradients(
 ): Promise<CodeProblem[]> {
   let best: Values | undefined;
   const problems: CodeProblem[] = [];
-  for (const open of await devicesHere(devices)) {
-    const device = await open();
+  for (const name of await devicesHere(devices)) {
+    const device = await openDevice(name);
     try {
-      const values = await evaluate(device, of);
-      best ??= values;
-      if (best === values) problems.push(...await compareWithDifferences(device, of, values));
-      if (areFar(values.numbers, best.numbers) || areFar(values.gradients, best.gradients)) {
+      const values = await (await compile(device, of, true))(of.start);
+      if (!Object.values(values).every((one) => one.every(Number.isFinite))) throw new Error("numbers are not finite");
+      if (best === undefined) problems.push(...await compareWithDifferences(device, of, best = values));
+      else if (areFar(values.numbers, best.numbers) || areFar(values.gradients, best.gradients)) {
         const wanted = "those of the best device, to 1% of the largest";
-        problems.push({ message: `device ${device.name}`, got: "other numbers or gradients", wanted });
+        problems.push({ message: `device ${name}`, got: "other numbers or gradients", wanted });
       }
     } catch (error) {
-      problems.push({ message: `device ${device.name}: ${error instanceof Error ? error.message : error}` });
+      problems.push({ message: `device ${name}: ${error instanceof Error ? error.message : error}` });
     } finally {
       await device.dispose();
     }
@@ -75,62 +73,45 @@ export async function checkGradients(
   return [...problems, ...await checkLeft(of)];
 }
 
-/** Those that compute here, the best first. A software `webgpu` is none: TensorFlow crashes beside its drivers. */
-async function devicesHere(wanted: readonly DeviceName[]): Promise<(() => Promise<Device>)[]> {
+/** Those that are here, the best first. A software `webgpu` is none: TensorFlow crashes beside its drivers. */
+async function devicesHere(wanted: readonly DeviceName[]): Promise<ConcreteDeviceName[]> {
   const names = AUTO_ORDER.filter((name) => wanted.includes(name) && (name !== "webgpu" || mayHaveGpu()));
-  const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
-  const found = await Promise.all(names.map((name) => chooseDevice(name, { tryOut })));
-  const here = found.filter((one) => one.available).filter(({ name, card }) => name !== "webgpu" || card);
-  return here.map(({ name, numerics }) => () => openDevice(name, { numerics }));
+  const found = await describeDevices(names);
+  return found.filter(({ available, name, card }) => available && (name !== "webgpu" || card)).map(({ name }) => name);
 }
 
-type Compiled = (params: Float32Array<ArrayBuffer>) => Promise<HostTensors>;
-
-async function compile(
-  device: Device,
-  { start, inputs, signature }: Computation,
-  outputs: (...args: Parameters<NonNullable<Computation["follow"]>>) => NamedTensors,
-): Promise<Compiled> {
-  const params = { shape: [start.length], dtype: "float32" } as const;
-  const all = { params, start: params, ...signature };
-  const compiled = await device.compile(({ params, start, ...rest }) => outputs(params!, rest, start!), all);
-  return (params) => compiled.run({ params, start, ...inputs });
-}
-
-async function evaluate(device: Device, of: Computation): Promise<Values> {
-  const run = await compile(device, of, (params, inputs) => {
-    const numbers = of.compute(params, inputs);
-    const factors = tf.tensor(factorsOf(numbers.size), numbers.shape);
-    return { numbers, gradients: tf.grad((params) => of.compute(params, inputs))(params, factors) };
-  });
-  const values = await run(of.start) as Values;
-  if ([...values.numbers, ...values.gradients].every(Number.isFinite)) return values;
-  throw new Error("numbers or gradients that are not finite");
+async function compile(device: Device, of: Computation, gradients: boolean): Promise<Evaluate> {
+  const specs = { shape: [of.start.length], dtype: "float32" } as const;
+  const compiled = await device.compile(({ params, start, ...rest }) => {
+    const compute = (params: Tensor) => of.compute(params, rest, start!);
+    const numbers = compute(params!);
+    if (!gradients) return { numbers };
+    return { numbers, gradients: tf.grad(compute)(params!, tf.tensor(factorsOf(numbers.size), numbers.shape)) };
+  }, { params: specs, start: specs, ...of.signature });
+  return async (params) => await compiled.run({ ...of.inputs, params, start: of.start }) as Values;
 }
 
 async function compareWithDifferences(device: Device, of: Computation, values: Values): Promise<CodeProblem[]> {
-  const { start, parameters, follow = of.compute } = of;
-  const run = await compile(device, of, (...args) => ({ numbers: follow(...args) }));
+  const evaluate = await compile(device, of, false);
   const factors = factorsOf(values.numbers.length);
   const rounding = ROUNDING * lengthOf(values.numbers.map((value, i) => value * factors[i]!));
   const problems: CodeProblem[] = [];
   let end = 0;
-  for (const [index, spec] of parameters.entries()) {
+  for (const [index, spec] of of.parameters.entries()) {
     const from = end;
     const gradient = values.gradients.subarray(from, end += sizeOf(spec));
     const signs = random.integers(index, gradient.length, 2).map((bit) => 2 * bit - 1);
     const sumAt = async (step: number) => {
-      const params = start.slice();
+      const params = of.start.slice();
       signs.forEach((sign, i) => params[from + i]! += step * sign);
-      const { numbers } = await run(params);
-      return factors.reduce((sum, factor, i) => sum + factor * numbers![i]!, 0);
+      const { numbers } = await evaluate(params);
+      return factors.reduce((sum, factor, i) => sum + factor * numbers[i]!, 0);
     };
     const derivative = signs.reduce((sum, sign, i) => sum + sign * gradient[i]!, 0);
     const differences: number[] = [];
     for (const step of STEPS) {
       const difference = (await sumAt(step) - await sumAt(-step)) / (2 * step);
-      const fits = Math.abs(difference - derivative) <= DERIVATIVE * lengthOf(gradient) + rounding / step;
-      if (fits) break;
+      if (Math.abs(difference - derivative) <= DERIVATIVE * lengthOf(gradient) + rounding / step) break;
       differences.push(difference);
     }
     if (differences.length < STEPS.length) continue;
@@ -153,9 +134,9 @@ async function checkLeft(of: Computation): Promise<CodeProblem[]> {
   tf.env().set("PROD", true);
   await tf.setBackend("cpu");
   const device = await openEagerDevice({ name: "cpu", numerics: "cpu", backend: "cpu" });
-  const run = await compile(device, of, (params, inputs) => ({ numbers: of.compute(params, inputs) }));
+  const evaluate = await compile(device, of, false);
   const before = tf.memory().numTensors;
-  await run(of.start);
+  await evaluate(of.start);
   const left = tf.memory().numTensors - before;
   const fix = "use neither tf.keep nor tf.variable, and keep no tensors between calls";
   return left === 0 ? [] : [{ message: "tensors left after a call", got: `${left}`, wanted: "0", fix }];

@@ -1,7 +1,7 @@
 import type { StoredImages } from "../../artifacts/images.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import type { Path } from "../../diffusion/define.ts";
-import { type Figure, isBetween, type LossOptions, stepFigures } from "../../diffusion/loss_tables.ts";
+import { isBetween, type LossOptions, stepFigures } from "../../diffusion/loss_tables.ts";
 import { oneHotLabels } from "../../diffusion/model_output.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -56,7 +56,9 @@ export function makeBatches(
     importance: timesteps && new Float32Array(batchSize),
   });
   const gathered = Object.entries(stepFigures(loss)).map(([name, figure]) => {
-    return { name, at: between ? figureOf(path, figure) : tabled(path, figure), values: new Float32Array(batchSize) };
+    const exact = (t: number) => figure(timePoint(path, t));
+    const table = between ? undefined : Float64Array.from({ length: path.timesteps }, (_, t) => exact(t));
+    return { name, at: table === undefined ? exact : (t: number) => table[t]!, values: new Float32Array(batchSize) };
   });
   const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
   const flipped = new Int32Array(batchSize);
@@ -102,15 +104,6 @@ function timeDrawer(
       t[i] = path.draw({ uniform, normal: normal[i]! });
     });
   };
-}
-
-function figureOf(path: Path, figure: Figure): (t: number) => number {
-  return (t) => figure(timePoint(path, t));
-}
-
-function tabled(path: Path, figure: Figure): (t: number) => number {
-  const table = Float64Array.from({ length: path.timesteps }, (_, t) => figure(timePoint(path, t)));
-  return (t) => table[t]!;
 }
 
 /**

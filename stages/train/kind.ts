@@ -79,7 +79,7 @@ export function sizesFor(
 /** Params that do not fit the objective, or that change the key of a training and nothing else of it. */
 function checkLoss(
   { objective, variance, weighting, minSnrGamma }: TrainParams,
-  { free, weighted, sampler }: Partial<ObjectiveFacts>,
+  { free, weighted }: Partial<ObjectiveFacts>,
 ): CheckProblem[] {
   const without = (param: string, what: string): CheckProblem => ({
     severity: "warning",

@@ -356,7 +356,7 @@ Deno.test("code of one's own that cannot be right is refused before the first st
     assertStringIncludes(detached, "./free.ts: the loss does not depend on");
     assertStringIncludes(
       await objective({ figures: ({ t }) => ({ level: 1 / (t - 5) }) }),
-      "./free.ts: Figure level of the objective at t=5: got Infinity, wanted a finite number at each t",
+      "./free.ts: figure.level of the objective: got Infinity at t=5, wanted a finite number at each t",
     );
     const infinite = defineObjective({ params: none, target: ({ t }) => ({ x0: t === 7 ? NaN : 1, noise: 0 }) });
     assertStringIncludes(

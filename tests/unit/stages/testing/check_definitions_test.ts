@@ -59,14 +59,14 @@ Deno.test("checkNetwork() finds what is left behind, what is kept, what differs 
   );
   assertMatch(
     await saidBy(checkNetwork(network(tf.tanh, ["idle"]), { devices })),
-    /does not depend on a parameter: got idle/,
+    /does not depend on 1 of 5 parameters, such as idle/,
   );
   assertMatch(
     await saidBy(checkNetwork(network((x) => tf.concat([x, x], 1)), { devices })),
     /the shape of the output.*\[2, 16, 8, 1\]/,
   );
   const nan = network((x) => tf.log(tf.neg(tf.square(x))));
-  assertMatch(await saidBy(checkNetwork(nan, { devices })), /device onnx: numbers or gradients that are not finite/);
+  assertMatch(await saidBy(checkNetwork(nan, { devices })), /device onnx: numbers are not finite/);
 });
 
 Deno.test("checkObjective() lets the toolkit's own objectives pass, and all mixtures that can be solved", async () => {
