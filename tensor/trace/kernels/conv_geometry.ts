@@ -5,7 +5,7 @@ import type { Shape } from "../graph.ts";
 import type { KernelCall } from "./translation.ts";
 
 /** How windows go over images. */
-export interface Windows extends ConvolutionWindow {
+export interface Windows extends Omit<ConvolutionWindow, "groups"> {
   /** [N, ...size, C] */
   readonly input: Shape;
   /** [N, ...outSize, O] */
@@ -14,9 +14,11 @@ export interface Windows extends ConvolutionWindow {
   readonly pointwise: boolean;
 }
 
-export interface ConvolutionGeometry extends Windows {
+export interface ConvolutionGeometry extends Windows, ConvolutionWindow {
   /** [...kernel, C, O] */
   readonly filter: Shape;
+  /** As many as there are channels for a depthwise convolution, [kH, kW, C, M] -> [N, outH, outW, C M]; else 1. */
+  readonly groups: number;
 }
 
 /** Sizes from TF.js's own rules for padding and rounding. */
@@ -41,7 +43,7 @@ export function convolutionGeometry(
   };
   const dilations = call.attribute<number | undefined>("dilations");
   const info = (input.length === 5 ? volumeInfo : convolutionInfo)(input, filter, attributes, dilations, depthwise);
-  return { ...windows(call, input, info), filter };
+  return { ...windows(call, input, info), filter, groups: depthwise ? input.at(-1)! : 1 };
 }
 
 /** As `convolutionInfo`, of volumes. */

@@ -18,14 +18,6 @@ function reduction(op: Reduction, axisName = "axis"): Translation {
   };
 }
 
-/** all and any are the minimum and the maximum of 0 and 1. */
-function logicalReduction(op: Reduction): Translation {
-  return (call) => {
-    const bits = cast(call.graph, call.input("x"), "int32");
-    return cast(call.graph, reduce(call.graph, op, bits, axesOf(call), keepDims(call)), "bool");
-  };
-}
-
 function indexOf(op: "ArgMax" | "ArgMin"): Translation {
   return (call) => {
     const x = call.input("x");
@@ -58,8 +50,6 @@ export const REDUCE: TranslationTable = {
     const x = cast(call.graph, call.input("x"), "float32");
     return reduce(call.graph, "ReduceMean", x, axesOf(call), keepDims(call));
   },
-  All: logicalReduction("ReduceMin"),
-  Any: logicalReduction("ReduceMax"),
   ArgMax: indexOf("ArgMax"),
   ArgMin: indexOf("ArgMin"),
   Cumsum: (call) => {

@@ -1,20 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { fromData, scalar } from "../emit/constants.ts";
-import { matMul } from "../emit/contract.ts";
-import { binary, cast, where } from "../emit/elementwise.ts";
+import { fromData } from "../emit/constants.ts";
+import { binary, cast } from "../emit/elementwise.ts";
 import { concat, expand, gather, pad, reshape, slice, tile, transpose } from "../emit/shape.ts";
-import { type Graph, sizeOf, type Value } from "../graph.ts";
+import { sizeOf } from "../graph.ts";
 import type { TranslationTable } from "./translation.ts";
 
 function normalAxis(axis: number, rank: number): number {
   return axis < 0 ? axis + rank : axis;
-}
-
-/** True where `at[...] === k`, as [..., depth] bool. */
-function oneHot(graph: Graph, at: Value, depth: number): Value {
-  const classes = fromData(graph, "int32", [depth], Int32Array.from({ length: depth }, (_, index) => index));
-  const column = reshape(graph, cast(graph, at, "int32"), [...at.shape, 1]);
-  return binary(graph, "Equal", column, classes, "bool");
 }
 
 export const SHAPE: TranslationTable = {
@@ -34,12 +26,6 @@ export const SHAPE: TranslationTable = {
     const axis = normalAxis(attribute("axis"), parts[0]!.shape.length);
     tf.backend_util.assertParamsConsistent(parts.map((part) => [...part.shape]), axis);
     return concat(graph, parts, axis);
-  },
-  Pack: ({ graph, inputs, attribute }) => {
-    const parts = inputs();
-    const axis = normalAxis(attribute("axis"), parts[0]!.shape.length + 1);
-    const columns = parts.map((part) => reshape(graph, part, part.shape.toSpliced(axis, 0, 1)));
-    return concat(graph, columns, axis);
   },
   Unpack: ({ graph, input, attribute }) => {
     const x = input("value");
@@ -119,27 +105,6 @@ export const SHAPE: TranslationTable = {
     const own = reshape(graph, at, [batches, ...at.shape.slice(batchDims)]);
     const rows = reshape(graph, x, [batches * rest[0]!, ...rest.slice(1)]);
     return reshape(graph, gather(graph, rows, binary(graph, "Add", own, column), 0), [...at.shape, ...rest.slice(1)]);
-  },
-  OneHot: ({ graph, input, attribute, elementType }) => {
-    const type = elementType("dtype");
-    const hot = oneHot(graph, input("indices"), attribute("depth"));
-    const [on, off] = [attribute<number>("onValue"), attribute<number>("offValue")];
-    if (on === 1 && off === 0) return cast(graph, hot, type);
-    return where(graph, hot, scalar(graph, type, on), scalar(graph, type, off));
-  },
-  // The gradient of a gather. A matrix product sums in a fixed order; ONNX's scatters promise none.
-  UnsortedSegmentSum: ({ graph, input, attribute, fail }) => {
-    const [x, segments] = [input("x"), input("segmentIds")];
-    if (segments.shape.length !== 1 || x.type !== "float32") {
-      fail(
-        `segment sums need float32 values and ids of rank 1: got ${x.type} and rank ${segments.shape.length}`,
-        "reshape the ids to one axis",
-      );
-    }
-    const count = attribute<number>("numSegments");
-    const member = cast(graph, oneHot(graph, segments, count), "float32");
-    const rows = reshape(graph, x, [x.shape[0]!, sizeOf(x.shape.slice(1))]);
-    return reshape(graph, matMul(graph, member, rows, { transposeA: true }), [count, ...x.shape.slice(1)]);
   },
   Range: ({ graph, attribute, elementType }) => {
     const [start, stop, step] = [attribute<number>("start"), attribute<number>("stop"), attribute<number>("step")];
