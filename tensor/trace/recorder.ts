@@ -210,10 +210,9 @@ function recordKernel(
       return info === undefined ? fail(`input "${name}" is missing`, "give every input") : recording.valueOf(info);
     },
     inputs: () => Object.values(inputs).flatMap((info) => info === undefined ? [] : [recording.valueOf(info)]),
-    // TF.js types attributes as a union of everything; their real types are in its kernel_names.ts.
-    attribute: <T>(name: string) => attributes[name] as T,
-    elementType(name) {
-      const dtype = attributes[name] as tf.DataType;
+    attributes,
+    elementType() {
+      const dtype = attributes["dtype"] as tf.DataType;
       return tensorType(dtype) ?? fail(`type ${dtype}`, "use float32, int32 or bool");
     },
   });

@@ -33,13 +33,13 @@ const forward = (depthwise = false): Translation => (call) => {
 
 const inputGradient = (depthwise = false): Translation => (call) => {
   const [dy, filter] = [call.input("dy"), call.input("filter")];
-  const g = convolutionGeometry(call, call.attribute("inputShape"), filter.shape, depthwise);
+  const g = convolutionGeometry(call, call.attributes.inputShape, filter.shape, depthwise);
   return methodFor(g).inputGradient(call.graph, dy, filter, g);
 };
 
 const filterGradient = (depthwise = false): Translation => (call) => {
   const [x, dy] = [call.input("x"), call.input("dy")];
-  const g = convolutionGeometry(call, x.shape, call.attribute("filterShape"), depthwise);
+  const g = convolutionGeometry(call, x.shape, call.attributes.filterShape, depthwise);
   return methodFor(g).filterGradient(call.graph, x, dy, g);
 };
 

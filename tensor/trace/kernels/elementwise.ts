@@ -48,10 +48,10 @@ export const ELEMENTWISE: TranslationTable = {
   ...Object.fromEntries(FLOAT_FUNCTIONS.map((op) => [op, floatFunction(op)])),
   ...Object.fromEntries(SAME_TYPE_FUNCTIONS.map((op) => [op, sameType(op)])),
   Square: ({ graph, input }) => binary(graph, "Mul", input("x"), input("x")),
-  ClipByValue: ({ graph, input, attribute }) => {
+  ClipByValue: ({ graph, input, attributes }) => {
     const x = input("x");
-    const raised = binary(graph, "Max", x, scalar(graph, x.type, attribute("clipValueMin")));
-    return binary(graph, "Min", raised, scalar(graph, x.type, attribute("clipValueMax")));
+    const raised = binary(graph, "Max", x, scalar(graph, x.type, attributes.clipValueMin));
+    return binary(graph, "Min", raised, scalar(graph, x.type, attributes.clipValueMax));
   },
   IsNan: ({ graph, input }) => unary(graph, "IsNaN", input("x"), "bool"),
   IsInf: ({ graph, input }) => unary(graph, "IsInf", input("x"), "bool"),
@@ -87,7 +87,6 @@ export const ELEMENTWISE: TranslationTable = {
   },
 
   Identity: ({ input }) => input("x"),
-  Cast: ({ graph, input, elementType }) => cast(graph, input("x"), elementType("dtype")),
-  Fill: ({ graph, attribute, elementType }) =>
-    splat(graph, elementType("dtype"), attribute("shape"), attribute("value")),
+  Cast: ({ graph, input, elementType }) => cast(graph, input("x"), elementType()),
+  Fill: ({ graph, attributes, elementType }) => splat(graph, elementType(), attributes.shape, attributes.value),
 };
