@@ -21,7 +21,7 @@ import { classNamesOf, type Labels } from "./labels.ts";
 import type { Metrics } from "./metrics.ts";
 import { definitionOf } from "./own.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
-import { encodePath, pathOf, pathSpecSchema, storedPath } from "./schedule.ts";
+import { encodePath, pathOf, pathSpecSchema } from "./schedule.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
@@ -129,8 +129,7 @@ async function readPath(
       wanted: `${timesteps} timesteps`,
     });
   }
-  const bytes = await readBytes(artifact, PATH_FILE);
-  return own === undefined ? storedPath(schedule, PATH_FILE, bytes) : pathOf(schedule, { file: PATH_FILE, bytes, own });
+  return pathOf(schedule, { file: PATH_FILE, bytes: await readBytes(artifact, PATH_FILE), own });
 }
 
 async function readWeights(
