@@ -89,8 +89,8 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
     ? (at) => lossWeight(at, { objective, weighting, gamma, variance: fixed })
     : (at) => weight(at, params);
   const learned: Readonly<Record<string, Figure>> = {
-    x0FromXt: (at) => objective.recoverX0!(at).xt,
-    x0FromOutput: (at) => objective.recoverX0!(at).output,
+    x0FromXt: (at) => objective.recover!(at).x0.xt,
+    x0FromOutput: (at) => objective.recover!(at).x0.output,
     posteriorMeanCoef1: byTable(({ path }) => path.tables!.posteriorMeanCoef1),
     posteriorMeanCoef2: byTable(({ path }) => path.tables!.posteriorMeanCoef2),
     minLogVariance: byTable(({ path }) => path.tables!.posteriorLogVarianceClipped),

@@ -51,9 +51,9 @@ export function checkSameSize(
 }
 
 /** Whether the output gives no x_0 where x_t holds nothing of it: at the last time of a chain that ends in pure noise. */
-export function needsSignal({ recoverX0 }: Pick<Objective, "recoverX0">): boolean {
+export function needsSignal({ recover }: Objective): boolean {
   const path = chainPath(makeTables(Float64Array.of(0.5, 1)));
-  const recovery = recoverX0?.(timePoint(path, 1));
+  const recovery = recover?.(timePoint(path, 1)).x0;
   return recovery !== undefined && !(Number.isFinite(recovery.xt) && Number.isFinite(recovery.output));
 }
 

@@ -1,5 +1,7 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import type { NetworkSizes } from "../../diffusion/define.ts";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { learnsVariance } from "../../diffusion/network.ts";
 import type { Device } from "../../tensor/mod.ts";
 
 /** Ask the network about a batch of images [B, H, W, C] at time t of each. @returns its output, [B, H, W, outChannels] */
@@ -24,4 +26,16 @@ export async function bindNetwork(
     await model.run({ x, t, ...(classes === undefined ? {} : { classes }) }, { output });
     return output;
   };
+}
+
+/**
+ * An output [B, H, W, outChannels] on the host: the prediction, and what the network says of the variance where it learned
+ * one, [B, H, W, channels] each.
+ */
+export function splitOutput(output: Float32Array<ArrayBuffer>, sizes: NetworkSizes) {
+  if (!learnsVariance(sizes)) return { prediction: output };
+  const { channels } = sizes;
+  const half = (offset: number) =>
+    Float32Array.from({ length: output.length / 2 }, (_, i) => output[2 * i - i % channels + offset]!);
+  return { prediction: half(0), variance: half(channels) };
 }

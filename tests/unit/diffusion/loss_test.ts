@@ -75,7 +75,7 @@ Deno.test("the loss is the mean square of what a prediction is off by, under eve
 function boundTerms(options: LossOptions): number[] {
   const output = predictions(options);
   return perImage((i, t) => {
-    const recovery = (options.objective ?? EPS).recoverX0!(timePoint(path, t));
+    const recovery = (options.objective ?? EPS).recover!(timePoint(path, t)).x0;
     const fraction = (VARIANCE[i]! + 1) / 2;
     return boundTermFloat64({
       x0: X0[i]!,

@@ -201,7 +201,7 @@ Deno.test("a sampler that needs a chain is refused on another path", async () =>
 });
 
 Deno.test("an objective without a recovery gives its sampler the output alone", async () => {
-  const objective = { ...checkpointOf().objective, recoverX0: undefined, recoverEps: undefined };
+  const objective = { ...checkpointOf().objective, recover: undefined };
   const { x, x0, eps, output } = await predictOnce({ ...checkpointOf(), objective }, { clip: "unit" });
   assert([...x0, ...eps].every(Number.isNaN));
   assertAllClose(output, x.map((value) => hostOutput(value, 40, 0, 0.5)), { abs: 1e-6 });
