@@ -1,7 +1,7 @@
 import type { FreeObjective, MixtureObjective, Path, TimePoint } from "./define.ts";
 import { lossWeight, type Weighting } from "./loss_weighting.ts";
-import { makeObjective, type Objective } from "./objective.ts";
-import { DEFAULT_OBJECTIVE, OBJECTIVES } from "./objectives.ts";
+import type { Objective } from "./objective.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE } from "./objectives.ts";
 import { timePoint } from "./path.ts";
 
 /** What a training loss is made of. The defaults are L_simple of Ho et al. 2020. */
@@ -30,7 +30,7 @@ export const STEP_TABLES = ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"] as
 /** What the figures of a user's own loss are called among the inputs of a step. */
 const OWN_PREFIX = "figure.";
 
-const NOISE = makeObjective(OBJECTIVES[DEFAULT_OBJECTIVE], {});
+const NOISE = builtinObjective(DEFAULT_OBJECTIVE);
 
 /** The objective of a loss. */
 export function lossObjective({ objective = NOISE }: Pick<LossOptions, "objective">): Objective {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineObjective, type MixtureObjective, type TimePoint } from "./define.ts";
-import { withNoise } from "./objective.ts";
+import { makeObjective, type Objective, withNoise } from "./objective.ts";
 
 const params = z.strictObject({});
 
@@ -60,3 +60,8 @@ export type ObjectiveName = keyof typeof OBJECTIVES;
 export const DEFAULT_OBJECTIVE: ObjectiveName = "eps";
 
 export const OBJECTIVE_NAMES = Object.keys(OBJECTIVES) as [ObjectiveName, ...ObjectiveName[]];
+
+/** An objective that comes with the toolkit. */
+export function builtinObjective(name: ObjectiveName): Objective {
+  return makeObjective(OBJECTIVES[name], {});
+}

@@ -1,8 +1,7 @@
 import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
-import { makeObjective, type Objective } from "../../diffusion/objective.ts";
-import { type ObjectiveName, OBJECTIVES } from "../../diffusion/objectives.ts";
+import type { Objective } from "../../diffusion/objective.ts";
 import { chainPath, timePoint } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 
@@ -59,14 +58,10 @@ export function needsSignal({ recover }: Objective): boolean {
 
 /** What keeps a network with this objective from drawing on such a path; what is not known is not checked. */
 export function checkPrediction(
-  objective: ObjectiveName | { readonly needsSignal?: unknown },
+  objective: { readonly needsSignal?: unknown },
   schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
 ): (CheckProblem & InterchangeProblem)[] {
-  if (schedule?.zeroTerminalSnr !== true) return [];
-  const needs = typeof objective === "string"
-    ? needsSignal(makeObjective(OBJECTIVES[objective], {}))
-    : objective.needsSignal === true;
-  if (!needs) return [];
+  if (schedule?.zeroTerminalSnr !== true || objective.needsSignal !== true) return [];
   return [{
     input: "schedule",
     message: "a network that predicts the noise cannot use a schedule that ends in pure noise: the noise at its last " +
