@@ -61,7 +61,7 @@ async function describeCustom(written: string): Promise<Answer> {
   const kind = await describeStage(file, written);
   if ("error" in kind) refuseWith([problem(`cannot use ${written}: ${kind.error}`, kind.fix)]);
   const { summary, inputs, outputs, seeded, permissions, params = [], roles } = kind;
-  const rights = rightsOf({ kind, params: {} }, dirname(file), false);
+  const rights = rightsOf({ kind, params: {} }, dirname(file), false).flatMap((request) => request.rights);
   const device = kind.device !== undefined;
   const files = Object.keys(roles).filter((name) => roles[name]!.role === "external");
   const asks = [
