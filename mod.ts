@@ -45,36 +45,8 @@ export {
   type StageProgress,
   type StageRun,
 } from "./contract/stage.ts";
-export {
-  DATA_TIME,
-  defineNetwork,
-  defineObjective,
-  definePath,
-  defineSampler,
-  type DefinitionParams,
-  type DefinitionProblem,
-  type ForwardInputs,
-  type FreeObjective,
-  type Init,
-  type KnownNetwork,
-  type LossInputs,
-  type MixtureObjective,
-  type NetworkCode,
-  type NetworkDefinition,
-  type NetworkSizes,
-  type ObjectiveBase,
-  type ObjectiveDefinition,
-  type ParameterSpec,
-  type ParamsOf,
-  type Path,
-  type PathDefinition,
-  type Prediction,
-  type Recovery,
-  type SamplerDefinition,
-  type SamplerInputs,
-  type TargetMixture,
-  type TimePoint,
-} from "./diffusion/define.ts";
+export { DATA_TIME, defineNetwork, defineObjective, definePath, defineSampler } from "./diffusion/define.ts";
+export type * from "./diffusion/define.ts";
 export { mix, type MixTerm } from "./diffusion/samplers/mix.ts";
 export type { DiffusionTables } from "./diffusion/schedule/tables.ts";
 export { type Sort, SORTS } from "./schemas/definitions.ts";

@@ -11,8 +11,8 @@ import {
 } from "../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
-import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES, OBJECTIVES } from "../diffusion/objectives.ts";
-import { pathFacts } from "../diffusion/path.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";
+import { atWholeTimes, pathFacts } from "../diffusion/path.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
@@ -21,7 +21,7 @@ import { classNamesOf, type Labels } from "./labels.ts";
 import type { Metrics } from "./metrics.ts";
 import { definitionOf } from "./own.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
-import { encodePath, pathOf, pathSpecSchema, storedPath } from "./schedule.ts";
+import { encodePath, pathOf, pathSpecSchema } from "./schedule.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
@@ -103,15 +103,16 @@ export async function readCheckpoint(
   own: readonly OwnDefinition[],
 ): Promise<StoredCheckpoint> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const path = await readPath(artifact, config, own);
+  const stored = await readPath(artifact, config, own);
   const network = await networkOf(config.model, own);
   const objective = objectiveOf(config, own);
-  const named = await readWeights(artifact, weights);
+  const whole = objective.definition.needs === "chain" || learnsVariance(network.sizes);
+  const named = await readWeights(artifact, weights, config.parameters);
   return {
     config,
     network,
     objective,
-    path,
+    path: whole ? atWholeTimes(stored) : stored,
     params: checked(WEIGHT_FILES[weights], () => packParameters(named, network)),
   };
 }
@@ -128,11 +129,14 @@ async function readPath(
       wanted: `${timesteps} timesteps`,
     });
   }
-  const bytes = await readBytes(artifact, PATH_FILE);
-  return own === undefined ? storedPath(schedule, PATH_FILE, bytes) : pathOf(schedule, { file: PATH_FILE, bytes, own });
+  return pathOf(schedule, { file: PATH_FILE, bytes: await readBytes(artifact, PATH_FILE), own });
 }
 
-async function readWeights(artifact: InputArtifact, weights: WeightsName): Promise<NamedArrays> {
+async function readWeights(
+  artifact: InputArtifact,
+  weights: WeightsName,
+  parameters: number,
+): Promise<NamedArrays> {
   const file = WEIGHT_FILES[weights];
   const { tensors } = decodeSafetensors(await readBytes(artifact, file));
   const named: NamedArrays = {};
@@ -141,28 +145,32 @@ async function readWeights(artifact: InputArtifact, weights: WeightsName): Promi
     checkWeights(`${file}, ${name}`, data);
     named[name] = data;
   }
+  const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
+  if (count !== parameters) throw new FormatError(file, { got: `${count} numbers`, wanted: `${parameters}` });
   return named;
 }
 
 /** The network of a record. @throws FormatError where it cannot be built */
 export async function networkOf(record: NetworkRecord, own: readonly OwnDefinition[]): Promise<Network> {
   const sizes = sizesOf(record);
-  const where = `${CONFIG_FILE}, model`;
-  const code = "uses" in record
-    ? definitionOf("network", record, own).build(sizes, record.params)
-    : (await BUILTIN_NETWORK.load()).build(sizes, record);
-  return checked(where, () => makeNetwork(sizes, code));
+  const definition = "uses" in record ? definitionOf("network", record, own) : await BUILTIN_NETWORK.load();
+  const params = "uses" in record ? record.params : record;
+  return checked(`${CONFIG_FILE}, model`, () => makeNetwork(sizes, definition.build(sizes, params)));
 }
 
 /** What a network is made for. */
 export function sizesOf(record: NetworkRecord): NetworkSizes {
   if (!("uses" in record)) return BUILTIN_NETWORK.sizesOf(record);
-  const { height, width, inChannels: channels, outChannels, classes } = record;
-  return { height, width, channels, outChannels, ...(classes === undefined ? {} : { classes }) };
+  const { uses: _uses, code: _code, params: _params, inChannels: channels, ...sizes } = record;
+  return { ...sizes, channels };
 }
 
-function objectiveOf({ objective = DEFAULT_OBJECTIVE }: CheckpointConfig, own: readonly OwnDefinition[]): Objective {
-  if (!isOwn(objective)) return makeObjective(OBJECTIVES[objective], {});
+/** What a network learned, by its name or record. @throws MissingDefinition where the project has not its code */
+export function objectiveOf(
+  { objective = DEFAULT_OBJECTIVE }: Pick<CheckpointConfig, "objective">,
+  own: readonly OwnDefinition[],
+): Objective {
+  if (!isOwn(objective)) return builtinObjective(objective);
   return makeObjective(definitionOf("objective", objective, own), objective.params);
 }
 
@@ -172,12 +180,8 @@ export async function validate(artifact: InputArtifact): Promise<void> {
   await readPath(artifact, config);
   const network = "uses" in config.model ? undefined : await networkOf(config.model, []);
   for (const weights of ["raw", "ema"] as const) {
-    const named = await readWeights(artifact, weights);
+    const named = await readWeights(artifact, weights, config.parameters);
     if (network !== undefined) checked(WEIGHT_FILES[weights], () => packParameters(named, network));
-    const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
-    if (count !== config.parameters) {
-      throw new FormatError(WEIGHT_FILES[weights], { got: `${count} numbers`, wanted: `${config.parameters}` });
-    }
   }
 }
 

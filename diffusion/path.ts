@@ -119,6 +119,11 @@ export function snrOf(path: Path): Float64Array {
   return path.tables?.snr ?? signal.map((value, t) => (value / noise[t]!) ** 2);
 }
 
+/** A path at the times of its tables alone, all of them alike in training, for what needs a chain; as it is without tables. */
+export function atWholeTimes(path: Path): Path {
+  return path.continuous && path.tables !== undefined ? chainPath(path.tables) : path;
+}
+
 /** A place on a path. */
 export function timePoint(path: Path, t: number): TimePoint {
   return { path, t, signal: path.signal(t), noise: path.noise(t) };

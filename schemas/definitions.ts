@@ -24,7 +24,10 @@ export type OwnRecord = z.output<typeof ownRecordSchema>;
 export type OwnParam = { readonly uses: string } & Readonly<Record<string, unknown>>;
 
 /** How a pipeline may write it. */
-export const definitionInputSchema = z.looseObject({ uses: z.string() });
+export const definitionInputSchema = z.looseObject({
+  uses: z.string(),
+  name: z.never().optional().describe("What tells built-in ones apart"),
+});
 
 /** What a schema gives out where a definition of the user's own may stand as well, which the engine looks at by itself. */
 export type Ownable<S extends z.ZodType> = z.ZodType<z.output<S> | OwnParam, z.input<S> | OwnParam>;

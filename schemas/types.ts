@@ -95,6 +95,8 @@ export type StagePermissions = {
 /** A definition of one's own: its file, and its params beside it. */
 export type DefinitionInput = {
   uses: string;
+  /** What tells built-in ones apart */
+  name?: never | undefined;
   [key: string]: unknown;
 };
 
@@ -174,8 +176,9 @@ export type KindTable = {
   }; inputs: never };
   /** A noise schedule: how much noise each timestep adds, and all tables derived from it */
   schedule: { params: {
-    /** A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere; or a list of betas, above 0 and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). ldm/linear: linear in sqrt(beta), the "linear" of latent diffusion, the same as ho/quad and the "scaled_linear" of diffusers. ldm/cosine: Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers. ldm/sqrt_linear: linear in beta, the same as ho/linear and the "linear" of diffusers. ldm/sqrt: square root of a line; linearStart and linearEnd are squares of betas. ho/linear: linear in beta, the "linear" of Ho et al. 2020 and of diffusers, the same as ldm/sqrt_linear. ho/quad: linear in sqrt(beta), the "quad" of Ho et al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers. ho/warmup10: linear in beta over the first 10 %, then constant. ho/warmup50: linear in beta over the first 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
+    /** A family and a name, since a name alone means different things elsewhere; or a list of betas, above 0 and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). ldm/linear: the same as ho/quad and the "scaled_linear" of diffusers: linear in sqrt(beta). ldm/cosine: Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers. ldm/sqrt_linear: the same as ho/linear and the "linear" of diffusers: linear in beta. ldm/sqrt: root of a line from linearStart to linearEnd. ho/linear: Ho et al. 2020, the same as ldm/sqrt_linear and the "linear" of diffusers: linear in beta. ho/quad: Ho et al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers: linear in sqrt(beta). ho/warmup10: linear in beta over the first 10 %, then constant. ho/warmup50: linear in beta over the first 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
     betas: "ldm/linear" | "ldm/cosine" | "ldm/sqrt_linear" | "ldm/sqrt" | "ho/linear" | "ho/quad" | "ho/warmup10" | "ho/warmup50" | "ho/const" | "ho/jsd" | "sigmoid" | number[] | {
+      /** The file */
       path: string;
     };
     /** T, the number of timesteps. Left out where betas are listed: their number */

@@ -69,7 +69,7 @@ function typeText(
   if (schema !== self && name !== undefined) return name;
   const inner = (one: z.ZodType) => typeText(one, side);
   const def = defOf(schema);
-  if (["string", "number", "boolean", "null", "unknown"].includes(def.type)) return def.type;
+  if (["string", "number", "boolean", "null", "unknown", "never"].includes(def.type)) return def.type;
   switch (def.type) {
     case "literal":
       return def.values!.map((value) => JSON.stringify(value)).join(" | ");

@@ -1,10 +1,10 @@
 import type { ObjectiveName } from "../objectives.ts";
 import { makeBetas, type ScheduleSpec } from "../schedule/betas.ts";
-import { endsOf, SCHEDULE_NAMES } from "../schedule/names.ts";
+import { endsOf, type Figures, SCHEDULE_NAMES } from "../schedule/names.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 
 /** A schedule with every parameter that has a default. */
-export type FullScheduleSpec = Required<Omit<ScheduleSpec, "zeroTerminalSnr">> & Pick<ScheduleSpec, "zeroTerminalSnr">;
+export type FullScheduleSpec = ScheduleSpec & Figures;
 
 /** What a scheduler of diffusers says of the chain that a network was trained on. */
 export interface ChainConfig {

@@ -107,7 +107,9 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
     ...(theirs.num_class_embeds === null ? {} : { classes: theirs.num_class_embeds - 1 }),
   };
   const [invalid] = validateUnetConfig(config);
-  if (invalid !== undefined) return unfit(invalid.field, JSON.stringify(config), invalid.message);
+  if (invalid !== undefined) {
+    return unfit(invalid.field, JSON.stringify(config), `got ${invalid.got}, wanted ${invalid.wanted}`);
+  }
   const groups = normGroupsOf(config);
   if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
   const { norm_num_groups: norm, attn_norm_num_groups: attentionNorm } = theirs;

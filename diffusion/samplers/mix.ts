@@ -7,12 +7,9 @@ export type MixTerm = readonly [factor: number, of: Float32Array];
  * @param terms arrays of one length
  */
 export function mix(...terms: readonly MixTerm[]): Float32Array<ArrayBuffer> {
-  const [factors, arrays] = [terms.map(([factor]) => factor), terms.map(([, of]) => of)];
-  const mixed = new Float32Array(arrays[0]!.length);
-  for (let i = 0; i < mixed.length; i++) {
-    let sum = 0;
-    for (let k = 0; k < arrays.length; k++) sum += factors[k]! * arrays[k]![i]!;
-    mixed[i] = sum;
+  const sum = new Float64Array(terms[0]![1].length);
+  for (const [factor, of] of terms) {
+    for (let i = 0; i < sum.length; i++) sum[i]! += factor * of[i]!;
   }
-  return mixed;
+  return new Float32Array(sum);
 }

@@ -6,7 +6,7 @@ import { keysOfStages } from "../keys/keys.ts";
 import type { Kind, ModuleMap, OwnCode, Stage } from "../keys/stage.ts";
 import { fromBuiltin } from "../pipeline/load/builtin.ts";
 import { withCode } from "../pipeline/load/definitions.ts";
-import { type BuiltinKinds, describeAll } from "../pipeline/load/kinds.ts";
+import { type BuiltinKinds, describeStage } from "../pipeline/load/kinds.ts";
 import { NEVER_VALID } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { realPath } from "../process/rights.ts";
@@ -128,9 +128,9 @@ async function makeKind(submission: TrustedSubmission, number: number, folder: s
   if (code !== null) {
     const file = layOut(code, join(folder, "code"), submission.cache);
     if (file === undefined) return notWhole(name);
-    const outcome = (await describeAll([{ file, written: name, params: [] }])).get(file)!;
-    if ("error" in outcome) return refused(`cannot use ${name}: ${outcome.error}`, outcome.fix);
-    kind = outcome.kind;
+    const found = await describeStage(file, name);
+    if ("error" in found) return refused(`cannot use ${name}: ${found.error}`, found.fix);
+    kind = found;
     granted.push({ file: realPath(file), rights });
   }
   const codes: OwnCode[] = [];

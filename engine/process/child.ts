@@ -40,7 +40,7 @@ export interface ChildOptions {
 }
 
 /** What a worker is started for. */
-export type WorkerTask = "serveStage" | "describeStage" | "describeDefinition" | "describePipeline";
+export type WorkerTask = "serveStage" | "describeFile" | "describePipeline";
 
 /** A stage that was asked to stop has this long to finish its step and save. */
 const STOP_GRACE_MS = 15 * 60_000;

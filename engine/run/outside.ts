@@ -1,7 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { contentDigest, digestStageExternals, externalPaths, filesBelow } from "../keys/externals.ts";
-import { isForeign, type Stage } from "../keys/stage.ts";
+import { codesOf, isForeign, type Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
@@ -100,15 +99,11 @@ export async function findMovedGround(
   const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
   let other = changed.some((name) => externals[name] !== undefined);
   const { kind } = stage;
-  const code = kind.custom
-    ? [{ file: fileURLToPath(kind.entry), digest: kind.version.replace("code:", ""), what: "its code" }]
-    : [];
-  const own = (kind.own ?? []).map(({ file, digest, uses }) => ({ file, digest, what: uses }));
-  for (const { file, digest, what } of [...code, ...own]) {
+  for (const { file, digest, uses } of codesOf(kind)) {
     const { digestCode } = await import("../process/code_digest.ts");
     const now = await digestCode(file);
     if ("digest" in now && now.digest === digest) continue;
-    changed.push(what);
+    changed.push(uses === kind.name ? "its code" : uses);
     if ("digest" in now) other = true;
   }
   if (changed.length === 0 && unreadable.length === 0) return undefined;

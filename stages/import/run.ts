@@ -11,10 +11,12 @@ import { learnsVariance, packParameters } from "../../diffusion/network.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
+import { builtinObjective } from "../../diffusion/objectives.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import { checkPrediction } from "../shared/checks.ts";
+import { objectiveFacts } from "../shared/describe_objective.ts";
 import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
 import { failedBy } from "../shared/run_of.ts";
 import { provenanceSchema, schedulerConfigSchema, unet2dConfigSchema } from "./config_schemas.ts";
@@ -77,7 +79,9 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
   if ("problem" in chain) return chain;
 
   const { spec, betas, objective } = chain.value;
-  const [blind] = checkPrediction(objective, { zeroTerminalSnr: hasZeroTerminalSnr({ betas }) });
+  const [blind] = checkPrediction(objectiveFacts(builtinObjective(objective)), {
+    zeroTerminalSnr: hasZeroTerminalSnr({ betas }),
+  });
   if (blind !== undefined) {
     const fix = "none; only if scheduler_config.json is wrong: correct prediction_type or rescale_betas_zero_snr";
     return { problem: { ...blind, fix } };

@@ -146,29 +146,22 @@ function checkGuidance(
     const fix = "use an earlier checkpoint of the same training, or a smaller network that was trained alike";
     return [{ input: "guide", message: `the guide has other ${what} than the checkpoint`, got, wanted, fix }];
   };
-  const useless = (what: string, there: boolean): CheckProblem[] =>
-    guidance !== 1 || !there ? [] : [{
-      severity: "warning",
-      param: ["guidance"],
-      message: `${what} does nothing at guidance 1`,
-      fix: "raise guidance",
-    }];
   return problemsOf(
     unfit("images", sizeText),
     unfit("classes", ({ classes }) => classes === undefined ? undefined : `${classes ?? "none"}`),
     unfit("timesteps", ({ timesteps }) => timesteps?.toString()),
-    unfit(
-      "noise paths",
-      ({ variancePreserving }) => variancePreserving ? "one that preserves the variance" : "another",
-    ),
-    useless("a guide", guide !== undefined),
-    useless("guidanceInterval", interval !== undefined),
+    unfit("noise paths", ({ variancePreserving }) => `${variancePreserving ? "" : "not "}variance preserving`),
+    guidance === 1 && (guide !== undefined || interval !== undefined) && {
+      severity: "warning",
+      param: ["guidance"],
+      message: "at guidance 1, neither a guide nor guidanceInterval does anything",
+      fix: "raise guidance",
+    },
     interval !== undefined && interval.from >= interval.to && {
       param: ["guidanceInterval", "from"],
       message: "the interval of guidance is empty",
       got: `${interval.from} to ${interval.to}`,
       wanted: "from below to",
-      fix: "raise to, or lower from",
     },
     guidance !== 1 && (checkpoint.ownSampler ?? guide?.facts?.ownSampler) !== undefined && {
       param: ["guidance"],

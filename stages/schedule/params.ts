@@ -25,7 +25,7 @@ export const scheduleParams = z.strictObject({
   betas: z.union([
     z.enum(SCHEDULE_NAMES, { error: explainBetas }),
     z.array(z.number().positive().max(1), { error: explainBetas }).min(1).max(MAX_TIMESTEPS),
-    z.strictObject({ path: externalFile(z.string().min(1)) }, { error: explainBetas }),
+    z.strictObject({ path: externalFile(z.string().min(1)).describe("The file") }, { error: explainBetas }),
   ]).describe(
     "A family and a name, since a name alone means different things elsewhere; or a list of betas, above 0 " +
       "and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). " +

@@ -1,11 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
+import type { CheckProblem } from "../../contract/stage.ts";
 import type { NetworkDefinition, NetworkSizes } from "../../diffusion/define.ts";
-import { batchSignature, type GradientOptions, lossOfBatch } from "../../diffusion/gradient_step.ts";
-import { freeLoss, lossObjective, stepFigures } from "../../diffusion/loss_tables.ts";
+import {
+  type GradientOptions,
+  gradientStepSignature,
+  lossOfBatch,
+  makeGradientStep,
+} from "../../diffusion/gradient_step.ts";
+import { stepFigures } from "../../diffusion/loss_tables.ts";
 import { modelOutputSignature } from "../../diffusion/model_output.ts";
 import { initialParameters, makeNetwork, type Network, predict } from "../../diffusion/network.ts";
 import { timePoint } from "../../diffusion/path.ts";
-import { definedOnly } from "../../std/defined_only.ts";
 import "../../tensor/complete_tfjs.ts";
 import type { NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
 import { CompileError } from "../../tensor/trace/failure.ts";
@@ -13,12 +18,7 @@ import { liveValues, type Value } from "../../tensor/trace/graph.ts";
 import { trace } from "../../tensor/trace/trace.ts";
 
 /** What is wrong with the code of a definition; without its file, which whoever asks knows. */
-export interface CodeProblem {
-  readonly message: string;
-  readonly got?: string;
-  readonly wanted?: string;
-  readonly fix?: string;
-}
+export type CodeProblem = Pick<CheckProblem, "message" | "got" | "wanted" | "fix">;
 
 /** Images of a batch in a check: more than one, so that they can be mixed up. */
 const BATCH = 2;
@@ -43,15 +43,19 @@ export function buildNetwork(
  * the shape of its output, whether two traces of it are equal, and parameters that the output does not depend on.
  */
 export async function checkNetworkCode(network: Network): Promise<CodeProblem[]> {
-  const { params: _flat, classes, ...signature } = modelOutputSignature(network, BATCH, "float32");
+  const { params: _flat, ...signature } = modelOutputSignature(network, BATCH, "float32");
   const { height, width, outChannels } = network.sizes;
+  const start = initialParameters(network, (_i, _kind, count) => new Float32Array(count).fill(1));
+  const notFinite = Object.entries(start).filter(([, values]) => !values.every(Number.isFinite)).map(([name]) => ({
+    message: `parameter ${name} does not start as finite numbers`,
+    fix: "give its init finite numbers, and fans above 0",
+  }));
   const problems = await checkTraces("the output", {
-    network,
-    signature: { ...signature, ...definedOnly({ classes }) },
+    ...{ network, signature },
     shape: [BATCH, height, width, outChannels],
     compute: ({ x, t, classes }, weights) => predict(network, { weights, x: x!, t: t!, labels: classes }),
   });
-  return [...checkStart(network), ...problems];
+  return [...notFinite, ...problems];
 }
 
 /**
@@ -70,28 +74,19 @@ export async function checkLossCode(network: Network, options: GradientOptions):
         return [{ message: `${name} of the objective`, got: `${got} at t=${t}`, wanted: "a finite number at each t" }];
       }
     }
-    const averaged = freeLoss(lossObjective(options)) === undefined
-      ? {}
-      : { ema: { shape: [network.count], dtype: "float32" } as const };
-    return await checkTraces("the loss", {
-      network,
-      signature: { ...batchSignature(network, BATCH, options), ...averaged },
+    const all = gradientStepSignature(network, BATCH, options);
+    const { params: _flat, ...signature } = all;
+    const problems = await checkTraces("the loss", {
+      ...{ network, signature },
       shape: [BATCH],
       compute: (inputs, weights) => lossOfBatch(inputs, network, options)(weights),
     });
+    // Operations without a gradient show only now.
+    if (problems.length === 0) trace(makeGradientStep(network, options), all, "the gradient");
+    return problems;
   } catch (error) {
     return [thrown(error)];
   }
-}
-
-function checkStart(network: Network): CodeProblem[] {
-  const ones = (count: number) => new Float32Array(count).fill(1);
-  const start = initialParameters(network, () => ({ uniform: ones, normal: ones }));
-  return Object.entries(start).filter(([, values]) => !values.every(Number.isFinite)).map(([name, values]) => ({
-    message: `parameter ${name} starts as no number`,
-    got: `${values.find((value) => !Number.isFinite(value))}`,
-    wanted: "an init of finite numbers, and fans above 0",
-  }));
 }
 
 interface Computed {
@@ -107,17 +102,10 @@ async function checkTraces(what: string, { network, signature, shape, compute }:
   await tf.ready();
   const weights = network.parameters.map(({ name, shape }) => [name, { shape, dtype: "float32" as const }] as const);
   const inputs = { ...signature, ...Object.fromEntries(weights.map(([name, spec]) => [PARAMETER + name, spec])) };
-  const traced = () => {
-    const { outputs } = trace(
-      (given) => {
-        const named = Object.fromEntries(weights.map(([name]) => [name, given[PARAMETER + name]!]));
-        return { result: compute(given, named) };
-      },
-      inputs,
-      what,
-    );
-    return outputs.get("result")!;
-  };
+  const result = (given: NamedTensors) => ({
+    result: compute(given, Object.fromEntries(weights.map(([name]) => [name, given[PARAMETER + name]!]))),
+  });
+  const traced = () => trace(result, inputs, what).outputs.get("result")!;
   try {
     const [first, second] = [traced(), traced()];
     const problems: CodeProblem[] = [];
@@ -138,9 +126,7 @@ async function checkTraces(what: string, { network, signature, shape, compute }:
     const lost = weights.filter(([name]) => !reached.has(PARAMETER + name)).map(([name]) => name);
     if (lost.length > 0) {
       problems.push({
-        message: `${what} does not depend on ${lost.length === 1 ? "a parameter" : `${lost.length} parameters`}`,
-        got: lost.slice(0, 8).join(", ") + (lost.length > 8 ? ", …" : ""),
-        wanted: "each parameter used",
+        message: `${what} does not depend on ${lost.length} of ${weights.length} parameters, such as ${lost[0]}`,
         fix: "use it in forward, or leave it out of parameters",
       });
     }

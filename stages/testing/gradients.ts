@@ -2,10 +2,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { ParameterSpec } from "../../diffusion/define.ts";
 import { sizeOf } from "../../diffusion/network.ts";
 import type { Device, HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
+import { AUTO_ORDER, type ConcreteDeviceName, type DeviceName } from "../../tensor/devices.ts";
+import { openEagerDevice } from "../../tensor/eager_device.ts";
+import { mayHaveGpu } from "../../tensor/gpus.ts";
+import { describeDevices } from "../../tensor/implementations.ts";
+import { openDevice } from "../../tensor/open.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
-import { type CheckedDevices, devicesHere, openPlain } from "./devices.ts";
-import { shown } from "./problems.ts";
 
 /** Numbers that parameters decide, at one place. */
 export interface Computation {
@@ -15,18 +18,14 @@ export interface Computation {
   /** What else it reads. */
   readonly inputs: HostTensors;
   readonly signature: Signature;
-  /** The numbers, of any shape. */
-  readonly compute: (params: Tensor, inputs: NamedTensors) => Tensor;
-  /** Where gradients are stopped: the same numbers at `start`, which the differences follow. Default: `compute`. */
-  readonly follow?: (params: Tensor, start: Tensor, inputs: NamedTensors) => Tensor;
+  /** The numbers, of any shape. What it computes from `start` stays as it is when the parameters are moved. */
+  readonly compute: (params: Tensor, inputs: NamedTensors, start: Tensor) => Tensor;
 }
 
-interface Values {
-  /** What was computed. */
-  readonly y: Float32Array<ArrayBuffer>;
-  /** Derivatives of the sum of y, each counted by its factor. */
-  readonly grads: Float32Array<ArrayBuffer>;
-}
+/** The numbers, and the derivatives of their sum, each number counted by a random factor. */
+type Values = Record<"numbers" | "gradients", Float32Array<ArrayBuffer>>;
+
+type Evaluate = (params: Float32Array<ArrayBuffer>) => Promise<Values>;
 
 /** Largest error of a derivative, as a part of the length of the gradient by that parameter. */
 const DERIVATIVE = 0.02;
@@ -38,122 +37,112 @@ const STEPS = [1e-2, 2.5e-3, 6e-4];
 const AGREEMENT = 0.01;
 
 const random = randomStream({ seed: 0, stream: "test/gradients" });
+const factorsOf = (count: number) => random.normal(0, count);
 
 /**
- * Compare gradients with central differences, in a random direction for each parameter, on the best device of this
- * machine; compare numbers and gradients on all of its devices; and look for tensors that outlive a call.
+ * Compare gradients with central differences, in a random direction for each parameter, on the best of the devices;
+ * compare numbers and gradients between the devices; and look for tensors that outlive a call.
+ *
+ * @param devices Default: all that this machine has
  */
-export async function checkGradients(of: Computation, devices: CheckedDevices): Promise<CodeProblem[]> {
+export async function checkGradients(
+  of: Computation,
+  devices: readonly DeviceName[] = AUTO_ORDER,
+): Promise<CodeProblem[]> {
   let best: Values | undefined;
   const problems: CodeProblem[] = [];
-  const here = await devicesHere(devices);
-  if (here.length === 0) throw new Error(`None of the devices is here: ${devices.devices?.join(", ") ?? "none is"}`);
-  for (const open of here) {
-    const device = await open();
+  for (const name of await devicesHere(devices)) {
+    const device = await openDevice(name);
     try {
-      const values = await evaluate(device, of);
-      const { y, grads } = values;
-      if (![...y, ...grads].every(Number.isFinite)) throw new Error("numbers that are not finite");
-      if (best === undefined) problems.push(...await compareWithDifferences(device, of, values));
-      best ??= values;
-      problems.push(...apart(device, best, values));
+      const values = await (await compile(device, of, true))(of.start);
+      if (!Object.values(values).every((one) => one.every(Number.isFinite))) throw new Error("numbers are not finite");
+      if (best === undefined) problems.push(...await compareWithDifferences(device, of, best = values));
+      else if (areFar(values.numbers, best.numbers) || areFar(values.gradients, best.gradients)) {
+        const wanted = "those of the best device, to 1% of the largest";
+        problems.push({ message: `device ${name}`, got: "other numbers or gradients", wanted });
+      }
     } catch (error) {
-      const got = error instanceof Error ? error.message : String(error);
-      problems.push({ message: `device ${device.name}`, got, wanted: "finite numbers and their gradient" });
-      // The others would say the same.
-      if (best === undefined) break;
+      problems.push({ message: `device ${name}: ${error instanceof Error ? error.message : error}` });
     } finally {
       await device.dispose();
     }
+    // The others would say the same.
+    if (best === undefined) return problems;
   }
-  return best === undefined ? problems : [...problems, ...await checkLeft(of)];
+  if (best === undefined) throw new Error(`None of the devices is here: ${devices.join(", ")}`);
+  return [...problems, ...await checkLeft(of)];
 }
 
-type Compiled = NonNullable<Computation["follow"]>;
-
-/** Compile for all parameters twice: where the gradient is, and where it is stopped. */
-async function compile(
-  device: Device,
-  { start, inputs, signature }: Computation,
-  outputs: (...args: Parameters<Compiled>) => NamedTensors,
-) {
-  const params = { shape: [start.length], dtype: "float32" } as const;
-  const compiled = await device.compile(
-    ({ params, start, ...rest }) => outputs(params!, start!, rest),
-    { params, start: params, ...signature },
-    { label: "check" },
-  );
-  return (params: Float32Array<ArrayBuffer>) => compiled.run({ params, start, ...inputs });
+/** Those that are here, the best first. A software `webgpu` is none: TensorFlow crashes beside its drivers. */
+async function devicesHere(wanted: readonly DeviceName[]): Promise<ConcreteDeviceName[]> {
+  const names = AUTO_ORDER.filter((name) => wanted.includes(name) && (name !== "webgpu" || mayHaveGpu()));
+  const found = await describeDevices(names);
+  return found.filter(({ available, name, card }) => available && (name !== "webgpu" || card)).map(({ name }) => name);
 }
 
-async function evaluate(device: Device, of: Computation): Promise<Values> {
-  const run = await compile(device, of, (params, _, inputs) => {
-    const y = of.compute(params, inputs);
-    return { y, grads: tf.grad((params) => of.compute(params, inputs))(params, tf.tensor(factorsOf(y.size), y.shape)) };
-  });
-  return await run(of.start) as unknown as Values;
+async function compile(device: Device, of: Computation, gradients: boolean): Promise<Evaluate> {
+  const specs = { shape: [of.start.length], dtype: "float32" } as const;
+  const compiled = await device.compile(({ params, start, ...rest }) => {
+    const compute = (params: Tensor) => of.compute(params, rest, start!);
+    const numbers = compute(params!);
+    if (!gradients) return { numbers };
+    return { numbers, gradients: tf.grad(compute)(params!, tf.tensor(factorsOf(numbers.size), numbers.shape)) };
+  }, { params: specs, start: specs, ...of.signature });
+  return async (params) => await compiled.run({ ...of.inputs, params, start: of.start }) as Values;
 }
 
-/** TF.js's own backend runs op by op, so that what is left over shows. */
-async function checkLeft(of: Computation): Promise<CodeProblem[]> {
-  const run = await compile(await openPlain(), of, (params, _, inputs) => ({ y: of.compute(params, inputs) }));
-  const before = tf.memory().numTensors;
-  await run(of.start);
-  const left = tf.memory().numTensors - before;
-  return left === 0 ? [] : [{
-    message: "tensors left after a call",
-    got: `${left}`,
-    wanted: "0",
-    fix: "use neither tf.keep nor tf.variable, and keep no tensors between calls",
-  }];
-}
-
-/** How much each number counts in the sum whose derivatives are compared. */
-const factorsOf = (size: number) => random.normal(0, size);
-
-async function compareWithDifferences(device: Device, of: Computation, { y, grads }: Values): Promise<CodeProblem[]> {
-  const { start, parameters, compute, follow = (params, _, inputs) => compute(params, inputs) } = of;
-  const run = await compile(device, of, (...args) => ({ y: follow(...args) }));
-  const factors = factorsOf(y.length);
-  const rounding = ROUNDING * Math.hypot(...Array.from(y, (value, i) => value * factors[i]!));
+async function compareWithDifferences(device: Device, of: Computation, values: Values): Promise<CodeProblem[]> {
+  const evaluate = await compile(device, of, false);
+  const factors = factorsOf(values.numbers.length);
+  const rounding = ROUNDING * lengthOf(values.numbers.map((value, i) => value * factors[i]!));
   const problems: CodeProblem[] = [];
-  let offset = 0;
-  for (const [index, spec] of parameters.entries()) {
-    const [from, size] = [offset, sizeOf(spec)];
-    offset += size;
-    const signs = random.integers(index, size, 2).map((bit) => 2 * bit - 1);
-    const derivative = signs.reduce((sum, sign, i) => sum + sign * grads[from + i]!, 0);
-    const length = Math.hypot(...grads.subarray(from, offset));
-    const moved = async (step: number) => {
-      const params = start.slice();
+  let end = 0;
+  for (const [index, spec] of of.parameters.entries()) {
+    const from = end;
+    const gradient = values.gradients.subarray(from, end += sizeOf(spec));
+    const signs = random.integers(index, gradient.length, 2).map((bit) => 2 * bit - 1);
+    const sumAt = async (step: number) => {
+      const params = of.start.slice();
       signs.forEach((sign, i) => params[from + i]! += step * sign);
-      const { y } = await run(params);
-      return factors.reduce((sum, factor, i) => sum + factor * y![i]!, 0);
+      const { numbers } = await evaluate(params);
+      return factors.reduce((sum, factor, i) => sum + factor * numbers[i]!, 0);
     };
-    const seen: number[] = [];
-    let fits = false;
+    const derivative = signs.reduce((sum, sign, i) => sum + sign * gradient[i]!, 0);
+    const differences: number[] = [];
     for (const step of STEPS) {
-      const difference = (await moved(step) - await moved(-step)) / (2 * step);
-      seen.push(difference);
-      fits ||= Math.abs(difference - derivative) <= DERIVATIVE * length + rounding / step;
-      if (fits) break;
+      const difference = (await sumAt(step) - await sumAt(-step)) / (2 * step);
+      if (Math.abs(difference - derivative) <= DERIVATIVE * lengthOf(gradient) + rounding / step) break;
+      differences.push(difference);
     }
-    if (fits) continue;
-    problems.push({
-      message: `derivative by parameter ${spec.name}`,
-      got: shown(derivative),
-      wanted: `about ${seen.map(shown).join(", ")}, the differences for steps of ${STEPS.join(", ")}`,
-    });
+    if (differences.length < STEPS.length) continue;
+    const wanted = `about ${differences.map(shown).join(", ")}, the differences for steps of ${STEPS.join(", ")}`;
+    problems.push({ message: `the derivative by parameter ${spec.name}`, got: shown(derivative), wanted });
   }
   return problems;
 }
 
-function apart({ name }: Device, best: Values, values: Values): CodeProblem[] {
-  return (["y", "grads"] as const).flatMap((key) => {
-    const largest = best[key].reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-    const i = values[key].findIndex((value, i) => !(Math.abs(value - best[key][i]!) <= AGREEMENT * largest));
-    if (i < 0) return [];
-    const message = `${key === "y" ? "output" : "gradient"} on device ${name}, number ${i}`;
-    return [{ message, got: shown(values[key][i]!), wanted: `${shown(best[key][i]!)}, as on the best device` }];
-  });
+const lengthOf = (vector: Float32Array) => Math.sqrt(vector.reduce((sum, value) => sum + value ** 2, 0));
+
+function areFar(numbers: Float32Array, others: Float32Array): boolean {
+  const largest = others.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return numbers.some((value, i) => !(Math.abs(value - others[i]!) <= AGREEMENT * largest));
+}
+
+/** TF.js's own backend runs op by op, so that what is left over shows. */
+async function checkLeft(of: Computation): Promise<CodeProblem[]> {
+  // Else TF.js advises to install its native addon.
+  tf.env().set("PROD", true);
+  await tf.setBackend("cpu");
+  const device = await openEagerDevice({ name: "cpu", numerics: "cpu", backend: "cpu" });
+  const evaluate = await compile(device, of, false);
+  const before = tf.memory().numTensors;
+  await evaluate(of.start);
+  const left = tf.memory().numTensors - before;
+  const fix = "use neither tf.keep nor tf.variable, and keep no tensors between calls";
+  return left === 0 ? [] : [{ message: "tensors left after a call", got: `${left}`, wanted: "0", fix }];
+}
+
+/** A number in a message. */
+export function shown(value: number): string {
+  return String(Number(value.toPrecision(4)));
 }

@@ -17,15 +17,12 @@ import type {
   StageEnd,
 } from "../../contract/stage.ts";
 import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
+import { tryDevice } from "../../engine/process/device_trial.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { allParams } from "../shared/common_params.ts";
-import { findDevice } from "./devices.ts";
+import { findStageDevice } from "../shared/device.ts";
 
-export type { CheckedDevices } from "./devices.ts";
-export { checkNetwork, type NetworkCheckOptions } from "./check_network.ts";
-export { checkObjective, type ObjectiveCheckOptions } from "./check_objective.ts";
-export { checkPath, type PathCheckOptions } from "./check_path.ts";
-export { checkSampler, type SamplerCheckOptions } from "./check_sampler.ts";
+export * from "./definitions.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -134,6 +131,12 @@ export async function testImages(
   const info = { count, height, width, channels, classes: null, source: { name: "test" } };
   await writeImages({ folder: "", write }, { info, pixels, picture: "images.png" });
   return files;
+}
+
+async function findDevice(device: DeviceName) {
+  const found = await findStageDevice({ device }, tryDevice);
+  if ("device" in found) return found.device;
+  throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }
 
 async function layOut(folder: string, port: InputPort, given: TestFiles | readonly TestFiles[] | undefined) {

@@ -1,7 +1,7 @@
 import type { StoredImages } from "../../artifacts/images.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import type { Path } from "../../diffusion/define.ts";
-import { type Figure, isBetween, type LossOptions, stepFigures } from "../../diffusion/loss_tables.ts";
+import { isBetween, type LossOptions, stepFigures } from "../../diffusion/loss_tables.ts";
 import { oneHotLabels } from "../../diffusion/model_output.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -46,7 +46,7 @@ export function makeBatches(
 
   const { path } = loss;
   const between = isBetween({ ...loss, timestepSampler: timesteps === undefined ? "uniform" : "loss-aware" });
-  const drawTimes = timeDrawer(path, { stream, batchSize, between });
+  const drawTimes = timeDrawer(path, batchSize, stream);
 
   const feeds = definedOnly({
     x0: new Float32Array(batchSize * pixels),
@@ -56,7 +56,9 @@ export function makeBatches(
     importance: timesteps && new Float32Array(batchSize),
   });
   const gathered = Object.entries(stepFigures(loss)).map(([name, figure]) => {
-    return { name, at: between ? figureOf(path, figure) : tabled(path, figure), values: new Float32Array(batchSize) };
+    const exact = (t: number) => figure(timePoint(path, t));
+    const table = between ? undefined : Float64Array.from({ length: path.timesteps }, (_, t) => exact(t));
+    return { name, at: table === undefined ? exact : (t: number) => table[t]!, values: new Float32Array(batchSize) };
   });
   const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
   const flipped = new Int32Array(batchSize);
@@ -87,14 +89,11 @@ export function makeBatches(
   };
 }
 
-/** Fills the times of a step: integers of a chain; on a path of one's own as it draws them, rounded where none lie between. */
+/** Fills the times of a step: integers of a chain, or on a path of one's own as it draws them. */
 function timeDrawer(
   path: Path,
-  { stream, batchSize, between }: {
-    readonly stream: (purpose: string) => RandomStream;
-    readonly batchSize: number;
-    readonly between: boolean;
-  },
+  batchSize: number,
+  stream: (purpose: string) => RandomStream,
 ): (step: number, t: Float32Array | Int32Array) => void {
   const [timestep, normals] = [stream("timestep"), stream("timestep-normal")];
   if (!path.continuous) return (step, t) => timestep.integers(step, t as Int32Array<ArrayBuffer>, path.timesteps);
@@ -102,19 +101,9 @@ function timeDrawer(
   return (step, t) => {
     normals.normal(step, normal);
     timestep.uniform(step, batchSize).forEach((uniform, i) => {
-      const drawn = path.draw({ uniform, normal: normal[i]! });
-      t[i] = between ? drawn : Math.max(0, Math.round(drawn));
+      t[i] = path.draw({ uniform, normal: normal[i]! });
     });
   };
-}
-
-function figureOf(path: Path, figure: Figure): (t: number) => number {
-  return (t) => figure(timePoint(path, t));
-}
-
-function tabled(path: Path, figure: Figure): (t: number) => number {
-  const table = Float64Array.from({ length: path.timesteps }, (_, t) => figure(timePoint(path, t)));
-  return (t) => table[t]!;
 }
 
 /**

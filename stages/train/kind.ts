@@ -2,8 +2,7 @@ import { type ImageFacts, readImageFacts, readScheduleFacts } from "../../artifa
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import type { NetworkSizes } from "../../diffusion/define.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { makeObjective } from "../../diffusion/objective.ts";
-import { OBJECTIVES } from "../../diffusion/objectives.ts";
+import { builtinObjective } from "../../diffusion/objectives.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkBatchSize, checkMost, checkPrediction, isError, problemsOf } from "../shared/checks.ts";
@@ -38,7 +37,7 @@ export const trainKind = defineKind({
     const timesteps = schedule?.timesteps;
     const objective: Partial<ObjectiveFacts> = isOwn(params.objective)
       ? own["objective"] ?? {}
-      : objectiveFacts(makeObjective(OBJECTIVES[params.objective], {}));
+      : objectiveFacts(builtinObjective(params.objective));
     const problems = problemsOf(
       checkPrediction(objective, schedule),
       checkRates(params, timesteps),
@@ -79,7 +78,7 @@ export function sizesFor(
 /** Params that do not fit the objective, or that change the key of a training and nothing else of it. */
 function checkLoss(
   { objective, variance, weighting, minSnrGamma }: TrainParams,
-  { free, weighted, sampler }: Partial<ObjectiveFacts>,
+  { free, weighted }: Partial<ObjectiveFacts>,
 ): CheckProblem[] {
   const without = (param: string, what: string): CheckProblem => ({
     severity: "warning",
@@ -104,22 +103,15 @@ function checkLoss(
 }
 
 /** What cannot be computed on a path that does not preserve the variance. */
-function checkChain(
-  { variance, weighting }: TrainParams,
-  { needs }: Partial<ObjectiveFacts>,
-): CheckProblem[] {
-  const chain = (param: string, got: string): CheckProblem => ({
+function checkChain({ variance, weighting }: TrainParams, { needs }: Partial<ObjectiveFacts>): CheckProblem[] {
+  const needing = { objective: needs === "chain", variance: variance === "learned", weighting: weighting === "vlb" };
+  return Object.entries(needing).filter(([, needs]) => needs).map(([param]) => ({
     param: [param],
-    message: `${param} needs a schedule that preserves the variance, signal^2 + noise^2 = 1`,
-    got: `${got}, on a path of another sort`,
+    message: `this ${param} needs a schedule that preserves the variance, signal^2 + noise^2 = 1`,
+    got: "a path of another sort",
     wanted: "a chain of betas",
     fix: `use another ${param}, or another schedule`,
-  });
-  return problemsOf(
-    needs === "chain" && chain("objective", "one that needs its tables"),
-    variance === "learned" && chain("variance", variance),
-    weighting === "vlb" && chain("weighting", weighting),
-  );
+  }));
 }
 
 /** Params that do not fit each other or the schedule's length, where that is known. */
@@ -128,9 +120,7 @@ function checkRates(
   timesteps: number | undefined,
 ): CheckProblem[] {
   return problemsOf(
-    checkMost(["lossBuckets"], lossBuckets, timesteps, {
-      message: "more buckets than timesteps",
-    }),
+    checkMost(["lossBuckets"], lossBuckets, timesteps, { message: "more buckets than timesteps" }),
     decay !== undefined && decay.until <= warmupSteps && {
       param: ["learningRateDecay", "until"],
       message: "the decay of the learning rate must end after its warmup",

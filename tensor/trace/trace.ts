@@ -10,6 +10,9 @@ export interface TracedFunction {
   readonly outputs: ReadonlyMap<string, Value>;
 }
 
+/** Lines that a message lists at most. */
+const SHOWN_PLACES = 5;
+
 /**
  * Call `fn` once on tensors without data and return what it would compute. TF.js must be ready.
  * @param backend of TF.js that will run the function, if one will
@@ -30,9 +33,14 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
     } catch {
       // As it did before.
     }
-    const place = again.calledAt === undefined ? "" : `, called at ${again.calledAt}`;
+    const places = [...again.calledAt].slice(0, SHOWN_PLACES).join(" or ");
     const { message } = error as CompileError;
-    throw new CompileError(`${message} This is in the gradient of TF.js op "${watch}"${place}.`, { cause: error });
+    throw new CompileError(
+      `${message.replace(/\.?$/, ".")} This is in the gradient of TF.js op "${watch}", called at ${places}.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

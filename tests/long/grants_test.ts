@@ -38,7 +38,7 @@ Deno.test("what a custom stage asks for is listed, refused with the flag that gr
 
   const refused = await project.cli(["run", "p.yaml"], { env: WORD });
   assertEquals(refused.code, 2);
-  assertStringIncludes(refused.stderr, `fix:    look at the stage's code; if you trust it: ${flag}\n`);
+  assertStringIncludes(refused.stderr, `fix:    look at the code of ./stage.ts; if you trust it: ${flag}\n`);
   assertStringIncludes(refused.stderr, "1 error; nothing was run");
   assert(!project.exists("outputs"));
   assert(!project.exists(".config"));

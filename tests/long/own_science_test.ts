@@ -50,7 +50,7 @@ stages:
     network.replace("const names =", "// Another comment\n    const names: string[] ="),
   );
   assertMatch((await project.cli(["run", "my work/own.yaml"])).stdout, /nothing to do/);
-  project.write("my work/network.ts", network.replace("init: { normal: 1 }", "init: { normal: 2 }"));
+  project.write("my work/network.ts", network.replace("tf.add(h, conv(", "tf.sub(h, conv("));
   assertMatch((await project.cli(["why", "my work/own.yaml", "train"])).stdout, /changed: .*network\.ts/);
 });
 

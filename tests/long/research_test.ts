@@ -15,8 +15,10 @@ function newProject(): Project {
   return project;
 }
 
-async function run(project: Project, name: string): Promise<void> {
-  const ran = await project.cli(["run", `${name}.yaml`, ...SMALL]);
+/** @param grants stages whose definitions may reach the native device */
+async function run(project: Project, name: string, grants: readonly string[] = []): Promise<void> {
+  const granted = grants.flatMap((stage) => ["--grant", `${stage}:native`]);
+  const ran = await project.cli(["run", `${name}.yaml`, ...SMALL, ...granted]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
   assertStringIncludes((await project.cli(["plan", `${name}.yaml`, ...SMALL])).stdout, "nothing to do");
 }
@@ -41,7 +43,7 @@ function imagesOf(project: Project, folder: string): Uint8Array {
 
 Deno.test("rectified-flow.yaml with its small profile trains on a path of its own, and Euler along it is DDIM", async () => {
   await using project = newProject();
-  await run(project, "rectified-flow");
+  await run(project, "rectified-flow", ["flow", "flow-sample"]);
   assertEquals(figures(project, "rectified-flow", ["flow-judge/score", "FD-classifier"]).size, 12);
   assertEquals(figures(project, "rectified-flow", ["ddpm-judge/score", "FD-classifier"]).size, 6);
 
@@ -70,7 +72,7 @@ Deno.test("autoguidance.yaml with its small profile draws by an earlier checkpoi
 
 Deno.test("dit.yaml with its small profile trains a network of its own beside the U-Net", async () => {
   await using project = newProject();
-  await run(project, "dit");
+  await run(project, "dit", ["digits-train"]);
   assertEquals(figures(project, "dit", ["digits-judge/score", "FD-classifier"]).size, 2);
   assertEquals(figures(project, "dit", ["emoji-score", "FD-pixels"]).size, 2);
   assertEquals(figures(project, "dit", ["digits-evaluate", "L_simple"]).size, 2);

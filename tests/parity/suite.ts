@@ -2,7 +2,7 @@ import { assertMatch, assertRejects } from "@std/assert";
 import type { Device } from "../../tensor/device.ts";
 import { CompileError } from "../../tensor/trace/failure.ts";
 import { compare, describeError, isWrong } from "./compare.ts";
-import { isSoftware, openParityDevice, type ParityDeviceName, REFUSED_CASES, skipAbsent } from "./devices.ts";
+import { isRefused, isSoftware, openParityDevice, type ParityDeviceName, skipAbsent } from "./devices.ts";
 import { FIXTURE_GROUPS, type FixtureGroup, loadCases } from "./fixtures.ts";
 import { checkMaskStatistics } from "./mask_statistics.ts";
 import { runCase } from "./run_case.ts";
@@ -45,7 +45,7 @@ async function checkGroup(device: Device, group: FixtureGroup, steps?: number): 
   const wrong: string[] = [];
   for (const whole of await loadCases(group)) {
     const parityCase = whole.op === "training" && steps !== undefined ? firstSteps(whole, steps) : whole;
-    if (REFUSED_CASES[device.name as ParityDeviceName]?.some((start) => parityCase.name.startsWith(start))) {
+    if (isRefused(device.name, parityCase.name)) {
       const refused =
         /TF\.js op "\w+": its kernel on backend "\w+" is (absent|wrong for such a call) \(called at file:/;
       assertMatch((await assertRejects(() => runCase(device, parityCase), CompileError)).message, refused);

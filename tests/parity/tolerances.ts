@@ -46,7 +46,7 @@ const FUNCTIONS_ON_GPU: Rule = {
 
 const ANGLES_ON_GPU: Rule = {
   allowed: 8192,
-  reason: "WGSL allows 4096 units for atan2, and makes atan, asin and acos of it",
+  reason: "WGSL allows 4096 units for atan and atan2, and for asin and acos what they are made of",
 };
 
 /** Where their gradients are sums, the cases say of how many terms. */
@@ -55,7 +55,7 @@ const MOVING = [
   ...["floor", "ceil", "round", "sign", "step", "zerosLike", "onesLike", "range", "oneHot", "keepMask"],
   ...["concat", "split", "slice", "pad", "transpose", "reverse", "stack", "expandDims", "stridedSlice", "mirrorPad"],
   ...["tile", "gather", "upsample", "maxPool", "maxPool3d", "image.resizeNearestNeighbor"],
-  ...["spaceToBatchND", "batchToSpaceND", "depthToSpace"],
+  ...["spaceToBatchND", "batchToSpaceND"],
 ];
 const ROOTED = ["div", "sqrt", "rsqrt"];
 const TRANSCENDENTAL = [

@@ -1,3 +1,5 @@
+import { Project } from "./project.ts";
+
 /** A tiny pipeline of definitions of one's own of all four sorts, in `tests/support/definitions`. */
 export const OWN_SCIENCE = `name: demo
 vars: { device: wasm }
@@ -27,5 +29,12 @@ stages:
     with: { device: "\${vars.device}" }
 `;
 
-/** Where a project gets the files of that pipeline from, and what it calls them. */
+/** Its files. */
 export const DEFINITIONS: readonly string[] = ["net.ts", "velocity.ts", "flow.ts", "euler.ts", "lib/one.ts"];
+
+/** A project with that pipeline as `p.yaml`. */
+export function ownProject(yaml: string = OWN_SCIENCE): Project {
+  const project = new Project({ files: { "p.yaml": yaml } });
+  for (const name of DEFINITIONS) project.copy(`tests/support/definitions/${name}`, name);
+  return project;
+}

@@ -15,10 +15,10 @@ function withoutComments(path: string, text: string): string {
  * Digest of all code that a module executes: its local modules, found through imports that are not for types alone, and
  * the packages that they name, with the versions that `deno.json` pins.
  */
-export async function digestModules(root: string, entry: string, map: ImportMap): Promise<string> {
+export async function digestModules(root: string, entries: readonly string[], map: ImportMap): Promise<string> {
   const lines = new Set<string>();
   // A set hands out what is added while it is walked, and nothing twice.
-  const queue = new Set([entry]);
+  const queue = new Set(entries);
   for (const path of queue) {
     const text = await Deno.readTextFile(join(root, path));
     const digest = createHash("sha256").update(withoutComments(path, text)).digest("hex");

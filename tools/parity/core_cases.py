@@ -363,6 +363,14 @@ def windows(cases):
         reference = lambda x, kernel: conv(x, kernel, stride, padding)
         inputs = {"x": (2, 4, 5, 3, 2), "kernel": (2, 3, 2, 2, 4)}
         cases.add("conv3d", args, inputs, reference, label=label, terms=120)
+    # Where only the gradients are refused.
+    args = ["@x", "@kernel", 2, "same"]
+    inputs = {"x": (2, 6, 7, 3), "kernel": (3, 3, 3, 2)}
+    reference = lambda x, kernel: depthwise(x, kernel, 2, "same")
+    cases.add("depthwiseConv2d", args, inputs, reference, gradients=False, label="alone", terms=9)
+    inputs = {"x": (2, 3, 5, 4, 2), "kernel": (2, 3, 2, 2, 4)}
+    reference = lambda x, kernel: conv(x, kernel, 2, "same")
+    cases.add("conv3d", args, inputs, reference, gradients=False, label="alone", terms=24)
     inputs = {"x": (2, 7, 6, 3), "kernel": (3, 3, 3, 4)}
     reference = lambda x, kernel: conv(x, kernel, 1, "same", 2)
     args = ["@x", "@kernel", 1, "same", "NHWC", 2]

@@ -21,21 +21,18 @@ import { z } from "zod";
  */
 export default defineNetwork({
   params: z.strictObject({
-    width: z.int().min(4).max(1024).multipleOf(4).default(32).describe(
-      "Channels of every block; a multiple of 4",
-    ),
+    width: z.int().min(4).max(1024).multipleOf(4).default(32).describe("Channels of each block; a multiple of 4"),
     blocks: z.int().min(1).max(100).default(4).describe("Number of blocks"),
   }),
 
   build({ channels, outChannels, classes }, { width, blocks }) {
     const names = Array.from({ length: blocks }, (_, i) => `block${i}`);
+    // One row for each label and one for none.
+    const labelled = classes === undefined ? [] : denseParameters("labels", classes + 1, width);
     return {
-      // Names are those in the files of a checkpoint.
       parameters: [
         ...denseParameters("time", width, width),
-        ...(classes === undefined ? [] : [
-          { name: "labels", shape: [classes + 1, width], init: { normal: 1 } },
-        ]),
+        ...labelled,
         ...convParameters("in", channels, width),
         ...names.flatMap((name) => [
           ...normParameters(`${name}.norm`, width),
@@ -50,9 +47,7 @@ export default defineNetwork({
 
       forward({ weights, x, t, labels, dropout }) {
         const time = dense(weights, "time", timeEmbedding(t, width));
-        const condition = silu(
-          labels === undefined ? time : tf.add(time, tf.matMul(labels, weights["labels"]!)),
-        );
+        const condition = silu(labels === undefined ? time : tf.add(time, dense(weights, "labels", labels)));
         let h = conv(weights, "in", x);
         for (const name of names) {
           const shift = tf.reshape(dense(weights, `${name}.shift`, condition), [-1, 1, 1, width]);

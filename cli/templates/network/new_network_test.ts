@@ -1,12 +1,8 @@
 import { checkNetwork } from "noiseline/testing";
 import network from "./new_network.ts";
 
-const params = { width: 8, blocks: 2 };
-
-Deno.test("the network holds what a network must", async () => {
+Deno.test("the network is as it must be, without and with labels", async () => {
+  const params = { width: 8, blocks: 2 };
   await checkNetwork(network, { params, sizes: { channels: 3 } });
-});
-
-Deno.test("the network holds it with labels too", async () => {
   await checkNetwork(network, { params, sizes: { classes: 10 } });
 });

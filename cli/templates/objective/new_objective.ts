@@ -11,17 +11,12 @@ import { z } from "zod";
  */
 export default defineObjective({
   params: z.strictObject({
-    gamma: z.number().positive().default(5).describe(
-      "Signal-to-noise ratio above which an error counts no more",
-    ),
+    gamma: z.number().positive().default(5).describe("Signal-to-noise ratio above which an error counts no more"),
   }),
 
   // The network is to say x0 * image + noise * eps. How samplers get the image back follows from this.
   target: ({ signal, noise }) => ({ x0: -noise, noise: signal }),
 
   // Where signal^2 + noise^2 = 1, an error of v is one of the image by the factor noise.
-  weight({ signal, noise }, { gamma }) {
-    const snr = (signal / noise) ** 2;
-    return noise ** 2 * Math.min(snr, gamma);
-  },
+  weight: ({ signal, noise }, { gamma }) => noise ** 2 * Math.min((signal / noise) ** 2, gamma),
 });

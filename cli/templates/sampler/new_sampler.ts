@@ -10,12 +10,8 @@ import { z } from "zod";
  */
 export default defineSampler({
   params: z.strictObject({
-    steps: z.int().min(1).max(10_000).default(50).describe(
-      "Evaluations of the network",
-    ),
-    eta: z.number().min(0).max(1).default(0).describe(
-      "0: no fresh noise; 1: as much as ancestral sampling",
-    ),
+    steps: z.int().min(1).max(10_000).default(50).describe("Evaluations of the network"),
+    eta: z.number().min(0).max(1).default(0).describe("0: no fresh noise; 1: as much as ancestral sampling"),
   }),
 
   // From noise to the image itself, which is time -1.

@@ -1,12 +1,11 @@
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import type { Prediction } from "../../../diffusion/define.ts";
 import { mix } from "../../../diffusion/samplers/mix.ts";
-import { learnsVariance } from "../../../diffusion/network.ts";
 import { timePoint } from "../../../diffusion/path.ts";
 import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { tellLabels } from "../feeds.ts";
-import { bindNetwork } from "../network_output.ts";
+import { bindNetwork, splitOutput } from "../network_output.ts";
 
 export interface PredictorOptions {
   readonly device: Device;
@@ -84,7 +83,7 @@ export async function makePredictor(checkpoint: StoredCheckpoint, options: Predi
     ): Promise<Prediction> {
       const told = await ask(x, t, classes);
       const output = told[0]!.output;
-      const variance = learnsVariance(network.sizes) ? learnedPart(output, channels) : undefined;
+      const variance = splitOutput(output, network.sizes).variance?.map((raw) => (raw + 1) / 2);
       const x0 = mixedX0(x, t, told);
       if (clip === "unit") { for (let i = 0; i < x0.length; i++) x0[i] = Math.min(1, Math.max(-1, x0[i]!)); }
       if (clip === "dynamic") {
@@ -103,29 +102,14 @@ function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
   return both;
 }
 
-/** The sum of the shares of each x_0, in float64 until the end: far from the image it is the difference of large numbers. */
+/** The shares of each x_0, in float64 until the end: far from the image they are differences of large numbers. */
 function mixedX0(x: Float32Array, t: number, told: readonly Told[]): Float32Array<ArrayBuffer> {
-  const terms = told.map(({ output, by: { objective, path, network: { sizes } }, share }) => {
+  const sum = new Float64Array(x.length);
+  for (const { output, by: { objective, path, network: { sizes } }, share } of told) {
     // Without a recovery there is no x_0, and NaN says so.
-    const { xt, output: factor } = objective.recoverX0?.(timePoint(path, t)) ?? { xt: NaN, output: NaN };
-    return { output, ofX: share * xt, ofOutput: share * factor, wide: learnsVariance(sizes) };
-  });
-  const { channels } = told[0]!.by.network.sizes;
-  const x0 = new Float32Array(x.length);
-  for (let i = 0; i < x.length; i++) {
-    let sum = 0;
-    for (const { output, ofX, ofOutput, wide } of terms) {
-      sum += ofX * x[i]! + ofOutput * output[wide ? i + channels * Math.floor(i / channels) : i]!;
-    }
-    x0[i] = sum;
+    const { xt, output: factor } = objective.recover?.(timePoint(path, t)).x0 ?? { xt: NaN, output: NaN };
+    const { prediction } = splitOutput(output, sizes);
+    for (let i = 0; i < sum.length; i++) sum[i]! += share * (xt * x[i]! + factor * prediction[i]!);
   }
-  return x0;
-}
-
-/** Of each pixel the second half of its numbers, from [-1, 1] to [0, 1]. */
-function learnedPart(output: Float32Array, channels: number): Float32Array<ArrayBuffer> {
-  return Float32Array.from(
-    { length: output.length / 2 },
-    (_, i) => (output[i + channels * (Math.floor(i / channels) + 1)]! + 1) / 2,
-  );
+  return new Float32Array(sum);
 }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { CheckpointFacts } from "../../../artifacts/facts.ts";
-import type { CheckProblem, Facts, OwnDefinition } from "../../../contract/stage.ts";
+import type { CheckProblem, OwnDefinition } from "../../../contract/stage.ts";
 import type { SamplerDefinition } from "../../../diffusion/define.ts";
 import { builtinSampler, type SamplerParams, SAMPLERS_OF_ANY_PATH } from "../../../diffusion/samplers.ts";
 import { isOwn, type OwnParam } from "../../../schemas/definitions.ts";
@@ -27,25 +27,22 @@ export function chooseSampler(param: SamplerParam, definitions: readonly OwnDefi
   return { definition, params, file: uses, record };
 }
 
-/** What is known of a checkpoint that decides which samplers fit. */
-type WalkedOn = Pick<CheckpointFacts, "timesteps" | "learnedVariance" | "variancePreserving" | "ownSampler">;
-
 /**
  * Everything about the sampler of a stage that does not fit the network or its path; warnings too.
  *
- * @param own what is known of a sampler of the user's own, before it is loaded or after
+ * @param own what is known of a sampler of the user's own before it is loaded, see `describeDefinition`
  */
 export function checkSampler(
   param: SamplerParam,
-  checkpoint: WalkedOn,
-  own?: Pick<SamplerDefinition, "needs"> | Facts,
+  checkpoint: KnownOfNetwork & Pick<CheckpointFacts, "ownSampler">,
+  own: Pick<SamplerDefinition, "needs"> = {},
 ): CheckProblem[] {
-  const { ownSampler, variancePreserving } = checkpoint;
-  const [name, needs] = isOwn(param)
-    ? [basename(param.uses), own?.["needs"]]
-    : [param.name, builtinSampler(param).definition.needs];
+  const [name, chosen] = isOwn(param)
+    ? [basename(param.uses), { definition: own, params: {} }] as const
+    : [param.name, builtinSampler(param)] as const;
+  const { ownSampler } = checkpoint;
   return problemsOf(
-    isOwn(param) ? [] : checkParams(builtinSampler(param), checkpoint),
+    checkFit(name, chosen, checkpoint),
     ownSampler !== undefined && name !== ownSampler && {
       param: ["sampler"],
       message: "the objective that the network learned does not say how x_0 is had, and names the sampler that fits",
@@ -53,24 +50,28 @@ export function checkSampler(
       wanted: ownSampler,
       fix: `use sampler: { uses: ./${ownSampler} }`,
     },
-    needs === "chain" && !variancePreserving && {
+  );
+}
+
+type KnownOfNetwork = Pick<CheckpointFacts, "timesteps" | "learnedVariance" | "variancePreserving">;
+
+/** What a sampler itself says of its params, and what it needs of the path. */
+export function checkFit(
+  name: string,
+  { definition, params }: { definition: Pick<SamplerDefinition, "needs"> & Partial<SamplerDefinition>; params: object },
+  network: KnownOfNetwork,
+): CheckProblem[] {
+  const found = definition.check?.(params, network) ?? [];
+  return problemsOf(
+    found.map((problem) => ({ ...problem, param: ["sampler", ...problem.param] })),
+    definition.needs === "chain" && !network.variancePreserving && {
       param: ["sampler"],
-      message:
-        "this sampler needs the chain of a path that preserves the variance, which that of the checkpoint does not",
+      message: "needs the chain of a path that preserves the variance, which that of the checkpoint does not",
       got: name,
       wanted: `a sampler for any path, such as ${SAMPLERS_OF_ANY_PATH.join(", ")}`,
       fix: `use sampler: { name: ${SAMPLERS_OF_ANY_PATH[0]} }`,
     },
   );
-}
-
-/** What a sampler itself says of its params. */
-export function checkParams(
-  { definition, params }: Pick<ChosenSampler, "definition" | "params">,
-  { timesteps, learnedVariance }: Pick<CheckpointFacts, "timesteps" | "learnedVariance">,
-): CheckProblem[] {
-  const found = definition.check?.(params, { timesteps, learnedVariance }) ?? [];
-  return found.map((problem) => ({ ...problem, param: ["sampler", ...problem.param] }));
 }
 
 /** The most evaluations of the network for an image; undefined where only the run finds out. @param timesteps T */

@@ -1,23 +1,25 @@
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
+import type { CheckProblem } from "../../../contract/stage.ts";
 import type { Path, Prediction, SamplerInputs } from "../../../diffusion/define.ts";
 import { DATA_TIME } from "../../../diffusion/path.ts";
 import { learnsVariance } from "../../../diffusion/network.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { isError } from "../checks.ts";
+import { tellLabels } from "../feeds.ts";
 import { makePredictor, type PredictorOptions } from "./predictor.ts";
-import { checkParams, type ChosenSampler } from "./sampler.ts";
+import { checkFit, type ChosenSampler } from "./sampler.ts";
 
 /** A sampler does not fit, or does what it must not: the end of its stage, and no bug of the toolkit. */
 export class SamplerFault extends Error {
-  constructor({ file }: Pick<ChosenSampler, "file">, message: string, readonly fix?: string) {
-    super(file === undefined ? message : `sampler ${file}: ${message}`);
+  constructor({ file }: Pick<ChosenSampler, "file">, readonly problem: CheckProblem) {
+    super(file === undefined ? problem.message : `sampler ${file}: ${problem.message}`);
   }
 }
 
 /** One batch on its way. */
 export interface BatchWalk {
-  /** Labels, see `oneHotLabels`. */
-  readonly classes: Float32Array<ArrayBuffer> | undefined;
+  /** Labels that a network is told that was trained with some. Default: none. */
+  readonly labels?: readonly (number | undefined)[];
   /** How often the whole way is taken. Default 1. */
   readonly repeats?: number;
   /** Awaited after each evaluation of the network; what it throws ends the walk. */
@@ -28,38 +30,43 @@ export interface BatchWalk {
     | undefined;
 }
 
+/** See {@linkcode makeWalk}. */
+export type Walk = Awaited<ReturnType<typeof makeWalk>>;
+
 /** Walks batches of images from noise towards data, as a sampler says. */
 export async function makeWalk(
   checkpoint: StoredCheckpoint,
   { sampler, ...options }: PredictorOptions & { readonly sampler: ChosenSampler },
 ) {
   const { definition, params, file } = sampler;
-  const { path } = checkpoint;
+  const { path, network } = checkpoint;
   const times = timesOf(sampler, checkpoint);
   /** Evaluations of the network for an image. */
   const steps = definition.evaluations?.(params, path.timesteps) ?? times.length - 1;
   const predictor = await makePredictor(checkpoint, options);
   const { pixels } = predictor;
   const length = options.batchSize * pixels;
+  const fault = (problem: CheckProblem) => new SamplerFault(sampler, problem);
 
   /** A walk along times, all of a way or a part of it, for a batch that begins. */
-  const begin = ({ classes, repeats = 1, onStep, see }: BatchWalk) => {
+  const begin = (
+    { labels = new Array<undefined>(options.batchSize).fill(undefined), repeats = 1, onStep, see }: BatchWalk,
+  ) => {
+    const classes = tellLabels(network.sizes, labels);
     let done = 0;
     let x0: Float32Array | undefined;
     const predict = async (x: Float32Array<ArrayBuffer>, t: number): Promise<Prediction> => {
       if (done === steps * repeats) {
-        throw new SamplerFault(
-          sampler,
-          `asks for no end: the network was asked ${done} times, the most that it says`,
-          "end the loop at the last of the times, or say in evaluations how often the network is asked",
-        );
+        throw fault({
+          message: "asks for no end",
+          got: `more than ${done} evaluations of the network`,
+          wanted: "as many as it says",
+          fix: "end the loop at the last of the times, or say in evaluations how often the network is asked",
+        });
       }
-      if (x.length !== length) throw new SamplerFault(sampler, `predict: got ${x.length} numbers, wanted ${length}`);
+      if (x.length !== length) throw fault({ message: "predict", got: `${x.length} numbers`, wanted: `${length}` });
       if (!isOn(path, t) || t === DATA_TIME) {
-        throw new SamplerFault(
-          sampler,
-          `predict: got time ${t}, wanted a time of the path, 0 to ${path.timesteps - 1}`,
-        );
+        throw fault({ message: "predict", got: `time ${t}`, wanted: `a time of the path, 0 to ${path.timesteps - 1}` });
       }
       see?.(done, { x, x0: x0 ?? x }, false);
       const told = await predictor.predict(x, t, classes);
@@ -69,41 +76,38 @@ export async function makeWalk(
     };
     return async (from: Omit<SamplerInputs, "path" | "params" | "predict">): Promise<Float32Array<ArrayBuffer>> => {
       const images = await definition.sample({ ...from, path, params, predict });
-      if (file !== undefined) {
-        if (!(images instanceof Float32Array) || images.length !== length) {
-          const got = images instanceof Float32Array ? `${images.length} numbers` : "something else";
-          throw new SamplerFault(sampler, `sample gave back ${got}, wanted a Float32Array of ${length}`);
-        }
-        const bad = firstNotFinite(images);
-        if (bad >= 0) throw new SamplerFault(sampler, `sample gave back a number that is ${images[bad]}`);
+      const got = images instanceof Float32Array ? `${images.length} numbers` : typeof images;
+      if (got !== `${length} numbers`) {
+        throw fault({ message: "sample gave back what are no images", got, wanted: `a Float32Array of ${length}` });
       }
+      const bad = file === undefined ? -1 : firstNotFinite(images);
+      if (bad >= 0) throw fault({ message: `sample gave back a number that is ${images[bad]}` });
       see?.(done, { x: images, x0: x0 ?? images }, true);
       return images;
     };
   };
-  return { times, steps, pixels, begin };
+  return { times, steps, pixels, begin, fault };
 }
 
 /** The times of a sampler that fits the network. @throws SamplerFault */
 function timesOf(sampler: ChosenSampler, { path, network }: StoredCheckpoint): readonly number[] {
-  const { definition, params } = sampler;
-  const learnedVariance = learnsVariance(network.sizes);
-  const problem = checkParams(sampler, { timesteps: path.timesteps, learnedVariance }).find(isError);
-  if (problem !== undefined) {
-    throw new SamplerFault(sampler, `${problem.message}: got ${problem.got}, wanted ${problem.wanted}`, problem.fix);
-  }
-  if (definition.needs === "chain" && path.tables === undefined) {
-    throw new SamplerFault(sampler, "needs the chain of a path that preserves the variance", "use another sampler");
-  }
+  const { definition, params, file = "" } = sampler;
+  const known = {
+    timesteps: path.timesteps,
+    learnedVariance: learnsVariance(network.sizes),
+    variancePreserving: path.tables !== undefined,
+  };
+  const problem = checkFit(file, sampler, known).find(isError);
+  if (problem !== undefined) throw new SamplerFault(sampler, problem);
   let times: readonly number[];
   try {
     times = definition.times(params, path);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new SamplerFault(sampler, error.message);
+    throw new SamplerFault(sampler, { message: error.message });
   }
   const wrong = checkTimes(times, path);
-  if (wrong !== undefined) throw new SamplerFault(sampler, `times: got ${wrong.got}, wanted ${wrong.wanted}`);
+  if (wrong !== undefined) throw new SamplerFault(sampler, { message: "times", ...wrong });
   return times;
 }
 

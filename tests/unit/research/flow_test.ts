@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Path, PathDefinition, Prediction, SamplerDefinition } from "../../../diffusion/define.ts";
+import type { Path, Prediction, SamplerDefinition } from "../../../diffusion/define.ts";
 import { makeObjective } from "../../../diffusion/objective.ts";
 import { chainPath, definedPath, timePoint } from "../../../diffusion/path.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -11,7 +11,7 @@ import { assertClose } from "../diffusion/assert_close.ts";
 import { PseudoRandom } from "../diffusion/pseudo_random.ts";
 
 const UNIFORM = flow.params.parse({});
-const PATH = definedPath(flow as unknown as PathDefinition, UNIFORM, 1250);
+const PATH = definedPath(flow, UNIFORM, 1250);
 const LINEAR = makeTables(Float64Array.from({ length: 1000 }, (_, t) => 1e-4 + t * (0.02 - 1e-4) / 999));
 
 Deno.test("flow: the path goes straight from the image to noise, and does not preserve the variance", () => {
@@ -35,7 +35,7 @@ Deno.test("velocity: the target is the slope of the path, and gives x_0 and eps 
       const target = velocity.target(at, {});
       const output = target.x0 * x0 + target.noise * eps;
       assertClose(output, eps - x0, { abs: 1e-15 });
-      const solved = [objective.recoverX0!(at), objective.recoverEps!(at)].map((r) => r.xt * xt + r.output * output);
+      const solved = [objective.recover!(at).x0, objective.recover!(at).eps].map((r) => r.xt * xt + r.output * output);
       // Two equations of condition at most 2 in float64.
       assertClose(solved[0]!, x0, { abs: 1e-14, label: `x_0 at ${t}` });
       assertClose(solved[1]!, eps, { abs: 1e-14, label: `eps at ${t}` });
@@ -47,8 +47,8 @@ Deno.test("velocity: the target is the slope of the path, and gives x_0 and eps 
   }
   // Esser et al. 2024: x_0 = x - u v, eps = x + (1 - u) v.
   const quarter = timePoint(PATH, 311.5);
-  assertClose(objective.recoverX0!(quarter).output, -0.25, { abs: 1e-15 });
-  assertClose(objective.recoverEps!(quarter).output, 0.75, { abs: 1e-15 });
+  assertClose(objective.recover!(quarter).x0.output, -0.25, { abs: 1e-15 });
+  assertClose(objective.recover!(quarter).eps.output, 0.75, { abs: 1e-15 });
 });
 
 /** Sum of f over n equal cells by their midpoints. */
@@ -130,7 +130,7 @@ for (const [name, sampler, order] of [["flow_euler", euler, 1], ["flow_heun", he
   Deno.test(`${name}: a Gaussian in closed form is met with order ${order}, in as many evaluations as it says`, async () => {
     const errors: number[] = [];
     for (const steps of order === 1 ? [50, 100, 200, 400] : [10, 20, 40, 80]) {
-      const { end, asked, said } = await walk(sampler as unknown as SamplerDefinition, { steps });
+      const { end, asked, said } = await walk(sampler, { steps });
       assertEquals(asked, said);
       // The flow of a Gaussian keeps (x - a m) / sqrt(a^2 s^2 + b^2), which is x itself at u = 1.
       const want = [-1.5, 0.2, 2].map((z) => DATA.mean + DATA.deviation * z);
@@ -145,7 +145,7 @@ for (const [name, sampler, order] of [["flow_euler", euler, 1], ["flow_heun", he
 
 Deno.test("flow_euler and flow_heun take the network's own word in one step, which is its mean", async () => {
   for (const sampler of [euler, heun]) {
-    const { end, asked } = await walk(sampler as unknown as SamplerDefinition, { steps: 1 });
+    const { end, asked } = await walk(sampler, { steps: 1 });
     assertEquals(asked, 1);
     end.forEach((x) => assertClose(x, DATA.mean, { rel: 1e-7 }));
   }
@@ -153,7 +153,7 @@ Deno.test("flow_euler and flow_heun take the network's own word in one step, whi
 
 Deno.test("flow_euler and flow_heun refuse a path that is not straight", async () => {
   for (const sampler of [euler, heun]) {
-    const walked = walk(sampler as unknown as SamplerDefinition, { steps: 10 }, chainPath(LINEAR));
+    const walked = walk(sampler, { steps: 10 }, chainPath(LINEAR));
     await assertRejects(() => walked, RangeError, "Path of a flow sampler");
   }
 });

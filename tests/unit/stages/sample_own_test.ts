@@ -94,7 +94,7 @@ Deno.test("a sampler of one's own that goes wrong, or ignores that it is told to
       inputs: { checkpoint, images },
       definitions: own(defineSampler({ ...euler, ...late })),
     });
-    assertStringIncludes(said(low), "visits no time as low as timestep 20; its last is 35");
+    assertStringIncludes(said(low), "visits no time this low: got timestep 20, wanted at least 35");
   });
 });
 

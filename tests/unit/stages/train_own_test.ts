@@ -228,8 +228,23 @@ Deno.test("a network learns on a path of one's own at the times that it draws, a
     const { path, objective, config } = await readCheckpoint(trained.outputs["checkpoint"]!, "raw", definitions);
     assertEquals([path.continuous, path.signal(9), config.timesteps], [true, 0.5, 20]);
     // x_1 = x_0 + (1 - u) ... : the straight line solved for x_0 is x_t - u (eps - x_0).
-    assertEquals(objective.recoverX0!({ path, t: 9, signal: 0.5, noise: 0.5 }), { xt: 1, output: -0.5 });
+    assertEquals(objective.recover!({ path, t: 9, signal: 0.5, noise: 0.5 }).x0, { xt: 1, output: -0.5 });
     assertEquals((await facts(trained.outputs["checkpoint"]!)).variancePreserving, false);
+
+    // What needs a chain takes a path that preserves the variance at the times of its tables.
+    const cosine = definePath({ params: none, signal: (u) => Math.cos(u * 1.57), noise: (u) => Math.sin(u * 1.57) });
+    const preserving = own({ "./cosine.ts": cosine, "./mlp.ts": mlp });
+    const chain = await runStage(folder, scheduleKind, {
+      params: { uses: "./cosine.ts", timesteps: 20 },
+      definitions: preserving,
+    });
+    const onChain = await trainSmall(folder, { ...world, schedule: chain.outputs["schedule"]! }, {
+      params: { ...MODEL, steps: 2, objective: "mu", variance: "learned" },
+      definitions: preserving,
+    });
+    assert((await lossesOf(onChain)).every(Number.isFinite));
+    const whole = await readCheckpoint(onChain.outputs["checkpoint"]!, "raw", preserving);
+    assertEquals([whole.path.continuous, whole.path.timesteps], [false, 20]);
 
     // Losses tell times of the tables apart; then the times are whole.
     seen.length = 0;
@@ -316,8 +331,8 @@ Deno.test("code of one's own that cannot be right is refused before the first st
     const unused = await network({
       parameters: [{ name: "scale", shape: [1], init: "ones" }, { name: "idle", shape: [2], init: { normal: NaN } }],
     });
-    assertStringIncludes(unused, "the output does not depend on a parameter: got idle, wanted each parameter used");
-    assertStringIncludes(unused, "parameter idle starts as no number: got NaN");
+    assertStringIncludes(unused, "the output does not depend on 1 of 2 parameters, such as idle");
+    assertStringIncludes(unused, "parameter idle does not start as finite numbers");
     assertStringIncludes(
       await network({ forward: ({ weights, x }) => tf.matMul(x, weights["scale"]!) }),
       "tests/unit/stages/train_own_test.ts:",
@@ -341,12 +356,16 @@ Deno.test("code of one's own that cannot be right is refused before the first st
     assertStringIncludes(detached, "./free.ts: the loss does not depend on");
     assertStringIncludes(
       await objective({ figures: ({ t }) => ({ level: 1 / (t - 5) }) }),
-      "./free.ts: Figure level of the objective at t=5: got Infinity, wanted a finite number at each t",
+      "./free.ts: figure.level of the objective: got Infinity at t=5, wanted a finite number at each t",
     );
     const infinite = defineObjective({ params: none, target: ({ t }) => ({ x0: t === 7 ? NaN : 1, noise: 0 }) });
     assertStringIncludes(
       await messageOf({ "./free.ts": infinite }),
       "./free.ts: targetX0 of the objective: got NaN at t=7, wanted a finite number at each t",
+    );
+    assertStringIncludes(
+      await objective({ loss: ({ predict, xt, t }) => tf.sum(tf.topk(predict(xt, t)).values, [1, 2, 3]) }),
+      "tests/unit/stages/train_own_test.ts:",
     );
     const large = await objective({
       loss: ({ predict, xt, t }) => tf.exp(tf.add(1e3, tf.mean(predict(xt, t), [1, 2, 3]))),

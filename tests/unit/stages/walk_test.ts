@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { z } from "zod";
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
@@ -14,6 +14,7 @@ import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { makePredictor, type PredictorOptions } from "../../../stages/shared/draw/predictor.ts";
 import { makeWalk, SamplerFault } from "../../../stages/shared/draw/walk.ts";
+import { failedBy } from "../../../stages/shared/run_of.ts";
 import { tfjsDevice } from "../../support/tfjs_device.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
 
@@ -152,13 +153,13 @@ async function walkWith(wrong: Partial<SamplerDefinition>, checkpoint = checkpoi
   const { device } = tfjsDevice();
   const { begin, times } = await makeWalk(checkpoint, { device, batchSize: 2, sampler: own(wrong) });
   const noise = () => new Float32Array(4);
-  const walk = begin({ classes: undefined, onStep: () => Promise.resolve() });
+  const walk = begin({ onStep: () => Promise.resolve() });
   return await walk({ x: Float32Array.of(1, 2, 3, 4), times, noise });
 }
 
 Deno.test("what a sampler of one's own does wrong is told with its file", async () => {
   const faults: Record<string, Partial<SamplerDefinition>> = {
-    "asks for no end: the network was asked 3 times": {
+    "asks for no end": {
       async sample({ x, predict }) {
         while (true) await predict(x, 5);
       },
@@ -180,11 +181,15 @@ Deno.test("what a sampler of one's own does wrong is told with its file", async 
       sample: async ({ x, predict }) => (await predict(x, -1)).x0,
     },
     "predict: got time 2.5": { sample: async ({ x, predict }) => (await predict(x, 2.5)).x0 },
-    "sample gave back 2 numbers, wanted a Float32Array of 4": { sample: ({ x }) => Promise.resolve(x.slice(2)) },
+    "sample gave back what are no images: got 2 numbers, wanted a Float32Array of 4": {
+      sample: ({ x }) => Promise.resolve(x.slice(2)),
+    },
     "sample gave back a number that is NaN": { sample: ({ x }) => Promise.resolve(x.fill(NaN)) },
   };
   for (const [message, wrong] of Object.entries(faults)) {
-    await assertRejects(() => walkWith(wrong), SamplerFault, `sampler ./mine.ts: ${message}`);
+    const { message: text, problem } = await assertRejects(() => walkWith(wrong), SamplerFault);
+    const end = failedBy({ ...problem, message: text }) as { readonly message: string };
+    assertStringIncludes(end.message, `sampler ./mine.ts: ${message}`);
   }
   assertEquals((await walkWith({})).length, 4);
 });
@@ -196,7 +201,7 @@ Deno.test("a sampler that needs a chain is refused on another path", async () =>
 });
 
 Deno.test("an objective without a recovery gives its sampler the output alone", async () => {
-  const objective = { ...checkpointOf().objective, recoverX0: undefined, recoverEps: undefined };
+  const objective = { ...checkpointOf().objective, recover: undefined };
   const { x, x0, eps, output } = await predictOnce({ ...checkpointOf(), objective }, { clip: "unit" });
   assert([...x0, ...eps].every(Number.isNaN));
   assertAllClose(output, x.map((value) => hostOutput(value, 40, 0, 0.5)), { abs: 1e-6 });

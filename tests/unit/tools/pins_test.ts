@@ -51,7 +51,7 @@ Deno.test("digestModules() changes with code and package versions, not with comm
   };
   const digest = async (files: Record<string, string>, zod = "npm:zod@1") => {
     await using tree = await makeTree({ ...base, ...files });
-    return await digestModules(tree.root, "run.ts", { zod });
+    return await digestModules(tree.root, ["run.ts"], { zod });
   };
   const first = await digest({});
   assertEquals(await digest({ "a.ts": "// One.\nexport const a = 1; // 1\n\n" }), first);

@@ -1,0 +1,271 @@
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  DATA_TIME,
+  type DefinitionParams,
+  type FreeObjective,
+  type MixtureObjective,
+  type NetworkDefinition,
+  type NetworkSizes,
+  type ObjectiveDefinition,
+  type ParamsOf,
+  type Path,
+  type PathDefinition,
+  type Recovery,
+  type SamplerDefinition,
+  type TimePoint,
+} from "../../diffusion/define.ts";
+import { gradientStepSignature, lossOfBatch } from "../../diffusion/gradient_step.ts";
+import { freeLoss } from "../../diffusion/loss_tables.ts";
+import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
+import { makeNetwork, unpackTensors } from "../../diffusion/network.ts";
+import { makeObjective, type Objective } from "../../diffusion/objective.ts";
+import { chainPath, definedPath, timePoint } from "../../diffusion/path.ts";
+import { pathProblems } from "../../diffusion/path_problems.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
+import type { NamedTensors, Tensor } from "../../tensor/device.ts";
+import type { DeviceName } from "../../tensor/devices.ts";
+import { randomStream } from "../../tensor/random/stream.ts";
+import { isError } from "../shared/checks.ts";
+import { checkLossCode, checkNetworkCode, type CodeProblem } from "../shared/definition_checks.ts";
+import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
+import { makeBatches } from "../train/batches.ts";
+import { initialWeights } from "../train/training.ts";
+import { checkGradients, shown } from "./gradients.ts";
+
+/** How to check a definition. */
+export interface CheckOptions<P extends DefinitionParams> {
+  /** As in a pipeline file: defaults are filled in. */
+  readonly params?: P["_zod"]["input"];
+  /** What a network and a free loss are computed on. Default: all devices of this machine. */
+  readonly devices?: readonly DeviceName[];
+}
+
+/** What a definition is checked on that works on more than one path. */
+export interface PathOptions {
+  /** Default: a chain of betas and, unless the definition needs that, a straight line. */
+  readonly path?: PathDefinition;
+}
+
+/**
+ * Check a network: its output has the shape that it must; it is a pure function; every parameter reaches the output; its
+ * gradients are those of central differences, to 2% of their length; no tensor outlives a call; all devices agree to 1%.
+ * Parameters are moved off their start, so that those that begin at zero hide nothing.
+ *
+ * @param options.sizes what to build it for; default: 8x8 pixels, one channel, an output of as many, no classes
+ * @throws Error that lists all that does not hold. A throw of `build` is a throw of this.
+ */
+export async function checkNetwork<P extends DefinitionParams>(
+  definition: NetworkDefinition<P>,
+  { params, sizes: { channels = 1, ...given } = {}, devices }: CheckOptions<P> & {
+    readonly sizes?: Partial<NetworkSizes>;
+  } = {},
+): Promise<void> {
+  const sizes: NetworkSizes = { height: 8, width: 8, outChannels: channels, ...given, channels };
+  const network = makeNetwork(sizes, definition.build(sizes, parseParams(definition, params)));
+  throwProblems("network", await checkNetworkCode(network));
+  const start = initialWeights(network, 0);
+  const times = new Float32Array([0, 100.5, 999]);
+  const { classes } = sizes;
+  const { params: _, ...signature } = modelOutputSignature(network, times.length, "float32");
+  const of = {
+    parameters: network.parameters,
+    start: mix([1, start], [0.1, random.normal(1, start.length)]),
+    inputs: {
+      x: random.normal(0, times.length * sizes.height * sizes.width * channels),
+      t: times,
+      ...classes === undefined ? {} : { classes: oneHotLabels([0, classes - 1, undefined], classes) },
+    },
+    signature,
+    compute: (params: Tensor, inputs: NamedTensors) => makeModelOutput(network)({ params, ...inputs })["output"]!,
+  };
+  throwProblems("network", await checkGradients(of, devices));
+}
+
+/**
+ * Check an objective. Of a mixture: image and noise come back from a perfect prediction, and weights are at least 0, all
+ * along the path. Of a free loss, with a network of four numbers: it is finite and pure; its gradients are those of central
+ * differences, to 2% of their length, where what is stopped at the gradient stays as it is; all devices agree to 1%.
+ *
+ * @throws Error that lists all that does not hold, on the first path on which something does not
+ */
+export async function checkObjective<P extends DefinitionParams>(
+  definition: ObjectiveDefinition<P>,
+  { params, path: given, devices }: CheckOptions<P> & PathOptions = {},
+): Promise<void> {
+  const objective = makeObjective(definition, parseParams(definition, params));
+  for (const path of pathsFor(definition.needs, given)) {
+    const times = path.times(25).filter((t) => t > DATA_TIME);
+    const problems = "loss" in definition
+      ? await checkLoss(objective, path, devices)
+      : times.flatMap((t) => checkMixture(objective, timePoint(path, t))).slice(0, 4);
+    throwProblems("objective", problems, path);
+  }
+}
+
+/**
+ * Check a noise path: it starts at the image, loses signal to noise at each timestep in numbers that float32 holds, ends
+ * in noise, is the same at each call, and draws training times within itself.
+ *
+ * @param options.timesteps T, as of the schedule stage; default 1,250
+ * @throws Error that lists all that does not hold, or what the path itself throws
+ */
+export async function checkPath<P extends DefinitionParams>(
+  definition: PathDefinition<P>,
+  { params, timesteps = 1250 }: CheckOptions<P> & { readonly timesteps?: number } = {},
+): Promise<void> {
+  throwProblems("path", pathProblems(definedPath(definition, parseParams(definition, params), timesteps)));
+}
+
+/** Images of SIZE numbers, each N(MEAN, DEVIATION^2). */
+const [COUNT, SIZE, MEAN, DEVIATION] = [256, 64, 0.3, 0.5];
+/** Five standard errors of a mean, which are more of a deviation. */
+const CHANCE = 5 * DEVIATION / Math.sqrt(COUNT * SIZE);
+
+/**
+ * Check a sampler on images of N(0.3, 0.5^2), for which E[x_0 | x_t] is known in closed form: its times fall on the path
+ * and end at the image, it asks no more often than it says, what becomes of an image does not depend on the others of the
+ * batch, and mean and deviation come out right, within a tolerance that shrinks with the number of evaluations.
+ *
+ * @param options.tolerance how far mean and deviation may be off, but for chance; default: 2 by the number of evaluations
+ * @throws Error that lists all that does not hold, on the first path on which something does not. A throw of the sampler
+ * is a throw of this.
+ */
+export async function checkSampler<P extends DefinitionParams>(
+  definition: SamplerDefinition<P>,
+  { params: given, path: own, tolerance }: CheckOptions<P> & PathOptions & { readonly tolerance?: number } = {},
+): Promise<void> {
+  const params = parseParams(definition, given);
+  for (const path of pathsFor(definition.needs, own)) {
+    const check = (problems: readonly CodeProblem[]) => throwProblems("sampler", problems, path);
+    check(definition.check?.(params, { timesteps: path.timesteps, learnedVariance: false }).filter(isError) ?? []);
+    const times = definition.times(params, path);
+    const wrong = checkTimes(times, path);
+    if (wrong !== undefined) check([{ message: "times", ...wrong }]);
+    const most = definition.evaluations?.(params, path.timesteps) ?? times.length - 1;
+    let asked = 0;
+    const walk = (x: Float32Array<ArrayBuffer>) => {
+      asked = 0;
+      const predict = async (x: Float32Array<ArrayBuffer>, t: number) => {
+        if (++asked > most) check([{ message: "evaluations", got: `${asked} and more`, wanted: `at most ${most}` }]);
+        return predictGaussian(x, timePoint(path, t));
+      };
+      return definition.sample({ x, times, path, params, predict, noise: (k) => random.normal(k + 1, x.length) });
+    };
+    const start = mix([startDeviation(path, times[0]!), random.normal(0, COUNT * SIZE)]);
+    const result = await walk(start.slice());
+    const mean = result.reduce((sum, value) => sum + value, 0) / start.length;
+    const variance = result.reduce((sum, value) => sum + (value - mean) ** 2, 0) / start.length;
+    const bound = (tolerance ?? 2 / asked) + CHANCE;
+    const moments = [["mean", mean, MEAN], ["deviation", Math.sqrt(variance), DEVIATION]] as const;
+    const problems: CodeProblem[] = moments.filter(([, got, wanted]) => !(Math.abs(got - wanted) <= bound)).map(
+      ([name, got, wanted]) => ({
+        message: `${name} after ${asked} evaluations`,
+        got: shown(got),
+        wanted: `${wanted}, give or take ${shown(bound)}`,
+      }),
+    );
+    const alone = await walk(start.slice(0, SIZE));
+    if (result.length !== start.length || !alone.every((value, i) => Object.is(value, result[i]))) {
+      problems.push({ message: "an image drawn alone", got: "other numbers than in a batch", wanted: "the same" });
+    }
+    check(problems);
+  }
+}
+
+/** What a network says that knows the data: E[x_0 | x_t] = m + s^2 a (x_t - a m) / (a^2 s^2 + n^2) for x_0 of N(m, s^2). */
+function predictGaussian(x: Float32Array<ArrayBuffer>, { signal, noise }: TimePoint) {
+  const gain = DEVIATION ** 2 * signal / (signal ** 2 * DEVIATION ** 2 + noise ** 2);
+  const x0 = x.map((value) => MEAN + gain * (value - signal * MEAN));
+  return { x0, eps: mix([1 / noise, x], [-signal / noise, x0]), variance: undefined, output: x0.slice() };
+}
+
+/** Image and noise as numbers, to be mixed and got back. */
+const [IMAGE, NOISE] = [0.7, -0.4];
+
+function checkMixture({ definition, params, recover }: Objective, at: TimePoint): CodeProblem[] {
+  const { target, weight = () => 1 } = definition as MixtureObjective;
+  const { x0, noise } = target(at, params);
+  const [xt, output] = [at.signal * IMAGE + at.noise * NOISE, x0 * IMAGE + noise * NOISE];
+  const back = (name: string, by: Recovery, wanted: number): CodeProblem[] => {
+    const got = by.xt * xt + by.output * output;
+    const rounding = 1e-9 * (1 + Math.abs(by.xt * xt) + Math.abs(by.output * output));
+    // The noise says nothing of an image of which nothing is left.
+    const fits = Number.isFinite(got) ? Math.abs(got - wanted) <= rounding : at.signal === 0;
+    const message = `${name} from a perfect prediction at t=${at.t}`;
+    return fits ? [] : [{ message, got: shown(got), wanted: `${wanted}` }];
+  };
+  const counted = weight(at, params);
+  return [
+    ...counted >= 0 ? [] : [{ message: `the weight at t=${at.t}`, got: `${counted}`, wanted: "at least 0" }],
+    ...back("x_0", recover!(at).x0, IMAGE),
+    ...back("eps", recover!(at).eps, NOISE),
+  ];
+}
+
+/** As small as a network can be that tells images, times and what is not linear apart. */
+const SMALL = makeNetwork({ height: 4, width: 4, channels: 1, outChannels: 1 }, {
+  parameters: ["linear", "bent", "time", "bias"].map((name) => ({ name, shape: [1], init: "zeros" })),
+  forward({ weights, x, t }) {
+    const wave = tf.reshape(tf.sin(tf.cast(t, "float32")), [-1, 1, 1, 1]);
+    const images = tf.add(tf.mul(weights["linear"]!, x), tf.mul(weights["bent"]!, tf.tanh(x)));
+    return tf.add(images, tf.add(tf.mul(weights["time"]!, wave), weights["bias"]!));
+  },
+});
+
+async function checkLoss(objective: Objective, path: Path, devices?: readonly DeviceName[]): Promise<CodeProblem[]> {
+  const options = { objective, path, batchSize: 8, seed: 0 };
+  const wrong = await checkLossCode(SMALL, options);
+  if (wrong.length > 0) return wrong;
+  const free = freeLoss(objective)!;
+  const lossWith = (stopGradient: (x: Tensor) => Tensor, weights: Tensor, inputs: NamedTensors) => {
+    const definition = {
+      ...free,
+      loss: (given, params) => free.loss({ ...given, stopGradient }, params),
+    } as FreeObjective;
+    return lossOfBatch(inputs, SMALL, { path, objective: { ...objective, definition } })(unpackTensors(weights, SMALL));
+  };
+  const { params: _, ...signature } = gradientStepSignature(SMALL, 8, options);
+  const pixels = new Uint8Array(random.integers(0, 8 * 16, 256));
+  const batch = makeBatches({ shape: [8, 4, 4, 1], pixels, labels: undefined }, options)(1);
+  return await checkGradients({
+    parameters: SMALL.parameters,
+    start: new Float32Array([0.3, -0.4, 0.2, 0.1]),
+    inputs: { ...batch, ema: new Float32Array([0.1, -0.2, 0.3, 0]) },
+    signature,
+    compute(params, inputs, start) {
+      const stopped: Tensor[] = [];
+      let next = 0;
+      lossWith((x) => (stopped.push(x), x), start, inputs);
+      return lossWith(() => stopped[next++]!, params, inputs);
+    },
+  }, devices);
+}
+
+const random = randomStream({ seed: 0, stream: "test" });
+
+/** A chain of betas, and the straight line of rectified flow where that is not needed; or the path that a test gives. */
+function pathsFor(needs: "chain" | undefined, given: PathDefinition | undefined): Path[] {
+  const timesteps = 1000;
+  if (given !== undefined) return [definedPath(given, parseParams(given), timesteps)];
+  const chain = chainPath(makeTables(Float64Array.from({ length: timesteps }, (_, t) => 1e-4 + 2e-5 * t)));
+  const straight = { params: { shape: {} }, signal: (u: number) => 1 - u, noise: (u: number) => u };
+  return [chain, ...needs === "chain" ? [] : [definedPath(straight as unknown as PathDefinition, {}, timesteps)]];
+}
+
+/** Params as a pipeline's are read. @throws ZodError where they do not fit */
+function parseParams<P extends DefinitionParams>({ params }: { readonly params: P }, given: object = {}) {
+  return (params as unknown as { parse(given: object): ParamsOf<P> }).parse(given);
+}
+
+/** @throws Error that lists all problems, where there are any */
+function throwProblems(sort: string, problems: readonly CodeProblem[], path?: Path): void {
+  if (problems.length === 0) return;
+  const on = path === undefined ? "" : path.tables === undefined ? ", on a path that is no chain" : ", on a chain";
+  const lines = problems.map(({ message, got, wanted, fix }) =>
+    `- ${message}${got === undefined ? "" : `: got ${got}, wanted ${wanted}`}${
+      fix === undefined ? "" : ` (fix: ${fix})`
+    }`
+  );
+  throw new Error(`The ${sort} is not as it must be${on}:\n${lines.join("\n")}`);
+}
