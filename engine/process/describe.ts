@@ -7,12 +7,12 @@ import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";
 import { noteModule } from "./read_log.ts";
-import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
+import { workerOptions, type WorkerTask, writeEntry } from "./child.ts";
 import { type Code, type CodeDigest, digestCode } from "./code_digest.ts";
 import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
-import { moduleFlags, nativePackages } from "./module_lock.ts";
-import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
+import { nativePackages } from "./module_lock.ts";
+import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
 import { messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
@@ -117,10 +117,9 @@ export async function askChild<A extends z.ZodType>(
   const { folder } = temporary;
   const module = writeEntry(folder, entry, task);
   const nonce = crypto.randomUUID();
-  const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
-  const env = { DENO_DIR: await ownCacheFolder(folder) };
+  const { flags, env } = await workerOptions(folder, map, true);
   const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
-  using child = new DenoChild(["run", ...flags, module], { env, ...bounds });
+  using child = new DenoChild([...flags, module], { env, ...bounds });
   await child.tell({ ...question, nonce });
   await child.hangUp();
   // Only the answer and the last words are kept, as code that is loaded may print without end.
