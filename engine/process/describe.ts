@@ -136,13 +136,22 @@ export async function askChild<A extends z.ZodType>(
     else place ??= ownPlace(said);
   });
   if (line !== undefined) {
-    const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
+    const answer = asked.answer.safeParse(valueOf(line.slice(prefix.length)));
     return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
   }
   const said = log.tail();
   if (fetched || !isUncached(said)) return explainSilence(said, place, child);
   const missing = await installPackages(entry, map, () => {});
   return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
+}
+
+/** What a text says, with whatever names; undefined where it was cut, as what is too long is. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function tellIssue({ path, message, input, keys }: ParamIssue): string {
