@@ -35,7 +35,7 @@ export type { OpenSubmission } from "./engine/cluster/submission.ts";
 export { countEnds, runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export { type Kind, predecessorsOf } from "./engine/keys/stage.ts";
 export { isCustom } from "./engine/pipeline/load/builtin.ts";
-export { describeAll as describeCustomStages } from "./engine/pipeline/load/kinds.ts";
+export { describeStage } from "./engine/pipeline/load/kinds.ts";
 export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export { type Selection, SELECTION_FILE, selectionSchema } from "./artifacts/selection.ts";

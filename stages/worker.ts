@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { holdToTypes } from "../artifacts/types.ts";
 import { sortOf } from "../diffusion/define.ts";
-import { describeDefinition as describeOne, describeStage as describe } from "../engine/process/describe_host.ts";
+import { describeFile as describe } from "../engine/process/describe_host.ts";
 import { type LoadModule, serveStage as serve } from "../engine/process/worker_host.ts";
 import { DEFAULT_TIMESTEPS, MAX_TIMESTEPS } from "./schedule/params.ts";
 import { allParams } from "./shared/common_params.ts";
@@ -14,16 +14,19 @@ import { explainMemory } from "./shared/out_of_memory.ts";
 
 export { describePipeline } from "../engine/process/describe_host.ts";
 
-export const describeStage = (load: LoadModule): Promise<void> => describe(load, allParams);
-
 /** T of a path of one's own, beside its own params. */
 const timesteps = z.int().min(1).max(MAX_TIMESTEPS).default(DEFAULT_TIMESTEPS);
 
-export const describeDefinition = (load: LoadModule): Promise<void> =>
-  describeOne(load, {
+export const describeFile = (load: LoadModule): Promise<void> =>
+  describe(load, {
     sortOf,
-    paramsOf: (sort, params) => sort === "path" ? params.safeExtend({ timesteps }) : params,
-    describe: factsOf,
+    paramsOf: (sort, params, { device }) =>
+      sort === "stage"
+        ? allParams({ params, device: device === true })
+        : sort === "path"
+        ? params.safeExtend({ timesteps })
+        : params,
+    factsOf,
   });
 
 export const serveStage: typeof serve = (load, loadOwn) =>

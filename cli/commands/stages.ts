@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind } from "noiseline/engine";
+import { type BuiltinKind, describeParams, describeStage, isCustom, type Kind } from "noiseline/engine";
 import { rightsOf, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { formatTable, problem, refuseWith } from "../io.ts";
@@ -58,11 +58,11 @@ function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof 
 /** A custom stage as it describes itself, in a process that may do nothing. */
 async function describeCustom(written: string): Promise<Answer> {
   const file = resolve(written);
-  const outcome = (await describeCustomStages([{ file, written, params: [] }])).get(file)!;
-  if ("error" in outcome) refuseWith([problem(`cannot use ${written}: ${outcome.error}`, outcome.fix)]);
-  const { summary, inputs, outputs, seeded, permissions, params = [], roles } = outcome.kind;
-  const rights = rightsOf({ kind: outcome.kind, params: {} }, dirname(file), false);
-  const device = outcome.kind.device !== undefined;
+  const kind = await describeStage(file, written);
+  if ("error" in kind) refuseWith([problem(`cannot use ${written}: ${kind.error}`, kind.fix)]);
+  const { summary, inputs, outputs, seeded, permissions, params = [], roles } = kind;
+  const rights = rightsOf({ kind, params: {} }, dirname(file), false).flatMap((request) => request.rights);
+  const device = kind.device !== undefined;
   const files = Object.keys(roles).filter((name) => roles[name]!.role === "external");
   const asks = [
     ...rights.map((right) => right === "native" ? [right, permissions.native!.join(", ")] : right.split(/=(.*)/s)),
@@ -71,7 +71,7 @@ async function describeCustom(written: string): Promise<Answer> {
   ];
   return {
     data: { file, summary, inputs, outputs, seeded, device, permissions, rights, params },
-    lines: [...describeKind(written, outcome.kind, params), ...section("asks for", asks)],
+    lines: [...describeKind(written, kind, params), ...section("asks for", asks)],
   };
 }
 

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
@@ -67,7 +68,15 @@ export interface Kind
   readonly validate: (raw: unknown) => ParamsOutcome & Pick<Stage, "facts">;
 }
 
-/** Whether code of the user's own runs in the process of its stages. */
+/** The code of the user's own that runs in the process of a kind's stages: a custom stage's, then that of definitions. */
+export function codesOf(
+  { custom, name, entry, version, modules = {}, own = [] }: Omit<Kind, "validate">,
+): readonly Pick<OwnCode, "file" | "uses" | "digest" | "modules">[] {
+  if (!custom) return own;
+  return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules }, ...own];
+}
+
+/** Whether there is any. */
 export function isForeign({ custom, own = [] }: Pick<Kind, "custom" | "own">): boolean {
   return custom || own.length > 0;
 }

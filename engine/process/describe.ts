@@ -1,19 +1,18 @@
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
-import type { DeviceFinding, TryDevice } from "../../contract/stage.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
-import type { Kind, ModuleMap } from "../keys/stage.ts";
+import type { ModuleMap } from "../keys/stage.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";
 import { noteModule } from "./read_log.ts";
-import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
-import { type CodeDigest, digestCode } from "./code_digest.ts";
+import { workerOptions, type WorkerTask, writeEntry } from "./child.ts";
+import { type Code, type CodeDigest, digestCode } from "./code_digest.ts";
 import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
-import { DEVICE_MODULE, moduleFlags, nativePackages } from "./module_lock.ts";
-import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
+import { nativePackages } from "./module_lock.ts";
+import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
 import { messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
@@ -22,23 +21,52 @@ import {
   paramDescriptionSchema,
   type ParamIssue,
   paramMetaSchema,
-  type ParamsOutcome,
   paramsOutcomeSchema,
 } from "../../schemas/param_issue.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { type Sort, SORTS } from "../../schemas/definitions.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 
-/** A custom stage file together with the params that the pipeline gives to it. */
-export interface CustomRequest {
-  /** Absolute path of the stage file. */
+/** A file of the user's own, and params that a pipeline gives to what it exports. */
+export interface DescribeRequest {
+  /** Absolute path. */
   readonly file: string;
-  /** The path as the pipeline file writes it. */
-  readonly written: string;
   readonly params: readonly unknown[];
 }
 
-export type CustomOutcome = { readonly kind: Kind } | { readonly error: string; readonly fix: string };
+const unfit = z.strictObject({ error: z.string(), fix: z.string() });
+
+export type Unfit = z.output<typeof unfit>;
+
+/** What the process that loads such a file says of some params: with facts where they fit. */
+const fitSchema = z.union([
+  z.strictObject({ outcome: paramsOutcomeSchema, facts: z.record(z.string(), z.unknown()) }),
+  unfit,
+]);
+
+export type Fit = z.output<typeof fitSchema>;
+
+/** What it answers. What a stage says of itself is still to be checked. */
+const answerSchema = z.union([
+  z.strictObject({
+    sort: z.enum(["stage", ...SORTS]),
+    said: z.record(z.string(), z.unknown()),
+    fits: z.array(fitSchema),
+  }),
+  unfit,
+]);
+
+/** What is known of a file of the user's own. */
+export interface Described {
+  readonly file: string;
+  readonly code: Code;
+  readonly sort: Sort | "stage";
+  /** Of a stage. */
+  readonly stage: StageDescription | undefined;
+  /** By params that it was asked about. */
+  readonly fitOf: (params: unknown) => Fit;
+}
 
 /** Why a question has no answer, and what to do about it where that is known. */
 type Unanswered = { readonly error: string; readonly fix?: string };
@@ -89,10 +117,9 @@ export async function askChild<A extends z.ZodType>(
   const { folder } = temporary;
   const module = writeEntry(folder, entry, task);
   const nonce = crypto.randomUUID();
-  const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
-  const env = { DENO_DIR: await ownCacheFolder(folder) };
+  const { flags, env } = await workerOptions(folder, map, true);
   const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
-  using child = new DenoChild(["run", ...flags, module], { env, ...bounds });
+  using child = new DenoChild([...flags, module], { env, ...bounds });
   await child.tell({ ...question, nonce });
   await child.hangUp();
   // Only the answer and the last words are kept, as code that is loaded may print without end.
@@ -109,7 +136,7 @@ export async function askChild<A extends z.ZodType>(
     else place ??= ownPlace(said);
   });
   if (line !== undefined) {
-    const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
+    const answer = asked.answer.safeParse(valueOf(line.slice(prefix.length)));
     return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
   }
   const said = log.tail();
@@ -118,10 +145,13 @@ export async function askChild<A extends z.ZodType>(
   return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
 }
 
-/** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */
-async function findDevice(params: unknown, tryDevice: TryDevice): Promise<DeviceFinding> {
-  const { findStageDevice } = await import(DEVICE_MODULE) as Record<"findStageDevice", typeof findDevice>;
-  return await findStageDevice(params, tryDevice);
+/** What a text says, with whatever names; undefined where it was cut, as what is too long is. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function tellIssue({ path, message, input, keys }: ParamIssue): string {
@@ -130,77 +160,63 @@ function tellIssue({ path, message, input, keys }: ParamIssue): string {
   return `${at}: got ${cutText(Deno.inspect(input, { depth: 1 }))}, wanted ${wantedBy(message)}`;
 }
 
-function makeKind(
-  request: CustomRequest,
-  code: Exclude<CodeDigest, { error: string }>,
-  outcomes: readonly ParamsOutcome[],
-  own: StageDescription,
-): Kind {
-  const known = new Map(request.params.map((raw, index) => [JSON.stringify(raw), outcomes[index]!]));
-  const { device, ...said } = own;
-  return {
-    ...said as Pick<Kind, keyof typeof said>,
-    ...device && { device: findDevice },
-    name: request.written,
-    version: `code:${code.digest}`,
-    custom: true,
-    entry: pathToFileURL(request.file).href,
-    modules: code.modules,
-    map: () => code.map,
-    validate: (raw) => {
-      const outcome = known.get(JSON.stringify(raw));
-      if (outcome === undefined) throw new Error(`Cannot happen: params of ${request.written} were not validated`);
-      return outcome;
-    },
-  };
-}
-
-/** Find the modules of a file that a pipeline names. */
-export async function loadCode(file: string): Promise<CodeDigest> {
+/** Find the modules of a file that is named. @param fix what to do where it is no file of code */
+export async function loadCode(
+  file: string,
+  fix: string = "correct the path; it is relative to the pipeline file",
+): Promise<CodeDigest> {
   const error = whyUnloadable(file);
-  if (error !== undefined) return { error, fix: "correct the path; it is relative to the pipeline file" };
+  if (error !== undefined) return { error, fix };
   const code = await digestCode(file);
   if (!("error" in code)) noteModule(file, code);
   return code;
 }
 
-async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
-  const code = await loadCode(request.file);
-  if ("error" in code) return { fix: "correct the stage's imports, or the deno.json above it", ...code };
-  const asked = await askChild({
-    entry: pathToFileURL(request.file).href,
-    task: "describeStage",
-    question: { params: request.params },
-    map: code.map,
-    answer: describeAnswerSchema,
-  });
-  if ("error" in asked) return { fix: "correct the stage file; it must load without side effects", ...asked };
-  const { answer } = asked;
-  if ("error" in answer) return answer;
-  const described = validate(stageDescriptionSchema, answer.definition);
-  if (!described.ok) return { error: described.issues.map(tellIssue).join("; "), fix: "correct its definition" };
-  const description = described.data;
-  if (answer.outcomes.length !== request.params.length) {
-    return { error: "it did not answer for some params", fix: "correct the stage file" };
-  }
-  const native = description.permissions.native ?? [];
+/** Why what a stage says of itself cannot be used. */
+function checkStage(said: unknown): StageDescription | Unfit {
+  const checked = validate(stageDescriptionSchema, said);
+  if (!checked.ok) return { error: checked.issues.map(tellIssue).join("; "), fix: "correct its definition" };
+  const native = checked.data.permissions.native ?? [];
   const packages = native.length === 0 ? [] : nativePackages();
   const unknown = native.find((name) => !packages.includes(name));
-  if (unknown !== undefined) {
-    const error = `permissions.native: "${unknown}" is not a package with native code that the toolkit imports`;
-    return { error, fix: suggestName(unknown, packages) };
-  }
-  return { kind: makeKind(request, code, answer.outcomes, description) };
+  if (unknown === undefined) return checked.data;
+  const error = `permissions.native: "${unknown}" is not a package with native code that the toolkit imports`;
+  return { error, fix: suggestName(unknown, packages) };
+}
+
+async function describeFile(file: string, params: readonly unknown[]): Promise<Described | Unfit> {
+  const code = await loadCode(file);
+  if ("error" in code) return { fix: "correct its imports, or the deno.json above it", ...code };
+  const entry = pathToFileURL(file).href;
+  const asked = await askChild({
+    entry,
+    task: "describeFile",
+    question: { params },
+    map: code.map,
+    answer: answerSchema,
+  });
+  if ("error" in asked) return { fix: "correct the file; it must load without side effects", ...asked };
+  const { answer } = asked;
+  if ("error" in answer) return answer;
+  const { sort, said, fits } = answer;
+  const stage = sort === "stage" ? checkStage(said) : undefined;
+  if (stage !== undefined && "error" in stage) return stage;
+  const known = new Map(params.map((raw, index) => [JSON.stringify(raw), fits[index]]));
+  const unanswered = { error: "it did not answer for some params", fix: "correct the file" };
+  return { file, code, sort, stage, fitOf: (raw) => known.get(JSON.stringify(raw)) ?? unanswered };
 }
 
 /**
- * Describe custom stages without running their code in this process: each is loaded in a child that may not read,
- * write or connect, and only its description comes back.
+ * Describe files of the user's own, stages and definitions, without running their code in this process: each is loaded
+ * in a child that may not read, write or connect, and only its description comes back.
  */
-export async function describeCustomStages(
-  requests: readonly CustomRequest[],
-): Promise<ReadonlyMap<string, CustomOutcome>> {
-  return new Map(await Promise.all(requests.map(async (one) => [one.file, await describeOne(one)] as const)));
+export async function describeFiles(
+  requests: readonly DescribeRequest[],
+): Promise<ReadonlyMap<string, Described | Unfit>> {
+  const byFile = [...Map.groupBy(requests, ({ file }) => file)];
+  const describe = async ([file, all]: (typeof byFile)[number]) =>
+    [file, await describeFile(file, all.flatMap(({ params }) => params))] as const;
+  return new Map(await Promise.all(byFile.map(describe)));
 }
 
 const portName = z.string().regex(PORT_PATTERN, { error: "a letter, then up to 63 letters, digits or _" });
@@ -211,15 +227,15 @@ const description = z.string().default("");
  * What a custom stage says of itself, as data. The engine's own process holds it to this: what the stage's process has
  * found good, the stage's code may have changed on the way.
  */
-export const stageDescriptionSchema = z.object({
+const stageDescriptionSchema = z.object({
   summary: z.string(),
   inputs: z.record(
     portName,
     z.strictObject({
       type: z.union([artifactType, z.array(artifactType).min(1)]),
       description,
-      optional: z.boolean().optional(),
-      list: z.boolean().optional(),
+      optional: z.boolean().exactOptional(),
+      list: z.boolean().exactOptional(),
     }),
   ),
   outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
@@ -234,14 +250,3 @@ export const stageDescriptionSchema = z.object({
 });
 
 export type StageDescription = z.output<typeof stageDescriptionSchema>;
-
-/** What the process that loads a custom stage answers. */
-export const describeAnswerSchema = z.union([
-  z.strictObject({ error: z.string(), fix: z.string() }),
-  z.strictObject({
-    /** Still to be checked against {@linkcode stageDescriptionSchema}. */
-    definition: z.record(z.string(), z.unknown()),
-    /** Of each of the params that it was asked about. */
-    outcomes: z.array(paramsOutcomeSchema),
-  }),
-]);

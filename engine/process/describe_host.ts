@@ -9,8 +9,17 @@ import { ownPlace } from "./own_frames.ts";
 import { validateParams } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
-/** All params that a pipeline may give to a stage: those of its device too. */
-type AllParams = (stage: StageDefinition) => z.ZodObject;
+/** What of an export may be asked about. */
+type Exported = Partial<Omit<StageDefinition, "params">> & { readonly params?: unknown };
+
+/** What the toolkit knows of what users define, and the engine does not. */
+export interface Definitions {
+  readonly sortOf: (exported: unknown) => Sort | undefined;
+  /** All params that a pipeline may give to it: with those of its device, and of its sort. */
+  readonly paramsOf: (sort: Sort | "stage", params: z.ZodObject, exported: Exported) => z.ZodObject;
+  /** What is known of a definition before any images are. */
+  readonly factsOf: (definition: unknown, params: Readonly<Record<string, unknown>>) => Facts;
+}
 
 /** Good to have: of a schema that JSON Schema has no words for nothing is said. */
 function listParams(params: z.ZodObject): readonly ParamDescription[] {
@@ -19,26 +28,6 @@ function listParams(params: z.ZodObject): readonly ParamDescription[] {
   } catch {
     return [];
   }
-}
-
-/** The definition as data, for the parent to look at, or why it is none. */
-function describe(
-  stage: StageDefinition,
-  { allParams, listed }: { readonly allParams: AllParams; readonly listed: boolean },
-): { definition: object } | { error: string; fix: string } {
-  const failed = (error: string, fix = "export default defineStage({ … }) from it") => ({ error, fix });
-  if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
-    return failed("its default export is not a stage");
-  }
-  if (!(stage.params instanceof z.ZodObject)) return failed("its params are not a Zod object");
-  const { run: _run, params, ...rest } = stage;
-  const taken = Object.keys(params.shape).find((name) => name === "device" || name === "threads");
-  if (stage.device === true && taken !== undefined) {
-    return failed(`its params have "${taken}", which device: true gives it`, "rename that param");
-  }
-  const { roles, problems } = readRoles(allParams(stage));
-  if (problems.length > 0) return failed(problems.join("; "), "correct its params");
-  return { definition: { ...rest, roles, params: listed ? listParams(allParams(stage)) : [] } };
 }
 
 /** Params become part of keys and messages, so they must be plain data. */
@@ -54,63 +43,50 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
   }
 }
 
-/** Answer what a stage is and whether given params fit it. Runs in a process that may do nothing else. */
-export async function describeStage(load: LoadModule, allParams: AllParams): Promise<void> {
+/** Answer what a module exports and whether given params fit it. Runs in a process that may do nothing else. */
+export async function describeFile(load: LoadModule, definitions: Definitions): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
-  const stage = (await load()).default as StageDefinition;
-  const described = describe(stage, { allParams, listed: params.length === 0 });
-  send(
-    "error" in described
-      ? described
-      : { ...described, outcomes: params.map((raw) => validatePlain(allParams(stage), raw)) },
+  send(describe((await load()).default as Exported | null, params, definitions));
+  Deno.exit(0);
+}
+
+function describe(exported: Exported | null, given: readonly unknown[], { sortOf, paramsOf, factsOf }: Definitions) {
+  const failed = (error: string, fix: string) => ({ error, fix });
+  const sort = sortOf(exported) ?? (typeof exported?.run === "function" ? "stage" : undefined);
+  if (sort === undefined) return failed("its default export is neither a stage nor a definition", FORMS);
+  const { run: _run, params, ...rest } = exported!;
+  const strict = "write params: z.strictObject({ … })";
+  if (!(params instanceof z.ZodObject)) return failed("its params are not a Zod object", strict);
+  const all = paramsOf(sort, params, exported!);
+  const taken = Object.keys(params.shape).find((name) =>
+    params.shape[name] !== all.shape[name] || (name === "uses" && sort !== "stage")
   );
-  Deno.exit(0);
-}
-
-/** What the toolkit knows of definitions, which the engine does not. */
-export interface Definitions {
-  readonly sortOf: (value: unknown) => Sort | undefined;
-  /** All params that a pipeline may give to a definition. */
-  readonly paramsOf: (sort: Sort, params: z.ZodObject) => z.ZodObject;
-  readonly describe: (definition: unknown, params: Readonly<Record<string, unknown>>) => Facts;
-}
-
-/** Answer of what sort a definition is, and whether given params fit it. Runs in a process that may do nothing else. */
-export async function describeDefinition(
-  load: LoadModule,
-  { sortOf, paramsOf, describe }: Definitions,
-): Promise<void> {
-  const { question, send } = openChannel<{ readonly params: readonly unknown[] }>();
-  const definition = (await load()).default as { readonly params?: unknown } | undefined;
-  const sort = sortOf(definition);
-  const params = definition?.params;
-  const refuse = (error: string, fix: string) => send({ error, fix });
-  if (sort === undefined) refuse("its default export is not a definition", FORMS);
-  else if (!(params instanceof z.ZodObject) || params.def.catchall?._zod.def.type !== "never") {
-    refuse("its params are not a strict Zod object", "write params: z.strictObject({ … })");
-  } else {
-    const all = paramsOf(sort, params);
-    const taken = Object.keys(params.shape).find((name) => name === "uses" || params.shape[name] !== all.shape[name]);
-    const { roles, problems: [problem] } = readRoles(all);
-    const [marked] = Object.keys(roles);
-    if (taken !== undefined) refuse(`its params have "${taken}", which it is given anyway`, "rename that param");
-    else if (problem !== undefined) refuse(problem, "correct its params");
-    else if (marked !== undefined) {
-      refuse(
-        `param "${marked}" has a role, as only params of stages do`,
-        "write it without externalFile(…) and the like",
-      );
-    } else send({ sort, fits: question.params.map((raw) => fit(all, raw, (given) => describe(definition, given))) });
+  if (taken !== undefined) return failed(`its params have "${taken}", which it is given anyway`, "rename that param");
+  const { roles, problems } = readRoles(all);
+  if (problems.length > 0) return failed(problems.join("; "), "correct its params");
+  if (sort === "stage") {
+    const said = { ...rest, roles, params: given.length === 0 ? listParams(all) : [] };
+    return { sort, said, fits: given.map((raw) => ({ outcome: validatePlain(all, raw), facts: {} })) };
   }
-  Deno.exit(0);
+  if (params.def.catchall?._zod.def.type !== "never") {
+    return failed("its params are not a strict Zod object", strict);
+  }
+  const [marked] = Object.keys(roles);
+  if (marked !== undefined) {
+    const error = `param "${marked}" has a role, as only params of stages do`;
+    return failed(error, "write it without externalFile(…) and the like");
+  }
+  return { sort, said: {}, fits: given.map((raw) => fit(all, raw, (params) => factsOf(exported, params))) };
 }
+
+const FORMS = "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
 
 /** Whether params fit a definition, and what is known of it with them. */
-function fit(all: z.ZodObject, raw: unknown, describe: (params: Readonly<Record<string, unknown>>) => Facts) {
+function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<string, unknown>>) => Facts) {
   const outcome = validatePlain(all, raw);
   if (!outcome.ok) return { outcome, facts: {} };
   try {
-    const facts = describe(outcome.params);
+    const facts = factsOf(outcome.params);
     encode(facts);
     return { outcome, facts };
   } catch (error) {
@@ -122,8 +98,6 @@ function fit(all: z.ZodObject, raw: unknown, describe: (params: Readonly<Record<
     };
   }
 }
-
-const FORMS = "export default defineNetwork({ … }) from it, or defineObjective, definePath, defineSampler";
 
 /** Answer with the pipeline that a TypeScript file exports. Runs in a process that may do nothing else. */
 export async function describePipeline(load: LoadModule): Promise<void> {

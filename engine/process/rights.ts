@@ -1,9 +1,8 @@
 import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { externalPaths } from "../keys/externals.ts";
-import { isForeign, type Kind, type Stage } from "../keys/stage.ts";
+import { codesOf, isForeign, type Stage } from "../keys/stage.ts";
 import type { StageDevice, TryDevice } from "../../contract/stage.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { isWithin, openRoot } from "../store/roots.ts";
@@ -58,13 +57,6 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
 }
 
-/** Modules that a file imports from beyond its project: JSON and code are read without a permission. */
-function foreignModules(file: string, modules: Kind["modules"] = {}, project: string): string[] {
-  // Of a file the digest is known, of a package the version; whoever calls a file like a package has both.
-  const places = Object.keys(modules).filter((name) => /[0-9a-f]{64}/.test(modules[name]!));
-  return beyondProject([file, ...places.map((name) => resolve(dirname(file), name))], project);
-}
-
 /** Modules outside a project, as they really lie, but for the first, which was named by the user. */
 export function beyondProject([entry, ...files]: readonly string[], project: string): string[] {
   const own = realPath(entry!);
@@ -72,47 +64,41 @@ export function beyondProject([entry, ...files]: readonly string[], project: str
 }
 
 /**
- * The rights that a stage asks for. Built-in kinds ask for none: they come with the toolkit.
+ * What each file of the user's own in a stage's process asks for: all that the process may do, since nothing parts code
+ * within it, and modules beyond the project. Code that comes with the toolkit asks for nothing.
  *
  * @param folder of the pipeline; what a stage reads below it needs no right
  * @param native whether the device that it computes on runs native code
  */
-export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, native: boolean): string[] {
+export function rightsOf(
+  stage: Pick<Stage, "kind" | "params">,
+  folder: string,
+  native: boolean,
+): Omit<RightsRequest, "stage">[] {
   const { kind } = stage;
-  if (!kind.custom) return [];
+  if (!isForeign(kind)) return [];
   const { net = [], env = [], native: packages = [] } = kind.permissions;
   const home = realPath(folder);
   const seen = new Set<string>();
   const places = Object.values(externalPaths(stage, folder)).flatMap((path) => [...realPlaces(path, seen)]);
   const outside = places.filter((place) => !isWithin(place, home));
-  return [
-    ...new Set([
-      ...net.map((host) => `net=${host}`),
-      ...env.map((name) => `env=${name}`),
-      ...(packages.length > 0 || native ? ["native"] : []),
-      ...readsBeyond(fileURLToPath(kind.entry), kind.modules, folder),
-      // A folder stands for what lies in it.
-      ...outside.filter((place) => !outside.some((one) => one !== place && isWithin(place, one)))
-        .map((place) => `read=${place}`),
-    ]),
-  ].sort();
-}
-
-function readsBeyond(file: string, modules: Kind["modules"], folder: string): string[] {
-  return foreignModules(file, modules, projectOf(folder)).map((path) => `read=${path}`);
-}
-
-/** What each file of the user's own in a stage's process asks for. */
-function askedBy(stage: Stage, folder: string, native: boolean): Omit<RightsRequest, "stage">[] {
-  const { kind } = stage;
-  const custom = { file: fileURLToPath(kind.entry), uses: kind.name, rights: rightsOf(stage, folder, native) };
-  return [
-    ...kind.custom ? [custom] : [],
-    ...(kind.own ?? []).map(({ file, uses, modules }) => {
-      return { file, uses, rights: [...native ? ["native"] : [], ...readsBeyond(file, modules, folder)].sort() };
-    }),
+  // A folder stands for what lies in it.
+  const whole = outside.filter((place) => !outside.some((one) => one !== place && isWithin(place, one)));
+  const ofProcess = [
+    ...net.map((host) => `net=${host}`),
+    ...env.map((name) => `env=${name}`),
+    ...(packages.length > 0 || native ? ["native"] : []),
   ];
+  return codesOf(kind).map(({ file, uses, modules }) => {
+    // Of a file the digest is known, of a package the version; whoever calls a file like a package has both.
+    const names = Object.keys(modules).filter((name) => /[0-9a-f]{64}/.test(modules[name]!));
+    // JSON and code are read without a permission.
+    const read = beyondProject([file, ...names.map((name) => resolve(dirname(file), name))], projectOf(folder));
+    return { file, uses, rights: [...new Set([...ofProcess, ...[...whole, ...read].map(readRight)])].sort() };
+  });
 }
+
+const readRight = (path: string) => `read=${path}`;
 
 /**
  * A stage with what is known of its device before it is planned, or where another machine finds it: where this one has none
@@ -133,7 +119,7 @@ export function requestsOf(
 ): RightsRequest[] {
   const requests = new Map<string, RightsRequest>();
   for (const { stage, device } of stages) {
-    for (const { file: path, uses, rights } of askedBy(stage, folder, device?.native ?? false)) {
+    for (const { file: path, uses, rights } of rightsOf(stage, folder, device?.native ?? false)) {
       if (rights.length === 0) continue;
       const file = realPath(path);
       const before = requests.get(file);

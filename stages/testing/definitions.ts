@@ -183,7 +183,7 @@ function predictGaussian(x: Float32Array<ArrayBuffer>, { signal, noise }: TimePo
 /** Image and noise as numbers, to be mixed and got back. */
 const [IMAGE, NOISE] = [0.7, -0.4];
 
-function checkMixture({ definition, params, recoverX0, recoverEps }: Objective, at: TimePoint): CodeProblem[] {
+function checkMixture({ definition, params, recover }: Objective, at: TimePoint): CodeProblem[] {
   const { target, weight = () => 1 } = definition as MixtureObjective;
   const { x0, noise } = target(at, params);
   const [xt, output] = [at.signal * IMAGE + at.noise * NOISE, x0 * IMAGE + noise * NOISE];
@@ -198,8 +198,8 @@ function checkMixture({ definition, params, recoverX0, recoverEps }: Objective, 
   const counted = weight(at, params);
   return [
     ...counted >= 0 ? [] : [{ message: `the weight at t=${at.t}`, got: `${counted}`, wanted: "at least 0" }],
-    ...back("x_0", recoverX0!(at), IMAGE),
-    ...back("eps", recoverEps!(at), NOISE),
+    ...back("x_0", recover!(at).x0, IMAGE),
+    ...back("eps", recover!(at).eps, NOISE),
   ];
 }
 

@@ -1,8 +1,11 @@
+import { pathToFileURL } from "node:url";
 import type { z } from "zod";
-import type { BuiltinKind } from "../../../contract/stage.ts";
+import type { BuiltinKind, DeviceFinding, TryDevice } from "../../../contract/stage.ts";
 import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
 import type { Kind } from "../../keys/stage.ts";
+import type { Described, Unfit } from "../../process/describe.ts";
+import { DEVICE_MODULE } from "../../process/module_lock.ts";
 import { noteLocated } from "../../process/read_log.ts";
 import { validateParams } from "../../process/schema_issues.ts";
 
@@ -37,5 +40,33 @@ export function fromBuiltin(builtin: BuiltinKind): Kind {
     custom: false,
     roles: rolesOf(params),
     validate: (raw) => validateBuiltin(builtin, raw),
+  };
+}
+
+/** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */
+async function findDevice(params: unknown, tryDevice: TryDevice): Promise<DeviceFinding> {
+  const { findStageDevice } = await import(DEVICE_MODULE) as Record<"findStageDevice", typeof findDevice>;
+  return await findStageDevice(params, tryDevice);
+}
+
+/** A custom stage, as the engine sees it; or why the file is none. @param written its path as the pipeline writes it */
+export function fromFile(written: string, found: Described | Unfit): Kind | Unfit {
+  if ("error" in found) return found;
+  const { file, code, stage, sort, fitOf } = found;
+  if (stage === undefined) return { error: `it defines a ${sort}, not a stage`, fix: "name it in the params of one" };
+  const { device, ...said } = stage;
+  return {
+    ...said,
+    ...device && { device: findDevice },
+    name: written,
+    version: `code:${code.digest}`,
+    custom: true,
+    entry: pathToFileURL(file).href,
+    modules: code.modules,
+    map: () => code.map,
+    validate: (raw) => {
+      const fit = fitOf(raw);
+      return "error" in fit ? { ok: false, issues: [] } : fit.outcome;
+    },
   };
 }

@@ -1,28 +1,34 @@
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { BuiltinKind, Facts } from "../../../contract/stage.ts";
 import type { Sort } from "../../../schemas/definitions.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { builtinVersion, type Kind, type ModuleMap, type OwnCode, type Stage } from "../../keys/stage.ts";
-import type { DefinitionOutcome, Fit } from "../../process/describe_definitions.ts";
+import type { Described, Fit, Unfit } from "../../process/describe.ts";
 import { isRecord } from "../source/tree.ts";
-import { isCustom, validateBuiltin } from "./builtin.ts";
+import { fromBuiltin, fromFile, isCustom, validateBuiltin } from "./builtin.ts";
+import { type BuiltinKinds, describeAll } from "./kinds.ts";
 
-/** Where a stage names a definition of the user's own. */
+/** Where a stage names a file of the user's own. */
 interface Place {
-  /** `""` for all of `with`. */
-  readonly param: string;
-  readonly sort: Sort;
+  /** Undefined for the stage itself, `""` for all of `with`. */
+  readonly param: string | undefined;
+  readonly sort: Sort | "stage";
   readonly uses: unknown;
-  /** What it gives to the definition. */
+  /** What it gives to what the file defines. */
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-/** The definitions that the params of a stage name, as they are written. */
-export function placesOf(kind: Pick<BuiltinKind, "definitions"> | undefined, params: unknown): Place[] {
-  return Object.entries(kind?.definitions ?? {}).flatMap(([param, sort]) => {
-    const value = param === "" || !isRecord(params) ? params : params[param];
+/** The files that a stage names, as they are written: of a custom stage its own, else of definitions among its params. */
+export function placesOf({ uses, with: params }: Pick<StageEntry, "uses" | "with">, builtins: BuiltinKinds): Place[] {
+  if (isCustom(uses)) return [{ param: undefined, sort: "stage", uses, params }];
+  const { definitions = {} } = Object.hasOwn(builtins, uses) ? builtins[uses]! : {};
+  return Object.entries(definitions).flatMap(([param, sort]) => {
+    const value = param === "" ? params : params[param];
     if (!isRecord(value) || !Object.hasOwn(value, "uses")) return [];
     const { uses, ...rest } = value;
     return [{ param, sort, uses, params: rest }];
@@ -32,75 +38,90 @@ export function placesOf(kind: Pick<BuiltinKind, "definitions"> | undefined, par
 /** What was made with definitions of the user's own is read with their code. */
 const CARRIERS = ["checkpoint", "schedule"];
 
-const aSort = (sort: Sort) => `${sort === "objective" ? "an" : "a"} ${sort}`;
+const aSort = (sort: string) => `${sort === "objective" ? "an" : "a"} ${sort}`;
 
-function nameOf(file: string, { sort, params }: Place): string {
-  return JSON.stringify([file, sort, params]);
-}
+/** Kinds that there were, and what to do instead. */
+const FORMER_KINDS: ReadonlyMap<string, string> = new Map([
+  ["continue", "name the stage to go on with, at its new extent: train~rate=0.001@500"],
+  ["report", "remove the stage: every run now writes this page, as outputs/<pipeline>/report.html"],
+]);
 
-/** Makes kinds of those that come with the toolkit and of the definitions that stages name. */
-export class OwnKinds {
-  /** What is known of the params of a place; no entry where that is reported. */
-  readonly #fits = new Map<string, Exclude<Fit, { error: string }>>();
-  readonly #code = new Map<string, Extract<DefinitionOutcome, { code: unknown }>>();
+/** Makes the kinds of stages: of those that come with the toolkit, and of files of the user's own. */
+export class StageKinds {
+  #known: ReadonlyMap<string, Described | Unfit> = new Map();
+  /** Stages that are alike have one kind. */
   readonly #made = new Map<string, Kind>();
 
-  constructor(private readonly resolveFile: (written: string) => string, private readonly problems: Problems) {}
+  constructor(
+    private readonly builtins: BuiltinKinds,
+    private readonly resolveFile: (written: string) => string,
+    private readonly problems: Problems,
+  ) {}
 
-  /** Ask each file once about all that the stages give to it, and report what is wrong with it. */
-  async describe(
+  /**
+   * Find the kind of every stage. Stages whose kind cannot be had map to undefined, with a problem each.
+   * @param reported stages with values that could not be resolved
+   */
+  async resolve(
     entries: ReadonlyMap<string, StageEntry>,
-    builtins: Readonly<Record<string, BuiltinKind>>,
-  ): Promise<void> {
-    const asked = [...entries].flatMap(([id, { uses, with: params }]) => {
-      const kind = Object.hasOwn(builtins, uses) ? builtins[uses] : undefined;
-      return placesOf(kind, params).flatMap((place) => {
-        const file = this.#fileOf(place);
-        if (file !== undefined) return [{ id, place, file }];
-        // What could not be resolved is reported as that.
-        if (typeof place.uses === "string" && place.uses.includes("${")) return [];
-        const message = `${JSON.stringify(place.uses)} is not the file of ${aSort(place.sort)}`;
-        const fix = `name one, such as ./${place.sort}.ts; what comes with noiseline is written without uses: ` +
-          `see \`stages ${uses}${place.param && `.${place.param}`}\``;
-        return this.#report(id, place, message, fix);
-      });
-    });
-    if (asked.length === 0) return;
-    const byFile = [...Map.groupBy(asked, ({ file }) => file)];
-    const { describeDefinitions } = await import("../../process/describe_definitions.ts");
-    const outcomes = await describeDefinitions(
-      byFile.map(([file, all]) => ({ file, params: all.map(({ place }) => place.params) })),
-    );
-    for (const [file, all] of byFile) {
-      const outcome = outcomes.get(file)!;
-      if ("code" in outcome) this.#code.set(file, outcome);
-      for (const [index, { id, place }] of all.entries()) {
-        if ("error" in outcome) this.#report(id, place, `cannot use ${place.uses}: ${outcome.error}`, outcome.fix);
-        else if (outcome.sort !== place.sort) {
-          const takes = `${place.param || entries.get(id)!.uses} takes ${aSort(place.sort)}`;
-          const fix = `name a file that exports define${place.sort[0]!.toUpperCase()}${place.sort.slice(1)}({ … })`;
-          this.#report(id, place, `${place.uses} is a definition of ${aSort(outcome.sort)}; ${takes}`, fix);
-        } else {
-          const fit = outcome.fits[index]!;
-          if ("error" in fit) this.#report(id, place, `cannot use ${place.uses}: ${fit.error}`, fit.fix);
-          else this.#fits.set(nameOf(file, place), fit);
-        }
-      }
+    reported: ReadonlySet<string>,
+  ): Promise<Map<string, Kind | undefined>> {
+    const named = [...entries].flatMap(([id, entry]) => placesOf(entry, this.builtins).map((place) => ({ id, place })));
+    // Each file is asked once about all that the stages give to it.
+    this.#known = await describeAll(named.flatMap(({ place }) => {
+      const file = this.#fileOf(place);
+      return file === undefined ? [] : [{ file, params: [place.params] }];
+    }));
+    for (const { id, place } of named) {
+      const looked = this.#look(place, entries.get(id)!.uses);
+      const isKnown = reported.has(id) && String(place.uses).includes("${");
+      if ("error" in looked && !isKnown) this.#report(id, place.param, looked.error, looked.fix);
     }
+    return new Map([...entries].map(([id, entry]) => [id, this.#kindOf(id, entry)]));
   }
 
-  /** The kind of a stage with such params. */
-  kindOf(kind: Kind, builtin: BuiltinKind, params: unknown): Kind {
-    const places = placesOf(builtin, params);
+  /** What is known of a file where it is named, or why it is of no use there. */
+  #look(place: Place, kind: string): Extract<Fit, { outcome: unknown }> & { readonly found: Described } | Unfit {
+    const { uses, sort, param } = place;
+    const file = this.#fileOf(place);
+    const found = file === undefined ? undefined : this.#known.get(file);
+    if (found === undefined) {
+      const own = `name one, such as ./${sort}.ts; what comes with noiseline is written without uses`;
+      const fix = `${own}: see \`stages ${kind}${param && `.${param}`}\``;
+      return { error: `${JSON.stringify(uses)} is not the file of ${aSort(sort)}`, fix };
+    }
+    if ("code" in found && found.sort !== sort) {
+      const place = param === "" ? kind : param ?? "uses";
+      const error = `${uses} is a definition of ${aSort(found.sort)}; ${place} takes ${aSort(sort)}`;
+      return { error, fix: `name a file that exports define${sort[0]!.toUpperCase()}${sort.slice(1)}({ … })` };
+    }
+    const fit = "code" in found ? found.fitOf(place.params) : found;
+    if ("error" in fit) return { error: `cannot use ${uses}: ${fit.error}`, fix: fit.fix };
+    return { ...fit, found: found as Described };
+  }
+
+  #kindOf(id: string, entry: StageEntry): Kind | undefined {
+    const { uses } = entry;
+    const places = placesOf(entry, this.builtins);
+    const looked = places.map((place) => ({ place, ...this.#look(place, uses) }));
+    if (isCustom(uses)) {
+      const [own] = looked;
+      if (own === undefined || "error" in own) return undefined;
+      return this.#made.getOrInsertComputed(own.found.file, () => fromFile(uses, own.found) as Kind);
+    }
+    const builtin = Object.hasOwn(this.builtins, uses) ? this.builtins[uses] : undefined;
+    if (builtin === undefined) {
+      const fix = FORMER_KINDS.get(uses) ?? suggestName(uses, Object.keys(this.builtins));
+      return this.problems.add(["stages", id, "uses"], `unknown kind "${uses}"`, fix, { code: "unknown-kind" });
+    }
+    const kind = this.#made.getOrInsertComputed(uses, () => fromBuiltin(builtin));
     if (places.length === 0) return kind;
-    const own = places.flatMap((place): OwnCode[] => {
-      const file = this.#fileOf(place);
-      const found = file === undefined ? undefined : this.#code.get(file);
-      if (found === undefined) return [];
-      const { code: { digest, modules }, sort } = found;
-      return [{ param: place.param, sort, file: file!, uses: place.uses as string, digest, modules }];
+    const own = looked.flatMap((one): OwnCode[] => {
+      if ("error" in one) return [];
+      const { found: { file, code: { digest, modules } }, place: { param, sort, uses } } = one;
+      return [{ param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules }];
     });
-    return this.#make({ ...kind, validate: (raw) => this.#validate(builtin, raw) }, own);
+    return this.#make({ ...kind, validate: (raw) => this.#validate(builtin, raw as StageEntry["with"]) }, own);
   }
 
   /**
@@ -125,56 +146,57 @@ export class OwnKinds {
 
   #make(kind: Kind, own: readonly OwnCode[]): Kind {
     const name = JSON.stringify([kind.name, kind.version, own]);
-    const maps = own.map(({ file }) => this.#code.get(file)!.code.map);
-    return this.#made.getOrInsertComputed(name, () => withCode(kind, own, maps));
+    return this.#made.getOrInsertComputed(name, () => withCode(kind, own, own.map((one) => this.#mapOf(one))));
   }
 
-  /** In one process a name of a package means one version. */
-  #reportClash({ entry }: Stage, own: readonly OwnCode[]): void {
-    const versions = new Map<string, string>();
-    for (const { file, uses } of own) {
-      for (const [name, version] of Object.entries(this.#code.get(file)!.code.map.lock.specifiers ?? {})) {
-        if (versions.getOrInsert(name, version) === version) continue;
-        const message = `${name} is ${version} for ${uses}, and ${versions.get(name)} for another definition`;
-        this.problems.add(["stages", entry, "uses"], message, "let one deno.lock hold for both", {
-          code: "kind-broken",
-        });
+  #mapOf({ file }: OwnCode): ModuleMap {
+    return (this.#known.get(file) as Described).code.map;
+  }
+
+  /** In one process a name means one module, and a package one version. */
+  #reportClash({ entry, kind }: Stage, own: readonly OwnCode[]): void {
+    const meanings = new Map<string, string>();
+    const custom = kind.custom ? [{ uses: kind.name, map: kind.map!() }] : [];
+    for (const { uses, map } of [...custom, ...own.map((one) => ({ uses: one.uses, map: this.#mapOf(one) }))]) {
+      for (const [name, meaning] of meaningsIn(map)) {
+        if (meanings.getOrInsert(name, meaning) === meaning) continue;
+        const message = `${name} is ${meaning} for ${uses}, and ${meanings.get(name)} for other code of its process`;
+        this.#report(entry, undefined, message, "let one deno.json and one deno.lock hold for both");
         return;
       }
     }
   }
 
   #fileOf({ uses }: Place): string | undefined {
-    return typeof uses === "string" && !uses.includes("${") && isCustom(uses) ? this.resolveFile(uses) : undefined;
+    return typeof uses === "string" && isCustom(uses) ? this.resolveFile(uses) : undefined;
   }
 
-  #report(id: string, { param }: Place, message: string, fix: string): [] {
-    this.problems.add(["stages", id, "with", ...param === "" ? [] : [param], "uses"], message, fix, {
-      code: "kind-broken",
-    });
-    return [];
+  #report(id: string, param: string | undefined, message: string, fix: string): void {
+    const at = param === undefined ? [] : ["with", ...param === "" ? [] : [param]];
+    this.problems.add(["stages", id, ...at, "uses"], message, fix, { code: "kind-broken" });
   }
 
-  #validate(builtin: BuiltinKind, raw: unknown): ReturnType<Kind["validate"]> {
+  #validate(builtin: BuiltinKind, raw: StageEntry["with"]): ReturnType<Kind["validate"]> {
     const issues: ParamIssue[] = [];
     const facts: Record<string, Facts> = {};
     const values: Record<string, Readonly<Record<string, unknown>>> = {};
-    const places = placesOf(builtin, raw);
+    const places = placesOf({ uses: builtin.kind, with: raw }, this.builtins);
     for (const place of places) {
-      const { param, uses } = place;
-      const file = this.#fileOf(place);
-      const fit = file === undefined ? undefined : this.#fits.get(nameOf(file, place));
-      if (fit?.outcome.ok === true) {
-        values[param] = { uses, ...fit.outcome.params };
-        facts[param] = fit.facts;
-      } else if (fit?.outcome.ok === false) {
+      const param = place.param!;
+      const looked = this.#look(place, builtin.kind);
+      if ("error" in looked) continue;
+      const { outcome } = looked;
+      if (outcome.ok) {
+        values[param] = { uses: place.uses, ...outcome.params };
+        facts[param] = looked.facts;
+      } else {
         const at = param === "" ? [] : [param];
-        issues.push(...fit.outcome.issues.map((issue) => ({ ...issue, path: [...at, ...issue.path] })));
+        issues.push(...outcome.issues.map((issue) => ({ ...issue, path: [...at, ...issue.path] })));
       }
     }
     const whole = places.some(({ param }) => param === "");
     // The kind's own schema looks at the rest.
-    const open = Object.fromEntries(places.map(({ param }) => [param, z.unknown()]));
+    const open = Object.fromEntries(places.map(({ param }) => [param!, z.unknown()]));
     const rest = whole ? { ok: true as const, params: {} } : validateBuiltin(builtin, raw, builtin.params.extend(open));
     if (!rest.ok) issues.push(...rest.issues);
     if (!rest.ok || Object.keys(values).length < places.length) return { ok: false, issues };
@@ -207,6 +229,14 @@ function modulesOf({ uses, modules }: OwnCode): Record<string, string> {
   return Object.fromEntries(
     Object.entries(modules).map(([name, digest]) => [isFile(digest) ? `${folder}${name}` : name, digest]),
   );
+}
+
+/** What names of modules and packages mean in a map, those of modules with the module that has them. */
+function meaningsIn({ scopes, lock }: ModuleMap): [name: string, meaning: string][] {
+  const named = Object.entries(scopes).flatMap(([module, names]) =>
+    Object.entries(names).map(([name, url]): [string, string] => [`${name} in ${basename(fileURLToPath(module))}`, url])
+  );
+  return [...named, ...Object.entries(lock.specifiers ?? {})];
 }
 
 function mergeMaps(a: ModuleMap, b: ModuleMap): ModuleMap {

@@ -22,8 +22,8 @@ import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
 import { isCustom } from "./builtin.ts";
-import { OwnKinds, placesOf } from "./definitions.ts";
-import { type BuiltinKinds, findKinds, resolveKinds } from "./kinds.ts";
+import { placesOf, StageKinds } from "./definitions.ts";
+import { type BuiltinKinds, findKinds } from "./kinds.ts";
 import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
 import { validate } from "../../process/schema_issues.ts";
@@ -61,18 +61,17 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
 
   const folder = dirname(resolve(file));
   const entries = new Map(Object.entries(parsed.stages));
-  const resolveFile = (written: string) => resolve(folder, written);
-  const own = new OwnKinds(resolveFile, problems);
-  const kinds = await resolveKinds(entries, options.kinds, { resolveFile, own, problems });
-  for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
-
   // Params that have been reported once are not reported again as values of the wrong type.
   const reported = new Set([...unresolved.map((path) => String(path[1])), ...infinite]);
+  const stageKinds = new StageKinds(options.kinds, (written) => resolve(folder, written), problems);
+  const kinds = await stageKinds.resolve(entries, reported);
+  for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
+
   const built = buildStages(entries, kinds, { reported, broken, seed: parsed.seed, ...finding });
   const { order, rest } = topologicalOrder(built.edges);
   if (rest.length > 0) problems.addAll([cycleProblem(findCycle(built.edges, rest), origins)]);
 
-  const ordered = own.inherit(order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined));
+  const ordered = stageKinds.inherit(order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined));
   const work = checkFacts(ordered, origins, problems);
   const found = onceEach(problems.diagnostics(origins));
   if (found.some(({ severity }) => severity === "error")) {
@@ -249,9 +248,7 @@ function checkInputs({ inputs = {} }: PipelineFile, problems: Problems): void {
  * @returns the stages that have one
  */
 function addInfinite(parsed: PipelineFile, kinds: BuiltinKinds, finding: Parameters<typeof addIssues>[2]): string[] {
-  const foreign = Object.entries(parsed.stages).filter(([, { uses, with: params }]) =>
-    isCustom(uses) || placesOf(kinds[uses], params).length > 0
-  );
+  const foreign = Object.entries(parsed.stages).filter(([, entry]) => placesOf(entry, kinds).length > 0);
   return foreign.flatMap(([id, entry]) => {
     const issues: ParamIssue[] = [];
     mapLeaves(entry.with, (input, path) => {

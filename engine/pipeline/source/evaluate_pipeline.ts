@@ -3,23 +3,18 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { cutText } from "../../diagnostic/format.ts";
-import { noteModule } from "../../process/read_log.ts";
 import { getPath } from "./tree.ts";
 import { findUnfit } from "./budget.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../../diagnostic/document.ts";
-import { digestCode } from "../../process/code_digest.ts";
-import { askChild, whyUnloadable } from "../../process/describe.ts";
+import { askChild, loadCode } from "../../process/describe.ts";
 import { beyondProject, projectOf } from "../../process/rights.ts";
 
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
   const failed = (message: string, fix: string): Result<SourceDocument> =>
     refuse([errorOf("file-unreadable", `Cannot read ${name}: ${message}`, fix)]);
-  const unloadable = whyUnloadable(file);
-  if (unloadable !== undefined) return failed(unloadable, "check the path");
-  const code = await digestCode(file);
+  const code = await loadCode(file, "check the path");
   if ("error" in code) return failed(code.error, code.fix ?? "correct the file's imports");
-  noteModule(file, code);
   const foreign = beyondProject(code.files.map(([path]) => path), projectOf(dirname(file)));
   if (foreign.length > 0) {
     return failed(`it imports ${foreign[0]}, which is outside its project`, "copy it into the project's folder");

@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { parseGrants } from "../../../cli/grants.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
 import { grantFlag, Grants, requestsOf, rightsOf } from "../../../engine/process/rights.ts";
+import { definitionOf } from "../engine/support/own_kinds.ts";
 import { loadGood } from "../engine/support/load.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 
@@ -113,9 +114,9 @@ Deno.test("a module from outside is asked for, also where it is called like a pa
     noiseline: "2",
   };
   const entry = pathToFileURL(join(folder.path, "stage.ts")).href;
-  const kind = { custom: true, permissions: {}, roles: {}, entry, modules };
+  const kind = { custom: true, name: "./stage.ts", version: "code:0", permissions: {}, roles: {}, entry, modules };
   const stage = { kind, params: {} } as unknown as Stage;
-  assertEquals(rightsOf(stage, folder.path, false), [`read=${Deno.realPathSync(outside)}`]);
+  assertEquals(rightsOf(stage, folder.path, false)[0]!.rights, [`read=${Deno.realPathSync(outside)}`]);
 });
 
 Deno.test("a stage that gets nothing of what is granted to several is not put on the list", async () => {
@@ -127,5 +128,40 @@ Deno.test("a stage that gets nothing of what is granted to several is not put on
   const { grants: kept } = JSON.parse(await Deno.readTextFile(place));
   assertEquals(kept.map(({ stage, rights }: { stage: string; rights: string[] }) => [stage, rights]), [
     ["stage.ts", ["native"]],
+  ]);
+});
+
+const READER = `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Reads what was learned, and a server",
+  params: z.strictObject({}),
+  inputs: { learned: { type: "checkpoint", description: "" } },
+  outputs: { out: { type: "files", description: "" } },
+  permissions: { net: ["a.example"], env: ["A"] },
+  run: async () => {},
+});
+`;
+
+Deno.test("a definition that comes into the process of a custom stage asks for what that may do, and one flag grants both", async () => {
+  await using folder = await makeTempFolder();
+  await Deno.writeTextFile(join(folder.path, "stage.ts"), READER);
+  await Deno.writeTextFile(join(folder.path, "net.ts"), definitionOf("network"));
+  const yaml = `name: p
+stages:
+  a: { uses: learn, with: { model: { uses: ./net.ts } } }
+  b: { uses: ./stage.ts, inputs: { learned: a } }
+`;
+  const pipeline = await loadGood(folder.path, yaml);
+  const requests = requestsOf([...pipeline.stages.values()].map((stage) => ({ stage })), pipeline.folder);
+  const rights = ["env=A", "net=a.example"];
+  assertEquals(requests.map((one) => [one.stage.id, one.uses, one.rights]), [
+    ["b", "./stage.ts", rights],
+    ["b", "./net.ts", rights],
+  ]);
+  const { granted, problems } = await parseGrants(["b:env=A,net=a.example"], pipeline);
+  assertEquals([granted.map(({ uses, rights }) => [uses, [...rights].sort()]), problems], [
+    [["./stage.ts", rights], ["./net.ts", rights]],
+    [],
   ]);
 });

@@ -100,13 +100,17 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
     `name: p\nstages:\n  taken: { uses: track, with: { uses: ./taken.ts } }\n${stages.join("")}`,
   );
   const of = (id: string) => all.filter((one) => one.startsWith(`stages.${id}.`) && !one.includes("stpes"));
-  const forms = "export default defineNetwork({ … }) from it, or defineObjective, definePath, defineSampler";
+  const forms =
+    "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
   assertEquals(Object.fromEntries([...Object.keys(cases), "taken"].map((id) => [id, of(id)])), {
     sort: [
       "stages.sort.with.model.uses | ./sampler.ts is a definition of a sampler; model takes a network | " +
       "name a file that exports defineNetwork({ … })",
     ],
-    none: [`stages.none.with.model.uses | cannot use ./none.ts: its default export is not a definition | ${forms}`],
+    none: [
+      "stages.none.with.model.uses | cannot use ./none.ts: its default export is neither a stage nor a definition | " +
+      forms,
+    ],
     throws: [
       "stages.throws.with.model.uses | cannot use ./throws.ts: throws.ts:2:7: Error: boom | " +
       "correct the file; it must load without side effects",
@@ -143,4 +147,70 @@ Deno.test("the error of a definition points into the file", async () => {
   await using folder = await makePlace();
   const loaded = await load(folder.path, learning("{ uses: ./net.ts, depth: 0 }"));
   assertStringIncludes(loaded.ok ? "" : formatDiagnostic(loaded.diagnostics[0]!), "p.yaml:3:61");
+});
+
+const STAGE = `import { defineStage } from "noiseline";
+import { z } from "zod";
+import { one } from "../lib/shared.ts";
+export default defineStage({
+  summary: String(one),
+  params: z.strictObject({}),
+  inputs: { learned: { type: "checkpoint", description: "" } },
+  outputs: { out: { type: "files", description: "" } },
+  run: async () => {},
+});
+`;
+
+Deno.test("a stage in the place of a definition is refused, and the other way round", async () => {
+  await using folder = await makePlace({ "a/stage.ts": STAGE.replace(/^import .*shared.*$/m, "const one = 1;") });
+  const yaml =
+    "name: p\nstages:\n  a: { uses: learn, with: { model: { uses: ./a/stage.ts } } }\n  b: { uses: ./net.ts }\n";
+  assertEquals(await said(folder.path, yaml), [
+    "stages.a.with.model.uses | ./a/stage.ts is a definition of a stage; model takes a network | " +
+    "name a file that exports defineNetwork({ … })",
+    "stages.b.uses | ./net.ts is a definition of a network; uses takes a stage | " +
+    "name a file that exports defineStage({ … })",
+  ]);
+});
+
+Deno.test("the name of a file that looks like an expression is not taken for one", async () => {
+  await using folder = await makePlace();
+  const [problem] = await said(folder.path, learning('{ uses: "./$${vars.x}.ts" }'));
+  assertStringIncludes(problem!, "cannot use ./${vars.x}.ts: no such file");
+});
+
+Deno.test("code of which one name would mean two things does not come into one process", async () => {
+  await using folder = await makePlace({
+    "a/deno.json": '{ "imports": { "thing": "../lib/one.ts" } }',
+    "b/deno.json": '{ "imports": { "thing": "../lib/two.ts" } }',
+    "lib/one.ts": "export const one = 1;\n",
+    "lib/two.ts": "export const one = 2;\n",
+    "lib/shared.ts": 'export { one } from "thing";\n',
+    "a/stage.ts": STAGE,
+    "b/net.ts": definitionOf("network", "", 'export { one } from "../lib/shared.ts";'),
+    "a/objective.ts": definitionOf("objective", "", 'export { one } from "../lib/shared.ts";'),
+  });
+  const network = "model: { uses: ./b/net.ts }";
+  const both = `name: p\nstages:\n  a: { uses: learn, with: { ${network}, objective: { uses: ./a/objective.ts } } }\n`;
+  const read = `name: p
+stages:
+  a: { uses: learn, with: { ${network} } }
+  b: { uses: ./a/stage.ts, inputs: { learned: a } }
+`;
+  for (const [stage, yaml] of [["a", both], ["b", read]] as const) {
+    const [problem, ...more] = await said(folder.path, yaml);
+    assertStringIncludes(problem!, `stages.${stage}.uses | thing in shared.ts is file:///`);
+    assertEquals(more, []);
+  }
+  await loadGood(folder.path, read.replace("./b/net.ts", "./net.ts"));
+});
+
+Deno.test("a definition whose answer has no end to speak of is refused like any other", async () => {
+  await using folder = await makePlace({
+    "net.ts": definitionOf("network", 'text: z.string().default(() => "a".repeat(65 << 20))'),
+  });
+  assertEquals(await said(folder.path, learning("{ uses: ./net.ts }")), [
+    "stages.a.with.model.uses | cannot use ./net.ts: it gave an invalid answer | " +
+    "correct the file; it must load without side effects",
+  ]);
 });
