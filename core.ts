@@ -38,5 +38,5 @@ export {
 } from "./engine/process/rights.ts";
 export { etaOf, findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
-export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
+export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";
 export { isRunning } from "./engine/store/processes.ts";

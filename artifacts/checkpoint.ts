@@ -11,7 +11,7 @@ import {
 } from "../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
-import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES, OBJECTIVES } from "../diffusion/objectives.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";
 import { atWholeTimes, pathFacts } from "../diffusion/path.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
@@ -21,7 +21,7 @@ import { classNamesOf, type Labels } from "./labels.ts";
 import type { Metrics } from "./metrics.ts";
 import { definitionOf } from "./own.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
-import { encodePath, pathOf, pathSpecSchema, storedPath } from "./schedule.ts";
+import { encodePath, pathOf, pathSpecSchema } from "./schedule.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
@@ -129,8 +129,7 @@ async function readPath(
       wanted: `${timesteps} timesteps`,
     });
   }
-  const bytes = await readBytes(artifact, PATH_FILE);
-  return own === undefined ? storedPath(schedule, PATH_FILE, bytes) : pathOf(schedule, { file: PATH_FILE, bytes, own });
+  return pathOf(schedule, { file: PATH_FILE, bytes: await readBytes(artifact, PATH_FILE), own });
 }
 
 async function readWeights(
@@ -166,8 +165,12 @@ export function sizesOf(record: NetworkRecord): NetworkSizes {
   return { ...sizes, channels };
 }
 
-function objectiveOf({ objective = DEFAULT_OBJECTIVE }: CheckpointConfig, own: readonly OwnDefinition[]): Objective {
-  if (!isOwn(objective)) return makeObjective(OBJECTIVES[objective], {});
+/** What a network learned, by its name or record. @throws MissingDefinition where the project has not its code */
+export function objectiveOf(
+  { objective = DEFAULT_OBJECTIVE }: Pick<CheckpointConfig, "objective">,
+  own: readonly OwnDefinition[],
+): Objective {
+  if (!isOwn(objective)) return builtinObjective(objective);
   return makeObjective(definitionOf("objective", objective, own), objective.params);
 }
 

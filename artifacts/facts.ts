@@ -51,17 +51,11 @@ export type ImageFacts = z.output<typeof imageFactsSchema>;
 export type ScheduleFacts = z.output<typeof scheduleFactsSchema>;
 export type CheckpointFacts = z.output<typeof checkpointFactsSchema>;
 
-export function readImageFacts(facts: Facts | undefined): ImageFacts | undefined {
-  return imageFactsSchema.safeParse(facts).data;
-}
+const reader = <S extends z.ZodType>(schema: S) => (facts: Facts | undefined) => schema.safeParse(facts).data;
 
-export function readScheduleFacts(facts: Facts | undefined): ScheduleFacts | undefined {
-  return scheduleFactsSchema.safeParse(facts).data;
-}
-
-export function readCheckpointFacts(facts: Facts | undefined): CheckpointFacts | undefined {
-  return checkpointFactsSchema.safeParse(facts).data;
-}
+export const readImageFacts = reader(imageFactsSchema);
+export const readScheduleFacts = reader(scheduleFactsSchema);
+export const readCheckpointFacts = reader(checkpointFactsSchema);
 
 export type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;
 

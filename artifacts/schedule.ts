@@ -54,11 +54,6 @@ export const scheduleFileSchema = z.strictObject({
   snr: z.strictObject({ first: z.number(), last: z.number() }),
 });
 
-export interface StoredPath {
-  readonly spec: PathSpec;
-  readonly path: Path;
-}
-
 /** Tables as F64 [T] by name: of a chain all of `DiffusionTables`, of a path of one's own `signal` and `noise` as well. */
 export function encodeTables(path: Path): Uint8Array<ArrayBuffer> {
   const { timesteps: _timesteps, ...tables } = path.tables ?? {};
@@ -79,18 +74,18 @@ function encode(tables: Readonly<Record<string, Float64Array>>): Uint8Array<Arra
 }
 
 /**
- * The path of a file of `encodeTables` or `encodePath`.
+ * The path of a file, which `encodeTables` or `encodePath` made.
  *
- * @param own definitions of the project, for a path of one's own
- * @throws FormatError where the file has no such tables, or others than the definition gives
- * @throws MissingDefinition where the project has not its code
+ * @param own definitions of the project, for a path of one's own; undefined: without its code, at the times of the tables
+ * alone
+ * @throws FormatError where the file has no such tables, or others than the definition gives, or it is not in the project
  */
 export function pathOf(
   spec: PathSpec,
-  { file, bytes, own }: { readonly file: string; readonly bytes: Uint8Array; readonly own: readonly OwnDefinition[] },
+  { file, bytes, own }: Readonly<{ file: string; bytes: Uint8Array; own?: readonly OwnDefinition[] | undefined }>,
 ): Path {
   const stored = storedPath(spec, file, bytes);
-  if (!("code" in spec)) return stored;
+  if (!("code" in spec) || own === undefined) return stored;
   const path = definedPath(definitionOf("path", spec, own), spec.params, spec.timesteps);
   for (let t = 0; t < spec.timesteps; t++) {
     for (const name of ["signal", "noise"] as const) {
@@ -102,8 +97,7 @@ export function pathOf(
   return path;
 }
 
-/** The same without the code of a definition: it has the times of the tables alone. @throws FormatError */
-export function storedPath(spec: PathSpec, file: string, bytes: Uint8Array): Path {
+function storedPath(spec: PathSpec, file: string, bytes: Uint8Array): Path {
   const { tensors } = decodeSafetensors(bytes);
   const table = (name: string): Float64Array => {
     const { data, dtype } = tensors[name] ?? {};
@@ -119,20 +113,15 @@ export function storedPath(spec: PathSpec, file: string, bytes: Uint8Array): Pat
 }
 
 /** @throws FormatError when the artifact's files are not those of kind `schedule`; see {@linkcode pathOf} */
-export async function readSchedule(artifact: InputArtifact, own: readonly OwnDefinition[]): Promise<StoredPath> {
+export async function readSchedule(artifact: InputArtifact, own?: readonly OwnDefinition[]) {
   const { spec } = await readJson(artifact, SCHEDULE_FILE, scheduleFileSchema);
-  const bytes = await readBytes(artifact, TABLES_FILE);
-  return { spec, path: pathOf(spec, { file: TABLES_FILE, bytes, own }) };
+  return { spec, path: pathOf(spec, { file: TABLES_FILE, bytes: await readBytes(artifact, TABLES_FILE), own }) };
 }
 
-/** @throws FormatError when the artifact's files are not those of kind `schedule` */
-export async function validate(artifact: InputArtifact): Promise<StoredPath> {
-  const { spec } = await readJson(artifact, SCHEDULE_FILE, scheduleFileSchema);
-  return { spec, path: storedPath(spec, TABLES_FILE, await readBytes(artifact, TABLES_FILE)) };
-}
+export { readSchedule as validate };
 
 export async function facts(artifact: InputArtifact): Promise<ScheduleFacts> {
-  const { spec, path } = await validate(artifact);
+  const { spec, path } = await readSchedule(artifact);
   return { betas: nameOf(spec), ...pathFacts(path) };
 }
 

@@ -7,11 +7,10 @@ import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
 import { frechetDistance } from "../metrics/frechet.ts";
 import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
-import { StreamingStatistics } from "../metrics/statistics.ts";
+import { CHUNK, StreamingStatistics } from "../metrics/statistics.ts";
 import { vectorsOf } from "../metrics/vectors.ts";
 import { readTorchStateDict } from "../formats/torch/state_dict.ts";
 import { openInception } from "../metrics/features/inception_network.ts";
-import { batchFeatures } from "../stages/shared/batch_features.ts";
 import { randomStream } from "../tensor/mod.ts";
 import { openFloat64Products } from "../tensor/onnx/products.ts";
 import { openDevice } from "../tensor/open.ts";
@@ -83,7 +82,8 @@ async function measure({ name, ours, theirs }: Case): Promise<void> {
 
 async function statisticsOf(data: Float32Array, dimension: number) {
   const statistics = new StreamingStatistics(dimension, products);
-  await statistics.add(data);
+  const size = CHUNK * dimension;
+  for (let at = 0; at < data.length; at += size) await statistics.add(data.subarray(at, at + size));
   return statistics.finish();
 }
 
@@ -97,14 +97,7 @@ async function measureInception(peer: Peer): Promise<void> {
   try {
     const weights = await Deno.readFile(`${folder}/weights.pth`);
     const options = { shape: [BATCH, SIDE, SIDE, 3], resize: "pytorch-fid" } as const;
-    const { bound, classes, dimension } = await openInception(device, readTorchStateDict(weights), options);
-    const extract = batchFeatures((images, results) => bound.run({ images }, results), {
-      batchSize: BATCH,
-      pixels: SIDE * SIDE * 3,
-      dimension,
-      classes,
-      fill: (bytes, out) => out.set(bytes),
-    });
+    const { extract, dimension } = await openInception(device, readTorchStateDict(weights), options);
     const part = BATCH * SIDE * SIDE * 3;
     const ours = async () => {
       let sum = 0;

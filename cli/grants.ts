@@ -71,12 +71,9 @@ function takeRights(text: string, asked: readonly string[], folder: string): { g
 }
 
 /** Ask on the terminal, once for all; undefined where there is nobody to ask. */
-export function questionFor(
-  json: boolean,
-  stop: AbortSignal,
-): ((requests: readonly RightsRequest[]) => Promise<boolean>) | undefined {
+export function questionFor(json: boolean, stop: AbortSignal) {
   if (json || !canAsk()) return undefined;
-  return async (requests) => {
+  return async (requests: readonly RightsRequest[]) => {
     printError("Code of your own asks for rights beyond their inputs and outputs:");
     for (const line of formatTable(requests.map(rowOf))) printError(line);
     return await askYes("Do you trust their code with these rights? Your answer is remembered.", stop);

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
-import { type Diagnostic, diagnosticToJson, formatDiagnostic, type MessageStyle, printable } from "noiseline/core";
+import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable } from "noiseline/core";
 import { asTyped } from "./program.ts";
 
 /** Exit codes of every command. */
@@ -77,12 +77,9 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {
   if (diagnostics.length > MAX_SHOWN) printError(`… and ${diagnostics.length - MAX_SHOWN} more\n`);
 }
 
-export interface Style extends MessageStyle {
-  readonly good: (text: string) => string;
-  readonly accent: (text: string) => string;
-}
+export type Style = Readonly<ReturnType<typeof styleOf>>;
 
-const styleOf = (wrap: (open: number, close: number) => (text: string) => string): Style => ({
+const styleOf = (wrap: (open: number, close: number) => (text: string) => string) => ({
   error: wrap(31, 39),
   warning: wrap(33, 39),
   good: wrap(32, 39),

@@ -1,4 +1,4 @@
-import type { SharedCache, StageEndState, SubmitOptions } from "noiseline/engine";
+import type { StageEndState, SubmitOptions } from "noiseline/engine";
 import type { Diagnostic, Emit, Plan } from "noiseline/core";
 import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
 import { EXIT, Exit, failWith, problem, refuseWith } from "./io.ts";
@@ -18,17 +18,6 @@ interface OnArguments extends Pick<SubmitOptions, "cluster" | "grants" | "versio
   readonly stop: AbortSignal;
 }
 
-/** What came of the jobs. */
-interface Reached {
-  /** Stages that have results in the cache, which is to be looked at anew. */
-  readonly done: readonly string[];
-  readonly cache: SharedCache;
-  /** Keeps stages from being computed where they are only brought to. */
-  readonly refuseHere: () => Promise<Record<"message" | "fix", string>>;
-  /** How the other stages ended. */
-  readonly endedElsewhere: ReadonlyMap<string, StageEndState>;
-}
-
 export function refuseLocalOptions(options: OnOptions): void {
   const flags = LOCAL_ONLY.filter((name) => options[name] !== undefined).map((name) =>
     `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
@@ -37,13 +26,13 @@ export function refuseLocalOptions(options: OnOptions): void {
   if (flags.length > 0) refuseWith(flags.map((flag) => problem(`${flag} does not go with --on`, fix)));
 }
 
-/** Have the stages of a pipeline computed by a cluster, and look on. Ends the command where somebody leaves. */
-export async function reachOn(
-  pipeline: Pipeline,
-  store: Store,
-  options: OnOptions,
-  asked: OnArguments,
-): Promise<Reached> {
+/**
+ * Have the stages of a pipeline computed by a cluster, and look on. Ends the command where somebody leaves.
+ *
+ * @returns stages that have results in the cache, which is to be looked at anew; how the others ended; and what keeps
+ * stages from being computed where they are only brought to
+ */
+export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptions, asked: OnArguments) {
   const { emit, stop, file, cluster } = asked;
   const started = performance.now();
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");

@@ -8,7 +8,6 @@ import {
   openStore,
   type Pipeline,
   PipelineLoader,
-  type Plan,
   Planner,
   planNothing,
   type PlanOptions,
@@ -59,10 +58,7 @@ export function openForCommand(settings: CliSettings, options: LoadArguments) {
 }
 
 /** The plan where nothing is to be done and nothing to be said, had without loading the pipeline. */
-export async function planNothingFor(
-  { store, loader }: Opened,
-  { targets = [], force = [] }: LoadArguments,
-): Promise<Plan | undefined> {
+export async function planNothingFor({ store, loader }: Opened, { targets = [], force = [] }: LoadArguments) {
   return force.length > 0 ? undefined : await planNothing(loader, store, targets);
 }
 

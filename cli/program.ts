@@ -1,7 +1,6 @@
-import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { shellWord } from "noiseline/core";
+import { nearestConfig, shellWord } from "noiseline/core";
 import { userFolder } from "../std/user_folder.ts";
 import manifest from "../deno.json" with { type: "json" };
 
@@ -20,14 +19,6 @@ export function packageProgram(name: string, version: string = manifest.version)
 
 /** The outcome of a pipeline, in its folder of outputs. */
 export const PAGE = "report.html";
-
-/** The settings that Deno takes in a folder. */
-export function nearestConfig(folder: string): string | undefined {
-  for (let at = folder;; at = dirname(at)) {
-    for (const name of ["deno.json", "deno.jsonc"]) if (existsSync(join(at, name))) return join(at, name);
-    if (dirname(at) === at) return undefined;
-  }
-}
 
 /** What stands for `noiseline` on the command line in a folder: a task of the clone, one that `new` wrote, or the program. */
 export function programIn(folder: string): readonly string[] {

@@ -276,7 +276,7 @@ export interface SamplerDefinition<P extends DefinitionParams = DefinitionParams
   times(params: ParamsOf<P>, path: Path): readonly number[];
   /** The most evaluations of the network on a chain of T timesteps. Default: one for each time but the last. */
   evaluations?(params: ParamsOf<P>, timesteps: number): number;
-  /** What does not fit the network; called before anything runs. */
+  /** What does not fit the network; of the toolkit's own called before anything runs, of a user's before the first image. */
   check?(params: ParamsOf<P>, network: KnownNetwork): readonly DefinitionProblem[];
   /** Walk along `times`. @returns the images at the last of them */
   sample(inputs: SamplerInputs<P>): Promise<Float32Array<ArrayBuffer>>;

@@ -33,12 +33,6 @@ export interface Gradients {
 
 type BatchTensors = Record<"x0" | "noise" | "t" | typeof STEP_TABLES[number], tf.Tensor>;
 
-/** Input of a step with dropout only: the key of `keepMask`. */
-const DROPOUT_KEY = "dropoutKey";
-
-/** Input of a step whose timesteps are not drawn uniformly: how much each image counts. */
-const IMPORTANCE = "importance";
-
 /**
  * Inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], `stepFigures` at each image's t [B], with dropout
  * `dropoutKey` [2], with timesteps drawn by their losses `importance` [B], and for class-conditional networks, `classes`
@@ -52,8 +46,8 @@ export function batchSignature({ sizes }: Network, batch: number, options: Gradi
     t: { shape: [batch], dtype: isBetween(options) ? "float32" : "int32" },
     noise: images,
     ...Object.fromEntries(Object.keys(stepFigures(options)).map((name) => [name, float32([batch])])),
-    ...(dropout > 0 ? { [DROPOUT_KEY]: { shape: [2], dtype: "int32" } } : {}),
-    ...(options.timestepSampler === "loss-aware" ? { [IMPORTANCE]: float32([batch]) } : {}),
+    ...(dropout > 0 ? { dropoutKey: { shape: [2], dtype: "int32" } } : {}),
+    ...(options.timestepSampler === "loss-aware" ? { importance: float32([batch]) } : {}),
     ...classSignature(sizes, batch),
   };
 }
@@ -75,13 +69,13 @@ export function lossOfBatch(
   const ask = (weights: Readonly<NamedTensors>, x: tf.Tensor, t: tf.Tensor) => {
     // Sites are numbered as they are called, so that each drops by a mask of its own, the same at each call.
     let site = 0;
-    const drop = (h: tf.Tensor) => rate > 0 ? dropout(h, { key: inputs[DROPOUT_KEY]!, rate }, site++) : h;
+    const drop = (h: tf.Tensor) => rate > 0 ? dropout(h, { key: inputs["dropoutKey"]!, rate }, site++) : h;
     return network.forward({ weights, x, t, labels, dropout: drop });
   };
   const objective = lossObjective(options);
   const free = freeLoss(objective);
   if (free === undefined) {
-    return (weights) => trainingLossPerImage(ask(weights, xt, t), { ...inputs, x0, noise, xt }, options);
+    return (weights) => trainingLossPerImage(ask(weights, xt, t), { ...inputs, x0, noise, xt });
   }
   const broadcast = (name: string) => perImage(inputs[name]!, x0);
   const given = {
@@ -105,7 +99,7 @@ export function lossOfBatch(
  * @param inputs `params` [P] and those of `lossOfBatch`; a device refuses a call that lacks one
  */
 export function batchGradients(inputs: NamedTensors, network: Network, options: GradientOptions): Gradients {
-  const importance = options.timestepSampler === "loss-aware" ? inputs[IMPORTANCE]! : undefined;
+  const { importance } = inputs;
   const specs = network.parameters;
   const lossOf = lossOfBatch(inputs, network, options);
   const lossOfList = (...tensors: tf.Tensor[]) =>

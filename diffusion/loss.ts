@@ -1,8 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { mixed, perImage } from "./gaussian.ts";
 import { boundTermPerImage } from "./likelihood.ts";
-import { lossFigures, type LossOptions } from "./loss_tables.ts";
-import { learnedLogVariance, splitOutput } from "./model_output.ts";
 
 /**
  * L_simple of Ho et al. 2020 (eq. 14) for each image: the mean over pixels and channels of (eps - eps_theta)^2. The
@@ -16,12 +14,8 @@ export function simpleLossPerImage(eps: tf.Tensor, predicted: tf.Tensor): tf.Ten
   return tf.mean(tf.square(tf.sub(eps, predicted)), Array.from({ length: eps.rank - 1 }, (_, i) => i + 1));
 }
 
-/** What the loss of a step compares the output with: images [B, H, W, C], and `lossFigures` at each t, [B]. */
-export type ErrorInputs = Readonly<Record<string, tf.Tensor>> & {
-  readonly x0: tf.Tensor;
-  readonly noise: tf.Tensor;
-  readonly xt: tf.Tensor;
-};
+/** What the loss of a step compares the output with: images [B, H, W, C], and those of `lossFigures` that it has, [B]. */
+export type ErrorInputs = Readonly<Record<"x0" | "noise" | "xt", tf.Tensor> & Record<string, tf.Tensor | undefined>>;
 
 /**
  * The training loss of each image, [B], of an objective whose target is a mixture:
@@ -32,35 +26,41 @@ export type ErrorInputs = Readonly<Record<string, tf.Tensor>> & {
  *
  * @param output of the network, [B, H, W, C], or [B, H, W, 2 C] where it learns the variance
  */
-export function trainingLossPerImage(output: tf.Tensor, inputs: ErrorInputs, options: LossOptions): tf.Tensor {
-  const { prediction, variance } = splitOutput(output, inputs.x0.shape.at(-1)!);
-  const names = new Set(Object.keys(lossFigures(options)));
-  if (options.variance !== "learned") return weightedError(prediction, inputs, names);
-  if (!names.has("boundWeight")) return learnedBound(prediction, variance!, inputs);
-  const bound = learnedBound(stopGradient(prediction), variance!, inputs);
-  return tf.add(weightedError(prediction, inputs, names), tf.mul(inputs["boundWeight"]!, bound));
+export function trainingLossPerImage(output: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
+  const channels = inputs.x0.shape.at(-1)!;
+  if (output.shape.at(-1) === channels) return weightedError(output, inputs);
+  const part = (start: number) => tf.slice(output, [0, 0, 0, start], [-1, -1, -1, channels]);
+  const [prediction, variance] = [part(0), part(channels)];
+  const { boundWeight } = inputs;
+  if (boundWeight === undefined) return learnedBound(prediction, variance, inputs);
+  const bound = learnedBound(stopGradient(prediction), variance, inputs);
+  return tf.add(weightedError(prediction, inputs), tf.mul(boundWeight, bound));
 }
 
-function weightedError(prediction: tf.Tensor, inputs: ErrorInputs, names: ReadonlySet<string>): tf.Tensor {
-  const { x0, noise } = inputs;
-  const target = names.has("targetX0")
-    ? mixed(perImage(inputs["targetX0"]!, x0), x0, perImage(inputs["targetNoise"]!, noise), noise)
-    : noise;
+function weightedError(prediction: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
+  const { x0, noise, targetX0, targetNoise, lossWeight } = inputs;
+  const target = targetX0 === undefined
+    ? noise
+    : mixed(perImage(targetX0, x0), x0, perImage(targetNoise!, noise), noise);
   const error = simpleLossPerImage(target, prediction);
-  return names.has("lossWeight") ? tf.mul(inputs["lossWeight"]!, error) : error;
+  return lossWeight === undefined ? error : tf.mul(lossWeight, error);
 }
 
-/** The term of the bound with the variance between the posterior's and beta (Nichol & Dhariwal 2021, eq. 15). */
+/**
+ * The term of the bound with the variance between the posterior's, at `raw` = -1, and beta, at 1, straight in the logarithm
+ * (Nichol & Dhariwal 2021, eq. 15; openai/improved-diffusion, `LEARNED_RANGE`).
+ */
 function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
   const { x0, xt } = inputs;
   const table = (name: string) => perImage(inputs[name]!, x0);
   const [coefX0, coefXt] = [table("posteriorMeanCoef1"), table("posteriorMeanCoef2")];
-  const minLogVariance = table("minLogVariance");
-  const logVariance = learnedLogVariance(raw, { min: minLogVariance, max: table("maxLogVariance") });
+  const [min, max] = [table("minLogVariance"), table("maxLogVariance")];
+  const fraction = tf.mul(tf.add(raw, 1), 0.5);
+  const logVariance = tf.add(tf.mul(fraction, max), tf.mul(tf.sub(1, fraction), min));
   // Not clipped to [-1, 1]: a clipped prediction would get no gradient.
   const predictedX0 = mixed(table("x0FromXt"), xt, table("x0FromOutput"), prediction);
   return boundTermPerImage(x0, {
-    truth: { mean: mixed(coefX0, x0, coefXt, xt), logVariance: minLogVariance },
+    truth: { mean: mixed(coefX0, x0, coefXt, xt), logVariance: min },
     model: { mean: mixed(coefX0, predictedX0, coefXt, xt), logVariance },
     isFirst: inputs["isFirst"]!,
   });

@@ -1,7 +1,7 @@
 import type { FreeObjective, MixtureObjective, Path, TimePoint } from "./define.ts";
 import { lossWeight, type Weighting } from "./loss_weighting.ts";
-import { makeObjective, type Objective } from "./objective.ts";
-import { DEFAULT_OBJECTIVE, OBJECTIVES } from "./objectives.ts";
+import type { Objective } from "./objective.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE } from "./objectives.ts";
 import { timePoint } from "./path.ts";
 
 /** What a training loss is made of. The defaults are L_simple of Ho et al. 2020. */
@@ -30,7 +30,7 @@ export const STEP_TABLES = ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"] as
 /** What the figures of a user's own loss are called among the inputs of a step. */
 const OWN_PREFIX = "figure.";
 
-const NOISE = makeObjective(OBJECTIVES[DEFAULT_OBJECTIVE], {});
+const NOISE = builtinObjective(DEFAULT_OBJECTIVE);
 
 /** The objective of a loss. */
 export function lossObjective({ objective = NOISE }: Pick<LossOptions, "objective">): Objective {
@@ -89,8 +89,8 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
     ? (at) => lossWeight(at, { objective, weighting, gamma, variance: fixed })
     : (at) => weight(at, params);
   const learned: Readonly<Record<string, Figure>> = {
-    x0FromXt: (at) => objective.recoverX0!(at).xt,
-    x0FromOutput: (at) => objective.recoverX0!(at).output,
+    x0FromXt: (at) => objective.recover!(at).x0.xt,
+    x0FromOutput: (at) => objective.recover!(at).x0.output,
     posteriorMeanCoef1: byTable(({ path }) => path.tables!.posteriorMeanCoef1),
     posteriorMeanCoef2: byTable(({ path }) => path.tables!.posteriorMeanCoef2),
     minLogVariance: byTable(({ path }) => path.tables!.posteriorLogVarianceClipped),

@@ -38,12 +38,12 @@ export function lossWeight(at: TimePoint, options: WeightingOptions): number {
 }
 
 function weightOf(at: TimePoint, { objective, weighting, gamma, variance }: WeightingOptions): number {
-  const x0 = () => objective.recoverX0!(at).output ** 2;
+  const x0 = () => objective.recover!(at).x0.output ** 2;
   switch (weighting) {
     case "simple":
       return 1;
     case "min-snr":
-      return Math.min(objective.recoverEps!(at).output ** 2, gamma * x0());
+      return Math.min(objective.recover!(at).eps.output ** 2, gamma * x0());
     case "vlb": {
       const { posteriorMeanCoef1, posteriorLogVarianceClipped, fixedLargeLogVariance } = at.path.tables!;
       const logVariances = variance === "fixedsmall" ? posteriorLogVarianceClipped : fixedLargeLogVariance;

@@ -1,4 +1,3 @@
-import * as tf from "@tensorflow/tfjs-core";
 import type { PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
 import type { NetworkSizes } from "./define.ts";
 import { type Network, predict, unpackTensors } from "./network.ts";
@@ -46,26 +45,4 @@ export function oneHotLabels(labels: readonly (number | undefined)[], classes: n
   const rows = new Float32Array(labels.length * (classes + 1));
   labels.forEach((label = classes, i) => rows[i * (classes + 1) + label] = 1);
   return rows;
-}
-
-/**
- * The output of a network for images of `channels` channels: the prediction, and `variance` where it is learned, both
- * [B, H, W, channels].
- */
-export function splitOutput(output: tf.Tensor, channels: number): { prediction: tf.Tensor; variance?: tf.Tensor } {
-  if (output.shape.at(-1) === channels) return { prediction: output };
-  const part = (start: number) => tf.slice(output, [0, 0, 0, start], [-1, -1, -1, channels]);
-  return { prediction: part(0), variance: part(channels) };
-}
-
-/**
- * Log of the learned variance: from the smallest sensible one at `raw` = -1 to the largest at 1, straight in the
- * logarithm (Nichol & Dhariwal 2021, eq. 15; openai/improved-diffusion, `LEARNED_RANGE`).
- */
-export function learnedLogVariance(
-  raw: tf.Tensor,
-  { min, max }: { readonly min: tf.Tensor; readonly max: tf.Tensor },
-): tf.Tensor {
-  const fraction = tf.mul(tf.add(raw, 1), 0.5);
-  return tf.add(tf.mul(fraction, max), tf.mul(tf.sub(1, fraction), min));
 }

@@ -34,27 +34,24 @@ export function learnsVariance({ channels, outChannels }: Pick<NetworkSizes, "ch
   return outChannels === 2 * channels;
 }
 
-/** Random numbers of one parameter: `count` of them, filled into an array that becomes the parameter. */
-export interface InitialNumbers {
-  /** In (0, 1]. */
-  readonly uniform: (count: number) => Float32Array<ArrayBuffer>;
-  /** N(0, 1). */
-  readonly normal: (count: number) => Float32Array<ArrayBuffer>;
-}
-
-/** Fresh parameters. @param numbers of the i-th of the parameters that start at random */
+/**
+ * Fresh parameters.
+ *
+ * @param numbers of the i-th of the parameters that start at random, in an array that becomes the parameter: `uniform` in
+ * (0, 1], `normal` of N(0, 1)
+ */
 export function initialParameters(
   { parameters }: Pick<Network, "parameters">,
-  numbers: (i: number) => InitialNumbers,
+  numbers: (i: number, kind: "uniform" | "normal", count: number) => Float32Array<ArrayBuffer>,
 ): NamedArrays {
   let random = 0;
   const start = ({ init, ...spec }: ParameterSpec): Float32Array<ArrayBuffer> => {
     const size = sizeOf(spec);
     if (typeof init === "string") return new Float32Array(size).fill(init === "ones" ? 1 : 0);
-    const { uniform, normal } = numbers(random++);
-    const array = "normal" in init ? normal(size) : uniform(size);
+    const isNormal = "normal" in init;
+    const array = numbers(random++, isNormal ? "normal" : "uniform", size);
     const scale = scaleOf(init);
-    for (let i = 0; i < size; i++) array[i] = ("normal" in init ? array[i]! : 2 * array[i]! - 1) * scale;
+    for (let i = 0; i < size; i++) array[i] = (isNormal ? array[i]! : 2 * array[i]! - 1) * scale;
     return array;
   };
   return Object.fromEntries(parameters.map((spec) => [spec.name, start(spec)]));

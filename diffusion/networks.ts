@@ -2,21 +2,19 @@ import type { NetworkDefinition } from "./define.ts";
 import { checkUnet, unetConfig, unetParams, unetRecord, unetSizes } from "./unet/config.ts";
 import { forwardGflop, unetShape } from "./unet/work.ts";
 
-/** Networks that come with the toolkit: what a plan asks of them, and where their code is, which needs TF.js. */
-export const NETWORKS = {
-  unet: {
-    params: unetParams,
-    /** How a checkpoint says which one it has. */
-    record: unetRecord,
-    /** The record of a network of such params for images of such a size. */
-    recordOf: unetConfig,
-    sizesOf: unetSizes,
-    check: checkUnet,
-    forwardGflop,
-    shape: unetShape,
-    load: async () => (await import("./unet/network.ts")).default as unknown as NetworkDefinition,
-  },
+/**
+ * The network that comes with the toolkit, of params and records that name no file: what a plan asks of it, and where its
+ * code is, which needs TF.js.
+ */
+export const BUILTIN_NETWORK = {
+  params: unetParams,
+  /** How a checkpoint says which one it has. */
+  record: unetRecord,
+  /** The record of a network of such params for images of such a size. */
+  recordOf: unetConfig,
+  sizesOf: unetSizes,
+  check: checkUnet,
+  forwardGflop,
+  shape: unetShape,
+  load: async () => (await import("./unet/network.ts")).default as unknown as NetworkDefinition,
 } as const;
-
-/** The network of params and records that name no file. */
-export const BUILTIN_NETWORK = NETWORKS.unet;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineObjective, type MixtureObjective, type TimePoint } from "./define.ts";
+import { makeObjective, type Objective, withNoise } from "./objective.ts";
 
 const params = z.strictObject({});
 
@@ -27,11 +28,7 @@ const mu = defineObjective({
   target: (at) => ({ x0: at.path.signal(at.t - 1), noise: meanFactors(at).xt * at.noise }),
   recover(at) {
     const { x0, xt } = meanFactors(at);
-    const image = { xt: -xt / x0, output: 1 / x0 };
-    return {
-      x0: image,
-      eps: { xt: (1 - at.signal * image.xt) / at.noise, output: -at.signal * image.output / at.noise },
-    };
+    return withNoise({ xt: -xt / x0, output: 1 / x0 }, at);
   },
 });
 
@@ -63,3 +60,8 @@ export type ObjectiveName = keyof typeof OBJECTIVES;
 export const DEFAULT_OBJECTIVE: ObjectiveName = "eps";
 
 export const OBJECTIVE_NAMES = Object.keys(OBJECTIVES) as [ObjectiveName, ...ObjectiveName[]];
+
+/** An objective that comes with the toolkit. */
+export function builtinObjective(name: ObjectiveName): Objective {
+  return makeObjective(OBJECTIVES[name], {});
+}

@@ -1,17 +1,11 @@
 import { FormatError } from "./format_error.ts";
 
 /** CIFAR-10 images are 32x32 RGB. */
-export const CIFAR_SIDE = 32;
-const PLANE = CIFAR_SIDE * CIFAR_SIDE;
+const PLANE = 32 * 32;
 const RECORD_BYTES = 1 + 3 * PLANE;
 
-export interface CifarBatch {
-  readonly count: number;
-  /** [N, 32, 32, 3] row-major. */
-  readonly pixels: Uint8Array<ArrayBuffer>;
-  /** [N], 0 to 9. */
-  readonly labels: Uint8Array<ArrayBuffer>;
-}
+/** Pixels [N, 32, 32, 3] row-major, labels [N], 0 to 9. */
+export type CifarBatch = Readonly<ReturnType<typeof decodeCifarBatch>>;
 
 /**
  * Decode a batch of the CIFAR-10 binary version: records of one label byte and three planes of 1,024 bytes, red, green
@@ -19,7 +13,7 @@ export interface CifarBatch {
  *
  * @throws FormatError when the length is not a whole number of records or a label is above 9
  */
-export function decodeCifarBatch(bytes: Uint8Array): CifarBatch {
+export function decodeCifarBatch(bytes: Uint8Array) {
   const count = bytes.length / RECORD_BYTES;
   if (!Number.isInteger(count) || count === 0) {
     throw new FormatError("CIFAR-10 batch", { got: `${bytes.length} bytes`, wanted: `a multiple of ${RECORD_BYTES}` });

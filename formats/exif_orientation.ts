@@ -1,13 +1,11 @@
 import type { ByteImage } from "./byte_image.ts";
 
-/** EXIF orientation (tag 0x0112): where the first row and the first column of the stored image lie. 1 is upright. */
-export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
-
+/** From 1 to 8: where the first row and the first column of the stored image lie. 1 is upright. */
 const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
 
 /** The orientation that a JPEG declares. One without, or with a damaged note of it, counts as upright. */
-export function readOrientation(jpeg: Uint8Array): Orientation {
+export function readOrientation(jpeg: Uint8Array): number {
   const view = new DataView(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength);
   // Segments before the first scan: a marker, and a length that counts itself.
   for (let at = 2; at + 4 <= jpeg.length && jpeg[at] === 0xff && jpeg[at + 1] !== 0xda;) {
@@ -21,7 +19,7 @@ export function readOrientation(jpeg: Uint8Array): Orientation {
   return 1;
 }
 
-function fromTiff(tiff: Uint8Array): Orientation {
+function fromTiff(tiff: Uint8Array): number {
   const view = new DataView(tiff.buffer, tiff.byteOffset, tiff.byteLength);
   if (tiff.length < 8) return 1;
   const little = tiff[0] === 0x49;
@@ -31,37 +29,26 @@ function fromTiff(tiff: Uint8Array): Orientation {
   for (let entry = directory + 2; entry < directory + 2 + 12 * entries && entry + 12 <= tiff.length; entry += 12) {
     if (view.getUint16(entry, little) !== ORIENTATION_TAG || view.getUint16(entry + 2, little) !== SHORT) continue;
     const value = view.getUint16(entry + 8, little);
-    return value >= 1 && value <= 8 ? value as Orientation : 1;
+    return value >= 1 && value <= 8 ? value : 1;
   }
   return 1;
 }
 
-/** Where pixel (x, y) of the upright image lies in the stored one of width w and height h. */
-const SOURCES: Readonly<
-  Record<Orientation, (x: number, y: number, w: number, h: number) => readonly [number, number]>
-> = {
-  1: (x, y) => [x, y],
-  2: (x, y, w) => [w - 1 - x, y],
-  3: (x, y, w, h) => [w - 1 - x, h - 1 - y],
-  4: (x, y, _w, h) => [x, h - 1 - y],
-  5: (x, y) => [y, x],
-  6: (x, y, _w, h) => [y, h - 1 - x],
-  7: (x, y, w, h) => [w - 1 - y, h - 1 - x],
-  8: (x, y, w) => [w - 1 - y, x],
-};
-
 /** The image as it is meant to be seen. */
-export function turnUpright(image: ByteImage, orientation: Orientation): ByteImage {
+export function turnUpright(image: ByteImage, orientation: number): ByteImage {
   if (orientation === 1) return image;
   const { channels, data } = image;
+  // Whether rows are stored as columns, and whether either begins at its end.
   const turned = orientation >= 5;
+  const [fromRight, fromBottom] = [[2, 3, 7, 8], [3, 4, 6, 7]].map((some) => some.includes(orientation));
   const width = turned ? image.height : image.width;
   const height = turned ? image.width : image.height;
   const out = new Uint8Array(data.length);
-  const source = SOURCES[orientation];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const [fromX, fromY] = source(x, y, image.width, image.height);
+      const [column, row] = turned ? [y, x] : [x, y];
+      const fromX = fromRight ? image.width - 1 - column : column;
+      const fromY = fromBottom ? image.height - 1 - row : row;
       const from = (fromY * image.width + fromX) * channels;
       const to = (y * width + x) * channels;
       for (let channel = 0; channel < channels; channel++) out[to + channel] = data[from + channel]!;

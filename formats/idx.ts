@@ -1,12 +1,6 @@
 import { gunzipSync } from "node:zlib";
 import { FormatError } from "./format_error.ts";
 
-/** An array of unsigned bytes, row-major. */
-export interface IdxArray {
-  readonly shape: readonly number[];
-  readonly data: Uint8Array<ArrayBuffer>;
-}
-
 /** Third byte of the magic number of unsigned bytes; MNIST and its kin use no other type. */
 const UNSIGNED_BYTE = 0x08;
 /** Largest file that is unpacked; the images of MNIST are 47 MB. */
@@ -16,9 +10,10 @@ const MAX_BYTES = 2 ** 30;
  * Decode an IDX file, gzipped or not: two zero bytes, a type, the number of dimensions, each dimension as 32 bits
  * big-endian, and the elements (http://yann.lecun.com/exdb/mnist/).
  *
+ * @returns an array of unsigned bytes, row-major
  * @throws FormatError when it is damaged, not of unsigned bytes, or not as long as its dimensions say
  */
-export function decodeIdx(file: Uint8Array): IdxArray {
+export function decodeIdx(file: Uint8Array) {
   const bytes = file[0] === 0x1f && file[1] === 0x8b ? gunzip(file, MAX_BYTES) : file;
   const [zero, alsoZero, type, dimensions = 0] = bytes;
   if (bytes.length < 4 || zero !== 0 || alsoZero !== 0 || type !== UNSIGNED_BYTE || dimensions === 0) {

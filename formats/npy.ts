@@ -17,12 +17,7 @@ export interface NpyArray {
   readonly data: NpyData;
 }
 
-export interface NpyHeader {
-  readonly shape: readonly number[];
-  readonly type: (typeof DESCRIPTORS)[Descriptor];
-  /** Bytes before the first number. */
-  readonly length: number;
-}
+export type NpyHeader = Readonly<ReturnType<typeof decodeNpyHeader>>;
 
 /** The bytes before the numbers, so that these can be written as they come. */
 export function encodeNpyHeader(shape: readonly number[], type: NpyHeader["type"]): Uint8Array<ArrayBuffer> {
@@ -48,9 +43,10 @@ export function encodeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
 
 /**
  * @param bytes the beginning of a file, or all of it
+ * @returns with how many bytes come before the first number
  * @throws FormatError when the bytes are no npy file, or one of another type or order
  */
-export function decodeNpyHeader(bytes: Uint8Array): NpyHeader {
+export function decodeNpyHeader(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new FormatError("npy file", { got: "other first bytes", wanted: "\\x93NUMPY" });
@@ -74,7 +70,7 @@ export function decodeNpyHeader(bytes: Uint8Array): NpyHeader {
   }
   const rows = "rows first; save np.ascontiguousarray(a)";
   if (order === "True") throw new FormatError("npy order", { got: "columns first", wanted: rows });
-  const shape = dimensions.split(",").map((part) => part.trim()).filter(Boolean).map(Number);
+  const shape: readonly number[] = dimensions.split(",").map((part) => part.trim()).filter(Boolean).map(Number);
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0)) {
     throw new FormatError("npy shape", { got: `(${dimensions})`, wanted: "lengths of axes" });
   }

@@ -15,11 +15,6 @@ export interface SafetensorsTensor {
   readonly data: SafetensorsArray;
 }
 
-interface Safetensors {
-  readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
 /** The format's own limit (huggingface/safetensors): a longer header is taken for a broken file. */
 const MAX_HEADER_BYTES = 100_000_000;
 
@@ -77,7 +72,7 @@ export function encodeSafetensors(file: {
  * @throws FormatError when the file is cut off or too long, the header is not what the format says, or tensors overlap
  * or leave gaps.
  */
-export function decodeSafetensors(bytes: Uint8Array): Safetensors {
+export function decodeSafetensors(bytes: Uint8Array) {
   const dataStart = LENGTH_BYTES + headerBytes(bytes, bytes.length);
   const { entries, metadata } = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), bytes.length - dataStart);
   // A copy starts at an aligned address whatever the header's length was.
@@ -87,13 +82,10 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
 }
 
 /** A safetensors file whose tensors are read one by one: memory holds what is asked for, once. */
-export interface SafetensorsFile extends Disposable {
-  readonly entries: readonly HeaderEntry[];
-  read(entry: HeaderEntry): Promise<SafetensorsTensor>;
-}
+export type SafetensorsFile = Readonly<Awaited<ReturnType<typeof openSafetensors>>>;
 
 /** @throws FormatError when the file is not what `decodeSafetensors` reads */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+export async function openSafetensors(path: string) {
   const file = await Deno.open(path);
   try {
     const { size } = await file.stat();
@@ -105,7 +97,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     const { entries } = parseHeader(header, size - start);
     return {
       entries,
-      async read(entry) {
+      async read(entry: HeaderEntry) {
         const bytes = new Uint8Array(entry.end - entry.begin);
         await readAt(file, start + entry.begin, bytes);
         return decodeTensor(bytes, entry);

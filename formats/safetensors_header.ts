@@ -24,27 +24,16 @@ export const DTYPES: Readonly<Record<SafetensorsDType, ArrayType>> = {
 };
 
 /** One tensor as the header describes it; offsets count from the end of the header. */
-export interface HeaderEntry {
-  readonly name: string;
-  readonly dtype: SafetensorsDType;
-  readonly shape: readonly number[];
-  readonly begin: number;
-  readonly end: number;
-}
-
-export interface Header {
-  /** In the order of their bytes. */
-  readonly entries: readonly HeaderEntry[];
-  readonly metadata: Readonly<Record<string, string>>;
-}
+export type HeaderEntry = Readonly<ReturnType<typeof parseEntry>>;
 
 /**
  * Parse and check a safetensors header.
  *
  * @param dataBytes length of the file after the header, which the tensors must fill exactly
+ * @returns with the tensors in the order of their bytes
  * @throws FormatError
  */
-export function parseHeader(bytes: Uint8Array, dataBytes: number): Header {
+export function parseHeader(bytes: Uint8Array, dataBytes: number) {
   const root = parseObject(bytes);
   const { __metadata__: metadata, ...tensors } = root;
   const entries = Object.entries(tensors).map(([name, value]) => parseEntry(name, value));
@@ -67,7 +56,7 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number): Header {
       wanted: `${position}: the file ${position > dataBytes ? "is cut off" : "has bytes after the last tensor"}`,
     });
   }
-  return { entries, metadata: metadata === undefined ? {} : parseMetadata(metadata) };
+  return { entries, metadata: parseMetadata(metadata) };
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
@@ -81,14 +70,14 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   return root;
 }
 
-function parseMetadata(value: unknown): Record<string, string> {
+function parseMetadata(value: unknown = {}): Record<string, string> {
   if (!isObject(value) || !Object.values(value).every((text) => typeof text === "string")) {
     throw new FormatError("safetensors __metadata__", { got: describe(value), wanted: "an object of strings" });
   }
   return value as Record<string, string>;
 }
 
-function parseEntry(name: string, value: unknown): HeaderEntry {
+function parseEntry(name: string, value: unknown) {
   const what = `safetensors tensor ${JSON.stringify(name)}`;
   if (!isObject(value)) throw new FormatError(what, { got: describe(value), wanted: "an object" });
   const { dtype, shape, data_offsets: offsets, ...rest } = value;

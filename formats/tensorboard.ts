@@ -10,14 +10,11 @@ export interface ScalarEvent {
   readonly value: number;
 }
 
-/** @param options.wallTime seconds since 1970, of all events */
-export function encodeEvents(
-  events: readonly ScalarEvent[],
-  { wallTime }: { readonly wallTime: number },
-): Uint8Array<ArrayBuffer> {
+/** @param wallTime seconds since 1970, of all events */
+export function encodeEvents(events: readonly ScalarEvent[], wallTime: number): Uint8Array<ArrayBuffer> {
   const version = event(wallTime, 0, field(3, text("brain.Event:2")));
   const scalars = events.map(({ step, tag, value }) => {
-    const summaryValue = [...field(1, text(tag)), ...tagged(2, FIXED32), ...float32(value)];
+    const summaryValue = [...field(1, text(tag)), ...tagged(2, FIXED32), ...bytesOf(Float32Array.of(value))];
     return event(wallTime, step, field(5, field(1, summaryValue)));
   });
   return Uint8Array.from([version, ...scalars].flatMap((each) => [...record(each)]));
@@ -27,7 +24,8 @@ export function encodeEvents(
 const [VARINT, FIXED64, LENGTH, FIXED32] = [0, 1, 2, 5];
 
 function event(wallTime: number, step: number, body: readonly number[]): Uint8Array {
-  return Uint8Array.from([...tagged(1, FIXED64), ...float64(wallTime), ...tagged(2, VARINT), ...varint(step), ...body]);
+  const time = [...tagged(1, FIXED64), ...bytesOf(Float64Array.of(wallTime))];
+  return Uint8Array.from([...time, ...tagged(2, VARINT), ...varint(step), ...body]);
 }
 
 function tagged(number: number, wire: number): number[] {
@@ -52,12 +50,8 @@ function varint(value: number): number[] {
   return [...bytes, rest];
 }
 
-function float32(value: number): number[] {
-  return [...new Uint8Array(Float32Array.of(value).buffer)];
-}
-
-function float64(value: number): number[] {
-  return [...new Uint8Array(Float64Array.of(value).buffer)];
+function bytesOf({ buffer }: Float32Array | Float64Array): number[] {
+  return [...new Uint8Array(buffer)];
 }
 
 /** Length, its checksum, data, their checksum. */

@@ -1,13 +1,10 @@
-/** A line through points, y = intercept + slope x, by least squares. */
-export interface Line {
-  readonly intercept: number;
-  readonly slope: number;
-  /** Standard error of the intercept; NaN for two points. */
-  readonly interceptError: number;
-}
-
-/** @param points with at least two different x */
-export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): Line {
+/**
+ * A line through points, y = intercept + slope x, by least squares.
+ *
+ * @param points with at least two different x
+ * @returns with the standard error of the intercept; NaN for two points
+ */
+export function fitLine(points: readonly { readonly x: number; readonly y: number }[]) {
   const count = points.length;
   const [meanX, meanY] = [0, 0].map((_, axis) => points.reduce((sum, { x, y }) => sum + [x, y][axis]!, 0) / count);
   const spread = points.reduce((sum, { x }) => sum + (x - meanX!) ** 2, 0);

@@ -37,22 +37,16 @@ export async function frechetDistance(a: Moments, b: Moments, products: MatrixPr
   for (let i = 0; i < size; i++) {
     distance += a.covariance[i * size + i]! + b.covariance[i * size + i]!;
   }
-  const [first, second] = [a, b].map(({ covariance }) => ({ rows: size, columns: size, data: covariance }));
-  return Math.max(0, distance - 2 * await traceOfRootOfProduct(first!, second!, products));
-}
-
-async function traceOfRootOfProduct(
-  first: Float64Matrix,
-  second: Float64Matrix,
-  products: MatrixProducts,
-): Promise<number> {
+  const matrixOf = ({ covariance }: Moments) => ({ rows: size, columns: size, data: covariance });
+  const [first, second] = [matrixOf(a), matrixOf(b)];
   const factor = await pivotedCholesky(first, products);
   // What the factor cannot tell of is rounding, unless it is negative.
   if (sumOf(factor.data.map((value) => value ** 2)) > (1 + 10 * ROUNDING) * traceOf(first)) throw new CovarianceError();
-  if (factor.columns === 0) return 0;
+  if (factor.columns === 0) return Math.max(0, distance);
   const half = await products.multiply(second, factor);
-  const scale = traceOf(first) * traceOf(second) / first.rows;
-  return sumOfRoots(await products.multiply(factor, half, { transposeA: true }), scale);
+  const scale = traceOf(first) * traceOf(second) / size;
+  const root = sumOfRoots(await products.multiply(factor, half, { transposeA: true }), scale);
+  return Math.max(0, distance - 2 * root);
 }
 
 const sumOf = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);

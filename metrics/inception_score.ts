@@ -9,7 +9,7 @@ import { meanAndDeviation } from "./spread.ts";
  */
 export function inceptionScore(
   logits: Float32Array | Float64Array,
-  { classes, splits = 10 }: { readonly classes: number; readonly splits?: number },
+  { classes, splits }: { readonly classes: number; readonly splits: number },
 ): { readonly mean: number; readonly deviation: number } {
   const count = logits.length / classes;
   const scores = Array.from({ length: splits }, (_, split) => {

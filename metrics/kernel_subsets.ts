@@ -50,12 +50,9 @@ async function readRows(vectors: FeatureVectors, indices: Int32Array, data: Floa
   return { rows: indices.length, columns: vectors.dimension, data };
 }
 
-async function distancesOneByOne(
-  x: Chosen,
-  y: Chosen,
-  products: MatrixProducts,
-  onProgress: (share: number) => void,
-): Promise<number[]> {
+type Sums = (a: Chosen, b: Chosen, products: MatrixProducts, onProgress: (share: number) => void) => Promise<number[]>;
+
+const distancesOneByOne: Sums = async (x, y, products, onProgress) => {
   const values: number[] = [];
   // Used again by every subset: touching new memory of this size costs as much as a tenth of the products.
   const [forReal, forFake] = [x, y].map(({ vectors, subsets }) => {
@@ -68,7 +65,7 @@ async function distancesOneByOne(
     onProgress(values.length / x.subsets.length);
   }
   return values;
-}
+};
 
 /** Vectors whose kernels are taken at once; two tiles and their kernels are all that is in memory. */
 const TILE = 1_024;
@@ -91,47 +88,32 @@ async function readTile({ vectors, subsets }: Chosen, first: number): Promise<Ti
   };
 }
 
-async function distancesFromAllPairs(
-  x: Chosen,
-  y: Chosen,
-  products: MatrixProducts,
-  onProgress: (share: number) => void,
-): Promise<number[]> {
+const distancesFromAllPairs: Sums = async (x, y, products, onProgress) => {
   const size = x.subsets[0]!.length;
   const withinReal = await sumsOfPairs(x, x, products, (share) => onProgress(share / 4));
   const withinFake = await sumsOfPairs(y, y, products, (share) => onProgress((1 + share) / 4));
   const across = await sumsOfPairs(x, y, products, (share) => onProgress((1 + share) / 2));
-  return Array.from(withinReal, (sum, subset) => {
+  return withinReal.map((sum, subset) => {
     return (sum + withinFake[subset]!) / pairsWithin(size) - 2 * across[subset]! / size ** 2;
   });
-}
+};
 
 /** For each subset the kernel summed over its pairs, each once: of two sets, or of different vectors of one. */
-async function sumsOfPairs(
-  a: Chosen,
-  b: Chosen,
-  products: MatrixProducts,
-  onProgress: (share: number) => void,
-): Promise<Float64Array> {
-  const sums = new Float64Array(a.subsets.length);
+const sumsOfPairs: Sums = async (a, b, products, onProgress) => {
+  const sums = a.subsets.map(() => 0);
   for (let first = 0; first < a.vectors.count; first += TILE) {
     const left = await readTile(a, first);
     for (let second = a === b ? first : 0; second < b.vectors.count; second += TILE) {
       const diagonal = a === b && second === first;
       const right = diagonal ? left : await readTile(b, second);
-      await addTiles(sums, left, right, { diagonal, products });
+      await addTiles(sums, left, right, diagonal, products);
     }
     onProgress(Math.min(1, (first + TILE) / a.vectors.count));
   }
   return sums;
-}
+};
 
-async function addTiles(
-  sums: Float64Array,
-  left: Tile,
-  right: Tile,
-  { diagonal, products }: { readonly diagonal: boolean; readonly products: MatrixProducts },
-): Promise<void> {
+async function addTiles(sums: number[], left: Tile, right: Tile, diagonal: boolean, products: MatrixProducts) {
   const kernels = await products.multiply(left.vectors, right.vectors, { transposeB: true });
   const { rows, columns, data } = kernels;
   for (let i = 0; i < rows; i++) {

@@ -1,26 +1,12 @@
 import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
-/** How well two sets cover each other, each number a share of one of the sets but density. */
-export interface ManifoldFigures {
-  /** Of the fakes, those within the ball of a real one: improved precision of Kynkäänniemi et al. 2019. */
-  readonly precision: number;
-  /** Of the real ones, those within the ball of a fake one: their improved recall. */
-  readonly recall: number;
-  /**
-   * Balls of real ones that a fake lies in, over k: Naeem et al. 2020. Can be above 1. A fake on the surface of a ball
-   * lies in it, here and in the other figures, as for Kynkäänniemi et al.; the code of Naeem et al. leaves it out.
-   */
-  readonly density: number;
-  /** Of the real ones, those with a fake within their ball: Naeem et al. 2020. */
-  readonly coverage: number;
-}
-
 /** Rows of distances in memory at once. */
 const BLOCK = 1_000;
 
 /**
- * Balls around each vector that reach its k-th nearest neighbour of the same set (arXiv 1904.06991, arXiv 2002.09797).
+ * How well two sets cover each other, each number a share of one of the sets but density: by balls around each vector
+ * that reach its k-th nearest neighbour of the same set (arXiv 1904.06991, arXiv 2002.09797).
  *
  * @param real, fake of one dimension, each of more than k vectors
  * @param options.k neighbours; 3 in the first paper, 5 in the second
@@ -34,7 +20,7 @@ export async function manifoldFigures(
     /** Called with the share that is done. */
     readonly onBlock?: (share: number) => void;
   },
-): Promise<ManifoldFigures> {
+) {
   const realRadii = await radii(real, k, products, (share) => onBlock(share / 3));
   const fakeRadii = await radii(fake, k, products, (share) => onBlock((1 + share) / 3));
 
@@ -59,20 +45,22 @@ export async function manifoldFigures(
   });
   const share = (marks: Uint8Array) => marks.reduce((sum, mark) => sum + mark, 0) / marks.length;
   return {
+    /** Of the fakes, those within the ball of a real one: improved precision of Kynkäänniemi et al. 2019. */
     precision: share(fakeInside),
+    /** Of the real ones, those within the ball of a fake one: their improved recall. */
     recall: share(realInside),
+    /**
+     * Balls of real ones that a fake lies in, over k: Naeem et al. 2020. Can be above 1. A fake on the surface of a ball
+     * lies in it, here and in the other figures, as for Kynkäänniemi et al.; the code of Naeem et al. leaves it out.
+     */
     density: balls / (k * fake.count),
+    /** Of the real ones, those with a fake within their ball: Naeem et al. 2020. */
     coverage: share(covered),
   };
 }
 
 /** Squared distance of each vector to its k-th nearest other one. */
-async function radii(
-  set: FeatureVectors,
-  k: number,
-  products: MatrixProducts,
-  onBlock: (share: number) => void,
-): Promise<Float64Array> {
+async function radii(set: FeatureVectors, k: number, products: MatrixProducts, onBlock: (share: number) => void) {
   const found = new Float64Array(set.count);
   await eachBlock(set, set, products, (first, squares) => {
     for (let i = 0; i < squares.rows; i++) {

@@ -10,7 +10,7 @@ export interface FeatureStatistics {
 }
 
 /** Vectors that are multiplied at once: enough for an engine's full rate, a few megabytes of float64. */
-const CHUNK = 2_048;
+export const CHUNK = 2_048;
 
 /**
  * Mean and covariance over any number of vectors that never need to be in memory together: each chunk around its own
@@ -32,15 +32,8 @@ export class StreamingStatistics {
     this.#scatter = new Float64Array(dimension * dimension);
   }
 
-  /** Take in feature vectors, [N, D] row-major, of finite numbers. */
+  /** Take in some feature vectors, one or more and best a chunk, [N, D] row-major, of finite numbers. */
   async add(features: Float32Array | Float64Array): Promise<void> {
-    const size = this.dimension;
-    for (let start = 0; start < features.length; start += CHUNK * size) {
-      await this.#addChunk(features.subarray(start, start + CHUNK * size));
-    }
-  }
-
-  async #addChunk(features: Float32Array | Float64Array): Promise<void> {
     const size = this.dimension;
     const rows = features.length / size;
     const mean = new Float64Array(size);

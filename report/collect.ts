@@ -68,11 +68,7 @@ const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(
 const MOST_CLASSES = 16;
 
 /** The classes that samples show in turn, by name where the page has the checkpoint that drew them. */
-async function describeClasses(
-  classes: number | null,
-  { labels, model }: SourceFacts,
-  items: readonly Collected[],
-): Promise<string | undefined> {
+async function describeClasses(classes: number | null, { labels, model }: SourceFacts, items: readonly Collected[]) {
   if (classes === null || labels === undefined) return undefined;
   const checkpoint = items.find(({ artifact }) => artifact.digest === model?.digest)?.artifact;
   // Names are good to have: samples are shown without them too.

@@ -10,6 +10,48 @@ export type Composition = (inputs: any, attributes: any) => tf.Tensor;
 
 export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
+  Rsqrt: ({ x }) => tf.reciprocal(tf.sqrt(x)),
+  Maximum: ({ a, b }) => tf.where(tf.greaterEqual(a, b), a, b),
+  Minimum: ({ a, b }) => tf.where(tf.greaterEqual(b, a), a, b),
+  SquaredDifference: ({ a, b }) => tf.square(tf.sub(a, b)),
+  OnesLike: ({ x }) => tf.fill(x.shape, 1, x.dtype),
+  ZerosLike: ({ x }) => tf.fill(x.shape, 0, x.dtype),
+  IsFinite: ({ x }) => tf.less(tf.abs(x), Infinity),
+  Step: ({ x }, { alpha }) => {
+    const positive = tf.greater(x, 0);
+    return alpha ? tf.where(positive, 1, alpha) : tf.cast(positive, x.dtype);
+  },
+  Relu6: ({ x }) => tf.clipByValue(x, 0, 6),
+  LeakyRelu: ({ x }, { alpha }) => leaky(x, alpha),
+  Prelu: ({ x, alpha }) => leaky(x, alpha),
+  EluGrad: ({ dy, y }) => tf.mul(dy, tf.add(tf.minimum(y, 0), 1)),
+  /** The angle of y / x, with half a turn to the side of y where x is negative. */
+  Atan2: ({ a: y, b: x }) => {
+    const half = tf.where(tf.less(y, 0), -Math.PI, Math.PI);
+    const turned = tf.add(tf.atan(tf.div(y, x)), tf.where(tf.less(x, 0), half, 0));
+    return tf.where(tf.equal(x, 0), tf.mul(tf.sign(y), Math.PI / 2), turned);
+  },
+  /** Near zero, where exp(x) - 1 cancels: with t = tanh(x / 2) it is 2 t / (1 - t). */
+  Expm1: ({ x }) => {
+    const t = tf.tanh(tf.mul(x, 0.5));
+    const near = tf.div(tf.mul(t, 2), tf.sub(1, t));
+    return tf.where(tf.less(tf.abs(x), 1), near, tf.sub(tf.exp(x), 1));
+  },
+  /** Of 0 and 1, all are the minimum and any is the maximum. */
+  All: ({ x }, { axis, keepDims }) => tf.cast(tf.min(tf.cast(x, "int32"), axis, keepDims), "bool"),
+  Any: ({ x }, { axis, keepDims }) => tf.cast(tf.max(tf.cast(x, "int32"), axis, keepDims), "bool"),
+  Pack: (parts, { axis }) => tf.concat(Object.values<tf.Tensor>(parts).map((part) => tf.expandDims(part, axis)), axis),
+  OneHot: ({ indices }, { depth, onValue, offValue, dtype }) => {
+    const hot = tf.equal(tf.expandDims(indices, -1), tf.range(0, depth, 1, "int32"));
+    if (onValue === 1 && offValue === 0) return tf.cast(hot, dtype);
+    return tf.where(hot, tf.scalar(onValue, dtype), tf.scalar(offValue, dtype));
+  },
+  /** The gradient of a gather. A matrix product sums in a fixed order; scatters promise none. */
+  UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }) => {
+    const member = tf.oneHot(tf.reshape(segmentIds, [-1]), numSegments, 1, 0, x.dtype);
+    const sums = tf.matMul(member, tf.reshape(x, [segmentIds.size, -1]), true);
+    return tf.reshape(sums, [numSegments, ...x.shape.slice(segmentIds.rank)]);
+  },
   Cumsum: ({ x }, attributes) => scan(x, attributes, tf.add, 0),
   Cumprod: ({ x }, attributes) => scan(x, attributes, tf.mul, 1),
   /** Kahan's way: what rounding did to u = 1 + x, it did to the quotient log(u) / (u - 1) as well. */
@@ -74,6 +116,10 @@ export function registerCompositions(backendName: string): void {
     const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => compose(kernelName, inputs, attrs);
     tf.registerKernel({ kernelName, backendName, kernelFunc });
   }
+}
+
+function leaky(x: tf.Tensor, slope: tf.Tensor | number): tf.Tensor {
+  return tf.where(tf.greater(x, 0), x, tf.mul(x, slope));
 }
 
 /** Blocks of pixels become batches, or batches become blocks. */

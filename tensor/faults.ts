@@ -18,6 +18,7 @@ const always = (...kernels: string[]): Record<string, Fault> =>
  * others is replaced (`compositions.ts`); a function that calls another one is refused when it is compiled.
  *
  * - The maxima of wasm begin at the smallest positive number, and never see a negative one.
+ * - Its one-hot vectors of floats hold the bits of integers.
  * - Its log1p is log(1 + x), all rounding for small x, as is that of webgpu.
  * - Einsum of cpu and webgpu does not sum the axes of one operand alone.
  * - Cumulative sums and products of webgpu are wrong from the back, and the shader that pads knows four axes.
@@ -26,6 +27,7 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, Fault>>>> =
   cpu: always("MaxPool3DGrad", "Einsum"),
   wasm: {
     ...always("MaxPoolGrad", "MaxPool3D", "MaxPool3DGrad", "Conv3DBackpropInputV2", "Conv3DBackpropFilterV2", "Log1p"),
+    OneHot: (_, { dtype }) => dtype !== "int32",
     Conv2D: longStride,
     DepthwiseConv2dNative: longStride,
   },

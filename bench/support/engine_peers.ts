@@ -19,8 +19,8 @@ export interface Contender {
   readonly prepare?: (folder: string) => Promise<unknown>;
   /** Makes everything, and nothing where all is there. */
   readonly run: Call;
-  /** What stage `i` leaves. */
-  readonly output: (shape: Shape, stage: number) => string;
+  /** What stage `i` leaves, if that is not its text. */
+  readonly output?: (shape: Shape, stage: number) => string;
 }
 
 /** Where peers are kept that no system package brings. */
@@ -59,7 +59,6 @@ const ninja: Contender = {
     return { "build.ninja": `rule stage\n  command = $cmd\n${builds.join("")}` };
   },
   run: { program: "ninja", args: ["--quiet"] },
-  output: (_, stage) => textOf(stage),
 };
 
 /** A tool that reads the stages, the command of each and the stage before it, from `stages.json` by a file of its own. */
@@ -73,7 +72,6 @@ function scripted(name: string, most: number, file: string, args: readonly strin
       "stages.json": JSON.stringify(stagesOf(shape).map((at) => [commandOf(shape, at), shape.before(at) ?? null])),
     }),
     run: { program: name, args },
-    output: (_, stage) => textOf(stage),
   };
 }
 
@@ -97,7 +95,6 @@ const wireit: Contender = {
   },
   prepare: (folder) => Deno.symlink(join(PEERS, "wireit", "node_modules"), join(folder, "node_modules")),
   run: { program: "npm", args: ["run", "--silent", "all"] },
-  output: (_, stage) => textOf(stage),
 };
 
 const dvc: Contender = {
@@ -115,7 +112,6 @@ const dvc: Contender = {
   },
   prepare: (folder) => measure({ program: DVC, args: ["init", "--no-scm", "--quiet"], env: DVC_ENV }, folder),
   run: { program: DVC, args: ["repro", "--quiet"], env: DVC_ENV },
-  output: (_, stage) => textOf(stage),
 };
 
 export const PEER_CONTENDERS: readonly Contender[] = [ninja, doit, snakemake, wireit, dvc];

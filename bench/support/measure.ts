@@ -1,8 +1,5 @@
 /** A process that has ended. */
-export interface Measured {
-  readonly seconds: number;
-  readonly peakMegabytes: number;
-}
+export type Measured = NonNullable<Awaited<ReturnType<typeof measure>>>;
 
 export interface Call {
   readonly program: string;
@@ -14,7 +11,7 @@ export interface Call {
 const LIMIT_MS = 600_000;
 
 /** Time one whole process, as a user feels it. Undefined where it took too long to wait for. */
-export async function measure({ program, args, env }: Call, cwd: string): Promise<Measured | undefined> {
+export async function measure({ program, args, env }: Call, cwd: string) {
   const late = AbortSignal.timeout(LIMIT_MS);
   const started = performance.now();
   const child = new Deno.Command(program, {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Contender, layOut } from "./engine_peers.ts";
 import { measure, type Measured, median } from "./measure.ts";
-import type { Shape } from "./shapes.ts";
+import { type Shape, textOf } from "./shapes.ts";
 
 interface Runner {
   readonly contender: Contender;
@@ -90,11 +90,15 @@ function conclude(runner: Runner, base: Runner) {
 /** Every stage has left what it should: a tool that skipped some would win for nothing. */
 function checkAll({ contender, folder }: Runner, shape: Shape): void {
   for (let stage = 0; stage < shape.count; stage++) {
-    const lines = Deno.readTextFileSync(join(folder, contender.output(shape, stage))).trim().split("\n");
+    const lines = Deno.readTextFileSync(outputOf(contender, folder, shape, stage)).trim().split("\n");
     if (lines.at(-1) !== String(stage)) throw new Error(`${contender.name} did not make stage ${stage}`);
   }
 }
 
 function timeOfLast({ contender, folder }: Runner, shape: Shape): number {
-  return Deno.statSync(join(folder, contender.output(shape, shape.count - 1))).mtime!.getTime();
+  return Deno.statSync(outputOf(contender, folder, shape, shape.count - 1)).mtime!.getTime();
+}
+
+function outputOf({ output = (_, stage) => textOf(stage) }: Contender, folder: string, shape: Shape, stage: number) {
+  return join(folder, output(shape, stage));
 }

@@ -1,13 +1,13 @@
 import { Command } from "@commander-js/extra-typings";
 import type { Sort } from "noiseline";
-import { shellWord, suggestName } from "noiseline/core";
+import { nearestConfig, shellWord, suggestName } from "noiseline/core";
 import { lstatSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Answer, answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
 import { Exit, problem, refuseWith } from "../io.ts";
-import { nearestConfig, PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
+import { PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 
 const EXAMPLES = `
   deno task new stage brightness --folder experiments

@@ -1,5 +1,4 @@
 import {
-  type Ingredients,
   openStoredArtifact,
   parseStageId,
   type ResultManifest,
@@ -14,22 +13,7 @@ import type { CliSettings } from "../command.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
 
 /** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
-export interface Experiment {
-  /** The pipeline, run or tag. */
-  readonly source: string;
-  /** The values of the matrix; empty where there is none. */
-  readonly label: string;
-  /** Of these values alone: what several experiments share is a row of its own. */
-  readonly artifacts: readonly Collected[];
-  /** What its stages were made of, and those that they read, by stage. */
-  readonly made: ReadonlyMap<string, Ingredients>;
-  /** Contents that were read and are of no result here, so that they count as they are. */
-  readonly unknown: readonly string[];
-  /** Its places in the rankings of selections: `pick 1` for the best. */
-  readonly ranks: readonly string[];
-  /** Its stages that have no result. */
-  readonly missing: readonly string[];
-}
+export type Experiment = Readonly<ReturnType<typeof experimentsOf>[number]>;
 
 export function nameOf({ source, label }: Pick<Experiment, "source" | "label">): string {
   return label === "" ? source : `${source} ${label}`;
@@ -54,7 +38,7 @@ export function experimentsOf(
   source: string,
   found: Iterable<readonly [string, ResultManifest | undefined]>,
   store: Store,
-): Experiment[] {
+) {
   const parsed = [...found].map(([id, manifest]) => ({ ...parseStageId(id), manifest }));
   const results = parsed.filter((one): one is Result => one.manifest !== undefined);
   const makers = Map.groupBy(
@@ -66,7 +50,7 @@ export function experimentsOf(
   const groups = [...Map.groupBy(parsed, ({ select }) => valuesOf(select))]
     .sort(([a], [b]) => Number(a === "") - Number(b === ""));
   const rankings = results.map((one) => ({ ...one, ranking: rankingOf(one.manifest, store) }));
-  return groups.map(([values, group]): Experiment => {
+  return groups.map(([values, group]) => {
     const { select } = group[0]!;
     const own = results.filter((one) => group.includes(one));
     const made = new Set(own);
@@ -81,11 +65,17 @@ export function experimentsOf(
       }
     }
     return {
+      /** The pipeline, run or tag. */
       source,
+      /** The values of the matrix; empty where there is none. */
       label: values === "" && groups.length > 1 ? SHARED : values,
+      /** Of these values alone: what several experiments share is a row of its own. */
       artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
+      /** What its stages were made of, and those that they read, by stage. */
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
+      /** Contents that were read and are of no result here, so that they count as they are. */
       unknown,
+      /** Its places in the rankings of selections: `pick 1` for the best. */
       ranks: rankings.filter((one) => agree(one.select, select)).flatMap((one) => {
         const candidates = one.manifest.ingredients.inputs["candidates"];
         const place = one.ranking.findIndex(({ candidate }) => digests.has(candidates?.[candidate] ?? ""));
@@ -94,6 +84,7 @@ export function experimentsOf(
           ? []
           : [`${one.stage}${own.map(([axis, value]) => `~${axis}=${value}`).join("")} ${place + 1}`];
       }),
+      /** Its stages that have no result. */
       missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
     };
   });

@@ -1,22 +1,14 @@
-import { type ScheduleName, scheduleOf } from "./names.ts";
+import { type Figures, type ScheduleName, scheduleOf } from "./names.ts";
 import { rescaleZeroTerminalSnr } from "./zero_terminal_snr.ts";
 
-export interface ScheduleShape {
+/** A schedule of any length. What is left out: linearStart 1e-4, linearEnd 2e-2, cosineS 8e-3. */
+export interface ScheduleShape extends Partial<Omit<Figures, "timesteps">> {
   readonly name: ScheduleName;
-  /** First beta, in (0, 1), or its square; `endsOf` says who uses it. Default 1e-4. */
-  readonly linearStart?: number;
-  /** Last beta, in (0, 1), or its square; `endsOf` says who uses it. Default 2e-2. */
-  readonly linearEnd?: number;
-  /** Offset s >= 0 of a cosine (Nichol & Dhariwal 2021, eq. 17). Default 8e-3. */
-  readonly cosineS?: number;
   /** Rescale the finished schedule to end in pure noise (Lin et al. 2023). Default false. */
   readonly zeroTerminalSnr?: boolean;
 }
 
-export interface ScheduleSpec extends ScheduleShape {
-  /** T, the number of diffusion steps; an integer >= 1. */
-  readonly timesteps: number;
-}
+export type ScheduleSpec = ScheduleShape & Pick<Figures, "timesteps">;
 
 /**
  * The betas of a schedule: float64 [T], each in (0, 1]; the last is 1 where the chain ends in pure noise.

@@ -1,21 +1,13 @@
-export interface EdmOptions {
-  /** Number of noise levels, an integer >= 1. */
-  readonly steps: number;
-  /** Default 0.002. */
-  readonly sigmaMin?: number;
-  /** Default 80. */
-  readonly sigmaMax?: number;
-  /** How much the levels crowd at the low end. Default 7. */
-  readonly rho?: number;
-}
-
 /**
  * Noise levels of Karras et al. 2022 (eq. 5), falling from sigmaMax to sigmaMin: float64 [steps]. The final level of a
  * sampler, 0, is not among them.
  *
+ * @param levels.steps number of levels, an integer >= 1. @param levels.rho how much they crowd at the low end
  * @throws RangeError when sigmaMin is not below sigmaMax, of which either may be the chain's own
  */
-export function edmSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: EdmOptions): Float64Array {
+export function edmSigmas(
+  { steps, sigmaMin, sigmaMax, rho }: Readonly<Record<"steps" | "sigmaMin" | "sigmaMax" | "rho", number>>,
+): Float64Array {
   if (!(sigmaMin > 0 && sigmaMin < sigmaMax && sigmaMax < Infinity)) {
     throw new RangeError(`EDM sigmas: got ${sigmaMin} to ${sigmaMax}, wanted 0 < sigmaMin < sigmaMax < Infinity`);
   }

@@ -1,14 +1,6 @@
 import type { DiffusionTables, TableName } from "./tables.ts";
 import { hasZeroTerminalSnr } from "./zero_terminal_snr.ts";
 
-/** The first table entry, in the order of `DiffusionTables`, that float32 cannot hold. */
-export interface NonFiniteEntry {
-  readonly table: TableName;
-  readonly t: number;
-  /** The float64 value: too large for float32, infinite or NaN. */
-  readonly value: number;
-}
-
 /** What only recovering x_0 from noise divides by A for. */
 const INVERSE_SIGNAL: readonly TableName[] = ["sqrtRecipAlphasCumprod", "sqrtRecipm1AlphasCumprod"];
 
@@ -23,9 +15,10 @@ const INVERSE_SIGNAL: readonly TableName[] = ["sqrtRecipAlphasCumprod", "sqrtRec
  * With zero terminal SNR, the inverse of the signal is infinite at T - 1 by intent and is not counted: such a chain is
  * usable, by a network that does not predict the noise (see `hasZeroTerminalSnr`).
  *
- * @returns the first entry that is not finite, or undefined when all are.
+ * @returns the first entry, in the order of `DiffusionTables`, that float32 cannot hold, with its float64 value: too
+ *     large, infinite or NaN; undefined where there is none.
  */
-export function tablesFiniteInFloat32(tables: DiffusionTables): NonFiniteEntry | undefined {
+export function tablesFiniteInFloat32(tables: DiffusionTables) {
   const { timesteps, ...all } = tables;
   const lastInvertible = timesteps - (hasZeroTerminalSnr(tables) ? 2 : 1);
   // Cumulative products come first: they are the cause, the tables after them the consequence.

@@ -4,11 +4,15 @@
  * `sigmoid` is Jabri et al. 2022 as in lucidrains/denoising-diffusion-pytorch.
  */
 
-/** What a schedule may be made from; see `ScheduleSpec`. */
-interface Figures {
+/** What a schedule may be made from. */
+export interface Figures {
+  /** T, the number of diffusion steps; an integer >= 1. */
   readonly timesteps: number;
+  /** First beta, in (0, 1), or its square; `endsOf` says who uses it. */
   readonly linearStart: number;
+  /** Last beta, in (0, 1), or its square; `endsOf` says who uses it. */
   readonly linearEnd: number;
+  /** Offset s >= 0 of a cosine (Nichol & Dhariwal 2021, eq. 17). */
   readonly cosineS: number;
 }
 

@@ -47,11 +47,8 @@ export function unetSizes({ imageSize: side, inChannels, outChannels, classes }:
   return { height: side, width: side, channels: inChannels, outChannels, ...definedOnly({ classes }) };
 }
 
-export interface UnetProblem {
-  readonly field: keyof UnetConfig;
-  /** What was got and what would work. */
-  readonly message: string;
-}
+/** What is wrong with one field, got and wanted. */
+export type UnetProblem = Pick<DefinitionProblem, "got" | "wanted"> & { readonly field: keyof UnetConfig };
 
 /**
  * Everything wrong with a configuration, each with the values that work; empty when a network can be built from it. That
@@ -59,27 +56,25 @@ export interface UnetProblem {
  */
 export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   const problems: UnetProblem[] = [];
-  const report = (field: keyof UnetConfig, message: string) => problems.push({ field, message });
+  const report = (field: keyof UnetConfig, got: unknown, wanted: string) =>
+    problems.push({ field, got: `${got}`, wanted });
 
   // Of an imported network one of the rows is "none", and may be the only one.
-  if (config.classes === 0) report("classes", "got 0, wanted an integer >= 1");
+  if (config.classes === 0) report("classes", 0, "an integer >= 1");
   // The time embedding is half sines and half cosines, with frequencies spaced over half - 1 intervals.
   if (config.channels % 2 !== 0 || config.channels < 4) {
-    report(
-      "channels",
-      `got ${config.channels}, wanted an even integer >= 4 (half sines, half cosines of the timestep)`,
-    );
+    report("channels", config.channels, "an even integer >= 4 (half sines, half cosines of the timestep)");
   }
   const levels = config.multipliers.length;
-  if (levels === 0) report("multipliers", "got none, wanted one for each level of resolution");
+  if (levels === 0) report("multipliers", "none", "one for each level of resolution");
   const divisor = 2 ** Math.max(0, levels - 1);
   if (config.imageSize % divisor !== 0) {
-    report("imageSize", imageSizeMessage(config.imageSize, levels, divisor));
+    report("imageSize", config.imageSize, wantedSize(config.imageSize, levels, divisor));
   } else {
     const resolutions = resolutionsOf(config);
     const absent = config.attention.filter((resolution) => !resolutions.includes(resolution));
     if (levels > 0 && absent.length > 0) {
-      report("attention", `got ${absent.join(", ")}, wanted resolutions of this network: ${resolutions.join(", ")}`);
+      report("attention", absent.join(", "), `resolutions of this network: ${resolutions.join(", ")}`);
     }
   }
   return problems;
@@ -92,12 +87,10 @@ export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionPr
     const message = "the network takes square images only";
     return [{ param: [], message, got: images, wanted: "the same height and width" }];
   }
-  return validateUnetConfig(unetConfig(sizes, params)).map(({ field, message }) => {
+  return validateUnetConfig(unetConfig(sizes, params)).map(({ field, ...said }) => {
     // The image size is the images' own; what the user can change is the number of levels that halve it.
     const param = field === "imageSize" ? "multipliers" : field;
-    const [, got, wanted] = /^got (.*?), wanted (.*)$/s.exec(message)!;
-    const said = `the network does not fit images of ${images}: model.${param}`;
-    return { param: [param], message: said, got: got!, wanted: wanted! };
+    return { param: [param], message: `the network does not fit images of ${images}: model.${param}`, ...said };
   });
 }
 
@@ -108,18 +101,16 @@ export function resolutionsOf(config: UnetConfig): number[] {
 
 /** @throws RangeError that lists every problem of the configuration. */
 export function assertUnetConfig(config: UnetConfig): void {
-  const problems = validateUnetConfig(config);
-  if (problems.length > 0) {
-    throw new RangeError(`U-Net configuration: ${problems.map((p) => `${p.field}: ${p.message}`).join("; ")}`);
-  }
+  const problems = validateUnetConfig(config).map(({ field, got, wanted }) => `${field}: got ${got}, wanted ${wanted}`);
+  if (problems.length > 0) throw new RangeError(`U-Net configuration: ${problems.join("; ")}`);
 }
 
-function imageSizeMessage(size: number, levels: number, divisor: number): string {
+function wantedSize(size: number, levels: number, divisor: number): string {
   const below = Math.floor(size / divisor) * divisor;
   const sizes = below > 0 ? `${below} or ${below + divisor}` : `${divisor}`;
   const halvings = Math.log2(size & -size);
-  return `got ${size}, wanted a multiple of ${divisor} for ${levels} levels, such as ${sizes}; ` +
-    `${size} works with at most ${halvings + 1} ${halvings === 0 ? "level" : "levels"}`;
+  return `a multiple of ${divisor} for ${levels} levels, such as ${sizes}; ${size} works with at most ` +
+    `${halvings + 1} ${halvings === 0 ? "level" : "levels"}`;
 }
 
 /** Ho et al. use 32 groups everywhere; their narrowest layer has 128 channels, four to a group. */

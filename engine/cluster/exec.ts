@@ -61,13 +61,6 @@ export interface TaskOptions {
   readonly pace?: number;
 }
 
-export interface TaskEnd {
-  readonly code: number;
-  readonly problems: readonly Diagnostic[];
-  /** As it is on record; absent where it is not known what was to be done. */
-  readonly end?: JobEnd;
-}
-
 interface Outcome extends Pick<JobEnd, "state">, Partial<Pick<JobEnd, "resolvedKey" | "fromStep" | "toStep">> {
   readonly problems?: readonly Diagnostic[];
   readonly unusable?: true;
@@ -81,9 +74,12 @@ function failed(message: string, fix: string, more: Partial<Outcome> = {}): Outc
   return { state: "failed", problems: [problem(message, fix)], ...more };
 }
 
-/** Execute the stage of a submission that is this job's, in scratch of this node, and publish its result. */
-export async function executeTask(options: TaskOptions): Promise<TaskEnd> {
-  const unusable = (problems: readonly Diagnostic[]): TaskEnd => ({ code: TASK_EXIT.unusable, problems });
+/**
+ * Execute the stage of a submission that is this job's, in scratch of this node, and publish its result.
+ * @returns as `end` how it ended as it is on record; absent where it is not known what was to be done
+ */
+export async function executeTask(options: TaskOptions) {
+  const unusable = (problems: readonly Diagnostic[]) => ({ code: TASK_EXIT.unusable, problems, end: undefined });
   const { queue, submission, part: number } = options;
   const own = queue.own();
   if (own === undefined) return unusable([problem("this is no job of a cluster's queue", "submit with run --on")]);
@@ -111,7 +107,7 @@ class Task {
     this.#pace = options.pace ?? 1;
   }
 
-  async run(): Promise<TaskEnd> {
+  async run() {
     openRoot(this.submission.folder);
     this.#write("start", jobStartSchema, { fromStep: null });
     let outcome: Outcome;

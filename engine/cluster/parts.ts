@@ -60,8 +60,11 @@ export function divide(
     ...new Set([...before.map((line) => places.get(recipes.get(line)!)!), ...jobs]),
   ];
   // Children of one pattern are equally deep, by induction over what they wait for.
-  for (const level of Map.groupBy(first.values(), ({ line }) => depths.get(line)!).entries().toArray().sort(byKey)) {
-    for (const alike of Map.groupBy(level[1], ({ entry, needs }) => JSON.stringify([entry, needs])).values()) {
+  const levels = Map.groupBy(first.values(), ({ line }) => depths.get(line)!);
+  for (let depth = 0; depth < levels.size; depth++) {
+    for (
+      const alike of Map.groupBy(levels.get(depth)!, ({ entry, needs }) => JSON.stringify([entry, needs])).values()
+    ) {
       const waiting = alike.map((task) => waitingOf(task, placesOf(task), known, maxArray));
       for (const { tasks, children, after } of patternsOf(waiting, maxArray)) {
         const on = `p${parts.length}`;
@@ -72,10 +75,6 @@ export function divide(
     }
   }
   return parts;
-}
-
-function byKey([a]: readonly [number, unknown], [b]: readonly [number, unknown]): number {
-  return a - b;
 }
 
 function waitingOf(task: Task, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number): Waiting {

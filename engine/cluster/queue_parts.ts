@@ -62,12 +62,8 @@ export type Standing =
   | { readonly state: "queued"; readonly job: string }
   | { readonly state: "failed"; readonly message: string };
 
-export interface QueuedParts {
-  /** By line. */
-  readonly standings: ReadonlyMap<number, Standing>;
-  /** Whether something is left that no job will submit: the queue has no room for that one either. */
-  readonly stuck: boolean;
-}
+/** Why not all can be queued; `again` where a look at the queue may help. */
+type Obstacle = Result<never> | "again" | undefined;
 
 /** Whether a recipe has led to a result in the shared cache. */
 export function isInCache(cache: string, recipeKey: string): boolean {
@@ -95,7 +91,7 @@ export async function untilAnswered<T extends object>(
   }
 }
 
-function refuseSilent<T>(silent: string): Result<T> {
+function refuseSilent(silent: string): Result<never> {
   const code = silent.startsWith(NO_COMMAND) ? "check" : "machine";
   const fix = "the same command goes on when it answers again; what is queued is not queued twice";
   return refuse([errorOf(code, `The queue is silent: ${silent}`, fixForSilence(silent, fix))]);
@@ -106,24 +102,22 @@ export const pauseOf = (stop: AbortSignal | undefined) => (ms: number): Promise<
   delay(ms, definedOnly({ signal: stop })).catch(() => {});
 
 /** What is in the queue, and its limits for jobs of an account. */
-export async function askQueue(
-  context: QueueContext,
-  as: JobNeeds,
-): Promise<Result<{ readonly jobs: readonly QueuedJob[]; readonly facts: QueueFacts }>> {
+export async function askQueue(context: QueueContext, as: JobNeeds) {
   const view = await untilAnswered(() => context.queue.poll(), context);
-  const facts = view.ok ? await untilAnswered(() => context.queue.describe(as), context) : view;
-  return view.ok && facts.ok ? succeed({ jobs: view.value.jobs, facts: facts.value }) : facts as Result<never>;
+  if (!view.ok) return view;
+  const facts = await untilAnswered(() => context.queue.describe(as), context);
+  return facts.ok ? succeed({ jobs: view.value.jobs, facts: facts.value }) : facts;
 }
 
 /**
  * Queue what of a submission is neither done nor queued, in order. Whoever calls it and however often, nothing is queued
  * twice: `run --on`, small jobs that submit what the queue had no room for, and those that submit again what a partition
  * has cancelled.
+ *
+ * @returns how each line stands, and whether something is `stuck` that no job will submit: the queue has no room for that
+ * one either
  */
-export async function queueParts(
-  submission: TrustedSubmission,
-  context: QueueContext,
-): Promise<Result<QueuedParts>> {
+export async function queueParts(submission: TrustedSubmission, context: QueueContext) {
   openRoot(submission.folder);
   const record = join(submission.folder, `jobs-${hostname()}-${Deno.pid}.jsonl`);
   try {
@@ -190,10 +184,10 @@ class Pass {
     this.#jobs.set(part, jobs.add(job));
   }
 
-  async run(): Promise<Result<QueuedParts> | "again"> {
+  async run() {
     const { parts } = this.submission.head;
     const limit = new Limit(AT_ONCE);
-    let trouble: Result<QueuedParts> | "again" | undefined;
+    let trouble: Obstacle;
     const begun: Promise<void>[] = [];
     for (const [index, part] of parts.entries()) {
       const before = part.after.filter((one) => one.startsWith("p")).map((one) => begun[parseInt(one.slice(1))]);
@@ -207,7 +201,7 @@ class Pass {
     return trouble ?? await this.#queueHelpers();
   }
 
-  async #queuePart(part: Part, index: number): Promise<Result<QueuedParts> | "again" | undefined> {
+  async #queuePart(part: Part, index: number): Promise<Obstacle> {
     const open = new Map<string, { order: JobOrder; at: number[] }>();
     for (const [i, line] of part.lines.entries()) {
       const standing = this.#look(index, i) ?? this.#orderOf(part, i);
@@ -288,11 +282,7 @@ class Pass {
   }
 
   /** Queue some of a part, as many as there is room for. @returns why to stop */
-  async #queue(
-    index: number,
-    order: JobOrder,
-    at: readonly number[],
-  ): Promise<Result<QueuedParts> | "again" | undefined> {
+  async #queue(index: number, order: JobOrder, at: readonly number[]): Promise<Obstacle> {
     const { head } = this.submission;
     const { lines, children, needs } = head.parts[index]!;
     const now = this.#full ? [] : at.slice(0, Math.max(0, this.#room));
@@ -324,7 +314,7 @@ class Pass {
   }
 
   /** Queue the small jobs that go on when nobody watches. */
-  async #queueHelpers(): Promise<Result<QueuedParts>> {
+  async #queueHelpers() {
     const { head: { id, parts, settings: { helper } } } = this.submission;
     const submit = (what: "rest" | "guard", order: JobOrder, delaySeconds?: number) =>
       this.#submit(what, Date.now(), helper, {
@@ -347,7 +337,8 @@ class Pass {
       const made = await submit("guard", { afterFailureOfAny: [...new Set(guarded.map(arrayOf))] });
       if (!("id" in made)) this.context.say(`nothing will submit again what is preempted: ${made.message}`);
     }
-    return succeed({ standings: this.#standings, stuck });
+    const standings: ReadonlyMap<number, Standing> = this.#standings;
+    return succeed({ standings, stuck });
   }
 
   /** Submit a job of which the comment tells whether it is there already. */

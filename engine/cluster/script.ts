@@ -24,10 +24,7 @@ export function quote(word: string): string {
 }
 
 /** How each script begins: with what the user wants set up, and the folders of the node. */
-export function scriptHead(
-  { setup, scratch }: Pick<ClusterFile, "setup" | "scratch">,
-  { packages }: NodePaths,
-): string[] {
+export function scriptHead({ setup, scratch }: Pick<ClusterFile, "setup" | "scratch">, { packages }: NodePaths) {
   // Clusters define `module` for login shells; what those do to the path must not hide the commands of the queue.
   const profile = "path=$PATH; . /etc/profile >/dev/null 2>&1; PATH=$PATH:$path";
   // By traps, as a command may take several lines. In a trap that of DEBUG has line 1; a sourced file fails by its last.

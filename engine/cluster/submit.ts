@@ -1,5 +1,5 @@
 import { definedOnly } from "../../std/defined_only.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
 import { predecessorsOf, readsOf, shorterOf } from "../keys/stage.ts";
@@ -19,9 +19,9 @@ import { explainRefusal, needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
 import { arrayOf, helpersOf, jobsByLine, parseComment, type SubmittedStage } from "./look.ts";
 import { isLive, type JobNeeds, type QueuedJob, type QueueFacts } from "./queue.ts";
-import { askQueue, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
+import { askQueue, type QueueContext, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
-import { clusterFolder, openSubmission, type TrustedSubmission, writeSubmission } from "./submission.ts";
+import { clusterFolder, openSubmission, writeSubmission } from "./submission.ts";
 
 export interface SubmitOptions
   extends
@@ -39,35 +39,17 @@ export interface SubmitOptions
 /** A stage that a job computes, or will. */
 export type Tracked = Omit<SubmittedStage, "job" | "end">;
 
-export interface Submitted {
-  readonly plan: Plan;
-  readonly tracked: readonly Tracked[];
-  /** What was written now, if anything was left to submit. */
-  readonly own:
-    | { readonly submission: TrustedSubmission; readonly queued: QueuedParts }
-    | undefined;
-}
+export type Submitted = Readonly<ValueOf<typeof submitPipeline>>;
 
-/** What is queued already, by recipe. */
-interface Earlier {
-  readonly live: Map<string, Omit<Tracked, "id"> & { readonly job: string }>;
-  /** What a small job of an earlier submission will submit. */
-  readonly promised: Map<string, Omit<Tracked, "id">>;
-  /** Children of arrays. */
-  readonly sizes: Map<string, number>;
-  /** Of this pipeline and waiting, for nothing that it still has; with the small jobs that would submit them again. */
-  readonly unwanted: string[];
-}
+type Earlier = Readonly<ReturnType<typeof findEarlier>>;
 
 /**
  * Submit what of a pipeline is neither in the shared cache nor queued already. Doing it again submits only what is not
  * there by then.
+ *
+ * @returns as `own` what was written now, if anything was left to submit
  */
-export async function submitPipeline(
-  pipeline: Pipeline,
-  store: Store,
-  options: SubmitOptions,
-): Promise<Result<Submitted>> {
+export async function submitPipeline(pipeline: Pipeline, store: Store, options: SubmitOptions) {
   const { cluster, cache, targets, grants, versions, say, givenUp } = options;
   const { settings, name } = cluster;
   const misplaced = checkFolders(cluster);
@@ -81,7 +63,8 @@ export async function submitPipeline(
   if (!planner.ok) return planner;
   const plan = await planner.value.plan();
   const open = [...plan.stages.values()].filter(mayWork);
-  if (open.length === 0) return succeed({ plan, tracked: [], own: undefined });
+  const nothing: readonly Tracked[] = [];
+  if (open.length === 0) return succeed({ plan, tracked: nothing, own: undefined });
 
   const found = await askQueue(options, helperOf(cluster));
   if (!found.ok) return found;
@@ -161,13 +144,17 @@ function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluste
   return { ...needs, ...definedOnly({ partition, account, qos }) };
 }
 
-function findEarlier(
-  jobs: readonly QueuedJob[],
-  cache: string,
-  pipeline: string,
-  wanted: ReadonlySet<string>,
-): Earlier {
-  const found: Earlier = { live: new Map(), promised: new Map(), sizes: new Map(), unwanted: [] };
+/** What is queued already, by recipe. */
+function findEarlier(jobs: readonly QueuedJob[], cache: string, pipeline: string, wanted: ReadonlySet<string>) {
+  const found = {
+    live: new Map<string, Omit<Tracked, "id"> & { readonly job: string }>(),
+    /** What a small job of an earlier submission will submit. */
+    promised: new Map<string, Omit<Tracked, "id">>(),
+    /** Children of arrays. */
+    sizes: new Map<string, number>(),
+    /** Of this pipeline and waiting, for nothing that it still has; with the small jobs that would submit them again. */
+    unwanted: [] as string[],
+  };
   const live = jobs.filter(isLive);
   for (const id of new Set(live.map(({ comment }) => parseComment(comment)?.submission ?? ""))) {
     const opened = id === "" ? undefined : openSubmission(clusterFolder(cache, "submissions", id));
@@ -211,7 +198,7 @@ function findMissing(
   { stages }: Pipeline,
   { live, promised }: Earlier,
   givenUp: ReadonlySet<string>,
-): { missing: ReadonlyMap<string, PlannedStage>; before: ReadonlyMap<string, readonly string[]> } {
+) {
   const shorter = shorterOf(stages.values());
   const left = new Map(open.map((planned) => [planned.stage.id, planned]));
   const before = new Map<string, string[]>();
@@ -259,12 +246,7 @@ export async function testNeeds(
 }
 
 /** Send local results that jobs read. */
-async function sendInputs(
-  stages: readonly PlannedStage[],
-  plan: Plan,
-  store: Store,
-  cache: SharedCache,
-): Promise<Diagnostic | undefined> {
+async function sendInputs(stages: readonly PlannedStage[], plan: Plan, store: Store, cache: SharedCache) {
   const read = new Set(stages.flatMap(({ stage }) => readsOf(stage)));
   for (const id of read) {
     const { manifest, shared, recipeKey } = plan.stages.get(id)!;
@@ -272,11 +254,8 @@ async function sendInputs(
   }
   const { failed, problem } = await cache.finish();
   if (failed === 0) return undefined;
-  return errorOf(
-    "machine",
-    `Cannot send ${failed} results that jobs read: ${problem?.message}`,
-    problem?.fix ?? "run again",
-  );
+  const message = `Cannot send ${failed} results that jobs read: ${problem?.message}`;
+  return errorOf("machine", message, problem?.fix ?? "run again");
 }
 
 /** Fetch what stages load to where the nodes look for it: they often have no network. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { StageLine } from "../../schemas/cluster_records.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
 import type { Kind, ModuleMap, OwnCode, Stage } from "../keys/stage.ts";
@@ -16,27 +16,17 @@ import { layOut } from "./bundles.ts";
 import type { OpenSubmission, TrustedSubmission } from "./submission.ts";
 
 /** One stage of a submission and what it reads, directly or not: good for planning, not for running. */
-export interface Recalled {
-  readonly pipeline: Pipeline;
-  readonly id: string;
-  /** Of all its stages, as they were submitted. */
-  readonly externals: DigestedExternals;
-  readonly own: StageLine;
-}
+export type Recalled = Readonly<ValueOf<typeof recall>>;
 
-/** The same with the stage made whole. */
-export interface Thawed {
-  readonly pipeline: Pipeline;
-  /** What the submitter granted to its code, by file; none of a built-in kind. */
-  readonly granted: readonly { readonly file: string; readonly rights: readonly string[] }[];
-}
-
-function refused<T>(message: string, fix: string): Result<T> {
+function refused(message: string, fix: string): Result<never> {
   return refuse([errorOf("check", message, fix)]);
 }
 
-/** Read a stage and those that it reads. Nothing is laid out, and no code but the engine's is loaded. */
-export function recall(submission: OpenSubmission, line: number): Result<Recalled> {
+/**
+ * Read a stage and those that it reads. Nothing is laid out, and no code but the engine's is loaded.
+ * @returns with what all of these read from outside, as they were submitted
+ */
+export function recall(submission: OpenSubmission, line: number) {
   const { head, folder } = submission;
   const lines = new Map<number, StageLine>();
   // A set hands out what is added while it is walked, and nothing twice.
@@ -64,20 +54,18 @@ export function recall(submission: OpenSubmission, line: number): Result<Recalle
   };
   const externals = new Map(lines.values().map(({ stage, externals }) => [stage.id, externals]));
   const own = lines.get(line)!;
-  const recalled = { pipeline, id: own.stage.id, externals: { externals, problems: [] }, own };
-  return hasItsKeys(submission, recalled) ? succeed(recalled) : otherVersion(submission);
+  const digested: DigestedExternals = { externals, problems: [] };
+  if (!hasItsKeys(submission, pipeline, digested)) return otherVersion(submission);
+  return succeed({ pipeline, id: own.stage.id, externals: digested, own });
 }
 
 /** Whether the keys come out as they were submitted. */
-function hasItsKeys(
-  { head }: OpenSubmission,
-  { pipeline, externals }: Pick<Recalled, "pipeline" | "externals">,
-): boolean {
-  const keys = keysOfStages(pipeline.stages.values(), externals.externals);
+function hasItsKeys({ head }: OpenSubmission, pipeline: Pipeline, { externals }: DigestedExternals): boolean {
+  const keys = keysOfStages(pipeline.stages.values(), externals);
   return head.stages.every(({ id, recipeKey }) => (keys.get(id)?.recipeKey ?? recipeKey) === recipeKey);
 }
 
-function otherVersion<T>({ head }: OpenSubmission): Result<T> {
+function otherVersion({ head }: OpenSubmission): Result<never> {
   const submitted = Object.entries(head.versions).map(([name, version]) => `${name} ${version}`).join(", ");
   const message = `noiseline on this node is not the one that submitted (${submitted}): keys come out otherwise`;
   return refused(message, "let the nodes and the submitting machine use one copy of noiseline, or one version");
@@ -86,13 +74,15 @@ function otherVersion<T>({ head }: OpenSubmission): Result<T> {
 /**
  * Make a stage whole: its code and the files that it reads are laid out in a folder, and its keys are still as they were
  * submitted, or nothing comes of it.
+ *
+ * @returns with what the submitter granted to its code, by file; none of a built-in kind
  */
 export async function thaw(
   submission: TrustedSubmission,
   { pipeline: recalled, id, externals, own }: Recalled,
   folder: string,
   { kinds, digests }: { readonly kinds: BuiltinKinds; readonly digests: Digests },
-): Promise<Result<Thawed>> {
+) {
   // Settings that lie above the folder have no say, and what lies in it belongs together.
   makeFolder(folder);
   writeUnflushed(join(folder, "deno.json"), "{}");
@@ -112,11 +102,11 @@ export async function thaw(
   const names = Object.keys({ ...own.externals, ...here }).filter((name) => own.externals[name] !== here[name]);
   if (names.length > 0) return refuse(names.map((name) => differs(id, name)));
   // In the place that it had: what it reads comes before it.
-  const pipeline = { ...recalled, folder, stages: new Map([...recalled.stages, [id, stage]]) };
-  return hasItsKeys(submission, { pipeline, externals }) ? succeed({ pipeline, granted }) : otherVersion(submission);
+  const pipeline: Pipeline = { ...recalled, folder, stages: new Map([...recalled.stages, [id, stage]]) };
+  return hasItsKeys(submission, pipeline, externals) ? succeed({ pipeline, granted }) : otherVersion(submission);
 }
 
-function notWhole<T>(what: string): Result<T> {
+function notWhole(what: string): Result<never> {
   return refused(`${what}, which was sent along, is not whole in the shared cache`, "submit again");
 }
 
@@ -130,12 +120,7 @@ function differs(id: string, name: string): Diagnostic {
 }
 
 /** A kind with its functions, from what this node has of noiseline, and from code that was sent along. */
-async function makeKind(
-  submission: TrustedSubmission,
-  number: number,
-  folder: string,
-  builtins: BuiltinKinds,
-): Promise<Result<Pick<Thawed, "granted"> & { readonly kind: Kind }>> {
+async function makeKind(submission: TrustedSubmission, number: number, folder: string, builtins: BuiltinKinds) {
   const { kind: sent, code, rights, own } = submission.head.kinds[number]!;
   const { name, version } = sent;
   const granted: { readonly file: string; readonly rights: readonly string[] }[] = [];

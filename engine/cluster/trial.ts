@@ -1,7 +1,6 @@
 import { delay } from "@std/async";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
 import { cutText } from "../diagnostic/format.ts";
 import type { Stage } from "../keys/stage.ts";
@@ -45,20 +44,16 @@ export interface TrialOptions extends QueueContext {
   readonly settleMs?: number;
 }
 
-export interface Trial {
-  readonly node?: string | undefined;
-  readonly problems: readonly Diagnostic[];
-  /** Why the queue did not take the job. */
-  readonly refused?: Diagnostic;
-}
-
-/** Find out by a job of one minute whether a node has what the jobs of some stages need. */
+/**
+ * Find out by a job of one minute whether a node has what the jobs of some stages need.
+ * @returns its problems, which node it was, and as `refused` why the queue did not take the job
+ */
 export async function tryNode(
   { settings, origins }: Cluster,
   needs: JobNeeds,
   stages: readonly Stage[],
   options: TrialOptions,
-): Promise<Trial> {
+) {
   const wrong = (at: string, message: string, fix = `see ${at} in the cluster's file`, got?: string) =>
     diagnosticAt(origins, [at], message, fix, { code: "check", got });
   const folder = clusterFolder(settings.cache, "trials", crypto.randomUUID());
@@ -105,14 +100,8 @@ export async function tryNode(
     const line = answers.get("setup fails");
     if (line !== undefined) {
       const said = cutText(read().split(/^noiseline .*$/m)[1]!.trim());
-      problems.push(
-        wrong(
-          "setup",
-          `this line fails on node ${node}: ${line}`,
-          "correct it, or end it with `|| true` if it may fail",
-          said || undefined,
-        ),
-      );
+      const fix = "correct it, or end it with `|| true` if it may fail";
+      problems.push(wrong("setup", `this line fails on node ${node}: ${line}`, fix, said || undefined));
     }
     const fix = "see that the nodes see this folder, and that the queue has room";
     if (missed !== undefined) problems.push(wrong("cache", missed, fix));

@@ -1,6 +1,7 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import { predecessorsOf, shorterOf } from "../keys/stage.ts";
-import type { Emit, StageEndState, StageFinished } from "../run/events.ts";
+import type { Emit, StageEndState } from "../run/events.ts";
 import { attemptsOf, endsByLine, helpersOf, jobsByLine } from "./look.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
@@ -23,13 +24,6 @@ export interface WatchOptions extends QueueContext {
   readonly now?: () => number;
 }
 
-export interface WatchEnd {
-  /** How stages ended, by id. */
-  readonly ended: ReadonlyMap<string, StageEndState>;
-  /** Whether jobs are gone without a trace, so that they should be submitted again. */
-  readonly lost: boolean;
-}
-
 interface Row extends Tracked {
   /** Those that it waits for. */
   before: readonly Row[];
@@ -45,7 +39,7 @@ interface Row extends Tracked {
 }
 
 /** Look on until all stages have ended, or somebody asks to stop; the jobs need none of it. */
-export async function watchJobs(submitted: Submitted, options: WatchOptions): Promise<WatchEnd> {
+export async function watchJobs(submitted: Submitted, options: WatchOptions) {
   const watch = new Watch(submitted, options);
   const { stop, pause = pauseOf(stop) } = options;
   const look = Math.max(FIRST_PAUSE_MS, submitted.tracked.length * LOOK_MS_EACH);
@@ -101,9 +95,11 @@ class Watch {
     return this.#lost || this.#rows.every(({ state }) => state !== undefined);
   }
 
-  get end(): WatchEnd {
+  get end() {
     return {
-      ended: new Map(this.#rows.flatMap(({ id, state }) => state === undefined ? [] : [[id, state]])),
+      /** How stages ended, by id. */
+      ended: new Map(this.#rows.flatMap(({ id, state }) => state === undefined ? [] : [[id, state] as const])),
+      /** Whether jobs are gone without a trace, so that they should be submitted again. */
       lost: this.#lost,
     };
   }
@@ -236,17 +232,10 @@ class Watch {
       : Date.parse(end.endedAt) - Date.parse(end.startedAt);
     const runs = attemptsOf(row);
     const attempt = state === "failed" ? runs.ids()[0] : undefined;
-    const event: StageFinished = {
-      type: "stage-finished",
-      id,
-      state,
-      durationMs,
-      ...state === "failed" && job?.state === "cancelled" ? { cancelled: true } : {},
-      ...message ? { message } : {},
-      ...fix ? { fix } : {},
-      ...attempt === undefined ? {} : { log: runs.logPath(attempt, id) },
-    };
-    this.options.emit(event);
+    const cancelled = state === "failed" && job?.state === "cancelled" ? true as const : undefined;
+    const log = attempt === undefined ? undefined : runs.logPath(attempt, id);
+    const said = definedOnly({ cancelled, message: message || undefined, fix: fix || undefined, log });
+    this.options.emit({ type: "stage-finished", id, state, durationMs, ...said });
   }
 }
 

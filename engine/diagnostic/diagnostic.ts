@@ -75,6 +75,12 @@ export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
+/** What a function gives where it succeeds. */
+export type ValueOf<F extends (...args: never[]) => unknown> = Extract<
+  Awaited<ReturnType<F>>,
+  { value: unknown }
+>["value"];
+
 export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Result<T> {
   return { ok: true, value, warnings };
 }

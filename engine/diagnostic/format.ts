@@ -123,14 +123,8 @@ function startsOf(source: SourceText): number[] {
 /** Where an offset lies in its text: 1-based line and column, which counts UTF-16 units, as editors do. */
 export function positionOf(source: SourceText, offset: number): { readonly line: number; readonly column: number } {
   const starts = startsOf(source);
-  let low = 0;
-  let high = starts.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (starts[middle]! <= offset) low = middle;
-    else high = middle - 1;
-  }
-  return { line: low + 1, column: offset - starts[low]! + 1 };
+  const line = starts.findLastIndex((start) => start <= offset);
+  return { line: line + 1, column: offset - starts[line]! + 1 };
 }
 
 /** `file:line:column` of the start of a span. */

@@ -43,23 +43,9 @@ export interface Cause {
 }
 
 /** Where `extend` and `resume` continue. */
-export interface SavedProgress {
-  readonly folder: string;
-  readonly states: ReturnType<typeof listSaved>;
-}
+export type SavedProgress = NonNullable<Explanation["progress"]>;
 
-export interface Explanation {
-  readonly id: string;
-  readonly planned: PlannedStage;
-  readonly causes: readonly Cause[];
-  /** The result that serves. */
-  readonly result?: ResultFacts;
-  /** The result that the stage showed last and that it is compared with. */
-  readonly last?: ResultFacts;
-  /** Key of its last result, where that is no longer in the store. */
-  readonly lost?: string;
-  readonly progress?: SavedProgress;
-}
+export type Explanation = Readonly<ReturnType<Explainer["explain"]>>;
 
 /** Explain stages of a plan that holds all stages of its pipeline. */
 export function explainStages(plan: Plan, store: Store, ids: readonly string[]): Explanation[] {
@@ -72,7 +58,7 @@ class Explainer {
 
   constructor(private readonly plan: Plan, private readonly store: Store) {}
 
-  explain(id: string): Explanation {
+  explain(id: string) {
     const planned = this.plan.stages.get(id)!;
     this.#followed.add(id);
     const [last, lastKey] = [this.#lastOf(id), this.#lastKey(id)];
@@ -82,8 +68,11 @@ class Explainer {
       id,
       planned,
       causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)),
+      /** The result that serves. */
       result: manifest && describeResult(this.store, manifest),
+      /** The result that the stage showed last and that it is compared with. */
       last: other && describeResult(this.store, other),
+      /** Key of its last result, where that is no longer in the store. */
       lost: last === undefined ? lastKey : undefined,
       progress: this.#progressOf(planned),
     });
@@ -98,7 +87,7 @@ class Explainer {
     return key === undefined ? undefined : this.store.results.byResolved(key);
   }
 
-  #progressOf({ stage, keys, fromStep, device }: PlannedStage): SavedProgress | undefined {
+  #progressOf({ stage, keys, fromStep, device }: PlannedStage) {
     if (fromStep === undefined || keys === undefined) return undefined;
     const folder = progressFolder(this.store.paths.progress, keys.identityKey, device?.numerics);
     return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };

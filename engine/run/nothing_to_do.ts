@@ -21,33 +21,22 @@ import type { RunSummary } from "./run_pipeline.ts";
 const FORMAT = 1;
 
 /** A run that has nothing to do. */
-export interface Nothing {
-  readonly pipeline: string;
-  /** How many stages it was asked for, all of them cached. */
-  readonly stages: number;
-  /** As a run tells it. */
-  readonly earlier: readonly string[];
-}
+type Nothing = NonNullable<Awaited<ReturnType<typeof findNothing>>>;
 
 /**
  * The plan of a pipeline that is known without loading it and has nothing to do; undefined in every other case, which
  * the caller then meets by loading the file. Neither the kinds nor what runs them is loaded for this.
  */
-export async function planNothing(
-  loader: PipelineLoader,
-  store: Store,
-  targets: readonly string[] = [],
-): Promise<Plan | undefined> {
+export async function planNothing(loader: PipelineLoader, store: Store, targets: readonly string[] = []) {
   const pipeline = await loader.read();
   return pipeline && planIfCached(pipeline, store, targets);
 }
 
-/** The same where only the number of stages is asked for, which the last such run may have left behind. */
-export async function findNothing(
-  loader: PipelineLoader,
-  store: Store,
-  targets: readonly string[] = [],
-): Promise<Nothing | undefined> {
+/**
+ * The same where only the number of stages is asked for, which the last such run may have left behind.
+ * @returns with how many stages it was asked for, all of them cached, and what is earlier, as a run tells it
+ */
+export async function findNothing(loader: PipelineLoader, store: Store, targets: readonly string[] = []) {
   const pipeline = await loader.read();
   if (pipeline === undefined) return undefined;
   const { name } = pipeline;
@@ -73,9 +62,7 @@ export function keepDone(loader: PipelineLoader, store: Store, { status, plan, s
   }
 }
 
-function manifestsOf(
-  stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
-): ReadonlyMap<string, ResultManifest> {
+function manifestsOf(stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>) {
   return new Map(withoutShards(stages).flatMap(([id, { manifest }]) => manifest === undefined ? [] : [[id, manifest]]));
 }
 

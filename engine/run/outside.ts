@@ -2,22 +2,11 @@ import { basename, dirname, join, resolve } from "node:path";
 import { contentDigest, digestStageExternals, externalPaths, filesBelow } from "../keys/externals.ts";
 import { codesOf, isForeign, type Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import type { ChildOptions } from "../process/child.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Store } from "../store/store.ts";
-
-/** What a stage's process may reach beyond the store, as its params say. */
-export interface Reachable extends Pick<ChildOptions, "readable" | "writable" | "hosts"> {
-  /** Folders of npm packages, by name. */
-  readonly packages: Readonly<Record<string, string>>;
-  /** Params that name another place for this run: of a copy. */
-  readonly params: Readonly<Record<string, string>>;
-  /** What of the user's it reads as it is. */
-  readonly lent: readonly string[];
-}
 
 /** Whether a stage fetches files by itself. */
 export function fetchesFiles(stage: Stage): boolean {
@@ -49,14 +38,15 @@ function copyExternal(path: string, place: string, name: string): string | undef
 
 /**
  * Make ready what a stage reads from outside the store: packages are fetched, and the folder of downloads exists.
- * @returns or what went wrong
+ * @returns what its process may reach beyond the store, as its params say: also folders of npm packages by name, params
+ * that name another place for this run, that of a copy, and what of the user's it reads as it is; or what went wrong
  */
 export async function makeReachable(
   { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
   { pipeline, store }: { readonly pipeline: Pick<Pipeline, "folder">; readonly store: Store },
   scratch: string,
   onProgress: (message: string) => void,
-): Promise<Reachable | { readonly message: string; readonly fix: string }> {
+) {
   const packages: Record<string, string> = {};
   for (const external of stage.kind.externals?.(stage.params) ?? []) {
     if (external.files !== true) continue;

@@ -35,9 +35,7 @@ function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
 }
 
 /** Look at what a stage wrote, by itself and not by what the stage says. */
-export function listOutputs(
-  folders: Readonly<Record<string, string>>,
-): { readonly names: Listed } | { readonly message: string; readonly fix: string } {
+export function listOutputs(folders: Readonly<Record<string, string>>) {
   const listed: Record<string, string[]> = {};
   for (const [port, folder] of Object.entries(folders)) {
     const refuse = (what: string, fix: string) => ({ message: `output "${port}" ${what}`, fix });
@@ -122,10 +120,7 @@ export function makeManifest(
 }
 
 /** What to say and to record when one key gave two results; undefined where the bytes are the same. */
-export function compareResults(
-  first: ResultManifest,
-  second: ResultManifest,
-): { readonly message: string; readonly record: Omit<Difference, "pipeline" | "stage" | "kept"> } | undefined {
+export function compareResults(first: ResultManifest, second: ResultManifest) {
   const ports = Object.keys(first.outputs).filter((port) =>
     first.outputs[port]!.digest !== second.outputs[port]?.digest
   );

@@ -1,6 +1,6 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { Emit, RunFinished, RunOptions, RunStatus, StageEndState } from "./events.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
+import type { Emit, RunOptions, RunStatus, StageEndState } from "./events.ts";
 import { wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
@@ -16,19 +16,13 @@ import { block, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
 import { type StageResult, waitingForStore } from "./stage_runner.ts";
 
-export interface RunSummary extends Pick<RunFinished, "status" | "runId" | "counts"> {
-  readonly plan: Plan;
-  readonly stages: ReadonlyMap<string, StageResult>;
-  /** How all stages of the pipeline stand at its end. */
-  readonly now: Result<Plan["stages"]>;
-}
+export type RunSummary = Readonly<ValueOf<typeof runPipeline>>;
 
-/** Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order. */
-export async function runPipeline(
-  pipeline: Pipeline,
-  store: Store,
-  options: RunOptions = {},
-): Promise<Result<RunSummary>> {
+/**
+ * Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order.
+ * @returns also as `now` how all stages of the pipeline stand at its end
+ */
+export async function runPipeline(pipeline: Pipeline, store: Store, options: RunOptions = {}) {
   const emit = options.emit ?? (() => {});
   const onWait = (holder: string) => emit({ type: "note", message: waitingForStore(holder) });
   const locked = await lockStore(store, () => store.guards.holdStill(options.stop, onWait));
@@ -51,7 +45,7 @@ export async function runPipeline(
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
   const note = new EarlierNote(pipeline, store);
-  const finish = (status: RunStatus, runId?: string): Result<RunSummary> => {
+  const finish = (status: RunStatus, runId?: string) => {
     const ends = [...results].map(([id, { state }]) => [id, state] as const);
     const [counts, now] = [countEnds([...ends, ...options.endedElsewhere ?? []]), survey(pipeline, store)];
     const earlier = status === "interrupted" && runId === undefined ? [] : note.renew(now);

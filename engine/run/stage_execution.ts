@@ -28,7 +28,6 @@ import { makeFolder, removeQuietly } from "../store/files.ts";
  */
 export class ScratchFolders {
   readonly #free: string[] = [];
-  readonly #made = new Set<string>();
   #count = 0;
 
   constructor(private readonly root: string, private readonly runId: string) {}
@@ -39,20 +38,10 @@ export class ScratchFolders {
     return this.#free.pop() ?? join(this.root, `${this.runId}-inline-${this.#count++}`);
   }
 
-  ensure(folder: string): void {
-    if (this.#made.has(folder)) return;
-    makeFolder(folder);
-    this.#made.add(folder);
-  }
-
   /** @param clean whether nothing is left in it, so that the next stage may have it */
   giveBack(folder: string, clean: boolean): void {
-    if (clean && folder.includes(`${this.runId}-inline-`)) {
-      this.#free.push(folder);
-      return;
-    }
-    removeQuietly(folder);
-    for (const made of this.#made) if (made.startsWith(folder)) this.#made.delete(made);
+    if (clean && folder.includes(`${this.runId}-inline-`)) this.#free.push(folder);
+    else removeQuietly(folder);
   }
 
   close(): void {
@@ -74,7 +63,7 @@ export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "st
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
-  constructor(private readonly options: ExecutionOptions, private readonly scratch: ScratchFolders) {}
+  constructor(private readonly options: ExecutionOptions) {}
 
   /** Where the states lie that a stage goes on from. */
   progressOf({ keys, device }: PlannedStage): string {
@@ -101,7 +90,7 @@ export class StageExecution {
     const outputs: Record<string, string> = {};
     for (const port of Object.keys(outputsOf(stage))) {
       outputs[port] = inside(folder, "out", port);
-      this.scratch.ensure(outputs[port]);
+      makeFolder(outputs[port]);
     }
     return {
       params: withPaths(stage, externalPaths(stage, pipeline.folder)),

@@ -86,7 +86,7 @@ export class StageRunner {
 
   constructor(private readonly options: RunnerOptions) {
     this.#scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
-    this.#execution = new StageExecution(options, this.#scratch);
+    this.#execution = new StageExecution(options);
   }
 
   /** Remove what is left of temporary folders. */

@@ -15,22 +15,17 @@ export interface LiveStage {
   readonly etaMs: number | undefined;
 }
 
-export interface Runs {
-  /** Runs that are on, newest first. */
-  readonly running: readonly RunRecord[];
-  /** Stages at work in them, by id. */
-  readonly stages: ReadonlyMap<string, LiveStage>;
-  /** The newest run that ended. */
-  readonly last: RunRecord | undefined;
-}
+export type Runs = Readonly<ReturnType<typeof findRuns>>;
 
 /**
  * Look at the runs of a pipeline while they are on. Takes no lock and writes nothing.
  *
  * A long run may have begun before the last that ended, so it is looked for among all. Of another host's run nothing can
  * be known: it counts as on until a later one has ended, or one that was killed would be on for ever.
+ *
+ * @returns runs that are on, newest first; stages at work in them, by id; and the newest run that ended
  */
-export function findRuns(store: Pick<Store, "runs">, pipeline: string, nowMs: number = Date.now()): Runs {
+export function findRuns(store: Pick<Store, "runs">, pipeline: string, nowMs: number = Date.now()) {
   const running: RunRecord[] = [];
   let last: RunRecord | undefined;
   for (const id of store.runs.ids()) {
@@ -43,21 +38,17 @@ export function findRuns(store: Pick<Store, "runs">, pipeline: string, nowMs: nu
   }
   const stages = new Map<string, LiveStage>();
   for (const run of running.toReversed()) {
-    for (const [id, since] of atWork(store, run.runId)) {
+    const atWork = new Map<string, string>();
+    for (const { event, stage, at } of store.runs.notes(run.runId)) {
+      if (event === "started") atWork.set(stage, at);
+      else atWork.delete(stage);
+    }
+    for (const [id, since] of atWork) {
       const progress = store.runs.told(run.runId, id);
       stages.set(id, { id, run, since, progress, etaMs: timeLeft(progress, nowMs) });
     }
   }
   return { running, stages, last };
-}
-
-function atWork(store: Pick<Store, "runs">, runId: string): Map<string, string> {
-  const open = new Map<string, string>();
-  for (const { event, stage, at } of store.runs.notes(runId)) {
-    if (event === "started") open.set(stage, at);
-    else open.delete(stage);
-  }
-  return open;
 }
 
 /** What was done since the stage told of itself counts too, since it may tell seldom. */

@@ -30,12 +30,8 @@ export function progressFolder(root: string, identityKey: string, numerics: stri
 
 /** Steps whose states are there, newest first; none of them is checked. */
 export function savedSteps(folder: string): number[] {
-  const steps: number[] = [];
-  for (const entry of isThere(folder) ? entriesOf(folder) : []) {
-    const match = STATE.exec(entry.name);
-    if (match !== null && entry.isDirectory) steps.push(Number(match[1]));
-  }
-  return steps.sort((a, b) => b - a);
+  const folders = isThere(folder) ? entriesOf(folder).filter(({ isDirectory }) => isDirectory) : [];
+  return folders.flatMap(({ name }) => STATE.exec(name)?.[1] ?? []).map(Number).sort((a, b) => b - a);
 }
 
 /** The manifest of a state that looks whole. */
@@ -66,25 +62,53 @@ function* wholeStates(folder: string, limit: number): Generator<ProgressManifest
 export async function copyState(from: string, to: string, step: number): Promise<boolean> {
   const manifest = readWhole(from, step);
   if (manifest === undefined) return false;
-  const [home, target] = [from, to].map((folder) => join(folder, `step-${step}`));
-  const temporary = join(to, `tmp-${step}-${Deno.pid}`);
-  removeTree(temporary);
+  const home = join(from, `step-${step}`);
   try {
-    makeFolder(temporary);
-    for (const { path, sha256 } of manifest.files) {
-      const copy = inside(temporary, path);
-      makeFolder(dirname(copy));
-      copyFile(inside(home!, path), copy);
-      // Who saves may have removed it meanwhile for a newer one.
-      if (await flushAndHash(copy) !== sha256) return false;
-    }
-    writeNew(join(temporary, MANIFEST), recordText(join(temporary, MANIFEST), progressManifestSchema, manifest));
-    removeTree(target!);
-    moveInto(temporary, target!);
-    return true;
+    return await putState(to, step, async (temporary) => {
+      for (const { path, sha256 } of manifest.files) {
+        const copy = inside(temporary, path);
+        makeFolder(dirname(copy));
+        copyFile(inside(home, path), copy);
+        // Who saves may have removed it meanwhile for a newer one.
+        if (await flushAndHash(copy) !== sha256) return undefined;
+      }
+      return manifest.files;
+    });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
+  }
+}
+
+/**
+ * Put the state of a step into a folder of states, where it appears when it is whole and on disk.
+ *
+ * @param fill writes its files to a folder, and says what they are; undefined to give up
+ * @returns whether it is there
+ */
+async function putState(
+  folder: string,
+  step: number,
+  fill: (temporary: string) => ProgressManifest["files"] | Promise<ProgressManifest["files"] | undefined>,
+): Promise<boolean> {
+  const target = join(folder, `step-${step}`);
+  const temporary = join(folder, `tmp-${step}-${Deno.pid}`);
+  removeTree(temporary);
+  try {
+    makeFolder(temporary);
+    const files = await fill(temporary);
+    if (files === undefined) return false;
+    const manifest = join(temporary, MANIFEST);
+    writeNew(manifest, recordText(manifest, progressManifestSchema, { format: 1, step, files }));
+    // A state counts once it has its name, so by then the names of all its files must be on disk.
+    const folders = new Set([temporary]);
+    for (const { path } of files) {
+      for (let at = dirname(inside(temporary, path)); !folders.has(at); at = dirname(at)) folders.add(at);
+    }
+    folders.forEach(syncFolder);
+    removeTree(target);
+    moveInto(temporary, target);
+    return true;
   } finally {
     removeQuietly(temporary);
   }
@@ -142,51 +166,33 @@ export class ProgressStore implements StageProgress {
     openRoot(folder);
   }
 
-  latest(): Promise<SavedState | undefined> {
+  async latest(): Promise<SavedState | undefined> {
     for (const step of savedSteps(this.folder)) {
       if (step > this.limit) continue;
       const home = join(this.folder, `step-${step}`);
       // A state with one flipped bit would poison everything after it, so it is hashed before it is used.
       const good = readWhole(this.folder, step)?.files.every(({ path, sha256 }) => holds(inside(home, path), sha256));
-      if (good) {
-        return Promise.resolve({ step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) });
-      }
+      if (good) return { step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) };
       this.onDamage(step);
     }
-    return Promise.resolve(undefined);
+    return undefined;
   }
 
-  save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  async save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
     if (Object.hasOwn(files, MANIFEST)) {
       throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
     }
-    const target = join(this.folder, `step-${step}`);
-    const temporary = join(this.folder, `tmp-${step}-${Deno.pid}`);
-    removeTree(temporary);
-    makeFolder(temporary);
-    try {
-      const folders = new Set([temporary]);
-      const entries = Object.entries(files).map(([name, content]) => {
+    await putState(this.folder, step, (temporary) =>
+      Object.entries(files).map(([name, content]) => {
         const path = inside(temporary, relativePathSchema.parse(name));
-        for (let folder = dirname(path); !folders.has(folder); folder = dirname(folder)) folders.add(folder);
         if (name.includes("/")) makeFolder(dirname(path));
         writeNew(path, content);
         return { path: name, size: content.length, sha256: sha256Of(content) };
-      });
-      const manifest = join(temporary, MANIFEST);
-      writeNew(manifest, recordText(manifest, progressManifestSchema, { format: 1, step, files: entries }));
-      // A state counts once it has its name, so by then the names of all its files must be on disk.
-      for (const folder of folders) syncFolder(folder);
-      removeTree(target);
-      moveInto(temporary, target);
-    } finally {
-      removeQuietly(temporary);
-    }
+      }));
     this.#prune();
     // From the end of a save, so that slow saves leave time for work between them.
     this.#savedAt = performance.now();
     this.onSave(step);
-    return Promise.resolve();
   }
 
   isDue(everySeconds: number): boolean {

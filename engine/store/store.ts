@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { differenceSchema, type TagRecord, tagRecordSchema, timingSchema } from "../../schemas/records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { makeFolder, removeQuietly, removeTree, writeAtomically } from "./files.ts";
-import { entriesOf, statIfThere } from "./reading.ts";
+import { entriesOf, isThere, statIfThere } from "./reading.ts";
 import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
 import { makeDurableFolder } from "./folders.ts";
 import { takeBack } from "./lent.ts";
@@ -25,13 +25,16 @@ type NeededPaths = Readonly<Record<typeof FOLDERS[number], string>>;
 /** Everything that the engine keeps on disk. Opening a store writes nothing, but takes back what killed runs had lent. */
 export type Store = Readonly<ReturnType<typeof openStore>>;
 
+/** The settings that Deno takes in a folder. */
+export function nearestConfig(folder: string): string | undefined {
+  const found = ["deno.json", "deno.jsonc"].map((name) => join(folder, name)).find(isThere);
+  return found ?? (dirname(folder) === folder ? undefined : nearestConfig(dirname(folder)));
+}
+
 /** The store's folder: beside the nearest deno.json above the pipeline file, else beside the file itself. */
 export function findStoreRoot(pipelineFolder: string): string {
-  for (let folder = pipelineFolder;; folder = dirname(folder)) {
-    const hasConfig = ["deno.json", "deno.jsonc"].some((name) => statIfThere(join(folder, name)) !== undefined);
-    if (hasConfig) return join(folder, ".noiseline");
-    if (dirname(folder) === folder) return join(pipelineFolder, ".noiseline");
-  }
+  const config = nearestConfig(pipelineFolder);
+  return join(config === undefined ? pipelineFolder : dirname(config), ".noiseline");
 }
 
 /**

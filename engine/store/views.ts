@@ -31,7 +31,6 @@ const VIEW_LINES: LineKind<ViewRecord> = {
  * derived: losing it costs a copy. What the user changed or added in it is moved aside, never overwritten.
  */
 export class ViewStore {
-  readonly #made = new Set<string>();
   #records: LineTable<ViewRecord> | undefined;
   /** Bytes of the record file that `#records` knows of. */
   #size = 0;
@@ -141,7 +140,7 @@ export class ViewStore {
     using _lock = lockNow(`${this.places.records}.lock`);
     this.refresh();
     const home = this.folderOf(stage);
-    this.#ensure(dirname(home));
+    makeDurableFolder(dirname(home));
     this.#sweep();
     const fresh = join(this.folder, `.new-${fileNameOf(stage)}-${Deno.pid}`);
     const old = join(this.folder, `.old-${fileNameOf(stage)}-${Deno.pid}`);
@@ -260,15 +259,9 @@ export class ViewStore {
     return same < 0 || bytes.subarray(same).every((byte) => byte === 0);
   }
 
-  #ensure(folder: string): void {
-    if (this.#made.has(folder)) return;
-    makeDurableFolder(folder);
-    this.#made.add(folder);
-  }
-
   #record(record: ViewRecord): void {
     this.#load().add(record);
-    this.#ensure(dirname(this.places.records));
+    makeDurableFolder(dirname(this.places.records));
     appendLine(this.places.records, JSON.stringify(record));
     this.#size = statIfThere(this.places.records)?.size ?? 0;
   }

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { indexLineSchema, type Timing, timingSchema } from "../../schemas/records.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { removeTree, writeAtomically } from "../store/files.ts";
 import { entriesOf, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
@@ -8,15 +8,7 @@ import { lockNow, tryAlone } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import { readRecords } from "../store/records.ts";
 import { findLeftovers, lastOf, shownNow, type StoreInventory, takeInventory, takeNames } from "./inventory.ts";
-import {
-  chooseGarbage,
-  type Garbage,
-  type GcPolicy,
-  type Inventory,
-  type Keeper,
-  type Removal,
-  type StoredFile,
-} from "./policy.ts";
+import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper, type StoredFile } from "./policy.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -33,41 +25,13 @@ export interface GcOptions extends Partial<GcPolicy> {
   readonly onWait?: () => void;
 }
 
-export interface RemovedResult extends Removal, Readonly<Record<"key" | "kind", string>> {
-  /** `digits/train`, after the newest run that used it. */
-  readonly name: string | undefined;
-}
-
-export type RemovedPart = Readonly<ReturnType<typeof sum>>;
-
-/**
- * Of the parts, files are downloads; leftovers are temporary files of killed processes, what was set aside, and manifests
- * that cannot be read.
- */
-export interface GcReport
-  extends Readonly<Record<"objects" | "progress" | "runs" | "files" | "leftovers", RemovedPart>> {
-  readonly dryRun: boolean;
-  /** Oldest use first. */
-  readonly results: readonly RemovedResult[];
-  /** How many of the objects belonged to no result before. */
-  readonly looseObjects: number;
-  readonly locks: number;
-  /** Lines of append-only files that said nothing any more; undefined while a run is on, which keeps them open. */
-  readonly compactedBytes: number | undefined;
-  readonly kept: Readonly<Partial<Record<Keeper, number>>>;
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-  /** What should have gone and would not. */
-  readonly failed: readonly { readonly path: string; readonly message: string }[];
-  /** Folders of saved states that a run began to work on meanwhile, and that stay for it. */
-  readonly busy: readonly string[];
-}
+export type GcReport = Readonly<ValueOf<typeof collectGarbage>>;
 
 /**
  * Remove what nothing keeps. A manifest goes before its objects, so a crash between the two leaves objects that belong to
  * nothing, never a result without its objects; and nobody finds or publishes results meanwhile.
  */
-export async function collectGarbage(store: Store, options: GcOptions): Promise<Result<GcReport>> {
+export async function collectGarbage(store: Store, options: GcOptions) {
   const { dryRun, onWait, nowMs = Date.now(), ...rest } = options;
   const policy: GcPolicy = { ...GC_DEFAULTS, ...rest, nowMs };
   const touches = !dryRun && statIfThere(store.paths.locks) !== undefined;
@@ -75,26 +39,32 @@ export async function collectGarbage(store: Store, options: GcOptions): Promise<
     using _alone = touches ? await store.guards.stopReliance(onWait) : undefined;
     using unused = touches ? store.guards.tryUnused() : undefined;
     const inventory = takeInventory(store, { unused: unused !== undefined });
-    if (inventory.brokenTags.length > 0) return refuse(inventory.brokenTags.map(tagProblem));
+    const broken = inventory.brokenTags.map((name) => {
+      const message = `Cannot read the tag "${name}", so what it keeps is not known`;
+      return errorOf("file-unreadable", message, `delete it with \`tag --delete ${name}\`, or tag the results anew`);
+    });
+    if (broken.length > 0) return refuse(broken);
     const garbage = chooseGarbage(inventory, policy);
     const leftovers = findLeftovers(store, inventory.broken, policy);
     const report = describe(store, inventory, garbage, leftovers);
-    const untouched = { dryRun: !touches, failed: [], busy: [], locks: 0, compactedBytes: undefined };
-    if (!touches) return succeed({ ...report, ...untouched });
-    const removed = { ...report, ...untouched, ...removeAll(store, garbage, leftovers) };
-    if (unused === undefined) return succeed(removed);
-    const locks = sweepLocks(store, remainingIdentities(inventory, garbage));
-    return succeed({ ...removed, locks, compactedBytes: compactFiles(store) });
+    const { failed, busy } = touches ? removeAll(store, garbage, leftovers) : { failed: [], busy: [] };
+    const compacts = touches && unused !== undefined;
+    return succeed({
+      ...report,
+      dryRun: !touches,
+      /** What should have gone and would not. */
+      failed,
+      /** Folders of saved states that a run began to work on meanwhile, and that stay for it. */
+      busy,
+      locks: compacts ? sweepLocks(store, remainingIdentities(inventory, garbage)) : 0,
+      /** Lines of append-only files that said nothing any more; undefined while a run is on, which keeps them open. */
+      compactedBytes: compacts ? compactFiles(store) : undefined,
+    });
   } catch (error) {
     if (!isEnvironmental(error)) throw error;
     const message = `Cannot clean up the store at ${store.root}: ${(error as Error).message}`;
     return refuse([errorOf("file-unreadable", message, "make it writable")]);
   }
-}
-
-function tagProblem(name: string): Diagnostic {
-  const message = `Cannot read the tag "${name}", so what it keeps is not known`;
-  return errorOf("file-unreadable", message, `delete it with \`tag --delete ${name}\`, or tag the results anew`);
 }
 
 /** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */
@@ -159,14 +129,18 @@ function describe(store: Store, inventory: StoreInventory, garbage: Garbage, fou
   const names = takeNames(store);
   const leftovers = sum(found);
   return {
-    results: [...results].map(([key, removal]): RemovedResult => {
+    /** Oldest use first; the name is `digits/train`, after the newest run that used it. */
+    results: [...results].map(([key, removal]) => {
       return { key, kind: inventory.manifests.get(key)!.ingredients.kind, name: names.get(key), ...removal };
     }),
     objects: sum(objects.values()),
+    /** How many of the objects belonged to no result before. */
     looseObjects: [...objects.values()].filter(({ reason }) => reason === "belongs to nothing").length,
     progress: sum(progress.values()),
     runs: sum(runs.values()),
+    /** Downloads. */
     files: sum(files.values()),
+    /** Temporary files of killed processes, what was set aside, and manifests that cannot be read. */
     leftovers,
     kept,
     bytesBefore: bytesBefore + leftovers.bytes,

@@ -5,18 +5,12 @@ import { wholeOf } from "../keys/stage.ts";
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import type { GcPolicy, Inventory, StoredFile, StoredResult, StoredRun } from "./policy.ts";
+import type { GcPolicy, StoredFile, StoredResult, StoredRun } from "./policy.ts";
 import { isAbandoned, runState } from "../store/processes.ts";
 import { readRecords } from "../store/records.ts";
 
 /** What is in a store, and what of it is not to be judged. */
-export interface StoreInventory extends Inventory {
-  readonly manifests: ReadonlyMap<string, ResultManifest>;
-  /** Keys whose manifests cannot be read and that the index does not know: misses, which the next run replaces. */
-  readonly broken: readonly string[];
-  /** Tags whose records cannot be read, so that nobody knows what they keep. */
-  readonly brokenTags: readonly string[];
-}
+export type StoreInventory = Readonly<ReturnType<typeof takeInventory>>;
 
 /** The later of both times: moving a file or making it read-only sets the second alone. */
 export function changedMs(info: Deno.FileInfo): number {
@@ -38,7 +32,7 @@ export function measure(path: string): { bytes: number; changedMs: number } {
 }
 
 /** @param unused whether it is certain that no run is on, whatever the records say */
-export function takeInventory(store: Store, { unused }: { readonly unused: boolean }): StoreInventory {
+export function takeInventory(store: Store, { unused }: { readonly unused: boolean }) {
   const { results, manifests, broken } = readResults(store);
   const runs = readRuns(store, unused);
   const tagged = new Set<string>();
@@ -54,6 +48,7 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
   return {
     results,
     manifests,
+    /** Keys whose manifests cannot be read and that the index does not know: misses, which the next run replaces. */
     broken,
     objects: new Map(objects.map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }])),
     progress: Array.from(entriesAt(3, store.paths.progress), ({ path }) => {
@@ -63,6 +58,7 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     // What a live run fetched a moment ago is not looked at: it may be half there.
     files: runs.some(({ live }) => live) ? [] : downloads.map(({ path }) => ({ path, ...measure(path) })),
     tagged,
+    /** Tags whose records cannot be read, so that nobody knows what they keep. */
     brokenTags,
     shown,
   };

@@ -11,5 +11,5 @@ export {
 export { collectGarbage, type GcReport } from "./gc.ts";
 export { exportResults, importResults } from "./move_results.ts";
 export { type Replay, replayStage } from "./replay.ts";
-export { type Fault, type VerifyReport, verifyStore } from "./verify.ts";
+export { type Fault, verifyStore } from "./verify.ts";
 export { TAG_NAME } from "../store/store.ts";

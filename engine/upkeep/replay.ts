@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { slotsOf } from "../keys/stage.ts";
 import type { RunOptions } from "../run/events.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
-import { ScratchFolders, StageExecution } from "../run/stage_execution.ts";
+import { StageExecution } from "../run/stage_execution.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -23,24 +23,15 @@ export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"
   readonly onStart?: (fromStep: number) => void;
 }
 
-export interface Replay extends Pick<ResultManifest, "resolvedKey" | "numerics" | "extent"> {
-  readonly stage: string;
-  readonly fromStep: number;
-  /** How it ended; the ports say nothing unless it is `complete`. */
-  readonly outcome: StageOutcome;
-  readonly ports: readonly { readonly port: string; readonly recorded: string; readonly replayed: string }[];
-}
+export type Replay = Readonly<ValueOf<typeof replayStage>>;
 
 /**
  * Execute a stage again from a saved state that is older than its result, beside the store, and compare the bytes. The
  * result stays as it is whatever comes out.
+ *
+ * @returns how it ended; the ports say nothing unless that is `complete`
  */
-export async function replayStage(
-  pipeline: Pipeline,
-  store: Store,
-  id: string,
-  options: ReplayOptions = {},
-): Promise<Result<Replay>> {
+export async function replayStage(pipeline: Pipeline, store: Store, id: string, options: ReplayOptions = {}) {
   const { emit = () => {}, onStart, stop = NEVER, kill = NEVER } = options;
   const prepared = store.prepare();
   if (!prepared.ok) return prepared;
@@ -64,8 +55,7 @@ export async function replayStage(
     const gpus = findGpus();
     using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(slotsOf(planned.stage), stop);
     const grants = new Grants(pipeline.folder);
-    const scratch = new ScratchFolders(store.paths.tmp, runId);
-    const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants }, scratch);
+    const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants });
     const start = { ...execution.prepare(planned, folder), progressFolder: progress };
     // What it reads lies in the folder now.
     still.dispose();
@@ -115,12 +105,7 @@ function findResult(planner: Planner, planned: PlannedStage, store: Store): Resu
  * Copy the oldest good state before the result's end: the more steps are executed again, the more is proven.
  * @returns its step
  */
-async function copyEarlierState(
-  planned: PlannedStage,
-  manifest: ResultManifest,
-  store: Store,
-  to: string,
-): Promise<number | Diagnostic> {
+async function copyEarlierState(planned: PlannedStage, manifest: ResultManifest, store: Store, to: string) {
   const from = progressFolder(store.paths.progress, manifest.identityKey, planned.device?.numerics);
   const end = manifest.extent ?? Infinity;
   // A run that works on the stage removes old states as it goes.

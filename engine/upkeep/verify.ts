@@ -16,17 +16,13 @@ export interface Fault {
   readonly sha256: string | undefined;
 }
 
-export interface VerifyReport extends Readonly<Record<"results" | "objects" | "bytes", number>> {
-  readonly faults: readonly Fault[];
-}
-
 /**
  * Hash every object again, or those of some results, whatever digests are remembered. What is damaged is set aside, so
  * that the next run makes it again; a manifest that the index remembers is written anew.
  *
  * @param only resolved keys; all results and all objects when undefined
  */
-export async function verifyStore(store: Store, only?: ReadonlySet<string>): Promise<VerifyReport> {
+export async function verifyStore(store: Store, only?: ReadonlySet<string>) {
   const report = await lookThrough(store, only);
   if (report.faults.some(({ problem }) => problem !== "missing")) await setAside(store, report.faults);
   return report;
@@ -53,7 +49,7 @@ async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
   }
 }
 
-async function lookThrough(store: Store, only: ReadonlySet<string> | undefined): Promise<VerifyReport> {
+async function lookThrough(store: Store, only: ReadonlySet<string> | undefined) {
   // What `gc` removes meanwhile would look as if it were missing.
   using _still = await store.guards.holdStill();
   const names = takeNames(store);

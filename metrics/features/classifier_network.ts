@@ -11,20 +11,16 @@ export interface ClassifierConfig {
   readonly base: number;
 }
 
-export interface ClassifierParameter {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Uniform in +-limit; 0 for biases. He et al. 2015 for layers before a SiLU. */
-  readonly limit: number;
-}
-
 /** Length of a feature vector. */
 export function classifierDimension({ base }: Pick<ClassifierConfig, "base">): number {
   return 4 * base;
 }
 
-/** Parameters in the order of the flat vector that holds them. */
-export function classifierParameters({ channels, classes, base }: ClassifierConfig): ClassifierParameter[] {
+/**
+ * Parameters in the order of the flat vector that holds them. They begin uniform in +-limit; 0 for biases. He et al. 2015
+ * for layers before a SiLU.
+ */
+export function classifierParameters({ channels, classes, base }: ClassifierConfig) {
   const conv = (name: string, from: number, to: number) => [
     { name: `${name}.kernel`, shape: [3, 3, from, to], limit: Math.sqrt(6 / (9 * from)) },
     { name: `${name}.bias`, shape: [to], limit: 0 },
@@ -44,10 +40,7 @@ export function classifierParameters({ channels, classes, base }: ClassifierConf
  * @param x [B, H, W, C] in [-1, 1]
  * @returns `features` [B, 4 base], the mean over the last layer's pixels; `logits` [B, classes]
  */
-export function classify(
-  params: NamedTensors,
-  x: tf.Tensor,
-): { readonly features: tf.Tensor; readonly logits: tf.Tensor } {
+export function classify(params: NamedTensors, x: tf.Tensor) {
   const conv = (input: tf.Tensor, name: string, stride: 1 | 2) => {
     const kernel = params[`${name}.kernel`] as tf.Tensor4D;
     const sum = tf.add(tf.conv2d(input as tf.Tensor4D, kernel, stride, "same"), params[`${name}.bias`]!);
@@ -71,16 +64,13 @@ export function countClassifierParameters(config: ClassifierConfig): number {
 }
 
 /** Fresh parameters, flat [P]. @param uniforms numbers in [0, 1) for the parameter of that place */
-export function initClassifier(
-  config: ClassifierConfig,
-  uniforms: (place: number, count: number) => Float32Array,
-): Float32Array<ArrayBuffer> {
+export function initClassifier(config: ClassifierConfig, uniforms: (place: number, count: number) => Float32Array) {
   const parts = classifierParameters(config).map((spec, place) => {
     return Array.from(uniforms(place, sizeOf(spec)), (u) => spec.limit * (2 * u - 1));
   });
   return Float32Array.from(parts.flat());
 }
 
-function sizeOf({ shape }: ClassifierParameter): number {
+function sizeOf({ shape }: { readonly shape: readonly number[] }): number {
   return shape.reduce((product, length) => product * length, 1);
 }

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Device, NamedTensors } from "../../tensor/device.ts";
+import { batchFeatures } from "./batch_features.ts";
 import { type Centres, resizeMatrix } from "./resize.ts";
 
 /**
@@ -175,11 +176,7 @@ function resizeParameters(
  * @returns `features` [N, 2048], the mean over the last pixels (pool_3); `logits` [N, 1008] without their bias, as the
  * Inception Score takes them (Salimans et al. 2016's code; torch-fidelity)
  */
-function inception(
-  params: NamedTensors,
-  images: tf.Tensor,
-  resize: Resize,
-): { readonly features: tf.Tensor; readonly logits: tf.Tensor } {
+function inception(params: NamedTensors, images: tf.Tensor, resize: Resize) {
   const [count, height, width, channels] = images.shape as [number, number, number, number];
   const { scale, shift } = RESIZES[resize];
   // Resizing and this commute: the shares of each new pixel sum to 1.
@@ -201,7 +198,7 @@ function inception(
 }
 
 /**
- * The network on a device, for batches of images [N, H, W, C], C 1 or 3, that are fed as `images`.
+ * The network on a device, for batches of up to N images of bytes, [N, H, W, C], C 1 or 3.
  * @param state weights, as `inceptionParameters` takes them
  * @throws RangeError as `inceptionParameters` does
  */
@@ -220,5 +217,6 @@ export async function openInception(
     { label: "inception" },
   );
   const bound = await compiled.bind(Object.fromEntries(Object.entries(held).map(([name, { data }]) => [name, data])));
-  return { compiled, bound, classes, dimension };
+  const extract = batchFeatures(bound, shape, { dimension, classes }, (bytes, out) => out.set(bytes));
+  return { classes, dimension, extract, release: () => compiled.dispose() };
 }

@@ -53,7 +53,12 @@ export async function pivotedCholesky(s: Float64Matrix, products: MatrixProducts
     }
     if (rank === end && end < size) await subtractBlock(a, factor, { start, end, size }, products);
   }
-  return scatterRows(factor, { order, rank, size });
+  const data = new Float64Array(size * rank);
+  for (let k = 0; k < rank; k++) {
+    // Above the diagonal, a column holds nothing.
+    for (let i = k; i < size; i++) data[order[i]! * rank + k] = factor[k * size + i]!;
+  }
+  return { rows: size, columns: rank, data };
 }
 
 /** S minus the part that the columns of a block explain, for the rows and columns after it. */
@@ -74,18 +79,6 @@ async function subtractBlock(
     const row = (end + i) * size + end;
     for (let j = 0; j < left; j++) a[row + j]! -= data[i * left + j]!;
   }
-}
-
-function scatterRows(
-  factor: Float64Array,
-  { order, rank, size }: { readonly order: Int32Array; readonly rank: number; readonly size: number },
-): Float64Matrix {
-  const data = new Float64Array(size * rank);
-  for (let k = 0; k < rank; k++) {
-    // Above the diagonal, a column holds nothing.
-    for (let i = k; i < size; i++) data[order[i]! * rank + k] = factor[k * size + i]!;
-  }
-  return { rows: size, columns: rank, data };
 }
 
 function exchange(values: Float64Array | Int32Array, i: number, j: number): void {

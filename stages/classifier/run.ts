@@ -13,7 +13,7 @@ import {
   unpackClassifier,
 } from "../../metrics/features/classifier_network.ts";
 import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
-import { openClassifier } from "../shared/batch_features.ts";
+import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
 import { bytesToUnit, scalarFeeds } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";

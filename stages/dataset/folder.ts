@@ -69,13 +69,7 @@ function refuse(
   return { status: "failed", message, fix: "lower testCount or add images" };
 }
 
-interface FolderListing {
-  /** Images, relative to the folder, with `/`, in code-unit order. */
-  readonly images: readonly string[];
-  readonly broken: readonly BrokenFile[];
-  /** Files that are no images and were left out. */
-  readonly others: number;
-}
+type FolderListing = Readonly<Awaited<ReturnType<typeof listImages>>>;
 
 const READ = /\.(png|jpe?g)$/i;
 /** Images that somebody surely meant to be used; leaving them out in silence would be a smaller data set than asked for. */
@@ -84,8 +78,10 @@ const UNREAD = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
 /**
  * All images below a folder. Links are followed inside of it alone: what lies elsewhere is not the folder's content.
  * Hidden files are left out.
+ *
+ * @returns paths relative to the folder, with `/`, those of images in code-unit order; and how many others were left out
  */
-async function listImages(root: string): Promise<FolderListing> {
+async function listImages(root: string) {
   const images: string[] = [];
   const broken: BrokenFile[] = [];
   let others = 0;

@@ -56,7 +56,7 @@ export function boundTerms(images: number, options: BoundOptions): BoundWork {
     },
     score({ t, x0, xt, prediction, variance }) {
       const at = { tables, t };
-      const recovery = objective.recoverX0!(timePoint(path, t));
+      const recovery = objective.recover!(timePoint(path, t)).x0;
       const [min, max] = [small[t]!, Math.log(tables.betas[t]!)];
       let [nats, squares] = [0, 0];
       for (let k = 0; k < x0.length; k++) {

@@ -1,13 +1,12 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { StoredImages } from "../../artifacts/images.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
-import { learnsVariance } from "../../diffusion/network.ts";
 import type { Objective } from "../../diffusion/objective.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
-import { bindNetwork } from "../shared/network_output.ts";
+import { bindNetwork, splitOutput } from "../shared/network_output.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 
 /** One evaluation of the network: an image, noised to a timestep. */
@@ -64,13 +63,10 @@ export async function makeEvaluator(
   const ask = await bindNetwork(checkpoint, { device, batchSize });
   const [, height, width, channels] = images.shape;
   const pixels = height * width * channels;
-  const outputs = height * width * sizes.outChannels;
-  const learned = learnsVariance(sizes);
   const all = () => new Float32Array(batchSize * pixels);
   // Places that no item fills in the last batch keep what they had.
   const [x0, noise, x] = [all(), all(), all()];
   const t = new Array<number>(batchSize).fill(0);
-  const [prediction, variance] = [new Float32Array(pixels), new Float32Array(pixels)];
 
   return async (work: Work, first: number): Promise<Float64Array> => {
     const count = Math.min(batchSize, work.count - first);
@@ -84,15 +80,10 @@ export async function makeEvaluator(
     });
     // Images without labels are measured with a network that is told none.
     const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
-    const output = await ask(x, t, tellLabels(sizes, labels));
-    return Float64Array.from(items.flatMap((item, i) => {
-      for (let k = 0; k < pixels; k++) {
-        const at = i * outputs + Math.floor(k / channels) * sizes.outChannels + k % channels;
-        prediction[k] = output[at]!;
-        if (learned) variance[k] = output[at + channels]!;
-      }
-      const evaluation = { t: item.t, x0: own(x0, i), noise: own(noise, i), xt: own(x, i), prediction };
-      return work.score({ ...evaluation, variance: learned ? variance : undefined });
+    const { prediction, variance } = splitOutput(await ask(x, t, tellLabels(sizes, labels)), sizes);
+    return Float64Array.from(items.flatMap(({ t }, i) => {
+      const evaluation = { t, x0: own(x0, i), noise: own(noise, i), xt: own(x, i), prediction: own(prediction, i) };
+      return work.score({ ...evaluation, variance: variance && own(variance, i) });
     }));
   };
 }
@@ -112,7 +103,7 @@ export function noiseErrors(
     figures: 1,
     item: (image) => ({ image, t: timesteps[image]!, fillNoise: (out) => normals.normal(image, out) }),
     score({ t, noise, xt, prediction }) {
-      const recovery = objective.recoverEps!(timePoint(path, t));
+      const recovery = objective.recover!(timePoint(path, t)).eps;
       let sum = 0;
       for (let k = 0; k < noise.length; k++) {
         sum += (noise[k]! - (recovery.xt * xt[k]! + recovery.output * prediction[k]!)) ** 2;

@@ -1,13 +1,13 @@
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import { nameOf } from "../../artifacts/schedule.ts";
-import type { Translated } from "../../diffusion/interchange/problem.ts";
+import { toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
-import { unpackParameters } from "../../diffusion/network.ts";
+import { learnsVariance, unpackParameters } from "../../diffusion/network.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { encodeSafetensors } from "../../formats/safetensors.ts";
-import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
+import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { failedBy, runOf } from "../shared/run_of.ts";
 import { exportKind, ownProblem } from "./kind.ts";
@@ -23,16 +23,15 @@ export default runOf(exportKind, async ({ params, inputs, outputs, definitions }
 const VERSION = "0.42.1";
 
 /** The files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why it has no place there. */
-export function toDiffusers(
-  { config, network, path, params }: StoredCheckpoint,
-): Translated<Readonly<Record<string, string | Uint8Array>>> {
+export function toDiffusers({ config, network, path, params }: StoredCheckpoint) {
   const { model, objective = DEFAULT_OBJECTIVE, schedule: spec } = config;
   if (isOwn(model)) return { problem: ownProblem("network", model) };
   if (isOwn(objective)) return { problem: ownProblem("objective", objective) };
   if (!("name" in spec)) return { problem: ownProblem("schedule", { uses: nameOf(spec) }) };
   const unet = toUnet2dConfig(model);
   if ("problem" in unet) return unet;
-  const own = schedulerConfig(network.sizes, { spec, betas: path.tables!.betas, objective });
+  const chain = { spec, betas: path.tables!.betas, objective };
+  const own = toChainConfig(chain, learnsVariance(network.sizes));
   if ("problem" in own) return own;
   const tensors = Object.entries(toUnet2dTensors(unpackParameters(params, network), model));
   const { images: { source }, step, seed, ema, schedule } = config;
@@ -41,7 +40,7 @@ export function toDiffusers(
     // "format" is what loaders of PyTorch weights look for.
     metadata: { format: "pt", [METADATA_KEY]: JSON.stringify({ source, step, seed, ema, schedule }) },
   });
-  const { _class_name: name, ...scheduler } = { ...own.value, ...config.scheduler };
+  const { _class_name: name, ...scheduler }: Record<string, unknown> = { ...own.value, ...config.scheduler };
   const ddim = name === "DDIMScheduler";
   if (ddim) delete scheduler["variance_type"];
   return {

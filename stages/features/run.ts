@@ -13,7 +13,7 @@ import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metr
 import { resizeImages } from "../../metrics/features/resize.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { Device } from "../../tensor/mod.ts";
-import { batchFeatures, openClassifier } from "../shared/batch_features.ts";
+import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
 import { INCEPTION, inceptionName } from "../shared/inception.ts";
 import { readNamedFile } from "../shared/named_file.ts";
@@ -34,17 +34,14 @@ export default runOf(featuresKind, async (context) => {
   // No more at once than there are.
   const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device?.name ?? "");
   const batchSize = Math.min(params.batchSize, images.info.count, mayBeLarge ? Infinity : PROCESSOR_BATCH);
-  const extract = explainMemory((used: Context) => extractWith(used, images));
-  return await extract({ ...context, params: { ...params, batchSize } });
+  const { onDevice, open } = EXTRACTORS[params.extractor];
+  const extractWith = explainMemory(async (used: Context) => {
+    const extract = (device?: Device) => extractAll(used, images, () => open(used, images.info, device));
+    // What only joins parts computes nothing.
+    return onDevice && used.parts.length === 0 ? await withDevice(used, extract) : await extract();
+  });
+  return await extractWith({ ...context, params: { ...params, batchSize } });
 });
-
-/** @param context with the size of batches that is used */
-async function extractWith(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
-  const { onDevice, open } = EXTRACTORS[context.params.extractor];
-  const extract = (device?: Device) => extractAll(context, images, () => open(context, images.info, device));
-  // What only joins parts computes nothing.
-  return onDevice && context.parts.length === 0 ? await withDevice(context, extract) : await extract();
-}
 
 /** The bytes of the graph or the weights, and their hash. */
 async function readFile(context: Context) {
@@ -61,11 +58,7 @@ function refused(what: string, error: unknown, fix: string): StageEnd {
 type About = Pick<Extractor, "info" | "logits">;
 
 /** Features of all images, batch by batch, to the output's files. */
-async function extractAll(
-  context: Context,
-  images: StoredImages,
-  open: () => Promise<Extractor | StageEnd>,
-): Promise<StageEnd | undefined> {
+async function extractAll(context: Context, images: StoredImages, open: () => Promise<Extractor | StageEnd>) {
   const { params: { limit, batchSize }, inputs, outputs, report } = context;
   const count = Math.min(images.info.count, limit ?? images.info.count);
   const { height, width, channels, classes } = images.info;
@@ -140,19 +133,9 @@ const openPublished: OpenExtractor = async (context, { height, width, channels }
   try {
     const shape = [batchSize, height, width, channels] as const;
     const network = await openInception(device!, readTorchStateDict(file.bytes), { shape, resize });
-    const { compiled, bound, classes, dimension } = network;
-    return {
-      info: { name: inceptionName(file.sha256), sha256: file.sha256, dimension, preprocessing: { resize } },
-      logits: classes,
-      extract: batchFeatures((images, results) => bound.run({ images }, results), {
-        batchSize,
-        pixels: height * width * channels,
-        dimension,
-        classes,
-        fill: (bytes, out) => out.set(bytes),
-      }),
-      release: () => compiled.dispose(),
-    };
+    const { classes, dimension, extract, release } = network;
+    const info = { name: inceptionName(file.sha256), sha256: file.sha256, dimension, preprocessing: { resize } };
+    return { info, logits: classes, extract, release };
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
     return refused("weights", error, "use the published file, or one with the same tensors");
@@ -210,12 +193,7 @@ async function onnxExtractor(
   // One blank image says how long the vectors are.
   const tried = await run(new Uint8Array(size.height * size.width * size.channels));
   return {
-    info: {
-      name,
-      sha256,
-      dimension: tried.features.width,
-      preprocessing: { ...options, output },
-    },
+    info: { name, sha256, dimension: tried.features.width, preprocessing: { ...options, output } },
     logits: tried.logits?.width ?? null,
     async extract(bytes) {
       const { features, logits } = await run(bytes);
@@ -229,11 +207,7 @@ async function onnxExtractor(
 const COLOURS = 3;
 
 /** Bytes of images as an extractor takes them. @param bytes [B, H, W, C] */
-export function preprocess(
-  bytes: Uint8Array,
-  { height, width, channels }: ImageSize,
-  options: Preprocessing,
-) {
+export function preprocess(bytes: Uint8Array, { height, width, channels }: ImageSize, options: Preprocessing) {
   const { size, range: [low, high], mean, deviation, layout } = options;
   const count = bytes.length / (height * width * channels);
   const resized = resizeImages({ count, height, width, channels, data: bytes }, size, options);

@@ -4,11 +4,10 @@ import { imageAt, readImages, type StoredImages, writePicture } from "../../arti
 import type { ContextOf } from "../../contract/stage.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { transition } from "../../diffusion/samplers/transition.ts";
-import { type Device, randomStream } from "../../tensor/mod.ts";
+import { randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
-import { chooseSampler } from "../shared/draw/sampler.ts";
-import { makeWalk, startDeviation } from "../shared/draw/walk.ts";
-import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
+import { startDeviation, type Walk } from "../shared/draw/walk.ts";
+import { bytesToUnit } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { inpaintKind } from "./kind.ts";
 type Context = ContextOf<typeof inpaintKind>;
@@ -24,8 +23,12 @@ export default runOf(inpaintKind, async (context) => {
   const { count, region, repeats, batchSize } = params;
   const { images: size } = checkpoint.config;
   const kept = keptPixels(region, size);
-  const plan = { count, batchSize, pixels: kept.length };
-  const drawn = await drawOnDevice(context, plan, (device) => makeDrawer(context, checkpoint, { images, device }));
+  const drawn = await drawOnDevice(
+    context,
+    checkpoint,
+    { count, batchSize },
+    (walk) => makeDrawer(context, checkpoint, { walk, images, kept }),
+  );
   if ("status" in drawn) return drawn;
   // What is kept is kept to the bit; through [-1, 1] and back it could lose a level.
   const pixels = drawn.pixels.map((value, i) => kept[i % kept.length] === 1 ? images.pixels[i]! : value);
@@ -48,16 +51,15 @@ export default runOf(inpaintKind, async (context) => {
  * The sampler takes one step at a time. After each the kept part is put back, noised as much as the rest is then (Lugmayr
  * et al. 2022, arXiv 2201.09865, algorithm 1). With `repeats` the step's noise is added again and the step taken anew.
  */
-async function makeDrawer(
-  { params, definitions, seed }: Context,
-  checkpoint: StoredCheckpoint,
-  { images, device }: { readonly images: StoredImages; readonly device: Device },
-): Promise<BatchDrawer> {
-  const { batchSize, repeats } = params;
-  const { path, network, config: { images: size } } = checkpoint;
-  const sampler = chooseSampler(params.sampler, definitions);
-  const { times, steps, pixels, begin } = await makeWalk(checkpoint, { batchSize, device, sampler });
-  const kept = keptPixels(params.region, size);
+function makeDrawer(
+  { params: { batchSize, repeats }, seed }: Context,
+  { path, config: { images: size } }: StoredCheckpoint,
+  { walk: { times, steps, pixels, begin }, images, kept }: {
+    readonly walk: Walk;
+    readonly images: StoredImages;
+    readonly kept: Uint8Array;
+  },
+): BatchDrawer {
   const stream = (purpose: string) => randomStream({ seed, stream: `inpaint/${purpose}` });
   const [initial, fresh, known, again] = [stream("initial"), stream("step"), stream("known"), stream("again")];
   const all = () => new Float32Array(batchSize * pixels);
@@ -73,8 +75,7 @@ async function makeDrawer(
         const own = x0.subarray(i * pixels, (i + 1) * pixels);
         bytesToUnit(imageAt(images.pixels, source, size), own);
       });
-      const classes = tellLabels(network.sizes, sources.map((source) => images.labels?.[source]));
-      const walk = begin({ classes, repeats, onStep });
+      const walk = begin({ labels: sources.map((source) => images.labels?.[source]), repeats, onStep });
       const offset = first * pixels;
       let x = mix([startDeviation(path, times[0]!), start]);
       for (let k = 0; k + 1 < times.length; k++) {

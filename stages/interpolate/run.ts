@@ -1,13 +1,13 @@
-import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
 import type { ContextOf } from "../../contract/stage.ts";
+import type { Path } from "../../diffusion/define.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { DATA_TIME } from "../../diffusion/path.ts";
-import { type Device, randomStream } from "../../tensor/mod.ts";
+import { randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
-import { chooseSampler } from "../shared/draw/sampler.ts";
-import { makeWalk, SamplerFault } from "../shared/draw/walk.ts";
-import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
+import type { Walk } from "../shared/draw/walk.ts";
+import { bytesToUnit } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { interpolateKind } from "./kind.ts";
 
@@ -21,9 +21,13 @@ export default runOf(interpolateKind, async (context) => {
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
   const ends = await readImages(inputs.images);
   const { pairs, points, timestep, batchSize } = params;
-  const { height, width, channels } = checkpoint.config.images;
-  const plan = { count: pairs * points, batchSize, pixels: height * width * channels };
-  const drawn = await drawOnDevice(context, plan, (device) => makeDrawer(context, checkpoint, { ends, device }));
+  const plan = { count: pairs * points, batchSize };
+  const drawn = await drawOnDevice(
+    context,
+    checkpoint,
+    plan,
+    (walk) => makeDrawer(context, checkpoint.path, { walk, ends }),
+  );
   if ("status" in drawn) return drawn;
   await writeDrawn(context, checkpoint, {
     name: "interpolate",
@@ -45,25 +49,20 @@ export default runOf(interpolateKind, async (context) => {
  * Image i is point i mod `points` of its pair. Both ends are noised to the same timestep, mixed there, and taken back with
  * the same noise for all points of a pair, so that the mix alone differs.
  */
-async function makeDrawer(
-  { params, definitions, seed }: Context,
-  checkpoint: StoredCheckpoint,
-  { ends, device }: { readonly ends: StoredImages; readonly device: Device },
-): Promise<BatchDrawer> {
+function makeDrawer(
+  { params, seed }: Context,
+  path: Path,
+  { walk: { times, steps, pixels, begin, fault }, ends }: { readonly walk: Walk; readonly ends: StoredImages },
+): BatchDrawer {
   const { points, timestep, batchSize } = params;
-  const { path, network } = checkpoint;
-  const sampler = chooseSampler(params.sampler, definitions);
-  const { times, steps, pixels, begin } = await makeWalk(checkpoint, { batchSize, device, sampler });
   const first = times.findIndex((t) => t <= timestep);
   const start = times[first]!;
   if (start === DATA_TIME) {
     const [got, wanted] = [`timestep ${timestep}`, `at least ${times[first - 1]}`];
-    const problem = { message: "visits no time this low", got, wanted, fix: "raise timestep, or take more steps" };
-    throw new SamplerFault(sampler, problem);
+    throw fault({ message: "visits no time this low", got, wanted, fix: "raise timestep, or take more steps" });
   }
   const toNoise = randomStream({ seed, stream: "interpolate/ends" });
   const fresh = randomStream({ seed, stream: "interpolate/step" });
-  const untold = tellLabels(network.sizes, new Array<undefined>(batchSize).fill(undefined));
 
   const noisedEnd = (image: number) => {
     const x0 = new Float32Array(pixels);
@@ -84,7 +83,7 @@ async function makeDrawer(
         const share = (from + i) % points / (points - 1);
         x.set(mix([1 - share, both[0]], [share, both[1]]), i * pixels);
       }
-      const images = await begin({ classes: untold, onStep })({
+      const images = await begin({ onStep })({
         x,
         times: times.slice(first),
         noise(k) {

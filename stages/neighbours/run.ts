@@ -26,9 +26,7 @@ export default runOf(neighboursKind, async (context) => {
   // Held-out images come after the samples. Of them the distance to the nearest counts alone.
   const find = (query: number) => {
     const [images, at] = query < asked ? [samples, query] : [heldOut!, query - asked];
-    const data = imageAt(images.pixels, at, training.info);
-    const among = { data: training.pixels, count: total };
-    return nearestNeighbours({ data, count: 1 }, among, { dimension, k: query < asked ? k : 1 });
+    return nearestNeighbours(imageAt(images.pixels, at, training.info), training.pixels, query < asked ? k : 1);
   };
   const compute = ({ first, count, done, total }: Batch) => {
     const [indices, squares] = [new Int32Array(count * k), new Float64Array(count * k)];

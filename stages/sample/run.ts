@@ -1,15 +1,12 @@
 import { describeModel, readCheckpoint, type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
 import { labelNumber, type Labels } from "../../artifacts/labels.ts";
-import type { StageEnd } from "../../contract/stage.ts";
+import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { type Device, randomStream } from "../../tensor/mod.ts";
+import { randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, type Drawn, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
-import type { PredictorOptions } from "../shared/draw/predictor.ts";
-import { chooseSampler, type ChosenSampler } from "../shared/draw/sampler.ts";
-import { makeWalk, startDeviation } from "../shared/draw/walk.ts";
-import { tellLabels } from "../shared/feeds.ts";
+import { startDeviation, type Walk } from "../shared/draw/walk.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { startFilm, writeFilm } from "./film.ts";
@@ -19,7 +16,7 @@ import { sampleKind, type SampleParams } from "./kind.ts";
 const FILM_FILE = "film.bin";
 
 export default runOf(sampleKind, async (context) => {
-  const { params, seed, inputs, outputs, shard, parts, definitions } = context;
+  const { params, inputs, outputs, shard, parts, definitions } = context;
   const { count, clip, clipQuantile, guidance, guidanceInterval, trajectory, files = [] } = params;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, definitions);
   // Of no use without guidance, as in the first of a sweep.
@@ -30,9 +27,8 @@ export default runOf(sampleKind, async (context) => {
   const size = images.height * images.width * images.channels;
   let drawn: Drawn | undefined;
   const open = async () => {
-    const sampler = chooseSampler(params.sampler, definitions);
-    const make = (device: Device) => makeBatchDrawer(checkpoint, { ...params, sampler, guide, device, seed });
-    const ended = await drawOnDevice(context, { ...params, pixels: size }, make);
+    const plan = { ...params, guide };
+    const ended = await drawOnDevice(context, checkpoint, plan, (walk) => makeDrawer(context, checkpoint, walk));
     if ("status" in ended) return ended;
     drawn = ended;
     if (ended.film !== undefined) await shard?.part.write(FILM_FILE, ended.film);
@@ -76,22 +72,20 @@ function isSamePath(a: Path, b: Path): boolean {
   return a.timesteps === b.timesteps && Array.from({ length: a.timesteps }, (_, t) => t).every(same);
 }
 
-export interface DrawOptions extends Pick<SampleParams, "labels" | "trajectory">, PredictorOptions {
-  readonly sampler: ChosenSampler;
-  readonly seed: number;
-}
-
 /**
  * Noise belongs to the image: x_T of image i is step i of one stream, and its z at step k is the i-th piece of step k of
  * another. So an image does not depend on how many are drawn.
  */
-export async function makeBatchDrawer(checkpoint: StoredCheckpoint, options: DrawOptions): Promise<BatchDrawer> {
-  const { batchSize, seed, trajectory } = options;
-  const { times, steps, pixels, begin } = await makeWalk(checkpoint, options);
-  const labelOf = labelsOf(options, toldLabels(checkpoint.config));
+function makeDrawer(
+  { params, seed }: Pick<ContextOf<typeof sampleKind>, "params" | "seed">,
+  { path, config }: StoredCheckpoint,
+  { times, steps, pixels, begin }: Walk,
+): BatchDrawer {
+  const { batchSize, trajectory } = params;
+  const labelOf = labelsOf(params, toldLabels(config));
   const initial = randomStream({ seed, stream: "sample/initial" });
   const fresh = randomStream({ seed, stream: "sample/step" });
-  const deviation = startDeviation(checkpoint.path, times[0]!);
+  const deviation = startDeviation(path, times[0]!);
 
   return {
     steps,
@@ -101,8 +95,7 @@ export async function makeBatchDrawer(checkpoint: StoredCheckpoint, options: Dra
       for (let i = 0; i < batchSize; i++) initial.normal(first + i, noise.subarray(i * pixels, (i + 1) * pixels));
       const labels = Array.from({ length: batchSize }, (_, i) => labelOf(first + i));
       const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels }) : undefined;
-      const classes = tellLabels(checkpoint.network.sizes, labels);
-      const images = await begin({ classes, onStep, see: film?.note })({
+      const images = await begin({ labels, onStep, see: film?.note })({
         x: mix([deviation, noise]),
         times,
         noise: (k) => fresh.normal(k, all(), { offset: first * pixels }),

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { type CheckProblem, type CheckResult, defineKind, type Facts } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { chainPath, pathFacts } from "../../diffusion/path.ts";
@@ -15,7 +16,6 @@ import { type DiffusionTables, makeTables } from "../../diffusion/schedule/table
 import { hasZeroTerminalSnr, rescaleZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { problemsOf } from "../shared/checks.ts";
-import { pathProblemsSchema } from "../shared/describe_path.ts";
 import { DEFAULT_TIMESTEPS, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
 
 export const scheduleKind = defineKind({
@@ -68,7 +68,15 @@ function checkSchedule(
   };
 }
 
-/** What the process that ran the user's code says of a path. */
+/** Problems as they come out of the process that ran the user's code. */
+const pathProblemsSchema = z.array(z.object({
+  severity: z.enum(["error", "warning"]).exactOptional(),
+  message: z.string(),
+  got: z.string(),
+  wanted: z.string(),
+})).max(10);
+
+/** What that process says of a path. */
 function checkOwn({ uses }: OwnParam, { problems, ...facts }: Facts = {}): CheckResult {
   const found = pathProblemsSchema.safeParse(problems).data ?? [];
   return {

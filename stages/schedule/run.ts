@@ -3,38 +3,25 @@ import { checked, jsonText } from "../../artifacts/record.ts";
 import {
   encodeTables,
   nameOf,
-  type PathSpec,
   PLOT_FILE,
   SCHEDULE_FILE,
   scheduleFileSchema,
   TABLES_FILE,
 } from "../../artifacts/schedule.ts";
-import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
-import type { DefinitionProblem, Path } from "../../diffusion/define.ts";
-import { chainPath, priorKlOfPath, snrOf, tableOf } from "../../diffusion/path.ts";
+import type { ContextOf, RunOf } from "../../contract/stage.ts";
+import type { Path } from "../../diffusion/define.ts";
+import { chainPath, definedPath, priorKlOfPath, snrOf, tableOf } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { isError } from "../shared/checks.ts";
-import { makeOwnPath } from "../shared/describe_path.ts";
 import { ownNamed } from "../shared/own.ts";
 import { failedBy } from "../shared/run_of.ts";
 import { readBetas } from "./betas_file.ts";
 import { listedPath, type scheduleKind } from "./kind.ts";
 import { toScheduleSpec } from "./params.ts";
-
-type Context = ContextOf<typeof scheduleKind>;
-
-/** A path that was made, and what is wrong with it. */
-interface Made {
-  /** Its file, or param. */
-  readonly of: string;
-  readonly spec: PathSpec;
-  readonly path: Path;
-  readonly problems: readonly DefinitionProblem[];
-}
 
 export default (async (context) => {
   const made = await makePath(context);
@@ -58,14 +45,14 @@ export default (async (context) => {
   return undefined;
 }) satisfies RunOf<typeof scheduleKind>;
 
-async function makePath(context: Context): Promise<Made | StageEnd> {
+/** A path, what is wrong with it, and whose that is: its file, or param. */
+async function makePath(context: ContextOf<typeof scheduleKind>) {
   const { params, definitions } = context;
   if (isOwn(params)) {
-    const { uses, definition, record, params: all } = ownNamed("path", params, definitions);
-    const { path, problems } = makeOwnPath(definition, all);
-    if (path === undefined) return failedBy({ ...problems[0]!, message: `${uses}: ${problems[0]!.message}` });
-    const { timesteps: _timesteps, ...own } = all;
-    return { of: uses, spec: { ...record, params: own, timesteps: path.timesteps }, path, problems };
+    const { uses, definition, record, params: { timesteps, ...own } } = ownNamed("path", params, definitions);
+    const path = definedPath(definition, own, timesteps as number);
+    const spec = { ...record, params: own, timesteps: path.timesteps };
+    return { of: uses, spec, path, problems: pathProblems(path) };
   }
   const spec = toScheduleSpec(params);
   if (spec !== undefined) {
@@ -81,7 +68,12 @@ async function makePath(context: Context): Promise<Made | StageEnd> {
   const problems = pathProblems(path);
   // Those of a list are said before anything runs.
   if (of !== "betas") problems.forEach(({ message }) => context.warn(`${of}: ${message}`));
-  return { of, spec: { betas: "own", timesteps, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) }, path, problems };
+  return {
+    of,
+    spec: { betas: "own" as const, timesteps, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) },
+    path,
+    problems,
+  };
 }
 
 /** Colours of Okabe and Ito 2008, which people with any colour vision can tell apart. */
@@ -91,21 +83,16 @@ const X_LABEL = "timestep t";
 /** A picture of a path, as SVG, by timestep: betas and alphasCumprod of a chain, else noise and signal; and log-SNR. */
 export function plotSchedule(label: string, path: Path): string {
   const { timesteps, tables, continuous } = path;
-  const { signal, noise } = tableOf(path);
   const chain = continuous ? undefined : tables;
+  const signal = chain === undefined
+    ? { title: "signal", values: tableOf(path).signal, ratio: "2 ln(signal / noise)" }
+    : { title: "alphasCumprod, the signal that is left", values: chain.alphasCumprod, ratio: "ln(A / (1 - A))" };
   const charts = [
     chain === undefined
-      ? chart("noise", noise, BLUE)
+      ? chart("noise", tableOf(path).noise, BLUE)
       : chart("beta", chain.betas, BLUE, { note: `log scale; ${ends(chain.betas)}`, scale: "log" }),
-    chain === undefined
-      ? chart("signal", signal, VERMILION, { range: [0, 1] })
-      : chart("alphasCumprod, the signal that is left", chain.alphasCumprod, VERMILION, { range: [0, 1] }),
-    chart(
-      chain === undefined ? "log-SNR, 2 ln(signal / noise)" : "log-SNR, ln(A / (1 - A))",
-      snrOf(path).map(Math.log),
-      GREEN,
-      { mark: { y: 0, label: "SNR = 1" } },
-    ),
+    chart(signal.title, signal.values, VERMILION, { range: [0, 1] }),
+    chart(`log-SNR, ${signal.ratio}`, snrOf(path).map(Math.log), GREEN, { mark: { y: 0, label: "SNR = 1" } }),
   ];
   const said = charts.slice(0, 2).map(({ title, values }) => `${title.replace(/,.*/, "")}: ${ends(values)}`);
   return lineChartsSvg(charts, {

@@ -12,7 +12,7 @@ import { kernelDistanceOfSubsets } from "../../metrics/kernel_subsets.ts";
 import type { MatrixProducts } from "../../tensor/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
-import { type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";
+import { CHUNK, type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";
 import { type FeatureVectors, range, vectorsOf } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { randomStream } from "../../tensor/mod.ts";
@@ -57,10 +57,7 @@ export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metr
   return metrics;
 }
 
-async function frechetFigure(
-  { real, fake }: Sets,
-  { params, seed, products, onProgress }: ScoreOptions,
-): Promise<Metric> {
+async function frechetFigure({ real, fake }: Sets, { params, seed, products, onProgress }: ScoreOptions) {
   onProgress("fd", 0);
   const [a, b] = [await statisticsOfSet(real, products), await statisticsOfSet(fake, products)];
   const value = await frechetDistance(a, b, products);
@@ -91,10 +88,7 @@ async function frechetFigure(
   return { name: frechetName({ real, fake }), value, count, ...definedOnly({ deviation, note }) };
 }
 
-async function extrapolatedFigure(
-  { real, fake }: Sets,
-  { seed, products, onProgress }: ScoreOptions,
-): Promise<Metric> {
+async function extrapolatedFigure({ real, fake }: Sets, { seed, products, onProgress }: ScoreOptions) {
   const reference = await statisticsOfSet(real, products);
   const order = randomStream({ seed, stream: "score/extrapolate" });
   const counts = extrapolationCounts(fake.count, Math.min(fake.count, real.extractor.dimension + 1));
@@ -161,11 +155,8 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
     const of = (all: Uint8Array) => range(0, all.length).filter((index) => all[index] === label);
     const [a, b] = [of(real.labels!), of(fake.labels!)];
     if (Math.min(a.length, b.length) < 2) continue;
-    const pair = [
-      await statisticsOf(real.vectors!, a, products),
-      await statisticsOf(fake.vectors!, b, products),
-    ] as const;
-    const value = await frechetDistance(...pair, products);
+    const [x, y] = [await statisticsOf(real.vectors!, a, products), await statisticsOf(fake.vectors!, b, products)];
+    const value = await frechetDistance(x, y, products);
     const count = Math.min(a.length, b.length);
     metrics.push({ name: frechetName({ real, fake }), value, count, label: names?.[label] ?? label });
     onProgress("perClass", (i + 1) / labels.length);
@@ -188,25 +179,15 @@ export interface ScoredSet {
   close?(): void;
 }
 
-/** Vectors in memory at once. */
-const CHUNK = 2_048;
-
 export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
   if (artifact.type === "statistics") {
     const { info: { extractor, count, images }, statistics } = await readStatistics(artifact);
     return { extractor, count, images: images ?? undefined, statistics };
   }
   if (artifact.type === "features") {
-    const { info, vectors, logits, labels, close } = await openFeatures(artifact);
-    return {
-      extractor: info.extractor,
-      count: info.count,
-      images: info.images,
-      vectors,
-      logits: logits === undefined ? undefined : { data: logits, classes: info.logits! },
-      labels,
-      close,
-    };
+    const { info, logits: data, ...rest } = await openFeatures(artifact);
+    const { extractor, count, images, logits: classes } = info;
+    return { extractor, count, images, logits: data && { data, classes: classes! }, ...rest };
   }
   const images = await readImages(artifact);
   const { count, height, width, channels } = images.info;
@@ -221,19 +202,12 @@ export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
   };
 }
 
-async function statisticsOfSet(
-  { vectors, statistics }: ScoredSet,
-  products: MatrixProducts,
-): Promise<FeatureStatistics> {
+async function statisticsOfSet({ vectors, statistics }: ScoredSet, products: MatrixProducts) {
   return statistics ?? await statisticsOf(vectors!, range(0, vectors!.count), products);
 }
 
 /** Mean and covariance of some of the vectors, by index. */
-async function statisticsOf(
-  vectors: FeatureVectors,
-  indices: Int32Array,
-  products: MatrixProducts,
-): Promise<FeatureStatistics> {
+async function statisticsOf(vectors: FeatureVectors, indices: Int32Array, products: MatrixProducts) {
   const streaming = new StreamingStatistics(vectors.dimension, products);
   for (let first = 0; first < indices.length; first += CHUNK) {
     await streaming.add(await vectors.rows(indices.subarray(first, first + CHUNK)));

@@ -1,8 +1,7 @@
 import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
-import { makeObjective, type Objective } from "../../diffusion/objective.ts";
-import { type ObjectiveName, OBJECTIVES } from "../../diffusion/objectives.ts";
+import type { Objective } from "../../diffusion/objective.ts";
 import { chainPath, timePoint } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 
@@ -51,22 +50,18 @@ export function checkSameSize(
 }
 
 /** Whether the output gives no x_0 where x_t holds nothing of it: at the last time of a chain that ends in pure noise. */
-export function needsSignal({ recoverX0 }: Pick<Objective, "recoverX0">): boolean {
+export function needsSignal({ recover }: Objective): boolean {
   const path = chainPath(makeTables(Float64Array.of(0.5, 1)));
-  const recovery = recoverX0?.(timePoint(path, 1));
+  const recovery = recover?.(timePoint(path, 1)).x0;
   return recovery !== undefined && !(Number.isFinite(recovery.xt) && Number.isFinite(recovery.output));
 }
 
 /** What keeps a network with this objective from drawing on such a path; what is not known is not checked. */
 export function checkPrediction(
-  objective: ObjectiveName | { readonly needsSignal?: unknown },
+  objective: { readonly needsSignal?: unknown },
   schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
 ): (CheckProblem & InterchangeProblem)[] {
-  if (schedule?.zeroTerminalSnr !== true) return [];
-  const needs = typeof objective === "string"
-    ? needsSignal(makeObjective(OBJECTIVES[objective], {}))
-    : objective.needsSignal === true;
-  if (!needs) return [];
+  if (schedule?.zeroTerminalSnr !== true || objective.needsSignal !== true) return [];
   return [{
     input: "schedule",
     message: "a network that predicts the noise cannot use a schedule that ends in pure noise: the noise at its last " +

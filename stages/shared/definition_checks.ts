@@ -45,8 +45,7 @@ export function buildNetwork(
 export async function checkNetworkCode(network: Network): Promise<CodeProblem[]> {
   const { params: _flat, ...signature } = modelOutputSignature(network, BATCH, "float32");
   const { height, width, outChannels } = network.sizes;
-  const ones = (count: number) => new Float32Array(count).fill(1);
-  const start = initialParameters(network, () => ({ uniform: ones, normal: ones }));
+  const start = initialParameters(network, (_i, _kind, count) => new Float32Array(count).fill(1));
   const notFinite = Object.entries(start).filter(([, values]) => !values.every(Number.isFinite)).map(([name]) => ({
     message: `parameter ${name} does not start as finite numbers`,
     fix: "give its init finite numbers, and fans above 0",

@@ -6,10 +6,10 @@ import {
   sortOf,
 } from "../../diffusion/define.ts";
 import { makeObjective } from "../../diffusion/objective.ts";
-import { pathFacts } from "../../diffusion/path.ts";
+import { definedPath, pathFacts } from "../../diffusion/path.ts";
+import { pathProblems } from "../../diffusion/path_problems.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { objectiveFacts } from "./describe_objective.ts";
-import { makeOwnPath } from "./describe_path.ts";
 
 /**
  * What is known of a definition of the user's own before any images are: facts for the checks of the kinds that it is used in.
@@ -22,8 +22,9 @@ export function describeDefinition(definition: unknown, params: Readonly<Record<
     case "sampler":
       return definedOnly({ needs: (definition as SamplerDefinition).needs });
     case "path": {
-      const { path, problems } = makeOwnPath(definition as PathDefinition, params);
-      return { ...(path === undefined ? {} : pathFacts(path)), problems };
+      const { timesteps, ...own } = params;
+      const path = definedPath(definition as PathDefinition, own, timesteps as number);
+      return { ...pathFacts(path), problems: pathProblems(path) };
     }
     default:
       return {};

@@ -1,27 +1,38 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import type { NetworkSizes } from "../../diffusion/define.ts";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { learnsVariance } from "../../diffusion/network.ts";
 import type { Device } from "../../tensor/mod.ts";
 
-/** Ask the network about a batch of images [B, H, W, C] at time t of each. @returns its output, [B, H, W, outChannels] */
-export type AskNetwork = (
-  x: Float32Array<ArrayBuffer>,
-  t: readonly number[],
-  classes?: Float32Array<ArrayBuffer>,
-) => Promise<Float32Array<ArrayBuffer>>;
-
-/** Put a network with its weights on a device, for batches of one size. */
+/**
+ * Put a network with its weights on a device, for batches of one size.
+ *
+ * @returns a function of images [B, H, W, C] and the time of each: what the network says, [B, H, W, outChannels]
+ */
 export async function bindNetwork(
   { network, path, params }: Pick<StoredCheckpoint, "network" | "path" | "params">,
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },
-): Promise<AskNetwork> {
+) {
   const { height, width, outChannels } = network.sizes;
   const signature = modelOutputSignature(network, batchSize, path.continuous ? "float32" : "int32");
   const compiled = await device.compile(makeModelOutput(network), signature, { label: "network output" });
   const model = await compiled.bind({ params });
-  return async (x, times, classes) => {
+  return async (x: Float32Array<ArrayBuffer>, times: readonly number[], classes?: Float32Array<ArrayBuffer>) => {
     const output = new Float32Array(batchSize * height * width * outChannels);
     const t = path.continuous ? Float32Array.from(times) : Int32Array.from(times);
     await model.run({ x, t, ...(classes === undefined ? {} : { classes }) }, { output });
     return output;
   };
+}
+
+/**
+ * An output [B, H, W, outChannels] on the host: the prediction, and what the network says of the variance where it learned
+ * one, [B, H, W, channels] each.
+ */
+export function splitOutput(output: Float32Array<ArrayBuffer>, sizes: NetworkSizes) {
+  if (!learnsVariance(sizes)) return { prediction: output };
+  const { channels } = sizes;
+  const half = (offset: number) =>
+    Float32Array.from({ length: output.length / 2 }, (_, i) => output[2 * i - i % channels + offset]!);
+  return { prediction: half(0), variance: half(channels) };
 }

@@ -121,12 +121,7 @@ export async function hashFile(path: string): Promise<string> {
 }
 
 /** Ask for a file from byte `from` on. Redirects are followed by hand: the process may reach declared hosts alone. */
-async function open(
-  url: string,
-  from: number,
-  signal: AbortSignal,
-  hosts: ReadonlySet<string>,
-): Promise<Response> {
+async function open(url: string, from: number, signal: AbortSignal, hosts: ReadonlySet<string>) {
   let address = url;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const response = await fetch(address, {

@@ -1,7 +1,7 @@
 import { openFeatures } from "../../artifacts/features.ts";
 import { momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
 import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
-import { StreamingStatistics } from "../../metrics/statistics.ts";
+import { CHUNK, StreamingStatistics } from "../../metrics/statistics.ts";
 import { range } from "../../metrics/vectors.ts";
 import { openFloat64Products } from "../../tensor/onnx/products.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -9,9 +9,6 @@ import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
 import { MAX_STATISTICS_BYTES, type statisticsKind } from "./kind.ts";
 
 type Context = ContextOf<typeof statisticsKind>;
-
-/** Vectors in memory at once. */
-const CHUNK = 2_048;
 
 export default (async (context) => {
   const { params, inputs } = context;

@@ -20,6 +20,7 @@ import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffu
 import { makeNetwork, unpackTensors } from "../../diffusion/network.ts";
 import { makeObjective, type Objective } from "../../diffusion/objective.ts";
 import { chainPath, definedPath, timePoint } from "../../diffusion/path.ts";
+import { pathProblems } from "../../diffusion/path_problems.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import type { NamedTensors, Tensor } from "../../tensor/device.ts";
@@ -27,7 +28,6 @@ import type { DeviceName } from "../../tensor/devices.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { isError } from "../shared/checks.ts";
 import { checkLossCode, checkNetworkCode, type CodeProblem } from "../shared/definition_checks.ts";
-import { makeOwnPath } from "../shared/describe_path.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";
@@ -108,14 +108,13 @@ export async function checkObjective<P extends DefinitionParams>(
  * in noise, is the same at each call, and draws training times within itself.
  *
  * @param options.timesteps T, as of the schedule stage; default 1,250
- * @throws Error that lists all that does not hold
+ * @throws Error that lists all that does not hold, or what the path itself throws
  */
 export async function checkPath<P extends DefinitionParams>(
   definition: PathDefinition<P>,
   { params, timesteps = 1250 }: CheckOptions<P> & { readonly timesteps?: number } = {},
 ): Promise<void> {
-  const own = definition as unknown as PathDefinition;
-  throwProblems("path", makeOwnPath(own, { ...parseParams(definition, params), timesteps }).problems);
+  throwProblems("path", pathProblems(definedPath(definition, parseParams(definition, params), timesteps)));
 }
 
 /** Images of SIZE numbers, each N(MEAN, DEVIATION^2). */
@@ -184,7 +183,7 @@ function predictGaussian(x: Float32Array<ArrayBuffer>, { signal, noise }: TimePo
 /** Image and noise as numbers, to be mixed and got back. */
 const [IMAGE, NOISE] = [0.7, -0.4];
 
-function checkMixture({ definition, params, recoverX0, recoverEps }: Objective, at: TimePoint): CodeProblem[] {
+function checkMixture({ definition, params, recover }: Objective, at: TimePoint): CodeProblem[] {
   const { target, weight = () => 1 } = definition as MixtureObjective;
   const { x0, noise } = target(at, params);
   const [xt, output] = [at.signal * IMAGE + at.noise * NOISE, x0 * IMAGE + noise * NOISE];
@@ -199,8 +198,8 @@ function checkMixture({ definition, params, recoverX0, recoverEps }: Objective, 
   const counted = weight(at, params);
   return [
     ...counted >= 0 ? [] : [{ message: `the weight at t=${at.t}`, got: `${counted}`, wanted: "at least 0" }],
-    ...back("x_0", recoverX0!(at), IMAGE),
-    ...back("eps", recoverEps!(at), NOISE),
+    ...back("x_0", recover!(at).x0, IMAGE),
+    ...back("eps", recover!(at).eps, NOISE),
   ];
 }
 

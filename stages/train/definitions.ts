@@ -1,18 +1,17 @@
-import { type CheckpointConfig, networkOf, type NetworkRecord } from "../../artifacts/checkpoint.ts";
+import { type CheckpointConfig, networkOf, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
 import type { ImagesInfo } from "../../artifacts/images.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
-import type { Path } from "../../diffusion/define.ts";
+import type { NetworkSizes, Path } from "../../diffusion/define.ts";
 import type { GradientOptions } from "../../diffusion/gradient_step.ts";
 import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
 import type { Network } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { makeObjective } from "../../diffusion/objective.ts";
-import { DEFAULT_OBJECTIVE, OBJECTIVES } from "../../diffusion/objectives.ts";
+import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { atWholeTimes } from "../../diffusion/path.ts";
-import { isOwn } from "../../schemas/definitions.ts";
+import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { buildNetwork, checkLossCode, checkNetworkCode, type CodeProblem } from "../shared/definition_checks.ts";
-import { type NamedOwn, ownNamed } from "../shared/own.ts";
+import { ownNamed } from "../shared/own.ts";
 import { describeProblem, failedBy } from "../shared/run_of.ts";
 import { sizesFor, type trainKind } from "./kind.ts";
 import type { TrainParams } from "./params.ts";
@@ -38,15 +37,14 @@ export async function scienceOf(
   const ownNetwork = isOwn(model) ? ownNamed("network", model, definitions) : undefined;
   const ownObjective = isOwn(objective) ? ownNamed("objective", objective, definitions) : undefined;
   const sizes = sizesFor(params, images);
-  const record = isOwn(model) ? ownRecord(ownNetwork!, sizes) : BUILTIN_NETWORK.recordOf(sizes, model);
+  const record = isOwn(model) ? ownRecord(ownNetwork!.record, sizes) : BUILTIN_NETWORK.recordOf(sizes, model);
   const built = ownNetwork === undefined
     ? { network: await networkOf(record, []) }
     : buildNetwork(ownNetwork.definition, sizes, ownNetwork.params);
   if ("problem" in built) return failed(ownNetwork!.uses, [built.problem]);
   const { network } = built;
-  const learned = isOwn(objective)
-    ? makeObjective(ownObjective!.definition, ownObjective!.params)
-    : makeObjective(OBJECTIVES[objective], {});
+  const named = isOwn(objective) ? ownObjective!.record : objective;
+  const learned = objectiveOf({ objective: named }, definitions);
   const loss = { ...params, objective: learned };
   const options = { ...loss, path: needsChain(loss) ? atWholeTimes(path) : path };
   const files = [ownNetwork, ownObjective].flatMap((one) => one === undefined ? [] : [one.uses]);
@@ -56,20 +54,20 @@ export async function scienceOf(
     const ofLoss = await checkLossCode(network, options);
     if (ofLoss.length > 0) return failed(files.at(-1)!, ofLoss);
   }
-  const named = ownObjective?.record ?? (objective === DEFAULT_OBJECTIVE ? undefined : objective);
   return {
     network,
     params: options,
     config: {
       model: record,
-      ...definedOnly({ objective: named as CheckpointConfig["objective"], ownSampler: freeLoss(learned)?.sampler }),
+      ...(named === DEFAULT_OBJECTIVE ? {} : { objective: named }),
+      ...definedOnly({ ownSampler: freeLoss(learned)?.sampler }),
     },
     files,
   };
 }
 
-function ownRecord({ record }: NamedOwn, { channels, ...sizes }: Network["sizes"]): NetworkRecord {
-  return { ...record, params: { ...record.params }, ...sizes, inChannels: channels };
+function ownRecord(record: OwnRecord, { channels, ...sizes }: NetworkSizes): NetworkRecord {
+  return { ...record, ...sizes, inChannels: channels };
 }
 
 function failed(file: string, problems: readonly CodeProblem[]): StageEnd {

@@ -2,8 +2,7 @@ import { type ImageFacts, readImageFacts, readScheduleFacts } from "../../artifa
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import type { NetworkSizes } from "../../diffusion/define.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { makeObjective } from "../../diffusion/objective.ts";
-import { OBJECTIVES } from "../../diffusion/objectives.ts";
+import { builtinObjective } from "../../diffusion/objectives.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkBatchSize, checkMost, checkPrediction, isError, problemsOf } from "../shared/checks.ts";
@@ -38,7 +37,7 @@ export const trainKind = defineKind({
     const timesteps = schedule?.timesteps;
     const objective: Partial<ObjectiveFacts> = isOwn(params.objective)
       ? own["objective"] ?? {}
-      : objectiveFacts(makeObjective(OBJECTIVES[params.objective], {}));
+      : objectiveFacts(builtinObjective(params.objective));
     const problems = problemsOf(
       checkPrediction(objective, schedule),
       checkRates(params, timesteps),

@@ -3,7 +3,6 @@ import type { SavedState } from "../../contract/stage.ts";
 import { emaDecayAt } from "../../diffusion/ema.ts";
 import { type GradientOptions, gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
-import { freeLoss, lossObjective } from "../../diffusion/loss_tables.ts";
 import { initialParameters, type Network, packParameters } from "../../diffusion/network.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
@@ -118,11 +117,9 @@ export interface TrainStepper {
   vectors(): Promise<TrainVectors>;
 }
 
-type StepperParams = Pick<TrainParams, "batchSize" | "microBatches"> & GradientOptions;
-
 interface StepperStart {
   readonly network: Network;
-  readonly params: StepperParams;
+  readonly params: Pick<TrainParams, "batchSize" | "microBatches"> & GradientOptions;
   /** Given away. */
   readonly vectors: TrainVectors;
 }
@@ -161,11 +158,9 @@ async function inParts(device: Device, { network, params, vectors }: StepperStar
   const signature = gradientStepSignature(network, size, params);
   const gradients = await device.compile(makeGradientStep(network, params), signature, { label: "gradients" });
   const update = await device.compile(makeUpdateStep(network), updateStepSignature(network), { label: "update" });
-  const averaged = freeLoss(lossObjective(params)) === undefined ? [] : ["ema"];
-  let weights: HostTensors = {
-    params: vectors.params.slice(),
-    ...(averaged.length > 0 ? { ema: vectors.ema.slice() } : {}),
-  };
+  // Those of the vectors that gradients are computed from.
+  const read = Object.keys(signature).filter((name) => name in vectors) as (keyof TrainVectors)[];
+  let weights: HostTensors = Object.fromEntries(read.map((name) => [name, vectors[name].slice()]));
   const bound = await update.bind({ ...vectors });
   const part = {
     grads: new Float32Array(network.count),
@@ -186,7 +181,7 @@ async function inParts(device: Device, { network, params, vectors }: StepperStar
         loss += part.loss[0]! / microBatches;
       }
       await bound.run({ grads: sum, ...scalars }, { gradNorm });
-      weights = await bound.read(["params", ...averaged]);
+      weights = await bound.read(read);
       return { loss, gradNorm: gradNorm[0]!, lossPerImage };
     },
     vectors: async () => await bound.read() as TrainVectors,
@@ -226,16 +221,12 @@ const LOG_FILE = "log.jsonl";
 /** The weights before the first step, flat [P]. */
 export function initialWeights(network: Network, seed: number): Float32Array<ArrayBuffer> {
   const stream = randomStream({ seed, stream: "train/init" });
-  const numbers = (i: number) => ({
+  const named = initialParameters(
+    network,
     // Uniforms in [0, 1) become those in (0, 1] that the initialisation asks for.
-    uniform: (count: number) => stream.uniform(i, count).map((u) => 1 - u),
-    normal: (count: number) => {
-      const values = new Float32Array(count);
-      stream.normal(i, values);
-      return values;
-    },
-  });
-  return packParameters(initialParameters(network, numbers), network);
+    (i, kind, count) => kind === "normal" ? stream.normal(i, count) : stream.uniform(i, count).map((u) => 1 - u),
+  );
+  return packParameters(named, network);
 }
 
 /** The state before the first step. The averaged weights start as the weights. */

@@ -6,7 +6,6 @@ import { withBackend } from "../with_backend.ts";
 import { fromData } from "./emit/constants.ts";
 import { Graph, type Value } from "./graph.ts";
 import { TRANSLATIONS } from "./kernels/table.ts";
-import type { KernelCall } from "./kernels/translation.ts";
 import { REFUSED } from "./refused.ts";
 
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
@@ -190,30 +189,20 @@ function recordKernel(
   recording: Recording,
   kernelName: string,
   inputs: tf.NamedTensorInfoMap,
-  attributes: tf.NamedAttrMap | undefined,
+  attributes: tf.NamedAttrMap = {},
 ): tf.TensorInfo | tf.TensorInfo[] {
-  recording.enter(kernelName, inputs, attributes ?? {});
-  const translate = TRANSLATIONS[kernelName];
-  if (translate !== undefined) {
-    const result = translate(kernelCall(recording, kernelName, inputs, attributes));
-    return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
-  }
-  if (kernelName in COMPOSITIONS) return compose(kernelName, inputs, attributes);
-  const { reason, fix } = REFUSED.get(kernelName) ??
-    { reason: "it has no translation", fix: "write it with other ops" };
-  throw compileError(recording.label, `TF.js op "${kernelName}": ${reason}`, fix);
-}
-
-function kernelCall(
-  recording: Recording,
-  kernelName: string,
-  inputs: tf.NamedTensorInfoMap,
-  attributes: tf.NamedAttrMap | undefined,
-): KernelCall {
+  recording.enter(kernelName, inputs, attributes);
   const fail = (problem: string, fix: string): never => {
     throw compileError(recording.label, `TF.js op "${kernelName}": ${problem}`, fix);
   };
-  return {
+  const translate = TRANSLATIONS[kernelName];
+  if (translate === undefined) {
+    if (kernelName in COMPOSITIONS) return compose(kernelName, inputs, attributes);
+    const { reason, fix } = REFUSED.get(kernelName) ??
+      { reason: "it has no translation", fix: "write it with other ops" };
+    return fail(reason, fix);
+  }
+  const result = translate({
     graph: recording.graph,
     fail,
     input(name) {
@@ -221,13 +210,13 @@ function kernelCall(
       return info === undefined ? fail(`input "${name}" is missing`, "give every input") : recording.valueOf(info);
     },
     inputs: () => Object.values(inputs).flatMap((info) => info === undefined ? [] : [recording.valueOf(info)]),
-    // TF.js types attributes as a union of everything; their real types are in its kernel_names.ts.
-    attribute: <T>(name: string) => attributes?.[name] as T,
-    elementType(name) {
-      const dtype = attributes?.[name] as tf.DataType;
+    attributes,
+    elementType() {
+      const dtype = attributes["dtype"] as tf.DataType;
       return tensorType(dtype) ?? fail(`type ${dtype}`, "use float32, int32 or bool");
     },
-  };
+  });
+  return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
 }
 
 function tensorType(type: string): "float32" | "int32" | "bool" | undefined {

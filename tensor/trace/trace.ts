@@ -34,13 +34,9 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
       // As it did before.
     }
     const places = [...again.calledAt].slice(0, SHOWN_PLACES).join(" or ");
-    const { message } = error as CompileError;
-    throw new CompileError(
-      `${message.replace(/\.?$/, ".")} This is in the gradient of TF.js op "${watch}", called at ${places}.`,
-      {
-        cause: error,
-      },
-    );
+    const message = (error as CompileError).message.replace(/\.?$/, ".");
+    const where = `This is in the gradient of TF.js op "${watch}", called at ${places}.`;
+    throw new CompileError(`${message} ${where}`, { cause: error });
   }
 }
 

@@ -102,7 +102,7 @@ Deno.test("a schedule that ends in pure noise is refused for eps alone", () => {
     checkPrediction(objectiveFacts(objectiveNamed(objective)), schedule).length
   );
   assertEquals(problems, [1, 0, 0, 0]);
-  assertEquals(checkPrediction("eps", { zeroTerminalSnr: false }), []);
+  assertEquals(checkPrediction(objectiveFacts(objectiveNamed("eps")), { zeroTerminalSnr: false }), []);
 });
 
 Deno.test("params of the loss that change nothing are warned of", () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { executeTask, type TaskEnd, type TaskOptions } from "../../engine/cluster/exec.ts";
+import { executeTask, type TaskOptions } from "../../engine/cluster/exec.ts";
 import type { OwnJob, Queue, QueueView } from "../../engine/cluster/queue.ts";
 import { openSubmission, type PartRequest, writeSubmission } from "../../engine/cluster/submission.ts";
 import type { Result } from "../../engine/diagnostic/diagnostic.ts";
@@ -84,7 +84,7 @@ export async function execute(
   { folder, digest }: { readonly folder: string; readonly digest: string },
   part: number,
   options: Partial<TaskOptions> = {},
-): Promise<TaskEnd> {
+): ReturnType<typeof executeTask> {
   return await executeTask({
     ...{
       submission: valueOf(openSubmission(folder, digest)),

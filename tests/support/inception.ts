@@ -56,13 +56,13 @@ export async function inceptionErrors(
   resize: Resize,
 ): Promise<{ readonly features: number; readonly logits: number }> {
   const { count, height, width, channels } = images;
-  const { compiled, bound } = await openInception(device, state, { shape: [count, height, width, channels], resize });
-  const got = await bound.run({ images: Float32Array.from(images.data) });
-  await compiled.dispose();
+  const { extract, release } = await openInception(device, state, { shape: [count, height, width, channels], resize });
+  const got = await extract(images.data);
+  await release();
   const error = (part: "features" | "logits") => {
     const wanted = answers(resize)[part];
     const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    return wanted.reduce((most, value, i) => Math.max(most, Math.abs(got[part]![i]! - value)), 0) / largest;
+    return wanted.reduce((most, value, i) => Math.max(most, Math.abs(got[part][i]! - value)), 0) / largest;
   };
   return { features: error("features"), logits: error("logits") };
 }

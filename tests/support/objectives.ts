@@ -1,13 +1,9 @@
 import type { MixtureObjective, TargetMixture, TimePoint } from "../../diffusion/define.ts";
-import { makeObjective, type Objective } from "../../diffusion/objective.ts";
-import { type ObjectiveName, OBJECTIVES } from "../../diffusion/objectives.ts";
+import type { Objective } from "../../diffusion/objective.ts";
 import { chainPath, timePoint } from "../../diffusion/path.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 
-/** An objective of the toolkit. */
-export function objectiveNamed(name: ObjectiveName): Objective {
-  return makeObjective(OBJECTIVES[name], {});
-}
+export { builtinObjective as objectiveNamed } from "../../diffusion/objectives.ts";
 
 /** What a network of this objective should say. */
 export function targetAt({ definition, params }: Objective, at: TimePoint): TargetMixture {

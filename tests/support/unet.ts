@@ -15,8 +15,8 @@ export function startOf(
   network: Network,
   uniforms: (count: number, i: number) => Float32Array<ArrayBuffer>,
 ): NamedArrays {
-  const normal = () => {
-    throw new Error("No parameter of a U-Net starts normal");
-  };
-  return initialParameters(network, (i) => ({ uniform: (count) => uniforms(count, i), normal }));
+  return initialParameters(network, (i, kind, count) => {
+    if (kind === "normal") throw new Error("No parameter of a U-Net starts normal");
+    return uniforms(count, i);
+  });
 }

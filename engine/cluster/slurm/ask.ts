@@ -2,16 +2,6 @@ import { hostname } from "node:os";
 import { cutText, printable } from "../../diagnostic/format.ts";
 import { NO_COMMAND } from "../queue.ts";
 
-/** What a command of Slurm answered. */
-export interface Answer {
-  readonly ok: boolean;
-  readonly stdout: string;
-  /** Where it is not ok: what it said, or why it said nothing. */
-  readonly said: string;
-  /** Somebody else has ended it. */
-  readonly killed?: true;
-}
-
 /** Slurm's own commands give up earlier, mostly after `MessageTimeout`. */
 const LIMIT_MS = 60_000;
 /** A queue of 100,000 jobs takes some 12 MiB. */
@@ -36,12 +26,13 @@ export function complaintOf(stderr: string): string {
  * Run one of Slurm's commands: bounded in time and in what it may answer, and never through a shell.
  *
  * @param hopeless what on standard error makes it pointless to wait any longer
+ * @returns also as `said` what it said where it is not ok, or why it said nothing; and whether somebody else has killed it
  */
 export async function ask(
   program: string,
   args: readonly string[],
   { stdin, hopeless }: { readonly stdin?: string; readonly hopeless?: RegExp } = {},
-): Promise<Answer> {
+) {
   const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => KEPT.includes(name)));
   let child: Deno.ChildProcess;
   try {
@@ -57,7 +48,8 @@ export async function ask(
     }).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied)) throw error;
-    return { ok: false, stdout: "", said: `${NO_COMMAND}${program} on the PATH of ${hostname()}` };
+    const said = `${NO_COMMAND}${program} on the PATH of ${hostname()}`;
+    return { ok: false, stdout: "", said };
   }
   let given = "";
   const giveUp = (why: string) => {
@@ -88,10 +80,13 @@ export async function ask(
   return { ok: success && given === "", stdout, said, ...signal !== null && given === "" ? { killed: true } : {} };
 }
 
+/** As many as were asked for, and no question has more. */
+type Fields = [string, string, string, string, string, string, string, string];
+
 /** Lines of an answer whose fields are set apart by {@linkcode BETWEEN}; those with another number are no lines of it. */
-export function fieldsOf(stdout: string, count: number): string[][] {
+export function fieldsOf(stdout: string, count: number): Fields[] {
   return stdout.split("\n").map((line) => line.split(BETWEEN).map((field) => printable(field.trim())))
-    .filter((fields) => fields.length === count);
+    .filter((fields) => fields.length === count) as Fields[];
 }
 
 /** Stands between fields: no name has it. */

@@ -14,15 +14,14 @@ export async function askPartitions() {
   const format = ["%P", "%M", "%l", "%a", "%D", "%c", "%m", "%G"].join(BETWEEN);
   const { ok, stdout, said } = await ask("sinfo", ["--noheader", "--all", "--exact", `--format=${format}`]);
   if (!ok) return said;
-  return fieldsOf(stdout, 8).map((fields) => {
-    const [marked, whenPreempted, limit, open, nodes, cpus, memory, gpus] = fields as [string, string, ...string[]];
+  return fieldsOf(stdout, 8).map(([marked, whenPreempted, limit, open, nodes, cpus, memory, gpus]) => {
     const [name, isDefault] = [marked.replace(/\*$/, ""), marked.endsWith("*")];
     const line = `${name}${isDefault ? " (default)" : ""}: ${nodes} node${nodes === "1" ? "" : "s"} of ${cpus} ` +
       `processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}; time limit ${limit}` +
       (open === "up" ? "" : `; ${open}`);
-    const cards = gpus!.matchAll(/\bgpu(?::[^:,()]+)?:(\d+)/g).reduce((sum, [, count]) => sum + Number(count), 0);
+    const cards = gpus.matchAll(/\bgpu(?::[^:,()]+)?:(\d+)/g).reduce((sum, [, count]) => sum + Number(count), 0);
     const size = { cpus: Number(cpus), memoryMiB: Number(memory), gpus: cards };
-    return { name, isDefault, minutes: minutesOf(limit!), whenPreempted, ...size, line };
+    return { name, isDefault, minutes: minutesOf(limit), whenPreempted, ...size, line };
   });
 }
 
@@ -72,7 +71,7 @@ export async function describeCluster(
   if (!queue.ok) return { silent: queue.said };
   // Ended jobs count for the controller as long as it remembers them, for accounting they do not.
   const all = fieldsOf(queue.stdout, 2);
-  const own = all.filter(([word, uid]) => Number(uid) === Deno.uid() && isLive({ state: stateOf(word!) })).length;
+  const own = all.filter(([word, uid]) => Number(uid) === Deno.uid() && isLive({ state: stateOf(word) })).length;
   const limited = /limits|safe/.test(config.AccountingStorageEnforce ?? "");
   const most = limited ? await submitLimit(config.ClusterName ?? "", as) : Infinity;
   // Partitions have a mode of their own only where they decide who gives way.

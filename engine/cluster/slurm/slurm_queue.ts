@@ -55,19 +55,16 @@ export class SlurmQueue implements Queue {
     const args = ["--noheader", "--me", "--array", "--states=all", `--format=${format}`];
     const { ok, stdout, said } = await ask("squeue", args);
     if (!ok) return { silent: said };
-    const jobs = fieldsOf(stdout, 8).map((fields) => {
-      const [job, child, word, reason, node, time, name, comment] = fields as [string, string, string, ...string[]];
-      const id = idOf(job, child);
-      const told = {
-        name: name!,
-        comment: comment!,
-        state: stateOf(word),
-        word,
-        reason: reasonOf(reason!),
-        node: node!,
-      };
-      return { id, ...told, seconds: secondsOf(time!) };
-    });
+    const jobs = fieldsOf(stdout, 8).map(([job, child, word, reason, node, time, name, comment]) => ({
+      id: idOf(job, child),
+      name,
+      comment,
+      state: stateOf(word),
+      word,
+      reason: reasonOf(reason),
+      node,
+      seconds: secondsOf(time),
+    }));
     return { jobs: jobs.filter(({ id, name }) => ID.test(id) && name.startsWith(JOB_PREFIX)) };
   }
 

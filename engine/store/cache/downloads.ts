@@ -62,11 +62,7 @@ export class Downloads {
     }
   }
 
-  async #download(
-    { sha256, size: wanted }: FileEntry,
-    path: string,
-    count: (bytes: number) => void,
-  ): Promise<"good" | "damaged" | "missing"> {
+  async #download({ sha256, size: wanted }: FileEntry, path: string, count: (bytes: number) => void) {
     let digest = createHash("sha256");
     let size = 0;
     using target = Deno.openSync(path, { write: true, createNew: true });

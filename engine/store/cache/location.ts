@@ -1,38 +1,29 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 
 /** Where a shared cache is. */
-export type CacheLocation =
-  | {
-    readonly kind: "folder";
-    /** Absolute, without a slash at its end. */
-    readonly folder: string;
-  }
-  | Readonly<Record<"endpoint" | "region" | "profile", string | undefined>> & {
-    readonly kind: "s3";
-    readonly bucket: string;
-    /** Without slashes at its ends; empty for the bucket itself. */
-    readonly prefix: string;
-  };
+export type CacheLocation = Readonly<ValueOf<typeof parseCacheLocation>>;
 
 const PARAMETERS = ["endpoint", "region", "profile"];
 const WANTED = "a folder, or s3://bucket/prefix?endpoint=https://host&region=name&profile=name";
 
-/** Read what the user gave as the place of a shared cache; everything that is wrong with it comes at once. */
-export function parseCacheLocation(text: string, workingFolder: string): Result<CacheLocation> {
+/**
+ * Read what the user gave as the place of a shared cache; everything that is wrong with it comes at once.
+ * @returns a folder is absolute, without a slash at its end
+ */
+export function parseCacheLocation(text: string, workingFolder: string) {
   const got = text.replace(/\/\/[^/@]*@/, "//…@");
   const problem = (message: string, fix: string): Diagnostic =>
     errorOf("cache", `Cannot use the shared cache: ${message}`, fix, { got, wanted: WANTED });
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (text.trim() === "") return refuse([problem("its place is empty", "name a folder, or leave the option out")]);
-  if (scheme === undefined) {
-    return succeed({ kind: "folder", folder: resolve(workingFolder, text) });
-  }
+  const folderAt = (path: string) => succeed({ kind: "folder" as const, folder: resolve(workingFolder, path) });
+  if (scheme === undefined) return folderAt(text);
   if (!URL.canParse(text)) return refuse([problem("its address cannot be read", "write it as shown")]);
   const url = new URL(text);
-  if (scheme === "file") return succeed({ kind: "folder", folder: resolve(fileURLToPath(url)) });
+  if (scheme === "file") return folderAt(fileURLToPath(url));
   if (scheme !== "s3") {
     const fix = "most object stores speak S3: s3://bucket/prefix?endpoint=https://host";
     return refuse([problem(`"${scheme}" is not a kind of cache`, fix)]);
@@ -56,8 +47,9 @@ export function parseCacheLocation(text: string, workingFolder: string): Result<
   }
   if (problems.length > 0) return refuse(problems);
   return succeed({
-    kind: "s3",
+    kind: "s3" as const,
     bucket: url.hostname,
+    /** Without slashes at its ends; empty for the bucket itself. */
     prefix: decodeURIComponent(url.pathname).replaceAll(/^\/+|\/+$/g, ""),
     endpoint,
     region: setting("region"),

@@ -1,7 +1,7 @@
-import { errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { errorOf, refuse, succeed } from "../../diagnostic/diagnostic.ts";
 import type { ClientOptions } from "./client.ts";
 import { parseCacheLocation } from "./location.ts";
-import type { CacheMode, SharedCache } from "./shared_cache.ts";
+import type { CacheMode } from "./shared_cache.ts";
 
 export interface OpenCacheOptions extends Pick<ClientOptions, "warn" | "stop"> {
   readonly mode: CacheMode;
@@ -13,10 +13,7 @@ export interface OpenCacheOptions extends Pick<ClientOptions, "warn" | "stop"> {
  * Open a shared cache: a folder, or `s3://bucket/prefix`. Nothing is asked of it yet. Its code is loaded here and not
  * with this module, so that whoever has no cache does not pay for it.
  */
-export async function openSharedCache(
-  place: string,
-  { mode, workingFolder, warn, stop }: OpenCacheOptions,
-): Promise<Result<SharedCache>> {
+export async function openSharedCache(place: string, { mode, workingFolder, warn, stop }: OpenCacheOptions) {
   const location = parseCacheLocation(place, workingFolder);
   if (!location.ok) return location;
   const { SharedCache } = await import("./shared_cache.ts");

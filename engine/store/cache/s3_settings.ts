@@ -2,30 +2,17 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { readTextIfThere } from "../reading.ts";
-import type { Trouble } from "./backend.ts";
 import { type CacheLocation, isEndpoint } from "./location.ts";
 
 /** All that is needed to talk to a bucket. */
-export interface S3Settings {
-  /** Of the bucket, without a slash at its end. */
-  readonly base: string;
-  readonly region: string;
-  /** Requests are not signed without them, as for public buckets. */
-  readonly credentials: ReturnType<typeof findCredentials>;
-}
+export type S3Settings = Exclude<ReturnType<typeof readS3Settings>, { trouble: unknown }>;
 
 type S3Location = Extract<CacheLocation, { kind: "s3" }>;
 type Sections = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** What the surroundings say: environment variables and files, passed in for tests. */
-export interface Surroundings {
-  readonly env: (name: string) => string | undefined;
-  /** The text of a file, undefined where there is none. */
-  readonly read: (path: string) => string | undefined;
-}
-
-const HERE: Surroundings = {
-  env: (name) => Deno.env.get(name) || undefined,
+/** What the surroundings say: environment variables and files. */
+const HERE = {
+  env: (name: string) => Deno.env.get(name) || undefined,
   read: readTextIfThere,
 };
 
@@ -46,11 +33,10 @@ function parseIni(text: string): Sections {
  * Settle where a bucket is and how to sign for it. The address comes first, then the environment, then the profile in
  * the files of AWS's tools, as with those; but credentials of the environment give way to a profile that the address
  * names.
+ *
+ * @param surroundings passed in for tests
  */
-export function readS3Settings(
-  location: S3Location,
-  { env, read }: Surroundings = HERE,
-): S3Settings | { trouble: Required<Trouble> } {
+export function readS3Settings(location: S3Location, { env, read } = HERE) {
   const home = join(homedir(), ".aws");
   const named = location.profile ?? env("AWS_PROFILE");
   const sectionOf = (path: string) => parseIni(read(path) ?? "")[named ?? "default"] ?? {};
@@ -62,15 +48,21 @@ export function readS3Settings(
   if (credentials === undefined && named !== undefined) {
     const fix = "only access keys are read from profiles; for others run: " +
       `eval "$(aws configure export-credentials --profile ${named} --format env)"`;
-    return { trouble: { kind: "refused", message: `the profile "${named}" has no access key`, fix } };
+    return { trouble: { message: `the profile "${named}" has no access key`, fix } };
   }
   const region = location.region ?? env("AWS_REGION") ?? env("AWS_DEFAULT_REGION") ?? config["region"] ?? "us-east-1";
   const endpoint = location.endpoint ?? env("AWS_ENDPOINT_URL_S3") ?? env("AWS_ENDPOINT_URL") ?? config["endpoint_url"];
   if (endpoint !== undefined && !isEndpoint(endpoint)) {
     const fix = "write it with http:// or https://";
-    return { trouble: { kind: "refused", message: `the endpoint ${endpoint} is not a web address`, fix } };
+    return { trouble: { message: `the endpoint ${endpoint} is not a web address`, fix } };
   }
-  return { base: baseOf(location.bucket, endpoint, region), region, credentials };
+  return {
+    /** Of the bucket, without a slash at its end. */
+    base: baseOf(location.bucket, endpoint, region),
+    region,
+    /** Requests are not signed without them, as for public buckets. */
+    credentials,
+  };
 }
 
 function findCredentials(settingOf: (name: string) => string | undefined) {

@@ -179,11 +179,7 @@ export class Uploads {
   }
 
   /** @param isBad whether what is there may be replaced */
-  async #sendRecord(
-    name: string,
-    record: unknown,
-    isBad: (content: Uint8Array) => boolean,
-  ): Promise<Trouble | undefined> {
+  async #sendRecord(name: string, record: unknown, isBad: (content: Uint8Array) => boolean) {
     const bytes = seal(record);
     const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
     const first = await this.client.create(name, content, false);

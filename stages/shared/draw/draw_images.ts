@@ -2,15 +2,15 @@ import { describeModel, type StoredCheckpoint, type WeightsName } from "../../..
 import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
-import type { Device } from "../../../tensor/mod.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { dealOut } from "../parts.ts";
 import { failedBy } from "../run_of.ts";
 import { readVectors, vectorFiles, vectorOf } from "../saved_vectors.ts";
+import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
-import { SamplerFault } from "./walk.ts";
+import { makeWalk, SamplerFault, type Walk } from "./walk.ts";
 
 /** Images that are done, as the progress of a stage that draws. */
 const FILE = "images.safetensors";
@@ -37,20 +37,22 @@ export interface Drawn {
 }
 
 /**
- * Draw images batch by batch on the device of the stage, from those on that an earlier run saved; saves on the way and when
- * it is stopped.
- *
- * @param plan `pixels` are the numbers of one image
+ * Draw images batch by batch on the device of the stage, with its sampler, from those on that an earlier run saved; saves on
+ * the way and when it is stopped.
  */
 export function drawOnDevice(
-  context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "shard"> & {
-    readonly params: { readonly saveEverySeconds: number };
+  context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "shard" | "definitions"> & {
+    readonly params: { readonly sampler: SamplerParam; readonly saveEverySeconds: number };
   },
-  { count, batchSize, pixels }: { readonly count: number; readonly batchSize: number; readonly pixels: number },
-  makeDrawer: (device: Device) => Promise<BatchDrawer>,
+  checkpoint: StoredCheckpoint,
+  { count, ...options }: Omit<PredictorOptions, "device"> & { readonly count: number },
+  makeDrawer: (walk: Walk) => BatchDrawer,
 ): Promise<Drawn | StageEnd> {
   return withDevice(context, async (device) => {
-    const { progress, stop } = context;
+    const { progress, stop, params } = context;
+    const { batchSize } = options;
+    const { height, width, channels } = checkpoint.config.images;
+    const pixels = height * width * channels;
     const batches = dealOut({ count, batchSize }, context.shard);
     const total = batches[0]?.total ?? 0;
     const saved = await progress.latest();
@@ -79,7 +81,8 @@ export function drawOnDevice(
     if (left.length === 0) return drawn();
     // A sampler may ask on, and even give back images, when it was told to stop.
     let stopped = false;
-    const drawer = await makeDrawer(device).catch(faultOf);
+    const sampler = chooseSampler(params.sampler, context.definitions);
+    const drawer = await makeWalk(checkpoint, { ...options, sampler, device }).then(makeDrawer).catch(faultOf);
     if ("status" in drawer) return drawer;
     for (const { first, done, ...own } of left) {
       const batch = await drawer.draw(first, async (steps) => {
@@ -108,7 +111,7 @@ export function drawOnDevice(
         step = Math.min(next?.first ?? Infinity, Math.floor(count / batchSize) * batchSize);
         whole = done + batchSize;
       }
-      if (progress.isDue(context.params.saveEverySeconds)) await save();
+      if (progress.isDue(params.saveEverySeconds)) await save();
     }
     await save();
     return drawn();

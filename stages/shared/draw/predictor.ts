@@ -1,12 +1,11 @@
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import type { Prediction } from "../../../diffusion/define.ts";
 import { mix } from "../../../diffusion/samplers/mix.ts";
-import { learnsVariance } from "../../../diffusion/network.ts";
 import { timePoint } from "../../../diffusion/path.ts";
 import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { tellLabels } from "../feeds.ts";
-import { bindNetwork } from "../network_output.ts";
+import { bindNetwork, splitOutput } from "../network_output.ts";
 
 export interface PredictorOptions {
   readonly device: Device;
@@ -84,9 +83,7 @@ export async function makePredictor(checkpoint: StoredCheckpoint, options: Predi
     ): Promise<Prediction> {
       const told = await ask(x, t, classes);
       const output = told[0]!.output;
-      const variance = learnsVariance(network.sizes)
-        ? halfOf(output, channels, 1).map((raw) => (raw + 1) / 2)
-        : undefined;
+      const variance = splitOutput(output, network.sizes).variance?.map((raw) => (raw + 1) / 2);
       const x0 = mixedX0(x, t, told);
       if (clip === "unit") { for (let i = 0; i < x0.length; i++) x0[i] = Math.min(1, Math.max(-1, x0[i]!)); }
       if (clip === "dynamic") {
@@ -110,18 +107,9 @@ function mixedX0(x: Float32Array, t: number, told: readonly Told[]): Float32Arra
   const sum = new Float64Array(x.length);
   for (const { output, by: { objective, path, network: { sizes } }, share } of told) {
     // Without a recovery there is no x_0, and NaN says so.
-    const { xt, output: factor } = objective.recoverX0?.(timePoint(path, t)) ?? { xt: NaN, output: NaN };
-    const prediction = learnsVariance(sizes) ? halfOf(output, sizes.channels, 0) : output;
+    const { xt, output: factor } = objective.recover?.(timePoint(path, t)).x0 ?? { xt: NaN, output: NaN };
+    const { prediction } = splitOutput(output, sizes);
     for (let i = 0; i < sum.length; i++) sum[i]! += share * (xt * x[i]! + factor * prediction[i]!);
   }
   return new Float32Array(sum);
-}
-
-/** Of each pixel the first or the second half of its numbers. */
-function halfOf(output: Float32Array, channels: number, half: 0 | 1): Float32Array<ArrayBuffer> {
-  const part = new Float32Array(output.length / 2);
-  for (let i = 0; i < part.length; i += channels) {
-    for (let k = 0; k < channels; k++) part[i + k] = output[2 * i + half * channels + k]!;
-  }
-  return part;
 }

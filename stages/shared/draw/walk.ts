@@ -5,6 +5,7 @@ import { DATA_TIME } from "../../../diffusion/path.ts";
 import { learnsVariance } from "../../../diffusion/network.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { isError } from "../checks.ts";
+import { tellLabels } from "../feeds.ts";
 import { makePredictor, type PredictorOptions } from "./predictor.ts";
 import { checkFit, type ChosenSampler } from "./sampler.ts";
 
@@ -17,8 +18,8 @@ export class SamplerFault extends Error {
 
 /** One batch on its way. */
 export interface BatchWalk {
-  /** Labels, see `oneHotLabels`. */
-  readonly classes: Float32Array<ArrayBuffer> | undefined;
+  /** Labels that a network is told that was trained with some. Default: none. */
+  readonly labels?: readonly (number | undefined)[];
   /** How often the whole way is taken. Default 1. */
   readonly repeats?: number;
   /** Awaited after each evaluation of the network; what it throws ends the walk. */
@@ -29,13 +30,16 @@ export interface BatchWalk {
     | undefined;
 }
 
+/** See {@linkcode makeWalk}. */
+export type Walk = Awaited<ReturnType<typeof makeWalk>>;
+
 /** Walks batches of images from noise towards data, as a sampler says. */
 export async function makeWalk(
   checkpoint: StoredCheckpoint,
   { sampler, ...options }: PredictorOptions & { readonly sampler: ChosenSampler },
 ) {
   const { definition, params, file } = sampler;
-  const { path } = checkpoint;
+  const { path, network } = checkpoint;
   const times = timesOf(sampler, checkpoint);
   /** Evaluations of the network for an image. */
   const steps = definition.evaluations?.(params, path.timesteps) ?? times.length - 1;
@@ -45,7 +49,10 @@ export async function makeWalk(
   const fault = (problem: CheckProblem) => new SamplerFault(sampler, problem);
 
   /** A walk along times, all of a way or a part of it, for a batch that begins. */
-  const begin = ({ classes, repeats = 1, onStep, see }: BatchWalk) => {
+  const begin = (
+    { labels = new Array<undefined>(options.batchSize).fill(undefined), repeats = 1, onStep, see }: BatchWalk,
+  ) => {
+    const classes = tellLabels(network.sizes, labels);
     let done = 0;
     let x0: Float32Array | undefined;
     const predict = async (x: Float32Array<ArrayBuffer>, t: number): Promise<Prediction> => {
@@ -79,7 +86,7 @@ export async function makeWalk(
       return images;
     };
   };
-  return { times, steps, pixels, begin };
+  return { times, steps, pixels, begin, fault };
 }
 
 /** The times of a sampler that fits the network. @throws SamplerFault */

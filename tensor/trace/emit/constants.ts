@@ -1,18 +1,22 @@
 import type { ConstantData, ConstantValue, ElementType, Graph, Shape, Value } from "../graph.ts";
 
+/** Of the types that have constants of numbers; axes and the like are int64. */
+const ARRAYS = { float32: Float32Array, int32: Int32Array, uint32: Uint32Array, bool: Uint8Array };
+
 /** One number as a tensor of shape []. */
 export function scalar(graph: Graph, type: ElementType, value: number): ConstantValue {
-  return graph.constant(type, [], elements(type, [value]));
+  return splat(graph, type, [], value);
 }
 
 /** One number repeated over a shape. */
 export function splat(graph: Graph, type: ElementType, shape: Shape, value: number): ConstantValue {
-  return graph.constant(type, shape, elements(type, [value]));
+  const Elements = ARRAYS[type as keyof typeof ARRAYS];
+  return graph.constant(type, shape, Elements.of(type === "bool" ? Number(value !== 0) : value));
 }
 
 /** A list of integers as ONNX wants axes, shapes and bounds: int64 of shape [n]. */
 export function indices(graph: Graph, values: readonly number[]): ConstantValue {
-  return graph.constant("int64", [values.length], elements("int64", values));
+  return graph.constant("int64", [values.length], BigInt64Array.from(values, BigInt));
 }
 
 /** A constant from whole host data; data with one distinct element is kept as that element. */
@@ -29,21 +33,4 @@ export function splatValue(value: Value): number | undefined {
 /** Whether a constant repeats one number, also over a shape of one element. */
 export function isSplat(value: Value): value is ConstantValue {
   return value.kind === "constant" && value.data.length === 1;
-}
-
-function elements(type: ElementType, values: readonly number[]): ConstantData {
-  switch (type) {
-    case "float32":
-      return Float32Array.from(values);
-    case "int32":
-      return Int32Array.from(values);
-    case "uint32":
-      return Uint32Array.from(values);
-    case "bool":
-      return Uint8Array.from(values, (value) => value === 0 ? 0 : 1);
-    case "int64":
-      return BigInt64Array.from(values, BigInt);
-    case "float64":
-      throw new Error("Cannot happen: the graph has no float64 constants.");
-  }
 }

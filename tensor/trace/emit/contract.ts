@@ -83,33 +83,27 @@ export interface ConvolutionWindow {
   readonly dilations: Shape;
   /** [top, left, bottom, right], none negative; of volumes six, the depth first. */
   readonly pads: Shape;
+  readonly groups: number;
 }
 
 /** [N, C, H, W] with weights [O, C / groups, kH, kW] -> [N, O, outHeight, outWidth]. */
-export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape, groups = 1): Value {
+export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
   const shape = [x.shape[0]!, weights.shape[0]!, ...out];
-  return graph.operation("Conv", [x, weights], x.type, shape, windowAttributes(window, groups));
+  return graph.operation("Conv", [x, weights], x.type, shape, windowAttributes(window));
 }
 
-function windowAttributes({ kernel, strides, dilations, pads }: ConvolutionWindow, group: number): Attributes {
-  return { kernel_shape: kernel, strides, dilations, pads, ...(group === 1 ? {} : { group }) };
+function windowAttributes({ kernel, strides, dilations, pads, groups }: ConvolutionWindow): Attributes {
+  return { kernel_shape: kernel, strides, dilations, pads, ...(groups === 1 ? {} : { group: groups }) };
 }
 
 /** The transpose of {@linkcode conv}: [N, O, h, w] with weights [O, C / groups, kH, kW] -> [N, C, ...out]. */
-export function convTranspose(
-  graph: Graph,
-  x: Value,
-  weights: Value,
-  window: ConvolutionWindow,
-  out: Shape,
-  groups = 1,
-): Value {
-  const { kernel, strides, pads, dilations } = window;
+export function convTranspose(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
+  const { kernel, strides, pads, dilations, groups } = window;
   const outputPadding = [0, 1].map((i) =>
     out[i]! - ((x.shape[2 + i]! - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - pads[i]! - pads[2 + i]!)
   );
   return graph.operation("ConvTranspose", [x, weights], x.type, [x.shape[0]!, weights.shape[1]! * groups, ...out], {
-    ...windowAttributes(window, groups),
+    ...windowAttributes(window),
     output_padding: outputPadding,
   });
 }

@@ -1,6 +1,8 @@
-import { conv, convTranspose, matMul } from "../emit/contract.ts";
+import { conv, convTranspose, matMul, reduce } from "../emit/contract.ts";
+import { binary } from "../emit/elementwise.ts";
 import { concat, pad, reshape, rowsOfPixels, slice, transpose } from "../emit/shape.ts";
-import type { Graph, Value } from "../graph.ts";
+import { type Graph, sizeOf, type Value } from "../graph.ts";
+import { seenPixels } from "./conv_columns.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 
 /**
@@ -13,18 +15,15 @@ const NCHW_TO_NHWC = [0, 2, 3, 1];
 const HWIO_TO_OIHW = [3, 2, 0, 1];
 
 /** [kH, kW, C, O] -> [O, C, kH, kW], or of groups of one channel each [kH, kW, C, M] -> [C M, 1, kH, kW]. */
-function weightsOf(graph: Graph, filter: Value, { kernel }: ConvolutionGeometry, groups: number): Value {
+function weightsOf(graph: Graph, filter: Value, { kernel, groups }: ConvolutionGeometry): Value {
   if (groups === 1) return transpose(graph, filter, HWIO_TO_OIHW);
   return reshape(graph, transpose(graph, filter, [2, 3, 0, 1]), [groups * filter.shape[3]!, 1, ...kernel]);
 }
 
-/**
- * [N, H, W, C], [kH, kW, C, O] -> [N, outH, outW, O].
- * @param groups as many as there are channels for a depthwise convolution, [kH, kW, C, M] -> [N, outH, outW, C M]
- */
-export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry, groups = 1): Value {
-  const weights = weightsOf(graph, filter, g, groups);
-  const y = conv(graph, transpose(graph, x, NHWC_TO_NCHW), weights, g, g.output.slice(1, 3), groups);
+/** [N, H, W, C], [kH, kW, C, O] -> [N, outH, outW, O]. */
+export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
+  const weights = weightsOf(graph, filter, g);
+  const y = conv(graph, transpose(graph, x, NHWC_TO_NCHW), weights, g, g.output.slice(1, 3));
   return transpose(graph, y, NCHW_TO_NHWC);
 }
 
@@ -32,7 +31,7 @@ export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeo
  * dL/dx at stride 1: a convolution of dy with the filter turned by 180 degrees and its channel axes swapped. ONNX
  * Runtime runs it about twice as fast as ConvTranspose, which is left for strides and for unusually wide padding.
  */
-export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry, groups = 1): Value {
+export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
   const dyChannelsFirst = transpose(graph, dy, NHWC_TO_NCHW);
   const size = g.input.slice(1, 3);
   // Each axis: pads of the full correlation that give back the input size.
@@ -40,8 +39,8 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   const after = [0, 1].map((i) => size[i]! - g.output[1 + i]! - before[i]! + g.kernel[i]! - 1);
   const pads = [...before, ...after];
   if (g.strides.some((stride) => stride > 1) || pads.some((count) => count < 0)) {
-    const weights = weightsOf(graph, filter, g, groups);
-    return transpose(graph, convTranspose(graph, dyChannelsFirst, weights, g, size, groups), NCHW_TO_NHWC);
+    const weights = weightsOf(graph, filter, g);
+    return transpose(graph, convTranspose(graph, dyChannelsFirst, weights, g, size), NCHW_TO_NHWC);
   }
   const turned = slice(
     graph,
@@ -49,7 +48,7 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
     [0, 1].map((axis) => ({ axis, start: g.kernel[axis]! - 1, count: g.kernel[axis]!, step: -1 })),
   );
   const weights = transpose(graph, turned, [2, 3, 0, 1]);
-  return transpose(graph, conv(graph, dyChannelsFirst, weights, { ...g, pads }, size, groups), NCHW_TO_NHWC);
+  return transpose(graph, conv(graph, dyChannelsFirst, weights, { ...g, pads }, size), NCHW_TO_NHWC);
 }
 
 /**
@@ -57,6 +56,11 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
  * tap. About three times as fast in ONNX Runtime as one convolution of transposed operands.
  */
 export function filterGradient(graph: Graph, x: Value, dy: Value, g: ConvolutionGeometry): Value {
+  if (g.groups > 1) {
+    const seen = reshape(graph, seenPixels(graph, x, g), [sizeOf(g.output.slice(0, 3)), sizeOf(g.kernel), g.groups, 1]);
+    const products = binary(graph, "Mul", seen, reshape(graph, dy, [seen.shape[0]!, 1, ...g.filter.slice(2)]));
+    return reshape(graph, reduce(graph, "ReduceSum", products, [0], false), g.filter);
+  }
   const [top, left, bottom, right] = g.pads;
   const padded = pad(graph, x, [0, top!, left!, 0], [0, bottom!, right!, 0]);
   const dyPixels = rowsOfPixels(graph, dy);

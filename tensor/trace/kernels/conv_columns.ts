@@ -81,22 +81,12 @@ function columnsOf(graph: Graph, images: Value, table: ConstantValue, outside = 
 
 /** For each output pixel and tap the input pixel, [output pixels, taps]. */
 function seenTable(graph: Graph, g: Windows): ConstantValue {
-  return table(
-    graph,
-    "seen",
-    g,
-    () => tapsOfPixels(g.output, g, (at, tap) => seenPixel(g, at, tap) ?? pixelsOf(g.input)),
-  );
+  return table(graph, "seen", g, () => tapsOfPixels(g.output, g, (at, tap) => seenPixel(g, at, tap)));
 }
 
 /** For each input pixel and tap the output pixel, [input pixels, taps]. */
 function seeingTable(graph: Graph, g: Windows): ConstantValue {
-  return table(
-    graph,
-    "seeing",
-    g,
-    () => tapsOfPixels(g.input, g, (at, tap) => seeingPixel(g, at, tap) ?? pixelsOf(g.output)),
-  );
+  return table(graph, "seeing", g, () => tapsOfPixels(g.input, g, (at, tap) => seeingPixel(g, at, tap)));
 }
 
 /** For each input pixel the rows (output pixel, tap) that see it, [input pixels, the most there are for one pixel]. */
@@ -104,30 +94,27 @@ function scatterTable(graph: Graph, g: Windows): ConstantValue {
   return table(graph, "scatter", g, () => {
     const taps = sizeOf(g.kernel);
     const none = pixelsOf(g.output) * taps;
-    const all = tapsOfPixels(g.input, g, (at, tap, index) => {
-      const pixel = seeingPixel(g, at, tap);
-      return pixel === undefined ? none : pixel * taps + index;
-    });
-    const rows = all.map((row) => row.filter((entry) => entry !== none));
+    const all = tapsOfPixels(g.input, g, (at, tap, index) => seeingPixel(g, at, tap) * taps + index);
+    const rows = all.map((row) => row.filter((entry) => entry < none));
     const longest = rows.reduce((most, row) => Math.max(most, row.length), 1);
     return rows.map((row) => [...row, ...Array<number>(longest - row.length).fill(none)]);
   });
 }
 
-function seenPixel({ input, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number | undefined {
+function seenPixel({ input, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number {
   return pixelIndex(input, (axis) => at[axis]! * strides[axis]! + tap[axis]! * dilations[axis]! - pads[axis]!);
 }
 
-function seeingPixel({ output, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number | undefined {
+function seeingPixel({ output, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number {
   return pixelIndex(output, (axis) => (at[axis]! + pads[axis]! - tap[axis]! * dilations[axis]!) / strides[axis]!);
 }
 
-/** The number of a pixel among those of one image, if its place on each axis is one. */
-function pixelIndex(images: Shape, place: (axis: number) => number): number | undefined {
+/** The number of a pixel among those of one image; the one after the last where its place on an axis is none. */
+function pixelIndex(images: Shape, place: (axis: number) => number): number {
   let index = 0;
   for (let axis = 0; axis < images.length - 2; axis++) {
     const [size, at] = [images[1 + axis]!, place(axis)];
-    if (at < 0 || at >= size || !Number.isInteger(at)) return undefined;
+    if (at < 0 || at >= size || !Number.isInteger(at)) return pixelsOf(images);
     index = index * size + at;
   }
   return index;

@@ -5,7 +5,7 @@ import type { Shape } from "../graph.ts";
 import type { KernelCall } from "./translation.ts";
 
 /** How windows go over images. */
-export interface Windows extends ConvolutionWindow {
+export interface Windows extends Omit<ConvolutionWindow, "groups"> {
   /** [N, ...size, C] */
   readonly input: Shape;
   /** [N, ...outSize, O] */
@@ -14,9 +14,11 @@ export interface Windows extends ConvolutionWindow {
   readonly pointwise: boolean;
 }
 
-export interface ConvolutionGeometry extends Windows {
+export interface ConvolutionGeometry extends Windows, ConvolutionWindow {
   /** [...kernel, C, O] */
   readonly filter: Shape;
+  /** As many as there are channels for a depthwise convolution, [kH, kW, C, M] -> [N, outH, outW, C M]; else 1. */
+  readonly groups: number;
 }
 
 /** Sizes from TF.js's own rules for padding and rounding. */
@@ -27,21 +29,16 @@ export function convolutionGeometry(
   depthwise = false,
 ): ConvolutionGeometry {
   // What takes no format has its channels last.
-  const format = call.attribute<string | undefined>("dataFormat") ?? "NHWC";
-  if (format !== "NHWC" && format !== "NDHWC") {
-    call.fail(`dataFormat must be "NHWC": got "${format}"`, "keep images channels last");
+  const { dataFormat = "NHWC", dilations } = call.attributes;
+  if (dataFormat !== "NHWC" && dataFormat !== "NDHWC") {
+    call.fail(`dataFormat must be "NHWC": got "${dataFormat}"`, "keep images channels last");
   }
   if (filter.at(-2) !== input.at(-1)) {
     call.fail(`the filter wants ${filter.at(-2)} channels, the image has ${input.at(-1)}`, "use groups of 1");
   }
-  const attributes = {
-    strides: call.attribute<number>("strides"),
-    pad: call.attribute<"same">("pad"),
-    dimRoundingMode: call.attribute<"floor">("dimRoundingMode"),
-  };
-  const dilations = call.attribute<number | undefined>("dilations");
-  const info = (input.length === 5 ? volumeInfo : convolutionInfo)(input, filter, attributes, dilations, depthwise);
-  return { ...windows(call, input, info), filter };
+  const infoOf = input.length === 5 ? volumeInfo : convolutionInfo;
+  const info = infoOf(input, filter, call.attributes, dilations, depthwise);
+  return { ...windows(call, input, info), filter, groups: depthwise ? input.at(-1)! : 1 };
 }
 
 /** As `convolutionInfo`, of volumes. */
@@ -52,13 +49,7 @@ function volumeInfo(...[images, filter, { strides, pad }, dilations = 1]: Parame
 }
 
 export function poolGeometry(call: KernelCall, input: Shape): Windows {
-  const [filterSize, strides, pad] = ["filterSize", "strides", "pad"].map((name) => call.attribute<number>(name)) as [
-    number,
-    number,
-    number,
-  ];
-  const dimRoundingMode = call.attribute<"floor">("dimRoundingMode");
-  return windows(call, input, poolInfo(input, { filterSize, strides, pad, dimRoundingMode }));
+  return windows(call, input, poolInfo(input, call.attributes));
 }
 
 function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]): Windows {

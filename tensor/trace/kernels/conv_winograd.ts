@@ -11,17 +11,7 @@ import {
   transposed,
   withZeros,
 } from "./winograd_matrices.ts";
-import {
-  gradientTable,
-  isWhole,
-  outputTable,
-  PIXELS,
-  POINTS,
-  scatterTable,
-  SHARES,
-  tileCount,
-  tileTable,
-} from "./winograd_tiles.ts";
+import { isWhole, outputTable, PIXELS, POINTS, scatterTable, SHARES, tileCount, tileTable } from "./winograd_tiles.ts";
 
 /**
  * 3x3 convolutions of stride 1 by F(4x4, 3x3): a quarter of the multiplications, and tiles that hold each pixel 2.25
@@ -73,7 +63,7 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
 /** [36, T, C]. */
 function transformedTiles(graph: Graph, x: Value, g: ConvolutionGeometry): Value {
   const channels = g.input[3]!;
-  const tiles = gather(graph, withPaddingRow(graph, rowsOfPixels(graph, x)), tileTable(graph, g), 0);
+  const tiles = gather(graph, withPaddingRow(graph, rowsOfPixels(graph, x)), tileTable(graph, g, "input"), 0);
   const flat = reshape(graph, tiles, [POINTS, tileCount(g) * channels]);
   return reshape(graph, transform(graph, INPUT_TRANSFORM, flat), [POINTS, tileCount(g), channels]);
 }
@@ -101,7 +91,7 @@ function transformedFilter(
 function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
   const channels = g.output[3]!;
   const pixels = rowsOfPixels(graph, dy);
-  const tiles = gather(graph, isWhole(g) ? pixels : withPaddingRow(graph, pixels), gradientTable(graph, g), 0);
+  const tiles = gather(graph, isWhole(g) ? pixels : withPaddingRow(graph, pixels), tileTable(graph, g, "output"), 0);
   const flat = reshape(graph, tiles, [PIXELS, tileCount(g) * channels]);
   return reshape(graph, transform(graph, OUTPUT_ADJOINT, flat), [POINTS, tileCount(g), channels]);
 }

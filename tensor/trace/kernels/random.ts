@@ -8,10 +8,9 @@ import type { TranslationTable } from "./translation.ts";
 
 /** `counterWords` and `keepMask` of `tensor/random`, bit by bit; the formulas stand there. */
 export const RANDOM: TranslationTable = {
-  [KEEP_MASK]: ({ graph, input, attribute }) => {
-    const shape = attribute<KeepMaskAttributes["shape"]>("shape");
-    const site = attribute<number>("site");
-    const { threshold, scale: kept } = keepRule(attribute("rate"));
+  [KEEP_MASK]: ({ graph, input, attributes }) => {
+    const { shape, site, rate }: KeepMaskAttributes = attributes;
+    const { threshold, scale: kept } = keepRule(rate);
     const { images, size } = gridOf(shape);
     const word = (index: 0 | 1) => {
       const key = cast(graph, slice(graph, input("key"), [{ axis: 0, start: index, count: 1 }]), "uint32");

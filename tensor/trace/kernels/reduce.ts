@@ -4,25 +4,17 @@ import { matMul, reduce, type Reduction } from "../emit/contract.ts";
 import { cast } from "../emit/elementwise.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
-function axesOf({ input, attribute }: KernelCall, name = "axis"): number[] {
+function axesOf({ input, attributes }: KernelCall, name = "axis"): number[] {
   const x = input("x");
-  const axis = attribute<number | number[] | null | undefined>(name);
-  return tf.util.parseAxisParam(axis ?? x.shape.map((_, i) => i), [...x.shape]);
+  return tf.util.parseAxisParam(attributes[name] ?? x.shape.map((_, i) => i), [...x.shape]);
 }
 
 function reduction(op: Reduction, axisName = "axis"): Translation {
   return (call) => {
     const x = call.input("x");
-    const numbers = x.type === "bool" ? cast(call.graph, x, "int32") : x;
-    return reduce(call.graph, op, numbers, axesOf(call, axisName), keepDims(call));
-  };
-}
-
-/** all and any are the minimum and the maximum of 0 and 1. */
-function logicalReduction(op: Reduction): Translation {
-  return (call) => {
-    const bits = cast(call.graph, call.input("x"), "int32");
-    return cast(call.graph, reduce(call.graph, op, bits, axesOf(call), keepDims(call)), "bool");
+    const type = op === "ReduceMean" ? "float32" : x.type === "bool" ? "int32" : x.type;
+    const { keepDims = false } = call.attributes;
+    return reduce(call.graph, op, cast(call.graph, x, type), axesOf(call, axisName), keepDims);
   };
 }
 
@@ -35,15 +27,11 @@ function indexOf(op: "ArgMax" | "ArgMin"): Translation {
   };
 }
 
-function keepDims({ attribute }: KernelCall): boolean {
-  return attribute<boolean | undefined>("keepDims") ?? false;
-}
-
 function lastAxisFunction(op: string, axisName: string): Translation {
-  return ({ graph, input, attribute, fail }) => {
+  return ({ graph, input, attributes, fail }) => {
     const logits = input("logits");
     const last = logits.shape.length - 1;
-    const axis = attribute<number | undefined>(axisName) ?? last;
+    const axis = attributes[axisName] ?? last;
     if (axis !== last && axis !== -1) fail(`the axis must be the last: got ${axis}`, "transpose first");
     return graph.operation(op, [logits], logits.type, logits.shape, { axis: last });
   };
@@ -54,24 +42,15 @@ export const REDUCE: TranslationTable = {
   Prod: reduction("ReduceProd"),
   Max: reduction("ReduceMax", "reductionIndices"),
   Min: reduction("ReduceMin"),
-  Mean: (call) => {
-    const x = cast(call.graph, call.input("x"), "float32");
-    return reduce(call.graph, "ReduceMean", x, axesOf(call), keepDims(call));
-  },
-  All: logicalReduction("ReduceMin"),
-  Any: logicalReduction("ReduceMax"),
+  Mean: reduction("ReduceMean"),
   ArgMax: indexOf("ArgMax"),
   ArgMin: indexOf("ArgMin"),
   Cumsum: (call) => {
     const x = call.input("x");
-    const flags = { exclusive: Number(call.attribute("exclusive")), reverse: Number(call.attribute("reverse")) };
+    const flags = { exclusive: Number(call.attributes.exclusive), reverse: Number(call.attributes.reverse) };
     return call.graph.operation("CumSum", [x, scalar(call.graph, "int32", axesOf(call)[0]!)], x.type, x.shape, flags);
   },
   Softmax: lastAxisFunction("Softmax", "dim"),
   LogSoftmax: lastAxisFunction("LogSoftmax", "axis"),
-  BatchMatMul: ({ graph, input, attribute }) =>
-    matMul(graph, input("a"), input("b"), {
-      transposeA: attribute("transposeA"),
-      transposeB: attribute("transposeB"),
-    }),
+  BatchMatMul: ({ graph, input, attributes }) => matMul(graph, input("a"), input("b"), attributes),
 };

@@ -1,58 +1,44 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { fromData, scalar } from "../emit/constants.ts";
-import { matMul } from "../emit/contract.ts";
-import { binary, cast, where } from "../emit/elementwise.ts";
+import { fromData } from "../emit/constants.ts";
+import { binary, cast } from "../emit/elementwise.ts";
 import { concat, expand, gather, pad, reshape, slice, tile, transpose } from "../emit/shape.ts";
-import { type Graph, sizeOf, type Value } from "../graph.ts";
+import { sizeOf } from "../graph.ts";
 import type { TranslationTable } from "./translation.ts";
 
 function normalAxis(axis: number, rank: number): number {
   return axis < 0 ? axis + rank : axis;
 }
 
-/** True where `at[...] === k`, as [..., depth] bool. */
-function oneHot(graph: Graph, at: Value, depth: number): Value {
-  const classes = fromData(graph, "int32", [depth], Int32Array.from({ length: depth }, (_, index) => index));
-  const column = reshape(graph, cast(graph, at, "int32"), [...at.shape, 1]);
-  return binary(graph, "Equal", column, classes, "bool");
-}
-
 export const SHAPE: TranslationTable = {
-  Reshape: ({ graph, input, attribute }) => {
+  Reshape: ({ graph, input, attributes }) => {
     const x = input("x");
-    return reshape(graph, x, tf.util.inferFromImplicitShape(attribute("shape"), sizeOf(x.shape)));
+    return reshape(graph, x, tf.util.inferFromImplicitShape(attributes.shape, sizeOf(x.shape)));
   },
-  ExpandDims: ({ graph, input, attribute }) => {
+  ExpandDims: ({ graph, input, attributes }) => {
     const x = input("input");
-    return reshape(graph, x, x.shape.toSpliced(normalAxis(attribute("dim"), x.shape.length + 1), 0, 1));
+    return reshape(graph, x, x.shape.toSpliced(normalAxis(attributes.dim, x.shape.length + 1), 0, 1));
   },
-  Transpose: ({ graph, input, attribute }) => transpose(graph, input("x"), attribute("perm")),
-  Tile: ({ graph, input, attribute }) => tile(graph, input("x"), attribute("reps")),
-  BroadcastTo: ({ graph, input, attribute }) => expand(graph, input("x"), attribute("shape")),
-  Concat: ({ graph, inputs, attribute }) => {
+  Transpose: ({ graph, input, attributes }) => transpose(graph, input("x"), attributes.perm),
+  Tile: ({ graph, input, attributes }) => tile(graph, input("x"), attributes.reps),
+  BroadcastTo: ({ graph, input, attributes }) => expand(graph, input("x"), attributes.shape),
+  Concat: ({ graph, inputs, attributes }) => {
     const parts = inputs();
-    const axis = normalAxis(attribute("axis"), parts[0]!.shape.length);
+    const axis = normalAxis(attributes.axis, parts[0]!.shape.length);
     tf.backend_util.assertParamsConsistent(parts.map((part) => [...part.shape]), axis);
     return concat(graph, parts, axis);
   },
-  Pack: ({ graph, inputs, attribute }) => {
-    const parts = inputs();
-    const axis = normalAxis(attribute("axis"), parts[0]!.shape.length + 1);
-    const columns = parts.map((part) => reshape(graph, part, part.shape.toSpliced(axis, 0, 1)));
-    return concat(graph, columns, axis);
-  },
-  Unpack: ({ graph, input, attribute }) => {
+  Unpack: ({ graph, input, attributes }) => {
     const x = input("value");
-    const axis = normalAxis(attribute("axis"), x.shape.length);
+    const axis = normalAxis(attributes.axis, x.shape.length);
     return Array.from(
       { length: x.shape[axis]! },
       (_, start) => reshape(graph, slice(graph, x, [{ axis, start, count: 1 }]), x.shape.toSpliced(axis, 1)),
     );
   },
-  Slice: ({ graph, input, attribute }) => {
+  Slice: ({ graph, input, attributes }) => {
     const x = input("x");
-    const begin = [attribute<number | number[]>("begin")].flat();
-    const size = [attribute<number | number[]>("size")].flat();
+    const begin = [attributes.begin].flat();
+    const size = [attributes.size].flat();
     const ranges = x.shape.map((dimension, axis) => {
       const start = begin[axis] ?? 0;
       const count = size[axis] ?? -1;
@@ -64,52 +50,45 @@ export const SHAPE: TranslationTable = {
     });
     return slice(graph, x, ranges);
   },
-  StridedSlice: ({ graph, input, attribute }) => {
+  StridedSlice: ({ graph, input, attributes }) => {
     const x = input("x");
-    const { begin, end, strides, finalShape } = tf.slice_util.sliceInfo(
-      [...x.shape],
-      attribute("begin"),
-      attribute("end"),
-      attribute("strides"),
-      attribute("beginMask"),
-      attribute("endMask"),
-      attribute("ellipsisMask"),
-      attribute("newAxisMask"),
-      attribute("shrinkAxisMask"),
-    );
+    const { beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } = attributes;
+    const masks = [beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask] as const;
+    const places = [attributes.begin, attributes.end, attributes.strides] as const;
+    const { begin, end, strides, finalShape } = tf.slice_util.sliceInfo([...x.shape], ...places, ...masks);
     const counts = tf.slice_util.computeOutShape(begin, end, strides);
     const ranges = counts.map((count, axis) => ({ axis, start: begin[axis]!, count, step: strides[axis]! }));
     return reshape(graph, slice(graph, x, ranges), finalShape);
   },
-  SplitV: ({ graph, input, attribute }) => {
+  SplitV: ({ graph, input, attributes }) => {
     const x = input("x");
-    const axis = normalAxis(attribute("axis"), x.shape.length);
+    const axis = normalAxis(attributes.axis, x.shape.length);
     const shaped = { shape: [...x.shape] } as tf.Tensor;
     let next = 0;
-    return tf.backend_util.prepareSplitSize(shaped, attribute("numOrSizeSplits"), axis).map((count) => {
+    return tf.backend_util.prepareSplitSize(shaped, attributes.numOrSizeSplits, axis).map((count) => {
       const start = next;
       next += count;
       return slice(graph, x, [{ axis, start, count }]);
     });
   },
-  PadV2: ({ graph, input, attribute }) => {
-    const paddings = attribute<[number, number][]>("paddings");
+  PadV2: ({ graph, input, attributes }) => {
+    const paddings: [number, number][] = attributes.paddings;
     const [before, after] = [paddings.map(([count]) => count), paddings.map(([, count]) => count)];
-    return pad(graph, input("x"), before, after, attribute("constantValue"));
+    return pad(graph, input("x"), before, after, attributes.constantValue);
   },
-  Reverse: ({ graph, input, attribute }) => {
+  Reverse: ({ graph, input, attributes }) => {
     const x = input("x");
-    const axes = tf.util.parseAxisParam(attribute("dims"), [...x.shape]);
+    const axes = tf.util.parseAxisParam(attributes.dims, [...x.shape]);
     return slice(
       graph,
       x,
       axes.map((axis) => ({ axis, start: x.shape[axis]! - 1, count: x.shape[axis]!, step: -1 })),
     );
   },
-  GatherV2: ({ graph, input, attribute, fail }) => {
+  GatherV2: ({ graph, input, attributes, fail }) => {
     const [x, at] = [input("x"), cast(graph, input("indices"), "int32")];
-    const axis = normalAxis(attribute("axis"), x.shape.length);
-    const batchDims = attribute<number>("batchDims");
+    const axis = normalAxis(attributes.axis, x.shape.length);
+    const batchDims = attributes.batchDims;
     if (batchDims === 0) return gather(graph, x, at, axis);
     if (axis !== batchDims) fail(`with batchDims ${batchDims}, axis must be the same: got ${axis}`, "transpose first");
     // One long axis of all batches, and in it the numbers of what each batch takes from its own part.
@@ -120,32 +99,11 @@ export const SHAPE: TranslationTable = {
     const rows = reshape(graph, x, [batches * rest[0]!, ...rest.slice(1)]);
     return reshape(graph, gather(graph, rows, binary(graph, "Add", own, column), 0), [...at.shape, ...rest.slice(1)]);
   },
-  OneHot: ({ graph, input, attribute, elementType }) => {
-    const type = elementType("dtype");
-    const hot = oneHot(graph, input("indices"), attribute("depth"));
-    const [on, off] = [attribute<number>("onValue"), attribute<number>("offValue")];
-    if (on === 1 && off === 0) return cast(graph, hot, type);
-    return where(graph, hot, scalar(graph, type, on), scalar(graph, type, off));
-  },
-  // The gradient of a gather. A matrix product sums in a fixed order; ONNX's scatters promise none.
-  UnsortedSegmentSum: ({ graph, input, attribute, fail }) => {
-    const [x, segments] = [input("x"), input("segmentIds")];
-    if (segments.shape.length !== 1 || x.type !== "float32") {
-      fail(
-        `segment sums need float32 values and ids of rank 1: got ${x.type} and rank ${segments.shape.length}`,
-        "reshape the ids to one axis",
-      );
-    }
-    const count = attribute<number>("numSegments");
-    const member = cast(graph, oneHot(graph, segments, count), "float32");
-    const rows = reshape(graph, x, [x.shape[0]!, sizeOf(x.shape.slice(1))]);
-    return reshape(graph, matMul(graph, member, rows, { transposeA: true }), [count, ...x.shape.slice(1)]);
-  },
-  Range: ({ graph, attribute, elementType }) => {
-    const [start, stop, step] = [attribute<number>("start"), attribute<number>("stop"), attribute<number>("step")];
+  Range: ({ graph, attributes, elementType }) => {
+    const { start, stop, step } = attributes;
     const count = Math.max(0, Math.ceil((stop - start) / step));
     const values = Array.from({ length: count }, (_, index) => start + index * step);
-    const integers = elementType("dtype") === "int32";
+    const integers = elementType() === "int32";
     const data = integers ? Int32Array.from(values) : Float32Array.from(values);
     return fromData(graph, integers ? "int32" : "float32", [values.length], data);
   },

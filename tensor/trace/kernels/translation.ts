@@ -6,10 +6,11 @@ export interface KernelCall {
   input(name: string): Value;
   /** The inputs of a kernel that takes a list. */
   inputs(): Value[];
-  /** The caller names the type that TF.js gives this attribute (its `kernel_names.ts`). */
-  attribute<T>(name: string): T;
-  /** The element type that TF.js asks for, if the graph has it. */
-  elementType(name: string): ElementType;
+  /** Of the types that TF.js gives them (its `kernel_names.ts`). */
+  // deno-lint-ignore no-explicit-any
+  readonly attributes: any;
+  /** The element type that TF.js asks for as attribute `dtype`, if the graph has it. */
+  elementType(): ElementType;
   /** The call is outside of what can be translated. */
   fail(problem: string, fix: string): never;
 }

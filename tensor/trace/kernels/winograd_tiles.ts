@@ -15,6 +15,10 @@ export const PIXELS = TILE_OUTPUTS ** 2;
 const SHARE_COLUMNS = TILE_INPUTS + 1;
 export const SHARES = TILE_INPUTS * SHARE_COLUMNS;
 
+/** Tiles have pixels of the input, with its padding, and of the output. */
+type Side = "input" | "output";
+const TILE_SIZES = { input: TILE_INPUTS, output: TILE_OUTPUTS };
+
 function tiling({ output }: ConvolutionGeometry) {
   const [batch, height, width] = output as [number, number, number];
   return { batch, down: Math.ceil(height / TILE_OUTPUTS), across: Math.ceil(width / TILE_OUTPUTS) };
@@ -30,36 +34,24 @@ export function isWhole({ output }: ConvolutionGeometry): boolean {
   return output.slice(1, 3).every((length) => length % TILE_OUTPUTS === 0);
 }
 
-/** Pixel of the images that each place of each tile holds, [36, T]; one past the last for none. */
-export function tileTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
+/**
+ * Pixel of the images that each place of each tile holds, [36, T], or of the output that it is, [16, T]; one past the
+ * last for none.
+ */
+export function tileTable(graph: Graph, g: ConvolutionGeometry, of: Side): ConstantValue {
   const tiles = tileCount(g);
-  const none = sizeOf(g.input.slice(0, 3));
-  return table(graph, "tile", g, [POINTS, tiles], (entries) => {
-    eachPlace(g, TILE_INPUTS, (place, tile, image, y, x) => {
-      entries[place * tiles + tile] = inputPixel(g, image, y, x) ?? none;
-    });
-  });
-}
-
-/** Pixel of the output that each place of each tile is, [16, T]; one past the last for none. */
-export function gradientTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const [batch, height, width] = g.output as [number, number, number];
-  const tiles = tileCount(g);
-  return table(graph, "gradient", g, [PIXELS, tiles], (entries) => {
-    eachPlace(g, TILE_OUTPUTS, (place, tile, image, y, x) => {
-      const inside = y < height && x < width;
-      entries[place * tiles + tile] = inside ? (image * height + y) * width + x : batch * height * width;
-    });
+  const none = sizeOf(g[of].slice(0, 3));
+  return table(graph, `tile of ${of}`, g, [TILE_SIZES[of] ** 2, tiles], (entries) => {
+    eachPlace(g, of, (place, tile, pixel = none) => entries[place * tiles + tile] = pixel);
   });
 }
 
 /** Row (place, tile) of each pixel of the output, [N outH outW]. */
 export function outputTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const [batch, height, width] = g.output as [number, number, number];
   const tiles = tileCount(g);
-  return table(graph, "output", g, [batch * height * width], (entries) => {
-    eachPlace(g, TILE_OUTPUTS, (place, tile, image, y, x) => {
-      if (y < height && x < width) entries[(image * height + y) * width + x] = place * tiles + tile;
+  return table(graph, "output", g, [sizeOf(g.output.slice(0, 3))], (entries) => {
+    eachPlace(g, "output", (place, tile, pixel) => {
+      if (pixel !== undefined) entries[pixel] = place * tiles + tile;
     });
   });
 }
@@ -74,8 +66,7 @@ export function scatterTable(graph: Graph, g: ConvolutionGeometry): ConstantValu
   return table(graph, "scatter", g, [4, pixels], (entries) => {
     entries.fill(TILE_INPUTS * tiles);
     const found = new Uint8Array(pixels);
-    eachPlace(g, TILE_INPUTS, (place, tile, image, y, x) => {
-      const pixel = inputPixel(g, image, y, x);
+    eachPlace(g, "input", (place, tile, pixel) => {
       if (pixel === undefined) return;
       const share = Math.floor(place / TILE_INPUTS) * SHARE_COLUMNS + place % TILE_INPUTS;
       entries[pixels * found[pixel]!++ + pixel] = share * tiles + tile;
@@ -83,29 +74,25 @@ export function scatterTable(graph: Graph, g: ConvolutionGeometry): ConstantValu
   });
 }
 
-/** The pixel of the images at a place in the padded input, unless it is padding. */
-function inputPixel({ input, pads }: ConvolutionGeometry, image: number, y: number, x: number): number | undefined {
-  const [height, width] = [input[1]!, input[2]!];
-  const row = y - pads[0]!;
-  const column = x - pads[1]!;
-  const inside = row >= 0 && row < height && column >= 0 && column < width;
-  return inside ? (image * height + row) * width + column : undefined;
-}
-
-/** Every place of every tile of `size` x `size`, with its coordinates in the padded input or in the output. */
+/** Every place of every tile, with its pixel of the images or of the output, unless it lies outside. */
 function eachPlace(
   g: ConvolutionGeometry,
-  size: number,
-  visit: (place: number, tile: number, image: number, y: number, x: number) => void,
+  of: Side,
+  visit: (place: number, tile: number, pixel: number | undefined) => void,
 ): void {
   const { batch, down, across } = tiling(g);
+  const [, height, width] = g[of] as [number, number, number];
+  const [top, left] = of === "input" ? g.pads as [number, number] : [0, 0];
+  const size = TILE_SIZES[of];
   for (let image = 0; image < batch; image++) {
     for (let tileY = 0; tileY < down; tileY++) {
       for (let tileX = 0; tileX < across; tileX++) {
         const tile = (image * down + tileY) * across + tileX;
         for (let i = 0; i < size * size; i++) {
-          const y = tileY * TILE_OUTPUTS + Math.floor(i / size);
-          visit(i, tile, image, y, tileX * TILE_OUTPUTS + i % size);
+          const y = tileY * TILE_OUTPUTS + Math.floor(i / size) - top;
+          const x = tileX * TILE_OUTPUTS + i % size - left;
+          const inside = y >= 0 && y < height && x >= 0 && x < width;
+          visit(i, tile, inside ? (image * height + y) * width + x : undefined);
         }
       }
     }

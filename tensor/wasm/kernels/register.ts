@@ -3,7 +3,6 @@ import { filterGradient } from "./conv_filter_gradient.ts";
 import { inputGradient } from "./conv_input_gradient.ts";
 import { matMul } from "./mat_mul.ts";
 import type { Kernel, KernelCall } from "./memory.ts";
-import { segmentSum } from "./segment_sum.ts";
 import { sliceKernel, splitKernel } from "./slice.ts";
 import { reduce } from "./sum.ts";
 
@@ -21,7 +20,6 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [tf.Identity]: identity,
   [tf.BatchMatMul]: matMul,
   [tf.Mean]: (call) => reduce(call, true),
-  [tf.UnsortedSegmentSum]: segmentSum,
   [tf.Slice]: sliceKernel,
   [tf.SplitV]: splitKernel,
   [tf.Sum]: (call) => reduce(call, false),

@@ -1,5 +1,6 @@
-import { respacedBetas, spaceTimesteps } from "../../../diffusion/schedule/respace.ts";
+import { spaceTimesteps } from "../../../diffusion/schedule/respace.ts";
 import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
+import { respacedBetas } from "./respaced_betas.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 
 /**

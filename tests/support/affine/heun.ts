@@ -1,6 +1,13 @@
-import { type EdmOptions, edmSigmas } from "../../../diffusion/schedule/edm_sigmas.ts";
+import { edmSigmas } from "../../../diffusion/schedule/edm_sigmas.ts";
 import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
 import type { ReverseStep } from "./reverse_step.ts";
+
+export interface EdmOptions {
+  readonly steps: number;
+  readonly sigmaMin?: number;
+  readonly sigmaMax?: number;
+  readonly rho?: number;
+}
 
 /**
  * Heun's method on the noise levels of Karras et al. 2022 (algorithm 1), deterministic and of second order, for a network

@@ -50,7 +50,7 @@ function inputsOf(options: LossOptions) {
 function lossOf(options: LossOptions): Float32Array {
   const prediction = tf.tensor4d(predictions(options), SHAPE);
   const output = options.variance === "learned" ? tf.concat([prediction, tf.tensor4d(VARIANCE, SHAPE)], 3) : prediction;
-  return trainingLossPerImage(output, inputsOf(options), options).dataSync() as Float32Array;
+  return trainingLossPerImage(output, inputsOf(options)).dataSync() as Float32Array;
 }
 
 const perImage = (term: (i: number, t: number) => number) =>
@@ -75,7 +75,7 @@ Deno.test("the loss is the mean square of what a prediction is off by, under eve
 function boundTerms(options: LossOptions): number[] {
   const output = predictions(options);
   return perImage((i, t) => {
-    const recovery = (options.objective ?? EPS).recoverX0!(timePoint(path, t));
+    const recovery = (options.objective ?? EPS).recover!(timePoint(path, t)).x0;
     const fraction = (VARIANCE[i]! + 1) / 2;
     return boundTermFloat64({
       x0: X0[i]!,
@@ -103,7 +103,7 @@ Deno.test("with a learned variance the loss is the bound, or the error and a tho
 function gradients(options: LossOptions): [Float32Array, Float32Array] {
   const inputs = inputsOf(options);
   const loss = (prediction: tf.Tensor, variance: tf.Tensor) =>
-    tf.sum(trainingLossPerImage(tf.concat([prediction, variance], 3), inputs, options)) as tf.Scalar;
+    tf.sum(trainingLossPerImage(tf.concat([prediction, variance], 3), inputs)) as tf.Scalar;
   const [a, b] = tf.grads(loss)([tf.tensor4d(predictions(options), SHAPE), tf.tensor4d(VARIANCE, SHAPE)]);
   return [a!.dataSync() as Float32Array, b!.dataSync() as Float32Array];
 }

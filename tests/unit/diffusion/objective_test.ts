@@ -13,8 +13,8 @@ const TIMES = [0, 1, 99, 499, 998, 999];
 const [X0, EPS] = [0.3, -1.2];
 type At = Parameters<typeof onChain>[0];
 const targetMixture = (name: ObjectiveName, at: At) => targetAt(objectiveNamed(name), onChain(at));
-const x0Recovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recoverX0!(onChain(at));
-const epsRecovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recoverEps!(onChain(at));
+const x0Recovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recover!(onChain(at)).x0;
+const epsRecovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recover!(onChain(at)).eps;
 
 /** Weights at each timestep. */
 function lossWeights(
@@ -44,7 +44,7 @@ Deno.test("the target is what each objective is defined as", () => {
   }
 });
 
-Deno.test("recoverX0() and recoverEps() undo the target at every timestep", () => {
+Deno.test("recover() undoes the target at every timestep", () => {
   for (const objective of OBJECTIVE_NAMES) {
     for (const t of TIMES) {
       const at = { tables, t };

@@ -29,14 +29,14 @@ async function sumOfLoop(
   { sampler = DDIM, spec = LINEAR, objective = "eps", times = (all) => all, start = START }: Loop,
 ): Promise<number> {
   const path = chainPath(makeTables(makeBetas(spec)));
-  const { recoverX0 } = makeObjective(OBJECTIVES[objective], {});
+  const { recover } = makeObjective(OBJECTIVES[objective], {});
   const { images } = await walkHost(sampler, {
     path,
     start,
     times,
     noise: () => new Float32Array(768),
     predictX0(x, t) {
-      const recovery = recoverX0!(timePoint(path, t));
+      const recovery = recover!(timePoint(path, t)).x0;
       return Math.max(-1, Math.min(1, recovery.xt * x + recovery.output * x * t / (t + 1)));
     },
   });

@@ -158,7 +158,7 @@ Deno.test("every sampler draws alike whatever an exact network predicts", async 
         const at = timePoint(path, t);
         const [x0, target] = [exact(x, t), definition.target(at, {})];
         const output = target.x0 * x0 + target.noise * (x - at.signal * x0) / at.noise;
-        const recovery = objective.recoverX0!(at);
+        const recovery = objective.recover!(at).x0;
         return recovery.xt * x + recovery.output * output;
       };
       deviations.push(await outputDeviation(sampler, { path, dataVariance, predictX0 }));

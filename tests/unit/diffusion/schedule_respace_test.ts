@@ -1,8 +1,9 @@
 // Numbers: openai/improved-diffusion, space_timesteps and respace.py, in numpy float64, 12 significant digits.
 import { assertEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { respacedBetas, spaceTimesteps } from "../../../diffusion/schedule/respace.ts";
+import { spaceTimesteps } from "../../../diffusion/schedule/respace.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { respacedBetas } from "../../support/affine/respaced_betas.ts";
 import { assertAllClose, TWELVE_DIGITS } from "./assert_close.ts";
 
 const betas = makeBetas({ name: "ho/linear", timesteps: 1000 });

@@ -62,10 +62,11 @@ Deno.test("validateUnetConfig() lists the sizes that work when a size does not f
   const [problem] = validateUnetConfig(config(32, [1, 2, 2], 1, { size: 30, depth: 1, attention: [] }));
   assertEquals(problem, {
     field: "imageSize",
-    message: "got 30, wanted a multiple of 4 for 3 levels, such as 28 or 32; 30 works with at most 2 levels",
+    got: "30",
+    wanted: "a multiple of 4 for 3 levels, such as 28 or 32; 30 works with at most 2 levels",
   });
   const [absent] = validateUnetConfig(config(32, [1, 2, 2], 1, { size: 28, depth: 1, attention: [16, 14] }));
-  assertEquals(absent, { field: "attention", message: "got 16, wanted resolutions of this network: 28, 14, 7" });
+  assertEquals(absent, { field: "attention", got: "16", wanted: "resolutions of this network: 28, 14, 7" });
 });
 
 Deno.test("validateUnetConfig() reports each field when several are wrong", () => {

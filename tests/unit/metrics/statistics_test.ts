@@ -7,7 +7,7 @@ import { StreamingStatistics } from "../../support/plain_metrics.ts";
 
 async function statisticsOf(dimension: number, ...parts: Float64Array[]): Promise<FeatureStatistics> {
   const statistics = new StreamingStatistics(dimension);
-  for (const part of parts) await statistics.add(part);
+  for (const part of parts) if (part.length > 0) await statistics.add(part);
   return statistics.finish();
 }
 

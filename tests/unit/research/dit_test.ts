@@ -158,10 +158,9 @@ Deno.test("DiT agrees with the network of the paper's code in float64 at random 
 
 /** Numbers of a start, the generator's own. */
 function start(random: PseudoRandom, sizes: NetworkSizes, params: typeof PARAMS): NamedArrays {
-  return initialParameters(dit.build(sizes, params), () => ({
-    uniform: (count) => random.uniforms(count),
-    normal: (count) => random.symmetric(count, 3 ** 0.5),
-  }));
+  return initialParameters(dit.build(sizes, params), (_i, kind, count) => {
+    return kind === "uniform" ? random.uniforms(count) : random.symmetric(count, 3 ** 0.5);
+  });
 }
 
 Deno.test("DiT says exactly zero at the start, and its blocks are the identity: adaLN-zero", () => {

@@ -35,7 +35,7 @@ Deno.test("velocity: the target is the slope of the path, and gives x_0 and eps 
       const target = velocity.target(at, {});
       const output = target.x0 * x0 + target.noise * eps;
       assertClose(output, eps - x0, { abs: 1e-15 });
-      const solved = [objective.recoverX0!(at), objective.recoverEps!(at)].map((r) => r.xt * xt + r.output * output);
+      const solved = [objective.recover!(at).x0, objective.recover!(at).eps].map((r) => r.xt * xt + r.output * output);
       // Two equations of condition at most 2 in float64.
       assertClose(solved[0]!, x0, { abs: 1e-14, label: `x_0 at ${t}` });
       assertClose(solved[1]!, eps, { abs: 1e-14, label: `eps at ${t}` });
@@ -47,8 +47,8 @@ Deno.test("velocity: the target is the slope of the path, and gives x_0 and eps 
   }
   // Esser et al. 2024: x_0 = x - u v, eps = x + (1 - u) v.
   const quarter = timePoint(PATH, 311.5);
-  assertClose(objective.recoverX0!(quarter).output, -0.25, { abs: 1e-15 });
-  assertClose(objective.recoverEps!(quarter).output, 0.75, { abs: 1e-15 });
+  assertClose(objective.recover!(quarter).x0.output, -0.25, { abs: 1e-15 });
+  assertClose(objective.recover!(quarter).eps.output, 0.75, { abs: 1e-15 });
 });
 
 /** Sum of f over n equal cells by their midpoints. */

@@ -82,6 +82,8 @@ Deno.test("names and types that are wrong for the kind are errors of types", () 
     one({ uses: "sample", inputs, with: { count: "${vars.n}0" } }),
     // @ts-expect-error not one of the values
     one({ uses: "schedule", with: { betas: "linear", timesteps: 10 } }),
+    // @ts-expect-error a param of another sampler
+    one({ uses: "sample", inputs, with: { count: 1, sampler: { name: "ddim", variance: "fixedsmall" } } }),
     // @ts-expect-error no such port
     one({ uses: "sample", inputs: { chekpoint: "a" }, with: { count: 1 } }),
     // @ts-expect-error no such field of a stage
@@ -91,7 +93,7 @@ Deno.test("names and types that are wrong for the kind are errors of types", () 
     // @ts-expect-error a param that the custom stage does not have
     one(customStage<typeof walk>({ uses: "./walk.ts", with: { txt: "b" } })),
   ];
-  assertEquals(wrong.length, 12);
+  assertEquals(wrong.length, 13);
 });
 
 Deno.test("Written keeps texts open, and one literal what it is", () => {

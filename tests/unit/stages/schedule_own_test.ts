@@ -9,7 +9,6 @@ import {
   type PathSpec,
   pathSpecSchema,
   readSchedule,
-  storedPath,
   validate,
 } from "../../../artifacts/schedule.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
@@ -22,7 +21,6 @@ import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { mapFiles, rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind } from "../../../stages/schedule/kind.ts";
 import { describeDefinition } from "../../../stages/shared/describe_definition.ts";
-import { pathProblemsSchema } from "../../../stages/shared/describe_path.ts";
 import { runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 
@@ -127,12 +125,12 @@ Deno.test("pathOf() reads what encodePath() writes: betas of a chain, signal and
   assertEquals(Object.keys(decodeSafetensors(encodePath(chain)).tensors), ["betas"]);
   assertEquals(pathOf(betas, { file, bytes: encodePath(chain), own: [] }).tables, chain.tables);
   const failure = assertThrows(
-    () => storedPath({ betas: "own", timesteps: 4 }, file, encodePath(chain)),
+    () => pathOf({ betas: "own", timesteps: 4 }, { file, bytes: encodePath(chain) }),
     FormatError,
   );
   assertEquals(failure.message, "schedule.safetensors, tensor betas: got 3 numbers, wanted 4");
   assertThrows(
-    () => storedPath({ ...SPEC, timesteps: 3 }, file, encodePath(chain)),
+    () => pathOf({ ...SPEC, timesteps: 3 }, { file, bytes: encodePath(chain) }),
     FormatError,
     "tensor signal: got none",
   );
@@ -155,12 +153,9 @@ Deno.test("schedule's check turns what is said of a path into problems of its fi
   });
 });
 
-Deno.test("describeDefinition() says where a path's own code throws", () => {
+Deno.test("describeDefinition() leaves what a path's own code throws to its process, which says where", () => {
   const throws = definePath({ params: z.strictObject({}), signal: () => missing(), noise: (u) => u });
-  const problems = pathProblemsSchema.parse(describeDefinition(throws, { timesteps: 5 })["problems"]);
-  assertEquals(problems.length, 1);
-  assertEquals(problems[0]!.message, "the path cannot be computed");
-  assertMatch(problems[0]!.got, /^no signal here, at schedule_own_test.ts:\d+:\d+$/);
+  assertThrows(() => describeDefinition(throws, { timesteps: 5 }), TypeError, "no signal here");
 });
 
 function missing(): number {

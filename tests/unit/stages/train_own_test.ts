@@ -228,7 +228,7 @@ Deno.test("a network learns on a path of one's own at the times that it draws, a
     const { path, objective, config } = await readCheckpoint(trained.outputs["checkpoint"]!, "raw", definitions);
     assertEquals([path.continuous, path.signal(9), config.timesteps], [true, 0.5, 20]);
     // x_1 = x_0 + (1 - u) ... : the straight line solved for x_0 is x_t - u (eps - x_0).
-    assertEquals(objective.recoverX0!({ path, t: 9, signal: 0.5, noise: 0.5 }), { xt: 1, output: -0.5 });
+    assertEquals(objective.recover!({ path, t: 9, signal: 0.5, noise: 0.5 }).x0, { xt: 1, output: -0.5 });
     assertEquals((await facts(trained.outputs["checkpoint"]!)).variancePreserving, false);
 
     // What needs a chain takes a path that preserves the variance at the times of its tables.

@@ -153,7 +153,7 @@ async function walkWith(wrong: Partial<SamplerDefinition>, checkpoint = checkpoi
   const { device } = tfjsDevice();
   const { begin, times } = await makeWalk(checkpoint, { device, batchSize: 2, sampler: own(wrong) });
   const noise = () => new Float32Array(4);
-  const walk = begin({ classes: undefined, onStep: () => Promise.resolve() });
+  const walk = begin({ onStep: () => Promise.resolve() });
   return await walk({ x: Float32Array.of(1, 2, 3, 4), times, noise });
 }
 
@@ -201,7 +201,7 @@ Deno.test("a sampler that needs a chain is refused on another path", async () =>
 });
 
 Deno.test("an objective without a recovery gives its sampler the output alone", async () => {
-  const objective = { ...checkpointOf().objective, recoverX0: undefined, recoverEps: undefined };
+  const objective = { ...checkpointOf().objective, recover: undefined };
   const { x, x0, eps, output } = await predictOnce({ ...checkpointOf(), objective }, { clip: "unit" });
   assert([...x0, ...eps].every(Number.isNaN));
   assertAllClose(output, x.map((value) => hostOutput(value, 40, 0, 0.5)), { abs: 1e-6 });

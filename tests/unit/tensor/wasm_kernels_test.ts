@@ -104,7 +104,12 @@ function sums(): OpCase[] {
 }
 
 function gathers(): OpCase[] {
-  return [
+  const hot: OpCase = {
+    name: "one-hot vectors of floats",
+    inputs: { i: int32(2, 3) },
+    fn: ({ i }) => ({ y: tf.oneHot(i!, 4, 1, 0, "float32"), z: tf.oneHot(i!, 4, 2.5, -1, "float32") }),
+  };
+  const cases = [
     { name: "gather of rows", shape: [5, 3], indices: [6], axis: 0 },
     { name: "gather by a matrix", shape: [5, 3], indices: [2, 4], axis: 0 },
     { name: "gather of columns", shape: [2, 5, 3], indices: [4], axis: 1 },
@@ -114,6 +119,7 @@ function gathers(): OpCase[] {
     inputs: { x: float32(...shape), i: int32(...indices) },
     fn: withGradients(({ x, i }) => tf.gather(x!, i!, axis)),
   }));
+  return [...cases, hot];
 }
 
 // float32 sums of up to 1,500 products in different orders.
