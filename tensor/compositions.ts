@@ -11,6 +11,8 @@ export type Composition = (inputs: any, attributes: any) => tf.Tensor;
 export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
   Rsqrt: ({ x }) => tf.reciprocal(tf.sqrt(x)),
+  Maximum: ({ a, b }) => tf.where(tf.greaterEqual(a, b), a, b),
+  Minimum: ({ a, b }) => tf.where(tf.greaterEqual(b, a), a, b),
   SquaredDifference: ({ a, b }) => tf.square(tf.sub(a, b)),
   OnesLike: ({ x }) => tf.fill(x.shape, 1, x.dtype),
   ZerosLike: ({ x }) => tf.fill(x.shape, 0, x.dtype),

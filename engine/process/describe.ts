@@ -7,12 +7,12 @@ import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";
 import { noteModule } from "./read_log.ts";
-import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
+import { workerOptions, type WorkerTask, writeEntry } from "./child.ts";
 import { type Code, type CodeDigest, digestCode } from "./code_digest.ts";
 import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
-import { moduleFlags, nativePackages } from "./module_lock.ts";
-import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
+import { nativePackages } from "./module_lock.ts";
+import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
 import { messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
@@ -117,10 +117,9 @@ export async function askChild<A extends z.ZodType>(
   const { folder } = temporary;
   const module = writeEntry(folder, entry, task);
   const nonce = crypto.randomUUID();
-  const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
-  const env = { DENO_DIR: await ownCacheFolder(folder) };
+  const { flags, env } = await workerOptions(folder, map, true);
   const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
-  using child = new DenoChild(["run", ...flags, module], { env, ...bounds });
+  using child = new DenoChild([...flags, module], { env, ...bounds });
   await child.tell({ ...question, nonce });
   await child.hangUp();
   // Only the answer and the last words are kept, as code that is loaded may print without end.
@@ -137,13 +136,22 @@ export async function askChild<A extends z.ZodType>(
     else place ??= ownPlace(said);
   });
   if (line !== undefined) {
-    const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
+    const answer = asked.answer.safeParse(valueOf(line.slice(prefix.length)));
     return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
   }
   const said = log.tail();
   if (fetched || !isUncached(said)) return explainSilence(said, place, child);
   const missing = await installPackages(entry, map, () => {});
   return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
+}
+
+/** What a text says, with whatever names; undefined where it was cut, as what is too long is. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function tellIssue({ path, message, input, keys }: ParamIssue): string {

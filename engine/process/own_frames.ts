@@ -2,9 +2,12 @@ import { basename, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TOOLKIT_ROOT } from "./module_lock.ts";
 
+/** Folders with the toolkit's code that decides what a pipeline file means. */
+export const TOOLKIT_FOLDERS: readonly string[] =
+  "artifacts contract diffusion engine formats metrics schemas stages std tensor".split(" ");
+
 /** The toolkit's own modules; code of the user's own that lies elsewhere in the clone is not one of them. */
-const TOOLKIT_PARTS =
-  /^((mod|core|engine)\.ts$|(artifacts|cli|contract|diffusion|engine|formats|metrics|schemas|stages|std|tensor)\/)/;
+const TOOLKIT_PARTS = new RegExp(`^((mod|core|engine)\\.ts$|(cli|${TOOLKIT_FOLDERS.join("|")})/)`);
 
 /** Whether a module comes with the toolkit. */
 export function isToolkit(specifier: string): boolean {

@@ -4,7 +4,7 @@ import { cutText, showValue } from "../../diagnostic/format.ts";
 import { MAX_DEPTH } from "../source/budget.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
-import { getPath, isRecord } from "../source/tree.ts";
+import { asMap, getPath, isRecord } from "../source/tree.ts";
 
 /** One `--set path=value`, parsed and placed. */
 export interface Override {
@@ -32,14 +32,14 @@ function placeOverride(text: string, dotted: string, root: Record<string, unknow
     return rest.length === 0 ? ["seed"] : problem(text, '"seed" has no parts', "write --set seed=1", dotted);
   }
   if (first === "vars") {
-    const vars = isRecord(root["vars"]) ? root["vars"] : {};
+    const vars = asMap(root["vars"]);
     if (rest.length === 0) return problem(text, '"vars" needs a name', "write --set vars.name=value", dotted);
     if (!Object.hasOwn(vars, rest[0]!)) {
       return problem(text, `the pipeline has no var "${rest[0]}"`, suggestName(rest[0]!, Object.keys(vars)));
     }
     return ["vars", ...rest];
   }
-  const stages = isRecord(root["stages"]) ? root["stages"] : {};
+  const stages = asMap(root["stages"]);
   if (!Object.hasOwn(stages, first)) {
     const known = [...Object.keys(stages), "vars", "seed"];
     return problem(text, `the pipeline has no stage "${first}"`, suggestName(first, known));

@@ -204,3 +204,13 @@ stages:
   }
   await loadGood(folder.path, read.replace("./b/net.ts", "./net.ts"));
 });
+
+Deno.test("a definition whose answer has no end to speak of is refused like any other", async () => {
+  await using folder = await makePlace({
+    "net.ts": definitionOf("network", 'text: z.string().default(() => "a".repeat(65 << 20))'),
+  });
+  assertEquals(await said(folder.path, learning("{ uses: ./net.ts }")), [
+    "stages.a.with.model.uses | cannot use ./net.ts: it gave an invalid answer | " +
+    "correct the file; it must load without side effects",
+  ]);
+});
