@@ -11,14 +11,19 @@ export interface Network extends NetworkCode {
   readonly count: number;
 }
 
-/** @throws RangeError for parameters that have no size, or a name twice */
+/** More elements than that no array of a device holds. */
+const MAX_ELEMENTS = 2 ** 31;
+
+/** @throws RangeError for parameters that have no size, or one that is too large, or a name twice */
 export function makeNetwork(sizes: NetworkSizes, { parameters, forward }: NetworkCode): Network {
   const names = new Set<string>();
   for (const { name, shape } of parameters) {
+    const named = `Shape of parameter ${name}: got [${shape.join(", ")}], wanted`;
     if (names.has(name)) throw new RangeError(`Parameter ${name}: got it twice, wanted each name once`);
     if (!shape.every((length) => Number.isSafeInteger(length) && length > 0)) {
-      throw new RangeError(`Shape of parameter ${name}: got [${shape.join(", ")}], wanted positive integers`);
+      throw new RangeError(`${named} positive integers`);
     }
+    if (sizeOf({ shape }) > MAX_ELEMENTS) throw new RangeError(`${named} at most 2^31 elements`);
     names.add(name);
   }
   return { sizes, parameters, forward, count: parameters.reduce((sum, spec) => sum + sizeOf(spec), 0) };

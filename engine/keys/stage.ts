@@ -51,8 +51,8 @@ export interface Kind
   /** `train`, or the path of a custom stage as the file names it. */
   readonly name: string;
   /**
-   * What enters the key for the code: kind and version of a built-in, and after a space each the digests of definitions that
-   * its params name; the digest of a custom stage's modules.
+   * What enters the key for the code: kind and version of a built-in, and after a space each the digests of all definitions
+   * that are loaded into its process, those of its params first; the digest of a custom stage's modules.
    */
   readonly version: string;
   readonly custom: boolean;
@@ -68,12 +68,12 @@ export interface Kind
   readonly validate: (raw: unknown) => ParamsOutcome & Pick<Stage, "facts">;
 }
 
-/** The code of the user's own that runs in the process of a kind's stages: a custom stage's, then that of definitions. */
+/** The code of the user's own that runs in the process of a kind's stages: a custom stage's, or that of definitions. */
 export function codesOf(
   { custom, name, entry, version, modules = {}, own = [] }: Omit<Kind, "validate">,
 ): readonly Pick<OwnCode, "file" | "uses" | "digest" | "modules">[] {
   if (!custom) return own;
-  return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules }, ...own];
+  return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules }];
 }
 
 /** Whether there is any. */
