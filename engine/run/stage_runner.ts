@@ -298,7 +298,7 @@ export class StageRunner {
   }
 
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
-    const { store, runId, emit, pipeline, kill } = this.options;
+    const { store, runId, emit, pipeline, kill, stop } = this.options;
     const { stage, device } = planned;
     const started = performance.now();
     this.#announce(device);
@@ -319,12 +319,10 @@ export class StageRunner {
       }
       const kept = Math.max(0, ...isForced(planned) ? [] : statesIn(start.progressFolder).keys());
       const again = kept > 0 ? `run again, or undo the edit first to go on from step ${kept}` : "run again";
-      if (outcome.status === "lost") {
-        // A signal may also have come from elsewhere; what has moved does not come right by trying again.
-        return ground.edited.aborted
-          ? failedBy({ message: `${changed}; it was stopped`, fix: again })
-          : { lost: outcome.message };
+      if (ground.edited.aborted && !stop.aborted && ["lost", "interrupted"].includes(outcome.status)) {
+        return failedBy({ message: `${changed}; it was stopped`, fix: again });
       }
+      if (outcome.status === "lost") return { lost: outcome.message };
       if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept > 0), ...definedOnly({ device }) };
       if (moved !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: again });
       const listed = listOutputs(start.outputs);
