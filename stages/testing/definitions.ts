@@ -3,14 +3,12 @@ import {
   DATA_TIME,
   type DefinitionParams,
   type FreeObjective,
-  type MixtureObjective,
   type NetworkDefinition,
   type NetworkSizes,
   type ObjectiveDefinition,
   type ParamsOf,
   type Path,
   type PathDefinition,
-  type Recovery,
   type SamplerDefinition,
   type TimePoint,
 } from "../../diffusion/define.ts";
@@ -27,11 +25,17 @@ import type { NamedTensors, Tensor } from "../../tensor/device.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { isError } from "../shared/checks.ts";
-import { checkLossCode, checkNetworkCode, type CodeProblem } from "../shared/definition_checks.ts";
+import {
+  checkLossCode,
+  checkNetworkCode,
+  checkObjectiveAt,
+  type CodeProblem,
+  shown,
+} from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";
-import { checkGradients, shown } from "./gradients.ts";
+import { checkGradients } from "./gradients.ts";
 
 /** How to check a definition. */
 export interface CheckOptions<P extends DefinitionParams> {
@@ -98,7 +102,7 @@ export async function checkObjective<P extends DefinitionParams>(
     const times = path.times(25).filter((t) => t > DATA_TIME);
     const problems = "loss" in definition
       ? await checkLoss(objective, path, devices)
-      : times.flatMap((t) => checkMixture(objective, timePoint(path, t))).slice(0, 4);
+      : times.flatMap((t) => checkObjectiveAt(objective, timePoint(path, t))).slice(0, 4);
     throwProblems("objective", problems, path);
   }
 }
@@ -178,29 +182,6 @@ function predictGaussian(x: Float32Array<ArrayBuffer>, { signal, noise }: TimePo
   const gain = DEVIATION ** 2 * signal / (signal ** 2 * DEVIATION ** 2 + noise ** 2);
   const x0 = x.map((value) => MEAN + gain * (value - signal * MEAN));
   return { x0, eps: mix([1 / noise, x], [-signal / noise, x0]), variance: undefined, output: x0.slice() };
-}
-
-/** Image and noise as numbers, to be mixed and got back. */
-const [IMAGE, NOISE] = [0.7, -0.4];
-
-function checkMixture({ definition, params, recover }: Objective, at: TimePoint): CodeProblem[] {
-  const { target, weight = () => 1 } = definition as MixtureObjective;
-  const { x0, noise } = target(at, params);
-  const [xt, output] = [at.signal * IMAGE + at.noise * NOISE, x0 * IMAGE + noise * NOISE];
-  const back = (name: string, by: Recovery, wanted: number): CodeProblem[] => {
-    const got = by.xt * xt + by.output * output;
-    const rounding = 1e-9 * (1 + Math.abs(by.xt * xt) + Math.abs(by.output * output));
-    // The noise says nothing of an image of which nothing is left.
-    const fits = Number.isFinite(got) ? Math.abs(got - wanted) <= rounding : at.signal === 0;
-    const message = `${name} from a perfect prediction at t=${at.t}`;
-    return fits ? [] : [{ message, got: shown(got), wanted: `${wanted}` }];
-  };
-  const counted = weight(at, params);
-  return [
-    ...counted >= 0 ? [] : [{ message: `the weight at t=${at.t}`, got: `${counted}`, wanted: "at least 0" }],
-    ...back("x_0", recover!(at).x0, IMAGE),
-    ...back("eps", recover!(at).eps, NOISE),
-  ];
 }
 
 /** As small as a network can be that tells images, times and what is not linear apart. */

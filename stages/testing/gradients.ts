@@ -8,7 +8,7 @@ import { mayHaveGpu } from "../../tensor/gpus.ts";
 import { describeDevices } from "../../tensor/implementations.ts";
 import { openDevice } from "../../tensor/open.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
-import type { CodeProblem } from "../shared/definition_checks.ts";
+import { type CodeProblem, shown } from "../shared/definition_checks.ts";
 
 /** Numbers that parameters decide, at one place. */
 export interface Computation {
@@ -140,9 +140,4 @@ async function checkLeft(of: Computation): Promise<CodeProblem[]> {
   const left = tf.memory().numTensors - before;
   const fix = "use neither tf.keep nor tf.variable, and keep no tensors between calls";
   return left === 0 ? [] : [{ message: "tensors left after a call", got: `${left}`, wanted: "0", fix }];
-}
-
-/** A number in a message. */
-export function shown(value: number): string {
-  return String(Number(value.toPrecision(4)));
 }
