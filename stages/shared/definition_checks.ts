@@ -164,7 +164,7 @@ async function checkTraces(
     const result: unknown = compute(given, named);
     if (result instanceof tf.Tensor) return { result };
     const got = result instanceof Promise ? "a promise" : result === null ? "null" : typeof result;
-    throw new RangeError(`${what}: got ${got}, wanted a tensor, returned at once`);
+    throw new CompileError(`${what}: got ${got}, wanted a tensor, returned at once`);
   };
   const traced = (batch: number) => {
     const { params: _flat, ...inputs } = signature(batch);
