@@ -46,9 +46,11 @@ function describe(exported: Exported | null, given: readonly unknown[], { sortOf
   if (!(params instanceof z.ZodObject)) return failed("its params are not a Zod object", strict);
   const all = paramsOf(sort, params, exported!);
   const taken = Object.keys(params.shape).find((name) =>
-    params.shape[name] !== all.shape[name] || (name === "uses" && sort !== "stage")
+    params.shape[name] !== all.shape[name] || (sort !== "stage" && TAKEN.includes(name))
   );
-  if (taken !== undefined) return failed(`its params have "${taken}", which it is given anyway`, "rename that param");
+  if (taken !== undefined) {
+    return failed(`its params have "${taken}", which means something else there`, "rename that param");
+  }
   const { roles, problems } = readRoles(all);
   if (problems.length > 0) return failed(problems.join("; "), "correct its params");
   if (sort === "stage") {
@@ -63,6 +65,9 @@ function describe(exported: Exported | null, given: readonly unknown[], { sortOf
   }
   return { sort, said: {}, fits: given.map((raw) => fit(all, raw, (params) => factsOf(exported, params))) };
 }
+
+/** What stands beside a definition's own params, or tells a built-in one from it. */
+const TAKEN = ["uses", "name"];
 
 const FORMS = "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
 

@@ -9,6 +9,7 @@ import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
 import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
+import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import { fromBuiltin, fromFile, isCustom, validateBuiltin } from "./builtin.ts";
 import { type BuiltinKinds, describeAll } from "./kinds.ts";
@@ -97,6 +98,10 @@ export class StageKinds {
     }
     const fit = "code" in found ? found.fitOf(place.params) : found;
     if ("error" in fit) return { error: `cannot use ${uses}: ${fit.error}`, fix: fit.fix };
+    const unfit = findUnfit(fit);
+    if (unfit !== undefined) {
+      return { error: `cannot use ${uses}: it gave an invalid answer: ${unfit.message}`, fix: unfit.fix };
+    }
     return { ...fit, found: found as Described };
   }
 
