@@ -124,8 +124,6 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   };
 
   const parts: Part[] = [];
-  /** Files by their bytes, which is what is sent to other machines and compared with. */
-  const shown: Part[] = [];
   const files: [string, string][] = [];
   const scopes: Record<string, Record<string, string>> = {};
   const named = new Map<string, string>();
@@ -154,7 +152,6 @@ export async function digestCode(file: string): Promise<CodeDigest> {
     if (path !== undefined) {
       const content = hashFile(path);
       parts.push(["file", place(specifier), read.has(specifier) ? content : await digestExecuted(path)]);
-      shown.push(["file", place(specifier), content]);
       files.push([path, content]);
     } else parts.push(["other", specifier, ""]);
     for (const { specifier: name, code } of module?.dependencies ?? []) {
@@ -178,6 +175,8 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       }
     }
   }
+  // Files by their bytes, which is what is sent to other machines and compared with.
+  const shown = files.map(([path, content]): Part => ["file", place(pathToFileURL(path).href), content]);
   const lock = addToLock(asked.lock, named);
   for (const id of allBelow(named.values(), lock)) parts.push(packagePart(id));
 

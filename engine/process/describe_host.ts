@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Facts, StageDefinition } from "../../contract/stage.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import { describeParams } from "../../schemas/describe_params.ts";
-import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
+import type { ParamDescription } from "../../schemas/param_issue.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import { encode } from "../keys/encode.ts";
 import { ownPlace } from "./own_frames.ts";
@@ -27,19 +27,6 @@ function listParams(params: z.ZodObject): readonly ParamDescription[] {
     return describeParams(params);
   } catch {
     return [];
-  }
-}
-
-/** Params become part of keys and messages, so they must be plain data. */
-function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
-  const outcome = validateParams(params, raw);
-  if (!outcome.ok) return outcome;
-  try {
-    encode(outcome.params);
-    return outcome;
-  } catch (error) {
-    const message = `the schema gives a value that is not plain data: ${(error as Error).message}`;
-    return { ok: false, issues: [{ code: "custom", path: [], message, input: raw }] };
   }
 }
 
@@ -68,11 +55,9 @@ function describe(exported: Exported | null, given: readonly unknown[], { sortOf
   if (problems.length > 0) return failed(problems.join("; "), "correct its params");
   if (sort === "stage") {
     const said = { ...rest, roles, params: given.length === 0 ? listParams(all) : [] };
-    return { sort, said, fits: given.map((raw) => ({ outcome: validatePlain(all, raw), facts: {} })) };
+    return { sort, said, fits: given.map((raw) => fit(all, raw, () => ({}))) };
   }
-  if (params.def.catchall?._zod.def.type !== "never") {
-    return failed("its params are not a strict Zod object", strict);
-  }
+  if (params.def.catchall?._zod.def.type !== "never") return failed("its params are not a strict Zod object", strict);
   const [marked] = Object.keys(roles);
   if (marked !== undefined) {
     const error = `param "${marked}" has a role, as only params of stages do`;
@@ -86,10 +71,17 @@ const TAKEN = ["uses", "name"];
 
 const FORMS = "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
 
-/** Whether params fit a definition, and what is known of it with them. */
+/** Whether params fit an export, and what is known of it with them. */
 function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<string, unknown>>) => Facts) {
-  const outcome = validatePlain(all, raw);
+  const outcome = validateParams(all, raw);
   if (!outcome.ok) return { outcome, facts: {} };
+  try {
+    // Params become part of keys and messages.
+    encode(outcome.params);
+  } catch (error) {
+    const message = `the schema gives a value that is not plain data: ${(error as Error).message}`;
+    return { outcome: { ok: false, issues: [{ code: "custom", path: [], message, input: raw }] }, facts: {} };
+  }
   try {
     const facts = factsOf(outcome.params);
     encode(facts);

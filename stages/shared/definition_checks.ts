@@ -61,12 +61,10 @@ export async function checkNetworkCode(network: Network): Promise<CodeProblem[]>
 /**
  * Everything wrong with the loss of a training, before it computes anything: figures that are no finite numbers, the shape
  * of the loss, whether two traces of it are equal, and parameters that it does not depend on.
- *
- * @param options with the path
  */
 export async function checkLossCode(network: Network, options: GradientOptions): Promise<CodeProblem[]> {
   try {
-    const path = options.path!;
+    const { path } = options;
     for (const [name, figure] of Object.entries(stepFigures(options))) {
       for (let t = 0; t < path.timesteps; t++) {
         const got = figure(timePoint(path, t));

@@ -4,12 +4,9 @@ import type { Device, DeviceOptions } from "../device.ts";
 import { openEagerDevice } from "../eager_device.ts";
 import { checkThreads } from "../numerics.ts";
 import { ProcessEngine } from "../process_engine.ts";
-import { MAX_THREADS, wasmNumerics } from "./describe.ts";
-import { registerKernels } from "./kernels/register.ts";
+import { BACKEND, MAX_THREADS, wasmNumerics } from "./describe.ts";
+import "./kernels/register.ts";
 import { type RunningEngine, startModule } from "./module.ts";
-
-/** The name under which the package registers its kernels. */
-const BACKEND = "wasm";
 
 // Importing the package registers its own way to start the engine, which TF.js would prefer over any other backend.
 tf.removeBackend(BACKEND);
@@ -54,7 +51,6 @@ let wanted = 1;
 
 /** Start the engine and make it TF.js's backend `wasm`, without selecting it. */
 async function start(wanted: number): Promise<RunningEngine> {
-  registerKernels(BACKEND);
   const running = await startWithThreads(Math.min(wanted, MAX_THREADS));
   // Its types want all of an Emscripten module.
   const wasm = running.module as unknown as BackendWasm["wasm"];
