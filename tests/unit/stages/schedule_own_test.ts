@@ -112,8 +112,13 @@ Deno.test("a path of one's own is refused where the project has not its code, or
       build: () => ({ parameters: [], forward: (x) => x.x }),
     });
     await refused([{ sort: "network", uses: "./flow.ts", code: CODE, definition: network }]);
+    const another = definePath({
+      params: flow.params,
+      signal: (u) => cosine.signal(u, {}),
+      noise: (u) => cosine.noise(u, {}),
+    });
     assertMatch(
-      (await refused(own(definePath({ ...cosine, params: flow.params })))).message,
+      (await refused(own(another))).message,
       /, signal at t=0: got 0.9975, wanted 0.99\d*, as of flow.ts/,
     );
   });
