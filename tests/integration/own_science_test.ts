@@ -33,22 +33,19 @@ Deno.test("what is wrong with a definition is said with its place before anythin
   assertEquals(project.exists("outputs"), false);
 });
 
-Deno.test("definitions that lie, shout or break off are refused in one line each", async () => {
+Deno.test("definitions that answer nothing, shout or reach too far are refused in one line each", async () => {
   await using project = ownProject();
-  const path = (first: string, params = "z.strictObject({})") =>
+  const path = (first: string) =>
     `import { definePath } from "noiseline";
 import { z } from "zod";
 ${first}
-export default definePath({ params: ${params}, signal: (u) => 1 - u, noise: (u) => u });
+export default definePath({ params: z.strictObject({}), signal: (u) => 1 - u, noise: (u) => u });
 `;
-  const lying = (params: string) =>
-    `const p = z.strictObject({}); (p as any).safeParse = () => ({ success: true, data: ${params} });`;
   const files = {
     silent: path("(Object.prototype as any).toJSON = () => undefined;"),
     address: path('console.error("    at f (file://evil/x:1:2)"); throw new Error("a\\n" + "b".repeat(5_000));'),
     frames: path('console.error("    at " + "file:".repeat(200_000)); throw new Error("c");'),
     within: path(`import "${import.meta.resolve("../../engine/keys/keys.ts")}";`),
-    long: path(lying("{ timesteps: 1e12 }"), "p"),
   };
   const stages = Object.entries(files).map(([name, text]) => {
     project.write(`${name}.ts`, text);
