@@ -143,7 +143,7 @@ export default defineStage({
 });
 `;
 
-Deno.test("a definition that comes into the process of a custom stage asks for what that may do, and one flag grants both", async () => {
+Deno.test("what a custom stage may do is asked for it alone: no definition comes into its process", async () => {
   await using folder = await makeTempFolder();
   await Deno.writeTextFile(join(folder.path, "stage.ts"), READER);
   await Deno.writeTextFile(join(folder.path, "net.ts"), definitionOf("network"));
@@ -157,11 +157,10 @@ stages:
   const rights = ["env=A", "net=a.example"];
   assertEquals(requests.map((one) => [one.stage.id, one.uses, one.rights]), [
     ["b", "./stage.ts", rights],
-    ["b", "./net.ts", rights],
   ]);
   const { granted, problems } = await parseGrants(["b:env=A,net=a.example"], pipeline);
   assertEquals([granted.map(({ uses, rights }) => [uses, [...rights].sort()]), problems], [
-    [["./stage.ts", rights], ["./net.ts", rights]],
+    [["./stage.ts", rights]],
     [],
   ]);
 });
