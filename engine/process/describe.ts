@@ -18,6 +18,7 @@ import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import {
+  type ParamDescription,
   paramDescriptionSchema,
   type ParamIssue,
   paramMetaSchema,
@@ -64,6 +65,8 @@ export interface Described {
   readonly sort: Sort | "stage";
   /** Of a stage. */
   readonly stage: StageDescription | undefined;
+  /** Of a definition that was asked about without params to check: those that it takes. */
+  readonly params: readonly ParamDescription[];
   /** By params that it was asked about. */
   readonly fitOf: (params: unknown) => Fit;
 }
@@ -203,7 +206,15 @@ async function describeFile(file: string, params: readonly unknown[]): Promise<D
   if (stage !== undefined && "error" in stage) return stage;
   const known = new Map(params.map((raw, index) => [JSON.stringify(raw), fits[index]]));
   const unanswered = { error: "it did not answer for some params", fix: "correct the file" };
-  return { file, code, sort, stage, fitOf: (raw) => known.get(JSON.stringify(raw)) ?? unanswered };
+  const listed = z.array(paramDescriptionSchema).safeParse(said["params"]);
+  return {
+    file,
+    code,
+    sort,
+    stage,
+    params: listed.data ?? [],
+    fitOf: (raw) => known.get(JSON.stringify(raw)) ?? unanswered,
+  };
 }
 
 /**
