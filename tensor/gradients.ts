@@ -26,7 +26,7 @@ function composed(kernelName: string, names: readonly string[]): tf.GradFunc {
   return (dy, saved, attributes) => {
     const keys = names.length === 0 ? saved.map((_, i) => `${i}`) : names;
     const f = (inputs: tf.Tensor[]) =>
-      COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes);
+      COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes) as tf.Tensor;
     // One by one, because TF.js disposes of what the gradient of one input leaves before it asks for the next.
     const of = (i: number) => tf.grad((x) => f(saved.with(i, x)))(saved[i]!, dy as tf.Tensor);
     return Object.fromEntries(keys.map((key, i) => [key, () => withinGradient(() => of(i))]));

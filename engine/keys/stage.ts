@@ -53,8 +53,8 @@ export interface Kind
   /** `train`, or the path of a custom stage as the file names it. */
   readonly name: string;
   /**
-   * What enters the key for the code: kind and version of a built-in, and after a space each the digests of definitions that
-   * its params name; the digest of a custom stage's modules.
+   * What enters the key for the code: kind and version of a built-in, and after a space each the digests of all definitions
+   * that are loaded into its process, those of its params first; the digest of a custom stage's modules.
    */
   readonly version: string;
   readonly custom: boolean;
@@ -72,12 +72,12 @@ export interface Kind
   readonly validate: (raw: unknown) => ParamsOutcome & Pick<Stage, "facts">;
 }
 
-/** The code of the user's own that runs in the process of a kind's stages: a custom stage's, then that of definitions. */
+/** The code of the user's own that runs in the process of a kind's stages: a custom stage's, or that of definitions. */
 export function codesOf(
   { custom, name, entry, version, modules = {}, files = [], own = [] }: Omit<Kind, "validate">,
 ): readonly Omit<OwnCode, "param" | "sort">[] {
   if (!custom) return own;
-  return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules, files }, ...own];
+  return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules, files }];
 }
 
 /** Modules of code of the user's own, by places from the folder of the pipeline. */

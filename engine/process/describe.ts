@@ -2,6 +2,7 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
+import { encode } from "../keys/encode.ts";
 import type { ModuleMap } from "../keys/stage.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
@@ -13,16 +14,17 @@ import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { nativePackages } from "./module_lock.ts";
 import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
-import { messagePrefix } from "./protocol.ts";
+import { lineOf, messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import {
+  acceptedSchema,
   type ParamDescription,
   paramDescriptionSchema,
   type ParamIssue,
+  paramIssueSchema,
   paramMetaSchema,
-  paramsOutcomeSchema,
 } from "../../schemas/param_issue.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { type Sort, SORTS } from "../../schemas/definitions.ts";
@@ -36,13 +38,21 @@ export interface DescribeRequest {
   readonly params: readonly unknown[];
 }
 
-const unfit = z.strictObject({ error: z.string(), fix: z.string() });
+/** A message is a line: whoever wrote the code must not write what looks like another one. */
+const message = lineOf(1_000);
+const unfit = z.strictObject({ error: message, fix: message });
 
 export type Unfit = z.output<typeof unfit>;
 
 /** What the process that loads such a file says of some params: with facts where they fit. */
 const fitSchema = z.union([
-  z.strictObject({ outcome: paramsOutcomeSchema, facts: z.record(z.string(), z.unknown()) }),
+  z.strictObject({
+    outcome: z.union([
+      acceptedSchema,
+      z.strictObject({ ok: z.literal(false), issues: z.array(paramIssueSchema.extend({ message })) }),
+    ]),
+    facts: z.record(z.string(), z.unknown()),
+  }),
   unfit,
 ]);
 
@@ -140,7 +150,7 @@ export async function askChild<A extends z.ZodType>(
   });
   if (line !== undefined) {
     const answer = asked.answer.safeParse(valueOf(line.slice(prefix.length)));
-    return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
+    return answer.success ? { answer: answer.data } : { error: INVALID };
   }
   const said = log.tail();
   if (fetched || !isUncached(said)) return explainSilence(said, place, child);
@@ -148,10 +158,14 @@ export async function askChild<A extends z.ZodType>(
   return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
 }
 
-/** What a text says, with whatever names; undefined where it was cut, as what is too long is. */
+const INVALID = "it gave an invalid answer";
+
+/** What a text says, with whatever names; undefined where it was cut, as what is too long is, or can be no part of a key. */
 function valueOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value = JSON.parse(text);
+    encode(value);
+    return value;
   } catch {
     return undefined;
   }
@@ -189,7 +203,7 @@ function checkStage(said: unknown): StageDescription | Unfit {
 
 async function describeFile(file: string, params: readonly unknown[]): Promise<Described | Unfit> {
   const code = await loadCode(file);
-  if ("error" in code) return { fix: "correct its imports, or the deno.json above it", ...code };
+  if ("error" in code) return unfit.parse({ fix: "correct its imports, or the deno.json above it", ...code });
   const entry = pathToFileURL(file).href;
   const asked = await askChild({
     entry,
@@ -198,7 +212,10 @@ async function describeFile(file: string, params: readonly unknown[]): Promise<D
     map: code.map,
     answer: answerSchema,
   });
-  if ("error" in asked) return { fix: "correct the file; it must load without side effects", ...asked };
+  // Deno reads some modules through links and refuses others, as if the code asked for them.
+  const link = Deno.lstatSync(file).isSymlink ? { fix: "name the file that this link leads to" } : {};
+  const fix = "correct the file; it must load without side effects";
+  if ("error" in asked) return unfit.parse({ fix, ...asked, ...link });
   const { answer } = asked;
   if ("error" in answer) return answer;
   const { sort, said, fits } = answer;

@@ -51,9 +51,11 @@ function describe(
   if (!(params instanceof z.ZodObject)) return failed("its params are not a Zod object", strict);
   const all = paramsOf(sort, params, exported!);
   const taken = Object.keys(params.shape).find((name) =>
-    params.shape[name] !== all.shape[name] || (name === "uses" && sort !== "stage")
+    params.shape[name] !== all.shape[name] || (sort !== "stage" && TAKEN.includes(name))
   );
-  if (taken !== undefined) return failed(`its params have "${taken}", which it is given anyway`, "rename that param");
+  if (taken !== undefined) {
+    return failed(`its params have "${taken}", which means something else there`, "rename that param");
+  }
   const { roles, problems } = readRoles(all);
   if (problems.length > 0) return failed(problems.join("; "), "correct its params");
   const listed = given.length === 0 ? listParams(all) : [];
@@ -72,6 +74,9 @@ function describe(
     fits: given.map((raw) => fit(all, raw, (params) => factsOf(exported, params))),
   };
 }
+
+/** What stands beside a definition's own params, or tells a built-in one from it. */
+const TAKEN = ["uses", "name"];
 
 const FORMS = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";
 

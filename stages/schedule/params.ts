@@ -20,6 +20,9 @@ export const MAX_TIMESTEPS = 1_000_000;
 /** T where a path of one's own has none: 1000 is too few for some, and more cost nothing. */
 export const DEFAULT_TIMESTEPS = 1_250;
 
+/** T of a path of one's own, beside its own params. */
+export const pathTimesteps = z.int().min(1).max(MAX_TIMESTEPS).default(DEFAULT_TIMESTEPS);
+
 /** Params of kind `schedule`. */
 export const scheduleParams = z.strictObject({
   betas: z.union([
