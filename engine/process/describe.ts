@@ -89,7 +89,7 @@ function explainSilence(said: string, place: string | undefined, { timedOut, hel
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
-  if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
+  if (refused !== undefined) return { error: `while it was loaded: ${refused.message}`, fix: refused.fix };
   if (place === undefined) return { error: said === "" ? "it gave no answer; it must not end the process" : said };
   return { error: `${place}: ${said.split("\n")[0]!.replace(/^error: (Uncaught (\(in promise\) )?)?/, "")}` };
 }
