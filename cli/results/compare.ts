@@ -77,7 +77,9 @@ export function sheetOf({ names, seeds, ranks, metrics, params, overSeeds }: Com
 
 /** The code of the user's own that a stage was given by its params, by digest: its file is in no result. */
 function codesIn(version: string, id: string): [path: string, code: string][] {
-  const own = version.split(" ").slice(1).map((one) => one.split(":") as [string, string]);
+  const all = version.split(" ").slice(1).map((one) => one.split(":") as [string, string]);
+  // What it inherits from what it reads is that one's difference.
+  const own = all.filter(([param]) => !param.startsWith("+"));
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 

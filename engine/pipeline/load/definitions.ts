@@ -99,7 +99,8 @@ export class StageKinds {
       const place = param === "" ? kind : param ?? "uses";
       const error = `${uses} is a definition of ${aSort(found.sort)}; ${place} takes ${aSort(sort)}`;
       const own = `name a file that exports define${sort[0]!.toUpperCase()}${sort.slice(1)}({ … })`;
-      return { error, fix: found.sort === "stage" ? own : `${own}, or name this one as ${this.#takersOf(found.sort)}` };
+      const takers = this.#takersOf(found.sort);
+      return { error, fix: takers === "" ? own : `${own}, or name this one as ${takers}` };
     }
     const fit = "code" in found ? found.fitOf(place.params) : found;
     if ("error" in fit) return { error: `cannot use ${uses}: ${fit.error}`, fix: fit.fix };
@@ -111,7 +112,7 @@ export class StageKinds {
   }
 
   /** Where a sort of definition can be named, in words. */
-  #takersOf(wanted: Sort): string {
+  #takersOf(wanted: Described["sort"]): string {
     const places = Object.values(this.builtins).flatMap(({ kind, definitions = {} }) =>
       Object.entries(definitions).filter(([, sort]) => sort === wanted).map(([param]) => [kind, param, "uses"])
     );

@@ -123,16 +123,14 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
     `name: p\nstages:\n  taken: { uses: track, with: { uses: ./taken.ts } }\n${stages.join("")}`,
   );
   const of = (id: string) => all.filter((one) => one.startsWith(`stages.${id}.`) && !one.includes("stpes"));
-  const forms =
-    "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
+  const forms = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";
   assertEquals(Object.fromEntries([...Object.keys(cases), "taken"].map((id) => [id, of(id)])), {
     sort: [
       "stages.sort.with.model.uses | ./sampler.ts is a definition of a sampler; model takes a network | " +
       "name a file that exports defineNetwork({ … })",
     ],
     none: [
-      "stages.none.with.model.uses | cannot use ./none.ts: its default export is neither a stage nor a definition | " +
-      forms,
+      "stages.none.with.model.uses | cannot use ./none.ts: it has no default export | " + forms,
     ],
     throws: [
       "stages.throws.with.model.uses | cannot use ./throws.ts: throws.ts:2:7: Error: boom | " +
@@ -158,7 +156,7 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
     value: ["stages.value.with.model.depth | stages.value.with.model.depth is not valid | 0 | use a value at least 1"],
     nan: ["stages.nan.with.model.width | stages.nan.with.model.width is not valid | NaN | write a finite number"],
     taken: [
-      'stages.taken.with.uses | cannot use ./taken.ts: its params have "timesteps", which it is given anyway | ' +
+      'stages.taken.with.uses | cannot use ./taken.ts: its params have "timesteps", which means something else there | ' +
       "rename that param",
     ],
   });
@@ -192,7 +190,7 @@ Deno.test("a stage in the place of a definition is refused, and the other way ro
     "stages.a.with.model.uses | ./a/stage.ts is a definition of a stage; model takes a network | " +
     "name a file that exports defineNetwork({ … })",
     "stages.b.uses | ./net.ts is a definition of a network; uses takes a stage | " +
-    "name a file that exports defineStage({ … })",
+    "name a file that exports defineStage({ … }), or name this one as learn.model.uses",
   ]);
 });
 
