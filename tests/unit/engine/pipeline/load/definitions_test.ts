@@ -54,6 +54,29 @@ Deno.test("a definition may have all params of a stage, with the toolkit's own b
   ]);
 });
 
+Deno.test("what stands in a wrong place is told where it belongs, and where the value comes from", async () => {
+  await using folder = await makePlace({ "none.ts": "export const net = 1;\n" });
+  const asStage = "name: p\nstages:\n  a: { uses: ./net.ts }\n";
+  assertEquals(await said(folder.path, asStage), [
+    "stages.a.uses | ./net.ts is a definition of a network; uses takes a stage | " +
+    "name a file that exports defineStage({ … }), or name this one as learn.model.uses",
+  ]);
+  const loaded = await load(folder.path, learning("{ channels: 8 }"), ["a.model.uses=./none.ts"]);
+  assertEquals(loaded.ok ? [] : loaded.diagnostics.map(({ message, origin }) => [message, origin]), [
+    ["cannot use ./none.ts: it has no default export", ["--set a.model.uses=./none.ts"]],
+  ]);
+});
+
+Deno.test("stages whose code alone was edited are alike, since that tells most of how long they take", async () => {
+  await using folder = await makePlace();
+  const like = async (model = "{ uses: ./net.ts }") =>
+    (await loadGood(folder.path, learning(model))).stages.get("a")!.likeness;
+  const before = await like();
+  await Deno.writeTextFile(join(folder.path, "net.ts"), `${FILES["net.ts"]}globalThis.more = 1;\n`);
+  assertEquals(await like(), before);
+  assertEquals(new Set([before, await like("{ uses: ./net.ts, depth: 7 }"), await like("{ channels: 4 }")]).size, 3);
+});
+
 Deno.test("a definition may be named by var, --set, matrix and an inner pipeline", async () => {
   await using folder = await makePlace({
     "inner.yaml":
@@ -104,16 +127,14 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
     `name: p\nstages:\n  taken: { uses: track, with: { uses: ./taken.ts } }\n${stages.join("")}`,
   );
   const of = (id: string) => all.filter((one) => one.startsWith(`stages.${id}.`) && !one.includes("stpes"));
-  const forms =
-    "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
+  const forms = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";
   assertEquals(Object.fromEntries([...Object.keys(cases), "taken"].map((id) => [id, of(id)])), {
     sort: [
       "stages.sort.with.model.uses | ./sampler.ts is a definition of a sampler; model takes a network | " +
       "name a file that exports defineNetwork({ … })",
     ],
     none: [
-      "stages.none.with.model.uses | cannot use ./none.ts: its default export is neither a stage nor a definition | " +
-      forms,
+      "stages.none.with.model.uses | cannot use ./none.ts: it has no default export | " + forms,
     ],
     throws: [
       "stages.throws.with.model.uses | cannot use ./throws.ts: throws.ts:2:7: Error: boom | " +
@@ -180,7 +201,7 @@ Deno.test("a stage in the place of a definition is refused, and the other way ro
     "stages.a.with.model.uses | ./a/stage.ts is a definition of a stage; model takes a network | " +
     "name a file that exports defineNetwork({ … })",
     "stages.b.uses | ./net.ts is a definition of a network; uses takes a stage | " +
-    "name a file that exports defineStage({ … })",
+    "name a file that exports defineStage({ … }), or name this one as learn.model.uses",
   ]);
 });
 
