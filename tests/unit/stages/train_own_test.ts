@@ -286,6 +286,26 @@ Deno.test("what does not fit an objective of one's own is said before anything r
       { objective: describeDefinition(definition, {}) },
     ).problems.length;
   assertEquals([onZero(freeEps()), onZero(vLike)], [1, 0]);
+
+  const onPath = (path: unknown, params: object) =>
+    trainKind.check!(trainKind.params.parse({ steps: 1, ...params }), {
+      schedule: scheduleKind.check!({ uses: "./flow.ts", timesteps: 10 }, {}, {
+        "": describeDefinition(path, { timesteps: 10 }),
+      }).facts!["schedule"],
+    }).problems.map(({ message, got }) => `${message}: ${got}`);
+  const straight = definePath({ params: none, signal: (u) => 1 - u, noise: (u) => u });
+  const drawn = { ...straight, draw: ({ uniform }: { uniform: number }) => 1 - uniform ** 2 };
+  const lossAware = { objective: "x0", timestepSampler: "loss-aware" };
+  assertEquals(onPath(straight, lossAware), []);
+  assertEquals(onPath(drawn, lossAware), [
+    "the path says itself which times a training draws: loss-aware, on ./flow.ts",
+  ]);
+  const preserving = "needs a schedule that preserves the variance, signal^2 + noise^2 = 1: the path of ./flow.ts";
+  assertEquals(onPath(straight, { objective: "mu", variance: "learned" }), [
+    `objective mu ${preserving}`,
+    `variance learned ${preserving}`,
+  ]);
+  assertStringIncludes(onPath(straight, {})[0]!, "0 at the last timestep of ./flow.ts");
 });
 
 const SIZE = { height: 8, width: 8 };

@@ -194,8 +194,14 @@ Deno.test("a definition that has not what it must have is refused where it is wr
     [() => defineNetwork({ params } as never), "network: got none, wanted a function build"],
     [() => definePath({ params, noise: (u: number) => u } as never), "path: got none, wanted a function signal"],
     [() => defineSampler({ params, times: () => [] } as never), "sampler: got none, wanted a function sample"],
-    [() => defineObjective({ params, targt: () => 0 } as never), "objective: got none, wanted a function target or loss"],
-    [() => defineObjective({ params, target: () => 0, loss: () => 0 } as never), "objective: got target and loss, wanted"],
+    [
+      () => defineObjective({ params, targt: () => 0 } as never),
+      "objective: got none, wanted a function target or loss",
+    ],
+    [
+      () => defineObjective({ params, target: () => 0, loss: () => 0 } as never),
+      "objective: got target and loss, wanted",
+    ],
     [() => defineObjective({ params, loss: () => 0 } as never), "got neither recover nor sampler, wanted one of them"],
   ] as const;
   for (const [define, says] of forms) assertStringIncludes(assertThrows(define, TypeError).message, says);
