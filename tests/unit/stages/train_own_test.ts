@@ -289,9 +289,9 @@ Deno.test("what does not fit an objective of one's own is said before anything r
 
   const onPath = (path: unknown, params: object) =>
     trainKind.check!(trainKind.params.parse({ steps: 1, ...params }), {
-      schedule: scheduleKind.check!({ uses: "./flow.ts", timesteps: 10 }, {}, {
+      schedule: scheduleKind.check!({ uses: "./flow.ts", timesteps: 10 } as never, {}, {
         "": describeDefinition(path, { timesteps: 10 }),
-      }).facts!["schedule"],
+      }).facts!["schedule"]!,
     }).problems.map(({ message, got }) => `${message}: ${got}`);
   const straight = definePath({ params: none, signal: (u) => 1 - u, noise: (u) => u });
   const drawn = { ...straight, draw: ({ uniform }: { uniform: number }) => 1 - uniform ** 2 };
