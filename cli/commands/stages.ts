@@ -41,7 +41,8 @@ function toJson(all: BuiltinKind) {
 
 /** The params of a kind, with what of the user's own may stand for them. */
 function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof describeParams> {
-  const own = (sort: string) => `or a ${sort} of one's own: { uses: ./${sort}.ts, … }`;
+  const own = (sort: string) =>
+    `or ${sort === "objective" ? "an" : "a"} ${sort} of one's own: { uses: ./${sort}.ts, … }`;
   const whole = definitions[""] === undefined ? [] : [{
     ...{ name: "uses", type: "string", role: "identity" as const },
     description: `In place of all others the file of a ${definitions[""]} of one's own, whose params stand beside it`,

@@ -42,7 +42,7 @@ export interface Code {
   readonly settings: readonly (readonly [file: string, content: string | null])[];
   /** Whether it names packages beside those that the toolkit pins. */
   readonly ownPackages: boolean;
-  /** What the digest was taken of: local modules by place, relative to the stage's folder, and packages by name. */
+  /** What the digest was taken of: local modules by place, relative to its folder, and packages by name. */
   readonly modules: Readonly<Record<string, string>>;
   /** What the names of modules stand for when it runs. */
   readonly map: ModuleMap;
@@ -175,8 +175,6 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       }
     }
   }
-  // Files by their bytes, which is what is sent to other machines and compared with.
-  const shown = files.map(([path, content]): Part => ["file", place(pathToFileURL(path).href), content]);
   const lock = addToLock(asked.lock, named);
   for (const id of allBelow(named.values(), lock)) parts.push(packagePart(id));
 
@@ -187,7 +185,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
     files,
     settings: settings.files.map((path) => [path, statIfThere(path)?.isFile === true ? hashFile(path) : null]),
     ownPackages: named.size > 0,
-    modules: nameModules([...parts.filter(([what]) => what !== "file"), ...shown], basename(file)),
+    modules: nameModules(parts, basename(file)),
     map: { imports: names, scopes, lock },
   };
 }

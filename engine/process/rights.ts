@@ -89,11 +89,9 @@ export function rightsOf(
     ...env.map((name) => `env=${name}`),
     ...(packages.length > 0 || native ? ["native"] : []),
   ];
-  return codesOf(kind).map(({ file, uses, modules }) => {
-    // Of a file the digest is known, of a package the version; whoever calls a file like a package has both.
-    const names = Object.keys(modules).filter((name) => /[0-9a-f]{64}/.test(modules[name]!));
+  return codesOf(kind).map(({ file, uses, files }) => {
     // JSON and code are read without a permission.
-    const read = beyondProject([file, ...names.map((name) => resolve(dirname(file), name))], projectOf(folder));
+    const read = beyondProject([file, ...files.map(([path]) => path)], projectOf(folder));
     return { file, uses, rights: [...new Set([...ofProcess, ...[...whole, ...read].map(readRight)])].sort() };
   });
 }

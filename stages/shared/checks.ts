@@ -59,15 +59,18 @@ export function needsSignal({ recover }: Objective): boolean {
 /** What keeps a network with this objective from drawing on such a path; what is not known is not checked. */
 export function checkPrediction(
   objective: { readonly needsSignal?: unknown },
-  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
+  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> & Partial<Pick<ScheduleFacts, "betas">> | undefined,
 ): (CheckProblem & InterchangeProblem)[] {
   if (schedule?.zeroTerminalSnr !== true || objective.needsSignal !== true) return [];
   return [{
     input: "schedule",
     message: "a network that predicts the noise cannot use a schedule that ends in pure noise: the noise at its last " +
       "timestep says nothing about the image, and sampling starts there",
-    got: "a signal-to-noise ratio of 0 at the last timestep",
+    got: `a signal-to-noise ratio of 0 at the last timestep${
+      schedule.betas === undefined ? "" : ` of ${schedule.betas}`
+    }`,
     wanted: "some signal at every timestep",
-    fix: "train with objective: v or x0; or leave out zeroTerminalSnr, and use a schedule that keeps some signal",
+    fix: "train with objective: v or x0, or on a schedule that keeps some signal, as those of the toolkit do without " +
+      "zeroTerminalSnr",
   }];
 }

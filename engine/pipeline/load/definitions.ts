@@ -7,7 +7,7 @@ import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
-import { builtinVersion, type Kind, type ModuleMap, type OwnCode, type Stage } from "../../keys/stage.ts";
+import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
 import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
@@ -123,8 +123,8 @@ export class StageKinds {
     if (places.length === 0) return kind;
     const own = looked.flatMap((one): OwnCode[] => {
       if ("error" in one) return [];
-      const { found: { file, code: { digest, modules } }, place: { param, sort, uses } } = one;
-      return [{ param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules }];
+      const { found: { file, code: { digest, modules, files } }, place: { param, sort, uses } } = one;
+      return [{ param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules, files }];
     });
     return this.#make({ ...kind, validate: (raw) => this.#validate(builtin, raw as StageEntry["with"]) }, own);
   }
@@ -234,15 +234,6 @@ export function withCode(kind: Kind, own: readonly OwnCode[], maps: readonly Mod
     modules: Object.assign({}, ...own.map(modulesOf)),
     map: () => maps.reduce(mergeMaps),
   };
-}
-
-/** Modules of a definition, by places from the folder of the pipeline. */
-function modulesOf({ uses, modules }: OwnCode): Record<string, string> {
-  const folder = uses.slice(0, uses.lastIndexOf("/") + 1).replace(/^\.\//, "");
-  const isFile = (digest: string) => /^[0-9a-f]{64}$/.test(digest);
-  return Object.fromEntries(
-    Object.entries(modules).map(([name, digest]) => [isFile(digest) ? `${folder}${name}` : name, digest]),
-  );
 }
 
 /** What names of modules and packages mean in a map, those of modules with the module that has them. */

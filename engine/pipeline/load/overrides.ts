@@ -53,6 +53,13 @@ function copyOf(value: unknown): unknown {
   return Array.isArray(value) ? [...value] : isRecord(value) ? { ...value } : value;
 }
 
+/** What `uses` names is another thing than what is there, of which it keeps nothing, as in files laid over each other. */
+function displaces(node: Record<string, unknown>, path: DocumentPath, value: unknown): boolean {
+  if (path[0] !== "stages" || path.length < 4) return false;
+  const part = path.at(-1);
+  return part === "uses" ? node["uses"] !== value : part === "name" && Object.hasOwn(node, "uses");
+}
+
 /** Lists keep their shape: `multipliers.1=4` replaces an item, and cannot add one. */
 function assign(root: Record<string, unknown>, path: DocumentPath, value: unknown): string | undefined {
   let node: unknown = root;
@@ -64,8 +71,10 @@ function assign(root: Record<string, unknown>, path: DocumentPath, value: unknow
       if (last) node[at] = value;
       else node = node[at] = copyOf(node[at]);
     } else if (isRecord(node)) {
-      if (last) node[part] = value;
-      else node = node[part] = Object.hasOwn(node, part) ? copyOf(node[part] ?? {}) : {};
+      if (last) {
+        if (displaces(node, path, value)) { for (const key of Object.keys(node)) delete node[key]; }
+        node[part] = value;
+      } else node = node[part] = Object.hasOwn(node, part) ? copyOf(node[part] ?? {}) : {};
     } else {
       return `"${path.slice(0, index).join(".")}" is ${showValue(node)} and has no parts`;
     }

@@ -8,8 +8,10 @@ import {
   defineObjective,
   definePath,
   type FreeObjective,
+  type MixtureObjective,
   type NetworkCode,
   sortOf,
+  type TimePoint,
 } from "../../../diffusion/define.ts";
 import { dense, denseParameters, silu, timeEmbedding } from "../../../diffusion/layers.ts";
 import unet from "../../../diffusion/unet/network.ts";
@@ -303,6 +305,7 @@ function wrongNetwork(change: Partial<NetworkCode>) {
 Deno.test("code of one's own that cannot be right is refused before the first step, with its file", async () => {
   await withFolder(async (folder) => {
     const world = await smallWorld(folder);
+    let fixed: string | undefined;
     const messageOf = async (definitions: Readonly<Record<string, unknown>>) => {
       const model = Object.entries(definitions).find(([, one]) => sortOf(one) === "network");
       const objective = Object.entries(definitions).find(([, one]) => sortOf(one) === "objective");
@@ -310,7 +313,12 @@ Deno.test("code of one's own that cannot be right is refused before the first st
         ...(model === undefined ? {} : { model: { uses: model[0] } }),
         ...(objective === undefined ? {} : { objective: { uses: objective[0] } }),
       };
-      return said(await trainSmall(folder, world, { params: { steps: 1, ...params }, definitions: own(definitions) }));
+      const outcome = await trainSmall(folder, world, {
+        params: { steps: 1, ...params },
+        definitions: own(definitions),
+      });
+      fixed = outcome.end?.status === "failed" ? outcome.end.fix : undefined;
+      return said(outcome);
     };
     const network = (change: Parameters<typeof wrongNetwork>[0]) => messageOf({ "./net.ts": wrongNetwork(change) });
     assertEquals(await network({}), "ended as undefined");
@@ -329,10 +337,38 @@ Deno.test("code of one's own that cannot be right is refused before the first st
       "two traces of the output differ",
     );
     const unused = await network({
-      parameters: [{ name: "scale", shape: [1], init: "ones" }, { name: "idle", shape: [2], init: { normal: NaN } }],
+      parameters: [{ name: "scale", shape: [1], init: "ones" }, { name: "idle", shape: [2], init: { normal: 1 } }],
     });
     assertStringIncludes(unused, "the output does not depend on 1 of 2 parameters, such as idle");
-    assertStringIncludes(unused, "parameter idle does not start as finite numbers");
+    for (const init of [{ normal: NaN }, "xavier", undefined, null, { scale: 1, fanIn: 0, fanOut: 0 }]) {
+      const parameters = [{ name: "scale", shape: [1], init }] as unknown as NetworkCode["parameters"];
+      assertStringIncludes(
+        await network({ parameters }),
+        `./net.ts: The init of parameter scale: got ${
+          JSON.stringify(init)?.replace(/"normal":null/, '"normal":"NaN"')
+        }, wanted "zeros", "ones", { normal }`,
+      );
+    }
+    const twice = { name: "scale", shape: [1], init: "ones" } as const;
+    assertEquals(
+      await network({ parameters: [twice, twice] }),
+      "./net.ts: Parameter scale: got it twice, wanted each name once",
+    );
+    assertStringIncludes(
+      await network({ forward: undefined } as unknown as Partial<NetworkCode>),
+      "./net.ts: What build gives: got object and undefined, wanted the parameters as a list, and forward as a function",
+    );
+    const written = await network({
+      forward: ({ weights, x }) => tf.mul(tf.reshape(x, [2, 8, 8, 1]), weights["scale"]!),
+    });
+    assertStringIncludes(written, './net.ts: Cannot compile "the output for a batch of 3": ');
+    assertStringIncludes(written, "train_own_test.ts:");
+    for (const [got, result] of [["undefined", undefined], ["a promise", Promise.resolve()]] as const) {
+      assertEquals(
+        (await network({ forward: () => result as unknown as tf.Tensor })).replace(/ \(at .*/, ""),
+        `./net.ts: the output: got ${got}, wanted a tensor, returned at once`,
+      );
+    }
     assertStringIncludes(
       await network({ forward: ({ weights, x }) => tf.matMul(x, weights["scale"]!) }),
       "tests/unit/stages/train_own_test.ts:",
@@ -354,6 +390,22 @@ Deno.test("code of one's own that cannot be right is refused before the first st
     );
     const detached = await objective({ loss: ({ xt }) => tf.mean(xt, [1, 2, 3]) });
     assertStringIncludes(detached, "./free.ts: the loss does not depend on");
+    assertStringIncludes(fixed ?? "", "let the loss call predict");
+    const mixture = (change: Partial<MixtureObjective<typeof none>>) =>
+      messageOf({ "./mix.ts": defineObjective({ params: none, target: () => ({ x0: 1, noise: 0 }), ...change }) });
+    for (const target of [() => ({ x0: 0, noise: 0 }), ({ signal: x0, noise }: TimePoint) => ({ x0, noise })]) {
+      assertStringIncludes(await mixture({ target }), "./mix.ts: x_0 from a perfect prediction at t=0: got ");
+      assertStringIncludes(fixed ?? "", "let the target be no multiple of x_t, nor 0");
+    }
+    assertStringIncludes(
+      await mixture({ weight: ({ t }) => 3 - t }),
+      "./mix.ts: the weight at t=4: got -1, wanted at least 0, and finite",
+    );
+    assertStringIncludes(await mixture({ weight: () => NaN }), "./mix.ts: the weight at t=0: got NaN");
+    const flat = { recover: () => ({ xt: 0, output: 1 }) } as unknown as Partial<MixtureObjective<typeof none>>;
+    assertStringIncludes(await mixture(flat), "./mix.ts: x_0 from a perfect prediction at t=0: got NaN");
+    const deep = { recover: () => ({ x0: { xt: 0, output: 1 } }) } as unknown as Partial<FreeObjective<typeof none>>;
+    assertStringIncludes(await objective(deep), "./free.ts: what recover gives at t=0: got xt undefined");
     assertStringIncludes(
       await objective({ figures: ({ t }) => ({ level: 1 / (t - 5) }) }),
       "./free.ts: figure.level of the objective: got Infinity at t=5, wanted a finite number at each t",
@@ -361,7 +413,7 @@ Deno.test("code of one's own that cannot be right is refused before the first st
     const infinite = defineObjective({ params: none, target: ({ t }) => ({ x0: t === 7 ? NaN : 1, noise: 0 }) });
     assertStringIncludes(
       await messageOf({ "./free.ts": infinite }),
-      "./free.ts: targetX0 of the objective: got NaN at t=7, wanted a finite number at each t",
+      "./free.ts: x_0 from a perfect prediction at t=7: got NaN, wanted 0.7",
     );
     assertStringIncludes(
       await objective({ loss: ({ predict, xt, t }) => tf.sum(tf.topk(predict(xt, t)).values, [1, 2, 3]) }),
@@ -371,6 +423,7 @@ Deno.test("code of one's own that cannot be right is refused before the first st
       loss: ({ predict, xt, t }) => tf.exp(tf.add(1e3, tf.mean(predict(xt, t), [1, 2, 3]))),
     });
     assertStringIncludes(large, "./free.ts: the loss is Infinity at step 1");
+    assertStringIncludes(fixed ?? "", "look in ./free.ts for a division by 0");
   });
 });
 

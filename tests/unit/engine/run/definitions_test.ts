@@ -153,7 +153,7 @@ Deno.test("an edit of a definition while its stage runs fails the stage by the n
     endStates(ended),
     "draw: blocked, dull: ran, learn: failed, other: ran, path: ran, plain: ran",
   );
-  assertEquals(ended.stages.get("learn")!.message, "./net.ts changed after planning; its result is discarded");
+  assertEquals(ended.stages.get("learn")!.message, "net.ts changed after planning; its result is discarded");
   place.write("net.ts", FILES["net.ts"]!);
   assertEquals((await planIn(place.path, yamlOf())).get("learn")!.state, "run");
 });

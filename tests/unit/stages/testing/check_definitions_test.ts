@@ -90,7 +90,7 @@ Deno.test("checkObjective() finds targets, weights and recoveries that are wrong
   })));
   assertMatch(
     said,
-    /on a chain:\n- the weight at t=999: got -499, wanted at least 0\n- x_0 from a perfect prediction at t=999: got /,
+    /on a chain:\n- the weight at t=999: got -499, wanted at least 0, and finite\n- x_0 from a perfect prediction at t=999: got /,
   );
   const same = defineObjective({ params, target: ({ signal, noise }) => ({ x0: signal, noise }) });
   assertMatch(await saidBy(checkObjective(same)), /on a chain:\n- x_0 from a perfect prediction at t=\d+: got /);

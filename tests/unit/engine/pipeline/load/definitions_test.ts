@@ -206,9 +206,15 @@ Deno.test("code of which one name would mean two things does not come into one p
   const [problem, ...more] = await said(folder.path, both);
   assertStringIncludes(problem!, "stages.a.uses | thing in shared.ts is file:///");
   assertEquals(more, []);
-  // A custom stage has its process for itself.
-  const alone = `  b: { uses: ./a/stage.ts, inputs: { learned: a } }\n`;
-  await loadGood(folder.path, `name: p\nstages:\n  a: { uses: learn, with: { ${network} } }\n${alone}`);
+  // A custom stage is given no definitions, so that the two do not meet.
+  await loadGood(
+    folder.path,
+    `name: p
+stages:
+  a: { uses: learn, with: { ${network} } }
+  b: { uses: ./a/stage.ts, inputs: { learned: a } }
+`,
+  );
 });
 
 Deno.test("a definition whose answer has no end to speak of is refused like any other", async () => {
