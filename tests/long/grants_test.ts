@@ -55,7 +55,7 @@ Deno.test("what a custom stage asks for is listed, refused with the flag that gr
   assertEquals(more.code, 2);
   assertStringIncludes(more.stderr, "--grant a:net=a.example\n");
   // What is granted to one file is not granted to another.
-  project.write("other.ts", `${READER}// copied\n`);
+  project.write("other.ts", `${READER}globalThis.other = true;\n`);
   project.write("p.yaml", STAGE.replace("./stage.ts", "./other.ts"));
   assertEquals((await project.cli(["run", "p.yaml"], { env: WORD })).code, 2);
 });
