@@ -133,7 +133,8 @@ export class StageExecution {
         const perSecond = rate.perSecond()[event.update.unit] ?? null;
         emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
       } else if (event.type === "saved") {
-        ground?.look();
+        // What runs in this process takes milliseconds, and cannot be killed.
+        if (stage.kind.runs !== "inline") ground?.look();
         emit({ type: "stage-saved", id: stage.id, step: event.step });
       } else {
         log(`${event.type}: ${event.message}`);

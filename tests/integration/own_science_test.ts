@@ -58,3 +58,20 @@ export default definePath({ params: z.strictObject({}), signal: (u) => 1 - u, no
   assertEquals(errors.map((line) => /\.\/(\w+)\.ts/.exec(line)?.[1]), Object.keys(files));
   assertEquals(stderr.includes("internal error"), false);
 });
+
+Deno.test("compare names the files that were exchanged for each other", async () => {
+  await using project = ownProject();
+  project.write("again.ts", `${project.read("flow.ts")}globalThis.again = 1;\n`);
+  project.write(
+    "two.yaml",
+    `name: two
+stages:
+  path: { uses: schedule, matrix: { by: { a: ./flow.ts, b: ./again.ts } }, with: { uses: "\${matrix.by}", timesteps: 50 } }
+`,
+  );
+  const ran = await project.cli(["run", "two.yaml"]);
+  assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+  assertEquals((await project.cli(["compare", "two.yaml", "--json"])).json.params, [
+    { path: "path.uses", values: ["./flow.ts", "./again.ts"] },
+  ]);
+});

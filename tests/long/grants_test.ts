@@ -55,7 +55,7 @@ Deno.test("what a custom stage asks for is listed, refused with the flag that gr
   assertEquals(more.code, 2);
   assertStringIncludes(more.stderr, "--grant a:net=a.example\n");
   // What is granted to one file is not granted to another.
-  project.write("other.ts", `${READER}// copied\n`);
+  project.write("other.ts", `${READER}globalThis.other = true;\n`);
   project.write("p.yaml", STAGE.replace("./stage.ts", "./other.ts"));
   assertEquals((await project.cli(["run", "p.yaml"], { env: WORD })).code, 2);
 });
@@ -139,7 +139,7 @@ const forging = (change: string) =>
 Object.defineProperty(Object.prototype, "toJSON", {
   configurable: true,
   value() {
-    if (!Object.hasOwn(this, "outcomes")) return this;
+    if (!Object.hasOwn(this, "fits")) return this;
     delete Object.prototype.toJSON;
     const answer = this;
     ${change}
@@ -150,14 +150,14 @@ Object.defineProperty(Object.prototype, "toJSON", {
 
 /** What is put there, by what it would be good for. */
 const FORGED: Readonly<Record<string, string>> = {
-  "an output above its folder": 'answer.definition.outputs["../../../../.."] = { type: "files", description: "" };',
-  "a permission for all hosts": 'answer.definition.permissions = { net: ["*"] };',
-  "a permission for all variables of a prefix": 'answer.definition.permissions = { env: ["SECRET*"] };',
-  "no inputs": "answer.definition.inputs = null;",
-  "no definition": "answer.definition = null;",
-  "memory that is none": 'answer.definition.resources = { memory: "zz" };',
-  "an outcome without params": "answer.outcomes = [{ ok: true, params: null }];",
-  "no outcomes": "answer.outcomes = [];",
+  "an output above its folder": 'answer.said.outputs["../../../../.."] = { type: "files", description: "" };',
+  "a permission for all hosts": 'answer.said.permissions = { net: ["*"] };',
+  "a permission for all variables of a prefix": 'answer.said.permissions = { env: ["SECRET*"] };',
+  "no inputs": "answer.said.inputs = null;",
+  "no definition": "answer.said = null;",
+  "memory that is none": 'answer.said.resources = { memory: "zz" };',
+  "an outcome without params": "answer.fits = [{ outcome: { ok: true, params: null }, facts: {} }];",
+  "no outcomes": "answer.fits = [];",
 };
 
 Deno.test("a stage cannot write its own description past what the engine takes for one", async () => {

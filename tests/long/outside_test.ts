@@ -67,8 +67,10 @@ Deno.test("run keeps results beside the pipeline when there is no deno.json abov
     stages: ["cook"],
     files: { "sub/p.yaml": YAML.replaceAll("./cook", "../cook") },
   });
-  await runAndCheckPlan(project, ["sub/p.yaml"]);
-  assertEquals(project.list("."), ["cook.ts", "sub"]);
+  // There the folder of the pipeline is all of the project, and its code lies outside.
+  const runOnly = ["a", "b"].map((stage) => `--grant=${stage}:read=${Deno.realPathSync(project.path("cook.ts"))}`);
+  await runAndCheckPlan(project, ["sub/p.yaml"], { runOnly });
+  assertEquals(project.list("."), [".config", "cook.ts", "sub"]);
   assertEquals(project.list("sub"), [".noiseline", "outputs", "p.yaml"]);
 });
 
