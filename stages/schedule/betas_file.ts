@@ -28,14 +28,14 @@ export async function readBetas(
   if ("status" in file) return file;
   const name = basename(path);
   if (file.bytes[0] !== NPY) {
-    const listed = z.array(z.number()).min(1).max(MAX_TIMESTEPS);
+    const listed = z.array(z.number()).max(MAX_TIMESTEPS);
     return parseRecord(name, parseJson(name, new TextDecoder().decode(file.bytes)), listed);
   }
   const { shape, data } = decodeNpy(file.bytes);
   if (
-    shape.length === 1 && data.length > 0 && data.length <= MAX_TIMESTEPS &&
+    shape.length === 1 && data.length <= MAX_TIMESTEPS &&
     (data instanceof Float32Array || data instanceof Float64Array)
   ) return data;
   const got = `${data.constructor.name} of shape (${shape.join(", ")})`;
-  throw new FormatError(name, { got, wanted: `float32 or float64 of shape (T,), T from 1 to ${MAX_TIMESTEPS}` });
+  throw new FormatError(name, { got, wanted: `float32 or float64 of shape (T,), T at most ${MAX_TIMESTEPS}` });
 }

@@ -5,6 +5,9 @@ import { externalFile, legacy } from "../../schemas/roles.ts";
 
 /** Names that mean one thing here and another there are explained: guessing would silently change results. */
 function explainBetas({ input }: { readonly input?: unknown }): string {
+  if (Array.isArray(input)) {
+    return `a list of 1 to ${MAX_TIMESTEPS.toLocaleString("en-US")} betas, each above 0 and at most 1`;
+  }
   const meant = SCHEDULE_NAMES.filter((name) =>
     typeof input === "string" && (name.endsWith(`/${input}`) || scheduleOf(name).elsewhere === input)
   );

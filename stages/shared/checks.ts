@@ -52,8 +52,12 @@ export function checkSameSize(
 /** Whether the output gives no x_0 where x_t holds nothing of it: at the last time of a chain that ends in pure noise. */
 export function needsSignal({ recover }: Objective): boolean {
   const path = chainPath(makeTables(Float64Array.of(0.5, 1)));
-  const recovery = recover?.(timePoint(path, 1)).x0;
-  return recovery !== undefined && !(Number.isFinite(recovery.xt) && Number.isFinite(recovery.output));
+  const gives = (t: number) => {
+    const { xt = NaN, output = NaN } = recover?.(timePoint(path, t)).x0 ?? {};
+    return Number.isFinite(xt) && Number.isFinite(output);
+  };
+  // One that gives none anywhere is wrong in another way.
+  return gives(0) && !gives(1);
 }
 
 /** What keeps a network with this objective from drawing on such a path; what is not known is not checked. */

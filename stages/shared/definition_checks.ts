@@ -169,8 +169,10 @@ async function checkTraces(
     const named = Object.fromEntries(weights.map(([name, spec]) => [PARAMETER + name, spec]));
     return trace(result, { ...inputs, ...named }, `${what} for a batch of ${batch}`).outputs.get("result")!;
   };
+  let more: Pick<CodeProblem, "fix"> = {};
   try {
     const [first, second] = [traced(BATCH), traced(BATCH)];
+    more = { fix: "take the number of images from x.shape[0], or write -1 in a reshape" };
     // A size that is written into the code shows only where it is another.
     for (const [batch, { shape: got, type }] of [[BATCH, first], [BATCH + 1, traced(BATCH + 1)]] as const) {
       if (`${got}` === `${[batch, ...shape]}` && type === "float32") continue;
@@ -195,7 +197,7 @@ async function checkTraces(
       }],
     ];
   } catch (error) {
-    return [thrown(error)];
+    return [{ ...thrown(error), ...more }];
   }
 }
 

@@ -246,6 +246,13 @@ Deno.test("schedule takes betas from a file, a list in JSON or a vector of NumPy
       ["two.json", "[0.1, 2]", "two.json, Betas: got 2 at t=1, wanted 0 < beta <= 1"],
       ["still.json", "[1, 0.1]", "still.json: the path leaves too little signal"],
       ["whole.npy", npy(Int32Array.of(1)), "whole.npy: got Int32Array of shape (1), wanted float32 or float64"],
+      ["broken.json", "[0.1,\n 0.2\n", "broken.json: got text that is not JSON (line 3 column 1)"],
+      ["long.json", JSON.stringify(new Array(1e6 + 1).fill(0.1)), "long.json: got all of it: not at most"],
+      [
+        "long.npy",
+        npy(new Float32Array(1e6 + 1)),
+        "of shape (1000001), wanted float32 or float64 of shape (T,), T at most",
+      ],
       ["plane.npy", npy(Float64Array.of(1, 1), [1, 2]), "of shape (1, 2)"],
     ] as const;
     for (const [name, content, says] of wrong) assertStringIncludes(said(await run(name, content)), says);
