@@ -29,6 +29,8 @@ const scheduleFactsSchema = z.object({
   zeroTerminalSnr: z.boolean().default(false),
   /** Whether signal^2 + noise^2 = 1, so that there are tables of a chain. */
   variancePreserving: z.boolean().default(true),
+  /** Whether the path says which times a training draws. */
+  draws: z.boolean().optional(),
 });
 
 const checkpointFactsSchema = z.object({

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { OwnDefinition } from "../contract/stage.ts";
 import type { Definitions } from "../diffusion/define.ts";
 import { FormatError } from "../formats/format_error.ts";
@@ -6,19 +7,39 @@ import type { OwnRecord, Sort } from "../schemas/definitions.ts";
 /**
  * The definition that an artifact names, out of those of the project.
  *
- * @throws FormatError where none of them has the digest: the project no longer has it, or has it in another version
+ * @throws FormatError where none of them has the digest: the project no longer has it, or has it in another version; or for
+ * params that its schema does not give out
  */
 export function definitionOf<S extends Sort>(
   sort: S,
-  { uses, code }: Pick<OwnRecord, "uses" | "code">,
+  { uses, code, params }: OwnRecord,
   own: readonly OwnDefinition[],
 ): Definitions[S] {
   const here = own.filter((one) => one.sort === sort);
   const found = here.find((one) => one.code === code);
-  if (found !== undefined) return found.definition as Definitions[S];
+  if (found !== undefined) {
+    const definition = found.definition as Definitions[S];
+    checkGiven(`the params of ${uses}`, definition.params as unknown as z.ZodType, params);
+    return definition;
+  }
   throw new FormatError(`the ${sort} that it was made with, ${uses}`, {
     got: here.map((one) => `${one.uses} with digest ${one.code}`).join("; ") || `no ${sort} of the user's own`,
     wanted: `digest ${code}`,
     fix: `take ${uses} back to what it was, or make what uses it anew`,
   });
+}
+
+/** Hold a record to what a schema gives out: backwards, as a transformed value would not pass twice. */
+function checkGiven(name: string, schema: z.ZodType, params: unknown): void {
+  try {
+    const problem = z.safeEncode(schema, params).error?.issues[0];
+    if (problem === undefined) return;
+    throw new FormatError(name, {
+      got: `${problem.path.join(".") || "all of it"}: ${problem.message}`,
+      wanted: "what its schema gives out",
+    });
+  } catch (error) {
+    // A function that transforms has no way back.
+    if (!(error instanceof z.core.$ZodEncodeError)) throw error;
+  }
 }

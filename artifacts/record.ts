@@ -25,7 +25,8 @@ export function parseJson(name: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new FormatError(name, { got: "text that is not JSON", wanted: "JSON", cause });
+    const place = / \(line \d+ column \d+\)/.exec((cause as Error).message)?.[0] ?? "";
+    throw new FormatError(name, { got: `text that is not JSON${place}`, wanted: "JSON", cause });
   }
 }
 

@@ -13,7 +13,8 @@ import {
   type PlanOptions,
   selectStages,
   type Store,
-  suggestName } from "noiseline/core";
+  suggestName,
+} from "noiseline/core";
 import type { CliSettings } from "./command.ts";
 import { failWith, printDiagnostics, problem, refuseWith } from "./io.ts";
 

@@ -169,7 +169,7 @@ export interface StageContext<
   readonly packages: Readonly<Record<string, string>>;
   /** SHA-256 of what it reads from outside, by param, as in its key: a file may have been changed since. */
   readonly externals: Readonly<Record<string, string>>;
-  /** Definitions of the user's own: those that its params name, and those that its inputs were made with. */
+  /** Of a built-in kind, definitions of the user's own: those that its params name, and those that its inputs were made with. */
   readonly definitions: readonly OwnDefinition[];
   /** Folder that keeps what the kind's `downloads` name, for all stages of the store; undefined where they name none. */
   readonly downloads: string | undefined;

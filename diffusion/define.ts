@@ -302,7 +302,28 @@ export function sortOf(value: unknown): Sort | undefined {
   return typeof value === "object" && value !== null ? (value as { [SORT]?: Sort })[SORT] : undefined;
 }
 
+/** Functions that a definition must have, one of each list. */
+const MUST_HAVE: Readonly<Record<Sort, readonly (readonly string[])[]>> = {
+  network: [["build"]],
+  objective: [["target", "loss"]],
+  path: [["signal"], ["noise"]],
+  sampler: [["times"], ["sample"]],
+};
+
+/** @throws TypeError, where the user's own code is on the stack, for a definition without what it must have */
 function marked<D extends object>(sort: Sort, definition: D): D {
+  const parts = definition as Readonly<Record<string, unknown>>;
+  for (const names of MUST_HAVE[sort]) {
+    const got = names.filter((name) => typeof parts[name] === "function");
+    if (got.length === 1) continue;
+    const wanted = `a function ${names.join(" or ")}${names.length > 1 ? ", and one of them alone" : ""}`;
+    throw new TypeError(`Definition of the ${sort}: got ${got.join(" and ") || "none"}, wanted ${wanted}`);
+  }
+  if ("loss" in parts && parts["recover"] === undefined && parts["sampler"] === undefined) {
+    throw new TypeError(
+      "Definition of the objective, whose loss is its own: got neither recover nor sampler, wanted one of them",
+    );
+  }
   return Object.freeze({ ...definition, [SORT]: sort });
 }
 

@@ -4,15 +4,7 @@ import type { LossInputs } from "./define.ts";
 import { dropout } from "./dropout.ts";
 import { perImage, qSample } from "./gaussian.ts";
 import { stopGradient, trainingLossPerImage } from "./loss.ts";
-import {
-  freeLoss,
-  isBetween,
-  lossObjective,
-  type LossOptions,
-  ownFigures,
-  type STEP_TABLES,
-  stepFigures,
-} from "./loss_tables.ts";
+import { freeLoss, isBetween, type LossOptions, ownFigures, type STEP_TABLES, stepFigures } from "./loss_tables.ts";
 import { classSignature } from "./model_output.ts";
 import { type Network, predict, unpackTensors } from "./network.ts";
 
@@ -72,7 +64,7 @@ export function lossOfBatch(
     const drop = (h: tf.Tensor) => rate > 0 ? dropout(h, { key: inputs["dropoutKey"]!, rate }, site++) : h;
     return network.forward({ weights, x, t, labels, dropout: drop });
   };
-  const objective = lossObjective(options);
+  const { objective } = options;
   const free = freeLoss(objective);
   if (free === undefined) {
     return (weights) => trainingLossPerImage(ask(weights, xt, t), { ...inputs, x0, noise, xt });
@@ -120,16 +112,16 @@ export function batchGradients(inputs: NamedTensors, network: Network, options: 
  * The gradients alone, for batches that memory holds in parts only. Inputs: `gradientStepSignature`. Outputs: `grads`
  * [P]; `loss` []; `lossPerImage` [B].
  */
-export function makeGradientStep(network: Network, options: GradientOptions = {}): PureFunction {
+export function makeGradientStep(network: Network, options: GradientOptions): PureFunction {
   return (inputs) => {
     const { grads, ...losses } = batchGradients(inputs, network, options);
     return { grads: tf.concat([...grads]), ...losses };
   };
 }
 
-export function gradientStepSignature(network: Network, batch: number, options: GradientOptions = {}): Signature {
+export function gradientStepSignature(network: Network, batch: number, options: GradientOptions): Signature {
   const flat = float32([network.count]);
-  const averaged = freeLoss(lossObjective(options)) === undefined ? {} : { ema: flat };
+  const averaged = freeLoss(options.objective) === undefined ? {} : { ema: flat };
   return { params: flat, ...averaged, ...batchSignature(network, batch, options) };
 }
 

@@ -1,21 +1,19 @@
 import type { FreeObjective, MixtureObjective, Path, TimePoint } from "./define.ts";
 import { lossWeight, type Weighting } from "./loss_weighting.ts";
 import type { Objective } from "./objective.ts";
-import { builtinObjective, DEFAULT_OBJECTIVE } from "./objectives.ts";
 import { timePoint } from "./path.ts";
 
 /** What a training loss is made of. The defaults are L_simple of Ho et al. 2020. */
 export interface LossOptions {
-  /** Default: the noise. */
-  readonly objective?: Objective;
+  readonly objective: Objective;
+  /** What the times are of. */
+  readonly path: Path;
   /** Default `simple`. */
   readonly weighting?: Weighting;
   /** Of the reverse step: fixed, which only `vlb` looks at, or `learned` by the network. Default `fixedlarge`. */
   readonly variance?: "fixedlarge" | "fixedsmall" | "learned";
   /** Of `min-snr`. Default 5. */
   readonly minSnrGamma?: number;
-  /** What the times are of. Default: any chain, for an objective that comes with the toolkit. */
-  readonly path?: Path;
 }
 
 /** A number that a step looks up at the time of each image. */
@@ -30,35 +28,25 @@ export const STEP_TABLES = ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"] as
 /** What the figures of a user's own loss are called among the inputs of a step. */
 const OWN_PREFIX = "figure.";
 
-const NOISE = builtinObjective(DEFAULT_OBJECTIVE);
-
-/** The objective of a loss. */
-export function lossObjective({ objective = NOISE }: Pick<LossOptions, "objective">): Objective {
-  return objective;
-}
-
 /** The loss of the user's own of an objective; undefined where its target is a mixture. */
 export function freeLoss({ definition }: Pick<Objective, "definition">): FreeObjective | undefined {
   return "loss" in definition ? definition : undefined;
 }
 
 /** Figures of the user's own loss, by their names there, and what the inputs of a step are called that hold them. */
-export function ownFigures(options: LossOptions): readonly (readonly [name: string, input: string])[] {
-  const { params, ...objective } = lossObjective(options);
-  const figures = freeLoss(objective)?.figures;
-  if (figures === undefined) return [];
-  const { path } = options;
-  return Object.keys(figures(timePoint(path!, path!.timesteps - 1), params)).map((name) => [name, OWN_PREFIX + name]);
+export function ownFigures({ objective, path }: LossOptions): readonly (readonly [name: string, input: string])[] {
+  const figures = freeLoss(objective)?.figures?.(timePoint(path, path.timesteps - 1), objective.params) ?? {};
+  return Object.keys(figures).map((name) => [name, OWN_PREFIX + name]);
 }
 
 /** Whether a loss needs the tables of a chain. */
-export function needsChain({ weighting, variance, ...options }: LossOptions): boolean {
-  return weighting === "vlb" || variance === "learned" || lossObjective(options).definition.needs === "chain";
+export function needsChain({ weighting, variance, objective }: Omit<LossOptions, "path">): boolean {
+  return weighting === "vlb" || variance === "learned" || objective.definition.needs === "chain";
 }
 
 /** Whether the times of a training lie between the indices of the tables as well. */
 export function isBetween(options: LossOptions & { readonly timestepSampler?: "uniform" | "loss-aware" }): boolean {
-  return options.path?.continuous === true && options.timestepSampler !== "loss-aware";
+  return options.path.continuous && options.timestepSampler !== "loss-aware";
 }
 
 const byTable = (table: (at: TimePoint) => Float64Array): Figure => (at) => table(at)[at.t]!;
@@ -68,8 +56,7 @@ const byTable = (table: (at: TimePoint) => Float64Array): Figure => (at) => tabl
  * figure may throw a RangeError, for a weight without a value.
  */
 export function lossFigures(options: LossOptions): Readonly<Record<string, Figure>> {
-  const { weighting = "simple", variance = "fixedlarge", minSnrGamma: gamma = 5 } = options;
-  const objective = lossObjective(options);
+  const { objective, path, weighting = "simple", variance = "fixedlarge", minSnrGamma: gamma = 5 } = options;
   const { definition, params } = objective;
   const free = freeLoss(objective);
   if (free !== undefined) {
@@ -98,7 +85,7 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
     isFirst: ({ t }) => t === 0 ? 1 : 0,
   };
   return {
-    ...(isNoise(objective, options.path) || boundOnly ? {} : mixture),
+    ...(isNoise(objective, path) || boundOnly ? {} : mixture),
     ...(weighting === "simple" && weight === undefined || boundOnly ? {} : { lossWeight: lossWeightAt }),
     ...(variance === "learned" ? learned : {}),
     // The mean of a term over t times T is the sum of the terms: the bound.
@@ -107,8 +94,7 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
 }
 
 /** Whether the target is the noise itself, at all times. */
-function isNoise({ definition, params }: Objective, path: Path | undefined): boolean {
-  if (path === undefined) return definition === NOISE.definition;
+function isNoise({ definition, params }: Objective, path: Path): boolean {
   return Array.from({ length: path.timesteps }, (_, t) => timePoint(path, t)).every((at) => {
     const target = (definition as MixtureObjective).target(at, params);
     return target.x0 === 0 && target.noise === 1;

@@ -11,18 +11,39 @@ export interface Network extends NetworkCode {
   readonly count: number;
 }
 
-/** @throws RangeError for parameters that have no size, or a name twice */
+/** More elements than that no array of a device holds. */
+const MAX_ELEMENTS = 2 ** 31;
+
+/**
+ * @throws RangeError for parameters that have no size, or one that is too large, no start, or a name twice, and where there
+ * are none
+ */
 export function makeNetwork(sizes: NetworkSizes, { parameters, forward }: NetworkCode): Network {
+  const isList: boolean = Array.isArray(parameters);
+  if (!isList || typeof forward !== "function") {
+    throw new RangeError(`What build gives: got ${typeof parameters} and ${typeof forward}, wanted ${CODE}`);
+  }
   const names = new Set<string>();
-  for (const { name, shape } of parameters) {
+  for (const { name, shape, init } of parameters) {
+    const named = `Shape of parameter ${name}: got [${shape.join(", ")}], wanted`;
     if (names.has(name)) throw new RangeError(`Parameter ${name}: got it twice, wanted each name once`);
     if (!shape.every((length) => Number.isSafeInteger(length) && length > 0)) {
-      throw new RangeError(`Shape of parameter ${name}: got [${shape.join(", ")}], wanted positive integers`);
+      throw new RangeError(`${named} positive integers`);
     }
+    if (sizeOf({ shape }) > MAX_ELEMENTS) throw new RangeError(`${named} at most 2^31 elements`);
+    const isKnown = typeof init === "object" && init !== null
+      ? Number.isFinite(Math.fround(scaleOf(init)))
+      : init === "zeros" || init === "ones";
+    const shown = JSON.stringify(init, (_, value) => Number.isNaN(value) ? "NaN" : value);
+    if (!isKnown) throw new RangeError(`The init of parameter ${name}: got ${shown}, wanted ${INITS}`);
     names.add(name);
   }
   return { sizes, parameters, forward, count: parameters.reduce((sum, spec) => sum + sizeOf(spec), 0) };
 }
+
+const CODE = "the parameters as a list, and forward as a function";
+const INITS =
+  '"zeros", "ones", { normal }, { uniform } or { scale, fanIn, fanOut }, of finite numbers and fans above 0';
 
 /** Number of elements of one parameter. */
 export function sizeOf({ shape }: Pick<ParameterSpec, "shape">): number {

@@ -11,7 +11,7 @@ export interface Objective {
   readonly recover: ((at: TimePoint) => Recovered) | undefined;
 }
 
-/** An objective of given params. @throws RangeError for a free loss that says neither how x_0 is had nor which sampler fits */
+/** An objective of given params. */
 export function makeObjective<P extends DefinitionParams>(
   definition: ObjectiveDefinition<P>,
   params: ParamsOf<P>,
@@ -20,10 +20,7 @@ export function makeObjective<P extends DefinitionParams>(
   if ("target" in definition) {
     return { ...made, recover: (at) => definition.recover?.(at, params) ?? solve(definition.target(at, params), at) };
   }
-  const { recover, sampler } = definition;
-  if (recover === undefined && sampler === undefined) {
-    throw new RangeError("Objective with a loss of its own: got neither recover nor sampler, wanted one of them");
-  }
+  const { recover } = definition;
   return { ...made, recover: recover && ((at) => withNoise(recover(at, params), at)) };
 }
 

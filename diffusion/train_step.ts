@@ -12,7 +12,7 @@ import { stateSignature, updateState } from "./update_step.ts";
  * each step; `importance` multiplies each image's loss. Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [], the
  * batch mean before the update; `gradNorm` [], before clipping; `lossPerImage` [B], without the importance.
  */
-export function makeTrainStep(network: Network, options: GradientOptions = {}): PureFunction {
+export function makeTrainStep(network: Network, options: GradientOptions): PureFunction {
   return (inputs) => {
     const { grads, ...losses } = batchGradients(inputs, network, options);
     return { ...updateState(inputs, grads, network), ...losses };
@@ -20,6 +20,6 @@ export function makeTrainStep(network: Network, options: GradientOptions = {}): 
 }
 
 /** Inputs of `makeTrainStep` with the same network and options for batches of `batch` images. */
-export function trainStepSignature(network: Network, batch: number, options: GradientOptions = {}): Signature {
+export function trainStepSignature(network: Network, batch: number, options: GradientOptions): Signature {
   return { ...stateSignature(network), ...batchSignature(network, batch, options) };
 }

@@ -16,13 +16,11 @@ export const paramIssueSchema = z.strictObject({
 
 export type ParamIssue = z.output<typeof paramIssueSchema>;
 
-/** Params as a kind understands them, or what is wrong with them. */
-export const paramsOutcomeSchema = z.union([
-  z.strictObject({ ok: z.literal(true), params: z.record(z.string(), z.unknown()) }),
-  z.strictObject({ ok: z.literal(false), issues: z.array(paramIssueSchema) }),
-]);
+/** Params as a kind understands them. */
+export const acceptedSchema = z.strictObject({ ok: z.literal(true), params: z.record(z.string(), z.unknown()) });
 
-export type ParamsOutcome = z.output<typeof paramsOutcomeSchema>;
+/** The same, or what is wrong with them. */
+export type ParamsOutcome = z.output<typeof acceptedSchema> | { readonly ok: false; readonly issues: ParamIssue[] };
 
 /**
  * What a stage param means to the cache.

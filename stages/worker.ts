@@ -2,20 +2,16 @@
  * The entry of a stage's own process. The engine generates a few lines that import one stage and hand it over;
  * this module is their way back into the engine.
  */
-import { z } from "zod";
 import { holdToTypes } from "../artifacts/types.ts";
 import { sortOf } from "../diffusion/define.ts";
 import { describeFile as describe } from "../engine/process/describe_host.ts";
 import { type LoadModule, serveStage as serve } from "../engine/process/worker_host.ts";
-import { DEFAULT_TIMESTEPS, MAX_TIMESTEPS } from "./schedule/params.ts";
+import { pathTimesteps } from "./schedule/params.ts";
 import { allParams } from "./shared/common_params.ts";
 import { describeDefinition as factsOf } from "./shared/describe_definition.ts";
 import { explainMemory } from "./shared/out_of_memory.ts";
 
 export { describePipeline } from "../engine/process/describe_host.ts";
-
-/** T of a path of one's own, beside its own params. */
-const timesteps = z.int().min(1).max(MAX_TIMESTEPS).default(DEFAULT_TIMESTEPS);
 
 export const describeFile = (load: LoadModule): Promise<void> =>
   describe(load, {
@@ -24,7 +20,7 @@ export const describeFile = (load: LoadModule): Promise<void> =>
       sort === "stage"
         ? allParams({ params, device: device === true })
         : sort === "path"
-        ? params.safeExtend({ timesteps })
+        ? params.safeExtend({ timesteps: pathTimesteps })
         : params,
     factsOf,
   });

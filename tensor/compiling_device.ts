@@ -2,11 +2,10 @@ import "./complete_tfjs.ts";
 import type { BoundFunction, CompiledFunction, Device, HostTensors, PureFunction, Signature } from "./device.ts";
 import { checkHeldNames, type HeldInterface, holdInputs, type Interface, prepareRun } from "./feeds.ts";
 
-/** What an engine does for one function. It gets what is checked: every feed, and an array for every result. */
+/** What an engine does for one function. */
 export interface EngineFunction {
   readonly outputs: Signature;
-  run(feeds: HostTensors, results: HostTensors): Promise<void>;
-  /** @param values of the inputs that are held, which are the engine's from now on */
+  /** @param values of the inputs that are held, maybe none, which are the engine's from now on */
   bind(values: HostTensors, held: HeldInterface): Promise<EngineBinding>;
   /** Called once, when nothing is bound any more. */
   release(): Promise<void>;
@@ -14,6 +13,7 @@ export interface EngineFunction {
 
 /** A function with held inputs. No call is made before the one before it has ended. */
 export interface EngineBinding {
+  /** Gets what is checked: every feed, and an array for every result. */
   run(feeds: HostTensors, results: HostTensors): Promise<void>;
   /** Copies of held values. */
   read(names: readonly string[]): Promise<HostTensors>;
@@ -67,29 +67,28 @@ interface Owner {
 function compiledFunction(engine: EngineFunction, io: Interface, { check, forget }: Owner): CompiledFunction {
   const { label, inputs, outputs } = io;
   const bound = new Set<BoundFunction>();
+  let unheld: Promise<BoundFunction> | undefined;
   let open = true;
   const assertOpen = () => {
     if (!open) throw new Error(`Cannot run "${label}": it has been disposed of`);
   };
+  const bind = async (values: HostTensors) => {
+    assertOpen();
+    const held = holdInputs(io, values);
+    const binding = await engine.bind(values, held);
+    if (!open) await binding.release();
+    assertOpen();
+    const made = boundFunction(binding, held, { check, forget: () => bound.delete(made) });
+    bound.add(made);
+    return made;
+  };
   return {
     inputs,
     outputs,
-    async run(feeds, into = {}) {
-      assertOpen();
-      const results = prepareRun(io, feeds, into);
-      await engine.run(feeds, results);
-      check();
-      return results;
-    },
-    async bind(values) {
-      assertOpen();
-      const held = holdInputs(io, values);
-      const binding = await engine.bind(values, held);
-      if (!open) await binding.release();
-      assertOpen();
-      const made = boundFunction(binding, held, { check, forget: () => bound.delete(made) });
-      bound.add(made);
-      return made;
+    bind,
+    async run(feeds, into) {
+      unheld ??= bind({});
+      return await (await unheld).run(feeds, into);
     },
     async dispose() {
       if (!open) return;

@@ -6,11 +6,12 @@ import { FAULTS } from "./faults.ts";
  * gradients (`gradients.ts`). The names of inputs and attributes are those of TF.js's `kernel_names.ts`.
  */
 // deno-lint-ignore no-explicit-any
-export type Composition = (inputs: any, attributes: any) => tf.Tensor;
+export type Composition = (inputs: any, attributes: any) => tf.Tensor | tf.Tensor[];
 
 export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
-  Rsqrt: ({ x }) => tf.reciprocal(tf.sqrt(x)),
+  Maximum: ({ a, b }) => tf.where(tf.greaterEqual(a, b), a, b),
+  Minimum: ({ a, b }) => tf.where(tf.greaterEqual(b, a), a, b),
   SquaredDifference: ({ a, b }) => tf.square(tf.sub(a, b)),
   OnesLike: ({ x }) => tf.fill(x.shape, 1, x.dtype),
   ZerosLike: ({ x }) => tf.fill(x.shape, 0, x.dtype),
@@ -39,6 +40,7 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   All: ({ x }, { axis, keepDims }) => tf.cast(tf.min(tf.cast(x, "int32"), axis, keepDims), "bool"),
   Any: ({ x }, { axis, keepDims }) => tf.cast(tf.max(tf.cast(x, "int32"), axis, keepDims), "bool"),
   Pack: (parts, { axis }) => tf.concat(Object.values<tf.Tensor>(parts).map((part) => tf.expandDims(part, axis)), axis),
+  Unpack: ({ value }, { axis }) => tf.split(value, value.shape.at(axis), axis).map((part) => tf.squeeze(part, [axis])),
   OneHot: ({ indices }, { depth, onValue, offValue, dtype }) => {
     const hot = tf.equal(tf.expandDims(indices, -1), tf.range(0, depth, 1, "int32"));
     if (onValue === 1 && offValue === 0) return tf.cast(hot, dtype);
@@ -97,11 +99,15 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
 };
 
 /** The output of a kernel as its composition has it. */
-export function compose(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: unknown): tf.Tensor {
+export function compose(
+  kernelName: string,
+  inputs: tf.NamedTensorInfoMap,
+  attributes: unknown,
+): tf.Tensor | tf.Tensor[] {
   return tf.tidy(() => {
     const y = COMPOSITIONS[kernelName]!(inputs, attributes);
     // An output of its own, also where nothing is to be done.
-    return Object.values(inputs).includes(y) ? tf.clone(y) : y;
+    return y instanceof tf.Tensor && Object.values(inputs).includes(y) ? tf.clone(y) : y;
   });
 }
 

@@ -33,9 +33,6 @@ function compileEager(backend: string, fn: PureFunction, inputs: Signature, labe
   const io: Interface = { label, inputs, outputs };
   return {
     outputs,
-    async run(feeds, results) {
-      await download(compute(backend, fn, feeds, io), results);
-    },
     bind: (values, held) => Promise.resolve(bindEager(backend, fn, io, values, held)),
     release: () => Promise.resolve(),
   };
@@ -70,7 +67,7 @@ function bindEager(
 }
 
 /** Call the function once; the tensors that it returns are the caller's to dispose of. */
-function compute(backend: string, fn: PureFunction, feeds: HostTensors, io: Interface, held: NamedTensors = {}) {
+function compute(backend: string, fn: PureFunction, feeds: HostTensors, io: Interface, held: NamedTensors) {
   return withBackend(backend, () =>
     tf.tidy(() => {
       const first = tf.scalar(0);

@@ -4,12 +4,16 @@ import { poolInfo, windowsOf } from "./convolution_info.ts";
 
 /**
  * Gradients that are those of a composition, by the inputs that they have one for (none: the inputs are a list):
+ * - Those of `maximum`, `minimum` and `squaredDifference` forget to sum over what was broadcast.
  * - `einsum` and `cumprod` have none in TF.js.
  * - That of `mirrorPad` forgets what the mirrored elements got.
  * - Those of the resizes forget `halfPixelCenters`; some backends swap height and width.
  * - That of `localResponseNormalization` needs a kernel that some backends do not have.
  */
 const COMPOSED: Readonly<Record<string, readonly string[]>> = {
+  Maximum: ["a", "b"],
+  Minimum: ["a", "b"],
+  SquaredDifference: ["a", "b"],
   Einsum: [],
   Cumprod: ["x"],
   MirrorPad: ["x"],
@@ -22,7 +26,7 @@ function composed(kernelName: string, names: readonly string[]): tf.GradFunc {
   return (dy, saved, attributes) => {
     const keys = names.length === 0 ? saved.map((_, i) => `${i}`) : names;
     const f = (inputs: tf.Tensor[]) =>
-      COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes);
+      COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes) as tf.Tensor;
     // One by one, because TF.js disposes of what the gradient of one input leaves before it asks for the next.
     const of = (i: number) => tf.grad((x) => f(saved.with(i, x)))(saved[i]!, dy as tf.Tensor);
     return Object.fromEntries(keys.map((key, i) => [key, () => withinGradient(() => of(i))]));
@@ -75,31 +79,15 @@ function product(theirs: tf.GradFunc): tf.GradFunc {
   };
 }
 
-/** TF.js forgets to sum over what was broadcast. */
-function unbroadcast(theirs: tf.GradFunc): tf.GradFunc {
-  return (dy, saved, attributes) => {
-    const found = Object.entries(theirs(dy, saved, attributes)).map(([name, gradient], i) => {
-      const { shape } = saved[i]!;
-      const axes = tf.broadcast_util.getReductionAxes(shape, (dy as tf.Tensor).shape);
-      return [name, axes.length === 0 ? gradient : () => tf.reshape(tf.sum(gradient(), axes), shape)];
-    });
-    return Object.fromEntries(found);
-  };
-}
-
 /** Call once all of TF.js's gradients are registered. */
 export function registerGradients(): void {
-  const theirs = (kernelName: string) => tf.getGradient(kernelName).gradFunc;
   const replace = (kernelName: string, gradFunc: tf.GradFunc, inputsToSave: readonly string[]) => {
     if (tf.getGradient(kernelName) !== undefined) tf.unregisterGradient(kernelName);
     const saved = inputsToSave.length === 0 ? { saveAllInputs: true } : { inputsToSave: [...inputsToSave] };
     tf.registerGradient({ kernelName, gradFunc, ...saved });
   };
   for (const [kernelName, names] of Object.entries(COMPOSED)) replace(kernelName, composed(kernelName, names), names);
-  for (const kernelName of ["Maximum", "Minimum", "SquaredDifference"]) {
-    replace(kernelName, unbroadcast(theirs(kernelName)), ["a", "b"]);
-  }
-  replace("Prod", product(theirs("Prod")), ["x"]);
+  replace("Prod", product(tf.getGradient("Prod").gradFunc), ["x"]);
   replace("Cumsum", cumsum, ["x"]);
   replace("AvgPool", averagePool("AvgPool"), ["x"]);
   replace("AvgPool3D", averagePool("AvgPool3D"), ["x"]);

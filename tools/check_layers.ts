@@ -76,12 +76,8 @@ function checkLength({ path, text }: SourceFile): Violation[] {
   const lines = text.replace(/\n$/, "").split("\n");
   if (lines.length <= MAX_LINES || /^\s*(\/\/|\/\*)/.test(lines[0]!)) return [];
   const message = `the file has ${lines.length} lines, more than ${MAX_LINES}`;
-  return [{
-    path,
-    line: 1,
-    message,
-    fix: "split it by what it does, or begin it with a comment that says why it is long",
-  }];
+  const fix = "split it by what it does, or begin it with a comment that says why it is long";
+  return [{ path, line: 1, message, fix }];
 }
 
 /** Check a tree. Folders that are no layer, such as tests and tools, are checked for cycles and length alone. */

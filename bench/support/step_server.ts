@@ -5,6 +5,9 @@
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
+import { chainPath } from "../../diffusion/path.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { networkOf } from "../../artifacts/checkpoint.ts";
 import { streamLines } from "../../engine/process/lines.ts";
 import { scalarFeeds } from "../../stages/shared/feeds.ts";
@@ -30,7 +33,9 @@ async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
     const feeds = { ...images, x: random.normal(0, pixels) };
     return async () => (await bound.run(feeds, into))["output"]![0]!;
   }
-  const compiled = await device.compile(makeTrainStep(network), trainStepSignature(network, batch));
+  const path = chainPath(makeTables(new Float64Array(1000).fill(0.01)));
+  const loss = { objective: builtinObjective(DEFAULT_OBJECTIVE), path };
+  const compiled = await device.compile(makeTrainStep(network, loss), trainStepSignature(network, batch, loss));
   const bound = await compiled.bind({ ...initialState(network, 0).vectors });
   const feeds = {
     ...images,

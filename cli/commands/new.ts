@@ -165,29 +165,28 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
   }
 }
 
+/** One of the commands, with what all of them take. */
+function subcommand(what: string, description: string, about: string) {
+  return plainCommand(what, EXAMPLES).description(description)
+    .argument("<name>", `${about}: lower-case letters, digits, _ and -`)
+    .option("-f, --folder <folder>", "where to write", ".");
+}
+
 /** `new stage NAME`, `new network NAME` and its like, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
-  const stage = plainCommand("stage", EXAMPLES).description(
-    "Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.",
-  )
-    .argument("<name>", "its id and the name of its files: lower-case letters, digits, _ and -")
-    .option("-f, --folder <folder>", "where to write", ".")
+  const makes = "with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it";
+  const stage = subcommand("stage", `Write NAME.ts ${makes}.`, "its id and the name of its files")
     .action(answering((name, { folder }) => create(name, folder, (folder) => filesOf("stage", name, folder))));
   const definitions = Object.entries(DEFINITIONS).map(([sort, { what, use }]) =>
-    plainCommand(sort, EXAMPLES).description(`Write NAME.ts with ${what} and NAME_test.ts with its test.`)
-      .argument("<name>", "the name of its files: lower-case letters, digits, _ and -")
-      .option("-f, --folder <folder>", "where to write", ".")
-      .action(
-        answering((name, { folder }) =>
-          create(name, folder, (folder) => filesOf(sort as Sort, name, folder), use(`./${name}.ts`))
-        ),
-      )
+    subcommand(sort, `Write NAME.ts with ${what} and NAME_test.ts with its test.`, "the name of its files").action(
+      answering((name, { folder }) =>
+        create(name, folder, (folder) => filesOf(sort as Sort, name, folder), use(`./${name}.ts`))
+      ),
+    )
   );
   const templates = Object.entries(TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
-  const pipeline = plainCommand("pipeline", EXAMPLES).description("Write NAME.yaml with a pipeline.")
-    .argument("<name>", "its name and that of the file: lower-case letters, digits, _ and -")
+  const pipeline = subcommand("pipeline", "Write NAME.yaml with a pipeline.", "its name and that of the file")
     .option("-t, --template <template>", templates, "smoke")
-    .option("-f, --folder <folder>", "where to write", ".")
     .action(answering((name, { template, folder }) => {
       if (!Object.hasOwn(TEMPLATES, template)) {
         refuseWith([problem(`there is no template "${template}"`, suggestName(template, Object.keys(TEMPLATES)))]);

@@ -30,10 +30,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { pastRuns } = await import("noiseline/housekeeping");
       const loaded = what === undefined ? undefined : await loadForCommand(settings, { file: what, ...options });
       const store = loaded?.store ?? openStoreFor(options);
-      const shown = pastRuns(store).filter(({ record }) =>
-        record.pipeline === (loaded?.pipeline.name ?? record.pipeline)
-      )
-        .take(options.limit ?? 20).toArray();
+      const isWanted = ({ record }: PastRun) => record.pipeline === (loaded?.pipeline.name ?? record.pipeline);
+      const shown = pastRuns(store).filter(isWanted).take(options.limit ?? 20).toArray();
       return {
         data: shown.map(toJson),
         lines: shown.length === 0 ? [`no runs in ${store.root}`] : formatTable(shown.map(rowOf)),
@@ -64,9 +62,9 @@ async function answerOn(
     const counts = Array.from(states, ([state, all]) => [all.length, state]);
     return { id, pipeline: pipeline.name, cluster, at, user, host, counts };
   }).toArray();
-  const rows = shown.map((
-    { counts, ...head },
-  ) => [...Object.values(head), counts.map((one) => one.join(" ")).join(", ")]);
+  const rows = shown.map(({ counts, ...head }) => {
+    return [...Object.values(head), counts.map((one) => one.join(" ")).join(", ")];
+  });
   return {
     data: { silent, submissions: shown },
     lines: rows.length === 0 ? ["nothing was submitted"] : formatTable(rows),

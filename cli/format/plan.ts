@@ -12,7 +12,8 @@ import { diagnosticToJson } from "noiseline/core";
 import { countOf, formatDuration, short, someOf } from "./units.ts";
 
 export function showParam(value: unknown): string {
-  const text = value === undefined ? "unset" : JSON.stringify(value);
+  // Where a file lies is not in the key.
+  const text = value === undefined ? "unset" : JSON.stringify(value).replaceAll('{"path":null}', "a file");
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 

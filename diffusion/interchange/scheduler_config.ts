@@ -1,21 +1,11 @@
 import type { ObjectiveName } from "../objectives.ts";
 import { makeBetas, type ScheduleSpec } from "../schedule/betas.ts";
 import { endsOf, type Figures, SCHEDULE_NAMES } from "../schedule/names.ts";
+import type { SchedulerConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 
 /** A schedule with every parameter that has a default. */
 export type FullScheduleSpec = ScheduleSpec & Figures;
-
-/** What a scheduler of diffusers says of the chain that a network was trained on. */
-export interface ChainConfig {
-  readonly num_train_timesteps: number;
-  readonly beta_start: number;
-  readonly beta_end: number;
-  readonly beta_schedule: string;
-  readonly trained_betas: readonly number[] | null;
-  readonly prediction_type: string;
-  readonly rescale_betas_zero_snr: boolean;
-}
 
 export interface Chain {
   readonly spec: FullScheduleSpec;
@@ -43,14 +33,17 @@ export function objectiveProblem(objective: ObjectiveName): InterchangeProblem |
 /**
  * The chain as a scheduler config: by the library's own name where it has one, else by its betas. Its "sigmoid" is
  * another curve than ours.
+ *
+ * @param learned whether the network learned the variance
  */
-export function toChainConfig({ spec, betas, objective }: Chain): Translated<ChainConfig> {
+export function toChainConfig({ spec, betas, objective }: Chain, learned: boolean): Translated<SchedulerConfig> {
   const problem = objectiveProblem(objective);
   if (problem !== undefined) return { problem };
   const { linearStart, linearEnd, timesteps, zeroTerminalSnr = false } = spec;
   const name = libraryName(spec);
   return {
     value: {
+      _class_name: "DDPMScheduler",
       num_train_timesteps: timesteps,
       beta_start: linearStart,
       beta_end: linearEnd,
@@ -58,6 +51,15 @@ export function toChainConfig({ spec, betas, objective }: Chain): Translated<Cha
       trained_betas: name === undefined ? [...betas] : null,
       prediction_type: PREDICTIONS[objective]!,
       rescale_betas_zero_snr: name !== undefined && zeroTerminalSnr,
+      // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling here.
+      variance_type: learned ? "learned_range" : "fixed_large",
+      clip_sample: true,
+      clip_sample_range: 1,
+      thresholding: false,
+      dynamic_thresholding_ratio: 0.995,
+      sample_max_value: 1,
+      timestep_spacing: "trailing",
+      steps_offset: 0,
     },
   };
 }
@@ -84,7 +86,7 @@ const NAMES = { linear: "ho/linear", scaled_linear: "ldm/linear", squaredcos_cap
  *
  * @param known a schedule that the betas may be of, tried first
  */
-export function fromChainConfig(config: ChainConfig, known?: FullScheduleSpec): Translated<Chain> {
+export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpec): Translated<Chain> {
   const { beta_schedule: name, prediction_type: prediction, trained_betas: trained } = config;
   const objective = (Object.keys(PREDICTIONS) as ObjectiveName[]).find((key) => PREDICTIONS[key] === prediction);
   if (objective === undefined) {

@@ -1,25 +1,7 @@
 import { groupsFor, resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
 import { unetParameterSpecs } from "../unet/parameters.ts";
+import type { Unet2dConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
-
-/** The configuration of a `UNet2DModel` (huggingface/diffusers, `models/unets/unet_2d.py`), all fields present. */
-export interface Unet2dConfig extends Readonly<Record<keyof typeof FIXED, unknown>> {
-  readonly sample_size: number | readonly number[] | null;
-  readonly in_channels: number;
-  readonly out_channels: number;
-  readonly flip_sin_to_cos: boolean;
-  readonly down_block_types: readonly string[];
-  readonly up_block_types: readonly string[];
-  readonly block_out_channels: readonly number[];
-  readonly layers_per_block: number;
-  readonly dropout: number;
-  readonly attention_head_dim: number | null;
-  readonly norm_num_groups: number | null;
-  readonly attn_norm_num_groups: number | null;
-  readonly num_class_embeds: number | null;
-  /** Of learned time embeddings only. */
-  readonly num_train_timesteps: number | null;
-}
 
 /** What decides the function that all networks of this library share; each value is the only one that it computes. */
 const FIXED = {

@@ -3,7 +3,7 @@ import { type Bundle, bundleListSchema } from "../../schemas/cluster_records.ts"
 import { relativePathSchema } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import { externalPaths, filesBelow } from "../keys/externals.ts";
-import type { Kind, Stage } from "../keys/stage.ts";
+import type { OwnCode, Stage } from "../keys/stage.ts";
 import { findSettings } from "../process/code_digest.ts";
 import type { Content } from "../store/cache/backend.ts";
 import { objectName, sha256Of } from "../store/cache/layout.ts";
@@ -54,9 +54,8 @@ export class Shipment {
   }
 
   /** The modules of a file of the user's own, held to the digests that they had, and the settings above them. */
-  addCode(file: string, modules: Kind["modules"] = {}): Bundle {
-    const local = Object.entries(modules).filter(([, value]) => /^[0-9a-f]{64}$/.test(value));
-    const places = new Map(local.map(([name, sha256]) => [resolve(dirname(file), name), sha256]));
+  addCode(file: string, files: OwnCode["files"] = []): Bundle {
+    const places = new Map(files);
     for (const one of findSettings(file).files) if (statIfThere(one)?.isFile) places.set(one, hashFile(one));
     let root = dirname(file);
     while (places.keys().some((place) => relative(root, place).startsWith(".."))) root = dirname(root);

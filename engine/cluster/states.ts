@@ -88,10 +88,8 @@ export class SharedStates {
   #all(): { readonly folder: string; readonly step: number }[] {
     const found = entriesOf(this.#root).filter(({ isDirectory }) => isDirectory).flatMap(({ name }) => {
       const folder = join(this.#root, name);
-      return savedSteps(folder).filter((step) => step > 0 && step <= this.place.limit).map((step) => ({
-        folder,
-        step,
-      }));
+      const steps = savedSteps(folder).filter((step) => step > 0 && step <= this.place.limit);
+      return steps.map((step) => ({ folder, step }));
     });
     return found.sort((a, b) => b.step - a.step);
   }

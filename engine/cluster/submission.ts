@@ -72,10 +72,10 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const rightsOf = (file: string) => granted.get(realPath(file)) ?? [];
   const packed = kinds.map((kind) => ({
     kind: packKind(kind),
-    code: kind.custom ? shipment.addCode(fileURLToPath(kind.entry), kind.modules) : null,
+    code: kind.custom ? shipment.addCode(fileURLToPath(kind.entry), kind.files) : null,
     rights: kind.custom ? rightsOf(fileURLToPath(kind.entry)) : [],
-    own: (kind.own ?? []).map(({ file, modules }) => ({
-      code: shipment.addCode(file, modules),
+    own: (kind.own ?? []).map(({ file, files }) => ({
+      code: shipment.addCode(file, files),
       rights: rightsOf(file),
     })),
   }));

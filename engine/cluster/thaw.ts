@@ -143,7 +143,7 @@ async function makeKind(submission: TrustedSubmission, number: number, folder: s
     const found = await loadCode(file);
     if ("error" in found) return refused(`cannot use ${before.uses}: ${found.error}`, found.fix ?? "submit again");
     if (found.digest !== before.digest) return otherVersion(submission);
-    codes.push({ ...before, file });
+    codes.push({ ...before, file, files: found.files });
     maps.push(found.map);
     granted.push({ file: realPath(file), rights });
   }

@@ -100,14 +100,8 @@ export async function tryNode(
     const line = answers.get("setup fails");
     if (line !== undefined) {
       const said = cutText(read().split(/^noiseline .*$/m)[1]!.trim());
-      problems.push(
-        wrong(
-          "setup",
-          `this line fails on node ${node}: ${line}`,
-          "correct it, or end it with `|| true` if it may fail",
-          said || undefined,
-        ),
-      );
+      const fix = "correct it, or end it with `|| true` if it may fail";
+      problems.push(wrong("setup", `this line fails on node ${node}: ${line}`, fix, said || undefined));
     }
     const fix = "see that the nodes see this folder, and that the queue has room";
     if (missed !== undefined) problems.push(wrong("cache", missed, fix));

@@ -38,8 +38,10 @@ export interface OwnCode {
   /** The path as the pipeline writes it. */
   readonly uses: string;
   readonly digest: string;
-  /** What the digest was taken of, files by their bytes. */
+  /** What the digest was taken of: local modules by what they do, packages by their versions. */
   readonly modules: Readonly<Record<string, string>>;
+  /** Its local modules, each with the SHA-256 of its bytes. */
+  readonly files: readonly (readonly [file: string, content: string])[];
 }
 
 /** What of a built-in kind may be left out, and has a value in the engine. */
@@ -51,8 +53,8 @@ export interface Kind
   /** `train`, or the path of a custom stage as the file names it. */
   readonly name: string;
   /**
-   * What enters the key for the code: kind and version of a built-in, and after a space each the digests of definitions that
-   * its params name; the digest of a custom stage's modules.
+   * What enters the key for the code: kind and version of a built-in, and after a space each the digests of all definitions
+   * that are loaded into its process, those of its params first; the digest of a custom stage's modules.
    */
   readonly version: string;
   readonly custom: boolean;
@@ -60,6 +62,8 @@ export interface Kind
   readonly own?: readonly OwnCode[];
   /** Of code of the user's own: what the digests in its version were taken of. */
   readonly modules?: Readonly<Record<string, string>>;
+  /** Of a custom stage: its local modules, as {@linkcode OwnCode} has them. */
+  readonly files?: OwnCode["files"];
   /** Of code of the user's own: what the names of modules stand for in its process. */
   readonly map?: () => ModuleMap;
   readonly roles: ParamRoles;
@@ -68,12 +72,24 @@ export interface Kind
   readonly validate: (raw: unknown) => ParamsOutcome & Pick<Stage, "facts">;
 }
 
-/** The code of the user's own that runs in the process of a kind's stages: a custom stage's, then that of definitions. */
+/** The code of the user's own that runs in the process of a kind's stages: a custom stage's, or that of definitions. */
 export function codesOf(
-  { custom, name, entry, version, modules = {}, own = [] }: Omit<Kind, "validate">,
-): readonly Pick<OwnCode, "file" | "uses" | "digest" | "modules">[] {
+  { custom, name, entry, version, modules = {}, files = [], own = [] }: Omit<Kind, "validate">,
+): readonly Omit<OwnCode, "param" | "sort">[] {
   if (!custom) return own;
-  return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules }, ...own];
+  return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules, files }];
+}
+
+/** Modules of code of the user's own, by places from the folder of the pipeline. */
+export function modulesOf({ uses, modules }: Pick<OwnCode, "uses" | "modules">): Record<string, string> {
+  const folder = uses.slice(0, uses.lastIndexOf("/") + 1).replace(/^\.\//, "");
+  const named = Object.entries(modules);
+  return Object.fromEntries(named.map(([name, value]) => [isDigest(value) ? `${folder}${name}` : name, value]));
+}
+
+/** Of a module there is a digest, of a package a version. */
+function isDigest(value: string): boolean {
+  return /^[0-9a-f]{64}$/.test(value);
 }
 
 /** Whether there is any. */

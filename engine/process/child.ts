@@ -1,7 +1,8 @@
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../contract/stage.ts";
-import { isForeign, type Kind, type OwnCode } from "../keys/stage.ts";
+import { isForeign, type Kind, type ModuleMap, type OwnCode } from "../keys/stage.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { writeNew } from "../store/files.ts";
 import { StageLog, streamLines } from "./lines.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
@@ -63,62 +64,62 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask, own:
   return path;
 }
 
-/** The variables that a stage declared, as they are here. */
-function declaredVariables({ permissions: { env = [] } }: Kind, { grants }: ChildOptions): Record<string, string> {
-  const set = [...env, ...grants.env ?? []].map((name) => [name, Deno.env.get(name)] as const);
-  return Object.fromEntries(set.filter((one): one is [string, string] => one[1] !== undefined));
-}
-
 /**
  * Permission flags of a worker: what the engine gives it, what its kind declares and what its device needs. Deno splits path lists at commas
  * and knows no escape, so paths are written from the worker's own folder, which leaves out what they have in common.
  * @returns the path that cannot be granted, if there is one
  */
-function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readonly ungrantable: string } {
-  const { native = [] } = kind.permissions;
-  const net = [...kind.permissions.net ?? [], ...options.hosts];
-  const { grants } = options;
-  const env = [...kind.permissions.env ?? [], ...grants.env ?? []];
-  const libraries = [...native.map(packageFolder).filter((folder) => folder !== undefined), ...grants.ffi ?? []];
-  const readable = [...options.readable, ...grants.read ?? []];
-  const paths = (all: readonly string[]) => all.map((path) => relative(options.folder, path));
-  const lists = { read: paths(readable), write: paths(options.writable), ffi: paths(libraries) };
+function permissionFlags(
+  { permissions: { native = [], net = [] } }: Kind,
+  { folder, hosts, grants, ...options }: ChildOptions,
+  env: readonly string[],
+): string[] | { readonly ungrantable: string } {
+  const libraries = [...native.map(packageFolder).filter((found) => found !== undefined), ...grants.ffi ?? []];
+  const paths = (all: readonly string[]) => all.map((path) => relative(folder, path));
+  const read = paths([...options.readable, ...grants.read ?? []]);
+  const lists = { read, write: paths(options.writable), ffi: paths(libraries) };
   const ungrantable = Object.values(lists).flat().find((path) => path.includes(","));
   if (ungrantable !== undefined) return { ungrantable };
-  const granted = Object.entries({ ...lists, net, env }).filter(([, all]) => all.length > 0);
-  return ["--no-prompt", ...granted.map(([name, all]) => `--allow-${name}=${all.join(",")}`)];
+  const granted = Object.entries({ ...lists, net: [...net, ...hosts], env }).filter(([, all]) => all.length > 0);
+  return granted.map(([name, all]) => `--allow-${name}=${all.join(",")}`);
 }
 
 /**
  * Nothing is fetched while a stage runs. Many packages ask for NODE_ENV when they are loaded and are content to learn
  * that there is none; a stage that declares it gets it.
  */
-export const CLOSED: readonly string[] = ["--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
+const CLOSED = ["--no-prompt", "--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
+
+/**
+ * How to run a worker.
+ * @param foreign whether code of the user's own comes into its process
+ */
+export async function workerOptions(folder: string, map: ModuleMap | undefined, foreign: boolean) {
+  const flags = ["run", ...CLOSED, "--no-check", "--quiet", ...moduleFlags(folder, map)];
+  if (!foreign) return { flags, env: {} };
+  return { flags: [...flags, "--no-code-cache"], env: { DENO_DIR: await ownCacheFolder(folder) } };
+}
 
 /** Run a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
   const entry = kind.entry.startsWith("file:") ? kind.entry : pathToFileURL(kind.entry).href;
   const module = writeEntry(options.folder, entry, "serveStage", kind.own);
-  const permissions = permissionFlags(kind, options);
+  const names = [...kind.permissions.env ?? [], ...options.grants.env ?? []];
+  const permissions = permissionFlags(kind, options, names);
   if ("ungrantable" in permissions) {
     const message = `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`;
     return failed(message, "rename the folder or file");
   }
   const { memoryLimit } = options;
-  const flags = [
-    ...permissions,
-    ...CLOSED,
-    ...moduleFlags(options.folder, kind.map?.()),
-    ...(isForeign(kind) ? ["--no-code-cache"] : []),
-    // V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it.
-    ...memoryLimit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(memoryLimit / (1 << 20))}`],
-    "--no-check",
-    "--quiet",
-  ];
-  const foreign = isForeign(kind) ? { DENO_DIR: await ownCacheFolder(options.folder) } : {};
-  const env = { ...declaredVariables(kind, options), ...options.env, ...foreign };
+  const worker = await workerOptions(options.folder, kind.map?.(), isForeign(kind));
+  // V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it.
+  const heap = memoryLimit === undefined
+    ? []
+    : [`--v8-flags=--max-old-space-size=${Math.ceil(memoryLimit / (1 << 20))}`];
+  const declared = definedOnly(Object.fromEntries(names.map((name) => [name, Deno.env.get(name)])));
+  const env = { ...declared, ...options.env, ...worker.env };
   // Whatever the stage started dies with it.
-  using child = new DenoChild(["run", ...flags, module], {
+  using child = new DenoChild([...worker.flags, ...permissions, ...heap, module], {
     cwd: options.folder,
     env,
     timeoutMs: options.timeoutMs,

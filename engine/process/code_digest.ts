@@ -1,5 +1,5 @@
 import { basename, dirname, join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
@@ -7,7 +7,7 @@ import { hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/readi
 import { digestExecuted } from "./executed_code.ts";
 import { addToLock, allBelow, packageName, TOOLKIT_CONFIG } from "./module_lock.ts";
 import type { Lock, ModuleMap } from "../keys/stage.ts";
-import { isToolkit } from "./own_frames.ts";
+import { isToolkit, pathOf } from "./own_frames.ts";
 import { explainRefusal } from "./refusal.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 import manifest from "../../deno.json" with { type: "json" };
@@ -25,7 +25,12 @@ interface Info {
     readonly specifier: string;
     readonly error?: string;
     readonly npmPackage?: string;
-    readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
+    readonly dependencies?: readonly {
+      readonly specifier: string;
+      readonly code?: { readonly specifier?: string };
+      readonly isDynamic?: boolean;
+      readonly assertionType?: string;
+    }[];
   }[];
 }
 
@@ -37,7 +42,7 @@ export interface Code {
   readonly settings: readonly (readonly [file: string, content: string | null])[];
   /** Whether it names packages beside those that the toolkit pins. */
   readonly ownPackages: boolean;
-  /** What the digest was taken of: local modules by place, relative to the stage's folder, and packages by name. */
+  /** What the digest was taken of: local modules by place, relative to its folder, and packages by name. */
   readonly modules: Readonly<Record<string, string>>;
   /** What the names of modules stand for when it runs. */
   readonly map: ModuleMap;
@@ -80,10 +85,13 @@ function explainModule(said: string, folder: string): { error: string; fix?: str
   const first = said.split("\n")[0]!;
   const refused = explainRefusal(first);
   if (refused !== undefined) return { error: refused.message, fix: refused.fix };
-  const [, url, at] = /\n *at (file:\S+?)(:\d+:\d+)$/.exec(said) ?? [];
-  if (url === undefined) return { error: first };
-  return { error: `${relative(folder, fileURLToPath(url))}${at}: ${first}`, fix: "correct the code there" };
+  const [, url = "", at] = /\n *at (file:\S+?)(:\d+:\d+)$/.exec(said) ?? [];
+  const path = pathOf(url);
+  if (path === undefined) return { error: first };
+  return { error: `${relative(folder, path)}${at}: ${first}`, fix: "correct the code there" };
 }
+
+const DOORS_FIX = 'import from "noiseline" or "noiseline/layers"';
 
 /** What an import gives by itself, where no settings say otherwise. */
 function plainly(specifier: string, from: string): string | undefined {
@@ -91,7 +99,8 @@ function plainly(specifier: string, from: string): string | undefined {
 }
 
 /**
- * Digest of everything that code from outside the toolkit executes: its local modules by what they do and relative place,
+ * Digest of everything that code from outside the toolkit executes: its local modules by what they do, or by their bytes
+ * where they may be read as data, and relative place,
  * npm packages by name and version with all that they build on, what names stand for where settings decide that, and the
  * toolkit as one number. Type-only imports cannot change what runs and do not count.
  */
@@ -102,15 +111,19 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   if ("error" in asked) return explainModule(asked.error, dirname(file));
   const { info } = asked;
   const names = toolkitNames();
+  const doors = new Set(Object.values(names));
+  const dependencies = info.modules.flatMap(({ dependencies = [] }) => dependencies);
+  // With attributes it may be read as a text, and of `import(name, options)` nobody knows.
+  const asData = dependencies.filter(({ isDynamic, assertionType }) => isDynamic || assertionType !== undefined);
+  const read = new Set(asData.map(({ code }) => code?.specifier));
   const modules = new Map(info.modules.map((module) => [module.specifier, module]));
   const place = (url: string) => {
     if (url === root) return "entry";
-    return url.startsWith("file:") ? relative(dirname(file), fileURLToPath(url)).replaceAll("\\", "/") : url;
+    const path = pathOf(url);
+    return path === undefined ? url : relative(dirname(file), path).replaceAll("\\", "/");
   };
 
   const parts: Part[] = [];
-  /** Files by their bytes, which is what is sent to other machines and compared with. */
-  const shown: Part[] = [];
   const files: [string, string][] = [];
   const scopes: Record<string, Record<string, string>> = {};
   const named = new Map<string, string>();
@@ -118,6 +131,10 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   // A set hands out what is added while it is walked, and nothing twice.
   for (const specifier of queue) {
     if (isToolkit(specifier)) {
+      if (!doors.has(specifier)) {
+        const error = `${place(specifier)} is within the toolkit, of which code of one's own uses the doors alone`;
+        return { error, fix: DOORS_FIX };
+      }
       parts.push(["toolkit", "noiseline", String(API_VERSION)]);
       continue;
     }
@@ -131,11 +148,10 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       named.set(`npm:${packageOf(specifier)}`, module.npmPackage);
       continue;
     }
-    if (specifier.startsWith("file:")) {
-      const path = fileURLToPath(specifier);
+    const path = pathOf(specifier);
+    if (path !== undefined) {
       const content = hashFile(path);
-      parts.push(["file", place(specifier), await digestExecuted(path)]);
-      shown.push(["file", place(specifier), content]);
+      parts.push(["file", place(specifier), read.has(specifier) ? content : await digestExecuted(path)]);
       files.push([path, content]);
     } else parts.push(["other", specifier, ""]);
     for (const { specifier: name, code } of module?.dependencies ?? []) {
@@ -145,7 +161,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       if (target === undefined) {
         if (!/^(jsr:\/?)?(@noiseline\/)?noiseline\b/.test(name)) continue;
         const error = `it imports ${JSON.stringify(name)}, of which code of one's own can use nothing here`;
-        return { error, fix: 'import from "noiseline" or "noiseline/data"' };
+        return { error, fix: DOORS_FIX };
       }
       const url = target.pinned ? target.url : info.redirects?.[target.url] ?? target.url;
       if (target.pinned && url.startsWith("npm:")) parts.push(packagePart(packageOf(url)));
@@ -169,7 +185,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
     files,
     settings: settings.files.map((path) => [path, statIfThere(path)?.isFile === true ? hashFile(path) : null]),
     ownPackages: named.size > 0,
-    modules: nameModules([...parts.filter(([what]) => what !== "file"), ...shown], basename(file)),
+    modules: nameModules(parts, basename(file)),
     map: { imports: names, scopes, lock },
   };
 }

@@ -74,15 +74,11 @@ export function makeContext(
   emit: (event: StageEvent) => void,
   locate?: LocateObject,
 ): StageContext {
-  const inputs: Record<string, InputArtifact | InputArtifact[] | undefined> = {};
   const open = (message: InputMessage) => openInput(message, locate);
-  for (const [port, message] of Object.entries(start.inputs)) {
-    inputs[port] = Array.isArray(message)
-      ? message.map(open)
-      : message === null
-      ? undefined
-      : open(message as InputMessage);
-  }
+  const inputs = Object.entries(start.inputs).map(([port, message]) => {
+    if (message === null) return [port, undefined];
+    return [port, "folder" in message ? open(message) : message.map(open)];
+  });
   const outputs: Record<string, OutputArtifact> = {};
   for (const [port, folder] of Object.entries(start.outputs)) outputs[port] = openOutput(folder);
   const progress = new ProgressStore(
@@ -95,7 +91,7 @@ export function makeContext(
   return {
     params: start.params as z.output<z.ZodObject>,
     seed: start.seed,
-    inputs: inputs as StageContext["inputs"],
+    inputs: Object.fromEntries(inputs),
     outputs,
     progress,
     shard: start.shard && { ...start.shard, part: outputs["part"]! },

@@ -2,26 +2,29 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
+import { encode } from "../keys/encode.ts";
 import type { ModuleMap } from "../keys/stage.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";
 import { noteModule } from "./read_log.ts";
-import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
+import { workerOptions, type WorkerTask, writeEntry } from "./child.ts";
 import { type Code, type CodeDigest, digestCode } from "./code_digest.ts";
 import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
-import { moduleFlags, nativePackages } from "./module_lock.ts";
-import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
-import { messagePrefix } from "./protocol.ts";
+import { nativePackages } from "./module_lock.ts";
+import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
+import { lineOf, messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import {
+  acceptedSchema,
+  type ParamDescription,
   paramDescriptionSchema,
   type ParamIssue,
+  paramIssueSchema,
   paramMetaSchema,
-  paramsOutcomeSchema,
 } from "../../schemas/param_issue.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { type Sort, SORTS } from "../../schemas/definitions.ts";
@@ -35,13 +38,21 @@ export interface DescribeRequest {
   readonly params: readonly unknown[];
 }
 
-const unfit = z.strictObject({ error: z.string(), fix: z.string() });
+/** A message is a line: whoever wrote the code must not write what looks like another one. */
+const message = lineOf(1_000);
+const unfit = z.strictObject({ error: message, fix: message });
 
 export type Unfit = z.output<typeof unfit>;
 
 /** What the process that loads such a file says of some params: with facts where they fit. */
 const fitSchema = z.union([
-  z.strictObject({ outcome: paramsOutcomeSchema, facts: z.record(z.string(), z.unknown()) }),
+  z.strictObject({
+    outcome: z.union([
+      acceptedSchema,
+      z.strictObject({ ok: z.literal(false), issues: z.array(paramIssueSchema.extend({ message })) }),
+    ]),
+    facts: z.record(z.string(), z.unknown()),
+  }),
   unfit,
 ]);
 
@@ -64,6 +75,8 @@ export interface Described {
   readonly sort: Sort | "stage";
   /** Of a stage. */
   readonly stage: StageDescription | undefined;
+  /** Of a definition that was asked about without params to check: those that it takes. */
+  readonly params: readonly ParamDescription[];
   /** By params that it was asked about. */
   readonly fitOf: (params: unknown) => Fit;
 }
@@ -76,7 +89,7 @@ function explainSilence(said: string, place: string | undefined, { timedOut, hel
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
-  if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
+  if (refused !== undefined) return { fix: refused.fix, error: `while it was loaded: ${refused.message}` };
   if (place === undefined) return { error: said === "" ? "it gave no answer; it must not end the process" : said };
   return { error: `${place}: ${said.split("\n")[0]!.replace(/^error: (Uncaught (\(in promise\) )?)?/, "")}` };
 }
@@ -117,10 +130,9 @@ export async function askChild<A extends z.ZodType>(
   const { folder } = temporary;
   const module = writeEntry(folder, entry, task);
   const nonce = crypto.randomUUID();
-  const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
-  const env = { DENO_DIR: await ownCacheFolder(folder) };
+  const { flags, env } = await workerOptions(folder, map, true);
   const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
-  using child = new DenoChild(["run", ...flags, module], { env, ...bounds });
+  using child = new DenoChild([...flags, module], { env, ...bounds });
   await child.tell({ ...question, nonce });
   await child.hangUp();
   // Only the answer and the last words are kept, as code that is loaded may print without end.
@@ -137,13 +149,26 @@ export async function askChild<A extends z.ZodType>(
     else place ??= ownPlace(said);
   });
   if (line !== undefined) {
-    const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
-    return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
+    const answer = asked.answer.safeParse(valueOf(line.slice(prefix.length)));
+    return answer.success ? { answer: answer.data } : { error: INVALID };
   }
   const said = log.tail();
   if (fetched || !isUncached(said)) return explainSilence(said, place, child);
   const missing = await installPackages(entry, map, () => {});
   return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
+}
+
+const INVALID = "it gave an invalid answer";
+
+/** What a text says, with whatever names; undefined where it was cut, as what is too long is, or can be no part of a key. */
+function valueOf(text: string): unknown {
+  try {
+    const value = JSON.parse(text);
+    encode(value);
+    return value;
+  } catch {
+    return undefined;
+  }
 }
 
 function tellIssue({ path, message, input, keys }: ParamIssue): string {
@@ -178,7 +203,7 @@ function checkStage(said: unknown): StageDescription | Unfit {
 
 async function describeFile(file: string, params: readonly unknown[]): Promise<Described | Unfit> {
   const code = await loadCode(file);
-  if ("error" in code) return { fix: "correct its imports, or the deno.json above it", ...code };
+  if ("error" in code) return unfit.parse({ fix: "correct its imports, or the deno.json above it", ...code });
   const entry = pathToFileURL(file).href;
   const asked = await askChild({
     entry,
@@ -187,7 +212,10 @@ async function describeFile(file: string, params: readonly unknown[]): Promise<D
     map: code.map,
     answer: answerSchema,
   });
-  if ("error" in asked) return { fix: "correct the file; it must load without side effects", ...asked };
+  // Deno reads some modules through links and refuses others, as if the code asked for them.
+  const link = Deno.lstatSync(file).isSymlink ? { fix: "name the file that this link leads to" } : {};
+  const fix = "correct the file; it must load without side effects";
+  if ("error" in asked) return unfit.parse({ fix, ...asked, ...link });
   const { answer } = asked;
   if ("error" in answer) return answer;
   const { sort, said, fits } = answer;
@@ -195,7 +223,15 @@ async function describeFile(file: string, params: readonly unknown[]): Promise<D
   if (stage !== undefined && "error" in stage) return stage;
   const known = new Map(params.map((raw, index) => [JSON.stringify(raw), fits[index]]));
   const unanswered = { error: "it did not answer for some params", fix: "correct the file" };
-  return { file, code, sort, stage, fitOf: (raw) => known.get(JSON.stringify(raw)) ?? unanswered };
+  const listed = z.array(paramDescriptionSchema).safeParse(said["params"]);
+  return {
+    file,
+    code,
+    sort,
+    stage,
+    params: listed.data ?? [],
+    fitOf: (raw) => known.get(JSON.stringify(raw)) ?? unanswered,
+  };
 }
 
 /**

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Facts, StageDefinition } from "../../contract/stage.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import { describeParams } from "../../schemas/describe_params.ts";
-import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
+import type { ParamDescription } from "../../schemas/param_issue.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import { encode } from "../keys/encode.ts";
 import { ownPlace } from "./own_frames.ts";
@@ -30,61 +30,67 @@ function listParams(params: z.ZodObject): readonly ParamDescription[] {
   }
 }
 
-/** Params become part of keys and messages, so they must be plain data. */
-function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
-  const outcome = validateParams(params, raw);
-  if (!outcome.ok) return outcome;
-  try {
-    encode(outcome.params);
-    return outcome;
-  } catch (error) {
-    const message = `the schema gives a value that is not plain data: ${(error as Error).message}`;
-    return { ok: false, issues: [{ code: "custom", path: [], message, input: raw }] };
-  }
-}
-
 /** Answer what a module exports and whether given params fit it. Runs in a process that may do nothing else. */
 export async function describeFile(load: LoadModule, definitions: Definitions): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
-  send(describe((await load()).default as Exported | null, params, definitions));
+  send(describe((await load()).default as Exported | null | undefined, params, definitions));
   Deno.exit(0);
 }
 
-function describe(exported: Exported | null, given: readonly unknown[], { sortOf, paramsOf, factsOf }: Definitions) {
+function describe(
+  exported: Exported | null | undefined,
+  given: readonly unknown[],
+  { sortOf, paramsOf, factsOf }: Definitions,
+) {
   const failed = (error: string, fix: string) => ({ error, fix });
   const sort = sortOf(exported) ?? (typeof exported?.run === "function" ? "stage" : undefined);
+  if (exported === undefined) return failed("it has no default export", FORMS);
   if (sort === undefined) return failed("its default export is neither a stage nor a definition", FORMS);
   const { run: _run, params, ...rest } = exported!;
   const strict = "write params: z.strictObject({ … })";
   if (!(params instanceof z.ZodObject)) return failed("its params are not a Zod object", strict);
   const all = paramsOf(sort, params, exported!);
   const taken = Object.keys(params.shape).find((name) =>
-    params.shape[name] !== all.shape[name] || (name === "uses" && sort !== "stage")
+    params.shape[name] !== all.shape[name] || (sort !== "stage" && TAKEN.includes(name))
   );
-  if (taken !== undefined) return failed(`its params have "${taken}", which it is given anyway`, "rename that param");
+  if (taken !== undefined) {
+    return failed(`its params have "${taken}", which means something else there`, "rename that param");
+  }
   const { roles, problems } = readRoles(all);
   if (problems.length > 0) return failed(problems.join("; "), "correct its params");
+  const listed = given.length === 0 ? listParams(all) : [];
   if (sort === "stage") {
-    const said = { ...rest, roles, params: given.length === 0 ? listParams(all) : [] };
-    return { sort, said, fits: given.map((raw) => ({ outcome: validatePlain(all, raw), facts: {} })) };
+    return { sort, said: { ...rest, roles, params: listed }, fits: given.map((raw) => fit(all, raw, () => ({}))) };
   }
-  if (params.def.catchall?._zod.def.type !== "never") {
-    return failed("its params are not a strict Zod object", strict);
-  }
+  if (params.def.catchall?._zod.def.type !== "never") return failed("its params are not a strict Zod object", strict);
   const [marked] = Object.keys(roles);
   if (marked !== undefined) {
     const error = `param "${marked}" has a role, as only params of stages do`;
     return failed(error, "write it without externalFile(…) and the like");
   }
-  return { sort, said: {}, fits: given.map((raw) => fit(all, raw, (params) => factsOf(exported, params))) };
+  return {
+    sort,
+    said: { params: listed },
+    fits: given.map((raw) => fit(all, raw, (params) => factsOf(exported, params))),
+  };
 }
 
-const FORMS = "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
+/** What stands beside a definition's own params, or tells a built-in one from it. */
+const TAKEN = ["uses", "name"];
 
-/** Whether params fit a definition, and what is known of it with them. */
+const FORMS = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";
+
+/** Whether params fit an export, and what is known of it with them. */
 function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<string, unknown>>) => Facts) {
-  const outcome = validatePlain(all, raw);
+  const outcome = validateParams(all, raw);
   if (!outcome.ok) return { outcome, facts: {} };
+  try {
+    // Params become part of keys and messages.
+    encode(outcome.params);
+  } catch (error) {
+    const message = `the schema gives a value that is not plain data: ${(error as Error).message}`;
+    return { outcome: { ok: false, issues: [{ code: "custom", path: [], message, input: raw }] }, facts: {} };
+  }
   try {
     const facts = factsOf(outcome.params);
     encode(facts);

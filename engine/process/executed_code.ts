@@ -2,7 +2,7 @@ import { stripTypeScriptTypes } from "node:module";
 import { hashFile, sha256Of, statIfThere } from "../store/reading.ts";
 
 /** What is larger than people write goes by its bytes. */
-const MAX_PARSED_BYTES = 1 << 20;
+const MAX_PARSED_BYTES = 256 << 10;
 /** Where something stands, and how it is written, does not change what it does; `raw` says all of a number or an expression. */
 const LAYOUT = new Set(["start", "end"]);
 

@@ -40,7 +40,8 @@ const text = z.string().overwrite((said) => printable(said));
 /** The same for what it says by itself, which may be of any length. */
 const message = z.string().overwrite((said) => printable(cutText(said)));
 /** The same for what stands within a line. */
-const word = z.string().overwrite((said) => printable(said.slice(0, 100), " "));
+export const lineOf = (longest: number) => z.string().overwrite((said) => printable(said.slice(0, longest), " "));
+const word = lineOf(100);
 
 export const stageEndSchema = z.union([
   z.strictObject({ status: z.literal("interrupted"), step: z.number() }),

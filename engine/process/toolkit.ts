@@ -2,20 +2,8 @@ import { join } from "node:path";
 import { SETTLE_MS } from "../store/digests.ts";
 import { sha256Of, statIfThere } from "../store/reading.ts";
 import { TOOLKIT_ROOT } from "./module_lock.ts";
+import { TOOLKIT_FOLDERS } from "./own_frames.ts";
 
-/** Where the code lies that decides what a pipeline file means. */
-const PARTS = [
-  "artifacts",
-  "contract",
-  "diffusion",
-  "engine",
-  "formats",
-  "metrics",
-  "schemas",
-  "stages",
-  "std",
-  "tensor",
-];
 /** The version of the toolkit, and which packages it builds on. */
 const SINGLE = ["deno.json", "deno.lock"];
 
@@ -36,7 +24,7 @@ function* filesBelow(folder: string): Generator<string> {
  * @returns as `settled` whether what this process runs is what lies there: no file changed since shortly before it started
  */
 export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT) {
-  const parts = PARTS.map((name) => join(root, name)).filter((path) => statIfThere(path) !== undefined);
+  const parts = TOOLKIT_FOLDERS.map((name) => join(root, name)).filter((path) => statIfThere(path) !== undefined);
   const files = [...more, ...SINGLE.map((name) => join(root, name)), ...parts.flatMap((part) => [...filesBelow(part)])];
   const facts: string[] = [];
   let newest = 0;

@@ -1,10 +1,11 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { contentDigest, digestStageExternals, externalPaths, filesBelow } from "../keys/externals.ts";
-import { codesOf, isForeign, type Stage } from "../keys/stage.ts";
+import { codesOf, isForeign, modulesOf, type Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
+import { removeStatesSince, statesIn } from "../store/progress.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Store } from "../store/store.ts";
 
@@ -84,28 +85,78 @@ export function cannotFetch(problem: string): { readonly message: string; readon
 }
 
 /**
- * Files and code outside the store may have been edited since the plan, and a stage can wait and run for hours. What it
- * read then is not what its key says, so neither its result nor the states that it saved may stay under it.
- *
- * @returns what moved, in words, and as `other` whether there is other content now: what is gone or cannot be read says
- * nothing of what was read before
+ * Files and code outside the store may be edited after the plan, and a stage can wait and run for hours. What it read then
+ * is not what its key says, so neither its result nor the states that it saved may stay under it. This looks whenever the
+ * stage saves: states stay that were saved before the edit.
  */
-export async function findMovedGround(
-  { stage, keys }: PlannedStage,
-  { pipeline, store }: { readonly pipeline: Pipeline; readonly store: Store },
-) {
-  const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, store.digests);
-  const before = keys!.ingredients.externals;
-  const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
-  let other = changed.some((name) => externals[name] !== undefined);
-  const { kind } = stage;
-  for (const { file, digest, uses } of codesOf(kind)) {
-    const { digestCode } = await import("../process/code_digest.ts");
-    const now = await digestCode(file);
-    if ("digest" in now && now.digest === digest) continue;
-    changed.push(uses === kind.name ? "its code" : uses);
-    if ("digest" in now) other = true;
+export class Ground {
+  readonly #edited = new AbortController();
+  #sound: ReadonlyMap<number, string>;
+  #moved: Awaited<ReturnType<Ground["find"]>>;
+  #looking = Promise.resolve();
+
+  /** @param progressFolder where the stage saves */
+  constructor(
+    private readonly planned: PlannedStage,
+    private readonly place: { readonly pipeline: Pipeline; readonly store: Store },
+    private readonly progressFolder: string,
+  ) {
+    this.#sound = statesIn(progressFolder);
   }
-  if (changed.length === 0 && unreadable.length === 0) return undefined;
-  return { what: changed.join(", ") || unreadable[0]!.name, other };
+
+  /** Aborted once there is other content: whatever the stage does from then on is for nothing. */
+  get edited(): AbortSignal {
+    return this.#edited.signal;
+  }
+
+  /** To be called whenever the stage has saved. */
+  look(): void {
+    this.#looking = this.#looking.then(async () => {
+      if (this.edited.aborted) return;
+      const saved = statesIn(this.progressFolder);
+      // Mostly all is as it was, which costs a look at the files' dates.
+      const moved = this.#isUntouched() ? undefined : await this.find();
+      if (moved === undefined) this.#sound = saved;
+      if (moved?.other !== true) return;
+      this.#moved = moved;
+      this.#edited.abort();
+    });
+  }
+
+  /** Look for the last time. @returns what moved, if anything did, and whether states are removed for it */
+  async end() {
+    await this.#looking;
+    const moved = this.#moved ?? await this.find();
+    return { moved, unsaved: moved?.other === true && removeStatesSince(this.progressFolder, this.#sound) > 0 };
+  }
+
+  #isUntouched(): boolean {
+    const { planned: { stage, keys }, place: { pipeline, store: { digests } } } = this;
+    const { externals } = digestStageExternals(stage, pipeline.folder, digests);
+    return Object.entries(keys!.ingredients.externals).every(([name, digest]) => externals[name] === digest) &&
+      codesOf(stage.kind).every(({ files }) => files.every(([file, content]) => digests.holds(file, content)));
+  }
+
+  /**
+   * @returns what moved, in words, and as `other` whether there is other content now: what is gone or cannot be read says
+   * nothing of what was read before
+   */
+  async find() {
+    const { planned: { stage, keys }, place: { pipeline, store } } = this;
+    const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, store.digests);
+    const before = keys!.ingredients.externals;
+    const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
+    let other = changed.some((name) => externals[name] !== undefined);
+    for (const { file, digest, uses, modules } of codesOf(stage.kind)) {
+      const { digestCode } = await import("../process/code_digest.ts");
+      const now = await digestCode(file);
+      if ("digest" in now && now.digest === digest) continue;
+      const [old, edited] = [modulesOf({ uses, modules }), "digest" in now ? modulesOf({ ...now, uses }) : {}];
+      const names = Object.keys(edited).filter((name) => edited[name] !== old[name]);
+      changed.push(...names.length > 0 ? names : [uses]);
+      if ("digest" in now) other = true;
+    }
+    if (changed.length === 0 && unreadable.length === 0) return undefined;
+    return { what: [...new Set(changed)].join(", ") || unreadable[0]!.name, other };
+  }
 }

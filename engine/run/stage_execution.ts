@@ -17,7 +17,7 @@ import { isLentWhole, lend, takeBack } from "../store/lent.ts";
 import { progressFolder } from "../store/progress.ts";
 import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
-import { cannotFetch, fetchesFiles, makeReachable } from "./outside.ts";
+import { cannotFetch, fetchesFiles, type Ground, makeReachable } from "./outside.ts";
 import type { HeldSlots } from "./slots.ts";
 import { LiveProgress, type RateMeter } from "./pace.ts";
 import { makeFolder, removeQuietly } from "../store/files.ts";
@@ -113,13 +113,13 @@ export class StageExecution {
     };
   }
 
-  /** @param rate learns how fast the stage is */
+  /** @param rate learns how fast the stage is @param ground is told when it saves, and stops it when it is in vain */
   async execute(
     planned: PlannedStage,
     start: StartMessage,
     folder: string,
     held: HeldSlots,
-    rate: RateMeter,
+    { rate, ground }: { readonly rate: RateMeter; readonly ground?: Ground },
   ): Promise<StageOutcome> {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { stage } = planned;
@@ -132,8 +132,10 @@ export class StageExecution {
         live.note(event.update);
         const perSecond = rate.perSecond()[event.update.unit] ?? null;
         emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
-      } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
-      else {
+      } else if (event.type === "saved") {
+        ground?.look();
+        emit({ type: "stage-saved", id: stage.id, step: event.step });
+      } else {
         log(`${event.type}: ${event.message}`);
         if (++notes > MAX_NOTES) return;
         emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });
@@ -173,7 +175,7 @@ export class StageExecution {
         memoryLimit: memoryLimitOf(stage),
         env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
         stop,
-        kill,
+        kill: AbortSignal.any([kill, ...ground === undefined ? [] : [ground.edited]]),
         emit: forward,
         log,
       });

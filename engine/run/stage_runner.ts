@@ -5,13 +5,13 @@ import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
-import { removeStatesSince, statesIn } from "../store/progress.ts";
+import { statesIn } from "../store/progress.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_execution.ts";
 import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
-import { findMovedGround } from "./outside.ts";
+import { Ground } from "./outside.ts";
 import { readsOf, slotsOf, type Stage } from "../keys/stage.ts";
 import type { RunOptions, StageFinished, StageProblem } from "./events.ts";
 import type { StageOutcome } from "../process/protocol.ts";
@@ -298,7 +298,7 @@ export class StageRunner {
   }
 
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
-    const { store, runId, emit, pipeline, kill } = this.options;
+    const { store, runId, emit, pipeline, kill, stop } = this.options;
     const { stage, device } = planned;
     const started = performance.now();
     this.#announce(device);
@@ -308,20 +308,23 @@ export class StageRunner {
     let clean = false;
     try {
       const start = this.#execution.prepare(planned, folder);
-      const before = statesIn(start.progressFolder);
+      const ground = new Ground(planned, { pipeline, store }, start.progressFolder);
       const rate = new RateMeter();
-      const outcome = await this.#execution.execute(planned, start, folder, held, rate);
-      const moved = await findMovedGround(planned, { pipeline, store });
-      const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
+      const outcome = await this.#execution.execute(planned, start, folder, held, { rate, ground });
+      const { moved, unsaved } = await ground.end();
       const changed = `${moved?.what} changed after planning`;
       if (unsaved) {
         const message = `${changed}; what the stage has saved since is discarded`;
         emit({ type: "stage-note", id: stage.id, level: "warn", message });
       }
+      const kept = Math.max(0, ...isForced(planned) ? [] : statesIn(start.progressFolder).keys());
+      const again = kept > 0 ? `run again, or undo the edit first to go on from step ${kept}` : "run again";
+      if (ground.edited.aborted && !stop.aborted && ["lost", "interrupted"].includes(outcome.status)) {
+        return failedBy({ message: `${changed}; it was stopped`, fix: again });
+      }
       if (outcome.status === "lost") return { lost: outcome.message };
-      const kept = !unsaved && statesIn(start.progressFolder).size > 0;
-      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...definedOnly({ device }) };
-      if (moved !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: "run again" });
+      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept > 0), ...definedOnly({ device }) };
+      if (moved !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: again });
       const listed = listOutputs(start.outputs);
       if ("message" in listed) return failedBy(listed);
       // What is left is up to the disk, and the next stage need not wait for it.

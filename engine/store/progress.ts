@@ -178,13 +178,19 @@ export class ProgressStore implements StageProgress {
     return undefined;
   }
 
-  async save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
     if (Object.hasOwn(files, MANIFEST)) {
       throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
     }
+    // At once, also for a stage that does not wait for it.
+    Object.keys(files).forEach((name) => relativePathSchema.parse(name));
+    return this.#save(step, files);
+  }
+
+  async #save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
     await putState(this.folder, step, (temporary) =>
       Object.entries(files).map(([name, content]) => {
-        const path = inside(temporary, relativePathSchema.parse(name));
+        const path = inside(temporary, name);
         if (name.includes("/")) makeFolder(dirname(path));
         writeNew(path, content);
         return { path: name, size: content.length, sha256: sha256Of(content) };

@@ -12,12 +12,9 @@ export function asRecord(text: string, path: string): string {
   if (text.length * 3 < MAX_RECORD_BYTES) return text;
   const { length } = new TextEncoder().encode(text);
   if (length <= MAX_RECORD_BYTES) return text;
-  const sizes = [length, MAX_RECORD_BYTES].map((bytes) => `${Math.ceil(bytes / 2 ** 20)} MiB`);
-  throw new Misplaced(
-    `Cannot write ${path}: it would have ${sizes[0]}, and at most ${
-      sizes[1]
-    } are read; it lists too many files or stages`,
-  );
+  const [size, most] = [length, MAX_RECORD_BYTES].map((bytes) => `${Math.ceil(bytes / 2 ** 20)} MiB`);
+  const why = `it would have ${size}, and at most ${most} are read; it lists too many files or stages`;
+  throw new Misplaced(`Cannot write ${path}: ${why}`);
 }
 
 const CHUNK_BYTES = 1 << 20;

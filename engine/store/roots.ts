@@ -27,8 +27,7 @@ export function isWithin(path: string, folder: string): boolean {
 }
 
 function rootOf(path: string): string | undefined {
-  for (const root of roots) if (isWithin(path, root)) return root;
-  return undefined;
+  return roots.values().find((root) => isWithin(path, root));
 }
 
 /**

@@ -61,7 +61,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
     still.dispose();
     const outcome: StageOutcome = held === undefined
       ? { status: "interrupted", step: 0 }
-      : await execution.execute(planned, start, folder, held, new RateMeter());
+      : await execution.execute(planned, start, folder, held, { rate: new RateMeter() });
     const { resolvedKey, numerics, extent } = manifest;
     const compared = outcome.status === "complete" ? Object.entries(manifest.outputs) : [];
     const ports = compared.map(([port, { type, digest }]) => {

@@ -62,10 +62,8 @@ export function readPickle(
     if (items.length % 2 !== 0) refuse("a key without a value", "pairs");
     const dict = top(Map<unknown, unknown>);
     for (let i = 0; i < items.length; i += 2) {
-      dict.set(
-        typeof items[i] === "string" ? items[i] : refuse(`${describe(items[i])} as a key`, "a name"),
-        items[i + 1],
-      );
+      const key = typeof items[i] === "string" ? items[i] : refuse(`${describe(items[i])} as a key`, "a name");
+      dict.set(key, items[i + 1]);
     }
   };
   const global = (name: string) => {

@@ -135,12 +135,8 @@ function wrongDigests(params: DatasetParams): CheckProblem[] {
   if (isArchive === isOne && unknown.length === 0) return [];
   const about = { param: ["sha256"], message: `sha256 does not fit source ${source}` };
   if (isArchive) {
-    return [{
-      ...about,
-      got: "digests by file name",
-      wanted: "one digest, the archive's",
-      fix: "give the digest alone",
-    }];
+    const wanted = "one digest, the archive's";
+    return [{ ...about, got: "digests by file name", wanted, fix: "give the digest alone" }];
   }
   const wanted = `digests by file name: ${names.join(", ")}`;
   return isOne

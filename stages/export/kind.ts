@@ -40,7 +40,7 @@ export function ownProblem(what: string, { uses }: { readonly uses: string }): I
   return {
     message: `diffusers knows no ${what} of one's own`,
     got: uses,
-    wanted: `a ${what} that comes with the toolkit`,
+    wanted: `one that comes with the toolkit`,
     fix: `train with one, or read the weights of the checkpoint, which are safetensors, with ${uses} ported`,
   };
 }

@@ -1,12 +1,13 @@
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import { nameOf } from "../../artifacts/schedule.ts";
+import { toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
-import { unpackParameters } from "../../diffusion/network.ts";
+import { learnsVariance, unpackParameters } from "../../diffusion/network.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { encodeSafetensors } from "../../formats/safetensors.ts";
-import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
+import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { failedBy, runOf } from "../shared/run_of.ts";
 import { exportKind, ownProblem } from "./kind.ts";
@@ -29,7 +30,8 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
   if (!("name" in spec)) return { problem: ownProblem("schedule", { uses: nameOf(spec) }) };
   const unet = toUnet2dConfig(model);
   if ("problem" in unet) return unet;
-  const own = schedulerConfig(network.sizes, { spec, betas: path.tables!.betas, objective });
+  const chain = { spec, betas: path.tables!.betas, objective };
+  const own = toChainConfig(chain, learnsVariance(network.sizes));
   if ("problem" in own) return own;
   const tensors = Object.entries(toUnet2dTensors(unpackParameters(params, network), model));
   const { images: { source }, step, seed, ema, schedule } = config;
@@ -38,7 +40,7 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
     // "format" is what loaders of PyTorch weights look for.
     metadata: { format: "pt", [METADATA_KEY]: JSON.stringify({ source, step, seed, ema, schedule }) },
   });
-  const { _class_name: name, ...scheduler } = { ...own.value, ...config.scheduler };
+  const { _class_name: name, ...scheduler }: Record<string, unknown> = { ...own.value, ...config.scheduler };
   const ddim = name === "DDIMScheduler";
   if (ddim) delete scheduler["variance_type"];
   return {

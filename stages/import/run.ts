@@ -1,26 +1,35 @@
 import { join, posix } from "node:path";
-import type { z } from "zod";
+import { z } from "zod";
 import { type CheckpointToWrite, networkOf, writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { checked, parseJson, parseRecord } from "../../artifacts/record.ts";
+import { scheduleSpecSchema } from "../../artifacts/schedule.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import type { Translated } from "../../diffusion/interchange/problem.ts";
-import { fromChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
+import { schedulerConfigSchema, unet2dConfigSchema } from "../../diffusion/interchange/config_schemas.ts";
+import { fromChainConfig, toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { fromUnet2dTensors, type Unet2dTensor } from "../../diffusion/interchange/unet2d_tensors.ts";
 import { learnsVariance, packParameters } from "../../diffusion/network.ts";
-import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
-import { builtinObjective } from "../../diffusion/objectives.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import { checkPrediction } from "../shared/checks.ts";
 import { objectiveFacts } from "../shared/describe_objective.ts";
-import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
+import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { failedBy } from "../shared/run_of.ts";
-import { provenanceSchema, schedulerConfigSchema, unet2dConfigSchema } from "./config_schemas.ts";
 import type { importKind } from "./kind.ts";
+
+/** What an export keeps in the weights' metadata. */
+const provenanceSchema = z.object({
+  source: z.record(z.string(), z.unknown()),
+  step: z.int().min(0),
+  seed: z.int().min(0),
+  ema: z.strictObject({ decay: z.number(), warmup: z.boolean() }),
+  schedule: scheduleSpecSchema,
+});
 
 export default (async ({ params, outputs }) => {
   try {
@@ -86,7 +95,7 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
     const fix = "none; only if scheduler_config.json is wrong: correct prediction_type or rescale_betas_zero_snr";
     return { problem: { ...blind, fix } };
   }
-  const own = schedulerConfig(sizes, chain.value);
+  const own = toChainConfig(chain.value, learnsVariance(sizes));
   if ("problem" in own) return own;
   const said = Object.entries(scheduler).filter(([name, value]) =>
     name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own.value[name])

@@ -63,13 +63,23 @@ export default runOf(sampleKind, async (context) => {
 
 const ANOTHER_PATH: StageEnd = {
   status: "failed",
-  message: "guide was trained on another noise path than checkpoint: their images would differ at the same time",
-  fix: "use a guide of the same schedule",
+  message:
+    "guide was trained on another noise path than checkpoint, where their images would differ at the same time, or " +
+    "at the whole times of its tables alone",
+  fix:
+    "use a guide of the same schedule, with a variance and an objective that need no chain where those of checkpoint " +
+    "do not",
 };
 
-function isSamePath(a: Path, b: Path): boolean {
-  const same = (t: number) => a.signal(t) === b.signal(t) && a.noise(t) === b.noise(t);
-  return a.timesteps === b.timesteps && Array.from({ length: a.timesteps }, (_, t) => t).every(same);
+/** How far the numbers of one path may be apart that is once that of its tables, which are made from its betas. */
+const ROUNDING = 1e-9;
+
+/** Whether a guide has all times that the network may be asked at, and was told the same images at them. */
+function isSamePath(guide: Path, own: Path): boolean {
+  const near = (a: number, b: number) => Math.abs(a - b) <= ROUNDING * (1 + Math.abs(b));
+  const same = (t: number) => near(guide.signal(t), own.signal(t)) && near(guide.noise(t), own.noise(t));
+  const hasAll = guide.timesteps === own.timesteps && (guide.continuous || !own.continuous);
+  return hasAll && Array.from({ length: own.timesteps }, (_, t) => t).every(same);
 }
 
 /**

@@ -28,10 +28,14 @@ export async function readBetas(
   if ("status" in file) return file;
   const name = basename(path);
   if (file.bytes[0] !== NPY) {
-    return parseRecord(name, parseJson(name, new TextDecoder().decode(file.bytes)), z.array(z.number()));
+    const listed = z.array(z.number()).max(MAX_TIMESTEPS);
+    return parseRecord(name, parseJson(name, new TextDecoder().decode(file.bytes)), listed);
   }
   const { shape, data } = decodeNpy(file.bytes);
-  if (shape.length === 1 && (data instanceof Float32Array || data instanceof Float64Array)) return data;
+  if (
+    shape.length === 1 && data.length <= MAX_TIMESTEPS &&
+    (data instanceof Float32Array || data instanceof Float64Array)
+  ) return data;
   const got = `${data.constructor.name} of shape (${shape.join(", ")})`;
-  throw new FormatError(name, { got, wanted: "float32 or float64 of shape (T,)" });
+  throw new FormatError(name, { got, wanted: `float32 or float64 of shape (T,), T at most ${MAX_TIMESTEPS}` });
 }

@@ -16,7 +16,7 @@ import { type DiffusionTables, makeTables } from "../../diffusion/schedule/table
 import { hasZeroTerminalSnr, rescaleZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { problemsOf } from "../shared/checks.ts";
-import { DEFAULT_TIMESTEPS, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
+import { DEFAULT_TIMESTEPS, pathTimesteps, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
 
 export const scheduleKind = defineKind({
   kind: "schedule",
@@ -68,20 +68,26 @@ function checkSchedule(
   };
 }
 
+const cut = (longest: number) => z.string().overwrite((text) => text.slice(0, longest).replaceAll(/\s+/g, " "));
+
 /** Problems as they come out of the process that ran the user's code. */
 const pathProblemsSchema = z.array(z.object({
   severity: z.enum(["error", "warning"]).exactOptional(),
-  message: z.string(),
-  got: z.string(),
-  wanted: z.string(),
+  message: cut(1_000),
+  got: cut(200),
+  wanted: cut(200),
 })).max(10);
 
 /** What that process says of a path. */
-function checkOwn({ uses }: OwnParam, { problems, ...facts }: Facts = {}): CheckResult {
+function checkOwn({ uses, timesteps }: OwnParam, { problems, ...facts }: Facts = { timesteps }): CheckResult {
+  if (!pathTimesteps.safeParse(timesteps).success || facts["timesteps"] !== timesteps) {
+    const message = `${uses}: its code says that it has other timesteps than it was given`;
+    return { problems: [{ param: ["uses"], message, fix: "leave the toolkit's own functions as they are" }] };
+  }
   const found = pathProblemsSchema.safeParse(problems).data ?? [];
   return {
     problems: found.map((one) => ({ ...one, param: ["uses"], message: `${uses}: ${one.message}` })),
-    facts: { schedule: { betas: uses, ...facts } },
+    facts: { schedule: { ...facts, betas: uses } },
   };
 }
 

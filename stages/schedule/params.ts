@@ -5,6 +5,9 @@ import { externalFile, legacy } from "../../schemas/roles.ts";
 
 /** Names that mean one thing here and another there are explained: guessing would silently change results. */
 function explainBetas({ input }: { readonly input?: unknown }): string {
+  if (Array.isArray(input)) {
+    return `a list of 1 to ${MAX_TIMESTEPS.toLocaleString("en-US")} betas, each above 0 and at most 1`;
+  }
   const meant = SCHEDULE_NAMES.filter((name) =>
     typeof input === "string" && (name.endsWith(`/${input}`) || scheduleOf(name).elsewhere === input)
   );
@@ -19,6 +22,9 @@ const unused = (end: End) => `Not used by ${SCHEDULE_NAMES.filter((name) => !end
 export const MAX_TIMESTEPS = 1_000_000;
 /** T where a path of one's own has none: 1000 is too few for some, and more cost nothing. */
 export const DEFAULT_TIMESTEPS = 1_250;
+
+/** T of a path of one's own, beside its own params. */
+export const pathTimesteps = z.int().min(1).max(MAX_TIMESTEPS).default(DEFAULT_TIMESTEPS);
 
 /** Params of kind `schedule`. */
 export const scheduleParams = z.strictObject({

@@ -14,6 +14,7 @@ import { chainPath, definedPath, priorKlOfPath, snrOf, tableOf } from "../../dif
 import { pathProblems } from "../../diffusion/path_problems.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
+import { FormatError } from "../../formats/format_error.ts";
 import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { isError } from "../shared/checks.ts";
@@ -61,9 +62,16 @@ async function makePath(context: ContextOf<typeof scheduleKind>) {
   const { betas, zeroTerminalSnr } = params;
   if (typeof betas === "string") throw new Error("Cannot happen: a schedule by name has timesteps");
   const of = Array.isArray(betas) ? "betas" : basename(betas.path);
-  const listed = Array.isArray(betas) ? betas : await readBetas(context, betas.path);
-  if ("status" in listed) return listed;
-  const path = checked(of, () => listedPath(Float64Array.from(listed), zeroTerminalSnr));
+  let path: Path;
+  try {
+    const listed = Array.isArray(betas) ? betas : await readBetas(context, betas.path);
+    if ("status" in listed) return listed;
+    path = checked(of, () => listedPath(Float64Array.from(listed), zeroTerminalSnr));
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    const fix = `correct ${of}: a list of betas, each above 0 and at most 1`;
+    return { status: "failed" as const, message: error.message, fix };
+  }
   const { timesteps } = path;
   const problems = pathProblems(path);
   // Those of a list are said before anything runs.

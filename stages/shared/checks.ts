@@ -52,22 +52,29 @@ export function checkSameSize(
 /** Whether the output gives no x_0 where x_t holds nothing of it: at the last time of a chain that ends in pure noise. */
 export function needsSignal({ recover }: Objective): boolean {
   const path = chainPath(makeTables(Float64Array.of(0.5, 1)));
-  const recovery = recover?.(timePoint(path, 1)).x0;
-  return recovery !== undefined && !(Number.isFinite(recovery.xt) && Number.isFinite(recovery.output));
+  const gives = (t: number) => {
+    const { xt = NaN, output = NaN } = recover?.(timePoint(path, t)).x0 ?? {};
+    return Number.isFinite(xt) && Number.isFinite(output);
+  };
+  // One that gives none anywhere is wrong in another way.
+  return gives(0) && !gives(1);
 }
 
 /** What keeps a network with this objective from drawing on such a path; what is not known is not checked. */
 export function checkPrediction(
   objective: { readonly needsSignal?: unknown },
-  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
+  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> & Partial<Pick<ScheduleFacts, "betas">> | undefined,
 ): (CheckProblem & InterchangeProblem)[] {
   if (schedule?.zeroTerminalSnr !== true || objective.needsSignal !== true) return [];
   return [{
     input: "schedule",
     message: "a network that predicts the noise cannot use a schedule that ends in pure noise: the noise at its last " +
       "timestep says nothing about the image, and sampling starts there",
-    got: "a signal-to-noise ratio of 0 at the last timestep",
+    got: `a signal-to-noise ratio of 0 at the last timestep${
+      schedule.betas === undefined ? "" : ` of ${schedule.betas}`
+    }`,
     wanted: "some signal at every timestep",
-    fix: "train with objective: v or x0; or leave out zeroTerminalSnr, and use a schedule that keeps some signal",
+    fix: "train with objective: v or x0, or on a schedule that keeps some signal, as those of the toolkit do without " +
+      "zeroTerminalSnr",
   }];
 }

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { CheckProblem } from "../../contract/stage.ts";
-import type { NetworkDefinition, NetworkSizes } from "../../diffusion/define.ts";
+import type { NetworkDefinition, NetworkSizes, Recovery, TimePoint } from "../../diffusion/define.ts";
 import {
   type GradientOptions,
   gradientStepSignature,
@@ -9,11 +9,12 @@ import {
 } from "../../diffusion/gradient_step.ts";
 import { stepFigures } from "../../diffusion/loss_tables.ts";
 import { modelOutputSignature } from "../../diffusion/model_output.ts";
-import { initialParameters, makeNetwork, type Network, predict } from "../../diffusion/network.ts";
+import { makeNetwork, type Network, predict } from "../../diffusion/network.ts";
+import type { Objective } from "../../diffusion/objective.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import "../../tensor/complete_tfjs.ts";
 import type { NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
-import { CompileError } from "../../tensor/trace/failure.ts";
+import { CompileError, userOf } from "../../tensor/trace/failure.ts";
 import { liveValues, type Value } from "../../tensor/trace/graph.ts";
 import { trace } from "../../tensor/trace/trace.ts";
 
@@ -31,108 +32,172 @@ export function buildNetwork(
   sizes: NetworkSizes,
   params: object,
 ): { readonly network: Network } | { readonly problem: CodeProblem } {
+  let isBuilt = false;
   try {
-    return { network: makeNetwork(sizes, definition.build(sizes, params)) };
+    const code = definition.build(sizes, params);
+    isBuilt = true;
+    return { network: makeNetwork(sizes, code) };
   } catch (error) {
-    return { problem: thrown(error) };
+    // No line of the user's own gives what is wrong with the parameters.
+    return { problem: isBuilt && error instanceof RangeError ? { message: error.message } : thrown(error) };
   }
 }
 
 /**
- * Everything wrong with the code of a network, before it computes anything: parameters that start as no finite numbers,
- * the shape of its output, whether two traces of it are equal, and parameters that the output does not depend on.
+ * Everything wrong with the code of a network, before it computes anything: the shape of its output, whether two traces of
+ * it are equal, whether it takes batches of another size, and parameters that the output does not depend on.
  */
 export async function checkNetworkCode(network: Network): Promise<CodeProblem[]> {
-  const { params: _flat, ...signature } = modelOutputSignature(network, BATCH, "float32");
   const { height, width, outChannels } = network.sizes;
-  const start = initialParameters(network, (_i, _kind, count) => new Float32Array(count).fill(1));
-  const notFinite = Object.entries(start).filter(([, values]) => !values.every(Number.isFinite)).map(([name]) => ({
-    message: `parameter ${name} does not start as finite numbers`,
-    fix: "give its init finite numbers, and fans above 0",
-  }));
-  const problems = await checkTraces("the output", {
-    ...{ network, signature },
-    shape: [BATCH, height, width, outChannels],
+  return await checkTraces("the output", {
+    network,
+    signature: (batch) => modelOutputSignature(network, batch, "float32"),
+    shape: [height, width, outChannels],
     compute: ({ x, t, classes }, weights) => predict(network, { weights, x: x!, t: t!, labels: classes }),
+    fixes: { shape: "end forward with a layer or a reshape that gives it", lost: "use it in forward" },
   });
-  return [...notFinite, ...problems];
 }
 
 /**
  * Everything wrong with the loss of a training, before it computes anything: figures that are no finite numbers, the shape
  * of the loss, whether two traces of it are equal, and parameters that it does not depend on.
- *
- * @param options with the path
  */
 export async function checkLossCode(network: Network, options: GradientOptions): Promise<CodeProblem[]> {
   try {
-    const path = options.path!;
+    const { path } = options;
     for (const [name, figure] of Object.entries(stepFigures(options))) {
       for (let t = 0; t < path.timesteps; t++) {
         const got = figure(timePoint(path, t));
         if (Number.isFinite(got)) continue;
-        return [{ message: `${name} of the objective`, got: `${got} at t=${t}`, wanted: "a finite number at each t" }];
+        const message = `${FIGURES[name] ?? name} of the objective`;
+        return [{ message, got: `${got} at t=${t}`, wanted: "a finite number at each t" }];
       }
     }
-    const all = gradientStepSignature(network, BATCH, options);
-    const { params: _flat, ...signature } = all;
     const problems = await checkTraces("the loss", {
-      ...{ network, signature },
-      shape: [BATCH],
+      network,
+      signature: (batch) => gradientStepSignature(network, batch, options),
+      shape: [],
       compute: (inputs, weights) => lossOfBatch(inputs, network, options)(weights),
+      fixes: { shape: "take the mean of each image, over all axes but the first", lost: "let the loss call predict" },
     });
     // Operations without a gradient show only now.
-    if (problems.length === 0) trace(makeGradientStep(network, options), all, "the gradient");
+    if (problems.length === 0) {
+      trace(makeGradientStep(network, options), gradientStepSignature(network, BATCH, options), "the gradient");
+    }
     return problems;
   } catch (error) {
     return [thrown(error)];
   }
 }
 
-interface Computed {
-  readonly network: Network;
-  /** Of the inputs besides the weights. */
-  readonly signature: Signature;
-  /** Of what is computed. */
-  readonly shape: readonly number[];
-  readonly compute: (inputs: NamedTensors, weights: Readonly<NamedTensors>) => Tensor;
+/** What the user calls a figure. */
+const FIGURES: Readonly<Record<string, string>> = {
+  targetX0: "x0 of the target",
+  targetNoise: "noise of the target",
+  lossWeight: "the weight",
+};
+
+/** Image and noise as numbers, to be mixed and got back. */
+const [IMAGE, NOISE] = [0.7, -0.4];
+
+/** What is wrong with an objective at one place: image and noise do not come back from what is right, or its weight. */
+export function checkObjectiveAt({ definition, params, recover }: Objective, at: TimePoint): CodeProblem[] {
+  if ("loss" in definition) {
+    // The noise says nothing of an image of which nothing is left.
+    const { xt, output } = at.signal === 0 ? { xt: 0, output: 0 } : definition.recover?.(at, params) ?? ABSENT;
+    const fits = recover === undefined || Number.isFinite(xt + output);
+    const message = `what recover gives at t=${at.t}`;
+    return fits ? [] : [{ message, got: `xt ${xt} and output ${output}`, wanted: "finite numbers { xt, output }" }];
+  }
+  const { x0, noise } = definition.target(at, params);
+  const [xt, output] = [at.signal * IMAGE + at.noise * NOISE, x0 * IMAGE + noise * NOISE];
+  const back = (name: string, by: Recovery = ABSENT, wanted: number): CodeProblem[] => {
+    const got = by.xt * xt + by.output * output;
+    // Float32, in which networks compute, has no more digits.
+    const rounding = 1e-7 * (1 + Math.abs(by.xt * xt) + Math.abs(by.output * output));
+    const fits = Number.isFinite(got) ? Math.abs(got - wanted) <= rounding : at.signal === 0;
+    const message = `${name} from a perfect prediction at t=${at.t}`;
+    const fix = definition.recover === undefined
+      ? "let the target be no multiple of x_t, nor 0, so that it tells x_0 and eps apart"
+      : "let recover give { x0: { xt, output }, eps: { xt, output } }, each the factors of x_t and the output";
+    return fits ? [] : [{ message, got: shown(got), wanted: `${wanted}`, fix }];
+  };
+  const counted = definition.weight?.(at, params) ?? 1;
+  const recovered = recover!(at);
+  return [
+    ...counted >= 0 && counted < Infinity
+      ? []
+      : [{ message: `the weight at t=${at.t}`, got: `${counted}`, wanted: "at least 0, and finite" }],
+    ...back("x_0", recovered.x0, IMAGE),
+    ...back("eps", recovered.eps, NOISE),
+  ];
 }
 
-async function checkTraces(what: string, { network, signature, shape, compute }: Computed): Promise<CodeProblem[]> {
+const ABSENT: Recovery = { xt: NaN, output: NaN };
+
+/** A number in a message. */
+export function shown(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+interface Computed {
+  readonly network: Network;
+  /** Of the inputs besides the weights; what is of the flat weights is not used. */
+  readonly signature: (batch: number) => Signature;
+  /** Of what is computed of one image. */
+  readonly shape: readonly number[];
+  readonly compute: (inputs: NamedTensors, weights: Readonly<NamedTensors>) => Tensor;
+  /** Of another shape, and of parameters that it does not depend on. */
+  readonly fixes: Readonly<Record<"shape" | "lost", string>>;
+}
+
+async function checkTraces(
+  what: string,
+  { network, signature, shape, compute, fixes }: Computed,
+): Promise<CodeProblem[]> {
   await tf.ready();
   const weights = network.parameters.map(({ name, shape }) => [name, { shape, dtype: "float32" as const }] as const);
-  const inputs = { ...signature, ...Object.fromEntries(weights.map(([name, spec]) => [PARAMETER + name, spec])) };
-  const result = (given: NamedTensors) => ({
-    result: compute(given, Object.fromEntries(weights.map(([name]) => [name, given[PARAMETER + name]!]))),
-  });
-  const traced = () => trace(result, inputs, what).outputs.get("result")!;
+  const result = (given: NamedTensors) => {
+    const named = Object.fromEntries(weights.map(([name]) => [name, given[PARAMETER + name]!]));
+    const result: unknown = compute(given, named);
+    if (result instanceof tf.Tensor) return { result };
+    const got = result instanceof Promise ? "a promise" : result === null ? "null" : typeof result;
+    throw new CompileError(`${what}: got ${got}, wanted a tensor, returned at once`);
+  };
+  const traced = (batch: number) => {
+    const { params: _flat, ...inputs } = signature(batch);
+    const named = Object.fromEntries(weights.map(([name, spec]) => [PARAMETER + name, spec]));
+    return trace(result, { ...inputs, ...named }, `${what} for a batch of ${batch}`).outputs.get("result")!;
+  };
+  let more: Pick<CodeProblem, "fix"> = {};
   try {
-    const [first, second] = [traced(), traced()];
-    const problems: CodeProblem[] = [];
-    if (`${first.shape}` !== `${shape}` || first.type !== "float32") {
-      problems.push({
-        message: `the shape of ${what}, for a batch of ${BATCH}`,
-        got: `${first.type} [${first.shape.join(", ")}]`,
-        wanted: `float32 [${shape.join(", ")}]`,
-      });
-    }
-    if (printOf(first) !== printOf(second)) {
-      problems.push({
-        message: `two traces of ${what} differ: the code is no pure function`,
-        fix: "take random numbers, the time and what is kept between calls out of it",
-      });
+    const [first, second] = [traced(BATCH), traced(BATCH)];
+    more = { fix: "take the number of images from x.shape[0], or write -1 in a reshape" };
+    // A size that is written into the code shows only where it is another.
+    for (const [batch, { shape: got, type }] of [[BATCH, first], [BATCH + 1, traced(BATCH + 1)]] as const) {
+      if (`${got}` === `${[batch, ...shape]}` && type === "float32") continue;
+      // What else there is may follow from this.
+      return [{
+        message: `the shape of ${what}, for a batch of ${batch}`,
+        got: `${type} [${got.join(", ")}]`,
+        wanted: `float32 [${[batch, ...shape].join(", ")}]`,
+        fix: fixes.shape,
+      }];
     }
     const reached = new Set(liveValues([first]).map((value) => value.kind === "input" ? value.name : ""));
     const lost = weights.filter(([name]) => !reached.has(PARAMETER + name)).map(([name]) => name);
-    if (lost.length > 0) {
-      problems.push({
+    return [
+      ...printOf(first) === printOf(second) ? [] : [{
+        message: `two traces of ${what} differ: the code is no pure function`,
+        fix: "take random numbers, the time and what is kept between calls out of it",
+      }],
+      ...lost.length === 0 ? [] : [{
         message: `${what} does not depend on ${lost.length} of ${weights.length} parameters, such as ${lost[0]}`,
-        fix: "use it in forward, or leave it out of parameters",
-      });
-    }
-    return problems;
+        fix: `${fixes.lost}, or leave it out of parameters`,
+      }],
+    ];
   } catch (error) {
-    return [thrown(error)];
+    return [{ ...thrown(error), ...more }];
   }
 }
 
@@ -151,7 +216,7 @@ function printOf(output: Value): string {
 /** What the user's code threw. A trace tells its place. */
 function thrown(error: unknown): CodeProblem {
   if (error instanceof CompileError) return { message: error.message };
-  const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
-  const place = /(?:\(|at )(file:\/\/[^)\s]+:\d+:\d+)/.exec(stack)?.[1];
-  return { message: place === undefined ? message : `${message} (at ${place})` };
+  const wrong = error instanceof Error ? error : new Error(String(error));
+  const place = userOf(wrong);
+  return { message: place === undefined ? wrong.message : `${wrong.message} (at ${place})` };
 }

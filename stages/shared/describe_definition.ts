@@ -24,7 +24,8 @@ export function describeDefinition(definition: unknown, params: Readonly<Record<
     case "path": {
       const { timesteps, ...own } = params;
       const path = definedPath(definition as PathDefinition, own, timesteps as number);
-      return { ...pathFacts(path), problems: pathProblems(path) };
+      const draws = (definition as PathDefinition).draw === undefined ? {} : { draws: true };
+      return { ...pathFacts(path), ...draws, problems: pathProblems(path) };
     }
     default:
       return {};

@@ -8,7 +8,7 @@ import { mayHaveGpu } from "../../tensor/gpus.ts";
 import { describeDevices } from "../../tensor/implementations.ts";
 import { openDevice } from "../../tensor/open.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
-import type { CodeProblem } from "../shared/definition_checks.ts";
+import { type CodeProblem, shown } from "../shared/definition_checks.ts";
 
 /** Numbers that parameters decide, at one place. */
 export interface Computation {
@@ -17,6 +17,8 @@ export interface Computation {
   readonly start: Float32Array<ArrayBuffer>;
   /** What else it reads. */
   readonly inputs: HostTensors;
+  /** The same where the first third of the numbers must be the same as well. */
+  readonly elsewhere?: HostTensors;
   readonly signature: Signature;
   /** The numbers, of any shape. What it computes from `start` stays as it is when the parameters are moved. */
   readonly compute: (params: Tensor, inputs: NamedTensors, start: Tensor) => Tensor;
@@ -35,13 +37,15 @@ const ROUNDING = 1e-6;
 const STEPS = [1e-2, 2.5e-3, 6e-4];
 /** How far apart devices may be, as a part of the largest number. */
 const AGREEMENT = 0.01;
+/** How far outputs of an image may be apart on one device, by rounding. */
+const MIXED = 1e-5;
 
 const random = randomStream({ seed: 0, stream: "test/gradients" });
 const factorsOf = (count: number) => random.normal(0, count);
 
 /**
  * Compare gradients with central differences, in a random direction for each parameter, on the best of the devices;
- * compare numbers and gradients between the devices; and look for tensors that outlive a call.
+ * compare numbers and gradients between the devices; and look for tensors that outlive a call, and images that are mixed.
  *
  * @param devices Default: all that this machine has
  */
@@ -70,7 +74,7 @@ export async function checkGradients(
     if (best === undefined) return problems;
   }
   if (best === undefined) throw new Error(`None of the devices is here: ${devices.join(", ")}`);
-  return [...problems, ...await checkLeft(of)];
+  return [...problems, ...await checkCalls(of)];
 }
 
 /** Those that are here, the best first. A software `webgpu` is none: TensorFlow crashes beside its drivers. */
@@ -123,26 +127,33 @@ async function compareWithDifferences(device: Device, of: Computation, values: V
 
 const lengthOf = (vector: Float32Array) => Math.sqrt(vector.reduce((sum, value) => sum + value ** 2, 0));
 
-function areFar(numbers: Float32Array, others: Float32Array): boolean {
+function areFar(numbers: Float32Array, others: Float32Array, agreement = AGREEMENT): boolean {
   const largest = others.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return numbers.some((value, i) => !(Math.abs(value - others[i]!) <= AGREEMENT * largest));
+  return numbers.some((value, i) => !(Math.abs(value - others[i]!) <= agreement * largest));
 }
 
-/** TF.js's own backend runs op by op, so that what is left over shows. */
-async function checkLeft(of: Computation): Promise<CodeProblem[]> {
+/** What is left over, and what is mixed up between images. TF.js's own backend runs op by op, so that the first shows. */
+async function checkCalls(of: Computation): Promise<CodeProblem[]> {
   // Else TF.js advises to install its native addon.
   tf.env().set("PROD", true);
   await tf.setBackend("cpu");
   const device = await openEagerDevice({ name: "cpu", numerics: "cpu", backend: "cpu" });
   const evaluate = await compile(device, of, false);
   const before = tf.memory().numTensors;
-  await evaluate(of.start);
+  const { numbers } = await evaluate(of.start);
   const left = tf.memory().numTensors - before;
-  const fix = "use neither tf.keep nor tf.variable, and keep no tensors between calls";
-  return left === 0 ? [] : [{ message: "tensors left after a call", got: `${left}`, wanted: "0", fix }];
-}
-
-/** A number in a message. */
-export function shown(value: number): string {
-  return String(Number(value.toPrecision(4)));
+  const problems: CodeProblem[] = [];
+  if (left > 0) {
+    const fix = "use neither tf.keep nor tf.variable, and keep no tensors between calls";
+    problems.push({ message: "tensors left after a call", got: `${left}`, wanted: "0", fix });
+  }
+  if (of.elsewhere !== undefined) {
+    const others = (await (await compile(device, { ...of, inputs: of.elsewhere }, false))(of.start)).numbers;
+    const [own, other] = [numbers, others].map((all) => all.subarray(0, all.length / 3));
+    if (areFar(own!, other!, MIXED)) {
+      const fix = "use no mean or other figure over the first axis: images are drawn in batches of any size";
+      problems.push({ message: "an image among others", got: "another output", wanted: "the same", fix });
+    }
+  }
+  return problems;
 }

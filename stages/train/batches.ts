@@ -12,7 +12,6 @@ import type { TrainParams } from "./params.ts";
 
 interface BatchOptions
   extends LossOptions, Pick<TrainParams, "batchSize">, Partial<Pick<TrainParams, "dropout" | "flip">> {
-  readonly path: Path;
   /** Draws the timesteps by the losses seen so far; uniform without it. */
   readonly timesteps?: LossAwareTimesteps | undefined;
   readonly seed: number;

@@ -7,10 +7,17 @@ import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
 import type { Network } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
-import { atWholeTimes } from "../../diffusion/path.ts";
+import type { Objective } from "../../diffusion/objective.ts";
+import { atWholeTimes, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { buildNetwork, checkLossCode, checkNetworkCode, type CodeProblem } from "../shared/definition_checks.ts";
+import {
+  buildNetwork,
+  checkLossCode,
+  checkNetworkCode,
+  checkObjectiveAt,
+  type CodeProblem,
+} from "../shared/definition_checks.ts";
 import { ownNamed } from "../shared/own.ts";
 import { describeProblem, failedBy } from "../shared/run_of.ts";
 import { sizesFor, type trainKind } from "./kind.ts";
@@ -51,6 +58,8 @@ export async function scienceOf(
   if (files.length > 0) {
     const ofNetwork = ownNetwork === undefined ? [] : await checkNetworkCode(network);
     if (ofNetwork.length > 0) return failed(files[0]!, ofNetwork);
+    const ofObjective = ownObjective === undefined ? [] : checkAlong(options.path, learned);
+    if (ofObjective.length > 0) return failed(ownObjective!.uses, ofObjective);
     const ofLoss = await checkLossCode(network, options);
     if (ofLoss.length > 0) return failed(files.at(-1)!, ofLoss);
   }
@@ -70,7 +79,16 @@ function ownRecord(record: OwnRecord, { channels, ...sizes }: NetworkSizes): Net
   return { ...record, ...sizes, inChannels: channels };
 }
 
+/** The first of what is wrong with an objective along a path. */
+function checkAlong(path: Path, objective: Objective): CodeProblem[] {
+  for (let t = 0; t < path.timesteps; t++) {
+    const problems = checkObjectiveAt(objective, timePoint(path, t));
+    if (problems.length > 0) return problems.slice(0, 1);
+  }
+  return [];
+}
+
 function failed(file: string, problems: readonly CodeProblem[]): StageEnd {
-  const fix = problems.find(({ fix }) => fix !== undefined)?.fix;
+  const fix = problems.flatMap(({ fix }) => fix ?? []).join("; ") || undefined;
   return failedBy({ message: `${file}: ${problems.map(describeProblem).join("; ")}`, ...definedOnly({ fix }) });
 }

@@ -42,7 +42,14 @@ export const trainKind = defineKind({
       checkPrediction(objective, schedule),
       checkRates(params, timesteps),
       checkLoss(params, objective),
-      schedule !== undefined && !schedule.variancePreserving && checkChain(params, objective),
+      schedule !== undefined && !schedule.variancePreserving && checkChain(params, objective, schedule.betas),
+      schedule?.draws === true && params.timestepSampler !== "uniform" && {
+        param: ["timestepSampler"],
+        message: "the path says itself which times a training draws",
+        got: `${params.timestepSampler}, on ${schedule.betas}`,
+        wanted: "uniform",
+        fix: `remove timestepSampler, or leave draw out of ${schedule.betas}`,
+      },
       images !== undefined && checkImages(params, images),
     );
     if (images === undefined) return { problems };
@@ -103,12 +110,20 @@ function checkLoss(
 }
 
 /** What cannot be computed on a path that does not preserve the variance. */
-function checkChain({ variance, weighting }: TrainParams, { needs }: Partial<ObjectiveFacts>): CheckProblem[] {
-  const needing = { objective: needs === "chain", variance: variance === "learned", weighting: weighting === "vlb" };
-  return Object.entries(needing).filter(([, needs]) => needs).map(([param]) => ({
+function checkChain(
+  { objective, variance, weighting }: TrainParams,
+  { needs }: Partial<ObjectiveFacts>,
+  path: string,
+): CheckProblem[] {
+  const needing = {
+    ...needs === "chain" ? { objective: isOwn(objective) ? objective.uses : objective } : {},
+    ...variance === "learned" ? { variance } : {},
+    ...weighting === "vlb" ? { weighting } : {},
+  };
+  return Object.entries(needing).map(([param, value]) => ({
     param: [param],
-    message: `this ${param} needs a schedule that preserves the variance, signal^2 + noise^2 = 1`,
-    got: "a path of another sort",
+    message: `${param} ${value} needs a schedule that preserves the variance, signal^2 + noise^2 = 1`,
+    got: `the path of ${path}`,
     wanted: "a chain of betas",
     fix: `use another ${param}, or another schedule`,
   }));

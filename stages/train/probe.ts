@@ -1,5 +1,6 @@
 import type { StageRun } from "../../contract/stage.ts";
 import { networkOf, type NetworkRecord } from "../../artifacts/checkpoint.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { learnsVariance } from "../../diffusion/network.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
@@ -15,17 +16,18 @@ export default (async (context) => {
   const { network: record, images: count } = context.params as { network: NetworkRecord; images: number };
   const network = await networkOf(record, []);
   const { height, width, channels, classes } = network.sizes;
-  const { objective: _none, ...params } = trainParams.parse({
-    ...{ steps: STEPS, batchSize: count },
-    variance: learnsVariance(network.sizes) ? "learned" : "fixedlarge",
-  });
+  const variance = learnsVariance(network.sizes) ? "learned" : "fixedlarge";
+  const params = {
+    ...trainParams.parse({ steps: STEPS, batchSize: count, variance }),
+    objective: builtinObjective(DEFAULT_OBJECTIVE),
+    path: chainPath(makeTables(new Float64Array(1000).fill(0.01))),
+  };
   const pixels = new Uint8Array(count * height * width * channels);
   const images = { shape: [count, height, width, channels] as const, pixels, labels: new Uint8Array(count) };
-  const path = chainPath(makeTables(new Float64Array(1000).fill(0.01)));
   await withDevice(context, async (device) => {
     const start = initialState(network, 0);
     const stepper = await makeStepper(device, { network, params, vectors: start.vectors });
-    const batch = makeBatches(images, { ...params, classes, path, seed: 0 });
+    const batch = makeBatches(images, { ...params, classes, seed: 0 });
     for await (const { step } of trainSteps(start, { stepper, batch, params })) {
       context.report({ done: step, total: STEPS, unit: "step" });
       if (step === STEPS) return;

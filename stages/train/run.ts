@@ -105,12 +105,17 @@ function diverged(
   { step, loss, gradNorm }: StepResult,
   { lastSaved, files }: { readonly lastSaved: number; readonly files: readonly string[] },
 ): StageEnd {
+  const own = files.join(" and ");
+  // No update came before it.
+  const isOwn = step === 1 && files.length > 0;
   const what = Number.isFinite(loss) ? `gradient norm is ${gradNorm}` : `loss is ${loss}`;
   const good = lastSaved > 0 ? `the last good checkpoint is step ${lastSaved}` : "no checkpoint was saved before it";
   return {
     status: "failed",
-    message: `${step === 1 && files.length > 0 ? `${files.join(", ")}: ` : ""}the ${what} at step ${step}; ${good}`,
-    fix: `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip}), or raise warmupSteps ` +
-      `(now ${params.warmupSteps})`,
+    message: `${isOwn ? `${own}: ` : ""}the ${what} at step ${step}; ${good}`,
+    fix: isOwn
+      ? `look in ${own} for a division by 0, and for roots and logarithms of what is not above 0`
+      : `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip}), or raise warmupSteps ` +
+        `(now ${params.warmupSteps})`,
   };
 }

@@ -22,20 +22,14 @@ export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Devic
 }
 
 /**
- * A traced function that runs in ONNX Runtime. One session serves all runs whose inputs all change; a binding with
- * inputs that never change gets a session of its own, which knows what follows from them.
+ * A traced function that runs in ONNX Runtime. One session serves all bindings whose inputs all change; one with inputs
+ * that never change gets a session of its own, which knows what follows from them.
  */
 function compileTraced(traced: TracedFunction, options: SessionOptions): EngineFunction {
   let shared: Promise<Program> | undefined;
-  let released = false;
   const sharedProgram = () => shared ??= openProgram(traced, {}, options);
   return {
     outputs: signatureOf(traced.outputs),
-    async run(feeds, results) {
-      const program = await sharedProgram();
-      if (released) throw new Error(`Cannot run "${options.label}": it has been disposed of`);
-      await program.execute(feeds, results);
-    },
     async bind(values, held) {
       const fixed = Object.fromEntries(Object.entries(values).filter(([name]) => !held.carried.includes(name)));
       const own = Object.keys(fixed).length > 0;
@@ -43,7 +37,6 @@ function compileTraced(traced: TracedFunction, options: SessionOptions): EngineF
       return bindOnHost(program, values, held, () => own ? program.release() : Promise.resolve());
     },
     async release() {
-      released = true;
       // A session that could not be made has told whoever asked for it.
       await (await shared?.catch(() => undefined))?.release();
     },

@@ -30,12 +30,11 @@ export function openFloat64Products(
   { threads = navigator.hardwareConcurrency }: { readonly threads?: number | undefined } = {},
 ): MatrixProducts & AsyncDisposable {
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
-  const sessionFor = (transposeA: boolean, transposeB: boolean) => {
-    const key = `${transposeA} ${transposeB}`;
-    const session = sessions.get(key) ?? createSession(gemmModel(transposeA, transposeB), threads);
-    sessions.set(key, session);
-    return session;
-  };
+  const sessionFor = (transposeA: boolean, transposeB: boolean) =>
+    sessions.getOrInsertComputed(
+      `${transposeA} ${transposeB}`,
+      () => createSession(gemmModel(transposeA, transposeB), threads),
+    );
   const tensor = ({ rows, columns, data }: Float64Matrix) => new ort.Tensor("float64", data, [rows, columns]);
   return {
     async multiply(a, b, { transposeA = false, transposeB = false } = {}) {

@@ -28,16 +28,10 @@ export function keepMask(key: tf.Tensor, shape: readonly number[], { site, rate 
   return tf.engine().runKernel(KEEP_MASK, { key }, { shape: [...shape], site, rate }) as tf.Tensor;
 }
 
-/** The kernel's arguments, with the backend that it runs on. */
-export interface KeepMaskCall<Backend> extends KeepMaskAttributes {
-  readonly key: tf.TensorInfo;
-  readonly backend: Backend;
-}
-
 /** Give a backend the kernel. One that has it keeps its own. */
 export function registerKeepMask<Backend>(
   backendName: string,
-  compute: (call: KeepMaskCall<Backend>) => tf.TensorInfo,
+  compute: (call: KeepMaskAttributes & { key: tf.TensorInfo; backend: Backend }) => tf.TensorInfo,
 ): void {
   if (tf.getKernel(KEEP_MASK, backendName) !== undefined) return;
   tf.registerKernel({

@@ -25,12 +25,20 @@ export function withDeepStack<T>(body: () => T): T {
  * somebody else's calls our layers too; else of the innermost one that is not in `tensor/`; undefined without one.
  */
 export function callerOf(error: Error): string | undefined {
-  const places = (error.stack?.split("\n").slice(1) ?? []).flatMap((line) => {
+  return userOf(error) ?? placesOf(error)[0];
+}
+
+/** The same; undefined where all frames are the toolkit's or a package's. */
+export function userOf(error: Error): string | undefined {
+  const isOutside = (place: string) => !place.startsWith(TOOLKIT) || USERS.some((folder) => place.startsWith(folder));
+  return placesOf(error).find((place) => place.startsWith("file:") && isOutside(place));
+}
+
+function placesOf(error: Error): string[] {
+  return (error.stack?.split("\n").slice(1) ?? []).flatMap((line) => {
     const place = /(?:\(|at )((?:file|https?):\/\/[^)]+?:\d+:\d+)\)?$/.exec(line.trim())?.[1];
     return place === undefined || place.startsWith(ENGINES) || PACKAGE.test(place) ? [] : [place];
   });
-  const isOutside = (place: string) => !place.startsWith(TOOLKIT) || USERS.some((folder) => place.startsWith(folder));
-  return places.find((place) => place.startsWith("file:") && isOutside(place)) ?? places[0];
 }
 
 /** `Cannot compile "label": problem (called at file:line:column). Fix: fix.` */

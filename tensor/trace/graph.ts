@@ -77,12 +77,8 @@ export class Graph {
   }
 
   #intern<V extends Value>(key: string, make: () => V): V {
-    const known = this.#known.get(key);
     // The key begins with what decides the kind of value, so an equal key has the type that `make` returns.
-    if (known !== undefined) return known as V;
-    const value = make();
-    this.#known.set(key, value);
-    return value;
+    return this.#known.getOrInsertComputed(key, make) as V;
   }
 }
 

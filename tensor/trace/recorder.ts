@@ -16,14 +16,6 @@ export const KERNEL_NAMES: readonly string[] = Object.entries(tf).flatMap(([expo
   exported === name ? [exported] : []
 );
 
-export interface RecordingOptions {
-  readonly label: string;
-  /** The TF.js backend that will run the function, if one will: a kernel that it lacks is refused. */
-  readonly backend?: string | undefined;
-  /** A kernel whose calls are looked at: `calledAt` says where they are. */
-  readonly watch?: string | undefined;
-}
-
 /** What one traced function has recorded so far. */
 export class Recording {
   readonly graph = new Graph();
@@ -32,15 +24,16 @@ export class Recording {
   /** A failure that TF.js hides from the traced function in a promise. */
   failure: CompileError | undefined;
   readonly calledAt = new Set<string>();
-  readonly label: string;
 
-  constructor(readonly options: RecordingOptions) {
-    this.label = options.label;
-  }
+  /**
+   * @param backend of TF.js that will run the function, if one will: a kernel that it lacks is refused
+   * @param watch a kernel whose calls are looked at: `calledAt` says where they are
+   */
+  constructor(readonly label: string, readonly backend?: string, readonly watch?: string) {}
 
   /** Called before each kernel. */
   enter(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
-    const { backend, watch } = this.options;
+    const { backend, watch } = this;
     if (kernelName === watch) this.calledAt.add(callerOf(new Error()) ?? "an unknown place");
     if (backend === undefined || kernelName in COMPOSITIONS) return;
     const missing = tf.getKernel(kernelName, backend) === undefined;

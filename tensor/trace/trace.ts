@@ -22,25 +22,21 @@ const SHOWN_PLACES = 5;
 export function trace(fn: PureFunction, inputs: Signature, label: string, backend?: string): TracedFunction {
   for (const [name, spec] of Object.entries(inputs)) checkSpec(name, spec, label);
   try {
-    return record(fn, inputs, new Recording({ label, backend }));
+    return record(fn, inputs, new Recording(label, backend));
   } catch (error) {
     const watch = gradientThatFailed(error);
     if (watch === undefined) throw error;
     // TF.js goes backwards when the function has long returned, so only a second look tells who called the op.
-    const again = new Recording({ label, backend, watch });
+    const again = new Recording(label, backend, watch);
     try {
       record(fn, inputs, again);
     } catch {
       // As it did before.
     }
     const places = [...again.calledAt].slice(0, SHOWN_PLACES).join(" or ");
-    const { message } = error as CompileError;
-    throw new CompileError(
-      `${message.replace(/\.?$/, ".")} This is in the gradient of TF.js op "${watch}", called at ${places}.`,
-      {
-        cause: error,
-      },
-    );
+    const message = (error as CompileError).message.replace(/\.?$/, ".");
+    const where = `This is in the gradient of TF.js op "${watch}", called at ${places}.`;
+    throw new CompileError(`${message} ${where}`, { cause: error });
   }
 }
 

@@ -35,6 +35,7 @@ const MANY_THREADS: Build = {
 /** An engine that runs. */
 export interface RunningEngine {
   readonly module: WasmModule;
+  readonly threads: number;
   /** @throws Error when the engine has complained: it then returns what was in memory before. */
   check(): void;
 }
@@ -61,7 +62,7 @@ export async function startModule(threads: number): Promise<RunningEngine> {
   };
   try {
     const starting = evaluate(threads, pool.Worker, printErr, failed.reject);
-    return { module: connect(await Promise.race([starting, failed.promise])), check };
+    return { threads, module: connect(await Promise.race([starting, failed.promise])), check };
   } catch (error) {
     // Workers that did start would keep the process alive.
     pool.terminate();

@@ -4,7 +4,7 @@ import type { Device, DeviceOptions } from "../device.ts";
 import { openEagerDevice } from "../eager_device.ts";
 import { ProcessEngine } from "../process_engine.ts";
 import { ADAPTER_FIX, BACKEND, requestAdapter, webgpuNumerics } from "./describe.ts";
-import { registerKernels } from "./kernels/register.ts";
+import "./kernels/register.ts";
 
 // Importing the package registers a backend on any adapter, software too, which TF.js would prefer over all others.
 tf.removeBackend(BACKEND);
@@ -54,7 +54,6 @@ async function start(): Promise<WebgpuState> {
   device.lost.then(({ message }) => {
     if (open) failure ??= `the GPU was lost: ${message}`;
   });
-  registerKernels(BACKEND);
   const backend = new WebGPUBackend(device, adapter.info);
   // Lowest priority: TF.js must not choose it for whoever does not ask for it.
   tf.registerBackend(BACKEND, () => backend, 0);

@@ -1,8 +1,13 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Json } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
 
-Deno.test("what a stage saved after its code was edited is not gone on from when the edit is undone", async () => {
+async function planOf(project: Project) {
+  const { stages: [planned] } = (await project.cli(["plan", "p.yaml", "--json"])).json;
+  return planned;
+}
+
+Deno.test("what a stage saved before its code was edited is gone on from when the edit is undone", async () => {
   await using project = new Project({ stages: ["walk"] });
   project.write("p.yaml", "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 4 } }\n");
   const code = project.read("walk.ts");
@@ -11,12 +16,32 @@ Deno.test("what a stage saved after its code was edited is not gone on from when
   project.write("walk.ts", code.replace('"0".repeat', '"1".repeat'));
   running.signal("SIGINT");
   const { code: exit, events } = await running.outcome();
-  assertEquals(exit, 130);
-  const warned = events.filter(({ type, level }) => type === "stage-note" && level === "warn");
-  assertEquals(warned.map(({ message }) => message), [
-    "its code changed after planning; what the stage has saved since is discarded",
-  ]);
+  assertEquals([exit, events.filter(({ type }) => type === "stage-note")], [130, []]);
   project.write("walk.ts", code);
-  const { stages: [planned] } = (await project.cli(["plan", "p.yaml", "--json"])).json;
-  assertEquals([planned.state, planned.fromStep], ["run", undefined]);
+  const planned = await planOf(project);
+  assertEquals([planned.state, planned.fromStep], ["resume", 2]);
+});
+
+Deno.test("an edit of a module stops its stage when that saves next, by the name of the module, and costs no earlier state", async () => {
+  await using project = new Project({ stages: ["walk"] });
+  const code = project.read("walk.ts");
+  const slow = code.replace("const START", 'import { START } from "./lib/start.ts";\n//')
+    .replace("hashes.push", "await new Promise((done) => setTimeout(done, 200));\n      hashes.push");
+  project.write("stages/walk.ts", slow);
+  project.write("stages/lib/start.ts", 'export const START = "0";\n');
+  project.write("p.yaml", "name: demo\nstages:\n  walk: { uses: ./stages/walk.ts, with: { steps: 500 } }\n");
+  await using running = project.start(["run", "p.yaml", "--json"]);
+  await running.event(({ type, step }: Json) => type === "stage-saved" && step === 3);
+  // What does the same stops nothing.
+  project.write("stages/walk.ts", `// A comment.\n${slow}`);
+  await running.event(({ type, step }: Json) => type === "stage-saved" && step === 5);
+  project.write("stages/lib/start.ts", 'export const START = "1";\n');
+  const { code: exit, events } = await running.outcome();
+  const failed = events.find(({ type, state }) => type === "stage-finished" && state === "failed")!;
+  assertEquals([exit, failed.message], [1, "stages/lib/start.ts changed after planning; it was stopped"]);
+  project.write("stages/lib/start.ts", 'export const START = "0";\n');
+  const planned = await planOf(project);
+  assertEquals(planned.state, "resume");
+  assert(planned.fromStep >= 4 && planned.fromStep < 50, `${planned.fromStep}`);
+  assertEquals(failed.fix, `run again, or undo the edit first to go on from step ${planned.fromStep}`);
 });

@@ -14,6 +14,7 @@ import { openParityDevice, PARITY_DEVICES, TFJS_CPU } from "./devices.ts";
 import { FIXTURE_GROUPS, loadCases } from "./fixtures.ts";
 import { OPERATIONS } from "./operations.ts";
 import { caseFunction } from "./run_case.ts";
+import { SIMPLE_LOSS } from "../support/objectives.ts";
 
 const cases = (await Promise.all(FIXTURE_GROUPS.map(loadCases))).flat();
 
@@ -68,14 +69,14 @@ Deno.test("every kernel of a training step and of a sampling step is in a case s
     for (const kernel of await kernelsOf(fn, inputs, feeds)) covered.add(kernel);
   }
   const { config } = cases.find(({ op }) => op === "training")!.attributes;
-  const dropout = { dropout: 0.1 };
-  const learned = { variance: "learned", timestepSampler: "loss-aware" } as const;
+  const dropout = { ...SIMPLE_LOSS, dropout: 0.1 };
+  const learned = { ...SIMPLE_LOSS, variance: "learned", timestepSampler: "loss-aware" } as const;
   const wide = unetOf({ ...config, outChannels: 2 * config.inChannels });
   const [plain, told] = [unetOf(config), unetOf({ ...config, classes: 3 })];
   const steps = [
     [makeTrainStep(plain, dropout), trainStepSignature(plain, 2, dropout)],
     [makeTrainStep(wide, learned), trainStepSignature(wide, 2, learned)],
-    [makeTrainStep(told), trainStepSignature(told, 2)],
+    [makeTrainStep(told, SIMPLE_LOSS), trainStepSignature(told, 2, SIMPLE_LOSS)],
     [makeModelOutput(plain), modelOutputSignature(plain, 2)],
     [makeModelOutput(told), modelOutputSignature(told, 2)],
   ] as const;

@@ -8,6 +8,7 @@ import type { Device, HostTensors } from "../../tensor/device.ts";
 import { openDevice } from "../../tensor/open.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { startOf, unetOf } from "../support/unet.ts";
+import { SIMPLE_LOSS } from "../support/objectives.ts";
 
 /** Large enough that engines share the work out among threads. */
 const CONFIG = {
@@ -21,7 +22,7 @@ const CONFIG = {
 };
 const NETWORK = unetOf(CONFIG);
 const BATCH = 2;
-const TRAIN_OPTIONS = { dropout: 0.1 };
+const TRAIN_OPTIONS = { ...SIMPLE_LOSS, dropout: 0.1 };
 const IMAGES = BATCH * CONFIG.imageSize ** 2 * CONFIG.inChannels;
 
 const random = randomStream({ seed: 1, stream: "test/determinism" });

@@ -6,6 +6,7 @@ import type { Device, HostArray, HostTensors } from "../../tensor/device.ts";
 import type { SafetensorsTensor } from "../../formats/safetensors.ts";
 import { unetOf } from "../support/unet.ts";
 import type { ExpectedOutput, ParityCase } from "./fixtures.ts";
+import { SIMPLE_LOSS } from "../support/objectives.ts";
 
 /** Inputs of the fixture that hold one entry per step: [steps, ...]. */
 const PER_STEP = ["x0", "noise", "t", "sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"];
@@ -25,9 +26,13 @@ export async function runTraining(device: Device, { attributes, inputs, outputs 
   const zeros = new Float32Array(params.length);
 
   const wanted = new Set(Object.keys(outputs));
-  const compiled = await device.compile(makeTrainStep(network), trainStepSignature(network, batch), {
-    label: "training",
-  });
+  const compiled = await device.compile(
+    makeTrainStep(network, SIMPLE_LOSS),
+    trainStepSignature(network, batch, SIMPLE_LOSS),
+    {
+      label: "training",
+    },
+  );
   try {
     const bound = await compiled.bind({ params, m: zeros, v: zeros.slice(), ema: params.slice() });
     const loss = new Float32Array(steps);

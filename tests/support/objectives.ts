@@ -1,9 +1,17 @@
 import type { MixtureObjective, TargetMixture, TimePoint } from "../../diffusion/define.ts";
+import type { LossOptions } from "../../diffusion/loss_tables.ts";
 import type { Objective } from "../../diffusion/objective.ts";
+import { builtinObjective } from "../../diffusion/objectives.ts";
 import { chainPath, timePoint } from "../../diffusion/path.ts";
-import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
 
-export { builtinObjective as objectiveNamed } from "../../diffusion/objectives.ts";
+export { builtinObjective as objectiveNamed };
+
+/** The loss of Ho et al. 2020 on some chain. */
+export const SIMPLE_LOSS: LossOptions = {
+  objective: builtinObjective("eps"),
+  path: chainPath(makeTables(new Float64Array(10).fill(0.1))),
+};
 
 /** What a network of this objective should say. */
 export function targetAt({ definition, params }: Objective, at: TimePoint): TargetMixture {

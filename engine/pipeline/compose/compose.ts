@@ -4,7 +4,7 @@ import { suggestName } from "../../../std/did_you_mean.ts";
 import { type DocumentPath, refuseAt, type SourceDocument } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
 import { Problems } from "../../diagnostic/problems.ts";
-import { isRecord } from "../source/tree.ts";
+import { asMap, isRecord } from "../source/tree.ts";
 import { type Layer, layeredDocument, mergeValues, rebase } from "./layers.ts";
 
 /** Reads one pipeline file, whatever it extends. @param name the file as messages call it */
@@ -84,10 +84,10 @@ function over(stack: Stack, value: unknown, layers: readonly Layer[]): Stack {
 
 function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file: string): Result<SourceDocument> {
   const files = layeredDocument(value, layers);
-  const { profiles: all, ...base } = isRecord(value) ? value : {};
+  const { profiles: all, ...base } = asMap(value);
   const problems = new Problems();
   checkProfiles(all, problems);
-  const known = isRecord(all) ? all : {};
+  const known = asMap(all);
   let result: unknown = base;
   const above: Layer[] = [];
   for (const name of wanted) {
@@ -129,8 +129,7 @@ function checkProfiles(profiles: unknown, problems: Problems): void {
 }
 
 function basesOf(document: SourceDocument): Result<{ written: string; at: DocumentPath }[]> {
-  const { value } = document;
-  const written = isRecord(value) ? value["extends"] : undefined;
+  const written = asMap(document.value)["extends"];
   if (written === undefined) return succeed([]);
   const list: unknown[] = [written].flat();
   const wrong = list.find((each) => typeof each !== "string" || each === "");
@@ -151,7 +150,7 @@ async function readVars(
   document: SourceDocument,
   { path, name, read }: { readonly path: string; readonly name: string; readonly read: ReadDocument },
 ): Promise<Result<Stack | undefined>> {
-  const written = isRecord(document.value) ? document.value["vars"] : undefined;
+  const written = asMap(document.value)["vars"];
   if (typeof written !== "string" && !Array.isArray(written)) return succeed(undefined);
   const invalid = (at: DocumentPath, got: unknown, within = document): Result<undefined> =>
     refuseAt(

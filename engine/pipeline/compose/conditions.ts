@@ -1,4 +1,4 @@
-import { isRecord } from "../source/tree.ts";
+import { asMap, isRecord } from "../source/tree.ts";
 import { inputsOf, mapReferences, parseReference, stageIdOf } from "./reference.ts";
 
 /**
@@ -7,7 +7,7 @@ import { inputsOf, mapReferences, parseReference, stageIdOf } from "./reference.
  * @returns with the stages that are not there, each with the one that it reads, or none for its own condition
  */
 export function leaveOut(root: unknown) {
-  const stages = isRecord(root) && isRecord(root["stages"]) ? root["stages"] : {};
+  const stages = asMap(asMap(root)["stages"]);
   const leftOut = new Map<string, { reads?: string }>();
   for (const [id, entry] of Object.entries(stages)) {
     if (isRecord(entry) && isFalse(entry["when"])) leftOut.set(id, {});

@@ -3,7 +3,7 @@ import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Kind } from "../../keys/stage.ts";
 import { type Budget, MAX_STAGES } from "../source/budget.ts";
-import { type Entries, isRecord } from "../source/tree.ts";
+import { asMap, type Entries, isRecord } from "../source/tree.ts";
 import {
   childSuffix,
   type Combination,
@@ -42,7 +42,7 @@ export interface Expansion {
 function spreadSeed(root: Entries, kindsOf: KindsOf): Entries {
   if (matrixAxesIn(root["seed"]).size === 0) return root;
   const { seed, ...others } = root;
-  const stages = Object.entries(isRecord(root["stages"]) ? root["stages"] : {}).map(([id, entry]) => [
+  const stages = Object.entries(asMap(root["stages"])).map(([id, entry]) => [
     id,
     isRecord(entry) && entry["seed"] === undefined && kindsOf(id).some((kind) => kind?.seeded)
       ? { ...entry, seed }
@@ -52,9 +52,8 @@ function spreadSeed(root: Entries, kindsOf: KindsOf): Entries {
 }
 
 export function usesMatrix(root: unknown): boolean {
-  const stages = isRecord(root) && isRecord(root["stages"]) ? Object.values(root["stages"]) : [];
-  return [root, ...stages].some((one) => isRecord(one) && one["matrix"] !== undefined) ||
-    matrixPartsIn(root).length > 0;
+  const stages = Object.values(asMap(asMap(root)["stages"]));
+  return [root, ...stages].some((one) => asMap(one)["matrix"] !== undefined) || matrixPartsIn(root).length > 0;
 }
 
 /**
@@ -201,8 +200,7 @@ class Expander {
   #combine(id: string, shared: readonly Combination[]): readonly Combination[] {
     const entry = this.stages[id];
     const at = ["stages", id, "matrix"];
-    const written = isRecord(entry) ? entry["matrix"] : undefined;
-    const own = this.#parse(written, at);
+    const own = this.#parse(asMap(entry)["matrix"], at);
     const fail = (path: DocumentPath, message: string, fix: string): readonly Combination[] => {
       this.problems.add(path, message, fix);
       this.#skipped.add(id);

@@ -2,7 +2,7 @@ import { suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";
-import { getPath, isRecord, mapLeaves } from "../source/tree.ts";
+import { asMap, getPath, mapLeaves } from "../source/tree.ts";
 import type { Combination } from "./axes.ts";
 
 /** A `${…}` that was replaced: where it stands and what it named, for origin chains. */
@@ -59,7 +59,7 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
     if (path.length > MAX_DEPTH) return report(TOO_DEEP, "nest less");
     const found = getPath(root, parts);
     if (!found.found) {
-      const vars = isRecord(root) && isRecord(root["vars"]) ? Object.keys(root["vars"]) : [];
+      const vars = Object.keys(asMap(asMap(root)["vars"]));
       return report(`cannot resolve \${${expression}}: no such value`, suggestName(parts[1] ?? "", vars));
     }
     interpolations.push({ path, expression: name, from: parts });

@@ -6,7 +6,7 @@ import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts"
 /**
  * Lay one document over another: maps are merged key by key, a null removes the key, and anything else takes the place of
  * what was there, lists included, since half of a list is rarely what one wants. Among a stage's params a map with another
- * `name` is another thing, such as another sampler, and keeps nothing of the one below. What profiles remove they remove
+ * `name`, or another `uses`, is another thing, such as another sampler, and keeps nothing of the one below. What profiles remove they remove
  * when they are laid over the files: until then their nulls stay.
  */
 export function mergeValues(base: unknown, over: unknown, path: readonly string[] = []): unknown {
@@ -22,8 +22,11 @@ export function mergeValues(base: unknown, over: unknown, path: readonly string[
 
 function isAnotherThing(base: Entries, over: Entries, path: readonly string[]): boolean {
   const inParams = path.indexOf("with") >= 2;
-  const [before, after] = [base["name"], over["name"]];
-  return inParams && typeof before === "string" && typeof after === "string" && before !== after;
+  const [before, after] = [base, over].map(({ name, uses }) =>
+    [name, uses].map((one) => typeof one === "string" ? one : "")
+  );
+  const isNamed = after!.some((one) => one !== "") && (before!.some((one) => one !== "") || after![1] !== "");
+  return inParams && isNamed && before!.some((one, i) => one !== after![i]);
 }
 
 function keepsNulls([root]: readonly string[]): boolean {

@@ -1,6 +1,6 @@
 import { STAGE_ID_PATTERN } from "../../../schemas/pipeline_file.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
-import { isRecord } from "../source/tree.ts";
+import { asMap, isRecord } from "../source/tree.ts";
 import { AXIS_NAME, LABEL } from "./axes.ts";
 
 /** A parsed `stage[~axis=value…][@extent][.port]`. */
@@ -52,7 +52,7 @@ export function nodeIdOf(reference: Reference): string {
 
 /** The inputs of a stage that is not checked yet; none where it says none, or something else. */
 export function inputsOf(entry: unknown): Readonly<Record<string, unknown>> {
-  return isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
+  return asMap(asMap(entry)["inputs"]);
 }
 
 /** One text of a stage that should be a reference. */

@@ -6,7 +6,7 @@ import { suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Budget } from "../source/budget.ts";
-import { type Entries, isRecord } from "../source/tree.ts";
+import { asMap, type Entries, isRecord } from "../source/tree.ts";
 import { shownName } from "./compose.ts";
 import { interpolate, type Interpolation, matrixAxesIn } from "./interpolate.ts";
 import { type Layer, rebase } from "./layers.ts";
@@ -260,10 +260,6 @@ class Scope {
 const PORT = /\.[A-Za-z][A-Za-z0-9_]*$/;
 /** How an inner pipeline names what it is given. */
 const INPUT = /^inputs\.([a-z][a-z0-9_-]*)$/;
-
-function asMap(value: unknown): Entries {
-  return isRecord(value) ? value : {};
-}
 
 /** A path of an inner file in the whole; undefined for parts that are no stages. */
 function moved(path: DocumentPath, id: string): DocumentPath | undefined {

@@ -63,6 +63,7 @@ export function fromFile(written: string, found: Described | Unfit): Kind | Unfi
     custom: true,
     entry: pathToFileURL(file).href,
     modules: code.modules,
+    files: code.files,
     map: () => code.map,
     validate: (raw) => {
       const fit = fitOf(raw);

@@ -1,17 +1,21 @@
 import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { BuiltinKind, Facts } from "../../../contract/stage.ts";
 import type { Sort } from "../../../schemas/definitions.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import { builtinVersion, type Kind, type ModuleMap, type OwnCode, type Stage } from "../../keys/stage.ts";
+import { compareCodeUnits } from "../../keys/encode.ts";
+import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
+import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import { fromBuiltin, fromFile, isCustom, validateBuiltin } from "./builtin.ts";
 import { type BuiltinKinds, describeAll } from "./kinds.ts";
+import { indirectOrigin } from "./origin.ts";
 
 /** Where a stage names a file of the user's own. */
 interface Place {
@@ -56,6 +60,7 @@ export class StageKinds {
     private readonly builtins: BuiltinKinds,
     private readonly resolveFile: (written: string) => string,
     private readonly problems: Problems,
+    private readonly origins: Origins,
   ) {}
 
   /**
@@ -93,11 +98,25 @@ export class StageKinds {
     if ("code" in found && found.sort !== sort) {
       const place = param === "" ? kind : param ?? "uses";
       const error = `${uses} is a definition of ${aSort(found.sort)}; ${place} takes ${aSort(sort)}`;
-      return { error, fix: `name a file that exports define${sort[0]!.toUpperCase()}${sort.slice(1)}({ … })` };
+      const own = `name a file that exports define${sort[0]!.toUpperCase()}${sort.slice(1)}({ … })`;
+      const takers = this.#takersOf(found.sort);
+      return { error, fix: takers === "" ? own : `${own}, or name this one as ${takers}` };
     }
     const fit = "code" in found ? found.fitOf(place.params) : found;
     if ("error" in fit) return { error: `cannot use ${uses}: ${fit.error}`, fix: fit.fix };
+    const unfit = findUnfit(fit);
+    if (unfit !== undefined) {
+      return { error: `cannot use ${uses}: it gave an invalid answer: ${unfit.message}`, fix: unfit.fix };
+    }
     return { ...fit, found: found as Described };
+  }
+
+  /** Where a sort of definition can be named, in words. */
+  #takersOf(wanted: Described["sort"]): string {
+    const places = Object.values(this.builtins).flatMap(({ kind, definitions = {} }) =>
+      Object.entries(definitions).filter(([, sort]) => sort === wanted).map(([param]) => [kind, param, "uses"])
+    );
+    return places.map((parts) => parts.filter(Boolean).join(".")).join(" or ");
   }
 
   #kindOf(id: string, entry: StageEntry): Kind | undefined {
@@ -118,27 +137,31 @@ export class StageKinds {
     if (places.length === 0) return kind;
     const own = looked.flatMap((one): OwnCode[] => {
       if ("error" in one) return [];
-      const { found: { file, code: { digest, modules } }, place: { param, sort, uses } } = one;
-      return [{ param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules }];
+      const { found: { file, code: { digest, modules, files } }, place: { param, sort, uses } } = one;
+      return [{ param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules, files }];
     });
     return this.#make({ ...kind, validate: (raw) => this.#validate(builtin, raw as StageEntry["with"]) }, own);
   }
 
   /**
-   * Give each stage the definitions that the checkpoints and schedules which it reads were made with, beside its own.
+   * Give each stage the definitions that the checkpoints and schedules which it reads were made with, beside its own. A
+   * custom stage gets none: they would have its rights. It only hands them on.
    * @param stages in dependency order
    */
   inherit(stages: readonly Stage[]): Stage[] {
     const given = new Map<string, readonly OwnCode[]>();
     return stages.map((stage) => {
       const { own: named = [] } = stage.kind;
-      const own = [...named];
       const read = Object.values(stage.inputs).flat().filter(({ type }) => CARRIERS.includes(type));
+      const inherited = new Map<string, OwnCode>();
       for (const code of read.flatMap((binding) => given.get(binding.stage) ?? [])) {
-        if (own.some(({ uses, digest }) => uses === code.uses && digest === code.digest)) continue;
-        own.push({ ...code, param: null });
+        inherited.getOrInsert(nameOf(code), { ...code, param: null });
       }
+      named.forEach((code) => inherited.delete(nameOf(code)));
+      // In the order of the key: where they lie and who brought them changes nothing.
+      const own = [...named, ...[...inherited.values()].sort((a, b) => compareCodeUnits(nameOf(a), nameOf(b)))];
       given.set(stage.id, own);
+      if (stage.kind.custom) return stage;
       this.#reportClash(stage, own);
       return own.length === named.length ? stage : { ...stage, kind: this.#make(stage.kind, own) };
     });
@@ -149,16 +172,15 @@ export class StageKinds {
     return this.#made.getOrInsertComputed(name, () => withCode(kind, own, own.map((one) => this.#mapOf(one))));
   }
 
-  #mapOf({ file }: OwnCode): ModuleMap {
+  #mapOf({ file }: Pick<OwnCode, "file">): ModuleMap {
     return (this.#known.get(file) as Described).code.map;
   }
 
   /** In one process a name means one module, and a package one version. */
-  #reportClash({ entry, kind }: Stage, own: readonly OwnCode[]): void {
+  #reportClash({ entry }: Stage, own: readonly OwnCode[]): void {
     const meanings = new Map<string, string>();
-    const custom = kind.custom ? [{ uses: kind.name, map: kind.map!() }] : [];
-    for (const { uses, map } of [...custom, ...own.map((one) => ({ uses: one.uses, map: this.#mapOf(one) }))]) {
-      for (const [name, meaning] of meaningsIn(map)) {
+    for (const { uses, ...one } of own) {
+      for (const [name, meaning] of meaningsIn(this.#mapOf(one))) {
         if (meanings.getOrInsert(name, meaning) === meaning) continue;
         const message = `${name} is ${meaning} for ${uses}, and ${meanings.get(name)} for other code of its process`;
         this.#report(entry, undefined, message, "let one deno.json and one deno.lock hold for both");
@@ -173,7 +195,9 @@ export class StageKinds {
 
   #report(id: string, param: string | undefined, message: string, fix: string): void {
     const at = param === undefined ? [] : ["with", ...param === "" ? [] : [param]];
-    this.problems.add(["stages", id, ...at, "uses"], message, fix, { code: "kind-broken" });
+    const path = ["stages", id, ...at, "uses"];
+    const origin = indirectOrigin(this.origins, path);
+    this.problems.add(path, message, fix, { code: "kind-broken", ...definedOnly({ origin }) });
   }
 
   #validate(builtin: BuiltinKind, raw: StageEntry["with"]): ReturnType<Kind["validate"]> {
@@ -187,7 +211,8 @@ export class StageKinds {
       if ("error" in looked) continue;
       const { outcome } = looked;
       if (outcome.ok) {
-        values[param] = { uses: place.uses, ...outcome.params };
+        // The file decides what it is, and not what its code says.
+        values[param] = { ...outcome.params, uses: place.uses };
         facts[param] = looked.facts;
       } else {
         const at = param === "" ? [] : [param];
@@ -204,37 +229,33 @@ export class StageKinds {
   }
 }
 
-/** A kind whose stages are given definitions of the user's own. @param maps what names of modules stand for in each */
+/** What a definition that a stage inherits is in its key: a sign that no param begins with, its sort, and its code. */
+const nameOf = ({ sort, digest }: Pick<OwnCode, "sort" | "digest">) => `+${sort}:${digest}`;
+
+/**
+ * A built-in kind whose stages are given definitions of the user's own. The version has all of them: whatever is loaded
+ * into a process may change what comes out of it.
+ * @param maps what names of modules stand for in each
+ */
 export function withCode(kind: Kind, own: readonly OwnCode[], maps: readonly ModuleMap[]): Kind {
   // What runs code of the user's own has a process of its own.
   const { runs: _, ...rest } = kind;
-  const named = own.filter(({ param }) => param !== null);
-  const version = kind.custom ? kind.version : builtinVersion(kind.version);
-  const all = [...kind.custom ? [kind.map!()] : [], ...maps];
+  const codes = own.map((one) => one.param === null ? nameOf(one) : `${one.param}:${one.digest}`);
   return {
     ...rest,
     own,
-    version: [version, ...named.map(({ param, digest }) => `${param}:${digest}`)].join(" "),
+    version: [builtinVersion(kind.version), ...codes].join(" "),
     // Of params that are a definition's none is a path of the kind's.
-    roles: named.some(({ param }) => param === "") ? {} : kind.roles,
-    modules: { ...kind.custom ? kind.modules : {}, ...Object.assign({}, ...named.map(modulesOf)) },
-    map: () => all.reduce(mergeMaps),
+    roles: own.some(({ param }) => param === "") ? {} : kind.roles,
+    modules: Object.assign({}, ...own.map(modulesOf)),
+    map: () => maps.reduce(mergeMaps),
   };
-}
-
-/** Modules of a definition, by places from the folder of the pipeline. */
-function modulesOf({ uses, modules }: OwnCode): Record<string, string> {
-  const folder = uses.slice(0, uses.lastIndexOf("/") + 1).replace(/^\.\//, "");
-  const isFile = (digest: string) => /^[0-9a-f]{64}$/.test(digest);
-  return Object.fromEntries(
-    Object.entries(modules).map(([name, digest]) => [isFile(digest) ? `${folder}${name}` : name, digest]),
-  );
 }
 
 /** What names of modules and packages mean in a map, those of modules with the module that has them. */
 function meaningsIn({ scopes, lock }: ModuleMap): [name: string, meaning: string][] {
   const named = Object.entries(scopes).flatMap(([module, names]) =>
-    Object.entries(names).map(([name, url]): [string, string] => [`${name} in ${basename(fileURLToPath(module))}`, url])
+    Object.entries(names).map(([name, url]): [string, string] => [`${name} in ${basename(module)}`, url])
   );
   return [...named, ...Object.entries(lock.specifiers ?? {})];
 }

@@ -2,7 +2,7 @@ import type { BuiltinKind } from "../../../contract/stage.ts";
 import type { Kind } from "../../keys/stage.ts";
 import type { Described, DescribeRequest, Unfit } from "../../process/describe.ts";
 import type { KindFacts, KindsOf } from "../compose/expand.ts";
-import { isRecord } from "../source/tree.ts";
+import { asMap } from "../source/tree.ts";
 import { fromFile, isCustom } from "./builtin.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
@@ -13,8 +13,8 @@ export async function findKinds(
   builtins: BuiltinKinds,
   resolveFile: (written: string) => string,
 ): Promise<KindsOf> {
-  const stages = isRecord(root) && isRecord(root["stages"]) ? root["stages"] : {};
-  const uses = new Map(Object.entries(stages).map(([id, entry]) => [id, isRecord(entry) ? entry["uses"] : undefined]));
+  const stages = asMap(asMap(root)["stages"]);
+  const uses = new Map(Object.entries(stages).map(([id, entry]) => [id, asMap(entry)["uses"]]));
   const written = [...new Set(uses.values())].filter((one) => typeof one === "string");
   const custom = written.filter((one) => isCustom(one) && !one.includes("${"));
   const described = await describeAll(custom.map((one) => ({ file: resolveFile(one), params: [] })));
@@ -34,11 +34,9 @@ export async function findKinds(
 
 /** The values of an axis that are texts, from the matrix of the stage or of the pipeline. */
 function axisTexts(root: unknown, entry: unknown, axis: string): string[] {
-  const written = [entry, root].map((holder) =>
-    isRecord(holder) && isRecord(holder["matrix"]) ? holder["matrix"][axis] : undefined
-  );
-  const values = written.find((each) => each !== undefined);
-  const list = Array.isArray(values) ? values : isRecord(values) ? Object.values(values) : [];
+  const [own, shared] = [entry, root].map((holder) => asMap(asMap(holder)["matrix"])[axis]);
+  const values = own === undefined ? shared : own;
+  const list = Array.isArray(values) ? values : Object.values(asMap(values));
   return list.filter((value) => typeof value === "string");
 }
 
@@ -51,7 +49,12 @@ export async function describeAll(
   return await describeFiles(requests);
 }
 
+/** A file that is asked about alone. */
+export async function describeOne(file: string): Promise<Described | Unfit> {
+  return (await describeAll([{ file, params: [] }])).get(file)!;
+}
+
 /** A custom stage that is asked about alone. */
 export async function describeStage(file: string, written: string): Promise<Kind | Unfit> {
-  return fromFile(written, (await describeAll([{ file, params: [] }])).get(file)!);
+  return fromFile(written, await describeOne(file));
 }

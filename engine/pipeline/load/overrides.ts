@@ -4,7 +4,7 @@ import { cutText, showValue } from "../../diagnostic/format.ts";
 import { MAX_DEPTH } from "../source/budget.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
-import { getPath, isRecord } from "../source/tree.ts";
+import { asMap, getPath, isRecord } from "../source/tree.ts";
 
 /** One `--set path=value`, parsed and placed. */
 export interface Override {
@@ -32,14 +32,14 @@ function placeOverride(text: string, dotted: string, root: Record<string, unknow
     return rest.length === 0 ? ["seed"] : problem(text, '"seed" has no parts', "write --set seed=1", dotted);
   }
   if (first === "vars") {
-    const vars = isRecord(root["vars"]) ? root["vars"] : {};
+    const vars = asMap(root["vars"]);
     if (rest.length === 0) return problem(text, '"vars" needs a name', "write --set vars.name=value", dotted);
     if (!Object.hasOwn(vars, rest[0]!)) {
       return problem(text, `the pipeline has no var "${rest[0]}"`, suggestName(rest[0]!, Object.keys(vars)));
     }
     return ["vars", ...rest];
   }
-  const stages = isRecord(root["stages"]) ? root["stages"] : {};
+  const stages = asMap(root["stages"]);
   if (!Object.hasOwn(stages, first)) {
     const known = [...Object.keys(stages), "vars", "seed"];
     return problem(text, `the pipeline has no stage "${first}"`, suggestName(first, known));
@@ -53,6 +53,14 @@ function copyOf(value: unknown): unknown {
   return Array.isArray(value) ? [...value] : isRecord(value) ? { ...value } : value;
 }
 
+/** What `uses` names is another thing than what is there, of which it keeps nothing, as in files laid over each other. */
+function displaces(node: Record<string, unknown>, path: DocumentPath, value: unknown): boolean {
+  if (path[0] !== "stages" || path.length < 4) return false;
+  const part = path.at(-1);
+  if (part === "name") return Object.hasOwn(node, "uses");
+  return part === "uses" && node["uses"] !== value && /\.[mc]?[jt]s$/.test(String(value));
+}
+
 /** Lists keep their shape: `multipliers.1=4` replaces an item, and cannot add one. */
 function assign(root: Record<string, unknown>, path: DocumentPath, value: unknown): string | undefined {
   let node: unknown = root;
@@ -64,8 +72,10 @@ function assign(root: Record<string, unknown>, path: DocumentPath, value: unknow
       if (last) node[at] = value;
       else node = node[at] = copyOf(node[at]);
     } else if (isRecord(node)) {
-      if (last) node[part] = value;
-      else node = node[part] = Object.hasOwn(node, part) ? copyOf(node[part] ?? {}) : {};
+      if (last) {
+        if (displaces(node, path, value)) { for (const key of Object.keys(node)) delete node[key]; }
+        node[part] = value;
+      } else node = node[part] = Object.hasOwn(node, part) ? copyOf(node[part] ?? {}) : {};
     } else {
       return `"${path.slice(0, index).join(".")}" is ${showValue(node)} and has no parts`;
     }

@@ -21,7 +21,12 @@ export function readSource(path: string, name: string = path, what: string = "pi
   const tooLarge = (size: number) => {
     const details = { got: `${size} bytes`, wanted: `at most ${MAX_SOURCE_BYTES} bytes` };
     const why = `it is too large for a ${what}`;
-    return refused(why, "split the experiment into several pipelines", "file-too-large", details);
+    return refused(
+      why,
+      "put long lists, such as of betas, into files of their own, or split the experiment",
+      "file-too-large",
+      details,
+    );
   };
   const notText = (got: string) =>
     refused("it is not a text file", `name a ${what} in YAML`, "file-not-text", { got, wanted: "UTF-8 text" });

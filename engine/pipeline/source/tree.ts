@@ -8,6 +8,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A value as a map: an empty one where it is none. */
+export function asMap(value: unknown): Entries {
+  return isRecord(value) ? value : {};
+}
+
 /** Follow a path through maps and lists; `found` tells a missing value from an undefined one. */
 export function getPath(root: unknown, path: DocumentPath): { found: boolean; value?: unknown } {
   let node = root;

@@ -6,7 +6,7 @@ import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
 import { networkWork } from "../../train/work.ts";
 import { checkSameSize, problemsOf } from "../checks.ts";
-import { checkSampler, evaluationsOf, type SamplerParam } from "./sampler.ts";
+import { checkSampler, type SamplerParam } from "./sampler.ts";
 
 /** What keeps a stage from drawing with images that are given. */
 export function checkWalk(
@@ -53,7 +53,9 @@ export function drawingFacts(
     readonly classes?: number | null | undefined;
   },
 ) {
-  const evaluations = timesteps === undefined ? undefined : evaluationsOf(sampler, timesteps);
+  // Of a sampler of the user's own only the run finds out.
+  const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
+  const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
   const samples = { count, height, width, channels, ...(classes === undefined ? {} : { classes }) };
   return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize) };
 }

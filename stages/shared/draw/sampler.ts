@@ -11,20 +11,12 @@ import { ownNamed } from "../own.ts";
 export type SamplerParam = SamplerParams | OwnParam;
 
 /** The sampler that a stage walks with. */
-export interface ChosenSampler {
-  readonly definition: SamplerDefinition;
-  readonly params: object;
-  /** File of one of the user's own. */
-  readonly file?: string;
-  /** What an artifact says of it. */
-  readonly record: object;
-}
+export type ChosenSampler = ReturnType<typeof chooseSampler>;
 
-/** The sampler of a stage that runs. */
-export function chooseSampler(param: SamplerParam, definitions: readonly OwnDefinition[]): ChosenSampler {
-  if (!isOwn(param)) return { ...builtinSampler(param), record: param };
-  const { definition, params, uses, record } = ownNamed("sampler", param, definitions);
-  return { definition, params, file: uses, record };
+/** The sampler of a stage that runs, with what an artifact says of it; `uses` is the file of one of the user's own. */
+export function chooseSampler(param: SamplerParam, definitions: readonly OwnDefinition[]) {
+  if (isOwn(param)) return ownNamed("sampler", param, definitions);
+  return { ...builtinSampler(param), record: param, uses: undefined };
 }
 
 /**
@@ -72,11 +64,4 @@ export function checkFit(
       fix: `use sampler: { name: ${SAMPLERS_OF_ANY_PATH[0]} }`,
     },
   );
-}
-
-/** The most evaluations of the network for an image; undefined where only the run finds out. @param timesteps T */
-export function evaluationsOf(param: SamplerParam, timesteps: number): number | undefined {
-  if (isOwn(param)) return undefined;
-  const { definition, params } = builtinSampler(param);
-  return definition.evaluations?.(params, timesteps);
 }

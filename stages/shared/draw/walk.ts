@@ -11,8 +11,8 @@ import { checkFit, type ChosenSampler } from "./sampler.ts";
 
 /** A sampler does not fit, or does what it must not: the end of its stage, and no bug of the toolkit. */
 export class SamplerFault extends Error {
-  constructor({ file }: Pick<ChosenSampler, "file">, readonly problem: CheckProblem) {
-    super(file === undefined ? problem.message : `sampler ${file}: ${problem.message}`);
+  constructor({ uses }: Pick<ChosenSampler, "uses">, readonly problem: CheckProblem) {
+    super(uses === undefined ? problem.message : `sampler ${uses}: ${problem.message}`);
   }
 }
 
@@ -38,7 +38,7 @@ export async function makeWalk(
   checkpoint: StoredCheckpoint,
   { sampler, ...options }: PredictorOptions & { readonly sampler: ChosenSampler },
 ) {
-  const { definition, params, file } = sampler;
+  const { definition, params, uses } = sampler;
   const { path, network } = checkpoint;
   const times = timesOf(sampler, checkpoint);
   /** Evaluations of the network for an image. */
@@ -80,7 +80,7 @@ export async function makeWalk(
       if (got !== `${length} numbers`) {
         throw fault({ message: "sample gave back what are no images", got, wanted: `a Float32Array of ${length}` });
       }
-      const bad = file === undefined ? -1 : firstNotFinite(images);
+      const bad = uses === undefined ? -1 : firstNotFinite(images);
       if (bad >= 0) throw fault({ message: `sample gave back a number that is ${images[bad]}` });
       see?.(done, { x: images, x0: x0 ?? images }, true);
       return images;
@@ -91,13 +91,13 @@ export async function makeWalk(
 
 /** The times of a sampler that fits the network. @throws SamplerFault */
 function timesOf(sampler: ChosenSampler, { path, network }: StoredCheckpoint): readonly number[] {
-  const { definition, params, file = "" } = sampler;
+  const { definition, params, uses = "" } = sampler;
   const known = {
     timesteps: path.timesteps,
     learnedVariance: learnsVariance(network.sizes),
     variancePreserving: path.tables !== undefined,
   };
-  const problem = checkFit(file, sampler, known).find(isError);
+  const problem = checkFit(uses, sampler, known).find(isError);
   if (problem !== undefined) throw new SamplerFault(sampler, problem);
   let times: readonly number[];
   try {

@@ -31,11 +31,7 @@ export function usersOf(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value,
   const users = new Map<Value, OperationValue[]>();
   for (const value of liveValues(outputs.values())) {
     if (value.kind !== "operation") continue;
-    for (const input of value.inputs) {
-      const known = users.get(input);
-      if (known === undefined) users.set(input, [value]);
-      else known.push(value);
-    }
+    for (const input of value.inputs) users.getOrInsertComputed(input, () => []).push(value);
   }
   return users;
 }

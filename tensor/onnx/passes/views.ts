@@ -39,12 +39,11 @@ export function viewFlatVectors(
   const partNamed = new Map<string, InputValue>();
   const part = (whole: InputValue, start: number, shape: readonly number[]): InputValue => {
     const name = `${whole.name}[${start}:${start + sizeOf(shape)}]:${shape.join("x")}`;
-    const known = partNamed.get(name);
-    if (known !== undefined) return known;
-    const made = graph.input(name, whole.type, shape);
-    partNamed.set(name, made);
-    views.set(made, { whole: whole.name, start, length: sizeOf(shape) });
-    return made;
+    return partNamed.getOrInsertComputed(name, () => {
+      const made = graph.input(name, whole.type, shape);
+      views.set(made, { whole: whole.name, start, length: sizeOf(shape) });
+      return made;
+    });
   };
   for (const input of inputs) {
     const users = uses.get(input) ?? [];

@@ -96,6 +96,11 @@ export function slice(graph: Graph, x: Value, ranges: readonly AxisRange[]): Val
   );
 }
 
+/** Each of some axes from its end to its start. */
+export function reverse(graph: Graph, x: Value, axes: readonly number[]): Value {
+  return slice(graph, x, axes.map((axis) => ({ axis, start: x.shape[axis]! - 1, count: x.shape[axis]!, step: -1 })));
+}
+
 /** Whether a range is one of several equal parts of the last axis. A constant in another shape would be a copy of it. */
 function isPart({ kind, shape }: Value, { axis, start, count, step = 1 }: AxisRange): boolean {
   if (kind === "constant" || shape.length < 2 || axis !== shape.length - 1 || step !== 1) return false;

@@ -1,6 +1,6 @@
 import { conv, convTranspose, matMul, reduce } from "../emit/contract.ts";
 import { binary } from "../emit/elementwise.ts";
-import { concat, pad, reshape, rowsOfPixels, slice, transpose } from "../emit/shape.ts";
+import { concat, pad, reshape, reverse, rowsOfPixels, slice, transpose } from "../emit/shape.ts";
 import { type Graph, sizeOf, type Value } from "../graph.ts";
 import { seenPixels } from "./conv_columns.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
@@ -42,12 +42,7 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
     const weights = weightsOf(graph, filter, g);
     return transpose(graph, convTranspose(graph, dyChannelsFirst, weights, g, size), NCHW_TO_NHWC);
   }
-  const turned = slice(
-    graph,
-    filter,
-    [0, 1].map((axis) => ({ axis, start: g.kernel[axis]! - 1, count: g.kernel[axis]!, step: -1 })),
-  );
-  const weights = transpose(graph, turned, [2, 3, 0, 1]);
+  const weights = transpose(graph, reverse(graph, filter, [0, 1]), [2, 3, 0, 1]);
   return transpose(graph, conv(graph, dyChannelsFirst, weights, { ...g, pads }, size), NCHW_TO_NHWC);
 }
 

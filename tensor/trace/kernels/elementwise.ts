@@ -47,6 +47,7 @@ const SAME_TYPE_FUNCTIONS = ["Neg", "Abs", "Sign", "Relu"];
 export const ELEMENTWISE: TranslationTable = {
   ...Object.fromEntries(FLOAT_FUNCTIONS.map((op) => [op, floatFunction(op)])),
   ...Object.fromEntries(SAME_TYPE_FUNCTIONS.map((op) => [op, sameType(op)])),
+  Rsqrt: ({ graph, input }) => unary(graph, "Reciprocal", unary(graph, "Sqrt", input("x"))),
   Square: ({ graph, input }) => binary(graph, "Mul", input("x"), input("x")),
   ClipByValue: ({ graph, input, attributes }) => {
     const x = input("x");

@@ -12,8 +12,9 @@ function axesOf({ input, attributes }: KernelCall, name = "axis"): number[] {
 function reduction(op: Reduction, axisName = "axis"): Translation {
   return (call) => {
     const x = call.input("x");
-    const numbers = x.type === "bool" ? cast(call.graph, x, "int32") : x;
-    return reduce(call.graph, op, numbers, axesOf(call, axisName), keepDims(call));
+    const type = op === "ReduceMean" ? "float32" : x.type === "bool" ? "int32" : x.type;
+    const { keepDims = false } = call.attributes;
+    return reduce(call.graph, op, cast(call.graph, x, type), axesOf(call, axisName), keepDims);
   };
 }
 
@@ -24,10 +25,6 @@ function indexOf(op: "ArgMax" | "ArgMin"): Translation {
     const shape = x.shape.toSpliced(axis, 1);
     return cast(call.graph, call.graph.operation(op, [x], "int64", shape, { axis, keepdims: 0 }), "int32");
   };
-}
-
-function keepDims({ attributes }: KernelCall): boolean {
-  return attributes.keepDims ?? false;
 }
 
 function lastAxisFunction(op: string, axisName: string): Translation {
@@ -45,10 +42,7 @@ export const REDUCE: TranslationTable = {
   Prod: reduction("ReduceProd"),
   Max: reduction("ReduceMax", "reductionIndices"),
   Min: reduction("ReduceMin"),
-  Mean: (call) => {
-    const x = cast(call.graph, call.input("x"), "float32");
-    return reduce(call.graph, "ReduceMean", x, axesOf(call), keepDims(call));
-  },
+  Mean: reduction("ReduceMean"),
   ArgMax: indexOf("ArgMax"),
   ArgMin: indexOf("ArgMin"),
   Cumsum: (call) => {

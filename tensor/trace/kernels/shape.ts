@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fromData } from "../emit/constants.ts";
 import { binary, cast } from "../emit/elementwise.ts";
-import { concat, expand, gather, pad, reshape, slice, tile, transpose } from "../emit/shape.ts";
+import { concat, expand, gather, pad, reshape, reverse, slice, tile, transpose } from "../emit/shape.ts";
 import { sizeOf } from "../graph.ts";
 import type { TranslationTable } from "./translation.ts";
 
@@ -26,14 +26,6 @@ export const SHAPE: TranslationTable = {
     const axis = normalAxis(attributes.axis, parts[0]!.shape.length);
     tf.backend_util.assertParamsConsistent(parts.map((part) => [...part.shape]), axis);
     return concat(graph, parts, axis);
-  },
-  Unpack: ({ graph, input, attributes }) => {
-    const x = input("value");
-    const axis = normalAxis(attributes.axis, x.shape.length);
-    return Array.from(
-      { length: x.shape[axis]! },
-      (_, start) => reshape(graph, slice(graph, x, [{ axis, start, count: 1 }]), x.shape.toSpliced(axis, 1)),
-    );
   },
   Slice: ({ graph, input, attributes }) => {
     const x = input("x");
@@ -78,12 +70,7 @@ export const SHAPE: TranslationTable = {
   },
   Reverse: ({ graph, input, attributes }) => {
     const x = input("x");
-    const axes = tf.util.parseAxisParam(attributes.dims, [...x.shape]);
-    return slice(
-      graph,
-      x,
-      axes.map((axis) => ({ axis, start: x.shape[axis]! - 1, count: x.shape[axis]!, step: -1 })),
-    );
+    return reverse(graph, x, tf.util.parseAxisParam(attributes.dims, [...x.shape]));
   },
   GatherV2: ({ graph, input, attributes, fail }) => {
     const [x, at] = [input("x"), cast(graph, input("indices"), "int32")];

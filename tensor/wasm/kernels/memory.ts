@@ -75,8 +75,6 @@ export class Native {
 
   call({ wasm }: Backend, ...values: readonly (number | boolean | Uint8Array)[]): void {
     const types = [...this.parameters].map((letter) => letter === "a" ? "array" : "number");
-    const known = this.#functions.get(wasm) ?? wasm.cwrap(this.name, null, types);
-    this.#functions.set(wasm, known);
-    known(...values);
+    this.#functions.getOrInsertComputed(wasm, () => wasm.cwrap(this.name, null, types))(...values);
   }
 }

@@ -1,4 +1,7 @@
+/** Importing this puts our kernels in the place of TF.js's. */
+import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
+import { BACKEND } from "../describe.ts";
 import { filterGradient } from "./conv_filter_gradient.ts";
 import { inputGradient } from "./conv_input_gradient.ts";
 import { matMul } from "./mat_mul.ts";
@@ -25,14 +28,9 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [tf.Sum]: (call) => reduce(call, false),
 };
 
-let registered = false;
-
-/** Put our kernels in the place of TF.js's, for every engine that is started from now on. */
-export function registerKernels(backendName: string): void {
-  if (registered) return;
-  registered = true;
-  for (const [kernelName, kernel] of Object.entries(KERNELS)) {
-    if (tf.getKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
-    tf.registerKernel({ kernelName, backendName, kernelFunc: (call) => kernel(call as unknown as KernelCall) });
-  }
+// For every engine that is started from now on.
+for (const [kernelName, kernel] of Object.entries(KERNELS)) {
+  if (tf.getKernel(kernelName, BACKEND) !== undefined) tf.unregisterKernel(kernelName, BACKEND);
+  const kernelFunc: tf.KernelFunc = (call) => kernel(call as unknown as KernelCall);
+  tf.registerKernel({ kernelName, backendName: BACKEND, kernelFunc });
 }

@@ -1,5 +1,8 @@
+/** Importing this puts our kernels in the place of TF.js's, and beside them. */
+import "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { registerWebgpuKeepMask } from "../../random/kernels/webgpu.ts";
+import { BACKEND } from "../describe.ts";
 import { addN } from "./add_n.ts";
 import { convFilterGradient } from "./conv_filter_gradient.ts";
 import { convInputGradient } from "./conv_input_gradient.ts";
@@ -13,17 +16,10 @@ const KERNELS: Readonly<Record<string, KernelMaker>> = {
   [tf.Conv2DBackpropInput]: convInputGradient,
 };
 
-let registered = false;
-
-/** Put our kernels in the place of TF.js's, and beside them. */
-export function registerKernels(backendName: string): void {
-  if (registered) return;
-  registered = true;
-  registerWebgpuKeepMask(backendName);
-  for (const [kernelName, make] of Object.entries(KERNELS)) {
-    const { kernelFunc } = tf.getKernel(kernelName, backendName);
-    tf.unregisterKernel(kernelName, backendName);
-    const ours = make(kernelFunc as Parameters<KernelMaker>[0]);
-    tf.registerKernel({ kernelName, backendName, kernelFunc: ours as unknown as tf.KernelFunc });
-  }
+registerWebgpuKeepMask(BACKEND);
+for (const [kernelName, make] of Object.entries(KERNELS)) {
+  const { kernelFunc } = tf.getKernel(kernelName, BACKEND);
+  tf.unregisterKernel(kernelName, BACKEND);
+  const ours = make(kernelFunc as Parameters<KernelMaker>[0]);
+  tf.registerKernel({ kernelName, backendName: BACKEND, kernelFunc: ours as unknown as tf.KernelFunc });
 }

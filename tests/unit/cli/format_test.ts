@@ -84,6 +84,7 @@ Deno.test("formatReason() has a phrase for every reason", () => {
   const phrases = [
     formatReason({ code: "new" }),
     formatReason({ code: "param", name: "steps", from: 1, to: undefined, at: "p.yaml:1:2", origin: [] }),
+    formatReason({ code: "param", name: "betas", from: "ho/quad", to: { path: null }, at: "p.yaml:1:2", origin: [] }),
     formatReason({ code: "input", name: "images", stage: "digits", from: ["a"], to: ["b"] }),
     formatReason({ code: "external", name: "file", from: "a", to: "b" }),
     formatReason({ code: "code", from: "code:a", to: "code:b" }),
@@ -97,6 +98,7 @@ Deno.test("formatReason() has a phrase for every reason", () => {
   assertEquals(phrases, [
     "new",
     "param steps: 1 -> unset (p.yaml:1:2)",
+    'param betas: "ho/quad" -> a file (p.yaml:1:2)',
     "input images from digits: a -> b",
     "external file: other content",
     "code: the stage's modules changed",

@@ -18,6 +18,7 @@ import { trace } from "../../../tensor/trace/trace.ts";
 import { float32, int32 } from "../../support/tensors.ts";
 import { unetOf } from "../../support/unet.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
+import { SIMPLE_LOSS } from "../../support/objectives.ts";
 
 registerHostKeepMask("cpu");
 await tf.setBackend("cpu");
@@ -157,7 +158,7 @@ function trainFeeds(dropoutKey?: Int32Array<ArrayBuffer>): HostTensors {
 
 Deno.test("a train step with dropout is a pure function of its key", async () => {
   const device = await openOnnxDevice({ threads: 2 });
-  const options = { dropout: 0.3 };
+  const options = { ...SIMPLE_LOSS, dropout: 0.3 };
   const step = () => device.compile(makeTrainStep(NETWORK, options), trainStepSignature(NETWORK, BATCH, options));
   const [first, second] = [await step(), await step()];
   const once = await first.run(trainFeeds(Int32Array.of(1, 2)));
@@ -171,11 +172,15 @@ Deno.test("a train step with dropout is a pure function of its key", async () =>
 });
 
 Deno.test("a train step with dropout 0 is the one without", () => {
-  const operations = (options?: { dropout: number }) => {
+  const operations = (dropped: { dropout?: number } = {}) => {
+    const options = { ...SIMPLE_LOSS, ...dropped };
     const traced = trace(makeTrainStep(NETWORK, options), trainStepSignature(NETWORK, BATCH, options), "train step");
     return liveValues(traced.outputs.values()).map((value) => [value.id, value.kind === "operation" ? value.op : ""]);
   };
-  assertEquals(trainStepSignature(NETWORK, BATCH, { dropout: 0 }), trainStepSignature(NETWORK, BATCH));
+  assertEquals(
+    trainStepSignature(NETWORK, BATCH, { ...SIMPLE_LOSS, dropout: 0 }),
+    trainStepSignature(NETWORK, BATCH, SIMPLE_LOSS),
+  );
   assertEquals(operations({ dropout: 0 }), operations());
   assert(operations({ dropout: 0.1 }).length > operations().length);
 });

@@ -11,7 +11,7 @@ import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
 import { type NamedArrays, predict as predictNetwork } from "../../../diffusion/network.ts";
-import { schedulerConfigSchema, unet2dConfigSchema } from "../../../stages/import/config_schemas.ts";
+import { schedulerConfigSchema, unet2dConfigSchema } from "../../../diffusion/interchange/config_schemas.ts";
 import { unetOf } from "../../support/unet.ts";
 import { assertAllClose } from "./assert_close.ts";
 import { type Fixture, fixtureJson, fixturePrediction, FIXTURES, formulaWeights } from "./interchange_weights.ts";
@@ -205,7 +205,7 @@ Deno.test("every schedule survives the way to a scheduler config and back", () =
         ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}),
       };
       const chain = { spec, betas: makeBetas(spec), objective: "v" as const };
-      const config = valueOf(toChainConfig(chain));
+      const config = valueOf(toChainConfig(chain, false));
       assertEquals(valueOf(fromChainConfig(config, spec)), chain);
       // Without a note of where it comes from the name may be another one of the same betas.
       const foreign = fromChainConfig(config);
@@ -226,10 +226,10 @@ Deno.test("a cosine of another offset goes by its betas, and chains that are not
     linearEnd: 2e-2,
     cosineS: 0.02,
   };
-  const config = valueOf(toChainConfig({ spec, betas: makeBetas(spec), objective: "eps" }));
+  const config = valueOf(toChainConfig({ spec, betas: makeBetas(spec), objective: "eps" }, false));
   assertEquals(config.trained_betas?.length, 20);
   assertEquals(problemOf(fromChainConfig({ ...config, trained_betas: null, beta_schedule: "sigmoid" })).got, "sigmoid");
   assertEquals(problemOf(fromChainConfig({ ...config, num_train_timesteps: 21 })).wanted, "21");
-  const mean = problemOf(toChainConfig({ spec, betas: makeBetas(spec), objective: "mu" }));
+  const mean = problemOf(toChainConfig({ spec, betas: makeBetas(spec), objective: "mu" }, false));
   assertEquals(mean.wanted, "eps, x0, v");
 });

@@ -34,7 +34,7 @@ const XT = X0.map((x0, i) => qSampleFloat64(x0, NOISE[i]!, { tables, t: TIMES[Ma
 /** A prediction that is off by `ERROR`. */
 function predictions(options: LossOptions): Float32Array<ArrayBuffer> {
   return ERROR.map((error, i) => {
-    const { x0, noise } = targetAt(options.objective ?? EPS, timePoint(path, TIMES[Math.floor(i / PIXELS)]!));
+    const { x0, noise } = targetAt(options.objective, timePoint(path, TIMES[Math.floor(i / PIXELS)]!));
     return x0 * X0[i]! + noise * NOISE[i]! + error;
   });
 }
@@ -63,7 +63,7 @@ Deno.test("the loss is the mean square of what a prediction is off by, under eve
   for (const name of OBJECTIVE_NAMES) {
     const objective = objectiveNamed(name);
     for (const weighting of ["simple", "vlb", "min-snr"] as const) {
-      const options = { objective, weighting, variance: "fixedsmall" } as const;
+      const options = { objective, path, weighting, variance: "fixedsmall" } as const;
       const wanted = perImage((i, t) => lossWeight(timePoint(path, t), { ...options, gamma: 5 }) * ERROR[i]! ** 2);
       // The target is rounded to float32 twice; the error that is left of it is a twentieth.
       assertAllClose(lossOf(options), wanted, { rel: 2e-5, label: `${name}, ${weighting}` });
@@ -75,7 +75,7 @@ Deno.test("the loss is the mean square of what a prediction is off by, under eve
 function boundTerms(options: LossOptions): number[] {
   const output = predictions(options);
   return perImage((i, t) => {
-    const recovery = (options.objective ?? EPS).recover!(timePoint(path, t)).x0;
+    const recovery = options.objective.recover!(timePoint(path, t)).x0;
     const fraction = (VARIANCE[i]! + 1) / 2;
     return boundTermFloat64({
       x0: X0[i]!,
@@ -89,12 +89,12 @@ function boundTerms(options: LossOptions): number[] {
 Deno.test("with a learned variance the loss is the bound, or the error and a thousandth of T times the bound", () => {
   for (const name of OBJECTIVE_NAMES) {
     const objective = objectiveNamed(name);
-    const bound = boundTerms({ objective });
+    const bound = boundTerms({ objective, path });
     // Means near 1 with deviations near 0.01 in float32.
     const label = { abs: 2e-3, rel: 1e-4, label: name };
-    assertAllClose(lossOf({ objective, weighting: "vlb", variance: "learned" }), bound, label);
+    assertAllClose(lossOf({ objective, path, weighting: "vlb", variance: "learned" }), bound, label);
     const error = perImage((i) => ERROR[i]! ** 2);
-    const hybrid = lossOf({ objective, variance: "learned" });
+    const hybrid = lossOf({ objective, path, variance: "learned" });
     assertAllClose(hybrid, error.map((value, image) => value + 0.001 * 1000 * bound[image]!), label);
   }
 });
@@ -109,20 +109,18 @@ function gradients(options: LossOptions): [Float32Array, Float32Array] {
 }
 
 Deno.test("the bound of L_hybrid moves the variance alone; as the whole loss it moves the mean too", () => {
-  const [mean, variance] = gradients({ variance: "learned" });
+  const [mean, variance] = gradients({ objective: EPS, path, variance: "learned" });
   // The gradient of L_simple, 2 error / pixels.
   assertAllClose(mean, ERROR.map((error) => 2 * error / PIXELS), { rel: 1e-4 });
   assert(variance.every((value) => Number.isFinite(value) && value !== 0));
-  const [boundMean] = gradients({ variance: "learned", weighting: "vlb" });
+  const [boundMean] = gradients({ objective: EPS, path, variance: "learned", weighting: "vlb" });
   assert(boundMean.every((value) => Number.isFinite(value) && value !== 0));
 });
 
 Deno.test("lossFigures() asks for nothing more when the loss is L_simple", () => {
   const names = (options: LossOptions) => Object.keys(lossFigures(options));
-  assertEquals(names({}), []);
-  assertEquals(names({ objective: objectiveNamed("eps"), path }), []);
-  const v = { objective: objectiveNamed("v"), weighting: "vlb" } as const;
+  assertEquals(names({ objective: EPS, path }), []);
+  const v = { objective: objectiveNamed("v"), path, weighting: "vlb" } as const;
   assertEquals(names(v), ["targetX0", "targetNoise", "lossWeight"]);
-  assertEquals(names({ ...v, path }), names(v));
-  assertEquals(Object.keys(stepFigures({})), ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"]);
+  assertEquals(Object.keys(stepFigures({ objective: EPS, path })), ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"]);
 });

@@ -10,6 +10,7 @@ import { packParameters } from "../../../diffusion/network.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 import { startOf, unetOf } from "../../support/unet.ts";
+import { SIMPLE_LOSS } from "../../support/objectives.ts";
 
 await tf.setBackend("cpu");
 
@@ -57,8 +58,8 @@ function trainFeeds(step: number, state: Record<string, HostArray>): Record<stri
 
 function runTrainStep(step: number, state: Record<string, HostArray>): Record<string, Float32Array> {
   return tf.tidy(() => {
-    const inputs = tensors(trainStepSignature(NETWORK, BATCH), trainFeeds(step, state));
-    const outputs = makeTrainStep(NETWORK)(inputs);
+    const inputs = tensors(trainStepSignature(NETWORK, BATCH, SIMPLE_LOSS), trainFeeds(step, state));
+    const outputs = makeTrainStep(NETWORK, SIMPLE_LOSS)(inputs);
     return Object.fromEntries(
       Object.entries(outputs).map(([name, tensor]) => [name, Float32Array.from(tensor.dataSync())]),
     );

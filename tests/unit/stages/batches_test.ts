@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { builtinObjective } from "../../../diffusion/objectives.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -21,7 +22,7 @@ const IMAGES: StoredImages = {
   labels: undefined,
 };
 const path = chainPath(makeTables(makeBetas({ name: "ldm/cosine", timesteps: 50 })));
-const OPTIONS = { path, batchSize: 4, seed: 3 };
+const OPTIONS = { objective: builtinObjective("eps"), path, batchSize: 4, seed: 3 };
 
 function feedsOf(step: number, options: { dropout?: number; flip?: boolean; seed?: number } = {}) {
   return structuredClone(makeBatches(IMAGES, { ...OPTIONS, ...options })(step));

@@ -130,6 +130,32 @@ Deno.test("a guide changes images where it guides, and must be of the same path"
   });
 });
 
+Deno.test("a guide that knows the whole times of a path alone is refused where the network is asked between them", async () => {
+  await withFolder(async (folder) => {
+    const round = definePath({
+      params: z.strictObject({}),
+      signal: (u) => Math.cos(u * Math.PI / 2),
+      noise: (u) => Math.sin(u * Math.PI / 2),
+    });
+    const definitions: OwnDefinition[] = [{ sort: "path", uses: "./round.ts", code: CODE, definition: round }];
+    const path = await runStage(folder, scheduleKind, { params: { uses: "./round.ts", timesteps: 50 }, definitions });
+    const world = { ...await smallWorld(folder), schedule: path.outputs["schedule"]! };
+    const train = async (variance: string) => {
+      const params = { steps: 1, objective: "v", variance };
+      return (await trainSmall(folder, world, { params, definitions })).outputs["checkpoint"]!;
+    };
+    const [between, whole] = [await train("fixedlarge"), await train("learned")];
+    const draw = (checkpoint: typeof between, guide: typeof between) =>
+      runStage(folder, sampleKind, {
+        params: { count: 1, batchSize: 1, sampler: { name: "ddim", steps: 7 }, guidance: 2 },
+        inputs: { checkpoint, guide },
+        definitions,
+      });
+    assertStringIncludes(said(await draw(between, whole)), "whole times");
+    await samplesOf(await draw(whole, between));
+  });
+});
+
 Deno.test("checks refuse guidance that does not fit before anything runs", () => {
   const facts = { height: 8, width: 8, channels: 1, timesteps: 50, classes: null, variancePreserving: true };
   const check = (params: object, guide?: Facts, checkpoint: Facts = facts) => {

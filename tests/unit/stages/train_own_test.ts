@@ -2,25 +2,14 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { facts, readCheckpoint, validate } from "../../../artifacts/checkpoint.ts";
-import type { OwnDefinition } from "../../../contract/stage.ts";
-import {
-  defineNetwork,
-  defineObjective,
-  definePath,
-  type FreeObjective,
-  type NetworkCode,
-  sortOf,
-} from "../../../diffusion/define.ts";
+import { defineNetwork, defineObjective, definePath } from "../../../diffusion/define.ts";
 import { dense, denseParameters, silu, timeEmbedding } from "../../../diffusion/layers.ts";
 import unet from "../../../diffusion/unet/network.ts";
 
-import type { Sort } from "../../../schemas/definitions.ts";
-import { describeDefinition } from "../../../stages/shared/describe_definition.ts";
-import { exportKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
+import { exportKind, scheduleKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
+import { codeOf, freeEps, none, own, said, vLike } from "./own_definitions.ts";
 import { SMALL_TRAINING, smallWorld, trainSmall, withFolder } from "./small_world.ts";
-
-const none = z.strictObject({});
 
 /** Quick to compile. */
 const MODEL = { model: { uses: "./mlp.ts", width: 16 } };
@@ -46,22 +35,6 @@ const mlp = defineNetwork({
     };
   },
 });
-
-const vLike = defineObjective({
-  params: none,
-  target: ({ signal, noise }) => ({ x0: -noise, noise: signal }),
-});
-
-const codeOf = (uses: string) => uses.charCodeAt(2).toString(16).repeat(32);
-const own = (definitions: Readonly<Record<string, unknown>>): OwnDefinition[] =>
-  Object.entries(definitions).map(([uses, definition]) => ({
-    sort: sortOf(definition) as Sort,
-    uses,
-    code: codeOf(uses),
-    definition,
-  }));
-
-const said = ({ end }: StageOutcome) => end?.status === "failed" ? end.message : `ended as ${end?.status}`;
 
 async function vectorsOf({ end, outputs }: StageOutcome) {
   assertEquals(end, undefined);
@@ -137,15 +110,6 @@ Deno.test("the U-Net as a definition of one's own, and v as an objective of one'
     assertEquals(await vectorsOf(mine), await vectorsOf(builtin));
   });
 });
-
-/** The loss of eps written out, and what a free loss may use beside it. */
-const freeEps = (more: Partial<FreeObjective<typeof none>> = {}): FreeObjective<typeof none> =>
-  defineObjective({
-    params: none,
-    loss: ({ predict, noise, xt, t }) => tf.mean(tf.square(tf.sub(noise, predict(xt, t))), [1, 2, 3]),
-    recover: ({ signal, noise }) => ({ xt: 1 / signal, output: -noise / signal }),
-    ...more,
-  });
 
 Deno.test("a loss of one's own that is that of eps trains to the same weights, in parts as at once", async () => {
   await withFolder(async (folder) => {
@@ -259,118 +223,6 @@ Deno.test("a network learns on a path of one's own at the times that it draws, a
       });
       assertStringIncludes(said(refused), "needs a schedule that preserves the variance");
     }
-  });
-});
-
-Deno.test("what does not fit an objective of one's own is said before anything runs", () => {
-  const check = (definition: unknown, params: object) =>
-    trainKind.check!({ ...trainKind.params.parse({ steps: 1, ...params }), objective: { uses: "./mine.ts" } }, {}, {
-      objective: describeDefinition(definition, {}),
-    }).problems.map(({ param, message }) => `${param}: ${message}`);
-  const weighted = { ...vLike, weight: () => 1 };
-  assertEquals(check(vLike, { weighting: "min-snr" }), []);
-  assertEquals(check(weighted, { weighting: "min-snr" }), [
-    "weighting: ./mine.ts is an objective with weights of its own",
-  ]);
-  assertEquals(check(freeEps(), { weighting: "vlb", variance: "learned" }), [
-    "weighting: ./mine.ts is an objective with a loss of its own",
-    "variance: ./mine.ts is an objective with a loss of its own",
-  ]);
-  const facts = { zeroTerminalSnr: true, timesteps: 10, betas: "x" };
-  const onZero = (definition: unknown) =>
-    trainKind.check!(
-      { ...trainKind.params.parse({ steps: 1 }), objective: { uses: "./mine.ts" } },
-      { schedule: facts },
-      { objective: describeDefinition(definition, {}) },
-    ).problems.length;
-  assertEquals([onZero(freeEps()), onZero(vLike)], [1, 0]);
-});
-
-const SIZE = { height: 8, width: 8 };
-
-/** A network of one layer that is wrong in some way. */
-function wrongNetwork(change: Partial<NetworkCode>) {
-  return defineNetwork({
-    params: none,
-    build: () => ({
-      parameters: [{ name: "scale", shape: [1], init: "ones" }],
-      forward: ({ weights, x }) => tf.mul(x, weights["scale"]!),
-      ...change,
-    }),
-  });
-}
-
-Deno.test("code of one's own that cannot be right is refused before the first step, with its file", async () => {
-  await withFolder(async (folder) => {
-    const world = await smallWorld(folder);
-    const messageOf = async (definitions: Readonly<Record<string, unknown>>) => {
-      const model = Object.entries(definitions).find(([, one]) => sortOf(one) === "network");
-      const objective = Object.entries(definitions).find(([, one]) => sortOf(one) === "objective");
-      const params = {
-        ...(model === undefined ? {} : { model: { uses: model[0] } }),
-        ...(objective === undefined ? {} : { objective: { uses: objective[0] } }),
-      };
-      return said(await trainSmall(folder, world, { params: { steps: 1, ...params }, definitions: own(definitions) }));
-    };
-    const network = (change: Parameters<typeof wrongNetwork>[0]) => messageOf({ "./net.ts": wrongNetwork(change) });
-    assertEquals(await network({}), "ended as undefined");
-
-    assertStringIncludes(
-      await network({ forward: ({ weights, x }) => tf.mul(tf.sum(x, 3), weights["scale"]!) }),
-      "./net.ts: the shape of the output, for a batch of 2: got float32 [2, 8, 8], wanted float32 [2, 8, 8, 1]",
-    );
-    assertStringIncludes(
-      await network({ forward: ({ weights, x }) => tf.add(tf.mul(x, weights["scale"]!), tf.randomNormal(x.shape)) }),
-      "./net.ts: two traces of the output differ: the code is no pure function",
-    );
-    let calls = 0;
-    assertStringIncludes(
-      await network({ forward: ({ weights, x }) => tf.mul(tf.mul(x, weights["scale"]!), ++calls) }),
-      "two traces of the output differ",
-    );
-    const unused = await network({
-      parameters: [{ name: "scale", shape: [1], init: "ones" }, { name: "idle", shape: [2], init: { normal: NaN } }],
-    });
-    assertStringIncludes(unused, "the output does not depend on 1 of 2 parameters, such as idle");
-    assertStringIncludes(unused, "parameter idle does not start as finite numbers");
-    assertStringIncludes(
-      await network({ forward: ({ weights, x }) => tf.matMul(x, weights["scale"]!) }),
-      "tests/unit/stages/train_own_test.ts:",
-    );
-    assertStringIncludes(
-      await network({ parameters: [{ name: "scale", shape: [0], init: "ones" }] }),
-      "./net.ts: Shape of parameter scale: got [0], wanted positive integers",
-    );
-    const build = () => {
-      throw new RangeError(`heads: got 3, wanted a divisor of ${SIZE.width}`);
-    };
-    const built = await messageOf({ "./net.ts": defineNetwork({ params: none, build }) });
-    assertStringIncludes(built, "./net.ts: heads: got 3, wanted a divisor of 8 (at file://");
-
-    const objective = (change: Partial<FreeObjective<typeof none>>) => messageOf({ "./free.ts": freeEps(change) });
-    assertStringIncludes(
-      await objective({ loss: ({ predict, xt, t }) => tf.mean(predict(xt, t)) }),
-      "./free.ts: the shape of the loss, for a batch of 2: got float32 [], wanted float32 [2]",
-    );
-    const detached = await objective({ loss: ({ xt }) => tf.mean(xt, [1, 2, 3]) });
-    assertStringIncludes(detached, "./free.ts: the loss does not depend on");
-    assertStringIncludes(
-      await objective({ figures: ({ t }) => ({ level: 1 / (t - 5) }) }),
-      "./free.ts: figure.level of the objective: got Infinity at t=5, wanted a finite number at each t",
-    );
-    const infinite = defineObjective({ params: none, target: ({ t }) => ({ x0: t === 7 ? NaN : 1, noise: 0 }) });
-    assertStringIncludes(
-      await messageOf({ "./free.ts": infinite }),
-      "./free.ts: targetX0 of the objective: got NaN at t=7, wanted a finite number at each t",
-    );
-    assertStringIncludes(
-      await objective({ loss: ({ predict, xt, t }) => tf.sum(tf.topk(predict(xt, t)).values, [1, 2, 3]) }),
-      "tests/unit/stages/train_own_test.ts:",
-    );
-    const large = await objective({
-      loss: ({ predict, xt, t }) => tf.exp(tf.add(1e3, tf.mean(predict(xt, t), [1, 2, 3]))),
-    });
-    assertStringIncludes(large, "./free.ts: the loss is Infinity at step 1");
   });
 });
 

@@ -146,7 +146,12 @@ Deno.test("clipped, x0 is within [-1, 1] and its noise still gives x back", asyn
 function own(wrong: Partial<SamplerDefinition>) {
   const { definition, params } = builtinSampler(samplerParams.parse({ name: "ddim", steps: 3 }));
   const sampler = { params: z.strictObject({}), times: definition.times, sample: definition.sample, ...wrong };
-  return { definition: defineSampler(sampler), params, file: "./mine.ts", record: {} };
+  return {
+    definition: defineSampler(sampler),
+    params,
+    uses: "./mine.ts",
+    record: { uses: "mine.ts", code: "", params: {} },
+  };
 }
 
 async function walkWith(wrong: Partial<SamplerDefinition>, checkpoint = checkpointOf()) {

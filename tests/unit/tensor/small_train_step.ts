@@ -6,6 +6,7 @@ import { packParameters } from "../../../diffusion/network.ts";
 import { randomStream } from "../../../tensor/random/stream.ts";
 import { assertCloseArrays, sampleFeeds } from "../../support/tensors.ts";
 import { startOf, unetOf } from "../../support/unet.ts";
+import { SIMPLE_LOSS } from "../../support/objectives.ts";
 
 /** The smallest network with every part: two levels, a stride, a skip with a shortcut, attention at both places. */
 export const SMALL_UNET: UnetConfig = {
@@ -20,8 +21,8 @@ export const SMALL_UNET: UnetConfig = {
 const NETWORK = unetOf(SMALL_UNET);
 const BATCH = 3;
 
-export const SMALL_STEP: PureFunction = makeTrainStep(NETWORK);
-export const SMALL_STEP_INPUTS: Signature = trainStepSignature(NETWORK, BATCH);
+export const SMALL_STEP: PureFunction = makeTrainStep(NETWORK, SIMPLE_LOSS);
+export const SMALL_STEP_INPUTS: Signature = trainStepSignature(NETWORK, BATCH, SIMPLE_LOSS);
 
 /** What a training loop carries from step to step. */
 export const STATE = ["params", "m", "v", "ema"] as const;

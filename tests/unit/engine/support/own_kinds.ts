@@ -2,7 +2,6 @@ import { z } from "zod";
 import { defineKind } from "../../../../contract/stage.ts";
 import { ownable } from "../../../../schemas/definitions.ts";
 import { execution, extent } from "../../../../schemas/roles.ts";
-import { TOOLKIT_ROOT } from "../../../../engine/process/module_lock.ts";
 
 const entry = import.meta.resolve("./own_run.ts");
 
@@ -75,7 +74,7 @@ const BODIES = {
 
 /** The file of a definition. @param more lines before the export */
 export function definitionOf(sort: keyof typeof FORMS, params = "", more = "", body = BODIES[sort]): string {
-  return `import { ${FORMS[sort]} } from ${JSON.stringify(`${TOOLKIT_ROOT}diffusion/define.ts`)};
+  return `import { ${FORMS[sort]} } from "noiseline";
 import { z } from "zod";
 ${more}
 export default ${FORMS[sort]}({ params: z.strictObject({ ${params} }), ${body} });

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { defineNetwork, defineObjective, definePath, defineSampler, mix, type SamplerDefinition } from "noiseline";
@@ -65,6 +65,8 @@ Deno.test("checkNetwork() finds what is left behind, what is kept, what differs 
     await saidBy(checkNetwork(network((x) => tf.concat([x, x], 1)), { devices })),
     /the shape of the output.*\[2, 16, 8, 1\]/,
   );
+  const mixing = network((x) => tf.add(x, tf.mean(x, 0, true)));
+  assertMatch(await saidBy(checkNetwork(mixing, { devices })), /an image among others: got another output/);
   const nan = network((x) => tf.log(tf.neg(tf.square(x))));
   assertMatch(await saidBy(checkNetwork(nan, { devices })), /device onnx: numbers are not finite/);
 });
@@ -90,7 +92,7 @@ Deno.test("checkObjective() finds targets, weights and recoveries that are wrong
   })));
   assertMatch(
     said,
-    /on a chain:\n- the weight at t=999: got -499, wanted at least 0\n- x_0 from a perfect prediction at t=999: got /,
+    /on a chain:\n- the weight at t=999: got -499, wanted at least 0, and finite\n- x_0 from a perfect prediction at t=999: got /,
   );
   const same = defineObjective({ params, target: ({ signal, noise }) => ({ x0: signal, noise }) });
   assertMatch(await saidBy(checkObjective(same)), /on a chain:\n- x_0 from a perfect prediction at t=\d+: got /);
@@ -132,8 +134,8 @@ Deno.test("checkPath() says what the schedule stage would, and passes what it le
   await checkPath(definePath({ params, signal: (u) => 1 - u, noise: (u) => u }));
   const wrong = definePath({ params, signal: (u) => 1 - u ** 2, noise: (u) => u, draw: () => 0 });
   assertMatch(await saidBy(checkPath(wrong)), /training would draw times that are not on the path/);
-  const short = definePath({ params, signal: (u) => 1 - u / 2, noise: (u) => u });
-  assertMatch(await saidBy(checkPath(short, { timesteps: 50 })), /ends before the image has become noise/);
+  // Of which the stage warns.
+  await checkPath(definePath({ params, signal: (u) => 1 - u / 2, noise: (u) => u }), { timesteps: 50 });
 });
 
 /** Euler's method, with a mistake to make. */
@@ -175,8 +177,34 @@ Deno.test("checkSampler() finds samplers that end elsewhere, ask too often or mi
     },
   });
   assertMatch(await saidBy(checkSampler(shy)), /an image drawn alone: got other numbers than in a batch/);
+  const half = euler({ sample: async (inputs) => (await sample(inputs as Parameters<typeof sample>[0])).slice(1) });
+  assertMatch(await saidBy(checkSampler(half)), /what sample gives back: got 16383, wanted a Float32Array of 16384/);
+  const chance = euler({
+    async sample(inputs) {
+      return (await sample(inputs as Parameters<typeof sample>[0])).map((value) => value + 1e-3 * Math.random());
+    },
+  });
+  assertMatch(await saidBy(checkSampler(chance)), /the same walk taken again: got other numbers.*noise\(k\)/);
   const endless = euler({ times: (_, path) => [path.timesteps - 1, 10, 0] });
   assertMatch(await saidBy(checkSampler(endless)), /times: got 3 times to 0, wanted times .* to -1/);
+});
+
+Deno.test("a definition that has not what it must have is refused where it is written", () => {
+  const forms = [
+    [() => defineNetwork({ params } as never), "network: got none, wanted a function build"],
+    [() => definePath({ params, noise: (u: number) => u } as never), "path: got none, wanted a function signal"],
+    [() => defineSampler({ params, times: () => [] } as never), "sampler: got none, wanted a function sample"],
+    [
+      () => defineObjective({ params, targt: () => 0 } as never),
+      "objective: got none, wanted a function target or loss",
+    ],
+    [
+      () => defineObjective({ params, target: () => 0, loss: () => 0 } as never),
+      "objective: got target and loss, wanted",
+    ],
+    [() => defineObjective({ params, loss: () => 0 } as never), "got neither recover nor sampler, wanted one of them"],
+  ] as const;
+  for (const [define, says] of forms) assertStringIncludes(assertThrows(define, TypeError).message, says);
 });
 
 Deno.test("the checks refuse params as a pipeline does", async () => {

@@ -35,6 +35,20 @@ Deno.test("mergeValues() keeps nothing of a stage's param with another name, and
   });
 });
 
+Deno.test("mergeValues() keeps nothing of what a file of one's own, or another one, takes the place of", () => {
+  const merged = (base: unknown, over: unknown) => {
+    const of = (model: unknown) => ({ stages: { train: { uses: "train", with: { model } } } });
+    return (mergeValues(of(base), of(over)) as ReturnType<typeof of>).stages.train.with.model;
+  };
+  const [builtin, named, own] = [{ channels: 16 }, { name: "ddim", steps: 5 }, { uses: "./a.ts", depth: 6 }];
+  for (const base of [builtin, named, own]) assertEquals(merged(base, { uses: "./b.ts" }), { uses: "./b.ts" });
+  assertEquals(merged(own, { name: "heun" }), { name: "heun" });
+  assertEquals(merged(own, { uses: "./a.ts", width: 2 }), { ...own, width: 2 });
+  for (const base of [builtin, named, own]) assertEquals(merged(base, { depth: 7 }), { ...base, depth: 7 });
+  // A name alone is a param like others.
+  assertEquals(merged(builtin, { name: "x" }), { channels: 16, name: "x" });
+});
+
 Deno.test("mergeValues() leaves the nulls of profiles, which remove when they are laid over the files", () => {
   const base = { profiles: { small: { stages: { score: { with: { a: 1 } } } } } };
   const over = { profiles: { small: { stages: { score: null } }, other: { vars: { x: null } } } };

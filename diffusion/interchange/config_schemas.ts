@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { scheduleSpecSchema } from "../../artifacts/schedule.ts";
 
 const size = z.int().min(1);
 
@@ -69,14 +68,11 @@ export const schedulerConfigSchema = z.looseObject({
   steps_offset: z.int().default(0),
 });
 
-/** What an export keeps in the weights' metadata. */
-export const provenanceSchema = z.object({
-  source: z.record(z.string(), z.unknown()),
-  step: z.int().min(0),
-  seed: z.int().min(0),
-  ema: z.strictObject({ decay: z.number(), warmup: z.boolean() }),
-  schedule: scheduleSpecSchema,
-});
+/** The configuration of a `UNet2DModel` (huggingface/diffusers, `models/unets/unet_2d.py`), all fields present. */
+export type Unet2dConfig = z.output<typeof unet2dConfigSchema>;
+
+/** That of a scheduler. */
+export type SchedulerConfig = z.output<typeof schedulerConfigSchema>;
 
 function withoutNotes(config: unknown): unknown {
   if (typeof config !== "object" || config === null) return config;

@@ -1,0 +1,200 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  defineNetwork,
+  defineObjective,
+  definePath,
+  type FreeObjective,
+  type MixtureObjective,
+  type NetworkCode,
+  sortOf,
+  type TimePoint,
+} from "../../../diffusion/define.ts";
+import { describeDefinition } from "../../../stages/shared/describe_definition.ts";
+import { scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
+import { freeEps, none, own, said, vLike } from "./own_definitions.ts";
+import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
+
+Deno.test("what does not fit an objective of one's own is said before anything runs", () => {
+  const check = (definition: unknown, params: object) =>
+    trainKind.check!({ ...trainKind.params.parse({ steps: 1, ...params }), objective: { uses: "./mine.ts" } }, {}, {
+      objective: describeDefinition(definition, {}),
+    }).problems.map(({ param, message }) => `${param}: ${message}`);
+  const weighted = { ...vLike, weight: () => 1 };
+  assertEquals(check(vLike, { weighting: "min-snr" }), []);
+  assertEquals(check(weighted, { weighting: "min-snr" }), [
+    "weighting: ./mine.ts is an objective with weights of its own",
+  ]);
+  assertEquals(check(freeEps(), { weighting: "vlb", variance: "learned" }), [
+    "weighting: ./mine.ts is an objective with a loss of its own",
+    "variance: ./mine.ts is an objective with a loss of its own",
+  ]);
+  const facts = { zeroTerminalSnr: true, timesteps: 10, betas: "x" };
+  const onZero = (definition: unknown) =>
+    trainKind.check!(
+      { ...trainKind.params.parse({ steps: 1 }), objective: { uses: "./mine.ts" } },
+      { schedule: facts },
+      { objective: describeDefinition(definition, {}) },
+    ).problems.length;
+  assertEquals([onZero(freeEps()), onZero(vLike)], [1, 0]);
+
+  const onPath = (path: unknown, params: object) =>
+    trainKind.check!(trainKind.params.parse({ steps: 1, ...params }), {
+      schedule: scheduleKind.check!({ uses: "./flow.ts", timesteps: 10 } as never, {}, {
+        "": describeDefinition(path, { timesteps: 10 }),
+      }).facts!["schedule"]!,
+    }).problems.map(({ message, got }) => `${message}: ${got}`);
+  const straight = definePath({ params: none, signal: (u) => 1 - u, noise: (u) => u });
+  const drawn = { ...straight, draw: ({ uniform }: { uniform: number }) => 1 - uniform ** 2 };
+  const lossAware = { objective: "x0", timestepSampler: "loss-aware" };
+  assertEquals(onPath(straight, lossAware), []);
+  assertEquals(onPath(drawn, lossAware), [
+    "the path says itself which times a training draws: loss-aware, on ./flow.ts",
+  ]);
+  const preserving = "needs a schedule that preserves the variance, signal^2 + noise^2 = 1: the path of ./flow.ts";
+  assertEquals(onPath(straight, { objective: "mu", variance: "learned" }), [
+    `objective mu ${preserving}`,
+    `variance learned ${preserving}`,
+  ]);
+  assertStringIncludes(onPath(straight, {})[0]!, "0 at the last timestep of ./flow.ts");
+});
+
+const SIZE = { height: 8, width: 8 };
+
+/** A network of one layer that is wrong in some way. */
+function wrongNetwork(change: Partial<NetworkCode>) {
+  return defineNetwork({
+    params: none,
+    build: () => ({
+      parameters: [{ name: "scale", shape: [1], init: "ones" }],
+      forward: ({ weights, x }) => tf.mul(x, weights["scale"]!),
+      ...change,
+    }),
+  });
+}
+
+Deno.test("code of one's own that cannot be right is refused before the first step, with its file", async () => {
+  await withFolder(async (folder) => {
+    const world = await smallWorld(folder);
+    let fixed: string | undefined;
+    const messageOf = async (definitions: Readonly<Record<string, unknown>>) => {
+      const model = Object.entries(definitions).find(([, one]) => sortOf(one) === "network");
+      const objective = Object.entries(definitions).find(([, one]) => sortOf(one) === "objective");
+      const params = {
+        ...(model === undefined ? {} : { model: { uses: model[0] } }),
+        ...(objective === undefined ? {} : { objective: { uses: objective[0] } }),
+      };
+      const outcome = await trainSmall(folder, world, {
+        params: { steps: 1, ...params },
+        definitions: own(definitions),
+      });
+      fixed = outcome.end?.status === "failed" ? outcome.end.fix : undefined;
+      return said(outcome);
+    };
+    const network = (change: Parameters<typeof wrongNetwork>[0]) => messageOf({ "./net.ts": wrongNetwork(change) });
+    assertEquals(await network({}), "ended as undefined");
+
+    assertStringIncludes(
+      await network({ forward: ({ weights, x }) => tf.mul(tf.sum(x, 3), weights["scale"]!) }),
+      "./net.ts: the shape of the output, for a batch of 2: got float32 [2, 8, 8], wanted float32 [2, 8, 8, 1]",
+    );
+    assertStringIncludes(
+      await network({ forward: ({ weights, x }) => tf.add(tf.mul(x, weights["scale"]!), tf.randomNormal(x.shape)) }),
+      "./net.ts: two traces of the output differ: the code is no pure function",
+    );
+    let calls = 0;
+    assertStringIncludes(
+      await network({ forward: ({ weights, x }) => tf.mul(tf.mul(x, weights["scale"]!), ++calls) }),
+      "two traces of the output differ",
+    );
+    const unused = await network({
+      parameters: [{ name: "scale", shape: [1], init: "ones" }, { name: "idle", shape: [2], init: { normal: 1 } }],
+    });
+    assertStringIncludes(unused, "the output does not depend on 1 of 2 parameters, such as idle");
+    for (const init of [{ normal: NaN }, "xavier", undefined, null, { scale: 1, fanIn: 0, fanOut: 0 }]) {
+      const parameters = [{ name: "scale", shape: [1], init }] as unknown as NetworkCode["parameters"];
+      assertStringIncludes(
+        await network({ parameters }),
+        `./net.ts: The init of parameter scale: got ${
+          JSON.stringify(init)?.replace(/"normal":null/, '"normal":"NaN"')
+        }, wanted "zeros", "ones", { normal }`,
+      );
+    }
+    const twice = { name: "scale", shape: [1], init: "ones" } as const;
+    assertEquals(
+      await network({ parameters: [twice, twice] }),
+      "./net.ts: Parameter scale: got it twice, wanted each name once",
+    );
+    assertStringIncludes(
+      await network({ forward: undefined } as unknown as Partial<NetworkCode>),
+      "./net.ts: What build gives: got object and undefined, wanted the parameters as a list, and forward as a function",
+    );
+    const written = await network({
+      forward: ({ weights, x }) => tf.mul(tf.reshape(x, [2, 8, 8, 1]), weights["scale"]!),
+    });
+    assertStringIncludes(written, './net.ts: Cannot compile "the output for a batch of 3": ');
+    assertStringIncludes(written, "train_own_refused_test.ts:");
+    assertStringIncludes(fixed ?? "", "x.shape[0]");
+    for (const [got, result] of [["undefined", undefined], ["a promise", Promise.resolve()]] as const) {
+      assertEquals(
+        (await network({ forward: () => result as unknown as tf.Tensor })).replace(/ \(at .*/, ""),
+        `./net.ts: the output: got ${got}, wanted a tensor, returned at once`,
+      );
+    }
+    assertStringIncludes(
+      await network({ forward: ({ weights, x }) => tf.matMul(x, weights["scale"]!) }),
+      "tests/unit/stages/train_own_refused_test.ts:",
+    );
+    assertStringIncludes(
+      await network({ parameters: [{ name: "scale", shape: [0], init: "ones" }] }),
+      "./net.ts: Shape of parameter scale: got [0], wanted positive integers",
+    );
+    const build = () => {
+      throw new RangeError(`heads: got 3, wanted a divisor of ${SIZE.width}`);
+    };
+    const built = await messageOf({ "./net.ts": defineNetwork({ params: none, build }) });
+    assertStringIncludes(built, "./net.ts: heads: got 3, wanted a divisor of 8 (at file://");
+
+    const objective = (change: Partial<FreeObjective<typeof none>>) => messageOf({ "./free.ts": freeEps(change) });
+    assertStringIncludes(
+      await objective({ loss: ({ predict, xt, t }) => tf.mean(predict(xt, t)) }),
+      "./free.ts: the shape of the loss, for a batch of 2: got float32 [], wanted float32 [2]",
+    );
+    const detached = await objective({ loss: ({ xt }) => tf.mean(xt, [1, 2, 3]) });
+    assertStringIncludes(detached, "./free.ts: the loss does not depend on");
+    assertStringIncludes(fixed ?? "", "let the loss call predict");
+    const mixture = (change: Partial<MixtureObjective<typeof none>>) =>
+      messageOf({ "./mix.ts": defineObjective({ params: none, target: () => ({ x0: 1, noise: 0 }), ...change }) });
+    for (const target of [() => ({ x0: 0, noise: 0 }), ({ signal: x0, noise }: TimePoint) => ({ x0, noise })]) {
+      assertStringIncludes(await mixture({ target }), "./mix.ts: x_0 from a perfect prediction at t=0: got ");
+      assertStringIncludes(fixed ?? "", "let the target be no multiple of x_t, nor 0");
+    }
+    assertStringIncludes(
+      await mixture({ weight: ({ t }) => 3 - t }),
+      "./mix.ts: the weight at t=4: got -1, wanted at least 0, and finite",
+    );
+    assertStringIncludes(await mixture({ weight: () => NaN }), "./mix.ts: the weight at t=0: got NaN");
+    const flat = { recover: () => ({ xt: 0, output: 1 }) } as unknown as Partial<MixtureObjective<typeof none>>;
+    assertStringIncludes(await mixture(flat), "./mix.ts: x_0 from a perfect prediction at t=0: got NaN");
+    const deep = { recover: () => ({ x0: { xt: 0, output: 1 } }) } as unknown as Partial<FreeObjective<typeof none>>;
+    assertStringIncludes(await objective(deep), "./free.ts: what recover gives at t=0: got xt undefined");
+    assertStringIncludes(
+      await objective({ figures: ({ t }) => ({ level: 1 / (t - 5) }) }),
+      "./free.ts: figure.level of the objective: got Infinity at t=5, wanted a finite number at each t",
+    );
+    const infinite = defineObjective({ params: none, target: ({ t }) => ({ x0: t === 7 ? NaN : 1, noise: 0 }) });
+    assertStringIncludes(
+      await messageOf({ "./free.ts": infinite }),
+      "./free.ts: x_0 from a perfect prediction at t=7: got NaN, wanted 0.7",
+    );
+    assertStringIncludes(
+      await objective({ loss: ({ predict, xt, t }) => tf.sum(tf.topk(predict(xt, t)).values, [1, 2, 3]) }),
+      "tests/unit/stages/train_own_refused_test.ts:",
+    );
+    const large = await objective({
+      loss: ({ predict, xt, t }) => tf.exp(tf.add(1e3, tf.mean(predict(xt, t), [1, 2, 3]))),
+    });
+    assertStringIncludes(large, "./free.ts: the loss is Infinity at step 1");
+    assertStringIncludes(fixed ?? "", "look in ./free.ts for a division by 0");
+  });
+});
