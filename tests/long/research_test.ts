@@ -62,7 +62,7 @@ Deno.test("rectified-flow.yaml with its small profile trains on a path of its ow
 Deno.test("autoguidance.yaml with its small profile draws by an earlier checkpoint, and otherwise within an interval", async () => {
   await using project = newProject();
   await run(project, "autoguidance");
-  assertEquals(figures(project, "autoguidance", ["judge-", "FD-classifier"]).size, 15);
+  assertEquals(figures(project, "autoguidance", ["judge-", "FD-classifier"]).size, 9);
   const folder = (stage: string) => `outputs/autoguidance/${stage}~seed=0`;
   const [all, within, plain] = ["guided~guidance=3", "guided-within~guidance=3", "plain"].map((stage) =>
     imagesOf(project, folder(stage))
