@@ -28,6 +28,7 @@ export { wholeOf, withoutShards } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
 export {
+  granteeOf,
   grantFlag,
   Grants,
   realPath,

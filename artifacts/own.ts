@@ -3,7 +3,6 @@ import type { OwnDefinition } from "../contract/stage.ts";
 import type { Definitions } from "../diffusion/define.ts";
 import { FormatError } from "../formats/format_error.ts";
 import type { OwnRecord, Sort } from "../schemas/definitions.ts";
-import { wantedBy } from "../schemas/zod_def.ts";
 
 /**
  * The definition that an artifact names, out of those of the project.
@@ -35,7 +34,10 @@ function checkGiven(name: string, schema: z.ZodType, params: unknown): void {
   try {
     const problem = z.safeEncode(schema, params).error?.issues[0];
     if (problem === undefined) return;
-    throw new FormatError(name, { got: problem.path.join(".") || "all of it", wanted: wantedBy(problem.message) });
+    throw new FormatError(name, {
+      got: `${problem.path.join(".") || "all of it"}: ${problem.message}`,
+      wanted: "what its schema gives out",
+    });
   } catch (error) {
     // A function that transforms has no way back.
     if (!(error instanceof z.core.$ZodEncodeError)) throw error;

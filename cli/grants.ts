@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import {
   type Diagnostic,
+  granteeOf,
   grantFlag,
   Grants,
   type Outlook,
@@ -81,7 +82,7 @@ export function questionFor(json: boolean, stop: AbortSignal) {
 }
 
 function rowOf({ stage, uses, rights }: RightsRequest): string[] {
-  return [`  ${stage.entry}`, uses, rights.join(", ")];
+  return [`  ${granteeOf(stage)}`, uses, rights.join(", ")];
 }
 
 /** What the custom stages among some ask for, and what of it is not granted, as data and in lines. */
@@ -97,7 +98,7 @@ export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "de
   });
   return {
     data: listed.map(({ request: { stage, uses, rights }, missing }) => {
-      return { stage: stage.entry, file: uses, rights, missing };
+      return { stage: granteeOf(stage), file: uses, rights, missing };
     }),
     lines: ["code of your own asks for:", ...formatTable(rows)],
   };

@@ -6,7 +6,7 @@ import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { type Content, factsOf, type LogRow, type ReportPicture, type SourceFacts } from "./model.ts";
-import { describeSampler } from "./sections.ts";
+import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
 
 /** An artifact and what the page calls it. */
@@ -91,11 +91,11 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async samples({ title, artifact }, { samples, films }, odd, items) {
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const facts = factsOf(info.source, `${title}: `, odd);
-    const { sampler, model: { step, weights } = {}, guidance, name, seed } = facts;
+    const { sampler, model: { step, weights } = {}, name, seed } = facts;
     const note = joined([
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
       sampler && describeSampler(sampler),
-      named("guidance", guidance),
+      describeGuidance(facts),
       weights === undefined ? undefined : `${weights} weights`,
       name === "sample" ? undefined : name,
       named("seed", seed),

@@ -69,9 +69,15 @@ export interface ReportMetrics {
 const word = z.union([z.string(), z.number()]).optional();
 const labels = z.union([z.string(), z.array(z.union([z.string(), z.number()]))]);
 
-const sampler = z.object({ name: word, steps: word, eta: word });
+/** One of the user's own is named by its file. */
+const sampler = z.object({ name: word, steps: word, eta: word, uses: word, params: z.record(z.string(), z.unknown()) })
+  .partial();
 const model = z.object({ digest: z.string().optional(), step: z.number().optional(), weights: word });
-const factsSchema = z.object({ name: word, split: word, seed: word, guidance: word, labels, sampler, model }).partial();
+const guidanceInterval = z.object({ from: z.number(), to: z.number() });
+const factsSchema = z.object({
+  ...{ name: word, split: word, seed: word, labels, sampler, model },
+  ...{ guidance: word, guidanceInterval, guide: model },
+}).partial();
 
 /** Where images come from, as far as pages and tables show it. */
 export type SourceFacts = z.output<typeof factsSchema>;

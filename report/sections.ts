@@ -166,15 +166,29 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
     ...Object.entries(images).map(([role, { count, source }]) => {
       const { name = "images", split, sampler, seed: drawn, model: drawer } = source;
       const weights = drawer?.weights === undefined ? undefined : `${drawer.weights} weights`;
-      const details = joined([split, sampler && describeSampler(sampler), weights, named("seed", drawn)], ", ");
+      const how = [sampler && describeSampler(sampler), describeGuidance(source)];
+      const details = joined([split, ...how, weights, named("seed", drawn)], ", ");
       return `${role}: ${count.toLocaleString("en")} of ${name}${details === "" ? "" : ` (${details})`}`;
     }),
     named("seed", seed ?? undefined),
   ], "; ");
 }
 
-export function describeSampler({ name, steps, eta }: NonNullable<SourceFacts["sampler"]>): string {
+export function describeSampler({ name, steps, eta, uses, params = {} }: NonNullable<SourceFacts["sampler"]>): string {
+  if (uses !== undefined) {
+    return joined([uses, ...Object.entries(params).map(([param, value]) => `${param} ${JSON.stringify(value)}`)], ", ");
+  }
   return joined([name, steps === undefined ? "all steps" : `${steps} steps`, named("eta", eta)], ", ");
+}
+
+/** What images were guided by, beside the labels. */
+export function describeGuidance({ guidance, guidanceInterval, guide }: SourceFacts): string | undefined {
+  if (guidance === undefined) return undefined;
+  const weights = guide && joined([guide.weights, "weights"], " ");
+  const away = guide &&
+    `from ${weights}${guide.step === undefined ? "" : ` after ${guide.step.toLocaleString("en")} steps`}`;
+  const levels = guidanceInterval && `at noise levels ${guidanceInterval.from} to ${guidanceInterval.to}`;
+  return joined([`guidance ${guidance}`, away, levels], " ");
 }
 
 export function table(header: readonly string[], rows: readonly (readonly Shown[])[]): Html {

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type BuiltinKind, describeParams, describeStage, isCustom, type Kind } from "noiseline/engine";
+import { type BuiltinKind, describeOne, describeParams, fromFile, isCustom, type Kind } from "noiseline/engine";
 import { rightsOf, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { formatTable, problem, refuseWith } from "../io.ts";
@@ -8,12 +8,12 @@ const EXAMPLES = `
   deno task stages
   deno task stages train
   deno task stages train.model   # one param and those within it
-  deno task stages ./my_stage.ts`;
+  deno task stages ./my_stage.ts # also a network, objective, path or sampler`;
 
 /** `stages [KIND]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return plainCommand("stages", EXAMPLES)
-    .argument("[kind]", "a kind, one of its params as KIND.PARAM, or the file of a custom stage")
+    .argument("[kind]", "a kind, one of its params as KIND.PARAM, or a file of your own")
     .action(answering(async (name) => {
       const all = await settings.loadKinds();
       if (name === undefined) {
@@ -56,11 +56,19 @@ function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof 
   ];
 }
 
-/** A custom stage as it describes itself, in a process that may do nothing. */
+/** A custom stage or a definition as it describes itself, in a process that may do nothing. */
 async function describeCustom(written: string): Promise<Answer> {
   const file = resolve(written);
-  const kind = await describeStage(file, written);
-  if ("error" in kind) refuseWith([problem(`cannot use ${written}: ${kind.error}`, kind.fix)]);
+  const found = await describeOne(file);
+  if ("error" in found) refuseWith([problem(`cannot use ${written}: ${found.error}`, found.fix)]);
+  if (found.sort !== "stage") {
+    const { sort, params } = found;
+    return {
+      data: { file, sort, params },
+      lines: [`${written}: definition of sort ${sort}`, ...sectionOfParams(params)],
+    };
+  }
+  const kind = fromFile(written, found) as Kind;
   const { summary, inputs, outputs, seeded, permissions, params = [], roles } = kind;
   const rights = rightsOf({ kind, params: {} }, dirname(file), false).flatMap((request) => request.rights);
   const device = kind.device !== undefined;

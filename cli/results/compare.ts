@@ -16,8 +16,10 @@ export async function compareExperiments(all: readonly Experiment[]) {
   const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row.value])));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
   const leaves = experiments.map(({ made }) =>
-    new Map([...made].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
+    new Map([...made].flatMap(([id, { params, version }]) => [...leavesOf(params, [id]), ...codesIn(version, id)]))
   );
+  const uses = new Map(all.flatMap((one) => [...one.uses]));
+  const named = (value: unknown) => uses.get(String(value)) ?? value;
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
   const comparison = {
     names: pick(shortNames(all)),
@@ -30,7 +32,7 @@ export async function compareExperiments(all: readonly Experiment[]) {
     params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
       const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
-    }),
+    }).map(({ path, values }) => ({ path, values: values.map(named) })),
     /** Means over experiments that differ in their seeds alone. */
     overSeeds: found.means.filter(isWhole),
     /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
@@ -71,6 +73,14 @@ export function sheetOf({ names, seeds, ranks, metrics, params, overSeeds }: Com
     }),
   ]);
   return [["", ...columns.map(({ name }) => name)], ...rows, ...means];
+}
+
+/** The code of the user's own that a stage was given by its params, by digest: its file is in no result. */
+function codesIn(version: string, id: string): [path: string, code: string][] {
+  const all = version.split(" ").slice(1).map((one) => one.split(":") as [string, string]);
+  // What it inherits from what it reads is that one's difference.
+  const own = all.filter(([param]) => !param.startsWith("+"));
+  return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
 function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {

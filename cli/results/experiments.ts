@@ -33,11 +33,13 @@ interface Result {
 /**
  * Results by what a matrix made of them.
  * @param source the pipeline, run or tag @param found a result for each stage, if it has one
+ * @param uses files of the user's own by the digests of their code, as far as they are known
  */
 export function experimentsOf(
   source: string,
   found: Iterable<readonly [string, ResultManifest | undefined]>,
   store: Store,
+  uses: ReadonlyMap<string, string> = new Map(),
 ) {
   const parsed = [...found].map(([id, manifest]) => ({ ...parseStageId(id), manifest }));
   const results = parsed.filter((one): one is Result => one.manifest !== undefined);
@@ -69,6 +71,7 @@ export function experimentsOf(
       source,
       /** The values of the matrix; empty where there is none. */
       label: values === "" && groups.length > 1 ? SHARED : values,
+      uses,
       /** Of these values alone: what several experiments share is a row of its own. */
       artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
       /** What its stages were made of, and those that they read, by stage. */
@@ -95,7 +98,9 @@ export async function experimentsOfPipeline(settings: CliSettings, options: Load
   const loaded = await loadForCommand(settings, options);
   const { stages } = await makePlanner(loaded).plan();
   const found = withoutShards(stages).map(([id, { manifest }]) => [id, manifest] as const);
-  return { experiments: experimentsOf(loaded.pipeline.name, found, loaded.store), loaded };
+  const own = [...stages.values()].flatMap(({ stage: { kind } }) => kind.own ?? []);
+  const uses = new Map(own.map(({ digest, uses }) => [digest, uses]));
+  return { experiments: experimentsOf(loaded.pipeline.name, found, loaded.store, uses), loaded };
 }
 
 function isWithin(part: Select, whole: Select): boolean {

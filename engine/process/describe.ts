@@ -20,6 +20,7 @@ import { explainRefusal, isUncached } from "./refusal.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import {
   acceptedSchema,
+  type ParamDescription,
   paramDescriptionSchema,
   type ParamIssue,
   paramIssueSchema,
@@ -74,6 +75,8 @@ export interface Described {
   readonly sort: Sort | "stage";
   /** Of a stage. */
   readonly stage: StageDescription | undefined;
+  /** Of a definition that was asked about without params to check: those that it takes. */
+  readonly params: readonly ParamDescription[];
   /** By params that it was asked about. */
   readonly fitOf: (params: unknown) => Fit;
 }
@@ -86,7 +89,7 @@ function explainSilence(said: string, place: string | undefined, { timedOut, hel
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
-  if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
+  if (refused !== undefined) return { fix: refused.fix, error: `while it was loaded: ${refused.message}` };
   if (place === undefined) return { error: said === "" ? "it gave no answer; it must not end the process" : said };
   return { error: `${place}: ${said.split("\n")[0]!.replace(/^error: (Uncaught (\(in promise\) )?)?/, "")}` };
 }
@@ -209,7 +212,10 @@ async function describeFile(file: string, params: readonly unknown[]): Promise<D
     map: code.map,
     answer: answerSchema,
   });
-  if ("error" in asked) return unfit.parse({ fix: "correct the file; it must load without side effects", ...asked });
+  // Deno reads some modules through links and refuses others, as if the code asked for them.
+  const link = Deno.lstatSync(file).isSymlink ? { fix: "name the file that this link leads to" } : {};
+  const fix = "correct the file; it must load without side effects";
+  if ("error" in asked) return unfit.parse({ fix, ...asked, ...link });
   const { answer } = asked;
   if ("error" in answer) return answer;
   const { sort, said, fits } = answer;
@@ -217,7 +223,15 @@ async function describeFile(file: string, params: readonly unknown[]): Promise<D
   if (stage !== undefined && "error" in stage) return stage;
   const known = new Map(params.map((raw, index) => [JSON.stringify(raw), fits[index]]));
   const unanswered = { error: "it did not answer for some params", fix: "correct the file" };
-  return { file, code, sort, stage, fitOf: (raw) => known.get(JSON.stringify(raw)) ?? unanswered };
+  const listed = z.array(paramDescriptionSchema).safeParse(said["params"]);
+  return {
+    file,
+    code,
+    sort,
+    stage,
+    params: listed.data ?? [],
+    fitOf: (raw) => known.get(JSON.stringify(raw)) ?? unanswered,
+  };
 }
 
 /**

@@ -33,13 +33,18 @@ function listParams(params: z.ZodObject): readonly ParamDescription[] {
 /** Answer what a module exports and whether given params fit it. Runs in a process that may do nothing else. */
 export async function describeFile(load: LoadModule, definitions: Definitions): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
-  send(describe((await load()).default as Exported | null, params, definitions));
+  send(describe((await load()).default as Exported | null | undefined, params, definitions));
   Deno.exit(0);
 }
 
-function describe(exported: Exported | null, given: readonly unknown[], { sortOf, paramsOf, factsOf }: Definitions) {
+function describe(
+  exported: Exported | null | undefined,
+  given: readonly unknown[],
+  { sortOf, paramsOf, factsOf }: Definitions,
+) {
   const failed = (error: string, fix: string) => ({ error, fix });
   const sort = sortOf(exported) ?? (typeof exported?.run === "function" ? "stage" : undefined);
+  if (exported === undefined) return failed("it has no default export", FORMS);
   if (sort === undefined) return failed("its default export is neither a stage nor a definition", FORMS);
   const { run: _run, params, ...rest } = exported!;
   const strict = "write params: z.strictObject({ … })";
@@ -53,9 +58,9 @@ function describe(exported: Exported | null, given: readonly unknown[], { sortOf
   }
   const { roles, problems } = readRoles(all);
   if (problems.length > 0) return failed(problems.join("; "), "correct its params");
+  const listed = given.length === 0 ? listParams(all) : [];
   if (sort === "stage") {
-    const said = { ...rest, roles, params: given.length === 0 ? listParams(all) : [] };
-    return { sort, said, fits: given.map((raw) => fit(all, raw, () => ({}))) };
+    return { sort, said: { ...rest, roles, params: listed }, fits: given.map((raw) => fit(all, raw, () => ({}))) };
   }
   if (params.def.catchall?._zod.def.type !== "never") return failed("its params are not a strict Zod object", strict);
   const [marked] = Object.keys(roles);
@@ -63,13 +68,17 @@ function describe(exported: Exported | null, given: readonly unknown[], { sortOf
     const error = `param "${marked}" has a role, as only params of stages do`;
     return failed(error, "write it without externalFile(…) and the like");
   }
-  return { sort, said: {}, fits: given.map((raw) => fit(all, raw, (params) => factsOf(exported, params))) };
+  return {
+    sort,
+    said: { params: listed },
+    fits: given.map((raw) => fit(all, raw, (params) => factsOf(exported, params))),
+  };
 }
 
 /** What stands beside a definition's own params, or tells a built-in one from it. */
 const TAKEN = ["uses", "name"];
 
-const FORMS = "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
+const FORMS = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";
 
 /** Whether params fit an export, and what is known of it with them. */
 function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<string, unknown>>) => Facts) {

@@ -33,7 +33,7 @@ export function ownPlace(frames: string): string | undefined {
   for (const line of frames.split("\n    at ", MAX_FRAMES)) {
     const cut = line.slice(0, MAX_FRAME);
     // From the last address on alone, so that it is tried once.
-    const [, url = "", at] = /^(file:[^\s()]*?)(:\d+:\d+)/.exec(cut.slice(cut.lastIndexOf("file:///"))) ?? [];
+    const [, url = "", at] = /^(file:\/\/\/[^\s()]+?)(:\d+:\d+)/.exec(cut.slice(cut.lastIndexOf("file:///"))) ?? [];
     const path = pathOf(url);
     if (path !== undefined && !isToolkit(url)) return `${basename(path)}${at}`;
   }

@@ -1,4 +1,4 @@
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { externalPaths } from "../keys/externals.ts";
@@ -57,10 +57,9 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
 }
 
-/** Modules outside a project, as they really lie, but for the first, which was named by the user. */
-export function beyondProject([entry, ...files]: readonly string[], project: string): string[] {
-  const own = realPath(entry!);
-  return files.map(realPath).filter((path) => path !== own && !isWithin(path, project));
+/** Files outside a project, as they really lie. */
+export function beyondProject(files: readonly string[], project: string): string[] {
+  return files.map(realPath).filter((path) => !isWithin(path, project));
 }
 
 /**
@@ -90,8 +89,8 @@ export function rightsOf(
     ...(packages.length > 0 || native ? ["native"] : []),
   ];
   return codesOf(kind).map(({ file, uses, files }) => {
-    // JSON and code are read without a permission.
-    const read = beyondProject([file, ...files.map(([path]) => path)], projectOf(folder));
+    // JSON and code are read without a permission; a file that a pipeline names is not yet one that its user knows.
+    const read = beyondProject(files.map(([path]) => path), projectOf(folder));
     return { file, uses, rights: [...new Set([...ofProcess, ...[...whole, ...read].map(readRight)])].sort() };
   });
 }
@@ -128,15 +127,20 @@ export function requestsOf(
   return [...requests.values()];
 }
 
+/** The name by which rights are given: of children of a matrix, which mostly share their code, that of all of them. */
+export function granteeOf({ entry }: Pick<Stage, "entry">): string {
+  return entry.split("~")[0]!;
+}
+
 /** What to give to a command, so that a stage may do what it asks for. */
 export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "rights">): string {
-  return `--grant ${shellWord(`${stage.entry}:${rights.join(",")}`)}`;
+  return `--grant ${shellWord(`${granteeOf(stage)}:${rights.join(",")}`)}`;
 }
 
 /** The error about rights that nobody has granted. */
 export function notGranted(request: RightsRequest, origins: Origins): Diagnostic {
   const { stage, rights, uses } = request;
-  const message = `stage "${stage.entry}" (${uses}) asks for rights that you have not granted`;
+  const message = `stage "${granteeOf(stage)}" (${uses}) asks for rights that you have not granted`;
   const fix = `look at the code of ${uses}; if you trust it: ${grantFlag(request)}`;
   const details = { code: "not-granted", got: rights.join(", ") } as const;
   return diagnosticAt(origins, ["stages", stage.entry, "uses"], message, fix, details);

@@ -32,3 +32,29 @@ Deno.test("what is wrong with a definition is said with its place before anythin
   assertStringIncludes(refused.stderr, "./flow.ts is a definition of a path; sampler takes a sampler");
   assertEquals(project.exists("outputs"), false);
 });
+
+Deno.test("definitions that answer nothing, shout or reach too far are refused in one line each", async () => {
+  await using project = ownProject();
+  const path = (first: string) =>
+    `import { definePath } from "noiseline";
+import { z } from "zod";
+${first}
+export default definePath({ params: z.strictObject({}), signal: (u) => 1 - u, noise: (u) => u });
+`;
+  const files = {
+    silent: path("(Object.prototype as any).toJSON = () => undefined;"),
+    address: path('console.error("    at f (file://evil/x:1:2)"); throw new Error("a\\n" + "b".repeat(5_000));'),
+    frames: path('console.error("    at " + "file:".repeat(200_000)); throw new Error("c");'),
+    within: path(`import "${import.meta.resolve("../../engine/keys/keys.ts")}";`),
+  };
+  const stages = Object.entries(files).map(([name, text]) => {
+    project.write(`${name}.ts`, text);
+    return `  ${name}: { uses: schedule, with: { uses: ./${name}.ts } }\n`;
+  });
+  project.write("p.yaml", `name: p\nstages:\n${stages.join("")}`);
+  const { code, stderr } = await project.cli(["validate", "p.yaml"]);
+  assertEquals(code, 2, stderr);
+  const errors = stderr.split("\n").filter((line) => line.includes("error: "));
+  assertEquals(errors.map((line) => /\.\/(\w+)\.ts/.exec(line)?.[1]), Object.keys(files));
+  assertEquals(stderr.includes("internal error"), false);
+});

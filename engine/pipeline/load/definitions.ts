@@ -4,7 +4,9 @@ import type { BuiltinKind, Facts } from "../../../contract/stage.ts";
 import type { Sort } from "../../../schemas/definitions.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
 import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
@@ -13,6 +15,7 @@ import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import { fromBuiltin, fromFile, isCustom, validateBuiltin } from "./builtin.ts";
 import { type BuiltinKinds, describeAll } from "./kinds.ts";
+import { indirectOrigin } from "./origin.ts";
 
 /** Where a stage names a file of the user's own. */
 interface Place {
@@ -57,6 +60,7 @@ export class StageKinds {
     private readonly builtins: BuiltinKinds,
     private readonly resolveFile: (written: string) => string,
     private readonly problems: Problems,
+    private readonly origins: Origins,
   ) {}
 
   /**
@@ -94,7 +98,9 @@ export class StageKinds {
     if ("code" in found && found.sort !== sort) {
       const place = param === "" ? kind : param ?? "uses";
       const error = `${uses} is a definition of ${aSort(found.sort)}; ${place} takes ${aSort(sort)}`;
-      return { error, fix: `name a file that exports define${sort[0]!.toUpperCase()}${sort.slice(1)}({ … })` };
+      const own = `name a file that exports define${sort[0]!.toUpperCase()}${sort.slice(1)}({ … })`;
+      const takers = this.#takersOf(found.sort);
+      return { error, fix: takers === "" ? own : `${own}, or name this one as ${takers}` };
     }
     const fit = "code" in found ? found.fitOf(place.params) : found;
     if ("error" in fit) return { error: `cannot use ${uses}: ${fit.error}`, fix: fit.fix };
@@ -103,6 +109,14 @@ export class StageKinds {
       return { error: `cannot use ${uses}: it gave an invalid answer: ${unfit.message}`, fix: unfit.fix };
     }
     return { ...fit, found: found as Described };
+  }
+
+  /** Where a sort of definition can be named, in words. */
+  #takersOf(wanted: Described["sort"]): string {
+    const places = Object.values(this.builtins).flatMap(({ kind, definitions = {} }) =>
+      Object.entries(definitions).filter(([, sort]) => sort === wanted).map(([param]) => [kind, param, "uses"])
+    );
+    return places.map((parts) => parts.filter(Boolean).join(".")).join(" or ");
   }
 
   #kindOf(id: string, entry: StageEntry): Kind | undefined {
@@ -181,7 +195,9 @@ export class StageKinds {
 
   #report(id: string, param: string | undefined, message: string, fix: string): void {
     const at = param === undefined ? [] : ["with", ...param === "" ? [] : [param]];
-    this.problems.add(["stages", id, ...at, "uses"], message, fix, { code: "kind-broken" });
+    const path = ["stages", id, ...at, "uses"];
+    const origin = indirectOrigin(this.origins, path);
+    this.problems.add(path, message, fix, { code: "kind-broken", ...definedOnly({ origin }) });
   }
 
   #validate(builtin: BuiltinKind, raw: StageEntry["with"]): ReturnType<Kind["validate"]> {

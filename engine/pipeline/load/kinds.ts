@@ -49,7 +49,12 @@ export async function describeAll(
   return await describeFiles(requests);
 }
 
+/** A file that is asked about alone. */
+export async function describeOne(file: string): Promise<Described | Unfit> {
+  return (await describeAll([{ file, params: [] }])).get(file)!;
+}
+
 /** A custom stage that is asked about alone. */
 export async function describeStage(file: string, written: string): Promise<Kind | Unfit> {
-  return fromFile(written, (await describeAll([{ file, params: [] }])).get(file)!);
+  return fromFile(written, await describeOne(file));
 }

@@ -63,7 +63,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const entries = new Map(Object.entries(parsed.stages));
   // Params that have been reported once are not reported again as values of the wrong type.
   const reported = new Set([...unresolved.map((path) => String(path[1])), ...infinite]);
-  const stageKinds = new StageKinds(options.kinds, (written) => resolve(folder, written), problems);
+  const stageKinds = new StageKinds(options.kinds, (written) => resolve(folder, written), problems, origins);
   const kinds = await stageKinds.resolve(entries, reported);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 

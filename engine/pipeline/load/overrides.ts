@@ -57,7 +57,8 @@ function copyOf(value: unknown): unknown {
 function displaces(node: Record<string, unknown>, path: DocumentPath, value: unknown): boolean {
   if (path[0] !== "stages" || path.length < 4) return false;
   const part = path.at(-1);
-  return part === "uses" ? node["uses"] !== value : part === "name" && Object.hasOwn(node, "uses");
+  if (part === "name") return Object.hasOwn(node, "uses");
+  return part === "uses" && node["uses"] !== value && /\.[mc]?[jt]s$/.test(String(value));
 }
 
 /** Lists keep their shape: `multipliers.1=4` replaces an item, and cannot add one. */

@@ -15,7 +15,7 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
     refuse([errorOf("file-unreadable", `Cannot read ${name}: ${message}`, fix)]);
   const code = await loadCode(file, "check the path");
   if ("error" in code) return failed(code.error, code.fix ?? "correct the file's imports");
-  const foreign = beyondProject(code.files.map(([path]) => path), projectOf(dirname(file)));
+  const foreign = beyondProject(code.files.slice(1).map(([path]) => path), projectOf(dirname(file)));
   if (foreign.length > 0) {
     return failed(`it imports ${foreign[0]}, which is outside its project`, "copy it into the project's folder");
   }

@@ -38,6 +38,9 @@ stages:
   const rights = ["env=A", "native", "net=[::1]:80", "net=a.example", `read=${Deno.realPathSync(file)}`];
   assertEquals(request!.rights, rights);
 
+  // One flag for all children of the matrix.
+  assertMatch(grantFlag(request!), /^--grant 'a:env=A/);
+
   // As a shell would take it.
   const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${grantFlag(request!)}`] }).output();
   const [option, text] = new TextDecoder().decode(stdout).split("\n");
@@ -100,21 +103,32 @@ Deno.test("what stands in the place of the list of grants and cannot be read is 
   assertEquals(new Grants(folder.path, join(folder.path, "none/grants.json")).problems, []);
 });
 
-Deno.test("a module from outside is asked for, also where it is called like a package that is there too", async () => {
+Deno.test("a file outside the project asks to be read, whether it is named or imported", async () => {
+  await using folder = await makeTempFolder();
+  await using elsewhere = await makeTempFolder();
+  const outside = join(elsewhere.path, "net.ts");
+  await Deno.writeTextFile(outside, definitionOf("network"));
+  await Deno.writeTextFile(join(folder.path, "again.ts"), `export { default } from ${JSON.stringify(outside)};\n`);
+  for (const uses of [outside, "./again.ts"]) {
+    const { stages, folder: home } = await loadGood(
+      folder.path,
+      `name: p\nstages:\n  a: { uses: learn, with: { model: { uses: ${uses} } } }\n`,
+    );
+    const asked = requestsOf([{ stage: stages.get("a")! }], home);
+    assertEquals(asked.map(({ uses, rights }) => [uses, rights]), [[uses, [`read=${Deno.realPathSync(outside)}`]]]);
+  }
+});
+
+Deno.test("a module from outside is asked for, also where it is called like a package", async () => {
   await using folder = await makeTempFolder();
   await using elsewhere = await makeTempFolder();
   const outside = join(elsewhere.path, "secret.json");
   await Deno.writeTextFile(outside, "{}");
   await Deno.writeTextFile(join(folder.path, "deno.json"), "{}");
   await Deno.symlink(outside, join(folder.path, "npm:package.json"));
-  const modules = {
-    "npm:package.json": `2.0.1, ${"0".repeat(64)}`,
-    "npm:other": "1.0.0",
-    "node:fs": "",
-    noiseline: "2",
-  };
+  const files = ["stage.ts", "npm:package.json"].map((name) => [join(folder.path, name), "0".repeat(64)]);
   const entry = pathToFileURL(join(folder.path, "stage.ts")).href;
-  const kind = { custom: true, name: "./stage.ts", version: "code:0", permissions: {}, roles: {}, entry, modules };
+  const kind = { custom: true, name: "./stage.ts", version: "code:0", permissions: {}, roles: {}, entry, files };
   const stage = { kind, params: {} } as unknown as Stage;
   assertEquals(rightsOf(stage, folder.path, false)[0]!.rights, [`read=${Deno.realPathSync(outside)}`]);
 });
@@ -143,7 +157,7 @@ export default defineStage({
 });
 `;
 
-Deno.test("a definition that comes into the process of a custom stage asks for what that may do, and one flag grants both", async () => {
+Deno.test("what a custom stage may do is asked for it alone: no definition comes into its process", async () => {
   await using folder = await makeTempFolder();
   await Deno.writeTextFile(join(folder.path, "stage.ts"), READER);
   await Deno.writeTextFile(join(folder.path, "net.ts"), definitionOf("network"));
@@ -157,11 +171,10 @@ stages:
   const rights = ["env=A", "net=a.example"];
   assertEquals(requests.map((one) => [one.stage.id, one.uses, one.rights]), [
     ["b", "./stage.ts", rights],
-    ["b", "./net.ts", rights],
   ]);
   const { granted, problems } = await parseGrants(["b:env=A,net=a.example"], pipeline);
   assertEquals([granted.map(({ uses, rights }) => [uses, [...rights].sort()]), problems], [
-    [["./stage.ts", rights], ["./net.ts", rights]],
+    [["./stage.ts", rights]],
     [],
   ]);
 });

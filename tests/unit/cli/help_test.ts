@@ -1,5 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { BUILTIN_KINDS, describeParams } from "noiseline/engine";
+import { join } from "node:path";
+import { definitionOf } from "../engine/support/own_kinds.ts";
+import { makeTempFolder } from "../engine/support/temp.ts";
 import { COMMANDS } from "../../../cli/command.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { runCli } from "./capture.ts";
@@ -19,6 +22,16 @@ for (const name of Object.keys(COMMANDS)) {
     await t.assertSnapshot(out);
   });
 }
+
+Deno.test("stages lists the params of a definition in a file", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "net.ts");
+  await Deno.writeTextFile(file, definitionOf("network", 'depth: z.int().default(6).describe("How deep")'));
+  const { code, out } = await runCli("stages", file);
+  assertEquals([code, out], [0, `${file}: definition of sort network\n\nparams\n  depth  integer  = 6  How deep\n`]);
+  const { sort, params } = JSON.parse((await runCli("stages", file, "--json")).out);
+  assertEquals([sort, params[0].name], ["network", "depth"]);
+});
 
 Deno.test("stages shows a nested param with its defaults, and suggests a name for a wrong one", async () => {
   const { code, out } = await runCli("stages", "train.model");

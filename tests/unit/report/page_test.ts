@@ -150,6 +150,40 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
   assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 of images (seed 7)");
 });
 
+Deno.test("a page says what sampler of one's own drew, with its params, and all of the guidance", async () => {
+  const source = {
+    name: "sample",
+    sampler: { uses: "midpoint.ts", code: "0".repeat(64), params: { steps: 6 } },
+    model: { step: 20, weights: "ema" },
+    guidance: 2,
+    guidanceInterval: { from: 0.2, to: 5 },
+    guide: { step: 1000, weights: "raw" },
+  };
+  const image = { count: 16, height: 16, width: 16, channels: 1, source };
+  const metrics = {
+    format: 1,
+    images: { fake: { digest: "d", ...image } },
+    metrics: [{ name: "FD", value: 1, count: 1 }],
+  };
+  const records = { "images.json": { ...image, classes: null }, "metrics.json": metrics, "grid.png": "" };
+  const files = Object.keys(records).map((path) => ({ path, size: 1, sha256: "" }));
+  const readText = (path: string) => Promise.resolve(JSON.stringify(records[path as keyof typeof records]));
+  const artifact = { digest: "a", files, readText, read: () => Promise.resolve(PNG) };
+  const { unreadable, ...content } = await collectArtifacts([
+    { title: "draw", artifact: { ...artifact, type: "samples" } },
+    { title: "score", artifact: { ...artifact, type: "metrics" } },
+  ]);
+  const guidance = "guidance 2 from raw weights after 1,000 steps at noise levels 0.2 to 5";
+  assertEquals(unreadable, []);
+  assertEquals(content.samples.map(({ note }) => note), [
+    `16 images of 16x16; midpoint.ts, steps 6; ${guidance}; ema weights`,
+  ]);
+  assertStringIncludes(
+    renderReport({ ...NOTHING, ...content }),
+    `16 of sample (midpoint.ts, steps 6, ${guidance}, ema weights)`,
+  );
+});
+
 Deno.test("samples of a class-conditional model name their classes, if the page has the checkpoint", async () => {
   const item = (title: string, type: "samples" | "checkpoint", digest: string, name: string, record: unknown) => {
     const files = [name, "grid.png"].map((path) => ({ path, size: 1, sha256: "" }));

@@ -11,6 +11,7 @@ import {
   readSchedule,
   validate,
 } from "../../../artifacts/schedule.ts";
+import { definitionOf } from "../../../artifacts/own.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
 import { defineNetwork, definePath } from "../../../diffusion/define.ts";
 import { chainPath, pathFacts, tableOf } from "../../../diffusion/path.ts";
@@ -111,8 +112,13 @@ Deno.test("a path of one's own is refused where the project has not its code, or
       build: () => ({ parameters: [], forward: (x) => x.x }),
     });
     await refused([{ sort: "network", uses: "./flow.ts", code: CODE, definition: network }]);
+    const another = definePath({
+      params: flow.params,
+      signal: (u) => cosine.signal(u, {}),
+      noise: (u) => cosine.noise(u, {}),
+    });
     assertMatch(
-      (await refused(own(cosine))).message,
+      (await refused(own(another))).message,
       /, signal at t=0: got 0.9975, wanted 0.99\d*, as of flow.ts/,
     );
   });
@@ -146,10 +152,10 @@ Deno.test("schedule's check turns what is said of a path into problems of its fi
   assertEquals([problems[0]!.param, problems[0]!.severity ?? "error"], [["uses"], "error"]);
   assertStringIncludes(problems[0]!.message, "./paths/flow.ts: the noise of the path");
   assertEquals(facts?.["schedule"]?.["timesteps"], 20);
-  // Problems of another form are none, and facts are looked at by who reads them.
-  assertEquals(check(PARAMS, { timesteps: "many", problems: 7 }), {
+  // Problems of another form are none, and other facts are looked at by who reads them.
+  assertEquals(check(PARAMS, { timesteps: 20, variancePreserving: "so", problems: 7 }), {
     problems: [],
-    facts: { schedule: { betas: PARAMS.uses, timesteps: "many" } },
+    facts: { schedule: { betas: PARAMS.uses, timesteps: 20, variancePreserving: "so" } },
   });
 });
 
@@ -269,4 +275,38 @@ Deno.test("a schedule by name has the key that it had before betas could be list
     "cosineS",
     "zeroTerminalSnr",
   ]);
+});
+
+Deno.test("params of a record are held to the schema of the definition", () => {
+  const read = (definition: unknown, params: Record<string, unknown>) =>
+    assertThrows(
+      () => definitionOf("path", { uses: "flow.ts", code: CODE, params }, own(definition)),
+      FormatError,
+    ).message;
+  assertStringIncludes(read(flow, { power: -1 }), "the params of flow.ts: got power: Too small");
+  assertStringIncludes(read(flow, {}), "the params of flow.ts: got power: Invalid input");
+  assertStringIncludes(read(flow, { power: 1, more: 1 }), "the params of flow.ts: got all of it: Unrecognized key");
+  // What a schema gives out need not be what it takes.
+  const turned = definePath({
+    params: z.strictObject({ power: z.string().transform(Number) }),
+    signal: (u) => 1 - u,
+    noise: (u) => u,
+  });
+  assertEquals(definitionOf("path", { uses: "flow.ts", code: CODE, params: { power: 1 } }, own(turned)), turned);
+});
+
+Deno.test("what the code of a path says of itself before it runs is held to what it was given, and cut", () => {
+  const problems = (timesteps: unknown, facts: Record<string, unknown>) =>
+    check({ ...PARAMS, timesteps }, facts).problems.map(({ message, got }) => `${message}: ${got}`);
+  const other = ["./paths/flow.ts: its code says that it has other timesteps than it was given: undefined"];
+  assertEquals(problems(20, { timesteps: 20 }), []);
+  for (const [given, told] of [[20, 1e12], [1e12, 1e12], ["20", "20"]]) {
+    assertEquals(problems(given, { timesteps: told }), other);
+  }
+  const [long] = check(PARAMS, {
+    timesteps: 20,
+    problems: [{ message: `a\nFORGED${"b".repeat(2_000)}`, got: "g".repeat(2_000), wanted: "w" }],
+  }).problems;
+  assertMatch(long!.message, /^\.\/paths\/flow\.ts: a FORGEDb{992}$/);
+  assertEquals(long!.got!.length, 200);
 });

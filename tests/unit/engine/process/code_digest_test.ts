@@ -96,3 +96,39 @@ for (const address of ["https://code.invalid/lib.js", "http://127.0.0.1:1/lib.js
     assertEquals(problem?.fix, "import npm packages or files of your own, with literal names");
   });
 }
+
+Deno.test("digestCode() takes modules that may be read as data by their bytes", async () => {
+  const entries = {
+    text: 'import text from "./data.ts" with { type: "text" };\nexport default text;\n',
+    both: 'import { a } from "./data.ts";\nimport b from "./data.ts" with { type: "text" };\nexport default [a, b];\n',
+    hidden: 'const as = { with: { type: "text" } };\nexport default await import("./data.ts", as);\n',
+  };
+  for (const [what, entry] of Object.entries(entries)) {
+    const [plain, noted] = await Promise.all(
+      ["", " // A note."].map((more) => digestOf(entry, { "data.ts": `export const a = 1;${more}` })),
+    );
+    assertNotEquals(plain!.digest, noted!.digest, what);
+  }
+});
+
+Deno.test("code of one's own imports the doors of the toolkit alone, and files of this machine", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "stage.ts");
+  const within = import.meta.resolve("../../../../engine/keys/keys.ts");
+  for (
+    const [name, wanted] of [
+      [within, /^\S+engine\/keys\/keys\.ts is within the toolkit, of which code of one's own uses the doors alone$/],
+      ["file://host/a.ts", /./],
+      ["file:///a%2Fb.ts", /./],
+    ] as const
+  ) {
+    await Deno.writeTextFile(file, `import * as a from "${name}";\nexport default a;\n`);
+    const code = await digestCode(file);
+    assertMatch("error" in code ? code.error : "none", wanted);
+  }
+  await Deno.writeTextFile(
+    file,
+    `import { mix } from "${import.meta.resolve("../../../../mod.ts")}";\nexport default mix;\n`,
+  );
+  assert("digest" in await digestCode(file));
+});

@@ -68,3 +68,8 @@ Deno.test("what no parser takes goes by its bytes", async () => {
   }
   assertEquals(await digestOf("export const a = 1; // b", "a.js"), await digestOf("export const a = 1;", "a.js"));
 });
+
+Deno.test("what is larger than people write goes by its bytes", async () => {
+  const code = (note: string) => `export const a = "${"a".repeat(256 << 10)}";${note}`;
+  assertNotEquals(await digestOf(code("")), await digestOf(code(" // b")));
+});

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
+import { identityKeyOf, recipeKeyOf, resolvedKeyOf } from "../../../../engine/keys/keys.ts";
 import { Grants } from "../../../../engine/process/rights.ts";
 import { definitionOf } from "../support/own_kinds.ts";
 import { load } from "../support/load.ts";
@@ -65,8 +66,57 @@ Deno.test("a stage is given its own definitions and those that what it reads was
   assertEquals(keyOf("path").params, { timesteps: 1001 });
   const [{ code }] = place.given("path").given;
   assertEquals(keyOf("path").version, `track/1 :${code}`);
-  // The code of others is in no key: what it made is.
-  assertEquals(keyOf("draw").version, "draw/1");
+  const [{ code: ofNetwork }] = place.given("learn").given;
+  assertEquals(keyOf("learn").version, `learn/3 model:${ofNetwork} +path:${code}`);
+  // Code that was loaded may have had a hand in all that came out, whoever named it.
+  assertEquals(keyOf("draw").version, `draw/1 +network:${ofNetwork} +path:${code}`);
+  assertEquals(keyOf("dull").version, "draw/1");
+  const [draw, dull] = ["draw", "dull"].map((id) => {
+    const { kind } = stages.get(id)!.stage;
+    const alike = { ...keyOf(id), inputs: keyOf("dull").inputs };
+    const { inputs, ...local } = alike;
+    return [resolvedKeyOf(recipeKeyOf(local, {}).localKey, inputs), identityKeyOf(alike, kind)];
+  });
+  assertNotEquals(draw![0], dull![0]);
+  assertNotEquals(draw![1], dull![1]);
+});
+
+Deno.test("a custom stage is given no code of others, and hands it on", async () => {
+  await using place = await makePlace();
+  place.write("net.ts", `${FILES["net.ts"]}globalThis.loaded = true;\n`.replace("globalThis", "(globalThis as any)"));
+  place.write(
+    "stage.ts",
+    `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Say what it was given",
+  params: z.strictObject({}),
+  inputs: { learned: { type: "checkpoint", description: "" }, track: { type: "schedule", description: "" } },
+  outputs: { out: { type: "files", description: "" }, same: { type: "checkpoint", description: "" } },
+  permissions: { env: ["HOME"] },
+  async run({ outputs, definitions }) {
+    const given = [definitions.length, (globalThis as any).loaded ?? false];
+    await outputs.out.write("given.json", JSON.stringify({ given }));
+    return { status: "failed", message: JSON.stringify(given) };
+  },
+});
+`,
+  );
+  const more = `  own: { uses: ./stage.ts, inputs: { learned: learn, track: path } }
+  after: { uses: draw, inputs: { learned: own.same } }
+`;
+  const yaml = yamlOf() + more;
+  const asked: string[] = [];
+  const askForGrants = async (requests: readonly { uses: string }[]) => {
+    asked.push(...requests.map(({ uses }) => uses));
+    return await Promise.resolve(true);
+  };
+  const ended = await runIn(place.path, yaml, { keepGoing: true, grants: place.grants, askForGrants });
+  assertEquals(asked, ["./stage.ts"]);
+  assertEquals(ended.stages.get("own")!.message, "[0,false]");
+  const versions = await planIn(place.path, yaml);
+  assertEquals(versions.get("own")!.stage.kind.own, undefined);
+  assertEquals(versions.get("after")!.stage.kind.version, versions.get("draw")!.stage.kind.version);
 });
 
 Deno.test("only what a definition does is in the key: not its comments, types, layout and place", async () => {
@@ -80,12 +130,14 @@ Deno.test("only what a definition does is in the key: not its comments, types, l
   assertEquals((await planIn(place.path, yamlOf({ model: "./nets/mine.ts" }))).get("learn")!.state, "run");
   place.write("mine.ts", FILES["net.ts"]!);
   assertEquals(planned(await planIn(place.path, yamlOf({ model: "./mine.ts" }))), ALL_CACHED);
-  for (const [yaml, why] of [[yamlOf({ depth: 7 }), "param"], [yamlOf(), "code"]] as const) {
+  for (
+    const [yaml, why, draw] of [[yamlOf({ depth: 7 }), "param", "may-run ("], [yamlOf(), "code", "run (code+"]] as const
+  ) {
     if (why === "code") place.write("lib/one.ts", "export const one = 1.5;\n");
     const stages = await planIn(place.path, yaml);
     assertEquals(
       planned(stages),
-      `path: cached, plain: cached, learn: run (${why}), other: cached, draw: may-run (upstream), dull: cached`,
+      `path: cached, plain: cached, learn: run (${why}), other: cached, draw: ${draw}upstream), dull: cached`,
     );
   }
 });

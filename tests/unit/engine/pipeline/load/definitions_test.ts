@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
 import { definitionOf } from "../../support/own_kinds.ts";
@@ -54,6 +54,29 @@ Deno.test("a definition may have all params of a stage, with the toolkit's own b
   ]);
 });
 
+Deno.test("what stands in a wrong place is told where it belongs, and where the value comes from", async () => {
+  await using folder = await makePlace({ "none.ts": "export const net = 1;\n" });
+  const asStage = "name: p\nstages:\n  a: { uses: ./net.ts }\n";
+  assertEquals(await said(folder.path, asStage), [
+    "stages.a.uses | ./net.ts is a definition of a network; uses takes a stage | " +
+    "name a file that exports defineStage({ … }), or name this one as learn.model.uses",
+  ]);
+  const loaded = await load(folder.path, learning("{ channels: 8 }"), ["a.model.uses=./none.ts"]);
+  assertEquals(loaded.ok ? [] : loaded.diagnostics.map(({ message, origin }) => [message, origin]), [
+    ["cannot use ./none.ts: it has no default export", ["--set a.model.uses=./none.ts"]],
+  ]);
+});
+
+Deno.test("stages whose code alone was edited are alike, since that tells most of how long they take", async () => {
+  await using folder = await makePlace();
+  const like = async (model = "{ uses: ./net.ts }") =>
+    (await loadGood(folder.path, learning(model))).stages.get("a")!.likeness;
+  const before = await like();
+  await Deno.writeTextFile(join(folder.path, "net.ts"), `${FILES["net.ts"]}globalThis.more = 1;\n`);
+  assertEquals(await like(), before);
+  assertEquals(new Set([before, await like("{ uses: ./net.ts, depth: 7 }"), await like("{ channels: 4 }")]).size, 3);
+});
+
 Deno.test("a definition may be named by var, --set, matrix and an inner pipeline", async () => {
   await using folder = await makePlace({
     "inner.yaml":
@@ -78,6 +101,8 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
     "throws.ts": `\nthrow new Error("boom");\nexport default 1;\n`,
     "loose.ts": definitionOf("network").replace("strictObject", "object"),
     "taken.ts": definitionOf("path", "timesteps: z.int()"),
+    "usurped.ts": definitionOf("network", "uses: z.string().default('a')"),
+    "named.ts": definitionOf("network", "name: z.string().default('a')"),
     "marked.ts": definitionOf("network", "file: externalFile(z.string())", 'import { externalFile } from "noiseline";'),
   });
   const cases: Readonly<Record<string, string>> = {
@@ -86,6 +111,8 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
     throws: "{ uses: ./throws.ts }",
     loose: "{ uses: ./loose.ts }",
     marked: "{ uses: ./marked.ts }",
+    usurped: "{ uses: ./usurped.ts }",
+    named: "{ uses: ./named.ts }",
     absent: "{ uses: ./absent.ts }",
     builtin: "{ uses: unet, channels: 32 }",
     key: "{ uses: ./net.ts, dpeth: 3 }",
@@ -100,16 +127,14 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
     `name: p\nstages:\n  taken: { uses: track, with: { uses: ./taken.ts } }\n${stages.join("")}`,
   );
   const of = (id: string) => all.filter((one) => one.startsWith(`stages.${id}.`) && !one.includes("stpes"));
-  const forms =
-    "export default defineStage({ … }) from it, or defineNetwork, defineObjective, definePath, defineSampler";
+  const forms = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";
   assertEquals(Object.fromEntries([...Object.keys(cases), "taken"].map((id) => [id, of(id)])), {
     sort: [
       "stages.sort.with.model.uses | ./sampler.ts is a definition of a sampler; model takes a network | " +
       "name a file that exports defineNetwork({ … })",
     ],
     none: [
-      "stages.none.with.model.uses | cannot use ./none.ts: its default export is neither a stage nor a definition | " +
-      forms,
+      "stages.none.with.model.uses | cannot use ./none.ts: it has no default export | " + forms,
     ],
     throws: [
       "stages.throws.with.model.uses | cannot use ./throws.ts: throws.ts:2:7: Error: boom | " +
@@ -123,6 +148,13 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
       'stages.marked.with.model.uses | cannot use ./marked.ts: param "file" has a role, as only params of stages do | ' +
       "write it without externalFile(…) and the like",
     ],
+    ...Object.fromEntries([["usurped", "uses"], ["named", "name"]].map(([file, param]) => [
+      file,
+      [
+        `stages.${file}.with.model.uses | cannot use ./${file}.ts: its params have "${param}", ` +
+        "which means something else there | rename that param",
+      ],
+    ])),
     absent: [
       "stages.absent.with.model.uses | cannot use ./absent.ts: no such file | " +
       "correct the path; it is relative to the pipeline file",
@@ -135,7 +167,7 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
     value: ["stages.value.with.model.depth | stages.value.with.model.depth is not valid | 0 | use a value at least 1"],
     nan: ["stages.nan.with.model.width | stages.nan.with.model.width is not valid | NaN | write a finite number"],
     taken: [
-      'stages.taken.with.uses | cannot use ./taken.ts: its params have "timesteps", which it is given anyway | ' +
+      'stages.taken.with.uses | cannot use ./taken.ts: its params have "timesteps", which means something else there | ' +
       "rename that param",
     ],
   });
@@ -169,7 +201,7 @@ Deno.test("a stage in the place of a definition is refused, and the other way ro
     "stages.a.with.model.uses | ./a/stage.ts is a definition of a stage; model takes a network | " +
     "name a file that exports defineNetwork({ … })",
     "stages.b.uses | ./net.ts is a definition of a network; uses takes a stage | " +
-    "name a file that exports defineStage({ … })",
+    "name a file that exports defineStage({ … }), or name this one as learn.model.uses",
   ]);
 });
 
@@ -195,15 +227,9 @@ Deno.test("code of which one name would mean two things does not come into one p
   const [problem, ...more] = await said(folder.path, both);
   assertStringIncludes(problem!, "stages.a.uses | thing in shared.ts is file:///");
   assertEquals(more, []);
-  // A custom stage is given no definitions, so that the two do not meet.
-  await loadGood(
-    folder.path,
-    `name: p
-stages:
-  a: { uses: learn, with: { ${network} } }
-  b: { uses: ./a/stage.ts, inputs: { learned: a } }
-`,
-  );
+  // A custom stage has its process for itself.
+  const alone = `  b: { uses: ./a/stage.ts, inputs: { learned: a } }\n`;
+  await loadGood(folder.path, `name: p\nstages:\n  a: { uses: learn, with: { ${network} } }\n${alone}`);
 });
 
 Deno.test("a definition whose answer has no end to speak of is refused like any other", async () => {
@@ -214,4 +240,65 @@ Deno.test("a definition whose answer has no end to speak of is refused like any 
     "stages.a.with.model.uses | cannot use ./net.ts: it gave an invalid answer | " +
     "correct the file; it must load without side effects",
   ]);
+});
+
+/** A definition whose schema says that any params come to `value`, which is code. */
+const forging = (value: string) =>
+  definitionOf("network", "", "")
+    .replace("params: z.strictObject({  })", `params: forged`)
+    .replace(
+      "export default",
+      `const forged = z.strictObject({});
+(forged as any).safeParse = () => ({ success: true, data: ${value} });
+export default`,
+    );
+
+Deno.test("a file decides what stands in a place, whatever its code answers", async () => {
+  await using folder = await makePlace({ "forged.ts": forging('{ uses: 5, channels: 1e9, "constructor": 1 }') });
+  const { stages } = await loadGood(folder.path, learning("{ uses: ./forged.ts }"));
+  const { params, kind } = stages.get("a")!;
+  assertEquals(params["model"], { uses: "./forged.ts", channels: 1e9, constructor: 1 });
+  assertEquals(kind.own!.map(({ uses }) => uses), ["./forged.ts"]);
+});
+
+Deno.test("answers that are no plain data, or not short, and prints that look like frames, come to one line", async () => {
+  const nested = "JSON.parse('['.repeat(DEPTH) + ']'.repeat(DEPTH))";
+  const files: Readonly<Record<string, string>> = {
+    deep: forging(`{ a: ${nested.replaceAll("DEPTH", "200")} }`),
+    surrogate: forging("{ a: 1 }").replace("const forged", 'Object.prototype.toJSON = () => "\\ud800";\nconst forged'),
+    silent: definitionOf("network", "", "(Object.prototype as any).toJSON = () => undefined;"),
+    lines: definitionOf(
+      "path",
+      "",
+      "",
+      'signal: () => { throw new Error("a\\nFORGED: ok" + "b".repeat(5000)); }, noise: () => 1',
+    ),
+    issue: definitionOf("network", 'text: z.string({ error: () => "a\\nFORGED: ok" + "b".repeat(5000) })'),
+    host: definitionOf("network", "", 'console.error("    at x (file://evil/x:1:2)"); throw new Error("boom");'),
+    frames: definitionOf(
+      "network",
+      "",
+      'console.error("    at " + "file:".repeat(200_000)); console.error("    at " + "file:///a:".repeat(90_000));',
+    ),
+  };
+  await using folder = await makePlace(
+    Object.fromEntries(Object.entries(files).map(([id, text]) => [`${id}.ts`, text])),
+  );
+  const stages = Object.keys(files).map((id) =>
+    `  ${id}: { uses: ${id === "lines" ? "track, with: { uses" : "learn, with: { model: { uses"}: ./${id}.ts } }${
+      id === "lines" ? "" : " }"
+    }\n`
+  );
+  const all = await said(folder.path, `name: p\nstages:\n${stages.join("")}`);
+  const of = (id: string) => all.filter((one) => one.startsWith(`stages.${id}.`));
+  const invalid = (id: string) => `stages.${id}.with.model.uses | cannot use ./${id}.ts: it gave an invalid answer`;
+  assertEquals(of("deep"), [`${invalid("deep")}: the values are nested more than 100 deep | nest less`]);
+  assertEquals(of("silent").map((one) => one.split(" | ").slice(0, 2).join(" | ")), [invalid("silent")]);
+  assertEquals(of("surrogate").map((one) => one.split(" | ").slice(0, 2).join(" | ")), [invalid("surrogate")]);
+  assertEquals(of("host").map((one) => one.split(" | ")[1]), ["cannot use ./host.ts: host.ts:3:54: Error: boom"]);
+  assertEquals(of("frames"), []);
+  for (const id of ["lines", "issue"]) {
+    assertEquals(of(id).length, 1);
+    assert(of(id)[0]!.length < 1_500 && !of(id)[0]!.includes("\n"), of(id)[0]);
+  }
 });

@@ -51,6 +51,18 @@ Deno.test("applyOverrides() reads values as YAML, with their types", () => {
   for (const [text, value] of values) assertEquals(apply(`train.x=${text}`).stages.train.with["x"], value, text);
 });
 
+Deno.test("applyOverrides() puts a file of one's own in the place of what is there, with the params that follow", () => {
+  const own = apply("train.model.uses=./net.ts", "train.model.depth=4").stages.train.with;
+  assertEquals(own, { steps: 10, model: { uses: "./net.ts", depth: 4 } });
+  const texts = ["train.model.uses=./net.ts", "train.model.depth=4"];
+  const modelOf = (...more: string[]) => apply(...texts, ...more).stages.train.with["model"];
+  assertEquals(modelOf("train.model.uses=./net.ts"), { uses: "./net.ts", depth: 4 });
+  assertEquals(modelOf("train.model.uses=./other.ts"), { uses: "./other.ts" });
+  assertEquals(modelOf("train.model.name=unet"), { name: "unet" });
+  // Of a custom stage it is a param like others.
+  assertEquals(apply("train.uses=often").stages.train.with["steps"], 10);
+});
+
 Deno.test("applyOverrides() reaches into maps and lists, and makes maps that are not there", () => {
   const model = apply("train.model.multipliers.1=4", "train.model.width.first=3").stages.train.with["model"];
   assertEquals(model, { multipliers: [1, 4], width: { first: 3 } });
