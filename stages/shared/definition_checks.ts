@@ -69,8 +69,7 @@ export async function checkLossCode(network: Network, options: GradientOptions):
       for (let t = 0; t < path.timesteps; t++) {
         const got = figure(timePoint(path, t));
         if (Number.isFinite(got)) continue;
-        const message = `${FIGURES[name] ?? name} of the objective`;
-        return [{ message, got: `${got} at t=${t}`, wanted: "a finite number at each t" }];
+        return [{ message: `${name} of the objective`, got: `${got} at t=${t}`, wanted: "a finite number at each t" }];
       }
     }
     const problems = await checkTraces("the loss", {
@@ -89,13 +88,6 @@ export async function checkLossCode(network: Network, options: GradientOptions):
     return [thrown(error)];
   }
 }
-
-/** What the user calls a figure. */
-const FIGURES: Readonly<Record<string, string>> = {
-  targetX0: "x0 of the target",
-  targetNoise: "noise of the target",
-  lossWeight: "the weight",
-};
 
 /** Image and noise as numbers, to be mixed and got back. */
 const [IMAGE, NOISE] = [0.7, -0.4];
