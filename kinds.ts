@@ -1,8 +1,8 @@
 /**
- * The built-in kinds alone: where a pipeline reads files of a package, a run with nothing to do asks its kinds where these
+ * The built-in kinds alone: where a pipeline reads files of a package, a run with nothing to do asks the kind where these
  * are, and needs nothing else of the engine.
  *
  * @module
  */
 
-export { BUILTIN_KINDS } from "./stages/mod.ts";
+export { loadKinds } from "./stages/load_kinds.ts";

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { explainTrouble, importLate, suggestName } from "noiseline/core";
+import { loadKinds } from "noiseline/kinds";
 import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
 import { VERSION } from "./program.ts";
@@ -36,7 +37,7 @@ async function makeProgram(name: string | undefined, settings: CliSettings): Pro
 }
 
 const SETTINGS: CliSettings = {
-  loadKinds: async () => (await importLate<typeof import("noiseline/kinds")>("noiseline/kinds")).BUILTIN_KINDS,
+  loadKinds,
 };
 
 /** Of what can happen at any call, a stack would only hide what it says. */

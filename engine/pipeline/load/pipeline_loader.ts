@@ -29,8 +29,11 @@ const KEPT = 16;
 export interface LoaderOptions extends Pick<LoadOptions, "overrides" | "profiles"> {
   /** Default: in the store that belongs to the file. */
   readonly keptFolder?: string;
-  /** Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. */
-  readonly loadKinds: () => Promise<BuiltinKinds>;
+  /**
+   * Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. It asks for `only` one, which
+   * may come with others.
+   */
+  readonly loadKinds: (only?: string) => Promise<BuiltinKinds>;
   /** Files that define kinds and do not belong to the toolkit. */
   readonly kindFiles?: readonly string[];
   /** The toolkit as it is; for tests. */
@@ -121,9 +124,11 @@ export class PipelineLoader {
 
   /** Whether this machine still gives the kinds the answers that it gave. */
   async #findsAgain(located: readonly Located[]): Promise<boolean> {
-    if (located.length === 0) return true;
-    const kinds = await this.options.loadKinds();
-    return located.every(({ kind, params, found }) => textOf(kinds[kind]?.locate?.(params)) === encode(found));
+    for (const { kind, params, found } of located) {
+      const kinds = await this.options.loadKinds(kind);
+      if (textOf(kinds[kind]?.locate?.(params)) !== encode(found)) return false;
+    }
+    return true;
   }
 }
 
