@@ -84,8 +84,10 @@ async function checkParity(on: DeviceName): Promise<void> {
   if (problem !== undefined) {
     return add({ check, on, result: `${problem} and ${more.length} more`, time, failed: true });
   }
-  const largest = Math.max(...Object.values(worst).map(Number));
-  add({ check, on, result: `${Object.keys(worst).length} operations right; at most ${largest} roundings off`, time });
+  // An operation of which every case is refused has no figure.
+  const figures = Object.values(worst).map(parseFloat).filter((figure) => !Number.isNaN(figure));
+  const largest = Math.max(...figures);
+  add({ check, on, result: `${figures.length} operations right; at most ${largest} roundings off`, time });
 }
 
 /** The network that a pipeline trains, as far as a step of it is concerned. */

@@ -77,7 +77,7 @@ for (
       "params that are the device's",
       "z.strictObject({",
       "z.strictObject({ threads: z.int(),",
-      /have "threads", which device/,
+      /have "threads", which means something else/,
     ],
     ["a device that it did not ask for", "  device: true,\n", "", /The stage has no device\. Fix: set device: true/],
   ] as const
