@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import type { Cluster } from "../../../../engine/cluster/cluster_file.ts";
-import { tryNode } from "../../../../engine/cluster/trial.ts";
-import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
-import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
-import { BUILTIN_KINDS } from "../../../../stages/mod.ts";
-import { makeTempFolder } from "../support/temp.ts";
-import { BashQueue } from "./support/bash_queue.ts";
+import type { Cluster } from "../../engine/cluster/cluster_file.ts";
+import { tryNode } from "../../engine/cluster/trial.ts";
+import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
+import { clusterFileSchema } from "../../schemas/cluster_file.ts";
+import { BUILTIN_KINDS } from "../../stages/mod.ts";
+import { makeTempFolder } from "../unit/engine/support/temp.ts";
+import { BashQueue } from "../unit/engine/cluster/support/bash_queue.ts";
 
-const SMOKE = new URL("../../../../pipelines/smoke.yaml", import.meta.url).pathname;
+const SMOKE = new URL("../../pipelines/smoke.yaml", import.meta.url).pathname;
 const loaded = await loadPipeline(SMOKE, { kinds: BUILTIN_KINDS });
 assert(loaded.ok);
 const { stages } = loaded.value;

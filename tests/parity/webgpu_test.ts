@@ -1,3 +1,0 @@
-import { testParity } from "./suite.ts";
-
-testParity("webgpu");
