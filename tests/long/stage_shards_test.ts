@@ -1,15 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import type { InputArtifact } from "../../../contract/stage.ts";
-import { featuresKind, neighboursKind, sampleKind } from "../../support/builtin_kinds.ts";
-import {
-  digests,
-  MemoryProgress,
-  runStage,
-  type StageOptions,
-  type StageOutcome,
-} from "../../support/stage_context.ts";
-import { tinyGraph } from "../../support/tiny_graph.ts";
-import { smallCheckpoint, smallImages, withFolder } from "./small_world.ts";
+import type { InputArtifact } from "../../contract/stage.ts";
+import { featuresKind, neighboursKind, sampleKind } from "../support/builtin_kinds.ts";
+import { digests, MemoryProgress, runStage, type StageOptions, type StageOutcome } from "../support/stage_context.ts";
+import { tinyGraph } from "../support/tiny_graph.ts";
+import { smallCheckpoint, smallImages, withFolder } from "../unit/stages/small_world.ts";
 
 type Kind = Parameters<typeof runStage>[1];
 
