@@ -19,7 +19,7 @@ export { EARLIER_NOTE, findEarlier } from "./engine/run/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/run/nothing_to_do.ts";
 export { capacityOf } from "./engine/run/slots.ts";
 export { type Pipeline, selectStages } from "./engine/pipeline/pipeline.ts";
-export { importLate } from "./engine/pipeline/load/import_late.ts";
+export { importLate } from "./std/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
 export { mayWork, type Plan, type PlannedStage, type Reason } from "./engine/plan/plan.ts";

@@ -165,7 +165,7 @@ export function sizesOf(record: NetworkRecord): NetworkSizes {
   return { ...sizes, channels };
 }
 
-/** What a network learned, by its name or record. @throws MissingDefinition where the project has not its code */
+/** What a network learned, by its name or record. @throws FormatError where the project has not its code */
 export function objectiveOf(
   { objective = DEFAULT_OBJECTIVE }: Pick<CheckpointConfig, "objective">,
   own: readonly OwnDefinition[],

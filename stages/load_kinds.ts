@@ -1,7 +1,5 @@
 import type { BuiltinKind } from "../contract/stage.ts";
-
-/** As a call with a name that is known only then: what is named in an `import("…")` is found and parsed at the start. */
-const load = (specifier: string) => import(specifier);
+import { importLate } from "../std/import_late.ts";
 
 /**
  * The kinds of stage that come with the toolkit, by name.
@@ -9,9 +7,9 @@ const load = (specifier: string) => import(specifier);
  */
 export async function loadKinds(only?: string): Promise<Readonly<Record<string, BuiltinKind>>> {
   if (only === undefined) {
-    return (await load(import.meta.resolve("./mod.ts")) as typeof import("./mod.ts")).BUILTIN_KINDS;
+    return (await importLate<typeof import("./mod.ts")>(import.meta.resolve("./mod.ts"))).BUILTIN_KINDS;
   }
-  const module = await load(import.meta.resolve(`./${only}/kind.ts`)) as Record<string, Partial<BuiltinKind>>;
+  const module = await importLate<Record<string, Partial<BuiltinKind>>>(import.meta.resolve(`./${only}/kind.ts`));
   const kind = Object.values(module).find((one) => one.kind === only);
   return kind === undefined ? {} : { [only]: kind as BuiltinKind };
 }

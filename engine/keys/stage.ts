@@ -108,7 +108,9 @@ export function extentParam(kind: Kind): string | undefined {
 }
 
 /** One input of a stage, bound to an output of another. */
-export interface Binding extends Readonly<Record<"stage" | "port", string>> {
+export interface Binding {
+  readonly stage: string;
+  readonly port: string;
   readonly type: ArtifactType;
 }
 

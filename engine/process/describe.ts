@@ -242,8 +242,11 @@ export async function describeFiles(
   requests: readonly DescribeRequest[],
 ): Promise<ReadonlyMap<string, Described | Unfit>> {
   const byFile = [...Map.groupBy(requests, ({ file }) => file)];
-  const describe = async ([file, all]: (typeof byFile)[number]) =>
-    [file, await describeFile(file, all.flatMap(({ params }) => params))] as const;
+  const describe = async ([file, all]: (typeof byFile)[number]) => {
+    // Children of a matrix mostly give the same.
+    const distinct = new Map(all.flatMap(({ params }) => params).map((raw) => [JSON.stringify(raw), raw]));
+    return [file, await describeFile(file, [...distinct.values()])] as const;
+  };
   return new Map(await Promise.all(byFile.map(describe)));
 }
 

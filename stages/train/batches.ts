@@ -54,10 +54,9 @@ export function makeBatches(
     dropoutKey: dropout > 0 ? new Int32Array(2) : undefined,
     importance: timesteps && new Float32Array(batchSize),
   });
+  const points = between ? [] : Array.from({ length: path.timesteps }, (_, t) => timePoint(path, t));
   const gathered = Object.entries(stepFigures(loss)).map(([name, figure]) => {
-    const exact = (t: number) => figure(timePoint(path, t));
-    const table = between ? undefined : Float64Array.from({ length: path.timesteps }, (_, t) => exact(t));
-    return { name, at: table === undefined ? exact : (t: number) => table[t]!, values: new Float32Array(batchSize) };
+    return { name, figure, table: Float64Array.from(points, figure), values: new Float32Array(batchSize) };
   });
   const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
   const flipped = new Int32Array(batchSize);
@@ -82,7 +81,9 @@ export function makeBatches(
       const x0 = feeds.x0.subarray(i * pixels, (i + 1) * pixels);
       bytesToUnit(images.pixels.subarray(source, source + pixels), x0);
       if (flipped[i] === 1) mirror(x0, { width, channels });
-      for (const { at, values } of gathered) values[i] = at(feeds.t[i]!);
+      const t = feeds.t[i]!;
+      const at = between ? timePoint(path, t) : undefined;
+      for (const { figure, table, values } of gathered) values[i] = at === undefined ? table[t]! : figure(at);
     }
     return all;
   };

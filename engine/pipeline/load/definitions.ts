@@ -168,7 +168,8 @@ export class StageKinds {
   }
 
   #make(kind: Kind, own: readonly OwnCode[]): Kind {
-    const name = JSON.stringify([kind.name, kind.version, own]);
+    // What else there is to say of code follows from its file.
+    const name = JSON.stringify([kind.name, kind.version, own.map(({ param, uses, file }) => [param, uses, file])]);
     return this.#made.getOrInsertComputed(name, () => withCode(kind, own, own.map((one) => this.#mapOf(one))));
   }
 

@@ -5,7 +5,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { refuse, type Result } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
-import { importLate } from "./import_late.ts";
+import { importLate } from "../../../std/import_late.ts";
 import type { Kind, Stage } from "../../keys/stage.ts";
 import type { DownloadExternal, NpmExternal } from "../../../contract/stage.ts";
 import type { Pipeline } from "../pipeline.ts";

@@ -23,11 +23,11 @@ export interface PredictorOptions {
 }
 
 /** What one network says of a batch, and how much of its x_0 is taken. */
-interface Told {
-  readonly output: Float32Array<ArrayBuffer>;
-  readonly by: StoredCheckpoint;
-  readonly share: number;
+function tell(output: Float32Array<ArrayBuffer>, by: StoredCheckpoint, share: number) {
+  return { output, by, share, ...splitOutput(output, by.network.sizes) };
 }
+
+type Told = ReturnType<typeof tell>;
 
 /**
  * What a network says of noised images, ready for a sampler: x_0 as its objective gives it, guided, clipped, and the noise
@@ -62,15 +62,15 @@ export async function makePredictor(checkpoint: StoredCheckpoint, options: Predi
     const sigma = path.noise(t) / path.signal(t);
     const { from, to } = guidanceInterval ?? { from: 0, to: Infinity };
     if (!guided || sigma <= from || sigma > to) {
-      return [{ output: await askOne!(x, times(1), classes), by: checkpoint, share: 1 }];
+      return [tell(await askOne!(x, times(1), classes), checkpoint, 1)];
     }
     if (askBoth !== undefined) {
       const output = await askBoth(joined(x, x), times(2), classes && joined(classes, untold!));
       const [told, none] = [output.slice(0, output.length / 2), output.subarray(output.length / 2)];
-      return [{ output: told, by: checkpoint, share: guidance }, { output: none, by: checkpoint, share: 1 - guidance }];
+      return [tell(told, checkpoint, guidance), tell(none, checkpoint, 1 - guidance)];
     }
-    const good = { output: await askOne!(x, times(1), classes), by: checkpoint, share: guidance };
-    return [good, { output: await askGuide!(x, times(1), classes), by: guide!, share: 1 - guidance }];
+    const good = tell(await askOne!(x, times(1), classes), checkpoint, guidance);
+    return [good, tell(await askGuide!(x, times(1), classes), guide!, 1 - guidance)];
   };
 
   return {
@@ -82,15 +82,15 @@ export async function makePredictor(checkpoint: StoredCheckpoint, options: Predi
       classes: Float32Array<ArrayBuffer> | undefined,
     ): Promise<Prediction> {
       const told = await ask(x, t, classes);
-      const output = told[0]!.output;
-      const variance = splitOutput(output, network.sizes).variance?.map((raw) => (raw + 1) / 2);
+      const { output, variance } = told[0]!;
       const x0 = mixedX0(x, t, told);
       if (clip === "unit") { for (let i = 0; i < x0.length; i++) x0[i] = Math.min(1, Math.max(-1, x0[i]!)); }
       if (clip === "dynamic") {
         for (let at = 0; at < x0.length; at += pixels) dynamicThreshold(x0.subarray(at, at + pixels), clipQuantile);
       }
       const { signal, noise } = timePoint(path, t);
-      return { x0, eps: mix([1 / noise, x], [-signal / noise, x0]), variance, output };
+      const eps = mix([1 / noise, x], [-signal / noise, x0]);
+      return { x0, eps, variance: variance?.map((raw) => (raw + 1) / 2), output };
     },
   };
 }
@@ -105,10 +105,9 @@ function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
 /** The shares of each x_0, in float64 until the end: far from the image they are differences of large numbers. */
 function mixedX0(x: Float32Array, t: number, told: readonly Told[]): Float32Array<ArrayBuffer> {
   const sum = new Float64Array(x.length);
-  for (const { output, by: { objective, path, network: { sizes } }, share } of told) {
+  for (const { prediction, by: { objective, path }, share } of told) {
     // Without a recovery there is no x_0, and NaN says so.
     const { xt, output: factor } = objective.recover?.(timePoint(path, t)).x0 ?? { xt: NaN, output: NaN };
-    const { prediction } = splitOutput(output, sizes);
     for (let i = 0; i < sum.length; i++) sum[i]! += share * (xt * x[i]! + factor * prediction[i]!);
   }
   return new Float32Array(sum);

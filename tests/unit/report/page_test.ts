@@ -119,6 +119,17 @@ Deno.test("collectArtifacts() leaves out what takes the most where a page has no
   ]);
 });
 
+/** What a page has of samples and of the scores that they got. @param records by the names of their files */
+function collectDrawn(records: Readonly<Record<string, unknown>>) {
+  const files = Object.keys(records).map((path) => ({ path, size: 1, sha256: "" }));
+  const readText = (path: string) => Promise.resolve(JSON.stringify(records[path]));
+  const artifact = { digest: "a", files, readText, read: () => Promise.resolve(PNG) };
+  return collectArtifacts([
+    { title: "draw", artifact: { ...artifact, type: "samples" } },
+    { title: "score", artifact: { ...artifact, type: "metrics" } },
+  ]);
+}
+
 Deno.test("facts of any shape cost the page only themselves, and are named", async () => {
   const size = { count: 1, height: 2, width: 2 };
   const source = (odd: unknown) => ({
@@ -134,13 +145,7 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
     "metrics.json": { ...metrics, metrics: [{ name: "FD", value: 1, count: 1 }] },
     "grid.png": "",
   };
-  const files = Object.keys(records).map((path) => ({ path, size: 1, sha256: "" }));
-  const readText = (path: string) => Promise.resolve(JSON.stringify(records[path as keyof typeof records]));
-  const artifact = { digest: "a", files, readText, read: () => Promise.resolve(PNG) };
-  const { unreadable, ...content } = await collectArtifacts([
-    { title: "draw", artifact: { ...artifact, type: "samples" } },
-    { title: "score", artifact: { ...artifact, type: "metrics" } },
-  ]);
+  const { unreadable, ...content } = await collectDrawn(records);
   const places = ["name", "sampler.steps", "model.step"].map((place) => `source.${place}`);
   assertEquals(unreadable, [
     ...places.map((place) => `draw: ${place} is left out: it is not what belongs there`),
@@ -166,13 +171,7 @@ Deno.test("a page says what sampler of one's own drew, with its params, and all 
     metrics: [{ name: "FD", value: 1, count: 1 }],
   };
   const records = { "images.json": { ...image, classes: null }, "metrics.json": metrics, "grid.png": "" };
-  const files = Object.keys(records).map((path) => ({ path, size: 1, sha256: "" }));
-  const readText = (path: string) => Promise.resolve(JSON.stringify(records[path as keyof typeof records]));
-  const artifact = { digest: "a", files, readText, read: () => Promise.resolve(PNG) };
-  const { unreadable, ...content } = await collectArtifacts([
-    { title: "draw", artifact: { ...artifact, type: "samples" } },
-    { title: "score", artifact: { ...artifact, type: "metrics" } },
-  ]);
+  const { unreadable, ...content } = await collectDrawn(records);
   const guidance = "guidance 2 from raw weights after 1,000 steps at noise levels 0.2 to 5";
   assertEquals(unreadable, []);
   assertEquals(content.samples.map(({ note }) => note), [
