@@ -1,6 +1,6 @@
 import type { ObjectiveName } from "../objectives.ts";
 import { makeBetas, type ScheduleSpec } from "../schedule/betas.ts";
-import { endsOf, type Figures, SCHEDULE_NAMES } from "../schedule/names.ts";
+import { endsOf, type Figures, SCHEDULE_NAMES, type ScheduleName } from "../schedule/names.ts";
 import type { SchedulerConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 
@@ -64,22 +64,16 @@ export function toChainConfig({ spec, betas, objective }: Chain, learned: boolea
   };
 }
 
-function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
-  switch (name) {
-    case "ho/linear":
-    case "ldm/sqrt_linear":
-      return "linear";
-    case "ho/quad":
-    case "ldm/linear":
-      return "scaled_linear";
-    case "ldm/cosine":
-      return cosineS === COSINE_S ? "squaredcos_cap_v2" : undefined;
-    default:
-      return undefined;
-  }
-}
-
+/** What the library calls its schedules, and which of ours is each. */
 const NAMES = { linear: "ho/linear", scaled_linear: "ldm/linear", squaredcos_cap_v2: "ldm/cosine" } as const;
+
+/** Names of ours for the same curves. */
+const SAME: Partial<Record<ScheduleName, ScheduleName>> = { "ldm/sqrt_linear": "ho/linear", "ho/quad": "ldm/linear" };
+
+function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
+  if (name === "ldm/cosine" && cosineS !== COSINE_S) return undefined;
+  return Object.entries(NAMES).find(([, ours]) => ours === (SAME[name] ?? name))?.[0];
+}
 
 /**
  * The chain of a scheduler config, or why it is none of ours.

@@ -17,7 +17,7 @@ import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.t
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import { checkPrediction } from "../shared/checks.ts";
-import { objectiveFacts } from "../shared/describe_objective.ts";
+import { objectiveFacts } from "../shared/describe_definition.ts";
 import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { failedBy } from "../shared/run_of.ts";
 import type { importKind } from "./kind.ts";
