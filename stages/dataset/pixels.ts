@@ -1,5 +1,5 @@
 import type { ByteImage } from "../../formats/byte_image.ts";
-import { resample, type Shares } from "../../metrics/features/resize.ts";
+import { resample, resizeImages, type Shares } from "../../metrics/features/resize.ts";
 
 /** Red, green and blue, bytes. */
 export type Colour = readonly [number, number, number];
@@ -57,28 +57,12 @@ export function cropSquare(image: ByteImage): ByteImage {
  * alias: Pillow's `resize` with BILINEAR, but for its rounding between the two axes. Rounded half up.
  */
 export function resizeSquare(image: ByteImage, side: number): ByteImage {
-  const { width: from, channels } = image;
-  if (from === side) return image;
-  const shares = Array.from({ length: side }, (_, at) => sharesOf(at, from, side));
-  const levels = resample({ count: 1, ...image }, { across: shares, down: shares });
+  const { width, channels } = image;
+  if (width === side) return image;
+  const levels = resizeImages({ count: 1, ...image }, side, { kernel: "bilinear", antialias: true });
   // Shares add up to 1 but for rounding, which must not carry 255 past the largest byte.
   const data = Uint8Array.from(levels, (level) => Math.min(255, Math.floor(level + 0.5)));
   return { width: side, height: side, channels, data };
-}
-
-/** What one new pixel is made of along one axis: old pixels, with shares that add up to 1. */
-function sharesOf(at: number, from: number, side: number): Shares {
-  const scale = from / side;
-  const reach = Math.max(1, scale);
-  const centre = (at + 0.5) * scale;
-  const start = Math.max(0, Math.floor(centre - reach + 0.5));
-  const end = Math.min(from, Math.floor(centre + reach + 0.5));
-  const raw = Array.from(
-    { length: end - start },
-    (_, i) => Math.max(0, 1 - Math.abs((start + i + 0.5 - centre) / reach)),
-  );
-  const total = raw.reduce((sum, weight) => sum + weight, 0);
-  return raw.map((weight, i) => [start + i, weight / total]);
 }
 
 export function resizeModeOf(from: number, to: number): "none" | "area" | "pad" {

@@ -33,6 +33,7 @@ import {
   shown,
 } from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
+import { describeProblem } from "../shared/run_of.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";
 import { checkGradients } from "./gradients.ts";
@@ -260,10 +261,6 @@ function parseParams<P extends DefinitionParams>({ params }: { readonly params: 
 function throwProblems(sort: string, problems: readonly CodeProblem[], path?: Path): void {
   if (problems.length === 0) return;
   const on = path === undefined ? "" : path.tables === undefined ? ", on a path that is no chain" : ", on a chain";
-  const lines = problems.map(({ message, got, wanted, fix }) =>
-    `- ${message}${got === undefined ? "" : `: got ${got}, wanted ${wanted}`}${
-      fix === undefined ? "" : ` (fix: ${fix})`
-    }`
-  );
+  const lines = problems.map((one) => `- ${describeProblem(one)}${one.fix === undefined ? "" : ` (fix: ${one.fix})`}`);
   throw new Error(`The ${sort} is not as it must be${on}:\n${lines.join("\n")}`);
 }
