@@ -34,33 +34,30 @@ export function objectiveProblem(objective: ObjectiveName): InterchangeProblem |
  * The chain as a scheduler config: by the library's own name where it has one, else by its betas. Its "sigmoid" is
  * another curve than ours.
  *
+ * @param chain of an objective without `objectiveProblem`
  * @param learned whether the network learned the variance
  */
-export function toChainConfig({ spec, betas, objective }: Chain, learned: boolean): Translated<SchedulerConfig> {
-  const problem = objectiveProblem(objective);
-  if (problem !== undefined) return { problem };
+export function toChainConfig({ spec, betas, objective }: Chain, learned: boolean): SchedulerConfig {
   const { linearStart, linearEnd, timesteps, zeroTerminalSnr = false } = spec;
   const name = libraryName(spec);
   return {
-    value: {
-      _class_name: "DDPMScheduler",
-      num_train_timesteps: timesteps,
-      beta_start: linearStart,
-      beta_end: linearEnd,
-      beta_schedule: name ?? "linear",
-      trained_betas: name === undefined ? [...betas] : null,
-      prediction_type: PREDICTIONS[objective]!,
-      rescale_betas_zero_snr: name !== undefined && zeroTerminalSnr,
-      // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling here.
-      variance_type: learned ? "learned_range" : "fixed_large",
-      clip_sample: true,
-      clip_sample_range: 1,
-      thresholding: false,
-      dynamic_thresholding_ratio: 0.995,
-      sample_max_value: 1,
-      timestep_spacing: "trailing",
-      steps_offset: 0,
-    },
+    _class_name: "DDPMScheduler",
+    num_train_timesteps: timesteps,
+    beta_start: linearStart,
+    beta_end: linearEnd,
+    beta_schedule: name ?? "linear",
+    trained_betas: name === undefined ? [...betas] : null,
+    prediction_type: PREDICTIONS[objective]!,
+    rescale_betas_zero_snr: name !== undefined && zeroTerminalSnr,
+    // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling here.
+    variance_type: learned ? "learned_range" : "fixed_large",
+    clip_sample: true,
+    clip_sample_range: 1,
+    thresholding: false,
+    dynamic_thresholding_ratio: 0.995,
+    sample_max_value: 1,
+    timestep_spacing: "trailing",
+    steps_offset: 0,
   };
 }
 

@@ -96,9 +96,8 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
     return { problem: { ...blind, fix } };
   }
   const own = toChainConfig(chain.value, learnsVariance(sizes));
-  if ("problem" in own) return own;
   const said = Object.entries(scheduler).filter(([name, value]) =>
-    name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own.value[name])
+    name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own[name])
   );
   const params = packParameters(named.value, network);
   const { height, width, channels } = sizes;
