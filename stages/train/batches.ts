@@ -112,10 +112,16 @@ function timeDrawer(
  * @param image [H, W, C] row-major
  */
 function mirror(image: Float32Array, { width, channels }: { width: number; channels: number }): void {
-  const reverseEach = (length: number) => {
-    for (let at = 0; at < image.length; at += length) image.subarray(at, at + length).reverse();
-  };
-  reverseEach(width * channels);
-  // Of each pixel, the channels are back in their order.
-  if (channels > 1) reverseEach(channels);
+  const rowLength = width * channels;
+  for (let row = 0; row < image.length; row += rowLength) {
+    let left = row;
+    let right = row + rowLength - channels;
+    for (; left < right; left += channels, right -= channels) {
+      for (let channel = 0; channel < channels; channel++) {
+        const value = image[left + channel]!;
+        image[left + channel] = image[right + channel]!;
+        image[right + channel] = value;
+      }
+    }
+  }
 }
