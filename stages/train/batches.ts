@@ -111,7 +111,7 @@ function timeDrawer(
  *
  * @param image [H, W, C] row-major
  */
-function mirror(image: Float32Array, { width, channels }: { width: number; channels: number }): void {
+export function mirror(image: Float32Array, { width, channels }: { width: number; channels: number }): void {
   const rowLength = width * channels;
   for (let row = 0; row < image.length; row += rowLength) {
     let left = row;
