@@ -73,21 +73,23 @@ export function resizeModeOf(from: number, to: number): "none" | "area" | "pad" 
 /** Bytes of grey images, [N, H, W] row-major and as high as wide. */
 type GreyPixels = Uint8Array<ArrayBuffer>;
 
-/**
- * Bring images to another side: smaller by area average, rounded half up, larger by a border of zeros. All shares, and with
- * them all sums, are whole numbers.
- */
+/** Bring images to another side: smaller by area average, rounded half up, larger by a border of zeros. */
 export function resize(pixels: GreyPixels, from: number, side: number): GreyPixels {
   if (side === from) return pixels;
-  const shares = Array.from({ length: side }, (_, j) => side < from ? overlaps(j, from, side) : inside(j, from, side));
-  const [area, whole] = [from * from, side < from ? from * from : 1];
+  return side < from ? shrink(pixels, from, side) : pad(pixels, from, side);
+}
+
+/** All shares, and with them all sums, are whole numbers. */
+function shrink(pixels: GreyPixels, from: number, side: number): GreyPixels {
+  const shares = Array.from({ length: side }, (_, j) => overlaps(j, from, side));
+  const area = from * from;
   const out = new Uint8Array(pixels.length / area * side * side);
   // One by one: the sums take eight times the memory of their bytes.
   for (let image = 0; image < pixels.length / area; image++) {
     const data = pixels.subarray(image * area, (image + 1) * area);
     const own = { count: 1, height: from, width: from, channels: 1, data };
     const sums = resample(own, { down: shares, across: shares });
-    out.set(sums.map((sum) => Math.floor((2 * sum + whole) / (2 * whole))), image * side * side);
+    out.set(sums.map((sum) => Math.floor((2 * sum + area) / (2 * area))), image * side * side);
   }
   return out;
 }
@@ -105,8 +107,15 @@ function overlaps(j: number, from: number, side: number): Shares {
   return found;
 }
 
-/** The old pixel at new pixel j, or none on the border around them. */
-function inside(j: number, from: number, side: number): Shares {
-  const i = j - Math.floor((side - from) / 2);
-  return i >= 0 && i < from ? [[i, 1]] : [];
+function pad(pixels: GreyPixels, from: number, side: number): GreyPixels {
+  const count = pixels.length / (from * from);
+  const border = Math.floor((side - from) / 2);
+  const out = new Uint8Array(count * side * side);
+  for (let image = 0; image < count; image++) {
+    for (let y = 0; y < from; y++) {
+      const start = (image * from + y) * from;
+      out.set(pixels.subarray(start, start + from), (image * side + border + y) * side + border);
+    }
+  }
+  return out;
 }
