@@ -82,7 +82,8 @@ export class Gallery {
     frame.x.set(x, first * size);
     frame.x0.set(x0, first * size);
     this.#frames.set(done, frame);
-    this.#range.max = this.#range.value = `${this.#steps.length - 1}`;
+    this.#range.max = `${this.#frames.size - 1}`;
+    this.#range.value = this.#range.max;
     this.#show(first, x0.length / size);
   }
 

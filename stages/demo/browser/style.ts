@@ -1,7 +1,7 @@
 /** The style of what `main.ts` makes, in the colours of the page around it. */
 export const STYLE = `
 #demo { --ink: #1a1c1f; --faint: #5c6370; --line: #d5d9e0; --paper: #fff; --accent: #1d5fd1; color: var(--ink); }
-#demo [hidden] { display: none; }
+#demo [hidden] { display: none !important; }
 #demo .controls { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: end; margin: 1rem 0; }
 #demo label { display: grid; gap: .25rem; font-size: .8125rem; color: var(--faint); }
 #demo label.wide { flex: 1 1 12rem; }
