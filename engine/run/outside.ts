@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { contentDigest, digestStageExternals, externalPaths, filesBelow } from "../keys/externals.ts";
 import { codesOf, isForeign, modulesOf, type Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
+import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
@@ -54,6 +55,12 @@ export async function makeReachable(
     const installed = await installFiles(external, onProgress);
     if ("problem" in installed) return cannotFetch(installed.problem);
     packages[external.name] = installed.folder;
+  }
+  const { browser } = stage.kind;
+  if (browser !== undefined) {
+    const bundled = await bundleForBrowsers({ ...stage.kind, browser }, { folder: join(scratch, "browser") });
+    if ("problem" in bundled) return { message: `cannot bundle its code for browsers: ${bundled.problem}`, fix: bundled.fix };
+    packages["browser"] = bundled.file;
   }
   const readable = Object.values(packages);
   const params: Record<string, string> = {};
