@@ -88,14 +88,11 @@ export const submissionSchema = z.strictObject({
     overrides: z.array(z.string()),
     profiles: z.array(z.string()),
   }),
-  /** Kinds without their functions; custom ones with their code. */
+  /** Kinds without their functions, each with its code of the user's own and what the submitter granted to that. */
   kinds: z.array(z.strictObject({
     kind: z.looseObject({ name: z.string(), version: z.string(), custom: z.boolean() }),
-    code: bundleSchema.nullable(),
-    /** What the submitter granted to its code, see `rightsOf`. */
-    rights: z.array(rightSchema),
-    /** The same for the definitions that its stages are given, in their order. */
-    own: z.array(z.strictObject({ code: bundleSchema, rights: z.array(rightSchema) })).default([]),
+    /** In the order of `codesOf`, with rights as `rightsOf` tells them. */
+    codes: z.array(z.strictObject({ code: bundleSchema, rights: z.array(rightSchema) })),
   })),
   stages: z.array(z.strictObject({
     /** It names a folder, see `fileNameOf`. */

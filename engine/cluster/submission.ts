@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   type JobEnd,
   jobEndSchema,
@@ -13,7 +12,7 @@ import {
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import { readsOf } from "../keys/stage.ts";
+import { codesOf, readsOf } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -69,14 +68,11 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const kinds = [...new Set(stages.map(({ kind }) => kind))];
   const numbers = new Map(kinds.map((kind, index) => [kind, index]));
   const granted = new Map(grants.map(({ file, rights }) => [file, [...rights]]));
-  const rightsOf = (file: string) => granted.get(realPath(file)) ?? [];
   const packed = kinds.map((kind) => ({
     kind: packKind(kind),
-    code: kind.custom ? shipment.addCode(fileURLToPath(kind.entry), kind.files) : null,
-    rights: kind.custom ? rightsOf(fileURLToPath(kind.entry)) : [],
-    own: (kind.own ?? []).map(({ file, files }) => ({
+    codes: codesOf(kind).map(({ file, files }) => ({
       code: shipment.addCode(file, files),
-      rights: rightsOf(file),
+      rights: granted.get(realPath(file)) ?? [],
     })),
   }));
   const lineOf = new Map(stages.map(({ id }, index) => [id, index]));
