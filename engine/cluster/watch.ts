@@ -1,6 +1,5 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
-import { predecessorsOf, shorterOf } from "../keys/stage.ts";
 import type { Emit, StageEndState } from "../run/events.ts";
 import { attemptsOf, endsByLine, helpersOf, jobsByLine } from "./look.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
@@ -72,14 +71,10 @@ class Watch {
   readonly #now: () => number;
 
   constructor(private readonly submitted: Submitted, private readonly options: WatchOptions) {
-    const { tracked, own, plan } = submitted;
+    const { tracked, before, own } = submitted;
     this.#rows = tracked.map((one) => ({ ...one, before: [] }));
     const byId = new Map(this.#rows.map((row) => [row.id, row]));
-    const shorter = shorterOf(plan.stages.values().map(({ stage }) => stage));
-    for (const row of this.#rows) {
-      const before = [...predecessorsOf(plan.stages.get(row.id)!.stage), shorter.get(row.id) ?? ""];
-      row.before = before.flatMap((one) => byId.get(one) ?? []);
-    }
+    for (const row of this.#rows) row.before = before.get(row.id)!.flatMap((one) => byId.get(one) ?? []);
     for (const [submission, rows] of Map.groupBy(this.#rows, ({ submission }) => submission)) {
       this.#bySubmission.set(submission, Map.groupBy(rows, ({ line }) => line));
     }
