@@ -180,8 +180,7 @@ class Pass {
   }
 
   #note(part: number, job: string): void {
-    const jobs = this.#jobs.get(part) ?? new Set();
-    this.#jobs.set(part, jobs.add(job));
+    this.#jobs.getOrInsertComputed(part, () => new Set()).add(job);
   }
 
   async run() {

@@ -14,7 +14,7 @@ import { realPath } from "../process/rights.ts";
 import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { layOut } from "./bundles.ts";
-import type { OpenSubmission, TrustedSubmission } from "./submission.ts";
+import type { TrustedSubmission } from "./submission.ts";
 
 /** One stage of a submission and what it reads, directly or not: good for planning, not for running. */
 export type Recalled = Readonly<ValueOf<typeof recall>>;
@@ -27,7 +27,7 @@ function refused(message: string, fix: string): Result<never> {
  * Read a stage and those that it reads. Nothing is laid out, and no code but the engine's is loaded.
  * @returns with what all of these read from outside, as they were submitted
  */
-export function recall(submission: OpenSubmission, line: number) {
+export function recall(submission: TrustedSubmission, line: number) {
   const { head, folder } = submission;
   const lines = new Map<number, StageLine>();
   // A set hands out what is added while it is walked, and nothing twice.
@@ -61,12 +61,12 @@ export function recall(submission: OpenSubmission, line: number) {
 }
 
 /** Whether the keys come out as they were submitted. */
-function hasItsKeys({ head }: OpenSubmission, pipeline: Pipeline, { externals }: DigestedExternals): boolean {
+function hasItsKeys({ head }: TrustedSubmission, pipeline: Pipeline, { externals }: DigestedExternals): boolean {
   const keys = keysOfStages(pipeline.stages.values(), externals);
   return head.stages.every(({ id, recipeKey }) => (keys.get(id)?.recipeKey ?? recipeKey) === recipeKey);
 }
 
-function otherVersion({ head }: OpenSubmission): Result<never> {
+function otherVersion({ head }: TrustedSubmission): Result<never> {
   const submitted = Object.entries(head.versions).map(([name, version]) => `${name} ${version}`).join(", ");
   const message = `noiseline on this node is not the one that submitted (${submitted}): keys come out otherwise`;
   return refused(message, "let the nodes and the submitting machine use one copy of noiseline, or one version");
