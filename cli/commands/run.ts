@@ -94,17 +94,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...{ file, targets: loaded.targets, grants, versions: VERSIONS, stop: signals.stop },
         emit: (event) => reporter.emit(event.type === "run-finished" ? { ...event, file, outputs } : event),
       });
-      const cache = reached?.cache ?? await openCacheFor(options, warn, signals.stop);
       const result = await runPipeline(pipeline, store, {
         grants,
         ...definedOnly({ askForGrants, jobs: options.jobs, gpus: options.gpus }),
         ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
-        cache,
-        targets: reached?.done ?? loaded.targets,
+        ...reached ?? { targets: loaded.targets, cache: await openCacheFor(options, warn, signals.stop) },
         force,
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,
-        ...definedOnly({ beforeStage: reached?.refuseHere, endedElsewhere: reached?.endedElsewhere }),
         emit,
         stop: signals.stop,
         kill: signals.kill,

@@ -63,7 +63,6 @@ class Watch {
   readonly #bySubmission = new Map<OpenSubmission, ReadonlyMap<number, readonly Row[]>>();
   /** Submissions of which a small job will submit more. */
   #helped = new Set<OpenSubmission>();
-  #answered = false;
   #silent = false;
   #said = "";
   #stuck: boolean;
@@ -102,18 +101,16 @@ class Watch {
   /** Ask the queue about all jobs. Where it is silent, what was known before still counts. */
   async poll(): Promise<void> {
     const view = await this.options.queue.poll();
-    this.#answered = !("silent" in view);
+    const wasSilent = this.#silent;
+    this.#silent = "silent" in view;
     if ("silent" in view) {
-      if (!this.#silent) this.options.say(`the queue does not answer (${view.silent}); jobs go on without it`);
-      this.#silent = true;
+      if (!wasSilent) this.options.say(`the queue does not answer (${view.silent}); jobs go on without it`);
       return;
     }
-    this.#silent = false;
     // How a job ended is known also when the queue has forgotten it.
     for (const row of this.#rows) if (row.job !== undefined && isLive(row.job)) delete row.job;
-    this.#helped = new Set();
+    this.#helped = new Set(this.#bySubmission.keys().filter((one) => helpersOf(one, view.jobs).length > 0));
     for (const [submission, rows] of this.#bySubmission) {
-      if (helpersOf(submission, view.jobs).length > 0) this.#helped.add(submission);
       for (const [line, job] of jobsByLine(submission, view.jobs)) {
         for (const row of rows.get(line) ?? []) row.job = job;
       }
@@ -182,7 +179,7 @@ class Watch {
     }
     row.unseenSince ??= this.#now();
     // What the queue does not say now, nor said since, it may have forgotten or not.
-    if (this.#now() - row.unseenSince < UNSEEN_MS || !this.#answered) {
+    if (this.#now() - row.unseenSince < UNSEEN_MS || this.#silent) {
       return "for results that are not seen yet";
     }
     if (isInCache(cache, row.recipeKey)) return this.#finish(row, "ran");
