@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type JobEnd, jobLineSchema, jobStartSchema, type Part } from "../../schemas/cluster_records.ts";
+import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
 import { recipePointerSchema } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
@@ -9,7 +9,7 @@ import { recipeName, resultName, sha256Of, unseal } from "../store/cache/layout.
 import { appendLine, closeAppended } from "../store/files.ts";
 import { Limit } from "../store/limit.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
-import { readRecord, readRecords } from "../store/records.ts";
+import { readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import {
   arrayOf,
@@ -244,10 +244,8 @@ class Pass {
   /** From how many steps the stage of a line has gone on: each is some progress. */
   #stepsOf(line: number): number {
     this.#begun ??= listAttempts(this.submission, "start");
-    const begun = this.#begun.get(line)?.map(({ job, attempt }) =>
-      readRecord(this.submission.attemptPath(line, job, attempt, "start"), jobStartSchema)?.fromStep ?? 0
-    );
-    return new Set([0, ...begun ?? []]).size;
+    const begun = this.#begun.get(line)?.map((one) => this.submission.startOf(one) ?? 0) ?? [];
+    return new Set([0, ...begun]).size;
   }
 
   /** What a line waits for, or how it stands if that cannot be. */

@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import {
   type JobEnd,
   jobEndSchema,
+  jobStartSchema,
   type Part,
   type StageLine,
   stageLineSchema,
@@ -126,6 +127,9 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   return succeed(new OpenSubmission(resolve(folder), submission, sha256Of(text)));
 }
 
+/** One attempt of a job at the stage of a line. */
+export type Attempt = Pick<JobEnd, "line" | "job" | "attempt">;
+
 /** A submission that was read. Of its stages each is read when it is wanted. */
 export class OpenSubmission<Digest extends string | undefined = string | undefined> {
   /** @param digest SHA-256 of the head, where it is the one that whoever asks was told of */
@@ -142,12 +146,17 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
   }
 
   /** Where it is recorded how an attempt began (`start`) and ended (`json`). */
-  attemptPath(line: number, job: string, attempt: number, what: "start" | "json"): string {
+  attemptPath({ line, job, attempt }: Attempt, what: "start" | "json"): string {
     return inside(this.folder, "ends", `${line}.${job}.${attempt}.${what}`);
   }
 
-  readEnd(line: number, job: string, attempt: number): JobEnd | undefined {
-    return readRecord(this.attemptPath(line, job, attempt, "json"), jobEndSchema);
+  readEnd(attempt: Attempt): JobEnd | undefined {
+    return readRecord(this.attemptPath(attempt, "json"), jobEndSchema);
+  }
+
+  /** Where an attempt began to compute; null where that is not known. */
+  startOf(attempt: Attempt): number | null {
+    return readRecord(this.attemptPath(attempt, "start"), jobStartSchema)?.fromStep ?? null;
   }
 
   /** Undefined where it is not what the head says. */
