@@ -1,17 +1,16 @@
-import type { Part } from "../../schemas/cluster_records.ts";
 import { arrayOf } from "./look.ts";
 import type { JobNeeds } from "./queue.ts";
+import type { PartRequest } from "./submission.ts";
 
 /** A stage that is to be computed. */
 export interface Task {
-  /** Its line in the submission. */
-  readonly line: number;
+  readonly id: string;
   /** Stages of one entry of the file, such as the children of a matrix, may become an array. */
   readonly entry: string;
   readonly recipeKey: string;
   readonly needs: JobNeeds;
-  /** Lines of the tasks that must be done before it. */
-  readonly before: readonly number[];
+  /** Ids of the tasks that must be done before it. */
+  readonly before: readonly string[];
   /** Jobs of earlier submissions that must be done before it: `8`, or `8_3` for a child. */
   readonly jobs: readonly string[];
 }
@@ -25,7 +24,7 @@ interface Waiting {
 }
 
 /** One job or array of jobs. */
-interface Division extends Pick<Part, "children" | "after"> {
+interface Division extends Pick<PartRequest, "children" | "after"> {
   readonly tasks: readonly Task[];
 }
 
@@ -41,24 +40,24 @@ export function divide(
   tasks: readonly Task[],
   maxArray: number,
   sizes: ReadonlyMap<string, number> = new Map(),
-): Part[] {
+): PartRequest[] {
   const first = new Map<string, Task>();
-  const depths = new Map<number, number>();
+  const depths = new Map<string, number>();
   for (const task of tasks) {
     const depth = task.before.reduce((most, one) => Math.max(most, 1 + depths.get(one)!), 0);
     // What follows a twin follows the first.
-    depths.set(task.line, depths.get(first.getOrInsert(task.recipeKey, task).line) ?? depth);
+    depths.set(task.id, depths.get(first.getOrInsert(task.recipeKey, task).id) ?? depth);
   }
 
-  const parts: Part[] = [];
+  const parts: PartRequest[] = [];
   const places = new Map<string, string>();
-  const recipes = new Map(tasks.map(({ line, recipeKey }) => [line, recipeKey]));
+  const recipes = new Map(tasks.map(({ id, recipeKey }) => [id, recipeKey]));
   const known = new Map(sizes);
   const placesOf = ({ before, jobs }: Task) => [
-    ...new Set([...before.map((line) => places.get(recipes.get(line)!)!), ...jobs]),
+    ...new Set([...before.map((one) => places.get(recipes.get(one)!)!), ...jobs]),
   ];
   // Children of one pattern are equally deep, by induction over what they wait for.
-  const levels = Map.groupBy(first.values(), ({ line }) => depths.get(line)!);
+  const levels = Map.groupBy(first.values(), ({ id }) => depths.get(id)!);
   for (let depth = 0; depth < levels.size; depth++) {
     for (
       const alike of Map.groupBy(levels.get(depth)!, ({ entry, needs }) => JSON.stringify([entry, needs])).values()
@@ -68,7 +67,7 @@ export function divide(
         const on = `p${parts.length}`;
         tasks.forEach(({ recipeKey }, i) => places.set(recipeKey, children === null ? on : `${on}_${children[i]}`));
         if (children !== null) known.set(on, children.length);
-        parts.push({ lines: tasks.map(({ line }) => line), children, needs: tasks[0]!.needs, after });
+        parts.push({ stages: tasks.map(({ id }) => id), children, needs: tasks[0]!.needs, after });
       }
     }
   }

@@ -99,15 +99,12 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const unfetched = await fetchPackages(stages, settings, settings.packages !== undefined, options);
   if (unfetched !== undefined) return refuse([unfetched]);
 
-  const lines = new Map(stages.map(({ stage: { id } }, line) => [id, line]));
-  const tasks = stages.map(({ stage: { id, entry }, recipeKey }, line): Task => {
-    const jobs = before.get(id)!.flatMap((one) =>
-      lines.has(one) ? [] : earlier.live.get(keys.get(one)!.recipeKey)!.job
-    );
-    const own = before.get(id)!.flatMap((one) => lines.get(one) ?? []);
-    return { line, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)!, before: own, jobs };
+  const tasks = stages.map(({ stage: { id, entry }, recipeKey }): Task => {
+    const waits = Map.groupBy(before.get(id)!, (one) => missing.has(one));
+    const jobs = waits.get(false)?.map((one) => earlier.live.get(keys.get(one)!.recipeKey)!.job) ?? [];
+    const own = { id, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)! };
+    return { ...own, before: waits.get(true) ?? [], jobs };
   });
-  const parts = divide(tasks, facts.maxArray, earlier.sizes);
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
   if (logs !== undefined) {
     openRoot(logs);
@@ -115,7 +112,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   }
   const written = await writeSubmission({
     pipeline: placed,
-    parts: parts.map(({ lines, ...part }) => ({ ...part, stages: lines.map((line) => stages[line]!.stage.id) })),
+    parts: divide(tasks, facts.maxArray, earlier.sizes),
     cache: settings.cache,
     digests: store.digests,
     cluster: name,
