@@ -11,7 +11,7 @@ import {
   submissionSchema,
 } from "../../schemas/cluster_records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { digestExternals } from "../keys/externals.ts";
+import type { DigestedExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
 import { codesOf, readsOf } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
@@ -41,6 +41,8 @@ export interface PartRequest extends Omit<Part, "lines"> {
 
 export interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "versions"> {
   readonly pipeline: Pipeline;
+  /** Digests of what its stages read from outside, by stage. */
+  readonly externals: DigestedExternals["externals"];
   /** Custom stages with what the user has granted to them: all that they ask for. */
   readonly grants: readonly RightsRequest[];
   readonly parts: readonly PartRequest[];
@@ -54,16 +56,13 @@ export interface SubmissionRequest extends Pick<Submission, "cluster" | "setting
  * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
  */
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<TrustedSubmission>> {
-  const { pipeline, parts, cache, digests, cluster, settings, grants, versions } = request;
+  const { pipeline, externals, parts, cache, digests, cluster, settings, grants, versions } = request;
   const all = [...pipeline.stages.values()];
   const edges = new Map(all.map((stage) => [stage.id, readsOf(stage)]));
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
   const stages = all.filter(({ id }) => wanted.has(id));
-  const { folder: home, origins, name, seed, file, overrides, profiles } = pipeline;
-  const own = new Map(stages.map((stage) => [stage.id, stage]));
-  const outside = digestExternals({ stages: own, folder: home, origins }, digests);
-  if (outside.problems.length > 0) return refuse(outside.problems);
-  const keys = keysOfStages(stages, outside.externals);
+  const { folder: home, name, seed, file, overrides, profiles } = pipeline;
+  const keys = keysOfStages(stages, externals);
 
   const shipment = new Shipment(digests);
   const kinds = [...new Set(stages.map(({ kind }) => kind))];
@@ -85,7 +84,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
     const line: Omit<StageLine, "stage"> & { stage: unknown } = {
       stage: { ...rest, kind: numbers.get(kind)! },
       reads: [...new Set(edges.get(stage.id))].map((id) => lineOf.get(id)!),
-      externals: outside.externals.get(stage.id)!,
+      externals: externals.get(stage.id)!,
       files: shipment.addExternals(stage, home),
     };
     if (textOf(line) === undefined) {

@@ -112,6 +112,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   }
   const written = await writeSubmission({
     pipeline: placed,
+    externals: externals.externals,
     parts: divide(tasks, facts.maxArray, earlier.sizes),
     cache: settings.cache,
     digests: store.digests,
