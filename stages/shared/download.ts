@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
-import { hashFile, transfer } from "./transfer.ts";
+import { hashFile, NetworkFailure, transfer } from "./transfer.ts";
 
 /** A file as its authors publish it. */
 export interface PublishedFile {
@@ -114,22 +114,23 @@ async function fetchOne(
   for (let tries = 0; tries < TRIES; tries++) {
     // No longer than until the user asks to stop, which the transfer then says.
     if (tries > 0) await delay(waitMs * 2 ** (tries - 1), undefined, { signal: stop }).catch(() => {});
-    const outcome = await transfer(url, part, { stop, stallMs, hosts, onBytes, maxBytes });
-    if (outcome.status === "stopped") return "stopped";
-    if (outcome.status === "failed") {
-      reason = outcome.reason;
-      if (!outcome.again) break;
-      continue;
+    try {
+      const got = await transfer(url, part, { stop, stallMs, hosts, onBytes, maxBytes });
+      if (got.sha256 === sha256) {
+        await Deno.rename(part, path);
+        return "complete";
+      }
+      reason = `its SHA-256 is ${got.sha256}, wanted ${sha256}`;
+      // Nothing of it can be told from the right file, so nothing is kept.
+      await Deno.remove(part);
+      // A part may have come from elsewhere; what this address gives by itself is known only when it is asked for all.
+      if (!got.resumed) break;
+    } catch (error) {
+      if (stop.aborted) return "stopped";
+      if (!(error instanceof NetworkFailure)) throw error;
+      reason = error.message;
+      if (!error.again) break;
     }
-    if (outcome.sha256 === sha256) {
-      await Deno.rename(part, path);
-      return "complete";
-    }
-    reason = `its SHA-256 is ${outcome.sha256}, wanted ${sha256}`;
-    // Nothing of it can be told from the right file, so nothing is kept.
-    await Deno.remove(part);
-    // A part may have come from elsewhere; what this address gives by itself is known only when it is asked for all.
-    if (!outcome.resumed) break;
   }
   return { reason };
 }
