@@ -75,10 +75,6 @@ export class Recording {
     this.#values.delete(dataId);
   }
 
-  get liveTensors(): number {
-    return this.#values.size;
-  }
-
   /** Autodiff keeps tensors outside of any scope; when a traced function throws, nobody else disposes of them. */
   disposeTensors(): void {
     for (const tensor of this.#tensors) tensor.dispose();
@@ -143,7 +139,7 @@ class RecordingBackend extends tf.KernelBackend {
   }
 
   override numDataIds(): number {
-    return active?.liveTensors ?? 0;
+    return 0;
   }
 
   override memory(): { unreliable: boolean } {
