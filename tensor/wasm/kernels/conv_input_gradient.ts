@@ -2,6 +2,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo } from "../../convolution_info.ts";
 import { type Backend, floatsOf, idOf, type KernelCall, Native } from "./memory.ts";
 import { slice } from "./slice.ts";
+import { transpose } from "./transpose.ts";
 
 const conv2d = new Native("Conv2D", "n".repeat(19));
 
@@ -102,9 +103,8 @@ function turnFilter(
   for (const row of rows) {
     for (const column of columns) {
       const tap = (row * width + column) * area;
-      for (let o = 0; o < outChannels; o++) {
-        for (let c = 0, from = tap + o; c < inChannels; c++, from += outChannels) target[at++] = source[from]!;
-      }
+      transpose(source.subarray(tap, tap + area), target.subarray(at), inChannels, outChannels);
+      at += area;
     }
   }
   return turned;
