@@ -6,19 +6,18 @@ import { registerHostKeepMask } from "./random/keep_mask.ts";
 import { signatureOf, trace } from "./trace/trace.ts";
 import { withBackend } from "./with_backend.ts";
 
-export interface EagerDeviceOptions extends Pick<Device, "name" | "numerics"> {
-  /** Name of the TF.js backend, initialised. */
-  readonly backend: string;
-  readonly shared?: SharedEngine;
-}
-
-/** A device that runs functions op by op on a TF.js backend. */
-export async function openEagerDevice({ name, numerics, backend, shared }: EagerDeviceOptions): Promise<Device> {
+/** A device that runs functions op by op on a TF.js backend. @param options.backend its name; it is initialised */
+export async function openEagerDevice(
+  { backend, shared, ...device }: Pick<Device, "name" | "numerics"> & {
+    readonly backend: string;
+    readonly shared?: SharedEngine;
+  },
+): Promise<Device> {
   // Running goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
   registerHostKeepMask(backend);
   registerCompositions(backend);
-  return compilingDevice({ name, numerics }, (fn, inputs, label) => compileEager(backend, fn, inputs, label), shared);
+  return compilingDevice(device, (fn, inputs, label) => compileEager(backend, fn, inputs, label), shared);
 }
 
 /**
