@@ -11,6 +11,12 @@ export function imageData(bytes: Uint8Array, { height, width, channels }: ImageS
   return image;
 }
 
+/** Show it on a canvas. */
+export function paint(canvas: HTMLCanvasElement, bytes: Uint8Array, size: ImageSize): void {
+  [canvas.height, canvas.width] = [size.height, size.width];
+  canvas.getContext("2d")!.putImageData(imageData(bytes, size), 0, 0);
+}
+
 const PARTS = `<div class="grid"></div><div class="controls">
   <label class="wide"><span>Step <output></output></span><input type="range" min="0"></label>
   <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label>
@@ -20,18 +26,14 @@ const PARTS = `<div class="grid"></div><div class="controls">
 export function makeGallery(
   root: HTMLElement,
   size: ImageSize,
-  { nameOf, onSelect }: {
-    readonly nameOf: (image: number) => string;
-    readonly onSelect: (bytes: Bytes, image: number) => void;
-  },
+  nameOf: (image: number) => string,
+  onSelect: (bytes: Bytes, image: number) => void,
 ) {
   root.innerHTML = PARTS;
   root.hidden = true;
   const find = <E extends Element>(name: string) => root.querySelector<E>(name)!;
   const [grid, range, shown] = [find("div"), find<HTMLInputElement>("input"), find<HTMLSelectElement>("select")];
   const { height, width, channels } = size;
-  const newCanvas = (columns = 1, rows = 1) =>
-    Object.assign(document.createElement("canvas"), { width: columns * width, height: rows * height });
   let canvases: HTMLCanvasElement[] = [];
   /** Of each image what it was, from noise to the end. */
   let films: Record<"x" | "x0", Bytes>[][] = [];
@@ -39,14 +41,14 @@ export function makeGallery(
     find("output").textContent = `${range.value} of ${range.max}`;
     canvases.forEach((canvas, i) => {
       const state = films[i]?.[Math.min(range.valueAsNumber, films[i].length - 1)];
-      if (state === undefined) return;
-      canvas.getContext("2d")!.putImageData(imageData(state[shown.value as "x" | "x0"], size), 0, 0);
+      if (state !== undefined) paint(canvas, state[shown.value as "x" | "x0"], size);
     });
   };
   range.oninput = shown.oninput = show;
   find<HTMLAnchorElement>("a").onclick = ({ currentTarget }) => {
     const columns = Math.ceil(Math.sqrt(canvases.length));
-    const sheet = newCanvas(columns, Math.ceil(canvases.length / columns));
+    const sheet = document.createElement("canvas");
+    [sheet.width, sheet.height] = [columns * width, Math.ceil(canvases.length / columns) * height];
     const context = sheet.getContext("2d")!;
     canvases.forEach((one, i) => context.drawImage(one, i % columns * width, Math.floor(i / columns) * height));
     (currentTarget as HTMLAnchorElement).href = sheet.toDataURL();
@@ -64,7 +66,7 @@ export function makeGallery(
     start(count: number): void {
       root.hidden = false;
       [range.max, shown.value, films] = ["0", "x0", []];
-      canvases = Array.from({ length: count }, () => newCanvas());
+      canvases = Array.from({ length: count }, () => document.createElement("canvas"));
       grid.replaceChildren(...canvases.map((canvas, image) => {
         const button = Object.assign(document.createElement("button"), { type: "button", title: nameOf(image) });
         button.onclick = () => select(image);

@@ -2,8 +2,10 @@
 import type { WeightsName } from "../../../artifacts/checkpoint.ts";
 import type { OwnDefinition } from "../../../contract/stage.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
+import { labelsOf } from "../../sample/drawer.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
-import { imageData, makeGallery } from "./gallery.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
+import { makeGallery, paint } from "./gallery.ts";
 import { makeMask } from "./mask.ts";
 import { Failure, openPool } from "./pool.ts";
 import { BACKENDS, type FromWorker, type Model, type Port, type Task, type ToWorker } from "./protocol.ts";
@@ -18,11 +20,8 @@ export interface DemoData {
   readonly wasm: string;
   /** Names of the classes in order, where they have any. */
   readonly classNames?: readonly string[] | undefined;
-  readonly defaults: {
+  readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & {
     readonly count: number;
-    readonly seed: number;
-    readonly sampler: SamplerParam;
-    readonly guidance: number;
     /** A class by its number. */
     readonly labels: "cycle" | "none" | number;
   };
@@ -70,7 +69,7 @@ function partsOf({ defaults: { count, seed, sampler, guidance }, classNames = []
       <canvas id="point" class="large" role="img" aria-label="The image at this place of the way" hidden></canvas>
       ${number("Other seed", "to", seed + 1, SEEDS)}${number("Points", "points", 9, [3, 33])}
       <span><button class="button">Draw the way</button></span>
-      <label class="wide" hidden>From one seed to the other<input id="place" type="range" min="0"></label>
+      <label class="wide" hidden>From one seed to the other<input name="place" type="range" min="0"></label>
     </form>
     <div id="points"></div>
   </div>`;
@@ -90,70 +89,58 @@ export function start({ definitions }: { readonly definitions: readonly OwnDefin
 }
 
 const byId = <E extends HTMLElement = HTMLElement>(id: string) => document.getElementById(id) as E;
+const fieldOf = (form: string, name: string) => byId(form).querySelector<HTMLInputElement>(`[name=${name}]`)!;
 const valuesOf = (id: string) => Object.fromEntries(new FormData(byId<HTMLFormElement>(id))) as Record<string, string>;
 
 async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
   const data: DemoData = JSON.parse(byId("demo-data").textContent!);
   byId("demo").innerHTML = `<p id="state" role="status">Looking for what can draw here …</p>`;
   const pool = await openPool(poolOptions(data, definitions));
-  const { model } = pool;
-  byId("demo").innerHTML = partsOf(data, model);
-  byId<HTMLSelectElement>("draw").querySelector<HTMLSelectElement>("[name=labels]")!.value = `${data.defaults.labels}`;
+  const { images: size, classes, samplers } = pool.model;
+  byId("demo").innerHTML = partsOf(data, pool.model);
+  fieldOf("draw", "labels").value = `${data.defaults.labels}`;
   const say = (text: string) => byId("state").textContent = text;
 
   const taskNow = (): Task => {
-    const { seed, sampler, steps, labels, guidance } = valuesOf("draw");
-    const chosen = model.samplers[Number(sampler)]!;
+    const { seed, sampler: place, steps, labels, guidance } = valuesOf("draw");
+    const sampler = samplers[Number(place)]!;
     return {
       seed: Number(seed),
-      sampler: "steps" in chosen || !isOwn(chosen) ? { ...chosen, steps: Number(steps) } as SamplerParam : chosen,
+      sampler: {
+        ...sampler,
+        ...(isOwn(sampler) && !("steps" in sampler) ? {} : { steps: Number(steps) }),
+      } as SamplerParam,
       guidance: Number(guidance),
       labels: labels === "cycle" || labels === "none" ? labels : [Number(labels)],
     };
   };
-  /** What the images came of, which of them is chosen, and its label. */
+  /** What the images came of, and which of them is chosen. */
   let [task, chosen] = [taskNow(), 0];
-  const labelOf = (image: number): number | undefined => {
-    if (model.classes === undefined || task.labels === "none") return undefined;
-    return task.labels === "cycle" ? image % model.classes : task.labels[0];
+  const labelOf = (image: number) => labelsOf(task, definedOnly({ classes }))(image);
+  const ofChosen = (): Task => ({ ...task, labels: [labelOf(chosen) ?? []].flat() });
+  const mask = makeMask(byId("mask") as HTMLCanvasElement, fieldOf("anew", "brush"), byId("where"), size);
+  const nameOf = (image: number) => {
+    const label = labelOf(image);
+    return `Image ${image}${label === undefined ? "" : `, ${data.classNames?.[label] ?? `class ${label}`}`}`;
   };
-  const ofChosen = (): Task => {
-    const label = labelOf(chosen);
-    return { ...task, labels: label === undefined ? "none" : [label] };
-  };
-  const brush = byId("anew").querySelector<HTMLInputElement>("[name=brush]")!;
-  const mask = makeMask({ canvas: byId("mask") as HTMLCanvasElement, brush, said: byId("where") }, model.images);
-  const images = makeGallery(byId("images"), model.images, {
-    nameOf(image) {
-      const label = labelOf(image);
-      return `Image ${image}${label === undefined ? "" : `, ${data.classNames?.[label] ?? `class ${label}`}`}`;
-    },
-    onSelect(bytes, image) {
-      chosen = image;
-      mask.start(bytes);
-    },
+  const images = makeGallery(byId("images"), size, nameOf, (bytes, image) => {
+    chosen = image;
+    mask.start(bytes);
   });
-  const versions = makeGallery(byId("versions"), model.images, {
-    nameOf: (image) => `Version ${image + 1}`,
-    onSelect: (bytes) => mask.start(bytes),
-  });
-  const place = byId<HTMLInputElement>("place");
-  const points = makeGallery(byId("points"), model.images, {
-    nameOf: (image) => `Point ${image + 1} of the way`,
-    onSelect(bytes, image) {
-      place.valueAsNumber = image;
-      const { height, width } = model.images;
-      const point = Object.assign(byId<HTMLCanvasElement>("point"), { height, width });
-      point.getContext("2d")!.putImageData(imageData(bytes, model.images), 0, 0);
-      point.hidden = place.parentElement!.hidden = false;
-    },
+  const versions = makeGallery(byId("versions"), size, (image) => `Version ${image + 1}`, (bytes) => mask.start(bytes));
+  const place = fieldOf("way", "place");
+  const points = makeGallery(byId("points"), size, (image) => `Point ${image + 1} of the way`, (bytes, image) => {
+    place.valueAsNumber = image;
+    paint(byId<HTMLCanvasElement>("point"), bytes, size);
+    byId("point").hidden = place.parentElement!.hidden = false;
   });
 
   const draw = async (task: Task, count: number, gallery: typeof images): Promise<void> => {
-    const setBusy = (is: boolean) =>
-      document.querySelectorAll<HTMLButtonElement>("form button:not(#clear)").forEach((button) =>
-        button.disabled = is !== (button.id === "stop")
-      );
+    const setBusy = (is: boolean) => {
+      for (const button of document.querySelectorAll<HTMLButtonElement>("#demo form button:not(#clear)")) {
+        button.disabled = is !== (button.id === "stop");
+      }
+    };
     setBusy(true);
     say("Drawing …");
     gallery.start(count);
@@ -166,7 +153,7 @@ async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
         if (share > 0) say(`Drawing, about ${Math.ceil(seconds() * (1 / share - 1))} s left`);
       });
       say(isWhole ? `${count} images in ${seconds().toFixed(1)} s. ${pool.about()}` : "Stopped.");
-      if (isWhole) gallery.select(0);
+      if (isWhole && gallery !== versions) gallery.select(0);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       say(error.message);
@@ -174,30 +161,30 @@ async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
       setBusy(false);
     }
   };
-  const on = (id: string, event: "submit" | "click" | "input", act: () => unknown) =>
-    byId(id).addEventListener(event, (given) => {
-      given.preventDefault();
-      act();
-    });
   const drawImages = async () => {
     task = taskNow();
     await draw(task, Number(valuesOf("draw")["count"]), images);
     byId("more").hidden = false;
   };
-  on("draw", "submit", drawImages);
-  on("stop", "click", () => pool.stop());
-  on("clear", "click", () => mask.start());
-  on("anew", "submit", () => {
+  const onSubmit = (id: string, act: () => unknown) =>
+    byId(id).addEventListener("submit", (event) => {
+      event.preventDefault();
+      act();
+    });
+  onSubmit("draw", drawImages);
+  onSubmit("anew", () => {
     const inpaint = mask.read();
     if (inpaint === undefined) byId("where").textContent = "Nothing is painted yet.";
     else draw({ ...ofChosen(), inpaint }, Number(valuesOf("anew")["count"]), versions);
   });
-  on("way", "submit", () => {
-    const { to, points: count } = valuesOf("way");
-    place.max = `${Number(count) - 1}`;
-    draw({ ...ofChosen(), way: { to: Number(to), image: chosen, points: Number(count) } }, Number(count), points);
+  onSubmit("way", () => {
+    const [to, count] = [Number(valuesOf("way")["to"]), Number(valuesOf("way")["points"])];
+    place.max = `${count - 1}`;
+    draw({ ...ofChosen(), way: { to, image: chosen, points: count } }, count, points);
   });
-  on("place", "input", () => points.select(place.valueAsNumber));
+  byId("stop").onclick = () => pool.stop();
+  byId("clear").onclick = () => mask.start();
+  place.oninput = () => points.select(place.valueAsNumber);
   await drawImages();
 }
 

@@ -3,7 +3,7 @@ import type { ImageSize } from "../../../artifacts/facts.ts";
 import { imageData } from "./gallery.ts";
 
 /** Where keys move, in rows and columns. */
-const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+const ARROWS: Record<string, number[]> = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
   ArrowLeft: [0, -1],
@@ -13,14 +13,7 @@ const PAINTED = [235, 94, 40];
 const CURSOR = [59, 130, 246];
 
 /** A part of an image, painted by a pointer, or by arrows and space. @param said told where the keys are */
-export function makeMask(
-  { canvas, brush, said }: {
-    readonly canvas: HTMLCanvasElement;
-    readonly brush: HTMLInputElement;
-    readonly said: HTMLElement;
-  },
-  size: ImageSize,
-) {
+export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, said: HTMLElement, size: ImageSize) {
   const { height, width, channels } = size;
   const painted = new Uint8Array(height * width);
   let image = new Uint8Array(height * width * channels);
@@ -58,7 +51,7 @@ export function makeMask(
     if (arrow === undefined && event.key !== " ") return;
     event.preventDefault();
     if (arrow === undefined) paints = !isPainted();
-    else moveTo(row + arrow[0], column + arrow[1]);
+    else moveTo(row + arrow[0]!, column + arrow[1]!);
     if (arrow === undefined || event.shiftKey) paint();
     said.textContent = `Row ${row + 1}, column ${column + 1}${isPainted() ? ", painted" : ""}`;
     show();
