@@ -10,6 +10,8 @@ import type { SampleParams } from "./kind.ts";
 /**
  * Noise belongs to the image: x_T of image i is step i of one stream, and its z at step k is the i-th piece of step k of
  * another. So an image does not depend on how many are drawn.
+ *
+ * @param noiseOf what an image begins from, if it is something else
  */
 export function makeDrawer(
   { params, seed }: {
@@ -18,10 +20,10 @@ export function makeDrawer(
   },
   { path, config }: StoredCheckpoint,
   { times, steps, pixels, begin }: Walk,
+  noiseOf: (image: number) => Float32Array = initialNoise(seed, pixels),
 ): BatchDrawer {
   const { batchSize, trajectory } = params;
   const labelOf = labelsOf(params, toldLabels(config));
-  const initial = randomStream({ seed, stream: "sample/initial" });
   const fresh = randomStream({ seed, stream: "sample/step" });
   const deviation = startDeviation(path, times[0]!);
 
@@ -30,7 +32,7 @@ export function makeDrawer(
     async draw(first, onStep, see) {
       const all = () => new Float32Array(batchSize * pixels);
       const noise = all();
-      for (let i = 0; i < batchSize; i++) initial.normal(first + i, noise.subarray(i * pixels, (i + 1) * pixels));
+      for (let i = 0; i < batchSize; i++) noise.set(noiseOf(first + i), i * pixels);
       const labels = Array.from({ length: batchSize }, (_, i) => labelOf(first + i));
       const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels }) : undefined;
       const images = await begin({ labels, onStep, see: film?.note ?? see })({
@@ -41,6 +43,12 @@ export function makeDrawer(
       return { images, film: film?.pixels };
     },
   };
+}
+
+/** The noise that images of a seed begin from, by their index. */
+export function initialNoise(seed: number, pixels: number): (image: number) => Float32Array {
+  const initial = randomStream({ seed, stream: "sample/initial" });
+  return (image) => initial.normal(image, pixels);
 }
 
 /** The label of an image by its index, as the params say, for a network that is told such labels; undefined is none. */

@@ -110,11 +110,12 @@ function scaleWord(word: number, bound: number): number {
 
 function deriveKey(seed: number, stream: string): PhiloxKey {
   // JSON keeps (1, "2/x") and (12, "/x") apart; the first element keeps this use of SHA-256 apart from any other.
-  const digest = sha256(new TextEncoder().encode(JSON.stringify(["noiseline random stream 1", seed, stream])));
-  // The bytes of a word, the lowest first.
-  const view = new DataView(new ArrayBuffer(8));
-  digest.slice(0, 2).forEach((word, i) => view.setUint32(4 * i, word));
-  return [view.getUint32(0, true), view.getUint32(4, true)];
+  const [first, second] = sha256(new TextEncoder().encode(JSON.stringify(["noiseline random stream 1", seed, stream])));
+  return [swapBytes(first!), swapBytes(second!)];
+}
+
+function swapBytes(word: number): number {
+  return (word << 24 | (word & 0xff00) << 8 | word >>> 8 & 0xff00 | word >>> 24) >>> 0;
 }
 
 function counterOf(step: number, kind: keyof typeof DRAW_KIND): readonly [number, number] {

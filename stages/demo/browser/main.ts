@@ -2,11 +2,13 @@
 import type { WeightsName } from "../../../artifacts/checkpoint.ts";
 import type { OwnDefinition } from "../../../contract/stage.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
+import { labelsOf } from "../../sample/drawer.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
-import { Gallery } from "./gallery.ts";
-import { Mask } from "./mask.ts";
-import { Failure, openPool, type PagePort, type Pool, type PoolOptions } from "./pool.ts";
-import { BACKENDS, type Task } from "./protocol.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
+import { makeGallery, paint } from "./gallery.ts";
+import { makeMask } from "./mask.ts";
+import { Failure, openPool } from "./pool.ts";
+import { BACKENDS, type FromWorker, type Model, type Port, type Task, type ToWorker } from "./protocol.ts";
 import { serve } from "./worker.ts";
 
 /** What is in the page beside this code: JSON in the element `demo-data`. */
@@ -18,58 +20,60 @@ export interface DemoData {
   readonly wasm: string;
   /** Names of the classes in order, where they have any. */
   readonly classNames?: readonly string[] | undefined;
-  readonly defaults: {
+  readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & {
     readonly count: number;
-    readonly seed: number;
-    readonly sampler: SamplerParam;
-    readonly guidance: number;
     /** A class by its number. */
     readonly labels: "cycle" | "none" | number;
   };
 }
 
-const PARTS = `
-  <form class="controls" id="draw">
-    <label>Images<input name="count" type="number" min="1" max="256" required></label>
-    <label>Seed<input name="seed" type="number" min="0" max="9007199254740991" required></label>
-    <label>Sampler<select name="sampler"></select></label>
-    <label>Steps<input name="steps" type="number" min="1" required></label>
-    <label>Class<select name="labels"></select></label>
-    <label>Guidance<input name="guidance" type="number" min="0" max="100" step="any" required></label>
+const escape = (text: string) => text.replaceAll(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+const options = (names: readonly string[], first = "") =>
+  first + names.map((name, i) => `<option value="${i}">${escape(name)}</option>`).join("");
+const number = (label: string, name: string, value: unknown, [min, max]: readonly [number, number], more = "") =>
+  `<label>${label}<input type="number" name="${name}" value="${value}" min="${min}" max="${max}" required ${more}></label>`;
+const SEEDS = [0, Number.MAX_SAFE_INTEGER] as const;
+
+function partsOf({ defaults: { count, seed, sampler, guidance }, classNames = [] }: DemoData, model: Model): string {
+  const { timesteps, samplers, classes = 0 } = model;
+  const steps = "steps" in sampler ? Number(sampler.steps) : 20;
+  const named = Array.from({ length: classes }, (_, i) => classNames[i] ?? `${i}`);
+  return `<form class="controls" id="draw">
+    ${number("Images", "count", count, [1, 256])}${number("Seed", "seed", seed, SEEDS)}
+    <label>Sampler<select name="sampler">${
+    options(samplers.map((param) => isOwn(param) ? param.uses : param.name))
+  }</select></label>
+    ${number("Steps", "steps", steps, [1, timesteps])}
+    <label ${classes ? "" : "hidden"}>Class<select name="labels">${
+    options(named, `<option value="cycle">each in turn</option><option value="none">none</option>`)
+  }</select></label>
+    <span ${classes ? "" : "hidden"}>${number("Guidance", "guidance", guidance, [0, 100], `step="any"`)}</span>
     <span><button class="button">Draw</button> <button type="button" class="button" id="stop" disabled>Stop</button></span>
   </form>
-  <p id="state" role="status"></p>
-  <progress id="progress" aria-label="Drawn so far" value="0"></progress>
+  <p id="state" role="status"></p><progress id="progress" aria-label="Drawn so far" value="0"></progress>
   <div id="images"></div>
-  <section id="anew" hidden>
+  <div id="more" hidden>
     <h2>Paint a part anew</h2>
-    <p>Choose an image above, paint over a part of it, and the network fills that part in. Without a pointer: arrow keys move,
-      space paints or takes away, with shift arrows paint.</p>
-    <div class="pair">
-      <canvas id="mask" tabindex="0" role="application" aria-label="The image to paint on" aria-describedby="where"></canvas>
-      <form class="controls" id="inpaint">
-        <label>Brush<input name="brush" type="number" min="1" max="16" value="3" required></label>
-        <label>Versions<input name="count" type="number" min="1" max="16" value="4" required></label>
-        <span><button class="button">Fill in</button> <button type="button" class="button" id="clear">Clear</button></span>
-        <p id="where" aria-live="polite"></p>
-      </form>
-    </div>
-    <div id="versions"></div>
-  </section>
-  <section id="between" hidden>
-    <h2>Between two seeds</h2>
-    <p>The noise that the chosen image began from is turned into that of another seed, on a circle, so that it stays noise.</p>
-    <form class="controls" id="way">
-      <label>Other seed<input name="seed" type="number" min="0" max="9007199254740991" required></label>
-      <label>Points<input name="points" type="number" min="3" max="33" value="9" required></label>
-      <span><button class="button">Draw the way</button></span>
+    <p>Choose an image, paint over a part of it, and let the network fill that part in. Arrow keys move, space paints or
+      takes away, arrows with shift paint.</p>
+    <form class="controls" id="anew">
+      <canvas id="mask" class="large" tabindex="0" role="application" aria-label="The image to paint on" aria-describedby="where"></canvas>
+      ${number("Brush", "brush", 3, [1, 15], `step="2"`)}${number("Versions", "count", 4, [1, 16])}
+      <span><button class="button">Fill in</button> <button type="button" class="button" id="clear">Clear</button></span>
+      <p id="where" role="status"></p>
     </form>
-    <div class="pair" id="walk" hidden>
-      <canvas id="point" role="img" aria-label="The image at this place of the way"></canvas>
-      <label class="wide">From one seed to the other<input id="place" type="range" min="0"></label>
-    </div>
+    <div id="versions"></div>
+    <h2>Between two seeds</h2>
+    <p>The noise that the chosen image began from turns into that of another seed, on a circle, so that it stays noise.</p>
+    <form class="controls" id="way">
+      <canvas id="point" class="large" role="img" aria-label="The image at this place of the way" hidden></canvas>
+      ${number("Other seed", "to", seed + 1, SEEDS)}${number("Points", "points", 9, [3, 33])}
+      <span><button class="button">Draw the way</button></span>
+      <label class="wide" hidden>From one seed to the other<input name="place" type="range" min="0"></label>
+    </form>
     <div id="points"></div>
-  </section>`;
+  </div>`;
+}
 
 /**
  * Begin, on the page or in a worker of it: both run the same code, which is the text of the page's script element `demo-code`.
@@ -77,218 +81,144 @@ const PARTS = `
  * @param options.definitions those of the user's own that the checkpoint and the sampler name
  */
 export function start({ definitions }: { readonly definitions: readonly OwnDefinition[] }): void {
-  if (typeof document === "undefined") return serve(self as unknown as Parameters<typeof serve>[0], definitions);
+  if (typeof document === "undefined") return serve(self as unknown as Port<FromWorker, ToWorker>, definitions);
   startPage(definitions).catch((error) => {
-    byId("state").textContent = error instanceof Failure ? error.message : `This page has a fault: ${error}`;
+    const message = error instanceof Failure ? error.message : `This page has a fault: ${error}`;
+    byId("state").textContent = message;
   });
 }
 
 const byId = <E extends HTMLElement = HTMLElement>(id: string) => document.getElementById(id) as E;
-const fieldsOf = (id: string) => byId<HTMLFormElement>(id).elements as unknown as Record<string, HTMLInputElement>;
+const fieldOf = (form: string, name: string) => byId(form).querySelector<HTMLInputElement>(`[name=${name}]`)!;
+const valuesOf = (id: string) => Object.fromEntries(new FormData(byId<HTMLFormElement>(id))) as Record<string, string>;
 
 async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
   const data: DemoData = JSON.parse(byId("demo-data").textContent!);
-  const { defaults, classNames = [] } = data;
-  byId("demo").innerHTML = PARTS;
-  byId("state").textContent = "Looking for what can draw here …";
-  const options = poolOptions(data, definitions);
-  let pool = await openPool(options);
-  const { model } = pool;
-  const { images: size, classes, samplers } = model;
-  const fields = fieldsOf("draw");
-  const nameOf = (label: number | undefined) => label === undefined ? "" : `, ${classNames[label] ?? `class ${label}`}`;
-
-  const samplerName = (param: SamplerParam) => isOwn(param) ? param.uses : param.name;
-  const choices = fields["sampler"] as unknown as HTMLSelectElement;
-  choices.append(...samplers.map((param, i) => new Option(samplerName(param), `${i}`)));
-  const chosenSampler = () => samplers[Number(choices.value)]! as SamplerParam & { readonly steps?: unknown };
-  const showSteps = () => {
-    const { steps } = chosenSampler();
-    const field = fields["steps"]!;
-    field.disabled = typeof steps !== "number";
-    field.value = typeof steps === "number" ? `${steps}` : "";
-  };
-  fields["steps"]!.max = `${model.timesteps}`;
-  choices.addEventListener("input", showSteps);
-  showSteps();
-  const labels = fields["labels"] as unknown as HTMLSelectElement;
-  labels.append(new Option("each in turn", "cycle"), new Option("none", "none"));
-  for (let i = 0; i < (classes ?? 0); i++) labels.append(new Option(classNames[i] ?? `${i}`, `${i}`));
-  if (classes === undefined) { for (const name of ["labels", "guidance"]) fields[name]!.parentElement!.hidden = true; }
-  for (const name of ["count", "seed", "guidance", "labels"] as const) fields[name]!.value = `${defaults[name]}`;
+  byId("demo").innerHTML = `<p id="state" role="status">Looking for what can draw here …</p>`;
+  const pool = await openPool(poolOptions(data, definitions));
+  const { images: size, classes, samplers } = pool.model;
+  byId("demo").innerHTML = partsOf(data, pool.model);
+  fieldOf("draw", "labels").value = `${data.defaults.labels}`;
+  const say = (text: string) => byId("state").textContent = text;
 
   const taskNow = (): Task => {
-    const { steps, ...sampler } = chosenSampler();
-    const { value } = labels;
+    const { seed, sampler: place, steps, labels, guidance } = valuesOf("draw");
+    const sampler = samplers[Number(place)]!;
     return {
-      seed: fields["seed"]!.valueAsNumber,
+      seed: Number(seed),
       sampler: {
         ...sampler,
-        ...(steps === undefined ? {} : { steps: fields["steps"]!.valueAsNumber }),
+        ...(isOwn(sampler) && !("steps" in sampler) ? {} : { steps: Number(steps) }),
       } as SamplerParam,
-      guidance: classes === undefined ? 1 : fields["guidance"]!.valueAsNumber,
-      labels: value === "cycle" || value === "none" ? value : [Number(value)],
+      guidance: Number(guidance),
+      labels: labels === "cycle" || labels === "none" ? labels : [Number(labels)],
     };
   };
-
-  /** What is in the first gallery. */
-  let shown = taskNow();
-  let chosen = 0;
-  const labelOf = (image: number) => {
-    if (classes === undefined || shown.labels === "none") return undefined;
-    return shown.labels === "cycle" ? image % classes : shown.labels[0]!;
+  /** What the images came of, and which of them is chosen. */
+  let [task, chosen] = [taskNow(), 0];
+  const labelOf = (image: number) => labelsOf(task, definedOnly({ classes }))(image);
+  const ofChosen = (): Task => ({ ...task, labels: [labelOf(chosen) ?? []].flat() });
+  const mask = makeMask(byId("mask") as HTMLCanvasElement, fieldOf("anew", "brush"), byId("where"), size);
+  const nameOf = (image: number) => {
+    const label = labelOf(image);
+    return `Image ${image}${label === undefined ? "" : `, ${data.classNames?.[label] ?? `class ${label}`}`}`;
   };
-  const mask = new Mask(byId<HTMLCanvasElement>("mask"), size, fieldsOf("inpaint")["brush"]!, byId("where"));
-  const images = new Gallery(byId("images"), {
-    size,
-    nameOf: (image) => `Image ${image}${nameOf(labelOf(image))}`,
-    onSelect(image) {
-      chosen = image;
-      mask.start(images.imageOf(image));
-    },
+  const images = makeGallery(byId("images"), size, nameOf, (bytes, image) => {
+    chosen = image;
+    mask.start(bytes);
   });
-  const versions = new Gallery(byId("versions"), {
-    size,
-    nameOf: (image) => `Version ${image + 1}`,
-    onSelect: (image) => mask.start(versions.imageOf(image)),
-  });
-  const place = byId<HTMLInputElement>("place");
-  const point = byId<HTMLCanvasElement>("point");
-  const points = new Gallery(byId("points"), {
-    size,
-    nameOf: (image) => `Point ${image + 1} of the way`,
-    onSelect(image) {
-      place.valueAsNumber = image;
-      [point.height, point.width] = [size.height, size.width];
-      points.copy(image, point);
-    },
+  const versions = makeGallery(byId("versions"), size, (image) => `Version ${image + 1}`, (bytes) => mask.start(bytes));
+  const place = fieldOf("way", "place");
+  const points = makeGallery(byId("points"), size, (image) => `Point ${image + 1} of the way`, (bytes, image) => {
+    place.valueAsNumber = image;
+    paint(byId<HTMLCanvasElement>("point"), bytes, size);
+    byId("point").hidden = place.parentElement!.hidden = false;
   });
 
-  let stopped = false;
-  const draw = async (task: Task, count: number, gallery: Gallery): Promise<boolean> => {
-    const buttons = document.querySelectorAll<HTMLButtonElement>("form button:not([type])");
-    const busy = (is: boolean) => {
-      buttons.forEach((button) => button.disabled = is);
-      byId<HTMLButtonElement>("stop").disabled = !is;
-    };
-    busy(true);
-    stopped = false;
-    try {
-      for (;;) {
-        const began = performance.now();
-        const parts = new Map<number, number>();
-        gallery.start(count);
-        byId("state").textContent = "Drawing …";
-        try {
-          await pool.draw(task, count, (first, frame) => {
-            gallery.add(first, frame);
-            parts.set(first, frame.done / frame.total * frame.x.length / gallery.size);
-            const share = [...parts.values()].reduce((sum, part) => sum + part, 0) / count;
-            byId<HTMLProgressElement>("progress").value = share;
-            const left = (performance.now() - began) / 1000 * (1 - share) / share;
-            byId("state").textContent = share === 0 ? "Drawing …" : `Drawing, about ${Math.ceil(left)} s left`;
-          });
-          const took = ((performance.now() - began) / 1000).toFixed(1);
-          byId("state").textContent = stopped ? "Stopped." : `${count} images in ${took} s. ${pool.about}`;
-          gallery.end();
-          return !stopped;
-        } catch (error) {
-          if (!(error instanceof Failure) || error.final) throw error;
-          const next = await openPool(options, [[pool.backend, error.message]]);
-          pool.close();
-          pool = next;
-        }
+  const draw = async (task: Task, count: number, gallery: typeof images): Promise<void> => {
+    const setBusy = (is: boolean) => {
+      for (const button of document.querySelectorAll<HTMLButtonElement>("#demo form button:not(#clear)")) {
+        button.disabled = is !== (button.id === "stop");
       }
+    };
+    setBusy(true);
+    say("Drawing …");
+    gallery.start(count);
+    const began = performance.now();
+    const seconds = () => (performance.now() - began) / 1000;
+    try {
+      const isWhole = await pool.draw(task, count, (first, frame) => {
+        const share = gallery.add(first, frame);
+        byId<HTMLProgressElement>("progress").value = share;
+        if (share > 0) say(`Drawing, about ${Math.ceil(seconds() * (1 / share - 1))} s left`);
+      });
+      say(isWhole ? `${count} images in ${seconds().toFixed(1)} s. ${pool.about()}` : "Stopped.");
+      if (isWhole && gallery !== versions) gallery.select(0);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      byId("state").textContent = error.message;
-      return false;
+      say(error.message);
     } finally {
-      busy(false);
+      setBusy(false);
     }
   };
-  const on = (id: string, event: string, act: () => unknown) =>
-    byId(id).addEventListener(event, (given) => {
-      given.preventDefault();
+  const drawImages = async () => {
+    task = taskNow();
+    await draw(task, Number(valuesOf("draw")["count"]), images);
+    byId("more").hidden = false;
+  };
+  const onSubmit = (id: string, act: () => unknown) =>
+    byId(id).addEventListener("submit", (event) => {
+      event.preventDefault();
       act();
     });
-  const drawImages = async () => {
-    const task = taskNow();
-    shown = task;
-    if (!await draw(task, fields["count"]!.valueAsNumber, images)) return;
-    byId("anew").hidden = byId("between").hidden = false;
-    images.select(0);
-  };
-
-  on("stop", "click", () => {
-    stopped = true;
-    pool.stop();
+  onSubmit("draw", drawImages);
+  onSubmit("anew", () => {
+    const inpaint = mask.read();
+    if (inpaint === undefined) byId("where").textContent = "Nothing is painted yet.";
+    else draw({ ...ofChosen(), inpaint }, Number(valuesOf("anew")["count"]), versions);
   });
-  on("draw", "submit", drawImages);
-  on("clear", "click", () => mask.start());
-  on("inpaint", "submit", async () => {
-    const kept = mask.kept;
-    if (kept === undefined) {
-      byId("where").textContent = "Nothing is painted yet.";
-      return;
-    }
-    const label = labelOf(chosen);
-    const task = { ...shown, labels: label === undefined ? "none" as const : [label] };
-    await draw(
-      { ...task, inpaint: { image: mask.image, kept, repeats: 1 } },
-      fieldsOf("inpaint")["count"]!.valueAsNumber,
-      versions,
-    );
+  onSubmit("way", () => {
+    const [to, count] = [Number(valuesOf("way")["to"]), Number(valuesOf("way")["points"])];
+    place.max = `${count - 1}`;
+    draw({ ...ofChosen(), way: { to, image: chosen, points: count } }, count, points);
   });
-  fieldsOf("way")["seed"]!.value = `${defaults.seed + 1}`;
-  on("way", "submit", async () => {
-    const way = fieldsOf("way");
-    const between = { seed: way["seed"]!.valueAsNumber, image: chosen, points: way["points"]!.valueAsNumber };
-    place.max = `${between.points - 1}`;
-    if (!await draw({ ...shown, between }, between.points, points)) return;
-    byId("walk").hidden = false;
-    points.select(0);
-  });
-  on("place", "input", () => points.select(place.valueAsNumber));
+  byId("stop").onclick = () => pool.stop();
+  byId("clear").onclick = () => mask.start();
+  place.oninput = () => points.select(place.valueAsNumber);
   await drawImages();
 }
 
-function poolOptions({ files, weights, wasm, defaults }: DemoData, definitions: readonly OwnDefinition[]): PoolOptions {
+function poolOptions({ files, weights, wasm, defaults }: DemoData, definitions: readonly OwnDefinition[]) {
   const bytes = (base64: string) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const asked = /\bbackend=(\w+)/.exec(location.search + location.hash)?.[1];
-  const embedded = {
-    files: Object.fromEntries(Object.entries(files).map(([name, base64]) => [name, bytes(base64)])),
-    weights,
-    sampler: defaults.sampler,
-    wasm: bytes(wasm),
-  };
+  const held = Object.fromEntries(Object.entries(files).map(([name, base64]) => [name, bytes(base64)]));
   // A module cannot be a worker where the page is a file, and without modules these two are no syntax.
   const script = `(async () => { "use strict"; ${
     byId("demo-code").textContent!.replaceAll("import.meta", "({})")
   } })();`;
   const code = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   return {
-    embedded,
+    embedded: { files: held, weights, sampler: defaults.sampler, wasm: bytes(wasm) },
     forced: BACKENDS.find((name) => name === asked),
     begin: () => beginWorker(code).catch(() => beginHere(definitions)),
   };
 }
 
-/** Without an event it is too early to know whether a worker lives: it says so by a first message. */
-function beginWorker(code: string): Promise<PagePort> {
+/** It lives once it says so. */
+function beginWorker(code: string): Promise<Port<ToWorker, FromWorker>> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(code);
     worker.onerror = (event) => {
       event.preventDefault();
       reject(new Error(event.message));
     };
-    worker.onmessage = () => resolve(Object.assign(worker, { close: () => worker.terminate() }) as unknown as PagePort);
+    worker.onmessage = () => resolve(worker);
   });
 }
 
 /** On the page itself, which then pauses at each step. */
-function beginHere(definitions: readonly OwnDefinition[]): PagePort {
+function beginHere(definitions: readonly OwnDefinition[]): Port<ToWorker, FromWorker> {
   const { port1, port2 } = new MessageChannel();
-  serve(port2 as unknown as Parameters<typeof serve>[0], definitions);
-  return port1 as unknown as PagePort;
+  serve(port2, definitions);
+  return port1;
 }

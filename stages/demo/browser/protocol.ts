@@ -2,13 +2,11 @@ import type { WeightsName } from "../../../artifacts/checkpoint.ts";
 import type { ImageSize } from "../../../artifacts/facts.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
 
-/** What the page and those who draw for it, mostly workers, say to each other: plain data. */
-
-/** The best first. */
+/** What the page and those who draw for it say to each other: plain data. The best backend first. */
 export const BACKENDS = ["webgpu", "webgl", "wasm"] as const;
 export type BackendName = typeof BACKENDS[number];
 
-/** What is drawn: images of a seed, as `sample` draws them, or what one of these makes of its network. */
+/** What is drawn: images of a seed, as `sample` draws them, or what else can be made of its noise. */
 export interface Task {
   readonly seed: number;
   readonly sampler: SamplerParam;
@@ -16,33 +14,29 @@ export interface Task {
   /** As `sample` takes them. */
   readonly labels: "cycle" | "none" | number[];
   /** An image [H, W, C] of which a part is kept, 1 for each such number. */
-  readonly inpaint?: { readonly image: Uint8Array<ArrayBuffer>; readonly kept: Uint8Array; readonly repeats: number };
+  readonly inpaint?: { readonly image: Uint8Array<ArrayBuffer>; readonly kept: Uint8Array<ArrayBuffer> };
   /** Points on the way from the noise of an image of the seed to that of another seed, both ends included. */
-  readonly between?: { readonly seed: number; readonly image: number; readonly points: number };
+  readonly way?: { readonly to: number; readonly image: number; readonly points: number };
 }
 
-/** What the page knows of the network. */
-export interface Model {
-  readonly images: ImageSize;
-  /** Undefined for a network that is told no labels. */
-  readonly classes: number | undefined;
-  readonly timesteps: number;
-  /** Those that fit, the default one first. */
-  readonly samplers: readonly SamplerParam[];
-}
-
-/** What is embedded in the page. */
+/** What is embedded in the page: files of the checkpoint by name, and TF.js's engine. */
 export interface Embedded {
-  /** Of the checkpoint, by name. */
   readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
   readonly weights: WeightsName;
   readonly sampler: SamplerParam;
-  /** TF.js's engine with SIMD. */
   readonly wasm: Uint8Array<ArrayBuffer>;
 }
 
+/** What the page knows of the network: `classes` where it is told labels, and the samplers that fit, the given one first. */
+export interface Model {
+  readonly images: ImageSize;
+  readonly classes: number | undefined;
+  readonly timesteps: number;
+  readonly samplers: readonly SamplerParam[];
+}
+
 export type ToWorker =
-  /** @param forced also software */
+  /** @param forced also by software, which is slower than WebAssembly */
   | { readonly kind: "open"; readonly backend: BackendName; readonly forced: boolean; readonly embedded: Embedded }
   | { readonly kind: "draw"; readonly task: Task; readonly first: number; readonly count: number }
   | { readonly kind: "stop" };
@@ -52,15 +46,14 @@ export type Frame = Readonly<Record<"done" | "total", number> & Record<"x" | "x0
 
 export type FromWorker =
   /** A worker's first word, for its page cannot see that it lives. */
-  | { readonly kind: "ready" }
+  | { readonly kind: "ready" | "drawn" }
   | { readonly kind: "opened"; readonly on: string; readonly model: Model }
   | { readonly kind: "frame"; readonly frame: Frame }
-  | { readonly kind: "drawn" | "stopped" }
   /** @param final no other backend would do better */
   | { readonly kind: "failed"; readonly message: string; readonly final: boolean };
 
-/** A worker from both sides, or a port in its place where there are none. */
+/** A worker from either side, or a port in its place where there are none. */
 export interface Port<Sent, Got> {
   postMessage(message: Sent): void;
-  onmessage: ((event: { readonly data: Got }) => unknown) | null;
+  onmessage: ((event: MessageEvent<Got>) => unknown) | null;
 }
