@@ -37,15 +37,22 @@ export async function bundleForBrowsers(
   const flags = moduleFlags(folder, map && inBrowser(map(), browser));
   const info = await loadModules(["info", "--json", ...flags, entry], { timeoutMs: LOADING_TIMEOUT_MS, kill });
   if (!info.success) return failedBy(info.said);
-  const { modules } = JSON.parse(info.stdout) as Record<"modules", Record<"local" | "npmPackage" | "error", string>[]>;
-  const wrong = modules.find(({ error }) => error !== undefined);
-  if (wrong !== undefined) return failedBy(wrong.error);
-  // Of its own folder the entry is the only module.
-  const parts = modules.map(({ local, npmPackage = "" }) => local === entry ? text : local ? hashFile(local) : npmPackage);
+  const { modules } = JSON.parse(info.stdout) as Record<"modules", Partial<Record<"local" | "npmPackage", string>>[]>;
+  // In its own folder the entry is the only module, and what cannot be found nobody can read.
+  const parts = modules.map(({ local, npmPackage }) => local === entry ? text : local ? hashFile(local) : npmPackage);
   const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.js`);
   const found = sound(readTextIfThere(path));
   if (found === undefined) {
-    const args = ["bundle", "--platform=browser", "--minify", "--quiet", "--no-check", ...flags, `--output=${file}`, entry];
+    const args = [
+      "bundle",
+      "--platform=browser",
+      "--minify",
+      "--quiet",
+      "--no-check",
+      ...flags,
+      `--output=${file}`,
+      entry,
+    ];
     const { success, said } = await loadModules(args, { timeoutMs: BUNDLING_TIMEOUT_MS, kill });
     const made = readTextIfThere(file);
     if (!success || made === undefined) return failedBy(said);

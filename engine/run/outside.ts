@@ -59,7 +59,9 @@ export async function makeReachable(
   const { browser } = stage.kind;
   if (browser !== undefined) {
     const bundled = await bundleForBrowsers({ ...stage.kind, browser }, { folder: join(scratch, "browser") });
-    if ("problem" in bundled) return { message: `cannot bundle its code for browsers: ${bundled.problem}`, fix: bundled.fix };
+    if ("problem" in bundled) {
+      return { message: `cannot bundle its code for browsers: ${bundled.problem}`, fix: bundled.fix };
+    }
     packages["browser"] = bundled.file;
   }
   const readable = Object.values(packages);

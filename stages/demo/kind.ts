@@ -17,7 +17,9 @@ export const demoKind = defineKind({
   summary: "Write a page that draws images in a browser, one file that asks no network for anything",
   params: z.strictObject({
     title: z.string().min(1).max(200).default("A network that draws").describe("Heading of the page"),
-    count: positiveInt(256).default(16).describe("Images that the page draws first: those of `sample` with the same seed"),
+    count: positiveInt(256).default(16).describe(
+      "Images that the page draws first: those of `sample` with the same seed",
+    ),
     sampler: ownable(
       samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe(
         "How the page samples first; the built-in samplers that fit can be chosen there",

@@ -14,7 +14,10 @@ const MOST_BYTES = 128 << 20;
 export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitions, device, packages }) => {
   const { title, count, guidance, weights } = params;
   const names = filesOf(weights);
-  const bytes = inputs.checkpoint.files.filter(({ path }) => names.includes(path)).reduce((all, { size }) => all + size, 0);
+  const bytes = inputs.checkpoint.files.filter(({ path }) => names.includes(path)).reduce(
+    (all, { size }) => all + size,
+    0,
+  );
   if (bytes > MOST_BYTES) return tooLarge(bytes);
   const checkpoint = await readCheckpoint(inputs.checkpoint, weights, definitions);
   const sampler = chooseSampler(params.sampler, definitions);
@@ -30,7 +33,8 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   const { images, step, parameters } = checkpoint.config;
   const page = renderPage({
     title,
-    about: `A network of ${parameters.toLocaleString("en")} numbers, trained for ${step.toLocaleString("en")} steps on ` +
+    about:
+      `A network of ${parameters.toLocaleString("en")} numbers, trained for ${step.toLocaleString("en")} steps on ` +
       `${images.source["name"] ?? "images"} of ${images.width}x${images.height} pixels. It draws here, in this page.`,
     code: await Deno.readTextFile(packages["browser"]!),
     data: {
@@ -42,9 +46,12 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
     },
   });
   await outputs.files.write("demo.html", page);
+  return undefined;
 });
 
 function tooLarge(bytes: number): StageEnd {
-  const message = `the weights are too large for a page: got ${bytes >> 20} MiB, wanted at most ${MOST_BYTES >> 20} MiB`;
+  const message = `the weights are too large for a page: got ${bytes >> 20} MiB, wanted at most ${
+    MOST_BYTES >> 20
+  } MiB`;
   return { status: "failed", message, fix: "train a smaller network for the page" };
 }
