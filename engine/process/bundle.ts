@@ -2,66 +2,59 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { userFolder } from "../../std/user_folder.ts";
 import type { Kind, ModuleMap } from "../keys/stage.ts";
-import { makeFolder, writeAtomically, writeNew } from "../store/files.ts";
-import { hashFile, readTextIfThere, sha256Of } from "../store/reading.ts";
+import { makeFolder, removeQuietly, writeAtomically, writeNew } from "../store/files.ts";
+import { entriesOf, hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/reading.ts";
 import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import { moduleFlags } from "./module_lock.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
 /** The first time Deno fetches esbuild, some 10 MB. */
-const BUNDLING_TIMEOUT_MS = 10 * 60_000;
-
-export type Bundled = { readonly file: string } | { readonly problem: string; readonly fix: string };
-
-export interface BundleOptions {
-  /** An empty folder, where the bundle comes to lie. */
-  readonly folder: string;
-  /** Where bundles are kept. */
-  readonly kept?: string;
-  readonly kill?: AbortSignal;
-}
+const BUNDLING_TIMEOUT_MS = 3 * 60_000;
+/** Of older ones nobody knows whether their code is still there. */
+const MOST_KEPT = 16;
 
 /**
  * Put a kind's code for browsers and the definitions that its stages are given into one file, of which nothing is run. A
  * bundle is kept for as long as no module of it changes; one that is damaged is made again.
+ *
+ * @param folder to be made, where the file comes to lie @param kept where bundles are kept
+ * @returns undefined for a kind without such code; or what went wrong
  */
 export async function bundleForBrowsers(
-  { browser, own = [], map }: Pick<Kind, "own" | "map"> & { readonly browser: string },
-  { folder, kept = userFolder("bundles"), kill }: BundleOptions,
-): Promise<Bundled> {
+  { browser, own = [], map }: Pick<Kind, "browser" | "own" | "map">,
+  folder: string,
+  kept: string = userFolder("bundles"),
+): Promise<{ readonly file: string } | Readonly<Record<"message" | "fix", string>> | undefined> {
+  if (browser === undefined) return undefined;
   makeFolder(folder);
   const [entry, file] = [join(folder, "entry.ts"), join(folder, "bundle.js")];
   const text = entryText(browser, own);
   writeNew(entry, text);
   const flags = moduleFlags(folder, map && inBrowser(map(), browser));
-  const info = await loadModules(["info", "--json", ...flags, entry], { timeoutMs: LOADING_TIMEOUT_MS, kill });
+  const info = await loadModules(["info", "--json", ...flags, entry], { timeoutMs: LOADING_TIMEOUT_MS });
   if (!info.success) return failedBy(info.said);
   const { modules } = JSON.parse(info.stdout) as Record<"modules", Partial<Record<"local" | "npmPackage", string>>[]>;
   // In its own folder the entry is the only module, and what cannot be found nobody can read.
   const parts = modules.map(({ local, npmPackage }) => local === entry ? text : local ? hashFile(local) : npmPackage);
   const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.js`);
   const found = sound(readTextIfThere(path));
-  if (found === undefined) {
-    const args = [
-      "bundle",
-      "--platform=browser",
-      "--minify",
-      "--quiet",
-      "--no-check",
-      ...flags,
-      `--output=${file}`,
-      entry,
-    ];
-    const { success, said } = await loadModules(args, { timeoutMs: BUNDLING_TIMEOUT_MS, kill });
-    const made = readTextIfThere(file);
-    if (!success || made === undefined) return failedBy(said);
-    ignoreTrouble(() => {
-      openRoot(kept);
-      makeFolder(kept);
-      writeAtomically(path, `//${sha256Of(made)}\n${made}`);
-    });
-  } else writeNew(file, found);
+  if (found !== undefined) {
+    writeNew(file, found);
+    return { file };
+  }
+  const how = ["--platform=browser", "--minify", "--quiet", "--no-check", ...flags, `--output=${file}`];
+  const { success, said } = await loadModules(["bundle", ...how, entry], { timeoutMs: BUNDLING_TIMEOUT_MS });
+  const made = readTextIfThere(file);
+  if (!success || made === undefined) return failedBy(said);
+  ignoreTrouble(() => {
+    openRoot(kept);
+    makeFolder(kept);
+    writeAtomically(path, `//${sha256Of(made)}\n${made}`);
+    const age = (name: string) => -Number(statIfThere(join(kept, name))?.mtime ?? 0);
+    const names = entriesOf(kept).map(({ name }) => name).sort((a, b) => age(a) - age(b));
+    for (const name of names.slice(MOST_KEPT)) removeQuietly(join(kept, name));
+  });
   return { file };
 }
 
@@ -88,10 +81,10 @@ function sound(text: string | undefined): string | undefined {
   return digest === sha256Of(code) ? code : undefined;
 }
 
-function failedBy(said: string): Bundled {
-  const problem = said.replace(/\n\s*Stack backtrace:[^]*/, "").replace(/^error: /, "").trim();
+function failedBy(said: string): Record<"message" | "fix", string> {
+  const problem = said.replace(/\n\s*Stack backtrace:[^]*/, "").replaceAll(/^error: /gm, "").trim();
   const fix = /failed to download/.test(problem)
     ? "check the network, then run again: esbuild is fetched once"
-    : "let the files of your own that are named there import what a browser has";
-  return { problem, fix };
+    : "let the files of your own that a page needs import what a browser has";
+  return { message: `cannot bundle its code for browsers: ${problem}`, fix };
 }

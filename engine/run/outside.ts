@@ -56,14 +56,9 @@ export async function makeReachable(
     if ("problem" in installed) return cannotFetch(installed.problem);
     packages[external.name] = installed.folder;
   }
-  const { browser } = stage.kind;
-  if (browser !== undefined) {
-    const bundled = await bundleForBrowsers({ ...stage.kind, browser }, { folder: join(scratch, "browser") });
-    if ("problem" in bundled) {
-      return { message: `cannot bundle its code for browsers: ${bundled.problem}`, fix: bundled.fix };
-    }
-    packages["browser"] = bundled.file;
-  }
+  const bundled = await bundleForBrowsers(stage.kind, join(scratch, "browser"));
+  if (bundled !== undefined && "message" in bundled) return bundled;
+  if (bundled !== undefined) packages["browser"] = bundled.file;
   const readable = Object.values(packages);
   const params: Record<string, string> = {};
   const lent: string[] = [];

@@ -1,7 +1,9 @@
 import { filesOf, readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import { binariesFolder } from "../../tensor/wasm/describe.ts";
+import { CompileError } from "../../tensor/trace/failure.ts";
 import { withDevice } from "../shared/device.ts";
+import { faultOf } from "../shared/draw/draw_images.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { makeWalk } from "../shared/draw/walk.ts";
 import { runOf } from "../shared/run_of.ts";
@@ -14,10 +16,8 @@ const MOST_BYTES = 128 << 20;
 export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitions, device, packages }) => {
   const { title, count, guidance, weights } = params;
   const names = filesOf(weights);
-  const bytes = inputs.checkpoint.files.filter(({ path }) => names.includes(path)).reduce(
-    (all, { size }) => all + size,
-    0,
-  );
+  const files = inputs.checkpoint.files.filter(({ path }) => names.includes(path));
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
   if (bytes > MOST_BYTES) return tooLarge(bytes);
   const checkpoint = await readCheckpoint(inputs.checkpoint, weights, definitions);
   const sampler = chooseSampler(params.sampler, definitions);
@@ -25,11 +25,12 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
     const options = { batchSize: 1, guidance, sampler };
     await withDevice({ params: { threads: 1 }, device }, (device) => makeWalk(checkpoint, { device, ...options }));
   } catch (error) {
-    if ((error as Error).name !== "CompileError") throw error;
-    const [message, fix] = (error as Error).message.replace('use device "onnx", or ', "").split(/\. Fix: /);
-    return { status: "failed", message: `the page cannot draw with this network: ${message}`, fix: fix! };
+    if (!(error instanceof CompileError)) return faultOf(error);
+    const [problem, fix] = error.message.replace('use device "onnx", or ', "").split(". Fix: ");
+    return { status: "failed", message: `no page can draw with this network: ${problem}`, fix: fix! };
   }
-  const files = await Promise.all(names.map(async (name) => [name, await inputs.checkpoint.read(name)] as const));
+  const embedded: Record<string, string> = {};
+  for (const { path } of files) embedded[path] = (await inputs.checkpoint.read(path)).toBase64();
   const { images, step, parameters } = checkpoint.config;
   const page = renderPage({
     title,
@@ -38,7 +39,7 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
       `${images.source["name"] ?? "images"} of ${images.width}x${images.height} pixels. It draws here, in this page.`,
     code: await Deno.readTextFile(packages["browser"]!),
     data: {
-      files: Object.fromEntries(files.map(([name, content]) => [name, content.toBase64()])),
+      files: embedded,
       weights,
       wasm: (await Deno.readFile(`${binariesFolder()}tfjs-backend-wasm-simd.wasm`)).toBase64(),
       classNames: toldLabels(checkpoint.config).classNames,
@@ -50,8 +51,6 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
 });
 
 function tooLarge(bytes: number): StageEnd {
-  const message = `the weights are too large for a page: got ${bytes >> 20} MiB, wanted at most ${
-    MOST_BYTES >> 20
-  } MiB`;
+  const message = `the weights are too large for a page: got ${bytes} bytes, wanted at most ${MOST_BYTES}`;
   return { status: "failed", message, fix: "train a smaller network for the page" };
 }
