@@ -166,11 +166,12 @@ async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
     await draw(task, Number(valuesOf("draw")["count"]), images);
     byId("more").hidden = false;
   };
+  // By its button, as a page in a sandbox submits nothing.
   const onSubmit = (id: string, act: () => unknown) =>
-    byId(id).addEventListener("submit", (event) => {
+    byId(id).querySelector("button")!.onclick = (event) => {
       event.preventDefault();
-      act();
-    });
+      if (byId<HTMLFormElement>(id).reportValidity()) act();
+    };
   onSubmit("draw", drawImages);
   onSubmit("anew", () => {
     const inpaint = mask.read();
@@ -193,9 +194,8 @@ function poolOptions({ files, weights, wasm, defaults }: DemoData, definitions: 
   const asked = /\bbackend=(\w+)/.exec(location.search + location.hash)?.[1];
   const held = Object.fromEntries(Object.entries(files).map(([name, base64]) => [name, bytes(base64)]));
   // A module cannot be a worker where the page is a file, and without modules these two are no syntax.
-  const script = `(async () => { "use strict"; ${
-    byId("demo-code").textContent!.replaceAll("import.meta", "({})")
-  } })();`;
+  const module = byId("demo-code").textContent!.replaceAll("import.meta", "({})");
+  const script = `(async () => { "use strict"; ${module} })().catch((error) => setTimeout(() => { throw error; }));`;
   const code = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   return {
     embedded: { files: held, weights, sampler: defaults.sampler, wasm: bytes(wasm) },

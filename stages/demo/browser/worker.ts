@@ -6,6 +6,7 @@ import { mix } from "../../../diffusion/samplers/mix.ts";
 import { FormatError } from "../../../formats/format_error.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
+import { CompileError } from "../../../tensor/trace/failure.ts";
 import { makeDrawer as makeInpainter } from "../../inpaint/drawer.ts";
 import { initialNoise, makeDrawer as makeSampler } from "../../sample/drawer.ts";
 import { describeProblem, isError } from "../../shared/checks.ts";
@@ -54,16 +55,20 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
   port.onmessage = async ({ data }) => {
     stopped = data.kind === "stop";
     if (data.kind === "stop") return;
-    port.postMessage(await answer(data).catch((error) => stopped ? { kind: "drawn" } as const : failedBy(error)));
+    port.postMessage(
+      await answer(data).catch((error) => stopped ? { kind: "drawn" } as const : failedBy(error, checkpoint)),
+    );
   };
   port.postMessage({ kind: "ready" });
 }
 
 /** What went wrong, in words; `final` where the checkpoint or code of the user's own is at fault. */
-function failedBy(error: Error): FromWorker {
+function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
   const fault = error instanceof SamplerFault;
   const message = fault ? describeProblem({ ...error.problem, message: error.message }) : error.message;
-  return { kind: "failed", message, final: fault || error instanceof FormatError };
+  const model = checkpoint?.config.model ?? {};
+  const file = error instanceof CompileError && "uses" in model ? `${model.uses}: ` : "";
+  return { kind: "failed", message: file + message, final: fault || error instanceof FormatError };
 }
 
 /** The files of a checkpoint, as a stage is given them. */
