@@ -95,7 +95,7 @@ export function digestStageExternals(
   stage: Stage,
   folder: string,
   digests: Digests,
-): { externals: Externals; unreadable: UnreadableExternal[] } {
+) {
   const externals: Record<string, string> = {};
   const unreadable: UnreadableExternal[] = [];
   for (const { name, version, integrity } of stage.kind.externals?.(stage.params) ?? []) {
@@ -121,16 +121,13 @@ export function digestStageExternals(
 }
 
 /** What the stages of a pipeline read from outside, by id of the stage. */
-export interface DigestedExternals {
-  readonly externals: ReadonlyMap<string, Externals>;
-  readonly problems: readonly Diagnostic[];
-}
+export type DigestedExternals = Readonly<ReturnType<typeof digestExternals>>;
 
 /** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
 export function digestExternals(
   { stages, folder, origins }: { stages: ReadonlyMap<string, Stage>; folder: string; origins: Origins },
   digests: Digests,
-): DigestedExternals {
+) {
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
   for (const stage of stages.values()) {

@@ -4,7 +4,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
+import { extentParam, predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
@@ -253,7 +253,7 @@ export class Planner {
       resolvedKey: resolvedKeyOf(localKey, inputs),
       // Cached stages, which are most, never need it.
       get identityKey() {
-        return identityKey ??= identityKeyOf(ingredients, stage.kind);
+        return identityKey ??= identityKeyOf(ingredients, extentParam(stage.kind));
       },
     };
     this.#resolved.set(stage, keys);
@@ -277,9 +277,7 @@ export class Planner {
   }
 
   #changes(stage: Stage, now: Known): Reason[] {
-    const lastKey = this.store.viewsOf(this.pipeline.name).shown(stage.id)?.resolvedKey;
-    const last = lastKey === undefined ? undefined : this.store.results.byResolved(lastKey);
-    return explainChange(stage, now, last, this.pipeline.origins);
+    return explainChange(stage, now, this.store.lastShown(this.pipeline.name, stage.id), this.pipeline.origins);
   }
 
   #served(stage: Stage, now: Known, manifest: ResultManifest): Pick<PlannedStage, "state" | "reasons"> {

@@ -140,14 +140,12 @@ export class StageRunner {
         if (late !== undefined) return late;
       }
       planned = planner.planStage(id, forced);
-      const missing = await this.#reachInputs(planned);
+      const missing = await this.#reachInputs(planned, true);
       if (missing !== undefined) return missing;
       if (planned.keys === undefined) {
         if (++unsettled > MAX_UNSETTLED) return UNSETTLED;
         continue;
       }
-      const broken = await this.#healInputs(planned);
-      if (broken !== undefined) return broken;
       // Known from the plan, unless this stage runs because its result turned out to be broken.
       await planner.findDevices([planned.stage]);
       const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
@@ -254,16 +252,22 @@ export class StageRunner {
   }
 
   /**
-   * Reach what a stage reads where the plan left that out, because the stage's own result was there. It turned out to be
-   * damaged, or did not come from the shared cache.
+   * Reach what a stage reads where the plan left that out, because the stage's own result was there, which turned out to
+   * be damaged, or did not come from the shared cache.
+   * @param heals whether inputs are made again that do not hold what they should
+   * @returns how one of them ended that has no result
    */
-  async #reachInputs({ stage }: PlannedStage): Promise<StageResult | undefined> {
-    const { planner, cache } = this.options;
+  async #reachInputs({ stage }: PlannedStage, heals = false): Promise<StageResult | undefined> {
+    const { planner, cache, onNested } = this.options;
     for (const id of readsOf(stage)) {
-      const settled = planner.settled(id) !== undefined;
-      if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
-      const ended = await this.#reachOnly(id);
-      if (ended !== undefined) return ended;
+      const manifest = planner.settled(id);
+      const there = manifest !== undefined && (cache === undefined || planner.planStage(id, false).shared !== true);
+      if (there && (!heals || this.#verify(id, manifest))) continue;
+      if (there) planner.distrust(manifest);
+      const begun = { startedAt: new Date().toISOString(), started: performance.now() };
+      const reached = await this.reach(id);
+      onNested(id, reached, begun);
+      if (reached.manifest === undefined) return reached;
     }
     return undefined;
   }
@@ -274,27 +278,6 @@ export class StageRunner {
     return store.guards.holdStill(signal, (holder) => {
       emit({ type: "stage-note", id, level: "note", message: waitingForStore(holder) });
     });
-  }
-
-  /** Make sure that inputs hold what they should, running the stages again whose results do not. */
-  async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
-    const { planner } = this.options;
-    for (const id of readsOf(planned.stage)) {
-      const manifest = planner.settled(id);
-      if (manifest === undefined || this.#verify(id, manifest)) continue;
-      planner.distrust(manifest);
-      const broken = await this.#reachOnly(id);
-      if (broken !== undefined) return broken;
-    }
-    return undefined;
-  }
-
-  /** How a stage ended without a result. */
-  async #reachOnly(id: string): Promise<StageResult | undefined> {
-    const begun = { startedAt: new Date().toISOString(), started: performance.now() };
-    const reached = await this.reach(id);
-    this.options.onNested(id, reached, begun);
-    return reached.manifest === undefined ? reached : undefined;
   }
 
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {

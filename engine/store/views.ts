@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
-import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
-import { entriesOf, factsAt, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
+import { copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
+import { entriesOf, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 import { inside } from "./roots.ts";
 import { fileNameOf, listFiles, makeDurableFolder } from "./folders.ts";
@@ -32,8 +32,6 @@ const VIEW_LINES: LineKind<ViewRecord> = {
  */
 export class ViewStore {
   #records: LineTable<ViewRecord> | undefined;
-  /** Bytes of the record file that `#records` knows of. */
-  #size = 0;
   #swept = false;
 
   /**
@@ -52,14 +50,12 @@ export class ViewStore {
 
   /** Read the records again if another process has added to them. */
   refresh(): void {
-    if ((statIfThere(this.places.records)?.size ?? 0) !== this.#size) this.#records = undefined;
+    if (statIfThere(this.places.records)?.size !== this.#records?.state?.size) this.#records = undefined;
   }
 
   /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
   get state(): FileFacts | undefined {
-    this.#load();
-    const now = factsAt(this.places.records);
-    return now && { ...now, size: this.#size };
+    return this.#load().state;
   }
 
   /** What a stage showed last. */
@@ -262,16 +258,11 @@ export class ViewStore {
   #record(record: ViewRecord): void {
     this.#load().add(record);
     makeDurableFolder(dirname(this.places.records));
-    appendLine(this.places.records, JSON.stringify(record));
-    this.#size = statIfThere(this.places.records)?.size ?? 0;
+    this.#load().append(record);
   }
 
   #load(): LineTable<ViewRecord> {
-    if (this.#records === undefined) {
-      this.#size = statIfThere(this.places.records)?.size ?? 0;
-      this.#records = new LineTable(this.places.records, this.places.table, 1, VIEW_LINES);
-    }
-    return this.#records;
+    return this.#records ??= new LineTable(this.places.records, this.places.table, 1, VIEW_LINES);
   }
 }
 
