@@ -53,8 +53,7 @@ export class ResultStore {
 
   /** Whether the index on disk says of a result what this manifest says. */
   isListed(manifest: ResultManifest): boolean {
-    const { resolvedKey } = manifest;
-    const last = this.#load().find(BY.resolved, resolvedKey).at(-1)?.manifest;
+    const last = this.#load().find(BY.resolved, manifest.resolvedKey).at(-1)?.manifest;
     return last !== undefined && sameOutputs(last, manifest);
   }
 
