@@ -61,7 +61,7 @@ class Explainer {
   explain(id: string) {
     const planned = this.plan.stages.get(id)!;
     this.#followed.add(id);
-    const last = this.#lastOf(id);
+    const last = this.store.lastShown(this.plan.pipeline.name, id);
     const { manifest } = planned;
     const other = last?.resolvedKey === manifest?.resolvedKey ? undefined : last;
     return definedOnly({
@@ -76,10 +76,6 @@ class Explainer {
       lost: last ? undefined : this.store.viewsOf(this.plan.pipeline.name).shown(id)?.resolvedKey,
       progress: this.#progressOf(planned),
     });
-  }
-
-  #lastOf(id: string): ResultManifest | undefined {
-    return this.store.lastShown(this.plan.pipeline.name, id);
   }
 
   #progressOf({ stage, keys, fromStep, device }: PlannedStage) {
@@ -186,7 +182,7 @@ class Explainer {
     const { state } = planned;
     if (this.#followed.has(id)) return { stage: id, state, causes: [], note: "as said above" };
     this.#followed.add(id);
-    const last = this.#lastOf(id);
+    const last = this.store.lastShown(this.plan.pipeline.name, id);
     return { stage: id, state, causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)) };
   }
 }

@@ -16,7 +16,7 @@ import { nativePackages } from "./module_lock.ts";
 import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
 import { lineOf, messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
-import { explainRefusal, isUncached } from "./refusal.ts";
+import { explainRefusal, UNCACHED } from "./refusal.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import {
   acceptedSchema,
@@ -137,7 +137,7 @@ export async function askChild<A extends z.ZodType>(
     return answer.success ? { answer: answer.data } : { error: INVALID };
   }
   const said = log.tail();
-  if (fetched || !isUncached(said)) return explainSilence(said, place, child);
+  if (fetched || !UNCACHED.test(said)) return explainSilence(said, place, child);
   const missing = await installPackages(entry, map, () => {});
   if (missing !== undefined) return { error: `cannot fetch its packages: ${missing}` };
   return await askChild(task, file, map, question, schema, true);

@@ -108,7 +108,7 @@ class DoneRecord {
     const { results, objects } = this.store;
     const views = this.#views;
     const isDone = done.stages.every(({ id, resolvedKey, objects: files, shown }) =>
-      results.isPublished(resolvedKey) && files.every(([sha256, size]) => objects.has({ path: "", sha256, size })) &&
+      results.isPublished(resolvedKey) && files.every(([sha256, size]) => objects.has({ sha256, size })) &&
       views.isIntact(id, shown)
     );
     return isDone ? done.stages.length : undefined;

@@ -101,7 +101,7 @@ export class Scheduler {
         this.emit({ type: "note", message: "running stages finish, and no others start" });
       }
     }
-    runner.close();
+    runner.scratch.close();
     return this.#end(stop.aborted);
   }
 

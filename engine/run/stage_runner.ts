@@ -80,18 +80,13 @@ const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix:
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
-  readonly #scratch: ScratchFolders;
+  readonly scratch: ScratchFolders;
   readonly #execution: StageExecution;
   readonly #announced = new Set<string>();
 
   constructor(private readonly options: RunnerOptions) {
-    this.#scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
+    this.scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
     this.#execution = new StageExecution(options);
-  }
-
-  /** Remove what is left of temporary folders. */
-  close(): void {
-    this.#scratch.close();
   }
 
   /** Reach a stage whose inputs are settled: serve its result, or run it. */
@@ -210,7 +205,7 @@ export class StageRunner {
 
   /** What a stage was computed on; of one that joined parts, what these were. */
   #numericsOf({ stage: { parts = [] }, device }: PlannedStage): string | null {
-    const found = parts.map((id) => this.options.planner.settled(id)!.numerics).filter((one) => one !== null);
+    const found = parts.map((id) => this.options.planner.settled.get(id)!.numerics).filter((one) => one !== null);
     return device?.numerics ?? ([...new Set(found)].sort().join(" and ") || null);
   }
 
@@ -230,7 +225,7 @@ export class StageRunner {
 
   #settle(planned: PlannedStage, manifest: ResultManifest): void {
     const { planner, store, runId } = this.options;
-    planner.settle(planned.stage.id, manifest);
+    planner.settled.set(planned.stage.id, manifest);
     store.runs.use(runId, { results: { [planned.stage.id]: manifest.resolvedKey } });
     store.results.addRecipe(planned.recipeKey, manifest);
   }
@@ -258,18 +253,26 @@ export class StageRunner {
    * @returns how one of them ended that has no result
    */
   async #reachInputs({ stage }: PlannedStage, heals = false): Promise<StageResult | undefined> {
-    const { planner, cache, onNested } = this.options;
+    const { planner, cache } = this.options;
     for (const id of readsOf(stage)) {
-      const manifest = planner.settled(id);
-      const there = manifest !== undefined && (cache === undefined || planner.planStage(id, false).shared !== true);
-      if (there && (!heals || this.#verify(id, manifest))) continue;
-      if (there) planner.distrust(manifest);
-      const begun = { startedAt: new Date().toISOString(), started: performance.now() };
-      const reached = await this.reach(id);
-      onNested(id, reached, begun);
-      if (reached.manifest === undefined) return reached;
+      const settled = planner.settled.has(id) && (cache === undefined || planner.planStage(id, false).shared !== true);
+      const ended = settled ? undefined : await this.#reachOnly(id);
+      if (ended !== undefined) return ended;
+      const manifest = planner.settled.get(id)!;
+      if (!heals || this.#verify(id, manifest)) continue;
+      planner.distrust(manifest);
+      const broken = await this.#reachOnly(id);
+      if (broken !== undefined) return broken;
     }
     return undefined;
+  }
+
+  /** How a stage ended without a result. */
+  async #reachOnly(id: string): Promise<StageResult | undefined> {
+    const begun = { startedAt: new Date().toISOString(), started: performance.now() };
+    const reached = await this.reach(id);
+    this.options.onNested(id, reached, begun);
+    return reached.manifest === undefined ? reached : undefined;
   }
 
   /** Keep `gc` off, or say that it has the store to itself. */
@@ -287,7 +290,7 @@ export class StageRunner {
     this.#announce(device);
     emit({ type: "stage-started", id: stage.id, planned });
     store.runs.note(runId, { stage: stage.id, event: "started", state: planned.state, at: new Date().toISOString() });
-    const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
+    const folder = this.scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;
     try {
       const start = this.#execution.prepare(planned, folder);
@@ -327,7 +330,7 @@ export class StageRunner {
       const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {
-      this.#scratch.giveBack(folder, clean);
+      this.scratch.giveBack(folder, clean);
     }
   }
 

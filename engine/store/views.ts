@@ -13,11 +13,6 @@ import type { Digests } from "./digests.ts";
 
 type ShownFile = ViewRecord["files"][number];
 
-/** Where an output file stands below the stage's folder: kinds with one output need no folder for its port. */
-export function viewPathOf(manifest: ResultManifest, port: string, path: string): string {
-  return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
-}
-
 /** Pipelines within pipelines, beyond which no stage is looked for. */
 const MAX_DEPTH = 5;
 
@@ -173,9 +168,11 @@ export class ViewStore {
   #write(folder: string, manifest: ResultManifest): ViewRecord["files"] {
     const files: ViewRecord["files"] = [];
     makeFolder(folder);
-    for (const [port, artifact] of Object.entries(manifest.outputs)) {
+    const outputs = Object.entries(manifest.outputs);
+    for (const [port, artifact] of outputs) {
       for (const file of artifact.files) {
-        const path = viewPathOf(manifest, port, file.path);
+        // Kinds with one output need no folder for its port.
+        const path = outputs.length === 1 ? file.path : `${port}/${file.path}`;
         const target = inside(folder, path);
         if (path.includes("/")) makeFolder(dirname(target));
         if (isThere(target)) {

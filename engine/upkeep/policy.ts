@@ -35,11 +35,7 @@ export interface Removal {
 type Part = "results" | "objects" | "progress" | "runs" | "files";
 
 /** What to remove, by key, digest, path or id, and what that leaves. */
-export interface Garbage extends Readonly<Record<Part, ReadonlyMap<string, Removal>>> {
-  readonly kept: ReadonlyMap<string, Keeper>;
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-}
+export type Garbage = Readonly<ReturnType<typeof chooseGarbage>>;
 
 /**
  * Decide what may go. Pure, so that it can be held against every store that a test can think of.
@@ -48,7 +44,7 @@ export interface Garbage extends Readonly<Record<Part, ReadonlyMap<string, Remov
  * or a run used it that was working on a stage that is unfinished. Of the rest, what is too old goes, and then, as long as
  * the store is too large, what was used longest ago.
  */
-export function chooseGarbage(inventory: Inventory, policy: GcPolicy): Garbage {
+export function chooseGarbage(inventory: Inventory, policy: GcPolicy) {
   const { results, objects, progress, runs, files } = inventory;
   const keptRuns = findKeptRuns(inventory, policy);
   const unfinished = findUnfinished(inventory, policy, keptRuns);

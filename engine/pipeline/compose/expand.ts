@@ -87,7 +87,7 @@ class Expander {
     const before = this.problems.count;
     const shared = this.#parse(this.root["matrix"], ["matrix"]);
     this.#checkPlaces();
-    const edges = new Map(Object.keys(this.stages).map((id) => [id, this.#sourcesOf(id)]));
+    const edges = new Map(Object.keys(this.stages).map((id) => [id, this.#references(id).map(({ stage }) => stage)]));
     const { order, rest } = topologicalOrder(edges);
     const leaveAsWritten = (id: string) => {
       this.#combinations.set(id, [{}]);
@@ -164,11 +164,7 @@ class Expander {
     return [{}];
   }
 
-  /** Stages that a stage reads, of those that there are. */
-  #sourcesOf(id: string): string[] {
-    return this.#references(id).map(({ stage }) => stage).filter((stage) => Object.hasOwn(this.stages, stage));
-  }
-
+  /** What a stage reads, whether it is there or not. */
   #references(id: string) {
     const texts = Object.entries(inputsOf(this.stages[id])).flatMap(([port, written]) =>
       textsAt(written, ["stages", id, "inputs", port], port)
