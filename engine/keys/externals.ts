@@ -174,8 +174,12 @@ export function sizeOf(path: string): number | undefined {
   return filesBelow(path).reduce((sum, { facts }) => sum + facts.size, 0);
 }
 
-/** What a stage is made of besides its ingredients. @param externals their digests by param */
-export function sourcesOf(stage: Stage, folder: string, externals: Externals): Sources {
+/**
+ * What a stage is made of besides its ingredients. Most have none, and records of thousands of stages need not say so of
+ * each.
+ * @param externals their digests by param
+ */
+export function sourcesOf(stage: Stage, folder: string, externals: Externals): { sources?: Sources } {
   const sources: Sources = { externals: {}, modules: { ...stage.kind.modules } };
   for (const [name, path] of Object.entries(externalPaths(stage, folder))) {
     const digest = externals[name];
@@ -183,5 +187,5 @@ export function sourcesOf(stage: Stage, folder: string, externals: Externals): S
     const sizeBytes = sizeOf(path);
     if (digest !== undefined && sizeBytes !== undefined) sources.externals[name] = { path, sizeBytes, digest };
   }
-  return sources;
+  return Object.values(sources).some((one) => Object.keys(one).length > 0) ? { sources } : {};
 }

@@ -146,7 +146,10 @@ export class ViewStore {
       }
       rename(fresh, home);
       left.delete(fresh);
-      this.#record({ stage, resolvedKey: manifest.resolvedKey, files });
+      const record = { stage, resolvedKey: manifest.resolvedKey, files };
+      this.#load().add(record);
+      makeDurableFolder(dirname(this.places.records));
+      this.#load().append(record);
       return mine;
     } finally {
       for (const path of left) removeQuietly(path);
@@ -250,12 +253,6 @@ export class ViewStore {
     const [bytes, whole] = [Deno.readFileSync(path), Deno.readFileSync(object)];
     const same = bytes.findIndex((byte, index) => byte !== whole[index]);
     return same < 0 || bytes.subarray(same).every((byte) => byte === 0);
-  }
-
-  #record(record: ViewRecord): void {
-    this.#load().add(record);
-    makeDurableFolder(dirname(this.places.records));
-    this.#load().append(record);
   }
 
   #load(): LineTable<ViewRecord> {

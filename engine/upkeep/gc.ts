@@ -56,7 +56,7 @@ export async function collectGarbage(store: Store, options: GcOptions) {
       failed,
       /** Folders of saved states that a run began to work on meanwhile, and that stay for it. */
       busy,
-      locks: compacts ? sweepLocks(store, remainingIdentities(inventory, garbage)) : 0,
+      locks: compacts ? sweepLocks(store, inventory, garbage) : 0,
       /** Lines of append-only files that said nothing any more; undefined while a run is on, which keeps them open. */
       compactedBytes: compacts ? compactFiles(store) : undefined,
     });
@@ -106,12 +106,6 @@ function removeProgress(store: Store, folder: string): boolean {
   removeTree(folder);
   if (entriesOf(identity).length === 0) removeTree(identity);
   return true;
-}
-
-function remainingIdentities(inventory: Inventory, garbage: Garbage): Set<string> {
-  const results = inventory.results.filter(({ key }) => !garbage.results.has(key));
-  const progress = inventory.progress.filter(({ path }) => !garbage.progress.has(path));
-  return new Set([...results, ...progress].map(({ identityKey }) => identityKey));
 }
 
 function sum(parts: Iterable<{ readonly bytes: number }>) {
@@ -192,7 +186,10 @@ function keepNewest(timings: readonly Timing[]): Timing[] {
 }
 
 /** Remove lock files of stages that have neither results nor progress. Safe only while no run can wait for them. */
-function sweepLocks(store: Store, identities: ReadonlySet<string>): number {
+function sweepLocks(store: Store, inventory: Inventory, garbage: Garbage): number {
+  const results = inventory.results.filter(({ key }) => !garbage.results.has(key));
+  const progress = inventory.progress.filter(({ path }) => !garbage.progress.has(path));
+  const identities = new Set([...results, ...progress].map(({ identityKey }) => identityKey));
   let removed = 0;
   for (const { name } of entriesOf(store.paths.locks)) {
     const identity = /^([0-9a-f]{64})\.lock$/.exec(name)?.[1];
