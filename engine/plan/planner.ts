@@ -185,10 +185,11 @@ export class Planner {
     return force.has(id) || force.has(wholeOf(id) ?? id);
   }
 
-  /** Whether a stage has a result, here or in the shared cache, so that its shards need not run. */
-  async isServed(id: string): Promise<boolean> {
-    await this.askCache([this.planStage(id)]);
-    return this.planStage(id).manifest !== undefined;
+  /** The same, with what the shared cache has of the stage. */
+  async planShared(id: string, force?: boolean): Promise<PlannedStage> {
+    const planned = this.planStage(id, force);
+    const found = planned.manifest === undefined && await this.askCache([planned]);
+    return found ? this.planStage(id, force) : planned;
   }
 
   /** What the targets need, without shards that are none of them: nothing before a stage whose recipe already led to a good result. */

@@ -125,7 +125,7 @@ export class Scheduler {
     const started = performance.now();
     const { shard } = this.plan.stages.get(id)!.stage;
     const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
-    const isNeeded = !isPart || !await this.planner.isServed(shard.whole);
+    const isNeeded = !isPart || (await this.planner.planShared(shard.whole)).manifest === undefined;
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, { startedAt, started });
     else this.results.set(id, result);

@@ -170,12 +170,7 @@ export class StageRunner {
 
   /** Serve a stage from the store, or else from the shared cache. */
   async #find(id: string, forced: boolean): Promise<StageResult | undefined> {
-    const { planner } = this.options;
-    let planned = planner.planStage(id, forced);
-    if (planned.manifest === undefined) {
-      await planner.askCache([planned]);
-      planned = planner.planStage(id, forced);
-    }
+    const planned = await this.options.planner.planShared(id, forced);
     return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
   }
 
