@@ -34,7 +34,7 @@ import {
   shown,
 } from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
-import { describeProblem } from "../shared/run_of.ts";
+import { describeProblem } from "../shared/checks.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";
 import { checkGradients } from "./gradients.ts";
