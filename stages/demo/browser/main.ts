@@ -11,6 +11,11 @@ import { Failure, openPool } from "./pool.ts";
 import { BACKENDS, type FromWorker, type Model, type Port, type Task, type ToWorker } from "./protocol.ts";
 import { serve } from "./worker.ts";
 
+// What definitions of the user's own find in `noiseline` here.
+export { DATA_TIME, defineNetwork, defineObjective, definePath, defineSampler } from "../../../diffusion/define.ts";
+export { mix } from "../../../diffusion/samplers/mix.ts";
+export { randomStream } from "../../../tensor/random/stream.ts";
+
 /** What is in the page beside this code: JSON in the element `demo-data`. */
 export interface DemoData {
   /** Files of the checkpoint in base64, by name: those of one of its weights. */
@@ -20,11 +25,7 @@ export interface DemoData {
   readonly wasm: string;
   /** Names of the classes in order, where they have any. */
   readonly classNames?: readonly string[] | undefined;
-  readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & {
-    readonly count: number;
-    /** A class by its number. */
-    readonly labels: "cycle" | "none" | number;
-  };
+  readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & { readonly count: number };
 }
 
 const escape = (text: string) => text.replaceAll(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
@@ -98,7 +99,6 @@ async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
   const pool = await openPool(poolOptions(data, definitions));
   const { images: size, classes, samplers } = pool.model;
   byId("demo").innerHTML = partsOf(data, pool.model);
-  fieldOf("draw", "labels").value = `${data.defaults.labels}`;
   const say = (text: string) => byId("state").textContent = text;
 
   const taskNow = (): Task => {

@@ -120,7 +120,7 @@ export function drawOnDevice(
 }
 
 /** What a sampler did wrong, as the end of its stage. Other errors are bugs. */
-function faultOf(error: unknown): StageEnd {
+export function faultOf(error: unknown): StageEnd {
   if (!(error instanceof SamplerFault)) throw error;
   return failedBy({ ...error.problem, message: error.message });
 }
