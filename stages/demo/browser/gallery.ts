@@ -18,7 +18,7 @@ export function paint(canvas: HTMLCanvasElement, bytes: Uint8Array, size: ImageS
 }
 
 const PARTS = `<div class="grid"></div><div class="controls">
-  <label class="wide"><span>Step <output></output></span><input type="range" min="0"></label>
+  <label class="wide"><span>Step <b></b></span><input type="range" min="0"></label>
   <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label>
   <a class="button" download="images.png" href="#">Save as PNG</a></div>`;
 
@@ -38,7 +38,7 @@ export function makeGallery(
   /** Of each image what it was, from noise to the end. */
   let films: Record<"x" | "x0", Bytes>[][] = [];
   const show = () => {
-    find("output").textContent = `${range.value} of ${range.max}`;
+    find("b").textContent = `${range.value} of ${range.max}`;
     canvases.forEach((canvas, i) => {
       const state = films[i]?.[Math.min(range.valueAsNumber, films[i].length - 1)];
       if (state !== undefined) paint(canvas, state[shown.value as "x" | "x0"], size);

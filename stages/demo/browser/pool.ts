@@ -68,21 +68,20 @@ export async function openPool({ embedded, forced, begin }: PoolOptions) {
       stopped = false;
       const size = Math.min(opened.most, Math.ceil(count / ports.length));
       const firsts = Array.from({ length: Math.ceil(count / size) }, (_, i) => i * size);
-      try {
-        await Promise.all(ports.map(async (port) => {
-          for (let first = firsts.shift(); first !== undefined && !stopped; first = firsts.shift()) {
-            const at = first;
-            const batch = { kind: "draw", task, first, count: Math.min(size, count - first) } as const;
-            await ask(port, batch, (frame) => onFrame(at, frame));
-          }
-        }));
-        return !stopped;
-      } catch (error) {
-        if (left.length === 0) throw error;
-        passOver(opened.name, error);
-        opened = await open();
-        return await this.draw(task, count, onFrame);
-      }
+      // All of them end before another drawing can begin.
+      const ends = await Promise.allSettled(ports.map(async (port) => {
+        for (let first = firsts.shift(); first !== undefined && !stopped; first = firsts.shift()) {
+          const at = first;
+          const batch = { kind: "draw", task, first, count: Math.min(size, count - first) } as const;
+          await ask(port, batch, (frame) => onFrame(at, frame));
+        }
+      }));
+      const failed = ends.find((end) => end.status === "rejected");
+      if (failed === undefined) return !stopped;
+      if (left.length === 0) throw failed.reason;
+      passOver(opened.name, failed.reason);
+      opened = await open();
+      return await this.draw(task, count, onFrame);
     },
     stop() {
       stopped = true;
