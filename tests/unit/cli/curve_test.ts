@@ -5,7 +5,7 @@ import { Curve } from "../../../cli/format/curve.ts";
 const drawn = (values: readonly number[], decay = 0) => {
   const curve = new Curve(decay);
   const shown = values.map((value) => curve.add(value));
-  return { text: curve.draw(), shown };
+  return { text: curve.draw().trimEnd(), shown };
 };
 
 Deno.test("Curve draws from the lowest to the highest in eight levels, and smooths", () => {
