@@ -1,6 +1,7 @@
 import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "../cluster/look.ts";
 import type { QueuedJob } from "../cluster/queue.ts";
 import type { OpenSubmission } from "../cluster/submission.ts";
+import type { RunState } from "../store/processes.ts";
 import { RunReader, type StageNow } from "./run_reader.ts";
 import type { StagePlace } from "./tails.ts";
 
@@ -33,7 +34,7 @@ export class SubmissionReader {
       const stages = submission.head.stages.map((_, line) => this.#describe(submission, line, looked.get(line)));
       const found = new Set(stages.map(({ state }) => state));
       const first = Object.entries(STATES).find(([one]) => found.has(one))?.[1] ?? "done";
-      const state = first === "killed" && jobs === undefined ? "running" : first;
+      const state: RunState = first === "killed" && jobs === undefined ? "running" : first;
       const ends = [...looked.values()].map(({ end }) => Date.parse(end?.endedAt ?? at));
       return {
         ...{ runId, pipeline, file, host, state, stages, tags: [], cluster: this.cluster },

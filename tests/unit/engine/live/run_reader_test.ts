@@ -69,14 +69,18 @@ Deno.test("RunReader tells runs that are on, ended, were killed, or are of anoth
   for (const one of all) store.runs.start(one);
   const reader = new RunReader(store);
   const states = () => reader.readRuns().map(({ state }) => state);
-  const expected = ["running", "running", "running", "killed", "done", "killed"];
+  const expected: ReturnType<typeof states> = ["running", "running", "running", "killed", "done", "killed"];
   assertEquals(states(), expected);
+  assertEquals(all.toReversed().map(({ runId }) => reader.readRun(runId)?.state), expected);
   // What is damaged, of another name, or gone is left out; the rest stays.
   Deno.writeTextFileSync(join(store.runs.folderOf(all[5]!.runId), "run.json"), '{"format": 1, "runId');
   Deno.mkdirSync(store.runs.folderOf("20260101T000900000-1"));
   Deno.removeSync(store.runs.folderOf(all[1]!.runId), { recursive: true });
   store.runs.write({ ...all[4]!, status: "failed", endedAt: at(6) });
   assertEquals(states(), ["failed", "running", "killed", "killed"]);
+  assertEquals(all.map(({ runId }) => reader.readRun(runId)?.state), [
+    ...["killed", undefined, "killed", "running", "failed", undefined],
+  ]);
   assertEquals([reader.placeOf("20260101T000900000-1", "a"), reader.placeOf("../x", "a")], [undefined, undefined]);
 });
 
