@@ -1,6 +1,6 @@
 import { formatDuration } from "../std/duration.ts";
 import type { ReportStage } from "./model.ts";
-import { figure, type Html, markup, type Shown, table } from "./text.ts";
+import { count, figure, type Html, markup, type Shown, table } from "./text.ts";
 
 /**
  * The stages of a run, with how far each is and when it worked.
@@ -33,11 +33,11 @@ function endOf({ startedMs, durationMs }: ReportStage): number | undefined {
   return startedMs === undefined ? undefined : startedMs + (durationMs ?? 0);
 }
 
-/** `1,200 of 3,000 steps`, with a bar and the time left. */
+/** `step 1,200 of 3,000`, with a bar and the time left. */
 export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "etaMs">): Shown {
   if (progress === undefined) return undefined;
   const { done, total, unit } = progress;
-  const words = `${done.toLocaleString("en")} of ${total.toLocaleString("en")} ${unit}`;
+  const words = `${unit} ${count(done)} of ${count(total)}`;
   const left = etaMs === undefined ? "" : markup` <small>${formatDuration(etaMs)} left</small>`;
   return markup`<progress max="${total}" value="${done}" aria-label="${words}"></progress> ${words}${left}`;
 }

@@ -115,7 +115,7 @@ Deno.test("the page of a run says how it stands, and has a place for each part t
     parts.get("head")!,
     `<p role="status"><span class="state running">running</span> <b>train</b></p>`,
   );
-  assertStringIncludes(parts.get("head")!, "1,200 of 3,000 steps <small>1m 32s left</small>");
+  assertStringIncludes(parts.get("head")!, "step 1,200 of 3,000 <small>1m 32s left</small>");
   assertStringIncludes(parts.get("head")!, "train.with.steps=3000 · began 2026-11-25 10:15 UTC on ada");
   assertEquals(
     [...parts].filter(([, html]) => !/^<section[^>]* hidden>/.test(html)).map(([id]) => id),
