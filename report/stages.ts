@@ -7,8 +7,10 @@ import { count, figure, type Html, markup, type Shown, table } from "./text.ts";
  * @param startedMs when the run began; none without a timeline
  */
 export function stageTable(stages: readonly ReportStage[], startedMs?: number): Html {
-  const ends = new Map(stages.map((stage) => [stage.id, endOf(stage)]));
-  const endMs = Math.max(startedMs ?? 0, ...[...ends.values()].filter((end) => end !== undefined));
+  const ends = new Map(
+    stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, startedMs && startedMs + durationMs]),
+  );
+  const endMs = Math.max(startedMs ?? 0, ...ends.values());
   const isTimed = startedMs !== undefined && stages.some((stage) => stage.startedMs !== undefined);
   const isCounted = stages.some(({ progress }) => progress !== undefined);
   const rows = stages.map((stage) => {
@@ -27,10 +29,6 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
   });
   const columns = [...(isCounted ? ["progress"] : []), "time", ...(isTimed ? ["timeline"] : []), "computed on"];
   return table(["stage", "kind", "state", ...columns], rows);
-}
-
-function endOf({ startedMs, durationMs }: ReportStage): number | undefined {
-  return startedMs === undefined ? undefined : startedMs + (durationMs ?? 0);
 }
 
 /** `step 1,200 of 3,000`, with a bar and the time left. */
@@ -53,11 +51,8 @@ function drawBar(
   const waitedMs = Math.max(0, startedMs - readyMs);
   const label = `began ${formatDuration(Math.max(0, startedMs - fromMs))} into the run` +
     (waitedMs < 1_000 ? "" : ` after waiting ${formatDuration(waitedMs)}`) + `, worked ${formatDuration(durationMs)}`;
-  const waited = markup`<rect class="waited" x="${share(readyMs - fromMs)}" y="6" width="${
-    share(waitedMs)
-  }" height="2"/>`;
-  const worked = markup`<rect class="worked ${state}" x="${share(startedMs - fromMs)}" y="1" width="${
-    share(durationMs)
-  }" height="12"/>`;
-  return markup`<svg class="bar" role="img" aria-label="${label}"><title>${label}</title>${waited}${worked}</svg>`;
+  const [ready, waited, began, worked] = [readyMs - fromMs, waitedMs, startedMs - fromMs, durationMs].map(share);
+  return markup`<svg class="bar" role="img" aria-label="${label}"><title>${label}</title>
+<rect class="waited" x="${ready}" y="6" width="${waited}" height="2"/>
+<rect class="worked ${state}" x="${began}" y="1" width="${worked}" height="12"/></svg>`;
 }

@@ -22,7 +22,7 @@ figcaption { color: var(--soft); font-size: .92rem; } figcaption b { color: var(
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
 .frames .drawing { background: #ffffff; image-rendering: auto; border: 0; } [hidden] { display: none; }
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }
-.slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); }
+.slider { position: sticky; top: 0; z-index: 1; padding: .3rem 0; background: var(--ground); } .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }
 .dag .box { fill: var(--panel); stroke: var(--line); stroke-width: 1.5; } .dag .edge { fill: none; stroke: var(--soft); }
 .dag text { fill: var(--text); font: 14px system-ui, sans-serif; } .dag .facts { fill: var(--soft); font-size: 12px; }
