@@ -184,6 +184,8 @@ function headOf(column: Column, runs: readonly LiveRun[], query: URLSearchParams
 
 function sameBut(query: URLSearchParams, name: string, value: string | number): string {
   const next = new URLSearchParams(query);
+  // In another order, a page holds other runs.
+  next.delete("page");
   next.set(name, String(value));
   return `/?${next}`;
 }
