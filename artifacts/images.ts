@@ -16,7 +16,8 @@ import { fileOf, readJson, writeJson } from "./record.ts";
 const TENSORS_FILE = "images.safetensors";
 const INFO_FILE = "images.json";
 
-const PICTURED = 64;
+/** Images of a set that its picture shows. */
+export const PICTURED = 64;
 
 export type { ImagesInfo } from "../schemas/types.ts";
 

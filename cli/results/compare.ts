@@ -1,4 +1,16 @@
-import { type Collection, curvePlaces, markup, type Page, pictures, table } from "noiseline/report";
+import {
+  beside,
+  type Collection,
+  type CollectOptions,
+  curvePlaces,
+  liveContent,
+  type LiveCurve,
+  type LiveRun,
+  markup,
+  type Page,
+  pictures,
+  table,
+} from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
@@ -6,17 +18,42 @@ import { figuresOf, type MetricRow } from "./figures.ts";
 
 type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
 
+/** A run that is looked at, maybe while it goes on. */
+export interface RunNow {
+  readonly run: LiveRun;
+  readonly curves: readonly LiveCurve[];
+}
+
+export interface CompareOptions extends CollectOptions {
+  /** For each experiment the run that it is of, which tells of stages that have no results so far. */
+  readonly runs?: readonly RunNow[];
+}
+
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */
-export async function compareExperiments(all: readonly Experiment[]) {
-  const found = await figuresOf(all, shortNames(all));
+export async function compareExperiments(all: readonly Experiment[], { runs = [], ...options }: CompareOptions = {}) {
+  const results = await figuresOf(all, shortNames(all), options);
+  const contents = results.contents.map((content, i): Collection => {
+    const now = runs[i];
+    const own = new Set(all[i]!.stages);
+    const stages = now?.run.stages.filter(({ id }) => own.has(id)) ?? [];
+    const curves = now?.curves.filter(({ title }) => own.has(title)) ?? [];
+    return now === undefined
+      ? content
+      : { ...content, ...liveContent({ ...now.run, stages, scores: [] }, curves, content) };
+  });
+  const found = { ...results, contents };
   const any = found.contents.some(isComparable);
-  const shown = [...all.keys()].filter((i) => all[i]!.made.size > 0 && (!any || isComparable(found.contents[i]!)));
+  const isThere = (i: number) => all[i]!.made.size > 0 || runs[i] !== undefined;
+  const shown = [...all.keys()].filter((i) => isThere(i) && (!any || isComparable(found.contents[i]!)));
   const pick = <T>(list: readonly T[]): T[] => shown.map((i) => list[i]!);
   const experiments = pick(all);
   const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row.value])));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const leaves = experiments.map(({ made }) =>
-    new Map([...made].flatMap(([id, { params, version }]) => [...leavesOf(params, [id]), ...codesIn(version, id)]))
+  const leaves = experiments.map(({ made, missing }, i) =>
+    new Map([
+      ...plannedIn(pick(runs)[i]?.run, missing),
+      ...[...made].flatMap(([id, { params, version }]) => [...leavesOf(params, [id]), ...codesIn(version, id)]),
+    ])
   );
   const uses = new Map(all.flatMap((one) => [...one.uses]));
   const named = (value: unknown) => uses.get(String(value)) ?? value;
@@ -30,7 +67,10 @@ export async function compareExperiments(all: readonly Experiment[]) {
     metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
     /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference. */
     params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
-      const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
+      const has = experiments.map(({ made, missing }, i) => {
+        const planned = pick(runs)[i] === undefined ? [] : missing;
+        return [...made.keys(), ...planned].some((id) => path.startsWith(`${id}.`));
+      });
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
     }).map(({ path, values }) => ({ path, values: values.map(named) })),
     /** Means over experiments that differ in their seeds alone. */
@@ -83,6 +123,14 @@ function codesIn(version: string, id: string): [path: string, code: string][] {
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
+/** Params of stages that have no results so far, as `leavesOf` names them. */
+function plannedIn(run: LiveRun | undefined, missing: readonly string[]): (readonly [string, unknown])[] {
+  const stages = run?.stages.filter(({ id }) => missing.includes(id)) ?? [];
+  return stages.flatMap(({ id, params }) =>
+    params.map(({ path, value }) => [`${id}.${path.replace(/^with\./, "")}`, value] as const)
+  );
+}
+
 function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) yield [path.join("."), value];
   else for (const [key, inner] of Object.entries(value)) yield* leavesOf(inner, [...path, key]);
@@ -119,6 +167,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
       { id: "params", title: "Params that differ", body: [differences] },
       { id: "curves", title: "Training", body: curvePlaces(curves) },
       { id: "samples", title: "Samples", body: pictures(samples) },
+      { id: "beside", title: "Side by side", body: beside(samples) },
     ],
     curves,
   };

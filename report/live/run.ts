@@ -1,0 +1,86 @@
+import { formatDuration } from "../../std/duration.ts";
+import type { Content, ReportCurve, ReportPicture } from "../model.ts";
+import type { Page } from "../page.ts";
+import { groupCurves, sectionsOf } from "../sections.ts";
+import { type Html, joined, markup } from "../text.ts";
+import type { LiveCurve, LiveRun, LiveStage, LogTail } from "./model.ts";
+
+const EMPTY: Content = {
+  curves: [],
+  samples: [],
+  films: [],
+  schedules: [],
+  rates: [],
+  metrics: [],
+  neighbours: [],
+  demos: [],
+};
+
+/** What a page shows of a run besides its record. */
+export interface RunDetails {
+  /** Of stages that reported figures. */
+  readonly curves: readonly LiveCurve[];
+  /** What its results hold, as links. */
+  readonly content?: Content | undefined;
+  readonly log?: LogTail | undefined;
+  /** What is missing, and why. */
+  readonly notes?: readonly string[] | undefined;
+}
+
+/** The order of the page of a run: how it stands before what came out. */
+const ORDER = ["pipeline", "training", "samples", "demo", "scores", "films", "likelihood"];
+
+/** The page of one run, as it is now. */
+export function renderRun(run: LiveRun, { curves, content = EMPTY, log, notes = [] }: RunDetails): Page {
+  const all = liveContent(run, curves, content);
+  const sections = sectionsOf({
+    title: run.pipeline,
+    subtitle: "",
+    notes,
+    ...all,
+    stages: run.stages,
+    startedMs: run.startedMs,
+  });
+  const place = ({ id }: { readonly id: string }) => ORDER.includes(id) ? ORDER.indexOf(id) : ORDER.length;
+  sections.sort((a, b) => place(a) - place(b));
+  sections.splice(-1, 0, { id: "log", title: "Log", body: log === undefined ? [] : logTail(run, log) });
+  const facts = joined([
+    run.file,
+    run.overrides.length > 0 ? run.overrides.join(" ") : undefined,
+    `on ${run.cluster ?? run.host}`,
+    run.tags.length > 0 ? `tagged ${run.tags.join(", ")}` : undefined,
+  ], " · ");
+  return {
+    title: run.pipeline,
+    subtitle: markup`<a href="/">All runs</a> · <code>${run.runId}</code> · ${facts}`,
+    state: markup`<p class="now"></p>`,
+    notes,
+    sections,
+    curves: groupCurves(all.curves),
+  };
+}
+
+/** What results hold, and of stages that have none yet their figures and previews. */
+export function liveContent(run: LiveRun, curves: readonly LiveCurve[], content: Content): Content {
+  const logged = new Set(content.curves.map(({ title }) => title));
+  const going: ReportCurve[] = curves.filter(({ title, rows }) => !logged.has(title) && rows.length > 0);
+  return {
+    ...content,
+    curves: [...content.curves, ...going],
+    samples: [...content.samples, ...run.stages.flatMap((stage) => previewsOf(run, stage))],
+    metrics: content.metrics.length > 0 ? content.metrics : [...run.scores],
+  };
+}
+
+function previewsOf({ runId }: LiveRun, { id, previews }: LiveStage): ReportPicture[] {
+  return previews.map((step) => ({
+    title: `${id}: preview`,
+    note: `drawn while ${id} was training`,
+    source: `/preview/${encodeURIComponent(runId)}/${encodeURIComponent(id)}/${step}.png`,
+    step,
+  }));
+}
+
+function logTail({ runId, stages }: LiveRun, { stage, text }: LogTail): Html[] {
+  return [markup`<p>${stage}</p><pre>${text}</pre>`];
+}
