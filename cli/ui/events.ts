@@ -1,5 +1,7 @@
+import { delay } from "@std/async";
+import { type Page, partsOf } from "noiseline/report";
 import { answer, say } from "./guard.ts";
-import type { Row, Site } from "./site.ts";
+import type { Look, Site } from "./site.ts";
 
 /** Pages that listen at a time, of all browsers. */
 const MOST_LISTENERS = 64;
@@ -7,6 +9,7 @@ const MOST_LISTENERS = 64;
 const MOST_WAITING = 16 << 20;
 /** Rows of one curve that are sent at once: a screen shows no more. */
 const MOST_ROWS = 2_000;
+const TYPE = "text/event-stream";
 const HEARTBEAT_MS = 15_000;
 const AFTER_TROUBLE_MS = 10_000;
 
@@ -18,17 +21,28 @@ function eventOf(name: "part" | "rows" | "gone", data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-function rowsEvent([stage, rows]: readonly [string, readonly Row[]]): string {
-  const every = Math.ceil(rows.length / MOST_ROWS);
-  return eventOf("rows", { stage, rows: rows.filter((_, i) => i % every === 0 || i === rows.length - 1) });
+/** What is new in the curves of a page. @param told of each the last step that was told; is brought up to date */
+function* newRows({ curves }: Page, told: Map<string, number>): Generator<string> {
+  for (const { title: stage, runs } of curves) {
+    for (const { label: run, rows } of runs) {
+      const name = JSON.stringify([stage, run]);
+      const last = told.get(name) ?? -1;
+      const fresh = rows.filter(({ step }) => step > last);
+      const every = Math.ceil(fresh.length / MOST_ROWS);
+      const shown = fresh.filter((_, i) => i % every === 0 || i === fresh.length - 1);
+      if (shown.length === 0) continue;
+      told.set(name, shown.at(-1)!.step);
+      yield eventOf("rows", { stage, run, rows: shown });
+    }
+  }
 }
 
 /** What all browsers that show one page are told: what has changed since it was looked at last. */
 class Feed {
   readonly listeners = new Set<Listener>();
   readonly #parts = new Map<string, string>();
-  readonly #read = new Map<string, number>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #told = new Map<string, number>();
+  #isFollowing = false;
 
   constructor(
     private readonly site: Site,
@@ -38,39 +52,35 @@ class Feed {
 
   /** Tell one more how everything is now, and from then on what changes. */
   async add(listener: Listener): Promise<void> {
-    await this.#tellChanges();
+    const look = await this.#lookAgain();
+    this.listeners.add(listener);
     this.#send(listener, "retry: 2000\n\n");
     for (const [id, html] of this.#parts) this.#send(listener, eventOf("part", { id, html }));
-    for (const rows of this.site.rowsOf(this.address, new Map())) this.#send(listener, rowsEvent(rows));
-    this.listeners.add(listener);
-    this.#timer ??= setTimeout(() => this.#tick(), this.site.paceOf(this.address));
+    // Others have had these, and pages know what they have.
+    for (const text of look === undefined ? [] : newRows(look.page, new Map())) this.#send(listener, text);
+    if (!this.#isFollowing) this.#follow(look?.paceMs ?? AFTER_TROUBLE_MS);
   }
 
-  remove(listener: Listener): void {
-    this.listeners.delete(listener);
-    if (this.listeners.size === 0) clearTimeout(this.#timer);
-  }
-
-  async #tick(): Promise<void> {
-    let pauseMs = this.site.paceOf(this.address);
-    try {
-      await this.#tellChanges();
-    } catch (error) {
-      this.onError(error);
-      pauseMs = AFTER_TROUBLE_MS;
+  async #follow(pauseMs: number): Promise<void> {
+    this.#isFollowing = true;
+    await delay(pauseMs);
+    while (this.listeners.size > 0) {
+      const look = await this.#lookAgain().catch(this.onError);
+      await delay(look?.paceMs ?? AFTER_TROUBLE_MS);
     }
-    if (this.listeners.size > 0) this.#timer = setTimeout(() => this.#tick(), pauseMs);
+    this.#isFollowing = false;
   }
 
-  async #tellChanges(): Promise<void> {
-    const parts = await this.site.partsOf(this.address);
-    if (parts === undefined) return this.#tell(eventOf("gone", {}));
-    for (const part of parts) {
+  async #lookAgain(): Promise<Look | undefined> {
+    const look = await this.site.look(this.address);
+    if (look === undefined) this.#tell(eventOf("gone", {}));
+    for (const part of look === undefined ? [] : partsOf(look.page)) {
       if (this.#parts.get(part.id) === part.html) continue;
       this.#parts.set(part.id, part.html);
       this.#tell(eventOf("part", part));
     }
-    for (const rows of this.site.rowsOf(this.address, this.#read)) this.#tell(rowsEvent(rows));
+    for (const text of look === undefined ? [] : newRows(look.page, this.#told)) this.#tell(text);
+    return look;
   }
 
   #tell(text: string): void {
@@ -79,7 +89,7 @@ class Feed {
 
   #send(listener: Listener, text: string): void {
     if ((listener.desiredSize ?? 0) > 0) return listener.enqueue(encoder.encode(text));
-    this.remove(listener);
+    this.listeners.delete(listener);
     listener.error(new RangeError("the browser takes nothing"));
   }
 }
@@ -94,33 +104,30 @@ export class Events {
   /** A stream of what changes on a page. */
   async open(address: URL): Promise<Response> {
     if (this.listeners >= MOST_LISTENERS) return say(503, `at most ${MOST_LISTENERS} pages listen at a time`);
-    if (await this.site.partsOf(address) === undefined) return say(404, "there is no such page");
+    if (await this.site.look(address) === undefined) return say(404, "there is no such page");
     const feed = this.#feeds.getOrInsertComputed(address.href, () => new Feed(this.site, address, this.onError));
-    let own: Listener;
-    let heartbeat: ReturnType<typeof setInterval> | undefined;
-    const end = () => {
-      if (heartbeat === undefined) return;
-      clearInterval(heartbeat);
-      heartbeat = undefined;
+    const left = new DisposableStack();
+    this.listeners++;
+    left.defer(() => {
       this.listeners--;
-      feed.remove(own);
       if (feed.listeners.size === 0) this.#feeds.delete(address.href);
-    };
-    const beat = () => {
-      // One that was left to ask anew has no size.
-      if (own.desiredSize === null) return end();
-      own.enqueue(encoder.encode(": \n\n"));
-    };
+    });
     const start = async (listener: Listener) => {
-      own = listener;
-      this.listeners++;
-      heartbeat = setInterval(beat, HEARTBEAT_MS);
-      await feed.add(listener);
+      left.defer(() => feed.listeners.delete(listener));
+      const beat = setInterval(() => {
+        // One that was left to ask anew has no size.
+        if (listener.desiredSize === null) left.dispose();
+        else listener.enqueue(encoder.encode(": \n\n"));
+      }, HEARTBEAT_MS);
+      left.defer(() => clearInterval(beat));
+      try {
+        await feed.add(listener);
+      } catch (error) {
+        left.dispose();
+        throw error;
+      }
     };
-    const stream = new ReadableStream<Uint8Array>(
-      { start, cancel: end },
-      new ByteLengthQueuingStrategy({ highWaterMark: MOST_WAITING }),
-    );
-    return answer(stream, "text/event-stream");
+    const waiting = new ByteLengthQueuingStrategy({ highWaterMark: MOST_WAITING });
+    return answer(new ReadableStream<Uint8Array>({ start, cancel: () => left.dispose() }, waiting), TYPE);
   }
 }

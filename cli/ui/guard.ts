@@ -26,7 +26,8 @@ const HEADERS = {
 export function answer(
   body: BodyInit | null,
   type: string,
-  { status = 200, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+  { status = 200, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } =
+    {},
 ): Response {
   return new Response(body, { status, headers: { ...HEADERS, "Content-Type": type, ...headers } });
 }

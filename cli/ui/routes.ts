@@ -1,3 +1,4 @@
+import { ASSETS, renderServed } from "noiseline/report";
 import type { Events } from "./events.ts";
 import { answer, say } from "./guard.ts";
 import type { Site } from "./site.ts";
@@ -36,9 +37,13 @@ export async function answerFor(address: URL, site: Site, events: Events): Promi
   const [room = "", ...names] = partsOf(pathname) ?? ["?"];
   const [id = "", stage = "", last = ""] = names;
   switch (room) {
-    case "": case "run": case "compare": {
-      const html = await site.pageOf(address);
-      return html === undefined ? NOTHING() : answer(html, "text/html; charset=utf-8");
+    case "":
+    case "run":
+    case "compare": {
+      const look = await site.look(address);
+      if (look === undefined) return NOTHING();
+      const stream = `/events?of=${encodeURIComponent(`${pathname}${address.search}`)}`;
+      return answer(renderServed(look.page, stream), "text/html; charset=utf-8");
     }
     case "events": {
       const of = searchParams.get("of") ?? "";
@@ -46,9 +51,9 @@ export async function answerFor(address: URL, site: Site, events: Events): Promi
       return URL.canParse(of, origin) ? await events.open(new URL(of, "http://localhost")) : NOTHING();
     }
     case "style.css":
-      return answer(site.assets[room], "text/css; charset=utf-8");
+      return answer(ASSETS["/style.css"], "text/css; charset=utf-8");
     case "app.js":
-      return answer(site.assets[room], "text/javascript; charset=utf-8");
+      return answer(ASSETS["/app.js"], "text/javascript; charset=utf-8");
     case "log": {
       const text = site.logOf(id, stage);
       return text === undefined ? NOTHING() : answer(text, "text/plain; charset=utf-8");
@@ -58,12 +63,13 @@ export async function answerFor(address: URL, site: Site, events: Events): Promi
       return rows === undefined ? NOTHING() : answer(JSON.stringify(rows), "application/json");
     }
     case "preview": {
-      const png = site.previewOf(id, stage, /^(\d{1,15})\.png$/.exec(last)?.[1] ?? "");
+      const png = await site.previewOf(id, stage, /^(\d{1,15})\.png$/.exec(last)?.[1] ?? "");
       return png === undefined ? NOTHING() : answer(png, "image/png");
     }
-    case "object": case "page": {
+    case "object":
+    case "page": {
       const [, digest = "", type = ""] = /^([0-9a-f]{64})\.(png|svg|html)$/.exec(id) ?? [];
-      const bytes = (type === "html") === (room === "page") ? site.fileOf(digest, type) : undefined;
+      const bytes = (type === "html") === (room === "page") ? await site.fileOf(`${digest}.${type}`) : undefined;
       const [name, policy] = FILE_TYPES[type] ?? [""];
       const headers = { ...FOR_EVER, ...policy && { "Content-Security-Policy": policy } };
       return bytes === undefined ? NOTHING() : answer(bytes, name, { headers });

@@ -5,12 +5,12 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
-import { streamLines } from "noiseline/core";
+import process from "node:process";
+import { createInterface } from "node:readline";
 import { Events } from "./events.ts";
 import { guard, type Key, say } from "./guard.ts";
 import { answerFor } from "./routes.ts";
-import { openSite, type Place } from "./site.ts";
+import { type Place, Site } from "./site.ts";
 
 /** What a server is told when it starts. */
 export interface Settings extends Place {
@@ -35,7 +35,7 @@ function logError(error: unknown): void {
 }
 
 function serve({ token, port, idleMs, ...place }: Settings): void {
-  const site = openSite(place);
+  const site = new Site(place);
   const events = new Events(site, logError);
   const key: Key = { token, spent: new Set() };
   let lastMs = performance.now();
@@ -65,7 +65,7 @@ function serve({ token, port, idleMs, ...place }: Settings): void {
 
 if (import.meta.main) {
   let settings: Settings | undefined;
-  for await (const line of streamLines(Deno.stdin.readable)) serve(settings = JSON.parse(line));
+  for await (const line of createInterface({ input: process.stdin })) serve(settings = JSON.parse(line));
   // Whoever started it has ended.
   if (settings?.idleMs === undefined) Deno.exit(0);
 }

@@ -74,7 +74,16 @@ async function isAlive({ port, token }: Kept): Promise<boolean> {
 }
 
 /** What a Deno process needs to find its packages. */
-const KEPT_VARIABLES = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "TMPDIR", "USERPROFILE", "LOCALAPPDATA", "SYSTEMROOT"];
+const KEPT_VARIABLES = [
+  "PATH",
+  "HOME",
+  "DENO_DIR",
+  "XDG_CACHE_HOME",
+  "TMPDIR",
+  "USERPROFILE",
+  "LOCALAPPDATA",
+  "SYSTEMROOT",
+];
 
 const START_MS = 30_000;
 

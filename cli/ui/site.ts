@@ -1,0 +1,199 @@
+import { existsSync } from "node:fs";
+import { logTail, openStore, previewPath, readFigures, type RunNow, RunReader } from "noiseline/engine";
+import {
+  collectArtifacts,
+  type Collection,
+  type LiveCurve,
+  type LiveRun,
+  type Page,
+  renderRun,
+  renderTable,
+} from "noiseline/report";
+import { isWhole } from "../format/metrics.ts";
+import { compareExperiments, comparisonPage } from "../results/compare.ts";
+import { type Experiment, experimentsOf } from "../results/experiments.ts";
+import { figuresOf } from "../results/figures.ts";
+
+/** What is shown: a store, and what was submitted to a cluster. */
+export interface Place {
+  readonly store: string;
+  readonly cluster?: { readonly name: string; readonly cache: string } | undefined;
+}
+
+/** A page as it is now. */
+export interface Look {
+  readonly page: Page;
+  /** When to look again. */
+  readonly paceMs: number;
+}
+
+/** Runs that one page compares. */
+const MOST_COMPARED = 8;
+const PACE_MS = { table: 2_000, live: 1_000, over: 10_000 } as const;
+/** Curves, and contents of runs, that are kept for whoever looks next. */
+const MOST_KEPT = 64;
+const LOG_BYTES = { page: 8 << 10, alone: 1 << 20 } as const;
+const MOST_PREVIEW_BYTES = 1 << 20;
+
+/** What was made of a key last, for as many keys as there is room for. */
+class Kept<T> {
+  readonly #all = new Map<string, { readonly state: string; readonly value: T }>();
+
+  constructor(private readonly most: number) {}
+
+  /** @param state what the value depends on */
+  get(key: string, state: string, make: () => T): T {
+    const known = this.#all.get(key);
+    if (known?.state === state) return known.value;
+    const value = make();
+    this.#all.delete(key);
+    this.#all.set(key, { state, value });
+    if (this.#all.size > this.most) this.#all.delete(this.#all.keys().next().value!);
+    return value;
+  }
+}
+
+/** The pages of a place, each a function of what is stored and of its address. Nothing is written. */
+export class Site {
+  readonly #store;
+  readonly #reader;
+  /** Files of artifacts that pages link, by name. */
+  readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
+  readonly #curves = new Kept<{ rows: LiveCurve["rows"][number][]; next: number }>(MOST_KEPT);
+  readonly #contents = new Kept<Promise<Collection>>(MOST_KEPT);
+  readonly #scores = new Kept<Promise<Pick<LiveRun, "scores" | "means">>>(10_000);
+
+  constructor({ store }: Place) {
+    this.#store = openStore(store);
+    this.#reader = new RunReader(this.#store);
+  }
+
+  /** Look at a page; undefined where there is none. */
+  async look({ pathname, searchParams: query }: URL): Promise<Look | undefined> {
+    const [, room, id = ""] = pathname.split("/");
+    if (room === "") return { page: await this.#table(query), paceMs: PACE_MS.table };
+    const ids = room === "run" ? [decodeURIComponent(id)] : query.getAll("run").slice(0, MOST_COMPARED);
+    const runs = ids.map((one) => this.#reader.readRun(one)).filter((run) => run !== undefined);
+    if (runs.length === 0) return undefined;
+    const page = room === "run" ? await this.#run(runs[0]!) : await this.#compare(runs);
+    return { page, paceMs: runs.some(({ state }) => state === "running") ? PACE_MS.live : PACE_MS.over };
+  }
+
+  async #table(query: URLSearchParams): Promise<Page> {
+    const runs = await Promise.all(
+      this.#reader.readRuns().map(async (run) => ({ ...run, ...await this.#scored(run) })),
+    );
+    const { root } = this.#store;
+    const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
+    return renderTable(runs, query, { notes, lossAt: (run, step) => this.#lossAt(run, step) });
+  }
+
+  async #run(run: RunNow): Promise<Page> {
+    const artifacts = this.#experimentsOf(run).flatMap((one) => one.artifacts);
+    const content = await this.#contents.get(
+      run.runId,
+      stateOf(run),
+      () => collectArtifacts(artifacts, { isServed: true }),
+    );
+    const details = { curves: this.#curvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
+    return renderRun({ ...run, ...await this.#scored(run) }, details);
+  }
+
+  async #compare(runs: readonly RunNow[]): Promise<Page> {
+    const all = runs.flatMap((run) => {
+      const now = { run: { ...run, scores: [] }, curves: this.#curvesOf(run) };
+      return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
+    });
+    const options = { isServed: true, runs: all.map(({ now }) => now) };
+    const { comparison, contents } = await compareExperiments(all.map(({ experiment }) => experiment), options);
+    return comparisonPage(comparison, contents);
+  }
+
+  #experimentsOf({ runId, stages }: Pick<RunNow, "runId" | "stages">): Experiment[] {
+    const { results } = this.#store;
+    const found = stages.map(({ id, result }) =>
+      [id, result === undefined ? undefined : results.byResolved(result)] as const
+    );
+    const experiments = experimentsOf(runId, found, this.#store);
+    for (const { artifact: { files } } of experiments.flatMap((one) => one.artifacts)) {
+      for (const file of files) {
+        const [type] = /(?<=\.)(?:png|svg|html)$/.exec(file.path) ?? [];
+        if (type !== undefined) this.#files.set(`${file.sha256}.${type}`, file);
+      }
+    }
+    return experiments;
+  }
+
+  #scored(run: RunNow): Promise<Pick<LiveRun, "scores" | "means">> {
+    return this.#scores.get(run.runId, stateOf(run), async () => {
+      const experiments = this.#experimentsOf(run).map((one) => {
+        return { ...one, artifacts: one.artifacts.filter(({ artifact }) => artifact.type === "metrics") };
+      });
+      const { contents, means } = await figuresOf(experiments);
+      return { scores: contents.flatMap(({ metrics }) => metrics), means: means.filter(isWhole) };
+    });
+  }
+
+  /** The histories of a run's figures, of which only what is new is read. */
+  #curvesOf({ runId, stages }: Pick<RunNow, "runId" | "stages">): LiveCurve[] {
+    return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
+      const place = this.#reader.placeOf(runId, id)!;
+      const known = this.#curves.get(JSON.stringify([runId, id]), place.runId, () => ({ rows: [], next: 0 }));
+      const { rows, next } = readFigures(place, known.next);
+      for (const { step, figures } of rows) known.rows.push({ ...figures, step });
+      known.next = next;
+      return { title: id, rows: known.rows };
+    });
+  }
+
+  #lossAt(run: LiveRun, step: number): number | undefined {
+    const rows = this.#curvesOf({ ...run, stages: run.stages.filter(({ figures }) => "loss" in figures).slice(-1) });
+    return rows[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
+  }
+
+  /** Of the stage that failed, works or worked last. */
+  #logOf({ runId, stages }: RunNow) {
+    const [worked] = stages.filter(({ startedMs }) => startedMs !== undefined)
+      .sort((a, b) => Number(b.state === "failed") - Number(a.state === "failed") || b.startedMs! - a.startedMs!);
+    const text = worked && this.logOf(runId, worked.id, LOG_BYTES.page);
+    return text === undefined ? undefined : { stage: worked!.id, text };
+  }
+
+  /** The end of a log; undefined where there is none. */
+  logOf(runId: string, stage: string, bytes: number = LOG_BYTES.alone): string | undefined {
+    const place = this.#reader.placeOf(runId, stage);
+    return place && logTail(place, bytes);
+  }
+
+  figuresOf(runId: string, stage: string): unknown {
+    const place = this.#reader.placeOf(runId, stage);
+    return place && readFigures(place).rows;
+  }
+
+  async previewOf(runId: string, stage: string, step: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const place = this.#reader.placeOf(runId, stage);
+    return await readPlain(place && previewPath(place, Number(step)), MOST_PREVIEW_BYTES);
+  }
+
+  /** A file of an artifact that a page has linked, if it is whole. */
+  async fileOf(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const file = this.#files.get(name);
+    const { objects } = this.#store;
+    return file && objects.verify(file) ? await readPlain(objects.pathOf(file.sha256), file.size) : undefined;
+  }
+}
+
+/** What is made of the results of a run stays the same as long as they do. */
+function stateOf({ stages }: Pick<RunNow, "stages">): string {
+  return stages.map(({ id, result }) => `${id} ${result}`).join();
+}
+
+/** A file as it is; nothing where there is none, where it is a link, which may lead anywhere, or takes too much. */
+async function readPlain(path: string | undefined, mostBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const info = path === undefined ? undefined : Deno.lstatSync(path);
+    return info?.isFile && info.size <= mostBytes ? await Deno.readFile(path!) : undefined;
+  } catch {
+    return undefined;
+  }
+}
