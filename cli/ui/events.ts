@@ -51,36 +51,43 @@ class Feed {
   ) {}
 
   /** Tell one more how everything is now, and from then on what changes. */
-  async add(listener: Listener): Promise<void> {
-    const look = await this.#lookAgain();
+  add(listener: Listener, look: Look): void {
+    this.#tellChanges(look);
     this.listeners.add(listener);
     this.#send(listener, "retry: 2000\n\n");
     for (const [id, html] of this.#parts) this.#send(listener, eventOf("part", { id, html }));
     // Others have had these, and pages know what they have.
-    for (const text of look === undefined ? [] : newRows(look.page, new Map())) this.#send(listener, text);
-    if (!this.#isFollowing) this.#follow(look?.paceMs ?? AFTER_TROUBLE_MS);
+    for (const text of newRows(look.page, new Map())) this.#send(listener, text);
+    if (!this.#isFollowing) this.#follow(look.paceMs);
   }
 
-  async #follow(pauseMs: number): Promise<void> {
+  async #follow(paceMs: number): Promise<void> {
     this.#isFollowing = true;
-    await delay(pauseMs);
-    while (this.listeners.size > 0) {
-      const look = await this.#lookAgain().catch(this.onError);
-      await delay(look?.paceMs ?? AFTER_TROUBLE_MS);
+    for (let pauseMs = paceMs;;) {
+      await delay(pauseMs);
+      if (this.listeners.size === 0) break;
+      pauseMs = AFTER_TROUBLE_MS;
+      try {
+        const look = await this.site.look(this.address);
+        if (look === undefined) this.#tell(eventOf("gone", {}));
+        else {
+          this.#tellChanges(look);
+          pauseMs = look.paceMs;
+        }
+      } catch (error) {
+        this.onError(error);
+      }
     }
     this.#isFollowing = false;
   }
 
-  async #lookAgain(): Promise<Look | undefined> {
-    const look = await this.site.look(this.address);
-    if (look === undefined) this.#tell(eventOf("gone", {}));
-    for (const part of look === undefined ? [] : partsOf(look.page)) {
+  #tellChanges({ page }: Look): void {
+    for (const part of partsOf(page)) {
       if (this.#parts.get(part.id) === part.html) continue;
       this.#parts.set(part.id, part.html);
       this.#tell(eventOf("part", part));
     }
-    for (const text of look === undefined ? [] : newRows(look.page, this.#told)) this.#tell(text);
-    return look;
+    for (const text of newRows(page, this.#told)) this.#tell(text);
   }
 
   #tell(text: string): void {
@@ -104,7 +111,8 @@ export class Events {
   /** A stream of what changes on a page. */
   async open(address: URL): Promise<Response> {
     if (this.listeners >= MOST_LISTENERS) return say(503, `at most ${MOST_LISTENERS} pages listen at a time`);
-    if (await this.site.look(address) === undefined) return say(404, "there is no such page");
+    const look = await this.site.look(address);
+    if (look === undefined) return say(404, "there is no such page");
     const feed = this.#feeds.getOrInsertComputed(address.href, () => new Feed(this.site, address, this.onError));
     const left = new DisposableStack();
     this.listeners++;
@@ -112,7 +120,7 @@ export class Events {
       this.listeners--;
       if (feed.listeners.size === 0) this.#feeds.delete(address.href);
     });
-    const start = async (listener: Listener) => {
+    const start = (listener: Listener) => {
       left.defer(() => feed.listeners.delete(listener));
       const beat = setInterval(() => {
         // One that was left to ask anew has no size.
@@ -120,12 +128,7 @@ export class Events {
         else listener.enqueue(encoder.encode(": \n\n"));
       }, HEARTBEAT_MS);
       left.defer(() => clearInterval(beat));
-      try {
-        await feed.add(listener);
-      } catch (error) {
-        left.dispose();
-        throw error;
-      }
+      feed.add(listener, look);
     };
     const waiting = new ByteLengthQueuingStrategy({ highWaterMark: MOST_WAITING });
     return answer(new ReadableStream<Uint8Array>({ start, cancel: () => left.dispose() }, waiting), TYPE);

@@ -44,7 +44,9 @@ function serve({ token, port, idleMs, ...place }: Settings): void {
     const { method, url } = request;
     const refused = guard(request, key);
     const found = refused ?? await answerFor(new URL(url), site, events);
-    return method === "HEAD" ? new Response(await found.body?.cancel(), found) : found;
+    if (method !== "HEAD") return found;
+    await found.body?.cancel();
+    return new Response(null, found);
   };
   const onError = (error: unknown) => {
     logError(error);

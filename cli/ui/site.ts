@@ -135,7 +135,7 @@ export class Site {
   }
 
   /** The histories of a run's figures, of which only what is new is read. */
-  #curvesOf({ runId, stages }: Pick<RunNow, "runId" | "stages">): LiveCurve[] {
+  #curvesOf({ runId, stages }: Pick<LiveRun, "runId" | "stages">): LiveCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
       const place = this.#reader.placeOf(runId, id)!;
       const known = this.#curves.get(JSON.stringify([runId, id]), place.runId, () => ({ rows: [], next: 0 }));

@@ -73,6 +73,9 @@ async function isAlive({ port, token }: Kept): Promise<boolean> {
   }
 }
 
+/** What modules ask for when they are loaded. */
+const READ_VARIABLES = ["HOME", "XDG_CACHE_HOME", "NODE_ENV"].join(",");
+
 /** What a Deno process needs to find its packages. */
 const KEPT_VARIABLES = [
   "PATH",
@@ -98,7 +101,12 @@ async function startServer(settings: Settings): Promise<Started & { readonly chi
   const folder = (name: string) => join(TOOLKIT, name);
   const closed = ["--no-prompt", "--cached-only", "--deny-import", "--no-check", "--quiet", "--frozen"];
   const found = [`--config=${folder("deno.json")}`, `--lock=${folder("deno.lock")}`];
-  const rights = [`--allow-read=${read.join(",")}`, "--allow-net=127.0.0.1", "--allow-sys=hostname"];
+  const rights = [
+    `--allow-read=${read.join(",")}`,
+    "--allow-net=127.0.0.1",
+    "--allow-sys=hostname",
+    `--allow-env=${READ_VARIABLES}`,
+  ];
   const env = definedOnly(Object.fromEntries(KEPT_VARIABLES.map((name) => [name, Deno.env.get(name)])));
   const module = fileURLToPath(import.meta.resolve("./serve.ts"));
   const child = new Deno.Command(Deno.execPath(), {
