@@ -47,7 +47,8 @@ function drawBar(
   { state, startedMs, durationMs = 0 }: ReportStage,
   { readyMs, fromMs, spanMs }: Readonly<Record<"readyMs" | "fromMs" | "spanMs", number>>,
 ): Shown {
-  if (startedMs === undefined) return undefined;
+  // Of an earlier run.
+  if (startedMs === undefined || startedMs < fromMs) return undefined;
   const share = (ms: number) => `${figure(100 * Math.min(1, Math.max(0, ms / spanMs)))}%`;
   const waitedMs = Math.max(0, startedMs - readyMs);
   const label = `began ${formatDuration(Math.max(0, startedMs - fromMs))} into the run` +

@@ -2,6 +2,7 @@ import { formatDuration } from "../../std/duration.ts";
 import type { Content, ReportCurve, ReportPicture } from "../model.ts";
 import type { Page } from "../page.ts";
 import { groupCurves, sectionsOf } from "../sections.ts";
+import { progressOf } from "../stages.ts";
 import { type Html, joined, markup } from "../text.ts";
 import type { LiveCurve, LiveRun, LiveStage, LogTail } from "./model.ts";
 
@@ -53,7 +54,7 @@ export function renderRun(run: LiveRun, { curves, content = EMPTY, log, notes = 
   return {
     title: run.pipeline,
     subtitle: markup`<a href="/">All runs</a> · <code>${run.runId}</code> · ${facts}`,
-    state: markup`<p class="now"></p>`,
+    state: describeState(run),
     notes,
     sections,
     curves: groupCurves(all.curves),
@@ -81,6 +82,33 @@ function previewsOf({ runId }: LiveRun, { id, previews }: LiveStage): ReportPict
   }));
 }
 
-function logTail({ runId, stages }: LiveRun, { stage, text }: LogTail): Html[] {
-  return [markup`<p>${stage}</p><pre>${text}</pre>`];
+function logTail({ runId }: LiveRun, { stage, text }: LogTail): Html[] {
+  const all = `/log/${encodeURIComponent(runId)}/${encodeURIComponent(stage)}`;
+  return [
+    markup`<p><code>${stage}</code>, its last lines; <a href="${all}">more</a></p><pre tabindex="0">${text}</pre>`,
+  ];
+}
+
+/** The stages that a run works at; of one that ended badly those that did. */
+export function atWork({ stages, state }: LiveRun): LiveStage[] {
+  return state === "done" ? [] : stages.filter((stage) => stage.state === state || stage.state === "failed");
+}
+
+/** In UTC, to the minute. */
+export function timeOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+}
+
+/** Said aloud is only what changes rarely. */
+function describeState(run: LiveRun): Html {
+  const { state, startedMs, endedMs } = run;
+  const now = atWork(run);
+  const names = now.map(({ id }) => id).join(", ");
+  const took = endedMs === undefined ? "" : ` in ${formatDuration(endedMs - startedMs)}`;
+  const steps = now.filter(({ progress }) => progress !== undefined).map((stage) =>
+    markup`<p>${progressOf(stage)}</p>`
+  );
+  const why = now.map(({ message }) => message?.split("\n")[0]).filter(Boolean).map((text) => markup`<p>${text}</p>`);
+  return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${took} <b>${names}</b></p>
+${steps}${why}<p>Began ${timeOf(startedMs)} UTC</p></div>`;
 }
