@@ -40,9 +40,9 @@ function serve({ token, port, idleMs, ...place }: Settings): void {
   const key: Key = { token, spent: new Set() };
   let lastMs = performance.now();
   const handle = async (request: Request): Promise<Response> => {
-    lastMs = performance.now();
     const { method, url } = request;
     const refused = guard(request, key);
+    if (refused === undefined) lastMs = performance.now();
     const found = refused ?? await answerFor(new URL(url), site, events);
     if (method !== "HEAD") return found;
     await found.body?.cancel();

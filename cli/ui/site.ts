@@ -32,6 +32,8 @@ const MOST_COMPARED = 8;
 const PACE_MS = { table: 2_000, live: 1_000, over: 10_000 } as const;
 /** Curves, and contents of runs, that are kept for whoever looks next. */
 const MOST_KEPT = 64;
+/** What a look at a table may spend on finding scores, and on reading curves; those of more runs come with the next. */
+const [SCORING_MS, READING_MS] = [250, 1_000];
 const LOG_BYTES = { page: 8 << 10, alone: 1 << 20 } as const;
 const MOST_PREVIEW_BYTES = 1 << 20;
 
@@ -40,6 +42,10 @@ class Kept<T> {
   readonly #all = new Map<string, { readonly state: string; readonly value: T }>();
 
   constructor(private readonly most: number) {}
+
+  has(key: string, state: string): boolean {
+    return this.#all.get(key)?.state === state;
+  }
 
   /** @param state what the value depends on */
   get(key: string, state: string, make: () => T): T {
@@ -62,6 +68,7 @@ export class Site {
   readonly #curves = new Kept<{ rows: LiveCurve["rows"][number][]; next: number }>(MOST_KEPT);
   readonly #contents = new Kept<Promise<Collection>>(MOST_KEPT);
   readonly #scores = new Kept<Promise<Pick<LiveRun, "scores" | "means">>>(10_000);
+  readonly #losses = new Kept<number | undefined>(10_000);
 
   constructor({ store }: Place) {
     this.#store = openStore(store);
@@ -80,12 +87,15 @@ export class Site {
   }
 
   async #table(query: URLSearchParams): Promise<Page> {
-    const runs = await Promise.all(
-      this.#reader.readRuns().map(async (run) => ({ ...run, ...await this.#scored(run) })),
-    );
+    const until = performance.now() + SCORING_MS;
+    const runs: LiveRun[] = [];
+    for (const run of this.#reader.readRuns()) {
+      const isDue = this.#scores.has(run.runId, stateOf(run)) || performance.now() < until;
+      runs.push({ ...run, scores: [], ...isDue ? await this.#scored(run) : {} });
+    }
     const { root } = this.#store;
     const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
-    return renderTable(runs, query, { notes, lossAt: (run, step) => this.#lossAt(run, step) });
+    return renderTable(runs, query, { notes, lossAt: (run, step) => this.#lossAt(run, step, until + READING_MS) });
   }
 
   async #run(run: RunNow): Promise<Page> {
@@ -146,9 +156,13 @@ export class Site {
     });
   }
 
-  #lossAt(run: LiveRun, step: number): number | undefined {
-    const rows = this.#curvesOf({ ...run, stages: run.stages.filter(({ figures }) => "loss" in figures).slice(-1) });
-    return rows[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
+  #lossAt(run: LiveRun, step: number, until: number): number | undefined {
+    const stages = run.stages.filter(({ figures }) => "loss" in figures).slice(-1);
+    const [key, state] = [`${run.runId} ${step}`, JSON.stringify(stages[0]?.figures)];
+    if (!this.#losses.has(key, state) && performance.now() > until) return undefined;
+    return this.#losses.get(key, state, () => {
+      return this.#curvesOf({ ...run, stages })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
+    });
   }
 
   /** Of the stage that failed, works or worked last. */
