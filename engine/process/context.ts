@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { type ArtifactRecord, type FileEntry, relativePathSchema } from "../../schemas/records.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageRun } from "../../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
@@ -8,6 +9,7 @@ import { openRoot } from "../store/roots.ts";
 import {
   failed,
   type InputMessage,
+  MAX_PREVIEW_BYTES,
   stageEndSchema,
   type StageEvent,
   type StageOutcome,
@@ -88,6 +90,7 @@ export function makeContext(
     (step) =>
       emit({ type: "warn", message: `the state saved at step ${step} is damaged; going on from an earlier one` }),
   );
+  let tooLarge = false;
   return {
     params: start.params as z.output<z.ZodObject>,
     seed: start.seed,
@@ -103,6 +106,13 @@ export function makeContext(
     downloads: start.downloads ?? undefined,
     stop,
     report: (update) => emit({ type: "progress", update }),
+    preview: ({ step, png, seconds }) => {
+      if (png.length <= MAX_PREVIEW_BYTES) {
+        return emit({ type: "preview", step, png: png.toBase64(), ...definedOnly({ seconds }) });
+      }
+      if (!tooLarge) emit({ type: "warn", message: `previews of more than ${MAX_PREVIEW_BYTES} bytes are left out` });
+      tooLarge = true;
+    },
     note: (message) => emit({ type: "note", message: cutText(String(message)) }),
     warn: (message) => emit({ type: "warn", message: cutText(String(message)) }),
   };

@@ -43,16 +43,27 @@ const message = z.string().overwrite((said) => printable(cutText(said)));
 export const lineOf = (longest: number) => z.string().overwrite((said) => printable(said.slice(0, longest), " "));
 const word = lineOf(100);
 
+/** Figures that one report may have. */
+const MAX_FIGURES = 16;
+
+/** Longest PNG of a preview: in base64 it fits into one line of a message. */
+export const MAX_PREVIEW_BYTES = 750_000;
+
 export const stageEndSchema = z.union([
   z.strictObject({ status: z.literal("interrupted"), step: z.number() }),
   z.strictObject({ status: z.literal("failed"), message, fix: message.exactOptional() }),
 ]);
 
+/** Names as they stand beside a bar; JSON has null for what is no finite number. */
+const figuresSchema = z.record(lineOf(40), z.union([z.number(), word, z.null()])).transform((figures) =>
+  Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== null).slice(0, MAX_FIGURES))
+) as z.ZodType<NonNullable<ProgressUpdate["figures"]>>;
+
 const updateSchema: z.ZodType<ProgressUpdate> = z.strictObject({
   done: z.number(),
   total: z.number(),
   unit: word,
-  figures: z.record(word, word).exactOptional(),
+  figures: figuresSchema.exactOptional(),
   images: z.number().exactOptional(),
 });
 
@@ -60,6 +71,13 @@ const eventSchema = z.union([
   z.strictObject({ type: z.literal("progress"), update: updateSchema }),
   z.strictObject({ type: z.enum(["note", "warn"]), message: text }),
   z.strictObject({ type: z.literal("saved"), step: z.number() }),
+  z.strictObject({
+    type: z.literal("preview"),
+    step: z.int().min(0),
+    /** In base64. */
+    png: z.string(),
+    seconds: z.number().min(0).exactOptional(),
+  }),
 ]);
 
 export type StageEvent = z.output<typeof eventSchema>;

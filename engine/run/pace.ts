@@ -4,6 +4,7 @@ import type { RunStore } from "../store/runs.ts";
 import type { Timing } from "../../schemas/records.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
+import type { FigureKeeper } from "./figures.ts";
 import { machineClass } from "../store/machine.ts";
 import type { Store } from "../store/store.ts";
 
@@ -22,6 +23,11 @@ export class RateMeter {
       this.#units++;
     }
     this.#last = { at, update };
+  }
+
+  /** Leave out time in which nothing was done that counts. */
+  leaveOut(seconds: number): void {
+    if (this.#first !== undefined) this.#first = { ...this.#first, at: this.#first.at + seconds * 1_000 };
   }
 
   /** By unit, such as `{ step: 9.7, image: 310 }`; empty for stages that report less than twice. */
@@ -65,6 +71,7 @@ export class LiveProgress implements Disposable {
     private readonly runId: string,
     private readonly stage: string,
     private readonly rate: RateMeter,
+    private readonly figures: Pick<FigureKeeper, "summaries">,
   ) {}
 
   note(update: ProgressUpdate): void {
@@ -77,7 +84,8 @@ export class LiveProgress implements Disposable {
     const { update: { done, total, unit }, at } = this.#last!;
     const perSecond = this.rate.perSecond()[unit] ?? null;
     this.#told = true;
-    this.runs.tell(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond });
+    const { summaries: figures } = this.figures;
+    this.runs.tell(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond, figures });
   }
 
   [Symbol.dispose](): void {

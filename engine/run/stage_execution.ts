@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { StageRun } from "../../contract/stage.ts";
+import type { FigureSummary } from "../../schemas/records.ts";
 import type { RunOptions } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
 import { type Binding, isForeign, outputsOf, type Stage } from "../keys/stage.ts";
@@ -19,6 +20,7 @@ import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import { cannotFetch, fetchesFiles, type Ground, makeReachable } from "./outside.ts";
 import type { HeldSlots } from "./slots.ts";
+import { FigureKeeper, PreviewKeeper } from "./figures.ts";
 import { LiveProgress, type RateMeter } from "./pace.ts";
 import { makeFolder, removeQuietly } from "../store/files.ts";
 
@@ -63,7 +65,17 @@ export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "st
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
-  constructor(private readonly options: ExecutionOptions) {}
+  readonly #previews: PreviewKeeper;
+  readonly #figures = new Map<string, FigureKeeper>();
+
+  constructor(private readonly options: ExecutionOptions) {
+    this.#previews = new PreviewKeeper(options.store.runs, options.runId);
+  }
+
+  /** What the figures of a stage have been in this run. */
+  figuresOf(id: string): Readonly<Record<string, FigureSummary>> {
+    return this.#figures.get(id)?.summaries ?? {};
+  }
 
   /** Where the states lie that a stage goes on from. */
   progressOf({ keys, device }: PlannedStage): string {
@@ -124,11 +136,14 @@ export class StageExecution {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
-    using live = new LiveProgress(store.runs, runId, stage.id, rate);
+    using figures = new FigureKeeper(store.runs, runId, stage.id);
+    this.#figures.set(stage.id, figures);
+    using live = new LiveProgress(store.runs, runId, stage.id, rate, figures);
     let notes = 0;
     const forward = (event: StageEvent) => {
       if (event.type === "progress") {
         rate.note(event.update);
+        figures.note(event.update);
         live.note(event.update);
         const perSecond = rate.perSecond()[event.update.unit] ?? null;
         emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
@@ -136,6 +151,11 @@ export class StageExecution {
         // What runs in this process takes milliseconds, and cannot be killed.
         if (stage.kind.runs !== "inline") ground?.look();
         emit({ type: "stage-saved", id: stage.id, step: event.step });
+      } else if (event.type === "preview") {
+        rate.leaveOut(event.seconds ?? 0);
+        const kept = this.#previews.keep(stage.id, event);
+        if (kept !== undefined && "refused" in kept) forward({ type: "warn", message: kept.refused });
+        else if (kept !== undefined) emit({ type: "stage-preview", id: stage.id, step: event.step, ...kept });
       } else {
         log(`${event.type}: ${event.message}`);
         if (++notes > MAX_NOTES) return;

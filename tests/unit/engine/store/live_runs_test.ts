@@ -46,7 +46,7 @@ Deno.test("findRuns() finds the stages at work, how far they are and the time th
   note("a", "finished");
   note("b", "started");
   note("c", "started");
-  runs.tell(live.runId, "b", { at, done: 1200, total: 5000, unit: "step", perSecond: 10 });
+  runs.tell(live.runId, "b", { at, done: 1200, total: 5000, unit: "step", perSecond: 10, figures: {} });
 
   // 3800 steps at 10/s are 380 s; 5 of them have passed.
   const found = findRuns({ ...store, runs }, "p", START + 5_000);
@@ -101,12 +101,12 @@ Deno.test("LiveProgress tells the newest at most once a second, and nothing of w
     hush: (runId, stage) => runs.hush(runId, stage),
   };
   {
-    using quick = new LiveProgress(counting, run.runId, "a", new RateMeter());
+    using quick = new LiveProgress(counting, run.runId, "a", new RateMeter(), { summaries: {} });
     for (let done = 0; done < 5; done++) quick.note(update(done));
   }
   assertEquals([writes, told()], [[], undefined]);
   {
-    using slow = new LiveProgress(counting, run.runId, "a", new RateMeter());
+    using slow = new LiveProgress(counting, run.runId, "a", new RateMeter(), { summaries: {} });
     for (let done = 0; done < 5; done++) slow.note(update(done));
     while (told() === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
     assertEquals([writes, told()!.done, told()!.total, told()!.unit], [[4], 4, 9, "step"]);
