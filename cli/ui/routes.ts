@@ -1,7 +1,7 @@
 import { ASSETS, renderServed } from "noiseline/report";
 import type { Events } from "./events.ts";
 import { answer, say } from "./guard.ts";
-import type { Site } from "./site.ts";
+import { namesIn, type Site } from "./site.ts";
 
 /** What a name is that says what it holds does not change. */
 const FOR_EVER = { "Cache-Control": "private, max-age=31536000, immutable" };
@@ -22,20 +22,10 @@ const FILE_TYPES: Readonly<Record<string, readonly [type: string, policy?: strin
 
 const NOTHING = say.bind(undefined, 404, "there is nothing at this address, or no longer");
 
-/** The parts of a path, of which each may hold any character; undefined where it is no path. */
-function partsOf(pathname: string): string[] | undefined {
-  try {
-    return pathname.split("/").slice(1).map(decodeURIComponent);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Answer a request that `guard` let through. */
 export async function answerFor(address: URL, site: Site, events: Events): Promise<Response> {
-  const { pathname, searchParams, origin } = address;
-  const [room = "", ...names] = partsOf(pathname) ?? ["?"];
-  const [id = "", stage = "", last = ""] = names;
+  const { pathname, searchParams } = address;
+  const [room = "", id = "", stage = "", last = ""] = namesIn(pathname) ?? ["?"];
   switch (room) {
     case "":
     case "run":
@@ -47,8 +37,7 @@ export async function answerFor(address: URL, site: Site, events: Events): Promi
     }
     case "events": {
       const of = searchParams.get("of") ?? "";
-      // Of this server, whatever it is called.
-      return URL.canParse(of, origin) ? await events.open(new URL(of, "http://localhost")) : NOTHING();
+      return /^\/(?!\/)/.test(of) ? await events.open(new URL(of, "http://localhost")) : NOTHING();
     }
     case "style.css":
       return answer(ASSETS["/style.css"], "text/css; charset=utf-8");

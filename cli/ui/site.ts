@@ -59,6 +59,15 @@ class Kept<T> {
   }
 }
 
+/** The parts of a path, of which each may hold any character; undefined where it is no path. */
+export function namesIn(pathname: string): string[] | undefined {
+  try {
+    return pathname.split("/").slice(1).map(decodeURIComponent);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The pages of a place, each a function of what is stored and of its address. Nothing is written. */
 export class Site {
   readonly #store;
@@ -77,9 +86,9 @@ export class Site {
 
   /** Look at a page; undefined where there is none. */
   async look({ pathname, searchParams: query }: URL): Promise<Look | undefined> {
-    const [, room, id = ""] = pathname.split("/");
-    if (room === "") return { page: await this.#table(query), paceMs: PACE_MS.table };
-    const ids = room === "run" ? [decodeURIComponent(id)] : query.getAll("run").slice(0, MOST_COMPARED);
+    const [room, id = ""] = namesIn(pathname) ?? [];
+    if (pathname === "/") return { page: await this.#table(query), paceMs: PACE_MS.table };
+    const ids = room === "run" ? [id] : room === "compare" ? query.getAll("run").slice(0, MOST_COMPARED) : [];
     const runs = ids.map((one) => this.#reader.readRun(one)).filter((run) => run !== undefined);
     if (runs.length === 0) return undefined;
     const page = room === "run" ? await this.#run(runs[0]!) : await this.#compare(runs);

@@ -5,7 +5,7 @@ import { runNoteSchema } from "../../schemas/records.ts";
 import { wholeOf } from "../keys/stage.ts";
 import { mayWork } from "../plan/plan.ts";
 import { etaLeft } from "../store/live_runs.ts";
-import { type RunState, runState } from "../store/processes.ts";
+import type { RunState } from "../store/processes.ts";
 import { factsAt, type FileFacts, isThere, sameFacts } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import type { RunNow, StageNow, StagePlace } from "./model.ts";
@@ -102,7 +102,7 @@ export class RunReader {
       this.#known.delete(id);
       return undefined;
     }
-    const state = runState(record);
+    const state = runs.stateOf(record);
     const since = before?.since ?? new Map<string, number>();
     const ends = before?.ends ?? new Map<string, StageEnd>();
     let noted = before?.noted ?? 0;

@@ -100,6 +100,8 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
     "/events?of=/run/x",
     "/events?of=http://evil.example/",
     "/events?of=//[",
+    "/events?of=/run/%ff",
+    "/events?of=/log/x?run=x",
     "/figures/x/noise.json",
   );
   for (const path of nothing) {
