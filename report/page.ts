@@ -39,6 +39,8 @@ export interface Page extends Pick<Report, "title" | "notes"> {
   readonly subtitle: Shown;
   /** What changes while something runs, and is said aloud when it does. */
   readonly state?: Html | undefined;
+  /** Whether it takes all the width that there is. */
+  readonly isWide?: boolean;
   readonly sections: readonly Section[];
   readonly curves: readonly CurveGroup[];
 }
@@ -68,11 +70,12 @@ export function renderPage(page: Page): string {
  */
 export function renderServed(page: Page, events?: string): string {
   const stream = events === undefined ? "" : markup` data-events="${events}"`;
-  const gone = markup`<p id="gone" role="alert" hidden></p>`;
-  const head = markup`<link rel="stylesheet" href="/style.css">`;
+  const top =
+    markup`<p id="gone" role="alert" hidden></p><nav class="up" aria-label="Site"><a href="/">All runs</a></nav>`;
+  const head = markup`<link rel="icon" href="data:,"><link rel="stylesheet" href="/style.css">`;
   return assemble(page, {
     head,
-    body: markup`<div id="stream"${stream}></div>${gone}`,
+    body: markup`<div id="stream"${stream}></div>${top}`,
     script: markup`<script src="/app.js"></script>`,
   });
 }
@@ -87,7 +90,10 @@ export function partsOf({ title, subtitle, notes, state, sections }: Page): { id
   const list = lines.length > 0 ? markup`<ul class="notes">${lines}</ul>` : "";
   const parts = [
     { id: "head", html: markup`<header id="head"><h1>${title}</h1><p>${subtitle}</p>${state}${list}</header>` },
-    { id: "contents", html: markup`<nav id="contents" aria-label="Sections">${links}</nav>` },
+    {
+      id: "contents",
+      html: markup`<nav id="contents" aria-label="Sections">${sections.length > 1 ? links : ""}</nav>`,
+    },
     ...sections.map(({ id, title, body }) => {
       const hidden = body.length > 0 ? "" : markup` hidden`;
       const heading = markup`<h2 id="${id}-title">${title}</h2>`;
@@ -106,7 +112,7 @@ function assemble(page: Page, { head, body, script }: Readonly<Record<"head" | "
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${page.title}</title>
-${head}</head><body>
+${head}</head><body${page.isWide ? markup` class="wide"` : ""}>
 ${body}${header}${contents}<main>${sections}</main>
 <script type="application/json" id="data">${new Html(scriptJson(thinned(page.curves)))}</script>
 ${script}

@@ -54,7 +54,7 @@ export const SCRIPT = `
       if (image && byId(to).src !== image.src) byId(to).src = image.src;
       if (image) [byId(to).alt, byId(to).hidden] = [image.alt, false];
     }
-    byId("over").style.clipPath = "inset(0 0 0 " + byId("edge").value + "%)";
+    byId("over").parentElement.style.setProperty("--edge", byId("edge").value + "%");
   };
 
   const smooth = (values, weight) => {

@@ -80,7 +80,9 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
     const words = runs.map(({ label, rows }) => {
       const { step, ...figures } = rows.at(-1) ?? { step: undefined };
       const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
-      const said = step === undefined ? "no steps" : `${rows.length} points, the last at step ${step}: ${named}`;
+      const said = step === undefined
+        ? "no steps"
+        : `${rows.length.toLocaleString("en")} points, the last at step ${step.toLocaleString("en")}: ${named}`;
       return markup`<p>${label === title ? "" : `${label}: `}${said}</p>`;
     });
     return markup`<h3>${title}</h3>${words}<div class="charts" data-curve="${title}"></div>`;

@@ -50,3 +50,8 @@ export function table(header: readonly string[], rows: readonly (readonly Shown[
   const body = rows.map((row) => markup`<tr>${row.map((cell) => markup`<td>${cell}</td>`)}</tr>`);
   return markup`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
+
+/** A whole number, with its thousands apart. */
+export function count(value: number): string {
+  return value.toLocaleString("en");
+}

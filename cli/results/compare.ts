@@ -146,14 +146,16 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
       content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: names[i]!, rows }))
     ),
   }));
-  // Of each stage of all experiments; those of one training step share a frame of the slider.
-  const samples = contents.flatMap((content, i) =>
+  // Of each stage those of all experiments beside each other.
+  const drawn = contents.flatMap((content, i) =>
     content.samples.map((picture) => ({
       ...picture,
       title: `${names[i]}: ${picture.title}`,
       note: `${names[i]}; ${picture.note}`,
+      stage: picture.title.split("~")[0]!,
     }))
   );
+  const samples = [...Map.groupBy(drawn, ({ stage }) => stage).values()].flat();
   const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
   const differences = params.length === 0
     ? markup`<p>None: it is the same experiment.</p>`

@@ -48,12 +48,12 @@ export function renderRun(run: LiveRun, { curves, content = EMPTY, log, notes = 
   const facts = joined([
     run.file,
     run.overrides.length > 0 ? run.overrides.join(" ") : undefined,
-    `on ${run.cluster ?? run.host}`,
+    `began ${timeOf(run.startedMs)} UTC on ${run.cluster ?? run.host}`,
     run.tags.length > 0 ? `tagged ${run.tags.join(", ")}` : undefined,
   ], " · ");
   return {
     title: run.pipeline,
-    subtitle: markup`<a href="/">All runs</a> · <code>${run.runId}</code> · ${facts}`,
+    subtitle: markup`<code>${run.runId}</code> · ${facts}`,
     state: describeState(run),
     notes,
     sections,
@@ -110,5 +110,5 @@ function describeState(run: LiveRun): Html {
   );
   const why = now.map(({ message }) => message?.split("\n")[0]).filter(Boolean).map((text) => markup`<p>${text}</p>`);
   return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${took} <b>${names}</b></p>
-${steps}${why}<p>Began ${timeOf(startedMs)} UTC</p></div>`;
+${steps}${why}</div>`;
 }

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../std/duration.ts";
 import type { Page } from "../page.ts";
-import { entryOf, figure, type Html, markup, type Shown } from "../text.ts";
-import type { FigureSummary, LiveRun, LiveStage } from "./model.ts";
+import { count, entryOf, figure, type Html, joined, markup, type Shown } from "../text.ts";
+import type { LiveRun, ScoreMean } from "./model.ts";
 import { atWork, timeOf } from "./run.ts";
 
 /** What a table shows besides the records of runs. */
@@ -15,75 +15,71 @@ export interface TableDetails {
 interface Column {
   readonly id: string;
   readonly title: string;
-  /** What the column is sorted by, and what it shows where it says nothing else. */
+  /** What the column is sorted by. */
   value(run: LiveRun): number | string | undefined;
-  show?(run: LiveRun): Shown;
+  /** Where that is not what it shows. */
+  show?(value: number | string, run: LiveRun): Shown;
+  /** Shown where it is asked for. */
+  readonly isExtra?: boolean;
 }
 
 const PER_PAGE = 200;
-/** Params that differ beyond these are shown where they are chosen. */
+/** Params that differ beyond these are shown where they are asked for. */
 const FIRST_PARAMS = 4;
 const MOST_CHOICES = 60;
-const HIDDEN_FIRST = new Set(["host", "seeds"]);
 
-/** All runs by pipeline. @param query what the address says: filter, order, columns, page */
+/** All runs by pipeline. @param query what the address says: filter `q`, `sort`, `column`, step `at`, `page` */
 export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, details: TableDetails = {}): Page {
-  const { notes = [] } = details;
-  const words = (query.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const words = (query.get("q") ?? "").toLowerCase().split(/\s+/);
   const found = runs.filter((run) => words.every((word) => textOf(run).includes(word)));
-  const own = new Map(
-    runs.length === 0 ? [] : [...Map.groupBy(runs, ({ pipeline }) => pipeline)].map(([name, all]) => {
-      return [name, { scores: scoreColumns(all), params: paramColumns(all) }];
-    }),
-  );
-  const fixed = fixedColumns(query, details);
   const chosen = new Set(query.getAll("column"));
-  const isShown = ({ id }: Column, first: boolean) => chosen.size === 0 ? first : chosen.has(id);
-  const columnsOf = (pipeline: string) => {
-    const { scores, params } = own.get(pipeline)!;
-    return [
-      ...fixed.filter((one) => isShown(one, !HIDDEN_FIRST.has(one.id))),
-      ...scores.filter((one) => isShown(one, true)),
-      ...params.filter((one, i) => isShown(one, i < FIRST_PARAMS)),
-    ];
-  };
-  const order = query.get("sort") ?? "";
-  const groups = [...Map.groupBy(found, ({ pipeline }) => pipeline)].map(([pipeline, group]) => {
-    const columns = columnsOf(pipeline);
-    return { pipeline, count: group.length, columns, group: sorted(group, columns, order) };
+  const groups = [...Map.groupBy(found, ({ pipeline }) => pipeline)].map(([pipeline, own]) => {
+    const all = [...fixedColumns(query, details), ...scoreColumns(own), ...paramColumns(own)];
+    const isFull = (column: Column) => !column.isExtra && own.some((run) => column.value(run) !== undefined);
+    const columns = all.filter((one) =>
+      chosen.size === 0 || one.id.startsWith("loss@") ? isFull(one) : chosen.has(one.id)
+    );
+    return { pipeline, all, columns, own: sorted(own, all, query.get("sort") ?? "") };
   });
   const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
   const page = Math.min(pages, Math.max(1, Math.trunc(Number(query.get("page"))) || 1));
-  let before = (page - 1) * PER_PAGE;
-  let room = PER_PAGE;
-  const tables = groups.map(({ pipeline, count, columns, group }) => {
-    const rows = group.slice(before, before + room);
-    before = Math.max(0, before - count);
-    room -= rows.length;
-    if (rows.length === 0) return "";
-    const head = columns.map((column) => headOf(column, order, query));
-    const body = rows.map((run) => rowOf(run, columns));
-    return markup`<h3>${pipeline} <small>${count} ${count === 1 ? "run" : "runs"}</small></h3>
+  const rows = groups.flatMap((group) => group.own.map((run) => ({ group, run })));
+  const tables = [...Map.groupBy(rows.slice((page - 1) * PER_PAGE, page * PER_PAGE), ({ group }) => group)]
+    .map(([{ pipeline, columns, own }, rows]) => {
+      const head = columns.map((column) => headOf(column, own, query));
+      const body = rows.map(({ run }) => rowOf(run, columns));
+      return markup`<h3>${pipeline} <small>${own.length} ${own.length === 1 ? "run" : "runs"}</small></h3>
 <div class="scroll"><table class="runs"><thead><tr><th scope="col">run</th>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
-  });
-  const all = [...fixed, ...[...own.values()].flatMap(({ scores, params }) => [...scores, ...params])];
-  const choices = [...new Map(all.map((column) => [column.id, column])).values()].slice(0, MOST_CHOICES);
-  const shown = new Set([...own.keys()].flatMap(columnsOf).map(({ id }) => id));
+    });
+  const choices = new Map(groups.flatMap(({ all }) => all).map((column) => [column.id, column]));
+  const shown = new Set(groups.flatMap(({ columns }) => columns).map(({ id }) => id));
   const none = runs.length === 0
-    ? markup`<p>There are no runs yet. This starts one: <code>deno task run pipelines/digits.yaml</code></p>`
-    : markup`<p>No run has all of these words.</p>`;
-  const body = [
-    ...(runs.length === 0 ? [] : [controls(query, choices, shown)]),
-    found.length === 0 ? none : markup`<form id="compare" action="/compare">${tables}
-<p class="actions"><button>Compare the chosen</button> <small>two to eight, or one with a matrix</small></p></form>`,
-    ...(pages === 1 ? [] : [links(query, page, pages)]),
-  ];
-  const working = runs.filter(({ state }) => state === "running").length;
+    ? markup`There are no runs yet. This starts one: <code>deno task run pipelines/digits.yaml</code>`
+    : "No run has all of these words.";
+  const links = Array.from(
+    { length: pages },
+    (_, i) =>
+      i + 1 === page
+        ? markup`<b aria-current="page">${page}</b> `
+        : markup`<a href="${addressOf(query, "page", i + 1)}">${i + 1}</a> `,
+  );
   return {
-    title: "Runs",
-    subtitle: `${runs.length.toLocaleString("en")} in this store, ${working} at work`,
-    notes,
-    sections: [{ id: "runs", title: "All runs", body }],
+    title: "noiseline",
+    subtitle: `${count(runs.length)} runs in this store, ${
+      runs.filter(({ state }) => state === "running").length
+    } at work`,
+    notes: details.notes ?? [],
+    isWide: true,
+    sections: [{
+      id: "runs",
+      title: "Runs",
+      body: [
+        runs.length === 0 ? markup`` : controls(query, [...choices.values()].slice(0, MOST_CHOICES), shown),
+        found.length === 0 ? markup`<p>${none}</p>` : markup`<form id="compare" action="/compare">${tables}
+<p><button>Compare the chosen</button> <small>two to eight, or one with a matrix</small></p></form>`,
+        pages === 1 ? markup`` : markup`<nav class="pages" aria-label="Pages">${links}</nav>`,
+      ],
+    }],
     curves: [],
   };
 }
@@ -93,115 +89,95 @@ function textOf({ pipeline, file, runId, state, host, cluster, tags, overrides }
 }
 
 function fixedColumns(query: URLSearchParams, { lossAt }: TableDetails): Column[] {
-  const loss = (run: LiveRun) => lossStage(run)?.figures["loss"];
+  // Of the stage at work, or of the last that has one.
+  const loss = (run: LiveRun) =>
+    [...run.stages, ...atWork(run)].findLast(({ figures }) => figures["loss"] !== undefined)?.figures["loss"];
+  const progress = (run: LiveRun) => atWork(run).find(({ progress }) => progress !== undefined)?.progress;
   const step = Math.trunc(Number(query.get("at")));
-  const at: Column[] = !(step > 0) || lossAt === undefined ? [] : [
-    { id: `loss@${step}`, title: `loss at ${step.toLocaleString("en")}`, value: (run) => lossAt(run, step) },
-  ];
   return [
     {
       id: "state",
       title: "state",
       value: ({ state }) => state,
-      show: ({ state }) => markup`<span class="state ${state}">${state}</span>`,
+      show: (state) => markup`<span class="state ${state}">${state}</span>`,
     },
     { id: "stage", title: "stage", value: (run) => atWork(run).map(({ id }) => id).join(", ") || undefined },
     {
       id: "step",
       title: "step",
-      value: (run) => atWork(run)[0]?.progress?.done,
-      show: (run) => {
-        const now = atWork(run)[0]?.progress;
-        return now && `${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}`;
-      },
+      value: (run) => progress(run)?.done,
+      show: (done, run) => `${count(Number(done))} of ${count(progress(run)?.total ?? 0)}`,
     },
-    duration("eta", "time left", (run) => atWork(run)[0]?.etaMs),
+    { id: "eta", title: "time left", value: (run) => atWork(run)[0]?.etaMs, show: (ms) => formatDuration(Number(ms)) },
     { id: "loss", title: "loss now", value: (run) => loss(run)?.last },
     {
       id: "lowest",
       title: "lowest loss",
       value: (run) => loss(run)?.lowest,
-      show: (run) => lowest(loss(run)),
+      show: (value, run) => markup`${figure(Number(value))} <small>at ${count(loss(run)?.at ?? 0)}</small>`,
     },
-    ...at,
-    duration("took", "took", ({ startedMs, endedMs }) => endedMs === undefined ? undefined : endedMs - startedMs),
+    ...step > 0 && lossAt !== undefined
+      ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: (run: LiveRun) => lossAt(run, step) }]
+      : [],
+    {
+      id: "took",
+      title: "took",
+      value: ({ startedMs, endedMs }) => endedMs && endedMs - startedMs,
+      show: (ms) => formatDuration(Number(ms)),
+    },
     { id: "tags", title: "tags", value: ({ tags }) => tags.join(", ") || undefined },
-    { id: "host", title: "host", value: ({ host, cluster }) => cluster ?? host },
+    { id: "host", title: "host", value: ({ host, cluster }) => cluster ?? host, isExtra: true },
   ];
-}
-
-function duration(id: string, title: string, value: (run: LiveRun) => number | undefined): Column {
-  const show = (run: LiveRun) => {
-    const ms = value(run);
-    return ms === undefined ? undefined : formatDuration(ms);
-  };
-  return { id, title, value, show };
-}
-
-function lowest(summary: FigureSummary | undefined): Shown {
-  return summary && markup`${figure(summary.lowest)} <small>at ${summary.at.toLocaleString("en")}</small>`;
-}
-
-/** The stage whose loss stands for the run: one that is at work, or the last. */
-function lossStage(run: LiveRun): LiveStage | undefined {
-  const has = ({ figures }: LiveStage) => figures["loss"] !== undefined;
-  return atWork(run).find(has) ?? run.stages.findLast(has);
 }
 
 /** A column for each whole score: means over seeds where there are any; of several children the range. */
 function scoreColumns(runs: readonly LiveRun[]): Column[] {
-  const byRun = new Map(runs.map((run) => [run, scoresOf(run)]));
-  const names = new Set([...byRun.values()].flatMap((scores) => [...scores.keys()]));
-  return [...names].map((name): Column => {
-    const valuesOf = (run: LiveRun) => byRun.get(run)!.get(name) ?? [];
-    return {
-      id: `score:${name}`,
-      title: name,
-      value: (run) => valuesOf(run).map(({ value }) => value).sort((a, b) => a - b)[0],
-      show: (run) => {
-        const values = valuesOf(run).toSorted((a, b) => a.value - b.value);
-        const [first, last] = [values[0], values.at(-1)];
-        if (first === undefined || last === undefined) return undefined;
-        if (values.length > 1) return `${figure(first.value)} … ${figure(last.value)}`;
-        const spread = first.deviation === undefined ? "" : markup` <small>± ${figure(first.deviation)}</small>`;
-        const seeds = first.seeds === undefined ? "" : markup` <small>${first.seeds} seeds</small>`;
-        return markup`${figure(first.value)}${spread}${seeds}`;
-      },
-    };
-  });
+  const found = new Map(runs.map((run) => [run, scoresOf(run)]));
+  return [...new Set([...found.values()].flatMap((scores) => [...scores.keys()]))].map((name) => ({
+    id: `score:${name}`,
+    title: name,
+    value: (run) => found.get(run)!.get(name)?.[0]?.value,
+    show: (value, run) => {
+      const own = found.get(run)!.get(name)!;
+      if (own.length > 1) return joined([own[0], own.at(-1)].map((one) => figure(one!.value)), " … ");
+      const [{ deviation, seeds }] = own as [ScoreMean];
+      const spread = joined([deviation && `± ${figure(deviation)}`, seeds && `of ${seeds} seeds`], " ");
+      return markup`${figure(Number(value))} <small>${spread}</small>`;
+    },
+  }));
 }
 
-function scoresOf({ scores, means = [] }: LiveRun) {
-  const all = scores.flatMap(({ title, record }) =>
+/** By stage and name, the lowest first. */
+function scoresOf({ scores, means = [] }: LiveRun): Map<string, ScoreMean[]> {
+  const whole = scores.flatMap(({ title, record }) =>
     record.metrics.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
-      .map(({ name, value, deviation }) => ({ stage: title, metric: name, value, deviation, seeds: undefined }))
-  );
-  const nameOf = ({ stage, metric }: { readonly stage: string; readonly metric: string }) =>
-    `${entryOf(stage)} ${metric}`;
-  return new Map([...Map.groupBy(all, nameOf), ...Map.groupBy(means, nameOf)]);
+      .map(({ name, value, deviation }): ScoreMean => ({ stage: title, metric: name, value, deviation }))
+  ).sort((a, b) => a.value - b.value);
+  const nameOf = ({ stage, metric }: ScoreMean) => `${entryOf(stage)} ${metric}`;
+  return new Map([...Map.groupBy(whole, nameOf), ...Map.groupBy(means, nameOf)]);
 }
 
 /** A column for each param that is not the same in all runs which have its stage. */
 function paramColumns(runs: readonly LiveRun[]): Column[] {
-  const byPath = new Map<string, Map<LiveRun, string>>();
+  const found = new Map<string, Map<LiveRun, string>>();
   for (const run of runs) {
     for (const { id, params } of run.stages) {
       for (const { path, value } of params) {
-        const name = `${id}.${path}`;
-        byPath.getOrInsertComputed(name, () => new Map()).set(
-          run,
-          typeof value === "string" ? value : JSON.stringify(value),
-        );
+        const text = typeof value === "string" ? value : JSON.stringify(value);
+        found.getOrInsertComputed(`${id}.${path.replace(/^with\./, "")}`, () => new Map()).set(run, text);
       }
     }
   }
-  return [...byPath].filter(([, values]) => new Set(values.values()).size > 1).map(([path, values]) => {
-    const number = (run: LiveRun) => {
+  return [...found].filter(([, values]) => new Set(values.values()).size > 1).map(([path, values], i) => ({
+    id: `param:${path}`,
+    title: path,
+    value: (run) => {
       const text = values.get(run);
       return text === undefined || text === "" || Number.isNaN(Number(text)) ? text : Number(text);
-    };
-    return { id: `param:${path}`, title: path, value: number, show: (run) => markup`<code>${values.get(run)}</code>` };
-  });
+    },
+    show: (_, run) => values.get(run),
+    isExtra: i >= FIRST_PARAMS,
+  }));
 }
 
 /** @param order the id of a column, after `-` from the highest on; runs that have no value come last */
@@ -216,16 +192,18 @@ function sorted(runs: readonly LiveRun[], columns: readonly Column[], order: str
   }).map(({ run }) => run);
 }
 
-function headOf({ id, title }: Column, order: string, query: URLSearchParams): Html {
-  const [up, down] = [order === id, order === `-${id}`];
-  const sort = up ? markup` aria-sort="ascending"` : down ? markup` aria-sort="descending"` : "";
-  const to = addressOf(query, { sort: up ? `-${id}` : id });
-  return markup`<th scope="col"${sort}><a href="${to}">${title}</a>${up ? " ↑" : down ? " ↓" : ""}</th>`;
+function headOf(column: Column, runs: readonly LiveRun[], query: URLSearchParams): Html {
+  const { id, title } = column;
+  const order = query.get("sort");
+  const [sort, mark] = order === id ? ["ascending", " ↑"] : order === `-${id}` ? ["descending", " ↓"] : ["none", ""];
+  const name = runs.some((run) => typeof column.value(run) === "number") ? "n" : "";
+  const to = addressOf(query, "sort", order === id ? `-${id}` : id);
+  return markup`<th scope="col" class="${name}" aria-sort="${sort}"><a href="${to}">${title}</a>${mark}</th>`;
 }
 
-function addressOf(query: URLSearchParams, changes: Readonly<Record<string, string>>): string {
+function addressOf(query: URLSearchParams, name: string, value: string | number): string {
   const next = new URLSearchParams(query);
-  for (const [name, value] of Object.entries(changes)) next.set(name, value);
+  next.set(name, String(value));
   return `/?${next}`;
 }
 
@@ -233,7 +211,8 @@ function rowOf(run: LiveRun, columns: readonly Column[]): Html {
   const { runId, startedMs } = run;
   const cells = columns.map((column) => {
     const value = column.value(run);
-    const shown = column.show?.(run) ?? (typeof value === "number" ? figure(value) : value);
+    if (value === undefined) return markup`<td></td>`;
+    const shown = column.show?.(value, run) ?? (typeof value === "number" ? figure(value) : value);
     return markup`<td${typeof value === "number" ? markup` class="n"` : ""}>${shown}</td>`;
   });
   const pick =
@@ -244,26 +223,17 @@ function rowOf(run: LiveRun, columns: readonly Column[]): Html {
 
 /** The form that changes the address: it works without a script. */
 function controls(query: URLSearchParams, choices: readonly Column[], shown: ReadonlySet<string>): Html {
-  const boxes = choices.map(({ id, title }) =>
-    markup`<label><input type="checkbox" name="column" value="${id}"${
-      shown.has(id) ? markup` checked` : ""
-    }> ${title}</label> `
-  );
-  const sort = query.get("sort");
+  const boxes = choices.map(({ id, title }) => {
+    const checked = shown.has(id) ? markup` checked` : "";
+    return markup`<label><input type="checkbox" name="column" value="${id}"${checked}> ${title}</label> `;
+  });
+  const sort = query.get("sort") === null
+    ? ""
+    : markup`<input type="hidden" name="sort" value="${query.get("sort")!}">`;
   return markup`<form id="filter" class="controls" action="/">
 <label>filter <input type="search" name="q" value="${
     query.get("q") ?? ""
-  }" placeholder="pipeline, tag, host, state …"></label>
-<label>loss at step <input type="number" name="at" min="1" value="${query.get("at") ?? ""}"></label>
-${sort === null ? "" : markup`<input type="hidden" name="sort" value="${sort}">`}
+  }" placeholder="name, tag, host, state"></label>
+<label>loss at step <input type="number" name="at" min="1" value="${query.get("at") ?? ""}"></label>${sort}
 <details id="columns"><summary>Columns</summary><div class="choices">${boxes}</div></details><button>Show</button></form>`;
-}
-
-function links(query: URLSearchParams, page: number, pages: number): Html {
-  const numbers = Array.from({ length: pages }, (_, i) => i + 1).map((i) =>
-    i === page
-      ? markup`<b aria-current="page">${i}</b> `
-      : markup`<a href="${addressOf(query, { page: `${i}` })}">${i}</a> `
-  );
-  return markup`<nav class="pages" aria-label="Pages">${numbers}</nav>`;
 }

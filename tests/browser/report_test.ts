@@ -23,7 +23,7 @@ const REPORT: Report = {
   subtitle: "test",
   notes: [],
   stages: [
-    { id: "train", kind: "train", state: "cached", reads: [], duration: "1.0s", params: [] },
+    { id: "train", kind: "train", state: "cached", reads: [], durationMs: 1_000, params: [] },
     {
       id: "sample",
       kind: "sample",
@@ -36,17 +36,18 @@ const REPORT: Report = {
     title: "train",
     rows: Array.from({ length: 50 }, (_, i) => ({ step: i + 1, loss: 1 / (i + 1), gradNorm: 0.5, learningRate: 1e-3 })),
   }],
-  samples: [10, 20, 30].map((step) => ({ title: "sample", note: "n", bytes: picture(step), step })),
+  samples: [10, 20, 30].map((step) => ({ title: "sample", note: "n", source: picture(step), step })),
   films: [],
   schedules: [{
     title: "schedule",
     note: "",
     isDrawing: true,
-    bytes: new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+    source: new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
   }],
   rates: [],
   metrics: [],
   neighbours: [],
+  demos: [],
 };
 
 Deno.test("a report opens from disk in a browser without an error, and its controls work from the keyboard", async () => {
@@ -77,7 +78,7 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       await page.press("ArrowLeft");
       assertEquals(await shown(), "sample, after 20 steps. n");
       const valueText = "document.querySelector('.slider input').ariaValueText";
-      assertEquals(await page.evaluate(valueText), "sample, after 20 steps");
+      assertEquals(await page.evaluate(valueText), "after 20 steps");
 
       const before = await page.picture(".charts");
       await page.evaluate("document.querySelector('#log').focus()");

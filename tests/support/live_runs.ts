@@ -49,7 +49,13 @@ export function liveRun(more: Partial<LiveRun> = {}): LiveRun {
         previews: [250, 500, 750, 1_000],
       }),
       liveStage("sample", { reads: ["train"], params: [param("with.count", 256)] }),
-      liveStage("classifier", { kind: "classify", reads: ["data"], state: "ran", startedMs: BEGAN_MS + 4_400, durationMs: 20_000 }),
+      liveStage("classifier", {
+        kind: "classify",
+        reads: ["data"],
+        state: "ran",
+        startedMs: BEGAN_MS + 4_400,
+        durationMs: 20_000,
+      }),
       liveStage("evaluate", { reads: ["sample", "classifier"] }),
     ],
     scores: [],
@@ -61,7 +67,12 @@ export function liveRun(more: Partial<LiveRun> = {}): LiveRun {
 export function curve(title: string, count: number, from: number = 1) {
   const rows = Array.from({ length: count }, (_, i) => {
     const [step, wave] = [from + i, Math.abs(Math.sin((from + i) * 12.9898) * 43_758.5453) % 1];
-    return { step, loss: 0.9 / (1 + step / 20) + 0.03 + 0.03 * wave, gradNorm: 0.3 + 0.4 * wave, learningRate: 1e-3 * Math.min(1, step / 100) };
+    return {
+      step,
+      loss: 0.9 / (1 + step / 20) + 0.03 + 0.03 * wave,
+      gradNorm: 0.3 + 0.4 * wave,
+      learningRate: 1e-3 * Math.min(1, step / 100),
+    };
   });
   return { title, rows };
 }
@@ -79,7 +90,9 @@ export function manyRuns(count: number): LiveRun[] {
       ...stage,
       state: state === "running" ? stage.state : k < 2 || state === "done" ? "ran" : k === 2 ? state : "blocked",
       params: stage.params.map((one) => one.path === "with.learningRate" ? { ...one, value: learningRate } : one),
-      figures: k === 2 ? { loss: { last: 0.05 + 0.001 * (i % 40), lowest: 0.04 + 0.001 * (i % 40), at: 2_900 - i } } : {},
+      figures: k === 2
+        ? { loss: { last: 0.05 + 0.001 * (i % 40), lowest: 0.04 + 0.001 * (i % 40), at: 2_900 - i } }
+        : {},
     }));
     return {
       ...base,
