@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
 import { listenForStop, printJson, printLine, problem, refuseWith } from "../io.ts";
 import { clusterFor, openStoreFor } from "../open.ts";
@@ -31,16 +32,16 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async ({ port, on, open, json, ...options }) => {
       const cluster = on === undefined ? undefined : await clusterFor(settings, on, Deno.cwd());
       const place = placeOf(openStoreFor(options), cluster);
-      const server = await findServer(place, { port });
-      if ("inUse" in server) {
-        refuseWith([problem(`Cannot listen on port ${port}: another program does`, "give another --port, or none")]);
+      const server = await findServer(place, definedOnly({ port }));
+      if ("trouble" in server) {
+        const fix = server.inUse ? "give another --port, or none" : "see the lines above";
+        refuseWith([problem(`Cannot serve pages: ${server.trouble}`, fix)]);
       }
-      if ("trouble" in server) refuseWith([problem(`Cannot serve pages: ${server.trouble}`, "see the lines above")]);
-      const { child, port: at } = server;
-      const address = addressOf(server);
-      if (json) printJson({ address, port: at, store: place.store, started: child !== undefined });
+      const { child } = server;
+      const address = addressOf(server, "/");
+      if (json) printJson({ address, port: server.port, store: place.store, started: child !== undefined });
       else printLine(address);
-      if (open) openBrowser(server);
+      if (open) openBrowser(server, "/");
       if (child === undefined) return;
       using signals = listenForStop(() => child.kill("SIGKILL"));
       const { code } = await child.status;

@@ -188,14 +188,17 @@ export class Site {
     return place && logTail(place, bytes);
   }
 
-  figuresOf(runId: string, stage: string): unknown {
+  /** The history of a stage's figures, as JSON. */
+  figuresOf(runId: string, stage: string): string | undefined {
     const place = this.#reader.placeOf(runId, stage);
-    return place && readFigures(place).rows;
+    return place && JSON.stringify(readFigures(place).rows);
   }
 
-  async previewOf(runId: string, stage: string, step: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  /** @param name `STEP.png` */
+  async previewOf(runId: string, stage: string, name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const place = this.#reader.placeOf(runId, stage);
-    return await readPlain(place && previewPath(place, Number(step)), MOST_PREVIEW_BYTES);
+    const step = /^(\d{1,15})\.png$/.exec(name)?.[1];
+    return place && step && await readPlain(previewPath(place, Number(step)), MOST_PREVIEW_BYTES) || undefined;
   }
 
   /** A file of an artifact that a page has linked, if it is whole. */

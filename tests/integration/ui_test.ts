@@ -148,7 +148,7 @@ Deno.test("ui says what is wrong: a port in use, a port that is none, a store th
   assertEquals(inUse.code, 2);
   assertStringIncludes(
     inUse.stderr,
-    `error: Cannot listen on port ${port}: another program does\n  fix:    give another`,
+    `another program listens on port ${port}\n  fix:    give another --port`,
   );
   for (const args of [["--port", "0"], ["--port", "65536"], ["--port", "x"], ["--store", "store"], ["--on", "none"]]) {
     const { code, stderr } = await project.cli(["ui", ...args], { env });
