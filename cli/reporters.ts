@@ -113,11 +113,12 @@ export class TextReporter {
     if (row === undefined) return;
     const figures = Object.entries(update.figures ?? {});
     const [name, value] = figures.find(([, value]) => typeof value === "number") ?? [];
-    if (name !== undefined) (row.curve ??= new Curve(name === "loss" ? LOSS_DECAY : 0)).add(Number(value));
-    const words = figures.filter(([other, value]) => other === name || typeof value === "string")
-      .map(([other, value]) => `, ${other} ${other === name ? row.curve!.last.toPrecision(4) : value}`);
+    if (name !== undefined) row.curve ??= new Curve(name === "loss" ? LOSS_DECAY : 0);
+    const words = figures.filter(([, value]) => typeof value === "string");
+    if (name !== undefined) words.unshift([name, row.curve!.add(Number(value)).toPrecision(4)]);
     const progress = { ...update, perSecond };
-    row.text = oneLine(`${formatProgress(progress, etaOf(progress))}${words.join("")}`);
+    const said = words.map(([name, value]) => `, ${name} ${value}`).join("");
+    row.text = oneLine(`${formatProgress(progress, etaOf(progress))}${said}`);
     row.share = Math.min(1, update.done / Math.max(1, update.total));
     const now = performance.now();
     if (this.draw !== undefined || now - row.toldAt < PROGRESS_INTERVAL_MS) return;

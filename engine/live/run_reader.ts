@@ -1,35 +1,36 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { PlanRecord, RunNote, RunRecord, TagRecord } from "../../schemas/records.ts";
-import { runNoteSchema } from "../../schemas/records.ts";
+import { type PlanRecord, type RunNote, runNoteSchema, type RunRecord } from "../../schemas/records.ts";
 import { wholeOf } from "../keys/stage.ts";
-import { mayWork } from "../plan/plan.ts";
+import { mayWork, type PlannedState } from "../plan/plan.ts";
 import { etaLeft } from "../store/live_runs.ts";
 import type { RunState } from "../store/processes.ts";
-import { factsAt, type FileFacts, isThere, sameFacts } from "../store/reading.ts";
+import { factsAt, type FileFacts, sameFacts } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
-import type { RunNow, StageNow, StagePlace } from "./model.ts";
-import { readFrom } from "./tails.ts";
+import { readFrom, type StagePlace } from "./tails.ts";
 
 type PlannedLine = PlanRecord["stages"][number];
-type StageEnd = NonNullable<RunNote["record"]>;
 
 /** What is known of a run. */
 interface Known {
   readonly facts: FileFacts;
   readonly record: RunRecord;
-  readonly plan: readonly PlannedLine[];
   readonly state: RunState;
+  readonly plan: readonly PlannedLine[];
   /** Stages at work, with when that began, and those that ended. */
   readonly since: Map<string, number>;
-  readonly ends: Map<string, StageEnd>;
+  readonly ends: Map<string, NonNullable<RunNote["record"]>>;
   /** How much of its notes has been read. */
   readonly noted: number;
-  /** What there is to say of one that is over, but for its tags. */
-  run?: RunNow;
 }
 
-/** Of a run of noiseline 0.2 or before. */
+/** A stage of a run, as it is now. */
+export type StageNow = RunNow["stages"][number];
+
+/** A run, as it is now. What texts hold is of unknown origin. */
+export type RunNow = ReturnType<RunReader["readRuns"]>[number];
+
+/** Of a run of noiseline 0.2 or before only what ran is known. */
 function planOf({ stages }: RunRecord): PlannedLine[] {
   return Object.keys(stages).map((id) => ({ id, kind: "", reads: [], state: "run", result: null, params: [] }));
 }
@@ -40,54 +41,37 @@ function planOf({ stages }: RunRecord): PlannedLine[] {
  */
 export class RunReader {
   readonly #known = new Map<string, Known>();
+  readonly #over = new Map<string, ReturnType<RunReader["describe"]>>();
   /** Which run computed a result, by its resolved key: the first. */
   readonly #computed = new Map<string, { readonly runId: string; readonly stage: string }>();
-  #hasAll = false;
 
-  constructor(
-    private readonly store: Pick<Store, "runs" | "tags">,
-    private readonly now: () => number = () => Date.now(),
-  ) {}
+  constructor(private readonly store: Pick<Store, "runs" | "tags">) {}
 
   /** All runs, newest first. */
-  readRuns(): RunNow[] {
-    const ids = this.store.runs.ids();
-    const there = new Set(ids);
-    for (const id of this.#known.keys()) if (!there.has(id)) this.#known.delete(id);
-    const found = ids.map((id) => this.#look(id)).filter((known) => known !== undefined);
-    this.#hasAll = true;
-    const tags = this.#readTags();
-    // Of another host's run nothing can be known, so it is on until a later one has ended.
+  readRuns() {
+    const { runs, tags } = this.store;
+    const named = tags.names().map((name) => ({ name, tag: tags.read(name) }));
     const ended = new Set<string>();
-    return found.map((known) => {
-      const { pipeline, status, host } = known.record;
+    return runs.ids().flatMap((id) => this.#look(id) ?? []).map((known) => {
+      const { record: { runId, pipeline, status, host }, plan, ends } = known;
       if (status !== "running") ended.add(pipeline);
+      // Of another host's run nothing can be known, so it is on until a later one has ended.
       const isLost = status === "running" && host !== hostname() && ended.has(pipeline);
-      return this.#tell(isLost ? { ...known, state: "killed" } : known, tags);
+      const run = this.#over.get(runId) ?? this.describe(isLost ? { ...known, state: "killed" } : known);
+      if (run.state !== "running") this.#over.set(runId, run);
+      const results = new Map(plan.map(({ id, result }) => [id, ends.get(id)?.resolvedKey ?? result]));
+      const own = named.filter(({ tag }) =>
+        tag?.pipeline === pipeline && Object.entries(tag.results).every(([id, key]) => results.get(id) === key)
+      );
+      return { ...run, tags: own.map(({ name }) => name) };
     });
   }
 
-  /** One run; undefined where there is none, or none that can be read. */
-  readRun(id: string): RunNow | undefined {
-    const before = this.#known.get(id);
-    if (!this.#hasAll || before === undefined || before.record.host !== hostname()) {
-      return this.readRuns().find(({ runId }) => runId === id);
-    }
-    const known = this.#look(id);
-    return known && this.#tell(known, this.#readTags());
-  }
-
-  #readTags() {
-    const { tags } = this.store;
-    return tags.names().map((name) => ({ name, tag: tags.read(name) }));
-  }
-
-  /** Where the files of a stage lie: of one that was not computed in this run, in the run that did. */
+  /** Where the files of a stage lie: in the run that computed its result. Undefined where no run has such a stage. */
   placeOf(id: string, stage: string): StagePlace | undefined {
-    if (this.readRun(id) === undefined) return undefined;
-    const known = this.#known.get(id)!;
-    const line = known.plan.find((one) => one.id === stage);
-    return line && this.#placeOf(known, line);
+    const known = this.#known.get(id) ?? this.#look(id);
+    const line = known?.plan.find((one) => one.id === stage);
+    return line && this.#placeOf(known!, line);
   }
 
   /** Read what is new of a run. */
@@ -96,132 +80,79 @@ export class RunReader {
     const facts = factsAt(join(runs.folderOf(id), "run.json"));
     const before = this.#known.get(id);
     const isSame = facts !== undefined && before !== undefined && sameFacts(facts, before.facts);
-    if (isSame && before.run !== undefined) return before;
+    if (isSame && this.#over.has(id)) return before;
     const record = isSame ? before.record : runs.read(id);
-    if (facts === undefined || record === undefined || record.runId !== id) {
-      this.#known.delete(id);
-      return undefined;
+    if (facts === undefined || record?.runId !== id) return undefined;
+    this.#over.delete(id);
+    const { since = new Map(), ends = new Map() }: Partial<Known> = before ?? {};
+    const notes = record.status !== "running"
+      ? undefined
+      : readFrom(join(runs.folderOf(id), "stages.jsonl"), runNoteSchema, before?.noted);
+    for (const { stage, event, at, record } of notes?.rows ?? []) {
+      since.delete(stage);
+      if (event === "started") since.set(stage, Date.parse(at));
+      else if (record !== undefined) ends.set(stage, record);
     }
-    const state = runs.stateOf(record);
-    const since = before?.since ?? new Map<string, number>();
-    const ends = before?.ends ?? new Map<string, StageEnd>();
-    let noted = before?.noted ?? 0;
-    if (record.status === "running") {
-      const { rows, next } = readFrom(join(runs.folderOf(id), "stages.jsonl"), runNoteSchema, noted);
-      noted = next;
-      for (const note of rows) apply(note, since, ends);
-    } else for (const [stage, end] of Object.entries(record.stages)) ends.set(stage, end);
+    if (notes === undefined) { for (const [stage, end] of Object.entries(record.stages)) ends.set(stage, end); }
     for (const [stage, { state, resolvedKey }] of ends) {
-      const first = this.#computed.get(resolvedKey ?? "");
-      if (state === "ran" && resolvedKey !== null && (first === undefined || first.runId > id)) {
-        this.#computed.set(resolvedKey, { runId: id, stage });
-      }
+      const first = this.#computed.get(resolvedKey ?? "")?.runId ?? id;
+      if (state === "ran" && first >= id) this.#computed.set(resolvedKey!, { runId: id, stage });
     }
-    const plan = before !== undefined && before.plan.length > 0 ? before.plan : runs.plan(id)?.stages ?? planOf(record);
-    const known: Known = { facts, record, plan, state, since, ends, noted };
+    const plan = before?.plan.length ? before.plan : runs.plan(id)?.stages ?? planOf(record);
+    const known = { facts, record, state: runState(record), plan, since, ends, noted: notes?.next ?? 0 };
     this.#known.set(id, known);
     return known;
   }
 
-  #tell(known: Known, tags: readonly { readonly name: string; readonly tag: TagRecord | undefined }[]): RunNow {
-    const { record, state, plan, ends } = known;
-    const run = known.run ?? this.#describe(known);
-    // Kept once it is certain that nothing more comes.
-    if (state !== "running") known.run ??= run;
-    const results = new Map(plan.map(({ id, result }) => [id, ends.get(id)?.resolvedKey ?? result]));
-    const own = tags.filter(({ tag }) =>
-      tag?.pipeline === record.pipeline &&
-      Object.entries(tag.results).every(([stage, key]) => results.get(stage) === key)
-    );
-    return { ...run, tags: own.map(({ name }) => name) };
-  }
-
-  #describe(known: Known): RunNow {
+  private describe(known: Known) {
     const { record: { runId, pipeline, file, host, overrides, startedAt, endedAt }, state, plan } = known;
     const parts = Map.groupBy(plan, ({ id }) => wholeOf(id));
-    const hasPreviews = isThere(join(this.store.runs.folderOf(runId), "previews"));
     return {
-      ...{ runId, pipeline, file, host, overrides, state, tags: [] },
+      ...{ runId, pipeline, file, host, overrides, state },
       startedMs: Date.parse(startedAt),
+      /** Undefined also of one that was killed: nobody knows when. */
       endedMs: endedAt === null ? undefined : Date.parse(endedAt),
-      stages: (parts.get(undefined) ?? []).map((line) => {
-        return this.#stageOf(known, line, parts.get(line.id) ?? [], hasPreviews);
-      }),
+      /** In the order in which they depend on one another. */
+      stages: (parts.get(undefined) ?? []).map((line) => this.#describeStage(known, line, parts.get(line.id))),
     };
   }
 
-  #stageOf(known: Known, line: PlannedLine, parts: readonly PlannedLine[], hasPreviews: boolean): StageNow {
+  /** @param parts its shards, whose work is its own */
+  #describeStage(known: Known, line: PlannedLine, parts: readonly PlannedLine[] = []) {
     const { record: { runId }, since, ends, state } = known;
-    const { id, kind, reads, params, result } = line;
+    const { id, kind, params } = line;
     const end = ends.get(id);
     const place = this.#placeOf(known, line);
-    const isOwn = place.runId === runId;
-    const previews = !isOwn || hasPreviews ? place.runs.previews(place.runId, place.stage) : [];
-    const told = { id, kind, reads: reads.map((one) => wholeOf(one) ?? one), params, previews };
-    const whole = { ...told, reads: [...new Set(told.reads)].filter((one) => one !== id) };
-    const source = isOwn ? end : this.#known.get(place.runId)?.ends.get(place.stage);
-    if (end !== undefined) {
-      return {
-        ...whole,
-        state: end.state,
-        startedMs: end.startedAt === null ? undefined : Date.parse(end.startedAt),
-        durationMs: end.durationMs,
-        perSecond: Object.values(end.perSecond)[0],
-        message: end.message ?? undefined,
-        numerics: end.numerics ?? undefined,
-        result: end.resolvedKey ?? undefined,
-        figures: source?.figures ?? {},
-      };
-    }
-    const work = [line, ...parts].filter((one) => since.has(one.id));
-    if (work.length === 0) {
-      const waits = state === "running" || !mayWork(line as Parameters<typeof mayWork>[0]);
-      return {
-        ...whole,
-        state: waits ? line.state : "blocked",
-        result: result ?? undefined,
-        numerics: source?.numerics ?? undefined,
-        figures: source?.figures ?? {},
-      };
-    }
-    const [nowMs, startedMs] = [this.now(), Math.min(...work.map((one) => since.get(one.id)!))];
-    const all = work.flatMap((one) => this.store.runs.told(runId, one.id) ?? []);
-    const first = all[0];
-    const alike = all.filter(({ unit }) => unit === first?.unit);
-    const sum = (of: (one: typeof alike[number]) => number) => alike.reduce((total, one) => total + of(one), 0);
-    const lastMs = state === "running" ? nowMs : Math.max(startedMs, ...all.map(({ at }) => Date.parse(at)));
+    const source = this.#known.get(place.runId)?.ends.get(place.stage);
+    const work = end === undefined ? [line, ...parts].filter((one) => since.has(one.id)) : [];
+    const told = work.flatMap((one) => this.store.runs.told(runId, one.id) ?? [])[0];
+    const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => since.get(one.id)!));
+    const isOn = state === "running";
+    const nowMs = isOn ? Date.now() : Date.parse(told?.at ?? "") || startedMs;
+    const waits = isOn || !mayWork({ state: line.state as PlannedState });
     return {
-      ...whole,
-      state: state === "running" ? "running" : "killed",
-      startedMs,
-      durationMs: lastMs - startedMs,
-      progress: first && { done: sum((one) => one.done), total: sum((one) => one.total), unit: first.unit },
-      perSecond: first && sum(({ perSecond }) => perSecond ?? 0) || undefined,
-      etaMs: state === "running" ? alike.map((one) => etaLeft(one, nowMs)).reduce(longer, undefined) : undefined,
-      figures: first?.figures ?? {},
+      ...{ id, kind, params },
+      reads: [...new Set(line.reads.map((one) => wholeOf(one) ?? one))].filter((one) => one !== id),
+      /** As planned, `running`, or how it ended; `killed` where it was at work in a run that was. */
+      state: end?.state ?? (startedMs === undefined ? waits ? line.state : "blocked" : isOn ? "running" : "killed"),
+      startedMs: end?.startedAt ? Date.parse(end.startedAt) : startedMs,
+      durationMs: end?.durationMs ?? (startedMs && nowMs! - startedMs),
+      progress: told,
+      etaMs: isOn ? etaLeft(told, nowMs!) : undefined,
+      perSecond: told?.perSecond ?? Object.values(end?.perSecond ?? {})[0],
+      message: end?.message ?? undefined,
+      numerics: (end ?? source)?.numerics ?? undefined,
+      /** Resolved key of its result. */
+      result: (end === undefined ? line.result : end.resolvedKey) ?? undefined,
+      figures: told?.figures ?? source?.figures ?? {},
+      previews: this.store.runs.previews(place.runId, place.stage),
     };
   }
 
   #placeOf({ record: { runId }, ends, since }: Known, { id, result }: PlannedLine): StagePlace {
-    const { runs } = this.store;
-    const own = { runs, runId, stage: id };
     const end = ends.get(id);
-    const key = end === undefined ? since.has(id) ? null : result : end.state === "ran" ? null : end.resolvedKey;
-    const source = key === null ? undefined : this.#computed.get(key);
-    return source === undefined ? own : { runs, ...source };
-  }
-}
-
-function longer(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined ? b : b === undefined ? a : Math.max(a, b);
-}
-
-function apply({ stage, event, at, record }: RunNote, since: Known["since"], ends: Known["ends"]): void {
-  if (event === "started") {
-    since.set(stage, Date.parse(at));
-    ends.delete(stage);
-  } else {
-    since.delete(stage);
-    if (record !== undefined) ends.set(stage, record);
+    const isOwn = end === undefined ? since.has(id) : ["ran", "failed", "interrupted"].includes(end.state);
+    const source = isOwn ? undefined : this.#computed.get(end?.resolvedKey ?? result ?? "");
+    return { runs: this.store.runs, runId, stage: id, ...source };
   }
 }

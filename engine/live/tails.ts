@@ -1,15 +1,20 @@
 import type { z } from "zod";
-import { type FigureRow, figureRowSchema } from "../../schemas/records.ts";
+import { figureRowSchema } from "../../schemas/records.ts";
 import { fill, openPlain, readLines } from "../store/reading.ts";
 import { parseJson } from "../store/records.ts";
 import { unlessReadable } from "../store/trouble.ts";
-import type { StagePlace } from "./model.ts";
+import type { RunStore } from "../store/runs.ts";
+
+/** Where the files of a stage lie. */
+export interface StagePlace extends Readonly<Record<"runId" | "stage", string>> {
+  readonly runs: RunStore;
+}
 
 /** Lines that one reading gives: whoever follows comes again. */
 const MOST_ROWS = 20_000;
 
 /** The records of a file of lines from a byte on, and the byte to go on from. */
-export function readFrom<T extends z.ZodType>(path: string, schema: T, from: number) {
+export function readFrom<T extends z.ZodType>(path: string, schema: T, from: number = 0) {
   const decoder = new TextDecoder();
   const rows: z.output<T>[] = [];
   let next = from;
@@ -26,10 +31,7 @@ export function readFrom<T extends z.ZodType>(path: string, schema: T, from: num
  * What the figures of a stage were, from a byte of their file on. Steps fall where a stage was begun again.
  * @returns with the byte to go on from
  */
-export function readFigures(
-  { runs, runId, stage }: StagePlace,
-  from: number = 0,
-): { readonly rows: FigureRow[]; readonly next: number } {
+export function readFigures({ runs, runId, stage }: StagePlace, from?: number) {
   return readFrom(runs.figuresPath(runId, stage), figureRowSchema, from);
 }
 
@@ -43,10 +45,4 @@ export function logTail({ runs, runId, stage }: StagePlace, bytes: number): stri
     const tail = fill(new Uint8Array(size - from), file);
     return new TextDecoder().decode(tail.subarray(from === 0 ? 0 : tail.indexOf(10) + 1));
   }, undefined);
-}
-
-/** A preview of a stage; undefined where there is none of that step. */
-export function previewPath({ runs, runId, stage }: StagePlace, step: number): string | undefined {
-  if (!runs.previews(runId, stage).includes(step)) return undefined;
-  return `${runs.previewFolder(runId, stage)}/${step}.png`;
 }

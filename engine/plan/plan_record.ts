@@ -1,6 +1,6 @@
 import type { PlanRecord } from "../../schemas/records.ts";
 import { readsOf, type Stage } from "../keys/stage.ts";
-import { type Leaf, leavesIn } from "../pipeline/leaves.ts";
+import { leavesIn } from "../pipeline/leaves.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "./plan.ts";
 
@@ -25,23 +25,22 @@ export function planRecordOf({ pipeline, stages }: Plan): PlanRecord {
   };
 }
 
-/** The params of a stage that decide its result. */
+/** The params of a stage that decide its result, with its seed. */
 function paramsOf({ entry, kind, params, seed }: Stage, pipeline: Pipeline): PlanRecord["stages"][number]["params"] {
   const { origins } = pipeline;
   const base = ["stages", entry];
   const deciding = Object.entries(params).filter(([name]) => kind.roles[name]?.role !== "execution");
-  const leaves = leavesIn([...base, "with"], Object.fromEntries(deciding), origins).take(MAX_PARAMS).toArray();
-  const ofSeed: Leaf[] = kind.seeded
-    ? [...leavesIn(seed === pipeline.seed ? ["seed"] : [...base, "seed"], seed, origins)]
-    : [];
-  return [...leaves, ...ofSeed].map(({ path, value, origin }) => ({
-    path: path.slice(path[0] === "stages" ? base.length : 0).join("."),
-    value: shorten(value),
-    origin: origin.slice(0, MAX_STEPS).map((one) => one.slice(0, MAX_TEXT)),
-  }));
-}
-
-function shorten(value: unknown): unknown {
-  const text = JSON.stringify(value) ?? "";
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : value;
+  const own = seed === pipeline.seed ? [] : base;
+  const leaves = [
+    ...leavesIn([...base, "with"], Object.fromEntries(deciding), origins),
+    ...kind.seeded ? [{ path: [...base, "seed"], value: seed, origin: origins.explain([...own, "seed"]) }] : [],
+  ];
+  return leaves.slice(0, MAX_PARAMS).map(({ path, value, origin }) => {
+    const text = JSON.stringify(value) ?? "";
+    return {
+      path: path.slice(base.length).join("."),
+      value: text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : value,
+      origin: origin.slice(0, MAX_STEPS).map((one) => one.slice(0, MAX_TEXT)),
+    };
+  });
 }

@@ -1,7 +1,6 @@
 import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { type ArtifactRecord, type FileEntry, relativePathSchema } from "../../schemas/records.ts";
-import { definedOnly } from "../../std/defined_only.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageRun } from "../../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
@@ -90,7 +89,6 @@ export function makeContext(
     (step) =>
       emit({ type: "warn", message: `the state saved at step ${step} is damaged; going on from an earlier one` }),
   );
-  let tooLarge = false;
   return {
     params: start.params as z.output<z.ZodObject>,
     seed: start.seed,
@@ -106,12 +104,8 @@ export function makeContext(
     downloads: start.downloads ?? undefined,
     stop,
     report: (update) => emit({ type: "progress", update }),
-    preview: ({ step, png, seconds }) => {
-      if (png.length <= MAX_PREVIEW_BYTES) {
-        return emit({ type: "preview", step, png: png.toBase64(), ...definedOnly({ seconds }) });
-      }
-      if (!tooLarge) emit({ type: "warn", message: `previews of more than ${MAX_PREVIEW_BYTES} bytes are left out` });
-      tooLarge = true;
+    preview: ({ png, ...rest }) => {
+      emit({ type: "preview", png: png.length > MAX_PREVIEW_BYTES ? "" : png.toBase64(), ...rest });
     },
     note: (message) => emit({ type: "note", message: cutText(String(message)) }),
     warn: (message) => emit({ type: "warn", message: cutText(String(message)) }),

@@ -43,9 +43,6 @@ const message = z.string().overwrite((said) => printable(cutText(said)));
 export const lineOf = (longest: number) => z.string().overwrite((said) => printable(said.slice(0, longest), " "));
 const word = lineOf(100);
 
-/** Figures that one report may have. */
-const MAX_FIGURES = 16;
-
 /** Longest PNG of a preview: in base64 it fits into one line of a message. */
 export const MAX_PREVIEW_BYTES = 750_000;
 
@@ -54,16 +51,14 @@ export const stageEndSchema = z.union([
   z.strictObject({ status: z.literal("failed"), message, fix: message.exactOptional() }),
 ]);
 
-/** Names as they stand beside a bar; JSON has null for what is no finite number. */
-const figuresSchema = z.record(lineOf(40), z.union([z.number(), word, z.null()])).transform((figures) =>
-  Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== null).slice(0, MAX_FIGURES))
-) as z.ZodType<NonNullable<ProgressUpdate["figures"]>>;
+/** JSON has null for what is no finite number. */
+const figureSchema = z.union([z.number(), word, z.null().transform(() => NaN)]);
 
 const updateSchema: z.ZodType<ProgressUpdate> = z.strictObject({
   done: z.number(),
   total: z.number(),
   unit: word,
-  figures: figuresSchema.exactOptional(),
+  figures: z.record(lineOf(40), figureSchema).exactOptional(),
   images: z.number().exactOptional(),
 });
 
@@ -74,8 +69,8 @@ const eventSchema = z.union([
   z.strictObject({
     type: z.literal("preview"),
     step: z.int().min(0),
-    /** In base64. */
-    png: z.string(),
+    /** Empty for one that is too large. */
+    png: z.base64(),
     seconds: z.number().min(0).exactOptional(),
   }),
 ]);

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { StageRun } from "../../contract/stage.ts";
-import type { FigureSummary } from "../../schemas/records.ts";
 import type { RunOptions } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
 import { type Binding, isForeign, outputsOf, type Stage } from "../keys/stage.ts";
@@ -20,8 +19,8 @@ import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import { cannotFetch, fetchesFiles, type Ground, makeReachable } from "./outside.ts";
 import type { HeldSlots } from "./slots.ts";
-import { FigureKeeper, PreviewKeeper } from "./figures.ts";
 import { LiveProgress, type RateMeter } from "./pace.ts";
+import { refusePreview } from "./previews.ts";
 import { makeFolder, removeQuietly } from "../store/files.ts";
 
 /**
@@ -65,16 +64,15 @@ export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "st
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
-  readonly #previews: PreviewKeeper;
-  readonly #figures = new Map<string, FigureKeeper>();
+  readonly #figures = new Map<string, LiveProgress["figures"]>();
+  /** Bytes that there is room for in previews. */
+  #room = 64 << 20;
 
-  constructor(private readonly options: ExecutionOptions) {
-    this.#previews = new PreviewKeeper(options.store.runs, options.runId);
-  }
+  constructor(private readonly options: ExecutionOptions) {}
 
   /** What the figures of a stage have been in this run. */
-  figuresOf(id: string): Readonly<Record<string, FigureSummary>> {
-    return this.#figures.get(id)?.summaries ?? {};
+  figuresOf(id: string): LiveProgress["figures"] {
+    return this.#figures.get(id) ?? {};
   }
 
   /** Where the states lie that a stage goes on from. */
@@ -136,14 +134,12 @@ export class StageExecution {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
-    using figures = new FigureKeeper(store.runs, runId, stage.id);
-    this.#figures.set(stage.id, figures);
-    using live = new LiveProgress(store.runs, runId, stage.id, rate, figures);
-    let notes = 0;
+    using live = new LiveProgress(store.runs, runId, stage.id, rate);
+    this.#figures.set(stage.id, live.figures);
+    let [notes, previews, said] = [0, 0, false];
     const forward = (event: StageEvent) => {
       if (event.type === "progress") {
         rate.note(event.update);
-        figures.note(event.update);
         live.note(event.update);
         const perSecond = rate.perSecond()[event.update.unit] ?? null;
         emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
@@ -152,10 +148,17 @@ export class StageExecution {
         if (stage.kind.runs !== "inline") ground?.look();
         emit({ type: "stage-saved", id: stage.id, step: event.step });
       } else if (event.type === "preview") {
-        rate.leaveOut(event.seconds ?? 0);
-        const kept = this.#previews.keep(stage.id, event);
-        if (kept !== undefined && "refused" in kept) forward({ type: "warn", message: kept.refused });
-        else if (kept !== undefined) emit({ type: "stage-preview", id: stage.id, step: event.step, ...kept });
+        const { step, seconds = 0 } = event;
+        rate.leaveOut(seconds);
+        const png = Uint8Array.fromBase64(event.png);
+        const refused = refusePreview(png, previews, this.#room);
+        if (refused !== undefined && !said) forward({ type: "warn", message: `${refused}; it is left out` });
+        said ||= refused !== undefined;
+        const path = refused === undefined ? store.runs.keepPreview(runId, stage.id, step, png) : undefined;
+        if (path === undefined) return;
+        previews++;
+        this.#room -= png.length;
+        emit({ type: "stage-preview", id: stage.id, step, path });
       } else {
         log(`${event.type}: ${event.message}`);
         if (++notes > MAX_NOTES) return;

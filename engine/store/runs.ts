@@ -13,16 +13,8 @@ import {
   type UsedLine,
   usedLineSchema,
 } from "../../schemas/records.ts";
-import {
-  appendLine,
-  closeAppended,
-  makeFolder,
-  removeQuietly,
-  rename,
-  writeAtomically,
-  writeUnflushed,
-} from "./files.ts";
-import { entriesOf } from "./reading.ts";
+import { appendLine, makeFolder, removeQuietly, rename, writeAtomically, writeUnflushed } from "./files.ts";
+import { entriesOf, isThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { readRecord, readRecords, recordText } from "./records.ts";
 import { fileNameOf } from "./folders.ts";
@@ -53,9 +45,9 @@ export class RunStore {
     return join(this.folderOf(runId), "figures", `${fileNameOf(stage)}.jsonl`);
   }
 
-  /** Holds the previews of a stage, `STEP.png` each. */
-  previewFolder(runId: string, stage: string): string {
-    return join(this.folderOf(runId), "previews", fileNameOf(stage));
+  /** A PNG of what a stage would make by then. */
+  previewPath(runId: string, stage: string, step: number): string {
+    return join(this.folderOf(runId), "previews", fileNameOf(stage), `${step}.png`);
   }
 
   start(record: RunRecord, plan?: PlanRecord): void {
@@ -81,31 +73,26 @@ export class RunStore {
   }
 
   /** Add a line to the history of a stage's figures. */
-  addFigures(runId: string, stage: string, row: FigureRow, isFirst: boolean): void {
+  addFigures(runId: string, stage: string, row: FigureRow): void {
     const path = this.figuresPath(runId, stage);
     ignoreTrouble(() => {
-      if (isFirst) makeFolder(dirname(path));
+      makeFolder(dirname(path));
       appendLine(path, JSON.stringify(row));
     });
   }
 
-  /** No more figures come. */
-  endFigures(runId: string, stage: string): void {
-    closeAppended(this.figuresPath(runId, stage));
-  }
-
   /** @returns where a preview lies; undefined where it could not be written */
   keepPreview(runId: string, stage: string, step: number, png: Uint8Array): string | undefined {
-    const folder = this.previewFolder(runId, stage);
-    ignoreTrouble(() => makeFolder(folder));
-    const path = join(folder, `${step}.png`);
+    const path = this.previewPath(runId, stage, step);
+    ignoreTrouble(() => makeFolder(dirname(path)));
     return this.#leave(path, png) ? path : undefined;
   }
 
   /** Steps of which there is a preview, rising. */
   previews(runId: string, stage: string): number[] {
-    const names = entriesOf(this.previewFolder(runId, stage)).map(({ name }) => /^(\d{1,16})\.png$/.exec(name)?.[1]);
-    return names.filter((one) => one !== undefined).map(Number).sort((a, b) => a - b);
+    const folder = dirname(this.previewPath(runId, stage, 0));
+    const entries = isThere(folder) ? entriesOf(folder) : [];
+    return entries.flatMap(({ name }) => /^(\d{1,16})\.png$/.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b);
   }
 
   /** Replace a file that is whole for whoever reads it, and that a power cut may take. @returns whether that was possible */

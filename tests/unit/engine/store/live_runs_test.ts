@@ -99,14 +99,15 @@ Deno.test("LiveProgress tells the newest at most once a second, and nothing of w
       runs.tell(runId, stage, progress);
     },
     hush: (runId, stage) => runs.hush(runId, stage),
+    addFigures: (runId, stage, row) => runs.addFigures(runId, stage, row),
   };
   {
-    using quick = new LiveProgress(counting, run.runId, "a", new RateMeter(), { summaries: {} });
+    using quick = new LiveProgress(counting, run.runId, "a", new RateMeter());
     for (let done = 0; done < 5; done++) quick.note(update(done));
   }
   assertEquals([writes, told()], [[], undefined]);
   {
-    using slow = new LiveProgress(counting, run.runId, "a", new RateMeter(), { summaries: {} });
+    using slow = new LiveProgress(counting, run.runId, "a", new RateMeter());
     for (let done = 0; done < 5; done++) slow.note(update(done));
     while (told() === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
     assertEquals([writes, told()!.done, told()!.total, told()!.unit], [[4], 4, 9, "step"]);
