@@ -6,6 +6,7 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { explainTrouble } from "noiseline/core";
 import { Events } from "./events.ts";
 import { guard, type Key, say } from "./guard.ts";
 import { answerFor } from "./routes.ts";
@@ -27,8 +28,13 @@ function tell(started: Started): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(started)}\n`));
 }
 
-/** What went wrong here is for whoever started the server, not for a browser. */
+/**
+ * What goes away while it is read, or cannot be, is no fault of anybody's. What went wrong here is for whoever started the
+ * server, not for a browser.
+ */
 function onError(error: unknown): Response {
+  const trouble = explainTrouble(error);
+  if (trouble !== undefined) return say(404, `${trouble.message}; try again`);
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   Deno.stderr.writeSync(new TextEncoder().encode(`internal error: ${text}\n`));
   return say(500, "something went wrong here; what, is told where the server was started");

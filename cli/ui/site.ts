@@ -1,14 +1,6 @@
 import { existsSync } from "node:fs";
-import { logTail, openStore, previewPath, readFigures, type RunNow, RunReader } from "noiseline/engine";
-import {
-  collectArtifacts,
-  type Collection,
-  type LiveCurve,
-  type LiveRun,
-  type Page,
-  renderRun,
-  renderTable,
-} from "noiseline/report";
+import { logTail, openStore, readFigures, type RunNow, RunReader, type StagePlace } from "noiseline/engine";
+import { collectArtifacts, type LiveCurve, type LiveRun, type Page, renderRun, renderTable } from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { type Experiment, experimentsOf } from "../results/experiments.ts";
@@ -29,15 +21,17 @@ export interface Look {
 
 /** Runs that one page compares. */
 const MOST_COMPARED = 8;
-const PACE_MS = { table: 2_000, live: 1_000, over: 10_000 } as const;
-/** Curves, and contents of runs, that are kept for whoever looks next. */
-const MOST_KEPT = 64;
-/** What a look at a table may spend on finding scores, and on reading curves; those of more runs come with the next. */
-const [SCORING_MS, READING_MS] = [250, 1_000];
+/** A comparison reads the logs of all that it compares. */
+const PACE_MS = { table: 2_000, run: 1_000, compare: 5_000, over: 10_000 } as const;
+/** What one look at the table may spend on finding scores and on reading losses; those of more runs come with the next. */
+const SCORING_MS = 250;
+const READING_MS = 1_000;
+/** Runs of which curves and contents are kept for whoever looks next, and those of which scores are. */
+const MOST_KEPT = { whole: 64, scored: 10_000 } as const;
 const LOG_BYTES = { page: 8 << 10, alone: 1 << 20 } as const;
 const MOST_PREVIEW_BYTES = 1 << 20;
 
-/** What was made of a key last, for as many keys as there is room for. */
+/** What was made of a key last, while what it was made of stays the same; for as many keys as there is room for. */
 class Kept<T> {
   readonly #all = new Map<string, { readonly state: string; readonly value: T }>();
 
@@ -47,15 +41,13 @@ class Kept<T> {
     return this.#all.get(key)?.state === state;
   }
 
-  /** @param state what the value depends on */
   get(key: string, state: string, make: () => T): T {
-    const known = this.#all.get(key);
-    if (known?.state === state) return known.value;
-    const value = make();
-    this.#all.delete(key);
-    this.#all.set(key, { state, value });
-    if (this.#all.size > this.most) this.#all.delete(this.#all.keys().next().value!);
-    return value;
+    if (!this.has(key, state)) {
+      this.#all.delete(key);
+      if (this.#all.size >= this.most) this.#all.delete(this.#all.keys().next().value!);
+      this.#all.set(key, { state, value: make() });
+    }
+    return this.#all.get(key)!.value;
   }
 }
 
@@ -74,10 +66,10 @@ export class Site {
   readonly #reader;
   /** Files of artifacts that pages link, by name. */
   readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
-  readonly #curves = new Kept<{ rows: LiveCurve["rows"][number][]; next: number }>(MOST_KEPT);
-  readonly #contents = new Kept<Promise<Collection>>(MOST_KEPT);
-  readonly #scores = new Kept<Promise<Pick<LiveRun, "scores" | "means">>>(10_000);
-  readonly #losses = new Kept<number | undefined>(10_000);
+  readonly #curves = new Kept<{ rows: LiveCurve["rows"][number][]; next: number }>(MOST_KEPT.whole);
+  readonly #contents = new Kept<ReturnType<typeof collectArtifacts>>(MOST_KEPT.whole);
+  readonly #scores = new Kept<Promise<Pick<LiveRun, "scores" | "means">>>(MOST_KEPT.scored);
+  readonly #losses = new Kept<number | undefined>(MOST_KEPT.scored);
 
   constructor({ store }: Place) {
     this.#store = openStore(store);
@@ -86,19 +78,22 @@ export class Site {
 
   /** Look at a page; undefined where there is none. */
   async look({ pathname, searchParams: query }: URL): Promise<Look | undefined> {
-    const [room, id = ""] = namesIn(pathname) ?? [];
-    if (pathname === "/") return { page: await this.#table(query), paceMs: PACE_MS.table };
-    const ids = room === "run" ? [id] : room === "compare" ? query.getAll("run").slice(0, MOST_COMPARED) : [];
-    const runs = ids.map((one) => this.#reader.readRun(one)).filter((run) => run !== undefined);
+    const all = this.#reader.readRuns();
+    if (pathname === "/") return { page: await this.#table(all, query), paceMs: PACE_MS.table };
+    const [room, id] = namesIn(pathname) ?? [];
+    const isRun = room === "run";
+    const ids = isRun ? [id] : room === "compare" ? query.getAll("run").slice(0, MOST_COMPARED) : [];
+    const runs = ids.flatMap((one) => all.find(({ runId }) => runId === one) ?? []);
     if (runs.length === 0) return undefined;
-    const page = room === "run" ? await this.#run(runs[0]!) : await this.#compare(runs);
-    return { page, paceMs: runs.some(({ state }) => state === "running") ? PACE_MS.live : PACE_MS.over };
+    const page = isRun ? await this.#run(runs[0]!) : await this.#compare(runs);
+    const isOver = runs.every(({ state }) => state !== "running");
+    return { page, paceMs: isOver ? PACE_MS.over : isRun ? PACE_MS.run : PACE_MS.compare };
   }
 
-  async #table(query: URLSearchParams): Promise<Page> {
+  async #table(all: readonly RunNow[], query: URLSearchParams): Promise<Page> {
     const until = performance.now() + SCORING_MS;
     const runs: LiveRun[] = [];
-    for (const run of this.#reader.readRuns()) {
+    for (const run of all) {
       const isDue = this.#scores.has(run.runId, stateOf(run)) || performance.now() < until;
       runs.push({ ...run, scores: [], ...isDue ? await this.#scored(run) : {} });
     }
@@ -109,13 +104,10 @@ export class Site {
 
   async #run(run: RunNow): Promise<Page> {
     const artifacts = this.#experimentsOf(run).flatMap((one) => one.artifacts);
-    const content = await this.#contents.get(
-      run.runId,
-      stateOf(run),
-      () => collectArtifacts(artifacts, { isServed: true }),
-    );
+    const collect = () => collectArtifacts(artifacts, { isServed: true });
+    const content = await this.#contents.get(run.runId, stateOf(run), collect);
     const details = { curves: this.#curvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
-    return renderRun({ ...run, ...await this.#scored(run) }, details);
+    return renderRun({ ...run, scores: [] }, details);
   }
 
   async #compare(runs: readonly RunNow[]): Promise<Page> {
@@ -156,7 +148,7 @@ export class Site {
   /** The histories of a run's figures, of which only what is new is read. */
   #curvesOf({ runId, stages }: Pick<LiveRun, "runId" | "stages">): LiveCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
-      const place = this.#reader.placeOf(runId, id)!;
+      const place = this.#placeOf(runId, id)!;
       const known = this.#curves.get(JSON.stringify([runId, id]), place.runId, () => ({ rows: [], next: 0 }));
       const { rows, next } = readFigures(place, known.next);
       for (const { step, figures } of rows) known.rows.push({ ...figures, step });
@@ -182,23 +174,28 @@ export class Site {
     return text === undefined ? undefined : { stage: worked!.id, text };
   }
 
+  #placeOf(runId: string, stage: string): StagePlace | undefined {
+    return /^[\w-]+$/.test(runId) ? this.#reader.placeOf(runId, stage) : undefined;
+  }
+
   /** The end of a log; undefined where there is none. */
   logOf(runId: string, stage: string, bytes: number = LOG_BYTES.alone): string | undefined {
-    const place = this.#reader.placeOf(runId, stage);
+    const place = this.#placeOf(runId, stage);
     return place && logTail(place, bytes);
   }
 
   /** The history of a stage's figures, as JSON. */
   figuresOf(runId: string, stage: string): string | undefined {
-    const place = this.#reader.placeOf(runId, stage);
+    const place = this.#placeOf(runId, stage);
     return place && JSON.stringify(readFigures(place).rows);
   }
 
   /** @param name `STEP.png` */
   async previewOf(runId: string, stage: string, name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const place = this.#reader.placeOf(runId, stage);
-    const step = /^(\d{1,15})\.png$/.exec(name)?.[1];
-    return place && step && await readPlain(previewPath(place, Number(step)), MOST_PREVIEW_BYTES) || undefined;
+    const place = this.#placeOf(runId, stage);
+    const [, step] = /^(\d{1,15})\.png$/.exec(name) ?? [];
+    if (place === undefined || step === undefined) return undefined;
+    return await readPlain(place.runs.previewPath(place.runId, place.stage, Number(step)), MOST_PREVIEW_BYTES);
   }
 
   /** A file of an artifact that a page has linked, if it is whole. */
@@ -215,10 +212,10 @@ function stateOf({ stages }: Pick<RunNow, "stages">): string {
 }
 
 /** A file as it is; nothing where there is none, where it is a link, which may lead anywhere, or takes too much. */
-async function readPlain(path: string | undefined, mostBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function readPlain(path: string, mostBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
-    const info = path === undefined ? undefined : Deno.lstatSync(path);
-    return info?.isFile && info.size <= mostBytes ? await Deno.readFile(path!) : undefined;
+    const { isFile, size } = Deno.lstatSync(path);
+    return isFile && size <= mostBytes ? await Deno.readFile(path) : undefined;
   } catch {
     return undefined;
   }

@@ -99,7 +99,7 @@ export class RunReader {
       if (state === "ran" && first >= id) this.#computed.set(resolvedKey!, { runId: id, stage });
     }
     const plan = before?.plan.length ? before.plan : runs.plan(id)?.stages ?? planOf(record);
-    const known = { facts, record, state: runState(record), plan, since, ends, noted: notes?.next ?? 0 };
+    const known = { facts, record, state: runs.stateOf(record), plan, since, ends, noted: notes?.next ?? 0 };
     this.#known.set(id, known);
     return known;
   }
