@@ -79,7 +79,7 @@ export const SCRIPT = `
   // One log with its own noise, several without it, one over the other.
   const linesOf = (runs, name) => {
     const noisy = name !== "learningRate";
-    const log = noisy && byId("log").checked;
+    const log = noisy && byId("log-scale").checked;
     const own = runs.map(({ label, rows }) => ({ label, rows: rows.filter((row) => Number.isFinite(row[name])) }));
     const x = [...new Set(own.flatMap(({ rows }) => rows.map(({ step }) => step)))].sort((a, b) => a - b);
     const series = own.flatMap(({ label, rows }, i) => {
@@ -129,7 +129,7 @@ export const SCRIPT = `
       chosen = Number(target.value) === steps.length - 1 ? undefined : steps[target.value];
       showFrames();
     }
-    if (["smoothing", "log"].includes(target.id)) drawAll();
+    if (["smoothing", "log-scale"].includes(target.id)) drawAll();
     if (["cell", "left", "right", "edge"].includes(target.id)) setBeside();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);

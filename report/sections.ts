@@ -74,7 +74,7 @@ export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
 export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
   if (groups.length === 0) return [];
   const range = markup`<input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0.9">`;
-  const log = markup`<label><input id="log" type="checkbox" checked> log scale</label>`;
+  const log = markup`<label><input id="log-scale" type="checkbox" checked> log scale</label>`;
   const controls = markup`<div class="controls"><label>smoothing ${range}</label>${log}</div>`;
   const places = groups.map(({ title, runs }) => {
     const words = runs.map(({ label, rows }) => {
@@ -85,7 +85,9 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
         : `${rows.length.toLocaleString("en")} points, the last at step ${step.toLocaleString("en")}: ${named}`;
       return markup`<p>${label === title ? "" : `${label}: `}${said}</p>`;
     });
-    return markup`<h3>${title}</h3>${words}<div class="charts" data-curve="${title}"></div>`;
+    return markup`<h3>${title}</h3>${words}<div id="curve-${
+      encodeURIComponent(title)
+    }" class="charts" data-curve="${title}"></div>`;
   });
   return [controls, ...places];
 }

@@ -15,10 +15,9 @@ export const CLIENT = `
     showFrames();
     for (const holder of document.querySelectorAll("[data-curve]:empty")) drawIn(holder);
   };
-  const addRows = ({ stage, run = stage, rows }) => {
-    const title = data.some((group) => group.title === stage) ? stage : stage.split("~")[0];
-    let group = data.find((one) => one.title === title);
-    if (group === undefined) data.push(group = { title, runs: [] });
+  const addRows = ({ stage, run, rows }) => {
+    let group = data.find(({ title }) => title === stage);
+    if (group === undefined) data.push(group = { title: stage, runs: [] });
     let own = group.runs.find(({ label }) => label === run);
     const before = [group.runs.length, namesOf(group).length].join();
     if (own === undefined) group.runs.push(own = { label: run, rows: [] });
@@ -26,7 +25,7 @@ export const CLIENT = `
     const last = own.rows.at(-1)?.step ?? -1;
     own.rows.push(...rows.filter(({ step }) => step > last));
     if (own.rows.length > MOST_POINTS) own.rows = own.rows.filter((_, i) => i % 2 === 0 || i === own.rows.length - 1);
-    const holder = document.querySelector('[data-curve="' + CSS.escape(title) + '"]');
+    const holder = byId("curve-" + encodeURIComponent(stage));
     if (holder === null) return;
     if (before !== [group.runs.length, namesOf(group).length].join()) return drawIn(holder);
     for (const { plot, name } of charts.filter((chart) => chart.holder === holder)) plot.setData(linesOf(group.runs, name).data);
