@@ -45,6 +45,7 @@ export { findFollowers, findPending, type Followers } from "./engine/plan/plan.t
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { type RunNow, RunReader, type StageNow } from "./engine/live/run_reader.ts";
+export { SubmissionReader } from "./engine/live/submission_reader.ts";
 export * from "./engine/live/tails.ts";
 export { runState } from "./engine/store/processes.ts";
 export { fetchPackages, type SubmitOptions, submitPipeline, testNeeds } from "./engine/cluster/submit.ts";

@@ -45,12 +45,12 @@ export class RunReader {
   /** Which run computed a result, by its resolved key: the first. */
   readonly #computed = new Map<string, { readonly runId: string; readonly stage: string }>();
 
-  constructor(private readonly store: Pick<Store, "runs" | "tags">) {}
+  constructor(private readonly store: Pick<Store, "runs"> & Partial<Pick<Store, "tags">>) {}
 
   /** All runs, newest first. */
   readRuns() {
     const { runs, tags } = this.store;
-    const named = tags.names().map((name) => ({ name, tag: tags.read(name) }));
+    const named = tags?.names().map((name) => ({ name, tag: tags.read(name) })) ?? [];
     const ended = new Set<string>();
     return runs.ids().flatMap((id) => this.#look(id) ?? []).map((known) => {
       const { record: { runId, pipeline, status, host }, plan, ends } = known;
