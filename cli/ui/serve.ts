@@ -1,6 +1,7 @@
 /**
  * The server of pages that live, in a process of its own, which may read a store and listen on this machine, and nothing
- * else. What it is to serve comes as the first line of its input; where it listens is the first line of its output.
+ * else. What it is to serve comes as the first line of its input, how jobs of a cluster stand in those that follow; where
+ * it listens is the first line of its output.
  *
  * @module
  */
@@ -40,7 +41,7 @@ function onError(error: unknown): Response {
   return say(500, "something went wrong here; what, is told where the server was started");
 }
 
-function serve({ token, port, idleMs, ...place }: Settings): void {
+function serve({ token, port, idleMs, ...place }: Settings): Site {
   const site = new Site(place);
   const events = new Events(site, onError);
   const key: Key = { token, spent: new Set() };
@@ -61,16 +62,19 @@ function serve({ token, port, idleMs, ...place }: Settings): void {
     tell({ trouble: inUse ? `another program listens on port ${port}` : (error as Error).message, inUse });
     Deno.exit(1);
   }
-  if (idleMs === undefined) return;
+  if (idleMs === undefined) return site;
   setInterval(() => {
     if (events.listeners > 0) lastMs = performance.now();
     else if (performance.now() - lastMs > idleMs) Deno.exit(0);
   }, Math.min(idleMs / 4, 10_000));
+  return site;
 }
 
 if (import.meta.main) {
-  let settings: Settings | undefined;
-  for await (const line of createInterface({ input: process.stdin })) serve(settings = JSON.parse(line));
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  const settings: Settings = JSON.parse((await lines.next()).value ?? "");
+  const site = serve(settings);
+  for await (const line of lines) site.jobs = JSON.parse(line);
   // Whoever started it has ended.
-  if (settings?.idleMs === undefined) Deno.exit(0);
+  if (settings.idleMs === undefined) Deno.exit(0);
 }

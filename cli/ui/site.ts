@@ -1,6 +1,22 @@
 import { existsSync } from "node:fs";
-import { logTail, openStore, readFigures, type RunNow, RunReader, type StagePlace } from "noiseline/engine";
-import { collectArtifacts, type LiveCurve, type LiveRun, type Page, renderRun, renderTable } from "noiseline/report";
+import {
+  logTail,
+  openStore,
+  type QueuedJob,
+  readFigures,
+  RunReader,
+  type StagePlace,
+  SubmissionReader,
+} from "noiseline/engine";
+import {
+  collectArtifacts,
+  type LiveCurve,
+  type LiveRun,
+  type LiveStage,
+  type Page,
+  renderRun,
+  renderTable,
+} from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { type Experiment, experimentsOf } from "../results/experiments.ts";
@@ -19,10 +35,15 @@ export interface Look {
   readonly paceMs: number;
 }
 
+/** A run, without what is made of its results, but with their keys. */
+interface Run extends Omit<LiveRun, "scores" | "stages"> {
+  readonly stages: readonly (LiveStage & { readonly result?: string | undefined })[];
+}
+
 /** Runs that one page compares. */
 const MOST_COMPARED = 8;
 /** A comparison reads the logs of all that it compares. */
-const PACE_MS = { table: 2_000, run: 1_000, compare: 5_000, over: 10_000 } as const;
+const PACE_MS = { table: 2_000, run: 1_000, compare: 5_000, submitted: 5_000, over: 10_000 } as const;
 /** What one look at the table may spend on finding scores and on reading losses; those of more runs come with the next. */
 const SCORING_MS = 250;
 const READING_MS = 1_000;
@@ -71,14 +92,34 @@ export class Site {
   readonly #scores = new Kept<Promise<Pick<LiveRun, "scores" | "means">>>(MOST_KEPT.scored);
   readonly #losses = new Kept<number | undefined>(MOST_KEPT.scored);
 
-  constructor({ store }: Place) {
+  readonly #submissions;
+  #submitted: { readonly runs: readonly Run[]; readonly untilMs: number } = { runs: [], untilMs: 0 };
+  /** Jobs of the cluster, as whoever started this tells; unknown where nobody does. */
+  jobs: readonly QueuedJob[] | undefined;
+
+  constructor({ store, cluster }: Place) {
     this.#store = openStore(store);
     this.#reader = new RunReader(this.#store);
+    this.#submissions = cluster && new SubmissionReader(cluster.name, cluster.cache);
+  }
+
+  /** Runs of the store, and what was submitted to a cluster, which is read less often as it is farther away. */
+  #readRuns(): readonly Run[] {
+    if (this.#submissions !== undefined && performance.now() > this.#submitted.untilMs) {
+      const { jobs } = this;
+      const runs = this.#submissions.readSubmissions(jobs ?? []).map((run): Run => {
+        // Without the queue, what waits looks like what was killed.
+        const state = jobs === undefined && run.state === "killed" ? "running" : run.state;
+        return { ...run, state: state as Run["state"] };
+      });
+      this.#submitted = { runs, untilMs: performance.now() + PACE_MS.submitted };
+    }
+    return [...this.#submitted.runs, ...this.#reader.readRuns()];
   }
 
   /** Look at a page; undefined where there is none. */
   async look({ pathname, searchParams: query }: URL): Promise<Look | undefined> {
-    const all = this.#reader.readRuns();
+    const all = this.#readRuns();
     if (pathname === "/") return { page: await this.#table(all, query), paceMs: PACE_MS.table };
     const [room, id] = namesIn(pathname) ?? [];
     const isRun = room === "run";
@@ -90,7 +131,7 @@ export class Site {
     return { page, paceMs: isOver ? PACE_MS.over : isRun ? PACE_MS.run : PACE_MS.compare };
   }
 
-  async #table(all: readonly RunNow[], query: URLSearchParams): Promise<Page> {
+  async #table(all: readonly Run[], query: URLSearchParams): Promise<Page> {
     const until = performance.now() + SCORING_MS;
     const runs: LiveRun[] = [];
     for (const run of all) {
@@ -102,7 +143,7 @@ export class Site {
     return renderTable(runs, query, { notes, lossAt: (run, step) => this.#lossAt(run, step, until + READING_MS) });
   }
 
-  async #run(run: RunNow): Promise<Page> {
+  async #run(run: Run): Promise<Page> {
     const artifacts = this.#experimentsOf(run).flatMap((one) => one.artifacts);
     const collect = () => collectArtifacts(artifacts, { isServed: true });
     const content = await this.#contents.get(run.runId, stateOf(run), collect);
@@ -110,7 +151,7 @@ export class Site {
     return renderRun({ ...run, scores: [] }, details);
   }
 
-  async #compare(runs: readonly RunNow[]): Promise<Page> {
+  async #compare(runs: readonly Run[]): Promise<Page> {
     const all = runs.flatMap((run) => {
       const now = { run: { ...run, scores: [] }, curves: this.#curvesOf(run) };
       return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
@@ -120,7 +161,7 @@ export class Site {
     return comparisonPage(comparison, contents);
   }
 
-  #experimentsOf({ runId, stages }: Pick<RunNow, "runId" | "stages">): Experiment[] {
+  #experimentsOf({ runId, stages }: Pick<Run, "runId" | "stages">): Experiment[] {
     const { results } = this.#store;
     const found = stages.map(({ id, result }) =>
       [id, result === undefined ? undefined : results.byResolved(result)] as const
@@ -135,7 +176,7 @@ export class Site {
     return experiments;
   }
 
-  #scored(run: RunNow): Promise<Pick<LiveRun, "scores" | "means">> {
+  #scored(run: Run): Promise<Pick<LiveRun, "scores" | "means">> {
     return this.#scores.get(run.runId, stateOf(run), async () => {
       const experiments = this.#experimentsOf(run).map((one) => {
         return { ...one, artifacts: one.artifacts.filter(({ artifact }) => artifact.type === "metrics") };
@@ -167,7 +208,7 @@ export class Site {
   }
 
   /** Of the stage that failed, works or worked last. */
-  #logOf({ runId, stages }: RunNow) {
+  #logOf({ runId, stages }: Run) {
     const [worked] = stages.filter(({ startedMs }) => startedMs !== undefined)
       .sort((a, b) => Number(b.state === "failed") - Number(a.state === "failed") || b.startedMs! - a.startedMs!);
     const text = worked && this.logOf(runId, worked.id, LOG_BYTES.page);
@@ -175,7 +216,8 @@ export class Site {
   }
 
   #placeOf(runId: string, stage: string): StagePlace | undefined {
-    return /^[\w-]+$/.test(runId) ? this.#reader.placeOf(runId, stage) : undefined;
+    if (!/^[\w-]+$/.test(runId)) return undefined;
+    return this.#submissions?.placeOf(runId, stage) ?? this.#reader.placeOf(runId, stage);
   }
 
   /** The end of a log; undefined where there is none. */
@@ -207,7 +249,7 @@ export class Site {
 }
 
 /** What is made of the results of a run stays the same as long as they do. */
-function stateOf({ stages }: Pick<RunNow, "stages">): string {
+function stateOf({ stages }: Pick<Run, "stages">): string {
   return stages.map(({ id, result }) => `${id} ${result}`).join();
 }
 

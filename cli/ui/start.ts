@@ -2,7 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Cluster } from "noiseline/engine";
+import { delay } from "@std/async";
+import { importLate } from "noiseline/core";
+import type { Cluster, QueuedJob } from "noiseline/engine";
 import { definedOnly } from "../../std/defined_only.ts";
 import { userFolder } from "../../std/user_folder.ts";
 import { TOOLKIT, VERSION } from "../program.ts";
@@ -45,6 +47,7 @@ function keepAddress(path: string, address: Address): void {
 
 const ANSWER_MS = 2_000;
 const START_MS = 30_000;
+const JOBS_MS = 15_000;
 
 /** Whether the server that is remembered is there: another program may have its port by now. */
 async function isAlive({ port, token }: Address): Promise<boolean> {
@@ -71,6 +74,19 @@ const VARIABLES = [
   "NODE_ENV",
 ];
 
+/** Tell a server, which may start no program, how jobs stand, as long as both are there. */
+async function tellJobs(tell: (jobs: readonly QueuedJob[]) => Promise<void>): Promise<void> {
+  const { SlurmQueue } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+  try {
+    for (const queue = new SlurmQueue();; await delay(JOBS_MS, { persistent: false })) {
+      const view = await queue.poll();
+      if ("jobs" in view) await tell(view.jobs);
+    }
+  } catch {
+    // The server has ended.
+  }
+}
+
 /** Start a server, and wait until it listens. */
 async function startServer(settings: Settings): Promise<Started & Pick<Server, "child">> {
   const { store, cluster, idleMs } = settings;
@@ -95,8 +111,9 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
   const timer = setTimeout(() => child.kill("SIGKILL"), START_MS);
   try {
     const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(`${JSON.stringify(settings)}\n`));
-    if (idleMs !== undefined) await writer.close();
+    const tell = (line: unknown) => writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+    await tell(settings);
+    if (cluster !== undefined) tellJobs(tell);
     const { value } = await child.stdout.getReader().read();
     return { ...JSON.parse(new TextDecoder().decode(value)), child };
   } catch {
