@@ -18,7 +18,8 @@ function* newRows({ curves }: Page, told: Map<string, number>): Generator<string
   for (const { title: stage, runs } of curves) {
     for (const { label: run, rows } of runs) {
       const name = JSON.stringify([stage, run]);
-      const fresh = rows.filter(({ step }) => step > (told.get(name) ?? -1));
+      const last = told.get(name) ?? -1;
+      const fresh = rows.slice(rows.findLastIndex(({ step }) => step <= last) + 1);
       const every = Math.ceil(fresh.length / MOST_ROWS);
       if (fresh.length === 0) continue;
       told.set(name, fresh.at(-1)!.step);
