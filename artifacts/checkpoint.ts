@@ -71,15 +71,7 @@ export interface CheckpointToWrite {
   readonly ema: Float32Array;
 }
 
-export interface StoredCheckpoint {
-  readonly config: CheckpointConfig;
-  readonly network: Network;
-  /** What the network learned. */
-  readonly objective: Objective;
-  readonly path: Path;
-  /** The chosen weights, flat [P]. */
-  readonly params: Float32Array<ArrayBuffer>;
-}
+export type StoredCheckpoint = Readonly<Awaited<ReturnType<typeof readCheckpoint>>>;
 
 export async function writeCheckpoint(
   output: OutputArtifact,
@@ -101,7 +93,7 @@ export async function readCheckpoint(
   artifact: InputArtifact,
   weights: WeightsName,
   own: readonly OwnDefinition[],
-): Promise<StoredCheckpoint> {
+) {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   const stored = await readPath(artifact, config, own);
   const network = await networkOf(config.model, own);
@@ -111,8 +103,10 @@ export async function readCheckpoint(
   return {
     config,
     network,
+    /** What the network learned. */
     objective,
     path: whole ? atWholeTimes(stored) : stored,
+    /** The chosen weights, flat [P]. */
     params: checked(WEIGHT_FILES[weights], () => packParameters(named, network)),
   };
 }

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { FormatError } from "../formats/format_error.ts";
-import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
-import { countClassifierParameters } from "../metrics/features/classifier_network.ts";
+import { countOf, type Network } from "../diffusion/network.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
+import { type ClassifierConfig, classifierParameters } from "../metrics/features/classifier_network.ts";
 import { checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `classifier`: `classifier.json` and its weights, flat. */
@@ -28,20 +28,23 @@ export interface StoredClassifier {
 export async function writeClassifier(output: OutputArtifact, { config, params }: StoredClassifier): Promise<void> {
   checkWeights(WEIGHTS_FILE, params);
   await writeJson(output, CONFIG_FILE, config, configSchema);
-  const tensors = { params: { dtype: "F32" as const, shape: [params.length], data: params } };
-  await output.write(WEIGHTS_FILE, encodeSafetensors({ tensors }));
+  await output.write(WEIGHTS_FILE, encodeVectors({ params }));
 }
 
 /** @throws FormatError when the artifact's files are not those of `writeClassifier`, or weights are not finite */
 export async function readClassifier(artifact: InputArtifact): Promise<StoredClassifier> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const data = decodeSafetensors(await readBytes(artifact, WEIGHTS_FILE)).tensors["params"]?.data;
-  const wanted = countClassifierParameters(config.network);
-  if (!(data instanceof Float32Array) || data.length !== wanted) {
-    throw new FormatError(WEIGHTS_FILE, { got: `${data?.length ?? "none"}`, wanted: `${wanted} F32 numbers` });
-  }
-  checkWeights(WEIGHTS_FILE, data);
-  return { config, params: data as Float32Array<ArrayBuffer> };
+  const { vectors } = decodeVectors(await readBytes(artifact, WEIGHTS_FILE));
+  const { count: length } = layoutOf(config.network);
+  const params = vectorOf(vectors, "params", { file: WEIGHTS_FILE, type: Float32Array, length });
+  checkWeights(WEIGHTS_FILE, params);
+  return { config, params };
+}
+
+/** Parameters of a classifier as one flat vector. */
+export function layoutOf(config: ClassifierConfig): Pick<Network, "parameters" | "count"> {
+  const parameters = classifierParameters(config);
+  return { parameters, count: countOf(parameters) };
 }
 
 export { readClassifier as validate };

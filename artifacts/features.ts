@@ -41,14 +41,7 @@ export type ExtractorInfo = z.output<typeof extractorSchema>;
 type FeaturesInfo = z.output<typeof infoSchema>;
 
 /** Writes vectors as they come, so that memory does not grow with their number. */
-interface FeaturesWriter extends Disposable {
-  /** @throws FormatError for a number that is not finite */
-  add(features: Float32Array, logits?: Float32Array): Promise<void>;
-  /** @throws Error when fewer or more vectors came than the info says */
-  finish(labels?: Uint8Array): Promise<void>;
-}
-
-export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesInfo): Promise<FeaturesWriter> {
+export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesInfo) {
   const { count, extractor: { dimension }, logits: classes } = info;
   await writeJson(output, INFO_FILE, info, infoSchema);
   const open = async (name: string, columns: number) => {
@@ -61,14 +54,16 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
   const checkRows = rowChecker(info.extractor);
   let written = 0;
   return {
-    async add(vectors, answers) {
+    /** @throws FormatError for a number that is not finite */
+    async add(vectors: Float32Array, answers?: Float32Array): Promise<void> {
       checkRows(vectors, FEATURES_FILE, { columns: dimension, first: written });
       if (classes !== null) checkRows(answers!, LOGITS_FILE, { columns: classes, first: written });
       written += vectors.length / dimension;
       await writeAll(features, bytesOf(vectors));
       if (logits !== undefined) await writeAll(logits, bytesOf(answers!));
     },
-    async finish(labels) {
+    /** @throws Error when fewer or more vectors came than the info says */
+    async finish(labels?: Uint8Array): Promise<void> {
       if (written !== count) throw new Error(`Cannot happen: ${written} features of ${count} were written`);
       if (labels !== undefined) await output.write(LABELS_FILE, encodeNpy({ shape: [count], data: labels }));
     },
@@ -79,20 +74,11 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
   };
 }
 
-interface StoredFeatures {
-  readonly info: FeaturesInfo;
-  readonly vectors: FeatureVectors;
-  /** [N, K]; undefined where the extractor has none. */
-  readonly logits: Float32Array | undefined;
-  readonly labels: Uint8Array | undefined;
-  close(): void;
-}
-
 /**
- * @throws FormatError when the artifact's files are not those of a `FeaturesWriter`; all numbers are looked at, since one
+ * @throws FormatError when the artifact's files are not those of `openFeaturesWriter`; all numbers are looked at, since one
  * that is not finite gives figures that look like any other
  */
-export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatures> {
+export async function openFeatures(artifact: InputArtifact) {
   const info = await readJson(artifact, INFO_FILE, infoSchema);
   const { count, extractor: { dimension }, logits: classes } = info;
   const checkRows = rowChecker(info.extractor);
@@ -135,7 +121,8 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
       const some = await rows(range(first, Math.min(chunk, count - first)));
       checkRows(some, FEATURES_FILE, { columns: dimension, first });
     }
-    return { info, vectors: { count, dimension, rows }, logits, labels, close: () => file.close() };
+    const vectors: FeatureVectors = { count, dimension, rows };
+    return { info, vectors, logits, labels, close: () => file.close() };
   } catch (error) {
     file.close();
     throw error;

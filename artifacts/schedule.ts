@@ -5,7 +5,7 @@ import { chainPath, definedPath, pathFacts, tabledPath, tableOf } from "../diffu
 import { SCHEDULE_NAMES } from "../diffusion/schedule/names.ts";
 import { makeTables } from "../diffusion/schedule/tables.ts";
 import { FormatError } from "../formats/format_error.ts";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../formats/safetensors.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
 import { ownRecordSchema } from "../schemas/definitions.ts";
 import type { ScheduleFacts } from "./facts.ts";
 import { definitionOf } from "./own.ts";
@@ -57,20 +57,12 @@ export const scheduleFileSchema = z.strictObject({
 /** Tables as F64 [T] by name: of a chain all of `DiffusionTables`, of a path of one's own `signal` and `noise` as well. */
 export function encodeTables(path: Path): Uint8Array<ArrayBuffer> {
   const { timesteps: _timesteps, ...tables } = path.tables ?? {};
-  return encode({ ...tables, ...(path.continuous ? tableOf(path) : {}) });
+  return encodeVectors({ ...tables, ...(path.continuous ? tableOf(path) : {}) });
 }
 
 /** The tables that all of a path follows from: betas of a chain, else `signal` and `noise`. */
 export function encodePath(path: Path): Uint8Array<ArrayBuffer> {
-  return encode(path.continuous ? tableOf(path) : { betas: path.tables!.betas });
-}
-
-function encode(tables: Readonly<Record<string, Float64Array>>): Uint8Array<ArrayBuffer> {
-  const tensors: Record<string, SafetensorsTensor> = {};
-  for (const [name, values] of Object.entries(tables)) {
-    tensors[name] = { dtype: "F64", shape: [values.length], data: Float64Array.from(values) };
-  }
-  return encodeSafetensors({ tensors });
+  return encodeVectors(path.continuous ? tableOf(path) : { betas: path.tables!.betas });
 }
 
 /**
@@ -98,15 +90,8 @@ export function pathOf(
 }
 
 function storedPath(spec: PathSpec, file: string, bytes: Uint8Array): Path {
-  const { tensors } = decodeSafetensors(bytes);
-  const table = (name: string): Float64Array => {
-    const { data, dtype } = tensors[name] ?? {};
-    if (!(data instanceof Float64Array)) {
-      throw new FormatError(`${file}, tensor ${name}`, { got: dtype ?? "none", wanted: "F64" });
-    }
-    if (data.length === spec.timesteps) return data;
-    throw new FormatError(`${file}, tensor ${name}`, { got: `${data.length} numbers`, wanted: `${spec.timesteps}` });
-  };
+  const { vectors } = decodeVectors(bytes);
+  const table = (name: string) => vectorOf(vectors, name, { file, type: Float64Array, length: spec.timesteps });
   if ("code" in spec) return tabledPath({ signal: table("signal"), noise: table("noise") });
   const betas = table("betas");
   return chainPath(checked(file, () => makeTables(betas)));

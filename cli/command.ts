@@ -74,19 +74,7 @@ export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
-const SET = new Option("-s, --set <path=value>", "set a param, var or the seed; repeatable")
-  .argParser<string[]>(collect);
-const PROFILE = new Option("-p, --profile <name>", "apply a profile of the file; repeatable")
-  .argParser<string[]>(collect);
 const STORE = new Option("--store <folder>", "folder of the results (default: .noiseline beside deno.json)");
-const CACHE = new Option(
-  "--cache <place>",
-  "shared cache: a folder or s3://bucket/prefix (default: NOISELINE_CACHE)",
-);
-const CACHE_MODE = new Option(
-  "--cache-mode <mode>",
-  "read-write, read or off (default: NOISELINE_CACHE_MODE, else read-write)",
-);
 
 /** Of commands that know clusters. */
 export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml");
@@ -111,7 +99,9 @@ export function storeCommand(name: string, examples: string, more: string = "") 
 /** A command about the results of a pipeline or of something else. */
 export function resultsCommand(name: string, examples: string, more: string = "") {
   return describedCommand(name, examples, more)
-    .addOption(SET).addOption(PROFILE).addOption(STORE).addOption(AS_JSON);
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect)
+    .option("-p, --profile <name>", "apply a profile of the file; repeatable", collect)
+    .addOption(STORE).addOption(AS_JSON);
 }
 
 /** A command about the pipeline in a file. */
@@ -121,5 +111,7 @@ export function pipelineCommand(name: string, examples: string, more: string = "
 
 /** A command about what would run. */
 export function planCommand(name: string, examples: string, more: string = "") {
-  return pipelineCommand(name, examples, more).addOption(CACHE).addOption(CACHE_MODE);
+  return pipelineCommand(name, examples, more)
+    .option("--cache <place>", "shared cache: a folder or s3://bucket/prefix (default: NOISELINE_CACHE)")
+    .option("--cache-mode <mode>", "read-write, read or off (default: NOISELINE_CACHE_MODE, else read-write)");
 }

@@ -36,10 +36,6 @@ async function makeProgram(name: string | undefined, settings: CliSettings): Pro
   return program;
 }
 
-const SETTINGS: CliSettings = {
-  loadKinds,
-};
-
 /** Of what can happen at any call, a stack would only hide what it says. */
 function endOfTrouble(error: unknown): Exit | undefined {
   const trouble = explainTrouble(error);
@@ -47,7 +43,7 @@ function endOfTrouble(error: unknown): Exit | undefined {
 }
 
 /** Run the command line. Returns the exit code; says everything itself. */
-export async function main(args: readonly string[], settings: CliSettings = SETTINGS): Promise<number> {
+export async function main(args: readonly string[], settings: CliSettings = { loadKinds }): Promise<number> {
   const [first, second] = args.filter((arg) => !arg.startsWith("-"));
   const name = first === "help" ? second : first;
   if (name !== undefined && !Object.hasOwn(COMMANDS, name)) {

@@ -29,8 +29,8 @@ export function refuseLocalOptions(options: OnOptions): void {
 /**
  * Have the stages of a pipeline computed by a cluster, and look on. Ends the command where somebody leaves.
  *
- * @returns stages that have results in the cache, which is to be looked at anew; how the others ended; and what keeps
- * stages from being computed where they are only brought to
+ * @returns options of a run that brings what was computed here: stages that have results in the cache, which is to be looked
+ * at anew; how the others ended; and what keeps stages from being computed where they are only brought to
  */
 export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptions, asked: OnArguments) {
   const { emit, stop, file, cluster } = asked;
@@ -98,5 +98,5 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
       message: "its result in the shared cache is damaged, and nothing is computed here",
       fix: `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`,
     });
-  return { done, cache, refuseHere, endedElsewhere: ended };
+  return { targets: done, cache, beforeStage: refuseHere, endedElsewhere: ended };
 }

@@ -9,6 +9,9 @@ export const TOOLKIT: string = fileURLToPath(new URL("../", import.meta.url));
 
 export const VERSION: string = manifest.version;
 
+/** What records of runs and submissions name. */
+export const VERSIONS = { noiseline: VERSION, deno: Deno.version.deno };
+
 /** The package that this is a copy of, as `cli/package.ts` makes them; undefined in a clone. */
 export const PACKAGE: string | undefined = dirname(TOOLKIT) === userFolder("packages") ? manifest.name : undefined;
 

@@ -4,7 +4,7 @@ import type { LossInputs } from "./define.ts";
 import { dropout } from "./dropout.ts";
 import { perImage, qSample } from "./gaussian.ts";
 import { stopGradient, trainingLossPerImage } from "./loss.ts";
-import { freeLoss, isBetween, type LossOptions, ownFigures, type STEP_TABLES, stepFigures } from "./loss_tables.ts";
+import { freeLoss, isBetween, type LossOptions, ownFigures, stepFigures } from "./loss_tables.ts";
 import { classSignature } from "./model_output.ts";
 import { type Network, predict, unpackTensors } from "./network.ts";
 
@@ -23,7 +23,7 @@ export interface Gradients {
   readonly grads: readonly tf.Tensor[];
 }
 
-type BatchTensors = Record<"x0" | "noise" | "t" | typeof STEP_TABLES[number], tf.Tensor>;
+type BatchTensors = Record<"x0" | "noise" | "t" | "sqrtAlphasCumprod" | "sqrtOneMinusAlphasCumprod", tf.Tensor>;
 
 /**
  * Inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], `stepFigures` at each image's t [B], with dropout

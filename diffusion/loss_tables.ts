@@ -22,9 +22,6 @@ export type Figure = (at: TimePoint) => number;
 /** Share of the variational bound in L_hybrid (Nichol & Dhariwal 2021, section 3.1). */
 const BOUND_SHARE = 0.001;
 
-/** Figures that every training step looks up: factors of x_0 and of the noise in x_t. */
-export const STEP_TABLES = ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"] as const;
-
 /** What the figures of a user's own loss are called among the inputs of a step. */
 const OWN_PREFIX = "figure.";
 
@@ -52,7 +49,7 @@ export function isBetween(options: LossOptions & { readonly timestepSampler?: "u
 const byTable = (table: (at: TimePoint) => Float64Array): Figure => (at) => table(at)[at.t]!;
 
 /**
- * The figures that a loss looks up at each image's t, besides `STEP_TABLES`; inputs of its compiled step, by name. A
+ * The figures that a loss looks up at each image's t, besides those of every step; inputs of its compiled step, by name. A
  * figure may throw a RangeError, for a weight without a value.
  */
 export function lossFigures(options: LossOptions): Readonly<Record<string, Figure>> {
@@ -101,7 +98,7 @@ function isNoise({ definition, params }: Objective, path: Path): boolean {
   });
 }
 
-/** `STEP_TABLES` and `lossFigures`. */
+/** `lossFigures`, and what every training step looks up: factors of x_0 and of the noise in x_t. */
 export function stepFigures(options: LossOptions): Readonly<Record<string, Figure>> {
   return {
     sqrtAlphasCumprod: ({ signal }) => signal,

@@ -38,7 +38,7 @@ export function makeNetwork(sizes: NetworkSizes, { parameters, forward }: Networ
     if (!isKnown) throw new RangeError(`The init of parameter ${name}: got ${shown}, wanted ${INITS}`);
     names.add(name);
   }
-  return { sizes, parameters, forward, count: parameters.reduce((sum, spec) => sum + sizeOf(spec), 0) };
+  return { sizes, parameters, forward, count: countOf(parameters) };
 }
 
 const CODE = "the parameters as a list, and forward as a function";
@@ -48,6 +48,11 @@ const INITS =
 /** Number of elements of one parameter. */
 export function sizeOf({ shape }: Pick<ParameterSpec, "shape">): number {
   return shape.reduce((product, length) => product * length, 1);
+}
+
+/** Number of elements of all parameters. */
+export function countOf(parameters: readonly Pick<ParameterSpec, "shape">[]): number {
+  return parameters.reduce((sum, spec) => sum + sizeOf(spec), 0);
 }
 
 /** Whether the second half of the output is the variance of the reverse step (Nichol & Dhariwal 2021). */

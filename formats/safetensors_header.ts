@@ -1,27 +1,17 @@
 import { FormatError } from "./format_error.ts";
 
-export type SafetensorsDType = "F32" | "F64" | "I32" | "I64" | "U8";
-
-export type SafetensorsArray =
-  | Float32Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>
-  | Int32Array<ArrayBuffer>
-  | BigInt64Array<ArrayBuffer>
-  | Uint8Array<ArrayBuffer>;
-
-interface ArrayType {
-  readonly BYTES_PER_ELEMENT: number;
-  new (buffer: ArrayBuffer): SafetensorsArray;
-}
-
 /** The dtypes that are read and written. Typed arrays and the format are both little-endian wherever Deno runs. */
-export const DTYPES: Readonly<Record<SafetensorsDType, ArrayType>> = {
+export const DTYPES = {
   F32: Float32Array,
   F64: Float64Array,
   I32: Int32Array,
   I64: BigInt64Array,
   U8: Uint8Array,
-};
+} as const;
+
+export type SafetensorsDType = keyof typeof DTYPES;
+
+export type SafetensorsArray = InstanceType<typeof DTYPES[SafetensorsDType]>;
 
 /** One tensor as the header describes it; offsets count from the end of the header. */
 export type HeaderEntry = Readonly<ReturnType<typeof parseEntry>>;

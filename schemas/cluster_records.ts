@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { clusterFileSchema } from "./cluster_file.ts";
-import { ID_PATTERN, resourcesSchema } from "./pipeline_file.ts";
+import { ID_PATTERN } from "./pipeline_file.ts";
 import { rightSchema } from "./permissions.ts";
 import { fileEntrySchema, relativePathSchema, sha256Schema } from "./records.ts";
 
@@ -17,18 +17,11 @@ export const bundleListSchema = z.array(fileEntrySchema);
 
 /** One line of `stages.jsonl`: a resolved stage, for the job that computes it and for those that read it. */
 export const stageLineSchema = z.strictObject({
-  /** The `Stage`, whatever fields it has, with the number of its kind in the head for its kind. */
-  stage: z.looseObject({
-    id: z.string(),
-    entry: z.string(),
-    kind: z.int().min(0),
-    params: z.record(z.string(), z.unknown()),
-    extent: z.int().optional(),
-    inputs: z.record(z.string(), z.array(z.strictObject({ stage: z.string(), port: z.string(), type: z.string() }))),
-    seed: z.int(),
-    resources: resourcesSchema,
-    retries: z.int().min(0),
-  }),
+  /**
+   * The `Stage`, whatever fields it has, with the number of its kind in the head for its kind. The head has the digest of the
+   * line, and the keys that follow from it.
+   */
+  stage: z.looseObject({ id: z.string(), kind: z.int().min(0) }),
   /** Lines of the stages that it reads. */
   reads: z.array(z.int().min(0)),
   /** Digests of all that it reads from outside, by name: what the keys have. */
@@ -88,14 +81,11 @@ export const submissionSchema = z.strictObject({
     overrides: z.array(z.string()),
     profiles: z.array(z.string()),
   }),
-  /** Kinds without their functions; custom ones with their code. */
+  /** Kinds without their functions, each with its code of the user's own and what the submitter granted to that. */
   kinds: z.array(z.strictObject({
     kind: z.looseObject({ name: z.string(), version: z.string(), custom: z.boolean() }),
-    code: bundleSchema.nullable(),
-    /** What the submitter granted to its code, see `rightsOf`. */
-    rights: z.array(rightSchema),
-    /** The same for the definitions that its stages are given, in their order. */
-    own: z.array(z.strictObject({ code: bundleSchema, rights: z.array(rightSchema) })).default([]),
+    /** In the order of `codesOf`, with rights as `rightsOf` tells them. */
+    codes: z.array(z.strictObject({ code: bundleSchema, rights: z.array(rightSchema) })),
   })),
   stages: z.array(z.strictObject({
     /** It names a folder, see `fileNameOf`. */

@@ -1,25 +1,7 @@
+import { definedOnly } from "../std/defined_only.ts";
 import type { ConcreteDeviceName, DeviceDescription, DeviceName, DeviceTrouble } from "./devices.ts";
 import { AUTO_ORDER } from "./devices.ts";
 import { type DescribeOptions, IMPLEMENTATIONS } from "./implementations.ts";
-
-/** A device that can be opened here, and why it is this one. */
-export interface ChosenDevice {
-  readonly available: true;
-  readonly name: ConcreteDeviceName;
-  readonly numerics: string;
-  /** What the device is; for `auto`, also why no better one. */
-  readonly reason: string;
-  /** It computes on a real graphics card. */
-  readonly card: boolean;
-  /** Of `auto`: an NVIDIA GPU is here and something slower was chosen. In one sentence, with what to do about it. */
-  readonly warning?: { readonly message: string; readonly fix?: string };
-}
-
-export interface NoDevice {
-  readonly available: false;
-  readonly reason: string;
-  readonly fix: string;
-}
 
 export interface ChooseOptions extends DescribeOptions {
   /** Looks at one device; given by tests. */
@@ -35,11 +17,13 @@ export type TryOut = (device: DeviceDescription) => Promise<DeviceTrouble | unde
 /**
  * Find the device that a name stands for on this machine, without opening it. Devices are looked at in turn, and those
  * that are worse than the chosen one not at all.
+ *
+ * @returns the device and what it is; for `auto` also why no better one, with a warning where that is news
  */
 export async function chooseDevice(
   wanted: DeviceName,
   { describe = wanted === "auto" ? describeForAuto : describeDevice, tryOut, ...options }: ChooseOptions = {},
-): Promise<ChosenDevice | NoDevice> {
+) {
   const passedOver: DeviceDescription[] = [];
   for (const name of wanted === "auto" ? AUTO_ORDER : [wanted]) {
     const looked = await describe(name, options);
@@ -49,22 +33,18 @@ export async function chooseDevice(
     const { available, reason, numerics, card = false } = found;
     if (available && !played) {
       const better = passedOver.length === 0 ? "" : `; better, but not available: ${list(passedOver)}`;
-      const chosen = { available, name, numerics: numerics ?? name, reason: `${reason}${better}`, card };
       const missed = passedOver.find(({ seen }) => seen !== undefined);
-      return missed === undefined ? chosen : { ...chosen, warning: warnOf(missed, name) };
+      const warning = missed === undefined ? undefined : warnOf(missed, name);
+      const reasons = `${reason}${better}`;
+      return { available, name, numerics: numerics ?? name, reason: reasons, card, ...definedOnly({ warning }) };
     }
     passedOver.push(found);
   }
   const [first] = passedOver;
-  if (wanted !== "auto") {
-    const fix = first!.fix ?? "use device auto; `deno task doctor` lists the devices of this machine";
-    return { available: false, reason: first!.reason, fix };
-  }
-  return {
-    available: false,
-    reason: `this machine has none: ${list(passedOver)}`,
-    fix: "`deno task doctor` lists what each needs",
-  };
+  const { reason, fix = "use device auto; `deno task doctor` lists the devices of this machine" } = wanted === "auto"
+    ? { reason: `this machine has none: ${list(passedOver)}`, fix: "`deno task doctor` lists what each needs" }
+    : first!;
+  return { available: false, reason, fix } as const;
 }
 
 const describeDevice: Describe = (name, options) => IMPLEMENTATIONS[name].describe(options);
@@ -79,13 +59,11 @@ export async function asTried(device: DeviceDescription, tryOut: TryOut | undefi
   return trouble === undefined ? device : { ...device, available: false, numerics: undefined, ...trouble };
 }
 
-function warnOf(
-  { name, seen, reason, fix }: DeviceDescription,
-  chosen: ConcreteDeviceName,
-): NonNullable<ChosenDevice["warning"]> {
+/** That an NVIDIA GPU is here and something slower was chosen. In one sentence, with what to do about it. */
+function warnOf({ name, seen, reason, fix }: DeviceDescription, chosen: ConcreteDeviceName) {
   const message =
     `${seen} is here, but device ${name} cannot use it: ${reason}; ${chosen} is used instead, which is slower`;
-  return { message, ...(fix === undefined ? {} : { fix }) };
+  return { message, ...definedOnly({ fix }) };
 }
 
 /** Asking for a WebGPU adapter loads graphics drivers, which is not worth it where no GPU can be. */

@@ -29,58 +29,64 @@ export interface SharedEngine {
   release(): void | Promise<void>;
 }
 
+/** Something that is disposed of once, and before it all that was made of it. */
+class Lifetime {
+  isOpen = true;
+  readonly parts = new Set<Lifetime>();
+
+  constructor(readonly release: () => unknown, readonly whole?: Lifetime) {
+    whole?.parts.add(this);
+  }
+
+  /** @param refusal what cannot be done, and what it would be done with */
+  assertOpen(refusal: string): void {
+    if (!this.isOpen) throw new Error(`${refusal} has been disposed of`);
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.whole?.parts.delete(this);
+    await Promise.all([...this.parts].map((part) => part.dispose()));
+    await this.release();
+  }
+}
+
 /** A device on an engine: what is the same on all devices. It disposes of all that it compiled. */
 export function compilingDevice(
   { name, numerics }: Pick<Device, "name" | "numerics">,
   compile: (fn: PureFunction, inputs: Signature, label: string) => EngineFunction,
   shared?: SharedEngine,
 ): Device {
-  const compiled = new Set<CompiledFunction>();
-  let open = true;
+  const lifetime = new Lifetime(() => shared?.release());
   return {
     name,
     numerics,
     async compile(fn, inputs, { label = "function" } = {}) {
-      if (!open) throw new Error(`Cannot compile "${label}": device "${name}" has been disposed of`);
+      lifetime.assertOpen(`Cannot compile "${label}": device "${name}"`);
       const engine = compile(fn, inputs, label);
-      const made = compiledFunction(engine, { label, inputs, outputs: engine.outputs }, {
-        check: () => shared?.check(),
-        forget: () => compiled.delete(made),
-      });
-      compiled.add(made);
-      return made;
+      return compiledFunction(engine, { label, inputs, outputs: engine.outputs }, lifetime, () => shared?.check());
     },
-    async dispose() {
-      const first = open;
-      open = false;
-      await Promise.all([...compiled].map((each) => each.dispose()));
-      if (first) await shared?.release();
-    },
+    dispose: () => lifetime.dispose(),
   };
 }
 
-interface Owner {
-  readonly check: () => void;
-  readonly forget: () => void;
-}
-
-function compiledFunction(engine: EngineFunction, io: Interface, { check, forget }: Owner): CompiledFunction {
+function compiledFunction(
+  engine: EngineFunction,
+  io: Interface,
+  device: Lifetime,
+  check: () => void,
+): CompiledFunction {
   const { label, inputs, outputs } = io;
-  const bound = new Set<BoundFunction>();
+  const lifetime = new Lifetime(() => engine.release(), device);
   let unheld: Promise<BoundFunction> | undefined;
-  let open = true;
-  const assertOpen = () => {
-    if (!open) throw new Error(`Cannot run "${label}": it has been disposed of`);
-  };
   const bind = async (values: HostTensors) => {
-    assertOpen();
+    lifetime.assertOpen(`Cannot run "${label}": it`);
     const held = holdInputs(io, values);
     const binding = await engine.bind(values, held);
-    if (!open) await binding.release();
-    assertOpen();
-    const made = boundFunction(binding, held, { check, forget: () => bound.delete(made) });
-    bound.add(made);
-    return made;
+    if (!lifetime.isOpen) await binding.release();
+    lifetime.assertOpen(`Cannot run "${label}": it`);
+    return boundFunction(binding, held, lifetime, check);
   };
   return {
     inputs,
@@ -90,47 +96,40 @@ function compiledFunction(engine: EngineFunction, io: Interface, { check, forget
       unheld ??= bind({});
       return await (await unheld).run(feeds, into);
     },
-    async dispose() {
-      if (!open) return;
-      open = false;
-      forget();
-      await Promise.all([...bound].map((each) => each.dispose()));
-      await engine.release();
-    },
+    dispose: () => lifetime.dispose(),
   };
 }
 
-function boundFunction(binding: EngineBinding, held: HeldInterface, { check, forget }: Owner): BoundFunction {
+function boundFunction(
+  binding: EngineBinding,
+  held: HeldInterface,
+  whole: Lifetime,
+  check: () => void,
+): BoundFunction {
   const { free } = held;
   const inTurn = oneAtATime();
-  let open = true;
-  const assertOpen = () => {
-    if (!open) throw new Error(`Cannot run "${free.label}": it has been disposed of`);
+  const lifetime = new Lifetime(() => inTurn(() => binding.release()), whole);
+  const answer = async <T>(task: () => Promise<T>) => {
+    lifetime.assertOpen(`Cannot run "${free.label}": it`);
+    return await inTurn(async () => {
+      const result = await task();
+      check();
+      return result;
+    });
   };
   return {
     run: (feeds, into = {}) =>
-      inTurn(async () => {
-        assertOpen();
+      answer(async () => {
         const results = prepareRun(free, feeds, into);
         await binding.run(feeds, results);
-        check();
         return results;
       }),
     read: (names = Object.keys(held.held)) =>
-      inTurn(async () => {
-        assertOpen();
+      answer(async () => {
         checkHeldNames(held, names);
-        const values = await binding.read(names);
-        check();
-        return values;
+        return await binding.read(names);
       }),
-    dispose: () =>
-      inTurn(async () => {
-        if (!open) return;
-        open = false;
-        forget();
-        await binding.release();
-      }),
+    dispose: () => lifetime.dispose(),
   };
 }
 

@@ -1,25 +1,23 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { registerCompositions } from "./compositions.ts";
-import { compilingDevice, type EngineBinding, type EngineFunction, type SharedEngine } from "./compiling_device.ts";
+import { compilingDevice, type EngineFunction, type SharedEngine } from "./compiling_device.ts";
 import type { Device, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "./device.ts";
-import type { HeldInterface, Interface } from "./feeds.ts";
 import { registerHostKeepMask } from "./random/keep_mask.ts";
 import { signatureOf, trace } from "./trace/trace.ts";
 import { withBackend } from "./with_backend.ts";
 
-export interface EagerDeviceOptions extends Pick<Device, "name" | "numerics"> {
-  /** Name of the TF.js backend, initialised. */
-  readonly backend: string;
-  readonly shared?: SharedEngine;
-}
-
-/** A device that runs functions op by op on a TF.js backend. */
-export async function openEagerDevice({ name, numerics, backend, shared }: EagerDeviceOptions): Promise<Device> {
+/** A device that runs functions op by op on a TF.js backend. @param options.backend its name; it is initialised */
+export async function openEagerDevice(
+  { backend, shared, ...device }: Pick<Device, "name" | "numerics"> & {
+    readonly backend: string;
+    readonly shared?: SharedEngine;
+  },
+): Promise<Device> {
   // Running goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
   registerHostKeepMask(backend);
   registerCompositions(backend);
-  return compilingDevice({ name, numerics }, (fn, inputs, label) => compileEager(backend, fn, inputs, label), shared);
+  return compilingDevice(device, (fn, inputs, label) => compileEager(backend, fn, inputs, label), shared);
 }
 
 /**
@@ -30,59 +28,48 @@ export async function openEagerDevice({ name, numerics, backend, shared }: Eager
  */
 function compileEager(backend: string, fn: PureFunction, inputs: Signature, label: string): EngineFunction {
   const outputs = signatureOf(trace(fn, inputs, label, backend).outputs);
-  const io: Interface = { label, inputs, outputs };
+  /** Call the function once; the tensors that it returns are the caller's to dispose of. */
+  const compute = (feeds: HostTensors, held: NamedTensors) =>
+    withBackend(backend, () =>
+      tf.tidy(() => {
+        const first = tf.scalar(0);
+        const results = fn({ ...held, ...upload(feeds, inputs) });
+        const seen = new Set<tf.Tensor>();
+        return Object.fromEntries(
+          Object.keys(outputs).map((name) => {
+            const tensor = results[name]!;
+            // Held inputs and tensors that the function has from elsewhere are not ours to dispose of, and none twice.
+            const shared = tensor.id < first.id || seen.has(tensor);
+            seen.add(tensor);
+            return [name, shared ? tf.clone(tensor) : tensor];
+          }),
+        );
+      }));
   return {
     outputs,
-    bind: (values, held) => Promise.resolve(bindEager(backend, fn, io, values, held)),
-    release: () => Promise.resolve(),
-  };
-}
-
-function bindEager(
-  backend: string,
-  fn: PureFunction,
-  io: Interface,
-  values: HostTensors,
-  { held: signature, carried }: HeldInterface,
-): EngineBinding {
-  let held = withBackend(backend, () => upload(values, signature));
-  return {
-    async run(feeds, results) {
-      const before = held;
-      const tensors = compute(backend, fn, feeds, io, before);
-      held = { ...before };
-      for (const name of carried) {
-        before[name]!.dispose();
-        held[name] = tensors[name]!;
-        delete tensors[name];
-      }
-      await download(tensors, results);
+    async bind(values, { carried }) {
+      let held = withBackend(backend, () => upload(values, inputs));
+      return {
+        async run(feeds, results) {
+          const before = held;
+          const tensors = compute(feeds, before);
+          held = { ...before };
+          for (const name of carried) {
+            before[name]!.dispose();
+            held[name] = tensors[name]!;
+            delete tensors[name];
+          }
+          await download(tensors, results);
+        },
+        async read(names) {
+          const entries = names.map(async (name) => [name, (await held[name]!.data()).slice() as HostArray] as const);
+          return Object.fromEntries(await Promise.all(entries));
+        },
+        release: async () => dispose(held),
+      };
     },
-    async read(names) {
-      const entries = names.map(async (name) => [name, (await held[name]!.data()).slice() as HostArray] as const);
-      return Object.fromEntries(await Promise.all(entries));
-    },
-    release: () => Promise.resolve(dispose(held)),
+    release: async () => {},
   };
-}
-
-/** Call the function once; the tensors that it returns are the caller's to dispose of. */
-function compute(backend: string, fn: PureFunction, feeds: HostTensors, io: Interface, held: NamedTensors) {
-  return withBackend(backend, () =>
-    tf.tidy(() => {
-      const first = tf.scalar(0);
-      const results = fn({ ...held, ...upload(feeds, io.inputs) });
-      const seen = new Set<tf.Tensor>();
-      return Object.fromEntries(
-        Object.keys(io.outputs).map((name) => {
-          const tensor = results[name]!;
-          // Held inputs and tensors that the function has from elsewhere are not ours to dispose of, and none twice.
-          const shared = tensor.id < first.id || seen.has(tensor);
-          seen.add(tensor);
-          return [name, shared ? tf.clone(tensor) : tensor];
-        }),
-      );
-    }));
 }
 
 function upload(arrays: HostTensors, signature: Signature): NamedTensors {

@@ -25,23 +25,18 @@ export function prepareRun({ label, inputs, outputs }: Interface, feeds: HostTen
 }
 
 /** How a function looks once some of its inputs are held. */
-export interface HeldInterface {
-  /** Inputs that are given at each run, outputs that are returned by it. */
-  readonly free: Interface;
-  readonly held: Signature;
-  /** Held inputs that an output of the same name replaces. */
-  readonly carried: readonly string[];
-}
+export type HeldInterface = Readonly<ReturnType<typeof holdInputs>>;
 
 /**
  * @throws Error when a held value is unknown or does not fit, or an output cannot replace the input of its name.
  */
-export function holdInputs({ label, inputs, outputs }: Interface, held: HostTensors): HeldInterface {
+export function holdInputs({ label, inputs, outputs }: Interface, held: HostTensors) {
   checkNames("feed", held, inputs, label);
   checkDistinct({}, held, label);
   const pick = (signature: Signature, wanted: (name: string) => boolean): Signature =>
     Object.fromEntries(Object.entries(signature).filter(([name]) => wanted(name)));
-  const carried = Object.keys(held).filter((name) => name in outputs);
+  // Held inputs that an output of the same name replaces.
+  const carried: readonly string[] = Object.keys(held).filter((name) => name in outputs);
   for (const name of carried) {
     const [input, output] = [inputs[name]!, outputs[name]!];
     if (input.dtype === output.dtype && `${input.shape}` === `${output.shape}`) continue;
@@ -50,7 +45,8 @@ export function holdInputs({ label, inputs, outputs }: Interface, held: HostTens
         `${output.dtype} [${output.shape}]. Fix: give both the same type, or other names.`,
     );
   }
-  const free = {
+  // Inputs that are given at each run, outputs that are returned by it.
+  const free: Interface = {
     label,
     inputs: pick(inputs, (name) => !(name in held)),
     outputs: pick(outputs, (name) => !carried.includes(name)),

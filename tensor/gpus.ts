@@ -8,12 +8,7 @@ import process from "node:process";
 export const OLDEST_DRIVER = 525;
 
 /** A card that may be taken, and its driver. */
-export interface NvidiaCard {
-  /** As its driver calls it, e.g. `NVIDIA H100 80GB HBM3`; else by its number in the PCI registry. */
-  readonly name: string;
-  /** Version of its driver, or that it is Windows'; undefined where it has none. */
-  readonly driver: string | undefined;
-}
+export type NvidiaCard = NonNullable<ReturnType<typeof findNvidiaCard>>;
 
 /**
  * Whether a GPU may be here. On Linux its driver puts a node under `/dev`: DRM render nodes, NVIDIA's own,
@@ -25,8 +20,13 @@ export function mayHaveGpu(): boolean {
     findNvidiaCard()?.driver !== undefined;
 }
 
-/** The NVIDIA cards that are visible to this process, as one. */
-export function findNvidiaCard(root = "/"): NvidiaCard | undefined {
+/**
+ * The NVIDIA cards that are visible to this process, as one.
+ *
+ * @returns `name` as its driver calls it, e.g. `NVIDIA H100 80GB HBM3`, else by its number in the PCI registry; `driver`,
+ *     the version of its driver, or that it is Windows'; undefined where it has none
+ */
+export function findNvidiaCard(root = "/") {
   if (list(join(root, "dev")).some((name) => /^nvidia\d+$/.test(name))) {
     return { name: modelNames(root).join(", ") || "an NVIDIA GPU", driver: nvidiaDriver(root) };
   }

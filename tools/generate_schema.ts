@@ -72,9 +72,8 @@ function typeText(
   if (["string", "number", "boolean", "null", "unknown", "never"].includes(def.type)) return def.type;
   switch (def.type) {
     case "literal":
-      return def.values!.map((value) => JSON.stringify(value)).join(" | ");
     case "enum":
-      return Object.values((schema as z.ZodEnum).enum).map((value) => JSON.stringify(value)).join(" | ");
+      return [...schema._zod.values!].map((value) => JSON.stringify(value)).join(" | ");
     case "nullable":
       return `${inner(def.innerType!)} | null`;
     case "optional":

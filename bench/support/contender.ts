@@ -3,14 +3,9 @@ import { peakOf } from "./measure.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 
 /** A process that answers requests, one JSON object a line. */
-export interface Contender<Request = StepRequest, Answer = StepAnswer> {
-  readonly name: string;
-  /** @throws Error with what the process says when it cannot do what is asked. */
-  ask(request: Request): Promise<Answer>;
-  /** High-water mark of its resident memory, as `peakOf`. */
-  peakMegabytes(): number;
-  stop(): Promise<void>;
-}
+export type Contender<Request = StepRequest, Answer = StepAnswer> = Readonly<
+  ReturnType<typeof startContender<Request, Answer>>
+>;
 
 export interface ContenderCommand {
   readonly name: string;
@@ -22,13 +17,14 @@ export interface ContenderCommand {
 
 export function startContender<Request = StepRequest, Answer = StepAnswer>(
   { name, settings, command, args }: ContenderCommand,
-): Contender<Request, Answer> {
+) {
   const child = new Deno.Command(command, { args: [...args], stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
   const writer = child.stdin.getWriter();
   const lines = streamLines(child.stdout);
   return {
     name,
-    async ask(request) {
+    /** @throws Error with what the process says when it cannot do what is asked. */
+    async ask(request: Request): Promise<Answer> {
       await writer.write(new TextEncoder().encode(`${JSON.stringify({ ...request, ...settings })}\n`));
       const { value, done } = await lines.next();
       if (done) throw new Error("it ended");
@@ -36,6 +32,7 @@ export function startContender<Request = StepRequest, Answer = StepAnswer>(
       if (answer.error !== undefined) throw new Error(answer.error);
       return answer;
     },
+    /** High-water mark of its resident memory, as `peakOf`. */
     peakMegabytes: () => peakOf(child.pid),
     async stop() {
       await writer.close().catch(() => {});

@@ -3,14 +3,7 @@ import { type Contender, layOut } from "./engine_peers.ts";
 import { measure, type Measured, median } from "./measure.ts";
 import { type Shape, textOf } from "./shapes.ts";
 
-interface Runner {
-  readonly contender: Contender;
-  folder: string;
-  readonly first: number[];
-  readonly noOp: number[];
-  peak: number;
-  without: string | undefined;
-}
+type Runner = ReturnType<typeof enter>;
 
 /**
  * Let contenders do the same graph one after the other in every turn, so that load on the machine falls on all
@@ -25,10 +18,7 @@ export async function race(
   tries: { readonly first: number; readonly noOp: number },
 ) {
   const root = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
-  const runners = contenders.map((contender): Runner => {
-    const without = shape.count > contender.most ? "not tried" : undefined;
-    return { contender, folder: "", first: [], noOp: [], peak: 0, without };
-  });
+  const runners = contenders.map((contender) => enter(contender, shape));
   const eachTurn = async (count: number, turn: (runner: Runner, index: number) => Promise<void>) => {
     for (let i = 0; i < count; i++) for (const one of runners) if (one.without === undefined) await turn(one, i);
   };
@@ -58,6 +48,12 @@ export async function race(
   }
   const [base] = runners;
   return new Map(runners.map((one) => [one.contender.name, conclude(one, base!)]));
+}
+
+/** Nothing is known yet of one that takes part, but why there will be no figures, if so. */
+function enter(contender: Contender, { count }: Shape) {
+  const without = count > contender.most ? "not tried" : undefined;
+  return { contender, folder: "", first: [] as number[], noOp: [] as number[], peak: 0, without };
 }
 
 /**

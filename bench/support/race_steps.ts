@@ -6,16 +6,6 @@ const WARM_UP_STEPS = 2;
 
 export type MeasuredSteps = Awaited<ReturnType<typeof raceSteps>>[number];
 
-/** One that takes part. */
-interface Runner {
-  readonly contender: Contender;
-  /** Of each turn. */
-  readonly steps: number;
-  /** Seconds of a step, turn by turn. */
-  readonly medians: number[];
-  readonly firstSeconds: number | undefined;
-}
-
 export interface RaceStepsOptions {
   readonly rounds: number;
   /** Steps of a turn, as far as they take no longer than `turnSeconds`. */
@@ -34,14 +24,15 @@ export async function raceSteps(
   // Turns are long enough for a median, and short enough that load on the machine hits few of them.
   { rounds, maxSteps = 20, turnSeconds = 3, onSkip, onEnd }: RaceStepsOptions,
 ) {
-  const running: Runner[] = [];
+  const running = [];
   for (const command of commands) {
     let contender: Contender | undefined;
     try {
       contender = startContender(command);
       const { seconds, firstSeconds } = await contender.ask({ ...request, steps: WARM_UP_STEPS });
       const steps = Math.max(1, Math.min(maxSteps, Math.round(turnSeconds / seconds.at(-1)!)));
-      running.push({ contender, steps, medians: [], firstSeconds });
+      // Of each turn the steps, and the seconds of one.
+      running.push({ contender, steps, medians: [] as number[], firstSeconds });
     } catch (error) {
       onSkip(command.name, (error as Error).message.slice(0, 200));
       await contender?.stop();

@@ -4,7 +4,7 @@ import { executeTask, LIMIT_NEAR, openSubmission, queueParts, SlurmQueue, TASK_E
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
 import { Exit, printLine, refuseWith } from "../io.ts";
-import { VERSION } from "../program.ts";
+import { VERSIONS } from "../program.ts";
 import { TextReporter } from "../reporters.ts";
 
 const EXAMPLES = `
@@ -35,14 +35,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       process.on("SIGUSR2", () => stop.abort(LIMIT_NEAR));
       process.on("SIGTERM", () => stop.abort("ended"));
       const reporter = new TextReporter();
-      const versions = { noiseline: VERSION, deno: Deno.version.deno };
-      const given = { submission, part, queue, kinds: await settings.loadKinds(), versions, stop: stop.signal };
+      const kinds = await settings.loadKinds();
       const emit: Emit = (event) => {
         // What the job shows of a result goes with its scratch.
         const { view: _view, ...shown } = { view: undefined, ...event };
         if (shown.type !== "run-finished") reporter.emit(shown);
       };
-      const { code, end, problems } = await executeTask({ ...given, emit });
+      const given = { submission, part, queue, kinds, versions: VERSIONS, emit, stop: stop.signal };
+      const { code, end, problems } = await executeTask(given);
       if (end !== undefined) printLine(`attempt ${end.attempt} of job ${end.job} on ${end.node}: ${end.state}`);
       if (code !== TASK_EXIT.done) throw new Exit(code, problems);
     });

@@ -9,7 +9,7 @@ import { parseCount } from "../format/units.ts";
 import { agreeTo, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printDiagnostics, problem, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
-import { PAGE, VERSION } from "../program.ts";
+import { PAGE, VERSIONS } from "../program.ts";
 import { JsonReporter, TextReporter } from "../reporters.ts";
 
 const EXAMPLES = `
@@ -55,10 +55,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
-      const quick = !options.forceAll && !namesCache(options);
-      const nothing = !quick || given.force !== undefined
-        ? undefined
-        : await findNothing(opened.loader, opened.store, targets);
+      const isPlain = !options.forceAll && options.force === undefined && !namesCache(options);
+      const nothing = isPlain ? await findNothing(opened.loader, opened.store, targets) : undefined;
       const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
         const reporter = await openReporter(json);
@@ -100,30 +98,26 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       );
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
       const askForGrants = questionFor(json, signals.stop);
-      const versions = { noiseline: VERSION, deno: Deno.version.deno };
       const outputs = join(store.paths.outputs, pipeline.name);
       if (cluster !== undefined) open?.("/");
       const reached = cluster && await on!.reachOn(pipeline, store, options, {
         ...definedOnly({ askForGrants }),
         cluster,
-        ...{ file, targets: loaded.targets, grants, versions, stop: signals.stop },
+        ...{ file, targets: loaded.targets, grants, versions: VERSIONS, stop: signals.stop },
         emit: (event) => reporter.emit(event.type === "run-finished" ? { ...event, file, outputs } : event),
       });
-      const cache = reached?.cache ?? await openCacheFor(options, warn, signals.stop);
       const result = await runPipeline(pipeline, store, {
         grants,
         ...definedOnly({ askForGrants, jobs: options.jobs, gpus: options.gpus }),
         ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
-        cache,
-        targets: reached?.done ?? loaded.targets,
+        ...reached ?? { targets: loaded.targets, cache: await openCacheFor(options, warn, signals.stop) },
         force,
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,
-        ...definedOnly({ beforeStage: reached?.refuseHere, endedElsewhere: reached?.endedElsewhere }),
         emit,
         stop: signals.stop,
         kill: signals.kill,
-        versions,
+        versions: VERSIONS,
       });
       if (result.ok) {
         const { runEnd } = await importLate<typeof import("../results/page.ts")>(
@@ -139,9 +133,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       await opened.loader.keep();
       if (!result.ok) refuseWith(result.diagnostics);
       keepDone(opened.loader, store, result.value);
-      const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
       const { status } = result.value;
-      if (status !== "done") throw new Exit(codes[status]);
+      if (status !== "done") throw new Exit(EXIT[status]);
     });
 }
 

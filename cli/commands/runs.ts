@@ -78,10 +78,8 @@ function describeSubmission(submission: OpenSubmission, all: readonly SubmittedS
   const ended = listAttempts(submission);
   const stages = all.map((stage) => {
     const [state, note] = describeSubmitted(stage, silent);
-    const attempts = ended.get(stage.line)?.flatMap(({ line, job, attempt }) =>
-      submission.readEnd(line, job, attempt) ?? []
-    );
-    return { id: stage.id, state, note, job: stage.job, attempts: attempts ?? [] };
+    const attempts = ended.get(stage.line)?.flatMap((one) => submission.readEnd(one) ?? []) ?? [];
+    return { id: stage.id, state, note, job: stage.job, attempts };
   });
   const rows = stages.flatMap(({ id, state, note, attempts }, i) => [
     [`  ${id}`, state, note],

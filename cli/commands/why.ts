@@ -26,7 +26,7 @@ import {
   sameBase,
 } from "../format/plan.ts";
 import { formatBytes, formatDuration, parseCount, short, someOf } from "../format/units.ts";
-import { formatTable, type Style, styleFor } from "../io.ts";
+import { formatTable, styleFor } from "../io.ts";
 import { loadForCommand, makePlanner, sharedOptions } from "../open.ts";
 
 const EXAMPLES = `
@@ -54,7 +54,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const costs = involved.flatMap((one) => forecasts.has(one) ? [[one, forecasts.get(one)!] as const] : []);
       const capacity = capacityOf(options);
       const total = totalOf(plan, forecasts, capacity, involved);
-      const style = styleFor();
       return {
         data: {
           pipeline: pipeline.name,
@@ -67,34 +66,35 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           cost: { stages: Object.fromEntries(costs), total: { ...total, ...capacity } },
         },
         lines: [
-          ...describeStages(id, explanations, style),
+          ...describeStages(id, explanations),
           ...targets.map((target) => live.get(target)).filter((now) => now !== undefined).map((now) =>
-            formatLive(now, `  ${style.accent("running")} in pid ${now.run.pid} on ${now.run.host}`)
+            formatLive(now, `  ${styleFor().accent("running")} in pid ${now.run.pid} on ${now.run.host}`)
           ),
-          ...describeFollowers(followers, style),
-          ...describeCosts(costs, formatTotal(total, capacity.jobs), style),
+          ...describeFollowers(followers),
+          ...describeCosts(costs, formatTotal(total, capacity.jobs)),
         ],
       };
     }));
 }
 
-function describeStages(name: string, explanations: readonly Explanation[], style: Style): string[] {
-  const options = { style, nowMs: Date.now(), brief: explanations.length > 1 };
+function describeStages(name: string, explanations: readonly Explanation[]): string[] {
+  const { bold } = styleFor();
+  const brief = explanations.length > 1;
   const states = Map.groupBy(explanations, ({ planned }) => planned.state);
   const counts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
   // Children of a matrix mostly change together; what is said of several is said once.
   const groups = Map.groupBy(explanations, (one) => {
     const heading = `(${one.planned.stage.kind.name}): ${formatState(one.planned)}`;
-    return [heading, ...explanationLines(one, options)].join("\n  ");
+    return [heading, ...explanationLines(one, brief)].join("\n  ");
   });
   return [
-    ...explanations.length > 1 ? [`${style.bold(name)}: ${explanations.length} stages, ${counts}`] : [],
-    ...[...groups].map(([text, members]) => `${style.bold(someOf(members.map(({ id }) => id), 4))} ${text}`),
+    ...brief ? [`${bold(name)}: ${explanations.length} stages, ${counts}`] : [],
+    ...[...groups].map(([text, members]) => `${bold(someOf(members.map(({ id }) => id), 4))} ${text}`),
   ];
 }
 
-function describeFollowers({ certain, mayRun, unchanged }: Followers, style: Style): string[] {
-  if (certain.length + mayRun.length + unchanged.length === 0) return [style.dim("  no stage reads it")];
+function describeFollowers({ certain, mayRun, unchanged }: Followers): string[] {
+  if (certain.length + mayRun.length + unchanged.length === 0) return [styleFor().dim("  no stage reads it")];
   const said: [string, readonly string[]][] = [
     ["certain to run next", certain],
     ["run only if their inputs change", mayRun],
@@ -103,7 +103,7 @@ function describeFollowers({ certain, mayRun, unchanged }: Followers, style: Sty
   return said.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `  ${what}: ${someOf(ids)}`);
 }
 
-function describeCosts(costs: readonly (readonly [string, Forecast])[], total: string, style: Style): string[] {
+function describeCosts(costs: readonly (readonly [string, Forecast])[], total: string): string[] {
   if (costs.length === 0) return [];
   const rows = costs.slice(0, 12).map(([id, forecast]) => {
     const time = forecast.known ? `about ${formatDuration(forecast.durationMs)}` : "unknown";
@@ -112,7 +112,7 @@ function describeCosts(costs: readonly (readonly [string, Forecast])[], total: s
   return [
     "  time",
     ...formatTable(rows),
-    ...costs.length > 12 ? [style.dim(`    … and ${costs.length - 12} more`)] : [],
+    ...costs.length > 12 ? [styleFor().dim(`    … and ${costs.length - 12} more`)] : [],
     ...costs.length > 1 && total !== "" ? [`    together ${total}`] : [],
   ];
 }
@@ -121,13 +121,10 @@ function describeCosts(costs: readonly (readonly [string, Forecast])[], total: s
 const SHOWN = 8;
 
 /** Why a stage is planned as it is, in lines without its own heading. @param brief without results, for one of several stages */
-export function explanationLines(
-  explanation: Explanation,
-  { style, nowMs, brief }: { readonly style: Style; readonly nowMs: number; readonly brief: boolean },
-): string[] {
+export function explanationLines(explanation: Explanation, brief: boolean, nowMs: number = Date.now()): string[] {
   const { planned, causes, result, last, lost, progress } = explanation;
   const { device, problem, state } = planned;
-  const lines = causeLines(causes, style);
+  const lines = causeLines(causes);
   if (state === "cached") lines.push("nothing it depends on has changed");
   if (!brief) {
     if (result !== undefined) lines.push(...resultLines("served by", result, nowMs));
@@ -136,33 +133,33 @@ export function explanationLines(
     if (progress !== undefined) lines.push(...progressLines(explanation, progress, nowMs));
   }
   if (device !== undefined) lines.push(`would compute on ${formatDevice(device)}`);
-  if (problem !== undefined) lines.push(`${style.error("cannot run")}: ${problem.message}`, `fix: ${problem.fix}`);
+  if (problem !== undefined) lines.push(`${styleFor().error("cannot run")}: ${problem.message}`, `fix: ${problem.fix}`);
   return lines;
 }
 
 /** What changed, each with the way that it came, and what lies behind it upstream indented below. */
-export function causeLines(causes: readonly Cause[], style: Style): string[] {
+export function causeLines(causes: readonly Cause[]): string[] {
   const waits = causes.filter(({ reason }) => reason.code === "upstream").flatMap(({ upstream = [] }) => upstream);
   const others = causes.filter(({ reason }) => reason.code !== "upstream");
-  return [...cut(others.map((cause) => causeBlock(cause, style))), ...upstreamLines(waits, "waits for ", style)];
+  return [...cut(others.map(causeBlock)), ...upstreamLines(waits, "waits for ")];
 }
 
-function causeBlock(cause: Cause, style: Style): string[] {
+function causeBlock(cause: Cause): string[] {
   const { reason, origin, upstream = [] } = cause;
-  const from = origin === undefined ? [] : [style.dim(`from ${origin.join(" <- ")}`)];
-  const below = [...detailsOf(cause), ...from, ...upstreamLines(upstream, "", style)];
+  const from = origin === undefined ? [] : [styleFor().dim(`from ${origin.join(" <- ")}`)];
+  const below = [...detailsOf(cause), ...from, ...upstreamLines(upstream, "")];
   if (reason.code === "new") return ["it is new: it has no earlier result to compare with"];
   return [`because of ${formatReason(reason, false)}`, ...below.map(indent)];
 }
 
 /** Stages upstream; those of which the same is to be said stand together, as children of a matrix mostly do. */
-function upstreamLines(stages: readonly Upstream[], prefix: string, style: Style): string[] {
+function upstreamLines(stages: readonly Upstream[], prefix: string): string[] {
   const groups = Map.groupBy(stages, ({ state, note, causes }) => {
     const said = note === undefined ? "" : `: ${note}`;
-    return [`(${state})${said}`, ...causeLines(causes, style).map(indent)].join("\n");
+    return [`(${state})${said}`, ...causeLines(causes).map(indent)].join("\n");
   });
   const blocks = [...groups].map(([text, members]) =>
-    `${prefix}${style.bold(someOf(members.map(({ stage }) => stage)))} ${text}`.split("\n")
+    `${prefix}${styleFor().bold(someOf(members.map(({ stage }) => stage)))} ${text}`.split("\n")
   );
   return cut(blocks);
 }

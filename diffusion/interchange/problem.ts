@@ -1,9 +1,6 @@
+import type { DefinitionProblem } from "../define.ts";
+
 /** Why a network or schedule of one library is none of the other. */
-export interface InterchangeProblem {
-  readonly message: string;
-  readonly got: string;
-  readonly wanted: string;
-  readonly fix: string;
-}
+export type InterchangeProblem = Required<Omit<DefinitionProblem, "severity" | "param">>;
 
 export type Translated<T> = { readonly value: T } | { readonly problem: InterchangeProblem };

@@ -1,6 +1,6 @@
 import type { ObjectiveName } from "../objectives.ts";
 import { makeBetas, type ScheduleSpec } from "../schedule/betas.ts";
-import { endsOf, type Figures, SCHEDULE_NAMES } from "../schedule/names.ts";
+import { endsOf, type Figures, SCHEDULE_NAMES, type ScheduleName } from "../schedule/names.ts";
 import type { SchedulerConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 
@@ -34,52 +34,43 @@ export function objectiveProblem(objective: ObjectiveName): InterchangeProblem |
  * The chain as a scheduler config: by the library's own name where it has one, else by its betas. Its "sigmoid" is
  * another curve than ours.
  *
+ * @param chain of an objective without `objectiveProblem`
  * @param learned whether the network learned the variance
  */
-export function toChainConfig({ spec, betas, objective }: Chain, learned: boolean): Translated<SchedulerConfig> {
-  const problem = objectiveProblem(objective);
-  if (problem !== undefined) return { problem };
+export function toChainConfig({ spec, betas, objective }: Chain, learned: boolean): SchedulerConfig {
   const { linearStart, linearEnd, timesteps, zeroTerminalSnr = false } = spec;
   const name = libraryName(spec);
   return {
-    value: {
-      _class_name: "DDPMScheduler",
-      num_train_timesteps: timesteps,
-      beta_start: linearStart,
-      beta_end: linearEnd,
-      beta_schedule: name ?? "linear",
-      trained_betas: name === undefined ? [...betas] : null,
-      prediction_type: PREDICTIONS[objective]!,
-      rescale_betas_zero_snr: name !== undefined && zeroTerminalSnr,
-      // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling here.
-      variance_type: learned ? "learned_range" : "fixed_large",
-      clip_sample: true,
-      clip_sample_range: 1,
-      thresholding: false,
-      dynamic_thresholding_ratio: 0.995,
-      sample_max_value: 1,
-      timestep_spacing: "trailing",
-      steps_offset: 0,
-    },
+    _class_name: "DDPMScheduler",
+    num_train_timesteps: timesteps,
+    beta_start: linearStart,
+    beta_end: linearEnd,
+    beta_schedule: name ?? "linear",
+    trained_betas: name === undefined ? [...betas] : null,
+    prediction_type: PREDICTIONS[objective]!,
+    rescale_betas_zero_snr: name !== undefined && zeroTerminalSnr,
+    // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling here.
+    variance_type: learned ? "learned_range" : "fixed_large",
+    clip_sample: true,
+    clip_sample_range: 1,
+    thresholding: false,
+    dynamic_thresholding_ratio: 0.995,
+    sample_max_value: 1,
+    timestep_spacing: "trailing",
+    steps_offset: 0,
   };
 }
 
-function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
-  switch (name) {
-    case "ho/linear":
-    case "ldm/sqrt_linear":
-      return "linear";
-    case "ho/quad":
-    case "ldm/linear":
-      return "scaled_linear";
-    case "ldm/cosine":
-      return cosineS === COSINE_S ? "squaredcos_cap_v2" : undefined;
-    default:
-      return undefined;
-  }
-}
-
+/** What the library calls its schedules, and which of ours is each. */
 const NAMES = { linear: "ho/linear", scaled_linear: "ldm/linear", squaredcos_cap_v2: "ldm/cosine" } as const;
+
+/** Names of ours for the same curves. */
+const SAME: Partial<Record<ScheduleName, ScheduleName>> = { "ldm/sqrt_linear": "ho/linear", "ho/quad": "ldm/linear" };
+
+function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
+  if (name === "ldm/cosine" && cosineS !== COSINE_S) return undefined;
+  return Object.entries(NAMES).find(([, ours]) => ours === (SAME[name] ?? name))?.[0];
+}
 
 /**
  * The chain of a scheduler config, or why it is none of ours.

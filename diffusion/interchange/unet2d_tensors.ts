@@ -80,25 +80,7 @@ function wrong(name: string, got: string, wanted: string): Translated<never> {
   };
 }
 
-/**
- * One tensor of a `UNet2DModel` and where its numbers are in a parameter of ours.
- *
- * Theirs is [out, in, taps...], ours [taps..., in, ourOut], of which theirs are the columns from `column` on. Vectors
- * have one tap and one input.
- */
-interface TensorLink {
-  readonly ours: string;
-  readonly theirs: string;
-  /** What early releases of diffusers called it; newer ones still read it (`_convert_deprecated_attention_blocks`). */
-  readonly older: string;
-  /** Of their tensor. */
-  readonly shape: readonly number[];
-  readonly taps: number;
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly ourOutputs: number;
-  readonly column: number;
-}
+type TensorLink = ReturnType<typeof linksOf>[number];
 
 /** What to replace in a name of ours, one after the other, to get theirs. */
 const NAMES: readonly (readonly [ours: RegExp, theirs: string])[] = [
@@ -129,7 +111,7 @@ const OLDER_NAMES: readonly (readonly [newer: string, older: string])[] = [
  *
  * @param config must have no problems (see `validateUnetConfig`)
  */
-function unet2dLinks(config: UnetConfig): TensorLink[] {
+function unet2dLinks(config: UnetConfig) {
   const last = config.multipliers.length - 1;
   return unetParameterSpecs(config).flatMap((spec) => {
     // They number the way up from the bottom.
@@ -138,7 +120,14 @@ function unet2dLinks(config: UnetConfig): TensorLink[] {
   });
 }
 
-function linksOf({ name: ours, shape }: ParameterSpec, theirs: string): TensorLink[] {
+/**
+ * The tensors of a `UNet2DModel` whose numbers are in a parameter of ours, and where. Theirs is [out, in, taps...], ours
+ * [taps..., in, ourOut], of which theirs are the columns from `column` on. Vectors have one tap and one input.
+ *
+ * @returns `older` is what early releases of diffusers called it; newer ones still read it
+ * (`_convert_deprecated_attention_blocks`)
+ */
+function linksOf({ name: ours, shape }: ParameterSpec, theirs: string) {
   if (ours === "classes.embedding") {
     // A table, which both sides keep row by row: one long vector.
     const inputs = sizeOf({ shape });

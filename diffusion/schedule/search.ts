@@ -1,5 +1,6 @@
+import { chainPath } from "../path.ts";
+import { pathProblems } from "../path_problems.ts";
 import { makeBetas, type ScheduleShape } from "./betas.ts";
-import { tablesFiniteInFloat32 } from "./finite.ts";
 import { priorKlOfSignal } from "./prior.ts";
 import { makeTables } from "./tables.ts";
 
@@ -7,13 +8,13 @@ import { makeTables } from "./tables.ts";
 export const SEARCH_LIMIT_TIMESTEPS = 100_000;
 
 /**
- * The largest T whose tables are finite in float32 (see `tablesFiniteInFloat32`), at most `limitTimesteps`; 0 when
- * not even T = 1 is. Longer chains of these schedules leave less signal at their end, so the property is monotone in
+ * The largest T whose path float32 can hold (see `pathProblems`), at most `limitTimesteps`; 0 when not even that of
+ * T = 1. Longer chains of these schedules leave less signal at their end, so the property is monotone in
  * T and a bisection finds its edge.
  */
 export function largestFiniteTimesteps(shape: ScheduleShape, limitTimesteps: number = SEARCH_LIMIT_TIMESTEPS): number {
   const overflows = (timesteps: number) =>
-    tablesFiniteInFloat32(makeTables(makeBetas({ ...shape, timesteps }))) !== undefined;
+    pathProblems(chainPath(makeTables(makeBetas({ ...shape, timesteps })))).some((one) => one.severity !== "warning");
   return (firstTrue(overflows, limitTimesteps) ?? limitTimesteps + 1) - 1;
 }
 

@@ -9,28 +9,15 @@ export interface BlockPlan {
   readonly attention: string | undefined;
 }
 
-export interface LevelPlan {
-  readonly blocks: readonly BlockPlan[];
-  /** Channels after the last block. */
-  readonly channels: number;
-  /** Prefix of the convolution that changes the resolution after the blocks, or undefined at the end of the way. */
-  readonly resample: string | undefined;
-}
-
 /**
  * The network's blocks in the order in which they run. Parameters and forward pass are both read off this plan, so
  * that they cannot disagree about a channel count.
+ *
+ * @param config must have no problems (see `validateUnetConfig`)
+ * @returns of each level its blocks, the channels after the last of them, and the prefix of the convolution that changes the
+ * resolution after them, undefined at the end of the way; and the channels that reach the last convolution
  */
-export interface UnetPlan {
-  readonly down: readonly LevelPlan[];
-  readonly middle: readonly [BlockPlan, BlockPlan];
-  readonly up: readonly LevelPlan[];
-  /** Channels that reach the last convolution. */
-  readonly headChannels: number;
-}
-
-/** @param config must have no problems (see `validateUnetConfig`). */
-export function planUnet(config: UnetConfig): UnetPlan {
+export function planUnet(config: UnetConfig) {
   const last = config.multipliers.length - 1;
   const resolutions = resolutionsOf(config);
   let channels = config.channels;
@@ -43,7 +30,7 @@ export function planUnet(config: UnetConfig): UnetPlan {
     attention: config.attention.includes(resolutions[level]!) ? `${way}.${level}.attention.${index}` : undefined,
   });
 
-  const down = config.multipliers.map((_, level): LevelPlan => {
+  const down = config.multipliers.map((_, level) => {
     const blocks = Array.from({ length: config.blocks }, (_, index) => {
       const plan = block("down", level, index, channels);
       channels = plan.outChannels;
@@ -63,7 +50,7 @@ export function planUnet(config: UnetConfig): UnetPlan {
   });
   const middle = [middleBlock(0, "middle.attention"), middleBlock(1, undefined)] as const;
 
-  const up = config.multipliers.map((_, fromTop) => last - fromTop).map((level): LevelPlan => {
+  const up = config.multipliers.map((_, fromTop) => last - fromTop).map((level) => {
     const blocks = Array.from({ length: config.blocks + 1 }, (_, index) => {
       const plan = block("up", level, index, channels + skips.pop()!);
       channels = plan.outChannels;

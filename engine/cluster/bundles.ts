@@ -54,7 +54,7 @@ export class Shipment {
   }
 
   /** The modules of a file of the user's own, held to the digests that they had, and the settings above them. */
-  addCode(file: string, files: OwnCode["files"] = []): Bundle {
+  addCode(file: string, files: OwnCode["files"]): Bundle {
     const places = new Map(files);
     for (const one of findSettings(file).files) if (statIfThere(one)?.isFile) places.set(one, hashFile(one));
     let root = dirname(file);

@@ -1,4 +1,4 @@
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { type ClusterFile, clusterFileSchema } from "../../schemas/cluster_file.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { configFolder } from "../../std/user_folder.ts";
@@ -12,6 +12,7 @@ import { makeOrigins } from "../pipeline/load/origin.ts";
 import { parseYaml } from "../pipeline/source/parse_yaml.ts";
 import { readSource } from "../pipeline/source/read_source.ts";
 import { getPath } from "../pipeline/source/tree.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import { validate } from "../process/schema_issues.ts";
 import { entriesOf, isThere } from "../store/reading.ts";
 import { findStoreRoot } from "../store/store.ts";
@@ -25,36 +26,29 @@ export interface Cluster {
   readonly origins: Origins;
 }
 
-export interface ClusterPlaces {
-  /** Folder of the pipeline file, or any other in the project. */
-  readonly folder: string;
-  /** The user's settings; for tests. */
-  readonly configFolder?: string;
-}
-
-/** Files of clusters by name: those of the project hide those of the user. */
-function findClusters({ folder, configFolder: config = configFolder() }: ClusterPlaces): ReadonlyMap<string, string> {
-  const folders = [config, dirname(findStoreRoot(folder))].map((one) => join(one, "clusters"));
-  return new Map(folders.flatMap((one) =>
-    entriesOf(one).flatMap(({ name }): [string, string][] => {
-      const cluster = /^([A-Za-z0-9][\w.-]*)\.yaml$/.exec(name)?.[1];
-      return cluster === undefined ? [] : [[cluster, join(one, name)]];
-    })
-  ));
-}
-
 /**
  * Read the file of a cluster, `clusters/NAME.yaml` beside the nearest deno.json or in the user's settings, and check it:
  * either it may be used, or every problem comes at once.
+ * @param folder of the pipeline file, or any other in the project
  * @param kinds names of the built-in kinds
  */
-export function loadCluster(name: string, places: ClusterPlaces, kinds: readonly string[]): Result<Cluster> {
-  const known = findClusters(places);
+export function loadCluster(
+  name: string,
+  { folder }: Pick<Pipeline, "folder">,
+  kinds: readonly string[],
+): Result<Cluster> {
+  const shared = join(configFolder(), "clusters");
+  const home = join(dirname(findStoreRoot(folder)), "clusters");
+  // Those of the project hide those of the user.
+  const files = [shared, home].flatMap((one) => entriesOf(one).map((entry) => join(one, entry.name)));
+  const known = new Map(files.flatMap((path) => {
+    const cluster = /^([A-Za-z0-9][\w.-]*)\.yaml$/.exec(basename(path))?.[1];
+    return cluster === undefined ? [] : [[cluster, path] as const];
+  }));
   const path = known.get(name);
   if (path === undefined) {
-    const home = join(dirname(findStoreRoot(places.folder)), "clusters");
     const fix = known.size === 0 ? `write ${join(home, "NAME.yaml")}` : suggestName(name, [...known.keys()].sort());
-    const wanted = `a file in ${home} or ${join(places.configFolder ?? configFolder(), "clusters")}, without .yaml`;
+    const wanted = `a file in ${home} or ${shared}, without .yaml`;
     return refuse([errorOf("file-unreadable", `There is no cluster "${name}"`, fix, { wanted })]);
   }
   const near = relative(Deno.cwd(), path);

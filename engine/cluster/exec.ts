@@ -17,16 +17,16 @@ import { SharedCache } from "../store/cache/shared_cache.ts";
 import { removeQuietly, spareFlushes, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
 import { entriesOf, isThere, statIfThere } from "../store/reading.ts";
-import { readRecord, recordText } from "../store/records.ts";
+import { recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { explainTrouble, ignoreTrouble } from "../store/trouble.ts";
 import { claimKey } from "./claims.ts";
 import { lineOfJob } from "./look.ts";
-import type { OwnJob, Queue } from "./queue.ts";
+import type { Queue } from "./queue.ts";
 import { hasResult } from "./queue_parts.ts";
 import { SharedStates } from "./states.ts";
-import { clusterFolder, type TrustedSubmission } from "./submission.ts";
+import { type Attempt, clusterFolder, type TrustedSubmission } from "./submission.ts";
 import { recall, type Recalled, thaw } from "./thaw.ts";
 
 /**
@@ -88,7 +88,7 @@ export async function executeTask(options: TaskOptions) {
   if (line === undefined) {
     return unusable([problem(`the submission has no part ${number} for this job`, "submit again")]);
   }
-  return await new Task(submission, line, own, options).run();
+  return await new Task(submission, { line, job: own.id, attempt: own.attempt }, options).run();
 }
 
 /** One attempt at one stage. */
@@ -100,8 +100,7 @@ class Task {
 
   constructor(
     private readonly submission: TrustedSubmission,
-    private readonly line: number,
-    private readonly own: OwnJob,
+    private readonly own: Attempt,
     private readonly options: TaskOptions,
   ) {
     this.#pace = options.pace ?? 1;
@@ -123,7 +122,7 @@ class Task {
     let end = this.#record(outcome);
     if (outcome.state === "again") {
       // Beside the next attempt at this job it would end that one.
-      const isOld = isThere(this.submission.attemptPath(this.line, this.own.id, this.own.attempt + 1, "start"));
+      const isOld = isThere(this.submission.attemptPath({ ...this.own, attempt: this.own.attempt + 1 }, "start"));
       const isEnded = isOld || (this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded());
       const refused = isEnded ? undefined : await this.options.queue.requeueOwn();
       if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
@@ -135,7 +134,7 @@ class Task {
   }
 
   async #work(scratch: string): Promise<Outcome> {
-    const { submission, line, options } = this;
+    const { submission, own: { line }, options } = this;
     const store = openStore(join(scratch, "store"), undefined, submission.runsOf(line));
     const recalled = recall(submission, line);
     if (!recalled.ok) return { state: "failed", unusable: true, problems: recalled.diagnostics };
@@ -173,7 +172,7 @@ class Task {
   async #isEnded(): Promise<boolean> {
     for (let tries = 1; tries <= END_TRIES; tries++) {
       const view = await this.options.queue.poll();
-      if ("jobs" in view && view.jobs.some(({ id, state }) => id === this.own.id && state !== "running")) return true;
+      if ("jobs" in view && view.jobs.some(({ id, state }) => id === this.own.job && state !== "running")) return true;
       await delay(LOOK_MS * this.#pace);
     }
     return false;
@@ -188,9 +187,9 @@ class Task {
   }
 
   #claim(key: string) {
-    const { own, submission: { cache }, options: { queue, stop, emit } } = this;
+    const { own: { job, attempt }, submission: { cache }, options: { queue, stop, emit } } = this;
     return claimKey(key, {
-      ...{ cache, own, queue, stop },
+      ...{ cache, own: { id: job, attempt }, queue, stop },
       lookMs: LOOK_MS * this.#pace,
       isPublished: () => this.#distrusted !== key && hasResult(cache, key),
       onWait: ({ job }) => emit({ type: "note", message: `waiting for job ${job}, which computes the same result` }),
@@ -228,7 +227,7 @@ class Task {
         }
         const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
         const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
-        states = new SharedStates(clusterFolder(submission.cache, "states"), `${own.id}.${own.attempt}`, place);
+        states = new SharedStates(clusterFolder(submission.cache, "states"), `${own.job}.${own.attempt}`, place);
         fromStep = await states.bring();
         this.#write("start", jobStartSchema, { fromStep });
         return this.#giveUp(fromStep);
@@ -260,12 +259,13 @@ class Task {
 
   /** Why it is not tried once more: attempts before this one began at the same step. */
   #giveUp(fromStep: number): StageProblem | undefined {
-    const { submission, line, own: { id, attempt } } = this;
+    const { submission, own } = this;
     let idle = 0;
-    for (let one = attempt - 1; one >= 0; one--) {
-      const began = readRecord(submission.attemptPath(line, id, one, "start"), jobStartSchema)?.fromStep ?? null;
+    for (let attempt = own.attempt - 1; attempt >= 0; attempt--) {
+      const one = { ...own, attempt };
+      const began = submission.startOf(one);
       // It waited for another job all the time.
-      if (began === null && submission.readEnd(line, id, one)?.state === "again") continue;
+      if (began === null && submission.readEnd(one)?.state === "again") continue;
       if (began !== null && began !== fromStep) break;
       idle++;
     }
@@ -276,7 +276,7 @@ class Task {
 
   /** Send what the run could not. The cache may be full for a while, or away. */
   async #send(first: SharedCache, manifest: ResultManifest, store: Store): Promise<Trouble | undefined> {
-    const { submission: { head }, line, options: { stop, emit } } = this;
+    const { submission: { head }, own: { line }, options: { stop, emit } } = this;
     for (let cache = first, tries = 1;; tries++) {
       const { problem } = await cache.finish();
       if (problem === undefined || problem.kind === "unfit" || tries === SEND_TRIES || stop.aborted) return problem;
@@ -289,9 +289,9 @@ class Task {
 
   #record({ state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome): JobEnd {
     const [first] = problems;
-    const { line, own: { id: job, attempt }, options: { stop } } = this;
+    const { own, options: { stop } } = this;
     const end: JobEnd = {
-      ...{ line, job, attempt, state, resolvedKey, fromStep, toStep },
+      ...{ ...own, state, resolvedKey, fromStep, toStep },
       message: first?.message ?? (state === "again" && stop.reason === LIMIT_NEAR ? "time limit reached" : null),
       fix: first?.fix ?? null,
       node: Deno.env.get("SLURMD_NODENAME") ?? hostname(),
@@ -304,7 +304,7 @@ class Task {
 
   /** A cache that is full costs the record, not the stage. */
   #write<T extends z.ZodType>(what: "start" | "json", schema: T, record: z.input<T>): void {
-    const path = this.submission.attemptPath(this.line, this.own.id, this.own.attempt, what);
+    const path = this.submission.attemptPath(this.own, what);
     ignoreTrouble(() => writeAtomically(path, recordText(path, schema, record)));
   }
 }

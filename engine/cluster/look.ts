@@ -105,8 +105,7 @@ export function jobsByLine({ head }: OpenSubmission, jobs: readonly QueuedJob[])
 export function endsByLine(submission: OpenSubmission, wants: (line: number) => boolean): Map<number, JobEnd> {
   const found = new Map<number, JobEnd>();
   for (const [line, attempts] of listAttempts(submission)) {
-    const { job, attempt } = attempts.at(-1)!;
-    const end = wants(line) ? submission.readEnd(line, job, attempt) : undefined;
+    const end = wants(line) ? submission.readEnd(attempts.at(-1)!) : undefined;
     if (end !== undefined) found.set(line, end);
   }
   return found;

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type JobEnd, jobLineSchema, jobStartSchema, type Part } from "../../schemas/cluster_records.ts";
+import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
 import { recipePointerSchema } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
@@ -9,7 +9,7 @@ import { recipeName, resultName, sha256Of, unseal } from "../store/cache/layout.
 import { appendLine, closeAppended } from "../store/files.ts";
 import { Limit } from "../store/limit.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
-import { readRecord, readRecords } from "../store/records.ts";
+import { readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import {
   arrayOf,
@@ -180,8 +180,7 @@ class Pass {
   }
 
   #note(part: number, job: string): void {
-    const jobs = this.#jobs.get(part) ?? new Set();
-    this.#jobs.set(part, jobs.add(job));
+    this.#jobs.getOrInsertComputed(part, () => new Set()).add(job);
   }
 
   async run() {
@@ -245,10 +244,8 @@ class Pass {
   /** From how many steps the stage of a line has gone on: each is some progress. */
   #stepsOf(line: number): number {
     this.#begun ??= listAttempts(this.submission, "start");
-    const begun = this.#begun.get(line)?.map(({ job, attempt }) =>
-      readRecord(this.submission.attemptPath(line, job, attempt, "start"), jobStartSchema)?.fromStep ?? 0
-    );
-    return new Set([0, ...begun ?? []]).size;
+    const begun = this.#begun.get(line)?.map((one) => this.submission.startOf(one) ?? 0) ?? [];
+    return new Set([0, ...begun]).size;
   }
 
   /** What a line waits for, or how it stands if that cannot be. */
@@ -283,20 +280,22 @@ class Pass {
 
   /** Queue some of a part, as many as there is room for. @returns why to stop */
   async #queue(index: number, order: JobOrder, at: readonly number[]): Promise<Obstacle> {
-    const { head } = this.submission;
-    const { lines, children, needs } = head.parts[index]!;
+    const { head: { parts, stages, settings } } = this.submission;
+    const { lines, children, needs } = parts[index]!;
     const now = this.#full ? [] : at.slice(0, Math.max(0, this.#room));
     for (const i of at.slice(now.length)) this.#standings.set(lines[i]!, { state: "left" });
     if (now.length === 0) return undefined;
     this.#room -= now.length;
-    const keys = lines.map((line) => head.stages[line]!.recipeKey);
+    const keys = lines.map((line) => stages[line]!.recipeKey);
     const hash = children === null ? keys[0]! : sha256Of(keys.join());
     const count = this.#jobs.get(index)?.size ?? 0;
-    const made = await this.#submit(index.toString(), count, needs, {
+    const array = children &&
+      { children: now.map((i) => children[i]!), ...definedOnly({ atOnce: settings.arrayLimit }) };
+    const made = await this.#submit(String(index), count, ["--part", String(index)], {
       name: hash.slice(0, 16),
+      needs,
       order: { ...order, singleton: children === null },
-      task: ["--part", String(index)],
-      ...children === null ? {} : { children: now.map((i) => children[i]!) },
+      ...array && { array },
     });
     if ("id" in made) {
       this.#note(index, made.id);
@@ -317,10 +316,10 @@ class Pass {
   async #queueHelpers() {
     const { head: { id, parts, settings: { helper } } } = this.submission;
     const submit = (what: "rest" | "guard", order: JobOrder, delaySeconds?: number) =>
-      this.#submit(what, Date.now(), helper, {
+      this.#submit(what, Date.now(), [], {
         name: `${what}-${id}`,
+        needs: helper,
         order,
-        task: [],
         ...definedOnly({ delaySeconds }),
       });
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
@@ -341,28 +340,22 @@ class Pass {
     return succeed({ standings, stuck });
   }
 
-  /** Submit a job of which the comment tells whether it is there already. */
+  /** Submit a job of which the comment tells whether it is there already. @param task what `exec` is asked for */
   async #submit(
     what: string,
     count: number,
-    needs: JobNeeds,
-    { name, task, order, children, delaySeconds }: Pick<JobRequest, "name" | "order" | "delaySeconds"> & {
-      readonly task: readonly string[];
-      readonly children?: readonly number[];
-    },
+    task: readonly string[],
+    { name, ...more }: Pick<JobRequest, "name" | "needs" | "order" | "array" | "delaySeconds">,
   ) {
     const { head: { id, settings }, folder, digest } = this.submission;
     const request: JobRequest = {
+      ...more,
       name: `${JOB_PREFIX}${name}`,
       comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
       script: jobScript(settings, settings, { folder, digest, task }),
-      needs,
-      order,
-      ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },
       log: settings.logs === undefined ? join(folder, "logs", `${what}.log`) : join(settings.logs, `${id}.${what}.log`),
       folder,
-      warnSeconds: warnSecondsOf(needs),
-      ...definedOnly({ delaySeconds }),
+      warnSeconds: warnSecondsOf(more.needs),
     };
     return await submitOnce(request, this.context);
   }

@@ -27,8 +27,7 @@ export class SharedStates {
   readonly #root: string;
   readonly #own: string;
   #wanted: number | undefined;
-  #sending: Promise<void> | undefined;
-  #busy = false;
+  #sending = Promise.resolve();
   #sent = 0;
   /** Why the last state could not be sent. */
   problem: string | undefined;
@@ -55,7 +54,7 @@ export class SharedStates {
   /** Copy a state that was just saved, while the stage goes on. Of several that come meanwhile the last is copied. */
   send(step: number): void {
     this.#wanted = step;
-    if (!this.#busy) this.#sending = this.#send();
+    this.#sending = this.#sending.then(() => this.#send());
   }
 
   /** Wait until all is sent. @returns the newest step of this attempt that is in the cache, or 0 */
@@ -65,23 +64,21 @@ export class SharedStates {
   }
 
   async #send(): Promise<void> {
-    this.#busy = true;
-    for (let step = this.#wanted; step !== undefined; step = this.#wanted) {
-      this.#wanted = undefined;
-      try {
-        makeDurableFolder(this.#own);
-        if (!await copyState(this.place.progress, this.#own, step)) continue;
-        this.#sent = step;
-        this.problem = undefined;
-        for (const old of this.#all().slice(KEPT)) removeQuietly(join(old.folder, `step-${old.step}`));
-      } catch (error) {
-        // A full cache costs the state, not the stage.
-        this.problem = explainTrouble(error)?.message;
-        if (this.problem === undefined) throw error;
-      }
+    const step = this.#wanted;
+    this.#wanted = undefined;
+    // A later one went in its place.
+    if (step === undefined) return;
+    try {
+      makeDurableFolder(this.#own);
+      if (!await copyState(this.place.progress, this.#own, step)) return;
+      this.#sent = step;
+      this.problem = undefined;
+      for (const old of this.#all().slice(KEPT)) removeQuietly(join(old.folder, `step-${old.step}`));
+    } catch (error) {
+      // A full cache costs the state, not the stage.
+      this.problem = explainTrouble(error)?.message;
+      if (this.problem === undefined) throw error;
     }
-    // At once, not when whoever waits is told: a state that is saved between would wait for ever.
-    this.#busy = false;
   }
 
   /** States of all attempts, newest first. One that is still being written has no name yet. */

@@ -1,9 +1,9 @@
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   type JobEnd,
   jobEndSchema,
+  jobStartSchema,
   type Part,
   type StageLine,
   stageLineSchema,
@@ -11,9 +11,9 @@ import {
   submissionSchema,
 } from "../../schemas/cluster_records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { digestExternals } from "../keys/externals.ts";
+import type { DigestedExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import { readsOf } from "../keys/stage.ts";
+import { codesOf, readsOf } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -41,6 +41,8 @@ export interface PartRequest extends Omit<Part, "lines"> {
 
 export interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "versions"> {
   readonly pipeline: Pipeline;
+  /** Digests of what its stages read from outside, by stage. */
+  readonly externals: DigestedExternals["externals"];
   /** Custom stages with what the user has granted to them: all that they ask for. */
   readonly grants: readonly RightsRequest[];
   readonly parts: readonly PartRequest[];
@@ -54,29 +56,23 @@ export interface SubmissionRequest extends Pick<Submission, "cluster" | "setting
  * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
  */
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<TrustedSubmission>> {
-  const { pipeline, parts, cache, digests, cluster, settings, grants, versions } = request;
+  const { pipeline, externals, parts, cache, digests, cluster, settings, grants, versions } = request;
   const all = [...pipeline.stages.values()];
   const edges = new Map(all.map((stage) => [stage.id, readsOf(stage)]));
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
   const stages = all.filter(({ id }) => wanted.has(id));
-  const { folder: home, origins, name, seed, file, overrides, profiles } = pipeline;
-  const own = new Map(stages.map((stage) => [stage.id, stage]));
-  const outside = digestExternals({ stages: own, folder: home, origins }, digests);
-  if (outside.problems.length > 0) return refuse(outside.problems);
-  const keys = keysOfStages(stages, outside.externals);
+  const { folder: home, name, seed, file, overrides, profiles } = pipeline;
+  const keys = keysOfStages(stages, externals);
 
   const shipment = new Shipment(digests);
   const kinds = [...new Set(stages.map(({ kind }) => kind))];
   const numbers = new Map(kinds.map((kind, index) => [kind, index]));
   const granted = new Map(grants.map(({ file, rights }) => [file, [...rights]]));
-  const rightsOf = (file: string) => granted.get(realPath(file)) ?? [];
   const packed = kinds.map((kind) => ({
     kind: packKind(kind),
-    code: kind.custom ? shipment.addCode(fileURLToPath(kind.entry), kind.files) : null,
-    rights: kind.custom ? rightsOf(fileURLToPath(kind.entry)) : [],
-    own: (kind.own ?? []).map(({ file, files }) => ({
+    codes: codesOf(kind).map(({ file, files }) => ({
       code: shipment.addCode(file, files),
-      rights: rightsOf(file),
+      rights: granted.get(realPath(file)) ?? [],
     })),
   }));
   const lineOf = new Map(stages.map(({ id }, index) => [id, index]));
@@ -88,7 +84,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
     const line: Omit<StageLine, "stage"> & { stage: unknown } = {
       stage: { ...rest, kind: numbers.get(kind)! },
       reads: [...new Set(edges.get(stage.id))].map((id) => lineOf.get(id)!),
-      externals: outside.externals.get(stage.id)!,
+      externals: externals.get(stage.id)!,
       files: shipment.addExternals(stage, home),
     };
     if (textOf(line) === undefined) {
@@ -130,6 +126,9 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   return succeed(new OpenSubmission(resolve(folder), submission, sha256Of(text)));
 }
 
+/** One attempt of a job at the stage of a line. */
+export type Attempt = Pick<JobEnd, "line" | "job" | "attempt">;
+
 /** A submission that was read. Of its stages each is read when it is wanted. */
 export class OpenSubmission<Digest extends string | undefined = string | undefined> {
   /** @param digest SHA-256 of the head, where it is the one that whoever asks was told of */
@@ -146,27 +145,29 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
   }
 
   /** Where it is recorded how an attempt began (`start`) and ended (`json`). */
-  attemptPath(line: number, job: string, attempt: number, what: "start" | "json"): string {
+  attemptPath({ line, job, attempt }: Attempt, what: "start" | "json"): string {
     return inside(this.folder, "ends", `${line}.${job}.${attempt}.${what}`);
   }
 
-  readEnd(line: number, job: string, attempt: number): JobEnd | undefined {
-    return readRecord(this.attemptPath(line, job, attempt, "json"), jobEndSchema);
+  readEnd(attempt: Attempt): JobEnd | undefined {
+    return readRecord(this.attemptPath(attempt, "json"), jobEndSchema);
+  }
+
+  /** Where an attempt began to compute; null where that is not known. */
+  startOf(attempt: Attempt): number | null {
+    return readRecord(this.attemptPath(attempt, "start"), jobStartSchema)?.fromStep ?? null;
   }
 
   /** Undefined where it is not what the head says. */
   readStage(line: number): StageLine | undefined {
-    const { id, at, length, sha256 } = this.head.stages[line]!;
+    const { at, length, sha256 } = this.head.stages[line]!;
     const bytes = unlessReadable(() => {
       using file = openPlain(join(this.folder, "stages.jsonl"));
       file.seekSync(at, Deno.SeekMode.Start);
       return fill(new Uint8Array(length), file);
     }, undefined);
     if (bytes === undefined || sha256Of(bytes) !== sha256) return undefined;
-    const found = parseJson(new TextDecoder().decode(bytes), stageLineSchema);
-    const fits = found?.stage.id === id && found.stage.kind < this.head.kinds.length &&
-      found.reads.every((one) => one < line);
-    return fits ? found : undefined;
+    return parseJson(new TextDecoder().decode(bytes), stageLineSchema);
   }
 }
 

@@ -47,7 +47,7 @@ type Earlier = Readonly<ReturnType<typeof findEarlier>>;
  * Submit what of a pipeline is neither in the shared cache nor queued already. Doing it again submits only what is not
  * there by then.
  *
- * @returns as `own` what was written now, if anything was left to submit
+ * @returns as `before` what each tracked stage waits for, and as `own` what was written now, if anything was left to submit
  */
 export async function submitPipeline(pipeline: Pipeline, store: Store, options: SubmitOptions) {
   const { cluster, cache, targets, grants, versions, say, givenUp } = options;
@@ -63,8 +63,8 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   if (!planner.ok) return planner;
   const plan = await planner.value.plan();
   const open = [...plan.stages.values()].filter(mayWork);
-  const nothing: readonly Tracked[] = [];
-  if (open.length === 0) return succeed({ plan, tracked: nothing, own: undefined });
+  const tracked: Tracked[] = [];
+  if (open.length === 0) return succeed({ plan, tracked, before: new Map<string, string[]>(), own: undefined });
 
   const found = await askQueue(options, helperOf(cluster));
   if (!found.ok) return found;
@@ -75,13 +75,13 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
 
   const { missing, before } = findMissing(open, pipeline, earlier, givenUp);
-  const tracked = open.flatMap(({ stage: { id }, recipeKey }) => {
+  for (const { stage: { id }, recipeKey } of open) {
     const known = earlier.live.get(recipeKey) ?? earlier.promised.get(recipeKey);
-    return known === undefined || missing.has(id) ? [] : [{ ...known, id }];
-  });
+    if (known !== undefined && !missing.has(id)) tracked.push({ ...known, id });
+  }
   const going = new Set(tracked.flatMap(({ recipeKey }) => earlier.live.get(recipeKey)?.job ?? [])).size;
   if (going > 0) say(`${going} ${going === 1 ? "job is" : "jobs are"} queued already`);
-  if (missing.size === 0) return succeed({ plan, tracked, own: undefined });
+  if (missing.size === 0) return succeed({ plan, tracked, before, own: undefined });
 
   const stages = [...missing.values()];
   const asking = await Promise.all(stages.map(({ stage }) => withDeviceHere(stage, tryDevice)));
@@ -99,15 +99,12 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const unfetched = await fetchPackages(stages, settings, settings.packages !== undefined, options);
   if (unfetched !== undefined) return refuse([unfetched]);
 
-  const lines = new Map(stages.map(({ stage: { id } }, line) => [id, line]));
-  const tasks = stages.map(({ stage: { id, entry }, recipeKey }, line): Task => {
-    const jobs = before.get(id)!.flatMap((one) =>
-      lines.has(one) ? [] : earlier.live.get(keys.get(one)!.recipeKey)!.job
-    );
-    const own = before.get(id)!.flatMap((one) => lines.get(one) ?? []);
-    return { line, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)!, before: own, jobs };
+  const tasks = stages.map(({ stage: { id, entry }, recipeKey }): Task => {
+    const waits = Map.groupBy(before.get(id)!, (one) => missing.has(one));
+    const jobs = waits.get(false)?.map((one) => earlier.live.get(keys.get(one)!.recipeKey)!.job) ?? [];
+    const own = { id, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)! };
+    return { ...own, before: waits.get(true) ?? [], jobs };
   });
-  const parts = divide(tasks, facts.maxArray, earlier.sizes);
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
   if (logs !== undefined) {
     openRoot(logs);
@@ -115,7 +112,8 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   }
   const written = await writeSubmission({
     pipeline: placed,
-    parts: parts.map(({ lines, ...part }) => ({ ...part, stages: lines.map((line) => stages[line]!.stage.id) })),
+    externals: externals.externals,
+    parts: divide(tasks, facts.maxArray, earlier.sizes),
     cache: settings.cache,
     digests: store.digests,
     cluster: name,
@@ -135,7 +133,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   say(`${stages.length} of ${plan.stages.size} stages are submitted to ${name} as ${head.id}`);
   const made = await queueParts(submission, options);
   if (!made.ok) return made;
-  return succeed({ plan, tracked, own: { submission, queued: made.value } });
+  return succeed({ plan, tracked, before, own: { submission, queued: made.value } });
 }
 
 /** What the small jobs need that submit others. */

@@ -3,17 +3,18 @@ import type { StageLine } from "../../schemas/cluster_records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import type { Kind, ModuleMap, OwnCode, Stage } from "../keys/stage.ts";
-import { fromBuiltin } from "../pipeline/load/builtin.ts";
+import { codesOf, type Kind, type OwnCode, type Stage } from "../keys/stage.ts";
+import { fromBuiltin, fromFile } from "../pipeline/load/builtin.ts";
 import { withCode } from "../pipeline/load/definitions.ts";
-import { type BuiltinKinds, describeStage } from "../pipeline/load/kinds.ts";
+import { type BuiltinKinds, describeOne } from "../pipeline/load/kinds.ts";
 import { NEVER_VALID } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { Described } from "../process/describe.ts";
 import { realPath } from "../process/rights.ts";
 import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { layOut } from "./bundles.ts";
-import type { OpenSubmission, TrustedSubmission } from "./submission.ts";
+import type { TrustedSubmission } from "./submission.ts";
 
 /** One stage of a submission and what it reads, directly or not: good for planning, not for running. */
 export type Recalled = Readonly<ValueOf<typeof recall>>;
@@ -26,7 +27,7 @@ function refused(message: string, fix: string): Result<never> {
  * Read a stage and those that it reads. Nothing is laid out, and no code but the engine's is loaded.
  * @returns with what all of these read from outside, as they were submitted
  */
-export function recall(submission: OpenSubmission, line: number) {
+export function recall(submission: TrustedSubmission, line: number) {
   const { head, folder } = submission;
   const lines = new Map<number, StageLine>();
   // A set hands out what is added while it is walked, and nothing twice.
@@ -60,12 +61,12 @@ export function recall(submission: OpenSubmission, line: number) {
 }
 
 /** Whether the keys come out as they were submitted. */
-function hasItsKeys({ head }: OpenSubmission, pipeline: Pipeline, { externals }: DigestedExternals): boolean {
+function hasItsKeys({ head }: TrustedSubmission, pipeline: Pipeline, { externals }: DigestedExternals): boolean {
   const keys = keysOfStages(pipeline.stages.values(), externals);
   return head.stages.every(({ id, recipeKey }) => (keys.get(id)?.recipeKey ?? recipeKey) === recipeKey);
 }
 
-function otherVersion({ head }: OpenSubmission): Result<never> {
+function otherVersion({ head }: TrustedSubmission): Result<never> {
   const submitted = Object.entries(head.versions).map(([name, version]) => `${name} ${version}`).join(", ");
   const message = `noiseline on this node is not the one that submitted (${submitted}): keys come out otherwise`;
   return refused(message, "let the nodes and the submitting machine use one copy of noiseline, or one version");
@@ -121,32 +122,34 @@ function differs(id: string, name: string): Diagnostic {
 
 /** A kind with its functions, from what this node has of noiseline, and from code that was sent along. */
 async function makeKind(submission: TrustedSubmission, number: number, folder: string, builtins: BuiltinKinds) {
-  const { kind: sent, code, rights, own } = submission.head.kinds[number]!;
-  const { name, version } = sent;
+  const { kind, codes } = submission.head.kinds[number]!;
+  const sent = kind as unknown as Kind;
+  const here: Described[] = [];
   const granted: { readonly file: string; readonly rights: readonly string[] }[] = [];
-  let kind = code === null && Object.hasOwn(builtins, name) ? fromBuiltin(builtins[name]!) : undefined;
-  if (code !== null) {
-    const file = layOut(code, join(folder, "code"), submission.cache);
-    if (file === undefined) return notWhole(name);
-    const found = await describeStage(file, name);
-    if ("error" in found) return refused(`cannot use ${name}: ${found.error}`, found.fix);
-    kind = found;
+  for (const [index, { uses }] of codesOf(sent).entries()) {
+    const { code, rights } = codes[index]!;
+    const file = layOut(code, join(folder, "code", String(index)), submission.cache);
+    if (file === undefined) return notWhole(uses);
+    const found = await describeOne(file);
+    if ("error" in found) return refused(`cannot use ${uses}: ${found.error}`, found.fix);
+    here.push(found);
     granted.push({ file: realPath(file), rights });
   }
-  const codes: OwnCode[] = [];
-  const maps: ModuleMap[] = [];
-  for (const [index, { code, rights }] of own.entries()) {
-    const { loadCode } = await import("../process/describe.ts");
-    const before = (sent["own"] as OwnCode[])[index]!;
-    const file = layOut(code, join(folder, "own", String(index)), submission.cache);
-    if (file === undefined) return notWhole(before.uses);
-    const found = await loadCode(file);
-    if ("error" in found) return refused(`cannot use ${before.uses}: ${found.error}`, found.fix ?? "submit again");
-    if (found.digest !== before.digest) return otherVersion(submission);
-    codes.push({ ...before, file, files: found.files });
-    maps.push(found.map);
-    granted.push({ file: realPath(file), rights });
+  const made = kindOf(sent, here, builtins);
+  return made?.version === sent.version ? succeed({ kind: made, granted }) : otherVersion(submission);
+}
+
+/** Undefined where this node has none such. @param here its code, in the order of `codesOf` */
+function kindOf({ custom, name, own = [] }: Kind, here: readonly Described[], builtins: BuiltinKinds) {
+  if (custom) {
+    const made = fromFile(name, here[0]!);
+    return "error" in made ? undefined : made;
   }
-  if (kind !== undefined && codes.length > 0) kind = withCode(kind, codes, maps);
-  return kind?.version === version ? succeed({ kind, granted }) : otherVersion(submission);
+  if (!Object.hasOwn(builtins, name)) return undefined;
+  const codes = own.map((one, index): OwnCode => {
+    const { file, code: { digest, files } } = here[index]!;
+    return { ...one, file, digest, files };
+  });
+  const made = fromBuiltin(builtins[name]!);
+  return codes.length === 0 ? made : withCode(made, codes, here.map(({ code }) => code.map));
 }

@@ -1,6 +1,5 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
-import { predecessorsOf, shorterOf } from "../keys/stage.ts";
 import type { Emit, StageEndState } from "../run/events.ts";
 import { attemptsOf, endsByLine, helpersOf, jobsByLine } from "./look.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
@@ -64,7 +63,6 @@ class Watch {
   readonly #bySubmission = new Map<OpenSubmission, ReadonlyMap<number, readonly Row[]>>();
   /** Submissions of which a small job will submit more. */
   #helped = new Set<OpenSubmission>();
-  #answered = false;
   #silent = false;
   #said = "";
   #stuck: boolean;
@@ -72,14 +70,10 @@ class Watch {
   readonly #now: () => number;
 
   constructor(private readonly submitted: Submitted, private readonly options: WatchOptions) {
-    const { tracked, own, plan } = submitted;
+    const { tracked, before, own } = submitted;
     this.#rows = tracked.map((one) => ({ ...one, before: [] }));
     const byId = new Map(this.#rows.map((row) => [row.id, row]));
-    const shorter = shorterOf(plan.stages.values().map(({ stage }) => stage));
-    for (const row of this.#rows) {
-      const before = [...predecessorsOf(plan.stages.get(row.id)!.stage), shorter.get(row.id) ?? ""];
-      row.before = before.flatMap((one) => byId.get(one) ?? []);
-    }
+    for (const row of this.#rows) row.before = before.get(row.id)!.flatMap((one) => byId.get(one) ?? []);
     for (const [submission, rows] of Map.groupBy(this.#rows, ({ submission }) => submission)) {
       this.#bySubmission.set(submission, Map.groupBy(rows, ({ line }) => line));
     }
@@ -107,18 +101,16 @@ class Watch {
   /** Ask the queue about all jobs. Where it is silent, what was known before still counts. */
   async poll(): Promise<void> {
     const view = await this.options.queue.poll();
-    this.#answered = !("silent" in view);
+    const wasSilent = this.#silent;
+    this.#silent = "silent" in view;
     if ("silent" in view) {
-      if (!this.#silent) this.options.say(`the queue does not answer (${view.silent}); jobs go on without it`);
-      this.#silent = true;
+      if (!wasSilent) this.options.say(`the queue does not answer (${view.silent}); jobs go on without it`);
       return;
     }
-    this.#silent = false;
     // How a job ended is known also when the queue has forgotten it.
     for (const row of this.#rows) if (row.job !== undefined && isLive(row.job)) delete row.job;
-    this.#helped = new Set();
+    this.#helped = new Set(this.#bySubmission.keys().filter((one) => helpersOf(one, view.jobs).length > 0));
     for (const [submission, rows] of this.#bySubmission) {
-      if (helpersOf(submission, view.jobs).length > 0) this.#helped.add(submission);
       for (const [line, job] of jobsByLine(submission, view.jobs)) {
         for (const row of rows.get(line) ?? []) row.job = job;
       }
@@ -187,7 +179,7 @@ class Watch {
     }
     row.unseenSince ??= this.#now();
     // What the queue does not say now, nor said since, it may have forgotten or not.
-    if (this.#now() - row.unseenSince < UNSEEN_MS || !this.#answered) {
+    if (this.#now() - row.unseenSince < UNSEEN_MS || this.#silent) {
       return "for results that are not seen yet";
     }
     if (isInCache(cache, row.recipeKey)) return this.#finish(row, "ran");

@@ -17,21 +17,21 @@ export function classifierDimension({ base }: Pick<ClassifierConfig, "base">): n
 }
 
 /**
- * Parameters in the order of the flat vector that holds them. They begin uniform in +-limit; 0 for biases. He et al. 2015
- * for layers before a SiLU.
+ * Parameters in the order of the flat vector that holds them. They begin as He et al. 2015
+ * have it for layers before a SiLU, biases at 0.
  */
 export function classifierParameters({ channels, classes, base }: ClassifierConfig) {
   const conv = (name: string, from: number, to: number) => [
-    { name: `${name}.kernel`, shape: [3, 3, from, to], limit: Math.sqrt(6 / (9 * from)) },
-    { name: `${name}.bias`, shape: [to], limit: 0 },
+    { name: `${name}.kernel`, shape: [3, 3, from, to], init: { uniform: Math.sqrt(6 / (9 * from)) } },
+    { name: `${name}.bias`, shape: [to], init: { uniform: 0 } },
   ];
   return [
     ...conv("conv1", channels, base),
     ...conv("conv2", base, 2 * base),
     ...conv("conv3", 2 * base, 2 * base),
     ...conv("conv4", 2 * base, 4 * base),
-    { name: "logits.kernel", shape: [4 * base, classes], limit: Math.sqrt(3 / (4 * base)) },
-    { name: "logits.bias", shape: [classes], limit: 0 },
+    { name: "logits.kernel", shape: [4 * base, classes], init: { uniform: Math.sqrt(3 / (4 * base)) } },
+    { name: "logits.bias", shape: [classes], init: { uniform: 0 } },
   ];
 }
 
@@ -50,27 +50,4 @@ export function classify(params: NamedTensors, x: tf.Tensor) {
   const features = tf.mean(last, [1, 2]) as tf.Tensor2D;
   const logits = tf.add(tf.matMul(features, params["logits.kernel"] as tf.Tensor2D), params["logits.bias"]!);
   return { features, logits };
-}
-
-/** A flat vector [P] as the tensors that it holds. */
-export function unpackClassifier(flat: tf.Tensor, config: ClassifierConfig): NamedTensors {
-  const specs = classifierParameters(config);
-  const parts = tf.split(flat, specs.map(sizeOf));
-  return Object.fromEntries(specs.map(({ name, shape }, i) => [name, tf.reshape(parts[i]!, [...shape])]));
-}
-
-export function countClassifierParameters(config: ClassifierConfig): number {
-  return classifierParameters(config).reduce((sum, spec) => sum + sizeOf(spec), 0);
-}
-
-/** Fresh parameters, flat [P]. @param uniforms numbers in [0, 1) for the parameter of that place */
-export function initClassifier(config: ClassifierConfig, uniforms: (place: number, count: number) => Float32Array) {
-  const parts = classifierParameters(config).map((spec, place) => {
-    return Array.from(uniforms(place, sizeOf(spec)), (u) => spec.limit * (2 * u - 1));
-  });
-  return Float32Array.from(parts.flat());
-}
-
-function sizeOf({ shape }: { readonly shape: readonly number[] }): number {
-  return shape.reduce((product, length) => product * length, 1);
 }

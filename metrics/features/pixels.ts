@@ -1,20 +1,13 @@
+import { type ByteImages, resample, type Shares } from "./resize.ts";
+
 /** Name to report with any distance over these features: it is pixels, not the Inception network of the FID. */
 export const PIXEL_FEATURES = "pixels";
 
 const MAX_SIDE = 8;
 
-/** Images as bytes, [N, H, W, C] row-major. */
-export interface ByteImages {
-  readonly count: number;
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  readonly data: Uint8Array;
-}
-
 /** Numbers per image that `pixelFeatures` makes of images of this size. */
 export function pixelFeatureDimension({ height, width, channels }: Omit<ByteImages, "count" | "data">): number {
-  return pooledSide(height) * pooledSide(width) * channels;
+  return cellsOf(height).length * cellsOf(width).length * channels;
 }
 
 /**
@@ -26,35 +19,21 @@ export function pixelFeatureDimension({ height, width, channels }: Omit<ByteImag
  *
  * @returns [N, D] float32 in [-1, 1], bytes mapped by x / 127.5 - 1, D = `pixelFeatureDimension`
  */
-export function pixelFeatures({ count, height, width, channels, data }: ByteImages): Float32Array<ArrayBuffer> {
-  const rows = pooledSide(height);
-  const columns = pooledSide(width);
-  const stepY = Math.ceil(height / MAX_SIDE);
-  const stepX = Math.ceil(width / MAX_SIDE);
-  const features = new Float32Array(count * rows * columns * channels);
-
-  let next = 0;
-  for (let image = 0; image < count; image++) {
-    for (let row = 0; row < rows; row++) {
-      const bottom = Math.min((row + 1) * stepY, height);
-      for (let column = 0; column < columns; column++) {
-        const right = Math.min((column + 1) * stepX, width);
-        const pixels = (bottom - row * stepY) * (right - column * stepX);
-        for (let channel = 0; channel < channels; channel++) {
-          let sum = 0;
-          for (let y = row * stepY; y < bottom; y++) {
-            for (let x = column * stepX; x < right; x++) {
-              sum += data[((image * height + y) * width + x) * channels + channel]!;
-            }
-          }
-          features[next++] = sum / pixels / 127.5 - 1;
-        }
-      }
-    }
-  }
-  return features;
+export function pixelFeatures(images: ByteImages): Float32Array<ArrayBuffer> {
+  const [down, across] = [cellsOf(images.height), cellsOf(images.width)];
+  const means = resample(images, { down, across }).map((sum, i) => {
+    const cell = Math.floor(i / images.channels);
+    const [row, column] = [Math.floor(cell / across.length) % down.length, cell % across.length];
+    return sum / (down[row]!.length * across[column]!.length) / 127.5 - 1;
+  });
+  return new Float32Array(means);
 }
 
-function pooledSide(side: number): number {
-  return Math.ceil(side / Math.ceil(side / MAX_SIDE));
+/** The pixels of each cell along a side, all counted alike. */
+function cellsOf(side: number): Shares[] {
+  const step = Math.ceil(side / MAX_SIDE);
+  return Array.from(
+    { length: Math.ceil(side / step) },
+    (_, cell) => Array.from({ length: Math.min(step, side - cell * step) }, (_, i) => [cell * step + i, 1] as const),
+  );
 }

@@ -1,4 +1,11 @@
-import type { ByteImages } from "./pixels.ts";
+/** Images as bytes, [N, H, W, C] row-major. */
+export interface ByteImages {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly data: Uint8Array;
+}
 
 /** How pixels between pixels are found. */
 export type ResizeKernel = "bilinear" | "bicubic";
@@ -26,7 +33,7 @@ type Images = Omit<ByteImages, "data"> & { readonly data: ArrayLike<number> };
  */
 export function resizeImages(images: Images, size: number, options: ResizeOptions): Float64Array {
   const [down, across] = [images.height, images.width].map((from) => weightsFor(from, size, options));
-  return resample(images, size, { down: down!, across: across! });
+  return resample(images, { down: down!, across: across! });
 }
 
 /** For a new pixel the old ones that it is made of, with their shares. */
@@ -35,32 +42,33 @@ export type Shares = readonly (readonly [source: number, share: number])[];
 /** Images of new pixels in rows and columns, of which is known what each is made of. */
 export function resample(
   { count, height, width, channels, data }: Images,
-  size: number,
   { down, across }: { readonly down: readonly Shares[]; readonly across: readonly Shares[] },
 ): Float64Array {
-  const out = new Float64Array(count * size * size * channels);
-  const narrow = new Float64Array(height * size * channels);
+  const row = across.length * channels;
+  const out = new Float64Array(count * down.length * row);
+  const narrow = new Float64Array(height * row);
+  const [rows, columns] = [linksOf(down, row), linksOf(across, channels)];
   for (let image = 0; image < count; image++) {
-    const from = image * height * width * channels;
     narrow.fill(0);
     for (let y = 0; y < height; y++) {
-      for (let x = 0; x < size; x++) {
-        for (const [source, weight] of across[x]!) {
-          for (let c = 0; c < channels; c++) {
-            narrow[(y * size + x) * channels + c]! += weight * data[from + (y * width + source) * channels + c]!;
-          }
-        }
+      const from = (image * height + y) * width * channels;
+      for (const { target, source, share } of columns) {
+        for (let c = 0; c < channels; c++) narrow[y * row + target + c]! += share * data[from + source + c]!;
       }
     }
-    const row = size * channels;
-    for (let y = 0; y < size; y++) {
-      for (const [source, weight] of down[y]!) {
-        const target = (image * size + y) * row;
-        for (let i = 0; i < row; i++) out[target + i]! += weight * narrow[source * row + i]!;
-      }
+    for (const { target, source, share } of rows) {
+      const to = image * down.length * row + target;
+      for (let i = 0; i < row; i++) out[to + i]! += share * narrow[source + i]!;
     }
   }
   return out;
+}
+
+/** What goes where, as places in memory: a list that is walked fast. @param size numbers of one row or pixel */
+function linksOf(all: readonly Shares[], size: number) {
+  return all.flatMap((shares, to) =>
+    shares.map(([source, share]) => ({ target: to * size, source: source * size, share }))
+  );
 }
 
 /** Bilinear resizing of `from` pixels in a row, not antialiased, as a matrix. @returns [to, from] row-major */

@@ -82,7 +82,5 @@ async function subtractBlock(
 }
 
 function exchange(values: Float64Array | Int32Array, i: number, j: number): void {
-  const kept = values[i]!;
-  values[i] = values[j]!;
-  values[j] = kept;
+  [values[i], values[j]] = [values[j]!, values[i]!];
 }

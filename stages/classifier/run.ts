@@ -1,23 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { writeClassifier } from "../../artifacts/classifier.ts";
+import { layoutOf, writeClassifier } from "../../artifacts/classifier.ts";
 import { readImages, type StoredImages } from "../../artifacts/images.ts";
 import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
 import type { ContextOf, SavedState, StageEnd } from "../../contract/stage.ts";
+import { initialParameters, packParameters, unpackTensors } from "../../diffusion/network.ts";
 import { adamBiasCorrections, type AdamSettings, adamStep, globalNorm } from "../../diffusion/optimizer.ts";
-import {
-  type ClassifierConfig,
-  classifierParameters,
-  classify,
-  countClassifierParameters,
-  initClassifier,
-  unpackClassifier,
-} from "../../metrics/features/classifier_network.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
+import { type ClassifierConfig, classify } from "../../metrics/features/classifier_network.ts";
 import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
 import { bytesToUnit, scalarFeeds } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
-import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 import { takeSteps } from "../shared/steps.ts";
 import { classifierKind } from "./kind.ts";
 
@@ -63,11 +57,12 @@ async function train(context: Context, { device, images, network }: Subject): Pr
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
   const [init, order] = [stream("init"), stream("order")];
   const saved = await progress.latest();
-  const parameters = countClassifierParameters(network);
-  const zeros = () => new Float32Array(parameters);
+  const layout = layoutOf(network);
+  const initial = () => initialParameters(layout, (place, _kind, count) => init.uniform(place, count));
+  const zeros = () => new Float32Array(layout.count);
   const start: Vectors = saved === undefined
-    ? { params: initClassifier(network, (place, count) => init.uniform(place, count)), m: zeros(), v: zeros() }
-    : await readState(saved, parameters);
+    ? { params: packParameters(initial(), layout), m: zeros(), v: zeros() }
+    : await readState(saved, layout.count);
   if (saved?.step === steps) return start;
 
   const compiled = await device.compile(makeClassifierStep(network), classifierStepSignature(network, batchSize), {
@@ -100,7 +95,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
       return { loss, gradNorm: results.gradNorm[0]!, learningRate };
     },
     state: async () => await bound.read() as Vectors,
-    encode: (vectors) => vectorFiles(STATE_FILE, vectors),
+    encode: (vectors) => ({ [STATE_FILE]: encodeVectors(vectors) }),
   });
 }
 
@@ -122,7 +117,7 @@ async function accuracyOf(params: Float32Array<ArrayBuffer>, { device, images, n
 }
 
 async function readState(saved: SavedState, parameters: number): Promise<Vectors> {
-  const { vectors } = await readVectors(saved, STATE_FILE);
+  const { vectors } = decodeVectors(await saved.read(STATE_FILE));
   const vector = (name: keyof Vectors) =>
     vectorOf(vectors, name, { file: STATE_FILE, type: Float32Array, length: parameters });
   return { params: vector("params"), m: vector("m"), v: vector("v") };
@@ -133,7 +128,8 @@ async function readState(saved: SavedState, parameters: number): Promise<Vectors
  * one-hot. Outputs: the next `params`, `m`, `v` [P]; `loss` [], `gradNorm` [].
  */
 function makeClassifierStep(config: ClassifierConfig): PureFunction {
-  const names = classifierParameters(config).map(({ name }) => name);
+  const layout = layoutOf(config);
+  const names = layout.parameters.map(({ name }) => name);
   return ({ params, m, v, x, labels, ...settings }) => {
     const lossOf = (...tensors: tf.Tensor[]) => {
       const named = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
@@ -143,7 +139,7 @@ function makeClassifierStep(config: ClassifierConfig): PureFunction {
       const logSum = tf.log(tf.sum(tf.exp(shifted), 1));
       return tf.mean(tf.sub(logSum, tf.sum(tf.mul(labels!, shifted), 1))) as tf.Scalar;
     };
-    const unpacked = unpackClassifier(params!, config);
+    const unpacked = unpackTensors(params!, layout);
     const { value: loss, grads } = tf.valueAndGrads(lossOf)(names.map((name) => unpacked[name]!));
     const flat = tf.concat(grads.map((grad) => tf.reshape(grad, [-1])));
     const next = adamStep({ params: params!, m: m!, v: v! }, flat, tf.scalar(1), settings as AdamSettings);
@@ -153,7 +149,7 @@ function makeClassifierStep(config: ClassifierConfig): PureFunction {
 
 function classifierStepSignature(config: ClassifierConfig, batch: number): Signature {
   const float32 = (...shape: number[]) => ({ shape, dtype: "float32" as const });
-  const flat = float32(countClassifierParameters(config));
+  const flat = float32(layoutOf(config).count);
   const { height, width, channels, classes } = config;
   return {
     params: flat,

@@ -125,18 +125,12 @@ export function imagePriors({ pixels, shape }: StoredImages, tables: DiffusionTa
   });
 }
 
-/** What progressive decoding has after the steps down to `from`, with t in [from, to) the last of them. */
-export interface RatePoint extends Bucket {
-  /** Bits per dimension received by then: the terms of the bound at t >= from. */
-  readonly rate: number;
-  /** Root mean square error of the predicted x0 at t in [from, to), on the scale 0 to 255. */
-  readonly rmse: number;
-}
-
 /**
  * The progressive code of Ho et al. 2020, section 4.3: rate and distortion by reverse step, from the largest timestep on.
  *
  * @param scores bits per dimension and mean square error (0 to 255) of each item, [items, 2]
+ * @returns what decoding has after the steps down to `from`, with t in [from, to) the last of them: `rate`, the bits per
+ * dimension received by then, the terms of the bound at t >= from; `rmse` of the predicted x0 there, on the scale 0 to 255
  */
 export function rateDistortion(
   work: Pick<BoundWork, "item">,
@@ -145,7 +139,7 @@ export function rateDistortion(
     readonly images: number;
     readonly buckets: readonly Bucket[];
   },
-): RatePoint[] {
+) {
   const sums = buckets.map(() => ({ bits: 0, squares: 0, weight: 0 }));
   for (let index = 0; index < scores.length / 2; index++) {
     const { t, stands } = work.item(index);
@@ -163,7 +157,7 @@ export function rateDistortion(
 }
 
 /** Figure 5 of the paper as SVG: distortion and rate over the reverse steps. */
-export function plotRateDistortion(points: readonly RatePoint[], label: string): string {
+export function plotRateDistortion(points: ReturnType<typeof rateDistortion>, label: string): string {
   const xLabel = `reverse steps, ${points.length} shares of the chain`;
   const chart = (key: "rate" | "rmse", title: string, note: string, color: string) => {
     return {

@@ -4,11 +4,11 @@ import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/met
 import { jsonText } from "../../artifacts/record.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { learnsVariance } from "../../diffusion/network.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { withDevice } from "../shared/device.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { runOf } from "../shared/run_of.ts";
-import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { boundTerms, imagePriors, plotRateDistortion, rateDistortion, sumBound } from "./bound.ts";
 import { averageLosses, drawTimesteps, makeEvaluator, noiseErrors, type Work } from "./evaluator.ts";
@@ -107,7 +107,7 @@ async function scoreAll(
     return length;
   };
   if (saved !== undefined) {
-    const { vectors } = await readVectors(saved, SCORES_FILE);
+    const { vectors } = decodeVectors(await saved.read(SCORES_FILE));
     scores.set(vectorOf(vectors, "losses", { file: SCORES_FILE, type: Float64Array, length: scoresOf(done) }));
   }
 
@@ -117,7 +117,7 @@ async function scoreAll(
     for (const work of works) {
       while (done < start + work.count) {
         if (stop.aborted || progress.isDue(params.saveEverySeconds)) {
-          await progress.save(done, vectorFiles(SCORES_FILE, { losses: scores.slice(0, scoresOf(done)) }));
+          await progress.save(done, { [SCORES_FILE]: encodeVectors({ losses: scores.slice(0, scoresOf(done)) }) });
         }
         if (stop.aborted) return { status: "interrupted", step: done } as const;
         const first = done - start;

@@ -1,7 +1,7 @@
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import { nameOf } from "../../artifacts/schedule.ts";
-import { toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
+import { objectiveProblem, toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
 import { learnsVariance, unpackParameters } from "../../diffusion/network.ts";
@@ -30,9 +30,9 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
   if (!("name" in spec)) return { problem: ownProblem("schedule", { uses: nameOf(spec) }) };
   const unet = toUnet2dConfig(model);
   if ("problem" in unet) return unet;
-  const chain = { spec, betas: path.tables!.betas, objective };
-  const own = toChainConfig(chain, learnsVariance(network.sizes));
-  if ("problem" in own) return own;
+  const problem = objectiveProblem(objective);
+  if (problem !== undefined) return { problem };
+  const own = toChainConfig({ spec, betas: path.tables!.betas, objective }, learnsVariance(network.sizes));
   const tensors = Object.entries(toUnet2dTensors(unpackParameters(params, network), model));
   const { images: { source }, step, seed, ema, schedule } = config;
   const weights = encodeSafetensors({
@@ -40,7 +40,7 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
     // "format" is what loaders of PyTorch weights look for.
     metadata: { format: "pt", [METADATA_KEY]: JSON.stringify({ source, step, seed, ema, schedule }) },
   });
-  const { _class_name: name, ...scheduler }: Record<string, unknown> = { ...own.value, ...config.scheduler };
+  const { _class_name: name, ...scheduler }: Record<string, unknown> = { ...own, ...config.scheduler };
   const ddim = name === "DDIMScheduler";
   if (ddim) delete scheduler["variance_type"];
   return {

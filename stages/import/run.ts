@@ -17,7 +17,7 @@ import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.t
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import { checkPrediction } from "../shared/checks.ts";
-import { objectiveFacts } from "../shared/describe_objective.ts";
+import { objectiveFacts } from "../shared/describe_definition.ts";
 import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { failedBy } from "../shared/run_of.ts";
 import type { importKind } from "./kind.ts";
@@ -96,9 +96,8 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
     return { problem: { ...blind, fix } };
   }
   const own = toChainConfig(chain.value, learnsVariance(sizes));
-  if ("problem" in own) return own;
   const said = Object.entries(scheduler).filter(([name, value]) =>
-    name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own.value[name])
+    name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own[name])
   );
   const params = packParameters(named.value, network);
   const { height, width, channels } = sizes;

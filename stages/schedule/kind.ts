@@ -1,19 +1,18 @@
 import { z } from "zod";
 import { type CheckProblem, type CheckResult, defineKind, type Facts } from "../../contract/stage.ts";
-import type { Path } from "../../diffusion/define.ts";
-import { chainPath, pathFacts } from "../../diffusion/path.ts";
+import type { DefinitionProblem, Path } from "../../diffusion/define.ts";
+import { chainPath, pathFacts, priorKlOfPath } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
 import { makeBetas, type ScheduleSpec } from "../../diffusion/schedule/betas.ts";
-import { tablesFiniteInFloat32 } from "../../diffusion/schedule/finite.ts";
 import { endsOf, scheduleOf } from "../../diffusion/schedule/names.ts";
-import { MAX_PRIOR_BITS_PER_DIM, priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
+import { MAX_PRIOR_BITS_PER_DIM } from "../../diffusion/schedule/prior.ts";
 import {
   largestFiniteTimesteps,
   SEARCH_LIMIT_TIMESTEPS,
   smallestNormalTimesteps,
 } from "../../diffusion/schedule/search.ts";
-import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
-import { hasZeroTerminalSnr, rescaleZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
+import { rescaleZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { DEFAULT_TIMESTEPS, pathTimesteps, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
@@ -49,7 +48,6 @@ function checkSchedule(
       problems: [{ param: ["betas"], message, wanted: "timesteps", fix: `add timesteps: ${DEFAULT_TIMESTEPS}` }],
     };
   }
-  const known = { timesteps, betas };
   if (endsOf(betas).length === 2 && linearStart >= linearEnd) {
     const problem: CheckProblem = {
       param: ["linearEnd"],
@@ -58,13 +56,13 @@ function checkSchedule(
       wanted: `linearEnd above ${linearStart}`,
       fix: "swap the two, or leave both out for 0.0001 to 0.02",
     };
-    return { problems: [problem], facts: { schedule: known } };
+    return { problems: [problem], facts: { schedule: { timesteps, betas } } };
   }
-  const tables = makeTables(makeBetas(spec));
-  const problem = notFinite(spec, tables) ?? notNormal(spec, tables) ?? tooShort(spec, tables);
+  const path = chainPath(makeTables(makeBetas(spec)));
+  const found = pathProblems(path).map((problem) => withTimesteps(spec, problem));
   return {
-    problems: problem === undefined ? [] : [problem],
-    facts: { schedule: { ...known, zeroTerminalSnr: hasZeroTerminalSnr(tables) } },
+    problems: problemsOf(found.length > 0 ? found : tooShort(spec, path)),
+    facts: { schedule: { betas, ...pathFacts(path) } },
   };
 }
 
@@ -111,38 +109,30 @@ export function listedPath(betas: Float64Array, zeroTerminalSnr: boolean): Path 
   return chainPath(makeTables(zeroTerminalSnr ? rescaleZeroTerminalSnr(betas) : betas));
 }
 
-function notFinite(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
-  const entry = tablesFiniteInFloat32(tables);
-  if (entry === undefined) return undefined;
-  const largest = largestFiniteTimesteps(spec, Math.min(spec.timesteps, SEARCH_LIMIT_TIMESTEPS));
-  const works = largest > 0;
-  return {
-    param: ["timesteps"],
-    message: `${spec.name} with ${spec.timesteps} timesteps leaves too little signal for 32-bit numbers: ` +
-      `${entry.table} at t=${entry.t} is ${entry.value}`,
-    got: `timesteps ${spec.timesteps}`,
-    wanted: works ? `timesteps at most ${largest}` : "smaller betas: no number of timesteps works with these",
-    fix: works ? `use timesteps: ${largest} or fewer, or a smaller linearEnd` : "lower linearStart and linearEnd",
-  };
-}
-
-function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
-  const bits = priorKlBitsPerDim(tables);
-  if (bits <= MAX_PRIOR_BITS_PER_DIM) return undefined;
+/** What is wrong with the path of a schedule by name, and the timesteps that work. */
+function withTimesteps(spec: ScheduleSpec, { severity = "error", message, got }: DefinitionProblem): CheckProblem {
+  const { name, timesteps } = spec;
+  const about = { severity, param: ["timesteps"], message: `${name}: ${message}`, got: `timesteps ${timesteps}` };
+  if (severity === "error") {
+    const largest = largestFiniteTimesteps(spec, Math.min(timesteps, SEARCH_LIMIT_TIMESTEPS));
+    const works = largest > 0;
+    return {
+      ...about,
+      message: `${about.message}: ${got}`,
+      wanted: works ? `timesteps at most ${largest}` : "smaller betas: no number of timesteps works with these",
+      fix: works ? `use timesteps: ${largest} or fewer, or a smaller linearEnd` : "lower linearStart and linearEnd",
+    };
+  }
   const normal = smallestNormalTimesteps(spec, MAX_PRIOR_BITS_PER_DIM);
-  const smallest = normal && Math.max(normal, scheduleOf(spec.name).shortest?.timesteps ?? 1);
+  const smallest = normal && Math.max(normal, scheduleOf(name).shortest?.timesteps ?? 1);
   const limit = SEARCH_LIMIT_TIMESTEPS.toLocaleString("en-US");
   const fixes = [
     ...(smallest === undefined ? [] : [`use timesteps: ${smallest} or more`]),
-    ...(endsOf(spec.name).includes("linearEnd") ? ["raise linearEnd"] : []),
+    ...(endsOf(name).includes("linearEnd") ? ["raise linearEnd"] : []),
     "use another schedule",
   ];
   return {
-    severity: "warning",
-    param: ["timesteps"],
-    message: "the schedule ends before the image has become noise, but sampling starts from pure noise: x_T keeps " +
-      `${bits.toExponential(2)} bits per dimension of the image`,
-    got: `timesteps ${spec.timesteps}`,
+    ...about,
     wanted: smallest === undefined
       ? `at most 1e-4 bits per dimension, which no number of timesteps up to ${limit} reaches`
       : `at most 1e-4 bits per dimension, which ${smallest} timesteps reach`,
@@ -150,15 +140,15 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
   };
 }
 
-function tooShort({ name, timesteps }: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
+function tooShort({ name, timesteps }: ScheduleSpec, path: Path): CheckProblem[] {
   const { shortest } = scheduleOf(name);
-  if (shortest === undefined || timesteps >= shortest.timesteps) return undefined;
-  return {
+  if (shortest === undefined || timesteps >= shortest.timesteps) return [];
+  return [{
     severity: "warning",
     param: ["timesteps"],
     message: shortest.rule,
-    got: `timesteps ${timesteps} (L_T: only ${priorKlBitsPerDim(tables).toExponential(2)} bits per dimension)`,
+    got: `timesteps ${timesteps} (L_T: only ${priorKlOfPath(path).toExponential(2)} bits per dimension)`,
     wanted: `timesteps above ${shortest.timesteps - 1}`,
     fix: `use timesteps: ${DEFAULT_TIMESTEPS}; more timesteps cost no time unless all of them are sampled`,
-  };
+  }];
 }

@@ -27,7 +27,10 @@ import { toScheduleSpec } from "./params.ts";
 export default (async (context) => {
   const made = await makePath(context);
   if ("status" in made) return made;
-  const { of, spec, path, problems } = made;
+  const { of, spec, path, isFile = false } = made;
+  const problems = pathProblems(path);
+  // Those of others are said before anything runs.
+  if (isFile) problems.forEach(({ message }) => context.warn(`${of}: ${message}`));
   const error = problems.find(isError);
   if (error !== undefined) return failedBy({ ...error, message: `${of}: ${error.message}` });
   const { timesteps } = path;
@@ -46,19 +49,17 @@ export default (async (context) => {
   return undefined;
 }) satisfies RunOf<typeof scheduleKind>;
 
-/** A path, what is wrong with it, and whose that is: its file, or param. */
+/** A path, and whose what is wrong with it is: its file, or param. */
 async function makePath(context: ContextOf<typeof scheduleKind>) {
   const { params, definitions } = context;
   if (isOwn(params)) {
     const { uses, definition, record, params: { timesteps, ...own } } = ownNamed("path", params, definitions);
     const path = definedPath(definition, own, timesteps as number);
     const spec = { ...record, params: own, timesteps: path.timesteps };
-    return { of: uses, spec, path, problems: pathProblems(path) };
+    return { of: uses, spec, path };
   }
   const spec = toScheduleSpec(params);
-  if (spec !== undefined) {
-    return { of: spec.name, spec, path: chainPath(makeTables(makeBetas(spec))), problems: [] };
-  }
+  if (spec !== undefined) return { of: spec.name, spec, path: chainPath(makeTables(makeBetas(spec))) };
   const { betas, zeroTerminalSnr } = params;
   if (typeof betas === "string") throw new Error("Cannot happen: a schedule by name has timesteps");
   const of = Array.isArray(betas) ? "betas" : basename(betas.path);
@@ -72,16 +73,8 @@ async function makePath(context: ContextOf<typeof scheduleKind>) {
     const fix = `correct ${of}: a list of betas, each above 0 and at most 1`;
     return { status: "failed" as const, message: error.message, fix };
   }
-  const { timesteps } = path;
-  const problems = pathProblems(path);
-  // Those of a list are said before anything runs.
-  if (of !== "betas") problems.forEach(({ message }) => context.warn(`${of}: ${message}`));
-  return {
-    of,
-    spec: { betas: "own" as const, timesteps, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) },
-    path,
-    problems,
-  };
+  const own = { betas: "own" as const, timesteps: path.timesteps, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) };
+  return { of, spec: own, path, isFile: of !== "betas" };
 }
 
 /** Colours of Okabe and Ito 2008, which people with any colour vision can tell apart. */

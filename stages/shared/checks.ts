@@ -1,9 +1,6 @@
 import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
-import type { Objective } from "../../diffusion/objective.ts";
-import { chainPath, timePoint } from "../../diffusion/path.ts";
-import { makeTables } from "../../diffusion/schedule/tables.ts";
 
 /** The problems among what may be one, or none, or several. */
 export function problemsOf(...found: readonly (CheckProblem | readonly CheckProblem[] | false)[]): CheckProblem[] {
@@ -47,17 +44,6 @@ export function checkSameSize(
   if (got === wanted) return [];
   const fix = "use images of the same size on both inputs";
   return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
-}
-
-/** Whether the output gives no x_0 where x_t holds nothing of it: at the last time of a chain that ends in pure noise. */
-export function needsSignal({ recover }: Objective): boolean {
-  const path = chainPath(makeTables(Float64Array.of(0.5, 1)));
-  const gives = (t: number) => {
-    const { xt = NaN, output = NaN } = recover?.(timePoint(path, t)).x0 ?? {};
-    return Number.isFinite(xt) && Number.isFinite(output);
-  };
-  // One that gives none anywhere is wrong in another way.
-  return gives(0) && !gives(1);
 }
 
 /** What keeps a network with this objective from drawing on such a path; what is not known is not checked. */

@@ -5,11 +5,11 @@ import {
   type SamplerDefinition,
   sortOf,
 } from "../../diffusion/define.ts";
-import { makeObjective } from "../../diffusion/objective.ts";
-import { definedPath, pathFacts } from "../../diffusion/path.ts";
+import { makeObjective, type Objective } from "../../diffusion/objective.ts";
+import { chainPath, definedPath, pathFacts, timePoint } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { objectiveFacts } from "./describe_objective.ts";
 
 /**
  * What is known of a definition of the user's own before any images are: facts for the checks of the kinds that it is used in.
@@ -30,4 +30,31 @@ export function describeDefinition(definition: unknown, params: Readonly<Record<
     default:
       return {};
   }
+}
+
+/** What checks know of an objective before anything runs. */
+export type ObjectiveFacts = ReturnType<typeof objectiveFacts>;
+
+export function objectiveFacts(objective: Objective) {
+  const { definition } = objective;
+  const free = "loss" in definition;
+  return {
+    /** Whether it is a loss of any form, with no target that is a mixture. */
+    free,
+    weighted: !free && definition.weight !== undefined,
+    /** Whether its output gives no x_0 where no signal is left. */
+    needsSignal: needsSignal(objective),
+    ...definedOnly({ needs: definition.needs, sampler: free ? definition.sampler : undefined }),
+  };
+}
+
+/** Whether the output gives no x_0 where x_t holds nothing of it: at the last time of a chain that ends in pure noise. */
+function needsSignal({ recover }: Objective): boolean {
+  const path = chainPath(makeTables(Float64Array.of(0.5, 1)));
+  const gives = (t: number) => {
+    const { xt = NaN, output = NaN } = recover?.(timePoint(path, t)).x0 ?? {};
+    return Number.isFinite(xt) && Number.isFinite(output);
+  };
+  // One that gives none anywhere is wrong in another way.
+  return gives(0) && !gives(1);
 }

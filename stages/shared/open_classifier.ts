@@ -1,11 +1,7 @@
+import { layoutOf } from "../../artifacts/classifier.ts";
+import { unpackTensors } from "../../diffusion/network.ts";
 import { batchFeatures } from "../../metrics/features/batch_features.ts";
-import {
-  type ClassifierConfig,
-  classifierDimension,
-  classify,
-  countClassifierParameters,
-  unpackClassifier,
-} from "../../metrics/features/classifier_network.ts";
+import { type ClassifierConfig, classifierDimension, classify } from "../../metrics/features/classifier_network.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { bytesToUnit } from "./feeds.ts";
 
@@ -15,11 +11,12 @@ export async function openClassifier(
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },
 ) {
   const { height, width, channels, classes } = network;
+  const layout = layoutOf(network);
   const shape = [batchSize, height, width, channels] as const;
   const compiled = await device.compile(
-    ({ params, images }) => ({ ...classify(unpackClassifier(params!, network), images!) }),
+    ({ params, images }) => ({ ...classify(unpackTensors(params!, layout), images!) }),
     {
-      params: { shape: [countClassifierParameters(network)], dtype: "float32" },
+      params: { shape: [layout.count], dtype: "float32" },
       images: { shape, dtype: "float32" },
     },
     { label: "classifier" },

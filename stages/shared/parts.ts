@@ -1,7 +1,7 @@
 import type { InputArtifact, Shard, StageContext, StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
+import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
 import { yieldToMessages } from "./macrotask.ts";
-import { readVectors, vectorFiles } from "./saved_vectors.ts";
 
 /** Items that are computed together. */
 export interface Batch {
@@ -121,8 +121,7 @@ async function writePart(
   let [files, bytes] = [0, 0];
   let vectors: Record<string, Rows[string]> = {};
   const flush = async () => {
-    const name = fileOf(files++);
-    await part.write(name, vectorFiles(name, vectors, { work, index: `${index}` })[name]!);
+    await part.write(fileOf(files++), encodeVectors(vectors, { work, index: `${index}` }));
     [vectors, bytes] = [{}, 0];
   };
   for await (const { first, rows } of batches) {
@@ -138,7 +137,7 @@ async function writePart(
 /** One file of a part. @throws Misfit where there is none */
 async function readFile(parts: readonly InputArtifact[], index: number, number: number) {
   try {
-    const { vectors, metadata: { work = "", index: own } } = await readVectors(parts[index]!, fileOf(number));
+    const { vectors, metadata: { work = "", index: own } } = decodeVectors(await parts[index]!.read(fileOf(number)));
     if (own !== `${index}`) throw new Misfit(index, `part ${own}`, `part ${index}`);
     return { vectors, work, head: JSON.parse(work) };
   } catch (error) {

@@ -21,6 +21,7 @@ import { chainPath, definedPath, timePoint } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
+import { meanAndDeviation } from "../../metrics/spread.ts";
 import type { NamedTensors, Tensor } from "../../tensor/device.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
@@ -33,6 +34,7 @@ import {
   shown,
 } from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
+import { describeProblem } from "../shared/run_of.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";
 import { checkGradients } from "./gradients.ts";
@@ -172,10 +174,9 @@ export async function checkSampler<P extends DefinitionParams>(
     const wanted = `a Float32Array of ${start.length}`;
     if (length !== start.length) check([{ message: "what sample gives back", got: `${length}`, wanted }]);
     const again = await walk(start.slice());
-    const mean = result.reduce((sum, value) => sum + value, 0) / start.length;
-    const variance = result.reduce((sum, value) => sum + (value - mean) ** 2, 0) / start.length;
+    const { mean, deviation } = meanAndDeviation([...result]);
     const bound = (tolerance ?? 2 / asked) + CHANCE;
-    const moments = [["mean", mean, MEAN], ["deviation", Math.sqrt(variance), DEVIATION]] as const;
+    const moments = [["mean", mean, MEAN], ["deviation", deviation, DEVIATION]] as const;
     const problems: CodeProblem[] = moments.filter(([, got, wanted]) => !(Math.abs(got - wanted) <= bound)).map(
       ([name, got, wanted]) => ({
         message: `${name} after ${asked} evaluations`,
@@ -260,10 +261,6 @@ function parseParams<P extends DefinitionParams>({ params }: { readonly params: 
 function throwProblems(sort: string, problems: readonly CodeProblem[], path?: Path): void {
   if (problems.length === 0) return;
   const on = path === undefined ? "" : path.tables === undefined ? ", on a path that is no chain" : ", on a chain";
-  const lines = problems.map(({ message, got, wanted, fix }) =>
-    `- ${message}${got === undefined ? "" : `: got ${got}, wanted ${wanted}`}${
-      fix === undefined ? "" : ` (fix: ${fix})`
-    }`
-  );
+  const lines = problems.map((one) => `- ${describeProblem(one)}${one.fix === undefined ? "" : ` (fix: ${one.fix})`}`);
   throw new Error(`The ${sort} is not as it must be${on}:\n${lines.join("\n")}`);
 }

@@ -1,10 +1,8 @@
-import { type CheckpointConfig, networkOf, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
+import { networkOf, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
 import type { ImagesInfo } from "../../artifacts/images.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { NetworkSizes, Path } from "../../diffusion/define.ts";
-import type { GradientOptions } from "../../diffusion/gradient_step.ts";
 import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
-import type { Network } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import type { Objective } from "../../diffusion/objective.ts";
@@ -21,26 +19,18 @@ import {
 import { ownNamed } from "../shared/own.ts";
 import { describeProblem, failedBy } from "../shared/run_of.ts";
 import { sizesFor, type trainKind } from "./kind.ts";
-import type { TrainParams } from "./params.ts";
 
 type Context = Pick<ContextOf<typeof trainKind>, "params" | "definitions">;
 
 /** What a training computes with: of the toolkit or of the user's own. */
-export interface Science {
-  readonly network: Network;
-  readonly params: Omit<TrainParams, "model" | "objective"> & GradientOptions & { readonly path: Path };
-  /** What a checkpoint says of them. */
-  readonly config: Pick<CheckpointConfig, "model" | "objective" | "ownSampler">;
-  /** Files of the user's own definitions. */
-  readonly files: readonly string[];
-}
+export type Science = Exclude<Awaited<ReturnType<typeof scienceOf>>, StageEnd>;
 
 /** Everything that a stage's params and the path stand for, or what is wrong with the code of the user's own. */
 export async function scienceOf(
   { params: { model, objective, ...params }, definitions }: Context,
   images: ImagesInfo,
   path: Path,
-): Promise<Science | StageEnd> {
+) {
   const ownNetwork = isOwn(model) ? ownNamed("network", model, definitions) : undefined;
   const ownObjective = isOwn(objective) ? ownNamed("objective", objective, definitions) : undefined;
   const sizes = sizesFor(params, images);
@@ -66,11 +56,13 @@ export async function scienceOf(
   return {
     network,
     params: options,
+    /** What a checkpoint says of them. */
     config: {
       model: record,
       ...(named === DEFAULT_OBJECTIVE ? {} : { objective: named }),
       ...definedOnly({ ownSampler: freeLoss(learned)?.sampler }),
     },
+    /** Files of the user's own definitions. */
     files,
   };
 }

@@ -6,7 +6,7 @@ import { builtinObjective } from "../../diffusion/objectives.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkBatchSize, checkMost, checkPrediction, isError, problemsOf } from "../shared/checks.ts";
-import { type ObjectiveFacts, objectiveFacts } from "../shared/describe_objective.ts";
+import { type ObjectiveFacts, objectiveFacts } from "../shared/describe_definition.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { type TrainParams, trainParams } from "./params.ts";
 import { networkWork, TRAIN_WORK_FACTOR } from "./work.ts";

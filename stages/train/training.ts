@@ -7,9 +7,9 @@ import { initialParameters, type Network, packParameters } from "../../diffusion
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { makeUpdateStep, updateStepSignature } from "../../diffusion/update_step.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { scalarFeeds } from "../shared/feeds.ts";
-import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { TrainParams } from "./params.ts";
 
@@ -239,14 +239,14 @@ export function initialState(network: Network, seed: number): TrainState {
 export function encodeState({ step, vectors, log, timestepLosses }: TrainState): Record<string, Uint8Array> {
   const { losses, counts } = timestepLosses ?? {};
   return {
-    ...vectorFiles(STATE_FILE, { ...vectors, timestepLosses: losses, timestepCounts: counts }, { step: `${step}` }),
+    [STATE_FILE]: encodeVectors({ ...vectors, timestepLosses: losses, timestepCounts: counts }, { step: `${step}` }),
     [LOG_FILE]: new TextEncoder().encode(log.join("")),
   };
 }
 
 /** @throws FormatError or Error when the files are not those of `encodeState` for a network of P parameters. */
 export async function decodeState(saved: SavedState, parameters: number): Promise<TrainState> {
-  const { vectors, metadata } = await readVectors(saved, STATE_FILE);
+  const { vectors, metadata } = decodeVectors(await saved.read(STATE_FILE));
   if (metadata["step"] !== `${saved.step}`) {
     throw new Error(`${STATE_FILE}: got step ${metadata["step"]}, wanted ${saved.step}`);
   }

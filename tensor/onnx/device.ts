@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { compilingDevice, type EngineBinding, type EngineFunction } from "../compiling_device.ts";
+import { compilingDevice, type EngineFunction } from "../compiling_device.ts";
 import type { Device, DeviceOptions, HostTensors } from "../device.ts";
-import { checkDistinct, type HeldInterface } from "../feeds.ts";
+import { checkDistinct } from "../feeds.ts";
 import { checkThreads } from "../numerics.ts";
 import { signatureOf, trace, type TracedFunction } from "../trace/trace.ts";
 import { onnxNumerics } from "./describe.ts";
@@ -30,41 +30,30 @@ function compileTraced(traced: TracedFunction, options: SessionOptions): EngineF
   const sharedProgram = () => shared ??= openProgram(traced, {}, options);
   return {
     outputs: signatureOf(traced.outputs),
-    async bind(values, held) {
-      const fixed = Object.fromEntries(Object.entries(values).filter(([name]) => !held.carried.includes(name)));
+    async bind(values, { carried, free: { label } }) {
+      const fixed = Object.fromEntries(Object.entries(values).filter(([name]) => !carried.includes(name)));
       const own = Object.keys(fixed).length > 0;
       const program = own ? await openProgram(traced, fixed, options) : await sharedProgram();
-      return bindOnHost(program, values, held, () => own ? program.release() : Promise.resolve());
+      const overwritable = program.overwritable(carried);
+      // Held values are in the callers' arrays. Those that must not be written over have a second array, which takes turns
+      // with the first as input and output, so that a run copies nothing.
+      const current: HostTensors = { ...values };
+      const next: HostTensors = {};
+      for (const name of carried) next[name] = overwritable.has(name) ? current[name]! : current[name]!.slice();
+      return {
+        async run(feeds, results) {
+          checkDistinct(current, results, label);
+          checkDistinct(next, results, label);
+          await program.execute({ ...feeds, ...current }, { ...results, ...next });
+          for (const name of carried) [current[name], next[name]] = [next[name]!, current[name]!];
+        },
+        read: async (names) => Object.fromEntries(names.map((name) => [name, current[name]!.slice()])),
+        release: async () => own ? await program.release() : undefined,
+      };
     },
     async release() {
       // A session that could not be made has told whoever asked for it.
       await (await shared?.catch(() => undefined))?.release();
     },
-  };
-}
-
-/**
- * Held values in the callers' arrays. Those that must not be written over have a second array, which takes turns with
- * the first as input and output, so that a run copies nothing.
- */
-function bindOnHost(
-  program: Program,
-  values: HostTensors,
-  { carried, free: { label } }: HeldInterface,
-  release: () => Promise<void>,
-): EngineBinding {
-  const overwritable = program.overwritable(carried);
-  const current: HostTensors = { ...values };
-  const next: HostTensors = {};
-  for (const name of carried) next[name] = overwritable.has(name) ? current[name]! : current[name]!.slice();
-  return {
-    async run(feeds, results) {
-      checkDistinct(current, results, label);
-      checkDistinct(next, results, label);
-      await program.execute({ ...feeds, ...current }, { ...results, ...next });
-      for (const name of carried) [current[name], next[name]] = [next[name]!, current[name]!];
-    },
-    read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, current[name]!.slice()]))),
-    release,
   };
 }

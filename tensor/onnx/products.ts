@@ -30,11 +30,6 @@ export function openFloat64Products(
   { threads = navigator.hardwareConcurrency }: { readonly threads?: number | undefined } = {},
 ): MatrixProducts & AsyncDisposable {
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
-  const sessionFor = (transposeA: boolean, transposeB: boolean) =>
-    sessions.getOrInsertComputed(
-      `${transposeA} ${transposeB}`,
-      () => createSession(gemmModel(transposeA, transposeB), threads),
-    );
   const tensor = ({ rows, columns, data }: Float64Matrix) => new ort.Tensor("float64", data, [rows, columns]);
   return {
     async multiply(a, b, { transposeA = false, transposeB = false } = {}) {
@@ -46,7 +41,8 @@ export function openFloat64Products(
       const data = new Float64Array(rows * columns);
       // An engine has nothing to do for an empty matrix, and may refuse one.
       if (data.length === 0 || inner === 0) return { rows, columns, data };
-      const session = await sessionFor(transposeA, transposeB);
+      const make = () => createSession(gemmModel(transposeA, transposeB), threads);
+      const session = await sessions.getOrInsertComputed(`${transposeA} ${transposeB}`, make);
       await runWithoutCopies(session, { a: tensor(a), b: tensor(b) }, { y: tensor({ rows, columns, data }) });
       return { rows, columns, data };
     },

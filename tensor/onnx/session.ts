@@ -44,7 +44,7 @@ export async function openSession(
         enableMemPattern: false,
       }),
   );
-  const given = new Map(inputs.map((input) => [input.name, input]));
+  const given = inputs.map((input) => [input.name, input] as const);
   return {
     /** Both sides are views of the callers' memory: ONNX Runtime reads and writes it in place. */
     async run(feeds: HostTensors, results: HostTensors): Promise<void> {
@@ -63,13 +63,9 @@ async function explain<T>(what: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-function tensorsOf(arrays: HostTensors, values: ReadonlyMap<string, Value>, prefix: string) {
-  const tensors: Record<string, ort.Tensor> = {};
-  for (const [name, data] of Object.entries(arrays)) {
-    const { shape } = values.get(name)!;
-    tensors[prefix + name] = data instanceof Float32Array
-      ? new ort.Tensor("float32", data, shape)
-      : new ort.Tensor("int32", data, shape);
-  }
-  return tensors;
+/** Of the arrays those that the graph has. */
+function tensorsOf(arrays: HostTensors, values: Iterable<readonly [string, Value]>, prefix: string) {
+  return Object.fromEntries([...values].map(([name, { type, shape }]) => {
+    return [prefix + name, new ort.Tensor(type, arrays[name]!, shape)];
+  }));
 }

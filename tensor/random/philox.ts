@@ -9,11 +9,6 @@ const WEYL_0 = 0x9e3779b9;
 const WEYL_1 = 0xbb67ae85;
 const ROUNDS = 10;
 
-const M0_LOW = MULTIPLIER_0 & 0xffff;
-const M0_HIGH = MULTIPLIER_0 >>> 16;
-const M1_LOW = MULTIPLIER_1 & 0xffff;
-const M1_HIGH = MULTIPLIER_1 >>> 16;
-
 /** Four 32-bit words. Word 0 counts blocks in {@linkcode philoxWords}. */
 export type PhiloxCounter = readonly [number, number, number, number];
 
@@ -39,19 +34,8 @@ export function philoxWords(first: PhiloxCounter, key: PhiloxKey, out: Uint32Arr
     let k0 = key0;
     let k1 = key1;
     for (let round = 0; round < ROUNDS; round++) {
-      // The upper halves of two 32x32-bit products, from 16-bit pieces: every partial sum fits 32 unsigned bits, so
-      // int32 wrap-around loses nothing and V8 keeps all of it in integer registers.
-      const c0Low = c0 & 0xffff;
-      const c0High = c0 >>> 16;
-      const middle0 = (Math.imul(c0High, M0_LOW) + (Math.imul(c0Low, M0_LOW) >>> 16)) | 0;
-      const cross0 = (Math.imul(c0Low, M0_HIGH) + (middle0 & 0xffff)) | 0;
-      const upper0 = (Math.imul(c0High, M0_HIGH) + (middle0 >>> 16) + (cross0 >>> 16)) | 0;
-      const c2Low = c2 & 0xffff;
-      const c2High = c2 >>> 16;
-      const middle1 = (Math.imul(c2High, M1_LOW) + (Math.imul(c2Low, M1_LOW) >>> 16)) | 0;
-      const cross1 = (Math.imul(c2Low, M1_HIGH) + (middle1 & 0xffff)) | 0;
-      const upper1 = (Math.imul(c2High, M1_HIGH) + (middle1 >>> 16) + (cross1 >>> 16)) | 0;
-
+      const upper0 = upperHalf(c0, MULTIPLIER_0);
+      const upper1 = upperHalf(c2, MULTIPLIER_1);
       const lower0 = Math.imul(c0, MULTIPLIER_0);
       const lower1 = Math.imul(c2, MULTIPLIER_1);
       c0 = upper1 ^ c1 ^ k0;
@@ -68,4 +52,15 @@ export function philoxWords(first: PhiloxCounter, key: PhiloxKey, out: Uint32Arr
     low = (low + 1) | 0;
     if (low === 0) high = (high + 1) | 0;
   }
+}
+
+/**
+ * The upper half of a 32x32-bit product, from 16-bit pieces: every partial sum fits 32 unsigned bits, so int32 wrap-around
+ * loses nothing and V8 keeps all of it in integer registers.
+ */
+function upperHalf(a: number, b: number): number {
+  const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
+  const middle = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) | 0;
+  const cross = (Math.imul(aLow, bHigh) + (middle & 0xffff)) | 0;
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) | 0;
 }

@@ -57,10 +57,6 @@ interface NodeBackend extends tf.KernelBackend {
   readonly isUsingGpuDevice: boolean;
 }
 
-interface Binding {
-  readonly TF_Version: string;
-}
-
 function requireBackend({ folder, gpu, tensorflow }: Installation): NodeBackend {
   const root = packageFolderOf(folder);
   const require = createRequire(join(root, "package.json"));
@@ -70,10 +66,10 @@ function requireBackend({ folder, gpu, tensorflow }: Installation): NodeBackend 
   try {
     require("./dist/register_all_kernels.js");
     const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js") as {
-      NodeJSKernelBackend: new (binding: Binding, packageName: string) => NodeBackend;
+      NodeJSKernelBackend: new (binding: object, packageName: string) => NodeBackend;
     };
     require(preloadFile(folder));
-    const binding = require(addonFile(folder)) as Binding;
+    const binding = require(addonFile(folder)) as { readonly TF_Version: string };
     if (binding.TF_Version !== tensorflow) {
       throw new Error(`got TensorFlow ${binding.TF_Version}, wanted ${tensorflow}`);
     }

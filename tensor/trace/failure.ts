@@ -41,10 +41,15 @@ function placesOf(error: Error): string[] {
   });
 }
 
+/** `Cannot compile "label": problem`. */
+export function cannotCompile(label: string, problem: string, cause?: unknown): CompileError {
+  return new CompileError(`Cannot compile "${label}": ${problem}`, { cause });
+}
+
 /** `Cannot compile "label": problem (called at file:line:column). Fix: fix.` */
 export function compileError(label: string, problem: string, fix: string): CompileError {
   const probe = withDeepStack(() => new Error());
   const caller = callerOf(probe);
   const place = caller === undefined ? "" : ` (called at ${caller})`;
-  return new CompileError(`Cannot compile "${label}": ${problem}${place}. Fix: ${fix}.`);
+  return cannotCompile(label, `${problem}${place}. Fix: ${fix}.`);
 }

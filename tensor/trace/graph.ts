@@ -58,8 +58,8 @@ export class Graph {
   constant(type: ElementType, shape: Shape, data: ConstantData): ConstantValue {
     const make = (): ConstantValue => ({ kind: "constant", id: this.#nextId++, type, shape, data });
     if (data.length > INTERNED_CONSTANT_LENGTH) return make();
-    // Bit patterns, because -0 and 0 must stay apart and NaN must equal itself.
-    const bits = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    // Of floats the bit patterns, because -0 and 0 must stay apart.
+    const bits = data instanceof Float32Array ? new Uint32Array(data.buffer, data.byteOffset, data.length) : data;
     return this.#intern(`constant|${type}|${shape}|${bits}`, make);
   }
 

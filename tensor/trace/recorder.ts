@@ -71,14 +71,6 @@ export class Recording {
     return this.#values.get(info.dataId) ?? this.write(info.dataId, (info as tf.Tensor).dataSync(), info);
   }
 
-  forget(dataId: object): void {
-    this.#values.delete(dataId);
-  }
-
-  get liveTensors(): number {
-    return this.#values.size;
-  }
-
   /** Autodiff keeps tensors outside of any scope; when a traced function throws, nobody else disposes of them. */
   disposeTensors(): void {
     for (const tensor of this.#tensors) tensor.dispose();
@@ -132,9 +124,8 @@ class RecordingBackend extends tf.KernelBackend {
     return new Promise(() => {});
   }
 
-  override disposeData(dataId: object): boolean {
-    // Tensors that outlive their tracing still count as disposed of.
-    active?.forget(dataId);
+  override disposeData(): boolean {
+    // The graph has the value anyway, until the tracing is over; tensors that outlive it count as disposed of, too.
     return true;
   }
 
@@ -143,7 +134,7 @@ class RecordingBackend extends tf.KernelBackend {
   }
 
   override numDataIds(): number {
-    return active?.liveTensors ?? 0;
+    return 0;
   }
 
   override memory(): { unreliable: boolean } {

@@ -1,14 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { DType, PureFunction, Signature, TensorSpec } from "../device.ts";
-import { callerOf, CompileError, withDeepStack } from "./failure.ts";
-import type { Graph, InputValue, Value } from "./graph.ts";
+import { callerOf, cannotCompile, CompileError, withDeepStack } from "./failure.ts";
+import type { Value } from "./graph.ts";
 import { Recording, withRecording } from "./recorder.ts";
 
-export interface TracedFunction {
-  readonly graph: Graph;
-  readonly inputs: readonly InputValue[];
-  readonly outputs: ReadonlyMap<string, Value>;
-}
+/** What a function would compute, from which inputs. */
+export type TracedFunction = Readonly<ReturnType<typeof record>>;
 
 /** Lines that a message lists at most. */
 const SHOWN_PLACES = 5;
@@ -48,7 +45,7 @@ function gradientThatFailed(error: unknown): string | undefined {
   return missing ?? /\/gradients\/(\w+)_grad\.js/.exec(stack)?.[1];
 }
 
-function record(fn: PureFunction, inputs: Signature, recording: Recording): TracedFunction {
+function record(fn: PureFunction, inputs: Signature, recording: Recording) {
   const { label } = recording;
   const values = Object.entries(inputs).map(([name, { shape, dtype }]) => recording.graph.input(name, dtype, shape));
   const outputs = withRecording(recording, () => {
@@ -63,7 +60,7 @@ function record(fn: PureFunction, inputs: Signature, recording: Recording): Trac
     if (recording.failure !== undefined) throw recording.failure;
     return found;
   });
-  if (outputs.size === 0) throw new CompileError(`Cannot compile "${label}": it returns no tensor. Fix: return one.`);
+  if (outputs.size === 0) throw cannotCompile(label, "it returns no tensor. Fix: return one.");
   return { graph: recording.graph, inputs: values, outputs };
 }
 
@@ -73,42 +70,34 @@ function callTraced(fn: PureFunction, placeholders: Record<string, tf.Tensor>, l
     if (result instanceof Promise) {
       // Its rejection is not news: the error below says what is wrong.
       result.catch(() => {});
-      throw new CompileError(`Cannot compile "${label}": the function is asynchronous. Fix: make it synchronous.`);
+      throw cannotCompile(label, "the function is asynchronous. Fix: make it synchronous.");
     }
     return Object.fromEntries(Object.entries(result ?? {}));
   } catch (error) {
     if (error instanceof CompileError) throw error;
     const thrown = error instanceof Error ? error : new Error(String(error));
     const caller = callerOf(thrown);
-    throw new CompileError(
-      `Cannot compile "${label}": the function threw "${thrown.message}"${caller ? ` (at ${caller})` : ""}`,
-      { cause: error },
-    );
+    throw cannotCompile(label, `the function threw "${thrown.message}"${caller ? ` (at ${caller})` : ""}`, error);
   }
 }
 
 function checkSpec(name: string, { shape, dtype }: TensorSpec, label: string): void {
   if (!shape.every((dimension) => Number.isSafeInteger(dimension) && dimension > 0)) {
-    throw new CompileError(
-      `Cannot compile "${label}": the shape of input "${name}" must hold positive integers: got [${shape.join(", ")}]`,
-    );
+    const got = `[${shape.join(", ")}]`;
+    throw cannotCompile(label, `the shape of input "${name}" must hold positive integers: got ${got}`);
   }
   if (dtype !== "float32" && dtype !== "int32") {
-    throw new CompileError(`Cannot compile "${label}": input "${name}" must be float32 or int32: got ${dtype}`);
+    throw cannotCompile(label, `input "${name}" must be float32 or int32: got ${dtype}`);
   }
 }
 
 function checkOutput(name: string, tensor: unknown, label: string): tf.Tensor {
   if (!(tensor instanceof tf.Tensor)) {
     const got = tensor instanceof Promise ? "a promise" : typeof tensor;
-    throw new CompileError(
-      `Cannot compile "${label}": output "${name}" is not a tensor: got ${got}. Fix: return { ${name}: tensor }.`,
-    );
+    throw cannotCompile(label, `output "${name}" is not a tensor: got ${got}. Fix: return { ${name}: tensor }.`);
   }
   if (tensor.dtype !== "float32" && tensor.dtype !== "int32") {
-    throw new CompileError(
-      `Cannot compile "${label}": output "${name}" must be float32 or int32: got ${tensor.dtype}. Fix: cast it.`,
-    );
+    throw cannotCompile(label, `output "${name}" must be float32 or int32: got ${tensor.dtype}. Fix: cast it.`);
   }
   return tensor;
 }

@@ -6,15 +6,10 @@ import { checkThreads } from "../numerics.ts";
 import { ProcessEngine } from "../process_engine.ts";
 import { BACKEND, MAX_THREADS, wasmNumerics } from "./describe.ts";
 import "./kernels/register.ts";
-import { type RunningEngine, startModule } from "./module.ts";
+import { startModule } from "./module.ts";
 
 // Importing the package registers its own way to start the engine, which TF.js would prefer over any other backend.
 tf.removeBackend(BACKEND);
-
-export interface WasmDevice extends Device {
-  /** As many as it was asked for, unless it has fewer or they cannot be started. */
-  readonly threads: number;
-}
 
 /**
  * TF.js's WebAssembly backend, which runs wherever Deno does, with kernels of our own where its are missing or slow. It
@@ -26,7 +21,7 @@ export interface WasmDevice extends Device {
  *     device has one.
  * @throws Error when the number of threads is none, WebAssembly lacks SIMD, or a device with another number is open.
  */
-export async function openWasmDevice(options: DeviceOptions = {}): Promise<WasmDevice> {
+export async function openWasmDevice(options: DeviceOptions = {}): Promise<Device> {
   const threads = options.threads ?? Math.min(navigator.hardwareConcurrency, MAX_THREADS);
   checkThreads("wasm", threads);
   if (engine.isOpen && wanted !== threads) {
@@ -36,10 +31,10 @@ export async function openWasmDevice(options: DeviceOptions = {}): Promise<WasmD
     );
   }
   wanted = threads;
-  const { check, ...started } = await engine.acquire();
+  const { check } = await engine.acquire();
   const shared = { check, release: () => engine.release() };
   const numerics = options.numerics ?? wasmNumerics();
-  return { ...await openEagerDevice({ name: "wasm", numerics, backend: BACKEND, shared }), threads: started.threads };
+  return await openEagerDevice({ name: "wasm", numerics, backend: BACKEND, shared });
 }
 
 /**
@@ -50,7 +45,7 @@ const engine = new ProcessEngine(() => start(wanted), () => tf.removeBackend(BAC
 let wanted = 1;
 
 /** Start the engine and make it TF.js's backend `wasm`, without selecting it. */
-async function start(wanted: number): Promise<RunningEngine> {
+async function start(wanted: number) {
   const running = await startWithThreads(Math.min(wanted, MAX_THREADS));
   // Its types want all of an Emscripten module.
   const wasm = running.module as unknown as BackendWasm["wasm"];
@@ -62,7 +57,7 @@ async function start(wanted: number): Promise<RunningEngine> {
 }
 
 /** With one thread where its threads cannot be started. */
-async function startWithThreads(threads: number): Promise<RunningEngine> {
+async function startWithThreads(threads: number) {
   try {
     return await startModule(threads);
   } catch (error) {

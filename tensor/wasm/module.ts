@@ -32,14 +32,6 @@ const MANY_THREADS: Build = {
   binary: "tfjs-backend-wasm-threaded-simd.wasm",
 };
 
-/** An engine that runs. */
-export interface RunningEngine {
-  readonly module: WasmModule;
-  readonly threads: number;
-  /** @throws Error when the engine has complained: it then returns what was in memory before. */
-  check(): void;
-}
-
 /** The script starts this many workers, whatever the number of threads. */
 const POOL_SIZE = "pthreadPoolSize=8";
 
@@ -50,13 +42,14 @@ const POOL_SIZE = "pthreadPoolSize=8";
  * @param threads at most `MAX_THREADS`
  * @throws Error when a worker cannot be started, or WebAssembly lacks SIMD.
  */
-export async function startModule(threads: number): Promise<RunningEngine> {
+export async function startModule(threads: number) {
   const failed = Promise.withResolvers<never>();
   // It may fail before anybody waits for it, which must not count as unhandled.
   failed.promise.catch(() => {});
   const pool = workerPool(failed.reject);
   const complaints: string[] = [];
   const printErr = (line: string) => complaints.push(line.trim());
+  /** @throws Error when the engine has complained: it then returns what was in memory before */
   const check = () => {
     if (complaints.length > 0) fail(complaints.join(" "));
   };

@@ -12,12 +12,6 @@ const SOFTWARE_NAMES = /llvmpipe|lavapipe|softpipe|swiftshader|basic render|soft
 /** What to do where there is no adapter. */
 export const ADAPTER_FIX = "install the GPU's driver with its Vulkan part";
 
-/** What `adapter.info` says; Deno leaves the architecture empty and gives numbers of the PCI registry as vendor. */
-export type AdapterInfo = Pick<
-  GPUAdapterInfo,
-  "vendor" | "architecture" | "device" | "description" | "isFallbackAdapter"
->;
-
 /** The adapter that TF.js would ask for, or why there is none. */
 export async function requestAdapter(): Promise<GPUAdapter | { readonly missing: string }> {
   // Browsers and runtimes without WebGPU lack the property, whatever the types say.
@@ -27,12 +21,13 @@ export async function requestAdapter(): Promise<GPUAdapter | { readonly missing:
   return adapter ?? { missing: "no GPU driver that WebGPU can use; on Linux it needs Vulkan" };
 }
 
-export function isSoftware(info: AdapterInfo): boolean {
+/** Deno leaves the architecture empty and gives numbers of the PCI registry as vendor. */
+export function isSoftware(info: GPUAdapterInfo): boolean {
   return info.isFallbackAdapter || SOFTWARE_NAMES.test(`${info.description} ${info.device}`);
 }
 
 /** How the adapter is called, for people. */
-export function adapterName({ description, vendor, device }: AdapterInfo): string {
+export function adapterName({ description, vendor, device }: GPUAdapterInfo): string {
   return description || `adapter ${vendor} ${device}`;
 }
 
@@ -40,7 +35,7 @@ export function adapterName({ description, vendor, device }: AdapterInfo): strin
  * What decides the rounding of results: the backend's version and the model of the processor, with the compiler of its
  * driver where the driver tells.
  */
-export function webgpuNumerics(info: AdapterInfo): string {
+export function webgpuNumerics(info: GPUAdapterInfo): string {
   const model = info.architecture || info.description || info.device;
   return `webgpu/${TFJS_WEBGPU_VERSION}/${[info.vendor, model].map(slug).join("-")}`;
 }

@@ -25,22 +25,14 @@ export async function openWebgpuDevice(options: DeviceOptions = {}): Promise<Dev
   });
 }
 
-/** TF.js's backend on one adapter. */
-interface WebgpuState {
-  readonly numerics: string;
-  /** @throws Error when the graphics driver has reported a failure, or the device is lost. */
-  check(): void;
-  close(): void;
-}
-
 /** TF.js's backend `webgpu`, not selected. TF.js knows a backend by its name, so there is one for all open devices. */
 const engine = new ProcessEngine(start, (started) => {
   tf.removeBackend(BACKEND);
   started.close();
 });
 
-/** @throws Error when there is no adapter. */
-async function start(): Promise<WebgpuState> {
+/** TF.js's backend on one adapter. @throws Error when there is no adapter. */
+async function start() {
   const adapter = await requestAdapter();
   if ("missing" in adapter) {
     throw new Error(`Cannot open device "webgpu": ${adapter.missing}. Fix: ${ADAPTER_FIX}, or use another device.`);
@@ -60,6 +52,7 @@ async function start(): Promise<WebgpuState> {
   tf.findBackend(BACKEND);
   return {
     numerics: webgpuNumerics(adapter.info),
+    /** @throws Error when the graphics driver has reported a failure, or the device is lost. */
     check() {
       // Results after a failure are what was in memory before.
       if (failure !== undefined) throw new Error(`Device "webgpu" failed: ${failure}`);

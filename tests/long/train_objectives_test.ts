@@ -6,7 +6,7 @@ import { evaluateKind, sampleKind, scheduleKind, trainKind } from "../support/bu
 import { readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { OBJECTIVES } from "../../diffusion/objectives.ts";
 import { checkPrediction } from "../../stages/shared/checks.ts";
-import { objectiveFacts } from "../../stages/shared/describe_objective.ts";
+import { objectiveFacts } from "../../stages/shared/describe_definition.ts";
 import { objectiveNamed } from "../support/objectives.ts";
 import { digests, MemoryProgress, runStage } from "../support/stage_context.ts";
 import { smallWorld, trainSmall, withFolder } from "../unit/stages/small_world.ts";

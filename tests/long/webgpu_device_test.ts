@@ -184,7 +184,7 @@ Deno.test("adapters are told apart by their names", async () => {
     device: "9008",
     description: "NVIDIA H100 PCIe",
     isFallbackAdapter: false,
-  };
+  } as GPUAdapterInfo;
   assertEquals(isSoftware(real), false);
   assertEquals(adapterName(real), "NVIDIA H100 PCIe");
   assertEquals(webgpuNumerics(real), `webgpu/${TFJS_WEBGPU_VERSION}/4318-nvidia-h100-pcie`);

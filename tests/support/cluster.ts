@@ -3,6 +3,7 @@ import { executeTask, type TaskOptions } from "../../engine/cluster/exec.ts";
 import type { OwnJob, Queue, QueueView } from "../../engine/cluster/queue.ts";
 import { openSubmission, type PartRequest, writeSubmission } from "../../engine/cluster/submission.ts";
 import type { Result } from "../../engine/diagnostic/diagnostic.ts";
+import { digestExternals } from "../../engine/keys/externals.ts";
 import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
 import type { Pipeline } from "../../engine/pipeline/pipeline.ts";
 import { requestsOf } from "../../engine/process/rights.ts";
@@ -57,12 +58,14 @@ export async function submit(project: Project, overrides: readonly string[] = []
   const pipeline: Pipeline = valueOf(await loadPipeline(project.path("p.yaml"), { kinds: BUILTIN_KINDS, overrides }));
   const stages = [...pipeline.stages.values()];
   openRoot(project.root);
+  const digests = new Digests(project.path("digests"));
   const written = valueOf(
     await writeSubmission({
       pipeline,
       parts: parts ?? stages.map(({ id }) => single(id)),
       cache: project.path("shared"),
-      digests: new Digests(project.path("digests")),
+      externals: digestExternals(pipeline, digests).externals,
+      digests,
       cluster: "lab",
       settings: {
         setup: [],

@@ -1,12 +1,11 @@
 import { userInfo } from "node:os";
 import { isLive, type JobNeeds, type QueueFacts } from "../queue.ts";
 import { ask, BETWEEN, fieldsOf } from "./ask.ts";
-import { stateOf } from "./words.ts";
+import { secondsOf, stateOf } from "./words.ts";
 
 /** `1-02:30:00`, `30:00` and such; what is no time is no limit. */
 export function minutesOf(limit: string): number {
-  const parts = /^(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)$/.exec(limit)?.slice(1).map((part) => Number(part ?? 0));
-  return parts === undefined ? Infinity : parts[0]! * 1440 + parts[1]! * 60 + parts[2]! + parts[3]! / 60;
+  return secondsOf(limit) / 60 || Infinity;
 }
 
 /** The partitions' nodes by kind, with the size of each; what was said instead where there is no answer. */

@@ -1,9 +1,8 @@
 import type { BuiltinKind } from "../../../contract/stage.ts";
-import type { Kind } from "../../keys/stage.ts";
 import type { Described, DescribeRequest, Unfit } from "../../process/describe.ts";
 import type { KindFacts, KindsOf } from "../compose/expand.ts";
 import { asMap } from "../source/tree.ts";
-import { fromFile, isCustom } from "./builtin.ts";
+import { isCustom } from "./builtin.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
@@ -52,9 +51,4 @@ export async function describeAll(
 /** A file that is asked about alone. */
 export async function describeOne(file: string): Promise<Described | Unfit> {
   return (await describeAll([{ file, params: [] }])).get(file)!;
-}
-
-/** A custom stage that is asked about alone. */
-export async function describeStage(file: string, written: string): Promise<Kind | Unfit> {
-  return fromFile(written, await describeOne(file));
 }

@@ -1,13 +1,13 @@
 import { describeModel, type StoredCheckpoint, type WeightsName } from "../../../artifacts/checkpoint.ts";
 import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { dealOut } from "../parts.ts";
 import { failedBy } from "../run_of.ts";
-import { readVectors, vectorFiles, vectorOf } from "../saved_vectors.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
 import { makeWalk, SamplerFault, type Walk } from "./walk.ts";
@@ -66,14 +66,14 @@ export function drawOnDevice(
     let whole = left[0]?.done ?? total;
     let film: Drawn["film"];
     if (saved !== undefined) {
-      const { vectors } = await readVectors(saved, FILE);
+      const { vectors } = decodeVectors(await saved.read(FILE));
       bytes.set(vectorOf(vectors, "pixels", { file: FILE, type: Uint8Array, length: whole * pixels }));
       film = vectors["film"] as Drawn["film"];
     }
     let lastSaved = step;
     const save = async () => {
       if (step === lastSaved) return;
-      await progress.save(step, vectorFiles(FILE, { pixels: bytes.slice(0, whole * pixels), film }));
+      await progress.save(step, { [FILE]: encodeVectors({ pixels: bytes.slice(0, whole * pixels), film }) });
       lastSaved = step;
     };
     const drawn = () => ({ pixels: bytes.slice(0, total * pixels), film });

@@ -12,13 +12,7 @@ export interface View {
   readonly length: number;
 }
 
-export interface ViewedGraph {
-  readonly inputs: readonly InputValue[];
-  readonly outputs: ReadonlyMap<string, Value>;
-  /** The parts that replace whole inputs and outputs, by the names of the parts. */
-  readonly inputViews: ReadonlyMap<string, View>;
-  readonly outputViews: ReadonlyMap<string, View>;
-}
+export type ViewedGraph = Readonly<ReturnType<typeof viewFlatVectors>>;
 
 /**
  * Flat vectors without copies: a vector that is only cut into parts becomes one input for each part, and an output that
@@ -29,7 +23,7 @@ export function viewFlatVectors(
   graph: Graph,
   inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,
-): ViewedGraph {
+) {
   const uses = usersOf(outputs);
   const isOutput = new Set(outputs.values());
 
@@ -80,29 +74,18 @@ export function viewFlatVectors(
   }
   const live = new Set(liveValues(split.values()));
   const used = [...views.keys()].filter((value) => live.has(value));
-  return {
-    inputs: [...kept, ...used],
-    outputs: split,
-    inputViews: new Map(used.map((value) => [value.name, views.get(value)!])),
-    outputViews,
-  };
+  // The parts that replace whole inputs and outputs, by the names of the parts.
+  const inputViews: ReadonlyMap<string, View> = new Map(used.map((value) => [value.name, views.get(value)!]));
+  return { inputs: [...kept, ...used], outputs: split, inputViews, outputViews };
 }
 
-/** The arrays of the parts, from the arrays of the wholes, as far as they are given. */
-export function viewArrays(
-  arrays: HostTensors,
-  views: ReadonlyMap<string, View>,
-  names: Iterable<string>,
-): HostTensors {
-  const parts: HostTensors = {};
-  for (const name of names) {
-    const view = views.get(name);
-    const whole = arrays[view?.whole ?? name];
-    if (whole !== undefined) {
-      parts[name] = view === undefined ? whole : whole.subarray(view.start, view.start + view.length);
-    }
+/** Arrays, and those of the parts of wholes that are among them. */
+export function viewArrays(arrays: HostTensors, views: ReadonlyMap<string, View>): HostTensors {
+  const all = { ...arrays };
+  for (const [name, { whole, start, length }] of views) {
+    if (whole in arrays) all[name] = arrays[whole]!.subarray(start, start + length);
   }
-  return parts;
+  return all;
 }
 
 /** Where a Slice of a vector starts, if it takes elements that lie side by side. */

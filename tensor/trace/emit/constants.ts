@@ -16,7 +16,8 @@ export function splat(graph: Graph, type: ElementType, shape: Shape, value: numb
 
 /** A list of integers as ONNX wants axes, shapes and bounds: int64 of shape [n]. */
 export function indices(graph: Graph, values: readonly number[]): ConstantValue {
-  return graph.constant("int64", [values.length], BigInt64Array.from(values, BigInt));
+  const make = () => graph.constant("int64", [values.length], BigInt64Array.from(values, BigInt));
+  return graph.table(`indices|${values}`, make);
 }
 
 /** A constant from whole host data; data with one distinct element is kept as that element. */

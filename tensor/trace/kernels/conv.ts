@@ -24,33 +24,29 @@ function methodFor(g: ConvolutionGeometry) {
   return bytes <= MAX_COLUMN_BYTES ? columns : channelsFirst;
 }
 
-/** Convolutions of images or of volumes, or depthwise ones, and their gradients. */
-const forward = (depthwise = false): Translation => (call) => {
-  const [x, filter] = [call.input("x"), call.input("filter")];
-  const g = convolutionGeometry(call, x.shape, filter.shape, depthwise);
-  return methodFor(g).forward(call.graph, x, filter, g);
-};
-
-const inputGradient = (depthwise = false): Translation => (call) => {
-  const [dy, filter] = [call.input("dy"), call.input("filter")];
-  const g = convolutionGeometry(call, call.attributes.inputShape, filter.shape, depthwise);
-  return methodFor(g).inputGradient(call.graph, dy, filter, g);
-};
-
-const filterGradient = (depthwise = false): Translation => (call) => {
-  const [x, dy] = [call.input("x"), call.input("dy")];
-  const g = convolutionGeometry(call, x.shape, call.attributes.filterShape, depthwise);
-  return methodFor(g).filterGradient(call.graph, x, dy, g);
-};
+/** Convolutions of images or of volumes, or depthwise ones, and their gradients, of two inputs each. */
+function convolution(
+  map: "forward" | "inputGradient" | "filterGradient",
+  depthwise = false,
+): Translation {
+  const [first, second] =
+    { forward: ["x", "filter"], inputGradient: ["dy", "filter"], filterGradient: ["x", "dy"] }[map];
+  return (call) => {
+    const [a, b] = [call.input(first!), call.input(second!)];
+    const { inputShape = a.shape, filterShape = b.shape } = call.attributes;
+    const g = convolutionGeometry(call, inputShape, filterShape, depthwise);
+    return methodFor(g)[map](call.graph, a, b, g);
+  };
+}
 
 export const CONV: TranslationTable = {
-  Conv2D: forward(),
-  Conv2DBackpropInput: inputGradient(),
-  Conv2DBackpropFilter: filterGradient(),
-  Conv3D: forward(),
-  Conv3DBackpropInputV2: inputGradient(),
-  Conv3DBackpropFilterV2: filterGradient(),
-  DepthwiseConv2dNative: forward(true),
-  DepthwiseConv2dNativeBackpropInput: inputGradient(true),
-  DepthwiseConv2dNativeBackpropFilter: filterGradient(true),
+  Conv2D: convolution("forward"),
+  Conv2DBackpropInput: convolution("inputGradient"),
+  Conv2DBackpropFilter: convolution("filterGradient"),
+  Conv3D: convolution("forward"),
+  Conv3DBackpropInputV2: convolution("inputGradient"),
+  Conv3DBackpropFilterV2: convolution("filterGradient"),
+  DepthwiseConv2dNative: convolution("forward", true),
+  DepthwiseConv2dNativeBackpropInput: convolution("inputGradient", true),
+  DepthwiseConv2dNativeBackpropFilter: convolution("filterGradient", true),
 };

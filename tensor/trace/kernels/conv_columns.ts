@@ -55,7 +55,12 @@ function isDense({ pointwise, strides }: ConvolutionGeometry): boolean {
 
 /** [output pixels, taps C]: what each output pixel of all images sees; `outside` where there is no pixel. */
 export function seenPixels(graph: Graph, x: Value, g: Windows, outside = 0): Value {
-  return g.pointwise ? rowsOfPixels(graph, x) : columnsOf(graph, x, seenTable(graph, g), outside);
+  if (g.pointwise) return rowsOfPixels(graph, x);
+  const { input, strides, dilations, pads } = g;
+  // For each output pixel and tap the input pixel, [output pixels, taps].
+  const seen = (at: Shape, tap: Shape) =>
+    pixelIndex(input, (axis) => at[axis]! * strides[axis]! + tap[axis]! * dilations[axis]! - pads[axis]!);
+  return columnsOf(graph, x, table(graph, "seen", g, () => tapsOfPixels(g.output, g, seen)), outside);
 }
 
 /** The adjoint of {@linkcode seenPixels}: each pixel gets the sum of what windows hold for it, [N, ...size, C]. */
@@ -67,7 +72,9 @@ export function scattered(graph: Graph, shares: Value, g: Windows): Value {
 
 /** [input pixels, taps O]: the gradients of the output pixels that see each input pixel, by the tap that they see it with. */
 function seeingPixels(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
-  return columnsOf(graph, dy, seeingTable(graph, g));
+  // For each input pixel and tap the output pixel, [input pixels, taps].
+  const seeing = (at: Shape, tap: Shape) => seeingPixel(g, at, tap);
+  return columnsOf(graph, dy, table(graph, "seeing", g, () => tapsOfPixels(g.input, g, seeing)));
 }
 
 /** [N, ...size, C] and a table [places, taps] of pixels -> [N places, taps C]; the number after the last pixel: `outside`. */
@@ -77,16 +84,6 @@ function columnsOf(graph: Graph, images: Value, table: ConstantValue, outside = 
   const pixels = reshape(graph, images, [batch, pixelsOf(images.shape), channels]);
   const columns = gather(graph, withPaddingRow(graph, pixels, outside), table, 1);
   return reshape(graph, columns, [batch * places, taps * channels]);
-}
-
-/** For each output pixel and tap the input pixel, [output pixels, taps]. */
-function seenTable(graph: Graph, g: Windows): ConstantValue {
-  return table(graph, "seen", g, () => tapsOfPixels(g.output, g, (at, tap) => seenPixel(g, at, tap)));
-}
-
-/** For each input pixel and tap the output pixel, [input pixels, taps]. */
-function seeingTable(graph: Graph, g: Windows): ConstantValue {
-  return table(graph, "seeing", g, () => tapsOfPixels(g.input, g, (at, tap) => seeingPixel(g, at, tap)));
 }
 
 /** For each input pixel the rows (output pixel, tap) that see it, [input pixels, the most there are for one pixel]. */
@@ -99,10 +96,6 @@ function scatterTable(graph: Graph, g: Windows): ConstantValue {
     const longest = rows.reduce((most, row) => Math.max(most, row.length), 1);
     return rows.map((row) => [...row, ...Array<number>(longest - row.length).fill(none)]);
   });
-}
-
-function seenPixel({ input, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number {
-  return pixelIndex(input, (axis) => at[axis]! * strides[axis]! + tap[axis]! * dilations[axis]! - pads[axis]!);
 }
 
 function seeingPixel({ output, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number {

@@ -1,33 +1,23 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo, poolInfo, windowsOf } from "../../convolution_info.ts";
-import type { ConvolutionWindow } from "../emit/contract.ts";
 import type { Shape } from "../graph.ts";
 import type { KernelCall } from "./translation.ts";
 
 /** How windows go over images. */
-export interface Windows extends Omit<ConvolutionWindow, "groups"> {
-  /** [N, ...size, C] */
-  readonly input: Shape;
-  /** [N, ...outSize, O] */
-  readonly output: Shape;
-  /** Windows that see one pixel each, and every pixel once. */
-  readonly pointwise: boolean;
-}
+export type Windows = Readonly<ReturnType<typeof windows>>;
 
-export interface ConvolutionGeometry extends Windows, ConvolutionWindow {
-  /** [...kernel, C, O] */
-  readonly filter: Shape;
-  /** As many as there are channels for a depthwise convolution, [kH, kW, C, M] -> [N, outH, outW, C M]; else 1. */
-  readonly groups: number;
-}
+export type ConvolutionGeometry = Readonly<ReturnType<typeof convolutionGeometry>>;
 
-/** Sizes from TF.js's own rules for padding and rounding. */
+/**
+ * Sizes from TF.js's own rules for padding and rounding; of `filter` [...kernel, C, O], in one group, or for a depthwise
+ * convolution, [kH, kW, C, M] -> [N, outH, outW, C M], in as many as there are channels.
+ */
 export function convolutionGeometry(
   call: KernelCall,
   input: Shape,
   filter: Shape,
   depthwise = false,
-): ConvolutionGeometry {
+) {
   // What takes no format has its channels last.
   const { dataFormat = "NHWC", dilations } = call.attributes;
   if (dataFormat !== "NHWC" && dataFormat !== "NDHWC") {
@@ -48,11 +38,12 @@ function volumeInfo(...[images, filter, { strides, pad }, dilations = 1]: Parame
   return computeConv3DInfo(input!, kernel!, strides as number, dilations as number, pad as "same");
 }
 
-export function poolGeometry(call: KernelCall, input: Shape): Windows {
+export function poolGeometry(call: KernelCall, input: Shape) {
   return windows(call, input, poolInfo(input, call.attributes));
 }
 
-function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]): Windows {
+/** Of images [N, ...size, C] and [N, ...outSize, O]; `pointwise` ones see one pixel each, and every pixel once. */
+function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]) {
   const found = windowsOf(info);
   // Of volumes TF.js pads a negative amount where windows leave out pixels between them, and then looks elsewhere.
   if (found.pads.some((count) => count < 0)) {

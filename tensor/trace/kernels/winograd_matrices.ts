@@ -31,14 +31,9 @@ function powers(point: number, count: number, scale = 1): number[] {
 }
 
 /** Of a transform of the rows or the columns of a tile, or of both at once; row-major. */
-export interface TransformMatrix {
-  readonly name: string;
-  readonly rows: number;
-  readonly columns: number;
-  readonly data: Float32Array<ArrayBuffer>;
-}
+export type TransformMatrix = Readonly<ReturnType<typeof transform>>;
 
-function transform(name: string, rows: readonly (readonly number[])[]): TransformMatrix {
+function transform(name: string, rows: readonly (readonly number[])[]) {
   return { name, rows: rows.length, columns: rows[0]!.length, data: Float32Array.from(rows.flat()) };
 }
 

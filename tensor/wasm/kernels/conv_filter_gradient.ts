@@ -4,25 +4,12 @@ import type { Backend, KernelCall } from "./memory.ts";
 import { addressOf, BYTES_PER_ELEMENT, floatsOf, idOf, withRegion, withScratch } from "./memory.ts";
 import { multiply, rowsPerPart, sumParts } from "./product.ts";
 
-/** One axis of the grid of an image. */
-interface Axis {
-  readonly size: number;
-  readonly outSize: number;
-  readonly before: number;
-  readonly stride: number;
-  readonly kernel: number;
-  /** How many grids there are, for different remainders. */
-  readonly grids: number;
-  /** Grid cells along this axis. */
-  readonly length: number;
-}
-
 /** The grids of some images of the batch. */
 interface Grid {
   readonly first: number;
   readonly images: number;
-  readonly y: Axis;
-  readonly x: Axis;
+  readonly y: ReturnType<typeof axisOf>;
+  readonly x: ReturnType<typeof axisOf>;
   /** Cells of one channel and one pair of remainders, of all images. */
   readonly cells: number;
 }
@@ -65,13 +52,14 @@ export function filterGradient({ inputs, attrs, backend }: KernelCall): tf.Tenso
   return out;
 }
 
+/** One axis of the grid of an image: with how many `grids` there are, for different remainders, and their `length`. */
 function axisOf(
   size: number,
   outSize: number,
   kernel: number,
   stride: number,
   [before, after]: readonly [before: number, after: number],
-): Axis {
+) {
   // Where the zeros after a row are no more than those before it, those before the next row serve for both.
   const shared = stride === 1 && after <= before && after < kernel;
   const length = shared ? size + before : outSize + Math.floor((kernel - 1) / stride);

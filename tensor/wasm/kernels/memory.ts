@@ -6,11 +6,7 @@ import type { NativeFunction, WasmModule } from "../module.ts";
 export type Backend = Omit<BackendWasm, "wasm"> & { readonly wasm: WasmModule };
 
 /** Arguments of a kernel: what TF.js hands over, with the backend that it really is. */
-export interface KernelCall {
-  readonly inputs: tf.NamedTensorInfoMap;
-  readonly attrs: tf.NamedAttrMap;
-  readonly backend: Backend;
-}
+export type KernelCall = Required<Parameters<tf.KernelFunc>[0]> & { readonly backend: Backend };
 
 export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 

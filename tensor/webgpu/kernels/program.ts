@@ -5,11 +5,7 @@ import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu
 export type Program = Parameters<WebGPUBackend["runWebGPUProgram"]>[0];
 
 /** Arguments of a kernel: what TF.js hands over, with the backend that it really is. */
-export interface KernelCall {
-  readonly inputs: tf.NamedTensorInfoMap;
-  readonly attrs: tf.NamedAttrMap;
-  readonly backend: WebGPUBackend;
-}
+export type KernelCall = Required<Parameters<tf.KernelFunc>[0]> & { readonly backend: WebGPUBackend };
 
 /** A kernel of ours, made from TF.js's own, which it may use. */
 export type KernelMaker = (theirs: (call: KernelCall) => tf.TensorInfo) => (call: KernelCall) => tf.TensorInfo;

@@ -2,9 +2,9 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
 import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
 import { causeLines, explanationLines } from "../../../cli/commands/why.ts";
-import { styleFor } from "../../../cli/io.ts";
 
-const style = styleFor({ isTTY: false });
+// Also where somebody looks on.
+Deno.env.set("NO_COLOR", "1");
 const digest = (char: string) => char.repeat(64);
 const renamed: Cause = {
   reason: { code: "param", name: "size", from: 16, to: 8, at: "p.yaml:4:9", origin: [] },
@@ -21,7 +21,7 @@ Deno.test("causeLines() puts what lies upstream below, and stages with the same 
     origin: ["p.yaml:9:9"],
     upstream: [{ stage: "digits", state: "cached", causes: [renamed] }],
   };
-  assertEquals(causeLines([upstream("a", [renamed]), input, upstream("b", [renamed])], style), [
+  assertEquals(causeLines([upstream("a", [renamed]), input, upstream("b", [renamed])]), [
     "because of input images from digits: aaaaaaaaaaaa -> bbbbbbbbbbbb",
     "  from p.yaml:9:9",
     "  digits (cached)",
@@ -34,7 +34,7 @@ Deno.test("causeLines() puts what lies upstream below, and stages with the same 
   const many = Array.from({ length: 30 }, (_, n): Cause => ({
     reason: { code: "param", name: `p${n}`, from: 0, to: n, at: "default", origin: ["default"] },
   }));
-  assertEquals(causeLines(many, style).slice(-2), ["because of param p7: 0 -> 7", "… and 22 more"]);
+  assertEquals(causeLines(many).slice(-2), ["because of param p7: 0 -> 7", "… and 22 more"]);
 });
 
 Deno.test("causeLines() tells files and modules by what is known of them", () => {
@@ -44,7 +44,7 @@ Deno.test("causeLines() tells files and modules by what is known of them", () =>
   };
   const code = { reason: { code: "code", from: "code:1", to: "code:2" } } as const;
   const known: Cause = { ...code, modules: { changed: ["a.ts", "../b.ts"], added: [], removed: ["c.ts"] } };
-  assertEquals(causeLines([external, code, known], style), [
+  assertEquals(causeLines([external, code, known]), [
     "because of external path: other content",
     "  was aaaaaaaaaaaa, 1.2 MB, /data/one",
     "  now nothing",
@@ -72,13 +72,13 @@ Deno.test("explanationLines() says what serves, and where a stage continues", ()
   };
   const nowMs = Date.parse("2026-01-01T00:01:05.500Z");
   const cached: Explanation = { id: "train", planned, causes: [], result };
-  assertEquals(explanationLines(cached, { style, nowMs, brief: false }), [
+  assertEquals(explanationLines(cached, false, nowMs), [
     "nothing it depends on has changed",
     "served by result cccccccccccc, at 9",
     "  made 2026-01-01 00:00:00 UTC, 1m 05s ago, by run RUN on host here (p/train) in 12s",
     "  computed on onnx-cpu/1 (device onnx)",
   ]);
-  assertEquals(explanationLines(cached, { style, nowMs, brief: true }), ["nothing it depends on has changed"]);
+  assertEquals(explanationLines(cached, true, nowMs), ["nothing it depends on has changed"]);
   const states = [{ step: 5, sizeBytes: 324, savedAt: undefined }];
   const resumed: Explanation = {
     id: "train",
@@ -86,7 +86,7 @@ Deno.test("explanationLines() says what serves, and where a stage continues", ()
     causes: [],
     progress: { folder: "/store/progress/x", states },
   };
-  assertEquals(explanationLines(resumed, { style, nowMs, brief: false }), [
+  assertEquals(explanationLines(resumed, false, nowMs), [
     "continues at step 5 of 9: a run that has not finished saved it",
     "  saved: step 5 (324 B)",
     "  in /store/progress/x",

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import type { FullScheduleSpec } from "../../../diffusion/interchange/scheduler_config.ts";
 import type { Translated } from "../../../diffusion/interchange/problem.ts";
-import { fromChainConfig, toChainConfig } from "../../../diffusion/interchange/scheduler_config.ts";
+import { fromChainConfig, objectiveProblem, toChainConfig } from "../../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dConfig, toUnet2dConfig } from "../../../diffusion/interchange/unet2d_config.ts";
 import { fromUnet2dTensors, toUnet2dTensors } from "../../../diffusion/interchange/unet2d_tensors.ts";
 import { oneHotLabels } from "../../../diffusion/model_output.ts";
@@ -205,7 +205,7 @@ Deno.test("every schedule survives the way to a scheduler config and back", () =
         ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}),
       };
       const chain = { spec, betas: makeBetas(spec), objective: "v" as const };
-      const config = valueOf(toChainConfig(chain, false));
+      const config = toChainConfig(chain, false);
       assertEquals(valueOf(fromChainConfig(config, spec)), chain);
       // Without a note of where it comes from the name may be another one of the same betas.
       const foreign = fromChainConfig(config);
@@ -226,10 +226,10 @@ Deno.test("a cosine of another offset goes by its betas, and chains that are not
     linearEnd: 2e-2,
     cosineS: 0.02,
   };
-  const config = valueOf(toChainConfig({ spec, betas: makeBetas(spec), objective: "eps" }, false));
+  const config = toChainConfig({ spec, betas: makeBetas(spec), objective: "eps" }, false);
   assertEquals(config.trained_betas?.length, 20);
   assertEquals(problemOf(fromChainConfig({ ...config, trained_betas: null, beta_schedule: "sigmoid" })).got, "sigmoid");
   assertEquals(problemOf(fromChainConfig({ ...config, num_train_timesteps: 21 })).wanted, "21");
-  const mean = problemOf(toChainConfig({ spec, betas: makeBetas(spec), objective: "mu" }, false));
+  const mean = objectiveProblem("mu")!;
   assertEquals(mean.wanted, "eps, x0, v");
 });

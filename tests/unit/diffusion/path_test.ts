@@ -13,7 +13,7 @@ import {
 } from "../../../diffusion/path.ts";
 import { pathProblems } from "../../../diffusion/path_problems.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { tablesFiniteInFloat32 } from "../../../diffusion/schedule/finite.ts";
+import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../../../diffusion/schedule/tables.ts";
 import { randomStream } from "../../../tensor/mod.ts";

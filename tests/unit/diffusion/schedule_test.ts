@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { tablesFiniteInFloat32 } from "../../../diffusion/schedule/finite.ts";
+import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
 import { SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/names.ts";
 import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
 import { largestFiniteTimesteps, smallestNormalTimesteps } from "../../../diffusion/schedule/search.ts";

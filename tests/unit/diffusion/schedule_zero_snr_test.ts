@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
-import { tablesFiniteInFloat32 } from "../../../diffusion/schedule/finite.ts";
+import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
 import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
 import { largestFiniteTimesteps, smallestNormalTimesteps } from "../../../diffusion/schedule/search.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";

@@ -134,7 +134,7 @@ Deno.test("pathOf() reads what encodePath() writes: betas of a chain, signal and
     () => pathOf({ betas: "own", timesteps: 4 }, { file, bytes: encodePath(chain) }),
     FormatError,
   );
-  assertEquals(failure.message, "schedule.safetensors, tensor betas: got 3 numbers, wanted 4");
+  assertEquals(failure.message, "schedule.safetensors, tensor betas: got 3 numbers, wanted 4 of Float64Array");
   assertThrows(
     () => pathOf({ ...SPEC, timesteps: 3 }, { file, bytes: encodePath(chain) }),
     FormatError,

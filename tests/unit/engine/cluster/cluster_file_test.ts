@@ -19,12 +19,15 @@ async function place(project: Record<string, string>, user: Record<string, strin
     for (const [name, text] of Object.entries(files)) writeFileSync(path(folder, "clusters", name), text);
   };
   write("project", project);
-  write("user", user);
+  write("user/noiseline", user);
   mkdirSync(path("project/pipelines"));
   writeFileSync(path("project/deno.json"), "{}");
   return {
     path,
-    load: (name: string) => loadCluster(name, { folder: path("project/pipelines"), configFolder: path("user") }, KINDS),
+    load: (name: string) => {
+      Deno.env.set("XDG_CONFIG_HOME", path("user"));
+      return loadCluster(name, { folder: path("project/pipelines") }, KINDS);
+    },
     [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose](),
   };
 }
@@ -91,13 +94,13 @@ Deno.test("loadCluster() takes the project's file before the user's, and lists b
     const [problem] = none.diagnostics;
     assertStringIncludes(problem!.message, `no cluster "${name}"`);
     assertStringIncludes(problem!.fix!, fix!);
-    assertStringIncludes(problem!.wanted!, at.path("user/clusters"));
+    assertStringIncludes(problem!.wanted!, at.path("user/noiseline/clusters"));
   }
 });
 
 Deno.test("loadCluster() takes the example, which has everything that a file may say", () => {
   const folder = new URL("../../../../pipelines", import.meta.url).pathname;
-  const loaded = loadCluster("example", { folder, configFolder: "/nowhere" }, KINDS);
+  const loaded = loadCluster("example", { folder }, KINDS);
   assert(loaded.ok);
   assertEquals(Object.keys(loaded.value.settings).sort(), Object.keys(clusterFileSchema.shape).sort());
 });

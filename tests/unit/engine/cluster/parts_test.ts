@@ -1,13 +1,18 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { divide, type Task } from "../../../../engine/cluster/parts.ts";
+import { divide as divideTasks, type Task } from "../../../../engine/cluster/parts.ts";
 import type { Part } from "../../../../schemas/cluster_records.ts";
 
 const ONE = { cpus: 1, gpus: 0, options: [] };
 const MANY = { ...ONE, cpus: 8 };
 
 function task(line: number, entry: string, before: readonly number[] = [], more: Partial<Task> = {}): Task {
-  return { line, entry, recipeKey: `r${line}`, needs: ONE, before, jobs: [], ...more };
+  return { id: `${line}`, entry, recipeKey: `r${line}`, needs: ONE, before: before.map(String), jobs: [], ...more };
+}
+
+/** Parts with the numbers of the stages, which are their ids here. */
+function divide(...args: Parameters<typeof divideTasks>): Part[] {
+  return divideTasks(...args).map(({ stages, ...part }) => ({ lines: stages.map(Number), ...part }));
 }
 
 /** What each line waits for, as the queue would have it: lines of this submission and jobs, by name. */
@@ -136,7 +141,7 @@ Deno.test("whatever the graph: each recipe is computed once, after exactly what 
   fc.assert(
     fc.property(graphs, fc.integer({ min: 0, max: 5 }), (tasks, maxArray) => {
       const parts = divide(tasks, maxArray, new Map([["8", 4]]));
-      const first = new Map(tasks.toReversed().map(({ recipeKey, line }) => [recipeKey, line]));
+      const first = new Map(tasks.toReversed().map(({ recipeKey, id }) => [recipeKey, Number(id)]));
       const lineOf = (line: number) => first.get(tasks[line]!.recipeKey)!;
       assertEquals(
         parts.flatMap(({ lines }) => lines).sort((a, b) => a - b),
@@ -154,7 +159,7 @@ Deno.test("whatever the graph: each recipe is computed once, after exactly what 
       // Waiting for an exact set, no more and no less, a failing stage stops just what follows it.
       for (const [line, waits] of waitsOf(parts)) {
         const wanted = new Set([
-          ...tasks[line]!.before.map((one) => `${lineOf(one)}`),
+          ...tasks[line]!.before.map((one) => `${lineOf(Number(one))}`),
           ...tasks[line]!.jobs.map((job) => `job ${job}`),
         ]);
         const array = [0, 1, 2, 3].map((child) => `job 8_${child}`);
@@ -172,7 +177,7 @@ Deno.test("whatever the graph: each recipe is computed once, after exactly what 
 Deno.test("10,000 children and what follows each come to as many arrays as the queue's limit makes of them", () => {
   const trains = Array.from({ length: 10_000 }, (_, i) => task(i, "train"));
   const samples = Array.from({ length: 10_000 }, (_, i) => task(10_000 + i, "sample", [i]));
-  const parts = divide([...trains, ...samples, task(20_000, "best", samples.map(({ line }) => line))], 1001);
+  const parts = divide([...trains, ...samples, task(20_000, "best", samples.map(({ id }) => Number(id)))], 1001);
   assertEquals(parts.length, 21);
   assertEquals(parts.at(-1)!.after, Array.from({ length: 10 }, (_, i) => `p${10 + i}`));
 });

@@ -73,6 +73,7 @@ class World implements AsyncDisposable {
         pipeline,
         parts: stages.map((id) => ({ stages: [id], children: null, needs, after: [] })),
         cache: this.path("shared"),
+        externals: digestExternals(pipeline, this.digests).externals,
         digests: this.digests,
         cluster: "lab",
         settings: { setup: [], deno: "/deno", packages: "/packages", restarts: 5, helper: needs },

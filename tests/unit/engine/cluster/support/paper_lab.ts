@@ -79,7 +79,7 @@ export class PaperLab implements AsyncDisposable {
       ...{ line, job, attempt: 0, state: "ran", resolvedKey: null, fromStep: null, toStep: null, message: null },
       ...{ fix: null, node: "n1", startedAt: now, endedAt: now, ...more },
     };
-    Deno.writeTextFileSync(submission.attemptPath(line, job, end.attempt, "json"), JSON.stringify(end));
+    Deno.writeTextFileSync(submission.attemptPath(end, "json"), JSON.stringify(end));
   }
 
   /** What the small jobs do. */

@@ -1,5 +1,5 @@
-import type { DiffusionTables, TableName } from "./tables.ts";
-import { hasZeroTerminalSnr } from "./zero_terminal_snr.ts";
+import type { DiffusionTables, TableName } from "../../diffusion/schedule/tables.ts";
+import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 
 /** What only recovering x_0 from noise divides by A for. */
 const INVERSE_SIGNAL: readonly TableName[] = ["sqrtRecipAlphasCumprod", "sqrtRecipm1AlphasCumprod"];

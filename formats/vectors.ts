@@ -1,0 +1,35 @@
+import { FormatError } from "./format_error.ts";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "./safetensors.ts";
+import { DTYPES, type SafetensorsArray } from "./safetensors_header.ts";
+
+/** A safetensors file of vectors [n] by name; those that are undefined are left out. */
+export function encodeVectors(
+  vectors: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | undefined>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const tensors: Record<string, SafetensorsTensor> = {};
+  for (const [name, data] of Object.entries(vectors)) {
+    if (data === undefined) continue;
+    const dtype = (Object.keys(DTYPES) as SafetensorsTensor["dtype"][]).find((each) => data instanceof DTYPES[each])!;
+    tensors[name] = { dtype, shape: [data.length], data } as SafetensorsTensor;
+  }
+  return encodeSafetensors({ tensors, metadata });
+}
+
+/** @throws FormatError when the bytes are no safetensors file */
+export function decodeVectors(bytes: Uint8Array) {
+  const { tensors, metadata } = decodeSafetensors(bytes);
+  return { vectors: Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, data])), metadata };
+}
+
+/** One of them. @throws FormatError when it is not so long or of another type */
+export function vectorOf<T extends SafetensorsArray>(
+  vectors: Readonly<Record<string, SafetensorsArray>>,
+  name: string,
+  { file, type, length }: { readonly file: string; readonly type: new () => T; readonly length: number },
+): T {
+  const data = vectors[name];
+  if (data instanceof type && data.length === length) return data;
+  const got = data === undefined ? "none" : data instanceof type ? `${data.length} numbers` : data.constructor.name;
+  throw new FormatError(`${file}, tensor ${name}`, { got, wanted: `${length} of ${type.name}` });
+}
