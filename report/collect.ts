@@ -6,7 +6,7 @@ import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { gridCells } from "../formats/image_grid.ts";
-import { type Content, factsOf, type LogRow, type ReportPicture, type SourceFacts } from "./model.ts";
+import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
 import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
 
@@ -37,16 +37,7 @@ export async function collectArtifacts(
   const unreadable: string[] = [];
   let room = mostBytes;
   const fitting = new Set(items.toSorted((a, b) => sizeOf(a) - sizeOf(b)).filter((one) => (room -= sizeOf(one)) >= 0));
-  const content: Content = {
-    curves: [],
-    samples: [],
-    films: [],
-    schedules: [],
-    rates: [],
-    metrics: [],
-    neighbours: [],
-    demos: [],
-  };
+  const content = noContent();
   for (const item of items) {
     try {
       if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);

@@ -12,6 +12,12 @@ export interface Content
   readonly demos: { readonly title: string; readonly href: string }[];
 }
 
+/** No artifacts: lists to add to. */
+export function noContent(): Content {
+  const pictures = { samples: [], films: [], schedules: [], rates: [], neighbours: [] };
+  return { ...pictures, curves: [], metrics: [], demos: [] };
+}
+
 /** What one page shows of an experiment. */
 export interface Report extends Content {
   readonly title: string;

@@ -16,7 +16,7 @@ export const SCRIPT = `
       slider.value = place;
       const words = "after " + step.toLocaleString("en") + " steps";
       slider.setAttribute("aria-valuetext", words);
-      slider.closest(".slider").querySelector("output").textContent = words;
+      slider.closest(".slider").lastChild.textContent = words;
     }
     for (const frames of document.querySelectorAll(".frames")) {
       const images = [...frames.querySelectorAll("img")];

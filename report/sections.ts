@@ -122,7 +122,7 @@ function slider(steps: readonly number[]): Html {
   const range = markup`<input id="steps" type="range" min="0" max="${last}" value="${last}" data-steps="${
     JSON.stringify(steps)
   }">`;
-  return markup`<div class="slider"><label>training step ${range}</label><output for="steps"></output></div>`;
+  return markup`<div class="slider"><label>training step ${range}</label><span></span></div>`;
 }
 
 /** @param frames by their steps, of which the last is shown until the slider moves */

@@ -1,14 +1,16 @@
 import { formatDuration } from "../std/duration.ts";
 import type { ReportStage } from "./model.ts";
-import { figure, type Html, markup, type Shown, table } from "./text.ts";
+import { count, figure, type Html, markup, type Shown, table } from "./text.ts";
 
 /**
  * The stages of a run, with how far each is and when it worked.
  * @param startedMs when the run began; none without a timeline
  */
 export function stageTable(stages: readonly ReportStage[], startedMs?: number): Html {
-  const ends = new Map(stages.map((stage) => [stage.id, endOf(stage)]));
-  const endMs = Math.max(startedMs ?? 0, ...[...ends.values()].filter((end) => end !== undefined));
+  const ends = new Map(
+    stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, startedMs && startedMs + durationMs]),
+  );
+  const endMs = Math.max(startedMs ?? 0, ...ends.values());
   const isTimed = startedMs !== undefined && stages.some((stage) => stage.startedMs !== undefined);
   const isCounted = stages.some(({ progress }) => progress !== undefined);
   const rows = stages.map((stage) => {
@@ -29,15 +31,11 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
   return table(["stage", "kind", "state", ...columns], rows);
 }
 
-function endOf({ startedMs, durationMs }: ReportStage): number | undefined {
-  return startedMs === undefined ? undefined : startedMs + (durationMs ?? 0);
-}
-
-/** `1,200 of 3,000 steps`, with a bar and the time left. */
+/** `step 1,200 of 3,000`, with a bar and the time left. */
 export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "etaMs">): Shown {
   if (progress === undefined) return undefined;
   const { done, total, unit } = progress;
-  const words = `${done.toLocaleString("en")} of ${total.toLocaleString("en")} ${unit}`;
+  const words = `${unit} ${count(done)} of ${count(total)}`;
   const left = etaMs === undefined ? "" : markup` <small>${formatDuration(etaMs)} left</small>`;
   return markup`<progress max="${total}" value="${done}" aria-label="${words}"></progress> ${words}${left}`;
 }
@@ -53,11 +51,8 @@ function drawBar(
   const waitedMs = Math.max(0, startedMs - readyMs);
   const label = `began ${formatDuration(Math.max(0, startedMs - fromMs))} into the run` +
     (waitedMs < 1_000 ? "" : ` after waiting ${formatDuration(waitedMs)}`) + `, worked ${formatDuration(durationMs)}`;
-  const waited = markup`<rect class="waited" x="${share(readyMs - fromMs)}" y="6" width="${
-    share(waitedMs)
-  }" height="2"/>`;
-  const worked = markup`<rect class="worked ${state}" x="${share(startedMs - fromMs)}" y="1" width="${
-    share(durationMs)
-  }" height="12"/>`;
-  return markup`<svg class="bar" role="img" aria-label="${label}"><title>${label}</title>${waited}${worked}</svg>`;
+  const [ready, waited, began, worked] = [readyMs - fromMs, waitedMs, startedMs - fromMs, durationMs].map(share);
+  return markup`<svg class="bar" role="img" aria-label="${label}"><title>${label}</title>
+<rect class="waited" x="${ready}" y="6" width="${waited}" height="2"/>
+<rect class="worked ${state}" x="${began}" y="1" width="${worked}" height="12"/></svg>`;
 }

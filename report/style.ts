@@ -22,7 +22,7 @@ figcaption { color: var(--soft); font-size: .92rem; } figcaption b { color: var(
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
 .frames .drawing { background: #ffffff; image-rendering: auto; border: 0; } [hidden] { display: none; }
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }
-.slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); }
+.slider { position: sticky; top: 0; z-index: 1; padding: .3rem 0; background: var(--ground); } .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }
 .dag .box { fill: var(--panel); stroke: var(--line); stroke-width: 1.5; } .dag .edge { fill: none; stroke: var(--soft); }
 .dag text { fill: var(--text); font: 14px system-ui, sans-serif; } .dag .facts { fill: var(--soft); font-size: 12px; }
@@ -46,7 +46,7 @@ progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td
 .runs thead th { vertical-align: bottom; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
 .runs tbody tr:hover { background: var(--panel); } .runs .n { text-align: right; } .runs tr > :last-child { padding-right: 0; }
 .choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .1rem 1rem; padding: .4rem 0; }
-#columns[open] { flex-basis: 100%; } #columns { border: 0; } [aria-current] { font-weight: 600; } nav.pages { padding: 0; } nav.up { padding: 1rem 1.25rem 0; } .up ~ header { padding-top: .5rem; }
+#columns[open] { flex-basis: 100%; } #columns { border: 0; } [aria-current] { font-weight: 600; } nav.pages { padding: 0; } nav.up { padding: 1rem 1.25rem 0; } .up ~ header { padding-top: .5rem; } .wide .up { display: none; }
 button, input, select { font: inherit; color: inherit; } input[type=number] { width: 5.5rem; } select { max-width: 100%; }
 button, select, input:is([type=search], [type=number]) { background: var(--ground); border: 1px solid var(--soft);
   border-radius: 6px; padding: .2rem .6rem; }

@@ -55,3 +55,8 @@ export function table(header: readonly string[], rows: readonly (readonly Shown[
 export function count(value: number): string {
   return value.toLocaleString("en");
 }
+
+/** An address of a server's own, of which no part can be more than one. */
+export function addressOf(...parts: readonly string[]): string {
+  return parts.map((part) => `/${encodeURIComponent(part.toWellFormed())}`).join("");
+}

@@ -18,30 +18,20 @@ import { figuresOf, type MetricRow } from "./figures.ts";
 
 type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
 
-/** A run that is looked at, maybe while it goes on. */
-export interface RunNow {
-  readonly run: LiveRun;
-  readonly curves: readonly LiveCurve[];
-}
-
 export interface CompareOptions extends CollectOptions {
-  /** For each experiment the run that it is of, which tells of stages that have no results so far. */
-  readonly runs?: readonly RunNow[];
+  /** For each experiment the run that it is of, with the curves of that: they tell of stages without results so far. */
+  readonly runs?: readonly { readonly run: LiveRun; readonly curves: readonly LiveCurve[] }[];
 }
 
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */
 export async function compareExperiments(all: readonly Experiment[], { runs = [], ...options }: CompareOptions = {}) {
-  const results = await figuresOf(all, shortNames(all), options);
-  const contents = results.contents.map((content, i): Collection => {
-    const now = runs[i];
+  const found = await figuresOf(all, shortNames(all), options);
+  for (const [i, { run, curves }] of runs.entries()) {
     const own = new Set(all[i]!.stages);
-    const stages = now?.run.stages.filter(({ id }) => own.has(id)) ?? [];
-    const curves = now?.curves.filter(({ title }) => own.has(title)) ?? [];
-    return now === undefined
-      ? content
-      : { ...content, ...liveContent({ ...now.run, stages, scores: [] }, curves, content) };
-  });
-  const found = { ...results, contents };
+    const now = { ...run, stages: run.stages.filter(({ id }) => own.has(id)), scores: [] };
+    const content = liveContent(now, curves.filter(({ title }) => own.has(title)), found.contents[i]!);
+    found.contents[i] = { ...found.contents[i]!, ...content };
+  }
   const any = found.contents.some(isComparable);
   const isThere = (i: number) => all[i]!.made.size > 0 || runs[i] !== undefined;
   const shown = [...all.keys()].filter((i) => isThere(i) && (!any || isComparable(found.contents[i]!)));
@@ -49,12 +39,8 @@ export async function compareExperiments(all: readonly Experiment[], { runs = []
   const experiments = pick(all);
   const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row.value])));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const leaves = experiments.map(({ made, missing }, i) =>
-    new Map([
-      ...plannedIn(pick(runs)[i]?.run, missing),
-      ...[...made].flatMap(([id, { params, version }]) => [...leavesOf(params, [id]), ...codesIn(version, id)]),
-    ])
-  );
+  const stages = experiments.map((one, i) => paramsByStage(one, pick(runs)[i]?.run));
+  const leaves = stages.map((own) => new Map([...own.values()].flat()));
   const uses = new Map(all.flatMap((one) => [...one.uses]));
   const named = (value: unknown) => uses.get(String(value)) ?? value;
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
@@ -67,10 +53,7 @@ export async function compareExperiments(all: readonly Experiment[], { runs = []
     metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
     /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference. */
     params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
-      const has = experiments.map(({ made, missing }, i) => {
-        const planned = pick(runs)[i] === undefined ? [] : missing;
-        return [...made.keys(), ...planned].some((id) => path.startsWith(`${id}.`));
-      });
+      const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
     }).map(({ path, values }) => ({ path, values: values.map(named) })),
     /** Means over experiments that differ in their seeds alone. */
@@ -97,7 +80,7 @@ export function sheetOf({ names, seeds, ranks, metrics, params, overSeeds }: Com
     value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
   const columns = [
     // What is the same of all says nothing.
-    ...(new Set(seeds).size > 1 ? [{ name: "seed", values: seeds }] : []),
+    ...(new Set(seeds.filter((seed) => seed !== undefined)).size > 1 ? [{ name: "seed", values: seeds }] : []),
     ...params.map(({ path, values }) => ({ name: path, values })),
     ...metrics,
   ];
@@ -123,15 +106,22 @@ function codesIn(version: string, id: string): [path: string, code: string][] {
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
-/** Params of stages that have no results so far, as `leavesOf` names them. */
-function plannedIn(run: LiveRun | undefined, missing: readonly string[]): (readonly [string, unknown])[] {
-  const stages = run?.stages.filter(({ id }) => missing.includes(id)) ?? [];
-  return stages.flatMap(({ id, params }) =>
-    params.map(({ path, value }) => [`${id}.${path.replace(/^with\./, "")}`, value] as const)
-  );
+/** Params by dotted name: as the run planned them, which has them all; else as results note them, without defaults. */
+function paramsByStage({ made, stages }: Experiment, run?: LiveRun) {
+  const planned = run?.stages.filter(({ id, params }) => (made.has(id) || stages.includes(id)) && params.length > 0) ??
+    [];
+  const all = new Map(planned.map(({ id, params }) => {
+    return [id, params.map(({ path, value }): Leaf => [`${id}.${path.replace(/^with\./, "")}`, value])];
+  }));
+  for (const [id, { params, version }] of made) {
+    all.set(id, [...all.get(id) ?? leavesOf(params, [id]), ...codesIn(version, id)]);
+  }
+  return all;
 }
 
-function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {
+type Leaf = readonly [path: string, value: unknown];
+
+function* leavesOf(value: unknown, path: readonly string[]): Generator<Leaf> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) yield [path.join("."), value];
   else for (const [key, inner] of Object.entries(value)) yield* leavesOf(inner, [...path, key]);
 }

@@ -49,9 +49,3 @@ export interface LiveRun {
 
 /** Rows of the curve of one stage, which is its title: what a chart draws. */
 export type LiveCurve = ReportCurve;
-
-/** The last lines that a stage wrote. */
-export interface LogTail {
-  readonly stage: string;
-  readonly text: string;
-}

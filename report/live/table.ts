@@ -1,6 +1,6 @@
 import { formatDuration } from "../../std/duration.ts";
 import type { Page } from "../page.ts";
-import { count, entryOf, figure, type Html, joined, markup, type Shown } from "../text.ts";
+import { addressOf, count, entryOf, figure, type Html, joined, markup, type Shown } from "../text.ts";
 import type { LiveRun, ScoreMean } from "./model.ts";
 import { atWork, timeOf } from "./run.ts";
 
@@ -16,9 +16,9 @@ interface Column {
   readonly id: string;
   readonly title: string;
   /** What the column is sorted by. */
-  value(run: LiveRun): number | string | undefined;
+  readonly value: (run: LiveRun) => number | string | undefined;
   /** Where that is not what it shows. */
-  show?(value: number | string, run: LiveRun): Shown;
+  readonly show?: (value: number | string, run: LiveRun) => Shown;
   /** Shown where it is asked for. */
   readonly isExtra?: boolean;
 }
@@ -56,18 +56,14 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   const none = runs.length === 0
     ? markup`There are no runs yet. This starts one: <code>deno task run pipelines/digits.yaml</code>`
     : "No run has all of these words.";
-  const links = Array.from(
-    { length: pages },
-    (_, i) =>
-      i + 1 === page
-        ? markup`<b aria-current="page">${page}</b> `
-        : markup`<a href="${addressOf(query, "page", i + 1)}">${i + 1}</a> `,
-  );
+  const links = Array.from({ length: pages }, (_, i) => {
+    const current = i + 1 === page ? markup` aria-current="page"` : "";
+    return markup`<a href="${sameBut(query, "page", i + 1)}"${current}>${i + 1}</a> `;
+  });
+  const working = runs.filter(({ state }) => state === "running").length;
   return {
     title: "noiseline",
-    subtitle: `${count(runs.length)} runs in this store, ${
-      runs.filter(({ state }) => state === "running").length
-    } at work`,
+    subtitle: `${count(runs.length)} runs in this store, ${working} at work`,
     notes: details.notes ?? [],
     isWide: true,
     sections: [{
@@ -94,37 +90,22 @@ function fixedColumns(query: URLSearchParams, { lossAt }: TableDetails): Column[
     [...run.stages, ...atWork(run)].findLast(({ figures }) => figures["loss"] !== undefined)?.figures["loss"];
   const progress = (run: LiveRun) => atWork(run).find(({ progress }) => progress !== undefined)?.progress;
   const step = Math.trunc(Number(query.get("at")));
+  const at = step > 0 && lossAt !== undefined;
+  const time = (ms: number | string) => formatDuration(Number(ms));
+  const state = (name: number | string) => markup`<span class="state ${name}">${name}</span>`;
+  const done = (steps: number | string, run: LiveRun) => `${count(Number(steps))} of ${count(progress(run)!.total)}`;
+  const lowest = (value: number | string, run: LiveRun) =>
+    markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
+  const took = ({ startedMs, endedMs }: LiveRun) => endedMs && endedMs - startedMs;
   return [
-    {
-      id: "state",
-      title: "state",
-      value: ({ state }) => state,
-      show: (state) => markup`<span class="state ${state}">${state}</span>`,
-    },
+    { id: "state", title: "state", value: (run) => run.state, show: state },
     { id: "stage", title: "stage", value: (run) => atWork(run).map(({ id }) => id).join(", ") || undefined },
-    {
-      id: "step",
-      title: "step",
-      value: (run) => progress(run)?.done,
-      show: (done, run) => `${count(Number(done))} of ${count(progress(run)?.total ?? 0)}`,
-    },
-    { id: "eta", title: "time left", value: (run) => atWork(run)[0]?.etaMs, show: (ms) => formatDuration(Number(ms)) },
+    { id: "step", title: "step", value: (run) => progress(run)?.done, show: done },
+    { id: "eta", title: "time left", value: (run) => atWork(run)[0]?.etaMs, show: time },
     { id: "loss", title: "loss now", value: (run) => loss(run)?.last },
-    {
-      id: "lowest",
-      title: "lowest loss",
-      value: (run) => loss(run)?.lowest,
-      show: (value, run) => markup`${figure(Number(value))} <small>at ${count(loss(run)?.at ?? 0)}</small>`,
-    },
-    ...step > 0 && lossAt !== undefined
-      ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: (run: LiveRun) => lossAt(run, step) }]
-      : [],
-    {
-      id: "took",
-      title: "took",
-      value: ({ startedMs, endedMs }) => endedMs && endedMs - startedMs,
-      show: (ms) => formatDuration(Number(ms)),
-    },
+    { id: "lowest", title: "lowest loss", value: (run) => loss(run)?.lowest, show: lowest },
+    ...at ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: (run: LiveRun) => lossAt(run, step) }] : [],
+    { id: "took", title: "took", value: took, show: time },
     { id: "tags", title: "tags", value: ({ tags }) => tags.join(", ") || undefined },
     { id: "host", title: "host", value: ({ host, cluster }) => cluster ?? host, isExtra: true },
   ];
@@ -197,12 +178,14 @@ function headOf(column: Column, runs: readonly LiveRun[], query: URLSearchParams
   const order = query.get("sort");
   const [sort, mark] = order === id ? ["ascending", " ↑"] : order === `-${id}` ? ["descending", " ↓"] : ["none", ""];
   const name = runs.some((run) => typeof column.value(run) === "number") ? "n" : "";
-  const to = addressOf(query, "sort", order === id ? `-${id}` : id);
+  const to = sameBut(query, "sort", order === id ? `-${id}` : id);
   return markup`<th scope="col" class="${name}" aria-sort="${sort}"><a href="${to}">${title}</a>${mark}</th>`;
 }
 
-function addressOf(query: URLSearchParams, name: string, value: string | number): string {
+function sameBut(query: URLSearchParams, name: string, value: string | number): string {
   const next = new URLSearchParams(query);
+  // In another order, a page holds other runs.
+  next.delete("page");
   next.set(name, String(value));
   return `/?${next}`;
 }
@@ -217,7 +200,7 @@ function rowOf(run: LiveRun, columns: readonly Column[]): Html {
   });
   const pick =
     markup`<input type="checkbox" name="run" value="${runId}" id="pick-${runId}" aria-label="compare ${runId}">`;
-  const link = markup`<a href="/run/${encodeURIComponent(runId)}" title="${runId}">${timeOf(startedMs)}</a>`;
+  const link = markup`<a href="${addressOf("run", runId)}" title="${runId}">${timeOf(startedMs)}</a>`;
   return markup`<tr id="run-${runId}"><th scope="row">${pick} ${link}</th>${cells}</tr>\n`;
 }
 

@@ -41,7 +41,7 @@ export function liveRun(more: Partial<LiveRun> = {}): LiveRun {
         reads: ["data", "schedule"],
         startedMs: BEGAN_MS + 9_000,
         durationMs: 61_000,
-        progress: { done: 1_200, total: 3_000, unit: "steps" },
+        progress: { done: 1_200, total: 3_000, unit: "step" },
         etaMs: 92_000,
         numerics: "onnx",
         figures: { loss: { last: 0.0612, lowest: 0.0541, at: 1_110 } },
