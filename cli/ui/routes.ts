@@ -25,7 +25,7 @@ const FOR_EVER = { "Cache-Control": "private, max-age=31536000, immutable" };
 /** What there is at an address; undefined where there is nothing. */
 async function find(address: URL, site: Site, events: Events): Promise<Response | undefined> {
   const { pathname, search, searchParams } = address;
-  const [room = "", id = "", stage = "", last = ""] = namesIn(pathname) ?? ["?"];
+  const [room = "", id = "", stage = "", last = ""] = namesIn(pathname);
   const show = (body: BodyInit | undefined, type: string) => body === undefined ? undefined : answer(body, type);
   switch (room) {
     case "style.css":
