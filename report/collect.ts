@@ -58,9 +58,7 @@ function sizeOf({ artifact: { type, files } }: Collected): number {
   return shown.reduce((sum, { size }) => sum + size, 0);
 }
 
-interface Item extends Collected {
-  readonly isServed: boolean;
-}
+type Item = Collected & Required<Pick<CollectOptions, "isServed">>;
 
 /** @param odd gets what is left out */
 type Collector = (item: Item, content: Content, odd: string[], items: readonly Collected[]) => Promise<void>;

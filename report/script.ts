@@ -4,6 +4,12 @@ export const SCRIPT = `
   const data = JSON.parse(byId("data").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  // Small grids by a whole number, so that pixels stay squares.
+  const enlarge = (image) => {
+    const { naturalWidth } = image;
+    if (naturalWidth > 0 && !image.matches(".drawing")) image.style.width = naturalWidth * Math.max(1, Math.floor(280 / naturalWidth)) + "px";
+  };
+  addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
   // One slider for all frames; where nobody has moved it, the last step is shown, also when a later one comes.
   let chosen;
   const showFrames = () => {
@@ -22,6 +28,7 @@ export const SCRIPT = `
       const images = [...frames.querySelectorAll("img")];
       const shown = images.findLast(({ dataset }) => dataset.step === "" || Number(dataset.step) <= step) ?? images[0];
       for (const image of images) image.hidden = image !== shown;
+      enlarge(shown);
       frames.querySelector("figcaption b").textContent = shown.dataset.caption;
     }
     setBeside();

@@ -1,6 +1,6 @@
 import { formatDuration } from "../../std/duration.ts";
 import type { Page } from "../page.ts";
-import { addressOf, count, entryOf, figure, type Html, joined, markup, type Shown } from "../text.ts";
+import { addressOf, count, entryOf, figure, type Html, joined, markup, named, type Shown } from "../text.ts";
 import type { LiveRun, ScoreMean } from "./model.ts";
 import { atWork, timeOf } from "./run.ts";
 
@@ -122,7 +122,7 @@ function scoreColumns(runs: readonly LiveRun[]): Column[] {
       const own = found.get(run)!.get(name)!;
       if (own.length > 1) return joined([own[0], own.at(-1)].map((one) => figure(one!.value)), " … ");
       const [{ deviation, seeds }] = own as [ScoreMean];
-      const spread = joined([deviation && `± ${figure(deviation)}`, seeds && `of ${seeds} seeds`], " ");
+      const spread = joined([named("±", deviation && figure(deviation)), seeds && `of ${seeds} seeds`], " ");
       return markup`${figure(Number(value))} <small>${spread}</small>`;
     },
   }));
@@ -133,9 +133,12 @@ function scoresOf({ scores, means = [] }: LiveRun): Map<string, ScoreMean[]> {
   const whole = scores.flatMap(({ title, record }) =>
     record.metrics.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
       .map(({ name, value, deviation }): ScoreMean => ({ stage: title, metric: name, value, deviation }))
-  ).sort((a, b) => a.value - b.value);
-  const nameOf = ({ stage, metric }: ScoreMean) => `${entryOf(stage)} ${metric}`;
-  return new Map([...Map.groupBy(whole, nameOf), ...Map.groupBy(means, nameOf)]);
+  );
+  const [own, overSeeds] = [whole, means].map((all) => {
+    const rising = all.toSorted((a, b) => a.value - b.value);
+    return Map.groupBy(rising, ({ stage, metric }) => `${entryOf(stage)} ${metric}`);
+  });
+  return new Map([...own!, ...overSeeds!]);
 }
 
 /** A column for each param that is not the same in all runs which have its stage. */

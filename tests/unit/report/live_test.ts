@@ -95,6 +95,8 @@ Deno.test("scores are means over seeds where there are any, else one value or th
   assertEquals(scoreIn({ scores: children }), "2 … 4");
   const means = [{ stage: "evaluate", metric: "FD-classifier", value: 3, deviation: 1, seeds: 3 }];
   assertEquals(scoreIn({ scores: children, means }), "3 ± 1 of 3 seeds");
+  assertEquals(scoreIn({ means: [{ ...means[0]!, value: 5, deviation: 0 }] }), "5 ± 0 of 3 seeds");
+  assertEquals(scoreIn({ means: [{ ...means[0]!, value: 5 }, ...means] }), "3 … 5");
 });
 
 Deno.test("500 runs are a page of 200, well below 2 MB, with links to the others", () => {
