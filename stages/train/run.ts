@@ -15,6 +15,7 @@ import {
   decodeState,
   encodeState,
   initialState,
+  learningRateAt,
   makeStepper,
   type StepResult,
   type TrainState,
@@ -22,9 +23,6 @@ import {
 } from "./training.ts";
 
 type Context = ContextOf<typeof trainKind>;
-
-/** Weight of the past in the loss that is shown while training; the log has each step's own. */
-const SHOWN_LOSS_DECAY = 0.95;
 
 export default runOf(trainKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
@@ -80,16 +78,14 @@ async function train(
     const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
     let last: StepResult;
     let lastSaved = start.step;
-    let shownLoss: number | undefined;
     return await takeSteps(context, {
       from: start.step,
       images: params.batchSize,
-      async step() {
+      async step(step) {
         last = (await results.next()).value;
         const { loss, gradNorm } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
-        shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
-        return { loss: shownLoss.toFixed(4) };
+        return { loss, gradNorm, learningRate: learningRateAt(step, params) };
       },
       state: () => last.state(),
       encode(state) {
