@@ -11,6 +11,7 @@ import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
 import { type Science, scienceOf } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
+import { startPreviews } from "./previews.ts";
 import {
   decodeState,
   encodeState,
@@ -76,15 +77,19 @@ async function train(
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
     const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
+    const previews = startPreviews(context, device, { network, ...learning });
+    // A stop may have come in the midst of its preview.
+    await previews.show(start.step, async () => (await stepper.vectors()).ema);
     let last: StepResult;
     let lastSaved = start.step;
-    return await takeSteps(context, {
+    const end = await takeSteps(context, {
       from: start.step,
       images: params.batchSize,
       async step(step) {
         last = (await results.next()).value;
         const { loss, gradNorm } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
+        await previews.show(step, async () => (await last.state()).vectors.ema);
         return { loss, gradNorm, learningRate: learningRateAt(step, params) };
       },
       state: () => last.state(),
@@ -93,6 +98,8 @@ async function train(
         return encodeState(state);
       },
     });
+    previews.end();
+    return end;
   });
 }
 
