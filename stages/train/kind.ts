@@ -54,11 +54,7 @@ export const trainKind = defineKind({
       images !== undefined && checkImages(params, images),
       params.preview !== undefined && schedule !== undefined && checkSampler(
         params.preview.sampler,
-        {
-          ...schedule,
-          learnedVariance: params.variance === "learned",
-          ...definedOnly({ ownSampler: objective.sampler }),
-        },
+        { ...schedule, learnedVariance: params.variance === "learned", ownSampler: objective.sampler },
         own["preview.sampler"],
       ).map(({ param = [], ...problem }) => ({ ...problem, param: ["preview", ...param] })),
     );

@@ -11,44 +11,35 @@ import { unitToBytes } from "../shared/feeds.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import type { trainKind } from "./kind.ts";
 
-type Context = Pick<
-  ContextOf<typeof trainKind>,
-  "params" | "definitions" | "seed" | "stop" | "preview" | "note" | "warn"
->;
+type Context = ContextOf<typeof trainKind>;
 
 /**
  * Previews of a training, which they change by nothing: they have random streams and compiled functions of their own. All
  * begin with the same noise, so that they show the same images getting better.
  *
  * @param learned what the weights belong to
+ * @returns what shows the weights after a step, where it is one of those with a preview. What goes wrong is a warning
  */
 export function startPreviews(context: Context, device: Device, learned: Omit<DrawnNetwork, "params">) {
   const { params: { preview: wanted, steps }, stop } = context;
   const began = performance.now();
   const secondsSince = (start: number) => (performance.now() - start) / 1000;
   let [count, seconds, hasWarned] = [0, 0, false];
-  return {
-    /** Show what the weights after a step draw, where it is one of those with a preview. What goes wrong is a warning. */
-    async show(step: number, weights: () => Promise<Float32Array<ArrayBuffer>>): Promise<void> {
-      if (wanted === undefined || step === 0 || (step % wanted.every !== 0 && step !== steps)) return;
-      const start = performance.now();
-      try {
-        const png = await draw(context, wanted, device, { ...learned, params: await weights() });
-        const took = secondsSince(start);
-        context.preview({ step, png, seconds: took });
-        count++;
-        seconds += took;
-      } catch (error) {
-        if (stop.aborted || hasWarned) return;
-        hasWarned = true;
-        context.warn(`no preview of step ${step}: ${error instanceof Error ? error.message : error}`);
-      }
-    },
-    /** Say what they cost. */
-    end(): void {
-      if (count === 0) return;
-      context.note(`${count} previews took ${seconds.toFixed(1)} s of ${secondsSince(began).toFixed(1)} s`);
-    },
+  return async (step: number, weights: () => Promise<Float32Array<ArrayBuffer>>): Promise<void> => {
+    if (wanted === undefined || step === 0 || (step % wanted.every !== 0 && step !== steps)) return;
+    const start = performance.now();
+    try {
+      const png = await draw(context, wanted, device, { ...learned, params: await weights() });
+      const took = secondsSince(start);
+      context.preview({ step, png, seconds: took });
+      count++;
+      seconds += took;
+    } catch (error) {
+      if (!stop.aborted && !hasWarned) context.warn(`no preview of step ${step}: ${(error as Error).message}`);
+      hasWarned = true;
+    }
+    if (step < steps) return;
+    context.note(`${count} previews took ${seconds.toFixed(1)} s of ${secondsSince(began).toFixed(1)} s`);
   };
 }
 

@@ -77,19 +77,19 @@ async function train(
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
     const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
-    const previews = startPreviews(context, device, { network, ...learning });
+    const preview = startPreviews(context, device, { network, ...learning });
     // A stop may have come in the midst of its preview.
-    await previews.show(start.step, async () => (await stepper.vectors()).ema);
+    await preview(start.step, async () => (await stepper.vectors()).ema);
     let last: StepResult;
     let lastSaved = start.step;
-    const end = await takeSteps(context, {
+    return await takeSteps(context, {
       from: start.step,
       images: params.batchSize,
       async step(step) {
         last = (await results.next()).value;
         const { loss, gradNorm } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
-        await previews.show(step, async () => (await last.state()).vectors.ema);
+        await preview(step, async () => (await last.state()).vectors.ema);
         return { loss, gradNorm, learningRate: learningRateAt(step, params) };
       },
       state: () => last.state(),
@@ -98,8 +98,6 @@ async function train(
         return encodeState(state);
       },
     });
-    previews.end();
-    return end;
   });
 }
 
