@@ -31,7 +31,7 @@ export const trainKind = defineKind({
   },
   seeded: true,
   device: findStageDevice,
-  definitions: { model: "network", objective: "objective" },
+  definitions: { model: "network", objective: "objective", "preview.sampler": "sampler" },
   check(params, inputs, own = {}) {
     const images = readImageFacts(inputs.images);
     const schedule = readScheduleFacts(inputs.schedule);
