@@ -14,7 +14,7 @@ import {
 import { formatMetrics } from "./format/metrics.ts";
 import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
 import { countOf, formatDuration, someOf } from "./format/units.ts";
-import { Curve } from "./format/curve.ts";
+import { Curve, MOST_CELLS } from "./format/curve.ts";
 import { printError, printLine, shown, type Style, styleFor } from "./io.ts";
 import type { RunEnd } from "./results/page.ts";
 
@@ -23,6 +23,8 @@ const PROGRESS_INTERVAL_MS = 15_000;
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;
+/** Columns in which a bar and a curve have room. */
+const WIDE = 110;
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 /** Weight of the past in the loss that is shown, which is another for each batch. What is kept has each step's own. */
@@ -135,11 +137,12 @@ export class TextReporter {
     const style = styleFor(process.stderr);
     const spin = style.accent(SPINNER[this.#frame++ % SPINNER.length]!);
     const lines = [...this.#rows].map(([id, { startedAt, text, share, curve }]) => {
-      const filled = Math.round(share * BAR_WIDTH);
-      const bar = `${style.accent("━".repeat(filled))}${style.dim("━".repeat(BAR_WIDTH - filled))}`;
-      const time = formatDuration(performance.now() - startedAt);
       const drawn = curve === undefined ? "" : `${style.accent(curve.draw())} `;
-      return `${spin} ${style.bold(id)} ${bar} ${text} ${drawn}${style.dim(time)}`;
+      const width = curve !== undefined && process.stderr.columns < WIDE ? BAR_WIDTH - MOST_CELLS : BAR_WIDTH;
+      const filled = Math.round(share * width);
+      const bar = `${style.accent("━".repeat(filled))}${style.dim("━".repeat(width - filled))}`;
+      const time = formatDuration(performance.now() - startedAt);
+      return `${spin} ${style.bold(id)} ${bar} ${drawn}${text} ${style.dim(time)}`;
     });
     this.draw(shown([...lines, style.dim(this.#queue)].filter(Boolean).join("\n"), style));
   }

@@ -2,7 +2,8 @@
 const LOCALE = ["LC_ALL", "LC_CTYPE", "LANG"].map((name) => Deno.env.get(name)).find(Boolean);
 const LEVELS = /utf-?8/i.test(LOCALE ?? "utf-8") ? "▁▂▃▄▅▆▇█" : "_.,-~=*#";
 
-const MOST_CELLS = 16;
+/** A curve is drawn in so many cells, and has as many or half as many values once there are enough. */
+export const MOST_CELLS = 16;
 
 /** A figure over time in one line of text, however many values there are. */
 export class Curve {
@@ -26,10 +27,10 @@ export class Curve {
     return this.#last;
   }
 
-  /** One of eight levels for each cell, between the lowest and the highest. */
+  /** One of eight levels for each value, between the lowest and the highest, and spaces up to the last cell. */
   draw(): string {
     const [low, high] = [Math.min(...this.#cells), Math.max(...this.#cells)];
     const levelOf = (value: number) => Math.round((value - low) / (high - low || 1) * 7);
-    return this.#cells.map((value) => LEVELS[levelOf(value)]).join("");
+    return this.#cells.map((value) => LEVELS[levelOf(value)]).join("").padEnd(MOST_CELLS);
   }
 }

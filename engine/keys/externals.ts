@@ -95,7 +95,7 @@ export function digestStageExternals(
   stage: Stage,
   folder: string,
   digests: Digests,
-): { externals: Externals; unreadable: UnreadableExternal[] } {
+) {
   const externals: Record<string, string> = {};
   const unreadable: UnreadableExternal[] = [];
   for (const { name, version, integrity } of stage.kind.externals?.(stage.params) ?? []) {
@@ -121,16 +121,13 @@ export function digestStageExternals(
 }
 
 /** What the stages of a pipeline read from outside, by id of the stage. */
-export interface DigestedExternals {
-  readonly externals: ReadonlyMap<string, Externals>;
-  readonly problems: readonly Diagnostic[];
-}
+export type DigestedExternals = Readonly<ReturnType<typeof digestExternals>>;
 
 /** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
 export function digestExternals(
   { stages, folder, origins }: { stages: ReadonlyMap<string, Stage>; folder: string; origins: Origins },
   digests: Digests,
-): DigestedExternals {
+) {
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
   for (const stage of stages.values()) {
@@ -177,8 +174,12 @@ export function sizeOf(path: string): number | undefined {
   return filesBelow(path).reduce((sum, { facts }) => sum + facts.size, 0);
 }
 
-/** What a stage is made of besides its ingredients. @param externals their digests by param */
-export function sourcesOf(stage: Stage, folder: string, externals: Externals): Sources {
+/**
+ * What a stage is made of besides its ingredients. Most have none, and records of thousands of stages need not say so of
+ * each.
+ * @param externals their digests by param
+ */
+export function sourcesOf(stage: Stage, folder: string, externals: Externals): { sources?: Sources } {
   const sources: Sources = { externals: {}, modules: { ...stage.kind.modules } };
   for (const [name, path] of Object.entries(externalPaths(stage, folder))) {
     const digest = externals[name];
@@ -186,5 +187,5 @@ export function sourcesOf(stage: Stage, folder: string, externals: Externals): S
     const sizeBytes = sizeOf(path);
     if (digest !== undefined && sizeBytes !== undefined) sources.externals[name] = { path, sizeBytes, digest };
   }
-  return sources;
+  return Object.values(sources).some((one) => Object.keys(one).length > 0) ? { sources } : {};
 }

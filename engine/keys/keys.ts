@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
-import { extentParam, isKeyed, type Kind, type Stage } from "./stage.ts";
+import { isKeyed, type Kind, type Stage } from "./stage.ts";
 import { compareCodeUnits, encode } from "./encode.ts";
 
 /** Raised when the meaning of keys changes; all older results then count as never made. */
@@ -101,22 +101,13 @@ export function resolvedKeyOf(localKey: string, inputs: Ingredients["inputs"]): 
   return hash("resolved", { localKey, inputs });
 }
 
-/** The key of progress: the resolved key without the extent, so that a longer run continues a shorter one. */
-export function identityKeyOf(ingredients: Ingredients, kind: Kind): string {
-  return identityKeyWithout(ingredients, extentParam(kind));
-}
-
-/** Whether a result can have this extent and key of progress, whatever its kind calls its extent. */
-export function fitsIdentity({ ingredients, extent, identityKey }: ResultManifest): boolean {
-  const { params } = ingredients;
-  const names = extent === null ? [undefined] : Object.keys(params).filter((name) => params[name] === extent);
-  return names.some((name) => identityKeyWithout(ingredients, name) === identityKey);
-}
-
-function identityKeyWithout(ingredients: Ingredients, name: string | undefined): string {
-  if (name === undefined) return hash("identity", ingredients);
-  const { [name]: _extent, ...params } = ingredients.params;
-  return hash("identity", { ...ingredients, params });
+/**
+ * The key of progress: the resolved key without the extent, so that a longer run continues a shorter one.
+ * @param extent the param that says how far to go, if the kind has one
+ */
+export function identityKeyOf(ingredients: Ingredients, extent: string | undefined): string {
+  const params = Object.entries(ingredients.params).filter(([name]) => name !== extent);
+  return hash("identity", { ...ingredients, params: Object.fromEntries(params) });
 }
 
 /** The identity of an artifact's content: type, names, sizes and digests of its files. */
@@ -127,11 +118,15 @@ export function artifactDigest(type: ArtifactRecord["type"], files: readonly Fil
 
 /** Whether a manifest follows from its own ingredients and files: a key stands for them and for nothing else. */
 export function fitsItsKey(manifest: ResultManifest, key: string): boolean {
-  const { resolvedKey, localKey, ingredients, outputs } = manifest;
+  const { resolvedKey, localKey, identityKey, ingredients, extent, outputs } = manifest;
   const { inputs, ...local } = ingredients;
+  const { params } = local;
+  // Whatever its kind calls its extent.
+  const names = extent === null ? [undefined] : Object.keys(params).filter((name) => params[name] === extent);
   try {
     return resolvedKey === key && recipeKeyOf(local, {}).localKey === localKey &&
-      resolvedKeyOf(localKey, inputs) === key && fitsIdentity(manifest) &&
+      resolvedKeyOf(localKey, inputs) === key &&
+      names.some((name) => identityKeyOf(ingredients, name) === identityKey) &&
       Object.values(outputs).every(({ type, digest, files }) => artifactDigest(type, files) === digest);
   } catch {
     // Values that no key can be made of, such as one nested too deep, were never a stage's.

@@ -88,13 +88,11 @@ export function codesOf(
 /** Modules of code of the user's own, by places from the folder of the pipeline. */
 export function modulesOf({ uses, modules }: Pick<OwnCode, "uses" | "modules">): Record<string, string> {
   const folder = uses.slice(0, uses.lastIndexOf("/") + 1).replace(/^\.\//, "");
-  const named = Object.entries(modules);
-  return Object.fromEntries(named.map(([name, value]) => [isDigest(value) ? `${folder}${name}` : name, value]));
-}
-
-/** Of a module there is a digest, of a package a version. */
-function isDigest(value: string): boolean {
-  return /^[0-9a-f]{64}$/.test(value);
+  // Of a module there is a digest, of a package a version.
+  const placed = Object.entries(modules).map((
+    [name, value],
+  ) => [/^[0-9a-f]{64}$/.test(value) ? folder + name : name, value]);
+  return Object.fromEntries(placed);
 }
 
 /** Whether there is any. */

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type PlanRecord, type RunNote, runNoteSchema, type RunRecord } from "../../schemas/records.ts";
+import { type PlanRecord, type RunNote, runNoteSchema, type RunRecord, type TagRecord } from "../../schemas/records.ts";
 import { wholeOf } from "../keys/stage.ts";
 import { mayWork, type PlannedState } from "../plan/plan.ts";
 import { etaLeft } from "../store/live_runs.ts";
@@ -49,22 +49,39 @@ export class RunReader {
 
   /** All runs, newest first. */
   readRuns() {
-    const { runs, tags } = this.store;
-    const named = tags?.names().map((name) => ({ name, tag: tags.read(name) })) ?? [];
+    const named = this.#readTags();
     const ended = new Set<string>();
-    return runs.ids().flatMap((id) => this.#look(id) ?? []).map((known) => {
-      const { record: { runId, pipeline, status, host }, plan, ends } = known;
+    return this.store.runs.ids().flatMap((id) => this.#look(id) ?? []).map((known) => {
+      const { pipeline, status, host } = known.record;
       if (status !== "running") ended.add(pipeline);
       // Of another host's run nothing can be known, so it is on until a later one has ended.
       const isLost = status === "running" && host !== hostname() && ended.has(pipeline);
-      const run = this.#over.get(runId) ?? this.describe(isLost ? { ...known, state: "killed" } : known);
-      if (run.state !== "running") this.#over.set(runId, run);
-      const results = new Map(plan.map(({ id, result }) => [id, ends.get(id)?.resolvedKey ?? result]));
-      const own = named.filter(({ tag }) =>
-        tag?.pipeline === pipeline && Object.entries(tag.results).every(([id, key]) => results.get(id) === key)
-      );
-      return { ...run, tags: own.map(({ name }) => name) };
+      return this.#tell(isLost ? { ...known, state: "killed" } : known, named);
     });
+  }
+
+  /** One run, which costs little where it has been read before; undefined where there is none that can be read. */
+  readRun(id: string): RunNow | undefined {
+    const isAlone = this.#known.get(id)?.record.host === hostname();
+    const known = isAlone ? this.#look(id) : undefined;
+    if (isAlone) return known && this.#tell(known, this.#readTags());
+    return this.readRuns().find(({ runId }) => runId === id);
+  }
+
+  #readTags() {
+    const { tags } = this.store;
+    return tags?.names().map((name) => ({ name, tag: tags.read(name) })) ?? [];
+  }
+
+  #tell(known: Known, named: readonly { readonly name: string; readonly tag: TagRecord | undefined }[]) {
+    const { record: { runId, pipeline }, plan, ends } = known;
+    const run = this.#over.get(runId) ?? this.describe(known);
+    if (run.state !== "running") this.#over.set(runId, run);
+    const resultOf = (id: string) => ends.get(id)?.resolvedKey ?? plan.find((one) => one.id === id)?.result;
+    const own = named.filter(({ tag }) =>
+      tag?.pipeline === pipeline && Object.entries(tag.results).every(([id, key]) => resultOf(id) === key)
+    );
+    return { ...run, tags: own.map(({ name }) => name) };
   }
 
   /** Where the files of a stage lie: in the run that computed its result. Undefined where no run has such a stage. */

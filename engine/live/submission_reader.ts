@@ -1,6 +1,7 @@
 import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "../cluster/look.ts";
 import type { QueuedJob } from "../cluster/queue.ts";
 import type { OpenSubmission } from "../cluster/submission.ts";
+import type { RunState } from "../store/processes.ts";
 import { RunReader, type StageNow } from "./run_reader.ts";
 import type { StagePlace } from "./tails.ts";
 
@@ -24,15 +25,16 @@ export class SubmissionReader {
   /** @param cluster its name @param cache its shared cache */
   constructor(private readonly cluster: string, private readonly cache: string) {}
 
-  /** Newest first. @param jobs that the queue has; none where it does not answer */
-  readSubmissions(jobs: readonly QueuedJob[]) {
+  /** Newest first. @param jobs that the queue has; undefined where it does not answer */
+  readSubmissions(jobs?: readonly QueuedJob[]) {
     return listSubmissions(this.cache).take(MAX_SUBMISSIONS).map((submission) => {
       const { id: runId, pipeline: { name: pipeline, file, overrides, profiles }, host, at } = submission.head;
       this.#known.set(runId, submission);
-      const looked = new Map(lookAt(submission, jobs).map((one) => [one.line, one]));
+      const looked = new Map(lookAt(submission, jobs ?? []).map((one) => [one.line, one]));
       const stages = submission.head.stages.map((_, line) => this.#describe(submission, line, looked.get(line)));
       const found = new Set(stages.map(({ state }) => state));
-      const state = Object.entries(STATES).find(([one]) => found.has(one))?.[1] ?? "done";
+      const first = Object.entries(STATES).find(([one]) => found.has(one))?.[1] ?? "done";
+      const state: RunState = first === "killed" && jobs === undefined ? "running" : first;
       const ends = [...looked.values()].map(({ end }) => Date.parse(end?.endedAt ?? at));
       return {
         ...{ runId, pipeline, file, host, state, stages, tags: [], cluster: this.cluster },

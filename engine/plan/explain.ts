@@ -61,7 +61,7 @@ class Explainer {
   explain(id: string) {
     const planned = this.plan.stages.get(id)!;
     this.#followed.add(id);
-    const [last, lastKey] = [this.#lastOf(id), this.#lastKey(id)];
+    const last = this.store.lastShown(this.plan.pipeline.name, id);
     const { manifest } = planned;
     const other = last?.resolvedKey === manifest?.resolvedKey ? undefined : last;
     return definedOnly({
@@ -73,18 +73,9 @@ class Explainer {
       /** The result that the stage showed last and that it is compared with. */
       last: other && describeResult(this.store, other),
       /** Key of its last result, where that is no longer in the store. */
-      lost: last === undefined ? lastKey : undefined,
+      lost: last ? undefined : this.store.viewsOf(this.plan.pipeline.name).shown(id)?.resolvedKey,
       progress: this.#progressOf(planned),
     });
-  }
-
-  #lastKey(id: string): string | undefined {
-    return this.store.viewsOf(this.plan.pipeline.name).shown(id)?.resolvedKey;
-  }
-
-  #lastOf(id: string): ResultManifest | undefined {
-    const key = this.#lastKey(id);
-    return key === undefined ? undefined : this.store.results.byResolved(key);
   }
 
   #progressOf({ stage, keys, fromStep, device }: PlannedStage) {
@@ -191,7 +182,7 @@ class Explainer {
     const { state } = planned;
     if (this.#followed.has(id)) return { stage: id, state, causes: [], note: "as said above" };
     this.#followed.add(id);
-    const last = this.#lastOf(id);
+    const last = this.store.lastShown(this.plan.pipeline.name, id);
     return { stage: id, state, causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)) };
   }
 }

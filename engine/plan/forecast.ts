@@ -9,10 +9,7 @@ export type Forecast =
   | { readonly known: false; readonly basis: string };
 
 /** An amount of work: times are compared per unit, and only within one unit. */
-interface Amount {
-  readonly unit: "GFLOP" | "steps" | "run";
-  readonly done: number;
-}
+type Amount = Readonly<ReturnType<typeof amountOf>>;
 
 /** Of past runs, the newest few count: machines and code change, and one odd run among five does not move the median. */
 const RECENT = 5;
@@ -78,12 +75,14 @@ function timeOf(forecasts: readonly Forecast[]): number {
 /** The work of a past run, or of a stage that is to run. */
 function amountOf(
   { extent, workGflop, fromStep }: Partial<Record<"extent" | "workGflop" | "fromStep", number | null | undefined>>,
-): Amount {
+) {
   const from = fromStep ?? 0;
   if (typeof workGflop === "number") {
-    return { unit: "GFLOP", done: workGflop * (typeof extent === "number" ? Math.max(0, 1 - from / extent) : 1) };
+    const share = typeof extent === "number" ? Math.max(0, 1 - from / extent) : 1;
+    return { unit: "GFLOP" as const, done: workGflop * share };
   }
-  return typeof extent === "number" ? { unit: "steps", done: Math.max(0, extent - from) } : { unit: "run", done: 1 };
+  if (typeof extent === "number") return { unit: "steps" as const, done: Math.max(0, extent - from) };
+  return { unit: "run" as const, done: 1 };
 }
 
 /** @param history past runs by likeness or kind, and numerics; the newest are the last */

@@ -4,7 +4,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
+import { extentParam, predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
@@ -35,11 +35,12 @@ type Known = Parameters<typeof explainChange>[1];
 
 /**
  * Decides what happens to each stage. The same decision serves `plan`, before anything runs, and `run`, stage by stage
- * as results come in: `settle` tells it of a result, and planning a later stage then takes it into account.
+ * as results come in: `settled` tells it of a result, and planning a later stage then takes it into account.
  */
 export class Planner {
   readonly #keys: ReadonlyMap<string, StageKeys>;
-  readonly #settled = new Map<string, ResultManifest>();
+  /** Results that are there, by stage. Whoever enters one tells the planner of it. */
+  readonly settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Stage, NonNullable<PlannedStage["keys"]>>();
   readonly #good = new Set<ResultManifest>();
   /** By the stage itself: one that a selection decides on may be several, each with a device of its own. */
@@ -61,15 +62,6 @@ export class Planner {
   static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {
     const { externals, problems } = options.externals ?? digestExternals(pipeline, store.digests);
     return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, externals, options));
-  }
-
-  /** Tell the planner that a stage's result is there. */
-  settle(id: string, manifest: ResultManifest): void {
-    this.#settled.set(id, manifest);
-  }
-
-  settled(id: string): ResultManifest | undefined {
-    return this.#settled.get(id);
   }
 
   /** A result turned out to be broken: look at it anew. What reads it may be planned on, as its digest still holds. */
@@ -134,7 +126,7 @@ export class Planner {
         ? { ...found, state: whole.state, reasons: whole.reasons }
         : found;
       if (!goesOn(planned)) break;
-      if (planned.manifest !== undefined) this.settle(id, planned.manifest);
+      if (planned.manifest !== undefined) this.settled.set(id, planned.manifest);
       stages.set(id, this.#afterTwin(planned, working));
     }
     return stages;
@@ -193,10 +185,11 @@ export class Planner {
     return force.has(id) || force.has(wholeOf(id) ?? id);
   }
 
-  /** Whether a stage has a result, here or in the shared cache, so that its shards need not run. */
-  async isServed(id: string): Promise<boolean> {
-    await this.askCache([this.planStage(id)]);
-    return this.planStage(id).manifest !== undefined;
+  /** The same, with what the shared cache has of the stage. */
+  async planShared(id: string, force?: boolean): Promise<PlannedStage> {
+    const planned = this.planStage(id, force);
+    const found = planned.manifest === undefined && await this.askCache([planned]);
+    return found ? this.planStage(id, force) : planned;
   }
 
   /** What the targets need, without shards that are none of them: nothing before a stage whose recipe already led to a good result. */
@@ -234,7 +227,7 @@ export class Planner {
   #inputsOf(stage: Stage): Ingredients["inputs"] {
     const known: Record<string, string[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
-      const digests = bindings.map((one) => this.#settled.get(one.stage)?.outputs[one.port]?.digest);
+      const digests = bindings.map((one) => this.settled.get(one.stage)?.outputs[one.port]?.digest);
       if (digests.every((digest) => digest !== undefined)) known[port] = digests;
     }
     return known;
@@ -253,7 +246,7 @@ export class Planner {
       resolvedKey: resolvedKeyOf(localKey, inputs),
       // Cached stages, which are most, never need it.
       get identityKey() {
-        return identityKey ??= identityKeyOf(ingredients, stage.kind);
+        return identityKey ??= identityKeyOf(ingredients, extentParam(stage.kind));
       },
     };
     this.#resolved.set(stage, keys);
@@ -277,9 +270,7 @@ export class Planner {
   }
 
   #changes(stage: Stage, now: Known): Reason[] {
-    const lastKey = this.store.viewsOf(this.pipeline.name).shown(stage.id)?.resolvedKey;
-    const last = lastKey === undefined ? undefined : this.store.results.byResolved(lastKey);
-    return explainChange(stage, now, last, this.pipeline.origins);
+    return explainChange(stage, now, this.store.lastShown(this.pipeline.name, stage.id), this.pipeline.origins);
   }
 
   #served(stage: Stage, now: Known, manifest: ResultManifest): Pick<PlannedStage, "state" | "reasons"> {
@@ -299,7 +290,7 @@ export class Planner {
       ? [{ code: "forced" }]
       : this.#changes(stage, { ...local, inputs: this.#inputsOf(stage) });
     if (reasons[0]?.code !== "new") {
-      for (const id of waiting) if (!this.#settled.has(id)) reasons.push({ code: "upstream", stage: id });
+      for (const id of waiting) if (!this.settled.has(id)) reasons.push({ code: "upstream", stage: id });
     }
     // No result shares this stage's own ingredients, so no bytes from upstream can make it cached.
     const certain = force || !(this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);

@@ -136,10 +136,6 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     child.tell("stop");
     if (outcome === undefined) killAfter(STOP_GRACE_MS);
   };
-  const end = (how: StageOutcome) => {
-    outcome = how;
-    killAfter(EXIT_GRACE_MS);
-  };
   options.stop.addEventListener("abort", onStop);
   const nonce = crypto.randomUUID();
   const log = new StageLog(options.log);
@@ -152,8 +148,10 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
       if (at < 0) continue;
       const message = parseJson(line.slice(at + prefix.length), workerMessageSchema);
       if (message === undefined) log.keep(line.slice(at + prefix.length));
-      else if (message.type === "end") end(message.end);
-      else options.emit(message);
+      else if (message.type === "end") {
+        outcome = message.end;
+        killAfter(EXIT_GRACE_MS);
+      } else options.emit(message);
     }
   };
 

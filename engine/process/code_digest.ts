@@ -34,21 +34,10 @@ interface Info {
   }[];
 }
 
-export interface Code {
-  readonly digest: string;
-  /** Its local modules, each with its SHA-256. */
-  readonly files: readonly (readonly [file: string, content: string])[];
-  /** Files that decide what the names of modules stand for, with their SHA-256; none for those that are not there. */
-  readonly settings: readonly (readonly [file: string, content: string | null])[];
-  /** Whether it names packages beside those that the toolkit pins. */
-  readonly ownPackages: boolean;
-  /** What the digest was taken of: local modules by place, relative to its folder, and packages by name. */
-  readonly modules: Readonly<Record<string, string>>;
-  /** What the names of modules stand for when it runs. */
-  readonly map: ModuleMap;
-}
+export type CodeDigest = Awaited<ReturnType<typeof digestCode>>;
 
-export type CodeDigest = Code | { readonly error: string; readonly fix?: string };
+/** Code of the user's own, with everything that decides what it does. */
+export type Code = Readonly<Extract<CodeDigest, { digest: string }>>;
 
 /** Let Deno resolve all imports by the user's own settings; what those do not name comes without a target. */
 async function askDeno(
@@ -104,7 +93,7 @@ function plainly(specifier: string, from: string): string | undefined {
  * npm packages by name and version with all that they build on, what names stand for where settings decide that, and the
  * toolkit as one number. Type-only imports cannot change what runs and do not count.
  */
-export async function digestCode(file: string): Promise<CodeDigest> {
+export async function digestCode(file: string) {
   const root = pathToFileURL(file).href;
   const settings = findSettings(file);
   const asked = await askDeno(file, settings);
@@ -124,7 +113,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   };
 
   const parts: Part[] = [];
-  const files: [string, string][] = [];
+  const files: (readonly [file: string, content: string])[] = [];
   const scopes: Record<string, Record<string, string>> = {};
   const named = new Map<string, string>();
   const queue = new Set([root]);
@@ -180,13 +169,19 @@ export async function digestCode(file: string): Promise<CodeDigest> {
 
   const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
   const digest = sha256Of(`noiseline/code/3\n${texts.join("\n")}`);
+  const map: ModuleMap = { imports: names, scopes, lock };
   return {
     digest,
+    /** Its local modules, each with its SHA-256. */
     files,
-    settings: settings.files.map((path) => [path, statIfThere(path)?.isFile === true ? hashFile(path) : null]),
+    /** Files that decide what the names of modules stand for, with their SHA-256; none for those that are not there. */
+    settings: settings.files.map((path) => [path, statIfThere(path)?.isFile ? hashFile(path) : null] as const),
+    /** Whether it names packages beside those that the toolkit pins. */
     ownPackages: named.size > 0,
+    /** What the digest was taken of: local modules by place, relative to its folder, and packages by name. */
     modules: nameModules(parts, basename(file)),
-    map: { imports: names, scopes, lock },
+    /** What the names of modules stand for when it runs. */
+    map,
   };
 }
 

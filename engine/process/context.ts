@@ -26,14 +26,15 @@ import { listFiles } from "../store/folders.ts";
 /** Finds a file of an artifact by its content, for stages that run beside the store. */
 export type LocateObject = (file: FileEntry) => string;
 
-export function openInput(message: InputMessage, locate: LocateObject = cannotLocate): InputArtifact {
+/** @param locate for a message whose files are not laid out */
+export function openInput(message: InputMessage, locate?: LocateObject): InputArtifact {
   const path = (name: string): string => {
     const file = message.files.find((one) => one.path === name);
     if (file === undefined) {
       const names = message.files.slice(0, 8).map((file) => file.path).join(", ");
       throw new RangeError(`The ${message.type} artifact has no file "${name}": it has ${names || "none"}`);
     }
-    return message.folder === null ? locate(file) : join(message.folder, name);
+    return message.folder === null ? locate!(file) : join(message.folder, name);
   };
   return {
     type: message.type,
@@ -43,10 +44,6 @@ export function openInput(message: InputMessage, locate: LocateObject = cannotLo
     read: (name) => Deno.readFile(path(name)),
     readText: (name) => Deno.readTextFile(path(name)),
   };
-}
-
-function cannotLocate(file: FileEntry): never {
-  throw new Error(`Cannot happen: ${file.path} was not laid out`);
 }
 
 export function openOutput(folder: string): OutputArtifact {

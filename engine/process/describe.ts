@@ -9,25 +9,24 @@ import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";
 import { noteModule } from "./read_log.ts";
 import { workerOptions, type WorkerTask, writeEntry } from "./child.ts";
-import { type Code, type CodeDigest, digestCode } from "./code_digest.ts";
+import { type CodeDigest, digestCode } from "./code_digest.ts";
 import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { nativePackages } from "./module_lock.ts";
 import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
 import { lineOf, messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
-import { explainRefusal, isUncached } from "./refusal.ts";
+import { explainRefusal, UNCACHED } from "./refusal.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import {
   acceptedSchema,
-  type ParamDescription,
   paramDescriptionSchema,
   type ParamIssue,
   paramIssueSchema,
   paramMetaSchema,
 } from "../../schemas/param_issue.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
-import { type Sort, SORTS } from "../../schemas/definitions.ts";
+import { SORTS } from "../../schemas/definitions.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 
@@ -69,17 +68,7 @@ const answerSchema = z.union([
 ]);
 
 /** What is known of a file of the user's own. */
-export interface Described {
-  readonly file: string;
-  readonly code: Code;
-  readonly sort: Sort | "stage";
-  /** Of a stage. */
-  readonly stage: StageDescription | undefined;
-  /** Of a definition that was asked about without params to check: those that it takes. */
-  readonly params: readonly ParamDescription[];
-  /** By params that it was asked about. */
-  readonly fitOf: (params: unknown) => Fit;
-}
+export type Described = Readonly<Extract<Awaited<ReturnType<typeof describeFile>>, { code: unknown }>>;
 
 /** Why a question has no answer, and what to do about it where that is known. */
 type Unanswered = { readonly error: string; readonly fix?: string };
@@ -92,16 +81,6 @@ function explainSilence(said: string, place: string | undefined, { timedOut, hel
   if (refused !== undefined) return { fix: refused.fix, error: `while it was loaded: ${refused.message}` };
   if (place === undefined) return { error: said === "" ? "it gave no answer; it must not end the process" : said };
   return { error: `${place}: ${said.split("\n")[0]!.replace(/^error: (Uncaught (\(in promise\) )?)?/, "")}` };
-}
-
-interface Question<A extends z.ZodType> {
-  /** Address of the module that is asked about. */
-  readonly entry: string;
-  readonly task: Exclude<WorkerTask, "serveStage">;
-  readonly question: Readonly<Record<string, unknown>>;
-  readonly map: ModuleMap;
-  /** What the answer must be: the code that was loaded may have had a hand in it. */
-  readonly answer: A;
 }
 
 const MAX_MODULE_BYTES = 16 << 20;
@@ -118,14 +97,19 @@ export function whyUnloadable(file: string): string | undefined {
 }
 
 /**
- * Run a generated entry in a child that may do nothing, and take the one message that it answers with.
+ * Load a file in a child that may do nothing, and take the one message that it answers with.
+ * @param schema what the answer must be: the code that was loaded may have had a hand in it
  * @param fetched whether its packages were fetched for this already
  */
 export async function askChild<A extends z.ZodType>(
-  asked: Question<A>,
+  task: Exclude<WorkerTask, "serveStage">,
+  file: string,
+  map: ModuleMap,
+  question: object,
+  schema: A,
   fetched = false,
 ): Promise<{ answer: z.output<A> } | Unanswered> {
-  const { entry, task, question, map } = asked;
+  const entry = pathToFileURL(file).href;
   await using temporary = await makeTemporaryFolder();
   const { folder } = temporary;
   const module = writeEntry(folder, entry, task);
@@ -149,13 +133,14 @@ export async function askChild<A extends z.ZodType>(
     else place ??= ownPlace(said);
   });
   if (line !== undefined) {
-    const answer = asked.answer.safeParse(valueOf(line.slice(prefix.length)));
+    const answer = schema.safeParse(valueOf(line.slice(prefix.length)));
     return answer.success ? { answer: answer.data } : { error: INVALID };
   }
   const said = log.tail();
-  if (fetched || !isUncached(said)) return explainSilence(said, place, child);
+  if (fetched || !UNCACHED.test(said)) return explainSilence(said, place, child);
   const missing = await installPackages(entry, map, () => {});
-  return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
+  if (missing !== undefined) return { error: `cannot fetch its packages: ${missing}` };
+  return await askChild(task, file, map, question, schema, true);
 }
 
 const INVALID = "it gave an invalid answer";
@@ -201,17 +186,10 @@ function checkStage(said: unknown): StageDescription | Unfit {
   return { error, fix: suggestName(unknown, packages) };
 }
 
-async function describeFile(file: string, params: readonly unknown[]): Promise<Described | Unfit> {
+async function describeFile(file: string, params: readonly unknown[]) {
   const code = await loadCode(file);
   if ("error" in code) return unfit.parse({ fix: "correct its imports, or the deno.json above it", ...code });
-  const entry = pathToFileURL(file).href;
-  const asked = await askChild({
-    entry,
-    task: "describeFile",
-    question: { params },
-    map: code.map,
-    answer: answerSchema,
-  });
+  const asked = await askChild("describeFile", file, code.map, { params }, answerSchema);
   // Deno reads some modules through links and refuses others, as if the code asked for them.
   const link = Deno.lstatSync(file).isSymlink ? { fix: "name the file that this link leads to" } : {};
   const fix = "correct the file; it must load without side effects";
@@ -228,9 +206,12 @@ async function describeFile(file: string, params: readonly unknown[]): Promise<D
     file,
     code,
     sort,
+    /** Of a stage. */
     stage,
+    /** Of a definition that was asked about without params to check: those that it takes. */
     params: listed.data ?? [],
-    fitOf: (raw) => known.get(JSON.stringify(raw)) ?? unanswered,
+    /** By params that it was asked about. */
+    fitOf: (raw: unknown): Fit => known.get(JSON.stringify(raw)) ?? unanswered,
   };
 }
 

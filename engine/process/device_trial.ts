@@ -5,8 +5,8 @@ import { deviceVerdictSchema } from "../../schemas/records.ts";
 import { userFolder } from "../../std/user_folder.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
 import { machineClass } from "../store/machine.ts";
-import { readIfThere, sha256Of } from "../store/reading.ts";
-import { parseJson, recordText } from "../store/records.ts";
+import { sha256Of } from "../store/reading.ts";
+import { readRecord, recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import { loadModules } from "./runtime.ts";
@@ -19,7 +19,6 @@ const SETTINGS = CONFIG.protocol === "file:"
 
 /** CUDA's libraries alone take more than two. */
 const MEMORY = 16 * 2 ** 30;
-const MAX_VERDICT_BYTES = 1 << 14;
 
 /** Let a device compute in a process of its own, within bounds. */
 export async function runTrial({ program, args, timeoutMs, judge }: DeviceTrial): Promise<DeviceTrouble | undefined> {
@@ -51,8 +50,7 @@ export function tryDevice(
 
 async function judge(trial: DeviceTrial, path: string, again: boolean): Promise<DeviceTrouble | undefined> {
   const { of } = trial;
-  const bytes = again ? undefined : readIfThere(path, MAX_VERDICT_BYTES);
-  const kept = bytes && parseJson(new TextDecoder().decode(bytes), deviceVerdictSchema);
+  const kept = again ? undefined : readRecord(path, deviceVerdictSchema);
   if (kept?.of === of) return kept.trouble ?? undefined;
   const trouble = await runTrial(trial);
   if (trouble?.passing === true) return trouble;

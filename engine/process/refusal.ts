@@ -74,13 +74,9 @@ function explain(permission: string, what: string | undefined, folders: OwnFolde
   return { message: `the stage may not ${mayNot}`, fix };
 }
 
-const UNCACHED =
+/** What Deno says of a module that it may not fetch. */
+export const UNCACHED =
   /(?:Specifier|package) not found in cache: "([^"]+)"|lockfile is out of date|not found in cache|--cached-only is specified/;
-
-/** Whether Deno says of a module that it may not fetch it. */
-export function isUncached(text: string): boolean {
-  return UNCACHED.test(text);
-}
 
 /** What else Deno says of what a process may not do, and what to say of it. */
 const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] = [

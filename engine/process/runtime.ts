@@ -6,12 +6,6 @@ import { isThere, readTextIfThere, statIfThere } from "../store/reading.ts";
 import { StageLog, streamLines } from "./lines.ts";
 import { totalmem } from "node:os";
 
-function findOnPath(program: string): string | undefined {
-  const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
-  // A folder that may not be looked into has no programs for this process.
-  return folders.map((folder) => join(folder, program)).find((path) => isThere(path));
-}
-
 let guard: readonly string[] | undefined;
 
 /**
@@ -19,8 +13,11 @@ let guard: readonly string[] | undefined;
  * elsewhere the child notices that its standard input has ended.
  */
 export function parentDeathGuard(): readonly string[] {
-  const setpriv = guard === undefined && Deno.build.os === "linux" ? findOnPath("setpriv") : undefined;
-  return guard ??= setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
+  if (guard !== undefined) return guard;
+  const folders = Deno.build.os === "linux" ? (Deno.env.get("PATH") ?? "").split(":").filter(Boolean) : [];
+  // A folder that may not be looked into has no programs for this process.
+  const setpriv = folders.map((folder) => join(folder, "setpriv")).find(isThere);
+  return guard = setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
 }
 
 /** Folder of an installed npm package, to which loading of native code is limited. Undefined if it is not installed. */
@@ -231,9 +228,8 @@ const UNIT_BYTES = { MB: 1e6, GB: 1e9, MiB: 1 << 20, GiB: 1 << 30 } as const;
 
 /** Bytes of `500MB`, `2GiB` and the like, as the schema of resources allows them. */
 export function parseMemory(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(MB|GB|MiB|GiB)$/.exec(text);
-  if (match === null) throw new Error(`Cannot happen: ${text} is no amount of memory`);
-  return Number(match[1]) * UNIT_BYTES[match[2] as keyof typeof UNIT_BYTES];
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(MB|GB|MiB|GiB)$/.exec(text)!;
+  return Number(amount) * UNIT_BYTES[unit as keyof typeof UNIT_BYTES];
 }
 
 export function formatMemory(bytes: number): string {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { SETTLE_MS } from "../store/digests.ts";
+import { listFiles } from "../store/folders.ts";
 import { sha256Of, statIfThere } from "../store/reading.ts";
 import { TOOLKIT_ROOT } from "./module_lock.ts";
 import { TOOLKIT_FOLDERS } from "./own_frames.ts";
@@ -10,13 +11,6 @@ const SINGLE = ["deno.json", "deno.lock"];
 /** The toolkit as it lies on disk, by the facts of its files. */
 export type ToolkitState = Readonly<ReturnType<typeof toolkitState>>;
 
-function* filesBelow(folder: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (isDirectory) yield* filesBelow(join(folder, name));
-    else yield join(folder, name);
-  }
-}
-
 /**
  * A version number says too little of a clone that somebody works on. Some hundred file facts are had within a few
  * milliseconds, and like remembered digests they leave out no change.
@@ -25,7 +19,8 @@ function* filesBelow(folder: string): Generator<string> {
  */
 export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT) {
   const parts = TOOLKIT_FOLDERS.map((name) => join(root, name)).filter((path) => statIfThere(path) !== undefined);
-  const files = [...more, ...SINGLE.map((name) => join(root, name)), ...parts.flatMap((part) => [...filesBelow(part)])];
+  const own = parts.flatMap((part) => listFiles(part).files.map((path) => join(part, path)));
+  const files = [...more, ...SINGLE.map((name) => join(root, name)), ...own];
   const facts: string[] = [];
   let newest = 0;
   for (const path of files) {

@@ -1,16 +1,16 @@
 import { join } from "node:path";
-import type { ResultManifest, ViewRecord } from "../../schemas/records.ts";
+import type { ViewRecord } from "../../schemas/records.ts";
 import type { RunFinished } from "./events.ts";
 import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { withoutShards } from "../keys/stage.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { type Pipeline, selectStages } from "../pipeline/pipeline.ts";
 import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
-import { readsLatest } from "../plan/freshness.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { isThere, sha256Of } from "../store/reading.ts";
 import { readChecked, writeChecked } from "../store/records.ts";
+import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import type { ViewStore } from "../store/views.ts";
@@ -48,22 +48,14 @@ export async function findNothing(loader: PipelineLoader, store: Store, targets:
   if (known !== undefined) return { pipeline: name, stages: known, earlier: note.isThere ? note.renew() : [] };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
-  record?.keep(manifestsOf(plan.stages));
+  record?.keep(plan.stages);
   return { pipeline: name, stages: plan.stages.size, earlier: note.renew() };
 }
 
-/** Let the next run know that there is nothing to do, if this one reached all stages. */
-export function keepDone(loader: PipelineLoader, store: Store, { status, plan, stages }: RunSummary): void {
-  const { pipeline } = plan;
-  if (status !== "done" || loader.kept === undefined) return;
-  const manifests = manifestsOf(stages);
-  if (manifests.size === withoutShards(pipeline.stages).length) {
-    new DoneRecord(store, pipeline, loader.kept).keep(manifests);
-  }
-}
-
-function manifestsOf(stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>) {
-  return new Map(withoutShards(stages).flatMap(([id, { manifest }]) => manifest === undefined ? [] : [[id, manifest]]));
+/** Let the next run know that there is nothing to do, if all stages stand well at the end of this one. */
+export function keepDone(loader: PipelineLoader, store: Store, { plan: { pipeline }, now }: RunSummary): void {
+  if (loader.kept === undefined || !now.ok || now.value.values().some(({ state }) => state !== "cached")) return;
+  new DoneRecord(store, pipeline, loader.kept).keep(now.value);
 }
 
 function planIfCached(
@@ -116,27 +108,23 @@ class DoneRecord {
     const { results, objects } = this.store;
     const views = this.#views;
     const isDone = done.stages.every(({ id, resolvedKey, objects: files, shown }) =>
-      results.isPublished(resolvedKey) && files.every(([sha256, size]) => objects.has({ path: "", sha256, size })) &&
+      results.isPublished(resolvedKey) && files.every(([sha256, size]) => objects.has({ sha256, size })) &&
       views.isIntact(id, shown)
     );
     return isDone ? done.stages.length : undefined;
   }
 
-  /** Keep the outcomes of all stages of the pipeline, if a plan would find just that. */
-  keep(manifests: ReadonlyMap<string, ResultManifest>): void {
+  /** Keep how all stages of the pipeline stand. @param planned all of them, cached, as a plan finds them now */
+  keep(planned: Plan["stages"]): void {
     if (!isThere(this.store.paths.kept)) return;
-    const stages: DoneStage[] = [];
-    for (const [id, manifest] of manifests) {
-      const { resolvedKey, outputs } = manifest;
-      const view = this.#views.shown(id);
-      // A later run of the same pipeline may have shown another result in the meantime; and what this stage has read may
-      // have come back with other bytes, or been replaced, after it was found to be cached.
-      if (view?.resolvedKey !== resolvedKey || !this.store.results.isListed(manifest)) return;
-      if (!readsLatest(this.pipeline.stages.get(id)!, manifest, manifests)) return;
-      const files = new Map(Object.values(outputs).flatMap((one) => one.files).map((one) => [one.sha256, one.size]));
-      stages.push({ id, resolvedKey, objects: [...files], shown: view.files });
-    }
-    const externals = [...manifests].map(([id, { ingredients }]) => [id, ingredients.externals] as const);
+    const found = withoutShards(planned).map(([id, { manifest }]) => [id, manifest!] as const);
+    // The manifest of one that is not may be torn later without a change of the list.
+    if (!found.every(([, manifest]) => this.store.results.isListed(manifest))) return;
+    const stages = found.map(([id, manifest]): DoneStage => {
+      const files = new Map(filesOf(manifest).map(({ sha256, size }) => [sha256, size]));
+      return { id, resolvedKey: manifest.resolvedKey, objects: [...files], shown: this.#views.shown(id)!.files };
+    });
+    const externals = found.map(([id, { ingredients }]) => [id, ingredients.externals] as const);
     if (this.store.results.state === undefined || this.#views.state === undefined) return;
     ignoreTrouble(() => void writeChecked(this.#path, { ground: this.#ground(externals), stages }));
   }

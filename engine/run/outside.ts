@@ -92,7 +92,7 @@ export function cannotFetch(problem: string): { readonly message: string; readon
 export class Ground {
   readonly #edited = new AbortController();
   #sound: ReadonlyMap<number, string>;
-  #moved: Awaited<ReturnType<Ground["find"]>>;
+  #moved: { readonly what: string; readonly other: boolean } | undefined;
   #looking = Promise.resolve();
 
   /** @param progressFolder where the stage saves */
@@ -114,8 +114,7 @@ export class Ground {
     this.#looking = this.#looking.then(async () => {
       if (this.edited.aborted) return;
       const saved = statesIn(this.progressFolder);
-      // Mostly all is as it was, which costs a look at the files' dates.
-      const moved = this.#isUntouched() ? undefined : await this.find();
+      const moved = await this.#find();
       if (moved === undefined) this.#sound = saved;
       if (moved?.other !== true) return;
       this.#moved = moved;
@@ -126,28 +125,24 @@ export class Ground {
   /** Look for the last time. @returns what moved, if anything did, and whether states are removed for it */
   async end() {
     await this.#looking;
-    const moved = this.#moved ?? await this.find();
+    const moved = this.#moved ?? await this.#find(true);
     return { moved, unsaved: moved?.other === true && removeStatesSince(this.progressFolder, this.#sound) > 0 };
   }
 
-  #isUntouched(): boolean {
-    const { planned: { stage, keys }, place: { pipeline, store: { digests } } } = this;
-    const { externals } = digestStageExternals(stage, pipeline.folder, digests);
-    return Object.entries(keys!.ingredients.externals).every(([name, digest]) => externals[name] === digest) &&
-      codesOf(stage.kind).every(({ files }) => files.every(([file, content]) => digests.holds(file, content)));
-  }
-
   /**
+   * @param last whether to ask what code comes to where all of its files are as they were, as they mostly are: that costs a
+   * look at their dates, and what names in it stand for may have changed all the same
    * @returns what moved, in words, and as `other` whether there is other content now: what is gone or cannot be read says
    * nothing of what was read before
    */
-  async find() {
-    const { planned: { stage, keys }, place: { pipeline, store } } = this;
-    const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, store.digests);
+  async #find(last = false) {
+    const { planned: { stage, keys }, place: { pipeline, store: { digests } } } = this;
+    const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, digests);
     const before = keys!.ingredients.externals;
     const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
     let other = changed.some((name) => externals[name] !== undefined);
-    for (const { file, digest, uses, modules } of codesOf(stage.kind)) {
+    for (const { file, files, digest, uses, modules } of codesOf(stage.kind)) {
+      if (!last && files.every(([path, content]) => digests.holds(path, content))) continue;
       const { digestCode } = await import("../process/code_digest.ts");
       const now = await digestCode(file);
       if ("digest" in now && now.digest === digest) continue;

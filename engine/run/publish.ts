@@ -15,6 +15,7 @@ import type { PlannedStage } from "../plan/plan.ts";
 import { formatMemory } from "../process/runtime.ts";
 import { statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
+import { differingPorts } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 
 /** Files of one stage that are taken at the same time. */
@@ -121,9 +122,7 @@ export function makeManifest(
 
 /** What to say and to record when one key gave two results; undefined where the bytes are the same. */
 export function compareResults(first: ResultManifest, second: ResultManifest) {
-  const ports = Object.keys(first.outputs).filter((port) =>
-    first.outputs[port]!.digest !== second.outputs[port]?.digest
-  );
+  const ports = differingPorts(first, second);
   if (ports.length === 0) return undefined;
   const within = first.numerics === second.numerics;
   const what = within ? "not deterministic" : `differs by device (${first.numerics} and ${second.numerics})`;

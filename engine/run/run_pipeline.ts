@@ -126,7 +126,7 @@ async function lockStore<T>(store: Store, take: () => Promise<T>): Promise<Resul
 
 /** Stages never wait for a result to be sent, so some may be left. Ctrl-C ends the wait. */
 async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
-  const { waiting } = cache;
+  const { waiting } = cache.uploads;
   const results = (count: number) => `${count} ${count === 1 ? "result" : "results"}`;
   if (waiting > 0) emit({ type: "note", message: `sending ${results(waiting)} to the shared cache` });
   const { sent, failed: left } = await cache.finish();

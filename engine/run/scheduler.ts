@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ResultManifest, RunRecord, Sources } from "../../schemas/records.ts";
+import type { RunRecord } from "../../schemas/records.ts";
 import type { Emit, RunOptions, RunStatus } from "./events.ts";
 import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf, wholeOf } from "../keys/stage.ts";
@@ -102,7 +102,7 @@ export class Scheduler {
         this.emit({ type: "note", message: "running stages finish, and no others start" });
       }
     }
-    runner.close();
+    runner.scratch.close();
     return this.#end(stop.aborted);
   }
 
@@ -126,7 +126,7 @@ export class Scheduler {
     const started = performance.now();
     const { shard } = this.plan.stages.get(id)!.stage;
     const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
-    const isNeeded = !isPart || !await this.planner.isServed(shard.whole);
+    const isNeeded = !isPart || (await this.planner.planShared(shard.whole)).manifest === undefined;
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, { startedAt, started });
     else this.results.set(id, result);
@@ -146,7 +146,8 @@ export class Scheduler {
     this.results.set(id, result);
     const { state, manifest, device } = result;
     // Its shards' work is its own.
-    const shards = (this.pipeline.stages.get(id)!.parts ?? []).map((one) => this.#record.stages[one]);
+    const stage = this.pipeline.stages.get(id)!;
+    const shards = (stage.parts ?? []).map((one) => this.#record.stages[one]);
     const partsMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), 0);
     const durationMs = partsMs + (result.workMs ?? performance.now() - started);
     const record = {
@@ -161,7 +162,8 @@ export class Scheduler {
       device: device === undefined ? null : { name: device.name, reason: device.reason },
       message: result.message ?? null,
     };
-    this.#record.stages[id] = { ...record, ...(state === "ran" ? this.#sourcesOf(id, manifest!) : {}) };
+    const sources = state === "ran" ? sourcesOf(stage, this.pipeline.folder, manifest!.ingredients.externals) : {};
+    this.#record.stages[id] = { ...record, ...sources };
     this.store.runs.note(this.#runId, { stage: id, event: "finished", state, at: new Date().toISOString(), record });
     const { message, fix, mine } = result;
     const shown = manifest !== undefined && wholeOf(id) === undefined;
@@ -172,12 +174,6 @@ export class Scheduler {
     // On a full disk there may be none.
     const log = state === "failed" && statIfThere(path) !== undefined ? path : undefined;
     this.emit({ type: "stage-finished", id, state, durationMs, ...definedOnly({ message, fix, mine, view, log }) });
-  }
-
-  /** Most stages have none, and records of thousands of stages need not say so of each. */
-  #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
-    const sources = sourcesOf(this.pipeline.stages.get(id)!, this.pipeline.folder, ingredients.externals);
-    return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
   }
 
   #end(stopped: boolean): [RunStatus, string] {

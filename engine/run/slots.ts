@@ -48,6 +48,7 @@ export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: 
 export class Slots {
   #jobs: number;
   #cpus: number;
+  /** Who waits longest is woken first; what is too large for what is free lets others go ahead. */
   readonly #waiting = new Set<() => void>();
 
   constructor(private readonly options: SlotOptions) {
@@ -57,42 +58,24 @@ export class Slots {
 
   /** Wait until all wanted slots are free and take them. Undefined when `signal` fires first. */
   async take(wanted: Resources, signal: AbortSignal): Promise<HeldSlots | undefined> {
-    if (signal.aborted) return undefined;
-    return this.#tryTake(wanted) ?? await this.#wait(wanted, signal);
-  }
-
-  #wait(wanted: Resources, signal: AbortSignal): Promise<HeldSlots | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<HeldSlots | undefined>();
-    // Whoever has its answer waits no more from that moment on, or it would take what is offered next, for nobody.
-    const giveUp = () => {
-      this.#waiting.delete(offer);
-      resolve(undefined);
-    };
-    const offer = () => {
-      try {
+    let resume = () => {};
+    const wake = () => resume();
+    // Slots of this run are looked at when some are given back; another run's GPUs now and then.
+    const timer = cardsOf(wanted) > 0 ? setInterval(wake, GPU_POLL_MS) : undefined;
+    signal.addEventListener("abort", wake);
+    try {
+      while (!signal.aborted) {
         const held = this.#tryTake(wanted);
-        if (held === undefined) return;
-        resolve(held);
-      } catch (error) {
-        reject(error);
+        if (held !== undefined) return held;
+        // A set leaves its place in the line to who is in it already.
+        this.#waiting.add(wake);
+        await new Promise<void>((resolve) => resume = resolve);
       }
-      this.#waiting.delete(offer);
-    };
-    // Slots of this run are offered when they are free; another run's GPUs are looked at now and then.
-    const timer = cardsOf(wanted) > 0 ? setInterval(offer, GPU_POLL_MS) : undefined;
-    signal.addEventListener("abort", giveUp);
-    this.#waiting.add(offer);
-    return promise.finally(() => {
+      return undefined;
+    } finally {
       clearInterval(timer);
-      signal.removeEventListener("abort", giveUp);
-    });
-  }
-
-  /** Who waits longest is asked first; what is too large for what is free lets others go ahead. */
-  #offer(): void {
-    for (const offer of this.#waiting) {
-      if (this.#jobs < 1) return;
-      offer();
+      signal.removeEventListener("abort", wake);
+      this.#waiting.delete(wake);
     }
   }
 
@@ -108,9 +91,9 @@ export class Slots {
     held.defer(() => {
       this.#jobs++;
       this.#cpus += cpu;
-      this.#offer();
+      for (const wake of this.#waiting) wake();
     });
-    // Given back before the others are asked.
+    // Given back before the others are woken.
     held.use(cards.locks);
     const release = () => {
       if (this.options.jobs > 1) held.dispose();

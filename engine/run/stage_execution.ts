@@ -45,6 +45,7 @@ export class ScratchFolders {
     else removeQuietly(folder);
   }
 
+  /** Remove what is left of them. */
   close(): void {
     for (const folder of this.#free.splice(0)) removeQuietly(folder);
   }
@@ -86,7 +87,7 @@ export class StageExecution {
     const { stage, keys, device } = planned;
     const progress = this.progressOf(planned);
     const layOut = (name: string) => (binding: Pick<Binding, "stage" | "port">, index: number): InputMessage => {
-      const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
+      const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
       // A stage in this process reads the objects where they are; a contained one may see nothing else.
       const place = stage.kind.runs === "inline" ? null : inside(folder, "in", name, String(index));
       if (place !== null) store.objects.layOut(artifact.files, place, !isForeign(stage.kind));

@@ -82,18 +82,13 @@ const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix:
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
-  readonly #scratch: ScratchFolders;
+  readonly scratch: ScratchFolders;
   readonly #execution: StageExecution;
   readonly #announced = new Set<string>();
 
   constructor(private readonly options: RunnerOptions) {
-    this.#scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
+    this.scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
     this.#execution = new StageExecution(options);
-  }
-
-  /** Remove what is left of temporary folders. */
-  close(): void {
-    this.#scratch.close();
   }
 
   /** Reach a stage whose inputs are settled: serve its result, or run it. */
@@ -142,14 +137,12 @@ export class StageRunner {
         if (late !== undefined) return late;
       }
       planned = planner.planStage(id, forced);
-      const missing = await this.#reachInputs(planned);
+      const missing = await this.#reachInputs(planned, true);
       if (missing !== undefined) return missing;
       if (planned.keys === undefined) {
         if (++unsettled > MAX_UNSETTLED) return UNSETTLED;
         continue;
       }
-      const broken = await this.#healInputs(planned);
-      if (broken !== undefined) return broken;
       // Known from the plan, unless this stage runs because its result turned out to be broken.
       await planner.findDevices([planned.stage]);
       const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
@@ -179,12 +172,7 @@ export class StageRunner {
 
   /** Serve a stage from the store, or else from the shared cache. */
   async #find(id: string, forced: boolean): Promise<StageResult | undefined> {
-    const { planner } = this.options;
-    let planned = planner.planStage(id, forced);
-    if (planned.manifest === undefined) {
-      await planner.askCache([planned]);
-      planned = planner.planStage(id, forced);
-    }
+    const planned = await this.options.planner.planShared(id, forced);
     return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
   }
 
@@ -214,7 +202,7 @@ export class StageRunner {
 
   /** What a stage was computed on; of one that joined parts, what these were. */
   #numericsOf({ stage: { parts = [] }, device }: PlannedStage): string | null {
-    const found = parts.map((id) => this.options.planner.settled(id)!.numerics).filter((one) => one !== null);
+    const found = parts.map((id) => this.options.planner.settled.get(id)!.numerics).filter((one) => one !== null);
     return device?.numerics ?? ([...new Set(found)].sort().join(" and ") || null);
   }
 
@@ -234,7 +222,7 @@ export class StageRunner {
 
   #settle(planned: PlannedStage, manifest: ResultManifest): void {
     const { planner, store, runId } = this.options;
-    planner.settle(planned.stage.id, manifest);
+    planner.settled.set(planned.stage.id, manifest);
     store.runs.use(runId, { results: { [planned.stage.id]: manifest.resolvedKey } });
     store.results.addRecipe(planned.recipeKey, manifest);
   }
@@ -256,34 +244,19 @@ export class StageRunner {
   }
 
   /**
-   * Reach what a stage reads where the plan left that out, because the stage's own result was there. It turned out to be
-   * damaged, or did not come from the shared cache.
+   * Reach what a stage reads where the plan left that out, because the stage's own result was there, which turned out to
+   * be damaged, or did not come from the shared cache.
+   * @param heals whether inputs are made again that do not hold what they should
+   * @returns how one of them ended that has no result
    */
-  async #reachInputs({ stage }: PlannedStage): Promise<StageResult | undefined> {
+  async #reachInputs({ stage }: PlannedStage, heals = false): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
     for (const id of readsOf(stage)) {
-      const settled = planner.settled(id) !== undefined;
-      if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
-      const ended = await this.#reachOnly(id);
+      const settled = planner.settled.has(id) && (cache === undefined || planner.planStage(id, false).shared !== true);
+      const ended = settled ? undefined : await this.#reachOnly(id);
       if (ended !== undefined) return ended;
-    }
-    return undefined;
-  }
-
-  /** Keep `gc` off, or say that it has the store to itself. */
-  #holdStill(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
-    const { store, emit } = this.options;
-    return store.guards.holdStill(signal, (holder) => {
-      emit({ type: "stage-note", id, level: "note", message: waitingForStore(holder) });
-    });
-  }
-
-  /** Make sure that inputs hold what they should, running the stages again whose results do not. */
-  async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
-    const { planner } = this.options;
-    for (const id of readsOf(planned.stage)) {
-      const manifest = planner.settled(id);
-      if (manifest === undefined || this.#verify(id, manifest)) continue;
+      const manifest = planner.settled.get(id)!;
+      if (!heals || this.#verify(id, manifest)) continue;
       planner.distrust(manifest);
       const broken = await this.#reachOnly(id);
       if (broken !== undefined) return broken;
@@ -299,6 +272,14 @@ export class StageRunner {
     return reached.manifest === undefined ? reached : undefined;
   }
 
+  /** Keep `gc` off, or say that it has the store to itself. */
+  #holdStill(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
+    const { store, emit } = this.options;
+    return store.guards.holdStill(signal, (holder) => {
+      emit({ type: "stage-note", id, level: "note", message: waitingForStore(holder) });
+    });
+  }
+
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
     const { store, runId, emit, pipeline, kill, stop } = this.options;
     const { stage, device } = planned;
@@ -306,7 +287,7 @@ export class StageRunner {
     this.#announce(device);
     emit({ type: "stage-started", id: stage.id, planned });
     store.runs.note(runId, { stage: stage.id, event: "started", state: planned.state, at: new Date().toISOString() });
-    const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
+    const folder = this.scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;
     try {
       const start = this.#execution.prepare(planned, folder);
@@ -346,7 +327,7 @@ export class StageRunner {
       const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {
-      this.#scratch.giveBack(folder, clean);
+      this.scratch.giveBack(folder, clean);
     }
   }
 

@@ -2,8 +2,8 @@ import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import type { z } from "zod";
-import { writeAtomically } from "./files.ts";
-import { fill, openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
+import { appendLine, closeAppended, writeAtomically } from "./files.ts";
+import { factsAt, factsOf, type FileFacts, fill, openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 import { parseJson } from "./records.ts";
 
@@ -64,6 +64,7 @@ interface Found<T> extends Readonly<Record<"offset" | "length" | "check", number
  */
 export class LineTable<T> {
   #table: Table | undefined;
+  #state: FileFacts | undefined;
   readonly #parsed = new Map<number, T>();
   /** Lines beyond the table, by kind of key and key. */
   #recent: Map<string, T[]>[] = [];
@@ -83,6 +84,11 @@ export class LineTable<T> {
   /** How many lines the table has. */
   get size(): number {
     return this.#table?.offsets.length ?? 0;
+  }
+
+  /** What is known here of the file: while it is the same one with no more in it, there is nothing new to find. */
+  get state(): FileFacts | undefined {
+    return this.#state;
   }
 
   /** All lines with a key, oldest first. */
@@ -106,6 +112,15 @@ export class LineTable<T> {
     return this.#recent[which]!.has(key) || !this.#linesOf(which, key).next().done;
   }
 
+  /** Append a line to the file. */
+  append(line: T): void {
+    const bytes = appendLine(this.path, JSON.stringify(line));
+    const [before, now] = [this.#state, factsAt(this.path)];
+    const isSame = before === undefined || before.ino === now?.ino;
+    // Not simply what the file is now: another process may have added lines that are not known here.
+    this.#state = now && isSame ? { ...now, size: (before?.size ?? 0) + bytes } : undefined;
+  }
+
   /** Tell of a line that this process has appended, or would have. */
   add(line: T): void {
     this.#added.push(line);
@@ -123,6 +138,9 @@ export class LineTable<T> {
     this.#parsed.clear();
     this.#blocks.clear();
     const info = statIfThere(this.path);
+    this.#state = info && factsOf(info);
+    // A file that was removed while it was open for appending would get its lines where nobody finds them.
+    if (info === undefined) closeAppended(this.path);
     this.#table = useTable && info !== undefined ? this.#readTable(info) : undefined;
     const { found, end } = this.#readTail(this.#table?.size ?? 0);
     for (const { line } of found) this.#enter(line);

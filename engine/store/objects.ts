@@ -31,11 +31,10 @@ export class ObjectStore {
     return join(this.root, sha256.slice(0, 2), sha256);
   }
 
-  /** A quick look: is there a file of the right size. @param known whether a result names the file */
-  has(entry: FileEntry, known: boolean = true): boolean {
-    const path = this.pathOf(entry.sha256);
-    const info = known || isThere(path) ? statIfThere(path) : undefined;
-    return info !== undefined && info.isFile && info.size === entry.size;
+  /** A quick look: is there a file of the right size. */
+  has({ sha256, size }: Pick<FileEntry, "sha256" | "size">): boolean {
+    const info = statIfThere(this.pathOf(sha256));
+    return info !== undefined && info.isFile && info.size === size;
   }
 
   /**
@@ -53,8 +52,8 @@ export class ObjectStore {
   async take(file: string, size: number): Promise<{ sha256: string; size: number; moved: boolean }> {
     const sha256 = await flushAndHash(file);
     const target = this.pathOf(sha256);
-    if (this.has({ path: "", size, sha256 }, false) && holds(target, sha256)) {
-      await this.flushNames([{ path: "", size, sha256 }]);
+    if (isThere(target) && this.has({ size, sha256 }) && holds(target, sha256)) {
+      await flushFolder(dirname(target));
       return { sha256, size, moved: false };
     }
     await this.#folders.ensure(dirname(target));

@@ -47,14 +47,6 @@ function readWhole(folder: string, step: number): ProgressManifest | undefined {
   return whole ? manifest : undefined;
 }
 
-/** States that look whole, newest first. */
-function* wholeStates(folder: string, limit: number): Generator<ProgressManifest, undefined> {
-  for (const step of savedSteps(folder).filter((one) => one <= limit).slice(0, LOOKED_AT)) {
-    const manifest = readWhole(folder, step);
-    if (manifest !== undefined) yield manifest;
-  }
-}
-
 /**
  * Copy the state of a step to another folder of states, where it appears when it is whole and on disk.
  * @returns false where it does not hold what was saved, or is gone
@@ -116,7 +108,7 @@ async function putState(
 
 /** The newest step at or below `limit` whose state looks whole; for planning, which does not hash. */
 export function newestSavedStep(folder: string, limit: number): number | undefined {
-  return wholeStates(folder, limit).next().value?.step;
+  return listSaved(folder, limit)[0]?.step;
 }
 
 /** The states that are there, each with what tells it from one of the same step that is saved later. */
@@ -142,9 +134,11 @@ export function removeStatesSince(folder: string, before: ReadonlyMap<number, st
 
 /** The whole states of a stage that a run may continue from, newest first, as explanations show them. */
 export function listSaved(folder: string, limit: number) {
-  return Array.from(wholeStates(folder, limit), ({ step, files }) => {
-    const sizeBytes = files.reduce((sum, { size }) => sum + size, 0);
-    return { step, sizeBytes, savedAt: statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined };
+  return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).flatMap((step) => {
+    const files = readWhole(folder, step)?.files;
+    const sizeBytes = files?.reduce((sum, { size }) => sum + size, 0);
+    const savedAt = statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined;
+    return sizeBytes === undefined ? [] : [{ step, sizeBytes, savedAt }];
   });
 }
 

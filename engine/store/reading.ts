@@ -55,19 +55,12 @@ export function readTextIfThere(path: string): string | undefined {
   return bytes && new TextDecoder().decode(bytes);
 }
 
-/** A line of a file, without its break. */
-export interface Line {
-  /** Where it begins. */
-  readonly offset: number;
-  /** Good until the next line is asked for. */
-  readonly bytes: Uint8Array;
-}
-
 /**
  * The lines of a file, one after the other, whatever its size. What follows the last break may still be being written,
  * and a line that is longer than a record was none; both are left out, as are all lines of what is no file.
+ * @returns where each begins, and its bytes without the break, which are good until the next line is asked for
  */
-export function* readLines(path: string, from: number = 0): Generator<Line> {
+export function* readLines(path: string, from: number = 0): Generator<{ offset: number; bytes: Uint8Array }> {
   using file = unlessReadable(() => openPlain(path), undefined);
   if (file === undefined) return;
   file.seekSync(from, Deno.SeekMode.Start);

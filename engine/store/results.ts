@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import { appendLine, closeAppended, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
-import { entriesAt, factsAt, type FileFacts, isThere } from "./reading.ts";
+import { removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
+import { entriesAt, type FileFacts, isThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
@@ -25,8 +25,6 @@ const INDEX_LINES: LineKind<IndexLine> = {
 export class ResultStore {
   readonly #folders = new FolderMaker();
   #index: LineTable<IndexLine> | undefined;
-  /** The index as far as it is known here. */
-  #state: FileFacts | undefined;
   #whole = false;
 
   /** @param tablePath where the places of the index's lines are kept; losing it costs time */
@@ -50,14 +48,12 @@ export class ResultStore {
 
   /** What is known here of the index: while it is the same file with no more in it, `byResolved` tells nothing new. */
   get state(): FileFacts | undefined {
-    this.#load();
-    return this.#state;
+    return this.#load().state;
   }
 
   /** Whether the index on disk says of a result what this manifest says. */
   isListed(manifest: ResultManifest): boolean {
-    const { resolvedKey } = manifest;
-    const last = this.#load().find(BY.resolved, resolvedKey).at(-1)?.manifest;
+    const last = this.#load().find(BY.resolved, manifest.resolvedKey).at(-1)?.manifest;
     return last !== undefined && sameOutputs(last, manifest);
   }
 
@@ -144,25 +140,12 @@ export class ResultStore {
     const known = index.find(BY.recipe, recipeKey).at(-1)?.manifest;
     if (known !== manifest) index.add({ recipeKey, manifest });
     if (known !== undefined && sameOutputs(known, manifest)) return;
-    this.#append(recipeKey, manifest);
-  }
-
-  /** The index is a hint; a full disk must not turn a published result into a failure. */
-  #append(recipeKey: string, manifest: ResultManifest): void {
-    ignoreTrouble(() => {
-      const bytes = appendLine(this.indexPath, JSON.stringify({ recipeKey, manifest }));
-      this.#state = grown(this.#state, factsAt(this.indexPath), bytes);
-    });
+    // The index is a hint; a full disk must not turn a published result into a failure.
+    ignoreTrouble(() => index.append({ recipeKey, manifest }));
   }
 
   #load(): LineTable<IndexLine> {
-    if (this.#index === undefined) {
-      this.#state = factsAt(this.indexPath);
-      // An index that was removed while it was open for appending would get its lines where nobody finds them.
-      if (this.#state === undefined) closeAppended(this.indexPath);
-      this.#index = new LineTable(this.indexPath, this.tablePath, 4, INDEX_LINES);
-    }
-    return this.#index;
+    return this.#index ??= new LineTable(this.indexPath, this.tablePath, 4, INDEX_LINES);
   }
 
   /** The index, to which results are added that lack a line: a crash came before it, or the index is gone. */
@@ -172,9 +155,7 @@ export class ResultStore {
     this.#whole = true;
     for (const key of this.keys()) {
       const manifest = index.seems(BY.resolved, key) ? undefined : this.readManifest(key);
-      if (manifest === undefined) continue;
-      index.add({ recipeKey: manifest.recipeKey, manifest });
-      this.#append(manifest.recipeKey, manifest);
+      if (manifest !== undefined) this.addRecipe(manifest.recipeKey, manifest);
     }
     return index;
   }
@@ -184,19 +165,16 @@ export class ResultStore {
   }
 }
 
-/** Not simply what the file is now: another process may have added lines that are not known here. */
-function grown(before: FileFacts | undefined, now: FileFacts | undefined, bytes: number): FileFacts | undefined {
-  if (now === undefined || (before !== undefined && before.ino !== now.ino)) return undefined;
-  return { ...now, size: (before?.size ?? 0) + bytes };
-}
-
 export function filesOf({ outputs }: ResultManifest): FileEntry[] {
   return Object.values(outputs).flatMap(({ files }) => files);
 }
 
+/** Ports at which two results of one key have other bytes. */
+export function differingPorts({ outputs: a }: ResultManifest, { outputs: b }: ResultManifest): string[] {
+  return Object.keys({ ...a, ...b }).filter((port) => a[port]?.digest !== b[port]?.digest);
+}
+
 /** Whether two results of one key have the same bytes. */
 export function sameOutputs(a: ResultManifest, b: ResultManifest): boolean {
-  const ports = Object.keys({ ...a.outputs, ...b.outputs });
-  return a.resolvedKey === b.resolvedKey &&
-    ports.every((port) => a.outputs[port]?.digest === b.outputs[port]?.digest);
+  return a.resolvedKey === b.resolvedKey && differingPorts(a, b).length === 0;
 }

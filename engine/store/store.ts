@@ -87,6 +87,11 @@ export function openStore(
       const make = () => new ViewStore(join(paths.outputs, pipeline), places, { objects, digests });
       return views.getOrInsertComputed(pipeline, make);
     },
+    /** The result that a stage of a pipeline showed last, if it is still there. */
+    lastShown(pipeline: string, stage: string) {
+      const key = this.viewsOf(pipeline).shown(stage)?.resolvedKey;
+      return key === undefined ? undefined : this.results.byResolved(key);
+    },
     /** Pipelines that this store has shown in `outputs/`. */
     shownPipelines: () => entriesOf(paths.views).flatMap(({ name }) => /^(.+)\.jsonl$/.exec(name)?.[1] ?? []),
     /** Where it is recorded what a pipeline's folder in `outputs/` should hold. */

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
-import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
-import { entriesOf, factsAt, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
+import { copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
+import { entriesOf, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 import { inside } from "./roots.ts";
 import { fileNameOf, listFiles, makeDurableFolder } from "./folders.ts";
@@ -12,11 +12,6 @@ import { isAbandoned, makerOf } from "./processes.ts";
 import type { Digests } from "./digests.ts";
 
 type ShownFile = ViewRecord["files"][number];
-
-/** Where an output file stands below the stage's folder: kinds with one output need no folder for its port. */
-export function viewPathOf(manifest: ResultManifest, port: string, path: string): string {
-  return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
-}
 
 /** Pipelines within pipelines, beyond which no stage is looked for. */
 const MAX_DEPTH = 5;
@@ -32,8 +27,6 @@ const VIEW_LINES: LineKind<ViewRecord> = {
  */
 export class ViewStore {
   #records: LineTable<ViewRecord> | undefined;
-  /** Bytes of the record file that `#records` knows of. */
-  #size = 0;
   #swept = false;
 
   /**
@@ -52,14 +45,12 @@ export class ViewStore {
 
   /** Read the records again if another process has added to them. */
   refresh(): void {
-    if ((statIfThere(this.places.records)?.size ?? 0) !== this.#size) this.#records = undefined;
+    if (statIfThere(this.places.records)?.size !== this.#records?.state?.size) this.#records = undefined;
   }
 
   /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
   get state(): FileFacts | undefined {
-    this.#load();
-    const now = factsAt(this.places.records);
-    return now && { ...now, size: this.#size };
+    return this.#load().state;
   }
 
   /** What a stage showed last. */
@@ -155,7 +146,10 @@ export class ViewStore {
       }
       rename(fresh, home);
       left.delete(fresh);
-      this.#record({ stage, resolvedKey: manifest.resolvedKey, files });
+      const record = { stage, resolvedKey: manifest.resolvedKey, files };
+      this.#load().add(record);
+      makeDurableFolder(dirname(this.places.records));
+      this.#load().append(record);
       return mine;
     } finally {
       for (const path of left) removeQuietly(path);
@@ -177,9 +171,11 @@ export class ViewStore {
   #write(folder: string, manifest: ResultManifest): ViewRecord["files"] {
     const files: ViewRecord["files"] = [];
     makeFolder(folder);
-    for (const [port, artifact] of Object.entries(manifest.outputs)) {
+    const outputs = Object.entries(manifest.outputs);
+    for (const [port, artifact] of outputs) {
       for (const file of artifact.files) {
-        const path = viewPathOf(manifest, port, file.path);
+        // Kinds with one output need no folder for its port.
+        const path = outputs.length === 1 ? file.path : `${port}/${file.path}`;
         const target = inside(folder, path);
         if (path.includes("/")) makeFolder(dirname(target));
         if (isThere(target)) {
@@ -259,19 +255,8 @@ export class ViewStore {
     return same < 0 || bytes.subarray(same).every((byte) => byte === 0);
   }
 
-  #record(record: ViewRecord): void {
-    this.#load().add(record);
-    makeDurableFolder(dirname(this.places.records));
-    appendLine(this.places.records, JSON.stringify(record));
-    this.#size = statIfThere(this.places.records)?.size ?? 0;
-  }
-
   #load(): LineTable<ViewRecord> {
-    if (this.#records === undefined) {
-      this.#size = statIfThere(this.places.records)?.size ?? 0;
-      this.#records = new LineTable(this.places.records, this.places.table, 1, VIEW_LINES);
-    }
-    return this.#records;
+    return this.#records ??= new LineTable(this.places.records, this.places.table, 1, VIEW_LINES);
   }
 }
 

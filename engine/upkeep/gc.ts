@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { indexLineSchema, type Timing, timingSchema } from "../../schemas/records.ts";
+import { indexLineSchema, type Timing } from "../../schemas/records.ts";
 import { errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { removeTree, writeAtomically } from "../store/files.ts";
 import { entriesOf, statIfThere } from "../store/reading.ts";
@@ -8,7 +8,7 @@ import { lockNow, tryAlone } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import { readRecords } from "../store/records.ts";
 import { findLeftovers, lastOf, shownNow, type StoreInventory, takeInventory, takeNames } from "./inventory.ts";
-import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper, type StoredFile } from "./policy.ts";
+import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper } from "./policy.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -56,7 +56,7 @@ export async function collectGarbage(store: Store, options: GcOptions) {
       failed,
       /** Folders of saved states that a run began to work on meanwhile, and that stay for it. */
       busy,
-      locks: compacts ? sweepLocks(store, remainingIdentities(inventory, garbage)) : 0,
+      locks: compacts ? sweepLocks(store, inventory, garbage) : 0,
       /** Lines of append-only files that said nothing any more; undefined while a run is on, which keeps them open. */
       compactedBytes: compacts ? compactFiles(store) : undefined,
     });
@@ -68,7 +68,7 @@ export async function collectGarbage(store: Store, options: GcOptions) {
 }
 
 /** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */
-function removeAll(store: Store, garbage: Garbage, leftovers: readonly StoredFile[]) {
+function removeAll(store: Store, garbage: Garbage, leftovers: Inventory["files"]) {
   const failed: { path: string; message: string }[] = [];
   const busy: string[] = [];
   const attempt = (path: string, remove: () => void) => {
@@ -108,18 +108,12 @@ function removeProgress(store: Store, folder: string): boolean {
   return true;
 }
 
-function remainingIdentities(inventory: Inventory, garbage: Garbage): Set<string> {
-  const results = inventory.results.filter(({ key }) => !garbage.results.has(key));
-  const progress = inventory.progress.filter(({ path }) => !garbage.progress.has(path));
-  return new Set([...results, ...progress].map(({ identityKey }) => identityKey));
-}
-
 function sum(parts: Iterable<{ readonly bytes: number }>) {
   const all = [...parts];
   return { count: all.length, bytes: all.reduce((total, { bytes }) => total + bytes, 0) };
 }
 
-function describe(store: Store, inventory: StoreInventory, garbage: Garbage, found: readonly StoredFile[]) {
+function describe(store: Store, inventory: StoreInventory, garbage: Garbage, found: Inventory["files"]) {
   const { results, objects, progress, runs, files, bytesBefore, bytesAfter } = garbage;
   const kept: Partial<Record<Keeper, number>> = {};
   for (const { key } of inventory.results) {
@@ -161,7 +155,7 @@ function compactFiles(store: Store): number {
   let saved = rewrite(store.paths.index, lastOf(lines, ({ recipeKey }) => recipeKey));
   store.results.forget();
   for (const pipeline of store.shownPipelines()) saved += compactViews(store, pipeline);
-  saved += rewrite(store.paths.timings, keepNewest(readRecords(store.paths.timings, timingSchema)));
+  saved += rewrite(store.paths.timings, keepNewest(store.timings.all()));
   const differences = store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey));
   saved += rewrite(store.paths.differences, differences);
   return saved + rewrite(store.paths.digests, store.digests.current);
@@ -192,7 +186,10 @@ function keepNewest(timings: readonly Timing[]): Timing[] {
 }
 
 /** Remove lock files of stages that have neither results nor progress. Safe only while no run can wait for them. */
-function sweepLocks(store: Store, identities: ReadonlySet<string>): number {
+function sweepLocks(store: Store, inventory: Inventory, garbage: Garbage): number {
+  const results = inventory.results.filter(({ key }) => !garbage.results.has(key));
+  const progress = inventory.progress.filter(({ path }) => !garbage.progress.has(path));
+  const identities = new Set([...results, ...progress].map(({ identityKey }) => identityKey));
   let removed = 0;
   for (const { name } of entriesOf(store.paths.locks)) {
     const identity = /^([0-9a-f]{64})\.lock$/.exec(name)?.[1];

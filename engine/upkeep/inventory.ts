@@ -5,12 +5,16 @@ import { wholeOf } from "../keys/stage.ts";
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import type { GcPolicy, StoredFile, StoredResult, StoredRun } from "./policy.ts";
 import { isAbandoned, runState } from "../store/processes.ts";
 import { readRecords } from "../store/records.ts";
 
 /** What is in a store, and what of it is not to be judged. */
 export type StoreInventory = Readonly<ReturnType<typeof takeInventory>>;
+
+/** A file or folder that only saves time: a download, saved states. */
+export interface StoredFile extends ReturnType<typeof measure> {
+  readonly path: string;
+}
 
 /** The later of both times: moving a file or making it read-only sets the second alone. */
 export function changedMs(info: Deno.FileInfo): number {
@@ -51,15 +55,18 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     /** Keys whose manifests cannot be read and that the index does not know: misses, which the next run replaces. */
     broken,
     objects: new Map(objects.map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }])),
+    /** Saved states, each of one stage within one numerics; its newest step is undefined where nothing is saved. */
     progress: Array.from(entriesAt(3, store.paths.progress), ({ path }) => {
       return { path, identityKey: basename(dirname(path)), ...measure(path), newestStep: savedSteps(path)[0] };
     }),
     runs,
     // What a live run fetched a moment ago is not looked at: it may be half there.
     files: runs.some(({ live }) => live) ? [] : downloads.map(({ path }) => ({ path, ...measure(path) })),
+    /** Keys that tags name. */
     tagged,
     /** Tags whose records cannot be read, so that nobody knows what they keep. */
     brokenTags,
+    /** Keys of the results that the folders of outputs show. */
     shown,
   };
 }
@@ -76,23 +83,23 @@ export function takeNames(store: Store): Map<string, string> {
 }
 
 function readResults(store: Store) {
-  const results: StoredResult[] = [];
   const manifests = new Map<string, ResultManifest>();
   const broken: string[] = [];
-  for (const key of store.results.keys()) {
+  const results = store.results.keys().flatMap((key) => {
     const info = statIfThere(store.results.manifestPath(key));
-    if (info === undefined) continue;
+    if (info === undefined) return [];
     // A result that the index still serves is there, whatever became of its manifest.
     const manifest = store.results.recall(key);
     if (manifest === undefined) {
       broken.push(key);
-      continue;
+      return [];
     }
     manifests.set(key, manifest);
-    const objects = filesOf(manifest).map(({ sha256 }) => sha256);
     const { identityKey, extent } = manifest;
-    results.push({ key, identityKey, extent, publishedMs: info.mtime?.getTime() ?? 0, objects });
-  }
+    const objects = filesOf(manifest).map(({ sha256 }) => sha256);
+    // When its manifest was written; times at which runs used it come from the runs.
+    return [{ key, identityKey, extent, publishedMs: info.mtime?.getTime() ?? 0, objects }];
+  });
   return { results, manifests, broken };
 }
 
@@ -104,7 +111,7 @@ export function* listObjects(store: Store): Generator<{ readonly sha256: string;
   }
 }
 
-function readRuns(store: Store, unused: boolean): StoredRun[] {
+function readRuns(store: Store, unused: boolean) {
   return store.runs.ids().map((id) => {
     const record = store.runs.read(id);
     const { bytes, changedMs } = measure(store.runs.folderOf(id));
@@ -115,11 +122,14 @@ function readRuns(store: Store, unused: boolean): StoredRun[] {
     const isJoined = (id: string) => !live && used.results[wholeOf(id) ?? ""] !== undefined;
     return {
       id,
+      /** Undefined where the record cannot be read. */
       pipeline: record?.pipeline,
       live,
       lastMs: ended === null ? changedMs : Date.parse(ended),
       bytes,
+      /** Keys of the results that it used. */
       results: new Set(Object.entries(used.results).flatMap(([id, key]) => isJoined(id) ? [] : [key])),
+      /** Identity keys of the stages that worked in it. */
       identities: new Set(Object.values(used.progress)),
     };
   });
@@ -149,7 +159,7 @@ export function shownNow(store: Store, pipeline: string): ViewRecord[] {
 export function findLeftovers(
   store: Store,
   unreadable: readonly string[],
-  { nowMs, graceMs }: Pick<GcPolicy, "nowMs" | "graceMs">,
+  { nowMs, graceMs }: Readonly<Record<"nowMs" | "graceMs", number>>,
 ): StoredFile[] {
   const found: StoredFile[] = [];
   const take = (path: string) => {

@@ -1,47 +1,12 @@
-/** A result as `gc` sees it. */
-export interface StoredResult extends Readonly<Record<"key" | "identityKey", string>> {
-  readonly extent: number | null;
-  /** When its manifest was written; times at which runs used it come from the runs. */
-  readonly publishedMs: number;
-  /** SHA-256 of each file. */
-  readonly objects: readonly string[];
-}
-
-/** A file or folder that only saves time: a download, saved states. */
-export interface StoredFile extends Readonly<Record<"bytes" | "changedMs", number>> {
-  readonly path: string;
-}
-
-/** Saved states of one stage within one numerics. */
-export interface StoredProgress extends StoredFile {
-  readonly identityKey: string;
-  /** Undefined where nothing is saved. */
-  readonly newestStep: number | undefined;
-}
-
-export interface StoredRun extends Readonly<Record<"lastMs" | "bytes", number>> {
-  readonly id: string;
-  /** Undefined where the record cannot be read. */
-  readonly pipeline: string | undefined;
-  readonly live: boolean;
-  /** Keys of the results that it used. */
-  readonly results: ReadonlySet<string>;
-  /** Identity keys of the stages that worked in it. */
-  readonly identities: ReadonlySet<string>;
-}
+import type { StoredFile, StoreInventory } from "./inventory.ts";
 
 /** What is in a store, as plain data. */
-export interface Inventory {
-  readonly results: readonly StoredResult[];
-  readonly objects: ReadonlyMap<string, { readonly bytes: number; readonly changedMs: number }>;
-  readonly progress: readonly StoredProgress[];
-  readonly runs: readonly StoredRun[];
-  readonly files: readonly StoredFile[];
-  /** Keys that tags name. */
-  readonly tagged: ReadonlySet<string>;
-  /** Keys of the results that the folders of outputs show. */
-  readonly shown: ReadonlySet<string>;
-}
+export type Inventory = Omit<StoreInventory, "manifests" | "broken" | "brokenTags">;
+
+/** A result as `gc` sees it. */
+export type StoredResult = Inventory["results"][number];
+
+export type StoredRun = Inventory["runs"][number];
 
 export interface GcPolicy {
   readonly nowMs: number;
@@ -70,11 +35,7 @@ export interface Removal {
 type Part = "results" | "objects" | "progress" | "runs" | "files";
 
 /** What to remove, by key, digest, path or id, and what that leaves. */
-export interface Garbage extends Readonly<Record<Part, ReadonlyMap<string, Removal>>> {
-  readonly kept: ReadonlyMap<string, Keeper>;
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-}
+export type Garbage = Readonly<ReturnType<typeof chooseGarbage>>;
 
 /**
  * Decide what may go. Pure, so that it can be held against every store that a test can think of.
@@ -83,7 +44,7 @@ export interface Garbage extends Readonly<Record<Part, ReadonlyMap<string, Remov
  * or a run used it that was working on a stage that is unfinished. Of the rest, what is too old goes, and then, as long as
  * the store is too large, what was used longest ago.
  */
-export function chooseGarbage(inventory: Inventory, policy: GcPolicy): Garbage {
+export function chooseGarbage(inventory: Inventory, policy: GcPolicy) {
   const { results, objects, progress, runs, files } = inventory;
   const keptRuns = findKeptRuns(inventory, policy);
   const unfinished = findUnfinished(inventory, policy, keptRuns);

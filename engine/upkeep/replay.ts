@@ -93,7 +93,7 @@ function findResult(planner: Planner, planned: PlannedStage, store: Store): Resu
     return problem(`${message}: their bytes may differ`, "use the device it was computed on; `why` shows it");
   }
   for (const binding of Object.values(planned.stage.inputs).flat()) {
-    const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
+    const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
     const broken = artifact.files.find((file) => !store.objects.verify(file));
     if (broken === undefined) continue;
     return problem(`${binding.stage}.${binding.port}, which "${id}" reads, is damaged: ${broken.path}`, "run it again");

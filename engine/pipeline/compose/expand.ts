@@ -26,14 +26,7 @@ export type KindFacts = Pick<Kind, "inputs" | "seeded">;
 /** All kinds that a stage may have, since the matrix may choose it; undefined for one that is not known. */
 export type KindsOf = (stage: string) => readonly (KindFacts | undefined)[];
 
-export interface Expansion {
-  readonly value: unknown;
-  /** Stages that came of a matrix, by the id that the file gives them. */
-  readonly families: ReadonlyMap<string, readonly string[]>;
-  readonly interpolations: readonly Interpolation[];
-  /** Paths without a value in stages that could not be expanded. */
-  readonly unresolved: readonly DocumentPath[];
-}
+type Expansion = ReturnType<Expander["expand"]>;
 
 /**
  * A seed of the pipeline that differs from child to child becomes the seed of each stage that draws random numbers, so
@@ -90,11 +83,11 @@ class Expander {
     private readonly budget: Budget,
   ) {}
 
-  expand(): Expansion {
+  expand() {
     const before = this.problems.count;
     const shared = this.#parse(this.root["matrix"], ["matrix"]);
     this.#checkPlaces();
-    const edges = new Map(Object.keys(this.stages).map((id) => [id, this.#sourcesOf(id)]));
+    const edges = new Map(Object.keys(this.stages).map((id) => [id, this.#references(id).map(({ stage }) => stage)]));
     const { order, rest } = topologicalOrder(edges);
     const leaveAsWritten = (id: string) => {
       this.#combinations.set(id, [{}]);
@@ -138,9 +131,11 @@ class Expander {
     const { matrix: _, ...others } = this.root;
     const families = Map.groupBy(children.filter(({ id, child }) => child !== id), ({ id }) => id);
     return {
-      value: { ...others, stages: Object.fromEntries(children.map(({ child, made }) => [child, made])) },
+      value: { ...others, stages: Object.fromEntries(children.map(({ child, made }) => [child, made])) } as unknown,
+      /** Stages that came of a matrix, by the id that the file gives them. */
       families: new Map([...families].map(([id, family]) => [id, family.map(({ child }) => child)])),
       interpolations: this.#interpolations,
+      /** Paths without a value in stages that could not be expanded. */
       unresolved: this.#unresolved,
     };
   }
@@ -169,11 +164,7 @@ class Expander {
     return [{}];
   }
 
-  /** Stages that a stage reads, of those that there are. */
-  #sourcesOf(id: string): string[] {
-    return this.#references(id).map(({ stage }) => stage).filter((stage) => Object.hasOwn(this.stages, stage));
-  }
-
+  /** What a stage reads, whether it is there or not. */
   #references(id: string) {
     const texts = Object.entries(inputsOf(this.stages[id])).flatMap(([port, written]) =>
       textsAt(written, ["stages", id, "inputs", port], port)

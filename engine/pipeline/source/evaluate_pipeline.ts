@@ -1,5 +1,4 @@
 import { dirname } from "node:path";
-import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { cutText } from "../../diagnostic/format.ts";
@@ -19,14 +18,8 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   if (foreign.length > 0) {
     return failed(`it imports ${foreign[0]}, which is outside its project`, "copy it into the project's folder");
   }
-  const entry = pathToFileURL(file).href;
-  const asked = await askChild({
-    entry,
-    task: "describePipeline",
-    question: {},
-    map: code.map,
-    answer: z.strictObject({ pipeline: z.unknown().optional(), problem: z.string().optional() }),
-  });
+  const answer = z.strictObject({ pipeline: z.unknown().optional(), problem: z.string().optional() });
+  const asked = await askChild("describePipeline", file, code.map, {}, answer);
   if ("error" in asked) return failed(asked.error, asked.fix ?? "correct the file; it must load without side effects");
   const { pipeline: value, problem } = asked.answer;
   if (problem !== undefined) {

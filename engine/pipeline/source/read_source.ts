@@ -20,13 +20,8 @@ export function readSource(path: string, name: string = path, what: string = "pi
     refuse([errorOf(code, `Cannot read ${name}: ${why}`, fix, more)]);
   const tooLarge = (size: number) => {
     const details = { got: `${size} bytes`, wanted: `at most ${MAX_SOURCE_BYTES} bytes` };
-    const why = `it is too large for a ${what}`;
-    return refused(
-      why,
-      "put long lists, such as of betas, into files of their own, or split the experiment",
-      "file-too-large",
-      details,
-    );
+    const fix = "put long lists, such as of betas, into files of their own, or split the experiment";
+    return refused(`it is too large for a ${what}`, fix, "file-too-large", details);
   };
   const notText = (got: string) =>
     refused("it is not a text file", `name a ${what} in YAML`, "file-not-text", { got, wanted: "UTF-8 text" });

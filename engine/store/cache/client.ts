@@ -54,17 +54,13 @@ export class CacheClient {
   #warned = false;
   #reads = true;
 
-  constructor(private readonly backend: CacheBackend, readonly options: ClientOptions) {
+  constructor(readonly backend: CacheBackend, readonly options: ClientOptions) {
     this.patience = { ...PATIENCE, ...options.patience };
   }
 
   /** Whether it is of any use to ask. */
   get reads(): boolean {
     return this.#reads && !this.options.stop.aborted;
-  }
-
-  get maxBytes(): number {
-    return this.backend.maxBytes;
   }
 
   /** Say what goes wrong, the first time only: the second cause is nearly always the first one again. */

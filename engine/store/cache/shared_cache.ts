@@ -35,7 +35,7 @@ const PROBLEMS = {
 export class SharedCache {
   readonly #client: CacheClient;
   readonly #downloads: Downloads;
-  readonly #uploads: Uploads;
+  readonly uploads: Uploads;
   readonly #note: (message: string) => void;
   #unsent: Unsent | undefined;
   /** Results that were found. */
@@ -49,7 +49,7 @@ export class SharedCache {
     this.#client = new CacheClient(backend, options);
     this.#note = (message) => options.warn({ severity: "warning", code: "cache", message });
     this.#downloads = new Downloads(this.#client);
-    this.#uploads = new Uploads(this.#client, this.#downloads.damaged, this.#note);
+    this.uploads = new Uploads(this.#client, this.#downloads.damaged, this.#note);
   }
 
   /** Whether results may still come from it. */
@@ -127,7 +127,7 @@ export class SharedCache {
   offer(manifest: ResultManifest, recipeKey: string, store: Store): void {
     if (this.mode !== "read-write") return;
     this.#owed(store).add(recipeKey, manifest.resolvedKey);
-    this.#uploads.add({ manifest, recipeKey, objects: store.objects });
+    this.uploads.add({ manifest, recipeKey, objects: store.objects });
   }
 
   /** Send what earlier runs on a store could not. */
@@ -139,14 +139,9 @@ export class SharedCache {
     });
   }
 
-  /** Results that are still to be sent. */
-  get waiting(): number {
-    return this.#uploads.waiting;
-  }
-
   /** Wait until all that was offered is sent or given up. */
   async finish(): Promise<UploadSummary> {
-    const summary = await this.#uploads.finish();
+    const summary = await this.uploads.finish();
     this.#unsent?.keepOnly(summary.owed);
     return summary;
   }

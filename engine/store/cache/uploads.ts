@@ -50,7 +50,8 @@ export type UploadSummary = Readonly<Summary>;
 export class Uploads {
   readonly #limit = new Limit(RESULTS_AT_ONCE);
   readonly #uploads: Promise<void>[] = [];
-  #waiting = 0;
+  /** Results that are still to be sent. */
+  waiting = 0;
   readonly #there = new Set<string>();
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
@@ -67,13 +68,8 @@ export class Uploads {
 
   /** Send a result of the store, some time before {@linkcode finish} ends. */
   add(upload: Upload): void {
-    this.#waiting++;
+    this.waiting++;
     this.#uploads.push(this.#limit.run(() => this.#upload(upload)));
-  }
-
-  /** Results that are still to be sent. */
-  get waiting(): number {
-    return this.#waiting;
   }
 
   /** Wait until everything is sent or given up. A request to stop ends it at once. */
@@ -90,7 +86,7 @@ export class Uploads {
 
   async #upload(upload: Upload): Promise<void> {
     const problem = this.#pausedBy() ?? await this.#send(upload);
-    this.#waiting--;
+    this.waiting--;
     if (problem === undefined) {
       this.#summary.sent++;
       return;
@@ -129,7 +125,7 @@ export class Uploads {
   async #sendFile(file: FileEntry, objects: ObjectStore): Promise<Trouble | undefined> {
     const { sha256, size, path } = file;
     if (this.#there.has(sha256)) return undefined;
-    if (size > this.client.maxBytes) {
+    if (size > this.client.backend.maxBytes) {
       return trouble("unfit", `${path} is larger than the service takes at once`).trouble;
     }
     if (!objects.verify(file)) return trouble("unfit", `${path} is damaged in the local store`).trouble;

@@ -7,6 +7,7 @@ import {
   recipeKeyOf,
   resolvedKeyOf,
 } from "../../../../engine/keys/keys.ts";
+import { extentParam } from "../../../../engine/keys/stage.ts";
 import { fromBuiltin } from "../../../../engine/pipeline/load/builtin.ts";
 import type { Ingredients } from "../../../../schemas/records.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
@@ -53,7 +54,7 @@ for (const [name, change] of Object.entries(CHANGES)) {
   Deno.test(`every key changes when ${name} changes`, () => {
     const changed = { ...ingredients, ...change };
     assertNotEquals(resolved(changed), resolved(ingredients));
-    assertNotEquals(identityKeyOf(changed, walk), identityKeyOf(ingredients, walk));
+    assertNotEquals(identityKeyOf(changed, extentParam(walk)), identityKeyOf(ingredients, extentParam(walk)));
     const { localKey, recipeKey } = recipeKeyOf({ ...local, ...change }, {});
     assertNotEquals(localKey, recipeKeyOf(local, {}).localKey);
     assertNotEquals(recipeKey, recipeKeyOf(local, {}).recipeKey);
@@ -82,11 +83,11 @@ Deno.test("resolvedKeyOf() does not depend on the order of params", () => {
 Deno.test("the extent is in the resolved key and not in the identity key", () => {
   const longer = { ...ingredients, params: { text: "a", steps: 200 } };
   assertNotEquals(resolved(longer), resolved(ingredients));
-  assertEquals(identityKeyOf(longer, walk), identityKeyOf(ingredients, walk));
+  assertEquals(identityKeyOf(longer, extentParam(walk)), identityKeyOf(ingredients, extentParam(walk)));
 });
 
 Deno.test("identityKeyOf() is never the resolved key, also for kinds without an extent", () => {
-  assertNotEquals(identityKeyOf(ingredients, source), resolved(ingredients));
+  assertNotEquals(identityKeyOf(ingredients, extentParam(source)), resolved(ingredients));
 });
 
 Deno.test("recipeKeyOf() changes when an upstream recipe, its port or the own port changes", () => {
@@ -128,7 +129,7 @@ Deno.test("keys are the ones that are pinned in tests/golden/keys.json", async (
   };
   const keys: Record<string, string> = {
     resolved: resolved(ingredients),
-    identity: identityKeyOf(ingredients, walk),
+    identity: identityKeyOf(ingredients, extentParam(walk)),
     ...recipeKeyOf(local, upstream),
     awkward: recipeKeyOf(awkward, {}).recipeKey,
     artifact: artifactDigest("images", [{ path: "a/b.bin", size: 3, sha256: sha("c") }]),

@@ -1,6 +1,7 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { identityKeyOf, recipeKeyOf, resolvedKeyOf } from "../../../../engine/keys/keys.ts";
+import { extentParam } from "../../../../engine/keys/stage.ts";
 import { Grants } from "../../../../engine/process/rights.ts";
 import { definitionOf } from "../support/own_kinds.ts";
 import { load } from "../support/load.ts";
@@ -75,7 +76,7 @@ Deno.test("a stage is given its own definitions and those that what it reads was
     const { kind } = stages.get(id)!.stage;
     const alike = { ...keyOf(id), inputs: keyOf("dull").inputs };
     const { inputs, ...local } = alike;
-    return [resolvedKeyOf(recipeKeyOf(local, {}).localKey, inputs), identityKeyOf(alike, kind)];
+    return [resolvedKeyOf(recipeKeyOf(local, {}).localKey, inputs), identityKeyOf(alike, extentParam(kind))];
   });
   assertNotEquals(draw![0], dull![0]);
   assertNotEquals(draw![1], dull![1]);

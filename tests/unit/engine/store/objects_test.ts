@@ -74,7 +74,7 @@ Deno.test("has() takes a folder under an object's name for no object", async () 
   const store = openFreshStore(folder.path);
   await Deno.mkdir(store.objects.pathOf(ABC), { recursive: true });
   const { size } = await Deno.stat(store.objects.pathOf(ABC));
-  assertEquals(store.objects.has({ path: "a", size, sha256: ABC }), false);
+  assertEquals(store.objects.has({ size, sha256: ABC }), false);
 });
 
 Deno.test("layOut() shows files under their names", async () => {
