@@ -13,7 +13,7 @@ export const demoKind = defineKind({
   kind: "demo",
   version: 1,
   entry: import.meta.resolve("./run.ts"),
-  browser: import.meta.resolve("./browser/main.ts"),
+  browser: import.meta.resolve("./browser/toolkit.ts"),
   summary: "Write a page that draws images in a browser, one file that asks no network for anything",
   params: z.strictObject({
     title: z.string().min(1).max(200).default("A network that draws").describe("Heading of the page"),

@@ -34,7 +34,7 @@ export function renderPage(
   },
 ): string {
   const json = JSON.stringify(data).replaceAll("<", "\\u003c");
-  const script = code.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
+  const script = code.replaceAll(/<(?=\/script|!--)/gi, "<\\");
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

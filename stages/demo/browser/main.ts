@@ -11,11 +11,6 @@ import { Failure, openPool } from "./pool.ts";
 import { BACKENDS, type FromWorker, type Model, type Port, type Task, type ToWorker } from "./protocol.ts";
 import { serve } from "./worker.ts";
 
-// What definitions of the user's own find in `noiseline` here.
-export { DATA_TIME, defineNetwork, defineObjective, definePath, defineSampler } from "../../../diffusion/define.ts";
-export { mix } from "../../../diffusion/samplers/mix.ts";
-export { randomStream } from "../../../tensor/random/stream.ts";
-
 /** What is in the page beside this code: JSON in the element `demo-data`. */
 export interface DemoData {
   /** Files of the checkpoint in base64, by name: those of one of its weights. */

@@ -3,3 +3,5 @@ export { DATA_TIME, defineNetwork, defineObjective, definePath, defineSampler } 
 export { mix } from "../../../diffusion/samplers/mix.ts";
 export * from "../../../schemas/roles.ts";
 export { randomStream } from "../../../tensor/random/stream.ts";
+/** What the page begins with. */
+export { start } from "./main.ts";
