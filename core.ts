@@ -12,6 +12,7 @@ export type { Emit, EngineEvent, RunFinished, StageFinished } from "./engine/run
 export { EARLIER_NOTE, findEarlier } from "./engine/run/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/run/nothing_to_do.ts";
 export { capacityOf } from "./engine/run/slots.ts";
+export { leavesIn } from "./engine/pipeline/leaves.ts";
 export { type Pipeline, selectStages } from "./engine/pipeline/pipeline.ts";
 export { importLate } from "./std/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";

@@ -42,6 +42,7 @@ export {
   type StageDefinition,
   type StageEnd,
   type StageInterface,
+  type StagePreview,
   type StageProgress,
   type StageRun,
 } from "./contract/stage.ts";

@@ -14,6 +14,7 @@ import {
 import { formatMetrics } from "./format/metrics.ts";
 import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
 import { countOf, formatDuration, someOf } from "./format/units.ts";
+import { Curve, MOST_CELLS } from "./format/curve.ts";
 import { printError, printLine, shown, type Style, styleFor } from "./io.ts";
 import type { RunEnd } from "./results/page.ts";
 
@@ -22,7 +23,12 @@ const PROGRESS_INTERVAL_MS = 15_000;
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;
+/** Columns in which a bar and a curve have room. */
+const WIDE = 110;
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/** Weight of the past in the loss that is shown, which is another for each batch. What is kept has each step's own. */
+const LOSS_DECAY = 0.95;
 
 /** What a stage that runs has said last. */
 interface Row {
@@ -30,6 +36,8 @@ interface Row {
   toldAt: number;
   text: string;
   share: number;
+  /** Of the figure that is shown, since it was first told. */
+  curve: Curve | undefined;
 }
 
 /** A line for each thing that happened and, on a terminal, a bar below for each stage that runs, redrawn in place. */
@@ -72,7 +80,7 @@ export class TextReporter {
         return printLine(`device ${formatDevice(event)}`);
       case "stage-started": {
         const now = performance.now();
-        this.#rows.set(event.id, { startedAt: now, toldAt: now, text: "", share: 0 });
+        this.#rows.set(event.id, { startedAt: now, toldAt: now, text: "", share: 0, curve: undefined });
         this.#animate();
         const why = formatReasons(event.planned.reasons);
         const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
@@ -105,9 +113,14 @@ export class TextReporter {
   #progress({ id, update, perSecond }: Extract<EngineEvent, { type: "stage-progress" }>): void {
     const row = this.#rows.get(id);
     if (row === undefined) return;
-    const figures = Object.entries(update.figures ?? {}).map(([name, value]) => `, ${name} ${value}`).join("");
+    const figures = Object.entries(update.figures ?? {});
+    const [name, value] = figures.find(([, value]) => typeof value === "number") ?? [];
+    if (name !== undefined) row.curve ??= new Curve(name === "loss" ? LOSS_DECAY : 0);
+    const words = figures.filter(([, value]) => typeof value === "string");
+    if (name !== undefined) words.unshift([name, row.curve!.add(Number(value)).toPrecision(4)]);
     const progress = { ...update, perSecond };
-    row.text = oneLine(`${formatProgress(progress, etaOf(progress))}${figures}`);
+    const said = words.map(([name, value]) => `, ${name} ${value}`).join("");
+    row.text = oneLine(`${formatProgress(progress, etaOf(progress))}${said}`);
     row.share = Math.min(1, update.done / Math.max(1, update.total));
     const now = performance.now();
     if (this.draw !== undefined || now - row.toldAt < PROGRESS_INTERVAL_MS) return;
@@ -123,11 +136,13 @@ export class TextReporter {
     if (this.draw === undefined || (this.#rows.size === 0 && this.#queue === "")) return;
     const style = styleFor(process.stderr);
     const spin = style.accent(SPINNER[this.#frame++ % SPINNER.length]!);
-    const lines = [...this.#rows].map(([id, { startedAt, text, share }]) => {
-      const filled = Math.round(share * BAR_WIDTH);
-      const bar = `${style.accent("━".repeat(filled))}${style.dim("━".repeat(BAR_WIDTH - filled))}`;
+    const lines = [...this.#rows].map(([id, { startedAt, text, share, curve }]) => {
+      const drawn = curve === undefined ? "" : `${style.accent(curve.draw())} `;
+      const width = curve !== undefined && process.stderr.columns < WIDE ? BAR_WIDTH - MOST_CELLS : BAR_WIDTH;
+      const filled = Math.round(share * width);
+      const bar = `${style.accent("━".repeat(filled))}${style.dim("━".repeat(width - filled))}`;
       const time = formatDuration(performance.now() - startedAt);
-      return `${spin} ${style.bold(id)} ${bar} ${text} ${style.dim(time)}`;
+      return `${spin} ${style.bold(id)} ${bar} ${drawn}${text} ${style.dim(time)}`;
     });
     this.draw(shown([...lines, style.dim(this.#queue)].filter(Boolean).join("\n"), style));
   }

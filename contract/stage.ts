@@ -108,8 +108,21 @@ export interface ProgressUpdate {
   readonly unit: string;
   /** Images that one unit stands for, where it is no image: a training step has a batch of them. */
   readonly images?: number;
-  /** Short figures to show beside the bar, such as `{ loss: "0.041" }`. */
-  readonly figures?: Readonly<Record<string, string>>;
+  /**
+   * How it goes, such as `{ loss: 0.041 }`; at most 16. Numbers are kept with the run and drawn as curves, the first of them
+   * is shown beside the bar, and so are texts.
+   */
+  readonly figures?: Readonly<Record<string, string | number>>;
+}
+
+/** A picture of what a stage would make by now. */
+export interface StagePreview {
+  /** Units of the stage's progress that are done. */
+  readonly step: number;
+  /** A PNG of at most 750,000 bytes. */
+  readonly png: Uint8Array;
+  /** What it took to make, which then does not count in the pace of the stage. */
+  readonly seconds?: number;
 }
 
 /** What a stage is given on one input port. */
@@ -177,6 +190,8 @@ export interface StageContext<
   readonly stop: AbortSignal;
   /** Say how far it is. */
   report(update: ProgressUpdate): void;
+  /** Show what it would make by now. Kept with the run, 500 of a stage at most, and in no artifact. */
+  preview(picture: StagePreview): void;
   /** Say something worth knowing. */
   note(message: string): void;
   /** Say something that the user should look at. */
@@ -351,7 +366,7 @@ export interface BuiltinKind<
     inputs: { readonly [K in keyof I]?: Facts },
     own?: Readonly<Record<string, Facts>>,
   ) => CheckResult;
-  /** Params for which a definition of the user's own may stand, and of which sort; `""` is all of `with`. */
+  /** Params with defaults for which a definition of the user's own may stand; `""`: all, `a.b`: in an execution param. */
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];

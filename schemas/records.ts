@@ -142,6 +142,19 @@ export const timingSchema = z.strictObject({
   probe: z.boolean().default(false),
 }).refine(({ overheadMs, durationMs }) => (overheadMs ?? 0) <= durationMs, { error: "a part of the duration" });
 
+/** What a figure of a stage, such as its loss, has been, and at how many units of progress it was lowest. */
+const figureSummarySchema = z.strictObject({ last: z.number(), lowest: z.number(), at: z.number() });
+
+const figureSummariesSchema = z.record(z.string(), figureSummarySchema);
+
+/** One line of the history of a stage's figures. */
+export const figureRowSchema = z.strictObject({
+  /** Units of progress that were done. */
+  step: z.number(),
+  at: z.string(),
+  figures: z.record(z.string(), z.number()),
+});
+
 /** How far a stage is that runs, for whoever looks on from another process. */
 export const liveProgressSchema = z.strictObject({
   at: z.string(),
@@ -150,6 +163,7 @@ export const liveProgressSchema = z.strictObject({
   unit: z.string(),
   /** Units each second; null where it has not reported twice. */
   perSecond: z.number().nullable(),
+  figures: figureSummariesSchema.default({}),
 });
 
 /** What a stage was made of besides its ingredients, so that a later change of these can be told file by file. */
@@ -167,6 +181,7 @@ export const stageRunSchema = z.strictObject({
   durationMs: z.number(),
   /** Units of its progress each second, such as steps and images; empty where it reported none. */
   perSecond: z.record(z.string(), z.number()).default({}),
+  figures: figureSummariesSchema.default({}),
   fromStep: z.int().nullable(),
   numerics: z.string().nullable(),
   /** What it was computed on and why on that; null where nothing was computed, as for cached stages. */
@@ -198,6 +213,24 @@ export const runNoteSchema = z.strictObject({
   event: z.enum(["started", "finished"]),
   state: z.string(),
   at: z.string(),
+  /** Of one that ended: what the run's own record, which is written last, will say of it. */
+  record: stageRunSchema.omit({ sources: true }).exactOptional(),
+});
+
+/** `plan.json`: what a run was to do, written when it began. */
+export const planRecordSchema = z.strictObject({
+  format: z.literal(1),
+  /** In the order in which they depend on one another. */
+  stages: z.array(z.strictObject({
+    id: z.string(),
+    kind: z.string(),
+    reads: z.array(z.string()),
+    state: z.string(),
+    /** Resolved key of the result that was there already. */
+    result: sha256Schema.nullable(),
+    /** Those that decide its result, and where each comes from, nearest first. */
+    params: z.array(z.strictObject({ path: z.string(), value: z.unknown(), origin: z.array(z.string()) })),
+  })),
 });
 
 /**
@@ -261,6 +294,9 @@ export type UnsentLine = z.output<typeof unsentLineSchema>;
 export type ProgressManifest = z.output<typeof progressManifestSchema>;
 export type ViewRecord = z.output<typeof viewRecordSchema>;
 export type Timing = z.output<typeof timingSchema>;
+export type FigureSummary = z.output<typeof figureSummarySchema>;
+export type FigureRow = z.output<typeof figureRowSchema>;
 export type LiveProgress = z.output<typeof liveProgressSchema>;
+export type PlanRecord = z.output<typeof planRecordSchema>;
 export type Sources = z.output<typeof sourcesSchema>;
 export type RunRecord = z.output<typeof runRecordSchema>;

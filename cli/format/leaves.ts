@@ -1,18 +1,15 @@
-import type { Pipeline } from "noiseline/engine";
+import { leavesIn, type Pipeline } from "noiseline/core";
 import type { ReportParam } from "noiseline/report";
 
 /** Every value of a pipeline after overrides, interpolation and defaults, with the stage that it is of and its path within. */
 export function listLeaves(pipeline: Pipeline) {
   const leaves: (ReportParam & { readonly stage: string | undefined; readonly within: string })[] = [];
-  const add = (path: readonly string[], value: unknown) => {
-    const stage = path[0] === "stages" ? path[1] : undefined;
-    const within = path.slice(stage === undefined ? 0 : 2).join(".");
-    leaves.push({ path: path.join("."), stage, within, value, origin: pipeline.origins.explain(path) });
-  };
-  const visit = (path: readonly string[], value: unknown) => {
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      for (const [key, inner] of Object.entries(value)) if (inner !== undefined) visit([...path, key], inner);
-    } else add(path, value);
+  const add = (at: readonly string[], of: unknown) => {
+    for (const { path, value, origin } of leavesIn(at, of, pipeline.origins)) {
+      const stage = path[0] === "stages" ? path[1] : undefined;
+      const within = path.slice(stage === undefined ? 0 : 2).join(".");
+      leaves.push({ path: path.join("."), stage, within, value, origin });
+    }
   };
   add(["name"], pipeline.name);
   add(["seed"], pipeline.seed);
@@ -24,8 +21,8 @@ export function listLeaves(pipeline: Pipeline) {
       const texts = bindings.map((binding) => `${binding.stage}.${binding.port}`);
       add([...base, "inputs", port], stage.kind.inputs[port]!.list === true ? texts : texts[0]);
     }
-    visit([...base, "with"], stage.params);
-    visit([...base, "resources"], stage.resources);
+    add([...base, "with"], stage.params);
+    add([...base, "resources"], stage.resources);
     if (stage.parts !== undefined) add([...base, "shards"], stage.parts.length);
   }
   return leaves;

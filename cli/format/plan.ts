@@ -114,7 +114,7 @@ export function formatLive({ progress, etaMs }: LiveStage, where: string = ""): 
 
 /** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
 export function formatProgress(
-  { unit, done, total, perSecond }: Omit<LiveProgress, "at">,
+  { unit, done, total, perSecond }: Pick<LiveProgress, "unit" | "done" | "total" | "perSecond">,
   etaMs: number | undefined,
 ): string {
   const pace = perSecond === null ? "" : `, ${perSecond < 10 ? perSecond.toPrecision(2) : Math.round(perSecond)}/s`;

@@ -209,7 +209,8 @@ class Watch {
     row.told = text;
     if (progress === undefined || !isNew) return;
     const { done, total, unit, perSecond } = progress;
-    emit({ type: "stage-progress", id: row.id, update: { done, total, unit }, perSecond });
+    const figures = Object.fromEntries(Object.entries(progress.figures).map(([name, { last }]) => [name, last]));
+    emit({ type: "stage-progress", id: row.id, update: { done, total, unit, figures }, perSecond });
   }
 
   #finish(

@@ -8,6 +8,7 @@ import { openRoot } from "../store/roots.ts";
 import {
   failed,
   type InputMessage,
+  MAX_PREVIEW_BYTES,
   stageEndSchema,
   type StageEvent,
   type StageOutcome,
@@ -100,6 +101,9 @@ export function makeContext(
     downloads: start.downloads ?? undefined,
     stop,
     report: (update) => emit({ type: "progress", update }),
+    preview: ({ png, ...rest }) => {
+      emit({ type: "preview", png: png.length > MAX_PREVIEW_BYTES ? "" : png.toBase64(), ...rest });
+    },
     note: (message) => emit({ type: "note", message: cutText(String(message)) }),
     warn: (message) => emit({ type: "warn", message: cutText(String(message)) }),
   };

@@ -43,16 +43,22 @@ const message = z.string().overwrite((said) => printable(cutText(said)));
 export const lineOf = (longest: number) => z.string().overwrite((said) => printable(said.slice(0, longest), " "));
 const word = lineOf(100);
 
+/** Longest PNG of a preview: in base64 it fits into one line of a message. */
+export const MAX_PREVIEW_BYTES = 750_000;
+
 export const stageEndSchema = z.union([
   z.strictObject({ status: z.literal("interrupted"), step: z.number() }),
   z.strictObject({ status: z.literal("failed"), message, fix: message.exactOptional() }),
 ]);
 
+/** JSON has null for what is no finite number. */
+const figureSchema = z.union([z.number(), word, z.null().transform(() => NaN)]);
+
 const updateSchema: z.ZodType<ProgressUpdate> = z.strictObject({
   done: z.number(),
   total: z.number(),
   unit: word,
-  figures: z.record(word, word).exactOptional(),
+  figures: z.record(lineOf(40), figureSchema).exactOptional(),
   images: z.number().exactOptional(),
 });
 
@@ -60,6 +66,13 @@ const eventSchema = z.union([
   z.strictObject({ type: z.literal("progress"), update: updateSchema }),
   z.strictObject({ type: z.enum(["note", "warn"]), message: text }),
   z.strictObject({ type: z.literal("saved"), step: z.number() }),
+  z.strictObject({
+    type: z.literal("preview"),
+    step: z.int().min(0),
+    /** Empty for one that is too large. */
+    png: z.base64(),
+    seconds: z.number().min(0).exactOptional(),
+  }),
 ]);
 
 export type StageEvent = z.output<typeof eventSchema>;

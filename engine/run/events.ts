@@ -69,6 +69,7 @@ export type EngineEvent =
   | { readonly type: "stage-note"; readonly id: string; readonly level: "note" | "warn"; readonly message: string }
   | { readonly type: "stage-waiting"; readonly id: string; readonly holder: string }
   | { readonly type: "stage-saved"; readonly id: string; readonly step: number }
+  | { readonly type: "stage-preview"; readonly id: string; readonly step: number; readonly path: string }
   | StageFinished
   | { readonly type: "stopping"; readonly reason: string }
   | RunFinished;

@@ -1,7 +1,7 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ProgressUpdate } from "../../contract/stage.ts";
 import type { RunStore } from "../store/runs.ts";
-import type { Timing } from "../../schemas/records.ts";
+import type { FigureSummary, Timing } from "../../schemas/records.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { machineClass } from "../store/machine.ts";
@@ -22,6 +22,11 @@ export class RateMeter {
       this.#units++;
     }
     this.#last = { at, update };
+  }
+
+  /** Leave out time in which nothing was done that counts. */
+  leaveOut(seconds: number): void {
+    if (this.#first !== undefined) this.#first = { ...this.#first, at: this.#first.at + seconds * 1_000 };
   }
 
   /** By unit, such as `{ step: 9.7, image: 310 }`; empty for stages that report less than twice. */
@@ -50,18 +55,30 @@ export class RateMeter {
 
 /** `status` is for people, who do not look twice in a second. */
 const INTERVAL_MS = 1_000;
+const MAX_FIGURES = 16;
+
+/** Between two lines of history of a stage that is so old: 2,000 lines, and as many each time it gets e times as old. */
+export function historyPause(ageMs: number): number {
+  return Math.max(INTERVAL_MS, ageMs / 2_000);
+}
 
 /**
- * Leaves word of how far a stage is, for other processes. It writes at most once a second, the newest last, and nothing
- * for a stage that ends within its first second: short stages must not cost more for being watched.
+ * Leaves word of how far a stage is and of its figures, for other processes. It writes at most once a second, the newest
+ * last. Of a stage that ends within its first second it leaves a line of figures, if there are any, and nothing else:
+ * short stages must not cost more for being watched.
  */
 export class LiveProgress implements Disposable {
+  /** What its figures have been. */
+  readonly figures: Record<string, FigureSummary> = {};
   #last: { readonly update: ProgressUpdate; readonly at: Date } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told = false;
+  /** When the last line of history was written, and of which update. */
+  #line: { readonly at: number; readonly of: unknown } | undefined;
+  readonly #began = performance.now();
 
   constructor(
-    private readonly runs: Pick<RunStore, "tell" | "hush">,
+    private readonly runs: Pick<RunStore, "tell" | "hush" | "addFigures">,
     private readonly runId: string,
     private readonly stage: string,
     private readonly rate: RateMeter,
@@ -69,19 +86,41 @@ export class LiveProgress implements Disposable {
 
   note(update: ProgressUpdate): void {
     this.#last = { update, at: new Date() };
+    for (const [name, last] of this.#numbers()) {
+      const known = this.figures[name];
+      if (known === undefined && Object.keys(this.figures).length >= MAX_FIGURES) continue;
+      const { lowest, at } = known !== undefined && known.lowest <= last ? known : { lowest: last, at: update.done };
+      this.figures[name] = { last, lowest, at };
+    }
     this.#timer ??= setTimeout(() => this.#tell(), INTERVAL_MS);
+  }
+
+  #numbers(): [string, number][] {
+    const all = Object.entries(this.#last?.update.figures ?? {});
+    return all.filter((one): one is [string, number] => typeof one[1] === "number" && Number.isFinite(one[1]));
   }
 
   #tell(): void {
     this.#timer = undefined;
     const { update: { done, total, unit }, at } = this.#last!;
-    const perSecond = this.rate.perSecond()[unit] ?? null;
+    const [perSecond, figures] = [this.rate.perSecond()[unit] ?? null, this.figures];
     this.#told = true;
-    this.runs.tell(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond });
+    this.runs.tell(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond, figures });
+    const now = performance.now();
+    if (now - (this.#line?.at ?? -Infinity) >= historyPause(now - this.#began)) this.#addLine();
+  }
+
+  #addLine(): void {
+    const figures = Object.fromEntries(this.#numbers().slice(0, MAX_FIGURES));
+    if (this.#last === undefined || this.#line?.of === this.#last || Object.keys(figures).length === 0) return;
+    this.#line = { at: performance.now(), of: this.#last };
+    const { update: { done: step }, at } = this.#last;
+    this.runs.addFigures(this.runId, this.stage, { step, at: at.toISOString(), figures });
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    this.#addLine();
     if (this.#told) this.runs.hush(this.runId, this.stage);
   }
 }

@@ -7,6 +7,7 @@ import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
+import { planRecordOf } from "../plan/plan_record.ts";
 import type { Planner } from "../plan/planner.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
@@ -63,7 +64,7 @@ export class Scheduler {
 
   /** Put on record that the run is on and what it relies on already. */
   begin(): void {
-    this.store.runs.start(this.#record);
+    this.store.runs.start(this.#record, planRecordOf(this.plan));
     const results: Record<string, string> = {};
     for (const [id, { manifest }] of this.plan.stages) if (manifest !== undefined) results[id] = manifest.resolvedKey;
     this.store.runs.use(this.#runId, { results });
@@ -149,19 +150,21 @@ export class Scheduler {
     const shards = (stage.parts ?? []).map((one) => this.#record.stages[one]);
     const partsMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), 0);
     const durationMs = partsMs + (result.workMs ?? performance.now() - started);
-    this.#record.stages[id] = {
+    const record = {
       state,
       resolvedKey: manifest?.resolvedKey ?? null,
       startedAt,
       durationMs,
       perSecond: { ...result.perSecond },
+      figures: { ...result.figures },
       fromStep: result.fromStep ?? null,
       numerics: device?.numerics ?? manifest?.numerics ?? null,
       device: device === undefined ? null : { name: device.name, reason: device.reason },
       message: result.message ?? null,
-      ...(state === "ran" ? sourcesOf(stage, this.pipeline.folder, manifest!.ingredients.externals) : {}),
     };
-    this.store.runs.note(this.#runId, { stage: id, event: "finished", state, at: new Date().toISOString() });
+    const sources = state === "ran" ? sourcesOf(stage, this.pipeline.folder, manifest!.ingredients.externals) : {};
+    this.#record.stages[id] = { ...record, ...sources };
+    this.store.runs.note(this.#runId, { stage: id, event: "finished", state, at: new Date().toISOString(), record });
     const { message, fix, mine } = result;
     const shown = manifest !== undefined && wholeOf(id) === undefined;
     const view = shown ? this.store.viewsOf(this.pipeline.name).folderOf(id) : undefined;

@@ -20,6 +20,7 @@ import type { Store } from "../store/store.ts";
 import { cannotFetch, fetchesFiles, type Ground, makeReachable } from "./outside.ts";
 import type { HeldSlots } from "./slots.ts";
 import { LiveProgress, type RateMeter } from "./pace.ts";
+import { refusePreview } from "./previews.ts";
 import { makeFolder, removeQuietly } from "../store/files.ts";
 
 /**
@@ -64,7 +65,16 @@ export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "st
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
+  readonly #figures = new Map<string, LiveProgress["figures"]>();
+  /** Bytes that there is room for in previews. */
+  #room = 64 << 20;
+
   constructor(private readonly options: ExecutionOptions) {}
+
+  /** What the figures of a stage have been in this run. */
+  figuresOf(id: string): LiveProgress["figures"] {
+    return this.#figures.get(id) ?? {};
+  }
 
   /** Where the states lie that a stage goes on from. */
   progressOf({ keys, device }: PlannedStage): string {
@@ -126,7 +136,8 @@ export class StageExecution {
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
     using live = new LiveProgress(store.runs, runId, stage.id, rate);
-    let notes = 0;
+    this.#figures.set(stage.id, live.figures);
+    let [notes, previews, said] = [0, 0, false];
     const forward = (event: StageEvent) => {
       if (event.type === "progress") {
         rate.note(event.update);
@@ -137,6 +148,18 @@ export class StageExecution {
         // What runs in this process takes milliseconds, and cannot be killed.
         if (stage.kind.runs !== "inline") ground?.look();
         emit({ type: "stage-saved", id: stage.id, step: event.step });
+      } else if (event.type === "preview") {
+        const { step, seconds = 0 } = event;
+        rate.leaveOut(seconds);
+        const png = Uint8Array.fromBase64(event.png);
+        const refused = refusePreview(png, previews, this.#room);
+        if (refused !== undefined && !said) forward({ type: "warn", message: `${refused}; it is left out` });
+        said ||= refused !== undefined;
+        const path = refused === undefined ? store.runs.keepPreview(runId, stage.id, step, png) : undefined;
+        if (path === undefined) return;
+        previews++;
+        this.#room -= png.length;
+        emit({ type: "stage-preview", id: stage.id, step, path });
       } else {
         log(`${event.type}: ${event.message}`);
         if (++notes > MAX_NOTES) return;

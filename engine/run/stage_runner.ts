@@ -1,5 +1,5 @@
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ResultManifest } from "../../schemas/records.ts";
+import type { FigureSummary, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
@@ -26,6 +26,8 @@ export interface StageResult extends Pick<StageFinished, "state" | "message" | "
   readonly workMs?: number;
   /** Units of its progress, such as steps and images. */
   readonly perSecond?: Readonly<Record<string, number>>;
+  /** What its figures, such as its loss, have been. */
+  readonly figures?: Readonly<Record<string, FigureSummary>>;
 }
 
 /** `gc` has the store to itself, or `verify` for a moment. */
@@ -92,7 +94,7 @@ export class StageRunner {
   /** Reach a stage whose inputs are settled: serve its result, or run it. */
   async reach(id: string): Promise<StageResult> {
     try {
-      return await this.#reach(id);
+      return { ...await this.#reach(id), figures: this.#execution.figuresOf(id) };
     } catch (error) {
       if (!isEnvironmental(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.

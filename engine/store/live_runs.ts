@@ -45,19 +45,21 @@ export function findRuns(store: Pick<Store, "runs">, pipeline: string, nowMs: nu
     }
     for (const [id, since] of atWork) {
       const progress = store.runs.told(run.runId, id);
-      stages.set(id, { id, run, since, progress, etaMs: timeLeft(progress, nowMs) });
+      stages.set(id, { id, run, since, progress, etaMs: etaLeft(progress, nowMs) });
     }
   }
   return { running, stages, last };
 }
 
 /** What was done since the stage told of itself counts too, since it may tell seldom. */
-function timeLeft(progress: LiveProgress | undefined, nowMs: number): number | undefined {
+export function etaLeft(progress: LiveProgress | undefined, nowMs: number): number | undefined {
   const left = progress && etaOf(progress);
   return left && Math.max(0, left - Math.max(0, nowMs - Date.parse(progress.at)));
 }
 
 /** Milliseconds left by the pace so far; undefined where that is not known, and at the end. */
-export function etaOf({ done, total, perSecond }: Omit<LiveProgress, "at" | "unit">): number | undefined {
+export function etaOf(
+  { done, total, perSecond }: Pick<LiveProgress, "done" | "total" | "perSecond">,
+): number | undefined {
   return perSecond === null || done >= total ? undefined : (total - done) / perSecond * 1_000;
 }

@@ -1,7 +1,11 @@
-import { join } from "node:path";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
 import {
+  type FigureRow,
   type LiveProgress,
   liveProgressSchema,
+  type PlanRecord,
+  planRecordSchema,
   type RunNote,
   runNoteSchema,
   type RunRecord,
@@ -10,16 +14,21 @@ import {
   usedLineSchema,
 } from "../../schemas/records.ts";
 import { appendLine, makeFolder, removeQuietly, rename, writeAtomically, writeUnflushed } from "./files.ts";
-import { entriesOf } from "./reading.ts";
+import { entriesOf, isThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { readRecord, readRecords, recordText } from "./records.ts";
 import { fileNameOf } from "./folders.ts";
+import { holdFolder, isHeld } from "./locks.ts";
+import { type RunState, runState } from "./processes.ts";
 
 /**
  * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a disk that is full
  * costs the record and not the run.
  */
 export class RunStore {
+  /** Folders of runs that this process has begun, each held to the end of its run. */
+  readonly #held = new Map<string, Disposable>();
+
   /** @param isCleared whether `gc` looks here, and must know what runs rely on */
   constructor(private readonly root: string, private readonly isCleared: boolean = true) {}
 
@@ -31,14 +40,78 @@ export class RunStore {
     return join(this.folderOf(runId), "logs", `${fileNameOf(stage)}.log`);
   }
 
-  start(record: RunRecord): void {
-    ignoreTrouble(() => makeFolder(join(this.folderOf(record.runId), "logs")));
+  /** The history of a stage's figures. */
+  figuresPath(runId: string, stage: string): string {
+    return join(this.folderOf(runId), "figures", `${fileNameOf(stage)}.jsonl`);
+  }
+
+  /** A PNG of what a stage would make by then. */
+  previewPath(runId: string, stage: string, step: number): string {
+    return join(this.folderOf(runId), "previews", fileNameOf(stage), `${step}.png`);
+  }
+
+  start(record: RunRecord, plan?: PlanRecord): void {
+    const folder = this.folderOf(record.runId);
+    ignoreTrouble(() => makeFolder(join(folder, "logs")));
+    const held = this.isCleared ? holdFolder(folder) : undefined;
+    if (held !== undefined) this.#held.set(record.runId, held);
+    if (plan !== undefined) this.#leave(join(folder, "plan.json"), JSON.stringify(plan));
     this.write(record);
+  }
+
+  /** How a run stands. Where this process may ask for no other, whether its folder is held tells that it is on. */
+  stateOf(record: RunRecord): RunState {
+    const state = runState(record);
+    const isSure = !this.isCleared || state !== "running" || record.host !== hostname() ||
+      Deno.permissions.querySync({ name: "run" }).state === "granted";
+    return isSure || isHeld(this.folderOf(record.runId)) ? state : "killed";
+  }
+
+  /** What a run was to do; undefined for runs of noiseline 0.2 and before. */
+  plan(runId: string): PlanRecord | undefined {
+    return readRecord(join(this.folderOf(runId), "plan.json"), planRecordSchema);
+  }
+
+  /** Add a line to the history of a stage's figures. */
+  addFigures(runId: string, stage: string, row: FigureRow): void {
+    const path = this.figuresPath(runId, stage);
+    ignoreTrouble(() => {
+      makeFolder(dirname(path));
+      appendLine(path, JSON.stringify(row));
+    });
+  }
+
+  /** @returns where a preview lies; undefined where it could not be written */
+  keepPreview(runId: string, stage: string, step: number, png: Uint8Array): string | undefined {
+    const path = this.previewPath(runId, stage, step);
+    ignoreTrouble(() => makeFolder(dirname(path)));
+    return this.#leave(path, png) ? path : undefined;
+  }
+
+  /** Steps of which there is a preview, rising. */
+  previews(runId: string, stage: string): number[] {
+    const folder = dirname(this.previewPath(runId, stage, 0));
+    const entries = isThere(folder) ? entriesOf(folder) : [];
+    return entries.flatMap(({ name }) => /^(\d{1,16})\.png$/.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b);
+  }
+
+  /** Replace a file that is whole for whoever reads it, and that a power cut may take. @returns whether that was possible */
+  #leave(path: string, content: string | Uint8Array): boolean {
+    let done = false;
+    ignoreTrouble(() => {
+      writeUnflushed(`${path}.tmp`, content);
+      rename(`${path}.tmp`, path);
+      done = true;
+    });
+    return done;
   }
 
   write(record: RunRecord): void {
     const path = join(this.folderOf(record.runId), "run.json");
     ignoreTrouble(() => writeAtomically(path, recordText(path, runRecordSchema, record)));
+    if (record.status === "running") return;
+    this.#held.get(record.runId)?.[Symbol.dispose]();
+    this.#held.delete(record.runId);
   }
 
   log(runId: string, stage: string, line: string): void {
@@ -71,11 +144,7 @@ export class RunStore {
 
   /** Say how far a stage is. Flushed to disk it is not: after a power cut nobody asks how far a dead process was. */
   tell(runId: string, stage: string, progress: LiveProgress): void {
-    const path = this.#livePath(runId, stage);
-    ignoreTrouble(() => {
-      writeUnflushed(`${path}.tmp`, JSON.stringify(progress));
-      rename(`${path}.tmp`, path);
-    });
+    this.#leave(this.#livePath(runId, stage), JSON.stringify(progress));
   }
 
   /** What a stage that runs told last; undefined before its first second is over. */

@@ -1,6 +1,7 @@
 import { fitsItsKey } from "../keys/keys.ts";
+import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import type { ResultManifest, TagRecord } from "../../schemas/records.ts";
+import type { ResultManifest, RunRecord, TagRecord } from "../../schemas/records.ts";
 import { CacheClient, type ClientOptions } from "../store/cache/client.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { RESULTS, VERSION } from "../store/cache/layout.ts";
@@ -9,6 +10,7 @@ import { Uploads } from "../store/cache/uploads.ts";
 import { type Diagnostic, errorOf, refuse, succeed } from "../diagnostic/diagnostic.ts";
 import { entriesAt, entriesOf } from "../store/reading.ts";
 import { filesOf, sameOutputs } from "../store/results.ts";
+import { newRunId } from "../store/processes.ts";
 import type { Store } from "../store/store.ts";
 import { unlessReadable } from "../store/trouble.ts";
 
@@ -81,6 +83,7 @@ export async function importResults(store: Store, folder: string) {
   const cache = new SharedCache(new FolderBackend(resolve(folder)), "read", options);
   // Keys of results that have other bytes in the store, where its own stay, and of those that are damaged or not whole.
   const [different, damaged]: [string[], string[]] = [[], []];
+  const taken: RunRecord["stages"] = {};
   // Results that the store did not have, those that it had, and the bytes of the objects of what was added.
   let [added, known, bytes] = [0, 0, 0];
   using _still = await store.guards.holdStill();
@@ -97,10 +100,26 @@ export async function importResults(store: Store, folder: string) {
     else if (own !== undefined) known++;
     else {
       added++;
+      const { ingredients: { kind }, resolvedKey, numerics } = theirs;
+      const about = { perSecond: {}, figures: {}, fromStep: null, device: null, message: null };
+      taken[`${kind}-${key.slice(0, 8)}`] = {
+        ...{ state: "restored", resolvedKey, numerics, startedAt: null, durationMs: 0, ...about },
+      };
       bytes += filesOf(theirs).reduce((sum, { size }) => sum + size, 0);
     }
   }
+  if (added > 0) recordImport(store, folder, taken);
   return succeed({ added, known, bytes, different, damaged }, warnings);
+}
+
+/** What was brought in stands among the runs, under a name of its own: a folder of results does not know their stages. */
+function recordImport(store: Store, file: string, stages: RunRecord["stages"]): void {
+  const now = new Date();
+  const at = now.toISOString();
+  store.runs.start({
+    ...{ format: 1, runId: newRunId(now, Deno.pid), pipeline: ANY_RUN, file, overrides: [], status: "done", stages },
+    ...{ startedAt: at, endedAt: at, pid: Deno.pid, host: hostname(), versions: {} },
+  });
 }
 
 function lookAt(folder: string) {

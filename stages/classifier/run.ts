@@ -92,7 +92,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
         const fix = `lower learningRate (now ${learningRate})`;
         return { status: "failed", message: `the loss is ${loss} at step ${step}`, fix };
       }
-      return { loss: loss.toFixed(3) };
+      return { loss, gradNorm: results.gradNorm[0]!, learningRate };
     },
     state: async () => await bound.read() as Vectors,
     encode: (vectors) => ({ [STATE_FILE]: encodeVectors(vectors) }),

@@ -10,6 +10,9 @@ type StepsContext = Pick<StageContext, "progress" | "stop" | "report"> & {
   };
 };
 
+/** What is shown of a step. */
+interface StepFigures extends Readonly<Record<"loss" | "gradNorm" | "learningRate", number>> {}
+
 /**
  * Take the steps of a training from the one after `from` on. The state is saved at times, after the last step and when the
  * user asks to stop.
@@ -23,7 +26,7 @@ export async function takeSteps<S>(
     readonly from: number;
     /** Images of one step, where they are told. */
     readonly images?: number;
-    readonly step: (step: number) => Promise<{ readonly loss: string } | StageEnd>;
+    readonly step: (step: number) => Promise<StepFigures | StageEnd>;
     readonly state: () => Promise<S>;
     readonly encode: (state: S) => Record<string, Uint8Array>;
   },
@@ -32,7 +35,7 @@ export async function takeSteps<S>(
   for (let step = from + 1;; step++) {
     const figures = await take(step);
     if ("status" in figures) return figures;
-    report({ done: step, total: steps, unit: "step", ...definedOnly({ images }), figures });
+    report({ done: step, total: steps, unit: "step", ...definedOnly({ images }), figures: { ...figures } });
     await yieldToMessages();
     const done = step === steps;
     if (!done && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;

@@ -11,10 +11,12 @@ import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
 import { type Science, scienceOf } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
+import { startPreviews } from "./previews.ts";
 import {
   decodeState,
   encodeState,
   initialState,
+  learningRateAt,
   makeStepper,
   type StepResult,
   type TrainState,
@@ -22,9 +24,6 @@ import {
 } from "./training.ts";
 
 type Context = ContextOf<typeof trainKind>;
-
-/** Weight of the past in the loss that is shown while training; the log has each step's own. */
-const SHOWN_LOSS_DECAY = 0.95;
 
 export default runOf(trainKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
@@ -78,18 +77,20 @@ async function train(
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
     const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
+    const preview = startPreviews(context, device, { network, ...learning });
+    // A stop may have come in the midst of its preview.
+    await preview(start.step, async () => (await stepper.vectors()).ema);
     let last: StepResult;
     let lastSaved = start.step;
-    let shownLoss: number | undefined;
     return await takeSteps(context, {
       from: start.step,
       images: params.batchSize,
-      async step() {
+      async step(step) {
         last = (await results.next()).value;
         const { loss, gradNorm } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
-        shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
-        return { loss: shownLoss.toFixed(4) };
+        await preview(step, async () => (await last.state()).vectors.ema);
+        return { loss, gradNorm, learningRate: learningRateAt(step, params) };
       },
       state: () => last.state(),
       encode(state) {

@@ -71,9 +71,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "the engine knows nothing of diffusion; pass what it needs through contract/ or options",
   },
   report: {
-    imports: ["report", "artifacts", "formats"],
+    imports: ["report", "artifacts", "formats", "std"],
     types: ["schemas", "contract"],
-    packages: ["uplot", "zod"],
+    packages: ["uplot", "idiomorph", "zod"],
     fix: "a page is made of artifacts and values that are passed in; let a command find them",
   },
   cli: {
@@ -84,7 +84,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 };
 
 /** The rooms of the engine. Each may import those before it. */
-export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "plan", "run", "cluster", "upkeep"];
+export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "plan", "run", "cluster", "live", "upkeep"];
 
 /** Single imports that a layer's rule would forbid, each with why it is right. */
 export const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [

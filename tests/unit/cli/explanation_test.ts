@@ -105,7 +105,7 @@ Deno.test("formatTotal() says that it is a lower bound, what may come on top, an
 });
 
 Deno.test("formatLive() says step, pace and the time that is left, as far as they are known", () => {
-  const progress = { at: "", done: 1200, total: 5000, unit: "step", perSecond: 9.81 };
+  const progress = { at: "", done: 1200, total: 5000, unit: "step", perSecond: 9.81, figures: {} };
   const live = { progress, etaMs: 387_000 } as LiveStage;
   assertEquals(formatLive(live), "step 1200 of 5000, 9.8/s, ETA 6m 27s");
   assertEquals(

@@ -67,7 +67,7 @@ Deno.test("waiting with its reason, running and how far, done: the queue is aske
     () => {
       lab.queue.set("1", "running");
       Deno.mkdirSync(runs.folderOf("20260101T000000000-1"), { recursive: true });
-      runs.tell("20260101T000000000-1", "a", { at: "", done: 3, total: 4, unit: "step", perSecond: 2 });
+      runs.tell("20260101T000000000-1", "a", { at: "", done: 3, total: 4, unit: "step", perSecond: 2, figures: {} });
     },
     () => finish("a", 0, "1"),
     () => finish("b", 1, "2"),

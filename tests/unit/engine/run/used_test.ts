@@ -118,11 +118,11 @@ Deno.test("gc cannot begin between what a run finds or publishes and the note th
   // The store exists, so that there is something to lose.
   await runIn(folder.path, "name: q\nstages:\n  z: { uses: source, with: { text: z } }\n");
   const first = await watch(folder.path, () => runIn(folder.path, YAML));
-  assertEquals(first.guarded, ["index.jsonl", "objects", "outputs", "results", "run", "used"]);
+  assertEquals(first.guarded, ["index.jsonl", "objects", "outputs", "plan", "results", "run", "used"]);
   // What happened is written down while gc may be at work.
   assertEquals(first.open, ["run", "stages"]);
   Deno.removeSync(join(folder.path, "outputs"), { recursive: true });
   const restoring = await watch(folder.path, () => runIn(folder.path, YAML));
-  assertEquals(restoring.guarded, ["outputs", "run", "used"]);
+  assertEquals(restoring.guarded, ["outputs", "plan", "run", "used"]);
   assertEquals(restoring.open, ["run", "stages"]);
 });

@@ -46,7 +46,7 @@ Deno.test("findRuns() finds the stages at work, how far they are and the time th
   note("a", "finished");
   note("b", "started");
   note("c", "started");
-  runs.tell(live.runId, "b", { at, done: 1200, total: 5000, unit: "step", perSecond: 10 });
+  runs.tell(live.runId, "b", { at, done: 1200, total: 5000, unit: "step", perSecond: 10, figures: {} });
 
   // 3800 steps at 10/s are 380 s; 5 of them have passed.
   const found = findRuns({ ...store, runs }, "p", START + 5_000);
@@ -99,6 +99,7 @@ Deno.test("LiveProgress tells the newest at most once a second, and nothing of w
       runs.tell(runId, stage, progress);
     },
     hush: (runId, stage) => runs.hush(runId, stage),
+    addFigures: (runId, stage, row) => runs.addFigures(runId, stage, row),
   };
   {
     using quick = new LiveProgress(counting, run.runId, "a", new RateMeter());

@@ -1,0 +1,87 @@
+import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "../cluster/look.ts";
+import type { QueuedJob } from "../cluster/queue.ts";
+import type { OpenSubmission } from "../cluster/submission.ts";
+import type { RunState } from "../store/processes.ts";
+import { RunReader, type StageNow } from "./run_reader.ts";
+import type { StagePlace } from "./tails.ts";
+
+/** Older submissions say nothing of what is on now. */
+const MAX_SUBMISSIONS = 100;
+
+/** What a submission is, by the first of these states that a stage of it is in; else it is done. */
+const STATES = { waiting: "running", running: "running", failed: "failed", run: "killed" } as const;
+
+const JOB_STATES: Readonly<Record<QueuedJob["state"], string>> = {
+  ...{ waiting: "waiting", preempted: "waiting", running: "running", ending: "running", done: "ran" },
+  ...{ failed: "failed", cancelled: "failed", timeout: "failed" },
+};
+
+/** Reads how the submissions in the shared cache of a cluster stand, as runs: of each stage its newest attempt. */
+export class SubmissionReader {
+  readonly #attempts = new Map<string, RunReader>();
+  readonly #planned = new Map<string, ReturnType<typeof planOf>>();
+  readonly #known = new Map<string, OpenSubmission>();
+
+  /** @param cluster its name @param cache its shared cache */
+  constructor(private readonly cluster: string, private readonly cache: string) {}
+
+  /** Newest first. @param jobs that the queue has; undefined where it does not answer */
+  readSubmissions(jobs?: readonly QueuedJob[]) {
+    return listSubmissions(this.cache).take(MAX_SUBMISSIONS).map((submission) => {
+      const { id: runId, pipeline: { name: pipeline, file, overrides, profiles }, host, at } = submission.head;
+      this.#known.set(runId, submission);
+      const looked = new Map(lookAt(submission, jobs ?? []).map((one) => [one.line, one]));
+      const stages = submission.head.stages.map((_, line) => this.#describe(submission, line, looked.get(line)));
+      const found = new Set(stages.map(({ state }) => state));
+      const first = Object.entries(STATES).find(([one]) => found.has(one))?.[1] ?? "done";
+      const state: RunState = first === "killed" && jobs === undefined ? "running" : first;
+      const ends = [...looked.values()].map(({ end }) => Date.parse(end?.endedAt ?? at));
+      return {
+        ...{ runId, pipeline, file, host, state, stages, tags: [], cluster: this.cluster },
+        overrides: [...profiles.map((name) => `--profile ${name}`), ...overrides],
+        startedMs: Date.parse(at),
+        endedMs: state === "running" ? undefined : Math.max(Date.parse(at), ...ends),
+      };
+    }).toArray();
+  }
+
+  /** Where the files of a stage lie: in its newest attempt. */
+  placeOf(id: string, stage: string): StagePlace | undefined {
+    const submission = this.#known.get(id);
+    const line = submission?.head.stages.findIndex((one) => one.id === stage) ?? -1;
+    const attempt = line < 0 ? undefined : attemptsOf({ submission: submission!, line }).ids()[0];
+    return attempt === undefined ? undefined : this.#readerOf(submission!, line).placeOf(attempt, stage);
+  }
+
+  #readerOf(submission: OpenSubmission, line: number): RunReader {
+    const make = () => new RunReader({ runs: attemptsOf({ submission, line }) });
+    return this.#attempts.getOrInsertComputed(submission.runsOf(line), make);
+  }
+
+  /** @param own undefined of a stage that is only read: its result was there */
+  #describe(submission: OpenSubmission, line: number, own: SubmittedStage | undefined) {
+    const planned = this.#planned.getOrInsertComputed(submission.runsOf(line), () => planOf(submission, line));
+    if (own === undefined) return { ...planned, state: "cached" };
+    const { end, job } = own;
+    const now = this.#readerOf(submission, line).readRuns()[0]?.stages.find(({ id }) => id === planned.id);
+    // What was saved to be queued again has not ended, and where the queue is silent its files alone tell.
+    const ended = end?.state === "again" ? undefined : end?.state.replace("hit", "cached");
+    const state = ended ?? (job && JOB_STATES[job.state]) ?? now?.state ?? planned.state;
+    const said = { message: end?.message || job?.reason || now?.message, result: end?.resolvedKey ?? now?.result };
+    return { ...planned, ...now, ...said, reads: planned.reads, state };
+  }
+}
+
+function planOf(submission: OpenSubmission, line: number) {
+  const { stages, kinds } = submission.head;
+  const { stage, reads = [] } = submission.readStage(line) ?? {};
+  const given: Partial<StageNow> = {};
+  return {
+    ...given,
+    id: stages[line]!.id,
+    kind: stage === undefined ? "" : kinds[stage.kind]!.kind.name,
+    reads: reads.map((one) => stages[one]!.id),
+    params: Object.entries(stage?.params ?? {}).map(([name, value]) => ({ path: `with.${name}`, value, origin: [] })),
+    ...{ state: "run", figures: {}, previews: [] },
+  };
+}

@@ -1,0 +1,46 @@
+import type { PlanRecord } from "../../schemas/records.ts";
+import { readsOf, type Stage } from "../keys/stage.ts";
+import { leavesIn } from "../pipeline/leaves.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { Plan } from "./plan.ts";
+
+/** What is longer is for the file itself, not for a page. */
+const MAX_TEXT = 200;
+const MAX_PARAMS = 100;
+const MAX_STEPS = 4;
+
+/** What a run is about to do, for whoever looks at it while it is on and afterwards. */
+export function planRecordOf({ pipeline, stages }: Plan): PlanRecord {
+  return {
+    format: 1,
+    stages: Array.from(stages.values(), ({ stage, state, manifest }) => ({
+      id: stage.id,
+      kind: stage.kind.name,
+      reads: [...new Set(readsOf(stage))],
+      state,
+      result: manifest?.resolvedKey ?? null,
+      // A shard's are those of the whole.
+      params: stage.shard === undefined ? paramsOf(stage, pipeline) : [],
+    })),
+  };
+}
+
+/** The params of a stage that decide its result, with its seed. */
+function paramsOf({ entry, kind, params, seed }: Stage, pipeline: Pipeline): PlanRecord["stages"][number]["params"] {
+  const { origins } = pipeline;
+  const base = ["stages", entry];
+  const deciding = Object.entries(params).filter(([name]) => kind.roles[name]?.role !== "execution");
+  const own = seed === pipeline.seed ? [] : base;
+  const leaves = [
+    ...leavesIn([...base, "with"], Object.fromEntries(deciding), origins),
+    ...kind.seeded ? [{ path: [...base, "seed"], value: seed, origin: origins.explain([...own, "seed"]) }] : [],
+  ];
+  return leaves.slice(0, MAX_PARAMS).map(({ path, value, origin }) => {
+    const text = JSON.stringify(value) ?? "";
+    return {
+      path: path.slice(base.length).join("."),
+      value: text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : value,
+      origin: origin.slice(0, MAX_STEPS).map((one) => one.slice(0, MAX_TEXT)),
+    };
+  });
+}

@@ -1,0 +1,122 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { RunReader } from "../../engine/live/run_reader.ts";
+import { logTail, readFigures } from "../../engine/live/tails.ts";
+import { openStore } from "../../engine/store/store.ts";
+import type { Json } from "../support/cli_process.ts";
+import { Project } from "../support/project.ts";
+
+/** Learns nothing and says that it does: its loss is 1, 1/2, 1/3 …, but 2 at the end. */
+const LEARN = `import { defineStage, execution, extent } from "noiseline";
+import { z } from "zod";
+const png = (size) => new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10, ...new Array(size).fill(7)]);
+export default defineStage({
+  summary: "Pretends to learn",
+  params: z.strictObject({ steps: extent(z.int().default(4)), holdAt: execution(z.int().default(0)) }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "Nothing" } },
+  async run({ params: { steps, holdAt }, report, preview, outputs }) {
+    console.log("learning");
+    for (let step = 1; step <= steps; step++) {
+      const loss = step === steps ? 2 : 1 / step;
+      report({ done: step, total: steps, unit: "step", figures: { loss, rate: step === 2 ? NaN : 0.5, phase: "warm" } });
+      if (step === 2) preview({ step, png: png(20), seconds: 0.5 });
+      if (step === 3) preview({ step, png: new Uint8Array(20) });
+      if (step === 3) preview({ step, png: new Uint8Array(2_000_000) });
+      // Progress that comes faster is passed over.
+      await new Promise((resolve) => setTimeout(resolve, step === holdAt ? 600_000 : 120));
+    }
+    await outputs.out.write("text.txt", "a");
+  },
+});
+`;
+
+const PIPELINE = `name: demo
+seed: 3
+stages:
+  learn: { uses: ./learn.ts }
+  cook: { uses: ./cook.ts, inputs: { from: learn }, with: { text: a } }
+`;
+
+const FILES = { "p.yaml": PIPELINE, "learn.ts": LEARN };
+
+const readerOf = (project: Project) => new RunReader(openStore(project.path(".noiseline")));
+
+Deno.test("a run leaves its plan, its figures with their history, and previews; what is cached has those of the run that made it", async () => {
+  await using project = new Project({ stages: ["cook"], files: FILES });
+  const { code, events, stderr } = await project.cli(["run", "p.yaml", "--json"]);
+  assertEquals(code, 0, stderr + JSON.stringify(events.slice(-4)));
+  const reader = readerOf(project);
+  const [run] = reader.readRuns();
+  const folder = `.noiseline/runs/${run!.runId}`;
+
+  const of = (type: string) => events.filter((event: Json) => event.type === type && event.id === "learn");
+  assertEquals(of("stage-preview").map(({ step, path }) => [step, path]), [
+    [2, project.path(folder, "previews/learn/2.png")],
+  ]);
+  assertEquals(Deno.statSync(project.path(folder, "previews/learn/2.png")).size, 28);
+  // One warning, whatever number of them is no good.
+  assertEquals(of("stage-note").map(({ message }) => message), [
+    "a preview is a PNG of at most 750000 bytes; it is left out",
+  ]);
+  assertEquals(of("stage-progress").at(-1).update.figures, { loss: 2, rate: 0.5, phase: "warm" });
+
+  const plan = JSON.parse(project.read(`${folder}/plan.json`));
+  assertEquals(plan.stages.map(({ id, kind, reads, state, result }: Json) => [id, kind, reads, state, result]), [
+    ["learn", "./learn.ts", [], "run", null],
+    ["cook", "./cook.ts", ["learn"], "run", null],
+  ]);
+  // What decides no result is not among the params.
+  assertEquals(plan.stages[0].params, [{ path: "with.steps", value: 4, origin: ["default"] }]);
+  const [text] = plan.stages[1].params.filter(({ path }: Json) => path === "with.text");
+  assertMatch(text.origin[0], /^p\.yaml:5:/);
+
+  const figures = { loss: { last: 2, lowest: 1 / 3, at: 3 }, rate: { last: 0.5, lowest: 0.5, at: 1 } };
+  assertEquals(JSON.parse(project.read(`${folder}/run.json`)).stages.learn.figures, figures);
+  const place = reader.placeOf(run!.runId, "learn")!;
+  const { rows, next } = readFigures(place);
+  assertEquals(rows.map(({ step, figures }) => [step, figures]).at(-1), [4, { loss: 2, rate: 0.5 }]);
+  assertEquals(readFigures(place, next), { rows: [], next });
+  assertEquals(logTail(place, 9), "");
+  assertMatch(logTail(place, 10_000)!, /^learning\n/);
+  const [learn, cook] = run!.stages;
+  assertEquals([learn!.state, learn!.figures, learn!.previews], ["ran", figures, [2]]);
+  assertEquals([cook!.state, cook!.reads, cook!.figures, cook!.previews], ["ran", ["learn"], {}, []]);
+
+  assertEquals((await project.cli(["tag", "first", "p.yaml"])).code, 0);
+  assertEquals((await project.cli(["run", "p.yaml", "--set", "cook.text=b"])).code, 0);
+  const [second, first] = reader.readRuns();
+  assertEquals([second!.state, second!.overrides, first!.tags, second!.tags], ["done", ["cook.text=b"], ["first"], []]);
+  assertEquals(second!.stages.map(({ id, state, figures, previews }) => [id, state, figures, previews]), [
+    ["learn", "cached", figures, [2]],
+    ["cook", "ran", {}, []],
+  ]);
+  assertEquals(reader.placeOf(second!.runId, "learn")!.runId, run!.runId);
+  assertEquals(reader.placeOf(second!.runId, "nothing"), undefined);
+});
+
+Deno.test("a run is seen while it is on, and how far it was when it was killed", async () => {
+  await using project = new Project({ stages: ["cook"], files: FILES });
+  await using running = project.start(["run", "p.yaml", "--set", "learn.holdAt=3", "--json"]);
+  await running.event(({ type }) => type === "run-started");
+  const reader = readerOf(project);
+  const look = () => reader.readRuns()[0]?.stages[0];
+  for (let tries = 0; look()?.progress?.done !== 3; tries++) {
+    assert(tries < 600, JSON.stringify(look()));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const { state, progress, figures, previews, startedMs } = look()!;
+  assertEquals([state, progress!.total, progress!.unit, figures["loss"]], [
+    ...["running", 4, "step"],
+    { last: 1 / 3, lowest: 1 / 3, at: 3 },
+  ]);
+  assertEquals([previews, reader.readRuns()[0]!.state, reader.readRuns()[0]!.stages[1]!.state], [
+    ...[[2], "running", "run"],
+  ]);
+  running.signal("SIGKILL");
+  await running.outcome();
+  const [killed] = reader.readRuns();
+  assertEquals([killed!.state, ...killed!.stages.map((one) => one.state)], ["killed", "killed", "blocked"]);
+  assertEquals([look()!.progress!.done, look()!.startedMs, look()!.figures], [3, startedMs, figures]);
+  // A reader that begins now finds the same.
+  assertEquals(readerOf(project).readRuns(), [killed]);
+});
