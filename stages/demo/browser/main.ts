@@ -37,7 +37,7 @@ const SEEDS = [0, Number.MAX_SAFE_INTEGER] as const;
 
 function partsOf({ defaults: { count, seed, sampler, guidance }, classNames = [] }: DemoData, model: Model): string {
   const { timesteps, samplers, classes = 0 } = model;
-  const steps = "steps" in sampler ? Number(sampler.steps) : 20;
+  const steps = "steps" in sampler ? sampler.steps : timesteps;
   const named = Array.from({ length: classes }, (_, i) => classNames[i] ?? `${i}`);
   return `<form class="controls" id="draw">
     ${number("Images", "count", count, [1, 256])}${number("Seed", "seed", seed, SEEDS)}
