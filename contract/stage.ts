@@ -353,10 +353,7 @@ export interface BuiltinKind<
   readonly runs?: "inline";
   /** Module URL whose default export is the `StageRun`. */
   readonly entry: string;
-  /**
-   * Module URL of code for browsers, which exports `start`, to be called with `{ definitions }`, and what definitions of the
-   * user's own may import of `noiseline` there. The stage finds all of it as one file in `packages`, under `browser`.
-   */
+  /** Module URL of code for browsers; `packages` has it as one file under `browser`, with `definitions` that it is given. */
   readonly browser?: string;
   /**
    * @param own what the process that loaded the definitions of `params` says of each, by the param; see `describeDefinition`
