@@ -16,6 +16,7 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   plan: "Show what would run, why, and about how long",
   why: "Explain why a stage would run, what follows, and how long it takes",
   status: "Show the state of each stage, the last run and what is running",
+  ui: "Show runs and results in a browser, live",
   report: "Write a page of a pipeline's results",
   compare: "Compare metrics and params of pipelines, tags and runs",
   metrics: "Print the metrics of a pipeline, or write them for TensorBoard",

@@ -6,6 +6,19 @@ const LEGIBLE_HEIGHT = 32;
 const MARGIN = 2;
 const WHITE = 255;
 
+/** Where the images of a grid are: in `columns`, of this size each, with a margin around each. */
+export type GridCells = Readonly<Record<"columns" | "width" | "height" | "margin", number>>;
+
+/** Of a grid of `count` images of a size. @param columns default: the smallest square that holds them all */
+export function gridCells(
+  count: number,
+  { height, width }: Pick<ByteImage, "height" | "width">,
+  columns: number = Math.ceil(Math.sqrt(count)),
+): GridCells {
+  const scale = Math.ceil(LEGIBLE_HEIGHT / height);
+  return { columns, width: width * scale, height: height * scale, margin: MARGIN };
+}
+
 /**
  * Lay out images as one picture, row by row; places left over in the last row are background.
  *
@@ -14,11 +27,10 @@ const WHITE = 255;
  */
 export function imageGrid(
   images: readonly Uint8Array[],
-  { height, width, channels, columns = Math.ceil(Math.sqrt(images.length)) }: Omit<ByteImage, "data"> & {
-    readonly columns?: number;
-  },
+  { height, width, channels, columns: wanted }: Omit<ByteImage, "data"> & { readonly columns?: number },
 ): ByteImage {
-  const scale = Math.ceil(LEGIBLE_HEIGHT / height);
+  const { columns, width: cellWidth } = gridCells(images.length, { height, width }, wanted);
+  const scale = cellWidth / width;
   const rows = Math.ceil(images.length / columns);
   const gridWidth = MARGIN + columns * (width * scale + MARGIN);
   const gridHeight = MARGIN + rows * (height * scale + MARGIN);

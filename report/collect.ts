@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { imagesInfoSchema } from "../artifacts/images.ts";
+import { imagesInfoSchema, PICTURED } from "../artifacts/images.ts";
 import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
 import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
-import { type Content, factsOf, type LogRow, type ReportPicture, type SourceFacts } from "./model.ts";
+import { gridCells } from "../formats/image_grid.ts";
+import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
 import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
 
@@ -20,26 +21,23 @@ export interface Collection extends Content {
   readonly unreadable: readonly string[];
 }
 
-/**
- * What of some artifacts a page shows; artifacts of types that it has no place for are left out.
- * @param mostBytes room on the page; where it is too small for all, those are left out that take the most
- */
+export interface CollectOptions {
+  /** Room on the page; where it is too small for all, those are left out that take the most. */
+  readonly mostBytes?: number;
+  /** Whether a server has the files: pictures are then links, `/object/SHA256.png`. */
+  readonly isServed?: boolean;
+}
+
+/** What of some artifacts a page shows; artifacts of types that it has no place for are left out. */
 export async function collectArtifacts(
-  items: readonly Collected[],
-  mostBytes: number = Number.MAX_SAFE_INTEGER,
+  all: readonly Collected[],
+  { mostBytes = Number.MAX_SAFE_INTEGER, isServed = false }: CollectOptions = {},
 ): Promise<Collection> {
+  const items = all.map((one) => ({ ...one, isServed }));
   const unreadable: string[] = [];
   let room = mostBytes;
   const fitting = new Set(items.toSorted((a, b) => sizeOf(a) - sizeOf(b)).filter((one) => (room -= sizeOf(one)) >= 0));
-  const content: Content = {
-    curves: [],
-    samples: [],
-    films: [],
-    schedules: [],
-    rates: [],
-    metrics: [],
-    neighbours: [],
-  };
+  const content = noContent();
   for (const item of items) {
     try {
       if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
@@ -60,8 +58,10 @@ function sizeOf({ artifact: { type, files } }: Collected): number {
   return shown.reduce((sum, { size }) => sum + size, 0);
 }
 
+type Item = Collected & Required<Pick<CollectOptions, "isServed">>;
+
 /** @param odd gets what is left out */
-type Collector = (item: Collected, content: Content, odd: string[], items: readonly Collected[]) => Promise<void>;
+type Collector = (item: Item, content: Content, odd: string[], items: readonly Collected[]) => Promise<void>;
 
 const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(), z.unknown()) }) });
 
@@ -85,10 +85,11 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const lines = await readLog(artifact);
     curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", line, logRowSchema)) });
   },
-  async schedule({ title, artifact }, { schedules }) {
-    await addPicture(schedules, artifact, "schedule.svg", { title });
+  async schedule(item, { schedules }) {
+    await addPicture(schedules, item, "schedule.svg", item);
   },
-  async samples({ title, artifact }, { samples, films }, odd, items) {
+  async samples(item, { samples, films }, odd, items) {
+    const { title, artifact } = item;
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const facts = factsOf(info.source, `${title}: `, odd);
     const { sampler, model: { step, weights } = {}, name, seed } = facts;
@@ -102,22 +103,34 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       await describeClasses(info.classes, facts, items),
     ], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
-    await addPicture(samples, artifact, main, { title, note, step });
-    await addPicture(films, artifact, "trajectory.png", { title: `${title}: the images`, note });
-    await addPicture(films, artifact, "trajectory-x0.png", { title: `${title}: the predicted x0`, note });
+    const count = Math.min(info.count, PICTURED);
+    const cells = main === "grid.png" ? { count, ...gridCells(count, info) } : undefined;
+    await addPicture(samples, item, main, { title, note, step, cells });
+    await addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note });
+    await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note });
   },
-  async metrics({ title, artifact }, { metrics, rates, neighbours }, odd) {
+  async metrics(item, { metrics, rates, neighbours }, odd) {
+    const { title, artifact } = item;
     if (!has(artifact, METRICS_FILE)) return;
     const record = await readMetrics(artifact);
     const images = Object.entries(record.images).map(([role, set]) => {
       return [role, { ...set, source: factsOf(set.source, `${title}: images.${role}.`, odd) }] as const;
     });
     metrics.push({ title, record: { ...record, images: Object.fromEntries(images) } });
-    await addPicture(rates, artifact, "rate-distortion.svg", { title: `${title}: rate and distortion` });
+    await addPicture(rates, item, "rate-distortion.svg", { title: `${title}: rate and distortion` });
     const note = "each sample, then the training images nearest to it, by pixels";
-    await addPicture(neighbours, artifact, "neighbours.png", { title, note });
+    await addPicture(neighbours, item, "neighbours.png", { title, note });
+  },
+  async files({ title, artifact, isServed }, { demos }) {
+    const page = artifact.files.find(({ path }) => path === DEMO_FILE);
+    if (page === undefined) return;
+    // Beside the page lie the views of the stages.
+    demos.push({ title, href: isServed ? `/page/${page.sha256}.html` : `${encodeURIComponent(title)}/${DEMO_FILE}` });
   },
 };
+
+/** What a stage of kind `demo` writes. */
+const DEMO_FILE = "demo.html";
 
 function has({ files }: Collected["artifact"], name: string): boolean {
   return files.some(({ path }) => path === name);
@@ -126,10 +139,13 @@ function has({ files }: Collected["artifact"], name: string): boolean {
 /** Add a file of an artifact to a section, where it is there. */
 async function addPicture(
   section: ReportPicture[],
-  artifact: Collected["artifact"],
-  file: string,
-  { title, note = "", step }: Partial<ReportPicture> & { readonly title: string },
+  { artifact, isServed }: Item,
+  path: string,
+  { title, note = "", step, cells }: Partial<ReportPicture> & { readonly title: string },
 ): Promise<void> {
-  if (!has(artifact, file)) return;
-  section.push({ title, note, step, isDrawing: file.endsWith(".svg"), bytes: await artifact.read(file) });
+  const file = artifact.files.find((one) => one.path === path);
+  if (file === undefined) return;
+  const isDrawing = path.endsWith(".svg");
+  const source = isServed ? `/object/${file.sha256}.${isDrawing ? "svg" : "png"}` : await artifact.read(path);
+  section.push({ title, note, step, isDrawing, cells, source });
 }

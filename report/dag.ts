@@ -1,3 +1,4 @@
+import { formatDuration } from "../std/duration.ts";
 import type { ReportStage } from "./model.ts";
 import { entryOf, type Html, markup } from "./text.ts";
 
@@ -51,11 +52,13 @@ function place(stages: readonly ReportStage[]): Map<string, Placed> {
 }
 
 function drawBox({ stages, x, y }: Placed): Html {
-  const [{ id: first, kind, duration }] = stages as [ReportStage];
+  const [{ id: first, kind, durationMs, progress }] = stages as [ReportStage];
   const id = stages.length > 1 ? entryOf(first) : first;
   const states = [...new Set(stages.map(({ state }) => state))];
   const title = id.length > TITLE_LENGTH ? `${id.slice(0, TITLE_LENGTH - 1)}…` : id;
-  const facts = (stages.length > 1 ? [`${stages.length} stages`, ...states] : [kind, ...states, duration ?? []]).flat();
+  const time = durationMs === undefined ? [] : [formatDuration(durationMs)];
+  const far = progress === undefined ? time : [`${Math.floor(100 * progress.done / Math.max(1, progress.total))}%`];
+  const facts = stages.length > 1 ? [`${stages.length} stages`, ...states] : [kind, ...states, ...far];
   const [width, height] = [BOX.width - 2, BOX.height - 2];
   const box = markup`<rect class="box ${states.join(" ")}" x="1" y="1" width="${width}" height="${height}" rx="8"/>`;
   const texts = markup`<text x="12" y="24" class="id">${title}</text>

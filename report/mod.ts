@@ -1,8 +1,12 @@
 /** Pages of results: apart from `mod.ts`, so that commands that make none do not load the plotting library. */
 export type { Page } from "./page.ts";
-export type { ReportMetrics, ReportParam, ReportStage } from "./model.ts";
-export { renderPage, renderReport } from "./page.ts";
-export { curvePlaces, pictures, table } from "./sections.ts";
-export { markup } from "./text.ts";
-export { collectArtifacts, type Collected, type Collection } from "./collect.ts";
+export type { Content, ReportCurve, ReportMetrics, ReportParam, ReportPicture, ReportStage } from "./model.ts";
+export type { LiveCurve, LiveRun, LiveStage, ScoreMean } from "./live/model.ts";
+export { ASSETS, partsOf, renderPage, renderReport, renderServed } from "./page.ts";
+export { liveContent, renderRun, type RunDetails } from "./live/run.ts";
+export { renderTable, type TableDetails } from "./live/table.ts";
+export { beside } from "./beside.ts";
+export { curvePlaces, pictures } from "./sections.ts";
+export { markup, table } from "./text.ts";
+export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";
 export { encodeEvents, type ScalarEvent } from "../formats/tensorboard.ts";

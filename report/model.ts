@@ -1,12 +1,21 @@
 import { z } from "zod";
 import type { TrainLogEntry } from "../artifacts/log.ts";
 import type { Metrics } from "../artifacts/metrics.ts";
+import type { GridCells } from "../formats/image_grid.ts";
 
 /** What artifacts hold for a page. Every list may be empty; its section is then left out. */
 export interface Content
   extends Readonly<Record<"samples" | "films" | "schedules" | "rates" | "neighbours", ReportPicture[]>> {
   readonly curves: ReportCurve[];
   readonly metrics: ReportMetrics[];
+  /** Pages that draw. */
+  readonly demos: { readonly title: string; readonly href: string }[];
+}
+
+/** No artifacts: lists to add to. */
+export function noContent(): Content {
+  const pictures = { samples: [], films: [], schedules: [], rates: [], neighbours: [] };
+  return { ...pictures, curves: [], metrics: [], demos: [] };
 }
 
 /** What one page shows of an experiment. */
@@ -18,13 +27,19 @@ export interface Report extends Content {
   readonly notes: readonly string[];
   /** The stages as a graph. */
   readonly stages: readonly ReportStage[];
+  /** When the run began whose stages have a place in the timeline. */
+  readonly startedMs?: number | undefined;
 }
 
 export interface ReportStage extends Readonly<Record<"id" | "kind" | "state", string>> {
   /** What it reads, by stage. */
   readonly reads: readonly string[];
-  /** How long it took, in words. */
-  readonly duration?: string | undefined;
+  /** When its work began in the run that is shown, in milliseconds since the epoch. */
+  readonly startedMs?: number | undefined;
+  /** How long it took, or has taken so far. */
+  readonly durationMs?: number | undefined;
+  readonly progress?: { readonly done: number; readonly total: number; readonly unit: string } | undefined;
+  readonly etaMs?: number | undefined;
   /** What it was computed on. */
   readonly numerics?: string | undefined;
   readonly params: readonly ReportParam[];
@@ -37,8 +52,8 @@ export interface ReportParam {
   readonly origin: readonly string[];
 }
 
-/** Of one line of a training log. */
-export type LogRow = Pick<TrainLogEntry, "step" | "loss" | "gradNorm" | "learningRate">;
+/** Of one line of a training log, or of figures that a stage reported as it went. */
+export type LogRow = Pick<TrainLogEntry, "step"> & Readonly<Record<string, number>>;
 
 export interface ReportCurve {
   readonly title: string;
@@ -54,11 +69,13 @@ export interface CurveGroup {
 export interface ReportPicture {
   readonly title: string;
   readonly note: string;
-  /** PNG, or a drawing in SVG. */
-  readonly bytes: Uint8Array;
+  /** PNG, or a drawing in SVG; or where a server has it. */
+  readonly source: Uint8Array | string;
   readonly isDrawing?: boolean | undefined;
-  /** Training steps that the network had seen: pictures that differ in nothing else share a slider. */
+  /** Training steps that the network had seen: pictures that differ in nothing else share a frame. */
   readonly step?: number | undefined;
+  /** Of a grid, where its images are. */
+  readonly cells?: GridCells & { readonly count: number } | undefined;
 }
 
 export interface ReportMetrics {

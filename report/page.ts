@@ -1,11 +1,13 @@
-// 1.6.32 (MIT), 50 kB: a page that opens from disk carries all that it needs.
+// uPlot 1.6.32 (MIT), 50 kB: a page that opens from disk carries all that it needs. Idiomorph 0.8.0 (0BSD), 3 kB.
 import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
+import morphScript from "idiomorph/dist/idiomorph.min.js" with { type: "text" };
+import { CLIENT } from "./live/client.ts";
 import type { CurveGroup, Report } from "./model.ts";
 import { SCRIPT } from "./script.ts";
 import { groupCurves, type Section, sectionsOf } from "./sections.ts";
 import { STYLE } from "./style.ts";
-import { Html, markup, scriptJson } from "./text.ts";
+import { Html, markup, scriptJson, type Shown } from "./text.ts";
 
 /** A report as one HTML file that opens from disk: pictures, data and the plotting library are all in it. */
 export function renderReport(report: Report): string {
@@ -32,7 +34,13 @@ function thinned(groups: readonly CurveGroup[]): readonly CurveGroup[] {
   }));
 }
 
-export interface Page extends Pick<Report, "title" | "subtitle" | "notes"> {
+export interface Page extends Pick<Report, "title" | "notes"> {
+  /** A line under the title. */
+  readonly subtitle: Shown;
+  /** What changes while something runs, and is said aloud when it does. */
+  readonly state?: Html | undefined;
+  /** Whether it takes all the width that there is. */
+  readonly isWide?: boolean;
   readonly sections: readonly Section[];
   readonly curves: readonly CurveGroup[];
 }
@@ -40,30 +48,73 @@ export interface Page extends Pick<Report, "title" | "subtitle" | "notes"> {
 /** Nothing may be fetched: what is not in the file is not shown. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
-export function renderPage({ title, subtitle, notes, sections: all, curves }: Page): string {
-  const sections = all.filter(({ body }) => body.length > 0);
-  const links = sections.map(({ id, title }) => markup`<a href="#${id}">${title}</a>`);
-  const bodies = sections.map(({ id, title, body }) =>
-    markup`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${body}</section>\n`
+/** What a server has under these names for its pages, which hold neither style nor script. */
+export const ASSETS = {
+  "/style.css": `${plotStyle}\n${STYLE}`,
+  "/app.js": `${plotScript}\n${morphScript}\n(() => {${SCRIPT}${CLIENT}})();\n`,
+} as const;
+
+/** A page as one file that opens from disk. */
+export function renderPage(page: Page): string {
+  const shown = { ...page, sections: page.sections.filter(({ body }) => body.length > 0) };
+  const policy = markup`<meta http-equiv="Content-Security-Policy" content="${new Html(POLICY)}">`;
+  const style = new Html(`<style>${plotStyle}</style><style>${STYLE}</style>`);
+  const safe = plotScript.replaceAll("</script", "<\\/script");
+  const script = new Html(`<script>${safe}</script><script>(() => {${SCRIPT}})();</script>`);
+  return assemble(shown, { head: markup`${policy}${style}`, body: markup``, script });
+}
+
+/**
+ * A page of a server that has `ASSETS`. Sections without content are there too, hidden, so that they can appear.
+ * @param events address of the stream that tells what changes; none where nothing will
+ */
+export function renderServed(page: Page, events?: string): string {
+  const stream = events === undefined ? "" : markup` data-events="${events}"`;
+  const top =
+    markup`<p id="gone" role="alert" hidden></p><nav class="up" aria-label="Site"><a href="/">All runs</a></nav>`;
+  const head = markup`<link rel="icon" href="data:,"><link rel="stylesheet" href="/style.css">`;
+  return assemble(page, {
+    head,
+    body: markup`<div id="stream"${stream}></div>${top}`,
+    script: markup`<script src="/app.js"></script>`,
+  });
+}
+
+/** The parts of a page that can change by themselves, each an element with this id. */
+export function partsOf({ title, subtitle, notes, state, sections }: Page): { id: string; html: string }[] {
+  const links = sections.map(({ id, title, body }) =>
+    markup`<a href="#${id}"${body.length > 0 ? "" : markup` hidden`}>${title}</a>`
   );
   const lines = notes.slice(0, MOST_NOTES).map((note) => markup`<li>${note}</li>`);
   if (notes.length > MOST_NOTES) lines.push(markup`<li>… and ${notes.length - MOST_NOTES} more</li>`);
   const list = lines.length > 0 ? markup`<ul class="notes">${lines}</ul>` : "";
-  const style = new Html(`<style>${plotStyle}</style><style>${STYLE}</style>`);
-  const data = new Html(scriptJson(thinned(curves)));
-  const script = new Html(
-    `<script>${plotScript.replaceAll("</script", "<\\/script")}</script><script>${SCRIPT}</script>`,
-  );
+  const parts = [
+    { id: "head", html: markup`<header id="head"><h1>${title}</h1><p>${subtitle}</p>${state}${list}</header>` },
+    {
+      id: "contents",
+      html: markup`<nav id="contents" aria-label="Sections">${sections.length > 1 ? links : ""}</nav>`,
+    },
+    ...sections.map(({ id, title, body }) => {
+      const hidden = body.length > 0 ? "" : markup` hidden`;
+      const heading = markup`<h2 id="${id}-title">${title}</h2>`;
+      return {
+        id,
+        html: markup`<section id="${id}" aria-labelledby="${id}-title"${hidden}>${heading}${body}</section>`,
+      };
+    }),
+  ];
+  return parts.map(({ id, html }) => ({ id, html: html.text }));
+}
+
+function assemble(page: Page, { head, body, script }: Readonly<Record<"head" | "body" | "script", Html>>): string {
+  const [header, contents, ...sections] = partsOf(page).map(({ html }) => new Html(`${html}\n`));
   return markup`<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${new Html(POLICY)}">
-<title>${title}</title>
-${style}</head><body>
-<header><h1>${title}</h1><p>${subtitle}</p>${list}</header>
-<nav aria-label="Sections">${links}</nav>
-<main>${bodies}</main>
-<script type="application/json" id="data">${data}</script>
+<title>${page.title}</title>
+${head}</head><body${page.isWide ? markup` class="wide"` : ""}>
+${body}${header}${contents}<main>${sections}</main>
+<script type="application/json" id="data">${new Html(scriptJson(thinned(page.curves)))}</script>
 ${script}
 </body></html>
 `.text;

@@ -1,22 +1,68 @@
-/** What the page does once it is open: plain JavaScript, no network. Data are in the element `data`. */
+/** What a page does once it is open: plain JavaScript for a function's body, no network. Data are in the element `data`. */
 export const SCRIPT = `
-(() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const byId = (id) => document.getElementById(id);
+  const data = JSON.parse(byId("data").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  for (const frames of document.querySelectorAll(".frames")) {
-    const slider = frames.querySelector("input");
-    if (slider === null) continue;
-    const images = [...frames.querySelectorAll("img")];
-    const caption = frames.querySelector("figcaption b");
-    const show = () => {
-      images.forEach((image, i) => image.hidden = i !== Number(slider.value));
-      caption.textContent = images[slider.value].dataset.caption;
-      slider.setAttribute("aria-valuetext", caption.textContent);
-    };
-    slider.addEventListener("input", show);
-    show();
-  }
+  // Small grids by a whole number, so that pixels stay squares.
+  const enlarge = (image) => {
+    const { naturalWidth } = image;
+    if (naturalWidth > 0 && !image.matches(".drawing")) image.style.width = naturalWidth * Math.max(1, Math.floor(280 / naturalWidth)) + "px";
+  };
+  addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
+  // One slider for all frames; where nobody has moved it, the last step is shown, also when a later one comes.
+  let chosen;
+  const showFrames = () => {
+    const slider = byId("steps");
+    let step = Infinity;
+    if (slider !== null) {
+      const steps = JSON.parse(slider.dataset.steps);
+      const place = chosen === undefined ? steps.length - 1 : Math.max(0, steps.findLastIndex((one) => one <= chosen));
+      step = steps[place];
+      slider.value = place;
+      const words = "after " + step.toLocaleString("en") + " steps";
+      slider.setAttribute("aria-valuetext", words);
+      slider.closest(".slider").lastChild.textContent = words;
+    }
+    for (const frames of document.querySelectorAll(".frames")) {
+      const images = [...frames.querySelectorAll("img")];
+      const shown = images.findLast(({ dataset }) => dataset.step === "" || Number(dataset.step) <= step) ?? images[0];
+      for (const image of images) image.hidden = image !== shown;
+      enlarge(shown);
+      frames.querySelector("figcaption b").textContent = shown.dataset.caption;
+    }
+    setBeside();
+  };
+
+  // What stands side by side is what the frames show now.
+  const setBeside = () => {
+    const frames = document.querySelectorAll("#samples .frames");
+    const shownIn = (place) => frames[place]?.querySelector("img:not([hidden])");
+    for (const canvas of document.querySelectorAll("[data-frame]")) {
+      const image = shownIn(canvas.dataset.frame);
+      if (!image) continue;
+      const { columns, width, height, margin } = JSON.parse(frames[canvas.dataset.frame].dataset.cells);
+      const index = Number(byId("cell").value);
+      const draw = () => {
+        const context = canvas.getContext("2d");
+        canvas.height = Math.round(canvas.width * height / width);
+        context.imageSmoothingEnabled = false;
+        const [x, y] = [index % columns, Math.floor(index / columns)];
+        const place = [margin + x * (width + margin), margin + y * (height + margin), width, height];
+        context.drawImage(image, ...place, 0, 0, canvas.width, canvas.height);
+      };
+      image.loading = "eager";
+      if (image.complete) draw();
+      else image.addEventListener("load", draw, { once: true });
+    }
+    if (byId("edge") === null) return;
+    for (const [from, to] of [["left", "under"], ["right", "over"]]) {
+      const image = shownIn(byId(from).value);
+      if (image && byId(to).src !== image.src) byId(to).src = image.src;
+      if (image) [byId(to).alt, byId(to).hidden] = [image.alt, false];
+    }
+    byId("over").parentElement.style.setProperty("--edge", byId("edge").value + "%");
+  };
 
   const smooth = (values, weight) => {
     let mean = 0, share = 0;
@@ -29,65 +75,76 @@ export const SCRIPT = `
   // The library's own numbers have three decimals at most.
   const values = (_, ticks) => ticks.map((tick) => tick === null ? null : String(Number(tick.toPrecision(4))));
   const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
-  const charts = [];
+  const colors = ["--blue", "--orange", "--green", "--purple", "--soft", "--text"];
+  const titles = { loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
+  let charts = [];
   // As many side by side as are at least 300 pixels wide, and no wider than the page.
   const widthIn = (holder) => {
     const columns = Math.max(1, Math.min(3, Math.floor((holder.clientWidth + 16) / 316)));
     return Math.max(220, Math.floor((holder.clientWidth + 16) / columns) - 16);
   };
-  const chart = (holder, { title, x, series, log }) => {
-    const element = document.createElement("div");
-    holder.append(element);
-    charts.push(new uPlot({
-      title,
-      width: widthIn(holder),
-      height: 260,
-      scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
-      axes: [{ ...axis(), label: "step", labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
-      series: [{ label: "step" }, ...series.map(({ label, color, width }) => ({ label, stroke: css(color), width }))],
-    }, [x, ...series.map(({ values }) => values)], element));
-  };
-
-  const smoothing = document.getElementById("smoothing");
-  const logScale = document.getElementById("log");
-  const colors = ["--blue", "--orange", "--green", "--soft", "--text"];
   // One log with its own noise, several without it, one over the other.
-  const figures = (holder, runs, { title, name, noisy }) => {
-    const x = [...new Set(runs.flatMap(({ rows }) => rows.map(({ step }) => step)))].sort((a, b) => a - b);
-    const log = noisy && logScale.checked;
-    const series = runs.flatMap(({ label, rows }, i) => {
+  const linesOf = (runs, name) => {
+    const noisy = name !== "learningRate";
+    const log = noisy && byId("log-scale").checked;
+    const own = runs.map(({ label, rows }) => ({ label, rows: rows.filter((row) => Number.isFinite(row[name])) }));
+    const x = [...new Set(own.flatMap(({ rows }) => rows.map(({ step }) => step)))].sort((a, b) => a - b);
+    const series = own.flatMap(({ label, rows }, i) => {
       const at = (values) => {
         const found = new Map(rows.map(({ step }, k) => [step, log && values[k] <= 0 ? null : values[k]]));
         return x.map((step) => found.get(step) ?? null);
       };
-      const own = rows.map((row) => row[name]);
-      const raw = { label: noisy ? "each step" : title, values: at(own), color: "--line", width: 1.5 };
-      const line = { label: "smoothed", values: at(smooth(own, Number(smoothing.value))), color: colors[i % 5], width: 2 };
-      if (runs.length > 1) return [{ ...line, label, ...(noisy ? {} : { values: raw.values }) }];
-      return noisy ? [raw, line] : [{ ...raw, color: colors[i % 5], width: 2 }];
+      const color = colors[i % colors.length];
+      const raw = rows.map((row) => row[name]);
+      const line = { label: "smoothed", values: at(noisy ? smooth(raw, Number(byId("smoothing").value)) : raw), color };
+      if (runs.length > 1) return [{ ...line, label }];
+      return noisy ? [{ label: "each step", values: at(raw), color: "--line", width: 1.5 }, line] : [line];
     });
-    chart(holder, { title, x, series, log });
+    return { log, series, data: [x, ...series.map(({ values }) => values)] };
   };
-  const draw = () => {
-    for (const made of charts.splice(0)) made.destroy();
-    for (const holder of document.querySelectorAll("[data-curve]")) {
-      holder.replaceChildren();
-      const { runs } = data[holder.dataset.curve];
-      figures(holder, runs, { title: "loss", name: "loss", noisy: true });
-      figures(holder, runs, { title: "gradient norm", name: "gradNorm", noisy: true });
-      figures(holder, runs, { title: "learning rate", name: "learningRate", noisy: false });
+  const drawChart = (holder, group, name) => {
+    const element = document.createElement("div");
+    holder.append(element);
+    const { log, series, data } = linesOf(group.runs, name);
+    const plot = new uPlot({
+      title: titles[name] ?? name,
+      width: widthIn(holder),
+      height: 260,
+      scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
+      axes: [{ ...axis(), label: "step", labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
+      // A gap is a step that another run has.
+      series: [{ label: "step" }, ...series.map(({ label, color, width = 2 }) => ({ label, stroke: css(color), width, spanGaps: true }))],
+    }, data, element);
+    charts.push({ plot, holder, group, name });
+  };
+  const namesOf = ({ runs }) => {
+    const names = new Set(runs.flatMap(({ rows }) => Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step"));
+    return [...Object.keys(titles).filter((name) => names.delete(name)), ...names].slice(0, 9);
+  };
+  const drawIn = (holder) => {
+    for (const { plot } of charts.filter((chart) => chart.holder === holder)) plot.destroy();
+    charts = charts.filter((chart) => chart.holder !== holder);
+    holder.replaceChildren();
+    const group = data.find(({ title }) => title === holder.dataset.curve);
+    for (const name of group ? namesOf(group) : []) drawChart(holder, group, name);
+  };
+  const drawAll = () => document.querySelectorAll("[data-curve]").forEach(drawIn);
+
+  document.addEventListener("input", ({ target }) => {
+    if (target.id === "steps") {
+      const steps = JSON.parse(target.dataset.steps);
+      chosen = Number(target.value) === steps.length - 1 ? undefined : steps[target.value];
+      showFrames();
     }
-  };
-  if (smoothing !== null) {
-    smoothing.addEventListener("input", draw);
-    logScale.addEventListener("change", draw);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-    let width = innerWidth;
-    addEventListener("resize", () => {
-      if (innerWidth !== width) draw();
-      width = innerWidth;
-    });
-    draw();
-  }
-})();
+    if (["smoothing", "log-scale"].includes(target.id)) drawAll();
+    if (["cell", "left", "right", "edge"].includes(target.id)) setBeside();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth !== width) drawAll();
+    width = innerWidth;
+  });
+  showFrames();
+  drawAll();
 `;

@@ -1,5 +1,6 @@
 import type { Metric } from "../artifacts/metrics.ts";
 import { drawDag } from "./dag.ts";
+import { stageTable } from "./stages.ts";
 import type {
   CurveGroup,
   Report,
@@ -9,7 +10,7 @@ import type {
   ReportStage,
   SourceFacts,
 } from "./model.ts";
-import { entryOf, figure, type Html, joined, markup, named, type Shown } from "./text.ts";
+import { entryOf, figure, type Html, joined, markup, named, type Shown, table } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -19,12 +20,13 @@ export interface Section {
 }
 
 /** All sections in the order of reading: what came out before how. */
-export function sectionsOf({ metrics, curves, stages, ...report }: Report): Section[] {
+export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Report): Section[] {
   const [likelihoods, scores] = [true, false].map((wanted) =>
     metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
   );
   return [
     { id: "scores", title: "Scores", body: metricsTables(scores!) },
+    { id: "demo", title: "Draw your own", body: report.demos.map(linkDemo) },
     { id: "samples", title: "Samples", body: pictures(report.samples) },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)) },
     { id: "films", title: "From noise to image", body: pictures(report.films) },
@@ -35,20 +37,17 @@ export function sectionsOf({ metrics, curves, stages, ...report }: Report): Sect
     },
     { id: "neighbours", title: "Nearest training images", body: pictures(report.neighbours) },
     { id: "schedule", title: "Noise schedule", body: pictures(report.schedules) },
-    { id: "pipeline", title: "Pipeline", body: stages.length === 0 ? [] : [drawDag(stages), stageTable(stages)] },
+    {
+      id: "pipeline",
+      title: "Pipeline",
+      body: stages.length === 0 ? [] : [drawDag(stages), stageTable(stages, startedMs)],
+    },
     { id: "params", title: "Params", body: params(stages) },
   ];
 }
 
-function stageTable(stages: readonly ReportStage[]): Html {
-  const rows = stages.map(({ id, kind, state, duration, numerics }) => [
-    markup`<code>${id}</code>`,
-    kind,
-    markup`<span class="state ${state}">${state}</span>`,
-    duration,
-    numerics,
-  ]);
-  return table(["stage", "kind", "state", "time", "computed on"], rows);
+function linkDemo({ title, href }: Report["demos"][number]): Html {
+  return markup`<p><a href="${href}">A page that draws with <code>${title}</code></a>, in any browser, without a network.</p>`;
 }
 
 function params(stages: readonly ReportStage[]): Html[] {
@@ -65,8 +64,8 @@ function params(stages: readonly ReportStage[]): Html[] {
 
 /** The logs of the children of a matrix, in one group. */
 export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
-  return [...Map.groupBy(curves, ({ title }) => entryOf(title))].map(([entry, group]) => ({
-    title: group.length > 1 ? entry : group[0]!.title,
+  return [...Map.groupBy(curves, ({ title }) => entryOf(title))].map(([title, group]) => ({
+    title,
     runs: group.map(({ title, rows }) => ({ label: title, rows })),
   }));
 }
@@ -75,23 +74,31 @@ export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
 export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
   if (groups.length === 0) return [];
   const range = markup`<input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0.9">`;
-  const log = markup`<label><input id="log" type="checkbox" checked> log scale</label>`;
+  const log = markup`<label><input id="log-scale" type="checkbox" checked> log scale</label>`;
   const controls = markup`<div class="controls"><label>smoothing ${range}</label>${log}</div>`;
-  const places = groups.map(({ title, runs }, i) => {
+  const places = groups.map(({ title, runs }) => {
     const words = runs.map(({ label, rows }) => {
-      const last = rows.at(-1);
-      const figures = last && `loss ${figure(last.loss)}, gradient norm ${figure(last.gradNorm)}, ` +
-          `learning rate ${figure(last.learningRate)}`;
-      const said = last === undefined ? "no steps" : `${rows.length} points, the last at step ${last.step}: ${figures}`;
-      return markup`<p>${runs.length > 1 ? `${label}: ` : ""}${said}</p>`;
+      const { step, ...figures } = rows.at(-1) ?? { step: undefined };
+      const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
+      const said = step === undefined
+        ? "no steps"
+        : `${rows.length.toLocaleString("en")} points, the last at step ${step.toLocaleString("en")}: ${named}`;
+      return markup`<p>${label === title ? "" : `${label}: `}${said}</p>`;
     });
-    return markup`<h3>${title}</h3>${words}<div class="charts" data-curve="${i}"></div>`;
+    return markup`<h3>${title}</h3>${words}<div id="curve-${
+      encodeURIComponent(title)
+    }" class="charts" data-curve="${title}"></div>`;
   });
   return [controls, ...places];
 }
 
+/** `gradNorm` as words. */
+function nameOfFigure(name: string): string {
+  return { gradNorm: "gradient norm" }[name] ?? name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
 /** Pictures that differ in the training step alone, together; where two have the same step, something else differs too. */
-function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
+export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
   const groups = Map.groupBy(
     all,
     ({ title, note, step }) => JSON.stringify(step === undefined ? [title, note] : [note]),
@@ -102,29 +109,42 @@ function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
   });
 }
 
-/** A frame for each group, with a slider where it has several pictures. */
+/** A frame for each group; one slider over the training steps of all. */
 export function pictures(all: readonly ReportPicture[]): Html[] {
-  return grouped(all).map((group) => {
-    const frames = group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0)).map((picture) => {
-      const { title, step } = picture;
-      const caption = step === undefined ? title : `${title}, after ${step.toLocaleString("en")} steps`;
-      return { ...picture, caption };
-    });
-    const first = frames.at(-1)!;
-    // Drawings too, so that what one calls its parts cannot meet another's.
-    const images = frames.map((picture) => {
-      const { caption, note, isDrawing, bytes } = picture;
-      const uri = `data:image/${isDrawing ? "svg+xml" : "png"};base64,${bytes.toBase64()}`;
-      const alt = [caption, note].filter(Boolean).join(". ");
-      const state = [isDrawing ? markup` class="drawing"` : "", picture === first ? "" : markup` hidden`];
-      return markup`<img src="${uri}" alt="${alt}" data-caption="${caption}"${state}>`;
-    });
-    const last = frames.length - 1;
-    const range = markup`<input type="range" min="0" max="${last}" value="${last}">`;
-    const slider = last === 0 ? "" : markup`<label class="slider">training step ${range}</label>`;
-    const caption = markup`<figcaption><b>${first.caption}</b> ${first.note}</figcaption>`;
-    return markup`<figure class="frames"><div class="scroll">${images}</div>${slider}${caption}</figure>`;
+  const groups = grouped(all).map((group) => group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0)));
+  const moving = groups.filter(({ length }) => length > 1).flat();
+  const steps = [...new Set(moving.map(({ step }) => step!))].sort((a, b) => a - b);
+  return [...(steps.length > 0 ? [slider(steps)] : []), ...groups.map(drawFrame)];
+}
+
+function slider(steps: readonly number[]): Html {
+  const last = steps.length - 1;
+  const range = markup`<input id="steps" type="range" min="0" max="${last}" value="${last}" data-steps="${
+    JSON.stringify(steps)
+  }">`;
+  return markup`<div class="slider"><label>training step ${range}</label><span></span></div>`;
+}
+
+/** @param frames by their steps, of which the last is shown until the slider moves */
+function drawFrame(frames: readonly ReportPicture[]): Html {
+  const captionOf = ({ title, step }: ReportPicture) =>
+    step === undefined ? title : `${title}, after ${step.toLocaleString("en")} steps`;
+  const last = frames.at(-1)!;
+  // Drawings too, so that what one calls its parts cannot meet another's.
+  const images = frames.map((picture) => {
+    const { note, isDrawing, source, step } = picture;
+    const caption = captionOf(picture);
+    const uri = typeof source === "string"
+      ? source
+      : `data:image/${isDrawing ? "svg+xml" : "png"};base64,${source.toBase64()}`;
+    const alt = [caption, note].filter(Boolean).join(". ");
+    const lazy = typeof source === "string" ? markup` loading="lazy"` : "";
+    const state = [isDrawing ? markup` class="drawing"` : "", picture === last ? "" : markup` hidden`];
+    return markup`<img src="${uri}" alt="${alt}"${lazy} data-step="${step}" data-caption="${caption}"${state}>`;
   });
+  const cells = last.cells && markup` data-cells="${JSON.stringify(last.cells)}"`;
+  const caption = markup`<figcaption><b>${captionOf(last)}</b> ${last.note}</figcaption>`;
+  return markup`<figure class="frames" data-name="${last.title}"${cells}><div class="scroll">${images}</div>${caption}</figure>`;
 }
 
 /** A table for each record, the last first; one for those of a matrix's children that depend on the same. */
@@ -189,10 +209,4 @@ export function describeGuidance({ guidance, guidanceInterval, guide }: SourceFa
     `from ${weights}${guide.step === undefined ? "" : ` after ${guide.step.toLocaleString("en")} steps`}`;
   const levels = guidanceInterval && `at noise levels ${guidanceInterval.from} to ${guidanceInterval.to}`;
   return joined([`guidance ${guidance}`, away, levels], " ");
-}
-
-export function table(header: readonly string[], rows: readonly (readonly Shown[])[]): Html {
-  const head = header.map((text) => markup`<th scope="col">${text}</th>`);
-  const body = rows.map((row) => markup`<tr>${row.map((cell) => markup`<td>${cell}</td>`)}</tr>`);
-  return markup`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }

@@ -1,9 +1,9 @@
 /** Colours of Okabe and Ito 2008 on both grounds; text has a contrast of at least 7:1. */
 export const STYLE = `
 :root { color-scheme: light dark; --text: #1c1c1c; --soft: #545454; --ground: #ffffff; --panel: #f5f5f3; --line: #d6d6d2;
-  --blue: #0072b2; --orange: #b14a00; --green: #00795a; --accent: #0072b2; }
+  --blue: #0072b2; --orange: #b14a00; --green: #00795a; --purple: #8f3f71; --accent: #0072b2; }
 @media (prefers-color-scheme: dark) { :root { --text: #ececec; --soft: #b4b4b4; --ground: #161618; --panel: #212124;
-  --line: #3c3c40; --blue: #56b4e9; --orange: #f0a35e; --green: #3fcfa4; --accent: #56b4e9; } }
+  --line: #3c3c40; --blue: #56b4e9; --orange: #f0a35e; --green: #3fcfa4; --purple: #d99ac5; --accent: #56b4e9; } }
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--text); background: var(--ground); font: 16px/1.5 system-ui, sans-serif; }
 main, header, nav { max-width: 70rem; margin: 0 auto; padding: 0 1.25rem; }
@@ -13,21 +13,49 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; padding-top: .9rem; pa
 nav a, a { color: var(--accent); } :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 section { padding: 1rem 0 1.5rem; border-top: 1px solid var(--line); } h2 { font-size: 1.35rem; margin: .25rem 0 .75rem; }
 h3 { font-size: 1.05rem; margin: 1.25rem 0 .25rem; } p { margin: .25rem 0 .5rem; } .provenance { color: var(--soft); }
-td:first-child, td small { white-space: nowrap; } .scroll { overflow-x: auto; } table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
+td:first-child, td small { white-space: nowrap; } .scroll { overflow-x: auto; } table { font-size: .92rem; border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; } small { color: var(--soft); } code { font-size: .9em; }
-figure { margin: 0 0 1.5rem; display: inline-block; max-width: 100%; vertical-align: top; margin-right: 2rem; }
-figcaption { color: var(--soft); max-width: 26rem; } figcaption b { color: var(--text); }
+figure { margin: 0 1.75rem 1.25rem 0; display: inline-block; width: min-content; min-width: min(15rem, 100%); max-width: 100%;
+  vertical-align: top; }
+figcaption { color: var(--soft); font-size: .92rem; } figcaption b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
 .frames .drawing { background: #ffffff; image-rendering: auto; border: 0; } [hidden] { display: none; }
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }
-.slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); }
+.slider { position: sticky; top: 0; z-index: 1; padding: .3rem 0; background: var(--ground); } .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }
 .dag .box { fill: var(--panel); stroke: var(--line); stroke-width: 1.5; } .dag .edge { fill: none; stroke: var(--soft); }
 .dag text { fill: var(--text); font: 14px system-ui, sans-serif; } .dag .facts { fill: var(--soft); font-size: 12px; }
 .dag .id { font-weight: 600; } .dag .ran, .dag .cached, .dag .restored, .dag .restore { stroke: var(--green); }
 .dag .run, .dag .extend, .dag .resume, .dag .may-run { stroke: var(--blue); stroke-dasharray: 5 4; }
-.dag .failed, .dag .blocked, .dag .interrupted { stroke: var(--orange); }
+.dag .failed, .dag .blocked, .dag .interrupted, .dag .killed { stroke: var(--orange); }
+.dag .running { stroke: var(--blue); stroke-width: 2.5; } .state { white-space: nowrap; --dot: var(--soft); }
+.state::before { content: ""; display: inline-block; width: .6em; height: .6em; margin-right: .45em; border-radius: 50%;
+  background: var(--dot); }
+.state.done, .state.ran, .state.cached, .state.restored { --dot: var(--green); } .state.running { --dot: var(--blue); }
+.state.failed, .state.blocked, .state.interrupted, .state.killed { --dot: var(--orange); }
+.bar { display: block; width: 16rem; height: 14px; margin-top: .3rem; } .bar .waited { fill: var(--soft); }
+.bar .worked { fill: var(--green); } .bar .running { fill: var(--blue); }
+.bar .failed, .bar .interrupted, .bar .killed { fill: var(--orange); }
+progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td progress { display: block; }
+.now { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: baseline; margin-top: .6rem; }
+.now p { color: var(--text); } .now [role=status] { font-size: 1.15rem; }
+#gone { position: sticky; top: 0; z-index: 1; margin: 0; padding: .5rem 1.25rem; color: var(--ground); background: var(--orange); }
+.wide main, .wide header, .wide nav { max-width: 100rem; } .runs :is(th, td) { white-space: nowrap; } .runs th a { color: inherit; }
+.runs thead a:not(:hover) { text-decoration: none; }
+.runs thead th { vertical-align: bottom; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
+.runs tbody tr:hover { background: var(--panel); } .runs .n { text-align: right; } .runs tr > :last-child { padding-right: 0; }
+.choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .1rem 1rem; padding: .4rem 0; }
+#columns[open] { flex-basis: 100%; } #columns { border: 0; } [aria-current] { font-weight: 600; } nav.pages { padding: 0; } nav.up { padding: 1rem 1.25rem 0; } .up ~ header { padding-top: .5rem; } .wide .up { display: none; }
+button, input, select { font: inherit; color: inherit; } input[type=number] { width: 5.5rem; } select { max-width: 100%; }
+button, select, input:is([type=search], [type=number]) { background: var(--ground); border: 1px solid var(--soft);
+  border-radius: 6px; padding: .2rem .6rem; }
+pre { max-height: 24rem; overflow: auto; margin: .5rem 0; padding: .75rem 1rem; background: var(--panel); border-radius: 6px;
+  font-size: .85rem; line-height: 1.45; } iframe { width: 100%; height: 44rem; border: 1px solid var(--line); }
+.cells figure { min-width: 0; width: 160px; } canvas[data-frame] { display: block; image-rendering: pixelated; }
+.swipe { display: inline-grid; position: relative; max-width: 100%; } .swipe img { grid-area: 1 / 1; width: 22rem; max-width: 100%;
+  image-rendering: pixelated; } #over { clip-path: inset(0 0 0 var(--edge)); }
+.swipe::after { content: ""; position: absolute; inset: 0 auto 0 var(--edge); border-left: 2px solid var(--orange); }
 .charts { display: flex; flex-wrap: wrap; gap: 16px; overflow: hidden; }
 .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
 @media print { nav, .controls, .slider { display: none; } }

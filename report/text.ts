@@ -44,3 +44,19 @@ export function figure(value: number): string {
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(3);
   return String(Number(value.toPrecision(4)));
 }
+
+export function table(header: readonly string[], rows: readonly (readonly Shown[])[]): Html {
+  const head = header.map((text) => markup`<th scope="col">${text}</th>`);
+  const body = rows.map((row) => markup`<tr>${row.map((cell) => markup`<td>${cell}</td>`)}</tr>`);
+  return markup`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+}
+
+/** A whole number, with its thousands apart. */
+export function count(value: number): string {
+  return value.toLocaleString("en");
+}
+
+/** An address of a server's own, of which no part can be more than one. */
+export function addressOf(...parts: readonly string[]): string {
+  return parts.map((part) => `/${encodeURIComponent(part.toWellFormed())}`).join("");
+}

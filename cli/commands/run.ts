@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import process from "node:process";
-import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
+import type { Diagnostic, Emit, RunFinished, Store } from "noiseline/core";
+import type { Cluster } from "noiseline/engine";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
@@ -13,6 +14,7 @@ import { JsonReporter, TextReporter } from "../reporters.ts";
 
 const EXAMPLES = `
   deno task run pipelines/digits.yaml                         # all stages
+  deno task run pipelines/digits.yaml --open                  # and look on in a browser
   deno task run pipelines/digits.yaml sample                  # only what "sample" needs
   deno task run pipelines/digits.yaml --set train.steps=1400  # continues the training
   deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes
@@ -34,6 +36,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addOption(ON)
     .option("--detach", "with --on: submit, and do not wait")
     .option("--replace-queued", "with --on: cancel waiting jobs of an earlier version of this file")
+    .option("--open", "show the run in a browser while it goes on; see `ui`")
     .option("-y, --yes", "do not ask before a run that would take more than a day")
     .option(
       "--grant <stage:rights>",
@@ -59,6 +62,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const reporter = await openReporter(json);
         const outputs = join(opened.store.paths.outputs, nothing.pipeline);
         reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs, page: known });
+        const say = (message: string) => reporter.emit({ type: "note", message });
+        if (options.open) await makeOpener(opened.store, say)(newestPage(opened.store, nothing.pipeline));
         return;
       }
 
@@ -79,18 +84,25 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       ending.defer(() => reporter.close());
       // What comes last is shown with the results of the run.
       const finished: RunFinished[] = [];
-      const emit: Emit = (event) => event.type === "run-finished" ? void finished.push(event) : reporter.emit(event);
+      const say = (message: string) => reporter.emit({ type: "note", message });
+      const cluster = on && await clusterFor(settings, options.on!, pipeline.folder);
+      const open = options.open ? makeOpener(store, say, cluster) : undefined;
+      const emit: Emit = (event) => {
+        if (event.type === "run-started") open?.(`/run/${event.runId}`);
+        if (event.type === "run-finished") finished.push(event);
+        else reporter.emit(event);
+      };
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
       using signals = listenForStop((reason) =>
         emit({ type: "stopping", reason: on === undefined ? reason : "leaving" })
       );
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
       const askForGrants = questionFor(json, signals.stop);
-      const say = (message: string) => emit({ type: "note", message });
       const outputs = join(store.paths.outputs, pipeline.name);
-      const reached = await on?.reachOn(pipeline, store, options, {
+      if (cluster !== undefined) open?.("/");
+      const reached = cluster && await on!.reachOn(pipeline, store, options, {
         ...definedOnly({ askForGrants }),
-        cluster: await clusterFor(settings, options.on!, pipeline.folder),
+        cluster,
         ...{ file, targets: loaded.targets, grants, versions: VERSIONS, stop: signals.stop },
         emit: (event) => reporter.emit(event.type === "run-finished" ? { ...event, file, outputs } : event),
       });
@@ -114,6 +126,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const whole = reached && { durationMs: performance.now() - started };
         for (const event of finished) reporter.emit({ ...event, ...whole, file, outputs, ...end });
+        await open?.(newestPage(store, pipeline.name));
       }
       ending.dispose();
       // Before the first run there was no store to keep anything in.
@@ -123,6 +136,20 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { status } = result.value;
       if (status !== "done") throw new Exit(EXIT[status]);
     });
+}
+
+/** What shows the first page that it is told of, beside the run. */
+function makeOpener(store: Store, tell: (message: string) => void, cluster?: Cluster) {
+  let shown: Promise<void> | undefined;
+  const load = () => importLate<typeof import("../ui/start.ts")>(import.meta.resolve("../ui/start.ts"));
+  return (of: string): Promise<void> =>
+    shown ??= load().then(({ placeOf, showPage }) => showPage(placeOf(store, cluster), of, tell));
+}
+
+/** The page of the newest run of a pipeline, where nothing runs. */
+function newestPage({ runs }: Store, pipeline: string): string {
+  const newest = runs.newestFirst().find((run) => run.pipeline === pipeline);
+  return newest === undefined ? "/" : `/run/${newest.runId}`;
 }
 
 async function openReporter(json: boolean): Promise<JsonReporter | TextReporter> {

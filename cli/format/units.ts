@@ -1,6 +1,8 @@
 import { formatBytes as formatSize } from "@std/fmt";
 import { InvalidArgumentError } from "commander";
 
+export { formatDuration } from "../../std/duration.ts";
+
 /** A size in the largest decimal unit that leaves at least one: `0 B`, `999 B`, `1.2 MB`. */
 export function formatBytes(bytes: number): string {
   return formatSize(bytes, { maximumFractionDigits: 1 });
@@ -17,22 +19,6 @@ export function parseBytes(text: string): number {
   return Math.round(
     Number(amount) * (binary === "" ? 1000 : 1024) ** ["", "k", "m", "g", "t"].indexOf(unit.toLowerCase()),
   );
-}
-
-const YEAR_H = 365.25 * 24;
-
-/** A time span in the largest units that matter: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`, `2.4 years`. */
-export function formatDuration(ms: number): string {
-  const seconds = ms / 1000;
-  if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole}s`;
-  if (whole < 3_600) return `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, "0")}s`;
-  const minutes = Math.round(whole / 60);
-  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
-  const hours = Math.round(minutes / 60);
-  if (hours >= 2 * YEAR_H) return `${(hours / YEAR_H).toFixed(1)} years`;
-  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;

@@ -1,4 +1,16 @@
-import { type Collection, curvePlaces, markup, type Page, pictures, table } from "noiseline/report";
+import {
+  beside,
+  type Collection,
+  type CollectOptions,
+  curvePlaces,
+  liveContent,
+  type LiveCurve,
+  type LiveRun,
+  markup,
+  type Page,
+  pictures,
+  table,
+} from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
@@ -6,18 +18,29 @@ import { figuresOf, type MetricRow } from "./figures.ts";
 
 type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
 
+export interface CompareOptions extends CollectOptions {
+  /** For each experiment the run that it is of, with the curves of that: they tell of stages without results so far. */
+  readonly runs?: readonly { readonly run: LiveRun; readonly curves: readonly LiveCurve[] }[];
+}
+
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */
-export async function compareExperiments(all: readonly Experiment[]) {
-  const found = await figuresOf(all, shortNames(all));
+export async function compareExperiments(all: readonly Experiment[], { runs = [], ...options }: CompareOptions = {}) {
+  const found = await figuresOf(all, shortNames(all), options);
+  for (const [i, { run, curves }] of runs.entries()) {
+    const own = new Set(all[i]!.stages);
+    const now = { ...run, stages: run.stages.filter(({ id }) => own.has(id)), scores: [] };
+    const content = liveContent(now, curves.filter(({ title }) => own.has(title)), found.contents[i]!);
+    found.contents[i] = { ...found.contents[i]!, ...content };
+  }
   const any = found.contents.some(isComparable);
-  const shown = [...all.keys()].filter((i) => all[i]!.made.size > 0 && (!any || isComparable(found.contents[i]!)));
+  const isThere = (i: number) => all[i]!.made.size > 0 || runs[i] !== undefined;
+  const shown = [...all.keys()].filter((i) => isThere(i) && (!any || isComparable(found.contents[i]!)));
   const pick = <T>(list: readonly T[]): T[] => shown.map((i) => list[i]!);
   const experiments = pick(all);
   const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row.value])));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const leaves = experiments.map(({ made }) =>
-    new Map([...made].flatMap(([id, { params, version }]) => [...leavesOf(params, [id]), ...codesIn(version, id)]))
-  );
+  const stages = experiments.map((one, i) => paramsByStage(one, pick(runs)[i]?.run));
+  const leaves = stages.map((own) => new Map([...own.values()].flat()));
   const uses = new Map(all.flatMap((one) => [...one.uses]));
   const named = (value: unknown) => uses.get(String(value)) ?? value;
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
@@ -30,7 +53,7 @@ export async function compareExperiments(all: readonly Experiment[]) {
     metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
     /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference. */
     params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
-      const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
+      const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
     }).map(({ path, values }) => ({ path, values: values.map(named) })),
     /** Means over experiments that differ in their seeds alone. */
@@ -57,7 +80,7 @@ export function sheetOf({ names, seeds, ranks, metrics, params, overSeeds }: Com
     value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
   const columns = [
     // What is the same of all says nothing.
-    ...(new Set(seeds).size > 1 ? [{ name: "seed", values: seeds }] : []),
+    ...(new Set(seeds.filter((seed) => seed !== undefined)).size > 1 ? [{ name: "seed", values: seeds }] : []),
     ...params.map(({ path, values }) => ({ name: path, values })),
     ...metrics,
   ];
@@ -83,7 +106,22 @@ function codesIn(version: string, id: string): [path: string, code: string][] {
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
-function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {
+/** Params by dotted name: as the run planned them, which has them all; else as results note them, without defaults. */
+function paramsByStage({ made, stages }: Experiment, run?: LiveRun) {
+  const planned = run?.stages.filter(({ id, params }) => (made.has(id) || stages.includes(id)) && params.length > 0) ??
+    [];
+  const all = new Map(planned.map(({ id, params }) => {
+    return [id, params.map(({ path, value }): Leaf => [`${id}.${path.replace(/^with\./, "")}`, value])];
+  }));
+  for (const [id, { params, version }] of made) {
+    all.set(id, [...all.get(id) ?? leavesOf(params, [id]), ...codesIn(version, id)]);
+  }
+  return all;
+}
+
+type Leaf = readonly [path: string, value: unknown];
+
+function* leavesOf(value: unknown, path: readonly string[]): Generator<Leaf> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) yield [path.join("."), value];
   else for (const [key, inner] of Object.entries(value)) yield* leavesOf(inner, [...path, key]);
 }
@@ -98,14 +136,16 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
       content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: names[i]!, rows }))
     ),
   }));
-  // Of each stage of all experiments; those of one training step share a frame of the slider.
-  const samples = contents.flatMap((content, i) =>
+  // Of each stage those of all experiments beside each other.
+  const drawn = contents.flatMap((content, i) =>
     content.samples.map((picture) => ({
       ...picture,
       title: `${names[i]}: ${picture.title}`,
       note: `${names[i]}; ${picture.note}`,
+      stage: picture.title.split("~")[0]!,
     }))
   );
+  const samples = [...Map.groupBy(drawn, ({ stage }) => stage).values()].flat();
   const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
   const differences = params.length === 0
     ? markup`<p>None: it is the same experiment.</p>`
@@ -119,6 +159,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
       { id: "params", title: "Params that differ", body: [differences] },
       { id: "curves", title: "Training", body: curvePlaces(curves) },
       { id: "samples", title: "Samples", body: pictures(samples) },
+      { id: "beside", title: "Side by side", body: beside(samples) },
     ],
     curves,
   };

@@ -87,7 +87,8 @@ export function experimentsOf(
           ? []
           : [`${one.stage}${own.map(([axis, value]) => `~${axis}=${value}`).join("")} ${place + 1}`];
       }),
-      /** Its stages that have no result. */
+      /** Its own stages, and those of them that have no result. */
+      stages: group.map(({ stage }) => stage),
       missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
     };
   });

@@ -2,6 +2,7 @@ import type { Ingredients } from "noiseline/engine";
 import {
   collectArtifacts,
   type Collection,
+  type CollectOptions,
   encodeEvents,
   type ReportMetrics,
   type ScalarEvent,
@@ -38,8 +39,9 @@ export interface MetricRow extends Readonly<Record<"experiment" | "stage" | "met
 export async function figuresOf(
   experiments: readonly Experiment[],
   names: readonly string[] = experiments.map(nameOf),
+  options?: CollectOptions,
 ) {
-  const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts)));
+  const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts, options)));
   const seeds = seedsOf(experiments);
   const own = contents.map((content, i): MetricRow[] => {
     const rank = experiments[i]!.ranks.join(", ") || undefined;
@@ -93,11 +95,9 @@ export function eventFiles(experiments: readonly Experiment[], contents: readonl
   for (const [i, content] of contents.entries()) {
     if (!isComparable(content)) continue;
     const events: ScalarEvent[] = content.curves.flatMap(({ title, rows }) =>
-      rows.flatMap(({ step, loss, gradNorm, learningRate }) => [
-        { step, tag: `${title}/loss`, value: loss },
-        { step, tag: `${title}/gradNorm`, value: gradNorm },
-        { step, tag: `${title}/learningRate`, value: learningRate },
-      ])
+      rows.flatMap(({ step, ...figures }) =>
+        Object.entries(figures).map(([name, value]) => ({ step, tag: `${title}/${name}`, value }))
+      )
     );
     for (const { stage, metric, timesteps, label, value, step = 0 } of rowsOf(content)) {
       const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");

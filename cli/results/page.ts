@@ -3,7 +3,6 @@ import { explainTrouble, predecessorsOf, withoutShards } from "noiseline/engine"
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
 import { listLeaves } from "../format/leaves.ts";
 import { isWhole } from "../format/metrics.ts";
-import { formatDuration } from "../format/units.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./figures.ts";
@@ -94,8 +93,10 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const leftOut: string[] = [];
   const described: ReportStage[] = [];
   for (const [id, { stage, state, manifest, reasons }] of withoutShards(stages)) {
-    const ended = manifest === undefined && NO_RESULT.has(last?.stages[id]?.state) ? last?.stages[id] : undefined;
+    const now = last?.stages[id];
+    const ended = manifest === undefined && NO_RESULT.has(now?.state) ? now : undefined;
     const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
+    const worked = ended !== undefined || now?.state === "ran" && now.resolvedKey === manifest?.resolvedKey;
     if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));
     else {
       missing.push(id);
@@ -110,7 +111,8 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       kind: stage.kind.name,
       state: ended?.state ?? state,
       reads: [...new Set(Object.values(stage.inputs).flat().map((one) => one.stage))],
-      duration: time === undefined ? undefined : formatDuration(time),
+      startedMs: worked && now?.startedAt ? Date.parse(now.startedAt) : undefined,
+      durationMs: time ?? ended?.durationMs,
       numerics: manifest?.numerics ?? undefined,
       params: own.map(({ within, value, origin }) => ({ path: within, value, origin })),
     });
@@ -119,8 +121,9 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   if (last !== undefined) {
     subtitle.push(`last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`);
   }
-  const { unreadable, ...content } = await collectArtifacts(items, MOST_BYTES);
+  const { unreadable, ...content } = await collectArtifacts(items, { mostBytes: MOST_BYTES });
   leftOut.push(...unreadable);
   const head = { title: pipeline.name, subtitle: subtitle.join(" · "), notes: [...notes, ...leftOut] };
-  return { html: renderReport({ ...head, stages: described, ...content }), missing, leftOut };
+  const startedMs = last && Date.parse(last.startedAt);
+  return { html: renderReport({ ...head, stages: described, startedMs, ...content }), missing, leftOut };
 }

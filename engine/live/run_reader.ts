@@ -4,7 +4,7 @@ import { type PlanRecord, type RunNote, runNoteSchema, type RunRecord, type TagR
 import { wholeOf } from "../keys/stage.ts";
 import { mayWork, type PlannedState } from "../plan/plan.ts";
 import { etaLeft } from "../store/live_runs.ts";
-import { type RunState, runState } from "../store/processes.ts";
+import type { RunState } from "../store/processes.ts";
 import { factsAt, type FileFacts, sameFacts } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { readFrom, type StagePlace } from "./tails.ts";
@@ -116,7 +116,7 @@ export class RunReader {
       if (state === "ran" && first >= id) this.#computed.set(resolvedKey!, { runId: id, stage });
     }
     const plan = before?.plan.length ? before.plan : runs.plan(id)?.stages ?? planOf(record);
-    const known = { facts, record, state: runState(record), plan, since, ends, noted: notes?.next ?? 0 };
+    const known = { facts, record, state: runs.stateOf(record), plan, since, ends, noted: notes?.next ?? 0 };
     this.#known.set(id, known);
     return known;
   }

@@ -46,6 +46,30 @@ export function tryAlone(path: string): Disposable | undefined {
   return tryLock(held.use(openLockFile(path)), path) ? held.move() : undefined;
 }
 
+/**
+ * Hold a folder, so that others who may only read it see that this process is there. Where folders cannot be held, or are
+ * on a network, they do not see it.
+ */
+export function holdFolder(folder: string): Disposable | undefined {
+  try {
+    using held = new DisposableStack();
+    held.use(Deno.openSync(folder)).lockSync(true);
+    return held.move();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether somebody holds a folder; true also where that cannot be said. */
+export function isHeld(folder: string): boolean {
+  try {
+    using file = Deno.openSync(folder);
+    return !file.tryLockSync(false);
+  } catch {
+    return true;
+  }
+}
+
 /** Take a lock that is only ever held for moments. Blocks this process until it is free. */
 export function lockNow(path: string): Disposable {
   using held = new DisposableStack();

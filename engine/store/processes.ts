@@ -9,8 +9,8 @@ export function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // It is there, but another user's.
-    return (error as { code?: string }).code === "EPERM";
+    // It is there, but another user's; or this process may not ask.
+    return (error as { code?: string }).code === "EPERM" || error instanceof Deno.errors.NotCapable;
   }
 }
 

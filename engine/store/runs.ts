@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import {
   type FigureRow,
@@ -17,12 +18,17 @@ import { entriesOf, isThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { readRecord, readRecords, recordText } from "./records.ts";
 import { fileNameOf } from "./folders.ts";
+import { holdFolder, isHeld } from "./locks.ts";
+import { type RunState, runState } from "./processes.ts";
 
 /**
  * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a disk that is full
  * costs the record and not the run.
  */
 export class RunStore {
+  /** Folders of runs that this process has begun, each held to the end of its run. */
+  readonly #held = new Map<string, Disposable>();
+
   /** @param isCleared whether `gc` looks here, and must know what runs rely on */
   constructor(private readonly root: string, private readonly isCleared: boolean = true) {}
 
@@ -47,8 +53,18 @@ export class RunStore {
   start(record: RunRecord, plan?: PlanRecord): void {
     const folder = this.folderOf(record.runId);
     ignoreTrouble(() => makeFolder(join(folder, "logs")));
+    const held = this.isCleared ? holdFolder(folder) : undefined;
+    if (held !== undefined) this.#held.set(record.runId, held);
     if (plan !== undefined) this.#leave(join(folder, "plan.json"), JSON.stringify(plan));
     this.write(record);
+  }
+
+  /** How a run stands. Where this process may ask for no other, whether its folder is held tells that it is on. */
+  stateOf(record: RunRecord): RunState {
+    const state = runState(record);
+    const isSure = !this.isCleared || state !== "running" || record.host !== hostname() ||
+      Deno.permissions.querySync({ name: "run" }).state === "granted";
+    return isSure || isHeld(this.folderOf(record.runId)) ? state : "killed";
   }
 
   /** What a run was to do; undefined for runs of noiseline 0.2 and before. */
@@ -93,6 +109,9 @@ export class RunStore {
   write(record: RunRecord): void {
     const path = join(this.folderOf(record.runId), "run.json");
     ignoreTrouble(() => writeAtomically(path, recordText(path, runRecordSchema, record)));
+    if (record.status === "running") return;
+    this.#held.get(record.runId)?.[Symbol.dispose]();
+    this.#held.delete(record.runId);
   }
 
   log(runId: string, stage: string, line: string): void {

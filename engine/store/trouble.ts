@@ -33,6 +33,8 @@ const PLACE: Readonly<Record<string, string>> = {
 };
 
 function codeOf(error: unknown): string {
+  // A process that was given only a store to read is to it as one that only may read it.
+  if (error instanceof Deno.errors.NotCapable) return "EACCES";
   return (error as { code?: string } | null)?.code ?? "";
 }
 

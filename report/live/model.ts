@@ -1,4 +1,4 @@
-import type { LogRow, ReportMetrics, ReportParam } from "../model.ts";
+import type { ReportCurve, ReportMetrics, ReportStage } from "../model.ts";
 
 /** How a run stands: `killed` ended without a word. */
 export type RunState = "running" | "done" | "failed" | "interrupted" | "killed";
@@ -11,25 +11,21 @@ export interface FigureSummary {
   readonly at: number;
 }
 
-/** A stage of a run, as it is now. */
-export interface LiveStage {
-  readonly id: string;
-  readonly kind: string;
-  /** `run`, `cached` … as planned, `running`, or how it ended. */
-  readonly state: string;
-  readonly reads: readonly string[];
-  /** When its work began and how long it took so far, in milliseconds since the epoch and as a duration. */
-  readonly startedMs?: number | undefined;
-  readonly durationMs?: number | undefined;
-  readonly progress?: { readonly done: number; readonly total: number; readonly unit: string } | undefined;
-  readonly etaMs?: number | undefined;
+/** A stage of a run, as it is now: its state is `run`, `cached` … as planned, `running`, or how it ended. */
+export interface LiveStage extends ReportStage {
   readonly perSecond?: number | undefined;
   readonly message?: string | undefined;
-  readonly numerics?: string | undefined;
   readonly figures: Readonly<Record<string, FigureSummary>>;
-  readonly params: readonly ReportParam[];
   /** Steps of which there is a preview, rising. */
   readonly previews: readonly number[];
+}
+
+/** Of a score, the mean over children of a matrix that differ in their seeds alone. */
+export interface ScoreMean extends Readonly<Record<"stage" | "metric", string>> {
+  readonly value: number;
+  /** Sample deviation, and over how many seeds. */
+  readonly deviation?: number | undefined;
+  readonly seeds?: number | undefined;
 }
 
 /** A run, as it is now. What texts hold is of unknown origin. */
@@ -48,19 +44,8 @@ export interface LiveRun {
   /** In the order in which they depend on one another; of an old run those alone that ran. */
   readonly stages: readonly LiveStage[];
   readonly scores: readonly ReportMetrics[];
+  readonly means?: readonly ScoreMean[] | undefined;
 }
 
-/** Rows of the curve of one stage: what a chart draws. */
-export interface LiveCurve {
-  readonly stage: string;
-  readonly rows: readonly (Partial<LogRow> & { readonly step: number })[];
-}
-
-/** A picture that lies on the server. */
-export interface LinkedPicture {
-  readonly title: string;
-  readonly note: string;
-  readonly step?: number | undefined;
-  /** Address on this server. */
-  readonly href: string;
-}
+/** Rows of the curve of one stage, which is its title: what a chart draws. */
+export type LiveCurve = ReportCurve;

@@ -9,6 +9,7 @@ const KEYS: Readonly<Record<string, { readonly code: number; readonly text?: str
   Tab: { code: 9 },
   " ": { code: 32, text: " " },
   ArrowLeft: { code: 37 },
+  ArrowRight: { code: 39 },
 };
 
 export interface Page {
@@ -127,4 +128,17 @@ export class Chromium implements AsyncDisposable {
     await Promise.all([closed, this.#child.status]);
     await Deno.remove(this.#folder, { recursive: true });
   }
+}
+
+/** Where distributions put it. */
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** Undefined, and said, where there is none: the test is then skipped. */
+export async function findChromium(): Promise<string | undefined> {
+  for (const path of CHROMIUM) {
+    if ((await Deno.stat(path).catch(() => undefined)) !== undefined) return path;
+  }
+  // deno-lint-ignore no-console -- a skip must be seen
+  console.log("skipped: there is no Chromium (apt-get install chromium)");
+  return undefined;
 }

@@ -27,6 +27,7 @@ const RUN_ONLY: Readonly<Record<string, boolean>> = {
   "--gpus": true,
   "--cache": true,
   "--cache-mode": true,
+  "--open": false,
 };
 
 /** Commands that show results, which a document's reader has and the test has not. */
@@ -56,6 +57,8 @@ export function readCommand(line: string, store: string): Tried {
   const own = name === "run" ? ["plan", ...asPlan(args)] : [name, ...args];
   // Where nothing has run they say so, and have read the file and all options by then.
   // What it writes goes to the store's folder, and the last of two options counts.
+  // It goes on until somebody ends it.
+  if (own[0] === "ui") return { args: [...own, "--help"] };
   if (own[0] === "new") return { args: [...own, "--folder", `${store}-new`] };
   if (NEED_RESULTS.includes(own[0]!)) return { args: [...own, "--store", store], needsResults: true };
   const hasStore = ["plan", "why", "status", "runs", "verify", "gc"].includes(own[0]!);

@@ -71,9 +71,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "the engine knows nothing of diffusion; pass what it needs through contract/ or options",
   },
   report: {
-    imports: ["report", "artifacts", "formats"],
+    imports: ["report", "artifacts", "formats", "std"],
     types: ["schemas", "contract"],
-    packages: ["uplot", "zod"],
+    packages: ["uplot", "idiomorph", "zod"],
     fix: "a page is made of artifacts and values that are passed in; let a command find them",
   },
   cli: {

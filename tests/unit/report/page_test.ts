@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert";
-import { collectArtifacts } from "../../../report/collect.ts";
+import { collectArtifacts, type CollectOptions } from "../../../report/collect.ts";
 import { drawDag } from "../../../report/dag.ts";
 import type { CurveGroup, Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
@@ -20,6 +20,7 @@ const NOTHING: Report = {
   rates: [],
   metrics: [],
   neighbours: [],
+  demos: [],
 };
 const stage = (id: string, reads: string[] = [], more = {}) => ({
   id,
@@ -54,9 +55,9 @@ Deno.test("a page shows what there is, and no sections for what there is not", (
   assertEquals(shown(NOTHING), []);
   const report: Report = {
     ...NOTHING,
-    stages: [stage("a"), stage("b", ["a"], { duration: "1m 05s", numerics: "onnx" })],
-    samples: [{ title: "sample", note: "n", bytes: PNG, step: 10 }],
-    schedules: [{ title: "schedule", note: "", isDrawing: true, bytes: PNG }],
+    stages: [stage("a"), stage("b", ["a"], { durationMs: 65_000, numerics: "onnx" })],
+    samples: [{ title: "sample", note: "n", source: PNG, step: 10 }],
+    schedules: [{ title: "schedule", note: "", isDrawing: true, source: PNG }],
   };
   assertEquals(shown(report).map(({ id }) => id), ["samples", "schedule", "pipeline"]);
   assertStringIncludes(renderReport(report), "1m 05s");
@@ -71,8 +72,8 @@ Deno.test("nothing that is shown can break out of its place, and nothing is fetc
     notes: [evil],
     stages: [stage("a", [], { kind: evil, state: "ran", params: [{ path: evil, value: evil, origin: [evil] }] })],
     curves: [{ title: evil, rows: [{ step: 1, loss: 1, gradNorm: 1, learningRate: 1 }] }],
-    samples: [{ title: evil, note: evil, bytes: PNG }],
-    schedules: [{ title: evil, note: evil, isDrawing: true, bytes: encode(`<svg onload="alert(1)"/>`) }],
+    samples: [{ title: evil, note: evil, source: PNG }],
+    schedules: [{ title: evil, note: evil, isDrawing: true, source: encode(`<svg onload="alert(1)"/>`) }],
     metrics: [{ title: evil, record: record([{ name: evil, value: 1, count: 1, note: evil }]) }],
   });
   assert(!page.includes("<img src=x"));
@@ -108,12 +109,13 @@ Deno.test("collectArtifacts() leaves out what takes the most where a page has no
     };
   };
   const items = [schedule("a", 2 << 20), schedule("b", 1 << 20), schedule("c", 1 << 20)];
-  const shown = async (mostBytes?: number) => {
-    const { schedules, unreadable } = await collectArtifacts(items, mostBytes);
-    return [schedules.map(({ bytes }) => new TextDecoder().decode(bytes)).join(""), ...unreadable];
+  const shown = async (options?: CollectOptions) => {
+    const { schedules, unreadable } = await collectArtifacts(items, options);
+    const texts = schedules.map(({ source }) => typeof source === "string" ? source : new TextDecoder().decode(source));
+    return [texts.join(""), ...unreadable];
   };
   assertEquals(await shown(), ["abc"]);
-  assertEquals(await shown(3 << 20), [
+  assertEquals(await shown({ mostBytes: 3 << 20 }), [
     "bc",
     "a: its schedule cannot be shown: a page has room for 3 MB",
   ]);
@@ -263,24 +265,27 @@ Deno.test("scores show what they depend on", () => {
   assertStringIncludes(html, "fake: 256 of sample (ddim, 50 steps, eta 1, ema weights, seed 0); seed 3");
 });
 
-Deno.test("pictures of several training steps share a slider, others have frames of their own", () => {
+Deno.test("pictures of several training steps share a frame, and all frames the one slider", () => {
   const picture = (step: number | undefined, note = "n") => ({
     title: `s@${step}`,
     note,
     type: "image/png" as const,
-    bytes: PNG,
+    source: PNG,
     step,
   });
-  const [section] = shown({ ...NOTHING, samples: [picture(20), picture(10), picture(30, "other")] });
-  const frames = section!.text.split("<figure").slice(1);
-  assertEquals(frames.length, 2);
-  assertMatch(frames[0]!, /max="1" value="1"/);
+  const samples = [picture(20), picture(10), picture(30, "other"), picture(30, "second"), picture(20, "second")];
+  const [section] = shown({ ...NOTHING, samples });
+  const [slider, ...frames] = section!.text.split("<figure");
+  assertEquals(frames.length, 3);
+  assertStringIncludes(slider!, 'max="2" value="2" data-steps="[10,20,30]"');
   assert(frames[0]!.indexOf("after 10 steps") < frames[0]!.indexOf("after 20 steps"));
-  assert(!frames[1]!.includes("slider"));
+  assertEquals(section!.text.split('type="range"').length - 1, 1);
+  const alone = shown({ ...NOTHING, samples: [picture(30)] })[0]!.text;
+  assert(!alone.includes("slider"));
 });
 
 Deno.test("pictures of equal steps differ in more than the step, and share no slider", () => {
-  const picture = (title: string, step: number) => ({ title, note: "n", bytes: PNG, step });
+  const picture = (title: string, step: number) => ({ title, note: "n", source: PNG, step });
   const [section] = shown({ ...NOTHING, samples: [picture("a", 10), picture("b", 10), picture("c", 20)] });
   assertEquals(section!.text.split("<figure").length - 1, 3);
 });

@@ -1,0 +1,50 @@
+import { InvalidArgumentError } from "commander";
+import { definedOnly } from "../../std/defined_only.ts";
+import { type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
+import { listenForStop, printJson, printLine, problem, refuseWith } from "../io.ts";
+import { clusterFor, openStoreFor } from "../open.ts";
+import { addressOf, findServer, openBrowser, placeOf } from "../ui/start.ts";
+
+const MORE = ` It reads what runs leave in the store, also those of other processes, and writes nothing there.
+
+Only this machine can connect, and only who has the token in the address. From another machine:
+ssh -L 8642:127.0.0.1:8642 HOST, there with --port 8642.`;
+
+const EXAMPLES = `
+  deno task ui                  # of the store of this folder, until Ctrl-C
+  deno task ui --port 8642
+  deno task ui --on lab         # with what was submitted to a cluster`;
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535) {
+    throw new InvalidArgumentError(`"${text}" is not a port from 1 to 65535.`);
+  }
+  return port;
+}
+
+/** `ui` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return storeCommand("ui", EXAMPLES, MORE)
+    .option("--port <n>", "where to listen (default: as last time, else any that is free)", parsePort)
+    .addOption(ON)
+    .option("--no-open", "do not open a browser")
+    .action(async ({ port, on, open, json, ...options }) => {
+      const cluster = on === undefined ? undefined : await clusterFor(settings, on, Deno.cwd());
+      const place = placeOf(openStoreFor(options), cluster);
+      const server = await findServer(place, definedOnly({ port }));
+      if ("trouble" in server) {
+        const fix = server.inUse ? "give another --port, or none" : "see the lines above";
+        refuseWith([problem(`Cannot serve pages: ${server.trouble}`, fix)]);
+      }
+      const { child } = server;
+      const address = addressOf(server, "/");
+      if (json) printJson({ address, port: server.port, store: place.store, started: child !== undefined });
+      else printLine(address);
+      if (open) openBrowser(server, "/");
+      if (child === undefined) return;
+      using signals = listenForStop(() => child.kill("SIGKILL"));
+      const { code } = await child.status;
+      if (!signals.stop.aborted) refuseWith([problem(`the server ended by itself (${code})`, "see the lines above")]);
+    });
+}

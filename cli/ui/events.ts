@@ -1,0 +1,80 @@
+import { delay } from "@std/async";
+import { type Page, partsOf } from "noiseline/report";
+import { answer, say } from "./guard.ts";
+import type { Look, Site } from "./site.ts";
+
+/** Pages that listen at a time, of all browsers. */
+const MOST_LISTENERS = 64;
+/** Rows of one curve that are sent at once: a screen shows no more. */
+const MOST_ROWS = 2_000;
+const HEARTBEAT_MS = 15_000;
+
+function eventOf(name: "part" | "rows" | "gone", data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** What is new in the curves of a page. @param told of each the last step that was told; is brought up to date */
+function* newRows({ curves }: Page, told: Map<string, number>): Generator<string> {
+  for (const { title: stage, runs } of curves) {
+    for (const { label: run, rows } of runs) {
+      const name = JSON.stringify([stage, run]);
+      const last = told.get(name) ?? -1;
+      const fresh = rows.slice(rows.findLastIndex(({ step }) => step <= last) + 1);
+      const every = Math.ceil(fresh.length / MOST_ROWS);
+      if (fresh.length === 0) continue;
+      told.set(name, fresh.at(-1)!.step);
+      const shown = fresh.filter((_, i) => i % every === 0 || i === fresh.length - 1);
+      yield eventOf("rows", { stage, run, rows: shown });
+    }
+  }
+}
+
+/** Streams of server-sent events. While nobody listens nothing is read. */
+export class Events {
+  listeners = 0;
+
+  constructor(private readonly site: Site, private readonly onError: (error: unknown) => void) {}
+
+  /** A stream that tells how a page is, then what changes on it. */
+  async open(address: URL): Promise<Response> {
+    if (this.listeners >= MOST_LISTENERS) return say(503, `at most ${MOST_LISTENERS} pages listen at a time`);
+    const look = await this.site.look(address);
+    if (look === undefined) return say(404, "there is no such page");
+    const left = new AbortController();
+    const texts = this.#follow(address, look, left.signal);
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      const { value, done } = await texts.next();
+      if (done) controller.close();
+      else controller.enqueue(new TextEncoder().encode(value));
+    };
+    const cancel = async () => {
+      left.abort();
+      await texts.return(undefined);
+    };
+    return answer(new ReadableStream({ pull, cancel }, { highWaterMark: 0 }), "text/event-stream");
+  }
+
+  /** Goes on as its reader takes what it gives, so that nothing piles up. */
+  async *#follow(address: URL, first: Look, left: AbortSignal): AsyncGenerator<string> {
+    const [parts, told] = [new Map<string, string>(), new Map<string, number>()];
+    this.listeners++;
+    try {
+      yield "retry: 2000\n\n";
+      let saidMs = performance.now();
+      for (let look: Look | undefined = first; look !== undefined; look = await this.site.look(address)) {
+        const changed = partsOf(look.page).filter(({ id, html }) => parts.get(id) !== html);
+        for (const { id, html } of changed) parts.set(id, html);
+        const news = [...changed.map((part) => eventOf("part", part)), ...newRows(look.page, told)];
+        if (news.length === 0 && performance.now() - saidMs >= HEARTBEAT_MS) news.push(": \n\n");
+        if (news.length > 0) saidMs = performance.now();
+        yield* news;
+        await delay(look.paceMs, { signal: left });
+      }
+      yield eventOf("gone", {});
+    } catch (error) {
+      if (!left.aborted) this.onError(error);
+    } finally {
+      this.listeners--;
+    }
+  }
+}

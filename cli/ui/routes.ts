@@ -1,0 +1,61 @@
+import { ASSETS, renderServed } from "noiseline/report";
+import type { Events } from "./events.ts";
+import { answer, say } from "./guard.ts";
+import { namesIn, type Site } from "./site.ts";
+
+const SELF = "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+/**
+ * Files of artifacts by room and the end of their names. A drawing may bring its own style, a page that draws its own
+ * script: each has an origin of its own.
+ */
+const FILES: Readonly<Record<string, readonly [type: string, policy?: string]>> = {
+  "object.png": ["image/png"],
+  "object.svg": ["image/svg+xml", `default-src 'none'; style-src 'unsafe-inline'; sandbox; ${SELF}`],
+  "page.html": [
+    "text/html; charset=utf-8",
+    "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob: data:; " +
+    `style-src 'unsafe-inline'; img-src data: blob:; worker-src blob: data:; connect-src data: blob:; ${SELF}`,
+  ],
+};
+
+/** Files that are named by what they hold. */
+const FOR_EVER = { "Cache-Control": "private, max-age=31536000, immutable" };
+
+/** What there is at an address; undefined where there is nothing. */
+async function find(address: URL, site: Site, events: Events): Promise<Response | undefined> {
+  const { pathname, search, searchParams } = address;
+  const [room = "", id = "", stage = "", last = ""] = namesIn(pathname);
+  const show = (body: BodyInit | undefined, type: string) => body === undefined ? undefined : answer(body, type);
+  switch (room) {
+    case "style.css":
+      return answer(ASSETS["/style.css"], "text/css; charset=utf-8");
+    case "app.js":
+      return answer(ASSETS["/app.js"], "text/javascript; charset=utf-8");
+    case "events": {
+      const of = searchParams.get("of") ?? "";
+      return /^\/(?!\/)/.test(of) ? await events.open(new URL(of, "http://localhost")) : undefined;
+    }
+    case "log":
+      return show(site.logOf(id, stage), "text/plain; charset=utf-8");
+    case "figures":
+      return show(site.figuresOf(id, stage.replace(/\.json$/, "")), "application/json");
+    case "preview":
+      return show(await site.previewOf(id, stage, last), "image/png");
+    case "object":
+    case "page": {
+      const [type, policy] = FILES[`${room}.${id.split(".")[1]}`] ?? [];
+      const bytes = type && await site.fileOf(id);
+      const headers = { ...FOR_EVER, ...policy && { "Content-Security-Policy": policy } };
+      return bytes ? answer(bytes, type, { headers }) : undefined;
+    }
+  }
+  const look = await site.look(address);
+  const stream = `/events?of=${encodeURIComponent(`${pathname}${search}`)}`;
+  return look && answer(renderServed(look.page, stream), "text/html; charset=utf-8");
+}
+
+/** Answer a request that `guard` let through. */
+export async function answerFor(address: URL, site: Site, events: Events): Promise<Response> {
+  return await find(address, site, events) ?? say(404, "there is nothing at this address, or no longer");
+}

@@ -1,0 +1,80 @@
+/**
+ * The server of pages that live, in a process of its own, which may read a store and listen on this machine, and nothing
+ * else. What it is to serve comes as the first line of its input, how jobs of a cluster stand in those that follow; where
+ * it listens is the first line of its output.
+ *
+ * @module
+ */
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { explainTrouble } from "noiseline/core";
+import { Events } from "./events.ts";
+import { guard, type Key, say } from "./guard.ts";
+import { answerFor } from "./routes.ts";
+import { type Place, Site } from "./site.ts";
+
+/** What a server is told when it starts. */
+export interface Settings extends Place {
+  readonly token: string;
+  /** Where it listens; 0 for any port. */
+  readonly port: number;
+  /** Ends after so long without a request or a page that listens. Without it, when its input does. */
+  readonly idleMs?: number | undefined;
+}
+
+/** What it says: where it listens, or why it does not. */
+export type Started = { readonly port: number } | { readonly trouble: string; readonly inUse?: boolean };
+
+function tell(started: Started): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(started)}\n`));
+}
+
+/**
+ * What goes away while it is read, or cannot be, is no fault of anybody's. What went wrong here is for whoever started the
+ * server, not for a browser.
+ */
+function onError(error: unknown): Response {
+  const trouble = explainTrouble(error);
+  if (trouble !== undefined) return say(404, `${trouble.message}; try again`);
+  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  Deno.stderr.writeSync(new TextEncoder().encode(`internal error: ${text}\n`));
+  return say(500, "something went wrong here; what, is told where the server was started");
+}
+
+function serve({ token, port, idleMs, ...place }: Settings): Site {
+  const site = new Site(place);
+  const events = new Events(site, onError);
+  const key: Key = { token, spent: new Set() };
+  let lastMs = performance.now();
+  const handle = async (request: Request): Promise<Response> => {
+    const refused = guard(request, key);
+    if (refused !== undefined) return refused;
+    lastMs = performance.now();
+    const found = await answerFor(new URL(request.url), site, events);
+    if (request.method !== "HEAD") return found;
+    await found.body?.cancel();
+    return new Response(null, found);
+  };
+  try {
+    Deno.serve({ hostname: "127.0.0.1", port, onError, onListen: ({ port }) => tell({ port }) }, handle);
+  } catch (error) {
+    const inUse = error instanceof Deno.errors.AddrInUse;
+    tell({ trouble: inUse ? `another program listens on port ${port}` : (error as Error).message, inUse });
+    Deno.exit(1);
+  }
+  if (idleMs === undefined) return site;
+  setInterval(() => {
+    if (events.listeners > 0) lastMs = performance.now();
+    else if (performance.now() - lastMs > idleMs) Deno.exit(0);
+  }, Math.min(idleMs / 4, 10_000));
+  return site;
+}
+
+if (import.meta.main) {
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  const settings: Settings = JSON.parse((await lines.next()).value ?? "");
+  const site = serve(settings);
+  for await (const line of lines) site.jobs = JSON.parse(line);
+  // Whoever started it has ended.
+  if (settings.idleMs === undefined) Deno.exit(0);
+}

@@ -1,0 +1,241 @@
+import { existsSync } from "node:fs";
+import * as engine from "noiseline/engine";
+import * as report from "noiseline/report";
+import { isWhole } from "../format/metrics.ts";
+import { compareExperiments, comparisonPage } from "../results/compare.ts";
+import { type Experiment, experimentsOf } from "../results/experiments.ts";
+import { figuresOf } from "../results/figures.ts";
+
+/** What is shown: a store, and what was submitted to a cluster. */
+export interface Place {
+  readonly store: string;
+  readonly cluster?: { readonly name: string; readonly cache: string } | undefined;
+}
+
+/** A page as it is now, and when to look again. */
+export interface Look {
+  readonly page: report.Page;
+  readonly paceMs: number;
+}
+
+/** A run with the keys of its results. */
+interface Run extends Omit<report.LiveRun, "scores" | "stages"> {
+  readonly stages: readonly (report.LiveStage & { readonly result?: string | undefined })[];
+}
+
+/** Runs that one page compares. */
+const MOST_COMPARED = 8;
+/** A comparison reads the logs of all that it compares, and what was submitted lies on a network. */
+const PACE_MS = { table: 2_000, run: 1_000, compare: 5_000, submitted: 5_000, over: 10_000 } as const;
+/** What one look at the table may spend on finding scores, and on reading losses; those of more runs come with the next. */
+const [SCORING_MS, READING_MS] = [250, 1_000];
+/** Runs of which curves and contents are kept for whoever looks next, and those of which scores are. */
+const [MOST_WHOLE, MOST_SCORED] = [64, 10_000];
+const [TAIL_BYTES, LOG_BYTES, PREVIEW_BYTES] = [8 << 10, 1 << 20, 1 << 20];
+
+/** What was made of a key last, while what it was made of stays the same; for as many keys as there is room for. */
+class Kept<T> {
+  readonly #all = new Map<string, { readonly state: string; readonly value: T }>();
+
+  constructor(private readonly most: number) {}
+
+  has(key: string, state: string): boolean {
+    return this.#all.get(key)?.state === state;
+  }
+
+  get(key: string, state: string, make: () => T): T {
+    if (!this.has(key, state)) {
+      if (this.#all.size >= this.most) this.#all.delete(this.#all.keys().next().value!);
+      this.#all.set(key, { state, value: make() });
+    }
+    return this.#all.get(key)!.value;
+  }
+}
+
+/** The parts of a path, of which each may hold any character; none where it is no path. */
+export function namesIn(pathname: string): string[] {
+  try {
+    return pathname.split("/").slice(1).map(decodeURIComponent);
+  } catch {
+    return [];
+  }
+}
+
+/** The pages of a place, each a function of what is stored and of its address. Nothing is written. */
+export class Site {
+  /** Jobs of the cluster, as whoever started this tells; unknown where nobody does. */
+  jobs: readonly engine.QueuedJob[] | undefined;
+  readonly #store;
+  readonly #reader;
+  readonly #submissions;
+  #submitted: { readonly runs: readonly Run[]; readonly untilMs: number } = { runs: [], untilMs: 0 };
+  /** Files of artifacts that pages link, by name. */
+  readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
+  readonly #curves = new Kept<{ rows: report.LiveCurve["rows"][number][]; next: number }>(MOST_WHOLE);
+  readonly #contents = new Kept<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
+  readonly #scores = new Kept<Promise<Pick<report.LiveRun, "scores" | "means">>>(MOST_SCORED);
+  readonly #losses = new Kept<number | undefined>(MOST_SCORED);
+
+  constructor({ store, cluster }: Place) {
+    this.#store = engine.openStore(store);
+    this.#reader = new engine.RunReader(this.#store);
+    this.#submissions = cluster && new engine.SubmissionReader(cluster.name, cluster.cache);
+  }
+
+  /** Look at a page; undefined where there is none. */
+  async look({ pathname, searchParams: query }: URL): Promise<Look | undefined> {
+    const submitted = this.#readSubmitted();
+    if (pathname === "/") {
+      return { page: await this.#table([...submitted, ...this.#reader.readRuns()], query), paceMs: PACE_MS.table };
+    }
+    const [room, id = ""] = namesIn(pathname);
+    const isRun = room === "run";
+    const ids = isRun ? [id] : room === "compare" ? query.getAll("run").slice(0, MOST_COMPARED) : [];
+    const runs = ids.flatMap((id): readonly Run[] =>
+      [submitted.find(({ runId }) => runId === id) ?? this.#reader.readRun(id) ?? []].flat()
+    );
+    if (runs.length === 0) return undefined;
+    const page = isRun ? await this.#run(runs[0]!) : await this.#compare(runs);
+    const isOver = runs.every(({ state }) => state !== "running");
+    return { page, paceMs: isOver ? PACE_MS.over : isRun ? PACE_MS.run : PACE_MS.compare };
+  }
+
+  #readSubmitted(): readonly Run[] {
+    const { jobs } = this;
+    if (this.#submissions !== undefined && performance.now() > this.#submitted.untilMs) {
+      const runs = this.#submissions.readSubmissions(jobs ?? []).map((run): Run => {
+        // Without the queue, what waits looks like what was killed.
+        const state = jobs === undefined && run.state === "killed" ? "running" : run.state;
+        return { ...run, state: state as Run["state"] };
+      });
+      this.#submitted = { runs, untilMs: performance.now() + PACE_MS.submitted };
+    }
+    return this.#submitted.runs;
+  }
+
+  async #table(all: readonly Run[], query: URLSearchParams): Promise<report.Page> {
+    const until = performance.now() + SCORING_MS;
+    const runs: report.LiveRun[] = [];
+    for (const run of all) {
+      const isDue = this.#scores.has(run.runId, stateOf(run)) || performance.now() < until;
+      runs.push({ ...run, scores: [], ...isDue ? await this.#scored(run) : {} });
+    }
+    const { root } = this.#store;
+    const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
+    const lossAt = (run: report.LiveRun, step: number) => this.#lossAt(run, step, until + READING_MS);
+    return report.renderTable(runs, query, { notes, lossAt });
+  }
+
+  async #run(run: Run): Promise<report.Page> {
+    const artifacts = this.#experimentsOf(run).flatMap((one) => one.artifacts);
+    const collect = () => report.collectArtifacts(artifacts, { isServed: true });
+    const content = await this.#contents.get(run.runId, stateOf(run), collect);
+    const details = { curves: this.#curvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
+    return report.renderRun({ ...run, scores: [] }, details);
+  }
+
+  async #compare(all: readonly Run[]): Promise<report.Page> {
+    const parts = all.flatMap((run) => {
+      const now = { run: { ...run, scores: [] }, curves: this.#curvesOf(run) };
+      return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
+    });
+    const [experiments, runs] = [parts.map(({ experiment }) => experiment), parts.map(({ now }) => now)];
+    const { comparison, contents } = await compareExperiments(experiments, { isServed: true, runs });
+    return comparisonPage(comparison, contents);
+  }
+
+  #experimentsOf({ runId, stages }: Run): Experiment[] {
+    const resultOf = (key: string | undefined) => key === undefined ? undefined : this.#store.results.byResolved(key);
+    const experiments = experimentsOf(runId, stages.map(({ id, result }) => [id, resultOf(result)]), this.#store);
+    for (const file of experiments.flatMap((one) => one.artifacts).flatMap(({ artifact }) => artifact.files)) {
+      const type = /\.(?:png|svg|html)$/.exec(file.path)?.[0];
+      if (type !== undefined) this.#files.set(`${file.sha256}${type}`, file);
+    }
+    return experiments;
+  }
+
+  #scored(run: Run): Promise<Pick<report.LiveRun, "scores" | "means">> {
+    return this.#scores.get(run.runId, stateOf(run), async () => {
+      const experiments = this.#experimentsOf(run).map((one) => {
+        return { ...one, artifacts: one.artifacts.filter(({ artifact }) => artifact.type === "metrics") };
+      });
+      const { contents, means } = await figuresOf(experiments);
+      return { scores: contents.flatMap(({ metrics }) => metrics), means: means.filter(isWhole) };
+    });
+  }
+
+  /** The histories of a run's figures, of which only what is new is read. */
+  #curvesOf({ runId, stages }: Pick<report.LiveRun, "runId" | "stages">): report.LiveCurve[] {
+    return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
+      const place = this.#placeOf(runId, id)!;
+      const known = this.#curves.get(JSON.stringify([runId, id]), place.runId, () => ({ rows: [], next: 0 }));
+      const { rows, next } = engine.readFigures(place, known.next);
+      for (const { step, figures } of rows) known.rows.push({ ...figures, step });
+      known.next = next;
+      return { title: id, rows: known.rows };
+    });
+  }
+
+  #lossAt(run: report.LiveRun, step: number, untilMs: number): number | undefined {
+    const stages = run.stages.filter(({ figures }) => "loss" in figures).slice(-1);
+    const [key, state] = [`${run.runId} ${step}`, JSON.stringify(stages[0]?.figures)];
+    if (!this.#losses.has(key, state) && performance.now() > untilMs) return undefined;
+    const find = () => this.#curvesOf({ ...run, stages })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
+    return this.#losses.get(key, state, find);
+  }
+
+  /** Of the stage that failed, works or worked last. */
+  #logOf({ runId, stages }: Run) {
+    const worked = stages.filter(({ startedMs }) => startedMs !== undefined)
+      .sort((a, b) => Number(b.state === "failed") - Number(a.state === "failed") || b.startedMs! - a.startedMs!)[0];
+    const text = worked && this.logOf(runId, worked.id, TAIL_BYTES);
+    return text === undefined ? undefined : { stage: worked!.id, text };
+  }
+
+  #placeOf(runId: string, stage: string): engine.StagePlace | undefined {
+    if (!/^[\w-]+$/.test(runId)) return undefined;
+    return this.#submissions?.placeOf(runId, stage) ?? this.#reader.placeOf(runId, stage);
+  }
+
+  /** The end of a log; undefined where there is none. */
+  logOf(runId: string, stage: string, bytes: number = LOG_BYTES): string | undefined {
+    const place = this.#placeOf(runId, stage);
+    return place && engine.logTail(place, bytes);
+  }
+
+  /** The history of a stage's figures, as JSON. */
+  figuresOf(runId: string, stage: string): string | undefined {
+    const place = this.#placeOf(runId, stage);
+    return place && JSON.stringify(engine.readFigures(place).rows);
+  }
+
+  /** @param name `STEP.png` */
+  async previewOf(runId: string, stage: string, name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const place = this.#placeOf(runId, stage);
+    const step = /^(\d{1,15})\.png$/.exec(name)?.[1];
+    const path = step && place?.runs.previewPath(place.runId, place.stage, Number(step));
+    return path ? await readPlain(path, PREVIEW_BYTES) : undefined;
+  }
+
+  /** A file of an artifact that a page has linked, if it is whole. */
+  async fileOf(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const file = this.#files.get(name);
+    const { objects } = this.#store;
+    return file && objects.verify(file) ? await readPlain(objects.pathOf(file.sha256), file.size) : undefined;
+  }
+}
+
+/** What is made of the results of a run stays the same as long as they do. */
+function stateOf({ stages }: Run): string {
+  return stages.map(({ id, result }) => `${id} ${result}`).join();
+}
+
+/** A file as it is; nothing where there is none, where it is a link, which may lead anywhere, or takes too much. */
+async function readPlain(path: string, mostBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const { isFile, size } = Deno.lstatSync(path);
+    return isFile && size <= mostBytes ? await Deno.readFile(path) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,186 @@
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { delay } from "@std/async";
+import { importLate } from "noiseline/core";
+import type { Cluster, QueuedJob } from "noiseline/engine";
+import { definedOnly } from "../../std/defined_only.ts";
+import { userFolder } from "../../std/user_folder.ts";
+import { TOOLKIT, VERSION } from "../program.ts";
+import { proofOf } from "./guard.ts";
+import type { Settings, Started } from "./serve.ts";
+import type { Place } from "./site.ts";
+
+/** What a server shows: a store, and what was submitted to a cluster. */
+export function placeOf({ root }: { readonly root: string }, cluster?: Cluster): Place {
+  return { store: root, ...cluster && { cluster: { name: cluster.name, cache: cluster.settings.cache } } };
+}
+
+/** Where a server listens. This is kept, so that it is found again, and so that one started anew has the same address. */
+interface Address extends Pick<Settings, "port" | "token"> {
+  readonly version: string;
+}
+
+/** A server that listens, with its process where it was started here. */
+export type Server = Address & { readonly child?: Deno.ChildProcess };
+
+function readAddress(path: string): Address | undefined {
+  try {
+    const { version, port, token } = JSON.parse(Deno.readTextFileSync(path));
+    const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
+    return version === VERSION && isPort && /^[0-9a-f]{64}$/.test(token) ? { version, port, token } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function keepAddress(path: string, address: Address): void {
+  try {
+    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    Deno.writeTextFileSync(`${path}.${Deno.pid}`, JSON.stringify(address), { mode: 0o600 });
+    Deno.renameSync(`${path}.${Deno.pid}`, path);
+  } catch {
+    // The next server then has another one.
+  }
+}
+
+const ANSWER_MS = 2_000;
+const START_MS = 30_000;
+const JOBS_MS = 15_000;
+
+/** Whether the server that is remembered is there: another program may have its port by now. */
+async function isAlive({ port, token }: Address): Promise<boolean> {
+  const nonce = randomBytes(16).toString("hex");
+  try {
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const { body } = await fetch(`http://127.0.0.1:${port}/alive?nonce=${nonce}`, { redirect: "error", signal });
+    const { value } = await body!.getReader().read();
+    return new TextDecoder().decode(value).trim() === proofOf(token, "alive", nonce);
+  } catch {
+    return false;
+  }
+}
+
+/** What finds Deno's packages, and the user's folders. */
+const VARIABLES = [
+  "PATH",
+  "HOME",
+  "DENO_DIR",
+  "XDG_CACHE_HOME",
+  "USERPROFILE",
+  "LOCALAPPDATA",
+  "SYSTEMROOT",
+  "NODE_ENV",
+];
+
+/** Tell a server, which may start no program, how jobs stand, as long as both are there. */
+async function tellJobs(tell: (jobs: readonly QueuedJob[]) => Promise<void>): Promise<void> {
+  const { SlurmQueue } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+  try {
+    for (const queue = new SlurmQueue();; await delay(JOBS_MS, { persistent: false })) {
+      const view = await queue.poll();
+      if ("jobs" in view) await tell(view.jobs);
+    }
+  } catch {
+    // The server has ended.
+  }
+}
+
+/** Start a server, and wait until it listens. */
+async function startServer(settings: Settings): Promise<Started & Pick<Server, "child">> {
+  const { store, cluster, idleMs } = settings;
+  // Deno splits lists of paths at commas, so paths are written from the folder of the store.
+  const cwd = existsSync(dirname(store)) ? dirname(store) : "/";
+  const read = [store, cluster?.cache].filter((path) => path !== undefined).map((path) => relative(cwd, path) || ".");
+  const unfit = read.find((path) => path.includes(","));
+  if (unfit !== undefined) return { trouble: `Deno cannot be allowed to read ${unfit}: its name has a comma` };
+  const variables = VARIABLES.map((name) => [name, Deno.env.get(name) ?? ""] as const).filter(([, text]) =>
+    text !== ""
+  );
+  const args = [
+    ...["run", "--no-prompt", "--cached-only", "--deny-import", "--no-check", "--quiet", "--frozen"],
+    ...[`--config=${join(TOOLKIT, "deno.json")}`, `--lock=${join(TOOLKIT, "deno.lock")}`, `--allow-read=${read}`],
+    ...["--allow-net=127.0.0.1", "--allow-sys=hostname", `--allow-env=${VARIABLES}`],
+    fileURLToPath(import.meta.resolve("./serve.ts")),
+  ];
+  const streams = { stdin: "piped", stdout: "piped", stderr: idleMs === undefined ? "inherit" : "null" } as const;
+  // Detached, since a terminal sends Ctrl-C to all that are not.
+  const options = { args, cwd, env: Object.fromEntries(variables), clearEnv: true, detached: true, ...streams };
+  const child = new Deno.Command(Deno.execPath(), options).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), START_MS);
+  try {
+    const writer = child.stdin.getWriter();
+    const tell = (line: unknown) => writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+    await tell(settings);
+    if (cluster !== undefined) tellJobs(tell);
+    const { value } = await child.stdout.getReader().read();
+    return { ...JSON.parse(new TextDecoder().decode(value)), child };
+  } catch {
+    return { trouble: "its process ended before it listened" };
+  } finally {
+    clearTimeout(timer);
+    child.unref();
+  }
+}
+
+/**
+ * Find the server of a place, or start one.
+ * @param port that it has to have
+ * @param idleMs after which one that is started ends; without it, with this process
+ */
+export async function findServer(
+  place: Place,
+  { port, idleMs }: Partial<Pick<Settings, "port" | "idleMs">> = {},
+): Promise<Server | Exclude<Started, { readonly port: number }>> {
+  const name = createHash("sha256").update(JSON.stringify([place.store, place.cluster?.cache])).digest("hex");
+  const path = join(userFolder("ui"), `${name}.json`);
+  const kept = readAddress(path);
+  if (kept !== undefined && (port ?? kept.port) === kept.port && await isAlive(kept)) return kept;
+  const token = kept?.token ?? randomBytes(32).toString("hex");
+  const start = (port: number) => startServer({ ...place, token, port, ...definedOnly({ idleMs }) });
+  let started = await start(port ?? kept?.port ?? 0);
+  if ("inUse" in started && started.inUse && port === undefined) started = await start(0);
+  if ("trouble" in started) return started;
+  const address = { version: VERSION, port: started.port, token };
+  keepAddress(path, address);
+  return { ...address, ...definedOnly({ child: started.child }) };
+}
+
+/** The address that lets a browser in. @param of a page, as its path */
+export function addressOf({ port, token }: Address, of: string): string {
+  return `http://127.0.0.1:${port}${of}?token=${token}`;
+}
+
+/**
+ * Show a page in the user's browser, where there is one and somebody to look. Others on the machine see what programs are
+ * given, so this address is good for once.
+ */
+export function openBrowser({ port, token }: Address, of: string): void {
+  const hasScreen = Deno.build.os !== "linux" || Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY");
+  if (!hasScreen || !Deno.stdout.isTerminal()) return;
+  const nonce = randomBytes(16).toString("hex");
+  const address = `http://127.0.0.1:${port}${of}?ticket=${nonce}.${proofOf(token, "open", nonce)}`;
+  const program = ({ darwin: "open", windows: "explorer" } as Partial<Record<string, string>>)[Deno.build.os];
+  try {
+    const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
+    new Deno.Command(program ?? "xdg-open", { args: [address], ...streams, detached: true }).spawn().unref();
+  } catch {
+    // The address is printed as well.
+  }
+}
+
+/** After a coffee it is still there, and the next day no longer. */
+const IDLE_MS = 10 * 60_000;
+
+/** Show a page of a place beside other work, which goes on whatever becomes of it. */
+export async function showPage(place: Place, of: string, tell: (message: string) => void): Promise<void> {
+  try {
+    const server = await findServer(place, { idleMs: IDLE_MS });
+    if ("trouble" in server) return tell(`no live page: ${server.trouble}`);
+    tell(`live page: ${addressOf(server, of)}`);
+    openBrowser(server, of);
+  } catch (error) {
+    tell(`no live page: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,35 @@
+import type { ReportPicture } from "./model.ts";
+import { grouped } from "./sections.ts";
+import { type Html, markup } from "./text.ts";
+
+/**
+ * Places in which the script sets the frames of a page beside one another, each as the slider over steps has it: the same
+ * image of every grid, and two pictures over each other. Empty where there are no two.
+ */
+export function beside(all: readonly ReportPicture[]): Html[] {
+  const frames = grouped(all).map((group, i) => ({ i, ...group.at(-1)! }));
+  const grids = frames.filter(({ cells }) => cells !== undefined);
+  const most = Math.min(...grids.map(({ cells }) => cells!.count)) - 1;
+  const canvases = grids.map(({ i, title }) =>
+    markup`<figure><canvas data-frame="${i}" width="160" height="160" role="img" aria-label="${title}"></canvas>
+<figcaption>${title}</figcaption></figure>`
+  );
+  const number = markup`<input id="cell" type="number" min="0" max="${most}" value="0">`;
+  const choose = (id: string, chosen: number) => {
+    const options = frames.map(({ i, title }) =>
+      markup`<option value="${i}"${i === chosen ? markup` selected` : ""}>${title}</option>`
+    );
+    return markup`<label>${id} <select id="${id}">${options}</select></label>`;
+  };
+  const edge = markup`<label>edge <input id="edge" type="range" min="0" max="100" value="50"></label>`;
+  return [
+    ...grids.length < 2 ? [] : [
+      markup`<p>One image of each; where the seed is the same, so is the noise that it was drawn from.</p>
+<div class="controls"><label>image ${number}</label></div><div class="cells">${canvases}</div>`,
+    ],
+    ...frames.length < 2 ? [] : [
+      markup`<h3>One over the other</h3><div class="controls">${choose("left", 0)}${choose("right", 1)}${edge}</div>
+<div class="swipe"><img id="under" alt="" hidden><img id="over" alt="" hidden></div>`,
+    ],
+  ];
+}

@@ -1,0 +1,90 @@
+import { formatDuration } from "../../std/duration.ts";
+import { type Content, noContent, type ReportPicture } from "../model.ts";
+import type { Page } from "../page.ts";
+import { groupCurves, sectionsOf } from "../sections.ts";
+import { progressOf } from "../stages.ts";
+import { addressOf, type Html, joined, markup } from "../text.ts";
+import type { LiveCurve, LiveRun, LiveStage } from "./model.ts";
+
+/** What a page shows of a run besides its record. */
+export interface RunDetails {
+  /** Of stages that reported figures. */
+  readonly curves: readonly LiveCurve[];
+  /** What its results hold, as links. */
+  readonly content?: Content | undefined;
+  /** The last lines of a stage's log. */
+  readonly log?: Readonly<Record<"stage" | "text", string>> | undefined;
+  /** What is missing, and why. */
+  readonly notes?: readonly string[] | undefined;
+}
+
+/** The order of the page of a run: how it stands before what came out. */
+const ORDER = ["pipeline", "training", "samples", "demo", "scores", "films", "likelihood"];
+
+/** The page of one run, as it is now. */
+export function renderRun(run: LiveRun, { curves, content = noContent(), log, notes = [] }: RunDetails): Page {
+  const all = liveContent(run, curves, content);
+  const { pipeline: title, stages, startedMs } = run;
+  const sections = sectionsOf({ title, subtitle: "", notes, ...all, stages, startedMs });
+  const place = ({ id }: { readonly id: string }) => ORDER.includes(id) ? ORDER.indexOf(id) : ORDER.length;
+  sections.sort((a, b) => place(a) - place(b));
+  const end = log &&
+    markup`<p><code>${log.stage}</code>, its last lines; <a href="${
+      addressOf("log", run.runId, log.stage)
+    }">more</a></p><pre tabindex="0">${log.text}</pre>`;
+  sections.splice(-1, 0, { id: "log", title: "Log", body: end === undefined ? [] : [end] });
+  const facts = joined([
+    run.file,
+    run.overrides.length > 0 ? run.overrides.join(" ") : undefined,
+    `began ${timeOf(startedMs)} UTC on ${run.cluster ?? run.host}`,
+    run.tags.length > 0 ? `tagged ${run.tags.join(", ")}` : undefined,
+  ], " · ");
+  return {
+    title,
+    subtitle: markup`<code>${run.runId}</code> · ${facts}`,
+    state: describeState(run),
+    notes,
+    sections,
+    curves: groupCurves(all.curves),
+  };
+}
+
+/** What results hold, and of stages that have none yet their figures and previews. */
+export function liveContent(run: LiveRun, curves: readonly LiveCurve[], content: Content): Content {
+  const logged = new Set(content.curves.map(({ title }) => title));
+  const going = curves.filter(({ title, rows }) => !logged.has(title) && rows.length > 0);
+  const samples = [...content.samples, ...run.stages.flatMap((stage) => previewsOf(run, stage))];
+  const metrics = content.metrics.length > 0 ? content.metrics : [...run.scores];
+  return { ...content, curves: [...content.curves, ...going], samples, metrics };
+}
+
+function previewsOf({ runId }: LiveRun, { id, previews }: LiveStage): ReportPicture[] {
+  return previews.map((step) => ({
+    title: `${id}: preview`,
+    note: `drawn while ${id} was training`,
+    source: addressOf("preview", runId, id, `${step}.png`),
+    step,
+  }));
+}
+
+/** The stages that a run works at; of one that ended badly those that did. */
+export function atWork({ stages, state }: LiveRun): LiveStage[] {
+  return state === "done" ? [] : stages.filter((stage) => stage.state === state || stage.state === "failed");
+}
+
+/** In UTC, to the minute. */
+export function timeOf(ms: number): string {
+  const time = new Date(ms);
+  return Number.isNaN(time.valueOf()) ? "no time" : time.toISOString().slice(0, 16).replace("T", " ");
+}
+
+/** Said aloud is only what changes rarely. */
+function describeState(run: LiveRun): Html {
+  const { state, startedMs, endedMs } = run;
+  const now = atWork(run);
+  const names = now.map(({ id }) => id).join(", ");
+  const took = endedMs === undefined ? "" : ` in ${formatDuration(endedMs - startedMs)}`;
+  const facts = now.flatMap((stage) => [progressOf(stage), stage.message?.split("\n")[0]]).filter(Boolean);
+  return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${took} <b>${names}</b></p>
+${facts.map((fact) => markup`<p>${fact}</p>`)}</div>`;
+}

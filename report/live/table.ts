@@ -1,0 +1,225 @@
+import { formatDuration } from "../../std/duration.ts";
+import type { Page } from "../page.ts";
+import { addressOf, count, entryOf, figure, type Html, joined, markup, named, type Shown } from "../text.ts";
+import type { LiveRun, ScoreMean } from "./model.ts";
+import { atWork, timeOf } from "./run.ts";
+
+/** What a table shows besides the records of runs. */
+export interface TableDetails {
+  /** The loss of a run at a step, where it is known. */
+  readonly lossAt?: ((run: LiveRun, step: number) => number | undefined) | undefined;
+  /** What is missing, and why. */
+  readonly notes?: readonly string[];
+}
+
+interface Column {
+  readonly id: string;
+  readonly title: string;
+  /** What the column is sorted by. */
+  readonly value: (run: LiveRun) => number | string | undefined;
+  /** Where that is not what it shows. */
+  readonly show?: (value: number | string, run: LiveRun) => Shown;
+  /** Shown where it is asked for. */
+  readonly isExtra?: boolean;
+}
+
+const PER_PAGE = 200;
+/** Params that differ beyond these are shown where they are asked for. */
+const FIRST_PARAMS = 4;
+const MOST_CHOICES = 60;
+
+/** All runs by pipeline. @param query what the address says: filter `q`, `sort`, `column`, step `at`, `page` */
+export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, details: TableDetails = {}): Page {
+  const words = (query.get("q") ?? "").toLowerCase().split(/\s+/);
+  const found = runs.filter((run) => words.every((word) => textOf(run).includes(word)));
+  const chosen = new Set(query.getAll("column"));
+  const groups = [...Map.groupBy(found, ({ pipeline }) => pipeline)].map(([pipeline, own]) => {
+    const all = [...fixedColumns(query, details), ...scoreColumns(own), ...paramColumns(own)];
+    const isFull = (column: Column) => !column.isExtra && own.some((run) => column.value(run) !== undefined);
+    const columns = all.filter((one) =>
+      chosen.size === 0 || one.id.startsWith("loss@") ? isFull(one) : chosen.has(one.id)
+    );
+    return { pipeline, all, columns, own: sorted(own, all, query.get("sort") ?? "") };
+  });
+  const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
+  const page = Math.min(pages, Math.max(1, Math.trunc(Number(query.get("page"))) || 1));
+  const rows = groups.flatMap((group) => group.own.map((run) => ({ group, run })));
+  const tables = [...Map.groupBy(rows.slice((page - 1) * PER_PAGE, page * PER_PAGE), ({ group }) => group)]
+    .map(([{ pipeline, columns, own }, rows]) => {
+      const head = columns.map((column) => headOf(column, own, query));
+      const body = rows.map(({ run }) => rowOf(run, columns));
+      return markup`<h3>${pipeline} <small>${own.length} ${own.length === 1 ? "run" : "runs"}</small></h3>
+<div class="scroll"><table class="runs"><thead><tr><th scope="col">run</th>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+    });
+  const choices = new Map(groups.flatMap(({ all }) => all).map((column) => [column.id, column]));
+  const shown = new Set(groups.flatMap(({ columns }) => columns).map(({ id }) => id));
+  const none = runs.length === 0
+    ? markup`There are no runs yet. This starts one: <code>deno task run pipelines/digits.yaml</code>`
+    : "No run has all of these words.";
+  const links = Array.from({ length: pages }, (_, i) => {
+    const current = i + 1 === page ? markup` aria-current="page"` : "";
+    return markup`<a href="${sameBut(query, "page", i + 1)}"${current}>${i + 1}</a> `;
+  });
+  const working = runs.filter(({ state }) => state === "running").length;
+  return {
+    title: "noiseline",
+    subtitle: `${count(runs.length)} runs in this store, ${working} at work`,
+    notes: details.notes ?? [],
+    isWide: true,
+    sections: [{
+      id: "runs",
+      title: "Runs",
+      body: [
+        runs.length === 0 ? markup`` : controls(query, [...choices.values()].slice(0, MOST_CHOICES), shown),
+        found.length === 0 ? markup`<p>${none}</p>` : markup`<form id="compare" action="/compare">${tables}
+<p><button>Compare the chosen</button> <small>two to eight, or one with a matrix</small></p></form>`,
+        pages === 1 ? markup`` : markup`<nav class="pages" aria-label="Pages">${links}</nav>`,
+      ],
+    }],
+    curves: [],
+  };
+}
+
+function textOf({ pipeline, file, runId, state, host, cluster, tags, overrides }: LiveRun): string {
+  return [pipeline, file, runId, state, host, cluster, ...tags, ...overrides].join(" ").toLowerCase();
+}
+
+function fixedColumns(query: URLSearchParams, { lossAt }: TableDetails): Column[] {
+  // Of the stage at work, or of the last that has one.
+  const loss = (run: LiveRun) =>
+    [...run.stages, ...atWork(run)].findLast(({ figures }) => figures["loss"] !== undefined)?.figures["loss"];
+  const progress = (run: LiveRun) => atWork(run).find(({ progress }) => progress !== undefined)?.progress;
+  const step = Math.trunc(Number(query.get("at")));
+  const at = step > 0 && lossAt !== undefined;
+  const time = (ms: number | string) => formatDuration(Number(ms));
+  const state = (name: number | string) => markup`<span class="state ${name}">${name}</span>`;
+  const done = (steps: number | string, run: LiveRun) => `${count(Number(steps))} of ${count(progress(run)!.total)}`;
+  const lowest = (value: number | string, run: LiveRun) =>
+    markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
+  const took = ({ startedMs, endedMs }: LiveRun) => endedMs && endedMs - startedMs;
+  return [
+    { id: "state", title: "state", value: (run) => run.state, show: state },
+    { id: "stage", title: "stage", value: (run) => atWork(run).map(({ id }) => id).join(", ") || undefined },
+    { id: "step", title: "step", value: (run) => progress(run)?.done, show: done },
+    { id: "eta", title: "time left", value: (run) => atWork(run)[0]?.etaMs, show: time },
+    { id: "loss", title: "loss now", value: (run) => loss(run)?.last },
+    { id: "lowest", title: "lowest loss", value: (run) => loss(run)?.lowest, show: lowest },
+    ...at ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: (run: LiveRun) => lossAt(run, step) }] : [],
+    { id: "took", title: "took", value: took, show: time },
+    { id: "tags", title: "tags", value: ({ tags }) => tags.join(", ") || undefined },
+    { id: "host", title: "host", value: ({ host, cluster }) => cluster ?? host, isExtra: true },
+  ];
+}
+
+/** A column for each whole score: means over seeds where there are any; of several children the range. */
+function scoreColumns(runs: readonly LiveRun[]): Column[] {
+  const found = new Map(runs.map((run) => [run, scoresOf(run)]));
+  return [...new Set([...found.values()].flatMap((scores) => [...scores.keys()]))].map((name) => ({
+    id: `score:${name}`,
+    title: name,
+    value: (run) => found.get(run)!.get(name)?.[0]?.value,
+    show: (value, run) => {
+      const own = found.get(run)!.get(name)!;
+      if (own.length > 1) return joined([own[0], own.at(-1)].map((one) => figure(one!.value)), " … ");
+      const [{ deviation, seeds }] = own as [ScoreMean];
+      const spread = joined([named("±", deviation && figure(deviation)), seeds && `of ${seeds} seeds`], " ");
+      return markup`${figure(Number(value))} <small>${spread}</small>`;
+    },
+  }));
+}
+
+/** By stage and name, the lowest first. */
+function scoresOf({ scores, means = [] }: LiveRun): Map<string, ScoreMean[]> {
+  const whole = scores.flatMap(({ title, record }) =>
+    record.metrics.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
+      .map(({ name, value, deviation }): ScoreMean => ({ stage: title, metric: name, value, deviation }))
+  );
+  const [own, overSeeds] = [whole, means].map((all) => {
+    const rising = all.toSorted((a, b) => a.value - b.value);
+    return Map.groupBy(rising, ({ stage, metric }) => `${entryOf(stage)} ${metric}`);
+  });
+  return new Map([...own!, ...overSeeds!]);
+}
+
+/** A column for each param that is not the same in all runs which have its stage. */
+function paramColumns(runs: readonly LiveRun[]): Column[] {
+  const found = new Map<string, Map<LiveRun, string>>();
+  for (const run of runs) {
+    for (const { id, params } of run.stages) {
+      for (const { path, value } of params) {
+        const text = typeof value === "string" ? value : JSON.stringify(value);
+        found.getOrInsertComputed(`${id}.${path.replace(/^with\./, "")}`, () => new Map()).set(run, text);
+      }
+    }
+  }
+  return [...found].filter(([, values]) => new Set(values.values()).size > 1).map(([path, values], i) => ({
+    id: `param:${path}`,
+    title: path,
+    value: (run) => {
+      const text = values.get(run);
+      return text === undefined || text === "" || Number.isNaN(Number(text)) ? text : Number(text);
+    },
+    show: (_, run) => values.get(run),
+    isExtra: i >= FIRST_PARAMS,
+  }));
+}
+
+/** @param order the id of a column, after `-` from the highest on; runs that have no value come last */
+function sorted(runs: readonly LiveRun[], columns: readonly Column[], order: string): readonly LiveRun[] {
+  const sign = order.startsWith("-") ? -1 : 1;
+  const column = columns.find(({ id }) => id === order.replace(/^-/, ""));
+  if (column === undefined) return runs;
+  const keyed = runs.map((run) => ({ run, key: column.value(run) }));
+  return keyed.sort(({ key: a }, { key: b }) => {
+    if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+    return sign * (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
+  }).map(({ run }) => run);
+}
+
+function headOf(column: Column, runs: readonly LiveRun[], query: URLSearchParams): Html {
+  const { id, title } = column;
+  const order = query.get("sort");
+  const [sort, mark] = order === id ? ["ascending", " ↑"] : order === `-${id}` ? ["descending", " ↓"] : ["none", ""];
+  const name = runs.some((run) => typeof column.value(run) === "number") ? "n" : "";
+  const to = sameBut(query, "sort", order === id ? `-${id}` : id);
+  return markup`<th scope="col" class="${name}" aria-sort="${sort}"><a href="${to}">${title}</a>${mark}</th>`;
+}
+
+function sameBut(query: URLSearchParams, name: string, value: string | number): string {
+  const next = new URLSearchParams(query);
+  // In another order, a page holds other runs.
+  next.delete("page");
+  next.set(name, String(value));
+  return `/?${next}`;
+}
+
+function rowOf(run: LiveRun, columns: readonly Column[]): Html {
+  const { runId, startedMs } = run;
+  const cells = columns.map((column) => {
+    const value = column.value(run);
+    if (value === undefined) return markup`<td></td>`;
+    const shown = column.show?.(value, run) ?? (typeof value === "number" ? figure(value) : value);
+    return markup`<td${typeof value === "number" ? markup` class="n"` : ""}>${shown}</td>`;
+  });
+  const pick =
+    markup`<input type="checkbox" name="run" value="${runId}" id="pick-${runId}" aria-label="compare ${runId}">`;
+  const link = markup`<a href="${addressOf("run", runId)}" title="${runId}">${timeOf(startedMs)}</a>`;
+  return markup`<tr id="run-${runId}"><th scope="row">${pick} ${link}</th>${cells}</tr>\n`;
+}
+
+/** The form that changes the address: it works without a script. */
+function controls(query: URLSearchParams, choices: readonly Column[], shown: ReadonlySet<string>): Html {
+  const boxes = choices.map(({ id, title }) => {
+    const checked = shown.has(id) ? markup` checked` : "";
+    return markup`<label><input type="checkbox" name="column" value="${id}"${checked}> ${title}</label> `;
+  });
+  const sort = query.get("sort") === null
+    ? ""
+    : markup`<input type="hidden" name="sort" value="${query.get("sort")!}">`;
+  return markup`<form id="filter" class="controls" action="/">
+<label>filter <input type="search" name="q" value="${
+    query.get("q") ?? ""
+  }" placeholder="name, tag, host, state"></label>
+<label>loss at step <input type="number" name="at" min="1" value="${query.get("at") ?? ""}"></label>${sort}
+<details id="columns"><summary>Columns</summary><div class="choices">${boxes}</div></details><button>Show</button></form>`;
+}

@@ -1,0 +1,58 @@
+import { formatDuration } from "../std/duration.ts";
+import type { ReportStage } from "./model.ts";
+import { count, figure, type Html, markup, type Shown, table } from "./text.ts";
+
+/**
+ * The stages of a run, with how far each is and when it worked.
+ * @param startedMs when the run began; none without a timeline
+ */
+export function stageTable(stages: readonly ReportStage[], startedMs?: number): Html {
+  const ends = new Map(
+    stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, startedMs && startedMs + durationMs]),
+  );
+  const endMs = Math.max(startedMs ?? 0, ...ends.values());
+  const isTimed = startedMs !== undefined && stages.some((stage) => stage.startedMs !== undefined);
+  const isCounted = stages.some(({ progress }) => progress !== undefined);
+  const rows = stages.map((stage) => {
+    const { id, kind, state, reads, durationMs, numerics } = stage;
+    // It could begin when the last was there that it reads.
+    const readyMs = Math.max(startedMs ?? 0, ...reads.map((one) => ends.get(one) ?? 0));
+    return [
+      markup`<code>${id}</code>`,
+      kind,
+      markup`<span class="state ${state}">${state}</span>`,
+      ...(isCounted ? [progressOf(stage)] : []),
+      durationMs === undefined ? undefined : formatDuration(durationMs),
+      ...(isTimed ? [drawBar(stage, { readyMs, fromMs: startedMs, spanMs: Math.max(1, endMs - startedMs) })] : []),
+      numerics,
+    ];
+  });
+  const columns = [...(isCounted ? ["progress"] : []), "time", ...(isTimed ? ["timeline"] : []), "computed on"];
+  return table(["stage", "kind", "state", ...columns], rows);
+}
+
+/** `step 1,200 of 3,000`, with a bar and the time left. */
+export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "etaMs">): Shown {
+  if (progress === undefined) return undefined;
+  const { done, total, unit } = progress;
+  const words = `${unit} ${count(done)} of ${count(total)}`;
+  const left = etaMs === undefined ? "" : markup` <small>${formatDuration(etaMs)} left</small>`;
+  return markup`<progress max="${total}" value="${done}" aria-label="${words}"></progress> ${words}${left}`;
+}
+
+/** When a stage worked, and before that when it waited, as shares of the whole. */
+function drawBar(
+  { state, startedMs, durationMs = 0 }: ReportStage,
+  { readyMs, fromMs, spanMs }: Readonly<Record<"readyMs" | "fromMs" | "spanMs", number>>,
+): Shown {
+  // Of an earlier run.
+  if (startedMs === undefined || startedMs < fromMs) return undefined;
+  const share = (ms: number) => `${figure(100 * Math.min(1, Math.max(0, ms / spanMs)))}%`;
+  const waitedMs = Math.max(0, startedMs - readyMs);
+  const label = `began ${formatDuration(Math.max(0, startedMs - fromMs))} into the run` +
+    (waitedMs < 1_000 ? "" : ` after waiting ${formatDuration(waitedMs)}`) + `, worked ${formatDuration(durationMs)}`;
+  const [ready, waited, began, worked] = [readyMs - fromMs, waitedMs, startedMs - fromMs, durationMs].map(share);
+  return markup`<svg class="bar" role="img" aria-label="${label}"><title>${label}</title>
+<rect class="waited" x="${ready}" y="6" width="${waited}" height="2"/>
+<rect class="worked ${state}" x="${began}" y="1" width="${worked}" height="12"/></svg>`;
+}

@@ -1,0 +1,131 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { isGoneWithin } from "../support/proc.ts";
+import { findServers, startUi, userOf, Visitor } from "../support/live_server.ts";
+import { Project } from "../support/project.ts";
+
+const SCHEDULE = `name: demo
+stages:
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
+`;
+
+Deno.test("ui prints where it listens, serves what the store has, and ends with 0", async () => {
+  await using project = new Project({ files: { "p.yaml": SCHEDULE } });
+  const env = await userOf(project);
+  await project.cli(["run", "p.yaml"], { env });
+  const [runId] = project.list(".noiseline/runs");
+  const before = project.files(".noiseline").join("\n");
+  await using ui = await startUi(project, ["--json"], { env });
+  await ui.said("}");
+  // The document is whole, though the command goes on.
+  const second = await project.cli(["ui", "--json"], { env });
+  assertEquals([second.code, second.json.started], [0, false]);
+  const { address } = second.json;
+  assertMatch(address, /^http:\/\/127\.0\.0\.1:\d+\/\?token=[0-9a-f]{64}$/);
+
+  const visitor = await Visitor.open(address);
+  assertStringIncludes(await visitor.text("/"), `/run/${runId}`);
+  const page = await visitor.get(`/run/${runId}`);
+  const html = await page.text();
+  assertEquals(page.status, 200);
+  assertStringIncludes(html, "<h1>demo</h1>");
+  assert(!/<style|<script>|\son\w+=|style="/.test(html), "inline code or style, which the policy refuses");
+  const [drawing] = /\/object\/[0-9a-f]{64}\.svg/.exec(html)!;
+  const svg = await visitor.get(drawing);
+  assertEquals([svg.status, svg.headers.get("content-type")], [200, "image/svg+xml"]);
+  assertStringIncludes(svg.headers.get("content-security-policy")!, "sandbox");
+  assertStringIncludes(svg.headers.get("cache-control")!, "immutable");
+  assertStringIncludes(await svg.text(), "<svg");
+  for (const [path, type] of [["/style.css", "text/css"], ["/app.js", "text/javascript"]] as const) {
+    const { status, headers, body } = await visitor.get(path);
+    await body?.cancel();
+    assertEquals([status, headers.get("content-type")?.split(";")[0]], [200, type]);
+  }
+  const head = await visitor.get(`/run/${runId}`, { method: "HEAD" });
+  assertEquals([head.status, await head.text()], [200, ""]);
+
+  // What is no page, no run, no stage, no object of an artifact, or leads elsewhere.
+  const digest = /[0-9a-f]{64}/.exec(drawing)![0];
+  const nothing = [
+    "/run/",
+    "/run/x",
+    "/run/..%2f..",
+    "/compare",
+    "/compare?run=x",
+    "/nothing",
+    "/run",
+    "/log",
+    "/%ff",
+    "/%",
+  ];
+  nothing.push(
+    `/log/${runId}/x`,
+    `/log/${runId}/..%2frun.json`,
+    `/preview/${runId}/noise/1.png`,
+    `/page/${digest}.html`,
+  );
+  nothing.push(
+    `/object/${digest}.png`,
+    `/object/${digest}`,
+    `/object/${"0".repeat(64)}.png`,
+    `/object/..%2f..%2fp.yaml`,
+  );
+  nothing.push(
+    "/events",
+    "/events?of=/run/x",
+    "/events?of=http://evil.example/",
+    "/events?of=//[",
+    "/events?of=/run/%ff",
+    "/events?of=/log/x?run=x",
+    "/figures/x/noise.json",
+  );
+  for (const path of nothing) {
+    const { status, body } = await visitor.get(path);
+    await body?.cancel();
+    assertEquals(status, 404, path);
+  }
+  for (
+    const path of [
+      "/../../p.yaml",
+      "/object/../../p.yaml",
+      "//evil.example/",
+      "/run/%2e%2e/x",
+      "/.noiseline/index.jsonl",
+    ]
+  ) {
+    assertMatch(await visitor.raw(path), /^HTTP\/1\.1 404/, path);
+  }
+  assertMatch(await visitor.raw("/", "evil.example"), /^HTTP\/1\.1 421/);
+  assertMatch(await visitor.raw("http://evil.example/"), /^HTTP\/1\.1 421/);
+  assertMatch(await visitor.raw("/", "localhost:9"), /^HTTP\/1\.1 200/);
+  assertMatch(await visitor.raw("/", undefined, "POST"), /^HTTP\/1\.1 405/);
+  assertEquals((await fetch(visitor.origin)).status, 401);
+
+  const [pid] = findServers(project);
+  ui.signal("SIGINT");
+  assertEquals((await ui.outcome()).code, 0);
+  assert(await isGoneWithin(pid!, 5_000));
+  assertEquals(project.files(".noiseline").join("\n"), before);
+  // Started anew it has the same address, so that pages find it again.
+  await using again = await startUi(project, [], { env });
+  assertEquals((await project.cli(["ui"], { env })).stdout.trim(), address);
+  again.signal("SIGTERM");
+  const { code, stdout, stderr } = await again.outcome();
+  assertEquals([code, stdout.trim(), stderr], [0, address, ""]);
+});
+
+Deno.test("ui says what is wrong: a port in use, a port that is none, a store that is a file", async () => {
+  await using project = new Project({ files: { store: "x" } });
+  const env = await userOf(project);
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const inUse = await project.cli(["ui", "--port", `${port}`], { env });
+  assertEquals(inUse.code, 2);
+  assertStringIncludes(
+    inUse.stderr,
+    `another program listens on port ${port}\n  fix:    give another --port`,
+  );
+  for (const args of [["--port", "0"], ["--port", "65536"], ["--port", "x"], ["--store", "store"], ["--on", "none"]]) {
+    const { code, stderr } = await project.cli(["ui", ...args], { env });
+    assertEquals(code, 2, stderr);
+  }
+});

@@ -1,0 +1,61 @@
+import { assertEquals } from "@std/assert";
+import { compareExperiments, comparisonPage, sheetOf } from "../../../cli/results/compare.ts";
+import type { Experiment } from "../../../cli/results/experiments.ts";
+import { partsOf } from "../../../report/page.ts";
+import { curve, liveRun, liveStage } from "../../support/live_runs.ts";
+
+const param = (path: string, value: unknown) => ({ path, value, origin: [] });
+
+/** A run whose training goes on, or is done. */
+function trained(source: string, learningRate: number, isDone: boolean) {
+  const made = { kind: "train", version: "3", params: { learningRate }, seed: 0, inputs: {}, externals: {} };
+  const experiment: Experiment = {
+    ...{ source, label: "", uses: new Map(), artifacts: [], unknown: [], ranks: [] },
+    stages: ["train", "sample"],
+    missing: isDone ? ["sample"] : ["train", "sample"],
+    made: new Map(isDone ? [["train", made]] : []),
+  };
+  const params = [param("with.learningRate", learningRate), param("with.clip", 1), param("seed", 0)];
+  const stages = [
+    liveStage("train", { params, previews: [10, 20], state: isDone ? "ran" : "running" }),
+    liveStage("of another child", { previews: [10] }),
+  ];
+  return {
+    experiment,
+    now: { run: liveRun({ runId: source, stages }), curves: [curve("train", 20), curve("other", 5)] },
+  };
+}
+
+Deno.test("runs that go on are compared by what their plans and they themselves say", async () => {
+  const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
+  const experiments = all.map(({ experiment }) => experiment);
+  const { comparison, contents } = await compareExperiments(experiments, {
+    isServed: true,
+    runs: all.map(({ now }) => now),
+  });
+  assertEquals(comparison.names, ["first", "second"]);
+  // A param that one result does not note, as it has its default, is no difference.
+  assertEquals(comparison.params, [{ path: "train.learningRate", values: [0.1, 0.2] }]);
+  assertEquals(sheetOf(comparison), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
+  const page = comparisonPage(comparison, contents);
+  assertEquals(
+    page.curves.map(({ title, runs }) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]),
+    [
+      ["train", "first 20", "second 20"],
+    ],
+  );
+  const samples = partsOf(page).find(({ id }) => id === "samples")!.html;
+  assertEquals([...samples.matchAll(/src="(.*?)"/g)].map(([, src]) => src), [
+    "/preview/first/train/10.png",
+    "/preview/first/train/20.png",
+    "/preview/second/train/10.png",
+    "/preview/second/train/20.png",
+  ]);
+  assertEquals(samples.split("<figure").length - 1, 2);
+});
+
+Deno.test("without runs, experiments that have no results are left out", async () => {
+  const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
+  const { comparison } = await compareExperiments(all.map(({ experiment }) => experiment));
+  assertEquals(comparison.names, ["first"]);
+});

@@ -1,0 +1,127 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import { answer, guard, type Key, proofOf } from "../../../../cli/ui/guard.ts";
+
+const TOKEN = "ab".repeat(32);
+const HERE = "http://127.0.0.1:8642";
+
+const makeKey = (): Key => ({ token: TOKEN, spent: new Set() });
+
+/** A request as a server gets it: with its Host, which `fetch` would not let one set. */
+function ask(path: string, headers: Record<string, string> = {}, method = "GET"): Request {
+  const request = new Request(`${HERE}${path}`, { method });
+  const all = new Headers({ host: "127.0.0.1:8642", ...headers });
+  return { method, url: request.url, headers: all } as Request;
+}
+
+const statusOf = (request: Request, key = makeKey()) => guard(request, key)?.status;
+
+/** The cookie that the first address gives. */
+function letIn(): Record<string, string> {
+  const { headers } = guard(ask(`/?token=${TOKEN}`), makeKey())!;
+  return { cookie: headers.get("set-cookie")!.split(";")[0]! };
+}
+
+Deno.test("the token becomes a cookie that no script reads and no other site sends, and leaves the address", () => {
+  const { status, headers } = guard(ask(`/run/a-b?sort=loss&token=${TOKEN}`), makeKey())!;
+  assertEquals([status, headers.get("location")], [303, `${HERE}/run/a-b?sort=loss`]);
+  assertStringIncludes(headers.get("set-cookie")!, "; HttpOnly; SameSite=Strict; Path=/");
+  assertEquals(statusOf(ask("/run/a-b?sort=loss", letIn())), undefined);
+});
+
+Deno.test("without the token nobody gets in", () => {
+  const [name] = letIn()["cookie"]!.split("=");
+  for (
+    const path of [
+      "/",
+      "/app.js",
+      "/events?of=/",
+      "/object/x.png",
+      "/?token=",
+      "/?token=x",
+      "/?ticket=",
+      "/?ticket=a.b",
+    ]
+  ) {
+    assertEquals(statusOf(ask(path)), 401, path);
+  }
+  for (const cookie of [`${name}=`, `${name}=${TOKEN.slice(1)}`, `x${name}=${TOKEN}`, `other=${TOKEN}`, TOKEN]) {
+    assertEquals(statusOf(ask("/", { cookie })), 401, cookie);
+  }
+  fc.assert(fc.property(fc.string(), (text) => {
+    fc.pre(text !== TOKEN);
+    assertEquals(statusOf(ask(`/?token=${encodeURIComponent(text)}`)), 401);
+  }));
+});
+
+Deno.test("a ticket opens one browser, and what /alive says is none", () => {
+  const key = makeKey();
+  const ticket = `n1.${proofOf(TOKEN, "open", "n1")}`;
+  assertEquals(statusOf(ask(`/?ticket=${ticket}`), key), 303);
+  assertEquals(statusOf(ask(`/?ticket=${ticket}`), key), 401);
+  assertEquals(statusOf(ask(`/?ticket=n2.${proofOf(TOKEN, "alive", "n2")}`), key), 401);
+});
+
+Deno.test("/alive proves who it is to those who have the token, and tells others nothing of it", async () => {
+  const response = guard(ask("/alive?nonce=n"), makeKey())!;
+  const text = await response.text();
+  assertEquals([response.status, text.trim()], [200, proofOf(TOKEN, "alive", "n")]);
+  assert(!text.includes(TOKEN));
+});
+
+Deno.test("only names of this machine are answered to, whatever the port", () => {
+  const headers = letIn();
+  for (const host of ["127.0.0.1", "localhost:1", "LOCALHOST:65535", "[::1]:8642"]) {
+    assertEquals(statusOf(ask("/", { ...headers, host })), undefined, host);
+  }
+  const foreign = [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost.",
+    "evil.example:8642",
+    "127.0.0.2",
+    "",
+    "0.0.0.0",
+  ];
+  for (const host of [...foreign, "localhost@evil.example", "localhost, evil.example", "[::1]:x", "127.1"]) {
+    assertEquals(statusOf(ask("/", { ...headers, host })), 421, host);
+  }
+  // A request may name a host in its line besides.
+  const absolute = { ...ask("/", headers), url: "http://evil.example/" };
+  assertEquals(
+    statusOf({ ...absolute, method: "GET", headers: new Headers({ ...headers, host: "localhost" }) } as Request),
+    421,
+  );
+});
+
+Deno.test("what is not GET or HEAD, comes from another site or is too long is refused", () => {
+  const headers = letIn();
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
+    assertEquals(statusOf(ask("/", headers, method)), 405);
+  }
+  assertEquals(statusOf(ask("/", headers, "HEAD")), undefined);
+  for (const site of ["cross-site", "same-site", "odd"]) {
+    assertEquals(statusOf(ask("/", { ...headers, "sec-fetch-site": site })), 403);
+    assertEquals(statusOf(ask(`/?token=${TOKEN}`, { "sec-fetch-site": site })), 403);
+  }
+  for (const site of ["same-origin", "none"]) {
+    assertEquals(statusOf(ask("/", { ...headers, "sec-fetch-site": site })), undefined);
+  }
+  assertEquals(statusOf(ask(`/?q=${"x".repeat(5_000)}`, headers)), 414);
+});
+
+Deno.test("every answer has the policy of pages: nothing from elsewhere, no inline script, no frame around it", () => {
+  const all = [answer("x", "text/html"), guard(ask("/"), makeKey())!, guard(ask("/", {}, "POST"), makeKey())!];
+  for (const { headers } of all) {
+    const policy = headers.get("content-security-policy")!;
+    for (const part of ["default-src 'none'", "script-src 'self';", "frame-ancestors 'none'", "base-uri 'none'"]) {
+      assertStringIncludes(policy, part);
+    }
+    assert(!policy.includes("unsafe"));
+    assertEquals(headers.get("access-control-allow-origin"), null);
+    assertEquals(headers.get("x-content-type-options"), "nosniff");
+    assertEquals(headers.get("referrer-policy"), "no-referrer");
+    assertEquals(headers.get("cross-origin-resource-policy"), "same-origin");
+    assertEquals(headers.get("cache-control"), "no-store");
+  }
+});

@@ -1,0 +1,219 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { collectArtifacts } from "../../../report/collect.ts";
+import type { LiveRun } from "../../../report/live/model.ts";
+import { renderRun } from "../../../report/live/run.ts";
+import { renderTable, type TableDetails } from "../../../report/live/table.ts";
+import { type Page, partsOf, renderServed } from "../../../report/page.ts";
+import { stageTable } from "../../../report/stages.ts";
+import { curve, liveRun, liveStage, manyRuns, score } from "../../support/live_runs.ts";
+
+const EVIL = `"><img src=x onerror=alert(1)><script>alert(1)</script>'`;
+
+function tableOf(runs: readonly LiveRun[], query = "", details?: TableDetails): string {
+  return renderServed(renderTable(runs, new URLSearchParams(query), details));
+}
+
+/** What a table says: of each row the cells as text. */
+function cellsIn(html: string): string[][] {
+  return [...html.matchAll(/<tr[ >].*?<\/tr>|<tr>.*?<\/tr>/gs)].map(([row]) =>
+    [...row.matchAll(/<t[hd].*?>(.*?)<\/t[hd]>/gs)].map(([, cell]) => cell!.replaceAll(/<[^>]*>/g, "").trim())
+  );
+}
+
+const withLoss = (runId: string, last: number, more: Partial<LiveRun> = {}) =>
+  liveRun({
+    runId,
+    state: "done",
+    endedMs: Date.UTC(2026, 10, 25, 10, 16),
+    stages: [liveStage("train", { state: "ran", figures: { loss: { last, lowest: last / 2, at: 1_500 } } })],
+    ...more,
+  });
+
+Deno.test("a table of runs shows the columns that say something, and of runs at work how far they are", () => {
+  const [head, row] = cellsIn(tableOf([liveRun({ tags: ["best"] })]));
+  assertEquals(head, ["run", "state", "stage", "step", "time left", "loss now", "lowest loss", "tags"]);
+  assertEquals(row, [
+    "2026-11-25 10:15",
+    "running",
+    "train",
+    "1,200 of 3,000",
+    "1m 32s",
+    "0.0612",
+    "0.0541 at 1,110",
+    "best",
+  ]);
+  assertEquals(cellsIn(tableOf([withLoss("a", 0.5)])), [
+    ["run", "state", "loss now", "lowest loss", "took"],
+    ["2026-11-25 10:15", "done", "0.5", "0.25 at 1,500", "1m 00s"],
+  ]);
+});
+
+Deno.test("rows are sorted by the address, within each pipeline, and runs without a value come last", () => {
+  const runs = [
+    withLoss("a", 0.3),
+    withLoss("b", 0.1),
+    liveRun({ runId: "none", stages: [] }),
+    withLoss("c", 0.2),
+    withLoss("e", 9, { pipeline: "emoji" }),
+  ];
+  const idsOf = (query: string) => [...tableOf(runs, query).matchAll(/id="run-(\w+)"/g)].map(([, id]) => id).join(" ");
+  assertEquals(idsOf(""), "a b none c e");
+  assertEquals(idsOf("sort=loss"), "b c a none e");
+  assertEquals(idsOf("sort=-loss"), "a c b none e");
+  // Also by a column that is not shown, and by one that there is not.
+  assertEquals(idsOf("sort=loss&column=state"), "b c a none e");
+  assertEquals(idsOf("sort=nothing"), "a b none c e");
+  const html = tableOf(runs, "sort=loss&q=digits");
+  assertStringIncludes(html, `aria-sort="ascending"><a href="/?sort=-loss&#38;q=digits">loss now</a>`);
+  assertEquals(idsOf("q=DIGITS+running"), "none");
+  assertStringIncludes(tableOf(runs, "q=nowhere"), "No run has all of these words");
+});
+
+Deno.test("columns are chosen in the address: any param that differs, the loss at a step", () => {
+  const param = (path: string, value: unknown) => ({ path, value, origin: [] });
+  const trained = (runId: string, count: number) => {
+    const params = [param("with.steps", 10), ...Array.from({ length: 6 }, (_, i) => param(`with.p${i}`, count + i))];
+    return withLoss(runId, 1, { stages: [liveStage("train", { params })] });
+  };
+  const runs = [trained("a", 1), trained("b", 2)];
+  const first = ["train.p0", "train.p1", "train.p2", "train.p3"];
+  assertEquals(cellsIn(tableOf(runs))[0]!.filter((title) => title.startsWith("train")), first);
+  assertEquals(cellsIn(tableOf(runs, "column=param:train.p5&column=host"))[0], ["run", "host", "train.p5"]);
+  const lossAt = ({ runId }: LiveRun, step: number) => runId === "a" ? step / 1_000 : undefined;
+  assertEquals(cellsIn(tableOf(runs, "at=500&column=state", { lossAt })), [
+    ["run", "state", "loss at 500"],
+    ["2026-11-25 10:15", "done", "0.5"],
+    ["2026-11-25 10:15", "done", ""],
+  ]);
+  assertEquals(cellsIn(tableOf(runs, "at=-1&column=state", { lossAt }))[0], ["run", "state"]);
+});
+
+Deno.test("scores are means over seeds where there are any, else one value or the range of several", () => {
+  const scoreIn = (more: Partial<LiveRun>) => cellsIn(tableOf([liveRun({ stages: [], ...more })]))[1]!.at(-1);
+  assertEquals(scoreIn({ scores: [score("evaluate", 3.14159, 0.25)] }), "3.142 ± 0.25");
+  const children = [score("evaluate~seed=1", 3), score("evaluate~seed=2", 2), score("evaluate~seed=3", 4)];
+  assertEquals(scoreIn({ scores: children }), "2 … 4");
+  const means = [{ stage: "evaluate", metric: "FD-classifier", value: 3, deviation: 1, seeds: 3 }];
+  assertEquals(scoreIn({ scores: children, means }), "3 ± 1 of 3 seeds");
+  assertEquals(scoreIn({ means: [{ ...means[0]!, value: 5, deviation: 0 }] }), "5 ± 0 of 3 seeds");
+  assertEquals(scoreIn({ means: [{ ...means[0]!, value: 5 }, ...means] }), "3 … 5");
+});
+
+Deno.test("500 runs are a page of 200, well below 2 MB, with links to the others", () => {
+  const runs = manyRuns(500);
+  const pages = ["", "page=2", "page=3", "page=99"].map((query) => tableOf(runs, query));
+  assertEquals(pages.map((html) => html.split('id="run-').length - 1), [200, 200, 100, 100]);
+  assert(pages.every(({ length }) => length < 500_000));
+  assertMatch(
+    pages[1]!,
+    /<a href="\/\?page=1">1<\/a> <a href="\/\?page=2" aria-current="page">2<\/a> <a href="\/\?page=3">3<\/a>/,
+  );
+  const ids = pages.slice(0, 3).flatMap((html) => [...html.matchAll(/id="run-(\S+)"/g)].map(([, id]) => id));
+  assertEquals(new Set(ids).size, 500);
+});
+
+Deno.test("the page of a run says how it stands, and has a place for each part that may yet come", () => {
+  const run = liveRun({ overrides: ["train.with.steps=3000"] });
+  const page = renderRun(run, { curves: [curve("train", 30)], log: { stage: "train", text: "one\ntwo" } });
+  const parts = new Map(partsOf(page).map(({ id, html }) => [id, html]));
+  assertStringIncludes(
+    parts.get("head")!,
+    `<p role="status"><span class="state running">running</span> <b>train</b></p>`,
+  );
+  assertStringIncludes(parts.get("head")!, "step 1,200 of 3,000 <small>1m 32s left</small>");
+  assertStringIncludes(parts.get("head")!, "train.with.steps=3000 · began 2026-11-25 10:15 UTC on ada");
+  assertEquals(
+    [...parts].filter(([, html]) => !/^<section[^>]* hidden>/.test(html)).map(([id]) => id),
+    ["head", "contents", "pipeline", "training", "samples", "log", "params"],
+  );
+  assertStringIncludes(parts.get("log")!, `href="/log/${run.runId}/train"`);
+  const previews = [...parts.get("samples")!.matchAll(/src="(.*?)" alt="(.*?)"/g)].map(([, src, alt]) => [src, alt]);
+  assertEquals(previews[3], [
+    `/preview/${run.runId}/train/1000.png`,
+    "train: preview, after 1,000 steps. drawn while train was training",
+  ]);
+  // A page of a server has neither style nor script in it, which its policy forbids.
+  const html = renderServed(page, "/events?of=/run/x");
+  assert(!/<style|style=|\son\w+=|javascript:/.test(html));
+  assertEquals([...html.matchAll(/<script(.*?)>/g)].map(([, attributes]) => attributes), [
+    ' type="application/json" id="data"',
+    ' src="/app.js"',
+  ]);
+  assertStringIncludes(html, `data-events="/events?of=/run/x"`);
+});
+
+Deno.test("curves of what a stage reports give way to the log that it leaves", async () => {
+  const content = await collectArtifacts([]);
+  const titles = ({ curves }: Page) => curves.map(({ title, runs }) => `${title} ${runs[0]!.rows.length}`);
+  const curves = [curve("train", 5), curve("classifier", 7), { title: "none", rows: [] }];
+  assertEquals(titles(renderRun(liveRun(), { curves, content })), ["train 5", "classifier 7"]);
+  const done = { ...content, curves: [curve("train", 9)] };
+  assertEquals(titles(renderRun(liveRun(), { curves, content: done })), ["train 9", "classifier 7"]);
+});
+
+Deno.test("a failure is told in its own words", () => {
+  const stages = [liveStage("train", { state: "failed", message: "the loss is not a number\nmore" })];
+  const [head] = partsOf(renderRun(liveRun({ state: "failed", stages }), { curves: [] }));
+  assertStringIncludes(head!.html, "<p>the loss is not a number</p>");
+  assertStringIncludes(head!.html, `<span class="state failed">failed</span> <b>train</b>`);
+});
+
+Deno.test("the timeline shows when stages worked, and how long those waited that could have begun", () => {
+  const [from, second] = [1_000_000, 1_000];
+  const table = stageTable([
+    liveStage("a", { startedMs: from, durationMs: 10 * second }),
+    liveStage("b", { reads: ["a"], startedMs: from + 15 * second, durationMs: 5 * second }),
+    liveStage("earlier", { startedMs: from - 5, durationMs: second }),
+    liveStage("never"),
+  ], from).text;
+  const bars = [...table.matchAll(/<rect class="(\w+)[^"]*" x="(\S+)" y="\d+" width="(\S+)"/g)];
+  assertEquals(bars.map(([, ...bar]) => bar.join(" ")), [
+    "waited 0% 0%",
+    "worked 0% 50%",
+    "waited 50% 25%",
+    "worked 75% 25%",
+  ]);
+  assertStringIncludes(table, "began 15s into the run after waiting 5.0s, worked 5.0s");
+  assert(!stageTable([liveStage("a", { startedMs: from })]).text.includes("timeline"));
+});
+
+Deno.test("a server's pages link pictures and pages that draw; a file holds them or names what lies beside it", async () => {
+  const artifact = (path: string) => ({
+    digest: "d",
+    files: [{ path, size: 1, sha256: "ab12" }],
+    read: () => Promise.resolve(Uint8Array.of(1)),
+    readText: () => Promise.resolve(""),
+  });
+  const items = [
+    { title: "schedule", artifact: { ...artifact("schedule.svg"), type: "schedule" as const } },
+    { title: "demo~a=1", artifact: { ...artifact("demo.html"), type: "files" as const } },
+    { title: "other", artifact: { ...artifact("readme.txt"), type: "files" as const } },
+  ];
+  const facts = (
+    { schedules, demos }: Awaited<ReturnType<typeof collectArtifacts>>,
+  ) => [...schedules.map(({ source }) => source), ...demos.map(({ href }) => href)];
+  assertEquals(facts(await collectArtifacts(items)), [Uint8Array.of(1), "demo~a%3D1/demo.html"]);
+  assertEquals(facts(await collectArtifacts(items, { isServed: true })), ["/object/ab12.svg", "/page/ab12.html"]);
+});
+
+Deno.test("names of unknown origin cannot break out of any page", () => {
+  const run = liveRun({
+    ...{ runId: EVIL, pipeline: EVIL, file: EVIL, host: EVIL, overrides: [EVIL], tags: [EVIL] },
+    stages: [liveStage(EVIL, {
+      ...{ kind: EVIL, state: EVIL, reads: [EVIL], message: EVIL, numerics: EVIL, previews: [1, 2] },
+      figures: { [EVIL]: { last: 1, lowest: 1, at: 1 } },
+      progress: { done: 1, total: 2, unit: EVIL },
+      params: [{ path: EVIL, value: EVIL, origin: [EVIL] }],
+    })],
+    scores: [score(EVIL, 1)],
+  });
+  const other = { ...run, runId: "b", stages: [{ ...run.stages[0]!, params: [{ path: EVIL, value: 1, origin: [] }] }] };
+  const log = { stage: EVIL, text: EVIL };
+  const curves = [{ title: EVIL, rows: [{ step: 1, [EVIL]: 1 }] }];
+  for (
+    const html of [tableOf([run, other], `q=&sort=${EVIL}&at=${EVIL}`), renderServed(renderRun(run, { curves, log }))]
+  ) {
+    assert(!html.includes("<img src=x"));
+    assert(!html.includes("<script>alert"));
+  }
+});
