@@ -71,6 +71,11 @@ export interface CheckpointToWrite {
   readonly ema: Float32Array;
 }
 
+/** The files that `readCheckpoint` reads for some of its weights. */
+export function filesOf(weights: WeightsName): string[] {
+  return [CONFIG_FILE, PATH_FILE, WEIGHT_FILES[weights]];
+}
+
 export type StoredCheckpoint = Readonly<Awaited<ReturnType<typeof readCheckpoint>>>;
 
 export async function writeCheckpoint(

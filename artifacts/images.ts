@@ -91,7 +91,13 @@ export async function writePicture(
   images: readonly Uint8Array[],
   size: ImageSize & { readonly columns?: number },
 ): Promise<void> {
-  if (canBePng(size.channels)) await output.write(name, encodePng(imageGrid(images, size)));
+  const png = gridPng(images, size);
+  if (png !== undefined) await output.write(name, png);
+}
+
+/** Several images as one PNG, row by row; undefined where no PNG can hold them. @param images bytes [H, W, C] each */
+export function gridPng(images: readonly Uint8Array[], size: ImageSize & { readonly columns?: number }) {
+  return canBePng(size.channels) ? encodePng(imageGrid(images, size)) : undefined;
 }
 
 /** Image `i` of bytes [N, H, W, C]. */

@@ -178,7 +178,7 @@ export interface StageContext<
   readonly parts: readonly InputArtifact[];
   /** What to compute on, for kinds that compute with tensors. */
   readonly device: { readonly name: string; readonly numerics: string } | undefined;
-  /** Folders of the npm packages among the kind's `externals` whose files it reads, by name. */
+  /** Folders of the npm packages among the kind's `externals` whose files it reads, by name; see also the kind's `browser`. */
   readonly packages: Readonly<Record<string, string>>;
   /** SHA-256 of what it reads from outside, by param, as in its key: a file may have been changed since. */
   readonly externals: Readonly<Record<string, string>>;
@@ -354,6 +354,11 @@ export interface BuiltinKind<
   /** Module URL whose default export is the `StageRun`. */
   readonly entry: string;
   /**
+   * Module URL of code for browsers, which exports `start`, to be called with `{ definitions }`, and what definitions of the
+   * user's own may import of `noiseline` there. The stage finds all of it as one file in `packages`, under `browser`.
+   */
+  readonly browser?: string;
+  /**
    * @param own what the process that loaded the definitions of `params` says of each, by the param; see `describeDefinition`
    */
   readonly check?: (
@@ -361,7 +366,7 @@ export interface BuiltinKind<
     inputs: { readonly [K in keyof I]?: Facts },
     own?: Readonly<Record<string, Facts>>,
   ) => CheckResult;
-  /** Params for which a definition of the user's own may stand, and of which sort; `""` is all of `with`. */
+  /** Params with defaults for which a definition of the user's own may stand; `""`: all, `a.b`: in an execution param. */
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];

@@ -256,6 +256,49 @@ export type KindTable = {
     lossBuckets?: number | undefined;
     /** Also save for resuming every so many steps; default: by time only */
     checkpointEvery?: number | undefined;
+    /** Also show what the averaged weights draw while training goes on; default: no previews */
+    preview?: {
+      /** Steps between two previews; the last step has one too */
+      every: number;
+      /** Images of each */
+      count?: number | undefined;
+      /** How to sample */
+      sampler?: {
+        /** Algorithm 2 of Ho et al. 2020 */
+        name: "ancestral";
+        /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
+        variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
+        /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
+        steps?: number | undefined;
+      } | {
+        /** Song et al. 2021: few steps */
+        name: "ddim";
+        /** Number of timesteps visited */
+        steps?: number | undefined;
+        /** 0: deterministic; 1: as noisy as ancestral sampling */
+        eta?: number | undefined;
+        /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+        spacing?: "leading" | "trailing" | undefined;
+      } | {
+        /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
+        name: "dpmpp-2m";
+        /** Number of timesteps visited */
+        steps?: number | undefined;
+        /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+        spacing?: "leading" | "trailing" | undefined;
+      } | {
+        /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
+        name: "heun";
+        /** Number of noise levels */
+        steps?: number | undefined;
+        /** Lowest noise level; default: 0.002 or the chain's own lowest */
+        sigmaMin?: number | undefined;
+        /** Highest noise level; default: 80 or the chain's own highest */
+        sigmaMax?: number | undefined;
+        /** Higher values put more of the levels at low noise */
+        rho?: number | undefined;
+      } | undefined | DefinitionInput;
+    } | undefined;
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
@@ -614,4 +657,51 @@ export type KindTable = {
     /** The folder. Its content is in the key */
     path: string;
   }; inputs: never };
+  /** Write a page that draws images in a browser, one file that asks no network for anything */
+  demo: { params: {
+    /** Heading of the page */
+    title?: string | undefined;
+    /** Images that the page draws first: those of `sample` with the same seed */
+    count?: number | undefined;
+    /** How the page samples first; the built-in samplers that fit can be chosen there */
+    sampler?: {
+      /** Algorithm 2 of Ho et al. 2020 */
+      name: "ancestral";
+      /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
+      variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
+      /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
+      steps?: number | undefined;
+    } | {
+      /** Song et al. 2021: few steps */
+      name: "ddim";
+      /** Number of timesteps visited */
+      steps?: number | undefined;
+      /** 0: deterministic; 1: as noisy as ancestral sampling */
+      eta?: number | undefined;
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      spacing?: "leading" | "trailing" | undefined;
+    } | {
+      /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
+      name: "dpmpp-2m";
+      /** Number of timesteps visited */
+      steps?: number | undefined;
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      spacing?: "leading" | "trailing" | undefined;
+    } | {
+      /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
+      name: "heun";
+      /** Number of noise levels */
+      steps?: number | undefined;
+      /** Lowest noise level; default: 0.002 or the chain's own lowest */
+      sigmaMin?: number | undefined;
+      /** Highest noise level; default: 80 or the chain's own highest */
+      sigmaMax?: number | undefined;
+      /** Higher values put more of the levels at low noise */
+      rho?: number | undefined;
+    } | undefined | DefinitionInput;
+    /** Scale of guidance to begin with, as `sample` takes it */
+    guidance?: number | undefined;
+    /** Weights of the checkpoint to use: averaged (ema) or raw */
+    weights?: "ema" | "raw" | undefined;
+  }; inputs: "checkpoint" };
 };

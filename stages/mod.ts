@@ -2,6 +2,7 @@
 import type { BuiltinKind } from "../contract/stage.ts";
 import { classifierKind } from "./classifier/kind.ts";
 import { datasetKind } from "./dataset/kind.ts";
+import { demoKind } from "./demo/kind.ts";
 import { evaluateKind } from "./evaluate/kind.ts";
 import { exportKind } from "./export/kind.ts";
 import { featuresKind } from "./features/kind.ts";
@@ -33,4 +34,5 @@ export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromE
   selectKind,
   exportKind,
   importKind,
+  demoKind,
 ].map((kind) => [kind.kind, kind as unknown as BuiltinKind]));

@@ -1,5 +1,4 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { registerHooks } from "node:module";
 import { registerCompositions } from "./compositions.ts";
 import { registerGradients } from "./gradients.ts";
 
@@ -9,13 +8,18 @@ import { registerGradients } from "./gradients.ts";
  * selected.
  */
 
-// The core has the gradients as modules that name each other without file extensions, as bundlers take them.
-const hooks = registerHooks({
-  resolve(specifier, context, next) {
-    const bare = context.parentURL?.includes("/tfjs-core/") && /^\.(?!.*\.js$)/.test(specifier);
-    return next(bare ? `${specifier}.js` : specifier, context);
-  },
-});
+/** The core has the gradients as modules that name each other without file extensions, as bundlers take them. */
+async function takeBareNames() {
+  if (!("Deno" in globalThis)) return undefined;
+  return (await import("node:module")).registerHooks({
+    resolve(specifier, context, next) {
+      const bare = context.parentURL?.includes("/tfjs-core/") && /^\.(?!.*\.js$)/.test(specifier);
+      return next(bare ? `${specifier}.js` : specifier, context);
+    },
+  });
+}
+
+const hooks = await takeBareNames();
 try {
   await import("@tensorflow/tfjs-core/dist/register_all_gradients.js");
   // Some of them, and kernels of TensorFlow's, call these as methods of tensors.
@@ -26,7 +30,7 @@ try {
   await import("@tensorflow/tfjs-core/dist/public/chained_ops/split.js");
   await import("@tensorflow/tfjs-core/dist/public/chained_ops/sub.js");
 } finally {
-  hooks.deregister();
+  hooks?.deregister();
 }
 registerGradients();
 registerCompositions("cpu");

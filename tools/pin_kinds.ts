@@ -25,11 +25,13 @@ export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", impo
 /** Version and code of every built-in kind, and of what a custom stage may use, as they are now. */
 export async function readKindFacts(): Promise<KindFacts> {
   const doors = ["../mod.ts", "../diffusion/layers.ts"].map((door) => new URL(door, import.meta.url).href);
-  const api = { version: API_VERSION, entry: doors };
-  const all = Object.entries({ ...BUILTIN_KINDS, [STAGE_API]: api }).map(async ([name, { version, entry }]) => {
-    const paths = [entry].flat().map((one) => relative(ROOT, fileURLToPath(one)).replaceAll("\\", "/"));
-    return [name, { version, code: await digestModules(ROOT, paths, manifest.imports) }] as const;
-  });
+  const api = { version: API_VERSION, entry: doors, browser: [] };
+  const all = Object.entries({ ...BUILTIN_KINDS, [STAGE_API]: api }).map(
+    async ([name, { version, entry, browser = [] }]) => {
+      const paths = [entry, browser].flat(2).map((one) => relative(ROOT, fileURLToPath(one)).replaceAll("\\", "/"));
+      return [name, { version, code: await digestModules(ROOT, paths, manifest.imports) }] as const;
+    },
+  );
   return Object.fromEntries(await Promise.all(all));
 }
 

@@ -6,12 +6,14 @@ import { predecessorsOf, readsOf, shorterOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
+import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles, installStage } from "../process/install.ts";
 import { tryDevice } from "../process/device_trial.ts";
 import { notGranted, requestsOf, withDeviceHere } from "../process/rights.ts";
 import type { RunOptions } from "../run/events.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { makeFolder } from "../store/files.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
 import { openRoot } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import { checkFolders, type Cluster } from "./cluster_file.ts";
@@ -270,6 +272,11 @@ export async function fetchPackages(
   for (const one of withProgram ? [...kinds, { entry: PROGRAM }] : kinds) {
     const problem = await installStage(one, say, stop);
     if (problem !== undefined) return failed(problem);
+  }
+  for (const kind of kinds) {
+    await using temporary = await makeTemporaryFolder();
+    const bundled = await bundleForBrowsers(kind, temporary.folder);
+    if (bundled !== undefined && "message" in bundled) return errorOf("machine", bundled.message, bundled.fix);
   }
   const files = stages.flatMap(({ stage: { kind, params } }) => kind.externals?.(params) ?? [])
     .filter(({ files }) => files === true);

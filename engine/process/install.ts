@@ -40,11 +40,11 @@ export async function installPackages(
 
 /** Fetch the packages of a stage's kind and of the definitions that it is given. @returns what went wrong, or undefined */
 export async function installStage(
-  { entry, own = [], map }: Pick<Kind, "entry" | "own" | "map">,
+  { entry, browser, own = [], map }: Pick<Kind, "entry" | "browser" | "own" | "map">,
   onProgress: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  for (const one of [entry, ...own.map(({ file }) => pathToFileURL(file).href)]) {
+  for (const one of [entry, ...browser === undefined ? [] : [browser], ...own.map(({ file }) => pathToFileURL(file).href)]) {
     const problem = await installPackages(one, map?.(), onProgress, signal);
     if (problem !== undefined) return problem;
   }

@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { contentDigest, digestStageExternals, externalPaths, filesBelow } from "../keys/externals.ts";
 import { codesOf, isForeign, modulesOf, type Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
+import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
@@ -55,6 +56,9 @@ export async function makeReachable(
     if ("problem" in installed) return cannotFetch(installed.problem);
     packages[external.name] = installed.folder;
   }
+  const bundled = await bundleForBrowsers(stage.kind, join(scratch, "browser"));
+  if (bundled !== undefined && "message" in bundled) return bundled;
+  if (bundled !== undefined) packages["browser"] = bundled.file;
   const readable = Object.values(packages);
   const params: Record<string, string> = {};
   const lent: string[] = [];

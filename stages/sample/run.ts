@@ -1,16 +1,13 @@
-import { describeModel, readCheckpoint, type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
-import { labelNumber, type Labels } from "../../artifacts/labels.ts";
-import type { ContextOf, StageEnd } from "../../contract/stage.ts";
+import { describeModel, readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
+import type { StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
-import { mix } from "../../diffusion/samplers/mix.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { randomStream } from "../../tensor/mod.ts";
-import { type BatchDrawer, type Drawn, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
-import { startDeviation, type Walk } from "../shared/draw/walk.ts";
+import { type Drawn, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
-import { startFilm, writeFilm } from "./film.ts";
-import { sampleKind, type SampleParams } from "./kind.ts";
+import { labelsOf, makeDrawer } from "./drawer.ts";
+import { writeFilm } from "./film.ts";
+import { sampleKind } from "./kind.ts";
 
 /** In the part of the first shard. */
 const FILM_FILE = "film.bin";
@@ -80,48 +77,4 @@ function isSamePath(guide: Path, own: Path): boolean {
   const same = (t: number) => near(guide.signal(t), own.signal(t)) && near(guide.noise(t), own.noise(t));
   const hasAll = guide.timesteps === own.timesteps && (guide.continuous || !own.continuous);
   return hasAll && Array.from({ length: own.timesteps }, (_, t) => t).every(same);
-}
-
-/**
- * Noise belongs to the image: x_T of image i is step i of one stream, and its z at step k is the i-th piece of step k of
- * another. So an image does not depend on how many are drawn.
- */
-function makeDrawer(
-  { params, seed }: Pick<ContextOf<typeof sampleKind>, "params" | "seed">,
-  { path, config }: StoredCheckpoint,
-  { times, steps, pixels, begin }: Walk,
-): BatchDrawer {
-  const { batchSize, trajectory } = params;
-  const labelOf = labelsOf(params, toldLabels(config));
-  const initial = randomStream({ seed, stream: "sample/initial" });
-  const fresh = randomStream({ seed, stream: "sample/step" });
-  const deviation = startDeviation(path, times[0]!);
-
-  return {
-    steps,
-    async draw(first, onStep) {
-      const all = () => new Float32Array(batchSize * pixels);
-      const noise = all();
-      for (let i = 0; i < batchSize; i++) initial.normal(first + i, noise.subarray(i * pixels, (i + 1) * pixels));
-      const labels = Array.from({ length: batchSize }, (_, i) => labelOf(first + i));
-      const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels }) : undefined;
-      const images = await begin({ labels, onStep, see: film?.note })({
-        x: mix([deviation, noise]),
-        times,
-        noise: (k) => fresh.normal(k, all(), { offset: first * pixels }),
-      });
-      return { images, film: film?.pixels };
-    },
-  };
-}
-
-/** The label of an image by its index, as the params say, for a network that is told such labels; undefined is none. */
-export function labelsOf(
-  { labels = "cycle" }: Pick<SampleParams, "labels">,
-  { classes, classNames }: Partial<Labels>,
-): (image: number) => number | undefined {
-  if (classes === undefined || labels === "none") return () => undefined;
-  if (labels === "cycle") return (image) => image % classes;
-  const numbers = labels.map((label) => labelNumber(label, { classes, classNames }));
-  return (image) => numbers[image % numbers.length];
 }

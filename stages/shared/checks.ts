@@ -12,6 +12,12 @@ export function isError({ severity }: CheckProblem): boolean {
   return severity !== "warning";
 }
 
+/** A problem in one line, but for its fix. */
+export function describeProblem({ message, got, wanted }: Pick<CheckProblem, "message" | "got" | "wanted">): string {
+  const details = [got === undefined ? [] : `got ${got}`, wanted === undefined ? [] : `wanted ${wanted}`].flat();
+  return details.length === 0 ? message : `${message}: ${details.join(", ")}`;
+}
+
 /**
  * A problem with a param that is above the most that it can be.
  * @param most undefined where it is not known

@@ -1,7 +1,7 @@
-import { basename } from "node:path";
 import type { OwnDefinition } from "../../contract/stage.ts";
 import type { Definitions } from "../../diffusion/define.ts";
 import type { OwnParam, OwnRecord, Sort } from "../../schemas/definitions.ts";
+import { fileName } from "../../std/file_name.ts";
 
 /**
  * The definition that a param of the stage names by its file, with how an artifact names it. The engine has loaded it, or the
@@ -15,6 +15,6 @@ export function ownNamed<S extends Sort>(
   const found = definitions.find((one) => one.sort === sort && one.uses === uses);
   if (found === undefined) throw new Error(`The ${sort} of ${uses} is not among the stage's definitions`);
   const definition = found.definition as Definitions[S];
-  const record: OwnRecord = { uses: basename(uses), code: found.code, params };
+  const record: OwnRecord = { uses: fileName(uses), code: found.code, params };
   return { definition, params, uses, record };
 }

@@ -13,7 +13,7 @@ import type {
 } from "../../contract/stage.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { isError } from "./checks.ts";
+import { describeProblem, isError } from "./checks.ts";
 import { describeDefinition } from "./describe_definition.ts";
 import { ownNamed } from "./own.ts";
 
@@ -39,7 +39,8 @@ function ownFacts(
   { params, definitions }: Pick<StageContext, "params" | "definitions">,
 ): Record<string, Facts> {
   const named = Object.entries(places).flatMap(([place, sort]) => {
-    const value = place === "" ? params : (params as Readonly<Record<string, unknown>>)[place];
+    const parts = place.split(".").filter((part) => part !== "");
+    const value = parts.reduce((one: object | undefined, part) => one?.[part as never], params);
     return isOwn(value) ? [[place, ownNamed(sort, value, definitions)] as const] : [];
   });
   return Object.fromEntries(
@@ -50,10 +51,4 @@ function ownFacts(
 /** A problem that a check could not see before the inputs existed, as the end of a run. */
 export function failedBy(problem: CheckProblem): StageEnd {
   return definedOnly({ status: "failed" as const, message: describeProblem(problem), fix: problem.fix });
-}
-
-/** A problem in one line, but for its fix. */
-export function describeProblem({ message, got, wanted }: Pick<CheckProblem, "message" | "got" | "wanted">): string {
-  const details = [got === undefined ? [] : `got ${got}`, wanted === undefined ? [] : `wanted ${wanted}`].flat();
-  return details.length === 0 ? message : `${message}: ${details.join(", ")}`;
 }

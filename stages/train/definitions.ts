@@ -9,6 +9,7 @@ import type { Objective } from "../../diffusion/objective.ts";
 import { atWholeTimes, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
+import { describeProblem } from "../shared/checks.ts";
 import {
   buildNetwork,
   checkLossCode,
@@ -17,7 +18,7 @@ import {
   type CodeProblem,
 } from "../shared/definition_checks.ts";
 import { ownNamed } from "../shared/own.ts";
-import { describeProblem, failedBy } from "../shared/run_of.ts";
+import { failedBy } from "../shared/run_of.ts";
 import { sizesFor, type trainKind } from "./kind.ts";
 
 type Context = Pick<ContextOf<typeof trainKind>, "params" | "definitions">;

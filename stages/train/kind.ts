@@ -8,6 +8,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { checkBatchSize, checkMost, checkPrediction, isError, problemsOf } from "../shared/checks.ts";
 import { type ObjectiveFacts, objectiveFacts } from "../shared/describe_definition.ts";
 import { findStageDevice } from "../shared/device.ts";
+import { checkSampler } from "../shared/draw/sampler.ts";
 import { type TrainParams, trainParams } from "./params.ts";
 import { networkWork, TRAIN_WORK_FACTOR } from "./work.ts";
 
@@ -30,7 +31,7 @@ export const trainKind = defineKind({
   },
   seeded: true,
   device: findStageDevice,
-  definitions: { model: "network", objective: "objective" },
+  definitions: { model: "network", objective: "objective", "preview.sampler": "sampler" },
   check(params, inputs, own = {}) {
     const images = readImageFacts(inputs.images);
     const schedule = readScheduleFacts(inputs.schedule);
@@ -51,6 +52,11 @@ export const trainKind = defineKind({
         fix: `remove timestepSampler, or leave draw out of ${schedule.betas}`,
       },
       images !== undefined && checkImages(params, images),
+      params.preview !== undefined && schedule !== undefined && checkSampler(
+        params.preview.sampler,
+        { ...schedule, learnedVariance: params.variance === "learned", ownSampler: objective.sampler },
+        own["preview.sampler"],
+      ).map(({ param = [], ...problem }) => ({ ...problem, param: ["preview", ...param] })),
     );
     if (images === undefined) return { problems };
     const { height, width, channels, classes, classNames } = images;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../../diffusion/objectives.ts";
+import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { execution, extent, legacy } from "../../schemas/roles.ts";
 import { longRunningParams, positiveInt } from "../shared/common_params.ts";
@@ -87,6 +88,15 @@ export const trainParams = z.strictObject({
   ),
   checkpointEvery: execution(
     positiveInt(100_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),
+  ),
+  preview: execution(
+    z.strictObject({
+      every: positiveInt(100_000_000).describe("Steps between two previews; the last step has one too"),
+      count: positiveInt(64).default(16).describe("Images of each"),
+      sampler: ownable(
+        samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe("How to sample"),
+      ),
+    }).optional().describe("Also show what the averaged weights draw while training goes on; default: no previews"),
   ),
   ...longRunningParams(),
 });

@@ -11,6 +11,7 @@ import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
 import { type Science, scienceOf } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
+import { startPreviews } from "./previews.ts";
 import {
   decodeState,
   encodeState,
@@ -76,6 +77,9 @@ async function train(
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
     const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
+    const preview = startPreviews(context, device, { network, ...learning });
+    // A stop may have come in the midst of its preview.
+    await preview(start.step, async () => (await stepper.vectors()).ema);
     let last: StepResult;
     let lastSaved = start.step;
     return await takeSteps(context, {
@@ -85,6 +89,7 @@ async function train(
         last = (await results.next()).value;
         const { loss, gradNorm } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
+        await preview(step, async () => (await last.state()).vectors.ema);
         return { loss, gradNorm, learningRate: learningRateAt(step, params) };
       },
       state: () => last.state(),

@@ -4,10 +4,15 @@ export class CompileError extends Error {
 }
 
 /** The toolkit, and what in its folder is written as its users write; the engines are nowhere what a caller wrote. */
-const TOOLKIT = new URL("../../", import.meta.url).href;
+const TOOLKIT = folderOf("../../");
 const USERS = ["tests/", "pipelines/"].map((folder) => TOOLKIT + folder);
-const ENGINES = new URL("../", import.meta.url).href;
+const ENGINES = folderOf("../");
 const PACKAGE = /\/(node_modules|npm\/registry\.[^/]+)\/|\/@tensorflow[/+]/;
+
+/** In a bundle of many files there are no folders: all of it is the engine's, and no place is told. */
+function folderOf(path: string): string {
+  return URL.canParse(path, import.meta.url) ? new URL(path, import.meta.url).href : "";
+}
 
 /** Runs `body` with error stacks deep enough to reach the caller's frame through TF.js's own. */
 export function withDeepStack<T>(body: () => T): T {

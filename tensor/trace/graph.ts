@@ -78,7 +78,9 @@ export class Graph {
 
   #intern<V extends Value>(key: string, make: () => V): V {
     // The key begins with what decides the kind of value, so an equal key has the type that `make` returns.
-    return this.#known.getOrInsertComputed(key, make) as V;
+    const value = this.#known.get(key) ?? make();
+    this.#known.set(key, value);
+    return value as V;
   }
 }
 

@@ -4,9 +4,6 @@ import type { DeviceDescription } from "../devices.ts";
 /** The version of @tensorflow/tfjs-backend-wasm in use; a test compares it, so that asking for it loads nothing. */
 export const TFJS_WASM_VERSION = "4.22.0";
 
-/** The name under which the package registers its kernels. */
-export const BACKEND = "wasm";
-
 /** The engine's thread pool has room for seven workers beside the thread that calls. */
 export const MAX_THREADS = 8;
 

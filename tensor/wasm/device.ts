@@ -4,7 +4,8 @@ import type { Device, DeviceOptions } from "../device.ts";
 import { openEagerDevice } from "../eager_device.ts";
 import { checkThreads } from "../numerics.ts";
 import { ProcessEngine } from "../process_engine.ts";
-import { BACKEND, MAX_THREADS, wasmNumerics } from "./describe.ts";
+import { MAX_THREADS, wasmNumerics } from "./describe.ts";
+import { BACKEND } from "./engine.ts";
 import "./kernels/register.ts";
 import { startModule } from "./module.ts";
 

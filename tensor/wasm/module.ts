@@ -1,21 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { binariesFolder } from "./describe.ts";
+import { connect, fail, type WasmModule } from "./engine.ts";
 import { workerPool } from "./worker.ts";
-
-/** A function of the engine. Arrays are copied to its stack for the time of the call. */
-export type NativeFunction = (...values: readonly (number | boolean | Uint8Array)[]) => number;
-
-/** The engine: the parts of the Emscripten module that TF.js's backend and our kernels use. */
-export interface WasmModule {
-  cwrap(name: string, returns: "number" | null, parameters: readonly ("number" | "array")[]): NativeFunction;
-  /** An address, or 0 when memory has run out. */
-  _malloc(size: number): number;
-  _free(address: number): void;
-  /** The memory; replaced whenever it grows. */
-  readonly HEAPU8: Uint8Array<ArrayBufferLike>;
-  tfjs: Record<string, NativeFunction>;
-}
 
 /** Name of the script, of the function in it, and of what it runs. */
 type Build = Readonly<Record<"script" | "factory" | "binary", string>>;
@@ -99,33 +86,4 @@ function sizePool(script: string, threads: number): string {
   if (threads === 1) return script;
   if (!script.includes(POOL_SIZE)) throw new Error(`Cannot happen: the script does not contain "${POOL_SIZE}".`);
   return script.replace(POOL_SIZE, `pthreadPoolSize=${threads - 1}`);
-}
-
-/** Add what TF.js's loader adds, and a check that it leaves out. */
-function connect(module: WasmModule): WasmModule {
-  // The first call puts the binary's function in its place, and would put it over ours.
-  module._free(module._malloc(1));
-  const allocate = module._malloc;
-  module._malloc = (size) => {
-    const address = allocate(size);
-    // Address 0 is writable in WebAssembly: without this check tensors would overwrite the engine's own data.
-    if (address === 0) {
-      fail(`out of memory for ${size} bytes; a WebAssembly program has 4 GiB. Fix: use a smaller batch or network.`);
-    }
-    return address;
-  };
-  const { cwrap } = module;
-  module.tfjs = {
-    init: cwrap("init", null, []),
-    initWithThreadsCount: cwrap("init_with_threads_count", null, ["number"]),
-    getThreadsCount: cwrap("get_threads_count", "number", []),
-    registerTensor: cwrap("register_tensor", null, ["number", "number", "number"]),
-    disposeData: cwrap("dispose_data", null, ["number"]),
-    dispose: cwrap("dispose", null, []),
-  };
-  return module;
-}
-
-function fail(message: string): never {
-  throw new Error(`Device "wasm": ${message}`);
 }

@@ -6,8 +6,9 @@ import { ProcessEngine } from "../process_engine.ts";
 import { ADAPTER_FIX, BACKEND, requestAdapter, webgpuNumerics } from "./describe.ts";
 import "./kernels/register.ts";
 
-// Importing the package registers a backend on any adapter, software too, which TF.js would prefer over all others.
-tf.removeBackend(BACKEND);
+// Importing the package registers a backend on any adapter, software too, which TF.js would prefer over all others; none
+// where there is no WebGPU.
+if (tf.findBackendFactory(BACKEND) !== null) tf.removeBackend(BACKEND);
 
 /**
  * TF.js's WebGPU backend on the machine's graphics processor, or on software: whoever names this device takes what

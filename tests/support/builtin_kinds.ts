@@ -1,6 +1,7 @@
 /** The built-in kinds, each with its own types. */
 export { classifierKind } from "../../stages/classifier/kind.ts";
 export { datasetKind } from "../../stages/dataset/kind.ts";
+export { demoKind } from "../../stages/demo/kind.ts";
 export { evaluateKind } from "../../stages/evaluate/kind.ts";
 export { exportKind } from "../../stages/export/kind.ts";
 export { featuresKind } from "../../stages/features/kind.ts";

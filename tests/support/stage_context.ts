@@ -16,6 +16,7 @@ import type {
   StageProgress,
   StageRun,
 } from "../../contract/stage.ts";
+import type { StageEvent } from "../../engine/process/protocol.ts";
 import { holdToTypes } from "../../artifacts/types.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { onnxNumerics } from "../../tensor/mod.ts";
@@ -45,6 +46,8 @@ export interface StageOptions {
   /** Default: `onnx`. */
   readonly device?: { readonly name: string; readonly numerics: string };
   readonly onReport?: (update: ProgressUpdate) => void;
+  /** Previews, notes and warnings. */
+  readonly onSaid?: (event: Exclude<StageEvent, { type: "progress" }>) => void;
   /** Compute one part; it becomes the output `part`. */
   readonly shard?: Shard;
   /** What shards have computed, to be joined. */
@@ -110,6 +113,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
   };
   const context = makeContext(start, options.stop ?? new AbortController().signal, (event) => {
     if (event.type === "progress") options.onReport?.(event.update);
+    else options.onSaid?.(event);
   });
   const { inputs = {}, progress = context.progress, definitions = [] } = options;
   const end = await holdToTypes(run)({ ...context, inputs, progress, parts, definitions }) ?? undefined;

@@ -10,7 +10,7 @@ import { dealOut } from "../parts.ts";
 import { failedBy } from "../run_of.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
-import { makeWalk, SamplerFault, type Walk } from "./walk.ts";
+import { type BatchWalk, makeWalk, SamplerFault, type Walk } from "./walk.ts";
 
 /** Images that are done, as the progress of a stage that draws. */
 const FILE = "images.safetensors";
@@ -20,13 +20,14 @@ export interface BatchDrawer {
   readonly steps: number;
   /**
    * Draw the whole batch that starts at image `first`. `onStep` is awaited after each evaluation of the network; what it
-   * throws gives the batch up.
+   * throws gives the batch up. `see` is shown the images on their way.
    *
    * @returns images [B, H, W, C], about [-1, 1]; of the first batch also something else that is drawn along, as its film
    */
   draw(
     first: number,
     onStep: (done: number) => Promise<void>,
+    see?: BatchWalk["see"],
   ): Promise<{ readonly images: Float32Array; readonly film?: Drawn["film"] }>;
 }
 
@@ -119,7 +120,7 @@ export function drawOnDevice(
 }
 
 /** What a sampler did wrong, as the end of its stage. Other errors are bugs. */
-function faultOf(error: unknown): StageEnd {
+export function faultOf(error: unknown): StageEnd {
   if (!(error instanceof SamplerFault)) throw error;
   return failedBy({ ...error.problem, message: error.message });
 }

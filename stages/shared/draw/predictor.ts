@@ -7,6 +7,9 @@ import type { Device } from "../../../tensor/mod.ts";
 import { tellLabels } from "../feeds.ts";
 import { bindNetwork, splitOutput } from "../network_output.ts";
 
+/** Weights, and what they belong to. */
+export type DrawnNetwork = Pick<StoredCheckpoint, "network" | "objective" | "path" | "params">;
+
 export interface PredictorOptions {
   readonly device: Device;
   readonly batchSize: number;
@@ -19,11 +22,11 @@ export interface PredictorOptions {
   /** The noise levels, sigma = noise / signal, that are guided: from < sigma <= to. Absent: all. */
   readonly guidanceInterval?: { readonly from: number; readonly to: number } | undefined;
   /** The network to be guided away from, on the same path. Absent: the network itself, without a label. */
-  readonly guide?: StoredCheckpoint | undefined;
+  readonly guide?: DrawnNetwork | undefined;
 }
 
 /** What one network says of a batch, and how much of its x_0 is taken. */
-function tell(output: Float32Array<ArrayBuffer>, by: StoredCheckpoint, share: number) {
+function tell(output: Float32Array<ArrayBuffer>, by: DrawnNetwork, share: number) {
   return { output, by, share, ...splitOutput(output, by.network.sizes) };
 }
 
@@ -40,13 +43,13 @@ type Told = ReturnType<typeof tell>;
  *
  * @returns a function of the labels of a batch, see `oneHotLabels`
  */
-export async function makePredictor(checkpoint: StoredCheckpoint, options: PredictorOptions) {
+export async function makePredictor(checkpoint: DrawnNetwork, options: PredictorOptions) {
   const { batchSize, clip = "unit", clipQuantile = 1, guidance = 1, guidanceInterval, guide } = options;
   const { path, network } = checkpoint;
   const { height, width, channels } = network.sizes;
   const pixels = height * width * channels;
   const guided = guidance !== 1;
-  const bind = (asked: StoredCheckpoint, times = 1) => bindNetwork(asked, { ...options, batchSize: times * batchSize });
+  const bind = (asked: DrawnNetwork, times = 1) => bindNetwork(asked, { ...options, batchSize: times * batchSize });
   const askBoth = guided && guide === undefined ? await bind(checkpoint, 2) : undefined;
   const askGuide = guided && guide !== undefined ? await bind(guide) : undefined;
   const askOne = askBoth === undefined || guidanceInterval !== undefined ? await bind(checkpoint) : undefined;

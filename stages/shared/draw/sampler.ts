@@ -1,9 +1,9 @@
-import { basename } from "node:path";
 import type { CheckpointFacts } from "../../../artifacts/facts.ts";
 import type { CheckProblem, OwnDefinition } from "../../../contract/stage.ts";
 import type { SamplerDefinition } from "../../../diffusion/define.ts";
 import { builtinSampler, type SamplerParams, SAMPLERS_OF_ANY_PATH } from "../../../diffusion/samplers.ts";
 import { isOwn, type OwnParam } from "../../../schemas/definitions.ts";
+import { fileName } from "../../../std/file_name.ts";
 import { problemsOf } from "../checks.ts";
 import { ownNamed } from "../own.ts";
 
@@ -30,7 +30,7 @@ export function checkSampler(
   own: Pick<SamplerDefinition, "needs"> = {},
 ): CheckProblem[] {
   const [name, chosen] = isOwn(param)
-    ? [basename(param.uses), { definition: own, params: {} }] as const
+    ? [fileName(param.uses), { definition: own, params: {} }] as const
     : [param.name, builtinSampler(param)] as const;
   const { ownSampler } = checkpoint;
   return problemsOf(

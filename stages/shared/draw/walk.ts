@@ -1,4 +1,3 @@
-import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import type { CheckProblem } from "../../../contract/stage.ts";
 import type { Path, Prediction, SamplerInputs } from "../../../diffusion/define.ts";
 import { DATA_TIME } from "../../../diffusion/path.ts";
@@ -6,7 +5,7 @@ import { learnsVariance } from "../../../diffusion/network.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { isError } from "../checks.ts";
 import { tellLabels } from "../feeds.ts";
-import { makePredictor, type PredictorOptions } from "./predictor.ts";
+import { type DrawnNetwork, makePredictor, type PredictorOptions } from "./predictor.ts";
 import { checkFit, type ChosenSampler } from "./sampler.ts";
 
 /** A sampler does not fit, or does what it must not: the end of its stage, and no bug of the toolkit. */
@@ -35,7 +34,7 @@ export type Walk = Awaited<ReturnType<typeof makeWalk>>;
 
 /** Walks batches of images from noise towards data, as a sampler says. */
 export async function makeWalk(
-  checkpoint: StoredCheckpoint,
+  checkpoint: DrawnNetwork,
   { sampler, ...options }: PredictorOptions & { readonly sampler: ChosenSampler },
 ) {
   const { definition, params, uses } = sampler;
@@ -90,7 +89,7 @@ export async function makeWalk(
 }
 
 /** The times of a sampler that fits the network. @throws SamplerFault */
-function timesOf(sampler: ChosenSampler, { path, network }: StoredCheckpoint): readonly number[] {
+function timesOf(sampler: ChosenSampler, { path, network }: Omit<DrawnNetwork, "params">): readonly number[] {
   const { definition, params, uses = "" } = sampler;
   const known = {
     timesteps: path.timesteps,

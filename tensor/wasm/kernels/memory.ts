@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import type { NativeFunction, WasmModule } from "../module.ts";
+import type { NativeFunction, WasmModule } from "../engine.ts";
 
 /** TF.js's backend, with the engine that `startModule` gave it. */
 export type Backend = Omit<BackendWasm, "wasm"> & { readonly wasm: WasmModule };
@@ -71,6 +71,8 @@ export class Native {
 
   call({ wasm }: Backend, ...values: readonly (number | boolean | Uint8Array)[]): void {
     const types = [...this.parameters].map((letter) => letter === "a" ? "array" : "number");
-    this.#functions.getOrInsertComputed(wasm, () => wasm.cwrap(this.name, null, types))(...values);
+    const native = this.#functions.get(wasm) ?? wasm.cwrap(this.name, null, types);
+    this.#functions.set(wasm, native);
+    native(...values);
   }
 }

@@ -1,7 +1,7 @@
 /** Importing this puts our kernels in the place of TF.js's. */
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import { BACKEND } from "../describe.ts";
+import { BACKEND } from "../engine.ts";
 import { filterGradient } from "./conv_filter_gradient.ts";
 import { inputGradient } from "./conv_input_gradient.ts";
 import { matMul } from "./mat_mul.ts";

@@ -1,0 +1,90 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { userFolder } from "../../std/user_folder.ts";
+import type { Kind, ModuleMap } from "../keys/stage.ts";
+import { makeFolder, removeQuietly, writeAtomically, writeNew } from "../store/files.ts";
+import { entriesOf, hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/reading.ts";
+import { openRoot } from "../store/roots.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
+import { moduleFlags } from "./module_lock.ts";
+import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
+
+/** The first time Deno fetches esbuild, some 10 MB. */
+const BUNDLING_TIMEOUT_MS = 3 * 60_000;
+/** Of older ones nobody knows whether their code is still there. */
+const MOST_KEPT = 16;
+
+/**
+ * Put a kind's code for browsers and the definitions that its stages are given into one file, of which nothing is run. A
+ * bundle is kept for as long as no module of it changes; one that is damaged is made again.
+ *
+ * @param folder to be made, where the file comes to lie @param kept where bundles are kept
+ * @returns undefined for a kind without such code; or what went wrong
+ */
+export async function bundleForBrowsers(
+  { browser, own = [], map }: Pick<Kind, "browser" | "own" | "map">,
+  folder: string,
+  kept: string = userFolder("bundles"),
+): Promise<{ readonly file: string } | Readonly<Record<"message" | "fix", string>> | undefined> {
+  if (browser === undefined) return undefined;
+  makeFolder(folder);
+  const [entry, file] = [join(folder, "entry.ts"), join(folder, "bundle.js")];
+  const text = entryText(browser, own);
+  writeNew(entry, text);
+  const flags = moduleFlags(folder, map && inBrowser(map(), browser));
+  const info = await loadModules(["info", "--json", ...flags, entry], { timeoutMs: LOADING_TIMEOUT_MS });
+  if (!info.success) return failedBy(info.said);
+  const { modules } = JSON.parse(info.stdout) as Record<"modules", Partial<Record<"local" | "npmPackage", string>>[]>;
+  // In its own folder the entry is the only module, and what cannot be found nobody can read.
+  const parts = modules.map(({ local, npmPackage }) => local === entry ? text : local ? hashFile(local) : npmPackage);
+  const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.js`);
+  const found = sound(readTextIfThere(path));
+  if (found !== undefined) {
+    writeNew(file, found);
+    return { file };
+  }
+  const how = ["--platform=browser", "--minify", "--quiet", "--no-check", ...flags, `--output=${file}`];
+  const { success, said } = await loadModules(["bundle", ...how, entry], { timeoutMs: BUNDLING_TIMEOUT_MS });
+  const made = readTextIfThere(file);
+  if (!success || made === undefined) return failedBy(said);
+  ignoreTrouble(() => {
+    openRoot(kept);
+    makeFolder(kept);
+    writeAtomically(path, `//${sha256Of(made)}\n${made}`);
+    const age = (name: string) => -Number(statIfThere(join(kept, name))?.mtime ?? 0);
+    const names = entriesOf(kept).map(({ name }) => name).sort((a, b) => age(a) - age(b));
+    for (const name of names.slice(MOST_KEPT)) removeQuietly(join(kept, name));
+  });
+  return { file };
+}
+
+function entryText(browser: string, own: NonNullable<Kind["own"]>): string {
+  const urls = [browser, ...own.map(({ file }) => pathToFileURL(file).href)];
+  const given = own.map(({ sort, uses, digest: code }, i) =>
+    `{ ...${JSON.stringify({ sort, uses, code })}, definition: own${i + 1}.default }`
+  );
+  const imports = urls.map((url, i) => `import * as own${i} from ${JSON.stringify(url)};`);
+  return `${imports.join("\n")}\nown0.start({ definitions: [${given.join(", ")}] });\n`;
+}
+
+/** The toolkit's main door opens to much that no browser has; there, the kind's code stands in its place. */
+function inBrowser({ imports, ...more }: ModuleMap, browser: string): ModuleMap {
+  const door = imports["noiseline"];
+  const { scopes } = more;
+  const turned = JSON.stringify({ imports, scopes }, (_, to) => to === door ? browser : to);
+  return { ...more, ...JSON.parse(turned) };
+}
+
+/** What was kept, below its digest. */
+function sound(text: string | undefined): string | undefined {
+  const [, digest, code = ""] = /^\/\/(\w+)\n(.*)$/s.exec(text ?? "") ?? [];
+  return digest === sha256Of(code) ? code : undefined;
+}
+
+function failedBy(said: string): Record<"message" | "fix", string> {
+  const problem = said.replace(/\n\s*Stack backtrace:[^]*/, "").replaceAll(/^error: /gm, "").trim();
+  const fix = /failed to download/.test(problem)
+    ? "check the network, then run again: esbuild is fetched once"
+    : "let the files of your own that a page needs import what a browser has";
+  return { message: `cannot bundle its code for browsers: ${problem}`, fix };
+}

@@ -1,0 +1,64 @@
+import { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import factory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js";
+import { MathBackendWebGL } from "@tensorflow/tfjs-backend-webgl";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Device } from "../../../tensor/device.ts";
+import { openEagerDevice } from "../../../tensor/eager_device.ts";
+import { connect, fail, type WasmModule } from "../../../tensor/wasm/engine.ts";
+import "../../../tensor/wasm/kernels/register.ts";
+import { adapterName, isSoftware, requestAdapter } from "../../../tensor/webgpu/describe.ts";
+import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
+import type { BackendName, Embedded } from "./protocol.ts";
+
+// Importing the packages registered ways to start them that nobody asked for.
+for (const name of ["wasm", "webgl"]) tf.removeBackend(name);
+
+/** An engine that runs in this browser: what it computes on, for people, and a device for one batch. */
+export interface Opened {
+  readonly on: string;
+  readonly device: () => Promise<Device>;
+}
+
+/**
+ * Start one of TF.js's backends.
+ * @param forced also by software, which is slower than WebAssembly
+ * @throws Error that says in words what the browser lacks
+ */
+export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: Embedded["wasm"]) => Promise<Opened>>> = {
+  async webgpu(forced) {
+    const adapter = await requestAdapter();
+    if ("missing" in adapter) throw new Error(adapter.missing);
+    if (isSoftware(adapter.info) && !forced) throw new Error("it is software here");
+    // One that stays open keeps the engine, with the shaders that it made.
+    await openWebgpuDevice();
+    return { on: adapterName(adapter.info), device: () => openWebgpuDevice() };
+  },
+  async webgl(forced) {
+    if (forced) tf.env().set("SOFTWARE_WEBGL_ENABLED", true);
+    const backend = new MathBackendWebGL();
+    const { gl } = (backend as unknown as { readonly gpgpu: { readonly gl: WebGL2RenderingContext } }).gpgpu;
+    const told = gl.getExtension("WEBGL_debug_renderer_info");
+    const on = String(gl.getParameter(told?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
+    if (isSoftware({ description: on } as GPUAdapterInfo) && !forced) throw new Error("it is software here");
+    if (!tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED")) throw new Error("it has no numbers of 32 bits here");
+    return opened("webgl", on, backend, () => {
+      if (gl.isContextLost()) throw new Error("the graphics processor was lost");
+    });
+  },
+  async wasm(_, wasmBinary) {
+    const complaints: string[] = [];
+    const printErr = (line: string) => complaints.push(line);
+    // Its types want less than it takes.
+    const module = await (factory as unknown as (settings: object) => Promise<WasmModule>)({ wasmBinary, printErr });
+    return opened("wasm", "the processor", new BackendWasm(connect(module) as unknown as BackendWasm["wasm"]), () => {
+      if (complaints.length > 0) fail(complaints.join(" "));
+    });
+  },
+};
+
+function opened(name: string, on: string, backend: tf.KernelBackend, check: () => void): Opened {
+  tf.registerBackend(name, () => backend, 0);
+  tf.findBackend(name);
+  const shared = { check, release: () => {} };
+  return { on, device: () => openEagerDevice({ name, numerics: name, backend: name, shared }) };
+}

@@ -1,0 +1,92 @@
+/// <reference lib="dom" />
+import type { ImageSize } from "../../../artifacts/facts.ts";
+import type { Frame } from "./protocol.ts";
+
+/** An image of bytes [H, W, C], as a canvas holds it: grey where it has not three channels. */
+export function imageData(bytes: Uint8Array, { height, width, channels }: ImageSize): ImageData {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < image.data.length; i++) {
+    image.data[i] = i % 4 === 3 ? 255 : bytes[Math.floor(i / 4) * channels + (channels === 3 ? i % 4 : 0)]!;
+  }
+  return image;
+}
+
+/** Show it on a canvas. */
+export function paint(canvas: HTMLCanvasElement, bytes: Uint8Array, size: ImageSize): void {
+  [canvas.height, canvas.width] = [size.height, size.width];
+  canvas.getContext("2d")!.putImageData(imageData(bytes, size), 0, 0);
+}
+
+const PARTS = `<div class="grid"></div><div class="controls">
+  <label class="wide"><span>Step <output></output></span><input type="range" min="0"></label>
+  <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label>
+  <a class="button" download="images.png" href="#">Save as PNG</a></div>`;
+
+/** Images that are drawn, each a button, with the film of how they came about. */
+export function makeGallery(
+  root: HTMLElement,
+  size: ImageSize,
+  nameOf: (image: number) => string,
+  onSelect: (bytes: Bytes, image: number) => void,
+) {
+  root.innerHTML = PARTS;
+  root.hidden = true;
+  const find = <E extends Element>(name: string) => root.querySelector<E>(name)!;
+  const [grid, range, shown] = [find("div"), find<HTMLInputElement>("input"), find<HTMLSelectElement>("select")];
+  const { height, width, channels } = size;
+  let canvases: HTMLCanvasElement[] = [];
+  /** Of each image what it was, from noise to the end. */
+  let films: Record<"x" | "x0", Bytes>[][] = [];
+  const show = () => {
+    find("output").textContent = `${range.value} of ${range.max}`;
+    canvases.forEach((canvas, i) => {
+      const state = films[i]?.[Math.min(range.valueAsNumber, films[i].length - 1)];
+      if (state !== undefined) paint(canvas, state[shown.value as "x" | "x0"], size);
+    });
+  };
+  range.oninput = shown.oninput = show;
+  find<HTMLAnchorElement>("a").onclick = ({ currentTarget }) => {
+    const columns = Math.ceil(Math.sqrt(canvases.length));
+    const sheet = document.createElement("canvas");
+    [sheet.width, sheet.height] = [columns * width, Math.ceil(canvases.length / columns) * height];
+    const context = sheet.getContext("2d")!;
+    canvases.forEach((one, i) => context.drawImage(one, i % columns * width, Math.floor(i / columns) * height));
+    (currentTarget as HTMLAnchorElement).href = sheet.toDataURL();
+  };
+  const select = (image: number) => {
+    const end = films[image]?.at(-1);
+    if (end === undefined) return;
+    canvases.forEach((canvas, i) => canvas.parentElement!.setAttribute("aria-pressed", `${i === image}`));
+    onSelect(end.x0, image);
+  };
+
+  return {
+    select,
+    /** Begin anew. */
+    start(count: number): void {
+      root.hidden = false;
+      [range.max, shown.value, films] = ["0", "x0", []];
+      canvases = Array.from({ length: count }, () => document.createElement("canvas"));
+      grid.replaceChildren(...canvases.map((canvas, image) => {
+        const button = Object.assign(document.createElement("button"), { type: "button", title: nameOf(image) });
+        button.onclick = () => select(image);
+        button.append(canvas);
+        return button;
+      }));
+    },
+    /** What the images from `first` on are like now. @returns the share of all the work that is done */
+    add(first: number, { done, total, x, x0 }: Frame): number {
+      const length = height * width * channels;
+      for (let at = 0, i = first; at < x.length; at += length, i++) {
+        const film = films[i] = done === 0 ? [] : films[i] ?? [];
+        film.push({ x: x.subarray(at, at + length), x0: x0.subarray(at, at + length) });
+        range.max = `${Math.max(Number(range.max), film.length - 1)}`;
+      }
+      range.value = range.max;
+      show();
+      return films.reduce((sum, film) => sum + film.length - 1, 0) / total / canvases.length;
+    },
+  };
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;

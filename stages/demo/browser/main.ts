@@ -1,0 +1,219 @@
+/// <reference lib="dom" />
+import type { WeightsName } from "../../../artifacts/checkpoint.ts";
+import type { OwnDefinition } from "../../../contract/stage.ts";
+import { isOwn } from "../../../schemas/definitions.ts";
+import { labelsOf } from "../../sample/drawer.ts";
+import type { SamplerParam } from "../../shared/draw/sampler.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
+import { makeGallery, paint } from "./gallery.ts";
+import { makeMask } from "./mask.ts";
+import { Failure, openPool } from "./pool.ts";
+import { BACKENDS, type FromWorker, type Model, type Port, type Task, type ToWorker } from "./protocol.ts";
+import { serve } from "./worker.ts";
+
+/** What is in the page beside this code: JSON in the element `demo-data`. */
+export interface DemoData {
+  /** Files of the checkpoint in base64, by name: those of one of its weights. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly weights: WeightsName;
+  /** TF.js's engine in base64, with SIMD and without threads. */
+  readonly wasm: string;
+  /** Names of the classes in order, where they have any. */
+  readonly classNames?: readonly string[] | undefined;
+  readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & { readonly count: number };
+}
+
+const escape = (text: string) => text.replaceAll(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+const options = (names: readonly string[], first = "") =>
+  first + names.map((name, i) => `<option value="${i}">${escape(name)}</option>`).join("");
+const number = (label: string, name: string, value: unknown, [min, max]: readonly [number, number], more = "") =>
+  `<label>${label}<input type="number" name="${name}" value="${value}" min="${min}" max="${max}" required ${more}></label>`;
+const SEEDS = [0, Number.MAX_SAFE_INTEGER] as const;
+
+function partsOf({ defaults: { count, seed, sampler, guidance }, classNames = [] }: DemoData, model: Model): string {
+  const { timesteps, samplers, classes = 0 } = model;
+  const steps = "steps" in sampler ? Number(sampler.steps) : 20;
+  const named = Array.from({ length: classes }, (_, i) => classNames[i] ?? `${i}`);
+  return `<form class="controls" id="draw">
+    ${number("Images", "count", count, [1, 256])}${number("Seed", "seed", seed, SEEDS)}
+    <label>Sampler<select name="sampler">${
+    options(samplers.map((param) => isOwn(param) ? param.uses : param.name))
+  }</select></label>
+    ${number("Steps", "steps", steps, [1, timesteps])}
+    <label ${classes ? "" : "hidden"}>Class<select name="labels">${
+    options(named, `<option value="cycle">each in turn</option><option value="none">none</option>`)
+  }</select></label>
+    <span ${classes ? "" : "hidden"}>${number("Guidance", "guidance", guidance, [0, 100], `step="any"`)}</span>
+    <span><button class="button">Draw</button> <button type="button" class="button" id="stop" disabled>Stop</button></span>
+  </form>
+  <p id="state" role="status"></p><progress id="progress" aria-label="Drawn so far" value="0"></progress>
+  <div id="images"></div>
+  <div id="more" hidden>
+    <h2>Paint a part anew</h2>
+    <p>Choose an image, paint over a part of it, and let the network fill that part in. Arrow keys move, space paints or
+      takes away, arrows with shift paint.</p>
+    <form class="controls" id="anew">
+      <canvas id="mask" class="large" tabindex="0" role="application" aria-label="The image to paint on" aria-describedby="where"></canvas>
+      ${number("Brush", "brush", 3, [1, 15], `step="2"`)}${number("Versions", "count", 4, [1, 16])}
+      <span><button class="button">Fill in</button> <button type="button" class="button" id="clear">Clear</button></span>
+      <p id="where" role="status"></p>
+    </form>
+    <div id="versions"></div>
+    <h2>Between two seeds</h2>
+    <p>The noise that the chosen image began from turns into that of another seed, on a circle, so that it stays noise.</p>
+    <form class="controls" id="way">
+      <canvas id="point" class="large" role="img" aria-label="The image at this place of the way" hidden></canvas>
+      ${number("Other seed", "to", seed + 1, SEEDS)}${number("Points", "points", 9, [3, 33])}
+      <span><button class="button">Draw the way</button></span>
+      <label class="wide" hidden>From one seed to the other<input name="place" type="range" min="0"></label>
+    </form>
+    <div id="points"></div>
+  </div>`;
+}
+
+/**
+ * Begin, on the page or in a worker of it: both run the same code, which is the text of the page's script element `demo-code`.
+ *
+ * @param options.definitions those of the user's own that the checkpoint and the sampler name
+ */
+export function start({ definitions }: { readonly definitions: readonly OwnDefinition[] }): void {
+  if (typeof document === "undefined") return serve(self as unknown as Port<FromWorker, ToWorker>, definitions);
+  startPage(definitions).catch((error) => {
+    const message = error instanceof Failure ? error.message : `This page has a fault: ${error}`;
+    byId("state").textContent = message;
+  });
+}
+
+const byId = <E extends HTMLElement = HTMLElement>(id: string) => document.getElementById(id) as E;
+const fieldOf = (form: string, name: string) => byId(form).querySelector<HTMLInputElement>(`[name=${name}]`)!;
+const valuesOf = (id: string) => Object.fromEntries(new FormData(byId<HTMLFormElement>(id))) as Record<string, string>;
+
+async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
+  const data: DemoData = JSON.parse(byId("demo-data").textContent!);
+  byId("demo").innerHTML = `<p id="state" role="status">Looking for what can draw here …</p>`;
+  const pool = await openPool(poolOptions(data, definitions));
+  const { images: size, classes, samplers } = pool.model;
+  byId("demo").innerHTML = partsOf(data, pool.model);
+  const say = (text: string) => byId("state").textContent = text;
+
+  const taskNow = (): Task => {
+    const { seed, sampler: place, steps, labels, guidance } = valuesOf("draw");
+    const sampler = samplers[Number(place)]!;
+    return {
+      seed: Number(seed),
+      sampler: {
+        ...sampler,
+        ...(isOwn(sampler) && !("steps" in sampler) ? {} : { steps: Number(steps) }),
+      } as SamplerParam,
+      guidance: Number(guidance),
+      labels: labels === "cycle" || labels === "none" ? labels : [Number(labels)],
+    };
+  };
+  /** What the images came of, and which of them is chosen. */
+  let [task, chosen] = [taskNow(), 0];
+  const labelOf = (image: number) => labelsOf(task, definedOnly({ classes }))(image);
+  const ofChosen = (): Task => ({ ...task, labels: [labelOf(chosen) ?? []].flat() });
+  const mask = makeMask(byId("mask") as HTMLCanvasElement, fieldOf("anew", "brush"), byId("where"), size);
+  const nameOf = (image: number) => {
+    const label = labelOf(image);
+    return `Image ${image}${label === undefined ? "" : `, ${data.classNames?.[label] ?? `class ${label}`}`}`;
+  };
+  const images = makeGallery(byId("images"), size, nameOf, (bytes, image) => {
+    chosen = image;
+    mask.start(bytes);
+  });
+  const versions = makeGallery(byId("versions"), size, (image) => `Version ${image + 1}`, (bytes) => mask.start(bytes));
+  const place = fieldOf("way", "place");
+  const points = makeGallery(byId("points"), size, (image) => `Point ${image + 1} of the way`, (bytes, image) => {
+    place.valueAsNumber = image;
+    paint(byId<HTMLCanvasElement>("point"), bytes, size);
+    byId("point").hidden = place.parentElement!.hidden = false;
+  });
+
+  const draw = async (task: Task, count: number, gallery: typeof images): Promise<void> => {
+    const setBusy = (is: boolean) => {
+      for (const button of document.querySelectorAll<HTMLButtonElement>("#demo form button:not(#clear)")) {
+        button.disabled = is !== (button.id === "stop");
+      }
+    };
+    setBusy(true);
+    say("Drawing …");
+    gallery.start(count);
+    const began = performance.now();
+    const seconds = () => (performance.now() - began) / 1000;
+    try {
+      const isWhole = await pool.draw(task, count, (first, frame) => {
+        const share = gallery.add(first, frame);
+        byId<HTMLProgressElement>("progress").value = share;
+        if (share > 0) say(`Drawing, about ${Math.ceil(seconds() * (1 / share - 1))} s left`);
+      });
+      say(isWhole ? `${count} images in ${seconds().toFixed(1)} s. ${pool.about()}` : "Stopped.");
+      if (isWhole && gallery !== versions) gallery.select(0);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      say(error.message);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const drawImages = async () => {
+    task = taskNow();
+    await draw(task, Number(valuesOf("draw")["count"]), images);
+    byId("more").hidden = false;
+  };
+  // By its button, as a page in a sandbox submits nothing.
+  const onSubmit = (id: string, act: () => unknown) =>
+    byId(id).querySelector("button")!.onclick = (event) => {
+      event.preventDefault();
+      if (byId<HTMLFormElement>(id).reportValidity()) act();
+    };
+  onSubmit("draw", drawImages);
+  onSubmit("anew", () => {
+    const inpaint = mask.read();
+    if (inpaint === undefined) byId("where").textContent = "Nothing is painted yet.";
+    else draw({ ...ofChosen(), inpaint }, Number(valuesOf("anew")["count"]), versions);
+  });
+  onSubmit("way", () => {
+    const [to, count] = [Number(valuesOf("way")["to"]), Number(valuesOf("way")["points"])];
+    place.max = `${count - 1}`;
+    draw({ ...ofChosen(), way: { to, image: chosen, points: count } }, count, points);
+  });
+  byId("stop").onclick = () => pool.stop();
+  byId("clear").onclick = () => mask.start();
+  place.oninput = () => points.select(place.valueAsNumber);
+  await drawImages();
+}
+
+function poolOptions({ files, weights, wasm, defaults }: DemoData, definitions: readonly OwnDefinition[]) {
+  const bytes = (base64: string) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const asked = /\bbackend=(\w+)/.exec(location.search + location.hash)?.[1];
+  const held = Object.fromEntries(Object.entries(files).map(([name, base64]) => [name, bytes(base64)]));
+  // A module cannot be a worker where the page is a file, and without modules these two are no syntax.
+  const module = byId("demo-code").textContent!.replaceAll("import.meta", "({})");
+  const script = `(async () => { "use strict"; ${module} })().catch((error) => setTimeout(() => { throw error; }));`;
+  const code = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  return {
+    embedded: { files: held, weights, sampler: defaults.sampler, wasm: bytes(wasm) },
+    forced: BACKENDS.find((name) => name === asked),
+    begin: () => beginWorker(code).catch(() => beginHere(definitions)),
+  };
+}
+
+/** It lives once it says so. */
+function beginWorker(code: string): Promise<Port<ToWorker, FromWorker>> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(code);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message));
+    };
+    worker.onmessage = () => resolve(worker);
+  });
+}
+
+/** On the page itself, which then pauses at each step. */
+function beginHere(definitions: readonly OwnDefinition[]): Port<ToWorker, FromWorker> {
+  const { port1, port2 } = new MessageChannel();
+  serve(port2, definitions);
+  return port1;
+}

@@ -1,0 +1,73 @@
+/// <reference lib="dom" />
+import type { ImageSize } from "../../../artifacts/facts.ts";
+import { imageData } from "./gallery.ts";
+
+/** Where keys move, in rows and columns. */
+const ARROWS: Record<string, number[]> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+};
+const PAINTED = [235, 94, 40];
+const CURSOR = [59, 130, 246];
+
+/** A part of an image, painted by a pointer, or by arrows and space. @param said told where the keys are */
+export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, said: HTMLElement, size: ImageSize) {
+  const { height, width, channels } = size;
+  const painted = new Uint8Array(height * width);
+  let image = new Uint8Array(height * width * channels);
+  let [row, column, paints] = [0, 0, true];
+  [canvas.height, canvas.width] = [height, width];
+  const show = () => {
+    const picture = imageData(image, size);
+    painted.forEach((is, i) => {
+      const atCursor = i === row * width + column && document.activeElement === canvas;
+      const colour = atCursor ? CURSOR : is ? PAINTED : [];
+      colour.forEach((value, c) => picture.data[4 * i + c] = 0.3 * picture.data[4 * i + c]! + 0.7 * value);
+    });
+    canvas.getContext("2d")!.putImageData(picture, 0, 0);
+  };
+  const moveTo = (toRow: number, toColumn: number) => {
+    row = Math.min(height - 1, Math.max(0, Math.floor(toRow)));
+    column = Math.min(width - 1, Math.max(0, Math.floor(toColumn)));
+  };
+  const isPainted = () => painted[row * width + column] === 1;
+  const paint = () => {
+    const isNear = (a: number, b: number) => Math.abs(a - b) < brush.valueAsNumber / 2;
+    for (let i = 0; i < painted.length; i++) {
+      if (isNear(Math.floor(i / width), row) && isNear(i % width, column)) painted[i] = paints ? 1 : 0;
+    }
+  };
+  canvas.onpointerdown = canvas.onpointermove = ({ buttons, type, offsetX, offsetY }) => {
+    if (buttons === 0) return;
+    moveTo(offsetY / canvas.clientHeight * height, offsetX / canvas.clientWidth * width);
+    if (type === "pointerdown") paints = !isPainted();
+    paint();
+    show();
+  };
+  canvas.onkeydown = (event) => {
+    const arrow = ARROWS[event.key];
+    if (arrow === undefined && event.key !== " ") return;
+    event.preventDefault();
+    if (arrow === undefined) paints = !isPainted();
+    else moveTo(row + arrow[0]!, column + arrow[1]!);
+    if (arrow === undefined || event.shiftKey) paint();
+    said.textContent = `Row ${row + 1}, column ${column + 1}${isPainted() ? ", painted" : ""}`;
+    show();
+  };
+  canvas.onfocus = canvas.onblur = show;
+  return {
+    /** Begin anew, on another image if one is given. @param on bytes [H, W, C] */
+    start(on = image): void {
+      image = on;
+      painted.fill(0);
+      show();
+    },
+    /** The image, and for each of its numbers whether it is kept: 1, or 0 where it is painted. Undefined where nothing is. */
+    read() {
+      if (!painted.includes(1)) return undefined;
+      return { image, kept: image.map((_, i) => 1 - painted[Math.floor(i / channels)]!) };
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import {
+  type BackendName,
+  BACKENDS,
+  type Embedded,
+  type Frame,
+  type FromWorker,
+  type Port,
+  type Task,
+  type ToWorker,
+} from "./protocol.ts";
+
+export interface PoolOptions {
+  readonly embedded: Embedded;
+  /** The backend that must be taken. */
+  readonly forced: BackendName | undefined;
+  /** Begin something that draws: a worker where there can be one. */
+  readonly begin: () => Promise<Port<ToWorker, FromWorker>>;
+}
+
+/** What one who draws says when it cannot. */
+export class Failure extends Error {
+  constructor(message: string, readonly final: boolean) {
+    super(message);
+  }
+}
+
+/** Of each backend how many draw, two where there are no threads to use two cores, and how many images at a time. */
+const KINDS = {
+  webgpu: { name: "WebGPU", workers: 1, most: 64 },
+  webgl: { name: "WebGL", workers: 1, most: 64 },
+  wasm: { name: "WebAssembly", workers: 2, most: 16 },
+};
+
+/** Those who draw, on the best backend that works here. @throws Failure where none does */
+export async function openPool({ embedded, forced, begin }: PoolOptions) {
+  const left: BackendName[] = forced === undefined ? [...BACKENDS] : [forced];
+  const passed: string[] = [];
+  const ports: Port<ToWorker, FromWorker>[] = [];
+  let stopped = false;
+  const passOver = (name: string, error: unknown) => {
+    if (!(error instanceof Failure) || error.final) throw error;
+    passed.push(`${name} (${error.message.replace(/\.$/, "")})`);
+  };
+  const open = async () => {
+    for (let backend = left.shift(); backend !== undefined; backend = left.shift()) {
+      const { name, workers, most } = KINDS[backend];
+      while (ports.length < workers) ports.push(await begin());
+      const message = { kind: "open", backend, forced: forced !== undefined, embedded } as const;
+      try {
+        const [first] = await Promise.all(ports.map((port) => ask(port, message)));
+        const { on, model } = first as Extract<FromWorker, { kind: "opened" }>;
+        const why = passed.length === 0 ? "" : `, as there is no ${passed.join("; ")}`;
+        return { name, most, model, about: `Drawn by ${name} on ${on}${why}.` };
+      } catch (error) {
+        passOver(name, error);
+      }
+    }
+    throw new Failure(`This browser cannot draw: ${passed.join("; ")}.`, true);
+  };
+  let opened = await open();
+
+  return {
+    model: opened.model,
+    /** Which one draws, and why no better one, for people. */
+    about: () => opened.about,
+    /** Draw images; `onFrame` is given what those from `first` on are like now. @returns whether it was not stopped */
+    async draw(task: Task, count: number, onFrame: (first: number, frame: Frame) => void): Promise<boolean> {
+      stopped = false;
+      const size = Math.min(opened.most, Math.ceil(count / ports.length));
+      const firsts = Array.from({ length: Math.ceil(count / size) }, (_, i) => i * size);
+      // All of them end before another drawing can begin.
+      const ends = await Promise.allSettled(ports.map(async (port) => {
+        for (let first = firsts.shift(); first !== undefined && !stopped; first = firsts.shift()) {
+          const at = first;
+          const batch = { kind: "draw", task, first, count: Math.min(size, count - first) } as const;
+          await ask(port, batch, (frame) => onFrame(at, frame));
+        }
+      }));
+      const failed = ends.find((end) => end.status === "rejected");
+      if (failed === undefined) return !stopped;
+      if (left.length === 0) throw failed.reason;
+      passOver(opened.name, failed.reason);
+      opened = await open();
+      return await this.draw(task, count, onFrame);
+    },
+    stop() {
+      stopped = true;
+      for (const port of ports) port.postMessage({ kind: "stop" });
+    },
+  };
+}
+
+/** Say something to one who draws. @returns its answer. @throws Failure */
+function ask(port: Port<ToWorker, FromWorker>, message: ToWorker, onFrame: (frame: Frame) => void = () => {}) {
+  return new Promise<FromWorker>((resolve, reject) => {
+    port.onmessage = ({ data }) => {
+      if (data.kind === "frame") onFrame(data.frame);
+      else if (data.kind === "failed") reject(new Failure(data.message, data.final));
+      else if (data.kind !== "ready") resolve(data);
+    };
+    port.postMessage(message);
+  });
+}

@@ -1,0 +1,133 @@
+import { readCheckpoint, type StoredCheckpoint, toldLabels } from "../../../artifacts/checkpoint.ts";
+import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
+import { learnsVariance } from "../../../diffusion/network.ts";
+import { samplerParams } from "../../../diffusion/samplers.ts";
+import { mix } from "../../../diffusion/samplers/mix.ts";
+import { FormatError } from "../../../formats/format_error.ts";
+import { firstNotFinite } from "../../../metrics/vectors.ts";
+import { isOwn } from "../../../schemas/definitions.ts";
+import { CompileError } from "../../../tensor/trace/failure.ts";
+import { makeDrawer as makeInpainter } from "../../inpaint/drawer.ts";
+import { initialNoise, makeDrawer as makeSampler } from "../../sample/drawer.ts";
+import { describeProblem, isError } from "../../shared/checks.ts";
+import { checkSampler, chooseSampler, type SamplerParam } from "../../shared/draw/sampler.ts";
+import { makeWalk, SamplerFault } from "../../shared/draw/walk.ts";
+import { unitToBytes } from "../../shared/feeds.ts";
+import { yieldToMessages } from "../../shared/macrotask.ts";
+import { OPEN, type Opened } from "./backends.ts";
+import type { Embedded, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
+
+/** Draw what the page asks for, a batch at a time. @param definitions those of the user's own that the page was made with */
+export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly OwnDefinition[]): void {
+  let checkpoint: StoredCheckpoint | undefined;
+  let engine: Opened | undefined;
+  let stopped = false;
+  const answer = async (message: Exclude<ToWorker, { kind: "stop" }>): Promise<FromWorker> => {
+    if (message.kind === "open") {
+      const { backend, embedded, forced } = message;
+      checkpoint ??= await readCheckpoint(artifactOf(embedded), embedded.weights, definitions);
+      engine = await OPEN[backend](forced, embedded.wasm);
+      return { kind: "opened", on: engine.on, model: modelOf(checkpoint, embedded.sampler, definitions) };
+    }
+    const device = await engine!.device();
+    const { task, first, count: batchSize } = message;
+    const sampler = chooseSampler(task.sampler, definitions);
+    try {
+      const walk = await makeWalk(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
+      const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk);
+      const see = (done: number, x: Float32Array, x0: Float32Array) => {
+        const frame: Frame = { done, total, x: bytesOf(x), x0: bytesOf(x0, task) };
+        port.postMessage({ kind: "frame", frame });
+      };
+      const { images } = await draw(first, async () => {
+        await yieldToMessages();
+        if (stopped) throw new Error("The page said stop");
+      }, (done, { x, x0 }, ended) => ended || see(done, x, x0));
+      if (firstNotFinite(images) >= 0) {
+        throw new Error("a pixel is no number: the weights are broken, or what computes is");
+      }
+      see(total, images, images);
+    } finally {
+      await device.dispose();
+    }
+    return { kind: "drawn" };
+  };
+  port.onmessage = async ({ data }) => {
+    stopped = data.kind === "stop";
+    if (data.kind === "stop") return;
+    port.postMessage(
+      await answer(data).catch((error) => stopped ? { kind: "drawn" } as const : failedBy(error, checkpoint)),
+    );
+  };
+  port.postMessage({ kind: "ready" });
+}
+
+/** What went wrong, in words; `final` where the checkpoint or code of the user's own is at fault. */
+function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
+  const fault = error instanceof SamplerFault;
+  const message = fault ? describeProblem({ ...error.problem, message: error.message }) : error.message;
+  const model = checkpoint?.config.model ?? {};
+  const file = error instanceof CompileError && "uses" in model ? `${model.uses}: ` : "";
+  return { kind: "failed", message: file + message, final: fault || error instanceof FormatError };
+}
+
+/** The files of a checkpoint, as a stage is given them. */
+function artifactOf({ files: held }: Embedded): InputArtifact {
+  const read = (name: string) => Promise.resolve(held[name]!);
+  const files = Object.entries(held).map(([path, { length: size }]) => ({ path, size, sha256: "" }));
+  const readText = async (name: string) => new TextDecoder().decode(await read(name));
+  return { type: "checkpoint", digest: "", files, path: (name) => name, read, readText };
+}
+
+function modelOf(
+  { config, network: { sizes }, path: { timesteps, tables } }: StoredCheckpoint,
+  given: SamplerParam,
+  definitions: readonly OwnDefinition[],
+): Model {
+  const learnedVariance = learnsVariance(sizes);
+  const known = { timesteps, learnedVariance, variancePreserving: tables !== undefined, ownSampler: config.ownSampler };
+  const usual = ["ddim", "dpmpp-2m", "heun", "ancestral"].filter((name) => isOwn(given) || given.name !== name);
+  const variance = learnedVariance ? "learned" : "fixedsmall";
+  const others = usual.map((name) => samplerParams.parse({ name, ...(name === "ancestral" ? { variance } : {}) }));
+  const fits = (param: SamplerParam) =>
+    !checkSampler(param, known, chooseSampler(param, definitions).definition).some(isError);
+  return {
+    images: config.images,
+    classes: toldLabels(config).classes,
+    timesteps,
+    samplers: [given, ...others.filter(fits)],
+  };
+}
+
+/** As bytes; as in the stage, what is kept of an image is kept to the bit. */
+function bytesOf(images: Float32Array, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(images.length);
+  unitToBytes(images, bytes);
+  if (inpaint === undefined) return bytes;
+  const { image, kept } = inpaint;
+  return bytes.map((value, i) => kept[i % kept.length] === 1 ? image[i % image.length]! : value);
+}
+
+function drawerOf(
+  { seed, labels, inpaint, way }: Task,
+  batchSize: number,
+  checkpoint: StoredCheckpoint,
+  walk: Awaited<ReturnType<typeof makeWalk>>,
+) {
+  const params = { batchSize, labels, repeats: 1 };
+  if (inpaint !== undefined) {
+    const told = typeof labels === "string" ? undefined : Uint8Array.from(labels);
+    const images = { count: 1, pixels: inpaint.image, labels: told };
+    return makeInpainter({ params, seed }, checkpoint, { walk, images, kept: inpaint.kept });
+  }
+  if (way === undefined) return makeSampler({ params, seed }, checkpoint, walk);
+  const [from, to] = [seed, way.to].map((of) => initialNoise(of, walk.pixels)(way.image)) as [
+    Float32Array,
+    Float32Array,
+  ];
+  // On a circle: the squares of the shares add up to 1, so that each point is noise as well.
+  return makeSampler({ params, seed }, checkpoint, walk, (point) => {
+    const angle = Math.PI / 2 * point / (way.points - 1);
+    return mix([Math.cos(angle), from], [Math.sin(angle), to]);
+  });
+}

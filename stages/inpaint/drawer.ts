@@ -1,0 +1,62 @@
+import type { z } from "zod";
+import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import type { StoredImages } from "../../artifacts/images.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
+import { transition } from "../../diffusion/samplers/transition.ts";
+import { randomStream } from "../../tensor/random/stream.ts";
+import type { BatchDrawer } from "../shared/draw/draw_images.ts";
+import { startDeviation, type Walk } from "../shared/draw/walk.ts";
+import { bytesToUnit } from "../shared/feeds.ts";
+import type { inpaintKind } from "./kind.ts";
+
+/**
+ * The sampler takes one step at a time. After each the kept part is put back, noised as much as the rest is then (Lugmayr
+ * et al. 2022, arXiv 2201.09865, algorithm 1). With `repeats` the step's noise is added again and the step taken anew.
+ */
+export function makeDrawer(
+  { params: { batchSize, repeats }, seed }: {
+    readonly params: Pick<z.output<typeof inpaintKind.params>, "batchSize" | "repeats">;
+    readonly seed: number;
+  },
+  { path }: Pick<StoredCheckpoint, "path">,
+  { walk: { times, steps, pixels, begin }, images, kept }: {
+    readonly walk: Walk;
+    /** The last of them also for all beyond. */
+    readonly images: Pick<StoredImages, "pixels" | "labels"> & { readonly count: number };
+    readonly kept: Uint8Array;
+  },
+): BatchDrawer {
+  const stream = (purpose: string) => randomStream({ seed, stream: `inpaint/${purpose}` });
+  const [initial, fresh, known, again] = [stream("initial"), stream("step"), stream("known"), stream("again")];
+  const all = () => new Float32Array(batchSize * pixels);
+
+  return {
+    steps: steps * repeats,
+    async draw(first, onStep, see) {
+      const last = images.count - 1;
+      const sources = Array.from({ length: batchSize }, (_, i) => Math.min(first + i, last));
+      const [start, x0] = [all(), all()];
+      sources.forEach((source, i) => {
+        initial.normal(first + i, start.subarray(i * pixels, (i + 1) * pixels));
+        const own = x0.subarray(i * pixels, (i + 1) * pixels);
+        bytesToUnit(images.pixels.subarray(source * pixels, (source + 1) * pixels), own);
+      });
+      const walk = begin({ labels: sources.map((source) => images.labels?.[source]), repeats, onStep, see });
+      const offset = first * pixels;
+      let x = mix([startDeviation(path, times[0]!), start]);
+      for (let k = 0; k + 1 < times.length; k++) {
+        const [t, next] = [times[k]!, times[k + 1]!];
+        for (let repeat = 0; repeat < repeats; repeat++) {
+          const draw = k * repeats + repeat;
+          x = await walk({ x, times: [t, next], noise: () => fresh.normal(draw, all(), { offset }) });
+          const noised = mix([path.signal(next), x0], [path.noise(next), known.normal(draw, all(), { offset })]);
+          for (let i = 0; i < x.length; i++) if (kept[i % pixels] === 1) x[i] = noised[i]!;
+          if (repeat === repeats - 1) continue;
+          const { signal, variance } = transition(path, next, t);
+          x = mix([signal, x], [Math.sqrt(variance), again.normal(draw, all(), { offset })]);
+        }
+      }
+      return { images: x };
+    },
+  };
+}

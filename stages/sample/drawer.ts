@@ -1,0 +1,86 @@
+import { type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
+import { labelNumber, type Labels } from "../../artifacts/labels.ts";
+import { mix } from "../../diffusion/samplers/mix.ts";
+import { randomStream } from "../../tensor/random/stream.ts";
+import type { BatchDrawer } from "../shared/draw/draw_images.ts";
+import { startDeviation, type Walk } from "../shared/draw/walk.ts";
+import { unitToBytes } from "../shared/feeds.ts";
+import type { SampleParams } from "./kind.ts";
+
+/**
+ * Noise belongs to the image: x_T of image i is step i of one stream, and its z at step k is the i-th piece of step k of
+ * another. So an image does not depend on how many are drawn.
+ *
+ * @param noiseOf what an image begins from, if it is something else
+ */
+export function makeDrawer(
+  { params, seed }: {
+    readonly params: Pick<SampleParams, "batchSize" | "trajectory" | "labels">;
+    readonly seed: number;
+  },
+  { path, config }: StoredCheckpoint,
+  { times, steps, pixels, begin }: Walk,
+  noiseOf: (image: number) => Float32Array = initialNoise(seed, pixels),
+): BatchDrawer {
+  const { batchSize, trajectory } = params;
+  const labelOf = labelsOf(params, toldLabels(config));
+  const fresh = randomStream({ seed, stream: "sample/step" });
+  const deviation = startDeviation(path, times[0]!);
+
+  return {
+    steps,
+    async draw(first, onStep, see) {
+      const all = () => new Float32Array(batchSize * pixels);
+      const noise = all();
+      for (let i = 0; i < batchSize; i++) noise.set(noiseOf(first + i), i * pixels);
+      const labels = Array.from({ length: batchSize }, (_, i) => labelOf(first + i));
+      const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels }) : undefined;
+      const images = await begin({ labels, onStep, see: film?.note ?? see })({
+        x: mix([deviation, noise]),
+        times,
+        noise: (k) => fresh.normal(k, all(), { offset: first * pixels }),
+      });
+      return { images, film: film?.pixels };
+    },
+  };
+}
+
+/** The noise that images of a seed begin from, by their index. */
+export function initialNoise(seed: number, pixels: number): (image: number) => Float32Array {
+  const initial = randomStream({ seed, stream: "sample/initial" });
+  return (image) => initial.normal(image, pixels);
+}
+
+/** The label of an image by its index, as the params say, for a network that is told such labels; undefined is none. */
+export function labelsOf(
+  { labels = "cycle" }: Pick<SampleParams, "labels">,
+  { classes, classNames }: Partial<Labels>,
+): (image: number) => number | undefined {
+  if (classes === undefined || labels === "none") return () => undefined;
+  if (labels === "cycle") return (image) => image % classes;
+  const numbers = labels.map((label) => labelNumber(label, { classes, classNames }));
+  return (image) => numbers[image % numbers.length];
+}
+
+/** Pictures of how the first images came about, one row each: what they were after some steps, and what they would be. */
+function startFilm(
+  { images, frames }: NonNullable<SampleParams["trajectory"]>,
+  walk: { steps: number; pixels: number },
+) {
+  const size = images * walk.pixels;
+  const pixels = new Uint8Array(2 * frames * size);
+  /** Evaluations done at each frame, from noise to the end. */
+  const marks = Array.from({ length: frames }, (_, i) => Math.round(i * walk.steps / (frames - 1)));
+  return {
+    /** Bytes of [2, frames, images, H, W, C]: x_t, then the predicted x0. */
+    pixels,
+    /** Note the images after `done` evaluations; the walk may end with fewer than it could have had. */
+    note(done: number, { x, x0 }: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean): void {
+      marks.forEach((mark, frame) => {
+        if (mark !== done && !(ended && mark > done)) return;
+        unitToBytes(x.subarray(0, size), pixels.subarray(frame * size, (frame + 1) * size));
+        unitToBytes(x0.subarray(0, size), pixels.subarray((frames + frame) * size, (frames + frame + 1) * size));
+      });
+    },
+  };
+}
