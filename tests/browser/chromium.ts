@@ -8,6 +8,7 @@ type Answer = any;
 const KEYS: Readonly<Record<string, { readonly code: number; readonly text?: string }>> = {
   Tab: { code: 9 },
   " ": { code: 32, text: " " },
+  Enter: { code: 13, text: "\r" },
   ArrowLeft: { code: 37 },
   ArrowRight: { code: 39 },
 };
@@ -51,9 +52,9 @@ export class Chromium implements AsyncDisposable {
     };
   }
 
-  static async start(path: string): Promise<Chromium> {
+  static async start(path: string, flags: readonly string[] = []): Promise<Chromium> {
     const folder = await Deno.makeTempDir({ prefix: "noiseline-chromium-" });
-    const args = ["--headless=new", "--no-sandbox", "--remote-debugging-port=0", `--user-data-dir=${folder}`];
+    const args = ["--headless=new", "--no-sandbox", "--remote-debugging-port=0", `--user-data-dir=${folder}`, ...flags];
     const child = new Deno.Command(path, { args, stdout: "null", stderr: "piped" }).spawn();
     const { promise: address, resolve } = Promise.withResolvers<string>();
     (async () => {

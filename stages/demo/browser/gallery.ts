@@ -18,7 +18,7 @@ export function paint(canvas: HTMLCanvasElement, bytes: Uint8Array, size: ImageS
 }
 
 const PARTS = `<div class="grid"></div><div class="controls">
-  <label class="wide"><span>Step <output></output></span><input type="range" min="0"></label>
+  <label class="wide"><span>Step <b></b></span><input type="range" min="0"></label>
   <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label>
   <a class="button" download="images.png" href="#">Save as PNG</a></div>`;
 
@@ -36,14 +36,14 @@ export function makeGallery(
   const { height, width, channels } = size;
   let canvases: HTMLCanvasElement[] = [];
   /** Of each image what it was, from noise to the end. */
-  let films: Record<"x" | "x0", Bytes>[][] = [];
-  const show = () => {
-    find("output").textContent = `${range.value} of ${range.max}`;
+  let films: Frame[][] = [];
+  const show = () =>
     canvases.forEach((canvas, i) => {
-      const state = films[i]?.[Math.min(range.valueAsNumber, films[i].length - 1)];
-      if (state !== undefined) paint(canvas, state[shown.value as "x" | "x0"], size);
+      const frame = films[i]?.[Math.min(range.valueAsNumber, films[i].length - 1)];
+      if (frame === undefined) return;
+      paint(canvas, frame[shown.value as "x" | "x0"], size);
+      find("b").textContent = `${frame.done} of ${frame.total}`;
     });
-  };
   range.oninput = shown.oninput = show;
   find<HTMLAnchorElement>("a").onclick = ({ currentTarget }) => {
     const columns = Math.ceil(Math.sqrt(canvases.length));
@@ -79,12 +79,12 @@ export function makeGallery(
       const length = height * width * channels;
       for (let at = 0, i = first; at < x.length; at += length, i++) {
         const film = films[i] = done === 0 ? [] : films[i] ?? [];
-        film.push({ x: x.subarray(at, at + length), x0: x0.subarray(at, at + length) });
+        film.push({ done, total, x: x.subarray(at, at + length), x0: x0.subarray(at, at + length) });
         range.max = `${Math.max(Number(range.max), film.length - 1)}`;
       }
       range.value = range.max;
       show();
-      return films.reduce((sum, film) => sum + film.length - 1, 0) / total / canvases.length;
+      return films.reduce((sum, film) => sum + film.at(-1)!.done, 0) / total / canvases.length;
     },
   };
 }

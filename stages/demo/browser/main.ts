@@ -27,12 +27,16 @@ const escape = (text: string) => text.replaceAll(/[&<>"]/g, (letter) => `&#${let
 const options = (names: readonly string[], first = "") =>
   first + names.map((name, i) => `<option value="${i}">${escape(name)}</option>`).join("");
 const number = (label: string, name: string, value: unknown, [min, max]: readonly [number, number], more = "") =>
-  `<label>${label}<input type="number" name="${name}" value="${value}" min="${min}" max="${max}" required ${more}></label>`;
+  `<label>${label}<input type="number" name="${name}" value="${
+    escape(`${value}`)
+  }" min="${min}" max="${max}" required ${more}></label>`;
+/** Whether a sampler is told a number of steps. */
+const hasSteps = (param: SamplerParam) => isOwn(param) ? typeof param["steps"] === "number" : true;
 const SEEDS = [0, Number.MAX_SAFE_INTEGER] as const;
 
 function partsOf({ defaults: { count, seed, sampler, guidance }, classNames = [] }: DemoData, model: Model): string {
   const { timesteps, samplers, classes = 0 } = model;
-  const steps = "steps" in sampler ? Number(sampler.steps) : 20;
+  const steps = hasSteps(sampler) && "steps" in sampler ? sampler.steps : timesteps;
   const named = Array.from({ length: classes }, (_, i) => classNames[i] ?? `${i}`);
   return `<form class="controls" id="draw">
     ${number("Images", "count", count, [1, 256])}${number("Seed", "seed", seed, SEEDS)}
@@ -103,7 +107,7 @@ async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
       seed: Number(seed),
       sampler: {
         ...sampler,
-        ...(isOwn(sampler) && !("steps" in sampler) ? {} : { steps: Number(steps) }),
+        ...(hasSteps(sampler) ? { steps: Number(steps) } : {}),
       } as SamplerParam,
       guidance: Number(guidance),
       labels: labels === "cycle" || labels === "none" ? labels : [Number(labels)],

@@ -17,6 +17,9 @@ import { yieldToMessages } from "../../shared/macrotask.ts";
 import { OPEN, type Opened } from "./backends.ts";
 import type { Embedded, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
 
+/** More make no better film of an image. */
+const MOST_FRAMES = 100;
+
 /** Draw what the page asks for, a batch at a time. @param definitions those of the user's own that the page was made with */
 export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly OwnDefinition[]): void {
   let checkpoint: StoredCheckpoint | undefined;
@@ -42,7 +45,7 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
       const { images } = await draw(first, async () => {
         await yieldToMessages();
         if (stopped) throw new Error("The page said stop");
-      }, (done, { x, x0 }, ended) => ended || see(done, x, x0));
+      }, (done, { x, x0 }, ended) => ended || done % Math.ceil(total / MOST_FRAMES) > 0 || see(done, x, x0));
       if (firstNotFinite(images) >= 0) {
         throw new Error("a pixel is no number: the weights are broken, or what computes is");
       }
