@@ -1,3 +1,5 @@
+import { escapeMarkup } from "../std/escape.ts";
+
 /** HTML that is shown as it is. */
 export class Html {
   constructor(readonly text: string) {}
@@ -14,7 +16,7 @@ export function markup(texts: TemplateStringsArray, ...values: readonly Shown[])
 function textOf(value: Shown): string {
   if (value instanceof Html) return value.text;
   if (typeof value === "object") return value.map(textOf).join("");
-  return String(value ?? "").replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return escapeMarkup(String(value ?? ""));
 }
 
 /** Of a stage's name, what the children of a matrix have in common. */

@@ -44,7 +44,13 @@ export async function installStage(
   onProgress: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  for (const one of [entry, ...browser === undefined ? [] : [browser], ...own.map(({ file }) => pathToFileURL(file).href)]) {
+  for (
+    const one of [
+      entry,
+      ...browser === undefined ? [] : [browser],
+      ...own.map(({ file }) => pathToFileURL(file).href),
+    ]
+  ) {
     const problem = await installPackages(one, map?.(), onProgress, signal);
     if (problem !== undefined) return problem;
   }

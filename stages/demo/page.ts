@@ -1,15 +1,10 @@
+import { escapeMarkup } from "../../std/escape.ts";
 import type { DemoData } from "./browser/main.ts";
 import { STYLE } from "./browser/style.ts";
 
 /** Nothing comes from a network, and nothing goes there. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:",
-  "worker-src blob:",
-  "style-src 'unsafe-inline'",
-  "img-src data: blob:",
-  "connect-src data: blob:",
-].join("; ");
+const POLICY = "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; worker-src blob:; " +
+  "style-src 'unsafe-inline'; img-src data: blob:; connect-src data: blob:";
 
 const SHELL = `
 :root { color-scheme: light dark; background: light-dark(#fff, #15171c); color: light-dark(#1a1c1f, #e7e9ee); }
@@ -19,7 +14,7 @@ p, footer { color: light-dark(#5c6370, #a2a9b8); }
 footer { margin-top: 3rem; font-size: .8125rem; }`;
 
 const NOTICE = "Made with noiseline. With TensorFlow.js, © Google LLC, under the Apache License 2.0 " +
-  "(apache.org/licenses/LICENSE-2.0), and Zod, © Colin McDonnell, under the MIT License.";
+  "(apache.org/licenses/LICENSE-2.0), and Zod, © Colin McDonnell, under the MIT License (opensource.org/license/mit).";
 
 /**
  * The page that draws, with all that it needs; equal for equal values.
@@ -40,18 +35,14 @@ export function renderPage(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>${escape(title)}</title>
+<title>${escapeMarkup(title)}</title>
 <style>${SHELL}${STYLE}</style>
-<h1>${escape(title)}</h1>
-<p>${escape(about)}</p>
-<main id="demo"></main>
+<h1>${escapeMarkup(title)}</h1>
+<p>${escapeMarkup(about)}</p>
+<main id="demo"><p id="state" role="status">Looking for what can draw here …</p></main>
 <footer>${NOTICE}</footer>
 <script type="application/json" id="demo-data">${json}</script>
 <script type="module" id="demo-code">${script}</script>
 </html>
 `;
-}
-
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }

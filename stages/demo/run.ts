@@ -1,12 +1,11 @@
 import { filesOf, readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
-import type { StageEnd } from "../../contract/stage.ts";
 import { binariesFolder } from "../../tensor/wasm/describe.ts";
 import { CompileError } from "../../tensor/trace/failure.ts";
 import { withDevice } from "../shared/device.ts";
 import { faultOf } from "../shared/draw/draw_images.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { makeWalk } from "../shared/draw/walk.ts";
-import { runOf } from "../shared/run_of.ts";
+import { failedBy, runOf } from "../shared/run_of.ts";
 import { demoKind } from "./kind.ts";
 import { renderPage } from "./page.ts";
 
@@ -18,7 +17,15 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   const names = filesOf(weights);
   const files = inputs.checkpoint.files.filter(({ path }) => names.includes(path));
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > MOST_BYTES) return tooLarge(bytes);
+  if (bytes > MOST_BYTES) {
+    const message = "the weights are too large for a page";
+    return failedBy({
+      message,
+      got: `${bytes} bytes`,
+      wanted: `at most ${MOST_BYTES}`,
+      fix: "train a smaller network",
+    });
+  }
   const checkpoint = await readCheckpoint(inputs.checkpoint, weights, definitions);
   const sampler = chooseSampler(params.sampler, definitions);
   try {
@@ -49,8 +56,3 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   await outputs.files.write("demo.html", page);
   return undefined;
 });
-
-function tooLarge(bytes: number): StageEnd {
-  const message = `the weights are too large for a page: got ${bytes} bytes, wanted at most ${MOST_BYTES}`;
-  return { status: "failed", message, fix: "train a smaller network for the page" };
-}

