@@ -9,7 +9,7 @@ import { chooseSampler } from "../shared/draw/sampler.ts";
 import { makeWalk, SamplerFault, startDeviation } from "../shared/draw/walk.ts";
 import { unitToBytes } from "../shared/feeds.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
-import { describeProblem } from "../shared/run_of.ts";
+import { describeProblem } from "../shared/checks.ts";
 import type { trainKind } from "./kind.ts";
 
 type Context = ContextOf<typeof trainKind>;
