@@ -4,12 +4,12 @@ import { mix } from "../../diffusion/samplers/mix.ts";
 import { firstNotFinite } from "../../metrics/vectors.ts";
 import type { CompiledFunction, Device } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/mod.ts";
+import { describeProblem } from "../shared/checks.ts";
 import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { makeWalk, SamplerFault, startDeviation } from "../shared/draw/walk.ts";
 import { unitToBytes } from "../shared/feeds.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
-import { describeProblem } from "../shared/checks.ts";
 import type { trainKind } from "./kind.ts";
 
 type Context = ContextOf<typeof trainKind>;
