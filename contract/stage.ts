@@ -108,10 +108,7 @@ export interface ProgressUpdate {
   readonly unit: string;
   /** Images that one unit stands for, where it is no image: a training step has a batch of them. */
   readonly images?: number;
-  /**
-   * How it goes, such as `{ loss: 0.041 }`; at most 16. Numbers are kept with the run and drawn as curves, the first of them
-   * is shown beside the bar, and so are texts.
-   */
+  /** How it goes, such as `{ loss: 0.041 }`. Numbers, at most 16, are kept and drawn; the first, and texts, are shown. */
   readonly figures?: Readonly<Record<string, string | number>>;
 }
 

@@ -177,6 +177,7 @@ export const sourcesSchema = z.strictObject({
 export const stageRunSchema = z.strictObject({
   state: z.enum(["cached", "restored", "ran", "failed", "interrupted", "blocked"]),
   resolvedKey: sha256Schema.nullable(),
+  /** When its work began, after whatever it waited for. */
   startedAt: z.string().nullable(),
   durationMs: z.number(),
   /** Units of its progress each second, such as steps and images; empty where it reported none. */

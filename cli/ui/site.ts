@@ -25,8 +25,10 @@ interface Run extends Omit<report.LiveRun, "scores" | "stages"> {
 
 /** Runs that one page compares. */
 const MOST_COMPARED = 8;
-/** A comparison reads the logs of all that it compares, and what was submitted lies on a network. */
-const PACE_MS = { table: 2_000, run: 1_000, compare: 5_000, submitted: 5_000, over: 10_000 } as const;
+/** What was submitted lies on a network. */
+const PACE_MS = { table: 2_000, run: 1_000, submitted: 5_000, over: 10_000 } as const;
+/** Looking takes at most one of so many parts of the time. */
+const SPARING = 50;
 /** What one look at the table may spend on finding scores, and on reading losses; those of more runs come with the next. */
 const [SCORING_MS, READING_MS] = [250, 1_000];
 /** Runs of which curves and contents are kept for whoever looks next, and those of which scores are. */
@@ -84,9 +86,13 @@ export class Site {
 
   /** Look at a page; undefined where there is none. */
   async look({ pathname, searchParams: query }: URL): Promise<Look | undefined> {
+    const beganMs = performance.now();
+    // What is much to look at is looked at less often.
+    const pace = (ms: number) => Math.min(PACE_MS.over, Math.max(ms, SPARING * (performance.now() - beganMs)));
     const submitted = this.#readSubmitted();
     if (pathname === "/") {
-      return { page: await this.#table([...submitted, ...this.#reader.readRuns()], query), paceMs: PACE_MS.table };
+      const page = await this.#table([...submitted, ...this.#reader.readRuns()], query);
+      return { page, paceMs: pace(PACE_MS.table) };
     }
     const [room, id = ""] = namesIn(pathname);
     const isRun = room === "run";
@@ -97,7 +103,7 @@ export class Site {
     if (runs.length === 0) return undefined;
     const page = isRun ? await this.#run(runs[0]!) : await this.#compare(runs);
     const isOver = runs.every(({ state }) => state !== "running");
-    return { page, paceMs: isOver ? PACE_MS.over : isRun ? PACE_MS.run : PACE_MS.compare };
+    return { page, paceMs: isOver ? PACE_MS.over : pace(PACE_MS.run) };
   }
 
   #readSubmitted(): readonly Run[] {

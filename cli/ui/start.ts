@@ -53,26 +53,28 @@ const JOBS_MS = 15_000;
 async function isAlive({ port, token }: Address): Promise<boolean> {
   const nonce = randomBytes(16).toString("hex");
   try {
-    const signal = AbortSignal.timeout(ANSWER_MS);
-    const { body } = await fetch(`http://127.0.0.1:${port}/alive?nonce=${nonce}`, { redirect: "error", signal });
-    const { value } = await body!.getReader().read();
-    return new TextDecoder().decode(value).trim() === proofOf(token, "alive", nonce);
+    // By hand: `fetch` would go by way of a proxy.
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    const timer = setTimeout(() => connection.close(), ANSWER_MS);
+    const head = `GET /alive?nonce=${nonce} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`;
+    await connection.write(new TextEncoder().encode(head));
+    const buffer = new Uint8Array(4_096);
+    let text = "";
+    for (let read: number | null = 0; read !== null && text.length < 4_096; read = await connection.read(buffer)) {
+      text += new TextDecoder().decode(buffer.subarray(0, read));
+    }
+    clearTimeout(timer);
+    return text.trimEnd().endsWith(proofOf(token, "alive", nonce));
   } catch {
     return false;
   }
 }
 
 /** What finds Deno's packages, and the user's folders. */
-const VARIABLES = [
-  "PATH",
-  "HOME",
-  "DENO_DIR",
-  "XDG_CACHE_HOME",
-  "USERPROFILE",
-  "LOCALAPPDATA",
-  "SYSTEMROOT",
-  "NODE_ENV",
-];
+const VARIABLES = "PATH HOME DENO_DIR XDG_CACHE_HOME USERPROFILE LOCALAPPDATA SYSTEMROOT NODE_ENV".split(" ");
+
+/** As of stages: nothing is fetched, and nobody is asked. */
+const CLOSED = "--no-prompt --cached-only --deny-import --no-check --quiet --frozen --node-modules-dir=none".split(" ");
 
 /** Tell a server, which may start no program, how jobs stand, as long as both are there. */
 async function tellJobs(tell: (jobs: readonly QueuedJob[]) => Promise<void>): Promise<void> {
@@ -95,18 +97,18 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
   const read = [store, cluster?.cache].filter((path) => path !== undefined).map((path) => relative(cwd, path) || ".");
   const unfit = read.find((path) => path.includes(","));
   if (unfit !== undefined) return { trouble: `Deno cannot be allowed to read ${unfit}: its name has a comma` };
-  const variables = VARIABLES.map((name) => [name, Deno.env.get(name) ?? ""] as const).filter(([, text]) =>
-    text !== ""
-  );
+  const env = Object.fromEntries(VARIABLES.flatMap((name) => {
+    const text = Deno.env.get(name);
+    return text === undefined ? [] : [[name, text]];
+  }));
   const args = [
-    ...["run", "--no-prompt", "--cached-only", "--deny-import", "--no-check", "--quiet", "--frozen"],
-    ...[`--config=${join(TOOLKIT, "deno.json")}`, `--lock=${join(TOOLKIT, "deno.lock")}`, `--allow-read=${read}`],
-    ...["--allow-net=127.0.0.1", "--allow-sys=hostname", `--allow-env=${VARIABLES}`],
+    ...["run", ...CLOSED, `--config=${join(TOOLKIT, "deno.json")}`, `--lock=${join(TOOLKIT, "deno.lock")}`],
+    ...[`--allow-read=${read}`, "--allow-net=127.0.0.1", "--allow-sys=hostname", `--allow-env=${VARIABLES}`],
     fileURLToPath(import.meta.resolve("./serve.ts")),
   ];
   const streams = { stdin: "piped", stdout: "piped", stderr: idleMs === undefined ? "inherit" : "null" } as const;
   // Detached, since a terminal sends Ctrl-C to all that are not.
-  const options = { args, cwd, env: Object.fromEntries(variables), clearEnv: true, detached: true, ...streams };
+  const options = { args, cwd, env, clearEnv: true, detached: true, ...streams };
   const child = new Deno.Command(Deno.execPath(), options).spawn();
   const timer = setTimeout(() => child.kill("SIGKILL"), START_MS);
   try {

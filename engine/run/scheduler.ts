@@ -12,7 +12,7 @@ import type { Planner } from "../plan/planner.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
-import { type Begun, type StageResult, StageRunner } from "./stage_runner.ts";
+import { type StageResult, StageRunner } from "./stage_runner.ts";
 import { newRunId } from "../store/processes.ts";
 import type { Grants } from "../process/rights.ts";
 
@@ -82,7 +82,7 @@ export class Scheduler {
       ...given,
       mayStart,
       onFailure: () => this.#failed = true,
-      onNested: (id, result, begun) => this.#conclude(id, result, begun),
+      onNested: (id, result, started) => this.#conclude(id, result, started),
     });
     this.#countMissing();
 
@@ -122,13 +122,12 @@ export class Scheduler {
   }
 
   async #reach(id: string, runner: StageRunner): Promise<void> {
-    const startedAt = new Date().toISOString();
     const started = performance.now();
     const { shard } = this.plan.stages.get(id)!.stage;
     const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
     const isNeeded = !isPart || (await this.planner.planShared(shard.whole)).manifest === undefined;
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
-    if (isNeeded) this.#conclude(id, result, { startedAt, started });
+    if (isNeeded) this.#conclude(id, result, started);
     else this.results.set(id, result);
     if (result.manifest !== undefined || !isNeeded) {
       for (const next of this.#successors.get(id) ?? []) {
@@ -142,18 +141,19 @@ export class Scheduler {
   }
 
   /** Say and record how a stage ended, also one that was only made again because another one needed it. */
-  #conclude(id: string, result: StageResult, { startedAt, started }: Begun): void {
+  #conclude(id: string, result: StageResult, started: number): void {
     this.results.set(id, result);
     const { state, manifest, device } = result;
     // Its shards' work is its own.
     const stage = this.pipeline.stages.get(id)!;
     const shards = (stage.parts ?? []).map((one) => this.#record.stages[one]);
     const partsMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), 0);
-    const durationMs = partsMs + (result.workMs ?? performance.now() - started);
+    const ownMs = result.workMs ?? performance.now() - started;
+    const durationMs = partsMs + ownMs;
     const record = {
       state,
       resolvedKey: manifest?.resolvedKey ?? null,
-      startedAt,
+      startedAt: new Date(Date.now() - ownMs).toISOString(),
       durationMs,
       perSecond: { ...result.perSecond },
       figures: { ...result.figures },

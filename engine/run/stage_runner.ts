@@ -61,17 +61,14 @@ function toResult(
   return failedBy({ message: outcome.stack.includes(message) ? outcome.stack : `${message}\n${outcome.stack}` });
 }
 
-/** When a stage began: by the clock, and as a point to measure from. */
-export type Begun = Readonly<{ startedAt: string; started: number }>;
-
 export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "beforeStage"> {
   readonly slots: Slots;
   /** Whether new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
   /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
   readonly onFailure: () => void;
-  /** Called for a stage that was reached because another one needed it again. */
-  readonly onNested: (id: string, result: StageResult, begun: Begun) => void;
+  /** Called for a stage that was reached because another one needed it again, and with when that began. */
+  readonly onNested: (id: string, result: StageResult, started: number) => void;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
 }
@@ -266,9 +263,9 @@ export class StageRunner {
 
   /** How a stage ended without a result. */
   async #reachOnly(id: string): Promise<StageResult | undefined> {
-    const begun = { startedAt: new Date().toISOString(), started: performance.now() };
+    const started = performance.now();
     const reached = await this.reach(id);
-    this.options.onNested(id, reached, begun);
+    this.options.onNested(id, reached, started);
     return reached.manifest === undefined ? reached : undefined;
   }
 

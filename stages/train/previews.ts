@@ -4,9 +4,10 @@ import { mix } from "../../diffusion/samplers/mix.ts";
 import { firstNotFinite } from "../../metrics/vectors.ts";
 import type { CompiledFunction, Device } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/mod.ts";
+import { describeProblem } from "../shared/checks.ts";
 import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
-import { makeWalk, startDeviation } from "../shared/draw/walk.ts";
+import { makeWalk, SamplerFault, startDeviation } from "../shared/draw/walk.ts";
 import { unitToBytes } from "../shared/feeds.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import type { trainKind } from "./kind.ts";
@@ -28,14 +29,14 @@ export function startPreviews(context: Context, device: Device, learned: Omit<Dr
   return async (step: number, weights: () => Promise<Float32Array<ArrayBuffer>>): Promise<void> => {
     if (wanted === undefined || step === 0 || (step % wanted.every !== 0 && step !== steps)) return;
     const start = performance.now();
-    try {
-      const png = await draw(context, wanted, device, { ...learned, params: await weights() });
-      const took = secondsSince(start);
-      context.preview({ step, png, seconds: took });
+    const drawn = await draw(context, wanted, device, { ...learned, params: await weights() }).catch(reasonOf);
+    const took = secondsSince(start);
+    seconds += took;
+    if (typeof drawn !== "string") {
+      context.preview({ step, png: drawn, seconds: took });
       count++;
-      seconds += took;
-    } catch (error) {
-      if (!stop.aborted && !hasWarned) context.warn(`no preview of step ${step}: ${(error as Error).message}`);
+    } else if (!stop.aborted && !hasWarned) {
+      context.warn(`no preview of step ${step}: ${drawn}`);
       hasWarned = true;
     }
     if (step < steps) return;
@@ -43,13 +44,22 @@ export function startPreviews(context: Context, device: Device, learned: Omit<Dr
   };
 }
 
-/** Image i is drawn from the same noise at any count, of labels in turn. */
+/** Nothing that a drawing does ends a training. */
+function reasonOf(error: unknown): string {
+  return error instanceof SamplerFault ? describeProblem({ ...error.problem, message: error.message }) : `${error}`;
+}
+
+/**
+ * Image i is drawn from the same noise at any count, of labels in turn.
+ *
+ * @returns a PNG, or why there is none
+ */
 async function draw(
   { seed, definitions, stop }: Context,
   { count, sampler }: NonNullable<Context["params"]["preview"]>,
   device: Device,
   learned: DrawnNetwork,
-): Promise<Uint8Array> {
+): Promise<Uint8Array | string> {
   const { path, network: { sizes } } = learned;
   const made: CompiledFunction[] = [];
   const compile: Device["compile"] = async (...args) => {
@@ -73,12 +83,11 @@ async function draw(
     const x = mix([startDeviation(path, times[0]!), noise]);
     const images = await walk({ x, times, noise: (k) => fresh!.normal(k, all()) });
     const bad = firstNotFinite(images);
-    if (bad >= 0) throw new Error(`image ${Math.floor(bad / pixels)} has a pixel that is ${images[bad]}`);
+    if (bad >= 0) return `image ${Math.floor(bad / pixels)} has a pixel that is ${images[bad]}`;
     const bytes = new Uint8Array(images.length);
     unitToBytes(images, bytes);
     const png = gridPng(Array.from({ length: count }, (_, i) => imageAt(bytes, i, sizes)), sizes);
-    if (png === undefined) throw new Error(`no PNG has ${sizes.channels} channels`);
-    return png;
+    return png ?? `no PNG has ${sizes.channels} channels`;
   } finally {
     for (const one of made) await one.dispose();
   }

@@ -100,6 +100,9 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   assertMatch(await visitor.raw("/", undefined, "POST"), /^HTTP\/1\.1 405/);
   assertEquals((await fetch(visitor.origin)).status, 401);
 
+  const [kept] = project.list("cache/noiseline/ui");
+  assertEquals(Deno.statSync(project.path("cache/noiseline/ui", kept!)).mode! & 0o777, 0o600);
+
   const [pid] = findServers(project);
   ui.signal("SIGINT");
   assertEquals((await ui.outcome()).code, 0);

@@ -54,8 +54,10 @@ Deno.test("a store that is absent has a page, and one that is made meanwhile is 
   project.remove(`.noiseline/runs/${runId}`);
   assertEquals((await visitor.get(`/run/${runId}`)).status, 404);
   assertEquals((await visitor.get("/")).status, 200);
-  ui.signal("SIGINT");
+  const [pid] = findServers(project);
+  ui.signal("SIGKILL");
   assertEquals((await ui.outcome()).stderr, "");
+  assert(await isGoneWithin(pid!, 5_000));
 });
 
 Deno.test("run --open serves the run while it goes on, and its page lives: figures come, and its end by a kill", async () => {

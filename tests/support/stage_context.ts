@@ -126,10 +126,19 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
 
 /** Params with their defaults, beside definitions of the user's own. */
 function parseParams(kind: AnyKind, params: StageOptions["params"]): Readonly<Record<string, unknown>> {
-  const [own, rest] = [true, false].map((wanted) =>
-    Object.fromEntries(Object.entries(params).filter(([, value]) => isOwn(value) === wanted))
-  );
-  return { ...kind.params.parse(rest), ...own };
+  const isMap = (value: unknown): value is Record<string, unknown> =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  const without = (value: unknown): unknown =>
+    isMap(value)
+      ? Object.fromEntries(Object.entries(value).flatMap(([key, one]) => isOwn(one) ? [] : [[key, without(one)]]))
+      : value;
+  const withOwn = (parsed: unknown, given: unknown): unknown => {
+    if (isOwn(given)) return given;
+    if (!isMap(parsed) || !isMap(given)) return parsed;
+    const below = Object.entries(given).map(([key, one]) => [key, withOwn(parsed[key], one)]);
+    return { ...parsed, ...Object.fromEntries(below) };
+  };
+  return withOwn(kind.params.parse(without(params)), params) as Readonly<Record<string, unknown>>;
 }
 
 /** As the engine finds them. */

@@ -54,7 +54,12 @@ Deno.test("train logs each step's own figures and writes a checkpoint that can b
       progress,
       onReport: ({ done, total, unit, figures }) => updates.push(`${done}/${total} ${unit} ${Object.keys(figures!)}`),
     });
-    assertEquals(updates, ["1/4 step loss", "2/4 step loss", "3/4 step loss", "4/4 step loss"]);
+    assertEquals(updates, [
+      "1/4 step loss,gradNorm,learningRate",
+      "2/4 step loss,gradNorm,learningRate",
+      "3/4 step loss,gradNorm,learningRate",
+      "4/4 step loss,gradNorm,learningRate",
+    ]);
     assertEquals(progress.steps, [2, 4]);
 
     const log = (await outputs["log"]!.readText("log.jsonl")).trimEnd().split("\n").map((line) => JSON.parse(line));

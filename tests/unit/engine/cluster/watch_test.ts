@@ -41,7 +41,9 @@ async function watch(lab: PaperLab, submitted: Submitted, changes: readonly (() 
       case "stage-finished":
         return [event.id, event.state, event.message ?? ""].join(" ").trim();
       case "stage-progress":
-        return `${event.id} ${event.update.done}/${event.update.total} ${event.perSecond}`;
+        return `${event.id} ${event.update.done}/${event.update.total} ${event.perSecond} ${
+          event.update.figures!["loss"]
+        }`;
       default:
         return event.type;
     }
@@ -67,7 +69,15 @@ Deno.test("waiting with its reason, running and how far, done: the queue is aske
     () => {
       lab.queue.set("1", "running");
       Deno.mkdirSync(runs.folderOf("20260101T000000000-1"), { recursive: true });
-      runs.tell("20260101T000000000-1", "a", { at: "", done: 3, total: 4, unit: "step", perSecond: 2, figures: {} });
+      const loss = { last: 3, lowest: 2, at: 1 };
+      runs.tell("20260101T000000000-1", "a", {
+        at: "",
+        done: 3,
+        total: 4,
+        unit: "step",
+        perSecond: 2,
+        figures: { loss },
+      });
     },
     () => finish("a", 0, "1"),
     () => finish("b", 1, "2"),
@@ -76,7 +86,7 @@ Deno.test("waiting with its reason, running and how far, done: the queue is aske
   assertEquals(told, [
     "0 run; a,b,c: others come first",
     "a on job 1 on n1",
-    "a 3/4 2",
+    "a 3/4 2 3",
     "1 run; b,c: others come first",
     "a ran",
     "0 run; b,c: others come first",

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async";
 import { join } from "node:path";
-import { acquireLock } from "../../../../engine/store/locks.ts";
+import { acquireLock, holdFolder, isHeld } from "../../../../engine/store/locks.ts";
+import { RunStore } from "../../../../engine/store/runs.ts";
+import { openRoot } from "../../../../engine/store/roots.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 Deno.test("acquireLock() lets a second holder wait, tells who holds it, and goes on when it is released", async () => {
@@ -50,4 +52,43 @@ Deno.test("the lock of a process that was killed is free", async () => {
   await reader.cancel();
   using held = await waiting;
   assert(held !== undefined);
+});
+
+Deno.test("a folder is seen to be held until it is let go; what is no folder tells nothing, so it counts as held", async () => {
+  await using folder = await makeTempFolder();
+  assertEquals(isHeld(folder.path), false);
+  const held = holdFolder(folder.path)!;
+  assertEquals([isHeld(folder.path), isHeld(folder.path)], [true, true]);
+  held[Symbol.dispose]();
+  assertEquals(isHeld(folder.path), false);
+  assertEquals([holdFolder(join(folder.path, "none")), isHeld(join(folder.path, "none"))], [undefined, true]);
+});
+
+Deno.test("a run holds its folder from its start to its end", async () => {
+  await using folder = await makeTempFolder();
+  openRoot(folder.path);
+  const runs = new RunStore(folder.path);
+  const started = {
+    startedAt: "2026-11-25T10:15:02.000Z",
+    endedAt: null,
+    pid: Deno.pid,
+    host: "h",
+    versions: {},
+    stages: {},
+  };
+  const record = {
+    format: 1,
+    runId: "r",
+    pipeline: "p",
+    file: "p.yaml",
+    overrides: [],
+    status: "running",
+    ...started,
+  } as const;
+  runs.start({ ...record, overrides: [] });
+  assertEquals(isHeld(runs.folderOf("r")), true);
+  runs.write({ ...record, overrides: [] });
+  assertEquals(isHeld(runs.folderOf("r")), true);
+  runs.write({ ...record, overrides: [], status: "done" });
+  assertEquals(isHeld(runs.folderOf("r")), false);
 });

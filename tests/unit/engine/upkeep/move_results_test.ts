@@ -1,3 +1,4 @@
+import { RunReader } from "../../../../engine/live/run_reader.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { objectName, recipeName, resultName, seal, unseal } from "../../../../engine/store/cache/layout.ts";
@@ -61,6 +62,12 @@ Deno.test("a folder of results brings them into a fresh store, and importing it 
   assert(again.ok);
   assertEquals([again.value.added, again.value.known, again.value.bytes], [0, 3, 0]);
   assertEquals([...Deno.readDirSync(store.paths.tmp)], []);
+  // It stands among the runs once.
+  const [run, ...others] = new RunReader(store).readRuns();
+  assertEquals([run!.pipeline, run!.file, run!.state, others], ["imported", all, "done", []]);
+  assertEquals(run!.stages.map(({ state, result }) => [state, result]).sort(), [
+    ...Object.values(keys).sort().map((key) => ["restored", key]),
+  ]);
   assertEquals(endStates(await runIn(two.path, YAML)), "a: restored, b: restored, walk: restored");
 });
 
