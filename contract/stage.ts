@@ -360,7 +360,7 @@ export interface BuiltinKind<
     inputs: { readonly [K in keyof I]?: Facts },
     own?: Readonly<Record<string, Facts>>,
   ) => CheckResult;
-  /** Params with defaults for which a definition of the user's own may stand; `""`: all, `a.b`: in an execution param. */
+  /** Params for which a definition of the user's own may stand, and of which sort; `""` is all of `with`. */
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
