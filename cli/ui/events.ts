@@ -7,7 +7,6 @@ import type { Look, Site } from "./site.ts";
 const MOST_LISTENERS = 64;
 /** Rows of one curve that are sent at once: a screen shows no more. */
 const MOST_ROWS = 2_000;
-const HEARTBEAT_MS = 15_000;
 
 function eventOf(name: "part" | "rows" | "gone", data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
@@ -40,39 +39,26 @@ export class Events {
     if (this.listeners >= MOST_LISTENERS) return say(503, `at most ${MOST_LISTENERS} pages listen at a time`);
     const look = await this.site.look(address);
     if (look === undefined) return say(404, "there is no such page");
-    const left = new AbortController();
-    const texts = this.#follow(address, look, left.signal);
-    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
-      const { value, done } = await texts.next();
-      if (done) controller.close();
-      else controller.enqueue(new TextEncoder().encode(value));
-    };
-    const cancel = async () => {
-      left.abort();
-      await texts.return(undefined);
-    };
-    return answer(new ReadableStream({ pull, cancel }, { highWaterMark: 0 }), "text/event-stream");
+    return answer(ReadableStream.from(this.#follow(address, look)), "text/event-stream");
   }
 
-  /** Goes on as its reader takes what it gives, so that nothing piles up. */
-  async *#follow(address: URL, first: Look, left: AbortSignal): AsyncGenerator<string> {
+  /** Goes on as its reader takes what it gives, so that nothing piles up, and ends at the next look after that has left. */
+  async *#follow(address: URL, first: Look): AsyncGenerator<Uint8Array> {
+    const encoder = new TextEncoder();
     const [parts, told] = [new Map<string, string>(), new Map<string, number>()];
     this.listeners++;
     try {
-      yield "retry: 2000\n\n";
-      let saidMs = performance.now();
+      yield encoder.encode("retry: 2000\n\n");
       for (let look: Look | undefined = first; look !== undefined; look = await this.site.look(address)) {
         const changed = partsOf(look.page).filter(({ id, html }) => parts.get(id) !== html);
         for (const { id, html } of changed) parts.set(id, html);
         const news = [...changed.map((part) => eventOf("part", part)), ...newRows(look.page, told)];
-        if (news.length === 0 && performance.now() - saidMs >= HEARTBEAT_MS) news.push(": \n\n");
-        if (news.length > 0) saidMs = performance.now();
-        yield* news;
-        await delay(look.paceMs, { signal: left });
+        for (const text of [...news, ": \n\n"]) yield encoder.encode(text);
+        await delay(look.paceMs);
       }
-      yield eventOf("gone", {});
+      yield encoder.encode(eventOf("gone", {}));
     } catch (error) {
-      if (!left.aborted) this.onError(error);
+      this.onError(error);
     } finally {
       this.listeners--;
     }

@@ -38,8 +38,6 @@ async function find(address: URL, site: Site, events: Events): Promise<Response 
     }
     case "log":
       return show(site.logOf(id, stage), "text/plain; charset=utf-8");
-    case "figures":
-      return show(site.figuresOf(id, stage.replace(/\.json$/, "")), "application/json");
     case "preview":
       return show(await site.previewOf(id, stage, last), "image/png");
     case "object":

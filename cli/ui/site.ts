@@ -107,13 +107,8 @@ export class Site {
   }
 
   #readSubmitted(): readonly Run[] {
-    const { jobs } = this;
     if (this.#submissions !== undefined && performance.now() > this.#submitted.untilMs) {
-      const runs = this.#submissions.readSubmissions(jobs ?? []).map((run): Run => {
-        // Without the queue, what waits looks like what was killed.
-        const state = jobs === undefined && run.state === "killed" ? "running" : run.state;
-        return { ...run, state: state as Run["state"] };
-      });
+      const runs = this.#submissions.readSubmissions(this.jobs);
       this.#submitted = { runs, untilMs: performance.now() + PACE_MS.submitted };
     }
     return this.#submitted.runs;
@@ -207,12 +202,6 @@ export class Site {
   logOf(runId: string, stage: string, bytes: number = LOG_BYTES): string | undefined {
     const place = this.#placeOf(runId, stage);
     return place && engine.logTail(place, bytes);
-  }
-
-  /** The history of a stage's figures, as JSON. */
-  figuresOf(runId: string, stage: string): string | undefined {
-    const place = this.#placeOf(runId, stage);
-    return place && JSON.stringify(engine.readFigures(place).rows);
   }
 
   /** @param name `STEP.png` */

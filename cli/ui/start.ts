@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { get } from "node:http";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { delay } from "@std/async";
@@ -53,18 +55,14 @@ const JOBS_MS = 15_000;
 async function isAlive({ port, token }: Address): Promise<boolean> {
   const nonce = randomBytes(16).toString("hex");
   try {
-    // By hand: `fetch` would go by way of a proxy.
-    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    const timer = setTimeout(() => connection.close(), ANSWER_MS);
-    const head = `GET /alive?nonce=${nonce} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`;
-    await connection.write(new TextEncoder().encode(head));
-    const buffer = new Uint8Array(4_096);
-    let text = "";
-    for (let read: number | null = 0; read !== null && text.length < 4_096; read = await connection.read(buffer)) {
-      text += new TextDecoder().decode(buffer.subarray(0, read));
-    }
-    clearTimeout(timer);
-    return text.trimEnd().endsWith(proofOf(token, "alive", nonce));
+    // `fetch` would go by way of a proxy.
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const request = get({ host: "127.0.0.1", port, path: `/alive?nonce=${nonce}`, agent: false, signal });
+    const [response] = await once(request, "response", { signal });
+    // The first of what comes, since another program may never end.
+    const [answer] = await once(response, "data", { signal });
+    request.destroy();
+    return String(answer).trimEnd() === proofOf(token, "alive", nonce);
   } catch {
     return false;
   }
@@ -97,10 +95,7 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
   const read = [store, cluster?.cache].filter((path) => path !== undefined).map((path) => relative(cwd, path) || ".");
   const unfit = read.find((path) => path.includes(","));
   if (unfit !== undefined) return { trouble: `Deno cannot be allowed to read ${unfit}: its name has a comma` };
-  const env = Object.fromEntries(VARIABLES.flatMap((name) => {
-    const text = Deno.env.get(name);
-    return text === undefined ? [] : [[name, text]];
-  }));
+  const env = definedOnly(Object.fromEntries(VARIABLES.map((name) => [name, Deno.env.get(name)])));
   const args = [
     ...["run", ...CLOSED, `--config=${join(TOOLKIT, "deno.json")}`, `--lock=${join(TOOLKIT, "deno.lock")}`],
     ...[`--allow-read=${read}`, "--allow-net=127.0.0.1", "--allow-sys=hostname", `--allow-env=${VARIABLES}`],

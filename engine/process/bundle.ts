@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { userFolder } from "../../std/user_folder.ts";
 import type { Kind, ModuleMap } from "../keys/stage.ts";
-import { makeFolder, removeQuietly, writeAtomically, writeNew } from "../store/files.ts";
-import { entriesOf, hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/reading.ts";
+import { makeFolder, writeNew } from "../store/files.ts";
+import { hashFile, readTextIfThere, sha256Of } from "../store/reading.ts";
+import { dropOldest, readChecked, writeChecked } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import { moduleFlags } from "./module_lock.ts";
@@ -38,9 +39,9 @@ export async function bundleForBrowsers(
   const { modules } = JSON.parse(info.stdout) as Record<"modules", Partial<Record<"local" | "npmPackage", string>>[]>;
   // In its own folder the entry is the only module, and what cannot be found nobody can read.
   const parts = modules.map(({ local, npmPackage }) => local === entry ? text : local ? hashFile(local) : npmPackage);
-  const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.js`);
-  const found = sound(readTextIfThere(path));
-  if (found !== undefined) {
+  const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.json`);
+  const found = readChecked(path)?.value;
+  if (typeof found === "string") {
     writeNew(file, found);
     return { file };
   }
@@ -51,10 +52,8 @@ export async function bundleForBrowsers(
   ignoreTrouble(() => {
     openRoot(kept);
     makeFolder(kept);
-    writeAtomically(path, `//${sha256Of(made)}\n${made}`);
-    const age = (name: string) => -Number(statIfThere(join(kept, name))?.mtime ?? 0);
-    const names = entriesOf(kept).map(({ name }) => name).sort((a, b) => age(a) - age(b));
-    for (const name of names.slice(MOST_KEPT)) removeQuietly(join(kept, name));
+    dropOldest(kept, "", MOST_KEPT);
+    writeChecked(path, made);
   });
   return { file };
 }
@@ -74,12 +73,6 @@ function inBrowser({ imports, ...more }: ModuleMap, browser: string): ModuleMap 
   const { scopes } = more;
   const turned = JSON.stringify({ imports, scopes }, (_, to) => to === door ? browser : to);
   return { ...more, ...JSON.parse(turned) };
-}
-
-/** What was kept, below its digest. */
-function sound(text: string | undefined): string | undefined {
-  const [, digest, code = ""] = /^\/\/(\w+)\n(.*)$/s.exec(text ?? "") ?? [];
-  return digest === sha256Of(code) ? code : undefined;
 }
 
 function failedBy(said: string): Record<"message" | "fix", string> {
