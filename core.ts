@@ -32,7 +32,7 @@ export {
   type RightsRequest,
   withDeviceHere,
 } from "./engine/process/rights.ts";
-export { etaOf, findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
+export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";
 export { isRunning } from "./engine/store/processes.ts";

@@ -96,7 +96,7 @@ export function namesPipeline(text: string): boolean {
 /** The run of that id, or the end of the command. @param tags whether a tag would have done too */
 export function runFor(store: Store, id: string, tags: boolean = false): RunRecord {
   const run = store.runs.read(id);
-  if (run !== undefined) return run;
+  if (run?.runId === id) return run;
   const known = [...tags ? store.tags.names() : [], ...store.runs.ids()];
   const fix = known.length === 0 ? "run a pipeline first, or name its file" : suggestName(id, known);
   refuseWith([problem(`there is no ${tags ? "tag or run" : "run"} "${id}" in ${store.root}`, fix)]);

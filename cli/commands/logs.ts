@@ -1,15 +1,6 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
-import {
-  attemptsOf,
-  type Cluster,
-  isLive,
-  jobsByLine,
-  type RunRecord,
-  runState,
-  type Store,
-  wholeOf,
-} from "noiseline/engine";
+import { attemptsOf, type Cluster, isLive, jobsByLine, RunReader, type Store, wholeOf } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";
@@ -49,13 +40,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         : await findAttempts(await clusterFor(settings, options.on, pipeline.folder), pipeline.name, id);
       const runs = away?.runs ?? store.runs;
       const find = () => findRun(runs, pipeline.name, id, options.follow === true);
-      let run = options.run === undefined ? find() : runFor({ ...store, runs }, options.run);
+      let run = options.run === undefined ? find() : runFor({ ...store, runs }, options.run).runId;
       if (run === undefined && options.follow && away !== undefined) printError(`waiting for the job of "${id}"`);
       while (run === undefined && options.follow && await away?.isOn(false)) {
         await delay(POLL_MS);
         run = find();
       }
-      if (run === undefined || (!options.follow && !existsSync(runs.logPath(run.runId, id)))) {
+      if (run === undefined || (!options.follow && !existsSync(runs.logPath(run, id)))) {
         if (away !== undefined && options.run === undefined) {
           return failWith([problem(`"${id}" ${away.quiet()}`, `see \`status --on ${options.on}\``)]);
         }
@@ -64,14 +55,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           : `run ${options.run} has no log of "${id}"`;
         return failWith([problem(message, "it never ran, printed nothing, or its record was removed; see `runs`")]);
       }
-      const path = runs.logPath(run.runId, id);
+      const path = runs.logPath(run, id);
       if (options.json) {
         const lines = Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
-        printJson({ runId: run.runId, stage: id, path, lines });
+        printJson({ runId: run, stage: id, path, lines });
       } else if (options.follow) {
-        if (!existsSync(path) && !hasEnded(runs, run, id)) {
+        if (!existsSync(path) && !hasEnded(new RunReader({ runs }), run, id)) {
           const isRunning = `"${id}" is running and has printed nothing yet`;
-          printError(away === undefined ? `waiting for "${id}" in run ${run.runId}` : isRunning);
+          printError(away === undefined ? `waiting for "${id}" in run ${run}` : isRunning);
         }
         if (!await follow(runs, run, id, away?.isOn)) printError(`"${id}" has printed nothing`);
       } else printFrom(path, 0, new TextDecoder());
@@ -79,22 +70,20 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 }
 
 /** The newest run with a log of the stage; to follow it, rather one that is on and may come to it. */
-function findRun(runs: RunStore, pipeline: string, id: string, follow: boolean): RunRecord | undefined {
-  let newest: RunRecord | undefined;
-  for (const run of runs.newestFirst()) {
-    if (run.pipeline !== pipeline) continue;
-    if (follow && runState(run) === "running" && !hasEnded(runs, run, id)) return run;
-    if (existsSync(runs.logPath(run.runId, id))) newest ??= run;
+function findRun(runs: RunStore, pipeline: string, id: string, follow: boolean): string | undefined {
+  let newest: string | undefined;
+  for (const { record: { runId }, state, ends } of new RunReader({ runs }).look(pipeline)) {
+    if (follow && state === "running" && !ends.has(id)) return runId;
+    if (existsSync(runs.logPath(runId, id))) newest ??= runId;
     if (!follow && newest !== undefined) break;
   }
   return newest;
 }
 
 /** Whether nothing more can come into the log. */
-function hasEnded(runs: RunStore, run: RunRecord, id: string): boolean {
-  const ended = runs.notes(run.runId).some(({ stage, event }) => stage === id && event === "finished");
-  const now = runs.read(run.runId);
-  return ended || now === undefined || runState(now) !== "running";
+function hasEnded(reader: RunReader, run: string, id: string): boolean {
+  const now = reader.lookAt(run);
+  return now?.state !== "running" || now.ends.has(id);
 }
 
 /** What there is of the attempts of a stage on a cluster, and whether there may be more. */
@@ -134,19 +123,20 @@ const alone = (ended: boolean) => !ended;
  */
 async function follow(
   runs: RunStore,
-  run: RunRecord,
+  run: string,
   id: string,
   isOn: (ended: boolean) => boolean | Promise<boolean> = alone,
 ): Promise<boolean> {
-  const path = runs.logPath(run.runId, id);
+  const path = runs.logPath(run, id);
+  const reader = new RunReader({ runs });
   const decoder = new TextDecoder();
   let at = 0;
   for (;;) {
     // Looked at before reading, so that what was written last is still read.
-    const ended = !await isOn(hasEnded(runs, run, id));
-    const next = isOn === alone ? undefined : runs.newestFirst().next().value;
+    const ended = !await isOn(hasEnded(reader, run, id));
+    const next = isOn === alone ? run : runs.ids()[0]!;
     at += printFrom(path, at, decoder);
-    if (next !== undefined && next.runId > run.runId) return await follow(runs, next, id, isOn) || at > 0;
+    if (next > run) return await follow(runs, next, id, isOn) || at > 0;
     if (ended) return at > 0;
     await delay(POLL_MS);
   }

@@ -1,5 +1,5 @@
-import type { Forecast, PlannedStage, Runs } from "noiseline/core";
-import { capacityOf, findRuns, forecastPlan, lookAhead, mayWork, totalOf, withoutShards } from "noiseline/core";
+import type { Forecast, LiveStage, PlannedStage } from "noiseline/core";
+import { capacityOf, forecastPlan, lookAhead, mayWork, RunReader, totalOf, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { parseCount } from "../format/units.ts";
@@ -39,7 +39,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const total = totalOf(plan, forecasts, capacity);
       const outlook = lookAhead(plan, forecasts, capacity);
       // Where all is cached, looking through the records of runs would be most of the work.
-      const live: Runs["stages"] = forecasts.size === 0 ? new Map() : findRuns(opened.store, pipeline.name).stages;
+      const live: Live = forecasts.size === 0 ? new Map() : new RunReader(opened.store).find(pipeline.name).stages;
       const rights = describeRights([...stages.values()].filter(mayWork), pipeline);
       const { notes, question } = describeOutlook(outlook, pipeline);
       return {
@@ -69,8 +69,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 type Stages = ReadonlyMap<string, PlannedStage>;
 type Forecasts = ReadonlyMap<string, Forecast>;
+type Live = ReadonlyMap<string, LiveStage>;
 
-function describeStages(stages: Stages, forecasts: Forecasts, live: Runs["stages"], all: boolean): string[] {
+function describeStages(stages: Stages, forecasts: Forecasts, live: Live, all: boolean): string[] {
   const whole = withoutShards(stages);
   const shown = whole.filter(([, { state }]) => all || state !== "cached");
   const rows = shown.map(([id, planned]) => {

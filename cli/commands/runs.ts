@@ -1,5 +1,13 @@
-import { listAttempts, lookAt, type OpenSubmission, type Store, type SubmittedStage } from "noiseline/engine";
-import type { PastRun } from "noiseline/housekeeping";
+import {
+  type KnownRun,
+  listAttempts,
+  lookAt,
+  type OpenSubmission,
+  RunReader,
+  type Store,
+  type SubmittedStage,
+  withoutShards,
+} from "noiseline/engine";
 import { describeSubmitted, lookOn } from "../clusters.ts";
 import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
@@ -26,12 +34,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addOption(ON)
     .action(answering(async (what, options) => {
       if (options.on !== undefined) return await answerOn(settings, options.on, what, options);
-      if (what !== undefined && !namesPipeline(what)) return await describe(openStoreFor(options), what);
-      const { pastRuns } = await import("noiseline/housekeeping");
+      if (what !== undefined && !namesPipeline(what)) return describe(openStoreFor(options), what);
       const loaded = what === undefined ? undefined : await loadForCommand(settings, { file: what, ...options });
       const store = loaded?.store ?? openStoreFor(options);
-      const isWanted = ({ record }: PastRun) => record.pipeline === (loaded?.pipeline.name ?? record.pipeline);
-      const shown = pastRuns(store).filter(isWanted).take(options.limit ?? 20).toArray();
+      const known = new RunReader(store).look(loaded?.pipeline.name).take(options.limit ?? 20);
+      const shown = known.map(pastOf).toArray();
       return {
         data: shown.map(toJson),
         lines: shown.length === 0 ? [`no runs in ${store.root}`] : formatTable(shown.map(rowOf)),
@@ -94,6 +101,23 @@ function describeSubmission(submission: OpenSubmission, all: readonly SubmittedS
   return { data: { id, pipeline, at, user, host, silent, stages }, lines };
 }
 
+type PastRun = ReturnType<typeof pastOf>;
+
+/** A run as the history shows it. */
+function pastOf({ record, state, since, ends }: KnownRun) {
+  const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? ""].map((at) => Date.parse(at));
+  // Undefined for a run that was killed: nobody knows when.
+  const durationMs = state === "killed" ? undefined : (record.endedAt === null ? Date.now() : endedMs!) - startedMs!;
+  // How each stage ended in it, or how it stands itself for those that it works at, or did when it was killed.
+  const words = new Map([
+    ...[...ends].map(([id, end]) => [id, end.state] as const),
+    ...[...since.keys()].map((id) => [id, state] as const),
+  ]);
+  const counts: Record<string, number> = {};
+  for (const [, word] of withoutShards(words)) counts[word] = (counts[word] ?? 0) + 1;
+  return { record, state, durationMs, counts, words };
+}
+
 function rowOf({ record, state, durationMs, counts }: PastRun): string[] {
   const { runId, pipeline, startedAt, host, overrides } = record;
   const what = Object.entries(counts).map(([end, count]) => `${count} ${end}`).join(", ");
@@ -102,28 +126,27 @@ function rowOf({ record, state, durationMs, counts }: PastRun): string[] {
   return [runId, pipeline, state, when, took, what, host, overrides.join(" ")];
 }
 
-function toJson({ record, state, ...facts }: PastRun): Record<string, unknown> {
+function toJson({ record, state, durationMs, counts }: PastRun): Record<string, unknown> {
   const { format: _, stages: _stages, ...rest } = record;
-  return { ...rest, ...facts, status: state };
+  return { ...rest, durationMs, counts, status: state };
 }
 
-async function describe(store: Store, id: string): Promise<Answer> {
-  const { describeRun, endsOf } = await import("noiseline/housekeeping");
-  const run = describeRun(store, runFor(store, id));
-  const { record, state, durationMs } = run;
+function describe(store: Store, id: string): Answer {
+  const { runId: wanted } = runFor(store, id);
+  const run = pastOf(new RunReader(store).look().find(({ record }) => record.runId === wanted)!);
+  const { record, state, durationMs, words } = run;
   const { runId, pipeline, file, startedAt, host, pid, overrides, versions, stages } = record;
   const { results } = store.runs.used(runId);
   // Keys that gave other bytes in this run than before.
   const differences = store.differences.all().filter(({ second }) => second.runId === runId);
-  const ends = endsOf(store, record);
-  const ids = [...new Set([...Object.keys(ends), ...Object.keys(results)])];
+  const ids = [...new Set([...words.keys(), ...Object.keys(results)])];
   const rows = ids.map((id) => {
     const stage = stages[id];
     const rates = Object.entries(stage?.perSecond ?? {}).map(([unit, rate]) => `${rate} ${unit}/s`).join(", ");
     return [
       `  ${id}`,
       // Its result was there when the run began; a run that was cut short may not have come to showing it.
-      ends[id] ?? (state === "done" ? "cached" : "found"),
+      words.get(id) ?? (state === "done" ? "cached" : "found"),
       stage === undefined ? "" : formatDuration(stage.durationMs),
       typeof stage?.fromStep === "number" ? `from step ${stage.fromStep}` : "",
       results[id]?.slice(0, 12) ?? "",

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Cluster, SubmittedStage } from "noiseline/engine";
-import { findEarlier, findRuns, importLate, type Plan, type Runs, withoutShards } from "noiseline/core";
+import { findEarlier, importLate, type Plan, RunReader, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
@@ -29,7 +29,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const plan = nothing ?? await planInFull();
     const { pipeline, stages } = plan;
     const away = on === undefined ? undefined : await findAway(await clusterFor(settings, on, pipeline.folder), plan);
-    const runs = findRuns(store, pipeline.name);
+    const runs = new RunReader(store).find(pipeline.name);
     const earlier = findEarlier({ pipeline, stages }, store);
     const rows = withoutShards(stages).flatMap(([id, planned]) => {
       const ran = runs.last?.stages[id];
@@ -47,9 +47,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const isTold = ran?.state === "ran" && planned.state !== "restore";
       return [[id, formatState(planned, stages), isTold ? formatDuration(ran.durationMs) : ""]];
     });
+    const live = [...runs.stages.values()];
     const running = runs.running.map((run) => {
-      const now = stagesOf(runs, run.runId).join(", ");
-      const what = now === "" ? "" : ` (${now})`;
+      return { ...run, now: live.filter((one) => one.run.runId === run.runId).map(({ id }) => id) };
+    });
+    const phrases = running.map(({ now, ...run }) => {
+      const what = now.length === 0 ? "" : ` (${now.join(", ")})`;
       return `${styleFor().accent("running")}: pid ${run.pid} on ${run.host} since ${run.startedAt}${what}`;
     });
     return {
@@ -60,24 +63,20 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           ...plannedToJson(id, planned, { live: runs.stages.get(id) ?? away?.stages.get(id)?.live }),
           ...away && { job: away.stages.get(id)?.data },
         })),
-        running: runs.running.map((run) => ({ ...run, now: stagesOf(runs, run.runId) })),
+        running,
         last: runs.last,
         earlier,
         ...away && { silent: away.silent },
       },
       lines: [
         ...formatTable(rows),
-        ...running,
+        ...phrases,
         ...away?.asides ?? [],
         ...earlier.length > 0 ? [phraseEarlier(earlier, join(store.paths.outputs, pipeline.name))] : [],
         ...runs.last === undefined ? [] : [`last run: ${runs.last.runId} ${runs.last.status}`],
       ],
     };
   }));
-}
-
-function stagesOf({ stages }: Runs, runId: string): string[] {
-  return [...stages.values()].filter(({ run }) => run.runId === runId).map(({ id }) => id);
 }
 
 /** How the stages that have no result yet stand on a cluster, by id. */

@@ -6,11 +6,11 @@ import {
   type ExternalFacts,
   findFollowers,
   findPending,
-  findRuns,
   type Followers,
   type Forecast,
   forecastPlan,
   type ResultFacts,
+  RunReader,
   type SavedProgress,
   totalOf,
   type Upstream,
@@ -47,7 +47,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const plan = await makePlanner(loaded, await sharedOptions(settings, options, pipeline)).plan();
       const forecasts = forecastPlan(plan, store);
       const explanations = explainStages(plan, store, targets);
-      const { stages: live } = findRuns(store, pipeline.name);
+      const { stages: live } = new RunReader(store).find(pipeline.name);
       const before = findPending(plan, targets);
       const followers = findFollowers(plan, targets);
       const involved = [...before, ...targets, ...followers.certain, ...followers.mayRun];

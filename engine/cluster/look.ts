@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { JobEnd, Part } from "../../schemas/cluster_records.ts";
-import { findRuns, type LiveStage } from "../store/live_runs.ts";
 import { entriesOf } from "../store/reading.ts";
 import { RunStore } from "../store/runs.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
@@ -72,12 +71,6 @@ export function* listSubmissions(cache: string): Generator<OpenSubmission> {
 /** Records of the attempts at a stage. */
 export function attemptsOf({ submission, line }: Pick<SubmittedStage, "submission" | "line">): RunStore {
   return new RunStore(submission.runsOf(line));
-}
-
-/** How far a stage is that runs. A process that was killed on another host says nothing of that: the queue must say that it runs. */
-export function liveOf(stage: SubmittedStage): LiveStage | undefined {
-  const { name } = stage.submission.head.pipeline;
-  return stage.job?.state === "running" ? findRuns({ runs: attemptsOf(stage) }, name).stages.get(stage.id) : undefined;
 }
 
 /** Jobs of a submission that submit others; where it has ended or none is needed, there are none. */

@@ -1,10 +1,16 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type PlanRecord, type RunNote, runNoteSchema, type RunRecord, type TagRecord } from "../../schemas/records.ts";
+import {
+  type LiveProgress,
+  type PlanRecord,
+  type RunNote,
+  runNoteSchema,
+  type RunRecord,
+  type TagRecord,
+} from "../../schemas/records.ts";
 import { wholeOf } from "../keys/stage.ts";
 import { mayWork, type PlannedState } from "../plan/plan.ts";
-import { etaLeft } from "../store/live_runs.ts";
-import type { RunState } from "../store/processes.ts";
+import { isAbandoned, type RunState } from "../store/processes.ts";
 import { factsAt, type FileFacts, sameFacts } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { readFrom, type StagePlace } from "./tails.ts";
@@ -12,17 +18,19 @@ import { readFrom, type StagePlace } from "./tails.ts";
 type PlannedLine = PlanRecord["stages"][number];
 
 /** What is known of a run. */
-interface Known {
+export interface KnownRun {
   readonly facts: FileFacts;
   readonly record: RunRecord;
   readonly state: RunState;
-  readonly plan: readonly PlannedLine[];
-  /** Stages at work, with when that began, and those that ended. */
-  readonly since: Map<string, number>;
+  /** Stages at work, or that were when it was killed, with when that began; and those that ended. */
+  readonly since: Map<string, string>;
   readonly ends: Map<string, NonNullable<RunNote["record"]>>;
   /** How much of its notes has been read. */
   readonly noted: number;
 }
+
+/** A stage that works at this moment. */
+export type LiveStage = ReturnType<RunReader["find"]>["stages"] extends Map<string, infer Stage> ? Stage : never;
 
 /** A stage of a run, as it is now. */
 export type StageNow = RunNow["stages"][number];
@@ -40,7 +48,8 @@ function planOf({ stages }: RunRecord): PlannedLine[] {
  * over is read once, and kept.
  */
 export class RunReader {
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, KnownRun>();
+  readonly #plans = new Map<string, readonly PlannedLine[]>();
   readonly #over = new Map<string, ReturnType<RunReader["describe"]>>();
   /** Which run computed a result, by its resolved key: the first. */
   readonly #computed = new Map<string, { readonly runId: string; readonly stage: string }>();
@@ -50,20 +59,51 @@ export class RunReader {
   /** All runs, newest first. */
   readRuns() {
     const named = this.#readTags();
+    return [...this.look()].map((known) => this.#tell(known, named));
+  }
+
+  /**
+   * Look at runs, newest first. Of another host's run nothing can be known: it counts as on until a later one has ended,
+   * or one that was killed would be on for ever.
+   * @param pipeline whose runs are meant @param skips which are passed over, by their ids
+   */
+  *look(pipeline?: string, skips: (id: string) => boolean = () => false): Generator<KnownRun, undefined> {
     const ended = new Set<string>();
-    return this.store.runs.ids().flatMap((id) => this.#look(id) ?? []).map((known) => {
-      const { pipeline, status, host } = known.record;
-      if (status !== "running") ended.add(pipeline);
-      // Of another host's run nothing can be known, so it is on until a later one has ended.
-      const isLost = status === "running" && host !== hostname() && ended.has(pipeline);
-      return this.#tell(isLost ? { ...known, state: "killed" } : known, named);
-    });
+    for (const id of this.store.runs.ids()) {
+      const known = skips(id) ? undefined : this.lookAt(id);
+      if (known === undefined || known.record.pipeline !== (pipeline ?? known.record.pipeline)) continue;
+      const { pipeline: name, status, host } = known.record;
+      if (status !== "running") ended.add(name);
+      const isLost = status === "running" && host !== hostname() && ended.has(name);
+      yield isLost ? { ...known, state: "killed" } : known;
+    }
+  }
+
+  /**
+   * Find what is on of a pipeline, also a long run that began before the last that ended.
+   * @returns runs that are on, newest first; stages at work in them, by id; and the newest run that ended
+   */
+  find(pipeline: string) {
+    let last: RunRecord | undefined;
+    const running: KnownRun[] = [];
+    // Asking for a process is far cheaper than reading a record, of which there may be thousands.
+    for (const known of this.look(pipeline, (id) => last !== undefined && isAbandoned("run", id))) {
+      if (known.state === "running") running.push(known);
+      else if (known.state !== "killed") last ??= known.record;
+    }
+    const stages = running.toReversed().flatMap(({ record: run, since: atWork }) =>
+      [...atWork].map(([id, since]) => {
+        const progress = this.store.runs.told(run.runId, id);
+        return [id, { id, run, since, progress, etaMs: etaLeft(progress, Date.now()) }] as const;
+      })
+    );
+    return { running: running.map(({ record }) => record), stages: new Map(stages), last };
   }
 
   /** One run, which costs little where it has been read before; undefined where there is none that can be read. */
   readRun(id: string): RunNow | undefined {
     const isAlone = this.#known.get(id)?.record.host === hostname();
-    const known = isAlone ? this.#look(id) : undefined;
+    const known = isAlone ? this.lookAt(id) : undefined;
     if (isAlone) return known && this.#tell(known, this.#readTags());
     return this.readRuns().find(({ runId }) => runId === id);
   }
@@ -73,8 +113,9 @@ export class RunReader {
     return tags?.names().map((name) => ({ name, tag: tags.read(name) })) ?? [];
   }
 
-  #tell(known: Known, named: readonly { readonly name: string; readonly tag: TagRecord | undefined }[]) {
-    const { record: { runId, pipeline }, plan, ends } = known;
+  #tell(known: KnownRun, named: readonly { readonly name: string; readonly tag: TagRecord | undefined }[]) {
+    const { record: { runId, pipeline }, ends } = known;
+    const plan = this.#planOf(known);
     const run = this.#over.get(runId) ?? this.describe(known);
     if (run.state !== "running") this.#over.set(runId, run);
     const resultOf = (id: string) => ends.get(id)?.resolvedKey ?? plan.find((one) => one.id === id)?.result;
@@ -86,13 +127,18 @@ export class RunReader {
 
   /** Where the files of a stage lie: in the run that computed its result. Undefined where no run has such a stage. */
   placeOf(id: string, stage: string): StagePlace | undefined {
-    const known = this.#known.get(id) ?? this.#look(id);
-    const line = known?.plan.find((one) => one.id === stage);
+    const known = this.#known.get(id) ?? this.lookAt(id);
+    const line = known && this.#planOf(known).find((one) => one.id === stage);
     return line && this.#placeOf(known!, line);
   }
 
+  #planOf({ record }: KnownRun): readonly PlannedLine[] {
+    const { runId } = record;
+    return this.#plans.getOrInsertComputed(runId, () => this.store.runs.plan(runId)?.stages ?? planOf(record));
+  }
+
   /** Read what is new of a run. */
-  #look(id: string): Known | undefined {
+  lookAt(id: string): KnownRun | undefined {
     const { runs } = this.store;
     const facts = factsAt(join(runs.folderOf(id), "run.json"));
     const before = this.#known.get(id);
@@ -101,13 +147,14 @@ export class RunReader {
     const record = isSame ? before.record : runs.read(id);
     if (facts === undefined || record?.runId !== id) return undefined;
     this.#over.delete(id);
-    const { since = new Map(), ends = new Map() }: Partial<Known> = before ?? {};
+    if (!isSame) this.#plans.delete(id);
+    const { since = new Map(), ends = new Map() }: Partial<KnownRun> = before ?? {};
     const notes = record.status !== "running"
       ? undefined
       : readFrom(join(runs.folderOf(id), "stages.jsonl"), runNoteSchema, before?.noted);
     for (const { stage, event, at, record } of notes?.rows ?? []) {
       since.delete(stage);
-      if (event === "started") since.set(stage, Date.parse(at));
+      if (event === "started") since.set(stage, at);
       else if (record !== undefined) ends.set(stage, record);
     }
     if (notes === undefined) { for (const [stage, end] of Object.entries(record.stages)) ends.set(stage, end); }
@@ -115,15 +162,14 @@ export class RunReader {
       const first = this.#computed.get(resolvedKey ?? "")?.runId ?? id;
       if (state === "ran" && first >= id) this.#computed.set(resolvedKey!, { runId: id, stage });
     }
-    const plan = before?.plan.length ? before.plan : runs.plan(id)?.stages ?? planOf(record);
-    const known = { facts, record, state: runs.stateOf(record), plan, since, ends, noted: notes?.next ?? 0 };
+    const known = { facts, record, state: runs.stateOf(record), since, ends, noted: notes?.next ?? 0 };
     this.#known.set(id, known);
     return known;
   }
 
-  private describe(known: Known) {
-    const { record: { runId, pipeline, file, host, overrides, startedAt, endedAt }, state, plan } = known;
-    const parts = Map.groupBy(plan, ({ id }) => wholeOf(id));
+  private describe(known: KnownRun) {
+    const { record: { runId, pipeline, file, host, overrides, startedAt, endedAt }, state } = known;
+    const parts = Map.groupBy(this.#planOf(known), ({ id }) => wholeOf(id));
     return {
       ...{ runId, pipeline, file, host, overrides, state },
       startedMs: Date.parse(startedAt),
@@ -135,7 +181,7 @@ export class RunReader {
   }
 
   /** @param parts its shards, whose work is its own */
-  #describeStage(known: Known, line: PlannedLine, parts: readonly PlannedLine[] = []) {
+  #describeStage(known: KnownRun, line: PlannedLine, parts: readonly PlannedLine[] = []) {
     const { record: { runId }, since, ends, state } = known;
     const { id, kind, params } = line;
     const end = ends.get(id);
@@ -143,7 +189,7 @@ export class RunReader {
     const source = this.#known.get(place.runId)?.ends.get(place.stage);
     const work = end === undefined ? [line, ...parts].filter((one) => since.has(one.id)) : [];
     const told = work.flatMap((one) => this.store.runs.told(runId, one.id) ?? [])[0];
-    const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => since.get(one.id)!));
+    const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => Date.parse(since.get(one.id)!)));
     const isOn = state === "running";
     const nowMs = isOn ? Date.now() : Date.parse(told?.at ?? "") || startedMs;
     const waits = isOn || !mayWork({ state: line.state as PlannedState });
@@ -166,10 +212,23 @@ export class RunReader {
     };
   }
 
-  #placeOf({ record: { runId }, ends, since }: Known, { id, result }: PlannedLine): StagePlace {
+  #placeOf({ record: { runId }, ends, since }: KnownRun, { id, result }: PlannedLine): StagePlace {
     const end = ends.get(id);
     const isOwn = end === undefined ? since.has(id) : ["ran", "failed", "interrupted"].includes(end.state);
     const source = isOwn ? undefined : this.#computed.get(end?.resolvedKey ?? result ?? "");
     return { runs: this.store.runs, runId, stage: id, ...source };
   }
+}
+
+/** What was done since the stage told of itself counts too, since it may tell seldom. */
+export function etaLeft(progress: LiveProgress | undefined, nowMs: number): number | undefined {
+  const left = progress && etaOf(progress);
+  return left && Math.max(0, left - Math.max(0, nowMs - Date.parse(progress.at)));
+}
+
+/** Milliseconds left by the pace so far; undefined where that is not known, and at the end. */
+export function etaOf(
+  { done, total, perSecond }: Pick<LiveProgress, "done" | "total" | "perSecond">,
+): number | undefined {
+  return perSecond === null || done >= total ? undefined : (total - done) / perSecond * 1_000;
 }

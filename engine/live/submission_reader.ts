@@ -2,7 +2,7 @@ import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "../clu
 import type { QueuedJob } from "../cluster/queue.ts";
 import type { OpenSubmission } from "../cluster/submission.ts";
 import type { RunState } from "../store/processes.ts";
-import { RunReader, type StageNow } from "./run_reader.ts";
+import { type LiveStage, RunReader, type StageNow } from "./run_reader.ts";
 import type { StagePlace } from "./tails.ts";
 
 /** Older submissions say nothing of what is on now. */
@@ -15,6 +15,13 @@ const JOB_STATES: Readonly<Record<QueuedJob["state"], string>> = {
   ...{ waiting: "waiting", preempted: "waiting", running: "running", ending: "running", done: "ran" },
   ...{ failed: "failed", cancelled: "failed", timeout: "failed" },
 };
+
+/** How far a stage is that runs. A process that was killed on another host says nothing of that: the queue must say that it runs. */
+export function liveOf(stage: SubmittedStage): LiveStage | undefined {
+  const { name } = stage.submission.head.pipeline;
+  const reader = new RunReader({ runs: attemptsOf(stage) });
+  return stage.job?.state === "running" ? reader.find(name).stages.get(stage.id) : undefined;
+}
 
 /** Reads how the submissions in the shared cache of a cluster stand, as runs: of each stage its newest attempt. */
 export class SubmissionReader {

@@ -3,7 +3,6 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagn
 import { withoutShards } from "../keys/stage.ts";
 import type { Plan, PlannedStage } from "../plan/plan.ts";
 import { isThere } from "../store/reading.ts";
-import { runState } from "../store/processes.ts";
 import type { Store } from "../store/store.ts";
 
 /** The results of a pipeline as they are now, to be tagged or exported. */
@@ -77,37 +76,4 @@ export function contentsOfRun(run: RunRecord, store: Store): Result<TagRecord> {
     overrides: run.overrides,
     results: Object.fromEntries(there),
   });
-}
-
-/** A run as the history shows it. */
-export type PastRun = Readonly<ReturnType<typeof describeRun>>;
-
-/** Runs, newest first. */
-export function* pastRuns(store: Store, nowMs: number = Date.now()): Generator<PastRun> {
-  for (const record of store.runs.newestFirst()) yield describeRun(store, record, nowMs);
-}
-
-export function describeRun(store: Store, record: RunRecord, nowMs: number = Date.now()) {
-  // `killed` where it ended without recording a result.
-  const state = runState(record);
-  const started = Date.parse(record.startedAt);
-  const ended = record.endedAt === null ? undefined : Date.parse(record.endedAt);
-  // Undefined for a run that was killed: nobody knows when.
-  const durationMs = ended !== undefined ? ended - started : state === "running" ? nowMs - started : undefined;
-  // Stages by how they ended in it. What a run that is on, or was killed, has done is known from its notes.
-  const counts: Record<string, number> = {};
-  for (const [, end] of withoutShards(Object.entries(endsOf(store, record)))) counts[end] = (counts[end] ?? 0) + 1;
-  return { record, state, durationMs, counts };
-}
-
-/** How each stage of a run ended, or `running`, by stage. */
-export function endsOf(store: Store, record: RunRecord): Record<string, string> {
-  const ends: Record<string, string> = {};
-  for (const [id, { state }] of Object.entries(record.stages)) ends[id] = state;
-  if (record.status !== "running") return ends;
-  const killed = runState(record) === "killed";
-  for (const { stage, event, state } of store.runs.notes(record.runId)) {
-    ends[stage] = event === "finished" ? state : killed ? "killed" : "running";
-  }
-  return ends;
 }

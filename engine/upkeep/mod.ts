@@ -1,13 +1,5 @@
 /** Keeping a store in order. Apart from `mod.ts`, since only a few commands need it. */
-export {
-  contentsOfPlan,
-  contentsOfRun,
-  describeRun,
-  endsOf,
-  type PastRun,
-  pastRuns,
-  recordsOfPlan,
-} from "./contents.ts";
+export { contentsOfPlan, contentsOfRun, recordsOfPlan } from "./contents.ts";
 export { collectGarbage, type GcReport } from "./gc.ts";
 export { exportResults, importResults } from "./move_results.ts";
 export { type Replay, replayStage } from "./replay.ts";

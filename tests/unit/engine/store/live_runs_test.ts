@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { hostname } from "node:os";
 import type { RunRecord } from "../../../../schemas/records.ts";
-import { findRuns } from "../../../../engine/store/live_runs.ts";
+import { etaLeft, RunReader } from "../../../../engine/live/run_reader.ts";
 import { openFreshStore } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { newRunId } from "../../../../engine/store/processes.ts";
@@ -28,7 +28,7 @@ function record(minute: number, more: Partial<RunRecord> = {}): RunRecord {
   };
 }
 
-Deno.test("findRuns() finds the stages at work, how far they are and the time that is left", async () => {
+Deno.test("RunReader.find() finds the stages at work, how far they are and the time that is left", async () => {
   await using folder = await makeTempFolder();
   const { runs, ...store } = openFreshStore(folder.path);
   const [old, other, dead, live] = [
@@ -48,22 +48,21 @@ Deno.test("findRuns() finds the stages at work, how far they are and the time th
   note("c", "started");
   runs.tell(live.runId, "b", { at, done: 1200, total: 5000, unit: "step", perSecond: 10, figures: {} });
 
-  // 3800 steps at 10/s are 380 s; 5 of them have passed.
-  const found = findRuns({ ...store, runs }, "p", START + 5_000);
+  const found = new RunReader({ ...store, runs }).find("p");
   assertEquals(found.running.map(({ runId }) => runId), [live.runId]);
   assertEquals(found.last?.runId, old.runId);
-  assertEquals([...found.stages].map(([id, { progress, etaMs }]) => [id, progress?.done, etaMs]), [
-    ["b", 1200, 375_000],
-    ["c", undefined, undefined],
-  ]);
-  assertEquals(findRuns({ ...store, runs }, "p", START + 999_000).stages.get("b")!.etaMs, 0);
+  assertEquals([...found.stages].map(([id, { progress }]) => [id, progress?.done]), [["b", 1200], ["c", undefined]]);
+  // 3800 steps at 10/s are 380 s; 5 of them have passed.
+  const { progress } = found.stages.get("b")!;
+  assertEquals([5_000, 999_000].map((ms) => etaLeft(progress, START + ms)), [375_000, 0]);
+  assertEquals([...found.stages.values()].map(({ etaMs }) => etaMs), [0, undefined]);
   // Torn on disk, it is as if nothing was told.
   const [file] = [...Deno.readDirSync(runs.folderOf(live.runId))].filter(({ name }) => name.endsWith(".live.json"));
   await Deno.writeTextFile(`${runs.folderOf(live.runId)}/${file!.name}`, '{"at": "2026');
-  assertEquals(findRuns({ ...store, runs }, "p").stages.get("b")!.progress, undefined);
+  assertEquals(new RunReader({ ...store, runs }).find("p").stages.get("b")!.progress, undefined);
 });
 
-Deno.test("findRuns() finds a long run although a later one has ended, and of other hosts what is newer than that", async () => {
+Deno.test("RunReader.find() finds a long run although a later one has ended, and of other hosts what is newer than that", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
   const all = [
@@ -80,7 +79,7 @@ Deno.test("findRuns() finds a long run although a later one has ended, and of ot
     const note = { stage: `s${minute}`, event: "started", state: "run", at: all[minute]!.startedAt } as const;
     store.runs.note(all[minute]!.runId, note);
   }
-  const { running, stages, last } = findRuns(store, "p");
+  const { running, stages, last } = new RunReader(store).find("p");
   assertEquals([running.map(({ runId }) => runId), last?.runId], [[all[5]!.runId, all[3]!.runId], all[4]!.runId]);
   assertEquals([...stages.keys()], ["s3", "s5"]);
 });
