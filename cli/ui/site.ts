@@ -35,22 +35,15 @@ const [SCORING_MS, READING_MS] = [250, 1_000];
 const [MOST_WHOLE, MOST_SCORED] = [64, 10_000];
 const [TAIL_BYTES, LOG_BYTES, PREVIEW_BYTES] = [8 << 10, 1 << 20, 1 << 20];
 
-/** What was made of a key last, while what it was made of stays the same; for as many keys as there is room for. */
-class Kept<T> {
-  readonly #all = new Map<string, { readonly state: string; readonly value: T }>();
-
-  constructor(private readonly most: number) {}
-
-  has(key: string, state: string): boolean {
-    return this.#all.get(key)?.state === state;
+/** What was made of keys, the last of which stay. */
+class Kept<T> extends Map<string, T> {
+  constructor(private readonly most: number) {
+    super();
   }
 
-  get(key: string, state: string, make: () => T): T {
-    if (!this.has(key, state)) {
-      if (this.#all.size >= this.most) this.#all.delete(this.#all.keys().next().value!);
-      this.#all.set(key, { state, value: make() });
-    }
-    return this.#all.get(key)!.value;
+  keep(key: string, make: () => T): T {
+    if (this.size >= this.most && !this.has(key)) this.delete(this.keys().next().value!);
+    return this.getOrInsertComputed(key, make);
   }
 }
 
@@ -118,7 +111,7 @@ export class Site {
     const until = performance.now() + SCORING_MS;
     const runs: report.LiveRun[] = [];
     for (const run of all) {
-      const isDue = this.#scores.has(run.runId, stateOf(run)) || performance.now() < until;
+      const isDue = this.#scores.has(stateOf(run)) || performance.now() < until;
       runs.push({ ...run, scores: [], ...isDue ? await this.#scored(run) : {} });
     }
     const { root } = this.#store;
@@ -130,7 +123,7 @@ export class Site {
   async #run(run: Run): Promise<report.Page> {
     const artifacts = this.#experimentsOf(run).flatMap((one) => one.artifacts);
     const collect = () => report.collectArtifacts(artifacts, { isServed: true });
-    const content = await this.#contents.get(run.runId, stateOf(run), collect);
+    const content = await this.#contents.keep(stateOf(run), collect);
     const details = { curves: this.#curvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
     return report.renderRun({ ...run, scores: [] }, details);
   }
@@ -156,7 +149,7 @@ export class Site {
   }
 
   #scored(run: Run): Promise<Pick<report.LiveRun, "scores" | "means">> {
-    return this.#scores.get(run.runId, stateOf(run), async () => {
+    return this.#scores.keep(stateOf(run), async () => {
       const experiments = this.#experimentsOf(run).map((one) => {
         return { ...one, artifacts: one.artifacts.filter(({ artifact }) => artifact.type === "metrics") };
       });
@@ -169,7 +162,7 @@ export class Site {
   #curvesOf({ runId, stages }: Pick<report.LiveRun, "runId" | "stages">): report.LiveCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
       const place = this.#placeOf(runId, id)!;
-      const known = this.#curves.get(JSON.stringify([runId, id]), place.runId, () => ({ rows: [], next: 0 }));
+      const known = this.#curves.keep(JSON.stringify([runId, id, place.runId]), () => ({ rows: [], next: 0 }));
       const { rows, next } = engine.readFigures(place, known.next);
       for (const { step, figures } of rows) known.rows.push({ ...figures, step });
       known.next = next;
@@ -179,10 +172,10 @@ export class Site {
 
   #lossAt(run: report.LiveRun, step: number, untilMs: number): number | undefined {
     const stages = run.stages.filter(({ figures }) => "loss" in figures).slice(-1);
-    const [key, state] = [`${run.runId} ${step}`, JSON.stringify(stages[0]?.figures)];
-    if (!this.#losses.has(key, state) && performance.now() > untilMs) return undefined;
+    const key = JSON.stringify([run.runId, step, stages[0]?.figures]);
+    if (!this.#losses.has(key) && performance.now() > untilMs) return undefined;
     const find = () => this.#curvesOf({ ...run, stages })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
-    return this.#losses.get(key, state, find);
+    return this.#losses.keep(key, find);
   }
 
   /** Of the stage that failed, works or worked last. */
@@ -221,8 +214,8 @@ export class Site {
 }
 
 /** What is made of the results of a run stays the same as long as they do. */
-function stateOf({ stages }: Run): string {
-  return stages.map(({ id, result }) => `${id} ${result}`).join();
+function stateOf({ runId, stages }: Run): string {
+  return [runId, ...stages.map(({ id, result }) => `${id} ${result}`)].join();
 }
 
 /** A file as it is; nothing where there is none, where it is a link, which may lead anywhere, or takes too much. */

@@ -7,7 +7,6 @@ import {
   type PlanRecord,
   planRecordSchema,
   type RunNote,
-  runNoteSchema,
   type RunRecord,
   runRecordSchema,
   type UsedLine,
@@ -159,10 +158,6 @@ export class RunStore {
 
   #livePath(runId: string, stage: string): string {
     return join(this.folderOf(runId), `${fileNameOf(stage)}.live.json`);
-  }
-
-  notes(runId: string): RunNote[] {
-    return readRecords(join(this.folderOf(runId), "stages.jsonl"), runNoteSchema);
   }
 
   read(runId: string): RunRecord | undefined {

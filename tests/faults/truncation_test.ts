@@ -1,3 +1,4 @@
+import { RunReader } from "../../engine/live/run_reader.ts";
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { newestSavedStep, ProgressStore } from "../../engine/store/progress.ts";
@@ -62,7 +63,7 @@ for (const [what, { pattern, alone }] of Object.entries(FILES)) {
         assertEquals(again.digests, digests);
         assertEquals(project.view(), view);
         // Readers of what is not needed for a run must take it too.
-        for (const record of again.store.runs.newestFirst()) again.store.runs.notes(record.runId);
+        new RunReader(again.store).readRuns();
         again.store.timings.all();
       } catch (error) {
         verdict.wrong.push((error as Error).message);
