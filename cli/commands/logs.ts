@@ -1,6 +1,15 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
-import { attemptsOf, type Cluster, isLive, jobsByLine, RunReader, type Store, wholeOf } from "noiseline/engine";
+import {
+  attemptsOf,
+  type Cluster,
+  isLive,
+  jobsByLine,
+  type KnownRun,
+  RunReader,
+  type Store,
+  wholeOf,
+} from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";
@@ -39,7 +48,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ? undefined
         : await findAttempts(await clusterFor(settings, options.on, pipeline.folder), pipeline.name, id);
       const runs = away?.runs ?? store.runs;
-      const find = () => findRun(runs, pipeline.name, id, options.follow === true);
+      const reader = new RunReader({ runs });
+      const find = () => findRun(runs, reader.look(pipeline.name), id, options.follow === true);
       let run = options.run === undefined ? find() : runFor({ ...store, runs }, options.run).runId;
       if (run === undefined && options.follow && away !== undefined) printError(`waiting for the job of "${id}"`);
       while (run === undefined && options.follow && await away?.isOn(false)) {
@@ -60,7 +70,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const lines = Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
         printJson({ runId: run, stage: id, path, lines });
       } else if (options.follow) {
-        if (!existsSync(path) && !hasEnded(new RunReader({ runs }), run, id)) {
+        if (!existsSync(path) && !hasEnded(reader, run, id)) {
           const isRunning = `"${id}" is running and has printed nothing yet`;
           printError(away === undefined ? `waiting for "${id}" in run ${run}` : isRunning);
         }
@@ -70,9 +80,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 }
 
 /** The newest run with a log of the stage; to follow it, rather one that is on and may come to it. */
-function findRun(runs: RunStore, pipeline: string, id: string, follow: boolean): string | undefined {
+function findRun(runs: RunStore, all: Iterable<KnownRun>, id: string, follow: boolean): string | undefined {
   let newest: string | undefined;
-  for (const { record: { runId }, state, ends } of new RunReader({ runs }).look(pipeline)) {
+  for (const { record: { runId }, state, ends } of all) {
     if (follow && state === "running" && !ends.has(id)) return runId;
     if (existsSync(runs.logPath(runId, id))) newest ??= runId;
     if (!follow && newest !== undefined) break;

@@ -1,5 +1,5 @@
 /** Whose something is: processes are named in the ids of runs and in the names of all that is temporary. */
-import { hostname, userInfo } from "node:os";
+import { userInfo } from "node:os";
 import process from "node:process";
 import type { RunRecord } from "../../schemas/records.ts";
 
@@ -16,12 +16,6 @@ export function isRunning(pid: number): boolean {
 
 /** How a run stands: its record says `running` until its end, which one that was killed never wrote. */
 export type RunState = RunRecord["status"] | "killed";
-
-/** Of another host's process nothing can be known, so it counts as running. */
-export function runState({ status, host, pid }: RunRecord): RunState {
-  if (status !== "running" || host !== hostname()) return status;
-  return isRunning(pid) ? "running" : "killed";
-}
 
 /** `20261125T004018123-1a2b`: sorts by start, and two runs of one millisecond still differ. */
 export function newRunId(now: Date, pid: number): string {

@@ -18,7 +18,7 @@ import { ignoreTrouble } from "./trouble.ts";
 import { readRecord, readRecords, recordText } from "./records.ts";
 import { fileNameOf } from "./folders.ts";
 import { holdFolder, isHeld } from "./locks.ts";
-import { type RunState, runState } from "./processes.ts";
+import { isRunning, type RunState } from "./processes.ts";
 
 /**
  * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a disk that is full
@@ -58,12 +58,14 @@ export class RunStore {
     this.write(record);
   }
 
-  /** How a run stands. Where this process may ask for no other, whether its folder is held tells that it is on. */
-  stateOf(record: RunRecord): RunState {
-    const state = runState(record);
-    const isSure = !this.isCleared || state !== "running" || record.host !== hostname() ||
-      Deno.permissions.querySync({ name: "run" }).state === "granted";
-    return isSure || isHeld(this.folderOf(record.runId)) ? state : "killed";
+  /**
+   * How a run stands. Of another host's process nothing can be known, so it counts as running. Where this process may ask
+   * for no other, whether the run's folder is held tells that it is on.
+   */
+  stateOf({ runId, status, host, pid }: RunRecord): RunState {
+    if (status !== "running" || host !== hostname()) return status;
+    const mayAsk = !this.isCleared || Deno.permissions.querySync({ name: "run" }).state === "granted";
+    return (mayAsk ? isRunning(pid) : isHeld(this.folderOf(runId))) ? "running" : "killed";
   }
 
   /** What a run was to do; undefined for runs of noiseline 0.2 and before. */

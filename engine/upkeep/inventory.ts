@@ -5,7 +5,7 @@ import { wholeOf } from "../keys/stage.ts";
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import { isAbandoned, runState } from "../store/processes.ts";
+import { isAbandoned } from "../store/processes.ts";
 import { readRecords } from "../store/records.ts";
 
 /** What is in a store, and what of it is not to be judged. */
@@ -117,7 +117,7 @@ function readRuns(store: Store, unused: boolean) {
     const { bytes, changedMs } = measure(store.runs.folderOf(id));
     const used = store.runs.used(id);
     const ended = record?.endedAt ?? null;
-    const live = !unused && record !== undefined && runState(record) === "running";
+    const live = !unused && record !== undefined && store.runs.stateOf(record) === "running";
     // Once parts are joined, nobody will ask for them.
     const isJoined = (id: string) => !live && used.results[wholeOf(id) ?? ""] !== undefined;
     return {
