@@ -109,10 +109,8 @@ function pastOf({ record, state, since, ends }: KnownRun) {
   // Undefined for a run that was killed: nobody knows when.
   const durationMs = state === "killed" ? undefined : (record.endedAt === null ? Date.now() : endedMs!) - startedMs!;
   // How each stage ended in it, or how it stands itself for those that it works at, or did when it was killed.
-  const words = new Map([
-    ...[...ends].map(([id, end]) => [id, end.state] as const),
-    ...[...since.keys()].map((id) => [id, state] as const),
-  ]);
+  const words = new Map<string, string>([...ends].map(([id, end]) => [id, end.state]));
+  for (const id of since.keys()) words.set(id, state);
   const counts: Record<string, number> = {};
   for (const [, word] of withoutShards(words)) counts[word] = (counts[word] ?? 0) + 1;
   return { record, state, durationMs, counts, words };

@@ -93,6 +93,7 @@ export class RunReader {
     }
     const stages = running.toReversed().flatMap(({ record: run, since: atWork }) =>
       [...atWork].map(([id, since]) => {
+        // What it told last.
         const progress = this.store.runs.told(run.runId, id);
         return [id, { id, run, since, progress, etaMs: etaLeft(progress, Date.now()) }] as const;
       })
