@@ -13,7 +13,8 @@ import { mayWork, type PlannedState } from "../plan/plan.ts";
 import { isAbandoned, type RunState } from "../store/processes.ts";
 import { factsAt, type FileFacts, sameFacts } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
-import { readFrom, type StagePlace } from "./tails.ts";
+import { readRecordsFrom } from "../store/records.ts";
+import type { StagePlace } from "./tails.ts";
 
 type PlannedLine = PlanRecord["stages"][number];
 
@@ -152,7 +153,7 @@ export class RunReader {
     const { since = new Map(), ends = new Map() }: Partial<KnownRun> = before ?? {};
     const notes = record.status !== "running"
       ? undefined
-      : readFrom(join(runs.folderOf(id), "stages.jsonl"), runNoteSchema, before?.noted);
+      : readRecordsFrom(join(runs.folderOf(id), "stages.jsonl"), runNoteSchema, before?.noted);
     for (const { stage, event, at, record } of notes?.rows ?? []) {
       since.delete(stage);
       if (event === "started") since.set(stage, at);

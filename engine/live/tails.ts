@@ -1,7 +1,6 @@
-import type { z } from "zod";
 import { figureRowSchema } from "../../schemas/records.ts";
-import { fill, openPlain, readLines } from "../store/reading.ts";
-import { parseJson } from "../store/records.ts";
+import { fill, openPlain } from "../store/reading.ts";
+import { readRecordsFrom } from "../store/records.ts";
 import { unlessReadable } from "../store/trouble.ts";
 import type { RunStore } from "../store/runs.ts";
 
@@ -13,26 +12,12 @@ export interface StagePlace extends Readonly<Record<"runId" | "stage", string>> 
 /** Lines that one reading gives: whoever follows comes again. */
 const MOST_ROWS = 20_000;
 
-/** The records of a file of lines from a byte on, and the byte to go on from. */
-export function readFrom<T extends z.ZodType>(path: string, schema: T, from: number = 0) {
-  const decoder = new TextDecoder();
-  const rows: z.output<T>[] = [];
-  let next = from;
-  for (const { offset, bytes } of readLines(path, from)) {
-    next = offset + bytes.length + 1;
-    const row = parseJson(decoder.decode(bytes), schema);
-    if (row !== undefined) rows.push(row);
-    if (rows.length === MOST_ROWS) break;
-  }
-  return { rows, next };
-}
-
 /**
  * What the figures of a stage were, from a byte of their file on. Steps fall where a stage was begun again.
  * @returns with the byte to go on from
  */
 export function readFigures({ runs, runId, stage }: StagePlace, from?: number) {
-  return readFrom(runs.figuresPath(runId, stage), figureRowSchema, from);
+  return readRecordsFrom(runs.figuresPath(runId, stage), figureRowSchema, from, MOST_ROWS);
 }
 
 /** The end of the log of a stage, in whole lines; undefined where it has none. @param bytes at most */

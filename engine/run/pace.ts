@@ -9,6 +9,8 @@ import type { Store } from "../store/store.ts";
 
 /** How fast a stage works, from what it reports: what it does before its first report, such as tracing, is left out. */
 export class RateMeter {
+  /** What its figures have been, as `LiveProgress` is told them. */
+  readonly figures: Record<string, FigureSummary> = {};
   #first: { readonly at: number; readonly done: number; readonly unit: string } | undefined;
   #units = 0;
   #last: { readonly at: number; readonly update: ProgressUpdate } | undefined;
@@ -68,8 +70,6 @@ export function historyPause(ageMs: number): number {
  * short stages must not cost more for being watched.
  */
 export class LiveProgress implements Disposable {
-  /** What its figures have been. */
-  readonly figures: Record<string, FigureSummary> = {};
   #last: { readonly update: ProgressUpdate; readonly at: Date } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told = false;
@@ -86,11 +86,13 @@ export class LiveProgress implements Disposable {
 
   note(update: ProgressUpdate): void {
     this.#last = { update, at: new Date() };
+    const { figures } = this.rate;
+    this.rate.note(update);
     for (const [name, last] of this.#numbers()) {
-      const known = this.figures[name];
-      if (known === undefined && Object.keys(this.figures).length >= MAX_FIGURES) continue;
+      const known = figures[name];
+      if (known === undefined && Object.keys(figures).length >= MAX_FIGURES) continue;
       const { lowest, at } = known !== undefined && known.lowest <= last ? known : { lowest: last, at: update.done };
-      this.figures[name] = { last, lowest, at };
+      figures[name] = { last, lowest, at };
     }
     this.#timer ??= setTimeout(() => this.#tell(), INTERVAL_MS);
   }
@@ -103,7 +105,7 @@ export class LiveProgress implements Disposable {
   #tell(): void {
     this.#timer = undefined;
     const { update: { done, total, unit }, at } = this.#last!;
-    const [perSecond, figures] = [this.rate.perSecond()[unit] ?? null, this.figures];
+    const [perSecond, figures] = [this.rate.perSecond()[unit] ?? null, this.rate.figures];
     this.#told = true;
     this.runs.tell(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond, figures });
     const now = performance.now();

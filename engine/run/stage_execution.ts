@@ -65,16 +65,10 @@ export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "st
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
-  readonly #figures = new Map<string, LiveProgress["figures"]>();
   /** Bytes that there is room for in previews. */
   #room = 64 << 20;
 
   constructor(private readonly options: ExecutionOptions) {}
-
-  /** What the figures of a stage have been in this run. */
-  figuresOf(id: string): LiveProgress["figures"] {
-    return this.#figures.get(id) ?? {};
-  }
 
   /** Where the states lie that a stage goes on from. */
   progressOf({ keys, device }: PlannedStage): string {
@@ -124,7 +118,7 @@ export class StageExecution {
     };
   }
 
-  /** @param rate learns how fast the stage is @param ground is told when it saves, and stops it when it is in vain */
+  /** @param rate learns how fast the stage is, and its figures @param ground is told when it saves, and stops it when it is in vain */
   async execute(
     planned: PlannedStage,
     start: StartMessage,
@@ -136,11 +130,9 @@ export class StageExecution {
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
     using live = new LiveProgress(store.runs, runId, stage.id, rate);
-    this.#figures.set(stage.id, live.figures);
     let [notes, previews, said] = [0, 0, false];
     const forward = (event: StageEvent) => {
       if (event.type === "progress") {
-        rate.note(event.update);
         live.note(event.update);
         const perSecond = rate.perSecond()[event.update.unit] ?? null;
         emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });

@@ -91,7 +91,7 @@ export class StageRunner {
   /** Reach a stage whose inputs are settled: serve its result, or run it. */
   async reach(id: string): Promise<StageResult> {
     try {
-      return { ...await this.#reach(id), figures: this.#execution.figuresOf(id) };
+      return await this.#reach(id);
     } catch (error) {
       if (!isEnvironmental(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.
@@ -155,7 +155,8 @@ export class StageRunner {
         return failedBy(refused);
       }
       const began = performance.now();
-      const result = await this.#run(planner.planStage(id, forced), held);
+      const rate = new RateMeter();
+      const result = await this.#run(planner.planStage(id, forced), held, rate);
       if ("lost" in result && tries < planned.stage.retries) {
         emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
         tries++;
@@ -163,7 +164,7 @@ export class StageRunner {
       }
       const final = "lost" in result ? failedBy({ message: result.lost }) : result;
       if (final.state === "failed") this.options.onFailure();
-      return { ...final, workMs: performance.now() - began };
+      return { ...final, figures: rate.figures, workMs: performance.now() - began };
     }
   }
 
@@ -277,7 +278,7 @@ export class StageRunner {
     });
   }
 
-  async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
+  async #run(planned: PlannedStage, held: HeldSlots, rate: RateMeter): Promise<StageResult | { lost: string }> {
     const { store, runId, emit, pipeline, kill, stop } = this.options;
     const { stage, device } = planned;
     const started = performance.now();
@@ -289,7 +290,6 @@ export class StageRunner {
     try {
       const start = this.#execution.prepare(planned, folder);
       const ground = new Ground(planned, { pipeline, store }, start.progressFolder);
-      const rate = new RateMeter();
       const outcome = await this.#execution.execute(planned, start, folder, held, { rate, ground });
       const { moved, unsaved } = await ground.end();
       const changed = `${moved?.what} changed after planning`;

@@ -35,9 +35,21 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T): z.outpu
 
 /** The records of a JSON-lines file. Lines that a crash tore, or of another shape, count as absent. */
 export function readRecords<T>(path: string, schema: z.ZodType<T>): T[] {
+  return readRecordsFrom(path, schema).rows;
+}
+
+/** The records of a JSON-lines file from a byte on, and the byte to go on from. @param most records at a time */
+export function readRecordsFrom<T>(path: string, schema: z.ZodType<T>, from: number = 0, most: number = Infinity) {
   const decoder = new TextDecoder();
-  const records = Array.from(readLines(path), ({ bytes }) => parseJson(decoder.decode(bytes), schema));
-  return records.filter((one) => one !== undefined);
+  const rows: T[] = [];
+  let next = from;
+  for (const { offset, bytes } of readLines(path, from)) {
+    next = offset + bytes.length + 1;
+    const row = parseJson(decoder.decode(bytes), schema);
+    if (row !== undefined) rows.push(row);
+    if (rows.length === most) break;
+  }
+  return { rows, next };
 }
 
 /** Records of one shape, a line each, oldest first. Nothing decides by them what is cached, so a full disk costs a line. */

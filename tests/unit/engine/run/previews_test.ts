@@ -33,10 +33,9 @@ Deno.test("LiveProgress keeps what each figure was last and at its lowest, of 16
     hush: () => {},
     addFigures: (_: string, __: string, row: FigureRow) => rows.push(row),
   };
-  let figures;
+  const rate = new RateMeter();
   {
-    using live = new LiveProgress(runs, "r", "a", new RateMeter());
-    figures = live.figures;
+    using live = new LiveProgress(runs, "r", "a", rate);
     const note = (done: number, told: Record<string, number | string>) =>
       live.note({ done, total: 9, unit: "step", figures: told });
     note(1, { loss: 3, word: "warm" });
@@ -45,7 +44,7 @@ Deno.test("LiveProgress keeps what each figure was last and at its lowest, of 16
     note(4, { loss: NaN });
     note(5, { loss: 2, ...Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`f${i}`, i])) });
   }
-  const { loss, constructor, ...others } = figures as Record<string, unknown>;
+  const { loss, constructor, ...others } = rate.figures as Record<string, unknown>;
   assertEquals([loss, constructor], [{ last: 2, lowest: 1, at: 2 }, { last: 5, lowest: 5, at: 3 }]);
   assertEquals(Object.keys(others), Array.from({ length: 14 }, (_, i) => `f${i}`));
   // A stage that ends within a second leaves its last state alone.
