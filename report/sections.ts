@@ -101,7 +101,7 @@ function nameOfFigure(name: string): string {
 export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
   const groups = Map.groupBy(
     all,
-    ({ title, note, step }) => JSON.stringify(step === undefined ? [title, note] : [note]),
+    ({ title, note, step, place }) => JSON.stringify([place, note, ...step === undefined ? [title] : []]),
   );
   return [...groups.values()].flatMap((group) => {
     const distinct = new Set(group.map(({ step }) => step)).size === group.length;
@@ -114,7 +114,11 @@ export function pictures(all: readonly ReportPicture[]): Html[] {
   const groups = grouped(all).map((group) => group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0)));
   const moving = groups.filter(({ length }) => length > 1).flat();
   const steps = [...new Set(moving.map(({ step }) => step!))].sort((a, b) => a - b);
-  return [...(steps.length > 0 ? [slider(steps)] : []), ...groups.map(drawFrame)];
+  const frames = groups.map((group, i) => {
+    const isNext = i > 0 && group[0]!.place?.[0] !== groups[i - 1]![0]!.place?.[0];
+    return markup`${isNext ? markup`<br>` : ""}${drawFrame(group)}`;
+  });
+  return [...(steps.length > 0 ? [slider(steps)] : []), ...frames];
 }
 
 function slider(steps: readonly number[]): Html {

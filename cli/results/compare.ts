@@ -141,11 +141,10 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
     content.samples.map((picture) => ({
       ...picture,
       title: `${names[i]}: ${picture.title}`,
-      note: `${names[i]}; ${picture.note}`,
-      stage: picture.title.split("~")[0]!,
+      place: [picture.title.split("~")[0]!, names[i]!] as const,
     }))
   );
-  const samples = [...Map.groupBy(drawn, ({ stage }) => stage).values()].flat();
+  const samples = [...Map.groupBy(drawn, ({ place: [row] }) => row).values()].flat();
   const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
   const differences = params.length === 0
     ? markup`<p>None: it is the same experiment.</p>`

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { hostname } from "node:os";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
@@ -106,6 +107,11 @@ export class Site {
     return { page, paceMs: isOver ? PACE_MS.over : pace(PACE_MS.run) };
   }
 
+  /** Whether a run is on; of one of another machine that cannot be known. */
+  isOn(): boolean {
+    return this.#reader.readRuns().some(({ state, host }) => state === "running" && host === hostname());
+  }
+
   #readSubmitted(): readonly Run[] {
     const { jobs } = this;
     if (this.#submissions !== undefined && performance.now() > this.#submitted.untilMs) {
@@ -128,8 +134,7 @@ export class Site {
     }
     const { root } = this.#store;
     const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
-    const lossAt = (run: report.LiveRun, step: number) => this.#lossAt(run, step, until + READING_MS);
-    return report.renderTable(runs, query, { notes, lossAt });
+    return report.renderTable(runs, query, { notes, lossAt: (...of) => this.#lossAt(until + READING_MS, ...of) });
   }
 
   async #run(run: Run): Promise<report.Page> {
@@ -182,11 +187,11 @@ export class Site {
     });
   }
 
-  #lossAt(run: report.LiveRun, step: number, untilMs: number): number | undefined {
-    const stages = run.stages.filter(({ figures }) => "loss" in figures).slice(-1);
-    const [key, state] = [`${run.runId} ${step}`, JSON.stringify(stages[0]?.figures)];
+  #lossAt(untilMs: number, { runId }: report.LiveRun, stage: report.LiveStage, step: number): number | undefined {
+    const [key, state] = [`${runId} ${stage.id} ${step}`, JSON.stringify(stage.figures)];
     if (!this.#losses.has(key, state) && performance.now() > untilMs) return undefined;
-    const find = () => this.#curvesOf({ ...run, stages })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
+    const find = () =>
+      this.#curvesOf({ runId, stages: [stage] })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
     return this.#losses.get(key, state, find);
   }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { renderRun } from "../../report/live/run.ts";
 import { renderTable } from "../../report/live/table.ts";
 import { curvePlaces, pictures } from "../../report/sections.ts";
@@ -141,15 +141,34 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     assertEquals(await tab.evaluate("chart.isConnected"), true);
     assertEquals(tab.problems, []);
 
+    // A browser opens six connections to a server, so who is not seen gives its own back, and has all of it when it is.
+    const other = await browser.newPage({ width: 1280, height: 900, colorScheme: "light", isTab: true });
+    while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(await tab.evaluate("[document.hidden, document.querySelector('#gone').hidden]"), [true, true]);
+    await tab.show();
+    while (site.listeners === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    withPreviews([250, 500]);
+    await until(tab, "document.querySelectorAll('#samples img').length", 2);
+    assertEquals([tab.problems, other.problems], [[], []]);
+
     const { port } = site;
     await site[Symbol.asyncDispose]();
     await until(tab, "document.querySelector('#gone').hidden", false);
+    assertStringIncludes(await tab.evaluate("document.querySelector('#gone').innerText"), "run deno task ui");
     site = new Site(port);
     await until(tab, "document.querySelector('#gone').hidden", true);
     withPreviews([250]);
     await until(tab, "document.querySelectorAll('#samples img').length", 1);
     site.tell("gone", {});
     await until(tab, "document.querySelector('#gone').textContent", "What this page shows is there no longer.");
+    // Nothing asks for it again.
+    await other.show();
+    await tab.show();
+    while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(
+      await tab.evaluate("document.querySelector('#gone').textContent"),
+      "What this page shows is there no longer.",
+    );
   } finally {
     await site[Symbol.asyncDispose]();
   }
