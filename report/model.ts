@@ -56,6 +56,7 @@ export interface ReportParam {
 export type LogRow = Pick<TrainLogEntry, "step"> & Readonly<Record<string, number>>;
 
 export interface ReportCurve {
+  /** The stage. */
   readonly title: string;
   readonly rows: readonly LogRow[];
 }

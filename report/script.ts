@@ -77,7 +77,7 @@ export const SCRIPT = `
   const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
   const colors = ["--blue", "--orange", "--green", "--purple", "--text"];
   // Of lines that lie on one another each is seen, and no two of fifteen are alike.
-  const dashes = [["solid"], ["dashed", [9, 4]], ["dotted", [2, 3]]];
+  const dashes = [["solid"], ["dashed", [12, 9]], ["dotted", [3, 6]]];
   const titles = { loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
   let charts = [];
   // As many side by side as are at least 300 pixels wide, and no wider than the page.

@@ -15,7 +15,7 @@ section { padding: 1rem 0 1.5rem; border-top: 1px solid var(--line); } h2 { font
 h3 { font-size: 1.05rem; margin: 1.25rem 0 .25rem; } p { margin: .25rem 0 .5rem; } .provenance { color: var(--soft); }
 td:first-child, td small { white-space: nowrap; } .scroll { overflow-x: auto; } table { font-size: .92rem; border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 600; } small { color: var(--soft); } code { font-size: .9em; }
+th { color: var(--soft); font-weight: 600; } thead th { white-space: nowrap; } small { color: var(--soft); } code { font-size: .9em; }
 figure { margin: 0 1.75rem 1.25rem 0; display: inline-block; width: min-content; min-width: min(15rem, 100%); max-width: 100%;
   vertical-align: top; }
 figcaption { color: var(--soft); font-size: .92rem; } figcaption b { color: var(--text); }
@@ -51,7 +51,7 @@ button, input, select { font: inherit; color: inherit; } input[type=number] { wi
 button, select, input:is([type=search], [type=number]) { background: var(--ground); border: 1px solid var(--soft);
   border-radius: 6px; padding: .2rem .6rem; }
 pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow: auto; margin: .5rem 0; padding: .75rem 1rem; background: var(--panel); border-radius: 6px;
-  font-size: .85rem; line-height: 1.45; } iframe { width: 100%; height: 44rem; border: 1px solid var(--line); }
+  font-size: .85rem; line-height: 1.45; }
 .cells figure { min-width: 0; width: 160px; } canvas[data-frame] { display: block; image-rendering: pixelated; }
 .swipe { display: inline-grid; position: relative; max-width: 100%; } .swipe img { grid-area: 1 / 1; width: 22rem; max-width: 100%;
   image-rendering: pixelated; } #over { clip-path: inset(0 0 0 var(--edge)); }

@@ -4,11 +4,11 @@ import {
   type CollectOptions,
   curvePlaces,
   liveContent,
-  type LiveCurve,
   type LiveRun,
   markup,
   type Page,
   pictures,
+  type ReportCurve,
   table,
 } from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
@@ -20,7 +20,7 @@ type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
 
 export interface CompareOptions extends CollectOptions {
   /** For each experiment the run that it is of, with the curves of that: they tell of stages without results so far. */
-  readonly runs?: readonly { readonly run: LiveRun; readonly curves: readonly LiveCurve[] }[];
+  readonly runs?: readonly { readonly run: LiveRun; readonly curves: readonly ReportCurve[] }[];
 }
 
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */

@@ -3,7 +3,7 @@ import type { Events } from "./events.ts";
 import { answer, say } from "./guard.ts";
 import { namesIn, type Site } from "./site.ts";
 
-const SELF = "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+const SELF = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /**
  * Files of artifacts by room and the end of their names. A drawing may bring its own style, a page that draws its own
@@ -38,8 +38,6 @@ async function find(address: URL, site: Site, events: Events): Promise<Response 
     }
     case "log":
       return show(site.logOf(id, stage), "text/plain; charset=utf-8");
-    case "figures":
-      return show(site.figuresOf(id, stage.replace(/\.json$/, "")), "application/json");
     case "preview":
       return show(await site.previewOf(id, stage, last), "image/png");
     case "object":

@@ -74,7 +74,7 @@ export class Site {
   #submitted: { readonly runs: readonly Run[]; readonly untilMs: number } = { runs: [], untilMs: 0 };
   /** Files of artifacts that pages link, by name. */
   readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
-  readonly #curves = new Kept<{ rows: report.LiveCurve["rows"][number][]; next: number }>(MOST_WHOLE);
+  readonly #curves = new Kept<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
   readonly #contents = new Kept<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
   readonly #scores = new Kept<Promise<Pick<report.LiveRun, "scores" | "means">>>(MOST_SCORED);
   readonly #losses = new Kept<number | undefined>(MOST_SCORED);
@@ -176,7 +176,7 @@ export class Site {
   }
 
   /** The histories of a run's figures, of which only what is new is read. */
-  #curvesOf({ runId, stages }: Pick<report.LiveRun, "runId" | "stages">): report.LiveCurve[] {
+  #curvesOf({ runId, stages }: Pick<report.LiveRun, "runId" | "stages">): report.ReportCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
       const place = this.#placeOf(runId, id)!;
       const known = this.#curves.get(JSON.stringify([runId, id]), place.runId, () => ({ rows: [], next: 0 }));
@@ -195,12 +195,12 @@ export class Site {
     return this.#losses.get(key, state, find);
   }
 
-  /** Of the stage that failed, works or worked last. */
+  /** Of the stage that failed, works or worked last, of those that said something. */
   #logOf({ runId, stages }: Run) {
-    const worked = stages.filter(({ startedMs }) => startedMs !== undefined)
-      .sort((a, b) => Number(b.state === "failed") - Number(a.state === "failed") || b.startedMs! - a.startedMs!)[0];
-    const text = worked && this.logOf(runId, worked.id, TAIL_BYTES);
-    return text === undefined ? undefined : { stage: worked!.id, text };
+    return stages.filter(({ startedMs }) => startedMs !== undefined)
+      .sort((a, b) => Number(b.state === "failed") - Number(a.state === "failed") || b.startedMs! - a.startedMs!)
+      .values().map(({ id }) => ({ stage: id, text: this.logOf(runId, id, TAIL_BYTES) ?? "" }))
+      .find(({ text }) => text !== "");
   }
 
   #placeOf(runId: string, stage: string): engine.StagePlace | undefined {
@@ -212,12 +212,6 @@ export class Site {
   logOf(runId: string, stage: string, bytes: number = LOG_BYTES): string | undefined {
     const place = this.#placeOf(runId, stage);
     return place && engine.logTail(place, bytes);
-  }
-
-  /** The history of a stage's figures, as JSON. */
-  figuresOf(runId: string, stage: string): string | undefined {
-    const place = this.#placeOf(runId, stage);
-    return place && JSON.stringify(engine.readFigures(place).rows);
   }
 
   /** @param name `STEP.png` */

@@ -2,8 +2,8 @@
 export const CLIENT = `
   const MOST_POINTS = 2000;
   const callbacks = {
-    // Charts and pages that draw are their own.
-    beforeNodeMorphed: (node) => !node.matches?.(".charts, iframe"),
+    // Charts are their own.
+    beforeNodeMorphed: (node) => !node.matches?.(".charts"),
     // What the reader set stays.
     beforeAttributeUpdated: (name, node) => !(name === "open" || ["value", "checked"].includes(name) && node.matches("input")),
   };

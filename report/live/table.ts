@@ -105,9 +105,9 @@ function fixedColumns(query: URLSearchParams, { lossAt }: TableDetails): Column[
   const state = (name: number | string) => markup`<span class="state ${name}">${name}</span>`;
   const done = (steps: number | string, run: LiveRun) =>
     `${count(Number(steps))} of ${count(stageOf(run)!.progress!.total)}`;
-  const besides = (id: number | string, run: LiveRun) => {
-    const others = atWork(run).filter((stage) => stage.id !== id).map(({ id }) => id).join(", ");
-    return markup`${id} <small>${others && `${run.state}: ${others}`}</small>`;
+  const besides = (name: number | string, run: LiveRun) => {
+    const others = atWork(run).filter(({ id }) => id !== name).map(({ id, state }) => `${id} ${state}`);
+    return markup`${name} <small>${others.join(", ")}</small>`;
   };
   const lowest = (value: number | string, run: LiveRun) =>
     markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;

@@ -19,7 +19,7 @@ function grid(step: number): Uint8Array<ArrayBuffer> {
 
 /** What the pages of the server may do, as `ui` says. */
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-  "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+  "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /** A server of pages that a test changes. */
 class Site implements AsyncDisposable {

@@ -76,7 +76,6 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
     "/events?of=//[",
     "/events?of=/run/%ff",
     "/events?of=/log/x?run=x",
-    "/figures/x/noise.json",
   );
   for (const path of nothing) {
     const { status, body } = await visitor.get(path);

@@ -62,10 +62,10 @@ Deno.test("a row speaks of one stage and names it: of a training, also beside an
   const ofTrain = "loss now: 0.5, lowest loss: 0.25 at 7, loss at 5: 5";
   assertEquals(
     rowOf("running", train, classifier),
-    `stage: train running: c, step: 50 of 100, time left: 50s, ${ofTrain}`,
+    `stage: train c running, step: 50 of 100, time left: 50s, ${ofTrain}`,
   );
   const ran = { ...stage("train", "train", "ran", 0.5), durationMs: 1 };
-  assertEquals(rowOf("running", ran, classifier), `stage: train running: c, ${ofTrain}`);
+  assertEquals(rowOf("running", ran, classifier), `stage: train c running, ${ofTrain}`);
   assertEquals(rowOf("done", ran, { ...classifier, state: "ran" }), `stage: train, ${ofTrain}`);
   // The first of two trainings is over.
   const second = stage("second", "train", "running", 0.1);
@@ -75,7 +75,7 @@ Deno.test("a row speaks of one stage and names it: of a training, also beside an
   const waiting = liveStage("train", { kind: "train" });
   assertMatch(rowOf("running", waiting, classifier), /^stage: c, step: 20 of 100, time left: 20s, loss now: 0.2/);
   assertEquals(rowOf("running", stage("data", "dataset", "running"), waiting), "stage: data");
-  assertEquals(rowOf("failed", ran, stage("data", "dataset", "failed")), `stage: train failed: data, ${ofTrain}`);
+  assertEquals(rowOf("failed", ran, stage("data", "dataset", "failed")), `stage: train data failed, ${ofTrain}`);
 });
 
 Deno.test("a count of runs has its noun", () => {
@@ -108,7 +108,9 @@ Deno.test("columns are chosen in the address: any param that differs, the loss a
   const param = (path: string, value: unknown) => ({ path, value, origin: [] });
   const trained = (runId: string, count: number) => {
     const params = [param("with.steps", 10), ...Array.from({ length: 6 }, (_, i) => param(`with.p${i}`, count + i))];
-    return withLoss(runId, 1, { stages: [liveStage("train", { params })] });
+    return withLoss(runId, 1, {
+      stages: [liveStage("train", { params, figures: { loss: { last: 1, lowest: 1, at: 1 } } })],
+    });
   };
   const runs = [trained("a", 1), trained("b", 2)];
   const first = ["train.p0", "train.p1", "train.p2", "train.p3"];
@@ -191,6 +193,18 @@ Deno.test("a failure is told in its own words", () => {
   const [head] = partsOf(renderRun(liveRun({ state: "failed", stages }), { curves: [] }));
   assertStringIncludes(head!.html, "<p>the loss is not a number</p>");
   assertStringIncludes(head!.html, `<span class="state failed">failed</span> <b>train</b>`);
+});
+
+Deno.test("of a run that waits for its jobs it is said that it waits, for which, and why", () => {
+  const train = liveStage("train", { kind: "train", state: "waiting", message: "Resources" });
+  const said = (...stages: LiveRun["stages"]) =>
+    partsOf(renderRun(liveRun({ stages }), { curves: [] }))[0]!.html.replaceAll(/<[^>]*>/g, " ").replaceAll(
+      /\s+/g,
+      " ",
+    );
+  assertStringIncludes(said(train), "waiting train Resources");
+  assertEquals(cellsIn(tableOf([liveRun({ stages: [train] })]))[1]!.slice(1), ["running", "train"]);
+  assertStringIncludes(said(train, liveStage("data", { state: "running" })), "running data");
 });
 
 Deno.test("the timeline shows when stages worked, and how long those waited that could have begun", () => {
