@@ -194,7 +194,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
   site.pages["/"] = renderTable(manyRuns(30), new URLSearchParams());
   site.pages["/run"] = renderRun(liveRun(), {
     curves: [curve("train", 300)],
-    log: { stage: "train", text: "x".repeat(500) },
+    log: { stage: "train", text: `${"x".repeat(500)}\n`.repeat(50) },
   });
   site.pages["/compare"] = {
     ...{ title: "Comparison", subtitle: "2", notes: [], curves: groups },
@@ -217,7 +217,24 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       const ids = "[...document.querySelectorAll('[id]')].map(({ id }) => id)";
       assertEquals(await tab.evaluate(`${ids}.length - new Set(${ids}).size`), 0);
       assertEquals(tab.problems, []);
+      // Of a log the end is what is read first.
+      const under = `(() => {
+        const [pre, text] = [document.querySelector("#log pre"), new Range()];
+        text.selectNodeContents(pre);
+        return text.getBoundingClientRect().bottom - pre.getBoundingClientRect().bottom;
+      })()`;
+      if (name === "/run") assert(await tab.evaluate(under) < 1);
       if (name !== "/compare") continue;
+      // Of two equal curves each is seen.
+      const pixels = (color: string) =>
+        tab.evaluate(`(() => {
+          const canvas = document.querySelector(".charts canvas");
+          const wanted = getComputedStyle(document.documentElement).getPropertyValue("${color}").match(/[0-9a-f]{2}/g);
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const isWanted = (_, i) => i % 4 === 0 && wanted.every((hex, k) => Math.abs(data[i + k] - parseInt(hex, 16)) < 12);
+          return Array.from(data).filter(isWanted).length;
+        })()`);
+      for (const color of ["--blue", "--orange"]) assert(await pixels(color) > 40, `${color}: ${await pixels(color)}`);
       await until(tab, "document.querySelector('#over').alt", "b, after 20 steps. b");
       const first = await tab.picture("canvas[data-frame]");
       await tabTo(tab, "#cell");
