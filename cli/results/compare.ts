@@ -147,7 +147,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
   const samples = [...Map.groupBy(drawn, ({ place: [row] }) => row).values()].flat();
   const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
   const differences = params.length === 0
-    ? markup`<p>None: it is the same experiment.</p>`
+    ? markup`<p>None, in the stages that they share.</p>`
     : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] }));
   return {
     title: "Comparison",
