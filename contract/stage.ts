@@ -350,10 +350,7 @@ export interface BuiltinKind<
   readonly runs?: "inline";
   /** Module URL whose default export is the `StageRun`. */
   readonly entry: string;
-  /**
-   * Module URL of code for browsers, which exports `start`, to be called with `{ definitions }`, and what definitions of the
-   * user's own may import of `noiseline` there. The stage finds all of it as one file in `packages`, under `browser`.
-   */
+  /** Module URL of code for browsers; `packages` has it as one file under `browser`, with `definitions` that it is given. */
   readonly browser?: string;
   /**
    * @param own what the process that loaded the definitions of `params` says of each, by the param; see `describeDefinition`
@@ -363,7 +360,7 @@ export interface BuiltinKind<
     inputs: { readonly [K in keyof I]?: Facts },
     own?: Readonly<Record<string, Facts>>,
   ) => CheckResult;
-  /** Params with defaults for which a definition of the user's own may stand; `""`: all, `a.b`: in an execution param. */
+  /** Params for which a definition of the user's own may stand, and of which sort; `""` is all of `with`. */
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];

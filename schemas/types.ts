@@ -262,7 +262,7 @@ export type KindTable = {
       every: number;
       /** Images of each */
       count?: number | undefined;
-      /** How to sample */
+      /** How to sample: one that comes with the toolkit */
       sampler?: {
         /** Algorithm 2 of Ho et al. 2020 */
         name: "ancestral";
@@ -297,7 +297,7 @@ export type KindTable = {
         sigmaMax?: number | undefined;
         /** Higher values put more of the levels at low noise */
         rho?: number | undefined;
-      } | undefined | DefinitionInput;
+      } | undefined;
     } | undefined;
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;

@@ -58,7 +58,7 @@ function comment(text: string | undefined): string {
 /** Where a definition of the user's own may stand as well. */
 const orOwn = (sort: Sort | undefined): string => sort === undefined ? "" : " | DefinitionInput";
 
-/** The TypeScript of a schema's type. @param definitions places where definitions of the user's own may stand */
+/** The TypeScript of a schema's type. @param definitions keys for which definitions of the user's own may stand */
 function typeText(
   schema: z.ZodType,
   side: Side,
@@ -67,7 +67,7 @@ function typeText(
 ): string {
   const name = Object.keys(NAMED).find((one) => NAMED[one]![0] === schema);
   if (schema !== self && name !== undefined) return name;
-  const inner = (one: z.ZodType) => typeText(one, side, undefined, definitions);
+  const inner = (one: z.ZodType) => typeText(one, side);
   const def = defOf(schema);
   if (["string", "number", "boolean", "null", "unknown", "never"].includes(def.type)) return def.type;
   switch (def.type) {
@@ -93,10 +93,7 @@ function typeText(
     case "object": {
       const fields = Object.entries(def.shape!).map(([key, one]) => {
         const optional = one._zod[side === "input" ? "optin" : "optout"] === undefined ? "" : "?";
-        const below = Object.entries(definitions).filter(([place]) => place.startsWith(`${key}.`));
-        const nested = Object.fromEntries(below.map(([place, sort]) => [place.slice(key.length + 1), sort]));
-        const type = typeText(one, side, undefined, nested);
-        return `${comment(one.description)}${key}${optional}: ${type}${orOwn(definitions[key])};\n`;
+        return `${comment(one.description)}${key}${optional}: ${inner(one)}${orOwn(definitions[key])};\n`;
       });
       if (def.catchall?._zod.def.type === "unknown") fields.push("[key: string]: unknown;\n");
       return `{\n${fields.join("").replaceAll(/^(?=.)/gm, "  ")}}`;

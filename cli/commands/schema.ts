@@ -46,12 +46,9 @@ function paramsSchema({ params, definitions = {} }: BuiltinKind): Schema {
     ...{ type: "object", description: `A ${sort} of one's own, with its params`, required: ["uses"] },
     properties: { uses: { ...OWN, description: `File that exports the ${sort}` } },
   });
+  const [written] = all["anyOf"] as { readonly properties: Record<string, Schema> }[];
   for (const [param, sort] of Object.entries(definitions)) {
-    const at = param.split(".").filter((part) => part !== "").reduce((one, part) => {
-      const [written] = one["anyOf"] as { readonly properties: Record<string, Schema> }[];
-      return written!.properties[part]!;
-    }, all);
-    (at["anyOf"] as Schema[]).unshift(own(sort));
+    ((param === "" ? all : written!.properties[param]!)["anyOf"] as Schema[]).unshift(own(sort));
   }
   return all;
 }

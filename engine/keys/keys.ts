@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
-import { isKeyed, type Kind, type Stage } from "./stage.ts";
+import type { Kind, Stage } from "./stage.ts";
 import { compareCodeUnits, encode } from "./encode.ts";
 
 /** Raised when the meaning of keys changes; all older results then count as never made. */
@@ -34,7 +34,7 @@ export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>)
 /** Where the definitions lie that params name is left out: the version says what they are. */
 function withoutPlaces({ own = [] }: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept = { ...params };
-  for (const { param } of own.filter(isKeyed)) {
+  for (const { param } of own) {
     if (param === null) continue;
     const { uses: _, ...rest } = (param === "" ? kept : kept[param]) as Record<string, unknown>;
     if (param === "") return rest;

@@ -30,7 +30,7 @@ export interface ModuleMap {
 
 /** A definition of the user's own that a stage is given. */
 export interface OwnCode {
-  /** Where a param names it, see `definitions` of a kind; null where something that the stage reads was made with it. */
+  /** The param that names it, `""` where it is all of them; null where something that the stage reads was made with it. */
   readonly param: string | null;
   readonly sort: Sort;
   /** Absolute path of its file. */
@@ -47,11 +47,6 @@ export interface OwnCode {
 /** What of a built-in kind may be left out, and has a value in the engine. */
 type Filled = "seeded" | "permissions" | "resources";
 
-/** Whether it is in the key. What a place within a param names is for show alone: such a param is an execution param. */
-export function isKeyed({ param }: Pick<OwnCode, "param">): boolean {
-  return param === null || !param.includes(".");
-}
-
 /** A kind as the engine sees it, built in or custom. */
 export interface Kind
   extends Omit<BuiltinKind, "kind" | "version" | "params" | "locate" | Filled>, Required<Pick<BuiltinKind, Filled>> {
@@ -59,7 +54,7 @@ export interface Kind
   readonly name: string;
   /**
    * What enters the key for the code: kind and version of a built-in, and after a space each the digests of all definitions
-   * that are loaded into its process and in its key, those of its params first; the digest of a custom stage's modules.
+   * that are loaded into its process, those of its params first; the digest of a custom stage's modules.
    */
   readonly version: string;
   readonly custom: boolean;

@@ -5,7 +5,7 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, Sources } from "../../schemas/records.ts";
 import { externalPaths, sizeOf } from "../keys/externals.ts";
-import { builtinVersion, isKeyed } from "../keys/stage.ts";
+import { builtinVersion } from "../keys/stage.ts";
 import { listSaved, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
@@ -112,7 +112,7 @@ class Explainer {
 
   /** Where the stage names the code that changed. */
   #usesOf({ stage: { kind } }: PlannedStage, before: string): string[] {
-    const changed = (kind.own ?? []).filter(isKeyed).find(({ param, digest }) =>
+    const changed = (kind.own ?? []).find(({ param, digest }) =>
       param !== null && !before.includes(`${param}:${digest}`)
     );
     return changed === undefined ? ["uses"] : ["with", ...changed.param === "" ? [] : [changed.param!], "uses"];

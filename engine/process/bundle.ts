@@ -15,8 +15,9 @@ const BUNDLING_TIMEOUT_MS = 3 * 60_000;
 const MOST_KEPT = 16;
 
 /**
- * Put a kind's code for browsers and the definitions that its stages are given into one file, of which nothing is run. A
- * bundle is kept for as long as no module of it changes; one that is damaged is made again.
+ * Put a kind's code for browsers and the definitions that its stages are given into one file, of which nothing is run. The
+ * code exports `start`, which the file calls with `{ definitions }`, and what these may import of `noiseline`. A bundle is
+ * kept for as long as no module of it changes; one that is damaged is made again.
  *
  * @param folder to be made, where the file comes to lie @param kept where bundles are kept
  * @returns undefined for a kind without such code; or what went wrong

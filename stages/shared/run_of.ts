@@ -39,8 +39,7 @@ function ownFacts(
   { params, definitions }: Pick<StageContext, "params" | "definitions">,
 ): Record<string, Facts> {
   const named = Object.entries(places).flatMap(([place, sort]) => {
-    const parts = place.split(".").filter((part) => part !== "");
-    const value = parts.reduce((one: object | undefined, part) => one?.[part as never], params);
+    const value = place === "" ? params : (params as Readonly<Record<string, unknown>>)[place];
     return isOwn(value) ? [[place, ownNamed(sort, value, definitions)] as const] : [];
   });
   return Object.fromEntries(

@@ -31,7 +31,7 @@ export const trainKind = defineKind({
   },
   seeded: true,
   device: findStageDevice,
-  definitions: { model: "network", objective: "objective", "preview.sampler": "sampler" },
+  definitions: { model: "network", objective: "objective" },
   check(params, inputs, own = {}) {
     const images = readImageFacts(inputs.images);
     const schedule = readScheduleFacts(inputs.schedule);
@@ -55,7 +55,6 @@ export const trainKind = defineKind({
       params.preview !== undefined && schedule !== undefined && checkSampler(
         params.preview.sampler,
         { ...schedule, learnedVariance: params.variance === "learned", ownSampler: objective.sampler },
-        own["preview.sampler"],
       ).map(({ param = [], ...problem }) => ({ ...problem, param: ["preview", ...param] })),
     );
     if (images === undefined) return { problems };

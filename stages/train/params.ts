@@ -93,8 +93,9 @@ export const trainParams = z.strictObject({
     z.strictObject({
       every: positiveInt(100_000_000).describe("Steps between two previews; the last step has one too"),
       count: positiveInt(64).default(16).describe("Images of each"),
-      sampler: ownable(
-        samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe("How to sample"),
+      // None of the user's own: its code would be in the process of a training, and in no key.
+      sampler: samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe(
+        "How to sample: one that comes with the toolkit",
       ),
     }).optional().describe("Also show what the averaged weights draw while training goes on; default: no previews"),
   ),

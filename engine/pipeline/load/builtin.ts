@@ -1,4 +1,5 @@
 import { pathToFileURL } from "node:url";
+import type { z } from "zod";
 import type { BuiltinKind, DeviceFinding, TryDevice } from "../../../contract/stage.ts";
 import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
@@ -14,8 +15,12 @@ export function isCustom(uses: string): boolean {
 }
 
 /** Located files become params like those that the user gave, so that all that follows treats them alike. */
-export function validateBuiltin(builtin: BuiltinKind, raw: unknown): ParamsOutcome {
-  const outcome = validateParams(builtin.params, raw);
+export function validateBuiltin(
+  builtin: BuiltinKind,
+  raw: unknown,
+  params: z.ZodObject = builtin.params,
+): ParamsOutcome {
+  const outcome = validateParams(params, raw);
   if (!outcome.ok || builtin.locate === undefined) return outcome;
   const found = builtin.locate(outcome.params);
   noteLocated({ kind: builtin.kind, params: outcome.params, found });

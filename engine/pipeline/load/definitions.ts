@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { z } from "zod";
 import type { BuiltinKind, Facts } from "../../../contract/stage.ts";
 import type { Sort } from "../../../schemas/definitions.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
@@ -8,25 +9,17 @@ import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
-import {
-  builtinVersion,
-  isKeyed,
-  type Kind,
-  type ModuleMap,
-  modulesOf,
-  type OwnCode,
-  type Stage,
-} from "../../keys/stage.ts";
+import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
 import { findUnfit } from "../source/budget.ts";
-import { asMap, getPath, isRecord } from "../source/tree.ts";
+import { isRecord } from "../source/tree.ts";
 import { fromBuiltin, fromFile, isCustom, validateBuiltin } from "./builtin.ts";
 import { type BuiltinKinds, describeAll } from "./kinds.ts";
 import { indirectOrigin } from "./origin.ts";
 
 /** Where a stage names a file of the user's own. */
 interface Place {
-  /** Undefined for the stage itself, `""` for all of `with`, `preview.sampler` for a part of one. */
+  /** Undefined for the stage itself, `""` for all of `with`. */
   readonly param: string | undefined;
   readonly sort: Sort | "stage";
   readonly uses: unknown;
@@ -39,21 +32,11 @@ export function placesOf({ uses, with: params }: Pick<StageEntry, "uses" | "with
   if (isCustom(uses)) return [{ param: undefined, sort: "stage", uses, params }];
   const { definitions = {} } = Object.hasOwn(builtins, uses) ? builtins[uses]! : {};
   return Object.entries(definitions).flatMap(([param, sort]) => {
-    const { value } = getPath(params, pathOf(param));
+    const value = param === "" ? params : params[param];
     if (!isRecord(value) || !Object.hasOwn(value, "uses")) return [];
     const { uses, ...rest } = value;
     return [{ param, sort, uses, params: rest }];
   });
-}
-
-/** A place of a definition as a path below `with`. */
-const pathOf = (param: string): string[] => param.split(".").filter((part) => part !== "");
-
-/** A value with another one at a place in it. */
-function withAt(value: unknown, [first, ...rest]: readonly string[], placed: unknown): unknown {
-  if (first === undefined) return placed;
-  const map = asMap(value);
-  return { ...map, [first]: withAt(map[first], rest, placed) };
 }
 
 /** What was made with definitions of the user's own is read with their code. */
@@ -177,7 +160,7 @@ export class StageKinds {
       named.forEach((code) => inherited.delete(nameOf(code)));
       // In the order of the key: where they lie and who brought them changes nothing.
       const own = [...named, ...[...inherited.values()].sort((a, b) => compareCodeUnits(nameOf(a), nameOf(b)))];
-      given.set(stage.id, own.filter(isKeyed));
+      given.set(stage.id, own);
       if (stage.kind.custom) return stage;
       this.#reportClash(stage, own);
       return own.length === named.length ? stage : { ...stage, kind: this.#make(stage.kind, own) };
@@ -212,7 +195,7 @@ export class StageKinds {
   }
 
   #report(id: string, param: string | undefined, message: string, fix: string): void {
-    const at = param === undefined ? [] : ["with", ...pathOf(param)];
+    const at = param === undefined ? [] : ["with", ...param === "" ? [] : [param]];
     const path = ["stages", id, ...at, "uses"];
     const origin = indirectOrigin(this.origins, path);
     this.problems.add(path, message, fix, { code: "kind-broken", ...definedOnly({ origin }) });
@@ -233,20 +216,17 @@ export class StageKinds {
         values[param] = { ...outcome.params, uses: place.uses };
         facts[param] = looked.facts;
       } else {
-        issues.push(...outcome.issues.map((issue) => ({ ...issue, path: [...pathOf(param), ...issue.path] })));
+        const at = param === "" ? [] : [param];
+        issues.push(...outcome.issues.map((issue) => ({ ...issue, path: [...at, ...issue.path] })));
       }
     }
     const whole = places.some(({ param }) => param === "");
-    // The kind's own schema looks at the rest, with its defaults in their places.
-    const bare = places.reduce((all: unknown, { param }) => withAt(all, pathOf(param!), undefined), raw);
-    const rest = whole ? { ok: true as const, params: {} } : validateBuiltin(builtin, bare);
+    // The kind's own schema looks at the rest.
+    const open = Object.fromEntries(places.map(({ param }) => [param!, z.unknown()]));
+    const rest = whole ? { ok: true as const, params: {} } : validateBuiltin(builtin, raw, builtin.params.extend(open));
     if (!rest.ok) issues.push(...rest.issues);
     if (!rest.ok || Object.keys(values).length < places.length) return { ok: false, issues };
-    const params = Object.entries(values).reduce(
-      (all: unknown, [param, value]) => withAt(all, pathOf(param), value),
-      rest.params,
-    );
-    return { ok: true, params: params as Stage["params"], facts };
+    return { ok: true, params: whole ? values[""]! : { ...rest.params, ...values }, facts };
   }
 }
 
@@ -254,22 +234,21 @@ export class StageKinds {
 const nameOf = ({ sort, digest }: Pick<OwnCode, "sort" | "digest">) => `+${sort}:${digest}`;
 
 /**
- * A built-in kind whose stages are given definitions of the user's own. The version has all of them but those for show:
- * whatever is loaded into a process may change what comes out of it.
+ * A built-in kind whose stages are given definitions of the user's own. The version has all of them: whatever is loaded
+ * into a process may change what comes out of it.
  * @param maps what names of modules stand for in each
  */
 export function withCode(kind: Kind, own: readonly OwnCode[], maps: readonly ModuleMap[]): Kind {
   // What runs code of the user's own has a process of its own.
   const { runs: _, ...rest } = kind;
-  const keyed = own.filter(isKeyed);
-  const codes = keyed.map((one) => one.param === null ? nameOf(one) : `${one.param}:${one.digest}`);
+  const codes = own.map((one) => one.param === null ? nameOf(one) : `${one.param}:${one.digest}`);
   return {
     ...rest,
     own,
     version: [builtinVersion(kind.version), ...codes].join(" "),
     // Of params that are a definition's none is a path of the kind's.
     roles: own.some(({ param }) => param === "") ? {} : kind.roles,
-    modules: Object.assign({}, ...keyed.map(modulesOf)),
+    modules: Object.assign({}, ...own.map(modulesOf)),
     map: () => maps.reduce(mergeMaps),
   };
 }
