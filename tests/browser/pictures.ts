@@ -28,8 +28,8 @@ async function keep(page: Page, name: string): Promise<void> {
     sheet.replaceSync(${JSON.stringify(rule)});
     document.adoptedStyleSheets.push(sheet);
   }`);
-  // Sizes follow what is left.
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  // Sizes follow what is left, and pictures that have just come.
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
   await Deno.writeFile(join(CLONE, "docs/images", name), Uint8Array.fromBase64(await page.picture("html")));
 }
 
