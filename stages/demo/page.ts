@@ -14,7 +14,8 @@ p, footer { color: light-dark(#5c6370, #a2a9b8); }
 footer { margin-top: 3rem; font-size: .8125rem; }`;
 
 const NOTICE = "Made with noiseline. With TensorFlow.js, © Google LLC, under the Apache License 2.0 " +
-  "(apache.org/licenses/LICENSE-2.0), and Zod, © Colin McDonnell, under the MIT License (opensource.org/license/mit).";
+  "(apache.org/licenses/LICENSE-2.0), Zod, © Colin McDonnell, and noble-hashes, © Paul Miller, under the MIT License " +
+  "(opensource.org/license/mit).";
 
 /**
  * The page that draws, with all that it needs; equal for equal values.
