@@ -113,13 +113,8 @@ export class Site {
   }
 
   #readSubmitted(): readonly Run[] {
-    const { jobs } = this;
     if (this.#submissions !== undefined && performance.now() > this.#submitted.untilMs) {
-      const runs = this.#submissions.readSubmissions(jobs ?? []).map((run): Run => {
-        // Without the queue, what waits looks like what was killed.
-        const state = jobs === undefined && run.state === "killed" ? "running" : run.state;
-        return { ...run, state: state as Run["state"] };
-      });
+      const runs = this.#submissions.readSubmissions(this.jobs);
       this.#submitted = { runs, untilMs: performance.now() + PACE_MS.submitted };
     }
     return this.#submitted.runs;
