@@ -4,14 +4,14 @@ import { learnsVariance } from "../../../diffusion/network.ts";
 import { samplerParams } from "../../../diffusion/samplers.ts";
 import { mix } from "../../../diffusion/samplers/mix.ts";
 import { FormatError } from "../../../formats/format_error.ts";
-import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import { CompileError } from "../../../tensor/trace/failure.ts";
 import { makeDrawer as makeInpainter } from "../../inpaint/drawer.ts";
-import { initialNoise, makeDrawer as makeSampler } from "../../sample/drawer.ts";
+import { initialNoise, labelsOf, makeDrawer as makeSampler } from "../../sample/drawer.ts";
 import { describeProblem, isError } from "../../shared/checks.ts";
 import { checkSampler, chooseSampler, type SamplerParam } from "../../shared/draw/sampler.ts";
-import { makeWalk, SamplerFault } from "../../shared/draw/walk.ts";
+import { BrokenImages, makeWalk, SamplerFault } from "../../shared/draw/walk.ts";
 import { unitToBytes } from "../../shared/feeds.ts";
 import { yieldToMessages } from "../../shared/macrotask.ts";
 import { OPEN, type Opened } from "./backends.ts";
@@ -46,9 +46,6 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
         await yieldToMessages();
         if (stopped) throw new Error("The page said stop");
       }, (done, { x, x0 }, ended) => ended || done % Math.ceil(total / MOST_FRAMES) > 0 || see(done, x, x0));
-      if (firstNotFinite(images) >= 0) {
-        throw new Error("a pixel is no number: the weights are broken, or what computes is");
-      }
       see(total, images, images);
     } finally {
       await device.dispose();
@@ -71,7 +68,8 @@ function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
   const message = fault ? describeProblem({ ...error.problem, message: error.message }) : error.message;
   const model = checkpoint?.config.model ?? {};
   const file = error instanceof CompileError && "uses" in model ? `${model.uses}: ` : "";
-  return { kind: "failed", message: file + message, final: fault || error instanceof FormatError };
+  const final = (fault && !(error instanceof BrokenImages)) || error instanceof FormatError;
+  return { kind: "failed", message: file + message, final };
 }
 
 /** The files of a checkpoint, as a stage is given them. */
@@ -117,20 +115,18 @@ function drawerOf(
   checkpoint: StoredCheckpoint,
   walk: Awaited<ReturnType<typeof makeWalk>>,
 ) {
-  const params = { batchSize, labels, repeats: 1 };
+  const params = { batchSize, repeats: 1 };
   if (inpaint !== undefined) {
     const told = typeof labels === "string" ? undefined : Uint8Array.from(labels);
     const images = { count: 1, pixels: inpaint.image, labels: told };
     return makeInpainter({ params, seed }, checkpoint, { walk, images, kept: inpaint.kept });
   }
-  if (way === undefined) return makeSampler({ params, seed }, checkpoint, walk);
-  const [from, to] = [seed, way.to].map((of) => initialNoise(of, walk.pixels)(way.image)) as [
-    Float32Array,
-    Float32Array,
-  ];
-  // On a circle: the squares of the shares add up to 1, so that each point is noise as well.
-  return makeSampler({ params, seed }, checkpoint, walk, (point) => {
+  const labelOf = labelsOf({ labels }, toldLabels(checkpoint.config));
+  const noiseOf = way && ((point: number) => {
+    const end = (of: number) => initialNoise(of, walk.pixels)(way.image);
+    // On a circle: the squares of the shares add up to 1, so that each point is noise as well.
     const angle = Math.PI / 2 * point / (way.points - 1);
-    return mix([Math.cos(angle), from], [Math.sin(angle), to]);
+    return mix([Math.cos(angle), end(seed)], [Math.sin(angle), end(way.to)]);
   });
+  return makeSampler({ params, seed }, checkpoint.path, walk, { labelOf, ...definedOnly({ noiseOf }) });
 }
