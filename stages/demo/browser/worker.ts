@@ -15,7 +15,8 @@ import { BrokenImages, makeWalk, SamplerFault } from "../../shared/draw/walk.ts"
 import { unitToBytes } from "../../shared/feeds.ts";
 import { yieldToMessages } from "../../shared/macrotask.ts";
 import { OPEN, type Opened } from "./backends.ts";
-import type { Embedded, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
+import { bytesOf } from "./protocol.ts";
+import type { DemoData, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
 
 /** More make no better film of an image. */
 const MOST_FRAMES = 100;
@@ -27,10 +28,10 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
   let stopped = false;
   const answer = async (message: Exclude<ToWorker, { kind: "stop" }>): Promise<FromWorker> => {
     if (message.kind === "open") {
-      const { backend, embedded, forced } = message;
-      checkpoint ??= await readCheckpoint(artifactOf(embedded), embedded.weights, definitions);
-      engine = await OPEN[backend](forced, embedded.wasm);
-      return { kind: "opened", on: engine.on, model: modelOf(checkpoint, embedded.sampler, definitions) };
+      const { backend, data, forced } = message;
+      checkpoint ??= await readCheckpoint(artifactOf(data), data.weights, definitions);
+      engine = await OPEN[backend](forced, data.wasm);
+      return { kind: "opened", on: engine.on, model: modelOf(checkpoint, data.defaults.sampler, definitions) };
     }
     const device = await engine!.device();
     const { task, first, count: batchSize } = message;
@@ -39,7 +40,7 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
       const walk = await makeWalk(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
       const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk);
       const see = (done: number, x: Float32Array, x0: Float32Array) => {
-        const frame: Frame = { done, total, x: bytesOf(x), x0: bytesOf(x0, task) };
+        const frame: Frame = { done, total, x: pixelsOf(x), x0: pixelsOf(x0, task) };
         port.postMessage({ kind: "frame", frame });
       };
       const { images } = await draw(first, async () => {
@@ -73,7 +74,8 @@ function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
 }
 
 /** The files of a checkpoint, as a stage is given them. */
-function artifactOf({ files: held }: Embedded): InputArtifact {
+function artifactOf(data: DemoData): InputArtifact {
+  const held = Object.fromEntries(Object.entries(data.files).map(([name, base64]) => [name, bytesOf(base64)]));
   const read = (name: string) => Promise.resolve(held[name]!);
   const files = Object.entries(held).map(([path, { length: size }]) => ({ path, size, sha256: "" }));
   const readText = async (name: string) => new TextDecoder().decode(await read(name));
@@ -94,14 +96,14 @@ function modelOf(
     !checkSampler(param, known, chooseSampler(param, definitions).definition).some(isError);
   return {
     images: config.images,
-    classes: toldLabels(config).classes,
+    ...toldLabels(config),
     timesteps,
     samplers: [given, ...others.filter(fits)],
   };
 }
 
 /** As bytes; as in the stage, what is kept of an image is kept to the bit. */
-function bytesOf(images: Float32Array, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
+function pixelsOf(images: Float32Array, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(images.length);
   unitToBytes(images, bytes);
   if (inpaint === undefined) return bytes;
