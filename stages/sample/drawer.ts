@@ -81,8 +81,8 @@ function startFilm(
     note(done: number, { x, x0 }: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean): void {
       marks.forEach((mark, frame) => {
         if (mark !== done && !(ended && mark > done)) return;
-        unitToBytes(x.subarray(0, size), pixels.subarray(frame * size, (frame + 1) * size));
-        unitToBytes(x0.subarray(0, size), pixels.subarray((frames + frame) * size, (frames + frame + 1) * size));
+        pixels.set(unitToBytes(x.subarray(0, size)), frame * size);
+        pixels.set(unitToBytes(x0.subarray(0, size)), (frames + frame) * size);
       });
     },
   };

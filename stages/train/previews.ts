@@ -72,8 +72,7 @@ async function draw(
       await yieldToMessages();
       stop.throwIfAborted();
     });
-    const bytes = new Uint8Array(images.length);
-    unitToBytes(images, bytes);
+    const bytes = unitToBytes(images);
     const png = gridPng(Array.from({ length: count }, (_, i) => imageAt(bytes, i, sizes)), sizes);
     return png ?? `no PNG has ${sizes.channels} channels`;
   } finally {

@@ -104,8 +104,7 @@ function modelOf(
 
 /** As bytes; as in the stage, what is kept of an image is kept to the bit. */
 function pixelsOf(images: Float32Array, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(images.length);
-  unitToBytes(images, bytes);
+  const bytes = unitToBytes(images);
   if (inpaint === undefined) return bytes;
   const { image, kept } = inpaint;
   return bytes.map((value, i) => kept[i % kept.length] === 1 ? image[i % image.length]! : value);

@@ -98,7 +98,7 @@ export function drawOnDevice(
       }
       if ("status" in batch) return batch;
       film ??= batch.film;
-      unitToBytes(batch.images, bytes.subarray(done * pixels, (done + batchSize) * pixels));
+      bytes.set(unitToBytes(batch.images), done * pixels);
       // A saved state holds whole batches, so that a longer run draws the same batches as one that never stopped.
       if (own.count === batchSize) {
         const next = left.find((one) => one.first > first);
