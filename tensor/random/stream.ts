@@ -1,6 +1,7 @@
+// Runs in browsers too, where the built-in one is a promise, and not on every page.
+import { sha256 } from "@noble/hashes/sha2.js";
 import { fillNormals } from "./normal.ts";
 import { type PhiloxCounter, type PhiloxKey, philoxWords } from "./philox.ts";
-import { sha256 } from "./sha256.ts";
 
 /** What a stream of random numbers depends on. */
 export interface RandomStreamOptions {
@@ -110,12 +111,10 @@ function scaleWord(word: number, bound: number): number {
 
 function deriveKey(seed: number, stream: string): PhiloxKey {
   // JSON keeps (1, "2/x") and (12, "/x") apart; the first element keeps this use of SHA-256 apart from any other.
-  const [first, second] = sha256(new TextEncoder().encode(JSON.stringify(["noiseline random stream 1", seed, stream])));
-  return [swapBytes(first!), swapBytes(second!)];
-}
-
-function swapBytes(word: number): number {
-  return (word << 24 | (word & 0xff00) << 8 | word >>> 8 & 0xff00 | word >>> 24) >>> 0;
+  const text = JSON.stringify(["noiseline random stream 1", seed, stream]);
+  const { buffer, byteOffset } = sha256(new TextEncoder().encode(text));
+  const view = new DataView(buffer, byteOffset);
+  return [view.getUint32(0, true), view.getUint32(4, true)];
 }
 
 function counterOf(step: number, kind: keyof typeof DRAW_KIND): readonly [number, number] {
