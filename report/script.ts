@@ -9,7 +9,7 @@ export const SCRIPT = `
     const { naturalWidth } = image;
     if (naturalWidth > 0 && !image.matches(".drawing")) image.style.width = naturalWidth * Math.max(1, Math.floor(280 / naturalWidth)) + "px";
   };
-  addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
+  document.addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
   // One slider for all frames; where nobody has moved it, the last step is shown, also when a later one comes.
   let chosen;
   const showFrames = () => {

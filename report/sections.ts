@@ -82,7 +82,9 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
       const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
       const said = step === undefined
         ? "no steps"
-        : `${rows.length.toLocaleString("en")} points, the last at step ${step.toLocaleString("en")}: ${named}`;
+        : `${rows.length.toLocaleString("en")} ${rows.length === 1 ? "point" : "points"}, the last at step ${
+          step.toLocaleString("en")
+        }: ${named}`;
       return markup`<p>${label === title ? "" : `${label}: `}${said}</p>`;
     });
     return markup`<h3>${title}</h3>${words}<div id="curve-${

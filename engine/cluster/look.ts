@@ -71,7 +71,8 @@ export function* listSubmissions(cache: string): Generator<OpenSubmission> {
 
 /** Records of the attempts at a stage. */
 export function attemptsOf({ submission, line }: Pick<SubmittedStage, "submission" | "line">): RunStore {
-  return new RunStore(submission.runsOf(line));
+  // Nothing is cleared there, and no lock says which of them are on.
+  return new RunStore(submission.runsOf(line), false);
 }
 
 /** How far a stage is that runs. A process that was killed on another host says nothing of that: the queue must say that it runs. */

@@ -61,7 +61,7 @@ export function liveContent(run: LiveRun, curves: readonly LiveCurve[], content:
 function previewsOf({ runId }: LiveRun, { id, previews }: LiveStage): ReportPicture[] {
   return previews.map((step) => ({
     title: `${id}: preview`,
-    note: `drawn while ${id} was training`,
+    note: `drawn while ${id} was at work`,
     source: addressOf("preview", runId, id, `${step}.png`),
     step,
   }));

@@ -63,7 +63,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   const working = runs.filter(({ state }) => state === "running").length;
   return {
     title: "noiseline",
-    subtitle: `${count(runs.length)} runs in this store, ${working} at work`,
+    subtitle: `${count(runs.length)} ${runs.length === 1 ? "run" : "runs"} in this store, ${working} at work`,
     notes: details.notes ?? [],
     isWide: true,
     sections: [{

@@ -7,7 +7,8 @@ const POLICY = "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval
   "style-src 'unsafe-inline'; img-src data: blob:; connect-src data: blob:";
 
 const NOTICE = "Made with noiseline. With TensorFlow.js, © Google LLC, under the Apache License 2.0 " +
-  "(apache.org/licenses/LICENSE-2.0), and Zod, © Colin McDonnell, under the MIT License (opensource.org/license/mit).";
+  "(apache.org/licenses/LICENSE-2.0), Zod, © Colin McDonnell, and noble-hashes, © Paul Miller, under the MIT License " +
+  "(opensource.org/license/mit).";
 
 /**
  * The page that draws, with all that it needs; equal for equal values.

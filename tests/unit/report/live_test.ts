@@ -130,7 +130,7 @@ Deno.test("the page of a run says how it stands, and has a place for each part t
   const previews = [...parts.get("samples")!.matchAll(/src="(.*?)" alt="(.*?)"/g)].map(([, src, alt]) => [src, alt]);
   assertEquals(previews[3], [
     `/preview/${run.runId}/train/1000.png`,
-    "train: preview, after 1,000 steps. drawn while train was training",
+    "train: preview, after 1,000 steps. drawn while train was at work",
   ]);
   // A page of a server has neither style nor script in it, which its policy forbids.
   const html = renderServed(page, "/events?of=/run/x");
