@@ -62,7 +62,7 @@ function drawBox({ stages, x, y }: Placed): Html {
   const [width, height] = [BOX.width - 2, BOX.height - 2];
   const box = markup`<rect class="box ${states.join(" ")}" x="1" y="1" width="${width}" height="${height}" rx="8"/>`;
   const texts = markup`<text x="12" y="24" class="id">${title}</text>
-<text x="12" y="43" class="facts">${facts.join(" · ")}</text>`;
+<text x="12" y="43" class="facts">${facts.filter(Boolean).join(" · ")}</text>`;
   const place = markup`x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}"`;
   return markup`<svg ${place}><title>${id}</title>${box}${texts}</svg>`;
 }

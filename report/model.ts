@@ -56,6 +56,7 @@ export interface ReportParam {
 export type LogRow = Pick<TrainLogEntry, "step"> & Readonly<Record<string, number>>;
 
 export interface ReportCurve {
+  /** The stage. */
   readonly title: string;
   readonly rows: readonly LogRow[];
 }
@@ -74,6 +75,8 @@ export interface ReportPicture {
   readonly isDrawing?: boolean | undefined;
   /** Training steps that the network had seen: pictures that differ in nothing else share a frame. */
   readonly step?: number | undefined;
+  /** Where experiments are compared, the row that it belongs in, and whose it is. */
+  readonly place?: readonly [row: string, experiment: string] | undefined;
   /** Of a grid, where its images are. */
   readonly cells?: GridCells & { readonly count: number } | undefined;
 }

@@ -9,7 +9,7 @@ export const SCRIPT = `
     const { naturalWidth } = image;
     if (naturalWidth > 0 && !image.matches(".drawing")) image.style.width = naturalWidth * Math.max(1, Math.floor(280 / naturalWidth)) + "px";
   };
-  addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
+  document.addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
   // One slider for all frames; where nobody has moved it, the last step is shown, also when a later one comes.
   let chosen;
   const showFrames = () => {
@@ -75,7 +75,9 @@ export const SCRIPT = `
   // The library's own numbers have three decimals at most.
   const values = (_, ticks) => ticks.map((tick) => tick === null ? null : String(Number(tick.toPrecision(4))));
   const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
-  const colors = ["--blue", "--orange", "--green", "--purple", "--soft", "--text"];
+  const colors = ["--blue", "--orange", "--green", "--purple", "--text"];
+  // Of lines that lie on one another each is seen, and no two of fifteen are alike.
+  const dashes = [["solid"], ["dashed", [12, 9]], ["dotted", [3, 6]]];
   const titles = { loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
   let charts = [];
   // As many side by side as are at least 300 pixels wide, and no wider than the page.
@@ -96,7 +98,8 @@ export const SCRIPT = `
       };
       const color = colors[i % colors.length];
       const raw = rows.map((row) => row[name]);
-      const line = { label: "smoothed", values: at(noisy ? smooth(raw, Number(byId("smoothing").value)) : raw), color };
+      const [style, dash] = dashes[i % dashes.length];
+      const line = { label: "smoothed", values: at(noisy ? smooth(raw, Number(byId("smoothing").value)) : raw), color, style, dash };
       if (runs.length > 1) return [{ ...line, label }];
       return noisy ? [{ label: "each step", values: at(raw), color: "--line", width: 1.5 }, line] : [line];
     });
@@ -112,8 +115,9 @@ export const SCRIPT = `
       height: 260,
       scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
       axes: [{ ...axis(), label: "step", labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
+      legend: { markers: { dash: (_, i) => series[i - 1]?.style ?? "solid" } },
       // A gap is a step that another run has.
-      series: [{ label: "step" }, ...series.map(({ label, color, width = 2 }) => ({ label, stroke: css(color), width, spanGaps: true }))],
+      series: [{ label: "step" }, ...series.map(({ label, color, dash, width = 2 }) => ({ label, stroke: css(color), dash, width, spanGaps: true }))],
     }, data, element);
     charts.push({ plot, holder, group, name });
   };

@@ -82,7 +82,9 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
       const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
       const said = step === undefined
         ? "no steps"
-        : `${rows.length.toLocaleString("en")} points, the last at step ${step.toLocaleString("en")}: ${named}`;
+        : `${rows.length.toLocaleString("en")} ${rows.length === 1 ? "point" : "points"}, the last at step ${
+          step.toLocaleString("en")
+        }: ${named}`;
       return markup`<p>${label === title ? "" : `${label}: `}${said}</p>`;
     });
     return markup`<h3>${title}</h3>${words}<div id="curve-${
@@ -101,7 +103,7 @@ function nameOfFigure(name: string): string {
 export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
   const groups = Map.groupBy(
     all,
-    ({ title, note, step }) => JSON.stringify(step === undefined ? [title, note] : [note]),
+    ({ title, note, step, place }) => JSON.stringify([place, note, ...step === undefined ? [title] : []]),
   );
   return [...groups.values()].flatMap((group) => {
     const distinct = new Set(group.map(({ step }) => step)).size === group.length;
@@ -114,7 +116,11 @@ export function pictures(all: readonly ReportPicture[]): Html[] {
   const groups = grouped(all).map((group) => group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0)));
   const moving = groups.filter(({ length }) => length > 1).flat();
   const steps = [...new Set(moving.map(({ step }) => step!))].sort((a, b) => a - b);
-  return [...(steps.length > 0 ? [slider(steps)] : []), ...groups.map(drawFrame)];
+  const frames = groups.map((group, i) => {
+    const isNext = i > 0 && group[0]!.place?.[0] !== groups[i - 1]![0]!.place?.[0];
+    return markup`${isNext ? markup`<br>` : ""}${drawFrame(group)}`;
+  });
+  return [...(steps.length > 0 ? [slider(steps)] : []), ...frames];
 }
 
 function slider(steps: readonly number[]): Html {

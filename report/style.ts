@@ -15,14 +15,14 @@ section { padding: 1rem 0 1.5rem; border-top: 1px solid var(--line); } h2 { font
 h3 { font-size: 1.05rem; margin: 1.25rem 0 .25rem; } p { margin: .25rem 0 .5rem; } .provenance { color: var(--soft); }
 td:first-child, td small { white-space: nowrap; } .scroll { overflow-x: auto; } table { font-size: .92rem; border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 600; } small { color: var(--soft); } code { font-size: .9em; }
+th { color: var(--soft); font-weight: 600; } thead th { white-space: nowrap; } small { color: var(--soft); } code { font-size: .9em; }
 figure { margin: 0 1.75rem 1.25rem 0; display: inline-block; width: min-content; min-width: min(15rem, 100%); max-width: 100%;
   vertical-align: top; }
 figcaption { color: var(--soft); font-size: .92rem; } figcaption b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
 .frames .drawing { background: #ffffff; image-rendering: auto; border: 0; } [hidden] { display: none; }
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }
-.slider { position: sticky; top: 0; z-index: 1; padding: .3rem 0; background: var(--ground); } .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); }
+.slider { position: sticky; top: 0; z-index: 1; padding: .3rem 0; background: var(--ground); } .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); } .controls label { max-width: 100%; }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }
 .dag .box { fill: var(--panel); stroke: var(--line); stroke-width: 1.5; } .dag .edge { fill: none; stroke: var(--soft); }
 .dag text { fill: var(--text); font: 14px system-ui, sans-serif; } .dag .facts { fill: var(--soft); font-size: 12px; }
@@ -36,7 +36,7 @@ details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { c
 .state.failed, .state.blocked, .state.interrupted, .state.killed { --dot: var(--orange); }
 .bar { display: block; width: 16rem; height: 14px; margin-top: .3rem; } .bar .waited { fill: var(--soft); }
 .bar .worked { fill: var(--green); } .bar .running { fill: var(--blue); }
-.bar .failed, .bar .interrupted, .bar .killed { fill: var(--orange); }
+.bar .failed, .bar .blocked, .bar .interrupted, .bar .killed { fill: var(--orange); }
 progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td progress { display: block; }
 .now { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: baseline; margin-top: .6rem; }
 .now p { color: var(--text); } .now [role=status] { font-size: 1.15rem; }
@@ -50,13 +50,13 @@ progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td
 button, input, select { font: inherit; color: inherit; } input[type=number] { width: 5.5rem; } select { max-width: 100%; }
 button, select, input:is([type=search], [type=number]) { background: var(--ground); border: 1px solid var(--soft);
   border-radius: 6px; padding: .2rem .6rem; }
-pre { max-height: 24rem; overflow: auto; margin: .5rem 0; padding: .75rem 1rem; background: var(--panel); border-radius: 6px;
-  font-size: .85rem; line-height: 1.45; } iframe { width: 100%; height: 44rem; border: 1px solid var(--line); }
+pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow: auto; margin: .5rem 0; padding: .75rem 1rem; background: var(--panel); border-radius: 6px;
+  font-size: .85rem; line-height: 1.45; }
 .cells figure { min-width: 0; width: 160px; } canvas[data-frame] { display: block; image-rendering: pixelated; }
 .swipe { display: inline-grid; position: relative; max-width: 100%; } .swipe img { grid-area: 1 / 1; width: 22rem; max-width: 100%;
   image-rendering: pixelated; } #over { clip-path: inset(0 0 0 var(--edge)); }
 .swipe::after { content: ""; position: absolute; inset: 0 auto 0 var(--edge); border-left: 2px solid var(--orange); }
 .charts { display: flex; flex-wrap: wrap; gap: 16px; overflow: hidden; }
-.u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
+.u-legend :is(th, td) { border: 0; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
 @media print { nav, .controls, .slider { display: none; } }
 `;

@@ -4,11 +4,11 @@ import {
   type CollectOptions,
   curvePlaces,
   liveContent,
-  type LiveCurve,
   type LiveRun,
   markup,
   type Page,
   pictures,
+  type ReportCurve,
   table,
 } from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
@@ -20,7 +20,7 @@ type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
 
 export interface CompareOptions extends CollectOptions {
   /** For each experiment the run that it is of, with the curves of that: they tell of stages without results so far. */
-  readonly runs?: readonly { readonly run: LiveRun; readonly curves: readonly LiveCurve[] }[];
+  readonly runs?: readonly { readonly run: LiveRun; readonly curves: readonly ReportCurve[] }[];
 }
 
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */
@@ -141,14 +141,13 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
     content.samples.map((picture) => ({
       ...picture,
       title: `${names[i]}: ${picture.title}`,
-      note: `${names[i]}; ${picture.note}`,
-      stage: picture.title.split("~")[0]!,
+      place: [picture.title.split("~")[0]!, names[i]!] as const,
     }))
   );
-  const samples = [...Map.groupBy(drawn, ({ stage }) => stage).values()].flat();
+  const samples = [...Map.groupBy(drawn, ({ place: [row] }) => row).values()].flat();
   const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
   const differences = params.length === 0
-    ? markup`<p>None: it is the same experiment.</p>`
+    ? markup`<p>None, in the stages that they share.</p>`
     : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] }));
   return {
     title: "Comparison",

@@ -18,7 +18,7 @@ export interface Settings extends Place {
   readonly token: string;
   /** Where it listens; 0 for any port. */
   readonly port: number;
-  /** Ends after so long without a request or a page that listens. Without it, when its input does. */
+  /** Ends after so long without a request, a page that listens or a run that is on. Without it, when its input does. */
   readonly idleMs?: number | undefined;
 }
 
@@ -64,7 +64,7 @@ function serve({ token, port, idleMs, ...place }: Settings): Site {
   }
   if (idleMs === undefined) return site;
   setInterval(() => {
-    if (events.listeners > 0) lastMs = performance.now();
+    if (events.listeners > 0 || site.isOn()) lastMs = performance.now();
     else if (performance.now() - lastMs > idleMs) Deno.exit(0);
   }, Math.min(idleMs / 4, 10_000));
   return site;

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { hostname } from "node:os";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
@@ -66,7 +67,7 @@ export class Site {
   #submitted: { readonly runs: readonly Run[]; readonly untilMs: number } = { runs: [], untilMs: 0 };
   /** Files of artifacts that pages link, by name. */
   readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
-  readonly #curves = new Kept<{ rows: report.LiveCurve["rows"][number][]; next: number }>(MOST_WHOLE);
+  readonly #curves = new Kept<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
   readonly #contents = new Kept<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
   readonly #scores = new Kept<Promise<Pick<report.LiveRun, "scores" | "means">>>(MOST_SCORED);
   readonly #losses = new Kept<number | undefined>(MOST_SCORED);
@@ -99,6 +100,11 @@ export class Site {
     return { page, paceMs: isOver ? PACE_MS.over : pace(PACE_MS.run) };
   }
 
+  /** Whether a run is on; of one of another machine that cannot be known. */
+  isOn(): boolean {
+    return this.#reader.readRuns().some(({ state, host }) => state === "running" && host === hostname());
+  }
+
   #readSubmitted(): readonly Run[] {
     if (this.#submissions !== undefined && performance.now() > this.#submitted.untilMs) {
       const runs = this.#submissions.readSubmissions(this.jobs);
@@ -116,8 +122,7 @@ export class Site {
     }
     const { root } = this.#store;
     const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
-    const lossAt = (run: report.LiveRun, step: number) => this.#lossAt(run, step, until + READING_MS);
-    return report.renderTable(runs, query, { notes, lossAt });
+    return report.renderTable(runs, query, { notes, lossAt: (...of) => this.#lossAt(until + READING_MS, ...of) });
   }
 
   async #run(run: Run): Promise<report.Page> {
@@ -159,7 +164,7 @@ export class Site {
   }
 
   /** The histories of a run's figures, of which only what is new is read. */
-  #curvesOf({ runId, stages }: Pick<report.LiveRun, "runId" | "stages">): report.LiveCurve[] {
+  #curvesOf({ runId, stages }: Pick<report.LiveRun, "runId" | "stages">): report.ReportCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
       const place = this.#placeOf(runId, id)!;
       const known = this.#curves.keep(JSON.stringify([runId, id, place.runId]), () => ({ rows: [], next: 0 }));
@@ -170,20 +175,20 @@ export class Site {
     });
   }
 
-  #lossAt(run: report.LiveRun, step: number, untilMs: number): number | undefined {
-    const stages = run.stages.filter(({ figures }) => "loss" in figures).slice(-1);
-    const key = JSON.stringify([run.runId, step, stages[0]?.figures]);
+  #lossAt(untilMs: number, { runId }: report.LiveRun, stage: report.LiveStage, step: number): number | undefined {
+    const key = JSON.stringify([runId, stage.id, step, stage.figures]);
     if (!this.#losses.has(key) && performance.now() > untilMs) return undefined;
-    const find = () => this.#curvesOf({ ...run, stages })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
+    const find = () =>
+      this.#curvesOf({ runId, stages: [stage] })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
     return this.#losses.keep(key, find);
   }
 
-  /** Of the stage that failed, works or worked last. */
+  /** Of the stage that failed, works or worked last, of those that said something. */
   #logOf({ runId, stages }: Run) {
-    const worked = stages.filter(({ startedMs }) => startedMs !== undefined)
-      .sort((a, b) => Number(b.state === "failed") - Number(a.state === "failed") || b.startedMs! - a.startedMs!)[0];
-    const text = worked && this.logOf(runId, worked.id, TAIL_BYTES);
-    return text === undefined ? undefined : { stage: worked!.id, text };
+    return stages.filter(({ startedMs }) => startedMs !== undefined)
+      .sort((a, b) => Number(b.state === "failed") - Number(a.state === "failed") || b.startedMs! - a.startedMs!)
+      .values().map(({ id }) => ({ stage: id, text: this.logOf(runId, id, TAIL_BYTES) ?? "" }))
+      .find(({ text }) => text !== "");
   }
 
   #placeOf(runId: string, stage: string): engine.StagePlace | undefined {

@@ -70,7 +70,8 @@ export function* listSubmissions(cache: string): Generator<OpenSubmission> {
 
 /** Records of the attempts at a stage. */
 export function attemptsOf({ submission, line }: Pick<SubmittedStage, "submission" | "line">): RunStore {
-  return new RunStore(submission.runsOf(line));
+  // Nothing is cleared there, and no lock says which of them are on.
+  return new RunStore(submission.runsOf(line), false);
 }
 
 /** Jobs of a submission that submit others; where it has ended or none is needed, there are none. */

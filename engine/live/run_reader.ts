@@ -204,7 +204,6 @@ export class RunReader {
       durationMs: end?.durationMs ?? (startedMs && nowMs! - startedMs),
       progress: told,
       etaMs: isOn ? etaLeft(told, nowMs!) : undefined,
-      perSecond: told?.perSecond ?? Object.values(end?.perSecond ?? {})[0],
       message: end?.message ?? undefined,
       numerics: (end ?? source)?.numerics ?? undefined,
       /** Resolved key of its result. */

@@ -2,8 +2,8 @@
 export const CLIENT = `
   const MOST_POINTS = 2000;
   const callbacks = {
-    // Charts and pages that draw are their own.
-    beforeNodeMorphed: (node) => !node.matches?.(".charts, iframe"),
+    // Charts are their own.
+    beforeNodeMorphed: (node) => !node.matches?.(".charts"),
     // What the reader set stays.
     beforeAttributeUpdated: (name, node) => !(name === "open" || ["value", "checked"].includes(name) && node.matches("input")),
   };
@@ -34,22 +34,28 @@ export const CLIENT = `
     byId("gone").textContent = words;
     byId("gone").hidden = words === "";
   };
-  const address = byId("stream").dataset.events;
+  let address = byId("stream").dataset.events;
+  let source;
   const listen = () => {
-    const source = new EventSource(address);
+    source?.close();
+    // A browser opens six connections to a server at most: they are for pages that are seen.
+    if (address === undefined || document.hidden) return;
+    source = new EventSource(address);
     source.onopen = () => say("");
-    source.onerror = () => {
-      say("The server is gone; trying again …");
+    source.onerror = ({ target }) => {
+      say("The server has ended: it was stopped, or nobody looked for ten minutes. This page goes on once you run deno task ui where it was started.");
       // Refused, as by a server that is another one by now, it would not try by itself.
-      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+      if (target.readyState === EventSource.CLOSED) setTimeout(() => target === source && listen(), 3000);
     };
     const on = (name, take) => source.addEventListener(name, ({ data }) => take(JSON.parse(data)));
     on("part", merge);
     on("rows", addRows);
     on("gone", () => {
       source.close();
+      address = undefined;
       say("What this page shows is there no longer.");
     });
   };
-  if (address !== undefined) listen();
+  document.addEventListener("visibilitychange", listen);
+  listen();
 `;

@@ -1,4 +1,4 @@
-import type { ReportCurve, ReportMetrics, ReportStage } from "../model.ts";
+import type { ReportMetrics, ReportStage } from "../model.ts";
 
 /** How a run stands: `killed` ended without a word. */
 export type RunState = "running" | "done" | "failed" | "interrupted" | "killed";
@@ -13,7 +13,6 @@ export interface FigureSummary {
 
 /** A stage of a run, as it is now: its state is `run`, `cached` … as planned, `running`, or how it ended. */
 export interface LiveStage extends ReportStage {
-  readonly perSecond?: number | undefined;
   readonly message?: string | undefined;
   readonly figures: Readonly<Record<string, FigureSummary>>;
   /** Steps of which there is a preview, rising. */
@@ -46,6 +45,3 @@ export interface LiveRun {
   readonly scores: readonly ReportMetrics[];
   readonly means?: readonly ScoreMean[] | undefined;
 }
-
-/** Rows of the curve of one stage, which is its title: what a chart draws. */
-export type LiveCurve = ReportCurve;

@@ -1,15 +1,15 @@
 import { formatDuration } from "../../std/duration.ts";
-import { type Content, noContent, type ReportPicture } from "../model.ts";
+import { type Content, noContent, type ReportCurve, type ReportPicture } from "../model.ts";
 import type { Page } from "../page.ts";
 import { groupCurves, sectionsOf } from "../sections.ts";
 import { progressOf } from "../stages.ts";
 import { addressOf, type Html, joined, markup } from "../text.ts";
-import type { LiveCurve, LiveRun, LiveStage } from "./model.ts";
+import type { LiveRun, LiveStage } from "./model.ts";
 
 /** What a page shows of a run besides its record. */
 export interface RunDetails {
   /** Of stages that reported figures. */
-  readonly curves: readonly LiveCurve[];
+  readonly curves: readonly ReportCurve[];
   /** What its results hold, as links. */
   readonly content?: Content | undefined;
   /** The last lines of a stage's log. */
@@ -50,7 +50,7 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
 }
 
 /** What results hold, and of stages that have none yet their figures and previews. */
-export function liveContent(run: LiveRun, curves: readonly LiveCurve[], content: Content): Content {
+export function liveContent(run: LiveRun, curves: readonly ReportCurve[], content: Content): Content {
   const logged = new Set(content.curves.map(({ title }) => title));
   const going = curves.filter(({ title, rows }) => !logged.has(title) && rows.length > 0);
   const samples = [...content.samples, ...run.stages.flatMap((stage) => previewsOf(run, stage))];
@@ -61,15 +61,16 @@ export function liveContent(run: LiveRun, curves: readonly LiveCurve[], content:
 function previewsOf({ runId }: LiveRun, { id, previews }: LiveStage): ReportPicture[] {
   return previews.map((step) => ({
     title: `${id}: preview`,
-    note: `drawn while ${id} was training`,
+    note: `drawn while ${id} was at work`,
     source: addressOf("preview", runId, id, `${step}.png`),
     step,
   }));
 }
 
-/** The stages that a run works at; of one that ended badly those that did. */
+/** The stages that a run works at, or whose jobs it waits for; of one that ended badly those that did. */
 export function atWork({ stages, state }: LiveRun): LiveStage[] {
-  return state === "done" ? [] : stages.filter((stage) => stage.state === state || stage.state === "failed");
+  const own = state === "done" ? [] : stages.filter((stage) => stage.state === state || stage.state === "failed");
+  return own.length > 0 || state !== "running" ? own : stages.filter((stage) => stage.state === "waiting");
 }
 
 /** In UTC, to the minute. */
@@ -80,8 +81,9 @@ export function timeOf(ms: number): string {
 
 /** Said aloud is only what changes rarely. */
 function describeState(run: LiveRun): Html {
-  const { state, startedMs, endedMs } = run;
+  const { startedMs, endedMs } = run;
   const now = atWork(run);
+  const state = now[0]?.state === "waiting" ? "waiting" : run.state;
   const names = now.map(({ id }) => id).join(", ");
   const took = endedMs === undefined ? "" : ` in ${formatDuration(endedMs - startedMs)}`;
   const facts = now.flatMap((stage) => [progressOf(stage), stage.message?.split("\n")[0]]).filter(Boolean);

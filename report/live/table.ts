@@ -1,13 +1,13 @@
 import { formatDuration } from "../../std/duration.ts";
 import type { Page } from "../page.ts";
 import { addressOf, count, entryOf, figure, type Html, joined, markup, named, type Shown } from "../text.ts";
-import type { LiveRun, ScoreMean } from "./model.ts";
+import type { LiveRun, LiveStage, ScoreMean } from "./model.ts";
 import { atWork, timeOf } from "./run.ts";
 
 /** What a table shows besides the records of runs. */
 export interface TableDetails {
-  /** The loss of a run at a step, where it is known. */
-  readonly lossAt?: ((run: LiveRun, step: number) => number | undefined) | undefined;
+  /** The loss of a stage at a step, where it is known. */
+  readonly lossAt?: ((run: LiveRun, stage: LiveStage, step: number) => number | undefined) | undefined;
   /** What is missing, and why. */
   readonly notes?: readonly string[];
 }
@@ -48,7 +48,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
     .map(([{ pipeline, columns, own }, rows]) => {
       const head = columns.map((column) => headOf(column, own, query));
       const body = rows.map(({ run }) => rowOf(run, columns));
-      return markup`<h3>${pipeline} <small>${own.length} ${own.length === 1 ? "run" : "runs"}</small></h3>
+      return markup`<h3>${pipeline} <small>${countRuns(own)}</small></h3>
 <div class="scroll"><table class="runs"><thead><tr><th scope="col">run</th>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
     });
   const choices = new Map(groups.flatMap(({ all }) => all).map((column) => [column.id, column]));
@@ -63,7 +63,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   const working = runs.filter(({ state }) => state === "running").length;
   return {
     title: "noiseline",
-    subtitle: `${count(runs.length)} runs in this store, ${working} at work`,
+    subtitle: `${countRuns(runs)} in this store, ${working} at work`,
     notes: details.notes ?? [],
     isWide: true,
     sections: [{
@@ -80,31 +80,46 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   };
 }
 
+function countRuns({ length }: readonly LiveRun[]): string {
+  return `${count(length)} ${length === 1 ? "run" : "runs"}`;
+}
+
+/** Of which a row speaks: a training rather than what else has a loss, and what is at work rather than what was. */
+function stageOf(run: LiveRun): LiveStage | undefined {
+  const now = atWork(run);
+  const learning = run.stages.filter(({ figures }) => figures["loss"] !== undefined);
+  const trains = learning.filter(({ kind }) => kind === "train");
+  const all = trains.length > 0 ? trains : learning;
+  return all.findLast((stage) => now.includes(stage)) ?? all.at(-1) ?? now.at(-1);
+}
+
 function textOf({ pipeline, file, runId, state, host, cluster, tags, overrides }: LiveRun): string {
   return [pipeline, file, runId, state, host, cluster, ...tags, ...overrides].join(" ").toLowerCase();
 }
 
 function fixedColumns(query: URLSearchParams, { lossAt }: TableDetails): Column[] {
-  // Of the stage at work, or of the last that has one.
-  const loss = (run: LiveRun) =>
-    [...run.stages, ...atWork(run)].findLast(({ figures }) => figures["loss"] !== undefined)?.figures["loss"];
-  const progress = (run: LiveRun) => atWork(run).find(({ progress }) => progress !== undefined)?.progress;
+  const loss = (run: LiveRun) => stageOf(run)?.figures["loss"];
   const step = Math.trunc(Number(query.get("at")));
-  const at = step > 0 && lossAt !== undefined;
+  const at = (run: LiveRun) => stageOf(run) && lossAt!(run, stageOf(run)!, step);
   const time = (ms: number | string) => formatDuration(Number(ms));
   const state = (name: number | string) => markup`<span class="state ${name}">${name}</span>`;
-  const done = (steps: number | string, run: LiveRun) => `${count(Number(steps))} of ${count(progress(run)!.total)}`;
+  const done = (steps: number | string, run: LiveRun) =>
+    `${count(Number(steps))} of ${count(stageOf(run)!.progress!.total)}`;
+  const besides = (name: number | string, run: LiveRun) => {
+    const others = atWork(run).filter(({ id }) => id !== name).map(({ id, state }) => `${id} ${state}`);
+    return markup`${name} <small>${others.join(", ")}</small>`;
+  };
   const lowest = (value: number | string, run: LiveRun) =>
     markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
   const took = ({ startedMs, endedMs }: LiveRun) => endedMs && endedMs - startedMs;
   return [
     { id: "state", title: "state", value: (run) => run.state, show: state },
-    { id: "stage", title: "stage", value: (run) => atWork(run).map(({ id }) => id).join(", ") || undefined },
-    { id: "step", title: "step", value: (run) => progress(run)?.done, show: done },
-    { id: "eta", title: "time left", value: (run) => atWork(run)[0]?.etaMs, show: time },
+    { id: "stage", title: "stage", value: (run) => stageOf(run)?.id, show: besides },
+    { id: "step", title: "step", value: (run) => stageOf(run)?.progress?.done, show: done },
+    { id: "eta", title: "time left", value: (run) => stageOf(run)?.etaMs, show: time },
     { id: "loss", title: "loss now", value: (run) => loss(run)?.last },
     { id: "lowest", title: "lowest loss", value: (run) => loss(run)?.lowest, show: lowest },
-    ...at ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: (run: LiveRun) => lossAt(run, step) }] : [],
+    ...step > 0 && lossAt ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: at }] : [],
     { id: "took", title: "took", value: took, show: time },
     { id: "tags", title: "tags", value: ({ tags }) => tags.join(", ") || undefined },
     { id: "host", title: "host", value: ({ host, cluster }) => cluster ?? host, isExtra: true },

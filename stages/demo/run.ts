@@ -1,4 +1,4 @@
-import { filesOf, readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
+import { filesOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { binariesFolder } from "../../tensor/wasm/describe.ts";
 import { CompileError } from "../../tensor/trace/failure.ts";
 import { withDevice } from "../shared/device.ts";
@@ -49,7 +49,6 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
       files: embedded,
       weights,
       wasm: (await Deno.readFile(`${binariesFolder()}tfjs-backend-wasm-simd.wasm`)).toBase64(),
-      classNames: toldLabels(checkpoint.config).classNames,
       defaults: { count, seed, sampler: params.sampler, guidance },
     },
   });

@@ -1,5 +1,5 @@
-import { type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
 import { labelNumber, type Labels } from "../../artifacts/labels.ts";
+import type { Path } from "../../diffusion/define.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { BatchDrawer } from "../shared/draw/draw_images.ts";
@@ -11,20 +11,23 @@ import type { SampleParams } from "./kind.ts";
  * Noise belongs to the image: x_T of image i is step i of one stream, and its z at step k is the i-th piece of step k of
  * another. So an image does not depend on how many are drawn.
  *
+ * @param context.stream begins the names of the random streams
  * @param noiseOf what an image begins from, if it is something else
  */
 export function makeDrawer(
-  { params, seed }: {
-    readonly params: Pick<SampleParams, "batchSize" | "trajectory" | "labels">;
+  { params: { batchSize, trajectory }, seed, stream = "sample" }: {
+    readonly params: Pick<SampleParams, "batchSize" | "trajectory">;
     readonly seed: number;
+    readonly stream?: string;
   },
-  { path, config }: StoredCheckpoint,
+  path: Path,
   { times, steps, pixels, begin }: Walk,
-  noiseOf: (image: number) => Float32Array = initialNoise(seed, pixels),
+  { labelOf, noiseOf = initialNoise(seed, pixels, stream) }: {
+    readonly labelOf: (image: number) => number | undefined;
+    readonly noiseOf?: (image: number) => Float32Array;
+  },
 ): BatchDrawer {
-  const { batchSize, trajectory } = params;
-  const labelOf = labelsOf(params, toldLabels(config));
-  const fresh = randomStream({ seed, stream: "sample/step" });
+  const fresh = randomStream({ seed, stream: `${stream}/step` });
   const deviation = startDeviation(path, times[0]!);
 
   return {
@@ -46,8 +49,8 @@ export function makeDrawer(
 }
 
 /** The noise that images of a seed begin from, by their index. */
-export function initialNoise(seed: number, pixels: number): (image: number) => Float32Array {
-  const initial = randomStream({ seed, stream: "sample/initial" });
+export function initialNoise(seed: number, pixels: number, stream = "sample"): (image: number) => Float32Array {
+  const initial = randomStream({ seed, stream: `${stream}/initial` });
   return (image) => initial.normal(image, pixels);
 }
 
@@ -78,8 +81,8 @@ function startFilm(
     note(done: number, { x, x0 }: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean): void {
       marks.forEach((mark, frame) => {
         if (mark !== done && !(ended && mark > done)) return;
-        unitToBytes(x.subarray(0, size), pixels.subarray(frame * size, (frame + 1) * size));
-        unitToBytes(x0.subarray(0, size), pixels.subarray((frames + frame) * size, (frames + frame + 1) * size));
+        pixels.set(unitToBytes(x.subarray(0, size)), frame * size);
+        pixels.set(unitToBytes(x0.subarray(0, size)), (frames + frame) * size);
       });
     },
   };

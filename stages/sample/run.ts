@@ -3,6 +3,7 @@ import type { StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Drawn, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
+import type { Walk } from "../shared/draw/walk.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { labelsOf, makeDrawer } from "./drawer.ts";
@@ -22,10 +23,13 @@ export default runOf(sampleKind, async (context) => {
   if (guide !== undefined && !isSamePath(guide.path, checkpoint.path)) return ANOTHER_PATH;
   const { images } = checkpoint.config;
   const size = images.height * images.width * images.channels;
+  const told = toldLabels(checkpoint.config);
+  const labelOf = labelsOf(params, told);
   let drawn: Drawn | undefined;
   const open = async () => {
     const plan = { ...params, guide };
-    const ended = await drawOnDevice(context, checkpoint, plan, (walk) => makeDrawer(context, checkpoint, walk));
+    const draw = (walk: Walk) => makeDrawer(context, checkpoint.path, walk, { labelOf });
+    const ended = await drawOnDevice(context, checkpoint, plan, draw);
     if ("status" in ended) return ended;
     drawn = ended;
     if (ended.film !== undefined) await shard?.part.write(FILM_FILE, ended.film);
@@ -36,8 +40,6 @@ export default runOf(sampleKind, async (context) => {
   return await inParts(context, params, open, async (batches) => {
     const pixels = drawn?.pixels ?? new Uint8Array(count * size);
     if (drawn === undefined) { for await (const { first, rows } of batches) pixels.set(rows.pixels, first * size); }
-    const told = toldLabels(checkpoint.config);
-    const labelOf = labelsOf(params, told);
     const shown = told.classes !== undefined && params.labels !== "none";
     await writeDrawn(context, checkpoint, {
       name: "sample",

@@ -14,13 +14,11 @@ export function bytesToUnit(bytes: Uint8Array, out: Float32Array): void {
 /**
  * The network's numbers as bytes, (x + 1) 127.5 clipped to [0, 255] and cut off, not rounded: published scores are of
  * images made like this (hojonathanho/diffusion).
- *
- * @param out of the same length, filled
  */
-export function unitToBytes(values: Float32Array, out: Uint8Array): void {
-  for (let i = 0; i < values.length; i++) {
-    out[i] = Math.trunc(Math.min(255, Math.max(0, (values[i]! + 1) * 127.5)));
-  }
+export function unitToBytes(values: Float32Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) bytes[i] = Math.trunc(Math.min(255, Math.max(0, (values[i]! + 1) * 127.5)));
+  return bytes;
 }
 
 /** Numbers as a device is fed with them. */

@@ -1,13 +1,11 @@
 import { gridPng, imageAt } from "../../artifacts/images.ts";
 import type { ContextOf } from "../../contract/stage.ts";
-import { mix } from "../../diffusion/samplers/mix.ts";
-import { firstNotFinite } from "../../metrics/vectors.ts";
 import type { CompiledFunction, Device } from "../../tensor/device.ts";
-import { randomStream } from "../../tensor/mod.ts";
+import { labelsOf, makeDrawer } from "../sample/drawer.ts";
 import { describeProblem } from "../shared/checks.ts";
 import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
-import { makeWalk, SamplerFault, startDeviation } from "../shared/draw/walk.ts";
+import { makeWalk, SamplerFault } from "../shared/draw/walk.ts";
 import { unitToBytes } from "../shared/feeds.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import type { trainKind } from "./kind.ts";
@@ -50,7 +48,7 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * Image i is drawn from the same noise at any count, of labels in turn.
+ * As `sample` draws, of labels in turn.
  *
  * @returns a PNG, or why there is none
  */
@@ -68,24 +66,13 @@ async function draw(
   };
   try {
     const options = { sampler: chooseSampler(sampler, definitions), device: { ...device, compile }, batchSize: count };
-    const { times, pixels, begin } = await makeWalk(learned, options);
-    const [initial, fresh] = ["initial", "step"].map((name) => randomStream({ seed, stream: `preview/${name}` }));
-    const all = () => new Float32Array(count * pixels);
-    const noise = all();
-    for (let i = 0; i < count; i++) initial!.normal(i, noise.subarray(i * pixels, (i + 1) * pixels));
-    const walk = begin({
-      labels: Array.from({ length: count }, (_, i) => i % (sizes.classes ?? 1)),
-      async onStep() {
-        await yieldToMessages();
-        stop.throwIfAborted();
-      },
+    const walk = await makeWalk(learned, options);
+    const how = { params: { batchSize: count }, seed, stream: "preview" };
+    const { images } = await makeDrawer(how, path, walk, { labelOf: labelsOf({}, sizes) }).draw(0, async () => {
+      await yieldToMessages();
+      stop.throwIfAborted();
     });
-    const x = mix([startDeviation(path, times[0]!), noise]);
-    const images = await walk({ x, times, noise: (k) => fresh!.normal(k, all()) });
-    const bad = firstNotFinite(images);
-    if (bad >= 0) return `image ${Math.floor(bad / pixels)} has a pixel that is ${images[bad]}`;
-    const bytes = new Uint8Array(images.length);
-    unitToBytes(images, bytes);
+    const bytes = unitToBytes(images);
     const png = gridPng(Array.from({ length: count }, (_, i) => imageAt(bytes, i, sizes)), sizes);
     return png ?? `no PNG has ${sizes.channels} channels`;
   } finally {

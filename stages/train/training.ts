@@ -104,18 +104,7 @@ export function lossByBucket(
 }
 
 /** Training on a device, which keeps the vectors. */
-export interface TrainStepper {
-  /**
-   * One update. @param batch feeds that depend on the images @param scalars feeds of the optimizer
-   * @returns what it gave, filled anew by each; the losses [B] are without the importance
-   */
-  step(
-    batch: HostTensors,
-    scalars: HostTensors,
-  ): Promise<{ readonly loss: number; readonly gradNorm: number; readonly lossPerImage: Float32Array }>;
-  /** Copies of the vectors as they are now. */
-  vectors(): Promise<TrainVectors>;
-}
+type TrainStepper = Awaited<ReturnType<typeof makeStepper>>;
 
 interface StepperStart {
   readonly network: Network;
@@ -124,12 +113,17 @@ interface StepperStart {
   readonly vectors: TrainVectors;
 }
 
-/** A whole batch and its update in one call, or, with `microBatches`, the batch in parts and the update after them. */
-export function makeStepper(device: Device, start: StepperStart): Promise<TrainStepper> {
+/**
+ * A whole batch and its update in one call, or, with `microBatches`, the batch in parts and the update after them.
+ *
+ * @returns `step`, one update, of feeds that depend on the images and those of the optimizer: what it gave is filled anew
+ *     by each, and the losses [B] are without the importance; and `vectors`, copies of them as they are now
+ */
+export function makeStepper(device: Device, start: StepperStart) {
   return start.params.microBatches > 1 ? inParts(device, start) : atOnce(device, start);
 }
 
-async function atOnce(device: Device, { network, params, vectors }: StepperStart): Promise<TrainStepper> {
+async function atOnce(device: Device, { network, params, vectors }: StepperStart) {
   const { batchSize } = params;
   const signature = trainStepSignature(network, batchSize, params);
   const compiled = await device.compile(makeTrainStep(network, params), signature, { label: "train step" });
@@ -140,7 +134,7 @@ async function atOnce(device: Device, { network, params, vectors }: StepperStart
     lossPerImage: new Float32Array(batchSize),
   };
   return {
-    async step(batch, scalars) {
+    async step(batch: HostTensors, scalars: HostTensors) {
       await bound.run({ ...batch, ...scalars }, results);
       return { loss: results.loss[0]!, gradNorm: results.gradNorm[0]!, lossPerImage: results.lossPerImage };
     },
@@ -152,7 +146,7 @@ async function atOnce(device: Device, { network, params, vectors }: StepperStart
  * The device holds the activations of one part at a time. Parameters and gradients pass through the host, a small share
  * of what a part computes.
  */
-async function inParts(device: Device, { network, params, vectors }: StepperStart): Promise<TrainStepper> {
+async function inParts(device: Device, { network, params, vectors }: StepperStart) {
   const { batchSize, microBatches } = params;
   const size = batchSize / microBatches;
   const signature = gradientStepSignature(network, size, params);
@@ -171,7 +165,7 @@ async function inParts(device: Device, { network, params, vectors }: StepperStar
   const lossPerImage = new Float32Array(batchSize);
   const gradNorm = new Float32Array(1);
   return {
-    async step(batch, scalars) {
+    async step(batch: HostTensors, scalars: HostTensors) {
       sum.fill(0);
       let loss = 0;
       for (let index = 0; index < microBatches; index++) {

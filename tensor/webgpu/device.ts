@@ -38,7 +38,8 @@ async function start() {
   if ("missing" in adapter) {
     throw new Error(`Cannot open device "webgpu": ${adapter.missing}. Fix: ${ADAPTER_FIX}, or use another device.`);
   }
-  const device = await adapter.requestDevice(deviceDescriptor(adapter));
+  const requiredLimits = Object.fromEntries(LARGE.map((name) => [name, adapter.limits[name]]));
+  const device = await adapter.requestDevice({ requiredLimits });
   let failure: string | undefined;
   let open = true;
   device.addEventListener("uncapturederror", (event) => {
@@ -66,15 +67,11 @@ async function start() {
 }
 
 /** What TF.js asks for: buffers and workgroups as large as the adapter has them. */
-function deviceDescriptor({ limits }: GPUAdapter): GPUDeviceDescriptor {
-  return {
-    requiredLimits: {
-      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-      maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-      maxBufferSize: limits.maxBufferSize,
-      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-    },
-  };
-}
+const LARGE = [
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeWorkgroupsPerDimension",
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeInvocationsPerWorkgroup",
+] as const;

@@ -17,6 +17,8 @@ export interface Page {
   open(url: string): Promise<void>;
   /** The value of an expression in the page. */
   evaluate(expression: string): Promise<Answer>;
+  /** Make it the tab of its window that is seen. */
+  show(): Promise<void>;
   press(key: keyof typeof KEYS): Promise<void>;
   /** A picture of the first element that a selector finds, as base64. */
   picture(selector: string): Promise<string>;
@@ -30,6 +32,8 @@ export interface PageOptions {
   readonly width: number;
   readonly height: number;
   readonly colorScheme: "light" | "dark";
+  /** Of the last window, whose other tabs it hides; without it, in a window of its own. */
+  readonly isTab?: boolean;
 }
 
 export class Chromium implements AsyncDisposable {
@@ -76,8 +80,8 @@ export class Chromium implements AsyncDisposable {
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
-  async newPage({ width, height, colorScheme }: PageOptions): Promise<Page> {
-    const { targetId } = await this.#ask("Target.createTarget", { url: "about:blank" });
+  async newPage({ width, height, colorScheme, isTab = false }: PageOptions): Promise<Page> {
+    const { targetId } = await this.#ask("Target.createTarget", { url: "about:blank", newWindow: !isTab });
     const { sessionId } = await this.#ask("Target.attachToTarget", { targetId, flatten: true });
     const ask = (method: string, params?: Params) => this.#ask(method, params, sessionId);
     const [problems, requests]: [string[], string[]] = [[], []];
@@ -107,6 +111,7 @@ export class Chromium implements AsyncDisposable {
         await ask("Page.navigate", { url });
         await loaded.promise;
       },
+      show: () => ask("Page.bringToFront"),
       async press(key) {
         const { code, text } = KEYS[key]!;
         const common = { key, windowsVirtualKeyCode: code };

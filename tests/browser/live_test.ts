@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { renderRun } from "../../report/live/run.ts";
 import { renderTable } from "../../report/live/table.ts";
 import { curvePlaces, pictures } from "../../report/sections.ts";
@@ -19,7 +19,7 @@ function grid(step: number): Uint8Array<ArrayBuffer> {
 
 /** What the pages of the server may do, as `ui` says. */
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-  "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+  "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /** A server of pages that a test changes. */
 class Site implements AsyncDisposable {
@@ -141,15 +141,34 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     assertEquals(await tab.evaluate("chart.isConnected"), true);
     assertEquals(tab.problems, []);
 
+    // A browser opens six connections to a server, so who is not seen gives its own back, and has all of it when it is.
+    const other = await browser.newPage({ width: 1280, height: 900, colorScheme: "light", isTab: true });
+    while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(await tab.evaluate("[document.hidden, document.querySelector('#gone').hidden]"), [true, true]);
+    await tab.show();
+    while (site.listeners === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    withPreviews([250, 500]);
+    await until(tab, "document.querySelectorAll('#samples img').length", 2);
+    assertEquals([tab.problems, other.problems], [[], []]);
+
     const { port } = site;
     await site[Symbol.asyncDispose]();
     await until(tab, "document.querySelector('#gone').hidden", false);
+    assertStringIncludes(await tab.evaluate("document.querySelector('#gone').innerText"), "run deno task ui");
     site = new Site(port);
     await until(tab, "document.querySelector('#gone').hidden", true);
     withPreviews([250]);
     await until(tab, "document.querySelectorAll('#samples img').length", 1);
     site.tell("gone", {});
     await until(tab, "document.querySelector('#gone').textContent", "What this page shows is there no longer.");
+    // Nothing asks for it again.
+    await other.show();
+    await tab.show();
+    while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(
+      await tab.evaluate("document.querySelector('#gone').textContent"),
+      "What this page shows is there no longer.",
+    );
   } finally {
     await site[Symbol.asyncDispose]();
   }
@@ -175,7 +194,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
   site.pages["/"] = renderTable(manyRuns(30), new URLSearchParams());
   site.pages["/run"] = renderRun(liveRun(), {
     curves: [curve("train", 300)],
-    log: { stage: "train", text: "x".repeat(500) },
+    log: { stage: "train", text: `${"x".repeat(500)}\n`.repeat(50) },
   });
   site.pages["/compare"] = {
     ...{ title: "Comparison", subtitle: "2", notes: [], curves: groups },
@@ -198,7 +217,24 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       const ids = "[...document.querySelectorAll('[id]')].map(({ id }) => id)";
       assertEquals(await tab.evaluate(`${ids}.length - new Set(${ids}).size`), 0);
       assertEquals(tab.problems, []);
+      // Of a log the end is what is read first.
+      const under = `(() => {
+        const [pre, text] = [document.querySelector("#log pre"), new Range()];
+        text.selectNodeContents(pre);
+        return text.getBoundingClientRect().bottom - pre.getBoundingClientRect().bottom;
+      })()`;
+      if (name === "/run") assert(await tab.evaluate(under) < 1);
       if (name !== "/compare") continue;
+      // Of two equal curves each is seen.
+      const pixels = (color: string) =>
+        tab.evaluate(`(() => {
+          const canvas = document.querySelector(".charts canvas");
+          const wanted = getComputedStyle(document.documentElement).getPropertyValue("${color}").match(/[0-9a-f]{2}/g);
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const isWanted = (_, i) => i % 4 === 0 && wanted.every((hex, k) => Math.abs(data[i + k] - parseInt(hex, 16)) < 12);
+          return Array.from(data).filter(isWanted).length;
+        })()`);
+      for (const color of ["--blue", "--orange"]) assert(await pixels(color) > 40, `${color}: ${await pixels(color)}`);
       await until(tab, "document.querySelector('#over').alt", "b, after 20 steps. b");
       const first = await tab.picture("canvas[data-frame]");
       await tabTo(tab, "#cell");

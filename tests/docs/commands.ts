@@ -11,8 +11,9 @@ const NOT_TRIED: readonly { readonly pattern: RegExp; readonly reason: string }[
   { pattern: /^deno task tag --list/, reason: "reads no file, and there is no store" },
   { pattern: /^deno task compare (?!pipelines)/, reason: "names a tag or a run" },
   { pattern: /checkpoint\.path=/, reason: "reads a checkpoint of the reader's" },
-  { pattern: / --on lab\b/, reason: "needs a cluster: tests/cluster/docs_test.ts runs them on one" },
+  { pattern: / --on lab\b/, reason: "needs a cluster: tests/cluster runs them on one" },
   { pattern: /^deno run -A tests\/cluster\/kills\.ts/, reason: "takes twenty minutes: kills_test.ts has ten tries" },
+  { pattern: /^deno run -A tests\/browser\/pictures\.ts/, reason: "trains a network, and replaces pictures" },
   { pattern: /^export /, reason: "sets a variable of the reader's shell" },
 ];
 

@@ -6,6 +6,7 @@ import { Project } from "../support/project.ts";
 const SCHEDULE = `name: demo
 stages:
   noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
+  quiet: { uses: schedule, with: { betas: sigmoid, timesteps: 10 } }
 `;
 
 Deno.test("ui prints where it listens, serves what the store has, and ends with 0", async () => {
@@ -13,6 +14,7 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   const env = await userOf(project);
   await project.cli(["run", "p.yaml"], { env });
   const [runId] = project.list(".noiseline/runs");
+  project.write(`.noiseline/runs/${runId}/logs/noise.log`, "said by noise\n");
   const before = project.files(".noiseline").join("\n");
   await using ui = await startUi(project, ["--json"], { env });
   await ui.said("}");
@@ -28,6 +30,7 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   const html = await page.text();
   assertEquals(page.status, 200);
   assertStringIncludes(html, "<h1>demo</h1>");
+  assertStringIncludes(html, "<code>noise</code>, its last lines;");
   assert(!/<style|<script>|\son\w+=|style="/.test(html), "inline code or style, which the policy refuses");
   const [drawing] = /\/object\/[0-9a-f]{64}\.svg/.exec(html)!;
   const svg = await visitor.get(drawing);

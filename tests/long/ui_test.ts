@@ -112,8 +112,8 @@ Deno.test("run --open keeps the exit code and output of run; without a server it
   assertStringIncludes(without.stderr, "no live page: Deno cannot be allowed to read a,b: its name has a comma");
 });
 
-Deno.test("a server that nobody needs ends by itself; one that somebody listens to does not", async () => {
-  await using project = new Project({ files: { "p.yaml": SCHEDULE } });
+Deno.test("a server that nobody needs ends by itself; one that somebody listens to, or of a run that is on, does not", async () => {
+  await using project = new Project({ files: { "p.yaml": SCHEDULE, "slowly.yaml": SLOWLY, "slow.ts": SLOW } });
   const place = { store: project.path(".noiseline") };
   await project.cli(["run", "p.yaml"]);
   const idleMs = 1_500;
@@ -125,6 +125,11 @@ Deno.test("a server that nobody needs ends by itself; one that somebody listens 
   assertEquals(await isGoneWithin(server.child.pid, 2 * idleMs), false);
   // Requests of strangers count for nothing.
   assertEquals((await fetch(visitor.origin)).status, 401);
+  // Neither does one of a store of which a run is on: who has its page in a hidden tab looks again.
+  const run = project.start(["run", "slowly.yaml"]);
+  await run.said("slow");
   await stream.return(undefined);
+  assertEquals(await isGoneWithin(server.child.pid, 3 * idleMs), false);
+  run.signal("SIGKILL");
   assert(await isGoneWithin(server.child.pid, 20_000));
 });

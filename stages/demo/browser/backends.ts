@@ -8,7 +8,7 @@ import { connect, fail, type WasmModule } from "../../../tensor/wasm/engine.ts";
 import "../../../tensor/wasm/kernels/register.ts";
 import { adapterName, isSoftware, requestAdapter } from "../../../tensor/webgpu/describe.ts";
 import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
-import type { BackendName, Embedded } from "./protocol.ts";
+import { type BackendName, bytesOf } from "./protocol.ts";
 
 // Importing the packages registered ways to start them that nobody asked for.
 for (const name of ["wasm", "webgl"]) tf.removeBackend(name);
@@ -21,10 +21,10 @@ export interface Opened {
 
 /**
  * Start one of TF.js's backends.
- * @param forced also by software, which is slower than WebAssembly
+ * @param forced also by software, which is slower than WebAssembly @param wasm that of `DemoData`
  * @throws Error that says in words what the browser lacks
  */
-export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: Embedded["wasm"]) => Promise<Opened>>> = {
+export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: string) => Promise<Opened>>> = {
   async webgpu(forced) {
     const adapter = await requestAdapter();
     if ("missing" in adapter) throw new Error(adapter.missing);
@@ -45,7 +45,8 @@ export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: Embedded
       if (gl.isContextLost()) throw new Error("the graphics processor was lost");
     });
   },
-  async wasm(_, wasmBinary) {
+  async wasm(_, wasm) {
+    const wasmBinary = bytesOf(wasm);
     const complaints: string[] = [];
     const printErr = (line: string) => complaints.push(line);
     // Its types want less than it takes.

@@ -19,21 +19,19 @@ export function paint(canvas: HTMLCanvasElement, bytes: Uint8Array, size: ImageS
 
 const PARTS = `<div class="grid"></div><div class="controls">
   <label class="wide"><span>Step <b></b></span><input type="range" min="0"></label>
-  <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label>
-  <a class="button" download="images.png" href="#">Save as PNG</a></div>`;
+  <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label></div>`;
 
 /** Images that are drawn, each a button, with the film of how they came about. */
 export function makeGallery(
   root: HTMLElement,
   size: ImageSize,
   nameOf: (image: number) => string,
-  onSelect: (bytes: Bytes, image: number) => void,
+  onSelect: (bytes: Uint8Array<ArrayBuffer>, image: number) => void,
 ) {
   root.innerHTML = PARTS;
   root.hidden = true;
   const find = <E extends Element>(name: string) => root.querySelector<E>(name)!;
   const [grid, range, shown] = [find("div"), find<HTMLInputElement>("input"), find<HTMLSelectElement>("select")];
-  const { height, width, channels } = size;
   let canvases: HTMLCanvasElement[] = [];
   /** Of each image what it was, from noise to the end. */
   let films: Frame[][] = [];
@@ -45,14 +43,6 @@ export function makeGallery(
       find("b").textContent = `${frame.done} of ${frame.total}`;
     });
   range.oninput = shown.oninput = show;
-  find<HTMLAnchorElement>("a").onclick = ({ currentTarget }) => {
-    const columns = Math.ceil(Math.sqrt(canvases.length));
-    const sheet = document.createElement("canvas");
-    [sheet.width, sheet.height] = [columns * width, Math.ceil(canvases.length / columns) * height];
-    const context = sheet.getContext("2d")!;
-    canvases.forEach((one, i) => context.drawImage(one, i % columns * width, Math.floor(i / columns) * height));
-    (currentTarget as HTMLAnchorElement).href = sheet.toDataURL();
-  };
   const select = (image: number) => {
     const end = films[image]?.at(-1);
     if (end === undefined) return;
@@ -76,7 +66,7 @@ export function makeGallery(
     },
     /** What the images from `first` on are like now. @returns the share of all the work that is done */
     add(first: number, { done, total, x, x0 }: Frame): number {
-      const length = height * width * channels;
+      const length = size.height * size.width * size.channels;
       for (let at = 0, i = first; at < x.length; at += length, i++) {
         const film = films[i] = done === 0 ? [] : films[i] ?? [];
         film.push({ done, total, x: x.subarray(at, at + length), x0: x0.subarray(at, at + length) });
@@ -88,5 +78,3 @@ export function makeGallery(
     },
   };
 }
-
-type Bytes = Uint8Array<ArrayBuffer>;

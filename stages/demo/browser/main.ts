@@ -1,28 +1,15 @@
 /// <reference lib="dom" />
-import type { WeightsName } from "../../../artifacts/checkpoint.ts";
 import type { OwnDefinition } from "../../../contract/stage.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
 import { labelsOf } from "../../sample/drawer.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
-import { definedOnly } from "../../../std/defined_only.ts";
 import { escapeMarkup } from "../../../std/escape.ts";
 import { makeGallery, paint } from "./gallery.ts";
 import { makeMask } from "./mask.ts";
 import { Failure, openPool } from "./pool.ts";
-import { BACKENDS, type FromWorker, type Model, type Port, type Task, type ToWorker } from "./protocol.ts";
+import { BACKENDS } from "./protocol.ts";
+import type { DemoData, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
 import { serve } from "./worker.ts";
-
-/** What is in the page beside this code: JSON in the element `demo-data`. */
-export interface DemoData {
-  /** Files of the checkpoint in base64, by name: those of one of its weights. */
-  readonly files: Readonly<Record<string, string>>;
-  readonly weights: WeightsName;
-  /** TF.js's engine in base64, with SIMD and without threads. */
-  readonly wasm: string;
-  /** Names of the classes in order, where they have any. */
-  readonly classNames?: readonly string[] | undefined;
-  readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & { readonly count: number };
-}
 
 const options = (names: readonly string[], first = "") =>
   first + names.map((name, i) => `<option value="${i}">${escapeMarkup(name)}</option>`).join("");
@@ -34,8 +21,8 @@ const number = (label: string, name: string, value: unknown, [min, max]: readonl
 const hasSteps = (param: SamplerParam) => isOwn(param) ? typeof param["steps"] === "number" : true;
 const SEEDS = [0, Number.MAX_SAFE_INTEGER] as const;
 
-function partsOf({ defaults: { count, seed, sampler, guidance }, classNames = [] }: DemoData, model: Model): string {
-  const { timesteps, samplers, classes = 0 } = model;
+function partsOf({ defaults: { count, seed, sampler, guidance } }: DemoData, model: Model): string {
+  const { timesteps, samplers, classes = 0, classNames = [] } = model;
   const steps = hasSteps(sampler) && "steps" in sampler ? sampler.steps : timesteps;
   const named = Array.from({ length: classes }, (_, i) => classNames[i] ?? `${i}`);
   return `<form class="controls" id="draw">
@@ -94,8 +81,11 @@ const valuesOf = (id: string) => Object.fromEntries(new FormData(byId<HTMLFormEl
 
 async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
   const data: DemoData = JSON.parse(byId("demo-data").textContent!);
-  const pool = await openPool(poolOptions(data, definitions));
-  const { images: size, classes, samplers } = pool.model;
+  const asked = /\bbackend=(\w+)/.exec(location.search + location.hash)?.[1];
+  const forced = BACKENDS.find((name) => name === asked);
+  const code = workerCode();
+  const pool = await openPool({ data, forced, begin: () => beginWorker(code).catch(() => beginHere(definitions)) });
+  const { images: size, classNames = [], samplers } = pool.model;
   byId("demo").innerHTML = partsOf(data, pool.model);
   const say = (text: string) => byId("state").textContent = text;
 
@@ -104,22 +94,19 @@ async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
     const sampler = samplers[Number(place)]!;
     return {
       seed: Number(seed),
-      sampler: {
-        ...sampler,
-        ...(hasSteps(sampler) ? { steps: Number(steps) } : {}),
-      } as SamplerParam,
+      sampler: hasSteps(sampler) ? { ...sampler, steps: Number(steps) } as SamplerParam : sampler,
       guidance: Number(guidance),
       labels: labels === "cycle" || labels === "none" ? labels : [Number(labels)],
     };
   };
   /** What the images came of, and which of them is chosen. */
   let [task, chosen] = [taskNow(), 0];
-  const labelOf = (image: number) => labelsOf(task, definedOnly({ classes }))(image);
+  const labelOf = (image: number) => labelsOf(task, pool.model)(image);
   const ofChosen = (): Task => ({ ...task, labels: [labelOf(chosen) ?? []].flat() });
   const mask = makeMask(byId("mask") as HTMLCanvasElement, fieldOf("anew", "brush"), byId("where"), size);
   const nameOf = (image: number) => {
     const label = labelOf(image);
-    return `Image ${image}${label === undefined ? "" : `, ${data.classNames?.[label] ?? `class ${label}`}`}`;
+    return `Image ${image}${label === undefined ? "" : `, ${classNames[label] ?? `class ${label}`}`}`;
   };
   const images = makeGallery(byId("images"), size, nameOf, (bytes, image) => {
     chosen = image;
@@ -187,19 +174,12 @@ async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
   await drawImages();
 }
 
-function poolOptions({ files, weights, wasm, defaults }: DemoData, definitions: readonly OwnDefinition[]) {
-  const bytes = (base64: string) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const asked = /\bbackend=(\w+)/.exec(location.search + location.hash)?.[1];
-  const held = Object.fromEntries(Object.entries(files).map(([name, base64]) => [name, bytes(base64)]));
+/** Address of the page's code, for a worker. */
+function workerCode(): string {
   // A module cannot be a worker where the page is a file, and without modules these two are no syntax.
   const module = byId("demo-code").textContent!.replaceAll("import.meta", "({})");
   const script = `(async () => { "use strict"; ${module} })().catch((error) => setTimeout(() => { throw error; }));`;
-  const code = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-  return {
-    embedded: { files: held, weights, sampler: defaults.sampler, wasm: bytes(wasm) },
-    forced: BACKENDS.find((name) => name === asked),
-    begin: () => beginWorker(code).catch(() => beginHere(definitions)),
-  };
+  return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
 }
 
 /** It lives once it says so. */

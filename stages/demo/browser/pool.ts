@@ -1,16 +1,8 @@
-import {
-  type BackendName,
-  BACKENDS,
-  type Embedded,
-  type Frame,
-  type FromWorker,
-  type Port,
-  type Task,
-  type ToWorker,
-} from "./protocol.ts";
+import { BACKENDS } from "./protocol.ts";
+import type { BackendName, DemoData, Frame, FromWorker, Port, Task, ToWorker } from "./protocol.ts";
 
 export interface PoolOptions {
-  readonly embedded: Embedded;
+  readonly data: DemoData;
   /** The backend that must be taken. */
   readonly forced: BackendName | undefined;
   /** Begin something that draws: a worker where there can be one. */
@@ -32,7 +24,7 @@ const KINDS = {
 };
 
 /** Those who draw, on the best backend that works here. @throws Failure where none does */
-export async function openPool({ embedded, forced, begin }: PoolOptions) {
+export async function openPool({ data, forced, begin }: PoolOptions) {
   const left: BackendName[] = forced === undefined ? [...BACKENDS] : [forced];
   const passed: string[] = [];
   const ports: Port<ToWorker, FromWorker>[] = [];
@@ -45,7 +37,7 @@ export async function openPool({ embedded, forced, begin }: PoolOptions) {
     for (let backend = left.shift(); backend !== undefined; backend = left.shift()) {
       const { name, workers, most } = KINDS[backend];
       while (ports.length < workers) ports.push(await begin());
-      const message = { kind: "open", backend, forced: forced !== undefined, embedded } as const;
+      const message = { kind: "open", backend, forced: forced !== undefined, data } as const;
       try {
         const [first] = await Promise.all(ports.map((port) => ask(port, message)));
         const { on, model } = first as Extract<FromWorker, { kind: "opened" }>;

@@ -1,5 +1,6 @@
 import type { WeightsName } from "../../../artifacts/checkpoint.ts";
 import type { ImageSize } from "../../../artifacts/facts.ts";
+import type { Labels } from "../../../artifacts/labels.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
 
 /** What the page and those who draw for it say to each other: plain data. The best backend first. */
@@ -19,25 +20,26 @@ export interface Task {
   readonly way?: { readonly to: number; readonly image: number; readonly points: number };
 }
 
-/** What is embedded in the page: files of the checkpoint by name, and TF.js's engine. */
-export interface Embedded {
-  readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+/** What is in the page beside its code: JSON in the element `demo-data`. */
+export interface DemoData {
+  /** Files of the checkpoint in base64, by name: those of one of its weights. */
+  readonly files: Readonly<Record<string, string>>;
   readonly weights: WeightsName;
-  readonly sampler: SamplerParam;
-  readonly wasm: Uint8Array<ArrayBuffer>;
+  /** TF.js's engine in base64, with SIMD and without threads. */
+  readonly wasm: string;
+  readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & { readonly count: number };
 }
 
 /** What the page knows of the network: `classes` where it is told labels, and the samplers that fit, the given one first. */
-export interface Model {
+export interface Model extends Partial<Labels> {
   readonly images: ImageSize;
-  readonly classes: number | undefined;
   readonly timesteps: number;
   readonly samplers: readonly SamplerParam[];
 }
 
 export type ToWorker =
   /** @param forced also by software, which is slower than WebAssembly */
-  | { readonly kind: "open"; readonly backend: BackendName; readonly forced: boolean; readonly embedded: Embedded }
+  | { readonly kind: "open"; readonly backend: BackendName; readonly forced: boolean; readonly data: DemoData }
   | { readonly kind: "draw"; readonly task: Task; readonly first: number; readonly count: number }
   | { readonly kind: "stop" };
 
@@ -51,6 +53,10 @@ export type FromWorker =
   | { readonly kind: "frame"; readonly frame: Frame }
   /** @param final no other backend would do better */
   | { readonly kind: "failed"; readonly message: string; readonly final: boolean };
+
+export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
 
 /** A worker from either side, or a port in its place where there are none. */
 export interface Port<Sent, Got> {

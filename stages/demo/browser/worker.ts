@@ -4,18 +4,19 @@ import { learnsVariance } from "../../../diffusion/network.ts";
 import { samplerParams } from "../../../diffusion/samplers.ts";
 import { mix } from "../../../diffusion/samplers/mix.ts";
 import { FormatError } from "../../../formats/format_error.ts";
-import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import { CompileError } from "../../../tensor/trace/failure.ts";
 import { makeDrawer as makeInpainter } from "../../inpaint/drawer.ts";
-import { initialNoise, makeDrawer as makeSampler } from "../../sample/drawer.ts";
+import { initialNoise, labelsOf, makeDrawer as makeSampler } from "../../sample/drawer.ts";
 import { describeProblem, isError } from "../../shared/checks.ts";
 import { checkSampler, chooseSampler, type SamplerParam } from "../../shared/draw/sampler.ts";
-import { makeWalk, SamplerFault } from "../../shared/draw/walk.ts";
+import { BrokenImages, makeWalk, SamplerFault } from "../../shared/draw/walk.ts";
 import { unitToBytes } from "../../shared/feeds.ts";
 import { yieldToMessages } from "../../shared/macrotask.ts";
 import { OPEN, type Opened } from "./backends.ts";
-import type { Embedded, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
+import { bytesOf } from "./protocol.ts";
+import type { DemoData, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
 
 /** More make no better film of an image. */
 const MOST_FRAMES = 100;
@@ -27,10 +28,10 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
   let stopped = false;
   const answer = async (message: Exclude<ToWorker, { kind: "stop" }>): Promise<FromWorker> => {
     if (message.kind === "open") {
-      const { backend, embedded, forced } = message;
-      checkpoint ??= await readCheckpoint(artifactOf(embedded), embedded.weights, definitions);
-      engine = await OPEN[backend](forced, embedded.wasm);
-      return { kind: "opened", on: engine.on, model: modelOf(checkpoint, embedded.sampler, definitions) };
+      const { backend, data, forced } = message;
+      checkpoint ??= await readCheckpoint(artifactOf(data), data.weights, definitions);
+      engine = await OPEN[backend](forced, data.wasm);
+      return { kind: "opened", on: engine.on, model: modelOf(checkpoint, data.defaults.sampler, definitions) };
     }
     const device = await engine!.device();
     const { task, first, count: batchSize } = message;
@@ -39,16 +40,13 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
       const walk = await makeWalk(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
       const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk);
       const see = (done: number, x: Float32Array, x0: Float32Array) => {
-        const frame: Frame = { done, total, x: bytesOf(x), x0: bytesOf(x0, task) };
+        const frame: Frame = { done, total, x: pixelsOf(x), x0: pixelsOf(x0, task) };
         port.postMessage({ kind: "frame", frame });
       };
       const { images } = await draw(first, async () => {
         await yieldToMessages();
         if (stopped) throw new Error("The page said stop");
       }, (done, { x, x0 }, ended) => ended || done % Math.ceil(total / MOST_FRAMES) > 0 || see(done, x, x0));
-      if (firstNotFinite(images) >= 0) {
-        throw new Error("a pixel is no number: the weights are broken, or what computes is");
-      }
       see(total, images, images);
     } finally {
       await device.dispose();
@@ -71,11 +69,13 @@ function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
   const message = fault ? describeProblem({ ...error.problem, message: error.message }) : error.message;
   const model = checkpoint?.config.model ?? {};
   const file = error instanceof CompileError && "uses" in model ? `${model.uses}: ` : "";
-  return { kind: "failed", message: file + message, final: fault || error instanceof FormatError };
+  const final = (fault && !(error instanceof BrokenImages)) || error instanceof FormatError;
+  return { kind: "failed", message: file + message, final };
 }
 
 /** The files of a checkpoint, as a stage is given them. */
-function artifactOf({ files: held }: Embedded): InputArtifact {
+function artifactOf(data: DemoData): InputArtifact {
+  const held = Object.fromEntries(Object.entries(data.files).map(([name, base64]) => [name, bytesOf(base64)]));
   const read = (name: string) => Promise.resolve(held[name]!);
   const files = Object.entries(held).map(([path, { length: size }]) => ({ path, size, sha256: "" }));
   const readText = async (name: string) => new TextDecoder().decode(await read(name));
@@ -96,16 +96,15 @@ function modelOf(
     !checkSampler(param, known, chooseSampler(param, definitions).definition).some(isError);
   return {
     images: config.images,
-    classes: toldLabels(config).classes,
+    ...toldLabels(config),
     timesteps,
     samplers: [given, ...others.filter(fits)],
   };
 }
 
 /** As bytes; as in the stage, what is kept of an image is kept to the bit. */
-function bytesOf(images: Float32Array, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(images.length);
-  unitToBytes(images, bytes);
+function pixelsOf(images: Float32Array, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
+  const bytes = unitToBytes(images);
   if (inpaint === undefined) return bytes;
   const { image, kept } = inpaint;
   return bytes.map((value, i) => kept[i % kept.length] === 1 ? image[i % image.length]! : value);
@@ -117,20 +116,18 @@ function drawerOf(
   checkpoint: StoredCheckpoint,
   walk: Awaited<ReturnType<typeof makeWalk>>,
 ) {
-  const params = { batchSize, labels, repeats: 1 };
+  const params = { batchSize, repeats: 1 };
   if (inpaint !== undefined) {
     const told = typeof labels === "string" ? undefined : Uint8Array.from(labels);
     const images = { count: 1, pixels: inpaint.image, labels: told };
     return makeInpainter({ params, seed }, checkpoint, { walk, images, kept: inpaint.kept });
   }
-  if (way === undefined) return makeSampler({ params, seed }, checkpoint, walk);
-  const [from, to] = [seed, way.to].map((of) => initialNoise(of, walk.pixels)(way.image)) as [
-    Float32Array,
-    Float32Array,
-  ];
-  // On a circle: the squares of the shares add up to 1, so that each point is noise as well.
-  return makeSampler({ params, seed }, checkpoint, walk, (point) => {
+  const labelOf = labelsOf({ labels }, toldLabels(checkpoint.config));
+  const noiseOf = way && ((point: number) => {
+    const end = (of: number) => initialNoise(of, walk.pixels)(way.image);
+    // On a circle: the squares of the shares add up to 1, so that each point is noise as well.
     const angle = Math.PI / 2 * point / (way.points - 1);
-    return mix([Math.cos(angle), from], [Math.sin(angle), to]);
+    return mix([Math.cos(angle), end(seed)], [Math.sin(angle), end(way.to)]);
   });
+  return makeSampler({ params, seed }, checkpoint.path, walk, { labelOf, ...definedOnly({ noiseOf }) });
 }

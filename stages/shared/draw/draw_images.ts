@@ -2,7 +2,6 @@ import { describeModel, type StoredCheckpoint, type WeightsName } from "../../..
 import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
-import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";
@@ -98,14 +97,8 @@ export function drawOnDevice(
         return { status: "interrupted", step };
       }
       if ("status" in batch) return batch;
-      const bad = firstNotFinite(batch.images);
-      if (bad >= 0) {
-        const image = first + Math.floor(bad / pixels);
-        const message = `image ${image} has a pixel that is ${batch.images[bad]}: the weights are broken`;
-        return { status: "failed", message };
-      }
       film ??= batch.film;
-      unitToBytes(batch.images, bytes.subarray(done * pixels, (done + batchSize) * pixels));
+      bytes.set(unitToBytes(batch.images), done * pixels);
       // A saved state holds whole batches, so that a longer run draws the same batches as one that never stopped.
       if (own.count === batchSize) {
         const next = left.find((one) => one.first > first);

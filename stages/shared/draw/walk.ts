@@ -15,6 +15,9 @@ export class SamplerFault extends Error {
   }
 }
 
+/** An image has a number that is none: not by the sampler alone, as another engine may compute it. */
+export class BrokenImages extends SamplerFault {}
+
 /** One batch on its way. */
 export interface BatchWalk {
   /** Labels that a network is told that was trained with some. Default: none. */
@@ -79,8 +82,11 @@ export async function makeWalk(
       if (got !== `${length} numbers`) {
         throw fault({ message: "sample gave back what are no images", got, wanted: `a Float32Array of ${length}` });
       }
-      const bad = uses === undefined ? -1 : firstNotFinite(images);
-      if (bad >= 0) throw fault({ message: `sample gave back a number that is ${images[bad]}` });
+      const bad = firstNotFinite(images);
+      const message = uses === undefined
+        ? `an image has a pixel that is ${images[bad]}: the weights are broken`
+        : `sample gave back a number that is ${images[bad]}`;
+      if (bad >= 0) throw new BrokenImages(sampler, { message });
       see?.(done, { x: images, x0: x0 ?? images }, true);
       return images;
     };

@@ -1,10 +1,8 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo } from "../../convolution_info.ts";
-import { type Backend, floatsOf, idOf, type KernelCall, Native } from "./memory.ts";
+import { type Backend, callNative, floatsOf, idOf, type KernelCall } from "./memory.ts";
 import { slice } from "./slice.ts";
 import { transpose } from "./transpose.ts";
-
-const conv2d = new Native("Conv2D", "n".repeat(19));
 
 /** One axis of the convolution that gives the pixels of one remainder. */
 type Part = ReturnType<typeof partsOf>[number];
@@ -74,8 +72,9 @@ function convolvePart(
   const cropped = crop(backend, dy, row, column);
   const [top, bottom, left, right] = [row.before, row.after, column.before, column.after].map((n) => Math.max(n, 0));
   const [, height, width] = cropped.shape as [number, number, number, number];
-  conv2d.call(
+  callNative(
     backend,
+    "Conv2D",
     ...[idOf(backend, cropped), batch, height, width],
     ...[idOf(backend, turned), row.taps.length, column.taps.length],
     ...[top!, right!, bottom!, left!],

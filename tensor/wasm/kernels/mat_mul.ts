@@ -100,17 +100,10 @@ function multiplyAll(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo, out: 
 /** Which matrix of an operand belongs to the i-th of the result, by the rules of broadcasting. */
 function matrixIndex(own: readonly number[], outer: readonly number[]): (i: number) => number {
   const padded = [...Array.from({ length: outer.length - own.length }, () => 1), ...own];
+  const [strides, ownStrides] = [tf.util.computeStrides(outer as number[]), tf.util.computeStrides(padded)];
   return (i) => {
-    let [index, scale] = [0, 1];
-    for (let axis = outer.length - 1; axis >= 0; axis--) {
-      const length = outer[axis]!;
-      if (padded[axis] !== 1) {
-        index += (i % length) * scale;
-        scale *= length;
-      }
-      i = Math.floor(i / length);
-    }
-    return index;
+    const at = tf.util.indexToLoc(i, outer.length, strides).map((place, axis) => Math.min(place, padded[axis]! - 1));
+    return tf.util.locToIndex(at, outer.length, ownStrides);
   };
 }
 

@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import type { NativeFunction, WasmModule } from "../engine.ts";
+import type { WasmModule } from "../engine.ts";
 
 /** TF.js's backend, with the engine that `startModule` gave it. */
 export type Backend = Omit<BackendWasm, "wasm"> & { readonly wasm: WasmModule };
@@ -62,17 +62,12 @@ export function bytesOf(integers: readonly number[]): Uint8Array {
   return new Uint8Array(Int32Array.from(integers).buffer);
 }
 
-/** A function of the engine; each engine's own is looked up when it is called first. */
-export class Native {
-  readonly #functions = new WeakMap<WasmModule, NativeFunction>();
-
-  /** @param parameters one letter each: `n` for numbers, `a` for arrays */
-  constructor(readonly name: string, readonly parameters: string) {}
-
-  call({ wasm }: Backend, ...values: readonly (number | boolean | Uint8Array)[]): void {
-    const types = [...this.parameters].map((letter) => letter === "a" ? "array" : "number");
-    const native = this.#functions.get(wasm) ?? wasm.cwrap(this.name, null, types);
-    this.#functions.set(wasm, native);
-    native(...values);
-  }
+/** Call a function of the engine. */
+export function callNative(
+  { wasm }: Backend,
+  name: string,
+  ...values: readonly (number | boolean | Uint8Array)[]
+): void {
+  const types = values.map((value) => typeof value === "object" ? "array" : "number");
+  wasm.cwrap(name, null, types)(...values);
 }

@@ -1,7 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { addressOf, type Backend, bytesOf, floatsOf, Native, withRegion, withScratch } from "./memory.ts";
-
-const batchMatMul = new Native("BatchMatMul", "nannannnn");
+import { addressOf, type Backend, bytesOf, callNative, floatsOf, withRegion, withScratch } from "./memory.ts";
 
 /** Shapes of a product of matrices: [rows, inner] times [inner, columns]. */
 export interface ProductShape {
@@ -27,7 +25,7 @@ export function multiply(
   const [aShape, bShape] = [bytesOf([1, rows, inner]), bytesOf([1, inner, columns])];
   withRegion(backend, a, rows * inner, (aId) =>
     withRegion(backend, out, rows * columns, (outId) => {
-      batchMatMul.call(backend, aId, aShape, 3, b, bShape, 3, false, false, outId);
+      callNative(backend, "BatchMatMul", aId, aShape, 3, b, bShape, 3, false, false, outId);
     }));
 }
 

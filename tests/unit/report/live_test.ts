@@ -43,9 +43,44 @@ Deno.test("a table of runs shows the columns that say something, and of runs at 
     "best",
   ]);
   assertEquals(cellsIn(tableOf([withLoss("a", 0.5)])), [
-    ["run", "state", "loss now", "lowest loss", "took"],
-    ["2026-11-25 10:15", "done", "0.5", "0.25 at 1,500", "1m 00s"],
+    ["run", "state", "stage", "loss now", "lowest loss", "took"],
+    ["2026-11-25 10:15", "done", "train", "0.5", "0.25 at 1,500", "1m 00s"],
   ]);
+});
+
+Deno.test("a row speaks of one stage and names it: of a training, also beside another stage that has a loss", () => {
+  const figures = (last: number) => ({ loss: { last, lowest: last / 2, at: 7 } });
+  const far = (done: number) => ({ progress: { done, total: 100, unit: "step" }, etaMs: done * 1_000 });
+  const stage = (id: string, kind: string, state: string, loss?: number) =>
+    liveStage(id, { kind, state, ...loss && { figures: figures(loss), ...state === "ran" ? {} : far(100 * loss) } });
+  const rowOf = (state: LiveRun["state"], ...stages: LiveRun["stages"]) => {
+    const lossAt: TableDetails["lossAt"] = (_, { figures }) => figures["loss"] && figures["loss"].last * 10;
+    const [head, row] = cellsIn(tableOf([liveRun({ state, stages })], "at=5", { lossAt }));
+    return head!.slice(2).map((name, i) => `${name}: ${row![i + 2]}`).join(", ");
+  };
+  const [train, classifier] = [stage("train", "train", "running", 0.5), stage("c", "classifier", "running", 0.2)];
+  const ofTrain = "loss now: 0.5, lowest loss: 0.25 at 7, loss at 5: 5";
+  assertEquals(
+    rowOf("running", train, classifier),
+    `stage: train c running, step: 50 of 100, time left: 50s, ${ofTrain}`,
+  );
+  const ran = { ...stage("train", "train", "ran", 0.5), durationMs: 1 };
+  assertEquals(rowOf("running", ran, classifier), `stage: train c running, ${ofTrain}`);
+  assertEquals(rowOf("done", ran, { ...classifier, state: "ran" }), `stage: train, ${ofTrain}`);
+  // The first of two trainings is over.
+  const second = stage("second", "train", "running", 0.1);
+  assertEquals(rowOf("running", ran, second).slice(0, 13), "stage: second");
+  assertEquals(rowOf("running", { ...second, state: "running" }, ran).slice(0, 13), "stage: second");
+  // Before any training has a loss, the last that has one, or is at work.
+  const waiting = liveStage("train", { kind: "train" });
+  assertMatch(rowOf("running", waiting, classifier), /^stage: c, step: 20 of 100, time left: 20s, loss now: 0.2/);
+  assertEquals(rowOf("running", stage("data", "dataset", "running"), waiting), "stage: data");
+  assertEquals(rowOf("failed", ran, stage("data", "dataset", "failed")), `stage: train data failed, ${ofTrain}`);
+});
+
+Deno.test("a count of runs has its noun", () => {
+  assertStringIncludes(tableOf([liveRun()]), "<p>1 run in this store, 1 at work</p>");
+  assertStringIncludes(tableOf([]), "<p>0 runs in this store, 0 at work</p>");
 });
 
 Deno.test("rows are sorted by the address, within each pipeline, and runs without a value come last", () => {
@@ -73,13 +108,15 @@ Deno.test("columns are chosen in the address: any param that differs, the loss a
   const param = (path: string, value: unknown) => ({ path, value, origin: [] });
   const trained = (runId: string, count: number) => {
     const params = [param("with.steps", 10), ...Array.from({ length: 6 }, (_, i) => param(`with.p${i}`, count + i))];
-    return withLoss(runId, 1, { stages: [liveStage("train", { params })] });
+    return withLoss(runId, 1, {
+      stages: [liveStage("train", { params, figures: { loss: { last: 1, lowest: 1, at: 1 } } })],
+    });
   };
   const runs = [trained("a", 1), trained("b", 2)];
   const first = ["train.p0", "train.p1", "train.p2", "train.p3"];
   assertEquals(cellsIn(tableOf(runs))[0]!.filter((title) => title.startsWith("train")), first);
   assertEquals(cellsIn(tableOf(runs, "column=param:train.p5&column=host"))[0], ["run", "host", "train.p5"]);
-  const lossAt = ({ runId }: LiveRun, step: number) => runId === "a" ? step / 1_000 : undefined;
+  const lossAt = ({ runId }: LiveRun, _: unknown, step: number) => runId === "a" ? step / 1_000 : undefined;
   assertEquals(cellsIn(tableOf(runs, "at=500&column=state", { lossAt })), [
     ["run", "state", "loss at 500"],
     ["2026-11-25 10:15", "done", "0.5"],
@@ -130,7 +167,7 @@ Deno.test("the page of a run says how it stands, and has a place for each part t
   const previews = [...parts.get("samples")!.matchAll(/src="(.*?)" alt="(.*?)"/g)].map(([, src, alt]) => [src, alt]);
   assertEquals(previews[3], [
     `/preview/${run.runId}/train/1000.png`,
-    "train: preview, after 1,000 steps. drawn while train was training",
+    "train: preview, after 1,000 steps. drawn while train was at work",
   ]);
   // A page of a server has neither style nor script in it, which its policy forbids.
   const html = renderServed(page, "/events?of=/run/x");
@@ -156,6 +193,18 @@ Deno.test("a failure is told in its own words", () => {
   const [head] = partsOf(renderRun(liveRun({ state: "failed", stages }), { curves: [] }));
   assertStringIncludes(head!.html, "<p>the loss is not a number</p>");
   assertStringIncludes(head!.html, `<span class="state failed">failed</span> <b>train</b>`);
+});
+
+Deno.test("of a run that waits for its jobs it is said that it waits, for which, and why", () => {
+  const train = liveStage("train", { kind: "train", state: "waiting", message: "Resources" });
+  const said = (...stages: LiveRun["stages"]) =>
+    partsOf(renderRun(liveRun({ stages }), { curves: [] }))[0]!.html.replaceAll(/<[^>]*>/g, " ").replaceAll(
+      /\s+/g,
+      " ",
+    );
+  assertStringIncludes(said(train), "waiting train Resources");
+  assertEquals(cellsIn(tableOf([liveRun({ stages: [train] })]))[1]!.slice(1), ["running", "train"]);
+  assertStringIncludes(said(train, liveStage("data", { state: "running" })), "running data");
 });
 
 Deno.test("the timeline shows when stages worked, and how long those waited that could have begun", () => {

@@ -3,7 +3,7 @@ import { collectArtifacts, type CollectOptions } from "../../../report/collect.t
 import { drawDag } from "../../../report/dag.ts";
 import type { CurveGroup, Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
-import { sectionsOf } from "../../../report/sections.ts";
+import { pictures, sectionsOf } from "../../../report/sections.ts";
 import { figure, markup, scriptJson } from "../../../report/text.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -282,6 +282,16 @@ Deno.test("pictures of several training steps share a frame, and all frames the 
   assertEquals(section!.text.split('type="range"').length - 1, 1);
   const alone = shown({ ...NOTHING, samples: [picture(30)] })[0]!.text;
   assert(!alone.includes("slider"));
+});
+
+Deno.test("where experiments are compared, each has frames of its own, and each stage a row", () => {
+  const all = ["sample", "preview"].flatMap((row) =>
+    ["a", "b"].flatMap((name) =>
+      [10, 20].map((step) => ({ title: name, note: "n", source: Uint8Array.of(1), step, place: [row, name] as const }))
+    )
+  );
+  const shape = pictures(all).slice(1).map(({ text }) => [text.startsWith("<br>"), text.split("<img").length - 1]);
+  assertEquals(shape, [[false, 2], [false, 2], [true, 2], [false, 2]]);
 });
 
 Deno.test("pictures of equal steps differ in more than the step, and share no slider", () => {

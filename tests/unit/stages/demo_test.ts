@@ -31,7 +31,6 @@ Deno.test("a page holds the files of the wanted weights, what it draws first, th
     const { files, wasm, ...data } = JSON.parse(inside("demo-data"));
     assertEquals(data, {
       weights: "raw",
-      classNames: Array.from("0123456789"),
       defaults: { count: 5, seed: 7, sampler: { name: "ddim", steps: 20, eta: 0, spacing: "trailing" }, guidance: 1 },
     });
     assertEquals(Object.keys(files).sort(), ["config.json", "schedule.safetensors", "weights.safetensors"]);

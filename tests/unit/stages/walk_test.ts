@@ -13,7 +13,7 @@ import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { makePredictor, type PredictorOptions } from "../../../stages/shared/draw/predictor.ts";
-import { makeWalk, SamplerFault } from "../../../stages/shared/draw/walk.ts";
+import { BrokenImages, makeWalk, SamplerFault } from "../../../stages/shared/draw/walk.ts";
 import { failedBy } from "../../../stages/shared/run_of.ts";
 import { tfjsDevice } from "../../support/tfjs_device.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
@@ -196,6 +196,8 @@ Deno.test("what a sampler of one's own does wrong is told with its file", async 
     const end = failedBy({ ...problem, message: text }) as { readonly message: string };
     assertStringIncludes(end.message, `sampler ./mine.ts: ${message}`);
   }
+  // Another engine may compute what is a number.
+  await assertRejects(() => walkWith({ sample: ({ x }) => Promise.resolve(x.fill(NaN)) }), BrokenImages);
   assertEquals((await walkWith({})).length, 4);
 });
 

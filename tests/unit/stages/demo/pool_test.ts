@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Failure, openPool } from "../../../../stages/demo/browser/pool.ts";
 import type {
   BackendName,
-  Embedded,
+  DemoData,
   Frame,
   FromWorker,
   Port,
@@ -10,9 +10,10 @@ import type {
   ToWorker,
 } from "../../../../stages/demo/browser/protocol.ts";
 
-const EMBEDDED: Embedded = { files: {}, weights: "ema", sampler: { uses: "./s.ts" }, wasm: new Uint8Array() };
+const DEFAULTS = { seed: 1, sampler: { uses: "./s.ts" }, guidance: 1, count: 1 };
+const DATA: DemoData = { files: {}, weights: "ema", wasm: "", defaults: DEFAULTS };
 const TASK: Task = { seed: 1, sampler: { uses: "./s.ts" }, guidance: 1, labels: "cycle" };
-const MODEL = { images: { height: 1, width: 1, channels: 1 }, classes: undefined, timesteps: 10, samplers: [] };
+const MODEL = { images: { height: 1, width: 1, channels: 1 }, timesteps: 10, samplers: [] };
 const FRAME: Frame = { done: 1, total: 1, x: new Uint8Array(1), x0: new Uint8Array(1) };
 
 interface World {
@@ -51,7 +52,7 @@ async function pretend({ broken = {}, breaks = {}, forced }: World) {
     };
     return Promise.resolve(port);
   };
-  const pool = await openPool({ embedded: EMBEDDED, forced, begin });
+  const pool = await openPool({ data: DATA, forced, begin });
   return { pool, asked };
 }
 
