@@ -28,7 +28,7 @@ export async function compareExperiments(all: readonly Experiment[], { runs = []
   const found = await figuresOf(all, shortNames(all), options);
   for (const [i, { run, curves }] of runs.entries()) {
     const own = new Set(all[i]!.stages);
-    const now = { ...run, stages: run.stages.filter(({ id }) => own.has(id)), scores: [] };
+    const now = { ...run, stages: run.stages.filter(({ id }) => own.has(id)) };
     const content = liveContent(now, curves.filter(({ title }) => own.has(title)), found.contents[i]!);
     found.contents[i] = { ...found.contents[i]!, ...content };
   }

@@ -20,7 +20,7 @@ export interface Look {
 }
 
 /** A run with the keys of its results. */
-interface Run extends Omit<report.LiveRun, "scores" | "stages"> {
+interface Run extends Omit<report.LiveRun, "stages"> {
   readonly stages: readonly (report.LiveStage & { readonly result?: string | undefined })[];
 }
 
@@ -69,7 +69,7 @@ export class Site {
   readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
   readonly #curves = new Kept<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
   readonly #contents = new Kept<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
-  readonly #scores = new Kept<Promise<Pick<report.LiveRun, "scores" | "means">>>(MOST_SCORED);
+  readonly #scores = new Kept<Promise<readonly report.Score[]>>(MOST_SCORED);
   readonly #losses = new Kept<number | undefined>(MOST_SCORED);
 
   constructor({ store, cluster }: Place) {
@@ -118,7 +118,7 @@ export class Site {
     const runs: report.LiveRun[] = [];
     for (const run of all) {
       const isDue = this.#scores.has(stateOf(run)) || performance.now() < until;
-      runs.push({ ...run, scores: [], ...isDue ? await this.#scored(run) : {} });
+      runs.push({ ...run, scores: isDue ? await this.#scored(run) : [] });
     }
     const { root } = this.#store;
     const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
@@ -130,12 +130,12 @@ export class Site {
     const collect = () => report.collectArtifacts(artifacts, { isServed: true });
     const content = await this.#contents.keep(stateOf(run), collect);
     const details = { curves: this.#curvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
-    return report.renderRun({ ...run, scores: [] }, details);
+    return report.renderRun(run, details);
   }
 
   async #compare(all: readonly Run[]): Promise<report.Page> {
     const parts = all.flatMap((run) => {
-      const now = { run: { ...run, scores: [] }, curves: this.#curvesOf(run) };
+      const now = { run, curves: this.#curvesOf(run) };
       return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
     });
     const [experiments, runs] = [parts.map(({ experiment }) => experiment), parts.map(({ now }) => now)];
@@ -153,13 +153,13 @@ export class Site {
     return experiments;
   }
 
-  #scored(run: Run): Promise<Pick<report.LiveRun, "scores" | "means">> {
+  #scored(run: Run): Promise<readonly report.Score[]> {
     return this.#scores.keep(stateOf(run), async () => {
       const experiments = this.#experimentsOf(run).map((one) => {
         return { ...one, artifacts: one.artifacts.filter(({ artifact }) => artifact.type === "metrics") };
       });
-      const { contents, means } = await figuresOf(experiments);
-      return { scores: contents.flatMap(({ metrics }) => metrics), means: means.filter(isWhole) };
+      const { own, means } = await figuresOf(experiments);
+      return [...own.flat(), ...means].filter(isWhole);
     });
   }
 

@@ -95,7 +95,7 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
   const read = [store, cluster?.cache].filter((path) => path !== undefined).map((path) => relative(cwd, path) || ".");
   const unfit = read.find((path) => path.includes(","));
   if (unfit !== undefined) return { trouble: `Deno cannot be allowed to read ${unfit}: its name has a comma` };
-  const env = definedOnly(Object.fromEntries(VARIABLES.map((name) => [name, Deno.env.get(name)])));
+  const kept = Object.entries(Deno.env.toObject()).filter(([name]) => VARIABLES.includes(name.toUpperCase()));
   const args = [
     ...["run", ...CLOSED, `--config=${join(TOOLKIT, "deno.json")}`, `--lock=${join(TOOLKIT, "deno.lock")}`],
     ...[`--allow-read=${read}`, "--allow-net=127.0.0.1", "--allow-sys=hostname", `--allow-env=${VARIABLES}`],
@@ -103,7 +103,7 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
   ];
   const streams = { stdin: "piped", stdout: "piped", stderr: idleMs === undefined ? "inherit" : "null" } as const;
   // Detached, since a terminal sends Ctrl-C to all that are not.
-  const options = { args, cwd, env, clearEnv: true, detached: true, ...streams };
+  const options = { args, cwd, env: Object.fromEntries(kept), clearEnv: true, detached: true, ...streams };
   const child = new Deno.Command(Deno.execPath(), options).spawn();
   const timer = setTimeout(() => child.kill("SIGKILL"), START_MS);
   try {

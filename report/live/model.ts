@@ -1,4 +1,4 @@
-import type { ReportMetrics, ReportStage } from "../model.ts";
+import type { ReportStage } from "../model.ts";
 
 /** How a run stands: `killed` ended without a word. */
 export type RunState = "running" | "done" | "failed" | "interrupted" | "killed";
@@ -19,10 +19,10 @@ export interface LiveStage extends ReportStage {
   readonly previews: readonly number[];
 }
 
-/** Of a score, the mean over children of a matrix that differ in their seeds alone. */
-export interface ScoreMean extends Readonly<Record<"stage" | "metric", string>> {
+/** A figure of a result; or the mean over children of a matrix that differ in their seeds alone. */
+export interface Score extends Readonly<Record<"stage" | "metric", string>> {
   readonly value: number;
-  /** Sample deviation, and over how many seeds. */
+  /** Of a mean, the sample deviation and over how many seeds. */
   readonly deviation?: number | undefined;
   readonly seeds?: number | undefined;
 }
@@ -42,6 +42,6 @@ export interface LiveRun {
   readonly cluster?: string | undefined;
   /** In the order in which they depend on one another; of an old run those alone that ran. */
   readonly stages: readonly LiveStage[];
-  readonly scores: readonly ReportMetrics[];
-  readonly means?: readonly ScoreMean[] | undefined;
+  /** Where they have been looked up. */
+  readonly scores?: readonly Score[];
 }

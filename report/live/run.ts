@@ -54,8 +54,7 @@ export function liveContent(run: LiveRun, curves: readonly ReportCurve[], conten
   const logged = new Set(content.curves.map(({ title }) => title));
   const going = curves.filter(({ title, rows }) => !logged.has(title) && rows.length > 0);
   const samples = [...content.samples, ...run.stages.flatMap((stage) => previewsOf(run, stage))];
-  const metrics = content.metrics.length > 0 ? content.metrics : [...run.scores];
-  return { ...content, curves: [...content.curves, ...going], samples, metrics };
+  return { ...content, curves: [...content.curves, ...going], samples };
 }
 
 function previewsOf({ runId }: LiveRun, { id, previews }: LiveStage): ReportPicture[] {

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../std/duration.ts";
 import type { Page } from "../page.ts";
 import { addressOf, count, entryOf, figure, type Html, joined, markup, named, type Shown } from "../text.ts";
-import type { LiveRun, LiveStage, ScoreMean } from "./model.ts";
+import type { LiveRun, LiveStage, Score } from "./model.ts";
 import { atWork, timeOf } from "./run.ts";
 
 /** What a table shows besides the records of runs. */
@@ -136,7 +136,7 @@ function scoreColumns(runs: readonly LiveRun[]): Column[] {
     show: (value, run) => {
       const own = found.get(run)!.get(name)!;
       if (own.length > 1) return joined([own[0], own.at(-1)].map((one) => figure(one!.value)), " … ");
-      const [{ deviation, seeds }] = own as [ScoreMean];
+      const [{ deviation, seeds }] = own as [Score];
       const spread = joined([named("±", deviation && figure(deviation)), seeds && `of ${seeds} seeds`], " ");
       return markup`${figure(Number(value))} <small>${spread}</small>`;
     },
@@ -144,15 +144,14 @@ function scoreColumns(runs: readonly LiveRun[]): Column[] {
 }
 
 /** By stage and name, the lowest first. */
-function scoresOf({ scores, means = [] }: LiveRun): Map<string, ScoreMean[]> {
-  const whole = scores.flatMap(({ title, record }) =>
-    record.metrics.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
-      .map(({ name, value, deviation }): ScoreMean => ({ stage: title, metric: name, value, deviation }))
+function scoresOf({ scores = [] }: LiveRun): Map<string, Score[]> {
+  const rising = scores.toSorted((a, b) => a.value - b.value);
+  const [own, overSeeds] = [false, true].map((isMean) =>
+    Map.groupBy(
+      rising.filter(({ seeds }) => (seeds !== undefined) === isMean),
+      ({ stage, metric }) => `${entryOf(stage)} ${metric}`,
+    )
   );
-  const [own, overSeeds] = [whole, means].map((all) => {
-    const rising = all.toSorted((a, b) => a.value - b.value);
-    return Map.groupBy(rising, ({ stage, metric }) => `${entryOf(stage)} ${metric}`);
-  });
   return new Map([...own!, ...overSeeds!]);
 }
 

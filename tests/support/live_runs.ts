@@ -1,5 +1,4 @@
-import type { LiveRun, LiveStage } from "../../report/live/model.ts";
-import type { ReportMetrics } from "../../report/model.ts";
+import type { LiveRun, LiveStage, Score } from "../../report/live/model.ts";
 
 /** Runs as a server is given them. */
 
@@ -9,16 +8,8 @@ export function liveStage(id: string, more: Partial<LiveStage> = {}): LiveStage 
   return { id, kind: id, state: "run", reads: [], figures: {}, params: [], previews: [], ...more };
 }
 
-export function score(title: string, value: number, deviation?: number): ReportMetrics {
-  return {
-    title,
-    record: {
-      format: 1,
-      seed: 3,
-      images: { fake: { digest: "d", count: 256, height: 8, width: 8, channels: 1, source: { name: "sample" } } },
-      metrics: [{ name: "FD-classifier", value, count: 256, deviation }],
-    },
-  };
+export function score(stage: string, value: number, deviation?: number): Score {
+  return { stage, metric: "FD-classifier", value, deviation };
 }
 
 /** One that trains: a stage is done, one at work, others wait. */

@@ -131,9 +131,9 @@ Deno.test("scores are means over seeds where there are any, else one value or th
   const children = [score("evaluate~seed=1", 3), score("evaluate~seed=2", 2), score("evaluate~seed=3", 4)];
   assertEquals(scoreIn({ scores: children }), "2 … 4");
   const means = [{ stage: "evaluate", metric: "FD-classifier", value: 3, deviation: 1, seeds: 3 }];
-  assertEquals(scoreIn({ scores: children, means }), "3 ± 1 of 3 seeds");
-  assertEquals(scoreIn({ means: [{ ...means[0]!, value: 5, deviation: 0 }] }), "5 ± 0 of 3 seeds");
-  assertEquals(scoreIn({ means: [{ ...means[0]!, value: 5 }, ...means] }), "3 … 5");
+  assertEquals(scoreIn({ scores: [...children, ...means] }), "3 ± 1 of 3 seeds");
+  assertEquals(scoreIn({ scores: [{ ...means[0]!, value: 5, deviation: 0 }] }), "5 ± 0 of 3 seeds");
+  assertEquals(scoreIn({ scores: [{ ...means[0]!, value: 5 }, ...means] }), "3 … 5");
 });
 
 Deno.test("500 runs are a page of 200, well below 2 MB, with links to the others", () => {
