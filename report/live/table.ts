@@ -146,13 +146,9 @@ function scoreColumns(runs: readonly LiveRun[]): Column[] {
 /** By stage and name, the lowest first. */
 function scoresOf({ scores = [] }: LiveRun): Map<string, Score[]> {
   const rising = scores.toSorted((a, b) => a.value - b.value);
-  const [own, overSeeds] = [false, true].map((isMean) =>
-    Map.groupBy(
-      rising.filter(({ seeds }) => (seeds !== undefined) === isMean),
-      ({ stage, metric }) => `${entryOf(stage)} ${metric}`,
-    )
-  );
-  return new Map([...own!, ...overSeeds!]);
+  const all = Map.groupBy(rising, ({ stage, metric }) => `${entryOf(stage)} ${metric}`);
+  const meansOf = (scores: Score[]) => scores.filter(({ seeds }) => seeds !== undefined);
+  return new Map([...all].map(([name, own]) => [name, meansOf(own).length > 0 ? meansOf(own) : own]));
 }
 
 /** A column for each param that is not the same in all runs which have its stage. */
