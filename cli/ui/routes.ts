@@ -1,6 +1,6 @@
 import { ASSETS, renderServed } from "noiseline/report";
 import type { Events } from "./events.ts";
-import { answer, say } from "./guard.ts";
+import { answer } from "./guard.ts";
 import { namesIn, type Site } from "./site.ts";
 
 const SELF = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -22,8 +22,8 @@ const FILES: Readonly<Record<string, readonly [type: string, policy?: string]>> 
 /** Files that are named by what they hold. */
 const FOR_EVER = { "Cache-Control": "private, max-age=31536000, immutable" };
 
-/** What there is at an address; undefined where there is nothing. */
-async function find(address: URL, site: Site, events: Events): Promise<Response | undefined> {
+/** Answer a request that `guard` let through; undefined where there is nothing at its address. */
+export async function answerFor(address: URL, site: Site, events: Events): Promise<Response | undefined> {
   const { pathname, search, searchParams } = address;
   const [room = "", id = "", stage = "", last = ""] = namesIn(pathname);
   const show = (body: BodyInit | undefined, type: string) => body === undefined ? undefined : answer(body, type);
@@ -51,9 +51,4 @@ async function find(address: URL, site: Site, events: Events): Promise<Response 
   const look = await site.look(address);
   const stream = `/events?of=${encodeURIComponent(`${pathname}${search}`)}`;
   return look && answer(renderServed(look.page, stream), "text/html; charset=utf-8");
-}
-
-/** Answer a request that `guard` let through. */
-export async function answerFor(address: URL, site: Site, events: Events): Promise<Response> {
-  return await find(address, site, events) ?? say(404, "there is nothing at this address, or no longer");
 }

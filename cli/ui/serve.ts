@@ -50,7 +50,8 @@ function serve({ token, port, idleMs, ...place }: Settings): Site {
     const refused = guard(request, key);
     if (refused !== undefined) return refused;
     lastMs = performance.now();
-    const found = await answerFor(new URL(request.url), site, events);
+    const found = await answerFor(new URL(request.url), site, events) ??
+      say(404, "there is nothing at this address, or no longer");
     if (request.method !== "HEAD") return found;
     await found.body?.cancel();
     return new Response(null, found);

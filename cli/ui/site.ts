@@ -19,10 +19,7 @@ export interface Look {
   readonly paceMs: number;
 }
 
-/** A run with the keys of its results. */
-interface Run extends Omit<report.LiveRun, "stages"> {
-  readonly stages: readonly (report.LiveStage & { readonly result?: string | undefined })[];
-}
+type Run = report.LiveRun;
 
 /** Runs that one page compares. */
 const MOST_COMPARED = 8;
@@ -115,7 +112,7 @@ export class Site {
 
   async #table(all: readonly Run[], query: URLSearchParams): Promise<report.Page> {
     const until = performance.now() + SCORING_MS;
-    const runs: report.LiveRun[] = [];
+    const runs: Run[] = [];
     for (const run of all) {
       const isDue = this.#scores.has(stateOf(run)) || performance.now() < until;
       runs.push({ ...run, scores: isDue ? await this.#scored(run) : [] });
@@ -164,7 +161,7 @@ export class Site {
   }
 
   /** The histories of a run's figures, of which only what is new is read. */
-  #curvesOf({ runId, stages }: Pick<report.LiveRun, "runId" | "stages">): report.ReportCurve[] {
+  #curvesOf({ runId, stages }: Pick<Run, "runId" | "stages">): report.ReportCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
       const place = this.#placeOf(runId, id)!;
       const known = this.#curves.keep(JSON.stringify([runId, id, place.runId]), () => ({ rows: [], next: 0 }));
@@ -175,7 +172,7 @@ export class Site {
     });
   }
 
-  #lossAt(untilMs: number, { runId }: report.LiveRun, stage: report.LiveStage, step: number): number | undefined {
+  #lossAt(untilMs: number, { runId }: Run, stage: report.LiveStage, step: number): number | undefined {
     const key = JSON.stringify([runId, stage.id, step, stage.figures]);
     if (!this.#losses.has(key) && performance.now() > untilMs) return undefined;
     const find = () =>

@@ -15,6 +15,8 @@ export interface FigureSummary {
 export interface LiveStage extends ReportStage {
   readonly message?: string | undefined;
   readonly figures: Readonly<Record<string, FigureSummary>>;
+  /** The key of its result. */
+  readonly result?: string | undefined;
   /** Steps of which there is a preview, rising. */
   readonly previews: readonly number[];
 }
