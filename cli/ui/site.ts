@@ -99,7 +99,7 @@ export class Site {
 
   /** Whether a run is on; of one of another machine that cannot be known. */
   isOn(): boolean {
-    return this.#reader.readRuns().some(({ state, host }) => state === "running" && host === hostname());
+    return this.#reader.look().some(({ state, record }) => state === "running" && record.host === hostname());
   }
 
   #readSubmitted(): readonly Run[] {
