@@ -14,7 +14,7 @@ const FILES: Readonly<Record<string, readonly [type: string, policy?: string]>> 
   "object.svg": ["image/svg+xml", `default-src 'none'; style-src 'unsafe-inline'; sandbox; ${SELF}`],
   "page.html": [
     "text/html; charset=utf-8",
-    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob: data:; " +
+    "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob: data:; " +
     `style-src 'unsafe-inline'; img-src data: blob:; worker-src blob: data:; connect-src data: blob:; ${SELF}`,
   ],
 };

@@ -16,7 +16,7 @@ input, select, .button { font: inherit; font-size: .9375rem; height: 2.25rem; bo
   box-sizing: border-box; border: 1px solid var(--line); padding: 0 .625rem; color: var(--ink); background: var(--paper); }
 [type=number] { width: 6.5rem; }
 [type=range] { width: 100%; padding: 0; border: 0; background: none; }
-.button { cursor: pointer; }
+.button { display: inline-block; line-height: 2.125rem; text-decoration: none; cursor: pointer; }
 button.button:not([type]) { color: var(--paper); background: var(--accent); border-color: var(--accent); }
 .button:disabled { opacity: .4; cursor: default; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }

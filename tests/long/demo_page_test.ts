@@ -149,6 +149,9 @@ Deno.test({
       assertEquals(await page.evaluate("document.querySelector('#images b').textContent"), "4 of 5");
       assertNotEquals(await bytesOf(page, "images"), images);
 
+      const saved = "(() => { const link = document.querySelector('#images a'); link.onclick(); return link.href; })()";
+      assert((await page.evaluate(saved)).startsWith("data:image/png;base64,"));
+
       // The second image, of which three columns from the left are painted at the top.
       await page.evaluate(
         "document.querySelectorAll('#images button')[1].click(); document.querySelector('#mask').focus()",

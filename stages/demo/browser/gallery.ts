@@ -19,7 +19,8 @@ export function paint(canvas: HTMLCanvasElement, bytes: Uint8Array, size: ImageS
 
 const PARTS = `<div class="grid"></div><div class="controls">
   <label class="wide"><span>Step <b></b></span><input type="range" min="0"></label>
-  <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label></div>`;
+  <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label>
+  <a class="button" download="image.png" href="#">Save as PNG</a></div>`;
 
 /** Images that are drawn, each a button, with the film of how they came about. */
 export function makeGallery(
@@ -43,6 +44,10 @@ export function makeGallery(
       find("b").textContent = `${frame.done} of ${frame.total}`;
     });
   range.oninput = shown.oninput = show;
+  const link = find<HTMLAnchorElement>("a");
+  // The chosen one, or the first.
+  link.onclick = () =>
+    link.href = (grid.querySelector<HTMLCanvasElement>("[aria-pressed=true] canvas") ?? canvases[0])!.toDataURL();
   const select = (image: number) => {
     const end = films[image]?.at(-1);
     if (end === undefined) return;
