@@ -113,12 +113,11 @@ export class Ground {
     return this.#edited.signal;
   }
 
-  /** To be called whenever the stage has saved. */
+  /** To be called whenever the stage has saved, and before anybody is told of it, who may then edit. */
   look(): void {
-    this.#looking = this.#looking.then(async () => {
+    const saved = statesIn(this.progressFolder);
+    this.#looking = Promise.all([this.#find(), this.#looking]).then(([moved]) => {
       if (this.edited.aborted) return;
-      const saved = statesIn(this.progressFolder);
-      const moved = await this.#find();
       if (moved === undefined) this.#sound = saved;
       if (moved?.other !== true) return;
       this.#moved = moved;
