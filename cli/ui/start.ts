@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { get } from "node:http";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,23 +27,40 @@ interface Address extends Pick<Settings, "port" | "token"> {
 /** A server that listens, with its process where it was started here. */
 export type Server = Address & { readonly child?: Deno.ChildProcess };
 
-function readAddress(path: string): Address | undefined {
+/** What is kept of a server, if it is this user's own: who made the file of another knows its token. */
+export function readAddress(path: string): Address | undefined {
+  let fd: number | undefined;
   try {
-    const { version, port, token } = JSON.parse(Deno.readTextFileSync(path));
+    // Neither a link nor what would never end.
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    const file = fstatSync(fd);
+    const isOwn = Deno.build.os === "windows" || file.uid === Deno.uid() && (file.mode & 0o077) === 0;
+    if (!isOwn || !file.isFile()) return undefined;
+    const { version, port, token } = JSON.parse(readFileSync(fd, "utf8"));
     const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
     return version === VERSION && isPort && /^[0-9a-f]{64}$/.test(token) ? { version, port, token } : undefined;
   } catch {
     return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
-function keepAddress(path: string, address: Address): void {
+/** Write a file that only this user can read, at a name where nothing was. */
+function writeOwn(path: string, text: string): void {
+  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
+}
+
+/** @returns whether it could be kept */
+function keepAddress(path: string, address: Address): boolean {
+  const made = `${path}.${randomBytes(8).toString("hex")}`;
   try {
-    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    Deno.writeTextFileSync(`${path}.${Deno.pid}`, JSON.stringify(address), { mode: 0o600 });
-    Deno.renameSync(`${path}.${Deno.pid}`, path);
+    writeOwn(made, JSON.stringify(address));
+    Deno.renameSync(made, path);
+    return true;
   } catch {
-    // The next server then has another one.
+    return false;
   }
 }
 
