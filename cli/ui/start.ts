@@ -8,6 +8,7 @@ import { delay } from "@std/async";
 import { importLate } from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/engine";
 import { definedOnly } from "../../std/defined_only.ts";
+import { escapeMarkup } from "../../std/escape.ts";
 import { userFolder } from "../../std/user_folder.ts";
 import { TOOLKIT, VERSION } from "../program.ts";
 import { proofOf } from "./guard.ts";
@@ -19,7 +20,7 @@ export function placeOf({ root }: { readonly root: string }, cluster?: Cluster):
   return { store: root, ...cluster && { cluster: { name: cluster.name, cache: cluster.settings.cache } } };
 }
 
-/** Where a server listens. This is kept, so that it is found again, and so that one started anew has the same address. */
+/** Where a server listens. This is kept, so that it is found again, and so that one started anew has the same port. */
 interface Address extends Pick<Settings, "port" | "token"> {
   readonly version: string;
 }
@@ -79,7 +80,7 @@ async function isAlive({ port, token }: Address): Promise<boolean> {
     // The first of what comes, since another program may never end.
     const [answer] = await once(response, "data", { signal });
     request.destroy();
-    return String(answer).trimEnd() === proofOf(token, "alive", nonce);
+    return String(answer).trimEnd() === proofOf(token, nonce);
   } catch {
     return false;
   }
@@ -151,7 +152,8 @@ export async function findServer(
   const path = join(userFolder("ui"), `${name}.json`);
   const kept = readAddress(path);
   if (kept !== undefined && (port ?? kept.port) === kept.port && await isAlive(kept)) return kept;
-  const token = kept?.token ?? randomBytes(32).toString("hex");
+  // Whatever has the old port by now has been sent the cookies of the old token by pages that are still open.
+  const token = randomBytes(32).toString("hex");
   const start = (port: number) => startServer({ ...place, token, port, ...definedOnly({ idleMs }) });
   let started = await start(port ?? kept?.port ?? 0);
   if ("inUse" in started && started.inUse && port === undefined) started = await start(0);
@@ -166,19 +168,47 @@ export function addressOf({ port, token }: Address, of: string): string {
   return `http://127.0.0.1:${port}${of}?token=${token}`;
 }
 
+const [OPENER, OPENER_MS] = [/^open-[0-9a-f]+\.html$/, 60_000];
+
+function removeOpeners(): void {
+  const folder = userFolder("ui");
+  try {
+    for (const { name } of Deno.readDirSync(folder)) {
+      const path = join(folder, name);
+      if (OPENER.test(name) && Date.now() - Number(Deno.lstatSync(path).mtime) > OPENER_MS) Deno.removeSync(path);
+    }
+  } catch {
+    // Another process removes them as well.
+  }
+}
+
+/** The page that sends a browser on. */
+export function openerOf(address: string): string {
+  const refresh = `<meta http-equiv="refresh" content="0; url=${escapeMarkup(address)}">`;
+  return `<!DOCTYPE html><meta charset="utf-8"><title>noiseline</title>${refresh}`;
+}
+
 /**
- * Show a page in the user's browser, where there is one and somebody to look. Others on the machine see what programs are
- * given, so this address is good for once.
+ * Write a file that sends a browser on to an address: others on the machine see what programs are given, but not what is
+ * in this file. It is removed a minute later, or by whoever writes the next one.
  */
-export function openBrowser({ port, token }: Address, of: string): void {
+export function writeOpener(address: string): string {
+  const path = join(userFolder("ui"), `open-${randomBytes(16).toString("hex")}.html`);
+  writeOwn(path, openerOf(address));
+  removeOpeners();
+  Deno.unrefTimer(setTimeout(removeOpeners, OPENER_MS + 1_000));
+  return path;
+}
+
+/** Show a page in the user's browser, where there is one and somebody to look. */
+export function openBrowser(address: Address, of: string): void {
   const hasScreen = Deno.build.os !== "linux" || Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY");
   if (!hasScreen || !Deno.stdout.isTerminal()) return;
-  const nonce = randomBytes(16).toString("hex");
-  const address = `http://127.0.0.1:${port}${of}?ticket=${nonce}.${proofOf(token, "open", nonce)}`;
   const program = ({ darwin: "open", windows: "explorer" } as Partial<Record<string, string>>)[Deno.build.os];
   try {
+    const args = [writeOpener(addressOf(address, of))];
     const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
-    new Deno.Command(program ?? "xdg-open", { args: [address], ...streams, detached: true }).spawn().unref();
+    new Deno.Command(program ?? "xdg-open", { args, ...streams, detached: true }).spawn().unref();
   } catch {
     // The address is printed as well.
   }

@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { readAddress } from "../../../../cli/ui/start.ts";
+import { readAddress, writeOpener } from "../../../../cli/ui/start.ts";
 import { VERSION } from "../../../../cli/program.ts";
 import { makeTemporaryFolder } from "../../../../engine/store/folders.ts";
 
@@ -29,4 +29,30 @@ Deno.test("an address is taken only from a plain file of this user that nobody e
   for (const none of [pipe, temp.folder, join(temp.folder, "absent")]) assertEquals(readAddress(none), undefined, none);
   Deno.writeTextFileSync(pipe.replace("pipe", "torn"), `{"version"`, { mode: 0o600 });
   assertEquals(readAddress(pipe.replace("pipe", "torn")), undefined);
+});
+
+Deno.test("what a browser is given names no secret; its file is for this user alone, inert, and goes away", async () => {
+  await using temp = await makeTemporaryFolder();
+  const before = Deno.env.get("XDG_CACHE_HOME");
+  try {
+    Deno.env.set("XDG_CACHE_HOME", temp.folder);
+    const [one, two] = ["a", "b"].map((token) => writeOpener(`http://127.0.0.1:1/run/"><script>?token=${token}`));
+    assertNotEquals(one, two);
+    assert(!/token|127/.test(one!.slice(temp.folder.length)));
+    const folder = join(temp.folder, "noiseline/ui");
+    assertEquals([one!, folder].map((path) => Deno.statSync(path).mode! & 0o777), [0o600, 0o700]);
+    const text = Deno.readTextFileSync(one!);
+    assertStringIncludes(text, `content="0; url=http://127.0.0.1:1/run/&#34;&#62;&#60;script&#62;?token=a"`);
+    // Both are there while a browser may not have read them; what lies beside them stays.
+    assert(Deno.statSync(two!).isFile);
+    const kept = join(folder, "kept.json");
+    Deno.writeTextFileSync(kept, "");
+    for (const path of [one!, kept]) Deno.utimeSync(path, 0, 0);
+    const three = writeOpener("http://127.0.0.1:1/");
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => join(folder, name));
+    assertEquals(names.sort(), [two!, three, kept].sort());
+  } finally {
+    if (before === undefined) Deno.env.delete("XDG_CACHE_HOME");
+    else Deno.env.set("XDG_CACHE_HOME", before);
+  }
 });
