@@ -154,7 +154,10 @@ export async function findServer(
   if (kept !== undefined && (port ?? kept.port) === kept.port && await isAlive(kept)) return kept;
   // Whatever has the old port by now has been sent the cookies of the old token by pages that are still open.
   const token = randomBytes(32).toString("hex");
-  const start = (port: number) => startServer({ ...place, token, port, ...definedOnly({ idleMs }) });
+  // One that nobody could find again would stay beside the next.
+  const isKept = keepAddress(path, kept ?? { version: VERSION, port: 0, token });
+  const start = (port: number) =>
+    startServer({ ...place, token, port, ...definedOnly({ idleMs: isKept ? idleMs : undefined }) });
   let started = await start(port ?? kept?.port ?? 0);
   if ("inUse" in started && started.inUse && port === undefined) started = await start(0);
   if ("trouble" in started) return started;
