@@ -1,13 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 
-/** What the server knows its user by. */
-export interface Key {
-  /** 256 random bits as hex; in the address that is printed, then in the cookie. */
-  readonly token: string;
-  /** Proofs that were used: each opens one browser. */
-  readonly spent: Set<string>;
-}
-
 /** Pages and their parts come from here alone, and run nothing that does not. */
 const POLICY = [
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'",
@@ -42,57 +34,54 @@ function isSame(given: string, wanted: string): boolean {
   return timingSafeEqual(a!, b!);
 }
 
-/**
- * What only who has the token can say of a number that was used once: that it is this server (`alive`), or that a
- * browser may be let in (`open`), whose address others on the machine may see.
- */
-export function proofOf(token: string, what: "alive" | "open", nonce: string): string {
-  return createHmac("sha256", token).update(`${what} ${nonce}`).digest("hex");
+function signed(token: string, text: string): string {
+  return createHmac("sha256", token).update(text).digest("hex");
 }
 
-/** Servers on one machine share a browser's cookies, whatever their ports. */
+/** What only this server, which has the token, can say of a number that was used once. */
+export function proofOf(token: string, nonce: string): string {
+  return signed(token, `alive ${nonce}`);
+}
+
+/**
+ * The cookie of a browser that was let in. Browsers send it to all servers of a machine, whatever their ports, those of
+ * other users too: so each server has a name of its own for it, and it is good for nothing but this server.
+ */
 function cookieOf(token: string): string {
-  return `noiseline-${createHash("sha256").update(token).digest("hex").slice(0, 8)}`;
+  return `noiseline-${signed(token, "name").slice(0, 8)}=${signed(token, "cookie")}`;
 }
 
 /** Names of this machine alone; a tunnel may change the port. */
 const OWN_HOST = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i;
 const MOST_CHARACTERS = 4_096;
-const MOST_SPENT = 1_000;
-
-/** Whether the address itself lets in: by the token, or by a proof that nobody has used. */
-function opens(query: URLSearchParams, { token, spent }: Key): boolean {
-  const [nonce = "", proof = ""] = query.get("ticket")?.split(".") ?? [];
-  if (!query.has("ticket")) return isSame(query.get("token") ?? "", token);
-  if (spent.has(nonce) || spent.size >= MOST_SPENT || !isSame(proof, proofOf(token, "open", nonce))) return false;
-  spent.add(nonce);
-  return true;
-}
 
 /**
  * Decide about a request before anything is looked up for it.
+ * @param token 256 random bits as hex, of this server alone; in the address that is printed
  * @returns the answer to one that is refused, or sent on without its token; undefined for one that may be answered
  */
-export function guard({ method, url, headers }: Request, key: Key): Response | undefined {
+export function guard({ method, url, headers }: Request, token: string): Response | undefined {
   if (url.length > MOST_CHARACTERS) return say(414, `an address has at most ${MOST_CHARACTERS} characters`);
-  const address = new URL(url);
+  const address = URL.parse(url);
   // A name of somebody else's that leads here would let their page read this one.
-  const hosts = [headers.get("host") ?? "", address.host];
-  if (!hosts.every((host) => OWN_HOST.test(host))) return say(421, "this server answers to 127.0.0.1 and localhost");
+  const isHere = [headers.get("host"), address?.host].every((host) => OWN_HOST.test(host ?? ""));
+  if (address === null || !isHere) return say(421, "this server answers to 127.0.0.1 and localhost");
   if (method !== "GET" && method !== "HEAD") return say(405, "only GET and HEAD", { Allow: "GET, HEAD" });
-  if (!["same-origin", "none", null].includes(headers.get("sec-fetch-site"))) {
-    return say(403, "another site sent you here: type or paste the address");
-  }
   const { searchParams: query } = address;
-  if (query.has("token") || query.has("ticket")) {
-    if (!opens(query, key)) return say(401, "this address is not, or no longer, the one that `ui` prints");
-    for (const name of ["token", "ticket"]) query.delete(name);
-    const cookie = `${cookieOf(key.token)}=${key.token}; HttpOnly; SameSite=Strict; Path=/`;
-    return say(303, "go on", { "Location": address.href, "Set-Cookie": cookie });
+  const given = query.get("token");
+  const isSent = !["same-origin", "none", null].includes(headers.get("sec-fetch-site"));
+  if (given !== null && isSame(given, token)) {
+    query.delete("token");
+    const cookie = { "Set-Cookie": `${cookieOf(token)}; HttpOnly; SameSite=Strict; Path=/` };
+    // Where a file sent a browser here, it sends the cookie along only from a page of this server on.
+    return isSent
+      ? answer("", "text/html", { headers: { "Refresh": `0; url=${address.href}`, ...cookie } })
+      : say(303, "go on", { "Location": address.href, ...cookie });
   }
-  const nonce = query.get("nonce") ?? "";
-  if (address.pathname === "/alive") return say(200, proofOf(key.token, "alive", nonce));
+  if (isSent) return say(403, "another site sent you here: type or paste the address");
+  if (given !== null) return say(401, "this address is not, or no longer, the one that `ui` prints");
+  if (address.pathname === "/alive") return say(200, proofOf(token, query.get("nonce") ?? ""));
   const cookies = (headers.get("cookie") ?? "").split(/; */);
-  const given = cookies.find((one) => one.startsWith(`${cookieOf(key.token)}=`))?.split("=")[1] ?? "";
-  return isSame(given, key.token) ? undefined : say(401, "open the address with the token that `ui` prints");
+  const isKnown = cookies.some((one) => isSame(one, cookieOf(token)));
+  return isKnown ? undefined : say(401, "open the address with the token that `ui` prints");
 }

@@ -9,7 +9,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { explainTrouble } from "noiseline/core";
 import { Events } from "./events.ts";
-import { guard, type Key, say } from "./guard.ts";
+import { guard, say } from "./guard.ts";
 import { answerFor } from "./routes.ts";
 import { type Place, Site } from "./site.ts";
 
@@ -44,10 +44,9 @@ function onError(error: unknown): Response {
 function serve({ token, port, idleMs, ...place }: Settings): Site {
   const site = new Site(place);
   const events = new Events(site, onError);
-  const key: Key = { token, spent: new Set() };
   let lastMs = performance.now();
   const handle = async (request: Request): Promise<Response> => {
-    const refused = guard(request, key);
+    const refused = guard(request, token);
     if (refused !== undefined) return refused;
     lastMs = performance.now();
     const found = await answerFor(new URL(request.url), site, events) ??

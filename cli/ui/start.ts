@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { get } from "node:http";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,7 @@ import { delay } from "@std/async";
 import { importLate } from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/engine";
 import { definedOnly } from "../../std/defined_only.ts";
+import { escapeMarkup } from "../../std/escape.ts";
 import { userFolder } from "../../std/user_folder.ts";
 import { TOOLKIT, VERSION } from "../program.ts";
 import { proofOf } from "./guard.ts";
@@ -19,7 +20,7 @@ export function placeOf({ root }: { readonly root: string }, cluster?: Cluster):
   return { store: root, ...cluster && { cluster: { name: cluster.name, cache: cluster.settings.cache } } };
 }
 
-/** Where a server listens. This is kept, so that it is found again, and so that one started anew has the same address. */
+/** Where a server listens. This is kept, so that it is found again, and so that one started anew has the same port. */
 interface Address extends Pick<Settings, "port" | "token"> {
   readonly version: string;
 }
@@ -27,23 +28,40 @@ interface Address extends Pick<Settings, "port" | "token"> {
 /** A server that listens, with its process where it was started here. */
 export type Server = Address & { readonly child?: Deno.ChildProcess };
 
-function readAddress(path: string): Address | undefined {
+/** What is kept of a server, if it is this user's own: who made the file of another knows its token. */
+export function readAddress(path: string): Address | undefined {
+  let fd: number | undefined;
   try {
-    const { version, port, token } = JSON.parse(Deno.readTextFileSync(path));
+    // Neither a link nor what would never end.
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    const file = fstatSync(fd);
+    const isOwn = Deno.build.os === "windows" || file.uid === Deno.uid() && (file.mode & 0o077) === 0;
+    if (!isOwn || !file.isFile()) return undefined;
+    const { version, port, token } = JSON.parse(readFileSync(fd, "utf8"));
     const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
     return version === VERSION && isPort && /^[0-9a-f]{64}$/.test(token) ? { version, port, token } : undefined;
   } catch {
     return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
-function keepAddress(path: string, address: Address): void {
+/** Write a file that only this user can read, at a name where nothing was. */
+function writeOwn(path: string, text: string): void {
+  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
+}
+
+/** @returns whether it could be kept */
+function keepAddress(path: string, address: Address): boolean {
+  const made = `${path}.${randomBytes(8).toString("hex")}`;
   try {
-    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    Deno.writeTextFileSync(`${path}.${Deno.pid}`, JSON.stringify(address), { mode: 0o600 });
-    Deno.renameSync(`${path}.${Deno.pid}`, path);
+    writeOwn(made, JSON.stringify(address));
+    Deno.renameSync(made, path);
+    return true;
   } catch {
-    // The next server then has another one.
+    return false;
   }
 }
 
@@ -62,7 +80,7 @@ async function isAlive({ port, token }: Address): Promise<boolean> {
     // The first of what comes, since another program may never end.
     const [answer] = await once(response, "data", { signal });
     request.destroy();
-    return String(answer).trimEnd() === proofOf(token, "alive", nonce);
+    return String(answer).trimEnd() === proofOf(token, nonce);
   } catch {
     return false;
   }
@@ -134,8 +152,12 @@ export async function findServer(
   const path = join(userFolder("ui"), `${name}.json`);
   const kept = readAddress(path);
   if (kept !== undefined && (port ?? kept.port) === kept.port && await isAlive(kept)) return kept;
-  const token = kept?.token ?? randomBytes(32).toString("hex");
-  const start = (port: number) => startServer({ ...place, token, port, ...definedOnly({ idleMs }) });
+  // Whatever has the old port by now has been sent the cookies of the old token by pages that are still open.
+  const token = randomBytes(32).toString("hex");
+  // One that nobody could find again would stay beside the next.
+  const isKept = keepAddress(path, kept ?? { version: VERSION, port: 0, token });
+  const start = (port: number) =>
+    startServer({ ...place, token, port, ...definedOnly({ idleMs: isKept ? idleMs : undefined }) });
   let started = await start(port ?? kept?.port ?? 0);
   if ("inUse" in started && started.inUse && port === undefined) started = await start(0);
   if ("trouble" in started) return started;
@@ -149,19 +171,47 @@ export function addressOf({ port, token }: Address, of: string): string {
   return `http://127.0.0.1:${port}${of}?token=${token}`;
 }
 
+const [OPENER, OPENER_MS] = [/^open-[0-9a-f]+\.html$/, 60_000];
+
+function removeOpeners(): void {
+  const folder = userFolder("ui");
+  try {
+    for (const { name } of Deno.readDirSync(folder)) {
+      const path = join(folder, name);
+      if (OPENER.test(name) && Date.now() - Number(Deno.lstatSync(path).mtime) > OPENER_MS) Deno.removeSync(path);
+    }
+  } catch {
+    // Another process removes them as well.
+  }
+}
+
+/** The page that sends a browser on. */
+export function openerOf(address: string): string {
+  const refresh = `<meta http-equiv="refresh" content="0; url=${escapeMarkup(address)}">`;
+  return `<!DOCTYPE html><meta charset="utf-8"><title>noiseline</title>${refresh}`;
+}
+
 /**
- * Show a page in the user's browser, where there is one and somebody to look. Others on the machine see what programs are
- * given, so this address is good for once.
+ * Write a file that sends a browser on to an address: others on the machine see what programs are given, but not what is
+ * in this file. It is removed a minute later, or by whoever writes the next one.
  */
-export function openBrowser({ port, token }: Address, of: string): void {
+export function writeOpener(address: string): string {
+  const path = join(userFolder("ui"), `open-${randomBytes(16).toString("hex")}.html`);
+  writeOwn(path, openerOf(address));
+  removeOpeners();
+  Deno.unrefTimer(setTimeout(removeOpeners, OPENER_MS + 1_000));
+  return path;
+}
+
+/** Show a page in the user's browser, where there is one and somebody to look. */
+export function openBrowser(address: Address, of: string): void {
   const hasScreen = Deno.build.os !== "linux" || Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY");
   if (!hasScreen || !Deno.stdout.isTerminal()) return;
-  const nonce = randomBytes(16).toString("hex");
-  const address = `http://127.0.0.1:${port}${of}?ticket=${nonce}.${proofOf(token, "open", nonce)}`;
   const program = ({ darwin: "open", windows: "explorer" } as Partial<Record<string, string>>)[Deno.build.os];
   try {
+    const args = [writeOpener(addressOf(address, of))];
     const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
-    new Deno.Command(program ?? "xdg-open", { args: [address], ...streams, detached: true }).spawn().unref();
+    new Deno.Command(program ?? "xdg-open", { args, ...streams, detached: true }).spawn().unref();
   } catch {
     // The address is printed as well.
   }

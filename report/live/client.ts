@@ -43,7 +43,7 @@ export const CLIENT = `
     source = new EventSource(address);
     source.onopen = () => say("");
     source.onerror = ({ target }) => {
-      say("The server has ended: it was stopped, or nobody looked for ten minutes. This page goes on once you run deno task ui where it was started.");
+      say("The server has ended: it was stopped, or nobody looked for ten minutes. This page goes on once you run deno task ui where it was started, and open its address.");
       // Refused, as by a server that is another one by now, it would not try by itself.
       if (target.readyState === EventSource.CLOSED) setTimeout(() => target === source && listen(), 3000);
     };

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { isGoneWithin } from "../support/proc.ts";
 import { findServers, startUi, userOf, Visitor } from "../support/live_server.ts";
 import { Project } from "../support/project.ts";
@@ -98,6 +98,8 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   }
   assertMatch(await visitor.raw("/", "evil.example"), /^HTTP\/1\.1 421/);
   assertMatch(await visitor.raw("http://evil.example/"), /^HTTP\/1\.1 421/);
+  assertMatch(await visitor.raw("/", "localhost:999999"), /^HTTP\/1\.1 4\d\d/);
+  assertMatch(await visitor.raw("/", "evil.example:127.0.0.1"), /^HTTP\/1\.1 4\d\d/);
   assertMatch(await visitor.raw("/", "localhost:9"), /^HTTP\/1\.1 200/);
   assertMatch(await visitor.raw("/", undefined, "POST"), /^HTTP\/1\.1 405/);
   assertEquals((await fetch(visitor.origin)).status, 401);
@@ -107,15 +109,21 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
 
   const [pid] = findServers(project);
   ui.signal("SIGINT");
-  assertEquals((await ui.outcome()).code, 0);
+  const ended = await ui.outcome();
+  assertEquals([ended.code, ended.stderr], [0, ""]);
   assert(await isGoneWithin(pid!, 5_000));
   assertEquals(project.files(".noiseline").join("\n"), before);
-  // Started anew it has the same address, so that pages find it again.
+  // Started anew it has the same port, so that pages find it again. What they sent there meanwhile, to whatever
+  // listened, opens nothing.
   await using again = await startUi(project, [], { env });
-  assertEquals((await project.cli(["ui"], { env })).stdout.trim(), address);
+  const anew = (await project.cli(["ui"], { env })).stdout.trim();
+  assertEquals(new URL(anew).origin, visitor.origin);
+  assertNotEquals(anew, address);
+  assertEquals((await visitor.get("/")).status, 401);
+  assertEquals((await fetch(address)).status, 401);
   again.signal("SIGTERM");
   const { code, stdout, stderr } = await again.outcome();
-  assertEquals([code, stdout.trim(), stderr], [0, address, ""]);
+  assertEquals([code, stdout.trim(), stderr], [0, anew, ""]);
 });
 
 Deno.test("ui says what is wrong: a port in use, a port that is none, a store that is a file", async () => {

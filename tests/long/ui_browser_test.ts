@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { openerOf } from "../../cli/ui/start.ts";
 import { Chromium, findChromium, type Page } from "../browser/chromium.ts";
 import { findServers, startUi, userOf } from "../support/live_server.ts";
 import { skipTestsUnless } from "../support/proc.ts";
@@ -56,6 +57,13 @@ Deno.test({
     for (const pid of findServers(project)) Deno.kill(pid, "SIGKILL");
     for (const tab of tabs) await until(tab, `!document.querySelector("#gone").hidden`);
     await using ui = await startUi(project, [], { env });
+    // It has another token: once the address is open in one tab, a file that a browser is given here, all go on.
+    const file = project.path("open.html");
+    Deno.writeTextFileSync(file, openerOf((await project.cli(["ui"], { env })).stdout.trim()));
+    const third = await browser.newPage(SCREEN);
+    await third.open(`file://${file}`);
+    await until(third, `document.querySelector("nav.up") !== null`);
+    assertEquals(await third.evaluate("location.search"), "");
     for (const tab of tabs) await until(tab, `document.querySelector("#gone").hidden`);
     ui.signal("SIGINT");
     assertEquals((await ui.outcome()).code, 0);

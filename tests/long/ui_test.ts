@@ -89,7 +89,7 @@ Deno.test("run --open serves the run while it goes on, and its page lives: figur
 });
 
 Deno.test("run --open keeps the exit code and output of run; without a server it says so and goes on", async () => {
-  await using project = new Project({ files: { "p.yaml": SCHEDULE, cache: "no folder" } });
+  await using project = new Project({ files: { "p.yaml": SCHEDULE, none: "no folder" } });
   const env = await userOf(project);
   const plain = await project.cli(["run", "p.yaml", "--store", "one/store"], { env });
   const open = await project.cli(["run", "p.yaml", "--store", "two/store", "--open"], { env });
@@ -106,6 +106,12 @@ Deno.test("run --open keeps the exit code and output of run; without a server it
   for (const pid of findServers(project).concat(findServers({ root: project.path("two") } as Project))) {
     Deno.kill(pid, "SIGKILL");
   }
+  // Where a server could not be found again, it ends with the run that started it.
+  const unkept = { ...env, XDG_CACHE_HOME: project.path("none") };
+  const alone = await project.cli(["run", "p.yaml", "--store", "two/store", "--open"], { env: unkept });
+  assertEquals(alone.code, 0);
+  assertMatch(alone.stderr, /^live page: \S+\n$/);
+  for (const pid of findServers({ root: project.path("two") } as Project)) assert(await isGoneWithin(pid, 5_000));
   project.write("three/a,b/x", "");
   const without = await project.cli(["run", "p.yaml", "--store", "three/a,b", "--open"], { env });
   assertEquals(without.code, 0);

@@ -1,0 +1,58 @@
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { readAddress, writeOpener } from "../../../../cli/ui/start.ts";
+import { VERSION } from "../../../../cli/program.ts";
+import { makeTemporaryFolder } from "../../../../engine/store/folders.ts";
+
+Deno.test("an address is taken only from a plain file of this user that nobody else can read or write", async () => {
+  await using temp = await makeTemporaryFolder();
+  const path = join(temp.folder, "a.json");
+  const address = { version: VERSION, port: 8642, token: "ab".repeat(32) };
+  Deno.writeTextFileSync(path, JSON.stringify(address), { mode: 0o600 });
+  assertEquals(readAddress(path), address);
+  const link = join(temp.folder, "link.json");
+  Deno.symlinkSync(path, link);
+  assertEquals(readAddress(link), undefined);
+  for (const mode of [0o666, 0o620, 0o640, 0o604]) {
+    Deno.chmodSync(path, mode);
+    assertEquals(readAddress(path), undefined, mode.toString(8));
+  }
+  Deno.chmodSync(path, 0o600);
+  assertEquals(readAddress(path), address);
+  // Only the superuser can give files away.
+  if (Deno.uid() === 0) {
+    Deno.chownSync(path, 65_534, 65_534);
+    assertEquals(readAddress(path), undefined);
+  }
+  const pipe = join(temp.folder, "pipe.json");
+  new Deno.Command("mkfifo", { args: ["-m", "600", pipe] }).outputSync();
+  for (const none of [pipe, temp.folder, join(temp.folder, "absent")]) assertEquals(readAddress(none), undefined, none);
+  Deno.writeTextFileSync(pipe.replace("pipe", "torn"), `{"version"`, { mode: 0o600 });
+  assertEquals(readAddress(pipe.replace("pipe", "torn")), undefined);
+});
+
+Deno.test("what a browser is given names no secret; its file is for this user alone, inert, and goes away", async () => {
+  await using temp = await makeTemporaryFolder();
+  const before = Deno.env.get("XDG_CACHE_HOME");
+  try {
+    Deno.env.set("XDG_CACHE_HOME", temp.folder);
+    const [one, two] = ["a", "b"].map((token) => writeOpener(`http://127.0.0.1:1/run/"><script>?token=${token}`));
+    assertNotEquals(one, two);
+    assert(!/token|127/.test(one!.slice(temp.folder.length)));
+    const folder = join(temp.folder, "noiseline/ui");
+    assertEquals([one!, folder].map((path) => Deno.statSync(path).mode! & 0o777), [0o600, 0o700]);
+    const text = Deno.readTextFileSync(one!);
+    assertStringIncludes(text, `content="0; url=http://127.0.0.1:1/run/&#34;&#62;&#60;script&#62;?token=a"`);
+    // Both are there while a browser may not have read them; what lies beside them stays.
+    assert(Deno.statSync(two!).isFile);
+    const kept = join(folder, "kept.json");
+    Deno.writeTextFileSync(kept, "");
+    for (const path of [one!, kept]) Deno.utimeSync(path, 0, 0);
+    const three = writeOpener("http://127.0.0.1:1/");
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => join(folder, name));
+    assertEquals(names.sort(), [two!, three, kept].sort());
+  } finally {
+    if (before === undefined) Deno.env.delete("XDG_CACHE_HOME");
+    else Deno.env.set("XDG_CACHE_HOME", before);
+  }
+});
