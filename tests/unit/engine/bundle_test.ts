@@ -97,3 +97,19 @@ Deno.test("what no browser has is named with the file that wants it", async () =
   assertEquals(fix, "let the files of your own that a page needs import what a browser has");
   assertEquals(await bundleForBrowsers({}, join(one.folder, "none")), undefined);
 });
+
+Deno.test("a module that only Deno has is named with the line that imports it, unless nothing in the page needs it at once", async () => {
+  await using one = await lab();
+  const net = (text: string) => one.write("net.ts", `import type { Stats } from "node:fs";\n${text}\n`);
+  net(`import fs from "node:fs";\nexport default (): Stats => fs.statSync("a");`);
+  const { message, fix } = await one.bundle("net.ts");
+  assertEquals(
+    message,
+    `cannot bundle its code for browsers: node:fs is in no browser; it is imported at ${one.folder}/net.ts:2`,
+  );
+  assertEquals(fix, "let the files of your own that a page needs import what a browser has");
+  for (const text of [`import fs from "node:fs";`, `export const later = () => import("node:os");`]) {
+    net(`${text}\nexport default 1;`);
+    assert("file" in await one.bundle("net.ts"), text);
+  }
+});
