@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { printable } from "noiseline/core";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
@@ -196,7 +197,8 @@ export class Site {
   /** The end of a log; undefined where there is none. */
   logOf(runId: string, stage: string, bytes: number = LOG_BYTES): string | undefined {
     const place = this.#placeOf(runId, stage);
-    return place && engine.logTail(place, bytes);
+    const text = place && engine.logTail(place, bytes);
+    return text && printable(text);
   }
 
   /** @param name `STEP.png` */

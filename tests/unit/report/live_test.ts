@@ -223,7 +223,15 @@ Deno.test("the timeline shows when stages worked, and how long those waited that
     "worked 75% 25%",
   ]);
   assertStringIncludes(table, "began 15s into the run after waiting 5.0s, worked 5.0s");
-  assert(!stageTable([liveStage("a", { startedMs: from })]).text.includes("timeline"));
+  for (const began of [undefined, NaN]) {
+    assert(!stageTable([liveStage("a", { startedMs: from })], began).text.includes("timeline"));
+  }
+  const odd = [
+    liveStage("odd", { startedMs: NaN }),
+    liveStage("a", { reads: ["odd"], startedMs: from, durationMs: 1 }),
+  ];
+  const odds = stageTable(odd, from).text;
+  assertEquals([odds.split("<svg").length, odds.includes("NaN")], [2, false]);
 });
 
 Deno.test("a server's pages link pictures and pages that draw; a file holds them or names what lies beside it", async () => {
