@@ -274,3 +274,15 @@ Deno.test("names of unknown origin cannot break out of any page", () => {
     assert(!html.includes("<script>alert"));
   }
 });
+
+Deno.test("of values of any length no more is shown than anybody reads", () => {
+  const runs = ["a", "b"].map((name) => {
+    const long = name.repeat(1_000_000);
+    const params = [{ path: "with.text", value: long, origin: [long] }, { path: `with.${long}`, value: 1, origin: [] }];
+    return liveRun({ runId: name, overrides: [long], stages: [liveStage("train", { params, message: long })] });
+  });
+  const page = renderServed(renderRun(runs[0]!, { curves: [] }));
+  assert(page.length < 50_000, `${page.length}`);
+  assertStringIncludes(page, `${"a".repeat(2_000)}…`);
+  assertStringIncludes(cellsIn(tableOf(runs))[1]!.join(), `${"a".repeat(200)}…`);
+});
