@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { userFolder } from "../../std/user_folder.ts";
+import { isOwn, userFolder } from "../../std/user_folder.ts";
 import type { Kind, ModuleMap } from "../keys/stage.ts";
-import { makeFolder, writeNew } from "../store/files.ts";
+import { makeFolder, setMode, writeNew } from "../store/files.ts";
 import { hashFile, readTextIfThere, sha256Of } from "../store/reading.ts";
 import { dropOldest, readChecked, writeChecked } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
@@ -40,7 +40,7 @@ export async function bundleForBrowsers(
   // In its own folder the entry is the only module, and what cannot be found nobody can read.
   const parts = modules.map(({ local, npmPackage }) => local === entry ? text : local ? hashFile(local) : npmPackage);
   const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.json`);
-  const found = readChecked(path)?.value;
+  const found = isOwn(path) ? readChecked(path)?.value : undefined;
   if (typeof found === "string") {
     writeNew(file, found);
     return { file };
@@ -56,8 +56,10 @@ export async function bundleForBrowsers(
   ignoreTrouble(() => {
     openRoot(kept);
     makeFolder(kept);
+    setMode(kept, 0o700);
     dropOldest(kept, "", MOST_KEPT);
     writeChecked(path, made);
+    setMode(path, 0o600);
   });
   return { file };
 }

@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { bundleForBrowsers } from "../../../engine/process/bundle.ts";
 import { digestCode } from "../../../engine/process/code_digest.ts";
 import type { OwnCode } from "../../../engine/keys/stage.ts";
+import { sha256Of } from "../../../engine/store/reading.ts";
 import { makeTemporaryFolder } from "../../../engine/store/folders.ts";
 
 /** A kind's code: what it is started with comes back as the value of the bundle, and `define` is all that `noiseline` is. */
@@ -80,6 +81,17 @@ Deno.test("a bundle is kept until a module changes, and made again where it is d
   for (const damaged of [whole.slice(0, -1), whole.replace("started", "stopped"), "", "//\n"]) {
     Deno.writeTextFileSync(kept!, damaged);
     assertEquals([await text(), Deno.readTextFileSync(kept!)], [made, whole]);
+  }
+  // Others may have written what they may write to.
+  const evil = JSON.stringify("globalThis.started = 'evil';");
+  if (Deno.build.os !== "windows") {
+    Deno.writeTextFileSync(kept!, `${sha256Of(evil)}\n${evil}`);
+    Deno.chmodSync(kept!, 0o666);
+    assertEquals([await text(), Deno.readTextFileSync(kept!), Deno.statSync(kept!).mode! & 0o777], [
+      made,
+      whole,
+      0o600,
+    ]);
   }
   one.write("main.ts", BROWSER.replace("started", "begun"));
   assertStringIncludes(await text(), "begun");
