@@ -11,7 +11,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { userFolder } from "../std/user_folder.ts";
+import { isOwn, userFolder } from "../std/user_folder.ts";
 
 const MAX_FILE_BYTES = 4 << 20;
 const MAX_FILES = 5_000;
@@ -60,7 +60,7 @@ async function fetchList(root: URL): Promise<Listed[]> {
 async function copyPackage(root: URL, folder: string): Promise<string | undefined> {
   const unfinished = `${folder}.${crypto.randomUUID()}`;
   try {
-    Deno.mkdirSync(unfinished, { recursive: true });
+    Deno.mkdirSync(unfinished, { recursive: true, mode: 0o700 });
     const files = (await fetchList(root)).values();
     // Those who walk the files together take each of them once.
     await Promise.all(Array.from({ length: AT_ONCE }, async () => {
@@ -77,7 +77,8 @@ async function copyPackage(root: URL, folder: string): Promise<string | undefine
   } catch (error) {
     if (existsSync(unfinished)) Deno.removeSync(unfinished, { recursive: true });
     // Another process may have been faster.
-    return existsSync(folder) ? undefined : (error as Error).message;
+    if (isOwn(folder)) return undefined;
+    return existsSync(folder) ? "it is there, but others may write to it; remove it" : (error as Error).message;
   }
 }
 
@@ -87,7 +88,7 @@ const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${
 async function findFolder(root: URL): Promise<string> {
   if (root.protocol === "file:") return fileURLToPath(root);
   const folder = join(userFolder("packages"), root.href.replaceAll(/[^\w.-]+/g, "_"));
-  if (existsSync(folder)) return folder;
+  if (isOwn(folder)) return folder;
   say(`copying the files of noiseline to ${folder} (once)`);
   const problem = await copyPackage(root, folder);
   if (problem === undefined) return folder;

@@ -10,7 +10,7 @@ import type {
   ReportStage,
   SourceFacts,
 } from "./model.ts";
-import { entryOf, figure, type Html, joined, markup, named, type Shown, table } from "./text.ts";
+import { entryOf, figure, type Html, joined, markup, named, shorten, type Shown, table } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -53,9 +53,9 @@ function linkDemo({ title, href }: Report["demos"][number]): Html {
 function params(stages: readonly ReportStage[]): Html[] {
   return stages.filter((stage) => stage.params.length > 0).map(({ id, kind, params }) => {
     const rows = params.map(({ path, value, origin }) => [
-      markup`<code>${path}</code>`,
-      markup`<code>${JSON.stringify(value)}</code>`,
-      origin.join(" ← "),
+      markup`<code>${shorten(path)}</code>`,
+      markup`<code>${shorten(JSON.stringify(value))}</code>`,
+      shorten(origin.join(" ← ")),
     ]);
     const shown = table(["param", "value", "from"], rows);
     return markup`<details><summary><code>${id}</code> (${kind})</summary>${shown}</details>`;

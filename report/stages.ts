@@ -8,15 +8,17 @@ import { count, figure, type Html, markup, type Shown, table } from "./text.ts";
  */
 export function stageTable(stages: readonly ReportStage[], startedMs?: number): Html {
   const ends = new Map(
-    stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, startedMs && startedMs + durationMs]),
+    stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, (startedMs && startedMs + durationMs) || 0]),
   );
-  const endMs = Math.max(startedMs ?? 0, ...ends.values());
-  const isTimed = startedMs !== undefined && stages.some((stage) => stage.startedMs !== undefined);
+  const endMs = Math.max(startedMs || 0, ...ends.values());
+  // A record may hold a time that is none.
+  const isTimed = startedMs !== undefined && Number.isFinite(startedMs) &&
+    stages.some((stage) => stage.startedMs !== undefined);
   const isCounted = stages.some(({ progress }) => progress !== undefined);
   const rows = stages.map((stage) => {
     const { id, kind, state, reads, durationMs, numerics } = stage;
     // It could begin when the last was there that it reads.
-    const readyMs = Math.max(startedMs ?? 0, ...reads.map((one) => ends.get(one) ?? 0));
+    const readyMs = Math.max(startedMs || 0, ...reads.map((one) => ends.get(one) ?? 0));
     return [
       markup`<code>${id}</code>`,
       kind,
@@ -46,7 +48,7 @@ function drawBar(
   { readyMs, fromMs, spanMs }: Readonly<Record<"readyMs" | "fromMs" | "spanMs", number>>,
 ): Shown {
   // Of an earlier run.
-  if (startedMs === undefined || startedMs < fromMs) return undefined;
+  if (startedMs === undefined || !(startedMs >= fromMs)) return undefined;
   const share = (ms: number) => `${figure(100 * Math.min(1, Math.max(0, ms / spanMs)))}%`;
   const waitedMs = Math.max(0, startedMs - readyMs);
   const label = `began ${formatDuration(Math.max(0, startedMs - fromMs))} into the run` +

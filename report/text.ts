@@ -19,6 +19,11 @@ function textOf(value: Shown): string {
   return escapeMarkup(String(value ?? ""));
 }
 
+/** A text, but of a long one no more than anybody reads. */
+export function shorten(text: string, most = 2_000): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
 /** Of a stage's name, what the children of a matrix have in common. */
 export function entryOf(id: string): string {
   return id.split("~")[0]!;

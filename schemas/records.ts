@@ -218,6 +218,9 @@ export const runNoteSchema = z.strictObject({
   record: stageRunSchema.omit({ sources: true }).exactOptional(),
 });
 
+/** Stages of a run that are read, with shards: more than a pipeline may have. */
+export const MAX_PLANNED = 50_000;
+
 /** `plan.json`: what a run was to do, written when it began. */
 export const planRecordSchema = z.strictObject({
   format: z.literal(1),
@@ -231,7 +234,7 @@ export const planRecordSchema = z.strictObject({
     result: sha256Schema.nullable(),
     /** Those that decide its result, and where each comes from, nearest first. */
     params: z.array(z.strictObject({ path: z.string(), value: z.unknown(), origin: z.array(z.string()) })),
-  })),
+  })).max(MAX_PLANNED),
 });
 
 /**

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { printable } from "noiseline/core";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
@@ -31,6 +32,8 @@ const SPARING = 50;
 const [SCORING_MS, READING_MS] = [250, 1_000];
 /** Runs of which curves and contents are kept for whoever looks next, and those of which scores are. */
 const [MOST_WHOLE, MOST_SCORED] = [64, 10_000];
+/** A larger file of an artifact is not served: hashing it would keep all waiting. */
+const FILE_BYTES: Readonly<Record<string, number>> = { ".png": 32 << 20, ".svg": 32 << 20, ".html": 256 << 20 };
 const [TAIL_BYTES, LOG_BYTES, PREVIEW_BYTES] = [8 << 10, 1 << 20, 1 << 20];
 
 /** What was made of keys, the last of which stay. */
@@ -145,7 +148,7 @@ export class Site {
     const experiments = experimentsOf(runId, stages.map(({ id, result }) => [id, resultOf(result)]), this.#store);
     for (const file of experiments.flatMap((one) => one.artifacts).flatMap(({ artifact }) => artifact.files)) {
       const type = /\.(?:png|svg|html)$/.exec(file.path)?.[0];
-      if (type !== undefined) this.#files.set(`${file.sha256}${type}`, file);
+      if (type !== undefined && file.size <= FILE_BYTES[type]!) this.#files.set(`${file.sha256}${type}`, file);
     }
     return experiments;
   }
@@ -196,7 +199,8 @@ export class Site {
   /** The end of a log; undefined where there is none. */
   logOf(runId: string, stage: string, bytes: number = LOG_BYTES): string | undefined {
     const place = this.#placeOf(runId, stage);
-    return place && engine.logTail(place, bytes);
+    const text = place && engine.logTail(place, bytes);
+    return text && printable(text);
   }
 
   /** @param name `STEP.png` */

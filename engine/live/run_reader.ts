@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import {
   type LiveProgress,
+  MAX_PLANNED,
   type PlanRecord,
   type RunNote,
   runNoteSchema,
@@ -41,7 +42,14 @@ export type RunNow = ReturnType<RunReader["readRuns"]>[number];
 
 /** Of a run of noiseline 0.2 or before only what ran is known. */
 function planOf({ stages }: RunRecord): PlannedLine[] {
-  return Object.keys(stages).map((id) => ({ id, kind: "", reads: [], state: "run", result: null, params: [] }));
+  return Object.keys(stages).slice(0, MAX_PLANNED).map((id) => ({
+    id,
+    kind: "",
+    reads: [],
+    state: "run",
+    result: null,
+    params: [],
+  }));
 }
 
 /**

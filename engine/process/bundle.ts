@@ -1,13 +1,13 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { userFolder } from "../../std/user_folder.ts";
+import { isOwn, userFolder } from "../../std/user_folder.ts";
 import type { Kind, ModuleMap } from "../keys/stage.ts";
-import { makeFolder, writeNew } from "../store/files.ts";
+import { makeFolder, setMode, writeNew } from "../store/files.ts";
 import { hashFile, readTextIfThere, sha256Of } from "../store/reading.ts";
 import { dropOldest, readChecked, writeChecked } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
-import { moduleFlags } from "./module_lock.ts";
+import { moduleFlags, TOOLKIT_CONFIG } from "./module_lock.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
 /** The first time Deno fetches esbuild, some 10 MB. */
@@ -36,11 +36,11 @@ export async function bundleForBrowsers(
   const flags = moduleFlags(folder, map && inBrowser(map(), browser));
   const info = await loadModules(["info", "--json", ...flags, entry], { timeoutMs: LOADING_TIMEOUT_MS });
   if (!info.success) return failedBy(info.said);
-  const { modules } = JSON.parse(info.stdout) as Record<"modules", Partial<Record<"local" | "npmPackage", string>>[]>;
+  const { modules } = JSON.parse(info.stdout) as Graph;
   // In its own folder the entry is the only module, and what cannot be found nobody can read.
   const parts = modules.map(({ local, npmPackage }) => local === entry ? text : local ? hashFile(local) : npmPackage);
   const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.json`);
-  const found = readChecked(path)?.value;
+  const found = isOwn(path) ? readChecked(path)?.value : undefined;
   if (typeof found === "string") {
     writeNew(file, found);
     return { file };
@@ -49,13 +49,51 @@ export async function bundleForBrowsers(
   const { success, said } = await loadModules(["bundle", ...how, entry], { timeoutMs: BUNDLING_TIMEOUT_MS });
   const made = readTextIfThere(file);
   if (!success || made === undefined) return failedBy(said);
+  const rest = await loadModules(["info", "--json", ...flags, file], { timeoutMs: LOADING_TIMEOUT_MS });
+  if (!rest.success) return failedBy(rest.said);
+  const left = (JSON.parse(rest.stdout) as Graph).modules.flatMap(importsOf);
+  if (left.length > 0) return failedBy(describeLeft(left, modules));
   ignoreTrouble(() => {
     openRoot(kept);
     makeFolder(kept);
+    setMode(kept, 0o700);
     dropOldest(kept, "", MOST_KEPT);
     writeChecked(path, made);
+    setMode(path, 0o600);
   });
   return { file };
+}
+
+/** What is read of `deno info --json`. */
+interface Graph {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly local?: string;
+    readonly npmPackage?: string;
+    readonly dependencies?: readonly {
+      readonly specifier: string;
+      readonly isDynamic?: boolean;
+      readonly code?: { readonly span: { readonly start: { readonly line: number } } };
+    }[];
+  }[];
+}
+
+/** What must be there before a module runs: neither types nor what it may ask for later. */
+function importsOf({ dependencies = [] }: Graph["modules"][number]) {
+  return dependencies.filter(({ code, isDynamic }) => code !== undefined && !isDynamic);
+}
+
+/** Imports that a bundle could not do without: in what file of the user's each is. */
+function describeLeft(left: ReturnType<typeof importsOf>, modules: Graph["modules"]): string {
+  const toolkit = pathToFileURL(dirname(TOOLKIT_CONFIG)).href;
+  return left.map(({ specifier }) => {
+    const from = modules.filter((one) => !one.specifier.startsWith(`${toolkit}/`)).flatMap((one) =>
+      importsOf(one).filter((own) => own.specifier === specifier).map(({ code }) =>
+        `${one.local ?? one.specifier}:${code!.span.start.line + 1}`
+      )
+    );
+    return `${specifier} is in no browser${from.length === 0 ? "" : `; it is imported at ${from.join(", ")}`}`;
+  }).join("\n");
 }
 
 function entryText(browser: string, own: NonNullable<Kind["own"]>): string {

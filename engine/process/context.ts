@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import type { z } from "zod";
+import { z } from "zod";
 import { type ArtifactRecord, type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageRun } from "../../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
@@ -65,6 +65,13 @@ export function openOutput(folder: string): OutputArtifact {
   };
 }
 
+/** A picture that a stage shows may be anything. */
+const pictureSchema = z.strictObject({
+  step: z.int("is no whole number").min(0, "is below 0"),
+  png: z.instanceof(Uint8Array, { error: "is no Uint8Array" }),
+  seconds: z.number("is no number").min(0, "is below 0").exactOptional(),
+});
+
 /** Make the context of a stage, the same in this process, in a worker and in a test. */
 export function makeContext(
   start: Omit<StartMessage, "type" | "nonce">,
@@ -101,7 +108,13 @@ export function makeContext(
     downloads: start.downloads ?? undefined,
     stop,
     report: (update) => emit({ type: "progress", update }),
-    preview: ({ png, ...rest }) => {
+    preview: (picture) => {
+      const { data, error } = pictureSchema.safeParse(picture);
+      if (data === undefined) {
+        const wrong = error.issues.map(({ path, message }) => `${path.join(".")} ${message}`.trim()).join("; ");
+        return emit({ type: "warn", message: cutText(`a preview is left out: ${wrong}`) });
+      }
+      const { png, ...rest } = data;
       emit({ type: "preview", png: png.length > MAX_PREVIEW_BYTES ? "" : png.toBase64(), ...rest });
     },
     note: (message) => emit({ type: "note", message: cutText(String(message)) }),

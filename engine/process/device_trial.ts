@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DeviceTrial, DeviceTrouble } from "../../contract/stage.ts";
 import { deviceVerdictSchema } from "../../schemas/records.ts";
-import { userFolder } from "../../std/user_folder.ts";
-import { makeFolder, writeAtomically } from "../store/files.ts";
+import { isOwn, userFolder } from "../../std/user_folder.ts";
+import { makeFolder, setMode, writeAtomically } from "../store/files.ts";
 import { machineClass } from "../store/machine.ts";
 import { sha256Of } from "../store/reading.ts";
 import { readRecord, recordText } from "../store/records.ts";
@@ -50,7 +50,7 @@ export function tryDevice(
 
 async function judge(trial: DeviceTrial, path: string, again: boolean): Promise<DeviceTrouble | undefined> {
   const { of } = trial;
-  const kept = again ? undefined : readRecord(path, deviceVerdictSchema);
+  const kept = again || !isOwn(path) ? undefined : readRecord(path, deviceVerdictSchema);
   if (kept?.of === of) return kept.trouble ?? undefined;
   const trouble = await runTrial(trial);
   if (trouble?.passing === true) return trouble;
@@ -58,7 +58,9 @@ async function judge(trial: DeviceTrial, path: string, again: boolean): Promise<
     const folder = join(path, "..");
     openRoot(folder);
     makeFolder(folder);
+    setMode(folder, 0o700);
     writeAtomically(path, recordText(path, deviceVerdictSchema, { of, trouble: trouble ?? null }));
+    setMode(path, 0o600);
   });
   return trouble;
 }

@@ -1,7 +1,6 @@
 import { MAX_PREVIEW_BYTES } from "../process/protocol.ts";
+import { MAX_PREVIEWS } from "../store/runs.ts";
 
-/** Previews of one stage. */
-const MAX_PREVIEWS = 500;
 const PNG_SIGNATURE = "89504e470d0a1a0a";
 
 /** Why a preview is not kept. @param count of those that are @param room bytes that are left for all of a run */

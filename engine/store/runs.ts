@@ -20,6 +20,9 @@ import { fileNameOf } from "./folders.ts";
 import { holdFolder, isHeld } from "./locks.ts";
 import { isRunning, type RunState } from "./processes.ts";
 
+/** Previews of one stage. */
+export const MAX_PREVIEWS = 500;
+
 /**
  * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a disk that is full
  * costs the record and not the run.
@@ -93,7 +96,8 @@ export class RunStore {
   previews(runId: string, stage: string): number[] {
     const folder = dirname(this.previewPath(runId, stage, 0));
     const entries = isThere(folder) ? entriesOf(folder) : [];
-    return entries.flatMap(({ name }) => /^(\d{1,16})\.png$/.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b);
+    const steps = entries.flatMap(({ name }) => /^(\d{1,16})\.png$/.exec(name)?.[1] ?? []).map(Number);
+    return steps.sort((a, b) => a - b).slice(-MAX_PREVIEWS);
   }
 
   /** Replace a file that is whole for whoever reads it, and that a power cut may take. @returns whether that was possible */

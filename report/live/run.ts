@@ -3,7 +3,7 @@ import { type Content, noContent, type ReportCurve, type ReportPicture } from ".
 import type { Page } from "../page.ts";
 import { groupCurves, sectionsOf } from "../sections.ts";
 import { progressOf } from "../stages.ts";
-import { addressOf, type Html, joined, markup } from "../text.ts";
+import { addressOf, type Html, joined, markup, shorten } from "../text.ts";
 import type { LiveRun, LiveStage } from "./model.ts";
 
 /** What a page shows of a run besides its record. */
@@ -35,7 +35,7 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   sections.splice(-1, 0, { id: "log", title: "Log", body: end === undefined ? [] : [end] });
   const facts = joined([
     run.file,
-    run.overrides.length > 0 ? run.overrides.join(" ") : undefined,
+    run.overrides.length > 0 ? shorten(run.overrides.join(" ")) : undefined,
     `began ${timeOf(startedMs)} UTC on ${run.cluster ?? run.host}`,
     run.tags.length > 0 ? `tagged ${run.tags.join(", ")}` : undefined,
   ], " · ");
@@ -85,7 +85,9 @@ function describeState(run: LiveRun): Html {
   const state = now[0]?.state === "waiting" ? "waiting" : run.state;
   const names = now.map(({ id }) => id).join(", ");
   const took = endedMs === undefined ? "" : ` in ${formatDuration(endedMs - startedMs)}`;
-  const facts = now.flatMap((stage) => [progressOf(stage), stage.message?.split("\n")[0]]).filter(Boolean);
+  const facts = now.flatMap((stage) => [progressOf(stage), shorten(stage.message?.split("\n")[0] ?? "")]).filter(
+    Boolean,
+  );
   return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${took} <b>${names}</b></p>
 ${facts.map((fact) => markup`<p>${fact}</p>`)}</div>`;
 }

@@ -1,6 +1,6 @@
 import { formatDuration } from "../../std/duration.ts";
 import type { Page } from "../page.ts";
-import { addressOf, count, entryOf, figure, type Html, joined, markup, named, type Shown } from "../text.ts";
+import { addressOf, count, entryOf, figure, type Html, joined, markup, named, shorten, type Shown } from "../text.ts";
 import type { LiveRun, LiveStage, Score } from "./model.ts";
 import { atWork, timeOf } from "./run.ts";
 
@@ -169,7 +169,7 @@ function paramColumns(runs: readonly LiveRun[]): Column[] {
       const text = values.get(run);
       return text === undefined || text === "" || Number.isNaN(Number(text)) ? text : Number(text);
     },
-    show: (_, run) => values.get(run),
+    show: (_, run) => shorten(values.get(run)!, 200),
     isExtra: i >= FIRST_PARAMS,
   }));
 }

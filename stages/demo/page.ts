@@ -10,6 +10,13 @@ const NOTICE = "Made with noiseline. With TensorFlow.js, © Google LLC, under th
   "(apache.org/licenses/LICENSE-2.0), Zod, © Colin McDonnell, and noble-hashes, © Paul Miller, under the MIT License " +
   "(opensource.org/license/mit).";
 
+/** Code that does not start says nothing by itself. */
+const GUARD = `addEventListener("error", ({ message = "a part of its code did not load" }) => {
+  if (document.getElementById("draw") === null) {
+    document.getElementById("state").textContent = "This page cannot start: " + message;
+  }
+}, true);`;
+
 /**
  * The page that draws, with all that it needs; equal for equal values.
  * @param about a line below the title @param code of `main.ts` and what it is started with
@@ -35,6 +42,7 @@ export function renderPage(
 <p>${escapeMarkup(about)}</p>
 <main id="demo"><p id="state" role="status">Looking for what can draw here …</p></main>
 <footer>${NOTICE}</footer>
+<script>${GUARD}</script>
 <script type="application/json" id="demo-data">${json}</script>
 <script type="module" id="demo-code">${script}</script>
 </html>

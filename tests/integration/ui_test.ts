@@ -14,7 +14,7 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   const env = await userOf(project);
   await project.cli(["run", "p.yaml"], { env });
   const [runId] = project.list(".noiseline/runs");
-  project.write(`.noiseline/runs/${runId}/logs/noise.log`, "said by noise\n");
+  project.write(`.noiseline/runs/${runId}/logs/noise.log`, "\u001b[1msaid\u001b[0m by \u202enoise\n");
   const before = project.files(".noiseline").join("\n");
   await using ui = await startUi(project, ["--json"], { env });
   await ui.said("}");
@@ -31,6 +31,9 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   assertEquals(page.status, 200);
   assertStringIncludes(html, "<h1>demo</h1>");
   assertStringIncludes(html, "<code>noise</code>, its last lines;");
+  for (const text of [html, await visitor.text(`/log/${runId}/noise`)]) {
+    assertStringIncludes(text, "said by \\u202enoise");
+  }
   assert(!/<style|<script>|\son\w+=|style="/.test(html), "inline code or style, which the policy refuses");
   const [drawing] = /\/object\/[0-9a-f]{64}\.svg/.exec(html)!;
   const svg = await visitor.get(drawing);

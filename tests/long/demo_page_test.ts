@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { readImages } from "../../artifacts/images.ts";
+import { makeTemporaryFolder } from "../../engine/store/folders.ts";
+import type { DemoData } from "../../stages/demo/browser/protocol.ts";
+import { renderPage } from "../../stages/demo/page.ts";
 import { folderArtifact, openInput } from "../../engine/process/context.ts";
 import { Chromium, type Page } from "../browser/chromium.ts";
 import { Project } from "../support/project.ts";
@@ -191,4 +195,23 @@ Deno.test({
       assertStringIncludes(await submit(page, "draw", { count: 3 }), "3 images in");
       assertEquals([page.problems, page.requests.filter((url) => !/^(file|data|blob):/.test(url))], [[], []]);
     }),
+});
+
+Deno.test({
+  name: "a page whose code cannot start says so",
+  ignore: !existsSync(CHROMIUM),
+  fn: async () => {
+    await using temporary = await makeTemporaryFolder();
+    const path = join(temporary.folder, "page.html");
+    await using browser = await Chromium.start(CHROMIUM, []);
+    const page = await browser.newPage({ width: 900, height: 900, colorScheme: "light" });
+    const data = {} as DemoData;
+    for (const [code, said] of [[`import "node:fs";`, "did not load"], [`throw new Error("Odd");`, "Odd"]] as const) {
+      Deno.writeTextFileSync(path, renderPage({ title: "A", about: "B", data, code }));
+      await page.open(`file://${path}`);
+      const state = await drawnOn(page);
+      assertStringIncludes(state, "This page cannot start: ");
+      assertStringIncludes(state, said);
+    }
+  },
 });

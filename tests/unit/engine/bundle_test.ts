@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { bundleForBrowsers } from "../../../engine/process/bundle.ts";
 import { digestCode } from "../../../engine/process/code_digest.ts";
 import type { OwnCode } from "../../../engine/keys/stage.ts";
+import { sha256Of } from "../../../engine/store/reading.ts";
 import { makeTemporaryFolder } from "../../../engine/store/folders.ts";
 
 /** A kind's code: what it is started with comes back as the value of the bundle, and `define` is all that `noiseline` is. */
@@ -81,6 +82,17 @@ Deno.test("a bundle is kept until a module changes, and made again where it is d
     Deno.writeTextFileSync(kept!, damaged);
     assertEquals([await text(), Deno.readTextFileSync(kept!)], [made, whole]);
   }
+  // Others may have written what they may write to.
+  const evil = JSON.stringify("globalThis.started = 'evil';");
+  if (Deno.build.os !== "windows") {
+    Deno.writeTextFileSync(kept!, `${sha256Of(evil)}\n${evil}`);
+    Deno.chmodSync(kept!, 0o666);
+    assertEquals([await text(), Deno.readTextFileSync(kept!), Deno.statSync(kept!).mode! & 0o777], [
+      made,
+      whole,
+      0o600,
+    ]);
+  }
   one.write("main.ts", BROWSER.replace("started", "begun"));
   assertStringIncludes(await text(), "begun");
   assertEquals(one.kept().length, 2);
@@ -96,4 +108,20 @@ Deno.test("what no browser has is named with the file that wants it", async () =
   assertStringIncludes(message, "net.ts");
   assertEquals(fix, "let the files of your own that a page needs import what a browser has");
   assertEquals(await bundleForBrowsers({}, join(one.folder, "none")), undefined);
+});
+
+Deno.test("a module that only Deno has is named with the line that imports it, unless nothing in the page needs it at once", async () => {
+  await using one = await lab();
+  const net = (text: string) => one.write("net.ts", `import type { Stats } from "node:fs";\n${text}\n`);
+  net(`import fs from "node:fs";\nexport default (): Stats => fs.statSync("a");`);
+  const { message, fix } = await one.bundle("net.ts");
+  assertEquals(
+    message,
+    `cannot bundle its code for browsers: node:fs is in no browser; it is imported at ${one.folder}/net.ts:2`,
+  );
+  assertEquals(fix, "let the files of your own that a page needs import what a browser has");
+  for (const text of [`import fs from "node:fs";`, `export const later = () => import("node:os");`]) {
+    net(`${text}\nexport default 1;`);
+    assert("file" in await one.bundle("net.ts"), text);
+  }
 });

@@ -223,7 +223,15 @@ Deno.test("the timeline shows when stages worked, and how long those waited that
     "worked 75% 25%",
   ]);
   assertStringIncludes(table, "began 15s into the run after waiting 5.0s, worked 5.0s");
-  assert(!stageTable([liveStage("a", { startedMs: from })]).text.includes("timeline"));
+  for (const began of [undefined, NaN]) {
+    assert(!stageTable([liveStage("a", { startedMs: from })], began).text.includes("timeline"));
+  }
+  const odd = [
+    liveStage("odd", { startedMs: NaN }),
+    liveStage("a", { reads: ["odd"], startedMs: from, durationMs: 1 }),
+  ];
+  const odds = stageTable(odd, from).text;
+  assertEquals([odds.split("<svg").length, odds.includes("NaN")], [2, false]);
 });
 
 Deno.test("a server's pages link pictures and pages that draw; a file holds them or names what lies beside it", async () => {
@@ -265,4 +273,16 @@ Deno.test("names of unknown origin cannot break out of any page", () => {
     assert(!html.includes("<img src=x"));
     assert(!html.includes("<script>alert"));
   }
+});
+
+Deno.test("of values of any length no more is shown than anybody reads", () => {
+  const runs = ["a", "b"].map((name) => {
+    const long = name.repeat(1_000_000);
+    const params = [{ path: "with.text", value: long, origin: [long] }, { path: `with.${long}`, value: 1, origin: [] }];
+    return liveRun({ runId: name, overrides: [long], stages: [liveStage("train", { params, message: long })] });
+  });
+  const page = renderServed(renderRun(runs[0]!, { curves: [] }));
+  assert(page.length < 50_000, `${page.length}`);
+  assertStringIncludes(page, `${"a".repeat(2_000)}…`);
+  assertStringIncludes(cellsIn(tableOf(runs))[1]!.join(), `${"a".repeat(200)}…`);
 });

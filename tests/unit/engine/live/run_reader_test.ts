@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { RunRecord } from "../../../../schemas/records.ts";
+import { MAX_PLANNED, type RunRecord } from "../../../../schemas/records.ts";
 import { RunReader } from "../../../../engine/live/run_reader.ts";
 import { logTail, readFigures } from "../../../../engine/live/tails.ts";
+import { MAX_PREVIEWS } from "../../../../engine/store/runs.ts";
 import { newRunId } from "../../../../engine/store/processes.ts";
 import { key, openFreshStore } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
@@ -166,4 +167,18 @@ Deno.test("readFigures() goes on where it ended, and logTail() begins with a who
   assertEquals([100, 14, 8, 3].map((bytes) => logTail(place, bytes)), [
     ...["first\nsécond\nthird\n", "third\n", "third\n", ""],
   ]);
+});
+
+Deno.test("of a run that is larger than any the engine makes only so much is read", async () => {
+  await using folder = await makeTempFolder();
+  const { runs } = openFreshStore(folder.path);
+  const run = record(0);
+  runs.start(run, { format: 1, stages: Array.from({ length: MAX_PLANNED + 1 }, (_, i) => planned(`s${i}`, "run")) });
+  assertEquals(runs.plan(run.runId), undefined);
+  const place = { runs, runId: run.runId, stage: "a" };
+  runs.addFigures(run.runId, "a", { step: 1, at: at(0), figures: {} });
+  Deno.truncateSync(runs.figuresPath(run.runId, "a"), 1 << 30);
+  assertEquals(readFigures(place, 5), { rows: [], next: 5 });
+  for (let step = 0; step < MAX_PREVIEWS + 3; step++) runs.keepPreview(run.runId, "a", step, new Uint8Array(1));
+  assertEquals([runs.previews(run.runId, "a").length, runs.previews(run.runId, "a")[0]], [MAX_PREVIEWS, 3]);
 });
