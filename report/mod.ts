@@ -7,6 +7,6 @@ export { liveContent, renderRun, type RunDetails } from "./live/run.ts";
 export { renderTable, type TableDetails } from "./live/table.ts";
 export { beside } from "./beside.ts";
 export { curvePlaces, pictures } from "./sections.ts";
-export { markup, table } from "./text.ts";
+export { entryOf, markup, paramName, table } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";
 export { encodeEvents, type ScalarEvent } from "../formats/tensorboard.ts";

@@ -29,6 +29,11 @@ export function entryOf(id: string): string {
   return id.split("~")[0]!;
 }
 
+/** What a param of a stage is called among those of others. @param path within the stage, as `with.steps` */
+export function paramName(stage: string, path: string): string {
+  return `${stage}.${path.replace(/^with\./, "")}`;
+}
+
 /** JSON that is safe within a script element. */
 export function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll("<", "\\u003c");

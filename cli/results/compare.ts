@@ -3,10 +3,12 @@ import {
   type Collection,
   type CollectOptions,
   curvePlaces,
+  entryOf,
   liveContent,
   type LiveRun,
   markup,
   type Page,
+  paramName,
   pictures,
   type ReportCurve,
   table,
@@ -111,7 +113,7 @@ function paramsByStage({ made, stages }: Experiment, run?: LiveRun) {
   const planned = run?.stages.filter(({ id, params }) => (made.has(id) || stages.includes(id)) && params.length > 0) ??
     [];
   const all = new Map(planned.map(({ id, params }) => {
-    return [id, params.map(({ path, value }): Leaf => [`${id}.${path.replace(/^with\./, "")}`, value])];
+    return [id, params.map(({ path, value }): Leaf => [paramName(id, path), value])];
   }));
   for (const [id, { params, version }] of made) {
     all.set(id, [...all.get(id) ?? leavesOf(params, [id]), ...codesIn(version, id)]);
@@ -141,7 +143,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
     content.samples.map((picture) => ({
       ...picture,
       title: `${names[i]}: ${picture.title}`,
-      place: [picture.title.split("~")[0]!, names[i]!] as const,
+      place: [entryOf(picture.title), names[i]!] as const,
     }))
   );
   const samples = [...Map.groupBy(drawn, ({ place: [row] }) => row).values()].flat();

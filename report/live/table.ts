@@ -1,6 +1,18 @@
 import { formatDuration } from "../../std/duration.ts";
 import type { Page } from "../page.ts";
-import { addressOf, count, entryOf, figure, type Html, joined, markup, named, shorten, type Shown } from "../text.ts";
+import {
+  addressOf,
+  count,
+  entryOf,
+  figure,
+  type Html,
+  joined,
+  markup,
+  named,
+  paramName,
+  shorten,
+  type Shown,
+} from "../text.ts";
 import type { LiveRun, LiveStage, Score } from "./model.ts";
 import { atWork, timeOf } from "./run.ts";
 
@@ -34,7 +46,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   const found = runs.filter((run) => words.every((word) => textOf(run).includes(word)));
   const chosen = new Set(query.getAll("column"));
   const groups = [...Map.groupBy(found, ({ pipeline }) => pipeline)].map(([pipeline, own]) => {
-    const all = [...fixedColumns(query, details), ...scoreColumns(own), ...paramColumns(own)];
+    const all = [...fixedColumns(own, query, details), ...scoreColumns(own), ...paramColumns(own)];
     const isFull = (column: Column) => !column.isExtra && own.some((run) => column.value(run) !== undefined);
     const columns = all.filter((one) =>
       chosen.size === 0 || one.id.startsWith("loss@") ? isFull(one) : chosen.has(one.id)
@@ -97,14 +109,16 @@ function textOf({ pipeline, file, runId, state, host, cluster, tags, overrides }
   return [pipeline, file, runId, state, host, cluster, ...tags, ...overrides].join(" ").toLowerCase();
 }
 
-function fixedColumns(query: URLSearchParams, { lossAt }: TableDetails): Column[] {
-  const loss = (run: LiveRun) => stageOf(run)?.figures["loss"];
+function fixedColumns(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }: TableDetails): Column[] {
+  const stages = new Map(runs.map((run) => [run, stageOf(run)]));
+  const stageFor = (run: LiveRun) => stages.get(run);
+  const loss = (run: LiveRun) => stageFor(run)?.figures["loss"];
   const step = Math.trunc(Number(query.get("at")));
-  const at = (run: LiveRun) => stageOf(run) && lossAt!(run, stageOf(run)!, step);
+  const at = (run: LiveRun) => stageFor(run) && lossAt!(run, stageFor(run)!, step);
   const time = (ms: number | string) => formatDuration(Number(ms));
   const state = (name: number | string) => markup`<span class="state ${name}">${name}</span>`;
   const done = (steps: number | string, run: LiveRun) =>
-    `${count(Number(steps))} of ${count(stageOf(run)!.progress!.total)}`;
+    `${count(Number(steps))} of ${count(stageFor(run)!.progress!.total)}`;
   const besides = (name: number | string, run: LiveRun) => {
     const others = atWork(run).filter(({ id }) => id !== name).map(({ id, state }) => `${id} ${state}`);
     return markup`${name} <small>${others.join(", ")}</small>`;
@@ -114,9 +128,9 @@ function fixedColumns(query: URLSearchParams, { lossAt }: TableDetails): Column[
   const took = ({ startedMs, endedMs }: LiveRun) => endedMs && endedMs - startedMs;
   return [
     { id: "state", title: "state", value: (run) => run.state, show: state },
-    { id: "stage", title: "stage", value: (run) => stageOf(run)?.id, show: besides },
-    { id: "step", title: "step", value: (run) => stageOf(run)?.progress?.done, show: done },
-    { id: "eta", title: "time left", value: (run) => stageOf(run)?.etaMs, show: time },
+    { id: "stage", title: "stage", value: (run) => stageFor(run)?.id, show: besides },
+    { id: "step", title: "step", value: (run) => stageFor(run)?.progress?.done, show: done },
+    { id: "eta", title: "time left", value: (run) => stageFor(run)?.etaMs, show: time },
     { id: "loss", title: "loss now", value: (run) => loss(run)?.last },
     { id: "lowest", title: "lowest loss", value: (run) => loss(run)?.lowest, show: lowest },
     ...step > 0 && lossAt ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: at }] : [],
@@ -158,7 +172,7 @@ function paramColumns(runs: readonly LiveRun[]): Column[] {
     for (const { id, params } of run.stages) {
       for (const { path, value } of params) {
         const text = typeof value === "string" ? value : JSON.stringify(value);
-        found.getOrInsertComputed(`${id}.${path.replace(/^with\./, "")}`, () => new Map()).set(run, text);
+        found.getOrInsertComputed(paramName(id, path), () => new Map()).set(run, text);
       }
     }
   }

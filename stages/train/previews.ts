@@ -16,15 +16,20 @@ type Context = ContextOf<typeof trainKind>;
  * Previews of a training, which they change by nothing: they have random streams and compiled functions of their own. All
  * begin with the same noise, so that they show the same images getting better.
  *
- * @param learned what the weights belong to
+ * @param learned what the weights belong to @param weights the averaged ones as they are now
  * @returns what shows the weights after a step, where it is one of those with a preview. What goes wrong is a warning
  */
-export function startPreviews(context: Context, device: Device, learned: Omit<DrawnNetwork, "params">) {
+export function startPreviews(
+  context: Context,
+  device: Device,
+  learned: Omit<DrawnNetwork, "params">,
+  weights: () => Promise<Float32Array<ArrayBuffer>>,
+) {
   const { params: { preview: wanted, steps }, stop } = context;
   const began = performance.now();
   const secondsSince = (start: number) => (performance.now() - start) / 1000;
   let [count, seconds, hasWarned] = [0, 0, false];
-  return async (step: number, weights: () => Promise<Float32Array<ArrayBuffer>>): Promise<void> => {
+  return async (step: number): Promise<void> => {
     if (wanted === undefined || step === 0 || (step % wanted.every !== 0 && step !== steps)) return;
     const start = performance.now();
     const drawn = await draw(context, wanted, device, { ...learned, params: await weights() }).catch(reasonOf);

@@ -77,9 +77,10 @@ async function train(
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
     const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
-    const preview = startPreviews(context, device, { network, ...learning });
+    const weights = async () => (await stepper.vectors()).ema;
+    const preview = startPreviews(context, device, { network, ...learning }, weights);
     // A stop may have come in the midst of its preview.
-    await preview(start.step, async () => (await stepper.vectors()).ema);
+    await preview(start.step);
     let last: StepResult;
     let lastSaved = start.step;
     return await takeSteps(context, {
@@ -89,7 +90,7 @@ async function train(
         last = (await results.next()).value;
         const { loss, gradNorm } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
-        await preview(step, async () => (await last.state()).vectors.ema);
+        await preview(step);
         return { loss, gradNorm, learningRate: learningRateAt(step, params) };
       },
       state: () => last.state(),

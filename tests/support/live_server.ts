@@ -1,3 +1,4 @@
+import type { Json } from "./cli_process.ts";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import type { Project } from "./project.ts";
@@ -49,16 +50,7 @@ export class Visitor {
   async *events(path: string): AsyncGenerator<{ readonly name: string; readonly data: Record<string, unknown> }> {
     const stop = new AbortController();
     try {
-      const { body } = await this.get(`/events?of=${encodeURIComponent(path)}`, { signal: stop.signal });
-      let rest = "";
-      for await (const text of body!.pipeThrough(new TextDecoderStream())) {
-        const all = (rest + text).split("\n\n");
-        rest = all.pop()!;
-        for (const one of all) {
-          const [, name, data] = /^event: (.+)\ndata: (.+)$/.exec(one) ?? [];
-          if (name !== undefined) yield { name, data: JSON.parse(data!) };
-        }
-      }
+      yield* eventsIn(await this.get(`/events?of=${encodeURIComponent(path)}`, { signal: stop.signal }));
     } finally {
       stop.abort();
     }
@@ -83,4 +75,19 @@ export function findServers({ root }: Project): number[] {
       return false;
     }
   });
+}
+
+/** Server-sent events of an answer as they come, but for comments and settings. */
+export async function* eventsIn(
+  { body }: Response,
+): AsyncGenerator<{ readonly name: string; readonly data: Json }> {
+  let rest = "";
+  for await (const text of body!.pipeThrough(new TextDecoderStream())) {
+    const all = (rest + text).split("\n\n");
+    rest = all.pop()!;
+    for (const one of all) {
+      const [, name, data] = /^event: (.+)\ndata: (.+)$/.exec(one) ?? [];
+      if (name !== undefined) yield { name, data: JSON.parse(data!) };
+    }
+  }
 }

@@ -3,6 +3,7 @@ import { Events } from "../../../../cli/ui/events.ts";
 import type { Look, Site } from "../../../../cli/ui/site.ts";
 import { curve } from "../../../support/live_runs.ts";
 import { markup } from "../../../../report/text.ts";
+import { eventsIn } from "../../../support/live_server.ts";
 
 const ADDRESS = new URL("http://localhost/run/x");
 
@@ -28,18 +29,6 @@ function changing(last: number, { paceMs = 0, rowsEach = 1, moving = 1 } = {}) {
 const fail = (error: unknown) => {
   throw error;
 };
-
-async function* eventsIn({ body }: Response) {
-  let rest = "";
-  for await (const text of body!.pipeThrough(new TextDecoderStream())) {
-    const all = (rest + text).split("\n\n");
-    rest = all.pop()!;
-    for (const one of all) {
-      const [, name, data] = /^event: (.+)\ndata: (.+)$/.exec(one) ?? [];
-      if (name !== undefined) yield { name, data: JSON.parse(data!) };
-    }
-  }
-}
 
 Deno.test("a page is told whole, then only its parts and rows that change, then that it is gone", async () => {
   const { site } = changing(4);
