@@ -96,7 +96,7 @@ export const pipelineFileSchema = z.strictObject({
   description: z.string().optional(),
   seed: seedSchema.default(0).describe("Root of all randomness of seeded kinds"),
   vars: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.unknown()).default({}).describe(
-    "Values for ${vars.name}: a map, a file with a map, or a list of these, the last winning",
+    "Values for ${vars.name}",
   ),
   inputs: z.record(z.string().regex(ID_PATTERN), z.string()).optional().describe(
     "For a pipeline that is a stage of another: what it is given, as inputs.name, and what that is",

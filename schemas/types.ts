@@ -131,7 +131,7 @@ export type PipelineFileInput = {
   description?: string | undefined;
   /** Root of all randomness of seeded kinds */
   seed?: number | undefined;
-  /** Values for ${vars.name}: a map, a file with a map, or a list of these, the last winning */
+  /** Values for ${vars.name} */
   vars?: Record<string, unknown> | undefined;
   /** For a pipeline that is a stage of another: what it is given, as inputs.name, and what that is */
   inputs?: Record<string, string> | undefined;

@@ -61,11 +61,9 @@ export async function composeDocument(
       const fix = "add name, different from that of the file it extends";
       return refuseAt(document.value, ["extends"], message, fix, { code: "missing-key", target: "key" });
     }
-    const vars = await readVars(document.value, { path, name, read });
-    if (!vars.ok) return vars;
-    const { extends: _extends, ...said } = vars.value === undefined ? value : { ...value, vars: vars.value.value };
+    const { extends: _extends, ...said } = value;
     const own = rebase(said, relative(home, dirname(path)));
-    const layers = [...vars.value?.layers ?? [], { document: document.value, prefix: [] }];
+    const layers = [{ document: document.value, prefix: [] }];
     return succeed(stack === undefined ? { value: own, layers } : over(stack, own, layers));
   };
 
@@ -139,44 +137,6 @@ function basesOf(document: SourceDocument): Result<{ written: string; at: Docume
   }
   const details = { got: showValue(wrong ?? written), wanted: "a path of a pipeline file, or a list of them" };
   return refuseAt(document, ["extends"], "extends is not valid", "write extends: ./base.yaml", details);
-}
-
-/**
- * The vars of a document, where they are not a plain map of its own: files with such maps, or a list of files and maps,
- * the last of which wins.
- * @param path of the file that names them, from which theirs start @param name of that file in messages
- */
-async function readVars(
-  document: SourceDocument,
-  { path, name, read }: { readonly path: string; readonly name: string; readonly read: ReadDocument },
-): Promise<Result<Stack | undefined>> {
-  const written = asMap(document.value)["vars"];
-  if (typeof written !== "string" && !Array.isArray(written)) return succeed(undefined);
-  const invalid = (at: DocumentPath, got: unknown, within = document): Result<undefined> =>
-    refuseAt(
-      { locate: (place) => within.locate(place) ?? within.whole },
-      at,
-      "vars are not valid",
-      "write vars: { size: 16 }, or vars: ./sizes.yaml with size: 16 in that file",
-      { got: showValue(got), wanted: "a map of names to values, a file that has one, or a list of these" },
-    );
-  let stack: Stack = { value: {}, layers: [] };
-  for (const [index, each] of [written].flat().entries()) {
-    const at = Array.isArray(written) ? ["vars", index] : ["vars"];
-    if (isRecord(each)) {
-      stack = over(stack, each, [{ document, prefix: at, at: ["vars"] }]);
-      continue;
-    }
-    if (typeof each !== "string" || each === "") return invalid(at, each);
-    const place = resolve(dirname(path), each);
-    const file = await read(place, shownName(name, each));
-    if (!file.ok) return file;
-    const { value } = file.value;
-    if (!isRecord(value)) return invalid([], value, file.value);
-    const layer = { document: file.value, prefix: [], at: ["vars"] };
-    stack = over(stack, rebase(value, relative(dirname(path), dirname(place))), [layer]);
-  }
-  return succeed(stack);
 }
 
 /** What is wrong in a base, with the place that made it part of this pipeline. */
