@@ -122,14 +122,10 @@ async function resolveDocument(
   const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
 
-  const whole = included.layers.length === 0
-    ? document.value
-    : layeredDocument(pruned.value, [{ document: document.value, prefix: [] }, ...included.layers]);
-  const origins = makeOrigins(whole, {
-    overrides: overridden.overrides,
-    interpolations: [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations],
-    families: expanded.families,
-  });
+  const layers = [{ document: document.value, prefix: [] }, ...included.layers, ...overridden.layers];
+  const whole = layers.length === 1 ? document.value : layeredDocument(pruned.value, layers);
+  const interpolations = [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations];
+  const origins = makeOrigins(whole, interpolations, expanded.families);
   // What is too large is not looked at further.
   if (budget.spent) return refuse(problems.diagnostics(origins));
   const wrong = problems.wrongPaths;
