@@ -91,6 +91,10 @@ export const stageSchema = z.strictObject({
   retries: z.int().min(0).max(10).default(0).describe("Retries after a worker was killed; never after an error"),
 });
 
+const part = z.unknown().optional();
+/** The name of a pipeline is its identity and stays. */
+const profileSchema = z.strictObject({ description: part, seed: part, vars: part, stages: part, matrix: part });
+
 export const pipelineFileSchema = z.strictObject({
   name: z.string().regex(ID_PATTERN, { error: idError }).max(64, { error: idError }).describe("Folder of the outputs"),
   description: z.string().optional(),
@@ -108,7 +112,7 @@ export const pipelineFileSchema = z.strictObject({
   extends: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional().describe(
     "Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces",
   ),
-  profiles: z.record(z.string(), z.record(z.string(), z.unknown())).optional().describe(
+  profiles: z.record(z.string(), profileSchema).optional().describe(
     "Changes that --profile applies",
   ),
   stages: z.record(z.string(), stageSchema),

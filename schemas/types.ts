@@ -141,7 +141,13 @@ export type PipelineFileInput = {
   /** Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces */
   extends?: string | string[] | undefined;
   /** Changes that --profile applies */
-  profiles?: Record<string, Record<string, unknown>> | undefined;
+  profiles?: Record<string, {
+    description?: unknown | undefined;
+    seed?: unknown | undefined;
+    vars?: unknown | undefined;
+    stages?: unknown | undefined;
+    matrix?: unknown | undefined;
+  }> | undefined;
   stages: Record<string, StageFileInput>;
 };
 

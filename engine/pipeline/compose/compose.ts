@@ -3,7 +3,7 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../di
 import { suggestName } from "../../../std/did_you_mean.ts";
 import { type DocumentPath, refuseAt, type SourceDocument } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
-import { Problems } from "../../diagnostic/problems.ts";
+import { pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { asMap, isRecord } from "../source/tree.ts";
 import { type Layer, layeredDocument, mergeValues, rebase } from "./layers.ts";
 
@@ -12,8 +12,6 @@ export type ReadDocument = (file: string, name: string) => Promise<Result<Source
 
 /** Deep enough for any experiment, and found out before a chain of files that grows by itself fills the memory. */
 const MAX_FILES = 32;
-/** What a profile may say; the name of the pipeline is its identity and stays. */
-const PROFILE_KEYS = ["description", "seed", "vars", "stages", "matrix"];
 
 interface Stack {
   readonly value: unknown;
@@ -81,62 +79,33 @@ function over(stack: Stack, value: unknown, layers: readonly Layer[]): Stack {
 }
 
 function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file: string): Result<SourceDocument> {
-  const files = layeredDocument(value, layers);
-  const { profiles: all, ...base } = asMap(value);
-  const problems = new Problems();
-  checkProfiles(all, problems);
-  const known = asMap(all);
-  let result: unknown = base;
-  const above: Layer[] = [];
-  for (const name of wanted) {
-    const profile = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (profile === undefined) {
-      const names = Object.keys(known);
-      const fix = names.length === 0 ? "remove --profile; the file has no profiles" : suggestName(name, names);
-      const message = `cannot use --profile ${name}: ${file} has no such profile`;
-      problems.addAll([errorOf("override", message, fix)]);
-      continue;
-    }
-    result = mergeValues(result, profile);
-    above.push(...layers.map(({ document }) => ({ document, prefix: ["profiles", name], label: `profile ${name}` })));
-  }
-  if (problems.count > 0) return refuse(problems.diagnostics(files));
+  const { profiles, ...base } = asMap(value);
+  const known = asMap(profiles);
+  const names = Object.keys(known);
+  const unknown = wanted.filter((name) => !names.includes(name)).map((name) => {
+    const fix = names.length === 0 ? "remove --profile; the file has no profiles" : suggestName(name, names);
+    return errorOf("override", `cannot use --profile ${name}: ${file} has no such profile`, fix);
+  });
+  if (unknown.length > 0) return refuse(unknown);
+  const result = wanted.reduce<unknown>((below, name) => mergeValues(below, asMap(known[name])), base);
+  const above = wanted.flatMap((name) =>
+    layers.map(({ document }) => ({ document, prefix: ["profiles", name], label: `profile ${name}` }))
+  );
   const document = layeredDocument(result, [...layers, ...above]);
   // The top file stands for the whole.
   const whole = layers.at(-1)!.document.whole ?? document.whole;
-  return succeed({ ...document, whole, profiles: Object.keys(known) });
-}
-
-function checkProfiles(profiles: unknown, problems: Problems): void {
-  if (profiles === undefined) return;
-  if (!isRecord(profiles)) {
-    const details = { got: showValue(profiles), wanted: "a map of names to parts of a pipeline" };
-    problems.add(["profiles"], "profiles is not valid", "write profiles: { small: { stages: { … } } }", details);
-    return;
-  }
-  for (const [name, profile] of Object.entries(profiles)) {
-    const [at, title] = [["profiles", name], `profiles.${name}`];
-    if (!isRecord(profile)) {
-      const fix = "write what it changes, such as stages: { train: { with: { steps: 100 } } }";
-      problems.add(at, `${title} is not valid`, fix, { got: showValue(profile), wanted: "a map" });
-      continue;
-    }
-    const say = (key: string) => `unknown key "${key}" in ${title}`;
-    problems.addUnknown(at, Object.keys(profile), { known: PROFILE_KEYS, say, code: "unknown-key", target: "key" });
-  }
+  return succeed({ ...document, whole, profiles });
 }
 
 function basesOf(document: SourceDocument): Result<{ written: string; at: DocumentPath }[]> {
   const written = asMap(document.value)["extends"];
-  if (written === undefined) return succeed([]);
-  const list: unknown[] = [written].flat();
-  const wrong = list.find((each) => typeof each !== "string" || each === "");
-  if (list.length > 0 && wrong === undefined) {
-    const place = (index: number) => Array.isArray(written) ? ["extends", index] : ["extends"];
-    return succeed(list.map((each, index) => ({ written: each as string, at: place(index) })));
+  const parsed = pipelineFileSchema.shape.extends.safeParse(written);
+  if (!parsed.success) {
+    const details = { got: showValue(written), wanted: "a path of a pipeline file, or a list of them" };
+    return refuseAt(document, ["extends"], "extends is not valid", "write extends: ./base.yaml", details);
   }
-  const details = { got: showValue(wrong ?? written), wanted: "a path of a pipeline file, or a list of them" };
-  return refuseAt(document, ["extends"], "extends is not valid", "write extends: ./base.yaml", details);
+  const place = (index: number) => Array.isArray(written) ? ["extends", index] : ["extends"];
+  return succeed([parsed.data ?? []].flat().map((each, index) => ({ written: each, at: place(index) })));
 }
 
 /** What is wrong in a base, with the place that made it part of this pipeline. */

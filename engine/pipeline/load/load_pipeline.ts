@@ -17,7 +17,7 @@ import type { Pipeline } from "../pipeline.ts";
 import { Budget } from "../source/budget.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { getPath, isRecord, mapLeaves } from "../source/tree.ts";
+import { asMap, getPath, isRecord, mapLeaves } from "../source/tree.ts";
 import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
@@ -45,10 +45,12 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const problems = new Problems();
   const document = await resolveDocument(file, options, problems);
   if (!document.ok) return document;
-  const { value, origins, families, groups, leftOut, unresolved, knownProfiles } = document.value;
+  const { value, origins, families, groups, leftOut, unresolved, written } = document.value;
   const finding = { origins, problems };
 
-  const { parsed, issues, broken } = readStructure(value);
+  const { parsed, issues, broken } = readStructure(
+    written === undefined ? value : { ...asMap(value), profiles: written },
+  );
   // A value that could not be resolved has been reported; its type error would only repeat it.
   const known = new Set(unresolved.map(formatPath));
   addIssues(issues.filter(({ path, keys }) => keys !== undefined || !known.has(formatPath(path))), [], finding);
@@ -82,7 +84,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, ...work.get(stage.id) }]));
   const { name, seed } = parsed;
   const together = new Map([...families, ...groups]);
-  const given = { file, folder, profiles, knownProfiles, overrides };
+  const given = { file, folder, profiles, knownProfiles: Object.keys(parsed.profiles ?? {}), overrides };
   return succeed({ name, seed, ...given, stages, families: together, leftOut, origins }, found);
 }
 
@@ -148,8 +150,8 @@ async function resolveDocument(
   const leftOut = new Map([...pruned.leftOut].map(([id, { reads }]) => {
     return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
   }));
-  const knownProfiles = document.value.profiles ?? [];
-  return succeed({ value: pruned.value, origins, unresolved, families, groups, leftOut, knownProfiles });
+  const { profiles: written } = document.value;
+  return succeed({ value: pruned.value, written, origins, unresolved, families, groups, leftOut });
 }
 
 /** The condition of a stage, or of the pipeline that it is in, with where its value comes from. */
