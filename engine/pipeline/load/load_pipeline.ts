@@ -1,5 +1,4 @@
 import { dirname, resolve } from "node:path";
-import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { ID_PATTERN, type PipelineFile, pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
@@ -17,12 +16,12 @@ import type { Pipeline } from "../pipeline.ts";
 import { Budget } from "../source/budget.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { asMap, getPath, isRecord, mapLeaves } from "../source/tree.ts";
+import { asMap, getPath, isRecord } from "../source/tree.ts";
 import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
 import { isCustom } from "./builtin.ts";
-import { placesOf, StageKinds } from "./definitions.ts";
+import { StageKinds } from "./definitions.ts";
 import { type BuiltinKinds, findKinds } from "./kinds.ts";
 import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
@@ -59,12 +58,11 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   // From the raw value, of which nothing was taken out.
   const raw = getPath(value, ["stages"]).value;
   checkIds(isRecord(raw) ? Object.keys(raw) : [], { families, groups }, problems);
-  const infinite = addInfinite(parsed, options.kinds, finding);
 
   const folder = dirname(resolve(file));
   const entries = new Map(Object.entries(parsed.stages));
   // Params that have been reported once are not reported again as values of the wrong type.
-  const reported = new Set([...unresolved.map((path) => String(path[1])), ...infinite]);
+  const reported = new Set(unresolved.map((path) => String(path[1])));
   const stageKinds = new StageKinds(options.kinds, (written) => resolve(folder, written), problems, origins);
   const kinds = await stageKinds.resolve(entries, reported);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
@@ -239,25 +237,6 @@ function checkInputs({ inputs = {} }: PipelineFile, problems: Problems): void {
   const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
   const message = `this pipeline needs ${names.join(", ")}`;
   problems.add(["inputs"], message, fix, { code: "missing-input", target: "key" });
-}
-
-/**
- * Params of code of the user's own travel as JSON, which has no NaN; built-in schemas refuse it by themselves.
- * @returns the stages that have one
- */
-function addInfinite(parsed: PipelineFile, kinds: BuiltinKinds, finding: Parameters<typeof addIssues>[2]): string[] {
-  const foreign = Object.entries(parsed.stages).filter(([, entry]) => placesOf(entry, kinds).length > 0);
-  return foreign.flatMap(([id, entry]) => {
-    const issues: ParamIssue[] = [];
-    mapLeaves(entry.with, (input, path) => {
-      if (typeof input === "number" && !Number.isFinite(input)) {
-        issues.push({ code: "invalid_type", path, message: "a finite number", input });
-      }
-      return input;
-    });
-    addIssues(issues, ["stages", id, "with"], finding);
-    return issues.length > 0 ? [id] : [];
-  });
 }
 
 function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
