@@ -13,6 +13,9 @@ export const ARTIFACT_TYPES = [
   "files",
 ] as const;
 
+/** Types that are not made any more, of results that stores still hold. */
+export const FORMER_ARTIFACT_TYPES = ["report"] as const;
+
 /** One of {@linkcode ARTIFACT_TYPES}. */
 export type ArtifactType = (typeof ARTIFACT_TYPES)[number];
 

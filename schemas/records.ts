@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ARTIFACT_TYPES } from "./artifacts.ts";
+import { ARTIFACT_TYPES, type ArtifactType, FORMER_ARTIFACT_TYPES } from "./artifacts.ts";
 import { ID_PATTERN, PORT_PATTERN } from "./pipeline_file.ts";
 
 /** Every record that the store writes. A record that does not parse counts as absent, never as an answer. */
@@ -50,7 +50,8 @@ function fitTogether(files: readonly { readonly path: string }[]): boolean {
 }
 
 export const artifactRecordSchema = z.strictObject({
-  type: z.enum(ARTIFACT_TYPES),
+  /** No stage reads those of former types, so nothing else need know of them. */
+  type: z.enum([...ARTIFACT_TYPES, ...FORMER_ARTIFACT_TYPES]) as unknown as z.ZodType<ArtifactType>,
   /** SHA-256 of the canonical file list: the identity of the content. */
   digest: sha256Schema,
   files: z.array(fileEntrySchema).refine(fitTogether, { error: "names that one folder can hold" }),
