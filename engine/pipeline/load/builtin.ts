@@ -22,9 +22,9 @@ export function validateBuiltin(
   params: z.ZodObject = builtin.params,
 ): ParamsOutcome {
   const outcome = validateParams(params, raw);
-  if (!outcome.ok || builtin.locate === undefined) return outcome;
-  const found = builtin.locate(outcome.params);
-  noteLocated({ kind: builtin.kind, params: outcome.params, found });
+  const found = outcome.ok ? builtin.locate?.(outcome.params) : undefined;
+  if (!outcome.ok || found === undefined) return outcome;
+  noteLocated();
   return { ok: true, params: { ...outcome.params, ...found } };
 }
 
