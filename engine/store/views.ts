@@ -87,7 +87,7 @@ export class ViewStore {
     const folders = entriesOf(join(this.folder, folder)).filter(({ isDirectory }) => isDirectory);
     return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
       const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
-      if (this.shown(id) !== undefined && !isParent) return [id];
+      if (!isParent && this.shown(id) !== undefined) return [id];
       // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
       return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
     });
