@@ -5,7 +5,7 @@ import { EXIT, Exit, failWith, problem, refuseWith } from "./io.ts";
 import { openCacheFor } from "./open.ts";
 
 /** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
-const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace", "cache", "cacheMode"] as const;
+const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace"] as const;
 
 interface OnOptions extends Readonly<Partial<Record<typeof LOCAL_ONLY[number], unknown>>> {
   readonly detach?: true | undefined;

@@ -175,9 +175,6 @@ export async function sharedOptions(
 ): Promise<Pick<PlanOptions, "cache" | "elsewhere">> {
   const warn = (diagnostic: Diagnostic) => printDiagnostics([diagnostic]);
   if (given.on === undefined) return { cache: await openCacheFor(given, warn) };
-  if ((["cache", "cacheMode"] as const).some((one) => given[one] !== undefined)) {
-    refuseWith([problem("--on names a cache, and so do --cache and --cache-mode", "leave one out")]);
-  }
   const { settings: { cache } } = await clusterFor(settings, given.on, folder);
   return { cache: await openCacheFor({ cache, cacheMode: "read" }, warn), elsewhere: true };
 }
