@@ -2,7 +2,7 @@
  * What the engine itself costs, alone or beside other tools that bring a graph of stages up to date. Whole processes are
  * timed, as a user feels them; the tables are ready for docs/performance.md.
  *
- *     deno task bench:engine [--peers] [--install] [--only TOOLS] [--tries N] [--max STAGES]
+ *     deno task bench:engine [--peers] [--only TOOLS] [--tries N] [--max STAGES]
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
 import { measureExtras } from "./support/engine_extras.ts";
-import { type Contender, installPeers, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
+import { type Contender, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
 import { printTable } from "./support/markdown.ts";
 import { race } from "./support/race.ts";
 import { SHAPES } from "./support/shapes.ts";
@@ -20,7 +20,6 @@ const { values } = parseArgs({
   args: Deno.args,
   options: {
     peers: { type: "boolean", default: false },
-    install: { type: "boolean", default: false },
     only: { type: "string" },
     tries: { type: "string", default: "5" },
     max: { type: "string", default: "10000" },
@@ -28,7 +27,6 @@ const { values } = parseArgs({
 });
 const [tries, max] = [Number(values.tries), Number(values.max)];
 
-if (values.install) await installPeers();
 const contenders: Contender[] = [];
 const only = values.only?.split(",");
 const peers = PEER_CONTENDERS.filter(({ name }) => values.peers && only?.includes(name) !== false);

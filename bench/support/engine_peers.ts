@@ -23,10 +23,8 @@ export interface Contender {
   readonly output?: (shape: Shape, stage: number) => string;
 }
 
-/** Where peers are kept that no system package brings. */
-const PEERS = userFolder("bench");
-const WIREIT = join(PEERS, "wireit", "node_modules", "wireit");
-const DVC = join(PEERS, "dvc", "bin", "dvc");
+/** Where wireit is installed, which no system package brings. */
+const WIREIT = join(userFolder("bench"), "wireit", "node_modules");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
@@ -77,7 +75,8 @@ const snakemake = { ...scripted("snakemake", "Snakefile", ["--cores", "2", "--qu
 
 const wireit: Contender = {
   name: "wireit",
-  version: () => firstLine("node", ["-p", `require(${JSON.stringify(join(WIREIT, "package.json"))}).version`]),
+  version: () =>
+    firstLine("node", ["-p", `require(${JSON.stringify(join(WIREIT, "wireit", "package.json"))}).version`]),
   most: 1_000,
   files: (shape) => {
     const names = stagesOf(shape).map((stage) => `s${stage}`);
@@ -90,14 +89,14 @@ const wireit: Contender = {
     const wireit = { all: { dependencies: names }, ...Object.fromEntries(stages) };
     return { "package.json": JSON.stringify({ name: "bench", scripts, wireit }) };
   },
-  prepare: (folder) => Deno.symlink(join(PEERS, "wireit", "node_modules"), join(folder, "node_modules")),
+  prepare: (folder) => Deno.symlink(WIREIT, join(folder, "node_modules")),
   run: { program: "npm", args: ["run", "--silent", "all"] },
 };
 
 const dvc: Contender = {
   name: "dvc",
   slow: true,
-  version: () => firstLine(DVC, ["--version"]),
+  version: () => firstLine("dvc", ["--version"]),
   most: 1_000,
   files: (shape) => {
     const stages = stagesOf(shape).map((stage) => {
@@ -107,22 +106,8 @@ const dvc: Contender = {
     // JSON is YAML.
     return { "dvc.yaml": JSON.stringify({ stages: Object.fromEntries(stages) }) };
   },
-  prepare: (folder) => measure({ program: DVC, args: ["init", "--no-scm", "--quiet"], env: DVC_ENV }, folder),
-  run: { program: DVC, args: ["repro", "--quiet"], env: DVC_ENV },
+  prepare: (folder) => measure({ program: "dvc", args: ["init", "--no-scm", "--quiet"], env: DVC_ENV }, folder),
+  run: { program: "dvc", args: ["repro", "--quiet"], env: DVC_ENV },
 };
 
 export const PEER_CONTENDERS: readonly Contender[] = [ninja, doit, snakemake, wireit, dvc];
-
-/** Bring the peers that no system package has into the user's cache folder. */
-export async function installPeers(): Promise<void> {
-  await Deno.mkdir(join(PEERS, "wireit"), { recursive: true });
-  const steps: [string, string[]][] = [
-    ["python3", ["-m", "venv", join(PEERS, "dvc")]],
-    [join(PEERS, "dvc", "bin", "pip"), ["install", "--quiet", "dvc"]],
-    ["npm", ["install", "--prefix", join(PEERS, "wireit"), "--no-audit", "--no-fund", "wireit"]],
-  ];
-  for (const [program, args] of steps) {
-    const { success } = await new Deno.Command(program, { args, stdout: "null", stderr: "inherit" }).output();
-    if (!success) throw new Error(`Cannot install the peers: ${program} ${args.join(" ")} failed`);
-  }
-}
