@@ -38,7 +38,6 @@ export { fromFile, isCustom } from "./engine/pipeline/load/builtin.ts";
 export { describeOne } from "./engine/pipeline/load/kinds.ts";
 export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
-export { type Selection, SELECTION_FILE, selectionSchema } from "./artifacts/selection.ts";
 export * from "./engine/plan/explain.ts";
 export { planRecordOf } from "./engine/plan/plan_record.ts";
 export { findFollowers, findPending, type Followers } from "./engine/plan/plan.ts";
