@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Answer, answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
-import { Exit, problem, refuseWith } from "../io.ts";
+import { Exit, refuse } from "../io.ts";
 import { PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 
 const EXAMPLES = `
@@ -44,7 +44,7 @@ function checkName(name: string): void {
   const message = `${
     JSON.stringify(name)
   } is not a name: it must match [a-z][a-z0-9_-]*, at most ${MAX_LENGTH} characters`;
-  refuseWith([problem(message, NAME.test(mended) ? `did you mean "${mended}"?` : "choose another")]);
+  refuse(message, NAME.test(mended) ? `did you mean "${mended}"?` : "choose another");
 }
 
 const read = (...parts: string[]): string => Deno.readTextFileSync(join(TOOLKIT, ...parts));
@@ -140,7 +140,7 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
     const there = Object.keys(files).filter((path) => lstatSync(join(folder, path), { throwIfNoEntry: false }));
     if (there.length > 0) {
       const message = `${there.join(", ")} ${there.length === 1 ? "exists" : "exist"} already in ${written}`;
-      refuseWith([problem(message, "choose another name or folder")]);
+      refuse(message, "choose another name or folder");
     }
     Deno.mkdirSync(folder, { recursive: true });
     // One that appears meanwhile is not written over.
@@ -160,7 +160,7 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
     };
   } catch (error) {
     if (!(error instanceof Error && "code" in error) || error instanceof Exit) throw error;
-    refuseWith([problem(`cannot write to ${written}: ${error.message}`, "choose another folder")]);
+    refuse(`cannot write to ${written}: ${error.message}`, "choose another folder");
   }
 }
 
