@@ -18,7 +18,7 @@ const { values, positionals } = parseArgs({
   options: {
     python: { type: "string", default: "python3" },
     devices: { type: "string", default: "onnx" },
-    cases: { type: "string", default: "small,paper" },
+    cases: { type: "string", default: "digits,small,paper" },
     rounds: { type: "string", default: "6" },
     compile: { type: "boolean", default: false },
   },
@@ -29,6 +29,11 @@ const threads = navigator.hardwareConcurrency;
 type Case = Pick<StepRequest, "model" | "batch"> & { readonly title: string };
 
 const CASES: Record<string, Case> = {
+  digits: {
+    title: "16x16x1 of pipelines/digits.yaml, 32 channels x 1,2 (0.7 M parameters), batch 32",
+    model: { imageSize: 16, inChannels: 1, channels: 32, multipliers: [1, 2], blocks: 1, attention: [8] },
+    batch: 32,
+  },
   small: {
     title: "28x28x1, 32 channels x 1,2,2 (1.6 M parameters), batch 16",
     model: { imageSize: 28, inChannels: 1, channels: 32, multipliers: [1, 2, 2], blocks: 2, attention: [14] },
