@@ -76,8 +76,9 @@ export function collect(value: string, before: string[] = []): string[] {
 
 const STORE = new Option("--store <folder>", "folder of the results (default: .noiseline beside deno.json)");
 
-/** Of commands that know clusters. */
-export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml");
+/** Of commands that know clusters. A cluster names its cache. */
+export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml")
+  .conflicts(["cache", "cacheMode"]);
 
 const AS_JSON = new Option("--json", "print as JSON");
 
