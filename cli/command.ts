@@ -4,8 +4,8 @@ import { EXIT, Exit, printDiagnostics, printError, printJson, printLine } from "
 
 /** What commands work with besides their arguments. */
 export interface CliSettings {
-  /** Commands that find nothing to do load at most the kinds that say where files of packages are: `only` one of them. */
-  readonly loadKinds: (only?: string) => Promise<BuiltinKinds>;
+  /** Commands that find nothing to do load none. */
+  readonly loadKinds: () => Promise<BuiltinKinds>;
   /** Files of kinds that do not come with the toolkit. */
   readonly kindFiles?: readonly string[];
 }
