@@ -11,8 +11,6 @@ export interface Contender {
   readonly version: () => Promise<string | undefined>;
   /** Largest graph that it bears in minutes. */
   readonly most: number;
-  /** Takes minutes for a first run of more than a hundred stages, and so gets one. */
-  readonly slow?: boolean;
   /** Its project by file; what laying it out takes is not timed. */
   readonly files: (shape: Shape) => Readonly<Record<string, string>>;
   /** What else a project needs once its files are there. */
@@ -99,9 +97,8 @@ const wireit: Contender = {
 
 const dvc: Contender = {
   name: "dvc",
-  slow: true,
   version: () => firstLine(DVC, ["--version"]),
-  most: 1_000,
+  most: 100,
   files: (shape) => {
     const stages = stagesOf(shape).map((stage) => {
       const deps = [readBy(shape, stage)].filter(Boolean);
