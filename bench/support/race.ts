@@ -51,7 +51,7 @@ export async function race(
 
 /** Nothing is known yet of one that takes part, but why there will be no figures, if so. */
 function enter(contender: Contender, { count }: Shape) {
-  const without = count > contender.most ? "not tried" : undefined;
+  const without = count > (contender.most ?? Infinity) ? "not tried" : undefined;
   return { contender, folder: "", first: [] as number[], noOp: [] as number[], peak: 0, without };
 }
 
