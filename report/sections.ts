@@ -10,7 +10,7 @@ import type {
   ReportStage,
   SourceFacts,
 } from "./model.ts";
-import { entryOf, figure, type Html, joined, markup, named, shorten, type Shown, table } from "./text.ts";
+import { count, entryOf, figure, type Html, joined, markup, named, shorten, type Shown, table } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -24,9 +24,12 @@ export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Re
   const [likelihoods, scores] = [true, false].map((wanted) =>
     metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
   );
+  const demos = report.demos.map(({ title, href }) =>
+    markup`<p><a href="${href}">A page that draws with <code>${title}</code></a>, in any browser, without a network.</p>`
+  );
   return [
     { id: "scores", title: "Scores", body: metricsTables(scores!) },
-    { id: "demo", title: "Draw your own", body: report.demos.map(linkDemo) },
+    { id: "demo", title: "Draw your own", body: demos },
     { id: "samples", title: "Samples", body: pictures(report.samples) },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)) },
     { id: "films", title: "From noise to image", body: pictures(report.films) },
@@ -44,10 +47,6 @@ export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Re
     },
     { id: "params", title: "Params", body: params(stages) },
   ];
-}
-
-function linkDemo({ title, href }: Report["demos"][number]): Html {
-  return markup`<p><a href="${href}">A page that draws with <code>${title}</code></a>, in any browser, without a network.</p>`;
 }
 
 function params(stages: readonly ReportStage[]): Html[] {
@@ -82,14 +81,11 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
       const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
       const said = step === undefined
         ? "no steps"
-        : `${rows.length.toLocaleString("en")} ${rows.length === 1 ? "point" : "points"}, the last at step ${
-          step.toLocaleString("en")
-        }: ${named}`;
+        : `${count(rows.length)} ${rows.length === 1 ? "point" : "points"}, the last at step ${count(step)}: ${named}`;
       return markup`<p>${label === title ? "" : `${label}: `}${said}</p>`;
     });
-    return markup`<h3>${title}</h3>${words}<div id="curve-${
-      encodeURIComponent(title)
-    }" class="charts" data-curve="${title}"></div>`;
+    const place = `curve-${encodeURIComponent(title)}`;
+    return markup`<h3>${title}</h3>${words}<div id="${place}" class="charts" data-curve="${title}"></div>`;
   });
   return [controls, ...places];
 }
@@ -125,9 +121,8 @@ export function pictures(all: readonly ReportPicture[]): Html[] {
 
 function slider(steps: readonly number[]): Html {
   const last = steps.length - 1;
-  const range = markup`<input id="steps" type="range" min="0" max="${last}" value="${last}" data-steps="${
-    JSON.stringify(steps)
-  }">`;
+  const all = JSON.stringify(steps);
+  const range = markup`<input id="steps" type="range" min="0" max="${last}" value="${last}" data-steps="${all}">`;
   return markup`<div class="slider"><label>training step ${range}</label><span></span></div>`;
 }
 
@@ -163,9 +158,7 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
       .map(({ title, metric }) => [
         markup`${metric.name}${small(qualifier(metric))}`,
         ...(several ? [markup`<code>${title}</code>`] : []),
-        markup`<b>${figure(metric.value)}</b>${
-          small(metric.deviation === undefined ? "" : `± ${figure(metric.deviation)}`)
-        }`,
+        markup`<b>${figure(metric.value)}</b>${small(named("±", metric.deviation && figure(metric.deviation)))}`,
         metric.count.toLocaleString("en"),
         metric.note,
       ]);
@@ -179,8 +172,8 @@ function qualifier({ timesteps, label }: Metric): string {
   return timesteps === undefined ? named("label", label) ?? "" : `t ${timesteps.from}–${timesteps.to - 1}`;
 }
 
-function small(text: string): Shown {
-  return text === "" ? "" : markup` <small>${text}</small>`;
+function small(text: string | undefined): Shown {
+  return text ? markup` <small>${text}</small>` : "";
 }
 
 /** What a number depends on, without which it compares with nothing. */

@@ -1,0 +1,110 @@
+/**
+ * The experiment of pipelines/digits.yaml from an empty store to 256 drawn images, beside bench/peers/torch_digits.py: whole
+ * processes in turns, each turn with a seed of its own, and the held-out loss of what each has trained.
+ * Usage: deno task bench:digits [--python PATH] [--rounds N] [--steps N]
+ * The peer needs a Python with torch and numpy; without one our side is measured alone.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Metrics } from "../artifacts/metrics.ts";
+import { printLine } from "../cli/io.ts";
+import { makeProject } from "./support/engine_extras.ts";
+import { printTable } from "./support/markdown.ts";
+import { type Call, firstLine, measure, median, ratios, spread } from "./support/measure.ts";
+import { CASES, HAS_BF16, PROCESSOR, raceSteps, THREADS, torchContender } from "./support/race_steps.ts";
+
+const { values } = parseArgs({
+  args: Deno.args,
+  options: {
+    python: { type: "string", default: "python3" },
+    rounds: { type: "string", default: "3" },
+    steps: { type: "string" },
+  },
+});
+const pathOf = (path: string) => new URL(path, import.meta.url).pathname;
+const CLI = ["run", "-A", pathOf("../cli/main.ts")];
+const changes = values.steps === undefined ? [] : ["--set", `train.steps=${values.steps}`];
+
+/** Our command line on the pipeline. */
+const cli = (command: string, seed: number, ...rest: readonly string[]): Call => ({
+  program: Deno.execPath(),
+  args: [...CLI, command, "pipeline.yaml", ...rest, "--set", `seed=${seed}`, ...changes],
+  env: { NOISELINE_CACHE_MODE: "off" },
+});
+
+const ours = {
+  name: "noiseline",
+  /** Trains and draws in a folder that has the pipeline, and its values as settings.json. */
+  run: (seed: number) => cli("run", seed, "sample"),
+  /** The loss of what was trained there. */
+  async heldOut(folder: string, seed: number) {
+    await measure(cli("run", seed, "evaluate"), folder);
+    const text = await Deno.readTextFile(join(folder, "outputs", "digits", "evaluate", "metrics.json"));
+    const { metrics } = JSON.parse(text) as Metrics;
+    return metrics.find(({ name, timesteps }) => name === "L_simple" && timesteps === undefined)!.value;
+  },
+};
+
+/** The script, in the layout in which it takes its steps faster. */
+async function peer(precision: "fp32" | "bf16", data: string): Promise<typeof ours> {
+  const layouts = (["contiguous", "channels_last"] as const).map((layout) =>
+    torchContender(layout, values.python, { layout, compile: false, precision })
+  );
+  const onSkip = (layout: string, why: string) => printLine(`skipped: PyTorch ${precision}, ${layout}: ${why}`);
+  const measured = await raceSteps(layouts, { ...CASES["digits"]!, mode: "train" }, { rounds: 2, onSkip });
+  const [best] = measured.sort((a, b) => median(a.medians) - median(b.medians));
+  if (best === undefined) throw new Error(`PyTorch in ${values.python} takes no steps`);
+  const args = [pathOf("peers/torch_digits.py"), "settings.json", data, ".", `${THREADS}`];
+  args.push("--precision", precision, "--layout", best.name);
+  const call = { program: values.python, args };
+  return {
+    name: `PyTorch ${precision}`,
+    run: () => call,
+    heldOut: async (folder) =>
+      Number((await measure({ ...call, args: [...args, "--held-out"] }, folder, "piped"))!.text),
+  };
+}
+
+const root = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
+try {
+  const enter = async (name: string, seed: number) => {
+    const folder = await makeProject(join(root, name), await Deno.readTextFile(pathOf("../pipelines/digits.yaml")));
+    const { text } = (await measure(cli("show", seed, "--json"), folder, "piped"))!;
+    await Deno.writeTextFile(join(folder, "settings.json"), text);
+    return folder;
+  };
+  const version = await firstLine(Deno.execPath(), [...CLI, "--version"]);
+  const torch = await firstLine(values.python, ["-c", "import torch; print(torch.__version__)"]);
+  printLine(`${PROCESSOR}, ${values.rounds} turns, noiseline ${version}, PyTorch ${torch ?? "is not installed"}`);
+  // The images, once, for the script: making them is part of our time alone.
+  const data = await enter("data", 0);
+  await measure(cli("run", 0, "digits", "schedule"), data);
+  const contenders = [ours];
+  for (const precision of ["fp32", "bf16"] as const) {
+    if (torch === undefined || precision === "bf16" && !HAS_BF16) continue;
+    contenders.push(await peer(precision, join(data, "outputs", "digits")));
+  }
+  const entered = contenders.map((one) => ({ ...one, seconds: [] as number[], losses: [] as number[] }));
+  for (let seed = 0; seed < Number(values.rounds); seed++) {
+    for (const { name, run, heldOut, seconds, losses } of entered) {
+      const folder = await enter(`${name} ${seed}`, seed);
+      const measured = await measure(run(seed), folder);
+      if (measured === undefined) throw new Error(`${name} took more than ten minutes`);
+      seconds.push(measured.seconds);
+      losses.push(await heldOut(folder, seed));
+      printLine(`turn ${seed + 1}, ${name}: ${measured.seconds.toFixed(1)} s, loss ${losses.at(-1)!.toFixed(4)}`);
+    }
+  }
+  const rows = entered.map(({ name, seconds, losses }, index) => {
+    const ratio = index === 0 ? "" : spread(ratios(seconds, entered[0]!.seconds), 2);
+    return [name, spread(seconds, 0, " s"), ratio, spread(losses, 3)];
+  });
+  printLine();
+  printTable([["", "start to 256 samples", "ratio", "held-out L_simple"], ...rows]);
+  if (values.steps !== undefined) printLine(`\n${values.steps} steps are a try and no result.`);
+  const day = new Date().toISOString().slice(0, 10);
+  const cells = rows.map(([, ...figures]) => figures.filter(Boolean).join("; "));
+  printLine(`\n| ${[day, version, PROCESSOR, ...cells].join(" | ")} |`);
+} finally {
+  await Deno.remove(root, { recursive: true });
+}
