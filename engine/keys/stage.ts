@@ -49,7 +49,7 @@ type Filled = "seeded" | "permissions" | "resources";
 
 /** A kind as the engine sees it, built in or custom. */
 export interface Kind
-  extends Omit<BuiltinKind, "kind" | "version" | "params" | "locate" | Filled>, Required<Pick<BuiltinKind, Filled>> {
+  extends Omit<BuiltinKind, "kind" | "version" | "params" | Filled>, Required<Pick<BuiltinKind, Filled>> {
   /** `train`, or the path of a custom stage as the file names it. */
   readonly name: string;
   /**

@@ -8,8 +8,6 @@ export interface ReadLog {
   readonly texts: Map<string, string>;
   /** TypeScript files that were evaluated, with their code where that is known; what they import had a say too. */
   readonly modules: Map<string, Code>;
-  /** Whether a kind looked for files on this machine, which may lie elsewhere the next time. */
-  located: boolean;
 }
 
 /**
@@ -20,7 +18,7 @@ const open = new Set<ReadLog>();
 
 /** Watch what is read while `work` goes on. */
 export async function watchReads<T>(work: () => Promise<T>): Promise<{ value: T; log: ReadLog }> {
-  const log: ReadLog = { texts: new Map(), modules: new Map(), located: false };
+  const log: ReadLog = { texts: new Map(), modules: new Map() };
   open.add(log);
   try {
     return { value: await work(), log };
@@ -39,8 +37,4 @@ export function noteText(path: string, bytes: Uint8Array): void {
 /** Likewise for a TypeScript file that decides what a pipeline is. */
 export function noteModule(path: string, code: Code): void {
   for (const { modules } of open) modules.set(resolve(path), code);
-}
-
-export function noteLocated(): void {
-  for (const log of open) log.located = true;
 }

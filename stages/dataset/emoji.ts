@@ -13,19 +13,16 @@ const { package: { name, version }, images: { side: SIDE, ...IMAGES }, counts } 
 
 /** Google's emoji on white, with their categories, mixed by the hash of their code points. */
 export const read: ReadDataset = async ({ params, packages }) => {
-  const { size = SIDE, testCount = counts.test, limit, skinTones = false } = params;
+  const { size = SIDE, testCount = counts.test, limit } = params;
   // It is fetched before the stage starts.
   const folder = packages[name]!;
   const all = parseEmoji(JSON.parse(await Deno.readTextFile(join(folder, "emoji.json"))));
   const sheet = decodePng(await Deno.readFile(join(folder, "img", "google", "sheets-clean", `${size}.png`)));
   // The same picture in both splits would make the test images known ones.
   const emoji = firstOfEachPicture(all, sheet, size);
-  // Variants stay with their emoji: in the other split they would be almost the same image.
   const splits = splitByHash(emoji.map(({ codePoints }) => codePoints), { testCount, limit });
   const splitOf = (indices: readonly number[]) => {
-    const images = indices.map((index) => emoji[index]!).flatMap(({ category, cells }) =>
-      (skinTones ? cells : cells.slice(0, 1)).map((cell) => ({ category, cell }))
-    );
+    const images = indices.map((index) => emoji[index]!);
     return {
       pixels: cutCells(sheet, images.map(({ cell }) => cell), size),
       labels: Uint8Array.from(images, ({ category }) => EMOJI_CATEGORIES.indexOf(category)),
@@ -40,34 +37,32 @@ export const read: ReadDataset = async ({ params, packages }) => {
   };
 };
 
-const cellSchema = z.object({ sheet_x: z.int().min(0), sheet_y: z.int().min(0), has_img_google: z.boolean() });
-
-const emojiSchema = z.array(cellSchema.extend({
+const emojiSchema = z.array(z.object({
   unified: z.string(),
   category: z.enum(EMOJI_CATEGORIES),
-  skin_variations: z.record(z.string(), cellSchema).default({}),
+  sheet_x: z.int().min(0),
+  sheet_y: z.int().min(0),
+  has_img_google: z.boolean(),
 }));
 
 /** Pixels around every cell of a sheet. */
 const BORDER = 1;
 
-type Emoji = Pick<ReturnType<typeof parseEmoji>[number], "cells">;
+type Emoji = Pick<ReturnType<typeof parseEmoji>[number], "cell">;
 
-/** @throws ZodError when it is not the package's `emoji.json` */
+/** The emoji that Google has pictures of. @throws ZodError when it is not the package's `emoji.json` */
 export function parseEmoji(json: unknown) {
-  /** The place on the sheet, counted in cells. */
-  const cellOf = ({ sheet_x, sheet_y }: z.output<typeof cellSchema>) => ({ column: sheet_x, row: sheet_y });
   return emojiSchema.parse(json).filter((emoji) => emoji.has_img_google).map((emoji) => ({
     // Such as "1F3C3"; every emoji has its own.
     codePoints: emoji.unified,
     category: emoji.category,
-    // The emoji itself, then its variants in other skin tones.
-    cells: [emoji, ...Object.values(emoji.skin_variations).filter((variant) => variant.has_img_google)].map(cellOf),
+    // Its place on the sheet, counted in cells.
+    cell: { column: emoji.sheet_x, row: emoji.sheet_y },
   }));
 }
 
 /** Cells of a sheet on white. @returns uint8 [N, size, size, 3] row-major */
-export function cutCells(sheet: ByteImage, cells: Emoji["cells"], size: number): Uint8Array<ArrayBuffer> {
+export function cutCells(sheet: ByteImage, cells: readonly Emoji["cell"][], size: number): Uint8Array<ArrayBuffer> {
   const pitch = size + 2 * BORDER;
   const imageBytes = size * size * 3;
   const out = new Uint8Array(cells.length * imageBytes);
@@ -81,8 +76,8 @@ export function cutCells(sheet: ByteImage, cells: Emoji["cells"], size: number):
 /** Emoji in their order, without those that look exactly like an earlier one. */
 export function firstOfEachPicture<E extends Emoji>(emoji: readonly E[], sheet: ByteImage, size: number): E[] {
   const seen = new Set<string>();
-  return emoji.filter(({ cells }) => {
-    const digest = createHash("sha256").update(cutCells(sheet, cells.slice(0, 1), size)).digest("hex");
+  return emoji.filter(({ cell }) => {
+    const digest = createHash("sha256").update(cutCells(sheet, [cell], size)).digest("hex");
     if (seen.has(digest)) return false;
     seen.add(digest);
     return true;

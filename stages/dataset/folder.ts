@@ -5,12 +5,12 @@ import { decodeJpeg, isJpeg } from "../../formats/jpeg.ts";
 import { decodePng } from "../../formats/png.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { DatasetContext } from "./kind.ts";
-import { type Colour, cropSquare, flatten, resizeSquare } from "./pixels.ts";
+import { cropSquare, flatten, resizeSquare } from "./pixels.ts";
 import { type ReadDataset, splitByHash, type SplitName } from "./split.ts";
 
 /** Images of a folder, each split in code-unit order of their paths. */
 export const read: ReadDataset = async (context) => {
-  const { channels = 3, background = "#ffffff", labels: wanted = "folders", limit } = context.params;
+  const { channels = 3, labels: wanted = "folders", limit } = context.params;
   // The check asks for both.
   const [path, size] = [context.params.path!, context.params.size!];
   if (!(await Deno.stat(path)).isDirectory) {
@@ -35,7 +35,7 @@ export const read: ReadDataset = async (context) => {
     train: picked.train.sort((a, b) => a - b),
     test: picked.test.sort((a, b) => a - b),
   };
-  const shape: Shape = { size, channels, background: parseColour(background) };
+  const shape: Shape = { size, channels };
   const decoded = await readImages(context, { root: path, ...listing }, splits, shape);
   if ("status" in decoded) return decoded;
   const splitOf = (split: SplitName) =>
@@ -146,7 +146,6 @@ async function readImages(
 interface Shape {
   readonly size: number;
   readonly channels: 1 | 3;
-  readonly background: Colour;
 }
 
 /**
@@ -154,23 +153,17 @@ interface Shape {
  *
  * @returns uint8 [size, size, channels] row-major, or what is wrong with the file
  */
-async function readImage(path: string, { size, channels, background }: Shape): Promise<Uint8Array | string> {
+async function readImage(path: string, { size, channels }: Shape): Promise<Uint8Array | string> {
   const bytes = await Deno.readFile(path).catch((error: Error) => error.message);
   if (typeof bytes === "string") return bytes;
   if (bytes.length === 0) return "an empty file";
   try {
     const image = isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
-    return resizeSquare(cropSquare(flatten(image, channels, background)), size).data;
+    return resizeSquare(cropSquare(flatten(image, channels)), size).data;
   } catch (error) {
     if (error instanceof FormatError) return error.message;
     throw error;
   }
-}
-
-/** A colour as "#rrggbb". */
-export function parseColour(text: string): Colour {
-  const value = parseInt(text.slice(1), 16);
-  return [value >> 16, (value >> 8) & 0xff, value & 0xff];
 }
 
 /** Labels are stored as bytes. */

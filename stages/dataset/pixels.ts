@@ -1,19 +1,16 @@
 import type { ByteImage } from "../../formats/byte_image.ts";
 import { resample, resizeImages, type Shares } from "../../metrics/features/resize.ts";
 
-/** Red, green and blue, bytes. */
-export type Colour = readonly [number, number, number];
-
-const WHITE: Colour = [255, 255, 255];
+const WHITE = 255;
 
 /**
- * An image on an opaque background, grey or RGB: out = (alpha * image + (255 - alpha) * background) / 255, rounded half
- * up. Colours become grey by their luma, (299 R + 587 G + 114 B) / 1000 (ITU-R BT.601).
+ * An image on white, grey or RGB: out = (alpha * image + (255 - alpha) * 255) / 255, rounded half up.
+ * Colours become grey by their luma, (299 R + 587 G + 114 B) / 1000 (ITU-R BT.601).
  *
  * @param image 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha
  * @param channels of the result: 1 or 3
  */
-export function flatten(image: ByteImage, channels: 1 | 3, background: Colour = WHITE): ByteImage {
+export function flatten(image: ByteImage, channels: 1 | 3): ByteImage {
   const { width, height, channels: had, data } = image;
   if (had === channels) return image;
   const pixels = width * height;
@@ -24,7 +21,7 @@ export function flatten(image: ByteImage, channels: 1 | 3, background: Colour = 
     const alpha = had === 2 || had === 4 ? data[from + had - 1]! : 255;
     const over = (channel: number) => {
       const level = data[from + (grey ? 0 : channel)]!;
-      return Math.floor((2 * (alpha * level + (255 - alpha) * background[channel]!) + 255) / 510);
+      return Math.floor((2 * (alpha * level + (255 - alpha) * WHITE) + 255) / 510);
     };
     // Grey levels stay what they are.
     if (channels === 1) out[at] = Math.floor((299 * over(0) + 587 * over(1) + 114 * over(2) + 500) / 1000);

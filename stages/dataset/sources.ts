@@ -22,13 +22,11 @@ export interface Published {
   readonly files: readonly PublishedFile[];
   /** Folders that hold the files. */
   readonly homes: readonly string[];
-  /** Where a package of the operating system puts the files. */
-  readonly installed?: string;
 }
 
 /** Grey images are padded up to this side: a border says nothing. */
 const PADDED = { upTo: 64 };
-const FETCHED: Source["params"] = ["path", "url", "mirrors", "sha256", "size", "limit"];
+const FETCHED: Source["params"] = ["path", "url", "sha256", "size", "limit"];
 
 /** MNIST and Fashion-MNIST use the same four names. */
 export const IDX_NAMES = {
@@ -72,7 +70,7 @@ export const SOURCES = {
   },
   // Google's Noto emoji, cut from sheets.
   "npm/emoji-datasource-google": {
-    params: ["size", "skinTones", "testCount", "limit"],
+    params: ["size", "testCount", "limit"],
     images: { side: 32, channels: 3, classes: EMOJI_CATEGORIES.length },
     sides: [16, 20, 32, 64],
     // Emoji that are not a variant of another in skin tone and have a picture of their own: of 1,911, fourteen look
@@ -105,8 +103,6 @@ export const SOURCES = {
       "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
       "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ],
-    // Debian's package dataset-fashion-mnist: the same images, compressed anew, so the files' digests are others.
-    installed: "/usr/share/datasets/fashion-mnist",
   }),
   // The official split (Krizhevsky 2009).
   cifar10: {
@@ -125,5 +121,5 @@ export const SOURCES = {
       homes: ["https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"],
     },
   },
-  folder: { params: ["path", "size", "channels", "background", "labels", "testCount", "limit"] },
+  folder: { params: ["path", "size", "channels", "labels", "testCount", "limit"] },
 } as const satisfies Record<DatasetSource, Source>;

@@ -22,7 +22,7 @@ Deno.test("run fetches an archive from the mirror that has it, once, and knows i
   const url = server.serve("/gone.tar.gz", { status: 404 });
   const mirror = server.serve("/mirror.tar.gz", { bytes: archive });
   const params = { source: "cifar10", limit: 50, sha256: sha256(archive) };
-  await using project = new Project({ files: { "p.yaml": pipeline({ ...params, url, mirrors: [mirror] }) } });
+  await using project = new Project({ files: { "p.yaml": pipeline({ ...params, url: [url, mirror] }) } });
   const first = await project.cli(["run", "p.yaml"]);
   assertEquals(first.code, 0, first.stdout + first.stderr);
   assertStringIncludes(first.stderr, `cannot fetch ${url}: HTTP 404 Not Found`);
@@ -71,10 +71,9 @@ Deno.test("run says of every address why it did not give the data, and records n
   for (const [name, bytes] of Object.entries(files)) server.serve(`/set/${name}`, { bytes });
   const spoiled = server.serve("/set/t10k-labels-idx1-ubyte.gz", { bytes: new TextEncoder().encode("<html>") });
   const digests = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)]));
-  const params = { source: "mnist", limit: 20, url: server.url("/set/"), sha256: digests };
-  await using project = new Project({
-    files: { "p.yaml": pipeline({ ...params, mirrors: [server.url("/none")] }) },
-  });
+  const url = [server.url("/set/"), server.url("/none")];
+  const params = { source: "mnist", limit: 20, url, sha256: digests };
+  await using project = new Project({ files: { "p.yaml": pipeline(params) } });
   const failed = await project.cli(["run", "p.yaml"]);
   assertEquals(failed.code, 1, failed.stdout);
   const said = failed.stdout + failed.stderr;

@@ -6,7 +6,6 @@ import { rolesOf } from "../../../schemas/roles.ts";
 import type { Kind } from "../../keys/stage.ts";
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
 import { DEVICE_MODULE } from "../../process/module_lock.ts";
-import { noteLocated } from "../../process/read_log.ts";
 import { validateParams } from "../../process/schema_issues.ts";
 import { mapLeaves } from "../source/tree.ts";
 
@@ -15,22 +14,9 @@ export function isCustom(uses: string): boolean {
   return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);
 }
 
-/** Located files become params like those that the user gave, so that all that follows treats them alike. */
-export function validateBuiltin(
-  builtin: BuiltinKind,
-  raw: unknown,
-  params: z.ZodObject = builtin.params,
-): ParamsOutcome {
-  const outcome = validateParams(params, raw);
-  const found = outcome.ok ? builtin.locate?.(outcome.params) : undefined;
-  if (!outcome.ok || found === undefined) return outcome;
-  noteLocated();
-  return { ok: true, params: { ...outcome.params, ...found } };
-}
-
 /** A kind that comes with the toolkit, as the engine sees it. */
 export function fromBuiltin(builtin: BuiltinKind): Kind {
-  const { kind, version, params, locate: _, ...rest } = builtin;
+  const { kind, version, params, ...rest } = builtin;
   return {
     seeded: false,
     permissions: {},
@@ -40,7 +26,7 @@ export function fromBuiltin(builtin: BuiltinKind): Kind {
     version: `${kind}/${version}`,
     custom: false,
     roles: rolesOf(params),
-    validate: (raw) => validateBuiltin(builtin, raw),
+    validate: (raw) => validateParams(params, raw),
   };
 }
 

@@ -11,9 +11,10 @@ import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
 import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
+import { validateParams } from "../../process/schema_issues.ts";
 import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
-import { fitOf, fromBuiltin, fromFile, isCustom, validateBuiltin } from "./builtin.ts";
+import { fitOf, fromBuiltin, fromFile, isCustom } from "./builtin.ts";
 import { type BuiltinKinds, describeAll } from "./kinds.ts";
 import { indirectOrigin } from "./origin.ts";
 
@@ -223,7 +224,7 @@ export class StageKinds {
     const whole = places.some(({ param }) => param === "");
     // The kind's own schema looks at the rest.
     const open = Object.fromEntries(places.map(({ param }) => [param!, z.unknown()]));
-    const rest = whole ? { ok: true as const, params: {} } : validateBuiltin(builtin, raw, builtin.params.extend(open));
+    const rest = whole ? { ok: true as const, params: {} } : validateParams(builtin.params.extend(open), raw);
     if (!rest.ok) issues.push(...rest.issues);
     if (!rest.ok || Object.keys(values).length < places.length) return { ok: false, issues };
     return { ok: true, params: whole ? values[""]! : { ...rest.params, ...values }, facts };

