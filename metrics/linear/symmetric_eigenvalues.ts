@@ -24,14 +24,11 @@ function tridiagonalize({ rows: size, data }: Float64Matrix) {
   const diagonal = new Float64Array(size);
   const below = new Float64Array(size);
   const [v, w, product] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
-  let pending = false;
   for (let last = size - 1; last > 0; last--) {
     const row = last * size;
-    // Of the last row the part that this step needs.
-    if (pending) {
-      const [vi, wi] = [v[last]!, w[last]!];
-      for (let j = 0; j <= last; j++) a[row + j]! -= vi * w[j]! + wi * v[j]!;
-    }
+    // Of the last row the part that this step needs. A reflection that was left out is one of zeros.
+    const [vi, wi] = [v[last]!, w[last]!];
+    for (let j = 0; j <= last; j++) a[row + j]! -= vi * w[j]! + wi * v[j]!;
     diagonal[last] = a[row + last]!;
     let scale = 0;
     for (let j = 0; j < last; j++) scale = Math.max(scale, Math.abs(a[row + j]!));
@@ -53,8 +50,8 @@ function tridiagonalize({ rows: size, data }: Float64Matrix) {
     } else {
       below[last - 1] = last === 1 ? a[row]! : 0;
     }
-    if (pending || reflects) sweep(a, { size, end: last, v: pending ? v : undefined, w, next, product });
-    pending = reflects;
+    sweep(a, { size, end: last, v, w, next, product });
+    v.fill(0);
     if (!reflects) continue;
     let share = 0;
     for (let j = 0; j < last; j++) {
@@ -75,8 +72,8 @@ interface Sweep {
   readonly size: number;
   /** Rows and columns that are left. */
   readonly end: number;
-  /** The last reflection, A -= v wᵀ + w vᵀ; undefined for none. */
-  readonly v: Float64Array | undefined;
+  /** The last reflection, A -= v wᵀ + w vᵀ. */
+  readonly v: Float64Array;
   readonly w: Float64Array;
   readonly next: Float64Array;
   /** Becomes A next. */
@@ -89,22 +86,14 @@ function sweep(a: Float64Array, { size, end, v, w, next, product }: Sweep): void
     const row = i * size;
     const ni = next[i]!;
     let sum = 0;
-    if (v === undefined) {
-      for (let j = 0; j < i; j++) {
-        const value = a[row + j]!;
-        sum += value * next[j]!;
-        product[j]! += value * ni;
-      }
-    } else {
-      const [vi, wi] = [v[i]!, w[i]!];
-      for (let j = 0; j < i; j++) {
-        const value = a[row + j]! - vi * w[j]! - wi * v[j]!;
-        a[row + j] = value;
-        sum += value * next[j]!;
-        product[j]! += value * ni;
-      }
-      a[row + i]! -= 2 * vi * wi;
+    const [vi, wi] = [v[i]!, w[i]!];
+    for (let j = 0; j < i; j++) {
+      const value = a[row + j]! - vi * w[j]! - wi * v[j]!;
+      a[row + j] = value;
+      sum += value * next[j]!;
+      product[j]! += value * ni;
     }
+    a[row + i]! -= 2 * vi * wi;
     product[i]! += sum + a[row + i]! * ni;
   }
 }

@@ -34,9 +34,9 @@ export const datasetParams = z.strictObject({
     ),
   ),
   sha256: execution(
-    z.union([sha256, z.record(z.string(), sha256)]).optional().describe(
-      "SHA-256 of the archive (cifar10), or of each file by name (mnist, fashion-mnist); " +
-        "default: that of the published files. The digests of the files that are read are in the key",
+    z.record(z.string(), sha256).optional().describe(
+      "SHA-256 by name of file, of files that are not the published ones. The digests of the files that are read are " +
+        "in the key",
     ),
   ),
   size: z.int().min(4).max(256).optional().describe(

@@ -4,7 +4,7 @@ import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/met
 import { jsonText } from "../../artifacts/record.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { learnsVariance } from "../../diffusion/network.ts";
-import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
+import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { withDevice } from "../shared/device.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -97,18 +97,12 @@ async function scoreAll(
   const saved = await progress.latest();
   const scores = new Float64Array(works.reduce((sum, { count, figures }) => sum + count * figures, 0));
   let done = saved?.step ?? 0;
-  /** Scores of the first `items` evaluations of all works. */
-  const scoresOf = (items: number) => {
-    let [left, length] = [items, 0];
-    for (const { count, figures } of works) {
-      length += Math.min(left, count) * figures;
-      left -= Math.min(left, count);
-    }
-    return length;
-  };
+  /** Scores of the evaluations that are done. */
+  let length = 0;
   if (saved !== undefined) {
-    const { vectors } = decodeVectors(await saved.read(SCORES_FILE));
-    scores.set(vectorOf(vectors, "losses", { file: SCORES_FILE, type: Float64Array, length: scoresOf(done) }));
+    const losses = decodeVectors(await saved.read(SCORES_FILE)).vectors["losses"] as Float64Array;
+    scores.set(losses);
+    length = losses.length;
   }
 
   return await withDevice(context, async (device) => {
@@ -117,7 +111,7 @@ async function scoreAll(
     for (const work of works) {
       while (done < start + work.count) {
         if (stop.aborted || progress.isDue(params.saveEverySeconds)) {
-          await progress.save(done, { [SCORES_FILE]: encodeVectors({ losses: scores.slice(0, scoresOf(done)) }) });
+          await progress.save(done, { [SCORES_FILE]: encodeVectors({ losses: scores.slice(0, length) }) });
         }
         if (stop.aborted) return { status: "interrupted", step: done } as const;
         const first = done - start;
@@ -128,7 +122,8 @@ async function scoreAll(
           const message = `the loss of image ${image} is ${batch[bad]}: the weights are broken`;
           return { status: "failed", message } as const;
         }
-        scores.set(batch, scoresOf(done));
+        scores.set(batch, length);
+        length += batch.length;
         done += batch.length / work.figures;
         context.report({ done, total, unit });
         await yieldToMessages();

@@ -34,7 +34,7 @@ export const scheduleParams = z.strictObject({
     z.strictObject({ path: externalFile(z.string().min(1)).describe("The file") }, { error: explainBetas }),
   ]).describe(
     "A family and a name, since a name alone means different things elsewhere; or a list of betas, above 0 " +
-      "and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). " +
+      "and at most 1; or { path: betas.json }, a file with such a list. " +
       SCHEDULE_NAMES.map((name) => `${name}: ${scheduleOf(name).says}`).join(". "),
   ),
   timesteps: z.int().min(1).max(MAX_TIMESTEPS).optional().describe(

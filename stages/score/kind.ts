@@ -56,18 +56,12 @@ function checkSets({ real, fake }: { readonly real?: SetFacts; readonly fake?: S
 
 /** Params that ask for nothing, or for what cannot be. */
 function checkFigures(params: ScoreParams): CheckProblem[] {
-  const { fd, fdInfinity, perClass, kid, manifold, inceptionScore, bootstrap } = params;
+  const { fd, fdInfinity, perClass, kid, manifold, inceptionScore } = params;
   return problemsOf(
     !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore && {
       param: ["fd"],
       message: "no score is requested",
       fix: "remove fd: false, or add kid: {} or another",
-    },
-    bootstrap === 1 && {
-      param: ["bootstrap"],
-      message: "one resample has no spread",
-      got: "1",
-      wanted: "0, or 2 and more",
     },
   );
 }

@@ -5,6 +5,7 @@ import { FileServer } from "../support/file_server.ts";
 import { makeIdxFiles } from "../support/idx.ts";
 import { Project } from "../support/project.ts";
 
+const ARCHIVE = "cifar-10-binary.tar.gz";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 function pipeline(params: Readonly<Record<string, unknown>>): string {
@@ -21,7 +22,7 @@ Deno.test("run fetches an archive from the mirror that has it, once, and knows i
   const archive = cifarArchive();
   const url = server.serve("/gone.tar.gz", { status: 404 });
   const mirror = server.serve("/mirror.tar.gz", { bytes: archive });
-  const params = { source: "cifar10", limit: 50, sha256: sha256(archive) };
+  const params = { source: "cifar10", limit: 50, sha256: { [ARCHIVE]: sha256(archive) } };
   await using project = new Project({ files: { "p.yaml": pipeline({ ...params, url: [url, mirror] }) } });
   const first = await project.cli(["run", "p.yaml"]);
   assertEquals(first.code, 0, first.stdout + first.stderr);
@@ -39,7 +40,7 @@ Deno.test("run fetches an archive from the mirror that has it, once, and knows i
   project.write("cifar-10-binary.tar.gz", archive);
   project.write("p.yaml", pipeline({ source: "cifar10", limit: 60, path: "cifar-10-binary.tar.gz" }));
   assertStringIncludes((await project.cli(["plan", "p.yaml"])).stdout, "nothing to do");
-  project.write("p.yaml", pipeline({ ...params, url: mirror, sha256: "00".repeat(32) }));
+  project.write("p.yaml", pipeline({ ...params, url: mirror, sha256: { [ARCHIVE]: "00".repeat(32) } }));
   assertStringIncludes((await project.cli(["plan", "p.yaml"])).stdout, "external");
 });
 
@@ -49,7 +50,7 @@ Deno.test("run stops in a download when interrupted, and the next run continues 
   const half = Math.floor(archive.length / 2);
   const url = server.serve("/a.tar.gz", { bytes: archive, after: half, then: "hang" }, { bytes: archive });
   await using project = new Project({
-    files: { "p.yaml": pipeline({ source: "cifar10", limit: 50, url, sha256: sha256(archive) }) },
+    files: { "p.yaml": pipeline({ source: "cifar10", limit: 50, url, sha256: { [ARCHIVE]: sha256(archive) } }) },
   });
   {
     await using running = project.start(["run", "p.yaml", "--json"]);
@@ -90,7 +91,7 @@ Deno.test("run says of every address why it did not give the data, and records n
 });
 
 Deno.test("validate refuses addresses beside a path before anything is fetched", async () => {
-  const params = { source: "cifar10", path: "x", url: "http://127.0.0.1:9/x", sha256: "ab".repeat(32) };
+  const params = { source: "cifar10", path: "x", url: "http://127.0.0.1:9/x", sha256: { [ARCHIVE]: "ab".repeat(32) } };
   await using project = new Project({ files: { "p.yaml": pipeline(params) } });
   const { code, stderr } = await project.cli(["validate", "p.yaml"]);
   assertEquals(code, 2);

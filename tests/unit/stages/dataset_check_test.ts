@@ -6,6 +6,7 @@ import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 
 const DIGEST = "ab".repeat(32);
+const ARCHIVE = { "cifar-10-binary.tar.gz": DIGEST };
 const FILE_NAMES = SOURCES.mnist.published.files.map(({ name }) => name);
 
 function wrongParams(params: DatasetParams): string[] {
@@ -45,18 +46,18 @@ Deno.test("dataset's check refuses params that mean nothing to their source", ()
     "channels",
     "size",
   ]);
-  assertEquals(wrongParams({ source: "folder", path: "/x", size: 8, sha256: DIGEST }), ["sha256"]);
+  assertEquals(wrongParams({ source: "folder", path: "/x", size: 8, sha256: ARCHIVE }), ["sha256"]);
   assertEquals(wrongParams({ source: "npm/emoji-datasource-google", size: 24 }), ["size"]);
   assertEquals(wrongParams({ source: "npm/emoji-datasource-google", limit: 100, testCount: 100 }), ["testCount"]);
   assertEquals(wrongParams({ source: "folder" }), ["source folder needs path", "source folder needs size"]);
 });
 
-Deno.test("dataset's check takes a path or addresses, and digests in the form that the source needs", () => {
-  const fetched = { url: ["https://example.org/x", "https://example.org/y"], sha256: DIGEST };
+Deno.test("dataset's check takes a path or addresses, and digests of the source's files", () => {
+  const fetched = { url: ["https://example.org/x", "https://example.org/y"], sha256: ARCHIVE };
   assertEquals(wrongParams({ source: "cifar10", ...fetched }), []);
   assertEquals(wrongParams({ source: "cifar10", path: "/x", ...fetched }), ["url", "sha256"]);
   assertEquals(wrongParams({ source: "cifar10", sha256: { a: DIGEST } }), ["sha256"]);
-  assertEquals(wrongParams({ source: "mnist", sha256: DIGEST }), ["sha256"]);
+  assertEquals(wrongParams({ source: "mnist", sha256: ARCHIVE }), ["sha256"]);
   assertEquals(wrongParams({ source: "mnist", sha256: { [FILE_NAMES[0]!]: DIGEST } }), []);
   assertEquals(wrongParams({ source: "mnist", sha256: { "train.gz": DIGEST } }), ["sha256"]);
 });
@@ -65,12 +66,13 @@ Deno.test("dataset's params refuse addresses and digests that are none", () => {
   const issues = (params: Readonly<Record<string, unknown>>) =>
     datasetKind.params.safeParse({ source: "cifar10", ...params }).error?.issues.map(({ path }) => path.join(".")) ??
       [];
-  assertEquals(issues({ url: "https://example.org/a.tar.gz", sha256: DIGEST }), []);
+  assertEquals(issues({ url: "https://example.org/a.tar.gz", sha256: ARCHIVE }), []);
   assertEquals(issues({ url: "file:///etc/passwd" }), ["url"]);
   assertEquals(issues({ url: "example.org/a" }), ["url"]);
   assertEquals(issues({ url: ["https://example.org/", "ftp://example.org/"] }), ["url.1"]);
   assertEquals(issues({ url: [] }), ["url"]);
-  assertEquals(issues({ sha256: DIGEST.toUpperCase() }), ["sha256"]);
+  assertEquals(issues({ sha256: DIGEST }), ["sha256"]);
+  assertEquals(issues({ sha256: { a: DIGEST.toUpperCase() } }), ["sha256.a"]);
 });
 
 Deno.test("downloadsOf() names what is fetched and where, and nothing for a path", () => {
@@ -82,7 +84,7 @@ Deno.test("downloadsOf() names what is fetched and where, and nothing for a path
     170_052_171,
   ]);
   assertEquals(archive?.urls[0], "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz");
-  const own = downloadsOf({ source: "cifar10", url: ["http://a/x.tgz", "http://b/x.tgz"], sha256: DIGEST });
+  const own = downloadsOf({ source: "cifar10", url: ["http://a/x.tgz", "http://b/x.tgz"], sha256: ARCHIVE });
   assertEquals(own, [
     { name: "path", sha256: DIGEST, maxBytes: 256 << 20, urls: ["http://a/x.tgz", "http://b/x.tgz"] },
   ]);

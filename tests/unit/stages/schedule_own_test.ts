@@ -215,7 +215,7 @@ Deno.test("schedule's check says what is wrong with listed betas", () => {
   }
 });
 
-Deno.test("schedule takes betas from a file, a list in JSON or a vector of NumPy", async () => {
+Deno.test("schedule takes betas from a file, a list in JSON", async () => {
   await withFolder(async (folder) => {
     const run = async (name: string, content: Uint8Array | string, digest?: string) => {
       const path = join(folder, name);
@@ -227,17 +227,8 @@ Deno.test("schedule takes betas from a file, a list in JSON or a vector of NumPy
     };
     const betas = [0.1, 0.5, 1];
     const tables = makeTables(Float64Array.from(betas));
-    const single = makeTables(Float64Array.from(Float32Array.from(betas)));
-    const npy = (data: Float32Array | Float64Array | Int32Array, shape = [data.length]) => encodeNpy({ shape, data });
-    const files = [
-      ["betas.json", JSON.stringify(betas), tables],
-      ["double.npy", npy(Float64Array.from(betas)), tables],
-      ["single.npy", npy(Float32Array.from(betas)), single],
-    ] as const;
-    for (const [name, content, wanted] of files) {
-      const { path } = await readSchedule(await made(run(name, content)), []);
-      assertEquals(path.tables, wanted, name);
-    }
+    const { path } = await readSchedule(await made(run("betas.json", JSON.stringify(betas))), []);
+    assertEquals(path.tables, tables);
     const wrong = [
       ["text.json", "0.1, 0.2", "text.json: got text that is not JSON"],
       ["map.json", '{"betas": [0.1]}', "map.json: got all of it: not a list"],
@@ -245,15 +236,9 @@ Deno.test("schedule takes betas from a file, a list in JSON or a vector of NumPy
       ["none.json", "[]", "none.json, Betas: got none"],
       ["two.json", "[0.1, 2]", "two.json, Betas: got 2 at t=1, wanted 0 < beta <= 1"],
       ["still.json", "[1, 0.1]", "still.json: the path leaves too little signal"],
-      ["whole.npy", npy(Int32Array.of(1)), "whole.npy: got Int32Array of shape (1), wanted float32 or float64"],
+      ["single.npy", encodeNpy({ shape: [1], data: Float32Array.of(0.1) }), "single.npy: got text that is not JSON"],
       ["broken.json", "[0.1,\n 0.2\n", "broken.json: got text that is not JSON (line 3 column 1)"],
       ["long.json", JSON.stringify(new Array(1e6 + 1).fill(0.1)), "long.json: got all of it: not at most"],
-      [
-        "long.npy",
-        npy(new Float32Array(1e6 + 1)),
-        "of shape (1000001), wanted float32 or float64 of shape (T,), T at most",
-      ],
-      ["plane.npy", npy(Float64Array.of(1, 1), [1, 2]), "of shape (1, 2)"],
     ] as const;
     for (const [name, content, says] of wrong) assertStringIncludes(said(await run(name, content)), says);
     assertStringIncludes(said(await run("other.json", "[1]", "0".repeat(64))), "not the file that was planned");
