@@ -1,7 +1,7 @@
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import { nameOf } from "../../artifacts/schedule.ts";
-import { objectiveProblem, toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
+import { toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
 import { learnsVariance, unpackParameters } from "../../diffusion/network.ts";
@@ -25,13 +25,10 @@ const VERSION = "0.42.1";
 /** The files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why it has no place there. */
 export function toDiffusers({ config, network, path, params }: StoredCheckpoint) {
   const { model, objective = DEFAULT_OBJECTIVE, schedule: spec } = config;
-  if (isOwn(model)) return { problem: ownProblem("network", model) };
-  if (isOwn(objective)) return { problem: ownProblem("objective", objective) };
+  if (isOwn(model) || isOwn(objective)) throw new Error("Cannot happen: the check of the kind refuses them");
   if (!("name" in spec)) return { problem: ownProblem("schedule", { uses: nameOf(spec) }) };
   const unet = toUnet2dConfig(model);
   if ("problem" in unet) return unet;
-  const problem = objectiveProblem(objective);
-  if (problem !== undefined) return { problem };
   const own = toChainConfig({ spec, betas: path.tables!.betas, objective }, learnsVariance(network.sizes));
   const tensors = Object.entries(toUnet2dTensors(unpackParameters(params, network), model));
   const { images: { source }, step, seed, ema, schedule } = config;

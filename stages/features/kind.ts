@@ -91,7 +91,7 @@ export const featuresKind = defineKind({
         overInception && checkInception(params, images),
         params.extractor === "classifier" && checkSameSize("images", images, {
           name: "those of the classifier",
-          size: sizeSchema.safeParse(inputs.classifier).data,
+          size: readImageFacts(inputs.classifier),
         }),
       ),
       facts: {
@@ -112,8 +112,6 @@ const PARAMS: Partial<Record<FeaturesParams["extractor"], readonly (keyof Featur
   onnx: ["path", "url", "sha256", "preprocess", "output", "logits"],
   [INCEPTION]: ["path", "url", "sha256", "resize"],
 };
-
-const sizeSchema = z.object({ height: z.int(), width: z.int(), channels: z.int() });
 
 function checkMisplaced(params: FeaturesParams): CheckProblem[] {
   const { extractor } = params;

@@ -99,14 +99,13 @@ async function extrapolatedFigure({ real, fake }: Sets, { seed, products, onProg
     points.push({ x: 1 / count, y: await frechetDistance(reference, some, products) });
     onProgress("fdInfinity", (i + 1) / counts.length);
   }
-  const name = `${frechetName({ real, fake })}-infinity`;
-  const note = "Chong & Forsyth 2020: a line through distances over 1/N; the real set stays as large as it is";
-  if (new Set(counts).size < 3) {
-    const note = "too few images to extrapolate; the distance itself";
-    return { name, value: points.at(-1)!.y, count: fake.count, note };
+  const about = { name: `${frechetName({ real, fake })}-infinity`, count: fake.count };
+  if (counts.length < 3) {
+    return { ...about, value: points.at(-1)!.y, note: "too few images to extrapolate; the distance itself" };
   }
   const { intercept, interceptError } = fitLine(points);
-  return { name, value: intercept, deviation: interceptError, count: fake.count, note };
+  const note = "Chong & Forsyth 2020: a line through distances over 1/N; the real set stays as large as it is";
+  return { ...about, value: intercept, deviation: interceptError, note };
 }
 
 async function kernelFigure(

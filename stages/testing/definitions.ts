@@ -25,7 +25,7 @@ import { meanAndDeviation } from "../../metrics/spread.ts";
 import type { NamedTensors, Tensor } from "../../tensor/device.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
-import { isError } from "../shared/checks.ts";
+import { describeProblem, isError } from "../shared/checks.ts";
 import {
   checkLossCode,
   checkNetworkCode,
@@ -34,7 +34,6 @@ import {
   shown,
 } from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
-import { describeProblem } from "../shared/checks.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";
 import { checkGradients } from "./gradients.ts";
