@@ -4,8 +4,7 @@ import { FormatError } from "../formats/format_error.ts";
 import { imageGrid } from "../formats/image_grid.ts";
 import { encodeNpz } from "../formats/npz.ts";
 import { encodePng } from "../formats/png.ts";
-import { encodeSafetensors, openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
-import type { HeaderEntry } from "../formats/safetensors_header.ts";
+import { encodeSafetensors, openSafetensors } from "../formats/safetensors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
@@ -112,37 +111,31 @@ export function imageAt(pixels: Uint8Array<ArrayBuffer>, i: number, { height, wi
  * @throws FormatError when the artifact's files are not those of `writeImages`
  */
 export async function readImages(artifact: InputArtifact): Promise<StoredImages> {
-  const { info, labels, pixels } = await openImages(artifact, (file, entry) => file.read(entry));
-  const { count, height, width, channels } = info;
-  return { info, pixels: pixels.data as StoredImages["pixels"], shape: [count, height, width, channels], labels };
-}
-
-/** Looks at all but the pixels, of which any are good. @throws FormatError as `readImages` does */
-export async function validate(artifact: InputArtifact): Promise<void> {
-  await openImages(artifact, () => undefined);
-}
-
-export async function facts(artifact: InputArtifact): Promise<Facts> {
-  const { source, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);
-  return { ...info, classNames: classNamesOf(source) };
-}
-
-async function openImages<T>(artifact: InputArtifact, read: (file: SafetensorsFile, pixels: HeaderEntry) => T) {
   const info = await readJson(artifact, INFO_FILE, imagesInfoSchema);
   const { count, height, width, channels, classes } = info;
   using file = await openSafetensors(artifact.path(fileOf(artifact, TENSORS_FILE).path));
   const find = (name: string) => file.entries.find((entry) => entry.name === name);
-  const bytes = (name: string, shape: readonly number[]): HeaderEntry => {
+  const bytes = async (name: string, shape: readonly number[]) => {
     const entry = find(name);
-    if (entry?.dtype === "U8" && entry.shape.join() === shape.join()) return entry;
+    if (entry?.dtype === "U8" && entry.shape.join() === shape.join()) {
+      return (await file.read(entry)).data as Uint8Array<ArrayBuffer>;
+    }
     const got = entry === undefined ? "none" : `${entry.dtype} [${entry.shape}]`;
     throw new FormatError(`${TENSORS_FILE}, tensor ${name}`, { got, wanted: `U8 [${shape}]` });
   };
-  const images = bytes("images", [count, height, width, channels]);
+  const shape = [count, height, width, channels] as const;
+  const pixels = await bytes("images", shape);
   const labelled = classes !== null || find("labels") !== undefined;
-  const labels = labelled ? (await file.read(bytes("labels", [count]))).data as Uint8Array<ArrayBuffer> : undefined;
+  const labels = labelled ? await bytes("labels", [count]) : undefined;
   if (labels !== undefined) checkLabels(TENSORS_FILE, labels, classes);
-  return { info, labels, pixels: await read(file, images) };
+  return { info, pixels, shape, labels };
+}
+
+export { readImages as validate };
+
+export async function facts(artifact: InputArtifact): Promise<Facts> {
+  const { source, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  return { ...info, classNames: classNamesOf(source) };
 }
 
 /** @throws FormatError for a label that is none of its data set */

@@ -16,7 +16,7 @@ import { openFloat64Products } from "../tensor/onnx/products.ts";
 import { openDevice } from "../tensor/open.ts";
 import { type Contender, startContender } from "./support/contender.ts";
 import { printTable } from "./support/markdown.ts";
-import { median } from "./support/measure.ts";
+import { median, ratios } from "./support/measure.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -70,7 +70,7 @@ async function measure(name: string, ours: () => Promise<number>, theirs?: Recor
     difference = (Math.abs(value - answer.value) / Math.abs(answer.value)).toExponential(1);
   }
   const seconds = (all: readonly number[]) => all.length === 0 ? "" : `${median(all).toFixed(2)} s`;
-  const ratio = other!.length === 0 ? "" : `${median(other!.map((theirs, i) => theirs / own![i]!)).toFixed(2)} x`;
+  const ratio = other!.length === 0 ? "" : `${median(ratios(other!, own!)).toFixed(2)} x`;
   rows.push([name, seconds(own!), seconds(other!), ratio, difference]);
 }
 
@@ -129,20 +129,8 @@ try {
   }
   const [count, dimension] = values.quick ? [4_000, 512] : [50_000, 2_048];
   const many = features(3, count, dimension);
-  const side = 2_048;
-  const square = { rows: side, columns: side, data: new Float64Array(side * side).fill(0.5) };
-  await products.multiply(square, square, { transposeA: true });
-  const begin = performance.now();
-  await products.multiply(square, square, { transposeA: true });
-  const gemm = 2 * side ** 3 / (performance.now() - begin) / 1e6;
-  let seconds = 0;
-  await measure(`statistics of ${count} x ${dimension} features`, async () => {
-    const begin = performance.now();
-    const { mean } = await statisticsOf(many, dimension);
-    seconds = (performance.now() - begin) / 1000;
-    return mean[0]!;
-  });
-  const rate = 2 * count * dimension ** 2 / seconds / 1e9;
+  const ours = async () => (await statisticsOf(many, dimension)).mean[0]!;
+  await measure(`statistics of ${count} x ${dimension} features`, ours);
   const subsets = values.quick ? 5 : 100;
   // Subsets of few vectors overlap, and are then taken from all pairs at once; of many they are taken one by one.
   for (const size of values.quick ? [2_000] : [2_000, 20_000]) {
@@ -167,11 +155,6 @@ try {
     await measure(`kernel distance of ${size} and ${size}, ${subsets} subsets of 1000 x ${dimension}`, ours, theirs);
   }
   printTable(rows);
-  printLine(
-    `\nfloat64 products: ${gemm.toFixed(0)} GFLOP/s; statistics: ${rate.toFixed(0)} GFLOP/s (${
-      (100 * rate / gemm).toFixed(0)
-    }%)`,
-  );
 } finally {
   await peer?.stop();
   await Deno.remove(folder, { recursive: true });

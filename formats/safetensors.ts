@@ -81,10 +81,10 @@ export function decodeSafetensors(bytes: Uint8Array) {
   return { tensors: Object.fromEntries(tensors), metadata };
 }
 
-/** A safetensors file whose tensors are read one by one: memory holds what is asked for, once. */
-export type SafetensorsFile = Readonly<Awaited<ReturnType<typeof openSafetensors>>>;
-
-/** @throws FormatError when the file is not what `decodeSafetensors` reads */
+/**
+ * A file whose tensors are read one by one: memory holds what is asked for, once.
+ * @throws FormatError when the file is not what `decodeSafetensors` reads
+ */
 export async function openSafetensors(path: string) {
   const file = await Deno.open(path);
   try {

@@ -10,7 +10,7 @@ import type {
   ReportStage,
   SourceFacts,
 } from "./model.ts";
-import { entryOf, figure, type Html, joined, markup, named, shorten, type Shown, table } from "./text.ts";
+import { count, entryOf, figure, type Html, joined, markup, named, shorten, type Shown, table } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -81,14 +81,11 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
       const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
       const said = step === undefined
         ? "no steps"
-        : `${rows.length.toLocaleString("en")} ${rows.length === 1 ? "point" : "points"}, the last at step ${
-          step.toLocaleString("en")
-        }: ${named}`;
+        : `${count(rows.length)} ${rows.length === 1 ? "point" : "points"}, the last at step ${count(step)}: ${named}`;
       return markup`<p>${label === title ? "" : `${label}: `}${said}</p>`;
     });
-    return markup`<h3>${title}</h3>${words}<div id="curve-${
-      encodeURIComponent(title)
-    }" class="charts" data-curve="${title}"></div>`;
+    const place = `curve-${encodeURIComponent(title)}`;
+    return markup`<h3>${title}</h3>${words}<div id="${place}" class="charts" data-curve="${title}"></div>`;
   });
   return [controls, ...places];
 }
@@ -124,9 +121,8 @@ export function pictures(all: readonly ReportPicture[]): Html[] {
 
 function slider(steps: readonly number[]): Html {
   const last = steps.length - 1;
-  const range = markup`<input id="steps" type="range" min="0" max="${last}" value="${last}" data-steps="${
-    JSON.stringify(steps)
-  }">`;
+  const all = JSON.stringify(steps);
+  const range = markup`<input id="steps" type="range" min="0" max="${last}" value="${last}" data-steps="${all}">`;
   return markup`<div class="slider"><label>training step ${range}</label><span></span></div>`;
 }
 
@@ -162,9 +158,7 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
       .map(({ title, metric }) => [
         markup`${metric.name}${small(qualifier(metric))}`,
         ...(several ? [markup`<code>${title}</code>`] : []),
-        markup`<b>${figure(metric.value)}</b>${
-          small(metric.deviation === undefined ? "" : `± ${figure(metric.deviation)}`)
-        }`,
+        markup`<b>${figure(metric.value)}</b>${small(named("±", metric.deviation && figure(metric.deviation)))}`,
         metric.count.toLocaleString("en"),
         metric.note,
       ]);
@@ -178,8 +172,8 @@ function qualifier({ timesteps, label }: Metric): string {
   return timesteps === undefined ? named("label", label) ?? "" : `t ${timesteps.from}–${timesteps.to - 1}`;
 }
 
-function small(text: string): Shown {
-  return text === "" ? "" : markup` <small>${text}</small>`;
+function small(text: string | undefined): Shown {
+  return text ? markup` <small>${text}</small>` : "";
 }
 
 /** What a number depends on, without which it compares with nothing. */

@@ -43,7 +43,8 @@ export async function measureExtras(
   return rows;
 }
 
-async function makeProject(folder: string, pipeline: string): Promise<string> {
+/** A folder with a pipeline and a store of its own. */
+export async function makeProject(folder: string, pipeline: string): Promise<string> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(join(folder, "deno.json"), "{}");
   await Deno.writeTextFile(join(folder, "pipeline.yaml"), pipeline);

@@ -11,8 +11,6 @@ export interface Contender {
   readonly version: () => Promise<string | undefined>;
   /** Largest graph that it bears in minutes, if not every one. */
   readonly most?: number;
-  /** Takes minutes for a first run of more than a hundred stages, and so gets one. */
-  readonly slow?: boolean;
   /** Its project by file; what laying it out takes is not timed. */
   readonly files: (shape: Shape) => Readonly<Record<string, string>>;
   /** What else a project needs once its files are there. */
@@ -95,9 +93,8 @@ const wireit: Contender = {
 
 const dvc: Contender = {
   name: "dvc",
-  slow: true,
   version: () => firstLine("dvc", ["--version"]),
-  most: 1_000,
+  most: 100,
   files: (shape) => {
     const stages = stagesOf(shape).map((stage) => {
       const deps = [readBy(shape, stage)].filter(Boolean);

@@ -10,25 +10,26 @@ export interface Call {
 /** No peer gets longer for one call. */
 const LIMIT_MS = 600_000;
 
-/** Time one whole process, as a user feels it. Undefined where it took too long to wait for. */
-export async function measure({ program, args, env }: Call, cwd: string) {
+/** Time one whole process, as a user feels it. Undefined where it took too long to wait for. `text` is what it printed. */
+export async function measure({ program, args, env }: Call, cwd: string, stdout: "null" | "piped" = "null") {
   const late = AbortSignal.timeout(LIMIT_MS);
   const started = performance.now();
   const child = new Deno.Command(program, {
     args: [...args],
     cwd,
-    stdout: "null",
+    stdout,
     stderr: "piped",
     signal: late,
     ...(env === undefined ? {} : { env }),
   }).spawn();
   let peak = 0;
   const watch = setInterval(() => peak = Math.max(peak, peakOf(child.pid)), 20);
-  const [{ success }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  const printed = stdout === "null" ? "" : new Response(child.stdout).text();
+  const [{ success }, stderr, text] = await Promise.all([child.status, new Response(child.stderr).text(), printed]);
   clearInterval(watch);
   if (late.aborted) return undefined;
   if (!success) throw new Error(`The benchmarked ${program} failed: ${stderr.slice(-2_000)}`);
-  return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak };
+  return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak, text };
 }
 
 /** High-water mark of the resident memory of a live process, in megabytes, from the kernel; 0 where it cannot be seen. */

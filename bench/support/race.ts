@@ -25,7 +25,6 @@ export async function race(
   try {
     await eachTurn(tries.first, async (runner, index) => {
       const { contender } = runner;
-      if (contender.slow === true && shape.count > 100 && index > 0) return;
       runner.folder = join(root, `${contender.name}-${index}`);
       await Deno.mkdir(runner.folder);
       await layOut(contender, runner.folder, shape);

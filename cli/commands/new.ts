@@ -41,10 +41,9 @@ function checkName(name: string): void {
   if (NAME.test(name) && name.length <= MAX_LENGTH) return;
   const mended = name.replace(/\.(ts|yaml|yml)$/, "").replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase()
     .replaceAll(/[^a-z0-9_-]+/g, "_").replaceAll(/^[^a-z]+|_+$/g, "").slice(0, MAX_LENGTH);
-  const message = `${
-    JSON.stringify(name)
-  } is not a name: it must match [a-z][a-z0-9_-]*, at most ${MAX_LENGTH} characters`;
-  refuse(message, NAME.test(mended) ? `did you mean "${mended}"?` : "choose another");
+  const wanted = `it must match [a-z][a-z0-9_-]*, at most ${MAX_LENGTH} characters`;
+  const fix = NAME.test(mended) ? `did you mean "${mended}"?` : "choose another";
+  refuse(`${JSON.stringify(name)} is not a name: ${wanted}`, fix);
 }
 
 const read = (...parts: string[]): string => Deno.readTextFileSync(join(TOOLKIT, ...parts));

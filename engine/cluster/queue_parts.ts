@@ -5,10 +5,10 @@ import { recipePointerSchema } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { recipeName, resultName, sha256Of, unseal } from "../store/cache/layout.ts";
+import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
 import { Limit } from "../store/limit.ts";
-import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
+import { entriesOf, isThere, readIfThere, sha256Of } from "../store/reading.ts";
 import { readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import {

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { findPackageJSON } from "node:module";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
-import { isThere, readTextIfThere, statIfThere } from "../store/reading.ts";
+import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamLines } from "./lines.ts";
 import { totalmem } from "node:os";
 

@@ -26,16 +26,17 @@ const decoder = new TextDecoder();
  * parsing one and holding it to its schema costs far more, so that is left until it is asked for.
  */
 export class LineTable<T> {
-  #state: FileFacts | undefined;
+  /** What is known here of the file: while it is the same one with no more in it, there is nothing new to find. */
+  state: FileFacts | undefined;
   /** Oldest first. */
   readonly #entries: Entry<T>[] = [];
   /** The same by key, for each kind of key that was asked for. */
   readonly #byKey: Map<string, Entry<T>[]>[] = [];
 
   constructor(private readonly path: string, private readonly kind: LineKind<T>) {
-    this.#state = factsAt(path);
+    this.state = factsAt(path);
     // A file that was removed while it was open for appending would get its lines where nobody finds them.
-    if (this.#state === undefined) closeAppended(path);
+    if (this.state === undefined) closeAppended(path);
     for (const { bytes } of readLines(path)) {
       const text = decoder.decode(bytes);
       const keys = kind.pattern.exec(text)?.slice(1);
@@ -43,11 +44,6 @@ export class LineTable<T> {
       if (keys !== undefined) this.#entries.push({ keys, text });
       else if (line !== undefined) this.add(line);
     }
-  }
-
-  /** What is known here of the file: while it is the same one with no more in it, there is nothing new to find. */
-  get state(): FileFacts | undefined {
-    return this.#state;
   }
 
   /** All lines with a key, oldest first. What a crash may have torn, or is of another shape, counts as never said. */
@@ -64,10 +60,10 @@ export class LineTable<T> {
   /** Append a line to the file. */
   append(line: T): void {
     const bytes = appendLine(this.path, JSON.stringify(line));
-    const [before, now] = [this.#state, factsAt(this.path)];
+    const [before, now] = [this.state, factsAt(this.path)];
     const isSame = before === undefined || before.ino === now?.ino;
     // Not simply what the file is now: another process may have added lines that are not known here.
-    this.#state = now && isSame ? { ...now, size: (before?.size ?? 0) + bytes } : undefined;
+    this.state = now && isSame ? { ...now, size: (before?.size ?? 0) + bytes } : undefined;
   }
 
   /** Tell of a line that this process has appended, or would have. */

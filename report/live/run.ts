@@ -28,10 +28,9 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   const sections = sectionsOf({ title, subtitle: "", notes, ...all, stages, startedMs });
   const place = ({ id }: { readonly id: string }) => ORDER.includes(id) ? ORDER.indexOf(id) : ORDER.length;
   sections.sort((a, b) => place(a) - place(b));
+  const more = addressOf("log", run.runId, log?.stage ?? "");
   const end = log &&
-    markup`<p><code>${log.stage}</code>, its last lines; <a href="${
-      addressOf("log", run.runId, log.stage)
-    }">more</a></p><pre tabindex="0">${log.text}</pre>`;
+    markup`<p><code>${log.stage}</code>, its last lines; <a href="${more}">more</a></p><pre tabindex="0">${log.text}</pre>`;
   sections.splice(-1, 0, { id: "log", title: "Log", body: end === undefined ? [] : [end] });
   const facts = joined([
     run.file,

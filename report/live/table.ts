@@ -240,10 +240,9 @@ function controls(query: URLSearchParams, choices: readonly Column[], shown: Rea
   const sort = query.get("sort") === null
     ? ""
     : markup`<input type="hidden" name="sort" value="${query.get("sort")!}">`;
+  const words = query.get("q") ?? "";
   return markup`<form id="filter" class="controls" action="/">
-<label>filter <input type="search" name="q" value="${
-    query.get("q") ?? ""
-  }" placeholder="name, tag, host, state"></label>
+<label>filter <input type="search" name="q" value="${words}" placeholder="name, tag, host, state"></label>
 <label>loss at step <input type="number" name="at" min="1" value="${query.get("at") ?? ""}"></label>${sort}
 <details id="columns"><summary>Columns</summary><div class="choices">${boxes}</div></details><button>Show</button></form>`;
 }

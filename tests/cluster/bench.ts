@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { sha256Of } from "../../engine/store/reading.ts";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +14,6 @@ import { parseArgs } from "node:util";
 import { printLine } from "../../cli/io.ts";
 import { DENO_FLAGS, PROGRAM } from "../../engine/cluster/script.ts";
 import { clusterFolder } from "../../engine/cluster/submission.ts";
-import { sha256Of } from "../../engine/store/cache/layout.ts";
 import type { Project } from "../support/project.ts";
 import { SlurmCluster, until } from "./support/slurm_cluster.ts";
 import { printTable } from "../../bench/support/markdown.ts";

@@ -1,6 +1,7 @@
 import { AwsV4Signer } from "aws4fetch";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, type Trouble, trouble } from "./backend.ts";
-import { PROBE, sha256Of } from "./layout.ts";
+import { PROBE } from "./layout.ts";
+import { sha256Of } from "../reading.ts";
 import type { S3Settings } from "./s3_settings.ts";
 
 /** S3 takes no larger object in one request. */

@@ -25,15 +25,13 @@ function partsOf({ defaults: { count, seed, sampler, guidance } }: DemoData, mod
   const { timesteps, samplers, classes = 0, classNames = [] } = model;
   const steps = hasSteps(sampler) && "steps" in sampler ? sampler.steps : timesteps;
   const named = Array.from({ length: classes }, (_, i) => classNames[i] ?? `${i}`);
+  const ways = options(samplers.map((param) => isOwn(param) ? param.uses : param.name));
+  const told = options(named, `<option value="cycle">each in turn</option><option value="none">none</option>`);
   return `<form class="controls" id="draw">
     ${number("Images", "count", count, [1, 256])}${number("Seed", "seed", seed, SEEDS)}
-    <label>Sampler<select name="sampler">${
-    options(samplers.map((param) => isOwn(param) ? param.uses : param.name))
-  }</select></label>
+    <label>Sampler<select name="sampler">${ways}</select></label>
     ${number("Steps", "steps", steps, [1, timesteps])}
-    <label ${classes ? "" : "hidden"}>Class<select name="labels">${
-    options(named, `<option value="cycle">each in turn</option><option value="none">none</option>`)
-  }</select></label>
+    <label ${classes ? "" : "hidden"}>Class<select name="labels">${told}</select></label>
     <span ${classes ? "" : "hidden"}>${number("Guidance", "guidance", guidance, [0, 100], `step="any"`)}</span>
     <span><button class="button">Draw</button> <button type="button" class="button" id="stop" disabled>Stop</button></span>
   </form>

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { type JobEnd, jobEndSchema, type Submission, submissionSchema } from "../../../schemas/cluster_records.ts";
 import { recipePointerSchema, resultManifestSchema } from "../../../schemas/records.ts";
-import { sha256Of, unseal } from "../../../engine/store/cache/layout.ts";
+import { unseal } from "../../../engine/store/cache/layout.ts";
+import { sha256Of } from "../../../engine/store/reading.ts";
 
 /** How one attempt ended, and whose submission it was of. */
 export interface SeenEnd extends JobEnd {

@@ -1,3 +1,4 @@
+import { sha256Of } from "../../../../engine/store/reading.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -11,7 +12,6 @@ import { Planner } from "../../../../engine/plan/planner.ts";
 import { inShards, type Stage } from "../../../../engine/keys/stage.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { Digests } from "../../../../engine/store/digests.ts";
-import { sha256Of } from "../../../../engine/store/cache/layout.ts";
 import { loadGood } from "../support/load.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";

@@ -1,7 +1,7 @@
+import { sha256Of } from "../../../../../engine/store/reading.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async";
 import { join } from "node:path";
-import { sha256Of } from "../../../../../engine/store/cache/layout.ts";
 import { FolderBackend } from "../../../../../engine/store/cache/folder_backend.ts";
 import { S3Backend } from "../../../../../engine/store/cache/s3_backend.ts";
 import { digestsOf, endStates } from "../../support/reach.ts";

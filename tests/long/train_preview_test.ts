@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 
-import type { FreeObjective } from "../../../diffusion/define.ts";
-import type { StageEvent } from "../../../engine/process/protocol.ts";
-import { decodePng } from "../../../formats/png.ts";
-import { trainKind } from "../../support/builtin_kinds.ts";
-import { digests, MemoryProgress } from "../../support/stage_context.ts";
-import { freeEps, own } from "./own_definitions.ts";
-import { type SmallWorld, smallWorld, trainSmall, withFolder } from "./small_world.ts";
+import type { FreeObjective } from "../../diffusion/define.ts";
+import type { StageEvent } from "../../engine/process/protocol.ts";
+import { decodePng } from "../../formats/png.ts";
+import { trainKind } from "../support/builtin_kinds.ts";
+import { digests, MemoryProgress } from "../support/stage_context.ts";
+import { freeEps, own } from "../unit/stages/own_definitions.ts";
+import { type SmallWorld, smallWorld, trainSmall, withFolder } from "../unit/stages/small_world.ts";
 
 const PREVIEW = { every: 2, count: 4, sampler: { name: "ddim", steps: 3 } };
 
