@@ -142,14 +142,13 @@ try {
     }
     const order = randomStream({ seed: 0, stream: "bench/kid" });
     const ours = async () => {
-      const { mean } = await kernelDistanceOfSubsets(vectorsOf(real, dimension), vectorsOf(fake, dimension), {
-        subsets,
-        size: 1_000,
-        choose: (set, subset, { count, of }) =>
-          order.permutation(2 * subset + Number(set === "fake"), of).slice(0, count),
-        products,
+      const [x, y] = [real, fake].map((set, i) => {
+        const vectors = vectorsOf(set, dimension);
+        const subsetOf = (_: unknown, subset: number) =>
+          order.permutation(2 * subset + i, vectors.count).slice(0, 1_000);
+        return { vectors, subsets: Array.from({ length: subsets }, subsetOf) };
       });
-      return mean;
+      return (await kernelDistanceOfSubsets(x!, y!, products)).mean;
     };
     const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "kid", subsets };
     await measure(`kernel distance of ${size} and ${size}, ${subsets} subsets of 1000 x ${dimension}`, ours, theirs);

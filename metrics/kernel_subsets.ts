@@ -3,18 +3,10 @@ import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 import { meanAndDeviation } from "./spread.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
-export interface SubsetOptions {
-  readonly subsets: number;
-  readonly size: number;
-  /** Indices of a subset without repetition: `count` of [0, of). A function of set and subset alone. */
-  readonly choose: (set: "real" | "fake", subset: number, options: { count: number; of: number }) => Int32Array;
-  readonly products: MatrixProducts;
-  readonly onProgress?: (share: number) => void;
-}
-
 /** One set and which of its vectors are in which subset. */
-interface Chosen {
+export interface Chosen {
   readonly vectors: FeatureVectors;
+  /** Indices without repetition; of one set as many subsets as of the other, all of one size. */
   readonly subsets: readonly Int32Array[];
 }
 
@@ -26,17 +18,14 @@ interface Chosen {
  * they differ in rounding alone.
  */
 export async function kernelDistanceOfSubsets(
-  real: FeatureVectors,
-  fake: FeatureVectors,
-  { subsets, size, choose, products, onProgress = () => {} }: SubsetOptions,
+  x: Chosen,
+  y: Chosen,
+  products: MatrixProducts,
+  onProgress: (share: number) => void = () => {},
 ): Promise<{ readonly mean: number; readonly deviation: number }> {
-  const choices = (set: "real" | "fake", vectors: FeatureVectors): Chosen => ({
-    vectors,
-    subsets: Array.from({ length: subsets }, (_, subset) => choose(set, subset, { count: size, of: vectors.count })),
-  });
-  const [x, y] = [choices("real", real), choices("fake", fake)];
-  const pairs = pairsWithin(real.count) + pairsWithin(fake.count) + real.count * fake.count;
-  const ofSubsets = subsets * (2 * pairsWithin(size) + size ** 2);
+  const [real, fake, size] = [x.vectors.count, y.vectors.count, x.subsets[0]!.length];
+  const pairs = pairsWithin(real) + pairsWithin(fake) + real * fake;
+  const ofSubsets = x.subsets.length * (2 * pairsWithin(size) + size ** 2);
   const values = await (pairs < ofSubsets ? distancesFromAllPairs : distancesOneByOne)(x, y, products, onProgress);
   return meanAndDeviation(values);
 }

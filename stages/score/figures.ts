@@ -113,16 +113,14 @@ async function kernelFigure(
   { subsets, size }: NonNullable<ScoreParams["kid"]>,
   { seed, products, onProgress }: ScoreOptions,
 ): Promise<Metric> {
-  const stream = (set: keyof Sets) => randomStream({ seed, stream: `score/kid-${set}` });
-  const streams = { real: stream("real"), fake: stream("fake") };
-  const { mean, deviation } = await kernelDistanceOfSubsets(real.vectors!, fake.vectors!, {
-    subsets,
-    size,
+  const choose = (set: keyof Sets, vectors: FeatureVectors) => {
+    const stream = randomStream({ seed, stream: `score/kid-${set}` });
     // In the order of the file: the kernel distance does not see the order, and a file is read faster so.
-    choose: (set, subset, { count, of }) => streams[set].permutation(subset, of).slice(0, count).sort(),
-    products,
-    onProgress: (share) => onProgress("kid", share),
-  });
+    const subsetOf = (_: unknown, subset: number) => stream.permutation(subset, vectors.count).slice(0, size).sort();
+    return { vectors, subsets: Array.from({ length: subsets }, subsetOf) };
+  };
+  const [a, b] = [choose("real", real.vectors!), choose("fake", fake.vectors!)];
+  const { mean, deviation } = await kernelDistanceOfSubsets(a, b, products, (share) => onProgress("kid", share));
   const note = `cubic kernel, unbiased; ${subsets} subsets of ${size}; the deviation is over subsets`;
   const count = Math.min(real.count, fake.count);
   return { name: distanceName([real, fake], "KID", "KD"), value: mean, deviation, count, note };

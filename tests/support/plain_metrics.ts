@@ -49,9 +49,8 @@ export const frechetDistance = (a: frechet.Moments, b: frechet.Moments) => frech
 type Matrix = Parameters<typeof kernel.kernelDistance>[0];
 export const kernelDistance = (x: Matrix, y: Matrix) => kernel.kernelDistance(x, y, plainProducts);
 
-type Subsets = Omit<Parameters<typeof subsets.kernelDistanceOfSubsets>[2], "products">;
-export const kernelDistanceOfSubsets = (real: FeatureVectors, fake: FeatureVectors, options: Subsets) =>
-  subsets.kernelDistanceOfSubsets(real, fake, { products: plainProducts, ...options });
+export const kernelDistanceOfSubsets = (real: subsets.Chosen, fake: subsets.Chosen) =>
+  subsets.kernelDistanceOfSubsets(real, fake, plainProducts);
 
 export const manifoldFigures = (real: FeatureVectors, fake: FeatureVectors, options: { readonly k: number }) =>
   manifold.manifoldFigures(real, fake, { products: plainProducts, ...options });

@@ -52,15 +52,18 @@ Deno.test("kernelDistanceOfSubsets() has mean and deviation of the subsets' own 
     { counts: [1_100, 700], subsets: 4, size: 650 },
   ] as const;
   for (const { counts, subsets, size } of cases) {
-    const sets = counts.map((count, i) => vectorsOf(random.normal(i, count * 3), 3));
-    const choose = (set: "real" | "fake", subset: number, { count, of }: { count: number; of: number }) =>
-      random.permutation(10 + 2 * subset + Number(set === "fake"), of).slice(0, count);
-    const given = await kernelDistanceOfSubsets(sets[0]!, sets[1]!, { subsets, size, choose });
+    const sets = counts.map((count, i) => ({
+      vectors: vectorsOf(random.normal(i, count * 3), 3),
+      subsets: Array.from(
+        { length: subsets },
+        (_, subset) => random.permutation(10 + 2 * subset + i, count).slice(0, size),
+      ),
+    }));
+    const given = await kernelDistanceOfSubsets(sets[0]!, sets[1]!);
     const values: number[] = [];
     for (let subset = 0; subset < subsets; subset++) {
-      const [x, y] = await Promise.all((["real", "fake"] as const).map(async (set, i) => {
-        const rows = await sets[i]!.rows(choose(set, subset, { count: size, of: counts[i]! }));
-        return matrix(size, 3, Float64Array.from(rows));
+      const [x, y] = await Promise.all(sets.map(async ({ vectors, subsets }) => {
+        return matrix(size, 3, Float64Array.from(await vectors.rows(subsets[subset]!)));
       }));
       values.push(await kernelDistance(x!, y!));
     }
