@@ -161,8 +161,8 @@ export type KindTable = {
     path?: string | undefined;
     /** Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); of a list, the first address that gives it; default: where the data set is published */
     url?: string | string[] | undefined;
-    /** SHA-256 of the archive (cifar10), or of each file by name (mnist, fashion-mnist); default: that of the published files. The digests of the files that are read are in the key */
-    sha256?: string | Record<string, string> | undefined;
+    /** SHA-256 by name of file, of files that are not the published ones. The digests of the files that are read are in the key */
+    sha256?: Record<string, string> | undefined;
     /** Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and padded to larger ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it */
     size?: number | undefined;
     /** folder: 1 for grey, 3 for RGB; default: 3 */
@@ -176,7 +176,7 @@ export type KindTable = {
   }; inputs: never };
   /** A noise schedule: how much noise each timestep adds, and all tables derived from it */
   schedule: { params: {
-    /** A family and a name, since a name alone means different things elsewhere; or a list of betas, above 0 and at most 1; or { path: betas.json }, a file with such a list (.npy: float32 or float64). ldm/linear: the same as ho/quad and the "scaled_linear" of diffusers: linear in sqrt(beta). ldm/cosine: Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers. ldm/sqrt_linear: the same as ho/linear and the "linear" of diffusers: linear in beta. ldm/sqrt: root of a line from linearStart to linearEnd. ho/linear: Ho et al. 2020, the same as ldm/sqrt_linear and the "linear" of diffusers: linear in beta. ho/quad: Ho et al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers: linear in sqrt(beta). ho/warmup10: linear in beta over the first 10 %, then constant. ho/warmup50: linear in beta over the first 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
+    /** A family and a name, since a name alone means different things elsewhere; or a list of betas, above 0 and at most 1; or { path: betas.json }, a file with such a list. ldm/linear: the same as ho/quad and the "scaled_linear" of diffusers: linear in sqrt(beta). ldm/cosine: Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers. ldm/sqrt_linear: the same as ho/linear and the "linear" of diffusers: linear in beta. ldm/sqrt: root of a line from linearStart to linearEnd. ho/linear: Ho et al. 2020, the same as ldm/sqrt_linear and the "linear" of diffusers: linear in beta. ho/quad: Ho et al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers: linear in sqrt(beta). ho/warmup10: linear in beta over the first 10 %, then constant. ho/warmup50: linear in beta over the first 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
     betas: "ldm/linear" | "ldm/cosine" | "ldm/sqrt_linear" | "ldm/sqrt" | "ho/linear" | "ho/quad" | "ho/warmup10" | "ho/warmup50" | "ho/const" | "ho/jsd" | "sigmoid" | number[] | {
       /** The file */
       path: string;

@@ -45,7 +45,7 @@ const sampleParams = z.strictObject({
   guidanceInterval: z.strictObject({
     from: z.number().min(0).max(1e6).describe("Noise level above which there is guidance"),
     to: z.number().positive().max(1e9).describe("Highest noise level with guidance"),
-  }).optional().describe(
+  }).refine(({ from, to }) => from < to, { path: ["from"], error: "a level below to" }).optional().describe(
     "Noise levels, noise / signal, that are guided; default: all (Kynkaanniemi et al. 2024). Outside, the network is " +
       "evaluated once",
   ),
@@ -156,12 +156,6 @@ function checkGuidance(
       param: ["guidance"],
       message: "at guidance 1, neither a guide nor guidanceInterval does anything",
       fix: "raise guidance",
-    },
-    interval !== undefined && interval.from >= interval.to && {
-      param: ["guidanceInterval", "from"],
-      message: "the interval of guidance is empty",
-      got: `${interval.from} to ${interval.to}`,
-      wanted: "from below to",
     },
     guidance !== 1 && (checkpoint.ownSampler ?? guide?.facts?.ownSampler) !== undefined && {
       param: ["guidance"],

@@ -172,8 +172,8 @@ Deno.test("checks refuse guidance that does not fit before anything runs", () =>
     "error guide",
     "error guide",
   ]);
-  const interval = { guidanceInterval: { from: 2, to: 1 } };
-  assertEquals(check({ guidance: 2, ...interval }, facts), ["error guidanceInterval.from"]);
+  const empty = sampleKind.params.safeParse({ count: 4, guidance: 2, guidanceInterval: { from: 2, to: 1 } });
+  assertEquals(empty.error?.issues.map(({ path }) => path.join(".")), ["guidanceInterval.from"]);
   assertEquals(check({ guidanceInterval: { from: 1, to: 2 } }), ["warning guidance"]);
   const free = { ...facts, ownSampler: "mine.ts" };
   assertEquals(check({ guidance: 2 }, facts, free), ["error sampler", "error guidance"]);
