@@ -1,7 +1,6 @@
 import { pathToFileURL } from "node:url";
-import type { z } from "zod";
 import type { BuiltinKind, DeviceFinding, TryDevice } from "../../../contract/stage.ts";
-import type { ParamIssue, ParamsOutcome } from "../../../schemas/param_issue.ts";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
 import type { Kind } from "../../keys/stage.ts";
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
