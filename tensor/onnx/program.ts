@@ -5,6 +5,7 @@ import { specOf, type TracedFunction } from "../trace/trace.ts";
 import { fuseBias } from "./passes/fuse_bias.ts";
 import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
+import { pixelsFirst } from "./passes/pixels_first.ts";
 import { splitFixed } from "./passes/split_fixed.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { openSession, type SessionOptions } from "./session.ts";
@@ -27,7 +28,8 @@ export async function openProgram(
   const viewed = viewFlatVectors(graph, inputs, outputs);
   const known = viewArrays(fixed, viewed.inputViews);
   const [fixedInputs, free] = [true, false].map((is) => viewed.inputs.filter(({ name }) => name in known === is));
-  const fused = fuseContrib(graph, fuseBias(graph, viewed.outputs));
+  const placed = pixelsFirst(graph, fuseBias(graph, viewed.outputs));
+  const fused = fuseContrib(graph, placed);
   const split = splitFixed(graph, viewed.inputs, fused, new Set(fixedInputs));
   const sourcesOf = (values: Iterable<Value>) => {
     const live = new Set(liveValues(values));

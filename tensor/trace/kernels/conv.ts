@@ -3,13 +3,19 @@ import * as channelsFirst from "./conv_channels_first.ts";
 import * as columns from "./conv_columns.ts";
 import { type ConvolutionGeometry, convolutionGeometry } from "./conv_geometry.ts";
 import * as winograd from "./conv_winograd.ts";
+import * as winogradWhole from "./conv_winograd_whole.ts";
 import type { Translation, TranslationTable } from "./translation.ts";
+import { TILE_OUTPUTS } from "./winograd_matrices.ts";
 import { tileCount } from "./winograd_tiles.ts";
 
 /** Narrower layers spend more time in the transforms than they save. */
 const MIN_WINOGRAD_CHANNELS = 32;
 /** With fewer tiles the transformed filter, four times as large as the filter, is most of the work. */
 const MIN_WINOGRAD_TILES = 16;
+/** Longer axes have more zeros in the transform of a whole axis than tiles are gathered in the time of. */
+const MAX_WHOLE_SIZE = 16;
+/** With fewer tiles side by side in a row of all images each product has to read its filter for too little work. */
+const MIN_WHOLE_ROWS = 32;
 /** Columns are kernel-size times as large as the images. Past this many bytes they are not worth their memory. */
 const MAX_COLUMN_BYTES = 2 ** 28;
 
@@ -19,7 +25,11 @@ function methodFor(g: ConvolutionGeometry) {
   if (g.pointwise || g.kernel.length === 3) return columns;
   const plain = g.kernel.every((size) => size === 3) && [...g.strides, ...g.dilations].every((step) => step === 1);
   const wide = Math.min(...g.filter.slice(2)) >= MIN_WINOGRAD_CHANNELS;
-  if (plain && wide && tileCount(g) >= MIN_WINOGRAD_TILES) return winograd;
+  if (plain && wide && tileCount(g) >= MIN_WINOGRAD_TILES) {
+    const across = g.input[0]! * Math.ceil(g.output[2]! / TILE_OUTPUTS);
+    const small = Math.max(...g.output.slice(1, 3)) <= MAX_WHOLE_SIZE && across >= MIN_WHOLE_ROWS;
+    return small ? winogradWhole : winograd;
+  }
   const bytes = Float32Array.BYTES_PER_ELEMENT * sizeOf(g.kernel) * Math.max(sizeOf(g.input), sizeOf(g.output));
   return bytes <= MAX_COLUMN_BYTES ? columns : channelsFirst;
 }
