@@ -9,7 +9,7 @@ export { type Diagnostic, errorOf } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./std/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, printable, shellWord } from "./engine/diagnostic/format.ts";
 export type { Emit, EngineEvent, RunFinished, StageFinished } from "./engine/run/events.ts";
-export { EARLIER_NOTE, findEarlier } from "./engine/run/earlier.ts";
+export { findEarlier } from "./engine/run/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/run/nothing_to_do.ts";
 export { capacityOf } from "./engine/run/slots.ts";
 export { leavesIn } from "./engine/pipeline/leaves.ts";

@@ -1,8 +1,7 @@
 /**
- * The built-in kinds alone: where a pipeline reads files of a package, a run with nothing to do asks the kind where these
- * are, and needs nothing else of the engine.
+ * The built-in kinds alone, for what needs nothing else of the engine.
  *
  * @module
  */
 
-export { loadKinds } from "./stages/load_kinds.ts";
+export { BUILTIN_KINDS } from "./stages/mod.ts";

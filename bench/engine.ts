@@ -2,7 +2,7 @@
  * What the engine itself costs, alone or beside other tools that bring a graph of stages up to date. Whole processes are
  * timed, as a user feels them; the tables are ready for docs/performance.md.
  *
- *     deno task bench:engine [--peers] [--install] [--quick] [--only TOOLS] [--tries N] [--max STAGES]
+ *     deno task bench:engine [--peers] [--only TOOLS] [--tries N] [--max STAGES]
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
 import { measureExtras } from "./support/engine_extras.ts";
-import { type Contender, installPeers, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
+import { type Contender, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
 import { printTable } from "./support/markdown.ts";
 import { race } from "./support/race.ts";
 import { SHAPES } from "./support/shapes.ts";
@@ -20,17 +20,13 @@ const { values } = parseArgs({
   args: Deno.args,
   options: {
     peers: { type: "boolean", default: false },
-    install: { type: "boolean", default: false },
-    quick: { type: "boolean", default: false },
     only: { type: "string" },
-    tries: { type: "string" },
-    max: { type: "string" },
+    tries: { type: "string", default: "5" },
+    max: { type: "string", default: "10000" },
   },
 });
-const tries = Number(values.tries ?? (values.quick ? 3 : 5));
-const max = Number(values.max ?? (values.quick ? 100 : 10_000));
+const [tries, max] = [Number(values.tries), Number(values.max)];
 
-if (values.install) await installPeers();
 const contenders: Contender[] = [];
 const only = values.only?.split(",");
 const peers = PEER_CONTENDERS.filter(({ name }) => values.peers && only?.includes(name) !== false);
@@ -67,7 +63,7 @@ printTable(rows);
 printLine();
 const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
 try {
-  printTable(await measureExtras(join(folder, "extras"), { tries, quick: values.quick }));
+  printTable(await measureExtras(join(folder, "extras"), { tries, max }));
 } finally {
   await Deno.remove(folder, { recursive: true });
 }

@@ -54,16 +54,10 @@ async function startPeer(): Promise<Peer | undefined> {
   }
 }
 
-interface Case {
-  readonly name: string;
-  readonly ours: () => Promise<number>;
-  readonly theirs: Record<string, unknown> | undefined;
-}
-
 const rows = [["", "noiseline", "the library", "its time to ours", "relative difference"]];
 
-/** Add a row with the times of both sides, in turns. */
-async function measure({ name, ours, theirs }: Case): Promise<void> {
+/** Add a row with the times of both sides, in turns. @param theirs what the peer is asked, if it can do the same */
+async function measure(name: string, ours: () => Promise<number>, theirs?: Record<string, unknown>): Promise<void> {
   const [own, other]: number[][] = [[], []];
   let difference = "";
   for (let round = 0; round < rounds; round++) {
@@ -112,7 +106,7 @@ async function measureInception(peer: Peer): Promise<void> {
       for (const layout of ["contiguous_format", "channels_last"]) {
         const theirs = { measure: "inception", images: "images.f32", side: SIDE, batch, layout };
         await peer.ask(theirs);
-        await measure({ name: `Inception, ${IMAGES} images; theirs by ${batch}, ${layout}`, ours, theirs });
+        await measure(`Inception, ${IMAGES} images; theirs by ${batch}, ${layout}`, ours, theirs);
       }
     }
   } finally {
@@ -129,11 +123,9 @@ try {
     await Deno.writeFile(`${folder}/a.f32`, new Uint8Array(a.buffer));
     await Deno.writeFile(`${folder}/b.f32`, new Uint8Array(b.buffer));
     const [x, y] = [await statisticsOf(a, dimension), await statisticsOf(b, dimension)];
-    await measure({
-      name: `Frechet distance of two statistics, ${dimension} dimensions`,
-      ours: () => frechetDistance(x, y, products),
-      theirs: { dimension, a: "a.f32", b: "b.f32", measure: "fd" },
-    });
+    const name = `Frechet distance of two statistics, ${dimension} dimensions`;
+    const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "fd" };
+    await measure(name, () => frechetDistance(x, y, products), theirs);
   }
   const [count, dimension] = values.quick ? [4_000, 512] : [50_000, 2_048];
   const many = features(3, count, dimension);
@@ -144,15 +136,11 @@ try {
   await products.multiply(square, square, { transposeA: true });
   const gemm = 2 * side ** 3 / (performance.now() - begin) / 1e6;
   let seconds = 0;
-  await measure({
-    name: `statistics of ${count} x ${dimension} features`,
-    async ours() {
-      const begin = performance.now();
-      const { mean } = await statisticsOf(many, dimension);
-      seconds = (performance.now() - begin) / 1000;
-      return mean[0]!;
-    },
-    theirs: undefined,
+  await measure(`statistics of ${count} x ${dimension} features`, async () => {
+    const begin = performance.now();
+    const { mean } = await statisticsOf(many, dimension);
+    seconds = (performance.now() - begin) / 1000;
+    return mean[0]!;
   });
   const rate = 2 * count * dimension ** 2 / seconds / 1e9;
   const subsets = values.quick ? 5 : 100;
@@ -165,20 +153,18 @@ try {
       await Deno.writeFile(`${folder}/${name}.f32`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
     const order = randomStream({ seed: 0, stream: "bench/kid" });
-    await measure({
-      name: `kernel distance of ${size} and ${size}, ${subsets} subsets of 1000 x ${dimension}`,
-      async ours() {
-        const { mean } = await kernelDistanceOfSubsets(vectorsOf(real, dimension), vectorsOf(fake, dimension), {
-          subsets,
-          size: 1_000,
-          choose: (set, subset, { count, of }) =>
-            order.permutation(2 * subset + Number(set === "fake"), of).slice(0, count),
-          products,
-        });
-        return mean;
-      },
-      theirs: { dimension, a: "a.f32", b: "b.f32", measure: "kid", subsets },
-    });
+    const ours = async () => {
+      const { mean } = await kernelDistanceOfSubsets(vectorsOf(real, dimension), vectorsOf(fake, dimension), {
+        subsets,
+        size: 1_000,
+        choose: (set, subset, { count, of }) =>
+          order.permutation(2 * subset + Number(set === "fake"), of).slice(0, count),
+        products,
+      });
+      return mean;
+    };
+    const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "kid", subsets };
+    await measure(`kernel distance of ${size} and ${size}, ${subsets} subsets of 1000 x ${dimension}`, ours, theirs);
   }
   printTable(rows);
   printLine(

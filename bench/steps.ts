@@ -6,10 +6,9 @@
  */
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
-import type { ContenderCommand } from "./support/contender.ts";
 import { printTable } from "./support/markdown.ts";
-import { median } from "./support/measure.ts";
-import { ourContender, raceSteps, torchContender } from "./support/race_steps.ts";
+import { median, ratios, spread } from "./support/measure.ts";
+import { CASES, HAS_BF16, ourContender, PROCESSOR, raceSteps, torchContender } from "./support/race_steps.ts";
 import type { StepRequest } from "./support/steps_protocol.ts";
 
 const { values, positionals } = parseArgs({
@@ -18,41 +17,27 @@ const { values, positionals } = parseArgs({
   options: {
     python: { type: "string", default: "python3" },
     devices: { type: "string", default: "onnx" },
-    cases: { type: "string", default: "small,paper" },
+    cases: { type: "string", default: "digits,small,paper" },
     rounds: { type: "string", default: "6" },
     compile: { type: "boolean", default: false },
   },
 });
 const mode = positionals[0] === "forward" ? "forward" : "train";
-const threads = navigator.hardwareConcurrency;
-
-type Case = Pick<StepRequest, "model" | "batch"> & { readonly title: string };
-
-const CASES: Record<string, Case> = {
-  small: {
-    title: "28x28x1, 32 channels x 1,2,2 (1.6 M parameters), batch 16",
-    model: { imageSize: 28, inChannels: 1, channels: 32, multipliers: [1, 2, 2], blocks: 2, attention: [14] },
-    batch: 16,
-  },
-  paper: {
-    title: "CIFAR10 of Ho et al., 128 channels x 1,2,2,2 (35.7 M parameters), batch 4",
-    model: { imageSize: 32, inChannels: 3, channels: 128, multipliers: [1, 2, 2, 2], blocks: 2, attention: [16] },
-    batch: 4,
-  },
-};
-
-const peer = (name: string, settings: ContenderCommand["settings"]) =>
-  torchContender(name, values.python, threads, settings);
+const layouts = [["", "contiguous"], [", channels last", "channels_last"]] as const;
+const peers = (name: string, settings: Pick<StepRequest, "precision" | "compile">) =>
+  layouts.map(([suffix, layout]) =>
+    torchContender(name + suffix, values.python, { layout, compile: false, ...settings })
+  );
 const commands = [
-  ...values.devices.split(",").map((device) => ourContender(device, threads)),
-  peer("PyTorch eager", { layout: "contiguous", compile: false }),
-  peer("PyTorch eager, channels last", { layout: "channels_last", compile: false }),
-  ...values.compile ? [peer("torch.compile", { layout: "contiguous", compile: true })] : [],
+  ...values.devices.split(",").map((device) => ourContender(device)),
+  ...peers("PyTorch eager", {}),
+  ...HAS_BF16 ? peers("PyTorch bf16", { precision: "bf16" }) : [],
+  ...values.compile ? peers("torch.compile", { compile: true }).slice(0, 1) : [],
 ];
+const what = mode === "train" ? "training step" : "prediction";
 
-printLine(
-  `${mode === "train" ? "training step" : "noise prediction"}, ${threads} threads, ${values.rounds} turns each`,
-);
+printLine(`${what}, ${PROCESSOR}, ${values.rounds} turns each; \`onnx\` has no bf16`);
+if (!HAS_BF16) printLine("skipped: PyTorch bf16: the processor has neither AVX-512-bf16 nor AMX");
 for (const name of values.cases.split(",")) {
   const found = CASES[name];
   if (found === undefined) throw new Error(`Case "${name}": got no such case, wanted ${Object.keys(CASES).join(", ")}`);
@@ -61,14 +46,13 @@ for (const name of values.cases.split(",")) {
     onSkip: (name, why) => printLine(`skipped: ${name}: ${why}`),
   });
   const ours = measured[0]!;
-  printLine(`\n${found.title}`);
+  printLine(`\n${found.title}:\n`);
   const rows = measured.map((each) => [
     each.name,
     `${(1000 * median(each.medians)).toFixed(0)} ms`,
-    // Turn by turn, so that load on the machine is in both terms.
-    each === ours ? "" : `${median(each.medians.map((seconds, i) => seconds / ours.medians[i]!)).toFixed(2)} x`,
+    each === ours ? "" : spread(ratios(each.medians, ours.medians), 2),
     each.firstSeconds === undefined ? "" : `${each.firstSeconds.toFixed(1)} s`,
     `${each.peakMegabytes.toFixed(0)} MB`,
   ]);
-  printTable([["", "median", `time of ${ours.name}`, "first step", "peak memory"], ...rows]);
+  printTable([["", what, `ratio to ${ours.name}`, "first step", "peak memory"], ...rows]);
 }

@@ -4,8 +4,8 @@ import { EXIT, Exit, printDiagnostics, printError, printJson, printLine } from "
 
 /** What commands work with besides their arguments. */
 export interface CliSettings {
-  /** Commands that find nothing to do load at most the kinds that say where files of packages are: `only` one of them. */
-  readonly loadKinds: (only?: string) => Promise<BuiltinKinds>;
+  /** Commands that find nothing to do load none. */
+  readonly loadKinds: () => Promise<BuiltinKinds>;
   /** Files of kinds that do not come with the toolkit. */
   readonly kindFiles?: readonly string[];
 }
@@ -76,8 +76,9 @@ export function collect(value: string, before: string[] = []): string[] {
 
 const STORE = new Option("--store <folder>", "folder of the results (default: .noiseline beside deno.json)");
 
-/** Of commands that know clusters. */
-export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml");
+/** Of commands that know clusters. A cluster names its cache. */
+export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml")
+  .conflicts(["cache", "cacheMode"]);
 
 const AS_JSON = new Option("--json", "print as JSON");
 

@@ -39,6 +39,16 @@ export function problem(message: string, fix: string): Diagnostic {
   return { severity: "error", code: "check", message, fix };
 }
 
+/** End with exit code 2 and one thing that is wrong. */
+export function refuse(message: string, fix: string): never {
+  refuseWith([problem(message, fix)]);
+}
+
+/** End with exit code 1: what is asked for is not there yet. */
+export function fail(message: string, fix: string): never {
+  failWith([problem(message, fix)]);
+}
+
 /** Write a line of output. */
 export function printLine(line: string = ""): void {
   printText(`${line}\n`);

@@ -1,6 +1,5 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { explainTrouble, importLate, suggestName } from "noiseline/core";
-import { loadKinds } from "noiseline/kinds";
 import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
 import { VERSION } from "./program.ts";
@@ -40,6 +39,10 @@ async function makeProgram(name: string | undefined, settings: CliSettings): Pro
 function endOfTrouble(error: unknown): Exit | undefined {
   const trouble = explainTrouble(error);
   return trouble && new Exit(trouble.code === "machine" ? EXIT.failed : EXIT.invalid, [trouble]);
+}
+
+async function loadKinds() {
+  return (await importLate<typeof import("noiseline/kinds")>("noiseline/kinds")).BUILTIN_KINDS;
 }
 
 /** Run the command line. Returns the exit code; says everything itself. */

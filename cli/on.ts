@@ -1,11 +1,11 @@
 import type { StageEndState, SubmitOptions } from "noiseline/engine";
 import type { Diagnostic, Emit, Plan } from "noiseline/core";
 import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
-import { EXIT, Exit, failWith, problem, refuseWith } from "./io.ts";
+import { EXIT, Exit, fail, failWith, problem, refuseWith } from "./io.ts";
 import { openCacheFor } from "./open.ts";
 
 /** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
-const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace", "cache", "cacheMode"] as const;
+const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace"] as const;
 
 interface OnOptions extends Readonly<Partial<Record<typeof LOCAL_ONLY[number], unknown>>> {
   readonly detach?: true | undefined;
@@ -76,7 +76,7 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
     }
     if (!watched.lost) break;
     if (tries > cluster.settings.restarts) {
-      failWith([problem("jobs are lost again and again", "ask those who run the cluster, then run again")]);
+      fail("jobs are lost again and again", "ask those who run the cluster, then run again");
     }
   }
   const cache = await openCache();

@@ -16,7 +16,7 @@ import {
   suggestName,
 } from "noiseline/core";
 import type { CliSettings } from "./command.ts";
-import { failWith, printDiagnostics, problem, refuseWith } from "./io.ts";
+import { fail, failWith, printDiagnostics, refuse, refuseWith } from "./io.ts";
 
 export interface LoadArguments
   extends Partial<Readonly<Record<"set" | "profile" | "force", readonly string[] | undefined>>> {
@@ -99,7 +99,7 @@ export function runFor(store: Store, id: string, tags: boolean = false): RunReco
   if (run?.runId === id) return run;
   const known = [...tags ? store.tags.names() : [], ...store.runs.ids()];
   const fix = known.length === 0 ? "run a pipeline first, or name its file" : suggestName(id, known);
-  refuseWith([problem(`there is no ${tags ? "tag or run" : "run"} "${id}" in ${store.root}`, fix)]);
+  refuse(`there is no ${tags ? "tag or run" : "run"} "${id}" in ${store.root}`, fix);
 }
 
 /** The results that an argument means: of a pipeline as it is now, of a tag, or of a run. Ends the command where there are none. */
@@ -124,7 +124,7 @@ export async function contentsFor(
     ? store.runs.newestFirst().find(({ status }) => status === "done")
     : runFor(store, what, true);
   if (run !== undefined) return { store, contents: wholeOf(contentsOfRun(run, store)) };
-  return failWith([problem(`no run is done in ${store.root}`, "name a pipeline file, or run one first")]);
+  fail(`no run is done in ${store.root}`, "name a pipeline file, or run one first");
 }
 
 interface CacheArguments extends Partial<Readonly<Record<"cache" | "cacheMode", string | undefined>>> {
@@ -175,9 +175,6 @@ export async function sharedOptions(
 ): Promise<Pick<PlanOptions, "cache" | "elsewhere">> {
   const warn = (diagnostic: Diagnostic) => printDiagnostics([diagnostic]);
   if (given.on === undefined) return { cache: await openCacheFor(given, warn) };
-  if ((["cache", "cacheMode"] as const).some((one) => given[one] !== undefined)) {
-    refuseWith([problem("--on names a cache, and so do --cache and --cache-mode", "leave one out")]);
-  }
   const { settings: { cache } } = await clusterFor(settings, given.on, folder);
   return { cache: await openCacheFor({ cache, cacheMode: "read" }, warn), elsewhere: true };
 }

@@ -3,7 +3,6 @@ import process from "node:process";
 import type { createLogUpdate } from "log-update";
 import {
   diagnosticToJson,
-  EARLIER_NOTE,
   type EngineEvent,
   etaOf,
   printable,
@@ -240,7 +239,7 @@ const MOST_SCORES = 20;
 export function linesOfRunFinished(event: RunToldOf): string[] {
   const { scores = [], page, earlier, outputs } = event;
   const lines = [phraseRunFinished(event)];
-  if (earlier.length > 0) lines.push(`${phraseEarlier(earlier, outputs)} (${EARLIER_NOTE})`);
+  if (earlier.length > 0) lines.push(phraseEarlier(earlier, outputs));
   lines.push(...formatMetrics(scores.slice(0, MOST_SCORES)).map((line) => `  ${line}`));
   if (scores.length > MOST_SCORES) lines.push(`  … and ${scores.length - MOST_SCORES} more, which \`metrics\` shows`);
   if (page !== undefined) lines.push(`page: ${shortPath(page)}`);

@@ -364,8 +364,11 @@ export interface BuiltinKind<
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
-  /** External files that the params leave out and that lie where this machine keeps them. In the key by content. */
-  readonly locate?: (params: z.output<P>) => Partial<z.output<P>>;
+  /**
+   * External files that the params leave out and that lie where this machine keeps them, in the key by content; undefined
+   * where the params leave nothing open.
+   */
+  readonly locate?: (params: z.output<P>) => Partial<z.output<P>> | undefined;
   /** List ports whose items belong together one by one: as many in both, and of the same children of a matrix. */
   readonly pairs?: readonly (readonly [keyof I & string, keyof I & string])[];
   /** For kinds that compute with tensors: find the device that the params ask for. Called for stages that may run. */

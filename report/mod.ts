@@ -2,7 +2,7 @@
 export type { Page } from "./page.ts";
 export type { Content, ReportCurve, ReportMetrics, ReportParam, ReportPicture, ReportStage } from "./model.ts";
 export type { LiveRun, LiveStage, Score } from "./live/model.ts";
-export { ASSETS, partsOf, renderPage, renderReport, renderServed } from "./page.ts";
+export { ASSETS, partsOf, renderPage, renderReport, renderServed, thin } from "./page.ts";
 export { liveContent, renderRun, type RunDetails } from "./live/run.ts";
 export { renderTable, type TableDetails } from "./live/table.ts";
 export { beside } from "./beside.ts";

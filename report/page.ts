@@ -20,17 +20,19 @@ const MOST_NOTES = 20;
 /** Points of all curves of a page beyond which it becomes slow, and of one beyond which a screen shows no more. */
 const MOST_POINTS = { all: 40_000, one: 2_000 };
 
-/** What the script draws of groups of logs: every so many rows of each, the last one among them. */
+/** Every so many rows of a curve, the last one among them. */
+export function thin<T>(rows: readonly T[], most: number = MOST_POINTS.one): T[] {
+  const every = Math.ceil(rows.length / most);
+  return rows.filter((_, i) => i % every === 0 || i === rows.length - 1);
+}
+
+/** What the script draws of groups of logs. */
 function thinned(groups: readonly CurveGroup[]): readonly CurveGroup[] {
   const count = groups.reduce((sum, { runs }) => sum + runs.length, 0);
   const most = Math.min(MOST_POINTS.one, Math.ceil(MOST_POINTS.all / count));
-  const pick = <T>(rows: readonly T[]) => {
-    const every = Math.ceil(rows.length / most);
-    return rows.filter((_, i) => i % every === 0 || i === rows.length - 1);
-  };
   return groups.map(({ title, runs }) => ({
     title,
-    runs: runs.map(({ label, rows }) => ({ label, rows: pick(rows) })),
+    runs: runs.map((run) => ({ ...run, rows: thin(run.rows, most) })),
   }));
 }
 

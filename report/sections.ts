@@ -24,9 +24,12 @@ export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Re
   const [likelihoods, scores] = [true, false].map((wanted) =>
     metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
   );
+  const demos = report.demos.map(({ title, href }) =>
+    markup`<p><a href="${href}">A page that draws with <code>${title}</code></a>, in any browser, without a network.</p>`
+  );
   return [
     { id: "scores", title: "Scores", body: metricsTables(scores!) },
-    { id: "demo", title: "Draw your own", body: report.demos.map(linkDemo) },
+    { id: "demo", title: "Draw your own", body: demos },
     { id: "samples", title: "Samples", body: pictures(report.samples) },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)) },
     { id: "films", title: "From noise to image", body: pictures(report.films) },
@@ -44,10 +47,6 @@ export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Re
     },
     { id: "params", title: "Params", body: params(stages) },
   ];
-}
-
-function linkDemo({ title, href }: Report["demos"][number]): Html {
-  return markup`<p><a href="${href}">A page that draws with <code>${title}</code></a>, in any browser, without a network.</p>`;
 }
 
 function params(stages: readonly ReportStage[]): Html[] {

@@ -91,12 +91,16 @@ export const stageSchema = z.strictObject({
   retries: z.int().min(0).max(10).default(0).describe("Retries after a worker was killed; never after an error"),
 });
 
+const part = z.unknown().optional();
+/** The name of a pipeline is its identity and stays. */
+const profileSchema = z.strictObject({ description: part, seed: part, vars: part, stages: part, matrix: part });
+
 export const pipelineFileSchema = z.strictObject({
   name: z.string().regex(ID_PATTERN, { error: idError }).max(64, { error: idError }).describe("Folder of the outputs"),
   description: z.string().optional(),
   seed: seedSchema.default(0).describe("Root of all randomness of seeded kinds"),
   vars: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.unknown()).default({}).describe(
-    "Values for ${vars.name}: a map, a file with a map, or a list of these, the last winning",
+    "Values for ${vars.name}",
   ),
   inputs: z.record(z.string().regex(ID_PATTERN), z.string()).optional().describe(
     "For a pipeline that is a stage of another: what it is given, as inputs.name, and what that is",
@@ -108,7 +112,7 @@ export const pipelineFileSchema = z.strictObject({
   extends: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional().describe(
     "Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces",
   ),
-  profiles: z.record(z.string(), z.record(z.string(), z.unknown())).optional().describe(
+  profiles: z.record(z.string(), profileSchema).optional().describe(
     "Changes that --profile applies",
   ),
   stages: z.record(z.string(), stageSchema),

@@ -131,7 +131,7 @@ export type PipelineFileInput = {
   description?: string | undefined;
   /** Root of all randomness of seeded kinds */
   seed?: number | undefined;
-  /** Values for ${vars.name}: a map, a file with a map, or a list of these, the last winning */
+  /** Values for ${vars.name} */
   vars?: Record<string, unknown> | undefined;
   /** For a pipeline that is a stage of another: what it is given, as inputs.name, and what that is */
   inputs?: Record<string, string> | undefined;
@@ -141,7 +141,13 @@ export type PipelineFileInput = {
   /** Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces */
   extends?: string | string[] | undefined;
   /** Changes that --profile applies */
-  profiles?: Record<string, Record<string, unknown>> | undefined;
+  profiles?: Record<string, {
+    description?: unknown | undefined;
+    seed?: unknown | undefined;
+    vars?: unknown | undefined;
+    stages?: unknown | undefined;
+    matrix?: unknown | undefined;
+  }> | undefined;
   stages: Record<string, StageFileInput>;
 };
 

@@ -8,7 +8,8 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Edge, findCycles, type ImportMap, readTree, type SourceFile } from "./layers/module_graph.ts";
+import { type Edge, type ImportMap, readTree, type SourceFile } from "./layers/module_graph.ts";
+import { findCycle, topologicalOrder } from "../engine/pipeline/compose/order.ts";
 import { EXCEPTIONS, type Layer, layerOf, LAYERS, ROOMS } from "./layers/rules.ts";
 import { blankSource, lineOf } from "./layers/source_text.ts";
 
@@ -97,16 +98,32 @@ export function checkTree(root: string, map: ImportMap): Violation[] {
     }
     found.push(...checkLength(file));
   }
-  for (const { files: walk, lines } of findCycles(files)) {
-    const steps = walk.slice(0, -1).map((path, index) => `${path}:${lines[index]}`);
-    found.push({
-      path: walk[0]!,
-      line: lines[0]!,
-      message: `imports go in a circle: ${[...steps, walk[0]].join(" -> ")}`,
-      fix: "move what both need into a file that imports neither",
+  return [...found, ...checkCycles(files)];
+}
+
+/** Circles of imports, for types alone included: two files that know each other's types are one file in two parts. */
+function checkCycles(files: ReadonlyMap<string, SourceFile>): Violation[] {
+  const found: Violation[] = [];
+  const targets = new Map(files.values().map(({ path, edges }) => [path, edges.map(fileOf)]));
+  for (let rest = restOf(targets); rest.length > 0; rest = restOf(targets)) {
+    const walk = findCycle(targets, rest);
+    const steps = walk.slice(0, -1).map((path, index) => {
+      const edge = files.get(path)!.edges.find((one) => fileOf(one) === walk[index + 1])!;
+      return { path, line: edge.line };
     });
+    const shown = steps.map(({ path, line }) => `${path}:${line}`);
+    const message = `imports go in a circle: ${[...shown, walk[0]].join(" -> ")}`;
+    found.push({ ...steps[0]!, message, fix: "move what both need into a file that imports neither" });
+    // Without its first step there may be another.
+    targets.set(walk[0]!, targets.get(walk[0]!)!.filter((one) => one !== walk[1]));
   }
   return found;
+}
+
+const restOf = (targets: ReadonlyMap<string, string[]>) => topologicalOrder(targets).rest;
+
+function fileOf({ target }: Edge): string {
+  return "file" in target ? target.file : "";
 }
 
 /** A violation as editors and people read it. */

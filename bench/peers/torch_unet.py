@@ -7,7 +7,6 @@ Needs: torch. One JSON object per line on stdin, one answer per line on stdout:
 Usage: torch_unet.py THREADS. The network of a case is built at its first request and kept.
 """
 
-import copy
 import json
 import math
 import sys
@@ -138,25 +137,30 @@ class Case:
             return self.call(self.x0, self.t).mean().item()
 
 
-torch.set_num_threads(int(sys.argv[1]))
-cases = {}
-for line in sys.stdin:
-    request = json.loads(line)
-    given = [request["model"], request["batch"], request["layout"], request["compile"]]
-    given += [request.get("on", "cpu"), request.get("precision", "fp32")]
-    key = json.dumps(given)
-    began = time.perf_counter()
-    try:
-        case = cases.get(key) or cases.setdefault(key, Case(*given))
-        step = case.train if request["mode"] == "train" else case.forward
-        seconds, value = [], None
-        for _ in range(request["steps"]):
-            started = time.perf_counter()
-            value = step()
-            seconds.append(time.perf_counter() - started)
-            if len(seconds) == 1:
-                first = time.perf_counter() - began
-        answer = {"seconds": seconds, "value": value, "firstSeconds": first}
-    except Exception as error:  # torch.compile needs a C++ compiler and may not have one
-        answer = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
-    print(json.dumps(answer), flush=True)
+def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    cases = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        given = [request["model"], request["batch"], request["layout"], request["compile"]]
+        given += [request.get("on", "cpu"), request.get("precision", "fp32")]
+        key = json.dumps(given)
+        began = time.perf_counter()
+        try:
+            case = cases.get(key) or cases.setdefault(key, Case(*given))
+            step = case.train if request["mode"] == "train" else case.forward
+            seconds, value = [], None
+            for _ in range(request["steps"]):
+                started = time.perf_counter()
+                value = step()
+                seconds.append(time.perf_counter() - started)
+                if len(seconds) == 1:
+                    first = time.perf_counter() - began
+            answer = {"seconds": seconds, "value": value, "firstSeconds": first}
+        except Exception as error:  # torch.compile needs a C++ compiler and may not have one
+            answer = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,48 +1,44 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { artifactDigest } from "../../engine/keys/keys.ts";
 import { openStore, type Store } from "../../engine/store/store.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
+import { OURS } from "./engine_peers.ts";
 import { measure, median } from "./measure.ts";
 import { pipelineOf, SHAPES, sweepOf } from "./shapes.ts";
 
-const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
-
-/** Figures of our own that have no like in other tools, as rows of a table. */
+/**
+ * Figures of our own that have no like in other tools, as rows of a table.
+ * @param max stages of the largest graph, a multiple of 100; ten times as many files and results
+ */
 export async function measureExtras(
   root: string,
-  { tries, quick }: { readonly tries: number; readonly quick: boolean },
+  { tries, max }: Readonly<Record<"tries" | "max", number>>,
 ): Promise<string[][]> {
   const rows = [["what", "time", "peak memory"]];
-  const run = async (what: string, folder: string, args: readonly string[]) => {
+  const run = async (what: string, folder: string, call = OURS.run) => {
     const found = [];
-    for (let i = 0; i < tries; i++) {
-      found.push((await measure({ program: Deno.execPath(), args: ["run", "-A", CLI, ...args] }, folder))!);
-    }
+    for (let i = 0; i < tries; i++) found.push((await measure(call, folder))!);
     const peak = Math.max(...found.map(({ peakMegabytes }) => peakMegabytes));
     rows.push([what, `${median(found.map((one) => one.seconds)).toFixed(3)} s`, `${peak.toFixed(0)} MB`]);
   };
 
-  const size = quick ? 1_000 : 10_000;
-  const matrix = await makeProject(join(root, "matrix"), sweepOf(size));
-  await run(`first plan of a matrix of ${size} stages`, matrix, ["plan", "pipeline.yaml"]);
+  const matrix = await makeProject(join(root, "matrix"), sweepOf(max));
+  await run(`first plan of a matrix of ${max} stages`, matrix, { ...OURS.run, args: OURS.run.args.with(-2, "plan") });
 
-  const files = quick ? 10_000 : 100_000;
+  const many = 10 * max;
   const folder = await makeProject(join(root, "files"), FOLDER_PIPELINE);
-  await writeFiles(join(folder, "images"), files);
-  const once = { program: Deno.execPath(), args: ["run", "-A", CLI, "run", "pipeline.yaml"] };
-  const first = (await measure(once, folder))!;
-  rows.push([`first run over a folder of ${files} files`, `${first.seconds.toFixed(3)} s`, ""]);
-  await run(`no-op over a folder of ${files} files`, folder, ["run", "pipeline.yaml"]);
+  await writeFiles(join(folder, "images"), many);
+  const first = (await measure(OURS.run, folder))!;
+  rows.push([`first run over a folder of ${many} files`, `${first.seconds.toFixed(3)} s`, ""]);
+  await run(`no-op over a folder of ${many} files`, folder);
 
-  const results = quick ? 10_000 : 100_000;
   const store = await makeProject(join(root, "store"), pipelineOf(SHAPES["chains"]!(100)));
-  await measure(once, store);
-  await run("no-op of 100 stages, 100 results in the store", store, ["run", "pipeline.yaml"]);
-  fillStore(openStore(join(store, ".noiseline")), results);
-  await measure(once, store);
-  await run(`no-op of 100 stages, ${results} results in the store`, store, ["run", "pipeline.yaml"]);
+  await measure(OURS.run, store);
+  await run("no-op of 100 stages, 100 results in the store", store);
+  fillStore(openStore(join(store, ".noiseline")), many);
+  await measure(OURS.run, store);
+  await run(`no-op of 100 stages, ${many} results in the store`, store);
 
   return rows;
 }

@@ -9,8 +9,8 @@ export interface Contender {
   readonly name: string;
   /** Its version, or undefined where it is not installed. */
   readonly version: () => Promise<string | undefined>;
-  /** Largest graph that it bears in minutes. */
-  readonly most: number;
+  /** Largest graph that it bears in minutes, if not every one. */
+  readonly most?: number;
   /** Takes minutes for a first run of more than a hundred stages, and so gets one. */
   readonly slow?: boolean;
   /** Its project by file; what laying it out takes is not timed. */
@@ -23,10 +23,8 @@ export interface Contender {
   readonly output?: (shape: Shape, stage: number) => string;
 }
 
-/** Where peers are kept that no system package brings. */
-const PEERS = userFolder("bench");
-const WIREIT = join(PEERS, "wireit", "node_modules", "wireit");
-const DVC = join(PEERS, "dvc", "bin", "dvc");
+/** Where wireit is installed, which no system package brings. */
+const WIREIT = join(userFolder("bench"), "wireit", "node_modules");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
@@ -42,7 +40,6 @@ export async function layOut({ files, prepare }: Contender, folder: string, shap
 export const OURS: Contender = {
   name: "noiseline",
   version: async () => (await firstLine(Deno.execPath(), ["run", "-A", CLI, "--version"]))!,
-  most: 10_000,
   files: (shape) => ({ "deno.json": "{}", "pipeline.yaml": pipelineOf(shape) }),
   run: { program: Deno.execPath(), args: ["run", "-A", CLI, "run", "pipeline.yaml"] },
   output: ({ name }, stage) => join("outputs", name, `s${stage}`, "value.txt"),
@@ -51,7 +48,6 @@ export const OURS: Contender = {
 const ninja: Contender = {
   name: "ninja",
   version: () => firstLine("ninja", ["--version"]),
-  most: 10_000,
   files: (shape) => {
     const builds = stagesOf(shape).map((stage) =>
       `build ${textOf(stage)}: stage ${readBy(shape, stage)}\n  cmd = ${commandOf(shape, stage)}\n`
@@ -62,11 +58,10 @@ const ninja: Contender = {
 };
 
 /** A tool that reads the stages, the command of each and the stage before it, from `stages.json` by a file of its own. */
-function scripted(name: string, most: number, file: string, args: readonly string[]): Contender {
+function scripted(name: string, file: string, args: readonly string[]): Contender {
   return {
     name,
     version: () => firstLine(name, ["--version"]),
-    most,
     files: (shape) => ({
       [file]: Deno.readTextFileSync(new URL(`../peers/${file}`, import.meta.url)),
       "stages.json": JSON.stringify(stagesOf(shape).map((at) => [commandOf(shape, at), shape.before(at) ?? null])),
@@ -75,12 +70,13 @@ function scripted(name: string, most: number, file: string, args: readonly strin
   };
 }
 
-const doit = scripted("doit", 10_000, "dodo.py", ["-n", "2"]);
-const snakemake = scripted("snakemake", 1_000, "Snakefile", ["--cores", "2", "--quiet"]);
+const doit = scripted("doit", "dodo.py", ["-n", "2"]);
+const snakemake = { ...scripted("snakemake", "Snakefile", ["--cores", "2", "--quiet"]), most: 1_000 };
 
 const wireit: Contender = {
   name: "wireit",
-  version: () => firstLine("node", ["-p", `require(${JSON.stringify(join(WIREIT, "package.json"))}).version`]),
+  version: () =>
+    firstLine("node", ["-p", `require(${JSON.stringify(join(WIREIT, "wireit", "package.json"))}).version`]),
   most: 1_000,
   files: (shape) => {
     const names = stagesOf(shape).map((stage) => `s${stage}`);
@@ -93,14 +89,14 @@ const wireit: Contender = {
     const wireit = { all: { dependencies: names }, ...Object.fromEntries(stages) };
     return { "package.json": JSON.stringify({ name: "bench", scripts, wireit }) };
   },
-  prepare: (folder) => Deno.symlink(join(PEERS, "wireit", "node_modules"), join(folder, "node_modules")),
+  prepare: (folder) => Deno.symlink(WIREIT, join(folder, "node_modules")),
   run: { program: "npm", args: ["run", "--silent", "all"] },
 };
 
 const dvc: Contender = {
   name: "dvc",
   slow: true,
-  version: () => firstLine(DVC, ["--version"]),
+  version: () => firstLine("dvc", ["--version"]),
   most: 1_000,
   files: (shape) => {
     const stages = stagesOf(shape).map((stage) => {
@@ -110,22 +106,8 @@ const dvc: Contender = {
     // JSON is YAML.
     return { "dvc.yaml": JSON.stringify({ stages: Object.fromEntries(stages) }) };
   },
-  prepare: (folder) => measure({ program: DVC, args: ["init", "--no-scm", "--quiet"], env: DVC_ENV }, folder),
-  run: { program: DVC, args: ["repro", "--quiet"], env: DVC_ENV },
+  prepare: (folder) => measure({ program: "dvc", args: ["init", "--no-scm", "--quiet"], env: DVC_ENV }, folder),
+  run: { program: "dvc", args: ["repro", "--quiet"], env: DVC_ENV },
 };
 
 export const PEER_CONTENDERS: readonly Contender[] = [ninja, doit, snakemake, wireit, dvc];
-
-/** Bring the peers that no system package has into the user's cache folder. */
-export async function installPeers(): Promise<void> {
-  await Deno.mkdir(join(PEERS, "wireit"), { recursive: true });
-  const steps: [string, string[]][] = [
-    ["python3", ["-m", "venv", join(PEERS, "dvc")]],
-    [join(PEERS, "dvc", "bin", "pip"), ["install", "--quiet", "dvc"]],
-    ["npm", ["install", "--prefix", join(PEERS, "wireit"), "--no-audit", "--no-fund", "wireit"]],
-  ];
-  for (const [program, args] of steps) {
-    const { success } = await new Deno.Command(program, { args, stdout: "null", stderr: "inherit" }).output();
-    if (!success) throw new Error(`Cannot install the peers: ${program} ${args.join(" ")} failed`);
-  }
-}

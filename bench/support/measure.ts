@@ -44,6 +44,19 @@ export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
+/** Of figures turn by turn, so that load on the machine is in both terms. */
+export function ratios(own: readonly number[], base: readonly number[]): number[] {
+  return own.map((value, turn) => value / base[turn]!);
+}
+
+/** Median, least and most of some figures. */
+export function spread(values: readonly number[], digits: number, unit = ""): string {
+  const [middle, least, most] = [median(values), Math.min(...values), Math.max(...values)].map((one) =>
+    one.toFixed(digits)
+  );
+  return `${middle}${unit} (${least} to ${most})`;
+}
+
 /** The first line that a program prints, such as its version; undefined where there is no such program. */
 export async function firstLine(program: string, args: readonly string[]): Promise<string | undefined> {
   try {

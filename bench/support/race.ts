@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Contender, layOut } from "./engine_peers.ts";
-import { measure, type Measured, median } from "./measure.ts";
+import { measure, type Measured, median, ratios } from "./measure.ts";
 import { type Shape, textOf } from "./shapes.ts";
 
 type Runner = ReturnType<typeof enter>;
@@ -52,7 +52,7 @@ export async function race(
 
 /** Nothing is known yet of one that takes part, but why there will be no figures, if so. */
 function enter(contender: Contender, { count }: Shape) {
-  const without = count > contender.most ? "not tried" : undefined;
+  const without = count > (contender.most ?? Infinity) ? "not tried" : undefined;
   return { contender, folder: "", first: [] as number[], noOp: [] as number[], peak: 0, without };
 }
 
@@ -71,15 +71,13 @@ function note(runner: Runner, times: number[], measured: Measured | undefined): 
 
 function conclude(runner: Runner, base: Runner) {
   if (runner.without !== undefined) return { without: runner.without };
-  const ratio = (own: readonly number[], other: readonly number[]) =>
-    median(own.map((time, index) => time / other[index]!));
   return {
     first: median(runner.first),
     noOp: median(runner.noOp),
     peakMegabytes: runner.peak,
-    // Medians of the ratios to the first contender, turn by turn.
-    firstRatio: ratio(runner.first, base.first),
-    noOpRatio: ratio(runner.noOp, base.noOp),
+    // Medians of the ratios to the first contender.
+    firstRatio: median(ratios(runner.first, base.first)),
+    noOpRatio: median(ratios(runner.noOp, base.noOp)),
   };
 }
 

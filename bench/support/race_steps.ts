@@ -1,6 +1,35 @@
+import process from "node:process";
 import { type Contender, type ContenderCommand, startContender } from "./contender.ts";
 import { median } from "./measure.ts";
 import type { StepRequest } from "./steps_protocol.ts";
+import { cpuFlags, instructionClass } from "../../tensor/numerics.ts";
+
+const flags = cpuFlags();
+/** Whether the processor multiplies bfloat16 itself; without that PyTorch's bf16 is slower than its fp32. */
+export const HAS_BF16 = ["avx512_bf16", "amx_bf16"].some((flag) => flags?.has(flag));
+export const THREADS = navigator.hardwareConcurrency;
+/** As tables name it. */
+export const PROCESSOR = `${instructionClass(process.arch, flags)}${HAS_BF16 ? " with bf16" : ""}, ${THREADS} threads`;
+
+export type Case = Pick<StepRequest, "model" | "batch"> & { readonly title: string };
+
+export const CASES: Readonly<Record<string, Case>> = {
+  digits: {
+    title: "16x16x1 of pipelines/digits.yaml, 32 channels x 1,2 (0.7 M parameters), batch 32",
+    model: { imageSize: 16, inChannels: 1, channels: 32, multipliers: [1, 2], blocks: 1, attention: [8] },
+    batch: 32,
+  },
+  small: {
+    title: "28x28x1, 32 channels x 1,2,2 (1.6 M parameters), batch 16",
+    model: { imageSize: 28, inChannels: 1, channels: 32, multipliers: [1, 2, 2], blocks: 2, attention: [14] },
+    batch: 16,
+  },
+  paper: {
+    title: "CIFAR10 of Ho et al., 128 channels x 1,2,2,2 (35.7 M parameters), batch 4",
+    model: { imageSize: 32, inChannels: 3, channels: 128, multipliers: [1, 2, 2, 2], blocks: 2, attention: [16] },
+    batch: 4,
+  },
+};
 
 const WARM_UP_STEPS = 2;
 
@@ -57,11 +86,11 @@ const SERVER = new URL("./step_server.ts", import.meta.url).pathname;
 const PEER = new URL("../peers/torch_unet.py", import.meta.url).pathname;
 
 /** One of our devices. */
-export function ourContender(device: string, threads: number): ContenderCommand {
-  return { name: device, command: Deno.execPath(), args: ["run", "-A", SERVER, device, `${threads}`] };
+export function ourContender(device: string): ContenderCommand {
+  return { name: device, command: Deno.execPath(), args: ["run", "-A", SERVER, device, `${THREADS}`] };
 }
 
 /** PyTorch, in a Python that has it. */
-export function torchContender(name: string, python: string, threads: number, settings: ContenderCommand["settings"]) {
-  return { name, settings, command: python, args: [PEER, `${threads}`] };
+export function torchContender(name: string, python: string, settings: ContenderCommand["settings"]) {
+  return { name, settings, command: python, args: [PEER, `${THREADS}`] };
 }

@@ -2,7 +2,7 @@ import { arrayOf, fixForSilence, helpersOf, type Pipeline, predecessorsOf } from
 import { lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf, someOf } from "../format/units.ts";
-import { failWith, formatTable, problem, refuseWith } from "../io.ts";
+import { fail, formatTable, refuse } from "../io.ts";
 import { clusterFor, loadForCommand } from "../open.ts";
 
 const EXAMPLES = `
@@ -17,13 +17,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("[stages...]", "cancel only these stages and those that wait for them")
     .addOption(ON)
     .action(answering(async (file, named, options) => {
-      if (options.on === undefined) refuseWith([problem("cancel needs --on", "name the cluster with --on NAME")]);
+      if (options.on === undefined) refuse("cancel needs --on", "name the cluster with --on NAME");
       const { pipeline, targets } = await loadForCommand(settings, { file, ...options, targets: named });
       const cluster = await clusterFor(settings, options.on, pipeline.folder);
       const { queue, jobs, silent, submissions, stages } = await lookOn(cluster, pipeline.name);
-      if (silent !== undefined) {
-        failWith([problem(`the queue of ${options.on} does not answer: ${silent}`, fixForSilence(silent))]);
-      }
+      if (silent !== undefined) fail(`the queue of ${options.on} does not answer: ${silent}`, fixForSilence(silent));
       const wanted = withFollowers(pipeline, targets);
       const live = stages().toArray().flatMap(({ id, job }) =>
         job?.state === "waiting" || job?.state === "running" ? [{ id, job: job.id, state: job.state }] : []
@@ -39,7 +37,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const shared = new Set(kept.map(({ job }) => arrayOf(job)));
       const ids = new Set([...helpers, ...found.map(({ job }) => shared.has(arrayOf(job)) ? job : arrayOf(job))]);
       const trouble = ids.size === 0 ? undefined : await queue.cancel([...ids]);
-      if (trouble !== undefined) failWith([problem(`the jobs cannot be cancelled: ${trouble}`, "see `runs --on`")]);
+      if (trouble !== undefined) fail(`the jobs cannot be cancelled: ${trouble}`, "see `runs --on`");
       const what = named.length === 0 ? "this pipeline" : someOf(named);
       const count = countOf(found.length + helpers.length, "job");
       const rows = found.map(({ id, job, state }) => [`  ${id}`, `job ${job}`, state]);

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { answering, type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
-import { failWith, formatTable, problem } from "../io.ts";
+import { fail, formatTable } from "../io.ts";
 import { namesPipeline, openStoreFor, runFor } from "../open.ts";
 import type { Experiment } from "../results/experiments.ts";
 
@@ -33,9 +33,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const found = Object.entries(results).map(([id, key]) => [id, store.results.byResolved(key)] as const);
         experiments.push(...experimentsOf(each, found, store));
       }
-      if (experiments.every(({ made }) => made.size === 0)) {
-        return failWith([problem("none of these has results yet", "run them first")]);
-      }
+      if (experiments.every(({ made }) => made.size === 0)) fail("none of these has results yet", "run them first");
       const { comparison, contents } = await compareExperiments(experiments);
       if (options.output !== undefined) {
         const { renderPage } = await import("noiseline/report");

@@ -4,7 +4,7 @@ import type { GcReport } from "noiseline/housekeeping";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Answer, answering, type AnyCommand, storeCommand } from "../command.ts";
 import { countOf, formatBytes, parseAge, parseBytes, parseWhole } from "../format/units.ts";
-import { EXIT, failWith, formatTable, printError, problem, refuseWith, styleFor } from "../io.ts";
+import { EXIT, failWith, formatTable, printError, refuse, styleFor } from "../io.ts";
 import { openStoreFor } from "../open.ts";
 
 const MORE = `
@@ -40,7 +40,7 @@ export function makeCommand(): AnyCommand {
       try {
         if (file !== undefined) Deno.statSync(file);
       } catch (error) {
-        refuseWith([problem(`Cannot read ${file}: ${(error as Error).message}`, "check the path")]);
+        refuse(`Cannot read ${file}: ${(error as Error).message}`, "check the path");
       }
       const store = openStoreFor(options, file && dirname(resolve(file)));
       const { collectGarbage } = await import("noiseline/housekeeping");

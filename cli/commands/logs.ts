@@ -1,3 +1,4 @@
+import { Option } from "@commander-js/extra-typings";
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
 import {
@@ -13,7 +14,7 @@ import {
 import { lookOn } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";
-import { failWith, printError, printJson, printText, problem, refuseWith } from "../io.ts";
+import { fail, printError, printJson, printText, refuse } from "../io.ts";
 import { clusterFor, loadForCommand, runFor } from "../open.ts";
 
 const EXAMPLES = `
@@ -28,21 +29,16 @@ type RunStore = Store["runs"];
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("logs", EXAMPLES)
     .argument("<stage>", "stage id")
-    .option(
-      "-f, --follow",
-      "keep printing until the stage ends; during a run, wait for the stage to start; not with --json",
+    .addOption(
+      new Option("-f, --follow", "keep printing until the stage ends; during a run, wait for the stage to start")
+        .conflicts("json"),
     )
     .addOption(ON)
     .option("--run <id>", "the log of this run (default: the newest that has one; see `runs`)")
     .action(async (file, stage, options) => {
-      if (options.json && options.follow) {
-        refuseWith([problem("--json prints one document, and --follow has no end", "leave one out")]);
-      }
       const whole = wholeOf(stage) ?? stage;
       const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [whole] });
-      if (targets.length > 1) {
-        refuseWith([problem(`"${stage}" is several stages`, `name one of: ${someOf(targets)}`)]);
-      }
+      if (targets.length > 1) refuse(`"${stage}" is several stages`, `name one of: ${someOf(targets)}`);
       const id = `${targets[0]!}${stage.slice(whole.length)}`;
       const away = options.on === undefined
         ? undefined
@@ -58,12 +54,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       if (run === undefined || (!options.follow && !existsSync(runs.logPath(run, id)))) {
         if (away !== undefined && options.run === undefined) {
-          return failWith([problem(`"${id}" ${away.quiet()}`, `see \`status --on ${options.on}\``)]);
+          fail(`"${id}" ${away.quiet()}`, `see \`status --on ${options.on}\``);
         }
         const message = options.run === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${options.run} has no log of "${id}"`;
-        return failWith([problem(message, "it never ran, printed nothing, or its record was removed; see `runs`")]);
+        fail(message, "it never ran, printed nothing, or its record was removed; see `runs`");
       }
       const path = runs.logPath(run, id);
       if (options.json) {
@@ -102,9 +98,7 @@ async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
   const all = () => stages().filter((one) => one.id === id);
   const found = all().find((one) => one.job !== undefined || attemptsOf(one).ids().length > 0) ??
     all().next().value;
-  if (found === undefined) {
-    return failWith([problem(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was")]);
-  }
+  if (found === undefined) fail(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was");
   let [asked, { job }] = [-Infinity, found];
   const isOn = async (ended: boolean) => {
     // An attempt that has ended may be the last; whether one was killed on another host, the queue alone can tell.

@@ -48,5 +48,5 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-const NAMES = "experiment stage metric value deviation count timesteps label seed rank seeds seedsOf";
+const NAMES = "experiment stage metric value deviation count timesteps label seed seeds seedsOf";
 const COLUMNS = NAMES.split(" ") as (keyof MetricRow)[];

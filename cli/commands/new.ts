@@ -1,12 +1,12 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import type { Sort } from "noiseline";
-import { nearestConfig, shellWord, suggestName } from "noiseline/core";
+import { nearestConfig, shellWord } from "noiseline/core";
 import { lstatSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Answer, answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
-import { Exit, problem, refuseWith } from "../io.ts";
+import { Exit, refuse } from "../io.ts";
 import { PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 
 const EXAMPLES = `
@@ -21,15 +21,15 @@ type NewFiles = Readonly<Record<string, string>>;
 const TEMPLATES: Readonly<Record<string, string>> = {
   smoke: "data, training, samples and scores in seconds",
   digits: "train on digits and score the samples, in minutes",
-  custom: "a data set and a stage of your own",
 };
 
-/** What a file can define, and where a pipeline names it. */
-const DEFINITIONS: Readonly<Record<Sort, { readonly what: string; readonly use: (file: string) => string }>> = {
-  network: { what: "a network", use: (file) => `model: { uses: ${file} } in the params of a train stage` },
-  objective: { what: "an objective", use: (file) => `objective: { uses: ${file} } in the params of a train stage` },
-  path: { what: "a noise path", use: (file) => `with: { uses: ${file} } in a schedule stage` },
-  sampler: { what: "a sampler", use: (file) => `sampler: { uses: ${file} } in the params of a sample stage` },
+/** What a file can define, and of all but a stage where a pipeline names it. */
+const DEFINED: Readonly<Record<Sort | "stage", readonly [what: string, use?: (file: string) => string]>> = {
+  stage: ["a stage, NAME.yaml with a pipeline that uses it,"],
+  network: ["a network", (file) => `model: { uses: ${file} } in the params of a train stage`],
+  objective: ["an objective", (file) => `objective: { uses: ${file} } in the params of a train stage`],
+  path: ["a noise path", (file) => `with: { uses: ${file} } in a schedule stage`],
+  sampler: ["a sampler", (file) => `sampler: { uses: ${file} } in the params of a sample stage`],
 };
 
 /** Names become ids, file names and parts of references. */
@@ -44,7 +44,7 @@ function checkName(name: string): void {
   const message = `${
     JSON.stringify(name)
   } is not a name: it must match [a-z][a-z0-9_-]*, at most ${MAX_LENGTH} characters`;
-  refuseWith([problem(message, NAME.test(mended) ? `did you mean "${mended}"?` : "choose another")]);
+  refuse(message, NAME.test(mended) ? `did you mean "${mended}"?` : "choose another");
 }
 
 const read = (...parts: string[]): string => Deno.readTextFileSync(join(TOOLKIT, ...parts));
@@ -65,7 +65,7 @@ function asImported(path: string): string {
 }
 
 /** A stage or a definition with its test, and for a stage a pipeline that uses it. @param folder absolute */
-function filesOf(sort: Sort | "stage", name: string, folder: string): NewFiles {
+function filesOf(sort: string, name: string, folder: string): NewFiles {
   const files = [".ts", "_test.ts", ...sort === "stage" ? [".yaml"] : []].map((end) => {
     const text = read("cli/templates", sort, `new_${sort}${end}`).replaceAll(`new_${sort}`, name)
       .replaceAll(/(?<=from ")[^"]+/g, asImported)
@@ -78,7 +78,6 @@ function filesOf(sort: Sort | "stage", name: string, folder: string): NewFiles {
 
 /** @param folder absolute */
 function pipelineFiles(name: string, template: string, folder: string): NewFiles {
-  if (template === "custom") return filesOf("stage", name, folder);
   const text = read("pipelines", `${template}.yaml`).replace(/^name: .*$/m, `name: ${name}`)
     .replaceAll(`outputs/${template}/`, `outputs/${name}/`);
   return { [`${name}.yaml`]: withSchema(text, folder) };
@@ -141,7 +140,7 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
     const there = Object.keys(files).filter((path) => lstatSync(join(folder, path), { throwIfNoEntry: false }));
     if (there.length > 0) {
       const message = `${there.join(", ")} ${there.length === 1 ? "exists" : "exist"} already in ${written}`;
-      refuseWith([problem(message, "choose another name or folder")]);
+      refuse(message, "choose another name or folder");
     }
     Deno.mkdirSync(folder, { recursive: true });
     // One that appears meanwhile is not written over.
@@ -161,7 +160,7 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
     };
   } catch (error) {
     if (!(error instanceof Error && "code" in error) || error instanceof Exit) throw error;
-    refuseWith([problem(`cannot write to ${written}: ${error.message}`, "choose another folder")]);
+    refuse(`cannot write to ${written}: ${error.message}`, "choose another folder");
   }
 }
 
@@ -174,26 +173,26 @@ function subcommand(what: string, description: string, about: string) {
 
 /** `new stage NAME`, `new network NAME` and its like, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
-  const makes = "with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it";
-  const stage = subcommand("stage", `Write NAME.ts ${makes}.`, "its id and the name of its files")
-    .action(answering((name, { folder }) => create(name, folder, (folder) => filesOf("stage", name, folder))));
-  const definitions = Object.entries(DEFINITIONS).map(([sort, { what, use }]) =>
-    subcommand(sort, `Write NAME.ts with ${what} and NAME_test.ts with its test.`, "the name of its files").action(
-      answering((name, { folder }) =>
-        create(name, folder, (folder) => filesOf(sort as Sort, name, folder), use(`./${name}.ts`))
-      ),
-    )
-  );
-  const templates = Object.entries(TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
-  const pipeline = subcommand("pipeline", "Write NAME.yaml with a pipeline.", "its name and that of the file")
-    .option("-t, --template <template>", templates, "smoke")
-    .action(answering((name, { template, folder }) => {
-      if (!Object.hasOwn(TEMPLATES, template)) {
-        refuseWith([problem(`there is no template "${template}"`, suggestName(template, Object.keys(TEMPLATES)))]);
-      }
-      return create(name, folder, (folder) => pipelineFiles(name, template, folder));
-    }));
-  const all = definitions.reduce((command, one) => command.addCommand(one), new Command("new").addCommand(stage));
-  return all.addCommand(pipeline).addHelpText("after", `\nExamples:${EXAMPLES}`)
+  const command: AnyCommand = new Command("new").addHelpText("after", `\nExamples:${EXAMPLES}`)
     .description(`${COMMANDS["new"]}. Existing files are never overwritten.`);
+  for (const [sort, [what, use]] of Object.entries(DEFINED)) {
+    const one = subcommand(sort, `Write NAME.ts with ${what} and NAME_test.ts with its test.`, "the name of its files");
+    command.addCommand(
+      one.action(
+        answering((name, { folder }) =>
+          create(name, folder, (folder) => filesOf(sort, name, folder), use?.(`./${name}.ts`))
+        ),
+      ),
+    );
+  }
+  const templates = Object.entries(TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
+  const template = new Option("-t, --template <template>", templates).choices(Object.keys(TEMPLATES)).default("smoke");
+  const pipeline = subcommand("pipeline", "Write NAME.yaml with a pipeline.", "its name and that of the file")
+    .addOption(template)
+    .action(
+      answering((name, { template, folder }) =>
+        create(name, folder, (folder) => pipelineFiles(name, template, folder))
+      ),
+    );
+  return command.addCommand(pipeline);
 }

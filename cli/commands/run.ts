@@ -7,7 +7,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
 import { agreeTo, parseGrants, questionFor } from "../grants.ts";
-import { EXIT, Exit, listenForStop, printDiagnostics, problem, refuseWith } from "../io.ts";
+import { EXIT, Exit, listenForStop, printDiagnostics, refuse, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
 import { PAGE, VERSIONS } from "../program.ts";
 import { JsonReporter, TextReporter } from "../reporters.ts";
@@ -51,7 +51,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         : await importLate<typeof import("../on.ts")>(import.meta.resolve("../on.ts"));
       on?.refuseLocalOptions(options);
       if (on === undefined && (options.detach || options.replaceQueued)) {
-        refuseWith([problem("--detach and --replace-queued are about jobs of a cluster", "name it with --on")]);
+        refuse("--detach and --replace-queued are about jobs of a cluster", "name it with --on");
       }
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);

@@ -12,7 +12,7 @@ import { describeSubmitted, lookOn } from "../clusters.ts";
 import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { formatDuration, parseCount } from "../format/units.ts";
-import { formatTable, problem, refuseWith } from "../io.ts";
+import { formatTable, refuse } from "../io.ts";
 import { clusterFor, loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";
 
 const MORE = `
@@ -61,7 +61,7 @@ async function answerOn(
   if (what !== undefined && pipeline === undefined) {
     const found = submissions().find(({ head }) => head.id === what);
     if (found !== undefined) return { ...describeSubmission(found, lookAt(found, jobs), silent), asides };
-    refuseWith([problem(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``)]);
+    refuse(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``);
   }
   const shown = submissions().take(options.limit ?? 20).map((one) => {
     const { id, pipeline, user, cluster, host, at } = one.head;

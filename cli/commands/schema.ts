@@ -79,12 +79,6 @@ export function pipelineJsonSchema(kinds: BuiltinKinds): Schema {
     stageProperties[name] = allowInterpolation(stageProperties[name]!);
   }
   properties["seed"] = allowInterpolation(properties["seed"]!);
-  const varsFile = { type: "string", description: "A file with a map" };
-  const { description, ...vars } = properties["vars"]!;
-  properties["vars"] = {
-    description,
-    anyOf: [vars, varsFile, { type: "array", items: { anyOf: [vars, varsFile] } }],
-  };
   stageProperties["uses"] = {
     description: stageProperties["uses"]!["description"],
     anyOf: [

@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { SetupFailure } from "../../tensor/tensorflow/setup/programs.ts";
 import { setUpTensorflow } from "../../tensor/tensorflow/setup/tensorflow.ts";
 import type { AnyCommand } from "../command.ts";
-import { failWith, printLine, problem } from "../io.ts";
+import { fail, printLine } from "../io.ts";
 
 const DESCRIPTION =
   "Install tfjs-node and TensorFlow in the user's cache, for devices tensorflow and tensorflow-gpu. " +
@@ -23,7 +23,7 @@ export function makeCommand(): AnyCommand {
         await setUpTensorflow({ gpu, force, say: printLine });
       } catch (error) {
         if (!(error instanceof SetupFailure)) throw error;
-        failWith([problem(error.message, error.fix)]);
+        fail(error.message, error.fix);
       }
     });
   return new Command("setup").addCommand(tensorflow)

@@ -1,5 +1,5 @@
+import { leavesIn, type Pipeline } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
-import { listLeaves } from "../format/leaves.ts";
 import { styleFor } from "../io.ts";
 import { loadForCommand } from "../open.ts";
 
@@ -11,13 +11,28 @@ const EXAMPLES = `
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("show", EXAMPLES).action(answering(async (file, options) => {
     const { pipeline } = await loadForCommand(settings, { file, ...options });
-    const leaves = listLeaves(pipeline);
-    const left = leaves.map(({ path, value }) => `${path}: ${JSON.stringify(value)}`);
+    const values = [...listValues(pipeline)].map(({ path, ...rest }) => ({ path: path.join("."), ...rest }));
+    const left = values.map(({ path, value }) => `${path}: ${JSON.stringify(value)}`);
     const width = Math.min(60, Math.max(...left.map((text) => text.length)));
     const { dim } = styleFor();
     return {
-      data: { pipeline: pipeline.name, values: leaves.map(({ path, value, origin }) => ({ path, value, origin })) },
-      lines: leaves.map(({ origin }, i) => `${left[i]!.padEnd(width)}  ${dim(`# ${origin.join(" <- ")}`)}`),
+      data: { pipeline: pipeline.name, values },
+      lines: values.map(({ origin }, i) => `${left[i]!.padEnd(width)}  ${dim(`# ${origin.join(" <- ")}`)}`),
     };
   }));
+}
+
+/** Every value of a pipeline after overrides, interpolation and defaults. */
+function* listValues({ name, seed, stages, origins }: Pipeline) {
+  yield* leavesIn(["name"], name, origins);
+  yield* leavesIn(["seed"], seed, origins);
+  for (const { id, entry, kind, inputs, params, resources, parts } of stages.values()) {
+    if (id !== entry) continue;
+    const read = Object.entries(inputs).map(([port, bindings]) => {
+      const texts = bindings.map((binding) => `${binding.stage}.${binding.port}`);
+      return [port, kind.inputs[port]!.list === true ? texts : texts[0]];
+    });
+    const said = { uses: kind.name, inputs: Object.fromEntries(read), with: params, resources, shards: parts?.length };
+    yield* leavesIn(["stages", id], said, origins);
+  }
 }

@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { type BuiltinKind, describeOne, describeParams, fromFile, isCustom, type Kind } from "noiseline/engine";
 import { rightsOf, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
-import { formatTable, problem, refuseWith } from "../io.ts";
+import { formatTable, refuse } from "../io.ts";
 
 const EXAMPLES = `
   deno task stages
@@ -23,14 +23,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (isCustom(name)) return await describeCustom(name);
       const [id = "", ...path] = name.split(".");
       const kind = Object.hasOwn(all, id) ? all[id] : undefined;
-      if (kind === undefined) refuseWith([problem(`unknown kind "${id}"`, suggestName(id, Object.keys(all)))]);
+      if (kind === undefined) refuse(`unknown kind "${id}"`, suggestName(id, Object.keys(all)));
       const params = paramsOf(kind);
       if (path.length === 0) return { data: toJson(kind), lines: describeKind(name, kind, params) };
       const wanted = path.join(".");
       const found = params.filter((one) => one.name === wanted || one.name.startsWith(`${wanted}.`));
       if (found.length > 0) return { data: found, lines: sectionOfParams(found) };
       const fix = suggestName(wanted, params.map((one) => one.name));
-      refuseWith([problem(`unknown param of ${id} "${wanted}"`, fix)]);
+      refuse(`unknown param of ${id} "${wanted}"`, fix);
     }));
 }
 
@@ -60,7 +60,7 @@ function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof 
 async function describeCustom(written: string): Promise<Answer> {
   const file = resolve(written);
   const found = await describeOne(file);
-  if ("error" in found) refuseWith([problem(`cannot use ${written}: ${found.error}`, found.fix)]);
+  if ("error" in found) refuse(`cannot use ${written}: ${found.error}`, found.fix);
   if (found.sort !== "stage") {
     const { sort, params } = found;
     return {

@@ -1,7 +1,7 @@
 import { type Store, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
-import { formatTable, problem, refuseWith } from "../io.ts";
+import { formatTable, refuse } from "../io.ts";
 import { contentsFor, namesPipeline, openStoreFor } from "../open.ts";
 
 const EXAMPLES = `
@@ -24,11 +24,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { TAG_NAME } = await import("noiseline/housekeeping");
       if (!TAG_NAME.test(name) || namesPipeline(name)) {
         const fix = "use up to 64 letters, digits, dots, dashes and underscores, and no ending of a pipeline file";
-        refuseWith([problem(`"${name}" cannot be the name of a tag`, fix)]);
+        refuse(`"${name}" cannot be the name of a tag`, fix);
       }
       const { store, contents } = await contentsFor(settings, what, options);
       if (store.tags.names().includes(name) && !options.force) {
-        refuseWith([problem(`there is a tag "${name}" already`, "use another name, or --force to move it")]);
+        refuse(`there is a tag "${name}" already`, "use another name, or --force to move it");
       }
       store.tags.write(name, contents);
       const count = countOf(Object.keys(contents.results).length, "result");
@@ -38,9 +38,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 function forget(name: string, store: Store): Answer {
   const names = store.tags.names();
-  if (!names.includes(name)) {
-    refuseWith([problem(`there is no tag "${name}" in ${store.root}`, suggestName(name, names))]);
-  }
+  if (!names.includes(name)) refuse(`there is no tag "${name}" in ${store.root}`, suggestName(name, names));
   store.tags.remove(name);
   return { data: { deleted: name }, lines: [`deleted the tag ${name}`] };
 }

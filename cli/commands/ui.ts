@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
-import { listenForStop, printJson, printLine, problem, refuseWith } from "../io.ts";
+import { listenForStop, printJson, printLine, refuse } from "../io.ts";
 import { clusterFor, openStoreFor } from "../open.ts";
 import { addressOf, findServer, openBrowser, placeOf } from "../ui/start.ts";
 
@@ -35,7 +35,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const server = await findServer(place, definedOnly({ port }));
       if ("trouble" in server) {
         const fix = server.inUse ? "give another --port, or none" : "see the lines above";
-        refuseWith([problem(`Cannot serve pages: ${server.trouble}`, fix)]);
+        refuse(`Cannot serve pages: ${server.trouble}`, fix);
       }
       const { child } = server;
       const address = addressOf(server, "/");
@@ -45,6 +45,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (child === undefined) return;
       using signals = listenForStop(() => child.kill("SIGKILL"));
       const { code } = await child.status;
-      if (!signals.stop.aborted) refuseWith([problem(`the server ended by itself (${code})`, "see the lines above")]);
+      if (!signals.stop.aborted) refuse(`the server ended by itself (${code})`, "see the lines above");
     });
 }

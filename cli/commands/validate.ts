@@ -2,7 +2,7 @@ import { diagnosticToJson, importLate, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { describeRights } from "../grants.ts";
-import { EXIT, Exit, failWith, listenForStop, printError, problem, refuseWith } from "../io.ts";
+import { EXIT, Exit, fail, listenForStop, printError, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, makePlanner } from "../open.ts";
 
 const EXAMPLES = `
@@ -55,9 +55,7 @@ async function tryOn(
   const stages = planned.map(({ stage }) => stage);
   const needs = new Map(stages.map((stage) => [stage.id, needsOf(stage, cluster.settings)]));
   const facts = await queue.describe(needs.values().next().value);
-  if ("silent" in facts) {
-    return failWith([problem(`the queue of ${on} does not answer: ${facts.silent}`, fixForSilence(facts.silent))]);
-  }
+  if ("silent" in facts) fail(`the queue of ${on} does not answer: ${facts.silent}`, fixForSilence(facts.silent));
   using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
   const wrong = new Map(checkFolders(cluster).map((one) => [one.path, one]));

@@ -2,7 +2,7 @@ import type { Fault, Replay } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { countOf, formatBytes, someOf } from "../format/units.ts";
-import { EXIT, failWith, listenForStop, printError, problem, refuseWith } from "../io.ts";
+import { EXIT, failWith, listenForStop, printError, refuse } from "../io.ts";
 import { type LoadArguments, loadForCommand, makePlanner, openStoreFor } from "../open.ts";
 
 const EXAMPLES = `
@@ -20,7 +20,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const targets = stage === undefined ? [] : [stage];
       if (options.resume) {
         if (file !== undefined && stage !== undefined) return await resume(settings, { file, ...options, targets });
-        refuseWith([problem("--resume needs a pipeline and a stage", "verify FILE STAGE --resume")]);
+        refuse("--resume needs a pipeline and a stage", "verify FILE STAGE --resume");
       }
       const { recordsOfPlan, verifyStore } = await import("noiseline/housekeeping");
       const loaded = file === undefined ? undefined : await loadForCommand(settings, { file, ...options, targets });
@@ -52,9 +52,7 @@ function describeFault({ problem, name, file, sha256, resolvedKey }: Fault): str
 
 async function resume(settings: CliSettings, options: LoadArguments): Promise<Answer> {
   const { pipeline, store, targets } = await loadForCommand(settings, options);
-  if (targets.length > 1) {
-    refuseWith([problem("--resume takes one stage at a time", `name one of: ${someOf(targets)}`)]);
-  }
+  if (targets.length > 1) refuse("--resume takes one stage at a time", `name one of: ${someOf(targets)}`);
   const { replayStage } = await import("noiseline/housekeeping");
   const id = targets[0]!;
   using signals = listenForStop(printError);

@@ -11,11 +11,6 @@ export function isWhole({ timesteps, label }: Pick<MetricRow, "timesteps" | "lab
   return timesteps === undefined && label === undefined;
 }
 
-/** A name with its places in rankings. */
-export function marked(name: string, rank: string | undefined): string {
-  return rank === undefined ? name : `${name} (${rank})`;
-}
-
 /** Of a mean: `mean of 3 seeds`, or `mean of 3 seeds of evaluate` where the network was the same. */
 export function phraseMean({ seeds, seedsOf }: Pick<MetricRow, "seeds" | "seedsOf">): string {
   return `mean of ${seeds} seeds${seedsOf === undefined ? "" : ` of ${seedsOf}`}`;
@@ -26,10 +21,10 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
   const whole = rows.filter(isWhole);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
-    whole.map(({ experiment, stage, metric, value, deviation, count, seed, rank, seeds, seedsOf }) => {
+    whole.map(({ experiment, stage, metric, value, deviation, count, seed, seeds, seedsOf }) => {
       const spread = deviation === undefined ? "" : `± ${shortNumber(deviation)}`;
       return [
-        marked(experiment, rank),
+        experiment,
         ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),
         stage,
         metric,

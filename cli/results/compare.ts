@@ -1,7 +1,6 @@
 import {
   beside,
   type Collection,
-  type CollectOptions,
   curvePlaces,
   entryOf,
   liveContent,
@@ -13,21 +12,24 @@ import {
   type ReportCurve,
   table,
 } from "noiseline/report";
-import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
+import { isWhole, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./figures.ts";
 
 type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
 
-export interface CompareOptions extends CollectOptions {
-  /** For each experiment the run that it is of, with the curves of that: they tell of stages without results so far. */
-  readonly runs?: readonly { readonly run: LiveRun; readonly curves: readonly ReportCurve[] }[];
-}
-
-/** Set experiments side by side. @returns the figures, and what else a page shows of each */
-export async function compareExperiments(all: readonly Experiment[], { runs = [], ...options }: CompareOptions = {}) {
-  const found = await figuresOf(all, shortNames(all), options);
+/**
+ * Set experiments side by side.
+ * @param runs for each experiment, on a server, the run that it is of, with the curves of that: they tell of stages without
+ * results so far
+ * @returns the figures, and what else a page shows of each
+ */
+export async function compareExperiments(
+  all: readonly Experiment[],
+  runs: readonly { readonly run: LiveRun; readonly curves: readonly ReportCurve[] }[] = [],
+) {
+  const found = await figuresOf(all, shortNames(all), { isServed: runs.length > 0 });
   for (const [i, { run, curves }] of runs.entries()) {
     const own = new Set(all[i]!.stages);
     const now = { ...run, stages: run.stages.filter(({ id }) => own.has(id)) };
@@ -49,8 +51,6 @@ export async function compareExperiments(all: readonly Experiment[], { runs = []
   const comparison = {
     names: pick(shortNames(all)),
     seeds: pick(found.seeds),
-    /** The places of each in the rankings of selections: `pick 1`. */
-    ranks: experiments.map(({ ranks }) => ranks),
     /** A number for each experiment that has it. */
     metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
     /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference. */
@@ -77,7 +77,7 @@ function shortNames(experiments: readonly Experiment[]): string[] {
 }
 
 /** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
-export function sheetOf({ names, seeds, ranks, metrics, params, overSeeds }: Comparison): string[][] {
+export function sheetOf({ names, seeds, metrics, params, overSeeds }: Comparison): string[][] {
   const show = (value: unknown) =>
     value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
   const columns = [
@@ -86,10 +86,9 @@ export function sheetOf({ names, seeds, ranks, metrics, params, overSeeds }: Com
     ...params.map(({ path, values }) => ({ name: path, values })),
     ...metrics,
   ];
-  const rows = names.map((name, i) => [
-    marked(name, ranks[i]!.join(", ") || undefined),
-    ...columns.map(({ values }) => show(values[i])),
-  ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
+  const rows = names.map((name, i) => [name, ...columns.map(({ values }) => show(values[i]))]).filter((_, i) =>
+    metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined)
+  );
   const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
     `${name}, ${phraseMean(figures.reduce((most, one) => one.seeds! > most.seeds! ? one : most))}`,
     ...columns.map((column) => {

@@ -1,13 +1,4 @@
-import {
-  openStoredArtifact,
-  parseStageId,
-  type ResultManifest,
-  type Selection,
-  SELECTION_FILE,
-  selectionSchema,
-  type Store,
-  withoutShards,
-} from "noiseline/engine";
+import { openStoredArtifact, parseStageId, type ResultManifest, type Store, withoutShards } from "noiseline/engine";
 import type { Collected, Collection } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
@@ -24,12 +15,6 @@ export const SHARED = "(shared)";
 
 type Select = Readonly<Record<string, string>>;
 
-interface Result {
-  readonly stage: string;
-  readonly select: Select;
-  readonly manifest: ResultManifest;
-}
-
 /**
  * Results by what a matrix made of them.
  * @param source the pipeline, run or tag @param found a result for each stage, if it has one
@@ -42,21 +27,20 @@ export function experimentsOf(
   uses: ReadonlyMap<string, string> = new Map(),
 ) {
   const parsed = [...found].map(([id, manifest]) => ({ ...parseStageId(id), manifest }));
-  const results = parsed.filter((one): one is Result => one.manifest !== undefined);
+  const results = parsed.flatMap(({ manifest, ...one }) => manifest === undefined ? [] : [{ ...one, manifest }]);
   const makers = Map.groupBy(
     results.flatMap((one) => Object.values(one.manifest.outputs).map(({ digest }) => ({ digest, one }))),
     ({ digest }) => digest,
   );
-  const valuesOf = (select: Select) => Object.entries(select).map((pair) => pair.join("=")).join(" ");
+  const valuesOf = ({ select }: { readonly select: Select }) =>
+    Object.entries(select).map((pair) => pair.join("=")).join(" ");
+  const byValues = Map.groupBy(results, valuesOf);
   // What has no axis comes last: mostly it sums up the others.
-  const groups = [...Map.groupBy(parsed, ({ select }) => valuesOf(select))]
-    .sort(([a], [b]) => Number(a === "") - Number(b === ""));
-  const rankings = results.map((one) => ({ ...one, ranking: rankingOf(one.manifest, store) }));
+  const groups = [...Map.groupBy(parsed, valuesOf)].sort(([a], [b]) => Number(a === "") - Number(b === ""));
   return groups.map(([values, group]) => {
     const { select } = group[0]!;
-    const own = results.filter((one) => group.includes(one));
+    const own = byValues.get(values) ?? [];
     const made = new Set(own);
-    const digests = new Set(own.flatMap(({ manifest }) => Object.values(manifest.outputs).map(({ digest }) => digest)));
     const unknown: string[] = [];
     // A set goes over what is added on the way.
     for (const { manifest } of made) {
@@ -78,15 +62,6 @@ export function experimentsOf(
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
       /** Contents that were read and are of no result here, so that they count as they are. */
       unknown,
-      /** Its places in the rankings of selections: `pick 1` for the best. */
-      ranks: rankings.filter((one) => agree(one.select, select)).flatMap((one) => {
-        const candidates = one.manifest.ingredients.inputs["candidates"];
-        const place = one.ranking.findIndex(({ candidate }) => digests.has(candidates?.[candidate] ?? ""));
-        const own = Object.entries(one.select).filter(([axis]) => select[axis] === undefined);
-        return place < 0
-          ? []
-          : [`${one.stage}${own.map(([axis, value]) => `~${axis}=${value}`).join("")} ${place + 1}`];
-      }),
       /** Its own stages, and those of them that have no result. */
       stages: group.map(({ stage }) => stage),
       missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
@@ -106,18 +81,6 @@ export async function experimentsOfPipeline(settings: CliSettings, options: Load
 
 function isWithin(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
-}
-
-/** Whether they have the same value wherever both have the axis: equal bytes of another child are not what was ranked. */
-function agree(one: Select, other: Select): boolean {
-  return Object.entries(one).every(([axis, value]) => other[axis] === undefined || other[axis] === value);
-}
-
-/** The ranking that a selection wrote; none where it is damaged. */
-function rankingOf({ outputs }: ResultManifest, store: Store): Selection["ranking"] {
-  const file = outputs["selection"]?.files.find(({ path }) => path === SELECTION_FILE);
-  if (file === undefined || !store.objects.verify(file)) return [];
-  return selectionSchema.parse(JSON.parse(Deno.readTextFileSync(store.objects.pathOf(file.sha256)))).ranking;
 }
 
 /** The artifacts of a result by the name of its stage. */

@@ -4,7 +4,6 @@ import {
   type Collection,
   type CollectOptions,
   encodeEvents,
-  type ReportMetrics,
   type ScalarEvent,
 } from "noiseline/report";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
@@ -23,8 +22,6 @@ export interface MetricRow extends Readonly<Record<"experiment" | "stage" | "met
   readonly step?: number | undefined;
   /** The seed that tells the experiment from others. */
   readonly seed?: number | undefined;
-  /** The experiment's places in the rankings of selections: `pick 1`. */
-  readonly rank?: string | undefined;
   /** Of a mean over seeds: over how many. */
   readonly seeds?: number | undefined;
   /** The stages that had other seeds, where others had the same: `evaluate` of one network. */
@@ -44,8 +41,7 @@ export async function figuresOf(
   const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts, options)));
   const seeds = seedsOf(experiments);
   const own = contents.map((content, i): MetricRow[] => {
-    const rank = experiments[i]!.ranks.join(", ") || undefined;
-    return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i], rank }));
+    return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i] }));
   });
   const means: MetricRow[] = seedGroups(experiments).flatMap(({ members, of }) => {
     const experiment = common(members.map((i) => names[i]!));
@@ -74,7 +70,7 @@ function common([first = "", ...others]: readonly string[]): string {
 }
 
 function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
-  return metrics.flatMap(({ title, record }: ReportMetrics) =>
+  return metrics.flatMap(({ title, record }) =>
     record.metrics.map(({ name, value, count, timesteps, label, deviation }) => ({
       stage: title,
       metric: name,

@@ -1,7 +1,6 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
-import { explainTrouble, predecessorsOf, withoutShards } from "noiseline/engine";
+import { explainTrouble, planRecordOf, predecessorsOf, withoutShards } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
-import { listLeaves } from "../format/leaves.ts";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
@@ -86,7 +85,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const ran = [...runIds].flatMap((id) => Object.values(store.runs.read(id)?.stages ?? {}))
     .filter(({ state }) => state === "ran");
   const computed = new Map(ran.map((one) => [one.resolvedKey, one]));
-  const leaves = Map.groupBy(listLeaves(pipeline), ({ stage }) => stage);
+  const params = new Map(planRecordOf({ pipeline, stages, problems: [] }).stages.map((one) => [one.id, one.params]));
   const items: Collected[] = [];
   const missing: string[] = [];
   const notes: string[] = [];
@@ -105,7 +104,6 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       if (damaged) leftOut.push(`the result of "${id}" is damaged; run it again`);
       else notes.push(why);
     }
-    const own = stage.id === stage.entry ? leaves.get(stage.entry) ?? [] : [];
     described.push({
       id,
       kind: stage.kind.name,
@@ -114,7 +112,8 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       startedMs: worked && now?.startedAt ? Date.parse(now.startedAt) : undefined,
       durationMs: time ?? ended?.durationMs,
       numerics: manifest?.numerics ?? undefined,
-      params: own.map(({ within, value, origin }) => ({ path: within, value, origin })),
+      // Children of a matrix may be thousands.
+      params: id === stage.entry ? params.get(id)! : [],
     });
   }
   const subtitle = [pipeline.file, ...pipeline.profiles.map((name) => `profile ${name}`), `seed ${pipeline.seed}`];

@@ -1,12 +1,10 @@
 import { delay } from "@std/async";
-import { type Page, partsOf } from "noiseline/report";
+import { type Page, partsOf, thin } from "noiseline/report";
 import { answer, say } from "./guard.ts";
 import type { Look, Site } from "./site.ts";
 
 /** Pages that listen at a time, of all browsers. */
 const MOST_LISTENERS = 64;
-/** Rows of one curve that are sent at once: a screen shows no more. */
-const MOST_ROWS = 2_000;
 
 function eventOf(name: "part" | "rows" | "gone", data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
@@ -19,11 +17,9 @@ function* newRows({ curves }: Page, told: Map<string, number>): Generator<string
       const name = JSON.stringify([stage, run]);
       const last = told.get(name) ?? -1;
       const fresh = rows.slice(rows.findLastIndex(({ step }) => step <= last) + 1);
-      const every = Math.ceil(fresh.length / MOST_ROWS);
       if (fresh.length === 0) continue;
       told.set(name, fresh.at(-1)!.step);
-      const shown = fresh.filter((_, i) => i % every === 0 || i === fresh.length - 1);
-      yield eventOf("rows", { stage, run, rows: shown });
+      yield eventOf("rows", { stage, run, rows: thin(fresh) });
     }
   }
 }

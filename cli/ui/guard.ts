@@ -66,7 +66,7 @@ export function guard({ method, url, headers }: Request, token: string): Respons
   // A name of somebody else's that leads here would let their page read this one.
   const isHere = [headers.get("host"), address?.host].every((host) => OWN_HOST.test(host ?? ""));
   if (address === null || !isHere) return say(421, "this server answers to 127.0.0.1 and localhost");
-  if (method !== "GET" && method !== "HEAD") return say(405, "only GET and HEAD", { Allow: "GET, HEAD" });
+  if (method !== "GET") return say(405, "only GET", { Allow: "GET" });
   const { searchParams: query } = address;
   const given = query.get("token");
   const isSent = !["same-origin", "none", null].includes(headers.get("sec-fetch-site"));

@@ -49,11 +49,8 @@ function serve({ token, port, idleMs, ...place }: Settings): Site {
     const refused = guard(request, token);
     if (refused !== undefined) return refused;
     lastMs = performance.now();
-    const found = await answerFor(new URL(request.url), site, events) ??
+    return await answerFor(new URL(request.url), site, events) ??
       say(404, "there is nothing at this address, or no longer");
-    if (request.method !== "HEAD") return found;
-    await found.body?.cancel();
-    return new Response(null, found);
   };
   try {
     Deno.serve({ hostname: "127.0.0.1", port, onError, onListen: ({ port }) => tell({ port }) }, handle);

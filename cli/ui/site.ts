@@ -139,7 +139,7 @@ export class Site {
       return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
     });
     const [experiments, runs] = [parts.map(({ experiment }) => experiment), parts.map(({ now }) => now)];
-    const { comparison, contents } = await compareExperiments(experiments, { isServed: true, runs });
+    const { comparison, contents } = await compareExperiments(experiments, runs);
     return comparisonPage(comparison, contents);
   }
 

@@ -47,18 +47,18 @@ export function readAddress(path: string): Address | undefined {
   }
 }
 
-/** Write a file that only this user can read, at a name where nothing was. */
+/** Write a file that only this user can read, in the place of what was there. */
 function writeOwn(path: string, text: string): void {
+  const made = `${path}.${randomBytes(8).toString("hex")}`;
   Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
+  Deno.writeTextFileSync(made, text, { createNew: true, mode: 0o600 });
+  Deno.renameSync(made, path);
 }
 
 /** @returns whether it could be kept */
 function keepAddress(path: string, address: Address): boolean {
-  const made = `${path}.${randomBytes(8).toString("hex")}`;
   try {
-    writeOwn(made, JSON.stringify(address));
-    Deno.renameSync(made, path);
+    writeOwn(path, JSON.stringify(address));
     return true;
   } catch {
     return false;
@@ -171,20 +171,6 @@ export function addressOf({ port, token }: Address, of: string): string {
   return `http://127.0.0.1:${port}${of}?token=${token}`;
 }
 
-const [OPENER, OPENER_MS] = [/^open-[0-9a-f]+\.html$/, 60_000];
-
-function removeOpeners(): void {
-  const folder = userFolder("ui");
-  try {
-    for (const { name } of Deno.readDirSync(folder)) {
-      const path = join(folder, name);
-      if (OPENER.test(name) && Date.now() - Number(Deno.lstatSync(path).mtime) > OPENER_MS) Deno.removeSync(path);
-    }
-  } catch {
-    // Another process removes them as well.
-  }
-}
-
 /** The page that sends a browser on. */
 export function openerOf(address: string): string {
   const refresh = `<meta http-equiv="refresh" content="0; url=${escapeMarkup(address)}">`;
@@ -192,14 +178,12 @@ export function openerOf(address: string): string {
 }
 
 /**
- * Write a file that sends a browser on to an address: others on the machine see what programs are given, but not what is
- * in this file. It is removed a minute later, or by whoever writes the next one.
+ * Write a file that sends a browser on to a page: others on the machine see what programs are given, but not what is in
+ * this file. It lies beside that of the address, which says as much.
  */
-export function writeOpener(address: string): string {
-  const path = join(userFolder("ui"), `open-${randomBytes(16).toString("hex")}.html`);
-  writeOwn(path, openerOf(address));
-  removeOpeners();
-  Deno.unrefTimer(setTimeout(removeOpeners, OPENER_MS + 1_000));
+export function writeOpener(address: Address, of: string): string {
+  const path = join(userFolder("ui"), `open-${address.port}.html`);
+  writeOwn(path, openerOf(addressOf(address, of)));
   return path;
 }
 
@@ -209,7 +193,7 @@ export function openBrowser(address: Address, of: string): void {
   if (!hasScreen || !Deno.stdout.isTerminal()) return;
   const program = ({ darwin: "open", windows: "explorer" } as Partial<Record<string, string>>)[Deno.build.os];
   try {
-    const args = [writeOpener(addressOf(address, of))];
+    const args = [writeOpener(address, of)];
     const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
     new Deno.Command(program ?? "xdg-open", { args, ...streams, detached: true }).spawn().unref();
   } catch {

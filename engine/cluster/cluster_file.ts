@@ -57,7 +57,7 @@ export function loadCluster(
   if (!source.ok) return source;
   const document = parseYaml(source.value);
   if (!document.ok) return document;
-  const origins = makeOrigins(document.value, { overrides: [], interpolations: [] });
+  const origins = makeOrigins(document.value, [], new Map());
   const checked = validate(clusterFileSchema, document.value.value ?? {});
   const problems = new Problems();
   if (!checked.ok) addIssues(checked.issues, [], { origins, problems, file: "the cluster file" });

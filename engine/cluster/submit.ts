@@ -7,7 +7,7 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
-import { installFiles, installStage } from "../process/install.ts";
+import { installFiles, installPackages } from "../process/install.ts";
 import { tryDevice } from "../process/device_trial.ts";
 import { notGranted, requestsOf, withDeviceHere } from "../process/rights.ts";
 import type { RunOptions } from "../run/events.ts";
@@ -270,7 +270,7 @@ export async function fetchPackages(
     errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");
   const kinds = [...new Set(stages.map(({ stage: { kind } }) => kind))].filter(({ runs }) => runs !== "inline");
   for (const one of withProgram ? [...kinds, { entry: PROGRAM }] : kinds) {
-    const problem = await installStage(one, say, stop);
+    const problem = await installPackages(one, say, stop);
     if (problem !== undefined) return failed(problem);
   }
   for (const kind of kinds) {

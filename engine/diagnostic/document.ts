@@ -11,8 +11,8 @@ export interface SourceDocument {
   origin(path: DocumentPath): string | undefined;
   /** Where the file as a whole begins; undefined where it has no text to point at. */
   readonly whole: Span | undefined;
-  /** Names of the profiles that the file has; undefined where it has none. */
-  readonly profiles?: readonly string[];
+  /** What the file says of profiles, which is checked with the rest of it. */
+  readonly profiles?: unknown;
 }
 
 /** Where values of a resolved pipeline came from. */

@@ -138,7 +138,7 @@ export async function askChild<A extends z.ZodType>(
   }
   const said = log.tail();
   if (fetched || !UNCACHED.test(said)) return explainSilence(said, place, child);
-  const missing = await installPackages(entry, map, () => {});
+  const missing = await installPackages({ entry, map: () => map }, () => {});
   if (missing !== undefined) return { error: `cannot fetch its packages: ${missing}` };
   return await askChild(task, file, map, question, schema, true);
 }

@@ -4,7 +4,7 @@ import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
-import type { Kind, ModuleMap } from "../keys/stage.ts";
+import type { Kind } from "../keys/stage.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */
@@ -14,47 +14,28 @@ const FETCHING_TIMEOUT_MS = 60 * 60_000;
 const installed = new Set<string>();
 
 /**
- * Fetch the packages that a stage's module imports, before its worker starts with the network closed.
- *
- * @param map what the names of modules stand for in a custom stage
+ * Fetch the packages that the code of a kind and the definitions that its stages are given import, before a worker starts
+ * with the network closed.
  * @returns what went wrong, or undefined
  */
 export async function installPackages(
-  entry: string,
-  map: ModuleMap | undefined,
+  { entry, browser, own = [], map }: Pick<Kind, "entry" | "browser" | "own" | "map">,
   onProgress: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  if (installed.has(entry)) return undefined;
+  const all = [entry, browser ?? [], own.map(({ file }) => pathToFileURL(file).href)].flat();
+  const modules = all.filter((one) => !installed.has(one));
+  if (modules.length === 0) return undefined;
   const say = (message: string, first: boolean) => {
     if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
     onProgress(message);
   };
   await using temporary = await makeTemporaryFolder();
   // What reads the outputs of a custom stage is loaded by its worker.
-  const flags = [...moduleFlags(temporary.folder, map), ...map === undefined ? [] : [WORKER_MODULE]];
-  const problem = await cacheModule(entry, flags, say, signal);
-  if (problem === undefined) installed.add(entry);
+  const worker = map === undefined ? [] : [WORKER_MODULE];
+  const problem = await cacheModules([...moduleFlags(temporary.folder, map?.()), ...modules, ...worker], say, signal);
+  if (problem === undefined) modules.forEach((one) => installed.add(one));
   return problem;
-}
-
-/** Fetch the packages of a stage's kind and of the definitions that it is given. @returns what went wrong, or undefined */
-export async function installStage(
-  { entry, browser, own = [], map }: Pick<Kind, "entry" | "browser" | "own" | "map">,
-  onProgress: (message: string) => void,
-  signal?: AbortSignal,
-): Promise<string | undefined> {
-  for (
-    const one of [
-      entry,
-      ...browser === undefined ? [] : [browser],
-      ...own.map(({ file }) => pathToFileURL(file).href),
-    ]
-  ) {
-    const problem = await installPackages(one, map?.(), onProgress, signal);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
 }
 
 /**
@@ -72,7 +53,7 @@ export async function installFiles(
   const locked = { version: "5", specifiers: { [`npm:${full}`]: version }, npm: { [full]: { integrity } } };
   writeNew(lock, JSON.stringify(locked));
   const flags = ["--frozen", `--config=${config}`, `--lock=${lock}`];
-  const problem = await cacheModule(`npm:${full}`, flags, onProgress);
+  const problem = await cacheModules([...flags, `npm:${full}`], onProgress);
   if (problem !== undefined) return { problem };
   // This process started without the package and cannot resolve its names.
   const code = `console.log(import.meta.resolve(${JSON.stringify(`npm:${full}/package.json`)}))`;
@@ -83,16 +64,15 @@ export async function installFiles(
   return { problem: `${full} was fetched but cannot be found: ${url}${said}` };
 }
 
-/** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */
-async function cacheModule(
-  module: string,
-  flags: readonly string[],
+/** Bring the packages of modules into Deno's cache. @returns what went wrong, or undefined */
+async function cacheModules(
+  args: readonly string[],
   onProgress: (message: string, first: boolean) => void,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   // With everything in Deno's cache this asks no network and takes some hundredths of a second.
   let first = true;
-  const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
+  const { success, said } = await loadModules(["cache", "--no-check", ...args], {
     timeoutMs: FETCHING_TIMEOUT_MS,
     kill: signal,
     onLine: (line) => {

@@ -2,18 +2,14 @@ import { resolve } from "node:path";
 import { sha256Of } from "../store/reading.ts";
 import type { Code } from "./code_digest.ts";
 
-/** An answer that a kind got from this machine while params were checked. */
-export interface Located extends Readonly<Record<"params" | "found", Readonly<Record<string, unknown>>>> {
-  readonly kind: string;
-}
-
 /** Everything outside the toolkit that had a say in how a pipeline resolved. */
 export interface ReadLog {
   /** SHA-256 of texts as they were read, by absolute path. */
   readonly texts: Map<string, string>;
   /** TypeScript files that were evaluated, with their code where that is known; what they import had a say too. */
   readonly modules: Map<string, Code>;
-  readonly located: Located[];
+  /** Whether a kind looked for files on this machine, which may lie elsewhere the next time. */
+  located: boolean;
 }
 
 /**
@@ -24,7 +20,7 @@ const open = new Set<ReadLog>();
 
 /** Watch what is read while `work` goes on. */
 export async function watchReads<T>(work: () => Promise<T>): Promise<{ value: T; log: ReadLog }> {
-  const log: ReadLog = { texts: new Map(), modules: new Map(), located: [] };
+  const log: ReadLog = { texts: new Map(), modules: new Map(), located: false };
   open.add(log);
   try {
     return { value: await work(), log };
@@ -45,6 +41,6 @@ export function noteModule(path: string, code: Code): void {
   for (const { modules } of open) modules.set(resolve(path), code);
 }
 
-export function noteLocated(located: Located): void {
-  for (const log of open) log.located.push(located);
+export function noteLocated(): void {
+  for (const log of open) log.located = true;
 }

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { findPackageJSON } from "node:module";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere, readTextIfThere, statIfThere } from "../store/reading.ts";
@@ -22,20 +22,12 @@ export function parentDeathGuard(): readonly string[] {
 
 /** Folder of an installed npm package, to which loading of native code is limited. Undefined if it is not installed. */
 export function packageFolder(name: string): string | undefined {
-  let url: string;
   try {
-    url = import.meta.resolve(name);
+    const manifest = findPackageJSON(name, import.meta.url);
+    return manifest && dirname(manifest);
   } catch {
     return undefined;
   }
-  if (!url.startsWith("file:")) return undefined;
-  for (let folder = dirname(fileURLToPath(url)); dirname(folder) !== folder; folder = dirname(folder)) {
-    const manifest = join(folder, "package.json");
-    if (statIfThere(manifest) === undefined) continue;
-    // A package may hold further package.json files that only say what kind of modules lie beside them.
-    if ((JSON.parse(Deno.readTextFileSync(manifest)) as { name?: string }).name === name) return folder;
-  }
-  return undefined;
 }
 
 /**

@@ -1,19 +1,9 @@
-import { join } from "node:path";
 import { type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { removeQuietly } from "../store/files.ts";
-import { isThere, readTextIfThere } from "../store/reading.ts";
-import { ignoreTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-
-export const EARLIER_NOTE = "EARLIER.txt";
-
-const HEADING = "These folders show results of a configuration other than that of the last run:";
-/** The note is written anew with each stage that ends, so it stays short. */
-const NAMED = 200;
 
 /**
  * Stages whose folder in `outputs/` shows a result that this configuration would not give, and folders of stages that
@@ -40,45 +30,4 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
 export function survey(pipeline: Pipeline, store: Store): Result<Plan["stages"]> {
   const planner = Planner.make(pipeline, store);
   return planner.ok ? succeed(planner.value.survey()) : planner;
-}
-
-/** Says in `outputs/<pipeline>/` which of its folders are not of the configuration that was run last. */
-export class EarlierNote {
-  readonly #path: string;
-  #found: readonly string[] = [];
-
-  constructor(private readonly pipeline: Pipeline, private readonly store: Store) {
-    this.#path = join(store.paths.outputs, pipeline.name, EARLIER_NOTE);
-  }
-
-  get isThere(): boolean {
-    return isThere(this.#path);
-  }
-
-  /** Say what there is now: before anything runs, so that it is right however the run ends, and when it has ended. */
-  renew(now: Result<Plan["stages"]> = survey(this.pipeline, this.store)): readonly string[] {
-    const { pipeline, store } = this;
-    this.#say(now.ok ? findEarlier({ pipeline, stages: now.value }, store) : []);
-    return this.#found;
-  }
-
-  /** A folder shows the new result now. */
-  drop(id: string): void {
-    if (this.#found.includes(id)) this.#say(this.#found.filter((one) => one !== id));
-  }
-
-  #say(found: readonly string[]): void {
-    this.#found = found;
-    ignoreTrouble(() => {
-      // A file of that name that says something else is the user's.
-      if (this.isThere && readTextIfThere(this.#path)?.startsWith(HEADING) !== true) return;
-      if (found.length === 0) return removeQuietly(this.#path);
-      const lines = found.slice(0, NAMED).map((id) =>
-        `  ${id}${this.pipeline.stages.has(id) ? "" : "  (no longer a stage)"}`
-      );
-      if (found.length > NAMED) lines.push(`  … ${found.length} in all`);
-      const advice = "Run the whole pipeline to update the folders of its stages; you may remove the others.";
-      this.store.viewsOf(this.pipeline.name).write(EARLIER_NOTE, [HEADING, "", ...lines, "", advice, ""].join("\n"));
-    });
-  }
 }

@@ -14,7 +14,7 @@ import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import type { ViewStore } from "../store/views.ts";
-import { EarlierNote } from "./earlier.ts";
+import { findEarlier, survey } from "./earlier.ts";
 import type { RunSummary } from "./run_pipeline.ts";
 
 /** Raised when the same record would mean something else. */
@@ -41,15 +41,17 @@ export async function findNothing(loader: PipelineLoader, store: Store, targets:
   if (pipeline === undefined) return undefined;
   const { name } = pipeline;
   const outside = digestExternals(pipeline, store.digests);
-  const note = new EarlierNote(pipeline, store);
   const record = targets.length === 0 ? new DoneRecord(store, pipeline, loader.kept!) : undefined;
   const known = record?.count(outside.externals);
-  // While the record holds, only a run without a result can have left a note.
-  if (known !== undefined) return { pipeline: name, stages: known, earlier: note.isThere ? note.renew() : [] };
+  // While the record holds, all stages of the pipeline show what they should.
+  const views = store.viewsOf(name);
+  if (known !== undefined) return { pipeline: name, stages: known, earlier: views.strangers(pipeline.stages) };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
   record?.keep(plan.stages);
-  return { pipeline: name, stages: plan.stages.size, earlier: note.renew() };
+  const now = survey(pipeline, store);
+  const earlier = now.ok ? findEarlier({ pipeline, stages: now.value }, store) : [];
+  return { pipeline: name, stages: plan.stages.size, earlier };
 }
 
 /** Let the next run know that there is nothing to do, if all stages stand well at the end of this one. */

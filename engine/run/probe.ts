@@ -57,7 +57,7 @@ const BARE = { hosts: [], env: {}, memoryLimit: undefined, timeoutMs: PROBE_MS, 
 /** @returns undefined where it failed: then the run itself tells why */
 async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOptions) {
   const { entry, params, stepGflop } = stage.probe!;
-  if (await installPackages(entry, undefined, say, stop) !== undefined) return undefined;
+  if (await installPackages({ entry }, say, stop) !== undefined) return undefined;
   const { name, numerics, grants } = device!;
   await using temporary = await makeTemporaryFolder();
   const { folder } = temporary;

@@ -10,7 +10,7 @@ import { makeFolder } from "../store/files.ts";
 import { isThere } from "../store/reading.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { EarlierNote, survey } from "./earlier.ts";
+import { findEarlier, survey } from "./earlier.ts";
 import { foresee } from "./probe.ts";
 import { block, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
@@ -44,11 +44,11 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   for (const [id, { state, manifest }] of plan.stages) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
-  const note = new EarlierNote(pipeline, store);
   const finish = (status: RunStatus, runId?: string) => {
     const ends = [...results].map(([id, { state }]) => [id, state] as const);
     const [counts, now] = [countEnds([...ends, ...options.endedElsewhere ?? []]), survey(pipeline, store)];
-    const earlier = status === "interrupted" && runId === undefined ? [] : note.renew(now);
+    const isBegun = status !== "interrupted" || runId !== undefined;
+    const earlier = isBegun && now.ok ? findEarlier({ pipeline, stages: now.value }, store) : [];
     const durationMs = performance.now() - started;
     emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
     return succeed({ status, runId, plan, stages: results, counts, now });
@@ -89,12 +89,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   if (!marked.ok) return marked;
   using _inUse = marked.value;
   if (isStopped()) return finishEarly();
-  note.renew();
-  const tell: Emit = (event) => {
-    if (event.type === "stage-finished" && event.view !== undefined) note.drop(event.id);
-    emit(event);
-  };
-  const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, tell);
+  const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, emit);
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.
   still.dispose();

@@ -8,7 +8,7 @@ import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
-import { installStage } from "../process/install.ts";
+import { installPackages } from "../process/install.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/runtime.ts";
 import { type Grants, notGranted, requestsOf } from "../process/rights.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
@@ -171,7 +171,7 @@ export class StageExecution {
       return { status: "failed", message: `${message}: ${got}`, fix: fix! };
     }
     const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
-    const missing = await installStage(stage.kind, note, stop);
+    const missing = await installPackages(stage.kind, note, stop);
     if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
     if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
     const reachable = await makeReachable(planned, { pipeline, store }, folder, note);

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import { removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
-import { entriesAt, type FileFacts, isThere } from "./reading.ts";
+import { entriesAt, factsAt, type FileFacts, isThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
@@ -16,6 +16,8 @@ const BY = { recipe: 0, resolved: 1, identity: 2, local: 3 } as const;
 const INDEX_LINES: LineKind<IndexLine> = {
   schema: indexLineSchema,
   keysOf: ({ recipeKey, manifest }) => [recipeKey, manifest.resolvedKey, manifest.identityKey, manifest.localKey],
+  pattern:
+    /^{"recipeKey":"(\w+)","manifest":{"format":1,"resolvedKey":"(\w+)","recipeKey":"\w+","identityKey":"(\w+)","localKey":"(\w+)",.*"}}$/s,
 };
 
 /**
@@ -27,12 +29,7 @@ export class ResultStore {
   #index: LineTable<IndexLine> | undefined;
   #whole = false;
 
-  /** @param tablePath where the places of the index's lines are kept; losing it costs time */
-  constructor(
-    private readonly root: string,
-    private readonly indexPath: string,
-    private readonly tablePath: string = `${indexPath}.table`,
-  ) {}
+  constructor(private readonly root: string, private readonly indexPath: string) {}
 
   manifestPath(resolvedKey: string): string {
     return join(this.root, resolvedKey.slice(0, 2), `${resolvedKey}.json`);
@@ -48,7 +45,7 @@ export class ResultStore {
 
   /** What is known here of the index: while it is the same file with no more in it, `byResolved` tells nothing new. */
   get state(): FileFacts | undefined {
-    return this.#load().state;
+    return this.#index === undefined ? factsAt(this.indexPath) : this.#index.state;
   }
 
   /** Whether the index on disk says of a result what this manifest says. */
@@ -145,7 +142,7 @@ export class ResultStore {
   }
 
   #load(): LineTable<IndexLine> {
-    return this.#index ??= new LineTable(this.indexPath, this.tablePath, 4, INDEX_LINES);
+    return this.#index ??= new LineTable(this.indexPath, INDEX_LINES);
   }
 
   /** The index, to which results are added that lack a line: a crash came before it, or the index is gone. */

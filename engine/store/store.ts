@@ -74,7 +74,7 @@ export function openStore(
     objects,
     /** Where things lie, for those who clean up. */
     paths: paths as Readonly<typeof paths>,
-    results: new ResultStore(paths.results, paths.index, join(paths.kept, "index.table")),
+    results: new ResultStore(paths.results, paths.index),
     runs: new RunStore(paths.runs, runs === undefined),
     /** How long stages took on this machine. Losing it only loses forecasts. */
     timings: new RecordLog(paths.timings, timingSchema),
@@ -83,8 +83,7 @@ export function openStore(
     differences: new RecordLog(paths.differences, differenceSchema),
     guards: new StoreGuards(paths.locks),
     viewsOf: (pipeline: string) => {
-      const places = { records: viewsPath(pipeline), table: join(paths.kept, `views-${pipeline}.table`) };
-      const make = () => new ViewStore(join(paths.outputs, pipeline), places, { objects, digests });
+      const make = () => new ViewStore(join(paths.outputs, pipeline), viewsPath(pipeline), { objects, digests });
       return views.getOrInsertComputed(pipeline, make);
     },
     /** The result that a stage of a pipeline showed last, if it is still there. */

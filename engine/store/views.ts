@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import { copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
-import { entriesOf, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
+import { entriesOf, factsAt, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 import { inside } from "./roots.ts";
 import { fileNameOf, listFiles, makeDurableFolder } from "./folders.ts";
@@ -19,6 +19,7 @@ const MAX_DEPTH = 5;
 const VIEW_LINES: LineKind<ViewRecord> = {
   schema: viewRecordSchema,
   keysOf: ({ stage }) => [stage],
+  pattern: /^{"stage":"([^"\\]*)",.*\]}$/s,
 };
 
 /**
@@ -30,12 +31,12 @@ export class ViewStore {
   #swept = false;
 
   /**
-   * @param places of the record, and of the table of where its lines are; losing the table costs time
+   * @param record where it is recorded what the view should hold
    * @param sources what a view is made from, and what tells whether it is still so
    */
   constructor(
     private readonly folder: string,
-    private readonly places: { readonly records: string; readonly table: string },
+    private readonly record: string,
     private readonly sources: { readonly objects: ObjectStore; readonly digests: Digests },
   ) {}
 
@@ -45,12 +46,12 @@ export class ViewStore {
 
   /** Read the records again if another process has added to them. */
   refresh(): void {
-    if (statIfThere(this.places.records)?.size !== this.#records?.state?.size) this.#records = undefined;
+    if (statIfThere(this.record)?.size !== this.#records?.state?.size) this.#records = undefined;
   }
 
   /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
   get state(): FileFacts | undefined {
-    return this.#load().state;
+    return this.#records === undefined ? factsAt(this.record) : this.#records.state;
   }
 
   /** What a stage showed last. */
@@ -72,7 +73,7 @@ export class ViewStore {
   /** Such a file that was written after the last of the stages was shown. */
   upToDate(name: string): string | undefined {
     const path = inside(this.folder, name);
-    const [file, shown] = [statIfThere(path), statIfThere(this.places.records)];
+    const [file, shown] = [statIfThere(path), statIfThere(this.record)];
     return file?.isFile && file.mtime! >= (shown?.mtime ?? file.mtime!) ? path : undefined;
   }
 
@@ -86,7 +87,7 @@ export class ViewStore {
     const folders = entriesOf(join(this.folder, folder)).filter(({ isDirectory }) => isDirectory);
     return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
       const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
-      if (this.shown(id) !== undefined && !isParent) return [id];
+      if (!isParent && this.shown(id) !== undefined) return [id];
       // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
       return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
     });
@@ -128,7 +129,7 @@ export class ViewStore {
    */
   install(stage: string, manifest: ResultManifest): string | undefined {
     // Two runs of one pipeline may show two results of one stage; each must know what the other did.
-    using _lock = lockNow(`${this.places.records}.lock`);
+    using _lock = lockNow(`${this.record}.lock`);
     this.refresh();
     const home = this.folderOf(stage);
     makeDurableFolder(dirname(home));
@@ -148,7 +149,7 @@ export class ViewStore {
       left.delete(fresh);
       const record = { stage, resolvedKey: manifest.resolvedKey, files };
       this.#load().add(record);
-      makeDurableFolder(dirname(this.places.records));
+      makeDurableFolder(dirname(this.record));
       this.#load().append(record);
       return mine;
     } finally {
@@ -256,7 +257,7 @@ export class ViewStore {
   }
 
   #load(): LineTable<ViewRecord> {
-    return this.#records ??= new LineTable(this.places.records, this.places.table, 1, VIEW_LINES);
+    return this.#records ??= new LineTable(this.record, VIEW_LINES);
   }
 }
 

@@ -168,13 +168,14 @@ export function downloadsOf(params: DatasetParams): DownloadExternal[] {
   });
 }
 
-/** The folder of an installed package, where the params leave it open where the data comes from. */
+/** The folder of an installed package, where the params leave it open and there may be one. */
 export function locateDataset(
   params: DatasetParams,
   exists = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
-): { path?: string } {
+): { path?: string } | undefined {
   const { path, url, mirrors, sha256 } = params;
   const installed = sourceOf(params).published?.installed;
   const isOpen = [path, url, mirrors, sha256].every((param) => param === undefined);
-  return isOpen && installed !== undefined && exists(installed) ? { path: installed } : {};
+  if (!isOpen || installed === undefined) return undefined;
+  return exists(installed) ? { path: installed } : {};
 }

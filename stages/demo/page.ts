@@ -22,12 +22,7 @@ const GUARD = `addEventListener("error", ({ message = "a part of its code did no
  * @param about a line below the title @param code of `main.ts` and what it is started with
  */
 export function renderPage(
-  { title, about, data, code }: {
-    readonly title: string;
-    readonly about: string;
-    readonly data: DemoData;
-    readonly code: string;
-  },
+  { title, about, code, data }: Readonly<Record<"title" | "about" | "code", string>> & { readonly data: DemoData },
 ): string {
   const json = JSON.stringify(data).replaceAll("<", "\\u003c");
   const script = code.replaceAll(/<(?=\/script|!--)/gi, "<\\");

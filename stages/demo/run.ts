@@ -18,9 +18,8 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   const files = inputs.checkpoint.files.filter(({ path }) => names.includes(path));
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   if (bytes > MOST_BYTES) {
-    const message = "the weights are too large for a page";
     return failedBy({
-      message,
+      message: "the weights are too large for a page",
       got: `${bytes} bytes`,
       wanted: `at most ${MOST_BYTES}`,
       fix: "train a smaller network",

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { formatDiagnostic, loadPipeline } from "noiseline/engine";
-import { listFiles } from "../../engine/store/folders.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { runCli } from "../unit/cli/capture.ts";
-import { allBlocks, type Block, findBlocks, ROOT, splitShell } from "./blocks.ts";
+import { allBlocks, findBlocks, ROOT, splitShell } from "./blocks.ts";
 import { readCommand } from "./commands.ts";
+import { deno, makePlace, writeModules } from "./place.ts";
 
 /** Languages of blocks that are not tried, each with the reason. */
 const NOT_TRIED: Readonly<Record<string, string>> = {
@@ -18,53 +18,24 @@ const TRIED = new Set(["ts", "yaml", "sh"]);
 const blocks = allBlocks();
 const of = (language: string) => blocks.filter((block) => block.language === language);
 
-/** A folder of the documents' own, without a deno.json above it, so that nothing lands in this clone. */
-async function makePlace() {
-  const path = await Deno.makeTempDir({ prefix: "noiseline-docs-" });
-  const pipelines = join(ROOT, "pipelines");
-  const { files } = listFiles(pipelines);
-  for (const file of files.filter((name) => /\.(yaml|ts)$/.test(name) && !/outputs|\.noiseline/.test(name))) {
-    await Deno.mkdir(dirname(join(path, "pipelines", file)), { recursive: true });
-    await Deno.copyFile(join(pipelines, file), join(path, "pipelines", file));
-  }
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
-/** A block whose first line is `// name.ts` is a file that pipelines of the documents may use by that name. */
-function nameOf({ text }: Block, index: number): string {
-  return /^\/\/ ([\w-]+\.ts)\n/.exec(text)?.[1] ?? `block_${index}.ts`;
-}
-
-async function deno(cwd: string, ...args: string[]): Promise<string | undefined> {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd, env: { NO_COLOR: "1" } }).output();
-  return success ? undefined : new TextDecoder().decode(stderr);
-}
-
 Deno.test("every block of the documents is in a language that is tried, or is excused with a reason", () => {
   const strange = blocks.filter(({ language }) => !TRIED.has(language) && !Object.hasOwn(NOT_TRIED, language));
   assertEquals(strange.map(({ place, language }) => `${place} ${language || "no language"}`), []);
 });
 
-Deno.test("every ts block of the documents type-checks and runs as a module of its own", async () => {
+// Their types are checked by a long test.
+Deno.test("every ts block of the documents runs as a module of its own", async () => {
   await using place = await makePlace();
-  const names = of("ts").map((block, index) => {
-    Deno.writeTextFileSync(join(place.path, nameOf(block, index)), block.text);
-    return nameOf(block, index);
-  });
-  if (names.length === 0) return;
-  const where = of("ts").map((block, index) => `${nameOf(block, index)} is ${block.place}`).join("\n");
-  const config = `--config=${join(ROOT, "deno.json")}`;
-  const wrong = await deno(place.path, "check", "--quiet", config, ...names);
-  assertEquals(wrong, undefined, `${wrong}\n${where}`);
+  const { names, where } = writeModules(place.path);
   await Promise.all(names.map(async (name) => {
-    const failed = await deno(place.path, "run", "-A", "--no-check", "--quiet", config, name);
+    const failed = await deno(place.path, "run", "-A", "--no-check", name);
     assertEquals(failed, undefined, `${failed}\n${where}`);
   }));
 });
 
 Deno.test("every pipeline of the documents is valid", async () => {
   await using place = await makePlace();
-  of("ts").forEach((block, index) => Deno.writeTextFileSync(join(place.path, nameOf(block, index)), block.text));
+  writeModules(place.path);
   const problems = await Promise.all(
     of("yaml").filter(({ text }) => /^stages:/m.test(text)).map(async ({ text, place: at }, index) => {
       const file = join(place.path, `pipeline_${index}.yaml`);

@@ -36,7 +36,6 @@ if (help) {
   Deno.exit(0);
 }
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const THREADS = navigator.hardwareConcurrency;
 const STEPS = rehearse ? 2 : 200;
 /** Of a rehearsal: without a GPU an image takes seconds. */
 const SMALL_BATCH = 2;
@@ -112,10 +111,10 @@ async function usedOnCard(): Promise<number> {
 async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof networkOf>>, devices: readonly string[]) {
   const peers = (["fp32", "tf32", "bf16"] as const).map((precision) => {
     const settings = { layout: "channels_last", compile: false, on: rehearse ? "cpu" : "cuda", precision } as const;
-    return torchContender(`PyTorch ${precision}`, python, THREADS, settings);
+    return torchContender(`PyTorch ${precision}`, python, settings);
   });
   const measured: (MeasuredSteps & { readonly memory: string })[] = [];
-  for (const contender of [...devices.map((name) => ourContender(name, THREADS)), ...peers]) {
+  for (const contender of [...devices.map((name) => ourContender(name)), ...peers]) {
     const before = await usedOnCard();
     let onCard = NaN;
     const done = await raceSteps([contender], { model, batch, mode: "train" }, {

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CLONE } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
+import { runCli } from "../unit/cli/capture.ts";
 
 /** A pipeline that is valid; cases spoil one part of it. */
 const GOOD = `name: demo
@@ -282,8 +283,9 @@ for (const one of CASES) {
   Deno.test(`run refuses the file and writes nothing when it has ${one.name}`, async () => {
     await using project = new Project();
     project.write("p.yaml", fileOf(one));
-    const { code, json, stderr } = await project.cli(["run", "p.yaml", ...one.args ?? [], "--json"]);
-    assertEquals([code, stderr], [2, ""]);
+    const { code, out, error } = await runCli("run", project.path("p.yaml"), ...one.args ?? [], "--json");
+    assertEquals([code, error], [2, ""]);
+    const json = JSON.parse(out);
     assertEquals(project.list("."), ["deno.json", "p.yaml"]);
     assertEquals(json.ok, false);
     assertEquals(summary(json.diagnostics), one.errors.map((error) => error.join(" ")).join("\n"));
@@ -314,9 +316,9 @@ Deno.test("run says everything that is wrong at once when several parts of a fil
   const file = GOOD.replace("size: 8, l", "size: 1000, l").replace("ldm/cosine", "ldm/cosin")
     .replace("batchSize: 8", "batchSiez: 8").replace("images: digits.train", "imgs: digits.train");
   project.write("p.yaml", file);
-  const { json } = await project.cli(["run", "p.yaml", "--json"]);
+  const { out } = await runCli("run", project.path("p.yaml"), "--json");
   assertEquals(
-    summary(json.diagnostics).split("\n").sort(),
+    summary(JSON.parse(out).diagnostics).split("\n").sort(),
     [
       "invalid-value 12:20",
       "invalid-value 9:38",
@@ -329,9 +331,9 @@ Deno.test("run says everything that is wrong at once when several parts of a fil
 Deno.test("run names all syntax errors at once when a file has several", async () => {
   await using project = new Project();
   project.write("p.yaml", "name: demo\nseed: ]\nvars: {a: b: c}\nstages: *nowhere\n");
-  const { code, json } = await project.cli(["run", "p.yaml", "--json"]);
+  const { code, out } = await runCli("run", project.path("p.yaml"), "--json");
   assertEquals(code, 2);
-  assert(json.diagnostics.length > 1, JSON.stringify(json));
+  assert(JSON.parse(out).diagnostics.length > 1, out);
 });
 
 Deno.test("run refuses what is not a pipeline file when its path names nothing or a folder", async () => {

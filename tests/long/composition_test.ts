@@ -12,17 +12,17 @@ stages:
 `;
 
 const WHOLE = `name: demo
-vars: ./vars.yaml
+extends: ./vars.yaml
 stages:
   first: { uses: ./cook.ts, seed: 7, with: { text: first } }
   part: { uses: ./parts/part.yaml, inputs: { start: first }, with: { text: "\${vars.text}" } }
   last: { uses: ./cook.ts, needs: part, with: { text: last } }
 `;
 
-Deno.test("run goes through a pipeline that is a stage, with vars of a file, conditions, needs and seeds of stages", async () => {
+Deno.test("run goes through a pipeline that is a stage, with vars of another file, conditions, needs and seeds of stages", async () => {
   await using project = new Project({
     stages: ["cook"],
-    files: { "p.yaml": WHOLE, "parts/part.yaml": PART, "vars.yaml": "text: middle\n" },
+    files: { "p.yaml": WHOLE, "parts/part.yaml": PART, "vars.yaml": "vars: { text: middle }\n" },
   });
   const first = await runAndCheckPlan(project, ["p.yaml"]);
   assertEquals(first.ran, ["first", "last", "part/cook"]);
@@ -33,7 +33,7 @@ Deno.test("run goes through a pipeline that is a stage, with vars of a file, con
   assertEquals(project.list(".noiseline/tmp"), []);
   await assertNothingToDo(project, ["p.yaml"]);
 
-  project.write("vars.yaml", "text: high\n");
+  project.write("vars.yaml", "vars: { text: high }\n");
   assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["part/cook", "part/extra"]);
   const logs = project.files(".noiseline/runs").filter((file) => file.endsWith(".log"));
   assertEquals(logs.filter((file) => file.includes("part+extra")).length, 1);

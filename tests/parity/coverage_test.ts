@@ -30,8 +30,24 @@ async function kernelsOf(fn: PureFunction, inputs: Signature, feeds: HostTensors
   return kernelNames.filter((name) => tf.getKernel(name, "cpu") !== undefined);
 }
 
+/** Kernels that the cases smaller than a network call. */
+async function findCalled(): Promise<ReadonlySet<string>> {
+  // For the kernels of our own that it registers, which stay.
+  await (await openParityDevice(TFJS_CPU)).dispose();
+  const called = new Set<string>();
+  for (const parityCase of cases.filter(({ attributes }) => attributes.config === undefined)) {
+    const { fn, inputs, feeds } = caseFunction(parityCase);
+    for (const kernel of await kernelsOf(fn, inputs, feeds)) called.add(kernel);
+  }
+  return called;
+}
+
+let found: Promise<ReadonlySet<string>> | undefined;
+/** Looked for once, by the first test that asks. */
+const calledKernels = () => found ??= findCalled();
+
 Deno.test("every device has a file of parity tests", async () => {
-  // Those of webgpu take too long in software to run by default.
+  // Those of webgpu, in software, and of TensorFlow, in a process of its own, take too long to run by default.
   const folders = [".", "../long"].map((folder) => new URL(`${folder}/`, import.meta.url));
   const files = folders.flatMap((folder) => [...Deno.readDirSync(folder)].map(({ name }) => name));
   const wanted = PARITY_DEVICES.map((name) => `${name.replaceAll("-", "_")}_test.ts`);
@@ -45,12 +61,7 @@ Deno.test("every operation has a case, and every case an operation", () => {
 });
 
 Deno.test("every kernel of TF.js has a case, or is refused with a reason", async () => {
-  await (await openParityDevice(TFJS_CPU)).dispose();
-  const called = new Set<string>();
-  for (const parityCase of cases.filter(({ attributes }) => attributes.config === undefined)) {
-    const { fn, inputs, feeds } = caseFunction(parityCase);
-    for (const kernel of await kernelsOf(fn, inputs, feeds)) called.add(kernel);
-  }
+  const called = await calledKernels();
   const runs = KERNEL_NAMES.filter((name) => name in TRANSLATIONS || name in COMPOSITIONS);
   // Ops that TF.js makes of other ops, so that nothing calls their kernels.
   const composed = ["BroadcastTo", "LogSoftmax", "LogicalXor"];
@@ -63,13 +74,7 @@ Deno.test("every kernel of TF.js has a case, or is refused with a reason", async
 });
 
 Deno.test("every kernel of a training step and of a sampling step is in a case smaller than a network", async () => {
-  // For the kernels of our own that it registers.
-  const device = await openParityDevice(TFJS_CPU);
-  const covered = new Set<string>();
-  for (const parityCase of cases.filter(({ attributes }) => attributes.config === undefined)) {
-    const { fn, inputs, feeds } = caseFunction(parityCase);
-    for (const kernel of await kernelsOf(fn, inputs, feeds)) covered.add(kernel);
-  }
+  const covered = await calledKernels();
   const { config } = cases.find(({ op }) => op === "training")!.attributes;
   const dropout = { ...SIMPLE_LOSS, dropout: 0.1 };
   const learned = { ...SIMPLE_LOSS, variance: "learned", timestepSampler: "loss-aware" } as const;
@@ -87,7 +92,6 @@ Deno.test("every kernel of a training step and of a sampling step is in a case s
     assert(kernels.has("Conv2D"));
     assertEquals([...kernels].filter((kernel) => !covered.has(kernel)), []);
   }
-  await device.dispose();
 });
 
 Deno.test("the network of the fixtures has the parameters of noiseline's, name by name and shape by shape", () => {

@@ -54,25 +54,3 @@ export function readTree(root: string, map: ImportMap): Map<string, SourceFile> 
     }),
   );
 }
-
-/**
- * A cycle for every import that leads back to a file which led to it, type imports included: two files that know each
- * other's types are one file in two parts. There may be more cycles, but none when this finds none.
- *
- * @returns closed walks: each file imports the next, in that line, and the last is the first again
- */
-export function findCycles(files: ReadonlyMap<string, SourceFile>) {
-  const done = new Set<string>();
-  const cycles: { readonly files: readonly string[]; readonly lines: readonly number[] }[] = [];
-  const visit = (path: string, walk: readonly string[], lines: readonly number[]) => {
-    const first = walk.indexOf(path);
-    if (first >= 0) cycles.push({ files: [...walk.slice(first), path], lines: lines.slice(first) });
-    if (first >= 0 || done.has(path)) return;
-    for (const { target, line } of files.get(path)!.edges) {
-      if ("file" in target && files.has(target.file)) visit(target.file, [...walk, path], [...lines, line]);
-    }
-    done.add(path);
-  };
-  for (const path of files.keys()) visit(path, [], []);
-  return cycles;
-}

@@ -3,7 +3,7 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../di
 import { suggestName } from "../../../std/did_you_mean.ts";
 import { type DocumentPath, refuseAt, type SourceDocument } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
-import { Problems } from "../../diagnostic/problems.ts";
+import { pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { asMap, isRecord } from "../source/tree.ts";
 import { type Layer, layeredDocument, mergeValues, rebase } from "./layers.ts";
 
@@ -12,8 +12,6 @@ export type ReadDocument = (file: string, name: string) => Promise<Result<Source
 
 /** Deep enough for any experiment, and found out before a chain of files that grows by itself fills the memory. */
 const MAX_FILES = 32;
-/** What a profile may say; the name of the pipeline is its identity and stays. */
-const PROFILE_KEYS = ["description", "seed", "vars", "stages", "matrix"];
 
 interface Stack {
   readonly value: unknown;
@@ -61,11 +59,9 @@ export async function composeDocument(
       const fix = "add name, different from that of the file it extends";
       return refuseAt(document.value, ["extends"], message, fix, { code: "missing-key", target: "key" });
     }
-    const vars = await readVars(document.value, { path, name, read });
-    if (!vars.ok) return vars;
-    const { extends: _extends, ...said } = vars.value === undefined ? value : { ...value, vars: vars.value.value };
+    const { extends: _extends, ...said } = value;
     const own = rebase(said, relative(home, dirname(path)));
-    const layers = [...vars.value?.layers ?? [], { document: document.value, prefix: [] }];
+    const layers = [{ document: document.value, prefix: [] }];
     return succeed(stack === undefined ? { value: own, layers } : over(stack, own, layers));
   };
 
@@ -83,100 +79,33 @@ function over(stack: Stack, value: unknown, layers: readonly Layer[]): Stack {
 }
 
 function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file: string): Result<SourceDocument> {
-  const files = layeredDocument(value, layers);
-  const { profiles: all, ...base } = asMap(value);
-  const problems = new Problems();
-  checkProfiles(all, problems);
-  const known = asMap(all);
-  let result: unknown = base;
-  const above: Layer[] = [];
-  for (const name of wanted) {
-    const profile = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (profile === undefined) {
-      const names = Object.keys(known);
-      const fix = names.length === 0 ? "remove --profile; the file has no profiles" : suggestName(name, names);
-      const message = `cannot use --profile ${name}: ${file} has no such profile`;
-      problems.addAll([errorOf("override", message, fix)]);
-      continue;
-    }
-    result = mergeValues(result, profile);
-    above.push(...layers.map(({ document }) => ({ document, prefix: ["profiles", name], label: `profile ${name}` })));
-  }
-  if (problems.count > 0) return refuse(problems.diagnostics(files));
+  const { profiles, ...base } = asMap(value);
+  const known = asMap(profiles);
+  const names = Object.keys(known);
+  const unknown = wanted.filter((name) => !names.includes(name)).map((name) => {
+    const fix = names.length === 0 ? "remove --profile; the file has no profiles" : suggestName(name, names);
+    return errorOf("override", `cannot use --profile ${name}: ${file} has no such profile`, fix);
+  });
+  if (unknown.length > 0) return refuse(unknown);
+  const result = wanted.reduce<unknown>((below, name) => mergeValues(below, asMap(known[name])), base);
+  const above = wanted.flatMap((name) =>
+    layers.map(({ document }) => ({ document, prefix: ["profiles", name], label: `profile ${name}` }))
+  );
   const document = layeredDocument(result, [...layers, ...above]);
   // The top file stands for the whole.
   const whole = layers.at(-1)!.document.whole ?? document.whole;
-  return succeed({ ...document, whole, profiles: Object.keys(known) });
-}
-
-function checkProfiles(profiles: unknown, problems: Problems): void {
-  if (profiles === undefined) return;
-  if (!isRecord(profiles)) {
-    const details = { got: showValue(profiles), wanted: "a map of names to parts of a pipeline" };
-    problems.add(["profiles"], "profiles is not valid", "write profiles: { small: { stages: { … } } }", details);
-    return;
-  }
-  for (const [name, profile] of Object.entries(profiles)) {
-    const [at, title] = [["profiles", name], `profiles.${name}`];
-    if (!isRecord(profile)) {
-      const fix = "write what it changes, such as stages: { train: { with: { steps: 100 } } }";
-      problems.add(at, `${title} is not valid`, fix, { got: showValue(profile), wanted: "a map" });
-      continue;
-    }
-    const say = (key: string) => `unknown key "${key}" in ${title}`;
-    problems.addUnknown(at, Object.keys(profile), { known: PROFILE_KEYS, say, code: "unknown-key", target: "key" });
-  }
+  return succeed({ ...document, whole, profiles });
 }
 
 function basesOf(document: SourceDocument): Result<{ written: string; at: DocumentPath }[]> {
   const written = asMap(document.value)["extends"];
-  if (written === undefined) return succeed([]);
-  const list: unknown[] = [written].flat();
-  const wrong = list.find((each) => typeof each !== "string" || each === "");
-  if (list.length > 0 && wrong === undefined) {
-    const place = (index: number) => Array.isArray(written) ? ["extends", index] : ["extends"];
-    return succeed(list.map((each, index) => ({ written: each as string, at: place(index) })));
+  const parsed = pipelineFileSchema.shape.extends.safeParse(written);
+  if (!parsed.success) {
+    const details = { got: showValue(written), wanted: "a path of a pipeline file, or a list of them" };
+    return refuseAt(document, ["extends"], "extends is not valid", "write extends: ./base.yaml", details);
   }
-  const details = { got: showValue(wrong ?? written), wanted: "a path of a pipeline file, or a list of them" };
-  return refuseAt(document, ["extends"], "extends is not valid", "write extends: ./base.yaml", details);
-}
-
-/**
- * The vars of a document, where they are not a plain map of its own: files with such maps, or a list of files and maps,
- * the last of which wins.
- * @param path of the file that names them, from which theirs start @param name of that file in messages
- */
-async function readVars(
-  document: SourceDocument,
-  { path, name, read }: { readonly path: string; readonly name: string; readonly read: ReadDocument },
-): Promise<Result<Stack | undefined>> {
-  const written = asMap(document.value)["vars"];
-  if (typeof written !== "string" && !Array.isArray(written)) return succeed(undefined);
-  const invalid = (at: DocumentPath, got: unknown, within = document): Result<undefined> =>
-    refuseAt(
-      { locate: (place) => within.locate(place) ?? within.whole },
-      at,
-      "vars are not valid",
-      "write vars: { size: 16 }, or vars: ./sizes.yaml with size: 16 in that file",
-      { got: showValue(got), wanted: "a map of names to values, a file that has one, or a list of these" },
-    );
-  let stack: Stack = { value: {}, layers: [] };
-  for (const [index, each] of [written].flat().entries()) {
-    const at = Array.isArray(written) ? ["vars", index] : ["vars"];
-    if (isRecord(each)) {
-      stack = over(stack, each, [{ document, prefix: at, at: ["vars"] }]);
-      continue;
-    }
-    if (typeof each !== "string" || each === "") return invalid(at, each);
-    const place = resolve(dirname(path), each);
-    const file = await read(place, shownName(name, each));
-    if (!file.ok) return file;
-    const { value } = file.value;
-    if (!isRecord(value)) return invalid([], value, file.value);
-    const layer = { document: file.value, prefix: [], at: ["vars"] };
-    stack = over(stack, rebase(value, relative(dirname(path), dirname(place))), [layer]);
-  }
-  return succeed(stack);
+  const place = (index: number) => Array.isArray(written) ? ["extends", index] : ["extends"];
+  return succeed([parsed.data ?? []].flat().map((each, index) => ({ written: each, at: place(index) })));
 }
 
 /** What is wrong in a base, with the place that made it part of this pipeline. */

@@ -63,11 +63,11 @@ export interface Layer {
 
 /** Several layers that read as one document. A part is where the topmost layer that has it says it. */
 export function layeredDocument(value: unknown, layers: readonly Layer[]): SourceDocument {
-  // Of thousands of inner pipelines, few lie where one looks; no part begins deeper than a stage.
+  // Of thousands of inner pipelines, few lie where one looks.
   const ranked = layers.map((layer, rank) => ({ ...layer, rank }));
   const byPlace = Map.groupBy(ranked, ({ at = [] }) => at.join("\0"));
   const around = (path: DocumentPath) => {
-    const places = [[], path.slice(0, 1), path.slice(0, 2)].slice(0, path.length + 1);
+    const places = [...path.keys(), path.length].map((length) => path.slice(0, length));
     return places.flatMap((one) => byPlace.get(one.join("\0")) ?? []).sort((a, b) => b.rank - a.rank);
   };
   const locate = (path: DocumentPath, target?: "key" | "value"): Span | undefined => {

@@ -13,7 +13,7 @@ import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, typ
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
 import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
-import { fromBuiltin, fromFile, isCustom, validateBuiltin } from "./builtin.ts";
+import { fitOf, fromBuiltin, fromFile, isCustom, validateBuiltin } from "./builtin.ts";
 import { type BuiltinKinds, describeAll } from "./kinds.ts";
 import { indirectOrigin } from "./origin.ts";
 
@@ -28,7 +28,7 @@ interface Place {
 }
 
 /** The files that a stage names, as they are written: of a custom stage its own, else of definitions among its params. */
-export function placesOf({ uses, with: params }: Pick<StageEntry, "uses" | "with">, builtins: BuiltinKinds): Place[] {
+function placesOf({ uses, with: params }: Pick<StageEntry, "uses" | "with">, builtins: BuiltinKinds): Place[] {
   if (isCustom(uses)) return [{ param: undefined, sort: "stage", uses, params }];
   const { definitions = {} } = Object.hasOwn(builtins, uses) ? builtins[uses]! : {};
   return Object.entries(definitions).flatMap(([param, sort]) => {
@@ -102,7 +102,7 @@ export class StageKinds {
       const takers = this.#takersOf(found.sort);
       return { error, fix: takers === "" ? own : `${own}, or name this one as ${takers}` };
     }
-    const fit = "code" in found ? found.fitOf(place.params) : found;
+    const fit = "code" in found ? fitOf(found, place.params) : found;
     if ("error" in fit) return { error: `cannot use ${uses}: ${fit.error}`, fix: fit.fix };
     const unfit = findUnfit(fit);
     if (unfit !== undefined) {

@@ -1,5 +1,4 @@
 import { dirname, resolve } from "node:path";
-import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { ID_PATTERN, type PipelineFile, pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
@@ -17,12 +16,12 @@ import type { Pipeline } from "../pipeline.ts";
 import { Budget } from "../source/budget.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { getPath, isRecord, mapLeaves } from "../source/tree.ts";
+import { asMap, getPath, isRecord } from "../source/tree.ts";
 import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
 import { isCustom } from "./builtin.ts";
-import { placesOf, StageKinds } from "./definitions.ts";
+import { StageKinds } from "./definitions.ts";
 import { type BuiltinKinds, findKinds } from "./kinds.ts";
 import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
@@ -45,10 +44,12 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const problems = new Problems();
   const document = await resolveDocument(file, options, problems);
   if (!document.ok) return document;
-  const { value, origins, families, groups, leftOut, unresolved, knownProfiles } = document.value;
+  const { value, origins, families, groups, leftOut, unresolved, written } = document.value;
   const finding = { origins, problems };
 
-  const { parsed, issues, broken } = readStructure(value);
+  const { parsed, issues, broken } = readStructure(
+    written === undefined ? value : { ...asMap(value), profiles: written },
+  );
   // A value that could not be resolved has been reported; its type error would only repeat it.
   const known = new Set(unresolved.map(formatPath));
   addIssues(issues.filter(({ path, keys }) => keys !== undefined || !known.has(formatPath(path))), [], finding);
@@ -57,12 +58,11 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   // From the raw value, of which nothing was taken out.
   const raw = getPath(value, ["stages"]).value;
   checkIds(isRecord(raw) ? Object.keys(raw) : [], { families, groups }, problems);
-  const infinite = addInfinite(parsed, options.kinds, finding);
 
   const folder = dirname(resolve(file));
   const entries = new Map(Object.entries(parsed.stages));
   // Params that have been reported once are not reported again as values of the wrong type.
-  const reported = new Set([...unresolved.map((path) => String(path[1])), ...infinite]);
+  const reported = new Set(unresolved.map((path) => String(path[1])));
   const stageKinds = new StageKinds(options.kinds, (written) => resolve(folder, written), problems, origins);
   const kinds = await stageKinds.resolve(entries, reported);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
@@ -82,7 +82,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, ...work.get(stage.id) }]));
   const { name, seed } = parsed;
   const together = new Map([...families, ...groups]);
-  const given = { file, folder, profiles, knownProfiles, overrides };
+  const given = { file, folder, profiles, knownProfiles: Object.keys(parsed.profiles ?? {}), overrides };
   return succeed({ name, seed, ...given, stages, families: together, leftOut, origins }, found);
 }
 
@@ -122,14 +122,10 @@ async function resolveDocument(
   const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
 
-  const whole = included.layers.length === 0
-    ? document.value
-    : layeredDocument(pruned.value, [{ document: document.value, prefix: [] }, ...included.layers]);
-  const origins = makeOrigins(whole, {
-    overrides: overridden.overrides,
-    interpolations: [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations],
-    families: expanded.families,
-  });
+  const layers = [{ document: document.value, prefix: [] }, ...included.layers, ...overridden.layers];
+  const whole = layers.length === 1 ? document.value : layeredDocument(pruned.value, layers);
+  const interpolations = [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations];
+  const origins = makeOrigins(whole, interpolations, expanded.families);
   // What is too large is not looked at further.
   if (budget.spent) return refuse(problems.diagnostics(origins));
   const wrong = problems.wrongPaths;
@@ -152,8 +148,8 @@ async function resolveDocument(
   const leftOut = new Map([...pruned.leftOut].map(([id, { reads }]) => {
     return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
   }));
-  const knownProfiles = document.value.profiles ?? [];
-  return succeed({ value: pruned.value, origins, unresolved, families, groups, leftOut, knownProfiles });
+  const { profiles: written } = document.value;
+  return succeed({ value: pruned.value, written, origins, unresolved, families, groups, leftOut });
 }
 
 /** The condition of a stage, or of the pipeline that it is in, with where its value comes from. */
@@ -241,25 +237,6 @@ function checkInputs({ inputs = {} }: PipelineFile, problems: Problems): void {
   const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
   const message = `this pipeline needs ${names.join(", ")}`;
   problems.add(["inputs"], message, fix, { code: "missing-input", target: "key" });
-}
-
-/**
- * Params of code of the user's own travel as JSON, which has no NaN; built-in schemas refuse it by themselves.
- * @returns the stages that have one
- */
-function addInfinite(parsed: PipelineFile, kinds: BuiltinKinds, finding: Parameters<typeof addIssues>[2]): string[] {
-  const foreign = Object.entries(parsed.stages).filter(([, entry]) => placesOf(entry, kinds).length > 0);
-  return foreign.flatMap(([id, entry]) => {
-    const issues: ParamIssue[] = [];
-    mapLeaves(entry.with, (input, path) => {
-      if (typeof input === "number" && !Number.isFinite(input)) {
-        issues.push({ code: "invalid_type", path, message: "a finite number", input });
-      }
-      return input;
-    });
-    addIssues(issues, ["stages", id, "with"], finding);
-    return issues.length > 0 ? [id] : [];
-  });
 }
 
 function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {

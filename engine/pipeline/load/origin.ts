@@ -1,23 +1,12 @@
-import { cutText } from "../../diagnostic/format.ts";
 import type { Span } from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath, Origins, SourceDocument } from "../../diagnostic/document.ts";
 import type { Interpolation } from "../compose/interpolate.ts";
-import type { Override } from "./overrides.ts";
 
-function startsWith(path: DocumentPath, prefix: DocumentPath): boolean {
-  return prefix.length <= path.length && prefix.every((part, index) => String(part) === String(path[index]));
-}
-
-export interface OriginFacts {
-  readonly overrides: readonly Override[];
-  readonly interpolations: readonly Interpolation[];
-  /** Children of a matrix by the id that the file gives their stage. */
-  readonly families?: ReadonlyMap<string, readonly string[]>;
-}
-
+/** @param families children of a matrix by the id that the file gives their stage */
 export function makeOrigins(
   document: SourceDocument,
-  { overrides, interpolations, families = new Map() }: OriginFacts,
+  interpolations: readonly Interpolation[],
+  families: ReadonlyMap<string, readonly string[]>,
 ): Origins {
   const parents = new Map([...families].flatMap(([id, children]) => children.map((child) => [child, id] as const)));
   /** The path in the file of a path in the resolved pipeline. */
@@ -50,15 +39,9 @@ export function makeOrigins(
     if (depth > 20) return [];
     const path = written(resolved);
     const chain: string[] = [];
-    const override = overrides.findLast((one) => startsWith(path, one.path));
     const interpolation = findAbove(resolved) ?? findAbove(path);
     const place = document.origin(path) ?? (interpolation && document.origin(written(interpolation.path)));
-    if (override !== undefined) {
-      const over = place === undefined ? "" : `, overriding ${place}`;
-      chain.push(`--set ${cutText(override.text)}${over}`);
-    } else if (place !== undefined) {
-      chain.push(place);
-    }
+    if (place !== undefined) chain.push(place);
     if (interpolation !== undefined) {
       const rest = path.slice(interpolation.path.length);
       const inner = explain([...interpolation.from, ...rest], depth + 1);

@@ -4,16 +4,8 @@ import { cutText, showValue } from "../../diagnostic/format.ts";
 import { MAX_DEPTH } from "../source/budget.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
-import { asMap, getPath, isRecord } from "../source/tree.ts";
-
-/** One `--set path=value`, parsed and placed. */
-export interface Override {
-  /** As the user typed it. */
-  readonly text: string;
-  /** The path in the document, such as `["stages", "train", "with", "steps"]`. */
-  readonly path: DocumentPath;
-  readonly value: unknown;
-}
+import { asMap, type Entries, getPath, isRecord } from "../source/tree.ts";
+import type { Layer } from "../compose/layers.ts";
 
 function problem(text: string, message: string, fix: string, got?: string): Diagnostic {
   return errorOf("override", `cannot apply --set ${cutText(text)}: ${message}`, fix, { got: got && cutText(got) });
@@ -22,7 +14,7 @@ function problem(text: string, message: string, fix: string, got?: string): Diag
 const HOW = "write --set stage.param=value, stage.list+=value, ~stage.param to remove it, vars.name=value or seed=1";
 
 /** The document path that a dotted override path means, or why it means none. */
-function placeOverride(text: string, dotted: string, root: Record<string, unknown>): DocumentPath | Diagnostic {
+function placeOverride(text: string, dotted: string, root: Entries): DocumentPath | Diagnostic {
   const parts = dotted.split(".");
   const [first, ...rest] = parts as [string, ...string[]];
   if (parts.includes("__proto__")) return problem(text, "__proto__ is not a name", HOW, dotted);
@@ -61,52 +53,50 @@ function displaces(node: Record<string, unknown>, path: DocumentPath, value: unk
   return part === "uses" && node["uses"] !== value && /\.[mc]?[jt]s$/.test(String(value));
 }
 
-/** Lists keep their shape: `multipliers.1=4` replaces an item, and cannot add one. */
-function assign(root: Record<string, unknown>, path: DocumentPath, value: unknown): string | undefined {
-  let node: unknown = root;
-  for (const [index, part] of path.entries()) {
-    const last = index === path.length - 1;
-    if (Array.isArray(node)) {
-      const at = Number(part);
-      if (!Number.isInteger(at) || at < 0 || at >= node.length) return `there is no item "${part}"`;
-      if (last) node[at] = value;
-      else node = node[at] = copyOf(node[at]);
-    } else if (isRecord(node)) {
-      if (last) {
-        if (displaces(node, path, value)) { for (const key of Object.keys(node)) delete node[key]; }
-        node[part] = value;
-      } else node = node[part] = Object.hasOwn(node, part) ? copyOf(node[part] ?? {}) : {};
-    } else {
-      return `"${path.slice(0, index).join(".")}" is ${showValue(node)} and has no parts`;
-    }
-  }
-  return undefined;
-}
-
 /** Where the part of a path begins that the user typed after the name of the stage. */
 function ownPart(path: DocumentPath): number {
   return path[0] === "stages" ? 3 : 0;
 }
 
-/** Remove what is at a path, or say what could be meant instead. */
-function remove(root: Record<string, unknown>, path: DocumentPath): { readonly fix: string } | undefined {
-  let holder: unknown = root;
+/**
+ * Put a value at a path, or remove what is there where the value is undefined. Lists keep their shape:
+ * `multipliers.1=4` replaces an item, and cannot add one.
+ * @returns why that cannot be, and what to do instead
+ */
+function change(
+  root: Entries,
+  path: DocumentPath,
+  value: unknown,
+): readonly [message: string, fix: string] | undefined {
+  let node: unknown = root;
   for (const [index, part] of path.entries()) {
-    const known = Array.isArray(holder) ? [...holder.keys()].map(String) : isRecord(holder) ? Object.keys(holder) : [];
-    if (!known.includes(`${part}`)) {
-      // What stands beside a seed, or beside a stage's params, cannot be meant.
-      if (index < Math.max(1, ownPart(path)) || known.length === 0) return { fix: "remove it" };
-      return { fix: Array.isArray(holder) ? `its items are 0 to ${holder.length - 1}` : suggestName(`${part}`, known) };
+    const last = index === path.length - 1;
+    if (Array.isArray(node)) {
+      const at = Number(part);
+      if (!Number.isInteger(at) || at < 0 || at >= node.length) return [`there is no item "${part}"`, HOW];
+      if (!last) node = node[at] = copyOf(node[at]);
+      else node.splice(at, 1, ...value === undefined ? [] : [value]);
+    } else if (isRecord(node)) {
+      if (value === undefined && !Object.hasOwn(node, part)) {
+        // What stands beside a seed, or beside a stage's params, cannot be meant.
+        const known = index < Math.max(1, ownPart(path)) ? [] : Object.keys(node);
+        return ["there is nothing to remove", known.length === 0 ? "remove it" : suggestName(`${part}`, known)];
+      }
+      if (!last) node = node[part] = Object.hasOwn(node, part) ? copyOf(node[part] ?? {}) : {};
+      else if (value === undefined) delete node[part];
+      else {
+        if (displaces(node, path, value)) { for (const key of Object.keys(node)) delete node[key]; }
+        node[part] = value;
+      }
+    } else {
+      return [`"${path.slice(0, index).join(".")}" is ${showValue(node)} and has no parts`, HOW];
     }
-    const parent = holder as Record<string, unknown>;
-    if (index < path.length - 1) holder = parent[part] = copyOf(parent[part]);
-    else if (Array.isArray(holder)) holder.splice(Number(part), 1);
-    else delete parent[part];
   }
   return undefined;
 }
 
-function applyOne(root: Record<string, unknown>, text: string): Override | Diagnostic {
+/** @returns what is wrong with it, or where the value now stands */
+function applyOne(root: Entries, text: string): Diagnostic | DocumentPath {
   const removes = text.startsWith("~");
   // A name of the matrix has = in it, before the first point.
   const equals = removes ? text.length : text.indexOf("=");
@@ -114,12 +104,8 @@ function applyOne(root: Record<string, unknown>, text: string): Override | Diagn
   const appends = !removes && text[equals - 1] === "+";
   const path = placeOverride(text, text.slice(removes ? 1 : 0, appends ? equals - 1 : equals).trim(), root);
   if ("severity" in path) return path;
-  if (removes) {
-    const refused = remove(root, path);
-    return refused ? problem(text, "there is nothing to remove", refused.fix) : { text, path, value: undefined };
-  }
-  const parsed = parseYaml({ name: "--set", text: text.slice(equals + 1) });
-  if (!parsed.ok) {
+  const parsed = removes ? undefined : parseYaml({ name: "--set", text: text.slice(equals + 1) });
+  if (parsed?.ok === false) {
     return problem(text, `the value cannot be read: ${parsed.diagnostics[0]!.message}`, "quote the value");
   }
   const list = appends ? getPath(root, path).value ?? [] : undefined;
@@ -127,22 +113,28 @@ function applyOne(root: Record<string, unknown>, text: string): Override | Diagn
     const message = `"${path.slice(ownPart(path)).join(".")}" is not a list`;
     return problem(text, message, "write = in place of +=", showValue(list));
   }
-  const value = list === undefined ? parsed.value.value : [...list, parsed.value.value];
-  const refused = assign(root, path, value);
-  return refused === undefined ? { text, path, value } : problem(text, refused, HOW);
+  const value = parsed?.value.value;
+  const refused = change(root, path, list === undefined ? value : [...list, value]);
+  return refused === undefined ? path : problem(text, ...refused);
 }
 
-/** Apply `--set` options in order to the raw document, which stays as it is. Whether a param exists is left to its kind's schema. */
-export function applyOverrides(
-  value: unknown,
-  texts: readonly string[],
-): { value: unknown; overrides: Override[]; problems: Diagnostic[] } {
-  if (texts.length === 0 || !isRecord(value)) return { value, overrides: [], problems: [] };
+/**
+ * Apply `--set` options in order to the raw document, which stays as it is. Whether a param exists is left to its kind's
+ * schema.
+ * @returns with a layer for each option, which says where values come from
+ */
+export function applyOverrides(value: unknown, texts: readonly string[]) {
+  const layers: Layer[] = [];
+  const problems: Diagnostic[] = [];
+  if (texts.length === 0 || !isRecord(value)) return { value, layers, problems };
   const root = { ...value };
-  const applied = texts.map((text) => applyOne(root, text));
-  return {
-    value: root,
-    overrides: applied.filter((one) => "value" in one),
-    problems: applied.filter((one) => "severity" in one),
-  };
+  for (const text of texts) {
+    const applied = applyOne(root, text);
+    if ("severity" in applied) problems.push(applied);
+    else layers.push({ document: { ...NOWHERE, origin: () => `--set ${cutText(text)}` }, prefix: [], at: applied });
+  }
+  return { value: root as unknown, layers, problems };
 }
+
+/** The command line has no text to point into. */
+const NOWHERE = { value: undefined, locate: () => undefined, whole: undefined };

@@ -18,7 +18,7 @@ import { openRoot } from "../../store/roots.ts";
 import { findStoreRoot } from "../../store/store.ts";
 import type { BuiltinKinds } from "./kinds.ts";
 import type { LoadOptions } from "./load_pipeline.ts";
-import { type Located, type ReadLog, watchReads } from "../../process/read_log.ts";
+import { type ReadLog, watchReads } from "../../process/read_log.ts";
 
 /** Raised when the same files would give another pipeline, or the same pipeline another text. */
 const FORMAT = 1;
@@ -29,11 +29,8 @@ const KEPT = 16;
 export interface LoaderOptions extends Pick<LoadOptions, "overrides" | "profiles"> {
   /** Default: in the store that belongs to the file. */
   readonly keptFolder?: string;
-  /**
-   * Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. It asks for `only` one, which
-   * may come with others.
-   */
-  readonly loadKinds: (only?: string) => Promise<BuiltinKinds>;
+  /** Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. */
+  readonly loadKinds: () => Promise<BuiltinKinds>;
   /** Files that define kinds and do not belong to the toolkit. */
   readonly kindFiles?: readonly string[];
   /** The toolkit as it is; for tests. */
@@ -45,7 +42,6 @@ interface Entry {
   readonly name: string;
   /** Every file that had a say, with its SHA-256; none for one that would have a say if it were there. */
   readonly files: readonly (readonly [string, string | null])[];
-  readonly located: readonly Located[];
   readonly kept: KeptPipeline;
 }
 
@@ -78,7 +74,6 @@ export class PipelineLoader {
     if (entry?.name !== basename(path) || !entry.files.every(([file, digest]) => isStill(file, digest))) {
       return undefined;
     }
-    if (!await this.#findsAgain(entry.located)) return undefined;
     this.#kept = found!.checksum;
     return unpackPipeline(entry.kept);
   }
@@ -95,7 +90,7 @@ export class PipelineLoader {
     const { value: loaded, log } = await watchReads(() => loadPipeline(this.file, { kinds, overrides, profiles }));
     if (!loaded.ok) return refuse(loaded.diagnostics);
     // Warnings point into the file and are said each time, so the file is read each time.
-    if (loaded.warnings.length === 0) this.#loaded = { pipeline: loaded.value, log, since };
+    if (loaded.warnings.length === 0 && !log.located) this.#loaded = { pipeline: loaded.value, log, since };
     return loaded;
   }
 
@@ -107,8 +102,8 @@ export class PipelineLoader {
     const path = this.#path();
     const modules = await moduleFiles(log, since);
     const kept = packPipeline(pipeline);
-    if (modules === undefined || kept === undefined || textOf(log.located) === undefined) return;
-    const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], located: log.located, kept };
+    if (modules === undefined || kept === undefined) return;
+    const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], kept };
     ignoreTrouble(() => {
       openRoot(this.#folder);
       dropOldest(this.#folder, PREFIX, KEPT);
@@ -120,15 +115,6 @@ export class PipelineLoader {
     const { overrides = [], profiles = [] } = this.options;
     const name = encode([FORMAT, this.file, resolve(this.file), overrides, profiles, this.#toolkit.digest]);
     return join(this.#folder, `${PREFIX}${sha256Of(name)}.json`);
-  }
-
-  /** Whether this machine still gives the kinds the answers that it gave. */
-  async #findsAgain(located: readonly Located[]): Promise<boolean> {
-    for (const { kind, params, found } of located) {
-      const kinds = await this.options.loadKinds(kind);
-      if (textOf(kinds[kind]?.locate?.(params)) !== encode(found)) return false;
-    }
-    return true;
   }
 }
 

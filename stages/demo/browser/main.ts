@@ -15,10 +15,10 @@ const options = (names: readonly string[], first = "") =>
   first + names.map((name, i) => `<option value="${i}">${escapeMarkup(name)}</option>`).join("");
 const number = (label: string, name: string, value: unknown, [min, max]: readonly [number, number], more = "") =>
   `<label>${label}<input type="number" name="${name}" value="${
-    escape(`${value}`)
+    Number(value)
   }" min="${min}" max="${max}" required ${more}></label>`;
 /** Whether a sampler is told a number of steps. */
-const hasSteps = (param: SamplerParam) => isOwn(param) ? typeof param["steps"] === "number" : true;
+const hasSteps = (param: SamplerParam) => !isOwn(param) || typeof param["steps"] === "number";
 const SEEDS = [0, Number.MAX_SAFE_INTEGER] as const;
 
 function partsOf({ defaults: { count, seed, sampler, guidance } }: DemoData, model: Model): string {
@@ -69,7 +69,7 @@ function partsOf({ defaults: { count, seed, sampler, guidance } }: DemoData, mod
  */
 export function start({ definitions }: { readonly definitions: readonly OwnDefinition[] }): void {
   if (typeof document === "undefined") return serve(self as unknown as Port<FromWorker, ToWorker>, definitions);
-  startPage(definitions).catch((error) => {
+  startPage().catch((error) => {
     const message = error instanceof Failure ? error.message : `This page has a fault: ${error}`;
     byId("state").textContent = message;
   });
@@ -79,12 +79,12 @@ const byId = <E extends HTMLElement = HTMLElement>(id: string) => document.getEl
 const fieldOf = (form: string, name: string) => byId(form).querySelector<HTMLInputElement>(`[name=${name}]`)!;
 const valuesOf = (id: string) => Object.fromEntries(new FormData(byId<HTMLFormElement>(id))) as Record<string, string>;
 
-async function startPage(definitions: readonly OwnDefinition[]): Promise<void> {
+async function startPage(): Promise<void> {
   const data: DemoData = JSON.parse(byId("demo-data").textContent!);
   const asked = /\bbackend=(\w+)/.exec(location.search + location.hash)?.[1];
   const forced = BACKENDS.find((name) => name === asked);
   const code = workerCode();
-  const pool = await openPool({ data, forced, begin: () => beginWorker(code).catch(() => beginHere(definitions)) });
+  const pool = await openPool({ data, forced, begin: () => beginWorker(code) });
   const { images: size, classNames = [], samplers } = pool.model;
   byId("demo").innerHTML = partsOf(data, pool.model);
   const say = (text: string) => byId("state").textContent = text;
@@ -188,15 +188,8 @@ function beginWorker(code: string): Promise<Port<ToWorker, FromWorker>> {
     const worker = new Worker(code);
     worker.onerror = (event) => {
       event.preventDefault();
-      reject(new Error(event.message));
+      reject(new Failure(`This browser cannot draw: it starts no worker: ${event.message}`, true));
     };
     worker.onmessage = () => resolve(worker);
   });
-}
-
-/** On the page itself, which then pauses at each step. */
-function beginHere(definitions: readonly OwnDefinition[]): Port<ToWorker, FromWorker> {
-  const { port1, port2 } = new MessageChannel();
-  serve(port2, definitions);
-  return port1;
 }

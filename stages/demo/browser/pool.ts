@@ -5,7 +5,7 @@ export interface PoolOptions {
   readonly data: DemoData;
   /** The backend that must be taken. */
   readonly forced: BackendName | undefined;
-  /** Begin something that draws: a worker where there can be one. */
+  /** Begin a worker. */
   readonly begin: () => Promise<Port<ToWorker, FromWorker>>;
 }
 

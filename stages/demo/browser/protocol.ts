@@ -58,7 +58,7 @@ export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
 
-/** A worker from either side, or a port in its place where there are none. */
+/** A worker, from either side. */
 export interface Port<Sent, Got> {
   postMessage(message: Sent): void;
   onmessage: ((event: MessageEvent<Got>) => unknown) | null;

@@ -10,7 +10,7 @@ const param = (path: string, value: unknown) => ({ path, value, origin: [] });
 function trained(source: string, learningRate: number, isDone: boolean) {
   const made = { kind: "train", version: "3", params: { learningRate }, seed: 0, inputs: {}, externals: {} };
   const experiment: Experiment = {
-    ...{ source, label: "", uses: new Map(), artifacts: [], unknown: [], ranks: [] },
+    ...{ source, label: "", uses: new Map(), artifacts: [], unknown: [] },
     stages: ["train", "sample"],
     missing: isDone ? ["sample"] : ["train", "sample"],
     made: new Map(isDone ? [["train", made]] : []),
@@ -29,10 +29,7 @@ function trained(source: string, learningRate: number, isDone: boolean) {
 Deno.test("runs that go on are compared by what their plans and they themselves say", async () => {
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
   const experiments = all.map(({ experiment }) => experiment);
-  const { comparison, contents } = await compareExperiments(experiments, {
-    isServed: true,
-    runs: all.map(({ now }) => now),
-  });
+  const { comparison, contents } = await compareExperiments(experiments, all.map(({ now }) => now));
   assertEquals(comparison.names, ["first", "second"]);
   // A param that one result does not note, as it has its default, is no difference.
   assertEquals(comparison.params, [{ path: "train.learningRate", values: [0.1, 0.2] }]);

@@ -170,7 +170,7 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
     (_, i) => ({ experiment: "p", stage: "s", metric: `m${i}`, value: i, count: 1 }),
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
-  assertEquals(lines[1], "outputs/p has folders from another configuration: a, b (EARLIER.txt)");
+  assertEquals(lines[1], "outputs/p has folders from another configuration: a, b");
   assertEquals(lines.slice(-2), ["  p  s  m19  19    N 1", "  … and 2 more, which `metrics` shows"]);
   assertEquals(
     linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),

@@ -80,7 +80,6 @@ Deno.test("tag, logs, compare, metrics, export and import find what runs made, a
   assertEquals(compared, {
     names: ["early", "late"],
     seeds: [null, null],
-    ranks: [[], []],
     metrics: [{ name: "judge far", values: [1, 2] }],
     params: [{ path: "judge.value", values: [1, 2] }],
     overSeeds: [],
@@ -140,7 +139,7 @@ stages:
   final: { uses: draw, inputs: { from: draw~value=3 }, with: { value: 4 } }
 `;
 
-Deno.test("compare and metrics show what the children of a matrix share once, and tell their ranks", async () => {
+Deno.test("compare and metrics show what the children of a matrix share once", async () => {
   await using folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");
   await Deno.writeTextFile(file, SWEEP);
@@ -156,28 +155,27 @@ Deno.test("compare and metrics show what the children of a matrix share once, an
 
   const compared = await tell("compare", file);
   assertEquals(compared.names, ["value=1", "value=2", "value=3", "(shared)"]);
-  assertEquals(compared.ranks, [["pick 3"], ["pick 2"], ["pick 1"], []]);
   assertEquals(compared.metrics, [
     { name: "draw far", values: [1, 2, 3, null] },
     { name: "final far", values: [null, null, null, 7] },
   ]);
   assertEquals(compared.params.find(({ path }: { path: string }) => path === "draw.value")?.values, [1, 2, 3, null]);
   assertEquals((await say("metrics", file)).trimEnd().split("\n").map((line) => line.split(/ {2,}/)), [
-    ["sweep value=1 (pick 3)", "draw", "far", "1", "N 3"],
-    ["sweep value=2 (pick 2)", "draw", "far", "2", "N 3"],
-    ["sweep value=3 (pick 1)", "draw", "far", "3", "N 3"],
+    ["sweep value=1", "draw", "far", "1", "N 3"],
+    ["sweep value=2", "draw", "far", "2", "N 3"],
+    ["sweep value=3", "draw", "far", "3", "N 3"],
     ["sweep (shared)", "final", "far", "7", "N 3"],
   ]);
   assertEquals((await say("metrics", file, "--csv")).trimEnd().split("\n"), [
-    "experiment,stage,metric,value,deviation,count,timesteps,label,seed,rank,seeds,seedsOf",
-    "sweep value=1,draw,far,1,,3,,,0,pick 3,,",
-    "sweep value=2,draw,far,2,,3,,,0,pick 2,,",
-    "sweep value=3,draw,far,3,,3,,,0,pick 1,,",
-    "sweep (shared),final,far,7,,3,,,0,,,",
+    "experiment,stage,metric,value,deviation,count,timesteps,label,seed,seeds,seedsOf",
+    "sweep value=1,draw,far,1,,3,,,0,,",
+    "sweep value=2,draw,far,2,,3,,,0,,",
+    "sweep value=3,draw,far,3,,3,,,0,,",
+    "sweep (shared),final,far,7,,3,,,0,,",
   ]);
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
-  assertStringIncludes(await Deno.readTextFile(page), "value=3 (pick 1)");
+  assertStringIncludes(await Deno.readTextFile(page), "value=3");
 });
 
 Deno.test("compare and metrics tell seeds, and mean and deviation over them, within a pipeline and between runs", async () => {
@@ -205,7 +203,7 @@ stages:
   assertEquals(rows[1], ["seed=0 value=1", "0", "1", "1"]);
   assertEquals(rows.at(-1), ["value=2, mean of 3 seeds", "4 ± 2.646"]);
   const csv = (await say("metrics", file, "--csv")).trimEnd().split("\n");
-  assertEquals(csv.at(-1), "seeds value=2,draw,far,4,2.6457513110645907,,,,,,3,");
+  assertEquals(csv.at(-1), "seeds value=2,draw,far,4,2.6457513110645907,,,,,3,");
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
   assertStringIncludes(await Deno.readTextFile(page), "4 ± 2.646");
@@ -224,7 +222,7 @@ stages:
   assertEquals([runs.overSeeds[0].value, runs.overSeeds[0].seeds], [4.5, 2]);
 });
 
-Deno.test("the one that ranks first has its mean over seeds too, and a mean says which stages had other seeds", async () => {
+Deno.test("each child has its mean over seeds, and a mean says which stages had other seeds", async () => {
   await using folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");
   await Deno.writeTextFile(
@@ -244,8 +242,6 @@ stages:
   );
   assertEquals((await runCli("run", file)).code, 0);
   const compared = await tell("compare", file);
-  const [best, worst] = [["pick~goal=highest 1"], ["pick~goal=highest 2"]];
-  assertEquals(compared.ranks, [worst, worst, best, best], "each among its own seed, though two have equal bytes");
   const named = compared.overSeeds.filter(({ stage }: { stage: string }) => stage === "again");
   assertEquals(named.map(({ experiment, seeds }: MetricRow) => [experiment, seeds]), [["value=1", 2], ["value=2", 2]]);
 

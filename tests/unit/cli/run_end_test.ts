@@ -23,6 +23,13 @@ stages:
 
 const NOTHING = (page: string) => ["small: nothing to do (5 stages cached)", `page: ${page}`];
 
+/** Stages that the end of a run names as of another configuration; undefined where it names none. */
+function earlierIn(lines: readonly string[]): string[] | undefined {
+  return lines.flatMap((line) => / has folders from another configuration: (.*)$/.exec(line)?.[1] ?? [])[0]?.split(
+    ", ",
+  );
+}
+
 async function makePlace(yaml: string = YAML) {
   const folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");
@@ -30,12 +37,6 @@ async function makePlace(yaml: string = YAML) {
   await write(yaml);
   const shown = join(folder.path, "outputs", "small");
   const list = () => Array.from(Deno.readDirSync(shown), ({ name }) => name).sort();
-  /** Stages that the note names; undefined where there is none. */
-  const note = () => {
-    if (!list().includes("EARLIER.txt")) return undefined;
-    const text = Deno.readTextFileSync(join(shown, "EARLIER.txt"));
-    return text.split("\n").filter((line) => line.startsWith("  ")).map((line) => line.trim());
-  };
   const run = async (...args: string[]) => {
     const { code, out, error } = await runCli("run", file, ...args);
     assertEquals(code, 0, out + error);
@@ -47,7 +48,6 @@ async function makePlace(yaml: string = YAML) {
     shown,
     page: join(shown, "report.html"),
     list,
-    note,
     run,
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
@@ -116,35 +116,27 @@ Deno.test("a page that cannot be written is a warning, and no leftover", async (
   assertEquals(place.list(), ["first", "other", "pick", "report.html", "report.html.broken", "second", "third"]);
 });
 
-Deno.test("outputs/ says which folders are of an earlier configuration, until a run of all stages", async () => {
+Deno.test("a run says which folders are of an earlier configuration, until a run of all stages", async () => {
   await using place = await makePlace();
-  await place.run();
-  assertEquals(place.note(), undefined);
+  assertEquals(earlierIn(await place.run()), undefined);
 
-  const partial = await place.run("second", "--set", "first.value=9");
   // `third` reads what did change; `other` is as it was.
-  assertEquals(place.note(), ["third"]);
-  assertStringIncludes(partial.join("\n"), "small has folders from another configuration: ");
+  assertEquals(earlierIn(await place.run("second", "--set", "first.value=9")), ["third"]);
   const status = await runCli("status", place.file, "--json");
   assertEquals(JSON.parse(status.out).earlier, ["first", "second"], "seen from the file as it is");
-  // A run that has nothing to do changes nothing, so the note stays.
-  await place.run("second", "--set", "first.value=9");
-  assertEquals(place.note(), ["third"]);
-  await place.run("--set", "first.value=9");
-  assertEquals(place.note(), undefined);
-  await place.run();
-  assertEquals(place.note(), undefined);
+  // A run that has nothing to do changes nothing, and says the same.
+  assertEquals(earlierIn(await place.run("second", "--set", "first.value=9")), ["third"]);
+  assertEquals(earlierIn(await place.run("--set", "first.value=9")), undefined);
+  assertEquals(earlierIn(await place.run()), undefined);
 
   // What a run of other settings shows is named too where the run has nothing to do itself.
   // The second time the pipeline is not kept, and loaded anew.
   for (const text of [YAML, `# new\n${YAML}`]) {
-    await place.run("--set", "first.value=9");
-    assertEquals(place.note(), undefined);
+    assertEquals(earlierIn(await place.run("--set", "first.value=9")), undefined);
     await place.write(text);
     const nothing = await place.run("other");
     assertEquals(nothing[0], "small: nothing to do (1 stage cached)");
-    assertEquals(place.note(), ["first", "second", "third"]);
-    assertStringIncludes(nothing[1]!, "small has folders from another configuration: first, ");
+    assertEquals(earlierIn(nothing), ["first", "second", "third"]);
   }
 });
 
@@ -157,33 +149,28 @@ Deno.test("status gives a result that is only brought back no time", async () =>
   assertEquals(rows.find(([id]) => id === "second")?.length, 3);
 });
 
-Deno.test("a run that fails leaves a note, and the next that finds nothing to do takes it away", async () => {
+Deno.test("a run that fails names its folder, and the next that finds nothing to do does not", async () => {
   await using place = await makePlace();
   await place.run();
   const failed = await runCli("run", place.file, "pick", "--set", "pick.metric=none");
   assertEquals(failed.code, 1);
-  assertEquals(place.note(), ["pick"]);
+  assertEquals(earlierIn((failed.out + failed.error).split("\n")), ["pick"]);
   assertEquals(await place.run(), NOTHING(place.page));
-  assertEquals(place.note(), undefined);
 });
 
-Deno.test("outputs/ names folders of stages that the pipeline has no more, and leaves the user's own alone", async () => {
+Deno.test("a run names folders of stages that the pipeline has no more, and leaves the user's own alone", async () => {
   await using place = await makePlace();
   await place.run();
   await Deno.mkdir(join(place.shown, "own", "deep"), { recursive: true });
   await Deno.writeTextFile(join(place.shown, "own.txt"), "mine");
   await place.write(YAML.replaceAll("other", "renamed"));
-  await place.run();
-  assertEquals(place.note(), ["other  (no longer a stage)"]);
+  assertEquals(earlierIn(await place.run()), ["other"]);
+  // Also one that has nothing to do.
+  assertEquals(earlierIn(await place.run()), ["other"]);
   await place.write(YAML);
-  await place.run();
-  assertEquals(place.note(), ["renamed  (no longer a stage)"]);
+  assertEquals(earlierIn(await place.run()), ["renamed"]);
   await Deno.remove(join(place.shown, "renamed"), { recursive: true });
   // Nothing to do, and nothing left to say.
   assertEquals(await place.run(), NOTHING(place.page));
   assertEquals(place.list(), ["first", "other", "own", "own.txt", "pick", "report.html", "second", "third"]);
-
-  await Deno.writeTextFile(join(place.shown, "EARLIER.txt"), "a note of my own\n");
-  await place.run("first", "--set", "first.value=5");
-  assertEquals(await Deno.readTextFile(join(place.shown, "EARLIER.txt")), "a note of my own\n");
 });

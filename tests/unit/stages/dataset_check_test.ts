@@ -111,7 +111,7 @@ Deno.test("locateDataset() finds an installed set only where the params leave it
   const there = (folder: string) => folder === path;
   assertEquals(locateDataset({ source: "fashion-mnist" }, there), { path });
   assertEquals(locateDataset({ source: "fashion-mnist" }, () => false), {});
-  assertEquals(locateDataset({ source: "fashion-mnist", path: "/mine" }, there), {});
-  assertEquals(locateDataset({ source: "fashion-mnist", url: "http://a/" }, there), {});
-  assertEquals(locateDataset({ source: "mnist" }, there), {});
+  assertEquals(locateDataset({ source: "fashion-mnist", path: "/mine" }, there), undefined);
+  assertEquals(locateDataset({ source: "fashion-mnist", url: "http://a/" }, there), undefined);
+  assertEquals(locateDataset({ source: "mnist" }, there), undefined);
 });

@@ -27,9 +27,9 @@ export async function smallImages(folder: string, { limit = 40, testCount = 10, 
 }
 
 /** Artifacts that a `train` stage reads. */
-export async function smallWorld(folder: string) {
+export async function smallWorld(folder: string, { timesteps = 50 } = {}) {
   const images = await smallImages(folder);
-  const schedule = await runStage(folder, scheduleKind, { params: { betas: "ldm/cosine", timesteps: 50 } });
+  const schedule = await runStage(folder, scheduleKind, { params: { betas: "ldm/cosine", timesteps } });
   return { images: images.train, test: images.test, schedule: schedule.outputs["schedule"]! };
 }
 
@@ -48,8 +48,8 @@ export function trainSmall(
 }
 
 /** The checkpoint of two training steps: enough for weights that draw something of their own. */
-export async function smallCheckpoint(folder: string) {
-  const world = await smallWorld(folder);
+export async function smallCheckpoint(folder: string, options?: { readonly timesteps: number }) {
+  const world = await smallWorld(folder, options);
   const { outputs } = await trainSmall(folder, world, { params: { steps: 2 } });
   return { ...world, checkpoint: outputs["checkpoint"]! };
 }

@@ -3,46 +3,12 @@ import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetenso
 import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
 import { onnxNumerics } from "../../../tensor/mod.ts";
-import { wasmNumerics } from "../../../tensor/wasm/describe.ts";
+import { checkSameBytes } from "./same_bytes.ts";
 import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
 
-for (const device of [{ name: "onnx", numerics: onnxNumerics() }, { name: "wasm", numerics: wasmNumerics() }]) {
-  Deno.test(`train gives the same bytes straight, stopped and resumed, and extended, on ${device.name}`, async () => {
-    await withFolder(async (folder) => {
-      const world = await smallWorld(folder);
-      const straight = await trainSmall(folder, world, { params: { steps: 6 }, device });
-      assertEquals(straight.end, undefined);
-
-      const stop = new AbortController();
-      const progress = new MemoryProgress();
-      const first = await trainSmall(folder, world, {
-        params: { steps: 6 },
-        progress,
-        device,
-        stop: stop.signal,
-        onReport: ({ done }) => done === 3 && stop.abort(),
-      });
-      assertEquals(first.end, { status: "interrupted", step: 3 });
-      assertEquals(progress.steps, [3]);
-      const resumed = await trainSmall(folder, world, { params: { steps: 6 }, progress, device });
-      assertEquals(digests(resumed), digests(straight));
-
-      // Six steps of three batches are two epochs: the extension starts a new one.
-      const longer = new MemoryProgress();
-      const short = await trainSmall(folder, world, { params: { steps: 3 }, progress: longer, device });
-      const extended = await trainSmall(folder, world, { params: { steps: 6 }, progress: longer, device });
-      assertEquals(digests(extended), digests(straight));
-      assertNotEquals(digests(short), digests(straight));
-
-      // Back to 3 with a state of 6 at hand: never a longer model.
-      longer.extent = 3;
-      assertEquals(
-        digests(await trainSmall(folder, world, { params: { steps: 3 }, progress: longer, device })),
-        digests(short),
-      );
-    });
-  });
-}
+// On wasm it is a long test.
+Deno.test("train gives the same bytes straight, stopped and resumed, and extended, on onnx", () =>
+  checkSameBytes({ name: "onnx", numerics: onnxNumerics() }));
 
 Deno.test("train logs each step's own figures and writes a checkpoint that can be read back", async () => {
   await withFolder(async (folder) => {

@@ -51,7 +51,7 @@ Deno.test("device wasm gives the same bits again, and with any number of threads
   for (const result of results) assertEquals(result, results[0]);
 });
 
-Deno.test("fifty steps on device wasm leave nothing in memory", () =>
+Deno.test("twenty steps on device wasm leave nothing in memory", () =>
   withWasm(1, async (device) => {
     const step = await device.compile(SMALL_STEP, SMALL_STEP_INPUTS);
     const bound = await step.bind(smallState());
@@ -64,7 +64,7 @@ Deno.test("fifty steps on device wasm leave nothing in memory", () =>
       return usage();
     };
     const warm = await run(5);
-    assertEquals(await run(50), warm);
+    assertEquals(await run(20), warm);
     assertEquals(warm.dataIds, 4, "only the state is held");
   }));
 

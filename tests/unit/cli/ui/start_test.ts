@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { readAddress, writeOpener } from "../../../../cli/ui/start.ts";
 import { VERSION } from "../../../../cli/program.ts";
@@ -31,26 +31,25 @@ Deno.test("an address is taken only from a plain file of this user that nobody e
   assertEquals(readAddress(pipe.replace("pipe", "torn")), undefined);
 });
 
-Deno.test("what a browser is given names no secret; its file is for this user alone, inert, and goes away", async () => {
+Deno.test("what a browser is given names no secret; its file is for this user alone, inert, and the only one of a server", async () => {
   await using temp = await makeTemporaryFolder();
   const before = Deno.env.get("XDG_CACHE_HOME");
   try {
     Deno.env.set("XDG_CACHE_HOME", temp.folder);
-    const [one, two] = ["a", "b"].map((token) => writeOpener(`http://127.0.0.1:1/run/"><script>?token=${token}`));
-    assertNotEquals(one, two);
-    assert(!/token|127/.test(one!.slice(temp.folder.length)));
+    const address = { version: VERSION, port: 8642, token: "a" };
+    const path = writeOpener(address, `/run/"><script>`);
+    assert(!/token|127/.test(path.slice(temp.folder.length)));
     const folder = join(temp.folder, "noiseline/ui");
-    assertEquals([one!, folder].map((path) => Deno.statSync(path).mode! & 0o777), [0o600, 0o700]);
-    const text = Deno.readTextFileSync(one!);
-    assertStringIncludes(text, `content="0; url=http://127.0.0.1:1/run/&#34;&#62;&#60;script&#62;?token=a"`);
-    // Both are there while a browser may not have read them; what lies beside them stays.
-    assert(Deno.statSync(two!).isFile);
-    const kept = join(folder, "kept.json");
-    Deno.writeTextFileSync(kept, "");
-    for (const path of [one!, kept]) Deno.utimeSync(path, 0, 0);
-    const three = writeOpener("http://127.0.0.1:1/");
-    const names = [...Deno.readDirSync(folder)].map(({ name }) => join(folder, name));
-    assertEquals(names.sort(), [two!, three, kept].sort());
+    assertEquals([path, folder].map((path) => Deno.statSync(path).mode! & 0o777), [0o600, 0o700]);
+    const text = Deno.readTextFileSync(path);
+    assertStringIncludes(text, `content="0; url=http://127.0.0.1:8642/run/&#34;&#62;&#60;script&#62;?token=a"`);
+    // One of another server stays, and what others can read is not written into.
+    const other = writeOpener({ ...address, port: 8643 }, "/");
+    Deno.chmodSync(path, 0o666);
+    assertEquals(writeOpener({ ...address, token: "b" }, "/"), path);
+    assertEquals(Deno.statSync(path).mode! & 0o777, 0o600);
+    assertStringIncludes(Deno.readTextFileSync(path), "?token=b");
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => join(folder, name)).sort(), [path, other].sort());
   } finally {
     if (before === undefined) Deno.env.delete("XDG_CACHE_HOME");
     else Deno.env.set("XDG_CACHE_HOME", before);

@@ -1,45 +1,10 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { join } from "node:path";
 import { identityKeyOf, recipeKeyOf, resolvedKeyOf } from "../../../../engine/keys/keys.ts";
 import { extentParam } from "../../../../engine/keys/stage.ts";
-import { Grants } from "../../../../engine/process/rights.ts";
 import { definitionOf } from "../support/own_kinds.ts";
 import { load } from "../support/load.ts";
-import { endStates, planIn, planned, refusalOf, runIn } from "../support/reach.ts";
-import { makeTempFolder } from "../support/temp.ts";
-
-const HELPED = 'import { one } from "./lib/one.ts";\nexport const two = one + 1;';
-
-const FILES: Readonly<Record<string, string>> = {
-  "net.ts": definitionOf("network", "depth: z.int().default(6)", HELPED),
-  "lib/one.ts": "export const one = 1;\n",
-  "path.ts": definitionOf("path"),
-};
-
-async function makePlace() {
-  const folder = await makeTempFolder();
-  const { path } = folder;
-  const write = (name: string, text: string) => {
-    Deno.mkdirSync(join(path, name, ".."), { recursive: true });
-    Deno.writeTextFileSync(join(path, name), text);
-  };
-  for (const [name, text] of Object.entries(FILES)) write(name, text);
-  // One that nobody else asks.
-  const grants = new Grants(path, join(path, "grants.json"));
-  const given = (id: string) => JSON.parse(Deno.readTextFileSync(join(path, `outputs/p/${id}/given.json`)));
-  return { path, write, grants, given, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
-}
-
-const yamlOf = ({ model = "./net.ts", depth = 6, more = "" } = {}) =>
-  `name: p
-stages:
-  path: { uses: track, with: { uses: ./path.ts, timesteps: 1001 } }
-  plain: { uses: track, with: { betas: a } }
-  learn: { uses: learn, inputs: { track: path }, with: { model: { uses: ${model}, depth: ${depth} }${more} } }
-  other: { uses: learn, inputs: { track: plain } }
-  draw: { uses: draw, inputs: { learned: learn } }
-  dull: { uses: draw, inputs: { learned: other } }
-`;
+import { FILES, makePlace, yamlOf } from "../support/own_place.ts";
+import { endStates, planIn, planned, runIn } from "../support/reach.ts";
 
 const ALL_CACHED = "path: cached, plain: cached, learn: cached, other: cached, draw: cached, dull: cached";
 
@@ -82,44 +47,6 @@ Deno.test("a stage is given its own definitions and those that what it reads was
   assertNotEquals(draw![1], dull![1]);
 });
 
-Deno.test("a custom stage is given no code of others, and hands it on", async () => {
-  await using place = await makePlace();
-  place.write("net.ts", `${FILES["net.ts"]}globalThis.loaded = true;\n`.replace("globalThis", "(globalThis as any)"));
-  place.write(
-    "stage.ts",
-    `import { defineStage } from "noiseline";
-import { z } from "zod";
-export default defineStage({
-  summary: "Say what it was given",
-  params: z.strictObject({}),
-  inputs: { learned: { type: "checkpoint", description: "" }, track: { type: "schedule", description: "" } },
-  outputs: { out: { type: "files", description: "" }, same: { type: "checkpoint", description: "" } },
-  permissions: { env: ["HOME"] },
-  async run({ outputs, definitions }) {
-    const given = [definitions.length, (globalThis as any).loaded ?? false];
-    await outputs.out.write("given.json", JSON.stringify({ given }));
-    return { status: "failed", message: JSON.stringify(given) };
-  },
-});
-`,
-  );
-  const more = `  own: { uses: ./stage.ts, inputs: { learned: learn, track: path } }
-  after: { uses: draw, inputs: { learned: own.same } }
-`;
-  const yaml = yamlOf() + more;
-  const asked: string[] = [];
-  const askForGrants = async (requests: readonly { uses: string }[]) => {
-    asked.push(...requests.map(({ uses }) => uses));
-    return await Promise.resolve(true);
-  };
-  const ended = await runIn(place.path, yaml, { keepGoing: true, grants: place.grants, askForGrants });
-  assertEquals(asked, ["./stage.ts"]);
-  assertEquals(ended.stages.get("own")!.message, "[0,false]");
-  const versions = await planIn(place.path, yaml);
-  assertEquals(versions.get("own")!.stage.kind.own, undefined);
-  assertEquals(versions.get("after")!.stage.kind.version, versions.get("draw")!.stage.kind.version);
-});
-
 Deno.test("only what a definition does is in the key: not its comments, types, layout and place", async () => {
   await using place = await makePlace();
   await runIn(place.path, yamlOf());
@@ -157,27 +84,6 @@ Deno.test("an edit of a definition while its stage runs fails the stage by the n
   assertEquals(ended.stages.get("learn")!.message, "net.ts changed after planning; its result is discarded");
   place.write("net.ts", FILES["net.ts"]!);
   assertEquals((await planIn(place.path, yamlOf())).get("learn")!.state, "run");
-});
-
-Deno.test("on a native device each definition asks for native, once for all stages", async () => {
-  await using place = await makePlace();
-  const { path, grants } = place;
-  const yaml = yamlOf({ more: ", device: native" });
-  const refused = await refusalOf(path, yaml, { grants });
-  assertEquals(refused.map(({ message, got }) => `${message}: ${got}`), [
-    'stage "learn" (./net.ts) asks for rights that you have not granted: native',
-    'stage "learn" (./path.ts) asks for rights that you have not granted: native',
-  ]);
-  const asked: string[] = [];
-  const askForGrants = async (requests: readonly { uses: string }[]) => {
-    asked.push(...requests.map(({ uses }) => uses));
-    return await Promise.resolve(true);
-  };
-  const ended = await runIn(path, yaml, { grants, askForGrants });
-  assertEquals([ended.status, asked], ["done", ["./net.ts", "./path.ts"]]);
-  // An edit asks for nothing anew.
-  place.write("net.ts", FILES["net.ts"]!.replace("one + 1", "one + 2"));
-  assertEquals((await runIn(path, yaml, { grants: new Grants(path, join(path, "grants.json")) })).status, "done");
 });
 
 Deno.test("a definition is loaded in a process that may do nothing", async () => {

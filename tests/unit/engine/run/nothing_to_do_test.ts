@@ -252,5 +252,5 @@ Deno.test("after any damages and runs, what is found is never more than a plan f
           }
         }),
     ),
-    { numRuns: 40 },
+    { numRuns: 20 },
   ));

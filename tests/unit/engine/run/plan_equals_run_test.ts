@@ -122,7 +122,7 @@ Deno.test("whatever the graph and the edits, plan equals run, a second run does 
       await using fresh = await makeTempFolder();
       assertEquals(await reachAndCheck(fresh.path, toYaml(nodes), seed + 7), digests, toYaml(nodes));
     }),
-    { numRuns: 30 },
+    { numRuns: 15 },
   );
 });
 

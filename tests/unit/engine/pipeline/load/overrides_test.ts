@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
+import { layeredDocument } from "../../../../../engine/pipeline/compose/layers.ts";
 import { applyOverrides } from "../../../../../engine/pipeline/load/overrides.ts";
 
 const ROOT = {
@@ -22,8 +23,8 @@ const apply = (...texts: string[]): Applied => {
 };
 
 const firstProblem = (text: string) => {
-  const { problems, overrides } = applyOverrides(ROOT, [text]);
-  assertEquals(overrides, []);
+  const { problems, layers } = applyOverrides(ROOT, [text]);
+  assertEquals(layers, []);
   assert(problems[0] !== undefined, "there is no problem");
   return problems[0];
 };
@@ -94,12 +95,11 @@ Deno.test("applyOverrides() removes params, items of lists, vars and the seed wi
 });
 
 Deno.test("applyOverrides() lets the last one win and keeps all for the origins", () => {
-  const { value, overrides } = applyOverrides(ROOT, ["seed=2", "seed=3"]);
+  const { value, layers } = applyOverrides(ROOT, ["seed=2", "seed=3"]);
   assertEquals((value as Applied).seed, 3);
-  assertEquals(overrides.map(({ text, path, value }) => [text, path, value]), [
-    ["seed=2", ["seed"], 2],
-    ["seed=3", ["seed"], 3],
-  ]);
+  const document = layeredDocument(value, layers);
+  assertEquals(document.origin(["seed"]), "--set seed=3, overriding --set seed=2");
+  assertEquals(document.origin(["vars"]), undefined);
 });
 
 const REFUSED: [text: string, message: string, fix: string][] = [
@@ -124,8 +124,8 @@ const REFUSED: [text: string, message: string, fix: string][] = [
   ["train.steps.x+=1", "is 10 and has no parts", "write --set"],
   ["~train.stepps", "there is nothing to remove", 'did you mean "steps"?'],
   ["~train.modell.multipliers", "there is nothing to remove", 'did you mean "model"?'],
-  ["~train.model.multipliers.2", "there is nothing to remove", "its items are 0 to 1"],
-  ["~train.steps.x", "there is nothing to remove", "remove it"],
+  ["~train.model.multipliers.2", 'there is no item "2"', "write --set"],
+  ["~train.steps.x", "is 10 and has no parts", "write --set"],
   ["~bare.steps", "there is nothing to remove", "remove it"],
   ["~trian.steps", 'no stage "trian"', 'did you mean "train"?'],
   ["~train", "is a stage; name one of its params", "write --set"],

@@ -198,7 +198,7 @@ Deno.test("parseYaml() gives a value or diagnostics with places inside the text,
         assert(span !== undefined && span.start >= 0 && span.start <= text.length && span.end >= span.start);
       }
     }),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   );
 });
 

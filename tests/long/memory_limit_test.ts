@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { totalmem } from "node:os";
 import { join } from "node:path";
-import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
-import { memoryLimitOf } from "../../../../engine/run/stage_execution.ts";
-import { defaultMemoryLimit } from "../../../../engine/process/runtime.ts";
-import { statIfThere } from "../../../../engine/store/reading.ts";
-import { openStore } from "../../../../engine/store/store.ts";
-import { CLONE } from "../../../support/cli_process.ts";
-import { loadGood } from "../support/load.ts";
-import { makeTempFolder } from "../support/temp.ts";
+import { runPipeline } from "../../engine/run/run_pipeline.ts";
+import { memoryLimitOf } from "../../engine/run/stage_execution.ts";
+import { defaultMemoryLimit } from "../../engine/process/runtime.ts";
+import { statIfThere } from "../../engine/store/reading.ts";
+import { openStore } from "../../engine/store/store.ts";
+import { CLONE } from "../support/cli_process.ts";
+import { loadGood } from "../unit/engine/support/load.ts";
+import { makeTempFolder } from "../unit/engine/support/temp.ts";
 
 /** A folder with the stage that takes too much, whose own definition says what it may take. */
 async function folderWithLimit(resources: string) {

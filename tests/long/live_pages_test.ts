@@ -7,7 +7,7 @@ import { ASSETS, type Page, partsOf, renderServed } from "../../report/page.ts";
 import { gridCells, imageGrid } from "../../formats/image_grid.ts";
 import { encodePng } from "../../formats/png.ts";
 import { curve, liveRun, manyRuns } from "../support/live_runs.ts";
-import { Chromium, findChromium, type Page as Tab } from "./chromium.ts";
+import { Chromium, findChromium, type Page as Tab } from "../browser/chromium.ts";
 
 const SIZE = { height: 8, width: 8, channels: 1 } as const;
 

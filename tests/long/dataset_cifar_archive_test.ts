@@ -1,12 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { datasetKind } from "../../support/builtin_kinds.ts";
-import { readImages } from "../../../artifacts/images.ts";
-import { BATCH_NAMES, cifarArchive, makeBatch, makeCifarArchive } from "../../support/cifar_archive.ts";
-import { makeTar } from "../../support/tar.ts";
-import { digests, runStage } from "../../support/stage_context.ts";
-import { withFolder } from "./small_world.ts";
+import { datasetKind } from "../support/builtin_kinds.ts";
+import { readImages } from "../../artifacts/images.ts";
+import { BATCH_NAMES, cifarArchive, makeBatch, makeCifarArchive } from "../support/cifar_archive.ts";
+import { makeTar } from "../support/tar.ts";
+import { digests, runStage } from "../support/stage_context.ts";
+import { withFolder } from "../unit/stages/small_world.ts";
 
 async function failure(folder: string, archive: Uint8Array): Promise<string> {
   const path = join(folder, "archive.tar.gz");

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { runProgram, SetupFailure } from "../../../tensor/tensorflow/setup/programs.ts";
-import { layOutTfjsNode } from "../../../tensor/tensorflow/setup/tfjs_node_package.ts";
-import { wheelSet } from "../../../tensor/tensorflow/setup/wheels.ts";
-import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";
-import { standInFiles } from "../../../tensor/tensorflow/setup/tfjs_node_package.ts";
-import { hasProgram, skipUnless } from "../../support/proc.ts";
-import { pretendSetUp, runCli, runModule } from "./tensorflow_child.ts";
+import { runProgram, SetupFailure } from "../../tensor/tensorflow/setup/programs.ts";
+import { layOutTfjsNode } from "../../tensor/tensorflow/setup/tfjs_node_package.ts";
+import { wheelSet } from "../../tensor/tensorflow/setup/wheels.ts";
+import { TFJS_NODE_VERSION } from "../../tensor/tensorflow/installation.ts";
+import { standInFiles } from "../../tensor/tensorflow/setup/tfjs_node_package.ts";
+import { hasProgram, skipUnless } from "../support/proc.ts";
+import { pretendSetUp, runCli, runModule } from "../unit/tensor/tensorflow_child.ts";
 
 const LINUX = Deno.build.target === "x86_64-unknown-linux-gnu";
 const SET_UP = ["setup", "tensorflow"];
@@ -81,7 +81,7 @@ Deno.test("setup sweeps what a killed setup left, and leaves a running one's alo
 
 Deno.test("tfjs-node is laid out by its digest, is not among the toolkit's packages, and none of its scripts runs", () =>
   inFolder(async (folder) => {
-    const lock = Deno.readTextFileSync(new URL("../../../deno.lock", import.meta.url));
+    const lock = Deno.readTextFileSync(new URL("../../deno.lock", import.meta.url));
     assert(!/tfjs-node|node-pre-gyp|tfjs-layers/.test(lock));
     const headers = await layOutTfjsNode(folder);
     assert((await Deno.stat(join(headers, "node_api.h"))).isFile);

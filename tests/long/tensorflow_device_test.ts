@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { describeTensorflow, tensorflowGrants, tensorflowNumerics } from "../../../tensor/tensorflow/describe.ts";
-import { openTensorflowDevice } from "../../../tensor/tensorflow/device.ts";
-import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
-import { openDevice } from "../../../tensor/mod.ts";
-import { skipTestsUnless, skipUnless } from "../../support/proc.ts";
-import { assertParity } from "../../support/tensors.ts";
-import { assertHeldState, assertSameStep } from "./small_train_step.ts";
-import { runModule } from "./tensorflow_child.ts";
+import { describeTensorflow, tensorflowGrants, tensorflowNumerics } from "../../tensor/tensorflow/describe.ts";
+import { openTensorflowDevice } from "../../tensor/tensorflow/device.ts";
+import { findInstallation } from "../../tensor/tensorflow/installation.ts";
+import { openDevice } from "../../tensor/mod.ts";
+import { skipTestsUnless, skipUnless } from "../support/proc.ts";
+import { assertParity } from "../support/tensors.ts";
+import { assertHeldState, assertSameStep } from "../unit/tensor/small_train_step.ts";
+import { runModule } from "../unit/tensor/tensorflow_child.ts";
 
 const installation = findInstallation(false);
 const absent = skipTestsUnless(

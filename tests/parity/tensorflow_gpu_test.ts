@@ -1,3 +1,0 @@
-import { testParityApart } from "./apart.ts";
-
-testParityApart("tensorflow-gpu");
