@@ -10,8 +10,11 @@ export const METHODS = { channelsFirst, columns, winograd } as const;
 
 /** Narrower layers spend more time in the transforms than they save. */
 const MIN_WINOGRAD_CHANNELS = 32;
-/** The same, beside ONNX Runtime's convolution where that is fast: it has nothing to transform but the layout. */
-const MIN_WINOGRAD_CHANNELS_BESIDE_FAST = 48;
+/**
+ * Where ONNX Runtime's convolution is fast, the harmonic mean of the widths has to be larger: what the transforms cost
+ * grows with the sum of the widths, what they save with the product.
+ */
+const MAX_FAST_CONV_CHANNELS = 32;
 /** With fewer tiles the transformed filter, four times as large as the filter, is most of the work. */
 const MIN_WINOGRAD_TILES = 16;
 /** Columns are kernel-size times as large as the images. Past this many bytes they are not worth their memory. */
@@ -21,7 +24,7 @@ const MAX_CONSTANT_BYTES = 2 ** 20;
 
 /**
  * The fastest way to compute a convolution; it is that of its gradients too. The rule is read off a table that
- * `deno task bench:convolutions` measures anew; at run time nothing is measured, or results would depend on it.
+ * `tools/convolutions.ts` measures anew; at run time nothing is measured, or results would depend on it.
  *
  * @param fast whether ONNX Runtime's own convolution is a fast one: on x86 with AVX, of a filter that is a constant
  */
@@ -29,9 +32,10 @@ export function methodFor(g: ConvolutionGeometry, fast: boolean): keyof typeof M
   if (g.groups > 1) return "channelsFirst";
   if (isPointwise(g) || g.kernel.length === 3) return "columns";
   const plain = g.kernel.every((size) => size === 3) && [...g.strides, ...g.dilations].every((step) => step === 1);
-  const width = Math.min(...g.filter.slice(2));
-  const wide = width >= (fast ? MIN_WINOGRAD_CHANNELS_BESIDE_FAST : MIN_WINOGRAD_CHANNELS);
-  if (plain && wide && tileCount(g) >= MIN_WINOGRAD_TILES) return "winograd";
+  const [input, output] = g.filter.slice(2) as [number, number];
+  const wide = Math.min(input, output) >= MIN_WINOGRAD_CHANNELS;
+  const fastEnough = fast && 2 * input * output <= MAX_FAST_CONV_CHANNELS * (input + output);
+  if (plain && wide && !fastEnough && tileCount(g) >= MIN_WINOGRAD_TILES) return "winograd";
   const bytes = (count: number) => Float32Array.BYTES_PER_ELEMENT * count;
   if (fast && bytes(sizeOf(g.filter)) <= MAX_CONSTANT_BYTES) return "channelsFirst";
   const columns = bytes(sizeOf(g.kernel) * Math.max(sizeOf(g.input), sizeOf(g.output)));
