@@ -49,7 +49,7 @@ Deno.test("report and compare make pages of a pipeline's results, of its matrix 
 
   const csv = (await project.cli(["metrics", "p.yaml", "--csv"])).stdout.trim().split("\n");
   assertEquals(csv.length, 3);
-  assertMatch(csv[1]!, /^demo rate=0.001,score,FD-pixels,[\d.]+,,4,,,0,,,$/);
+  assertMatch(csv[1]!, /^demo rate=0.001,score,FD-pixels,[\d.]+,,4,,,0,,$/);
   const board = await project.cli(["metrics", "p.yaml", "--tensorboard", "runs"]);
   assertEquals(board.code, 0, board.stdout + board.stderr);
   assertEquals(project.list("runs/demo"), ["rate=0.001", "rate=0.01"]);
