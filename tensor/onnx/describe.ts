@@ -32,6 +32,11 @@ export function onnxNumerics(threads: number = navigator.hardwareConcurrency): s
   return `onnx-cpu/${ONNXRUNTIME_VERSION}/${instructionClass(process.arch, cpuFlags())}/${threadCount(threads)}`;
 }
 
+/** Whether ONNX Runtime's convolution of a constant filter has kernels that are as fast as its matrix products. */
+export function hasFastConv(numerics: string): boolean {
+  return /\/x86-avx/.test(numerics);
+}
+
 /** Platforms for which onnxruntime-node carries a library. */
 const PLATFORMS = ["linux-x64", "linux-arm64", "darwin-arm64", "win32-x64", "win32-arm64"];
 

@@ -4,9 +4,8 @@ import type { Device, DeviceOptions, HostTensors } from "../device.ts";
 import { checkDistinct } from "../feeds.ts";
 import { checkThreads } from "../numerics.ts";
 import { signatureOf, trace, type TracedFunction } from "../trace/trace.ts";
-import { onnxNumerics } from "./describe.ts";
-import { openProgram, type Program } from "./program.ts";
-import type { SessionOptions } from "./session.ts";
+import { hasFastConv, onnxNumerics } from "./describe.ts";
+import { openProgram, type Program, type ProgramOptions } from "./program.ts";
 
 /** ONNX Runtime on the CPU: each compiled function is one graph, traced from TF.js ops and its autodiff. */
 export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Device> {
@@ -15,9 +14,11 @@ export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Devic
   checkThreads(name, threads);
   // Tracing goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
+  const { numerics = onnxNumerics(threads) } = options;
+  const fastConv = hasFastConv(numerics);
   return compilingDevice(
-    { name, numerics: options.numerics ?? onnxNumerics(threads) },
-    (fn, inputs, label) => compileTraced(trace(fn, inputs, label), { label, threads }),
+    { name, numerics },
+    (fn, inputs, label) => compileTraced(trace(fn, inputs, label), { label, threads, fastConv }),
   );
 }
 
@@ -25,7 +26,7 @@ export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Devic
  * A traced function that runs in ONNX Runtime. One session serves all bindings whose inputs all change; one with inputs
  * that never change gets a session of its own, which knows what follows from them.
  */
-function compileTraced(traced: TracedFunction, options: SessionOptions): EngineFunction {
+function compileTraced(traced: TracedFunction, options: ProgramOptions): EngineFunction {
   let shared: Promise<Program> | undefined;
   const sharedProgram = () => shared ??= openProgram(traced, {}, options);
   return {

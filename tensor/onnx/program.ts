@@ -1,37 +1,47 @@
 import type { HostTensors } from "../device.ts";
 import { allocate } from "../feeds.ts";
-import { liveValues, type Value } from "../trace/graph.ts";
+import { isOperation } from "../trace/emit/shape.ts";
+import { type Graph, liveValues, type Value } from "../trace/graph.ts";
 import { specOf, type TracedFunction } from "../trace/trace.ts";
+import { chooseConvolutions } from "./passes/choose_convolutions.ts";
 import { fuseBias } from "./passes/fuse_bias.ts";
 import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
-import { splitFixed } from "./passes/split_fixed.ts";
+import { pixelsFirst } from "./passes/pixels_first.ts";
+import { rewriteEach } from "./passes/rewrite.ts";
+import { splitFixed, withoutViews } from "./passes/split_fixed.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { openSession, type SessionOptions } from "./session.ts";
 
 /** A traced function in ONNX Runtime. */
 export type Program = Awaited<ReturnType<typeof openProgram>>;
 
+export interface ProgramOptions extends SessionOptions {
+  /** Whether the device's numerics have `hasFastConv`. */
+  readonly fastConv: boolean;
+}
+
 /**
  * As constants, fixed values would be in memory several times: in the model, as ONNX Runtime reads it, and as its
  * kernels would like to have it. So what follows from them is computed by a session of its own, into arrays that each
- * run reads.
+ * run reads. Only of filters for ONNX Runtime's own convolution constants are made: it is twice as fast with them.
  *
  * @param fixed values of inputs that never change: what follows from them alone is computed once
  */
 export async function openProgram(
   { graph, inputs, outputs }: TracedFunction,
   fixed: HostTensors,
-  options: SessionOptions,
+  { fastConv, ...options }: ProgramOptions,
 ) {
   const viewed = viewFlatVectors(graph, inputs, outputs);
   const known = viewArrays(fixed, viewed.inputViews);
-  const [fixedInputs, free] = [true, false].map((is) => viewed.inputs.filter(({ name }) => name in known === is));
-  const fused = fuseContrib(graph, fuseBias(graph, viewed.outputs));
-  const split = splitFixed(graph, viewed.inputs, fused, new Set(fixedInputs));
+  const fixedInputs = new Set(viewed.inputs.filter(({ name }) => name in known));
+  const chosen = chooseConvolutions(graph, viewed.outputs, fixedInputs, fastConv);
+  const fused = fuseContrib(graph, pixelsFirst(graph, fuseBias(graph, chosen)));
+  const split = splitFixed(graph, viewed.inputs, fused, fixedInputs);
   const sourcesOf = (values: Iterable<Value>) => {
     const live = new Set(liveValues(values));
-    return fixedInputs!.filter((input) => live.has(input));
+    return [...fixedInputs].filter((input) => live.has(input));
   };
 
   const made = [...split.prepared.keys()];
@@ -46,8 +56,14 @@ export async function openProgram(
     }
   }
 
-  const session = await openSession([...free!, ...sourcesOf(split.outputs.values()), ...made], split.outputs, options);
   const held = { ...known, ...prepared };
+  const constants = filterConstants(graph, split.outputs, held);
+  const final = rewriteEach(graph, split.outputs, (value) => constants.get(value));
+  const read = [...viewed.inputs.filter((input) => !fixedInputs.has(input)), ...sourcesOf(final.values()), ...made];
+  const session = await openSession(read.filter((input) => !constants.has(input)), final, {
+    ...options,
+    constantFilters: constants.size > 0,
+  });
   return {
     /** `feeds` holds every input that is not fixed, `results` an array for every output. */
     execute: (feeds: HostTensors, results: HostTensors) =>
@@ -56,4 +72,17 @@ export async function openProgram(
     overwritable: (names: readonly string[]): ReadonlySet<string> => overwritableInputs(viewed, split.outputs, names),
     release: () => session.release(),
   };
+}
+
+/** Of the inputs whose values are held those that are filters or biases of convolutions, as constants. */
+function filterConstants(graph: Graph, outputs: ReadonlyMap<string, Value>, held: HostTensors): Map<Value, Value> {
+  const constants = new Map<Value, Value>();
+  for (const value of liveValues(outputs.values())) {
+    if (!isOperation(value, "Conv")) continue;
+    for (const input of value.inputs.slice(1).map(withoutViews)) {
+      if (input.kind !== "input" || !(input.name in held)) continue;
+      constants.set(input, graph.constant(input.type, input.shape, held[input.name]!));
+    }
+  }
+  return constants;
 }

@@ -31,14 +31,15 @@ export function createSession(
 export async function openSession(
   inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,
-  { label, threads }: SessionOptions,
+  { label, threads, constantFilters = false }: SessionOptions & { readonly constantFilters?: boolean },
 ) {
   const session = await explain(
     `Cannot compile "${label}": ONNX Runtime rejects the graph`,
     () =>
       createSession(serializeModel(inputs, outputs), threads, {
-        // What the larger optimizations would find is in the graph already: see `passes/fuse_contrib.ts`.
-        graphOptimizationLevel: "basic",
+        // Convolutions are fast in the blocked layout that only the last level gives them, with constant filters. What else
+        // the larger optimizations would find is in the graph already: see `passes/fuse_contrib.ts`.
+        graphOptimizationLevel: constantFilters ? "all" : "basic",
         executionMode: "sequential",
         // The pattern is a second arena beside that of the first run: memory of the activations twice, and no faster.
         enableMemPattern: false,

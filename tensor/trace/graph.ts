@@ -33,7 +33,10 @@ export interface ConstantValue extends ValueBase {
 
 export interface OperationValue extends ValueBase {
   readonly kind: "operation";
-  /** ONNX operator with one output, of the default domain or one that `passes/fuse_contrib.ts` puts in. */
+  /**
+   * ONNX operator with one output, of the default domain or one that `passes/fuse_contrib.ts` puts in; or, until its way
+   * is chosen, a convolution of `kernels/conv.ts`.
+   */
   readonly op: string;
   readonly inputs: readonly Value[];
   readonly attributes: Attributes;

@@ -69,7 +69,8 @@ async function train(device: Device): Promise<string[]> {
 async function sample(device: Device): Promise<string> {
   const signature = modelOutputSignature(NETWORK, BATCH);
   const compiled = await device.compile(makeModelOutput(NETWORK), signature, { label: "network output" });
-  const results = await compiled.run({ params, x: images(3), t: new Int32Array(BATCH).fill(7) });
+  const bound = await compiled.bind({ params: params.slice() });
+  const results = await bound.run({ x: images(3), t: new Int32Array(BATCH).fill(7) });
   await compiled.dispose();
   return sha256(results);
 }

@@ -10,10 +10,20 @@ export async function runCase(device: Device, parityCase: ParityCase): Promise<H
   const { fn, inputs, feeds } = caseFunction(parityCase);
   const compiled = await device.compile(fn, inputs, { label: parityCase.name });
   try {
-    return await compiled.run(feeds);
+    const bound = await compiled.bind(partOf(feeds, (name) => isHeld(parityCase, name)));
+    return await bound.run(partOf(feeds, (name) => !isHeld(parityCase, name)));
   } finally {
     await compiled.dispose();
   }
+}
+
+/** A network is run as a sampler does, with its weights held; training steps are cases of their own. */
+function isHeld({ op }: ParityCase, name: string): boolean {
+  return op === "unet" && name !== "x" && name !== "t";
+}
+
+function partOf(feeds: HostTensors, isPart: (name: string) => boolean): HostTensors {
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => isPart(name)));
 }
 
 export interface CaseFunction {

@@ -1,3 +1,4 @@
+import { reshape } from "../../trace/emit/shape.ts";
 import { type Graph, liveValues, type OperationValue, type Value } from "../../trace/graph.ts";
 
 /** What a value has become so far: itself, or what replaces it. */
@@ -20,7 +21,10 @@ export function rewriteEach(
       rewritten.set(value, made);
     } else if (value.kind === "operation" && value.inputs.some((input) => rewritten.has(input))) {
       const inputs = value.inputs.map(current);
-      rewritten.set(value, graph.operation(value.op, inputs, value.type, value.shape, value.attributes));
+      const anew = value.op === "Reshape"
+        ? reshape(graph, inputs[0]!, value.shape)
+        : graph.operation(value.op, inputs, value.type, value.shape, value.attributes);
+      rewritten.set(value, anew);
     }
   }
   return new Map([...outputs].map(([name, value]) => [name, current(value)]));

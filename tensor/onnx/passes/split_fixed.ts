@@ -14,16 +14,11 @@ export function splitFixed(
   outputs: ReadonlyMap<string, Value>,
   fixedInputs: ReadonlySet<InputValue>,
 ) {
-  const fixed = new Set<Value>(fixedInputs);
+  const fixed = followers(outputs, fixedInputs);
   const live = liveValues(outputs.values());
   const met = new Set<Value>(outputs.values());
   for (const value of live) {
-    if (value.kind !== "operation") continue;
-    // Only these types can be handed over by a caller.
-    const typed = value.type === "float32" || value.type === "int32";
-    const known = value.inputs.every((input) => input.kind === "constant" || fixed.has(input));
-    if (typed && known && value.inputs.some((input) => fixed.has(input))) fixed.add(value);
-    else value.inputs.forEach((input) => met.add(input));
+    if (value.kind === "operation" && !fixed.has(value)) value.inputs.forEach((input) => met.add(input));
   }
   const taken = new Set(inputs.map(({ name }) => name));
   const prepared = new Map<InputValue, Value>();
@@ -41,7 +36,19 @@ export function splitFixed(
   return { prepared, outputs: rewriteEach(graph, outputs, (value) => replaced.get(value)) };
 }
 
+/** Fixed inputs and what follows from them alone. */
+export function followers(outputs: ReadonlyMap<string, Value>, fixedInputs: ReadonlySet<InputValue>): Set<Value> {
+  const fixed = new Set<Value>(fixedInputs);
+  for (const value of liveValues(outputs.values())) {
+    // Only these types can be handed over by a caller.
+    if (value.kind !== "operation" || value.type !== "float32" && value.type !== "int32") continue;
+    const known = value.inputs.every((input) => input.kind === "constant" || fixed.has(input));
+    if (known && value.inputs.some((input) => fixed.has(input))) fixed.add(value);
+  }
+  return fixed;
+}
+
 /** Another shape of the same numbers costs less where it is used than where it is kept. */
-function withoutViews(value: Value): Value {
+export function withoutViews(value: Value): Value {
   return isOperation(value, "Reshape") || isOperation(value, "Expand") ? withoutViews(value.inputs[0]!) : value;
 }

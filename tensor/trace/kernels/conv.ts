@@ -1,42 +1,40 @@
-import { sizeOf } from "../graph.ts";
-import * as channelsFirst from "./conv_channels_first.ts";
-import * as columns from "./conv_columns.ts";
+import type { Graph, OperationValue, Value } from "../graph.ts";
 import { type ConvolutionGeometry, convolutionGeometry } from "./conv_geometry.ts";
-import * as winograd from "./conv_winograd.ts";
+import { methodFor, METHODS } from "./conv_methods.ts";
 import type { Translation, TranslationTable } from "./translation.ts";
-import { tileCount } from "./winograd_tiles.ts";
 
-/** Narrower layers spend more time in the transforms than they save. */
-const MIN_WINOGRAD_CHANNELS = 32;
-/** With fewer tiles the transformed filter, four times as large as the filter, is most of the work. */
-const MIN_WINOGRAD_TILES = 16;
-/** Columns are kernel-size times as large as the images. Past this many bytes they are not worth their memory. */
-const MAX_COLUMN_BYTES = 2 ** 28;
+/** Of convolutions and their gradients, of two inputs each. */
+const OPERANDS = { forward: ["x", "filter"], inputGradient: ["dy", "filter"], filterGradient: ["x", "dy"] } as const;
 
-/** The fastest way to compute a convolution and its gradients; all three of one layer go the same way. */
-function methodFor(g: ConvolutionGeometry) {
-  if (g.groups > 1) return channelsFirst;
-  if (g.pointwise || g.kernel.length === 3) return columns;
-  const plain = g.kernel.every((size) => size === 3) && [...g.strides, ...g.dilations].every((step) => step === 1);
-  const wide = Math.min(...g.filter.slice(2)) >= MIN_WINOGRAD_CHANNELS;
-  if (plain && wide && tileCount(g) >= MIN_WINOGRAD_TILES) return winograd;
-  const bytes = Float32Array.BYTES_PER_ELEMENT * sizeOf(g.kernel) * Math.max(sizeOf(g.input), sizeOf(g.output));
-  return bytes <= MAX_COLUMN_BYTES ? columns : channelsFirst;
-}
+type ConvolutionMap = keyof typeof OPERANDS;
 
-/** Convolutions of images or of volumes, or depthwise ones, and their gradients, of two inputs each. */
-function convolution(
-  map: "forward" | "inputGradient" | "filterGradient",
-  depthwise = false,
-): Translation {
-  const [first, second] =
-    { forward: ["x", "filter"], inputGradient: ["dy", "filter"], filterGradient: ["x", "dy"] }[map];
+/**
+ * A convolution of images or of volumes, or a depthwise one, or a gradient of one, as one operation: how it is computed
+ * is chosen when it is known which inputs change (`computeConvolution`).
+ */
+function convolution(map: ConvolutionMap, depthwise = false): Translation {
   return (call) => {
-    const [a, b] = [call.input(first!), call.input(second!)];
+    const [a, b] = OPERANDS[map].map((name) => call.input(name)) as [Value, Value];
     const { inputShape = a.shape, filterShape = b.shape } = call.attributes;
     const g = convolutionGeometry(call, inputShape, filterShape, depthwise);
-    return methodFor(g)[map](call.graph, a, b, g);
+    const shape = { forward: g.output, inputGradient: g.input, filterGradient: g.filter }[map];
+    return call.graph.operation(map, [a, b], a.type, shape, g);
   };
+}
+
+/**
+ * What computes an operation that is a convolution or a gradient of one, of such operands; undefined for others.
+ * @param fast whether ONNX Runtime's own convolution is a fast one, and the filter a constant, which that needs
+ */
+export function computeConvolution(
+  graph: Graph,
+  { op, attributes }: OperationValue,
+  [a, b]: readonly Value[],
+  fast: boolean,
+): Value | undefined {
+  if (!(op in OPERANDS)) return undefined;
+  const g = attributes as ConvolutionGeometry;
+  return METHODS[methodFor(g, fast)][op as ConvolutionMap](graph, a!, b!, g);
 }
 
 export const CONV: TranslationTable = {

@@ -1,7 +1,7 @@
 import { matMul, reduce } from "../emit/contract.ts";
 import { gather, reshape, rowsOfPixels, transpose, withPaddingRow } from "../emit/shape.ts";
 import { type ConstantValue, type Graph, type Shape, sizeOf, type Value } from "../graph.ts";
-import type { ConvolutionGeometry, Windows } from "./conv_geometry.ts";
+import { type ConvolutionGeometry, isPointwise, type Windows } from "./conv_geometry.ts";
 
 /**
  * Convolutions as matrix products over columns: every output pixel is a row that holds the pixels its window sees. The
@@ -30,7 +30,7 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   // With strides most pixels are seen through few taps: multiply first, then collect what each pixel gets.
   const rows = reshape(graph, filter, [taps * inChannels, outChannels]);
   const shares = matMul(graph, rowsOfPixels(graph, dy), rows, { transposeB: true });
-  return g.pointwise ? reshape(graph, shares, g.input) : scattered(graph, shares, g);
+  return isPointwise(g) ? reshape(graph, shares, g.input) : scattered(graph, shares, g);
 }
 
 /** dL/dfilter, [...kernel, C, O]. */
@@ -49,13 +49,13 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
 }
 
 /** Whether every pixel of the input is seen through almost every one of several taps. */
-function isDense({ pointwise, strides }: ConvolutionGeometry): boolean {
-  return !pointwise && strides.every((stride) => stride === 1);
+function isDense(g: ConvolutionGeometry): boolean {
+  return !isPointwise(g) && g.strides.every((stride) => stride === 1);
 }
 
 /** [output pixels, taps C]: what each output pixel of all images sees; `outside` where there is no pixel. */
 export function seenPixels(graph: Graph, x: Value, g: Windows, outside = 0): Value {
-  if (g.pointwise) return rowsOfPixels(graph, x);
+  if (isPointwise(g)) return rowsOfPixels(graph, x);
   const { input, strides, dilations, pads } = g;
   // For each output pixel and tap the input pixel, [output pixels, taps].
   const seen = (at: Shape, tap: Shape) =>

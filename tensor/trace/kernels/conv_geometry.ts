@@ -42,13 +42,17 @@ export function poolGeometry(call: KernelCall, input: Shape) {
   return windows(call, input, poolInfo(input, call.attributes));
 }
 
-/** Of images [N, ...size, C] and [N, ...outSize, O]; `pointwise` ones see one pixel each, and every pixel once. */
+/** Of images [N, ...size, C] and [N, ...outSize, O]. */
 function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]) {
   const found = windowsOf(info);
   // Of volumes TF.js pads a negative amount where windows leave out pixels between them, and then looks elsewhere.
   if (found.pads.some((count) => count < 0)) {
     fail(`padding "same" with strides [${found.strides}]`, 'use padding "valid"');
   }
-  const single = [...found.kernel, ...found.strides].every((size) => size === 1);
-  return { input, ...found, pointwise: single && found.pads.every((count) => count === 0) };
+  return { input, ...found };
+}
+
+/** Whether windows see one pixel each, and every pixel once. */
+export function isPointwise({ kernel, strides, pads }: Windows): boolean {
+  return [...kernel, ...strides].every((size) => size === 1) && pads.every((count) => count === 0);
 }

@@ -73,7 +73,7 @@ function transformedTiles(graph: Graph, x: Value, g: ConvolutionGeometry): Value
  * @param options.anew compute it although the graph has it: four times as large as the filter, it is cheaper to compute
  *   than to keep from the forward pass to the gradient. The same product in another form is not taken for the same value.
  */
-function transformedFilter(
+export function transformedFilter(
   graph: Graph,
   filter: Value,
   g: ConvolutionGeometry,

@@ -71,6 +71,9 @@ Deno.test("compile() computes wide conv2d by Winograd's transforms, whatever the
     // Rows and columns of the tiles one after the other, for enough of them.
     { ...wide, image: [30, 31], channels: [256, 32], strides: [1, 1] },
     { ...wide, image: [32, 32], channels: [32, 256], strides: [1, 1] },
+    // Small images, enough of them for transforms of whole axes.
+    { ...wide, batch: 16, image: [7, 9], channels: [32, 33], strides: [1, 1] },
+    { ...wide, batch: 11, image: [5, 16], channels: [33, 32], strides: [1, 1], pad: "valid" },
   ]);
   await device.dispose();
 });

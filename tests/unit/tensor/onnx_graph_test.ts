@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import "../../../tensor/complete_tfjs.ts";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
+import { chooseConvolutions } from "../../../tensor/onnx/passes/choose_convolutions.ts";
 import { fuseBias } from "../../../tensor/onnx/passes/fuse_bias.ts";
 import { fuseContrib } from "../../../tensor/onnx/passes/fuse_contrib.ts";
 import { Graph, liveValues } from "../../../tensor/trace/graph.ts";
@@ -15,7 +16,8 @@ type Pass = (graph: Graph, outputs: ReadonlyMap<string, Value>) => ReadonlyMap<s
 async function operators(fn: PureFunction, inputs: Signature, pass?: Pass): Promise<string[]> {
   await tf.setBackend("cpu");
   const { graph, outputs } = trace(fn, inputs, "test");
-  const results: ReadonlyMap<string, Value> = pass === undefined ? outputs : pass(graph, outputs);
+  const chosen = chooseConvolutions(graph, outputs, new Set(), false);
+  const results: ReadonlyMap<string, Value> = pass === undefined ? chosen : pass(graph, chosen);
   return liveValues(results.values()).flatMap((value) => value.kind === "operation" ? [value.op] : []);
 }
 
@@ -60,7 +62,7 @@ Deno.test("trace() joins transposes and reshapes that follow each other", async 
   assertEquals(await operators(fn, { x }), ["Reshape"]);
 });
 
-Deno.test("trace() makes a 1x1 convolution a matrix product", async () => {
+Deno.test("chooseConvolutions() makes a 1x1 convolution a matrix product", async () => {
   const fn: PureFunction = ({ x, w }) => ({ y: tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same") });
   assertEquals(await operators(fn, { x, w: float32(1, 1, 3, 5) }), ["Reshape", "Reshape", "Gemm", "Reshape"]);
 });
@@ -113,7 +115,7 @@ Deno.test("fuseContrib() joins x sigmoid(x) where the sigmoid is wanted for noth
 Deno.test("the gradient of a convolution does not keep the transformed filter of the forward pass", async () => {
   await tf.setBackend("cpu");
   const inputs = { x: float32(1, 16, 16, 32), w: float32(3, 3, 32, 32) };
-  const { outputs } = trace(
+  const { graph, outputs } = trace(
     ({ x, w }) => {
       const conv = (x: tf.Tensor) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same");
       const { value, grad } = tf.valueAndGrad(conv)(x!);
@@ -122,6 +124,7 @@ Deno.test("the gradient of a convolution does not keep the transformed filter of
     inputs,
     "test",
   );
-  const filters = liveValues(outputs.values()).filter(({ shape }) => `${shape}` === `36,${32 * 32}`);
+  const chosen = chooseConvolutions(graph, outputs, new Set(), false);
+  const filters = liveValues(chosen.values()).filter(({ shape }) => `${shape}` === `36,${32 * 32}`);
   assertEquals(filters.length, 2);
 });

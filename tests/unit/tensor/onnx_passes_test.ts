@@ -3,12 +3,15 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
+import { chooseConvolutions } from "../../../tensor/onnx/passes/choose_convolutions.ts";
 import { overwritableInputs } from "../../../tensor/onnx/passes/in_place.ts";
+import { pixelsFirst } from "../../../tensor/onnx/passes/pixels_first.ts";
 import { splitFixed } from "../../../tensor/onnx/passes/split_fixed.ts";
 import { viewFlatVectors } from "../../../tensor/onnx/passes/views.ts";
 import { liveValues, type Value } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
-import { float32, sampleFeeds } from "../../support/tensors.ts";
+import { openWasmDevice } from "../../../tensor/wasm/device.ts";
+import { assertCloseArrays, float32, sampleFeeds, withGradients } from "../../support/tensors.ts";
 
 async function viewed(fn: PureFunction, inputs: Signature) {
   await tf.setBackend("cpu");
@@ -157,5 +160,102 @@ Deno.test("splitFixed() hands over numbers only: what is neither float32 nor int
   const compiled = await device.compile(fn, inputs);
   const bound = await compiled.bind({ w: Float32Array.of(-1, 1, -2) });
   assertEquals((await bound.run({ x: Float32Array.of(1, 2, 3) }))["y"], Float32Array.of(1, 0, 3));
+  await device.dispose();
+});
+
+/** What a network has between its convolutions, [16, 4, 8, 32] in and out, and the inputs of it. */
+const BETWEEN: Readonly<
+  Record<string, [inputs: string, (x: tf.Tensor, others: Record<string, tf.Tensor>) => tf.Tensor]>
+> = {
+  "a bias and a shift of each image": [
+    "bias shift",
+    (x, { bias, shift }) => tf.add(tf.add(x, bias!), tf.reshape(shift!, [16, 1, 1, 32])),
+  ],
+  "a bias, which is the product's": ["bias", (x, { bias }) => tf.add(x, bias!)],
+  "sums over pixels": ["", (x) => tf.mul(x, tf.sigmoid(tf.sum(x, [1, 2], true)))],
+  "a product over channels": [
+    "square",
+    (x, { square }) => tf.reshape(tf.matMul(tf.reshape(x, [-1, 32]), square as tf.Tensor2D), x.shape),
+  ],
+  "parts of channels": [
+    "",
+    (x) => tf.concat([tf.slice(x, [0, 0, 0, 20], [-1, -1, -1, 12]), tf.slice(x, [0, 0, 0, 0], [-1, -1, -1, 20])], 3),
+  ],
+  "equal parts of channels": ["", (x) => tf.concat(tf.split(x, 2, 3).reverse(), 3)],
+  "rows and columns twice, and their mean": ["", (x) => {
+    const twice = tf.mul(tf.reshape(x, [64, 1, 8, 1, 32]), tf.ones([1, 2, 1, 2, 1]));
+    const pixels = tf.sigmoid(tf.reshape(twice, [16, 8, 16, 32]));
+    return tf.reshape(tf.sum(tf.reshape(pixels, [64, 2, 8, 2, 32]), [1, 3]), x.shape);
+  }],
+  "what needs images first": ["", (x) => tf.add(x, tf.reshape(tf.softmax(tf.reshape(x, [16, 32, 32])), x.shape))],
+  "a number for each row and each channel": [
+    "",
+    (x) => tf.mul(tf.mul(x, tf.reshape(tf.range(0, 4), [4, 1, 1])), tf.range(0, 32)),
+  ],
+};
+
+Deno.test("convolutions of small images and what is between them give what another device gives", async (t) => {
+  const devices = [await openOnnxDevice({ threads: 2 }), await openWasmDevice({ threads: 1 })];
+  const all: Signature = {
+    ...{ x: float32(16, 4, 8, 32), first: float32(3, 3, 32, 32), second: float32(3, 3, 32, 32) },
+    ...{ bias: float32(32), shift: float32(16, 32), square: float32(32, 32) },
+  };
+  for (const [name, [wanted, between]] of Object.entries(BETWEEN)) {
+    const names = ["x", "first", "second", ...wanted.split(" ")];
+    const inputs = Object.fromEntries(Object.entries(all).filter(([input]) => names.includes(input)));
+    const op = withGradients(({ x, first, second, ...others }) => {
+      const h = between(tf.mul(tf.conv2d(x as tf.Tensor4D, first as tf.Tensor4D, 1, "same"), 0.1), others);
+      return tf.conv2d(h as tf.Tensor4D, second as tf.Tensor4D, 1, "same");
+    });
+    await t.step(name, async () => {
+      const [got, other] = await Promise.all(devices.map(async (device) => {
+        const compiled = await device.compile(op, inputs);
+        return await compiled.run(sampleFeeds(inputs));
+      }));
+      // Two convolutions of 288 products each, five times as coarse as plain sums in float32.
+      for (const key of Object.keys(other!)) assertCloseArrays(got![key]!, other![key]!, 2e-5, key);
+    });
+  }
+  for (const device of devices) await device.dispose();
+});
+
+Deno.test("pixelsFirst() leaves nothing to turn between two convolutions, and gives a bias to the product", async () => {
+  await tf.setBackend("cpu");
+  const inputs = { x: float32(16, 8, 8, 32), w: float32(3, 3, 32, 32), bias: float32(32), shift: float32(16, 32) };
+  const { graph, outputs } = trace(
+    ({ x, w, bias, shift }) => {
+      const shifted = tf.add(bias!, tf.reshape(shift!, [16, 1, 1, 32]));
+      const h = tf.add(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same"), shifted);
+      const gated = tf.mul(h, tf.sigmoid(tf.sum(h, [1, 2], true)));
+      return { y: tf.conv2d(gated as tf.Tensor4D, w as tf.Tensor4D, 1, "same") };
+    },
+    inputs,
+    "test",
+  );
+  const chosen = chooseConvolutions(graph, outputs, new Set(), false);
+  const live = liveValues(pixelsFirst(graph, chosen).values());
+  const count = (op: string) => live.filter((value) => value.kind === "operation" && value.op === op).length;
+  // Of the input and of the output.
+  assertEquals([count("Gather"), count("Transpose")], [2, 0]);
+  // Of the bias and the shift; the sum of both with the image is the product's.
+  assertEquals(count("Add"), 1);
+});
+
+Deno.test("an image gets the same bits in any place among others", async () => {
+  const device = await openOnnxDevice({ threads: 2 });
+  const signature = { x: float32(16, 8, 8, 32), w: float32(3, 3, 32, 32), bias: float32(32) };
+  const { x, ...weights } = sampleFeeds(signature);
+  const compiled = await device.compile(({ x, w, bias }) => {
+    const h = tf.sigmoid(tf.add(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same"), bias!));
+    return { y: tf.conv2d(h as tf.Tensor4D, w as tf.Tensor4D, 1, "same") };
+  }, signature);
+  const size = x!.length / 16;
+  const turned = (images: Float32Array, by: number) =>
+    Float32Array.from(images, (_, i) => images[(i + by * size) % images.length]!);
+  const { y } = await compiled.run({ x: x!, ...weights });
+  for (const by of [1, 5, 11]) {
+    const other = await compiled.run({ x: turned(x as Float32Array, by), ...weights });
+    assertEquals(other["y"], turned(y as Float32Array, by) as Float32Array<ArrayBuffer>);
+  }
   await device.dispose();
 });

@@ -1,0 +1,23 @@
+import { computeConvolution } from "../../trace/kernels/conv.ts";
+import type { Graph, InputValue, Value } from "../../trace/graph.ts";
+import { rewriteEach } from "./rewrite.ts";
+import { followers } from "./split_fixed.ts";
+
+/**
+ * Put in what computes each convolution, and each gradient of one.
+ * @param fixed the inputs that never change; filters that follow from them alone are constants in the end
+ * @param fastConv whether ONNX Runtime's own convolution is fast where the filter is a constant
+ */
+export function chooseConvolutions(
+  graph: Graph,
+  outputs: ReadonlyMap<string, Value>,
+  fixed: ReadonlySet<InputValue>,
+  fastConv: boolean,
+): Map<string, Value> {
+  const known = followers(outputs, fixed);
+  return rewriteEach(graph, outputs, (value, current) => {
+    if (value.kind !== "operation") return undefined;
+    const [, filter] = value.inputs;
+    return computeConvolution(graph, value, value.inputs.map(current), fastConv && known.has(filter!));
+  });
+}

@@ -1,0 +1,263 @@
+import { reduce, sumOfParts } from "../../trace/emit/contract.ts";
+import { concat, expand, gather, isOperation, permutationOf, reshape } from "../../trace/emit/shape.ts";
+import { indices } from "../../trace/emit/constants.ts";
+import {
+  type Graph,
+  liveValues,
+  type OperationValue,
+  sameShape,
+  type Shape,
+  sizeOf,
+  type Value,
+} from "../../trace/graph.ts";
+import { countUses } from "./rewrite.ts";
+
+/**
+ * Images as [pixels, N, C] from one convolution to the next, which `conv_winograd_whole.ts` wants so: what is between them is
+ * done in that order too, where the order makes no difference. Sums over pixels, and what is multiplied or added for each
+ * image and channel, then act on long rows.
+ */
+export function pixelsFirst(graph: Graph, outputs: ReadonlyMap<string, Value>): Map<string, Value> {
+  const layout = new Layout(graph, countUses(outputs));
+  for (const value of liveValues(outputs.values())) if (value.kind === "operation") layout.visit(value);
+  return new Map([...outputs].map(([name, value]) => [name, layout.current(value)]));
+}
+
+const TO_PIXELS_FIRST = [1, 2, 0, 3];
+const TO_IMAGES_FIRST = [2, 0, 1, 3];
+
+const ELEMENTWISE = new Set(
+  ("Add Sub Mul Div Max Min Pow Neg Abs Sign Relu Exp Log Sqrt Reciprocal Sigmoid Tanh Erf Softplus Elu Where Cast Not " +
+    "Equal Greater GreaterOrEqual Less LessOrEqual And Or").split(" "),
+);
+
+/** Axes of a tensor [N h, ...pixels, ...channels]: `pixels` begins with h. */
+interface Axes {
+  readonly pixels: Shape;
+  readonly channels: Shape;
+}
+
+class Layout {
+  /** What has become of a value, if it changed, with images first. */
+  readonly #rewritten = new Map<Value, Value>();
+  /** Values that are there as [P, N, C]. */
+  readonly #placed = new Map<Value, Value>();
+
+  constructor(readonly graph: Graph, readonly uses: ReadonlyMap<Value, number>) {}
+
+  current(value: Value): Value {
+    const placed = this.#placed.get(value);
+    if (placed === undefined) return this.#rewritten.get(value) ?? value;
+    return this.#rewritten.getOrInsertComputed(value, () => this.#imagesFirst(placed, value.shape));
+  }
+
+  visit(value: OperationValue): void {
+    const placed = this.#place(value);
+    if (placed !== undefined) {
+      this.#placed.set(value, placed);
+      return;
+    }
+    const plain = this.#plain(value);
+    if (plain !== undefined) {
+      this.#rewritten.set(value, plain);
+    } else if (value.inputs.some((input) => this.#placed.has(input) || this.#rewritten.has(input))) {
+      const inputs = value.inputs.map((input) => this.current(input));
+      const anew = value.op === "Reshape"
+        ? reshape(this.graph, inputs[0]!, value.shape)
+        : this.graph.operation(value.op, inputs, value.type, value.shape, value.attributes);
+      this.#rewritten.set(value, anew);
+    }
+  }
+
+  /** The value as [P, N, C], if it can be had so. */
+  #place(value: OperationValue): Value | undefined {
+    const { graph } = this;
+    const { op, inputs: [x] } = value;
+    if (x === undefined) return undefined;
+    if (isTranspose(value, TO_IMAGES_FIRST)) {
+      const [n, h, w, c] = value.shape as [number, number, number, number];
+      return reshape(graph, this.current(x), [h * w, n, c]);
+    }
+    if (ELEMENTWISE.has(op)) return this.#elementwise(value);
+    if (op === "Concat") return this.#concat(value);
+    const placed = this.#placed.get(x);
+    const axes = placed && axesOf(x.shape, placed);
+    if (placed === undefined || axes === undefined) return undefined;
+    const [p, n, c] = placed.shape as [number, number, number];
+    const { pixels, channels } = axes;
+    const last = x.shape.length - 1;
+    if (op === "Reshape") return axesOf(value.shape, placed) && placed;
+    if (op === "Expand" && value.shape.length === x.shape.length) {
+      const more = [value.shape[0]! / n, ...value.shape.slice(1, pixels.length)];
+      if (value.shape[0] !== x.shape[0] || !sameShape(value.shape.slice(pixels.length), channels)) return undefined;
+      const spread = expand(graph, reshape(graph, placed, [...pixels, n * c]), [...more, n * c]);
+      return reshape(graph, spread, [sizeOf(more), n, c]);
+    }
+    if (op === "ReduceSum" && value.type === "float32") {
+      const at = axesReduced(value);
+      if (at.includes(0) || at.some((axis) => axis >= pixels.length)) return undefined;
+      const kept = pixels.filter((_, axis) => !at.includes(axis));
+      if (sizeOf(kept) === 1) return undefined;
+      const sums = reduce(graph, "ReduceSum", reshape(graph, placed, [...pixels, n * c]), at, false);
+      return reshape(graph, sums, [sizeOf(kept), n, c]);
+    }
+    if (op === "Gather" && value.attributes["axis"] === last - 1 && channels.length === 2) {
+      if (value.inputs[1]!.shape.length > 0) return undefined;
+      return gather(graph, reshape(graph, placed, [p, n, ...channels]), value.inputs[1]!, 2);
+    }
+    if (op === "Slice" && channels.length === 1) {
+      const [, starts, ends, at, steps] = value.inputs as [Value, Value, Value, Value, Value];
+      if (at.kind !== "constant" || at.data.length !== 1 || Number(at.data[0]) !== last) return undefined;
+      const shape = [p, n, value.shape[last]!];
+      return graph.operation("Slice", [placed, starts, ends, indices(graph, [2]), steps], value.type, shape);
+    }
+    if (op === "Gemm" && value.attributes["transA"] === 0 && sameShape(x.shape, [p * n, c])) {
+      const inputs = [reshape(graph, placed, x.shape), ...value.inputs.slice(1).map((input) => this.current(input))];
+      const rows = graph.operation("Gemm", inputs, value.type, value.shape, value.attributes);
+      return reshape(graph, rows, [p, n, value.shape[1]!]);
+    }
+    return undefined;
+  }
+
+  /** What a value is in terms of placed ones, itself in the order that it had. */
+  #plain(value: OperationValue): Value | undefined {
+    const { graph } = this;
+    const { op, inputs: [x, y] } = value;
+    if (isTranspose(value, TO_PIXELS_FIRST)) {
+      const [h, w, n, c] = value.shape as [number, number, number, number];
+      return reshape(graph, this.#as(x!, [h * w, n, c]), value.shape);
+    }
+    if (op === "Gemm" && value.attributes["transA"] === 1 && value.attributes["transB"] === 0) {
+      const known = this.#placed.get(x!) ?? this.#placed.get(y!);
+      if (known === undefined) return undefined;
+      const [p, n] = known.shape as [number, number];
+      if (x!.shape[0] !== p * n) return undefined;
+      const rows = [x!, y!].map((operand) =>
+        reshape(graph, this.#as(operand, [p, n, operand.shape[1]!]), operand.shape)
+      );
+      return graph.operation("Gemm", rows, value.type, value.shape, value.attributes);
+    }
+    const placed = x && this.#placed.get(x);
+    if (op !== "ReduceSum" || value.type !== "float32" || placed === undefined) return undefined;
+    const axes = axesOf(x!.shape, placed);
+    const at = axesReduced(value);
+    if (axes === undefined || at.some((axis) => axis >= axes.pixels.length)) return undefined;
+    // Over all pixels of each image, or of all images.
+    if (at.length === axes.pixels.length - 1 && axes.pixels[0] === 1 && !at.includes(0)) {
+      return reshape(graph, sumOfParts(graph, placed), value.shape);
+    }
+    if (at.length !== axes.pixels.length) return undefined;
+    return reshape(graph, reduce(graph, "ReduceSum", placed, [0, 1], false), value.shape);
+  }
+
+  #elementwise(value: OperationValue): Value | undefined {
+    const { graph } = this;
+    const lead = value.inputs.find((input) => this.#placed.has(input) && sameShape(input.shape, value.shape));
+    if (lead === undefined) return undefined;
+    const known = this.#placed.get(lead)!;
+    const axes = axesOf(value.shape, known);
+    if (axes === undefined) return undefined;
+    const [p, n, c] = known.shape as [number, number, number];
+    const operands: Value[] = [];
+    for (const input of value.inputs) {
+      if (sameShape(input.shape, value.shape)) {
+        operands.push(this.#as(input, [p, n, c]));
+        continue;
+      }
+      const shape = [...Array<number>(value.shape.length - input.shape.length).fill(1), ...input.shape];
+      const [images, pixels] = [shape[0]!, shape.slice(1, axes.pixels.length)];
+      const channels = sizeOf(shape.slice(axes.pixels.length));
+      const perImage = images === n && axes.pixels[0] === 1 || images === 1;
+      if (!perImage || sizeOf(pixels) !== 1 || channels !== c && channels !== 1) return undefined;
+      operands.push(reshape(graph, this.current(input), sizeOf(shape) === 1 ? [] : [1, images, channels]));
+    }
+    const biased = this.#biased(value, operands);
+    return biased ?? graph.operation(value.op, operands, value.type, [p, n, c], value.attributes);
+  }
+
+  /** A bias for each image and channel is added by the product that makes the rows, [down, across N C], it is added to. */
+  #biased(sum: OperationValue, operands: readonly Value[]): Value | undefined {
+    const { graph } = this;
+    if (sum.op !== "Add") return undefined;
+    const [p, n, c] = (operands.find((operand) => sizeOf(operand.shape) === sizeOf(sum.shape))!).shape as [
+      number,
+      number,
+      number,
+    ];
+    for (const [i, j] of [[0, 1], [1, 0]] as const) {
+      const [whole, bias] = [operands[i]!, operands[j]!];
+      if (sizeOf(bias.shape) === sizeOf(sum.shape) || this.uses.get(sum.inputs[i]!) !== 1) continue;
+      const product = isOperation(whole, "Reshape") ? whole.inputs[0]! : whole;
+      if (!isOperation(product, "Gemm") || product.inputs.length !== 2) continue;
+      const across = product.shape[1]! / (n * c);
+      if (!Number.isInteger(across)) continue;
+      const row = reshape(graph, expand(graph, bias, [across, n, c]), [1, product.shape[1]!]);
+      const inputs = [...product.inputs, row];
+      const whole2 = graph.operation("Gemm", inputs, product.type, product.shape, product.attributes);
+      return reshape(graph, whole2, [p, n, c]);
+    }
+    return undefined;
+  }
+
+  #concat(value: OperationValue): Value | undefined {
+    const { graph } = this;
+    const known = value.inputs.map((input) => this.#placed.get(input)).find((each) => each !== undefined);
+    if (known === undefined || value.attributes["axis"] !== value.shape.length - 1) return undefined;
+    const [p, n] = known.shape as [number, number];
+    const parts: Value[] = [];
+    for (const input of value.inputs) {
+      const c = input.shape.at(-1)!;
+      if (sizeOf(input.shape) !== p * n * c || input.shape[0] !== n) return undefined;
+      parts.push(this.#as(input, [p, n, c]));
+    }
+    return concat(graph, parts, 2);
+  }
+
+  /** A value [N P, C], in whatever shape, as [P, N, C]. */
+  #as(value: Value, shape: readonly [number, number, number]): Value {
+    const placed = this.#placed.get(value);
+    if (placed !== undefined && sameShape(placed.shape, shape)) return placed;
+    const [p, n, c] = shape;
+    return reshape(this.graph, this.#turned(reshape(this.graph, this.current(value), [n * p, c]), n, p), shape);
+  }
+
+  #imagesFirst(placed: Value, shape: Shape): Value {
+    const [p, n, c] = placed.shape as [number, number, number];
+    return reshape(this.graph, this.#turned(reshape(this.graph, placed, [p * n, c]), p, n), shape);
+  }
+
+  /** Rows [a b, C] as [b a, C]. ONNX Runtime gathers with all threads and transposes with one. */
+  #turned(rows: Value, a: number, b: number): Value {
+    if (a === 1 || b === 1) return rows;
+    const table = this.graph.table(
+      `turned ${a} ${b}`,
+      () =>
+        this.graph.constant(
+          "int32",
+          [a * b],
+          Int32Array.from({ length: a * b }, (_, i) => i % a * b + Math.floor(i / a)),
+        ),
+    );
+    return gather(this.graph, rows, table, 0);
+  }
+}
+
+function isTranspose(value: Value, permutation: Shape): boolean {
+  return isOperation(value, "Transpose") && sameShape(permutationOf(value), permutation);
+}
+
+function axesReduced(value: OperationValue): number[] {
+  const at = value.inputs[1];
+  return at?.kind === "constant" ? Array.from(at.data, Number) : [];
+}
+
+/** The axes of a shape that has the numbers of a placed value, if its axes are none of both pixels and channels. */
+function axesOf(shape: Shape, placed: Value): Axes | undefined {
+  const [p, n, c] = placed.shape as [number, number, number];
+  const first = (shape[0] ?? 0) / n;
+  if (!Number.isInteger(first) || first === 0) return undefined;
+  const pixels = [first];
+  while (sizeOf(pixels) < p && pixels.length < shape.length) pixels.push(shape[pixels.length]!);
+  const channels = shape.slice(pixels.length);
+  return sizeOf(pixels) === p && sizeOf(channels) === c ? { pixels, channels } : undefined;
+}

@@ -1,0 +1,53 @@
+import { sizeOf } from "../graph.ts";
+import * as channelsFirst from "./conv_channels_first.ts";
+import * as columns from "./conv_columns.ts";
+import { type ConvolutionGeometry, isPointwise } from "./conv_geometry.ts";
+import * as winograd from "./conv_winograd.ts";
+import * as winogradWhole from "./conv_winograd_whole.ts";
+import { TILE_OUTPUTS } from "./winograd_matrices.ts";
+import { tileCount } from "./winograd_tiles.ts";
+
+/** Ways to compute a convolution and its gradients. */
+export const METHODS = { channelsFirst, columns, winograd, winogradWhole } as const;
+
+/** Narrower layers spend more time in the transforms than they save. */
+const MIN_WINOGRAD_CHANNELS = 32;
+/**
+ * Where ONNX Runtime's convolution is fast, the harmonic mean of the widths has to be larger: what the transforms cost
+ * grows with the sum of the widths, what they save with the product.
+ */
+const MAX_FAST_CONV_CHANNELS = 32;
+/** With fewer tiles the transformed filter, four times as large as the filter, is most of the work. */
+const MIN_WINOGRAD_TILES = 16;
+/** Longer axes have more zeros in the transform of a whole axis than tiles are gathered in the time of. */
+const MAX_WHOLE_SIZE = 16;
+/** With fewer tiles side by side in a row of all images each product has to read its filter for too little work. */
+const MIN_WHOLE_ROWS = 32;
+/** Columns are kernel-size times as large as the images. Past this many bytes they are not worth their memory. */
+const MAX_COLUMN_BYTES = 2 ** 28;
+/** A constant is in memory several times while a session is made. Larger filters are not worth that. */
+const MAX_CONSTANT_BYTES = 2 ** 20;
+
+/**
+ * The fastest way to compute a convolution; it is that of its gradients too. The rule is read off a table that
+ * `tools/convolutions.ts` measures anew; at run time nothing is measured, or results would depend on it.
+ *
+ * @param fast whether ONNX Runtime's own convolution is a fast one: on x86 with AVX, of a filter that is a constant
+ */
+export function methodFor(g: ConvolutionGeometry, fast: boolean): keyof typeof METHODS {
+  if (g.groups > 1) return "channelsFirst";
+  if (isPointwise(g) || g.kernel.length === 3) return "columns";
+  const plain = g.kernel.every((size) => size === 3) && [...g.strides, ...g.dilations].every((step) => step === 1);
+  const [input, output] = g.filter.slice(2) as [number, number];
+  const wide = Math.min(input, output) >= MIN_WINOGRAD_CHANNELS;
+  const fastEnough = fast && 2 * input * output <= MAX_FAST_CONV_CHANNELS * (input + output);
+  if (plain && wide && !fastEnough && tileCount(g) >= MIN_WINOGRAD_TILES) {
+    const across = g.input[0]! * Math.ceil(g.output[2]! / TILE_OUTPUTS);
+    const small = Math.max(...g.output.slice(1, 3)) <= MAX_WHOLE_SIZE && across >= MIN_WHOLE_ROWS;
+    return small ? "winogradWhole" : "winograd";
+  }
+  const bytes = (count: number) => Float32Array.BYTES_PER_ELEMENT * count;
+  if (fast && bytes(sizeOf(g.filter)) <= MAX_CONSTANT_BYTES) return "channelsFirst";
+  const columns = bytes(sizeOf(g.kernel) * Math.max(sizeOf(g.input), sizeOf(g.output)));
+  return columns <= MAX_COLUMN_BYTES ? "columns" : "channelsFirst";
+}
