@@ -4,7 +4,7 @@ import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts"
 import { FormatError } from "../formats/format_error.ts";
 import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
 import { readAt } from "../formats/read_at.ts";
-import { type FeatureVectors, firstNotFinite, range } from "../metrics/vectors.ts";
+import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../metrics/vectors.ts";
 import { checkLabels } from "./images.ts";
 import { imageSetSchema } from "./metrics.ts";
 import { fileOf, readBytes, readJson, writeJson } from "./record.ts";
@@ -15,8 +15,8 @@ const FEATURES_FILE = "features.npy";
 const LOGITS_FILE = "logits.npy";
 const LABELS_FILE = "labels.npy";
 
-/** Numbers that are looked at together. */
-const CHUNK_BYTES = 4 << 20;
+/** Numbers that are looked at together, and stay in memory where they are all. */
+const CHUNK_BYTES = 16 << 20;
 
 const size = z.int().min(1);
 
@@ -116,12 +116,14 @@ export async function openFeatures(artifact: InputArtifact) {
       }
       return rows;
     };
+    let vectors: FeatureVectors = { count, dimension, rows };
     const chunk = Math.ceil(CHUNK_BYTES / stride);
     for (let first = 0; first < count; first += chunk) {
       const some = await rows(range(first, Math.min(chunk, count - first)));
       checkRows(some, FEATURES_FILE, { columns: dimension, first });
+      // Resamples ask for single rows by the ten thousand.
+      if (some.length === count * dimension) vectors = vectorsOf(some, dimension);
     }
-    const vectors: FeatureVectors = { count, dimension, rows };
     return { info, vectors, logits, labels, close: () => file.close() };
   } catch (error) {
     file.close();

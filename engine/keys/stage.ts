@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import type { BuiltinKind, CheckResult, Facts, OutputPorts, Shard } from "../../contract/stage.ts";
+import type { BuiltinKind, CheckResult, Facts, OutputPorts, Shard, StageDevice } from "../../contract/stage.ts";
 import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
@@ -196,9 +196,22 @@ export function inShards(stage: Stage, of: number): readonly Stage[] {
   return [...shards, { ...stage, parts: shards.map(({ id }) => id) }];
 }
 
-/** What a stage takes while it runs. One that joins parts computes nothing, so it needs no card. */
-export function slotsOf({ resources, parts }: Pick<Stage, "resources" | "parts">): Resources {
-  return parts === undefined ? resources : { ...resources, gpu: 0 };
+/** What a stage takes while it runs, also of threads that compute together: each of them waits for the slowest. */
+export interface WantedSlots extends Resources {
+  readonly threads?: number;
+}
+
+/**
+ * What a stage takes while it runs. One that joins parts computes nothing, so it needs no card.
+ * @param device what it computes on, where it has one
+ */
+export function slotsOf(
+  { kind, params, resources, parts }: Pick<Stage, "kind" | "params" | "resources" | "parts">,
+  device?: Pick<StageDevice, "card">,
+): WantedSlots {
+  if (parts !== undefined) return { ...resources, gpu: 0 };
+  const computes = kind.roles["threads"]?.role === "execution" && device?.card !== true;
+  return computes ? { ...resources, threads: params["threads"] as number | undefined ?? Infinity } : resources;
 }
 
 /** Of stages that differ in extent alone, the id of the next shorter one: it runs first, and the longer continues it. */

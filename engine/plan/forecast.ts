@@ -193,10 +193,10 @@ function lowerBound(
 ): number {
   const shorter = shorterOf([...plan.stages.values()].map(({ stage }) => stage));
   const ends = new Map<string, number>();
-  const sums = { jobs: 0, cpus: 0, gpus: 0 };
+  const sums = { jobs: 0, cpus: 0, threads: 0, gpus: 0 };
   let longest = 0;
   // In dependency order, so what a stage waits for has its end already.
-  for (const [id, { stage }] of plan.stages) {
+  for (const [id, { stage, device }] of plan.stages) {
     const forecast = ids.has(id) ? forecasts.get(id) : undefined;
     const shards = forecast?.known === true ? forecastsOf(stage.parts, forecasts) : [];
     const durationMs = forecast === undefined ? 0 : timeOf([forecast]) - timeOf(shards);
@@ -206,11 +206,17 @@ function lowerBound(
     longest = Math.max(longest, end);
     sums.jobs += durationMs;
     // As slots are taken: a stage that asks for more than there is gets what there is.
-    const { cpu = 1, ...rest } = slotsOf(stage);
+    const { cpu = 1, threads = 0, ...rest } = slotsOf(stage, device);
     sums.cpus += durationMs * Math.min(cpu, cpus);
+    sums.threads += durationMs * Math.min(threads, cpus);
     sums.gpus += durationMs * Math.min(cardsOf(rest), gpus);
   }
-  return Math.max(longest, sums.jobs / jobs, sums.cpus / cpus, gpus === 0 ? 0 : sums.gpus / gpus);
+  return Math.max(
+    longest,
+    sums.jobs / jobs,
+    Math.max(sums.cpus, sums.threads) / cpus,
+    gpus === 0 ? 0 : sums.gpus / gpus,
+  );
 }
 
 const HOUR_MS = 3_600_000;

@@ -1,7 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { Resources } from "../../schemas/pipeline_file.ts";
-import { cardsOf } from "../keys/stage.ts";
+import { cardsOf, type WantedSlots } from "../keys/stage.ts";
 import type { Capacity } from "../plan/forecast.ts";
 import { makeFolder } from "../store/files.ts";
 import { tryAlone } from "../store/locks.ts";
@@ -43,21 +42,23 @@ export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: 
 
 /**
  * What stages may use at the same time. CPU slots and jobs are counted in this run; GPUs are locked on the host, so that
- * two runs do not take the same one. A stage that asks for more than there is gets what there is.
+ * two runs do not take the same one. A stage that asks for more than there is gets what there is. Beside a stage that
+ * computes with all processors another may run, but none that computes, too: their threads would wait for each other.
  */
 export class Slots {
   #jobs: number;
   #cpus: number;
+  #threads: number;
   /** Who waits longest is woken first; what is too large for what is free lets others go ahead. */
   readonly #waiting = new Set<() => void>();
 
   constructor(private readonly options: SlotOptions) {
     this.#jobs = options.jobs;
-    this.#cpus = options.cpus;
+    this.#cpus = this.#threads = options.cpus;
   }
 
   /** Wait until all wanted slots are free and take them. Undefined when `signal` fires first. */
-  async take(wanted: Resources, signal: AbortSignal): Promise<HeldSlots | undefined> {
+  async take(wanted: WantedSlots, signal: AbortSignal): Promise<HeldSlots | undefined> {
     let resume = () => {};
     const wake = () => resume();
     // Slots of this run are looked at when some are given back; another run's GPUs now and then.
@@ -79,18 +80,21 @@ export class Slots {
     }
   }
 
-  #tryTake(wanted: Resources): HeldSlots | undefined {
+  #tryTake(wanted: WantedSlots): HeldSlots | undefined {
     const cpu = Math.min(wanted.cpu ?? 1, this.options.cpus);
+    const threads = Math.min(wanted.threads ?? 0, this.options.cpus);
     const gpu = Math.min(cardsOf(wanted), this.options.gpus.length);
-    if (this.#jobs < 1 || this.#cpus < cpu) return undefined;
+    if (this.#jobs < 1 || this.#cpus < cpu || this.#threads < threads) return undefined;
     const cards = this.#lockGpus(gpu);
     if (cards === undefined) return undefined;
     this.#jobs--;
     this.#cpus -= cpu;
+    this.#threads -= threads;
     const held = new DisposableStack();
     held.defer(() => {
       this.#jobs++;
       this.#cpus += cpu;
+      this.#threads += threads;
       for (const wake of this.#waiting) wake();
     });
     // Given back before the others are woken.

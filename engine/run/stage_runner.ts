@@ -142,9 +142,9 @@ export class StageRunner {
       }
       // Known from the plan, unless this stage runs because its result turned out to be broken.
       await planner.findDevices([planned.stage]);
-      const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
+      const { problem, device } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
       if (problem !== undefined) return failedBy(problem);
-      using held = await this.options.slots.take(slotsOf(planned.stage), stop);
+      using held = await this.options.slots.take(slotsOf(planned.stage, device), stop);
       if (held === undefined) return INTERRUPTED;
       // Another stage may have failed while this one waited for its slot.
       if (!this.options.mayStart()) return { state: "blocked" };

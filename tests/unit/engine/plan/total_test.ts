@@ -10,14 +10,18 @@ interface Sketch {
   readonly state?: PlannedStage["state"];
   readonly cpu?: number;
   readonly gpu?: number;
+  /** Whether it computes with all processors. */
+  readonly computes?: boolean;
   readonly extent?: number;
 }
 
 function total(sketches: readonly Sketch[], capacity: Partial<{ jobs: number; cpus: number; gpus: number }> = {}) {
-  const stages = sketches.map(({ id, reads = [], state = "run", cpu, gpu, extent }) => {
+  const stages = sketches.map(({ id, reads = [], state = "run", cpu, gpu, extent, computes }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
     const resources = { ...(cpu === undefined ? {} : { cpu }), ...(gpu === undefined ? {} : { gpu }) };
-    return [id, { stage: { id, entry: id.replace(/@.*/, ""), inputs, resources, extent, needs: [] }, state }] as const;
+    const kind = { roles: computes ? { threads: { role: "execution" } } : {} };
+    const stage = { id, entry: id.replace(/@.*/, ""), kind, params: {}, inputs, resources, extent, needs: [] };
+    return [id, { stage, state }] as const;
   });
   const forecasts = sketches.filter(({ state }) => state !== "cached").map(({ id, ms }): [string, Forecast] => [
     id,
@@ -48,6 +52,8 @@ Deno.test("with fewer slots than stages, what they need together decides", () =>
   assertEquals(total(four.map((one) => ({ ...one, cpu: 6 }))).atLeastMs, 30);
   // A stage that asks for more than there is gets what there is.
   assertEquals(total(four.map((one) => ({ ...one, cpu: 99 }))).atLeastMs, 40);
+  // Those that compute with all processors take turns.
+  assertEquals(total(four.map((one) => ({ ...one, computes: true }))).atLeastMs, 40);
   assertEquals(total(four.map((one) => ({ ...one, gpu: 1 })), { gpus: 2 }).atLeastMs, 20);
   assertEquals(total(four.map((one) => ({ ...one, gpu: 1 })), { gpus: 0 }).atLeastMs, 10);
 });

@@ -50,6 +50,17 @@ Deno.test("take() counts cpu slots, one where a stage does not say, and gives wh
   assertEquals(held!.gpus, []);
 });
 
+Deno.test("take() lets one stage compute with all processors at a time, and others beside it that do not", async () => {
+  const four = slots({});
+  const all = await four.take({ threads: Infinity }, never);
+  using _beside = await four.take({}, never);
+  const next = four.take({ threads: Infinity }, never);
+  assertEquals(await isOpen(next), true);
+  all![Symbol.dispose]();
+  using _held = await next;
+  assertEquals(await isOpen(four.take({ threads: 1 }, never)), true);
+});
+
 Deno.test("take() with cpu: 0 takes no cpu slot", async () => {
   const one = slots({ cpus: 1 });
   using _all = await one.take({ cpu: 1 }, never);
