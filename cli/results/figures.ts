@@ -43,8 +43,9 @@ export async function figuresOf(
   const own = contents.map((content, i): MetricRow[] => {
     return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i] }));
   });
-  const means: MetricRow[] = seedGroups(experiments).flatMap(({ members, of }) => {
-    const experiment = common(members.map((i) => names[i]!));
+  const groups = seedGroups(experiments);
+  const means: MetricRow[] = groups.flatMap(({ members, of }) => {
+    const experiment = common(members, names);
     const figures = Map.groupBy(
       members.flatMap((i) => own[i]!),
       ({ stage, metric, timesteps, label }) => JSON.stringify([stage, metric, timesteps, label]),
@@ -53,20 +54,24 @@ export async function figuresOf(
     return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
       .map((rows) => ({ ...meanOf(experiment, rows), seedsOf: of }));
   });
-  return { own, means, seeds, contents, without: withoutResults(experiments, contents) };
+  return { own, means, seeds, groups, contents, without: withoutResults(experiments, contents) };
 }
 
 function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
   const { stage, metric, timesteps, label } = rows[0]!;
   const seeds = rows.length;
-  const value = rows.reduce((sum, row) => sum + row.value, 0) / seeds;
+  const isEqual = rows.every((row) => row.value === rows[0]!.value);
+  // A sum would be off by its rounding.
+  const value = isEqual ? rows[0]!.value : rows.reduce((sum, row) => sum + row.value, 0) / seeds;
   const squares = rows.reduce((sum, row) => sum + (row.value - value) ** 2, 0);
   return { experiment, stage, metric, value, deviation: Math.sqrt(squares / (seeds - 1)), timesteps, label, seeds };
 }
 
-/** What names have in common, word by word. */
-function common([first = "", ...others]: readonly string[]): string {
-  return first.split(" ").filter((word) => others.every((name) => name.split(" ").includes(word))).join(" ") || "all";
+/** What the names of some have in common, word by word; else which they are. */
+export function common(members: readonly number[], names: readonly string[]): string {
+  const [first, ...others] = members.map((i) => names[i]!.split(" "));
+  const shared = first!.filter((word) => others.every((words) => words.includes(word))).join(" ");
+  return shared || (members.length === names.length ? "all" : members.map((i) => names[i]!).join(", "));
 }
 
 function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {

@@ -29,12 +29,13 @@ function trained(source: string, learningRate: number, isDone: boolean) {
 Deno.test("runs that go on are compared by what their plans and they themselves say", async () => {
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
   const experiments = all.map(({ experiment }) => experiment);
-  const { comparison, contents } = await compareExperiments(experiments, all.map(({ now }) => now));
+  const compared = await compareExperiments(experiments, all.map(({ now }) => now));
+  const { comparison, rows } = compared;
   assertEquals(comparison.names, ["first", "second"]);
   // A param that one result does not note, as it has its default, is no difference.
   assertEquals(comparison.params, [{ path: "train.learningRate", values: [0.1, 0.2] }]);
-  assertEquals(sheetOf(comparison), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
-  const page = comparisonPage(comparison, contents);
+  assertEquals(sheetOf(comparison, rows), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
+  const page = comparisonPage(compared);
   assertEquals(
     page.curves.map(({ title, runs }) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]),
     [
