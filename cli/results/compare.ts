@@ -51,13 +51,16 @@ export async function compareExperiments(
   const uses = new Map(all.flatMap((one) => [...one.uses]));
   const named = (value: unknown) => uses.get(String(value)) ?? value;
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
-  const seeds = pick(found.seeds).map((seed, i) => seed ?? seedIn(leaves[i]!));
+  const seeds = pick(found.seeds);
   const comparison = {
     names: pick(shortNames(all)),
     seeds,
     /** A number for each experiment that has it. */
     metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)?.value) })),
-    /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference, nor a stage's seed that is the experiment's. */
+    /**
+     * Params that are not the same in all experiments that have the stage: one that lacks it is no difference, nor is a
+     * stage's seed that is the experiment's.
+     */
     params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
       const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1 &&
@@ -69,27 +72,8 @@ export async function compareExperiments(
     without: found.without,
   };
   const labels = labelsOf(comparison, experiments, pick(runs).map((one) => one?.run));
-  const groups = found.groups.map(({ members }) => {
-    const places = members.map((i) => shown.indexOf(i)).filter((place) => place >= 0);
-    return [common(members, shortNames(all)), common(places, labels)] as const;
-  });
-  /** Of names in the comparison what a page says instead. */
-  const shownAs = new Map<string, string>([
-    ...comparison.names.map((name, i) => [name, labels[i]!] as const),
-    ...groups,
-  ]);
-  /** Of the same, runs that have a page. */
-  const links = new Map(
-    pick(runs).map((one, i) => [comparison.names[i]!, one && addressOf("run", one.run.runId)]),
-  );
-  return { comparison, contents: pick(found.contents), rows: columns, shownAs, links };
-}
-
-/** The seed that all stages have; undefined where there are several. */
-function seedIn(leaves: ReadonlyMap<string, unknown>): number | undefined {
-  const all = new Set(leaves.entries().filter(([path]) => path.endsWith(".seed")).map(([, value]) => value));
-  const [seed] = all;
-  return all.size === 1 && typeof seed === "number" ? seed : undefined;
+  const links = pick(runs).map((one) => one && addressOf("run", one.run.runId));
+  return { comparison, contents: pick(found.contents), rows: columns, labels, links };
 }
 
 /** A run's id begins with its time. */
@@ -107,16 +91,14 @@ function labelsOf(
   const choices = names.map((name, i) => {
     const { source, label } = experiments[i]!;
     const began = runs[i] && timeOf(runs[i].startedMs);
-    if (began === undefined && !RUN_ID.test(source)) return [name];
-    if (label !== "") return [name === label ? name : `${began ?? source} ${label}`];
+    if (label !== "" || began === undefined && !RUN_ID.test(source)) return [name];
     const said = params.filter(({ values }) => values[i] !== undefined).slice(0, MOST_SAID)
       .map(({ path, values }) => `${path.split(".").at(-1)}=${showParam(values[i])}`);
     const seeded = isSeeded && seeds[i] !== undefined ? [...said, `seed=${seeds[i]}`] : said;
     return [said.join(" "), seeded.join(" "), began ?? name];
   });
-  const isOwn = (text: string, i: number, k: number) =>
-    text !== "" && choices.every((other, j) => j === i || other[k] !== text);
-  return choices.map((own, i) => own.find((text, k) => isOwn(text, i, k)) ?? names[i]!);
+  const isOwn = (text: string, k: number) => text !== "" && choices.filter((own) => own[k] === text).length === 1;
+  return choices.map((own, i) => own.find(isOwn) ?? names[i]!);
 }
 
 function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
@@ -130,10 +112,7 @@ function shortNames(experiments: readonly Experiment[]): string[] {
 }
 
 /** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
-export function sheetOf(
-  { names, seeds, metrics, params, overSeeds }: Comparison,
-  rows: Compared["rows"],
-): string[][] {
+export function sheetOf({ names, seeds, metrics, params, overSeeds }: Comparison, rows: Compared["rows"]): string[][] {
   const spread = (value: unknown, deviation?: number) =>
     deviation ? `${show(value)} ± ${shortNumber(deviation)}` : show(value);
   const show = (value: unknown) =>
@@ -187,34 +166,32 @@ function* leavesOf(value: unknown, path: readonly string[]): Generator<Leaf> {
 }
 
 /** The comparison as a page: tables, curves over each other, pictures side by side. */
-export function comparisonPage({ comparison, contents, rows, shownAs, links }: Compared): Page {
-  const { metrics, params, without } = comparison;
-  const names = comparison.names.map((name) => shownAs.get(name)!);
-  const overSeeds = comparison.overSeeds.map((row) => ({
-    ...row,
-    experiment: shownAs.get(row.experiment) ?? row.experiment,
-  }));
-  const headed = (sheet: string[][]) =>
-    upright(sheet.map(([name = "", ...cells]): Shown[] => {
-      const [label, link] = [shownAs.get(name) ?? name, links.get(name)];
-      const head = link
-        ? markup`<a href="${link}" title="${name}">${label}</a>`
-        : markup`<span title="${name}">${label}</span>`;
-      return [head, ...cells];
-    }));
+export function comparisonPage({ comparison, contents, rows, labels, links }: Compared): Page {
+  const { names, metrics, params, without } = comparison;
+  const labelOf = (name: string) => labels[names.indexOf(name)] ?? name;
+  const overSeeds = comparison.overSeeds.map((row) => {
+    return { ...row, experiment: common(row.experiment.split(", ").map(labelOf)) };
+  });
+  const headOf = (name: string) => {
+    const link = links[names.indexOf(name)];
+    return markup`<span title="${name}">${
+      link ? markup`<a href="${link}">${labelOf(name)}</a>` : labelOf(name)
+    }</span>`;
+  };
+  const headed = (sheet: string[][]) => upright(sheet.map(([name, ...cells]) => [headOf(name!), ...cells]));
   const titles = new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)));
   const curves = [...titles].map((title) => ({
     title,
     runs: contents.flatMap((content, i) =>
-      content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: names[i]!, rows }))
+      content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: labels[i]!, rows }))
     ),
   }));
   // Of each stage those of all experiments beside each other.
   const drawn = contents.flatMap((content, i) =>
     content.samples.map((picture) => ({
       ...picture,
-      title: `${names[i]}: ${picture.title}`,
-      place: [entryOf(picture.title), names[i]!] as const,
+      title: `${labels[i]}: ${picture.title}`,
+      place: [entryOf(picture.title), labels[i]!] as const,
     }))
   );
   const samples = [...Map.groupBy(drawn, ({ place: [row] }) => row).values()].flat();

@@ -43,9 +43,8 @@ export async function figuresOf(
   const own = contents.map((content, i): MetricRow[] => {
     return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i] }));
   });
-  const groups = seedGroups(experiments);
-  const means: MetricRow[] = groups.flatMap(({ members, of }) => {
-    const experiment = common(members, names);
+  const means: MetricRow[] = seedGroups(experiments).flatMap(({ members, of }) => {
+    const experiment = common(members.map((i) => names[i]!), members.length === names.length);
     const figures = Map.groupBy(
       members.flatMap((i) => own[i]!),
       ({ stage, metric, timesteps, label }) => JSON.stringify([stage, metric, timesteps, label]),
@@ -54,7 +53,7 @@ export async function figuresOf(
     return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
       .map((rows) => ({ ...meanOf(experiment, rows), seedsOf: of }));
   });
-  return { own, means, seeds, groups, contents, without: withoutResults(experiments, contents) };
+  return { own, means, seeds, contents, without: withoutResults(experiments, contents) };
 }
 
 function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
@@ -67,11 +66,11 @@ function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
   return { experiment, stage, metric, value, deviation: Math.sqrt(squares / (seeds - 1)), timesteps, label, seeds };
 }
 
-/** What the names of some have in common, word by word; else which they are. */
-export function common(members: readonly number[], names: readonly string[]): string {
-  const [first, ...others] = members.map((i) => names[i]!.split(" "));
-  const shared = first!.filter((word) => others.every((words) => words.includes(word))).join(" ");
-  return shared || (members.length === names.length ? "all" : members.map((i) => names[i]!).join(", "));
+/** What names have in common, word by word; else all of them. */
+export function common(names: readonly string[], isAll = false): string {
+  const [first = [], ...others] = names.map((name) => name.split(" "));
+  const shared = first.filter((word) => others.every((words) => words.includes(word))).join(" ");
+  return shared || (isAll ? "all" : names.join(", "));
 }
 
 function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {

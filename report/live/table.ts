@@ -145,13 +145,15 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }:
   ];
 }
 
-/** A column for each whole score: means over seeds where there are any; of several children the range.
- * Apart are those that tell no run from another. */
+/**
+ * A column for each whole score: means over seeds where there are any; of several children the range. Apart are those
+ * that tell no run from another.
+ */
 function scoreColumns(runs: readonly LiveRun[]) {
   const found = new Map(runs.map((run) => [run, scoresOf(run)]));
   const names = [...new Set([...found.values()].flatMap((scores) => [...scores.keys()]))];
-  const isLess = (name: string) => Number(!/ (FD|KID)/.test(name));
-  const all = names.sort((a, b) => isLess(a) - isLess(b)).map((name): Column => ({
+  const isLess = (name: string) => Number(!/ [FK]I?D\b/.test(name));
+  const all = names.sort((a, b) => isLess(a) - isLess(b) || a.localeCompare(b)).map((name): Column => ({
     id: `score:${name}`,
     title: name,
     value: (run) => found.get(run)!.get(name)?.[0]?.value,

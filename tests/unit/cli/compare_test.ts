@@ -39,7 +39,7 @@ Deno.test("runs that go on are compared by what their plans and they themselves 
   assertEquals(
     page.curves.map(({ title, runs }) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]),
     [
-      ["train", "first 20", "second 20"],
+      ["train", "learningRate=0.1 20", "learningRate=0.2 20"],
     ],
   );
   const samples = partsOf(page).find(({ id }) => id === "samples")!.html;
