@@ -136,6 +136,30 @@ Deno.test("scores are means over seeds where there are any, else one value or th
   assertEquals(scoreIn({ scores: [{ ...means[0]!, value: 5 }, ...means] }), "3 … 5");
 });
 
+Deno.test("scores that tell runs apart come before those that do not, distances first; seeds of stages are one", () => {
+  const seed = (value: number) => [{ path: "seed", value, origin: [] }];
+  const run = (value: number) => {
+    const scores = ["L_T", "accuracy", "KD-classifier", "FD-classifier"].map((metric) => {
+      return { stage: "score", metric, value: metric === "L_T" ? 1 : value };
+    });
+    const stages = [liveStage("train", { params: seed(value) }), liveStage("sample", { params: seed(value) })];
+    return liveRun({ runId: `r${value}`, state: "done", stages, scores });
+  };
+  assertEquals(cellsIn(tableOf([run(2), run(3)]))[0], [
+    ...["run", "state", "seed", "score FD-classifier", "score KD-classifier", "score accuracy", "score L_T"],
+  ]);
+});
+
+Deno.test("what waits is said to run, or that it may", () => {
+  const text =
+    stageTable([liveStage("a"), liveStage("b", { state: "may-run" }), liveStage("c", { state: "cached" })]).text;
+  assertEquals([...text.matchAll(/<span class="state (.*?)">(.*?)</g)].map(([, ...own]) => own), [
+    ["run", "to run"],
+    ["may-run", "may run"],
+    ["cached", "cached"],
+  ]);
+});
+
 Deno.test("500 runs are a page of 200, well below 2 MB, with links to the others", () => {
   const runs = manyRuns(500);
   const pages = ["", "page=2", "page=3", "page=99"].map((query) => tableOf(runs, query));
