@@ -153,12 +153,21 @@ export async function askYes(question: string, stop: AbortSignal): Promise<boole
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
+/** Nobody presses twice in this time, in which what was pressed once has come by all ways. */
+const SAME_PRESS_MS = 250;
+
 /** First Ctrl-C or SIGTERM: save and stop. Second: stop now. */
 export function listenForStop(onStop: (reason: string) => void) {
   const stop = new AbortController();
   const kill = new AbortController();
+  let first = 0;
   const listener = (signal: string) => {
-    if (stop.signal.aborted) return kill.abort();
+    if (stop.signal.aborted) {
+      // A terminal sends Ctrl-C to all of the group, and `deno task`, which is in it, passes it on.
+      if (performance.now() - first > SAME_PRESS_MS) kill.abort();
+      return;
+    }
+    first = performance.now();
     onStop(`${signal}: stopping: each stage finishes its step and saves; press again to stop now`);
     stop.abort();
   };

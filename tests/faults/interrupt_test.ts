@@ -1,8 +1,10 @@
+import { delay } from "@std/async";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
 import type { Running } from "../support/cli_process.ts";
-import { childrenOf, isGoneWithin } from "../support/proc.ts";
+import { childrenOf, hasProgram, isGoneWithin, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
+import { answerOnTerminal } from "../support/terminal.ts";
 
 /** The walk saves every step and waits in its fifth until it is stopped; a run that starts from there goes on. */
 const PIPELINE = `name: demo
@@ -111,12 +113,34 @@ Deno.test("run tries again by itself when a worker was killed and the stage has 
   assertEquals((await finalDigests(project, ["p.yaml", "walk"]))["walk"], (await expectedDigests())["walk"]);
 });
 
+Deno.test("one Ctrl-C on a terminal, which `deno task` passes on as well, saves the step and stops", async () => {
+  if (skipUnless(hasProgram("script"), "script is not there to make a terminal")) return;
+  await using project = newProject(
+    "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 200, saveEvery: 1000 } }\n",
+  );
+  // Of a step that takes this long, nothing is kept by one who is killed in it.
+  const slow = "await new Promise((done) => setTimeout(done, 500));\n      hashes.push";
+  const told = project.read("walk.ts").replace("progress, outputs", "progress, note, outputs")
+    .replace("const from", 'note("walking");\n    const from');
+  project.write("walk.ts", told.replace("hashes.push", slow));
+  const { code, said } = await answerOnTerminal(project, ["run", "p.yaml"], {
+    at: "walk: walking",
+    answer: "\u0003",
+    byTask: true,
+  });
+  assertEquals(code, 130, said);
+  const [walk] = (await project.cli(["plan", "p.yaml", "--json"])).json.stages;
+  assertEquals(walk.state, "resume", said);
+});
+
 Deno.test("run stops at once when it gets a second signal", async () => {
   await using project = newProject();
   await using running = await startHeld(project, ["--set", "walk.deaf=true"]);
   const [worker] = childrenOf(running.pid);
   running.signal("SIGINT");
   await running.event(({ type }) => type === "stopping");
+  // Nobody presses twice faster, and one press may come as two signals.
+  await delay(500);
   running.signal("SIGINT");
   const { code } = await running.outcome();
   assertEquals(code, 130);

@@ -5,9 +5,19 @@ import type { Project } from "./project.ts";
 export async function answerOnTerminal(
   project: Project,
   args: readonly string[],
-  { answer, env = {} }: { readonly answer: string; readonly env?: Readonly<Record<string, string>> },
+  { answer, env = {}, at = "[y/N]", byTask = false }: {
+    readonly answer: string;
+    readonly env?: Readonly<Record<string, string>>;
+    /** What is printed before the answer is typed. */
+    readonly at?: string;
+    /** Run it as a task, as users do. */
+    readonly byTask?: boolean;
+  },
 ): Promise<{ readonly code: number; readonly said: string }> {
-  const command = `${Deno.execPath()} run -A ${CLONE}cli/main.ts ${args.join(" ")}`;
+  const main = `deno run -A --config=${CLONE}deno.json ${CLONE}cli/main.ts`;
+  if (byTask) project.write("task/deno.json", JSON.stringify({ tasks: { main } }));
+  const start = byTask ? `task --config=task/deno.json --cwd=. main` : `run -A ${CLONE}cli/main.ts`;
+  const command = `${Deno.execPath()} ${start} ${args.join(" ")}`;
   const child = new Deno.Command("script", {
     args: ["-qec", command, "/dev/null"],
     cwd: project.root,
@@ -23,7 +33,7 @@ export async function answerOnTerminal(
   for await (const chunk of child.stdout) {
     said += decoder.decode(chunk, { stream: true });
     // What is typed before the question would be lost to it.
-    if (asked || !said.includes("[y/N]")) continue;
+    if (asked || !said.includes(at)) continue;
     asked = true;
     await writer.write(new TextEncoder().encode(answer));
   }
