@@ -17,7 +17,8 @@ interface Sketch {
 function outlook(sketches: readonly Sketch[]) {
   const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
-    const stage = { id, entry: id, inputs, needs: [], resources: gpu === undefined ? {} : { gpu } };
+    const resources = gpu === undefined ? {} : { gpu };
+    const stage = { id, entry: id, kind: { roles: {} }, inputs, needs: [], resources };
     return [id, { stage, state, device: { name: "d", card } }] as const;
   });
   const forecasts = sketches.map(({ id, hours }): [string, Forecast] => [
