@@ -59,7 +59,8 @@ Deno.test("cifar.yaml as it is says what it takes before it fetches anything, an
   assertEquals([project.list("outputs"), project.list(".noiseline/cache/downloads")], [[], []]);
 
   const options = ["--yes", "--set", "images.path=cifar-10-binary.tar.gz"];
-  await using running = project.start(["run", "cifar.yaml", ...options, "--json"]);
+  // The training alone: stages that compute take turns, and the features would fetch their network first.
+  await using running = project.start(["run", "cifar.yaml", "train", ...options, "--json"]);
   await running.event(({ type, id }) => type === "stage-started" && id.startsWith("train"));
   running.signal("SIGKILL");
 });
