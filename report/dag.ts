@@ -1,6 +1,6 @@
 import { formatDuration } from "../std/duration.ts";
 import type { ReportStage } from "./model.ts";
-import { entryOf, type Html, markup } from "./text.ts";
+import { entryOf, type Html, markup, stateWord } from "./text.ts";
 
 const BOX = { width: 186, height: 58, gapX: 30, gapY: 16, margin: 8 };
 /** A drawing of more boxes is no picture; the table below it has them all. */
@@ -58,7 +58,8 @@ function drawBox({ stages, x, y }: Placed): Html {
   const title = id.length > TITLE_LENGTH ? `${id.slice(0, TITLE_LENGTH - 1)}…` : id;
   const time = durationMs === undefined ? [] : [formatDuration(durationMs)];
   const far = progress === undefined ? time : [`${Math.floor(100 * progress.done / Math.max(1, progress.total))}%`];
-  const facts = stages.length > 1 ? [`${stages.length} stages`, ...states] : [kind, ...states, ...far];
+  const said = states.map(stateWord);
+  const facts = stages.length > 1 ? [`${stages.length} stages`, ...said] : [kind, ...said, ...far];
   const [width, height] = [BOX.width - 2, BOX.height - 2];
   const box = markup`<rect class="box ${states.join(" ")}" x="1" y="1" width="${width}" height="${height}" rx="8"/>`;
   const texts = markup`<text x="12" y="24" class="id">${title}</text>

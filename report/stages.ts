@@ -1,6 +1,6 @@
 import { formatDuration } from "../std/duration.ts";
 import type { ReportStage } from "./model.ts";
-import { count, figure, type Html, markup, type Shown, table } from "./text.ts";
+import { count, figure, type Html, markup, type Shown, stateWord, table } from "./text.ts";
 
 /**
  * The stages of a run, with how far each is and when it worked.
@@ -22,7 +22,7 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
     return [
       markup`<code>${id}</code>`,
       kind,
-      markup`<span class="state ${state}">${state}</span>`,
+      markup`<span class="state ${state}">${stateWord(state)}</span>`,
       ...(isCounted ? [progressOf(stage)] : []),
       durationMs === undefined ? undefined : formatDuration(durationMs),
       ...(isTimed ? [drawBar(stage, { readyMs, fromMs: startedMs, spanMs: Math.max(1, endMs - startedMs) })] : []),

@@ -43,7 +43,8 @@ progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td
 #gone { position: sticky; top: 0; z-index: 1; margin: 0; padding: .5rem 1.25rem; color: var(--ground); background: var(--orange); }
 .wide main, .wide header, .wide nav { max-width: 100rem; } .runs :is(th, td) { white-space: nowrap; } .runs th a { color: inherit; }
 .runs thead a:not(:hover) { text-decoration: none; }
-.runs thead th { vertical-align: bottom; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
+.runs thead th { vertical-align: bottom; white-space: normal; }
+.runs thead a { display: inline-block; width: max-content; max-width: 15rem; overflow-wrap: anywhere; } .runs tr { background: var(--ground); } .runs tr > :first-child { position: sticky; left: 0; background: inherit; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
 .runs tbody tr:hover { background: var(--panel); } .runs .n { text-align: right; } .runs tr > :last-child { padding-right: 0; }
 .choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .1rem 1rem; padding: .4rem 0; }
 #columns[open] { flex-basis: 100%; } #columns { border: 0; } [aria-current] { font-weight: 600; } nav.pages { padding: 0; } nav.up { padding: 1rem 1.25rem 0; } .up ~ header { padding-top: .5rem; } .wide .up { display: none; }

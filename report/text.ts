@@ -34,6 +34,11 @@ export function paramName(stage: string, path: string): string {
   return `${stage}.${path.replace(/^with\./, "")}`;
 }
 
+/** The state of a stage as a page says it. */
+export function stateWord(state: string): string {
+  return state === "run" ? "to run" : state === "may-run" ? "may run" : state;
+}
+
 /** JSON that is safe within a script element. */
 export function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll("<", "\\u003c");
@@ -57,7 +62,7 @@ export function figure(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-export function table(header: readonly string[], rows: readonly (readonly Shown[])[]): Html {
+export function table(header: readonly Shown[], rows: readonly (readonly Shown[])[]): Html {
   const head = header.map((text) => markup`<th scope="col">${text}</th>`);
   const body = rows.map((row) => markup`<tr>${row.map((cell) => markup`<td>${cell}</td>`)}</tr>`);
   return markup`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;

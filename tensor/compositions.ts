@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { convolutionInfo, windowsOf } from "./convolution_info.ts";
 import { FAULTS } from "./faults.ts";
 
 /**
@@ -80,6 +81,22 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
     const { getSliceBeginCoords, getSliceSize } = tf.backend_util;
     return tf.slice(y, getSliceBeginCoords(crops, crops.length), getSliceSize(y.shape, crops, crops.length));
   },
+  /** A convolution, without stride, of dY, spread by the strides, with the filter turned around. */
+  Conv2DBackpropInput: ({ dy, filter }, { inputShape, ...sizes }) => {
+    const { kernel, strides, pads } = windowsOf(convolutionInfo(inputShape, filter.shape, sizes));
+    const spread = spreadAxis(spreadAxis(dy, 1, strides[0]!), 2, strides[1]!);
+    // Zeros before and after give back the size of the image; where they are negative, pixels see nothing of the ends.
+    const before = [0, 1].map((axis) => kernel[axis]! - 1 - pads[axis]!);
+    const after = [0, 1].map((axis) => inputShape[1 + axis] + pads[axis]! - spread.shape[1 + axis]!);
+    const cut = (counts: number[]) => [0, ...counts.map((count) => Math.max(-count, 0)), 0];
+    const [first, last] = [cut(before), cut(after)];
+    const seen = tf.slice(spread, first, spread.shape.map((size, axis) => size - first[axis]! - last[axis]!));
+    const zeros = [0, 1].map((axis): [number, number] => [Math.max(before[axis]!, 0), Math.max(after[axis]!, 0)]);
+    // Some backends copy whole taps much faster than they reverse axes.
+    const taps = tf.split(tf.reshape(filter, [-1, ...filter.shape.slice(2)]), kernel[0]! * kernel[1]!).reverse();
+    const turned = tf.reshape(tf.transpose(tf.concat(taps), [0, 2, 1]), [...kernel, filter.shape[3], filter.shape[2]]);
+    return tf.conv2d(seen as tf.Tensor4D, turned as tf.Tensor4D, 1, [[0, 0], zeros[0]!, zeros[1]!, [0, 0]]);
+  },
   FusedBatchNorm: ({ x, mean, variance, offset, scale }, { varianceEpsilon }) => {
     if (!scale && tf.engine().state.gradientDepth > 0) {
       throw new Error("batchNorm without a scale has no gradient in TF.js. Fix: give it a scale of ones");
@@ -124,6 +141,15 @@ export function registerCompositions(backendName: string): void {
 
 function leaky(x: tf.Tensor, slope: tf.Tensor | number): tf.Tensor {
   return tf.where(tf.greater(x, 0), x, tf.mul(x, slope));
+}
+
+/** With zeros after each place of an axis, such that places are `stride` apart. */
+function spreadAxis(x: tf.Tensor, axis: number, stride: number): tf.Tensor {
+  if (stride === 1) return x;
+  const rest = tf.util.sizeFromShape(x.shape.slice(axis + 1));
+  const places = tf.reshape(x, [x.size / rest, 1, rest]);
+  const spread = tf.concat([places, tf.zeros([x.size / rest, stride - 1, rest])], 1);
+  return tf.reshape(spread, x.shape.with(axis, x.shape[axis]! * stride));
 }
 
 /** Blocks of pixels become batches, or batches become blocks. */

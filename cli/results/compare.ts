@@ -1,6 +1,6 @@
 import {
+  addressOf,
   beside,
-  type Collection,
   curvePlaces,
   entryOf,
   liveContent,
@@ -10,14 +10,17 @@ import {
   paramName,
   pictures,
   type ReportCurve,
+  type Shown,
   table,
+  timeOf,
 } from "noiseline/report";
 import { isWhole, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
-import { figuresOf, type MetricRow } from "./figures.ts";
+import { common, figuresOf, type MetricRow } from "./figures.ts";
 
-type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
+type Compared = Awaited<ReturnType<typeof compareExperiments>>;
+type Comparison = Compared["comparison"];
 
 /**
  * Set experiments side by side.
@@ -41,29 +44,61 @@ export async function compareExperiments(
   const shown = [...all.keys()].filter((i) => isThere(i) && (!any || isComparable(found.contents[i]!)));
   const pick = <T>(list: readonly T[]): T[] => shown.map((i) => list[i]!);
   const experiments = pick(all);
-  const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row.value])));
+  const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row])));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
   const stages = experiments.map((one, i) => paramsByStage(one, pick(runs)[i]?.run));
   const leaves = stages.map((own) => new Map([...own.values()].flat()));
   const uses = new Map(all.flatMap((one) => [...one.uses]));
   const named = (value: unknown) => uses.get(String(value)) ?? value;
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
+  const seeds = pick(found.seeds);
   const comparison = {
     names: pick(shortNames(all)),
-    seeds: pick(found.seeds),
+    seeds,
     /** A number for each experiment that has it. */
-    metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
-    /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference. */
+    metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)?.value) })),
+    /**
+     * Params that are not the same in all experiments that have the stage: one that lacks it is no difference, nor is a
+     * stage's seed that is the experiment's.
+     */
     params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
       const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
-      return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
+      return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1 &&
+        !(path.endsWith(".seed") && values.every((value, i) => value === undefined || value === seeds[i]));
     }).map(({ path, values }) => ({ path, values: values.map(named) })),
     /** Means over experiments that differ in their seeds alone. */
     overSeeds: found.means.filter(isWhole),
     /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
     without: found.without,
   };
-  return { comparison, contents: pick(found.contents) };
+  const labels = labelsOf(comparison, experiments, pick(runs).map((one) => one?.run));
+  const links = pick(runs).map((one) => one && addressOf("run", one.run.runId));
+  return { comparison, contents: pick(found.contents), rows: columns, labels, links };
+}
+
+/** A run's id begins with its time. */
+const RUN_ID = /^\d{8}T\d{9}-/;
+/** A label of more params is none. */
+const MOST_SAID = 3;
+
+/** Of runs what tells them apart: params, where these do not the seed too, or when they began; of others their names. */
+function labelsOf(
+  { names, seeds, params }: Comparison,
+  experiments: readonly Experiment[],
+  runs: readonly (LiveRun | undefined)[],
+): string[] {
+  const isSeeded = new Set(seeds).size > 1;
+  const choices = names.map((name, i) => {
+    const { source, label } = experiments[i]!;
+    const began = runs[i] && timeOf(runs[i].startedMs);
+    if (label !== "" || began === undefined && !RUN_ID.test(source)) return [name];
+    const said = params.filter(({ values }) => values[i] !== undefined).slice(0, MOST_SAID)
+      .map(({ path, values }) => `${path.split(".").at(-1)}=${showParam(values[i])}`);
+    const seeded = isSeeded && seeds[i] !== undefined ? [...said, `seed=${seeds[i]}`] : said;
+    return [said.join(" "), seeded.join(" "), began ?? name];
+  });
+  const isOwn = (text: string, k: number) => text !== "" && choices.filter((own) => own[k] === text).length === 1;
+  return choices.map((own, i) => own.find(isOwn) ?? names[i]!);
 }
 
 function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
@@ -77,7 +112,9 @@ function shortNames(experiments: readonly Experiment[]): string[] {
 }
 
 /** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
-export function sheetOf({ names, seeds, metrics, params, overSeeds }: Comparison): string[][] {
+export function sheetOf({ names, seeds, metrics, params, overSeeds }: Comparison, rows: Compared["rows"]): string[][] {
+  const spread = (value: unknown, deviation?: number) =>
+    deviation ? `${show(value)} ± ${shortNumber(deviation)}` : show(value);
   const show = (value: unknown) =>
     value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
   const columns = [
@@ -86,17 +123,18 @@ export function sheetOf({ names, seeds, metrics, params, overSeeds }: Comparison
     ...params.map(({ path, values }) => ({ name: path, values })),
     ...metrics,
   ];
-  const rows = names.map((name, i) => [name, ...columns.map(({ values }) => show(values[i]))]).filter((_, i) =>
-    metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined)
-  );
+  const own = names.map((experiment, i) => [
+    experiment,
+    ...columns.map(({ name, values }) => spread(values[i], rows[i]!.get(name)?.deviation)),
+  ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
   const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
     `${name}, ${phraseMean(figures.reduce((most, one) => one.seeds! > most.seeds! ? one : most))}`,
     ...columns.map((column) => {
       const one = figures.find((row) => columnOf(row) === column.name);
-      return one === undefined ? "" : `${shortNumber(one.value)} ± ${shortNumber(one.deviation!)}`;
+      return one === undefined ? "" : spread(one.value, one.deviation);
     }),
   ]);
-  return [["", ...columns.map(({ name }) => name)], ...rows, ...means];
+  return [["", ...columns.map(({ name }) => name)], ...own, ...means];
 }
 
 /** The code of the user's own that a stage was given by its params, by digest: its file is in no result. */
@@ -128,28 +166,39 @@ function* leavesOf(value: unknown, path: readonly string[]): Generator<Leaf> {
 }
 
 /** The comparison as a page: tables, curves over each other, pictures side by side. */
-export function comparisonPage(comparison: Comparison, contents: readonly Collection[]): Page {
+export function comparisonPage({ comparison, contents, rows, labels, links }: Compared): Page {
   const { names, metrics, params, without } = comparison;
+  const labelOf = (name: string) => labels[names.indexOf(name)] ?? name;
+  const overSeeds = comparison.overSeeds.map((row) => {
+    return { ...row, experiment: common(row.experiment.split(", ").map(labelOf)) };
+  });
+  const headOf = (name: string) => {
+    const link = links[names.indexOf(name)];
+    return markup`<span title="${name}">${
+      link ? markup`<a href="${link}">${labelOf(name)}</a>` : labelOf(name)
+    }</span>`;
+  };
+  const headed = (sheet: string[][]) => upright(sheet.map(([name, ...cells]) => [headOf(name!), ...cells]));
   const titles = new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)));
   const curves = [...titles].map((title) => ({
     title,
     runs: contents.flatMap((content, i) =>
-      content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: names[i]!, rows }))
+      content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: labels[i]!, rows }))
     ),
   }));
   // Of each stage those of all experiments beside each other.
   const drawn = contents.flatMap((content, i) =>
     content.samples.map((picture) => ({
       ...picture,
-      title: `${names[i]}: ${picture.title}`,
-      place: [entryOf(picture.title), names[i]!] as const,
+      title: `${labels[i]}: ${picture.title}`,
+      place: [entryOf(picture.title), labels[i]!] as const,
     }))
   );
   const samples = [...Map.groupBy(drawn, ({ place: [row] }) => row).values()].flat();
-  const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
+  const figures = metrics.length === 0 ? [] : [headed(sheetOf({ ...comparison, params: [], overSeeds }, rows))];
   const differences = params.length === 0
     ? markup`<p>None, in the stages that they share.</p>`
-    : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] }));
+    : headed(sheetOf({ ...comparison, metrics: [], overSeeds: [] }, rows));
   return {
     title: "Comparison",
     subtitle: `${names.length} experiments`,
@@ -169,7 +218,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
 const MOST_ACROSS = 6;
 
 /** A table of rows, the first being its header; turned where so few experiments fit beside each other. */
-function upright(rows: readonly (readonly string[])[]) {
+function upright(rows: readonly (readonly Shown[])[]) {
   const across = rows.length - 1 <= MOST_ACROSS;
   const [header, ...body] = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
   return table(header!, body);

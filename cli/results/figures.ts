@@ -44,7 +44,7 @@ export async function figuresOf(
     return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i] }));
   });
   const means: MetricRow[] = seedGroups(experiments).flatMap(({ members, of }) => {
-    const experiment = common(members.map((i) => names[i]!));
+    const experiment = common(members.map((i) => names[i]!), members.length === names.length);
     const figures = Map.groupBy(
       members.flatMap((i) => own[i]!),
       ({ stage, metric, timesteps, label }) => JSON.stringify([stage, metric, timesteps, label]),
@@ -59,14 +59,18 @@ export async function figuresOf(
 function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
   const { stage, metric, timesteps, label } = rows[0]!;
   const seeds = rows.length;
-  const value = rows.reduce((sum, row) => sum + row.value, 0) / seeds;
+  const isEqual = rows.every((row) => row.value === rows[0]!.value);
+  // A sum would be off by its rounding.
+  const value = isEqual ? rows[0]!.value : rows.reduce((sum, row) => sum + row.value, 0) / seeds;
   const squares = rows.reduce((sum, row) => sum + (row.value - value) ** 2, 0);
   return { experiment, stage, metric, value, deviation: Math.sqrt(squares / (seeds - 1)), timesteps, label, seeds };
 }
 
-/** What names have in common, word by word. */
-function common([first = "", ...others]: readonly string[]): string {
-  return first.split(" ").filter((word) => others.every((name) => name.split(" ").includes(word))).join(" ") || "all";
+/** What names have in common, word by word; else all of them. */
+export function common(names: readonly string[], isAll = false): string {
+  const [first = [], ...others] = names.map((name) => name.split(" "));
+  const shared = first.filter((word) => others.every((words) => words.includes(word))).join(" ");
+  return shared || (isAll ? "all" : names.join(", "));
 }
 
 function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {

@@ -139,8 +139,7 @@ export class Site {
       return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
     });
     const [experiments, runs] = [parts.map(({ experiment }) => experiment), parts.map(({ now }) => now)];
-    const { comparison, contents } = await compareExperiments(experiments, runs);
-    return comparisonPage(comparison, contents);
+    return comparisonPage(await compareExperiments(experiments, runs));
   }
 
   #experimentsOf({ runId, stages }: Run): Experiment[] {

@@ -179,8 +179,6 @@ export function findLeftovers(
     for (const { name, path } of entriesAt(2, place)) if (name.endsWith(".broken")) take(path);
   }
   takeAbandoned("run", tmp);
-  // Of noiseline 0.2.0: tables of where lines of files are.
-  for (const { name, path } of entriesAt(1, kept)) if (name.endsWith(".table")) take(path);
   // Only folders of pipelines that this store has shown: what else lies in outputs/ is the user's.
   for (const pipeline of store.shownPipelines()) takeAbandoned("view", join(outputs, pipeline));
   return found;

@@ -46,7 +46,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   const found = runs.filter((run) => words.every((word) => textOf(run).includes(word)));
   const chosen = new Set(query.getAll("column"));
   const groups = [...Map.groupBy(found, ({ pipeline }) => pipeline)].map(([pipeline, own]) => {
-    const all = [...fixedColumns(own, query, details), ...scoreColumns(own), ...paramColumns(own)];
+    const all = columnsOf(own, query, details);
     const isFull = (column: Column) => !column.isExtra && own.some((run) => column.value(run) !== undefined);
     const columns = all.filter((one) =>
       chosen.size === 0 || one.id.startsWith("loss@") ? isFull(one) : chosen.has(one.id)
@@ -109,7 +109,7 @@ function textOf({ pipeline, file, runId, state, host, cluster, tags, overrides }
   return [pipeline, file, runId, state, host, cluster, ...tags, ...overrides].join(" ").toLowerCase();
 }
 
-function fixedColumns(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }: TableDetails): Column[] {
+function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }: TableDetails): Column[] {
   const stages = new Map(runs.map((run) => [run, stageOf(run)]));
   const stageFor = (run: LiveRun) => stages.get(run);
   const loss = (run: LiveRun) => stageFor(run)?.figures["loss"];
@@ -126,24 +126,34 @@ function fixedColumns(runs: readonly LiveRun[], query: URLSearchParams, { lossAt
   const lowest = (value: number | string, run: LiveRun) =>
     markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
   const took = ({ startedMs, endedMs }: LiveRun) => endedMs && endedMs - startedMs;
+  const isOn = runs.some(({ state }) => state === "running");
+  const { tell = [], same = [] } = scoreColumns(runs);
   return [
     { id: "state", title: "state", value: (run) => run.state, show: state },
     { id: "stage", title: "stage", value: (run) => stageFor(run)?.id, show: besides },
+    { id: "tags", title: "tags", value: ({ tags }) => tags.join(", ") || undefined },
+    ...paramColumns(runs),
     { id: "step", title: "step", value: (run) => stageFor(run)?.progress?.done, show: done },
     { id: "eta", title: "time left", value: (run) => stageFor(run)?.etaMs, show: time },
-    { id: "loss", title: "loss now", value: (run) => loss(run)?.last },
+    { id: "loss", title: isOn ? "loss now" : "loss", value: (run) => loss(run)?.last },
     { id: "lowest", title: "lowest loss", value: (run) => loss(run)?.lowest, show: lowest },
     ...step > 0 && lossAt ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: at }] : [],
+    ...tell,
     { id: "took", title: "took", value: took, show: time },
-    { id: "tags", title: "tags", value: ({ tags }) => tags.join(", ") || undefined },
+    ...same,
     { id: "host", title: "host", value: ({ host, cluster }) => cluster ?? host, isExtra: true },
   ];
 }
 
-/** A column for each whole score: means over seeds where there are any; of several children the range. */
-function scoreColumns(runs: readonly LiveRun[]): Column[] {
+/**
+ * A column for each whole score: means over seeds where there are any; of several children the range. Apart are those
+ * that tell no run from another.
+ */
+function scoreColumns(runs: readonly LiveRun[]) {
   const found = new Map(runs.map((run) => [run, scoresOf(run)]));
-  return [...new Set([...found.values()].flatMap((scores) => [...scores.keys()]))].map((name) => ({
+  const names = [...new Set([...found.values()].flatMap((scores) => [...scores.keys()]))];
+  const isLess = (name: string) => Number(!/ [FK]I?D\b/.test(name));
+  const all = names.sort((a, b) => isLess(a) - isLess(b) || a.localeCompare(b)).map((name): Column => ({
     id: `score:${name}`,
     title: name,
     value: (run) => found.get(run)!.get(name)?.[0]?.value,
@@ -151,10 +161,14 @@ function scoreColumns(runs: readonly LiveRun[]): Column[] {
       const own = found.get(run)!.get(name)!;
       if (own.length > 1) return joined([own[0], own.at(-1)].map((one) => figure(one!.value)), " … ");
       const [{ deviation, seeds }] = own as [Score];
-      const spread = joined([named("±", deviation && figure(deviation)), seeds && `of ${seeds} seeds`], " ");
+      const spread = joined([named("±", deviation ? figure(deviation) : undefined), seeds && `of ${seeds} seeds`], " ");
       return markup`${figure(Number(value))} <small>${spread}</small>`;
     },
   }));
+  return Object.groupBy(all, ({ value }) => {
+    const values = runs.map(value).filter((one) => one !== undefined);
+    return values.length > 1 && new Set(values).size === 1 ? "same" : "tell";
+  });
 }
 
 /** By stage and name, the lowest first. */
@@ -168,11 +182,16 @@ function scoresOf({ scores = [] }: LiveRun): Map<string, Score[]> {
 /** A column for each param that is not the same in all runs which have its stage. */
 function paramColumns(runs: readonly LiveRun[]): Column[] {
   const found = new Map<string, Map<LiveRun, string>>();
+  const seedsOf = ({ stages }: LiveRun) =>
+    new Set(stages.flatMap(({ params }) => params.filter(({ path }) => path === "seed").map(({ value }) => value)));
+  // Where all stages of each run have one, that is the run's own.
+  const isOne = runs.every((run) => seedsOf(run).size <= 1);
   for (const run of runs) {
     for (const { id, params } of run.stages) {
       for (const { path, value } of params) {
         const text = typeof value === "string" ? value : JSON.stringify(value);
-        found.getOrInsertComputed(paramName(id, path), () => new Map()).set(run, text);
+        const name = isOne && path === "seed" ? path : paramName(id, path);
+        found.getOrInsertComputed(name, () => new Map()).set(run, text);
       }
     }
   }

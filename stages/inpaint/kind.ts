@@ -10,7 +10,7 @@ import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
-  version: 3,
+  version: 4,
   entry: import.meta.resolve("./run.ts"),
   summary: "Inpaint a region of images",
   params: z.strictObject({

@@ -10,7 +10,7 @@ import { checkWalk, drawingFacts, lastTime } from "../shared/draw/check.ts";
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
-  version: 3,
+  version: 4,
   entry: import.meta.resolve("./run.ts"),
   summary: "Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4)",
   params: z.strictObject({

@@ -26,7 +26,7 @@ export function splitKernel({ inputs, attrs, backend }: KernelCall): tf.TensorIn
 }
 
 /** A part of a tensor, copied. */
-export function slice(
+function slice(
   backend: Backend,
   x: tf.TensorInfo,
   begin: readonly number[],

@@ -7,15 +7,15 @@ import { curve, liveRun, liveStage } from "../../support/live_runs.ts";
 const param = (path: string, value: unknown) => ({ path, value, origin: [] });
 
 /** A run whose training goes on, or is done. */
-function trained(source: string, learningRate: number, isDone: boolean) {
-  const made = { kind: "train", version: "3", params: { learningRate }, seed: 0, inputs: {}, externals: {} };
+function trained(source: string, learningRate: unknown, isDone: boolean, seed: number = 0) {
+  const made = { kind: "train", version: "3", params: { learningRate }, seed, inputs: {}, externals: {} };
   const experiment: Experiment = {
     ...{ source, label: "", uses: new Map(), artifacts: [], unknown: [] },
     stages: ["train", "sample"],
     missing: isDone ? ["sample"] : ["train", "sample"],
     made: new Map(isDone ? [["train", made]] : []),
   };
-  const params = [param("with.learningRate", learningRate), param("with.clip", 1), param("seed", 0)];
+  const params = [param("with.learningRate", learningRate), param("with.clip", 1), param("seed", seed)];
   const stages = [
     liveStage("train", { params, previews: [10, 20], state: isDone ? "ran" : "running" }),
     liveStage("of another child", { previews: [10] }),
@@ -29,16 +29,17 @@ function trained(source: string, learningRate: number, isDone: boolean) {
 Deno.test("runs that go on are compared by what their plans and they themselves say", async () => {
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
   const experiments = all.map(({ experiment }) => experiment);
-  const { comparison, contents } = await compareExperiments(experiments, all.map(({ now }) => now));
+  const compared = await compareExperiments(experiments, all.map(({ now }) => now));
+  const { comparison, rows } = compared;
   assertEquals(comparison.names, ["first", "second"]);
   // A param that one result does not note, as it has its default, is no difference.
   assertEquals(comparison.params, [{ path: "train.learningRate", values: [0.1, 0.2] }]);
-  assertEquals(sheetOf(comparison), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
-  const page = comparisonPage(comparison, contents);
+  assertEquals(sheetOf(comparison, rows), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
+  const page = comparisonPage(compared);
   assertEquals(
     page.curves.map(({ title, runs }) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]),
     [
-      ["train", "first 20", "second 20"],
+      ["train", "learningRate=0.1 20", "learningRate=0.2 20"],
     ],
   );
   const samples = partsOf(page).find(({ id }) => id === "samples")!.html;
@@ -55,4 +56,37 @@ Deno.test("without runs, experiments that have no results are left out", async (
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
   const { comparison } = await compareExperiments(all.map(({ experiment }) => experiment));
   assertEquals(comparison.names, ["first"]);
+});
+
+Deno.test("a run is named by the params that tell it from others, else by its seed too, else by when it began", async () => {
+  const headsOf = async (...all: ReturnType<typeof trained>[]) => {
+    const compared = await compareExperiments(all.map(({ experiment }) => experiment), all.map(({ now }) => now));
+    const { html } = partsOf(comparisonPage(compared)).find(({ id }) => id === "params")!;
+    const heads = html.matchAll(/<th scope="col"><span title="([^"]*)"><a href="([^"]*)">(.*?)<\/a>/g);
+    return { heads: [...heads].map(([, ...own]) => own), params: compared.comparison.params };
+  };
+  const { heads, params } = await headsOf(
+    trained("a", 0.1, true),
+    trained("b", 0.1, true, 1),
+    trained("c", 0.2, true),
+  );
+  assertEquals(heads, [
+    ["a", "/run/a", "learningRate=0.1 seed=0"],
+    ["b", "/run/b", "learningRate=0.1 seed=1"],
+    ["c", "/run/c", "learningRate=0.2"],
+  ]);
+  // The stage's seed is the run's.
+  assertEquals(params.map(({ path }) => path), ["train.learningRate"]);
+  const evil = await headsOf(trained("a", "<img>", true), trained(`"<b>`, 0.2, true));
+  assertEquals(evil.heads.map(([title, , label]) => [title, label]), [
+    ["a", "learningRate=&#34;&#60;img&#62;&#34;"],
+    ["&#34;&#60;b&#62;", "learningRate=0.2"],
+  ]);
+  const alike = trained("later", 0.1, true);
+  const later = { ...alike, now: { ...alike.now, run: { ...alike.now.run, startedMs: Date.UTC(2026, 10, 26, 9, 0) } } };
+  const twice = await compareExperiments(
+    [trained("a", 0.1, true), later].map(({ experiment }) => experiment),
+    [trained("a", 0.1, true), later].map(({ now }) => now),
+  );
+  assertEquals(twice.labels, ["2026-11-25 10:15", "2026-11-26 09:00"]);
 });

@@ -220,6 +220,16 @@ stages:
   assertEquals(runs.seeds, [3, 4, 0]);
   assertEquals(runs.overSeeds.length, 1);
   assertEquals([runs.overSeeds[0].value, runs.overSeeds[0].seeds], [4.5, 2]);
+  // Not all: the third is another experiment.
+  assertEquals(runs.overSeeds[0].experiment, `${first}, ${second}`);
+  await say("compare", first!, second!, third!, "--store", store.root, "-o", page);
+  const heads = [...(await Deno.readTextFile(page)).matchAll(/<th scope="col"><span title="([^"]*)">([^<]*)/g)];
+  assertEquals(heads.slice(1, 5).map(([, title, label]) => [title, label]), [
+    [first, "value=1 seed=3"],
+    [second, "value=1 seed=4"],
+    [third, "value=9"],
+    ["value=1, mean of 2 seeds", "value=1, mean of 2 seeds"],
+  ]);
 });
 
 Deno.test("each child has its mean over seeds, and a mean says which stages had other seeds", async () => {

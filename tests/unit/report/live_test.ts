@@ -31,19 +31,19 @@ const withLoss = (runId: string, last: number, more: Partial<LiveRun> = {}) =>
 
 Deno.test("a table of runs shows the columns that say something, and of runs at work how far they are", () => {
   const [head, row] = cellsIn(tableOf([liveRun({ tags: ["best"] })]));
-  assertEquals(head, ["run", "state", "stage", "step", "time left", "loss now", "lowest loss", "tags"]);
+  assertEquals(head, ["run", "state", "stage", "tags", "step", "time left", "loss now", "lowest loss"]);
   assertEquals(row, [
     "2026-11-25 10:15",
     "running",
     "train",
+    "best",
     "1,200 of 3,000",
     "1m 32s",
     "0.0612",
     "0.0541 at 1,110",
-    "best",
   ]);
   assertEquals(cellsIn(tableOf([withLoss("a", 0.5)])), [
-    ["run", "state", "stage", "loss now", "lowest loss", "took"],
+    ["run", "state", "stage", "loss", "lowest loss", "took"],
     ["2026-11-25 10:15", "done", "train", "0.5", "0.25 at 1,500", "1m 00s"],
   ]);
 });
@@ -56,10 +56,10 @@ Deno.test("a row speaks of one stage and names it: of a training, also beside an
   const rowOf = (state: LiveRun["state"], ...stages: LiveRun["stages"]) => {
     const lossAt: TableDetails["lossAt"] = (_, { figures }) => figures["loss"] && figures["loss"].last * 10;
     const [head, row] = cellsIn(tableOf([liveRun({ state, stages })], "at=5", { lossAt }));
-    return head!.slice(2).map((name, i) => `${name}: ${row![i + 2]}`).join(", ");
+    return head!.slice(2).map((name, i) => `${name.replace(" now", "")}: ${row![i + 2]}`).join(", ");
   };
   const [train, classifier] = [stage("train", "train", "running", 0.5), stage("c", "classifier", "running", 0.2)];
-  const ofTrain = "loss now: 0.5, lowest loss: 0.25 at 7, loss at 5: 5";
+  const ofTrain = "loss: 0.5, lowest loss: 0.25 at 7, loss at 5: 5";
   assertEquals(
     rowOf("running", train, classifier),
     `stage: train c running, step: 50 of 100, time left: 50s, ${ofTrain}`,
@@ -73,7 +73,7 @@ Deno.test("a row speaks of one stage and names it: of a training, also beside an
   assertEquals(rowOf("running", { ...second, state: "running" }, ran).slice(0, 13), "stage: second");
   // Before any training has a loss, the last that has one, or is at work.
   const waiting = liveStage("train", { kind: "train" });
-  assertMatch(rowOf("running", waiting, classifier), /^stage: c, step: 20 of 100, time left: 20s, loss now: 0.2/);
+  assertMatch(rowOf("running", waiting, classifier), /^stage: c, step: 20 of 100, time left: 20s, loss: 0.2/);
   assertEquals(rowOf("running", stage("data", "dataset", "running"), waiting), "stage: data");
   assertEquals(rowOf("failed", ran, stage("data", "dataset", "failed")), `stage: train data failed, ${ofTrain}`);
 });
@@ -115,7 +115,7 @@ Deno.test("columns are chosen in the address: any param that differs, the loss a
   const runs = [trained("a", 1), trained("b", 2)];
   const first = ["train.p0", "train.p1", "train.p2", "train.p3"];
   assertEquals(cellsIn(tableOf(runs))[0]!.filter((title) => title.startsWith("train")), first);
-  assertEquals(cellsIn(tableOf(runs, "column=param:train.p5&column=host"))[0], ["run", "host", "train.p5"]);
+  assertEquals(cellsIn(tableOf(runs, "column=param:train.p5&column=host"))[0], ["run", "train.p5", "host"]);
   const lossAt = ({ runId }: LiveRun, _: unknown, step: number) => runId === "a" ? step / 1_000 : undefined;
   assertEquals(cellsIn(tableOf(runs, "at=500&column=state", { lossAt })), [
     ["run", "state", "loss at 500"],
@@ -132,8 +132,32 @@ Deno.test("scores are means over seeds where there are any, else one value or th
   assertEquals(scoreIn({ scores: children }), "2 … 4");
   const means = [{ stage: "evaluate", metric: "FD-classifier", value: 3, deviation: 1, seeds: 3 }];
   assertEquals(scoreIn({ scores: [...children, ...means] }), "3 ± 1 of 3 seeds");
-  assertEquals(scoreIn({ scores: [{ ...means[0]!, value: 5, deviation: 0 }] }), "5 ± 0 of 3 seeds");
+  assertEquals(scoreIn({ scores: [{ ...means[0]!, value: 5, deviation: 0 }] }), "5 of 3 seeds");
   assertEquals(scoreIn({ scores: [{ ...means[0]!, value: 5 }, ...means] }), "3 … 5");
+});
+
+Deno.test("scores that tell runs apart come before those that do not, distances first; seeds of stages are one", () => {
+  const seed = (value: number) => [{ path: "seed", value, origin: [] }];
+  const run = (value: number) => {
+    const scores = ["L_T", "accuracy", "KD-classifier", "FD-classifier"].map((metric) => {
+      return { stage: "score", metric, value: metric === "L_T" ? 1 : value };
+    });
+    const stages = [liveStage("train", { params: seed(value) }), liveStage("sample", { params: seed(value) })];
+    return liveRun({ runId: `r${value}`, state: "done", stages, scores });
+  };
+  assertEquals(cellsIn(tableOf([run(2), run(3)]))[0], [
+    ...["run", "state", "seed", "score FD-classifier", "score KD-classifier", "score accuracy", "score L_T"],
+  ]);
+});
+
+Deno.test("what waits is said to run, or that it may", () => {
+  const text =
+    stageTable([liveStage("a"), liveStage("b", { state: "may-run" }), liveStage("c", { state: "cached" })]).text;
+  assertEquals([...text.matchAll(/<span class="state (.*?)">(.*?)</g)].map(([, ...own]) => own), [
+    ["run", "to run"],
+    ["may-run", "may run"],
+    ["cached", "cached"],
+  ]);
 });
 
 Deno.test("500 runs are a page of 200, well below 2 MB, with links to the others", () => {
