@@ -237,12 +237,13 @@ const MOST_SCORES = 20;
 
 /** The last lines of a run. */
 export function linesOfRunFinished(event: RunToldOf): string[] {
-  const { scores = [], page, earlier, outputs } = event;
+  const { scores = [], page, draws = [], earlier, outputs } = event;
   const lines = [phraseRunFinished(event)];
   if (earlier.length > 0) lines.push(phraseEarlier(earlier, outputs));
   lines.push(...formatMetrics(scores.slice(0, MOST_SCORES)).map((line) => `  ${line}`));
   if (scores.length > MOST_SCORES) lines.push(`  … and ${scores.length - MOST_SCORES} more, which \`metrics\` shows`);
   if (page !== undefined) lines.push(`page: ${shortPath(page)}`);
+  lines.push(...draws.map((path) => `draws: ${shortPath(path)}`));
   return lines;
 }
 

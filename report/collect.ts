@@ -130,7 +130,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
 };
 
 /** What a stage of kind `demo` writes. */
-const DEMO_FILE = "demo.html";
+export const DEMO_FILE = "demo.html";
 
 function has({ files }: Collected["artifact"], name: string): boolean {
   return files.some(({ path }) => path === name);

@@ -126,7 +126,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const whole = reached && { durationMs: performance.now() - started };
         for (const event of finished) reporter.emit({ ...event, ...whole, file, outputs, ...end });
-        await open?.(newestPage(store, pipeline.name));
+        await open?.(newestPage(store, pipeline.name), true);
       }
       ending.dispose();
       // Before the first run there was no store to keep anything in.
@@ -138,12 +138,16 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-/** What shows the first page that it is told of, beside the run. */
+/** What shows the first page that it is told of, beside the run, and tells its address, last again. */
 function makeOpener(store: Store, tell: (message: string) => void, cluster?: Cluster) {
-  let shown: Promise<void> | undefined;
+  let shown: Promise<string> | undefined;
   const load = () => importLate<typeof import("../ui/start.ts")>(import.meta.resolve("../ui/start.ts"));
-  return (of: string): Promise<void> =>
-    shown ??= load().then(({ placeOf, showPage }) => showPage(placeOf(store, cluster), of, tell));
+  return async (of: string, isLast = false): Promise<void> => {
+    const isNew = shown === undefined;
+    shown ??= load().then(({ placeOf, showPage }) => showPage(placeOf(store, cluster), of));
+    const said = await shown;
+    if (isNew || isLast) tell(said);
+  };
 }
 
 /** The page of the newest run of a pipeline, where nothing runs. */

@@ -1,7 +1,8 @@
+import { existsSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
-import { listenForStop, printJson, printLine, refuse } from "../io.ts";
+import { listenForStop, printError, printJson, printLine, refuse } from "../io.ts";
 import { clusterFor, openStoreFor } from "../open.ts";
 import { addressOf, findServer, openBrowser, placeOf } from "../ui/start.ts";
 
@@ -32,6 +33,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async ({ port, on, open, json, ...options }) => {
       const cluster = on === undefined ? undefined : await clusterFor(settings, on, Deno.cwd());
       const place = placeOf(openStoreFor(options), cluster);
+      if (!existsSync(place.store)) printError(`there is no store at ${place.store} yet; runs show once there is one`);
       const server = await findServer(place, definedOnly({ port }));
       if ("trouble" in server) {
         const fix = server.inUse ? "give another --port, or none" : "see the lines above";

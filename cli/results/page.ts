@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainTrouble, planRecordOf, predecessorsOf, withoutShards } from "noiseline/engine";
-import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
+import { collectArtifacts, type Collected, DEMO_FILE, renderReport, type ReportStage } from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
@@ -11,6 +13,8 @@ export interface RunEnd {
   /** Whole figures of the last stages that have any, where all went well. */
   readonly scores?: readonly MetricRow[];
   readonly page?: string | undefined;
+  /** Pages that draw. */
+  readonly draws?: readonly string[];
 }
 
 /**
@@ -31,6 +35,9 @@ export async function runEnd(
     // Where nothing ran there is nothing new to say; what ran and shows nothing new, such as a failure, is on the page too.
     if (runId === undefined) end = { page: views.upToDate(PAGE) };
     else if (status === "done") end = { scores: await scoresOf(pipeline, stages, store) };
+    const demos = [...pipeline.stages.values()].filter(({ kind }) => kind.name === "demo");
+    const draws = demos.map(({ id }) => join(views.folderOf(id), DEMO_FILE)).filter(existsSync);
+    if (draws.length > 0) end = { ...end, draws };
     if (end.page !== undefined) return end;
     if (!now.ok) refuse(now.diagnostics[0]!);
     else if (now.value.values().some(({ manifest }) => manifest !== undefined)) {

@@ -204,14 +204,17 @@ export function openBrowser(address: Address, of: string): void {
 /** After a coffee it is still there, and the next day no longer. */
 const IDLE_MS = 10 * 60_000;
 
-/** Show a page of a place beside other work, which goes on whatever becomes of it. */
-export async function showPage(place: Place, of: string, tell: (message: string) => void): Promise<void> {
+/**
+ * Show a page of a place beside other work, which goes on whatever becomes of it.
+ * @returns what is to be said of it
+ */
+export async function showPage(place: Place, of: string): Promise<string> {
   try {
     const server = await findServer(place, { idleMs: IDLE_MS });
-    if ("trouble" in server) return tell(`no live page: ${server.trouble}`);
-    tell(`live page: ${addressOf(server, of)}`);
+    if ("trouble" in server) return `no live page: ${server.trouble}`;
     openBrowser(server, of);
+    return `live page: ${addressOf(server, of)}`;
   } catch (error) {
-    tell(`no live page: ${(error as Error).message}`);
+    return `no live page: ${(error as Error).message}`;
   }
 }

@@ -20,6 +20,7 @@ input, select, .button { font: inherit; font-size: .9375rem; height: 2.25rem; bo
 button.button:not([type]) { color: var(--paper); background: var(--accent); border-color: var(--accent); }
 .button:disabled { opacity: .4; cursor: default; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+#state { position: sticky; top: 0; z-index: 1; background: var(--paper); }
 progress { width: 100%; height: 4px; display: block; }
 progress, [type=range] { accent-color: var(--accent); }
 [role=status] { min-height: 1.5em; margin: .5rem 0; flex-basis: 100%; overflow-wrap: anywhere; }

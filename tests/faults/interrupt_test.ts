@@ -123,14 +123,18 @@ Deno.test("one Ctrl-C on a terminal, which `deno task` passes on as well, saves 
   const told = project.read("walk.ts").replace("progress, outputs", "progress, note, outputs")
     .replace("const from", 'note("walking");\n    const from');
   project.write("walk.ts", told.replace("hashes.push", slow));
-  const { code, said } = await answerOnTerminal(project, ["run", "p.yaml"], {
-    at: "walk: walking",
-    answer: "\u0003",
-    byTask: true,
-  });
-  assertEquals(code, 130, said);
-  const [walk] = (await project.cli(["plan", "p.yaml", "--json"])).json.stages;
-  assertEquals(walk.state, "resume", said);
+  // Two signals at once are one for the system at times.
+  for (let before = 0, press = 0; press < 3; press++) {
+    const { code, said } = await answerOnTerminal(project, ["run", "p.yaml"], {
+      at: "walk: walking",
+      answer: "\u0003",
+      byTask: true,
+    });
+    assertEquals(code, 130, said);
+    const [walk] = (await project.cli(["plan", "p.yaml", "--json"])).json.stages;
+    assert(walk.fromStep > before, said);
+    before = walk.fromStep;
+  }
 });
 
 Deno.test("run stops at once when it gets a second signal", async () => {
