@@ -138,7 +138,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-/** What shows the first page that it is told of, beside the run, and tells its address, last again. */
+/** What shows the first page that it is told of, beside the run, and tells its address; on a terminal last again. */
 function makeOpener(store: Store, tell: (message: string) => void, cluster?: Cluster) {
   let shown: Promise<string> | undefined;
   const load = () => importLate<typeof import("../ui/start.ts")>(import.meta.resolve("../ui/start.ts"));
@@ -146,7 +146,7 @@ function makeOpener(store: Store, tell: (message: string) => void, cluster?: Clu
     const isNew = shown === undefined;
     shown ??= load().then(({ placeOf, showPage }) => showPage(placeOf(store, cluster), of));
     const said = await shown;
-    if (isNew || isLast) tell(said);
+    if (isNew || isLast && process.stderr.isTTY === true) tell(said);
   };
 }
 

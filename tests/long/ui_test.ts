@@ -56,7 +56,7 @@ Deno.test("a store that is absent has a page, and one that is made meanwhile is 
   assertEquals((await visitor.get("/")).status, 200);
   const [pid] = findServers(project);
   ui.signal("SIGKILL");
-  assertEquals((await ui.outcome()).stderr, "");
+  assertMatch((await ui.outcome()).stderr, /^there is no store at \S+ yet; runs show once there is one\n$/);
   assert(await isGoneWithin(pid!, 5_000));
 });
 
