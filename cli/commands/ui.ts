@@ -33,7 +33,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async ({ port, on, open, json, ...options }) => {
       const cluster = on === undefined ? undefined : await clusterFor(settings, on, Deno.cwd());
       const place = placeOf(openStoreFor(options), cluster);
-      if (!existsSync(place.store)) printError(`there is no store at ${place.store} yet; runs show once there is one`);
+      // What was submitted to a cluster is shown without one.
+      if (cluster === undefined && !existsSync(place.store)) {
+        printError(`there is no store at ${place.store} yet; runs show once there is one`);
+      }
       const server = await findServer(place, definedOnly({ port }));
       if ("trouble" in server) {
         const fix = server.inUse ? "give another --port, or none" : "see the lines above";
