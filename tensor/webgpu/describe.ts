@@ -12,11 +12,14 @@ const SOFTWARE_NAMES = /llvmpipe|lavapipe|softpipe|swiftshader|basic render|soft
 /** What to do where there is no adapter. */
 export const ADAPTER_FIX = "install the GPU's driver with its Vulkan part";
 
-/** The adapter that TF.js would ask for, or why there is none. */
-export async function requestAdapter(): Promise<GPUAdapter | { readonly missing: string }> {
+/**
+ * The adapter that TF.js would ask for, or why there is none.
+ * @param place what may have no WebGPU, for people
+ */
+export async function requestAdapter(place = "this runtime"): Promise<GPUAdapter | { readonly missing: string }> {
   // Browsers and runtimes without WebGPU lack the property, whatever the types say.
   const gpu: GPU | undefined = navigator.gpu;
-  if (gpu === undefined) return { missing: "this runtime has no WebGPU" };
+  if (gpu === undefined) return { missing: `${place} has no WebGPU` };
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   return adapter ?? { missing: "no GPU driver that WebGPU can use; on Linux it needs Vulkan" };
 }

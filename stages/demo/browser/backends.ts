@@ -26,8 +26,8 @@ export interface Opened {
  */
 export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: string) => Promise<Opened>>> = {
   async webgpu(forced) {
-    const adapter = await requestAdapter();
-    if ("missing" in adapter) throw new Error(adapter.missing.replace("this runtime", "this browser"));
+    const adapter = await requestAdapter("this browser");
+    if ("missing" in adapter) throw new Error(adapter.missing);
     if (isSoftware(adapter.info) && !forced) throw new Error("it is software here");
     // One that stays open keeps the engine, with the shaders that it made.
     await openWebgpuDevice();

@@ -10,7 +10,7 @@ import {
   sizeOf,
   type Value,
 } from "../../trace/graph.ts";
-import { countUses } from "./rewrite.ts";
+import { countUses, withInputs } from "./rewrite.ts";
 
 /**
  * Images as [pixels, N, C] from one convolution to the next, which `conv_winograd_whole.ts` wants so: what is between them is
@@ -61,11 +61,7 @@ class Layout {
     if (plain !== undefined) {
       this.#rewritten.set(value, plain);
     } else if (value.inputs.some((input) => this.#placed.has(input) || this.#rewritten.has(input))) {
-      const inputs = value.inputs.map((input) => this.current(input));
-      const anew = value.op === "Reshape"
-        ? reshape(this.graph, inputs[0]!, value.shape)
-        : this.graph.operation(value.op, inputs, value.type, value.shape, value.attributes);
-      this.#rewritten.set(value, anew);
+      this.#rewritten.set(value, withInputs(this.graph, value, value.inputs.map((input) => this.current(input))));
     }
   }
 
@@ -179,22 +175,18 @@ class Layout {
   #biased(sum: OperationValue, operands: readonly Value[]): Value | undefined {
     const { graph } = this;
     if (sum.op !== "Add") return undefined;
-    const [p, n, c] = (operands.find((operand) => sizeOf(operand.shape) === sizeOf(sum.shape))!).shape as [
-      number,
-      number,
-      number,
-    ];
+    const isWhole = ({ shape }: Value) => sizeOf(shape) === sizeOf(sum.shape);
+    const [p, n, c] = operands.find(isWhole)!.shape as [number, number, number];
     for (const [i, j] of [[0, 1], [1, 0]] as const) {
       const [whole, bias] = [operands[i]!, operands[j]!];
-      if (sizeOf(bias.shape) === sizeOf(sum.shape) || this.uses.get(sum.inputs[i]!) !== 1) continue;
+      if (isWhole(bias) || this.uses.get(sum.inputs[i]!) !== 1) continue;
       const product = isOperation(whole, "Reshape") ? whole.inputs[0]! : whole;
       if (!isOperation(product, "Gemm") || product.inputs.length !== 2) continue;
       const across = product.shape[1]! / (n * c);
       if (!Number.isInteger(across)) continue;
       const row = reshape(graph, expand(graph, bias, [across, n, c]), [1, product.shape[1]!]);
       const inputs = [...product.inputs, row];
-      const whole2 = graph.operation("Gemm", inputs, product.type, product.shape, product.attributes);
-      return reshape(graph, whole2, [p, n, c]);
+      return reshape(graph, withInputs(graph, product, inputs), [p, n, c]);
     }
     return undefined;
   }

@@ -20,14 +20,16 @@ export function rewriteEach(
     if (made !== undefined) {
       rewritten.set(value, made);
     } else if (value.kind === "operation" && value.inputs.some((input) => rewritten.has(input))) {
-      const inputs = value.inputs.map(current);
-      const anew = value.op === "Reshape"
-        ? reshape(graph, inputs[0]!, value.shape)
-        : graph.operation(value.op, inputs, value.type, value.shape, value.attributes);
-      rewritten.set(value, anew);
+      rewritten.set(value, withInputs(graph, value, value.inputs.map(current)));
     }
   }
   return new Map([...outputs].map(([name, value]) => [name, current(value)]));
+}
+
+/** The same operation of other values; a reshape of a reshape becomes one. */
+export function withInputs(graph: Graph, value: OperationValue, inputs: readonly Value[]): Value {
+  const { op, type, shape, attributes } = value;
+  return op === "Reshape" ? reshape(graph, inputs[0]!, shape) : graph.operation(op, inputs, type, shape, attributes);
 }
 
 /** The operations that read each value, once for each operand, oldest first. */

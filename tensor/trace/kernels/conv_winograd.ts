@@ -26,7 +26,7 @@ const TAPS = FILTER_TRANSFORM.columns ** 2;
 const INPUT_ADJOINT = transposed(INPUT_TRANSFORM);
 /** Makes of six columns seven, the last one zeros: what pixels get from tiles that do not see them. */
 const SHARE_ADJOINT = withZeros(INPUT_ADJOINT);
-const FILTER_ADJOINT = transposed(FILTER_TRANSFORM);
+export const FILTER_ADJOINT: TransformMatrix = transposed(FILTER_TRANSFORM);
 const OUTPUT_ADJOINT = transposed(OUTPUT_TRANSFORM);
 
 /** [N, H, W, C], [3, 3, C, O] -> [N, outH, outW, O]. */
@@ -115,7 +115,7 @@ function transform(graph: Graph, down: TransformMatrix, x: Value, across = down)
 }
 
 /** One constant for all layers, so that what forward and backward pass have in common is computed once. */
-function constantMatrix(graph: Graph, { name, rows, columns, data }: TransformMatrix): ConstantValue {
+export function constantMatrix(graph: Graph, { name, rows, columns, data }: TransformMatrix): ConstantValue {
   return graph.table(`winograd ${name}`, () => graph.constant("float32", [rows, columns], data));
 }
 
