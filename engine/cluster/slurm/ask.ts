@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { hostname } from "node:os";
 import { cutText, printable } from "../../diagnostic/format.ts";
 import { NO_COMMAND } from "../queue.ts";
@@ -28,56 +29,35 @@ export function complaintOf(stderr: string): string {
  * @param hopeless what on standard error makes it pointless to wait any longer
  * @returns also as `said` what it said where it is not ok, or why it said nothing; and whether somebody else has killed it
  */
-export async function ask(
+export function ask(
   program: string,
   args: readonly string[],
   { stdin, hopeless }: { readonly stdin?: string; readonly hopeless?: RegExp } = {},
-) {
+): Promise<{ readonly ok: boolean; readonly stdout: string; readonly said: string; readonly killed?: true }> {
   const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => KEPT.includes(name)));
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(program, {
-      args: [...args],
-      // The folder of this process may be gone.
-      cwd: "/",
-      clearEnv: true,
-      env,
-      stdin: stdin === undefined ? "null" : "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied)) throw error;
-    const said = `${NO_COMMAND}${program} on the PATH of ${hostname()}`;
-    return { ok: false, stdout: "", said };
-  }
-  let given = "";
-  const giveUp = (why: string) => {
-    given ||= why;
-    try {
-      child.kill("SIGKILL");
-    } catch {
-      // It has just ended.
-    }
-  };
-  const timer = setTimeout(giveUp, LIMIT_MS, `no answer within ${LIMIT_MS / 1000} s`);
-  const read = async (stream: ReadableStream<Uint8Array>, hopeless?: RegExp) => {
-    const decoder = new TextDecoder();
-    let text = "";
-    for await (const chunk of stream) {
-      text += decoder.decode(chunk, { stream: true });
-      if (text.length > MAX_ANSWER) giveUp("its answer has no end");
-      if (hopeless?.test(text)) giveUp(complaintOf(text));
-    }
-    return text;
-  };
-  // A command that ends early leaves its input unread.
-  const write = stdin === undefined ? undefined : new Blob([stdin]).stream().pipeTo(child.stdin).catch(() => {});
-  const [stdout, stderr] = await Promise.all([read(child.stdout), read(child.stderr, hopeless), write]);
-  const { success, code, signal } = await child.status;
-  clearTimeout(timer);
-  const said = given || complaintOf(stderr) || (success ? "" : `${program} ended with code ${code}`);
-  return { ok: success && given === "", stdout, said, ...signal !== null && given === "" ? { killed: true } : {} };
+  // The folder of this process may be gone.
+  const options = { cwd: "/", env, timeout: LIMIT_MS, maxBuffer: MAX_ANSWER, killSignal: "SIGKILL" } as const;
+  return new Promise((resolve) => {
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
+      if (error === null) return resolve({ ok: true, stdout, said: complaintOf(stderr) });
+      const { code, killed, signal } = error;
+      const said = code === "ENOENT" || code === "EACCES"
+        ? `${NO_COMMAND}${program} on the PATH of ${hostname()}`
+        : code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER"
+        ? "its answer has no end"
+        : killed && !hopeless?.test(stderr)
+        ? `no answer within ${LIMIT_MS / 1000} s`
+        : complaintOf(stderr) || `${program} ended with code ${code ?? signal}`;
+      resolve({ ok: false, stdout, said, ...signal && !killed ? { killed: true } : {} });
+    });
+    let heard = "";
+    child.stderr!.on("data", (text: string) => {
+      heard += text;
+      if (hopeless?.test(heard)) child.kill("SIGKILL");
+    });
+    // A command that ends early leaves its input unread.
+    child.stdin!.on("error", () => {}).end(stdin);
+  });
 }
 
 /** As many as were asked for, and no question has more. */
