@@ -8,7 +8,7 @@ import { dropOldest, readChecked, writeChecked } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import { moduleFlags, TOOLKIT_CONFIG } from "./module_lock.ts";
-import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
+import { askGraph, loadModules, type ModuleGraph } from "./runtime.ts";
 
 /** The first time Deno fetches esbuild, some 10 MB. */
 const BUNDLING_TIMEOUT_MS = 3 * 60_000;
@@ -34,9 +34,9 @@ export async function bundleForBrowsers(
   const text = entryText(browser, own);
   writeNew(entry, text);
   const flags = moduleFlags(folder, map && inBrowser(map(), browser));
-  const info = await loadModules(["info", "--json", ...flags, entry], { timeoutMs: LOADING_TIMEOUT_MS });
-  if (!info.success) return failedBy(info.said);
-  const { modules } = JSON.parse(info.stdout) as Graph;
+  const asked = await askGraph(flags, entry);
+  if ("error" in asked) return failedBy(asked.error);
+  const { modules } = asked;
   // In its own folder the entry is the only module, and what cannot be found nobody can read.
   const parts = modules.map(({ local, npmPackage }) => local === entry ? text : local ? hashFile(local) : npmPackage);
   const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.json`);
@@ -49,9 +49,9 @@ export async function bundleForBrowsers(
   const { success, said } = await loadModules(["bundle", ...how, entry], { timeoutMs: BUNDLING_TIMEOUT_MS });
   const made = readTextIfThere(file);
   if (!success || made === undefined) return failedBy(said);
-  const rest = await loadModules(["info", "--json", ...flags, file], { timeoutMs: LOADING_TIMEOUT_MS });
-  if (!rest.success) return failedBy(rest.said);
-  const left = (JSON.parse(rest.stdout) as Graph).modules.flatMap(importsOf);
+  const rest = await askGraph(flags, file);
+  if ("error" in rest) return failedBy(rest.error);
+  const left = rest.modules.flatMap(importsOf);
   if (left.length > 0) return failedBy(describeLeft(left, modules));
   ignoreTrouble(() => {
     openRoot(kept);
@@ -64,27 +64,13 @@ export async function bundleForBrowsers(
   return { file };
 }
 
-/** What is read of `deno info --json`. */
-interface Graph {
-  readonly modules: readonly {
-    readonly specifier: string;
-    readonly local?: string;
-    readonly npmPackage?: string;
-    readonly dependencies?: readonly {
-      readonly specifier: string;
-      readonly isDynamic?: boolean;
-      readonly code?: { readonly span: { readonly start: { readonly line: number } } };
-    }[];
-  }[];
-}
-
 /** What must be there before a module runs: neither types nor what it may ask for later. */
-function importsOf({ dependencies = [] }: Graph["modules"][number]) {
+function importsOf({ dependencies = [] }: ModuleGraph["modules"][number]) {
   return dependencies.filter(({ code, isDynamic }) => code !== undefined && !isDynamic);
 }
 
 /** Imports that a bundle could not do without: in what file of the user's each is. */
-function describeLeft(left: ReturnType<typeof importsOf>, modules: Graph["modules"]): string {
+function describeLeft(left: ReturnType<typeof importsOf>, modules: ModuleGraph["modules"]): string {
   const toolkit = pathToFileURL(dirname(TOOLKIT_CONFIG)).href;
   return left.map(({ specifier }) => {
     const from = modules.filter((one) => !one.specifier.startsWith(`${toolkit}/`)).flatMap((one) =>

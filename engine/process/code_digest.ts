@@ -9,7 +9,7 @@ import { addToLock, allBelow, packageName, TOOLKIT_CONFIG } from "./module_lock.
 import type { Lock, ModuleMap } from "../keys/stage.ts";
 import { isToolkit, pathOf } from "./own_frames.ts";
 import { explainRefusal } from "./refusal.ts";
-import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
+import { askGraph, type ModuleGraph } from "./runtime.ts";
 import manifest from "../../deno.json" with { type: "json" };
 
 /**
@@ -17,22 +17,6 @@ import manifest from "../../deno.json" with { type: "json" };
  * comes to give other bytes; a test pins that code.
  */
 export const API_VERSION = 2;
-
-/** What Deno says of a module and all that it imports. */
-interface Info {
-  readonly redirects?: Readonly<Record<string, string>>;
-  readonly modules: readonly {
-    readonly specifier: string;
-    readonly error?: string;
-    readonly npmPackage?: string;
-    readonly dependencies?: readonly {
-      readonly specifier: string;
-      readonly code?: { readonly specifier?: string };
-      readonly isDynamic?: boolean;
-      readonly assertionType?: string;
-    }[];
-  }[];
-}
 
 export type CodeDigest = Awaited<ReturnType<typeof digestCode>>;
 
@@ -43,17 +27,16 @@ export type Code = Readonly<Extract<CodeDigest, { digest: string }>>;
 async function askDeno(
   file: string,
   { config, lock }: ReturnType<typeof findSettings>,
-): Promise<{ readonly info: Info; readonly lock: Lock } | { readonly error: string }> {
+): Promise<{ readonly info: ModuleGraph; readonly lock: Lock } | { readonly error: string }> {
   await using temporary = await makeTemporaryFolder();
   // Deno adds to a lock; the user's is not this program's to change.
   const copy = join(temporary.folder, "deno.lock");
   if (lock !== undefined) copyFile(lock, copy);
   const flags = ["--no-remote", "--node-modules-dir=none", "--frozen=false", `--lock=${copy}`];
   if (config !== undefined) flags.push(`--config=${config}`);
-  const args = ["info", "--json", ...flags, pathToFileURL(file).href];
-  const { success, stdout, said } = await loadModules(args, { timeoutMs: LOADING_TIMEOUT_MS, cwd: dirname(file) });
-  if (success) return { info: JSON.parse(stdout) as Info, lock: JSON.parse(readTextIfThere(copy) ?? "{}") as Lock };
-  const text = said.replace(/\n\s*Stack backtrace:[^]*/, "").replace(/^[^]*?error: /, "");
+  const info = await askGraph(flags, pathToFileURL(file).href, dirname(file));
+  if ("modules" in info) return { info, lock: JSON.parse(readTextIfThere(copy) ?? "{}") as Lock };
+  const text = info.error.replace(/^[^]*?error: /, "");
   return { error: text.replaceAll(copy, lock ?? copy).replaceAll(/\s*\n\s*/g, " ").trim() };
 }
 

@@ -5,7 +5,7 @@ import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
 import type { Kind } from "../keys/stage.ts";
-import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
+import { loadModules } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */
 const FETCHING_TIMEOUT_MS = 60 * 60_000;
@@ -57,8 +57,7 @@ export async function installFiles(
   if (problem !== undefined) return { problem };
   // This process started without the package and cannot resolve its names.
   const code = `console.log(import.meta.resolve(${JSON.stringify(`npm:${full}/package.json`)}))`;
-  const args = ["eval", "--cached-only", ...flags, code];
-  const { stdout, said } = await loadModules(args, { timeoutMs: LOADING_TIMEOUT_MS });
+  const { stdout, said } = await loadModules(["eval", "--cached-only", ...flags, code]);
   const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
   return { problem: `${full} was fetched but cannot be found: ${url}${said}` };

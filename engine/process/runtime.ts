@@ -164,7 +164,7 @@ export const LOADING_MEMORY = 2 ** 31;
 const MAX_OUTPUT = 256 << 20;
 
 export interface LoadOptions extends Pick<DenoOptions, "cwd" | "env" | "kill"> {
-  readonly timeoutMs: number;
+  readonly timeoutMs?: number;
   readonly memory?: number;
   /** Called with each line of what it says. */
   readonly onLine?: (line: string) => void;
@@ -173,9 +173,9 @@ export interface LoadOptions extends Pick<DenoOptions, "cwd" | "env" | "kill"> {
 /** Let Deno load modules: look at them, fetch them, or run those of the toolkit. @returns what it printed, and the end of what it said */
 export async function loadModules(
   args: readonly string[],
-  { onLine, ...options }: LoadOptions,
+  { onLine, timeoutMs = LOADING_TIMEOUT_MS, ...options }: LoadOptions = {},
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
-  using child = new DenoChild(args, { memory: LOADING_MEMORY, ...options });
+  using child = new DenoChild(args, { memory: LOADING_MEMORY, timeoutMs, ...options });
   await child.hangUp();
   const chunks: Uint8Array[] = [];
   const takeOutput = async (stdout: ReadableStream<Uint8Array>) => {
@@ -187,16 +187,45 @@ export async function loadModules(
     log.keep(line);
     onLine?.(line);
   });
-  const took = child.held === undefined ? `more than ${options.timeoutMs / 1000} s` : "too much memory";
+  const took = child.held === undefined ? `more than ${timeoutMs / 1000} s` : "too much memory";
   const said = child.timedOut || child.held !== undefined ? `it took ${took} and was stopped` : log.tail();
   return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
+}
+
+/** What Deno says of a module and all that it imports. */
+export interface ModuleGraph {
+  readonly redirects?: Readonly<Record<string, string>>;
+  readonly modules: readonly {
+    readonly specifier: string;
+    /** Path of what is a file. */
+    readonly local?: string;
+    readonly error?: string;
+    readonly npmPackage?: string;
+    readonly dependencies?: readonly {
+      readonly specifier: string;
+      /** Absent of an import for types alone. */
+      readonly code?: { readonly specifier?: string; readonly span: { readonly start: { readonly line: number } } };
+      readonly isDynamic?: boolean;
+      readonly assertionType?: string;
+    }[];
+  }[];
+}
+
+/** Let Deno find all that a module imports; nothing of it is run. @param flags by which it finds modules */
+export async function askGraph(
+  flags: readonly string[],
+  module: string,
+  cwd?: string,
+): Promise<ModuleGraph | { readonly error: string }> {
+  const { success, stdout, said } = await loadModules(["info", "--json", ...flags, module], { cwd });
+  return success ? JSON.parse(stdout) : { error: said.replace(/\n\s*Stack backtrace:[^]*/, "") };
 }
 
 let sharedFolder: Promise<string> | undefined;
 
 /** Deno's own cache folder on this machine. */
 export function denoFolder(): Promise<string> {
-  return sharedFolder ??= loadModules(["info", "--json"], { timeoutMs: LOADING_TIMEOUT_MS })
+  return sharedFolder ??= loadModules(["info", "--json"])
     .then(({ stdout }) => (JSON.parse(stdout) as { denoDir: string }).denoDir);
 }
 
