@@ -2,7 +2,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { type Bundle, bundleListSchema } from "../../schemas/cluster_records.ts";
 import { relativePathSchema } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
-import { externalPaths, filesBelow } from "../keys/externals.ts";
+import { externalPaths, filesAt } from "../keys/externals.ts";
 import type { OwnCode, Stage } from "../keys/stage.ts";
 import { findSettings } from "../process/code_digest.ts";
 import type { Content } from "../store/cache/backend.ts";
@@ -10,7 +10,7 @@ import { objectName } from "../store/cache/layout.ts";
 import type { Digests } from "../store/digests.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { Limit } from "../store/limit.ts";
-import { factsOf, hashFile, holds, readIfThere, sha256Of, statIfThere } from "../store/reading.ts";
+import { hashFile, holds, readIfThere, sha256Of, statIfThere } from "../store/reading.ts";
 import { parseJson } from "../store/records.ts";
 import { inside } from "../store/roots.ts";
 import { Misplaced } from "../store/trouble.ts";
@@ -43,10 +43,11 @@ export class Shipment {
   /** Files and folders that a stage reads from outside, by name. */
   addExternals(stage: Stage, home: string): Record<string, Bundle> {
     const pack = (path: string) => {
-      const [place, info] = [resolve(path), Deno.statSync(path)];
-      const files = info.isDirectory ? [...filesBelow(place)] : [{ path: "", facts: factsOf(info) }];
+      const place = resolve(path);
       const at = (below: string) => join(place, below);
-      const digested = files.map(({ path, facts }) => [at(path), this.digests.digest(at(path), facts)] as const);
+      const digested = filesAt(place).map(({ path, facts }) =>
+        [at(path), this.digests.digest(at(path), facts)] as const
+      );
       return this.#pack(place, dirname(place), digested);
     };
     const named = Object.entries(externalPaths(stage, home));

@@ -99,7 +99,7 @@ export async function thaw(
   }
   const before = recalled.stages.get(id)!;
   const stage: Stage = { ...before, kind, params: withPaths({ ...before, kind }, paths) };
-  const here = digestStageExternals(stage, folder, digests).externals;
+  const here = digestStageExternals(stage, { ...recalled, folder }, digests).externals;
   const names = Object.keys({ ...own.externals, ...here }).filter((name) => own.externals[name] !== here[name]);
   if (names.length > 0) return refuse(names.map((name) => differs(id, name)));
   // In the place that it had: what it reads comes before it.

@@ -52,20 +52,18 @@ export function withPaths(
   return Object.fromEntries(changed);
 }
 
-/** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
-export function* filesBelow(
-  folder: string,
-  prefix = "",
-  above: ReadonlySet<string> = new Set(),
-): Generator<FolderFile> {
-  const real = Deno.realPathSync(folder);
-  if (above.has(real)) return;
-  for (const { name } of Deno.readDirSync(folder)) {
-    const path = prefix === "" ? name : `${prefix}/${name}`;
-    const full = `${folder}/${name}`;
-    const info = Deno.statSync(full);
-    if (info.isDirectory) yield* filesBelow(full, path, new Set([...above, real]));
-    else if (info.isFile) yield { path, facts: factsOf(info) };
+/**
+ * A file, by the empty path, or those below a folder, through links, since a stage reads through them too. A link back up
+ * is not followed.
+ */
+export function* filesAt(place: string, path = "", above: ReadonlySet<string> = new Set()): Generator<FolderFile> {
+  const info = Deno.statSync(place);
+  if (info.isFile) yield { path, facts: factsOf(info) };
+  const real = info.isDirectory ? Deno.realPathSync(place) : undefined;
+  if (real === undefined || above.has(real)) return;
+  const within = new Set([...above, real]);
+  for (const { name } of Deno.readDirSync(place)) {
+    yield* filesAt(`${place}/${name}`, path === "" ? name : `${path}/${name}`, within);
   }
 }
 
@@ -75,29 +73,26 @@ export function contentDigest(path: string, digests: Digests): string {
   // A pipe or a device may have no end.
   if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
   if (info.isFile) return digests.digest(path);
-  const files = [...filesBelow(path)];
+  const files = [...filesAt(path)];
   const entryOf = ({ path: name, facts }: FolderFile) => {
     return { path: name, size: facts.size, sha256: digests.digest(join(path, name), facts) };
   };
   return digests.folderDigest(path, files, () => artifactDigest("files", files.map(entryOf)));
 }
 
-/** A file or folder that could not be read, or is not the one that the stage must have. */
-export interface UnreadableExternal extends External {
-  readonly error?: unknown;
-  /** SHA-256, of the file that is not the right one. */
-  readonly got?: string;
-  readonly wanted?: string | undefined;
+/** Where a pipeline lies, and where its values are written. */
+interface Home {
+  readonly folder: string;
+  readonly origins: Origins;
 }
 
-/** Digests of all that one stage reads from outside: packages, files, and environment variables that it declares. */
-export function digestStageExternals(
-  stage: Stage,
-  folder: string,
-  digests: Digests,
-) {
+/**
+ * Digests of all that one stage reads from outside: packages, files, and environment variables that it declares.
+ * @returns also what is wrong with a file or folder that cannot be read, or is not the one that the stage must have, by name
+ */
+export function digestStageExternals(stage: Stage, { folder, origins }: Home, digests: Digests) {
   const externals: Record<string, string> = {};
-  const unreadable: UnreadableExternal[] = [];
+  const problems = new Map<string, Diagnostic>();
   for (const { name, version, integrity } of stage.kind.externals?.(stage.params) ?? []) {
     externals[`npm:${name}@${version}`] = integrity;
   }
@@ -112,12 +107,16 @@ export function digestStageExternals(
       const wanted = externals[one.name];
       const got = contentDigest(one.path, digests);
       externals[one.name] = got;
-      if (wanted !== undefined && got !== wanted) unreadable.push({ ...one, got, wanted });
+      if (wanted === undefined || got === wanted) continue;
+      const message = `stage "${stage.id}": ${one.name} is not the expected file`;
+      const fix = "fetch the file again, name the right one, or set sha256 to the file you mean";
+      const details = { code: "external", got: `SHA-256 ${got}`, wanted: `SHA-256 ${wanted}` } as const;
+      problems.set(one.name, diagnosticAt(origins, ["stages", stage.entry, "with", ...one.at], message, fix, details));
     } catch (error) {
-      unreadable.push({ ...one, error });
+      problems.set(one.name, cannotRead(stage, one, error, origins));
     }
   }
-  return { externals, unreadable };
+  return { externals, problems };
 }
 
 /** What the stages of a pipeline read from outside, by id of the stage. */
@@ -125,34 +124,24 @@ export type DigestedExternals = Readonly<ReturnType<typeof digestExternals>>;
 
 /** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
 export function digestExternals(
-  { stages, folder, origins }: { stages: ReadonlyMap<string, Stage>; folder: string; origins: Origins },
+  { stages, ...home }: Home & { readonly stages: ReadonlyMap<string, Stage> },
   digests: Digests,
 ) {
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
   for (const stage of stages.values()) {
-    const own = digestStageExternals(stage, folder, digests);
+    const own = digestStageExternals(stage, home, digests);
     externals.set(stage.id, own.externals);
-    problems.push(...own.unreadable.map((one) => placeUnreadable(stage, one, origins)));
+    problems.push(...own.problems.values());
   }
   return { externals, problems };
 }
 
-function placeUnreadable(
-  stage: Stage,
-  { name, at: param, path, error, got, wanted }: UnreadableExternal,
-  origins: Origins,
-): Diagnostic {
-  const place = ["stages", stage.entry, "with", ...param];
-  if (got !== undefined) {
-    const message = `stage "${stage.id}": ${name} is not the expected file`;
-    const fix = "fetch the file again, name the right one, or set sha256 to the file you mean";
-    const details = { code: "external", got: `SHA-256 ${got}`, wanted: `SHA-256 ${wanted}` } as const;
-    return diagnosticAt(origins, place, message, fix, details);
-  }
+function cannotRead(stage: Stage, { name, at, path }: External, error: unknown, origins: Origins): Diagnostic {
   const message = `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`;
   const details = { code: "external", got: placeOf(error) ?? path } as const;
-  return diagnosticAt(origins, place, message, "correct the path; it is relative to the pipeline file", details);
+  const fix = "correct the path; it is relative to the pipeline file";
+  return diagnosticAt(origins, ["stages", stage.entry, "with", ...at], message, fix, details);
 }
 
 /** Files that a stage is to read and that are not there, without a look into those that are. */
@@ -162,16 +151,14 @@ export function missingExternals(stage: Stage, folder: string, origins: Origins)
       Deno.statSync(one.path);
       return [];
     } catch (error) {
-      return [placeUnreadable(stage, { ...one, error }, origins)];
+      return [cannotRead(stage, one, error, origins)];
     }
   });
 }
 
 /** Size of a file, or of all files below a folder; undefined where there is nothing. */
 export function sizeOf(path: string): number | undefined {
-  const info = statIfThere(path);
-  if (info?.isDirectory !== true) return info?.size;
-  return filesBelow(path).reduce((sum, { facts }) => sum + facts.size, 0);
+  return statIfThere(path) && filesAt(path).reduce((sum, { facts }) => sum + facts.size, 0);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { contentDigest, digestStageExternals, externalPaths, filesBelow } from "../keys/externals.ts";
+import { contentDigest, digestStageExternals, externalPaths, filesAt } from "../keys/externals.ts";
 import { codesOf, isForeign, modulesOf, type Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
@@ -26,13 +26,13 @@ function hostOf(url: string): string {
  * @returns where the copy lies
  */
 function copyExternal(path: string, place: string, name: string): string | undefined {
-  const info = Deno.statSync(path);
-  const files = info.isDirectory
-    ? [...filesBelow(path)].map((file) => ({ path: file.path, size: file.facts.size }))
-    : [{ path: "", size: info.size }];
+  const files = Array.from(filesAt(path), (file) => ({ path: file.path, size: file.facts.size }));
   if (isLentWhole(files)) return undefined;
   const copy = join(place, name);
-  const folders = [info.isDirectory ? copy : place, ...files.map((file) => dirname(join(copy, file.path)))];
+  const folders = [
+    Deno.statSync(path).isDirectory ? copy : place,
+    ...files.map((file) => dirname(join(copy, file.path))),
+  ];
   for (const folder of new Set(folders)) makeFolder(folder);
   for (const file of files) copyFile(join(path, file.path), join(copy, file.path));
   return copy;
@@ -140,7 +140,7 @@ export class Ground {
    */
   async #find(last = false) {
     const { planned: { stage, keys }, place: { pipeline, store: { digests } } } = this;
-    const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, digests);
+    const { externals, problems } = digestStageExternals(stage, pipeline, digests);
     const before = keys!.ingredients.externals;
     const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
     let other = changed.some((name) => externals[name] !== undefined);
@@ -154,7 +154,7 @@ export class Ground {
       changed.push(...names.length > 0 ? names : [uses]);
       if ("digest" in now) other = true;
     }
-    if (changed.length === 0 && unreadable.length === 0) return undefined;
-    return { what: [...new Set(changed)].join(", ") || unreadable[0]!.name, other };
+    if (changed.length === 0) changed.push(...problems.keys().take(1));
+    return changed.length === 0 ? undefined : { what: [...new Set(changed)].join(", "), other };
   }
 }
