@@ -15,19 +15,6 @@ export interface Task {
   readonly jobs: readonly string[];
 }
 
-/** A task and what it waits for, each once: parts (`p3`) and earlier jobs (`8`), or children of them (`p3_4`, `8_4`). */
-interface Waiting {
-  readonly task: Task;
-  /** Where it waits for the same `child` of each of some arrays, and no other of these: `p3_*`. */
-  readonly after: string[];
-  readonly child?: number;
-}
-
-/** One job or array of jobs. */
-interface Division extends Pick<PartRequest, "children" | "after"> {
-  readonly tasks: readonly Task[];
-}
-
 /**
  * Divide what is to be computed into jobs and arrays of jobs, each after those that it waits for. No job waits for more
  * than its stages do, so a failure stops nothing else. Stages with one recipe have one result: the first is computed.
@@ -74,19 +61,23 @@ export function divide(
   return parts;
 }
 
-function waitingOf(task: Task, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number): Waiting {
+/**
+ * A task and what it waits for, each once: parts (`p3`) and earlier jobs (`8`), or children of them (`p3_4`, `8_4`). Where it
+ * waits for the same `child` of each of some arrays, and no other of these: `p3_*`.
+ */
+function waitingOf(task: Task, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number) {
   // Where it waits for all children, it waits for the array.
   const byArray = Map.groupBy(all, arrayOf).entries().map(([on, ones]) => ones.length === sizes.get(on) ? [on] : ones)
     .toArray();
   const after = byArray.flat();
   const single = new Set(byArray.filter(({ length }) => length === 1).flat().filter((one) => one.includes("_")));
   const [child, another] = new Set(Array.from(single, (one) => Number(one.split("_")[1])));
-  if (child === undefined || child >= maxArray || another !== undefined) return { task, after };
+  if (child === undefined || child >= maxArray || another !== undefined) return { task, after, child: undefined };
   return { task, after: after.map((one) => single.has(one) ? `${arrayOf(one)}_*` : one), child };
 }
 
-/** Divide stages that may become arrays by what they wait for. */
-function* divisionsOf(all: readonly Waiting[], maxArray: number): Generator<Division> {
+/** Divide stages that may become arrays by what they wait for: into jobs, and arrays of jobs. */
+function* divisionsOf(all: readonly ReturnType<typeof waitingOf>[], maxArray: number) {
   const size = Math.max(1, maxArray);
   for (const alike of Map.groupBy(all, ({ after }) => JSON.stringify(after)).values()) {
     const byChild = Map.groupBy(alike, ({ child }) => child).values().toArray();

@@ -2,11 +2,9 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
 import type { Kind, ModuleMap } from "../keys/stage.ts";
-import { makeFolder, setMode, writeNew } from "../store/files.ts";
+import { makeFolder, writeNew } from "../store/files.ts";
 import { hashFile, readTextIfThere, sha256Of } from "../store/reading.ts";
-import { dropOldest, readChecked, writeChecked } from "../store/records.ts";
-import { openRoot } from "../store/roots.ts";
-import { ignoreTrouble } from "../store/trouble.ts";
+import { dropOldest, keepOwn, readChecked, writeChecked } from "../store/records.ts";
 import { moduleFlags, TOOLKIT_CONFIG } from "./module_lock.ts";
 import { askGraph, loadModules, type ModuleGraph } from "./runtime.ts";
 
@@ -53,13 +51,9 @@ export async function bundleForBrowsers(
   if ("error" in rest) return failedBy(rest.error);
   const left = rest.modules.flatMap(importsOf);
   if (left.length > 0) return failedBy(describeLeft(left, modules));
-  ignoreTrouble(() => {
-    openRoot(kept);
-    makeFolder(kept);
-    setMode(kept, 0o700);
+  keepOwn(path, () => {
     dropOldest(kept, "", MOST_KEPT);
     writeChecked(path, made);
-    setMode(path, 0o600);
   });
   return { file };
 }

@@ -3,12 +3,10 @@ import { fileURLToPath } from "node:url";
 import type { DeviceTrial, DeviceTrouble } from "../../contract/stage.ts";
 import { deviceVerdictSchema } from "../../schemas/records.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
-import { makeFolder, setMode, writeAtomically } from "../store/files.ts";
+import { writeAtomically } from "../store/files.ts";
 import { machineClass } from "../store/machine.ts";
 import { sha256Of } from "../store/reading.ts";
-import { readRecord, recordText } from "../store/records.ts";
-import { openRoot } from "../store/roots.ts";
-import { ignoreTrouble } from "../store/trouble.ts";
+import { keepOwn, readRecord, recordText } from "../store/records.ts";
 import { loadModules } from "./runtime.ts";
 
 const CONFIG = new URL("../../deno.json", import.meta.url);
@@ -45,22 +43,13 @@ export function tryDevice(
   const of = [trial.of, Deno.version.deno, machineClass()].join(" ");
   const path = join(folder, `${sha256Of(of)}.json`);
   if (again) tried.delete(path);
-  return tried.getOrInsertComputed(path, () => judge({ ...trial, of }, path, again));
-}
-
-async function judge(trial: DeviceTrial, path: string, again: boolean): Promise<DeviceTrouble | undefined> {
-  const { of } = trial;
-  const kept = again || !isOwn(path) ? undefined : readRecord(path, deviceVerdictSchema);
-  if (kept?.of === of) return kept.trouble ?? undefined;
-  const trouble = await runTrial(trial);
-  if (trouble?.passing === true) return trouble;
-  ignoreTrouble(() => {
-    const folder = join(path, "..");
-    openRoot(folder);
-    makeFolder(folder);
-    setMode(folder, 0o700);
-    writeAtomically(path, recordText(path, deviceVerdictSchema, { of, trouble: trouble ?? null }));
-    setMode(path, 0o600);
+  return tried.getOrInsertComputed(path, async () => {
+    const kept = again || !isOwn(path) ? undefined : readRecord(path, deviceVerdictSchema);
+    if (kept?.of === of) return kept.trouble ?? undefined;
+    const trouble = await runTrial(trial);
+    if (trouble?.passing === true) return trouble;
+    const verdict = { of, trouble: trouble ?? null };
+    keepOwn(path, () => writeAtomically(path, recordText(path, deviceVerdictSchema, verdict)));
+    return trouble;
   });
-  return trouble;
 }

@@ -1,8 +1,9 @@
 /** Records as files and as lines of files: how they are written, and what counts as read. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { z } from "zod";
-import { appendLine, removeQuietly, writeAtomically } from "./files.ts";
+import { appendLine, makeFolder, removeQuietly, setMode, writeAtomically } from "./files.ts";
 import { asRecord, entriesOf, readIfThere, readLines, readTextIfThere, sha256Of, statIfThere } from "./reading.ts";
+import { openRoot } from "./roots.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
 /** The text of a record of one JSON file. @throws Misplaced for one that is too large to be read again */
@@ -85,6 +86,18 @@ export function readChecked(path: string) {
   const checksum = new TextDecoder().decode(bytes.subarray(0, Math.max(cut, 0)));
   if (cut !== 64 || sha256Of(json) !== checksum) return undefined;
   return { value: JSON.parse(new TextDecoder().decode(json)) as unknown, checksum };
+}
+
+/** Keep a file in this user's cache, which nobody else may read or change. Losing it costs that it is made again. */
+export function keepOwn(path: string, write: () => void): void {
+  ignoreTrouble(() => {
+    const folder = dirname(path);
+    openRoot(folder);
+    makeFolder(folder);
+    setMode(folder, 0o700);
+    write();
+    setMode(path, 0o600);
+  });
 }
 
 /** Make room for one more of a kind of file, so that a number of them are kept. */

@@ -194,7 +194,7 @@ export function packPipeline(pipeline: Pipeline) {
  * The pipeline that was packed, to find out whether there is anything to do. It knows no origins and no devices, and
  * its kinds check nothing: what runs or explains needs the file.
  */
-function unpackPipeline(kept: KeptPipeline): Pipeline {
+export function unpackPipeline(kept: KeptPipeline): Pipeline {
   const outside = new Map<object, readonly [readonly NpmExternal[] | null, readonly DownloadExternal[] | null]>();
   for (const [index, ...answers] of kept.outside) outside.set(kept.stages[index]!.params, answers);
   const kinds = kept.kinds.map((data): Kind => ({
