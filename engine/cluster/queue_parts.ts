@@ -352,7 +352,7 @@ class Pass {
       ...more,
       name: `${JOB_PREFIX}${name}`,
       comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
-      script: jobScript(settings, settings, { folder, digest, task }),
+      script: jobScript(settings, { folder, digest, task }),
       log: settings.logs === undefined ? join(folder, "logs", `${what}.log`) : join(settings.logs, `${id}.${what}.log`),
       folder,
       warnSeconds: warnSecondsOf(more.needs),

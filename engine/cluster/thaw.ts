@@ -7,7 +7,7 @@ import { codesOf, type Kind, type OwnCode, type Stage } from "../keys/stage.ts";
 import { fromBuiltin, fromFile } from "../pipeline/load/builtin.ts";
 import { withCode } from "../pipeline/load/definitions.ts";
 import { type BuiltinKinds, describeOne } from "../pipeline/load/kinds.ts";
-import { NEVER_VALID } from "../pipeline/load/pipeline_loader.ts";
+import { type KeptPipeline, unpackPipeline } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Described } from "../process/describe.ts";
 import { realPath } from "../process/rights.ts";
@@ -40,19 +40,15 @@ export function recall(submission: TrustedSubmission, line: number) {
     lines.set(one, found);
     found.reads.forEach((each) => wanted.add(each));
   }
-  const kinds = head.kinds.map((one) => ({ ...one.kind, validate: NEVER_VALID }) as unknown as Kind);
-  const stages = [...lines].sort(([a], [b]) => a - b).map(([, { stage }]) => {
-    return { ...stage, kind: kinds[stage.kind]!, needs: [], timeoutMs: undefined } as unknown as Stage;
-  });
-  const pipeline: Pipeline = {
-    ...head.pipeline,
-    folder,
-    knownProfiles: [],
-    stages: new Map(stages.map((stage) => [stage.id, stage])),
-    families: new Map(),
-    leftOut: new Map(),
-    origins: { locate: () => undefined, explain: () => [""] },
+  // In its job a stage waits for no other, and the time that it may take is the job's.
+  const alone = { needs: [], timeoutMs: undefined };
+  const kept = {
+    pipeline: { ...head.pipeline, folder, knownProfiles: [] },
+    kinds: head.kinds.map(({ kind }) => kind),
+    stages: [...lines].sort(([a], [b]) => a - b).map(([, { stage }]) => ({ ...stage, ...alone })),
+    ...{ families: [], leftOut: [], outside: [] },
   };
+  const pipeline = unpackPipeline(kept as unknown as KeptPipeline);
   const externals = new Map(lines.values().map(({ stage, externals }) => [stage.id, externals]));
   const own = lines.get(line)!;
   const digested: DigestedExternals = { externals, problems: [] };

@@ -69,7 +69,7 @@ export async function tryNode(
   try {
     const paths = await nodePaths(settings);
     const questions = questionsFor(paths.deno, folder, settings.logs, stages);
-    const [shell, ...head] = scriptHead(settings, paths);
+    const [shell, ...head] = scriptHead({ ...settings, ...paths });
     const script = [
       shell,
       'echo "noiseline node: ${SLURMD_NODENAME:-$(hostname)}"',

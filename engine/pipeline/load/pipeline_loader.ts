@@ -149,14 +149,14 @@ async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string
 type KindData = Omit<Kind, "validate" | "check" | "externals" | "downloads" | "device" | "map">;
 
 /** Of kinds that only what was validated is asked about. */
-export const NEVER_VALID: Kind["validate"] = () => ({ ok: false, issues: [] });
+const NEVER_VALID: Kind["validate"] = () => ({ ok: false, issues: [] });
 
 /** A kind without its functions. */
 export function packKind(kind: Kind): KindData {
   return Object.fromEntries(Object.entries(kind).filter(([, value]) => typeof value !== "function")) as KindData;
 }
 
-type KeptPipeline = NonNullable<ReturnType<typeof packPipeline>>;
+export type KeptPipeline = NonNullable<ReturnType<typeof packPipeline>>;
 
 /** The text of a value for keys; undefined of one that has none, which JSON would not give back either. */
 export function textOf(value: unknown): string | undefined {

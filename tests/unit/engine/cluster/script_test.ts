@@ -28,7 +28,7 @@ async function execute(names: { base: string; folder: string; packages: string; 
   Deno.mkdirSync(folder, { recursive: true });
   Deno.writeTextFileSync(join(base, "deno"), TELLER, { mode: 0o700 });
   const settings = { ...settingsOf(), scratch: `/${names.scratch}`, setup: ["export FROM_SETUP=1", "echo $$"] };
-  const script = jobScript(settings, { deno: join(base, "deno"), packages }, { folder, ...TASK });
+  const script = jobScript({ ...settings, deno: join(base, "deno"), packages }, { folder, ...TASK });
   const { code, out, err } = await bash(script, { HOME: "/root" });
   const end = out.indexOf("\n");
   const told = out.slice(end + 1).split("\0");
@@ -78,7 +78,7 @@ Deno.test("quote() gives a shell the word itself", async () => {
 });
 
 Deno.test("the script of a job ends with code 2 where the node does not see its folder", async () => {
-  const script = jobScript(settingsOf(), { deno: "/bin/false", packages: "/p" }, {
+  const script = jobScript({ ...settingsOf(), deno: "/bin/false", packages: "/p" }, {
     folder: "/no/such folder",
     ...TASK,
   });
@@ -98,7 +98,7 @@ Deno.test("a line of setup that fails ends the job with code 2 and is named; wha
   const sourced = write("sourced", "module() {\n  true\n\n  return 5\n}\nfalse\ntrue\n");
   const end = async (...setup: string[]) => {
     const paths = { deno: "/bin/echo", packages: "/p" };
-    const path = write("job", jobScript(settingsOf({ setup }), paths, { folder: "/", ...TASK }));
+    const path = write("job", jobScript({ ...settingsOf({ setup }), ...paths }, { folder: "/", ...TASK }));
     const { code, out, err } = await bash(`exec bash '${path}'`);
     assertEquals(out.includes("--part 7"), code === 0, "nothing runs after it");
     return [code, err.trim().split("\n").at(-1)!.replace("noiseline setup fails: ", "")];
@@ -116,13 +116,13 @@ Deno.test("the script of a job has setup lines after what login shells have, and
   Deno.env.set("NOISELINE_TEST_SECRET", secret);
   try {
     const settings = settingsOf({ setup: ["module load cuda", "export https_proxy=http://proxy:3128"] });
-    const lines = jobScript(settings, await nodePaths(settings), { folder: "/f", ...TASK }).split("\n");
+    const lines = jobScript({ ...settings, ...await nodePaths(settings) }, { folder: "/f", ...TASK }).split("\n");
     assertEquals(lines[0], "#!/bin/bash");
     assertStringIncludes(lines[1]!, "/etc/profile");
     assertEquals(lines.slice(2, 4), settings.setup);
     assertEquals(lines.join("\n").includes(secret), false);
     assertEquals(
-      jobScript(settingsOf(), await nodePaths(settings), { folder: "/f", ...TASK }).includes("profile"),
+      jobScript({ ...settingsOf(), ...await nodePaths(settings) }, { folder: "/f", ...TASK }).includes("profile"),
       false,
     );
   } finally {
