@@ -34,12 +34,12 @@ export const stageLineSchema = z.strictObject({
 const jobNeedsSchema = z.strictObject({
   cpus: z.int().min(0),
   gpus: z.int().min(0),
-  memoryMiB: z.int().min(0).exactOptional(),
+  memoryMiB: z.int().min(0).optional(),
   /** Time limit of one attempt. */
-  minutes: z.int().min(1).exactOptional(),
-  partition: z.string().exactOptional(),
-  account: z.string().exactOptional(),
-  qos: z.string().exactOptional(),
+  minutes: z.int().min(1).optional(),
+  partition: z.string().optional(),
+  account: z.string().optional(),
+  qos: z.string().optional(),
   /** Further options of the queue's own, as the user wrote them. */
   options: z.array(z.string()),
 }).readonly();

@@ -1,6 +1,5 @@
 import type { ClusterFile } from "../../schemas/cluster_file.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import { definedOnly } from "../../std/defined_only.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
@@ -29,13 +28,9 @@ export function needsOf(stage: Stage, settings: ClusterFile): JobNeeds {
   return {
     cpus: Math.max(1, cpu),
     gpus: cardsOf(slotsOf({ ...stage, resources })),
-    ...definedOnly({
-      memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
-      minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),
-      partition,
-      account,
-      qos,
-    }),
+    memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
+    minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),
+    ...{ partition, account, qos },
     // Of an option that is given twice, the last counts.
     options: [...settings.sbatch ?? [], ...own?.sbatch ?? []],
   };

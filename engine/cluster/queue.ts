@@ -29,14 +29,14 @@ export interface JobRequest {
   readonly needs: JobNeeds;
   readonly order: JobOrder;
   /** For an array: its children's numbers, and how many may run at a time. */
-  readonly array?: { readonly children: readonly number[]; readonly atOnce?: number };
+  readonly array?: { readonly children: readonly number[]; readonly atOnce?: number | undefined };
   /** Where the script's output goes, as it is; that of an array's child to a file of its own with `.<number>` after it. */
   readonly log: string;
   readonly folder: string;
   /** How long before the time limit the script is told of it (SIGUSR2). */
   readonly warnSeconds?: number;
   /** Start no sooner than in so many seconds. */
-  readonly delaySeconds?: number;
+  readonly delaySeconds?: number | undefined;
 }
 
 export type Submitted =

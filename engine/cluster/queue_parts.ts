@@ -2,7 +2,6 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
 import { recipePointerSchema } from "../../schemas/records.ts";
-import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
@@ -99,7 +98,7 @@ function refuseSilent(silent: string): Result<never> {
 
 /** A pause that ends with a request to stop. */
 export const pauseOf = (stop: AbortSignal | undefined) => (ms: number): Promise<void> =>
-  delay(ms, definedOnly({ signal: stop })).catch(() => {});
+  delay(ms, { signal: stop }).catch(() => {});
 
 /** What is in the queue, and its limits for jobs of an account. */
 export async function askQueue(context: QueueContext, as: JobNeeds) {
@@ -289,8 +288,7 @@ class Pass {
     const keys = lines.map((line) => stages[line]!.recipeKey);
     const hash = children === null ? keys[0]! : sha256Of(keys.join());
     const count = this.#jobs.get(index)?.size ?? 0;
-    const array = children &&
-      { children: now.map((i) => children[i]!), ...definedOnly({ atOnce: settings.arrayLimit }) };
+    const array = children && { children: now.map((i) => children[i]!), atOnce: settings.arrayLimit };
     const made = await this.#submit(String(index), count, ["--part", String(index)], {
       name: hash.slice(0, 16),
       needs,
@@ -320,7 +318,7 @@ class Pass {
         name: `${what}-${id}`,
         needs: helper,
         order,
-        ...definedOnly({ delaySeconds }),
+        delaySeconds,
       });
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
     let stuck = false;

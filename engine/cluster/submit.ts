@@ -1,4 +1,3 @@
-import { definedOnly } from "../../std/defined_only.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
@@ -119,7 +118,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
     cache: settings.cache,
     digests: store.digests,
     cluster: name,
-    settings: { ...definedOnly({ scratch, arrayLimit, logs }), ...paths, setup, restarts, helper: helperOf(cluster) },
+    settings: { scratch, arrayLimit, logs, ...paths, setup, restarts, helper: helperOf(cluster) },
     grants: requests,
     versions: { ...versions },
   });
@@ -140,8 +139,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
 
 /** What the small jobs need that submit others. */
 function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds {
-  const needs = { cpus: 1, gpus: 0, memoryMiB: 1024, minutes: 15, options: sbatch };
-  return { ...needs, ...definedOnly({ partition, account, qos }) };
+  return { cpus: 1, gpus: 0, memoryMiB: 1024, minutes: 15, partition, account, qos, options: sbatch };
 }
 
 /** What is queued already, by recipe. */

@@ -27,7 +27,7 @@ export async function askPartitions() {
 type Size = Pick<JobNeeds, "cpus" | "memoryMiB" | "gpus">;
 
 /** Whether nodes are large enough for a job. */
-export function holds(nodes: Required<Size>, { cpus, memoryMiB = 0, gpus }: Size): boolean {
+export function holds(nodes: Record<keyof Size, number>, { cpus, memoryMiB = 0, gpus }: Size): boolean {
   return cpus <= nodes.cpus && memoryMiB <= nodes.memoryMiB && gpus <= nodes.gpus;
 }
 
