@@ -88,23 +88,20 @@ export async function executeTask(options: TaskOptions) {
   if (line === undefined) {
     return unusable([problem(`the submission has no part ${number} for this job`, "submit again")]);
   }
-  return await new Task(submission, { line, job: own.id, attempt: own.attempt }, options).run();
+  return await new Task(submission, { line, job: own.id, attempt: own.attempt }, { pace: 1, ...options }).run();
 }
 
 /** One attempt at one stage. */
 class Task {
   readonly #startedAt = new Date().toISOString();
-  readonly #pace: number;
   /** Of a result that turned out to be none to serve, nothing is expected any more. */
   #distrusted: string | undefined;
 
   constructor(
     private readonly submission: TrustedSubmission,
     private readonly own: Attempt,
-    private readonly options: TaskOptions,
-  ) {
-    this.#pace = options.pace ?? 1;
-  }
+    private readonly options: Required<TaskOptions>,
+  ) {}
 
   async run() {
     openRoot(this.submission.folder);
@@ -165,7 +162,7 @@ class Task {
   }
 
   async #pause(tries: number): Promise<void> {
-    await delay(Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * this.#pace);
+    await delay(Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * this.options.pace);
   }
 
   /** Whether the queue ends this job, as it said that it may: not at once where others are preferred to it. */
@@ -173,7 +170,7 @@ class Task {
     for (let tries = 1; tries <= END_TRIES; tries++) {
       const view = await this.options.queue.poll();
       if ("jobs" in view && view.jobs.some(({ id, state }) => id === this.own.job && state !== "running")) return true;
-      await delay(LOOK_MS * this.#pace);
+      await delay(LOOK_MS * this.options.pace);
     }
     return false;
   }
@@ -190,7 +187,7 @@ class Task {
     const { own: { job, attempt }, submission: { cache }, options: { queue, stop, emit } } = this;
     return claimKey(key, {
       ...{ cache, own: { id: job, attempt }, queue, stop },
-      lookMs: LOOK_MS * this.#pace,
+      lookMs: LOOK_MS * this.options.pace,
       isPublished: () => this.#distrusted !== key && hasResult(cache, key),
       onWait: ({ job }) => emit({ type: "note", message: `waiting for job ${job}, which computes the same result` }),
     });
