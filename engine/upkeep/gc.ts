@@ -71,7 +71,7 @@ export async function collectGarbage(store: Store, options: GcOptions) {
 function removeAll(store: Store, garbage: Garbage, leftovers: Inventory["files"]) {
   const failed: { path: string; message: string }[] = [];
   const busy: string[] = [];
-  const attempt = (path: string, remove: () => void) => {
+  const attempt = (path: string, remove: () => void = () => removeTree(path)) => {
     try {
       remove();
     } catch (error) {
@@ -82,19 +82,15 @@ function removeAll(store: Store, garbage: Garbage, leftovers: Inventory["files"]
     }
   };
   for (const key of garbage.results.keys()) attempt(store.results.manifestPath(key), () => store.results.remove(key));
-  for (const sha256 of garbage.objects.keys()) {
-    const path = store.objects.pathOf(sha256);
-    attempt(path, () => removeTree(path));
-  }
   for (const folder of garbage.progress.keys()) {
     attempt(folder, () => {
       if (!removeProgress(store, folder)) busy.push(folder);
     });
   }
-  const folders = [...garbage.runs.keys()].map((id) => store.runs.folderOf(id));
-  for (const path of [...folders, ...garbage.files.keys(), ...leftovers.map(({ path }) => path)]) {
-    attempt(path, () => removeTree(path));
-  }
+  const objects = garbage.objects.keys().map((sha256) => store.objects.pathOf(sha256));
+  const folders = garbage.runs.keys().map((id) => store.runs.folderOf(id));
+  const paths = [...objects, ...folders, ...garbage.files.keys(), ...leftovers.map(({ path }) => path)];
+  for (const path of paths) attempt(path);
   return { failed, busy };
 }
 
