@@ -102,8 +102,7 @@ export async function workerOptions(folder: string, map: ModuleMap | undefined, 
 
 /** Run a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
-  const entry = kind.entry.startsWith("file:") ? kind.entry : pathToFileURL(kind.entry).href;
-  const module = writeEntry(options.folder, entry, "serveStage", kind.own);
+  const module = writeEntry(options.folder, kind.entry, "serveStage", kind.own);
   const names = [...kind.permissions.env ?? [], ...options.grants.env ?? []];
   const permissions = permissionFlags(kind, options, names);
   if ("ungrantable" in permissions) {
