@@ -84,10 +84,8 @@ export function codesOf(
 export function modulesOf({ uses, modules }: Pick<OwnCode, "uses" | "modules">): Record<string, string> {
   const folder = uses.slice(0, uses.lastIndexOf("/") + 1).replace(/^\.\//, "");
   // Of a module there is a digest, of a package a version.
-  const placed = Object.entries(modules).map((
-    [name, value],
-  ) => [/^[0-9a-f]{64}$/.test(value) ? folder + name : name, value]);
-  return Object.fromEntries(placed);
+  const place = (name: string, value: string) => /^[0-9a-f]{64}$/.test(value) ? folder + name : name;
+  return Object.fromEntries(Object.entries(modules).map(([name, value]) => [place(name, value), value]));
 }
 
 /** Whether there is any. */

@@ -170,14 +170,11 @@ export async function digestCode(file: string) {
 
 /** The parts of a code digest by the names that people call them, in the order of these. */
 function nameModules(parts: readonly Part[], entry: string): Record<string, string> {
-  const named = new Map<string, Set<string>>();
-  for (const [, name, value] of parts) {
-    const shown = name.replace(/^entry$|(?<= in )entry$/, entry);
-    // Packages may build on several versions of one.
-    named.getOrInsertComputed(shown, () => new Set()).add(value);
-  }
-  const entries = [...named].map(([name, values]) => [name, [...values].sort(compareCodeUnits).join(", ")] as const);
-  return Object.fromEntries(entries.sort(([a], [b]) => compareCodeUnits(a, b)));
+  const named = Map.groupBy(parts, ([, name]) => name.replace(/^entry$|(?<= in )entry$/, entry));
+  // Packages may build on several versions of one.
+  const valueOf = (own: readonly Part[]) => [...new Set(own.map(([, , value]) => value))].sort().join(", ");
+  const sorted = [...named].sort(([a], [b]) => compareCodeUnits(a, b));
+  return Object.fromEntries(sorted.map(([name, own]) => [name, valueOf(own)]));
 }
 
 /** What one import of a module comes to. */

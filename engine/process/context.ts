@@ -84,8 +84,7 @@ export function makeContext(
     if (message === null) return [port, undefined];
     return [port, "folder" in message ? open(message) : message.map(open)];
   });
-  const outputs: Record<string, OutputArtifact> = {};
-  for (const [port, folder] of Object.entries(start.outputs)) outputs[port] = openOutput(folder);
+  const outputs = Object.fromEntries(Object.entries(start.outputs).map(([port, folder]) => [port, openOutput(folder)]));
   const progress = new ProgressStore(
     start.progressFolder,
     start.progressLimit,

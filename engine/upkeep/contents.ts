@@ -48,12 +48,8 @@ function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; abs
  * @param only stages to take; all when empty
  */
 export function recordsOfPlan({ stages }: Plan, store: Store, only: readonly string[] = []): Set<string> {
-  const recorded = new Set<string>();
-  for (const [id, planned] of stages) {
-    const key = only.length > 0 && !only.includes(id) ? undefined : recordedKey(planned, store);
-    if (key !== undefined) recorded.add(key);
-  }
-  return recorded;
+  const asked = [...stages].filter(([id]) => only.length === 0 || only.includes(id));
+  return new Set(asked.flatMap(([, planned]) => recordedKey(planned, store) ?? []));
 }
 
 function recordedKey({ manifest, keys, recipeKey }: PlannedStage, store: Store): string | undefined {
