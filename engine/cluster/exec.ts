@@ -66,12 +66,8 @@ interface Outcome extends Pick<JobEnd, "state">, Partial<Pick<JobEnd, "resolvedK
   readonly unusable?: true;
 }
 
-function problem(message: string, fix: string): Diagnostic {
-  return errorOf("check", message, fix);
-}
-
 function failed(message: string, fix: string, more: Partial<Outcome> = {}): Outcome {
-  return { state: "failed", problems: [problem(message, fix)], ...more };
+  return { state: "failed", problems: [errorOf("check", message, fix)], ...more };
 }
 
 /**
@@ -82,11 +78,13 @@ export async function executeTask(options: TaskOptions) {
   const unusable = (problems: readonly Diagnostic[]) => ({ code: TASK_EXIT.unusable, problems, end: undefined });
   const { queue, submission, part: number } = options;
   const own = queue.own();
-  if (own === undefined) return unusable([problem("this is no job of a cluster's queue", "submit with run --on")]);
+  if (own === undefined) {
+    return unusable([errorOf("check", "this is no job of a cluster's queue", "submit with run --on")]);
+  }
   const part = submission.head.parts[number];
   const line = part && lineOfJob(part, own.id);
   if (line === undefined) {
-    return unusable([problem(`the submission has no part ${number} for this job`, "submit again")]);
+    return unusable([errorOf("check", `the submission has no part ${number} for this job`, "submit again")]);
   }
   return await new Task(submission, { line, job: own.id, attempt: own.attempt }, { pace: 1, ...options }).run();
 }
