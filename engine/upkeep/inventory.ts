@@ -39,13 +39,7 @@ export function measure(path: string): { bytes: number; changedMs: number } {
 export function takeInventory(store: Store, { unused }: { readonly unused: boolean }) {
   const { results, manifests, broken } = readResults(store);
   const runs = readRuns(store, unused);
-  const tagged = new Set<string>();
-  const brokenTags: string[] = [];
-  for (const tag of store.tags.names()) {
-    const record = store.tags.read(tag);
-    if (record === undefined) brokenTags.push(tag);
-    for (const key of Object.values(record?.results ?? {})) tagged.add(key);
-  }
+  const tags = store.tags.names().map((name) => ({ name, record: store.tags.read(name) }));
   const shown = new Set(store.shownPipelines().flatMap((name) => shownNow(store, name)).map((one) => one.resolvedKey));
   const objects = [...listObjects(store)].filter(({ info }) => info.isFile);
   const downloads = [...entriesAt(1, store.paths.downloads)];
@@ -63,9 +57,9 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     // What a live run fetched a moment ago is not looked at: it may be half there.
     files: runs.some(({ live }) => live) ? [] : downloads.map(({ path }) => ({ path, ...measure(path) })),
     /** Keys that tags name. */
-    tagged,
+    tagged: new Set(tags.flatMap(({ record }) => Object.values(record?.results ?? {}))),
     /** Tags whose records cannot be read, so that nobody knows what they keep. */
-    brokenTags,
+    brokenTags: tags.filter(({ record }) => record === undefined).map(({ name }) => name),
     /** Keys of the results that the folders of outputs show. */
     shown,
   };
@@ -76,7 +70,7 @@ export function takeNames(store: Store): Map<string, string> {
   const names = new Map<string, string>();
   for (const { runId, pipeline } of store.runs.newestFirst()) {
     for (const [stage, key] of Object.entries(store.runs.used(runId).results)) {
-      if (!names.has(key)) names.set(key, `${pipeline}/${stage}`);
+      names.getOrInsert(key, `${pipeline}/${stage}`);
     }
   }
   return names;
