@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { hostname } from "node:os";
 import { cutText, printable } from "../../diagnostic/format.ts";
 import { NO_COMMAND } from "../queue.ts";
@@ -29,7 +28,7 @@ export function complaintOf(stderr: string): string {
  * @param hopeless what on standard error makes it pointless to wait any longer
  * @returns also as `said` what it said where it is not ok, or why it said nothing; and whether somebody else has killed it
  */
-export function ask(
+export async function ask(
   program: string,
   args: readonly string[],
   { stdin, hopeless }: { readonly stdin?: string; readonly hopeless?: RegExp } = {},
@@ -37,7 +36,9 @@ export function ask(
   const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => KEPT.includes(name)));
   // The folder of this process may be gone.
   const options = { cwd: "/", env, timeout: LIMIT_MS, maxBuffer: MAX_ANSWER, killSignal: "SIGKILL" } as const;
-  return new Promise((resolve) => {
+  // Ten milliseconds, which commands need not spend that ask nothing.
+  const { execFile } = await import("node:child_process");
+  return await new Promise((resolve) => {
     const child = execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve({ ok: true, stdout, said: complaintOf(stderr) });
       const { code, killed, signal } = error;
