@@ -89,8 +89,7 @@ export function jobsByLine({ head }: OpenSubmission, jobs: readonly QueuedJob[])
     const comment = parseComment(job.comment);
     const part = comment?.submission === head.id ? head.parts[Number(comment.what)] : undefined;
     const line = part && lineOfJob(part, job.id);
-    const known = line === undefined ? undefined : found.get(line);
-    if (line !== undefined && (known === undefined || isLive(job))) found.set(line, job);
+    if (line !== undefined && (isLive(job) || !found.has(line))) found.set(line, job);
   }
   return found;
 }
