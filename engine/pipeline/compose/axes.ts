@@ -54,13 +54,11 @@ export function parseMatrix(written: unknown, at: DocumentPath, problems: Proble
   );
   const isExcluded = oneOf(excluded);
   const kept = product.filter((one) => !isExcluded(one));
-  const isKept = oneOf(kept);
-  const added = included.filter((one) => !isKept(one));
   const clash = clashOf([...product, ...included]);
   if (clash !== undefined) {
     return report(clash.path, `is another value of the name ${clash.label}`, "name the values of the axis in a map");
   }
-  const all = distinct([...kept, ...added]);
+  const all = distinct([...kept, ...included]);
   return all.length > 0 ? all : report(at, "has no combination left", "name at least one value for an axis");
 }
 

@@ -10,12 +10,12 @@ import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts"
  * when they are laid over the files: until then their nulls stay.
  */
 export function mergeValues(base: unknown, over: unknown, path: readonly string[] = []): unknown {
-  if (!isRecord(base) || !isRecord(over) || isAnotherThing(base, over, path)) return cleaned(over, path);
-  const merged = new Map(Object.entries(base));
+  if (!isRecord(over)) return over;
+  const merged = new Map(isRecord(base) && !isAnotherThing(base, over, path) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
-    const inner = [...path, key];
-    if (value === null && !keepsNulls(path)) merged.delete(key);
-    else merged.set(key, merged.has(key) ? mergeValues(merged.get(key), value, inner) : cleaned(value, inner));
+    // One that removes what was never there leaves nothing behind either.
+    if (value === null && path[0] !== "profiles") merged.delete(key);
+    else merged.set(key, mergeValues(merged.get(key), value, [...path, key]));
   }
   return Object.fromEntries(merged);
 }
@@ -27,17 +27,6 @@ function isAnotherThing(base: Entries, over: Entries, path: readonly string[]): 
   );
   const isNamed = after!.some((one) => one !== "") && (before!.some((one) => one !== "") || after![1] !== "");
   return inParams && isNamed && before!.some((one, i) => one !== after![i]);
-}
-
-function keepsNulls([root]: readonly string[]): boolean {
-  return root === "profiles";
-}
-
-/** A null that removes what was never there leaves nothing behind. */
-function cleaned(value: unknown, path: readonly string[]): unknown {
-  if (!isRecord(value) || keepsNulls(path)) return value;
-  const kept = Object.entries(value).filter(([, each]) => each !== null);
-  return Object.fromEntries(kept.map(([key, each]) => [key, cleaned(each, [...path, key])]));
 }
 
 /** Texts that start with `./` or `../` are paths from the folder of the file that they stand in. */
