@@ -13,20 +13,25 @@ export function leaveOut(root: unknown) {
     if (isRecord(entry) && isFalse(entry["when"])) leftOut.set(id, {});
   }
   if (leftOut.size === 0) return { value: root, leftOut };
-  const references = Object.entries(stages).flatMap(([id, entry]) =>
-    Object.values(inputsOf(entry)).flat().map((text) => ({ id, source: stageIn(text) }))
+  // What each port reads.
+  const sources = new Map(
+    Object.entries(stages).map(([id, entry]) => [
+      id,
+      Object.values(inputsOf(entry)).map((written) => [written].flat().map(stageIn)),
+    ]),
   );
+  const references = [...sources].flatMap(([id, ports]) => ports.flat().map((source) => ({ id, source })));
   const readers = Map.groupBy(references, ({ source }) => source);
   // A map gives what is added while it is walked through.
   for (const gone of leftOut.keys()) {
     for (const { id } of readers.get(gone) ?? []) {
-      const lost = leftOut.has(id) ? undefined : lostSource(stages[id], leftOut);
-      if (lost !== undefined) leftOut.set(id, { reads: lost });
+      const lost = sources.get(id)!.find((port) => port.length > 0 && port.every((source) => leftOut.has(source)));
+      if (lost !== undefined && !leftOut.has(id)) leftOut.set(id, { reads: lost[0]! });
     }
   }
   const kept = Object.entries(stages).filter(([id]) => !leftOut.has(id)).map(([id, entry]) => [
     id,
-    isRecord(entry) ? mapReferences(entry, ({ text }) => reads(text, leftOut) === undefined ? [text] : []) : entry,
+    isRecord(entry) ? mapReferences(entry, ({ text }) => leftOut.has(stageIn(text)) ? [] : [text]) : entry,
   ]);
   return { value: { ...root as object, stages: Object.fromEntries(kept) }, leftOut };
 }
@@ -40,22 +45,8 @@ function isFalse(condition: unknown): boolean {
   return Array.isArray(values) && !values.includes(value);
 }
 
-/** The stage that a reference names. */
-function stageIn(text: unknown): string | undefined {
+/** The stage that a reference names; an empty text where there is no reference. */
+function stageIn(text: unknown): string {
   const reference = typeof text === "string" ? parseReference(text) : undefined;
-  return reference && stageIdOf(reference);
-}
-
-function reads(text: unknown, gone: ReadonlyMap<string, unknown>): string | undefined {
-  const id = stageIn(text);
-  return id !== undefined && gone.has(id) ? id : undefined;
-}
-
-/** A stage without which a port has nothing to read. */
-function lostSource(entry: unknown, gone: ReadonlyMap<string, unknown>): string | undefined {
-  for (const written of Object.values(inputsOf(entry))) {
-    const lost = [written].flat().map((text) => reads(text, gone));
-    if (lost.length > 0 && lost.every((one) => one !== undefined)) return lost[0];
-  }
-  return undefined;
+  return reference === undefined ? "" : stageIdOf(reference);
 }
