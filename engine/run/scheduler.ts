@@ -9,6 +9,7 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { planRecordOf } from "../plan/plan_record.ts";
 import type { Planner } from "../plan/planner.ts";
+import { Limit } from "../store/limit.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
@@ -29,11 +30,9 @@ export class Scheduler {
   readonly #runId: string;
   readonly #record: RunRecord;
   readonly #never = new AbortController().signal;
-  /** Stages that still wait for others: how many. */
-  readonly #missing = new Map<string, number>();
-  readonly #successors = new Map<string, string[]>();
-  #ready: string[] = [];
   #failed = false;
+  #told = false;
+  #inFlight = 0;
 
   constructor(
     private readonly pipeline: Pipeline,
@@ -84,60 +83,45 @@ export class Scheduler {
       onFailure: () => this.#failed = true,
       onNested: (id, result, started) => this.#conclude(id, result, started),
     });
-    this.#countMissing();
-
-    const inFlight = new Set<Promise<void>>();
-    while (true) {
-      this.options.shuffle?.(this.#ready);
-      while (this.#ready.length > 0 && mayStart() && inFlight.size < MAX_IN_FLIGHT) {
-        const id = this.#ready.shift()!;
-        const task = this.#reach(id, runner).finally(() => inFlight.delete(task));
-        inFlight.add(task);
-      }
-      if (inFlight.size === 0) break;
-      const before = this.#failed;
-      await Promise.race(inFlight);
-      // A failure is easily missed where another stage goes on for days.
-      if (!before && this.#failed && this.options.keepGoing !== true && inFlight.size > 0) {
-        this.emit({ type: "note", message: "running stages finish, and no others start" });
-      }
-    }
+    const limit = new Limit(MAX_IN_FLIGHT);
+    const shorter = shorterOf([...this.plan.stages.values()].map(({ stage }) => stage));
+    const ends = new Map<string, Promise<boolean>>();
+    const reach = (id: string): Promise<boolean> =>
+      ends.getOrInsertComputed(id, async () => {
+        const planned = this.plan.stages.get(id);
+        if (planned === undefined || this.results.has(id)) return true;
+        // What it reads or needs, and the shorter run that it continues.
+        const before = [...predecessorsOf(planned.stage), shorter.get(id)].filter((one) => one !== undefined);
+        const there = await Promise.all(before.map(reach));
+        return there.every(Boolean) && await limit.run(async () => mayStart() && await this.#reach(id, runner));
+      });
+    // Each comes after what it waits for.
+    const ids = [...this.plan.stages.keys()];
+    options.shuffle?.(ids);
+    await Promise.all(ids.map(reach));
     runner.scratch.close();
     return this.#end(stop.aborted);
   }
 
-  #countMissing(): void {
-    const shorter = shorterOf([...this.plan.stages.values()].map(({ stage }) => stage));
-    for (const [id, { stage }] of this.plan.stages) {
-      if (this.results.has(id)) continue;
-      // What it reads or needs, and the shorter run that it continues.
-      const before = new Set([...predecessorsOf(stage), shorter.get(id) ?? id]);
-      const open = [...before].filter((one) => one !== id && this.plan.stages.has(one) && !this.results.has(one));
-      this.#missing.set(id, open.length);
-      for (const one of open) {
-        this.#successors.getOrInsert(one, []).push(id);
-      }
-      if (open.length === 0) this.#ready.push(id);
-    }
-  }
-
-  async #reach(id: string, runner: StageRunner): Promise<void> {
+  /** @returns whether those that wait for the stage may start */
+  async #reach(id: string, runner: StageRunner): Promise<boolean> {
     const started = performance.now();
+    this.#inFlight++;
     const { shard } = this.plan.stages.get(id)!.stage;
     const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
     const isNeeded = !isPart || (await this.planner.planShared(shard.whole)).manifest === undefined;
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, started);
     else this.results.set(id, result);
-    if (result.manifest !== undefined || !isNeeded) {
-      for (const next of this.#successors.get(id) ?? []) {
-        const left = this.#missing.get(next)! - 1;
-        this.#missing.set(next, left);
-        if (left === 0) this.#ready.push(next);
+    this.#inFlight--;
+    if (result.state === "failed") {
+      // A failure is easily missed where another stage goes on for days.
+      if (!this.#told && this.options.keepGoing !== true && this.#inFlight > 0) {
+        this.emit({ type: "note", message: "running stages finish, and no others start" });
       }
-    } else if (result.state === "failed") {
-      this.#failed = true;
+      this.#failed = this.#told = true;
     }
+    return result.manifest !== undefined || !isNeeded;
   }
 
   /** Say and record how a stage ended, also one that was only made again because another one needed it. */
