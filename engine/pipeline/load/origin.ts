@@ -16,24 +16,14 @@ export function makeOrigins(
   };
   const locate = (resolved: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
     const path = written(resolved);
-    const exact = document.locate(path, target);
-    if (exact !== undefined) return exact;
-    for (let length = path.length - 1; length > 0; length--) {
-      const span = document.locate(path.slice(0, length), "key");
-      if (span !== undefined) return span;
-    }
-    return document.whole;
+    const around = outward(path).drop(1).map((one) => document.locate(one, "key"));
+    return document.locate(path, target) ?? around.find((span) => span !== undefined) ?? document.whole;
   };
 
   // The first of a path counts.
   const byPath = new Map(interpolations.toReversed().map((one) => [one.path.join("\0"), one]));
-  const findAbove = (path: DocumentPath): Interpolation | undefined => {
-    for (let length = path.length; length > 0; length--) {
-      const found = byPath.get(path.slice(0, length).join("\0"));
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
+  const findAbove = (path: DocumentPath): Interpolation | undefined =>
+    outward(path).map((one) => byPath.get(one.join("\0"))).find((found) => found !== undefined);
 
   const explain = (resolved: DocumentPath, depth = 0): string[] => {
     if (depth > 20) return [];
@@ -51,6 +41,11 @@ export function makeOrigins(
   };
 
   return { locate, explain };
+}
+
+/** A path and those of all that is around it, nearest first. */
+function outward(path: DocumentPath): IteratorObject<DocumentPath> {
+  return path.keys().map((index) => path.slice(0, path.length - index));
 }
 
 /** Where a value came from that is not written where it is used. */

@@ -40,16 +40,6 @@ function syntaxFix(code: string): string {
   return "correct the YAML; values with special characters need quotes";
 }
 
-const pairsOf = new WeakMap<YAMLMap, Map<string, YAMLMap["items"][number]>>();
-
-/** Maps of thousands of stages are asked for each of them, so each map is indexed once. */
-function findPair(map: YAMLMap, key: string) {
-  const pairs = pairsOf.getOrInsertComputed(map, ({ items }) => {
-    return new Map(items.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : "", pair]));
-  });
-  return pairs.get(key);
-}
-
 /** Where a text has more in it than may be parsed. Lexing takes a tenth of the time and memory of parsing. */
 function findSurplus(source: SourceText): Diagnostic[] {
   if (source.text.length <= MAX_PIECES) return [];
@@ -114,7 +104,7 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
     const message = "the file asks for YAML 1.1, in which yes, 010 and 1:30 mean other values";
     return refuse([syntaxError(span, message, "remove the line")]);
   }
-  const { value, problems, targets } = readNodes(source, document.contents);
+  const { value, problems, targets, pairs } = readNodes(source, document.contents);
   if (problems.length > 0) return refuse(problems);
 
   const locate = (path: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
@@ -123,7 +113,7 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
     for (const part of path) {
       node = targets.get(node) ?? node;
       if (isMap(node)) {
-        const pair = findPair(node, String(part));
+        const pair = pairs.get(node)?.get(String(part));
         if (pair === undefined) return undefined;
         key = pair.key as Node;
         node = pair.value;
@@ -160,11 +150,12 @@ function syntaxError(span: Span, message: string, fix: string): Diagnostic {
 /**
  * Read the value of a document in one pass, in the order of the text. The parser's own way looks for the anchor of each
  * alias in the whole document, and compares each key with all others.
- * @returns with what cannot be taken, and as `targets` the nodes that aliases repeat
+ * @returns with what cannot be taken, as `targets` the nodes that aliases repeat, and the pairs of each map by their keys
  */
 function readNodes(source: SourceText, contents: unknown) {
   const problems: Diagnostic[] = [];
   const targets = new Map<unknown, Node>();
+  const pairs = new Map<YAMLMap, ReadonlyMap<string, YAMLMap["items"][number]>>();
   // None of them is whole within its own node.
   const anchors = new Map<string, { readonly node: Node; readonly whole: boolean; readonly value: unknown }>();
   let repeated = 0;
@@ -191,7 +182,8 @@ function readNodes(source: SourceText, contents: unknown) {
 
   const readMap = (node: YAMLMap, depth: number): unknown => {
     const value: Record<string, unknown> = {};
-    const seen = new Map<string, Node>();
+    const seen = new Map<string, YAMLMap["items"][number]>();
+    pairs.set(node, seen);
     for (const pair of node.items) {
       const key = pair.key as Node;
       const name = isScalar(key) ? String(key.value) : undefined;
@@ -205,9 +197,9 @@ function readNodes(source: SourceText, contents: unknown) {
       else if (first !== undefined) {
         report(key, `duplicate key "${name}"`, "rename or remove one of the two", {
           code: "duplicate-key",
-          related: [{ message: "first written at", span: spanOf(source, first) }],
+          related: [{ message: "first written at", span: spanOf(source, first.key as Node) }],
         });
-      } else seen.set(name, key);
+      } else seen.set(name, pair);
       read(key, depth + 1);
       const inner = read(pair.value, depth + 1);
       if (first === undefined && instead === undefined) value[name] = inner;
@@ -232,5 +224,5 @@ function readNodes(source: SourceText, contents: unknown) {
     return value;
   };
 
-  return { value: read(contents, 0), problems, targets };
+  return { value: read(contents, 0), problems, targets, pairs };
 }
