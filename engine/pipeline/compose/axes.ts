@@ -54,10 +54,6 @@ export function parseMatrix(written: unknown, at: DocumentPath, problems: Proble
   );
   const isExcluded = oneOf(excluded);
   const kept = product.filter((one) => !isExcluded(one));
-  const clash = clashOf([...product, ...included]);
-  if (clash !== undefined) {
-    return report(clash.path, `is another value of the name ${clash.label}`, "name the values of the axis in a map");
-  }
   const all = distinct([...kept, ...included]);
   return all.length > 0 ? all : report(at, "has no combination left", "name at least one value for an axis");
 }
@@ -111,6 +107,7 @@ function parseSelections(
     const details = { got: showValue(written), wanted: "a list of maps" };
     return report(at, "is not valid", "write a list of maps such as { seed: 1 }", details) ?? [];
   }
+  const added = new Map<string, unknown>();
   return written.map((entry: Record<string, unknown>, index) => {
     const selection: Record<string, AxisValue> = {};
     for (const [name, value] of Object.entries(entry)) {
@@ -122,8 +119,12 @@ function parseSelections(
         const wanted = axes.map(([other]) => other).join(", ");
         report(path, `there is no axis "${name}"`, "name an axis of the matrix", { wanted });
       } else if (found !== undefined) selection[name] = found;
-      else if (whole && label !== undefined) selection[name] = { label, value, path };
-      else report(path, `axis "${name}" has no such value`, "name one that it has", { got: showValue(value) });
+      else if (whole && label !== undefined) {
+        selection[name] = { label, value, path };
+        // Ids could not tell it apart from another one that is called so.
+        const isSame = Object.is(added.getOrInsert(`${name}=${label}`, value), value);
+        if (!isSame) report(path, `is another value of the name ${label}`, "name the values of the axis in a map");
+      } else report(path, `axis "${name}" has no such value`, "name one that it has", { got: showValue(value) });
     }
     const missing = axes.filter(([name]) => !Object.hasOwn(entry, name)).map(([name]) => name);
     if (whole && missing.length > 0) {
@@ -138,20 +139,6 @@ function oneOf(selections: readonly Combination[]): (one: Combination) => boolea
   const byAxes = Map.groupBy(selections, (one) => Object.keys(one).sort().join(" "));
   const finders = [...byAxes.values()].map((group) => indexBy(group, Object.keys(group[0]!)));
   return (one) => finders.some((find) => find(one).length > 0);
-}
-
-/** A value that is called like another one of its axis; ids could not tell them apart. */
-function clashOf(combinations: readonly Combination[]): AxisValue | undefined {
-  const seen = new Map<string, string>();
-  for (const combination of combinations) {
-    for (const [axis, value] of Object.entries(combination)) {
-      const key = `${axis}=${value.label}`;
-      const text = JSON.stringify(value.value);
-      if ((seen.get(key) ?? text) !== text) return value;
-      seen.set(key, text);
-    }
-  }
-  return undefined;
 }
 
 function distinct(combinations: readonly Combination[]): Combination[] {
