@@ -89,7 +89,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   if (!marked.ok) return marked;
   using _inUse = marked.value;
   if (isStopped()) return finishEarly();
-  const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, emit);
+  const scheduler = new Scheduler(store, planner, plan, results, { ...options, grants }, emit);
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.
   still.dispose();

@@ -1,11 +1,10 @@
 import { hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { RunRecord } from "../../schemas/records.ts";
 import type { Emit, RunOptions, RunStatus } from "./events.ts";
 import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf, wholeOf } from "../keys/stage.ts";
-import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { planRecordOf } from "../plan/plan_record.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -35,7 +34,6 @@ export class Scheduler {
   #inFlight = 0;
 
   constructor(
-    private readonly pipeline: Pipeline,
     private readonly store: Store,
     private readonly planner: Planner,
     private readonly plan: Plan,
@@ -43,6 +41,7 @@ export class Scheduler {
     private readonly options: RunOptions & { readonly grants: Grants },
     private readonly emit: Emit,
   ) {
+    const { pipeline } = plan;
     const now = new Date();
     this.#runId = newRunId(now, Deno.pid);
     this.#record = {
@@ -70,10 +69,10 @@ export class Scheduler {
   }
 
   async run(): Promise<[RunStatus, string]> {
-    const { pipeline, planner, store, emit, options } = this;
+    const { plan, planner, store, emit, options } = this;
+    const { pipeline } = plan;
     const { stop = this.#never, kill = this.#never, gpus = findGpus(), lockFolder } = options;
-    const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
-    this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
+    emit({ type: "run-started", runId: this.#runId, plan, outputs: join(store.paths.outputs, pipeline.name) });
     const mayStart = () => !stop.aborted && (!this.#failed || options.keepGoing === true);
     const slots = new Slots({ ...capacityOf({ ...options, gpus }), gpus, lockFolder });
     const given = { replace: false, ...options, pipeline, planner, store, runId: this.#runId, slots, emit, stop, kill };
@@ -84,11 +83,11 @@ export class Scheduler {
       onNested: (id, result, started) => this.#conclude(id, result, started),
     });
     const limit = new Limit(MAX_IN_FLIGHT);
-    const shorter = shorterOf([...this.plan.stages.values()].map(({ stage }) => stage));
+    const shorter = shorterOf([...plan.stages.values()].map(({ stage }) => stage));
     const ends = new Map<string, Promise<boolean>>();
     const reach = (id: string): Promise<boolean> =>
       ends.getOrInsertComputed(id, async () => {
-        const planned = this.plan.stages.get(id);
+        const planned = plan.stages.get(id);
         if (planned === undefined || this.results.has(id)) return true;
         // What it reads or needs, and the shorter run that it continues.
         const before = [...predecessorsOf(planned.stage), shorter.get(id)].filter((one) => one !== undefined);
@@ -96,7 +95,7 @@ export class Scheduler {
         return there.every(Boolean) && await limit.run(async () => mayStart() && await this.#reach(id, runner));
       });
     // Each comes after what it waits for.
-    const ids = [...this.plan.stages.keys()];
+    const ids = [...plan.stages.keys()];
     options.shuffle?.(ids);
     await Promise.all(ids.map(reach));
     runner.scratch.close();
@@ -129,7 +128,7 @@ export class Scheduler {
     this.results.set(id, result);
     const { state, manifest, device } = result;
     // Its shards' work is its own.
-    const stage = this.pipeline.stages.get(id)!;
+    const stage = this.plan.pipeline.stages.get(id)!;
     const shards = (stage.parts ?? []).map((one) => this.#record.stages[one]);
     const partsMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), 0);
     const ownMs = result.workMs ?? performance.now() - started;
@@ -146,12 +145,12 @@ export class Scheduler {
       device: device === undefined ? null : { name: device.name, reason: device.reason },
       message: result.message ?? null,
     };
-    const sources = state === "ran" ? sourcesOf(stage, this.pipeline.folder, manifest!.ingredients.externals) : {};
+    const sources = state === "ran" ? sourcesOf(stage, this.plan.pipeline.folder, manifest!.ingredients.externals) : {};
     this.#record.stages[id] = { ...record, ...sources };
     this.store.runs.note(this.#runId, { stage: id, event: "finished", state, at: new Date().toISOString(), record });
     const { message, fix, mine } = result;
     const shown = manifest !== undefined && wholeOf(id) === undefined;
-    const view = shown ? this.store.viewsOf(this.pipeline.name).folderOf(id) : undefined;
+    const view = shown ? this.store.viewsOf(this.plan.pipeline.name).folderOf(id) : undefined;
     // The last line of its log says why it ended, also where the stage itself said nothing.
     if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
     const path = this.store.runs.logPath(this.#runId, id);

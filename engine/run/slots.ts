@@ -23,6 +23,8 @@ export interface SlotOptions extends Pick<Capacity, "jobs" | "cpus"> {
 }
 
 const GPU_POLL_MS = 500;
+/** What is counted in a run, and not locked on the host. */
+const COUNTED = ["jobs", "cpus", "threads"] as const;
 
 /** NVIDIA devices of this machine, by their device files. */
 export function findGpus(): string[] {
@@ -46,15 +48,12 @@ export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: 
  * computes with all processors another may run, but none that computes, too: their threads would wait for each other.
  */
 export class Slots {
-  #jobs: number;
-  #cpus: number;
-  #threads: number;
+  readonly #free: Record<typeof COUNTED[number], number>;
   /** Who waits longest is woken first; what is too large for what is free lets others go ahead. */
   readonly #waiting = new Set<() => void>();
 
   constructor(private readonly options: SlotOptions) {
-    this.#jobs = options.jobs;
-    this.#cpus = this.#threads = options.cpus;
+    this.#free = { jobs: options.jobs, cpus: options.cpus, threads: options.cpus };
   }
 
   /** Wait until all wanted slots are free and take them. Undefined when `signal` fires first. */
@@ -81,20 +80,16 @@ export class Slots {
   }
 
   #tryTake(wanted: WantedSlots): HeldSlots | undefined {
-    const cpu = Math.min(wanted.cpu ?? 1, this.options.cpus);
-    const threads = Math.min(wanted.threads ?? 0, this.options.cpus);
+    const [cpus, threads] = [wanted.cpu ?? 1, wanted.threads ?? 0].map((count) => Math.min(count, this.options.cpus));
+    const taken = { jobs: 1, cpus: cpus!, threads: threads! };
     const gpu = Math.min(cardsOf(wanted), this.options.gpus.length);
-    if (this.#jobs < 1 || this.#cpus < cpu || this.#threads < threads) return undefined;
+    if (COUNTED.some((what) => this.#free[what] < taken[what])) return undefined;
     const cards = this.#lockGpus(gpu);
     if (cards === undefined) return undefined;
-    this.#jobs--;
-    this.#cpus -= cpu;
-    this.#threads -= threads;
+    for (const what of COUNTED) this.#free[what] -= taken[what];
     const held = new DisposableStack();
     held.defer(() => {
-      this.#jobs++;
-      this.#cpus += cpu;
-      this.#threads += threads;
+      for (const what of COUNTED) this.#free[what] += taken[what];
       for (const wake of this.#waiting) wake();
     });
     // Given back before the others are woken.
