@@ -49,17 +49,14 @@ export class S3Backend implements CacheBackend {
   async open(name: string, signal: AbortSignal): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
     const sent = await this.#send("GET", name, { signal });
     if ("trouble" in sent) return sent;
-    const { ok, body } = sent.value;
-    if (ok) return { value: body ?? new ReadableStream({ start: (controller) => controller.close() }) };
-    return await whyNot(sent.value);
+    return { value: sent.value && (sent.value.body ?? ReadableStream.from<Uint8Array<ArrayBuffer>>([])) };
   }
 
   async size(name: string, signal: AbortSignal): Promise<Answer<number | undefined>> {
     const sent = await this.#send("HEAD", name, { signal });
     if ("trouble" in sent) return sent;
-    if (!sent.value.ok) return await whyNot(sent.value);
-    await sent.value.body?.cancel();
-    return { value: Number(sent.value.headers.get("content-length")) };
+    await sent.value?.body?.cancel();
+    return { value: sent.value && Number(sent.value.headers.get("content-length")) };
   }
 
   async create(
@@ -70,13 +67,9 @@ export class S3Backend implements CacheBackend {
     const headers: Record<string, string> = replace || !this.#firstWins ? {} : { "if-none-match": "*" };
     const sent = await this.#send("PUT", name, { headers, body: content, signal });
     if ("trouble" in sent) return sent;
-    const { ok, status, body } = sent.value;
-    if (ok || status === 412) {
-      await body?.cancel();
-      return { value: ok ? "created" : "exists" };
-    }
-    const answer = await whyNot(sent.value);
-    return "trouble" in answer ? answer : trouble("refused", "the service answers 404 to storing a file");
+    if (sent.value === undefined) return trouble("refused", "the service answers 404 to storing a file");
+    await sent.value.body?.cancel();
+    return { value: sent.value.ok ? "created" : "exists" };
   }
 
   async prepare(signal: AbortSignal): Promise<Answer<string | undefined>> {
@@ -100,7 +93,8 @@ export class S3Backend implements CacheBackend {
     };
   }
 
-  async #send(method: string, name: string, { headers = {}, body, signal }: Request): Promise<Answer<Response>> {
+  /** @returns also the answer 412 to storing a file; undefined where there is no such file */
+  async #send(method: string, name: string, { headers = {}, body, signal }: Request) {
     const { base, region, credentials } = this.settings;
     const path = `${this.#prefix}${name}`.split("/").map(encodeURIComponent).join("/");
     const plain = {
@@ -120,7 +114,9 @@ export class S3Backend implements CacheBackend {
       const stream = body === undefined ? undefined : await openBody(body);
       // A redirect would be followed with a signature for another host.
       const init = { method, headers: signed, body: stream ?? null, signal, redirect: "manual" as const };
-      return { value: await fetch(url, init) };
+      const response = await fetch(url, init);
+      const isDone = response.ok || (body !== undefined && response.status === 412);
+      return isDone ? { value: response } : await whyNot(response);
     } catch (error) {
       return explain(error);
     }
