@@ -5,7 +5,7 @@ import type { CacheBackend } from "./backend.ts";
 import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads } from "./downloads.ts";
 import { recipeName, resultName, unseal } from "./layout.ts";
-import { Unsent, Uploads, type UploadSummary } from "./uploads.ts";
+import { Unsent, Uploads } from "./uploads.ts";
 
 export type CacheMode = "read-write" | "read";
 
@@ -140,7 +140,7 @@ export class SharedCache {
   }
 
   /** Wait until all that was offered is sent or given up. */
-  async finish(): Promise<UploadSummary> {
+  async finish() {
     const summary = await this.uploads.finish();
     this.#unsent?.keepOnly(summary.owed);
     return summary;

@@ -14,7 +14,7 @@ import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
 import type { CacheClient } from "./client.ts";
 import { objectName, recipeName, resultName, seal, unseal } from "./layout.ts";
 import { appendLine, closeAppended, makeFolder, removeTree, writeAtomically } from "../files.ts";
-import { sha256Of, statIfThere } from "../reading.ts";
+import { entriesOf, sha256Of } from "../reading.ts";
 import { ignoreTrouble } from "../trouble.ts";
 import { isAbandoned, newRunId } from "../processes.ts";
 import { readRecords } from "../records.ts";
@@ -30,18 +30,11 @@ interface Upload {
   readonly objects: ObjectStore;
 }
 
-interface Summary {
-  sent: number;
-  /** How many were not. */
-  failed: number;
-  /** Keys of those of them that a later run may send. */
-  readonly owed: { readonly recipeKey: string; readonly resolvedKey: string }[];
-  /** Why the first of them was not. */
-  problem: Trouble | undefined;
+/** A result that was not sent, and why. */
+interface Failure {
+  readonly problem: Trouble;
+  readonly pointer: Omit<UnsentLine, "place">;
 }
-
-/** What became of the results that were to be sent. */
-export type UploadSummary = Readonly<Summary>;
 
 /**
  * Sends results to a shared cache while the run goes on. Objects first, then the manifest that makes the result exist,
@@ -49,13 +42,12 @@ export type UploadSummary = Readonly<Summary>;
  */
 export class Uploads {
   readonly #limit = new Limit(RESULTS_AT_ONCE);
-  readonly #uploads: Promise<void>[] = [];
+  readonly #ends: Promise<Failure | undefined>[] = [];
   /** Results that are still to be sent. */
   waiting = 0;
   readonly #there = new Set<string>();
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
-  readonly #summary: Summary = { sent: 0, failed: 0, owed: [], problem: undefined };
   /** Until when nothing more is tried, and why. */
   #pause: { readonly until: number; readonly problem: Trouble } | undefined;
 
@@ -69,35 +61,34 @@ export class Uploads {
   /** Send a result of the store, some time before {@linkcode finish} ends. */
   add(upload: Upload): void {
     this.waiting++;
-    this.#uploads.push(this.#limit.run(() => this.#upload(upload)));
+    this.#ends.push(this.#limit.run(() => this.#upload(upload)));
   }
 
-  /** Wait until everything is sent or given up. A request to stop ends it at once. */
-  async finish(): Promise<UploadSummary> {
-    await Promise.all(this.#uploads);
-    const { failed, owed, problem } = this.#summary;
+  /**
+   * Wait until everything is sent or given up. A request to stop ends it at once.
+   * @returns how many were sent and how many not, keys of those that a later run may send, and why the first was not
+   */
+  async finish() {
+    const failed = (await Promise.all(this.#ends)).filter((end) => end !== undefined);
+    // What does not fit never will; what is damaged here is sent when it is made again.
+    const owed = failed.filter(({ problem }) => problem.kind !== "unfit").map(({ pointer }) => pointer);
+    const problem = failed[0]?.problem;
     if (problem !== undefined) {
-      const results = failed === 1 ? "1 result was" : `${failed} results were`;
+      const results = failed.length === 1 ? "1 result was" : `${failed.length} results were`;
       const later = owed.length > 0 ? "; a later run will try again" : "";
       this.client.warn(`${results} not sent: ${problem.message}${later}`, problem.fix);
     }
-    return this.#summary;
+    return { sent: this.#ends.length - failed.length, failed: failed.length, owed, problem };
   }
 
-  async #upload(upload: Upload): Promise<void> {
+  async #upload(upload: Upload): Promise<Failure | undefined> {
     const problem = this.#pausedBy() ?? await this.#send(upload);
     this.waiting--;
-    if (problem === undefined) {
-      this.#summary.sent++;
-      return;
-    }
-    this.#summary.failed++;
-    this.#summary.problem ??= problem;
-    // What does not fit never will; what is damaged here is sent when it is made again.
-    if (problem.kind === "unfit") return;
-    this.#summary.owed.push({ recipeKey: upload.recipeKey, resolvedKey: upload.manifest.resolvedKey });
+    if (problem === undefined) return undefined;
     // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
-    if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
+    const isFirst = problem.kind !== "unfit" && this.#pausedBy() === undefined;
+    if (isFirst) this.#pause = { until: performance.now() + PAUSE_MS, problem };
+    return { problem, pointer: { recipeKey: upload.recipeKey, resolvedKey: upload.manifest.resolvedKey } };
   }
 
   #pausedBy(): Trouble | undefined {
@@ -214,9 +205,8 @@ export class Unsent {
 
   /** Results that ended processes owe to this cache. The caller notes them again as its own. */
   takeOver(enter: (line: UnsentLine) => void): void {
-    if (statIfThere(this.#folder) === undefined) return;
     ignoreTrouble(() => {
-      for (const { name } of [...Deno.readDirSync(this.#folder)]) {
+      for (const { name } of entriesOf(this.#folder)) {
         if (!isAbandoned("run", name)) continue;
         const path = join(this.#folder, name);
         const lines = readRecords(path, unsentLineSchema);
