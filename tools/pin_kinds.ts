@@ -15,9 +15,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BUILTIN_KINDS } from "noiseline/engine";
 import { API_VERSION } from "../engine/process/code_digest.ts";
-import manifest from "../deno.json" with { type: "json" };
 import { digestModules } from "./kinds/module_digest.ts";
 import { type KindFacts, type KindPins, STAGE_API, updatePins } from "./kinds/pins.ts";
+import { readTree } from "./layers/module_graph.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", import.meta.url);
@@ -26,10 +26,11 @@ export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", impo
 export async function readKindFacts(): Promise<KindFacts> {
   const doors = ["../mod.ts", "../diffusion/layers.ts"].map((door) => new URL(door, import.meta.url).href);
   const api = { version: API_VERSION, entry: doors, browser: [] };
+  const files = readTree(ROOT);
   const all = Object.entries({ ...BUILTIN_KINDS, [STAGE_API]: api }).map(
     async ([name, { version, entry, browser = [] }]) => {
       const paths = [entry, browser].flat(2).map((one) => relative(ROOT, fileURLToPath(one)).replaceAll("\\", "/"));
-      return [name, { version, code: await digestModules(ROOT, paths, manifest.imports) }] as const;
+      return [name, { version, code: await digestModules(ROOT, paths, files) }] as const;
     },
   );
   return Object.fromEntries(await Promise.all(all));

@@ -1,12 +1,16 @@
 import { globSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { findImports, type Import } from "./imports.ts";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
 
-/** Where an import leads: a file of this tree by its relative path, or a package. */
-export type Target = { readonly file: string } | { readonly package: string };
-
-export interface Edge extends Import {
-  readonly target: Target;
+/** One import or re-export of a file. */
+export interface Edge {
+  /** Where it leads: a file of this tree by its relative path, or a package. */
+  readonly target: { readonly file: string } | { readonly package: string };
+  /** What Deno makes of it by `deno.json`, which pins the versions of packages. */
+  readonly resolved: string;
+  readonly line: number;
+  /** Dropped by the compiler: nothing of the target runs. */
+  readonly typeOnly: boolean;
 }
 
 export interface SourceFile {
@@ -15,25 +19,22 @@ export interface SourceFile {
   readonly edges: readonly Edge[];
 }
 
-/** Specifiers that `deno.json` gives names to. */
-export type ImportMap = Readonly<Record<string, string>>;
+/** What Deno says of a module: of each thing that it imports where code and where types come from. */
+interface Module {
+  readonly specifier: string;
+  readonly dependencies?: readonly (Readonly<Partial<Record<"code" | "type", Resolved>>> & {
+    readonly specifier: string;
+  })[];
+}
+
+interface Resolved {
+  readonly specifier?: string;
+  readonly span: { readonly start: { readonly line: number; readonly character: number } };
+}
 
 const SKIPPED = /^(\..*|node_modules|outputs|coverage)$/;
-
-/** Resolve an import of the file at `from`; both paths are relative to the root and use `/`. */
-export function resolveImport(specifier: string, from: string, map: ImportMap): Target {
-  if (/^\.{1,2}\//.test(specifier)) return { file: join(dirname(from), specifier).replaceAll("\\", "/") };
-  const name = nameIn(map, specifier);
-  if (name !== undefined && map[name]!.startsWith("./")) {
-    return { file: map[name]!.slice(2) + specifier.slice(name.length) };
-  }
-  return { package: packageName(specifier) };
-}
-
-/** The name of the map that stands for a specifier, or for all that begin like it. */
-export function nameIn(map: ImportMap, specifier: string): string | undefined {
-  return Object.keys(map).find((name) => name === specifier || (name.endsWith("/") && specifier.startsWith(name)));
-}
+/** No package is fetched to look at what imports it. */
+const FLAGS = ["info", "--json", "--no-npm", "--no-remote", "--no-lock", "--node-modules-dir=none"];
 
 /** `npm:zod@4.1.0/mini` -> `zod`, `node:path` -> `node:path`, `@scope/name/part` -> `@scope/name`. */
 function packageName(specifier: string): string {
@@ -42,15 +43,40 @@ function packageName(specifier: string): string {
   return /^(@[^/]+\/[^/@]+|[^/@]+)/.exec(bare)?.[1] ?? bare;
 }
 
-/** Every TypeScript and JavaScript file below a folder, by relative path in code-unit order. */
-export function readTree(root: string, map: ImportMap): Map<string, SourceFile> {
+/** Every TypeScript and JavaScript file below a folder with a `deno.json`, by relative path in code-unit order. */
+export function readTree(root: string): Map<string, SourceFile> {
   const exclude = (path: string) => SKIPPED.test(basename(path));
   const paths = globSync("**/*.{ts,mts,cts,js,mjs,cjs}", { cwd: root, exclude });
+  const base = pathToFileURL(join(root, "/")).href;
+  const urls = new Map(paths.map((path) => path.replaceAll("\\", "/")).sort().map((path) => [path, `${base}${path}`]));
+  const modules = new Map(askDeno([...urls.values()], root).map((module) => [module.specifier, module]));
   return new Map(
-    paths.map((path) => path.replaceAll("\\", "/")).sort().map((path) => {
+    urls.entries().map(([path, url]) => {
       const text = Deno.readTextFileSync(join(root, path));
-      const edges = findImports(text).map((one) => ({ ...one, target: resolveImport(one.specifier, path, map) }));
-      return [path, { path, text, edges }];
+      const lines = text.split("\n");
+      const edges = modules.get(url)?.dependencies?.map(({ specifier, code, type }): Edge => {
+        const { specifier: resolved = specifier, span: { start } } = (code ?? type)!;
+        // What is imported late is named by its type.
+        const isLate = /\bimportLate<\s*typeof\s+import\s*\(\s*$/.test(lines[start.line]!.slice(0, start.character));
+        const target = resolved.startsWith(base)
+          ? { file: resolved.slice(base.length) }
+          : { package: packageName(specifier) };
+        return { target, resolved, line: start.line + 1, typeOnly: code === undefined && !isLate };
+      });
+      return [path, { path, text, edges: edges ?? [] }];
     }),
   );
+}
+
+/** Modules and all that they import. */
+function askDeno(urls: readonly string[], root: string): readonly Module[] {
+  const entry = Deno.makeTempFileSync({ suffix: ".ts" });
+  try {
+    Deno.writeTextFileSync(entry, urls.map((url) => `import ${JSON.stringify(url)};\n`).join(""));
+    const args = [...FLAGS, `--config=${join(root, "deno.json")}`, entry];
+    const { stdout } = new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).outputSync();
+    return JSON.parse(new TextDecoder().decode(stdout)).modules;
+  } finally {
+    Deno.removeSync(entry);
+  }
 }

@@ -10,8 +10,8 @@ const MAP = {
 };
 
 async function check(files: Readonly<Record<string, string>>): Promise<string[]> {
-  await using tree = await makeTree(files);
-  return checkTree(tree.root, MAP).map(({ path, line, message }) => `${path}:${line}: ${message}`);
+  await using tree = await makeTree(files, MAP);
+  return checkTree(tree.root).map(({ path, line, message }) => `${path}:${line}: ${message}`);
 }
 
 Deno.test("checkTree() accepts a tree that keeps to its layers", async () => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { digestModules } from "../../../tools/kinds/module_digest.ts";
 import { comparePins, type KindPins, updatePins } from "../../../tools/kinds/pins.ts";
+import { readTree } from "../../../tools/layers/module_graph.ts";
 import { makeTree } from "./tree.ts";
 
 const PINS: KindPins = { train: { version: 2, code: "aa", sameBytes: ["renamed"] } };
@@ -43,18 +44,19 @@ Deno.test("updatePins() takes a change within a version only for named kinds and
   });
 });
 
-Deno.test("digestModules() changes with code and package versions, not with comments and types", async () => {
+Deno.test("digestModules() changes with code and package versions, not with comments, types and layout", async () => {
   const base = {
     "run.ts": 'import { a } from "./a.ts";\nimport type { T } from "./t.ts";\nimport "zod";\nexport default a as T;\n',
     "a.ts": "export const a = 1;\n",
     "t.ts": "export type T = number;\n",
   };
   const digest = async (files: Record<string, string>, zod = "npm:zod@1") => {
-    await using tree = await makeTree({ ...base, ...files });
-    return await digestModules(tree.root, ["run.ts"], { zod });
+    await using tree = await makeTree({ ...base, ...files }, { zod });
+    return await digestModules(tree.root, ["run.ts"], readTree(tree.root));
   };
   const first = await digest({});
   assertEquals(await digest({ "a.ts": "// One.\nexport const a = 1; // 1\n\n" }), first);
+  assertEquals(await digest({ "a.ts": "export const a: number = (\n  1\n);\n" }), first);
   assertEquals(await digest({ "t.ts": "export type T = string;\n" }), first);
   assertNotEquals(await digest({ "a.ts": "export const a = 2;\n" }), first);
   assertNotEquals(
