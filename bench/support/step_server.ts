@@ -3,50 +3,46 @@
  * Usage: step_server.ts DEVICE THREADS; then a request per line on stdin, an answer per line on stdout.
  */
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
-import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
-import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { networkOf } from "../../artifacts/checkpoint.ts";
 import { streamLines } from "../../engine/process/lines.ts";
 import { scalarFeeds } from "../../stages/shared/feeds.ts";
-import { initialState, initialWeights } from "../../stages/train/training.ts";
-import { type DeviceName, type HostTensors, openDevice, randomStream } from "../../tensor/mod.ts";
+import { bindNetwork } from "../../stages/shared/network_output.ts";
+import { initialState, makeStepper } from "../../stages/train/training.ts";
+import { type DeviceName, openDevice, randomStream } from "../../tensor/mod.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 
-type Step = () => Promise<number>;
+type Step = () => Promise<unknown>;
 
 const [name, threads] = Deno.args as [DeviceName, string];
 const device = await openDevice(name, { threads: Number(threads) });
 let step: Step | undefined;
 const random = randomStream({ seed: 0, stream: "bench" });
 
-async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
+async function prepare({ model, batch: batchSize, mode }: StepRequest): Promise<Step> {
   const network = await networkOf({ ...model, outChannels: model.inChannels }, []);
-  const pixels = batch * model.imageSize ** 2 * model.inChannels;
-  const images = { t: random.integers(0, batch, 1000) };
-  if (mode === "forward") {
-    const compiled = await device.compile(makeModelOutput(network), modelOutputSignature(network, batch));
-    const bound = await compiled.bind({ params: initialWeights(network, 0) });
-    const into: HostTensors = { output: new Float32Array(pixels) };
-    const feeds = { ...images, x: random.normal(0, pixels) };
-    return async () => (await bound.run(feeds, into))["output"]![0]!;
-  }
   const path = chainPath(makeTables(new Float64Array(1000).fill(0.01)));
-  const loss = { objective: builtinObjective(DEFAULT_OBJECTIVE), path };
-  const compiled = await device.compile(makeTrainStep(network, loss), trainStepSignature(network, batch, loss));
-  const bound = await compiled.bind({ ...initialState(network, 0).vectors });
-  const feeds = {
-    ...images,
+  const { vectors } = initialState(network, 0);
+  const pixels = batchSize * model.imageSize ** 2 * model.inChannels;
+  const t = random.integers(0, batchSize, 1000);
+  if (mode === "forward") {
+    const predict = await bindNetwork({ network, path, params: vectors.params }, { device, batchSize });
+    const [x, times] = [random.normal(0, pixels), [...t]];
+    return () => predict(x, times);
+  }
+  const params = { batchSize, microBatches: 1, objective: builtinObjective(DEFAULT_OBJECTIVE), path };
+  const stepper = await makeStepper(device, { network, params, vectors });
+  const images = {
+    t,
     x0: random.normal(1, pixels),
     noise: random.normal(2, pixels),
-    sqrtAlphasCumprod: random.uniform(0, batch),
-    sqrtOneMinusAlphasCumprod: random.uniform(1, batch),
-    ...scalarFeeds({ learningRate: 2e-4, ...adamBiasCorrections(1), emaDecay: 0.9999, clipNorm: 1 }),
+    sqrtAlphasCumprod: random.uniform(0, batchSize),
+    sqrtOneMinusAlphasCumprod: random.uniform(1, batchSize),
   };
-  const into: HostTensors = {};
-  return async () => (await bound.run(feeds, into))["loss"]![0]!;
+  const scalars = scalarFeeds({ learningRate: 2e-4, ...adamBiasCorrections(1), emaDecay: 0.9999, clipNorm: 1 });
+  return () => stepper.step(images, scalars);
 }
 
 async function answer(request: StepRequest): Promise<StepAnswer> {
