@@ -1,6 +1,6 @@
 /** Pages of results: apart from `mod.ts`, so that commands that make none do not load the plotting library. */
 export type { Page } from "./page.ts";
-export type { Content, ReportCurve, ReportMetrics, ReportParam, ReportPicture, ReportStage } from "./model.ts";
+export type { Content, ReportCurve, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
 export type { LiveRun, LiveStage, Score } from "./live/model.ts";
 export { ASSETS, partsOf, renderPage, renderReport, renderServed, thin } from "./page.ts";
 export { liveContent, renderRun, type RunDetails, timeOf } from "./live/run.ts";

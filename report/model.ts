@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { TrainLogEntry } from "../artifacts/log.ts";
 import type { Metrics } from "../artifacts/metrics.ts";
 import type { GridCells } from "../formats/image_grid.ts";
+import type { PlanRecord } from "../schemas/records.ts";
 
 /** What artifacts hold for a page. Every list may be empty; its section is then left out. */
 export interface Content
@@ -42,14 +43,7 @@ export interface ReportStage extends Readonly<Record<"id" | "kind" | "state", st
   readonly etaMs?: number | undefined;
   /** What it was computed on. */
   readonly numerics?: string | undefined;
-  readonly params: readonly ReportParam[];
-}
-
-export interface ReportParam {
-  readonly path: string;
-  readonly value: unknown;
-  /** Where it comes from, nearest first. */
-  readonly origin: readonly string[];
+  readonly params: PlanRecord["stages"][number]["params"];
 }
 
 /** Of one line of a training log, or of figures that a stage reported as it went. */

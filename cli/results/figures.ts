@@ -5,14 +5,13 @@ import {
   type CollectOptions,
   encodeEvents,
   type ScalarEvent,
+  type Score,
 } from "noiseline/report";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
-/** One number in a table. */
-export interface MetricRow extends Readonly<Record<"experiment" | "stage" | "metric", string>> {
-  readonly value: number;
-  /** Of what the metric says; in a mean over seeds, of the values of the seeds. */
-  readonly deviation?: number | undefined;
+/** One number in a table. Its deviation is of what the metric says, or in a mean over seeds of the values of the seeds. */
+export interface MetricRow extends Score {
+  readonly experiment: string;
   /** N, the images that it was computed from; left out in a mean over seeds. */
   readonly count?: number | undefined;
   /** `0-99` */
@@ -22,8 +21,6 @@ export interface MetricRow extends Readonly<Record<"experiment" | "stage" | "met
   readonly step?: number | undefined;
   /** The seed that tells the experiment from others. */
   readonly seed?: number | undefined;
-  /** Of a mean over seeds: over how many. */
-  readonly seeds?: number | undefined;
   /** The stages that had other seeds, where others had the same: `evaluate` of one network. */
   readonly seedsOf?: string | undefined;
 }

@@ -1,15 +1,5 @@
+import type { FigureSummary, RunRecord } from "../../schemas/records.ts";
 import type { ReportStage } from "../model.ts";
-
-/** How a run stands: `killed` ended without a word. */
-export type RunState = "running" | "done" | "failed" | "interrupted" | "killed";
-
-/** What a figure of a stage, such as its loss, has been. */
-export interface FigureSummary {
-  readonly last: number;
-  readonly lowest: number;
-  /** Where it was lowest: a step, or another unit of progress. */
-  readonly at: number;
-}
 
 /** A stage of a run, as it is now: its state is `run`, `cached` … as planned, `running`, or how it ended. */
 export interface LiveStage extends ReportStage {
@@ -30,15 +20,11 @@ export interface Score extends Readonly<Record<"stage" | "metric", string>> {
 }
 
 /** A run, as it is now. What texts hold is of unknown origin. */
-export interface LiveRun {
-  readonly runId: string;
-  readonly pipeline: string;
-  readonly file: string;
-  readonly state: RunState;
+export interface LiveRun extends Readonly<Pick<RunRecord, "runId" | "pipeline" | "file" | "host" | "overrides">> {
+  /** `killed` ended without a word. */
+  readonly state: RunRecord["status"] | "killed";
   readonly startedMs: number;
   readonly endedMs?: number | undefined;
-  readonly host: string;
-  readonly overrides: readonly string[];
   readonly tags: readonly string[];
   /** The cluster whose jobs compute it. */
   readonly cluster?: string | undefined;
