@@ -1,6 +1,6 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
-import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable } from "noiseline/core";
+import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable, type Result } from "noiseline/core";
 import { asTyped } from "./program.ts";
 
 /** Exit codes of every command. */
@@ -33,6 +33,11 @@ export function refuseWith(diagnostics: readonly Diagnostic[]): never {
 /** End with exit code 1: what the arguments ask for is not there yet; or with 2, where a place of theirs is no good. */
 export function failWith(diagnostics: readonly Diagnostic[]): never {
   throw new Exit(diagnostics.some(({ code }) => code === "file-unreadable") ? EXIT.invalid : EXIT.failed, diagnostics);
+}
+
+/** The value, or the end of the command with all that is wrong. */
+export function valueOf<T>(result: Result<T>, end: (diagnostics: readonly Diagnostic[]) => never = refuseWith): T {
+  return result.ok ? result.value : end(result.diagnostics);
 }
 
 export function problem(message: string, fix: string): Diagnostic {

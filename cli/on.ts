@@ -2,7 +2,7 @@ import type { StageEndState, SubmitOptions } from "noiseline/engine";
 import type { Diagnostic, Emit, Plan } from "noiseline/core";
 import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
 import { EXIT, Exit, fail, failWith, problem, refuseWith } from "./io.ts";
-import { openCacheFor } from "./open.ts";
+import { makePlanner, openCacheFor } from "./open.ts";
 
 /** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
 const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace"] as const;
@@ -36,7 +36,7 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
   const { emit, stop, file, cluster } = asked;
   const started = performance.now();
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { SlurmQueue, submitPipeline, watchJobs, Planner, mayWork } = engine;
+  const { SlurmQueue, submitPipeline, watchJobs, mayWork } = engine;
   // What the cache has not is believed for a while, so each look at it is a new one.
   const openCache = async () => {
     const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
@@ -81,11 +81,11 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
   }
   const cache = await openCache();
   const wanted = [...plan.stages.values()].filter(({ stage: { id, shard } }) => shard === undefined && !ended.has(id));
-  const now = Planner.make(pipeline, store, { targets: wanted.map(({ stage: { id } }) => id), cache, elsewhere: true });
-  if (!now.ok) refuseWith(now.diagnostics);
-  const open = (await now.value.plan()).stages.values().filter(mayWork);
+  const targets = wanted.map(({ stage: { id } }) => id);
+  const now = await makePlanner({ pipeline, store }, { targets, cache, elsewhere: true }).plan();
+  const open = now.stages.values().filter(mayWork);
   for (const { stage: { id } } of open) if (plan.stages.has(id) && !ended.has(id)) ended.set(id, "blocked");
-  const done = wanted.map(({ stage: { id } }) => id).filter((id) => !ended.has(id));
+  const done = targets.filter((id) => !ended.has(id));
   if (done.length === 0) {
     const { name } = pipeline;
     const [counts, durationMs] = [engine.countEnds(ended), performance.now() - started];

@@ -16,7 +16,7 @@ import {
   suggestName,
 } from "noiseline/core";
 import type { CliSettings } from "./command.ts";
-import { fail, failWith, printDiagnostics, refuse, refuseWith } from "./io.ts";
+import { fail, failWith, printDiagnostics, refuse, refuseWith, valueOf } from "./io.ts";
 
 export interface LoadArguments
   extends Partial<Readonly<Record<"set" | "profile" | "force", readonly string[] | undefined>>> {
@@ -82,10 +82,11 @@ export async function loadForCommand(
 }
 
 /** Make the planner of a loaded pipeline, or end with exit code 2. */
-export function makePlanner({ pipeline, store }: Loaded, options: PlanOptions = {}): Planner {
-  const planner = Planner.make(pipeline, store, options);
-  if (!planner.ok) refuseWith(planner.diagnostics);
-  return planner.value;
+export function makePlanner(
+  { pipeline, store }: Pick<Loaded, "pipeline" | "store">,
+  options: PlanOptions = {},
+): Planner {
+  return valueOf(Planner.make(pipeline, store, options));
 }
 
 /** Whether an argument names a pipeline file rather than a run or a tag. */
@@ -111,11 +112,12 @@ export async function contentsFor(
   const { contentsOfPlan, contentsOfRun } = await importLate<typeof import("noiseline/housekeeping")>(
     "noiseline/housekeeping",
   );
-  const wholeOf = (contents: ReturnType<typeof contentsOfPlan>) =>
-    contents.ok ? contents.value : failWith(contents.diagnostics);
   if (what !== undefined && namesPipeline(what)) {
     const loaded = await loadForCommand(settings, { file: what, set, profile, store: given });
-    return { store: loaded.store, contents: wholeOf(contentsOfPlan(await makePlanner(loaded).plan(), loaded.store)) };
+    return {
+      store: loaded.store,
+      contents: valueOf(contentsOfPlan(await makePlanner(loaded).plan(), loaded.store), failWith),
+    };
   }
   const store = openStoreFor({ store: given });
   const tagged = what === undefined ? undefined : store.tags.read(what);
@@ -123,7 +125,7 @@ export async function contentsFor(
   const run = what === undefined
     ? store.runs.newestFirst().find(({ status }) => status === "done")
     : runFor(store, what, true);
-  if (run !== undefined) return { store, contents: wholeOf(contentsOfRun(run, store)) };
+  if (run !== undefined) return { store, contents: valueOf(contentsOfRun(run, store), failWith) };
   fail(`no run is done in ${store.root}`, "name a pipeline file, or run one first");
 }
 
@@ -156,15 +158,13 @@ export async function openCacheFor(
   }
   if (place === undefined || mode === "off") return undefined;
   const { openSharedCache } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
-  return opened.ok ? opened.value : refuseWith(opened.diagnostics);
+  return valueOf(await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop }));
 }
 
 /** The cluster of that name, or the end of the command with all that is wrong with its file. @param folder of the project */
 export async function clusterFor(settings: CliSettings, name: string, folder: string): Promise<Cluster> {
   const { loadCluster } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const found = loadCluster(name, { folder }, Object.keys(await settings.loadKinds()));
-  return found.ok ? found.value : refuseWith(found.diagnostics);
+  return valueOf(loadCluster(name, { folder }, Object.keys(await settings.loadKinds())));
 }
 
 /** How a command plans that only looks: with the shared cache or the cluster that its options name. */

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { artifactDigest } from "../../engine/keys/keys.ts";
+import { sha256Of as key } from "../../engine/store/reading.ts";
 import { openStore, type Store } from "../../engine/store/store.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { OURS } from "./engine_peers.ts";
@@ -64,8 +64,6 @@ async function writeFiles(folder: string, count: number): Promise<void> {
   }
   await new Promise((resolve) => setTimeout(resolve, 2_500));
 }
-
-const key = (text: string) => createHash("sha256").update(text).digest("hex");
 
 /**
  * Give a store the results of many other stages: manifests and index lines as the store writes them, without the flushes

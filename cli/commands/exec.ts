@@ -3,7 +3,7 @@ import type { Emit } from "noiseline/core";
 import { executeTask, LIMIT_NEAR, openSubmission, queueParts, SlurmQueue, TASK_EXIT } from "noiseline/job";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
-import { Exit, printLine, refuseWith } from "../io.ts";
+import { Exit, printLine, valueOf } from "../io.ts";
 import { VERSIONS } from "../program.ts";
 import { TextReporter } from "../reporters.ts";
 
@@ -21,9 +21,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--part <n>", "execute the stage of this part that is the job's; without, queue what is left", parseWhole)
     .action(async (folder, { digest, part }) => {
       const queue = new SlurmQueue();
-      const opened = openSubmission(folder, digest);
-      if (!opened.ok) refuseWith(opened.diagnostics);
-      const submission = opened.value;
+      const submission = valueOf(openSubmission(folder, digest));
       if (part === undefined) {
         const queued = await queueParts(submission, { queue, say: printLine });
         if (!queued.ok) throw new Exit(TASK_EXIT.failed, queued.diagnostics);

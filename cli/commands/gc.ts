@@ -4,7 +4,7 @@ import type { GcReport } from "noiseline/housekeeping";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Answer, answering, type AnyCommand, storeCommand } from "../command.ts";
 import { countOf, formatBytes, parseAge, parseBytes, parseWhole } from "../format/units.ts";
-import { EXIT, failWith, formatTable, printError, refuse, styleFor } from "../io.ts";
+import { EXIT, failWith, formatTable, printError, refuse, styleFor, valueOf } from "../io.ts";
 import { openStoreFor } from "../open.ts";
 
 const MORE = `
@@ -44,13 +44,13 @@ export function makeCommand(): AnyCommand {
       }
       const store = openStoreFor(options, file && dirname(resolve(file)));
       const { collectGarbage } = await import("noiseline/housekeeping");
-      const result = await collectGarbage(store, {
+      const collected = await collectGarbage(store, {
         dryRun: options.yes !== true,
         onWait: () => printError("waiting for a run to publish a result"),
         ...definedOnly({ olderThanMs: options.olderThan, maxBytes: options.maxSize, keepRuns: options.keepRuns }),
       });
-      if (!result.ok) return failWith(result.diagnostics);
-      return { data: { store: store.root, ...result.value }, ...describe(result.value) };
+      const report = valueOf(collected, failWith);
+      return { data: { store: store.root, ...report }, ...describe(report) };
     }));
 }
 

@@ -2,7 +2,7 @@ import type { Fault, Replay } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { countOf, formatBytes, someOf } from "../format/units.ts";
-import { EXIT, failWith, listenForStop, printError, refuse } from "../io.ts";
+import { EXIT, failWith, listenForStop, printError, refuse, valueOf } from "../io.ts";
 import { type LoadArguments, loadForCommand, makePlanner, openStoreFor } from "../open.ts";
 
 const EXAMPLES = `
@@ -58,9 +58,7 @@ async function resume(settings: CliSettings, options: LoadArguments): Promise<An
   using signals = listenForStop(printError);
   const { stop, kill } = signals;
   const onStart = (step: number) => printError(`${id}: executing it again from step ${step}`);
-  const result = await replayStage(pipeline, store, id, { stop, kill, onStart });
-  if (!result.ok) return failWith(result.diagnostics);
-  const replay = result.value;
+  const replay = valueOf(await replayStage(pipeline, store, id, { stop, kill, onStart }), failWith);
   const same = replay.outcome.status === "complete" && replay.ports.every((port) => port.recorded === port.replayed);
   return {
     data: { pipeline: pipeline.name, ...replay, same },

@@ -39,11 +39,11 @@ export async function answerFor(address: URL, site: Site, events: Events): Promi
     case "log":
       return show(site.logOf(id, stage), "text/plain; charset=utf-8");
     case "preview":
-      return show(await site.previewOf(id, stage, last), "image/png");
+      return show(site.previewOf(id, stage, last), "image/png");
     case "object":
     case "page": {
       const [type, policy] = FILES[`${room}.${id.split(".")[1]}`] ?? [];
-      const bytes = type && await site.fileOf(id);
+      const bytes = type && site.fileOf(id);
       const headers = { ...FOR_EVER, ...policy && { "Content-Security-Policy": policy } };
       return bytes ? answer(bytes, type, { headers }) : undefined;
     }

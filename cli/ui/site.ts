@@ -203,18 +203,18 @@ export class Site {
   }
 
   /** @param name `STEP.png` */
-  async previewOf(runId: string, stage: string, name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  previewOf(runId: string, stage: string, name: string): Uint8Array<ArrayBuffer> | undefined {
     const place = this.#placeOf(runId, stage);
     const step = /^(\d{1,15})\.png$/.exec(name)?.[1];
     const path = step && place?.runs.previewPath(place.runId, place.stage, Number(step));
-    return path ? await readPlain(path, PREVIEW_BYTES) : undefined;
+    return path ? readPlain(path, PREVIEW_BYTES) : undefined;
   }
 
   /** A file of an artifact that a page has linked, if it is whole. */
-  async fileOf(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  fileOf(name: string): Uint8Array<ArrayBuffer> | undefined {
     const file = this.#files.get(name);
     const { objects } = this.#store;
-    return file && objects.verify(file) ? await readPlain(objects.pathOf(file.sha256), file.size) : undefined;
+    return file && objects.verify(file) ? readPlain(objects.pathOf(file.sha256), file.size) : undefined;
   }
 }
 
@@ -224,11 +224,6 @@ function stateOf({ runId, stages }: Run): string {
 }
 
 /** A file as it is; nothing where there is none, where it is a link, which may lead anywhere, or takes too much. */
-async function readPlain(path: string, mostBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    const { isFile, size } = Deno.lstatSync(path);
-    return isFile && size <= mostBytes ? await Deno.readFile(path) : undefined;
-  } catch {
-    return undefined;
-  }
+function readPlain(path: string, mostBytes: number): Uint8Array<ArrayBuffer> | undefined {
+  return engine.statIfThere(path)?.isFile ? engine.readIfThere(path, mostBytes) : undefined;
 }
