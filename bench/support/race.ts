@@ -28,18 +28,14 @@ export async function race(
       runner.folder = join(root, `${contender.name}-${index}`);
       await Deno.mkdir(runner.folder);
       await layOut(contender, runner.folder, shape);
-      await settleDisk();
-      note(runner, runner.first, await measure(contender.run, runner.folder));
+      await time(runner, runner.first);
       if (runner.without === undefined) checkAll(runner, shape);
     });
     // What a tool learns from its own first run with nothing to do is part of how it is used.
     await eachTurn(1, async ({ contender, folder }) => void await measure(contender.run, folder));
     await eachTurn(tries.noOp, async (runner) => {
       const before = timeOfLast(runner, shape);
-      await settleDisk();
-      const measured = await measure(runner.contender.run, runner.folder);
-      note(runner, runner.noOp, measured);
-      runner.peak = Math.max(runner.peak, measured?.peakMegabytes ?? 0);
+      await time(runner, runner.noOp);
       if (timeOfLast(runner, shape) !== before) throw new Error(`${runner.contender.name} had something to do`);
     });
   } finally {
@@ -52,31 +48,30 @@ export async function race(
 /** Nothing is known yet of one that takes part, but why there will be no figures, if so. */
 function enter(contender: Contender, { count }: Shape) {
   const without = count > (contender.most ?? Infinity) ? "not tried" : undefined;
-  return { contender, folder: "", first: [] as number[], noOp: [] as number[], peak: 0, without };
+  return { contender, folder: "", first: [] as Measured[], noOp: [] as Measured[], without };
 }
 
 /**
- * Write out what earlier runs left in memory. Most tools flush nothing, and whoever flushes first after them would wait
- * for their files too.
+ * Time a run, once what earlier runs left in memory is written out. Most tools flush nothing, and whoever flushes first
+ * after them would wait for their files too.
  */
-async function settleDisk(): Promise<void> {
+async function time(runner: Runner, runs: Measured[]): Promise<void> {
   if (Deno.build.os !== "windows") await new Deno.Command("sync").output();
-}
-
-function note(runner: Runner, times: number[], measured: Measured | undefined): void {
+  const measured = await measure(runner.contender.run, runner.folder);
   if (measured === undefined) runner.without = "more than 10 minutes";
-  else times.push(measured.seconds);
+  else runs.push(measured);
 }
 
-function conclude(runner: Runner, base: Runner) {
-  if (runner.without !== undefined) return { without: runner.without };
+function conclude({ without, first, noOp }: Runner, base: Runner) {
+  if (without !== undefined) return { without };
+  const seconds = (runs: readonly Measured[]) => runs.map((one) => one.seconds);
   return {
-    first: median(runner.first),
-    noOp: median(runner.noOp),
-    peakMegabytes: runner.peak,
+    first: median(seconds(first)),
+    noOp: median(seconds(noOp)),
+    peakMegabytes: Math.max(...noOp.map((one) => one.peakMegabytes)),
     // Medians of the ratios to the first contender.
-    firstRatio: median(ratios(runner.first, base.first)),
-    noOpRatio: median(ratios(runner.noOp, base.noOp)),
+    firstRatio: median(ratios(seconds(first), seconds(base.first))),
+    noOpRatio: median(ratios(seconds(noOp), seconds(base.noOp))),
   };
 }
 
