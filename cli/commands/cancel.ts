@@ -26,9 +26,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const live = stages().toArray().flatMap(({ id, job }) =>
         job?.state === "waiting" || job?.state === "running" ? [{ id, job: job.id, state: job.state }] : []
       );
-      const [found = [], kept = []] = [true, false].map((one) =>
-        live.filter(({ id }) => (named.length === 0 || wanted.has(id)) === one)
-      );
+      const isFound = ({ id }: { readonly id: string }) => named.length === 0 || wanted.has(id);
+      const { found = [], kept = [] } = Object.groupBy(live, (one) => isFound(one) ? "found" : "kept");
       // Otherwise they would submit again what is cancelled; of a part of a pipeline they submit the rest.
       const helpers = named.length > 0
         ? []

@@ -117,9 +117,6 @@ async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
 
 const POLL_MS = 200;
 
-/** A run has one attempt. */
-const alone = (ended: boolean) => !ended;
-
 /**
  * Print what is there and what comes, to the end of the stage. Reads only what is new.
  * @returns whether there was anything
@@ -129,7 +126,7 @@ async function follow(
   runs: RunStore,
   run: string,
   id: string,
-  isOn: (ended: boolean) => boolean | Promise<boolean> = alone,
+  isOn?: (ended: boolean) => Promise<boolean>,
 ): Promise<boolean> {
   const path = runs.logPath(run, id);
   const reader = new RunReader({ runs });
@@ -137,8 +134,10 @@ async function follow(
   let at = 0;
   for (;;) {
     // Looked at before reading, so that what was written last is still read.
-    const ended = !await isOn(hasEnded(reader, run, id));
-    const next = isOn === alone ? run : runs.ids()[0]!;
+    const hasPaused = hasEnded(reader, run, id);
+    const ended = isOn === undefined ? hasPaused : !await isOn(hasPaused);
+    // A run has one attempt.
+    const next = isOn === undefined ? run : runs.ids()[0]!;
     at += printFrom(path, at, decoder);
     if (next > run) return await follow(runs, next, id, isOn) || at > 0;
     if (ended) return at > 0;

@@ -46,8 +46,7 @@ async function tryOn(
   loaded: Awaited<ReturnType<typeof loadForCommand>>,
   quiet: boolean,
 ) {
-  type Engine = typeof import("noiseline/engine");
-  const engine = await importLate<Engine>("noiseline/engine");
+  const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   const { checkFolders, fetchPackages, fixForSilence, needsOf, SlurmQueue, testNeeds, tryNode } = engine;
   const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
   const queue = new SlurmQueue();
