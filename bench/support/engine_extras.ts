@@ -1,5 +1,4 @@
 import { dirname, join } from "node:path";
-import { artifactDigest } from "../../engine/keys/keys.ts";
 import { sha256Of as key } from "../../engine/store/reading.ts";
 import { openStore, type Store } from "../../engine/store/store.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
@@ -66,24 +65,19 @@ async function writeFiles(folder: string, count: number): Promise<void> {
 }
 
 /**
- * Give a store the results of many other stages: manifests and index lines as the store writes them, without the flushes
- * that would make this take an hour.
+ * Give a store the results of many other stages, as one that it has: manifests and index lines as the store writes them,
+ * without the flushes that would make this take an hour.
  */
 function fillStore(store: Store, count: number): void {
+  const { outputs, ingredients, ...sample } = store.results.byResolved(store.results.keys()[0]!)!;
   const lines: string[] = [];
   for (let i = 0; i < count; i++) {
-    const files = [{ path: "value.txt", size: 5, sha256: key(`object ${i}`) }];
+    const names = ["resolvedKey", "recipeKey", "identityKey", "localKey"] as const;
     const manifest: ResultManifest = {
-      format: 1,
-      resolvedKey: key(`resolved ${i}`),
-      recipeKey: key(`recipe ${i}`),
-      identityKey: key(`identity ${i}`),
-      localKey: key(`local ${i}`),
-      extent: null,
-      ingredients: { kind: "other", version: "other/1", seed: null, params: { value: i }, externals: {}, inputs: {} },
-      outputs: { out: { type: "files", digest: artifactDigest("files", files), files } },
-      numerics: null,
-      runId: "bench",
+      ...sample,
+      ...Object.fromEntries(names.map((name) => [name, key(`${name} ${i}`)])),
+      ingredients: { ...ingredients, kind: "other" },
+      outputs: { out: { ...outputs["out"]!, digest: key(`output ${i}`) } },
     };
     const path = store.results.manifestPath(manifest.resolvedKey);
     Deno.mkdirSync(dirname(path), { recursive: true });
