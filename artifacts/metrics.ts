@@ -66,7 +66,7 @@ export const metricsSchema = z.strictObject({
 
 export type Metrics = z.output<typeof metricsSchema>;
 
-export const METRICS_FILE = "metrics.json";
+const METRICS_FILE = "metrics.json";
 
 /**
  * Write numbers as an artifact of type `metrics`, which commands and reports show.

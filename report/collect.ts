@@ -2,7 +2,7 @@ import { z } from "zod";
 import { imagesInfoSchema, PICTURED } from "../artifacts/images.ts";
 import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
-import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
+import { readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { gridCells } from "../formats/image_grid.ts";
@@ -81,7 +81,6 @@ async function describeClasses(classes: number | null, { labels, model }: Source
 
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
-    if (!has(artifact, "log.jsonl")) return;
     const lines = await readLog(artifact);
     curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", line, logRowSchema)) });
   },
@@ -111,7 +110,6 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   },
   async metrics(item, { metrics, rates, neighbours }, odd) {
     const { title, artifact } = item;
-    if (!has(artifact, METRICS_FILE)) return;
     const record = await readMetrics(artifact);
     const images = Object.entries(record.images).map(([role, set]) => {
       return [role, { ...set, source: factsOf(set.source, `${title}: images.${role}.`, odd) }] as const;
@@ -131,10 +129,6 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
 
 /** What a stage of kind `demo` writes. */
 export const DEMO_FILE = "demo.html";
-
-function has({ files }: Collected["artifact"], name: string): boolean {
-  return files.some(({ path }) => path === name);
-}
 
 /** Add a file of an artifact to a section, where it is there. */
 async function addPicture(
