@@ -93,10 +93,9 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
     throw new Exit(EXIT.failed);
   }
   const place = shellWord(cluster.settings.cache);
-  const refuseHere = () =>
-    Promise.resolve({
-      message: "its result in the shared cache is damaged, and nothing is computed here",
-      fix: `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`,
-    });
+  const refuseHere = async () => ({
+    message: "its result in the shared cache is damaged, and nothing is computed here",
+    fix: `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`,
+  });
   return { targets: done, cache, beforeStage: refuseHere, endedElsewhere: ended };
 }
