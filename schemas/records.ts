@@ -234,6 +234,8 @@ export const planRecordSchema = z.strictObject({
     result: sha256Schema.nullable(),
     /** Those that decide its result, and where each comes from, nearest first. */
     params: z.array(z.strictObject({ path: z.string(), value: z.unknown(), origin: z.array(z.string()) })),
+    /** What draws its previews. */
+    sampler: z.unknown().optional(),
   })).max(MAX_PLANNED),
 });
 

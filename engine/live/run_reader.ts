@@ -198,6 +198,7 @@ export class RunReader {
     const place = this.#placeOf(known, line);
     const source = this.#known.get(place.runId)?.ends.get(place.stage);
     const work = end === undefined ? [line, ...parts].filter((one) => since.has(one.id)) : [];
+    const previews = this.store.runs.previews(place.runId, place.stage);
     const told = work.flatMap((one) => this.store.runs.told(runId, one.id) ?? [])[0];
     const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => Date.parse(since.get(one.id)!)));
     const isOn = state === "running";
@@ -217,7 +218,8 @@ export class RunReader {
       /** Resolved key of its result. */
       result: (end === undefined ? line.result : end.resolvedKey) ?? undefined,
       figures: told?.figures ?? source?.figures ?? {},
-      previews: this.store.runs.previews(place.runId, place.stage),
+      previews,
+      sampler: previews[0] && this.#planOf(this.#known.get(place.runId)!).find(({ id }) => id === place.stage)?.sampler,
     };
   }
 

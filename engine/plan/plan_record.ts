@@ -21,6 +21,7 @@ export function planRecordOf({ pipeline, stages }: Plan): PlanRecord {
       result: manifest?.resolvedKey ?? null,
       // A shard's are those of the whole.
       params: stage.shard === undefined ? paramsOf(stage, pipeline) : [],
+      sampler: (stage.params["preview"] as { readonly sampler?: unknown } | undefined)?.sampler,
     })),
   };
 }

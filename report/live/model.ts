@@ -9,6 +9,8 @@ export interface LiveStage extends ReportStage {
   readonly result?: string | undefined;
   /** Steps of which there is a preview, rising. */
   readonly previews: readonly number[];
+  /** What drew them, as its params say. */
+  readonly sampler?: unknown;
 }
 
 /** A figure of a result; or the mean over children of a matrix that differ in their seeds alone. */

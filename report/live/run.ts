@@ -1,7 +1,7 @@
 import { formatDuration } from "../../std/duration.ts";
-import { type Content, noContent, type ReportCurve, type ReportPicture } from "../model.ts";
+import { type Content, factsOf, noContent, type ReportCurve, type ReportPicture } from "../model.ts";
 import type { Page } from "../page.ts";
-import { groupCurves, sectionsOf } from "../sections.ts";
+import { describeSampler, groupCurves, sectionsOf } from "../sections.ts";
 import { progressOf } from "../stages.ts";
 import { addressOf, type Html, joined, markup, shorten } from "../text.ts";
 import type { LiveRun, LiveStage } from "./model.ts";
@@ -56,10 +56,11 @@ export function liveContent(run: LiveRun, curves: readonly ReportCurve[], conten
   return { ...content, curves: [...content.curves, ...going], samples };
 }
 
-function previewsOf({ runId }: LiveRun, { id, previews }: LiveStage): ReportPicture[] {
+function previewsOf({ runId }: LiveRun, { id, previews, ...drawn }: LiveStage): ReportPicture[] {
+  const { sampler } = factsOf({ sampler: drawn.sampler }, "", []);
   return previews.map((step) => ({
     title: `${id}: preview`,
-    note: `drawn while ${id} was at work`,
+    note: joined([`drawn while ${id} was at work`, sampler && describeSampler(sampler)], "; "),
     source: addressOf("preview", runId, id, `${step}.png`),
     step,
   }));

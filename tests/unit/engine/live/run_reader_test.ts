@@ -99,7 +99,7 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
     ],
   ];
   const before = record(0, { status: "done", stages: { A: ended("ran", "A") } });
-  runs.start(before, { format: 1, stages: [planned("A", "run")] });
+  runs.start(before, { format: 1, stages: [{ ...planned("A", "run"), sampler: { name: "ddim" } }] });
   runs.keepPreview(before.runId, "A", 20, new Uint8Array(3));
   runs.keepPreview(before.runId, "A", 3, new Uint8Array(3));
   runs.start(run, { format: 1, stages });
@@ -109,6 +109,7 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
   assertEquals(states(), "a cached, b run, c run, d may-run");
   // Its result was made by another run, under another name.
   assertEquals([look()["a"]!.figures["loss"]!.lowest, look()["a"]!.previews], [1, [3, 20]]);
+  assertEquals([look()["a"]!.sampler, look()["b"]!.sampler], [{ name: "ddim" }, undefined]);
   assertEquals(look()["c"]!.reads, ["b"]);
 
   runs.note(runId, { stage: "b", event: "started", state: "run", at: at(1) });
