@@ -5,7 +5,7 @@ import { get } from "node:http";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { delay } from "@std/async";
-import { importLate } from "noiseline/core";
+import { ignoreTrouble, importLate } from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/engine";
 import { definedOnly } from "../../std/defined_only.ts";
 import { escapeMarkup } from "../../std/escape.ts";
@@ -50,23 +50,13 @@ export function readAddress(path: string): Address | undefined {
 /** Write a file that only this user can read, in the place of what was there. */
 function writeOwn(path: string, text: string): void {
   const made = `${path}.${randomBytes(8).toString("hex")}`;
-  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   Deno.writeTextFileSync(made, text, { createNew: true, mode: 0o600 });
   Deno.renameSync(made, path);
 }
 
-/** @returns whether it could be kept */
-function keepAddress(path: string, address: Address): boolean {
-  try {
-    writeOwn(path, JSON.stringify(address));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const ANSWER_MS = 2_000;
 const START_MS = 30_000;
+const POLL_MS = 100;
 const JOBS_MS = 15_000;
 
 /** Whether the server that is remembered is there: another program may have its port by now. */
@@ -150,19 +140,22 @@ export async function findServer(
 ): Promise<Server | Exclude<Started, { readonly port: number }>> {
   const name = createHash("sha256").update(JSON.stringify([place.store, place.cluster?.cache])).digest("hex");
   const path = join(userFolder("ui"), `${name}.json`);
+  using turn = await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    .then(() => Deno.open(`${path}.lock`, { write: true, create: true, mode: 0o600 })).catch(() => undefined);
+  // Who starts one at the same time waits, and finds it; nobody waits for ever, or where nothing can be locked.
+  const untilMs = performance.now() + START_MS;
+  while (performance.now() < untilMs && await turn?.tryLock(true).catch(() => true) === false) await delay(POLL_MS);
   const kept = readAddress(path);
   if (kept !== undefined && (port ?? kept.port) === kept.port && await isAlive(kept)) return kept;
   // Whatever has the old port by now has been sent the cookies of the old token by pages that are still open.
   const token = randomBytes(32).toString("hex");
   // One that nobody could find again would stay beside the next.
-  const isKept = keepAddress(path, kept ?? { version: VERSION, port: 0, token });
-  const start = (port: number) =>
-    startServer({ ...place, token, port, ...definedOnly({ idleMs: isKept ? idleMs : undefined }) });
+  const start = (port: number) => startServer({ ...place, token, port, idleMs: turn && idleMs });
   let started = await start(port ?? kept?.port ?? 0);
   if ("inUse" in started && started.inUse && port === undefined) started = await start(0);
   if ("trouble" in started) return started;
   const address = { version: VERSION, port: started.port, token };
-  keepAddress(path, address);
+  ignoreTrouble(() => writeOwn(path, JSON.stringify(address)));
   return { ...address, ...definedOnly({ child: started.child }) };
 }
 
