@@ -227,6 +227,8 @@ interface RunToldOf extends RunFinished, RunEnd {
   readonly file: string;
   /** The folder of the stages' folders. */
   readonly outputs: string;
+  /** Pages that draw. */
+  readonly draws?: readonly string[];
 }
 
 /** What reporters turn into text. */

@@ -128,7 +128,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
 };
 
 /** What a stage of kind `demo` writes. */
-export const DEMO_FILE = "demo.html";
+const DEMO_FILE = "demo.html";
 
 /** Add a file of an artifact to a section, where it is there. */
 async function addPicture(

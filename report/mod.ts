@@ -7,6 +7,6 @@ export { liveContent, renderRun, type RunDetails, timeOf } from "./live/run.ts";
 export { renderTable, type TableDetails } from "./live/table.ts";
 export { beside } from "./beside.ts";
 export { curvePlaces, pictures } from "./sections.ts";
-export { addressOf, entryOf, markup, paramName, type Shown, table } from "./text.ts";
-export { collectArtifacts, type Collected, type Collection, type CollectOptions, DEMO_FILE } from "./collect.ts";
+export { addressOf, entryOf, link, markup, paramName, type Shown, table } from "./text.ts";
+export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";
 export { encodeEvents, type ScalarEvent } from "../formats/tensorboard.ts";

@@ -49,6 +49,11 @@ export function joined(parts: readonly (string | number | undefined)[], separato
   return parts.filter((part) => part !== undefined).join(separator);
 }
 
+/** A name that leads somewhere, if it does. */
+export function link(name: string, href: string | undefined): Shown {
+  return href === undefined ? name : markup`<a href="${href}">${name}</a>`;
+}
+
 /** `seed 7`; undefined where there is none. */
 export function named(name: string, value: string | number | undefined): string | undefined {
   return value === undefined ? undefined : `${name} ${value}`;

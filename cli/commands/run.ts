@@ -1,6 +1,7 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import type { Diagnostic, Emit, RunFinished, Store } from "noiseline/core";
+import type { Diagnostic, Emit, Pipeline, RunFinished, Store } from "noiseline/core";
 import type { Cluster } from "noiseline/engine";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -57,13 +58,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const opened = openForCommand(settings, given);
       const isPlain = !options.forceAll && options.force === undefined && !namesCache(options);
       const nothing = isPlain ? await findNothing(opened.loader, opened.store, targets) : undefined;
-      const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
+      const known = nothing && opened.store.viewsOf(nothing.pipeline.name).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
         const reporter = await openReporter(json);
-        const outputs = join(opened.store.paths.outputs, nothing.pipeline);
-        reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs, page: known });
+        const shown = { ...placesOf(nothing.pipeline, opened.store), file, page: known };
+        reporter.emit({ ...finishNothing(nothing, performance.now() - started), ...shown });
         const say = (message: string) => reporter.emit({ type: "note", message });
-        if (options.open) await makeOpener(opened.store, say)(newestPage(opened.store, nothing.pipeline));
+        if (options.open) await makeOpener(opened.store, say)(newestPage(opened.store, nothing.pipeline.name));
         return;
       }
 
@@ -98,13 +99,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       );
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
       const askForGrants = questionFor(json, signals.stop);
-      const outputs = join(store.paths.outputs, pipeline.name);
       if (cluster !== undefined) open?.("/");
       const reached = cluster && await on!.reachOn(pipeline, store, options, {
         ...definedOnly({ askForGrants }),
         cluster,
         ...{ file, targets: loaded.targets, grants, versions: VERSIONS, stop: signals.stop },
-        emit: (event) => reporter.emit(event.type === "run-finished" ? { ...event, file, outputs } : event),
+        emit: (event) =>
+          reporter.emit(event.type === "run-finished" ? { ...event, file, ...placesOf(pipeline, store) } : event),
       });
       const result = await runPipeline(pipeline, store, {
         grants,
@@ -125,7 +126,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         );
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const whole = reached && { durationMs: performance.now() - started };
-        for (const event of finished) reporter.emit({ ...event, ...whole, file, outputs, ...end });
+        for (const event of finished) reporter.emit({ ...event, ...whole, file, ...placesOf(pipeline, store), ...end });
         await open?.(newestPage(store, pipeline.name), true);
       }
       ending.dispose();
@@ -136,6 +137,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { status } = result.value;
       if (status !== "done") throw new Exit(EXIT[status]);
     });
+}
+
+/** Where a pipeline's results are, and the pages among them that draw. */
+function placesOf({ name, stages }: Pipeline, { paths }: Store) {
+  const outputs = join(paths.outputs, name);
+  const demos = [...stages.values()].filter(({ kind }) => kind.name === "demo");
+  return { outputs, draws: demos.map(({ id }) => join(outputs, id, "demo.html")).filter(existsSync) };
 }
 
 /** What shows the first page that it is told of, beside the run, and tells its address; on a terminal last again. */

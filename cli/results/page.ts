@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainTrouble, planRecordOf, predecessorsOf, withoutShards } from "noiseline/engine";
-import { collectArtifacts, type Collected, DEMO_FILE, renderReport, type ReportStage } from "noiseline/report";
+import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
@@ -13,8 +11,6 @@ export interface RunEnd {
   /** Whole figures of the last stages that have any, where all went well. */
   readonly scores?: readonly MetricRow[];
   readonly page?: string | undefined;
-  /** Pages that draw. */
-  readonly draws?: readonly string[];
 }
 
 /**
@@ -35,9 +31,6 @@ export async function runEnd(
     // Where nothing ran there is nothing new to say; what ran and shows nothing new, such as a failure, is on the page too.
     if (runId === undefined) end = { page: views.upToDate(PAGE) };
     else if (status === "done") end = { scores: await scoresOf(pipeline, stages, store) };
-    const demos = [...pipeline.stages.values()].filter(({ kind }) => kind.name === "demo");
-    const draws = demos.map(({ id }) => join(views.folderOf(id), DEMO_FILE)).filter(existsSync);
-    if (draws.length > 0) end = { ...end, draws };
     if (end.page !== undefined) return end;
     if (!now.ok) refuse(now.diagnostics[0]!);
     else if (now.value.values().some(({ manifest }) => manifest !== undefined)) {
@@ -77,9 +70,6 @@ async function scoresOf(
 /** Bytes of pictures and figures on one page, with which a browser still opens it at once. */
 const MOST_BYTES = 32 << 20;
 
-/** How stages end that leave no result. */
-const NO_RESULT: ReadonlySet<string | undefined> = new Set(["failed", "interrupted"]);
-
 /**
  * What a pipeline's results and runs say, as a page; stages without a result; what is damaged, cannot be read or takes too
  * much room.
@@ -100,9 +90,10 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const described: ReportStage[] = [];
   for (const [id, { stage, state, manifest, reasons }] of withoutShards(stages)) {
     const now = last?.stages[id];
-    const ended = manifest === undefined && NO_RESULT.has(now?.state) ? now : undefined;
+    // How it ended in the run that the page is of, if that is how it stands.
+    const ended = now?.resolvedKey === (manifest?.resolvedKey ?? null) ? now : undefined;
     const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
-    const worked = ended !== undefined || now?.state === "ran" && now.resolvedKey === manifest?.resolvedKey;
+    const worked = ["ran", "failed", "interrupted"].includes(ended?.state ?? "") ? ended : undefined;
     if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));
     else {
       missing.push(id);
@@ -116,8 +107,8 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       kind: stage.kind.name,
       state: ended?.state ?? state,
       reads: [...new Set(Object.values(stage.inputs).flat().map((one) => one.stage))],
-      startedMs: worked && now?.startedAt ? Date.parse(now.startedAt) : undefined,
-      durationMs: time ?? ended?.durationMs,
+      startedMs: worked?.startedAt ? Date.parse(worked.startedAt) : undefined,
+      durationMs: time ?? worked?.durationMs,
       numerics: manifest?.numerics ?? undefined,
       // Children of a matrix may be thousands.
       params: id === stage.entry ? params.get(id)! : [],

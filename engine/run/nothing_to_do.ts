@@ -39,19 +39,18 @@ export async function planNothing(loader: PipelineLoader, store: Store, targets:
 export async function findNothing(loader: PipelineLoader, store: Store, targets: readonly string[] = []) {
   const pipeline = await loader.read();
   if (pipeline === undefined) return undefined;
-  const { name } = pipeline;
   const outside = digestExternals(pipeline, store.digests);
   const record = targets.length === 0 ? new DoneRecord(store, pipeline, loader.kept!) : undefined;
   const known = record?.count(outside.externals);
   // While the record holds, all stages of the pipeline show what they should.
-  const views = store.viewsOf(name);
-  if (known !== undefined) return { pipeline: name, stages: known, earlier: views.strangers(pipeline.stages) };
+  const views = store.viewsOf(pipeline.name);
+  if (known !== undefined) return { pipeline, stages: known, earlier: views.strangers(pipeline.stages) };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
   record?.keep(plan.stages);
   const now = survey(pipeline, store);
   const earlier = now.ok ? findEarlier({ pipeline, stages: now.value }, store) : [];
-  return { pipeline: name, stages: plan.stages.size, earlier };
+  return { pipeline, stages: plan.stages.size, earlier };
 }
 
 /** Let the next run know that there is nothing to do, if all stages stand well at the end of this one. */
@@ -73,9 +72,9 @@ function planIfCached(
 }
 
 /** What a run says that has nothing to do. */
-export function finishNothing({ pipeline, stages, earlier }: Nothing, durationMs: number): RunFinished {
+export function finishNothing({ pipeline: { name }, stages, earlier }: Nothing, durationMs: number): RunFinished {
   const counts = { cached: stages, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
-  return { type: "run-finished", pipeline, status: "done", counts, durationMs, runId: undefined, earlier };
+  return { type: "run-finished", pipeline: name, status: "done", counts, durationMs, runId: undefined, earlier };
 }
 
 /** What must still be there for a stage to be cached. */

@@ -94,6 +94,47 @@ Deno.test("the page is written by every run that did something, and left alone b
   assertEquals((await runCli("report", place.file)).out, `${place.page}\n`);
 });
 
+/** What the page says of each stage, as the run's own page would. */
+const statesIn = (page: string) =>
+  [...Deno.readTextFileSync(page).matchAll(/<tr><td><code>(\w+)<\/code>.*?<span class="state [\w-]+">(.*?)</g)]
+    .map(([, ...own]) => own.join(" ")).join(", ");
+
+Deno.test("the page says of each stage how it ended in the last run, as the run's record does", async () => {
+  await using place = await makePlace();
+  await place.run("second");
+  assertEquals(statesIn(place.page), "first ran, other to run, second ran, pick to run, third to run");
+  await place.run();
+  assertEquals(statesIn(place.page), "first cached, other ran, second cached, pick ran, third ran");
+  await runCli("run", place.file, "--set", "other.value=9", "--set", "pick.metric=none");
+  assertEquals(statesIn(place.page), "first cached, other ran, second cached, pick failed, third cached");
+  // A later page of the results as the file has them: what the last run did of others is no word of theirs.
+  assertEquals((await runCli("report", place.file)).code, 0);
+  assertEquals(statesIn(place.page), "first cached, other restore, second cached, pick cached, third cached");
+});
+
+Deno.test("a run names the page that draws, also where there is nothing to do", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(file, "name: small\nstages: { first: { uses: demo } }\n");
+  const demo = defineKind({
+    ...figureKind,
+    kind: "demo",
+    entry: import.meta.resolve("./demo_run.ts"),
+    outputs: { files: { type: "files", description: "A page" } },
+  });
+  const drawn = join(folder.path, "outputs/small/first/demo.html");
+  const linesOf = async (...args: string[]) => {
+    const { code, out, error } = await runCliWith({ demo: demo as unknown as BuiltinKind }, "run", file, ...args);
+    assertEquals([code, error], [0, ""]);
+    return out.trimEnd().split("\n");
+  };
+  const ends = [];
+  for (let i = 0; i < 3; i++) ends.push((await linesOf()).slice(-3).filter((line) => !line.startsWith("first")));
+  assertEquals(ends.map((lines) => lines.at(-1)), Array(3).fill(`draws: ${drawn}`));
+  assertEquals(ends[2]![0], "small: nothing to do (1 stage cached)");
+  assertEquals(JSON.parse((await linesOf("--json")).at(-1)!).draws, [drawn]);
+});
+
 Deno.test("a page that cannot be written is a warning, and no leftover", async () => {
   await using place = await makePlace();
   setOperationHook((operation, path) => {
