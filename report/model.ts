@@ -58,7 +58,8 @@ export interface ReportCurve {
 /** Logs whose charts are one. */
 export interface CurveGroup {
   readonly title: string;
-  readonly runs: readonly { readonly label: string; readonly rows: readonly LogRow[] }[];
+  /** With the page of the run, where that is another. */
+  readonly runs: readonly (Readonly<{ label: string; href?: string | undefined }> & Pick<ReportCurve, "rows">)[];
 }
 
 export interface ReportPicture {

@@ -89,9 +89,10 @@ export const SCRIPT = `
   const linesOf = (runs, name) => {
     const noisy = name !== "learningRate";
     const log = noisy && byId("log-scale").checked;
-    const own = runs.map(({ label, rows }) => ({ label, rows: rows.filter((row) => Number.isFinite(row[name])) }));
+    const weight = noisy ? Number(byId("smoothing").value) : 0;
+    const own = runs.map((run) => ({ ...run, rows: run.rows.filter((row) => Number.isFinite(row[name])) }));
     const x = [...new Set(own.flatMap(({ rows }) => rows.map(({ step }) => step)))].sort((a, b) => a - b);
-    const series = own.flatMap(({ label, rows }, i) => {
+    const series = own.flatMap(({ label, href, rows }, i) => {
       const at = (values) => {
         const found = new Map(rows.map(({ step }, k) => [step, log && values[k] <= 0 ? null : values[k]]));
         return x.map((step) => found.get(step) ?? null);
@@ -99,9 +100,9 @@ export const SCRIPT = `
       const color = colors[i % colors.length];
       const raw = rows.map((row) => row[name]);
       const [style, dash] = dashes[i % dashes.length];
-      const line = { label: "smoothed", values: at(noisy ? smooth(raw, Number(byId("smoothing").value)) : raw), color, style, dash };
-      if (runs.length > 1) return [{ ...line, label }];
-      return noisy ? [{ label: "each step", values: at(raw), color: "--line", width: 1.5 }, line] : [line];
+      const line = { label: weight > 0 ? "smoothed" : "each step", values: at(smooth(raw, weight)), color, style, dash };
+      if (runs.length > 1) return [{ ...line, label, href }];
+      return weight > 0 ? [{ label: "each step", values: at(raw), color: "--line", width: 1.5 }, line] : [line];
     });
     return { log, series, data: [x, ...series.map(({ values }) => values)] };
   };
@@ -117,7 +118,7 @@ export const SCRIPT = `
       axes: [{ ...axis(), label: "step", labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
       legend: { markers: { dash: (_, i) => series[i - 1]?.style ?? "solid" } },
       // A gap is a step that another run has.
-      series: [{ label: "step" }, ...series.map(({ label, color, dash, width = 2 }) => ({ label, stroke: css(color), dash, width, spanGaps: true }))],
+      series: [{ label: "step" }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: css(color), dash, width, spanGaps: true }))],
     }, data, element);
     charts.push({ plot, holder, group, name });
   };

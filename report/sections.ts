@@ -10,7 +10,7 @@ import type {
   ReportStage,
   SourceFacts,
 } from "./model.ts";
-import { count, entryOf, figure, type Html, joined, markup, named, shorten, type Shown, table } from "./text.ts";
+import { count, entryOf, figure, type Html, joined, link, markup, named, shorten, type Shown, table } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -76,13 +76,13 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
   const log = markup`<label><input id="log-scale" type="checkbox" checked> log scale</label>`;
   const controls = markup`<div class="controls"><label>smoothing ${range}</label>${log}</div>`;
   const places = groups.map(({ title, runs }) => {
-    const words = runs.map(({ label, rows }) => {
+    const words = runs.map(({ label, href, rows }) => {
       const { step, ...figures } = rows.at(-1) ?? { step: undefined };
       const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
       const said = step === undefined
         ? "no steps"
         : `${count(rows.length)} ${rows.length === 1 ? "point" : "points"}, the last at step ${count(step)}: ${named}`;
-      return markup`<p>${label === title ? "" : `${label}: `}${said}</p>`;
+      return markup`<p>${label === title ? "" : [link(label, href), ": "]}${said}</p>`;
     });
     const place = `curve-${encodeURIComponent(title)}`;
     return markup`<h3>${title}</h3>${words}<div id="${place}" class="charts" data-curve="${title}"></div>`;

@@ -3,6 +3,7 @@ import {
   beside,
   curvePlaces,
   entryOf,
+  link,
   liveContent,
   type LiveRun,
   markup,
@@ -81,7 +82,10 @@ const RUN_ID = /^\d{8}T\d{9}-/;
 /** A label of more params is none. */
 const MOST_SAID = 3;
 
-/** Of runs what tells them apart: params, where these do not the seed too, or when they began; of others their names. */
+/**
+ * Of runs what tells them apart: params, where these do not the seed too, or when they began; of others their names.
+ * Children of a matrix begin with its values, and need the rest only where another run has the same.
+ */
 function labelsOf(
   { names, seeds, params }: Comparison,
   experiments: readonly Experiment[],
@@ -91,11 +95,13 @@ function labelsOf(
   const choices = names.map((name, i) => {
     const { source, label } = experiments[i]!;
     const began = runs[i] && timeOf(runs[i].startedMs);
-    if (label !== "" || began === undefined && !RUN_ID.test(source)) return [name];
-    const said = params.filter(({ values }) => values[i] !== undefined).slice(0, MOST_SAID)
+    if (began === undefined && !RUN_ID.test(source)) return [name];
+    const alike = (_: unknown, k: number) => experiments[k]!.label === label;
+    const said = params.filter(({ values }) => values[i] !== undefined)
+      .filter(({ values }) => label === "" || new Set(values.filter(alike).map(showParam)).size > 1).slice(0, MOST_SAID)
       .map(({ path, values }) => `${path.split(".").at(-1)}=${showParam(values[i])}`);
     const seeded = isSeeded && seeds[i] !== undefined ? [...said, `seed=${seeds[i]}`] : said;
-    return [said.join(" "), seeded.join(" "), began ?? name];
+    return [[], said, seeded, [began ?? source]].map((words) => [label, ...words].join(" ").trim());
   });
   const isOwn = (text: string, k: number) => text !== "" && choices.filter((own) => own[k] === text).length === 1;
   return choices.map((own, i) => own.find(isOwn) ?? names[i]!);
@@ -170,22 +176,15 @@ export function comparisonPage({ comparison, contents, rows, labels, links }: Co
   const { names, metrics, params, without } = comparison;
   const labelOf = (name: string) => labels[names.indexOf(name)] ?? name;
   const overSeeds = comparison.overSeeds.map((row) => {
-    return { ...row, experiment: common(row.experiment.split(", ").map(labelOf)) };
+    return { ...row, experiment: common(row.members.map(labelOf), row.members.length === names.length) };
   });
-  const headOf = (name: string) => {
-    const link = links[names.indexOf(name)];
-    return markup`<span title="${name}">${
-      link ? markup`<a href="${link}">${labelOf(name)}</a>` : labelOf(name)
-    }</span>`;
-  };
+  const headOf = (name: string) =>
+    markup`<span title="${name}">${link(labelOf(name), links[names.indexOf(name)])}</span>`;
   const headed = (sheet: string[][]) => upright(sheet.map(([name, ...cells]) => [headOf(name!), ...cells]));
-  const titles = new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)));
-  const curves = [...titles].map((title) => ({
-    title,
-    runs: contents.flatMap((content, i) =>
-      content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: labels[i]!, rows }))
-    ),
-  }));
+  const logs = contents.flatMap(({ curves }, i) =>
+    curves.map((one) => ({ ...one, label: labels[i]!, href: links[i] }))
+  );
+  const curves = [...Map.groupBy(logs, ({ title }) => title)].map(([title, runs]) => ({ title, runs }));
   // Of each stage those of all experiments beside each other.
   const drawn = contents.flatMap((content, i) =>
     content.samples.map((picture) => ({

@@ -40,15 +40,16 @@ export async function figuresOf(
   const own = contents.map((content, i): MetricRow[] => {
     return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i] }));
   });
-  const means: MetricRow[] = seedGroups(experiments).flatMap(({ members, of }) => {
-    const experiment = common(members.map((i) => names[i]!), members.length === names.length);
+  const means = seedGroups(experiments).flatMap(({ members: places, of }) => {
+    const members = places.map((i) => names[i]!);
+    const experiment = common(members, members.length === names.length);
     const figures = Map.groupBy(
-      members.flatMap((i) => own[i]!),
+      places.flatMap((i) => own[i]!),
       ({ stage, metric, timesteps, label }) => JSON.stringify([stage, metric, timesteps, label]),
     );
     // A name that one record has twice cannot be told apart.
     return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
-      .map((rows) => ({ ...meanOf(experiment, rows), seedsOf: of }));
+      .map((rows) => ({ ...meanOf(experiment, rows), members, seedsOf: of }));
   });
   return { own, means, seeds, contents, without: withoutResults(experiments, contents) };
 }

@@ -13,13 +13,13 @@ function eventOf(name: "part" | "rows" | "gone", data: unknown): string {
 /** What is new in the curves of a page. @param told of each the last step that was told; is brought up to date */
 function* newRows({ curves }: Page, told: Map<string, number>): Generator<string> {
   for (const { title: stage, runs } of curves) {
-    for (const { label: run, rows } of runs) {
+    for (const { label: run, href, rows } of runs) {
       const name = JSON.stringify([stage, run]);
       const last = told.get(name) ?? -1;
       const fresh = rows.slice(rows.findLastIndex(({ step }) => step <= last) + 1);
       if (fresh.length === 0) continue;
       told.set(name, fresh.at(-1)!.step);
-      yield eventOf("rows", { stage, run, rows: thin(fresh) });
+      yield eventOf("rows", { stage, run, href, rows: thin(fresh) });
     }
   }
 }

@@ -15,12 +15,12 @@ export const CLIENT = `
     showFrames();
     for (const holder of document.querySelectorAll("[data-curve]:empty")) drawIn(holder);
   };
-  const addRows = ({ stage, run, rows }) => {
+  const addRows = ({ stage, run, href, rows }) => {
     let group = data.find(({ title }) => title === stage);
     if (group === undefined) data.push(group = { title: stage, runs: [] });
     let own = group.runs.find(({ label }) => label === run);
     const before = [group.runs.length, namesOf(group).length].join();
-    if (own === undefined) group.runs.push(own = { label: run, rows: [] });
+    if (own === undefined) group.runs.push(own = { label: run, href, rows: [] });
     // After a lost connection some come twice.
     const last = own.rows.at(-1)?.step ?? -1;
     own.rows.push(...rows.filter(({ step }) => step > last));

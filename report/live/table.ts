@@ -187,12 +187,13 @@ function paramColumns(runs: readonly LiveRun[]): Column[] {
   // Where all stages of each run have one, that is the run's own.
   const isOne = runs.every((run) => seedsOf(run).size <= 1);
   for (const run of runs) {
-    for (const { id, params } of run.stages) {
-      for (const { path, value } of params) {
-        const text = typeof value === "string" ? value : JSON.stringify(value);
-        const name = isOne && path === "seed" ? path : paramName(id, path);
-        found.getOrInsertComputed(name, () => new Map()).set(run, text);
-      }
+    const leaves = run.stages.flatMap(({ id, params }) =>
+      params.map(({ path, value }) => ({ name: isOne && path === "seed" ? path : paramName(entryOf(id), path), value }))
+    );
+    // Of the children of a matrix all that they have.
+    for (const [name, own] of Map.groupBy(leaves, ({ name }) => name)) {
+      const texts = own.map(({ value }) => typeof value === "string" ? value : JSON.stringify(value));
+      found.getOrInsertComputed(name, () => new Map()).set(run, [...new Set(texts)].join(", "));
     }
   }
   return [...found].filter(([, values]) => new Set(values.values()).size > 1).map(([path, values], i) => ({

@@ -70,6 +70,13 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       await page.evaluate("document.querySelector('#log-scale').focus()");
       await page.press(" ");
       assertNotEquals(await page.picture(".charts"), before);
+      // What is not smoothed has one number.
+      const legend =
+        "[...document.querySelector('.u-legend').querySelectorAll('.u-label')].map((one) => one.innerText)";
+      assertEquals(await page.evaluate(legend), ["step", "each step", "smoothed"]);
+      await page.evaluate("document.querySelector('#smoothing').focus()");
+      for (let i = 0; i < 91; i++) await page.press("ArrowLeft");
+      assertEquals(await page.evaluate(legend), ["step", "each step"]);
       assertEquals(page.problems, []);
     }
   } finally {

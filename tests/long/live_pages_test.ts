@@ -190,7 +190,8 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       cells,
     }))
   );
-  const groups = [{ title: "train", runs: ["a", "b"].map((label) => ({ label, rows: curve("train", 50).rows })) }];
+  const runs = ["a", "b"].map((label) => ({ label, href: `/run/${label}`, rows: curve("train", 50).rows }));
+  const groups = [{ title: "train", runs }];
   site.pages["/"] = renderTable(manyRuns(30), new URLSearchParams());
   site.pages["/run"] = renderRun(liveRun(), {
     curves: [curve("train", 300)],
@@ -225,6 +226,9 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       })()`;
       if (name === "/run") assert(await tab.evaluate(under) < 1);
       if (name !== "/compare") continue;
+      const links =
+        "[...document.querySelectorAll('.u-legend')].map((one) => [...one.querySelectorAll('a')].map((a) => a.pathname))";
+      assertEquals(await tab.evaluate(links), Array(3).fill(["/run/a", "/run/b"]));
       // Of two equal curves each is seen.
       const pixels = (color: string) =>
         tab.evaluate(`(() => {

@@ -52,6 +52,37 @@ Deno.test("runs that go on are compared by what their plans and they themselves 
   assertEquals(samples.split("<figure").length - 1, 2);
 });
 
+Deno.test("curves are named by links to their runs, in the words above them and in the data of their legends", async () => {
+  const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
+  const compared = await compareExperiments(all.map(({ experiment }) => experiment), all.map(({ now }) => now));
+  const page = comparisonPage(compared);
+  const { html } = partsOf(page).find(({ id }) => id === "curves")!;
+  const names = [...html.matchAll(/<p>(<a .*?): 20 points/g)].map(([, name]) => name);
+  assertEquals(names, [
+    `<a href="/run/first">learningRate=0.1</a>`,
+    `<a href="/run/second">learningRate=0.2</a>`,
+  ]);
+  assertEquals(page.curves[0]!.runs.map(({ href }) => href), ["/run/first", "/run/second"]);
+});
+
+Deno.test("children of a matrix are named by its values, and by what differs between the runs that have these", async () => {
+  const child = (source: string, axis: string, learningRate: number, clip: number) => {
+    const { experiment, now } = trained(source, learningRate, true);
+    const [train, ...others] = now.run.stages;
+    const stages = [{ ...train!, params: [...train!.params.slice(0, 1), param("with.clip", clip)] }, ...others];
+    return { experiment: { ...experiment, label: axis }, now: { ...now, run: { ...now.run, stages } } };
+  };
+  const labelsOf = async (...all: ReturnType<typeof child>[]) =>
+    (await compareExperiments(all.map(({ experiment }) => experiment), all.map(({ now }) => now))).labels;
+  const first = [child("a", "lr=1", 1, 5), child("a", "lr=2", 2, 5)];
+  assertEquals(await labelsOf(...first), ["lr=1", "lr=2"]);
+  assertEquals(await labelsOf(...first, child("b", "lr=1", 1, 6), child("b", "lr=3", 3, 6)), [
+    ...["lr=1 clip=5", "lr=2", "lr=1 clip=6", "lr=3"],
+  ]);
+  // Two runs of the same began at the same minute: their ids are left.
+  assertEquals(await labelsOf(...first.slice(1), child("b", "lr=2", 2, 5)), ["a lr=2", "b lr=2"]);
+});
+
 Deno.test("without runs, experiments that have no results are left out", async () => {
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
   const { comparison } = await compareExperiments(all.map(({ experiment }) => experiment));

@@ -195,7 +195,8 @@ stages:
   assertEquals(compared.seeds, [0, 1, 5, 0, 1, 5]);
   // 1 + {0, 1, 5}: mean 3, sample variance (4 + 1 + 9) / 2 = 7; by hand.
   const far = (experiment: string, value: number) => {
-    return { experiment, stage: "draw", metric: "far", value, deviation: Math.sqrt(7), seeds: 3 };
+    const members = [0, 1, 5].map((seed) => `seed=${seed} ${experiment}`);
+    return { experiment, members, stage: "draw", metric: "far", value, deviation: Math.sqrt(7), seeds: 3 };
   };
   assertEquals(compared.overSeeds, [far("value=1", 3), far("value=2", 4)]);
   const rows = (await say("compare", file)).trimEnd().split("\n").map((row) => row.split(/ {2,}/));
@@ -230,6 +231,23 @@ stages:
     [third, "value=9"],
     ["value=1, mean of 2 seeds", "value=1, mean of 2 seeds"],
   ]);
+});
+
+Deno.test("a mean of runs whose names have commas is named by what these are called", async () => {
+  await using folder = await makeTempFolder();
+  const files = ["p.yaml", "q, r.yaml"].map((name) => join(folder.path, name));
+  for (const [i, file] of files.entries()) {
+    await Deno.writeTextFile(file, `name: single\nseed: ${i}\nstages: { draw: { uses: draw } }\n`);
+    assertEquals((await runCli("run", file)).code, 0);
+  }
+  const other = join(folder.path, "other.yaml");
+  await Deno.writeTextFile(other, "name: other\nstages: { draw: { uses: draw, with: { value: 5 } } }\n");
+  assertEquals((await runCli("run", other)).code, 0);
+  const page = join(folder.path, "c.html");
+  const [mean] = (await tell("compare", ...files, other, "-o", page)).overSeeds;
+  assertEquals(mean.members, ["single", files[1]]);
+  const named = `single, ${files[1]}, mean of 2 seeds`;
+  assertStringIncludes(await Deno.readTextFile(page), `<span title="${named}">${named}</span>`);
 });
 
 Deno.test("each child has its mean over seeds, and a mean says which stages had other seeds", async () => {

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { collectArtifacts } from "../../../report/collect.ts";
 import type { LiveRun } from "../../../report/live/model.ts";
-import { renderRun } from "../../../report/live/run.ts";
+import { liveContent, renderRun } from "../../../report/live/run.ts";
 import { renderTable, type TableDetails } from "../../../report/live/table.ts";
+import { noContent } from "../../../report/model.ts";
 import { type Page, partsOf, renderServed } from "../../../report/page.ts";
 import { stageTable } from "../../../report/stages.ts";
 import { curve, liveRun, liveStage, manyRuns, score } from "../../support/live_runs.ts";
@@ -201,6 +202,45 @@ Deno.test("the page of a run says how it stands, and has a place for each part t
     ' src="/app.js"',
   ]);
   assertStringIncludes(html, `data-events="/events?of=/run/x"`);
+});
+
+Deno.test("a run of which no stage has said anything has no section of logs, nor a link to one", () => {
+  const html = renderServed(renderRun(liveRun(), { curves: [] }));
+  assertStringIncludes(html, `<section id="log" aria-labelledby="log-title" hidden>`);
+  assertStringIncludes(html, `<a href="#log" hidden>Log</a>`);
+});
+
+Deno.test("a preview says which sampler drew it", () => {
+  const samplers = [{ name: "ddim", steps: 20, eta: 0 }, undefined, "odd", { name: "heun", steps: 9, rho: [7] }];
+  const notes = samplers.map((sampler) => {
+    const stages = [liveStage("train", { previews: [10], sampler })];
+    return liveContent(liveRun({ stages }), [], noContent()).samples[0]!.note;
+  });
+  const drawn = "drawn while train was at work";
+  assertEquals(notes, [`${drawn}; ddim, 20 steps, eta 0`, drawn, drawn, `${drawn}; heun, 9 steps`]);
+});
+
+Deno.test("what children of a matrix have is one column by the name of their stage, and none where it is the same", () => {
+  const run = (runId: string, steps: number) => {
+    const stages = [1, 2].map((lr) => {
+      const params = [["with.lr", lr], ["with.steps", steps], ["seed", lr]].map(([path, value]) => {
+        return { path: `${path}`, value, origin: [] };
+      });
+      return liveStage(`train~lr=${lr}`, { params });
+    });
+    return liveRun({ runId, state: "done", stages });
+  };
+  assertEquals(cellsIn(tableOf([run("a", 10), run("b", 20)])).map((row) => row.slice(2)), [
+    ["train.steps"],
+    ["10"],
+    ["20"],
+  ]);
+  const other = liveRun({ runId: "c", state: "done", stages: run("c", 10).stages.slice(1) });
+  assertEquals(cellsIn(tableOf([run("a", 10), other])).map((row) => row.slice(2)), [
+    ["train.lr", "train.seed"],
+    ["1, 2", "1, 2"],
+    ["2", "2"],
+  ]);
 });
 
 Deno.test("curves of what a stage reports give way to the log that it leaves", async () => {
