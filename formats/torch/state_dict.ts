@@ -1,9 +1,9 @@
+import { type UnzipFileInfo, unzipSync } from "fflate";
 import { FormatError } from "../format_error.ts";
 import type { SafetensorsTensor } from "../safetensors.ts";
 import { DTYPES, type SafetensorsArray, type SafetensorsDType } from "../safetensors_header.ts";
 import { ByteCursor } from "./byte_cursor.ts";
 import { describe, PickleList, readPickle } from "./pickle.ts";
-import { openStoredZip } from "./stored_zip.ts";
 
 /** The pickle of 0x1950a86a20f9469cfc6c, torch's mark of the format that torch.save wrote up to 1.5. */
 const LEGACY = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
@@ -31,14 +31,8 @@ const GLOBALS = new Map<string, unknown>([
 
 /** Numbers that tensors are views of; their bytes come after the pickle. */
 class Storage {
-  bytes: Uint8Array = new Uint8Array();
-  #numbers: SafetensorsArray | undefined;
+  numbers: SafetensorsArray = new Uint8Array();
   constructor(readonly dtype: SafetensorsDType, readonly length: number) {}
-
-  /** A copy, which begins at an address that the numbers can have; made only where a tensor is a stretch of it. */
-  get numbers(): SafetensorsArray {
-    return this.#numbers ??= new DTYPES[this.dtype](new Uint8Array(this.bytes).buffer);
-  }
 }
 
 type Sizes = readonly number[];
@@ -79,13 +73,33 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
   return tensors;
 }
 
+/** Less has no entry of a zip's directory. */
+const ENTRY_BYTES = 46;
+
+/** The files of a zip, stored as they are, as torch's writer stores them. */
+function unzip(bytes: Uint8Array): ReadonlyMap<string, Uint8Array<ArrayBuffer>> {
+  // Files that share bytes, and entries without end, could make a small zip hold more than there is memory.
+  let room = bytes.length;
+  const filter = ({ name, size, compression }: UnzipFileInfo) => {
+    room -= size + ENTRY_BYTES;
+    return compression === 0 && room >= 0 ||
+      refuse("zip", `${describe(name)}, ${size} bytes`, "files stored as they are, of no more bytes than the zip");
+  };
+  try {
+    return new Map(Object.entries(unzipSync(bytes, { filter }) as Record<string, Uint8Array<ArrayBuffer>>));
+  } catch (error) {
+    if (error instanceof FormatError) throw error;
+    return refuse("zip", (error as Error).message, "a whole zip");
+  }
+}
+
 /** FOLDER/data.pkl, FOLDER/byteorder (in new files) and FOLDER/data/KEY. */
 function readZip(bytes: Uint8Array): unknown {
-  const files = openStoredZip(bytes);
+  const files = unzip(bytes);
   const folders = [...files.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.slice(1) ?? []);
   if (folders.length !== 1) refuse("torch file", `a zip with ${folders.length} data.pkl`, "one, in a folder");
   const read = (name: string) =>
-    (files.get(folders[0] + name) ?? (() => refuse("torch file", "nothing", `${describe(name)} in the zip`)))();
+    files.get(folders[0] + name) ?? refuse("torch file", "nothing", `${describe(name)} in the zip`);
   const order = files.has(`${folders[0]}byteorder`) ? new TextDecoder().decode(read("byteorder")) : "little";
   if (order !== "little") refuse("torch file", `byte order ${describe(order)}`, "little");
   const storages: Storages = new Map();
@@ -108,17 +122,18 @@ function readLegacy(bytes: Uint8Array): unknown {
     storages.delete(key as string);
     const length = cursor.uint(8);
     if (length !== storage.length) refuse("storage in a torch file", `${length} numbers`, `${storage.length}`);
-    fill(storage, cursor.take(length * DTYPES[storage.dtype].BYTES_PER_ELEMENT));
+    fill(storage, new Uint8Array(cursor.take(length * DTYPES[storage.dtype].BYTES_PER_ELEMENT)));
   }
   const left = bytes.length - cursor.at;
   if (storages.size + left > 0) refuse("torch file's end", `${storages.size} storages, ${left} bytes more`, "no more");
   return root;
 }
 
-function fill(storage: Storage, bytes: Uint8Array): void {
+/** @param bytes a copy, which begins at an address that the numbers can have */
+function fill(storage: Storage, bytes: Uint8Array<ArrayBuffer>): void {
   const wanted = storage.length * DTYPES[storage.dtype].BYTES_PER_ELEMENT;
   if (bytes.length !== wanted) refuse("storage in a torch file", `${bytes.length} bytes`, `${wanted}`);
-  storage.bytes = bytes;
+  storage.numbers = new DTYPES[storage.dtype](bytes.buffer);
 }
 
 /** The storage of ("storage", type, key, device, length), to be filled; legacy files may say a view, None. */
@@ -170,19 +185,15 @@ function layOut(what: string, { storage, offset, shape, strides }: View) {
 
 /** The numbers of a view, row-major. */
 function gather({ storage, offset, shape, strides }: View, count: number): SafetensorsArray {
-  const array = DTYPES[storage.dtype];
-  const size = array.BYTES_PER_ELEMENT;
-  const gathered = new Uint8Array(count * size);
+  // All kinds of arrays are alike in this.
+  const [from, gathered] = [storage.numbers as Float64Array, new DTYPES[storage.dtype](count) as Float64Array];
   let next = 0;
-  const copy = (axis: number, from: number) => {
-    if (axis === shape.length) {
-      for (let at = 0; at < size; at++) {
-        gathered[next++] = storage.bytes[from * size + at]!;
-      }
-    } else for (let i = 0; i < shape[axis]!; i++) copy(axis + 1, from + i * strides[axis]!);
+  const copy = (axis: number, at: number) => {
+    if (axis === shape.length) gathered[next++] = from[at]!;
+    else for (let i = 0; i < shape[axis]!; i++) copy(axis + 1, at + i * strides[axis]!);
   };
   copy(0, offset);
-  return new array(gathered.buffer);
+  return gathered as SafetensorsArray;
 }
 
 function isSize(value: unknown): value is number {
