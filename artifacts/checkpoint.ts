@@ -14,7 +14,7 @@ import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";
 import { atWholeTimes, pathFacts } from "../diffusion/path.ts";
 import { FormatError } from "../formats/format_error.ts";
-import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safetensors.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
@@ -139,10 +139,9 @@ async function readWeights(
   const file = WEIGHT_FILES[weights];
   const { tensors } = decodeSafetensors(await readBytes(artifact, file));
   const named: NamedArrays = {};
-  for (const [name, { dtype, data }] of Object.entries(tensors)) {
-    if (!(data instanceof Float32Array)) throw new FormatError(`${file}, ${name}`, { got: dtype, wanted: "F32" });
-    checkWeights(`${file}, ${name}`, data);
-    named[name] = data;
+  for (const [name, tensor] of Object.entries(tensors)) {
+    named[name] = floatsOf(`${file}, ${name}`, tensor);
+    checkWeights(`${file}, ${name}`, named[name]);
   }
   const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
   if (count !== parameters) throw new FormatError(file, { got: `${count} numbers`, wanted: `${parameters}` });
@@ -222,7 +221,7 @@ function encodeWeights(
 ): Uint8Array<ArrayBuffer> {
   const named = unpackParameters(flat, network);
   const tensors = Object.fromEntries(
-    network.parameters.map(({ name, shape }) => [name, { dtype: "F32" as const, shape, data: named[name]! }]),
+    network.parameters.map(({ name, shape }) => [name, { shape, data: named[name]! }]),
   );
   return encodeSafetensors({ tensors });
 }

@@ -63,8 +63,8 @@ export interface ImagesToWrite {
 export async function writeImages(output: OutputArtifact, images: ImagesToWrite): Promise<void> {
   const { info, pixels, labels, picture, files = [] } = images;
   const { count, height, width, channels } = info;
-  const ofImages = { dtype: "U8", shape: [count, height, width, channels], data: pixels } as const;
-  const ofLabels = labels && { dtype: "U8", shape: [count], data: labels } as const;
+  const ofImages = { shape: [count, height, width, channels], data: pixels };
+  const ofLabels = labels && { shape: [count], data: labels };
   const tensors = definedOnly({ images: ofImages, labels: ofLabels });
   await output.write(TENSORS_FILE, encodeSafetensors({ tensors }));
   await writeJson(output, INFO_FILE, info, imagesInfoSchema);

@@ -8,10 +8,10 @@ import {
   type SafetensorsDType,
 } from "./safetensors_header.ts";
 
-/** One tensor of a safetensors file, row-major. The array's type must be the dtype's. */
+/** One tensor of a safetensors file, row-major. */
 export interface SafetensorsTensor {
-  readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];
+  /** Its type is the dtype's. */
   readonly data: SafetensorsArray;
 }
 
@@ -27,7 +27,7 @@ const LENGTH_BYTES = 8;
  * Equal contents give equal bytes: metadata by name; tensors by element size, largest first, so that each is aligned,
  * then by name (code units).
  *
- * @throws RangeError for a name that the format reserves, a shape that is not the data's, or data of another type.
+ * @throws RangeError for a name that the format reserves, or a shape that is not the data's
  */
 export function encodeSafetensors(file: {
   readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
@@ -35,7 +35,7 @@ export function encodeSafetensors(file: {
 }): Uint8Array<ArrayBuffer> {
   // Names by code units, not by localeCompare: the order must not depend on the machine.
   const entries = Object.entries(file.tensors).sort(([a, x], [b, y]) =>
-    DTYPES[y.dtype].BYTES_PER_ELEMENT - DTYPES[x.dtype].BYTES_PER_ELEMENT || (a < b ? -1 : 1)
+    y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1)
   );
   for (const [name, tensor] of entries) checkTensor(name, tensor);
 
@@ -44,10 +44,10 @@ export function encodeSafetensors(file: {
   let offset = 0;
   const header = [
     ...(metadata.length > 0 ? [member("__metadata__", Object.fromEntries(metadata))] : []),
-    ...entries.map(([name, { dtype, shape, data }]) => {
+    ...entries.map(([name, { shape, data }]) => {
       const begin = offset;
       offset += data.byteLength;
-      return member(name, { dtype, shape, data_offsets: [begin, offset] });
+      return member(name, { dtype: dtypeOf(data), shape, data_offsets: [begin, offset] });
     }),
   ];
   // Members are joined as text: an object would move names that look like integers to the front.
@@ -135,16 +135,22 @@ function headerBytes(head: Uint8Array, size: number): number {
 
 /** The bytes of one tensor, which become its data. */
 function decodeTensor(bytes: Uint8Array<ArrayBuffer>, { dtype, shape }: HeaderEntry): SafetensorsTensor {
-  return { dtype, shape, data: new DTYPES[dtype](bytes.buffer) };
+  return { shape, data: new DTYPES[dtype](bytes.buffer) };
 }
 
-function checkTensor(name: string, { dtype, shape, data }: SafetensorsTensor): void {
+/** The numbers of a tensor that must be float32. @throws FormatError about `what` for one of another type */
+export function floatsOf(what: string, { data }: SafetensorsTensor): Float32Array<ArrayBuffer> {
+  if (data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
+  throw new FormatError(what, { got: dtypeOf(data), wanted: "F32" });
+}
+
+/** What the format calls the elements of an array. */
+function dtypeOf(data: SafetensorsArray): SafetensorsDType {
+  return (Object.keys(DTYPES) as SafetensorsDType[]).find((each) => data instanceof DTYPES[each])!;
+}
+
+function checkTensor(name: string, { shape, data }: SafetensorsTensor): void {
   if (name === "__metadata__") throw new RangeError("Tensor name: got __metadata__, which the format reserves");
-  if (!(data instanceof DTYPES[dtype])) {
-    throw new RangeError(
-      `Tensor ${name}: got ${data.constructor.name}, wanted ${DTYPES[dtype].name} for ${dtype}`,
-    );
-  }
   const size = shape.reduce((product, length) => product * length, 1);
   if (!shape.every((length) => Number.isInteger(length) && length >= 0) || size !== data.length) {
     throw new RangeError(`Tensor ${name}: got ${data.length} elements, wanted those of shape [${shape}]`);

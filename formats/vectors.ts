@@ -1,19 +1,16 @@
 import { FormatError } from "./format_error.ts";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "./safetensors.ts";
-import { DTYPES, type SafetensorsArray } from "./safetensors_header.ts";
+import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+import type { SafetensorsArray } from "./safetensors_header.ts";
 
 /** A safetensors file of vectors [n] by name; those that are undefined are left out. */
 export function encodeVectors(
   vectors: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | undefined>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const tensors: Record<string, SafetensorsTensor> = {};
-  for (const [name, data] of Object.entries(vectors)) {
-    if (data === undefined) continue;
-    const dtype = (Object.keys(DTYPES) as SafetensorsTensor["dtype"][]).find((each) => data instanceof DTYPES[each])!;
-    tensors[name] = { dtype, shape: [data.length], data } as SafetensorsTensor;
-  }
-  return encodeSafetensors({ tensors, metadata });
+  const tensors = Object.entries(vectors).flatMap(([name, data]) =>
+    data === undefined ? [] : [[name, { shape: [data.length], data: data as SafetensorsArray }] as const]
+  );
+  return encodeSafetensors({ tensors: Object.fromEntries(tensors), metadata });
 }
 
 /** @throws FormatError when the bytes are no safetensors file */

@@ -64,11 +64,11 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
     const what = `state dict, ${describe(name)}`;
     if (!(view instanceof View)) return refuse(what, describe(view), "a tensor");
     const { count, inOrder } = layOut(what, view);
-    const { dtype } = view.storage;
-    if (!inOrder) room -= count * DTYPES[dtype].BYTES_PER_ELEMENT;
+    const { numbers } = view.storage;
+    if (!inOrder) room -= count * numbers.BYTES_PER_ELEMENT;
     if (room < 0) refuse(what, `${count} numbers out of order`, `no more bytes than the file's ${bytes.length}`);
-    const numbers = inOrder ? view.storage.numbers.subarray(view.offset, view.offset + count) : gather(view, count);
-    tensors.set(name, { dtype, shape: view.shape, data: numbers });
+    const data = inOrder ? numbers.subarray(view.offset, view.offset + count) : gather(view, count);
+    tensors.set(name, { shape: view.shape, data });
   }
   return tensors;
 }

@@ -30,10 +30,9 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
   const unet = toUnet2dConfig(model);
   if ("problem" in unet) return unet;
   const own = toChainConfig({ spec, betas: path.tables!.betas, objective }, learnsVariance(network.sizes));
-  const tensors = Object.entries(toUnet2dTensors(unpackParameters(params, network), model));
   const { images: { source }, step, seed, ema, schedule } = config;
   const weights = encodeSafetensors({
-    tensors: Object.fromEntries(tensors.map(([name, tensor]) => [name, { dtype: "F32" as const, ...tensor }])),
+    tensors: toUnet2dTensors(unpackParameters(params, network), model),
     // "format" is what loaders of PyTorch weights look for.
     metadata: { format: "pt", [METADATA_KEY]: JSON.stringify({ source, step, seed, ema, schedule }) },
   });

@@ -15,7 +15,7 @@ import { chainPath } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { decodeSafetensors } from "../../formats/safetensors.ts";
+import { decodeSafetensors, floatsOf } from "../../formats/safetensors.ts";
 import { checkPrediction } from "../shared/checks.ts";
 import { objectiveFacts } from "../shared/describe_definition.ts";
 import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
@@ -133,9 +133,8 @@ async function readWeights(folder: string) {
   const bytes = await readBytes(folder, name);
   const { tensors, metadata } = checked(name, () => decodeSafetensors(bytes));
   const floats: Record<string, Unet2dTensor> = {};
-  for (const [tensor, { dtype, shape, data }] of Object.entries(tensors)) {
-    if (!(data instanceof Float32Array)) throw new FormatError(`${name}, ${tensor}`, { got: dtype, wanted: "F32" });
-    floats[tensor] = { shape, data };
+  for (const [key, tensor] of Object.entries(tensors)) {
+    floats[key] = { shape: tensor.shape, data: floatsOf(`${name}, ${key}`, tensor) };
   }
   return { tensors: floats, provenance: readProvenance(metadata[METADATA_KEY]) };
 }

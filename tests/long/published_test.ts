@@ -23,10 +23,7 @@ async function writePublished(project: Project, folder: string): Promise<void> {
       clip_sample: true,
     }),
   );
-  const weights = formulaWeights(fixtureJson("levels", "shapes.json"));
-  const tensors = Object.fromEntries(
-    Object.entries(weights).map(([name, { shape, data }]) => [name, { dtype: "F32" as const, shape, data }]),
-  );
+  const tensors = formulaWeights(fixtureJson("levels", "shapes.json"));
   const file = project.path(join(folder, "unet/diffusion_pytorch_model.safetensors"));
   await Deno.writeFile(file, encodeSafetensors({ tensors, metadata: { format: "pt" } }));
 }

@@ -37,8 +37,8 @@ export function caseFunction({ name, op, attributes, inputs }: ParityCase): Case
   const operation = attributes.args === undefined ? OPERATIONS[op] : tfOperation(op, attributes.args);
   if (operation === undefined) throw new Error(`Case "${name}": there is no operation "${op}" in operations.ts`);
   const entries = Object.entries(inputs);
-  const signature = entries.map(([key, { shape, dtype }]) =>
-    [key, { shape, dtype: dtype === "I32" ? "int32" : "float32" }] as const
+  const signature = entries.map(([key, { shape, data }]) =>
+    [key, { shape, dtype: data instanceof Int32Array ? "int32" : "float32" }] as const
   );
   const bound = (tensors: NamedTensors) => operation(tensors, attributes);
   return {

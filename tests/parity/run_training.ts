@@ -72,8 +72,8 @@ export async function runTraining(device: Device, { attributes, inputs, outputs 
 export function firstSteps(parityCase: ParityCase, count: number): ParityCase {
   const { inputs, outputs } = parityCase;
   const cut = PER_STEP.map((name): [string, SafetensorsTensor] => {
-    const { dtype, shape: [steps, ...rest], data } = inputs[name]!;
-    return [name, { dtype, shape: [count, ...rest], data: data.slice(0, data.length / steps! * count) as HostArray }];
+    const { shape: [steps, ...rest], data } = inputs[name]!;
+    return [name, { shape: [count, ...rest], data: data.slice(0, data.length / steps! * count) as HostArray }];
   });
   const figures = ["loss", "gradNorm"].map((name): [string, ExpectedOutput] => {
     const expected = outputs[name]!;

@@ -149,7 +149,6 @@ async function predict(device: Device, { network, path: { tables }, params }: St
   const { output } = await compiled.run({ params, x, t, ...told });
   await compiled.dispose();
   const images = (data: Float32Array, channels: number) => ({
-    dtype: "F32" as const,
     shape: [BATCH, channels, size, size],
     data: channelsFirst(data, channels, size * size),
   });
@@ -157,11 +156,11 @@ async function predict(device: Device, { network, path: { tables }, params }: St
   return encodeSafetensors({
     tensors: {
       x: images(x, inChannels),
-      t: { dtype: "I32", shape: [BATCH], data: t },
+      t: { shape: [BATCH], data: t },
       output: images(output as Float32Array, outChannels),
-      betas: { dtype: "F32", shape: [betas.length], data: betas },
+      betas: { shape: [betas.length], data: betas },
       ...(classes === undefined ? {} : {
-        labels: { dtype: "I32", shape: [BATCH], data: Int32Array.from(LABELS, (label) => label ?? classes) },
+        labels: { shape: [BATCH], data: Int32Array.from(LABELS, (label) => label ?? classes) },
       }),
     },
   });
