@@ -7,8 +7,8 @@ import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
 import { frechetDistance } from "../metrics/frechet.ts";
 import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
-import { CHUNK, StreamingStatistics } from "../metrics/statistics.ts";
-import { vectorsOf } from "../metrics/vectors.ts";
+import { chunksOf, statisticsOf } from "../metrics/statistics.ts";
+import { range, vectorsOf } from "../metrics/vectors.ts";
 import { readTorchStateDict } from "../formats/torch/state_dict.ts";
 import { openInception } from "../metrics/features/inception_network.ts";
 import { randomStream } from "../tensor/mod.ts";
@@ -74,11 +74,9 @@ async function measure(name: string, ours: () => Promise<number>, theirs?: Recor
   rows.push([name, seconds(own!), seconds(other!), ratio, difference]);
 }
 
-async function statisticsOf(data: Float32Array, dimension: number) {
-  const statistics = new StreamingStatistics(dimension, products);
-  const size = CHUNK * dimension;
-  for (let at = 0; at < data.length; at += size) await statistics.add(data.subarray(at, at + size));
-  return statistics.finish();
+function statisticsFor(data: Float32Array, dimension: number) {
+  const vectors = vectorsOf(data, dimension);
+  return statisticsOf(chunksOf(vectors, range(0, vectors.count)), dimension, products);
 }
 
 const [IMAGES, SIDE, BATCH] = [16, 32, 8];
@@ -122,14 +120,14 @@ try {
     const [a, b] = [features(1, count, dimension), features(2, count, dimension)];
     await Deno.writeFile(`${folder}/a.f32`, new Uint8Array(a.buffer));
     await Deno.writeFile(`${folder}/b.f32`, new Uint8Array(b.buffer));
-    const [x, y] = [await statisticsOf(a, dimension), await statisticsOf(b, dimension)];
+    const [x, y] = [await statisticsFor(a, dimension), await statisticsFor(b, dimension)];
     const name = `Frechet distance of two statistics, ${dimension} dimensions`;
     const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "fd" };
     await measure(name, () => frechetDistance(x, y, products), theirs);
   }
   const [count, dimension] = values.quick ? [4_000, 512] : [50_000, 2_048];
   const many = features(3, count, dimension);
-  const ours = async () => (await statisticsOf(many, dimension)).mean[0]!;
+  const ours = async () => (await statisticsFor(many, dimension)).mean[0]!;
   await measure(`statistics of ${count} x ${dimension} features`, ours);
   const subsets = values.quick ? 5 : 100;
   // Subsets of few vectors overlap, and are then taken from all pairs at once; of many they are taken one by one.

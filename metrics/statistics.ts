@@ -1,4 +1,5 @@
 import type { MatrixProducts } from "../tensor/matrix.ts";
+import type { FeatureVectors } from "./vectors.ts";
 
 /** Mean and covariance of a set of feature vectors, float64. */
 export interface FeatureStatistics {
@@ -10,71 +11,61 @@ export interface FeatureStatistics {
 }
 
 /** Vectors that are multiplied at once: enough for an engine's full rate, a few megabytes of float64. */
-export const CHUNK = 2_048;
+const CHUNK = 2_048;
+
+/** Vectors by their indices, some at a time, as {@linkcode statisticsOf} takes them best. */
+export async function* chunksOf(vectors: FeatureVectors, indices: Int32Array): AsyncGenerator<Float32Array> {
+  for (let first = 0; first < indices.length; first += CHUNK) {
+    yield await vectors.rows(indices.subarray(first, first + CHUNK));
+  }
+}
 
 /**
  * Mean and covariance over any number of vectors that never need to be in memory together: each chunk around its own
  * mean, merged by the rule of Chan, Golub & LeVeque (1983). Sums of squares around a mean do not cancel when the mean is
  * large.
+ *
+ * @param chunks of one vector or more, of finite numbers, [n, D] row-major; of all two or more: there is no covariance of one
  */
-export class StreamingStatistics {
-  readonly dimension: number;
-  readonly #products: MatrixProducts;
-  #count = 0;
-  readonly #mean: Float64Array;
+export async function statisticsOf(
+  chunks: AsyncIterable<Float32Array | Float64Array> | Iterable<Float32Array | Float64Array>,
+  size: number,
+  products: MatrixProducts,
+): Promise<FeatureStatistics> {
+  let count = 0;
+  const mean = new Float64Array(size);
   /** Sum of outer products of deviations from the mean, [D, D]. */
-  readonly #scatter: Float64Array;
-
-  constructor(dimension: number, products: MatrixProducts) {
-    this.dimension = dimension;
-    this.#products = products;
-    this.#mean = new Float64Array(dimension);
-    this.#scatter = new Float64Array(dimension * dimension);
-  }
-
-  /** Take in some feature vectors, one or more and best a chunk, [N, D] row-major, of finite numbers. */
-  async add(features: Float32Array | Float64Array): Promise<void> {
-    const size = this.dimension;
+  const scatter = new Float64Array(size * size);
+  for await (const features of chunks) {
     const rows = features.length / size;
-    const mean = new Float64Array(size);
+    const own = new Float64Array(size);
     for (let at = 0; at < features.length; at += size) {
-      for (let i = 0; i < size; i++) mean[i]! += features[at + i]!;
+      for (let i = 0; i < size; i++) own[i]! += features[at + i]!;
     }
-    for (let i = 0; i < size; i++) mean[i]! /= rows;
+    for (let i = 0; i < size; i++) own[i]! /= rows;
     const centred = new Float64Array(features);
     for (let at = 0; at < features.length; at += size) {
-      for (let i = 0; i < size; i++) centred[at + i]! -= mean[i]!;
+      for (let i = 0; i < size; i++) centred[at + i]! -= own[i]!;
     }
     const block = { rows, columns: size, data: centred };
-    const scatter = await this.#products.multiply(block, block, { transposeA: true });
-    this.#merge(rows, mean, scatter.data);
-  }
-
-  #merge(count: number, mean: Float64Array, scatter: Float64Array): void {
-    const size = this.dimension;
-    const total = this.#count + count;
-    const deviation = mean.map((value, i) => value - this.#mean[i]!);
-    const weight = this.#count * count / total;
+    const { data } = await products.multiply(block, block, { transposeA: true });
+    const total = count + rows;
+    const deviation = own.map((value, i) => value - mean[i]!);
+    const weight = count * rows / total;
     for (let i = 0; i < size; i++) {
-      const row = i * size;
       const scaled = weight * deviation[i]!;
-      for (let j = 0; j < size; j++) this.#scatter[row + j]! += scatter[row + j]! + scaled * deviation[j]!;
+      for (let j = 0; j < size; j++) scatter[i * size + j]! += data[i * size + j]! + scaled * deviation[j]!;
+      mean[i]! += deviation[i]! * rows / total;
     }
-    for (let i = 0; i < size; i++) this.#mean[i]! += deviation[i]! * count / total;
-    this.#count = total;
+    count = total;
   }
-
-  /** After two vectors or more: there is no covariance of one. */
-  finish(): FeatureStatistics {
-    const size = this.dimension;
-    const covariance = new Float64Array(size * size);
-    for (let i = 0; i < size; i++) {
-      for (let j = i; j < size; j++) {
-        const value = this.#scatter[i * size + j]! / (this.#count - 1);
-        covariance[i * size + j] = value;
-        covariance[j * size + i] = value;
-      }
+  const covariance = new Float64Array(size * size);
+  for (let i = 0; i < size; i++) {
+    for (let j = i; j < size; j++) {
+      const value = scatter[i * size + j]! / (count - 1);
+      covariance[i * size + j] = value;
+      covariance[j * size + i] = value;
     }
-    return { count: this.#count, mean: this.#mean.slice(), covariance };
   }
+  return { count, mean, covariance };
 }

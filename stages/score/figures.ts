@@ -12,7 +12,7 @@ import { kernelDistanceOfSubsets } from "../../metrics/kernel_subsets.ts";
 import type { MatrixProducts } from "../../tensor/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
-import { CHUNK, type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";
+import { chunksOf, type FeatureStatistics, statisticsOf } from "../../metrics/statistics.ts";
 import { type FeatureVectors, range, vectorsOf } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { randomStream } from "../../tensor/mod.ts";
@@ -73,7 +73,7 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
   for (let replicate = 0; replicate < params.bootstrap; replicate++) {
     const resampled = async (vectors: FeatureVectors, side: number) => {
       const indices = draws.integers(2 * replicate + side, vectors.count, vectors.count);
-      return await statisticsOf(vectors, indices.sort(), products);
+      return await statisticsOfSome(vectors, indices.sort(), products);
     };
     const pair = [await resampled(real.vectors!, 0), await resampled(fake.vectors!, 1)] as const;
     replicates.push(await frechetDistance(...pair, products));
@@ -95,7 +95,7 @@ async function extrapolatedFigure({ real, fake }: Sets, { seed, products, onProg
   const points: { x: number; y: number }[] = [];
   for (const [i, count] of counts.entries()) {
     const chosen = order.permutation(i, fake.count).slice(0, count).sort();
-    const some = await statisticsOf(fake.vectors!, chosen, products);
+    const some = await statisticsOfSome(fake.vectors!, chosen, products);
     points.push({ x: 1 / count, y: await frechetDistance(reference, some, products) });
     onProgress("fdInfinity", (i + 1) / counts.length);
   }
@@ -152,7 +152,10 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
     const of = (all: Uint8Array) => range(0, all.length).filter((index) => all[index] === label);
     const [a, b] = [of(real.labels!), of(fake.labels!)];
     if (Math.min(a.length, b.length) < 2) continue;
-    const [x, y] = [await statisticsOf(real.vectors!, a, products), await statisticsOf(fake.vectors!, b, products)];
+    const [x, y] = [
+      await statisticsOfSome(real.vectors!, a, products),
+      await statisticsOfSome(fake.vectors!, b, products),
+    ];
     const value = await frechetDistance(x, y, products);
     const count = Math.min(a.length, b.length);
     metrics.push({ name: frechetName({ real, fake }), value, count, label: names?.[label] ?? label });
@@ -200,14 +203,10 @@ export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
 }
 
 async function statisticsOfSet({ vectors, statistics }: ScoredSet, products: MatrixProducts) {
-  return statistics ?? await statisticsOf(vectors!, range(0, vectors!.count), products);
+  return statistics ?? await statisticsOfSome(vectors!, range(0, vectors!.count), products);
 }
 
 /** Mean and covariance of some of the vectors, by index. */
-async function statisticsOf(vectors: FeatureVectors, indices: Int32Array, products: MatrixProducts) {
-  const streaming = new StreamingStatistics(vectors.dimension, products);
-  for (let first = 0; first < indices.length; first += CHUNK) {
-    await streaming.add(await vectors.rows(indices.subarray(first, first + CHUNK)));
-  }
-  return streaming.finish();
+function statisticsOfSome(vectors: FeatureVectors, indices: Int32Array, products: MatrixProducts) {
+  return statisticsOf(chunksOf(vectors, indices), vectors.dimension, products);
 }

@@ -1,7 +1,7 @@
 import { openFeatures } from "../../artifacts/features.ts";
 import { momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
 import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
-import { CHUNK, StreamingStatistics } from "../../metrics/statistics.ts";
+import { chunksOf, statisticsOf } from "../../metrics/statistics.ts";
 import { range } from "../../metrics/vectors.ts";
 import { openFloat64Products } from "../../tensor/onnx/products.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -29,16 +29,20 @@ async function fromFeatures(
     const { vectors, info } = features;
     if (vectors.count < 2) return { status: "failed", message: "a covariance needs at least two images: got 1" };
     await using products = openFloat64Products(params);
-    const streaming = new StreamingStatistics(vectors.dimension, products);
-    for (let first = 0; first < vectors.count; first += CHUNK) {
-      if (stop.aborted) return { status: "interrupted", step: 0 };
-      const count = Math.min(CHUNK, vectors.count - first);
-      await streaming.add(await vectors.rows(range(first, count)));
-      report({ done: first + count, total: vectors.count, unit: "image" });
-      await yieldToMessages();
-    }
+    let done = 0;
+    const chunks = async function* () {
+      for await (const rows of chunksOf(vectors, range(0, vectors.count))) {
+        if (stop.aborted) return;
+        yield rows;
+        done += rows.length / vectors.dimension;
+        report({ done, total: vectors.count, unit: "image" });
+        await yieldToMessages();
+      }
+    };
+    const statistics = await statisticsOf(chunks(), vectors.dimension, products);
+    if (done < vectors.count) return { status: "interrupted", step: 0 };
     const { extractor, count, images } = info;
-    await writeStatistics(outputs.statistics, { info: { extractor, count, images }, statistics: streaming.finish() });
+    await writeStatistics(outputs.statistics, { info: { extractor, count, images }, statistics });
     return undefined;
   } finally {
     features.close();

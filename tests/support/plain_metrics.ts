@@ -55,8 +55,5 @@ export const kernelDistanceOfSubsets = (real: subsets.Chosen, fake: subsets.Chos
 export const manifoldFigures = (real: FeatureVectors, fake: FeatureVectors, options: { readonly k: number }) =>
   manifold.manifoldFigures(real, fake, { products: plainProducts, ...options });
 
-export class StreamingStatistics extends statistics.StreamingStatistics {
-  constructor(dimension: number) {
-    super(dimension, plainProducts);
-  }
-}
+export const statisticsOf = (dimension: number, chunks: Iterable<Float32Array | Float64Array>) =>
+  statistics.statisticsOf(chunks, dimension, plainProducts);

@@ -13,7 +13,7 @@ import {
   kernelDistanceOfSubsets,
   manifoldFigures,
   matrix,
-  StreamingStatistics,
+  statisticsOf,
 } from "../../support/plain_metrics.ts";
 
 /** The two sets of the reference: LCG(1) as 200 x 6, and 1.5 LCG(2) + 0.1 as 150 x 6 whose column 1 leans on column 0. */
@@ -129,10 +129,7 @@ Deno.test("the spread over resamples is once to twice what new sets of images wo
   let step = 0;
   for (const [count, dimension, shift] of [[60, 4, 0], [60, 4, 0.5], [30, 8, 0], [40, 8, 0.5]] as const) {
     const distance = async (real: Float32Array, fake: Float32Array) => {
-      const [a, b] = [new StreamingStatistics(dimension), new StreamingStatistics(dimension)];
-      await a.add(real);
-      await b.add(fake);
-      return await frechetDistance(a.finish(), b.finish());
+      return await frechetDistance(await statisticsOf(dimension, [real]), await statisticsOf(dimension, [fake]));
     };
     const resample = async (set: Float32Array) =>
       await vectorsOf(set, dimension).rows(picks.integers(step++, count, count));

@@ -5,13 +5,7 @@ import { inceptionScore } from "../../../metrics/inception_score.ts";
 import { vectorsOf } from "../../../metrics/vectors.ts";
 import { assertAllClose, assertClose } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
-import {
-  frechetDistance,
-  kernelDistance,
-  manifoldFigures,
-  matrix,
-  StreamingStatistics,
-} from "../../support/plain_metrics.ts";
+import { frechetDistance, kernelDistance, manifoldFigures, matrix, statisticsOf } from "../../support/plain_metrics.ts";
 
 /**
  * What pytorch-fid 0.3.0, torch-fidelity 0.4.0, PyTorch and Pillow make of the same numbers: tools/metrics/make_fixtures.py,
@@ -28,26 +22,24 @@ function features(seed: number, count: number, dimension: number, scale = 1, shi
 for (const [name, wanted] of Object.entries(reference.distances)) {
   const { real, fake, dimension } = wanted;
   const [x, y] = [features(1, real, dimension), features(2, fake, dimension, 1.2, 0.1)];
-  const statisticsOf = async (data: Float32Array, order: "forwards" | "backwards" = "forwards") => {
-    const statistics = new StreamingStatistics(dimension);
+  const inBatches = (data: Float32Array, order: "forwards" | "backwards" = "forwards") => {
     // In batches that divide nothing, so that the last is smaller.
     const size = 7 * dimension;
     const batches = Array.from(
       { length: Math.ceil(data.length / size) },
       (_, i) => data.subarray(i * size, (i + 1) * size),
     );
-    for (const batch of order === "forwards" ? batches : batches.reverse()) await statistics.add(batch);
-    return statistics.finish();
+    return statisticsOf(dimension, order === "forwards" ? batches : batches.reverse());
   };
 
   Deno.test(`the Frechet distance is that of pytorch-fid and torch-fidelity: ${name}`, async () => {
-    const value = await frechetDistance(await statisticsOf(x), await statisticsOf(y));
+    const value = await frechetDistance(await inBatches(x), await inBatches(y));
     // Singular covariances leave pytorch-fid with what rounding makes of zero eigenvalues, 1e-8 each after the root.
     const rel = Math.min(real, fake) > dimension ? 1e-6 : 1e-5;
     assertClose(value, wanted["pytorch-fid"], { rel });
     assertClose(value, wanted["torch-fidelity"], { rel });
     // Neither the batches nor their order matter, but for rounding.
-    assertClose(await frechetDistance(await statisticsOf(x, "backwards"), await statisticsOf(y)), value, { rel: 1e-9 });
+    assertClose(await frechetDistance(await inBatches(x, "backwards"), await inBatches(y)), value, { rel: 1e-9 });
   });
 
   Deno.test(`the kernel distance is that of torch-fidelity: ${name}`, async () => {
