@@ -1,15 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
+import { keepMask } from "../tensor/random/keep_mask.ts";
 import type { LossInputs } from "./define.ts";
-import { dropout } from "./dropout.ts";
-import { perImage, qSample } from "./gaussian.ts";
+import { mixed, perImage } from "./gaussian.ts";
 import { stopGradient, trainingLossPerImage } from "./loss.ts";
 import { freeLoss, isBetween, type LossOptions, ownFigures, stepFigures } from "./loss_tables.ts";
 import { classSignature } from "./model_output.ts";
 import { type Network, predict, unpackTensors } from "./network.ts";
 
 export interface GradientOptions extends LossOptions {
-  /** Probability that an activation is dropped (see `dropout`), in [0, 1). Default 0: the network without dropout. */
+  /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: the network without dropout. */
   readonly dropout?: number;
   /** How timesteps are drawn: see `LossAwareTimesteps`. Default `uniform`. */
   readonly timestepSampler?: "uniform" | "loss-aware";
@@ -23,7 +23,7 @@ export interface Gradients {
   readonly grads: readonly tf.Tensor[];
 }
 
-type BatchTensors = Record<"x0" | "noise" | "t" | "sqrtAlphasCumprod" | "sqrtOneMinusAlphasCumprod", tf.Tensor>;
+type BatchTensors = Record<"x0" | "noise" | "t", tf.Tensor>;
 
 /**
  * Inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], `stepFigures` at each image's t [B], with dropout
@@ -54,14 +54,18 @@ export function lossOfBatch(
   network: Network,
   options: GradientOptions,
 ): (weights: Readonly<NamedTensors>) => tf.Tensor {
-  const { x0, noise, t, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = inputs as BatchTensors;
+  const { x0, noise, t } = inputs as BatchTensors;
   const { dropout: rate = 0 } = options;
   const labels = inputs["classes"];
-  const xt = qSample(x0, noise, { sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod });
+  const broadcast = (name: string) => perImage(inputs[name]!, x0);
+  const [signal, noiseLevel] = [broadcast("sqrtAlphasCumprod"), broadcast("sqrtOneMinusAlphasCumprod")];
+  // A sample of q(x_t | x_0), Ho et al. 2020 eq. 4.
+  const xt = mixed(signal, x0, noiseLevel, noise);
   const ask = (weights: Readonly<NamedTensors>, x: tf.Tensor, t: tf.Tensor) => {
     // Sites are numbered as they are called, so that each drops by a mask of its own, the same at each call.
     let site = 0;
-    const drop = (h: tf.Tensor) => rate > 0 ? dropout(h, { key: inputs["dropoutKey"]!, rate }, site++) : h;
+    const mask = (h: tf.Tensor) => keepMask(inputs["dropoutKey"]!, h.shape, { site: site++, rate });
+    const drop = (h: tf.Tensor) => rate > 0 ? tf.mul(h, mask(h)) : h;
     return network.forward({ weights, x, t, labels, dropout: drop });
   };
   const { objective } = options;
@@ -69,11 +73,8 @@ export function lossOfBatch(
   if (free === undefined) {
     return (weights) => trainingLossPerImage(ask(weights, xt, t), { ...inputs, x0, noise, xt });
   }
-  const broadcast = (name: string) => perImage(inputs[name]!, x0);
   const given = {
-    ...{ x0, noise, xt, t, stopGradient },
-    signal: broadcast("sqrtAlphasCumprod"),
-    noiseLevel: broadcast("sqrtOneMinusAlphasCumprod"),
+    ...{ x0, noise, xt, t, signal, noiseLevel, stopGradient },
     figures: Object.fromEntries(ownFigures(options).map(([name, input]) => [name, broadcast(input)])),
   };
   const averaged: LossInputs["predict"] = (x, t) =>

@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { dropout } from "../../diffusion/dropout.ts";
 import { emaStep } from "../../diffusion/ema.ts";
-import { qSample } from "../../diffusion/gaussian.ts";
+import { mixed, perImage } from "../../diffusion/gaussian.ts";
 import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
 import { simpleLossPerImage } from "../../diffusion/loss.ts";
 import { predict } from "../../diffusion/network.ts";
@@ -74,11 +73,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   silu: unary(silu),
   attention: ({ x, ...params }) => attention(named(params), "layer", x!),
   keepMask: ({ key }, { shape, site, rate }) => keepMask(key!, shape, { site, rate }),
-  dropout: ({ x, key }, { site, rate }) => dropout(x!, { key: key!, rate }, site),
+  dropout: ({ x, key }, { site, rate }) => tf.mul(x!, keepMask(key!, x!.shape, { site, rate })),
   timeEmbedding: ({ t }, { width }) => timeEmbedding(t!, width),
   unet: ({ x, t, ...weights }, { config }) => predict(unetOf(config), { weights, x: x!, t: t! }),
 
-  qSample: ({ x0, noise, ...tables }) => qSample(x0!, noise!, tables as Parameters<typeof qSample>[2]),
+  qSample: ({ x0, noise, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod }) =>
+    mixed(perImage(sqrtAlphasCumprod!, x0!), x0!, perImage(sqrtOneMinusAlphasCumprod!, x0!), noise!),
   loss: ({ eps, predicted }) => simpleLossPerImage(eps!, predicted!),
   adam: (inputs) => {
     const { grads, clipNorm, ...rest } = inputs as Record<string, tf.Tensor>;

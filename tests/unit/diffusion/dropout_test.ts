@@ -3,7 +3,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { HostArray, HostTensors } from "../../../tensor/device.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import { dropout } from "../../../diffusion/dropout.ts";
 import { unpackParameters } from "../../../diffusion/network.ts";
 import { planUnet } from "../../../diffusion/unet/plan.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
@@ -35,6 +34,16 @@ const CONFIG: UnetConfig = {
 const NETWORK = unetOf(CONFIG);
 const BATCH = 2;
 
+interface Dropped {
+  readonly key: tf.Tensor;
+  readonly rate: number;
+}
+
+/** As the loss of a batch drops. */
+function dropout(x: tf.Tensor, { key, rate }: Dropped, site: number): tf.Tensor {
+  return tf.mul(x, keepMask(key, x.shape, { site, rate }));
+}
+
 function randomParameters(): Float32Array<ArrayBuffer> {
   return new PseudoRandom(21).symmetric(NETWORK.count, 0.4);
 }
@@ -63,7 +72,7 @@ function unetWithMasks(value: number, change: Change = (_, data) => data) {
 type Change = (name: string, data: Float32Array) => Float32Array;
 
 /** @param change what the parameters are instead of random ones */
-function runUnet(change: Change = (_, data) => data, key?: Parameters<typeof dropout>[1]): number[] {
+function runUnet(change: Change = (_, data) => data, dropped?: Dropped): number[] {
   return tf.tidy(() => {
     const named = unpackParameters(randomParameters(), NETWORK);
     const weights = Object.fromEntries(
@@ -71,7 +80,7 @@ function runUnet(change: Change = (_, data) => data, key?: Parameters<typeof dro
     );
     const x = tf.tensor(new PseudoRandom(3).symmetric(BATCH * 16, 1), [BATCH, 4, 4, 1]);
     let site = 0;
-    const drop = (h: tf.Tensor) => key === undefined ? h : dropout(h, key, site++);
+    const drop = (h: tf.Tensor) => dropped === undefined ? h : dropout(h, dropped, site++);
     return Array.from(NETWORK.forward({ weights, x, t: tf.tensor1d([1, 5], "int32"), dropout: drop }).dataSync());
   });
 }

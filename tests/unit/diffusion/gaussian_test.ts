@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import { qSample } from "../../../diffusion/gaussian.ts";
+import { mixed, perImage } from "../../../diffusion/gaussian.ts";
 import { type Gaussian, normalKl, qPosteriorFloat64 } from "../../../diffusion/gaussian_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -63,11 +63,12 @@ const perPixel = (f: (x: number, noise: number, t: number) => number) =>
 const images = (values: number[]) => tf.tensor4d(values, [3, 1, 2, 1]);
 const gather = (table: Float64Array) => tf.tensor1d(TIMES.map((t) => table[t]!));
 
-Deno.test("qSample() agrees with float64 when each image has its own timestep", () => {
-  const xt = qSample(images(X0), images(NOISE), {
-    sqrtAlphasCumprod: gather(tables.sqrtAlphasCumprod),
-    sqrtOneMinusAlphasCumprod: gather(tables.sqrtOneMinusAlphasCumprod),
-  });
+Deno.test("mixed() agrees with float64 when each image has its own timestep", () => {
+  const x0 = images(X0);
+  const [signal, noise] = [tables.sqrtAlphasCumprod, tables.sqrtOneMinusAlphasCumprod].map((table) =>
+    perImage(gather(table), x0)
+  );
+  const xt = mixed(signal!, x0, noise!, images(NOISE));
   assertAllClose(xt.dataSync(), perPixel((x0, noise, t) => qSampleFloat64(x0, noise, { tables, t })), FLOAT32);
 });
 
