@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
-import { hashFile, transfer } from "./transfer.ts";
+import { hashFile, NetworkFailure, transfer } from "./transfer.ts";
 
 /** A file as its authors publish it. */
 export interface PublishedFile {
@@ -83,10 +83,9 @@ async function isKept(path: string, { sha256 }: DownloadExternal, { warn }: Down
 async function fetchFrom(file: DownloadExternal, path: string, options: DownloadOptions): Promise<string | StageEnd> {
   const reasons: string[] = [];
   for (const url of file.urls) {
-    const outcome = await fetchOne(url, file, path, options);
-    if (outcome === "complete") return path;
-    if (outcome === "stopped") return INTERRUPTED;
-    reasons.push(`${url}: ${outcome.reason}`);
+    const got = await fetchOne(url, file, path, options);
+    if (!(got instanceof NetworkFailure)) return got;
+    reasons.push(`${url}: ${got.message}`);
     options.warn(`cannot fetch ${reasons.at(-1)}`);
   }
   const addresses = reasons.length === 1 ? "its address" : `any of ${reasons.length} addresses`;
@@ -104,32 +103,27 @@ async function fetchOne(
   { sha256, maxBytes, urls, redirects = [] }: DownloadExternal,
   path: string,
   options: DownloadOptions,
-): Promise<"complete" | "stopped" | { readonly reason: string }> {
+): Promise<string | StageEnd | NetworkFailure> {
   const { stop, report, stallMs = 30_000, waitMs = 1_000 } = options;
   const part = `${path}.part`;
   const hosts = new Set([...urls.map((one) => new URL(one).host), ...redirects]);
   const onBytes = (bytes: number, total = bytes) =>
     report({ done: Math.floor(bytes / MEGABYTE), total: Math.ceil(total / MEGABYTE), unit: "MB" });
-  let reason = "";
-  for (let tries = 0; tries < TRIES; tries++) {
+  for (let tries = 1;; tries++) {
+    let got = await transfer(url, part, { stop, stallMs, hosts, onBytes, maxBytes });
+    if (got === undefined) return INTERRUPTED;
+    if ("sha256" in got) {
+      if (got.sha256 === sha256) {
+        await Deno.rename(part, path);
+        return path;
+      }
+      // Nothing of it can be told from the right file, so nothing is kept.
+      await Deno.remove(part);
+      // A part may have come from elsewhere; what this address gives by itself is known only when it is asked for all.
+      got = new NetworkFailure(`its SHA-256 is ${got.sha256}, wanted ${sha256}`, got.resumed);
+    }
+    if (!got.again || tries === TRIES) return got;
     // No longer than until the user asks to stop, which the transfer then says.
-    if (tries > 0) await delay(waitMs * 2 ** (tries - 1), undefined, { signal: stop }).catch(() => {});
-    const outcome = await transfer(url, part, { stop, stallMs, hosts, onBytes, maxBytes });
-    if (outcome.status === "stopped") return "stopped";
-    if (outcome.status === "failed") {
-      reason = outcome.reason;
-      if (!outcome.again) break;
-      continue;
-    }
-    if (outcome.sha256 === sha256) {
-      await Deno.rename(part, path);
-      return "complete";
-    }
-    reason = `its SHA-256 is ${outcome.sha256}, wanted ${sha256}`;
-    // Nothing of it can be told from the right file, so nothing is kept.
-    await Deno.remove(part);
-    // A part may have come from elsewhere; what this address gives by itself is known only when it is asked for all.
-    if (!outcome.resumed) break;
+    await delay(waitMs * 2 ** (tries - 1), undefined, { signal: stop }).catch(() => {});
   }
-  return { reason };
 }

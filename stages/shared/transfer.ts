@@ -14,12 +14,6 @@ interface TransferOptions {
   readonly onBytes: (done: number, total: number | undefined) => void;
 }
 
-type TransferOutcome =
-  | { readonly status: "complete"; readonly sha256: string; readonly resumed: boolean }
-  /** `again`: the same address may still give the file. */
-  | { readonly status: "failed"; readonly reason: string; readonly again: boolean }
-  | { readonly status: "stopped" };
-
 const MAX_REDIRECTS = 5;
 /** Less in the time of a stall is as good as nothing: a file could come for ever. */
 const LEAST_BYTES = 64 << 10;
@@ -31,8 +25,8 @@ const CHUNK = 1 << 20;
 /** Failures of a server that may pass. */
 const PASSING = [408, 429, 500, 502, 503, 504];
 
-/** A failure of the network or the server; disk failures are left as they are. */
-class NetworkFailure extends Error {
+/** A failure of the network or the server; disk failures are left as they are. `again`: the address may still give the file. */
+export class NetworkFailure extends Error {
   constructor(message: string, readonly again: boolean) {
     super(message);
   }
@@ -41,8 +35,14 @@ class NetworkFailure extends Error {
 /**
  * Bring what lacks of a file: a part that is there is continued where the server can (HTTP Range, RFC 9110), else begun
  * again. What came stays in the part, whatever happens.
+ *
+ * @returns the digest of the whole, and whether its beginning was there before; undefined where the user asked to stop
  */
-export async function transfer(url: string, part: string, options: TransferOptions): Promise<TransferOutcome> {
+export async function transfer(
+  url: string,
+  part: string,
+  options: TransferOptions,
+): Promise<{ readonly sha256: string; readonly resumed: boolean } | NetworkFailure | undefined> {
   using file = await Deno.open(part, { read: true, write: true, create: true });
   const hash = await hashRest(file);
   const had = (await file.stat()).size;
@@ -57,7 +57,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
     if (response.status === 416) {
       await response.body?.cancel();
       // The part is all that the server has; its digest says whether it is the file.
-      return { status: "complete", sha256: hash.digest("hex"), resumed: true };
+      return { sha256: hash.digest("hex"), resumed: true };
     }
     const resumed = response.status === 206;
     const length = Number(response.headers.get("content-length") ?? NaN);
@@ -90,15 +90,14 @@ export async function transfer(url: string, part: string, options: TransferOptio
     }
     if (total !== undefined && done < total) throw new NetworkFailure(`it ended after ${done} of ${total} bytes`, true);
     await file.syncData();
-    return { status: "complete", sha256: digest.digest("hex"), resumed };
+    return { sha256: digest.digest("hex"), resumed };
   } catch (error) {
-    if (options.stop.aborted) return { status: "stopped" };
+    if (options.stop.aborted) return undefined;
     if (stall.signal.aborted) {
-      const reason = `less than ${Math.ceil(least / 1000)} kB came in ${stallMs / 1000} s`;
-      return { status: "failed", reason, again: true };
+      return new NetworkFailure(`less than ${Math.ceil(least / 1000)} kB came in ${stallMs / 1000} s`, true);
     }
-    if (!(error instanceof NetworkFailure)) throw error;
-    return { status: "failed", reason: error.message, again: error.again };
+    if (error instanceof NetworkFailure) return error;
+    throw error;
   } finally {
     clearTimeout(clock);
   }
