@@ -1,12 +1,10 @@
 import { z } from "zod";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
-import { samplerParams } from "../../diffusion/samplers.ts";
-import { ownable } from "../../schemas/definitions.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
-import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
+import { positiveInt } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
+import { checkWalk, drawingFacts, walkParams } from "../shared/draw/check.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
@@ -21,10 +19,7 @@ export const inpaintKind = defineKind({
     repeats: positiveInt(100).default(1).describe(
       "Times to take each reverse step, so that the parts fit (Lugmayr et al. 2022)",
     ),
-    sampler: ownable(samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample")),
-    weights: weightsParam(),
-    batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
-    ...longRunningParams(),
+    ...walkParams(),
   }),
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample from" },

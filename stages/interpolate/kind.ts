@@ -1,12 +1,10 @@
 import { z } from "zod";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
-import { samplerParams } from "../../diffusion/samplers.ts";
-import { ownable } from "../../schemas/definitions.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
-import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
+import { positiveInt } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { checkWalk, drawingFacts, lastTime } from "../shared/draw/check.ts";
+import { checkWalk, drawingFacts, lastTime, walkParams } from "../shared/draw/check.ts";
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
@@ -17,10 +15,7 @@ export const interpolateKind = defineKind({
     pairs: positiveInt(1_000).default(8).describe("Images 0 and 1 are the first pair, 2 and 3 the second"),
     points: z.int().min(2).max(64).default(9).describe("Images from one end to the other, both ends included"),
     timestep: z.int().min(0).max(1_000_000).describe("Where the noised images are mixed. Ho et al.: 500 of 1000"),
-    sampler: ownable(samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample")),
-    weights: weightsParam(),
-    batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
-    ...longRunningParams(),
+    ...walkParams(),
   }),
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample from" },

@@ -1,12 +1,21 @@
 import type { CheckpointFacts, ImageFacts } from "../../../artifacts/facts.ts";
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import { chainPath } from "../../../diffusion/path.ts";
-import { builtinSampler } from "../../../diffusion/samplers.ts";
+import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { isOwn } from "../../../schemas/definitions.ts";
+import { isOwn, ownable } from "../../../schemas/definitions.ts";
 import { networkWork } from "../../train/work.ts";
 import { checkSameSize, problemsOf } from "../checks.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../common_params.ts";
 import { checkSampler, type SamplerParam } from "./sampler.ts";
+
+/** Params of stages that draw with images that are given. */
+export const walkParams = () => ({
+  sampler: ownable(samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample")),
+  weights: weightsParam(),
+  batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
+  ...longRunningParams(),
+});
 
 /** What keeps a stage from drawing with images that are given. */
 export function checkWalk(
