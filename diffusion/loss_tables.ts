@@ -49,8 +49,7 @@ export function isBetween(options: LossOptions & { readonly timestepSampler?: "u
 const byTable = (table: (at: TimePoint) => Float64Array): Figure => (at) => table(at)[at.t]!;
 
 /**
- * The figures that a loss looks up at each image's t, besides those of every step; inputs of its compiled step, by name. A
- * figure may throw a RangeError, for a weight without a value.
+ * The figures that a loss looks up at each image's t, besides those of every step; inputs of its compiled step, by name.
  */
 export function lossFigures(options: LossOptions): Readonly<Record<string, Figure>> {
   const { objective, path, weighting = "simple", variance = "fixedlarge", minSnrGamma: gamma = 5 } = options;

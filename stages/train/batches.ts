@@ -30,7 +30,6 @@ interface BatchOptions
  * Every epoch goes through the images in an order of its own and drops the remainder that fills no batch.
  *
  * @returns feeds of step `step`, counted from 1
- * @throws RangeError for a figure without a value, at once where the times are those of the tables
  */
 export function makeBatches(
   images: Pick<StoredImages, "shape" | "pixels" | "labels">,

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { qPosteriorFloat64 } from "../../../diffusion/gaussian_float64.ts";
 import { lossWeight, type WeightingOptions } from "../../../diffusion/loss_weighting.ts";
 import { OBJECTIVE_NAMES, type ObjectiveName } from "../../../diffusion/objectives.ts";
@@ -67,14 +67,10 @@ Deno.test("x0, mu and v are recovered where no signal is left, eps is not", () =
     for (const { xt, output } of [x0Recovery(objective, at), epsRecovery(objective, at)]) {
       assertEquals([Number.isFinite(xt), Number.isFinite(output)], [true, true], objective);
     }
-    lossWeights(zeroSnr, { objective, weighting: "vlb", ...WEIGHTING });
+    assertEquals(lossWeights(zeroSnr, { objective, weighting: "vlb", ...WEIGHTING }).every(Number.isFinite), true);
   }
   assertEquals(Number.isFinite(x0Recovery("eps", at).xt), false);
-  assertThrows(
-    () => lossWeights(zeroSnr, { objective: "eps", weighting: "vlb", ...WEIGHTING }),
-    RangeError,
-    "loss at t=999: got Infinity",
-  );
+  assertEquals(lossWeights(zeroSnr, { objective: "eps", weighting: "vlb", ...WEIGHTING })[999], Infinity);
 });
 
 Deno.test("lossWeight() of the bound are those of Ho et al. when the noise is predicted", () => {
