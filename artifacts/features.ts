@@ -124,7 +124,7 @@ export async function openFeatures(artifact: InputArtifact) {
       // Resamples ask for single rows by the ten thousand.
       if (some.length === count * dimension) vectors = vectorsOf(some, dimension);
     }
-    return { info, vectors, logits, labels, close: () => file.close() };
+    return { info, vectors, logits, labels, [Symbol.dispose]: () => file.close() };
   } catch (error) {
     file.close();
     throw error;
@@ -132,7 +132,7 @@ export async function openFeatures(artifact: InputArtifact) {
 }
 
 export async function validate(artifact: InputArtifact): Promise<void> {
-  (await openFeatures(artifact)).close();
+  using _features = await openFeatures(artifact);
 }
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {

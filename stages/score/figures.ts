@@ -165,7 +165,7 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
 }
 
 /** One side of a comparison, however much of it is known. */
-export interface ScoredSet {
+export interface ScoredSet extends Disposable {
   readonly extractor: ExtractorInfo;
   readonly count: number;
   /** Undefined for statistics that came without a word of their images. */
@@ -176,13 +176,14 @@ export interface ScoredSet {
   readonly statistics?: FeatureStatistics;
   readonly logits?: { readonly data: Float32Array; readonly classes: number } | undefined;
   readonly labels?: Uint8Array | undefined;
-  close?(): void;
 }
+
+const NOTHING_OPEN: Disposable = { [Symbol.dispose]() {} };
 
 export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
   if (artifact.type === "statistics") {
     const { info: { extractor, count, images }, statistics } = await readStatistics(artifact);
-    return { extractor, count, images: images ?? undefined, statistics };
+    return { extractor, count, images: images ?? undefined, statistics, ...NOTHING_OPEN };
   }
   if (artifact.type === "features") {
     const { info, logits: data, ...rest } = await openFeatures(artifact);
@@ -199,6 +200,7 @@ export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
     images: describeImageSet(artifact, images, count),
     vectors,
     labels: images.labels,
+    ...NOTHING_OPEN,
   };
 }
 

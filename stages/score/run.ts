@@ -10,7 +10,8 @@ import { checkScored, scoreKind } from "./kind.ts";
 const PARTS = 100;
 
 export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }) => {
-  const [real, fake] = [await openSet(inputs.real), await openSet(inputs.fake)];
+  using real = await openSet(inputs.real);
+  using fake = await openSet(inputs.fake);
   try {
     const [problem] = checkScored(params, { real, fake });
     if (problem !== undefined) return failedBy(problem);
@@ -39,8 +40,5 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
   } catch (error) {
     if (!(error instanceof CovarianceError)) throw error;
     return { status: "failed", message: error.message, fix: "correct the file that the statistics come from" };
-  } finally {
-    real.close?.();
-    fake.close?.();
   }
 });

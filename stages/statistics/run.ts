@@ -24,29 +24,25 @@ async function fromFeatures(
   { params, outputs, stop, report }: Context,
   input: NonNullable<Context["inputs"]["features"]>,
 ): Promise<StageEnd | undefined> {
-  const features = await openFeatures(input);
-  try {
-    const { vectors, info } = features;
-    if (vectors.count < 2) return { status: "failed", message: "a covariance needs at least two images: got 1" };
-    await using products = openFloat64Products(params);
-    let done = 0;
-    const chunks = async function* () {
-      for await (const rows of chunksOf(vectors, range(0, vectors.count))) {
-        if (stop.aborted) return;
-        yield rows;
-        done += rows.length / vectors.dimension;
-        report({ done, total: vectors.count, unit: "image" });
-        await yieldToMessages();
-      }
-    };
-    const statistics = await statisticsOf(chunks(), vectors.dimension, products);
-    if (done < vectors.count) return { status: "interrupted", step: 0 };
-    const { extractor, count, images } = info;
-    await writeStatistics(outputs.statistics, { info: { extractor, count, images }, statistics });
-    return undefined;
-  } finally {
-    features.close();
-  }
+  using features = await openFeatures(input);
+  const { vectors, info } = features;
+  if (vectors.count < 2) return { status: "failed", message: "a covariance needs at least two images: got 1" };
+  await using products = openFloat64Products(params);
+  let done = 0;
+  const chunks = async function* () {
+    for await (const rows of chunksOf(vectors, range(0, vectors.count))) {
+      if (stop.aborted) return;
+      yield rows;
+      done += rows.length / vectors.dimension;
+      report({ done, total: vectors.count, unit: "image" });
+      await yieldToMessages();
+    }
+  };
+  const statistics = await statisticsOf(chunks(), vectors.dimension, products);
+  if (done < vectors.count) return { status: "interrupted", step: 0 };
+  const { extractor, count, images } = info;
+  await writeStatistics(outputs.statistics, { info: { extractor, count, images }, statistics });
+  return undefined;
 }
 
 async function fromFile(context: Context): Promise<StageEnd | undefined> {

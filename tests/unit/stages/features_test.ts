@@ -60,8 +60,8 @@ Deno.test("classifier learns, says how well on held-out images, and goes on afte
 
     const classifier = straight.outputs["classifier"]!;
     const features = await featuresOf(folder, test, { extractor: "classifier", batchSize: 7 }, { classifier });
-    const { info, logits, labels, close } = await openFeatures(features);
-    close();
+    using opened = await openFeatures(features);
+    const { info, logits, labels } = opened;
     assertEquals([info.extractor.name, info.extractor.dimension, info.logits, info.count], ["classifier", 16, 10, 60]);
     const answers = Array.from(labels!, (_, i) => {
       const row = logits!.subarray(10 * i, 10 * i + 10);
@@ -89,10 +89,9 @@ Deno.test("features do not depend on the batches, and are read back row by row",
       assertEquals(first.shape, second.shape);
       // Batches of other sizes are summed in another order, float32.
       assertAllClose(first.data, second.data, { abs: 1e-5 });
-      const { vectors, close } = await openFeatures(whole);
+      using opened = await openFeatures(whole);
       const [, width] = first.shape as [number, number];
-      const rows = await vectors.rows([3, 4, 5, 0, 49]);
-      close();
+      const rows = await opened.vectors.rows([3, 4, 5, 0, 49]);
       const wanted = [3, 4, 5, 0, 49].flatMap((i) => [...first.data.subarray(i * width, (i + 1) * width)]);
       assertEquals([...rows], wanted);
     }
@@ -106,8 +105,8 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
     await Deno.writeFile(path, tinyGraph());
     const params = { extractor: "onnx", path, preprocess: { size: 16, range: [0, 2], deviation: [1, 2, 4] } };
     const features = await featuresOf(folder, test, { ...params, batchSize: 3, logits: "logits" });
-    const { info, logits, close } = await openFeatures(features);
-    close();
+    using opened = await openFeatures(features);
+    const { info, logits } = opened;
     assertEquals([info.extractor.name, info.extractor.dimension, info.logits], ["my-net", 3, 3]);
     const { data } = decodeNpy(await features.read("features.npy"));
     // Twice the size without antialiasing keeps the mean of a picture whose border is empty, as digits' is.
