@@ -1,4 +1,5 @@
 import { describeModel, readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
+import { imageAt, writePicture } from "../../artifacts/images.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -7,7 +8,6 @@ import type { Walk } from "../shared/draw/walk.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { labelsOf, makeDrawer } from "./drawer.ts";
-import { writeFilm } from "./film.ts";
 import { sampleKind } from "./kind.ts";
 
 /** In the part of the first shard. */
@@ -56,7 +56,15 @@ export default runOf(sampleKind, async (context) => {
     });
     if (trajectory === undefined) return;
     const film = drawn === undefined ? await parts[0]!.read(FILM_FILE) : drawn.film;
-    if (film !== undefined) await writeFilm(outputs.samples, film, { ...trajectory, ...images });
+    if (film === undefined) return;
+    // Two strips, a row for each image.
+    for (const [part, name] of ["trajectory.png", "trajectory-x0.png"].entries()) {
+      const strip = Array.from({ length: trajectory.images * trajectory.frames }, (_, at) => {
+        const [image, frame] = [Math.floor(at / trajectory.frames), at % trajectory.frames];
+        return imageAt(film, (part * trajectory.frames + frame) * trajectory.images + image, images);
+      });
+      await writePicture(outputs.samples, name, strip, { ...images, columns: trajectory.frames });
+    }
   });
 });
 
