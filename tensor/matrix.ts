@@ -12,6 +12,6 @@ export interface ProductOptions {
 
 /** What multiplies matrices in float64, which TF.js does not. */
 export interface MatrixProducts {
-  /** op(a) op(b), where op transposes or not. */
+  /** op(a) op(b), where op transposes or not; the sizes must fit. */
   multiply(a: Float64Matrix, b: Float64Matrix, options?: ProductOptions): Promise<Float64Matrix>;
 }

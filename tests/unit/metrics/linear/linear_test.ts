@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { pivotedCholesky } from "../../../../metrics/linear/pivoted_cholesky.ts";
 import { symmetricEigenvalues } from "../../../../metrics/linear/symmetric_eigenvalues.ts";
@@ -32,7 +32,6 @@ Deno.test("products of the engine are those of the definition, transposed or not
   }
   const none = await products.multiply(random(3, 0, 1), random(0, 2, 1));
   assertEquals(none, { rows: 3, columns: 2, data: new Float64Array(6) });
-  await assertRejects(() => products.multiply(random(2, 3, 1), random(2, 3, 1)), RangeError, "inner sizes 3 and 2");
   assertThrows(() => matrix(2, 2, new Float64Array(3)), RangeError, "got 3 numbers");
 });
 
