@@ -24,7 +24,17 @@ export const scoreKind = defineKind({
   device: ({ threads }, tryDevice) => findStageDevice({ device: "onnx", threads }, tryDevice),
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs) {
-    return { problems: [...checkFigures(params), ...checkSets(inputs)] };
+    const { fd, fdInfinity, perClass, kid, manifold, inceptionScore } = params;
+    const asksForNone = !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore;
+    const problems = problemsOf(
+      asksForNone && {
+        param: ["fd"],
+        message: "no score is requested",
+        fix: "remove fd: false, or add kid: {} or another",
+      },
+      checkSets(inputs),
+    );
+    return { problems };
   },
 });
 
@@ -51,18 +61,6 @@ function checkSets({ real, fake }: { readonly real?: SetFacts; readonly fake?: S
       fix: "give both the same resize",
     },
     checkSameSize("fake", readImageFacts(fake), { name: "the real ones", size: readImageFacts(real) }),
-  );
-}
-
-/** Params that ask for nothing, or for what cannot be. */
-function checkFigures(params: ScoreParams): CheckProblem[] {
-  const { fd, fdInfinity, perClass, kid, manifold, inceptionScore } = params;
-  return problemsOf(
-    !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore && {
-      param: ["fd"],
-      message: "no score is requested",
-      fix: "remove fd: false, or add kid: {} or another",
-    },
   );
 }
 
