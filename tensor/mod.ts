@@ -1,8 +1,6 @@
 /** Devices that run tensor programs, and random numbers. Importing this loads neither TF.js nor an engine. */
 export { chooseDevice } from "./choose.ts";
 export type { Device, HostTensors, PureFunction, Signature } from "./device.ts";
-export { type ConcreteDeviceName, DEVICE_NAMES, type DeviceName } from "./devices.ts";
-export { describeDevices } from "./implementations.ts";
-export { onnxNumerics, onnxPackageFolder } from "./onnx/describe.ts";
+export type { ConcreteDeviceName, DeviceName } from "./devices.ts";
 export { openDevice } from "./open.ts";
 export { randomStream } from "./random/stream.ts";

@@ -180,15 +180,7 @@ async function onnxExtractor(
   const run = async (bytes: Uint8Array) => {
     const { data, shape } = preprocess(bytes, size, options);
     const results = await graph.run(data, shape, wanted);
-    const flat = (each: string) => {
-      const { data, shape: [count, ...rest] } = results[each]!;
-      // Maps of 1x1 pixels are vectors; larger ones would be another feature.
-      if (count !== shape[0] || rest.slice(1).some((side) => side !== 1)) {
-        throw new Error(`output "${each}": got shape [${results[each]!.shape}], wanted [${shape[0]}, D]`);
-      }
-      return { data, width: rest[0]! };
-    };
-    return { features: flat(output), logits: params.logits === undefined ? undefined : flat(params.logits) };
+    return { features: results[output]!, logits: params.logits === undefined ? undefined : results[params.logits]! };
   };
   // One blank image says how long the vectors are.
   const tried = await run(new Uint8Array(size.height * size.width * size.channels));

@@ -14,15 +14,18 @@ export async function openOnnxGraph(model: Uint8Array, { threads }: { readonly t
   }
   return {
     outputs: session.outputNames,
-    /** @returns the outputs that are named, with their shapes */
+    /** @returns the outputs that are named, a vector for each item, and how long the vectors are */
     async run(data: Float32Array, shape: readonly number[], outputs: readonly string[]) {
       const results = await session.run({ [input]: new ort.Tensor("float32", data, shape) }, outputs);
       return Object.fromEntries(outputs.map((name) => {
-        const { data, dims } = results[name]!;
-        if (!(data instanceof Float32Array)) {
-          throw new Error(`output ${name}: got ${results[name]!.type}, wanted float32`);
+        const { data, dims, type } = results[name]!;
+        if (!(data instanceof Float32Array)) throw new Error(`output ${name}: got ${type}, wanted float32`);
+        const [count, width, ...rest] = dims;
+        // Maps of 1x1 pixels are vectors; larger ones would be another feature.
+        if (count !== shape[0] || rest.some((side) => side !== 1)) {
+          throw new Error(`output "${name}": got shape [${dims}], wanted [${shape[0]}, D]`);
         }
-        return [name, { data, shape: dims }];
+        return [name, { data, width: width! }];
       }));
     },
     release: () => session.release(),

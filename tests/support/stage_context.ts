@@ -19,7 +19,7 @@ import type {
 import type { StageEvent } from "../../engine/process/protocol.ts";
 import { holdToTypes } from "../../artifacts/types.ts";
 import { isOwn } from "../../schemas/definitions.ts";
-import { onnxNumerics } from "../../tensor/mod.ts";
+import { onnxNumerics } from "../../tensor/onnx/describe.ts";
 
 /** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */
 type AnyKind = Pick<BuiltinKind, "kind" | "entry" | "outputs" | "seeded"> & {

@@ -8,7 +8,7 @@ import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../s
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { openFeatures } from "../../../artifacts/features.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { onnxNumerics } from "../../../tensor/mod.ts";
+import { onnxNumerics } from "../../../tensor/onnx/describe.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { tinyGraph } from "../../support/tiny_graph.ts";
 import { assertAllClose, assertClose } from "../diffusion/assert_close.ts";

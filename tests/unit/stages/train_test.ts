@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
 import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
-import { onnxNumerics } from "../../../tensor/mod.ts";
+import { onnxNumerics } from "../../../tensor/onnx/describe.ts";
 import { checkSameBytes } from "./same_bytes.ts";
 import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
 

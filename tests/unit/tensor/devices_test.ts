@@ -1,16 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  chooseDevice,
-  describeDevices,
-  DEVICE_NAMES,
-  onnxNumerics,
-  onnxPackageFolder,
-  openDevice,
-} from "../../../tensor/mod.ts";
-import { IMPLEMENTATIONS } from "../../../tensor/implementations.ts";
-import type { DeviceName } from "../../../tensor/mod.ts";
+import { DEVICE_NAMES } from "../../../tensor/devices.ts";
+import { describeDevices, IMPLEMENTATIONS } from "../../../tensor/implementations.ts";
+import { chooseDevice, type DeviceName, openDevice } from "../../../tensor/mod.ts";
 import { instructionClass } from "../../../tensor/numerics.ts";
-import { describeOnnx, ONNXRUNTIME_VERSION } from "../../../tensor/onnx/describe.ts";
+import { describeOnnx, onnxNumerics, onnxPackageFolder, ONNXRUNTIME_VERSION } from "../../../tensor/onnx/describe.ts";
 import { skipUnless } from "../../support/proc.ts";
 
 const TENSOR = new URL("../../../tensor/", import.meta.url);
