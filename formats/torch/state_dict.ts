@@ -1,9 +1,9 @@
-import { type UnzipFileInfo, unzipSync } from "fflate";
 import { FormatError } from "../format_error.ts";
 import type { SafetensorsTensor } from "../safetensors.ts";
 import { DTYPES, type SafetensorsArray, type SafetensorsDType } from "../safetensors_header.ts";
 import { ByteCursor } from "./byte_cursor.ts";
 import { describe, PickleList, readPickle } from "./pickle.ts";
+import { openStoredZip } from "./stored_zip.ts";
 
 /** The pickle of 0x1950a86a20f9469cfc6c, torch's mark of the format that torch.save wrote up to 1.5. */
 const LEGACY = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
@@ -73,38 +73,18 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
   return tensors;
 }
 
-/** Less has no entry of a zip's directory. */
-const ENTRY_BYTES = 46;
-
-/** The files of a zip, stored as they are, as torch's writer stores them. */
-function unzip(bytes: Uint8Array): ReadonlyMap<string, Uint8Array<ArrayBuffer>> {
-  // Files that share bytes, and entries without end, could make a small zip hold more than there is memory.
-  let room = bytes.length;
-  const filter = ({ name, size, compression }: UnzipFileInfo) => {
-    room -= size + ENTRY_BYTES;
-    return compression === 0 && room >= 0 ||
-      refuse("zip", `${describe(name)}, ${size} bytes`, "files stored as they are, of no more bytes than the zip");
-  };
-  try {
-    return new Map(Object.entries(unzipSync(bytes, { filter }) as Record<string, Uint8Array<ArrayBuffer>>));
-  } catch (error) {
-    if (error instanceof FormatError) throw error;
-    return refuse("zip", (error as Error).message, "a whole zip");
-  }
-}
-
 /** FOLDER/data.pkl, FOLDER/byteorder (in new files) and FOLDER/data/KEY. */
 function readZip(bytes: Uint8Array): unknown {
-  const files = unzip(bytes);
+  const files = openStoredZip(bytes);
   const folders = [...files.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.slice(1) ?? []);
   if (folders.length !== 1) refuse("torch file", `a zip with ${folders.length} data.pkl`, "one, in a folder");
   const read = (name: string) =>
-    files.get(folders[0] + name) ?? refuse("torch file", "nothing", `${describe(name)} in the zip`);
+    (files.get(folders[0] + name) ?? (() => refuse("torch file", "nothing", `${describe(name)} in the zip`)))();
   const order = files.has(`${folders[0]}byteorder`) ? new TextDecoder().decode(read("byteorder")) : "little";
   if (order !== "little") refuse("torch file", `byte order ${describe(order)}`, "little");
   const storages: Storages = new Map();
   const root = readPickle(new ByteCursor(read("data.pkl")), GLOBALS, (id) => findStorage(storages, id));
-  for (const [key, storage] of storages) fill(storage, read(`data/${key}`));
+  for (const [key, storage] of storages) fill(storage, new Uint8Array(read(`data/${key}`)));
   return root;
 }
 
