@@ -39,12 +39,12 @@ export function fill(bytes: Uint8Array<ArrayBuffer>, file: Deno.FsFile): Uint8Ar
   return bytes.subarray(0, length);
 }
 
-/** The content of a file; undefined where there is none, none that can be read, or more than a record has. */
-export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
+/** The content of a file; undefined where there is none, none that can be read, or more than `mostBytes`: a record's. */
+export function readIfThere(path: string, mostBytes: number = MAX_RECORD_BYTES): Uint8Array<ArrayBuffer> | undefined {
   return unlessReadable(() => {
     using file = openPlain(path);
     const { size } = file.statSync();
-    if (size > MAX_RECORD_BYTES) return undefined;
+    if (size > mostBytes) return undefined;
     // Files of the system say that they have no bytes.
     return fill(new Uint8Array(size || 1 << 16), file);
   }, undefined);
