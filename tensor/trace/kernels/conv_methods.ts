@@ -16,7 +16,7 @@ const MIN_WINOGRAD_CHANNELS = 32;
  * Where ONNX Runtime's convolution is fast, the harmonic mean of the widths has to be larger: what the transforms cost
  * grows with the sum of the widths, what they save with the product.
  */
-const MAX_FAST_CONV_CHANNELS = 32;
+const MAX_FAST_CONV_CHANNELS = 64;
 /** With fewer tiles the transformed filter, four times as large as the filter, is most of the work. */
 const MIN_WINOGRAD_TILES = 16;
 /** Longer axes have more zeros in the transform of a whole axis than tiles are gathered in the time of. */
