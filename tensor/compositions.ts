@@ -97,6 +97,22 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
     const turned = tf.reshape(tf.transpose(tf.concat(taps), [0, 2, 1]), [...kernel, filter.shape[3], filter.shape[2]]);
     return tf.conv2d(seen as tf.Tensor4D, turned as tf.Tensor4D, 1, [[0, 0], zeros[0]!, zeros[1]!, [0, 0]]);
   },
+  /** For each tap of the filter a product: what it saw of the images, times the gradients of the pixels it went into. */
+  Conv2DBackpropFilter: ({ x, dy }, { filterShape, ...sizes }) => {
+    const { kernel: [height, width], strides, pads } = windowsOf(convolutionInfo(x.shape, filterShape, sizes));
+    const padded = tf.pad(x, [[0, 0], [pads[0]!, pads[2]!], [pads[1]!, pads[3]!], [0, 0]]);
+    const rows = tf.reshape(dy, [-1, filterShape[3]]);
+    const taps = Array.from({ length: height! * width! }, (_, tap) => {
+      const [top, left] = [Math.floor(tap / width!), tap % width!];
+      const [bottom, right] = [top, left].map((first, axis) => first + (dy.shape[1 + axis] - 1) * strides[axis]! + 1);
+      const [from, to] = [[0, top, left, 0], [x.shape[0], bottom!, right!, x.shape[3]]];
+      const seen = strides.every((step) => step === 1)
+        ? tf.slice(padded, from, to.map((end, axis) => end - from[axis]!))
+        : tf.stridedSlice(padded, from, to, [1, ...strides, 1]);
+      return tf.matMul(tf.reshape(seen, [-1, x.shape[3]]), rows, true);
+    });
+    return tf.reshape(tf.concat(taps), filterShape);
+  },
   FusedBatchNorm: ({ x, mean, variance, offset, scale }, { varianceEpsilon }) => {
     if (!scale && tf.engine().state.gradientDepth > 0) {
       throw new Error("batchNorm without a scale has no gradient in TF.js. Fix: give it a scale of ones");

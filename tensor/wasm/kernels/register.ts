@@ -2,7 +2,6 @@
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND } from "../engine.ts";
-import { filterGradient } from "./conv_filter_gradient.ts";
 import { matMul } from "./mat_mul.ts";
 import type { Kernel, KernelCall } from "./memory.ts";
 import { sliceKernel, splitKernel } from "./slice.ts";
@@ -17,7 +16,6 @@ function identity({ inputs, backend }: KernelCall): tf.TensorInfo {
 
 /** Kernels of TF.js that ours replace, or that it lacks. */
 const KERNELS: Readonly<Record<string, Kernel>> = {
-  [tf.Conv2DBackpropFilter]: filterGradient,
   [tf.Identity]: identity,
   [tf.BatchMatMul]: matMul,
   [tf.Mean]: (call) => reduce(call, true),
