@@ -5,7 +5,6 @@ import { registerWebgpuKeepMask } from "../../random/kernels/webgpu.ts";
 import { BACKEND } from "../describe.ts";
 import { addN } from "./add_n.ts";
 import { convFilterGradient } from "./conv_filter_gradient.ts";
-import { convInputGradient } from "./conv_input_gradient.ts";
 import { matMul } from "./mat_mul.ts";
 import type { KernelMaker } from "./program.ts";
 
@@ -13,7 +12,6 @@ const KERNELS: Readonly<Record<string, KernelMaker>> = {
   [tf.AddN]: addN,
   [tf.BatchMatMul]: matMul,
   [tf.Conv2DBackpropFilter]: convFilterGradient,
-  [tf.Conv2DBackpropInput]: convInputGradient,
 };
 
 registerWebgpuKeepMask(BACKEND);
