@@ -67,8 +67,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         printJson({ runId: run, stage: id, path, lines });
       } else if (options.follow) {
         if (!existsSync(path) && !hasEnded(reader, run, id)) {
-          const isRunning = `"${id}" is running and has printed nothing yet`;
-          printError(away === undefined ? `waiting for "${id}" in run ${run}` : isRunning);
+          const isRunning = away !== undefined || reader.lookAt(run)?.since.has(id);
+          const how = isRunning ? "is running and has printed nothing yet" : `has not begun yet in run ${run}`;
+          printError(`"${id}" ${how}`);
         }
         if (!await follow(runs, run, id, away?.isOn)) printError(`"${id}" has printed nothing`);
       } else printFrom(path, 0, new TextDecoder());

@@ -19,6 +19,38 @@ Deno.test("logs --follow prints what a stage says while it runs, and ends with i
   assertStringIncludes((await project.cli(["runs", run.runId])).stdout, `${run.runId} demo: killed`);
 });
 
+/** Says nothing, for ten minutes if it is let. */
+const SILENT = `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Says nothing",
+  params: z.strictObject({}),
+  inputs: {},
+  outputs: { out: { type: "files", description: "Nothing" } },
+  async run({ outputs }) {
+    await new Promise((resolve) => setTimeout(resolve, 600_000));
+    await outputs.out.write("x", "x");
+  },
+});
+`;
+
+Deno.test("logs --follow of a stage without a log says whether it is at work or has not begun", async () => {
+  const stages = ["a: { uses: ./silent.ts }", "b: { uses: ./cook.ts, inputs: { from: a }, with: { text: a } }"];
+  const file = `name: demo\nstages:\n${stages.map((one) => `  ${one}\n`).join("")}`;
+  await using project = new Project({ stages: ["cook"], files: { "p.yaml": file, "silent.ts": SILENT } });
+  await using running = project.start(["run", "p.yaml", "--json"]);
+  await running.event(({ type, id }) => type === "stage-started" && id === "a");
+  await using a = project.start(["logs", "p.yaml", "a", "--follow"]);
+  await using b = project.start(["logs", "p.yaml", "b", "--follow"]);
+  await a.said("yet", "stderr");
+  await b.said("yet", "stderr");
+  running.signal("SIGKILL");
+  const [first, second] = [await a.outcome(), await b.outcome()];
+  assertEquals(first.stderr, `"a" is running and has printed nothing yet\n"a" has printed nothing\n`);
+  const [runId] = project.list(".noiseline/runs");
+  assertEquals(second.stderr, `"b" has not begun yet in run ${runId}\n"b" has printed nothing\n`);
+});
+
 Deno.test("verify --resume walks on from an earlier state in a process of its own, and sees a walk that went astray", async () => {
   const file = "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 6, saveEvery: 2 } }\n";
   await using project = new Project({ stages: ["walk"], files: { "p.yaml": file } });

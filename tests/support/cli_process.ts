@@ -61,7 +61,10 @@ export class Running implements AsyncDisposable {
     }).spawn();
     this.#streams = [
       this.#read(this.#child.stdout, (text) => this.#takeOutput(text)).then(() => this.#end()),
-      this.#read(this.#child.stderr, (text) => this.#stderr += text),
+      this.#read(this.#child.stderr, (text) => {
+        this.#stderr += text;
+        this.#wake();
+      }),
     ];
   }
 
@@ -79,8 +82,8 @@ export class Running implements AsyncDisposable {
   }
 
   /** Wait until the command has printed a text. Throws if it ends without it. */
-  async said(text: string): Promise<void> {
-    while (!this.#stdout.includes(text)) {
+  async said(text: string, on: "stdout" | "stderr" = "stdout"): Promise<void> {
+    while (!(on === "stdout" ? this.#stdout : this.#stderr).includes(text)) {
       if (this.#ended) throw new Error(`the command ended without saying "${text}":\n${this.#stdout}${this.#stderr}`);
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
