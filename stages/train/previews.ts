@@ -43,7 +43,8 @@ export function startPreviews(
       hasWarned = true;
     }
     if (step < steps) return;
-    context.note(`${count} previews took ${seconds.toFixed(1)} s of ${secondsSince(began).toFixed(1)} s`);
+    const noun = count === 1 ? "preview" : "previews";
+    context.note(`${count} ${noun} took ${seconds.toFixed(1)} s of ${secondsSince(began).toFixed(1)} s`);
   };
 }
 

@@ -60,6 +60,13 @@ Deno.test("previews change no byte of a training, and are the same ones whether 
   });
 });
 
+Deno.test("a training with one preview says what that took, in the singular", async () => {
+  await withFolder(async (folder) => {
+    const { said } = await shown(folder, await smallWorld(folder), { params: { steps: 1, preview: PREVIEW } });
+    assert(/^1 preview took \d+\.\d s of \d+\.\d s$/.test(said[0]!.message), said[0]!.message);
+  });
+});
+
 Deno.test("the images of a preview do not depend on how many there are", async () => {
   await withFolder(async (folder) => {
     const world = await smallWorld(folder);
