@@ -70,7 +70,8 @@ export interface ReportPicture {
   readonly isDrawing?: boolean | undefined;
   /** Training steps that the network had seen: pictures that differ in nothing else share a frame. */
   readonly step?: number | undefined;
-  /** Where experiments are compared, the row that it belongs in, and whose it is. */
+  /** Where experiments are compared, the page of its run, the row that it belongs in, and whose it is. */
+  readonly href?: string | undefined;
   readonly place?: readonly [row: string, experiment: string] | undefined;
   /** Of a grid, where its images are. */
   readonly cells?: GridCells & { readonly count: number } | undefined;

@@ -144,7 +144,7 @@ function drawFrame(frames: readonly ReportPicture[]): Html {
     return markup`<img src="${uri}" alt="${alt}"${lazy} data-step="${step}" data-caption="${caption}"${state}>`;
   });
   const cells = last.cells && markup` data-cells="${JSON.stringify(last.cells)}"`;
-  const caption = markup`<figcaption><b>${captionOf(last)}</b> ${last.note}</figcaption>`;
+  const caption = markup`<figcaption>${link(markup`<b>${captionOf(last)}</b>`, last.href)} ${last.note}</figcaption>`;
   return markup`<figure class="frames" data-name="${last.title}"${cells}><div class="scroll">${images}</div>${caption}</figure>`;
 }
 

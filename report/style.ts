@@ -18,7 +18,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; bo
 th { color: var(--soft); font-weight: 600; } thead th { white-space: nowrap; } small { color: var(--soft); } code { font-size: .9em; }
 figure { margin: 0 1.75rem 1.25rem 0; display: inline-block; width: min-content; min-width: min(15rem, 100%); max-width: 100%;
   vertical-align: top; }
-figcaption { color: var(--soft); font-size: .92rem; } figcaption b { color: var(--text); }
+figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
 .frames .drawing { background: #ffffff; image-rendering: auto; border: 0; } [hidden] { display: none; }
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }

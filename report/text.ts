@@ -50,7 +50,7 @@ export function joined(parts: readonly (string | number | undefined)[], separato
 }
 
 /** A name that leads somewhere, if it does. */
-export function link(name: string, href: string | undefined): Shown {
+export function link(name: Shown, href: string | undefined): Shown {
   return href === undefined ? name : markup`<a href="${href}">${name}</a>`;
 }
 

@@ -1,3 +1,4 @@
+import { parseStageId } from "noiseline/engine";
 import {
   addressOf,
   beside,
@@ -6,6 +7,7 @@ import {
   link,
   liveContent,
   type LiveRun,
+  type LiveStage,
   markup,
   type Page,
   paramName,
@@ -17,7 +19,7 @@ import {
 } from "noiseline/report";
 import { isWhole, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
-import { type Experiment, isComparable, nameOf } from "./experiments.ts";
+import { type Experiment, isComparable, isWithin, nameOf, SHARED } from "./experiments.ts";
 import { common, figuresOf, type MetricRow } from "./figures.ts";
 
 type Compared = Awaited<ReturnType<typeof compareExperiments>>;
@@ -35,19 +37,22 @@ export async function compareExperiments(
 ) {
   const found = await figuresOf(all, shortNames(all), { isServed: runs.length > 0 });
   for (const [i, { run, curves }] of runs.entries()) {
-    const own = new Set(all[i]!.stages);
-    const now = { ...run, stages: run.stages.filter(({ id }) => own.has(id)) };
-    const content = liveContent(now, curves.filter(({ title }) => own.has(title)), found.contents[i]!);
-    found.contents[i] = { ...found.contents[i]!, ...content };
+    const content = found.contents[i]!;
+    found.contents[i] = { ...content, ...liveContent(run, curves, content, all[i]!.stages) };
   }
-  const any = found.contents.some(isComparable);
+  const isToCome = ({ label, missing }: Experiment, i: number) =>
+    label !== SHARED && missing.length > 0 && runs[i]?.run.state === "running";
+  const telling = [...all.keys()].filter((i) => isComparable(found.contents[i]!) || isToCome(all[i]!, i));
   const isThere = (i: number) => all[i]!.made.size > 0 || runs[i] !== undefined;
-  const shown = [...all.keys()].filter((i) => isThere(i) && (!any || isComparable(found.contents[i]!)));
+  const shown = telling.length > 0 ? telling : [...all.keys()].filter(isThere);
   const pick = <T>(list: readonly T[]): T[] => shown.map((i) => list[i]!);
   const experiments = pick(all);
   const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row])));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const stages = experiments.map((one, i) => paramsByStage(one, pick(runs)[i]?.run));
+  const runOf: readonly (LiveRun | undefined)[] = pick(runs).map((one) => one?.run);
+  // Children of a matrix may be many, all of one run.
+  const planned = new Map([...new Set(runOf)].map((run) => [run, run?.stages.map(parsed) ?? []]));
+  const stages = experiments.map((one, i) => paramsByStage(one, planned.get(runOf[i])!));
   const leaves = stages.map((own) => new Map([...own.values()].flat()));
   const uses = new Map(all.flatMap((one) => [...one.uses]));
   const named = (value: unknown) => uses.get(String(value)) ?? value;
@@ -72,8 +77,8 @@ export async function compareExperiments(
     /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
     without: found.without,
   };
-  const labels = labelsOf(comparison, experiments, pick(runs).map((one) => one?.run));
-  const links = pick(runs).map((one) => one && addressOf("run", one.run.runId));
+  const labels = labelsOf(comparison, experiments, runOf);
+  const links = runOf.map((run) => run && addressOf("run", run.runId));
   return { comparison, contents: pick(found.contents), rows: columns, labels, links };
 }
 
@@ -151,12 +156,13 @@ function codesIn(version: string, id: string): [path: string, code: string][] {
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
+const parsed = ({ id, params }: LiveStage) => ({ ...parseStageId(id), params });
+
 /** Params by dotted name: as the run planned them, which has them all; else as results note them, without defaults. */
-function paramsByStage({ made, stages }: Experiment, run?: LiveRun) {
-  const planned = run?.stages.filter(({ id, params }) => (made.has(id) || stages.includes(id)) && params.length > 0) ??
-    [];
-  const all = new Map(planned.map(({ id, params }) => {
-    return [id, params.map(({ path, value }): Leaf => [paramName(id, path), value])];
+function paramsByStage({ made, select: own }: Experiment, planned: readonly ReturnType<typeof parsed>[]) {
+  const mine = planned.filter(({ select, params }) => isWithin(select, own) && params.length > 0);
+  const all = new Map(mine.map(({ stage, params }) => {
+    return [stage, params.map(({ path, value }): Leaf => [paramName(stage, path), value])];
   }));
   for (const [id, { params, version }] of made) {
     all.set(id, [...all.get(id) ?? leavesOf(params, [id]), ...codesIn(version, id)]);
@@ -190,6 +196,7 @@ export function comparisonPage({ comparison, contents, rows, labels, links }: Co
     content.samples.map((picture) => ({
       ...picture,
       title: `${labels[i]}: ${picture.title}`,
+      href: links[i],
       place: [entryOf(picture.title), labels[i]!] as const,
     }))
   );

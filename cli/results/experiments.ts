@@ -26,7 +26,7 @@ export function experimentsOf(
   store: Store,
   uses: ReadonlyMap<string, string> = new Map(),
 ) {
-  const parsed = [...found].map(([id, manifest]) => ({ ...parseStageId(id), manifest }));
+  const parsed = [...found].map(([id, manifest]) => ({ id, ...parseStageId(id), manifest }));
   const results = parsed.flatMap(({ manifest, ...one }) => manifest === undefined ? [] : [{ ...one, manifest }]);
   const makers = Map.groupBy(
     results.flatMap((one) => Object.values(one.manifest.outputs).map(({ digest }) => ({ digest, one }))),
@@ -55,6 +55,7 @@ export function experimentsOf(
       source,
       /** The values of the matrix; empty where there is none. */
       label: values === "" && groups.length > 1 ? SHARED : values,
+      select,
       uses,
       /** Of these values alone: what several experiments share is a row of its own. */
       artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
@@ -62,8 +63,8 @@ export function experimentsOf(
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
       /** Contents that were read and are of no result here, so that they count as they are. */
       unknown,
-      /** Its own stages, and those of them that have no result. */
-      stages: group.map(({ stage }) => stage),
+      /** Its own stages, by the ids that they have in a run; and those of them that have no result. */
+      stages: new Map(group.map(({ id, stage }) => [id, stage])),
       missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
     };
   });
@@ -79,13 +80,14 @@ export async function experimentsOfPipeline(settings: CliSettings, options: Load
   return { experiments: experimentsOf(loaded.pipeline.name, found, loaded.store, uses), loaded };
 }
 
-function isWithin(part: Select, whole: Select): boolean {
+/** Whether what has the values of a part belongs to what has the others: to each child that has them. */
+export function isWithin(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
 }
 
-/** The artifacts of a result by the name of its stage. */
-export function artifactsOf(stage: string, { outputs }: Pick<ResultManifest, "outputs">, store: Store): Collected[] {
-  const records = Object.entries(outputs);
+/** The artifacts of a result, if there is one, by the name of its stage. */
+export function artifactsOf(stage: string, result: ResultManifest | undefined, store: Store): Collected[] {
+  const records = Object.entries(result?.outputs ?? {});
   return records.map(([port, record]) => {
     const several = records.filter(([, { type }]) => type === record.type).length > 1;
     return { title: several ? `${stage}.${port}` : stage, artifact: openStoredArtifact(record, store.objects) };

@@ -5,7 +5,7 @@ import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
-import { type Experiment, experimentsOf } from "../results/experiments.ts";
+import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
 import { figuresOf } from "../results/figures.ts";
 
 /** What is shown: a store, and what was submitted to a cluster. */
@@ -126,7 +126,8 @@ export class Site {
   }
 
   async #run(run: Run): Promise<report.Page> {
-    const artifacts = this.#experimentsOf(run).flatMap((one) => one.artifacts);
+    // Children of a matrix keep their names.
+    const artifacts = this.#resultsOf(run).flatMap((one) => artifactsOf(...one, this.#store));
     const collect = () => report.collectArtifacts(artifacts, { isServed: true });
     const content = await this.#contents.keep(stateOf(run), collect);
     const details = { curves: this.#curvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
@@ -142,14 +143,20 @@ export class Site {
     return comparisonPage(await compareExperiments(experiments, runs));
   }
 
-  #experimentsOf({ runId, stages }: Run): Experiment[] {
-    const resultOf = (key: string | undefined) => key === undefined ? undefined : this.#store.results.byResolved(key);
-    const experiments = experimentsOf(runId, stages.map(({ id, result }) => [id, resultOf(result)]), this.#store);
-    for (const file of experiments.flatMap((one) => one.artifacts).flatMap(({ artifact }) => artifact.files)) {
-      const type = /\.(?:png|svg|html)$/.exec(file.path)?.[0];
-      if (type !== undefined && file.size <= FILE_BYTES[type]!) this.#files.set(`${file.sha256}${type}`, file);
-    }
-    return experiments;
+  #experimentsOf(run: Run): Experiment[] {
+    return experimentsOf(run.runId, this.#resultsOf(run), this.#store);
+  }
+
+  /** What stages have made, of which files may be served from now on. */
+  #resultsOf({ stages }: Run) {
+    return stages.map(({ id, result }) => {
+      const manifest = result === undefined ? undefined : this.#store.results.byResolved(result);
+      for (const file of Object.values(manifest?.outputs ?? {}).flatMap(({ files }) => files)) {
+        const type = /\.(?:png|svg|html)$/.exec(file.path)?.[0];
+        if (type !== undefined && file.size <= FILE_BYTES[type]!) this.#files.set(`${file.sha256}${type}`, file);
+      }
+      return [id, manifest] as const;
+    });
   }
 
   #scored(run: Run): Promise<readonly report.Score[]> {

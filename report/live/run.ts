@@ -48,19 +48,30 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   };
 }
 
-/** What results hold, and of stages that have none yet their figures and previews. */
-export function liveContent(run: LiveRun, curves: readonly ReportCurve[], content: Content): Content {
-  const logged = new Set(content.curves.map(({ title }) => title));
-  const going = curves.filter(({ title, rows }) => !logged.has(title) && rows.length > 0);
-  const samples = [...content.samples, ...run.stages.flatMap((stage) => previewsOf(run, stage))];
-  return { ...content, curves: [...content.curves, ...going], samples };
+/**
+ * What results hold, and of stages that have none yet their figures and previews.
+ * @param names what the stages that are meant are called in `content`, by their ids
+ */
+export function liveContent(
+  { runId, stages }: LiveRun,
+  curves: readonly ReportCurve[],
+  content: Content,
+  names: ReadonlyMap<string, string> = new Map(stages.map(({ id }) => [id, id])),
+): Content {
+  const logged = new Set([undefined, ...content.curves.map(({ title }) => title)]);
+  const going = curves.filter(({ title, rows }) => !logged.has(names.get(title)) && rows.length > 0)
+    .map((one) => ({ ...one, title: names.get(one.title)! }));
+  const previews = stages.filter(({ id }) => names.has(id)).flatMap((one) =>
+    previewsOf(runId, one, names.get(one.id)!)
+  );
+  return { ...content, curves: [...content.curves, ...going], samples: [...content.samples, ...previews] };
 }
 
-function previewsOf({ runId }: LiveRun, { id, previews, ...drawn }: LiveStage): ReportPicture[] {
+function previewsOf(runId: string, { id, previews, ...drawn }: LiveStage, name: string): ReportPicture[] {
   const { sampler } = factsOf({ sampler: drawn.sampler }, "", []);
   return previews.map((step) => ({
-    title: `${id}: preview`,
-    note: joined([`drawn while ${id} was at work`, sampler && describeSampler(sampler)], "; "),
+    title: `${name}: preview`,
+    note: joined([`drawn while ${name} was at work`, sampler && describeSampler(sampler)], "; "),
     source: addressOf("preview", runId, id, `${step}.png`),
     step,
   }));

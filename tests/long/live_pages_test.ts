@@ -185,6 +185,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
     [10, 20].map((step) => ({
       title: name,
       note: name,
+      href: `/run/${name}`,
       source: `/object/${name === "a" ? step : step + 25}.png`,
       step,
       cells,
@@ -229,6 +230,16 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       const links =
         "[...document.querySelectorAll('.u-legend')].map((one) => [...one.querySelectorAll('a')].map((a) => a.pathname))";
       assertEquals(await tab.evaluate(links), Array(3).fill(["/run/a", "/run/b"]));
+      // The name of each picture too, whatever step it shows.
+      const captions =
+        "[...document.querySelectorAll('#samples figcaption a')].map((a) => [a.pathname, a.textContent])";
+      const captionsAfter = (step: number) =>
+        ["a", "b"].map((name) => [`/run/${name}`, `${name}, after ${step} steps`]);
+      assertEquals(await tab.evaluate(captions), captionsAfter(20));
+      await tabTo(tab, "#steps");
+      await tab.press("ArrowLeft");
+      assertEquals(await tab.evaluate(captions), captionsAfter(10));
+      await tab.press("ArrowRight");
       // Of two equal curves each is seen.
       const pixels = (color: string) =>
         tab.evaluate(`(() => {

@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Site } from "../../cli/ui/site.ts";
 import { RunReader } from "../../engine/live/run_reader.ts";
 import { logTail, readFigures } from "../../engine/live/tails.ts";
 import { openStore } from "../../engine/store/store.ts";
 import type { Json } from "../support/cli_process.ts";
+import { partsOf } from "../../report/page.ts";
 import { Project } from "../support/project.ts";
 
 /** Learns nothing and says that it does: its loss is 1, 1/2, 1/3 …, but 2 at the end. */
@@ -119,4 +121,57 @@ Deno.test("a run is seen while it is on, and how far it was when it was killed",
   assertEquals([look()!.progress!.done, look()!.startedMs, look()!.figures], [3, startedMs, figures]);
   // A reader that begins now finds the same.
   assertEquals(readerOf(project).readRuns(), [killed]);
+});
+
+/** Leaves a log of three steps, or hangs after its second for ten minutes. */
+const CHILD = `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Pretends to learn",
+  params: z.strictObject({ rate: z.number(), clip: z.number().default(1) }),
+  inputs: {},
+  outputs: { log: { type: "log", description: "Losses" } },
+  async run({ params: { rate }, report, preview, outputs }) {
+    const rows = [1, 2, 3].map((step) => ({ step, loss: rate / step, gradNorm: 1, learningRate: rate }));
+    for (const { step, ...figures } of rows) {
+      if (rate === 2 && step === 3) await new Promise((resolve) => setTimeout(resolve, 600_000));
+      report({ done: step, total: 3, unit: "step", figures });
+      preview({ step, png: new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10, step]), seconds: 0.5 });
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+    }
+    await outputs.log.write("log.jsonl", rows.map((row) => JSON.stringify(row) + "\\n").join(""));
+  },
+});
+`;
+const CHILDREN = `name: demo
+stages:
+  learn: { uses: ./child.ts, matrix: { by: [1, 2, 3] }, with: { rate: "\${matrix.by}" } }
+`;
+
+Deno.test("children of a matrix are compared while one is at work, one done and one waits; each has one curve by its name", async () => {
+  await using project = new Project({ files: { "p.yaml": CHILDREN, "child.ts": CHILD } });
+  await using running = project.start(["run", "p.yaml", "--jobs", "1", "--json"]);
+  await running.event(({ type, id, step }) => type === "stage-preview" && id === "learn~by=2" && step === 2);
+  const [runId] = project.list(".noiseline/runs");
+  const site = new Site({ store: project.path(".noiseline") });
+  const look = async (path: string) => (await site.look(new URL(path, "http://localhost/")))!.page;
+  const linesOf = async (path: string) =>
+    (await look(path)).curves.map((
+      { title, runs },
+    ) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]);
+  const compare = `/compare?run=${runId}`;
+  for (let tries = 0; !`${await linesOf(compare)}`.includes("by=2 2"); tries++) {
+    assert(tries < 100, `${await linesOf(compare)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assertEquals(await linesOf(compare), [["learn", "by=1 3", "by=2 2"]]);
+  assertEquals(await linesOf(`/run/${runId}`), [["learn", "learn~by=1 3", "learn~by=2 2"]]);
+  const parts = new Map(partsOf(await look(compare)).map(({ id, html }) => [id, html]));
+  assertMatch(parts.get("params")!, /<td>learn.rate<\/td><td>1<\/td><td>2<\/td><td>3<\/td>/);
+  const sources = [...parts.get("samples")!.matchAll(/src="(.*?)"/g)].map(([, source]) => decodeURIComponent(source!));
+  const places = ["learn~by=1/1", "learn~by=1/2", "learn~by=1/3", "learn~by=2/1", "learn~by=2/2"];
+  assertEquals(sources, places.map((place) => `/preview/${runId}/${place}.png`));
+  assertEquals(site.previewOf(runId!, "learn~by=2", "2.png")!.at(-1), 2);
+  running.signal("SIGKILL");
+  await running.outcome();
 });

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { compareExperiments, comparisonPage, sheetOf } from "../../../cli/results/compare.ts";
-import type { Experiment } from "../../../cli/results/experiments.ts";
+import { type Experiment, experimentsOf } from "../../../cli/results/experiments.ts";
+import type { Store } from "../../../engine/store/store.ts";
 import { partsOf } from "../../../report/page.ts";
 import { curve, liveRun, liveStage } from "../../support/live_runs.ts";
 
@@ -10,19 +11,19 @@ const param = (path: string, value: unknown) => ({ path, value, origin: [] });
 function trained(source: string, learningRate: unknown, isDone: boolean, seed: number = 0) {
   const made = { kind: "train", version: "3", params: { learningRate }, seed, inputs: {}, externals: {} };
   const experiment: Experiment = {
-    ...{ source, label: "", uses: new Map(), artifacts: [], unknown: [] },
-    stages: ["train", "sample"],
+    ...{ source, label: "", select: {}, uses: new Map(), artifacts: [], unknown: [] },
+    stages: new Map([["train", "train"], ["sample", "sample"]]),
     missing: isDone ? ["sample"] : ["train", "sample"],
     made: new Map(isDone ? [["train", made]] : []),
   };
   const params = [param("with.learningRate", learningRate), param("with.clip", 1), param("seed", seed)];
   const stages = [
     liveStage("train", { params, previews: [10, 20], state: isDone ? "ran" : "running" }),
-    liveStage("of another child", { previews: [10] }),
+    liveStage("train~of=other", { previews: [10], params: [param("with.clip", learningRate)] }),
   ];
   return {
     experiment,
-    now: { run: liveRun({ runId: source, stages }), curves: [curve("train", 20), curve("other", 5)] },
+    now: { run: liveRun({ runId: source, stages }), curves: [curve("train", 20), curve("train~of=other", 5)] },
   };
 }
 
@@ -64,6 +65,48 @@ Deno.test("curves are named by links to their runs, in the words above them and 
   ]);
   assertEquals(page.curves[0]!.runs.map(({ href }) => href), ["/run/first", "/run/second"]);
 });
+
+/** Children of one run, of which the first so many are at work, all over a shared stage. */
+function children(source: string, rates: readonly number[], atWork: number) {
+  const learned = rates.map((lr, i) => {
+    const params = [param("with.learningRate", lr), param("with.clip", 1)];
+    return liveStage(`train~lr=${lr}@9`, { params, ...i < atWork && { state: "running", previews: [10, 20] } });
+  });
+  const images = liveStage("images", { state: "ran", params: [param("with.limit", rates.length)] });
+  const run = liveRun({ runId: source, stages: [images, ...learned] });
+  const curves = learned.slice(0, atWork).map(({ id }) => curve(id, 20));
+  const store = null as unknown as Store;
+  const experiments = experimentsOf(source, run.stages.map(({ id }) => [id, undefined] as const), store);
+  return experiments.map((experiment) => ({ experiment, now: { run, curves } }));
+}
+
+Deno.test("children of a matrix are compared while they are at work, and those that wait by their params", async () => {
+  const compared = await comparedOf(children("a", [1, 2, 3], 2));
+  assertEquals(compared.labels, ["lr=1", "lr=2", "lr=3"]);
+  assertEquals(compared.comparison.params, [{ path: "train@9.learningRate", values: [1, 2, 3] }]);
+  const page = comparisonPage(compared);
+  const lines = page.curves.map((
+    { title, runs },
+  ) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]);
+  assertEquals(lines, [["train@9", "lr=1 20", "lr=2 20"]]);
+  const samples = partsOf(page).find(({ id }) => id === "samples")!.html;
+  assertEquals([...samples.matchAll(/src="(.*?)"/g)].map(([, src]) => decodeURIComponent(src!)), [
+    ...[1, 2].flatMap((lr) => [10, 20].map((step) => `/preview/a/train~lr=${lr}@9/${step}.png`)),
+  ]);
+  assertEquals([...samples.matchAll(/<figcaption>(.*?) drawn/g)].map(([, caption]) => caption), [
+    ...[1, 2].map((lr) => `<a href="/run/a"><b>lr=${lr}: train@9: preview, after 20 steps</b></a>`),
+  ]);
+  // What they read was planned too, and differs between runs.
+  const two = await comparedOf([...children("a", [1, 2], 2), ...children("b", [1], 1)]);
+  assertEquals(two.comparison.params, [
+    { path: "images.limit", values: [2, 2, 1] },
+    { path: "train@9.learningRate", values: [1, 2, 1] },
+  ]);
+});
+
+function comparedOf(all: ReturnType<typeof children>) {
+  return compareExperiments(all.map(({ experiment }) => experiment), all.map(({ now }) => now));
+}
 
 Deno.test("children of a matrix are named by its values, and by what differs between the runs that have these", async () => {
   const child = (source: string, axis: string, learningRate: number, clip: number) => {
