@@ -33,7 +33,7 @@ type BoundParams = NonNullable<z.output<typeof evaluateParams>["bound"]>;
 
 export const evaluateKind = defineKind({
   kind: "evaluate",
-  version: 6,
+  version: 7,
   entry: import.meta.resolve("./run.ts"),
   summary: "Loss and likelihood of a checkpoint on held-out images, overall and by timestep",
   params: evaluateParams,

@@ -62,7 +62,7 @@ export type Preprocessing = z.output<typeof preprocessingParams>;
 
 export const featuresKind = defineKind({
   kind: "features",
-  version: 5,
+  version: 6,
   entry: import.meta.resolve("./run.ts"),
   shards: true,
   summary: "Extract a feature vector from each image, for FID and other scores",

@@ -8,7 +8,7 @@ import { checkWalk, drawingFacts, walkParams } from "../shared/draw/check.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
-  version: 5,
+  version: 6,
   entry: import.meta.resolve("./run.ts"),
   summary: "Inpaint a region of images",
   params: z.strictObject({

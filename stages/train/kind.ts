@@ -14,7 +14,7 @@ import { networkWork, TRAIN_WORK_FACTOR } from "./work.ts";
 
 export const trainKind = defineKind({
   kind: "train",
-  version: 5,
+  version: 6,
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a network to undo the noise in images (Ho et al. 2020, algorithm 1)",
   params: trainParams,

@@ -30,9 +30,12 @@ Deno.test("methodFor() takes the fastest of the measured ways, for shapes of any
   const cases: [Shapes, fast: keyof typeof METHODS, otherwise: keyof typeof METHODS][] = [
     [{ batch: 7, size: 20, kernel: 3, channels: [24, 24] }, "channelsFirst", "columns"],
     [{ batch: 7, size: 20, kernel: 3, channels: [24, 200] }, "channelsFirst", "columns"],
-    [{ batch: 7, size: 20, kernel: 3, channels: [32, 32] }, "channelsFirst", "winograd"],
-    [{ batch: 7, size: 20, kernel: 3, channels: [36, 200] }, "channelsFirst", "winograd"],
-    [{ batch: 7, size: 20, kernel: 3, channels: [72, 200] }, "winograd", "winograd"],
+    [{ batch: 7, size: 20, kernel: 3, channels: [32, 32] }, "channelsFirst", "winogradWhole"],
+    [{ batch: 7, size: 20, kernel: 3, channels: [36, 200] }, "channelsFirst", "winogradWhole"],
+    [{ batch: 7, size: 20, kernel: 3, channels: [72, 200] }, "winogradWhole", "winogradWhole"],
+    // Longer axes, and few tiles side by side.
+    [{ batch: 7, size: 30, kernel: 3, channels: [72, 200] }, "winograd", "winograd"],
+    [{ batch: 6, size: 20, kernel: 3, channels: [72, 200] }, "winograd", "winograd"],
     // Too few tiles.
     [{ batch: 1, size: 12, kernel: 3, channels: [56, 72] }, "channelsFirst", "columns"],
     [{ batch: 7, size: 20, kernel: 3, channels: [56, 72], stride: 2 }, "channelsFirst", "columns"],
