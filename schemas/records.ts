@@ -89,14 +89,6 @@ export const indexLineSchema = z.strictObject({ recipeKey: sha256Schema, manifes
 /** In a shared cache: what a recipe leads to, so that a machine without any result can ask before anything runs. */
 export const recipePointerSchema = z.strictObject({ recipeKey: sha256Schema, resolvedKey: sha256Schema });
 
-/** One line of the list of results that were to be sent to a shared cache and may not have been. */
-export const unsentLineSchema = z.strictObject({
-  /** Where the cache is, however the user wrote it. */
-  place: z.string(),
-  recipeKey: sha256Schema,
-  resolvedKey: sha256Schema,
-});
-
 export const progressManifestSchema = z.strictObject({
   format: z.literal(1),
   step: z.int().min(0),
@@ -296,7 +288,7 @@ export type { FileEntry } from "./types.ts";
 export type ArtifactRecord = z.output<typeof artifactRecordSchema>;
 export type Ingredients = z.output<typeof ingredientsSchema>;
 export type ResultManifest = z.output<typeof resultManifestSchema>;
-export type UnsentLine = z.output<typeof unsentLineSchema>;
+export type RecipePointer = z.output<typeof recipePointerSchema>;
 export type ProgressManifest = z.output<typeof progressManifestSchema>;
 export type ViewRecord = z.output<typeof viewRecordSchema>;
 export type Timing = z.output<typeof timingSchema>;

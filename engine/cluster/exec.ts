@@ -273,7 +273,7 @@ class Task {
   async #send(first: SharedCache, manifest: ResultManifest, store: Store): Promise<Trouble | undefined> {
     const { submission: { head }, own: { line }, options: { stop, emit } } = this;
     for (let cache = first, tries = 1;; tries++) {
-      const { problem } = await cache.finish();
+      const { problem } = await cache.uploads.finish();
       if (problem === undefined || problem.kind === "unfit" || tries === SEND_TRIES || stop.aborted) return problem;
       emit({ type: "note", message: `its result was not sent, trying again: ${problem.message}` });
       await this.#pause(tries);

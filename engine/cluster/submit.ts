@@ -250,7 +250,7 @@ async function sendInputs(stages: readonly PlannedStage[], plan: Plan, store: St
     const { manifest, shared, recipeKey } = plan.stages.get(id)!;
     if (manifest !== undefined && shared !== true) cache.offer(manifest, recipeKey, store);
   }
-  const { failed, problem } = await cache.finish();
+  const { failed, problem } = await cache.uploads.finish();
   if (failed === 0) return undefined;
   const message = `Cannot send ${failed} results that jobs read: ${problem?.message}`;
   return errorOf("machine", message, problem?.fix ?? "run again");

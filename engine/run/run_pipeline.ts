@@ -124,7 +124,7 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
   const { waiting } = cache.uploads;
   const results = (count: number) => `${count} ${count === 1 ? "result" : "results"}`;
   if (waiting > 0) emit({ type: "note", message: `sending ${results(waiting)} to the shared cache` });
-  const { sent, failed: left } = await cache.finish();
+  const { sent, failed: left } = await cache.uploads.finish();
   const counts = [sent > 0 ? `${results(sent)} sent` : "", left > 0 ? `${results(left)} not sent` : ""];
   const said = counts.filter(Boolean).join(", ");
   if (said !== "") emit({ type: "note", message: `${said} to the shared cache` });

@@ -126,8 +126,8 @@ export class SharedCache {
   /** Send a result of the store, while the run goes on. */
   offer(manifest: ResultManifest, recipeKey: string, store: Store): void {
     if (this.mode !== "read-write") return;
-    this.#owed(store).add(recipeKey, manifest.resolvedKey);
-    this.uploads.add({ manifest, recipeKey, objects: store.objects });
+    const onSettled = this.#owed(store).add({ recipeKey, resolvedKey: manifest.resolvedKey });
+    this.uploads.add({ manifest, recipeKey, objects: store.objects, onSettled });
   }
 
   /** Send what earlier runs on a store could not. */
@@ -137,13 +137,6 @@ export class SharedCache {
       const manifest = store.results.byResolved(resolvedKey);
       if (manifest !== undefined) this.offer(manifest, recipeKey, store);
     });
-  }
-
-  /** Wait until all that was offered is sent or given up. */
-  async finish() {
-    const summary = await this.uploads.finish();
-    this.#unsent?.keepOnly(summary.owed);
-    return summary;
   }
 
   #owed(store: Store): Unsent {

@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import {
   type FileEntry,
+  type RecipePointer,
   recipePointerSchema,
   type ResultManifest,
   resultManifestSchema,
-  type UnsentLine,
-  unsentLineSchema,
 } from "../../../schemas/records.ts";
 import { Limit } from "../limit.ts";
 import type { ObjectStore } from "../objects.ts";
@@ -13,11 +12,10 @@ import { filesOf } from "../results.ts";
 import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
 import type { CacheClient } from "./client.ts";
 import { objectName, recipeName, resultName, seal, unseal } from "./layout.ts";
-import { appendLine, closeAppended, makeFolder, removeTree, writeAtomically } from "../files.ts";
+import { makeFolder, removeQuietly, writeUnflushed } from "../files.ts";
 import { entriesOf, sha256Of } from "../reading.ts";
 import { ignoreTrouble } from "../trouble.ts";
 import { isAbandoned, newRunId } from "../processes.ts";
-import { readRecords } from "../records.ts";
 
 const RESULTS_AT_ONCE = 4;
 const PAUSE_MS = 60_000;
@@ -28,12 +26,8 @@ interface Upload {
   readonly manifest: ResultManifest;
   readonly recipeKey: string;
   readonly objects: ObjectStore;
-}
-
-/** A result that was not sent, and why. */
-interface Failure {
-  readonly problem: Trouble;
-  readonly pointer: Omit<UnsentLine, "place">;
+  /** Called once there is nothing left to send of it. */
+  readonly onSettled?: () => void;
 }
 
 /**
@@ -42,7 +36,7 @@ interface Failure {
  */
 export class Uploads {
   readonly #limit = new Limit(RESULTS_AT_ONCE);
-  readonly #ends: Promise<Failure | undefined>[] = [];
+  readonly #ends: Promise<Trouble | undefined>[] = [];
   /** Results that are still to be sent. */
   waiting = 0;
   readonly #there = new Set<string>();
@@ -66,29 +60,26 @@ export class Uploads {
 
   /**
    * Wait until everything is sent or given up. A request to stop ends it at once.
-   * @returns how many were sent and how many not, keys of those that a later run may send, and why the first was not
+   * @returns how many were sent and how many not, and why the first was not
    */
   async finish() {
-    const failed = (await Promise.all(this.#ends)).filter((end) => end !== undefined);
-    // What does not fit never will; what is damaged here is sent when it is made again.
-    const owed = failed.filter(({ problem }) => problem.kind !== "unfit").map(({ pointer }) => pointer);
-    const problem = failed[0]?.problem;
+    const problems = (await Promise.all(this.#ends)).filter((end) => end !== undefined);
+    const [problem] = problems;
     if (problem !== undefined) {
-      const results = failed.length === 1 ? "1 result was" : `${failed.length} results were`;
-      const later = owed.length > 0 ? "; a later run will try again" : "";
+      const results = problems.length === 1 ? "1 result was" : `${problems.length} results were`;
+      const later = problems.some(isPassing) ? "; a later run will try again" : "";
       this.client.warn(`${results} not sent: ${problem.message}${later}`, problem.fix);
     }
-    return { sent: this.#ends.length - failed.length, failed: failed.length, owed, problem };
+    return { sent: this.#ends.length - problems.length, failed: problems.length, problem };
   }
 
-  async #upload(upload: Upload): Promise<Failure | undefined> {
+  async #upload(upload: Upload): Promise<Trouble | undefined> {
     const problem = this.#pausedBy() ?? await this.#send(upload);
     this.waiting--;
-    if (problem === undefined) return undefined;
+    if (problem === undefined || !isPassing(problem)) upload.onSettled?.();
     // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
-    const isFirst = problem.kind !== "unfit" && this.#pausedBy() === undefined;
-    if (isFirst) this.#pause = { until: performance.now() + PAUSE_MS, problem };
-    return { problem, pointer: { recipeKey: upload.recipeKey, resolvedKey: upload.manifest.resolvedKey } };
+    else if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
+    return problem;
   }
 
   #pausedBy(): Trouble | undefined {
@@ -179,51 +170,41 @@ export class Uploads {
   }
 }
 
+/** What does not fit never will; what is damaged here is sent when it is made again. */
+const isPassing = ({ kind }: Trouble) => kind !== "unfit";
+
 /**
- * What a store still owes to shared caches: results that were made while the cache was unreachable, or in a run that was stopped
- * or killed. Each process has a file of its own, which a later one takes over when the first has ended. Losing it costs
- * another machine the work, and sending twice costs a question.
+ * What a store still owes to a shared cache: results that were made while the cache was unreachable, or in a run that
+ * was stopped or killed. An empty file for each, by the process that is to send it, from which a later one takes it over
+ * when the first has ended. Losing it costs another machine the work, and sending twice costs a question.
  */
 export class Unsent {
   readonly #folder: string;
-  readonly #own: string;
-  #made = false;
+  readonly #sender = newRunId(new Date(), Deno.pid);
 
-  constructor(storeRoot: string, private readonly place: string) {
-    this.#folder = join(storeRoot, "cache", "unsent");
-    this.#own = join(this.#folder, `${newRunId(new Date(), Deno.pid)}.jsonl`);
+  constructor(storeRoot: string, place: string) {
+    this.#folder = join(storeRoot, "cache", "unsent", sha256Of(place));
   }
 
-  /** Note a result before it is sent. */
-  add(recipeKey: string, resolvedKey: string): void {
+  /** Note a result before it is sent. @returns what forgets it */
+  add({ recipeKey, resolvedKey }: RecipePointer): () => void {
+    const path = join(this.#folder, `${this.#sender}-${recipeKey}-${resolvedKey}`);
     ignoreTrouble(() => {
-      if (!this.#made) makeFolder(this.#folder);
-      this.#made = true;
-      appendLine(this.#own, JSON.stringify({ place: this.place, recipeKey, resolvedKey }));
+      makeFolder(this.#folder);
+      writeUnflushed(path, "");
     });
+    return () => removeQuietly(path);
   }
 
-  /** Results that ended processes owe to this cache. The caller notes them again as its own. */
-  takeOver(enter: (line: UnsentLine) => void): void {
+  /** Results that ended processes owe. The caller notes them again as its own. */
+  takeOver(enter: (pointer: RecipePointer) => void): void {
     ignoreTrouble(() => {
       for (const { name } of entriesOf(this.#folder)) {
-        if (!isAbandoned("run", name)) continue;
-        const path = join(this.#folder, name);
-        const lines = readRecords(path, unsentLineSchema);
-        lines.filter(({ place }) => place === this.place).forEach(enter);
-        replace(path, lines.filter(({ place }) => place !== this.place));
+        const [, recipeKey, resolvedKey] = /-([0-9a-f]{64})-([0-9a-f]{64})$/.exec(name) ?? [];
+        if (resolvedKey === undefined || !isAbandoned("run", name)) continue;
+        enter({ recipeKey: recipeKey!, resolvedKey });
+        removeQuietly(join(this.#folder, name));
       }
     });
   }
-
-  /** Keep only what was not sent. */
-  keepOnly(left: readonly Omit<UnsentLine, "place">[]): void {
-    if (this.#made) ignoreTrouble(() => replace(this.#own, left.map((one) => ({ place: this.place, ...one }))));
-  }
-}
-
-function replace(path: string, lines: readonly UnsentLine[]): void {
-  closeAppended(path);
-  if (lines.length === 0) removeTree(path);
-  else writeAtomically(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { sha256Of } from "../../../../engine/store/reading.ts";
 import type { CacheBackend } from "../../../../engine/store/cache/backend.ts";
 import type { Patience } from "../../../../engine/store/cache/client.ts";
 import { FolderBackend } from "../../../../engine/store/cache/folder_backend.ts";
@@ -61,17 +62,19 @@ export class Lab implements AsyncDisposable {
     return { ...ran, notes };
   }
 
-  /** Let the only process that left results of a machine unsent be one that has ended. */
+  /** Let whatever process left results of a machine unsent be one that has ended. */
   async endSender(machine: string): Promise<void> {
     const folder = this.unsentFolder(machine);
-    const [left] = [...Deno.readDirSync(folder)];
     const gone = new Deno.Command("true").spawn();
     await gone.status;
-    Deno.renameSync(join(folder, left!.name), join(folder, `20260101T000000000-${gone.pid.toString(36)}.jsonl`));
+    const sender = `20260101T000000000-${gone.pid.toString(36)}`;
+    for (const { name } of [...Deno.readDirSync(folder)]) {
+      Deno.renameSync(join(folder, name), join(folder, name.replace(/^\w+-\w+/, sender)));
+    }
   }
 
   unsentFolder(machine: string): string {
-    return join(this.machine(machine), ".noiseline", "cache", "unsent");
+    return join(this.machine(machine), ".noiseline", "cache", "unsent", sha256Of(this.backend.place));
   }
 
   /** Names of what the cache holds, below `v1/`. */
