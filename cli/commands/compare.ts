@@ -34,14 +34,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         experiments.push(...experimentsOf(each, found, store));
       }
       if (experiments.every(({ made }) => made.size === 0)) fail("none of these has results yet", "run them first");
-      const compared = await compareExperiments(experiments);
+      const compared = await compareExperiments(experiments.map((experiment) => ({ experiment })));
       if (options.output !== undefined) {
         const { renderPage } = await import("noiseline/report");
         await Deno.mkdir(dirname(options.output), { recursive: true });
         await Deno.writeTextFile(options.output, renderPage(comparisonPage(compared)));
       }
       const { comparison } = compared;
-      const sheet = sheetOf(comparison, compared.rows);
+      const sheet = sheetOf(comparison, compared.parts);
       return { data: comparison, lines: sheet[0]!.length > 1 ? formatTable(sheet) : [], asides: comparison.without };
     }));
 }

@@ -25,44 +25,48 @@ import { common, figuresOf, type MetricRow } from "./figures.ts";
 type Compared = Awaited<ReturnType<typeof compareExperiments>>;
 type Comparison = Compared["comparison"];
 
+/** An experiment; on a server with the run that it is of, and the curves of that: they tell of stages without results so far. */
+export interface Candidate {
+  readonly experiment: Experiment;
+  readonly now?: { readonly run: LiveRun; readonly curves: readonly ReportCurve[] };
+}
+
 /**
  * Set experiments side by side.
- * @param runs for each experiment, on a server, the run that it is of, with the curves of that: they tell of stages without
- * results so far
  * @returns the figures, and what else a page shows of each
  */
-export async function compareExperiments(
-  all: readonly Experiment[],
-  runs: readonly { readonly run: LiveRun; readonly curves: readonly ReportCurve[] }[] = [],
-) {
-  const found = await figuresOf(all, shortNames(all), { isServed: runs.length > 0 });
-  for (const [i, { run, curves }] of runs.entries()) {
+export async function compareExperiments(all: readonly Candidate[]) {
+  const experiments = all.map(({ experiment }) => experiment);
+  const names = shortNames(experiments);
+  const found = await figuresOf(experiments, names, { isServed: all.some(({ now }) => now !== undefined) });
+  const parts = all.map(({ experiment, now }, i) => {
     const content = found.contents[i]!;
-    found.contents[i] = { ...content, ...liveContent(run, curves, content, all[i]!.stages) };
-  }
-  const isToCome = ({ label, missing }: Experiment, i: number) =>
-    label !== SHARED && missing.length > 0 && runs[i]?.run.state === "running";
-  const telling = [...all.keys()].filter((i) => isComparable(found.contents[i]!) || isToCome(all[i]!, i));
-  const isThere = (i: number) => all[i]!.made.size > 0 || runs[i] !== undefined;
-  const shown = telling.length > 0 ? telling : [...all.keys()].filter(isThere);
-  const pick = <T>(list: readonly T[]): T[] => shown.map((i) => list[i]!);
-  const experiments = pick(all);
-  const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row])));
-  const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const runOf: readonly (LiveRun | undefined)[] = pick(runs).map((one) => one?.run);
+    return {
+      ...{ experiment, name: names[i]!, seed: found.seeds[i] },
+      ...{ run: now?.run, href: now && addressOf("run", now.run.runId) },
+      content: now === undefined ? content : liveContent(now.run, now.curves, content, experiment.stages),
+      figures: new Map(found.own[i]!.filter(isWhole).map((row) => [columnOf(row), row])),
+    };
+  });
+  const telling = parts.filter(({ content, run, experiment: { label, missing } }) => {
+    return isComparable(content) || (label !== SHARED && missing.length > 0 && run?.state === "running");
+  });
+  const isThere = ({ experiment, run }: typeof parts[number]) => experiment.made.size > 0 || run !== undefined;
+  const shown = telling.length > 0 ? telling : parts.filter(isThere);
+  const columns = [...new Set(shown.flatMap(({ figures }) => [...figures.keys()]))];
   // Children of a matrix may be many, all of one run.
-  const planned = new Map([...new Set(runOf)].map((run) => [run, run?.stages.map(parsed) ?? []]));
-  const stages = experiments.map((one, i) => paramsByStage(one, planned.get(runOf[i])!));
+  const planned = new Map([...new Set(shown.map(({ run }) => run))].map((run) => [run, run?.stages.map(parsed) ?? []]));
+  const stages = shown.map(({ experiment, run }) => paramsByStage(experiment, planned.get(run)!));
   const leaves = stages.map((own) => new Map([...own.values()].flat()));
-  const uses = new Map(all.flatMap((one) => [...one.uses]));
+  const uses = new Map(experiments.flatMap((one) => [...one.uses]));
   const named = (value: unknown) => uses.get(String(value)) ?? value;
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
-  const seeds = pick(found.seeds);
+  const seeds = shown.map(({ seed }) => seed);
   const comparison = {
-    names: pick(shortNames(all)),
+    names: shown.map(({ name }) => name),
     seeds,
     /** A number for each experiment that has it. */
-    metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)?.value) })),
+    metrics: columns.map((name) => ({ name, values: shown.map(({ figures }) => figures.get(name)?.value) })),
     /**
      * Params that are not the same in all experiments that have the stage: one that lacks it is no difference, nor is a
      * stage's seed that is the experiment's.
@@ -77,9 +81,7 @@ export async function compareExperiments(
     /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
     without: found.without,
   };
-  const labels = labelsOf(comparison, experiments, runOf);
-  const links = runOf.map((run) => run && addressOf("run", run.runId));
-  return { comparison, contents: pick(found.contents), rows: columns, labels, links };
+  return { comparison, parts: labelled(shown, comparison.params) };
 }
 
 /** A run's id begins with its time. */
@@ -91,25 +93,25 @@ const MOST_SAID = 3;
  * Of runs what tells them apart: params, where these do not the seed too, or when they began; of others their names.
  * Children of a matrix begin with its values, and need the rest only where another run has the same.
  */
-function labelsOf(
-  { names, seeds, params }: Comparison,
-  experiments: readonly Experiment[],
-  runs: readonly (LiveRun | undefined)[],
-): string[] {
-  const isSeeded = new Set(seeds).size > 1;
-  const choices = names.map((name, i) => {
-    const { source, label } = experiments[i]!;
-    const began = runs[i] && timeOf(runs[i].startedMs);
+function labelled<
+  T extends Readonly<{ experiment: Experiment; name: string; seed: number | undefined; run: LiveRun | undefined }>,
+>(
+  parts: readonly T[],
+  params: readonly { readonly path: string; readonly values: readonly unknown[] }[],
+) {
+  const isSeeded = new Set(parts.map(({ seed }) => seed)).size > 1;
+  const choices = parts.map(({ experiment: { source, label }, name, seed, run }, i) => {
+    const began = run && timeOf(run.startedMs);
     if (began === undefined && !RUN_ID.test(source)) return [name];
-    const alike = (_: unknown, k: number) => experiments[k]!.label === label;
+    const alike = (_: unknown, k: number) => parts[k]!.experiment.label === label;
     const said = params.filter(({ values }) => values[i] !== undefined)
       .filter(({ values }) => label === "" || new Set(values.filter(alike).map(showParam)).size > 1).slice(0, MOST_SAID)
       .map(({ path, values }) => `${path.split(".").at(-1)}=${showParam(values[i])}`);
-    const seeded = isSeeded && seeds[i] !== undefined ? [...said, `seed=${seeds[i]}`] : said;
+    const seeded = isSeeded && seed !== undefined ? [...said, `seed=${seed}`] : said;
     return [[], said, seeded, [began ?? source]].map((words) => [label, ...words].join(" ").trim());
   });
   const isOwn = (text: string, k: number) => text !== "" && choices.filter((own) => own[k] === text).length === 1;
-  return choices.map((own, i) => own.find(isOwn) ?? names[i]!);
+  return parts.map((one, i) => ({ ...one, label: choices[i]!.find(isOwn) ?? one.name }));
 }
 
 function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
@@ -123,7 +125,7 @@ function shortNames(experiments: readonly Experiment[]): string[] {
 }
 
 /** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
-export function sheetOf({ names, seeds, metrics, params, overSeeds }: Comparison, rows: Compared["rows"]): string[][] {
+export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts: Compared["parts"]): string[][] {
   const spread = (value: unknown, deviation?: number) =>
     deviation ? `${show(value)} ± ${shortNumber(deviation)}` : show(value);
   const show = (value: unknown) =>
@@ -134,9 +136,9 @@ export function sheetOf({ names, seeds, metrics, params, overSeeds }: Comparison
     ...params.map(({ path, values }) => ({ name: path, values })),
     ...metrics,
   ];
-  const own = names.map((experiment, i) => [
-    experiment,
-    ...columns.map(({ name, values }) => spread(values[i], rows[i]!.get(name)?.deviation)),
+  const own = parts.map(({ name, figures }, i) => [
+    name,
+    ...columns.map(({ name, values }) => spread(values[i], figures.get(name)?.deviation)),
   ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
   const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
     `${name}, ${phraseMean(figures.reduce((most, one) => one.seeds! > most.seeds! ? one : most))}`,
@@ -178,36 +180,35 @@ function* leavesOf(value: unknown, path: readonly string[]): Generator<Leaf> {
 }
 
 /** The comparison as a page: tables, curves over each other, pictures side by side. */
-export function comparisonPage({ comparison, contents, rows, labels, links }: Compared): Page {
-  const { names, metrics, params, without } = comparison;
-  const labelOf = (name: string) => labels[names.indexOf(name)] ?? name;
+export function comparisonPage({ comparison, parts }: Compared): Page {
+  const { metrics, params, without } = comparison;
+  const partOf = (name: string) => parts.find((one) => one.name === name) ?? { label: name, href: undefined };
   const overSeeds = comparison.overSeeds.map((row) => {
-    return { ...row, experiment: common(row.members.map(labelOf), row.members.length === names.length) };
+    const labels = row.members.map((name) => partOf(name).label);
+    return { ...row, experiment: common(labels, labels.length === parts.length) };
   });
-  const headOf = (name: string) =>
-    markup`<span title="${name}">${link(labelOf(name), links[names.indexOf(name)])}</span>`;
-  const headed = (sheet: string[][]) => upright(sheet.map(([name, ...cells]) => [headOf(name!), ...cells]));
-  const logs = contents.flatMap(({ curves }, i) =>
-    curves.map((one) => ({ ...one, label: labels[i]!, href: links[i] }))
-  );
+  const headed = (sheet: string[][]) =>
+    upright(sheet.map(([name, ...cells]) => {
+      const { label, href } = partOf(name!);
+      return [markup`<span title="${name}">${link(label, href)}</span>`, ...cells];
+    }));
+  const logs = parts.flatMap(({ content, label, href }) => content.curves.map((one) => ({ ...one, label, href })));
   const curves = [...Map.groupBy(logs, ({ title }) => title)].map(([title, runs]) => ({ title, runs }));
   // Of each stage those of all experiments beside each other.
-  const drawn = contents.flatMap((content, i) =>
+  const drawn = parts.flatMap(({ content, label, href }) =>
     content.samples.map((picture) => ({
-      ...picture,
-      title: `${labels[i]}: ${picture.title}`,
-      href: links[i],
-      place: [entryOf(picture.title), labels[i]!] as const,
+      ...{ ...picture, title: `${label}: ${picture.title}`, href },
+      place: [entryOf(picture.title), label] as const,
     }))
   );
   const samples = [...Map.groupBy(drawn, ({ place: [row] }) => row).values()].flat();
-  const figures = metrics.length === 0 ? [] : [headed(sheetOf({ ...comparison, params: [], overSeeds }, rows))];
+  const figures = metrics.length === 0 ? [] : [headed(sheetOf({ ...comparison, params: [], overSeeds }, parts))];
   const differences = params.length === 0
     ? markup`<p>None, in the stages that they share.</p>`
-    : headed(sheetOf({ ...comparison, metrics: [], overSeeds: [] }, rows));
+    : headed(sheetOf({ ...comparison, metrics: [], overSeeds: [] }, parts));
   return {
     title: "Comparison",
-    subtitle: `${names.length} experiments`,
+    subtitle: `${parts.length} experiments`,
     notes: without,
     sections: [
       { id: "metrics", title: "Metrics", body: figures },

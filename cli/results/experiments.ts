@@ -1,5 +1,5 @@
 import { openStoredArtifact, parseStageId, type ResultManifest, type Store, withoutShards } from "noiseline/engine";
-import type { Collected, Collection } from "noiseline/report";
+import type { Collected, Collection, Content } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
 
@@ -110,6 +110,6 @@ export function withoutResults(experiments: readonly Experiment[], contents: rea
 }
 
 /** Whether there is anything in it to set beside another's. */
-export function isComparable({ metrics, curves, samples }: Collection): boolean {
+export function isComparable({ metrics, curves, samples }: Content): boolean {
   return metrics.length + curves.length + samples.length > 0;
 }

@@ -139,8 +139,7 @@ export class Site {
       const now = { run, curves: this.#curvesOf(run) };
       return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
     });
-    const [experiments, runs] = [parts.map(({ experiment }) => experiment), parts.map(({ now }) => now)];
-    return comparisonPage(await compareExperiments(experiments, runs));
+    return comparisonPage(await compareExperiments(parts));
   }
 
   #experimentsOf(run: Run): Experiment[] {

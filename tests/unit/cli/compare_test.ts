@@ -29,13 +29,12 @@ function trained(source: string, learningRate: unknown, isDone: boolean, seed: n
 
 Deno.test("runs that go on are compared by what their plans and they themselves say", async () => {
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
-  const experiments = all.map(({ experiment }) => experiment);
-  const compared = await compareExperiments(experiments, all.map(({ now }) => now));
-  const { comparison, rows } = compared;
+  const compared = await compareExperiments(all);
+  const { comparison, parts } = compared;
   assertEquals(comparison.names, ["first", "second"]);
   // A param that one result does not note, as it has its default, is no difference.
   assertEquals(comparison.params, [{ path: "train.learningRate", values: [0.1, 0.2] }]);
-  assertEquals(sheetOf(comparison, rows), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
+  assertEquals(sheetOf(comparison, parts), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
   const page = comparisonPage(compared);
   assertEquals(
     page.curves.map(({ title, runs }) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]),
@@ -55,7 +54,7 @@ Deno.test("runs that go on are compared by what their plans and they themselves 
 
 Deno.test("curves are named by links to their runs, in the words above them and in the data of their legends", async () => {
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
-  const compared = await compareExperiments(all.map(({ experiment }) => experiment), all.map(({ now }) => now));
+  const compared = await compareExperiments(all);
   const page = comparisonPage(compared);
   const { html } = partsOf(page).find(({ id }) => id === "curves")!;
   const names = [...html.matchAll(/<p>(<a .*?): 20 points/g)].map(([, name]) => name);
@@ -82,7 +81,7 @@ function children(source: string, rates: readonly number[], atWork: number) {
 
 Deno.test("children of a matrix are compared while they are at work, and those that wait by their params", async () => {
   const compared = await comparedOf(children("a", [1, 2, 3], 2));
-  assertEquals(compared.labels, ["lr=1", "lr=2", "lr=3"]);
+  assertEquals(compared.parts.map(({ label }) => label), ["lr=1", "lr=2", "lr=3"]);
   assertEquals(compared.comparison.params, [{ path: "train@9.learningRate", values: [1, 2, 3] }]);
   const page = comparisonPage(compared);
   const lines = page.curves.map((
@@ -105,7 +104,7 @@ Deno.test("children of a matrix are compared while they are at work, and those t
 });
 
 function comparedOf(all: ReturnType<typeof children>) {
-  return compareExperiments(all.map(({ experiment }) => experiment), all.map(({ now }) => now));
+  return compareExperiments(all);
 }
 
 Deno.test("children of a matrix are named by its values, and by what differs between the runs that have these", async () => {
@@ -116,7 +115,7 @@ Deno.test("children of a matrix are named by its values, and by what differs bet
     return { experiment: { ...experiment, label: axis }, now: { ...now, run: { ...now.run, stages } } };
   };
   const labelsOf = async (...all: ReturnType<typeof child>[]) =>
-    (await compareExperiments(all.map(({ experiment }) => experiment), all.map(({ now }) => now))).labels;
+    (await compareExperiments(all)).parts.map(({ label }) => label);
   const first = [child("a", "lr=1", 1, 5), child("a", "lr=2", 2, 5)];
   assertEquals(await labelsOf(...first), ["lr=1", "lr=2"]);
   assertEquals(await labelsOf(...first, child("b", "lr=1", 1, 6), child("b", "lr=3", 3, 6)), [
@@ -128,13 +127,13 @@ Deno.test("children of a matrix are named by its values, and by what differs bet
 
 Deno.test("without runs, experiments that have no results are left out", async () => {
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
-  const { comparison } = await compareExperiments(all.map(({ experiment }) => experiment));
+  const { comparison } = await compareExperiments(all.map(({ experiment }) => ({ experiment })));
   assertEquals(comparison.names, ["first"]);
 });
 
 Deno.test("a run is named by the params that tell it from others, else by its seed too, else by when it began", async () => {
   const headsOf = async (...all: ReturnType<typeof trained>[]) => {
-    const compared = await compareExperiments(all.map(({ experiment }) => experiment), all.map(({ now }) => now));
+    const compared = await compareExperiments(all);
     const { html } = partsOf(comparisonPage(compared)).find(({ id }) => id === "params")!;
     const heads = html.matchAll(/<th scope="col"><span title="([^"]*)"><a href="([^"]*)">(.*?)<\/a>/g);
     return { heads: [...heads].map(([, ...own]) => own), params: compared.comparison.params };
@@ -158,9 +157,6 @@ Deno.test("a run is named by the params that tell it from others, else by its se
   ]);
   const alike = trained("later", 0.1, true);
   const later = { ...alike, now: { ...alike.now, run: { ...alike.now.run, startedMs: Date.UTC(2026, 10, 26, 9, 0) } } };
-  const twice = await compareExperiments(
-    [trained("a", 0.1, true), later].map(({ experiment }) => experiment),
-    [trained("a", 0.1, true), later].map(({ now }) => now),
-  );
-  assertEquals(twice.labels, ["2026-11-25 10:15", "2026-11-26 09:00"]);
+  const twice = await compareExperiments([trained("a", 0.1, true), later]);
+  assertEquals(twice.parts.map(({ label }) => label), ["2026-11-25 10:15", "2026-11-26 09:00"]);
 });
