@@ -33,6 +33,8 @@ export {
   withDeviceHere,
 } from "./engine/process/rights.ts";
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
+export { writeAtomically } from "./engine/store/files.ts";
+export { keepOwn, readRecord } from "./engine/store/records.ts";
 export { explainTrouble, ignoreTrouble } from "./engine/store/trouble.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";
 export { isRunning } from "./engine/store/processes.ts";

@@ -1,15 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { get } from "node:http";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { delay } from "@std/async";
-import { ignoreTrouble, importLate } from "noiseline/core";
+import { z } from "zod";
+import { importLate, keepOwn, readRecord, writeAtomically } from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/engine";
 import { definedOnly } from "../../std/defined_only.ts";
 import { escapeMarkup } from "../../std/escape.ts";
-import { userFolder } from "../../std/user_folder.ts";
+import { isOwn, userFolder } from "../../std/user_folder.ts";
 import { TOOLKIT, VERSION } from "../program.ts";
 import { proofOf } from "./guard.ts";
 import type { Settings, Started } from "./serve.ts";
@@ -28,30 +29,16 @@ interface Address extends Pick<Settings, "port" | "token"> {
 /** A server that listens, with its process where it was started here. */
 export type Server = Address & { readonly child?: Deno.ChildProcess };
 
-/** What is kept of a server, if it is this user's own: who made the file of another knows its token. */
-export function readAddress(path: string): Address | undefined {
-  let fd: number | undefined;
-  try {
-    // Neither a link nor what would never end.
-    fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-    const file = fstatSync(fd);
-    const isOwn = Deno.build.os === "windows" || file.uid === Deno.uid() && (file.mode & 0o077) === 0;
-    if (!isOwn || !file.isFile()) return undefined;
-    const { version, port, token } = JSON.parse(readFileSync(fd, "utf8"));
-    const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
-    return version === VERSION && isPort && /^[0-9a-f]{64}$/.test(token) ? { version, port, token } : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
-}
+const addressSchema = z.object({
+  version: z.literal(VERSION),
+  port: z.int().min(1).max(65_535),
+  token: z.string().regex(/^[0-9a-f]{64}$/),
+});
 
-/** Write a file that only this user can read, in the place of what was there. */
-function writeOwn(path: string, text: string): void {
-  const made = `${path}.${randomBytes(8).toString("hex")}`;
-  Deno.writeTextFileSync(made, text, { createNew: true, mode: 0o600 });
-  Deno.renameSync(made, path);
+/** What is kept of a server, if it is this user's own: who made the file of another, or can read it, knows its token. */
+export function readAddress(path: string): Address | undefined {
+  const isSecret = isOwn(path) && (Deno.build.os === "windows" || (Deno.statSync(path).mode! & 0o077) === 0);
+  return isSecret ? readRecord(path, addressSchema) : undefined;
 }
 
 const ANSWER_MS = 2_000;
@@ -155,7 +142,7 @@ export async function findServer(
   if ("inUse" in started && started.inUse && port === undefined) started = await start(0);
   if ("trouble" in started) return started;
   const address = { version: VERSION, port: started.port, token };
-  ignoreTrouble(() => writeOwn(path, JSON.stringify(address)));
+  keepOwn(path, () => writeAtomically(path, JSON.stringify(address)));
   return { ...address, ...definedOnly({ child: started.child }) };
 }
 
@@ -176,7 +163,7 @@ export function openerOf(address: string): string {
  */
 export function writeOpener(address: Address, of: string): string {
   const path = join(userFolder("ui"), `open-${address.port}.html`);
-  writeOwn(path, openerOf(addressOf(address, of)));
+  keepOwn(path, () => writeAtomically(path, openerOf(addressOf(address, of))));
   return path;
 }
 
