@@ -116,12 +116,12 @@ function describe(store: Store, inventory: StoreInventory, garbage: Garbage, fou
     const keeper = garbage.kept.get(key);
     if (keeper !== undefined) kept[keeper] = (kept[keeper] ?? 0) + 1;
   }
-  const names = takeNames(store);
+  const [names, kinds] = [takeNames(store), new Map(inventory.results.map(({ key, kind }) => [key, kind]))];
   const leftovers = sum(found);
   return {
     /** Oldest use first; the name is `digits/train`, after the newest run that used it. */
     results: [...results].map(([key, removal]) => {
-      return { key, kind: inventory.manifests.get(key)!.ingredients.kind, name: names.get(key), ...removal };
+      return { key, kind: kinds.get(key)!, name: names.get(key), ...removal };
     }),
     objects: sum(objects.values()),
     /** How many of the objects belonged to no result before. */

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
+import { type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import { entriesAt, entriesOf, isThere, statIfThere } from "../store/reading.ts";
 import { wholeOf } from "../keys/stage.ts";
 import { savedSteps } from "../store/progress.ts";
@@ -37,7 +37,7 @@ export function measure(path: string): { bytes: number; changedMs: number } {
 
 /** @param unused whether it is certain that no run is on, whatever the records say */
 export function takeInventory(store: Store, { unused }: { readonly unused: boolean }) {
-  const { results, manifests, broken } = readResults(store);
+  const { results, broken } = readResults(store);
   const runs = readRuns(store, unused);
   const tags = store.tags.names().map((name) => ({ name, record: store.tags.read(name) }));
   const shown = new Set(store.shownPipelines().flatMap((name) => shownNow(store, name)).map((one) => one.resolvedKey));
@@ -45,7 +45,6 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
   const downloads = [...entriesAt(1, store.paths.downloads)];
   return {
     results,
-    manifests,
     /** Keys whose manifests cannot be read and that the index does not know: misses, which the next run replaces. */
     broken,
     objects: new Map(objects.map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }])),
@@ -77,24 +76,20 @@ export function takeNames(store: Store): Map<string, string> {
 }
 
 function readResults(store: Store) {
-  const manifests = new Map<string, ResultManifest>();
   const broken: string[] = [];
   const results = store.results.keys().flatMap((key) => {
     const info = statIfThere(store.results.manifestPath(key));
     if (info === undefined) return [];
     // A result that the index still serves is there, whatever became of its manifest.
     const manifest = store.results.recall(key);
-    if (manifest === undefined) {
-      broken.push(key);
-      return [];
-    }
-    manifests.set(key, manifest);
-    const { identityKey, extent } = manifest;
+    if (manifest === undefined) broken.push(key);
+    if (manifest === undefined) return [];
+    const { identityKey, extent, ingredients: { kind } } = manifest;
     const objects = filesOf(manifest).map(({ sha256 }) => sha256);
     // When its manifest was written; times at which runs used it come from the runs.
-    return [{ key, identityKey, extent, publishedMs: info.mtime?.getTime() ?? 0, objects }];
+    return [{ key, kind, identityKey, extent, publishedMs: info.mtime?.getTime() ?? 0, objects }];
   });
-  return { results, manifests, broken };
+  return { results, broken };
 }
 
 /** All objects of a store, with their facts. */

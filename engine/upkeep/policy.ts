@@ -1,7 +1,7 @@
 import type { StoredFile, StoreInventory } from "./inventory.ts";
 
 /** What is in a store, as plain data. */
-export type Inventory = Omit<StoreInventory, "manifests" | "broken" | "brokenTags">;
+export type Inventory = Omit<StoreInventory, "broken" | "brokenTags">;
 
 /** A result as `gc` sees it. */
 export type StoredResult = Inventory["results"][number];

@@ -23,6 +23,7 @@ const anyInventory: fc.Arbitrary<Inventory> = fc.record({
     fc.tuple(...[...keys].map((key) =>
       fc.record({
         key: fc.constant(key),
+        kind: fc.constant("train"),
         identityKey: fc.constantFrom(...IDENTITIES),
         extent: fc.option(fc.integer({ min: 1, max: 9 })),
         publishedMs: time,
