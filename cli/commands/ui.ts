@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { InvalidArgumentError } from "commander";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
+import { parsePort } from "../format/units.ts";
 import { listenForStop, printError, printJson, printLine, refuse } from "../io.ts";
 import { clusterFor, openStoreFor } from "../open.ts";
 import { addressOf, findServer, openBrowser, placeOf } from "../ui/start.ts";
@@ -15,14 +15,6 @@ const EXAMPLES = `
   deno task ui                  # of the store of this folder, until Ctrl-C
   deno task ui --port 8642
   deno task ui --on lab         # with what was submitted to a cluster`;
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535) {
-    throw new InvalidArgumentError(`"${text}" is not a port from 1 to 65535.`);
-  }
-  return port;
-}
 
 /** `ui` */
 export function makeCommand(settings: CliSettings): AnyCommand {

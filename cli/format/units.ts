@@ -31,19 +31,19 @@ export function parseAge(text: string): number {
   return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
 }
 
-/** A positive whole number given as an option. */
-export function parseCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) {
-    throw new InvalidArgumentError(`"${text}" is not a positive whole number.`);
-  }
-  return count;
+function parseInteger(text: string, wanted: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
+  const value = text.trim() === "" ? NaN : Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`"${text}" is not ${wanted}.`);
 }
 
+/** A positive whole number given as an option. */
+export const parseCount = (text: string): number => parseInteger(text, "a positive whole number", 1);
+
 /** A whole number, also none. */
-export function parseWhole(text: string): number {
-  return text === "0" ? 0 : parseCount(text);
-}
+export const parseWhole = (text: string): number => parseInteger(text, "a whole number", 0);
+
+export const parsePort = (text: string): number => parseInteger(text, "a port from 1 to 65535", 1, 65_535);
 
 /** A digest or key by as much as tells it from others. */
 export function short(digest: string): string {
