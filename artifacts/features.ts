@@ -3,7 +3,6 @@ import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
-import { readAt } from "../formats/read_at.ts";
 import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../metrics/vectors.ts";
 import { checkLabels } from "./images.ts";
 import { imageSetSchema } from "./metrics.ts";
@@ -166,4 +165,16 @@ function bytesOf(values: Float32Array): Uint8Array {
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+}
+
+/** Fill an array with the bytes of a file from `offset` on. @throws FormatError when there are not as many */
+async function readAt(file: Deno.FsFile, offset: number, into: Uint8Array): Promise<void> {
+  await file.seek(offset, Deno.SeekMode.Start);
+  for (let done = 0; done < into.length;) {
+    const got = await file.read(into.subarray(done));
+    if (got === null) {
+      throw new FormatError("file", { got: `${offset + done} bytes`, wanted: `${offset + into.length}` });
+    }
+    done += got;
+  }
 }

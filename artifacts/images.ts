@@ -4,12 +4,12 @@ import { FormatError } from "../formats/format_error.ts";
 import { imageGrid } from "../formats/image_grid.ts";
 import { encodeNpz } from "../formats/npz.ts";
 import { encodePng } from "../formats/png.ts";
-import { encodeSafetensors, openSafetensors } from "../formats/safetensors.ts";
+import { decodeSafetensors, dtypeOf, encodeSafetensors } from "../formats/safetensors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
 import { classNamesOf } from "./labels.ts";
-import { fileOf, readJson, writeJson } from "./record.ts";
+import { readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifacts of types `images` and `samples`: `images.safetensors`, `images.json` and a picture of the first few. */
 const TENSORS_FILE = "images.safetensors";
@@ -113,20 +113,17 @@ export function imageAt(pixels: Uint8Array<ArrayBuffer>, i: number, { height, wi
 export async function readImages(artifact: InputArtifact): Promise<StoredImages> {
   const info = await readJson(artifact, INFO_FILE, imagesInfoSchema);
   const { count, height, width, channels, classes } = info;
-  using file = await openSafetensors(artifact.path(fileOf(artifact, TENSORS_FILE).path));
-  const find = (name: string) => file.entries.find((entry) => entry.name === name);
-  const bytes = async (name: string, shape: readonly number[]) => {
-    const entry = find(name);
-    if (entry?.dtype === "U8" && entry.shape.join() === shape.join()) {
-      return (await file.read(entry)).data as Uint8Array<ArrayBuffer>;
-    }
-    const got = entry === undefined ? "none" : `${entry.dtype} [${entry.shape}]`;
-    throw new FormatError(`${TENSORS_FILE}, tensor ${name}`, { got, wanted: `U8 [${shape}]` });
+  const { tensors } = decodeSafetensors(await readBytes(artifact, TENSORS_FILE));
+  const bytes = (name: string, wanted: readonly number[]) => {
+    const { shape, data } = tensors[name] ?? {};
+    if (data instanceof Uint8Array && shape?.join() === wanted.join()) return data as Uint8Array<ArrayBuffer>;
+    const got = data === undefined ? "none" : `${dtypeOf(data)} [${shape}]`;
+    throw new FormatError(`${TENSORS_FILE}, tensor ${name}`, { got, wanted: `U8 [${wanted}]` });
   };
   const shape = [count, height, width, channels] as const;
-  const pixels = await bytes("images", shape);
-  const labelled = classes !== null || find("labels") !== undefined;
-  const labels = labelled ? await bytes("labels", [count]) : undefined;
+  const pixels = bytes("images", shape);
+  const labelled = classes !== null || tensors["labels"] !== undefined;
+  const labels = labelled ? bytes("labels", [count]) : undefined;
   if (labels !== undefined) checkLabels(TENSORS_FILE, labels, classes);
   return { info, pixels, shape, labels };
 }

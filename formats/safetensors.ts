@@ -1,12 +1,17 @@
 import { FormatError } from "./format_error.ts";
-import { readAt } from "./read_at.ts";
-import {
-  DTYPES,
-  type HeaderEntry,
-  parseHeader,
-  type SafetensorsArray,
-  type SafetensorsDType,
-} from "./safetensors_header.ts";
+
+/** The dtypes that are read and written. Typed arrays and the format are both little-endian wherever Deno runs. */
+export const DTYPES = {
+  F32: Float32Array,
+  F64: Float64Array,
+  I32: Int32Array,
+  I64: BigInt64Array,
+  U8: Uint8Array,
+} as const;
+
+export type SafetensorsDType = keyof typeof DTYPES;
+
+export type SafetensorsArray = InstanceType<typeof DTYPES[SafetensorsDType]>;
 
 /** One tensor of a safetensors file, row-major. */
 export interface SafetensorsTensor {
@@ -67,60 +72,34 @@ export function encodeSafetensors(file: {
 }
 
 /**
- * Read a safetensors file. The tensors are copies, in the order of their bytes.
+ * Read a safetensors file. The tensors are in the order of their bytes, which they share with the file where the address
+ * of their first number allows it, as it does in files of our own: memory holds the numbers once.
  *
  * @throws FormatError when the file is cut off or too long, the header is not what the format says, or tensors overlap
  * or leave gaps.
  */
 export function decodeSafetensors(bytes: Uint8Array) {
-  const dataStart = LENGTH_BYTES + headerBytes(bytes, bytes.length);
+  const dataStart = LENGTH_BYTES + headerLength(bytes);
   const { entries, metadata } = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), bytes.length - dataStart);
-  // A copy starts at an aligned address whatever the header's length was.
-  const copy = ({ begin, end }: HeaderEntry) => bytes.slice(dataStart + begin, dataStart + end);
-  const tensors = entries.map((entry) => [entry.name, decodeTensor(copy(entry), entry)] as const);
+  const tensors = entries.map(({ name, dtype, shape, begin, end }) => {
+    const [type, own] = [DTYPES[dtype], bytes.subarray(dataStart + begin, dataStart + end)];
+    const { buffer, byteOffset } = own.byteOffset % type.BYTES_PER_ELEMENT === 0 ? own : own.slice();
+    const data = new type(buffer as ArrayBuffer, byteOffset, own.length / type.BYTES_PER_ELEMENT);
+    return [name, { shape, data } satisfies SafetensorsTensor] as const;
+  });
   return { tensors: Object.fromEntries(tensors), metadata };
 }
 
-/**
- * A file whose tensors are read one by one: memory holds what is asked for, once.
- * @throws FormatError when the file is not what `decodeSafetensors` reads
- */
-export async function openSafetensors(path: string) {
-  const file = await Deno.open(path);
-  try {
-    const { size } = await file.stat();
-    const head = new Uint8Array(Math.min(LENGTH_BYTES, size));
-    await readAt(file, 0, head);
-    const start = LENGTH_BYTES + headerBytes(head, size);
-    const header = new Uint8Array(start - LENGTH_BYTES);
-    await readAt(file, LENGTH_BYTES, header);
-    const { entries } = parseHeader(header, size - start);
-    return {
-      entries,
-      async read(entry: HeaderEntry) {
-        const bytes = new Uint8Array(entry.end - entry.begin);
-        await readAt(file, start + entry.begin, bytes);
-        return decodeTensor(bytes, entry);
-      },
-      [Symbol.dispose]: () => file.close(),
-    };
-  } catch (error) {
-    file.close();
-    throw error;
+/** @throws FormatError for a file that is shorter than its header, or whose header is too long */
+function headerLength(bytes: Uint8Array): number {
+  const available = bytes.length - LENGTH_BYTES;
+  if (available < 0) {
+    throw new FormatError("safetensors file", {
+      got: `${bytes.length} bytes`,
+      wanted: "at least 8, the header's length",
+    });
   }
-}
-
-/**
- * Length of the header.
- *
- * @param head the beginning of the file, at least its first 8 bytes @param size of the whole file
- */
-function headerBytes(head: Uint8Array, size: number): number {
-  if (size < LENGTH_BYTES) {
-    throw new FormatError("safetensors file", { got: `${size} bytes`, wanted: "at least 8, the header's length" });
-  }
-  const declared = new DataView(head.buffer, head.byteOffset, head.byteLength).getBigUint64(0, true);
-  const available = size - LENGTH_BYTES;
+  const declared = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true);
   if (declared > BigInt(MAX_HEADER_BYTES)) {
     throw new FormatError("safetensors header length", { got: `${declared}`, wanted: `at most ${MAX_HEADER_BYTES}` });
   }
@@ -133,11 +112,6 @@ function headerBytes(head: Uint8Array, size: number): number {
   return Number(declared);
 }
 
-/** The bytes of one tensor, which become its data. */
-function decodeTensor(bytes: Uint8Array<ArrayBuffer>, { dtype, shape }: HeaderEntry): SafetensorsTensor {
-  return { shape, data: new DTYPES[dtype](bytes.buffer) };
-}
-
 /** The numbers of a tensor that must be float32. @throws FormatError about `what` for one of another type */
 export function floatsOf(what: string, { data }: SafetensorsTensor): Float32Array<ArrayBuffer> {
   if (data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
@@ -145,7 +119,7 @@ export function floatsOf(what: string, { data }: SafetensorsTensor): Float32Arra
 }
 
 /** What the format calls the elements of an array. */
-function dtypeOf(data: SafetensorsArray): SafetensorsDType {
+export function dtypeOf(data: SafetensorsArray): SafetensorsDType {
   return (Object.keys(DTYPES) as SafetensorsDType[]).find((each) => data instanceof DTYPES[each])!;
 }
 
@@ -159,4 +133,99 @@ function checkTensor(name: string, { shape, data }: SafetensorsTensor): void {
 
 function member(name: string, value: unknown): string {
   return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+}
+
+/**
+ * Parse and check a safetensors header.
+ *
+ * @param dataBytes length of the file after the header, which the tensors must fill exactly
+ * @returns with the tensors in the order of their bytes
+ * @throws FormatError
+ */
+function parseHeader(bytes: Uint8Array, dataBytes: number) {
+  const root = parseObject(bytes);
+  const { __metadata__: metadata, ...tensors } = root;
+  const entries = Object.entries(tensors).map(([name, value]) => parseEntry(name, value));
+  // Tensors of no bytes share their offset with the one after them, and come before it.
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+
+  let position = 0;
+  for (const { name, begin, end } of entries) {
+    if (begin !== position) {
+      throw new FormatError(`safetensors tensor ${JSON.stringify(name)}`, {
+        got: `offset ${begin}`,
+        wanted: `${position}: tensors must not ${begin < position ? "overlap" : "leave a gap"}`,
+      });
+    }
+    position = end;
+  }
+  if (position !== dataBytes) {
+    throw new FormatError("safetensors data", {
+      got: `${dataBytes} bytes`,
+      wanted: `${position}: the file ${position > dataBytes ? "is cut off" : "has bytes after the last tensor"}`,
+    });
+  }
+  return { entries, metadata: parseMetadata(metadata) };
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> {
+  let root: unknown;
+  try {
+    root = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (cause) {
+    throw new FormatError("safetensors header", { got: "bytes that are not JSON", wanted: "a JSON object", cause });
+  }
+  if (!isObject(root)) throw new FormatError("safetensors header", { got: describe(root), wanted: "a JSON object" });
+  return root;
+}
+
+function parseMetadata(value: unknown = {}): Record<string, string> {
+  if (!isObject(value) || !Object.values(value).every((text) => typeof text === "string")) {
+    throw new FormatError("safetensors __metadata__", { got: describe(value), wanted: "an object of strings" });
+  }
+  return value as Record<string, string>;
+}
+
+function parseEntry(name: string, value: unknown) {
+  const what = `safetensors tensor ${JSON.stringify(name)}`;
+  if (!isObject(value)) throw new FormatError(what, { got: describe(value), wanted: "an object" });
+  const { dtype, shape, data_offsets: offsets, ...rest } = value;
+  const extra = Object.keys(rest)[0];
+  if (extra !== undefined) {
+    throw new FormatError(what, { got: `key ${JSON.stringify(extra)}`, wanted: "dtype, shape and data_offsets only" });
+  }
+  if (!isDType(dtype)) {
+    throw new FormatError(`${what} dtype`, { got: describe(dtype), wanted: Object.keys(DTYPES).join(", ") });
+  }
+  if (!isSizes(shape)) throw new FormatError(`${what} shape`, { got: describe(shape), wanted: "integers >= 0" });
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
+    throw new FormatError(`${what} data_offsets`, { got: describe(offsets), wanted: "[begin, end] with begin <= end" });
+  }
+  const [begin, end] = offsets as [number, number];
+  const bytes = shape.reduce((product, length) => product * length, DTYPES[dtype].BYTES_PER_ELEMENT);
+  if (bytes !== end - begin) {
+    throw new FormatError(`${what} data_offsets`, {
+      got: `${end - begin} bytes`,
+      wanted: `${bytes} for ${dtype} of shape [${shape.join(", ")}]`,
+    });
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isDType(value: unknown): value is SafetensorsDType {
+  return typeof value === "string" && Object.hasOwn(DTYPES, value);
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+/** A value for an error message, cut where it gets long. */
+function describe(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

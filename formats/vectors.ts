@@ -1,6 +1,5 @@
 import { FormatError } from "./format_error.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
-import type { SafetensorsArray } from "./safetensors_header.ts";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsArray } from "./safetensors.ts";
 
 /** A safetensors file of vectors [n] by name; those that are undefined are left out. */
 export function encodeVectors(

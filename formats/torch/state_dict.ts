@@ -1,6 +1,5 @@
 import { FormatError } from "../format_error.ts";
-import type { SafetensorsTensor } from "../safetensors.ts";
-import { DTYPES, type SafetensorsArray, type SafetensorsDType } from "../safetensors_header.ts";
+import { DTYPES, type SafetensorsArray, type SafetensorsDType, type SafetensorsTensor } from "../safetensors.ts";
 import { ByteCursor } from "./byte_cursor.ts";
 import { describe, PickleList, readPickle } from "./pickle.ts";
 import { openStoredZip } from "./stored_zip.ts";
