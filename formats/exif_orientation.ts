@@ -4,24 +4,16 @@ import type { ByteImage } from "./byte_image.ts";
 const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
 
-/** The orientation that a JPEG declares. One without, or with a damaged note of it, counts as upright. */
-export function readOrientation(jpeg: Uint8Array): number {
-  const view = new DataView(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength);
-  // Segments before the first scan: a marker, and a length that counts itself.
-  for (let at = 2; at + 4 <= jpeg.length && jpeg[at] === 0xff && jpeg[at + 1] !== 0xda;) {
-    const length = view.getUint16(at + 2);
-    if (jpeg[at + 1] === 0xe1 && length >= 16) {
-      const segment = jpeg.subarray(at + 4, at + 2 + length);
-      if (new TextDecoder().decode(segment.subarray(0, 4)) === "Exif") return fromTiff(segment.subarray(6));
-    }
-    at += 2 + length;
-  }
-  return 1;
-}
-
-function fromTiff(tiff: Uint8Array): number {
-  const view = new DataView(tiff.buffer, tiff.byteOffset, tiff.byteLength);
+/**
+ * The orientation that a JPEG declares. One without, or with a damaged note of it, counts as upright.
+ *
+ * @param exif its EXIF segment, from after the name
+ */
+export function readOrientation(exif: Uint8Array): number {
+  // A byte fills up; what follows is a TIFF file.
+  const tiff = exif.subarray(1);
   if (tiff.length < 8) return 1;
+  const view = new DataView(tiff.buffer, tiff.byteOffset, tiff.byteLength);
   const little = tiff[0] === 0x49;
   const directory = view.getUint32(4, little);
   if (directory + 2 > tiff.length) return 1;

@@ -39,8 +39,11 @@ export function decodeJpeg(bytes: Uint8Array): ByteImage {
   }
   // The decoder takes what lacks at the end for grey.
   if (!endsProperly(bytes)) throw new FormatError("JPEG", { got: "a file that is cut off", wanted });
-  const { width, height, data } = decoded;
-  return turnUpright({ width, height, channels: 3, data }, readOrientation(bytes));
+  // Its types leave out the EXIF segment.
+  const { width, height, data, exifBuffer = new Uint8Array() } = decoded as typeof decoded & {
+    exifBuffer?: Uint8Array;
+  };
+  return turnUpright({ width, height, channels: 3, data }, readOrientation(exifBuffer));
 }
 
 /** Whether the end marker follows the last scan. Cameras append previews and notes, so it need not be the last bytes. */
