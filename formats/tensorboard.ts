@@ -11,47 +11,24 @@ export interface ScalarEvent {
 }
 
 /** @param wallTime seconds since 1970, of all events */
-export function encodeEvents(events: readonly ScalarEvent[], wallTime: number): Uint8Array<ArrayBuffer> {
-  const version = event(wallTime, 0, field(3, text("brain.Event:2")));
-  const scalars = events.map(({ step, tag, value }) => {
-    const summaryValue = [...field(1, text(tag)), ...tagged(2, FIXED32), ...bytesOf(Float32Array.of(value))];
-    return event(wallTime, step, field(5, field(1, summaryValue)));
+export async function encodeEvents(events: readonly ScalarEvent[], wallTime: number): Promise<Uint8Array<ArrayBuffer>> {
+  const { default: { Writer } } = await import("protobufjs/minimal.js");
+  const event = (step: number) =>
+    Writer.create().uint32(tag(1, FIXED64)).double(wallTime).uint32(tag(2, VARINT)).int64(step);
+  const version = event(0).uint32(tag(3, LENGTH)).string("brain.Event:2");
+  const scalars = events.map(({ step, tag: name, value }) => {
+    const nested = event(step).uint32(tag(5, LENGTH)).fork().uint32(tag(1, LENGTH)).fork();
+    return nested.uint32(tag(1, LENGTH)).string(name).uint32(tag(2, FIXED32)).float(value).ldelim().ldelim();
   });
-  return Uint8Array.from([version, ...scalars].flatMap((each) => [...record(each)]));
+  return Uint8Array.from([version, ...scalars].flatMap((each) => [...record(each.finish())]));
 }
 
 /** Wire types of protocol buffers. */
 const [VARINT, FIXED64, LENGTH, FIXED32] = [0, 1, 2, 5];
 
-function event(wallTime: number, step: number, body: readonly number[]): Uint8Array {
-  const time = [...tagged(1, FIXED64), ...bytesOf(Float64Array.of(wallTime))];
-  return Uint8Array.from([...time, ...tagged(2, VARINT), ...varint(step), ...body]);
-}
-
-function tagged(number: number, wire: number): number[] {
-  return varint(number * 8 + wire);
-}
-
-function field(number: number, body: readonly number[]): number[] {
-  return [...tagged(number, LENGTH), ...varint(body.length), ...body];
-}
-
-function text(value: string): number[] {
-  return [...new TextEncoder().encode(value)];
-}
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push(rest % 128 + 128);
-    rest = Math.floor(rest / 128);
-  }
-  return [...bytes, rest];
-}
-
-function bytesOf({ buffer }: Float32Array | Float64Array): number[] {
-  return [...new Uint8Array(buffer)];
+/** What comes before a field. */
+function tag(number: number, wire: number): number {
+  return number * 8 + wire;
 }
 
 /** Length, its checksum, data, their checksum. */

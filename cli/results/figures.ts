@@ -88,7 +88,11 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
 }
 
 /** Event files by experiment: losses, gradient norms and learning rates by step, metrics at the step of their network. */
-export function eventFiles(experiments: readonly Experiment[], contents: readonly Collection[], wallTime: number) {
+export async function eventFiles(
+  experiments: readonly Experiment[],
+  contents: readonly Collection[],
+  wallTime: number,
+) {
   const files: Record<string, Uint8Array> = {};
   for (const [i, content] of contents.entries()) {
     if (!isComparable(content)) continue;
@@ -101,7 +105,7 @@ export function eventFiles(experiments: readonly Experiment[], contents: readonl
       const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
       events.push({ step, tag: `${stage}/${metric}${part === "" ? "" : ` (${part})`}`, value });
     }
-    files[nameOf(experiments[i]!).replaceAll(" ", "/")] = encodeEvents(events, wallTime);
+    files[nameOf(experiments[i]!).replaceAll(" ", "/")] = await encodeEvents(events, wallTime);
   }
   return files;
 }
