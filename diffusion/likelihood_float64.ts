@@ -1,9 +1,36 @@
-import { type AtStep, type Gaussian, normalKl, qPosteriorFloat64 } from "./gaussian_float64.ts";
+import type { DiffusionTables } from "./schedule/tables.ts";
 
 /**
  * Likelihoods of the variational bound in float64 on the host (Ho et al. 2020, eq. 5 and 13; hojonathanho/diffusion,
  * `diffusion_utils_2.py`): what evaluation computes with, and the reference for the tensor code.
  */
+
+/** Of one number. */
+export interface Gaussian {
+  readonly mean: number;
+  readonly logVariance: number;
+}
+
+/** KL(p || q) of two one-dimensional Gaussians, in nats. */
+export function normalKl(p: Gaussian, q: Gaussian): number {
+  const difference = q.logVariance - p.logVariance;
+  return 0.5 * (-1 + difference + Math.exp(-difference) + (p.mean - q.mean) ** 2 * Math.exp(-q.logVariance));
+}
+
+/** q(x_{t-1} | x_t, x_0), Ho et al. 2020 eq. 7, with the clipped log variance. @param t integer in [0, T) */
+export function qPosteriorFloat64(x0: number, xt: number, { tables, t }: AtStep): Gaussian {
+  return {
+    mean: tables.posteriorMeanCoef1[t]! * x0 + tables.posteriorMeanCoef2[t]! * xt,
+    logVariance: tables.posteriorLogVarianceClipped[t]!,
+  };
+}
+
+/** Where in the chain a formula is evaluated. */
+export interface AtStep {
+  readonly tables: DiffusionTables;
+  /** An integer in [0, T). */
+  readonly t: number;
+}
 
 /** What hojonathanho/diffusion adds up to before it takes a logarithm. */
 const SMALLEST_PROBABILITY = 1e-12;

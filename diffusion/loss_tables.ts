@@ -1,5 +1,4 @@
 import type { FreeObjective, MixtureObjective, Path, TimePoint } from "./define.ts";
-import { lossWeight, type Weighting } from "./loss_weighting.ts";
 import type { Objective } from "./objective.ts";
 import { timePoint } from "./path.ts";
 
@@ -8,11 +7,14 @@ export interface LossOptions {
   readonly objective: Objective;
   /** What the times are of. */
   readonly path: Path;
-  /** Default `simple`. */
-  readonly weighting?: Weighting;
+  /**
+   * How much each timestep counts. `simple`, the default: all alike (L_simple of Ho et al. 2020, eq. 14, where the noise is
+   * predicted). `vlb`: as in the variational bound (eq. 12). `min-snr`: Hang et al. 2023.
+   */
+  readonly weighting?: "simple" | "vlb" | "min-snr";
   /** Of the reverse step: fixed, which only `vlb` looks at, or `learned` by the network. Default `fixedlarge`. */
   readonly variance?: "fixedlarge" | "fixedsmall" | "learned";
-  /** Of `min-snr`. Default 5. */
+  /** Of `min-snr`, > 0. Default 5, as in the paper. */
   readonly minSnrGamma?: number;
 }
 
@@ -52,7 +54,7 @@ const byTable = (table: (at: TimePoint) => Float64Array): Figure => (at) => tabl
  * The figures that a loss looks up at each image's t, besides those of every step; inputs of its compiled step, by name.
  */
 export function lossFigures(options: LossOptions): Readonly<Record<string, Figure>> {
-  const { objective, path, weighting = "simple", variance = "fixedlarge", minSnrGamma: gamma = 5 } = options;
+  const { objective, path, weighting = "simple", variance } = options;
   const { definition, params } = objective;
   const free = freeLoss(objective);
   if (free !== undefined) {
@@ -67,10 +69,7 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
     targetX0: (at) => target(at, params).x0,
     targetNoise: (at) => target(at, params).noise,
   };
-  const fixed = variance === "fixedsmall" ? variance : "fixedlarge";
-  const lossWeightAt: Figure = weight === undefined
-    ? (at) => lossWeight(at, { objective, weighting, gamma, variance: fixed })
-    : (at) => weight(at, params);
+  const lossWeightAt: Figure = (at) => weight === undefined ? lossWeight(at, options) : weight(at, params);
   const learned: Readonly<Record<string, Figure>> = {
     x0FromXt: (at) => objective.recover!(at).x0.xt,
     x0FromOutput: (at) => objective.recover!(at).x0.output,
@@ -104,4 +103,27 @@ export function stepFigures(options: LossOptions): Readonly<Record<string, Figur
     sqrtOneMinusAlphasCumprod: ({ noise }) => noise,
     ...lossFigures(options),
   };
+}
+
+/**
+ * Weight of the squared error of a network's prediction at a time.
+ *
+ * Under `vlb` a weighted mean over pixels is the term of the bound at t in bits per dimension, without the parts that
+ * the network cannot change: KL of two Gaussians of fixed variance for t > 0, and at t = 0 the likelihood of a Gaussian
+ * that is not cut into bins (the remark below eq. 14). The mean over t times T is then the bound. The same x_0 weighs
+ * the same under all objectives. Needs the chain, and t one of its times.
+ *
+ * Under `min-snr` it is that of x_0, min(SNR, gamma), times the square of what an error of the output makes of x_0. In
+ * errors of eps and x_0 by turns, it has a value where the SNR is 0.
+ *
+ * @returns infinity of noise predicted under `vlb` where A is 0
+ */
+export function lossWeight(at: TimePoint, options: Omit<LossOptions, "path">): number {
+  const { objective, weighting, variance, minSnrGamma = 5 } = options;
+  const x0 = () => objective.recover!(at).x0.output ** 2;
+  if (weighting === "min-snr") return Math.min(objective.recover!(at).eps.output ** 2, minSnrGamma * x0());
+  if (weighting !== "vlb") return 1;
+  const { posteriorMeanCoef1, posteriorLogVarianceClipped, fixedLargeLogVariance } = at.path.tables!;
+  const logVariances = variance === "fixedsmall" ? posteriorLogVarianceClipped : fixedLargeLogVariance;
+  return posteriorMeanCoef1[at.t]! ** 2 * x0() / (2 * Math.exp(logVariances[at.t]!) * Math.LN2);
 }

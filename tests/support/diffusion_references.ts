@@ -1,5 +1,5 @@
 /** Formulas of the papers that only tests need: references for the code. */
-import type { AtStep } from "../../diffusion/gaussian_float64.ts";
+import type { AtStep } from "../../diffusion/likelihood_float64.ts";
 import type { Recovery } from "../../diffusion/define.ts";
 import type { ReverseStep } from "./affine/reverse_step.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";

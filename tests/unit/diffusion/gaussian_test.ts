@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { mixed, perImage } from "../../../diffusion/gaussian.ts";
-import { type Gaussian, normalKl, qPosteriorFloat64 } from "../../../diffusion/gaussian_float64.ts";
+import { type Gaussian, normalKl, qPosteriorFloat64 } from "../../../diffusion/likelihood_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";

@@ -1,9 +1,8 @@
 import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import { normalKl } from "../../../diffusion/gaussian_float64.ts";
 import { boundTermPerImage, discretizedLogLikelihoodTensor, normalKlTensor } from "../../../diffusion/likelihood.ts";
-import { boundTermFloat64, discretizedLogLikelihood } from "../../../diffusion/likelihood_float64.ts";
+import { boundTermFloat64, discretizedLogLikelihood, normalKl } from "../../../diffusion/likelihood_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";

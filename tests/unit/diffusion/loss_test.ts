@@ -3,8 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { boundTermFloat64 } from "../../../diffusion/likelihood_float64.ts";
 import { trainingLossPerImage } from "../../../diffusion/loss.ts";
-import { lossFigures, type LossOptions, stepFigures } from "../../../diffusion/loss_tables.ts";
-import { lossWeight } from "../../../diffusion/loss_weighting.ts";
+import { lossFigures, type LossOptions, lossWeight, stepFigures } from "../../../diffusion/loss_tables.ts";
 import { OBJECTIVE_NAMES } from "../../../diffusion/objectives.ts";
 import { chainPath, timePoint } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
@@ -64,7 +63,7 @@ Deno.test("the loss is the mean square of what a prediction is off by, under eve
     const objective = objectiveNamed(name);
     for (const weighting of ["simple", "vlb", "min-snr"] as const) {
       const options = { objective, path, weighting, variance: "fixedsmall" } as const;
-      const wanted = perImage((i, t) => lossWeight(timePoint(path, t), { ...options, gamma: 5 }) * ERROR[i]! ** 2);
+      const wanted = perImage((i, t) => lossWeight(timePoint(path, t), options) * ERROR[i]! ** 2);
       // The target is rounded to float32 twice; the error that is left of it is a twentieth.
       assertAllClose(lossOf(options), wanted, { rel: 2e-5, label: `${name}, ${weighting}` });
     }

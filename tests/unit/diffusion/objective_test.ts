@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { qPosteriorFloat64 } from "../../../diffusion/gaussian_float64.ts";
-import { lossWeight, type WeightingOptions } from "../../../diffusion/loss_weighting.ts";
+import { qPosteriorFloat64 } from "../../../diffusion/likelihood_float64.ts";
+import { type LossOptions, lossWeight } from "../../../diffusion/loss_tables.ts";
 import { OBJECTIVE_NAMES, type ObjectiveName } from "../../../diffusion/objectives.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -19,13 +19,13 @@ const epsRecovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recove
 /** Weights at each timestep. */
 function lossWeights(
   tables: DiffusionTables,
-  { objective, ...options }: Omit<WeightingOptions, "objective"> & { objective: ObjectiveName },
+  { objective, ...options }: Omit<LossOptions, "objective" | "path"> & { objective: ObjectiveName },
 ): Float64Array {
   const at = (t: number) => lossWeight(onChain({ tables, t }), { ...options, objective: objectiveNamed(objective) });
   return tables.betas.map((_, t) => at(t));
 }
 
-const WEIGHTING = { gamma: 5, variance: "fixedlarge" } as const;
+const WEIGHTING = { minSnrGamma: 5, variance: "fixedlarge" } as const;
 
 Deno.test("the target is what each objective is defined as", () => {
   for (const t of TIMES) {
@@ -79,7 +79,7 @@ Deno.test("lossWeight() of the bound are those of Ho et al. when the noise is pr
   assertAllClose(weights.subarray(1).map((w) => w * Math.LN2), wanted.subarray(1), { rel: 1e-11 });
   // hojonathanho/diffusion in numpy float64: eq. 12 with beta and with the posterior variance, nats.
   assertClose(weights[499]! * Math.LN2, 0.00550343192562, TWELVE_DIGITS);
-  const small = lossWeights(tables, { objective: "eps", weighting: "vlb", gamma: 5, variance: "fixedsmall" });
+  const small = lossWeights(tables, { objective: "eps", weighting: "vlb", minSnrGamma: 5, variance: "fixedsmall" });
   assertClose(small[499]! * Math.LN2, 0.00550819651055, TWELVE_DIGITS);
   // At t = 0 the density of x_0 itself: 1 / (2 s^2) of its error, (1 - A) / A of the noise's; s^2 is Bt_1.
   assertClose(weights[0]! * Math.LN2, 1 / (2 * 5.4531876613e-05 * 9999), { rel: 1e-10 });

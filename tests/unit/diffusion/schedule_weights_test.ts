@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { lossWeight } from "../../../diffusion/loss_weighting.ts";
+import { lossWeight } from "../../../diffusion/loss_tables.ts";
 import type { ObjectiveName } from "../../../diffusion/objectives.ts";
 import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
 import { objectiveNamed, onChain } from "../../support/objectives.ts";
@@ -14,7 +14,7 @@ function minSnrWeights(target: ObjectiveName, chain: DiffusionTables = tables): 
   const options = {
     objective: objectiveNamed(target),
     weighting: "min-snr",
-    gamma: 5,
+    minSnrGamma: 5,
     variance: "fixedlarge",
   } as const;
   return chain.betas.map((_, t) => lossWeight(onChain({ tables: chain, t }), options));
