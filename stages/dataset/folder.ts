@@ -4,9 +4,8 @@ import { FormatError } from "../../formats/format_error.ts";
 import { decodeJpeg, isJpeg } from "../../formats/jpeg.ts";
 import { decodePng } from "../../formats/png.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { DatasetContext } from "./kind.ts";
 import { cropSquare, flatten, resizeSquare } from "./pixels.ts";
-import { type ReadDataset, splitByHash, type SplitName } from "./split.ts";
+import { type ReadDataset, splitByHash } from "./split.ts";
 
 /** Images of a folder, each split in code-unit order of their paths. */
 export const read: ReadDataset = async (context) => {
@@ -16,60 +15,52 @@ export const read: ReadDataset = async (context) => {
   if (!(await Deno.stat(path)).isDirectory) {
     return { status: "failed", message: `${path} is a file`, fix: "set path to the folder of the images" };
   }
-  const listing = await listImages(path);
-  const names = listing.images;
+  const { images: names, broken, others } = await listImages(path);
+  if (names.length === 0 && broken.size > 0) return brokenFiles(broken, 0);
+  if (names.length === 0) {
+    const fix = "set path to the folder of the images; sub-folders are looked into";
+    return { status: "failed", message: `there is no PNG or JPEG file in ${path}`, fix };
+  }
   const taken = Math.min(names.length, limit ?? names.length);
   const { testCount = Math.max(1, Math.floor(taken / 10)) } = context.params;
-  const refused = refuse(path, listing, { taken, testCount });
-  if (refused !== undefined) return refused;
+  if (testCount >= taken) {
+    const message = `the test split leaves no images to train on: testCount ${testCount} of ${taken} images`;
+    return { status: "failed", message, fix: "lower testCount or add images" };
+  }
   const labels = wanted === "none" ? undefined : labelsOf(names);
   if (typeof labels === "string") {
     const fix = "sort the images into at most 256 sub-folders, or set labels: none";
     return { status: "failed", message: labels, fix };
   }
-  if (listing.others > 0) context.note(`${listing.others} files that are not images were skipped`);
+  if (others > 0) context.note(`${others} files that are not images were skipped`);
 
-  const picked = splitByHash(names, { testCount, limit });
+  const { train, test } = splitByHash(names, { testCount, limit });
   // Shuffled digests chose the images; the stored order is one that people can find images by.
-  const splits = {
-    train: picked.train.sort((a, b) => a - b),
-    test: picked.test.sort((a, b) => a - b),
-  };
-  const shape: Shape = { size, channels };
-  const decoded = await readImages(context, { root: path, ...listing }, splits, shape);
-  if ("status" in decoded) return decoded;
-  const splitOf = (split: SplitName) =>
+  const chosen = [train, test].flatMap((split) => split.sort((a, b) => a - b));
+  const imageBytes = size ** 2 * channels;
+  const pixels = new Uint8Array(chosen.length * imageBytes);
+  for (const [done, index] of chosen.entries()) {
+    if (context.stop.aborted) return { status: "interrupted", step: 0 };
+    const image = await readImage(join(path, names[index]!), size, channels);
+    if (typeof image === "string") broken.set(names[index]!, image);
+    else pixels.set(image, done * imageBytes);
+    context.report({ done: done + 1, total: chosen.length, unit: "images" });
+  }
+  if (broken.size > 0) return brokenFiles(broken, chosen.length);
+  const splitOf = (from: number, to?: number) =>
     definedOnly({
-      pixels: decoded[split],
-      labels: labels && Uint8Array.from(splits[split], (i) => labels.labels[i]!),
+      pixels: pixels.subarray(from * imageBytes, to && to * imageBytes),
+      labels: labels && Uint8Array.from(chosen.slice(from, to), (i) => labels.labels[i]!),
     });
   return {
     side: size,
     channels,
     classes: labels?.classNames.length ?? null,
     source: (split) => definedOnly({ name: "folder", split, classNames: labels?.classNames }),
-    train: splitOf("train"),
-    test: splitOf("test"),
+    train: splitOf(0, train.length),
+    test: splitOf(train.length),
   };
 };
-
-/** What keeps a folder from being a data set before its images are looked at. */
-function refuse(
-  path: string,
-  { images, broken }: FolderListing,
-  { taken, testCount }: { readonly taken: number; readonly testCount: number },
-): StageEnd | undefined {
-  if (images.length === 0 && broken.length === 0) {
-    const fix = "set path to the folder of the images; sub-folders are looked into";
-    return { status: "failed", message: `there is no PNG or JPEG file in ${path}`, fix };
-  }
-  if (images.length === 0) return brokenFiles(broken, 0);
-  if (testCount < taken) return undefined;
-  const message = `the test split leaves no images to train on: testCount ${testCount} of ${taken} images`;
-  return { status: "failed", message, fix: "lower testCount or add images" };
-}
-
-type FolderListing = Readonly<Awaited<ReturnType<typeof listImages>>>;
 
 const READ = /\.(png|jpe?g)$/i;
 /** Images that somebody surely meant to be used; leaving them out in silence would be a smaller data set than asked for. */
@@ -83,7 +74,7 @@ const UNREAD = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
  */
 async function listImages(root: string) {
   const images: string[] = [];
-  const broken: BrokenFile[] = [];
+  const broken: BrokenFiles = new Map();
   let others = 0;
   const realRoot = await Deno.realPath(root);
 
@@ -95,15 +86,14 @@ async function listImages(root: string) {
       if (entry.name.startsWith(".")) continue;
       const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
       if (entry.isSymlink && !await leadsInside(join(root, path), realRoot)) {
-        broken.push({ path, reason: "a link that leads out of the folder, or nowhere" });
+        broken.set(path, "a link that leads out of the folder, or nowhere");
         continue;
       }
       const isFolder = entry.isSymlink ? (await Deno.stat(join(root, path))).isDirectory : entry.isDirectory;
       if (isFolder) await visit(path, new Set([...above, real]));
       else if (READ.test(entry.name)) images.push(path);
-      else if (UNREAD.test(entry.name)) {
-        broken.push({ path, reason: "neither PNG nor JPEG; convert it, or move it elsewhere" });
-      } else others++;
+      else if (UNREAD.test(entry.name)) broken.set(path, "neither PNG nor JPEG; convert it, or move it elsewhere");
+      else others++;
     }
   };
   await visit("", new Set());
@@ -117,43 +107,12 @@ async function leadsInside(link: string, realRoot: string): Promise<boolean> {
   return target === realRoot || target.startsWith(`${realRoot}/`);
 }
 
-/** All images of both splits, or the broken ones, named all at once. */
-async function readImages(
-  { stop, report }: DatasetContext,
-  { root, images: names, broken: listed }: FolderListing & { readonly root: string },
-  splits: Readonly<Record<SplitName, readonly number[]>>,
-  shape: Shape,
-): Promise<Record<SplitName, Uint8Array<ArrayBuffer>> | StageEnd> {
-  const imageBytes = shape.size ** 2 * shape.channels;
-  const total = splits.train.length + splits.test.length;
-  const room = (split: SplitName) => new Uint8Array(splits[split].length * imageBytes);
-  const pixels = { train: room("train"), test: room("test") };
-  const broken: BrokenFile[] = [...listed];
-  let done = 0;
-  for (const split of ["train", "test"] as const) {
-    for (const [place, index] of splits[split].entries()) {
-      if (stop.aborted) return { status: "interrupted", step: 0 };
-      const name = names[index]!;
-      const image = await readImage(join(root, name), shape);
-      if (typeof image === "string") broken.push({ path: name, reason: image });
-      else pixels[split].set(image, place * imageBytes);
-      report({ done: ++done, total, unit: "images" });
-    }
-  }
-  return broken.length > 0 ? brokenFiles(broken, total) : pixels;
-}
-
-interface Shape {
-  readonly size: number;
-  readonly channels: 1 | 3;
-}
-
 /**
  * An image file as a square of the wanted size. What its bytes are counts, not how it is called: many a PNG is named .jpg.
  *
  * @returns uint8 [size, size, channels] row-major, or what is wrong with the file
  */
-async function readImage(path: string, { size, channels }: Shape): Promise<Uint8Array | string> {
+async function readImage(path: string, size: number, channels: 1 | 3): Promise<Uint8Array | string> {
   const bytes = await Deno.readFile(path).catch((error: Error) => error.message);
   if (typeof bytes === "string") return bytes;
   if (bytes.length === 0) return "an empty file";
@@ -190,24 +149,21 @@ function labelsOf(paths: readonly string[]) {
   return { classNames, labels: Uint8Array.from(folders, (name) => places.get(name)!) };
 }
 
-interface BrokenFile {
-  /** Relative to the folder, with `/`. */
-  readonly path: string;
-  readonly reason: string;
-}
+/** Why not, by their paths relative to the folder, with `/`. */
+type BrokenFiles = Map<string, string>;
 
 /** More broken files than this are counted, not named: nobody reads on. */
 const MOST_NAMED = 100;
 
 /** The end of a stage whose folder holds such files; `total` is how many were looked at. */
-function brokenFiles(broken: readonly BrokenFile[], total: number): StageEnd {
-  const named = [...broken].sort((a, b) => a.path < b.path ? -1 : 1).slice(0, MOST_NAMED);
-  const more = broken.length > named.length ? [`  and ${broken.length - named.length} more`] : [];
-  const lines = [...named.map(({ path, reason }) => `  ${path}: ${reason}`), ...more];
-  const count = broken.length === 1 ? "1 file" : `${broken.length} files`;
+function brokenFiles(broken: BrokenFiles, total: number): StageEnd {
+  const named = [...broken].sort(([a], [b]) => a < b ? -1 : 1).slice(0, MOST_NAMED);
+  const more = broken.size > named.length ? [`  and ${broken.size - named.length} more`] : [];
+  const lines = [...named.map(([path, reason]) => `  ${path}: ${reason}`), ...more];
+  const count = broken.size === 1 ? "1 file" : `${broken.size} files`;
   return {
     status: "failed",
-    message: `${count} of ${Math.max(total, broken.length)} cannot be used:\n${lines.join("\n")}`,
+    message: `${count} of ${Math.max(total, broken.size)} cannot be used:\n${lines.join("\n")}`,
     fix: "repair, replace or remove them",
   };
 }

@@ -1,12 +1,7 @@
 import { CLASS_NAMES } from "../../artifacts/labels.ts";
-import {
-  type CheckProblem,
-  type CheckResult,
-  defineKind,
-  type DownloadExternal,
-  type RunOf,
-} from "../../contract/stage.ts";
+import { type CheckProblem, defineKind, type DownloadExternal, type RunOf } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
+import { problemsOf } from "../shared/checks.ts";
 import { type DatasetParams, datasetParams } from "./params.ts";
 import { type Source, SOURCES } from "./sources.ts";
 
@@ -24,11 +19,40 @@ export const datasetKind = defineKind({
   externals: (params) => [sourceOf(params).package ?? []].flat(),
   downloads: downloadsOf,
   check(params) {
-    const { problems, images, counts } = params.source === "folder" ? checkFolder(params) : checkPublished(params);
-    const all = [...misplacedParams(params), ...wrongDigests(params), ...problems];
-    if (images === undefined) return { problems: all };
-    const splitOf = (count?: number) => definedOnly({ ...images, classNames: CLASS_NAMES[params.source], count });
-    return { problems: all, facts: { train: splitOf(counts?.train), test: splitOf(counts?.test) } };
+    const { source, path, limit = Infinity, labels } = params;
+    const { images, counts } = sourceOf(params);
+    const { size = images?.side, testCount = counts?.test } = params;
+    const { train, all = Infinity } = counts ?? {};
+    const total = Math.min(limit, all);
+    const problems = problemsOf(
+      misplacedParams(params),
+      wrongDigests(params),
+      source === "folder" && path === undefined && {
+        message: "source folder needs path",
+        fix: "set path to the folder of the images; it is relative to the pipeline file",
+      },
+      size === undefined && {
+        message: "source folder needs size",
+        fix: "set size to the side in pixels to resize every image to",
+      },
+      size !== undefined && checkSide(params, size),
+      train === undefined && testCount !== undefined && testCount >= total && {
+        param: ["testCount"],
+        message: "the test split leaves no images to train on",
+        got: `testCount ${testCount} of ${total} images`,
+        wanted: `testCount at most ${total - 1}`,
+        fix: params.limit === undefined ? "lower testCount" : "lower testCount or raise limit",
+      },
+    );
+    if (size === undefined) return { problems };
+    // How many images a folder has, and of how many classes, is known when it is read.
+    const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
+    const known = { height: size, width: size, channels, classes, classNames: CLASS_NAMES[source] };
+    const splitOf = (count?: number) => definedOnly({ ...known, count });
+    if (counts === undefined) return { problems, facts: { train: splitOf(), test: splitOf() } };
+    const test = train === undefined ? testCount! : Math.min(limit, counts.test);
+    const rest = train === undefined ? Math.max(1, total - test) : Math.min(limit, train);
+    return { problems, facts: { train: splitOf(rest), test: splitOf(test) } };
   },
 });
 
@@ -39,58 +63,14 @@ function sourceOf({ source }: DatasetParams): Source {
   return SOURCES[source];
 }
 
-interface Checked {
-  readonly problems: CheckProblem[];
-  readonly images?: NonNullable<CheckResult["facts"]>[string];
-  /** Of both splits, where that is known. */
-  readonly counts?: { readonly train: number; readonly test: number };
-}
-
-function checkPublished(params: DatasetParams): Checked {
-  const { source, limit = Infinity } = params;
-  const { images: { side, ...rest }, sides, counts } = sourceOf(params) as Required<Source>;
-  const { size = side } = params;
-  const problems: CheckProblem[] = [];
-  const images = { height: size, width: size, ...rest };
-  if ("upTo" in sides ? size > sides.upTo : !sides.includes(size)) {
-    const [message, wanted] = "upTo" in sides
-      ? [`${source} is not enlarged, only padded`, `at most ${sides.upTo}`]
-      : [`there is no ${source} of this size`, sides.join(", ")];
-    problems.push({ param: ["size"], message, got: `${size}`, wanted });
-  }
-  if ("train" in counts) {
-    const [train, test] = [Math.min(limit, counts.train), Math.min(limit, counts.test)];
-    return { problems, images, counts: { train, test } };
-  }
-  const total = Math.min(limit, counts.all);
-  const { testCount = counts.test } = params;
-  problems.push(...leavesNothing(testCount, total, params));
-  return { problems, images, counts: { train: Math.max(1, total - testCount), test: testCount } };
-}
-
-function checkFolder(params: DatasetParams): Checked {
-  const { path, size, channels = 3, limit, testCount, labels } = params;
-  const problems: CheckProblem[] = [];
-  const missing = (param: "path" | "size", fix: string) =>
-    problems.push({ message: `source folder needs ${param}`, fix });
-  if (path === undefined) missing("path", "set path to the folder of the images; it is relative to the pipeline file");
-  if (size === undefined) missing("size", "set size to the side in pixels to resize every image to");
-  if (limit !== undefined && testCount !== undefined) problems.push(...leavesNothing(testCount, limit, params));
-  if (size === undefined) return { problems };
-  // How many there are, and of how many classes, is known when the folder is read.
-  return { problems, images: { height: size, width: size, channels, ...(labels === "none" ? { classes: null } : {}) } };
-}
-
-/** A test split must leave something of the `total` images. */
-function leavesNothing(testCount: number, total: number, { limit }: DatasetParams): CheckProblem[] {
-  if (testCount < total) return [];
-  return [{
-    param: ["testCount"],
-    message: "the test split leaves no images to train on",
-    got: `testCount ${testCount} of ${total} images`,
-    wanted: `testCount at most ${total - 1}`,
-    fix: limit === undefined ? "lower testCount" : "lower testCount or raise limit",
-  }];
+function checkSide(params: DatasetParams, size: number): CheckProblem[] {
+  const { source } = params;
+  const { sides = [size] } = sourceOf(params);
+  if ("upTo" in sides ? size <= sides.upTo : sides.includes(size)) return [];
+  const [message, wanted] = "upTo" in sides
+    ? [`${source} is not enlarged, only padded`, `at most ${sides.upTo}`]
+    : [`there is no ${source} of this size`, sides.join(", ")];
+  return [{ param: ["size"], message, got: `${size}`, wanted }];
 }
 
 /** Params that are set and mean nothing to the source, in the order of the schema. */

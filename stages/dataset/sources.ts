@@ -12,7 +12,7 @@ export interface Source {
   /** Sides that it can have: all of a list, or any up to the largest. */
   readonly sides?: readonly number[] | { readonly upTo: number };
   /** Images of its own splits, or of all of it, of which so many are held out where `testCount` does not say otherwise. */
-  readonly counts?: { readonly train: number; readonly test: number } | { readonly all: number; readonly test: number };
+  readonly counts?: { readonly train?: number; readonly all?: number; readonly test: number };
   readonly package?: NpmExternal;
   readonly published?: Published;
 }
