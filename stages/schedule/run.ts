@@ -1,5 +1,6 @@
 import { basename } from "node:path";
-import { checked, jsonText } from "../../artifacts/record.ts";
+import { z } from "zod";
+import { checked, jsonText, parseJson, parseRecord } from "../../artifacts/record.ts";
 import {
   encodeTables,
   nameOf,
@@ -8,7 +9,7 @@ import {
   scheduleFileSchema,
   TABLES_FILE,
 } from "../../artifacts/schedule.ts";
-import type { ContextOf, RunOf } from "../../contract/stage.ts";
+import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { chainPath, definedPath, priorKlOfPath, snrOf, tableOf } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
@@ -18,11 +19,13 @@ import { FormatError } from "../../formats/format_error.ts";
 import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { isError } from "../shared/checks.ts";
+import { readNamedFile } from "../shared/named_file.ts";
 import { ownNamed } from "../shared/own.ts";
 import { failedBy } from "../shared/run_of.ts";
-import { readBetas } from "./betas_file.ts";
 import { listedPath, type scheduleKind } from "./kind.ts";
-import { toScheduleSpec } from "./params.ts";
+import { MAX_TIMESTEPS, toScheduleSpec } from "./params.ts";
+
+type Context = ContextOf<typeof scheduleKind>;
 
 export default (async (context) => {
   const made = await makePath(context);
@@ -50,7 +53,7 @@ export default (async (context) => {
 }) satisfies RunOf<typeof scheduleKind>;
 
 /** A path, and whose what is wrong with it is: its file, or param. */
-async function makePath(context: ContextOf<typeof scheduleKind>) {
+async function makePath(context: Context) {
   const { params, definitions } = context;
   if (isOwn(params)) {
     const { uses, definition, record, params: { timesteps, ...own } } = ownNamed("path", params, definitions);
@@ -75,6 +78,25 @@ async function makePath(context: ContextOf<typeof scheduleKind>) {
   }
   const own = { betas: "own" as const, timesteps: path.timesteps, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) };
   return { of, spec: own, path, isFile: of !== "betas" };
+}
+
+/** The place of the file in the params, as its digest is called. */
+const PARAM = 'betas["path"]';
+/** A number takes at most 24 characters, and some go between two. */
+const MAX_BYTES = MAX_TIMESTEPS * 32;
+
+/**
+ * Betas as they stand in a file: a list in JSON. Whether they are any is for `makeTables` to say.
+ *
+ * @throws FormatError for another file
+ */
+async function readBetas(context: Context, path: string): Promise<number[] | StageEnd> {
+  const externals = { path: context.externals[PARAM]! };
+  const file = await readNamedFile({ ...context, params: { path }, externals }, undefined, MAX_BYTES);
+  if ("status" in file) return file;
+  const name = basename(path);
+  const listed = parseJson(name, new TextDecoder().decode(file.bytes));
+  return parseRecord(name, listed, z.array(z.number()).max(MAX_TIMESTEPS));
 }
 
 /** Colours of Okabe and Ito 2008, which people with any colour vision can tell apart. */
