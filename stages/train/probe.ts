@@ -28,9 +28,10 @@ export default (async (context) => {
     const start = initialState(network, 0);
     const stepper = await makeStepper(device, { network, params, vectors: start.vectors });
     const batch = makeBatches(images, { ...params, classes, seed: 0 });
-    for await (const { step } of trainSteps(start, { stepper, batch, params })) {
+    const take = trainSteps(start, { stepper, batch, params });
+    for (let step = 1; step <= STEPS; step++) {
+      await take(step);
       context.report({ done: step, total: STEPS, unit: "step" });
-      if (step === STEPS) return;
     }
   });
 }) satisfies StageRun;

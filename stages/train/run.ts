@@ -16,7 +16,6 @@ import {
   decodeState,
   encodeState,
   initialState,
-  learningRateAt,
   makeStepper,
   type StepResult,
   type TrainState,
@@ -76,7 +75,7 @@ async function train(
     const buckets = makeBuckets(length, params.lossBuckets);
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
-    const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
+    const take = trainSteps(start, { stepper, batch, params, timesteps, buckets });
     const weights = async () => (await stepper.vectors()).ema;
     const preview = startPreviews(context, device, { network, ...learning }, weights);
     // A stop may have come in the midst of its preview.
@@ -87,11 +86,11 @@ async function train(
       from: start.step,
       images: params.batchSize,
       async step(step) {
-        last = (await results.next()).value;
-        const { loss, gradNorm } = last;
+        last = await take(step);
+        const { loss, gradNorm, learningRate } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
         await preview(step);
-        return { loss, gradNorm, learningRate: learningRateAt(step, params) };
+        return { loss, gradNorm, learningRate };
       },
       state: () => last.state(),
       encode(state) {

@@ -1,4 +1,4 @@
-import { logLine, splitLog, type TrainLog, type TrainLogEntry } from "../../artifacts/log.ts";
+import { logLine, splitLog, type TrainLog } from "../../artifacts/log.ts";
 import type { SavedState } from "../../contract/stage.ts";
 import { emaDecayAt } from "../../diffusion/ema.ts";
 import { type GradientOptions, gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
@@ -16,19 +16,16 @@ import type { TrainParams } from "./params.ts";
 type StepParams = Pick<TrainParams, "learningRate" | "warmupSteps" | "learningRateDecay" | "gradClip" | "ema">;
 
 /** What one step gave. */
-export interface StepResult extends Pick<TrainLogEntry, "step" | "loss" | "gradNorm"> {
-  /** The state after this step; ask before the next one is asked for. */
-  state(): Promise<TrainState>;
-}
+export type StepResult = Awaited<ReturnType<ReturnType<typeof trainSteps>>>;
 
 /**
- * One step after another from a state; ends when it is not asked for more. The stepper keeps the vectors and copies them
- * out only when a state is asked for.
+ * One step after another, from the one after a state with this log. The stepper keeps the vectors and copies them out only
+ * when a state is asked for.
  *
  * A step whose loss or gradient is not finite is returned like any other, with its state spoilt.
  */
-export async function* trainSteps(
-  start: Pick<TrainState, "step" | "log">,
+export function trainSteps(
+  start: Pick<TrainState, "log">,
   { stepper, batch, params, timesteps, buckets = [] }: {
     readonly stepper: TrainStepper;
     /** Feeds of a step that depend on the images and on randomness. */
@@ -39,9 +36,9 @@ export async function* trainSteps(
     /** Ranges of timesteps that the loss is logged by. */
     readonly buckets?: readonly Bucket[];
   },
-): AsyncGenerator<StepResult, never, void> {
+) {
   const log = [...start.log];
-  for (let step = start.step + 1;; step++) {
+  return async (step: number) => {
     const learningRate = learningRateAt(step, params);
     const images = batch(step);
     const numbers = { learningRate, emaDecay: emaDecayAt(step, params.ema), clipNorm: params.gradClip };
@@ -52,14 +49,15 @@ export async function* trainSteps(
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
     const byTimestep = buckets.length === 0 ? {} : { lossByTimestep: lossByBucket(seen, buckets) };
     if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate, ...byTimestep }));
-    const state = async () => ({
+    /** The state after this step; ask before the next one is asked for. */
+    const state = async (): Promise<TrainState> => ({
       step,
       vectors: await stepper.vectors(),
       log: [...log],
       ...(timesteps === undefined ? {} : { timestepLosses: timesteps.history }),
     });
-    yield { step, loss, gradNorm, state };
-  }
+    return { step, loss, gradNorm, learningRate, state };
+  };
 }
 
 /**
