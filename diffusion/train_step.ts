@@ -1,7 +1,53 @@
-import type { PureFunction, Signature } from "../tensor/device.ts";
+import * as tf from "@tensorflow/tfjs-core";
+import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
+import { emaStep } from "./ema.ts";
 import { batchGradients, batchSignature, type GradientOptions } from "./gradient_step.ts";
-import type { Network } from "./network.ts";
-import { stateSignature, updateState } from "./update_step.ts";
+import { adamStep, clipFactor, globalNorm } from "./optimizer.ts";
+import { type Network, sizeOf } from "./network.ts";
+
+/** What an update reads and writes: [P] each. */
+const VECTORS = ["params", "m", "v", "ema"] as const;
+
+const SCALARS = ["learningRate", "biasCorrection1", "biasCorrection2", "emaDecay", "clipNorm"] as const;
+
+type UpdateInputs = Record<typeof VECTORS[number] | typeof SCALARS[number], tf.Tensor>;
+
+/** Inputs of an update besides the gradients; scalars come from `adamBiasCorrections` and `emaDecayAt`. */
+function stateSignature(network: Network): Signature {
+  const flat: TensorSpec = { shape: [network.count], dtype: "float32" };
+  const scalar: TensorSpec = { shape: [], dtype: "float32" };
+  return Object.fromEntries([
+    ...VECTORS.map((name) => [name, flat] as const),
+    ...SCALARS.map((name) => [name, scalar] as const),
+  ]);
+}
+
+/**
+ * Clip the gradients by their global norm, take one step of Adam, and follow with the moving average.
+ *
+ * @param inputs those of `stateSignature`
+ * @param grads flat, by parameter in the order of `network.parameters`
+ * @returns the next `params`, `m`, `v`, `ema` [P], and `gradNorm` [], before clipping
+ */
+function updateState(
+  inputs: NamedTensors,
+  grads: readonly tf.Tensor[],
+  network: Network,
+): Record<typeof VECTORS[number] | "gradNorm", tf.Tensor> {
+  const input = inputs as UpdateInputs;
+  const layout = optimizerBlocks(network.parameters.map(sizeOf));
+  const blockGrads = layout.map(({ first, count }) => joined(grads.slice(first, first + count)));
+  const gradNorm = globalNorm(blockGrads);
+  const clip = clipFactor(gradNorm, input.clipNorm);
+  const blocks = layout.map(({ start, length }, i) => {
+    const part = (vector: tf.Tensor) => tf.slice(vector, start, length);
+    const moments = { params: part(input.params), m: part(input.m), v: part(input.v) };
+    const next = adamStep(moments, blockGrads[i]!, clip, input);
+    return { ...next, ema: emaStep(part(input.ema), next.params, input.emaDecay) };
+  });
+  const whole = (name: typeof VECTORS[number]) => joined(blocks.map((block) => block[name]));
+  return { params: whole("params"), m: whole("m"), v: whole("v"), ema: whole("ema"), gradNorm };
+}
 
 /**
  * One training step (Ho et al. 2020, algorithm 1, with Adam, global-norm clipping and the moving average) as one
@@ -22,4 +68,50 @@ export function makeTrainStep(network: Network, options: GradientOptions): PureF
 /** Inputs of `makeTrainStep` with the same network and options for batches of `batch` images. */
 export function trainStepSignature(network: Network, batch: number, options: GradientOptions): Signature {
   return { ...stateSignature(network), ...batchSignature(network, batch, options) };
+}
+
+/** The update alone, of gradients that were added up elsewhere. Inputs: `updateStepSignature`. Outputs: `updateState`. */
+export function makeUpdateStep(network: Network): PureFunction {
+  const sizes = network.parameters.map(sizeOf);
+  return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), network);
+}
+
+export function updateStepSignature(network: Network): Signature {
+  return { ...stateSignature(network), grads: { shape: [network.count], dtype: "float32" } };
+}
+
+/** Neighbouring parameters that are updated together. */
+interface OptimizerBlock {
+  /** First element in the flat vector. */
+  readonly start: number;
+  readonly length: number;
+  /** First parameter. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Half a megabyte of float32: the dozen passes of an update find the block still in the processor's cache. */
+const BLOCK_LENGTH = 2 ** 17;
+
+/**
+ * Cut the flat vector into blocks: parameters as large as a block by themselves, so that their gradients need not be
+ * copied to be joined with others, and small ones together, so that there are few operations.
+ */
+function optimizerBlocks(sizes: readonly number[]): OptimizerBlock[] {
+  const blocks: OptimizerBlock[] = [];
+  let start = 0;
+  sizes.forEach((size, i) => {
+    const last = blocks.at(-1);
+    if (last !== undefined && size < BLOCK_LENGTH && last.length + size <= BLOCK_LENGTH) {
+      blocks[blocks.length - 1] = { ...last, length: last.length + size, count: last.count + 1 };
+    } else {
+      blocks.push({ start, length: size, first: i, count: 1 });
+    }
+    start += size;
+  });
+  return blocks;
+}
+
+function joined(parts: readonly tf.Tensor[]): tf.Tensor {
+  return parts.length === 1 ? parts[0]! : tf.concat([...parts]);
 }

@@ -1,7 +1,9 @@
-import { defineNetwork } from "../define.ts";
-import { unetConfig, unetParams } from "./config.ts";
+import * as tf from "@tensorflow/tfjs-core";
+import { defineNetwork, type ForwardInputs } from "../define.ts";
+import { conv, dense, norm, silu, timeEmbedding, upsample, type Weights } from "../layers.ts";
+import { type UnetConfig, unetConfig, unetParams } from "./config.ts";
 import { unetParameterSpecs } from "./parameters.ts";
-import { unet } from "./unet.ts";
+import { type BlockPlan, planUnet } from "./plan.ts";
 
 /** The U-Net of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). */
 export default defineNetwork({
@@ -11,3 +13,64 @@ export default defineNetwork({
     return { parameters: unetParameterSpecs(config), forward: (inputs) => unet(inputs, config) };
   },
 });
+
+/**
+ * The noise predictor eps_theta(x_t, t) of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). Dropout is
+ * before the second convolution of each residual block.
+ *
+ * @param inputs weights by the names and shapes of `unetParameterSpecs(config)`; x [B, H, W, inChannels], H = W =
+ * config.imageSize
+ * @returns [B, H, W, outChannels]
+ */
+function unet({ weights, x, t, labels, dropout: drop }: ForwardInputs, config: UnetConfig): tf.Tensor {
+  const plan = planUnet(config);
+  const embedding = timeEmbedding(t, config.channels);
+  const timed = dense(weights, "time.dense2", silu(dense(weights, "time.dense1", embedding)));
+  const embedClasses = (oneHot: tf.Tensor) => tf.matMul(oneHot, weights["classes.embedding"]!);
+  const time = silu(config.classes === undefined ? timed : tf.add(timed, embedClasses(labels!)));
+  const run = (block: BlockPlan, input: tf.Tensor) => blockForward(weights, block, input, { time, drop });
+
+  let h = conv(weights, "conv_in", x);
+  const skips = [h];
+  for (const level of plan.down) {
+    for (const block of level.blocks) skips.push(h = run(block, h));
+    if (level.resample !== undefined) skips.push(h = conv(weights, level.resample, h, { stride: 2 }));
+  }
+  for (const block of plan.middle) h = run(block, h);
+  for (const level of plan.up) {
+    for (const block of level.blocks) h = run(block, tf.concat([h, skips.pop()!], 3));
+    if (level.resample !== undefined) h = conv(weights, level.resample, upsample(h));
+  }
+  return conv(weights, "conv_out", silu(norm(weights, "norm_out", h)));
+}
+
+/** @param shared.time [B, 4 channels], the activated time embedding that all blocks share */
+function blockForward(
+  weights: Weights,
+  block: BlockPlan,
+  x: tf.Tensor,
+  { time, drop }: { readonly time: tf.Tensor; readonly drop: ForwardInputs["dropout"] },
+): tf.Tensor {
+  const { name, inChannels, outChannels } = block;
+  const shift = tf.reshape(dense(weights, `${name}.time`, time), [-1, 1, 1, outChannels]);
+  const first = conv(weights, `${name}.conv1`, silu(norm(weights, `${name}.norm1`, x)), { shift });
+  const second = conv(weights, `${name}.conv2`, drop(silu(norm(weights, `${name}.norm2`, first))));
+  const shortcut = inChannels === outChannels ? x : dense(weights, `${name}.shortcut`, x);
+  const sum = tf.add(shortcut, second);
+  return block.attention === undefined ? sum : attention(weights, block.attention, sum);
+}
+
+/**
+ * Self-attention over all pixels with one head and a residual connection (Ho et al. 2020, appendix B): every pixel
+ * attends to every pixel, softmax(q k / sqrt(C)).
+ *
+ * @param x [B, H, W, C]
+ */
+export function attention(weights: Weights, name: string, x: tf.Tensor): tf.Tensor {
+  const [batch, height, width, channels] = x.shape as [number, number, number, number];
+  const pixels = tf.reshape(norm(weights, `${name}.norm`, x), [batch, height * width, channels]);
+  const [q, k, v] = tf.split(dense(weights, `${name}.qkv`, pixels), 3, 2) as [tf.Tensor, tf.Tensor, tf.Tensor];
+  const scores = tf.mul(tf.matMul(q, k, false, true), channels ** -0.5);
+  const mixed = tf.matMul(tf.softmax(scores), v);
+  return tf.add(x, tf.reshape(dense(weights, `${name}.out`, mixed), x.shape));
+}

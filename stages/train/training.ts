@@ -5,8 +5,7 @@ import { type GradientOptions, gradientStepSignature, makeGradientStep } from ".
 import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
 import { initialParameters, type Network, packParameters } from "../../diffusion/network.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
-import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
-import { makeUpdateStep, updateStepSignature } from "../../diffusion/update_step.ts";
+import { makeTrainStep, makeUpdateStep, trainStepSignature, updateStepSignature } from "../../diffusion/train_step.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { scalarFeeds } from "../shared/feeds.ts";

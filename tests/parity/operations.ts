@@ -5,7 +5,7 @@ import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/laye
 import { simpleLossPerImage } from "../../diffusion/loss.ts";
 import { predict } from "../../diffusion/network.ts";
 import { type AdamMoments, type AdamSettings, adamStep, clipFactor, globalNorm } from "../../diffusion/optimizer.ts";
-import { attention } from "../../diffusion/unet/attention.ts";
+import { attention } from "../../diffusion/unet/network.ts";
 import { groupNorm } from "../../diffusion/unet/group_norm.ts";
 import type { NamedTensors } from "../../tensor/device.ts";
 import { keepMask } from "../../tensor/random/keep_mask.ts";

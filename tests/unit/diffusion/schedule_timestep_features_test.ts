@@ -1,7 +1,7 @@
 import { assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import { timeEmbedding } from "../../../diffusion/time_embedding.ts";
+import { timeEmbedding } from "../../../diffusion/layers.ts";
 import { assertAllClose, TWELVE_DIGITS } from "./assert_close.ts";
 import { timestepFeaturesFloat64 } from "../../support/diffusion_references.ts";
 
