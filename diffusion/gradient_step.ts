@@ -11,7 +11,7 @@ import { type Network, predict, unpackTensors } from "./network.ts";
 export interface GradientOptions extends LossOptions {
   /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: the network without dropout. */
   readonly dropout?: number;
-  /** How timesteps are drawn: see `LossAwareTimesteps`. Default `uniform`. */
+  /** How timesteps are drawn: see `lossAwareTimesteps`. Default `uniform`. */
   readonly timestepSampler?: "uniform" | "loss-aware";
 }
 

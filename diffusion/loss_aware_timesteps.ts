@@ -12,75 +12,68 @@ export interface LossHistory {
   readonly counts: Int32Array<ArrayBuffer>;
 }
 
+/** See {@linkcode lossAwareTimesteps}. */
+export type LossAwareTimesteps = ReturnType<typeof lossAwareTimesteps>;
+
 /**
  * Draws timesteps where the loss is large: p(t) in proportion to sqrt(E[L_t^2]) (Nichol & Dhariwal 2021, eq. 18), uniform
  * until each timestep was seen ten times. Each image's loss then counts 1 / (T p), which leaves the mean loss as it was
  * and lowers its variance.
+ *
+ * @param timesteps T @throws RangeError when the history is of another T.
  */
-export class LossAwareTimesteps {
-  readonly #timesteps: number;
-  readonly #losses: Float32Array<ArrayBuffer>;
-  readonly #counts: Int32Array<ArrayBuffer>;
-
-  /** @param timesteps T @throws RangeError when the history is of another T. */
-  constructor(timesteps: number, history?: LossHistory) {
-    this.#timesteps = timesteps;
-    this.#losses = history?.losses.slice() ?? new Float32Array(timesteps * REMEMBERED);
-    this.#counts = history?.counts.slice() ?? new Int32Array(timesteps);
-    if (this.#losses.length !== timesteps * REMEMBERED || this.#counts.length !== timesteps) {
-      throw new RangeError(`Losses by timestep: got ${this.#counts.length} timesteps, wanted ${timesteps}`);
-    }
+export function lossAwareTimesteps(timesteps: number, history?: LossHistory) {
+  const losses = history?.losses.slice() ?? new Float32Array(timesteps * REMEMBERED);
+  const counts = history?.counts.slice() ?? new Int32Array(timesteps);
+  if (losses.length !== timesteps * REMEMBERED || counts.length !== timesteps) {
+    throw new RangeError(`Losses by timestep: got ${counts.length} timesteps, wanted ${timesteps}`);
   }
-
-  /** A copy of what was seen. */
-  get history(): LossHistory {
-    return { losses: this.#losses.slice(), counts: this.#counts.slice() };
-  }
+  const lossesAt = (t: number) => losses.subarray(t * REMEMBERED, (t + 1) * REMEMBERED);
 
   /** Probability of each timestep, float64 [T]. */
-  probabilities(): Float64Array {
-    const uniform = 1 / this.#timesteps;
-    const seen = this.#counts.every((count) => count === REMEMBERED);
-    if (!seen) return new Float64Array(this.#timesteps).fill(uniform);
-    const roots = Float64Array.from({ length: this.#timesteps }, (_, t) => {
-      const own = this.#losses.subarray(t * REMEMBERED, (t + 1) * REMEMBERED);
-      return Math.sqrt(own.reduce((sum, loss) => sum + loss ** 2, 0) / REMEMBERED);
+  const probabilities = (): Float64Array => {
+    const uniform = 1 / timesteps;
+    const seen = counts.every((count) => count === REMEMBERED);
+    if (!seen) return new Float64Array(timesteps).fill(uniform);
+    const roots = Float64Array.from({ length: timesteps }, (_, t) => {
+      return Math.sqrt(lossesAt(t).reduce((sum, loss) => sum + loss ** 2, 0) / REMEMBERED);
     });
     const total = roots.reduce((sum, root) => sum + root, 0);
     // All losses zero: nothing to tell the timesteps apart by.
     if (total === 0) return roots.fill(uniform);
     return roots.map((root) => (1 - UNIFORM_SHARE) * root / total + UNIFORM_SHARE * uniform);
-  }
+  };
 
-  /**
-   * Draw one timestep for each uniform number.
-   *
-   * @param uniforms in [0, 1), [B]
-   * @param out timesteps and their importance 1 / (T p), [B] each, filled
-   */
-  draw(
-    uniforms: Float32Array,
-    out: { readonly t: Int32Array; readonly importance: Float32Array },
-  ): void {
-    const probabilities = this.probabilities();
-    let sum = 0;
-    const ends = probabilities.map((p) => sum += p);
-    uniforms.forEach((u, i) => {
-      // The sum is 1 but for rounding, which may leave the last end below a uniform.
-      const t = ends.findIndex((end) => u < end);
-      out.t[i] = t < 0 ? this.#timesteps - 1 : t;
-      out.importance[i] = 1 / (this.#timesteps * probabilities[out.t[i]!]!);
-    });
-  }
-
-  /** Remember the losses of a batch, without their importance. @param t [B] @param losses [B] */
-  observe(t: Int32Array, losses: Float32Array): void {
-    t.forEach((timestep, i) => {
-      const own = this.#losses.subarray(timestep * REMEMBERED, (timestep + 1) * REMEMBERED);
-      const count = this.#counts[timestep]!;
-      if (count < REMEMBERED) this.#counts[timestep] = count + 1;
-      else own.copyWithin(0, 1);
-      own[Math.min(count, REMEMBERED - 1)] = losses[i]!;
-    });
-  }
+  return {
+    probabilities,
+    /** A copy of what was seen. */
+    history: (): LossHistory => ({ losses: losses.slice(), counts: counts.slice() }),
+    /**
+     * Draw one timestep for each uniform number.
+     *
+     * @param uniforms in [0, 1), [B]
+     * @param out timesteps and their importance 1 / (T p), [B] each, filled
+     */
+    draw(uniforms: Float32Array, out: { readonly t: Int32Array; readonly importance: Float32Array }): void {
+      const shares = probabilities();
+      let sum = 0;
+      const ends = shares.map((p) => sum += p);
+      uniforms.forEach((u, i) => {
+        // The sum is 1 but for rounding, which may leave the last end below a uniform.
+        const t = ends.findIndex((end) => u < end);
+        out.t[i] = t < 0 ? timesteps - 1 : t;
+        out.importance[i] = 1 / (timesteps * shares[out.t[i]!]!);
+      });
+    },
+    /** Remember the losses of a batch, without their importance. @param t [B] @param batch losses, [B] */
+    observe(t: Int32Array, batch: Float32Array): void {
+      t.forEach((timestep, i) => {
+        const own = lossesAt(timestep);
+        const count = counts[timestep]!;
+        if (count < REMEMBERED) counts[timestep] = count + 1;
+        else own.copyWithin(0, 1);
+        own[Math.min(count, REMEMBERED - 1)] = batch[i]!;
+      });
+    },
+  };
 }

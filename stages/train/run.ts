@@ -3,7 +3,7 @@ import { readImages, type StoredImages } from "../../artifacts/images.ts";
 import { writeLog } from "../../artifacts/log.ts";
 import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
-import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
+import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { withDevice } from "../shared/device.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
@@ -70,7 +70,7 @@ async function train(
     const stepper = await makeStepper(device, { network, params: learning, vectors: start.vectors });
     const { path: { timesteps: length } } = learning;
     const timesteps = params.timestepSampler === "loss-aware"
-      ? new LossAwareTimesteps(length, start.timestepLosses)
+      ? lossAwareTimesteps(length, start.timestepLosses)
       : undefined;
     const buckets = makeBuckets(length, params.lossBuckets);
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };

@@ -53,7 +53,7 @@ export function trainSteps(
       step,
       vectors: await stepper.vectors(),
       log: [...log],
-      ...(timesteps === undefined ? {} : { timestepLosses: timesteps.history }),
+      ...(timesteps === undefined ? {} : { timestepLosses: timesteps.history() }),
     });
     return { step, loss, gradNorm, learningRate, state };
   };

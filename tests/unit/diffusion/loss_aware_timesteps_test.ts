@@ -1,31 +1,31 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { LossAwareTimesteps } from "../../../diffusion/loss_aware_timesteps.ts";
+import { type LossAwareTimesteps, lossAwareTimesteps } from "../../../diffusion/loss_aware_timesteps.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 
 /** Every timestep seen ten times with its own loss. */
 function seen(losses: readonly number[], rounds = 10): LossAwareTimesteps {
-  const sampler = new LossAwareTimesteps(losses.length);
+  const sampler = lossAwareTimesteps(losses.length);
   const t = Int32Array.from(losses, (_, i) => i);
   for (let round = 0; round < rounds; round++) sampler.observe(t, Float32Array.from(losses));
   return sampler;
 }
 
-Deno.test("LossAwareTimesteps draws uniformly until each timestep was seen ten times", () => {
+Deno.test("lossAwareTimesteps() draws uniformly until each timestep was seen ten times", () => {
   assertAllClose(seen([1, 2, 5], 9).probabilities(), [1 / 3, 1 / 3, 1 / 3], { rel: 1e-15 });
   // sqrt(E[L^2]) is the loss itself where all ten are alike; 0.001 stays uniform.
   const wanted = [1, 2, 5].map((loss) => 0.999 * loss / 8 + 0.001 / 3);
   assertAllClose(seen([1, 2, 5]).probabilities(), wanted, { rel: 1e-14 });
 });
 
-Deno.test("LossAwareTimesteps forgets all but the last ten losses of a timestep", () => {
+Deno.test("lossAwareTimesteps() forgets all but the last ten losses of a timestep", () => {
   const sampler = seen([1, 1]);
   for (let i = 0; i < 5; i++) sampler.observe(Int32Array.of(0), Float32Array.of(3));
   // sqrt((5 1 + 5 9) / 10) = sqrt(5).
   assertClose(sampler.probabilities()[0]!, 0.999 * Math.sqrt(5) / (1 + Math.sqrt(5)) + 0.0005, { rel: 1e-7 });
 });
 
-Deno.test("LossAwareTimesteps draws by its probabilities, and importance keeps the mean", () => {
+Deno.test("lossAwareTimesteps() draws by its probabilities, and importance keeps the mean", () => {
   const losses = [1, 2, 5, 0.5];
   const sampler = seen(losses);
   const count = 20_000;
@@ -39,16 +39,16 @@ Deno.test("LossAwareTimesteps draws by its probabilities, and importance keeps t
   assertClose(share, sampler.probabilities()[2]!, { abs: 0.016 });
 });
 
-Deno.test("LossAwareTimesteps goes on from its history as if it had not stopped", () => {
+Deno.test("lossAwareTimesteps() goes on from its history as if it had not stopped", () => {
   const sampler = seen([1, 2, 5]);
-  const copy = new LossAwareTimesteps(3, structuredClone(sampler.history));
+  const copy = lossAwareTimesteps(3, structuredClone(sampler.history()));
   sampler.observe(Int32Array.of(1), Float32Array.of(9));
   assert(copy.probabilities()[1]! < sampler.probabilities()[1]!);
   copy.observe(Int32Array.of(1), Float32Array.of(9));
-  assertEquals(copy.history, sampler.history);
-  assertThrows(() => new LossAwareTimesteps(4, sampler.history), RangeError, "got 3 timesteps, wanted 4");
+  assertEquals(copy.history(), sampler.history());
+  assertThrows(() => lossAwareTimesteps(4, sampler.history()), RangeError, "got 3 timesteps, wanted 4");
 });
 
-Deno.test("LossAwareTimesteps stays uniform when all losses are zero", () => {
+Deno.test("lossAwareTimesteps() stays uniform when all losses are zero", () => {
   assertEquals([...seen([0, 0]).probabilities()], [0.5, 0.5]);
 });
