@@ -55,22 +55,16 @@ function normalCdf(z: number): number {
   return 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3)));
 }
 
-/** One pixel of a noised image, and what the network makes of it. */
-export interface BoundPixel {
-  /** In [-1, 1]. */
-  readonly x0: number;
-  readonly xt: number;
-  /** The network's x_0. */
-  readonly predictedX0: number;
-  /** Log of the variance of the reverse step. */
-  readonly logVariance: number;
-}
-
 /**
  * The term of the variational bound at t for one pixel, in nats: KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for t > 0,
  * -log p(x_0 | x_1) at t = 0 (eq. 5).
+ *
+ * @param pixel x0 in [-1, 1]; predictedX0 of the network; logVariance of the reverse step
  */
-export function boundTermFloat64({ x0, xt, predictedX0, logVariance }: BoundPixel, at: AtStep): number {
+export function boundTermFloat64(
+  { x0, xt, predictedX0, logVariance }: Readonly<Record<"x0" | "xt" | "predictedX0" | "logVariance", number>>,
+  at: AtStep,
+): number {
   const { mean } = qPosteriorFloat64(predictedX0, xt, at);
   if (at.t === 0) return -discretizedLogLikelihood(x0, { mean, logVariance });
   return normalKl(qPosteriorFloat64(x0, xt, at), { mean, logVariance });

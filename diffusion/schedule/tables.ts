@@ -43,9 +43,6 @@ export interface DiffusionTables {
   readonly snr: Float64Array;
 }
 
-/** Name of one table of numbers. */
-export type TableName = Exclude<keyof DiffusionTables, "timesteps">;
-
 /**
  * Derive all tables from betas [T].
  *

@@ -1,4 +1,7 @@
-import type { DiffusionTables, TableName } from "../../diffusion/schedule/tables.ts";
+import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+
+/** Name of one table of numbers. */
+export type TableName = Exclude<keyof DiffusionTables, "timesteps">;
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 
 /** What only recovering x_0 from noise divides by A for. */

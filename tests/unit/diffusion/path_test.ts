@@ -15,7 +15,8 @@ import { pathProblems } from "../../../diffusion/path_problems.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
-import { type DiffusionTables, makeTables, type TableName } from "../../../diffusion/schedule/tables.ts";
+import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
+import type { TableName } from "../../support/finite_tables.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 

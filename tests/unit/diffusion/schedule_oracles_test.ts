@@ -3,7 +3,8 @@
 // huggingface/diffusers (rescale_zero_terminal_snr), printed with 12 significant digits. Index t is 0-based.
 import { assertEquals } from "@std/assert";
 import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
-import { type DiffusionTables, makeTables, type TableName } from "../../../diffusion/schedule/tables.ts";
+import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
+import type { TableName } from "../../support/finite_tables.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 import { boundWeights } from "../../support/diffusion_references.ts";
 
