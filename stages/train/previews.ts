@@ -7,7 +7,6 @@ import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { makeWalk, SamplerFault } from "../shared/draw/walk.ts";
 import { unitToBytes } from "../shared/feeds.ts";
-import { yieldToMessages } from "../shared/macrotask.ts";
 import type { trainKind } from "./kind.ts";
 
 type Context = ContextOf<typeof trainKind>;
@@ -74,10 +73,8 @@ async function draw(
     const options = { sampler: chooseSampler(sampler, definitions), device: { ...device, compile }, batchSize: count };
     const walk = await makeWalk(learned, options);
     const how = { params: { batchSize: count }, seed, stream: "preview" };
-    const { images } = await makeDrawer(how, path, walk, { labelOf: labelsOf({}, sizes) }).draw(0, async () => {
-      await yieldToMessages();
-      stop.throwIfAborted();
-    });
+    const drawer = makeDrawer(how, path, walk, { labelOf: labelsOf({}, sizes) });
+    const { images } = await drawer.draw(0, () => stop.throwIfAborted());
     const bytes = unitToBytes(images);
     const png = gridPng(Array.from({ length: count }, (_, i) => imageAt(bytes, i, sizes)), sizes);
     return png ?? `no PNG has ${sizes.channels} channels`;

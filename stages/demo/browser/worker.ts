@@ -13,7 +13,6 @@ import { describeProblem, isError } from "../../shared/checks.ts";
 import { checkSampler, chooseSampler, type SamplerParam } from "../../shared/draw/sampler.ts";
 import { BrokenImages, makeWalk, SamplerFault } from "../../shared/draw/walk.ts";
 import { unitToBytes } from "../../shared/feeds.ts";
-import { yieldToMessages } from "../../shared/macrotask.ts";
 import { OPEN, type Opened } from "./backends.ts";
 import { bytesOf } from "./protocol.ts";
 import type { DemoData, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
@@ -43,8 +42,7 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
         const frame: Frame = { done, total, x: pixelsOf(x), x0: pixelsOf(x0, task) };
         port.postMessage({ kind: "frame", frame });
       };
-      const { images } = await draw(first, async () => {
-        await yieldToMessages();
+      const { images } = await draw(first, () => {
         if (stopped) throw new Error("The page said stop");
       }, (done, { x, x0 }, ended) => ended || done % Math.ceil(total / MOST_FRAMES) > 0 || see(done, x, x0));
       see(total, images, images);

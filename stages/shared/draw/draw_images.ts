@@ -4,7 +4,6 @@ import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageE
 import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
-import { yieldToMessages } from "../macrotask.ts";
 import { dealOut } from "../parts.ts";
 import { failedBy } from "../run_of.ts";
 import type { PredictorOptions } from "./predictor.ts";
@@ -18,14 +17,14 @@ export interface BatchDrawer {
   /** Network evaluations per image. */
   readonly steps: number;
   /**
-   * Draw the whole batch that starts at image `first`. `onStep` is awaited after each evaluation of the network; what it
+   * Draw the whole batch that starts at image `first`. `onStep` is called after each evaluation of the network; what it
    * throws gives the batch up. `see` is shown the images on their way.
    *
    * @returns images [B, H, W, C], about [-1, 1]; of the first batch also something else that is drawn along, as its film
    */
   draw(
     first: number,
-    onStep: (done: number) => Promise<void>,
+    onStep: BatchWalk["onStep"],
     see?: BatchWalk["see"],
   ): Promise<{ readonly images: Float32Array; readonly film?: Drawn["film"] }>;
 }
@@ -85,10 +84,9 @@ export function drawOnDevice(
     const drawer = await makeWalk(checkpoint, { ...options, sampler, device }).then(makeDrawer).catch(faultOf);
     if ("status" in drawer) return drawer;
     for (const { first, done, ...own } of left) {
-      const batch = await drawer.draw(first, async (steps) => {
+      const batch = await drawer.draw(first, (steps) => {
         const fraction = steps / drawer.steps * own.count;
         context.report({ done: Math.floor(done + fraction), total, unit: "image" });
-        await yieldToMessages();
         stopped ||= stop.aborted;
         if (stopped) throw new Error("The stage was told to stop");
       }).catch((error) => stopped ? undefined : faultOf(error));

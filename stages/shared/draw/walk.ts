@@ -5,6 +5,7 @@ import { learnsVariance } from "../../../diffusion/network.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { isError } from "../checks.ts";
 import { tellLabels } from "../feeds.ts";
+import { yieldToMessages } from "../macrotask.ts";
 import { type DrawnNetwork, makePredictor, type PredictorOptions } from "./predictor.ts";
 import { checkFit, type ChosenSampler } from "./sampler.ts";
 
@@ -24,8 +25,8 @@ export interface BatchWalk {
   readonly labels?: readonly (number | undefined)[];
   /** How often the whole way is taken. Default 1. */
   readonly repeats?: number;
-  /** Awaited after each evaluation of the network; what it throws ends the walk. */
-  readonly onStep: (done: number) => Promise<void>;
+  /** Called after each evaluation of the network, once messages were read; what it throws ends the walk. */
+  readonly onStep: (done: number) => void;
   /** Shown the images before each evaluation and at the end, with the x_0 that they came of. */
   readonly see?:
     | ((done: number, images: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean) => void)
@@ -73,7 +74,8 @@ export async function makeWalk(
       see?.(done, { x, x0: x0 ?? x }, false);
       const told = await predictor.predict(x, t, classes);
       x0 = told.x0;
-      await onStep(++done);
+      await yieldToMessages();
+      onStep(++done);
       return told;
     };
     return async (from: Omit<SamplerInputs, "path" | "params" | "predict">): Promise<Float32Array<ArrayBuffer>> => {

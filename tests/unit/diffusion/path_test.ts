@@ -13,10 +13,9 @@ import {
 } from "../../../diffusion/path.ts";
 import { pathProblems } from "../../../diffusion/path_problems.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
+import { type TableName, tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
-import type { TableName } from "../../support/finite_tables.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 

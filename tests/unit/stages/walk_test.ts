@@ -158,7 +158,7 @@ async function walkWith(wrong: Partial<SamplerDefinition>, checkpoint = checkpoi
   const { device } = tfjsDevice();
   const { begin, times } = await makeWalk(checkpoint, { device, batchSize: 2, sampler: own(wrong) });
   const noise = () => new Float32Array(4);
-  const walk = begin({ onStep: () => Promise.resolve() });
+  const walk = begin({ onStep: () => {} });
   return await walk({ x: Float32Array.of(1, 2, 3, 4), times, noise });
 }
 
