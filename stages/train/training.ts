@@ -227,20 +227,17 @@ export function initialState(network: Network, seed: number): TrainState {
   return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };
 }
 
-export function encodeState({ step, vectors, log, timestepLosses }: TrainState): Record<string, Uint8Array> {
+export function encodeState({ vectors, log, timestepLosses }: TrainState): Record<string, Uint8Array> {
   const { losses, counts } = timestepLosses ?? {};
   return {
-    [STATE_FILE]: encodeVectors({ ...vectors, timestepLosses: losses, timestepCounts: counts }, { step: `${step}` }),
+    [STATE_FILE]: encodeVectors({ ...vectors, timestepLosses: losses, timestepCounts: counts }),
     [LOG_FILE]: new TextEncoder().encode(log.join("")),
   };
 }
 
-/** @throws FormatError or Error when the files are not those of `encodeState` for a network of P parameters. */
+/** @throws FormatError when the files are not those of `encodeState` for a network of P parameters. */
 export async function decodeState(saved: SavedState, parameters: number): Promise<TrainState> {
-  const { vectors, metadata } = decodeVectors(await saved.read(STATE_FILE));
-  if (metadata["step"] !== `${saved.step}`) {
-    throw new Error(`${STATE_FILE}: got step ${metadata["step"]}, wanted ${saved.step}`);
-  }
+  const { vectors } = decodeVectors(await saved.read(STATE_FILE));
   const vector = (name: keyof TrainVectors) =>
     vectorOf(vectors, name, { file: STATE_FILE, type: Float32Array, length: parameters });
   const { timestepLosses: losses, timestepCounts: counts } = vectors;
