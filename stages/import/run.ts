@@ -8,7 +8,7 @@ import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { schedulerConfigSchema, unet2dConfigSchema } from "../../diffusion/interchange/config_schemas.ts";
 import { fromChainConfig, toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
-import { fromUnet2dTensors, type Unet2dTensor } from "../../diffusion/interchange/unet2d_tensors.ts";
+import { fromUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
 import { learnsVariance, packParameters } from "../../diffusion/network.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
@@ -132,11 +132,10 @@ async function readWeights(folder: string) {
   const name = DIFFUSERS_FILES.unetWeights;
   const bytes = await readBytes(folder, name);
   const { tensors, metadata } = checked(name, () => decodeSafetensors(bytes));
-  const floats: Record<string, Unet2dTensor> = {};
-  for (const [key, tensor] of Object.entries(tensors)) {
-    floats[key] = { shape: tensor.shape, data: floatsOf(`${name}, ${key}`, tensor) };
-  }
-  return { tensors: floats, provenance: readProvenance(metadata[METADATA_KEY]) };
+  const floats = Object.entries(tensors).map(([key, tensor]) => {
+    return [key, { shape: tensor.shape, data: floatsOf(`${name}, ${key}`, tensor) }] as const;
+  });
+  return { tensors: Object.fromEntries(floats), provenance: readProvenance(metadata[METADATA_KEY]) };
 }
 
 /** Only a description: without one, or with another program's, the weights are still what they are. */

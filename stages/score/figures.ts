@@ -165,7 +165,7 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
 }
 
 /** One side of a comparison, however much of it is known. */
-export interface ScoredSet extends Disposable {
+export interface ScoredSet {
   readonly extractor: ExtractorInfo;
   readonly count: number;
   /** Undefined for statistics that came without a word of their images. */
@@ -178,17 +178,16 @@ export interface ScoredSet extends Disposable {
   readonly labels?: Uint8Array | undefined;
 }
 
-const NOTHING_OPEN: Disposable = { [Symbol.dispose]() {} };
-
-export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
+/** @param opened takes what is to be closed */
+export async function openSet(artifact: InputArtifact, opened: DisposableStack): Promise<ScoredSet> {
   if (artifact.type === "statistics") {
     const { info: { extractor, count, images }, statistics } = await readStatistics(artifact);
-    return { extractor, count, images: images ?? undefined, statistics, ...NOTHING_OPEN };
+    return { extractor, count, images: images ?? undefined, statistics };
   }
   if (artifact.type === "features") {
-    const { info, logits: data, ...rest } = await openFeatures(artifact);
+    const { info, logits: data, vectors, labels } = opened.use(await openFeatures(artifact));
     const { extractor, count, images, logits: classes } = info;
-    return { extractor, count, images, logits: data && { data, classes: classes! }, ...rest };
+    return { extractor, count, images, logits: data && { data, classes: classes! }, vectors, labels };
   }
   const images = await readImages(artifact);
   const { count, height, width, channels } = images.info;
@@ -200,7 +199,6 @@ export async function openSet(artifact: InputArtifact): Promise<ScoredSet> {
     images: describeImageSet(artifact, images, count),
     vectors,
     labels: images.labels,
-    ...NOTHING_OPEN,
   };
 }
 

@@ -10,8 +10,8 @@ import { checkScored, scoreKind } from "./kind.ts";
 const PARTS = 100;
 
 export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }) => {
-  using real = await openSet(inputs.real);
-  using fake = await openSet(inputs.fake);
+  using opened = new DisposableStack();
+  const [real, fake] = [await openSet(inputs.real, opened), await openSet(inputs.fake, opened)];
   try {
     const [problem] = checkScored(params, { real, fake });
     if (problem !== undefined) return failedBy(problem);

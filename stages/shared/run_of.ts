@@ -38,12 +38,13 @@ function ownFacts(
   { definitions: places = {} }: Pick<BuiltinKind, "definitions">,
   { params, definitions }: Pick<StageContext, "params" | "definitions">,
 ): Record<string, Facts> {
-  const named = Object.entries(places).flatMap(([place, sort]) => {
-    const value = place === "" ? params : (params as Readonly<Record<string, unknown>>)[place];
-    return isOwn(value) ? [[place, ownNamed(sort, value, definitions)] as const] : [];
-  });
   return Object.fromEntries(
-    named.map(([place, { definition, params }]) => [place, describeDefinition(definition, params)]),
+    Object.entries(places).flatMap(([place, sort]) => {
+      const value = place === "" ? params : (params as Readonly<Record<string, unknown>>)[place];
+      if (!isOwn(value)) return [];
+      const { definition, params: own } = ownNamed(sort, value, definitions);
+      return [[place, describeDefinition(definition, own)]];
+    }),
   );
 }
 

@@ -5,7 +5,6 @@ import type { NetworkSizes, Path } from "../../diffusion/define.ts";
 import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
-import type { Objective } from "../../diffusion/objective.ts";
 import { atWholeTimes, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -49,7 +48,10 @@ export async function scienceOf(
   if (files.length > 0) {
     const ofNetwork = ownNetwork === undefined ? [] : await checkNetworkCode(network);
     if (ofNetwork.length > 0) return failed(files[0]!, ofNetwork);
-    const ofObjective = ownObjective === undefined ? [] : checkAlong(options.path, learned);
+    const places = ownObjective === undefined ? 0 : path.timesteps;
+    // The first of what is wrong along the path.
+    const ofObjective = new Array(places).keys().flatMap((t) => checkObjectiveAt(learned, timePoint(options.path, t)))
+      .take(1).toArray();
     if (ofObjective.length > 0) return failed(ownObjective!.uses, ofObjective);
     const ofLoss = await checkLossCode(network, options);
     if (ofLoss.length > 0) return failed(files.at(-1)!, ofLoss);
@@ -70,15 +72,6 @@ export async function scienceOf(
 
 function ownRecord(record: OwnRecord, { channels, ...sizes }: NetworkSizes): NetworkRecord {
   return { ...record, ...sizes, inChannels: channels };
-}
-
-/** The first of what is wrong with an objective along a path. */
-function checkAlong(path: Path, objective: Objective): CodeProblem[] {
-  for (let t = 0; t < path.timesteps; t++) {
-    const problems = checkObjectiveAt(objective, timePoint(path, t));
-    if (problems.length > 0) return problems.slice(0, 1);
-  }
-  return [];
 }
 
 function failed(file: string, problems: readonly CodeProblem[]): StageEnd {
