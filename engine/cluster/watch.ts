@@ -4,7 +4,6 @@ import type { Emit, StageEndState } from "../run/events.ts";
 import { attemptsOf, endsByLine, helpersOf, jobsByLine } from "./look.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
-import type { OpenSubmission } from "./submission.ts";
 import type { Submitted, Tracked } from "./submit.ts";
 
 const FIRST_PAUSE_MS = 2_000;
@@ -26,8 +25,10 @@ export interface WatchOptions extends QueueContext {
 interface Row extends Tracked {
   /** Those that it waits for. */
   before: readonly Row[];
-  job?: QueuedJob;
-  end?: JobEnd;
+  job?: QueuedJob | undefined;
+  end?: JobEnd | undefined;
+  /** Whether a small job of its submission will submit more. */
+  isHelped?: boolean;
   /** What was said of its progress; empty at first. */
   told?: string;
   /** When the attempt ended of which it was said last that another follows. */
@@ -59,10 +60,6 @@ export async function watchJobs(submitted: Submitted, options: WatchOptions) {
 
 class Watch {
   readonly #rows: readonly Row[];
-  /** By line. */
-  readonly #bySubmission = new Map<OpenSubmission, ReadonlyMap<number, readonly Row[]>>();
-  /** Submissions of which a small job will submit more. */
-  #helped = new Set<OpenSubmission>();
   #silent = false;
   #said = "";
   #stuck: boolean;
@@ -74,14 +71,11 @@ class Watch {
     this.#rows = tracked.map((one) => ({ ...one, before: [] }));
     const byId = new Map(this.#rows.map((row) => [row.id, row]));
     for (const row of this.#rows) row.before = before.get(row.id)!.flatMap((one) => byId.get(one) ?? []);
-    for (const [submission, rows] of Map.groupBy(this.#rows, ({ submission }) => submission)) {
-      this.#bySubmission.set(submission, Map.groupBy(rows, ({ line }) => line));
-    }
     this.#stuck = own?.queued.stuck ?? false;
     this.#now = options.now ?? (() => performance.now());
-    for (const [line, standing] of own?.queued.standings ?? []) {
-      if (standing.state !== "failed") continue;
-      for (const row of this.#bySubmission.get(own!.submission)?.get(line) ?? []) this.#finish(row, "failed", standing);
+    for (const row of this.#rows) {
+      const standing = row.submission === own?.submission ? own.queued.standings.get(row.line) : undefined;
+      if (standing?.state === "failed") this.#finish(row, "failed", standing);
     }
   }
 
@@ -107,12 +101,13 @@ class Watch {
       if (!wasSilent) this.options.say(`the queue does not answer (${view.silent}); jobs go on without it`);
       return;
     }
-    // How a job ended is known also when the queue has forgotten it.
-    for (const row of this.#rows) if (row.job !== undefined && isLive(row.job)) delete row.job;
-    this.#helped = new Set(this.#bySubmission.keys().filter((one) => helpersOf(one, view.jobs).length > 0));
-    for (const [submission, rows] of this.#bySubmission) {
-      for (const [line, job] of jobsByLine(submission, view.jobs)) {
-        for (const row of rows.get(line) ?? []) row.job = job;
+    for (const [submission, rows] of Map.groupBy(this.#rows, ({ submission }) => submission)) {
+      const jobs = jobsByLine(submission, view.jobs);
+      const isHelped = helpersOf(submission, view.jobs).length > 0;
+      for (const row of rows) {
+        // How a job ended is known also when the queue has forgotten it.
+        row.job = jobs.get(row.line) ?? (row.job && !isLive(row.job) ? row.job : undefined);
+        row.isHelped = isHelped;
       }
     }
   }
@@ -127,14 +122,15 @@ class Watch {
 
   /** Read what jobs have left in the submissions. */
   look(): void {
-    for (const [submission, rows] of this.#bySubmission) {
-      const isOpen = (line: number) => rows.get(line)?.some(({ state }) => state === undefined) ?? false;
-      for (const [line, end] of endsByLine(submission, isOpen)) for (const row of rows.get(line)!) row.end = end;
+    const open = this.#rows.filter(({ state }) => state === undefined);
+    for (const [submission, rows] of Map.groupBy(open, ({ submission }) => submission)) {
+      const lines = new Set(rows.map(({ line }) => line));
+      const ends = endsByLine(submission, (line) => lines.has(line));
+      for (const row of rows) row.end = ends.get(row.line) ?? row.end;
     }
     const waiting = new Map<string, string[]>();
     let running = 0;
-    for (const row of this.#rows) {
-      if (row.state !== undefined) continue;
+    for (const row of open) {
       const reason = this.#settle(row);
       if (reason === undefined) continue;
       if (reason === "") running++;
@@ -148,8 +144,7 @@ class Watch {
 
   /** @returns why it waits, empty for one that runs; undefined for one that has ended */
   #settle(row: Row): string | undefined {
-    const { job, end, submission } = row;
-    const { cache } = submission;
+    const { job, end, submission: { cache } } = row;
     const isDone = end?.state === "ran" || end?.state === "hit";
     if (isDone && hasResult(cache, end.resolvedKey ?? "")) {
       return this.#finish(row, end.state === "hit" ? "cached" : "ran");
@@ -167,7 +162,7 @@ class Watch {
     }
     if (row.before.some(({ state }) => state === "failed" || state === "blocked")) return this.#finish(row, "blocked");
     const ownFault = job?.state === "failed" || job?.state === "timeout";
-    if ((this.#helped.has(submission) && !ownFault && !isDone) || this.#stuck) {
+    if ((row.isHelped && !ownFault && !isDone) || this.#stuck) {
       return "for a small job that submits more";
     }
     if (job?.state === "cancelled" && !isDone) {
