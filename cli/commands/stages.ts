@@ -61,15 +61,15 @@ async function describeCustom(written: string): Promise<Answer> {
   const file = resolve(written);
   const found = await describeOne(file);
   if ("error" in found) refuse(`cannot use ${written}: ${found.error}`, found.fix);
-  if (found.sort !== "stage") {
-    const { sort, params } = found;
+  const { sort, params } = found;
+  if (sort !== "stage") {
     return {
       data: { file, sort, params },
       lines: [`${written}: definition of sort ${sort}`, ...sectionOfParams(params)],
     };
   }
   const kind = fromFile(written, found) as Kind;
-  const { summary, inputs, outputs, seeded, permissions, params = [], roles } = kind;
+  const { summary, inputs, outputs, seeded, permissions, roles } = kind;
   const rights = rightsOf({ kind, params: {} }, dirname(file), false).flatMap((request) => request.rights);
   const device = kind.device !== undefined;
   const files = Object.keys(roles).filter((name) => roles[name]!.role === "external");

@@ -3,7 +3,7 @@ import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import type { BuiltinKind, CheckResult, Facts, OutputPorts, Shard, StageDevice } from "../../contract/stage.ts";
-import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
+import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
 /** What it builds on by name, and by version where the lock has several; of native code the systems that it is for. */
@@ -67,8 +67,6 @@ export interface Kind
   /** Of code of the user's own: what the names of modules stand for in its process. */
   readonly map?: () => ModuleMap;
   readonly roles: ParamRoles;
-  /** Of a custom stage that was asked about without params to check: those that it takes. */
-  readonly params?: readonly ParamDescription[];
   readonly validate: (raw: unknown) => ParamsOutcome & Pick<Stage, "facts">;
 }
 

@@ -15,7 +15,7 @@ import {
   type StartMessage,
 } from "./protocol.ts";
 import { cutText } from "./lines.ts";
-import { outcomeOfThrow, type OwnFolders } from "./refusal.ts";
+import { outcomeOfThrow } from "./refusal.ts";
 import type { ObjectStore } from "../store/objects.ts";
 import { Misplaced } from "../store/trouble.ts";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
@@ -121,17 +121,16 @@ export function makeContext(
   };
 }
 
-/** Where the stage's own files lie. */
-export function ownFolders(start: StartMessage): OwnFolders {
-  const inputs = [Object.values(start.inputs), start.parts ?? []].flat(2).flatMap((one) => one?.folder ?? []);
-  return { inputs, outputs: Object.values(start.outputs) };
+/** Where the files lie that a stage reads. */
+export function inputFolders({ inputs, parts = [] }: StartMessage): string[] {
+  return [Object.values(inputs), parts].flat(2).flatMap((one) => one?.folder ?? []);
 }
 
 /** Run a stage's code to its end. A throw becomes a value here, so that every way to end looks alike to the caller. */
 export async function runStage(
   run: StageRun,
   context: StageContext,
-  folders: OwnFolders = { inputs: [], outputs: [] },
+  inputs: readonly string[] = [],
 ): Promise<StageOutcome> {
   try {
     const end: unknown = await run(context);
@@ -141,7 +140,7 @@ export async function runStage(
     const message = `the stage returned something that is not a way to end: ${cutText(Deno.inspect(end))}`;
     return failed(message, 'return nothing, { status: "failed", message } or { status: "interrupted", step }');
   } catch (error) {
-    return outcomeOfThrow(error, folders);
+    return outcomeOfThrow(error, inputs);
   }
 }
 

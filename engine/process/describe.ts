@@ -62,6 +62,8 @@ const answerSchema = z.union([
   z.strictObject({
     sort: z.enum(["stage", ...SORTS]),
     said: z.record(z.string(), z.unknown()),
+    /** Those that it takes, for people who ask; empty where params were given. */
+    params: z.array(paramDescriptionSchema),
     fits: z.array(fitSchema),
   }),
   unfit,
@@ -196,20 +198,18 @@ async function describeFile(file: string, params: readonly unknown[]) {
   if ("error" in asked) return unfit.parse({ fix, ...asked, ...link });
   const { answer } = asked;
   if ("error" in answer) return answer;
-  const { sort, said, fits } = answer;
+  const { sort, said, params: taken, fits } = answer;
   const stage = sort === "stage" ? checkStage(said) : undefined;
   if (stage !== undefined && "error" in stage) return stage;
   const known = new Map(params.map((raw, index) => [JSON.stringify(raw), fits[index]]));
   const unanswered = { error: "it did not answer for some params", fix: "correct the file" };
-  const listed = z.array(paramDescriptionSchema).safeParse(said["params"]);
   return {
     file,
     code,
     sort,
     /** Of a stage. */
     stage,
-    /** Of a definition that was asked about without params to check: those that it takes. */
-    params: listed.data ?? [],
+    params: taken,
     /** By params that it was asked about. */
     fitOf: (raw: unknown): Fit => known.get(JSON.stringify(raw)) ?? unanswered,
   };
@@ -257,8 +257,6 @@ const stageDescriptionSchema = z.object({
   resources: resourcesSchema.default({}),
   shards: z.boolean().default(false),
   roles: z.record(z.string(), paramMetaSchema),
-  /** For people who ask what a stage takes; empty where params were given. */
-  params: z.array(paramDescriptionSchema).default([]),
 });
 
 export type StageDescription = z.output<typeof stageDescriptionSchema>;

@@ -58,21 +58,16 @@ function describe(
   }
   const { roles, problems } = readRoles(all);
   if (problems.length > 0) return failed(problems.join("; "), "correct its params");
-  const listed = given.length === 0 ? listParams(all) : [];
-  if (sort === "stage") {
-    return { sort, said: { ...rest, roles, params: listed }, fits: given.map((raw) => fit(all, raw, () => ({}))) };
-  }
-  if (params.def.catchall?._zod.def.type !== "never") return failed("its params are not a strict Zod object", strict);
+  const isStage = sort === "stage";
+  const isStrict = params.def.catchall?._zod.def.type === "never";
+  if (!isStage && !isStrict) return failed("its params are not a strict Zod object", strict);
   const [marked] = Object.keys(roles);
-  if (marked !== undefined) {
+  if (!isStage && marked !== undefined) {
     const error = `param "${marked}" has a role, as only params of stages do`;
     return failed(error, "write it without externalFile(…) and the like");
   }
-  return {
-    sort,
-    said: { params: listed },
-    fits: given.map((raw) => fit(all, raw, (params) => factsOf(exported, params))),
-  };
+  const fits = given.map((raw) => fit(all, raw, (params) => isStage ? {} : factsOf(exported, params)));
+  return { sort, said: isStage ? { ...rest, roles } : {}, params: given.length === 0 ? listParams(all) : [], fits };
 }
 
 /** What stands beside a definition's own params, or tells a built-in one from it. */

@@ -4,18 +4,14 @@ import { isMachineTrouble } from "../store/trouble.ts";
 import { cutText } from "./lines.ts";
 import { failed, type StageOutcome } from "./protocol.ts";
 
-/** Where a stage's own things lie, so that a message can tell them from what is not its own. */
-export type OwnFolders = Readonly<Record<"inputs" | "outputs", readonly string[]>>;
-
 export type Refusal = Readonly<Record<"message" | "fix", string>>;
 
 /** Where nothing more can be said. */
 export const UNDECLARED_FIX =
   "read only inputs, write only outputs, or declare the permission in the stage's definition";
 
-const NO_FOLDERS: OwnFolders = { inputs: [], outputs: [] };
-
-type Explain = (what: string | undefined, folders: OwnFolders) => readonly [mayNot: string, fix: string];
+/** @param inputs folders of the stage's inputs */
+type Explain = (what: string | undefined, inputs: readonly string[]) => readonly [mayNot: string, fix: string];
 
 /** By the name of Deno's permission: what a stage may not do, and what to do instead. */
 const DENIED: Readonly<Record<string, Explain>> = {
@@ -27,7 +23,7 @@ const DENIED: Readonly<Record<string, Explain>> = {
       : "declare it: as an input that another stage makes, " +
         "or as a param with externalFile(…), whose content is in the key",
   ],
-  write: (what = "everywhere", { inputs }) =>
+  write: (what = "everywhere", inputs) =>
     inputs.some((folder) => isWithin(resolve(what), folder))
       ? [`write ${what}: inputs are read-only`, "write a changed copy with outputs.PORT.write(name, content)"]
       : [
@@ -63,14 +59,14 @@ const DENIED: Readonly<Record<string, Explain>> = {
   ],
 };
 
-function explain(permission: string, what: string | undefined, folders: OwnFolders): Refusal {
+function explain(permission: string, what: string | undefined, inputs: readonly string[]): Refusal {
   // The text may be the stage's own.
   const denied = Object.hasOwn(DENIED, permission) ? DENIED[permission] : undefined;
   if (denied === undefined) {
     const access = `${permission} access${what === undefined ? "" : ` to ${what}`}`;
     return { message: `the stage tried something it did not declare: ${access}`, fix: UNDECLARED_FIX };
   }
-  const [mayNot, fix] = denied(what, folders);
+  const [mayNot, fix] = denied(what, inputs);
   return { message: `the stage may not ${mayNot}`, fix };
 }
 
@@ -112,12 +108,13 @@ const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] =
 /**
  * What Deno says when a process does what it may not, or when a module cannot be loaded that the stage's code does not
  * name, as a message about the stage. Undefined if the text is about something else.
+ * @param inputs folders of the stage's inputs, so that a message can tell them from what is not its own
  */
-export function explainRefusal(text: string, folders: OwnFolders = NO_FOLDERS): Refusal | undefined {
+export function explainRefusal(text: string, inputs: readonly string[] = []): Refusal | undefined {
   const refused = /Requires (\w+) access(?: to ("(?:[^"\\]|\\.)*"|[^,\s]+))?/.exec(text);
   if (refused !== null) {
     const what = refused[2]?.replace(/^"(.*)"$/, "$1").replace(/^<(.*)>$/, "$1");
-    return explain(refused[1]!, what, folders);
+    return explain(refused[1]!, what, inputs);
   }
   for (const [pattern, message, fix] of OTHERS) {
     const found = pattern.exec(text);
@@ -142,11 +139,11 @@ function read(thrown: unknown): { readonly message: string; readonly stack: stri
 }
 
 /** How a stage ended that threw. What it may not do and what the machine lacks are no bugs of it. */
-export function outcomeOfThrow(thrown: unknown, folders: OwnFolders): StageOutcome {
+export function outcomeOfThrow(thrown: unknown, inputs: readonly string[]): StageOutcome {
   try {
     const { message, stack } = read(thrown);
     const said = cutText(message);
-    const refused = explainRefusal(message, folders);
+    const refused = explainRefusal(message, inputs);
     if (refused !== undefined) return failed(cutText(refused.message), cutText(refused.fix));
     if (thrown instanceof Deno.errors.NotCapable) return failed(`the stage may not do this: ${said}`, UNDECLARED_FIX);
     const lacks = thrown instanceof Error && isMachineTrouble(thrown);

@@ -6,18 +6,15 @@ import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamLines } from "./lines.ts";
 import { totalmem } from "node:os";
 
-let guard: readonly string[] | undefined;
-
 /**
  * A command prefix that makes the kernel kill the child when this process dies, however that comes. Linux only;
  * elsewhere the child notices that its standard input has ended.
  */
 export function parentDeathGuard(): readonly string[] {
-  if (guard !== undefined) return guard;
   const folders = Deno.build.os === "linux" ? (Deno.env.get("PATH") ?? "").split(":").filter(Boolean) : [];
   // A folder that may not be looked into has no programs for this process.
   const setpriv = folders.map((folder) => join(folder, "setpriv")).find(isThere);
-  return guard = setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
+  return setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
 }
 
 /** Folder of an installed npm package, to which loading of native code is limited. Undefined if it is not installed. */

@@ -1,5 +1,5 @@
 import type { OwnDefinition, StageDefinition, StageRun } from "../../contract/stage.ts";
-import { makeContext, ownFolders, runStage } from "./context.ts";
+import { inputFolders, makeContext, runStage } from "./context.ts";
 import { messagePrefix, type StageEvent, type StartMessage } from "./protocol.ts";
 
 /** Loads the stage's own module, which may run whatever it likes at its top. */
@@ -109,7 +109,7 @@ export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[
   listen();
 
   const made = makeContext(start, stop.signal, throttleProgress(send));
-  const folders = ownFolders(start);
+  const inputs = inputFolders(start);
   const stage = (await load()).default as StageRun | StageDefinition;
   const definitions: OwnDefinition[] = [];
   // One after the other, and after the toolkit's own code.
@@ -118,7 +118,7 @@ export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[
   }
   const context = { ...made, definitions };
   const run = typeof stage === "function" ? stage : stage.run;
-  const outcome = await runStage(run, context, folders);
+  const outcome = await runStage(run, context, inputs);
   // What the stage left to fail, such as a promise that it forgot to await, ends the process before it is called done.
   await new Promise((resolve) => later(resolve));
   send({ type: "end", end: outcome });

@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { explainRefusal, outcomeOfThrow } from "../../../../engine/process/refusal.ts";
 
-const folders = { inputs: ["/t/in/from/0"], outputs: ["/t/out/out"] };
-const told = (text: string) => explainRefusal(text, folders)?.message;
+const inputs = ["/t/in/from/0"];
+const told = (text: string) => explainRefusal(text, inputs)?.message;
 
 Deno.test("explainRefusal() says what was tried, whose it is, and nothing about other errors", () => {
   const run = ", run again with the --allow-read flag";
@@ -29,7 +29,7 @@ Deno.test("explainRefusal() says what was tried, whose it is, and nothing about 
 });
 
 Deno.test("outcomeOfThrow() tells bugs, refusals and want of space apart, and survives what is thrown", () => {
-  const of = (thrown: unknown) => outcomeOfThrow(thrown, folders);
+  const of = (thrown: unknown) => outcomeOfThrow(thrown, inputs);
   assertEquals(of(new Deno.errors.NotCapable("odd")).status, "failed");
   assertEquals(of(Object.assign(new Error("full"), { code: "ENOSPC" })).status, "failed");
   // A folder that is there already is a bug in the stage, and no want of space.
