@@ -77,7 +77,7 @@ export async function loadForCommand(
   const [targets, force] = [options.targets, options.force].map((names) => selectStages(pipeline, names ?? []));
   const unknown = [...targets!.problems, ...force!.problems];
   if (unknown.length > 0) refuseWith(unknown);
-  await loader.keep();
+  loader.keep();
   return { pipeline, store, warnings: loaded.warnings, targets: targets!.stages, force: force!.stages };
 }
 

@@ -131,7 +131,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       ending.dispose();
       // Before the first run there was no store to keep anything in.
-      await opened.loader.keep();
+      opened.loader.keep();
       if (!result.ok) refuseWith(result.diagnostics);
       keepDone(opened.loader, store, result.value);
       const { status } = result.value;

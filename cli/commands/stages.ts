@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type BuiltinKind, describeOne, describeParams, fromFile, isCustom, type Kind } from "noiseline/engine";
+import { type BuiltinKind, describeFile, describeParams, fromFile, isCustom, type Kind } from "noiseline/engine";
 import { rightsOf, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { formatTable, refuse } from "../io.ts";
@@ -59,7 +59,7 @@ function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof 
 /** A custom stage or a definition as it describes itself, in a process that may do nothing. */
 async function describeCustom(written: string): Promise<Answer> {
   const file = resolve(written);
-  const found = await describeOne(file);
+  const found = await describeFile(file);
   if ("error" in found) refuse(`cannot use ${written}: ${found.error}`, found.fix);
   const { sort, params } = found;
   if (sort !== "stage") {

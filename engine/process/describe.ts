@@ -188,7 +188,12 @@ function checkStage(said: unknown): StageDescription | Unfit {
   return { error, fix: suggestName(unknown, packages) };
 }
 
-async function describeFile(file: string, params: readonly unknown[]) {
+/**
+ * Describe a file of the user's own, a stage or a definition, without running its code in this process: it is loaded in a
+ * child that may not read, write or connect, and only its description comes back.
+ * @param params that a pipeline gives to what it exports
+ */
+export async function describeFile(file: string, params: readonly unknown[] = []) {
   const code = await loadCode(file);
   if ("error" in code) return unfit.parse({ fix: "correct its imports, or the deno.json above it", ...code });
   const asked = await askChild("describeFile", file, code.map, { params }, answerSchema);
@@ -215,10 +220,7 @@ async function describeFile(file: string, params: readonly unknown[]) {
   };
 }
 
-/**
- * Describe files of the user's own, stages and definitions, without running their code in this process: each is loaded
- * in a child that may not read, write or connect, and only its description comes back.
- */
+/** Describe files of the user's own, each by one process. */
 export async function describeFiles(
   requests: readonly DescribeRequest[],
 ): Promise<ReadonlyMap<string, Described | Unfit>> {

@@ -10,12 +10,12 @@ import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
 import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
-import type { Described, Fit, Unfit } from "../../process/describe.ts";
+import { type Described, describeFiles, type Fit, type Unfit } from "../../process/describe.ts";
 import { validateParams } from "../../process/schema_issues.ts";
 import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import { fitOf, fromBuiltin, fromFile, isCustom } from "./builtin.ts";
-import { type BuiltinKinds, describeAll } from "./kinds.ts";
+import type { BuiltinKinds } from "./kinds.ts";
 import { indirectOrigin } from "./origin.ts";
 
 /** Where a stage names a file of the user's own. */
@@ -74,7 +74,7 @@ export class StageKinds {
   ): Promise<Map<string, Kind | undefined>> {
     const named = [...entries].flatMap(([id, entry]) => placesOf(entry, this.builtins).map((place) => ({ id, place })));
     // Each file is asked once about all that the stages give to it.
-    this.#known = await describeAll(named.flatMap(({ place }) => {
+    this.#known = await describeFiles(named.flatMap(({ place }) => {
       const file = this.#fileOf(place);
       return file === undefined ? [] : [{ file, params: [place.params] }];
     }));

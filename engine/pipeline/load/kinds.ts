@@ -1,5 +1,5 @@
 import type { BuiltinKind } from "../../../contract/stage.ts";
-import type { Described, DescribeRequest, Unfit } from "../../process/describe.ts";
+import { describeFiles } from "../../process/describe.ts";
 import type { KindFacts, KindsOf } from "../compose/expand.ts";
 import { asMap } from "../source/tree.ts";
 import { isCustom } from "./builtin.ts";
@@ -16,7 +16,7 @@ export async function findKinds(
   const uses = new Map(Object.entries(stages).map(([id, entry]) => [id, asMap(entry)["uses"]]));
   const written = [...new Set(uses.values())].filter((one) => typeof one === "string");
   const custom = written.filter((one) => isCustom(one) && !one.includes("${"));
-  const described = await describeAll(custom.map((one) => ({ file: resolveFile(one), params: [] })));
+  const described = await describeFiles(custom.map((one) => ({ file: resolveFile(one), params: [] })));
   const find = (one: string): KindFacts | undefined => {
     const found = described.get(resolveFile(one));
     if (found !== undefined) return "error" in found ? undefined : found.stage;
@@ -37,18 +37,4 @@ function axisTexts(root: unknown, entry: unknown, axis: string): string[] {
   const values = own === undefined ? shared : own;
   const list = Array.isArray(values) ? values : Object.values(asMap(values));
   return list.filter((value) => typeof value === "string");
-}
-
-/** Describe files of the user's own; a pipeline without any does not load what starts processes. */
-export async function describeAll(
-  requests: readonly DescribeRequest[],
-): Promise<ReadonlyMap<string, Described | Unfit>> {
-  if (requests.length === 0) return new Map();
-  const { describeFiles } = await import("../../process/describe.ts");
-  return await describeFiles(requests);
-}
-
-/** A file that is asked about alone. */
-export async function describeOne(file: string): Promise<Described | Unfit> {
-  return (await describeAll([{ file, params: [] }])).get(file)!;
 }

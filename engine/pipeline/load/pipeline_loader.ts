@@ -9,6 +9,7 @@ import { importLate } from "../../../std/import_late.ts";
 import type { Kind, Stage } from "../../keys/stage.ts";
 import type { DownloadExternal, NpmExternal } from "../../../contract/stage.ts";
 import type { Pipeline } from "../pipeline.ts";
+import { importsByComputedName } from "../../process/computed_imports.ts";
 import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";
 import { SETTLE_MS } from "../../store/digests.ts";
 import { holds, sha256Of, statIfThere } from "../../store/reading.ts";
@@ -95,12 +96,12 @@ export class PipelineLoader {
   }
 
   /** Keep what was loaded. Only a store that exists gets an entry: looking at a pipeline must not make one. */
-  async keep(): Promise<void> {
+  keep(): void {
     if (this.#loaded === undefined || !this.#toolkit.settled || statIfThere(this.#folder) === undefined) return;
     const { pipeline, log, since } = this.#loaded;
     this.#loaded = undefined;
     const path = this.#path();
-    const modules = await moduleFiles(log, since);
+    const modules = moduleFiles(log, since);
     const kept = packPipeline(pipeline);
     if (modules === undefined || kept === undefined) return;
     const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], kept };
@@ -128,11 +129,7 @@ function isStill(path: string, digest: string | null): boolean {
  * have changed since it was evaluated, where one may join that is not there yet, or where a package that the toolkit
  * does not pin may come in another version.
  */
-async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string, string | null][] | undefined> {
-  if (modules.size === 0) return [];
-  const { importsByComputedName } = await importLate<typeof import("../../process/computed_imports.ts")>(
-    import.meta.resolve("../../process/computed_imports.ts"),
-  );
+function moduleFiles({ modules }: ReadLog, since: number): [string, string | null][] | undefined {
   const found = new Map<string, string | null>();
   for (const { ownPackages, files, settings } of modules.values()) {
     if (ownPackages || files.some(([file]) => importsByComputedName(Deno.readTextFileSync(file)))) return undefined;

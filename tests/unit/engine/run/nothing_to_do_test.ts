@@ -55,7 +55,7 @@ function placeAt(folder: string) {
     run: async (file = "p.yaml", overrides?: readonly string[], keptFolder?: string, options: RunOptions = {}) => {
       const { store, cache } = lookAt(file, overrides, keptFolder);
       const ended = await runPipeline(await load(cache), store, options);
-      await cache.keep();
+      cache.keep();
       assert(ended.ok && ended.value.status === "done");
       keepDone(cache, store, ended.value);
       return ended.value;
