@@ -17,7 +17,7 @@ export const paramIssueSchema = z.strictObject({
 export type ParamIssue = z.output<typeof paramIssueSchema>;
 
 /** Params as a kind understands them. */
-export const acceptedSchema = z.strictObject({ ok: z.literal(true), params: z.record(z.string(), z.unknown()) });
+export const acceptedSchema = z.strictObject({ ok: z.literal(true), value: z.record(z.string(), z.unknown()) });
 
 /** The same, or what is wrong with them. */
 export type ParamsOutcome = z.output<typeof acceptedSchema> | { readonly ok: false; readonly issues: ParamIssue[] };

@@ -69,7 +69,7 @@ export function loadCluster(
     target: "key",
   });
   const found = problems.diagnostics(origins);
-  return checked.ok && found.length === 0 ? succeed({ name, file, settings: checked.data, origins }) : refuse(found);
+  return checked.ok && found.length === 0 ? succeed({ name, file, settings: checked.value, origins }) : refuse(found);
 }
 
 /** Which of its folders this machine cannot use. What may be a missing mount is not made, nor a wrong path filled. */

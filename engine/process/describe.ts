@@ -180,10 +180,10 @@ export async function loadCode(
 function checkStage(said: unknown): StageDescription | Unfit {
   const checked = validate(stageDescriptionSchema, said);
   if (!checked.ok) return { error: checked.issues.map(tellIssue).join("; "), fix: "correct its definition" };
-  const native = checked.data.permissions.native ?? [];
+  const native = checked.value.permissions.native ?? [];
   const packages = native.length === 0 ? [] : nativePackages();
   const unknown = native.find((name) => !packages.includes(name));
-  if (unknown === undefined) return checked.data;
+  if (unknown === undefined) return checked.value;
   const error = `permissions.native: "${unknown}" is not a package with native code that the toolkit imports`;
   return { error, fix: suggestName(unknown, packages) };
 }

@@ -6,7 +6,7 @@ import type { ParamDescription } from "../../schemas/param_issue.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import { encode } from "../keys/encode.ts";
 import { ownPlace } from "./own_frames.ts";
-import { validateParams } from "./schema_issues.ts";
+import { validate } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
 /** What of an export may be asked about. */
@@ -77,17 +77,17 @@ const FORMS = "write export default defineStage({ … }), or defineNetwork, defi
 
 /** Whether params fit an export, and what is known of it with them. */
 function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<string, unknown>>) => Facts) {
-  const outcome = validateParams(all, raw);
+  const outcome = validate(all, raw);
   if (!outcome.ok) return { outcome, facts: {} };
   try {
     // Params become part of keys and messages.
-    encode(outcome.params);
+    encode(outcome.value);
   } catch (error) {
     const message = `the schema gives a value that is not plain data: ${(error as Error).message}`;
     return { outcome: { ok: false, issues: [{ code: "custom", path: [], message, input: raw }] }, facts: {} };
   }
   try {
-    const facts = factsOf(outcome.params);
+    const facts = factsOf(outcome.value);
     encode(facts);
     return { outcome, facts };
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { defOf, wantedBy } from "../../schemas/zod_def.ts";
-import type { ParamIssue, ParamsOutcome } from "../../schemas/param_issue.ts";
+import type { ParamIssue } from "../../schemas/param_issue.ts";
 
 /** With more than that, the first tell enough. */
 const MAX_ISSUES = 100;
@@ -9,10 +9,10 @@ const MAX_ISSUES = 100;
 export function validate<S extends z.ZodType>(
   schema: S,
   raw: unknown,
-): { readonly ok: true; readonly data: z.output<S> } | { readonly ok: false; readonly issues: ParamIssue[] } {
+): { readonly ok: true; readonly value: z.output<S> } | { readonly ok: false; readonly issues: ParamIssue[] } {
   try {
     const outcome = schema.safeParse(raw, { reportInput: true });
-    if (outcome.success) return { ok: true, data: outcome.data };
+    if (outcome.success) return { ok: true, value: outcome.data };
     return { ok: false, issues: outcome.error.issues.slice(0, MAX_ISSUES).flatMap((one) => toIssues(one, [], schema)) };
   } catch (error) {
     // Zod passes lists of issues as arguments, of which the stack holds some hundred thousand.
@@ -70,10 +70,4 @@ function keysAt(schema: z.ZodType, path: readonly (string | number)[]): string[]
 
 function depth(issues: readonly z.core.$ZodIssue[]): number {
   return Math.max(0, ...issues.map((issue) => issue.path.length));
-}
-
-/** Validate params against a Zod schema, as data in and data out. */
-export function validateParams(schema: z.ZodObject, raw: unknown): ParamsOutcome {
-  const outcome = validate(schema, raw);
-  return outcome.ok ? { ok: true, params: outcome.data as Record<string, unknown> } : outcome;
 }

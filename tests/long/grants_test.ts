@@ -156,7 +156,7 @@ const FORGED: Readonly<Record<string, string>> = {
   "no inputs": "answer.said.inputs = null;",
   "no definition": "answer.said = null;",
   "memory that is none": 'answer.said.resources = { memory: "zz" };',
-  "an outcome without params": "answer.fits = [{ outcome: { ok: true, params: null }, facts: {} }];",
+  "an outcome without params": "answer.fits = [{ outcome: { ok: true, value: null }, facts: {} }];",
   "no outcomes": "answer.fits = [];",
 };
 

@@ -166,9 +166,8 @@ function belongTogether(left: string, right: string | undefined): boolean {
 export function buildStages(
   entries: ReadonlyMap<string, StageEntry>,
   kinds: ReadonlyMap<string, Kind | undefined>,
-  { reported, broken, seed, ...finding }: {
-    readonly reported: ReadonlySet<string>;
-    /** Parts of stages that were taken out of them, since they are reported already. */
+  { broken, seed, ...finding }: {
+    /** Parts of stages that were taken out of them, or have no value, since they are reported already. */
     readonly broken: ReadonlyMap<string, ReadonlySet<string>>;
     readonly seed: number;
     readonly origins: Origins;
@@ -184,10 +183,8 @@ export function buildStages(
     const kind = kinds.get(id);
     const at = ["stages", id, "with"];
     const outcome = kind?.validate(entry.with);
-    if (outcome?.ok === false && !reported.has(id) && broken.get(id)?.has("with") !== true) {
-      addIssues(outcome.issues, at, finding);
-    }
-    if (outcome?.ok) addIssues(roleIssues(kind!, outcome.params), at, finding);
+    if (outcome?.ok) addIssues(roleIssues(kind!, outcome.value), at, finding);
+    else if (outcome !== undefined && broken.get(id)?.has("with") !== true) addIssues(outcome.issues, at, finding);
     const bound = bindInputs(id, entry, { kinds, whole: broken.get(id)?.has("inputs") !== true, problems });
     if (kind === undefined || outcome === undefined) continue;
     wanted.push(...bound.variants);
@@ -209,9 +206,9 @@ export function buildStages(
       id,
       entry: id,
       kind,
-      params: withThreads({ kind, params: outcome.params }, resources.cpu),
+      params: withThreads({ kind, params: outcome.value }, resources.cpu),
       facts: outcome.facts,
-      extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
+      extent: extentName === undefined ? undefined : outcome.value[extentName] as number,
       inputs: bound.inputs,
       needs: bound.needs,
       seed: entry.seed ?? seed,

@@ -5,7 +5,7 @@ import { rolesOf } from "../../../schemas/roles.ts";
 import type { Kind } from "../../keys/stage.ts";
 import type { Described, Fit, Unfit } from "../../process/describe.ts";
 import { DEVICE_MODULE } from "../../process/module_lock.ts";
-import { validateParams } from "../../process/schema_issues.ts";
+import { validate } from "../../process/schema_issues.ts";
 import { mapLeaves } from "../source/tree.ts";
 
 /** Whether what `uses` says is a file of the user's own. */
@@ -25,7 +25,7 @@ export function fromBuiltin(builtin: BuiltinKind): Kind {
     version: `${kind}/${version}`,
     custom: false,
     roles: rolesOf(params),
-    validate: (raw) => validateParams(params, raw),
+    validate: (raw) => validate(params, raw),
   };
 }
 

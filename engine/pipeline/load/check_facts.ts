@@ -18,21 +18,19 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
   return diagnosticAt(origins, path, `stage "${stage.id}": ${message}`, fix, details);
 }
 
-/** What forecasts go by. */
-export type Work = Partial<Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe">>;
-
 /**
  * Let every kind check its params against what its inputs will be, before anything runs. Facts flow along the edges;
  * custom kinds state none, and kinds check only what they are told.
  * @param stages in dependency order
+ * @returns the stages with what forecasts go by
  */
 export function checkFacts(
   stages: Iterable<Stage>,
   origins: Origins,
   problems: Problems,
-): ReadonlyMap<string, Work> {
+): ReadonlyMap<string, Stage> {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
-  const work = new Map<string, Work>();
+  const checked = new Map<string, Stage>();
   // A digest of what decides how long a stage takes, beside its extent and the machine.
   const likenessOf = ({ kind, params, inputs, shard, parts }: Stage): string => {
     const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
@@ -41,7 +39,7 @@ export function checkFacts(
       bindings.map(({ stage, port: output }) => {
         const known = facts.get(stage)?.[output];
         // Facts with a count say how much there is to read; else what makes it stands for it.
-        return JSON.stringify(known?.["count"] === undefined ? [known, output, work.get(stage)?.likeness] : known);
+        return JSON.stringify(known?.["count"] === undefined ? [known, output, checked.get(stage)?.likeness] : known);
       }),
     ]);
     const part = shard === undefined ? parts === undefined ? [] : ["joins"] : [shard.of];
@@ -51,7 +49,7 @@ export function checkFacts(
   };
   for (const stage of stages) {
     const likeness = likenessOf(stage);
-    work.set(stage.id, { likeness });
+    checked.set(stage.id, { ...stage, likeness });
     if (stage.kind.check === undefined) continue;
     const inputs: Record<string, Facts | undefined> = {};
     for (const [port, [first]] of Object.entries(stage.inputs)) {
@@ -62,9 +60,9 @@ export function checkFacts(
     const { workGflop, ...shape } = known;
     const share = workGflop === undefined ? {} : { workGflop: workGflop / (stage.shard?.of ?? 1) };
     // Joining is not the work of its kind.
-    if (stage.parts === undefined) work.set(stage.id, { likeness, ...shape, ...share });
+    if (stage.parts === undefined) checked.set(stage.id, { ...stage, likeness, ...shape, ...share });
     // A stage at another extent repeats what its entry already said.
     if (stage.id === stage.entry) problems.addAll(found.map((problem) => placeProblem(stage, problem, origins)));
   }
-  return work;
+  return checked;
 }

@@ -11,7 +11,7 @@ import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
 import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
 import { type Described, describeFiles, type Fit, type Unfit } from "../../process/describe.ts";
-import { validateParams } from "../../process/schema_issues.ts";
+import { validate } from "../../process/schema_issues.ts";
 import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import { fitOf, fromBuiltin, fromFile, isCustom } from "./builtin.ts";
@@ -66,24 +66,19 @@ export class StageKinds {
 
   /**
    * Find the kind of every stage. Stages whose kind cannot be had map to undefined, with a problem each.
-   * @param reported stages with values that could not be resolved
+   * @param broken what of stages is reported already
    */
   async resolve(
     entries: ReadonlyMap<string, StageEntry>,
-    reported: ReadonlySet<string>,
+    broken: ReadonlyMap<string, ReadonlySet<string>>,
   ): Promise<Map<string, Kind | undefined>> {
-    const named = [...entries].flatMap(([id, entry]) => placesOf(entry, this.builtins).map((place) => ({ id, place })));
     // Each file is asked once about all that the stages give to it.
-    this.#known = await describeFiles(named.flatMap(({ place }) => {
+    const places = entries.values().flatMap((entry) => placesOf(entry, this.builtins));
+    this.#known = await describeFiles([...places.flatMap((place) => {
       const file = this.#fileOf(place);
       return file === undefined ? [] : [{ file, params: [place.params] }];
-    }));
-    for (const { id, place } of named) {
-      const looked = this.#look(place, entries.get(id)!.uses);
-      const isKnown = reported.has(id) && String(place.uses).includes("${");
-      if ("error" in looked && !isKnown) this.#report(id, place.param, looked.error, looked.fix);
-    }
-    return new Map([...entries].map(([id, entry]) => [id, this.#kindOf(id, entry)]));
+    })]);
+    return new Map([...entries].map(([id, entry]) => [id, this.#kindOf(id, entry, broken.get(id))]));
   }
 
   /** What is known of a file where it is named, or why it is of no use there. */
@@ -120,14 +115,19 @@ export class StageKinds {
     return places.map((parts) => parts.filter(Boolean).join(".")).join(" or ");
   }
 
-  #kindOf(id: string, entry: StageEntry): Kind | undefined {
+  #kindOf(id: string, entry: StageEntry, broken?: ReadonlySet<string>): Kind | undefined {
     const { uses } = entry;
     const places = placesOf(entry, this.builtins);
-    const looked = places.map((place) => ({ place, ...this.#look(place, uses) }));
+    const looked = places.flatMap((place) => {
+      const found = this.#look(place, uses);
+      if (!("error" in found)) return [{ place, ...found }];
+      const isKnown = broken?.has("with") && String(place.uses).includes("${");
+      if (!isKnown) this.#report(id, place.param, found.error, found.fix);
+      return [];
+    });
     if (isCustom(uses)) {
       const [own] = looked;
-      if (own === undefined || "error" in own) return undefined;
-      return this.#made.getOrInsertComputed(own.found.file, () => fromFile(uses, own.found) as Kind);
+      return own && this.#made.getOrInsertComputed(own.found.file, () => fromFile(uses, own.found) as Kind);
     }
     const builtin = Object.hasOwn(this.builtins, uses) ? this.builtins[uses] : undefined;
     if (builtin === undefined) {
@@ -136,10 +136,9 @@ export class StageKinds {
     }
     const kind = this.#made.getOrInsertComputed(uses, () => fromBuiltin(builtin));
     if (places.length === 0) return kind;
-    const own = looked.flatMap((one): OwnCode[] => {
-      if ("error" in one) return [];
-      const { found: { file, code: { digest, modules, files } }, place: { param, sort, uses } } = one;
-      return [{ param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules, files }];
+    const own = looked.map(({ found: { file, code: { digest, modules, files } }, place }): OwnCode => {
+      const { param, sort, uses } = place;
+      return { param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules, files };
     });
     return this.#make({ ...kind, validate: (raw) => this.#validate(builtin, raw as StageEntry["with"]) }, own);
   }
@@ -214,7 +213,7 @@ export class StageKinds {
       const { outcome } = looked;
       if (outcome.ok) {
         // The file decides what it is, and not what its code says.
-        values[param] = { ...outcome.params, uses: place.uses };
+        values[param] = { ...outcome.value, uses: place.uses };
         facts[param] = looked.facts;
       } else {
         const at = param === "" ? [] : [param];
@@ -224,10 +223,10 @@ export class StageKinds {
     const whole = places.some(({ param }) => param === "");
     // The kind's own schema looks at the rest.
     const open = Object.fromEntries(places.map(({ param }) => [param!, z.unknown()]));
-    const rest = whole ? { ok: true as const, params: {} } : validateParams(builtin.params.extend(open), raw);
+    const rest = whole ? { ok: true as const, value: {} } : validate(builtin.params.extend(open), raw);
     if (!rest.ok) issues.push(...rest.issues);
     if (!rest.ok || Object.keys(values).length < places.length) return { ok: false, issues };
-    return { ok: true, params: whole ? values[""]! : { ...rest.params, ...values }, facts };
+    return { ok: true, value: whole ? values[""]! : { ...rest.value, ...values }, facts };
   }
 }
 

@@ -16,7 +16,7 @@ import type { Pipeline } from "../pipeline.ts";
 import { Budget } from "../source/budget.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { asMap, getPath, isRecord } from "../source/tree.ts";
+import { asMap, isRecord } from "../source/tree.ts";
 import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
@@ -56,30 +56,30 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (parsed === undefined) return refuse(onceEach(problems.diagnostics(origins)));
   checkInputs(parsed, problems);
   // From the raw value, of which nothing was taken out.
-  const raw = getPath(value, ["stages"]).value;
-  checkIds(isRecord(raw) ? Object.keys(raw) : [], { families, groups }, problems);
+  checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 
   const folder = dirname(resolve(file));
   const entries = new Map(Object.entries(parsed.stages));
   // Params that have been reported once are not reported again as values of the wrong type.
-  const reported = new Set(unresolved.map((path) => String(path[1])));
+  for (const [root, id] of unresolved) {
+    if (root === "stages") broken.getOrInsertComputed(String(id), () => new Set()).add("with");
+  }
   const stageKinds = new StageKinds(options.kinds, (written) => resolve(folder, written), problems, origins);
-  const kinds = await stageKinds.resolve(entries, reported);
+  const kinds = await stageKinds.resolve(entries, broken);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 
-  const built = buildStages(entries, kinds, { reported, broken, seed: parsed.seed, ...finding });
+  const built = buildStages(entries, kinds, { broken, seed: parsed.seed, ...finding });
   const { order, rest } = topologicalOrder(built.edges);
   if (rest.length > 0) problems.addAll([cycleProblem(findCycle(built.edges, rest), origins)]);
 
   const ordered = stageKinds.inherit(order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined));
-  const work = checkFacts(ordered, origins, problems);
+  const stages = checkFacts(ordered, origins, problems);
   const found = onceEach(problems.diagnostics(origins));
   if (found.some(({ severity }) => severity === "error")) {
     // Files that are not there would be found when keys are made, which is not reached.
     return refuse(onceEach([...found, ...ordered.flatMap((stage) => missingExternals(stage, folder, origins))]));
   }
 
-  const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, ...work.get(stage.id) }]));
   const { name, seed } = parsed;
   const together = new Map([...families, ...groups]);
   const given = { file, folder, profiles, knownProfiles: Object.keys(parsed.profiles ?? {}), overrides };
@@ -259,7 +259,7 @@ function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
 function readStructure(value: unknown) {
   const broken = new Map<string, Set<string>>();
   const first = validate(pipelineFileSchema, value ?? {});
-  if (first.ok) return { parsed: first.data, issues: [], broken };
+  if (first.ok) return { parsed: first.value, issues: [], broken };
   const { issues } = first;
   if (!isRecord(value) || !isRecord(value["stages"])) return { parsed: undefined, issues, broken };
   const file: Record<string, unknown> = { ...value, name: "unnamed" };
@@ -280,5 +280,5 @@ function readStructure(value: unknown) {
     }
   }
   const rest = validate(pipelineFileSchema, { name: "unnamed", ...file, stages });
-  return { parsed: rest.ok ? rest.data : undefined, issues, broken };
+  return { parsed: rest.ok ? rest.value : undefined, issues, broken };
 }

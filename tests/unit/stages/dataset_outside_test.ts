@@ -22,7 +22,7 @@ function stageOf(raw: Readonly<Record<string, unknown>>): Stage {
     retries: 0,
     workGflop: undefined,
   };
-  return { id: "images", entry: "images", kind, params: outcome.params, ...nothing };
+  return { id: "images", entry: "images", kind, params: outcome.value, ...nothing };
 }
 
 Deno.test("a dataset's process may reach the declared hosts alone, and none where nothing is fetched", async () => {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { scheduleParams } from "../../../stages/schedule/params.ts";
-import { validateParams } from "../../../engine/process/schema_issues.ts";
+import { validate } from "../../../engine/process/schema_issues.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind } from "../../../stages/schedule/kind.ts";
 import { trainKind } from "../../../stages/train/kind.ts";
@@ -108,7 +108,7 @@ Deno.test("schedule's check accepts a terminal SNR of zero, which train refuses"
 
 Deno.test("schedule's params explain a name that means different things in different codes", () => {
   const said = (betas: unknown) => {
-    const outcome = validateParams(scheduleParams, { betas, timesteps: 10 });
+    const outcome = validate(scheduleParams, { betas, timesteps: 10 });
     return outcome.ok ? "" : outcome.issues.map(({ message }) => message).join("\n");
   };
   const wanted: [name: string, says: string[]][] = [
