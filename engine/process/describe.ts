@@ -87,17 +87,6 @@ function explainSilence(said: string, place: string | undefined, { timedOut, hel
 
 const MAX_MODULE_BYTES = 16 << 20;
 
-/** Why a file is not given to Deno as code; one that is a pipe or a device may have no end. */
-export function whyUnloadable(file: string): string | undefined {
-  try {
-    const { isFile, size } = Deno.statSync(file);
-    if (!isFile) return "it is not a regular file";
-    return size > MAX_MODULE_BYTES ? `it is larger than ${MAX_MODULE_BYTES >> 20} MiB` : undefined;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message;
-  }
-}
-
 /**
  * Load a file in a child that may do nothing, and take the one message that it answers with.
  * @param schema what the answer must be: the code that was loaded may have had a hand in it
@@ -169,8 +158,14 @@ export async function loadCode(
   file: string,
   fix: string = "correct the path; it is relative to the pipeline file",
 ): Promise<CodeDigest> {
-  const error = whyUnloadable(file);
-  if (error !== undefined) return { error, fix };
+  try {
+    const { isFile, size } = Deno.statSync(file);
+    // A pipe or a device may have no end.
+    if (!isFile) return { error: "it is not a regular file", fix };
+    if (size > MAX_MODULE_BYTES) return { error: `it is larger than ${MAX_MODULE_BYTES >> 20} MiB`, fix };
+  } catch (error) {
+    return { error: error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message, fix };
+  }
   const code = await digestCode(file);
   if (!("error" in code)) noteModule(file, code);
   return code;

@@ -59,17 +59,6 @@ const DENIED: Readonly<Record<string, Explain>> = {
   ],
 };
 
-function explain(permission: string, what: string | undefined, inputs: readonly string[]): Refusal {
-  // The text may be the stage's own.
-  const denied = Object.hasOwn(DENIED, permission) ? DENIED[permission] : undefined;
-  if (denied === undefined) {
-    const access = `${permission} access${what === undefined ? "" : ` to ${what}`}`;
-    return { message: `the stage tried something it did not declare: ${access}`, fix: UNDECLARED_FIX };
-  }
-  const [mayNot, fix] = denied(what, inputs);
-  return { message: `the stage may not ${mayNot}`, fix };
-}
-
 /** What Deno says of a module that it may not fetch. */
 export const UNCACHED =
   /(?:Specifier|package) not found in cache: "([^"]+)"|lockfile is out of date|not found in cache|--cached-only is specified/;
@@ -111,10 +100,16 @@ const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] =
  * @param inputs folders of the stage's inputs, so that a message can tell them from what is not its own
  */
 export function explainRefusal(text: string, inputs: readonly string[] = []): Refusal | undefined {
-  const refused = /Requires (\w+) access(?: to ("(?:[^"\\]|\\.)*"|[^,\s]+))?/.exec(text);
-  if (refused !== null) {
-    const what = refused[2]?.replace(/^"(.*)"$/, "$1").replace(/^<(.*)>$/, "$1");
-    return explain(refused[1]!, what, inputs);
+  const [, permission, quoted] = /Requires (\w+) access(?: to ("(?:[^"\\]|\\.)*"|[^,\s]+))?/.exec(text) ?? [];
+  if (permission !== undefined) {
+    const what = quoted?.replace(/^"(.*)"$/, "$1").replace(/^<(.*)>$/, "$1");
+    // The text may be the stage's own.
+    if (!Object.hasOwn(DENIED, permission)) {
+      const access = `${permission} access${what === undefined ? "" : ` to ${what}`}`;
+      return { message: `the stage tried something it did not declare: ${access}`, fix: UNDECLARED_FIX };
+    }
+    const [mayNot, fix] = DENIED[permission]!(what, inputs);
+    return { message: `the stage may not ${mayNot}`, fix };
   }
   for (const [pattern, message, fix] of OTHERS) {
     const found = pattern.exec(text);

@@ -35,8 +35,8 @@ export function parseReference(text: string): Reference | undefined {
 
 /** A stage's id taken apart: the stage of the file, and the values of a matrix that made this child of it. */
 export function parseStageId(id: string): Required<Pick<Reference, "stage" | "select">> {
-  const { stage, select = {} } = parseReference(id.replace(/@\d+$/, "")) ?? { stage: id };
-  return { stage: `${stage}${/@\d+$/.exec(id)?.[0] ?? ""}`, select };
+  const { select = {}, ...node } = parseReference(id) ?? { stage: id };
+  return { stage: nodeIdOf(node), select };
 }
 
 /** The id of a child of a matrix, `train~lr=0.1`, whose values are all named; else the stage itself. */

@@ -12,6 +12,7 @@ import { compareCodeUnits } from "../../keys/encode.ts";
 import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
 import { type Described, describeFiles, type Fit, type Unfit } from "../../process/describe.ts";
 import { validate } from "../../process/schema_issues.ts";
+import { mergeValues } from "../compose/layers.ts";
 import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import { fitOf, fromBuiltin, fromFile, isCustom } from "./builtin.ts";
@@ -249,7 +250,7 @@ export function withCode(kind: Kind, own: readonly OwnCode[], maps: readonly Mod
     // Of params that are a definition's none is a path of the kind's.
     roles: own.some(({ param }) => param === "") ? {} : kind.roles,
     modules: Object.assign({}, ...own.map(modulesOf)),
-    map: () => maps.reduce(mergeMaps),
+    map: () => maps.reduce((all, map) => mergeValues(all, map) as ModuleMap),
   };
 }
 
@@ -259,16 +260,4 @@ function meaningsIn({ scopes, lock }: ModuleMap): [name: string, meaning: string
     Object.entries(names).map(([name, url]): [string, string] => [`${name} in ${basename(module)}`, url])
   );
   return [...named, ...Object.entries(lock.specifiers ?? {})];
-}
-
-function mergeMaps(a: ModuleMap, b: ModuleMap): ModuleMap {
-  return {
-    imports: a.imports,
-    scopes: { ...a.scopes, ...b.scopes },
-    lock: {
-      ...a.lock,
-      specifiers: { ...a.lock.specifiers, ...b.lock.specifiers },
-      npm: { ...a.lock.npm, ...b.lock.npm },
-    },
-  };
 }
