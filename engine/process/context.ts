@@ -74,37 +74,32 @@ const pictureSchema = z.strictObject({
 
 /** Make the context of a stage, the same in this process, in a worker and in a test. */
 export function makeContext(
-  start: Omit<StartMessage, "type" | "nonce">,
+  { inputs, outputs: folders, shard, parts = [], progressFolder, progressLimit, ...given }: StartMessage,
   stop: AbortSignal,
   emit: (event: StageEvent) => void,
   locate?: LocateObject,
 ): StageContext {
   const open = (message: InputMessage) => openInput(message, locate);
-  const inputs = Object.entries(start.inputs).map(([port, message]) => {
+  const opened = Object.entries(inputs).map(([port, message]) => {
     if (message === null) return [port, undefined];
     return [port, "folder" in message ? open(message) : message.map(open)];
   });
-  const outputs = Object.fromEntries(Object.entries(start.outputs).map(([port, folder]) => [port, openOutput(folder)]));
+  const outputs = Object.fromEntries(Object.entries(folders).map(([port, folder]) => [port, openOutput(folder)]));
   const progress = new ProgressStore(
-    start.progressFolder,
-    start.progressLimit,
+    progressFolder,
+    progressLimit,
     (step) => emit({ type: "saved", step }),
     (step) =>
       emit({ type: "warn", message: `the state saved at step ${step} is damaged; going on from an earlier one` }),
   );
   return {
-    params: start.params as z.output<z.ZodObject>,
-    seed: start.seed,
-    inputs: Object.fromEntries(inputs),
+    ...given,
+    inputs: Object.fromEntries(opened),
     outputs,
     progress,
-    shard: start.shard && { ...start.shard, part: outputs["part"]! },
-    parts: (start.parts ?? []).map(open),
-    device: start.device ?? undefined,
-    packages: start.packages,
-    externals: start.externals,
+    shard: shard && { ...shard, part: outputs["part"]! },
+    parts: parts.map(open),
     definitions: [],
-    downloads: start.downloads ?? undefined,
     stop,
     report: (update) => emit({ type: "progress", update }),
     preview: (picture) => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { printable } from "../diagnostic/format.ts";
 import { cutText } from "./lines.ts";
-import type { InputArtifact, OwnDefinition, ProgressUpdate, Shard, StageDevice } from "../../contract/stage.ts";
+import type { InputArtifact, OwnDefinition, ProgressUpdate, Shard, StageContext } from "../../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
 export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "files"> {
@@ -13,9 +13,8 @@ export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "f
  * All that a stage gets. With a nonce, which marks the lines that are messages, the first line on the worker's standard
  * input; any further line asks it to stop.
  */
-export interface StartMessage {
+export interface StartMessage extends Pick<StageContext, "seed" | "device" | "packages" | "externals" | "downloads"> {
   readonly params: Readonly<Record<string, unknown>>;
-  readonly seed: number;
   readonly inputs: Readonly<Record<string, InputMessage | readonly InputMessage[] | null>>;
   readonly outputs: Readonly<Record<string, string>>;
   /** Of a shard, whose one output is `part`. */
@@ -24,15 +23,8 @@ export interface StartMessage {
   readonly progressFolder: string;
   /** States beyond this step are not used. */
   readonly progressLimit: number;
-  readonly device: Pick<StageDevice, "name" | "numerics"> | null;
   /** Definitions of the user's own that its process loads. */
   readonly definitions?: readonly Omit<OwnDefinition, "definition">[];
-  /** Folders of npm packages whose files the stage reads, by name. */
-  readonly packages: Readonly<Record<string, string>>;
-  /** Digests of what the stage reads from outside, by param. */
-  readonly externals: Readonly<Record<string, string>>;
-  /** Folder of fetched files, for stages that fetch any. */
-  readonly downloads: string | null;
 }
 
 /** What a stage says may not act on the terminal or the log that it comes to. */

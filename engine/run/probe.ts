@@ -51,7 +51,7 @@ function probeName({ stage, device }: PlannedStage): string {
 }
 
 /** What a probe reads, writes and goes on from. */
-const NOTHING = { seed: 0, inputs: {}, outputs: {}, progressLimit: 0, packages: {}, externals: {}, downloads: null };
+const NOTHING = { seed: 0, inputs: {}, outputs: {}, progressLimit: 0, packages: {}, externals: {} };
 const BARE = { hosts: [], env: {}, memoryLimit: undefined, timeoutMs: PROBE_MS, log: () => {} };
 
 /** @returns undefined where it failed: then the run itself tells why */
@@ -65,8 +65,8 @@ async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOpti
   const rate = new RateMeter();
   let steps = 0;
   const started = performance.now();
-  const start = { ...NOTHING, params: { ...params, threads: stage.params["threads"] }, progressFolder };
-  const { status } = await runInChild({ ...stage.kind, entry }, { ...start, device: { name, numerics } }, {
+  const own = { params: { ...params, threads: stage.params["threads"] }, progressFolder, device: { name, numerics } };
+  const { status } = await runInChild({ ...stage.kind, entry }, { ...NOTHING, ...own, downloads: undefined }, {
     ...BARE,
     folder,
     readable: [progressFolder],

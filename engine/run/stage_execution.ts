@@ -109,13 +109,13 @@ export class StageExecution {
       // A forced stage starts at 0 and leaves the progress that is there as it is.
       progressFolder: isForced(planned) ? join(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
-      device: device === undefined ? null : { name: device.name, numerics: device.numerics },
+      device: device && { name: device.name, numerics: device.numerics },
       ...stage.kind.own && {
         definitions: stage.kind.own.map(({ sort, uses, digest }) => ({ sort, uses, code: digest })),
       },
       packages: {},
       externals: keys!.ingredients.externals,
-      downloads: fetchesFiles(stage) ? store.paths.downloads : null,
+      downloads: fetchesFiles(stage) ? store.paths.downloads : undefined,
     };
   }
 

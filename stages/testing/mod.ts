@@ -99,10 +99,10 @@ export async function testStage<P extends ParamsSchema, const I extends InputPor
       outputs: Object.fromEntries(places),
       progressFolder: options.progressFolder ?? join(folder, "progress"),
       progressLimit: Number.MAX_SAFE_INTEGER,
-      device: stage.device === true ? await findDevice(device) : null,
+      device: stage.device === true ? await findDevice(device) : undefined,
       packages: {},
       externals: {},
-      downloads: null,
+      downloads: undefined,
     };
     Deno.mkdirSync(start.progressFolder, { recursive: true });
     const context = makeContext(start, stop, (event) => {

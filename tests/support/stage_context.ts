@@ -106,10 +106,10 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     progressFolder,
     progressLimit: Infinity,
     // What joins parts computes nothing.
-    device: parts.length > 0 ? null : options.device ?? { name: "onnx", numerics: onnxNumerics() },
+    device: parts.length > 0 ? undefined : options.device ?? { name: "onnx", numerics: onnxNumerics() },
     packages: options.packages ?? {},
     externals: options.externals ?? externalsOf(kind, params),
-    downloads: options.downloads ?? null,
+    downloads: options.downloads,
   };
   const context = makeContext(start, options.stop ?? new AbortController().signal, (event) => {
     if (event.type === "progress") options.onReport?.(event.update);

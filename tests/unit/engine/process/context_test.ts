@@ -5,8 +5,8 @@ import type { StageEvent } from "../../../../engine/process/protocol.ts";
 
 Deno.test("a preview that is none is left out with a warning that says what is wrong with it", () => {
   const events: StageEvent[] = [];
-  const start = { params: {}, seed: 0, inputs: {}, outputs: {}, progressFolder: "a", progressLimit: 0, device: null };
-  const more = { packages: {}, externals: {}, downloads: null };
+  const start = { params: {}, seed: 0, inputs: {}, outputs: {}, progressFolder: "a", progressLimit: 0 };
+  const more = { packages: {}, externals: {}, device: undefined, downloads: undefined };
   const context = makeContext({ ...start, ...more }, new AbortController().signal, (event) => events.push(event));
   const png = new Uint8Array([1, 2]);
   const said = (...pictures: unknown[]) => {
