@@ -30,13 +30,6 @@ import { SORTS } from "../../schemas/definitions.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 
-/** A file of the user's own, and params that a pipeline gives to what it exports. */
-export interface DescribeRequest {
-  /** Absolute path. */
-  readonly file: string;
-  readonly params: readonly unknown[];
-}
-
 /** A message is a line: whoever wrote the code must not write what looks like another one. */
 const message = lineOf(1_000);
 const unfit = z.strictObject({ error: message, fix: message });
@@ -215,9 +208,9 @@ export async function describeFile(file: string, params: readonly unknown[] = []
   };
 }
 
-/** Describe files of the user's own, each by one process. */
+/** Describe files of the user's own, each by one process: absolute paths, and params that a pipeline gives to each. */
 export async function describeFiles(
-  requests: readonly DescribeRequest[],
+  requests: readonly { readonly file: string; readonly params: readonly unknown[] }[],
 ): Promise<ReadonlyMap<string, Described | Unfit>> {
   const byFile = [...Map.groupBy(requests, ({ file }) => file)];
   const describe = async ([file, all]: (typeof byFile)[number]) => {

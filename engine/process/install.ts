@@ -71,15 +71,12 @@ async function cacheModules(
 ): Promise<string | undefined> {
   // With everything in Deno's cache this asks no network and takes some hundredths of a second.
   let first = true;
-  const { success, said } = await loadModules(["cache", "--no-check", ...args], {
-    timeoutMs: FETCHING_TIMEOUT_MS,
-    kill: signal,
-    onLine: (line) => {
-      const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
-      if (name === undefined) return;
-      onProgress(`fetching ${name}`, first);
-      first = false;
-    },
+  const options = { timeoutMs: FETCHING_TIMEOUT_MS, kill: signal };
+  const { success, said } = await loadModules(["cache", "--no-check", ...args], options, (line) => {
+    const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
+    if (name === undefined) return;
+    onProgress(`fetching ${name}`, first);
+    first = false;
   });
   return success ? undefined : said;
 }

@@ -160,17 +160,14 @@ export const LOADING_MEMORY = 2 ** 31;
 /** The graph of the largest program is some megabytes. */
 const MAX_OUTPUT = 256 << 20;
 
-export interface LoadOptions extends Pick<DenoOptions, "cwd" | "env" | "kill"> {
-  readonly timeoutMs?: number;
-  readonly memory?: number;
-  /** Called with each line of what it says. */
-  readonly onLine?: (line: string) => void;
-}
-
-/** Let Deno load modules: look at them, fetch them, or run those of the toolkit. @returns what it printed, and the end of what it said */
+/**
+ * Let Deno load modules: look at them, fetch them, or run those of the toolkit.
+ * @param onLine called with each line of what it says @returns what it printed, and the end of what it said
+ */
 export async function loadModules(
   args: readonly string[],
-  { onLine, timeoutMs = LOADING_TIMEOUT_MS, ...options }: LoadOptions = {},
+  { timeoutMs = LOADING_TIMEOUT_MS, ...options }: Partial<DenoOptions> = {},
+  onLine?: (line: string) => void,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
   using child = new DenoChild(args, { memory: LOADING_MEMORY, timeoutMs, ...options });
   await child.hangUp();
