@@ -11,6 +11,7 @@ export type Composition = (inputs: any, attributes: any) => tf.Tensor | tf.Tenso
 
 export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
+  AddN: (terms) => tf.sum(tf.stack(Object.values<tf.Tensor>(terms)), 0),
   Maximum: ({ a, b }) => tf.where(tf.greaterEqual(a, b), a, b),
   Minimum: ({ a, b }) => tf.where(tf.greaterEqual(b, a), a, b),
   SquaredDifference: ({ a, b }) => tf.square(tf.sub(a, b)),
@@ -106,6 +107,7 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
       const [top, left] = [Math.floor(tap / width!), tap % width!];
       const [bottom, right] = [top, left].map((first, axis) => first + (dy.shape[1 + axis] - 1) * strides[axis]! + 1);
       const [from, to] = [[0, top, left, 0], [x.shape[0], bottom!, right!, x.shape[3]]];
+      // Without strides it is a slice; TF.js's strided one on wasm goes past our own, which copies the part alone.
       const seen = strides.every((step) => step === 1)
         ? tf.slice(padded, from, to.map((end, axis) => end - from[axis]!))
         : tf.stridedSlice(padded, from, to, [1, ...strides, 1]);

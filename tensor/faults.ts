@@ -24,6 +24,7 @@ const always = (...kernels: string[]): Record<string, Fault> =>
  * - Its one-hot vectors of floats hold the bits of integers.
  * - Its log1p is log(1 + x), all rounding for small x, as is that of webgpu.
  * - Einsum of cpu and webgpu does not sum the axes of one operand alone.
+ * - Sums of many tensors of webgpu bind all of them to one shader, which has eight buffers on many adapters.
  * - Cumulative sums and products of webgpu are wrong from the back, and the shader that pads knows four axes.
  */
 export const FAULTS: Readonly<Record<string, Readonly<Record<string, Fault>>>> = {
@@ -43,7 +44,7 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, Fault>>>> =
     DepthwiseConv2dNative: longStride,
   },
   webgpu: {
-    ...always("Conv2DBackpropInput", "MaxPool3DGrad", "Einsum", "Log1p", "Cumsum", "Cumprod"),
+    ...always("AddN", "Conv2DBackpropInput", "MaxPool3DGrad", "Einsum", "Log1p", "Cumsum", "Cumprod"),
     PadV2: ({ x }) => x!.shape.length > 4,
   },
   tensorflow: { GatherV2: (_, { axis }) => Number(axis) < 0 },

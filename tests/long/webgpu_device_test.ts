@@ -50,6 +50,21 @@ Deno.test(
   (t) => withWebgpu((device) => checkConvolutions(t, device, 5e-6)),
 );
 
+Deno.test(
+  "a filter's gradient of images with large columns on device webgpu is a sum over parts",
+  { ignore },
+  async () => {
+    await withWebgpu(async (device) => {
+      // 151 MB of columns.
+      const inputs = { x: float32(2, 64, 64, 512), dy: float32(2, 64, 64, 1) };
+      const gradient = ({ x, dy }: Record<string, tf.Tensor>) => ({
+        y: tf.grad((w) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same"))(tf.zeros([3, 3, 512, 1]), dy!),
+      });
+      await assertParity(gradient, inputs, sampleFeeds(inputs), { device, tolerance: 5e-6 });
+    });
+  },
+);
+
 Deno.test("long sums of products on device webgpu are right, and the same each time", { ignore }, async (t) => {
   await withWebgpu(async (device) => {
     for (const [terms, rows, columns] of [[4096, 32, 33], [4099, 20, 9], [2000, 3, 3]] as const) {

@@ -1,5 +1,4 @@
-import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { elementwiseProgram } from "../../webgpu/kernels/program.ts";
+import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { FINAL_TERM, POSITION_STEP, siteOffset } from "../counter_words.ts";
 import { gridOf, KEEP_MASK, keepRule, registerKeepMask } from "../keep_mask.ts";
 
@@ -7,12 +6,20 @@ import { gridOf, KEEP_MASK, keepRule, registerKeepMask } from "../keep_mask.ts";
 export function registerWebgpuKeepMask(backendName: string): void {
   registerKeepMask<WebGPUBackend>(backendName, ({ key, shape, site, rate, backend }) => {
     const { threshold, scale } = keepRule(rate);
-    const program = elementwiseProgram([...shape], {
+    const [outputShape, workgroupSize] = [[...shape], [64, 1, 1] as [number, number, number]];
+    const dispatchLayout = webgpu_util.flatDispatchLayout(outputShape);
+    const program = {
       variableNames: ["key"],
+      // TF.js adds the bindings, all shapes, and the entry point, which calls `main` with the index of each element.
       uniforms: "gridSize : i32, siteOffset0 : i32, siteOffset1 : i32, threshold : u32, scale : f32,",
       shaderKey: KEEP_MASK,
-      code: SHADER,
-    });
+      outputShape,
+      workgroupSize,
+      dispatchLayout,
+      dispatch: webgpu_util.computeDispatch(dispatchLayout, outputShape, workgroupSize),
+      size: true,
+      getUserCode: () => SHADER,
+    };
     return backend.runWebGPUProgram(program, [key], "float32", [
       { type: "int32", data: [gridOf(shape).size] },
       { type: "int32", data: [siteOffset(site, 0)] },

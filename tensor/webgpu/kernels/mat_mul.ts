@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { webgpu_util } from "@tensorflow/tfjs-backend-webgpu";
-import { type KernelMaker, reshaped, sumParts } from "./program.ts";
 
 /** From this many terms on TF.js adds parts of a small product atomically. */
 const LONG_SUM = 2000;
@@ -16,8 +15,8 @@ const FEW_GROUPS = 32;
  * Products of matrices. Where a small result is a long sum, TF.js lets many threads add to it in whatever order they
  * arrive, which gives other digits each time. Here the sum has fixed parts, which are added in order.
  */
-export const matMul: KernelMaker = (theirs) => (call) => {
-  const { inputs: { a, b }, attrs, backend } = call;
+export const matMul = (theirs: tf.KernelFunc): tf.KernelFunc => (call) => {
+  const { inputs: { a, b }, attrs } = call;
   const { transposeA, transposeB } = attrs as unknown as tf.BatchMatMulAttrs;
   const [rows, terms] = lastTwo(a!, transposeA);
   const [, columns] = lastTwo(b!, transposeB);
@@ -27,14 +26,18 @@ export const matMul: KernelMaker = (theirs) => (call) => {
   const parts = partsOf(terms);
   if (!transposeA || transposeB || parts === 1) return withoutSplitting(() => theirs(call));
 
-  // The products of the parts, [parts, rows, columns]: rows of both matrices lie one after the other.
-  const left = reshaped(backend, a!, [parts, terms / parts, rows]);
-  const right = reshaped(backend, b!, [parts, terms / parts, columns]);
-  const products = theirs({ inputs: { a: left, b: right }, attrs, backend });
-  const outShape = tf.broadcast_util.assertAndGetBroadcastShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
-  const out = sumParts(backend, products, [...outShape, rows, columns]);
-  for (const { dataId } of [left, right, products]) backend.disposeData(dataId);
-  return out;
+  return tf.tidy(() => {
+    const [left, right] = [a as tf.Tensor, b as tf.Tensor];
+    // The products of the parts, [parts, rows, columns]: rows of both matrices lie one after the other.
+    const products = tf.matMul(
+      tf.reshape(left, [parts, terms / parts, rows]),
+      tf.reshape(right, [parts, terms / parts, columns]),
+      true,
+    );
+    const sum = tf.matMul(tf.ones([1, parts]), tf.reshape(products, [parts, rows * columns]));
+    const outShape = tf.broadcast_util.assertAndGetBroadcastShape(left.shape.slice(0, -2), right.shape.slice(0, -2));
+    return tf.reshape(sum, [...outShape, rows, columns]);
+  });
 };
 
 /** The most parts of equal length. */
