@@ -43,6 +43,15 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   Any: ({ x }, { axis, keepDims }) => tf.cast(tf.max(tf.cast(x, "int32"), axis, keepDims), "bool"),
   Pack: (parts, { axis }) => tf.concat(Object.values<tf.Tensor>(parts).map((part) => tf.expandDims(part, axis)), axis),
   Unpack: ({ value }, { axis }) => tf.split(value, value.shape.at(axis), axis).map((part) => tf.squeeze(part, [axis])),
+  SplitV: ({ x }, { numOrSizeSplits, axis }) => {
+    const [along] = tf.util.parseAxisParam(axis, x.shape) as [number];
+    let next = 0;
+    return tf.backend_util.prepareSplitSize(x, numOrSizeSplits, along).map((length) => {
+      const begin = x.shape.map((_: number, i: number) => i === along ? next : 0);
+      next += length;
+      return tf.slice(x, begin, x.shape.with(along, length));
+    });
+  },
   OneHot: ({ indices }, { depth, onValue, offValue, dtype }) => {
     const hot = tf.equal(tf.expandDims(indices, -1), tf.range(0, depth, 1, "int32"));
     if (onValue === 1 && offValue === 0) return tf.cast(hot, dtype);

@@ -22,6 +22,7 @@ const always = (...kernels: string[]): Record<string, Fault> =>
  * - Its gradient of a convolution by the image is right, and 35 times slower than the convolution; that of webgpu reads
  *   everything anew for each result.
  * - Its one-hot vectors of floats hold the bits of integers.
+ * - It splits by copying the whole for each part.
  * - Its log1p is log(1 + x), all rounding for small x, as is that of webgpu.
  * - Einsum of cpu and webgpu does not sum the axes of one operand alone.
  * - Sums of many tensors of webgpu bind all of them to one shader, which has eight buffers on many adapters.
@@ -38,6 +39,7 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, Fault>>>> =
       "Conv3DBackpropInputV2",
       "Conv3DBackpropFilterV2",
       "Log1p",
+      "SplitV",
     ),
     OneHot: (_, { dtype }) => dtype !== "int32",
     Conv2D: longStride,

@@ -106,47 +106,29 @@ function recordingNow(): Recording {
   return active;
 }
 
-class RecordingBackend extends tf.KernelBackend {
-  override write(data: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+const BACKEND = Object.assign(new tf.KernelBackend(), {
+  write(data: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
     const dataId = {};
     recordingNow().write(dataId, data, { shape, dtype });
     return dataId;
-  }
-
-  override readSync(): never {
+  },
+  readSync(): never {
     throw readError();
-  }
-
-  override read(): Promise<never> {
+  },
+  read(): Promise<never> {
     // The traced function is synchronous and cannot await this: report when it returns, and never settle, because a
     // rejection that nobody handles would end the process.
     recordingNow().failure ??= readError();
     return new Promise(() => {});
-  }
-
-  override disposeData(): boolean {
-    // The graph has the value anyway, until the tracing is over; tensors that outlive it count as disposed of, too.
-    return true;
-  }
-
-  override refCount(): number {
-    return 1;
-  }
-
-  override numDataIds(): number {
-    return 0;
-  }
-
-  override memory(): { unreliable: boolean } {
-    return { unreliable: false };
-  }
-
-  override floatPrecision(): 32 {
-    return 32;
-  }
-
-  override dispose(): void {}
-}
+  },
+  // Until the tracing is over the graph has the value anyway; tensors that outlive it count as disposed of, too.
+  disposeData: () => true,
+  refCount: () => 1,
+  numDataIds: () => 0,
+  memory: () => ({ unreliable: false }),
+  floatPrecision: () => 32 as const,
+  dispose() {},
+});
 
 function readError(): CompileError {
   return compileError(
@@ -162,7 +144,7 @@ function registerRecorder(): void {
   if (registered) return;
   registered = true;
   // Priority 0 is below every other backend: TF.js never picks the recorder by itself.
-  tf.registerBackend(RECORDER, () => new RecordingBackend(), 0);
+  tf.registerBackend(RECORDER, () => BACKEND, 0);
   for (const kernelName of new Set([...Object.keys(TRANSLATIONS), ...KERNEL_NAMES])) {
     const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => recordKernel(recordingNow(), kernelName, inputs, attrs);
     tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });

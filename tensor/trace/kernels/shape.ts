@@ -52,17 +52,6 @@ export const SHAPE: TranslationTable = {
     const ranges = counts.map((count, axis) => ({ axis, start: begin[axis]!, count, step: strides[axis]! }));
     return reshape(graph, slice(graph, x, ranges), finalShape);
   },
-  SplitV: ({ graph, input, attributes }) => {
-    const x = input("x");
-    const axis = normalAxis(attributes.axis, x.shape.length);
-    const shaped = { shape: [...x.shape] } as tf.Tensor;
-    let next = 0;
-    return tf.backend_util.prepareSplitSize(shaped, attributes.numOrSizeSplits, axis).map((count) => {
-      const start = next;
-      next += count;
-      return slice(graph, x, [{ axis, start, count }]);
-    });
-  },
   PadV2: ({ graph, input, attributes }) => {
     const paddings: [number, number][] = attributes.paddings;
     const [before, after] = [paddings.map(([count]) => count), paddings.map(([, count]) => count)];

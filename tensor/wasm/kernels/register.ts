@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND } from "../engine.ts";
 import { matMul } from "./mat_mul.ts";
 import type { Kernel, KernelCall } from "./memory.ts";
-import { sliceKernel, splitKernel } from "./slice.ts";
+import { slice } from "./slice.ts";
 import { reduce } from "./sum.ts";
 
 /** A second tensor with the same memory, which nobody writes to; TF.js's kernel copies it. */
@@ -19,8 +19,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [tf.Identity]: identity,
   [tf.BatchMatMul]: matMul,
   [tf.Mean]: (call) => reduce(call, true),
-  [tf.Slice]: sliceKernel,
-  [tf.SplitV]: splitKernel,
+  [tf.Slice]: slice,
   [tf.Sum]: (call) => reduce(call, false),
 };
 
