@@ -1,6 +1,6 @@
-import { isOperation, permutationOf, reshape, transpose } from "../../trace/emit/shape.ts";
+import { isOperation, permutationOf, reshape } from "../../trace/emit/shape.ts";
 import { type Graph, type OperationValue, sameShape, sizeOf, type Value } from "../../trace/graph.ts";
-import { countUses, rewriteEach } from "./rewrite.ts";
+import { countUses, rewriteEach, withInputs } from "./rewrite.ts";
 
 /**
  * Give a bias that is added to the channels of a convolution or matrix product to that operation, which adds it while
@@ -15,7 +15,7 @@ export function fuseBias(graph: Graph, outputs: ReadonlyMap<string, Value>): Map
     const { producer, chain, bias } = biased;
     const inputs = [...producer.inputs.map(current), reshape(graph, current(bias), [sizeOf(bias.shape)])];
     const fused = graph.operation(producer.op, inputs, producer.type, producer.shape, producer.attributes);
-    return chain.reduceRight((x, step) => repeatStep(graph, x, step), fused);
+    return chain.reduceRight((x, step) => withInputs(graph, step, [x]), fused);
   });
 }
 
@@ -42,8 +42,4 @@ function matchBias(sum: OperationValue, usedOnce: (value: Value) => boolean) {
 function movesPixelsOnly(value: OperationValue): boolean {
   if (value.op === "Reshape") return value.shape.at(-1) === value.inputs[0]!.shape.at(-1);
   return value.op === "Transpose" && sameShape(permutationOf(value), [0, 2, 3, 1]);
-}
-
-function repeatStep(graph: Graph, x: Value, step: OperationValue): Value {
-  return step.op === "Transpose" ? transpose(graph, x, permutationOf(step)) : reshape(graph, x, step.shape);
 }

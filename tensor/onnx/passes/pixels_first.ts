@@ -1,16 +1,8 @@
 import { reduce, sumOfParts } from "../../trace/emit/contract.ts";
 import { concat, expand, gather, isOperation, permutationOf, reshape } from "../../trace/emit/shape.ts";
 import { indices } from "../../trace/emit/constants.ts";
-import {
-  type Graph,
-  liveValues,
-  type OperationValue,
-  sameShape,
-  type Shape,
-  sizeOf,
-  type Value,
-} from "../../trace/graph.ts";
-import { countUses, withInputs } from "./rewrite.ts";
+import { type Graph, type OperationValue, sameShape, type Shape, sizeOf, type Value } from "../../trace/graph.ts";
+import { countUses, type Current, rewriteEach, withInputs } from "./rewrite.ts";
 
 /**
  * Images as [pixels, N, C] from one convolution to the next, which `conv_winograd_whole.ts` wants so: what is between them is
@@ -18,9 +10,12 @@ import { countUses, withInputs } from "./rewrite.ts";
  * image and channel, then act on long rows.
  */
 export function pixelsFirst(graph: Graph, outputs: ReadonlyMap<string, Value>): Map<string, Value> {
-  const layout = new Layout(graph, countUses(outputs));
-  for (const value of liveValues(outputs.values())) if (value.kind === "operation") layout.visit(value);
-  return new Map([...outputs].map(([name, value]) => [name, layout.current(value)]));
+  const uses = countUses(outputs);
+  let layout: Layout | undefined;
+  return rewriteEach(graph, outputs, (value, current) => {
+    layout ??= new Layout(graph, uses, current);
+    return value.kind === "operation" ? layout.replacement(value) : undefined;
+  });
 }
 
 const TO_PIXELS_FIRST = [1, 2, 0, 3];
@@ -38,31 +33,17 @@ interface Axes {
 }
 
 class Layout {
-  /** What has become of a value, if it changed, with images first. */
-  readonly #rewritten = new Map<Value, Value>();
-  /** Values that are there as [P, N, C]. */
+  /** Values that are there as [P, N, C], and with images first too, which is computed only where something asks for it. */
   readonly #placed = new Map<Value, Value>();
 
-  constructor(readonly graph: Graph, readonly uses: ReadonlyMap<Value, number>) {}
+  /** @param current what has become of a value, with images first */
+  constructor(readonly graph: Graph, readonly uses: ReadonlyMap<Value, number>, readonly current: Current) {}
 
-  current(value: Value): Value {
-    const placed = this.#placed.get(value);
-    if (placed === undefined) return this.#rewritten.get(value) ?? value;
-    return this.#rewritten.getOrInsertComputed(value, () => this.#imagesFirst(placed, value.shape));
-  }
-
-  visit(value: OperationValue): void {
+  replacement(value: OperationValue): Value | undefined {
     const placed = this.#place(value);
-    if (placed !== undefined) {
-      this.#placed.set(value, placed);
-      return;
-    }
-    const plain = this.#plain(value);
-    if (plain !== undefined) {
-      this.#rewritten.set(value, plain);
-    } else if (value.inputs.some((input) => this.#placed.has(input) || this.#rewritten.has(input))) {
-      this.#rewritten.set(value, withInputs(this.graph, value, value.inputs.map((input) => this.current(input))));
-    }
+    if (placed === undefined) return this.#plain(value);
+    this.#placed.set(value, placed);
+    return this.#imagesFirst(placed, value.shape);
   }
 
   /** The value as [P, N, C], if it can be had so. */

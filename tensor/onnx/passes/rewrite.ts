@@ -2,7 +2,7 @@ import { reshape } from "../../trace/emit/shape.ts";
 import { type Graph, liveValues, type OperationValue, type Value } from "../../trace/graph.ts";
 
 /** What a value has become so far: itself, or what replaces it. */
-type Current = (value: Value) => Value;
+export type Current = (value: Value) => Value;
 
 /**
  * The outputs of a graph after some of its values were replaced; what depends on them is made anew.
