@@ -56,11 +56,17 @@ function isDense(g: ConvolutionGeometry): boolean {
 /** [output pixels, taps C]: what each output pixel of all images sees; `outside` where there is no pixel. */
 export function seenPixels(graph: Graph, x: Value, g: Windows, outside = 0): Value {
   if (isPointwise(g)) return rowsOfPixels(graph, x);
+  return columnsOf(graph, x, table(graph, "seen", g, () => pixelsSeen(g)), outside);
+}
+
+/** For each output pixel and tap the input pixel, [output pixels, taps]. */
+export function pixelsSeen(g: Windows): number[][] {
   const { input, strides, dilations, pads } = g;
-  // For each output pixel and tap the input pixel, [output pixels, taps].
-  const seen = (at: Shape, tap: Shape) =>
-    pixelIndex(input, (axis) => at[axis]! * strides[axis]! + tap[axis]! * dilations[axis]! - pads[axis]!);
-  return columnsOf(graph, x, table(graph, "seen", g, () => tapsOfPixels(g.output, g, seen)), outside);
+  return tapsOfPixels(
+    g.output,
+    g,
+    (at, tap) => pixelIndex(input, (axis) => at[axis]! * strides[axis]! + tap[axis]! * dilations[axis]! - pads[axis]!),
+  );
 }
 
 /** The adjoint of {@linkcode seenPixels}: each pixel gets the sum of what windows hold for it, [N, ...size, C]. */
@@ -89,13 +95,19 @@ function columnsOf(graph: Graph, images: Value, table: ConstantValue, outside = 
 /** For each input pixel the rows (output pixel, tap) that see it, [input pixels, the most there are for one pixel]. */
 function scatterTable(graph: Graph, g: Windows): ConstantValue {
   return table(graph, "scatter", g, () => {
-    const taps = sizeOf(g.kernel);
-    const none = pixelsOf(g.output) * taps;
-    const all = tapsOfPixels(g.input, g, (at, tap, index) => seeingPixel(g, at, tap) * taps + index);
-    const rows = all.map((row) => row.filter((entry) => entry < none));
+    const none = pixelsOf(g.output) * sizeOf(g.kernel);
+    const rows = rowsSeeing(g);
     const longest = rows.reduce((most, row) => Math.max(most, row.length), 1);
     return rows.map((row) => [...row, ...Array<number>(longest - row.length).fill(none)]);
   });
+}
+
+/** For each input pixel the rows (output pixel, tap) that see it, by tap. */
+export function rowsSeeing(g: Windows): number[][] {
+  const taps = sizeOf(g.kernel);
+  const none = pixelsOf(g.output) * taps;
+  const all = tapsOfPixels(g.input, g, (at, tap, index) => seeingPixel(g, at, tap) * taps + index);
+  return all.map((row) => row.filter((entry) => entry < none));
 }
 
 function seeingPixel({ output, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number {

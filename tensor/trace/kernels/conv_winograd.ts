@@ -9,9 +9,8 @@ import {
   OUTPUT_TRANSFORM,
   type TransformMatrix,
   transposed,
-  withZeros,
 } from "./winograd_matrices.ts";
-import { isWhole, outputTable, PIXELS, POINTS, scatterTable, SHARES, tileCount, tileTable } from "./winograd_tiles.ts";
+import { isWhole, PIXELS, POINTS, rowTable, tileCount, tileTable } from "./winograd_tiles.ts";
 
 /**
  * 3x3 convolutions of stride 1 by F(4x4, 3x3): a quarter of the multiplications, and tiles that hold each pixel 2.25
@@ -24,8 +23,6 @@ import { isWhole, outputTable, PIXELS, POINTS, scatterTable, SHARES, tileCount, 
 
 const TAPS = FILTER_TRANSFORM.columns ** 2;
 const INPUT_ADJOINT = transposed(INPUT_TRANSFORM);
-/** Makes of six columns seven, the last one zeros: what pixels get from tiles that do not see them. */
-const SHARE_ADJOINT = withZeros(INPUT_ADJOINT);
 export const FILTER_ADJOINT: TransformMatrix = transposed(FILTER_TRANSFORM);
 const OUTPUT_ADJOINT = transposed(OUTPUT_TRANSFORM);
 
@@ -36,7 +33,7 @@ export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeo
   const tiles = tileCount(g);
   const outputs = transform(graph, OUTPUT_TRANSFORM, reshape(graph, products, [POINTS, tiles * outChannels]));
   const rows = reshape(graph, outputs, [PIXELS * tiles, outChannels]);
-  return reshape(graph, gather(graph, rows, outputTable(graph, g), 0), g.output);
+  return reshape(graph, gather(graph, rows, rowTable(graph, g, "output"), 0), g.output);
 }
 
 /** dL/dx, [N, H, W, C]. */
@@ -46,9 +43,9 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   const weights = transformedFilter(graph, filter, g, { anew: true });
   const products = matMul(graph, transformedGradient(graph, dy, g), weights, { transposeB: true });
   const flat = reshape(graph, products, [POINTS, tiles * channels]);
-  const shares = transform(graph, INPUT_ADJOINT, flat, SHARE_ADJOINT);
-  const perTile = reshape(graph, shares, [SHARES * tiles, channels]);
-  return reshape(graph, sumOfParts(graph, gather(graph, perTile, scatterTable(graph, g), 0)), g.input);
+  const shares = reshape(graph, transform(graph, INPUT_ADJOINT, flat), [POINTS * tiles, channels]);
+  const parts = gather(graph, withPaddingRow(graph, shares), rowTable(graph, g, "input"), 0);
+  return reshape(graph, sumOfParts(graph, parts), g.input);
 }
 
 /** dL/dfilter, [3, 3, C, O]. */
@@ -82,7 +79,7 @@ export function transformedFilter(
   const [, , inChannels, outChannels] = g.filter as [number, number, number, number];
   const taps = reshape(graph, filter, [TAPS, inChannels * outChannels]);
   const points = anew
-    ? matMul(graph, denseMatrix(graph, FILTER_ADJOINT, FILTER_ADJOINT), taps, { transposeA: true })
+    ? matMul(graph, denseMatrix(graph, FILTER_ADJOINT), taps, { transposeA: true })
     : transform(graph, FILTER_TRANSFORM, taps);
   return reshape(graph, points, [POINTS, inChannels, outChannels]);
 }
@@ -101,17 +98,16 @@ const TWO_STEP_LENGTH = 2 ** 14;
 const TWO_STEP_TILE = 6;
 
 /**
- * [k k, n] -> [m m', n] by matrices [m, k] and [m', k], which are the same unless given: one product with a matrix for
- * both, or one for the rows of the tiles and one for their columns, with a third to half of the multiplications.
+ * [k k, n] -> [m m, n] by a matrix [m, k]: one product with a matrix for both, or one for the rows of the tiles and one
+ * for their columns, with a third to half of the multiplications.
  */
-function transform(graph: Graph, down: TransformMatrix, x: Value, across = down): Value {
-  const [{ rows, columns }, length] = [down, x.shape[1]!];
-  if (length < TWO_STEP_LENGTH || columns < TWO_STEP_TILE) {
-    return matMul(graph, denseMatrix(graph, down, across), x);
-  }
-  const halfway = matMul(graph, constantMatrix(graph, down), reshape(graph, x, [columns, columns * length]));
-  const whole = matMul(graph, constantMatrix(graph, across), reshape(graph, halfway, [rows, columns, length]));
-  return reshape(graph, whole, [rows * across.rows, length]);
+function transform(graph: Graph, matrix: TransformMatrix, x: Value): Value {
+  const [{ rows, columns }, length] = [matrix, x.shape[1]!];
+  if (length < TWO_STEP_LENGTH || columns < TWO_STEP_TILE) return matMul(graph, denseMatrix(graph, matrix), x);
+  const one = constantMatrix(graph, matrix);
+  const halfway = matMul(graph, one, reshape(graph, x, [columns, columns * length]));
+  const whole = matMul(graph, one, reshape(graph, halfway, [rows, columns, length]));
+  return reshape(graph, whole, [rows ** 2, length]);
 }
 
 /** One constant for all layers, so that what forward and backward pass have in common is computed once. */
@@ -119,9 +115,6 @@ export function constantMatrix(graph: Graph, { name, rows, columns, data }: Tran
   return graph.table(`winograd ${name}`, () => graph.constant("float32", [rows, columns], data));
 }
 
-function denseMatrix(graph: Graph, down: TransformMatrix, across: TransformMatrix): ConstantValue {
-  return graph.table(
-    `winograd both ${down.name}, ${across.name}`,
-    () => constantMatrix(graph, bothWays(down, across)),
-  );
+function denseMatrix(graph: Graph, matrix: TransformMatrix): ConstantValue {
+  return graph.table(`winograd both ${matrix.name}`, () => constantMatrix(graph, bothWays(matrix)));
 }

@@ -63,24 +63,12 @@ export function transposed({ name, rows, columns, data }: TransformMatrix): Tran
   return { name: `${name} transposed`, rows: columns, columns: rows, data: turned };
 }
 
-/** With a row of zeros more at the end. */
-export function withZeros({ name, rows, columns, data }: TransformMatrix): TransformMatrix {
-  return {
-    name: `${name} with zeros`,
-    rows: rows + 1,
-    columns,
-    data: Float32Array.from([...data, ...new Float32Array(columns)]),
-  };
-}
-
 /** The transform of both, for tiles whose rows and columns are one index. */
-export function bothWays(down: TransformMatrix, across: TransformMatrix): TransformMatrix {
-  const [rows, columns] = [down.rows * across.rows, down.columns * across.columns];
-  const data = Float32Array.from({ length: rows * columns }, (_, at) => {
-    const [row, column] = [Math.floor(at / columns), at % columns];
-    const [i, j] = [Math.floor(row / across.rows), Math.floor(column / across.columns)];
-    return down.data[i * down.columns + j]! *
-      across.data[row % across.rows * across.columns + column % across.columns]!;
+export function bothWays({ name, rows, columns, data }: TransformMatrix): TransformMatrix {
+  const both = Float32Array.from({ length: (rows * columns) ** 2 }, (_, at) => {
+    const [row, column] = [Math.floor(at / columns ** 2), at % columns ** 2];
+    const [i, j] = [Math.floor(row / rows), Math.floor(column / columns)];
+    return data[i * columns + j]! * data[row % rows * columns + column % columns]!;
   });
-  return { name: `${down.name}, ${across.name}`, rows, columns, data };
+  return { name: `${name}, twice`, rows: rows ** 2, columns: columns ** 2, data: both };
 }

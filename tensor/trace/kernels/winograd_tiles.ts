@@ -1,5 +1,6 @@
 import { type ConstantValue, type Graph, sizeOf } from "../graph.ts";
-import type { ConvolutionGeometry } from "./conv_geometry.ts";
+import { pixelsOf, pixelsSeen, rowsSeeing } from "./conv_columns.ts";
+import type { ConvolutionGeometry, Windows } from "./conv_geometry.ts";
 import { TILE_INPUTS, TILE_OUTPUTS } from "./winograd_matrices.ts";
 
 /**
@@ -11,22 +12,24 @@ import { TILE_INPUTS, TILE_OUTPUTS } from "./winograd_matrices.ts";
 export const POINTS = TILE_INPUTS ** 2;
 export const PIXELS = TILE_OUTPUTS ** 2;
 
-/** What a tile has for the gradient of its inputs: [6, 7], one column of it zeros. */
-const SHARE_COLUMNS = TILE_INPUTS + 1;
-export const SHARES = TILE_INPUTS * SHARE_COLUMNS;
-
 /** Tiles have pixels of the input, with its padding, and of the output. */
 type Side = "input" | "output";
-const TILE_SIZES = { input: TILE_INPUTS, output: TILE_OUTPUTS };
 
-function tiling({ output }: ConvolutionGeometry) {
-  const [batch, height, width] = output as [number, number, number];
-  return { batch, down: Math.ceil(height / TILE_OUTPUTS), across: Math.ceil(width / TILE_OUTPUTS) };
+/** Tiles of one image, as windows over it. */
+function windowsOf({ output, pads, ...g }: ConvolutionGeometry, of: Side): Windows {
+  const size = of === "input" ? TILE_INPUTS : TILE_OUTPUTS;
+  return {
+    input: of === "input" ? g.input : output,
+    output: output.map((length, axis) => axis === 1 || axis === 2 ? Math.ceil(length / TILE_OUTPUTS) : length),
+    kernel: [size, size],
+    strides: [TILE_OUTPUTS, TILE_OUTPUTS],
+    dilations: [1, 1],
+    pads: of === "input" ? pads : [0, 0, 0, 0],
+  };
 }
 
 export function tileCount(g: ConvolutionGeometry): number {
-  const { batch, down, across } = tiling(g);
-  return batch * down * across;
+  return sizeOf(windowsOf(g, "output").output.slice(0, 3));
 }
 
 /** Whether no tile reaches beyond the output. */
@@ -39,76 +42,46 @@ export function isWhole({ output }: ConvolutionGeometry): boolean {
  * last for none.
  */
 export function tileTable(graph: Graph, g: ConvolutionGeometry, of: Side): ConstantValue {
-  const tiles = tileCount(g);
-  const none = sizeOf(g[of].slice(0, 3));
-  return table(graph, `tile of ${of}`, g, [TILE_SIZES[of] ** 2, tiles], (entries) => {
-    eachPlace(g, of, (place, tile, pixel = none) => entries[place * tiles + tile] = pixel);
-  });
-}
-
-/** Row (place, tile) of each pixel of the output, [N outH outW]. */
-export function outputTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const tiles = tileCount(g);
-  return table(graph, "output", g, [sizeOf(g.output.slice(0, 3))], (entries) => {
-    eachPlace(g, "output", (place, tile, pixel) => {
-      if (pixel !== undefined) entries[pixel] = place * tiles + tile;
-    });
+  const tiles = windowsOf(g, of);
+  const [images, pixels] = [tiles.input[0]!, pixelsOf(tiles.input)];
+  return table(graph, `tile of ${of}`, g, [sizeOf(tiles.kernel), tileCount(g)], () => {
+    const seen = pixelsSeen(tiles);
+    return (place, tile) => {
+      const pixel = seen[tile % seen.length]![place]!;
+      return pixels * (pixel === pixels ? images : Math.floor(tile / seen.length)) + pixel % pixels;
+    };
   });
 }
 
 /**
- * Shares (place, tile) that each pixel of the input gets, [4, N H W]: tiles overlap by two pixels on each side. Where
- * fewer than four tiles see it, the rest are zeros.
+ * Rows (place, tile) that hold each pixel, one past the last for none: [4, N H W] of the input, since tiles share two
+ * pixels on each side, and [1, N outH outW] of the output.
  */
-export function scatterTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const pixels = sizeOf(g.input.slice(0, 3));
-  const tiles = tileCount(g);
-  return table(graph, "scatter", g, [4, pixels], (entries) => {
-    entries.fill(TILE_INPUTS * tiles);
-    const found = new Uint8Array(pixels);
-    eachPlace(g, "input", (place, tile, pixel) => {
-      if (pixel === undefined) return;
-      const share = Math.floor(place / TILE_INPUTS) * SHARE_COLUMNS + place % TILE_INPUTS;
-      entries[pixels * found[pixel]!++ + pixel] = share * tiles + tile;
-    });
+export function rowTable(graph: Graph, g: ConvolutionGeometry, of: Side): ConstantValue {
+  const tiles = windowsOf(g, of);
+  const [count, places] = [tileCount(g), sizeOf(tiles.kernel)];
+  const shape = [of === "input" ? 4 : 1, tiles.input[0]! * pixelsOf(tiles.input)] as const;
+  return table(graph, `row of ${of}`, g, shape, () => {
+    const rows = rowsSeeing(tiles);
+    return (nth, pixel) => {
+      // Where a tile comes before another it holds a pixel at a later place.
+      const row = rows[pixel % rows.length]!.at(-1 - nth);
+      if (row === undefined) return places * count;
+      return row % places * count + Math.floor(pixel / rows.length) * pixelsOf(tiles.output) + Math.floor(row / places);
+    };
   });
-}
-
-/** Every place of every tile, with its pixel of the images or of the output, unless it lies outside. */
-function eachPlace(
-  g: ConvolutionGeometry,
-  of: Side,
-  visit: (place: number, tile: number, pixel: number | undefined) => void,
-): void {
-  const { batch, down, across } = tiling(g);
-  const [, height, width] = g[of] as [number, number, number];
-  const [top, left] = of === "input" ? g.pads as [number, number] : [0, 0];
-  const size = TILE_SIZES[of];
-  for (let image = 0; image < batch; image++) {
-    for (let tileY = 0; tileY < down; tileY++) {
-      for (let tileX = 0; tileX < across; tileX++) {
-        const tile = (image * down + tileY) * across + tileX;
-        for (let i = 0; i < size * size; i++) {
-          const y = tileY * TILE_OUTPUTS + Math.floor(i / size) - top;
-          const x = tileX * TILE_OUTPUTS + i % size - left;
-          const inside = y >= 0 && y < height && x >= 0 && x < width;
-          visit(i, tile, inside ? (image * height + y) * width + x : undefined);
-        }
-      }
-    }
-  }
 }
 
 function table(
   graph: Graph,
   name: string,
   { input, output, pads }: ConvolutionGeometry,
-  shape: readonly number[],
-  fill: (entries: Int32Array<ArrayBuffer>) => void,
+  [rows, columns]: readonly [number, number],
+  entries: () => (row: number, column: number) => number,
 ): ConstantValue {
   return graph.table(`winograd ${name}|${input.slice(0, 3)}|${output.slice(0, 3)}|${pads}`, () => {
-    const entries = new Int32Array(sizeOf(shape));
-    fill(entries);
-    return graph.constant("int32", shape, entries);
+    const entry = entries();
+    const all = Int32Array.from({ length: rows * columns }, (_, i) => entry(Math.floor(i / columns), i % columns));
+    return graph.constant("int32", [rows, columns], all);
   });
 }
