@@ -84,8 +84,8 @@ function checkLength({ path, text }: SourceFile): Violation[] {
 }
 
 /** Check a tree. Folders that are no layer, such as tests and tools, are checked for cycles and length alone. */
-export function checkTree(root: string): Violation[] {
-  const files = readTree(root);
+export async function checkTree(root: string): Promise<Violation[]> {
+  const files = await readTree(root);
   const found: Violation[] = [];
   for (const file of files.values()) {
     const layer = Object.hasOwn(LAYERS, layerOf(file.path)) ? LAYERS[layerOf(file.path)] : undefined;
@@ -135,7 +135,7 @@ export function formatViolation({ path, line, message, fix }: Violation): string
 
 if (import.meta.main) {
   const root = dirname(dirname(fileURLToPath(import.meta.url)));
-  const violations = checkTree(root);
+  const violations = await checkTree(root);
   for (const violation of violations) console.error(formatViolation(violation));
   if (violations.length > 0) console.error(`\n${violations.length} violations of the layers`);
   Deno.exit(violations.length > 0 ? 1 : 0);

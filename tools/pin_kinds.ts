@@ -26,7 +26,7 @@ export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", impo
 export async function readKindFacts(): Promise<KindFacts> {
   const doors = ["../mod.ts", "../diffusion/layers.ts"].map((door) => new URL(door, import.meta.url).href);
   const api = { version: API_VERSION, entry: doors, browser: [] };
-  const files = readTree(ROOT);
+  const files = await readTree(ROOT);
   const all = Object.entries({ ...BUILTIN_KINDS, [STAGE_API]: api }).map(
     async ([name, { version, entry, browser = [] }]) => {
       const paths = [entry, browser].flat(2).map((one) => relative(ROOT, fileURLToPath(one)).replaceAll("\\", "/"));

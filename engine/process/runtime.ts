@@ -186,6 +186,12 @@ export async function loadModules(
   return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
 }
 
+/** What an import leads to, and where it stands, from 0. */
+interface ImportTarget {
+  readonly specifier?: string;
+  readonly span: { readonly start: Readonly<Record<"line" | "character", number>> };
+}
+
 /** What Deno says of a module and all that it imports. */
 export interface ModuleGraph {
   readonly redirects?: Readonly<Record<string, string>>;
@@ -198,7 +204,8 @@ export interface ModuleGraph {
     readonly dependencies?: readonly {
       readonly specifier: string;
       /** Absent of an import for types alone. */
-      readonly code?: { readonly specifier?: string; readonly span: { readonly start: { readonly line: number } } };
+      readonly code?: ImportTarget;
+      readonly type?: ImportTarget;
       readonly isDynamic?: boolean;
       readonly assertionType?: string;
     }[];

@@ -1,6 +1,8 @@
 import { globSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { askGraph } from "../../engine/process/runtime.ts";
+import { makeTemporaryFolder } from "../../engine/store/folders.ts";
 
 /** One import or re-export of a file. */
 export interface Edge {
@@ -19,22 +21,9 @@ export interface SourceFile {
   readonly edges: readonly Edge[];
 }
 
-/** What Deno says of a module: of each thing that it imports where code and where types come from. */
-interface Module {
-  readonly specifier: string;
-  readonly dependencies?: readonly (Readonly<Partial<Record<"code" | "type", Resolved>>> & {
-    readonly specifier: string;
-  })[];
-}
-
-interface Resolved {
-  readonly specifier?: string;
-  readonly span: { readonly start: { readonly line: number; readonly character: number } };
-}
-
 const SKIPPED = /^(\..*|node_modules|outputs|coverage)$/;
 /** No package is fetched to look at what imports it. */
-const FLAGS = ["info", "--json", "--no-npm", "--no-remote", "--no-lock", "--node-modules-dir=none"];
+const FLAGS = ["--no-npm", "--no-remote", "--no-lock", "--node-modules-dir=none"];
 
 /** `npm:zod@4.1.0/mini` -> `zod`, `node:path` -> `node:path`, `@scope/name/part` -> `@scope/name`. */
 function packageName(specifier: string): string {
@@ -44,12 +33,17 @@ function packageName(specifier: string): string {
 }
 
 /** Every TypeScript and JavaScript file below a folder with a `deno.json`, by relative path in code-unit order. */
-export function readTree(root: string): Map<string, SourceFile> {
+export async function readTree(root: string): Promise<Map<string, SourceFile>> {
   const exclude = (path: string) => SKIPPED.test(basename(path));
   const paths = globSync("**/*.{ts,mts,cts,js,mjs,cjs}", { cwd: root, exclude });
   const base = pathToFileURL(join(root, "/")).href;
   const urls = new Map(paths.map((path) => path.replaceAll("\\", "/")).sort().map((path) => [path, `${base}${path}`]));
-  const modules = new Map(askDeno([...urls.values()], root).map((module) => [module.specifier, module]));
+  await using temporary = await makeTemporaryFolder();
+  const entry = join(temporary.folder, "all.ts");
+  Deno.writeTextFileSync(entry, urls.values().map((url) => `import ${JSON.stringify(url)};\n`).toArray().join(""));
+  const graph = await askGraph([...FLAGS, `--config=${join(root, "deno.json")}`], entry);
+  if ("error" in graph) throw new Error(graph.error);
+  const modules = new Map(graph.modules.map((module) => [module.specifier, module]));
   return new Map(
     urls.entries().map(([path, url]) => {
       const text = Deno.readTextFileSync(join(root, path));
@@ -66,17 +60,4 @@ export function readTree(root: string): Map<string, SourceFile> {
       return [path, { path, text, edges: edges ?? [] }];
     }),
   );
-}
-
-/** Modules and all that they import. */
-function askDeno(urls: readonly string[], root: string): readonly Module[] {
-  const entry = Deno.makeTempFileSync({ suffix: ".ts" });
-  try {
-    Deno.writeTextFileSync(entry, urls.map((url) => `import ${JSON.stringify(url)};\n`).join(""));
-    const args = [...FLAGS, `--config=${join(root, "deno.json")}`, entry];
-    const { stdout } = new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).outputSync();
-    return JSON.parse(new TextDecoder().decode(stdout)).modules;
-  } finally {
-    Deno.removeSync(entry);
-  }
 }

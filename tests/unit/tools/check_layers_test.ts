@@ -11,7 +11,7 @@ const MAP = {
 
 async function check(files: Readonly<Record<string, string>>): Promise<string[]> {
   await using tree = await makeTree(files, MAP);
-  return checkTree(tree.root).map(({ path, line, message }) => `${path}:${line}: ${message}`);
+  return (await checkTree(tree.root)).map(({ path, line, message }) => `${path}:${line}: ${message}`);
 }
 
 Deno.test("checkTree() accepts a tree that keeps to its layers", async () => {

@@ -4,7 +4,7 @@ import { makeTree } from "./tree.ts";
 
 async function found(source: string): Promise<string[]> {
   await using tree = await makeTree({ "x/a.ts": source }, { zod: "npm:zod@4.6.7", named: "./x/named.ts" });
-  return readTree(tree.root).get("x/a.ts")!.edges.map(({ target, line, typeOnly }) =>
+  return (await readTree(tree.root)).get("x/a.ts")!.edges.map(({ target, line, typeOnly }) =>
     `${line} ${"file" in target ? target.file : `package ${target.package}`}${typeOnly ? " type" : ""}`
   );
 }

@@ -52,7 +52,7 @@ Deno.test("digestModules() changes with code and package versions, not with comm
   };
   const digest = async (files: Record<string, string>, zod = "npm:zod@1") => {
     await using tree = await makeTree({ ...base, ...files }, { zod });
-    return await digestModules(tree.root, ["run.ts"], readTree(tree.root));
+    return await digestModules(tree.root, ["run.ts"], await readTree(tree.root));
   };
   const first = await digest({});
   assertEquals(await digest({ "a.ts": "// One.\nexport const a = 1; // 1\n\n" }), first);
