@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Metrics } from "../artifacts/metrics.ts";
 import { printLine } from "../cli/io.ts";
+import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { makeProject } from "./support/engine_extras.ts";
 import { printTable } from "./support/markdown.ts";
 import { type Call, firstLine, measure, median, ratios, spread } from "./support/measure.ts";
@@ -60,51 +61,49 @@ async function peer(precision: "fp32" | "bf16", data: string): Promise<typeof ou
   return {
     name: `PyTorch ${precision}`,
     run: () => call,
-    heldOut: async (folder) =>
-      Number((await measure({ ...call, args: [...args, "--held-out"] }, folder, "piped"))!.text),
+    heldOut: async (folder) => Number((await measure({ ...call, args: [...args, "--held-out"] }, folder))!.text),
   };
 }
 
-const root = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
-try {
-  const enter = async (name: string, seed: number) => {
-    const folder = await makeProject(join(root, name), await Deno.readTextFile(pathOf("../pipelines/digits.yaml")));
-    const { text } = (await measure(cli("show", seed, "--json"), folder, "piped"))!;
-    await Deno.writeTextFile(join(folder, "settings.json"), text);
-    return folder;
-  };
-  const version = await firstLine(Deno.execPath(), [...CLI, "--version"]);
-  const torch = await firstLine(values.python, ["-c", "import torch; print(torch.__version__)"]);
-  printLine(`${PROCESSOR}, ${values.rounds} turns, noiseline ${version}, PyTorch ${torch ?? "is not installed"}`);
-  // The images, once, for the script: making them is part of our time alone.
-  const data = await enter("data", 0);
-  await measure(cli("run", 0, "digits", "schedule"), data);
-  const contenders = [ours];
-  for (const precision of ["fp32", "bf16"] as const) {
-    if (torch === undefined || precision === "bf16" && !HAS_BF16) continue;
-    contenders.push(await peer(precision, join(data, "outputs", "digits")));
-  }
-  const entered = contenders.map((one) => ({ ...one, seconds: [] as number[], losses: [] as number[] }));
-  for (let seed = 0; seed < Number(values.rounds); seed++) {
-    for (const { name, run, heldOut, seconds, losses } of entered) {
-      const folder = await enter(`${name} ${seed}`, seed);
-      const measured = await measure(run(seed), folder);
-      if (measured === undefined) throw new Error(`${name} took more than ten minutes`);
-      seconds.push(measured.seconds);
-      losses.push(await heldOut(folder, seed));
-      printLine(`turn ${seed + 1}, ${name}: ${measured.seconds.toFixed(1)} s, loss ${losses.at(-1)!.toFixed(4)}`);
-    }
-  }
-  const rows = entered.map(({ name, seconds, losses }, index) => {
-    const ratio = index === 0 ? "" : spread(ratios(seconds, entered[0]!.seconds), 2);
-    return [name, spread(seconds, 0, " s"), ratio, spread(losses, 3)];
-  });
-  printLine();
-  printTable([["", "start to 256 samples", "ratio", "held-out L_simple"], ...rows]);
-  if (values.steps !== undefined) printLine(`\n${values.steps} steps are a try and no result.`);
-  const day = new Date().toISOString().slice(0, 10);
-  const cells = rows.map(([, ...figures]) => figures.filter(Boolean).join("; "));
-  printLine(`\n| ${[day, version, PROCESSOR, ...cells].join(" | ")} |`);
-} finally {
-  await Deno.remove(root, { recursive: true });
+await using temporary = await makeTemporaryFolder();
+const enter = async (name: string, seed: number) => {
+  const folder = await makeProject(
+    join(temporary.folder, name),
+    await Deno.readTextFile(pathOf("../pipelines/digits.yaml")),
+  );
+  const { text } = (await measure(cli("show", seed, "--json"), folder))!;
+  await Deno.writeTextFile(join(folder, "settings.json"), text);
+  return folder;
+};
+const version = await firstLine(Deno.execPath(), [...CLI, "--version"]);
+const torch = await firstLine(values.python, ["-c", "import torch; print(torch.__version__)"]);
+printLine(`${PROCESSOR}, ${values.rounds} turns, noiseline ${version}, PyTorch ${torch ?? "is not installed"}`);
+// The images, once, for the script: making them is part of our time alone.
+const data = await enter("data", 0);
+await measure(cli("run", 0, "digits", "schedule"), data);
+const contenders = [ours];
+for (const precision of ["fp32", "bf16"] as const) {
+  if (torch === undefined || precision === "bf16" && !HAS_BF16) continue;
+  contenders.push(await peer(precision, join(data, "outputs", "digits")));
 }
+const entered = contenders.map((one) => ({ ...one, seconds: [] as number[], losses: [] as number[] }));
+for (let seed = 0; seed < Number(values.rounds); seed++) {
+  for (const { name, run, heldOut, seconds, losses } of entered) {
+    const folder = await enter(`${name} ${seed}`, seed);
+    const measured = await measure(run(seed), folder);
+    if (measured === undefined) throw new Error(`${name} took more than ten minutes`);
+    seconds.push(measured.seconds);
+    losses.push(await heldOut(folder, seed));
+    printLine(`turn ${seed + 1}, ${name}: ${measured.seconds.toFixed(1)} s, loss ${losses.at(-1)!.toFixed(4)}`);
+  }
+}
+const rows = entered.map(({ name, seconds, losses }, index) => {
+  const ratio = index === 0 ? "" : spread(ratios(seconds, entered[0]!.seconds), 2);
+  return [name, spread(seconds, 0, " s"), ratio, spread(losses, 3)];
+});
+printLine();
+printTable([["", "start to 256 samples", "ratio", "held-out L_simple"], ...rows]);
+if (values.steps !== undefined) printLine(`\n${values.steps} steps are a try and no result.`);
+const day = new Date().toISOString().slice(0, 10);
+const cells = rows.map(([, ...figures]) => figures.filter(Boolean).join("; "));
+printLine(`\n| ${[day, version, PROCESSOR, ...cells].join(" | ")} |`);

@@ -7,9 +7,9 @@
  * @module
  */
 import { loadavg } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
+import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { measureExtras } from "./support/engine_extras.ts";
 import { type Contender, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
 import { printTable } from "./support/markdown.ts";
@@ -39,32 +39,17 @@ printLine(`- Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, 
 const load = () => loadavg().map((one) => one.toFixed(1)).join(" ");
 printLine(`- load before: ${load()}\n`);
 
-const seconds = (time: number) => `${time.toFixed(time < 1 ? 3 : 1)} s`;
 const rows = [["graph", "stages", "tool", "first run", "to ours", "no-op", "to ours", "peak memory of the no-op"]];
 for (const [name, make] of Object.entries(SHAPES)) {
   for (const count of [100, 1_000, 10_000].filter((count) => count <= max)) {
     if (name === "fan" && count === 10_000) continue;
     const first = count === 10_000 ? 1 : Math.min(3, tries);
-    const outcomes = await race(contenders, make(count), { first, noOp: tries });
-    for (const [tool, outcome] of outcomes) {
-      const figures = "without" in outcome ? [outcome.without, "", "", "", ""] : [
-        seconds(outcome.first),
-        outcome.firstRatio.toFixed(2),
-        seconds(outcome.noOp),
-        outcome.noOpRatio.toFixed(2),
-        // What is gone before it can be looked at has no figure.
-        outcome.peakMegabytes === 0 ? "" : `${outcome.peakMegabytes.toFixed(0)} MB`,
-      ];
-      rows.push([name, String(count), tool, ...figures]);
-    }
+    const raced = await race(contenders, make(count), { first, noOp: tries });
+    rows.push(...raced.map((row) => [name, String(count), ...row]));
   }
 }
 printTable(rows);
 printLine();
-const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
-try {
-  printTable(await measureExtras(join(folder, "extras"), { tries, max }));
-} finally {
-  await Deno.remove(folder, { recursive: true });
-}
+await using temporary = await makeTemporaryFolder();
+printTable(await measureExtras(temporary.folder, { tries, max }));
 printLine(`\n- load after: ${load()}`);

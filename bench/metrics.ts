@@ -11,6 +11,7 @@ import { chunksOf, statisticsOf } from "../metrics/statistics.ts";
 import { range, vectorsOf } from "../metrics/vectors.ts";
 import { readTorchStateDict } from "../formats/torch/state_dict.ts";
 import { openInception } from "../metrics/features/inception_network.ts";
+import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { randomStream } from "../tensor/mod.ts";
 import { openFloat64Products } from "../tensor/onnx/products.ts";
 import { openDevice } from "../tensor/open.ts";
@@ -28,7 +29,9 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds);
 await using products = openFloat64Products();
-const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
+await using temporary = await makeTemporaryFolder();
+const { folder } = temporary;
+await using peers = new AsyncDisposableStack();
 
 /** Correlated features of `count` vectors, the same numbers for both sides: written to a file that the peer reads. */
 function features(seed: number, count: number, dimension: number): Float32Array<ArrayBuffer> {
@@ -37,19 +40,17 @@ function features(seed: number, count: number, dimension: number): Float32Array<
   return data;
 }
 
-type Peer = Contender<Record<string, unknown>, { readonly seconds: number; readonly value: number }>;
+type PeerAnswer = Readonly<Record<"seconds" | "value", number>>;
 
 /** bench/peers/metrics.py, once it has written its weights to the folder; undefined where it has not all libraries. */
-async function startPeer(): Promise<Peer | undefined> {
+async function startPeer(): Promise<Contender | undefined> {
   const script = new URL("./peers/metrics.py", import.meta.url).pathname;
-  let peer: Peer | undefined;
   try {
-    peer = startContender({ name: "the libraries", command: values.python, args: [script, folder] });
+    const peer = peers.use(startContender({ name: "the libraries", command: values.python, args: [script, folder] }));
     await peer.ask({ measure: "weights" });
     return peer;
   } catch (error) {
     printLine(`skipped: the peer in ${values.python}: ${(error as Error).message}; it needs all libraries`);
-    await peer?.stop();
     return undefined;
   }
 }
@@ -65,7 +66,7 @@ async function measure(name: string, ours: () => Promise<number>, theirs?: Recor
     const value = await ours();
     own!.push((performance.now() - begin) / 1000);
     if (theirs === undefined || peer === undefined) continue;
-    const answer = await peer.ask(theirs);
+    const answer = await peer.ask<PeerAnswer>(theirs);
     other!.push(answer.seconds);
     difference = (Math.abs(value - answer.value) / Math.abs(answer.value)).toExponential(1);
   }
@@ -82,7 +83,7 @@ function statisticsFor(data: Float32Array, dimension: number) {
 const [IMAGES, SIDE, BATCH] = [16, 32, 8];
 
 /** Features over Inception with the peer's weights, of images of 32x32 in batches of 8, beside both of its layouts. */
-async function measureInception(peer: Peer): Promise<void> {
+async function measureInception(peer: Contender): Promise<void> {
   const images = Float32Array.from({ length: IMAGES * SIDE * SIDE * 3 }, (_, i) => (i * i) % 256);
   await Deno.writeFile(`${folder}/images.f32`, new Uint8Array(images.buffer));
   const device = await openDevice("onnx");
@@ -113,46 +114,40 @@ async function measureInception(peer: Peer): Promise<void> {
 }
 
 const peer = await startPeer();
-try {
-  if (peer !== undefined) await measureInception(peer);
-  for (const dimension of values.quick ? [64, 512] : [64, 512, 2048]) {
-    const count = 2 * dimension;
-    const [a, b] = [features(1, count, dimension), features(2, count, dimension)];
-    await Deno.writeFile(`${folder}/a.f32`, new Uint8Array(a.buffer));
-    await Deno.writeFile(`${folder}/b.f32`, new Uint8Array(b.buffer));
-    const [x, y] = [await statisticsFor(a, dimension), await statisticsFor(b, dimension)];
-    const name = `Frechet distance of two statistics, ${dimension} dimensions`;
-    const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "fd" };
-    await measure(name, () => frechetDistance(x, y, products), theirs);
-  }
-  const [count, dimension] = values.quick ? [4_000, 512] : [50_000, 2_048];
-  const many = features(3, count, dimension);
-  const ours = async () => (await statisticsFor(many, dimension)).mean[0]!;
-  await measure(`statistics of ${count} x ${dimension} features`, ours);
-  const subsets = values.quick ? 5 : 100;
-  // Subsets of few vectors overlap, and are then taken from all pairs at once; of many they are taken one by one.
-  for (const size of values.quick ? [2_000] : [2_000, 20_000]) {
-    const part = (which: number) => many.subarray(which * size * dimension, (which + 1) * size * dimension);
-    // What is judged is wider than the real, so that its distance is no rounding of zero.
-    const [real, fake] = [part(0), part(1).map((value) => 1.2 * value)];
-    for (const [name, data] of [["a", real], ["b", fake]] as const) {
-      await Deno.writeFile(`${folder}/${name}.f32`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-    const order = randomStream({ seed: 0, stream: "bench/kid" });
-    const ours = async () => {
-      const [x, y] = [real, fake].map((set, i) => {
-        const vectors = vectorsOf(set, dimension);
-        const subsetOf = (_: unknown, subset: number) =>
-          order.permutation(2 * subset + i, vectors.count).slice(0, 1_000);
-        return { vectors, subsets: Array.from({ length: subsets }, subsetOf) };
-      });
-      return (await kernelDistanceOfSubsets(x!, y!, products)).mean;
-    };
-    const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "kid", subsets };
-    await measure(`kernel distance of ${size} and ${size}, ${subsets} subsets of 1000 x ${dimension}`, ours, theirs);
-  }
-  printTable(rows);
-} finally {
-  await peer?.stop();
-  await Deno.remove(folder, { recursive: true });
+if (peer !== undefined) await measureInception(peer);
+for (const dimension of values.quick ? [64, 512] : [64, 512, 2048]) {
+  const count = 2 * dimension;
+  const [a, b] = [features(1, count, dimension), features(2, count, dimension)];
+  await Deno.writeFile(`${folder}/a.f32`, new Uint8Array(a.buffer));
+  await Deno.writeFile(`${folder}/b.f32`, new Uint8Array(b.buffer));
+  const [x, y] = [await statisticsFor(a, dimension), await statisticsFor(b, dimension)];
+  const name = `Frechet distance of two statistics, ${dimension} dimensions`;
+  const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "fd" };
+  await measure(name, () => frechetDistance(x, y, products), theirs);
 }
+const [count, dimension] = values.quick ? [4_000, 512] : [50_000, 2_048];
+const many = features(3, count, dimension);
+const ours = async () => (await statisticsFor(many, dimension)).mean[0]!;
+await measure(`statistics of ${count} x ${dimension} features`, ours);
+const subsets = values.quick ? 5 : 100;
+// Subsets of few vectors overlap, and are then taken from all pairs at once; of many they are taken one by one.
+for (const size of values.quick ? [2_000] : [2_000, 20_000]) {
+  const part = (which: number) => many.subarray(which * size * dimension, (which + 1) * size * dimension);
+  // What is judged is wider than the real, so that its distance is no rounding of zero.
+  const [real, fake] = [part(0), part(1).map((value) => 1.2 * value)];
+  for (const [name, data] of [["a", real], ["b", fake]] as const) {
+    await Deno.writeFile(`${folder}/${name}.f32`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  const order = randomStream({ seed: 0, stream: "bench/kid" });
+  const ours = async () => {
+    const [x, y] = [real, fake].map((set, i) => {
+      const vectors = vectorsOf(set, dimension);
+      const subsetOf = (_: unknown, subset: number) => order.permutation(2 * subset + i, vectors.count).slice(0, 1_000);
+      return { vectors, subsets: Array.from({ length: subsets }, subsetOf) };
+    });
+    return (await kernelDistanceOfSubsets(x!, y!, products)).mean;
+  };
+  const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "kid", subsets };
+  await measure(`kernel distance of ${size} and ${size}, ${subsets} subsets of 1000 x ${dimension}`, ours, theirs);
+}
+printTable(rows);

@@ -3,9 +3,7 @@ import { peakOf } from "./measure.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 
 /** A process that answers requests, one JSON object a line. */
-export type Contender<Request = StepRequest, Answer = StepAnswer> = Readonly<
-  ReturnType<typeof startContender<Request, Answer>>
->;
+export type Contender = Readonly<ReturnType<typeof startContender>>;
 
 export interface ContenderCommand {
   readonly name: string;
@@ -15,16 +13,15 @@ export interface ContenderCommand {
   readonly args: readonly string[];
 }
 
-export function startContender<Request = StepRequest, Answer = StepAnswer>(
-  { name, settings, command, args }: ContenderCommand,
-) {
+/** Start one; it ends when it is disposed of. */
+export function startContender({ name, settings, command, args }: ContenderCommand) {
   const child = new Deno.Command(command, { args: [...args], stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
   const writer = child.stdin.getWriter();
   const lines = streamLines(child.stdout);
   return {
     name,
     /** @throws Error with what the process says when it cannot do what is asked. */
-    async ask(request: Request): Promise<Answer> {
+    async ask<Answer = StepAnswer>(request: object): Promise<Answer> {
       await writer.write(new TextEncoder().encode(`${JSON.stringify({ ...request, ...settings })}\n`));
       const { value, done } = await lines.next();
       if (done) throw new Error("it ended");
@@ -34,7 +31,7 @@ export function startContender<Request = StepRequest, Answer = StepAnswer>(
     },
     /** High-water mark of its resident memory, as `peakOf`. */
     peakMegabytes: () => peakOf(child.pid),
-    async stop() {
+    async [Symbol.asyncDispose]() {
       await writer.close().catch(() => {});
       const killer = setTimeout(() => child.kill("SIGKILL"), 5_000);
       await child.status;

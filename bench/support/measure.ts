@@ -11,24 +11,24 @@ export interface Call {
 const LIMIT_MS = 600_000;
 
 /** Time one whole process, as a user feels it. Undefined where it took too long to wait for. `text` is what it printed. */
-export async function measure({ program, args, env }: Call, cwd: string, stdout: "null" | "piped" = "null") {
+export async function measure({ program, args, env = {} }: Call, cwd: string) {
   const late = AbortSignal.timeout(LIMIT_MS);
   const started = performance.now();
   const child = new Deno.Command(program, {
     args: [...args],
     cwd,
-    stdout,
+    env,
+    stdout: "piped",
     stderr: "piped",
     signal: late,
-    ...(env === undefined ? {} : { env }),
   }).spawn();
   let peak = 0;
   const watch = setInterval(() => peak = Math.max(peak, peakOf(child.pid)), 20);
-  const printed = stdout === "null" ? "" : new Response(child.stdout).text();
-  const [{ success }, stderr, text] = await Promise.all([child.status, new Response(child.stderr).text(), printed]);
+  const { success, stdout, stderr } = await child.output();
   clearInterval(watch);
   if (late.aborted) return undefined;
-  if (!success) throw new Error(`The benchmarked ${program} failed: ${stderr.slice(-2_000)}`);
+  const [text, said] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)) as [string, string];
+  if (!success) throw new Error(`The benchmarked ${program} failed: ${said.slice(-2_000)}`);
   return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak, text };
 }
 
@@ -58,13 +58,8 @@ export function spread(values: readonly number[], digits: number, unit = ""): st
   return `${middle}${unit} (${least} to ${most})`;
 }
 
-/** The first line that a program prints, such as its version; undefined where there is no such program. */
+/** The first line that a program prints, such as its version; undefined where it cannot be run. */
 export async function firstLine(program: string, args: readonly string[]): Promise<string | undefined> {
-  try {
-    const { success, stdout } = await new Deno.Command(program, { args: [...args], stderr: "null" }).output();
-    return success ? new TextDecoder().decode(stdout).trim().split("\n")[0] : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
-  }
+  const ended = await measure({ program, args }, ".").catch(() => undefined);
+  return ended?.text.trim().split("\n")[0];
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { makeTemporaryFolder } from "../../engine/store/folders.ts";
 import { type Contender, layOut } from "./engine_peers.ts";
 import { measure, type Measured, median, ratios } from "./measure.ts";
 import { type Shape, textOf } from "./shapes.ts";
@@ -10,39 +11,35 @@ type Runner = ReturnType<typeof enter>;
  * of them: first runs in fresh folders, then runs with nothing to do. Ratios are to the first contender. Folders are
  * removed at the end: a disk that discards what is removed is slow to flush for a while.
  *
- * @returns what became of each: its figures, or why there are none
+ * @returns of each a row of a table: its name and its figures, or why there are none
  */
 export async function race(
   contenders: readonly Contender[],
   shape: Shape,
   tries: { readonly first: number; readonly noOp: number },
 ) {
-  const root = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
+  await using temporary = await makeTemporaryFolder();
   const runners = contenders.map((contender) => enter(contender, shape));
   const eachTurn = async (count: number, turn: (runner: Runner, index: number) => Promise<void>) => {
     for (let i = 0; i < count; i++) for (const one of runners) if (one.without === undefined) await turn(one, i);
   };
-  try {
-    await eachTurn(tries.first, async (runner, index) => {
-      const { contender } = runner;
-      runner.folder = join(root, `${contender.name}-${index}`);
-      await Deno.mkdir(runner.folder);
-      await layOut(contender, runner.folder, shape);
-      await time(runner, runner.first);
-      if (runner.without === undefined) checkAll(runner, shape);
-    });
-    // What a tool learns from its own first run with nothing to do is part of how it is used.
-    await eachTurn(1, async ({ contender, folder }) => void await measure(contender.run, folder));
-    await eachTurn(tries.noOp, async (runner) => {
-      const before = timeOfLast(runner, shape);
-      await time(runner, runner.noOp);
-      if (timeOfLast(runner, shape) !== before) throw new Error(`${runner.contender.name} had something to do`);
-    });
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+  await eachTurn(tries.first, async (runner, index) => {
+    const { contender } = runner;
+    runner.folder = join(temporary.folder, `${contender.name}-${index}`);
+    await Deno.mkdir(runner.folder);
+    await layOut(contender, runner.folder, shape);
+    await time(runner, runner.first);
+    if (runner.without === undefined) checkAll(runner, shape);
+  });
+  // What a tool learns from its own first run with nothing to do is part of how it is used.
+  await eachTurn(1, async ({ contender, folder }) => void await measure(contender.run, folder));
+  await eachTurn(tries.noOp, async (runner) => {
+    const before = timeOfLast(runner, shape);
+    await time(runner, runner.noOp);
+    if (timeOfLast(runner, shape) !== before) throw new Error(`${runner.contender.name} had something to do`);
+  });
   const [base] = runners;
-  return new Map(runners.map((one) => [one.contender.name, conclude(one, base!)]));
+  return runners.map((one) => rowOf(one, base!));
 }
 
 /** Nothing is known yet of one that takes part, but why there will be no figures, if so. */
@@ -62,17 +59,19 @@ async function time(runner: Runner, runs: Measured[]): Promise<void> {
   else runs.push(measured);
 }
 
-function conclude({ without, first, noOp }: Runner, base: Runner) {
-  if (without !== undefined) return { without };
+function rowOf({ contender: { name }, without, first, noOp }: Runner, base: Runner): string[] {
+  if (without !== undefined) return [name, without, "", "", "", ""];
+  const peak = Math.max(...noOp.map((one) => one.peakMegabytes));
+  // What is gone before it can be looked at has no figure.
+  const held = peak === 0 ? "" : `${peak.toFixed(0)} MB`;
+  return [name, ...figures(first, base.first), ...figures(noOp, base.noOp), held];
+}
+
+/** The median time, and that of the ratios to the first contender. */
+function figures(own: readonly Measured[], base: readonly Measured[]): string[] {
   const seconds = (runs: readonly Measured[]) => runs.map((one) => one.seconds);
-  return {
-    first: median(seconds(first)),
-    noOp: median(seconds(noOp)),
-    peakMegabytes: Math.max(...noOp.map((one) => one.peakMegabytes)),
-    // Medians of the ratios to the first contender.
-    firstRatio: median(ratios(seconds(first), seconds(base.first))),
-    noOpRatio: median(ratios(seconds(noOp), seconds(base.noOp))),
-  };
+  const time = median(seconds(own));
+  return [`${time.toFixed(time < 1 ? 3 : 1)} s`, median(ratios(seconds(own), seconds(base))).toFixed(2)];
 }
 
 /** Every stage has left what it should: a tool that skipped some would win for nothing. */

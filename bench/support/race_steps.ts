@@ -1,5 +1,5 @@
 import process from "node:process";
-import { type Contender, type ContenderCommand, startContender } from "./contender.ts";
+import { type ContenderCommand, startContender } from "./contender.ts";
 import { median } from "./measure.ts";
 import type { StepRequest } from "./steps_protocol.ts";
 import { cpuFlags, instructionClass } from "../../tensor/numerics.ts";
@@ -53,18 +53,17 @@ export async function raceSteps(
   // Turns are long enough for a median, and short enough that load on the machine hits few of them.
   { rounds, maxSteps = 20, turnSeconds = 3, onSkip, onEnd }: RaceStepsOptions,
 ) {
+  await using all = new AsyncDisposableStack();
   const running = [];
   for (const command of commands) {
-    let contender: Contender | undefined;
     try {
-      contender = startContender(command);
+      const contender = all.use(startContender(command));
       const { seconds, firstSeconds } = await contender.ask({ ...request, steps: WARM_UP_STEPS });
       const steps = Math.max(1, Math.min(maxSteps, Math.round(turnSeconds / seconds.at(-1)!)));
       // Of each turn the steps, and the seconds of one.
       running.push({ contender, steps, medians: [] as number[], firstSeconds });
     } catch (error) {
       onSkip(command.name, (error as Error).message.slice(0, 200));
-      await contender?.stop();
     }
   }
   for (let round = 0; round < rounds; round++) {
@@ -78,7 +77,6 @@ export async function raceSteps(
     peakMegabytes: contender.peakMegabytes(),
   }));
   await onEnd?.();
-  for (const { contender } of running) await contender.stop();
   return measured;
 }
 
