@@ -1,10 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend, KernelCall } from "./memory.ts";
-import { addressOf, BYTES_PER_ELEMENT, floatsOf, withRegion, withScratch } from "./memory.ts";
-import { multiply, rowsPerPart, sumParts } from "./product.ts";
+import { addressOf, BYTES_PER_ELEMENT, floatsOf, withScratch } from "./memory.ts";
+import { multiply } from "./product.ts";
 import { transpose } from "./transpose.ts";
 
 const size = tf.util.sizeFromShape;
+
+/** 1 MiB, the cache that a current core has for itself. */
+const CACHED_NUMBERS = 2 ** 18;
+/** Fewer rows would spend the time on adding up the parts. */
+const LEAST_ROWS = 256;
 
 /**
  * Products of matrices. TF.js's kernel is fast for one product without transposition and nine times slower otherwise, so
@@ -51,26 +56,30 @@ function multiplyColumns(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo): 
   return out;
 }
 
+/** left^T right, for so many rows at a time that those of both stay in a core's cache. */
 function sumRows(backend: Backend, left: tf.TensorInfo, right: tf.TensorInfo, out: tf.TensorInfo): void {
   const [rows, leftColumns] = left.shape.slice(-2) as [number, number];
   const rightColumns = right.shape.at(-1)!;
-  if (rows === 0) {
-    floatsOf(backend, out).fill(0);
-    return;
-  }
-  const perPart = Math.min(rows, rowsPerPart(leftColumns + rightColumns));
-  sumParts(backend, out, Math.ceil(rows / perPart), (part, address) => {
-    const first = part * perPart;
+  const perPart = Math.max(LEAST_ROWS, Math.floor(CACHED_NUMBERS / (leftColumns + rightColumns)));
+  const multiplyPart = (first: number, result: tf.TensorInfo) => {
     const inner = Math.min(perPart, rows - first);
     withScratch(backend, inner * leftColumns, (turned) => {
       const source = floatsOf(backend, left).subarray(first * leftColumns, (first + inner) * leftColumns);
       transpose(source, floatsOf(backend, turned), inner, leftColumns);
-      const from = addressOf(backend, right) + BYTES_PER_ELEMENT * first * rightColumns;
-      withRegion(backend, from, inner * rightColumns, (id) => {
-        const shape = { rows: leftColumns, inner, columns: rightColumns };
-        multiply(backend, addressOf(backend, turned), id, address, shape);
-      });
+      const b = addressOf(backend, right) + BYTES_PER_ELEMENT * first * rightColumns;
+      const addresses = { a: addressOf(backend, turned), b, out: addressOf(backend, result) };
+      multiply(backend, addresses, { rows: leftColumns, inner, columns: rightColumns });
     });
+  };
+  if (rows === 0) floatsOf(backend, out).fill(0);
+  else multiplyPart(0, out);
+  if (rows <= perPart) return;
+  withScratch(backend, size(out.shape), (scratch) => {
+    for (let first = perPart; first < rows; first += perPart) {
+      multiplyPart(first, scratch);
+      const [term, sum] = [floatsOf(backend, scratch), floatsOf(backend, out)];
+      for (let i = 0; i < sum.length; i++) sum[i]! += term[i]!;
+    }
   });
 }
 
@@ -81,19 +90,17 @@ function multiplyAll(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo, out: 
   const [aAddress, bAddress, outAddress] = [addressOf(backend, a), addressOf(backend, b), addressOf(backend, out)];
   if (size(outerOf(b)) === 1) {
     // One matrix on the right: the rows of all matrices on the left are those of a single product.
-    withRegion(backend, bAddress, inner * columns, (id) => {
-      multiply(backend, aAddress, id, outAddress, { ...shape, rows: size(a.shape) / inner });
-    });
+    multiply(backend, { a: aAddress, b: bAddress, out: outAddress }, { ...shape, rows: size(a.shape) / inner });
     return;
   }
   const outer = outerOf(out);
   const [aAt, bAt] = [matrixIndex(outerOf(a), outer), matrixIndex(outerOf(b), outer)];
   for (let i = 0; i < size(outer); i++) {
-    const [aMoved, bMoved, outMoved] = [aAt(i) * rows * inner, bAt(i) * inner * columns, i * rows * columns];
-    withRegion(backend, bAddress + BYTES_PER_ELEMENT * bMoved, inner * columns, (id) => {
-      const from = aAddress + BYTES_PER_ELEMENT * aMoved;
-      multiply(backend, from, id, outAddress + BYTES_PER_ELEMENT * outMoved, shape);
-    });
+    multiply(backend, {
+      a: aAddress + BYTES_PER_ELEMENT * aAt(i) * rows * inner,
+      b: bAddress + BYTES_PER_ELEMENT * bAt(i) * inner * columns,
+      out: outAddress + BYTES_PER_ELEMENT * i * rows * columns,
+    }, shape);
   }
 }
 

@@ -17,11 +17,6 @@ export function addressOf(backend: Backend, tensor: tf.TensorInfo): number {
   return backend.dataIdMap.get(tensor.dataId).memoryOffset >>> 0;
 }
 
-/** The name by which the engine knows a tensor's memory. */
-export function idOf(backend: Backend, tensor: tf.TensorInfo): number {
-  return backend.dataIdMap.get(tensor.dataId).id;
-}
-
 /**
  * The numbers of a float32 tensor. Look at them before the next allocation or call of the engine, both of which can move
  * its memory.
@@ -31,10 +26,10 @@ export function floatsOf(backend: Backend, tensor: tf.TensorInfo): Float32Array 
 }
 
 /** Memory for `body` alone, with numbers left over from what was there before. */
-export function withScratch<T>(backend: Backend, length: number, body: (scratch: tf.TensorInfo) => T): T {
+export function withScratch(backend: Backend, length: number, body: (scratch: tf.TensorInfo) => void): void {
   const scratch = backend.makeOutput([length], "float32");
   try {
-    return body(scratch);
+    body(scratch);
   } finally {
     backend.disposeData(scratch.dataId);
   }
@@ -45,29 +40,14 @@ const LAST_ID = 2 ** 31 - 1;
 let regions = 0;
 
 /** Let the engine see `length` numbers at an address, e.g. a part of a tensor, as a tensor for the time of `body`. */
-export function withRegion<T>(backend: Backend, address: number, length: number, body: (id: number) => T): T {
+export function withRegion(backend: Backend, address: number, length: number, body: (id: number) => void): void {
   const id = LAST_ID - regions++;
   backend.wasm.tfjs["registerTensor"]!(id, length, address);
   try {
-    return body(id);
+    body(id);
   } finally {
     // This also drops what the engine prepared for products with this matrix.
     backend.wasm.tfjs["disposeData"]!(id);
     regions--;
   }
-}
-
-/** A list of integers as the engine takes it. */
-export function bytesOf(integers: readonly number[]): Uint8Array {
-  return new Uint8Array(Int32Array.from(integers).buffer);
-}
-
-/** Call a function of the engine. */
-export function callNative(
-  { wasm }: Backend,
-  name: string,
-  ...values: readonly (number | boolean | Uint8Array)[]
-): void {
-  const types = values.map((value) => typeof value === "object" ? "array" : "number");
-  wasm.cwrap(name, null, types)(...values);
 }

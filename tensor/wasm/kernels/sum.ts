@@ -1,6 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelCall } from "./memory.ts";
 
+const size = tf.util.sizeFromShape as (shape: readonly number[]) => number;
+
 /**
  * Sums and means, accumulated in float64. TF.js's kernels add in float32, one number after the other, which for the norm
  * of a million gradients leaves four digits, and transpose first unless the last axes are summed.
@@ -8,38 +10,30 @@ import type { KernelCall } from "./memory.ts";
 export function reduce({ inputs, attrs, backend }: KernelCall, mean: boolean): tf.TensorInfo {
   const x = inputs["x"]!;
   const { axis, keepDims } = attrs as unknown as tf.SumAttrs;
-  const axes = new Set(tf.util.parseAxisParam(axis, x.shape));
-  const count = x.shape.reduce((product, length, i) => axes.has(i) ? product * length : product, 1);
+  const axes = tf.util.parseAxisParam(axis, x.shape).toSorted((a, b) => a - b);
   const dtype = mean ? "float32" : x.dtype;
-  const out = backend.makeOutput(x.shape.flatMap((length, i) => axes.has(i) ? keepDims ? [1] : [] : [length]), dtype);
+  const shape = x.shape.flatMap((length, i) => axes.includes(i) ? keepDims ? [1] : [] : [length]);
+  const out = backend.makeOutput(shape, dtype);
   const total = sumAxes(backend.typedArrayFromHeap(x), x.shape, axes);
   const target = backend.typedArrayFromHeap(out);
+  const count = size(x.shape) / target.length;
   for (let i = 0; i < target.length; i++) target[i] = mean ? total[i]! / count : total[i]!;
   return out;
 }
 
-/** Sums over the axes, row-major over the axes that remain. Neighbouring axes are summed in one go, the last ones first. */
-function sumAxes(x: tf.TypedArray, shape: readonly number[], axes: ReadonlySet<number>): ArrayLike<number> {
-  let values = x;
-  let sums: Float64Array | undefined;
-  const lengths = [...shape];
-  for (let last = shape.length - 1; last >= 0; last--) {
-    if (!axes.has(last)) continue;
-    let first = last;
-    while (axes.has(first - 1)) first--;
-    // The loops below are twice as fast while they only ever see one type of array, so each round has the type of x.
-    if (sums !== undefined) values = values instanceof Float32Array ? new Float32Array(sums) : new Int32Array(sums);
-    const summed = tf.util.sizeFromShape(lengths.slice(first, last + 1));
-    sums = sumMiddle(
-      values,
-      tf.util.sizeFromShape(lengths.slice(0, first)),
-      summed,
-      tf.util.sizeFromShape(lengths.slice(last + 1)),
-    );
-    lengths.splice(first, last - first + 1, 1);
-    last = first;
-  }
-  return sums ?? x;
+/** Sums over rising axes, row-major over those that remain. Neighbours are summed in one go, the last ones first. */
+function sumAxes(x: tf.TypedArray, shape: readonly number[], axes: readonly number[]): ArrayLike<number> {
+  const last = axes.at(-1);
+  if (last === undefined) return x;
+  let first = last;
+  while (axes.includes(first - 1)) first--;
+  const [before, summed, after] = [shape.slice(0, first), shape.slice(first, last + 1), shape.slice(last + 1)];
+  const sums = sumMiddle(x, size(before), size(summed), size(after));
+  const rest = axes.filter((axis) => axis < first);
+  if (rest.length === 0) return sums;
+  // The loops below are twice as fast while they only ever see one type of array, so each round has the type of x.
+  const values = x instanceof Float32Array ? new Float32Array(sums) : new Int32Array(sums);
+  return sumAxes(values, [...before, ...after], rest);
 }
 
 /** [outer, summed, inner] to [outer, inner]. */

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import type { Device, HostTensors } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
-import { type Backend, idOf } from "../../../tensor/wasm/kernels/memory.ts";
+import type { Backend } from "../../../tensor/wasm/kernels/memory.ts";
 import { describeWasm, TFJS_WASM_VERSION, wasmGrants } from "../../../tensor/wasm/describe.ts";
 import { openWasmDevice } from "../../../tensor/wasm/device.ts";
 import { float32 } from "../../support/tensors.ts";
@@ -129,7 +129,7 @@ Deno.test("device wasm reports what the engine complains of, in place of results
     await double.run({ x: Float32Array.of(1) });
     // A pooling of windows without pixels, which TF.js would not let through.
     const [x, y] = [0, 1].map(() => backend().makeOutput([1, 4, 4, 1], "float32")) as [tf.TensorInfo, tf.TensorInfo];
-    const [from, to] = [idOf(backend(), x), idOf(backend(), y)];
+    const [from, to] = [x, y].map(({ dataId }) => backend().dataIdMap.get(dataId).id) as [number, number];
     const pool = backend().wasm.cwrap("AvgPool", null, Array.from({ length: 14 }, () => "number"));
     pool(from, 1, 4, 4, 0, 0, 0, 0, 0, 0, 1, 1, 1, to);
     await assertRejects(
