@@ -18,7 +18,7 @@ import { methodFor, METHODS } from "../tensor/trace/kernels/conv_methods.ts";
 import type { OperationValue, Value } from "../tensor/trace/graph.ts";
 import { signatureOf, trace } from "../tensor/trace/trace.ts";
 
-type Method = keyof typeof METHODS;
+const NAMES = Object.keys(METHODS) as (keyof typeof METHODS)[];
 
 /** Batch, size of images and of the kernel, channels in and out, stride. */
 const SHAPES = [
@@ -45,8 +45,8 @@ const threads = Number(Deno.args[0] ?? navigator.hardwareConcurrency);
 const numerics = onnxNumerics(threads);
 await tf.ready();
 console.log(`${numerics}, ms a layer\n`);
-console.log(`| batch, size, kernel, in, out, stride | ${Object.keys(METHODS).join(" | ")} | rule |`);
-console.log(`| --- | ${Object.keys(METHODS).map(() => "---").join(" | ")} | --- |`);
+console.log(`| batch, size, kernel, in, out, stride | ${NAMES.join(" | ")} | rule |`);
+console.log(`| --- | ${NAMES.map(() => "---").join(" | ")} | --- |`);
 for (const shape of SHAPES) {
   const [batch, size, kernel, input, output, stride] = shape;
   const layers = Array.from({ length: LAYERS }, (_, i) => i);
@@ -54,16 +54,15 @@ for (const shape of SHAPES) {
     [`x${i}`, { shape: [batch, size, size, input], dtype: "float32" }],
     [`w${i}`, { shape: [kernel, kernel, input, output], dtype: "float32" }],
   ]));
-  const fn: PureFunction = (given) =>
-    Object.fromEntries(
-      layers.map((
-        i,
-      ) => [`y${i}`, tf.conv2d(given[`x${i}`] as tf.Tensor4D, given[`w${i}`] as tf.Tensor4D, stride, "same")]),
-    );
-  const values = Object.entries(inputs).map(([name, spec]) =>
-    [name, allocate(spec).map((_, i) => Math.sin(i) / 8) as Float32Array<ArrayBuffer>] as const
-  );
-  const part = (letter: string) => Object.fromEntries(values.filter(([name]) => name.startsWith(letter)));
+  const fn: PureFunction = (given) => {
+    const [xs, filters] = ["x", "w"].map((letter) => layers.map((i) => given[`${letter}${i}`] as tf.Tensor4D));
+    return Object.fromEntries(layers.map((i) => [`y${i}`, tf.conv2d(xs![i]!, filters![i]!, stride, "same")]));
+  };
+  const part = (letter: string) => {
+    const specs = Object.entries(inputs).filter(([name]) => name.startsWith(letter));
+    return Object.fromEntries(specs.map(([name, spec]) => [name, allocate(spec).map((_, i) => Math.sin(i) / 8)]));
+  };
+  const [images, filters] = [part("x"), part("w")];
   const traced = trace(fn, inputs, "layers");
   const results = Object.fromEntries(
     Object.entries(signatureOf(traced.outputs)).map(([name, spec]) => [name, allocate(spec)]),
@@ -71,9 +70,8 @@ for (const shape of SHAPES) {
   const geometryOf = (value: Value) => (value as OperationValue).attributes as ConvolutionGeometry;
   const rule = methodFor(geometryOf(traced.outputs.get("y0")!), hasFastConv(numerics));
 
-  const times = new Map<Method, number>();
-  const programs = await Promise.all((Object.keys(METHODS) as Method[]).map(async (method) => {
-    if (method.startsWith("winograd") && (kernel !== 3 || stride !== 1)) return undefined;
+  const fit = NAMES.filter((method) => !method.startsWith("winograd") || (kernel === 3 && stride === 1));
+  const programs = await Promise.all(fit.map(async (method) => {
     // A graph of its own, as nothing is shared with the others.
     const { graph, ...rest } = trace(fn, inputs, method);
     const outputs = new Map([...rest.outputs].map(([name, value]) => {
@@ -81,19 +79,18 @@ for (const shape of SHAPES) {
       return [name, METHODS[method].forward(graph, x, filter, geometryOf(value))];
     }));
     const options = { label: method, threads, fastConv: true };
-    return { method, program: await openProgram({ ...rest, graph, outputs }, part("w"), options) };
+    return { method, least: Infinity, program: await openProgram({ ...rest, graph, outputs }, filters, options) };
   }));
   for (let run = 0; run < RUNS; run++) {
     for (const each of programs) {
-      if (each === undefined) continue;
       const begin = performance.now();
-      await each.program.execute(part("x"), results);
-      times.set(each.method, Math.min(times.get(each.method) ?? Infinity, performance.now() - begin));
+      await each.program.execute(images, results);
+      each.least = Math.min(each.least, performance.now() - begin);
     }
   }
-  for (const each of programs) await each?.program.release();
-  const cells = (Object.keys(METHODS) as Method[]).map((method) => times.get(method))
-    .map((ms) => ms === undefined ? "" : (ms / LAYERS).toFixed(2));
+  for (const { program } of programs) await program.release();
+  const cells = NAMES.map((name) => programs.find(({ method }) => method === name))
+    .map((each) => each === undefined ? "" : (each.least / LAYERS).toFixed(2));
   console.log(`| ${shape.join(", ")} | ${cells.join(" | ")} | ${rule} |`);
 }
 Deno.exit(0);

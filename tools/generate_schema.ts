@@ -19,10 +19,6 @@ import { permissionsSchema } from "../schemas/permissions.ts";
 import { fileEntrySchema } from "../schemas/records.ts";
 import { defOf } from "../schemas/zod_def.ts";
 
-export const SCHEMA_FILE: URL = new URL("../schemas/pipeline.schema.json", import.meta.url);
-export const CLUSTER_SCHEMA_FILE: URL = new URL("../schemas/cluster.schema.json", import.meta.url);
-export const TYPES_FILE: URL = new URL("../schemas/types.ts", import.meta.url);
-
 /** The texts of the two. Keys stand in the order of the Zod schemas, so that a change of one param is a change of a few lines. */
 export const schemaText = (): string => `${JSON.stringify(pipelineJsonSchema(BUILTIN_KINDS), null, 2)}\n`;
 export const clusterSchemaText = (): string =>
@@ -120,7 +116,9 @@ export type KindTable = {\n${kinds.join("").replaceAll(/^(?=.)/gm, "  ")}};\n`;
 }
 
 if (import.meta.main) {
-  await Deno.writeTextFile(SCHEMA_FILE, schemaText());
-  await Deno.writeTextFile(CLUSTER_SCHEMA_FILE, clusterSchemaText());
-  await Deno.writeTextFile(TYPES_FILE, typesText());
+  const write = (name: string, text: string) =>
+    Deno.writeTextFile(new URL(`../schemas/${name}`, import.meta.url), text);
+  await write("pipeline.schema.json", schemaText());
+  await write("cluster.schema.json", clusterSchemaText());
+  await write("types.ts", typesText());
 }
