@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Metrics } from "../artifacts/metrics.ts";
 import { printLine } from "../cli/io.ts";
-import { HUGE_PAGES } from "../engine/process/runtime.ts";
 import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { makeProject } from "./support/engine_extras.ts";
 import { printTable } from "./support/markdown.ts";
@@ -48,9 +47,9 @@ const ours = {
 };
 
 /** The script, in the layout in which it takes its steps faster. */
-async function peer(precision: "fp32" | "bf16", env: NonNullable<Call["env"]>, data: string): Promise<typeof ours> {
+async function peer(precision: "fp32" | "bf16", data: string): Promise<typeof ours> {
   const layouts = (["contiguous", "channels_last"] as const).map((layout) =>
-    torchContender(layout, values.python, { layout, compile: false, precision, env })
+    torchContender(layout, values.python, { layout, compile: false, precision })
   );
   const onSkip = (layout: string, why: string) => printLine(`skipped: PyTorch ${precision}, ${layout}: ${why}`);
   const measured = await raceSteps(layouts, { ...CASES["digits"]!, mode: "train" }, { rounds: 2, onSkip });
@@ -58,9 +57,9 @@ async function peer(precision: "fp32" | "bf16", env: NonNullable<Call["env"]>, d
   if (best === undefined) throw new Error(`PyTorch in ${values.python} takes no steps`);
   const args = [pathOf("peers/torch_digits.py"), "settings.json", data, ".", `${THREADS}`];
   args.push("--precision", precision, "--layout", best.name);
-  const call = { program: values.python, args, env };
+  const call = { program: values.python, args };
   return {
-    name: `PyTorch ${precision}${Object.keys(env).length > 0 ? ", huge pages" : ""}`,
+    name: `PyTorch ${precision}`,
     run: () => call,
     heldOut: async (folder) => Number((await measure({ ...call, args: [...args, "--held-out"] }, folder))!.text),
   };
@@ -83,9 +82,9 @@ printLine(`${PROCESSOR}, ${values.rounds} turns, noiseline ${version}, PyTorch $
 const data = await enter("data", 0);
 await measure(cli("run", 0, "digits", "schedule"), data);
 const contenders = [ours];
-for (const [precision, env] of [["fp32", {}], ["fp32", HUGE_PAGES], ["bf16", {}]] as const) {
+for (const precision of ["fp32", "bf16"] as const) {
   if (torch === undefined || precision === "bf16" && !HAS_BF16) continue;
-  contenders.push(await peer(precision, env, join(data, "outputs", "digits")));
+  contenders.push(await peer(precision, join(data, "outputs", "digits")));
 }
 const entered = contenders.map((one) => ({ ...one, seconds: [] as number[], losses: [] as number[] }));
 for (let seed = 0; seed < Number(values.rounds); seed++) {

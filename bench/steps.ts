@@ -6,10 +6,10 @@
  */
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
-import { HUGE_PAGES } from "../engine/process/runtime.ts";
 import { printTable } from "./support/markdown.ts";
 import { median, ratios, spread } from "./support/measure.ts";
 import { CASES, HAS_BF16, ourContender, PROCESSOR, raceSteps, torchContender } from "./support/race_steps.ts";
+import type { StepRequest } from "./support/steps_protocol.ts";
 
 const { values, positionals } = parseArgs({
   args: Deno.args,
@@ -24,14 +24,13 @@ const { values, positionals } = parseArgs({
 });
 const mode = positionals[0] === "forward" ? "forward" : "train";
 const layouts = [["", "contiguous"], [", channels last", "channels_last"]] as const;
-const peers = (name: string, settings: Partial<Parameters<typeof torchContender>[2]>) =>
+const peers = (name: string, settings: Pick<StepRequest, "precision" | "compile">) =>
   layouts.map(([suffix, layout]) =>
     torchContender(name + suffix, values.python, { layout, compile: false, ...settings })
   );
 const commands = [
   ...values.devices.split(",").map((device) => ourContender(device)),
   ...peers("PyTorch eager", {}),
-  ...peers("PyTorch eager, huge pages", { env: HUGE_PAGES }),
   ...HAS_BF16 ? peers("PyTorch bf16", { precision: "bf16" }) : [],
   ...values.compile ? peers("torch.compile", { compile: true }).slice(0, 1) : [],
 ];

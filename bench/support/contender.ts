@@ -11,14 +11,11 @@ export interface ContenderCommand {
   readonly settings?: Pick<StepRequest, "layout" | "compile" | "on" | "precision"> | undefined;
   readonly command: string;
   readonly args: readonly string[];
-  /** On top of this process's own. */
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Start one; it ends when it is disposed of. */
-export function startContender({ name, settings, command, args, env = {} }: ContenderCommand) {
-  const streams = { stdin: "piped", stdout: "piped", stderr: "null" } as const;
-  const child = new Deno.Command(command, { args: [...args], env, ...streams }).spawn();
+export function startContender({ name, settings, command, args }: ContenderCommand) {
+  const child = new Deno.Command(command, { args: [...args], stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
   const writer = child.stdin.getWriter();
   const lines = streamLines(child.stdout);
   return {

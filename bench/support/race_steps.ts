@@ -1,5 +1,4 @@
 import process from "node:process";
-import { HUGE_PAGES } from "../../engine/process/runtime.ts";
 import { type ContenderCommand, startContender } from "./contender.ts";
 import { median } from "./measure.ts";
 import type { StepRequest } from "./steps_protocol.ts";
@@ -84,17 +83,12 @@ export async function raceSteps(
 const SERVER = new URL("./step_server.ts", import.meta.url).pathname;
 const PEER = new URL("../peers/torch_unet.py", import.meta.url).pathname;
 
-/** One of our devices, with the memory of a stage. */
+/** One of our devices. */
 export function ourContender(device: string): ContenderCommand {
-  const args = ["run", "-A", SERVER, device, `${THREADS}`];
-  return { name: device, command: Deno.execPath(), args, env: HUGE_PAGES };
+  return { name: device, command: Deno.execPath(), args: ["run", "-A", SERVER, device, `${THREADS}`] };
 }
 
 /** PyTorch, in a Python that has it. */
-export function torchContender(
-  name: string,
-  python: string,
-  { env = {}, ...settings }: NonNullable<ContenderCommand["settings"]> & Pick<ContenderCommand, "env">,
-): ContenderCommand {
-  return { name, settings, command: python, args: [PEER, `${THREADS}`], env };
+export function torchContender(name: string, python: string, settings: ContenderCommand["settings"]) {
+  return { name, settings, command: python, args: [PEER, `${THREADS}`] };
 }
