@@ -47,7 +47,7 @@ const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
  * Memory of glibc's allocator in pages of 2 MiB, where the kernel gives them when asked: processors find the tensors of a
  * training step with fewer look-ups of pages. It counts only when said before a process starts. glibc 2.36 compares what
  * the kernel says with bytes that nobody set, and so takes it in some processes only; later
- * versions have that mended.
+ * versions do not.
  */
 const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
