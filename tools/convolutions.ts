@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- a tool prints what it finds
 /**
- * The table that the rule in tensor/trace/kernels/conv_methods.ts is read off: layers with a filter that never changes, by
- * each way to compute them, in turns. Least times; "rule" names the way that the rule takes.
+ * The table that the rule in tensor/trace/kernels/conv_methods.ts is read off where filters never change: layers by each
+ * way to compute them, in turns. Least times; "rule" names the way that the rule takes.
  *
  *     deno run -A tools/convolutions.ts 2    # threads
  *
@@ -68,7 +68,8 @@ for (const shape of SHAPES) {
     Object.entries(signatureOf(traced.outputs)).map(([name, spec]) => [name, allocate(spec)]),
   );
   const geometryOf = (value: Value) => (value as OperationValue).attributes as ConvolutionGeometry;
-  const rule = methodFor(geometryOf(traced.outputs.get("y0")!), hasFastConv(numerics));
+  const fastConv = hasFastConv(numerics);
+  const rule = methodFor(geometryOf(traced.outputs.get("y0")!), fastConv);
 
   const fit = NAMES.filter((method) => !method.startsWith("winograd") || (kernel === 3 && stride === 1));
   const programs = await Promise.all(fit.map(async (method) => {
@@ -78,7 +79,7 @@ for (const shape of SHAPES) {
       const [x, filter] = (value as OperationValue).inputs as [Value, Value];
       return [name, METHODS[method].forward(graph, x, filter, geometryOf(value))];
     }));
-    const options = { label: method, threads, fastConv: true };
+    const options = { label: method, threads, fastConv };
     return { method, least: Infinity, program: await openProgram({ ...rest, graph, outputs }, filters, options) };
   }));
   for (let run = 0; run < RUNS; run++) {

@@ -102,7 +102,7 @@ class Unet(nn.Module):
 
 
 class Case:
-    def __init__(self, model, batch, layout, compiled, on, precision):
+    def __init__(self, mode, model, batch, layout, compiled, on, precision):
         torch.manual_seed(0)
         torch.set_default_device(on)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
@@ -111,8 +111,9 @@ class Case:
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         self.net = Unet(**model).to(memory_format=self.format)
         self.params = list(self.net.parameters())
-        self.ema = [p.detach().clone() for p in self.params]
-        self.optimizer = torch.optim.Adam(self.params, lr=2e-4, eps=1e-8, fused=True)
+        if mode == "train":
+            self.ema = [p.detach().clone() for p in self.params]
+            self.optimizer = torch.optim.Adam(self.params, lr=2e-4, eps=1e-8, fused=True)
         self.call = torch.compile(self.net) if compiled else self.net
         self.x0 = torch.randn(batch, channels, size, size).to(memory_format=self.format)
         self.noise = torch.randn_like(self.x0)
@@ -142,7 +143,7 @@ def main():
     cases = {}
     for line in sys.stdin:
         request = json.loads(line)
-        given = [request["model"], request["batch"], request["layout"], request["compile"]]
+        given = [request["mode"], request["model"], request["batch"], request["layout"], request["compile"]]
         given += [request.get("on", "cpu"), request.get("precision", "fp32")]
         key = json.dumps(given)
         began = time.perf_counter()

@@ -42,7 +42,9 @@ export function peakOf(pid: number): number {
 }
 
 export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = values.length >> 1;
+  return values.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Of figures turn by turn, so that load on the machine is in both terms. */

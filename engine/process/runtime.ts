@@ -45,9 +45,8 @@ const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
 
 /**
  * Memory of glibc's allocator in pages of 2 MiB, where the kernel gives them when asked: processors find the tensors of a
- * training step with fewer look-ups of pages. It counts only when said before a process starts. glibc 2.36 compares what
- * the kernel says with bytes that nobody set, and so takes it in some processes only; later
- * versions do not.
+ * training step with fewer look-ups of pages. It has to be set before a process starts. glibc 2.36 has a bug: it compares
+ * the kernel's answer with bytes that nothing has set, so about half of all processes get huge pages, at random.
  */
 const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 

@@ -21,7 +21,7 @@ const MAX_FAST_CONV_CHANNELS = 64;
 const MIN_WINOGRAD_TILES = 16;
 /**
  * Longer axes have more zeros in the transform of a whole axis than tiles are gathered in the time of: a training step
- * with images of 28 takes 0.95 of the time with whole axes, one with images of 32 takes 1.06.
+ * with images of 28 takes 0.95 of the time with whole axes, one with images of 32 takes 1.05.
  */
 const MAX_WHOLE_SIZE = 28;
 /** With fewer tiles side by side in a row of all images each product has to read its filter for too little work. */
@@ -32,8 +32,9 @@ const MAX_COLUMN_BYTES = 2 ** 28;
 const MAX_CONSTANT_BYTES = 2 ** 20;
 
 /**
- * The fastest way to compute a convolution; it is that of its gradients too. The rule is read off a table that
- * `tools/convolutions.ts` measures anew; at run time nothing is measured, or results would depend on it.
+ * The fastest way to compute a convolution; it is that of its gradients too. Which way is best with a filter that never
+ * changes is read off a table that `tools/convolutions.ts` measures anew, the rest off training steps; at run time
+ * nothing is measured, or results would depend on it.
  *
  * @param fast whether ONNX Runtime's own convolution is a fast one: on x86 with AVX, of a filter that is a constant
  */
