@@ -1,3 +1,5 @@
+import { quantile } from "../../metrics/spread.ts";
+
 /** A process that has ended. */
 export type Measured = NonNullable<Awaited<ReturnType<typeof measure>>>;
 
@@ -42,9 +44,7 @@ export function peakOf(pid: number): number {
 }
 
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = values.length >> 1;
-  return values.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return quantile(values.toSorted((a, b) => a - b), 0.5);
 }
 
 /** Of figures turn by turn, so that load on the machine is in both terms. */

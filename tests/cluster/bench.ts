@@ -17,7 +17,7 @@ import { clusterFolder } from "../../engine/cluster/submission.ts";
 import type { Project } from "../support/project.ts";
 import { SlurmCluster, until } from "./support/slurm_cluster.ts";
 import { printTable } from "../../bench/support/markdown.ts";
-import { measure, median, peakOf } from "../../bench/support/measure.ts";
+import { measure, peakOf, spread } from "../../bench/support/measure.ts";
 import { pipelineOf, sweepOf } from "../../bench/support/shapes.ts";
 
 const { values } = parseArgs({
@@ -86,7 +86,7 @@ async function submission(what: string, pipeline: string): Promise<Figures> {
   await run.outcome();
   return {
     what,
-    seconds: spread(times),
+    seconds: spread(times, 2),
     "calls to submit": submitted,
     [`after ${watchSeconds} s of watching`]: callsOf(project),
     "peak memory": `${peak.toFixed(0)} MB`,
@@ -177,12 +177,7 @@ async function inTurns<T>(
   return Object.keys(contenders).map((contender, i) => ({
     what,
     contender,
-    "seconds a job": spread(all.map((row) => row[i]!)),
-    ratio: spread(all.map((row) => row[i]! / row[0]!)),
+    "seconds a job": spread(all.map((row) => row[i]!), 2),
+    ratio: spread(all.map((row) => row[i]! / row[0]!), 2),
   }));
-}
-
-/** Median, least and most. */
-function spread(all: readonly number[]): string {
-  return `${median(all).toFixed(2)} (${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)})`;
 }
