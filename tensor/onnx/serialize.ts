@@ -52,7 +52,7 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
       initializers.push(initializer(nameOf(value), value, value.shape));
       continue;
     }
-    // One element in a large shape: spread when the session is made, so that the file stays small.
+    // One element in a large shape: spread by the graph, so that the file stays small.
     const [element, shape] = [`${nameOf(value)}:element`, `${nameOf(value)}:shape`];
     const lengths = { type: "int64", data: BigInt64Array.from(value.shape, BigInt) } as const;
     initializers.push(initializer(element, value, []), initializer(shape, lengths, [value.shape.length]));
