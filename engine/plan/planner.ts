@@ -4,12 +4,11 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { extentParam, predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
+import { extentParam, outputsOf, predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import { hasPortsOf, readsLatest } from "./freshness.ts";
 import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 import type { DeviceFinding } from "../../contract/stage.ts";
@@ -337,4 +336,26 @@ export class Planner {
     const fix = `${how}, or write gpu: 1 to compute without one`;
     return { problem: diagnosticAt(origins, ["stages", stage.entry, "resources", "gpu"], message, fix, details) };
   }
+}
+
+/** Whether a result was made from what the stages before it would give now, as far as that is known. */
+function readsLatest(
+  stage: Stage,
+  manifest: ResultManifest,
+  latest: ReadonlyMap<string, ResultManifest>,
+): boolean {
+  return Object.entries(stage.inputs).every(([port, bindings]) =>
+    bindings.every((binding, index) => {
+      const artifact = latest.get(binding.stage)?.outputs[binding.port];
+      return artifact === undefined || artifact.digest === manifest.ingredients.inputs[port]?.[index];
+    })
+  );
+}
+
+/** Whether a record has the outputs of a stage. One that has others was not made by it, whatever its key says. */
+export function hasPortsOf(stage: Stage, { outputs }: ResultManifest): boolean {
+  const own = outputsOf(stage);
+  return Object.keys({ ...own, ...outputs }).every((port) =>
+    own[port] !== undefined && own[port].type === outputs[port]?.type
+  );
 }

@@ -3,7 +3,7 @@ import type { FigureSummary, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
-import { hasPortsOf } from "../plan/freshness.ts";
+import { hasPortsOf } from "../plan/planner.ts";
 import { acquireLock } from "../store/locks.ts";
 import { statesIn } from "../store/progress.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
