@@ -239,15 +239,8 @@ export class Planner {
     const before = this.#resolved.get(stage);
     if (before !== undefined && JSON.stringify(before.ingredients.inputs) === JSON.stringify(inputs)) return before;
     const ingredients = { ...local, inputs };
-    let identityKey: string | undefined;
-    const keys = {
-      ingredients,
-      resolvedKey: resolvedKeyOf(localKey, inputs),
-      // Cached stages, which are most, never need it.
-      get identityKey() {
-        return identityKey ??= identityKeyOf(ingredients, extentParam(stage.kind));
-      },
-    };
+    const identityKey = identityKeyOf(ingredients, extentParam(stage.kind));
+    const keys = { ingredients, resolvedKey: resolvedKeyOf(localKey, inputs), identityKey };
     this.#resolved.set(stage, keys);
     return keys;
   }
