@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { SETTLE_MS } from "../store/digests.ts";
 import { listFiles } from "../store/folders.ts";
-import { sha256Of, statIfThere } from "../store/reading.ts";
+import { factsAt, sha256Of, statIfThere } from "../store/reading.ts";
 import { TOOLKIT_ROOT } from "./module_lock.ts";
 import { TOOLKIT_FOLDERS } from "./own_frames.ts";
 
@@ -20,16 +20,10 @@ export type ToolkitState = Readonly<ReturnType<typeof toolkitState>>;
 export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT) {
   const parts = TOOLKIT_FOLDERS.map((name) => join(root, name)).filter((path) => statIfThere(path) !== undefined);
   const own = parts.flatMap((part) => listFiles(part).files.map((path) => join(part, path)));
-  const files = [...more, ...SINGLE.map((name) => join(root, name)), ...own];
-  const facts: string[] = [];
-  let newest = 0;
-  for (const path of files) {
-    const info = statIfThere(path);
-    const times = [info?.mtime?.getTime() ?? 0, info?.ctime?.getTime() ?? 0];
-    newest = Math.max(newest, ...times);
-    facts.push([path, info?.dev, info?.ino, info?.size, ...times].join(" "));
-  }
   // The order in which a folder lists its files is nobody's choice.
-  const digest = sha256Of([Deno.version.deno, ...facts.sort()].join("\n"));
+  const files = [...more, ...SINGLE.map((name) => join(root, name)), ...own].sort();
+  const found = files.map((path) => ({ path, facts: factsAt(path) }));
+  const newest = Math.max(...found.map(({ facts }) => Math.max(facts?.mtimeMs ?? 0, facts?.ctimeMs ?? 0)));
+  const digest = sha256Of(JSON.stringify([Deno.version.deno, found]));
   return { digest, settled: newest + SETTLE_MS <= performance.timeOrigin };
 }
