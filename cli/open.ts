@@ -57,11 +57,6 @@ export function openForCommand(settings: CliSettings, options: LoadArguments) {
   return { store: openStoreFor(options, dirname(resolve(options.file))), loader };
 }
 
-/** The plan where nothing is to be done and nothing to be said, had without loading the pipeline. */
-export async function planNothingFor({ store, loader }: Opened, { targets = [], force = [] }: LoadArguments) {
-  return force.length > 0 ? undefined : await planNothing(loader, store, targets);
-}
-
 /**
  * Load a pipeline for a command, or end with exit code 2 and all that is wrong with it. Stages that were named are those
  * of their ids: of a matrix, its children.
@@ -138,6 +133,7 @@ const CACHE_MODES = ["read-write", "read", "off"] as const;
 
 /** Whether there is anything to say or to ask of a shared cache: then a plan that knows of none is not enough. */
 export function namesCache({ cache, cacheMode, on }: CacheArguments): boolean {
+  if (cacheMode === "off") return false;
   const names = [on, cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
   return names.some((name) => name !== undefined && name !== "");
 }
@@ -177,4 +173,17 @@ export async function sharedOptions(
   if (given.on === undefined) return { cache: await openCacheFor(given, warn) };
   const { settings: { cache } } = await clusterFor(settings, given.on, folder);
   return { cache: await openCacheFor({ cache, cacheMode: "read" }, warn), elsewhere: true };
+}
+
+/** The plan for a command that only looks. Where nothing is to be done and nothing to be said, the pipeline is not loaded for it. */
+export async function planFor(settings: CliSettings, given: LoadArguments & CacheArguments) {
+  const opened = openForCommand(settings, given);
+  const { loader, store } = opened;
+  const isPlain = !namesCache(given) && (given.force ?? []).length === 0;
+  const nothing = isPlain ? await planNothing(loader, store, given.targets) : undefined;
+  if (nothing !== undefined) return { plan: nothing, store, warnings: [] };
+  const { pipeline, targets, force, warnings } = await loadForCommand(settings, given, opened);
+  const shared = await sharedOptions(settings, given, pipeline);
+  const planner = makePlanner({ pipeline, store }, { targets, force: new Set(force), ...shared });
+  return { plan: await planner.plan(), store, warnings };
 }

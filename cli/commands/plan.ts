@@ -5,7 +5,7 @@ import { formatForecast, formatLive, formatReasons, formatState, formatTotal, pl
 import { parseCount } from "../format/units.ts";
 import { describeOutlook, describeRights } from "../grants.ts";
 import { formatTable, refuseWith, styleFor } from "../io.ts";
-import { loadForCommand, makePlanner, namesCache, openForCommand, planNothingFor, sharedOptions } from "../open.ts";
+import { planFor } from "../open.ts";
 
 const EXAMPLES = `
   deno task plan pipelines/digits.yaml
@@ -22,24 +22,15 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
     .action(answering(async (file, targets, options) => {
-      const given = { file, ...options, targets };
-      const opened = openForCommand(settings, given);
-      const planInFull = async () => {
-        const loaded = await loadForCommand(settings, given, opened);
-        const shared = await sharedOptions(settings, given, loaded.pipeline);
-        const force = new Set(loaded.force);
-        const plan = await makePlanner(loaded, { targets: loaded.targets, force, ...shared }).plan();
-        return plan.problems.length > 0 ? refuseWith(plan.problems) : { ...plan, warnings: loaded.warnings };
-      };
-      const nothing = namesCache(options) ? undefined : await planNothingFor(opened, given);
-      const { warnings, ...plan } = nothing === undefined ? await planInFull() : { ...nothing, warnings: [] };
+      const { plan, store, warnings } = await planFor(settings, { file, ...options, targets });
+      if (plan.problems.length > 0) refuseWith(plan.problems);
       const { pipeline, stages } = plan;
-      const forecasts = forecastPlan(plan, opened.store);
+      const forecasts = forecastPlan(plan, store);
       const capacity = capacityOf(options);
       const total = totalOf(plan, forecasts, capacity);
       const outlook = lookAhead(plan, forecasts, capacity);
       // Where all is cached, looking through the records of runs would be most of the work.
-      const live: Live = forecasts.size === 0 ? new Map() : new RunReader(opened.store).find(pipeline.name).stages;
+      const live: Live = forecasts.size === 0 ? new Map() : new RunReader(store).find(pipeline.name).stages;
       const rights = describeRights([...stages.values()].filter(mayWork), pipeline);
       const { notes, question } = describeOutlook(outlook, pipeline);
       return {

@@ -5,7 +5,7 @@ import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } fro
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
-import { clusterFor, loadForCommand, makePlanner, openForCommand, planNothingFor, sharedOptions } from "../open.ts";
+import { clusterFor, planFor } from "../open.ts";
 import { phraseEarlier } from "../reporters.ts";
 
 const EXAMPLES = `
@@ -16,17 +16,9 @@ const EXAMPLES = `
 /** `status FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("status", EXAMPLES).addOption(ON).action(answering(async (file, options) => {
-    const given = { file, ...options };
-    const opened = openForCommand(settings, given);
-    const { store } = opened;
     const { on } = options;
-    const planInFull = async () => {
-      const loaded = await loadForCommand(settings, given, opened);
-      const shared = on === undefined ? {} : await sharedOptions(settings, { on }, loaded.pipeline);
-      return await makePlanner(loaded, shared).plan();
-    };
-    const nothing = on === undefined ? await planNothingFor(opened, given) : undefined;
-    const plan = nothing ?? await planInFull();
+    // A shared cache without a cluster has no say: this tells what is here.
+    const { plan, store } = await planFor(settings, { file, ...options, ...on === undefined && { cacheMode: "off" } });
     const { pipeline, stages } = plan;
     const away = on === undefined ? undefined : await findAway(await clusterFor(settings, on, pipeline.folder), plan);
     const runs = new RunReader(store).find(pipeline.name);
