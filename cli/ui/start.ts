@@ -22,18 +22,15 @@ export function placeOf({ root }: { readonly root: string }, cluster?: Cluster):
 }
 
 /** Where a server listens. This is kept, so that it is found again, and so that one started anew has the same port. */
-interface Address extends Pick<Settings, "port" | "token"> {
-  readonly version: string;
-}
-
-/** A server that listens, with its process where it was started here. */
-export type Server = Address & { readonly child?: Deno.ChildProcess };
-
 const addressSchema = z.object({
   version: z.literal(VERSION),
   port: z.int().min(1).max(65_535),
   token: z.string().regex(/^[0-9a-f]{64}$/),
 });
+type Address = Readonly<z.output<typeof addressSchema>>;
+
+/** A server that listens, with its process where it was started here. */
+export type Server = Address & { readonly child?: Deno.ChildProcess };
 
 /** What is kept of a server, if it is this user's own: who made the file of another, or can read it, knows its token. */
 export function readAddress(path: string): Address | undefined {
