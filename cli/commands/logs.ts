@@ -72,7 +72,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           printError(`"${id}" ${how}`);
         }
         if (!await follow(runs, run, id, away?.isOn)) printError(`"${id}" has printed nothing`);
-      } else printFrom(path, 0, new TextDecoder());
+      } else await printFrom(path, 0, new TextDecoder());
     });
 }
 
@@ -139,7 +139,7 @@ async function follow(
     const ended = isOn === undefined ? hasPaused : !await isOn(hasPaused);
     // A run has one attempt.
     const next = isOn === undefined ? run : runs.ids()[0]!;
-    at += printFrom(path, at, decoder);
+    at += await printFrom(path, at, decoder);
     if (next > run) return await follow(runs, next, id, isOn) || at > 0;
     if (ended) return at > 0;
     await delay(POLL_MS);
@@ -147,15 +147,14 @@ async function follow(
 }
 
 /** @returns how many bytes there were to print */
-function printFrom(path: string, at: number, decoder: TextDecoder): number {
+async function printFrom(path: string, at: number, decoder: TextDecoder): Promise<number> {
   if (!existsSync(path)) return 0;
-  using file = Deno.openSync(path);
-  file.seekSync(at, Deno.SeekMode.Start);
-  const buffer = new Uint8Array(1 << 16);
+  const file = await Deno.open(path);
+  await file.seek(at, Deno.SeekMode.Start);
   let printed = 0;
-  for (let read = file.readSync(buffer); read !== null; read = file.readSync(buffer)) {
-    printText(decoder.decode(buffer.subarray(0, read), { stream: true }));
-    printed += read;
+  for await (const chunk of file.readable) {
+    printText(decoder.decode(chunk, { stream: true }));
+    printed += chunk.length;
   }
   return printed;
 }
