@@ -143,10 +143,35 @@ const openPublished: OpenExtractor = async (context, { height, width, channels }
 };
 
 const openGraph: OpenExtractor = async (context, size) => {
+  const { threads = navigator.hardwareConcurrency, path, url, logits, preprocess: options, ...params } = context.params;
   const file = await readFile(context);
   if ("status" in file) return file;
   try {
-    return await onnxExtractor(context.params, file, size);
+    const { openOnnxGraph } = await import("../../tensor/onnx/graph.ts");
+    const graph = await openOnnxGraph(file.bytes, { threads });
+    const name = basename(path ?? url!).replace(/\.onnx$/, "");
+    const output = params.output ?? graph.outputs[0]!;
+    const wanted = logits === undefined ? [output] : [output, logits];
+    const missing = wanted.find((each) => !graph.outputs.includes(each));
+    if (missing !== undefined) {
+      throw new Error(`the graph has no output "${missing}"; it has ${graph.outputs.join(", ")}`);
+    }
+    const run = async (bytes: Uint8Array) => {
+      const { data, shape } = preprocess(bytes, size, options!);
+      const results = await graph.run(data, shape, wanted);
+      return { features: results[output]!, logits: logits === undefined ? undefined : results[logits]! };
+    };
+    // One blank image says how long the vectors are.
+    const tried = await run(new Uint8Array(size.height * size.width * size.channels));
+    return {
+      info: { name, sha256: file.sha256, dimension: tried.features.width, preprocessing: { ...options, output } },
+      logits: tried.logits?.width ?? null,
+      async extract(bytes) {
+        const { features, logits } = await run(bytes);
+        return { features: features.data, logits: logits?.data };
+      },
+      release: () => graph.release(),
+    };
   } catch (error) {
     return refused("graph", error, "correct output, logits or preprocess; docs/metrics.md has examples");
   }
@@ -159,41 +184,6 @@ const EXTRACTORS: Readonly<Record<FeaturesParams["extractor"], { open: OpenExtra
   // ONNX Runtime is a device of its own.
   onnx: { open: openGraph, onDevice: false },
 };
-
-/** @throws Error when the graph cannot be loaded or lacks an output */
-async function onnxExtractor(
-  params: FeaturesParams,
-  { bytes: model, sha256 }: { readonly bytes: Uint8Array; readonly sha256: string },
-  size: ImageSize,
-): Promise<Extractor> {
-  const { openOnnxGraph } = await import("../../tensor/onnx/graph.ts");
-  const graph = await openOnnxGraph(model, { threads: params.threads ?? navigator.hardwareConcurrency });
-  const name = basename(params.path ?? params.url!).replace(/\.onnx$/, "");
-  const output = params.output ?? graph.outputs[0]!;
-  const wanted = [output, ...(params.logits === undefined ? [] : [params.logits])];
-  for (const each of wanted) {
-    if (!graph.outputs.includes(each)) {
-      throw new Error(`the graph has no output "${each}"; it has ${graph.outputs.join(", ")}`);
-    }
-  }
-  const options = params.preprocess!;
-  const run = async (bytes: Uint8Array) => {
-    const { data, shape } = preprocess(bytes, size, options);
-    const results = await graph.run(data, shape, wanted);
-    return { features: results[output]!, logits: params.logits === undefined ? undefined : results[params.logits]! };
-  };
-  // One blank image says how long the vectors are.
-  const tried = await run(new Uint8Array(size.height * size.width * size.channels));
-  return {
-    info: { name, sha256, dimension: tried.features.width, preprocessing: { ...options, output } },
-    logits: tried.logits?.width ?? null,
-    async extract(bytes) {
-      const { features, logits } = await run(bytes);
-      return { features: features.data, logits: logits?.data };
-    },
-    release: () => graph.release(),
-  };
-}
 
 /** Extractors of colour images take grey ones as three equal channels. */
 const COLOURS = 3;

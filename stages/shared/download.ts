@@ -38,18 +38,14 @@ export async function download(
   options: DownloadOptions,
 ): Promise<string | StageEnd> {
   const path = join(folder, file.sha256);
-  // The kernel frees the lock of a process that dies; the file stays, since removing it would let two hold locks on two
+  // The kernel frees the lock of a file that is closed, and so of a process that dies; the file stays, since removing it would let two hold locks on two
   // files of one name.
   using lock = await Deno.open(`${path}.lock`, { read: true, write: true, create: true });
   while (!await lock.tryLock(true)) {
     if (options.stop.aborted) return INTERRUPTED;
     await delay(POLL_MS);
   }
-  try {
-    return await isKept(path, file, options) ? path : await fetchFrom(file, path, options);
-  } finally {
-    await lock.unlock();
-  }
+  return await isKept(path, file, options) ? path : await fetchFrom(file, path, options);
 }
 
 /** All of some files, by their name in the key; or how the stage ends without them. */
