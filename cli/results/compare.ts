@@ -1,4 +1,4 @@
-import { parseStageId } from "noiseline/engine";
+import { leavesIn, parseStageId } from "noiseline/engine";
 import {
   addressOf,
   beside,
@@ -167,16 +167,15 @@ function paramsByStage({ made, select: own }: Experiment, planned: readonly Retu
     return [stage, params.map(({ path, value }): Leaf => [paramName(stage, path), value])];
   }));
   for (const [id, { params, version }] of made) {
-    all.set(id, [...all.get(id) ?? leavesOf(params, [id]), ...codesIn(version, id)]);
+    all.set(id, [...all.get(id) ?? leavesOf(params, id), ...codesIn(version, id)]);
   }
   return all;
 }
 
 type Leaf = readonly [path: string, value: unknown];
 
-function* leavesOf(value: unknown, path: readonly string[]): Generator<Leaf> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) yield [path.join("."), value];
-  else for (const [key, inner] of Object.entries(value)) yield* leavesOf(inner, [...path, key]);
+function leavesOf(params: unknown, id: string): Leaf[] {
+  return [...leavesIn([id], params, { explain: () => [] })].map(({ path, value }) => [path.join("."), value]);
 }
 
 /** The comparison as a page: tables, curves over each other, pictures side by side. */

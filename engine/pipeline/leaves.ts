@@ -8,7 +8,7 @@ export interface Leaf {
 }
 
 /** What is in a value, down to what is no map. @param path of the value in the resolved pipeline */
-export function* leavesIn(path: readonly string[], value: unknown, origins: Origins): Generator<Leaf> {
+export function* leavesIn(path: readonly string[], value: unknown, origins: Pick<Origins, "explain">): Generator<Leaf> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return yield { path, value, origin: origins.explain(path) };
   }
