@@ -26,10 +26,11 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
       ...(isCounted ? [progressOf(stage)] : []),
       durationMs === undefined ? undefined : formatDuration(durationMs),
       ...(isTimed ? [drawBar(stage, { readyMs, fromMs: startedMs, spanMs: Math.max(1, endMs - startedMs) })] : []),
-      numerics,
+      numerics && markup`<small>${numerics}</small>`,
     ];
   });
-  const columns = [...(isCounted ? ["progress"] : []), "time", ...(isTimed ? ["timeline"] : []), "computed on"];
+  const timeline = isTimed ? ["timeline (thin: waiting)"] : [];
+  const columns = [...(isCounted ? ["progress"] : []), "time", ...timeline, "computed on"];
   return table(["stage", "kind", "state", ...columns], rows);
 }
 

@@ -59,5 +59,6 @@ pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow
 .swipe::after { content: ""; position: absolute; inset: 0 auto 0 var(--edge); border-left: 2px solid var(--orange); }
 .charts { display: flex; flex-wrap: wrap; gap: 16px; overflow: hidden; }
 .u-legend :is(th, td) { border: 0; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
+@media (max-width: 40rem) { table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } }
 @media print { nav, .controls, .slider { display: none; } }
 `;

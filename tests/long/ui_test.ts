@@ -118,6 +118,20 @@ Deno.test("run --open keeps the exit code and output of run; without a server it
   assertStringIncludes(without.stderr, "no live page: Deno cannot be allowed to read a,b: its name has a comma");
 });
 
+Deno.test("a server that outlives its run holds no lock that the run was started under", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using project = new Project({ files: { "p.yaml": SCHEDULE } });
+  const env = await userOf(project);
+  const lock = project.path("lock");
+  const { code } = await project.cli(["run", "p.yaml", "--open"], { env, prefix: ["flock", lock] });
+  assertEquals(code, 0);
+  const [pid] = findServers(project);
+  assert(pid !== undefined);
+  assertEquals((await new Deno.Command("flock", { args: ["--nonblock", lock, "true"] }).output()).code, 0);
+  Deno.kill(pid, "SIGKILL");
+});
+
 Deno.test("a server that nobody needs ends by itself; one that somebody listens to, or of a run that is on, does not", async () => {
   await using project = new Project({ files: { "p.yaml": SCHEDULE, "slowly.yaml": SLOWLY, "slow.ts": SLOW } });
   const place = { store: project.path(".noiseline") };
