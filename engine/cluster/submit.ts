@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
@@ -273,7 +274,8 @@ export async function fetchPackages(
   }
   for (const kind of kinds) {
     await using temporary = await makeTemporaryFolder();
-    const bundled = await bundleForBrowsers(kind, temporary.folder);
+    // Kept with the packages: a node that has to bundle finds esbuild among them, which is fetched when something is bundled.
+    const bundled = await bundleForBrowsers(kind, temporary.folder, packages && join(packages, "bundles"));
     if (bundled !== undefined && "message" in bundled) return errorOf("machine", bundled.message, bundled.fix);
   }
   const files = stages.flatMap(({ stage: { kind, params } }) => kind.externals?.(params) ?? [])

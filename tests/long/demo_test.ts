@@ -1,8 +1,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { existsSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import { readImages } from "../../artifacts/images.ts";
+import type { Cluster } from "../../engine/cluster/cluster_file.ts";
+import { fetchPackages } from "../../engine/cluster/submit.ts";
+import type { Kind } from "../../engine/keys/stage.ts";
+import type { PlannedStage } from "../../engine/plan/plan.ts";
+import { bundleForBrowsers } from "../../engine/process/bundle.ts";
 import { folderArtifact, openInput } from "../../engine/process/context.ts";
 import { denoFolder } from "../../engine/process/runtime.ts";
+import { makeTemporaryFolder } from "../../engine/store/folders.ts";
 import { Chromium } from "../browser/chromium.ts";
 import { OWN_SCIENCE, ownProject } from "../support/own_science.ts";
 import type { Project } from "../support/project.ts";
@@ -74,4 +81,24 @@ Deno.test({
     assert(Math.max(...apart) <= 2, `${Math.max(...apart)}`);
     assertEquals([page.problems, page.requests.filter((url) => !/^(file|data|blob):/.test(url))], [[], []]);
   },
+});
+
+Deno.test("packages for a cluster's nodes have what bundles, also where the bundle is kept here already", async () => {
+  await using project = ownProject(YAML);
+  project.write("main.ts", `export const start = () => {}; // ${crypto.randomUUID()}\n`);
+  const entry = pathToFileURL(project.path("main.ts")).href;
+  const kind = { entry, browser: entry, runs: "process" } as unknown as Kind;
+  const before = Deno.env.get("DENO_DIR");
+  try {
+    await using temporary = await makeTemporaryFolder();
+    assert("file" in (await bundleForBrowsers(kind, temporary.folder))!);
+    const packages = project.path("packages");
+    const stages = [{ stage: { kind, params: {} } }] as unknown as readonly PlannedStage[];
+    const told = { say: () => {}, stop: new AbortController().signal };
+    assertEquals(await fetchPackages(stages, { packages } as Cluster["settings"], false, told), undefined);
+    assert(project.files("packages").some((path) => path.includes("esbuild")), project.files("packages").join("\n"));
+  } finally {
+    if (before === undefined) Deno.env.delete("DENO_DIR");
+    else Deno.env.set("DENO_DIR", before);
+  }
 });
