@@ -2,36 +2,34 @@
  * The experiment of pipelines/digits.yaml from an empty store to 256 drawn images, beside bench/peers/torch_digits.py: whole
  * processes in turns, each turn with a seed of its own, and the held-out loss of what each has trained.
  * Usage: deno task bench:digits [--python PATH] [--rounds N] [--steps N]
- * The peer needs a Python with torch and numpy; without one our side is measured alone.
+ * The peer needs a Python with torch and numpy; without one our side is measured alone. It runs with an allocator that is
+ * tuned for it, ours as it is shipped.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { Metrics } from "../artifacts/metrics.ts";
 import { printLine } from "../cli/io.ts";
 import { makeTemporaryFolder } from "../engine/store/folders.ts";
+import { TUNED_MALLOC } from "./support/contender.ts";
 import { makeProject } from "./support/engine_extras.ts";
 import { printTable } from "./support/markdown.ts";
-import { type Call, firstLine, measure, median, ratios, spread } from "./support/measure.ts";
+import { type Call, firstLine, measure, median, ratios, spread, tellDisturbed, turnsOf } from "./support/measure.ts";
+import { COUNT, pythonWith, readOptions } from "./support/options.ts";
 import { CASES, HAS_BF16, PROCESSOR, raceSteps, THREADS, torchContender } from "./support/race_steps.ts";
 
-const { values } = parseArgs({
-  args: Deno.args,
-  options: {
-    python: { type: "string", default: "python3" },
-    rounds: { type: "string", default: "3" },
-    steps: { type: "string" },
-  },
+const { python, rounds, steps } = await readOptions(import.meta.url, {
+  python: pythonWith("torch, numpy", "PyTorch"),
+  rounds: COUNT.default(3),
+  steps: COUNT.optional(),
 });
 const pathOf = (path: string) => new URL(path, import.meta.url).pathname;
 const CLI = ["run", "-A", pathOf("../cli/main.ts")];
-const changes = values.steps === undefined ? [] : ["--set", `train.steps=${values.steps}`];
+const changes = steps === undefined ? [] : ["--set", `train.steps=${steps}`];
 
 /** Our command line on the pipeline. */
 const cli = (command: string, seed: number, ...rest: readonly string[]): Call => ({
   program: Deno.execPath(),
   args: [...CLI, command, "pipeline.yaml", ...rest, "--set", `seed=${seed}`, ...changes],
-  // The script has no huge pages either.
-  env: { NOISELINE_CACHE_MODE: "off", GLIBC_TUNABLES: "glibc.malloc.hugetlb=0" },
+  env: { NOISELINE_CACHE_MODE: "off" },
 });
 
 const ours = {
@@ -48,19 +46,19 @@ const ours = {
 };
 
 /** The script, in the layout in which it takes its steps faster. */
-async function peer(precision: "fp32" | "bf16", data: string): Promise<typeof ours> {
-  const layouts = (["contiguous", "channels_last"] as const).map((layout) =>
-    torchContender(layout, values.python, { layout, compile: false, precision })
-  );
+async function peer(python: string, precision: "fp32" | "bf16", data: string): Promise<typeof ours> {
+  const layouts = (["contiguous", "channels_last"] as const).map((layout) => {
+    return { ...torchContender(layout, python, { layout, compile: false, precision }), env: TUNED_MALLOC };
+  });
   const onSkip = (layout: string, why: string) => printLine(`skipped: PyTorch ${precision}, ${layout}: ${why}`);
   const measured = await raceSteps(layouts, { ...CASES["digits"]!, mode: "train" }, { rounds: 2, onSkip });
   const [best] = measured.sort((a, b) => median(a.medians) - median(b.medians));
-  if (best === undefined) throw new Error(`PyTorch in ${values.python} takes no steps`);
+  if (best === undefined) throw new Error(`PyTorch in ${python} takes no steps`);
   const args = [pathOf("peers/torch_digits.py"), "settings.json", data, ".", `${THREADS}`];
   args.push("--precision", precision, "--layout", best.name);
-  const call = { program: values.python, args };
+  const call = { program: python, args, env: TUNED_MALLOC };
   return {
-    name: `PyTorch ${precision}`,
+    name: `PyTorch ${precision}, malloc tuned`,
     run: () => call,
     heldOut: async (folder) => Number((await measure({ ...call, args: [...args, "--held-out"] }, folder))!.text),
   };
@@ -77,18 +75,18 @@ const enter = async (name: string, seed: number) => {
   return folder;
 };
 const version = await firstLine(Deno.execPath(), [...CLI, "--version"]);
-const torch = await firstLine(values.python, ["-c", "import torch; print(torch.__version__)"]);
-printLine(`${PROCESSOR}, ${values.rounds} turns, noiseline ${version}, PyTorch ${torch ?? "is not installed"}`);
+const torch = python && await firstLine(python, ["-c", "import torch; print(torch.__version__)"]);
+printLine(`${PROCESSOR}, ${turnsOf(rounds)}, noiseline ${version}, PyTorch ${torch ?? "skipped"}`);
 // The images, once, for the script: making them is part of our time alone.
 const data = await enter("data", 0);
 await measure(cli("run", 0, "digits", "schedule"), data);
 const contenders = [ours];
 for (const precision of ["fp32", "bf16"] as const) {
-  if (torch === undefined || precision === "bf16" && !HAS_BF16) continue;
-  contenders.push(await peer(precision, join(data, "outputs", "digits")));
+  if (python === undefined || precision === "bf16" && !HAS_BF16) continue;
+  contenders.push(await peer(python, precision, join(data, "outputs", "digits")));
 }
 const entered = contenders.map((one) => ({ ...one, seconds: [] as number[], losses: [] as number[] }));
-for (let seed = 0; seed < Number(values.rounds); seed++) {
+for (let seed = 0; seed < rounds; seed++) {
   for (const { name, run, heldOut, seconds, losses } of seed % 2 === 0 ? entered : entered.toReversed()) {
     const folder = await enter(`${name} ${seed}`, seed);
     const measured = await measure(run(seed), folder);
@@ -104,7 +102,8 @@ const rows = entered.map(({ name, seconds, losses }, index) => {
 });
 printLine();
 printTable([["", "start to 256 samples", "ratio", "held-out L_simple"], ...rows]);
-if (values.steps !== undefined) printLine(`\n${values.steps} steps are a try and no result.`);
+for (const { name, seconds } of entered) tellDisturbed(name, seconds, "s");
 const day = new Date().toISOString().slice(0, 10);
 const cells = rows.map(([, ...figures]) => figures.filter(Boolean).join("; "));
-printLine(`\n| ${[day, version, PROCESSOR, ...cells].join(" | ")} |`);
+const row = `| ${[day, version, PROCESSOR, ...cells].join(" | ")} |`;
+printLine(steps === undefined ? `\n${row}` : `\nA try with ${steps} steps is no result.`);

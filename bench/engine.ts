@@ -2,35 +2,31 @@
  * What the engine itself costs, alone or beside other tools that bring a graph of stages up to date. Whole processes are
  * timed, as a user feels them; the tables are ready for docs/performance.md.
  *
- *     deno task bench:engine [--peers] [--only TOOLS] [--tries N] [--max STAGES]
+ *     deno task bench:engine [--peers | --only TOOL,TOOL] [--tries N] [--max 100|1000|10000]
  *
  * @module
  */
 import { loadavg } from "node:os";
-import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
 import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { measureExtras } from "./support/engine_extras.ts";
 import { type Contender, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
 import { printTable } from "./support/markdown.ts";
+import { COUNT, readOptions, someOf, SWITCH } from "./support/options.ts";
 import { race } from "./support/race.ts";
 import { SHAPES } from "./support/shapes.ts";
 
-const { values } = parseArgs({
-  args: Deno.args,
-  options: {
-    peers: { type: "boolean", default: false },
-    only: { type: "string" },
-    tries: { type: "string", default: "5" },
-    max: { type: "string", default: "10000" },
-  },
+const { peers, only, tries, max: maxima } = await readOptions(import.meta.url, {
+  peers: SWITCH,
+  only: someOf(PEER_CONTENDERS.map(({ name }) => name)).optional(),
+  tries: COUNT.default(5),
+  max: someOf(["100", "1000", "10000"]).default(["10000"]),
 });
-const [tries, max] = [Number(values.tries), Number(values.max)];
+const max = Math.max(...maxima.map(Number));
 
 const contenders: Contender[] = [];
-const only = values.only?.split(",");
-const peers = PEER_CONTENDERS.filter(({ name }) => values.peers && only?.includes(name) !== false);
-for (const contender of [OURS, ...peers]) {
+for (const contender of [OURS, ...PEER_CONTENDERS]) {
+  if (contender !== OURS && !(only?.includes(contender.name) ?? peers)) continue;
   const version = await contender.version();
   printLine(`- ${contender.name} ${version ?? "is not installed"}`);
   if (version !== undefined) contenders.push(contender);
@@ -39,7 +35,7 @@ printLine(`- Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, 
 const load = () => loadavg().map((one) => one.toFixed(1)).join(" ");
 printLine(`- load before: ${load()}\n`);
 
-const rows = [["graph", "stages", "tool", "first run", "to ours", "no-op", "to ours", "peak memory of the no-op"]];
+const rows = [["graph", "stages", "tool", "first run", "ratio", "no-op", "ratio", "peak memory of the no-op"]];
 for (const [name, make] of Object.entries(SHAPES)) {
   for (const count of [100, 1_000, 10_000].filter((count) => count <= max)) {
     if (name === "fan" && count === 10_000) continue;

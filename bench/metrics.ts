@@ -3,8 +3,6 @@
  * torch-fidelity, in turns in one call on the same numbers. Usage: deno task bench:metrics [--python PATH] [--rounds N] [--quick]
  * The peers need a Python with scipy, pytorch-fid and torch-fidelity; without one our side is measured alone.
  */
-import { parseArgs } from "node:util";
-import { printLine } from "../cli/io.ts";
 import { frechetDistance } from "../metrics/frechet.ts";
 import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
 import { chunksOf, statisticsOf } from "../metrics/statistics.ts";
@@ -18,16 +16,13 @@ import { openDevice } from "../tensor/open.ts";
 import { type Contender, startContender } from "./support/contender.ts";
 import { printTable } from "./support/markdown.ts";
 import { median, ratios } from "./support/measure.ts";
+import { COUNT, pythonWith, readOptions, SWITCH } from "./support/options.ts";
 
-const { values } = parseArgs({
-  args: Deno.args,
-  options: {
-    python: { type: "string", default: "python3" },
-    rounds: { type: "string", default: "3" },
-    quick: { type: "boolean", default: false },
-  },
+const { python, rounds, quick } = await readOptions(import.meta.url, {
+  python: pythonWith("numpy, scipy, pytorch_fid, torch_fidelity", "the libraries"),
+  rounds: COUNT.default(3),
+  quick: SWITCH,
 });
-const rounds = Number(values.rounds);
 await using products = openFloat64Products();
 await using temporary = await makeTemporaryFolder();
 const { folder } = temporary;
@@ -44,15 +39,11 @@ type PeerAnswer = Readonly<Record<"seconds" | "value", number>>;
 
 /** bench/peers/metrics.py, once it has written its weights to the folder; undefined where it has not all libraries. */
 async function startPeer(): Promise<Contender | undefined> {
+  if (python === undefined) return undefined;
   const script = new URL("./peers/metrics.py", import.meta.url).pathname;
-  try {
-    const peer = peers.use(startContender({ name: "the libraries", command: values.python, args: [script, folder] }));
-    await peer.ask({ measure: "weights" });
-    return peer;
-  } catch (error) {
-    printLine(`skipped: the peer in ${values.python}: ${(error as Error).message}; it needs all libraries`);
-    return undefined;
-  }
+  const peer = peers.use(startContender({ name: "the libraries", command: python, args: [script, folder] }));
+  await peer.ask({ measure: "weights" });
+  return peer;
 }
 
 const rows = [["", "noiseline", "the library", "its time to ours", "relative difference"]];
@@ -115,7 +106,7 @@ async function measureInception(peer: Contender): Promise<void> {
 
 const peer = await startPeer();
 if (peer !== undefined) await measureInception(peer);
-for (const dimension of values.quick ? [64, 512] : [64, 512, 2048]) {
+for (const dimension of quick ? [64, 512] : [64, 512, 2048]) {
   const count = 2 * dimension;
   const [a, b] = [features(1, count, dimension), features(2, count, dimension)];
   await Deno.writeFile(`${folder}/a.f32`, new Uint8Array(a.buffer));
@@ -125,13 +116,13 @@ for (const dimension of values.quick ? [64, 512] : [64, 512, 2048]) {
   const theirs = { dimension, a: "a.f32", b: "b.f32", measure: "fd" };
   await measure(name, () => frechetDistance(x, y, products), theirs);
 }
-const [count, dimension] = values.quick ? [4_000, 512] : [50_000, 2_048];
+const [count, dimension] = quick ? [4_000, 512] : [50_000, 2_048];
 const many = features(3, count, dimension);
 const ours = async () => (await statisticsFor(many, dimension)).mean[0]!;
 await measure(`statistics of ${count} x ${dimension} features`, ours);
-const subsets = values.quick ? 5 : 100;
+const subsets = quick ? 5 : 100;
 // Subsets of few vectors overlap, and are then taken from all pairs at once; of many they are taken one by one.
-for (const size of values.quick ? [2_000] : [2_000, 20_000]) {
+for (const size of quick ? [2_000] : [2_000, 20_000]) {
   const part = (which: number) => many.subarray(which * size * dimension, (which + 1) * size * dimension);
   // What is judged is wider than the real, so that its distance is no rounding of zero.
   const [real, fake] = [part(0), part(1).map((value) => 1.2 * value)];

@@ -2,51 +2,55 @@
  * Training steps and noise predictions of the U-Net on our devices and in PyTorch, in turns in one call, because machines
  * are loaded at times. Usage: deno task bench:train | bench:sample [--python PATH] [--devices a,b] [--cases a,b]
  *   [--rounds N] [--compile]
- * The peer needs a Python with torch; without one our devices are measured alone.
+ * The peer needs a Python with torch; without one our devices are measured alone. They run with the huge pages that stages
+ * ask for; PyTorch as it comes, and once more with an allocator that keeps its memory.
  */
-import { parseArgs } from "node:util";
-import { printLine } from "../cli/io.ts";
+import { EXIT, printError, printLine } from "../cli/io.ts";
+import { DEVICE_NAMES } from "../tensor/devices.ts";
+import { TUNED_MALLOC } from "./support/contender.ts";
 import { printTable } from "./support/markdown.ts";
-import { median, ratios, spread } from "./support/measure.ts";
+import { median, ratios, spread, tellDisturbed, turnsOf } from "./support/measure.ts";
+import { COUNT, pythonWith, readOptions, someOf, SWITCH } from "./support/options.ts";
 import { CASES, HAS_BF16, ourContender, PROCESSOR, raceSteps, torchContender } from "./support/race_steps.ts";
 import type { StepRequest } from "./support/steps_protocol.ts";
 
-const { values, positionals } = parseArgs({
-  args: Deno.args,
-  allowPositionals: true,
-  options: {
-    python: { type: "string", default: "python3" },
-    devices: { type: "string", default: "onnx" },
-    cases: { type: "string", default: "digits,small,paper" },
-    rounds: { type: "string", default: "6" },
-    compile: { type: "boolean", default: false },
-  },
-});
-const mode = positionals[0] === "forward" ? "forward" : "train";
+const [first = "", ...rest] = Deno.args;
+const mode = first === "forward" ? first : "train";
+const { python, devices, cases, rounds, compile } = await readOptions(import.meta.url, {
+  python: pythonWith("torch", "PyTorch"),
+  devices: someOf(DEVICE_NAMES).default(["onnx"]),
+  cases: someOf(Object.keys(CASES)).default(Object.keys(CASES)),
+  rounds: COUNT.default(6),
+  compile: SWITCH,
+}, mode === first ? rest : Deno.args);
 const layouts = [["", "contiguous"], [", channels last", "channels_last"]] as const;
-const peers = (name: string, settings: Pick<StepRequest, "precision" | "compile">) =>
-  layouts.map(([suffix, layout]) =>
-    torchContender(name + suffix, values.python, { layout, compile: false, ...settings })
-  );
-const commands = [
-  ...values.devices.split(",").map((device) => ourContender(device)),
-  ...peers("PyTorch eager", {}),
-  ...HAS_BF16 ? peers("PyTorch bf16", { precision: "bf16" }) : [],
-  ...values.compile ? peers("torch.compile", { compile: true }).slice(0, 1) : [],
-];
+const peersOf = (python: string) => {
+  const both = (name: string, settings: Pick<StepRequest, "precision" | "compile">) =>
+    layouts.map(([suffix, layout]) => torchContender(name + suffix, python, { layout, compile: false, ...settings }));
+  const [contiguous, last] = both("PyTorch eager", {});
+  return [
+    contiguous!,
+    last!,
+    { ...last!, name: `${last!.name}, malloc tuned`, env: TUNED_MALLOC },
+    ...HAS_BF16 ? both("PyTorch bf16", { precision: "bf16" }) : [],
+    ...compile ? both("torch.compile", { compile: true }).slice(0, 1) : [],
+  ];
+};
+const commands = [...devices.map(ourContender), ...python === undefined ? [] : peersOf(python)];
 const what = mode === "train" ? "training step" : "prediction";
 
-printLine(`${what}, ${PROCESSOR}, ${values.rounds} turns each; \`onnx\` has no bf16`);
+printLine(`${what}, ${PROCESSOR}, ${turnsOf(rounds)} each; \`onnx\` has no bf16`);
 if (!HAS_BF16) printLine("skipped: PyTorch bf16: the processor has neither AVX-512-bf16 nor AMX");
-for (const name of values.cases.split(",")) {
-  const found = CASES[name];
-  if (found === undefined) throw new Error(`Case "${name}": got no such case, wanted ${Object.keys(CASES).join(", ")}`);
-  const measured = await raceSteps(commands, { model: found.model, batch: found.batch, mode }, {
-    rounds: Number(values.rounds),
-    onSkip: (name, why) => printLine(`skipped: ${name}: ${why}`),
-  });
+for (const name of cases) {
+  const { title, ...request } = CASES[name]!;
+  const onSkip = (name: string, why: string) => {
+    if (name !== devices[0]) return printLine(`skipped: ${name}: ${why}`);
+    printError(`error: ${name}: ${why}; nothing can be compared with it`);
+    Deno.exit(EXIT.failed);
+  };
+  const measured = await raceSteps(commands, { ...request, mode }, { rounds, onSkip });
   const ours = measured[0]!;
-  printLine(`\n${found.title}:\n`);
+  printLine(`\n${title}:\n`);
   const rows = measured.map((each) => [
     each.name,
     `${(1000 * median(each.medians)).toFixed(0)} ms`,
@@ -55,4 +59,5 @@ for (const name of values.cases.split(",")) {
     `${each.peakMegabytes.toFixed(0)} MB`,
   ]);
   printTable([["", what, `ratio to ${ours.name}`, "first step", "peak memory"], ...rows]);
+  for (const { name, medians } of measured) tellDisturbed(name, medians.map((seconds) => 1000 * seconds), "ms");
 }

@@ -11,20 +11,40 @@ export interface ContenderCommand {
   readonly settings?: Pick<StepRequest, "layout" | "compile" | "on" | "precision"> | undefined;
   readonly command: string;
   readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
+/**
+ * An allocator as PyTorch's guides ask for one, with glibc's own means: memory that is kept. Without that glibc gives what a
+ * step has freed back to the kernel, and asks for it again in the next. Huge pages beside it made PyTorch's steps up to 3%
+ * faster on digits and 6% slower at 28x28.
+ */
+export const TUNED_MALLOC = {
+  GLIBC_TUNABLES:
+    "glibc.malloc.trim_threshold=4294967296:glibc.malloc.mmap_threshold=33554432:glibc.malloc.top_pad=268435456",
+};
+
 /** Start one; it ends when it is disposed of. */
-export function startContender({ name, settings, command, args }: ContenderCommand) {
-  const child = new Deno.Command(command, { args: [...args], stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+export function startContender({ name, settings, command, args, env = {} }: ContenderCommand) {
+  const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+  const child = new Deno.Command(command, { args: [...args], env: { NO_COLOR: "1", ...env }, ...pipes }).spawn();
   const writer = child.stdin.getWriter();
   const lines = streamLines(child.stdout);
+  const listen = async () => {
+    let last = "it ended";
+    // What is indented are lines of a stack.
+    for await (const line of streamLines(child.stderr)) if (/^\S/.test(line)) last = line;
+    return last;
+  };
+  const said = listen();
   return {
     name,
     /** @throws Error with what the process says when it cannot do what is asked. */
     async ask<Answer = StepAnswer>(request: object): Promise<Answer> {
-      await writer.write(new TextEncoder().encode(`${JSON.stringify({ ...request, ...settings })}\n`));
+      // One that has ended says why.
+      await writer.write(new TextEncoder().encode(`${JSON.stringify({ ...request, ...settings })}\n`)).catch(() => {});
       const { value, done } = await lines.next();
-      if (done) throw new Error("it ended");
+      if (done) throw new Error(await said);
       const answer = JSON.parse(value) as Answer & { readonly error?: string };
       if (answer.error !== undefined) throw new Error(answer.error);
       return answer;

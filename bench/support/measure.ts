@@ -1,3 +1,4 @@
+import { printLine } from "../../cli/io.ts";
 import { quantile } from "../../metrics/spread.ts";
 
 /** A process that has ended. */
@@ -52,12 +53,21 @@ export function ratios(own: readonly number[], base: readonly number[]): number[
   return own.map((value, turn) => value / base[turn]!);
 }
 
-/** Median, least and most of some figures. */
+export const turnsOf = (count: number): string => `${count} turn${count === 1 ? "" : "s"}`;
+
+/** Say so where turns differ by more than the machine should make them. */
+export function tellDisturbed(name: string, turns: readonly number[], unit: string): void {
+  const [least, most] = [Math.min(...turns), Math.max(...turns)];
+  if (most <= 1.5 * least) return;
+  const range = `${least.toFixed(0)} to ${most.toFixed(0)} ${unit}`;
+  printLine(`\ndisturbed: ${name}'s turns took ${range}; measure again on a quiet machine`);
+}
+
+/** Median of some figures, and least and most where there are several. */
 export function spread(values: readonly number[], digits: number, unit = ""): string {
-  const [middle, least, most] = [median(values), Math.min(...values), Math.max(...values)].map((one) =>
-    one.toFixed(digits)
-  );
-  return `${middle}${unit} (${least} to ${most})`;
+  const [least, most] = [Math.min(...values), Math.max(...values)].map((one) => one.toFixed(digits));
+  const range = values.length === 1 ? "" : ` (${least} to ${most})`;
+  return `${median(values).toFixed(digits)}${unit}${range}`;
 }
 
 /** The first line that a program prints, such as its version; undefined where it cannot be run. */

@@ -2,6 +2,7 @@ import process from "node:process";
 import { type ContenderCommand, startContender } from "./contender.ts";
 import { median } from "./measure.ts";
 import type { StepRequest } from "./steps_protocol.ts";
+import { HUGE_PAGES } from "../../engine/process/runtime.ts";
 import { cpuFlags, instructionClass } from "../../tensor/numerics.ts";
 
 const flags = cpuFlags();
@@ -84,9 +85,10 @@ export async function raceSteps(
 const SERVER = new URL("./step_server.ts", import.meta.url).pathname;
 const PEER = new URL("../peers/torch_unet.py", import.meta.url).pathname;
 
-/** One of our devices. */
+/** One of our devices, with the memory that stages get. */
 export function ourContender(device: string): ContenderCommand {
-  return { name: device, command: Deno.execPath(), args: ["run", "-A", SERVER, device, `${THREADS}`] };
+  const args = ["run", "-A", SERVER, device, `${THREADS}`];
+  return { name: device, command: Deno.execPath(), args, env: HUGE_PAGES };
 }
 
 /** PyTorch, in a Python that has it. */

@@ -48,7 +48,7 @@ const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
  * training step with fewer look-ups of pages. It has to be set before a process starts. glibc 2.36 has a bug: it compares
  * the kernel's answer with bytes that nothing has set, so about half of all processes get huge pages, at random.
  */
-const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
+export const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
 export interface DenoOptions {
   readonly cwd?: string | undefined;

@@ -10,7 +10,6 @@ import { sha256Of } from "../../engine/store/reading.ts";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { printLine } from "../../cli/io.ts";
 import { DENO_FLAGS, PROGRAM } from "../../engine/cluster/script.ts";
 import { clusterFolder } from "../../engine/cluster/submission.ts";
@@ -18,14 +17,11 @@ import type { Project } from "../support/project.ts";
 import { SlurmCluster, until } from "./support/slurm_cluster.ts";
 import { printTable } from "../../bench/support/markdown.ts";
 import { measure, peakOf, spread } from "../../bench/support/measure.ts";
+import { COUNT, readOptions, SWITCH } from "../../bench/support/options.ts";
 import { pipelineOf, sweepOf } from "../../bench/support/shapes.ts";
 
-const { values } = parseArgs({
-  args: Deno.args,
-  options: { quick: { type: "boolean", default: false }, tries: { type: "string" } },
-});
-const tries = Number(values.tries ?? (values.quick ? 1 : 5));
-const watchSeconds = values.quick ? 10 : 125;
+const { quick, tries = quick ? 1 : 5 } = await readOptions(import.meta.url, { quick: SWITCH, tries: COUNT.optional() });
+const watchSeconds = quick ? 10 : 125;
 /** With kinds that nodes have not: for jobs that never start. */
 const CLI = fileURLToPath(import.meta.resolve("../../bench/support/cli.ts"));
 const PROGRAMS = ["sbatch", "squeue", "scontrol", "sinfo", "sacctmgr", "scancel"];
@@ -34,10 +30,10 @@ const load = () => loadavg().map((one) => one.toFixed(1)).join(" ");
 type Figures = Record<string, string | number>;
 const found: Figures[][] = [];
 const before = load();
-const [few, many] = values.quick ? [50, 500] : [1_000, 10_000];
+const [few, many] = quick ? [50, 500] : [1_000, 10_000];
 const singles = pipelineOf({ name: "singles", count: few, before: () => undefined });
 found.push([await submission(`${few} stages`, singles), await submission(`sweep of ${many}`, sweepOf(many))]);
-const length = values.quick ? 3 : 10;
+const length = quick ? 3 : 10;
 found.push([await alone(3 * tries), await queued("chain", length), await queued("array", 2 * length)].flat());
 
 for (const rows of found) {

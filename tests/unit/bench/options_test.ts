@@ -1,0 +1,63 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+
+/** Call a benchmark; none of these calls gets as far as to measure. */
+async function bench(name: string, args: readonly string[]) {
+  const file = fileURLToPath(import.meta.resolve(`../../../bench/${name}.ts`));
+  const call = { args: ["run", "-A", "--no-check", file, ...args], env: { NO_COLOR: "1" } };
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), call).output();
+  const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim().split("\n"));
+  return { code, out: out!, errors: errors! };
+}
+
+Deno.test("a benchmark says all that is wrong with its options at once, before it runs, and ends with 2", async () => {
+  const wrong = [
+    "--rounds",
+    "0",
+    "--cases",
+    "digits,nosuch,smal",
+    "--devices",
+    "gpu9",
+    "--ronds=3",
+    "extra",
+    "--compile=x",
+  ];
+  const { code, errors } = await bench("steps", ["train", ...wrong, "--python", "/no/python"]);
+  assertEquals(code, 2);
+  const python = errors.pop()!;
+  assertStringIncludes(python, `error: --python: got "/no/python"; wanted a Python with torch: Failed to spawn`);
+  assertEquals(errors, [
+    `error: got "extra", which belongs to no option; remove it`,
+    `error: --devices: got "gpu9"; use one of: auto, tensorflow-gpu, webgpu, onnx, tensorflow, wasm`,
+    `error: --cases: got "nosuch"; use one of: digits, small, paper`,
+    `error: --cases: got "smal"; did you mean "small"?`,
+    `error: --rounds: got "0"; wanted a whole number from 1`,
+    `error: --compile: got "x"; wanted no value`,
+    `error: --ronds: no such option; did you mean "--rounds"?`,
+  ]);
+});
+
+Deno.test("numbers of benchmarks are whole and from 1, and options have values", async () => {
+  for (const value of ["-1", "1.5", "abc", "", "1e3"]) {
+    const { code, errors } = await bench("engine", ["--tries", value]);
+    assertEquals({ code, errors }, {
+      code: 2,
+      errors: [`error: --tries: got "${value}"; wanted a whole number from 1`],
+    });
+  }
+  const { code, errors } = await bench("engine", ["--only", "nosuch", "--max", "5", "--tries"]);
+  assertEquals(code, 2);
+  assertEquals(errors, [
+    `error: --only: got "nosuch"; use one of: ninja, doit, snakemake, wireit, dvc`,
+    `error: --tries: got nothing; wanted a value`,
+    `error: --max: got "5"; use one of: 100, 1000, 10000`,
+  ]);
+});
+
+Deno.test("every benchmark tells its usage", async () => {
+  for (const name of ["engine", "steps", "digits", "metrics"]) {
+    const { code, out } = await bench(name, ["--help", "--nosuch"]);
+    assertEquals(code, 0);
+    assertStringIncludes(out.join("\n"), "deno task bench:");
+  }
+});
