@@ -39,7 +39,6 @@ export class Uploads {
   readonly #ends: Promise<Trouble | undefined>[] = [];
   /** Results that are still to be sent. */
   waiting = 0;
-  readonly #there = new Set<string>();
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
   /** Until when nothing more is tried, and why. */
@@ -106,14 +105,11 @@ export class Uploads {
 
   async #sendFile(file: FileEntry, objects: ObjectStore): Promise<Trouble | undefined> {
     const { sha256, size, path } = file;
-    if (this.#there.has(sha256)) return undefined;
     if (size > this.client.backend.maxBytes) {
       return trouble("unfit", `${path} is larger than the service takes at once`).trouble;
     }
     if (!objects.verify(file)) return trouble("unfit", `${path} is damaged in the local store`).trouble;
-    const problem = await this.#sendObject({ sha256, size, from: { file: objects.pathOf(sha256) } });
-    if (problem === undefined) this.#there.add(sha256);
-    return problem;
+    return await this.#sendObject({ sha256, size, from: { file: objects.pathOf(sha256) } });
   }
 
   async #sendObject(content: Content): Promise<Trouble | undefined> {
