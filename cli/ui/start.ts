@@ -70,9 +70,7 @@ const CLOSED = "--no-prompt --cached-only --deny-import --no-check --quiet --fro
  * Runs a program without the files that whoever started us left open, such as the lock of `flock FILE deno task run …`: a
  * server outlives its run, and would hold them. A shell names none above 9.
  */
-const CLOSE_FILES = `exec ${Array.from({ length: 7 }, (_, i) => `${i + 3}>&-`).join(" ")}; exec "$0" "$@"`;
-const SHELL = "/bin/sh";
-const WITHOUT_FILES = [SHELL, "-c", CLOSE_FILES];
+const WITHOUT_FILES = ["/bin/sh", "-c", 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$0" "$@"'];
 
 /** Tell a server, which may start no program, how jobs stand, as long as both are there. */
 async function tellJobs(tell: (jobs: readonly QueuedJob[]) => Promise<void>): Promise<void> {
@@ -102,7 +100,7 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
     fileURLToPath(import.meta.resolve("./serve.ts")),
   ];
   const streams = { stdin: "piped", stdout: "piped", stderr: idleMs === undefined ? "inherit" : "null" } as const;
-  const [program, ...words] = [...existsSync(SHELL) ? WITHOUT_FILES : [], Deno.execPath(), ...args];
+  const [program, ...words] = [...existsSync(WITHOUT_FILES[0]!) ? WITHOUT_FILES : [], Deno.execPath(), ...args];
   // Detached, since a terminal sends Ctrl-C to all that are not.
   const options = { args: words, cwd, env: Object.fromEntries(kept), clearEnv: true, detached: true, ...streams };
   const child = new Deno.Command(program!, options).spawn();
