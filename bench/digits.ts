@@ -12,7 +12,7 @@ import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { TUNED_MALLOC } from "./support/contender.ts";
 import { makeProject } from "./support/engine_extras.ts";
 import { printTable } from "./support/markdown.ts";
-import { type Call, firstLine, measure, median, ratios, spread, tellDisturbed, turnsOf } from "./support/measure.ts";
+import { type Call, firstLine, measure, median, ratios, spread, tellDisturbed } from "./support/measure.ts";
 import { COUNT, pythonWith, readOptions } from "./support/options.ts";
 import { CASES, HAS_BF16, PROCESSOR, raceSteps, THREADS, torchContender } from "./support/race_steps.ts";
 
@@ -76,7 +76,7 @@ const enter = async (name: string, seed: number) => {
 };
 const version = await firstLine(Deno.execPath(), [...CLI, "--version"]);
 const torch = python && await firstLine(python, ["-c", "import torch; print(torch.__version__)"]);
-printLine(`${PROCESSOR}, ${turnsOf(rounds)}, noiseline ${version}, PyTorch ${torch ?? "skipped"}`);
+printLine(`${PROCESSOR}, turns: ${rounds}, noiseline ${version}, PyTorch ${torch ?? "skipped"}`);
 // The images, once, for the script: making them is part of our time alone.
 const data = await enter("data", 0);
 await measure(cli("run", 0, "digits", "schedule"), data);

@@ -9,29 +9,27 @@ import { EXIT, printError, printLine } from "../cli/io.ts";
 import { DEVICE_NAMES } from "../tensor/devices.ts";
 import { TUNED_MALLOC } from "./support/contender.ts";
 import { printTable } from "./support/markdown.ts";
-import { median, ratios, spread, tellDisturbed, turnsOf } from "./support/measure.ts";
+import { median, ratios, spread, tellDisturbed } from "./support/measure.ts";
 import { COUNT, pythonWith, readOptions, someOf, SWITCH } from "./support/options.ts";
 import { CASES, HAS_BF16, ourContender, PROCESSOR, raceSteps, torchContender } from "./support/race_steps.ts";
 import type { StepRequest } from "./support/steps_protocol.ts";
 
-const [first = "", ...rest] = Deno.args;
-const mode = first === "forward" ? first : "train";
+const [mode, ...args] = Deno.args as ["forward" | "train", ...string[]];
 const { python, devices, cases, rounds, compile } = await readOptions(import.meta.url, {
   python: pythonWith("torch", "PyTorch"),
   devices: someOf(DEVICE_NAMES).default(["onnx"]),
   cases: someOf(Object.keys(CASES)).default(Object.keys(CASES)),
   rounds: COUNT.default(6),
   compile: SWITCH,
-}, mode === first ? rest : Deno.args);
+}, args);
 const layouts = [["", "contiguous"], [", channels last", "channels_last"]] as const;
 const peersOf = (python: string) => {
   const both = (name: string, settings: Pick<StepRequest, "precision" | "compile">) =>
     layouts.map(([suffix, layout]) => torchContender(name + suffix, python, { layout, compile: false, ...settings }));
-  const [contiguous, last] = both("PyTorch eager", {});
+  const eager = both("PyTorch eager", {});
   return [
-    contiguous!,
-    last!,
-    { ...last!, name: `${last!.name}, malloc tuned`, env: TUNED_MALLOC },
+    ...eager,
+    { ...eager[1]!, name: `${eager[1]!.name}, malloc tuned`, env: TUNED_MALLOC },
     ...HAS_BF16 ? both("PyTorch bf16", { precision: "bf16" }) : [],
     ...compile ? both("torch.compile", { compile: true }).slice(0, 1) : [],
   ];
@@ -39,7 +37,7 @@ const peersOf = (python: string) => {
 const commands = [...devices.map(ourContender), ...python === undefined ? [] : peersOf(python)];
 const what = mode === "train" ? "training step" : "prediction";
 
-printLine(`${what}, ${PROCESSOR}, ${turnsOf(rounds)} each; \`onnx\` has no bf16`);
+printLine(`${what}, ${PROCESSOR}, turns: ${rounds}; \`onnx\` has no bf16`);
 if (!HAS_BF16) printLine("skipped: PyTorch bf16: the processor has neither AVX-512-bf16 nor AMX");
 for (const name of cases) {
   const { title, ...request } = CASES[name]!;

@@ -29,9 +29,8 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
       numerics && markup`<small>${numerics}</small>`,
     ];
   });
-  const timeline = isTimed ? ["timeline (thin: waiting)"] : [];
-  const columns = [...(isCounted ? ["progress"] : []), "time", ...timeline, "computed on"];
-  return table(["stage", "kind", "state", ...columns], rows);
+  const columns = ["stage", "kind", "state", isCounted && "progress", "time", isTimed && "timeline (thin: waiting)"];
+  return table([...columns.filter((name) => name !== false), "computed on"], rows);
 }
 
 /** `step 1,200 of 3,000`, with a bar and the time left. */

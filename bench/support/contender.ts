@@ -30,13 +30,12 @@ export function startContender({ name, settings, command, args, env = {} }: Cont
   const child = new Deno.Command(command, { args: [...args], env: { NO_COLOR: "1", ...env }, ...pipes }).spawn();
   const writer = child.stdin.getWriter();
   const lines = streamLines(child.stdout);
-  const listen = async () => {
+  const said = (async () => {
     let last = "it ended";
     // What is indented are lines of a stack.
     for await (const line of streamLines(child.stderr)) if (/^\S/.test(line)) last = line;
     return last;
-  };
-  const said = listen();
+  })();
   return {
     name,
     /** @throws Error with what the process says when it cannot do what is asked. */

@@ -53,14 +53,13 @@ export function ratios(own: readonly number[], base: readonly number[]): number[
   return own.map((value, turn) => value / base[turn]!);
 }
 
-export const turnsOf = (count: number): string => `${count} turn${count === 1 ? "" : "s"}`;
-
 /** Say so where turns differ by more than the machine should make them. */
 export function tellDisturbed(name: string, turns: readonly number[], unit: string): void {
   const [least, most] = [Math.min(...turns), Math.max(...turns)];
   if (most <= 1.5 * least) return;
-  const range = `${least.toFixed(0)} to ${most.toFixed(0)} ${unit}`;
-  printLine(`\ndisturbed: ${name}'s turns took ${range}; measure again on a quiet machine`);
+  printLine(
+    `\ndisturbed: ${name}'s turns took ${least.toFixed(0)} to ${most.toFixed(0)} ${unit}; measure again when quiet`,
+  );
 }
 
 /** Median of some figures, and least and most where there are several. */
