@@ -56,7 +56,8 @@ Deno.test("numbers of benchmarks are whole and from 1, and options have values",
 
 Deno.test("every benchmark tells its usage", async () => {
   for (const name of ["engine", "steps", "digits", "metrics"]) {
-    const { code, out } = await bench(name, ["--help", "--nosuch"]);
+    const mode = name === "steps" ? ["train"] : [];
+    const { code, out } = await bench(name, [...mode, "--help", "--nosuch"]);
     assertEquals(code, 0);
     assertStringIncludes(out.join("\n"), "deno task bench:");
   }
