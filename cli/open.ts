@@ -133,8 +133,8 @@ const CACHE_MODES = ["read-write", "read", "off"] as const;
 
 /** Whether there is anything to say or to ask of a shared cache: then a plan that knows of none is not enough. */
 export function namesCache({ cache, cacheMode, on }: CacheArguments): boolean {
-  if (cacheMode === "off") return false;
-  const names = [on, cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
+  const caches = [cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
+  const names = cacheMode === "off" ? [on] : [on, ...caches];
   return names.some((name) => name !== undefined && name !== "");
 }
 

@@ -38,8 +38,8 @@ export async function download(
   options: DownloadOptions,
 ): Promise<string | StageEnd> {
   const path = join(folder, file.sha256);
-  // The kernel frees the lock of a file that is closed, and so of a process that dies; the file stays, since removing it would let two hold locks on two
-  // files of one name.
+  // The kernel frees the lock of a file that is closed, and so of a process that dies; the file stays, since removing it
+  // would let two hold locks on two files of one name.
   using lock = await Deno.open(`${path}.lock`, { read: true, write: true, create: true });
   while (!await lock.tryLock(true)) {
     if (options.stop.aborted) return INTERRUPTED;

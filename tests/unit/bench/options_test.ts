@@ -1,13 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { fileURLToPath } from "node:url";
+import { CLONE, Running } from "../../support/cli_process.ts";
 
 /** Call a benchmark; none of these calls gets as far as to measure. */
 async function bench(name: string, args: readonly string[]) {
-  const file = fileURLToPath(import.meta.resolve(`../../../bench/${name}.ts`));
-  const call = { args: ["run", "-A", "--no-check", file, ...args], env: { NO_COLOR: "1" } };
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), call).output();
-  const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim().split("\n"));
-  return { code, out: out!, errors: errors! };
+  const how = { cwd: CLONE, main: `${CLONE}bench/${name}.ts`, denoFlags: ["--no-check"], env: { NO_COLOR: "1" } };
+  await using running = new Running(args, how);
+  const { code, stdout, stderr } = await running.outcome();
+  return { code, out: stdout.trim().split("\n"), errors: stderr.trim().split("\n") };
 }
 
 Deno.test("a benchmark says all that is wrong with its options at once, before it runs, and ends with 2", async () => {
