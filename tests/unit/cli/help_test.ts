@@ -55,10 +55,16 @@ Deno.test("every param of every kind, nested ones included, has a description", 
   assertEquals(params.filter(({ description }) => description.replace(/^\[.*\] /, "") === ""), []);
 });
 
-Deno.test("every command has a task", () => {
-  for (const name of Object.keys(COMMANDS)) {
-    assertEquals((manifest.tasks as Record<string, unknown>)[name], `deno run -A cli/main.ts ${name}`);
+Deno.test("every command has a task, and every task a description of its own", () => {
+  const tasks = manifest.tasks as Readonly<Record<string, { readonly description?: string }>>;
+  for (const [name, description] of Object.entries(COMMANDS)) {
+    assertEquals<unknown>(tasks[name], { description, command: `deno run -A cli/main.ts ${name}` });
   }
+  const descriptions = Object.entries(tasks).map(([name, { description }]) => {
+    assertMatch(`${description}`, /^[A-Z].*[^.]$/, name);
+    return description;
+  });
+  assertEquals(new Set(descriptions).size, descriptions.length);
 });
 
 Deno.test("main() refuses unknown commands and options with exit code 2 and a suggestion", async () => {
