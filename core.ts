@@ -19,12 +19,12 @@ export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
 export { mayWork, type Plan, type PlannedStage, type Reason } from "./engine/plan/plan.ts";
 export { type Forecast, forecastPlan, lookAhead, type Outlook, type Total, totalOf } from "./engine/plan/forecast.ts";
-export { wholeOf, withoutShards } from "./engine/keys/stage.ts";
+export { codesOf, type Stage, wholeOf, withoutShards } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
 export {
   granteeOf,
-  grantFlag,
+  grantFlags,
   Grants,
   realPath,
   requestsOf,

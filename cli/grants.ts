@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
 import {
+  codesOf,
   type Diagnostic,
   granteeOf,
-  grantFlag,
+  grantFlags,
   Grants,
   type Outlook,
   type Pipeline,
@@ -11,6 +12,7 @@ import {
   requestsOf,
   type RightsRequest,
   selectStages,
+  type Stage,
   tryDevice,
   withDeviceHere,
 } from "noiseline/core";
@@ -21,6 +23,7 @@ import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, sty
 export async function parseGrants(texts: readonly string[], pipeline: Pipeline) {
   const granted: RightsRequest[] = [];
   const problems: Diagnostic[] = [];
+  const filesOf = ({ kind }: Stage) => codesOf(kind).map(({ file }) => realPath(file));
   const report = (text: string, why: string, fix: string) => problems.push(problem(`--grant ${text}: ${why}`, fix));
   for (const text of texts) {
     const colon = text.indexOf(":");
@@ -31,8 +34,11 @@ export async function parseGrants(texts: readonly string[], pipeline: Pipeline) 
     const named = selectStages(pipeline, [text.slice(0, colon)]);
     problems.push(...named.problems);
     if (named.problems.length > 0) continue;
-    const stages = await Promise.all(named.stages.map((id) => withDeviceHere(pipeline.stages.get(id)!, tryDevice)));
-    const asked = requestsOf(stages, pipeline.folder);
+    const files = new Set(named.stages.flatMap((id) => filesOf(pipeline.stages.get(id)!)));
+    // Rights are a file's: another stage that uses it may ask for more of them.
+    const users = pipeline.stages.values().filter((stage) => filesOf(stage).some((file) => files.has(file)));
+    const stages = await Promise.all(users.map((stage) => withDeviceHere(stage, tryDevice)));
+    const asked = requestsOf(stages, pipeline.folder).filter(({ file }) => files.has(file));
     const rights = [...new Set(asked.flatMap((request) => request.rights))];
     const { given, extra } = takeRights(text.slice(colon + 1), rights, pipeline.folder);
     if (extra.length > 0) {
@@ -93,14 +99,19 @@ export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "de
   printDiagnostics(grants.problems);
   const listed = requests.map((request) => ({ request, missing: grants.open([request])[0]?.rights ?? [] }));
   const rows = listed.map(({ request, missing }) => {
-    const state = missing.length === 0 ? "granted" : `not granted: ${grantFlag({ ...request, rights: missing })}`;
+    const state = missing.length === 0 ? "granted" : `not granted: ${missing.join(", ")}`;
     return [...rowOf(request), styleFor().dim(state)];
   });
+  const open = grants.open(requests);
   return {
     data: listed.map(({ request: { stage, uses, rights }, missing }) => {
       return { stage: granteeOf(stage), file: uses, rights, missing };
     }),
-    lines: ["code of your own asks for:", ...formatTable(rows)],
+    lines: [
+      "code of your own asks for:",
+      ...formatTable(rows),
+      ...open.length === 0 ? [] : [`if you trust all of it, give run: ${grantFlags(open)}`],
+    ],
   };
 }
 

@@ -23,13 +23,14 @@ const TEMPLATES: Readonly<Record<string, string>> = {
   digits: "train on digits and score the samples, in minutes",
 };
 
-/** What a file can define, and of all but a stage where a pipeline names it. */
-const DEFINED: Readonly<Record<Sort | "stage", readonly [what: string, use?: (file: string) => string]>> = {
+/** What a file can define, and of all but a stage where a pipeline names it and the kind of stage that loads it first. */
+type Defined = readonly [what: string, use?: (file: string) => string, kind?: string];
+const DEFINED: Readonly<Record<Sort | "stage", Defined>> = {
   stage: ["a stage, NAME.yaml with a pipeline that uses it,"],
-  network: ["a network", (file) => `model: { uses: ${file} } in the params of a train stage`],
-  objective: ["an objective", (file) => `objective: { uses: ${file} } in the params of a train stage`],
-  path: ["a noise path", (file) => `with: { uses: ${file} } in a schedule stage`],
-  sampler: ["a sampler", (file) => `sampler: { uses: ${file} } in the params of a sample stage`],
+  network: ["a network", (file) => `model: { uses: ${file} } in the params of a train stage`, "train"],
+  objective: ["an objective", (file) => `objective: { uses: ${file} } in the params of a train stage`, "train"],
+  path: ["a noise path", (file) => `with: { uses: ${file} } in a schedule stage`, "train"],
+  sampler: ["a sampler", (file) => `sampler: { uses: ${file} } in the params of a sample stage`, "sample"],
 };
 
 /** Names become ids, file names and parts of references. */
@@ -130,7 +131,13 @@ function nextCommands(folder: string, config: string | undefined, files: NewFile
   ].map((words) => words.map(shellWord).join(" "));
 }
 
-function create(name: string, written: string, makeFiles: (folder: string) => NewFiles, use?: string): Answer {
+function create(
+  name: string,
+  written: string,
+  makeFiles: (folder: string) => NewFiles,
+  use?: string,
+  kind?: string,
+): Answer {
   checkName(name);
   const folder = resolve(written);
   try {
@@ -154,7 +161,10 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
         ...paths.map((path) => `wrote ${path}`),
         "\nnext:",
         ...next.map((command) => `  ${command}`),
-        ...use === undefined ? [] : [`\nin a pipeline beside it: ${use}`],
+        ...use === undefined ? [] : [
+          `\nin a pipeline beside it: ${use}`,
+          `run asks once whether you trust its code with native devices, such as onnx, or is given: --grant ${kind}:native`,
+        ],
       ],
     };
   } catch (error) {
@@ -174,12 +184,12 @@ function subcommand(what: string, description: string, about: string) {
 export function makeCommand(): AnyCommand {
   const command: AnyCommand = new Command("new").addHelpText("after", `\nExamples:${EXAMPLES}`)
     .description(`${COMMANDS["new"]}. Existing files are never overwritten.`);
-  for (const [sort, [what, use]] of Object.entries(DEFINED)) {
+  for (const [sort, [what, use, kind]] of Object.entries(DEFINED)) {
     const one = subcommand(sort, `Write NAME.ts with ${what} and NAME_test.ts with its test.`, "the name of its files");
     command.addCommand(
       one.action(
         answering((name, { folder }) =>
-          create(name, folder, (folder) => filesOf(sort, name, folder), use?.(`./${name}.ts`))
+          create(name, folder, (folder) => filesOf(sort, name, folder), use?.(`./${name}.ts`), kind)
         ),
       ),
     );

@@ -90,7 +90,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const requests = requestsOf(asking, pipeline.folder);
   const refused = grants.open(requests);
   if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
-    return refuse(refused.map((request) => notGranted(request, pipeline.origins)));
+    return refuse([notGranted(refused, pipeline.origins)]);
   }
   const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
   const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts });

@@ -132,18 +132,24 @@ export function granteeOf({ entry }: Pick<Stage, "entry">): string {
   return entry.split("~")[0]!;
 }
 
-/** What to give to a command, so that a stage may do what it asks for. */
-export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "rights">): string {
-  return `--grant ${shellWord(`${granteeOf(stage)}:${rights.join(",")}`)}`;
+/** What to give to a command, so that stages may do all that they ask for: one flag for each name. */
+export function grantFlags(requests: readonly Pick<RightsRequest, "stage" | "rights">[]): string {
+  return Array.from(Map.groupBy(requests, ({ stage }) => granteeOf(stage)), ([name, asked]) => {
+    const rights = new Set(asked.flatMap((request) => request.rights));
+    return `--grant ${shellWord(`${name}:${[...rights].sort().join(",")}`)}`;
+  }).join(" ");
 }
 
-/** The error about rights that nobody has granted. */
-export function notGranted(request: RightsRequest, origins: Origins): Diagnostic {
-  const { stage, rights, uses } = request;
-  const message = `stage "${granteeOf(stage)}" (${uses}) asks for rights that you have not granted`;
-  const fix = `look at the code of ${uses}; if you trust it: ${grantFlag(request)}`;
-  const details = { code: "not-granted", got: rights.join(", ") } as const;
-  return diagnosticAt(origins, ["stages", stage.entry, "uses"], message, fix, details);
+/** The error about rights that nobody has granted: one for all of them, since one answer settles it. */
+export function notGranted(requests: readonly RightsRequest[], origins: Origins): Diagnostic {
+  const names = [...new Set(requests.map(({ stage }) => `"${granteeOf(stage)}"`))];
+  const files = requests.map(({ uses }) => uses).join(", ");
+  const who = names.length === 1 ? `stage ${names} (${files}) asks` : `stages ${names.join(", ")} (${files}) ask`;
+  const message = `${who} for rights that you have not granted`;
+  const fix = `look at the code of ${files}; if you trust it: ${grantFlags(requests)}`;
+  const rights = new Set(requests.flatMap((request) => request.rights));
+  const details = { code: "not-granted", got: [...rights].sort().join(", ") } as const;
+  return diagnosticAt(origins, ["stages", requests[0]!.stage.entry, "uses"], message, fix, details);
 }
 
 /**

@@ -63,7 +63,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   if (requests.length > 0) {
     if (await options.askForGrants?.(requests) !== true) {
       if (isStopped()) return finishEarly();
-      return refuse(requests.map((request) => notGranted(request, pipeline.origins)));
+      return refuse([notGranted(requests, pipeline.origins)]);
     }
     for (const request of requests) grants.add(request);
   }

@@ -166,8 +166,8 @@ export class StageExecution {
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
     }
     // Asked before the run for what was planned; a stage may also come to run because a result turned out to be damaged.
-    const [refused] = this.options.grants.open(requestsOf([planned], pipeline.folder));
-    if (refused !== undefined) {
+    const refused = this.options.grants.open(requestsOf([planned], pipeline.folder));
+    if (refused.length > 0) {
       const { message, got, fix } = notGranted(refused, pipeline.origins);
       return { status: "failed", message: `${message}: ${got}`, fix: fix! };
     }

@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseGrants } from "../../../cli/grants.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
-import { grantFlag, Grants, requestsOf, rightsOf } from "../../../engine/process/rights.ts";
+import { grantFlags, Grants, notGranted, requestsOf, rightsOf } from "../../../engine/process/rights.ts";
 import { definitionOf } from "../engine/support/own_kinds.ts";
 import { loadGood } from "../engine/support/load.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
@@ -39,10 +39,11 @@ stages:
   assertEquals(request!.rights, rights);
 
   // One flag for all children of the matrix.
-  assertMatch(grantFlag(request!), /^--grant 'a:env=A/);
+  assertMatch(grantFlags([request!]), /^--grant 'a:env=A/);
 
   // As a shell would take it.
-  const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${grantFlag(request!)}`] }).output();
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${grantFlags([request!])}`] })
+    .output();
   const [option, text] = new TextDecoder().decode(stdout).split("\n");
   assertEquals(option, "--grant");
   const { granted, problems } = await parseGrants([text!], pipeline);
@@ -72,6 +73,37 @@ stages:
   other.add(request!);
   assertEquals(other.open([request!]), []);
   assertEquals(await Deno.readTextFile(place), '{"format":2,"from":"a later version"}');
+});
+
+Deno.test("one line grants all that several stages and files ask for, in whatever way they share them", async () => {
+  await using folder = await makeTempFolder();
+  await using elsewhere = await makeTempFolder();
+  const external = (name: string) => JSON.stringify(join(elsewhere.path, name));
+  for (const name of ["x, y", "z"]) await Deno.writeTextFile(join(elsewhere.path, name), "");
+  await Deno.writeTextFile(join(folder.path, "one.ts"), STAGE);
+  await Deno.writeTextFile(join(folder.path, "two.ts"), STAGE.replace('env: ["A"]', 'env: ["B"]'));
+  const choices = ["one", "two"].flatMap((file) => ["x, y", "z"].map((name) => [file, name] as const));
+  for (const [file, name] of choices) {
+    const yaml = `name: p
+stages:
+  a: { uses: ./one.ts, with: { file: ${external("x, y")} } }
+  b: { uses: ./two.ts, with: { file: ${external("z")} } }
+  c: { uses: ./${file}.ts, with: { file: ${external(name)} } }
+`;
+    const pipeline = await loadGood(folder.path, yaml);
+    const requests = requestsOf([...pipeline.stages.values()].map((stage) => ({ stage })), pipeline.folder);
+    const { fix, message } = notGranted(requests, pipeline.origins);
+    assertMatch(message, /^stages "a", "b" \(\.\/one\.ts, \.\/two\.ts\) ask for rights/);
+    const line = fix!.split("if you trust it: ")[1]!;
+    const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${line}`] }).output();
+    const words = new TextDecoder().decode(stdout).trimEnd().split("\n");
+    assertEquals(words.filter((word) => word === "--grant").length, 2);
+    const { granted, problems } = await parseGrants(words.filter((word) => word !== "--grant"), pipeline);
+    assertEquals(problems, [], `${file} ${name}`);
+    const grants = new Grants(pipeline.folder, join(folder.path, "config", file, name, "grants.json"));
+    for (const one of granted) grants.add(one);
+    assertEquals(grants.open(requests), [], `${file} ${name}`);
+  }
 });
 
 const BROKEN: Readonly<Record<string, (path: string) => void>> = {

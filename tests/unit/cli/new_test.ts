@@ -89,6 +89,8 @@ Deno.test("new writes each sort of definition with its test, and says where a pi
     assertStringIncludes(text, `./my_${sort}.ts`);
     assertEquals([text.includes("new_"), text.length > 500], [false, true]);
   }
+  const said = await runCli("new", "sampler", "again", "--folder", folder.path);
+  assertStringIncludes(said.out, "or is given: --grant sample:native\n");
   const again = await runCli("new", "path", "my_path", "--folder", folder.path);
   assertMatch(again.error, /my_path\.ts, my_path_test\.ts exist already in /);
 });
