@@ -7,7 +7,7 @@ import { encodePng } from "../formats/png.ts";
 import { decodeSafetensors, dtypeOf, encodeSafetensors } from "../formats/safetensors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
-import type { ImageSize } from "./facts.ts";
+import { type ImageSize, sizeText } from "./facts.ts";
 import { classNamesOf } from "./labels.ts";
 import { readBytes, readJson, writeJson } from "./record.ts";
 
@@ -47,22 +47,43 @@ export interface StoredImages {
 
 /** Images to write as an artifact. */
 export interface ImagesToWrite {
-  /** What is said of them; `source` says where they come from. */
-  readonly info: ImagesInfo;
+  /**
+   * What is said of them. Default: `count`, as many as the pixels are; `classes`, one more than the largest label, null
+   * without labels; `source`, which says where they come from, nothing.
+   */
+  readonly info: Pick<ImagesInfo, "height" | "width" | "channels"> & Partial<ImagesInfo>;
   /** [N, H, W, C] row-major. */
   readonly pixels: Uint8Array<ArrayBuffer>;
   /** [N], each in [0, classes). */
-  readonly labels?: Uint8Array<ArrayBuffer>;
-  /** File name of the picture of the first 64. */
-  readonly picture: string;
+  readonly labels?: Uint8Array<ArrayBuffer> | undefined;
+  /** File name of the picture of the first 64. Default: images.png. */
+  readonly picture?: string;
   /** Also in these forms, for other programs. */
   readonly files?: readonly ("png" | "npz")[];
 }
 
-/** Write images as an artifact of type `images` or `samples`, with a picture of the first 64. */
+/**
+ * Write images as an artifact of type `images` or `samples`, with a picture of the first 64.
+ *
+ * @throws RangeError where there are not as many pixels or labels as the images have
+ */
 export async function writeImages(output: OutputArtifact, images: ImagesToWrite): Promise<void> {
-  const { info, pixels, labels, picture, files = [] } = images;
-  const { count, height, width, channels } = info;
+  const { pixels, labels, picture = "images.png", files = [] } = images;
+  const { height, width, channels } = images.info;
+  const size = height * width * channels;
+  const { count = pixels.length / size } = images.info;
+  const of = sizeText(images.info);
+  if (pixels.length !== count * size || !Number.isInteger(count)) {
+    const wanted = images.info.count === undefined
+      ? `a multiple of ${size}, as images are ${of}`
+      : `${count * size} for ${count} images of ${of}`;
+    throw new RangeError(`Pixels of writeImages: got ${pixels.length} bytes, wanted ${wanted}`);
+  }
+  if ((labels?.length ?? count) !== count) {
+    throw new RangeError(`Labels of writeImages: got ${labels!.length}, wanted ${count}, one for each image`);
+  }
+  const classes = labels === undefined ? null : labels.reduce((most, label) => Math.max(most, label), 0) + 1;
+  const info: ImagesInfo = { count, classes, source: {}, ...images.info };
   const ofImages = { shape: [count, height, width, channels], data: pixels };
   const ofLabels = labels && { shape: [count], data: labels };
   const tensors = definedOnly({ images: ofImages, labels: ofLabels });

@@ -12,11 +12,12 @@ import { modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeNetwork, type Network, predict } from "../../diffusion/network.ts";
 import type { Objective } from "../../diffusion/objective.ts";
 import { timePoint } from "../../diffusion/path.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
 import "../../tensor/complete_tfjs.ts";
 import type { NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
 import { CompileError, userOf } from "../../tensor/trace/failure.ts";
 import { liveValues, type Value } from "../../tensor/trace/graph.ts";
-import { trace } from "../../tensor/trace/trace.ts";
+import { placeOf, trace } from "../../tensor/trace/trace.ts";
 
 /** What is wrong with the code of a definition; without its file, which whoever asks knows. */
 export type CodeProblem = Pick<CheckProblem, "message" | "got" | "wanted" | "fix">;
@@ -54,6 +55,7 @@ export async function checkNetworkCode(network: Network): Promise<CodeProblem[]>
     signature: (batch) => modelOutputSignature(network, batch, "float32"),
     shape: [height, width, outChannels],
     compute: ({ x, t, classes }, weights) => predict(network, { weights, x: x!, t: t!, labels: classes }),
+    apart: true,
     fixes: { shape: "end forward with a layer or a reshape that gives it", lost: "use it in forward" },
   });
 }
@@ -139,28 +141,37 @@ interface Computed {
   /** Of what is computed of one image. */
   readonly shape: readonly number[];
   readonly compute: (inputs: NamedTensors, weights: Readonly<NamedTensors>) => Tensor;
+  /** Whether images of a batch must know nothing of each other. */
+  readonly apart?: boolean;
   /** Of another shape, and of parameters that it does not depend on. */
   readonly fixes: Readonly<Record<"shape" | "lost", string>>;
 }
 
 async function checkTraces(
   what: string,
-  { network, signature, shape, compute, fixes }: Computed,
+  { network, signature, shape, compute, apart, fixes }: Computed,
 ): Promise<CodeProblem[]> {
   await tf.ready();
   const weights = network.parameters.map(({ name, shape }) => [name, { shape, dtype: "float32" as const }] as const);
+  const misnamed = new Set<string>();
   const result = (given: NamedTensors) => {
-    const named = Object.fromEntries(weights.map(([name]) => [name, given[PARAMETER + name]!]));
+    const named = new Proxy(Object.fromEntries(weights.map(([name]) => [name, given[PARAMETER + name]!])), {
+      get(known, name, all) {
+        if (typeof name === "string" && !Object.hasOwn(known, name)) misnamed.add(name);
+        return Reflect.get(known, name, all);
+      },
+    });
     const result: unknown = compute(given, named);
     if (result instanceof tf.Tensor) return { result };
     const got = result instanceof Promise ? "a promise" : result === null ? "null" : typeof result;
     throw new CompileError(`${what}: got ${got}, wanted a tensor, returned at once`);
   };
-  const traced = (batch: number) => {
+  const inputsFor = (batch: number): Signature => {
     const { params: _flat, ...inputs } = signature(batch);
-    const named = Object.fromEntries(weights.map(([name, spec]) => [PARAMETER + name, spec]));
-    return trace(result, { ...inputs, ...named }, `${what} for a batch of ${batch}`).outputs.get("result")!;
+    return { ...inputs, ...Object.fromEntries(weights.map(([name, spec]) => [PARAMETER + name, spec])) };
   };
+  const traced = (batch: number) =>
+    trace(result, inputsFor(batch), `${what} for a batch of ${batch}`).outputs.get("result")!;
   let more: Pick<CodeProblem, "fix"> = {};
   try {
     const [first, second] = [traced(BATCH), traced(BATCH)];
@@ -177,11 +188,18 @@ async function checkTraces(
       }];
     }
     const reached = new Set(liveValues([first]).map((value) => value.kind === "input" ? value.name : ""));
+    const mixing = apart === true ? findMixing(traced(MANY), MANY) : undefined;
     const lost = weights.filter(([name]) => !reached.has(PARAMETER + name)).map(([name]) => name);
     return [
       ...printOf(first) === printOf(second) ? [] : [{
         message: `two traces of ${what} differ: the code is no pure function`,
         fix: "take random numbers, the time and what is kept between calls out of it",
+      }],
+      ...mixing === undefined ? [] : [{
+        message: `${what} for an image depends on the others of its batch, at ${
+          placeOf(mixing, result, inputsFor(MANY))
+        }`,
+        fix: "use no mean or other figure over the first axis: images are drawn in batches of any size",
       }],
       ...lost.length === 0 ? [] : [{
         message: `${what} does not depend on ${lost.length} of ${weights.length} parameters, such as ${lost[0]}`,
@@ -189,8 +207,38 @@ async function checkTraces(
       }],
     ];
   } catch (error) {
-    return [{ ...thrown(error), ...more }];
+    const [name] = misnamed;
+    if (name === undefined) return [{ ...thrown(error), ...more }];
+    const fix = suggestName(name, weights.map(([known]) => known));
+    return [{ message: `${thrown(error).message}; there is no parameter "${name}"`, fix }];
   }
+}
+
+/** A batch whose size shows in the shape of what is computed from it: a prime that no other axis has as a factor. */
+const MANY = 10_007;
+
+/**
+ * The first value in which images of a batch come together: of what follows from them, it has not as many numbers for each
+ * image, or it goes along the batch. Images that change places are not seen here; `checkNetwork` sees them.
+ */
+function findMixing(output: Value, batch: number): Value | undefined {
+  const isBatch = (length = 1) => length % batch === 0;
+  const batches = ({ shape }: Value) => shape.filter(isBatch).length;
+  const told = new Set<Value>();
+  return liveValues([output]).find((value) => {
+    if (value.kind === "input" && !value.name.startsWith(PARAMETER)) told.add(value);
+    if (value.kind !== "operation" || !value.inputs.some((input) => told.has(input))) return false;
+    told.add(value);
+    const along = value.op === "CumSum" ? numbersOf(value.inputs[1]) : [value.attributes["axis"] as number];
+    return batches(value) !== 1 || SCANS.includes(value.op) && along.some((axis) => isBatch(value.shape[axis]));
+  });
+}
+
+/** Operations along an axis that leave its length as it is. */
+const SCANS = ["Softmax", "LogSoftmax", "CumSum"];
+
+function numbersOf(value: Value | undefined): number[] {
+  return value?.kind === "constant" ? [...value.data].map(Number) : [];
 }
 
 /** Equal for equal graphs. */

@@ -159,10 +159,17 @@ export async function checkSampler<P extends DefinitionParams>(
     if (wrong !== undefined) check([{ message: "times", ...wrong }]);
     const most = definition.evaluations?.(params, path.timesteps) ?? times.length - 1;
     let asked = 0;
+    const checkFinite = (x: Float32Array, at: string) => {
+      const index = x.findIndex((value) => !Number.isFinite(value));
+      if (index < 0) return;
+      const got = `${x[index]} at index ${index} (image ${Math.floor(index / SIZE)})`;
+      check([{ message: at, got, wanted: "finite numbers", fix: "look for a division by 0 in the step before" }]);
+    };
     const walk = (x: Float32Array<ArrayBuffer>) => {
       asked = 0;
       const predict = async (x: Float32Array<ArrayBuffer>, t: number) => {
         if (++asked > most) check([{ message: "evaluations", got: `${asked} and more`, wanted: `at most ${most}` }]);
+        checkFinite(x, `x at evaluation ${asked} of ${most}, t=${t}`);
         return predictGaussian(x, timePoint(path, t));
       };
       return definition.sample({ x, times, path, params, predict, noise: (k) => random.normal(k + 1, x.length) });
@@ -172,6 +179,7 @@ export async function checkSampler<P extends DefinitionParams>(
     const length = result instanceof Float32Array ? result.length : typeof result;
     const wanted = `a Float32Array of ${start.length}`;
     if (length !== start.length) check([{ message: "what sample gives back", got: `${length}`, wanted }]);
+    checkFinite(result, `x after the last of ${asked} evaluations, t=${times.at(-1)}`);
     const again = await walk(start.slice());
     const { mean, deviation } = meanAndDeviation([...result]);
     const bound = (tolerance ?? 2 / asked) + CHANCE;

@@ -129,7 +129,7 @@ export async function testImages(
   const files: Record<string, string | Uint8Array> = {};
   const write = async (name: string, content: string | Uint8Array) => void (files[name] = content);
   const info = { count, height, width, channels, classes: null, source: { name: "test" } };
-  await writeImages({ folder: "", write }, { info, pixels, picture: "images.png" });
+  await writeImages({ folder: "", write }, { info, pixels });
   return files;
 }
 

@@ -27,14 +27,14 @@ export class Recording {
 
   /**
    * @param backend of TF.js that will run the function, if one will: a kernel that it lacks is refused
-   * @param watch a kernel whose calls are looked at: `calledAt` says where they are
+   * @param watch a kernel whose calls are looked at, or the id of a value: `calledAt` says where they are
    */
-  constructor(readonly label: string, readonly backend?: string, readonly watch?: string) {}
+  constructor(readonly label: string, readonly backend?: string, readonly watch?: string | number) {}
 
   /** Called before each kernel. */
   enter(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
     const { backend, watch } = this;
-    if (kernelName === watch) this.calledAt.add(callerOf(new Error()) ?? "an unknown place");
+    if (kernelName === watch) this.#noteCaller();
     if (backend === undefined || kernelName in COMPOSITIONS) return;
     const missing = tf.getKernel(kernelName, backend) === undefined;
     if (!missing && FAULTS[backend]?.[kernelName]?.(inputs, attributes) !== true) return;
@@ -47,6 +47,8 @@ export class Recording {
 
   /** A tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
   tensorOf(value: Value): tf.Tensor {
+    // A kernel may make several values, the last of which it gives out.
+    if (typeof this.watch === "number" && value.id >= this.watch && this.calledAt.size === 0) this.#noteCaller();
     const dataId = {};
     this.#values.set(dataId, value);
     const info = { dataId, shape: [...value.shape], dtype: tensorType(value.type)! };
@@ -69,6 +71,10 @@ export class Recording {
   valueOf(info: tf.TensorInfo): Value {
     // One that was made before tracing: its backend still has the data, which becomes a constant of the graph.
     return this.#values.get(info.dataId) ?? this.write(info.dataId, (info as tf.Tensor).dataSync(), info);
+  }
+
+  #noteCaller(): void {
+    this.calledAt.add(callerOf(new Error()) ?? "an unknown place");
   }
 
   /** Autodiff keeps tensors outside of any scope; when a traced function throws, nobody else disposes of them. */

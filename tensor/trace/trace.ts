@@ -37,6 +37,13 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
   }
 }
 
+/** Where a function computes a value of its trace, which is the same each time. */
+export function placeOf({ id }: Value, fn: PureFunction, inputs: Signature): string {
+  const again = new Recording("place", undefined, id);
+  record(fn, inputs, again);
+  return [...again.calledAt].join();
+}
+
 /** The kernel whose gradient was at work when an error was thrown, if one was. */
 function gradientThatFailed(error: unknown): string | undefined {
   if (!(error instanceof CompileError)) return undefined;

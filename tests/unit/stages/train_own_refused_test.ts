@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   defineNetwork,
@@ -61,6 +61,44 @@ Deno.test("what does not fit an objective of one's own is said before anything r
 
 const SIZE = { height: 8, width: 8 };
 
+/** Ways for an image to learn of the others of its batch. */
+const MIXINGS: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
+  mean: (x) => tf.sub(x, tf.mean(x, 0, true)),
+  moments: (x) => {
+    const { mean, variance } = tf.moments(x, [0, 1, 2]);
+    return tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-5)));
+  },
+  "mean of pixels": (x) => tf.mul(x, tf.mean(tf.reshape(x, [-1, 1]), 0)),
+  maximum: (x) => tf.div(x, tf.add(tf.max(tf.abs(x)), 1)),
+  "first image": (x) => tf.add(x, tf.slice(x, [0, 0, 0, 0], [1, -1, -1, -1])),
+  attention: (x) => {
+    const rows = tf.reshape(x, [-1, 64]);
+    return tf.reshape(tf.matMul(tf.softmax(tf.matMul(rows, rows, false, true)), rows), x.shape);
+  },
+  covariance: (x) => {
+    const rows = tf.reshape(x, [-1, 64]);
+    return tf.reshape(tf.matMul(rows, tf.matMul(rows, rows, true)), x.shape);
+  },
+  softmax: (x) => tf.reshape(tf.transpose(tf.softmax(tf.transpose(tf.reshape(x, [-1, 64])))), x.shape),
+  "running sum": (x) => tf.cumsum(x, 0),
+};
+
+/** What looks alike and keeps images apart. */
+const APART: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
+  "mean of each": (x) => tf.sub(x, tf.mean(x, [1, 2, 3], true)),
+  "attention in each": (x) => {
+    const pixels = tf.reshape(x, [-1, 64, 1]);
+    return tf.reshape(tf.matMul(tf.softmax(tf.matMul(pixels, pixels, false, true)), pixels), x.shape);
+  },
+  "pixels as rows": (x) => tf.reshape(tf.matMul(tf.reshape(x, [-1, 1]), tf.ones([1, 1])), x.shape),
+  "two passes": (x) => {
+    const [a, b] = tf.split(tf.concat([x, tf.reverse(x, 2)], 0), 2) as [tf.Tensor, tf.Tensor];
+    return tf.add(a, b);
+  },
+  "running sum of rows": (x) => tf.cumsum(x, 1),
+  "ones by the batch": (x) => tf.mul(x, tf.ones([x.shape[0]!, 1, 1, 1])),
+};
+
 /** A network of one layer that is wrong in some way. */
 function wrongNetwork(change: Partial<NetworkCode>) {
   return defineNetwork({
@@ -102,6 +140,26 @@ Deno.test("code of one's own that cannot be right is refused before the first st
       await network({ forward: ({ weights, x }) => tf.add(tf.mul(x, weights["scale"]!), tf.randomNormal(x.shape)) }),
       "./net.ts: two traces of the output differ: the code is no pure function",
     );
+    for (const [name, mixes] of Object.entries(MIXINGS)) {
+      const text = await network({ forward: ({ weights, x }) => tf.mul(mixes(x), weights["scale"]!) });
+      assertMatch(
+        text,
+        /^\.\/net\.ts: the output for an image depends on the others of its batch, at file:.*_refused_test\.ts:\d+:\d+$/,
+        name,
+      );
+      assertStringIncludes(fixed ?? "", "no mean or other figure over the first axis");
+      // One of the lines of the table above, which calls the operation.
+      const line = Number(/:(\d+):\d+$/.exec(text)![1]);
+      const written = (await Deno.readTextFile(new URL(import.meta.url))).split("\n")[line - 1]!;
+      assertMatch(written, /tf\.(mean|moments|max|slice|matMul|softmax|cumsum)\(/, name);
+    }
+    for (const [name, apart] of Object.entries(APART)) {
+      const text = await network({ forward: ({ weights, x }) => tf.mul(apart(x), weights["scale"]!) });
+      assertEquals(text, "ended as undefined", name);
+    }
+    const misspelt = await network({ forward: ({ weights, x }) => tf.mul(x, weights["scael"]!) });
+    assertMatch(misspelt, /^\.\/net\.ts: .*_refused_test\.ts:\d+:\d+\).*; there is no parameter "scael"$/);
+    assertEquals(fixed, 'did you mean "scale"?');
     let calls = 0;
     assertStringIncludes(
       await network({ forward: ({ weights, x }) => tf.mul(tf.mul(x, weights["scale"]!), ++calls) }),

@@ -66,7 +66,13 @@ Deno.test("checkNetwork() finds what is left behind, what is kept, what differs 
     /the shape of the output.*\[2, 16, 8, 1\]/,
   );
   const mixing = network((x) => tf.add(x, tf.mean(x, 0, true)));
-  assertMatch(await saidBy(checkNetwork(mixing, { devices })), /an image among others: got another output/);
+  assertMatch(
+    await saidBy(checkNetwork(mixing, { devices })),
+    /for an image depends on the others of its batch, at file:.*check_definitions_test\.ts:\d+:\d+ \(fix: /,
+  );
+  // Of which the shapes say nothing.
+  const swapped = network((x) => tf.add(x, tf.reverse(x, 0)));
+  assertMatch(await saidBy(checkNetwork(swapped, { devices })), /an image among others: got another output/);
   const nan = network((x) => tf.log(tf.neg(tf.square(x))));
   assertMatch(await saidBy(checkNetwork(nan, { devices })), /device onnx: numbers are not finite/);
 });
@@ -185,6 +191,30 @@ Deno.test("checkSampler() finds samplers that end elsewhere, ask too often or mi
     },
   });
   assertMatch(await saidBy(checkSampler(chance)), /the same walk taken again: got other numbers.*noise\(k\)/);
+  const nan = euler({
+    async sample({ x, times, path, predict }) {
+      for (const [k, t] of times.slice(0, -1).entries()) {
+        const { x0, eps } = await predict(x, t);
+        x = mix([path.signal(times[k + 1]!), x0], [path.noise(times[k + 1]!), eps]);
+        // The root of a number below 0 from here on, in the first image alone.
+        x[0] = Math.sqrt(times[k + 1]! < 500 ? -1 : x[0]! ** 2) * Math.sign(x[0]!);
+      }
+      return x;
+    },
+  });
+  assertMatch(
+    await saidBy(checkSampler(nan)),
+    /on a chain:\n- x at evaluation 26 of 50, t=499: got NaN at index 0 \(image 0\), wanted finite numbers/,
+  );
+  const last = euler({
+    async sample(inputs) {
+      return (await sample(inputs as Parameters<typeof sample>[0])).with(3 * 64 + 5, Infinity);
+    },
+  });
+  assertMatch(
+    await saidBy(checkSampler(last)),
+    /x after the last of 50 evaluations, t=-1: got Infinity at index 197 \(image 3\)/,
+  );
   const endless = euler({ times: (_, path) => [path.timesteps - 1, 10, 0] });
   assertMatch(await saidBy(checkSampler(endless)), /times: got 3 times to 0, wanted times .* to -1/);
 });
