@@ -290,6 +290,8 @@ export type DeviceFinding = { readonly device: StageDevice } | { readonly proble
 
 export interface CheckResult {
   readonly problems: readonly CheckProblem[];
+  /** What is worth knowing once: `validate` says it, and each run in which the stage runs. */
+  readonly notes?: readonly string[];
   /** Facts about the outputs, by port. */
   readonly facts?: Readonly<Record<string, Facts>>;
   /** Arithmetic that the stage will do, in GFLOP, for time forecasts. */

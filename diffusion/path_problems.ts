@@ -76,8 +76,8 @@ function checkEnd(path: Path): DefinitionProblem[] {
   return [{
     severity: "warning",
     param: [],
-    message: "the path ends before the image has become noise, but sampling starts from pure noise: x_T keeps " +
-      `${bits.toExponential(2)} bits per dimension of the image`,
+    message: "x_T is still not pure noise, from which sampling starts: it keeps " +
+      `${bits.toExponential(2)} bits per dimension of the image (L_T)`,
     got: `signal ${path.signal(t)} and noise ${path.noise(t)} at the end`,
     wanted: `at most ${MAX_PRIOR_BITS_PER_DIM} bits per dimension, as of 1 part of signal in 85 of noise`,
   }];

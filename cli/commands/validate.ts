@@ -23,6 +23,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const there = options.on === undefined
       ? undefined
       : await tryOn(settings, options.on, loaded, options.json === true);
+    const notes = stages.flatMap(({ id, notes = [] }) => notes.map((note) => `stage "${id}": ${note}`));
     const said = warnings.length === 0 ? "" : `, ${countOf(warnings.length, "warning")}`;
     return {
       data: {
@@ -30,11 +31,17 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         pipeline: pipeline.name,
         stages: stages.length,
         diagnostics: warnings.map(diagnosticToJson),
+        notes,
         rights: rights.data,
         ...there && { cluster: there.data },
       },
       diagnostics: warnings,
-      lines: [`${file}: valid (${countOf(stages.length, "stage")}${said})`, ...rights.lines, ...there?.lines ?? []],
+      lines: [
+        `${file}: valid (${countOf(stages.length, "stage")}${said})`,
+        ...notes.map((note) => `note: ${note}`),
+        ...rights.lines,
+        ...there?.lines ?? [],
+      ],
     };
   }));
 }

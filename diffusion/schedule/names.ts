@@ -28,13 +28,12 @@ export interface NamedSchedule {
   readonly ends?: readonly End[];
   /** A name that only other codes have for it. */
   readonly elsewhere?: string;
-  /** The smallest T by a rule of thumb, and the rule. */
-  readonly shortest?: { readonly timesteps: number; readonly rule: string };
+  /** T should be above this by a rule of thumb. */
+  readonly above?: number;
 }
 
-const RULE = "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal";
-/** See docs/schedules.md. */
-const LDM = { shortest: { timesteps: 1_001, rule: RULE } };
+/** The rule for latent diffusion's schedules: T > 1000, so that x_T is normal. See docs/schedules.md. */
+const LDM = { above: 1_000 };
 
 const linear = ({ linearStart, linearEnd, timesteps }: Figures) => linspace(linearStart, linearEnd, timesteps);
 

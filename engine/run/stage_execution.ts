@@ -161,6 +161,7 @@ export class StageExecution {
         emit({ type: "stage-note", id: stage.id, level: "note", message: "further notes are only in the log" });
       }
     };
+    for (const message of stage.notes ?? []) forward({ type: "note", message });
     if (stage.kind.runs === "inline") {
       const { default: run } = await import(stage.kind.entry) as { default: StageRun };
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import { chainPath, priorKlOfPath } from "../../../diffusion/path.ts";
+import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { scheduleParams } from "../../../stages/schedule/params.ts";
 import { validate } from "../../../engine/process/schema_issues.ts";
@@ -41,21 +44,31 @@ Deno.test("schedule's check warns when x_T is not noise and names the smallest T
   assertEquals(check({ betas: "ldm/linear", timesteps: smallest - 1 }).problems.length, 1);
 });
 
-Deno.test("schedule's check warns of latent diffusion's schedules unless T > 1000, and of no others", () => {
+Deno.test("schedule's check holds T > 1000 to its reason: a warning where x_T is no noise, else a note with the figure", () => {
+  const saysRule = (notes: readonly string[] = []) => notes.map((note) => /the rule for (.*), so/.exec(note)?.[1]);
   for (const betas of SCHEDULE_NAMES) {
-    const short = check({ betas, timesteps: 1_000 }).problems;
-    // ho/quad is ldm/linear, which needs 1,231 timesteps to end in noise.
-    const warned = betas.startsWith("ldm/") || betas === "ho/quad";
-    assertEquals(short.map(({ severity }) => severity), warned ? ["warning"] : [], betas);
-    // Where x_T is not noise either, one warning says both, and its T does for both.
-    const [problem] = check({ betas, timesteps: 20 }).problems;
-    const proposed = Number(/timesteps: (\d+)/.exec(problem?.fix ?? "")?.[1] ?? 20);
-    assertEquals(check({ betas, timesteps: proposed }).problems, [], betas);
+    for (const timesteps of [20, 500, 1_000]) {
+      const { problems, notes = [] } = check({ betas, timesteps });
+      const spec = toScheduleSpec(scheduleParams.parse({ betas, timesteps }))!;
+      const bits = priorKlOfPath(chainPath(makeTables(makeBetas(spec))));
+      const told = `${betas} at ${timesteps}, ${bits}`;
+      // By L_T alone: at 1000 ldm/linear and ho/quad, which are the same and need 1,231 timesteps.
+      assertEquals(problems.map(({ severity }) => severity), bits > 1e-4 ? ["warning"] : [], told);
+      const noted = betas.startsWith("ldm/") && bits <= 1e-4;
+      assertEquals(saysRule(notes), noted ? [`${betas} is T > 1000`] : [], told);
+      if (noted) assertStringIncludes(notes[0]!, `${bits.toExponential(2)} bits per dimension`);
+      const [problem] = problems;
+      if (problem === undefined) continue;
+      // The smallest T of this family that suffices is the one that is named.
+      const named = Number(/timesteps: (\d+) or more/.exec(problem.fix ?? "")?.[1]);
+      assertEquals(check({ betas, timesteps: named }).problems, [], told);
+      assertEquals(check({ betas, timesteps: named - 1 }).problems.length, 1, told);
+      assertStringIncludes(problem.message, "x_T is still not pure noise");
+    }
+    assertEquals(check({ betas, timesteps: 1_001 }).notes ?? [], [], betas);
   }
-  const [problem] = check({ betas: "ldm/cosine", timesteps: 1_000 }).problems;
-  assertStringIncludes(problem!.message, "T > 1000");
   // docs/schedules.md has the same figure.
-  assertStringIncludes(problem!.got ?? "", "1.75e-9 bits per dimension");
+  assertStringIncludes(check({ betas: "ldm/cosine", timesteps: 1_000 }).notes![0]!, "1.75e-9 bits per dimension");
 });
 
 Deno.test("schedule's check says so when no T makes x_T noise", () => {

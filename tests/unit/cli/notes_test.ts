@@ -1,0 +1,30 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Project } from "../../support/project.ts";
+import { runCli } from "./capture.ts";
+
+const YAML = `name: demo
+stages:
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1000 } }
+`;
+
+Deno.test("a note of a stage is said by validate and by the run in which the stage runs, and by no other command", async () => {
+  await using project = new Project({ files: { "p.yaml": YAML } });
+  const file = project.path("p.yaml");
+  const told = async (...args: string[]) => {
+    const { code, out, error } = await runCli(...args, file);
+    assertEquals(code, 0, error);
+    return (out + error).split("\n").filter((line) => line.includes("T > 1000"));
+  };
+  const [note, ...rest] = await told("validate");
+  assertStringIncludes(note!, 'note: stage "noise": the rule for ldm/cosine is T > 1000');
+  assertEquals(rest, []);
+  const { out } = await runCli("validate", file, "--json");
+  const { notes, diagnostics } = JSON.parse(out) as { notes: string[]; diagnostics: unknown[] };
+  assertEquals([notes.map((text) => `note: ${text}`), diagnostics], [[note], []]);
+  for (const command of ["plan", "status", "graph"]) assertEquals(await told(command), [], command);
+  const first = await told("run");
+  assertEquals(first.length, 1);
+  assertStringIncludes(first[0]!, "1.75e-9 bits per dimension");
+  for (const command of ["run", "plan", "status"]) assertEquals(await told(command), [], command);
+  assertEquals((await told("validate")).length, 1);
+});
