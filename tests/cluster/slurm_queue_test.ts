@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "node:path";
 import type { JobNeeds, JobRequest, QueuedJob, Submitted } from "../../engine/cluster/queue.ts";
 import { SlurmQueue } from "../../engine/cluster/slurm/slurm_queue.ts";
+import { setVariable, testsAlone } from "../support/own_process.ts";
 import { isRoot, skipUnless } from "../support/proc.ts";
 import { type ClusterOptions, clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
 
@@ -23,23 +24,21 @@ function requestIn(cluster: SlurmCluster, lines: string, request: Partial<JobReq
   };
 }
 
+const test = testsAlone(import.meta.url);
+
 /**
- * A test with a queue of the cluster's. Its commands take what leads them there from the environment, which this process
- * has but one of: other files of tests, which run beside this one, start processes of their own.
+ * A test with a queue of the cluster's. Its commands take what leads them there from the environment: a command of a test
+ * beside would end with this cluster.
  */
 function queueTest(
   name: string,
   options: ClusterOptions,
-  test: (queue: SlurmQueue, cluster: SlurmCluster) => Promise<void>,
+  body: (queue: SlurmQueue, cluster: SlurmCluster) => Promise<void>,
 ): void {
   clusterTest(name, options, async (cluster) => {
-    for (const [key, value] of Object.entries(cluster.env)) Deno.env.set(key, value);
-    try {
-      await test(new SlurmQueue(), cluster);
-    } finally {
-      for (const key of Object.keys(cluster.env)) Deno.env.delete(key);
-    }
-  });
+    for (const [key, value] of Object.entries(cluster.env)) setVariable(key, value);
+    await body(new SlurmQueue(), cluster);
+  }, test);
 }
 
 function idOf(answer: Submitted): string {
@@ -67,12 +66,12 @@ queueTest("a job has what it needs, nothing of this process's environment, and i
   queue,
   cluster,
 ) => {
-  Deno.env.set("NOISELINE_SECRET", "of nobody's business");
+  setVariable("NOISELINE_SECRET", "of nobody's business");
   const log = join(cluster.folder, "100%j of it.log");
   const needs = { cpus: 2, gpus: 1, memoryMiB: 300, minutes: 3, partition: "gpu", options: ["--nice=5"] };
   const request = requestIn(cluster, "env; pwd; scontrol show job $SLURM_JOB_ID", { needs, log });
   const id = idOf(await queue.submit(request));
-  Deno.env.delete("NOISELINE_SECRET");
+  setVariable("NOISELINE_SECRET", undefined);
   await cluster.untilState(id, "COMPLETED");
   const said = Deno.readTextFileSync(log);
   assert(!said.includes("NOISELINE_SECRET"), said);
@@ -82,9 +81,9 @@ queueTest("a job has what it needs, nothing of this process's environment, and i
   assertStringIncludes(said, "Nice=5");
   assertStringIncludes(said, "Requeue=1");
   // What a user has set for his own looks at the queue hides nothing here.
-  Deno.env.set("SQUEUE_PARTITION", "cpu");
+  setVariable("SQUEUE_PARTITION", "cpu");
   const found = (await jobsOf(queue)).filter(({ comment }) => comment === request.comment);
-  Deno.env.delete("SQUEUE_PARTITION");
+  setVariable("SQUEUE_PARTITION", undefined);
   assertEquals(found, [{
     id,
     name: request.name,

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { join } from "node:path";
 import { LIMIT_NEAR } from "../../engine/cluster/exec.ts";
 import { cachedDigests, execute, submit, ToldQueue } from "../support/cluster.ts";
+import { setVariable } from "../support/own_process.ts";
 import { hasProgram, isRoot, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
@@ -23,10 +24,10 @@ export default defineStage({
   params: z.strictObject({ folder: externalFile(z.string()) }),
   inputs: {},
   outputs: { out: { type: "files", description: "The names" } },
-  permissions: { env: ["PICTURES_OF"] },
+  permissions: { env: ["NOISELINE_TEST_PICTURES"] },
   async run({ params, outputs }) {
     const names = [...Deno.readDirSync(params.folder)].map(({ name }) => name).sort();
-    await outputs.out.write("text.txt", names.join() + Deno.env.get("PICTURES_OF"));
+    await outputs.out.write("text.txt", names.join() + Deno.env.get("NOISELINE_TEST_PICTURES"));
   },
 });
 `;
@@ -54,9 +55,9 @@ const messagesOf = ({ problems }: Awaited<ReturnType<typeof execute>>) =>
 Deno.test("each stage as a job of its own gives the bytes of a local run, wherever its files were", async () => {
   await using project = makeProject(FILE);
   await using elsewhere = new Project({ bare: true });
-  Deno.env.set("PICTURES_OF", "us");
+  setVariable("NOISELINE_TEST_PICTURES", "us");
   const submission = await submit(project);
-  const grants = ["--grant", "names:env=PICTURES_OF"];
+  const grants = ["--grant", "names:env=NOISELINE_TEST_PICTURES"];
   const local = await project.cli(["run", "p.yaml", "--cache", elsewhere.path("shared"), ...grants]);
   assertEquals(local.code, 0, local.stderr);
   // Nodes see the cache alone.
@@ -77,12 +78,12 @@ Deno.test("each stage as a job of its own gives the bytes of a local run, wherev
 
 Deno.test("a node whose environment gives another key is told which variable it is", async () => {
   await using project = makeProject(FILE);
-  Deno.env.set("PICTURES_OF", "us");
+  setVariable("NOISELINE_TEST_PICTURES", "us");
   const submission = await submit(project);
-  Deno.env.set("PICTURES_OF", "them");
+  setVariable("NOISELINE_TEST_PICTURES", "them");
   const ended = await execute(submission, submission.partOf("names"));
   assertEquals([ended.code, ended.end?.state], [2, "failed"]);
-  assertStringIncludes(messagesOf(ended), "the environment variable PICTURES_OF is another here");
+  assertStringIncludes(messagesOf(ended), "the environment variable NOISELINE_TEST_PICTURES is another here");
 });
 
 Deno.test("a job never computes what it reads", async () => {

@@ -12,6 +12,7 @@ import { denoFolder } from "../../engine/process/runtime.ts";
 import { makeTemporaryFolder } from "../../engine/store/folders.ts";
 import { Chromium } from "../browser/chromium.ts";
 import { OWN_SCIENCE, ownProject } from "../support/own_science.ts";
+import { testsAlone } from "../support/own_process.ts";
 import type { Project } from "../support/project.ts";
 
 const YAML = `${OWN_SCIENCE}  page:
@@ -21,6 +22,8 @@ const YAML = `${OWN_SCIENCE}  page:
 `;
 const PAGE = "outputs/demo/page/demo.html";
 const CHROMIUM = "/usr/bin/chromium";
+/** Fetching packages sets `DENO_DIR`, which a command may and a test beside others may not. */
+const test = testsAlone(import.meta.url);
 
 /** Deno's packages without esbuild, and no network. */
 async function offline(project: Project): Promise<Record<string, string>> {
@@ -83,22 +86,16 @@ Deno.test({
   },
 });
 
-Deno.test("packages for a cluster's nodes have what bundles, also where the bundle is kept here already", async () => {
+test("packages for a cluster's nodes have what bundles, also where the bundle is kept here already", async () => {
   await using project = ownProject(YAML);
   project.write("main.ts", `export const start = () => {}; // ${crypto.randomUUID()}\n`);
   const entry = pathToFileURL(project.path("main.ts")).href;
   const kind = { entry, browser: entry, runs: "process" } as unknown as Kind;
-  const before = Deno.env.get("DENO_DIR");
-  try {
-    await using temporary = await makeTemporaryFolder();
-    assert("file" in (await bundleForBrowsers(kind, temporary.folder))!);
-    const packages = project.path("packages");
-    const stages = [{ stage: { kind, params: {} } }] as unknown as readonly PlannedStage[];
-    const told = { say: () => {}, stop: new AbortController().signal };
-    assertEquals(await fetchPackages(stages, { packages } as Cluster["settings"], false, told), undefined);
-    assert(project.files("packages").some((path) => path.includes("esbuild")), project.files("packages").join("\n"));
-  } finally {
-    if (before === undefined) Deno.env.delete("DENO_DIR");
-    else Deno.env.set("DENO_DIR", before);
-  }
+  await using temporary = await makeTemporaryFolder();
+  assert("file" in (await bundleForBrowsers(kind, temporary.folder))!);
+  const packages = project.path("packages");
+  const stages = [{ stage: { kind, params: {} } }] as unknown as readonly PlannedStage[];
+  const told = { say: () => {}, stop: new AbortController().signal };
+  assertEquals(await fetchPackages(stages, { packages } as Cluster["settings"], false, told), undefined);
+  assert(project.files("packages").some((path) => path.includes("esbuild")), project.files("packages").join("\n"));
 });

@@ -23,6 +23,7 @@
  * @module
  */
 import { join } from "node:path";
+import type { testsAlone } from "../../support/own_process.ts";
 import { hasProgram, isRoot } from "../../support/proc.ts";
 import { Project, type ProjectOptions } from "../../support/project.ts";
 import { CLONE, type Outcome, type ProcessOptions, type Running } from "../../support/cli_process.ts";
@@ -96,27 +97,27 @@ export async function until(what: string, holds: () => Promise<boolean | string>
   }
 }
 
-/** A test with a cluster of its own. Where it fails, it tells what the cluster was doing. */
+/**
+ * A test with a cluster of its own. Where it fails, it tells what the cluster was doing.
+ * @param register what stands for `Deno.test`
+ */
 export function clusterTest(
   name: string,
   options: ClusterOptions,
   test: (cluster: SlurmCluster, t: Deno.TestContext) => Promise<void>,
+  register: ReturnType<typeof testsAlone> = (name, fn, ignore = false) => Deno.test({ name, ignore, fn }),
 ): void {
   const absence = clusterAbsence(options);
-  Deno.test({
-    name: absence === undefined ? name : `skipped: ${absence}: ${name}`,
-    ignore: absence !== undefined,
-    fn: async (t) => {
-      await using cluster = await SlurmCluster.start(options);
-      try {
-        await test(cluster, t);
-      } catch (error) {
-        throw new Error(`${error instanceof Error ? error.message : error}\n${await cluster.account()}`, {
-          cause: error,
-        });
-      }
-    },
-  });
+  register(absence === undefined ? name : `skipped: ${absence}: ${name}`, async (t) => {
+    await using cluster = await SlurmCluster.start(options);
+    try {
+      await test(cluster, t);
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error}\n${await cluster.account()}`, {
+        cause: error,
+      });
+    }
+  }, absence !== undefined);
 }
 
 /** Ports below those that the kernel hands out by itself: a controller that is started again must find its own free. */

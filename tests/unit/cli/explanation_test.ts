@@ -2,16 +2,17 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
 import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
 import { causeLines, explanationLines } from "../../../cli/commands/why.ts";
+import { testsAlone } from "../../support/own_process.ts";
 
-// Also where somebody looks on.
-Deno.env.set("NO_COLOR", "1");
+/** Without colours, also where somebody looks on. */
+const test = testsAlone(import.meta.url);
 const digest = (char: string) => char.repeat(64);
 const renamed: Cause = {
   reason: { code: "param", name: "size", from: 16, to: 8, at: "p.yaml:4:9", origin: [] },
   origin: ["p.yaml:4:9", "${vars.size} = --set vars.size=8, overriding p.yaml:2:9"],
 };
 
-Deno.test("causeLines() puts what lies upstream below, and stages with the same cause together", () => {
+test("causeLines() puts what lies upstream below, and stages with the same cause together", () => {
   const upstream = (stage: string, causes: readonly Cause[]): Cause => ({
     reason: { code: "upstream", stage },
     upstream: [{ stage, state: "run", causes }],
@@ -37,7 +38,7 @@ Deno.test("causeLines() puts what lies upstream below, and stages with the same 
   assertEquals(causeLines(many).slice(-2), ["because of param p7: 0 -> 7", "… and 22 more"]);
 });
 
-Deno.test("causeLines() tells files and modules by what is known of them", () => {
+test("causeLines() tells files and modules by what is known of them", () => {
   const external: Cause = {
     reason: { code: "external", name: "path", from: digest("a"), to: undefined },
     before: { digest: digest("a"), path: "/data/one", sizeBytes: 1_200_000 },
@@ -56,7 +57,7 @@ Deno.test("causeLines() tells files and modules by what is known of them", () =>
   ]);
 });
 
-Deno.test("explanationLines() says what serves, and where a stage continues", () => {
+test("explanationLines() says what serves, and where a stage continues", () => {
   const planned = { state: "cached", stage: { extent: 9 } } as PlannedStage;
   const result = {
     resolvedKey: digest("c"),
@@ -93,7 +94,7 @@ Deno.test("explanationLines() says what serves, and where a stage continues", ()
   ]);
 });
 
-Deno.test("formatTotal() says that it is a lower bound, what may come on top, and what nobody knows", () => {
+test("formatTotal() says that it is a lower bound, what may come on top, and what nobody knows", () => {
   const total = { atLeastMs: 60_000, ifAllMs: 60_000, unknown: [] };
   assertEquals(formatTotal(total, 1), "at least about 1m 00s with 1 job");
   assertEquals(
@@ -104,7 +105,7 @@ Deno.test("formatTotal() says that it is a lower bound, what may come on top, an
   assertEquals(formatTotal({ atLeastMs: 0, ifAllMs: 0, unknown: ["a"] }, 2), "time unknown for a");
 });
 
-Deno.test("formatLive() says step, pace and the time that is left, as far as they are known", () => {
+test("formatLive() says step, pace and the time that is left, as far as they are known", () => {
   const progress = { at: "", done: 1200, total: 5000, unit: "step", perSecond: 9.81, figures: {} };
   const live = { progress, etaMs: 387_000 } as LiveStage;
   assertEquals(formatLive(live), "step 1200 of 5000, 9.8/s, ETA 6m 27s");
@@ -121,7 +122,7 @@ Deno.test("formatLive() says step, pace and the time that is left, as far as the
   assertStringIncludes(formatLive(live, "running in pid 7"), "running in pid 7: step 1200");
 });
 
-Deno.test("formatReasons() names stages that are waited for together, and of many only some", () => {
+test("formatReasons() names stages that are waited for together, and of many only some", () => {
   const waits = ["a", "b", "c", "d", "e"].map((stage) => ({ code: "upstream", stage }) as const);
   assertEquals(formatReasons([...waits.slice(0, 2), { code: "new" }]), "new; upstream: a, b");
   assertEquals(formatReasons(waits), "upstream: a, b, c, d, … (5 in all)");

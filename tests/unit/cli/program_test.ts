@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { asTyped, programIn, TOOLKIT } from "../../../cli/program.ts";
+import { changeFolder, testsAlone } from "../../support/own_process.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 
 Deno.test("commands are named as they can be typed: in the clone, beside a task of one's own, and anywhere", async () => {
@@ -16,20 +17,18 @@ Deno.test("commands are named as they can be typed: in the clone, beside a task 
   assertEquals(programIn(join(folder.path, "below")), ["deno", "task", "noiseline"]);
 });
 
-Deno.test("a text names commands for the current folder, and nothing else of it changes", async () => {
-  await using folder = await makeTempFolder();
-  const text = "see `deno task doctor`, deno task setup:tensorflow --gpu; deno task noiseline plan; a deno task";
-  const before = Deno.cwd();
-  const program = `deno run -A ${TOOLKIT}cli/main.ts`;
-  try {
-    Deno.chdir(TOOLKIT);
+testsAlone(import.meta.url)(
+  "a text names commands for the current folder, and nothing else of it changes",
+  async () => {
+    await using folder = await makeTempFolder();
+    const text = "see `deno task doctor`, deno task setup:tensorflow --gpu; deno task noiseline plan; a deno task";
+    const program = `deno run -A ${TOOLKIT}cli/main.ts`;
+    changeFolder(TOOLKIT);
     assertEquals(asTyped(text), text);
-    Deno.chdir(folder.path);
+    changeFolder(folder.path);
     assertEquals(
       asTyped(text),
       `see \`${program} doctor\`, ${program} setup tensorflow --gpu; deno task noiseline plan; a deno task`,
     );
-  } finally {
-    Deno.chdir(before);
-  }
-});
+  },
+);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readAddress, writeOpener } from "../../../../cli/ui/start.ts";
 import { VERSION } from "../../../../cli/program.ts";
 import { makeTemporaryFolder } from "../../../../engine/store/folders.ts";
+import { setVariable, testsAlone } from "../../../support/own_process.ts";
 
 Deno.test("an address is taken only from a plain file of this user that nobody else can read or write", async () => {
   await using temp = await makeTemporaryFolder();
@@ -31,11 +32,11 @@ Deno.test("an address is taken only from a plain file of this user that nobody e
   assertEquals(readAddress(pipe.replace("pipe", "torn")), undefined);
 });
 
-Deno.test("what a browser is given names no secret; its file is for this user alone, inert, and the only one of a server", async () => {
-  await using temp = await makeTemporaryFolder();
-  const before = Deno.env.get("XDG_CACHE_HOME");
-  try {
-    Deno.env.set("XDG_CACHE_HOME", temp.folder);
+testsAlone(import.meta.url)(
+  "what a browser is given names no secret; its file is for this user alone, inert, and the only one of a server",
+  async () => {
+    await using temp = await makeTemporaryFolder();
+    setVariable("XDG_CACHE_HOME", temp.folder);
     const address = { version: VERSION, port: 8642, token: "a" };
     const folder = join(temp.folder, "noiseline/ui");
     Deno.mkdirSync(folder, { recursive: true });
@@ -51,8 +52,5 @@ Deno.test("what a browser is given names no secret; its file is for this user al
     assertEquals(Deno.statSync(path).mode! & 0o777, 0o600);
     assertStringIncludes(Deno.readTextFileSync(path), "?token=b");
     assertEquals([...Deno.readDirSync(folder)].map(({ name }) => join(folder, name)).sort(), [path, other].sort());
-  } finally {
-    if (before === undefined) Deno.env.delete("XDG_CACHE_HOME");
-    else Deno.env.set("XDG_CACHE_HOME", before);
-  }
-});
+  },
+);

@@ -6,8 +6,11 @@ import { loadCluster } from "../../../../engine/cluster/cluster_file.ts";
 import { formatDiagnostic, formatSpan } from "../../../../engine/diagnostic/format.ts";
 import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
 import { BUILTIN_KINDS } from "../../../../stages/mod.ts";
+import { setVariable, testsAlone } from "../../../support/own_process.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
+/** The environment says where the user's settings are. */
+const test = testsAlone(import.meta.url);
 const KINDS = Object.keys(BUILTIN_KINDS);
 
 /** A project with a pipeline folder below it and the user's settings beside it, and clusters in both. */
@@ -25,7 +28,7 @@ async function place(project: Record<string, string>, user: Record<string, strin
   return {
     path,
     load: (name: string) => {
-      Deno.env.set("XDG_CONFIG_HOME", path("user"));
+      setVariable("XDG_CONFIG_HOME", path("user"));
       return loadCluster(name, { folder: path("project/pipelines") }, KINDS);
     },
     [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose](),
@@ -45,7 +48,7 @@ const said = async (text: string) =>
 
 const GOOD = "engine: slurm\ncache: /shared/cache\n";
 
-Deno.test("loadCluster() reads what a file says, and fills in the rest", async () => {
+test("loadCluster() reads what a file says, and fills in the rest", async () => {
   await using at = await place({
     "lab.yaml": `${GOOD}partition: gpu
 time: 90m
@@ -78,7 +81,7 @@ arrayLimit: 8
   });
 });
 
-Deno.test("loadCluster() takes the project's file before the user's, and lists both where a name is in neither", async () => {
+test("loadCluster() takes the project's file before the user's, and lists both where a name is in neither", async () => {
   await using at = await place(
     { "lab.yaml": GOOD, ".hidden.yaml": GOOD, "notes.txt": "" },
     { "lab.yaml": "engine: slurm\ncache: /other\n", "home.yaml": GOOD },
@@ -98,21 +101,21 @@ Deno.test("loadCluster() takes the project's file before the user's, and lists b
   }
 });
 
-Deno.test("loadCluster() takes the example, which has everything that a file may say", () => {
+test("loadCluster() takes the example, which has everything that a file may say", () => {
   const folder = new URL("../../../../pipelines", import.meta.url).pathname;
   const loaded = loadCluster("example", { folder }, KINDS);
   assert(loaded.ok);
   assertEquals(Object.keys(loaded.value.settings).sort(), Object.keys(clusterFileSchema.shape).sort());
 });
 
-Deno.test("loadCluster() says where to write the first file", async () => {
+test("loadCluster() says where to write the first file", async () => {
   await using at = await place({});
   const none = at.load("lab");
   assert(!none.ok);
   assertStringIncludes(none.diagnostics[0]!.fix!, join(at.path("project/clusters"), "NAME.yaml"));
 });
 
-Deno.test("loadCluster() says all that is wrong at once, each at its place", async () => {
+test("loadCluster() says all that is wrong at once, each at its place", async () => {
   assertEquals(
     await said(`engine: slrum
 cache: shared/cache
@@ -144,7 +147,7 @@ arrayLimit: 0
   );
 });
 
-Deno.test("loadCluster() says how sizes and times are written, and that a job has a processor", async () => {
+test("loadCluster() says how sizes and times are written, and that a job has a processor", async () => {
   assertEquals(
     await said(`${GOOD}time: 012:00:00\nresources: { cpu: 0, memory: 100 }\nkinds: { train: { time: 90 } }\n`),
     [
@@ -156,20 +159,20 @@ Deno.test("loadCluster() says how sizes and times are written, and that a job ha
   );
 });
 
-Deno.test("loadCluster() says what is missing, of an empty file too", async () => {
+test("loadCluster() says what is missing, of an empty file too", async () => {
   for (const text of ["", "# nothing\n", "{}\n"]) {
     assertEquals((await problemsOf(text)).map(({ message }) => message), ["engine is missing", "cache is missing"]);
   }
 });
 
-Deno.test("loadCluster() refuses what is no map, no text, or no YAML", async () => {
+test("loadCluster() refuses what is no map, no text, or no YAML", async () => {
   for (const text of ["3\n", "[engine]\n", "kinds: [3]\n", "a: [\n", "a: \u0000\n", "engine: slurm\nengine: slurm\n"]) {
     assert((await problemsOf(text)).length > 0, text);
   }
   assertStringIncludes((await problemsOf("a: \u0000\n"))[0]!.fix!, "a cluster file in YAML");
 });
 
-Deno.test("loadCluster() takes options of sbatch but for those that each job is submitted with", async () => {
+test("loadCluster() takes options of sbatch but for those that each job is submitted with", async () => {
   const refused = ["--no-requeue", "--dependency=afterok:1", "--signal B:USR1", "-p", "--", "--Wrap=x", "--job-name"];
   for (const one of refused) assertEquals((await problemsOf(`${GOOD}sbatch: ["${one}"]\n`)).length, 1, one);
   for (const one of ["--reservation=a", "--exclusive", "--wait-all-nodes=1", "--signals=1"]) {
@@ -177,13 +180,13 @@ Deno.test("loadCluster() takes options of sbatch but for those that each job is 
   }
 });
 
-Deno.test("an error of a cluster file has its line", async () => {
+test("an error of a cluster file has its line", async () => {
   const text = formatDiagnostic((await problemsOf(`${GOOD}time: 0s\n`))[0]!);
   assertStringIncludes(text, "lab.yaml:3:7");
   assertStringIncludes(text, "3 | time: 0s");
 });
 
-Deno.test("loadCluster() never throws, whatever the file holds", async () => {
+test("loadCluster() never throws, whatever the file holds", async () => {
   const key = fc.constantFrom("engine", "cache", "partition", "kinds", "resources", "setup", "time", "sbatch", "train");
   const value = fc.letrec((tie) => ({
     any: fc.oneof(

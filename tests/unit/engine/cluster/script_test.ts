@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { join } from "node:path";
 import { jobScript, nodePaths, quote } from "../../../../engine/cluster/script.ts";
 import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
+import { setVariable } from "../../../support/own_process.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 const settingsOf = (more: object = {}) => clusterFileSchema.parse({ engine: "slurm", cache: "/cache", ...more });
@@ -113,7 +114,7 @@ Deno.test("a line of setup that fails ends the job with code 2 and is named; wha
 
 Deno.test("the script of a job has setup lines after what login shells have, and nothing of the environment", async () => {
   const secret = "s3cr3t-in-the-environment";
-  Deno.env.set("NOISELINE_TEST_SECRET", secret);
+  setVariable("NOISELINE_TEST_SECRET", secret);
   try {
     const settings = settingsOf({ setup: ["module load cuda", "export https_proxy=http://proxy:3128"] });
     const lines = jobScript({ ...settings, ...await nodePaths(settings) }, { folder: "/f", ...TASK }).split("\n");
@@ -126,7 +127,7 @@ Deno.test("the script of a job has setup lines after what login shells have, and
       false,
     );
   } finally {
-    Deno.env.delete("NOISELINE_TEST_SECRET");
+    setVariable("NOISELINE_TEST_SECRET", undefined);
   }
 });
 

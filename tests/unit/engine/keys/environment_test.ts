@@ -6,10 +6,10 @@ import { Planner } from "../../../../engine/plan/planner.ts";
 import { Grants } from "../../../../engine/process/rights.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "../support/load.ts";
+import { setVariable } from "../../../support/own_process.ts";
 import { filesBelow, makeTempFolder } from "../support/temp.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
 
-/** Read by no other test: these share their environment. */
 const NAME = "NOISELINE_TEST_DECLARED";
 const ONE = "the first secret";
 const TWO = "the second secret";
@@ -28,11 +28,6 @@ export default defineStage({
 });
 `;
 
-function setVariable(value: string | undefined): void {
-  if (value === undefined) Deno.env.delete(NAME);
-  else Deno.env.set(NAME, value);
-}
-
 Deno.test("a stage runs again when a variable that it declares changes, and the store keeps no value in clear", async () => {
   await using folder = await makeTempFolder();
   await Deno.writeTextFile(join(folder.path, "stage.ts"), STAGE);
@@ -40,7 +35,7 @@ Deno.test("a stage runs again when a variable that it declares changes, and the 
   const store = openStore(join(folder.path, ".noiseline"));
   const grants = new Grants(folder.path, join(folder.path, "grants.json"));
   const run = async (word: string | undefined) => {
-    setVariable(word);
+    setVariable(NAME, word);
     const result = await runPipeline(pipeline, store, { grants, askForGrants: () => Promise.resolve(true) });
     const written = await Deno.readTextFile(join(folder.path, "outputs/p/a/value.txt"));
     return [result.ok ? result.value.stages.get("a")?.state : "refused", written];
@@ -52,7 +47,7 @@ Deno.test("a stage runs again when a variable that it declares changes, and the 
     assertEquals(await run(undefined), ["ran", "undefined"]);
     assertEquals(await run(undefined), ["cached", "undefined"]);
   } finally {
-    setVariable(undefined);
+    setVariable(NAME, undefined);
   }
   const telling = filesBelow(join(folder.path, ".noiseline")).filter((path) => {
     const text = Deno.readTextFileSync(path);
@@ -85,16 +80,16 @@ Deno.test("a pipeline that is known without loading it still knows that a declar
       if (!planner.ok) throw new Error("It must plan");
       return planner.value.planStage("a").recipeKey;
     };
-    setVariable(ONE);
+    setVariable(NAME, ONE);
     const one = await keyNow();
-    setVariable(TWO);
+    setVariable(NAME, TWO);
     assertNotEquals(await keyNow(), one);
-    setVariable(undefined);
+    setVariable(NAME, undefined);
     assertNotEquals(await keyNow(), one);
-    setVariable(ONE);
+    setVariable(NAME, ONE);
     assertEquals(await keyNow(), one);
   } finally {
     Date.now = now;
-    setVariable(undefined);
+    setVariable(NAME, undefined);
   }
 });

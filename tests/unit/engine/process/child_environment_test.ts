@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { DenoChild } from "../../../../engine/process/runtime.ts";
+import { setVariable, testsAlone } from "../../../support/own_process.ts";
 
 async function variableOfChild(name: string): Promise<string> {
   let said = "";
@@ -11,15 +12,9 @@ async function variableOfChild(name: string): Promise<string> {
   return said.trim();
 }
 
-Deno.test("stages have their memory in huge pages, or as the user sets it", async () => {
-  const before = Deno.env.get("GLIBC_TUNABLES");
-  Deno.env.delete("GLIBC_TUNABLES");
-  try {
-    assertEquals(await variableOfChild("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1");
-    Deno.env.set("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0");
-    assertEquals(await variableOfChild("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=0");
-  } finally {
-    if (before === undefined) Deno.env.delete("GLIBC_TUNABLES");
-    else Deno.env.set("GLIBC_TUNABLES", before);
-  }
+testsAlone(import.meta.url)("stages have their memory in huge pages, or as the user sets it", async () => {
+  setVariable("GLIBC_TUNABLES", undefined);
+  assertEquals(await variableOfChild("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1");
+  setVariable("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0");
+  assertEquals(await variableOfChild("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=0");
 });

@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ask } from "../../../../../engine/cluster/slurm/ask.ts";
+import { setVariable } from "../../../../support/own_process.ts";
 
 Deno.test("a command gets what finds programs and Slurm, and nothing else of the environment", async () => {
-  Deno.env.set("NOISELINE_TEST_SECRET", "of nobody's business");
+  setVariable("NOISELINE_TEST_ASKED", "of nobody's business");
   const { ok, stdout } = await ask("env", []);
-  Deno.env.delete("NOISELINE_TEST_SECRET");
+  setVariable("NOISELINE_TEST_ASKED", undefined);
   assert(ok);
   const names = stdout.trim().split("\n").map((line) => line.split("=")[0]!);
   assert(names.includes("PATH"));

@@ -1,0 +1,53 @@
+/**
+ * Tests that change what a process has one of: its environment and its working folder. `deno test --parallel` runs files
+ * as threads of one process, so that what one test sets there leads every command astray that a test of another file
+ * starts meanwhile: into a cache folder that is about to be removed, or to a cluster that kills all that is its own.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ALONE = "NOISELINE_TESTS_ALONE";
+const isAlone = () => Deno.env.get(ALONE) !== undefined;
+
+/**
+ * What stands for `Deno.test` in a file for tests that need a process of their own: they share one.
+ * @param url of the file
+ */
+export function testsAlone(url: string): (name: string, fn: Deno.TestDefinition["fn"], ignore?: boolean) => void {
+  const names: string[] = [];
+  return (name, fn, ignore = false) => {
+    // An ignored one is counted where people read it.
+    if (isAlone() || ignore) return Deno.test({ name, ignore, fn });
+    names.push(name);
+    if (names.length > 1) return;
+    Deno.test(`in a process of their own: tests of ${basename(fileURLToPath(url))}`, async () => {
+      const filter = names.map((one) => one.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|");
+      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["test", "-A", "--quiet", "--no-check", `--filter=/^(${filter})$/`, fileURLToPath(url)],
+        env: { [ALONE]: "1", NO_COLOR: "1" },
+      }).output();
+      const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+      assert(success, said);
+      assertEquals(Number(/\b(\d+) passed\b/.exec(said)?.[1]), names.length, said);
+    });
+  };
+}
+
+/**
+ * Set or delete a variable of this process. In a process that tests share it must be one that the tests of one file
+ * alone read, which is what `NOISELINE_TEST_` stands for.
+ */
+export function setVariable(name: string, value: string | undefined): void {
+  assert(isAlone() || name.startsWith("NOISELINE_TEST_"), `${name} is all tests': see testsAlone()`);
+  if (value === undefined) Deno.env.delete(name);
+  else Deno.env.set(name, value);
+}
+
+/** Change the working folder of this process. */
+export function changeFolder(path: string): void {
+  assert(isAlone(), "the working folder is all tests': see testsAlone()");
+  Deno.chdir(path);
+}
