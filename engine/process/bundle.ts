@@ -95,7 +95,7 @@ function inBrowser({ imports, ...more }: ModuleMap, browser: string): ModuleMap 
 
 function failedBy(said: string): Record<"message" | "fix", string> {
   const problem = said.replace(/\n\s*Stack backtrace:[^]*/, "").replaceAll(/^error: /gm, "").trim();
-  const fix = /failed to download/.test(problem)
+  const fix = /failed to download|Failed loading http/.test(problem)
     ? "check the network, then run again: esbuild is fetched once"
     : "let the files of your own that a page needs import what a browser has";
   return { message: `cannot bundle its code for browsers: ${problem}`, fix };
