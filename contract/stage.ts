@@ -356,11 +356,13 @@ export interface BuiltinKind<
   readonly browser?: string;
   /**
    * @param own what the process that loaded the definitions of `params` says of each, by the param; see `describeDefinition`
+   * @param folder that paths in `params` start from; undefined while the stage runs
    */
   readonly check?: (
     params: z.output<P>,
     inputs: { readonly [K in keyof I]?: Facts },
     own?: Readonly<Record<string, Facts>>,
+    folder?: string,
   ) => CheckResult;
   /** Params for which a definition of the user's own may stand, and of which sort; `""` is all of `with`. */
   readonly definitions?: Readonly<Record<string, Sort>>;

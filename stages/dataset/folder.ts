@@ -4,6 +4,7 @@ import { FormatError } from "../../formats/format_error.ts";
 import { decodeJpeg, isJpeg } from "../../formats/jpeg.ts";
 import { decodePng } from "../../formats/png.ts";
 import { definedOnly } from "../../std/defined_only.ts";
+import { READ } from "./class_folders.ts";
 import { cropSquare, flatten, resizeSquare } from "./pixels.ts";
 import { type ReadDataset, splitByHash } from "./split.ts";
 
@@ -62,7 +63,6 @@ export const read: ReadDataset = async (context) => {
   };
 };
 
-const READ = /\.(png|jpe?g)$/i;
 /** Images that somebody surely meant to be used; leaving them out in silence would be a smaller data set than asked for. */
 const UNREAD = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
 

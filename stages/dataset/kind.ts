@@ -1,7 +1,9 @@
+import { resolve } from "node:path";
 import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import { type CheckProblem, defineKind, type DownloadExternal, type RunOf } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
+import { classesOf } from "./class_folders.ts";
 import { type DatasetParams, datasetParams } from "./params.ts";
 import { type Source, SOURCES } from "./sources.ts";
 
@@ -18,7 +20,7 @@ export const datasetKind = defineKind({
   },
   externals: (params) => [sourceOf(params).package ?? []].flat(),
   downloads: downloadsOf,
-  check(params) {
+  check(params, _inputs, _own, folder) {
     const { source, path, limit = Infinity, labels } = params;
     const { images, counts } = sourceOf(params);
     const { size = images?.side, testCount = counts?.test } = params;
@@ -45,9 +47,11 @@ export const datasetKind = defineKind({
       },
     );
     if (size === undefined) return { problems };
-    // How many images a folder has, and of how many classes, is known when it is read.
+    // How many images a folder has is known when it is read.
     const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
-    const known = { height: size, width: size, channels, classes, classNames: CLASS_NAMES[source] };
+    const isLabelled = source === "folder" && labels !== "none" && path !== undefined && folder !== undefined;
+    const told = isLabelled ? classesOf(resolve(folder, path)) : {};
+    const known = { height: size, width: size, channels, classes, classNames: CLASS_NAMES[source], ...told };
     const splitOf = (count?: number) => definedOnly({ ...known, count });
     if (counts === undefined) return { problems, facts: { train: splitOf(), test: splitOf() } };
     const test = train === undefined ? testCount! : Math.min(limit, counts.test);

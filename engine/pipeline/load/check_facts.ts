@@ -22,12 +22,14 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
  * Let every kind check its params against what its inputs will be, before anything runs. Facts flow along the edges;
  * custom kinds state none, and kinds check only what they are told.
  * @param stages in dependency order
+ * @param folder of the pipeline
  * @returns the stages with what forecasts go by
  */
 export function checkFacts(
   stages: Iterable<Stage>,
   origins: Origins,
   problems: Problems,
+  folder: string,
 ): ReadonlyMap<string, Stage> {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
   const checked = new Map<string, Stage>();
@@ -55,7 +57,7 @@ export function checkFacts(
     for (const [port, [first]] of Object.entries(stage.inputs)) {
       inputs[port] = first && facts.get(first.stage)?.[first.port];
     }
-    const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs, stage.facts);
+    const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs, stage.facts, folder);
     if (stated !== undefined) facts.set(stage.id, stated);
     const { workGflop, ...shape } = known;
     const share = workGflop === undefined ? {} : { workGflop: workGflop / (stage.shard?.of ?? 1) };

@@ -73,7 +73,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (rest.length > 0) problems.addAll([cycleProblem(findCycle(built.edges, rest), origins)]);
 
   const ordered = stageKinds.inherit(order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined));
-  const stages = checkFacts(ordered, origins, problems);
+  const stages = checkFacts(ordered, origins, problems, folder);
   const found = onceEach(problems.diagnostics(origins));
   if (found.some(({ severity }) => severity === "error")) {
     // Files that are not there would be found when keys are made, which is not reached.

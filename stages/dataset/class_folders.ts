@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import type { ImageFacts } from "../../artifacts/facts.ts";
+
+/** Names of files that are read as images. */
+export const READ = /\.(png|jpe?g)$/i;
+
+/**
+ * The labels of a folder by its names alone, as reading it gives them. Nothing where only the run finds out: at links, and
+ * where images lie both in sub-folders and beside these.
+ */
+export function classesOf(root: string): Pick<ImageFacts, "classes" | "classNames"> {
+  try {
+    const entries = entriesOf(root);
+    const folders = entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+    const classNames = folders.filter((name) => holdsImages(join(root, name))).sort();
+    const isLoose = entries.some(({ name, isDirectory }) => !isDirectory && READ.test(name));
+    if (isLoose === classNames.length > 0) return {};
+    return isLoose ? { classes: null } : { classes: classNames.length, classNames };
+  } catch {
+    // What cannot be read is reported with the other paths.
+    return {};
+  }
+}
+
+function holdsImages(folder: string): boolean {
+  return entriesOf(folder).some(({ name, isDirectory }) =>
+    isDirectory ? holdsImages(join(folder, name)) : READ.test(name)
+  );
+}
+
+/** @throws where there is a link */
+function entriesOf(folder: string): Deno.DirEntry[] {
+  const entries = [...Deno.readDirSync(folder)].filter(({ name }) => !name.startsWith("."));
+  if (entries.some(({ isSymlink }) => isSymlink)) throw new Deno.errors.NotSupported();
+  return entries;
+}
