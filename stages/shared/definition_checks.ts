@@ -188,7 +188,7 @@ async function checkTraces(
       }];
     }
     const reached = new Set(liveValues([first]).map((value) => value.kind === "input" ? value.name : ""));
-    const mixing = apart === true ? findMixing(traced(MANY), MANY) : undefined;
+    const mixing = apart === true ? findMixing(traced) : undefined;
     const lost = weights.filter(([name]) => !reached.has(PARAMETER + name)).map(([name]) => name);
     return [
       ...printOf(first) === printOf(second) ? [] : [{
@@ -197,7 +197,7 @@ async function checkTraces(
       }],
       ...mixing === undefined ? [] : [{
         message: `${what} for an image depends on the others of its batch, at ${
-          placeOf(mixing, result, inputsFor(MANY))
+          placeOf(mixing, result, inputsFor(PRIMES[0]))
         }`,
         fix: "use no mean or other figure over the first axis: images are drawn in batches of any size",
       }],
@@ -214,14 +214,23 @@ async function checkTraces(
   }
 }
 
-/** A batch whose size shows in the shape of what is computed from it: a prime that no other axis has as a factor. */
-const MANY = 10_007;
+/**
+ * Batch sizes that can be recognised as factors of axes. Two, because a network may have an axis with one of them as a
+ * factor; and small, because a network may make constants of the batch's shape, which tracing holds in memory.
+ */
+const PRIMES = [101, 103] as const;
+
+/** The first value in which images of a batch are mixed, whichever prime the batch's size is. */
+function findMixing(traced: (batch: number) => Value): Value | undefined {
+  const [first, second] = PRIMES.map((batch) => firstMixed(traced(batch), batch));
+  return second && first;
+}
 
 /**
- * The first value in which images of a batch come together: of what follows from them, it has not as many numbers for each
- * image, or it goes along the batch. Images that change places are not seen here; `checkNetwork` sees them.
+ * The first value computed from images that does not have equally many numbers for each image of the batch, or that an
+ * operation along the batch axis made. Images that only change places are not seen here; `checkNetwork` sees them.
  */
-function findMixing(output: Value, batch: number): Value | undefined {
+function firstMixed(output: Value, batch: number): Value | undefined {
   const isBatch = (length = 1) => length % batch === 0;
   const batches = ({ shape }: Value) => shape.filter(isBatch).length;
   const told = new Set<Value>();

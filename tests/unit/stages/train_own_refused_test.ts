@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   defineNetwork,
@@ -97,6 +97,11 @@ const APART: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   },
   "running sum of rows": (x) => tf.cumsum(x, 1),
   "ones by the batch": (x) => tf.mul(x, tf.ones([x.shape[0]!, 1, 1, 1])),
+  // Axes that have a size of the batches that the check tries as a factor.
+  ...Object.fromEntries([101, 103, 202, 309].map((channels) => [
+    `${channels} channels`,
+    (x: tf.Tensor) => tf.mean(tf.mul(x, tf.ones([1, 1, 1, channels])), 3, true),
+  ])),
 };
 
 /** A network of one layer that is wrong in some way. */
@@ -157,6 +162,15 @@ Deno.test("code of one's own that cannot be right is refused before the first st
       const text = await network({ forward: ({ weights, x }) => tf.mul(apart(x), weights["scale"]!) });
       assertEquals(text, "ended as undefined", name);
     }
+    let largest = 0;
+    await network({
+      forward: ({ weights, x }) => {
+        largest = Math.max(largest, x.shape[0]!);
+        return tf.mul(x, weights["scale"]!);
+      },
+    });
+    // Constants of the batch's shape are held in memory: of images with 256x256x3 pixels, 80 MB for a batch of 101.
+    assert(largest <= 128, `a batch of ${largest}`);
     const misspelt = await network({ forward: ({ weights, x }) => tf.mul(x, weights["scael"]!) });
     assertMatch(misspelt, /^\.\/net\.ts: .*_refused_test\.ts:\d+:\d+\).*; there is no parameter "scael"$/);
     assertEquals(fixed, 'did you mean "scale"?');
