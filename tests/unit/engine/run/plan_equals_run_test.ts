@@ -6,6 +6,7 @@ import { digestsOf, endStates, planIn, runIn } from "../support/reach.ts";
 import { Lab } from "../support/shared.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { wholeOf } from "../../../../engine/keys/stage.ts";
+import { numRuns } from "../../../support/seeds.ts";
 import { worlds } from "../support/world.ts";
 import type { SharedCache } from "../../../../engine/store/cache/shared_cache.ts";
 
@@ -128,7 +129,7 @@ Deno.test("whatever the graph and the edits, plan equals run, a second run does 
 
 // Long histories, and those of custom stages' code, are in tests/faults.
 Deno.test("whatever is edited, plan equals run and only that runs which was never computed before", async () => {
-  const property = fc.asyncProperty(worlds(["source", "mix", "walk"], 4), edits(false, 3), checkHistory);
+  const property = fc.asyncProperty(worlds(["source", "mix", "walk", "deal"], 4), edits(false, 3), checkHistory);
   await fc.assert(property, { numRuns: 8 });
 });
 
@@ -160,6 +161,6 @@ Deno.test("plan equals run on two machines that share a cache, which changes no 
       await using alone = await makeTempFolder();
       assertEquals(await reachAndCheck(alone.path, toYaml(nodes), seed + 7), digests, toYaml(nodes));
     }),
-    { numRuns: Number(Deno.env.get("NOISELINE_TEST_RUNS") ?? 4) },
+    { numRuns: numRuns(4) },
   );
 });

@@ -1,16 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { z } from "zod";
+import { wholeOf, withoutShards } from "../../../../engine/keys/stage.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { execution, externalFile, legacy } from "../../../../schemas/roles.ts";
 import { type BuiltinKind, defineKind } from "../../../../contract/stage.ts";
-import { applyEdit, type Edit } from "./edits.ts";
+import { setVariable } from "../../../support/own_process.ts";
+import { applyEdit, type Edit, MEANINGLESS } from "./edits.ts";
 import { makeTempFolder } from "./temp.ts";
-import { mixKind, sourceKind, walkKind } from "./tiny_kinds.ts";
+import { dealKind, mixKind, sourceKind, walkKind } from "./tiny_kinds.ts";
 import { evaluate, Memory, toYaml, type World } from "./world.ts";
 
 /** The kinds as one release of a toolkit would have them. */
@@ -25,34 +27,65 @@ function kindsOf({ defaultText, extraDefault }: World): Record<string, BuiltinKi
       ...(extraDefault === undefined ? {} : { extra: legacy(z.int().default(extraDefault), 3) }),
     }),
   });
-  return { source, mix: mixKind, walk: walkKind } as unknown as Record<string, BuiltinKind>;
+  return { source, mix: mixKind, walk: walkKind, deal: dealKind } as unknown as Record<string, BuiltinKind>;
 }
 
-function codeOf({ code }: World): Record<string, string> {
-  return {
-    "code.ts": `import { defineStage } from "noiseline";
+/** Read by no other test. */
+const VARIABLE = "NOISELINE_TEST_WORLD";
+
+/** A module of one line, in a layout that does not change what it does. */
+function laidOut(name: string, value: string, layout: number): string {
+  const quoted = [`"${value}"`, `'${value}'`, `("${value}")`, `"${value}" as string`][layout % 4];
+  const before = ["", "\n\n", "// a remark\n", "/* and\n another */ "][(layout >> 2) % 4];
+  return `${before}export const ${name}${layout % 3 === 1 ? ": string" : ""} = ${quoted}${
+    layout % 5 === 4 ? "" : ";"
+  }\n`;
+}
+
+function codeOf({ code, layout }: World): Record<string, string> {
+  const folder = dirname(layout.place);
+  // Both write down when they were evaluated.
+  const imports = [`import { helper } from "./${code.helperName}.ts";`, `import "./effect.ts";`];
+  const type = ["Unused", "string", '"m" | "n"'][layout.types % 3];
+  const files = {
+    [basename(layout.place)]: `import { defineStage } from "noiseline";
 import { z } from "zod";
-import { helper } from "./helper.ts";
 import type { Unused } from "./types.ts";
-${"\n".repeat(code.mainSpace)}
-const main: Unused = "${code.main}";
+import data from "./data.json" with { type: "json" };
+${(code.effectFirst ? imports.toReversed() : imports).join("\n")}
+${"\n".repeat(layout.main % 3)}${layout.types % 2 === 0 ? "" : "interface Mine { readonly one: Unused }\n"}
+const main${layout.main % 2 === 0 ? `: ${type}` : ""} = "${code.main}";
 
 export default defineStage({
   summary: "As tiny_run.ts, with its code in the result",
   params: z.strictObject({ text: z.string().default("a") }),
   inputs: { from: { type: "files", description: "", list: true, optional: true } },
   outputs: { out: { type: "files", description: "" } },
-  async run({ params: { text }, inputs, outputs }) {
+  ${code.seeded ? "seeded: true," : ""}
+  ${code.reads ? `permissions: { env: ["${VARIABLE}"] },` : ""}
+  async run({ params: { text }, inputs, outputs, seed }) {
+    const { late } = await import("./late.ts");
     const texts = await Promise.all((inputs.from ?? []).map((one) => one.readText("value.txt")));
-    let value = 0;
-    for (const char of texts.join("|") + text) value = (value * 31 + char.charCodeAt(0)) % 1_000_003;
-    await outputs.out.write("value.txt", main + helper + (text.startsWith("mod") ? value % 2 : value) + "\\n");
+    let value = seed${layout.main % 5 === 4 ? "; // a remark" : ";"}
+    for (const char of texts.join("|") + text) value = (value * 31 + char.charCodeAt(0)) % ${
+      code.spelling === 0 ? "1_000_003" : "1000003"
+    };
+    const variable = ${code.reads ? `Deno.env.get("${VARIABLE}") ?? ""` : '""'};
+    const order = globalThis.order[0] === "effect" ? "e" : "";
+    const said = order + main + helper + data.value + late + variable;
+    await outputs.out.write("value.txt", said + (text.startsWith("mod") ? value % 2 : value) + "\\n");
   },
 });
 `,
-    "helper.ts": `${"\n".repeat(code.helperSpace)}export const helper = "${code.helper}";\n`,
-    "types.ts": `export type Unused = string;\n// ${code.types}\n`,
+    [`${code.helperName}.ts`]: `(globalThis.order ??= []).push("helper");\n${
+      laidOut("helper", code.helper, layout.helper)
+    }`,
+    "effect.ts": `(globalThis.order ??= []).push("effect");\n`,
+    "late.ts": `${"\n".repeat(code.lateSpace)}export const late = "${code.late}";\n`,
+    "data.json": `{ "value":${" ".repeat(code.dataSpace)}"${code.data}" }\n`,
+    "types.ts": `export type Unused = string;\n// ${layout.types}\n`,
   };
+  return Object.fromEntries(Object.entries(files).map(([name, text]) => [join(folder, name), text]));
 }
 
 function writeIfOther(path: string, text: string): void {
@@ -61,12 +94,14 @@ function writeIfOther(path: string, text: string): void {
   } catch {
     // It is not there yet.
   }
+  Deno.mkdirSync(dirname(path), { recursive: true });
   Deno.writeTextFileSync(path, text);
 }
 
 async function load(folder: string, world: World) {
   for (const [name, text] of Object.entries(world.files)) writeIfOther(join(folder, `${name}.txt`), text);
   if (world.stages.some(({ kind }) => kind === "custom")) {
+    setVariable(VARIABLE, world.variable);
     for (const [name, text] of Object.entries(codeOf(world))) writeIfOther(join(folder, name), text);
   }
   writeIfOther(join(folder, "p.yaml"), toYaml(world));
@@ -77,14 +112,17 @@ async function load(folder: string, world: World) {
 
 const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
 
-/** Plan and run, each as a new process would, and hold plan, run and the model against each other. */
+/** Plan and run, each as a new process would, and hold plan, run and the model against each other. @returns what ran */
 async function reach(folder: string, world: World, memory: Memory, told: string, force: ReadonlySet<string>) {
   const planner = Planner.make(await load(folder, world), storeOf(folder), { force });
   if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
   const plan = (await planner.value.plan()).stages;
-  const made = await runPipeline(await load(folder, world), storeOf(folder), { force });
+  // Asking for rights changes nothing of what is done.
+  const askForGrants = () => Promise.resolve(true);
+  const made = await runPipeline(await load(folder, world), storeOf(folder), { force, askForGrants });
   if (!made.ok) throw new Error(made.diagnostics.map(({ message }) => message).join("\n"));
-  const { stages, status } = made.value;
+  const { status } = made.value;
+  const stages = new Map(withoutShards(made.value.stages));
   const story = `${told}\n${toYaml(world)}`;
   assertEquals(status, "done", story);
 
@@ -94,7 +132,7 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   const valueOf = (id: string) => model.get(id)!.value;
   const ran = new Set([...stages].filter(([, { state }]) => state === "ran").map(([id]) => id));
 
-  for (const [id, { state }] of plan) {
+  for (const [id, { state }] of withoutShards(plan)) {
     const end = stages.get(id)!.state;
     // Bytes that are gone may come back before their turn, from a stage of which nobody knew that it makes the same.
     const healed = lost.flat().includes(id) && [...ran].some((one) => one !== id && valueOf(one) === valueOf(id));
@@ -123,9 +161,12 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   const wanted = new Set([...fresh.flat(), ...lost.flat(), ...force]);
   assertEquals([...ran].filter((id) => !wanted.has(id)), [], `these ran for nothing after ${story}`);
   for (const id of force) assert(ran.has(id), `${id} was forced and did not run after ${story}`);
+  const shards = [...made.value.stages].filter(([id, { state }]) => wholeOf(id) !== undefined && state === "ran");
+  assertEquals(shards.filter(([id]) => !ran.has(wholeOf(id)!)), [], `these shards are for nothing after ${story}`);
   for (const [id, { value }] of model) {
     assertEquals(Deno.readTextFileSync(join(folder, "outputs/p", id, "value.txt")), value, `${id} after ${story}`);
   }
+  return [...ran];
 }
 
 /** Do to the folder what an edit says. @returns the stages to force */
@@ -167,7 +208,9 @@ export async function checkHistory(first: World, edits: readonly Edit[]): Promis
     past.push(world);
     world = next;
     const force = disturb(folder.path, world, memory, edit);
-    await reach(folder.path, world, memory, told, force);
+    const due = await reach(folder.path, world, memory, told, force);
+    // Whatever the model says of it.
+    if ((MEANINGLESS as readonly string[]).includes(edit.what)) assertEquals(due, [], `this meant something: ${told}`);
   }
   const again = await runPipeline(await load(folder.path, world), storeOf(folder.path));
   assert(again.ok && again.value.runId === undefined, "the second run did something");

@@ -19,12 +19,27 @@ export const EDITS = [
   "rewire",
   "axis-order",
   "axis-value",
+  "needs",
+  "own-seed",
+  "limits",
+  "shards",
   "back",
-  "main-code",
-  "main-space",
-  "helper-code",
-  "helper-space",
-  "types",
+  "code-main",
+  "code-helper",
+  "code-data",
+  "code-late",
+  "code-order",
+  "code-helper-name",
+  "code-spelling",
+  "code-seeded",
+  "code-reads",
+  "code-data-space",
+  "code-late-space",
+  "code-variable",
+  "layout-main",
+  "layout-helper",
+  "layout-types",
+  "layout-place",
 ] as const;
 
 /** What is done to the folder and not to the pipeline; these name a stage. */
@@ -39,9 +54,25 @@ export interface Edit {
   readonly by: number;
 }
 
+/** Those after which nothing is to be done. */
+export const MEANINGLESS: readonly EditName[] = [
+  "rename",
+  "reorder",
+  "style",
+  "execution-param",
+  "axis-order",
+  "needs",
+  "limits",
+  "shards",
+  "layout-main",
+  "layout-helper",
+  "layout-types",
+  "layout-place",
+];
+
 /** @param code whether the code of custom stages is edited too */
 export function edits(code: boolean, maxLength: number): fc.Arbitrary<Edit[]> {
-  const names = EDITS.filter((name) => code || !/main|helper|types/.test(name));
+  const names = EDITS.filter((name) => code || !/^(code|layout)-/.test(name));
   const edit = fc.record({
     what: fc.constantFrom<EditName | Disturbance>(...names, ...DISTURBANCES),
     at: fc.nat({ max: 99 }),
@@ -61,6 +92,7 @@ export function applyEdit(world: World, { what, at, by }: Edit, past: readonly W
     ...world,
     stages: world.stages.with(index, { ...stage, ...more }),
   });
+  const withCode = (more: Partial<World["code"]>): World => ({ ...world, code: { ...world.code, ...more } });
   switch (what) {
     case "rename":
       return withStage({ name: `${stage.name.replace(/_.*/, "")}_${by}` });
@@ -98,16 +130,46 @@ export function applyEdit(world: World, { what, at, by }: Edit, past: readonly W
       return withStage({ axis: stage.axis === undefined ? undefined : axisWith(stage.axis, pick(TEXTS, by)) });
     case "back":
       return pick([world, ...past], by);
-    case "main-code":
-      return { ...world, code: { ...world.code, main: pick(["m", "n"], by) } };
-    case "main-space":
-      return { ...world, code: { ...world.code, mainSpace: by % 2 } };
-    case "helper-code":
-      return { ...world, code: { ...world.code, helper: pick(["h", "i"], by) } };
-    case "helper-space":
-      return { ...world, code: { ...world.code, helperSpace: by % 2 } };
-    case "types":
-      return { ...world, code: { ...world.code, types: by } };
+    case "needs":
+      return withStage({ needs: pick([undefined, by], at) });
+    case "own-seed":
+      return withStage({ seed: pick([undefined, 0, 1], by) });
+    case "limits":
+      return withStage({ limits: by });
+    case "shards":
+      return { ...world, shards: 1 + by % 3 };
+    case "code-main":
+      return withCode({ main: pick(["m", "n"], by) });
+    case "code-helper":
+      return withCode({ helper: pick(["h", "i"], by) });
+    case "code-data":
+      return withCode({ data: pick(["d", "f"], by) });
+    case "code-late":
+      return withCode({ late: pick(["l", "k"], by) });
+    case "code-order":
+      return withCode({ effectFirst: by % 2 === 1 });
+    case "code-helper-name":
+      return withCode({ helperName: pick(["helper", "assistant"], by) });
+    case "code-spelling":
+      return withCode({ spelling: by % 2 });
+    case "code-seeded":
+      return withCode({ seeded: by % 2 === 1 });
+    case "code-reads":
+      return withCode({ reads: by % 2 === 1 });
+    case "code-data-space":
+      return withCode({ dataSpace: by % 2 });
+    case "code-late-space":
+      return withCode({ lateSpace: by % 2 });
+    case "code-variable":
+      return { ...world, variable: pick(["v", "w"], by) };
+    case "layout-main":
+      return { ...world, layout: { ...world.layout, main: by } };
+    case "layout-helper":
+      return { ...world, layout: { ...world.layout, helper: by } };
+    case "layout-types":
+      return { ...world, layout: { ...world.layout, types: by } };
+    case "layout-place":
+      return { ...world, layout: { ...world.layout, place: pick(["./code.ts", "./other.ts", "./lib/code.ts"], by) } };
     default:
       return world;
   }

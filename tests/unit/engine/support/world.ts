@@ -6,7 +6,7 @@ import fc from "fast-check";
  */
 export interface ModelStage {
   readonly name: string;
-  readonly kind: "source" | "mix" | "walk" | "custom";
+  readonly kind: "source" | "mix" | "walk" | "deal" | "custom";
   /** Undefined: left to the kind's default. */
   readonly text: string | undefined;
   readonly extra: number | undefined;
@@ -17,6 +17,47 @@ export interface ModelStage {
   readonly reads: readonly number[];
   /** Values of a matrix over `text`. */
   readonly axis: readonly string[] | undefined;
+  /** A stage of the same sort, to be waited for and not read. */
+  readonly needs: number | undefined;
+  /** Of a mix: in place of the pipeline's. */
+  readonly seed: number | undefined;
+  /** What it may take and how long; means nothing for the result. */
+  readonly limits: number;
+}
+
+/**
+ * The file of all custom stages, with the modules that it imports. What it does is compared, by the literals and the order
+ * that decide it; what is only read as data, by its text.
+ */
+export interface ModelCode {
+  readonly main: string;
+  readonly helper: string;
+  /** Imported as JSON. */
+  readonly data: string;
+  /** Imported while the stage runs. */
+  readonly late: string;
+  /** The module that is imported for what it does alone comes before the helper. */
+  readonly effectFirst: boolean;
+  /** The helper has another name, so that other code finds it. */
+  readonly helperName: string;
+  /** A number is written otherwise: one may not be able to tell that it is the same. */
+  readonly spelling: number;
+  readonly seeded: boolean;
+  /** Whether it may read the variable of {@linkcode World.variable}. */
+  readonly reads: boolean;
+  /** Spaces in what is read as data, which nobody knows to be none. */
+  readonly dataSpace: number;
+  readonly lateSpace: number;
+}
+
+/** What of the file of all custom stages means nothing. */
+export interface ModelLayout {
+  readonly main: number;
+  readonly helper: number;
+  /** Of types, and of a module that has nothing else. */
+  readonly types: number;
+  /** Where the file and its modules lie. */
+  readonly place: "./code.ts" | "./other.ts" | "./lib/code.ts";
 }
 
 export interface World {
@@ -29,13 +70,12 @@ export interface World {
   /** By how much the stages stand rotated in the file. */
   readonly shift: number;
   readonly style: number;
-  readonly code: {
-    readonly main: string;
-    readonly mainSpace: number;
-    readonly helper: string;
-    readonly helperSpace: number;
-    readonly types: number;
-  };
+  /** Of each stage that can be computed in shards: of one key none has another number, or both would run. */
+  readonly shards: number;
+  /** Value of the variable that custom stages may read. */
+  readonly variable: string;
+  readonly code: ModelCode;
+  readonly layout: ModelLayout;
 }
 
 /** Few values, so that equal stages, equal bytes and returns to older values are common. */
@@ -56,6 +96,9 @@ export function worlds(kinds: readonly ModelStage["kind"][], maxLength: number):
       extra: undefined,
       note: "",
       axis: one.kind === "source" ? one.axis : undefined,
+      needs: undefined,
+      seed: undefined,
+      limits: 0,
     })),
     seed: 0,
     files: { f0: "x", f1: "y" },
@@ -63,29 +106,57 @@ export function worlds(kinds: readonly ModelStage["kind"][], maxLength: number):
     extraDefault: undefined,
     shift: 0,
     style: 0,
-    code: { main: "m", mainSpace: 0, helper: "h", helperSpace: 0, types: 0 },
+    shards: 1,
+    variable: "v",
+    code: {
+      main: "m",
+      helper: "h",
+      data: "d",
+      late: "l",
+      effectFirst: false,
+      helperName: "helper",
+      spelling: 0,
+      seeded: false,
+      reads: false,
+      dataSpace: 0,
+      lateSpace: 0,
+    },
+    layout: { main: 0, helper: 0, types: 0, place: "./code.ts" },
   }));
 }
+
+/** What a stage says of resources and time. */
+const LIMITS: readonly (readonly string[])[] = [
+  [],
+  ["    resources: { cpu: 1 }"],
+  ["    resources: { cpu: 2 }", "    retries: 1"],
+  // Only what runs in a process of its own can be stopped.
+  ["    resources: { cpu: 2, memory: 4GiB }", "    timeout: 1h"],
+];
+
+const isSingle = (kind: ModelStage["kind"]) => kind === "walk" || kind === "deal";
 
 /** The stages that a stage reads, without those that its port cannot take. */
 function sources(world: World, index: number): number[] {
   const { kind, reads } = world.stages[index]!;
   if (index === 0 || kind === "source") return [];
   const all = [...new Set(reads.map((one) => one % index))];
-  if (kind !== "walk") return all;
-  // A single port bound to a matrix would expand the walk; that is for the tests of matrices.
+  if (!isSingle(kind)) return all;
+  // A single port bound to a matrix would expand the stage; that is for the tests of matrices.
   return all.filter((one) => world.stages[one]!.axis === undefined).slice(0, 1);
 }
 
 /** The pipeline file. Order, comments, quotes and spaces depend on the style, and mean nothing. */
 export function toYaml(world: World): string {
-  const { style, stages, shift, extraDefault } = world;
+  const { style, stages, shift, extraDefault, shards, layout } = world;
   const odd = style % 2 === 1;
-  const blocks = stages.map(({ name, kind, text, extra, note, file, steps, axis }, index) => {
+  const blocks = stages.map((stage, index) => {
+    const { name, kind, text, extra, note, file, steps, axis, needs, seed, limits } = stage;
     const params: [string, unknown][] = [];
     if (axis !== undefined) params.push(["text", "${matrix.text}"]);
     else if (text !== undefined) params.push(["text", text]);
     if (kind === "walk") params.push(["steps", steps]);
+    if (kind === "deal") params.push(["count", 2 * steps]);
     if (kind === "source") {
       if (note !== "") params.push(["note", note]);
       if (file !== undefined) params.push(["file", `./${file}.txt`]);
@@ -95,9 +166,13 @@ export function toYaml(world: World): string {
     const withs = params.map(([key, value]) => `${key}: ${JSON.stringify(value)}`).join(odd ? ",   " : ", ");
     const from = sources(world, index).map((one) => stages[one]!.name);
     const lines = [
-      `    uses: ${kind === "custom" ? "./code.ts" : kind}`,
+      `    uses: ${kind === "custom" ? layout.place : kind}`,
       `    with: { ${withs} }${style % 3 === 1 ? "  # a remark" : ""}`,
-      ...(from.length === 0 ? [] : [`    inputs: { from: ${kind === "walk" ? from[0] : `[${from.join(", ")}]`} }`]),
+      ...(from.length === 0 ? [] : [`    inputs: { from: ${isSingle(kind) ? from[0] : `[${from.join(", ")}]`} }`]),
+      ...(needs === undefined || index === 0 ? [] : [`    needs: ${stages[needs % index]!.name}`]),
+      ...(kind === "mix" && seed !== undefined ? [`    seed: ${seed}`] : []),
+      ...(kind === "deal" && shards > 1 ? [`    shards: ${shards}`] : []),
+      ...LIMITS[limits % (kind === "custom" ? 4 : 3)]!,
       ...(axis === undefined ? [] : [`    matrix: { text: ${JSON.stringify(axis)} }`]),
     ];
     return `  ${name}:\n${(odd ? lines.toReversed() : lines).join(style % 4 === 2 ? "\n\n" : "\n")}\n`;
@@ -113,10 +188,36 @@ export interface ModelResult {
   readonly value: string;
 }
 
-function compute(seed: number, steps: number, texts: readonly string[], text: string): string {
-  let value = seed + steps;
+function fold(seed: number, texts: readonly string[], text: string): number {
+  let value = seed;
   for (const char of texts.join("|") + text) value = (value * 31 + char.charCodeAt(0)) % 1_000_003;
-  return `${text.startsWith("mod") ? value % 2 : value}\n`;
+  return text.startsWith("mod") ? value % 2 : value;
+}
+
+/** What a stage writes. */
+function compute(world: World, { kind, steps, seed }: ModelStage, texts: readonly string[], text: string): string {
+  const { code, variable } = world;
+  switch (kind) {
+    case "source":
+      return `${fold(0, texts, text)}\n`;
+    case "mix":
+      return `${fold(seed ?? world.seed, texts, text)}\n`;
+    case "walk":
+      return `${fold(steps, texts, text)}\n`;
+    case "deal":
+      return `${Array.from({ length: 2 * steps }, (_, first) => fold(first, texts, text))}\n`;
+    case "custom": {
+      const said = [
+        code.effectFirst ? "e" : "",
+        code.main,
+        code.helper,
+        code.data,
+        code.late,
+        code.reads ? variable : "",
+      ];
+      return `${said.join("")}${fold(code.seeded ? world.seed : 0, texts, text)}\n`;
+    }
+  }
 }
 
 /** What every stage of the pipeline comes to, by id; children of a matrix under their own. */
@@ -130,21 +231,19 @@ export function evaluate(world: World): Map<string, ModelResult> {
     members[index] = (axis ?? [undefined]).toSorted().map((chosen) => {
       const text = axis !== undefined ? chosen! : stage.text ?? fallback;
       const wanted = world.extraDefault === undefined ? 3 : extra ?? world.extraDefault;
-      const { types: _types, ...code } = world.code;
       const recipe = JSON.stringify({
         kind,
         text,
-        steps: kind === "walk" ? steps : null,
-        seed: kind === "mix" ? world.seed : null,
+        steps: isSingle(kind) ? steps : null,
+        seed: kind === "mix" ? stage.seed ?? world.seed : kind === "custom" && world.code.seeded ? world.seed : null,
         file: kind === "source" && file !== undefined ? world.files[file] : null,
         // Left out where it equals what old code implied.
         extra: kind === "source" && wanted !== 3 ? wanted : null,
-        code: kind === "custom" ? code : null,
+        code: kind === "custom" ? world.code : null,
+        variable: kind === "custom" && world.code.reads ? world.variable : null,
         inputs,
       });
-      const value = kind === "custom"
-        ? `${world.code.main}${world.code.helper}${compute(0, 0, inputs, text)}`
-        : compute(kind === "mix" ? world.seed : 0, kind === "walk" ? steps : 0, inputs, text);
+      const value = compute(world, stage, inputs, text);
       const id = axis === undefined ? name : `${name}~text=${chosen}`;
       results.set(id, { recipe, value });
       return id;

@@ -1,0 +1,12 @@
+/** Seeds of the tests that try what chance brings: fixed, but where `deno task test:explore` looks further. */
+
+/** The seeds of a test. @param fixed those of every other run; each that has ever failed is among them */
+export function seeds(...fixed: readonly number[]): readonly number[] {
+  const given = Deno.env.get("NOISELINE_SEED");
+  return given === undefined ? fixed : [Number(given)];
+}
+
+/** How many cases a test tries with one seed. @param fixed those of every other run */
+export function numRuns(fixed: number): number {
+  return Number(Deno.env.get("NOISELINE_TEST_RUNS") ?? fixed);
+}
