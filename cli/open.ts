@@ -175,13 +175,13 @@ export async function sharedOptions(
   return { cache: await openCacheFor({ cache, cacheMode: "read" }, warn), elsewhere: true };
 }
 
-/** The plan for a command that only looks. Where nothing is to be done and nothing to be said, the pipeline is not loaded for it. */
+/** The plan for a command that only looks. Where nothing is to be done, the pipeline is not loaded for it. */
 export async function planFor(settings: CliSettings, given: LoadArguments & CacheArguments) {
   const opened = openForCommand(settings, given);
   const { loader, store } = opened;
   const isPlain = !namesCache(given) && (given.force ?? []).length === 0;
   const nothing = isPlain ? await planNothing(loader, store, given.targets) : undefined;
-  if (nothing !== undefined) return { plan: nothing, store, warnings: [] };
+  if (nothing !== undefined) return { plan: nothing, store, warnings: loader.warnings };
   const { pipeline, targets, force, warnings } = await loadForCommand(settings, given, opened);
   const shared = await sharedOptions(settings, given, pipeline);
   const planner = makePlanner({ pipeline, store }, { targets, force: new Set(force), ...shared });

@@ -60,7 +60,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const nothing = isPlain ? await findNothing(opened.loader, opened.store, targets) : undefined;
       const known = nothing && opened.store.viewsOf(nothing.pipeline.name).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
+        const { warnings } = opened.loader;
+        if (!json) printDiagnostics(warnings);
         const reporter = await openReporter(json);
+        for (const diagnostic of warnings) if (json) reporter.emit({ type: "warning", diagnostic });
         const shown = { ...placesOf(nothing.pipeline, opened.store), file, page: known };
         reporter.emit({ ...finishNothing(nothing, performance.now() - started), ...shown });
         const say = (message: string) => reporter.emit({ type: "note", message });

@@ -3,7 +3,7 @@
  * for 1,000; with the file read and checked each time 0.36 and 0.75 s (best of 7 on two cores).
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { refuse, type Result } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, refuse, type Result, type SourceText } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
 import { importLate } from "../../../std/import_late.ts";
 import type { Kind, Stage } from "../../keys/stage.ts";
@@ -22,7 +22,7 @@ import type { LoadOptions } from "./load_pipeline.ts";
 import { type ReadLog, watchReads } from "../../process/read_log.ts";
 
 /** Raised when the same files would give another pipeline, or the same pipeline another text. */
-const FORMAT = 1;
+const FORMAT = 2;
 const PREFIX = "pipeline-";
 /** Every edit, override and toolkit leaves an entry behind: how many stay. */
 const KEPT = 16;
@@ -44,6 +44,7 @@ interface Entry {
   /** Every file that had a say, with its SHA-256; none for one that would have a say if it were there. */
   readonly files: readonly (readonly [string, string | null])[];
   readonly kept: KeptPipeline;
+  readonly said: ReturnType<typeof packWarnings>;
 }
 
 /**
@@ -56,6 +57,7 @@ export class PipelineLoader {
   readonly #toolkit: ToolkitState;
   #kept: string | undefined;
   #loaded: { readonly pipeline: Pipeline; readonly log: ReadLog; readonly since: number } | undefined;
+  #warnings: readonly Diagnostic[] = [];
 
   constructor(private readonly file: string, private readonly options: LoaderOptions) {
     this.#folder = options.keptFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
@@ -67,6 +69,11 @@ export class PipelineLoader {
     return this.#kept;
   }
 
+  /** What was said of the pipeline that was read or loaded last: it is said each time. */
+  get warnings(): readonly Diagnostic[] {
+    return this.#warnings;
+  }
+
   /** What loading the file would give now, if that is known without loading it: good for planning, not for running. */
   async read(): Promise<Pipeline | undefined> {
     const path = this.#path();
@@ -76,6 +83,7 @@ export class PipelineLoader {
       return undefined;
     }
     this.#kept = found!.checksum;
+    this.#warnings = unpackWarnings(entry.said);
     return unpackPipeline(entry.kept);
   }
 
@@ -90,8 +98,8 @@ export class PipelineLoader {
     const kinds = await loadKinds();
     const { value: loaded, log } = await watchReads(() => loadPipeline(this.file, { kinds, overrides, profiles }));
     if (!loaded.ok) return refuse(loaded.diagnostics);
-    // Warnings point into the file and are said each time, so the file is read each time.
-    if (loaded.warnings.length === 0) this.#loaded = { pipeline: loaded.value, log, since };
+    this.#loaded = { pipeline: loaded.value, log, since };
+    this.#warnings = loaded.warnings;
     return loaded;
   }
 
@@ -104,7 +112,12 @@ export class PipelineLoader {
     const modules = moduleFiles(log, since);
     const kept = packPipeline(pipeline);
     if (modules === undefined || kept === undefined) return;
-    const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], kept };
+    const entry: Entry = {
+      name: basename(path),
+      files: [...log.texts, ...modules],
+      kept,
+      said: packWarnings(this.#warnings),
+    };
     ignoreTrouble(() => {
       openRoot(this.#folder);
       dropOldest(this.#folder, PREFIX, KEPT);
@@ -151,6 +164,21 @@ const NEVER_VALID: Kind["validate"] = () => ({ ok: false, issues: [] });
 /** A kind without its functions. */
 export function packKind(kind: Kind): KindData {
   return Object.fromEntries(Object.entries(kind).filter(([, value]) => typeof value !== "function")) as KindData;
+}
+
+/** Warnings as JSON, and the texts that they point into once each. */
+function packWarnings(warnings: readonly Diagnostic[]) {
+  const sources: SourceText[] = [];
+  const text = JSON.stringify(warnings, (key, value) => {
+    if (key !== "source") return value;
+    if (!sources.includes(value)) sources.push(value);
+    return sources.indexOf(value);
+  });
+  return { text, sources };
+}
+
+function unpackWarnings({ text, sources }: ReturnType<typeof packWarnings>): readonly Diagnostic[] {
+  return JSON.parse(text, (key, value) => key === "source" ? sources[value] : value);
 }
 
 export type KeptPipeline = NonNullable<ReturnType<typeof packPipeline>>;

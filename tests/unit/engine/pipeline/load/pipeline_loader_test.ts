@@ -7,6 +7,8 @@ import {
   packPipeline,
   PipelineLoader,
 } from "../../../../../engine/pipeline/load/pipeline_loader.ts";
+import { diagnosticToJson, formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
+import type { Diagnostic } from "../../../../../engine/diagnostic/diagnostic.ts";
 import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { Planner } from "../../../../../engine/plan/planner.ts";
 import type { BuiltinKind } from "../../../../../contract/stage.ts";
@@ -142,16 +144,37 @@ Deno.test("keep() keeps nothing of a toolkit that has just changed, nor where th
     assertEquals([...Deno.readDirSync(folder)].some(({ name }) => name === "none"), false);
   }));
 
-Deno.test("a pipeline with a warning is loaded each time, so that it is said each time", () =>
+Deno.test("a pipeline with warnings is kept, and they are said each time at the same places", () =>
   inFolder(async (look) => {
-    const problem = { severity: "warning" as const, param: ["text"], message: "doubtful" };
-    const check: NonNullable<BuiltinKind["check"]> = () => ({ problems: [problem] });
-    const kinds = { ...TINY_KINDS, source: { ...TINY_KINDS["source"]!, check } };
-    const cache = look({ loadKinds: () => Promise.resolve(kinds) });
+    // In the file itself, in the one that it extends, of a var from there, and of no place.
+    const places = [["text"], ["steps"], undefined] as const;
+    const check: NonNullable<BuiltinKind["check"]> = (params) => ({
+      problems: places.filter((one) => one === undefined || Object.hasOwn(params, one[0])).map((param) => ({
+        ...{
+          severity: "warning" as const,
+          message: "doubtful, \u2028 or not",
+          got: "source: 0",
+          wanted: "7",
+          fix: "none",
+        },
+        ...param === undefined ? {} : { param },
+      })),
+    });
+    const kinds = Object.fromEntries(Object.entries(TINY_KINDS).map(([name, kind]) => [name, { ...kind, check }]));
+    const loadKinds = () => Promise.resolve(kinds);
+    const cache = look({ loadKinds });
     const loaded = await cache.load();
-    assert(loaded.ok && loaded.warnings.length === 1);
+    assert(loaded.ok);
+    const files = new Set(loaded.warnings.map(({ span }) => span?.source.name.replace(/.*\//, "")));
+    assertEquals(files, new Set(["p.yaml", "base.yaml"]));
     cache.keep();
-    assertEquals(await look().read(), undefined);
+    const again = look();
+    assertEquals(essence(await again.read()), essence(loaded.value));
+    const say = (warnings: readonly Diagnostic[]) =>
+      warnings.map((one) => [formatDiagnostic(one), diagnosticToJson(one)]);
+    assertEquals(say(again.warnings), say(loaded.warnings));
+    assertEquals(say(cache.warnings), say(loaded.warnings));
+    assertEquals(look().warnings, []);
   }));
 
 const CUSTOM = "name: p\nstages:\n  a: { uses: ./stage.ts }\n";
