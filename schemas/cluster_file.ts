@@ -9,9 +9,12 @@ const absolute = z.string().max(1024).regex(/^\/[^\p{C}]*$/u, { error: () => "an
 const line = z.string().min(1).max(4096).regex(/^\P{C}*$/u, { error: () => "one line of shell" });
 
 /** Those that each job is submitted with stand in no file. */
-const OWN_OPTIONS = "array|chdir|comment|dependency|error|job-name|kill-on-invalid-dep|no-requeue|open-mode|output|" +
-  "parsable|requeue|signal|test-only|wait|wrap";
-const option = line.regex(new RegExp(`^--(?!(?:${OWN_OPTIONS})(?:[=\\s]|$))[a-z]`), {
+const OWN_OPTIONS = "array chdir comment dependency error job-name kill-on-invalid-dep no-requeue open-mode output " +
+  "parsable requeue signal test-only wait wrap";
+/** A name or any beginning of it: sbatch takes `--out` for `--output` (getopt_long(3)). */
+const abbreviated = (name: string) => [...name].reduceRight((rest, letter) => `${letter}(?:${rest})?`);
+const own = OWN_OPTIONS.split(" ").map(abbreviated).join("|");
+const option = line.regex(new RegExp(`^--(?!(?:${own})(?:[=\\s]|$))[a-z]`), {
   error: () => "one option in full, such as --constraint=a100, and none that noiseline sets itself",
 });
 

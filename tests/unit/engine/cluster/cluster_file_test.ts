@@ -209,3 +209,50 @@ test("loadCluster() never throws, whatever the file holds", async () => {
   fc.assert(fc.property(value, (one) => check(JSON.stringify(one))), { numRuns: 300 });
   fc.assert(fc.property(fc.string({ unit: "binary" }), check), { numRuns: 300 });
 });
+
+/** Long options of sbatch 22.05 to 24.11, by its manual. */
+const SBATCH = (
+  "account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint container " +
+  "container-id contiguous core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot " +
+  "dependency distribution error exclude exclusive export export-file extra extra-node-info get-user-env gid gpu-bind " +
+  "gpu-freq gpus gpus-per-node gpus-per-socket gpus-per-task gres gres-flags help hint hold ignore-pbs input job-name " +
+  "kill-on-invalid-dep licenses mail-type mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus network " +
+  "nice no-kill no-requeue nodefile nodelist nodes ntasks ntasks-per-core ntasks-per-gpu ntasks-per-node " +
+  "ntasks-per-socket open-mode output overcommit oversubscribe parsable partition power prefer priority profile " +
+  "propagate qos quiet reboot requeue reservation signal sockets-per-node spread-job switches test-only thread-spec " +
+  "threads-per-core time time-min tmp tres-bind tres-per-task uid usage use-min-nodes verbose version wait " +
+  "wait-all-nodes wckey wrap"
+).split(" ");
+/** Of these, those that a job relies on (docs/cluster.md). */
+const RELIED_ON = (
+  "array chdir comment dependency error job-name kill-on-invalid-dep no-requeue open-mode output parsable requeue " +
+  "signal test-only wait wrap"
+).split(" ");
+
+/** The option that an argument gives, as getopt_long(3) finds it: in full, or by a beginning that no other has. */
+function meant(argument: string): string | undefined {
+  const name = /^--([^=]*)/.exec(argument)?.[1];
+  if (name === undefined) return undefined;
+  const found = SBATCH.filter((option) => option === name || option.startsWith(name));
+  return found.includes(name) ? name : found.length === 1 ? found[0] : undefined;
+}
+
+const takes = (option: string) => clusterFileSchema.shape.sbatch.safeParse([option]).success;
+
+Deno.test("no spelling of an option that jobs rely on may stand in a cluster's file, and every other option may", () => {
+  const beginning = fc.constantFrom(...SBATCH).chain((name) =>
+    fc.nat(name.length - 1).map((cut) => name.slice(0, cut + 1))
+  );
+  const value = fc.constantFrom("", "=", "=x", "=/tmp/x", " x");
+  const long = fc.tuple(beginning, value).map(([name, more]) => `--${name}${more}`);
+  // `-o FILE`, `-oFILE`, several letters in one; `-J`, `-e`, `-d`, `-D`, `-a`, `-W` and all the others.
+  const short = fc.tuple(fc.stringMatching(/^-[A-Za-z]{1,3}$/), value).map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(fc.oneof({ weight: 5, arbitrary: long }, short, fc.constantFrom("--", "-")), (option) => {
+      const sets = meant(option.replace(/ .*$/, ""));
+      if (sets === undefined ? !option.startsWith("--") : RELIED_ON.includes(sets)) assert(!takes(option), option);
+    }),
+    { numRuns: 5_000 },
+  );
+  for (const name of SBATCH) assertEquals(takes(`--${name}=x`), !RELIED_ON.includes(name), name);
+});
