@@ -26,13 +26,13 @@ export {
   granteeOf,
   grantFlags,
   Grants,
-  realPath,
   requestsOf,
   rightsOf,
   type RightsRequest,
   withDeviceHere,
 } from "./engine/process/rights.ts";
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
+export { realPath } from "./engine/store/reading.ts";
 export { writeAtomically } from "./engine/store/files.ts";
 export { keepOwn, readRecord } from "./engine/store/records.ts";
 export { explainTrouble, ignoreTrouble } from "./engine/store/trouble.ts";

@@ -6,7 +6,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { delay } from "@std/async";
 import { z } from "zod";
-import { importLate, keepOwn, readRecord, writeAtomically } from "noiseline/core";
+import { importLate, keepOwn, readRecord, realPath, writeAtomically } from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/engine";
 import { definedOnly } from "../../std/defined_only.ts";
 import { escapeMarkup } from "../../std/escape.ts";
@@ -18,7 +18,7 @@ import type { Place } from "./site.ts";
 
 /** What a server shows: a store, and what was submitted to a cluster. */
 export function placeOf({ root }: { readonly root: string }, cluster?: Cluster): Place {
-  return { store: root, ...cluster && { cluster: { name: cluster.name, cache: cluster.settings.cache } } };
+  return { store: root, ...cluster && { cluster: { name: cluster.name, cache: realPath(cluster.settings.cache) } } };
 }
 
 /** Where a server listens. This is kept, so that it is found again, and so that one started anew has the same port. */

@@ -16,7 +16,7 @@ import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { removeQuietly, spareFlushes, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
-import { entriesOf, isThere, statIfThere } from "../store/reading.ts";
+import { entriesOf, isThere, realPath, statIfThere } from "../store/reading.ts";
 import { recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -306,7 +306,7 @@ class Task {
 
 /** A folder of this process alone on the node's own disk. */
 function makeScratch(): Disposable & { readonly path: string } {
-  const root = Deno.env.get("TMPDIR") ?? "/tmp";
+  const root = realPath(Deno.env.get("TMPDIR") ?? "/tmp");
   const prefix = `noiseline-${hostname()}-`;
   for (const { name } of entriesOf(root)) {
     const path = join(root, name);

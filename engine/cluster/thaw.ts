@@ -10,9 +10,9 @@ import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
 import { type KeptPipeline, unpackPipeline } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { type Described, describeFile } from "../process/describe.ts";
-import { realPath } from "../process/rights.ts";
 import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
+import { realPath } from "../store/reading.ts";
 import { layOut } from "./bundles.ts";
 import type { TrustedSubmission } from "./submission.ts";
 

@@ -6,7 +6,7 @@ import { codesOf, isForeign, type Stage } from "../keys/stage.ts";
 import type { StageDevice, TryDevice } from "../../contract/stage.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { isWithin, openRoot } from "../store/roots.ts";
-import { readTextIfThere, statIfThere } from "../store/reading.ts";
+import { readTextIfThere, realPath, statIfThere } from "../store/reading.ts";
 import { findStoreRoot } from "../store/store.ts";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
@@ -24,12 +24,6 @@ export interface RightsRequest {
   readonly uses: string;
   /** As `--grant` writes them, sorted. */
   readonly rights: readonly string[];
-}
-
-/** Where links lead; the path itself where that cannot be found. */
-export function realPath(path: string): string {
-  // What cannot be read is refused elsewhere.
-  return unlessReadable(() => Deno.realPathSync(path), path);
 }
 
 /** Of each folder that was asked about; a pipeline may have thousands of stages. */

@@ -6,6 +6,7 @@ import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
+import { realPath } from "../store/reading.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Store } from "../store/store.ts";
@@ -65,12 +66,12 @@ export async function makeReachable(
   for (const [name, path] of Object.entries(externalPaths(stage, pipeline.folder))) {
     // Names of params are the stage's choice, and no part of a path.
     const place = join(scratch, "external", String(readable.length));
-    // A link may be turned elsewhere while the stage runs.
-    const real = isForeign(stage.kind) ? Deno.realPathSync(path) : path;
+    // A link may be turned elsewhere while the stage runs, and a process has rights to real paths alone.
+    const real = realPath(path);
     const copy = isForeign(stage.kind) ? copyExternal(real, place, basename(resolve(path))) : undefined;
     readable.push(copy ?? real);
     if (copy === undefined) lent.push(real);
-    if (isForeign(stage.kind)) params[name] = copy ?? real;
+    params[name] = copy ?? real;
     if (copy !== undefined && contentDigest(copy, store.digests) !== keys!.ingredients.externals[name]) {
       return { message: `${name} changed after planning`, fix: "run again" };
     }

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { flushFolder, makeFolder, syncFolder } from "./files.ts";
-import { isThere } from "./reading.ts";
+import { isThere, realPath } from "./reading.ts";
 import { openRoot } from "./roots.ts";
 
 /** A folder that may be entered but not listed cannot be opened; what is above the store is its owner's business. */
@@ -57,7 +57,7 @@ export class FolderMaker {
 
 /** A folder outside of any store, to write to; it goes when this is disposed of. */
 export async function makeTemporaryFolder(): Promise<AsyncDisposable & { readonly folder: string }> {
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  const folder = realPath(await Deno.makeTempDir({ prefix: "noiseline-" }));
   openRoot(folder);
   return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }

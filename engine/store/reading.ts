@@ -1,11 +1,18 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { locate, Misplaced, unlessReadable } from "./trouble.ts";
 
 /** A record of more bytes is neither written nor read. It is enough for a result of four hundred thousand files. */
 export const MAX_RECORD_BYTES = 64 * 2 ** 20;
+
+/** Where links lead, also of what is still to be made; the path itself where that cannot be found. */
+export function realPath(path: string): string {
+  // What cannot be read is refused elsewhere.
+  const real = unlessReadable(() => Deno.realPathSync(path), undefined);
+  return real ?? (dirname(path) === path ? path : join(realPath(dirname(path)), basename(path)));
+}
 
 /** A text that can be read again. @throws Misplaced for one that is too large for that */
 export function asRecord(text: string, path: string): string {

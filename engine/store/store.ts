@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { differenceSchema, type TagRecord, tagRecordSchema, timingSchema } from "../../schemas/records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { makeFolder, removeQuietly, removeTree, writeAtomically } from "./files.ts";
-import { entriesOf, isThere, statIfThere } from "./reading.ts";
+import { entriesOf, isThere, realPath, statIfThere } from "./reading.ts";
 import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
 import { makeDurableFolder } from "./folders.ts";
 import { takeBack } from "./lent.ts";
@@ -38,14 +38,17 @@ export function findStoreRoot(pipelineFolder: string): string {
 }
 
 /**
+ * @param folder of the store; what leads there may be links, which are followed here, once: the processes of stages are
+ * given real paths, and have rights to these alone
  * @param typeOf the magic number of the file system that a path lies on, as statfs(2) tells it
  * @param runs where runs are recorded, if elsewhere
  */
 export function openStore(
-  root: string,
+  folder: string,
   typeOf = (path: string): number => Number(statfsSync(path).type),
   runs?: string,
 ) {
+  const root = realPath(folder);
   const at = (...names: string[]) => join(root, ...names);
   const paths = {
     ...Object.fromEntries(FOLDERS.map((name) => [name, at(name)])) as NeededPaths,
@@ -60,7 +63,7 @@ export function openStore(
     // Files that stages fetched, by digest. Losing them costs a download.
     downloads: at("cache", "downloads"),
     // What users look at: the folder that holds one folder for each pipeline.
-    outputs: join(dirname(root), "outputs"),
+    outputs: join(dirname(folder), "outputs"),
   };
   for (const folder of [root, paths.outputs, paths.runs]) openRoot(folder);
   ignoreTrouble(() => abandoned(paths.tmp).forEach(takeBack));

@@ -57,8 +57,8 @@ export const single = (...stages: string[]): PartRequest => ({
 export async function submit(project: Project, overrides: readonly string[] = [], parts?: PartRequest[]) {
   const pipeline: Pipeline = valueOf(await loadPipeline(project.path("p.yaml"), { kinds: BUILTIN_KINDS, overrides }));
   const stages = [...pipeline.stages.values()];
-  openRoot(project.root);
-  const digests = new Digests(project.path("digests"));
+  openRoot(project.path("kept"));
+  const digests = new Digests(project.path("kept/digests"));
   const written = valueOf(
     await writeSubmission({
       pipeline,
