@@ -3,6 +3,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { denoFolder } from "../../engine/process/runtime.ts";
 import { execute, submit } from "../support/cluster.ts";
 import { startUi, userOf, Visitor } from "../support/live_server.ts";
+import { setVariable, testsAlone } from "../support/own_process.ts";
 import { Project } from "../support/project.ts";
 
 /** A stage in the engine's own process, one in a process, and two of the user's own with a file and an input. */
@@ -132,23 +133,19 @@ for (const how of Object.keys(LINKS)) {
   });
 }
 
-Deno.test("a job runs where its scratch and the shared cache are reached by links", async () => {
+const testAlone = testsAlone(import.meta.url);
+
+testAlone("a job runs where its scratch and the shared cache are reached by links", async () => {
   await using project = new Project({ stages: ["cook"], files: { "p.yaml": YAML.replaceAll("code/", "") } });
   for (const name of ["data.txt", "pictures/a.png", "pictures/b.png"]) project.write(name, PIXEL);
   for (const name of ["big/tmp", "big/shared"]) Deno.mkdirSync(project.path(name), { recursive: true });
   LINKS["link to a link"]!(project.path("tmp"), project.path("big/tmp"));
-  LINKS.relative!(project.path("shared"), project.path("big/shared"));
-  const before = Deno.env.get("TMPDIR");
-  Deno.env.set("TMPDIR", project.path("tmp"));
-  try {
-    const submission = await submit(project);
-    for (const [part, id] of [...submission.pipeline.stages.keys()].entries()) {
-      const { code, end, problems } = await execute(submission, part);
-      assertEquals([code, end?.state], [0, "ran"], `${id}: ${problems.map(({ message }) => message).join()}`);
-    }
-  } finally {
-    if (before === undefined) Deno.env.delete("TMPDIR");
-    else Deno.env.set("TMPDIR", before);
+  LINKS["relative"]!(project.path("shared"), project.path("big/shared"));
+  setVariable("TMPDIR", project.path("tmp"));
+  const submission = await submit(project);
+  for (const [part, id] of [...submission.pipeline.stages.keys()].entries()) {
+    const { code, end, problems } = await execute(submission, part);
+    assertEquals([code, end?.state], [0, "ran"], `${id}: ${problems.map(({ message }) => message).join()}`);
   }
 });
 

@@ -1,4 +1,5 @@
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import fc from "fast-check";
 import { join } from "node:path";
 import { digestExecuted } from "../../../../engine/process/executed_code.ts";
 import { makeTempFolder } from "../support/temp.ts";
@@ -72,4 +73,105 @@ Deno.test("what no parser takes goes by its bytes", async () => {
 Deno.test("what is larger than people write goes by its bytes", async () => {
   const code = (note: string) => `export const a = "${"a".repeat(256 << 10)}";${note}`;
   assertNotEquals(await digestOf(code("")), await digestOf(code(" // b")));
+});
+
+/** What may be assigned to, and what with: parts that are in `<` and `>` may stand in parentheses. */
+const TARGETS = ["<f>", "<o.f>", '<o["f"]>', "o<.f>"];
+const VALUES = [
+  ...["() => {}", "async () => {}", "function () {}", "function* () {}", "class {}", "class extends <Array> {}"],
+  ...["class { static name = 7; }", "function named() {}", "0, () => {}", "o.m", "f => f", "<o.m>, class {}"],
+].map((value) => `<${value}>`);
+const PLACES = [
+  ...["=", "||=", "??=", "&&="].map((operator) => `TARGET ${operator} VALUE;`),
+  ...["[TARGET = VALUE] = [];", "({ a: TARGET = VALUE } = {});", "[[TARGET = VALUE]] = [[]];", "({ f = VALUE } = {});"],
+  ...["for ([TARGET = VALUE] of [[]]);", "for ({ a: TARGET = VALUE } of [{}]);", "for (TARGET of [VALUE]);"],
+  ...["[f = VALUE, ...TARGET] = [];", "f = TARGET = VALUE;", "o.f = g = VALUE;", "{ f = VALUE } f = <f>;"],
+  ...[
+    "const h = VALUE; seen.push(h);",
+    "let [h = VALUE] = []; seen.push(h);",
+    "const { h = VALUE } = {}; seen.push(h);",
+  ],
+  ...["seen.push(...Object.values({ h: VALUE, ['i']: VALUE, 'j': VALUE }));", "seen.push(((p = VALUE) => p)());"],
+  ...["seen.push(class { static h = VALUE; }.h);", "seen.push(class { static ['h'] = VALUE; }.h);"],
+  ...[
+    "seen.push(Object.keys({ __proto__: VALUE }).length);",
+    'seen.push(Object.keys({ ["__proto__"]: VALUE }).length);',
+  ],
+];
+/** Of which `this` it is called with, and of which scope. */
+const CALLS = [
+  ...["<o.m>()", "<0, o.m>()", "<o?.m>()", "o?.m()", "<o>.m()", '<o["m"]>()', "<<o>?.m>()", "<o.m>``", "<none?.a>.b"],
+  ...[
+    "none?.a.b",
+    "<none?.a>()",
+    "<eval>('typeof inner')",
+    "<0, eval>('typeof inner')",
+    "typeof <none>",
+    "delete <o.m>",
+  ],
+  ...["new <o.F>().n", "new <o.F().n>()", "<<2>, 3>", "<1 + <2 + 3>>", "-<1>", "<<o.m>>.name", "<void 0> ?? 1"],
+].map((call) => `{ const inner = 1; seen.push(${call}); }`);
+const DIRECTIVES = ["seen.push((() => { <'use strict'>; return 1; })());", "<'a'>; seen.push(1);"];
+
+const PROGRAMS = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.tuple(fc.constantFrom(...PLACES), fc.constantFrom(...TARGETS), fc.constantFrom(...VALUES)),
+  },
+  fc.constantFrom(...CALLS, ...DIRECTIVES).map((call) => [call, "", ""] as const),
+).map(([place, target, value]) => place.replaceAll("TARGET", target).replaceAll("VALUE", value));
+
+/** A program with parentheses, spaces and comments as they come. */
+function spell(program: string, layout: readonly number[]): string {
+  const open: number[] = [];
+  let next = 0;
+  const written = program.replaceAll(/=>|[<>]/g, (mark) => {
+    if (mark === "=>") return mark;
+    if (mark === "<") open.push(layout[next++ % layout.length]!);
+    const how = mark === "<" ? open.at(-1)! : open.pop()!;
+    const parens = (mark === "<" ? "(" : ")").repeat(how % 3);
+    return how > 5 ? `${parens} /* ${how} */\n` : parens;
+  });
+  return `export default () => {
+  let f, g; const none = undefined, seen = [];
+  const o = { m() { return this === o; }, F: class { n = 1; }, f: undefined };
+  try {
+    ${written}
+  } catch (error) { seen.push(error.name); }
+  const tell = (one) => typeof one === "function" ? ["function", one.name] : Array.isArray(one) ? one.map(tell) : String(one);
+  return JSON.stringify([f, g, o.f, ...seen].map(tell));
+};
+`;
+}
+
+/** What whoever runs it sees; undefined of what is no program. */
+function seenOf(code: string): string | undefined {
+  try {
+    return new Function(code.replace("export default", '"use strict"; return (').replace(/;\n$/, ")();\n"))();
+  } catch (error) {
+    assert(error instanceof SyntaxError, `${error}`);
+    return undefined;
+  }
+}
+
+Deno.test("programs with one digest do the same, wherever there are parentheses and comments", async () => {
+  const layout = fc.array(fc.nat(8), { minLength: 4, maxLength: 8 });
+  let [same, other] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(PROGRAMS, layout, layout, async (program, ...layouts) => {
+      const [one, two] = layouts.map((each) => spell(program, each)) as [string, string];
+      const [before, after] = [seenOf(one), seenOf(two)];
+      fc.pre(before !== undefined && after !== undefined);
+      // TypeScript is run without such parentheses, and so are digests of it taken.
+      for (const name of before === after ? ["a.mjs", "a.ts"] : ["a.mjs"]) {
+        const isSame = await digestOf(one, name) === await digestOf(two, name);
+        if (isSame) assertEquals(after, before, `${one}\n${two}`);
+        if (isSame) same++;
+        else other++;
+      }
+    }),
+    { numRuns: 400, seed: 1 },
+  );
+  // Layout is none of it, but for the few parentheses that take a name away.
+  assert(same > 4 * other && other > 0, `${same} and ${other}`);
 });
