@@ -6,3 +6,6 @@ export interface ByteImage {
   readonly channels: number;
   readonly data: Uint8Array;
 }
+
+/** Larger images are refused before memory is taken for them: a few bytes of header can declare 2^62 pixels. */
+export const MAX_PIXELS = 100_000_000;

@@ -2,7 +2,8 @@ import { FormatError } from "./format_error.ts";
 
 /** CIFAR-10 images are 32x32 RGB. */
 const PLANE = 32 * 32;
-const RECORD_BYTES = 1 + 3 * PLANE;
+/** Of an image and its label. */
+export const RECORD_BYTES = 1 + 3 * PLANE;
 
 /** Pixels [N, 32, 32, 3] row-major, labels [N], 0 to 9. */
 export type CifarBatch = Readonly<ReturnType<typeof decodeCifarBatch>>;

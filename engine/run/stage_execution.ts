@@ -212,8 +212,13 @@ function linkedInputs({ inputs, parts = [] }: StartMessage): string[] {
   return messages.filter(({ files }) => isLentWhole(files)).map(({ folder }) => folder!);
 }
 
-/** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */
-export function memoryLimitOf({ resources, kind }: Stage): number | undefined {
-  if (resources.memory !== undefined) return parseMemory(resources.memory);
-  return isForeign(kind) ? defaultMemoryLimit() : undefined;
+/**
+ * A built-in kind may take what there is, as training does, unless the pipeline says otherwise. One that reads files from
+ * elsewhere has the limit of foreign code: whoever made these files may have meant it to take more.
+ */
+export function memoryLimitOf(stage: Stage): number | undefined {
+  const { resources: { memory }, kind } = stage;
+  if (memory !== undefined) return parseMemory(memory);
+  const readsForeign = isForeign(kind) || fetchesFiles(stage) || Object.keys(externalPaths(stage, ".")).length > 0;
+  return readsForeign ? defaultMemoryLimit() : undefined;
 }

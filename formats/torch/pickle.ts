@@ -1,5 +1,5 @@
 import { FormatError } from "../format_error.ts";
-import type { ByteCursor } from "./byte_cursor.ts";
+import type { ByteCursor } from "../byte_cursor.ts";
 
 /** A list of Python's; its tuples are arrays here, its dicts Maps with names as keys, its None is null. */
 export class PickleList {

@@ -1,8 +1,8 @@
+import { ByteCursor } from "../byte_cursor.ts";
 import { FormatError } from "../format_error.ts";
 import { DTYPES, type SafetensorsArray, type SafetensorsDType, type SafetensorsTensor } from "../safetensors.ts";
-import { ByteCursor } from "./byte_cursor.ts";
+import { openZip } from "../zip.ts";
 import { describe, PickleList, readPickle } from "./pickle.ts";
-import { openStoredZip } from "./stored_zip.ts";
 
 /** The pickle of 0x1950a86a20f9469cfc6c, torch's mark of the format that torch.save wrote up to 1.5. */
 const LEGACY = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
@@ -74,7 +74,7 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
 
 /** FOLDER/data.pkl, FOLDER/byteorder (in new files) and FOLDER/data/KEY. */
 function readZip(bytes: Uint8Array): unknown {
-  const files = openStoredZip(bytes);
+  const files = openZip(bytes, { what: "zip" });
   const folders = [...files.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.slice(1) ?? []);
   if (folders.length !== 1) refuse("torch file", `a zip with ${folders.length} data.pkl`, "one, in a folder");
   const read = (name: string) =>
@@ -82,14 +82,14 @@ function readZip(bytes: Uint8Array): unknown {
   const order = files.has(`${folders[0]}byteorder`) ? new TextDecoder().decode(read("byteorder")) : "little";
   if (order !== "little") refuse("torch file", `byte order ${describe(order)}`, "little");
   const storages: Storages = new Map();
-  const root = readPickle(new ByteCursor(read("data.pkl")), GLOBALS, (id) => findStorage(storages, id));
+  const root = readPickle(new ByteCursor("torch file", read("data.pkl")), GLOBALS, (id) => findStorage(storages, id));
   for (const [key, storage] of storages) fill(storage, new Uint8Array(read(`data/${key}`)));
   return root;
 }
 
 /** Five pickles: mark, protocol, facts of the machine, the object, keys of storages; then length and numbers of each. */
 function readLegacy(bytes: Uint8Array): unknown {
-  const cursor = new ByteCursor(bytes, LEGACY.length);
+  const cursor = new ByteCursor("torch file", bytes, LEGACY.length);
   const storages: Storages = new Map();
   const read = () => readPickle(cursor, GLOBALS, (id) => findStorage(storages, id));
   const [protocol, machine, root, keys] = [read(), read(), read(), read()];

@@ -2,10 +2,12 @@ import { type TarHeader, unpackTar } from "modern-tar";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { checked } from "../../artifacts/record.ts";
-import { type CifarBatch, decodeCifarBatch } from "../../formats/cifar_binary.ts";
+import { type CifarBatch, decodeCifarBatch, RECORD_BYTES } from "../../formats/cifar_binary.ts";
 import { FormatError } from "../../formats/format_error.ts";
+import { endAt, unpacksToMore } from "../../formats/inflate.ts";
 import { downloadAll } from "../shared/download.ts";
 import { downloadsOf } from "./kind.ts";
+import { readFile } from "./read_file.ts";
 import { CIFAR_FILES, SOURCES } from "./sources.ts";
 import type { ReadDataset, Split } from "./split.ts";
 
@@ -52,9 +54,7 @@ type Batches = ReadonlyMap<string, CifarBatch>;
 async function readFolder(folder: string, wanted: ReadonlySet<string>): Promise<Batches> {
   const batches = new Map<string, CifarBatch>();
   for (const name of wanted) {
-    const bytes = await Deno.readFile(join(folder, name)).catch((cause: Error) => {
-      throw new FormatError(name, { got: cause.message, wanted: "a file that can be read", cause });
-    });
+    const bytes = await readFile(join(folder, name), name, BATCH_IMAGES * RECORD_BYTES);
     batches.set(name, decodeBatch(bytes, name));
   }
   return batches;
@@ -69,23 +69,20 @@ function decodeBatch(bytes: Uint8Array, name: string): CifarBatch {
 
 /** The official archive unpacks to 184 MB; a few hundred kilobytes can unpack to any number. */
 const MAX_UNPACKED_BYTES = 256 << 20;
-const HEADER_BYTES = 512;
 
 /** From the official archive, which is read as a stream. */
 async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<Batches> {
   const batches = new Map<string, CifarBatch>();
-  let unpackedBytes = 0;
   // The archive holds one folder; what it is called does not matter.
   const nameOf = ({ name }: TarHeader) => name.split("/").at(-1)!;
   const filter = (header: TarHeader) => {
-    unpackedBytes += HEADER_BYTES + header.size;
-    if (unpackedBytes > MAX_UNPACKED_BYTES) {
-      throw new FormatError(path, { got: `more than ${MAX_UNPACKED_BYTES} bytes`, wanted: "what CIFAR-10 has" });
-    }
+    // Room would be made for it before any of it comes.
+    if (header.size > MAX_UNPACKED_BYTES) throw unpacksToMore(path, MAX_UNPACKED_BYTES);
     return header.type === "file" && wanted.has(nameOf(header));
   };
   try {
-    const unzipped = (await Deno.open(path)).readable.pipeThrough(new DecompressionStream("gzip"));
+    const unzipped = (await Deno.open(path)).readable.pipeThrough(new DecompressionStream("gzip"))
+      .pipeThrough(endAt(MAX_UNPACKED_BYTES, path));
     for (const { header, data } of await unpackTar(unzipped, { strict: true, filter })) {
       batches.set(nameOf(header), decodeBatch(data!, nameOf(header)));
     }

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { EMOJI_CATEGORIES } from "../../artifacts/labels.ts";
+import { checked } from "../../artifacts/record.ts";
 import type { ByteImage } from "../../formats/byte_image.ts";
-import { decodePng } from "../../formats/png.ts";
+import { decodePng } from "../../formats/png_decoder.ts";
 import { crop, flatten } from "./pixels.ts";
 import { SOURCES } from "./sources.ts";
 import { type ReadDataset, splitByHash } from "./split.ts";
@@ -17,7 +18,9 @@ export const read: ReadDataset = async ({ params, packages }) => {
   // It is fetched before the stage starts.
   const folder = packages[name]!;
   const all = parseEmoji(JSON.parse(await Deno.readTextFile(join(folder, "emoji.json"))));
-  const sheet = decodePng(await Deno.readFile(join(folder, "img", "google", "sheets-clean", `${size}.png`)));
+  const place = join(folder, "img", "google", "sheets-clean", `${size}.png`);
+  const bytes = await Deno.readFile(place);
+  const sheet = checked(place, () => decodePng(bytes));
   // The same picture in both splits would make the test images known ones.
   const emoji = firstOfEachPicture(all, sheet, size);
   const splits = splitByHash(emoji.map(({ codePoints }) => codePoints), { testCount, limit });

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { decodeJpeg, isJpeg } from "../../formats/jpeg.ts";
-import { decodePng } from "../../formats/png.ts";
+import { decodeJpeg, isJpeg } from "../../formats/jpeg/jpeg.ts";
+import { decodePng } from "../../formats/png_decoder.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { READ } from "./class_folders.ts";
 import { cropSquare, flatten, resizeSquare } from "./pixels.ts";
+import { readFile } from "./read_file.ts";
 import { type ReadDataset, splitByHash } from "./split.ts";
 
 /** Images of a folder, each split in code-unit order of their paths. */
@@ -107,16 +108,18 @@ async function leadsInside(link: string, realRoot: string): Promise<boolean> {
   return target === realRoot || target.startsWith(`${realRoot}/`);
 }
 
+/** An image of the most pixels that are read, hardly packed. */
+const MAX_FILE_BYTES = 512 << 20;
+
 /**
  * An image file as a square of the wanted size. What its bytes are counts, not how it is called: many a PNG is named .jpg.
  *
  * @returns uint8 [size, size, channels] row-major, or what is wrong with the file
  */
 async function readImage(path: string, size: number, channels: 1 | 3): Promise<Uint8Array | string> {
-  const bytes = await Deno.readFile(path).catch((error: Error) => error.message);
-  if (typeof bytes === "string") return bytes;
-  if (bytes.length === 0) return "an empty file";
   try {
+    const bytes = await readFile(path, "file", MAX_FILE_BYTES);
+    if (bytes.length === 0) return "an empty file";
     const image = isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
     return resizeSquare(cropSquare(flatten(image, channels)), size).data;
   } catch (error) {

@@ -9,7 +9,7 @@ import { type Source, SOURCES } from "./sources.ts";
 
 export const datasetKind = defineKind({
   kind: "dataset",
-  version: 1,
+  version: 2,
   entry: import.meta.resolve("./run.ts"),
   summary: "Images and labels, split into train and test",
   params: datasetParams,

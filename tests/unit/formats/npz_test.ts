@@ -78,10 +78,13 @@ Deno.test("decodeNpz() refuses an array that says it is larger than memory befor
   // The size before compression, 24 bytes into the entry of the central directory, whose offset ends the file.
   const entry = view.getUint32(bytes.length - 6, true);
   view.setUint32(entry + 24, 2 ** 32 - 2, true);
+  assertThrows(() => decodeNpz(bytes, "mu", MOST), FormatError, "4294967294 bytes in 136 by method 0");
+  // What is stored as it is has one size; the method is 10 bytes into the entry.
+  view.setUint16(entry + 10, 8, true);
   assertEquals(decodeNpz(bytes, "sigma", MOST), undefined);
   assertThrows(
     () => decodeNpz(bytes, "mu", MOST),
     FormatError,
-    "npz array: got 4294967294 bytes, wanted at most 2147483648",
+    'npz file, "mu.npy": got 4294967294 bytes, wanted at most 2147483648',
   );
 });

@@ -248,10 +248,10 @@ function withEntry(entry: number, field: number, size: 2 | 4, value: number): Ui
 Deno.test("a zip whose directory lies about a file is refused", () => {
   for (
     const [field, size, value, message] of [
-      [16, 4, 1, "checksum of a file"],
+      [16, 4, 1, 'checksum of "a/data/0"'],
       [20, 4, 9, "8 bytes in 9"],
       [24, 4, 2 ** 32 - 1, "4294967295 bytes in 8"],
-      [42, 4, 0, "checksum of a file"], // the first file's place
+      [42, 4, 0, 'checksum of "a/data/0"'], // the first file's place
       [42, 4, 2 ** 32 - 1, "cut off"],
       [42, 4, 3, "got mark"],
     ] as const

@@ -55,7 +55,7 @@ Deno.test("mnist says what is wrong with its files", async () => {
     const labels = "train-labels-idx1-ubyte";
     assertStringIncludes(await failure({}, `${labels}.gz`), `only some of its files, wanted ${labels}`);
     const few = makeIdx([5], new Uint8Array(5));
-    assertEquals(await failure({ [`${labels}.gz`]: few }), `${labels}: got shape [5], wanted [60000]`);
+    assertEquals(await failure({ [`${labels}.gz`]: few }), `${labels}, IDX file: got shape [5], wanted [60000]`);
     const eleven = makeIdx([60_000], new Uint8Array(60_000).fill(11, 7));
     assertEquals(await failure({ [`${labels}.gz`]: eleven }), `${labels}, label 7: got 11, wanted 0 to 9`);
     const cut = FILES["t10k-images-idx3-ubyte.gz"]!.subarray(0, 1000);

@@ -1,15 +1,16 @@
-import { FormatError } from "../format_error.ts";
+import { FormatError } from "./format_error.ts";
 
-/** Reads forward through bytes, little-endian. */
+/** Reads forward through the bytes of a file, little-endian. */
 export class ByteCursor {
-  constructor(readonly bytes: Uint8Array, public at = 0) {}
+  /** @param what the file is, for messages */
+  constructor(readonly what: string, readonly bytes: Uint8Array, public at = 0) {}
 
   /** A view of the next bytes. @throws FormatError when there are not as many, as all below */
   take(length: number): Uint8Array {
     const left = Math.max(0, this.bytes.length - this.at);
     if (length > left) {
       const wanted = `${length} from byte ${this.at} on: the file is cut off, or a size in it is wrong`;
-      throw new FormatError("torch file", { got: `${left} bytes`, wanted });
+      throw new FormatError(this.what, { got: `${left} bytes`, wanted });
     }
     this.at += length;
     return this.bytes.subarray(this.at - length, this.at);

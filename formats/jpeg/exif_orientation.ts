@@ -1,4 +1,4 @@
-import type { ByteImage } from "./byte_image.ts";
+import type { ByteImage } from "../byte_image.ts";
 
 /** From 1 to 8: where the first row and the first column of the stored image lie. 1 is upright. */
 const ORIENTATION_TAG = 0x0112;

@@ -1,0 +1,72 @@
+import { MAX_PIXELS } from "../byte_image.ts";
+import { FormatError } from "../format_error.ts";
+
+const MARKER = 0xff;
+const [START_OF_IMAGE, END_OF_IMAGE, START_OF_SCAN, APP1] = [0xd8, 0xd9, 0xda, 0xe1];
+/** Sequential, extended and progressive, all with Huffman's codes. Others are hardly found outside of test suites. */
+const FRAMES = [0xc0, 0xc1, 0xc2];
+/** Those that no length follows: of a restart, and one of no meaning. */
+const isBare = (marker: number) => marker >= 0xd0 && marker <= 0xd7 || marker === 0x01;
+const isFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+
+/** Each goes over the whole image. Encoders write some ten of a progressive image. */
+const MAX_SCANS = 100;
+const EXIF = "Exif\0";
+
+export function isJpeg(bytes: Uint8Array): boolean {
+  return bytes[0] === MARKER && bytes[1] === START_OF_IMAGE && bytes[2] === MARKER;
+}
+
+function refuse(got: string, wanted = "a JPEG image, baseline or progressive"): never {
+  throw new FormatError("JPEG", { got, wanted });
+}
+
+/**
+ * Look through the segments of a JPEG (ITU-T T.81, annex B) before anything is decoded: what it would take is known
+ * from these.
+ *
+ * @throws FormatError when it is not a JPEG, is cut off, of an unusual kind, or would take more than its size allows
+ */
+export function readSegments(bytes: Uint8Array) {
+  if (!isJpeg(bytes)) refuse("a file that does not start like one");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let frame: { readonly width: number; readonly height: number; readonly components: number } | undefined;
+  let exif = new Uint8Array();
+  let scans = 0;
+  for (let at = 2; at + 1 < bytes.length;) {
+    const marker = bytes[at + 1]!;
+    // Between segments only padding may stand; in a scan anything may that is not followed by a marker.
+    if (bytes[at] !== MARKER || marker === MARKER || marker === 0 || isBare(marker)) {
+      at++;
+      continue;
+    }
+    if (marker === END_OF_IMAGE) return frame && scans > 0 ? { ...frame, exif } : refuse("no image");
+    const end = at + 2 + (at + 4 <= bytes.length ? view.getUint16(at + 2) : Infinity);
+    if (end > bytes.length) break;
+    const content = bytes.subarray(at + 4, end) as Uint8Array<ArrayBuffer>;
+    if (marker === APP1 && exif.length === 0 && new TextDecoder("latin1").decode(content.subarray(0, 5)) === EXIF) {
+      exif = content.subarray(EXIF.length);
+    }
+    if (isFrame(marker)) {
+      if (frame !== undefined) refuse("two images in one");
+      frame = readFrame(marker, content, bytes.length);
+    }
+    if (marker === START_OF_SCAN && ++scans > MAX_SCANS) refuse("a scan more", `at most ${MAX_SCANS} scans`);
+    at = Math.max(end, at + 4);
+  }
+  return refuse("a file that is cut off");
+}
+
+function readFrame(marker: number, content: Uint8Array, fileBytes: number) {
+  if (content.length < 6) refuse("a header that is cut off");
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  const [bits, height, width, components] = [content[0]!, view.getUint16(1), view.getUint16(3), content[5]!];
+  if (!FRAMES.includes(marker) || bits !== 8) refuse(`coding ${marker - 0xc0} of ${bits} bits`);
+  if (![1, 3, 4].includes(components)) refuse(`${components} channels`, "grey, RGB or CMYK");
+  const pixels = width * height;
+  if (pixels < 1 || pixels > MAX_PIXELS) refuse(`${width} x ${height} pixels`, `1 to ${MAX_PIXELS}`);
+  // A code has at least one bit, and each block of 8 x 8 pixels at least one code.
+  const leastBytes = Math.ceil(width / 8) * Math.ceil(height / 8) / 8;
+  if (fileBytes < leastBytes) refuse(`${fileBytes} bytes for ${width} x ${height} pixels`, `at least ${leastBytes}`);
+  return { width, height, components };
+}
