@@ -44,7 +44,7 @@ for (const strike of STRIKES) {
         } else running.signal(strike);
         const { code, signal, stdout, stderr } = await running.outcome();
         const orphaned = { lost: [], wrong: [] as string[] };
-        for (const pid of workers) if (!await isGoneWithin(pid, 2_000)) orphaned.wrong.push(`worker ${pid} lives`);
+        for (const pid of workers) if (!await isGoneWithin(pid)) orphaned.wrong.push(`worker ${pid} lives`);
         if (workers.length > 0) orphans?.add(`try ${index}`, orphaned);
         verdict.wrong.push(...orphaned.wrong);
         // Before the command listens for a signal, or once it has ended, the signal has its own effect.

@@ -115,7 +115,7 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   ui.signal("SIGINT");
   const ended = await ui.outcome();
   assertEquals([ended.code, ended.stderr], [0, ""]);
-  assert(await isGoneWithin(pid!, 5_000));
+  assert(await isGoneWithin(pid!));
   assertEquals(project.files(".noiseline").join("\n"), before);
   // Started anew it has the same port, so that pages find it again. What they sent there meanwhile, to whatever
   // listened, opens nothing.

@@ -20,8 +20,12 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Wait for a process to be gone. @returns whether it was, in time */
-export async function isGoneWithin(pid: number, limitMs: number): Promise<boolean> {
+/**
+ * Wait for a process to be gone.
+ * @param limitMs by default a minute, which only tells a busy machine from a process that stays
+ * @returns whether it was, in time
+ */
+export async function isGoneWithin(pid: number, limitMs: number = 60_000): Promise<boolean> {
   const deadline = performance.now() + limitMs;
   while (isAlive(pid)) {
     if (performance.now() > deadline) return false;

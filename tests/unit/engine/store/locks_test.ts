@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { acquireLock, holdFolder, isHeld } from "../../../../engine/store/locks.ts";
 import { RunStore } from "../../../../engine/store/runs.ts";
 import { openRoot } from "../../../../engine/store/roots.ts";
+import { until } from "../../../support/until.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 Deno.test("acquireLock() lets a second holder wait, tells who holds it, and goes on when it is released", async () => {
@@ -17,6 +18,7 @@ Deno.test("acquireLock() lets a second holder wait, tells who holds it, and goes
     got = true;
     return lock;
   });
+  await until("word of who holds it", () => told.length > 0);
   await delay(60);
   assertEquals(got, false);
   assertEquals(told.length, 1);

@@ -7,6 +7,7 @@ import { progressFolder, ProgressStore } from "../../../../engine/store/progress
 import { openStore, type Store } from "../../../../engine/store/store.ts";
 import { key, manifestOf, openFreshStore, takeText } from "../support/manifest.ts";
 import { endStates, planIn, planned, runIn } from "../support/reach.ts";
+import { until } from "../../../support/until.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { newRunId } from "../../../../engine/store/processes.ts";
 
@@ -266,9 +267,8 @@ Deno.test("gc waits until what is being published has its manifest", async () =>
   const file = await takeText(store, "x.txt", "on its way");
   let waited = false;
   const cleaning = gc(store, { onWait: () => waited = true });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until("it to wait", () => waited);
   await store.results.publish(manifestOf("x", [file]));
-  assert(waited);
   store.tags.write("x", { format: 1, pipeline: "p", overrides: [], results: { x: key("x resolved") } });
   still![Symbol.dispose]();
   assertEquals((await cleaning).results, []);

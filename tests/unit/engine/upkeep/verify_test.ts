@@ -4,6 +4,7 @@ import { verifyStore } from "../../../../engine/upkeep/verify.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { key, takeText } from "../support/manifest.ts";
 import { endStates, runIn } from "../support/reach.ts";
+import { until } from "../../../support/until.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { factsOf } from "../../../../engine/store/reading.ts";
 
@@ -109,8 +110,18 @@ Deno.test("verifyStore() leaves alone what was made again while it looked", asyn
   damage(object);
   // A run that publishes the result holds this lock until its manifest is there.
   const publishing = await store.guards.holdStill();
-  const verifying = verifyStore(openStore(store.root));
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  const looked = openStore(store.root);
+  const { guards } = looked;
+  let waits = false;
+  const stopReliance = () => {
+    waits = true;
+    return guards.stopReliance();
+  };
+  const verifying = verifyStore({
+    ...looked,
+    guards: { holdStill: () => guards.holdStill(), stopReliance } as typeof guards,
+  });
+  await until("it to have looked", () => waits);
   Deno.writeFileSync(object, whole);
   const newer = { ...manifest, runId: "newer" };
   await openStore(store.root).results.publish(newer);

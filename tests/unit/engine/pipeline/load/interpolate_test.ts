@@ -109,7 +109,7 @@ Deno.test("interpolate() refuses vars that double each other without doing the w
   const started = performance.now();
   assert(interpolate(tower(60, 2)).problems.length > 0);
   // Written out it would be 2^59 texts. The bound only tells refusing from trying.
-  assert(performance.now() - started < 2_000);
+  assert(performance.now() - started < 60_000);
 });
 
 /** Each var is a list of the one before it, `times` over. */
@@ -121,13 +121,13 @@ function listTower(levels: number, times: number): Record<string, unknown> {
 
 Deno.test("interpolate() refuses lists that repeat each other where they become too much", () => {
   const started = performance.now();
-  const { problems } = interpolate(listTower(30, 2));
+  const { problems } = interpolate(listTower(34, 2));
   assertEquals(problems.map(({ path, message }) => [path?.split("[")[0], message]), [
     // 2 + 4 + … + 2^18 values are less than a million, with another 2^19 they are more.
     ["vars.v18", "the pipeline grows to more than 1000000 values"],
   ]);
-  // Walking through the 2^29 values took 45 s before. The bound only tells refusing from trying.
-  assert(performance.now() - started < 2_000);
+  // Walking through the 2^33 values would take 12 minutes. The bound only tells refusing from trying.
+  assert(performance.now() - started < 60_000);
 });
 
 Deno.test("interpolate() refuses lists that nest each other too deeply, in whatever order they stand", () => {

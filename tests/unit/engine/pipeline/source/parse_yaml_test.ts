@@ -93,7 +93,7 @@ Deno.test("parseYaml() refuses an alias bomb at once", () => {
   const started = performance.now();
   assertStringIncludes(problems(`${lines.join("\n")}\n`)[0]!.message, "aliases");
   // Expanded it would have 9^12 leaves; refusing takes some milliseconds. The bound only tells the two apart.
-  assert(performance.now() - started < 2_000);
+  assert(performance.now() - started < 60_000);
 });
 
 for (const text of ["a: &a [*a]\n", "a: &a { b: *a }\n", "a: &a { b: [{ c: *a }] }\n", "&r { a: *r }\n"]) {

@@ -1,9 +1,9 @@
 import { sha256Of } from "../../../../../engine/store/reading.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { delay } from "@std/async";
 import { join } from "node:path";
 import { FolderBackend } from "../../../../../engine/store/cache/folder_backend.ts";
 import { S3Backend } from "../../../../../engine/store/cache/s3_backend.ts";
+import { until } from "../../../../support/until.ts";
 import { digestsOf, endStates } from "../../support/reach.ts";
 import { Lab } from "../../support/shared.ts";
 import { holds } from "../../support/tiny_run.ts";
@@ -26,7 +26,7 @@ stages:
         if (event.type === "stage-finished") ended.push(event.id);
       },
     });
-    for (let left = 500; lab.files("recipes").length === 0 && left > 0; left--) await delay(10);
+    await until("the first result to be sent", () => lab.files("recipes").length > 0);
     assertEquals([lab.files("objects").length, lab.files("results").length, lab.files("recipes").length], [1, 1, 1]);
     assertEquals(ended, ["a"]);
     // Another machine has it from there already.

@@ -124,7 +124,7 @@ Deno.test("a file that comes slowly but steadily is waited for longer than one t
       const slow = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
         transform: async (chunk, controller) => {
           for (const byte of chunk) {
-            await new Promise((resolve) => setTimeout(resolve, 120));
+            await new Promise((resolve) => setTimeout(resolve, 400));
             controller.enqueue(Uint8Array.of(byte));
           }
         },
@@ -132,7 +132,7 @@ Deno.test("a file that comes slowly but steadily is waited for longer than one t
       return { value: answer.value!.pipeThrough(slow) };
     },
   };
-  const second = await lab.run("two", one, { mode: "read", patience: { stallMs: 300 } });
+  const second = await lab.run("two", one, { mode: "read", patience: { stallMs: 1_100 } });
   assertEquals(endStates(second), "a: restored");
   assertEquals(lab.warnings, []);
 });
