@@ -161,7 +161,7 @@ Deno.test("children of a matrix are compared while one is at work, one done and 
     ) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]);
   const compare = `/compare?run=${runId}`;
   for (let tries = 0; !`${await linesOf(compare)}`.includes("by=2 2"); tries++) {
-    assert(tries < 100, `${await linesOf(compare)}`);
+    assert(tries < 600, `${await linesOf(compare)}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assertEquals(await linesOf(compare), [["learn", "by=1 3", "by=2 2"]]);
