@@ -22,17 +22,29 @@ export function complaintOf(stderr: string): string {
   return cutText(lines.filter((line) => line !== "").join("; "));
 }
 
+interface Heard {
+  readonly ok: boolean;
+  readonly stdout: string;
+  readonly said: string;
+  readonly spoke: boolean;
+  readonly killed?: true;
+}
+
+/** How `sbatch` begins what it says. A wrapper that fails, a shell or a loader begins otherwise, or ends with another code. */
+const SENTENCE = /^(?:[\w.-]*sbatch[\w.-]*|allocation failure): /m;
+
 /**
  * Run one of Slurm's commands: bounded in time and in what it may answer, and never through a shell.
  *
  * @param hopeless what on standard error makes it pointless to wait any longer
- * @returns also as `said` what it said where it is not ok, or why it said nothing; and whether somebody else has killed it
+ * @returns also as `said` what it said where it is not ok, or why it said nothing; whether those are whole sentences of
+ * Slurm's own; and whether somebody else has killed it
  */
 export async function ask(
   program: string,
   args: readonly string[],
   { stdin, hopeless }: { readonly stdin?: string; readonly hopeless?: RegExp } = {},
-): Promise<{ readonly ok: boolean; readonly stdout: string; readonly said: string; readonly killed?: true }> {
+): Promise<Heard> {
   const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => KEPT.includes(name)));
   // The folder of this process may be gone.
   const options = { cwd: "/", env, timeout: LIMIT_MS, maxBuffer: MAX_ANSWER, killSignal: "SIGKILL" } as const;
@@ -40,8 +52,9 @@ export async function ask(
   const { execFile } = await import("node:child_process");
   return await new Promise((resolve) => {
     const child = execFile(program, args, options, (error, stdout, stderr) => {
-      if (error === null) return resolve({ ok: true, stdout, said: complaintOf(stderr) });
+      if (error === null) return resolve({ ok: true, stdout, said: complaintOf(stderr), spoke: false });
       const { code, killed, signal } = error;
+      const spoke = (code === 1 || killed === true) && stderr.endsWith("\n") && SENTENCE.test(stderr);
       const said = code === "ENOENT" || code === "EACCES"
         ? `${NO_COMMAND}${program} on the PATH of ${hostname()}`
         : code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER"
@@ -49,7 +62,7 @@ export async function ask(
         : killed && !hopeless?.test(stderr)
         ? `no answer within ${LIMIT_MS / 1000} s`
         : complaintOf(stderr) || `${program} ended with code ${code ?? signal}`;
-      resolve({ ok: false, stdout, said, ...signal && !killed ? { killed: true } : {} });
+      resolve({ ok: false, stdout, said, spoke, ...signal && !killed ? { killed: true } : {} });
     });
     let heard = "";
     child.stderr!.on("data", (text: string) => {
@@ -61,14 +74,27 @@ export async function ask(
   });
 }
 
+/** Stands between fields, and after each line, as names may have line breaks: no name has them. */
+export const BETWEEN = "\u001f";
+export const AFTER = "\u001e\n";
+
 /** As many as were asked for, and no question has more. */
 type Fields = [string, string, string, string, string, string, string, string];
 
-/** Lines of an answer whose fields are set apart by {@linkcode BETWEEN}; those with another number are no lines of it. */
-export function fieldsOf(stdout: string, count: number): Fields[] {
-  return stdout.split("\n").map((line) => line.split(BETWEEN).map((field) => printable(field.trim())))
-    .filter((fields) => fields.length === count) as Fields[];
+/**
+ * Ask `squeue` or `sinfo` for a table. Its headings are asked for too: by them an empty table is told from no answer, and by
+ * the end of its last line one that is cut off. Lines with another number of fields are none of it.
+ */
+export async function askTable(
+  program: "squeue" | "sinfo",
+  args: readonly string[],
+  columns: readonly string[],
+): Promise<{ readonly rows: readonly Fields[] } | { readonly silent: string }> {
+  const format = `--format=${columns.join(BETWEEN)}${AFTER.trimEnd()}`;
+  const { ok, stdout, said } = await ask(program, [...args, format]);
+  if (!ok) return { silent: said };
+  const lines = stdout.split(AFTER).map((line) => line.split(BETWEEN).map((field) => printable(field.trim())));
+  const isWhole = lines[0]!.length === columns.length && lines.at(-1)!.join() === "";
+  if (!isWhole) return { silent: `what ${program} answers is not whole: ${cutText(printable(stdout || said))}` };
+  return { rows: lines.slice(1).filter(({ length }) => length === columns.length) as Fields[] };
 }
-
-/** Stands between fields: no name has it. */
-export const BETWEEN = "\u001f";

@@ -1,6 +1,6 @@
 import { userInfo } from "node:os";
 import { isLive, type JobNeeds, type QueueFacts } from "../queue.ts";
-import { ask, BETWEEN, fieldsOf } from "./ask.ts";
+import { ask, askTable } from "./ask.ts";
 import { secondsOf, stateOf } from "./words.ts";
 
 /** `1-02:30:00`, `30:00` and such; what is no time is no limit. */
@@ -8,12 +8,11 @@ export function minutesOf(limit: string): number {
   return secondsOf(limit) / 60 || Infinity;
 }
 
-/** The partitions' nodes by kind, with the size of each; what was said instead where there is no answer. */
+/** The partitions' nodes by kind, with the size of each. */
 export async function askPartitions() {
-  const format = ["%P", "%M", "%l", "%a", "%D", "%c", "%m", "%G"].join(BETWEEN);
-  const { ok, stdout, said } = await ask("sinfo", ["--noheader", "--all", "--exact", `--format=${format}`]);
-  if (!ok) return said;
-  return fieldsOf(stdout, 8).map(([marked, whenPreempted, limit, open, nodes, cpus, memory, gpus]) => {
+  const table = await askTable("sinfo", ["--all", "--exact"], ["%P", "%M", "%l", "%a", "%D", "%c", "%m", "%G"]);
+  if ("silent" in table) return table;
+  return table.rows.map(([marked, whenPreempted, limit, open, nodes, cpus, memory, gpus]) => {
     const [name, isDefault] = [marked.replace(/\*$/, ""), marked.endsWith("*")];
     const line = `${name}${isDefault ? " (default)" : ""}: ${nodes} node${nodes === "1" ? "" : "s"} of ${cpus} ` +
       `processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}; time limit ${limit}` +
@@ -33,8 +32,8 @@ export function holds(nodes: Record<keyof Size, number>, { cpus, memoryMiB = 0, 
 
 /** Whether a node of some partitions can take no job now, and may later. */
 export async function isAnyAway(partitions: readonly string[]): Promise<boolean> {
-  const { stdout } = await ask("sinfo", ["--noheader", `--partition=${partitions.join()}`, "--format=%T"]);
-  return stdout.split("\n").some((state) => !/^(idle|mixed|allocated|completing|planned)?$/.test(state.trim()));
+  const table = await askTable("sinfo", [`--partition=${partitions.join()}`], ["%T", "%N"]);
+  return "rows" in table && table.rows.some(([state]) => !/^(idle|mixed|allocated|completing|planned)$/.test(state));
 }
 
 /** The smallest number of jobs that one user may have in the queue, by what accounting says; nothing it does not say. */
@@ -64,17 +63,19 @@ export async function describeCluster(
   const config = Object.fromEntries(
     [...shown.stdout.matchAll(/^(\w+) *= (.*)$/gm)].map(([, name, value]) => [name, value!.trim()]),
   );
+  // The last of what is read here.
+  if (config.SLURM_VERSION === undefined) return { silent: "what scontrol answers is not whole" };
   const partitions = await askPartitions();
-  if (typeof partitions === "string") return { silent: partitions };
-  const queue = await ask("squeue", ["--noheader", "--array", "--states=all", `--format=%T${BETWEEN}%U`]);
-  if (!queue.ok) return { silent: queue.said };
+  if ("silent" in partitions) return partitions;
+  const queue = await askTable("squeue", ["--array", "--states=all"], ["%T", "%U"]);
+  if ("silent" in queue) return queue;
   // Ended jobs count for the controller as long as it remembers them, for accounting they do not.
-  const all = fieldsOf(queue.stdout, 2);
+  const all = queue.rows;
   const own = all.filter(([word, uid]) => Number(uid) === Deno.uid() && isLive({ state: stateOf(word) })).length;
   const limited = /limits|safe/.test(config.AccountingStorageEnforce ?? "");
   const most = limited ? await submitLimit(config.ClusterName ?? "", as) : Infinity;
   // Partitions have a mode of their own only where they decide who gives way.
-  const { PreemptType = "", PreemptMode = "", MaxJobCount, MaxArraySize, SLURM_VERSION = "" } = config;
+  const { PreemptType = "", PreemptMode = "", MaxJobCount, MaxArraySize, SLURM_VERSION } = config;
   const modeOf = (own: string) => PreemptType.endsWith("/partition_prio") ? own : PreemptMode;
   const cancelling = partitions.filter((one) => modeOf(one.whenPreempted).includes("CANCEL"));
   return {

@@ -1,3 +1,4 @@
+import { cutText, printable } from "../../diagnostic/format.ts";
 import {
   isLive,
   JOB_PREFIX,
@@ -8,7 +9,7 @@ import {
   type Submitted,
 } from "../queue.ts";
 import { submitArguments } from "./arguments.ts";
-import { ask, BETWEEN, fieldsOf } from "./ask.ts";
+import { ask, askTable } from "./ask.ts";
 import { askPartitions, describeCluster, holds, isAnyAway } from "./facts.ts";
 import { reasonOf, secondsOf, stateOf, troubleOf } from "./words.ts";
 
@@ -24,10 +25,10 @@ export class SlurmQueue implements Queue {
 
   async test(request: JobRequest): Promise<{ readonly refused?: string } | { readonly silent: string }> {
     const { needs: { minutes = 0, partition, qos, ...needs }, script } = request;
-    const { ok, said } = await ask("sbatch", ["--test-only", ...submitArguments(request)], { stdin: script });
-    if (!ok && troubleOf(said) === "silent") return { silent: said };
+    const { ok, said, spoke } = await ask("sbatch", ["--test-only", ...submitArguments(request)], { stdin: script });
+    if (!ok && (!spoke || troubleOf(said) === "silent")) return { silent: said };
     const all = await askPartitions();
-    if (typeof all === "string") return { silent: all };
+    if ("silent" in all) return all;
     const asked = all.filter((one) =>
       partition === undefined ? one.isDefault : partition.split(",").includes(one.name)
     );
@@ -45,17 +46,21 @@ export class SlurmQueue implements Queue {
   async submit(request: JobRequest): Promise<Submitted> {
     // At its limit of jobs the controller says so, and sbatch would try again for two minutes.
     const hopeless = /sleeping and retrying/;
-    const { stdout, said } = await ask("sbatch", submitArguments(request), { stdin: request.script, hopeless });
-    const id = /^(\d+)(?:;[^\n]*)?$/m.exec(stdout)?.[1];
-    return id === undefined ? { trouble: troubleOf(said), message: said } : { id };
+    const { ok, stdout, said, spoke } = await ask("sbatch", submitArguments(request), {
+      ...{ stdin: request.script, hopeless },
+    });
+    const [id, ...more] = stdout.matchAll(/^([1-9]\d{0,9})(?:;[^\n]*)?\n/gm).map((match) => match[1]!);
+    if (ok && id !== undefined && more.length === 0) return { id };
+    // Without a number or a sentence of Slurm's nobody knows what became of the job.
+    const message = said || `sbatch gives no number of a job, but: ${cutText(printable(stdout))}`;
+    return { trouble: spoke ? troubleOf(said) : "silent", message };
   }
 
   async poll(): Promise<QueueView> {
-    const format = ["%F", "%K", "%T", "%r", "%N", "%M", "%j", "%k"].join(BETWEEN);
-    const args = ["--noheader", "--me", "--array", "--states=all", `--format=${format}`];
-    const { ok, stdout, said } = await ask("squeue", args);
-    if (!ok) return { silent: said };
-    const jobs = fieldsOf(stdout, 8).map(([job, child, word, reason, node, time, name, comment]) => ({
+    const args = ["--me", "--array", "--states=all"];
+    const table = await askTable("squeue", args, ["%F", "%K", "%T", "%r", "%N", "%M", "%j", "%k"]);
+    if ("silent" in table) return table;
+    const jobs = table.rows.map(([job, child, word, reason, node, time, name, comment]) => ({
       id: idOf(job, child),
       name,
       comment,
@@ -70,10 +75,9 @@ export class SlurmQueue implements Queue {
 
   async isQueued(id: string): Promise<boolean | undefined> {
     if (!ID.test(id)) return false;
-    const args = ["--noheader", "--array", "--states=all", `--jobs=${id}`, "--format=%T"];
-    const { ok, stdout, said } = await ask("squeue", args);
-    if (!ok) return /invalid job id/i.test(said) ? false : undefined;
-    return stdout.split("\n").some((word) => word !== "" && isLive({ state: stateOf(word.trim()) }));
+    const table = await askTable("squeue", ["--array", "--states=all", `--jobs=${id}`], ["%T", "%i"]);
+    if ("silent" in table) return /invalid job id/i.test(table.silent) ? false : undefined;
+    return table.rows.some(([word]) => isLive({ state: stateOf(word) }));
   }
 
   async cancel(ids: readonly string[]): Promise<string | undefined> {

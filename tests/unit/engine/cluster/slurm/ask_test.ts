@@ -17,7 +17,7 @@ Deno.test("arguments reach a command as they are, and what it reads", async () =
   const hostile = ["; touch /tmp/x", "$(id)", "a b", "*"];
   assertEquals((await ask("printf", ["%s\n", ...hostile])).stdout, `${hostile.join("\n")}\n`);
   assertEquals((await ask("cat", [], { stdin: "lines\n" })).stdout, "lines\n");
-  assertEquals(await ask("true", [], { stdin: "x".repeat(1 << 20) }), { ok: true, stdout: "", said: "" });
+  assertEquals(await ask("true", [], { stdin: "x".repeat(1 << 20) }), { ok: true, stdout: "", said: "", spoke: false });
 });
 
 Deno.test("a command that is not there, says nothing, says too much or may be given up", async () => {
@@ -27,6 +27,6 @@ Deno.test("a command that is not there, says nothing, says too much or may be gi
   assertEquals([endless.ok, endless.said], [false, "its answer has no end"]);
   const waiting = "echo 'x: error: sleeping and retrying' >&2; exec sleep 600";
   const given = await ask("sh", ["-c", waiting], { hopeless: /retrying/ });
-  assertEquals(given, { ok: false, stdout: "", said: "sleeping and retrying" });
+  assertEquals(given, { ok: false, stdout: "", said: "sleeping and retrying", spoke: false });
   assertEquals((await ask("sh", ["-c", "kill $$"])).killed, true);
 });

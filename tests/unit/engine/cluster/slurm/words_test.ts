@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { JobOrder } from "../../../../../engine/cluster/queue.ts";
-import { complaintOf, fieldsOf } from "../../../../../engine/cluster/slurm/ask.ts";
+import { complaintOf } from "../../../../../engine/cluster/slurm/ask.ts";
 import { rangesOf, submitArguments } from "../../../../../engine/cluster/slurm/arguments.ts";
 import { minutesOf } from "../../../../../engine/cluster/slurm/facts.ts";
 import { reasonOf, secondsOf, stateOf, troubleOf } from "../../../../../engine/cluster/slurm/words.ts";
@@ -101,11 +101,6 @@ Deno.test("reasons come in plain words with Slurm's own, and unknown ones as the
     "for nodes that are down or reserved (ReqNodeNotAvail, UnavailableNodes:n1)",
   );
   assertEquals(["None", "", "SomethingNew"].map(reasonOf), ["", "", "SomethingNew"]);
-});
-
-Deno.test("lines of an answer have all their fields, without what acts on a terminal", () => {
-  const lines = ["8\x1fRUNNING\x1fname", "torn\x1fline", "9\x1fPENDING\x1f\x1b[2Jname", ""];
-  assertEquals(fieldsOf(lines.join("\n"), 3), [["8", "RUNNING", "name"], ["9", "PENDING", "\\u001b[2Jname"]]);
 });
 
 Deno.test("time limits as Slurm writes them", () => {
