@@ -27,7 +27,10 @@ export function describeSubmitted(
   const told = job === undefined || end?.state !== "again" ? end : undefined;
   const { id, node, state } = told === undefined ? job ?? {} : { ...told, id: told.job };
   if (state === undefined) return [silent === undefined ? "not queued" : "unknown", ""];
-  const why = told === undefined ? state === "waiting" ? job!.reason : "" : told.message?.split("\n")[0] ?? "";
+  const held = job?.release === undefined ? "" : `; \`${job.release} ${id}\` lets it go`;
+  const why = told === undefined
+    ? state === "waiting" ? `${job!.reason}${held}` : ""
+    : told.message?.split("\n")[0] ?? "";
   const steps = typeof told?.toStep === "number" ? `, step ${told.fromStep ?? 0} to ${told.toStep}` : "";
   return [state, `job ${id}${node ? ` on ${node}` : ""}${steps}${why === "" ? "" : `: ${why}`}`];
 }

@@ -102,7 +102,13 @@ export const submissionSchema = z.strictObject({
 });
 
 /** One line of `jobs-*.jsonl`: a part that was queued. */
-export const jobLineSchema = z.strictObject({ part: z.int().min(0), job: z.string(), at: z.string() });
+export const jobLineSchema = z.strictObject({
+  part: z.int().min(0),
+  job: z.string(),
+  /** Of an array, which of its children. */
+  children: z.array(z.int().min(0)).exactOptional(),
+  at: z.string(),
+});
 
 /** How an attempt ended, one file each: `ends/<line>.<job>.<attempt>.json`. */
 export const jobEndSchema = z.strictObject({

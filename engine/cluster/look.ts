@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import type { JobEnd, Part } from "../../schemas/cluster_records.ts";
+import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
 import { entriesOf } from "../store/reading.ts";
+import { readRecords } from "../store/records.ts";
 import { RunStore } from "../store/runs.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
@@ -82,14 +83,38 @@ export function helpersOf({ head }: OpenSubmission, jobs: readonly QueuedJob[]):
   });
 }
 
-/** The job that the queue has of each line, rather one that has not ended. */
-export function jobsByLine({ head }: OpenSubmission, jobs: readonly QueuedJob[]): Map<number, QueuedJob> {
+/** Arrays and single jobs that were queued, by the submission's own record. */
+export function queuedParts({ folder }: OpenSubmission) {
+  const files = entriesOf(folder).filter(({ name }) => /^jobs-.*\.jsonl$/.test(name));
+  return files.flatMap(({ name }) => readRecords(join(folder, name), jobLineSchema));
+}
+
+/**
+ * The job of each line that the queue has, rather one that has not ended. A waiting child that somebody cancels is forgotten
+ * at once, while others of its array are known: it was queued, it never began, and now it is not there.
+ */
+export function jobsByLine(submission: OpenSubmission, jobs: readonly QueuedJob[]): Map<number, QueuedJob> {
+  const { head } = submission;
   const found = new Map<number, QueuedJob>();
+  const known = new Map<string, QueuedJob>();
   for (const job of jobs) {
     const comment = parseComment(job.comment);
     const part = comment?.submission === head.id ? head.parts[Number(comment.what)] : undefined;
     const line = part && lineOfJob(part, job.id);
     if (line !== undefined && (isLive(job) || !found.has(line))) found.set(line, job);
+    if (line !== undefined) known.set(arrayOf(job.id), job);
+  }
+  let begun: ReturnType<typeof listAttempts> | undefined;
+  for (const { part, job, children = [] } of known.size === 0 ? [] : queuedParts(submission)) {
+    const other = known.get(job);
+    for (const child of other === undefined ? [] : children) {
+      const id = `${job}_${child}`;
+      const line = lineOfJob(head.parts[part]!, id);
+      if (line === undefined || found.has(line)) continue;
+      begun ??= listAttempts(submission, "start");
+      if (begun.has(line)) continue;
+      found.set(line, { ...other!, id, state: "cancelled", word: "CANCELLED", reason: "", node: "", seconds: 0 });
+    }
   }
   return found;
 }

@@ -65,6 +65,8 @@ export interface QueuedJob {
   /** The queue's own word for it, and in plain words why a waiting job waits; empty where there is nothing to say. */
   readonly word: string;
   readonly reason: string;
+  /** Of a job that waits until somebody lets it go: the command for that, before its id. */
+  readonly release?: string;
   /** Where it runs. */
   readonly node: string;
   /** How long it has run. */

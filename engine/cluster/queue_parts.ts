@@ -1,14 +1,13 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
+import type { JobEnd, Part } from "../../schemas/cluster_records.ts";
 import { recipePointerSchema } from "../../schemas/records.ts";
 import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
 import { Limit } from "../store/limit.ts";
-import { entriesOf, isThere, readIfThere, sha256Of } from "../store/reading.ts";
-import { readRecords } from "../store/records.ts";
+import { isThere, readIfThere, sha256Of } from "../store/reading.ts";
 import { openRoot } from "../store/roots.ts";
 import {
   arrayOf,
@@ -19,6 +18,7 @@ import {
   linesOf,
   listAttempts,
   parseComment,
+  queuedParts,
 } from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
 import {
@@ -160,12 +160,10 @@ class Pass {
       readonly record: string;
     },
   ) {
-    const { head, folder } = submission;
+    const { head } = submission;
     // One for the job that submits the rest, and where jobs are cancelled, one for the guard.
     this.#room = found.facts.room - (found.facts.cancelsPreempted.size === 0 ? 1 : 2);
-    const files = entriesOf(folder).filter(({ name }) => /^jobs-.*\.jsonl$/.test(name));
-    const noted = files.flatMap(({ name }) => readRecords(join(folder, name), jobLineSchema));
-    for (const { part, job } of noted) this.#note(part, arrayOf(job));
+    for (const { part, job } of queuedParts(submission)) this.#note(part, arrayOf(job));
     const jobs = this.#byLine = jobsByLine(submission, found.jobs);
     for (const [index, { lines }] of head.parts.entries()) {
       for (const line of lines) if (jobs.has(line)) this.#note(index, arrayOf(jobs.get(line)!.id));
@@ -297,7 +295,13 @@ class Pass {
     });
     if ("id" in made) {
       this.#note(index, made.id);
-      appendLine(this.found.record, JSON.stringify({ part: index, job: made.id, at: new Date().toISOString() }));
+      appendLine(
+        this.found.record,
+        JSON.stringify({
+          ...{ part: index, job: made.id, at: new Date().toISOString() },
+          ...array && { children: array.children },
+        }),
+      );
       const jobOf = (i: number) => children === null ? made.id : `${made.id}_${children[i]}`;
       for (const i of now) this.#standings.set(lines[i]!, { state: "queued", job: jobOf(i) });
       return undefined;

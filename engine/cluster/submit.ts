@@ -162,6 +162,7 @@ function findEarlier(jobs: readonly QueuedJob[], cache: string, pipeline: string
     const { parts, stages, pipeline: { name } } = submission.head;
     const stale: QueuedJob[] = [];
     for (const [line, job] of jobsByLine(submission, live)) {
+      if (!isLive(job)) continue;
       const { recipeKey } = stages[line]!;
       found.live.set(recipeKey, { recipeKey, submission, line, job: job.id });
       if (name === pipeline && !wanted.has(recipeKey)) stale.push(job);

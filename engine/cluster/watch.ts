@@ -31,6 +31,8 @@ interface Row extends Tracked {
   isHelped?: boolean;
   /** What was said of its progress; empty at first. */
   told?: string;
+  /** The job that was said to be held. */
+  held?: string;
   /** When the attempt ended of which it was said last that another follows. */
   again?: string;
   /** Since when nothing is known of it. */
@@ -109,6 +111,17 @@ class Watch {
         row.job = jobs.get(row.line) ?? (row.job && !isLive(row.job) ? row.job : undefined);
         row.isHelped = isHelped;
       }
+    }
+    this.#tellHeld();
+  }
+
+  /** Say of jobs that will not start by themselves what lets them go: nobody else may ever do it. */
+  #tellHeld(): void {
+    const held = this.#rows.filter(({ job, held }) => job?.release !== undefined && isLive(job) && job.id !== held);
+    for (const [why, rows] of Map.groupBy(held, ({ job }) => `${job!.reason}; \`${job!.release} `)) {
+      const ids = rows.map((row) => row.held = row.job!.id);
+      const jobs = ids.length === 1 ? `${rows[0]!.id}: its job is` : `${ids.length} jobs are`;
+      this.options.say(`${jobs} ${why}${ids.join()}\` lets ${ids.length === 1 ? "it" : "them"} go`);
     }
   }
 

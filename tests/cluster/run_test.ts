@@ -228,3 +228,43 @@ clusterTest("a damaged result in the cache is not computed where jobs are only w
   assertStringIncludes(ran.stderr, "its result in the shared cache is damaged, and nothing is computed here");
   assertStringIncludes(ran.stderr, "run cooks.yaml --cache");
 });
+
+clusterTest(
+  "children that somebody cancels stay cancelled, and one that is held is named with what lets it go",
+  {},
+  async (
+    cluster,
+  ) => {
+    const project = cluster.project({ files: { "p.yaml": COOKS.replaceAll(/^ {2}all:.*\n/gm, "") }, stages: ["cook"] });
+    await hold(cluster, "DOWN");
+    await using running = cluster.start(project, ["run", "p.yaml", "--on", "lab"]);
+    await running.said("jobs: 0 running");
+    const child = (await cluster.jobs()).map(({ id }) => id).find((id) => /_1$/.test(id))!;
+    const [array] = child.split("_");
+    await cluster.must("scancel", [child]);
+    await cluster.must("scontrol", ["hold", `${array}_2`]);
+    await hold(cluster, "UP");
+    await running.said(`\`scontrol release ${array}_2\` lets it go`, "stderr");
+    await cluster.must("scontrol", ["release", `${array}_2`]);
+    const { code, stdout, stderr } = await running.outcome();
+    assertEquals(code, 1, stdout + stderr);
+    assertStringIncludes(stdout + stderr, `its job ${child} was cancelled (by somebody)`);
+    assertEquals([submissionsOf(cluster), endsOf(cluster).map(({ state }) => state)], [1, ["ran", "ran", "ran"]]);
+  },
+);
+
+clusterTest("what a second command replaces in the queue is not queued again by the first", {}, async (cluster) => {
+  const sweep = COOKS.replaceAll(/^ {2}(base|all):.*\n/gm, "").replace("inputs: { from: base }, ", "");
+  const project = cluster.project({ files: { "p.yaml": sweep }, stages: ["cook"] });
+  await hold(cluster, "DOWN");
+  await using running = cluster.start(project, ["run", "p.yaml", "--on", "lab"]);
+  await running.said("jobs: 0 running");
+  project.write("p.yaml", sweep.replace("[a, b, c]", "[a, d]"));
+  const second = await cluster.cli(project, ["run", "p.yaml", "--on", "lab", "--detach", "--replace-queued"]);
+  assertEquals(second.code, 0, second.stdout + second.stderr);
+  await hold(cluster, "UP");
+  const { code, stdout, stderr } = await running.outcome();
+  assertEquals(code, 1, stdout + stderr);
+  await cluster.untilEmpty();
+  assertEquals([submissionsOf(cluster), endsOf(cluster).map(({ state }) => state)], [2, ["ran", "ran"]]);
+});

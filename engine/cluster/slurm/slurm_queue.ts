@@ -1,3 +1,4 @@
+import { definedOnly } from "../../../std/defined_only.ts";
 import { cutText, printable } from "../../diagnostic/format.ts";
 import {
   isLive,
@@ -11,7 +12,7 @@ import {
 import { submitArguments } from "./arguments.ts";
 import { ask, askTable } from "./ask.ts";
 import { askPartitions, describeCluster, holds, isAnyAway } from "./facts.ts";
-import { reasonOf, secondsOf, stateOf, troubleOf } from "./words.ts";
+import { reasonOf, releaseOf, secondsOf, stateOf, troubleOf } from "./words.ts";
 
 /** `8`, or `8_3` for the child of an array. */
 const ID = /^\d{1,10}(_\d{1,10})?$/;
@@ -69,6 +70,7 @@ export class SlurmQueue implements Queue {
       reason: reasonOf(reason),
       node,
       seconds: secondsOf(time),
+      ...definedOnly({ release: releaseOf(reason) }),
     }));
     return { jobs: jobs.filter(({ id, name }) => ID.test(id) && name.startsWith(JOB_PREFIX)) };
   }

@@ -30,7 +30,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^QOS/, "a limit of the quality of service is reached"],
   [/^JobHeldUser$/, "held by the user"],
   [/^JobHeldAdmin$/, "held by an administrator"],
-  [/^JobHoldMaxRequeue$|held/i, "held after too many starts in vain"],
+  [/^JobHoldMaxRequeue$/, "held after too many starts in vain"],
+  [/launch_?.*held/i, "held, as it could not be started"],
+  [/held/i, "held when it was queued again"],
   [/^Cleaning$/, "for the last attempt to be gone"],
   [/^JobLaunchFailure$/, "could not be started: does the node see the log folder?"],
   [/^(None|InvalidReason|)$/, ""],
@@ -41,6 +43,11 @@ export function reasonOf(word: string): string {
   const found = REASONS.find(([pattern]) => pattern.test(word))?.[1];
   if (found === undefined) return word;
   return found === "" ? "" : `${found} (${word})`;
+}
+
+/** The command that lets jobs go which wait for this reason; none where nobody holds them. */
+export function releaseOf(word: string): string | undefined {
+  return /^JobHoldMaxRequeue$|held/i.test(word) ? "scontrol release" : undefined;
 }
 
 /**

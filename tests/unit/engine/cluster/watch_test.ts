@@ -194,3 +194,58 @@ Deno.test("what the queue had no room for is submitted while somebody looks on, 
   assertEquals(lab.queue.told(), ["1 0", "2 1 after 1", "3 2 after 2"]);
   assertEquals(told[1], "0 run; a,b,c: others come first");
 });
+
+const SWEEP = `name: demo
+stages:
+  a: { uses: source }
+  b: { uses: mix, inputs: { one: a }, matrix: { text: [x, y, z] }, with: { text: "\${matrix.text}" } }
+`;
+
+Deno.test("a waiting child that the queue forgets while it knows others of its array was cancelled, and is not queued again", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(SWEEP);
+  lab.queue.forget("2_1");
+  const { ended, lost, events } = await watch(lab, submitted, [
+    ...Array(60).fill(() => {}),
+    () => lab.queue.cancel(["1", "2"]),
+  ]);
+  assertEquals([lost, lab.queue.requests.size], [false, 2]);
+  assertEquals(ended["b~text=y"], "failed");
+  const told = events.find((event) => event.type === "stage-finished" && event.id === "b~text=y");
+  assertEquals(told?.type === "stage-finished" && told.message, "its job 2_1 was cancelled (by somebody)");
+
+  // What submits the rest leaves it alone, too; a child that began and left no end is another matter.
+  await using other = await PaperLab.open();
+  const going = await other.submitted(SWEEP);
+  other.queue.forget("2_1");
+  other.queue.forget("2_2");
+  const { submission } = going.own!;
+  const [, second, third] = submission.head.parts[1]!.lines;
+  const start = submission.attemptPath({ line: third!, job: "2_2", attempt: 0 }, "start");
+  Deno.writeTextFileSync(start, JSON.stringify({ fromStep: 0 }));
+  const { standings } = await other.goOn(going);
+  assertEquals([standings.get(second!)!.state, standings.get(third!)!], ["blocked", { state: "queued", job: "3_2" }]);
+  assertEquals(other.queue.told(2), ["3[2] 1 after 1"]);
+});
+
+Deno.test("jobs that are held are named with what lets them go, once", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(SWEEP);
+  lab.said.length = 0;
+  const hold = (...held: string[]) => {
+    lab.queue.jobs = lab.queue.jobs.map((job) =>
+      held.includes(job.id) ? { ...job, reason: "held, as it could not be started", release: "scontrol release" } : job
+    );
+  };
+  hold("1");
+  await watch(lab, submitted, [
+    ...Array(3).fill(() => {}),
+    () => hold("2_0", "2_2"),
+    ...Array(60).fill(() => {}),
+    () => lab.queue.cancel(["1", "2"]),
+  ]);
+  assertEquals(lab.said, [
+    "a: its job is held, as it could not be started; `scontrol release 1` lets it go",
+    "2 jobs are held, as it could not be started; `scontrol release 2_0,2_2` lets them go",
+  ]);
+});

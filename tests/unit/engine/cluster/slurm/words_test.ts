@@ -3,7 +3,7 @@ import type { JobOrder } from "../../../../../engine/cluster/queue.ts";
 import { complaintOf } from "../../../../../engine/cluster/slurm/ask.ts";
 import { rangesOf, submitArguments } from "../../../../../engine/cluster/slurm/arguments.ts";
 import { minutesOf } from "../../../../../engine/cluster/slurm/facts.ts";
-import { reasonOf, secondsOf, stateOf, troubleOf } from "../../../../../engine/cluster/slurm/words.ts";
+import { reasonOf, releaseOf, secondsOf, stateOf, troubleOf } from "../../../../../engine/cluster/slurm/words.ts";
 
 // Standard error of sbatch, squeue and scontrol 22.05.8 as the test cluster had it; the full queue
 // and the order as newer ones say it.
@@ -101,6 +101,25 @@ Deno.test("reasons come in plain words with Slurm's own, and unknown ones as the
     "for nodes that are down or reserved (ReqNodeNotAvail, UnavailableNodes:n1)",
   );
   assertEquals(["None", "", "SomethingNew"].map(reasonOf), ["", "", "SomethingNew"]);
+});
+
+Deno.test("what holds a job is told from all that passes, with the command of its user", () => {
+  const held = [
+    "launch_failed_requeued_held",
+    "job_requeued_in_held_state",
+    "JobHeldUser",
+    "JobHoldMaxRequeue",
+    "JobHeldAdmin",
+  ];
+  assertEquals(held.map((word) => reasonOf(word).replace(/ \(.*/, "")), [
+    "held, as it could not be started",
+    "held when it was queued again",
+    "held by the user",
+    "held after too many starts in vain",
+    "held by an administrator",
+  ]);
+  assertEquals(held.map(releaseOf), Array(5).fill("scontrol release"));
+  assertEquals(["Priority", "None", "BeginTime"].map(releaseOf), Array(3).fill(undefined));
 });
 
 Deno.test("time limits as Slurm writes them", () => {
