@@ -1,14 +1,17 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ALL } from "../support/faults/tally.ts";
+import { makeTempFolder } from "../unit/engine/support/temp.ts";
 import type { FakeAnswer, FakeCase, FakeOutcome } from "../support/faults/slurm_answers.ts";
 
 const SCRIPT = new URL("../support/faults/slurm_answers.ts", import.meta.url).pathname;
 const NONE: FakeCase = { sbatch: [], test: [], squeue: [], sinfo: [], scontrol: [] };
 
 async function outcomesOf(cases: readonly FakeCase[]): Promise<FakeOutcome[]> {
+  await using folder = await makeTempFolder();
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "--no-check", SCRIPT],
+    args: ["run", "-A", "--quiet", "--no-check", SCRIPT, folder.path],
+    env: { PATH: `${folder.path}/bin:${Deno.env.get("PATH")}` },
     stdin: "piped",
     stdout: "piped",
   }).spawn();

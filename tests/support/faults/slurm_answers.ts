@@ -1,6 +1,7 @@
 /**
  * A submission to a Slurm of which each answer is told: programs of its commands' names stand before the real ones on the
- * PATH of this process alone. Reads cases from standard input and prints what became of each.
+ * PATH of this process, in `bin` of the folder that is its argument. Reads cases from standard input and prints what became
+ * of each.
  */
 import { join } from "node:path";
 import { SlurmQueue } from "../../../engine/cluster/slurm/slurm_queue.ts";
@@ -94,45 +95,40 @@ stages:
   all: { uses: mix, inputs: { from: each } }
 `;
 
-async function tryCase(one: FakeCase, path: string): Promise<FakeOutcome> {
-  const folder = Deno.makeTempDirSync({ prefix: "noiseline-answers-" });
-  try {
-    Deno.mkdirSync(join(folder, "bin"));
-    Deno.writeTextFileSync(join(folder, "jobs"), "");
-    for (const [program, truth] of Object.entries(TRUTH)) {
-      Deno.writeTextFileSync(join(folder, "bin", program), COMMON + truth + ANSWER, { mode: 0o755 });
-    }
-    for (const [what, answers] of Object.entries(one) as [string, readonly FakeAnswer[]][]) {
-      answers.forEach((answer, n) => Deno.writeTextFileSync(join(folder, `${what}.${n}`), shellOf(answer)));
-    }
-    Deno.env.set("PATH", `${join(folder, "bin")}:${path}`);
-    await using lab = await PaperLab.open();
-    const made = await lab.submit(PIPELINE, { queue: new SlurmQueue() });
-    const jobs = Deno.readTextFileSync(join(folder, "jobs")).split("\n").filter((line) => line !== "");
-    const taken: Record<string, number> = {};
-    for (const job of jobs) {
-      const comment = job.split(" ").at(-1)!.replace(/^[^:]*:/, "");
-      taken[comment] = (taken[comment] ?? 0) + 1;
-    }
-    if (!made.ok) {
-      const refused = made.diagnostics.filter(({ code }) => code !== "machine").map(({ message, got }) =>
-        `${message} ${got ?? ""}`
-      );
-      return { taken, refused, code: made.diagnostics[0]!.code };
-    }
-    const standings = made.value.own!.queued.standings.values();
-    const refused = [...standings].flatMap((one) => one.state === "failed" ? [one.message] : []);
-    return { taken, refused, code: "" };
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
+async function tryCase(one: FakeCase, folder: string): Promise<FakeOutcome> {
+  for (const { name } of Deno.readDirSync(folder)) Deno.removeSync(join(folder, name), { recursive: true });
+  Deno.mkdirSync(join(folder, "bin"));
+  Deno.writeTextFileSync(join(folder, "jobs"), "");
+  for (const [program, truth] of Object.entries(TRUTH)) {
+    Deno.writeTextFileSync(join(folder, "bin", program), COMMON + truth + ANSWER, { mode: 0o755 });
   }
+  for (const [what, answers] of Object.entries(one) as [string, readonly FakeAnswer[]][]) {
+    answers.forEach((answer, n) => Deno.writeTextFileSync(join(folder, `${what}.${n}`), shellOf(answer)));
+  }
+  await using lab = await PaperLab.open();
+  const made = await lab.submit(PIPELINE, { queue: new SlurmQueue() });
+  const jobs = Deno.readTextFileSync(join(folder, "jobs")).split("\n").filter((line) => line !== "");
+  const taken: Record<string, number> = {};
+  for (const job of jobs) {
+    const comment = job.split(" ").at(-1)!.replace(/^[^:]*:/, "");
+    taken[comment] = (taken[comment] ?? 0) + 1;
+  }
+  if (!made.ok) {
+    const refused = made.diagnostics.filter(({ code }) => code !== "machine").map(({ message, got }) =>
+      `${message} ${got ?? ""}`
+    );
+    return { taken, refused, code: made.diagnostics[0]!.code };
+  }
+  const standings = made.value.own!.queued.standings.values();
+  const refused = [...standings].flatMap((one) => one.state === "failed" ? [one.message] : []);
+  return { taken, refused, code: "" };
 }
 
 if (import.meta.main) {
   const cases: readonly FakeCase[] = await new Response(Deno.stdin.readable).json();
-  const path = Deno.env.get("PATH")!;
+  const [folder] = Deno.args as [string];
   const outcomes: FakeOutcome[] = [];
-  for (const one of cases) outcomes.push(await tryCase(one, path));
+  for (const one of cases) outcomes.push(await tryCase(one, folder));
   // deno-lint-ignore no-console
   console.log(JSON.stringify(outcomes));
 }
