@@ -6,7 +6,7 @@
  */
 
 export { type Diagnostic, errorOf, type Result } from "./engine/diagnostic/diagnostic.ts";
-export { suggestName } from "./std/did_you_mean.ts";
+export { didYouMean, suggestName } from "./std/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, printable, shellWord } from "./engine/diagnostic/format.ts";
 export type { Emit, EngineEvent, RunFinished, StageFinished } from "./engine/run/events.ts";
 export { findEarlier } from "./engine/run/earlier.ts";

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { explainTrouble, importLate, suggestName } from "noiseline/core";
+import { didYouMean, explainTrouble, importLate, suggestName } from "noiseline/core";
 import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
 import { VERSION } from "./program.ts";
@@ -20,19 +20,35 @@ const OUTPUT = {
 
 /** Make the program with one command loaded, or with the names of all for its help. */
 async function makeProgram(name: string | undefined, settings: CliSettings): Promise<Command> {
-  const program = new Command().name("noiseline").version(VERSION).showHelpAfterError()
+  const program = new Command().name("noiseline").version(VERSION)
     .description("Cached, declarative pipelines for diffusion-model experiments.").addHelpText("after", EXAMPLES);
   if (name === undefined) {
     for (const [known, summary] of Object.entries(COMMANDS)) program.command(known).summary(summary);
   } else {
     const file = import.meta.resolve(`./commands/${name}.ts`);
     const { makeCommand } = await importLate<{ makeCommand: (settings: CliSettings) => AnyCommand }>(file);
-    program.addCommand(makeCommand(settings).showHelpAfterError(`  fix:    see \`${name} --help\``));
+    program.addCommand(makeCommand(settings));
   }
   for (const one of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
-    one.exitOverride().showSuggestionAfterError().configureOutput(OUTPUT);
+    one.exitOverride().showSuggestionAfterError(false).configureOutput({
+      ...OUTPUT,
+      outputError: (text, write) => write(`${text}  fix:    ${fixFor(one as AnyCommand, text)}`),
+    });
   }
   return program;
+}
+
+/** What to do about a command line that Commander refuses. */
+function fixFor(command: AnyCommand, error: string): string {
+  const [, what, written] = /unknown (option|command) '(?:--)?([^'=]+)/.exec(error) ?? [];
+  const options = [...command.options.map(({ long }) => long ?? ""), "--help"].map((long) => long.slice(2));
+  const known: readonly string[] = what === "option" ? options : command.commands.map((one) => one.name());
+  const near = written === undefined ? undefined : didYouMean(written, known);
+  if (near !== undefined) return `did you mean ${what === "option" ? "--" : ""}${near}?`;
+  const names = [command.parent, command].flatMap((one) => one?.parent ? [one.name()] : []);
+  const isParam = what === "option" && /^\w{2}/.test(written!) && options.includes("set");
+  const param = isParam ? `; a param of a stage is set by --set <stage>.${written}=<value>` : "";
+  return `see \`${[...names, "--help"].join(" ")}\`${param}`;
 }
 
 /** Of what can happen at any call, a stack would only hide what it says. */

@@ -1,20 +1,37 @@
-import { levenshteinDistance } from "@std/text";
-
 /** Nobody types longer names, and comparing texts takes the product of their lengths. */
 const LONGEST = 100;
 
-/** The known name nearest to what was written, if it is near enough to be a slip of the keyboard. */
+/**
+ * How many slips of the keyboard are between two texts: letters left out, added, mistaken, or swapped with the next one
+ * (optimal string alignment; Boytsov 2011, "Indexing methods for approximate dictionary searching", section 2.2).
+ */
+function slipsBetween(a: string, b: string): number {
+  let [before, last]: [readonly number[], readonly number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const now = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = last[j - 1]! + Number(a[i - 1] !== b[j - 1]);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : Infinity;
+      now.push(Math.min(last[j]! + 1, now[j - 1]! + 1, changed, swapped));
+    }
+    [before, last] = [last, now];
+  }
+  return last[b.length]!;
+}
+
+/** The one known name nearest to what was written, if it is near enough to be a slip of the keyboard. */
 export function didYouMean(written: string, known: Iterable<string>): string | undefined {
   if (written.length > LONGEST) return undefined;
-  // Two swapped letters count as two changes, so short words are allowed two; the shortest could then be anything.
+  // The shortest could be anything with two changes.
   const allowed = written.length <= 3 ? 1 : Math.max(2, Math.floor(written.length / 3));
   let best: string | undefined;
-  let bestDistance = allowed + 1;
-  for (const name of known) {
+  let fewest = allowed + 1;
+  for (const name of new Set(known)) {
     // Each letter that one has more is a change.
-    if (Math.abs(name.length - written.length) >= bestDistance) continue;
-    const distance = levenshteinDistance(written.toLowerCase(), name.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [name, distance];
+    if (Math.abs(name.length - written.length) > fewest) continue;
+    const slips = slipsBetween(written.toLowerCase(), name.toLowerCase());
+    // Of two that are equally near neither can be meant more than the other.
+    if (slips <= fewest) [best, fewest] = [slips === fewest ? undefined : name, slips];
   }
   return best;
 }

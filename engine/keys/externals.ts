@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import type { Sources } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
+import { suggestPath } from "../../std/near_path.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
 import type { Stage } from "./stage.ts";
@@ -18,6 +19,8 @@ interface External {
   readonly name: string;
   readonly at: DocumentPath;
   readonly path: string;
+  /** The path as the file has it. */
+  readonly written: string;
 }
 
 function nameOf(param: string, at: readonly (string | number)[]): string {
@@ -29,7 +32,7 @@ function externalsOf({ kind, params }: Pick<Stage, "kind" | "params">, folder: s
   for (const [param, meta] of Object.entries(kind.roles)) {
     mapFiles(params[param], meta, (path, at) => {
       const full = isAbsolute(path) ? path : resolve(folder, path);
-      found.push({ name: nameOf(param, at), at: [param, ...at], path: full });
+      found.push({ name: nameOf(param, at), at: [param, ...at], path: full, written: path });
     });
   }
   return found;
@@ -137,10 +140,10 @@ export function digestExternals(
   return { externals, problems };
 }
 
-function cannotRead(stage: Stage, { name, at, path }: External, error: unknown, origins: Origins): Diagnostic {
+function cannotRead(stage: Stage, { name, at, path, written }: External, error: unknown, origins: Origins): Diagnostic {
   const message = `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`;
   const details = { code: "external", got: placeOf(error) ?? path } as const;
-  const fix = "correct the path; it is relative to the pipeline file";
+  const fix = suggestPath(path, written) ?? "correct the path; it is relative to the pipeline file";
   return diagnosticAt(origins, ["stages", stage.entry, "with", ...at], message, fix, details);
 }
 

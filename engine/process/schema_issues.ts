@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { defOf, wantedBy } from "../../schemas/zod_def.ts";
+import { didYouMean } from "../../std/did_you_mean.ts";
 import type { ParamIssue } from "../../schemas/param_issue.ts";
 
 /** With more than that, the first tell enough. */
@@ -29,7 +30,8 @@ function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[],
   const path = [...prefix, ...issue.path.map((part) => typeof part === "symbol" ? String(part) : part)];
   const { code, message, input } = issue;
   if (code === "unrecognized_keys") {
-    return [{ code, path, message, input, keys: issue.keys, known: keysAt(schema, path) }];
+    const known = keysAt(schema, path).filter((key) => !Object.hasOwn(Object(input), key));
+    return [{ code, path, message, input, keys: issue.keys, known }];
   }
   if (code === "invalid_value") return [{ code, path, message, input, values: issue.values.map(String) }];
   if (code === "invalid_key") return [{ code, path, message: issue.issues[0]?.message ?? message, input: path.at(-1) }];
@@ -38,6 +40,11 @@ function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[],
     // The path is that of the key that tells the alternatives apart, the input what has the key.
     const values = ((issue as { options?: unknown[] }).options ?? []).map(String);
     const written = (input as Record<string, unknown> | undefined)?.[issue.discriminator];
+    const near = written === undefined ? didYouMean(issue.discriminator, Object.keys(Object(input))) : undefined;
+    if (near !== undefined) {
+      const known = [issue.discriminator];
+      return [{ code: "unrecognized_keys", path: path.slice(0, -1), message, input, keys: [near], known }];
+    }
     return [{ code: "invalid_value", path, message: `expected one of ${values.join(", ")}`, input: written, values }];
   }
   // Of the alternatives, the one that got furthest is the one that the user meant.

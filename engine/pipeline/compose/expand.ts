@@ -275,12 +275,16 @@ class Expander {
     this.#interpolations.push(...filled.interpolations);
     if (this.#skipped.has(id)) this.#unresolved.push(...filled.unknown.map(({ path }) => path));
     for (const { path, axis } of this.#skipped.has(id) ? [] : filled.unknown) {
-      const known = Object.keys(combination);
-      const message = `cannot resolve \${matrix.${axis}}: stage "${id}" has no such axis`;
-      const fix = known.length === 0
+      const [name, ...parts] = axis.split(".") as [string, ...string[]];
+      const own = valueOf(combination, name);
+      const known = Object.keys(own === undefined ? combination : asMap(own.value));
+      const got = own && `${name}=${own.label}`;
+      const why = own === undefined ? `stage "${id}" has no such axis` : `the value of ${name} has no such part`;
+      const message = `cannot resolve \${matrix.${axis}}: ${why}`;
+      const fix = own === undefined && known.length === 0
         ? "add matrix to the stage or to the pipeline"
-        : suggestName(axis.split(".")[0]!, known);
-      this.problems.add(["stages", id, ...path.slice(2)], message, fix, { code: "interpolation" });
+        : suggestName(own === undefined ? name : parts[0]!, known);
+      this.problems.add(["stages", id, ...path.slice(2)], message, fix, { code: "interpolation", got });
     }
     return mapReferences(filled.value as Entries, (one) => this.#bind(id, one, combination));
   }

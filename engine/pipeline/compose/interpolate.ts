@@ -1,4 +1,4 @@
-import { suggestName } from "../../../std/did_you_mean.ts";
+import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";
@@ -49,8 +49,9 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
       reported.add(key);
     };
     if (parts[0] !== "vars" && name !== "name" && name !== "seed") {
+      const near = didYouMean(parts[0]!, ["vars", "matrix", "name", "seed"]);
       const fix = "use ${vars.…}, ${matrix.…}, ${name} or ${seed}; nothing else is available";
-      return report(`cannot resolve \${${expression}}`, fix);
+      return report(`cannot resolve \${${expression}}`, near === undefined ? fix : `did you mean "${near}"?`);
     }
     if (stack.includes(name)) {
       return report(`interpolation cycle: ${[...stack, name].join(" -> ")}`, "give one of these vars a plain value");
@@ -60,7 +61,8 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
     const found = getPath(root, parts);
     if (!found.found) {
       const vars = Object.keys(asMap(asMap(root)["vars"]));
-      return report(`cannot resolve \${${expression}}: no such value`, suggestName(parts[1] ?? "", vars));
+      const fix = vars.length === 0 ? "name it under vars, with its value" : suggestName(parts[1] ?? "", vars);
+      return report(`cannot resolve \${${expression}}: no such value`, fix);
     }
     interpolations.push({ path, expression: name, from: parts });
     // Each var is resolved once: vars that name others twice would otherwise take exponential time.

@@ -18,19 +18,23 @@ import {
   textsAt,
 } from "../compose/reference.ts";
 
+const UNKNOWN = { code: "unknown-stage" } as const;
 const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
 
 /**
  * Bind the inputs of one stage to outputs of others, checking names and artifact types. Of a kind that is not known,
  * only the references are checked.
- * @param kinds of all stages, where they are known @param whole whether its inputs are all there that the file has
+ * @param kinds of all stages, where they are known @param names of the stages as the file has them
+ * @param reads what stages of the file read of others @param whole whether its inputs are all there that the file has
  * @returns as `variants` references to stages at another extent, each of which asks for a derived stage
  */
 export function bindInputs(
   id: string,
   entry: StageEntry,
-  { kinds, whole, problems }: {
+  { kinds, names, reads, whole, problems }: {
     readonly kinds: ReadonlyMap<string, Kind | undefined>;
+    readonly names: readonly string[];
+    readonly reads: readonly { readonly reader: string; readonly read: string | undefined }[];
     readonly whole: boolean;
     readonly problems: Problems;
   },
@@ -76,12 +80,24 @@ export function bindInputs(
     const reference = parseReference(String(text));
     if (reference === undefined) {
       const details = { code: "bad-reference", wanted } as const;
-      return problems.add(path, `"${text}" is not a reference`, "name a stage of this pipeline", details);
+      const [name, sign] = /^[^@.~\s]*|[@.~]/g[Symbol.match](String(text)) ?? [];
+      // What follows the name of a stage is wrong.
+      const fix = !names.includes(name!)
+        ? suggestName(name!, names)
+        : sign === "@"
+        ? `write a whole number after ${name}@, or ${name} alone`
+        : `write ${name}, or ${name}.port`;
+      return problems.add(path, `"${text}" is not a reference`, fix, details);
     }
     const stage = stageIdOf(reference);
     if (!kinds.has(stage)) {
-      const fix = suggestName(stage, [...kinds.keys()]);
-      return problems.add(path, `there is no stage "${stage}"`, fix, { code: "unknown-stage" });
+      const near = didYouMean(reference.stage, names);
+      const count = new Set(reads.filter(({ read }) => read === reference.stage).map(({ reader }) => reader)).size;
+      if (near !== undefined && count > 1 && !reads.some(({ read }) => read === near)) {
+        const message = `there is no stage "${stage}", which ${count} stages read, and none reads "${near}"`;
+        return problems.add(["stages", near], message, `rename "${near}" to "${stage}"`, { ...UNKNOWN, target: "key" });
+      }
+      return problems.add(path, `there is no stage "${stage}"`, suggestName(reference.stage, names), UNKNOWN);
     }
     const source = kinds.get(stage);
     if (source === undefined) return undefined;
@@ -178,6 +194,13 @@ export function buildStages(
   const stages = new Map<string, Stage>();
   const edges = new Map<string, string[]>();
   const wanted: { stage: string; extent: number }[] = [];
+  // Children of a matrix are one stage of the file.
+  const nameOf = (id: string) => parseStageId(id).stage;
+  const names = [...new Set([...entries.keys()].map(nameOf))];
+  const reads = [...entries].flatMap(([id, { inputs }]) =>
+    Object.values(inputs).flat().map((text) => ({ reader: nameOf(id), read: parseReference(text)?.stage }))
+  );
+  const file = { kinds, names, reads, problems };
 
   for (const [id, entry] of entries) {
     const kind = kinds.get(id);
@@ -185,7 +208,7 @@ export function buildStages(
     const outcome = kind?.validate(entry.with);
     if (outcome?.ok) addIssues(roleIssues(kind!, outcome.value), at, finding);
     else if (outcome !== undefined && broken.get(id)?.has("with") !== true) addIssues(outcome.issues, at, finding);
-    const bound = bindInputs(id, entry, { kinds, whole: broken.get(id)?.has("inputs") !== true, problems });
+    const bound = bindInputs(id, entry, { ...file, whole: broken.get(id)?.has("inputs") !== true });
     if (kind === undefined || outcome === undefined) continue;
     wanted.push(...bound.variants);
     if (entry.timeout !== undefined && kind.runs === "inline") {

@@ -27,9 +27,13 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
  */
 export function checkFacts(
   stages: Iterable<Stage>,
-  origins: Origins,
-  problems: Problems,
-  folder: string,
+  { origins, problems, folder, unsure }: {
+    readonly origins: Origins;
+    readonly problems: Problems;
+    readonly folder: string;
+    /** Entries with errors, of which more would only follow: nothing is stated of what they make. */
+    readonly unsure: ReadonlySet<string>;
+  },
 ): ReadonlyMap<string, Stage> {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
   const checked = new Map<string, Stage>();
@@ -52,7 +56,7 @@ export function checkFacts(
   for (const stage of stages) {
     const likeness = likenessOf(stage);
     checked.set(stage.id, { ...stage, likeness });
-    if (stage.kind.check === undefined) continue;
+    if (stage.kind.check === undefined || unsure.has(stage.entry)) continue;
     const inputs: Record<string, Facts | undefined> = {};
     for (const [port, [first]] of Object.entries(stage.inputs)) {
       inputs[port] = first && facts.get(first.stage)?.[first.port];

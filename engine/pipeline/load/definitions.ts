@@ -6,6 +6,7 @@ import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
+import { suggestPath } from "../../../std/near_path.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
@@ -100,7 +101,9 @@ export class StageKinds {
       return { error, fix: takers === "" ? own : `${own}, or name this one as ${takers}` };
     }
     const fit = "code" in found ? fitOf(found, place.params) : found;
-    if ("error" in fit) return { error: `cannot use ${uses}: ${fit.error}`, fix: fit.fix };
+    if ("error" in fit) {
+      return { error: `cannot use ${uses}: ${fit.error}`, fix: suggestPath(file!, String(uses)) ?? fit.fix };
+    }
     const unfit = findUnfit(fit);
     if (unfit !== undefined) {
       return { error: `cannot use ${uses}: it gave an invalid answer: ${unfit.message}`, fix: unfit.fix };

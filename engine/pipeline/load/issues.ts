@@ -6,13 +6,18 @@ import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { indirectOrigin } from "./origin.ts";
 
-function fixFor({ code, input, message, values }: ParamIssue): string {
+function fixFor({ code, input, message, path, values }: ParamIssue): string {
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);
   if (near !== undefined) return `did you mean "${near}"?`;
   // Of a union, the listed values are a part of what would do.
   if (values !== undefined && code !== "invalid_union") return listNames(values);
   const wanted = wantedBy(message);
-  return /^(at|less|more) /.test(wanted) ? `use a value ${wanted}` : `write ${wanted}`;
+  const place = typeof path.at(-1) === "string" ? path.at(-1) : "the item";
+  if (/ to have /.test(message)) return `give ${place} ${wanted}`;
+  const change = /^(at least|more) /.test(wanted) ? "raise" : /^(at most|less) /.test(wanted) ? "lower" : undefined;
+  if (change !== undefined) return `${change} ${place} to ${wanted}`;
+  const type = /^a ((?:whole |finite )?number|text|list|map)$/.exec(wanted)?.[1];
+  return type === undefined || typeof path.at(-1) !== "string" ? `write ${wanted}` : `write ${place}: <${type}>`;
 }
 
 /** Add what a schema finds wrong, at its places in the file. @param base path of the validated value in the document */
@@ -26,6 +31,11 @@ export function addIssues(
     readonly file?: string;
   },
 ): void {
+  const meant = new Set(
+    issues.flatMap(({ path, keys = [], known }) =>
+      keys.map((key) => formatPath([...base, ...path, didYouMean(key, known ?? []) ?? key]))
+    ),
+  );
   for (const issue of issues) {
     const path = [...base, ...issue.path];
     for (const key of issue.keys ?? []) {
@@ -38,7 +48,8 @@ export function addIssues(
         origin: origin[0]?.startsWith("--set") ? origin : undefined,
       });
     }
-    if (issue.code === "unrecognized_keys") continue;
+    // What is missing under its own name and there under a near one has been said.
+    if (issue.code === "unrecognized_keys" || meant.has(formatPath(path))) continue;
     const name = formatPath(path) || "the file";
     const known = { wanted: wantedBy(issue.message), origin: indirectOrigin(origins, path) };
     if (issue.input === undefined && issue.code !== "custom") {

@@ -1,5 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { ID_PATTERN, type PipelineFile, pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
+import { didYouMean } from "../../../std/did_you_mean.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
 import { Problems } from "../../diagnostic/problems.ts";
@@ -73,7 +74,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (rest.length > 0) problems.addAll([cycleProblem(findCycle(built.edges, rest), origins)]);
 
   const ordered = stageKinds.inherit(order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined));
-  const stages = checkFacts(ordered, origins, problems, folder);
+  const unsure = new Set([...broken.keys(), ...problems.wrongPaths.map(([, id]) => String(id))]);
+  const stages = checkFacts(ordered, { ...finding, folder, unsure });
   const found = onceEach(problems.diagnostics(origins));
   if (found.some(({ severity }) => severity === "error")) {
     // Files that are not there would be found when keys are made, which is not reached.
@@ -264,13 +266,14 @@ function readStructure(value: unknown) {
   if (!isRecord(value) || !isRecord(value["stages"])) return { parsed: undefined, issues, broken };
   const file: Record<string, unknown> = { ...value, name: "unnamed" };
   const stages: Record<string, unknown> = { ...value["stages"] };
-  for (const { path: [root, stage, part], keys = [] } of issues) {
+  for (const { path: [root, stage, part], keys = [], known = [] } of issues) {
     const id = String(stage);
     const entry = stages[id];
     if (root !== "stages" || stage === undefined) { for (const key of [root ?? "", ...keys]) delete file[key]; }
     else if (isRecord(entry) && part !== "uses") {
-      // Keys that are not known were in no one's way.
-      if (part !== undefined) broken.getOrInsertComputed(id, () => new Set()).add(String(part));
+      // Keys that are not known were in no one's way, but what they were meant to say is missing.
+      const parts = part === undefined ? keys.flatMap((key) => didYouMean(key, known) ?? []) : [String(part)];
+      for (const one of parts) broken.getOrInsertComputed(id, () => new Set()).add(one);
       stages[id] = Object.fromEntries(
         Object.entries(entry).filter(([key]) => key !== part && (part !== undefined || !keys.includes(key))),
       );

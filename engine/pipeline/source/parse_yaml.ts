@@ -10,6 +10,7 @@ import {
   parseDocument,
   Parser,
   type YAMLMap,
+  type YAMLParseError,
 } from "yaml";
 import {
   type Diagnostic,
@@ -32,12 +33,45 @@ function findConflictMarkers(source: SourceText): Diagnostic[] {
   return [errorOf("merge-conflict", "the file has merge-conflict markers", fix, { span })];
 }
 
+const invalid = (message: string) => `not valid YAML: ${message.replace(/\.?$/, "")}`;
+
 /** What to do about the parser's commonest complaints. */
-function syntaxFix(code: string): string {
+function syntaxFix(code: string, message: string): string {
+  const open = /Missing closing "|end with a (.)$/.exec(message);
+  if (open !== null) return `write the ${open[1] ?? "quote"} that closes it`;
   if (code === "TAB_AS_INDENT") return "indent with spaces; YAML does not allow tabs";
   if (code === "BAD_INDENT") return "align the line with its siblings";
   if (code === "MULTIPLE_DOCS") return "keep one document per file";
   return "correct the YAML; values with special characters need quotes";
+}
+
+/** Texts that are parsed often enough to try what mends them. */
+const MAX_MENDED = 20_000;
+/** Where each sign may be missing: after a word, between two, before one, or at an end. */
+const MENDING: readonly (readonly [signs: string, place: RegExp])[] = [
+  [":", /(?<=[^\s,:{}[\]"'])(?=\s|$)/g],
+  [",", /(?<=[^\s,:{[-])(?=\s+[^\s,:}\]])/g],
+  ["[{", /(?<=: +)(?=\S)/g],
+  [']}"', /(?<=[^\s,:])(?=\s*[,}\]]|\s|$)|(?<=[\s{[])(?=[$%@])/g],
+];
+
+/** The sign that a text lacks near an error, and where it may stand: with it the text is a map, in which nothing is empty. */
+function findMissingSign({ text }: SourceText, offset: number) {
+  if (text.length > MAX_MENDED) return undefined;
+  const own = text.lastIndexOf("\n", offset - 1) + 1;
+  const mends = (at: number, sign: string) => {
+    const { errors, contents } = parseDocument(text.slice(0, at) + sign + text.slice(at), { strict: true });
+    return errors.length === 0 && isMap(contents) && !JSON.stringify(contents).includes("null");
+  };
+  // What is not closed is noticed in the next line.
+  for (const start of [own, text.lastIndexOf("\n", own - 2) + 1]) {
+    const [line] = text.slice(start).split("\n", 1) as [string];
+    for (const [sign, place] of MENDING.flatMap(([signs, place]) => [...signs].map((sign) => [sign, place] as const))) {
+      const places = [...line.matchAll(place)].map(({ index }) => start + index).filter((at) => mends(at, sign));
+      if (places.length > 0) return { sign, places };
+    }
+  }
+  return undefined;
 }
 
 /** Where a text has more in it than may be parsed. Lexing takes a tenth of the time and memory of parsing. */
@@ -92,9 +126,18 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
     if (overflow !== undefined) return refuse([tooDeep(source, overflow.pos[0])]);
     // One tab upsets the parser several times; the tab is what is to be mended.
     const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
+    const [{ message, pos: [start, end] }] = document.errors as [YAMLParseError, ...YAMLParseError[]];
+    const missing = tabs.length > 0 ? undefined : findMissingSign(source, start);
+    if (missing !== undefined) {
+      const { sign, places: [at, ...others] } = missing;
+      const before = others.length > 0 ? undefined : /\S+(?=\s*$)/.exec(source.text.slice(0, at))?.[0];
+      const span = before === undefined ? { source, start, end } : { source, start: at!, end: at! };
+      const fix = `is a ${sign} missing ${before === undefined ? "in or above this line" : `after ${before}`}?`;
+      return refuse([syntaxError(span, invalid(message), fix)]);
+    }
     return refuse(
       (tabs.length > 0 ? tabs : document.errors).map(({ code, message, pos: [start, end] }) =>
-        syntaxError({ source, start, end }, `not valid YAML: ${message.replace(/\.?$/, "")}`, syntaxFix(code))
+        syntaxError({ source, start, end }, invalid(message), syntaxFix(code, message))
       ),
     );
   }

@@ -6,6 +6,7 @@ import {
   type SourceText,
   succeed,
 } from "../../diagnostic/diagnostic.ts";
+import { suggestPath } from "../../../std/near_path.ts";
 import { noteText } from "../../process/read_log.ts";
 
 /** Larger files are refused: a pipeline of 10,000 stages needs about 2 MB. */
@@ -34,7 +35,8 @@ export function readSource(path: string, name: string = path, what: string = "pi
     bytes = Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      return refused("no such file", "check the path; it is relative to the current folder");
+      const fix = "check the path; it is relative to the current folder";
+      return refused("no such file", suggestPath(path, name) ?? fix);
     }
     if (error instanceof Deno.errors.PermissionDenied) {
       return refused("permission denied", "make the file readable for this user");

@@ -142,7 +142,7 @@ arrayLimit: 0
       'kinds.train.resources.gpu is not valid | "many" | write a number, or "required" | 10:30',
       'kinds.train.sbatch[0] is not valid | "-p gpu" | write one option in full, such as --constraint=a100, and none that noiseline sets itself | 10:47',
       'setup[0] is not valid | "echo a\\necho b" | write one line of shell | 11:9',
-      "arrayLimit is not valid | 0 | use a value at least 1 | 12:13",
+      "arrayLimit is not valid | 0 | raise arrayLimit to at least 1 | 12:13",
     ],
   );
 });
@@ -152,7 +152,7 @@ test("loadCluster() says how sizes and times are written, and that a job has a p
     await said(`${GOOD}time: 012:00:00\nresources: { cpu: 0, memory: 100 }\nkinds: { train: { time: 90 } }\n`),
     [
       'time is not valid | "012:00:00" | write 12h | 3:7',
-      "resources.cpu is not valid | 0 | use a value at least 1 | 4:19",
+      "resources.cpu is not valid | 0 | raise cpu to at least 1 | 4:19",
       "resources.memory is not valid | 100 | write a size above 0, such as 500MB or 8GiB | 4:30",
       "kinds.train.time is not valid | 90 | write a time such as 90s, 10m, 2h or 1d | 5:25",
     ],

@@ -66,8 +66,8 @@ Deno.test("shards are refused where they mean nothing, at their place", async ()
   );
   assertEquals(found, [
     ['stage "a": source cannot be computed in shards', "remove shards", "shards"],
-    ["stages.b.shards is not valid", "0", "at least 1", "use a value at least 1", "0 }\n  "],
-    ["stages.c.shards is not valid", "1025", "at most 1024", "use a value at most 1024", "1025 }"],
+    ["stages.b.shards is not valid", "0", "at least 1", "raise shards to at least 1", "0 }\n  "],
+    ["stages.c.shards is not valid", "1025", "at most 1024", "lower shards to at most 1024", "1025 }"],
   ]);
 });
 

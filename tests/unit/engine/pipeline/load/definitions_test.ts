@@ -164,8 +164,12 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
       "name one, such as ./network.ts; what comes with noiseline is written without uses: see `stages learn.model`",
     ],
     key: ['stages.key.with.model.dpeth | unknown key "dpeth" in stages.key.with.model | did you mean "depth"?'],
-    value: ["stages.value.with.model.depth | stages.value.with.model.depth is not valid | 0 | use a value at least 1"],
-    nan: ["stages.nan.with.model.width | stages.nan.with.model.width is not valid | NaN | write a finite number"],
+    value: [
+      "stages.value.with.model.depth | stages.value.with.model.depth is not valid | 0 | raise depth to at least 1",
+    ],
+    nan: [
+      "stages.nan.with.model.width | stages.nan.with.model.width is not valid | NaN | write width: <finite number>",
+    ],
     taken: [
       'stages.taken.with.uses | cannot use ./taken.ts: its params have "timesteps", which means something else there | ' +
       "rename that param",

@@ -1,0 +1,28 @@
+import { existsSync, readdirSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { didYouMean } from "./did_you_mean.ts";
+
+/** What is there and has a name near to a path's, also where the slip is in the name of a folder. */
+function nearPath(path: string): string | undefined {
+  if (existsSync(path) || dirname(path) === path) return path;
+  const folder = nearPath(dirname(path));
+  try {
+    const names = folder === undefined ? [] : readdirSync(folder);
+    const near = didYouMean(basename(path), names);
+    return near === undefined ? undefined : join(folder!, near);
+  } catch {
+    // No folder, or one that nobody may list.
+    return undefined;
+  }
+}
+
+/**
+ * The `fix` of an error about a file that is not there; undefined where nothing near is.
+ * @param written the path as the user wrote it, from whatever folder
+ */
+export function suggestPath(path: string, written: string): string | undefined {
+  const near = nearPath(path);
+  if (near === undefined || near === path) return undefined;
+  const shown = join(dirname(written), relative(dirname(path), near));
+  return `did you mean "${written.startsWith("./") ? "./" : ""}${shown}"?`;
+}

@@ -1,0 +1,143 @@
+import { assert, assertEquals } from "@std/assert";
+import { isScalar, parseDocument, visit } from "yaml";
+import { BUILTIN_KINDS } from "noiseline/engine";
+import { type Diagnostic, formatDiagnostic } from "noiseline/core";
+import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
+import { parseYaml } from "../../engine/pipeline/source/parse_yaml.ts";
+
+/** Slips of the keyboard in a word: letters swapped, left out, doubled and mistaken, near its start and near its end. */
+export function slipsOf(word: string): string[] {
+  const letters = [...word.matchAll(/[A-Za-z]/g)].map(({ index }) => index);
+  const places = [...new Set([letters[1], letters.at(-2)])].filter((at) => at !== undefined);
+  const made = places.flatMap((at) => {
+    const [before, letter, next, after] = [word.slice(0, at), word[at]!, word[at + 1] ?? "", word.slice(at + 2)];
+    const swapped = /[A-Za-z]/.test(next) ? [before + next + letter + after] : [];
+    return [...swapped, before + next + after, before + letter + letter + next + after, `${before}q${next}${after}`];
+  });
+  return [...new Set(made)].filter((one) => one !== word);
+}
+
+/** A text in a pipeline file. */
+interface Word {
+  readonly start: number;
+  readonly end: number;
+  /** It stands where others look that name it: the errors are theirs. */
+  readonly defines: boolean;
+}
+
+/** The keys and texts of a pipeline file, of two letters and more. */
+function wordsIn(text: string): Word[] {
+  const found: Word[] = [];
+  visit(parseDocument(text), {
+    Scalar(key, node, path) {
+      if (typeof node.value !== "string" || !/[A-Za-z].*[A-Za-z]/.test(node.value)) return;
+      const above = path.flatMap((one) => {
+        const name = (one as { key?: unknown }).key;
+        return isScalar(name) ? [String(name.value)] : [];
+      });
+      const own = key === "key" ? above.slice(0, -1) : above;
+      // Ids of stages, vars, and axes with all of their values.
+      const defines = own.includes("matrix") || key === "key" && /^(stages|vars)$/.test(own.join("."));
+      found.push({ start: node.range![0], end: node.range![1], defines });
+    },
+  });
+  return found;
+}
+
+/** Names that nothing else goes by: of the pipeline, of stages that no other reads, of values of an axis, and titles. */
+type Free = ReadonlySet<string>;
+
+/**
+ * Type each word of a pipeline file wrong, one at a time, and see what the errors suggest: the word, where they point at
+ * it, or nothing.
+ * @param most slips of each word
+ * @returns of words that stand in their own place, how many were refused, and how many of these with the word suggested
+ */
+export async function checkSlips(file: string, { free, most }: { readonly free: Free; readonly most: number }) {
+  const text = await Deno.readTextFile(file);
+  const copy = file.replace(/\.yaml$/, ".slip.yaml");
+  let [refused, suggested, turn] = [0, 0, 0];
+  try {
+    for (const { start, end, defines } of wordsIn(text)) {
+      const word = text.slice(start, end);
+      const slips = slipsOf(word);
+      const first = turn++;
+      const chosen = slips.map((_, i) => slips[(first + i) % slips.length]!).slice(0, most);
+      for (const slip of chosen) {
+        const what = `${file}: ${word} as ${slip}`;
+        await Deno.writeTextFile(copy, text.slice(0, start) + slip + text.slice(end));
+        const loaded = await loadPipeline(copy, { kinds: BUILTIN_KINDS });
+        if (loaded.ok) {
+          assert(free.has(word), `${what} is taken`);
+          continue;
+        }
+        const errors = loaded.diagnostics.filter(({ severity }) => severity === "error");
+        const isSuggested = judge(errors, { word, slip, start, defines }, what);
+        if (defines) continue;
+        refused++;
+        if (isSuggested) suggested++;
+      }
+    }
+  } finally {
+    await Deno.remove(copy);
+  }
+  return { refused, suggested };
+}
+
+/** @returns whether the word is suggested */
+function judge(
+  errors: readonly Diagnostic[],
+  { word, slip, start, defines }: { word: string; slip: string } & Pick<Word, "start" | "defines">,
+  what: string,
+): boolean {
+  const told = `${what}\n${errors.map((one) => formatDiagnostic(one)).join("\n")}`;
+  let suggested = false;
+  let here = 0;
+  for (const { span, fix = "" } of errors) {
+    const isHere = span !== undefined && span.start <= start + slip.length && span.end >= start;
+    here += Number(isHere);
+    const named = /^did you mean "(.*)"\?$|^rename ".*" to "(.*)"$/.exec(fix)?.slice(1).find(Boolean);
+    if (named === undefined) continue;
+    // Of a name and of what goes by it, each written once, either may be the slip.
+    const fits = word.includes(named) || !isHere && defines && slip.includes(named);
+    assert(fits, `"${named}" was not meant: ${told}`);
+    suggested ||= word.includes(named);
+  }
+  assert(errors.length > 0 && (defines || here > 0), `nothing points at the slip: ${told}`);
+  // Whatever goes by vars and by axes says so in its place.
+  if (!defines && !/^(vars|matrix)$/.test(word)) assertEquals(errors.length, 1, `one slip is one error: ${told}`);
+  return suggested;
+}
+
+/**
+ * Leave out each sign of a file's YAML, one at a time: the parser's complaint must name the sign, and if it says where,
+ * the sign there must give the file back.
+ * @returns how many were refused, and how many of these with the sign and its place
+ */
+export function checkSigns(file: string) {
+  const text = Deno.readTextFileSync(file);
+  const value = parseYaml({ name: file, text });
+  assert(value.ok);
+  let [refused, placed] = [0, 0];
+  for (const { 0: sign, index } of text.matchAll(/[,:{}[\]"](?!.*#)/g)) {
+    if (/^#.*$/.test(text.slice(text.lastIndexOf("\n", index) + 1, index))) continue;
+    const without = text.slice(0, index) + text.slice(index + 1);
+    const parsed = parseYaml({ name: file, text: without });
+    // Such as `1 2` in place of `1, 2`, which is a text.
+    if (parsed.ok) continue;
+    refused++;
+    const told = `${file} at ${index}\n${parsed.diagnostics.map((one) => formatDiagnostic(one)).join("\n")}`;
+    const { fix = "", span } = parsed.diagnostics[0]!;
+    const [, missing, place] = /^is a (.) missing (after|in) .*\?$/.exec(fix) ?? [];
+    if (missing === undefined) {
+      assertEquals(fix, `write the ${sign === '"' ? "quote" : sign} that closes it`, told);
+      continue;
+    }
+    assertEquals([missing, parsed.diagnostics.length], [sign, 1], told);
+    if (place !== "after") continue;
+    placed++;
+    const mended = parseYaml({ name: file, text: without.slice(0, span!.start) + sign + without.slice(span!.start) });
+    assertEquals(mended.ok && mended.value.value, value.value.value, told);
+  }
+  return { refused, placed };
+}
