@@ -33,7 +33,7 @@ async function untilSaved(cluster: SlurmCluster, step: number): Promise<string> 
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     return Promise.resolve(saved !== undefined);
-  }, 120_000);
+  });
   return saved!.split("/").at(-1)!.split(".")[0]!;
 }
 

@@ -193,7 +193,7 @@ if (own.attempt === 0 && own.id.endsWith("_2")) console.log(await queue.requeueO
   });
   const id = idOf(await queue.submit(request));
   const isBack = async () => (await jobsOf(queue)).find((job) => job.id === `${id}_2`)?.reason ?? "";
-  await until("a pause", async () => (await isBack()).includes("BeginTime") || await isBack(), 60_000);
+  await until("a pause", async () => (await isBack()).includes("BeginTime") || await isBack());
   assertEquals(await queue.isQueued(`${id}_2`), true);
   await cluster.untilState(id, "COMPLETED");
   const linesOf = (child: number) =>
@@ -291,7 +291,7 @@ queueTest("a full queue says so at once; ended jobs fill it too until they are f
     troubleOf(await queue.submit(requestIn(cluster, "true", { array: { children: [5] } }))),
     /^refused: Invalid job array/,
   );
-  await until("the controller to forget", async () => (await facts()).room === 5, 120_000);
+  await until("the controller to forget", async () => (await facts()).room === 5);
   assertEquals(await queue.isQueued(`${first}_3`), false);
   // 22.05 takes an order after forgotten jobs for fulfilled; newer ones refuse it.
   const after = await queue.submit(requestIn(cluster, "true", { order: { afterOk: [first] } }));

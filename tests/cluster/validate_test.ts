@@ -85,8 +85,7 @@ clusterTest("validate --on says why its job waits, and Ctrl-C takes the job back
     const trial = (await cluster.jobs()).find(({ name }) => name === "noiseline-trial");
     return trial?.state === "PENDING" && trial.reason !== "None";
   });
-  // It asks after 1, 2 and 4 seconds.
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await Promise.any(["(Resources)", "(Priority)"].map((reason) => running.said(reason, "stderr")));
   running.signal("SIGINT");
   const { code, stderr } = await running.outcome();
   assertEquals(code, 130);

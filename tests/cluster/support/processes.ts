@@ -50,7 +50,7 @@ function kill(pid: number): void {
 
 /** Kill what a cluster has started, jobs whose node was lost among them: nobody else knows those. */
 export async function killAllOf(folder: string): Promise<void> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   for (let found = processesOf(folder); found.length > 0; found = processesOf(folder)) {
     if (performance.now() > deadline) throw new Error(`processes ${found.join(", ")} do not go`);
     found.forEach(kill);

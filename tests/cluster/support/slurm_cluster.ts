@@ -22,6 +22,7 @@
  *
  * @module
  */
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { testsAlone } from "../../support/own_process.ts";
 import { hasProgram, isRoot } from "../../support/proc.ts";
@@ -84,8 +85,11 @@ export function clusterAbsence({ accounting = false, namespaces = false }: Clust
   return namespaces && !isRoot() ? "networks of their own need root" : undefined;
 }
 
-/** Wait for something to hold. Throws, with what was seen last, where it does not in time. */
-export async function until(what: string, holds: () => Promise<boolean | string>, limitMs = 60_000): Promise<void> {
+/**
+ * Wait for something to hold. Throws, with what was seen last, where it does not in time: long enough that a busy machine is
+ * told from what never comes.
+ */
+export async function until(what: string, holds: () => Promise<boolean | string>, limitMs = 180_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   for (let pause = 50;; pause = Math.min(500, pause * 1.5)) {
     const seen = await holds();
@@ -120,18 +124,29 @@ export function clusterTest(
   }, absence !== undefined);
 }
 
-/** Ports below those that the kernel hands out by itself: a controller that is started again must find its own free. */
-function findAddresses(namespaces: boolean): Addresses {
-  for (let tries = 0; tries < 200; tries++) {
-    const place = Math.floor(Math.random() * 600);
+/** Numbers of places for clusters on this machine, each with a file that the kernel locks for whoever has it. */
+const PLACES = join(tmpdir(), "noiseline-slurm-places");
+/** The kernel takes a moment to clear a place away, so the next cluster begins to look elsewhere. */
+let looked = Deno.pid;
+
+/**
+ * Take a place that no other cluster has, also one that is about to start. Its ports are below those that the kernel hands
+ * out by itself: a controller that is started again must find its own free.
+ */
+function takePlace(namespaces: boolean): Addresses & { readonly held: Deno.FsFile } {
+  Deno.mkdirSync(PLACES, { recursive: true });
+  for (let tries = 0; tries < 600; tries++) {
+    const place = looked++ % 600;
     const port = 20_000 + 20 * place;
+    const held = Deno.openSync(join(PLACES, `${place}`), { create: true, write: true });
     try {
+      if (!held.tryLockSync(true)) throw new Deno.errors.AddrInUse();
       for (const one of [0, 1, ...NODES.map((_, at) => 10 + at)]) {
         Deno.listen({ hostname: "0.0.0.0", port: port + one }).close();
       }
-      // The port stands for the network too, so two clusters never share one.
-      return { port, network: namespaces ? `10.${231 + Math.floor(place / 250)}.${place % 250}` : undefined };
+      return { port, network: namespaces ? `10.${231 + Math.floor(place / 250)}.${place % 250}` : undefined, held };
     } catch (error) {
+      held.close();
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
@@ -172,14 +187,14 @@ export class SlurmCluster implements AsyncDisposable {
   /** What leads Slurm's commands to this cluster. */
   readonly env: Readonly<Record<string, string>> = { SLURM_CONF: join(this.folder, "etc/slurm.conf") };
   readonly options: ClusterOptions;
-  readonly #addresses: Addresses;
+  readonly #addresses: ReturnType<typeof takePlace>;
   readonly #daemons = new Map<string, Deno.ChildProcess>();
   readonly #projects: Project[] = [];
   readonly #mounts = new Map<string, Promise<string>>();
 
   private constructor(options: ClusterOptions) {
     this.options = options;
-    this.#addresses = findAddresses(options.namespaces === true);
+    this.#addresses = takePlace(options.namespaces === true);
   }
 
   /** Start a cluster and wait until all its nodes are idle. Throws where `clusterAbsence` tells why not. */
@@ -237,7 +252,7 @@ export class SlurmCluster implements AsyncDisposable {
   }
 
   /** Wait until a job, or all children of an array, are in a state, such as `COMPLETED`. */
-  async untilState(id: string, state: string, limitMs = 60_000): Promise<void> {
+  async untilState(id: string, state: string, limitMs = 180_000): Promise<void> {
     await until(`job ${id} to be ${state}`, async () => {
       const seen = await this.job(id);
       if (seen.length > 0 && seen.every((job) => job.state === state)) return true;
@@ -246,7 +261,7 @@ export class SlurmCluster implements AsyncDisposable {
   }
 
   /** Wait until no job is waiting or running. */
-  async untilEmpty(limitMs = 120_000): Promise<void> {
+  async untilEmpty(limitMs = 180_000): Promise<void> {
     await until("an empty queue", async () => {
       const text = await this.must("squeue", ["--noheader", "--array", "--format=%i %j %T %r"]);
       return text.trim() === "" ? true : text.trim().split("\n").slice(0, 20).join(", ");
@@ -379,6 +394,7 @@ export class SlurmCluster implements AsyncDisposable {
     if (this.options.namespaces === true) await this.#removeNetwork();
     for (const project of this.#projects) await project[Symbol.asyncDispose]();
     await Deno.remove(this.folder, { recursive: true });
+    this.#addresses.held.close();
   }
 
   async #start(): Promise<void> {
@@ -411,7 +427,7 @@ export class SlurmCluster implements AsyncDisposable {
       write("slurmdbd.conf", accountingConfiguration(folder, user, this.#addresses.port), 0o600);
       await this.#startDatabase(user);
     }
-    await until("munged", () => Deno.stat(socket).then(() => true, () => false), 20_000);
+    await until("munged", () => Deno.stat(socket).then(() => true, () => false));
     if (accounting !== false) {
       await this.startAccounting();
       // The controller says who it is by itself, too late for limits that hold from the first job on.
@@ -425,7 +441,7 @@ export class SlurmCluster implements AsyncDisposable {
     await until("all nodes to be idle", async () => {
       const { stdout } = await this.call("sinfo", ["--noheader", "--Node", "--states=idle", "--format=%N"]);
       return new Set(stdout.split("\n").filter((line) => line !== "")).size === NODES.length;
-    }, 30_000);
+    });
   }
 
   #mount(name: string, from: string): Promise<string> {
@@ -455,7 +471,7 @@ export class SlurmCluster implements AsyncDisposable {
     ];
     this.#spawn("mariadbd", ["mariadbd", ...common, ...small, ...files]);
     const client = ["--no-defaults", "--user=root", `--socket=${socket}`, "--execute"];
-    await until("mariadbd", async () => (await command("mariadb", [...client, "select 1"])).code === 0, 30_000);
+    await until("mariadbd", async () => (await command("mariadb", [...client, "select 1"])).code === 0);
     await must("mariadb", [
       ...client,
       "create database slurm_acct_db; create user slurm@localhost identified by 'slurm'; " +
