@@ -277,14 +277,14 @@ export type KindTable = {
         steps?: number | undefined;
         /** 0: deterministic; 1: as noisy as ancestral sampling */
         eta?: number | undefined;
-        /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+        /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
         spacing?: "leading" | "trailing" | undefined;
       } | {
         /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
         name: "dpmpp-2m";
         /** Number of timesteps visited */
         steps?: number | undefined;
-        /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+        /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
         spacing?: "leading" | "trailing" | undefined;
       } | {
         /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
@@ -351,14 +351,14 @@ export type KindTable = {
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
       /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
@@ -430,14 +430,14 @@ export type KindTable = {
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
       /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
@@ -485,14 +485,14 @@ export type KindTable = {
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
       /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
@@ -608,7 +608,7 @@ export type KindTable = {
     features?: "pixels" | undefined;
     /** The Frechet distance; called FID only for the 2015-12-05 Inception network */
     fd?: boolean | undefined;
-    /** Resamples of both sets, for the deviation of fd */
+    /** Random divisions of both sets into halves and quarters, for the deviation of fd: six distances each */
     bootstrap?: number | undefined;
     /** Also extrapolate the Frechet distance to infinitely many images */
     fdInfinity?: boolean | undefined;
@@ -678,14 +678,14 @@ export type KindTable = {
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
       /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */

@@ -14,9 +14,13 @@ export default defineSampler({
   params: z.strictObject({ steps: stepsParam(20), spacing }).describe(
     "DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps",
   ),
-  times: spacedTimes,
+  // In diffusers' `leading` of this solver 0 is one of steps + 1 times, and is left out: a stride of floor(T / (steps + 1)).
+  times: ({ steps, spacing }, path) =>
+    spacing === "trailing"
+      ? spacedTimes({ steps, spacing }, path)
+      : spacedTimes({ steps: steps + 1, spacing }, path).filter((t) => t !== 0),
   evaluations: ({ steps }) => steps,
-  check: ({ steps }, network) => checkSteps(steps, network),
+  check: ({ steps, spacing }, network) => checkSteps(steps, network, spacing === "leading" ? 1 : 0),
   async sample({ x, times, path, predict }) {
     const lambda = (t: number) => Math.log(path.signal(t) / path.noise(t));
     let lastX0 = x;

@@ -7,12 +7,12 @@ export function stepsParam(usual: number) {
   return z.int().min(1).max(1_000_000).default(usual).describe("Number of timesteps visited");
 }
 
-/** By huggingface/diffusers' names. `leading` is every floor(T / steps)-th from 0 on, and so never visits T - 1. */
+/** By huggingface/diffusers' names. Of more than one step, `leading` never visits T - 1. */
 export const spacing = z.enum(["leading", "trailing"]).default("trailing").describe(
-  "Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md",
+  "Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md",
 );
 
-/** `steps` falling times and the image. */
+/** `steps` falling times and the image. `leading` is every floor(T / steps)-th from 0 on, as in diffusers' DDIM. */
 export function spacedTimes(
   { steps, spacing }: { readonly steps: number; readonly spacing: "leading" | "trailing" },
   path: Pick<Path, "timesteps" | "times">,
@@ -22,14 +22,18 @@ export function spacedTimes(
   return [...Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride), DATA_TIME];
 }
 
-/** More steps than timesteps. */
-export function checkSteps(steps: number, { timesteps }: Pick<KnownNetwork, "timesteps">): DefinitionProblem[] {
-  if (timesteps === undefined || steps <= timesteps) return [];
+/** More steps than timesteps. @param leftOut timesteps that are not visited in any case */
+export function checkSteps(
+  steps: number,
+  { timesteps }: Pick<KnownNetwork, "timesteps">,
+  leftOut = 0,
+): DefinitionProblem[] {
+  if (timesteps === undefined || steps <= timesteps - leftOut) return [];
   return [{
     param: ["steps"],
     message: "a sampler visits each timestep of the schedule at most once",
     got: `${steps}`,
-    wanted: `at most ${timesteps}, the timesteps of the checkpoint's schedule`,
-    fix: `use steps: ${timesteps} or fewer`,
+    wanted: `at most ${timesteps - leftOut}, the timesteps of the checkpoint's schedule${leftOut ? " but 0" : ""}`,
+    fix: `use steps: ${timesteps - leftOut} or fewer`,
   }];
 }

@@ -11,7 +11,7 @@ const SAMPLED = sampleKind.params.parse({ count: 1 });
 
 export const demoKind = defineKind({
   kind: "demo",
-  version: 1,
+  version: 2,
   entry: import.meta.resolve("./run.ts"),
   browser: import.meta.resolve("./browser/toolkit.ts"),
   summary: "Write a page that draws images in a browser, one file that asks no network for anything",

@@ -8,7 +8,7 @@ import { checkWalk, drawingFacts, walkParams } from "../shared/draw/check.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
-  version: 6,
+  version: 7,
   entry: import.meta.resolve("./run.ts"),
   summary: "Inpaint a region of images",
   params: z.strictObject({

@@ -8,7 +8,7 @@ import { checkWalk, drawingFacts, lastTime, walkParams } from "../shared/draw/ch
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
-  version: 6,
+  version: 7,
   entry: import.meta.resolve("./run.ts"),
   summary: "Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4)",
   params: z.strictObject({

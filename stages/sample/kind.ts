@@ -64,7 +64,7 @@ export type SampleParams = z.output<typeof sampleParams>;
 
 export const sampleKind = defineKind({
   kind: "sample",
-  version: 7,
+  version: 8,
   entry: import.meta.resolve("./run.ts"),
   shards: true,
   summary: "Sample images from a trained network",

@@ -11,7 +11,7 @@ import { spacedTimesteps, type TimestepSpacing } from "./timestep_spacing.ts";
  * one, to sigma' = 0, no finite h: both are of first order, which is DDIM.
  */
 export function dpmSolverSteps(tables: DiffusionTables, spacing: TimestepSpacing): ReverseStep[] {
-  const timesteps = spacedTimesteps(tables.timesteps, spacing);
+  const timesteps = spacedTimesteps(tables.timesteps, { ...spacing, aboveZero: true });
   const levelAt = (t: number) => ({ alpha: tables.sqrtAlphasCumprod[t]!, sigma: tables.sqrtOneMinusAlphasCumprod[t]! });
   const levels = [...timesteps.map(levelAt), { alpha: 1, sigma: 0 }];
   return timesteps.map((t, i): ReverseStep => {

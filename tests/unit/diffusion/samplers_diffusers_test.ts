@@ -1,10 +1,12 @@
+import { assertEquals } from "@std/assert";
 import { makeObjective } from "../../../diffusion/objective.ts";
 import { OBJECTIVES } from "../../../diffusion/objectives.ts";
 import { chainPath, timePoint } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { walkHost } from "../../support/walk_host.ts";
+import { timesOf, walkHost } from "../../support/walk_host.ts";
 import { assertClose } from "./assert_close.ts";
+import oracle from "../../golden/diffusers/timesteps.json" with { type: "json" };
 
 /**
  * The full loops of huggingface/diffusers, tests/schedulers/test_scheduler_ddim.py: sample arange(768) / 768, model
@@ -72,4 +74,23 @@ Deno.test("the ancestral loop of all 1,000 steps has the sums of numpy when no n
   // The posterior mean of Ho et al. 2020, eq. 7, over the clipped x0, in numpy float64.
   assertClose(await sumOfLoop({ sampler }), 0.660935189017, { rel: 1e-5 });
   assertClose(await sumOfLoop({ sampler, objective: "v" }), 0.113222195001, { rel: 1e-5 });
+});
+
+Deno.test("every sampler with a spacing visits the timesteps of diffusers' scheduler of the same name", () => {
+  for (const { sampler, spacing, timesteps, steps, times: wanted } of oracle.cases) {
+    const path = chainPath(makeTables(new Float64Array(timesteps).fill(0.1)));
+    const times = timesOf({ name: sampler, steps, spacing }, path).slice(0, -1);
+    const sum = times.reduce((a, b) => a + b, 0);
+    const shown = steps <= 20 ? times : [...times.slice(0, 3), ...times.slice(-3), sum];
+    assertEquals(shown, wanted, `${sampler}, ${spacing}, ${steps} of ${timesteps}`);
+  }
+});
+
+Deno.test("DPM-Solver++(2M)'s loops have the sums of diffusers, which rounds to float32 at every step", async () => {
+  for (const { spacing, steps, sum } of oracle.loops) {
+    const path = chainPath(makeTables(makeBetas(LINEAR)));
+    const predictX0 = (x: number, t: number) => x * (1 - path.noise(t) * t / (t + 1)) / path.signal(t);
+    const { images } = await walkHost({ name: "dpmpp-2m", steps, spacing }, { path, start: START, predictX0 });
+    assertClose(images.reduce((total, value) => total + Math.abs(value), 0), sum, { rel: 2e-5, label: spacing });
+  }
 });

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { chainPath } from "../../../diffusion/path.ts";
+import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { transition } from "../../../diffusion/samplers/transition.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
@@ -89,9 +90,22 @@ Deno.test("times fall, are distinct and in range when steps and T are arbitrary"
     const path = chainPath(makeTables(new Float64Array(total).fill(0.1)));
     for (let steps = 1; steps <= total; steps++) {
       for (const spacing of ["leading", "trailing"] as const) {
-        const times = timesOf({ name: "ddim", steps, spacing }, path);
-        assertEquals(times, [...new Set(times)].sort((a, b) => b - a));
-        assertEquals([times.length, times[0]! < total, times.at(-1)], [steps + 1, true, -1]);
+        for (const name of ["ddim", "dpmpp-2m"]) {
+          const leavesOut = name === "dpmpp-2m" && spacing === "leading";
+          const { definition, params } = builtinSampler(samplerParams.parse({ name, steps, spacing }));
+          const problems = definition.check!(params, { timesteps: total, learnedVariance: false });
+          if (leavesOut && steps === total) {
+            assertEquals(problems.map(({ wanted }) => wanted), [
+              `at most ${total - 1}, the timesteps of the checkpoint's schedule but 0`,
+            ]);
+            continue;
+          }
+          assertEquals(problems, []);
+          const times = definition.times(params, path);
+          assertEquals(times, [...new Set(times)].sort((a, b) => b - a));
+          assertEquals([times.length, times[0]! < total, times.at(-1)], [steps + 1, true, -1]);
+          if (spacing === "leading") assertEquals(times.at(-2) === 0, !leavesOut);
+        }
       }
     }
   }
