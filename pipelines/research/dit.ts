@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { defineNetwork, type ForwardInputs, type Init, type NetworkSizes, type ParameterSpec } from "noiseline";
-import { dense, silu, timeEmbedding } from "noiseline/layers";
+import { dense, silu } from "noiseline/layers";
 import { z } from "zod";
 
 /**
@@ -40,7 +40,7 @@ export default defineNetwork({
     return {
       parameters: specsOf(sizes, params),
       forward({ weights, x, t, labels }) {
-        const timed = dense(weights, "time.dense1", timeEmbedding(t, FREQUENCIES));
+        const timed = dense(weights, "time.dense1", sinusoids(t));
         const time = dense(weights, "time.dense2", silu(timed));
         const known = labels === undefined ? time : tf.add(time, tf.matMul(labels, weights["label.embedding"]!));
         const condition = silu(known);
@@ -74,6 +74,14 @@ function specsOf({ channels, outChannels, classes }: NetworkSizes, { depth, widt
     ...layer("last.modulation", width, 2 * width, "zeros"),
     ...layer("last.out", width, patch * patch * outChannels, "zeros"),
   ];
+}
+
+/** Cosines, then sines, of t 10000^(-i / half): the U-Net's layer has sines first, and divides by half - 1. */
+function sinusoids(t: tf.Tensor): tf.Tensor {
+  const half = FREQUENCIES / 2;
+  const rates = Array.from({ length: half }, (_, i) => 10000 ** (-i / half));
+  const angles = tf.mul(tf.reshape(tf.cast(t, "float32"), [-1, 1]), tf.tensor(rates, [1, half]));
+  return tf.concat([tf.cos(angles), tf.sin(angles)], 1);
 }
 
 /** A dense layer, uniform by Glorot & Bengio 2010 where nothing else is said. */

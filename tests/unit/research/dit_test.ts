@@ -33,7 +33,7 @@ function forward(sizes: NetworkSizes, params: typeof PARAMS, named: NamedArrays,
 
 /**
  * What DiT says of one image, in float64 and plain loops, by facebookresearch/DiT `models.py` (DiTBlock, FinalLayer,
- * unpatchify) with its parameters; sines stand before cosines here, and rows before columns in the positions.
+ * unpatchify) with its parameters; rows stand before columns in the positions here.
  */
 function reference(
   named: NamedArrays,
@@ -54,8 +54,8 @@ function reference(
   const gelu = (v: number) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)));
 
   const sinusoids: number[] = [];
-  for (const wave of [Math.sin, Math.cos]) {
-    for (let i = 0; i < 128; i++) sinusoids.push(wave(t * Math.exp(-Math.log(10000) * i / 127)));
+  for (const wave of [Math.cos, Math.sin]) {
+    for (let i = 0; i < 128; i++) sinusoids.push(wave(t * Math.exp(-Math.log(10000) * i / 128)));
   }
   const time = linear("time.dense2", linear("time.dense1", sinusoids).map(silu));
   const condition = time.map((v, i) => silu(v + named["label.embedding"]![label * width + i]!));
