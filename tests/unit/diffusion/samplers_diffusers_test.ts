@@ -6,7 +6,7 @@ import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { timesOf, walkHost } from "../../support/walk_host.ts";
 import { assertClose } from "./assert_close.ts";
-import oracle from "../../golden/diffusers/timesteps.json" with { type: "json" };
+import oracle from "../../golden/diffusers/schedulers.json" with { type: "json" };
 
 /**
  * The full loops of huggingface/diffusers, tests/schedulers/test_scheduler_ddim.py: sample arange(768) / 768, model

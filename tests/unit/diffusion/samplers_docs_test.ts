@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import oracle from "../../golden/diffusers/timesteps.json" with { type: "json" };
+import oracle from "../../golden/diffusers/schedulers.json" with { type: "json" };
 import { timesOf, walkHost } from "../../support/walk_host.ts";
 import { assertClose } from "./assert_close.ts";
 import { outputDeviation } from "./exact_chain.ts";

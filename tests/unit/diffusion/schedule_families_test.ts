@@ -1,9 +1,10 @@
 // Formulas: hojonathanho/diffusion, get_beta_schedule. Betas of Ho's names are compared with what the formula says of
 // them, since numpy and torch differ in the last digit of a linspace.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { endsOf, SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/names.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import oracle from "../../golden/diffusers/schedulers.json" with { type: "json" };
 import { assertAllClose, assertClose } from "./assert_close.ts";
 
 const T = 1000;
@@ -51,5 +52,20 @@ Deno.test("endsOf() names exactly the ends that change the betas", () => {
       makeBetas({ name, timesteps: 10, [end]: changed[end] }).join() !== plain
     );
     assertEquals(used, [...endsOf(name)], name);
+  }
+});
+
+Deno.test("makeBetas() has the betas of diffusers, as near as docs/interchange.md says", async () => {
+  const docs = (await Deno.readTextFile(new URL("../../../docs/interchange.md", import.meta.url))).replaceAll(
+    /\s+/g,
+    " ",
+  );
+  const names = { linear: "ho/linear", scaled_linear: "ldm/linear", squaredcos_cap_v2: "ldm/cosine" } as const;
+  for (const [theirs, name] of Object.entries(names)) {
+    const bytes = Uint8Array.fromBase64(oracle.betas[theirs as keyof typeof names]);
+    const float32 = new Float32Array(bytes.buffer);
+    const most = betasOf(name).reduce((worst, beta, t) => Math.max(worst, Math.abs(beta - float32[t]!)), 0);
+    assertEquals(float32.length, T);
+    assert(docs.includes(`${most.toExponential(1)} for \`${theirs}\``), `${theirs}: ${most}`);
   }
 });

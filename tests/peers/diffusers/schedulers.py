@@ -1,20 +1,49 @@
-"""Timesteps of diffusers' schedulers, and sums of their loops, for tests/unit/diffusion/samplers_diffusers_test.ts.
+"""Betas, timesteps and loops of diffusers' schedulers, for the tests of schedules and samplers.
 
-    python tests/peers/diffusers/timesteps.py tests/golden/diffusers/timesteps.json
+    python tests/peers/diffusers/schedulers.py tests/golden/diffusers/schedulers.json
 
-Needs torch and diffusers.
+Also prints how far betas by latent diffusion's formulas are from those in float64 where they are computed in float32.
+Needs numpy, torch and diffusers.
 """
 
+import base64
 import json
 import sys
 
 import diffusers
+import numpy as np
 import torch
 
 SCHEDULERS = {"ddim": diffusers.DDIMScheduler, "dpmpp-2m": diffusers.DPMSolverMultistepScheduler}
 SPACINGS = ("leading", "trailing")
 TIMESTEPS = (10, 100, 1000, 1250)
 STEPS = (1, 2, 3, 4, 7, 10, 20, 27, 50, 64, 333, 999)
+
+
+def betas(schedule):
+    """All 1,000, float32 in base64."""
+    all = diffusers.DDPMScheduler(beta_schedule=schedule).betas.numpy()
+    assert all.dtype == np.float32
+    return base64.b64encode(all.astype("<f4").tobytes()).decode()
+
+
+def latent_diffusion(schedule, count, dtype):
+    """make_beta_schedule of CompVis/latent-diffusion, which computes in float64, with numpy."""
+    line = lambda a, b: np.linspace(dtype(a), dtype(b), count, dtype=dtype)
+    if schedule == "linear":
+        return line(1e-4**0.5, 2e-2**0.5) ** 2
+    if schedule == "cosine":
+        angles = (np.arange(count + 1, dtype=dtype) / dtype(count) + dtype(8e-3)) / dtype(1 + 8e-3) * dtype(np.pi / 2)
+        alphas = np.cos(angles) ** 2
+        alphas = alphas / alphas[0]
+        return np.clip(1 - alphas[1:] / alphas[:-1], 0, dtype(0.999))
+    return line(1e-4, 2e-2) if schedule == "sqrt_linear" else line(1e-4, 2e-2) ** dtype(0.5)
+
+
+for schedule in ("linear", "cosine", "sqrt_linear", "sqrt"):
+    for count in (1000, 1250, 4000):
+        exact, single = (latent_diffusion(schedule, count, dtype) for dtype in (np.float64, np.float32))
+        print(f"ldm/{schedule} of {count}, float32 formula: {np.abs(exact - single).max():.1e}")
 
 
 def times(name, spacing, total, steps):
@@ -60,6 +89,7 @@ deviations = [{"steps": steps, "deviation": deviation(steps)} for steps in (20, 
 loops = [{"spacing": spacing, "steps": steps, "sum": loop(spacing, steps)} for spacing in SPACINGS for steps in (10, 27)]
 
 with open(sys.argv[1], "w") as file:
-    oracle = {"diffusers": diffusers.__version__, "deviations": deviations, "loops": loops, "cases": cases}
+    arrays = {name: betas(name) for name in ("linear", "scaled_linear", "squaredcos_cap_v2")}
+    oracle = {"diffusers": diffusers.__version__, "betas": arrays, "deviations": deviations, "loops": loops, "cases": cases}
     json.dump(oracle, file, separators=(",", ":"))
     file.write("\n")
