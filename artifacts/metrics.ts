@@ -27,7 +27,7 @@ export const metricSchema = z.strictObject({
   count: z.int().min(1),
   /** Half-open range of timesteps [from, to) that the value is about; all of them when absent. */
   timesteps: z.strictObject({ from: z.int().min(0), to: z.int().min(1) }).optional(),
-  /** Standard deviation, of what the note says: over subsets, splits or resamples. No interval that holds a truth. */
+  /** As the note says: standard deviation over subsets or splits (n), or by divisions (n - 1). No interval that holds a truth. */
   deviation: z.number().min(0).optional(),
   /** Of older records, and shown nowhere: it held the truth less often than its level says. */
   interval: z.looseObject({}).optional(),

@@ -2,7 +2,7 @@
  * A line through points, y = intercept + slope x, by least squares.
  *
  * @param points with at least two different x
- * @returns with the standard error of the intercept; NaN for two points
+ * @returns with the standard error of the intercept, from residuals over n - 2; NaN for two points
  */
 export function fitLine(points: readonly { readonly x: number; readonly y: number }[]) {
   const count = points.length;

@@ -5,7 +5,7 @@ import { meanAndDeviation } from "./spread.ts";
  * p(y), by splits in order, as their code does.
  *
  * @param logits [N, K] row-major, N at least the number of splits
- * @returns mean and standard deviation over the splits
+ * @returns mean and standard deviation over the splits (n, as in their code)
  */
 export function inceptionScore(
   logits: Float32Array | Float64Array,

@@ -11,7 +11,7 @@ export interface Chosen {
 }
 
 /**
- * Mean and standard deviation (over subsets, as torch-fidelity gives it) of the kernel distance of random subsets.
+ * Mean and standard deviation (over subsets, n, as torch-fidelity gives it) of the kernel distance of random subsets.
  *
  * Subsets of small sets overlap, so that the kernel of all pairs, taken once, costs less than the kernels of each
  * subset: a hundred subsets of 1,000 hold as many pairs as two sets of 8,000. Whichever way has fewer pairs is taken;

@@ -9,7 +9,7 @@ import {
 } from "noiseline/report";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
-/** One number in a table. Its deviation is of what the metric says, or in a mean over seeds of the values of the seeds. */
+/** One number in a table. Its deviation is of what the metric says, or in a mean over seeds of the values of the seeds (n - 1). */
 export interface MetricRow extends Score {
   readonly experiment: string;
   /** N, the images that it was computed from; left out in a mean over seeds. */

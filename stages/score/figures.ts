@@ -11,8 +11,8 @@ import { inceptionScore } from "../../metrics/inception_score.ts";
 import { kernelDistanceOfSubsets } from "../../metrics/kernel_subsets.ts";
 import type { MatrixProducts } from "../../tensor/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
-import { meanAndDeviation } from "../../metrics/spread.ts";
 import { chunksOf, type FeatureStatistics, statisticsOf } from "../../metrics/statistics.ts";
+import { subsampledDeviation } from "../../metrics/subsampling.ts";
 import { type FeatureVectors, range, vectorsOf } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { randomStream } from "../../tensor/mod.ts";
@@ -50,7 +50,7 @@ export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metr
   if (params.inceptionScore !== undefined) {
     const { data, classes } = sets.fake.logits!;
     const { mean, deviation } = inceptionScore(data, { classes, ...params.inceptionScore });
-    const note = `${params.inceptionScore.splits} splits in order; the deviation is over splits`;
+    const note = `${params.inceptionScore.splits} splits in order; the deviation is over splits (n)`;
     metrics.push({ name: distanceName([sets.fake], "IS", "IS"), value: mean, deviation, count: sets.fake.count, note });
   }
   if (params.perClass) metrics.push(...await classFigures(sets, options));
@@ -68,22 +68,19 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
     `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
     "values of the same numbers of images",
   ];
-  const draws = randomStream({ seed, stream: "score/bootstrap" });
-  const replicates: number[] = [];
-  for (let replicate = 0; replicate < params.bootstrap; replicate++) {
-    const resampled = async (vectors: FeatureVectors, side: number) => {
-      const indices = draws.integers(2 * replicate + side, vectors.count, vectors.count);
-      return await statisticsOfSome(vectors, indices.sort(), products);
+  let deviation: number | undefined;
+  if (params.bootstrap > 0) {
+    const draws = randomStream({ seed, stream: "score/bootstrap" });
+    const shuffle = (time: number) =>
+      [real, fake].map((set, side) => draws.permutation(2 * time + side, set.vectors!.count));
+    const distance = async (...[some, others]: readonly [Int32Array, Int32Array]) => {
+      const moments = await statisticsOfSome(real.vectors!, some, products);
+      return await frechetDistance(moments, await statisticsOfSome(fake.vectors!, others, products), products);
     };
-    const pair = [await resampled(real.vectors!, 0), await resampled(fake.vectors!, 1)] as const;
-    replicates.push(await frechetDistance(...pair, products));
-    onProgress("bootstrap", (replicate + 1) / params.bootstrap);
+    const onTime = (done: number) => onProgress("bootstrap", done / params.bootstrap);
+    deviation = await subsampledDeviation(shuffle, distance, { times: params.bootstrap, onTime });
+    notes.push(`the deviation is by ${params.bootstrap} divisions of both sets, and says nothing of the bias`);
   }
-  const spread = params.bootstrap > 0;
-  if (spread) {
-    notes.push(`the deviation is over ${params.bootstrap} resamples of both sets, and says nothing of the bias`);
-  }
-  const deviation = spread ? meanAndDeviation(replicates).deviation : undefined;
   const note = notes.join("; ") || undefined;
   return { name: frechetName({ real, fake }), value, count, ...definedOnly({ deviation, note }) };
 }
@@ -121,7 +118,7 @@ async function kernelFigure(
   };
   const [a, b] = [choose("real", real.vectors!), choose("fake", fake.vectors!)];
   const { mean, deviation } = await kernelDistanceOfSubsets(a, b, products, (share) => onProgress("kid", share));
-  const note = `cubic kernel, unbiased; ${subsets} subsets of ${size}; the deviation is over subsets`;
+  const note = `cubic kernel, unbiased; ${subsets} subsets of ${size}; the deviation is over subsets (n)`;
   const count = Math.min(real.count, fake.count);
   return { name: distanceName([real, fake], "KID", "KD"), value: mean, deviation, count, note };
 }

@@ -8,7 +8,7 @@ import { type ScoreParams, scoreParams } from "./params.ts";
 
 export const scoreKind = defineKind({
   kind: "score",
-  version: 6,
+  version: 7,
   entry: import.meta.resolve("./run.ts"),
   summary: "Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score",
   params: scoreParams,
@@ -32,7 +32,7 @@ export const scoreKind = defineKind({
         message: "no score is requested",
         fix: "remove fd: false, or add kid: {} or another",
       },
-      checkSets(inputs),
+      checkSets(inputs, params),
     );
     return { problems };
   },
@@ -42,7 +42,10 @@ export const scoreKind = defineKind({
 type SetFacts = Partial<ImageFacts> & { readonly extractor?: unknown; readonly resize?: unknown };
 
 /** Everything that keeps two sets of images from being compared; what is not known is not checked. */
-function checkSets({ real, fake }: { readonly real?: SetFacts; readonly fake?: SetFacts }): CheckProblem[] {
+function checkSets(
+  { real, fake }: { readonly real?: SetFacts; readonly fake?: SetFacts },
+  { bootstrap }: ScoreParams,
+): CheckProblem[] {
   const tooFew = (input: string, count = 2): CheckProblem[] =>
     count >= 2
       ? []
@@ -53,6 +56,7 @@ function checkSets({ real, fake }: { readonly real?: SetFacts; readonly fake?: S
   return problemsOf(
     tooFew("real", real?.count),
     tooFew("fake", fake?.count),
+    checkBootstrap(bootstrap, Math.min(real?.count ?? Infinity, fake?.count ?? Infinity)),
     known && a !== b && extractor === fake?.extractor && {
       input: "fake",
       message: "features of images that were resized differently cannot be compared",
@@ -62,6 +66,17 @@ function checkSets({ real, fake }: { readonly real?: SetFacts; readonly fake?: S
     },
     checkSameSize("fake", readImageFacts(fake), { name: "the real ones", size: readImageFacts(real) }),
   );
+}
+
+/** @param least images of the smaller set */
+function checkBootstrap(bootstrap: number, least: number): CheckProblem[] {
+  return bootstrap === 0 || least >= 8 ? [] : [{
+    param: ["bootstrap"],
+    message: "a quarter of each set needs two images",
+    got: `${least}`,
+    wanted: "at least 8",
+    fix: "use more images, or bootstrap: 0",
+  }];
 }
 
 /** Everything that keeps the wanted figures from being computed, once the sets are there. */
@@ -94,6 +109,7 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
       message: `${name} needs the features of both sets, and one has only statistics`,
       fix: "use features instead of statistics",
     })),
+    checkBootstrap(bootstrap, least),
     kid !== undefined && checkMost(["kid", "size"], kid.size, least, {
       message: "a subset cannot hold more images than there are",
     }),

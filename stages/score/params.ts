@@ -7,8 +7,9 @@ export const scoreParams = z.strictObject({
     "Features of inputs that are images: average-pooled pixels. A sanity check, not FID: no network is involved",
   ),
   fd: z.boolean().default(true).describe("The Frechet distance; called FID only for the 2015-12-05 Inception network"),
-  bootstrap: z.int().min(0).max(10_000).refine((count) => count !== 1, "0, or 2 and more: one resample has no spread")
-    .default(0).describe("Resamples of both sets, for the deviation of fd"),
+  bootstrap: z.int().min(0).max(10_000).default(0).describe(
+    "Random divisions of both sets into halves and quarters, for the deviation of fd: six distances each",
+  ),
   fdInfinity: z.boolean().default(false).describe("Also extrapolate the Frechet distance to infinitely many images"),
   kid: z.strictObject({
     subsets: positiveInt(10_000).default(100).describe("Number of random subsets"),

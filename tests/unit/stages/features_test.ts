@@ -190,7 +190,7 @@ Deno.test("score gives every figure that is asked for, with what is needed to tr
     ]);
     const [fd, infinite, kernel] = metrics as [Metric, Metric, Metric];
     assert(fd.deviation! > 0 && fd.deviation! < fd.value && fd.interval === undefined);
-    assertStringIncludes(fd.note!, "the deviation is over 20 resamples of both sets");
+    assertStringIncludes(fd.note!, "the deviation is by 20 divisions of both sets");
     // Of two sets of one distribution: finite sets are all that is between them.
     assert(infinite.value < fd.value);
     assert(Math.abs(kernel.value) < 4 * kernel.deviation!);
@@ -242,6 +242,10 @@ Deno.test("the checks refuse what does not fit before anything runs", () => {
   ]);
   const file = statisticsKind.check!(statisticsKind.params.parse({ path: "a" }), {});
   assertEquals(file.problems.map(({ param }) => param), [["path"]]);
+  const divided = (fake: number) =>
+    scoreKind.check!(scoreKind.params.parse({ bootstrap: 2 }), { real: size, fake: { ...size, count: fake } }).problems;
+  assertEquals(divided(8), []);
+  assertEquals(divided(7).map(({ param, got, wanted }) => [param, got, wanted]), [[["bootstrap"], "7", "at least 8"]]);
 });
 
 /** A copy of an artifact in which `change` has had a file to itself. */
@@ -370,7 +374,10 @@ Deno.test("score refuses sets that are too small for a figure, in words", async 
       failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
     assertStringIncludes(await run(single), "a covariance needs at least two images: got 1");
     assertStringIncludes(await run(fake, { manifold: { neighbours: 3 } }), "got 3, wanted at most 2");
-    assertStringIncludes(`${scoreKind.params.safeParse({ bootstrap: 1 }).error}`, "one resample has no spread");
+    assertStringIncludes(
+      await run(fake, { bootstrap: 20 }),
+      "a quarter of each set needs two images: got 3, wanted at least 8",
+    );
   });
 });
 
