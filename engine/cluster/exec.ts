@@ -43,6 +43,8 @@ const INPUT_TRIES = 6;
 const SEND_TRIES = 9;
 const PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** So long after the end of a stage's process the signal may come that ended it: the queue signals all of a job's. */
+const SIGNAL_MS = 1_000;
 /** The queue ends a job some time after it has said so. */
 const END_TRIES = 18;
 const LOOK_MS = 5_000;
@@ -102,19 +104,11 @@ class Task {
   ) {}
 
   async run() {
-    openRoot(this.submission.folder);
-    this.#write("start", jobStartSchema, { fromStep: null });
-    let outcome: Outcome;
-    try {
-      using scratch = makeScratch();
-      outcome = await this.#work(scratch.path);
-    } catch (error) {
-      const trouble = explainTrouble(error);
-      if (trouble === undefined) throw error;
-      outcome = { state: "failed", problems: [trouble] };
-    }
+    let outcome = await this.#attempt();
+    // A loader or a stage that was killed with this job has not failed by its code.
+    if (outcome.state === "failed" && await this.#isStopped()) outcome = { ...outcome, state: "again", problems: [] };
     // On record before the queue ends this process.
-    let end = this.#record(outcome);
+    let end = await this.#record(outcome);
     if (outcome.state === "again") {
       // Beside the next attempt at this job it would end that one.
       const isOld = isThere(this.submission.attemptPath({ ...this.own, attempt: this.own.attempt + 1 }, "start"));
@@ -122,10 +116,55 @@ class Task {
       const refused = isEnded ? undefined : await this.options.queue.requeueOwn();
       if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
       outcome = failed(`it is saved, but cannot be queued again: ${refused}`, "run again: it goes on from there");
-      end = this.#record(outcome);
+      end = await this.#record(outcome);
     }
     const code = outcome.unusable ? TASK_EXIT.unusable : outcome.state === "failed" ? TASK_EXIT.failed : TASK_EXIT.done;
     return { code, problems: outcome.problems ?? [], end };
+  }
+
+  /** What fails because the cache is away for a while is tried again when it is back. */
+  async #attempt(): Promise<Outcome> {
+    const { submission, options: { stop } } = this;
+    for (let tries = 1;; tries++) {
+      if (!await this.#untilHere()) {
+        const fix = "see that this node has it mounted, then run again with --on";
+        return failed(`the cache folder ${submission.cache} is not there`, fix, { unusable: true });
+      }
+      openRoot(submission.folder);
+      this.#write("start", jobStartSchema, { fromStep: null });
+      let outcome: Outcome;
+      try {
+        using scratch = makeScratch();
+        outcome = await this.#work(scratch.path);
+      } catch (error) {
+        const trouble = explainTrouble(error);
+        if (trouble === undefined) throw error;
+        outcome = { state: "failed", problems: [trouble] };
+      }
+      // What could not be read may be there by now, and so may the cache.
+      const mayHelp = !submission.isHere || (outcome.unusable && tries === 1);
+      if (outcome.state !== "failed" || !mayHelp || tries === INPUT_TRIES || stop.aborted) return outcome;
+      await this.#pause(tries);
+    }
+  }
+
+  /** Wait for a cache that is away as for one that is full. */
+  async #untilHere(): Promise<boolean> {
+    const { submission, options: { stop, emit } } = this;
+    for (let tries = 1; !submission.isHere; tries++) {
+      if (tries === SEND_TRIES || stop.aborted) return false;
+      const message = `the cache folder ${submission.cache} is not there; waiting for it`;
+      if (tries === 1) emit({ type: "note", message });
+      await this.#pause(tries);
+    }
+    return true;
+  }
+
+  /** Whether the queue ends this job, also where its signal has not come here yet. */
+  async #isStopped(): Promise<boolean> {
+    const { stop, pace } = this.options;
+    if (!stop.aborted) await delay(SIGNAL_MS * pace, { signal: stop }).catch(() => {});
+    return stop.aborted && stop.reason !== LIMIT_NEAR;
   }
 
   async #work(scratch: string): Promise<Outcome> {
@@ -211,7 +250,8 @@ class Task {
       // The queue gives GPUs out, and each job may count its own from 0.
       lockFolder: join(scratch, "slots"),
       emit: (event) => {
-        if (event.type === "stage-saved") states?.send(event.step);
+        // In place of a mount that is away nothing is made.
+        if (event.type === "stage-saved" && submission.isHere) states?.send(event.step);
         options.emit(event);
       },
       beforeStage: async ({ stage, keys, device }, progress) => {
@@ -282,7 +322,10 @@ class Task {
     }
   }
 
-  #record({ state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome): JobEnd {
+  async #record(
+    { state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome,
+  ): Promise<JobEnd> {
+    await this.#untilHere();
     const [first] = problems;
     const { own, options: { stop } } = this;
     const end: JobEnd = {

@@ -52,8 +52,9 @@ export function jobScript(
   const command = [settings.deno, "run", "-A", ...DENO_FLAGS, PROGRAM, "exec", folder, "--digest", digest, ...task];
   return [
     ...scriptHead(settings),
-    // Without the folder that it was submitted from, a job runs elsewhere and would find nothing there.
-    `[ -d ${quote(folder)} ] || { echo ${quote(gone)} >&2; exit 2; }`,
+    // Without the folder that it was submitted from, a job runs elsewhere and would find nothing there. A mount may be late.
+    `for s in 2 4 8 16 32 0; do [ -d ${quote(folder)} ] && break`,
+    `[ $s = 0 ] && { echo ${quote(gone)} >&2; exit 2; }; sleep $s; done`,
     // In place of the shell, so that signals come to it.
     `exec ${command.map(quote).join(" ")}`,
     "",

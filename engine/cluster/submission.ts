@@ -22,7 +22,7 @@ import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeAtomically, writeNew } from "../store/files.ts";
 import { fileNameOf, makeDurableFolder } from "../store/folders.ts";
 import { currentUser, newRunId } from "../store/processes.ts";
-import { fill, MAX_RECORD_BYTES, openPlain, readIfThere, realPath, sha256Of } from "../store/reading.ts";
+import { fill, isThere, MAX_RECORD_BYTES, openPlain, readIfThere, realPath, sha256Of } from "../store/reading.ts";
 import { parseJson, readRecord, recordText } from "../store/records.ts";
 import { inside, openRoot } from "../store/roots.ts";
 import { unlessReadable } from "../store/trouble.ts";
@@ -136,6 +136,11 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
   /** The shared cache that it lies in. */
   get cache(): string {
     return resolve(this.folder, "../../..");
+  }
+
+  /** Whether the cache can be seen: its file system may be away for a while. */
+  get isHere(): boolean {
+    return isThere(join(this.folder, "submission.json"));
   }
 
   /** Root of the records of a stage's runs. */

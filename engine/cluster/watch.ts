@@ -1,7 +1,7 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import type { Emit, StageEndState } from "../run/events.ts";
-import { attemptsOf, endsByLine, helpersOf, jobsByLine } from "./look.ts";
+import { attemptsOf, endsByLine, helpersOf, jobsByLine, listAttempts } from "./look.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
 import type { Submitted, Tracked } from "./submit.ts";
@@ -50,6 +50,7 @@ export async function watchJobs(submitted: Submitted, options: WatchOptions) {
     for (let left = wait;;) {
       watch.look();
       if (watch.isOver || stop.aborted) return watch.end;
+      if (watch.isUnsure) left = Math.min(left, wait = FIRST_PAUSE_MS);
       if (left <= 0) break;
       const ms = Math.min(look, left);
       await pause(ms);
@@ -66,6 +67,9 @@ class Watch {
   #said = "";
   #stuck: boolean;
   #lost = false;
+  #away = false;
+  /** Whether only the queue can tell if a stage has failed. */
+  isUnsure = false;
   readonly #now: () => number;
 
   constructor(private readonly submitted: Submitted, private readonly options: WatchOptions) {
@@ -135,7 +139,14 @@ class Watch {
 
   /** Read what jobs have left in the submissions. */
   look(): void {
+    this.isUnsure = false;
     const open = this.#rows.filter(({ state }) => state === undefined);
+    const away = open.find(({ submission }) => !submission.isHere)?.submission;
+    if (away !== undefined && !this.#away) {
+      this.options.say(`the cache folder ${away.cache} is not there; waiting for it`);
+    }
+    this.#away = away !== undefined;
+    if (this.#away) return open.forEach((row) => delete row.unseenSince);
     for (const [submission, rows] of Map.groupBy(open, ({ submission }) => submission)) {
       const lines = new Set(rows.map(({ line }) => line));
       const ends = endsByLine(submission, (line) => lines.has(line));
@@ -162,7 +173,13 @@ class Watch {
     if (isDone && hasResult(cache, end.resolvedKey ?? "")) {
       return this.#finish(row, end.state === "hit" ? "cached" : "ran");
     }
-    if (end?.state === "failed") return this.#finish(row, "failed", end);
+    if (end?.state === "failed") {
+      // An attempt that lives on in the queue, or has begun since, may come out better.
+      if (job === undefined || !isLive(job) || this.#silent) return this.#finish(row, "failed", end);
+      const last = listAttempts(row.submission, "start").get(row.line)?.at(-1);
+      const isLater = last !== undefined && (last.job !== end.job || last.attempt > end.attempt);
+      this.isUnsure ||= job.state !== "waiting" && !isLater;
+    }
     if (job !== undefined && isLive(job) && !isDone) {
       delete row.unseenSince;
       // One that was stopped without a word may have been cancelled, unless it waits again.

@@ -69,9 +69,16 @@ export type Described = Readonly<Extract<Awaited<ReturnType<typeof describeFile>
 type Unanswered = { readonly error: string; readonly fix?: string };
 
 /** Why a process gave no answer, in the order in which causes hide each other. */
-function explainSilence(said: string, place: string | undefined, { timedOut, held }: DenoChild): Unanswered {
+function explainSilence(
+  said: string,
+  place: string | undefined,
+  { timedOut, held }: DenoChild,
+  { signal }: Deno.CommandStatus,
+): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
+  // Not by the code: it may end its process, but has no right to signal any.
+  if (signal !== null) return { error: `the process that loaded it was ended by ${signal}`, fix: "run again" };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { fix: refused.fix, error: `while it was loaded: ${refused.message}` };
   if (place === undefined) return { error: said === "" ? "it gave no answer; it must not end the process" : said };
@@ -112,7 +119,7 @@ export async function askChild<A extends z.ZodType>(
   };
   let place: string | undefined;
   // Frames would only push out what they belong to.
-  await child.read(listen, (said) => {
+  const status = await child.read(listen, (said) => {
     if (!/^\s+at /.test(said)) log.keep(said);
     else place ??= ownPlace(said);
   });
@@ -121,7 +128,7 @@ export async function askChild<A extends z.ZodType>(
     return answer.success ? { answer: answer.data } : { error: INVALID };
   }
   const said = log.tail();
-  if (fetched || !UNCACHED.test(said)) return explainSilence(said, place, child);
+  if (fetched || !UNCACHED.test(said)) return explainSilence(said, place, child, status);
   const missing = await installPackages({ entry, map: () => map }, () => {});
   if (missing !== undefined) return { error: `cannot fetch its packages: ${missing}` };
   return await askChild(task, file, map, question, schema, true);
