@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { LIMIT_NEAR } from "../../engine/cluster/exec.ts";
-import { cachedDigests, execute, submit, ToldQueue } from "../support/cluster.ts";
+import { openSubmission } from "../../engine/cluster/submission.ts";
+import type { EngineEvent } from "../../engine/run/events.ts";
+import { cachedDigests, execute, submit, ToldQueue, valueOf } from "../support/cluster.ts";
 import { setVariable } from "../support/own_process.ts";
 import { hasProgram, isRoot, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
@@ -234,4 +237,35 @@ Deno.test("what is no job, no part or no cache is refused", async () => {
   const gone = await project.cli(["exec", folder, "--digest", digest, "--part", "0"]);
   assertEquals(gone.code, 2);
   assertStringIncludes(gone.stderr, `Cannot use the submission ${folder}`);
+});
+
+Deno.test("a cache that is away for a while costs no job, whenever that is, and one that stays away is named", async () => {
+  await using project = makeProject(FILE);
+  const { folder, digest, partOf } = await submit(project);
+  const [shared, away] = [project.path("shared"), project.path("away")];
+  const submission = valueOf(openSubmission(folder, digest));
+  const notes: string[] = [];
+  const leave = () => Deno.renameSync(shared, away);
+  const run = async (id: string, { leaves, comes = true }: { leaves?: EngineEvent["type"]; comes?: boolean }) =>
+    await execute({ folder, digest }, partOf(id), {
+      submission,
+      emit: (event) => {
+        const isAway = !existsSync(shared);
+        if (event.type === "note") notes.push(event.message);
+        if (event.type === "note" && comes && isAway) Deno.renameSync(away, shared);
+        else if (event.type === leaves && !isAway) leave();
+      },
+    });
+  // Before a job has read what it is to do, and while its result is made.
+  leave();
+  const first = await run("noise", {});
+  assertEquals([first.code, first.end?.state, first.problems], [0, "ran", []]);
+  assertEquals(notes.splice(0)[0], `the cache folder ${shared} is not there; waiting for it`);
+  const second = await run("walk", { leaves: "stage-started" });
+  assertEquals([second.code, second.end?.state, second.problems], [0, "ran", []]);
+  assertMatch(notes.splice(0).join("\n"), /its result was not sent, trying again/);
+  leave();
+  const third = await run("names", { comes: false });
+  assertEquals([third.code, messagesOf(third).split(";")[0]], [2, `the cache folder ${shared} is not there`]);
+  assertEquals(existsSync(shared), false);
 });

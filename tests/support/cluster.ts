@@ -90,7 +90,7 @@ export async function execute(
 ): ReturnType<typeof executeTask> {
   return await executeTask({
     ...{
-      submission: valueOf(openSubmission(folder, digest)),
+      submission: options.submission ?? valueOf(openSubmission(folder, digest)),
       part,
       kinds: BUILTIN_KINDS,
       versions: {},

@@ -78,15 +78,24 @@ Deno.test("quote() gives a shell the word itself", async () => {
   assertEquals(out.split("\0"), [...words, "/a:~root", ""]);
 });
 
-Deno.test("the script of a job ends with code 2 where the node does not see its folder", async () => {
-  const script = jobScript({ ...settingsOf(), deno: "/bin/false", packages: "/p" }, {
-    folder: "/no/such folder",
-    ...TASK,
-  });
-  const { code, err } = await bash(script);
-  assertEquals(code, 2);
-  assertStringIncludes(err, "noiseline: this node does not see /no/such folder");
-  assertEquals(err.trim().split("\n").length, 1);
+Deno.test("the script of a job waits a minute for its folder, then ends with code 2 where the node does not see it", async () => {
+  await using temp = await makeTempFolder();
+  const folder = join(temp.path, "such folder");
+  const slept = join(temp.path, "slept");
+  const script = jobScript({ ...settingsOf(), deno: "/bin/echo", packages: "/p" }, { folder, ...TASK });
+  const PATH = `${temp.path}:${Deno.env.get("PATH")}`;
+  const sleeping = async (more: string) => {
+    Deno.writeTextFileSync(slept, "");
+    Deno.writeTextFileSync(join(temp.path, "sleep"), `#!/bin/sh\necho $1 >> ${slept}\n${more}\n`, { mode: 0o755 });
+    const { code, err } = await bash(script, { PATH });
+    return { code, err, slept: Deno.readTextFileSync(slept).trim().split("\n").map(Number) };
+  };
+  const never = await sleeping("");
+  assertEquals([never.code, never.slept], [2, [2, 4, 8, 16, 32]]);
+  assertStringIncludes(never.err, `noiseline: this node does not see ${folder}`);
+  assertEquals(never.err.trim().split("\n").length, 1);
+  const late = await sleeping(`[ $1 != 8 ] || mkdir '${folder}'`);
+  assertEquals(late, { code: 0, err: "", slept: [2, 4, 8] });
 });
 
 Deno.test("a line of setup that fails ends the job with code 2 and is named; what is tested may be false", async () => {

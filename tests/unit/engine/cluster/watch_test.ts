@@ -249,3 +249,43 @@ Deno.test("jobs that are held are named with what lets them go, once", async () 
     "2 jobs are held, as it could not be started; `scontrol release 2_0,2_2` lets them go",
   ]);
 });
+
+Deno.test("an attempt that lives wins over the end of an earlier one; without one the queue confirms a failure soon", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  const { submission } = submitted.own!;
+  lab.queue.set("1", "running");
+  lab.end(submission, 0, "1", { state: "failed", message: "it was ended by SIGTERM" });
+  const begin = () => {
+    const start = submission.attemptPath({ line: 0, job: "1", attempt: 1 }, "start");
+    Deno.writeTextFileSync(start, JSON.stringify({ fromStep: 0 }));
+  };
+  const finish = () => {
+    lab.end(submission, 0, "1", { state: "failed", attempt: 1, message: "NaN" });
+    lab.queue.set("1", "failed");
+    for (const id of ["2", "3"]) lab.queue.set(id, "cancelled");
+  };
+  const { ended, events, pauses } = await watch(lab, submitted, [() => {}, begin, ...Array(30).fill(() => {}), finish]);
+  assertEquals(ended, { a: "failed", b: "blocked", c: "blocked" });
+  const told = events.filter((event) => event.type === "stage-finished" && event.id === "a");
+  assertEquals(told.map((event) => event.type === "stage-finished" && event.message), ["NaN"]);
+  // Until the next attempt is seen to have begun, the queue is asked every two seconds.
+  assertEquals(pauses.slice(0, 2), [2_000, 2_000]);
+});
+
+Deno.test("a cache that is away for longer than results may stay unseen makes no job a lost one", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  lab.said.length = 0;
+  const away = `${lab.cache}.away`;
+  const { lost, ended } = await watch(lab, submitted, [
+    () => Deno.renameSync(lab.cache, away),
+    () => lab.queue.forget("1"),
+    ...Array(40).fill(() => {}),
+    () => Deno.renameSync(away, lab.cache),
+    () => lab.compute(CHAIN, ["a"]),
+    () => lab.queue.cancel(["2", "3"]),
+  ]);
+  assertEquals([lost, ended], [false, { a: "ran", b: "failed", c: "blocked" }]);
+  assertEquals(lab.said, [`the cache folder ${lab.cache} is not there; waiting for it`]);
+});
