@@ -26,6 +26,7 @@ export {
   granteeOf,
   grantFlags,
   Grants,
+  notGranted,
   requestsOf,
   rightsOf,
   type RightsRequest,

@@ -80,6 +80,13 @@ const STORE = new Option("--store <folder>", "folder of the results (default: .n
 export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml")
   .conflicts(["cache", "cacheMode"]);
 
+/** Of commands that run code of the user's own. */
+export const GRANT = new Option(
+  "--grant <stage:rights>",
+  "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; or clusters/NAME.yaml: jobs=SHA256; " +
+    "remembered; repeatable",
+).argParser(collect);
+
 const AS_JSON = new Option("--json", "print as JSON");
 
 /** @param more what is to be said of it beyond its line in the list of commands */

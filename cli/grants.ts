@@ -16,11 +16,16 @@ import {
   tryDevice,
   withDeviceHere,
 } from "noiseline/core";
+import type { Cluster } from "noiseline/engine";
 import { formatDuration, someOf } from "./format/units.ts";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
 
 /** What `--grant` texts give, or what is wrong with them. */
-export async function parseGrants(texts: readonly string[], pipeline: Pipeline) {
+export async function parseGrants(
+  texts: readonly string[],
+  pipeline: Pipeline,
+  { asks }: Pick<Cluster, "asks"> = { asks: [] },
+) {
   const granted: RightsRequest[] = [];
   const problems: Diagnostic[] = [];
   const filesOf = ({ kind }: Stage) => codesOf(kind).map(({ file }) => realPath(file));
@@ -31,19 +36,21 @@ export async function parseGrants(texts: readonly string[], pipeline: Pipeline) 
       report(text, "it names no stage and rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH");
       continue;
     }
-    const named = selectStages(pipeline, [text.slice(0, colon)]);
+    const name = text.slice(0, colon);
+    const ofCluster = asks.filter(({ stage }) => stage.entry === name);
+    const named = selectStages(pipeline, ofCluster.length > 0 ? [] : [name]);
     problems.push(...named.problems);
     if (named.problems.length > 0) continue;
     const files = new Set(named.stages.flatMap((id) => filesOf(pipeline.stages.get(id)!)));
     // Rights are a file's: another stage that uses it may ask for more of them.
     const users = pipeline.stages.values().filter((stage) => filesOf(stage).some((file) => files.has(file)));
     const stages = await Promise.all(users.map((stage) => withDeviceHere(stage, tryDevice)));
-    const asked = requestsOf(stages, pipeline.folder).filter(({ file }) => files.has(file));
+    const asked = [...ofCluster, ...requestsOf(stages, pipeline.folder).filter(({ file }) => files.has(file))];
     const rights = [...new Set(asked.flatMap((request) => request.rights))];
     const { given, extra } = takeRights(text.slice(colon + 1), rights, pipeline.folder);
     if (extra.length > 0) {
       const fix = rights.length === 0 ? "leave it out" : `it asks for ${rights.join(",")}`;
-      report(text, `the stage does not ask for ${extra.join(", ")}`, fix);
+      report(text, `${ofCluster.length > 0 ? "the file" : "the stage"} does not ask for ${extra.join(", ")}`, fix);
       continue;
     }
     // The name of several stages gives to each what that one asks for.
@@ -81,7 +88,7 @@ function takeRights(text: string, asked: readonly string[], folder: string): { g
 export function questionFor(json: boolean, stop: AbortSignal) {
   if (json || !canAsk()) return undefined;
   return async (requests: readonly RightsRequest[]) => {
-    printError("Code of your own asks for rights beyond their inputs and outputs:");
+    printError("Files of your project ask for rights, beyond the inputs and outputs of stages:");
     for (const line of formatTable(requests.map(rowOf))) printError(line);
     return await askYes("Do you trust their code with these rights? Your answer is remembered.", stop);
   };

@@ -35,21 +35,24 @@ export const permissionsSchema = z.strictObject({
   ),
 });
 
-const RIGHTS = { net: hostSchema, env: variableSchema, native: z.undefined(), read: z.string() };
+const RIGHTS = {
+  ...{ net: hostSchema, env: variableSchema, native: z.undefined(), read: z.string() },
+  jobs: z.string().regex(/^[0-9a-f]{64}$/),
+};
 
-/** One right of a stage as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH`. */
+/** One right as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH` of a stage, `jobs=SHA256` of a cluster's file. */
 export const rightSchema = z.string().max(4200).refine((text) => {
-  const [, name, value] = /^(net|env|native|read)(?:=(.+))?$/s.exec(text) ?? [];
+  const [, name, value] = /^(net|env|native|read|jobs)(?:=(.+))?$/s.exec(text) ?? [];
   return name !== undefined && RIGHTS[name as keyof typeof RIGHTS].safeParse(value).success;
-}, { error: "net=HOST, env=NAME, native or read=PATH" });
+}, { error: "net=HOST, env=NAME, native, read=PATH or jobs=SHA256" });
 
-/** What users have granted to custom stages, kept in their configuration folder. */
+/** What users have granted to files of their projects, kept in their configuration folder. */
 export const grantsFileSchema = z.strictObject({
   format: z.literal(1),
   grants: z.array(z.strictObject({
     /** Absolute folder of the project. */
     project: z.string(),
-    /** The stage's file, relative to the project. */
+    /** The file of a stage or of a cluster, relative to the project. */
     stage: z.string(),
     rights: z.array(rightSchema),
   })),

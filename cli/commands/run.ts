@@ -5,7 +5,7 @@ import type { Diagnostic, Emit, Pipeline, RunFinished, Store } from "noiseline/c
 import type { Cluster } from "noiseline/engine";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
-import { type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, collect, GRANT, ON, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
 import { agreeTo, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printDiagnostics, refuse, refuseWith } from "../io.ts";
@@ -39,11 +39,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--replace-queued", "with --on: cancel waiting jobs of an earlier version of this file")
     .option("--open", "show the run in a browser while it goes on; see `ui`")
     .option("-y, --yes", "do not ask before a run that would take more than a day")
-    .option(
-      "--grant <stage:rights>",
-      "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; remembered; repeatable",
-      collect,
-    )
+    .addOption(GRANT)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
       const started = performance.now();
@@ -75,7 +71,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // Here alone, since it brings all of the engine along.
       const { runPipeline } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
       const { pipeline, store } = loaded;
-      const { granted, problems } = await parseGrants(options.grant ?? [], pipeline);
+      const cluster = on && await clusterFor(settings, options.on!, pipeline.folder);
+      const { granted, problems } = await parseGrants(options.grant ?? [], pipeline, cluster);
       if (problems.length > 0) refuseWith(problems);
       const grants = new Grants(pipeline.folder);
       for (const request of granted) grants.add(request);
@@ -89,7 +86,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // What comes last is shown with the results of the run.
       const finished: RunFinished[] = [];
       const say = (message: string) => reporter.emit({ type: "note", message });
-      const cluster = on && await clusterFor(settings, options.on!, pipeline.folder);
       const open = options.open ? makeOpener(store, say, cluster) : undefined;
       const emit: Emit = (event) => {
         if (event.type === "run-started") open?.(`/run/${event.runId}`);

@@ -1,7 +1,8 @@
-import { diagnosticToJson, importLate, withoutShards } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
+import type { Cluster } from "noiseline/engine";
+import { diagnosticToJson, Grants, importLate, notGranted, withoutShards } from "noiseline/core";
+import { answering, type AnyCommand, type CliSettings, GRANT, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
-import { describeRights } from "../grants.ts";
+import { describeRights, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, fail, listenForStop, printError, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, makePlanner } from "../open.ts";
 
@@ -14,15 +15,20 @@ const MORE = " With --on, it also submits a one-minute test job to the cluster."
 
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("validate", EXAMPLES, MORE).addOption(ON).action(answering(async (file, options) => {
+  const command = pipelineCommand("validate", EXAMPLES, MORE).addOption(ON).addOption(GRANT);
+  return command.action(answering(async (file, options) => {
     const loaded = await loadForCommand(settings, { file, ...options });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
     const stages = withoutShards(pipeline.stages).map(([, stage]) => stage);
+    const cluster = options.on === undefined ? undefined : await clusterFor(settings, options.on, pipeline.folder);
+    const { granted, problems } = await parseGrants(options.grant ?? [], pipeline, cluster);
+    if (problems.length > 0) refuseWith(problems);
+    const grants = new Grants(pipeline.folder);
+    granted.forEach((one) => grants.add(one));
+    const there = cluster && await tryOn(cluster, loaded, grants, options.json === true);
+    grants.keep();
     const rights = describeRights(stages.map((stage) => ({ stage })), pipeline);
-    const there = options.on === undefined
-      ? undefined
-      : await tryOn(settings, options.on, loaded, options.json === true);
     const notes = stages.flatMap(({ id, notes = [] }) => notes.map((note) => `stage "${id}": ${note}`));
     const said = warnings.length === 0 ? "" : `, ${countOf(warnings.length, "warning")}`;
     return {
@@ -48,21 +54,27 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 /** Whether a cluster can run the stages: what its queue says of each kind of job, and what nodes say in short jobs. */
 async function tryOn(
-  settings: CliSettings,
-  on: string,
+  cluster: Cluster,
   loaded: Awaited<ReturnType<typeof loadForCommand>>,
+  grants: Grants,
   quiet: boolean,
 ) {
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   const { checkFolders, fetchPackages, fixForSilence, needsOf, SlurmQueue, testNeeds, tryNode } = engine;
-  const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
+  const { name: on } = cluster;
+  using signals = listenForStop(() => {});
+  const refused = grants.open(cluster.asks);
+  if (refused.length > 0 && await questionFor(quiet, signals.stop)?.(refused) !== true) {
+    refuseWith([notGranted(refused, cluster.origins)]);
+  }
+  refused.forEach((one) => grants.add(one));
+  grants.keep();
   const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
   const stages = planned.map(({ stage }) => stage);
   const needs = new Map(stages.map((stage) => [stage.id, needsOf(stage, cluster.settings)]));
   const facts = await queue.describe(needs.values().next().value);
   if ("silent" in facts) fail(`the queue of ${on} does not answer: ${facts.silent}`, fixForSilence(facts.silent));
-  using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
   const wrong = new Map(checkFolders(cluster).map((one) => [one.path, one]));
   const problems = [...wrong.values(), ...await testNeeds(planned, needs, loaded.pipeline, { ...context, ...facts })];

@@ -13,8 +13,9 @@ import { parseYaml } from "../pipeline/source/parse_yaml.ts";
 import { readSource } from "../pipeline/source/read_source.ts";
 import { getPath } from "../pipeline/source/tree.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { RightsRequest } from "../process/rights.ts";
 import { validate } from "../process/schema_issues.ts";
-import { entriesOf, isThere } from "../store/reading.ts";
+import { entriesOf, isThere, realPath, sha256Of } from "../store/reading.ts";
 import { findStoreRoot } from "../store/store.ts";
 
 /** A cluster as its file describes it. */
@@ -24,6 +25,27 @@ export interface Cluster {
   readonly file: string;
   readonly settings: ClusterFile;
   readonly origins: Origins;
+  /** What it asks for, where whoever has a say in the project says by it what this machine and jobs run. */
+  readonly asks: readonly RightsRequest[];
+}
+
+/** Keys that say what is run, also those of one kind. The queue's own names and sizes are no commands. */
+const COMMANDS = ["setup", "deno", "packages", "sbatch"] as const;
+
+/** A right to be what it is now: an edit of the file asks anew, as nobody looks at it again by himself. */
+function rightsOf(path: string, text: string, { settings, origins }: Pick<Cluster, "settings" | "origins">) {
+  const all = [
+    ...COMMANDS.map((key) => [key]),
+    ...Object.keys(settings.kinds).map((kind) => ["kinds", kind, "sbatch"]),
+  ];
+  const given = all.find((keys) => [getPath(settings, keys).value ?? []].flat().length > 0);
+  const name = `clusters/${basename(path)}`;
+  if (given === undefined) return [];
+  return [{
+    stage: { entry: name },
+    at: { origins, path: given },
+    ...{ file: realPath(path), uses: name, rights: [`jobs=${sha256Of(text)}`] },
+  }];
 }
 
 /**
@@ -39,13 +61,19 @@ export function loadCluster(
 ): Result<Cluster> {
   const shared = join(configFolder(), "clusters");
   const home = join(dirname(findStoreRoot(folder)), "clusters");
-  // Those of the project hide those of the user.
-  const files = [shared, home].flatMap((one) => entriesOf(one).map((entry) => join(one, entry.name)));
-  const known = new Map(files.flatMap((path) => {
-    const cluster = /^([A-Za-z0-9][\w.-]*)\.yaml$/.exec(basename(path))?.[1];
-    return cluster === undefined ? [] : [[cluster, path] as const];
-  }));
-  const path = known.get(name);
+  const known = new Map<string, string[]>();
+  // One folder may be both, by a link.
+  for (const folder of new Set([shared, home].map(realPath))) {
+    for (const entry of entriesOf(folder)) {
+      const cluster = /^([A-Za-z0-9][\w.-]*)\.yaml$/.exec(entry.name)?.[1];
+      if (cluster !== undefined) known.getOrInsertComputed(cluster, () => []).push(join(folder, entry.name));
+    }
+  }
+  const [path, other] = known.get(name) ?? [];
+  if (path !== undefined && other !== undefined) {
+    const message = `There are two clusters "${name}": ${path} and ${other}`;
+    return refuse([errorOf("check", message, "rename or remove one of the files")]);
+  }
   if (path === undefined) {
     const fix = known.size === 0 ? `write ${join(home, "NAME.yaml")}` : suggestName(name, [...known.keys()].sort());
     const wanted = `a file in ${home} or ${shared}, without .yaml`;
@@ -69,7 +97,11 @@ export function loadCluster(
     target: "key",
   });
   const found = problems.diagnostics(origins);
-  return checked.ok && found.length === 0 ? succeed({ name, file, settings: checked.value, origins }) : refuse(found);
+  if (!checked.ok || found.length > 0) return refuse(found);
+  const settings = checked.value;
+  const isOfUser = dirname(path) === realPath(shared);
+  const asks = isOfUser ? [] : rightsOf(path, source.value.text, { settings, origins });
+  return succeed({ name, file, settings, origins, asks });
 }
 
 /** Which of its folders this machine cannot use. What may be a missing mount is not made, nor a wrong path filled. */

@@ -88,10 +88,11 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const stages = [...missing.values()];
   const asking = await Promise.all(stages.map(({ stage }) => withDeviceHere(stage, tryDevice)));
   const requests = requestsOf(asking, pipeline.folder);
-  const refused = grants.open(requests);
+  const refused = grants.open([...cluster.asks, ...requests]);
   if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
     return refuse([notGranted(refused, pipeline.origins)]);
   }
+  refused.forEach((one) => grants.add(one));
   const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
   const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts });
   if (problems.length > 0) return refuse(problems);
@@ -124,6 +125,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
     versions: { ...versions },
   });
   if (!written.ok) return written;
+  grants.keep();
   const submission = written.value;
   const { head } = submission;
   const computed = new Map(

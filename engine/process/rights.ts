@@ -14,10 +14,15 @@ import { ignoreTrouble, unlessReadable } from "../store/trouble.ts";
 import { parseJson } from "../store/records.ts";
 import { configFolder } from "../../std/user_folder.ts";
 
-/** What one file of the user's own asks for, beyond inputs and outputs: a custom stage's, or a definition's. */
+/**
+ * What one file of the user's own asks for: a custom stage's or a definition's beyond inputs and outputs, or a cluster's,
+ * which says what jobs run.
+ */
 export interface RightsRequest {
-  /** The first of its stages. */
-  readonly stage: Stage;
+  /** The first of its stages; for the file of a cluster, its name stands for one. */
+  readonly stage: Pick<Stage, "entry">;
+  /** The place that errors show, where that is not the stage's in the pipeline. */
+  readonly at?: { readonly origins: Origins; readonly path: readonly string[] };
   /** Absolute path of the file. */
   readonly file: string;
   /** The path as the pipeline writes it. */
@@ -138,21 +143,28 @@ export function grantFlags(requests: readonly Pick<RightsRequest, "stage" | "rig
 export function notGranted(requests: readonly RightsRequest[], origins: Origins): Diagnostic {
   const names = [...new Set(requests.map(({ stage }) => `"${granteeOf(stage)}"`))];
   const files = requests.map(({ uses }) => uses).join(", ");
-  const who = names.length === 1 ? `stage ${names} (${files}) asks` : `stages ${names.join(", ")} (${files}) ask`;
+  const who = requests.some(({ at }) => at !== undefined)
+    ? `${files} ${requests.length === 1 ? "asks" : "ask"}`
+    : names.length === 1
+    ? `stage ${names} (${files}) asks`
+    : `stages ${names.join(", ")} (${files}) ask`;
   const message = `${who} for rights that you have not granted`;
   const fix = `look at the code of ${files}; if you trust it: ${grantFlags(requests)}`;
   const rights = new Set(requests.flatMap((request) => request.rights));
   const details = { code: "not-granted", got: [...rights].sort().join(", ") } as const;
-  return diagnosticAt(origins, ["stages", requests[0]!.stage.entry, "uses"], message, fix, details);
+  const { stage: { entry }, at = { origins, path: ["stages", entry, "uses"] } } = requests[0]!;
+  return diagnosticAt(at.origins, at.path, message, fix, details);
 }
 
 /**
- * What the user has granted to the stages of one project: (project, stage file, rights). Editing a stage asks for
+ * What the user has granted to files of one project: (project, file, rights). Editing a stage asks for
  * nothing anew, since whoever edits the code runs it; more rights do.
  */
 export class Grants {
   readonly #project: string;
   readonly #held = new Map<string, Set<string>>();
+  /** Files of which more is held than is remembered. */
+  readonly #added = new Set<string>();
   /** What is wrong with the file, which then grants nothing and is left as it is. */
   readonly problems: readonly Diagnostic[];
 
@@ -177,18 +189,29 @@ export class Grants {
     });
   }
 
-  /** Grant, and remember it where the configuration folder can be written. */
+  /** Grant for as long as this is used. */
   add({ file, rights }: Pick<RightsRequest, "file" | "rights">): void {
     // One name may stand for several stages, of which some ask for nothing of what is granted.
     if (rights.length === 0) return;
     const stage = this.#nameOf(file);
     this.#hold(stage, rights);
-    const grants = this.#read();
+    this.#added.add(stage);
+  }
+
+  /**
+   * Remember what was granted, where the configuration folder can be written. To be called when nothing is refused any
+   * more: what a command was given that did not do as it was told should not stay.
+   */
+  keep(): void {
+    const grants = this.#added.size === 0 ? undefined : this.#read();
     // What another version wrote, or somebody is mending, is not written over.
     if (grants === undefined) return;
-    const others = grants.filter((one) => one.project !== this.#project || one.stage !== stage);
-    const own = { project: this.#project, stage, rights: [...this.#held.get(stage)!].sort() };
-    const kept: GrantsFile = { format: 1, grants: [...others, own] };
+    const others = grants.filter((one) => one.project !== this.#project || !this.#added.has(one.stage));
+    const own = Array.from(this.#added, (stage) => {
+      return { project: this.#project, stage, rights: [...this.#held.get(stage)!].sort() };
+    });
+    this.#added.clear();
+    const kept: GrantsFile = { format: 1, grants: [...others, ...own] };
     ignoreTrouble(() => {
       openRoot(dirname(this.path));
       makeFolder(dirname(this.path));

@@ -71,6 +71,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   if (isStopped()) return finishEarly();
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
+    grants.keep();
     if (options.cache !== undefined) await finishSending(options.cache, emit);
     return finish(options.endedElsewhere?.size ? "failed" : "done");
   }
@@ -89,6 +90,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   if (!marked.ok) return marked;
   using _inUse = marked.value;
   if (isStopped()) return finishEarly();
+  grants.keep();
   const scheduler = new Scheduler(store, planner, plan, results, { ...options, grants }, emit);
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.

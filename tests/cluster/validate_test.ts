@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { clusterTest, until } from "./support/slurm_cluster.ts";
 
 const PIPELINE = `name: demo
@@ -106,4 +106,32 @@ clusterTest("what is wrong with a cluster's file is said before anybody is asked
     assertStringIncludes(wrong.stderr, "clusters/lab.yaml:2:8");
     assertStringIncludes(wrong.stderr, "clusters/lab.yaml:3:10");
   }
+});
+
+clusterTest("what a project's file says of jobs runs nowhere before it is granted", {}, async (cluster) => {
+  const mark = `${cluster.cache}-mark`;
+  const evil = { setup: [`touch ${mark}`] };
+  const project = cluster.project({ files: { "p.yaml": PIPELINE }, stages: ["walk"], lab: evil });
+  const call = (...args: string[]) => project.cli([...args, "p.yaml", "--on", "lab"], { env: cluster.env });
+  let flag: string[] = [];
+  for (const command of ["validate", "run"]) {
+    const { code, stderr } = await call(command);
+    assertEquals(code, 2, stderr);
+    flag = /--grant (clusters\/lab\.yaml:jobs=[0-9a-f]{64})\n/.exec(stderr)!.slice(1);
+    assert(!project.exists(".config"), "nothing is remembered");
+  }
+  // To look at what is there needs no right.
+  for (const command of ["plan", "status"]) assertEquals((await call(command)).code, 0);
+  assertEquals((await cluster.jobs()).length, 0);
+  const wrong = await call("validate", "--grant", "clusters/lab.yaml:jobs=0");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.stderr, `it asks for ${flag[0]!.split(":")[1]}`);
+  await assertRejects(() => Deno.stat(mark));
+  const granted = await call("validate", "--grant", flag[0]!);
+  assertEquals(granted.code, 0, granted.stderr);
+  assert(Deno.statSync(mark).isFile);
+  // And is remembered until the file changes.
+  assertEquals((await call("validate")).code, 0);
+  project.write("clusters/lab.yaml", `${project.read("clusters/lab.yaml")}\n`);
+  assertEquals((await call("validate")).code, 2);
 });

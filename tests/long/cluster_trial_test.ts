@@ -22,6 +22,7 @@ const clusterOf = (settings: object): Cluster => ({
   file: "clusters/lab.yaml",
   settings: clusterFileSchema.parse({ engine: "slurm", ...settings }),
   origins: { locate: () => undefined, explain: () => [] },
+  asks: [],
 });
 
 /** What a trial on a queue finds wrong, by the key of the cluster's file, with what else it comes to. */

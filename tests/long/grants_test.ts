@@ -263,6 +263,38 @@ Deno.test("--grant says what is wrong with it", async () => {
   assert(!project.exists(".config"));
 });
 
+/** Why a run is refused whose grant is good, from first to last. */
+const REFUSED: Readonly<Record<string, (project: Project) => string[]>> = {
+  "another flag is wrong": () => ["--grant", "a:native"],
+  "there is no such cluster": () => ["--on", "none"],
+  "the store is a file": () => ["--store", "p.yaml"],
+  "a stage cannot be planned": (project) => {
+    project.write("p.yaml", STAGE.replace("stage.ts }", 'stage.ts, with: { file: "gone.txt" } }'));
+    return [];
+  },
+  "another file is granted nothing": (project) => {
+    project.write("other.ts", `${READER}globalThis.other = true;\n`);
+    project.write("p.yaml", `${STAGE}  b: { uses: ./other.ts }\n`);
+    return [];
+  },
+  "the way to use a cache is none": () => ["--cache-mode", "odd"],
+  "the store cannot be made": (project) => {
+    Deno.mkdirSync(project.path(".noiseline"));
+    Deno.symlinkSync(project.path(), project.path(".noiseline/objects"));
+    return [];
+  },
+};
+
+Deno.test("a run that is refused, for whatever reason, leaves nothing on the list of grants", async () => {
+  for (const [why, prepare] of Object.entries(REFUSED)) {
+    await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
+    const run = ["run", "p.yaml", "--grant", "a:env=NOISELINE_TEST_WORD"];
+    const { code, stderr } = await project.cli([...run, ...prepare(project)], { env: WORD });
+    assertEquals(code, 2, `${why}: ${stderr}`);
+    assert(!project.exists(".config"), `${why}: ${stderr}`);
+  }
+});
+
 Deno.test("what stands in the place of the list of grants is named once, and left as it is", async () => {
   await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
   const path = project.path(".config/noiseline/grants.json");

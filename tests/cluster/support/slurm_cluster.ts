@@ -24,6 +24,9 @@
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadCluster } from "../../../engine/cluster/cluster_file.ts";
+import { Grants } from "../../../engine/process/rights.ts";
+import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import type { testsAlone } from "../../support/own_process.ts";
 import { hasProgram, isRoot } from "../../support/proc.ts";
 import { Project, type ProjectOptions } from "../../support/project.ts";
@@ -99,6 +102,15 @@ export async function until(what: string, holds: () => Promise<boolean | string>
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+/** Grant what the project's file of the cluster says of jobs, as it is now: most tests are about something else. */
+function grantCluster(project: Project, { cwd = project.root, env = {} }: Partial<ProcessOptions>): void {
+  const loaded = loadCluster("lab", { folder: project.root }, Object.keys(BUILTIN_KINDS));
+  const config = env["XDG_CONFIG_HOME"] ?? join(cwd, ".config");
+  const grants = new Grants(project.root, join(config, "noiseline/grants.json"));
+  if (loaded.ok) loaded.value.asks.forEach((one) => grants.add(one));
+  grants.keep();
 }
 
 /**
@@ -279,11 +291,13 @@ export class SlurmCluster implements AsyncDisposable {
 
   /** Start the real command line in a project, with this cluster in reach. */
   start(project: Project, args: readonly string[], options: Partial<ProcessOptions> = {}): Running {
+    grantCluster(project, options);
     return project.start(args, { ...options, env: { ...this.env, ...options.env } });
   }
 
   /** The same, until it has ended. */
   cli(project: Project, args: readonly string[], options: Partial<ProcessOptions> = {}): Promise<Outcome> {
+    grantCluster(project, options);
     return project.cli(args, { ...options, env: { ...this.env, ...options.env } });
   }
 

@@ -53,6 +53,8 @@ stages:
   assertEquals(grants.open([request!]), [request!]);
   for (const one of granted) grants.add(one);
   assertEquals(grants.open([request!]), []);
+  assertEquals(new Grants(pipeline.folder, place).open([request!]), [request!]);
+  grants.keep();
   // Remembered, and for this project alone.
   assertEquals(new Grants(pipeline.folder, place).open([request!]), []);
   assertEquals(new Grants("/", place).open([request!]).length, 1);
@@ -71,6 +73,7 @@ stages:
   const other = new Grants(pipeline.folder, place);
   assertEquals(other.open([request!]), [request!]);
   other.add(request!);
+  other.keep();
   assertEquals(other.open([request!]), []);
   assertEquals(await Deno.readTextFile(place), '{"format":2,"from":"a later version"}');
 });
@@ -127,6 +130,7 @@ Deno.test("what stands in the place of the list of grants and cannot be read is 
     assertEquals(grants.problems.map(({ severity }) => severity), ["warning"], what);
     const request = { file: join(folder.path, "stage.ts"), uses: "./stage.ts", rights: ["native"], stage: {} as Stage };
     grants.add(request);
+    grants.keep();
     assertEquals(grants.open([request]), []);
     assertEquals(facts(), before, what);
     assertEquals(Array.from(Deno.readDirSync(folder.path), ({ name }) => name), ["grants.json"], what);
@@ -171,6 +175,7 @@ Deno.test("a stage that gets nothing of what is granted to several is not put on
   const grants = new Grants(folder.path, place);
   grants.add({ file: join(folder.path, "asks_nothing.ts"), rights: [] });
   grants.add({ file: join(folder.path, "stage.ts"), rights: ["native"] });
+  grants.keep();
   const { grants: kept } = JSON.parse(await Deno.readTextFile(place));
   assertEquals(kept.map(({ stage, rights }: { stage: string; rights: string[] }) => [stage, rights]), [
     ["stage.ts", ["native"]],
@@ -201,7 +206,7 @@ stages:
   const pipeline = await loadGood(folder.path, yaml);
   const requests = requestsOf([...pipeline.stages.values()].map((stage) => ({ stage })), pipeline.folder);
   const rights = ["env=A", "net=a.example"];
-  assertEquals(requests.map((one) => [one.stage.id, one.uses, one.rights]), [
+  assertEquals(requests.map((one) => [one.stage.entry, one.uses, one.rights]), [
     ["b", "./stage.ts", rights],
   ]);
   const { granted, problems } = await parseGrants(["b:env=A,net=a.example"], pipeline);

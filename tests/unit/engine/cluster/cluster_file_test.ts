@@ -4,6 +4,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadCluster } from "../../../../engine/cluster/cluster_file.ts";
 import { formatDiagnostic, formatSpan } from "../../../../engine/diagnostic/format.ts";
+import { Grants, notGranted } from "../../../../engine/process/rights.ts";
+import { sha256Of } from "../../../../engine/store/reading.ts";
 import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
 import { BUILTIN_KINDS } from "../../../../stages/mod.ts";
 import { setVariable, testsAlone } from "../../../support/own_process.ts";
@@ -81,13 +83,9 @@ arrayLimit: 8
   });
 });
 
-test("loadCluster() takes the project's file before the user's, and lists both where a name is in neither", async () => {
-  await using at = await place(
-    { "lab.yaml": GOOD, ".hidden.yaml": GOOD, "notes.txt": "" },
-    { "lab.yaml": "engine: slurm\ncache: /other\n", "home.yaml": GOOD },
-  );
-  const lab = at.load("lab");
-  assertEquals(lab.ok && lab.value.settings.cache, "/shared/cache");
+test("loadCluster() finds files of the project and of the user, and lists both where a name is in neither", async () => {
+  await using at = await place({ "lab.yaml": GOOD, ".hidden.yaml": GOOD, "notes.txt": "" }, { "home.yaml": GOOD });
+  assert(at.load("lab").ok);
   assert(at.load("home").ok);
   for (
     const [name, fix] of [["lub", 'did you mean "lab"?'], ["../lab", "home, lab"], ["xyz123", "home, lab"]]
@@ -99,6 +97,70 @@ test("loadCluster() takes the project's file before the user's, and lists both w
     assertStringIncludes(problem!.fix!, fix!);
     assertStringIncludes(problem!.wanted!, at.path("user/noiseline/clusters"));
   }
+});
+
+test("one name in the project and in the user's settings is an error that names both files", async () => {
+  await using at = await place({ "lab.yaml": GOOD, "own.yaml": GOOD }, { "lab.yaml": GOOD, "home.yaml": GOOD });
+  const lab = at.load("lab");
+  assert(!lab.ok);
+  assertEquals(lab.diagnostics.length, 1);
+  for (const folder of ["project", "user/noiseline"]) {
+    assertStringIncludes(lab.diagnostics[0]!.message, at.path(folder, "clusters/lab.yaml"));
+  }
+  assert(at.load("own").ok && at.load("home").ok);
+  // A folder that is both, by a link, has each name once, and is the user's.
+  Deno.removeSync(at.path("project/clusters"), { recursive: true });
+  Deno.symlinkSync(at.path("user/noiseline/clusters"), at.path("project/clusters"));
+  writeFileSync(at.path("user/noiseline/clusters/lab.yaml"), `${GOOD}setup: [ls]\n`);
+  const both = at.load("lab");
+  assertEquals(both.ok && both.value.asks, []);
+});
+
+test("a project's file asks for the right to say what is run, by its digest, and the user's own does not", async () => {
+  const commands = {
+    setup: "[a]",
+    deno: "/d",
+    packages: "/p",
+    sbatch: "[--hold]",
+    kinds: "{ train: { sbatch: [--hold] } }",
+  };
+  const others = {
+    partition: "gpu",
+    time: "1h",
+    logs: "/l",
+    scratch: "/s",
+    kinds: "{ train: { partition: gpu } }",
+    setup: "[]",
+  };
+  const lines = (all: object) => Object.entries(all).map((pair) => `${pair.join(": ")}\n`);
+  await fc.assert(
+    fc.asyncProperty(fc.subarray(lines(commands)), fc.subarray(lines(others)), async (given, more) => {
+      // A key stands in a file once.
+      const keys = given.map((one) => one.split(":")[0]);
+      const text = [GOOD, ...more.filter((one) => !keys.includes(one.split(":")[0])), ...given].join("");
+      await using at = await place({ "lab.yaml": text }, { "own.yaml": text });
+      const [lab, own] = [at.load("lab"), at.load("own")];
+      assert(lab.ok && own.ok, text);
+      const right = `jobs=${sha256Of(text)}`;
+      const asked = lab.value.asks.map(({ stage, uses, rights, file }) => [stage.entry, uses, rights, file]);
+      const file = at.path("project/clusters/lab.yaml");
+      assertEquals(asked, given.length === 0 ? [] : [["clusters/lab.yaml", "clusters/lab.yaml", [right], file]]);
+      assertEquals(own.value.asks, []);
+      if (given.length === 0) return;
+      const grants = new Grants(at.path("project"), at.path("grants.json"));
+      const refused = notGranted(grants.open(lab.value.asks), own.value.origins);
+      assertStringIncludes(refused.fix!, `--grant clusters/lab.yaml:${right}`);
+      assertStringIncludes(refused.span!.source.name, "lab.yaml");
+      grants.add(lab.value.asks[0]!);
+      assertEquals(grants.open(lab.value.asks), []);
+      // Any edit asks anew.
+      writeFileSync(file, `${text}# edited\n`);
+      const edited = at.load("lab");
+      assert(edited.ok);
+      assertEquals(grants.open(edited.value.asks).length, 1);
+    }),
+    { numRuns: 40, seed: 1 },
+  );
 });
 
 test("loadCluster() takes the example, which has everything that a file may say", () => {

@@ -139,6 +139,7 @@ Deno.test("explainRefusal() places what the stage says itself at the stage, and 
     origins: place,
     partitions: ["cpu: 1 node"],
     stages: place,
+    asks: [],
   };
   const pathOf = (said: string) => explainRefusal(said, train, needsOf(train, settings), cluster).path;
   assertEquals(pathOf("Requested node configuration is not available"), "stages.train.resources");

@@ -1,5 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { NO_COMMAND } from "../../../../engine/cluster/queue.ts";
+import type { RightsRequest } from "../../../../engine/process/rights.ts";
 import { PaperLab } from "./support/paper_lab.ts";
 
 const CHAIN = `name: demo
@@ -260,4 +261,32 @@ Deno.test("what a partition has cancelled is queued again with what waited for i
     state: "failed",
     message: "its job was lost or preempted 3 times, the last without progress",
   });
+});
+
+Deno.test("what a project's file of a cluster says of jobs counts once it is granted: before that nothing is queued", async () => {
+  await using lab = await PaperLab.open();
+  const asked: string[][] = [];
+  const ask = (answer: boolean) => (requests: readonly RightsRequest[]) => {
+    asked.push(requests.flatMap(({ rights }) => rights));
+    return Promise.resolve(answer);
+  };
+  const right = `jobs=${"0".repeat(64)}`;
+  const asks = [lab.asking(right)];
+  for (const options of [{}, { askForGrants: ask(false) }]) {
+    const refused = await lab.submit(CHAIN, { ...options, asks });
+    assert(!refused.ok);
+    const [{ code, message, fix }] = refused.diagnostics as [typeof refused.diagnostics[number]];
+    assertEquals([code, message], ["not-granted", "clusters/lab.yaml asks for rights that you have not granted"]);
+    assertStringIncludes(fix!, `--grant clusters/lab.yaml:${right}`);
+    assertEquals([lab.queue.requests.size, lab.remembered()], [0, undefined]);
+  }
+  await lab.submitted(CHAIN, { askForGrants: ask(true), asks });
+  assertEquals(lab.queue.requests.size, 3);
+  assertEquals(asked, [[right], [right]]);
+  // It was remembered, for this digest of the file.
+  assertStringIncludes(lab.remembered()!, right);
+  assert((await lab.submit(SWEEP, { asks })).ok);
+  assert(
+    !(await lab.submit(CHAIN.replaceAll("text: a", "text: z"), { asks: [lab.asking(`jobs=${"1".repeat(64)}`)] })).ok,
+  );
 });

@@ -3,7 +3,9 @@ import { type ClusterFile, clusterFileSchema } from "../../../../../schemas/clus
 import { type SubmitOptions, submitPipeline, type Submitted } from "../../../../../engine/cluster/submit.ts";
 import { type OpenSubmission, openSubmission } from "../../../../../engine/cluster/submission.ts";
 import { queueParts } from "../../../../../engine/cluster/queue_parts.ts";
-import { Grants } from "../../../../../engine/process/rights.ts";
+import type { Cluster } from "../../../../../engine/cluster/cluster_file.ts";
+import { Grants, type RightsRequest } from "../../../../../engine/process/rights.ts";
+import { readTextIfThere } from "../../../../../engine/store/reading.ts";
 import { runPipeline } from "../../../../../engine/run/run_pipeline.ts";
 import { FolderBackend } from "../../../../../engine/store/cache/folder_backend.ts";
 import { SharedCache } from "../../../../../engine/store/cache/shared_cache.ts";
@@ -12,6 +14,10 @@ import type { JobEnd } from "../../../../../schemas/cluster_records.ts";
 import { loadGood } from "../../support/load.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 import { QueueOnPaper } from "./queue_on_paper.ts";
+
+const NOWHERE = { locate: () => undefined, explain: () => [""] };
+
+type PaperOptions = Partial<SubmitOptions & Pick<Cluster, "asks">>;
 
 /** A project, a shared cache and a queue that runs nothing. */
 export class PaperLab implements AsyncDisposable {
@@ -39,12 +45,24 @@ export class PaperLab implements AsyncDisposable {
     return new SharedCache(new FolderBackend(this.cache), "read-write", { name: "c", stop, warn: () => {} });
   }
 
-  #options(options: Partial<SubmitOptions>): SubmitOptions {
-    const origins = { locate: () => undefined, explain: () => [""] };
+  /** What a file of the project would ask for. */
+  asking(right: string): RightsRequest {
+    const file = join(this.folder.path, "clusters/lab.yaml");
+    const [uses, at] = ["clusters/lab.yaml", { origins: NOWHERE, path: ["setup"] }];
+    return { stage: { entry: uses }, at, file, uses, rights: [right] };
+  }
+
+  /** The list of what is granted. */
+  remembered(): string | undefined {
+    return readTextIfThere(join(this.folder.path, "grants.json"));
+  }
+
+  #options({ asks = [], ...options }: PaperOptions): SubmitOptions {
+    const origins = NOWHERE;
     const settings = { ...clusterFileSchema.parse({ engine: "slurm", cache: this.cache }), ...this.settings };
     return {
       ...this.context,
-      cluster: { name: "lab", file: "clusters/lab.yaml", settings, origins },
+      cluster: { name: "lab", file: "clusters/lab.yaml", settings, origins, asks },
       cache: this.openCache(),
       grants: new Grants(this.folder.path, join(this.folder.path, "grants.json")),
       versions: {},
@@ -55,12 +73,12 @@ export class PaperLab implements AsyncDisposable {
     };
   }
 
-  async submit(yaml: string, options: Partial<SubmitOptions> = {}) {
+  async submit(yaml: string, options: PaperOptions = {}) {
     const pipeline = await loadGood(this.folder.path, yaml);
     return await submitPipeline(pipeline, openStore(join(this.folder.path, ".noiseline")), this.#options(options));
   }
 
-  async submitted(yaml: string, options: Partial<SubmitOptions> = {}): Promise<Submitted> {
+  async submitted(yaml: string, options: PaperOptions = {}): Promise<Submitted> {
     const made = await this.submit(yaml, options);
     if (!made.ok) throw new Error(made.diagnostics.map(({ message, got }) => `${message} ${got ?? ""}`).join("\n"));
     return made.value;
