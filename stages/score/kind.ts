@@ -40,12 +40,10 @@ export const scoreKind = defineKind({
 
 /** Facts of images; of features also what made them, and how it had its images resized. */
 type SetFacts = Partial<ImageFacts> & { readonly extractor?: unknown; readonly resize?: unknown };
+type Facts = { readonly real?: SetFacts; readonly fake?: SetFacts };
 
 /** Everything that keeps two sets of images from being compared; what is not known is not checked. */
-function checkSets(
-  { real, fake }: { readonly real?: SetFacts; readonly fake?: SetFacts },
-  { bootstrap }: ScoreParams,
-): CheckProblem[] {
+function checkSets({ real, fake }: Facts, { bootstrap }: ScoreParams): CheckProblem[] {
   const tooFew = (input: string, count = 2): CheckProblem[] =>
     count >= 2
       ? []
@@ -69,15 +67,14 @@ function checkSets(
 }
 
 /** @param least images of the smaller set */
-function checkBootstrap(bootstrap: number, least: number): CheckProblem[] {
-  return bootstrap === 0 || least >= 8 ? [] : [{
+const checkBootstrap = (bootstrap: number, least: number) =>
+  bootstrap > 0 && least < 8 && {
     param: ["bootstrap"],
     message: "a quarter of each set needs two images",
     got: `${least}`,
     wanted: "at least 8",
     fix: "use more images, or bootstrap: 0",
-  }];
-}
+  };
 
 /** Everything that keeps the wanted figures from being computed, once the sets are there. */
 export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredSet; fake: ScoredSet }): CheckProblem[] {
