@@ -1,7 +1,7 @@
 import { FaultProject } from "../support/faults/project.ts";
 import { judge, makeReference, standingOf, type Verdict } from "../support/faults/reference.ts";
 import { ALL, forEachOf, seededRandom, Tally } from "../support/faults/tally.ts";
-import { childrenOf, isAlive, isGoneWithin } from "../support/proc.ts";
+import { childrenOf, isGoneWithin, killIfThere } from "../support/proc.ts";
 
 /** A walk that takes half a second and saves four times. */
 const ARGS = ["--set", "walk.steps=8", "--set", "walk.pauseMs=60"];
@@ -25,7 +25,7 @@ for (const strike of STRIKES) {
     const reference = await makeReference(whole, ARGS);
     const durationMs = performance.now() - started;
     const tally = new Tally(`${strike} at random times`, TRIES);
-    const orphans = strike === "SIGKILL" ? new Tally("worker of a killed run, gone within 2 s", TRIES) : undefined;
+    const orphans = strike === "SIGKILL" ? new Tally("worker of a killed run, gone after it", TRIES) : undefined;
     // All that is random is drawn first, so that it does not depend on which try ends first.
     const random = seededRandom(STRIKES.indexOf(strike));
     const tries = Array.from({ length: TRIES }, (_, index) => {
@@ -40,7 +40,7 @@ for (const strike of STRIKES) {
         await new Promise((resolve) => setTimeout(resolve, delayMs));
         const workers = workersOf(running.pid);
         if (strike === "SIGKILL of the worker") {
-          for (const pid of workers) if (isAlive(pid)) Deno.kill(pid, "SIGKILL");
+          for (const pid of workers) killIfThere(pid);
         } else running.signal(strike);
         const { code, signal, stdout, stderr } = await running.outcome();
         const orphaned = { lost: [], wrong: [] as string[] };

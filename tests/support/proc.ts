@@ -20,6 +20,15 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Kill a process that may just have ended. */
+export function killIfThere(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /**
  * Wait for a process to be gone.
  * @param limitMs by default a minute, which only tells a busy machine from a process that stays

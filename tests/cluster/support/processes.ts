@@ -1,4 +1,4 @@
-import { isAlive } from "../../support/proc.ts";
+import { isAlive, killIfThere } from "../../support/proc.ts";
 
 function read(path: string): string {
   try {
@@ -36,15 +36,7 @@ export function killNodeOf(folder: string, node: string): void {
   for (const pid of processesOf(folder)) {
     const isOf = read(`/proc/${pid}/environ`).includes(`SLURMD_NODENAME=${node}\0`) ||
       links(`/proc/${pid}/fd`).includes(`${folder}/log/slurmd.${node}.log`);
-    if (isOf) kill(pid);
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (isOf) killIfThere(pid);
   }
 }
 
@@ -53,7 +45,7 @@ export async function killAllOf(folder: string): Promise<void> {
   const deadline = performance.now() + 60_000;
   for (let found = processesOf(folder); found.length > 0; found = processesOf(folder)) {
     if (performance.now() > deadline) throw new Error(`processes ${found.join(", ")} do not go`);
-    found.forEach(kill);
+    found.forEach(killIfThere);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

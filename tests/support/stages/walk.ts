@@ -38,7 +38,11 @@ export default defineStage({
       }
       if (held) {
         await new Promise<void>((resolve) => {
-          if (!params.deaf) stop.addEventListener("abort", () => resolve());
+          if (!params.deaf) {
+            stop.addEventListener("abort", () => resolve());
+            // The request may have come while it saved.
+            if (stop.aborted) resolve();
+          }
           // A pending promise alone does not keep a process alive.
           setTimeout(resolve, 600_000);
         });
