@@ -4,14 +4,15 @@ import { edits } from "../unit/engine/support/edits.ts";
 import { worlds } from "../unit/engine/support/world.ts";
 import { numRuns, seeds } from "../support/seeds.ts";
 
-for (const seed of seeds(1)) {
+// 1193: a stage of a matrix that needed one of another, of which no child goes with its own, which is refused.
+for (const seed of seeds(1, 1193)) {
   Deno.test(`whatever the graph and a long history of edits, plan equals run and nothing runs for nothing (seed ${seed})`, async () => {
     const property = fc.asyncProperty(
       worlds(["source", "mix", "mix", "walk", "deal"], 8),
       edits(false, 12),
       checkHistory,
     );
-    await fc.assert(property, { seed, numRuns: numRuns(150), endOnFailure: false });
+    await fc.assert(property, { seed, numRuns: numRuns(seed === 1 ? 150 : 15), endOnFailure: false });
   });
 }
 

@@ -306,14 +306,15 @@ class Expander {
     const isThere = Object.keys(select).every((axis) => valueOf(source[0]!, axis) !== undefined);
     const mine = isThere ? this.#childrenFor(stage, source, { ...combination, ...labelled(select) }) : [];
     if (mine.length === 0) {
-      if (this.#skipped.has(id)) return [text];
+      // Left as it is, it would be looked for once more.
+      if (this.#skipped.has(id)) return [];
       const free = new Set(Object.keys(combination).filter((axis) => select[axis] === undefined));
       const own = childSuffix(project([combination], free)[0]!);
       const place = port === undefined ? ["needs"] : at.slice(0, 2);
       const message = `no child of "${stage}" goes with ${own}`;
       this.problems.add(["stages", id, ...place], message, "name values that it has");
       this.#skipped.add(id);
-      return [text];
+      return [];
     }
     const [step, end] = [extent === undefined ? "" : `@${extent}`, output === undefined ? "" : `.${output}`];
     const found = this.#gathers(id, one) ? mine.toSorted(compareCombinations) : mine.slice(0, 1);

@@ -146,12 +146,19 @@ function sources(world: World, index: number): number[] {
   return all.filter((one) => world.stages[one]!.axis === undefined).slice(0, 1);
 }
 
+/** What a stage waits for. A child of a matrix waits for the one that goes with it, which may not be there. */
+function neededBy({ stages }: World, index: number, needs: number): ModelStage | undefined {
+  const before = stages[needs % index]!;
+  return before.axis !== undefined && stages[index]!.axis !== undefined ? undefined : before;
+}
+
 /** The pipeline file. Order, comments, quotes and spaces depend on the style, and mean nothing. */
 export function toYaml(world: World): string {
   const { style, stages, shift, extraDefault, shards, layout } = world;
   const odd = style % 2 === 1;
   const blocks = stages.map((stage, index) => {
     const { name, kind, text, extra, note, file, steps, axis, needs, seed, limits } = stage;
+    const before = needs === undefined || index === 0 ? undefined : neededBy(world, index, needs);
     const params: [string, unknown][] = [];
     if (axis !== undefined) params.push(["text", "${matrix.text}"]);
     else if (text !== undefined) params.push(["text", text]);
@@ -169,7 +176,7 @@ export function toYaml(world: World): string {
       `    uses: ${kind === "custom" ? layout.place : kind}`,
       `    with: { ${withs} }${style % 3 === 1 ? "  # a remark" : ""}`,
       ...(from.length === 0 ? [] : [`    inputs: { from: ${isSingle(kind) ? from[0] : `[${from.join(", ")}]`} }`]),
-      ...(needs === undefined || index === 0 ? [] : [`    needs: ${stages[needs % index]!.name}`]),
+      ...(before === undefined ? [] : [`    needs: ${before.name}`]),
       ...(kind === "mix" && seed !== undefined ? [`    seed: ${seed}`] : []),
       ...(kind === "deal" && shards > 1 ? [`    shards: ${shards}`] : []),
       ...LIMITS[limits % (kind === "custom" ? 4 : 3)]!,

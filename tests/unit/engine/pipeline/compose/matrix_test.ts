@@ -168,6 +168,11 @@ const REFUSED: [name: string, stages: string, message: string][] = [
     'no child of "s" goes with ~t=2',
   ],
   [
+    "a stage that waits for nothing",
+    "s: { uses: source, matrix: { t: [1] } }\n  m: { uses: mix, matrix: { t: [2] }, needs: s }",
+    'no child of "s" goes with ~t=2',
+  ],
+  [
     "a value that names another axis",
     's: { uses: source, matrix: { a: [1], b: { x: "${matrix.a}" } } }',
     "names another axis",
@@ -204,7 +209,10 @@ const REFUSED: [name: string, stages: string, message: string][] = [
 for (const [name, stages, message] of REFUSED) {
   Deno.test(`a matrix with ${name} is refused`, async () => {
     const problems = await problemsOf(`name: p\nstages:\n  ${stages}`);
-    assertStringIncludes(problems.map((one) => formatDiagnostic(one)).join("\n"), message);
+    const said = problems.map((one) => formatDiagnostic(one)).join("\n");
+    assertStringIncludes(said, message);
+    // Its children stand in the place of the stage, which is no reason to miss it.
+    assert(!/there is no stage "[sm]"/.test(said), said);
   });
 }
 
