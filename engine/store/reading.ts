@@ -146,12 +146,15 @@ export function entriesOf(folder: string): Deno.DirEntry[] {
   return ifThere(() => [...Deno.readDirSync(folder)]) ?? [];
 }
 
-/** What is so many folders deep in a folder, such as objects, which lie in folders by how their names begin. */
+/**
+ * What is so many folders deep in a folder, such as objects, which lie in folders by how their names begin. No link is
+ * followed on the way: it may lead to anything that is not the store's.
+ */
 export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEntry & { readonly path: string }> {
   for (const entry of entriesOf(folder)) {
     const path = join(folder, entry.name);
-    if (depth > 1) yield* entriesAt(depth - 1, path);
-    else yield { ...entry, path };
+    if (depth === 1) yield { ...entry, path };
+    else if (entry.isDirectory) yield* entriesAt(depth - 1, path);
   }
 }
 
