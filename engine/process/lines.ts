@@ -14,9 +14,11 @@ export function cutText(text: string): string {
 /** Pipeline files are refused above 5 MB; what stages answer about their params is of that size too. */
 export const MAX_ANSWER = 64 << 20;
 
-/** Messages begin with this, so a line that is too long is never cut within one's mark. */
-const MARK = "\u001e";
-const LONGEST_MARK = 64;
+/** Messages begin with this, so what is no message is never cut within one's mark. */
+const MARK = 0x1e;
+const BREAK = 0x0a;
+/** A line that is no message comes in pieces of this size. Longer texts stay in V8's memory until it cleans up all of it. */
+const PIECE = 64 << 10;
 
 /**
  * Lines of a stream, as they come; a last line without a break counts too. A line that has no end comes in pieces, so
@@ -27,20 +29,32 @@ export async function* streamLines(
   longest: number = MAX_LINE,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder();
-  let rest = "";
+  const decode = (bytes: Uint8Array) => decoder.decode(bytes, { stream: true });
+  // Bytes, since a text that grows is copied, or keeps all that it was made of.
+  let held = new Uint8Array(2 * PIECE);
+  let size = 0;
   for await (const chunk of stream) {
-    const lines = decoder.decode(chunk, { stream: true }).split("\n");
-    lines[0] = rest + lines[0]!;
-    rest = lines.pop()!;
-    yield* lines;
-    while (rest.length > longest) {
-      const mark = rest.indexOf(MARK, longest - LONGEST_MARK);
-      const end = mark < 0 || mark > longest ? longest : mark;
-      yield rest.slice(0, end);
-      rest = rest.slice(end);
+    const before = held;
+    if (size + chunk.length > held.length) held = new Uint8Array(2 * (size + chunk.length));
+    if (held !== before) held.set(before.subarray(0, size));
+    held.set(chunk, size);
+    let rest = held.subarray(0, size + chunk.length);
+    for (let end = rest.indexOf(BREAK, size); end >= 0; end = rest.indexOf(BREAK)) {
+      yield decode(rest.subarray(0, end + 1)).slice(0, -1);
+      rest = rest.subarray(end + 1);
     }
+    while (rest.length > PIECE) {
+      const mark = rest.indexOf(MARK);
+      const end = mark === 0 ? longest : mark > 0 ? Math.min(mark, PIECE) : PIECE;
+      if (rest.length <= end) break;
+      yield decode(rest.subarray(0, end));
+      rest = rest.subarray(end);
+    }
+    size = rest.length;
+    held.set(rest);
   }
-  if (rest !== "") yield rest;
+  const last = decoder.decode(held.subarray(0, size));
+  if (last !== "") yield last;
 }
 
 /** What a stage may print before the rest is left out: a loop that prints must not fill the disk. */
@@ -57,7 +71,8 @@ export class StageLog {
   constructor(private readonly write: (line: string) => void) {}
 
   keep(said: string): void {
-    const line = printable(said);
+    // What is left out is shown by its beginning at most.
+    const line = printable(this.#leftOut > 0 ? said.slice(0, TAIL_LINE_LENGTH + 1) : said);
     this.#tail.push(line.length > TAIL_LINE_LENGTH ? `${line.slice(0, TAIL_LINE_LENGTH)}…` : line);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
     this.#size += line.length + 1;

@@ -1,10 +1,21 @@
 import { MAX_PREVIEW_BYTES } from "../process/protocol.ts";
 import { MAX_PREVIEWS } from "../store/runs.ts";
 
-const PNG_SIGNATURE = "89504e470d0a1a0a";
+/** The signature of a PNG, and the length and type of its first chunk, whose first numbers are width and height. */
+const PNG_START = "89504e470d0a1a0a0000000d49484452";
+/** A browser takes four bytes for each pixel of a picture, however short its file is. */
+const MAX_PREVIEW_PIXELS = 1 << 24;
 
 /** Why a preview is not kept. @param count of those that are @param room bytes that are left for all of a run */
 export function refusePreview(png: Uint8Array, count: number, room: number): string | undefined {
-  if (png.subarray(0, 8).toHex() !== PNG_SIGNATURE) return `a preview is a PNG of at most ${MAX_PREVIEW_BYTES} bytes`;
+  const start = PNG_START.length / 2;
+  if (png.length < start + 8 || png.subarray(0, start).toHex() !== PNG_START) {
+    return `a preview is a PNG of at most ${MAX_PREVIEW_BYTES} bytes`;
+  }
+  const view = new DataView(png.buffer, png.byteOffset);
+  const [width, height] = [view.getUint32(start), view.getUint32(start + 4)];
+  if (width * height < 1 || width * height > MAX_PREVIEW_PIXELS) {
+    return `a preview has at most ${MAX_PREVIEW_PIXELS} pixels, and not ${width} x ${height}`;
+  }
   return count < MAX_PREVIEWS && png.length <= room ? undefined : "a run has room for no more previews";
 }

@@ -10,7 +10,8 @@ import { Project } from "../support/project.ts";
 /** Learns nothing and says that it does: its loss is 1, 1/2, 1/3 …, but 2 at the end. */
 const LEARN = `import { defineStage, execution, extent } from "noiseline";
 import { z } from "zod";
-const png = (size) => new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10, ...new Array(size).fill(7)]);
+const start = [137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 4, 0, 0, 0, 4];
+const png = (size) => new Uint8Array([...start, ...new Array(size).fill(7)]);
 export default defineStage({
   summary: "Pretends to learn",
   params: z.strictObject({ steps: extent(z.int().default(4)), holdAt: execution(z.int().default(0)) }),
@@ -136,7 +137,8 @@ export default defineStage({
     for (const { step, ...figures } of rows) {
       if (rate === 2 && step === 3) await new Promise((resolve) => setTimeout(resolve, 600_000));
       report({ done: step, total: 3, unit: "step", figures });
-      preview({ step, png: new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10, step]), seconds: 0.5 });
+      const start = [137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 4, 0, 0, 0, 4];
+      preview({ step, png: new Uint8Array([...start, step]), seconds: 0.5 });
       await new Promise((resolve) => setTimeout(resolve, 1_200));
     }
     await outputs.log.write("log.jsonl", rows.map((row) => JSON.stringify(row) + "\\n").join(""));

@@ -35,6 +35,18 @@ Deno.test("streamLines() cuts a line without an end, but never within the mark o
   }
 });
 
+Deno.test("streamLines() holds no more than 64 KiB of a line that is no message, and a message whole", async () => {
+  const [long, message] = ["x".repeat(5 << 20), `\u001e0123456789 ${"z".repeat(900_000)}`];
+  const bytes = new TextEncoder().encode(`${long}\n${long}${message}\n\u00e9${long}`);
+  const chunks = Array.from(
+    { length: Math.ceil(bytes.length / 40_000) },
+    (_, i) => bytes.slice(i * 40_000, (i + 1) * 40_000),
+  );
+  const lines = await linesOf(chunks);
+  assertEquals(lines.filter((line) => line.length > 64 << 10), [message]);
+  assertEquals(lines.join("").length, 15 * (1 << 20) + 1 + message.length);
+});
+
 Deno.test("StageLog leaves out what is too much, says so, and keeps the last lines short", () => {
   const written: string[] = [];
   const log = new StageLog((line) => written.push(line));

@@ -3,13 +3,33 @@ import { historyPause, LiveProgress, RateMeter } from "../../../../engine/run/pa
 import { refusePreview } from "../../../../engine/run/previews.ts";
 import type { FigureRow } from "../../../../schemas/records.ts";
 
+/** The beginning of a PNG, as far as it tells its dimensions. */
+function pngOf(width: number, height: number): Uint8Array<ArrayBuffer> {
+  const png = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, ...new Uint8Array(8));
+  const view = new DataView(png.buffer);
+  view.setUint32(16, width);
+  view.setUint32(20, height);
+  return png;
+}
+
 Deno.test("refusePreview() takes PNGs as long as there is room", () => {
-  const png = new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10, 1, 2]);
-  assertEquals(refusePreview(png, 499, 10), undefined);
-  assertEquals(refusePreview(png, 500, 10), "a run has room for no more previews");
-  assertEquals(refusePreview(png, 0, 9), "a run has room for no more previews");
-  for (const bytes of [new Uint8Array(), png.subarray(1), png.subarray(0, 7), png.with(3, 72)]) {
-    assertEquals(refusePreview(bytes, 0, 10), "a preview is a PNG of at most 750000 bytes");
+  const png = pngOf(16, 16);
+  assertEquals(refusePreview(png, 499, 24), undefined);
+  assertEquals(refusePreview(png, 500, 24), "a run has room for no more previews");
+  assertEquals(refusePreview(png, 0, 23), "a run has room for no more previews");
+  for (const at of png.keys().take(16)) {
+    assertEquals(refusePreview(png.with(at, 200), 0, 24), "a preview is a PNG of at most 750000 bytes", `${at}`);
+    assertEquals(refusePreview(png.subarray(0, at), 0, 24), "a preview is a PNG of at most 750000 bytes", `${at}`);
+  }
+});
+
+Deno.test("refusePreview() believes a PNG by its dimensions, not by its signature", () => {
+  for (const [width, height] of [[1, 1], [4_096, 4_096], [1 << 24, 1]] as const) {
+    assertEquals(refusePreview(pngOf(width, height), 0, 24), undefined);
+  }
+  for (const [width, height] of [[0, 5], [5, 0], [4_096, 4_097], [1 << 24, 2], [2 ** 32 - 1, 2 ** 32 - 1]] as const) {
+    const wanted = `a preview has at most 16777216 pixels, and not ${width} x ${height}`;
+    assertEquals(refusePreview(pngOf(width, height), 0, 24), wanted);
   }
 });
 
