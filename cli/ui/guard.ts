@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import type { Asked } from "./listen.ts";
 
 /** Pages and their parts come from here alone, and run nothing that does not. */
 const POLICY = [
@@ -60,7 +61,7 @@ const MOST_CHARACTERS = 4_096;
  * @param token 256 random bits as hex, of this server alone; in the address that is printed
  * @returns the answer to one that is refused, or sent on without its token; undefined for one that may be answered
  */
-export function guard({ method, url, headers }: Request, token: string): Response | undefined {
+export function guard({ method, url, headers }: Asked, token: string): Response | undefined {
   if (url.length > MOST_CHARACTERS) return say(414, `an address has at most ${MOST_CHARACTERS} characters`);
   const address = URL.parse(url);
   // A name of somebody else's that leads here would let their page read this one.

@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { explainTrouble } from "noiseline/core";
 import { Events } from "./events.ts";
 import { guard, say } from "./guard.ts";
+import { type Asked, listen, type Listening } from "./listen.ts";
 import { answerFor } from "./routes.ts";
 import { type Place, Site } from "./site.ts";
 
@@ -45,20 +46,19 @@ function serve({ token, port, idleMs, ...place }: Settings): Site {
   const site = new Site(place);
   const events = new Events(site, onError);
   let lastMs = performance.now();
-  const handle = async (request: Request): Promise<Response> => {
-    const refused = guard(request, token);
+  const answer = async (asked: Asked): Promise<Response> => {
+    const refused = guard(asked, token);
     if (refused !== undefined) return refused;
     lastMs = performance.now();
-    return await answerFor(new URL(request.url), site, events) ??
+    return await answerFor(new URL(asked.url), site, events) ??
       say(404, "there is nothing at this address, or no longer");
   };
-  try {
-    Deno.serve({ hostname: "127.0.0.1", port, onError, onListen: ({ port }) => tell({ port }) }, handle);
-  } catch (error) {
-    const inUse = error instanceof Deno.errors.AddrInUse;
-    tell({ trouble: inUse ? `another program listens on port ${port}` : (error as Error).message, inUse });
+  const onTrouble: Listening["onTrouble"] = ({ code, message }) => {
+    const inUse = code === "EADDRINUSE";
+    tell({ trouble: inUse ? `another program listens on port ${port}` : message, inUse });
     Deno.exit(1);
-  }
+  };
+  listen({ port, answer: (asked) => answer(asked).catch(onError), onListen: (port) => tell({ port }), onTrouble });
   if (idleMs === undefined) return site;
   setInterval(() => {
     if (events.listeners > 0 || site.isOn()) lastMs = performance.now();

@@ -56,7 +56,7 @@ Deno.test("a run leaves its plan, its figures with their history, and previews; 
   assertEquals(of("stage-preview").map(({ step, path }) => [step, path]), [
     [2, project.path(folder, "previews/learn/2.png")],
   ]);
-  assertEquals(Deno.statSync(project.path(folder, "previews/learn/2.png")).size, 28);
+  assertEquals(Deno.statSync(project.path(folder, "previews/learn/2.png")).size, 44);
   // One warning, whatever number of them is no good.
   assertEquals(of("stage-note").map(({ message }) => message), [
     "a preview is a PNG of at most 750000 bytes; it is left out",
