@@ -214,10 +214,12 @@ class Task {
 
   /** Each knows anew what is there. The end of a stage is no reason to send nothing, so stop does not reach it. */
   #openCache(): SharedCache {
-    const { cache } = this.submission;
+    const { submission } = this;
+    const { cache } = submission;
+    const backend = new FolderBackend(cache, undefined, () => submission.isHere);
     const warn = (diagnostic: Diagnostic) => this.options.emit({ type: "warning", diagnostic });
     const { signal: stop } = new AbortController();
-    return new SharedCache(new FolderBackend(cache), "read-write", { name: cache, warn, stop });
+    return new SharedCache(backend, "read-write", { name: cache, warn, stop });
   }
 
   #claim(key: string) {

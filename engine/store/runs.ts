@@ -80,7 +80,7 @@ export class RunStore {
   addFigures(runId: string, stage: string, row: FigureRow): void {
     const path = this.figuresPath(runId, stage);
     ignoreTrouble(() => {
-      makeFolder(dirname(path));
+      if (!this.#mayAdd(runId, path)) return;
       appendLine(path, JSON.stringify(row));
     });
   }
@@ -88,8 +88,16 @@ export class RunStore {
   /** @returns where a preview lies; undefined where it could not be written */
   keepPreview(runId: string, stage: string, step: number, png: Uint8Array): string | undefined {
     const path = this.previewPath(runId, stage, step);
-    ignoreTrouble(() => makeFolder(dirname(path)));
-    return this.#leave(path, png) ? path : undefined;
+    let may = false;
+    ignoreTrouble(() => may = this.#mayAdd(runId, path));
+    return may && this.#leave(path, png) ? path : undefined;
+  }
+
+  /** Make the folder of a file of a run, but not the run's own: it may lie on a mount that is away. */
+  #mayAdd(runId: string, path: string): boolean {
+    if (!isThere(this.folderOf(runId))) return false;
+    makeFolder(dirname(path));
+    return true;
   }
 
   /** Steps of which there is a preview, rising. */

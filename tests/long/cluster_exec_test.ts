@@ -252,8 +252,9 @@ Deno.test("a cache that is away for a while costs no job, whenever that is, and 
       emit: (event) => {
         const isAway = !existsSync(shared);
         if (event.type === "note") notes.push(event.message);
-        if (event.type === "note" && comes && isAway) Deno.renameSync(away, shared);
-        else if (event.type === leaves && !isAway) leave();
+        if (event.type === "note" && comes && isAway && /not (there|sent)/.test(event.message)) {
+          Deno.renameSync(away, shared);
+        } else if (event.type === leaves && !isAway) leave();
       },
     });
   // Before a job has read what it is to do, and while its result is made.

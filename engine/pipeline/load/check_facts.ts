@@ -1,7 +1,7 @@
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
-import { builtinVersion, extentParam, type Stage } from "../../keys/stage.ts";
+import { builtinVersion, cardsOf, extentParam, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt, type Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { sha256Of } from "../../store/reading.ts";
@@ -56,6 +56,14 @@ export function checkFacts(
   for (const stage of stages) {
     const likeness = likenessOf(stage);
     checked.set(stage.id, { ...stage, likeness });
+    const { id, entry, kind, resources } = stage;
+    if (id === entry && kind.device !== undefined && cardsOf(resources) > 1) {
+      const fix = "write gpu: 1; several GPUs serve several stages at once, or the shards of one that can be split";
+      const message =
+        `stage "${id}" asks for several GPUs, and each device computes a stage on one: the others stand idle`;
+      const details = { severity: "warning", code: "check", got: `${resources.gpu}` } as const;
+      problems.addAll([diagnosticAt(origins, ["stages", entry, "resources", "gpu"], message, fix, details)]);
+    }
     if (stage.kind.check === undefined || unsure.has(stage.entry)) continue;
     const inputs: Record<string, Facts | undefined> = {};
     for (const [port, [first]] of Object.entries(stage.inputs)) {

@@ -24,8 +24,15 @@ export class FolderBackend implements CacheBackend {
   #count = 0;
   #links = true;
 
-  /** @param link gives a file a second name; passed in for tests */
-  constructor(readonly place: string, private readonly link: typeof Deno.link = Deno.link) {}
+  /**
+   * @param isHere whether it can be seen where it was before: in place of a mount that is away nothing is made
+   * @param link gives a file a second name; passed in for tests
+   */
+  constructor(
+    readonly place: string,
+    private readonly link: typeof Deno.link = Deno.link,
+    private readonly isHere: () => boolean = () => true,
+  ) {}
 
   async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
     const path = join(this.place, name);
@@ -41,6 +48,7 @@ export class FolderBackend implements CacheBackend {
   }
 
   async create(name: string, content: Content, { replace }: CreateOptions): Promise<Answer<"created" | "exists">> {
+    if (!this.isHere()) return this.#away();
     const target = join(this.place, name);
     const temporary = join(this.place, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
     try {
@@ -58,6 +66,7 @@ export class FolderBackend implements CacheBackend {
 
   /** Nothing to find out but whether there is a folder. Only its last part is made: a missing mount stays missing. */
   async prepare(): Promise<Answer<string | undefined>> {
+    if (!this.isHere()) return this.#away();
     try {
       await makeOne(this.place);
       await this.#folders.ensure(join(this.place, "tmp"));
@@ -70,6 +79,10 @@ export class FolderBackend implements CacheBackend {
     } catch (error) {
       return explain(error, this.place);
     }
+  }
+
+  #away() {
+    return trouble("busy", `the cache folder ${this.place} is not there`);
   }
 
   /** Whoever may write to the folder could lead this user's writes out of it by a link. */

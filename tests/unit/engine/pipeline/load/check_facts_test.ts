@@ -56,11 +56,14 @@ const judge: BuiltinKind = {
 /** Says nothing of its output, as custom kinds do. */
 const { check: _check, ...silent }: BuiltinKind = { ...judge, kind: "silent" };
 
+/** Computes on a device. */
+const drawn: BuiltinKind = { ...made, kind: "drawn", device: () => Promise.reject(new Error("nobody asks")) };
+
 async function load(stages: string, overrides: readonly string[] = []) {
   await using folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");
   await Deno.writeTextFile(file, `name: p\nvars: { s: 5 }\nstages:\n${stages}`);
-  return await loadPipeline(file, { kinds: { made, judge, silent }, overrides });
+  return await loadPipeline(file, { kinds: { made, judge, silent, drawn }, overrides });
 }
 
 Deno.test("checkFacts() passes facts along edges, whatever the order in the file", async () => {
@@ -122,4 +125,16 @@ Deno.test("stages are alike where their kind, their params but the extent, and w
   const like = (id: string) => loaded.value.stages.get(id)!.likeness;
   assertEquals([like("m"), like("a"), like("d")], [like("n"), like("b"), like("e")]);
   assertEquals(new Set(["m", "o", "a", "c", "d", "f"].map(like)).size, 6);
+});
+
+Deno.test("several GPUs for a stage that computes on one are a warning, and for one that has no device none", async () => {
+  const loaded = await load(`  a: { uses: drawn, resources: { gpu: 2 }, with: { size: 8 } }
+  b: { uses: drawn, resources: { gpu: 1 }, with: { size: 8 } }
+  c: { uses: drawn, resources: { gpu: required }, with: { size: 8 } }
+  m: { uses: made, resources: { gpu: 2 }, with: { size: 8 } }
+`);
+  assert(loaded.ok);
+  assertEquals(loaded.warnings.map(({ path, got, message }) => [path, got, message.slice(0, 35)]), [
+    ["stages.a.resources.gpu", "2", 'stage "a" asks for several GPUs, an'],
+  ]);
 });
