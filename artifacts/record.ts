@@ -53,10 +53,10 @@ export function parseRecord<S extends z.ZodType>(name: string, value: unknown, s
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const places = parsed.error.issues.map(({ path, message }) =>
-    `${path.join(".") || "all of it"}: not ${wantedBy(message)}`
+    `${path.join(".") || "a value"} that is not ${wantedBy(message)}`
   );
   const more = places.length > 5 ? [`and ${places.length - 5} more`] : [];
-  throw new FormatError(name, { got: places.slice(0, 5).concat(more).join("; "), wanted: "what belongs in it" });
+  throw new FormatError(name, { got: places.slice(0, 5).concat(more).join("; "), wanted: "a valid record" });
 }
 
 /** @throws FormatError when an artifact has no such file */

@@ -36,7 +36,7 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   gc: "Remove old results that nothing uses",
   doctor: "Check this machine and which devices can compute on it",
   setup: "Install an optional tensor engine",
-  exec: "Be a job of a cluster: compute one stage of a submission",
+  exec: "Compute one submitted stage",
 };
 
 /** Any command, whatever its options; Commander's types differ with each option. */

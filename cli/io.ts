@@ -1,6 +1,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable, type Result } from "noiseline/core";
+import { countOf } from "../std/count_of.ts";
 import { asTyped } from "./program.ts";
 
 /** Exit codes of every command. */
@@ -27,7 +28,7 @@ export class Exit extends Error {
 export function refuseWith(diagnostics: readonly Diagnostic[]): never {
   const errors = diagnostics.filter(({ severity }) => severity === "error").length;
   const code = diagnostics.some(({ code }) => code === "machine") ? EXIT.failed : EXIT.invalid;
-  throw new Exit(code, diagnostics, `${errors} ${errors === 1 ? "error" : "errors"}; nothing was run`);
+  throw new Exit(code, diagnostics, `${countOf(errors, "error")}; nothing was run`);
 }
 
 /** End with exit code 1: what the arguments ask for is not there yet; or with 2, where a place of theirs is no good. */
@@ -173,7 +174,8 @@ export function listenForStop(onStop: (reason: string) => void) {
       return;
     }
     first = performance.now();
-    onStop(`${signal}: stopping: each stage finishes its step and saves; press again to stop now`);
+    const again = signal === "SIGINT" ? "press Ctrl-C again" : `send ${signal} again`;
+    onStop(`${signal}: each stage finishes its step, saves and stops; ${again} to stop now`);
     stop.abort();
   };
   for (const name of SIGNALS) process.on(name, listener);

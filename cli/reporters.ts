@@ -18,7 +18,7 @@ import { printError, printLine, shown, type Style, styleFor } from "./io.ts";
 import type { RunEnd } from "./results/page.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
-const PROGRESS_INTERVAL_MS = 15_000;
+export const PROGRESS_INTERVAL_MS = 15_000;
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;
@@ -47,6 +47,8 @@ export class TextReporter {
   #frame = 0;
   /** Jobs that wait, and why. */
   #queue = "";
+  /** Told when something else happens. */
+  readonly #restored: StageFinished[] = [];
 
   /** @param draw where bars can be redrawn */
   constructor(private readonly draw?: ReturnType<typeof createLogUpdate>) {}
@@ -64,6 +66,12 @@ export class TextReporter {
   }
 
   #print(event: Exclude<CliEvent, { type: "stage-progress" }>): void {
+    if (event.type === "stage-finished" && ["cached", "restored"].includes(event.state) && event.mine === undefined) {
+      this.#rows.delete(event.id);
+      if (event.state === "restored") this.#restored.push(event);
+      return;
+    }
+    this.#tellRestored();
     switch (event.type) {
       case "run-started":
         this.#queue = "";
@@ -98,7 +106,6 @@ export class TextReporter {
         return printError(`${event.id}: waiting for ${event.holder}, which is running the same stage`);
       case "stage-finished":
         this.#rows.delete(event.id);
-        if (event.state === "cached") return;
         printLine(`${event.id}: ${phraseFinished(event, this.#style)}`);
         for (const line of detailsOfFinished(event)) printError(`  ${line}`);
         return;
@@ -106,6 +113,16 @@ export class TextReporter {
         return printError(event.reason);
       case "run-finished":
         return printLine(linesOfRunFinished(event).join("\n"));
+    }
+  }
+
+  /** Results that come from the store together are one line. */
+  #tellRestored(): void {
+    for (const [message, some] of Map.groupBy(this.#restored.splice(0), ({ message }) => message)) {
+      const [first] = some as [StageFinished];
+      const many = `restored ${some.length} results ${oneLine(message ?? "from the store")}: `;
+      if (some.length === 1) printLine(`${first.id}: ${phraseFinished(first, this.#style)}`);
+      else printLine(many + someOf(some.map(({ id }) => id)));
     }
   }
 
@@ -263,5 +280,5 @@ function phraseRunFinished(event: RunFinished): string {
 
 /** @param folder that holds the folders of the stages */
 export function phraseEarlier(earlier: readonly string[], folder: string): string {
-  return `${shortPath(folder)} has folders from another configuration: ${someOf(earlier, 6)}`;
+  return `${shortPath(folder)} also has results of another configuration: ${someOf(earlier, 6)}`;
 }

@@ -1,21 +1,24 @@
-import { Option } from "@commander-js/extra-typings";
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
 import {
   attemptsOf,
   type Cluster,
+  etaOf,
   isLive,
   jobsByLine,
   type KnownRun,
+  type LiveProgress,
   RunReader,
   type Store,
   wholeOf,
 } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
+import { formatLive } from "../format/plan.ts";
 import { someOf } from "../format/units.ts";
-import { fail, printError, printJson, printText, refuse } from "../io.ts";
+import { fail, printError, printJson, printLine, printText, refuse } from "../io.ts";
 import { clusterFor, loadForCommand, runFor } from "../open.ts";
+import { PROGRESS_INTERVAL_MS } from "../reporters.ts";
 
 const EXAMPLES = `
   deno task logs pipelines/digits.yaml train
@@ -29,9 +32,9 @@ type RunStore = Store["runs"];
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("logs", EXAMPLES)
     .argument("<stage>", "stage id")
-    .addOption(
-      new Option("-f, --follow", "keep printing until the stage ends; during a run, wait for the stage to start")
-        .conflicts("json"),
+    .option(
+      "-f, --follow",
+      "print the log and how far the stage is until it ends; waits for a stage that has yet to start",
     )
     .addOption(ON)
     .option("--run <id>", "the log of this run (default: the newest that has one; see `runs`)")
@@ -62,7 +65,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         fail(message, "it never ran, printed nothing, or its record was removed; see `runs`");
       }
       const path = runs.logPath(run, id);
-      if (options.json) {
+      if (options.json && options.follow) {
+        const lines = new LinesOfJson(id);
+        await follow(runs, run, id, lines, away?.isOn);
+        lines.end();
+      } else if (options.json) {
         const lines = Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
         printJson({ runId: run, stage: id, path, lines });
       } else if (options.follow) {
@@ -71,8 +78,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           const how = isRunning ? "is running and has printed nothing yet" : `has not begun yet in run ${run}`;
           printError(`"${id}" ${how}`);
         }
-        if (!await follow(runs, run, id, away?.isOn)) printError(`"${id}" has printed nothing`);
-      } else await printFrom(path, 0, new TextDecoder());
+        if (!await follow(runs, run, id, new Lines(id), away?.isOn)) printError(`"${id}" has printed nothing`);
+      } else await printFrom(path, 0, new TextDecoder(), printText);
     });
 }
 
@@ -118,6 +125,51 @@ async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
 
 const POLL_MS = 200;
 
+/** Tells what a stage prints and how far it is. */
+class Lines {
+  #toldAt = -Infinity;
+  #at = "";
+
+  constructor(protected readonly id: string) {}
+
+  /** A piece of the log. */
+  print(text: string): void {
+    printText(text);
+  }
+
+  /** Said as often as a run in a pipe says it, and where it has changed. */
+  tell(progress: LiveProgress | undefined): void {
+    const now = performance.now();
+    if (progress === undefined || progress.at === this.#at || now - this.#toldAt < PROGRESS_INTERVAL_MS) return;
+    [this.#toldAt, this.#at] = [now, progress.at];
+    this.show(progress);
+  }
+
+  protected show(progress: LiveProgress): void {
+    printError(`${this.id}: ${formatLive({ progress, etaMs: etaOf(progress) })}`);
+  }
+}
+
+/** The same as one JSON document a line. */
+class LinesOfJson extends Lines {
+  #rest = "";
+
+  override print(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop()!;
+    for (const line of lines) printLine(JSON.stringify({ type: "log", stage: this.id, line }));
+  }
+
+  /** What has no line break at the end of the log is a line too. */
+  end(): void {
+    if (this.#rest !== "") this.print("\n");
+  }
+
+  protected override show(progress: LiveProgress): void {
+    printLine(JSON.stringify({ type: "progress", stage: this.id, ...progress, etaMs: etaOf(progress) }));
+  }
+}
+
 /**
  * Print what is there and what comes, to the end of the stage. Reads only what is new.
  * @returns whether there was anything
@@ -127,6 +179,7 @@ async function follow(
   runs: RunStore,
   run: string,
   id: string,
+  lines: Lines,
   isOn?: (ended: boolean) => Promise<boolean>,
 ): Promise<boolean> {
   const path = runs.logPath(run, id);
@@ -139,21 +192,27 @@ async function follow(
     const ended = isOn === undefined ? hasPaused : !await isOn(hasPaused);
     // A run has one attempt.
     const next = isOn === undefined ? run : runs.ids()[0]!;
-    at += await printFrom(path, at, decoder);
-    if (next > run) return await follow(runs, next, id, isOn) || at > 0;
+    at += await printFrom(path, at, decoder, (text) => lines.print(text));
+    if (next > run) return await follow(runs, next, id, lines, isOn) || at > 0;
     if (ended) return at > 0;
+    lines.tell(runs.told(run, id));
     await delay(POLL_MS);
   }
 }
 
 /** @returns how many bytes there were to print */
-async function printFrom(path: string, at: number, decoder: TextDecoder): Promise<number> {
+async function printFrom(
+  path: string,
+  at: number,
+  decoder: TextDecoder,
+  print: (text: string) => void,
+): Promise<number> {
   if (!existsSync(path)) return 0;
   const file = await Deno.open(path);
   await file.seek(at, Deno.SeekMode.Start);
   let printed = 0;
   for await (const chunk of file.readable) {
-    printText(decoder.decode(chunk, { stream: true }));
+    print(decoder.decode(chunk, { stream: true }));
     printed += chunk.length;
   }
   return printed;

@@ -2,7 +2,7 @@ import type { Forecast, LiveStage, PlannedStage } from "noiseline/core";
 import { capacityOf, forecastPlan, lookAhead, mayWork, RunReader, totalOf, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
-import { parseCount } from "../format/units.ts";
+import { countOf, parseCount, someOf } from "../format/units.ts";
 import { describeOutlook, describeRights } from "../grants.ts";
 import { formatTable, refuseWith, styleFor } from "../io.ts";
 import { planFor } from "../open.ts";
@@ -20,7 +20,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addOption(ON)
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
-    .option("-a, --all", "list cached stages too, when there are many")
+    .option("-a, --all", "list each stage, also when many are cached or restored")
     .action(answering(async (file, targets, options) => {
       const { plan, store, warnings } = await planFor(settings, { file, ...options, targets });
       if (plan.problems.length > 0) refuseWith(plan.problems);
@@ -48,7 +48,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         diagnostics: warnings,
         lines: [
           ...[...pipeline.leftOut].map(([id, reason]) => styleFor().dim(`${id} is left out: ${reason}`)),
-          ...describeStages(stages, forecasts, live, options.all ?? stages.size <= 50),
+          ...describeStages(stages, forecasts, live, options.all),
           ...summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)),
           ...notes,
           ...question === undefined ? [] : [`run will ask: ${question.message}; ${question.fix}`],
@@ -62,25 +62,40 @@ type Stages = ReadonlyMap<string, PlannedStage>;
 type Forecasts = ReadonlyMap<string, Forecast>;
 type Live = ReadonlyMap<string, LiveStage>;
 
-function describeStages(stages: Stages, forecasts: Forecasts, live: Live, all: boolean): string[] {
+function describeStages(stages: Stages, forecasts: Forecasts, live: Live, all?: boolean): string[] {
   const whole = withoutShards(stages);
-  const shown = whole.filter(([, { state }]) => all || state !== "cached");
+  const restored = whole.filter(([id, { state }]) => all !== true && state === "restore" && !live.has(id));
+  const folded = new Set(restored.length > 2 ? restored : []);
+  const isAll = all ?? stages.size <= 50;
+  const shown = whole.filter((one) => (isAll || one[1].state !== "cached") && !folded.has(one));
   const rows = shown.map(([id, planned]) => {
     const now = live.get(id);
     const running = now === undefined ? "" : formatLive(now, `running in pid ${now.run.pid}`);
     const why = [running, formatReasons(planned.reasons)].filter(Boolean).join("; ");
     return [id, formatState(planned, stages), formatForecast(forecasts.get(id)), why];
   });
-  const hidden = whole.length - shown.length;
-  return [...formatTable(rows), ...hidden > 0 ? [styleFor().dim(`… and ${hidden} cached stages`)] : []];
+  const hidden = whole.length - shown.length - folded.size;
+  const sources = Map.groupBy(folded, ([, { reasons }]) => {
+    return reasons.some(({ code }) => code === "shared") ? "the shared cache" : "the store";
+  });
+  const restores = [...sources].map(([from, some]) =>
+    `restore ${countOf(some.length, "result")} from ${from}: ${someOf(some.map(([id]) => id))}`
+  );
+  return [
+    ...formatTable(rows),
+    ...restores,
+    ...hidden > 0 ? [styleFor().dim(`… and ${countOf(hidden, "cached stage")}`)] : [],
+  ];
 }
 
 function summarise(name: string, stages: Stages, forecasts: Forecasts, times: string): string[] {
   const states = Map.groupBy(withoutShards(stages).map(([, planned]) => planned), ({ state }) => state);
   if (states.size === 1 && states.has("cached")) return [`${name}: nothing to do (${stages.size} cached)`];
   const parts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
-  const bases = [...new Set([...forecasts.values()].map(({ basis }) => basis))];
-  const shown = bases.length > 6 ? [...bases.slice(0, 6), "…"] : bases;
-  const basis = bases.length > 0 ? [`  times from: ${shown.join("; ")}`] : [];
+  const basis = [true, false].flatMap((known) => {
+    const bases = [...new Set(forecasts.values().filter((one) => one.known === known).map((one) => one.basis))];
+    const shown = bases.length > 6 ? [...bases.slice(0, 6), "…"] : bases;
+    return bases.length > 0 ? [`  ${known ? "times from" : "time unknown"}: ${shown.join("; ")}`] : [];
+  });
   return [`${name}: ${parts}${times === "" ? "" : ` (${times})`}`, ...basis];
 }

@@ -25,7 +25,7 @@ import {
   plannedToJson,
   sameBase,
 } from "../format/plan.ts";
-import { formatBytes, formatDuration, parseCount, short, someOf } from "../format/units.ts";
+import { countOf, formatBytes, formatDuration, parseCount, short, someOf } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
 import { loadForCommand, makePlanner, sharedOptions } from "../open.ts";
 
@@ -88,7 +88,7 @@ function describeStages(name: string, explanations: readonly Explanation[]): str
     return [heading, ...explanationLines(one, brief)].join("\n  ");
   });
   return [
-    ...brief ? [`${bold(name)}: ${explanations.length} stages, ${counts}`] : [],
+    ...brief ? [`${bold(name)}: ${countOf(explanations.length, "stage")}, ${counts}`] : [],
     ...[...groups].map(([text, members]) => `${bold(someOf(members.map(({ id }) => id), 4))} ${text}`),
   ];
 }

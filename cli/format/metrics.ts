@@ -6,6 +6,14 @@ export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
+/** A mean or a figure to the place of its deviation, and that to two digits. */
+export function withDeviation(value: number, deviation: number): readonly [value: string, spread: string] {
+  const place = Math.floor(Math.log10(Number(deviation.toPrecision(2)))) - 1;
+  if (!Number.isFinite(place) || place < -9) return [shortNumber(value), `± ${shortNumber(deviation)}`];
+  const round = (one: number) => (Math.round(one / 10 ** place) * 10 ** place).toFixed(Math.max(0, -place));
+  return [round(value), `± ${round(deviation)}`];
+}
+
 /** Parts of figures, by timestep or label, are left to programs and to the page of one experiment. */
 export function isWhole({ timesteps, label }: Pick<MetricRow, "timesteps" | "label">): boolean {
   return timesteps === undefined && label === undefined;
@@ -22,13 +30,13 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
     whole.map(({ experiment, stage, metric, value, deviation, count, seed, seeds, seedsOf }) => {
-      const spread = deviation === undefined ? "" : `± ${shortNumber(deviation)}`;
+      const [shown, spread] = deviation === undefined ? [shortNumber(value), ""] : withDeviation(value, deviation);
       return [
         experiment,
         ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),
         stage,
         metric,
-        shortNumber(value),
+        shown,
         spread,
         seeds === undefined ? `N ${count}` : phraseMean({ seeds, seedsOf }),
       ];

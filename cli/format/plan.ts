@@ -8,7 +8,7 @@ import type {
   StageDevice,
   Total,
 } from "noiseline/engine";
-import { diagnosticToJson } from "noiseline/core";
+import { diagnosticToJson, printable } from "noiseline/core";
 import { countOf, formatDuration, short, someOf } from "./units.ts";
 
 export function showParam(value: unknown): string {
@@ -43,6 +43,7 @@ export function formatReason(reason: Reason, placed: boolean = true): string {
       return `upstream: ${reason.stage}`;
     case "output-missing":
     case "output-modified":
+      if (reason.files[0] === "all") return "not in its folder of outputs yet";
       return `${reason.code.replace("-", " ")}: ${reason.files.slice(0, 3).join(", ")}`;
     case "shared":
       return "in the shared cache";
@@ -108,8 +109,10 @@ export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number
 }
 
 /** What a stage at work has told last, after what is said of where it runs. */
-export function formatLive({ progress, etaMs }: LiveStage, where: string = ""): string {
-  return [where, progress === undefined ? "" : formatProgress(progress, etaMs)].filter(Boolean).join(": ");
+export function formatLive({ progress, etaMs }: Pick<LiveStage, "progress" | "etaMs">, where: string = ""): string {
+  const [[name, figure] = []] = Object.entries(progress?.figures ?? {});
+  const told = figure === undefined ? "" : `, ${printable(name!, " ")} ${figure.last.toPrecision(4)}`;
+  return [where, progress === undefined ? "" : formatProgress(progress, etaMs) + told].filter(Boolean).join(": ");
 }
 
 /** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */

@@ -1,6 +1,7 @@
 import { formatBytes as formatSize } from "@std/fmt";
 import { InvalidArgumentError } from "commander";
 
+export { countOf } from "../../std/count_of.ts";
 export { formatDuration } from "../../std/duration.ts";
 
 /** A size in the largest decimal unit that leaves at least one: `0 B`, `999 B`, `1.2 MB`. */
@@ -53,9 +54,4 @@ export function short(digest: string): string {
 /** The first of many names, and how many there are: `a, b, … (9 in all)`. */
 export function someOf(names: readonly string[], most: number = 8): string {
   return names.slice(0, most).join(", ") + (names.length > most ? `, … (${names.length} in all)` : "");
-}
-
-/** `1 result`, `3 results` */
-export function countOf(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -17,7 +17,7 @@ import {
   table,
   timeOf,
 } from "noiseline/report";
-import { isWhole, phraseMean, shortNumber } from "../format/metrics.ts";
+import { isWhole, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, isWithin, nameOf, SHARED } from "./experiments.ts";
 import { common, figuresOf, type MetricRow } from "./figures.ts";
@@ -127,7 +127,7 @@ function shortNames(experiments: readonly Experiment[]): string[] {
 /** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
 export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts: Compared["parts"]): string[][] {
   const spread = (value: unknown, deviation?: number) =>
-    deviation ? `${show(value)} ± ${shortNumber(deviation)}` : show(value);
+    deviation && typeof value === "number" ? withDeviation(value, deviation).join(" ") : show(value);
   const show = (value: unknown) =>
     value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
   const columns = [

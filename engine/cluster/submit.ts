@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { countOf } from "../../std/count_of.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
@@ -256,7 +257,7 @@ async function sendInputs(stages: readonly PlannedStage[], plan: Plan, store: St
   }
   const { failed, problem } = await cache.uploads.finish();
   if (failed === 0) return undefined;
-  const message = `Cannot send ${failed} results that jobs read: ${problem?.message}`;
+  const message = `Cannot send ${countOf(failed, "result")} that jobs read: ${problem?.message}`;
   return errorOf("machine", message, problem?.fix ?? "run again");
 }
 

@@ -19,7 +19,8 @@ export class RateMeter {
 
   note(update: ProgressUpdate): void {
     const at = this.now();
-    if (this.#first?.unit !== update.unit) {
+    // A further part of the stage's work, in another unit or from the start.
+    if (this.#first?.unit !== update.unit || update.done < this.#last!.update.done) {
       this.#first = { at, done: update.done, unit: update.unit };
       this.#units++;
     }

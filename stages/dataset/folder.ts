@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { countOf } from "../../std/count_of.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeJpeg, isJpeg } from "../../formats/jpeg/jpeg.ts";
@@ -34,7 +35,7 @@ export const read: ReadDataset = async (context) => {
     const fix = "sort the images into at most 256 sub-folders, or set labels: none";
     return { status: "failed", message: labels, fix };
   }
-  if (others > 0) context.note(`${others} files that are not images were skipped`);
+  if (others > 0) context.note(`skipped ${countOf(others, "file")} of another kind than images`);
 
   const { train, test } = splitByHash(names, { testCount, limit });
   // Shuffled digests chose the images; the stored order is one that people can find images by.
@@ -163,10 +164,9 @@ function brokenFiles(broken: BrokenFiles, total: number): StageEnd {
   const named = [...broken].sort(([a], [b]) => a < b ? -1 : 1).slice(0, MOST_NAMED);
   const more = broken.size > named.length ? [`  and ${broken.size - named.length} more`] : [];
   const lines = [...named.map(([path, reason]) => `  ${path}: ${reason}`), ...more];
-  const count = broken.size === 1 ? "1 file" : `${broken.size} files`;
   return {
     status: "failed",
-    message: `${count} of ${Math.max(total, broken.size)} cannot be used:\n${lines.join("\n")}`,
+    message: `${countOf(broken.size, "file")} of ${Math.max(total, broken.size)} cannot be used:\n${lines.join("\n")}`,
     fix: "repair, replace or remove them",
   };
 }

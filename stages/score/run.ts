@@ -18,7 +18,7 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
 
     await using products = openFloat64Products(params);
     const onProgress = (figure: string, share: number) =>
-      report({ done: Math.round(PARTS * share), total: PARTS, unit: figure });
+      report({ done: Math.round(PARTS * share), total: PARTS, unit: "percent", figures: { of: figure } });
     const metrics = await scoreSets({ real, fake }, { params, seed, products, onProgress });
     if (metrics.length === 0) {
       return { status: "failed", message: "no label has two images in both sets", fix: "use more images, or fd: true" };

@@ -12,6 +12,7 @@ import {
   type SamplerDefinition,
   type TimePoint,
 } from "../../diffusion/define.ts";
+import { countOf } from "../../std/count_of.ts";
 import { gradientStepSignature, lossOfBatch } from "../../diffusion/gradient_step.ts";
 import { freeLoss } from "../../diffusion/loss_tables.ts";
 import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
@@ -267,7 +268,7 @@ function parseParams<P extends DefinitionParams>({ params }: { readonly params: 
 /** @throws Error that lists all problems, where there are any */
 function throwProblems(sort: string, problems: readonly CodeProblem[], path?: Path): void {
   if (problems.length === 0) return;
-  const on = path === undefined ? "" : path.tables === undefined ? ", on a path that is no chain" : ", on a chain";
+  const on = path === undefined ? "" : path.tables === undefined ? " on a continuous path" : " on a chain";
   const lines = problems.map((one) => `- ${describeProblem(one)}${one.fix === undefined ? "" : ` (fix: ${one.fix})`}`);
-  throw new Error(`The ${sort} is not as it must be${on}:\n${lines.join("\n")}`);
+  throw new Error(`The ${sort} fails ${countOf(problems.length, "check")}${on}:\n${lines.join("\n")}`);
 }

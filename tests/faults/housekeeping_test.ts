@@ -51,6 +51,35 @@ Deno.test("logs --follow of a stage without a log says whether it is at work or 
   assertEquals(second.stderr, `"b" has not begun yet in run ${runId}\n"b" has printed nothing\n`);
 });
 
+/** Tells how far it is, for ten minutes if it is let. */
+const STEADY = SILENT.replace(
+  "async run({ outputs }) {",
+  `async run({ outputs, report }) {
+    console.log("begins");
+    for (let done = 1; done < 6_000; done++) {
+      report({ done, total: 6_000, unit: "step", figures: { loss: 0.5, gradNorm: 1 } });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }`,
+);
+
+Deno.test("logs --follow says how far a stage is and its loss, also as JSON lines", async () => {
+  const files = { "p.yaml": "name: demo\nstages:\n  a: { uses: ./steady.ts }\n", "steady.ts": STEADY };
+  await using project = new Project({ files });
+  await using running = project.start(["run", "p.yaml", "--json"]);
+  await running.event(({ type, id }) => type === "stage-started" && id === "a");
+  await using text = project.start(["logs", "p.yaml", "a", "--follow"]);
+  await using json = project.start(["logs", "p.yaml", "a", "--follow", "--json"]);
+  await text.said("loss", "stderr");
+  await json.said("progress");
+  running.signal("SIGKILL");
+  const [said, lines] = [await text.outcome(), (await json.outcome()).events];
+  assertEquals(said.stdout, "begins\n");
+  assertMatch(said.stderr, /^a: step \d+ of 6000(, [\d.]+\/s, ETA .*)?, loss 0\.5000$/m);
+  assertEquals(lines.find(({ type }) => type === "log"), { type: "log", stage: "a", line: "begins" });
+  const { stage, unit, total, figures } = lines.find(({ type }) => type === "progress");
+  assertEquals([stage, unit, total, figures.loss.last], ["a", "step", 6_000, 0.5]);
+});
+
 Deno.test("verify --resume walks on from an earlier state in a process of its own, and sees a walk that went astray", async () => {
   const file = "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 6, saveEvery: 2 } }\n";
   await using project = new Project({ stages: ["walk"], files: { "p.yaml": file } });

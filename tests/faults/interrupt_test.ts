@@ -56,7 +56,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     assertEquals(code, 130);
     const [stopping] = events.filter(({ type }) => type === "stopping");
     assertStringIncludes(stopping.reason, signal);
-    assertStringIncludes(stopping.reason, "press again to stop now");
+    assertStringIncludes(
+      stopping.reason,
+      signal === "SIGINT" ? "press Ctrl-C again to stop now" : "send SIGTERM again",
+    );
     assertEquals(events.at(-1).status, "interrupted");
     assertEquals(project.shown(), []);
     assertEquals(project.list(".noiseline/results"), []);
@@ -71,7 +74,7 @@ Deno.test("run says in words how to go on when it is interrupted", async () => {
   running.signal("SIGINT");
   const { code, stdout, stderr } = await running.outcome();
   assertEquals(code, 130, stderr);
-  assertStringIncludes(stderr, "SIGINT: stopping: each stage finishes its step and saves; press again to stop now");
+  assertStringIncludes(stderr, "SIGINT: each stage finishes its step, saves and stops; press Ctrl-C again to stop now");
   assertStringIncludes(stdout, "walk: interrupted; run again to continue");
   assertStringIncludes(stdout, "; the same command continues");
 });

@@ -1,11 +1,18 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { z } from "zod";
-import { formatDuration, parseCount } from "../../../cli/format/units.ts";
+import { countOf, formatDuration, parseCount } from "../../../cli/format/units.ts";
 import { describeParams } from "../../../schemas/describe_params.ts";
-import { formatForecast, formatReason, formatState } from "../../../cli/format/plan.ts";
+import { shortNumber, withDeviation } from "../../../cli/format/metrics.ts";
+import { formatForecast, formatLive, formatReason, formatState } from "../../../cli/format/plan.ts";
 import { formatTable, styleFor } from "../../../cli/io.ts";
-import { detailsOfFinished, linesOfRunFinished, phraseFinished, phraseQueue } from "../../../cli/reporters.ts";
-import { execution, extent, type PlannedStage } from "noiseline/engine";
+import {
+  detailsOfFinished,
+  linesOfRunFinished,
+  phraseFinished,
+  phraseQueue,
+  TextReporter,
+} from "../../../cli/reporters.ts";
+import { execution, extent, type PlannedStage, type StageFinished } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
 
@@ -170,7 +177,7 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
     (_, i) => ({ experiment: "p", stage: "s", metric: `m${i}`, value: i, count: 1 }),
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
-  assertEquals(lines[1], "outputs/p has folders from another configuration: a, b");
+  assertEquals(lines[1], "outputs/p also has results of another configuration: a, b");
   assertEquals(lines.slice(-2), ["  p  s  m19  19    N 1", "  … and 2 more, which `metrics` shows"]);
   assertEquals(
     linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),
@@ -189,4 +196,59 @@ Deno.test("phraseQueue() counts jobs by what they wait for, and names three of e
     "jobs: 2 running; 4 waiting for other jobs: a, b, c, …; 1 waiting, held by the user: e",
   );
   assertEquals(phraseQueue({ type: "queue-changed", running: 1, waiting: {} }), "jobs: 1 running");
+});
+
+Deno.test("withDeviation() gives a deviation two digits, and its value to the same place", () => {
+  // Rounded by hand.
+  const wanted: [value: number, deviation: number, text: string][] = [
+    [4, 2.6458, "4.0 ± 2.6"],
+    [12.3456, 0.12345, "12.35 ± 0.12"],
+    [0.98765, 0.0999, "0.99 ± 0.10"],
+    [1234.5, 99.6, "1230 ± 100"],
+    [98765, 1234, "98800 ± 1200"],
+    [0.5, 0.00123, "0.5000 ± 0.0012"],
+    [-3.14159, 0.25, "-3.14 ± 0.25"],
+    [3.14159, 0, "3.142 ± 0"],
+    [1e-12, 2e-13, "1e-12 ± 2e-13"],
+    [1, NaN, "1 ± NaN"],
+  ];
+  for (const [value, deviation, text] of wanted) assertEquals(withDeviation(value, deviation).join(" "), text);
+  assertEquals(shortNumber(2.64575), "2.646");
+});
+
+Deno.test("countOf() has no s after one alone", () => {
+  assertEquals([0, 1, 2].map((count) => countOf(count, "file")), ["0 files", "1 file", "2 files"]);
+});
+
+Deno.test("formatLive() says how far a stage is, with the last of its first figure", () => {
+  const figures = { loss: { last: 0.04215, lowest: 0.04, at: 3 }, gradNorm: { last: 1, lowest: 1, at: 1 } };
+  const progress = { at: "", done: 3, total: 9, unit: "step", perSecond: 1.5, figures };
+  assertEquals(formatLive({ progress, etaMs: 4_000 }), "step 3 of 9, 1.5/s, ETA 4.0s, loss 0.04215");
+  assertEquals(formatLive({ progress: { ...progress, figures: {} }, etaMs: undefined }, "x"), "x: step 3 of 9, 1.5/s");
+});
+
+Deno.test("results that are restored together are one line, others keep theirs in their order", () => {
+  const lines: string[] = [];
+  const { writeSync } = Deno.stdout;
+  Deno.stdout.writeSync = (bytes) => (lines.push(...new TextDecoder().decode(bytes).trim().split("\n")), bytes.length);
+  try {
+    const reporter = new TextReporter();
+    const end = (id: string, more: Partial<StageFinished>) =>
+      reporter.emit({ type: "stage-finished", id, state: "restored", durationMs: 0, ...more } as StageFinished);
+    ["a", "b", "c"].forEach((id) => end(id, {}));
+    end("d", { state: "cached" });
+    end("e", { message: "from the shared cache" });
+    end("f", { state: "ran", durationMs: 1_000 });
+    end("g", {});
+    end("h", { state: "ran", durationMs: 2_000 });
+  } finally {
+    Deno.stdout.writeSync = writeSync;
+  }
+  assertEquals(lines, [
+    "restored 3 results from the store: a, b, c",
+    "e: restored from the shared cache",
+    "f: done in 1.0s",
+    "g: restored",
+    "h: done in 2.0s",
+  ]);
 });

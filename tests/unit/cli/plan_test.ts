@@ -1,6 +1,7 @@
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { openStore } from "noiseline/engine";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCli } from "./capture.ts";
 
@@ -89,4 +90,20 @@ stages:
   assertEquals(await keys("", "", "--set", "train.model.attention+=8"), plain);
   assertEquals(await keys(", attention: [8]", decay, "--set", "~train.learningRateDecay"), plain);
   assertNotEquals(await keys(", attention: [8]", decay), plain);
+});
+
+Deno.test("plan names what it would restore in one line, and with --all each with why", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  const ids = ["a", "b", "c"];
+  const stages = ids.map((id, i) => `  ${id}: { uses: schedule, with: { betas: sigmoid, timesteps: ${1100 + i} } }\n`);
+  await Deno.writeTextFile(file, `name: p\nstages:\n${stages.join("")}`);
+  const store = ["--store", join(folder.path, "store")];
+  const ran = await runCli("run", file, ...store);
+  assertEquals(ran.code, 0, ran.error);
+  const { outputs } = openStore(join(folder.path, "store")).paths;
+  await Deno.remove(join(outputs, "p"), { recursive: true });
+  assertEquals((await runCli("plan", file, ...store)).out, "restore 3 results from the store: a, b, c\np: 3 restore\n");
+  const { out } = await runCli("plan", file, ...store, "--all");
+  assertEquals([...out.matchAll(/^(\w) {2}restore /gm)].map(([, id]) => id), ids);
 });

@@ -202,12 +202,12 @@ stages:
   const rows = (await say("compare", file)).trimEnd().split("\n").map((row) => row.split(/ {2,}/));
   assertEquals(rows[0], ["", "seed", "draw.value", "draw far"]);
   assertEquals(rows[1], ["seed=0 value=1", "0", "1", "1"]);
-  assertEquals(rows.at(-1), ["value=2, mean of 3 seeds", "4 ± 2.646"]);
+  assertEquals(rows.at(-1), ["value=2, mean of 3 seeds", "4.0 ± 2.6"]);
   const csv = (await say("metrics", file, "--csv")).trimEnd().split("\n");
   assertEquals(csv.at(-1), "seeds value=2,draw,far,4,2.6457513110645907,,,,,3,");
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
-  assertStringIncludes(await Deno.readTextFile(page), "4 ± 2.646");
+  assertStringIncludes(await Deno.readTextFile(page), "4.0 ± 2.6");
 
   // Two runs of one file with another seed differ in nothing else; with another value they do.
   const single = join(folder.path, "q.yaml");

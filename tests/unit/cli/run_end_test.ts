@@ -25,7 +25,7 @@ const NOTHING = (page: string) => ["small: nothing to do (5 stages cached)", `pa
 
 /** Stages that the end of a run names as of another configuration; undefined where it names none. */
 function earlierIn(lines: readonly string[]): string[] | undefined {
-  return lines.flatMap((line) => / has folders from another configuration: (.*)$/.exec(line)?.[1] ?? [])[0]?.split(
+  return lines.flatMap((line) => / also has results of another configuration: (.*)$/.exec(line)?.[1] ?? [])[0]?.split(
     ", ",
   );
 }

@@ -23,6 +23,19 @@ Deno.test("RateMeter starts anew when a stage turns to something else", () => {
   assertEquals(meter.perSecond(), { image: 2 });
 });
 
+Deno.test("RateMeter starts anew when a stage counts from the start again", () => {
+  let now = 0;
+  const meter = new RateMeter(() => now);
+  meter.note({ done: 10, total: 100, unit: "percent" });
+  now = 1_000;
+  meter.note({ done: 90, total: 100, unit: "percent" });
+  now = 2_000;
+  meter.note({ done: 0, total: 100, unit: "percent" });
+  now = 4_000;
+  meter.note({ done: 50, total: 100, unit: "percent" });
+  assertEquals(meter.perSecond(), { percent: 25 });
+});
+
 Deno.test("RateMeter tells what of a stage's time does not grow with its work, where its reports do", () => {
   let now = 5_000;
   const meter = new RateMeter(() => now);
