@@ -4,9 +4,12 @@ import type { DeviceGrants } from "../../contract/stage.ts";
 import { isForeign, type Kind, type ModuleMap, type OwnCode } from "../keys/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { writeNew } from "../store/files.ts";
+import { realPath } from "../store/reading.ts";
+import { isWithin } from "../store/roots.ts";
 import { StageLog, streamLines } from "./lines.ts";
-import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
-import { DenoChild, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
+import { moduleFlags, toolkitLock, WORKER_MODULE } from "./module_lock.ts";
+import { gatherPackages } from "./packages.ts";
+import { DenoChild, denoFolder, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
 import {
   failed,
   messagePrefix,
@@ -73,9 +76,10 @@ function permissionFlags(
   { permissions: { native = [], net = [] } }: Kind,
   { folder, hosts, grants, ...options }: ChildOptions,
   env: readonly string[],
+  whereIs: (path: string) => string,
 ): string[] | { readonly ungrantable: string } {
   const libraries = [...native.map(packageFolder).filter((found) => found !== undefined), ...grants.ffi ?? []];
-  const paths = (all: readonly string[]) => all.map((path) => relative(folder, path));
+  const paths = (all: readonly string[]) => all.map((path) => relative(folder, whereIs(path)));
   const read = paths([...options.readable, ...grants.read ?? []]);
   const lists = { read, write: paths(options.writable), ffi: paths(libraries) };
   const ungrantable = Object.values(lists).flat().find((path) => path.includes(","));
@@ -96,21 +100,29 @@ const CLOSED = ["--no-prompt", "--cached-only", "--deny-import", "--allow-env=NO
  */
 export async function workerOptions(folder: string, map: ModuleMap | undefined, foreign: boolean) {
   const flags = ["run", ...CLOSED, "--no-check", "--quiet", ...moduleFlags(folder, map)];
-  if (!foreign) return { flags, env: {} };
-  return { flags: [...flags, "--no-code-cache"], env: { DENO_DIR: await ownCacheFolder(folder) } };
+  if (!foreign) return { flags, env: {}, whereIs: (path: string) => path };
+  const shared = await denoFolder();
+  const packages = gatherPackages(shared, map?.lock ?? toolkitLock());
+  const npm = realPath(join(shared, "npm"));
+  return {
+    flags: [...flags, "--no-code-cache"],
+    env: { DENO_DIR: await ownCacheFolder(folder, packages) },
+    /** The place of a file or folder in the worker's own cache, where it is in that of all. */
+    whereIs: (path: string) => isWithin(realPath(path), npm) ? join(packages, relative(npm, realPath(path))) : path,
+  };
 }
 
 /** Run a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
   const module = writeEntry(options.folder, kind.entry, "serveStage", kind.own);
   const names = [...kind.permissions.env ?? [], ...options.grants.env ?? []];
-  const permissions = permissionFlags(kind, options, names);
+  const worker = await workerOptions(options.folder, kind.map?.(), isForeign(kind));
+  const permissions = permissionFlags(kind, options, names, worker.whereIs);
   if ("ungrantable" in permissions) {
     const message = `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`;
     return failed(message, "rename the folder or file");
   }
   const { memoryLimit } = options;
-  const worker = await workerOptions(options.folder, kind.map?.(), isForeign(kind));
   // V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it.
   const heap = memoryLimit === undefined
     ? []

@@ -28,12 +28,15 @@ function withVersions(packages: Lock["npm"] = {}): Lock["npm"] {
  * @param named what the code names, as `npm:name@version`, with the package in `own` that this is
  */
 export function addToLock(own: Lock, named: ReadonlyMap<string, string>): Lock {
-  const toolkit = JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
+  const toolkit = toolkitLock();
   const versions = [...named].map(([specifier, id]) => [specifier, id.slice(packageName(id).length + 1)]);
+  const all = { ...withVersions(own.npm), ...withVersions(toolkit.npm) };
+  // The lock of a project has packages that are none of this code's.
+  const used = allBelow([...named.values(), ...Object.keys(toolkit.npm ?? {})], { npm: all });
   return {
     version: toolkit.version!,
     specifiers: { ...toolkit.specifiers, ...Object.fromEntries(versions) },
-    npm: { ...withVersions(own.npm), ...withVersions(toolkit.npm) },
+    npm: Object.fromEntries(Object.entries(all).filter(([id]) => used.has(id))),
   };
 }
 
@@ -67,9 +70,13 @@ export function moduleFlags(folder: string, map: ModuleMap | undefined): string[
   ];
 }
 
+export function toolkitLock(): Lock {
+  return JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
+}
+
 /** Names of the npm packages with native code that the toolkit itself imports. */
 export function nativePackages(): string[] {
-  const { specifiers = {}, npm = {} } = JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
+  const { specifiers = {}, npm = {} } = toolkitLock();
   const named = Object.entries(specifiers).map(([text, version]) => [packageName(text.replace(/^npm:/, "")), version]);
   return [...new Set(named.filter((id) => npm[id.join("@")]?.os !== undefined).map(([name]) => name!))];
 }

@@ -239,16 +239,15 @@ export function denoFolder(): Promise<string> {
 }
 
 /**
- * A cache folder of Deno's for one run of foreign code, with the modules of the real one in it. Deno keeps data bases of
+ * A cache folder of Deno's for one run of foreign code, with packages that are given. Deno keeps data bases of
  * its cache folder open, and code that may do nothing still writes to any open file by its number
  * (`process.binding("pipe_wrap")`): what the next programs load would be in its hands. Storage that outlives a process,
  * an untracked input, lies there too.
  */
-export async function ownCacheFolder(folder: string): Promise<string> {
-  const [shared, own] = [await denoFolder(), join(folder, "deno")];
+export async function ownCacheFolder(folder: string, packages: string): Promise<string> {
+  const own = join(folder, "deno");
   makeFolder(own);
-  for (const name of ["npm", "gen"]) {
-    const modules = join(shared, name);
+  for (const [name, modules] of [["npm", packages], ["gen", join(await denoFolder(), "gen")]] as const) {
     if (isThere(modules)) Deno.symlinkSync(modules, join(own, name), { type: "junction" });
   }
   return own;

@@ -1,0 +1,94 @@
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import type { Lock } from "../keys/stage.ts";
+import { isOwn, userFolder } from "../../std/user_folder.ts";
+import { listFiles } from "../store/folders.ts";
+import { isAbandoned, newRunId } from "../store/processes.ts";
+import { entriesOf, isThere, sha256Of } from "../store/reading.ts";
+import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
+import { packageName } from "./module_lock.ts";
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+
+/** Where Deno's cache keeps a package below its registry: names with capitals in base 32, as some disks know none. */
+function placeOf(name: string): string {
+  if (name === name.toLowerCase()) return name;
+  const bits = Array.from(new TextEncoder().encode(name), (byte) => byte.toString(2).padStart(8, "0")).join("");
+  return `_${bits.match(/.{1,5}/g)!.map((five) => BASE32[parseInt(five.padEnd(5, "0"), 2)]).join("")}`;
+}
+
+/** Packages of a lock that Deno's cache has, as paths in it: from any registry, and each as often as it is there. */
+function found(npm: string, lock: Lock): string[] {
+  const packages = new Set(
+    Object.keys(lock.npm ?? {}).map((id) => {
+      const name = packageName(id);
+      // What follows a `_` are packages that this one was resolved beside.
+      return JSON.stringify([placeOf(name), id.slice(name.length + 1).split("_")[0]]);
+    }),
+  );
+  return entriesOf(npm).flatMap(({ name: registry }) =>
+    Array.from(packages).flatMap((text) => {
+      const [place, version] = JSON.parse(text) as [string, string];
+      const versions = entriesOf(join(npm, registry, place)).map(({ name }) => name);
+      const own = versions.filter((name) => name === version || name.replace(/_\d+$/, "") === version);
+      return own.map((name) => join(registry, place, name));
+    })
+  ).sort();
+}
+
+/** Give the files of packages second names in a folder of their own, all or none. No store has a part in this. */
+function gather(npm: string, packages: readonly string[], place: string, name: string): string {
+  const whole = join(place, name);
+  if (isThere(whole)) return whole;
+  Deno.mkdirSync(place, { recursive: true });
+  const remove = (path: string) => ignoreTrouble(() => Deno.removeSync(path, { recursive: true }));
+  // Of another host, nobody here knows which processes are there.
+  const prefix = `${hostname()}-`;
+  const left = entriesOf(place).map(({ name }) => name).filter((name) => name.startsWith(prefix));
+  left.filter((name) => isAbandoned("run", name.slice(prefix.length))).forEach((name) => remove(join(place, name)));
+  const fresh = join(place, `${prefix}${newRunId(new Date(), Deno.pid)}-${crypto.randomUUID()}`);
+  try {
+    Deno.mkdirSync(fresh);
+    for (const one of packages) {
+      const { files } = listFiles(join(npm, one));
+      const folders = new Set(files.map((file) => dirname(join(fresh, one, file))));
+      for (const folder of folders) Deno.mkdirSync(folder, { recursive: true });
+      for (const file of files) {
+        const [from, to] = [join(npm, one, file), join(fresh, one, file)];
+        try {
+          Deno.linkSync(from, to);
+        } catch {
+          // On another disk, or where there are no second names.
+          Deno.copyFileSync(from, to);
+        }
+      }
+    }
+    Deno.renameSync(fresh, whole);
+  } catch (error) {
+    // Another process may have been first.
+    if (!isThere(whole)) throw error;
+  } finally {
+    remove(fresh);
+  }
+  return whole;
+}
+
+/**
+ * A folder that has the packages of a lock and none besides. Code may load whatever lies in the folder of packages that
+ * its process is given, without a right: others there would be an input that no key knows, and may be somebody's secret.
+ * It lies in Deno's cache, where files have second names at no cost, or in the user's where that cannot be written.
+ */
+export function gatherPackages(shared: string, lock: Lock): string {
+  const npm = join(shared, "npm");
+  const packages = found(npm, lock);
+  const name = sha256Of(packages.join("\n"));
+  try {
+    return gather(npm, packages, join(shared, "noiseline"), name);
+  } catch (error) {
+    if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
+    const place = userFolder("packages");
+    const whole = gather(npm, packages, place, name);
+    if (!isOwn(place)) throw new Error(`Cannot use ${place}: others may write to it; remove it`);
+    return whole;
+  }
+}
