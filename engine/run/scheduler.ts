@@ -8,6 +8,7 @@ import { predecessorsOf, shorterOf, wholeOf } from "../keys/stage.ts";
 import type { Plan } from "../plan/plan.ts";
 import { planRecordOf } from "../plan/plan_record.ts";
 import type { Planner } from "../plan/planner.ts";
+import { type Forecast, forecastPlan } from "../plan/forecast.ts";
 import { Limit } from "../store/limit.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
@@ -18,6 +19,9 @@ import type { Grants } from "../process/rights.ts";
 
 /** Stages that wait for a lock hold no slot, but each holds an open file. */
 const MAX_IN_FLIGHT = 64;
+
+/** Shorter work is done again sooner than waited for. */
+const CLAIMED_MS = 60_000;
 
 /** Stages that nothing was done about. */
 export function block(plan: Plan, results: Map<string, StageResult>): void {
@@ -76,8 +80,13 @@ export class Scheduler {
     const mayStart = () => !stop.aborted && (!this.#failed || options.keepGoing === true);
     const slots = new Slots({ ...capacityOf({ ...options, gpus }), gpus, lockFolder });
     const given = { replace: false, ...options, pipeline, planner, store, runId: this.#runId, slots, emit, stop, kill };
+    // Jobs of a cluster have claims of their own.
+    const shares = options.cache?.mode === "read-write" && options.beforeStage === undefined;
+    const forecasts = shares ? forecastPlan(plan, store) : new Map<string, Forecast>();
+    const isLong = (one: Forecast | undefined) => one?.known === true && one.durationMs > CLAIMED_MS;
     const runner = new StageRunner({
       ...given,
+      isClaimed: (id) => isLong(forecasts.get(id)),
       mayStart,
       onFailure: () => this.#failed = true,
       onNested: (id, result, started) => this.#conclude(id, result, started),

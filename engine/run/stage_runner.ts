@@ -4,6 +4,7 @@ import type { StageDevice } from "../../contract/stage.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/planner.ts";
+import type { HeldClaim } from "../store/cache/work_claims.ts";
 import { acquireLock } from "../store/locks.ts";
 import { statesIn } from "../store/progress.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
@@ -69,6 +70,8 @@ export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache
   readonly onFailure: () => void;
   /** Called for a stage that was reached because another one needed it again, and with when that began. */
   readonly onNested: (id: string, result: StageResult, started: number) => void;
+  /** Whether a stage takes so long that other machines should not compute the same beside this one. */
+  readonly isClaimed: (id: string) => boolean;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
 }
@@ -154,9 +157,13 @@ export class StageRunner {
         this.options.onFailure();
         return failedBy(refused);
       }
+      // With a slot in hand, or machines would claim what they come to last.
+      const claims = !forced && this.options.isClaimed(id);
+      await using claim = claims ? await this.#claim(id, planned.keys.resolvedKey, held) : undefined;
+      if (claims && claim === undefined) continue;
       const began = performance.now();
       const rate = new RateMeter();
-      const result = await this.#run(planner.planStage(id, forced), held, rate);
+      const result = await this.#run(planner.planStage(id, forced), held, rate, claim);
       if ("lost" in result && tries < planned.stage.retries) {
         emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
         tries++;
@@ -166,6 +173,15 @@ export class StageRunner {
       if (final.state === "failed") this.options.onFailure();
       return { ...final, figures: rate.figures, workMs: performance.now() - began };
     }
+  }
+
+  /** Claim a key for this machine. Where another one is at it, the slot goes to other stages until that has ended. */
+  async #claim(id: string, key: string, held: HeldSlots): Promise<HeldClaim | undefined> {
+    const { cache, stop, emit } = this.options;
+    return await cache!.claim(key, stop, (host) => {
+      held.release();
+      emit({ type: "stage-waiting", id, holder: `${host}, which computes the same` });
+    });
   }
 
   /** Serve a stage from the store, or else from the shared cache. */
@@ -278,7 +294,12 @@ export class StageRunner {
     });
   }
 
-  async #run(planned: PlannedStage, held: HeldSlots, rate: RateMeter): Promise<StageResult | { lost: string }> {
+  async #run(
+    planned: PlannedStage,
+    held: HeldSlots,
+    rate: RateMeter,
+    claim: HeldClaim | undefined,
+  ): Promise<StageResult | { lost: string }> {
     const { store, runId, emit, pipeline, kill, stop } = this.options;
     const { stage, device } = planned;
     const started = performance.now();
@@ -315,7 +336,8 @@ export class StageRunner {
       clean = collected.emptied;
       const numerics = this.#numericsOf(planned);
       const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, numerics, runId));
-      this.options.cache?.offer(manifest, planned.recipeKey, store);
+      const sending = this.options.cache?.offer(manifest, planned.recipeKey, store);
+      if (sending !== undefined) claim?.until(sending);
       const mine = this.#show(stage, manifest);
       const durationMs = performance.now() - started;
       // Steps are of the whole, reports of the shard.

@@ -16,9 +16,18 @@ export interface Patience {
   /** Repetitions of reading, and of writing, where nobody else waits. */
   readonly readTries: number;
   readonly writeTries: number;
+  /** Between looks at what another machine computes. */
+  readonly lookMs: number;
 }
 
-export const PATIENCE: Patience = { answerMs: 5_000, stallMs: 15_000, backOffMs: 250, readTries: 3, writeTries: 5 };
+export const PATIENCE: Patience = {
+  answerMs: 5_000,
+  stallMs: 15_000,
+  backOffMs: 250,
+  readTries: 3,
+  writeTries: 5,
+  lookMs: 10_000,
+};
 
 /** Looks at the clock in one wait. */
 const TICKS = 20;

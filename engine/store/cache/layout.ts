@@ -26,6 +26,11 @@ export function recipeName(recipeKey: string): string {
   return `${VERSION}/recipes/${recipeKey.slice(0, 2)}/${recipeKey}`;
 }
 
+/** Who computes a key now. */
+export function claimName(resolvedKey: string): string {
+  return `${VERSION}/claims/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
+}
+
 /**
  * A record as it is stored: one line of JSON and one with its SHA-256. Objects are named by their digest, records are
  * not, and one flipped bit in a manifest could serve the wrong bytes under a right key.

@@ -6,6 +6,7 @@ import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads } from "./downloads.ts";
 import { recipeName, resultName, unseal } from "./layout.ts";
 import { Unsent, Uploads } from "./uploads.ts";
+import { type HeldClaim, WorkClaims } from "./work_claims.ts";
 
 export type CacheMode = "read-write" | "read";
 
@@ -36,6 +37,7 @@ export class SharedCache {
   readonly #client: CacheClient;
   readonly #downloads: Downloads;
   readonly uploads: Uploads;
+  readonly #claims: WorkClaims;
   readonly #note: (message: string) => void;
   #unsent: Unsent | undefined;
   /** Results that were found. */
@@ -49,6 +51,7 @@ export class SharedCache {
     this.#client = new CacheClient(backend, options);
     this.#note = (message) => options.warn({ severity: "warning", code: "cache", message });
     this.#downloads = new Downloads(this.#client);
+    this.#claims = new WorkClaims(this.#client);
     this.uploads = new Uploads(this.#client, this.#downloads.damaged, this.#note);
   }
 
@@ -123,11 +126,27 @@ export class SharedCache {
     return false;
   }
 
-  /** Send a result of the store, while the run goes on. */
-  offer(manifest: ResultManifest, recipeKey: string, store: Store): void {
-    if (this.mode !== "read-write") return;
+  /**
+   * Claim a key before it is computed, where other machines do so, too.
+   * @param onWait told who is at it; then it is waited for, and the result looked for again
+   * @returns undefined where somebody else was at it
+   */
+  async claim(key: string, stop: AbortSignal, onWait: (host: string) => void): Promise<HeldClaim | undefined> {
+    const claim = await this.#claims.take(key);
+    if (claim !== "published" && Symbol.asyncDispose in claim) return claim;
+    if (claim !== "published") {
+      onWait(claim.host);
+      await this.#claims.wait(key, claim, stop);
+    }
+    this.#asked.delete(key);
+    return undefined;
+  }
+
+  /** Send a result of the store, while the run goes on. @returns when that is over */
+  offer(manifest: ResultManifest, recipeKey: string, store: Store): Promise<unknown> | undefined {
+    if (this.mode !== "read-write") return undefined;
     const onSettled = this.#owed(store).add({ recipeKey, resolvedKey: manifest.resolvedKey });
-    this.uploads.add({ manifest, recipeKey, objects: store.objects, onSettled });
+    return this.uploads.add({ manifest, recipeKey, objects: store.objects, onSettled });
   }
 
   /** Send what earlier runs on a store could not. */

@@ -51,10 +51,12 @@ export class Uploads {
     private readonly warn: (message: string) => void,
   ) {}
 
-  /** Send a result of the store, some time before {@linkcode finish} ends. */
-  add(upload: Upload): void {
+  /** Send a result of the store, some time before {@linkcode finish} ends. @returns when that is over */
+  add(upload: Upload): Promise<unknown> {
     this.waiting++;
-    this.#ends.push(this.#limit.run(() => this.#upload(upload)));
+    const end = this.#limit.run(() => this.#upload(upload));
+    this.#ends.push(end);
+    return end;
   }
 
   /**

@@ -25,7 +25,14 @@ async function openLab() {
 }
 
 Deno.test("a cache is waited for as long, and asked as often, as docs/shared-cache.md says", () => {
-  assertEquals(PATIENCE, { answerMs: 5_000, stallMs: 15_000, backOffMs: 250, readTries: 3, writeTries: 5 });
+  assertEquals(PATIENCE, {
+    answerMs: 5_000,
+    stallMs: 15_000,
+    backOffMs: 250,
+    readTries: 3,
+    writeTries: 5,
+    lookMs: 10_000,
+  });
 });
 
 Deno.test("a file that may not be read counts as absent, and all others are served", async () => {

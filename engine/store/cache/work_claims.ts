@@ -1,0 +1,119 @@
+import { delay } from "@std/async";
+import { hostname } from "node:os";
+import { z } from "zod";
+import { sha256Of } from "../reading.ts";
+import type { Answer } from "./backend.ts";
+import type { CacheClient } from "./client.ts";
+import { claimName, resultName, seal, unseal } from "./layout.ts";
+
+const claimSchema = z.strictObject({
+  owner: z.string(),
+  host: z.string().max(300),
+  /** Counted up while the work goes on; negative once it has ended. */
+  beat: z.int(),
+});
+type Claim = z.output<typeof claimSchema>;
+
+/** A claim is renewed at every second look of those who wait, and counts for nothing after so many without a change. */
+const LOOKS_PER_BEAT = 2;
+const MOST_UNCHANGED = 9;
+
+/** A claim that this process holds, until it is disposed of or its result is sent. */
+export interface HeldClaim extends AsyncDisposable {
+  /** Hold it on until something has ended, also when it is disposed of. */
+  until(end: Promise<unknown>): void;
+}
+
+const NO_CLAIM: HeldClaim = { until: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
+
+/**
+ * Who computes a key now, told to other machines that share a cache, so that they do not compute the same beside it. A
+ * hint that saves work: results rely on none of it, as the first to be published stays. No clocks are compared, since
+ * those of machines differ: whoever waits counts how often a claim was found as it was.
+ */
+export class WorkClaims {
+  readonly #owner = crypto.randomUUID();
+  /** Claims that have not changed for too long, by key. */
+  readonly #dead = new Map<string, string>();
+  #prepared: Promise<Answer<unknown>> | undefined;
+
+  constructor(private readonly client: CacheClient) {}
+
+  /** @returns the claim; `published` where the result has come meanwhile; else the claim of somebody who is at it */
+  async take(key: string): Promise<HeldClaim | "published" | Claim> {
+    const seen = await this.#read(key);
+    if (seen !== undefined && await this.#isPublished(key)) return "published";
+    if (seen !== undefined && this.#counts(key, seen)) return seen;
+    // Nothing is made in place of a mount that is missing.
+    this.#prepared ??= this.client.prepare();
+    if ("trouble" in await this.#prepared) return NO_CLAIM;
+    await this.#write(key, 0, seen !== undefined);
+    // Of several that found it free, the last to write has it, or on a place where the first wins, that one.
+    const now = await this.#read(key);
+    return now === undefined || !this.#counts(key, now) ? this.#hold(key) : now;
+  }
+
+  /** Wait until a result is published, or its claim is given up or changes no more. */
+  async wait(key: string, claim: Claim, stop: AbortSignal): Promise<void> {
+    let last = claim;
+    for (let unchanged = 0; unchanged < MOST_UNCHANGED;) {
+      await delay(this.client.patience.lookMs, { signal: stop }).catch(() => {});
+      if (stop.aborted || await this.#isPublished(key)) return;
+      const seen = await this.#read(key);
+      if (seen === undefined || !this.#counts(key, seen)) return;
+      unchanged = textOf(seen) === textOf(last) ? unchanged + 1 : 0;
+      last = seen;
+    }
+    this.#dead.set(key, textOf(last));
+  }
+
+  #hold(key: string): HeldClaim {
+    let beat = 0;
+    const ends: Promise<unknown>[] = [];
+    // One after the other, or a late one would bring back what was given up.
+    let writing = Promise.resolve();
+    const tell = (beat: number) => writing = writing.then(() => this.#write(key, beat, true));
+    const timer = setInterval(() => tell(++beat), LOOKS_PER_BEAT * this.client.patience.lookMs);
+    Deno.unrefTimer(timer);
+    const giveUp = async () => {
+      clearInterval(timer);
+      await tell(-1);
+    };
+    return {
+      until: (end) => void ends.push(end),
+      [Symbol.asyncDispose]: async () => {
+        if (ends.length === 0) await giveUp();
+        else Promise.allSettled(ends).then(giveUp);
+      },
+    };
+  }
+
+  #counts(key: string, claim: Claim): boolean {
+    return claim.owner !== this.#owner && claim.beat >= 0 && textOf(claim) !== this.#dead.get(key);
+  }
+
+  async #isPublished(key: string): Promise<boolean> {
+    const size = await this.client.size(resultName(key));
+    return "value" in size && size.value !== undefined;
+  }
+
+  async #read(key: string): Promise<Claim | undefined> {
+    const content = await this.client.read(claimName(key));
+    const unsealed = content && unseal(content, claimSchema);
+    return unsealed !== undefined && "record" in unsealed ? unsealed.record : undefined;
+  }
+
+  /** Without a claim a key may be computed twice, which is better than not at all. */
+  async #write(key: string, beat: number, replace: boolean): Promise<void> {
+    const bytes = seal({ owner: this.#owner, host: hostname(), beat } satisfies Claim);
+    await this.client.create(
+      claimName(key),
+      { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } },
+      replace,
+    );
+  }
+}
+
+function textOf({ owner, beat }: Claim): string {
+  return `${owner} ${beat}`;
+}

@@ -1,0 +1,100 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { CacheClient } from "../../../../../engine/store/cache/client.ts";
+import type { CacheBackend } from "../../../../../engine/store/cache/backend.ts";
+import { FolderBackend } from "../../../../../engine/store/cache/folder_backend.ts";
+import { claimName, resultName } from "../../../../../engine/store/cache/layout.ts";
+import { S3Backend } from "../../../../../engine/store/cache/s3_backend.ts";
+import { type HeldClaim, WorkClaims } from "../../../../../engine/store/cache/work_claims.ts";
+import { sha256Of } from "../../../../../engine/store/reading.ts";
+import { TinyS3 } from "../../../../support/tiny_s3.ts";
+import { makeTempFolder } from "../../support/temp.ts";
+
+const KEY = "ab".repeat(32);
+const never = new AbortController().signal;
+
+/** What a machine has of a cache. Nobody looks more often than every few milliseconds. */
+function machine(backend: CacheBackend, lookMs = 3): WorkClaims {
+  return new WorkClaims(new CacheClient(backend, { name: "c", warn: () => {}, stop: never, patience: { lookMs } }));
+}
+
+const isHeld = (one: Awaited<ReturnType<WorkClaims["take"]>>): one is HeldClaim =>
+  one !== "published" && Symbol.asyncDispose in one;
+
+async function publish(backend: CacheBackend): Promise<void> {
+  const bytes = new TextEncoder().encode("a result");
+  const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
+  await backend.create(resultName(KEY), content, { signal: never, replace: false });
+}
+
+const BACKENDS: Readonly<Record<string, (test: (backend: CacheBackend) => Promise<void>) => Promise<void>>> = {
+  "a folder": async (test) => {
+    await using folder = await makeTempFolder();
+    await test(new FolderBackend(join(folder.path, "cache")));
+  },
+  "S3": async (test) => {
+    await using service = new TinyS3();
+    await test(new S3Backend({ base: service.base, region: "r", credentials: undefined }, "p"));
+  },
+};
+
+for (const [place, withBackend] of Object.entries(BACKENDS)) {
+  Deno.test(`in ${place}, a claim is one machine's until it is given up, its result is there, or it changes no more`, async () => {
+    await withBackend(async (backend) => {
+      // One that renews its claim is waited for, however slow the clocks are; once given up, the next has it.
+      const [one, two] = [machine(backend), machine(backend)];
+      const first = await one.take(KEY);
+      assert(isHeld(first));
+      const seen = await two.take(KEY);
+      assert(!isHeld(seen) && seen !== "published");
+      let ended = false;
+      const waiting = two.wait(KEY, seen, never).then(() => ended = true);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assertEquals(ended, false);
+      await first[Symbol.asyncDispose]();
+      await waiting;
+      const second = await two.take(KEY);
+      assert(isHeld(second));
+
+      // Once its machine is gone, a claim blocks nobody for longer than some looks.
+      const silent = machine(backend, 1e9);
+      await second[Symbol.asyncDispose]();
+      assert(isHeld(await silent.take(KEY)));
+      const left = await one.take(KEY);
+      assert(!isHeld(left) && left !== "published");
+      await one.wait(KEY, left, never);
+      const third = await one.take(KEY);
+      assert(isHeld(third));
+
+      // It is held on until its result is sent; what is published is not computed again.
+      const sending = Promise.withResolvers<void>();
+      third.until(sending.promise);
+      await third[Symbol.asyncDispose]();
+      assert(!isHeld(await two.take(KEY)));
+      await publish(backend);
+      sending.resolve();
+      assertEquals(await two.take(KEY), "published");
+      // It is given up behind its user's back.
+      for (let text = ""; !text.includes('"beat":-1');) {
+        const opened = await backend.open(claimName(KEY), never);
+        text = "value" in opened ? await new Response(opened.value ?? null).text() : "";
+      }
+    });
+  });
+}
+
+Deno.test("what is no claim blocks nobody, and a place that cannot be written to costs none of the work", async () => {
+  await using folder = await makeTempFolder();
+  const cache = join(folder.path, "cache");
+  Deno.mkdirSync(join(cache, claimName(KEY), ".."), { recursive: true });
+  for (const text of ["", "{}", "no claim\n", "x".repeat(1 << 20)]) {
+    Deno.writeTextFileSync(join(cache, claimName(KEY)), text);
+    const held = await machine(new FolderBackend(cache)).take(KEY);
+    assert(isHeld(held));
+    await held[Symbol.asyncDispose]();
+  }
+  Deno.writeTextFileSync(join(folder.path, "file"), "");
+  const held = await machine(new FolderBackend(join(folder.path, "file", "cache"))).take(KEY);
+  assert(isHeld(held));
+  await held[Symbol.asyncDispose]();
+});
