@@ -42,6 +42,7 @@ const COMPLAINTS = [
   "Traceback (most recent call last):\n  File \"/usr/bin/sbatch\", line 1\nKeyError: 'HOME'\n",
   "sbatch: error: Batch job submission failed: Requ",
   "sbatch: error while loading shared libraries: libslurm.so.38: cannot open shared object file",
+  "/usr/local/bin/sbatch: 2: exec: sbatch.real: not found\n",
   "please use --account\n",
 ];
 const CODES = [0, 1, 2, 127, 255, "killed"] as const;
@@ -110,10 +111,14 @@ Deno.test("a command that hangs is given up after a minute, and the job is looke
 Deno.test("what Slurm refuses is refused", async () => {
   const stderr =
     "sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified\n";
-  const [first, tested] = await outcomesOf([
+  // As getopt says it, with the path that the program was started by.
+  const option = "/usr/bin/sbatch: unrecognized option '--frob'\nTry \"sbatch --help\" for more information\n";
+  const [first, second, tested] = await outcomesOf([
     { ...NONE, sbatch: [{ stdout: "", stderr, code: 1 }] },
+    { ...NONE, sbatch: [{ stdout: "", stderr: option, code: 1 }] },
     { ...NONE, test: [{ stdout: "", stderr, code: 1 }, { stdout: "", stderr, code: 1 }] },
   ]);
   assertEquals(first!.refused, ["Invalid account or account/partition combination specified"]);
+  assertEquals(second!.refused.length, 1);
   assertEquals([tested!.code, tested!.taken], ["invalid-value", {}]);
 });

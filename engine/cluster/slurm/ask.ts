@@ -30,8 +30,11 @@ interface Heard {
   readonly killed?: true;
 }
 
-/** How `sbatch` begins what it says. A wrapper that fails, a shell or a loader begins otherwise, or ends with another code. */
-const SENTENCE = /^(?:[\w.-]*sbatch[\w.-]*|allocation failure): /m;
+/**
+ * How `sbatch` begins what it says. A shell that fails in a wrapper of that name counts its lines, a loader ends with another
+ * code, and others begin otherwise.
+ */
+const SENTENCE = /^(?:\S*sbatch[\w.-]*|allocation failure): (?!(?:line )?\d)/m;
 
 /**
  * Run one of Slurm's commands: bounded in time and in what it may answer, and never through a shell.
