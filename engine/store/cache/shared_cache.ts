@@ -6,7 +6,7 @@ import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads } from "./downloads.ts";
 import { recipeName, resultName, unseal } from "./layout.ts";
 import { Unsent, Uploads } from "./uploads.ts";
-import { type HeldClaim, WorkClaims } from "./work_claims.ts";
+import { type HeldClaim, NO_CLAIM, WorkClaims } from "./work_claims.ts";
 
 export type CacheMode = "read-write" | "read";
 
@@ -46,6 +46,8 @@ export class SharedCache {
   readonly #recipes = new Map<string, string>();
   /** When a key was asked for last. */
   readonly #asked = new Map<string, number>();
+  /** Keys that were looked for again, as their results had come while they were claimed. */
+  readonly #looked = new Set<string>();
 
   constructor(private readonly backend: CacheBackend, readonly mode: CacheMode, options: ClientOptions) {
     this.#client = new CacheClient(backend, options);
@@ -134,7 +136,10 @@ export class SharedCache {
   async claim(key: string, stop: AbortSignal, onWait: (host: string) => void): Promise<HeldClaim | undefined> {
     const claim = await this.#claims.take(key);
     if (claim !== "published" && Symbol.asyncDispose in claim) return claim;
-    if (claim !== "published") {
+    // What is there and was not served once is damaged.
+    if (claim === "published" && this.#looked.has(key)) return NO_CLAIM;
+    if (claim === "published") this.#looked.add(key);
+    else {
       onWait(claim.host);
       await this.#claims.wait(key, claim, stop);
     }

@@ -24,7 +24,8 @@ export interface HeldClaim extends AsyncDisposable {
   until(end: Promise<unknown>): void;
 }
 
-const NO_CLAIM: HeldClaim = { until: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
+/** Where no claim can be made, or none helps. */
+export const NO_CLAIM: HeldClaim = { until: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
 
 /**
  * Who computes a key now, told to other machines that share a cache, so that they do not compute the same beside it. A

@@ -8,6 +8,7 @@ import { S3Backend } from "../../../../../engine/store/cache/s3_backend.ts";
 import { type HeldClaim, WorkClaims } from "../../../../../engine/store/cache/work_claims.ts";
 import { sha256Of } from "../../../../../engine/store/reading.ts";
 import { TinyS3 } from "../../../../support/tiny_s3.ts";
+import { Lab } from "../../support/shared.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 
 const KEY = "ab".repeat(32);
@@ -97,4 +98,15 @@ Deno.test("what is no claim blocks nobody, and a place that cannot be written to
   const held = await machine(new FolderBackend(join(folder.path, "file", "cache"))).take(KEY);
   assert(isHeld(held));
   await held[Symbol.asyncDispose]();
+});
+
+Deno.test("a result that is there and cannot be served is looked for once, then made without a claim", async () => {
+  await using lab = await Lab.open();
+  const first = lab.cache({ patience: { lookMs: 3 } });
+  const held = await first.claim(KEY, never, () => {});
+  await held![Symbol.asyncDispose]();
+  await publish(lab.backend);
+  const second = lab.cache({ patience: { lookMs: 3 } });
+  assertEquals(await second.claim(KEY, never, () => {}), undefined);
+  assert(await second.claim(KEY, never, () => {}) !== undefined);
 });
