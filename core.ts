@@ -35,6 +35,7 @@ export {
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
 export { realPath } from "./engine/store/reading.ts";
 export { writeAtomically } from "./engine/store/files.ts";
+export { readTextIfThere } from "./engine/store/reading.ts";
 export { keepOwn, readRecord } from "./engine/store/records.ts";
 export { explainTrouble, ignoreTrouble } from "./engine/store/trouble.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";

@@ -110,15 +110,12 @@ export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "de
     return [...rowOf(request), styleFor().dim(state)];
   });
   const open = grants.open(requests);
+  const paste = open.length === 0 ? [] : [`if you trust all of it, give run: ${grantFlags(open)}`];
   return {
     data: listed.map(({ request: { stage, uses, rights }, missing }) => {
       return { stage: granteeOf(stage), file: uses, rights, missing };
     }),
-    lines: [
-      "code of your own asks for:",
-      ...formatTable(rows),
-      ...open.length === 0 ? [] : [`if you trust all of it, give run: ${grantFlags(open)}`],
-    ],
+    lines: ["code of your own asks for:", ...formatTable(rows), ...paste],
   };
 }
 

@@ -1,8 +1,19 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { didYouMean, explainTrouble, importLate, suggestName } from "noiseline/core";
+import {
+  didYouMean,
+  explainTrouble,
+  importLate,
+  nearestConfig,
+  readTextIfThere,
+  shellWord,
+  suggestName,
+} from "noiseline/core";
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
-import { VERSION } from "./program.ts";
+import { namesPipeline } from "./open.ts";
+import { programIn, VERSION } from "./program.ts";
 
 const EXAMPLES = `
 Examples:
@@ -20,7 +31,7 @@ const OUTPUT = {
 
 /** Make the program with one command loaded, or with the names of all for its help. */
 async function makeProgram(name: string | undefined, settings: CliSettings): Promise<Command> {
-  const program = new Command().name("noiseline").version(VERSION)
+  const program = new Command().name(programIn(Deno.cwd()).map(shellWord).join(" ")).version(VERSION)
     .description("Cached, declarative pipelines for diffusion-model experiments.").addHelpText("after", EXAMPLES);
   if (name === undefined) {
     for (const [known, summary] of Object.entries(COMMANDS)) program.command(known).summary(summary);
@@ -90,4 +101,22 @@ export async function main(args: readonly string[], settings: CliSettings = { lo
   }
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+/**
+ * The folder from which arguments are meant. `deno task` starts a command beside its deno.json and notes in INIT_CWD where
+ * the user stands; a script in between may have changed the folder since, or name files as they lie beside the deno.json.
+ */
+export function folderMeant(args: readonly string[], cwd: string, start: string): string {
+  const config = nearestConfig(start);
+  if (config === undefined || dirname(config) !== cwd) return cwd;
+  const words = new Set(readTextIfThere(config)?.split(/[\s"'=]+/));
+  const isBeside = (name: string) => existsSync(join(cwd, name)) && !existsSync(resolve(start, name));
+  return args.some((one) => /[./]/.test(one) && isBeside(one) || namesPipeline(one) && words.has(one)) ? cwd : start;
+}
+
+if (import.meta.main) {
+  const start = Deno.env.get("INIT_CWD");
+  if (start !== undefined) Deno.chdir(folderMeant(Deno.args, Deno.cwd(), start));
+  // What is started from here is not in that place by the user's choice.
+  Deno.env.delete("INIT_CWD");
+  Deno.exit(await main(Deno.args));
+}

@@ -22,6 +22,8 @@ export interface LoadArguments
   extends Partial<Readonly<Record<"set" | "profile" | "force", readonly string[] | undefined>>> {
   readonly file: string;
   readonly store?: string | undefined;
+  /** Whether a pipeline will do that is a part of others. */
+  readonly asPart?: boolean;
   /** Stages that the command names. */
   readonly targets?: readonly string[];
 }
@@ -53,6 +55,7 @@ export function openForCommand(settings: CliSettings, options: LoadArguments) {
     ...settings,
     overrides: options.set ?? [],
     profiles: options.profile ?? [],
+    asPart: options.asPart,
   });
   return { store: openStoreFor(options, dirname(resolve(options.file))), loader };
 }

@@ -1,6 +1,6 @@
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { nearestConfig, shellWord } from "noiseline/core";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { nearestConfig, readTextIfThere, shellWord } from "noiseline/core";
 import { userFolder } from "../std/user_folder.ts";
 import manifest from "../deno.json" with { type: "json" };
 
@@ -23,17 +23,27 @@ export function packageProgram(name: string, version: string = manifest.version)
 /** The outcome of a pipeline, in its folder of outputs. */
 export const PAGE = "report.html";
 
-/** What stands for `noiseline` on the command line in a folder: a task of the clone, one that `new` wrote, or the program. */
-export function programIn(folder: string): readonly string[] {
+/** `deno task` names itself to what it starts, as package managers do. */
+const fromTask = Deno.env.get("npm_config_user_agent")?.startsWith("deno/") === true;
+
+/** Whether a shell finds the command that `deno install` makes of this program: a script that names it. */
+function isInstalled(): boolean {
+  const address = PACKAGE ?? pathToFileURL(TOOLKIT).href;
+  return (Deno.env.get("PATH") ?? "").split(delimiter).some((folder) => {
+    return readTextIfThere(join(folder, "noiseline"))?.includes(address);
+  });
+}
+
+/**
+ * What stands for `noiseline` on the command line in a folder: the installed command where no task started it, a task of
+ * the clone, one that `new` wrote, or the program.
+ */
+export function programIn(folder: string, byTask: boolean = fromTask): readonly string[] {
+  if (!byTask && isInstalled()) return ["noiseline"];
   const config = nearestConfig(folder);
   if (config === join(TOOLKIT, "deno.json")) return ["deno", "task"];
-  let text = "";
-  try {
-    text = config === undefined ? "" : Deno.readTextFileSync(config);
-  } catch {
-    // What cannot be read has no task.
-  }
-  if (/"noiseline"\s*:\s*"deno run/.test(text)) return ["deno", "task", "noiseline"];
+  const text = config === undefined ? "" : readTextIfThere(config) ?? "";
+  if (/"noiseline"\s*:\s*(?:\{[^}]*"command"\s*:\s*)?"deno run/.test(text)) return ["deno", "task", "noiseline"];
   return PACKAGE === undefined ? ["deno", "run", "-A", join(TOOLKIT, "cli/main.ts")] : packageProgram(PACKAGE);
 }
 

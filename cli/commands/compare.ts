@@ -6,29 +6,39 @@ import type { Experiment } from "../results/experiments.ts";
 
 const EXAMPLES = `
   deno task compare pipelines/ablation-schedules.yaml               # the children of its matrix
+  deno task compare pipelines/ablation-schedules.yaml train~betas=ldm-cosine train~betas=ldm-sqrt
   deno task compare pipelines/digits.yaml pipelines/fashion.yaml -o compare.html
   deno task compare 20261125T101502000-1a2b best                    # a run by its id, and a tag`;
 
-/** `compare RUN… | FILE…` */
+/** `compare RUN… | FILE [STAGE…]…` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return storeCommand("compare", EXAMPLES)
-    .argument("<what...>", "pipeline files, tags, or ids of runs (see `runs`)")
+    .argument("<what...>", "pipeline files, each with stages to choose children of its matrix, tags, or ids of runs")
     .option("-p, --profile <name>", "apply a profile to each file; repeatable", collect)
     .option("-o, --output <file>", "also write a page with curves and samples")
     .action(answering(async (what, options) => {
       const { experimentsOf, experimentsOfPipeline } = await import("../results/experiments.ts");
       const { compareExperiments, comparisonPage, sheetOf } = await import("../results/compare.ts");
       const experiments: Experiment[] = [];
+      const store = openStoreFor(options);
+      const isKept = (name: string) => (store.tags.read(name) ?? store.runs.read(name)) !== undefined;
+      const groups: string[][] = [];
       for (const each of what) {
+        const before = groups.at(-1)?.[0];
+        const isStage = before !== undefined && namesPipeline(before) && !namesPipeline(each) && !isKept(each);
+        if (isStage) groups.at(-1)!.push(each);
+        else groups.push([each]);
+      }
+      for (const [each = "", ...targets] of groups) {
         if (namesPipeline(each)) {
-          const { experiments: found, loaded } = await experimentsOfPipeline(settings, { file: each, ...options });
+          const given = { file: each, ...options, targets };
+          const { experiments: found, loaded } = await experimentsOfPipeline(settings, given);
           const { name } = loaded.pipeline;
           // Two files may give the same name.
           const isTaken = experiments.some(({ source }) => source === name);
           experiments.push(...found.map((one) => isTaken ? { ...one, source: each } : one));
           continue;
         }
-        const store = openStoreFor(options);
         const { results } = store.tags.read(each) ?? store.runs.used(runFor(store, each, true).runId);
         const found = Object.entries(results).map(([id, key]) => [id, store.results.byResolved(key)] as const);
         experiments.push(...experimentsOf(each, found, store));

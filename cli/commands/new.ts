@@ -131,12 +131,14 @@ function nextCommands(folder: string, config: string | undefined, files: NewFile
   ].map((words) => words.map(shellWord).join(" "));
 }
 
+/** Where a pipeline names what was written, and the kind of stage that asks for its rights. */
+type Used = readonly [use?: string | undefined, kind?: string | undefined];
+
 function create(
   name: string,
   written: string,
   makeFiles: (folder: string) => NewFiles,
-  use?: string,
-  kind?: string,
+  [use, kind]: Used = [],
 ): Answer {
   checkName(name);
   const folder = resolve(written);
@@ -189,7 +191,7 @@ export function makeCommand(): AnyCommand {
     command.addCommand(
       one.action(
         answering((name, { folder }) =>
-          create(name, folder, (folder) => filesOf(sort, name, folder), use?.(`./${name}.ts`), kind)
+          create(name, folder, (folder) => filesOf(sort, name, folder), [use?.(`./${name}.ts`), kind])
         ),
       ),
     );

@@ -1,29 +1,34 @@
 import { join } from "node:path";
 import type { Cluster, SubmittedStage } from "noiseline/engine";
-import { findEarlier, importLate, type Plan, RunReader, withoutShards } from "noiseline/core";
+import { findEarlier, importLate, type Plan, RunReader, selectStages, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
-import { formatTable, styleFor } from "../io.ts";
+import { formatTable, refuseWith, styleFor } from "../io.ts";
 import { clusterFor, planFor } from "../open.ts";
 import { phraseEarlier } from "../reporters.ts";
 
 const EXAMPLES = `
   deno task status pipelines/digits.yaml
+  deno task status pipelines/digits.yaml train sample
   deno task status pipelines/digits.yaml --on lab   # with what the cluster's queue has
   deno task status pipelines/digits.yaml --json`;
 
-/** `status FILE` */
+/** `status FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("status", EXAMPLES).addOption(ON).action(answering(async (file, options) => {
+  const command = pipelineCommand("status", EXAMPLES).argument("[stages...]", "show only these stages").addOption(ON);
+  return command.action(answering(async (file, names, options) => {
     const { on } = options;
     // A shared cache without a cluster has no say: this tells what is here.
     const { plan, store } = await planFor(settings, { file, ...options, ...on === undefined && { cacheMode: "off" } });
     const { pipeline, stages } = plan;
+    const named = selectStages(pipeline, names);
+    if (named.problems.length > 0) refuseWith(named.problems);
+    const shown = withoutShards(stages).filter(([id]) => names.length === 0 || named.stages.includes(id));
     const away = on === undefined ? undefined : await findAway(await clusterFor(settings, on, pipeline.folder), plan);
     const runs = new RunReader(store).find(pipeline.name);
     const earlier = findEarlier({ pipeline, stages }, store);
-    const rows = withoutShards(stages).flatMap(([id, planned]) => {
+    const rows = shown.flatMap(([id, planned]) => {
       const ran = runs.last?.stages[id];
       const now = [id, ...planned.stage.parts ?? []].flatMap((one) => runs.stages.get(one) ?? []);
       if (now.length > 0) return now.map((live) => [live.id, "running", formatLive(live)]);
@@ -51,7 +56,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       data: {
         pipeline: pipeline.name,
         store: store.root,
-        stages: withoutShards(stages).map(([id, planned]) => ({
+        stages: shown.map(([id, planned]) => ({
           ...plannedToJson(id, planned, { live: runs.stages.get(id) ?? away?.stages.get(id)?.live }),
           ...away && { job: away.stages.get(id)?.data },
         })),

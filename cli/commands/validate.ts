@@ -17,7 +17,7 @@ const MORE = " With --on, it also submits a one-minute test job to the cluster."
 export function makeCommand(settings: CliSettings): AnyCommand {
   const command = pipelineCommand("validate", EXAMPLES, MORE).addOption(ON).addOption(GRANT);
   return command.action(answering(async (file, options) => {
-    const loaded = await loadForCommand(settings, { file, ...options });
+    const loaded = await loadForCommand(settings, { file, ...options, asPart: options.on === undefined });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
     const stages = withoutShards(pipeline.stages).map(([, stage]) => stage);
@@ -30,12 +30,15 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     grants.keep();
     const rights = describeRights(stages.map((stage) => ({ stage })), pipeline);
     const notes = stages.flatMap(({ id, notes = [] }) => notes.map((note) => `stage "${id}": ${note}`));
+    const { given } = pipeline;
+    const part = given.length === 0 ? "" : `; ${given.join(", ")} will be checked where it is a stage`;
     const said = warnings.length === 0 ? "" : `, ${countOf(warnings.length, "warning")}`;
     return {
       data: {
         ok: true,
         pipeline: pipeline.name,
         stages: stages.length,
+        given,
         diagnostics: warnings.map(diagnosticToJson),
         notes,
         rights: rights.data,
@@ -43,7 +46,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       },
       diagnostics: warnings,
       lines: [
-        `${file}: valid (${countOf(stages.length, "stage")}${said})`,
+        `${file}: valid (${countOf(stages.length, "stage")}${said})${part}`,
         ...notes.map((note) => `note: ${note}`),
         ...rights.lines,
         ...there?.lines ?? [],

@@ -70,14 +70,20 @@ export function experimentsOf(
   });
 }
 
-/** The experiments of a pipeline as it is now. */
+/** The experiments of a pipeline as it is now: all, or those of the stages that are named, in their order. */
 export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {
   const loaded = await loadForCommand(settings, options);
   const { stages } = await makePlanner(loaded).plan();
   const found = withoutShards(stages).map(([id, { manifest }]) => [id, manifest] as const);
   const own = [...stages.values()].flatMap(({ stage: { kind } }) => kind.own ?? []);
   const uses = new Map(own.map(({ digest, uses }) => [digest, uses]));
-  return { experiments: experimentsOf(loaded.pipeline.name, found, loaded.store, uses), loaded };
+  const all = experimentsOf(loaded.pipeline.name, found, loaded.store, uses);
+  const isOf = (id: string, one: Experiment) => {
+    const { select } = parseStageId(id);
+    return Object.keys(select).length > 0 ? isWithin(select, one.select) : one.stages.has(id);
+  };
+  const chosen = loaded.targets.flatMap((id) => all.filter((one) => isOf(id, one)));
+  return { experiments: chosen.length > 0 ? [...new Set(chosen)] : all, loaded };
 }
 
 /** Whether what has the values of a part belongs to what has the others: to each child that has them. */

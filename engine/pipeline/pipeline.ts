@@ -16,6 +16,8 @@ export interface Pipeline {
   readonly profiles: readonly string[];
   /** Names of the profiles that the file has. */
   readonly knownProfiles: readonly string[];
+  /** Names of what other pipelines are to give to this one, which then cannot be run by itself. */
+  readonly given: readonly string[];
   /** In an order in which every stage comes after those that it reads. */
   readonly stages: ReadonlyMap<string, Stage>;
   /** Children of a matrix, and the stages of a pipeline that is a stage, by the id that the file gives them together. */

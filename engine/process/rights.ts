@@ -141,14 +141,8 @@ export function grantFlags(requests: readonly Pick<RightsRequest, "stage" | "rig
 
 /** The error about rights that nobody has granted: one for all of them, since one answer settles it. */
 export function notGranted(requests: readonly RightsRequest[], origins: Origins): Diagnostic {
-  const names = [...new Set(requests.map(({ stage }) => `"${granteeOf(stage)}"`))];
   const files = requests.map(({ uses }) => uses).join(", ");
-  const who = requests.some(({ at }) => at !== undefined)
-    ? `${files} ${requests.length === 1 ? "asks" : "ask"}`
-    : names.length === 1
-    ? `stage ${names} (${files}) asks`
-    : `stages ${names.join(", ")} (${files}) ask`;
-  const message = `${who} for rights that you have not granted`;
+  const message = `${files} ${requests.length === 1 ? "asks" : "ask"} for rights that you have not granted`;
   const fix = `look at the code of ${files}; if you trust it: ${grantFlags(requests)}`;
   const rights = new Set(requests.flatMap((request) => request.rights));
   const details = { code: "not-granted", got: [...rights].sort().join(", ") } as const;

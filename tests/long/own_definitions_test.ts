@@ -48,7 +48,7 @@ Deno.test("on a native device each definition asks for native, once for all stag
   const yaml = yamlOf({ more: ", device: native" });
   const refused = await refusalOf(path, yaml, { grants });
   assertEquals(refused.map(({ message, got }) => `${message}: ${got}`), [
-    'stage "learn" (./net.ts, ./path.ts) asks for rights that you have not granted: native',
+    "./net.ts, ./path.ts ask for rights that you have not granted: native",
   ]);
   const asked: string[] = [];
   const askForGrants = async (requests: readonly { uses: string }[]) => {

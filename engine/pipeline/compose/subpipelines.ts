@@ -10,7 +10,7 @@ import { asMap, type Entries, isRecord } from "../source/tree.ts";
 import { shownName } from "./compose.ts";
 import { interpolate, type Interpolation, matrixAxesIn } from "./interpolate.ts";
 import { type Layer, rebase } from "./layers.ts";
-import { mapReferences, parseReference } from "./reference.ts";
+import { INPUT, mapReferences, parseReference } from "./reference.ts";
 
 /** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`, and what was found on the way. */
 export class Included {
@@ -258,8 +258,6 @@ class Scope {
 
 /** Where a port is named at the end of a reference. */
 const PORT = /\.[A-Za-z][A-Za-z0-9_]*$/;
-/** How an inner pipeline names what it is given. */
-const INPUT = /^inputs\.([a-z][a-z0-9_-]*)$/;
 
 /** A path of an inner file in the whole; undefined for parts that are no stages. */
 function moved(path: DocumentPath, id: string): DocumentPath | undefined {

@@ -1,5 +1,5 @@
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
-import type { Origins } from "../../diagnostic/document.ts";
+import type { DocumentPath, Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { Binding, Kind, Stage } from "../../keys/stage.ts";
@@ -9,6 +9,7 @@ import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { InputPort } from "../../../contract/stage.ts";
 import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 import {
+  INPUT,
   nodeIdOf,
   parseReference,
   parseStageId,
@@ -26,17 +27,20 @@ const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
  * only the references are checked.
  * @param kinds of all stages, where they are known @param names of the stages as the file has them
  * @param reads what stages of the file read of others @param whole whether its inputs are all there that the file has
+ * @param given names of what another pipeline gives to this one, as `inputs.name`: of these nothing else is known
  * @returns as `variants` references to stages at another extent, each of which asks for a derived stage
  */
 export function bindInputs(
   id: string,
-  entry: StageEntry,
-  { kinds, names, reads, whole, problems }: {
+  entry: Pick<StageEntry, "inputs" | "needs">,
+  { kinds, names, reads, whole, given, problems, at = ["stages", id, "inputs"] }: {
     readonly kinds: ReadonlyMap<string, Kind | undefined>;
     readonly names: readonly string[];
     readonly reads: readonly { readonly reader: string; readonly read: string | undefined }[];
     readonly whole: boolean;
+    readonly given: readonly string[];
     readonly problems: Problems;
+    readonly at?: DocumentPath;
   },
 ) {
   const kind = kinds.get(id);
@@ -54,11 +58,6 @@ export function bindInputs(
     const node = nodeIdOf(reference);
     const wanted = wantedText(port.type);
     const named = outputs.filter(([name]) => name === (reference.port ?? name));
-    if (reference.port !== undefined && named.length === 0) {
-      const message = `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`;
-      const fix = suggestName(reference.port, outputs.map(([name]) => name));
-      return problems.add(path, message, fix, { code: "unknown-port" });
-    }
     const exact = named.filter(([, output]) => [port.type].flat().includes(output.type));
     const fitting = exact.length > 0 ? exact : named.filter(([, output]) => acceptsArtifact(port.type, output.type));
     if (fitting.length === 1) return { stage: node, port: fitting[0]![0], type: fitting[0]![1].type };
@@ -91,6 +90,11 @@ export function bindInputs(
     }
     const stage = stageIdOf(reference);
     if (!kinds.has(stage)) {
+      const own = given.length === 0 ? undefined : INPUT.exec(String(text))?.[1];
+      if (own !== undefined && given.includes(own)) return undefined;
+      if (own !== undefined) {
+        return problems.add(path, `"${text}": the pipeline is not given an input "${own}"`, suggestName(own, given));
+      }
       const near = didYouMean(reference.stage, names);
       const count = new Set(reads.filter(({ read }) => read === reference.stage).map(({ reader }) => reader)).size;
       if (near !== undefined && count > 1 && !reads.some(({ read }) => read === near)) {
@@ -101,6 +105,11 @@ export function bindInputs(
     }
     const source = kinds.get(stage);
     if (source === undefined) return undefined;
+    if (reference.port !== undefined && !Object.hasOwn(source.outputs, reference.port)) {
+      const message = `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`;
+      const fix = suggestName(reference.port, Object.keys(source.outputs));
+      return problems.add(path, message, fix, { code: "unknown-port" });
+    }
     if (reference.extent !== undefined) {
       if (extentParam(source) === undefined) {
         const message =
@@ -113,7 +122,7 @@ export function bindInputs(
   };
 
   for (const [name, value] of Object.entries(entry.inputs)) {
-    const path = ["stages", id, "inputs", name];
+    const path = [...at, name];
     const texts = textsAt(value, path);
     if (kind === undefined) {
       for (const one of texts) find(one, WANTED);
@@ -152,7 +161,8 @@ export function bindInputs(
     const fix = `write ${nodeIdOf(reference)}, or read the output under inputs`;
     return problems.add(one.at, message, fix, { code: "bad-reference" }) ?? [];
   });
-  checkPairs(id, kind, inputs, problems);
+  const isOpen = Object.values(entry.inputs).flat().some((text) => INPUT.test(String(text)));
+  if (!isOpen) checkPairs(id, kind, inputs, problems);
   return { inputs, needs, variants };
 }
 
@@ -182,10 +192,11 @@ function belongTogether(left: string, right: string | undefined): boolean {
 export function buildStages(
   entries: ReadonlyMap<string, StageEntry>,
   kinds: ReadonlyMap<string, Kind | undefined>,
-  { broken, seed, ...finding }: {
+  { broken, seed, given, ...finding }: {
     /** Parts of stages that were taken out of them, or have no value, since they are reported already. */
     readonly broken: ReadonlyMap<string, ReadonlySet<string>>;
     readonly seed: number;
+    readonly given: readonly string[];
     readonly origins: Origins;
     readonly problems: Problems;
   },
@@ -200,7 +211,7 @@ export function buildStages(
   const reads = [...entries].flatMap(([id, { inputs }]) =>
     Object.values(inputs).flat().map((text) => ({ reader: nameOf(id), read: parseReference(text)?.stage }))
   );
-  const file = { kinds, names, reads, problems };
+  const file = { kinds, names, reads, given, problems };
 
   for (const [id, entry] of entries) {
     const kind = kinds.get(id);

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { ID_PATTERN, type PipelineFile, pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
+import { ID_PATTERN, pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { didYouMean } from "../../../std/did_you_mean.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
@@ -18,7 +18,7 @@ import { Budget } from "../source/budget.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
 import { asMap, isRecord } from "../source/tree.ts";
-import { buildStages } from "./build_stages.ts";
+import { bindInputs, buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
 import { isCustom } from "./builtin.ts";
@@ -37,6 +37,8 @@ export interface LoadOptions {
   readonly overrides?: readonly string[];
   /** `--profile` names, in order. */
   readonly profiles?: readonly string[];
+  /** Whether a pipeline will do that others are to give something; it is no more than looked at. */
+  readonly asPart?: boolean | undefined;
 }
 
 /** Read, resolve and check a pipeline. Either it may be planned, or every problem comes at once; nothing is written. */
@@ -55,7 +57,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const known = new Set(unresolved.map(formatPath));
   addIssues(issues.filter(({ path, keys }) => keys !== undefined || !known.has(formatPath(path))), [], finding);
   if (parsed === undefined) return refuse(onceEach(problems.diagnostics(origins)));
-  checkInputs(parsed, problems);
+  const given = Object.keys(parsed.inputs ?? {});
+  if (options.asPart !== true) checkInputs(given, problems);
   // From the raw value, of which nothing was taken out.
   checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 
@@ -69,7 +72,15 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const kinds = await stageKinds.resolve(entries, broken);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 
-  const built = buildStages(entries, kinds, { broken, seed: parsed.seed, ...finding });
+  const built = buildStages(entries, kinds, { broken, seed: parsed.seed, given, ...finding });
+  if (given.length > 0) {
+    // Children of a matrix are of one kind; what pipelines within this one show is known where it is read.
+    const several = [...groups.keys()].map((id) => [id, undefined] as const);
+    const whole = [...families].map(([id, [child]]) => [id, kinds.get(child!)] as const);
+    const known = new Map([...kinds, ...several, ...whole]);
+    const all = { kinds: known, names: [...known.keys()], reads: [], whole: false, given, problems, at: ["outputs"] };
+    bindInputs("", { inputs: parsed.outputs ?? {} }, all);
+  }
   const { order, rest } = topologicalOrder(built.edges);
   if (rest.length > 0) problems.addAll([cycleProblem(findCycle(built.edges, rest), origins)]);
 
@@ -84,8 +95,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
 
   const { name, seed } = parsed;
   const together = new Map([...families, ...groups]);
-  const given = { file, folder, profiles, knownProfiles: Object.keys(parsed.profiles ?? {}), overrides };
-  return succeed({ name, seed, ...given, stages, families: together, leftOut, origins }, found);
+  const asked = { file, folder, profiles, knownProfiles: Object.keys(parsed.profiles ?? {}), overrides };
+  return succeed({ name, seed, ...asked, given, stages, families: together, leftOut, origins }, found);
 }
 
 /**
@@ -233,8 +244,7 @@ function checkIds(
 }
 
 /** A pipeline that wants something from outside is a part of another one. */
-function checkInputs({ inputs = {} }: PipelineFile, problems: Problems): void {
-  const names = Object.keys(inputs);
+function checkInputs(names: readonly string[], problems: Problems): void {
   if (names.length === 0) return;
   const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
   const message = `this pipeline needs ${names.join(", ")}`;

@@ -27,7 +27,7 @@ const PREFIX = "pipeline-";
 /** Every edit, override and toolkit leaves an entry behind: how many stay. */
 const KEPT = 16;
 
-export interface LoaderOptions extends Pick<LoadOptions, "overrides" | "profiles"> {
+export interface LoaderOptions extends Pick<LoadOptions, "overrides" | "profiles" | "asPart"> {
   /** Default: in the store that belongs to the file. */
   readonly keptFolder?: string;
   /** Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. */
@@ -94,11 +94,12 @@ export class PipelineLoader {
     const { loadPipeline } = await importLate<typeof import("./load_pipeline.ts")>(
       import.meta.resolve("./load_pipeline.ts"),
     );
-    const { overrides = [], profiles = [], loadKinds } = this.options;
+    const { loadKinds, ...options } = this.options;
     const kinds = await loadKinds();
-    const { value: loaded, log } = await watchReads(() => loadPipeline(this.file, { kinds, overrides, profiles }));
+    const { value: loaded, log } = await watchReads(() => loadPipeline(this.file, { ...options, kinds }));
     if (!loaded.ok) return refuse(loaded.diagnostics);
-    this.#loaded = { pipeline: loaded.value, log, since };
+    // What others are to give something is no pipeline to run.
+    if (loaded.value.given.length === 0) this.#loaded = { pipeline: loaded.value, log, since };
     this.#warnings = loaded.warnings;
     return loaded;
   }

@@ -1,3 +1,8 @@
+/**
+ * One file, since its tests share the kinds and runs that the commands about results are tried on.
+ *
+ * @module
+ */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { listFiles } from "../../../engine/store/folders.ts";
@@ -176,6 +181,68 @@ Deno.test("compare and metrics show what the children of a matrix share once", a
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
   assertStringIncludes(await Deno.readTextFile(page), "value=3");
+});
+
+Deno.test("compare takes the children of a matrix by name, in the order in which they are named", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  const yaml = `name: small
+stages:
+  plain: { uses: judge }
+  draw: { uses: draw, matrix: { value: [1, 2, 3] }, with: { value: "\${matrix.value}" } }
+  again: { uses: draw, inputs: { from: draw }, matrix: { seed: [0, 1] } }
+`;
+  await Deno.writeTextFile(file, yaml);
+  assertEquals((await runCli("run", file)).code, 0);
+  const at = ["--store", join(folder.path, ".noiseline")];
+  const namesOf = async (...args: string[]) => (await tell("compare", ...args, ...at)).names;
+  const of = (value: number) => [`value=${value}`, ...[0, 1].map((seed) => `seed=${seed} value=${value}`)];
+  assertEquals((await namesOf(file, "draw")).toSorted(), [1, 2, 3].flatMap(of).sort());
+  assertEquals((await namesOf(file, "draw~value=3", "draw~value=1")).toSorted(), [...of(1), ...of(3)].sort());
+  assertEquals((await namesOf(file, "draw~value=3", "draw~value=1"))[0]!.endsWith("value=3"), true);
+  assertEquals(await namesOf(file, "again~value=2~seed=1", "again~value=1~seed=1"), [
+    "seed=1 value=2",
+    "seed=1 value=1",
+  ]);
+  assertEquals((await namesOf(file, "again~seed=1")).length, 3);
+  assertEquals(await namesOf(file, "plain"), ["(shared)"]);
+  // Of each file its own, beside tags and runs; a tag of that name wins.
+  await say("tag", "best", file, ...at);
+  const [run] = openStore(at[1]!).runs.ids();
+  const mixed = await namesOf(file, "again~value=2~seed=1", run!, "best");
+  assertEquals(mixed.length, 1 + 2 * (await namesOf(file)).length);
+  await say("tag", "plain", file, ...at);
+  assertEquals((await namesOf(file, "plain")).length, 2 * (await namesOf(file)).length);
+  for (const [wrong, fix] of [["darw", 'did you mean "draw"?'], ["draw~value=7", "use one of: draw, "]]) {
+    const { code, error } = await runCli("compare", file, wrong!, ...at);
+    assertEquals(code, 2);
+    assertStringIncludes(error, `pipeline "small" has no stage "${wrong}"\n  fix:    ${fix}`);
+  }
+});
+
+Deno.test("status shows the stages that are named, children of a matrix too, and suggests names for wrong ones", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  const yaml = `name: small
+stages:
+  first: { uses: judge }
+  draw: { uses: draw, inputs: { from: first }, matrix: { value: [1, 2] }, with: { value: "\${matrix.value}" } }
+`;
+  await Deno.writeTextFile(file, yaml);
+  const idsOf = async (...names: string[]) =>
+    (await tell("status", file, ...names)).stages.map(({ id }: { id: string }) => id);
+  const all = ["first", "draw~value=1", "draw~value=2"];
+  for (const ran of [false, true]) {
+    if (ran) assertEquals((await runCli("run", file)).code, 0);
+    assertEquals(await idsOf(), all);
+    assertEquals(await idsOf("draw"), all.slice(1));
+    assertEquals(await idsOf("draw~value=2", "first"), [all[0], all[2]]);
+    const lines = (await say("status", file, "first")).split("\n").filter((line) => /^(first|draw)/.test(line));
+    assertMatch(lines.join("\n"), ran ? /^first +cached/ : /^first +run$/);
+    const { code, error } = await runCli("status", file, "frist", "draw");
+    assertEquals(code, 2);
+    assertStringIncludes(error, 'pipeline "small" has no stage "frist"\n  fix:    did you mean "first"?');
+  }
 });
 
 Deno.test("compare and metrics tell seeds, and mean and deviation over them, within a pipeline and between runs", async () => {

@@ -10,6 +10,7 @@ import { TINY_KINDS } from "../../support/tiny_kinds.ts";
 interface Options {
   readonly profiles?: readonly string[];
   readonly overrides?: readonly string[];
+  readonly asPart?: boolean;
 }
 
 /** Load `p.yaml` of a folder with these files. */

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../../engine/pipeline/pipeline.ts";
 import { makeTempFolder } from "../../support/temp.ts";
-import { bad, good } from "./load_files.ts";
+import { bad, good, loadFiles } from "./load_files.ts";
 
 const INNER = `name: inner
 vars: { n: 5, text: low }
@@ -235,4 +235,52 @@ Deno.test("pipelines that use each other are told once for each file that closes
   // Of the four files each may use each, itself too.
   assertEquals(messages.length, 16);
   assertEquals(messages[0], "pipelines use each other: a.yaml -> a.yaml");
+});
+
+const PART = `name: part
+vars: { n: 5 }
+inputs: { start: where it begins, more: what is mixed in }
+outputs: { end: w.out, all: m }
+stages:
+  w: { uses: walk, inputs: { from: inputs.start }, with: { steps: "\${vars.n}" } }
+  m: { uses: mix, inputs: { from: [w, inputs.more], one: inputs.start }, matrix: { text: [a, b] }, with: { text: "\${matrix.text}" } }
+`;
+
+/** Each mistake by what it changes, and the message of its error. */
+const MISTAKES: readonly (readonly [from: string, to: string, message: RegExp])[] = [
+  ["inputs.start }", "inputs.strat }", /"inputs\.strat": the pipeline is not given an input "strat"/],
+  ["inputs.more]", "inputs.moer]", /"inputs\.moer": the pipeline is not given an input "moer"/],
+  ["[w, ", "[v, ", /there is no stage "(use\/)?v"/],
+  ["[w, ", "[w.uot, ", /stage "(use\/)?w" \(walk\) has no output "uot"/],
+  ["from: inputs.start", "form: inputs.start", /walk has no input "form"/],
+  ["steps:", "txet: b, steps:", /^unknown key "txet" in stages\.(use\/)?w\.with$/],
+  ['"${vars.n}"', "0", /stages\.(use\/)?w\.with\.steps is not valid/],
+  ["${vars.n}", "${vars.m}", /vars\.m/],
+  ["uses: walk", "uses: wakl", /wakl/],
+  ["w.out", "v.out", /there is no stage "(use\/)?v"/],
+  ["w.out", "w.uot", /stage "(use\/)?w"( \(walk\))? has no output "uot"/],
+];
+
+Deno.test("a part of other pipelines is checked alone as it is where it is used, but for what it is given", async () => {
+  const yaml =
+    "name: p\nstages:\n  a: { uses: source }\n  use: { uses: ./part.yaml, inputs: { start: a, more: a } }\n" +
+    "  read: { uses: mix, inputs: { from: [use.all], one: use.end } }\n";
+  const alone = async (part: string) => await loadFiles({ "p.yaml": part }, { asPart: true });
+  const found = await alone(PART);
+  assert(found.ok, JSON.stringify(found));
+  assertEquals(found.value.given, ["start", "more"]);
+  assertEquals([...found.value.stages.keys()].sort(), ["m~text=a", "m~text=b", "w"]);
+  await good({ "p.yaml": yaml, "part.yaml": PART });
+  // Of itself it is still no pipeline to run, and that is all there is to say.
+  assertEquals((await bad({ "p.yaml": PART })).map(({ message }) => message), ["this pipeline needs start, more"]);
+  for (const [from, to, message] of MISTAKES) {
+    const part = PART.replace(from, to);
+    const within = await bad({ "p.yaml": yaml, "part.yaml": part });
+    const own = await alone(part);
+    assert(!own.ok, `${to} loads`);
+    for (const diagnostics of [within, own.diagnostics]) {
+      assert(diagnostics.some((one) => message.test(one.message)), `${to}: ${JSON.stringify(diagnostics)}`);
+    }
+    assertEquals(own.diagnostics.length, 1, `${to}: ${JSON.stringify(own.diagnostics)}`);
+  }
 });
