@@ -115,7 +115,7 @@ Deno.test("what Slurm refuses is refused", async () => {
   const option = "/usr/bin/sbatch: unrecognized option '--frob'\nTry \"sbatch --help\" for more information\n";
   const [first, second, tested] = await outcomesOf([
     { ...NONE, sbatch: [{ stdout: "", stderr, code: 1 }] },
-    { ...NONE, sbatch: [{ stdout: "", stderr: option, code: 1 }] },
+    { ...NONE, sbatch: [{ stdout: "", stderr: option, code: 255 }] },
     { ...NONE, test: [{ stdout: "", stderr, code: 1 }, { stdout: "", stderr, code: 1 }] },
   ]);
   assertEquals(first!.refused, ["Invalid account or account/partition combination specified"]);

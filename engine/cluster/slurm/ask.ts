@@ -57,7 +57,8 @@ export async function ask(
     const child = execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve({ ok: true, stdout, said: complaintOf(stderr), spoke: false });
       const { code, killed, signal } = error;
-      const spoke = (code === 1 || killed === true) && stderr.endsWith("\n") && SENTENCE.test(stderr);
+      // The controller's refusals come with 1, those of options with 255.
+      const spoke = (code === 1 || code === 255 || killed === true) && stderr.endsWith("\n") && SENTENCE.test(stderr);
       const said = code === "ENOENT" || code === "EACCES"
         ? `${NO_COMMAND}${program} on the PATH of ${hostname()}`
         : code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER"

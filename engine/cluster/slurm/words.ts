@@ -58,7 +58,7 @@ export function troubleOf(said: string): "full" | "refused" | "order" | "silent"
   if (/(Max|Grp)Submit|temporarily un(able|available)|queue full/i.test(said)) return "full";
   if (/job dependency problem/i.test(said)) return "order";
   const silent =
-    /no answer|timed out|unable to contact|connect(ion)? (failure|refused)|not connected|zero bytes|standby mode|receive failure|authentication|munge|unexpected message/i;
+    /no answer|timed out|unable to contact|connect(ion)? (failure|refused)|not connected|zero bytes|standby mode|receive failure|authentication|munge|unexpected message|configuration source/i;
   return silent.test(said) ? "silent" : "refused";
 }
 

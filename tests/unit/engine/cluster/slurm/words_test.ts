@@ -56,6 +56,11 @@ const SAID: readonly (readonly [string, string, ReturnType<typeof troubleOf>])[]
     "Unable to contact slurm controller (connect failure)",
     "silent",
   ],
+  [
+    "sbatch: error: fetch_config: DNS SRV lookup failed\nsbatch: fatal: Could not establish a configuration source\n",
+    "fetch_config: DNS SRV lookup failed; Could not establish a configuration source",
+    "silent",
+  ],
   ["slurm_load_jobs error: Invalid job id specified\n", "Invalid job id specified", "refused"],
   [
     "sbatch: unrecognized option '--frob=1'\nTry \"sbatch --help\" for more information\n",
