@@ -18,7 +18,7 @@ import {
 } from "noiseline/core";
 import type { Cluster } from "noiseline/engine";
 import { formatDuration, someOf } from "./format/units.ts";
-import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
+import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, refuseWith, styleFor } from "./io.ts";
 
 /** What `--grant` texts give, or what is wrong with them. */
 export async function parseGrants(
@@ -59,6 +59,15 @@ export async function parseGrants(
     }
   }
   return { granted, problems };
+}
+
+/** What is granted, with what `--grant` texts give; or the end of the command with what is wrong with them. */
+export async function grantsFor(texts: readonly string[] = [], pipeline: Pipeline, cluster?: Cluster): Promise<Grants> {
+  const { granted, problems } = await parseGrants(texts, pipeline, cluster);
+  if (problems.length > 0) refuseWith(problems);
+  const grants = new Grants(pipeline.folder);
+  granted.forEach((one) => grants.add(one));
+  return grants;
 }
 
 /**

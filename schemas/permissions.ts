@@ -35,10 +35,8 @@ export const permissionsSchema = z.strictObject({
   ),
 });
 
-const RIGHTS = {
-  ...{ net: hostSchema, env: variableSchema, native: z.undefined(), read: z.string() },
-  jobs: z.string().regex(/^[0-9a-f]{64}$/),
-};
+const jobs = z.string().regex(/^[0-9a-f]{64}$/);
+const RIGHTS = { net: hostSchema, env: variableSchema, native: z.undefined(), read: z.string(), jobs };
 
 /** One right as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH` of a stage, `jobs=SHA256` of a cluster's file. */
 export const rightSchema = z.string().max(4200).refine((text) => {

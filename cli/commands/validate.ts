@@ -1,8 +1,8 @@
 import type { Cluster } from "noiseline/engine";
-import { diagnosticToJson, Grants, importLate, notGranted, withoutShards } from "noiseline/core";
+import { diagnosticToJson, type Grants, importLate, notGranted, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, GRANT, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
-import { describeRights, parseGrants, questionFor } from "../grants.ts";
+import { describeRights, grantsFor, questionFor } from "../grants.ts";
 import { EXIT, Exit, fail, listenForStop, printError, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, makePlanner } from "../open.ts";
 
@@ -22,10 +22,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const { pipeline, warnings } = loaded;
     const stages = withoutShards(pipeline.stages).map(([, stage]) => stage);
     const cluster = options.on === undefined ? undefined : await clusterFor(settings, options.on, pipeline.folder);
-    const { granted, problems } = await parseGrants(options.grant ?? [], pipeline, cluster);
-    if (problems.length > 0) refuseWith(problems);
-    const grants = new Grants(pipeline.folder);
-    granted.forEach((one) => grants.add(one));
+    const grants = await grantsFor(options.grant, pipeline, cluster);
     const there = cluster && await tryOn(cluster, loaded, grants, options.json === true);
     grants.keep();
     const rights = describeRights(stages.map((stage) => ({ stage })), pipeline);

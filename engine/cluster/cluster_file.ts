@@ -39,13 +39,9 @@ function rightsOf(path: string, text: string, { settings, origins }: Pick<Cluste
     ...Object.keys(settings.kinds).map((kind) => ["kinds", kind, "sbatch"]),
   ];
   const given = all.find((keys) => [getPath(settings, keys).value ?? []].flat().length > 0);
-  const name = `clusters/${basename(path)}`;
   if (given === undefined) return [];
-  return [{
-    stage: { entry: name },
-    at: { origins, path: given },
-    ...{ file: realPath(path), uses: name, rights: [`jobs=${sha256Of(text)}`] },
-  }];
+  const [uses, at] = [`clusters/${basename(path)}`, { origins, path: given }];
+  return [{ stage: { entry: uses }, at, file: realPath(path), uses, rights: [`jobs=${sha256Of(text)}`] }];
 }
 
 /**
@@ -61,14 +57,11 @@ export function loadCluster(
 ): Result<Cluster> {
   const shared = join(configFolder(), "clusters");
   const home = join(dirname(findStoreRoot(folder)), "clusters");
-  const known = new Map<string, string[]>();
   // One folder may be both, by a link.
-  for (const folder of new Set([shared, home].map(realPath))) {
-    for (const entry of entriesOf(folder)) {
-      const cluster = /^([A-Za-z0-9][\w.-]*)\.yaml$/.exec(entry.name)?.[1];
-      if (cluster !== undefined) known.getOrInsertComputed(cluster, () => []).push(join(folder, entry.name));
-    }
-  }
+  const folders = [...new Set([shared, home].map(realPath))];
+  const files = folders.flatMap((one) => entriesOf(one).map((entry) => join(one, entry.name)));
+  const named = files.filter((path) => /^[A-Za-z0-9][\w.-]*\.yaml$/.test(basename(path)));
+  const known = Map.groupBy(named, (path) => basename(path, ".yaml"));
   const [path, other] = known.get(name) ?? [];
   if (path !== undefined && other !== undefined) {
     const message = `There are two clusters "${name}": ${path} and ${other}`;
@@ -89,8 +82,8 @@ export function loadCluster(
   const checked = validate(clusterFileSchema, document.value.value ?? {});
   const problems = new Problems();
   if (!checked.ok) addIssues(checked.issues, [], { origins, problems, file: "the cluster file" });
-  const named = Object.keys(getPath(document.value.value, ["kinds"]).value ?? {});
-  problems.addUnknown(["kinds"], named.filter((kind) => !isCustom(kind)), {
+  const kindsNamed = Object.keys(getPath(document.value.value, ["kinds"]).value ?? {});
+  problems.addUnknown(["kinds"], kindsNamed.filter((kind) => !isCustom(kind)), {
     known: kinds,
     say: (kind) => `there is no kind "${kind}"`,
     code: "unknown-kind",

@@ -5,7 +5,7 @@ import { isOwn, userFolder } from "../../std/user_folder.ts";
 import { listFiles } from "../store/folders.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
 import { entriesOf, isThere, sha256Of } from "../store/reading.ts";
-import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
+import { ignoreTrouble, isEnvironmental, isMachineTrouble, Misplaced } from "../store/trouble.ts";
 import { packageName } from "./module_lock.ts";
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
@@ -19,21 +19,16 @@ function placeOf(name: string): string {
 
 /** Packages of a lock that Deno's cache has, as paths in it: from any registry, and each as often as it is there. */
 function found(npm: string, lock: Lock): string[] {
-  const packages = new Set(
-    Object.keys(lock.npm ?? {}).map((id) => {
-      const name = packageName(id);
+  const all = entriesOf(npm).flatMap(({ name: registry }) =>
+    Object.keys(lock.npm ?? {}).flatMap((id) => {
+      const place = join(registry, placeOf(packageName(id)));
       // What follows a `_` are packages that this one was resolved beside.
-      return JSON.stringify([placeOf(name), id.slice(name.length + 1).split("_")[0]]);
-    }),
-  );
-  return entriesOf(npm).flatMap(({ name: registry }) =>
-    Array.from(packages).flatMap((text) => {
-      const [place, version] = JSON.parse(text) as [string, string];
-      const versions = entriesOf(join(npm, registry, place)).map(({ name }) => name);
-      const own = versions.filter((name) => name === version || name.replace(/_\d+$/, "") === version);
-      return own.map((name) => join(registry, place, name));
+      const version = id.slice(packageName(id).length + 1).split("_")[0];
+      const names = entriesOf(join(npm, place)).map(({ name }) => name);
+      return names.filter((name) => name.replace(/_\d+$/, "") === version).map((name) => join(place, name));
     })
-  ).sort();
+  );
+  return [...new Set(all)].sort();
 }
 
 /** Give the files of packages second names in a folder of their own, all or none. No store has a part in this. */
@@ -86,9 +81,8 @@ export function gatherPackages(shared: string, lock: Lock): string {
     return gather(npm, packages, join(shared, "noiseline"), name);
   } catch (error) {
     if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
-    const place = userFolder("packages");
-    const whole = gather(npm, packages, place, name);
-    if (!isOwn(place)) throw new Error(`Cannot use ${place}: others may write to it; remove it`);
-    return whole;
+    const whole = gather(npm, packages, userFolder("packages"), name);
+    if (isOwn(dirname(whole))) return whole;
+    throw new Misplaced(`Cannot use ${dirname(whole)}: others may write to it; remove it`);
   }
 }
