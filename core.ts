@@ -18,7 +18,16 @@ export { importLate } from "./std/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
 export { mayWork, type Plan, type PlannedStage, type Reason } from "./engine/plan/plan.ts";
-export { type Forecast, forecastPlan, lookAhead, type Outlook, type Total, totalOf } from "./engine/plan/forecast.ts";
+export { formatMemory } from "./engine/process/runtime.ts";
+export {
+  type Forecast,
+  forecastPlan,
+  lookAhead,
+  memoryNeed,
+  type Outlook,
+  type Total,
+  totalOf,
+} from "./engine/plan/forecast.ts";
 export { codesOf, type Stage, wholeOf, withoutShards } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import {
   codesOf,
   type Diagnostic,
+  formatMemory,
   granteeOf,
   grantFlags,
   Grants,
@@ -129,8 +130,15 @@ export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "de
 }
 
 /** What whoever starts a run should know of its length, and that it takes more than a day, with what to do instead. */
-export function describeOutlook({ withoutCard, long, cardFix }: Outlook, { profiles, knownProfiles }: Pipeline) {
-  const notes: string[] = [];
+export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, { profiles, knownProfiles }: Pipeline) {
+  const alike = Map.groupBy(
+    tight,
+    ({ needs, most, fix }) =>
+      `about ${formatMemory(needs)} of memory, and ${formatMemory(most)} are free for it here: ${fix}`,
+  );
+  const notes = [...alike].map(([what, all]) =>
+    `${someOf([...new Set(all.map(({ stage }) => stage))])}: needs ${what}`
+  );
   if (withoutCard !== undefined) {
     const names = someOf(withoutCard.stages.map(({ id }) => id));
     notes.push(`without the GPU that they ask for, ${names} take about ${formatDuration(withoutCard.totalMs)} here`);

@@ -296,11 +296,10 @@ export interface CheckResult {
   readonly facts?: Readonly<Record<string, Facts>>;
   /** Arithmetic that the stage will do, in GFLOP, for time forecasts. */
   readonly workGflop?: number;
-  /**
-   * What decides how fast that is done, such as the width of a network and the size of a batch: work whose numbers are
-   * apart by a factor of two in all goes at about the same pace.
-   */
+  /** What decides the pace of that, such as width and batch: work apart by a factor of two in all goes at about the same. */
   readonly workShape?: readonly number[];
+  /** About the most memory that its process holds on a processor, in bytes, where its kind can tell. */
+  readonly memoryBytes?: number;
   /** How to find out how fast this machine does such work, where no past run tells. */
   readonly probe?: Probe;
 }

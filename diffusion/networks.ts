@@ -1,6 +1,6 @@
 import type { NetworkDefinition } from "./define.ts";
 import { checkUnet, unetConfig, unetParams, unetRecord, unetSizes } from "./unet/config.ts";
-import { forwardGflop, unetShape } from "./unet/work.ts";
+import { activationCount, forwardGflop, parameterCount, unetShape } from "./unet/work.ts";
 
 /**
  * The network that comes with the toolkit, of params and records that name no file: what a plan asks of it, and where its
@@ -15,6 +15,8 @@ export const BUILTIN_NETWORK = {
   sizesOf: unetSizes,
   check: checkUnet,
   forwardGflop,
+  activationCount,
+  parameterCount,
   shape: unetShape,
   load: async () => (await import("./unet/network.ts")).default as unknown as NetworkDefinition,
 } as const;

@@ -1,5 +1,15 @@
 import type { Forecast, LiveStage, PlannedStage } from "noiseline/core";
-import { capacityOf, forecastPlan, lookAhead, mayWork, RunReader, totalOf, withoutShards } from "noiseline/core";
+import {
+  capacityOf,
+  forecastPlan,
+  formatMemory,
+  lookAhead,
+  mayWork,
+  memoryNeed,
+  RunReader,
+  totalOf,
+  withoutShards,
+} from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { countOf, parseCount, someOf } from "../format/units.ts";
@@ -97,5 +107,8 @@ function summarise(name: string, stages: Stages, forecasts: Forecasts, times: st
     const shown = bases.length > 6 ? [...bases.slice(0, 6), "…"] : bases;
     return bases.length > 0 ? [`  ${known ? "times from" : "time unknown"}: ${shown.join("; ")}`] : [];
   });
-  return [`${name}: ${parts}${times === "" ? "" : ` (${times})`}`, ...basis];
+  const needs = [...stages].map(([id, planned]) => [memoryNeed(planned) ?? 0, id] as const);
+  const [most, largest] = needs.reduce((one, other) => other[0] > one[0] ? other : one);
+  const memory = most > 0 ? [`  memory: up to about ${formatMemory(most)}, for ${largest}`] : [];
+  return [`${name}: ${parts}${times === "" ? "" : ` (${times})`}`, ...basis, ...memory];
 }

@@ -8,7 +8,7 @@ import type {
   StageDevice,
   Total,
 } from "noiseline/engine";
-import { diagnosticToJson, printable } from "noiseline/core";
+import { diagnosticToJson, memoryNeed, printable } from "noiseline/core";
 import { countOf, formatDuration, short, someOf } from "./units.ts";
 
 export function showParam(value: unknown): string {
@@ -146,6 +146,7 @@ export function plannedToJson(
     resolvedKey: keys?.resolvedKey ?? manifest?.resolvedKey,
     outputs: manifest && Object.fromEntries(Object.entries(manifest.outputs).map(([port, one]) => [port, one.digest])),
     forecast,
+    memoryBytes: memoryNeed(planned),
     running: run && { runId: run.runId, pid: run.pid, host: run.host, since, progress, etaMs },
   };
 }

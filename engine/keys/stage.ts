@@ -109,7 +109,7 @@ export interface Binding {
 }
 
 /** A stage whose kind, params and inputs have been checked. */
-export interface Stage extends Pick<CheckResult, "workShape" | "probe" | "notes"> {
+export interface Stage extends Pick<CheckResult, "workShape" | "probe" | "notes" | "memoryBytes"> {
   /** `train`, or `train@2000` for the same stage at another extent. */
   readonly id: string;
   /** The entry of the file that it comes from: `train` for both. */

@@ -1,5 +1,8 @@
 import type { Timing } from "../../schemas/records.ts";
 import { cardsOf, predecessorsOf, shorterOf, slotsOf, wholeOf } from "../keys/stage.ts";
+import { lessMemory } from "../../contract/less_memory.ts";
+import { freeMemory } from "../process/memory.ts";
+import { parseMemory } from "../process/runtime.ts";
 import { machineClass } from "../store/machine.ts";
 import { isForced, mayWork, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
 
@@ -219,6 +222,11 @@ function lowerBound(
   );
 }
 
+/** About what a stage that may work needs, in bytes; undefined where that is not known, or mostly a graphics card's. */
+export function memoryNeed(planned: PlannedStage): number | undefined {
+  return mayWork(planned) && planned.device?.card !== true ? planned.stage.memoryBytes : undefined;
+}
+
 const HOUR_MS = 3_600_000;
 
 /** What people want to know before a run starts. */
@@ -248,7 +256,23 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
       .filter(({ durationMs }) => durationMs > totalMs / 100).map(({ id, durationMs }) => ({ id, durationMs }));
     return totalMs > limitMs ? { totalMs, stages: stages.sort((a, b) => b.durationMs - a.durationMs) } : undefined;
   };
+  const free = freeMemory();
   return {
+    /** Stages that need more memory than is free, or than they may take, with what to lower. */
+    tight: [...plan.stages.values()].flatMap((planned) => {
+      const { stage, device } = planned;
+      const { memory } = stage.resources;
+      const needs = memoryNeed(planned) ?? 0;
+      const most = Math.min(free, memory === undefined ? Infinity : parseMemory(memory));
+      // Free memory is that of this machine.
+      if (needs <= most || device === undefined) return [];
+      return [{
+        stage: stage.entry,
+        needs,
+        most,
+        fix: lessMemory(stage.params, Math.ceil(needs / most)).join(", or "),
+      }];
+    }),
     /** Work of more than a day on no graphics card that nobody has agreed to; undefined where there is less. */
     long: longerThan(24 * HOUR_MS, askedAbout(plan)),
     /** Work of more than an hour that wants a card and has none. */

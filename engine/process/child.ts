@@ -19,6 +19,8 @@ import {
   workerMessageSchema,
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
+import { lessMemory } from "../../contract/less_memory.ts";
+import { memoryKills } from "./memory.ts";
 import { parseJson } from "../store/records.ts";
 
 export interface ChildOptions {
@@ -137,6 +139,8 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     memory: memoryLimit,
     kill: options.kill,
   });
+  const kills = memoryKills();
+  const smaller = lessMemory(start.params).join(", or ") || "use smaller parts";
   let outcome: StageOutcome | undefined;
   let graceTimer: ReturnType<typeof setTimeout> | undefined;
   const killAfter = (graceMs: number) => {
@@ -175,12 +179,13 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     }
     if (child.held !== undefined) {
       const took = `${formatMemory(child.held)} of memory, over its limit of ${formatMemory(memoryLimit!)}`;
-      const fix = "use smaller parts, or raise resources: { memory: … } in its definition or in the pipeline";
+      const fix = `${smaller}, or raise resources: { memory: … } in its definition or in the pipeline`;
       return failed(`it took ${took}; it was stopped`, fix);
     }
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
-    return describeLoss(status, log.tail());
+    const killed = kills === undefined ? undefined : memoryKills()! > kills;
+    return describeLoss(status, log.tail(), { smaller, killed, most: child.most });
   } finally {
     clearTimeout(graceTimer);
     log.close();
@@ -189,14 +194,28 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   }
 }
 
-function describeLoss(status: Deno.CommandStatus, said: string): StageOutcome {
+/** @param told.killed whether the kernel has killed a process for want of memory meanwhile, where it says so */
+function describeLoss(
+  status: Deno.CommandStatus,
+  said: string,
+  { smaller, killed, most }: {
+    readonly smaller: string;
+    readonly killed: boolean | undefined;
+    readonly most: number;
+  },
+): StageOutcome {
   if (said.includes("JavaScript out of memory") || said.includes("Reached heap limit")) {
-    const fix = "use smaller parts, or raise the limit with resources: { memory: 8GiB }";
+    const fix = `${smaller}, or raise the limit with resources: { memory: 8GiB }`;
     return failed("it ran out of memory: JavaScript's own limit was reached", fix);
   }
   if (status.signal !== null) {
-    const hint = status.signal === "SIGKILL" ? " (killed from outside, or out of memory)" : "";
-    return { status: "lost", message: `its process ended by ${status.signal}${hint}${said === "" ? "" : `\n${said}`}` };
+    const held = most === 0 ? "" : `; it held ${formatMemory(most)} of memory`;
+    const why = killed === true ? "the kernel killed it for want of memory" : "killed from outside, or out of memory";
+    const hint = status.signal === "SIGKILL" ? ` (${why}${held})` : "";
+    const message = `its process ended by ${status.signal}${hint}${said === "" ? "" : `\n${said}`}`;
+    if (hint === "") return { status: "lost", message };
+    const fix = `${smaller}, or use a machine with more memory`;
+    return { status: "lost", message, fix: killed === true ? fix : `if memory ran out, ${fix}` };
   }
   const refused = status.code === 0 ? undefined : explainRefusal(said);
   if (refused !== undefined) return { status: "failed", ...refused };

@@ -86,7 +86,7 @@ export const workerMessageSchema = z.union([
 export type StageOutcome =
   | z.output<typeof endSchema>
   /** The process ended without recording a result: killed, out of memory, lost. */
-  | { readonly status: "lost"; readonly message: string }
+  | { readonly status: "lost"; readonly message: string; readonly fix?: string }
   | { readonly status: "timeout"; readonly message: string };
 
 /** A stage that could not do its work, with what to do about it. */

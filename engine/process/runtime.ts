@@ -4,7 +4,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamLines } from "./lines.ts";
-import { totalmem } from "node:os";
+import { killFirst, totalMemory } from "./memory.ts";
 
 /**
  * A command prefix that makes the kernel kill the child when this process dies, however that comes. Linux only;
@@ -68,7 +68,7 @@ export interface DenoOptions {
 function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.ChildProcess {
   const [program, ...rest] = [...parentDeathGuard(), Deno.execPath(), ...args];
   const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => KEPT_VARIABLES.test(name));
-  return new Deno.Command(program!, {
+  const child = new Deno.Command(program!, {
     args: rest,
     stdin: "piped",
     stdout: "piped",
@@ -85,6 +85,8 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
     },
     ...definedOnly({ cwd }),
   }).spawn();
+  killFirst(child.pid);
+  return child;
 }
 
 /**
@@ -95,6 +97,8 @@ export class DenoChild implements Disposable {
   timedOut = false;
   /** What it held, in bytes, when that was too much. */
   held: number | undefined;
+  /** The most that it was seen to hold, in bytes. */
+  most = 0;
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #end = new DisposableStack();
@@ -112,9 +116,11 @@ export class DenoChild implements Disposable {
       }, timeoutMs);
       this.#end.defer(() => clearTimeout(timer));
     }
-    if (memory !== undefined) {
-      this.#end.defer(watchMemory(child.pid, memory, (held) => {
-        this.held = held;
+    if (memory !== undefined || Deno.build.os === "linux") {
+      this.#end.defer(watchMemory(child.pid, (held) => {
+        this.most = Math.max(this.most, held);
+        if (held <= (memory ?? Infinity)) return;
+        this.held ??= held;
         kill();
       }));
     }
@@ -267,13 +273,10 @@ export function formatMemory(bytes: number): string {
 
 /**
  * What a custom stage may take that declares nothing: three quarters of the machine, or of the container that it is cut
- * down to. Beyond that the kernel would begin
- * to kill, and might well choose the engine.
+ * down to. Beyond that the kernel would begin to kill.
  */
 export function defaultMemoryLimit(): number {
-  const limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-    .map((path) => Number.parseInt(readTextIfThere(path) ?? "", 10)).filter((limit) => limit > 0);
-  return Math.floor(Math.min(totalmem(), ...limits) * 0.75);
+  return Math.floor(totalMemory() * 0.75);
 }
 
 /** Memory that a process holds, in RAM and swapped out. Undefined where it cannot be told, or the process is gone. */
@@ -295,19 +298,17 @@ const INTERVAL_MS = Deno.build.os === "linux" ? 100 : 1_000;
 
 /**
  * Watch what a process holds, as typed arrays and native code take memory that no limit of V8 counts.
- * @param onOver called once, when it is over the limit
+ * @param onLook called with what it holds
  * @returns stops watching
  */
-export function watchMemory(pid: number, limit: number, onOver: (held: number) => void): () => void {
+export function watchMemory(pid: number, onLook: (held: number) => void): () => void {
   let looking = false;
   const timer = setInterval(async () => {
     if (looking) return;
     looking = true;
     const held = await heldBytes(pid).catch(() => undefined);
     looking = false;
-    if (held === undefined || held <= limit) return;
-    clearInterval(timer);
-    onOver(held);
+    if (held !== undefined) onLook(held);
   }, INTERVAL_MS);
   return () => clearInterval(timer);
 }

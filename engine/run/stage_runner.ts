@@ -165,11 +165,11 @@ export class StageRunner {
       const rate = new RateMeter();
       const result = await this.#run(planner.planStage(id, forced), held, rate, claim);
       if ("lost" in result && tries < planned.stage.retries) {
-        emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
+        emit({ type: "stage-note", id, level: "warn", message: `${result.lost.message}; trying again` });
         tries++;
         continue;
       }
-      const final = "lost" in result ? failedBy({ message: result.lost }) : result;
+      const final = "lost" in result ? failedBy(result.lost) : result;
       if (final.state === "failed") this.options.onFailure();
       return { ...final, figures: rate.figures, workMs: performance.now() - began };
     }
@@ -299,7 +299,7 @@ export class StageRunner {
     held: HeldSlots,
     rate: RateMeter,
     claim: HeldClaim | undefined,
-  ): Promise<StageResult | { lost: string }> {
+  ): Promise<StageResult | { lost: StageProblem }> {
     const { store, runId, emit, pipeline, kill, stop } = this.options;
     const { stage, device } = planned;
     const started = performance.now();
@@ -323,7 +323,7 @@ export class StageRunner {
       if (ground.edited.aborted && !stop.aborted && ["lost", "interrupted"].includes(outcome.status)) {
         return failedBy({ message: `${changed}; it was stopped`, fix: again });
       }
-      if (outcome.status === "lost") return { lost: outcome.message };
+      if (outcome.status === "lost") return { lost: outcome };
       if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept > 0), ...definedOnly({ device }) };
       if (moved !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: again });
       const listed = listOutputs(start.outputs);

@@ -71,7 +71,9 @@ export const evaluateKind = defineKind({
     );
     if (most === undefined) return { problems };
     const evaluations = 1 + (bound?.timesteps ?? 0);
-    return { problems, ...networkWork(checkpoint?.network, most * evaluations, Math.min(params.batchSize, most)) };
+    const data = most * images!.height * images!.width * images!.channels;
+    const batch = Math.min(params.batchSize, most);
+    return { problems, ...networkWork(checkpoint?.network, most * evaluations, batch, { data }) };
   },
 });
 

@@ -98,7 +98,12 @@ export const sampleKind = defineKind({
         ...checkDrawing(params, checkpoint, guide !== undefined),
         ...checkGuidance(params, checkpoint, guide),
       ],
-      ...drawingFacts(checkpoint, params, { count, walks: asked * drawn, classes }),
+      ...drawingFacts(checkpoint, params, {
+        count,
+        walks: asked * drawn,
+        together: guide === undefined ? asked : 1,
+        classes,
+      }),
     };
   },
 });

@@ -1,4 +1,5 @@
 import type { StageContext, StageEnd } from "../../contract/stage.ts";
+import { lessMemory } from "../../contract/less_memory.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 
 type About = Pick<StageContext, "device"> & { readonly params: object };
@@ -40,17 +41,6 @@ function outOfMemory({ params, device }: About, said: string): StageEnd {
   const other = device?.name === "tensorflow-gpu"
     ? "check nvidia-smi for other processes that use its memory"
     : "use a machine with more memory";
-  const fix = [...halve(batchSize, microBatches), other].join(", or ");
+  const fix = [...lessMemory(params as Readonly<Record<string, unknown>>), other].join(", or ");
   return { status: "failed", message: `device ${device?.name} is out of memory${given}: ${said}`, fix };
-}
-
-/** What takes about half as much. A batch is only taken apart into parts of one size. */
-function halve(batchSize = 1, microBatches?: number): string[] {
-  if (batchSize === 1) return [];
-  const smaller = `batchSize: ${batchSize >> 1}`;
-  if (microBatches === undefined) return [`set ${smaller}`];
-  let parts = 2 * microBatches;
-  while (parts < batchSize && batchSize % parts !== 0) parts++;
-  const same = `microBatches: ${parts} (the same batch in smaller parts)`;
-  return batchSize % parts === 0 ? [`set ${same}`, smaller] : [`set ${smaller}`];
 }

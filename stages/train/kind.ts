@@ -73,7 +73,11 @@ export const trainKind = defineKind({
     return {
       problems,
       facts: { checkpoint: { ...known, network, objective: params.objective } },
-      ...networkWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize),
+      ...networkWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize, {
+        use: "training",
+        images: params.batchSize / params.microBatches,
+        data: (images.count ?? 0) * height * width * channels,
+      }),
     };
   },
 });

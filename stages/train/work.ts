@@ -9,17 +9,44 @@ export const TRAIN_WORK_FACTOR = 3;
 const PROBE_STEP_GFLOP = 100;
 const MOST_PROBE_IMAGES = 128;
 
+/** Of a stage's process on a processor before it has any tensors. */
+const BASE_BYTES = 200e6;
+
+/**
+ * How many float32 numbers a process holds at most: for each parameter, and for each number that a forward pass gives for an
+ * image of the batch. A training has weights, moments, averages and gradients, and keeps activations for the gradient; who
+ * only asks keeps what later layers read. docs/performance.md has what was measured.
+ */
+const HELD = {
+  training: { parameters: 6.4, activations: 1 },
+  asking: { parameters: 2, activations: 0.2 },
+};
+
 /**
  * What forecasts go by of so many forward passes, by batches of so many images.
  *
  * @param network must have no problems; nothing is known where it or the number of passes is not, or it is the user's own
+ * @param held what the process has in memory for each batch, in images, and what else, in bytes
  */
-export function networkWork(network: NetworkFacts | undefined, passes: number | undefined, batch: number) {
+export function networkWork(
+  network: NetworkFacts | undefined,
+  passes: number | undefined,
+  batch: number,
+  { use = "asking", images = batch, data = 0 }: {
+    readonly use?: keyof typeof HELD;
+    readonly images?: number;
+    readonly data?: number;
+  } = {},
+) {
   if (network === undefined || passes === undefined || isOwn(network)) return {};
+  const { parameters, activations } = HELD[use];
+  const numbers = parameters * BUILTIN_NETWORK.parameterCount(network) +
+    activations * images * BUILTIN_NETWORK.activationCount(network);
   const perPass = BUILTIN_NETWORK.forwardGflop(network);
   const perImage = TRAIN_WORK_FACTOR * perPass;
-  const images = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / perImage)));
+  const probed = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / perImage)));
   const entry = import.meta.resolve("./probe.ts");
-  const probe = { entry, params: { network, images }, stepGflop: images * perImage };
-  return { workGflop: passes * perPass, workShape: [...BUILTIN_NETWORK.shape(network), batch], probe };
+  const probe = { entry, params: { network, images: probed }, stepGflop: probed * perImage };
+  const memoryBytes = Math.round(BASE_BYTES + data + 4 * numbers);
+  return { workGflop: passes * perPass, workShape: [...BUILTIN_NETWORK.shape(network), batch], probe, memoryBytes };
 }

@@ -14,6 +14,8 @@ const NOT_TRIED: readonly { readonly pattern: RegExp; readonly reason: string }[
   { pattern: / --on lab\b/, reason: "needs a cluster: tests/cluster runs them on one" },
   { pattern: /^deno run -A tests\/cluster\/kills\.ts/, reason: "takes twenty minutes: kills_test.ts has ten tries" },
   { pattern: /^deno run -A tests\/browser\/pictures\.ts/, reason: "trains a network, and replaces pictures" },
+  { pattern: /^deno test -A --no-check tests\/long\//, reason: "is a long test, run among these" },
+  { pattern: /^deno run -A tests\/support\/measure_memory\.ts/, reason: "trains: memory_estimate_test.ts runs it" },
   { pattern: /^export /, reason: "sets a variable of the reader's shell" },
 ];
 

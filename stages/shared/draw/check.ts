@@ -52,13 +52,15 @@ export function lastTime(param: SamplerParam, timesteps: number): number {
 /**
  * What is known of images that a network will draw, and of the work.
  * @param walks images that are walked through the chain, or shares of them
+ * @param together times that the network is asked about an image at once
  */
 export function drawingFacts(
   { height, width, channels, timesteps, network }: CheckpointFacts,
   { sampler, batchSize }: { readonly sampler: SamplerParam; readonly batchSize: number },
-  { count, walks, classes }: {
+  { count, walks, together = 1, classes }: {
     readonly count: number;
     readonly walks: number;
+    readonly together?: number;
     readonly classes?: number | null | undefined;
   },
 ) {
@@ -66,5 +68,6 @@ export function drawingFacts(
   const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
   const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
   const samples = { count, height, width, channels, ...(classes === undefined ? {} : { classes }) };
-  return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize) };
+  const memory = { images: together * batchSize, data: count * height * width * channels };
+  return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize, memory) };
 }

@@ -11,14 +11,17 @@ interface Sketch {
   readonly state?: PlannedStage["state"];
   readonly gpu?: number | "required";
   readonly card?: boolean;
+  readonly memoryBytes?: number;
+  readonly memory?: string;
 }
 
 /** Long work and work without a card: hours in all, and ids. */
 function outlook(sketches: readonly Sketch[]) {
-  const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false }) => {
+  const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false, memoryBytes, memory }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
-    const resources = gpu === undefined ? {} : { gpu };
-    const stage = { id, entry: id, kind: { roles: {} }, inputs, needs: [], resources };
+    const resources = { ...gpu === undefined ? {} : { gpu }, ...memory === undefined ? {} : { memory } };
+    const params = { batchSize: 100 };
+    const stage = { id, entry: id, kind: { roles: {} }, params, inputs, needs: [], resources, memoryBytes };
     return [id, { stage, state, device: { name: "d", card } }] as const;
   });
   const forecasts = sketches.map(({ id, hours }): [string, Forecast] => [
@@ -27,12 +30,12 @@ function outlook(sketches: readonly Sketch[]) {
   ]);
   const declared = new Map(stages.map(([id, { stage }]) => [id, stage]));
   const plan = { stages: new Map(stages), pipeline: { stages: declared } } as unknown as Plan;
-  const { long, withoutCard } = lookAhead(plan, new Map(forecasts), { jobs: 2, cpus: 2, gpus: 0 });
+  const { long, withoutCard, tight } = lookAhead(plan, new Map(forecasts), { jobs: 2, cpus: 2, gpus: 0 });
   const text = (work: typeof long) => work && [work.totalMs / HOUR, work.stages.map(({ id }) => id).join(" ")];
-  return { long: text(long), withoutCard: text(withoutCard) };
+  return { long: text(long), withoutCard: text(withoutCard), tight };
 }
 
-const NOTHING = { long: undefined, withoutCard: undefined };
+const NOTHING = { long: undefined, withoutCard: undefined, tight: [] };
 
 Deno.test("a run is long where its stages take more than a day together, whatever is not known", () => {
   assertEquals(outlook([{ id: "a", hours: 24 }]), NOTHING);
@@ -66,4 +69,20 @@ Deno.test("work of more than an hour that wants a card and has none is told", ()
   assertEquals(outlook(two).withoutCard, [3, "b a"]);
   assertEquals(outlook([{ id: "a", hours: 3 }, { id: "b", hours: 3, gpu: 0 }]), NOTHING);
   assertEquals(outlook([{ id: "a", hours: 3, gpu: 1, card: true }]), NOTHING);
+});
+
+Deno.test("a stage is tight where it needs more than is free, or than its file lets it take, and works on no card", () => {
+  const tight = (sketch: Partial<Sketch>) => outlook([{ id: "a", ...sketch }]).tight;
+  assertEquals(tight({ memoryBytes: 1 }), []);
+  assertEquals(tight({}), []);
+  const huge = 1e15;
+  const [found, ...others] = tight({ memoryBytes: huge });
+  assertEquals([found!.stage, found!.needs, others], ["a", huge, []]);
+  // No machine has that much, and the fix is as far off as the need.
+  assertEquals(found!.most > 0 && found!.most < huge && found!.fix === "set batchSize: 1", true);
+  assertEquals(tight({ memoryBytes: huge, card: true }), []);
+  assertEquals(tight({ memoryBytes: huge, state: "cached" }), []);
+  assertEquals(tight({ memoryBytes: 3e6, memory: "2MB" }), [
+    { stage: "a", needs: 3e6, most: 2e6, fix: "set batchSize: 50" },
+  ]);
 });

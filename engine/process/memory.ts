@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { readTextIfThere } from "../store/reading.ts";
+
+/** Of a control group: the files that say its limit, what it holds, and of that what the kernel may drop. */
+const GROUPS = [
+  { root: "/sys/fs/cgroup", limit: "memory.max", used: "memory.current", dropped: "inactive_file" },
+  {
+    root: "/sys/fs/cgroup/memory",
+    limit: "memory.limit_in_bytes",
+    used: "memory.usage_in_bytes",
+    dropped: "total_inactive_file",
+  },
+];
+
+/** Limits in bytes of the control groups that this process is in, with those above them, and what is left of each. */
+function groupLimits(): { readonly limit: number; readonly left: number }[] {
+  const lines = (readTextIfThere("/proc/self/cgroup") ?? "").split("\n").map((line) => /^\d+:(.*?):(.*)$/.exec(line));
+  return lines.flatMap((line) => {
+    const [, controllers, path] = line ?? [];
+    const version = controllers === "" ? GROUPS[0] : controllers?.split(",").includes("memory") ? GROUPS[1] : undefined;
+    if (version === undefined) return [];
+    const parts = path!.split("/").filter(Boolean);
+    return Array.from({ length: parts.length + 1 }, (_, depth) => {
+      // A container sees its own group at the root, whatever its path is called outside.
+      const folder = join(version.root, ...parts.slice(0, depth));
+      const text = (name: string) => readTextIfThere(join(folder, name)) ?? "";
+      const limit = Number.parseInt(text(version.limit), 10);
+      const dropped = new RegExp(`^${version.dropped} (\\d+)`, "m").exec(text("memory.stat"))?.[1] ?? 0;
+      return { limit, left: limit - Number(text(version.used)) + Number(dropped) };
+    }).filter(({ limit }) => limit > 0);
+  });
+}
+
+/** Memory that this process and those that it starts can ever hold: of the machine, or of the group that it is cut down to. */
+export function totalMemory(): number {
+  return Math.min(Deno.systemMemoryInfo().total, ...groupLimits().map(({ limit }) => limit));
+}
+
+/** Memory that is free for them now. */
+export function freeMemory(): number {
+  return Math.max(0, Math.min(Deno.systemMemoryInfo().available, ...groupLimits().map(({ left }) => left)));
+}
+
+/** How many processes of this machine the kernel has killed for want of memory since it started; undefined where it does not say. */
+export function memoryKills(): number | undefined {
+  const found = /^oom_kill (\d+)/m.exec(readTextIfThere("/proc/vmstat") ?? "")?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+/** Of a thousand, by which a process counts as larger than it is where the kernel looks for one to kill. */
+const STAGES_COUNT_MORE = 300;
+
+/** Let the kernel, where memory runs out, kill this process rather than the run, which keeps what is done and says why. */
+export function killFirst(pid: number): void {
+  const own = readTextIfThere("/proc/self/oom_score_adj");
+  try {
+    if (own === undefined) return;
+    Deno.writeTextFileSync(`/proc/${pid}/oom_score_adj`, `${Math.min(1_000, Number(own) + STAGES_COUNT_MORE)}`);
+  } catch {
+    // It has ended already, or this process may not say so; then the kernel chooses by size.
+  }
+}

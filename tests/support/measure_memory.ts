@@ -1,0 +1,40 @@
+/**
+ * The most memory that a process held which computed with a network, as `stages/train/work.ts` estimates it.
+ *
+ *     deno run -A tests/support/measure_memory.ts train '{"channels":32,"multipliers":[1,2],"blocks":1,"attention":[8]}' 16 1 64
+ *
+ * Arguments: train or sample; the params of the network; side and channels of the images; images of a batch.
+ *
+ * @module
+ */
+import { networkOf } from "../../artifacts/checkpoint.ts";
+import type { StageContext } from "../../contract/stage.ts";
+import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
+import { initialWeights } from "../../stages/train/training.ts";
+import probe from "../../stages/train/probe.ts";
+import { networkWork } from "../../stages/train/work.ts";
+import { onnxNumerics } from "../../tensor/onnx/describe.ts";
+import { openDevice } from "../../tensor/open.ts";
+
+const [use, model, side, channels, batch] = Deno.args as [string, string, string, string, string];
+const sizes = { height: Number(side), width: Number(side), channels: Number(channels), outChannels: Number(channels) };
+const record = BUILTIN_NETWORK.recordOf(sizes, BUILTIN_NETWORK.params.parse(JSON.parse(model)));
+const images = Number(batch);
+if (use === "train") {
+  const device = { name: "onnx", numerics: onnxNumerics() };
+  await probe({ params: { network: record, images }, device, report: () => {} } as unknown as StageContext);
+} else {
+  const network = await networkOf(record, []);
+  const device = await openDevice("onnx");
+  const compiled = await device.compile(makeModelOutput(network), modelOutputSignature(network, images));
+  const bound = await compiled.bind({ params: initialWeights(network, 0) });
+  const x = new Float32Array(images * sizes.height * sizes.width * sizes.channels);
+  for (let i = 0; i < 2; i++) await bound.run({ x, t: new Int32Array(images) });
+}
+const peak = Number(/^VmHWM:\s+(\d+) kB/m.exec(Deno.readTextFileSync("/proc/self/status"))![1]) * 1024;
+const { memoryBytes } = networkWork(record, 1, images, { use: use === "train" ? "training" : "asking" });
+// deno-lint-ignore no-console -- what it is for
+console.log(JSON.stringify({ peakMB: Math.round(peak / 1e6), estimateMB: Math.round(memoryBytes! / 1e6) }));
+// Devices may keep threads.
+Deno.exit(0);
