@@ -23,8 +23,8 @@ export function packageProgram(name: string, version: string = manifest.version)
 /** The outcome of a pipeline, in its folder of outputs. */
 export const PAGE = "report.html";
 
-/** `deno task` names itself to what it starts, as package managers do. */
-const fromTask = Deno.env.get("npm_config_user_agent")?.startsWith("deno/") === true;
+/** `deno task` names itself to what it starts, as package managers do. Asked late: a server of pages may not know. */
+const isFromTask = () => Deno.env.get("npm_config_user_agent")?.startsWith("deno/") === true;
 
 /** Whether a shell finds the command that `deno install` makes of this program: a script that names it. */
 function isInstalled(): boolean {
@@ -38,7 +38,7 @@ function isInstalled(): boolean {
  * What stands for `noiseline` on the command line in a folder: the installed command where no task started it, a task of
  * the clone, one that `new` wrote, or the program.
  */
-export function programIn(folder: string, byTask: boolean = fromTask): readonly string[] {
+export function programIn(folder: string, byTask: boolean = isFromTask()): readonly string[] {
   if (!byTask && isInstalled()) return ["noiseline"];
   const config = nearestConfig(folder);
   if (config === join(TOOLKIT, "deno.json")) return ["deno", "task"];

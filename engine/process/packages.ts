@@ -81,7 +81,7 @@ export function gatherPackages(shared: string, lock: Lock): string {
     return gather(npm, packages, join(shared, "noiseline"), name);
   } catch (error) {
     if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
-    const whole = gather(npm, packages, userFolder("packages"), name);
+    const whole = gather(npm, packages, userFolder("npm"), name);
     if (isOwn(dirname(whole))) return whole;
     throw new Misplaced(`Cannot use ${dirname(whole)}: others may write to it; remove it`);
   }

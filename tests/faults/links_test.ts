@@ -118,6 +118,7 @@ Deno.test("pages show a store that is reached by a link", async () => {
   await using ui = await startUi(place, at, { env });
   await ui.said("}");
   const { json } = await place.cli(["ui", ...at], { env });
+  assertEquals(json.address?.slice(0, 4), "http", JSON.stringify(json));
   const visitor = await Visitor.open(json.address);
   assertStringIncludes(await visitor.text("/"), `/run/${id}`);
 });
