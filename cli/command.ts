@@ -1,5 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { BuiltinKinds, Diagnostic } from "noiseline/core";
+import manifest from "../deno.json" with { type: "json" };
 import { EXIT, Exit, printDiagnostics, printError, printJson, printLine } from "./io.ts";
 
 /** What commands work with besides their arguments. */
@@ -10,34 +11,14 @@ export interface CliSettings {
   readonly kindFiles?: readonly string[];
 }
 
-/** All commands with what they do. The module of each has its name in `commands/`, and only that of one is loaded. */
-export const COMMANDS: Readonly<Record<string, string>> = {
-  run: "Run what is missing or out of date",
-  plan: "Show what would run, why, and about how long",
-  why: "Explain why a stage would run, what follows, and how long it takes",
-  status: "Show the state of each stage, the last run and what is running",
-  ui: "Show runs and results in a browser, live",
-  report: "Write a page of a pipeline's results",
-  compare: "Compare metrics and params of pipelines, tags and runs",
-  metrics: "Print the metrics of a pipeline, or write them for TensorBoard",
-  graph: "Print the stages as a graph, for Mermaid or Graphviz",
-  validate: "Check a pipeline file, and report every error at once",
-  show: "Print every resolved value and where it comes from",
-  new: "Write a new pipeline, stage or definition to start from",
-  stages: "List the stage kinds, or describe one with its params",
-  schema: "Print the JSON Schema of pipeline files, for editors",
-  runs: "List past runs and how they ended, or show the stages of one",
-  logs: "Print the log of a stage, also while it runs",
-  cancel: "Cancel the jobs of a pipeline on a cluster",
-  verify: "Check results by hashing, or by running a stage again",
-  tag: "Name results, so that they are kept",
-  export: "Write the results of a pipeline, a tag or a run to a folder",
-  import: "Import all results of a folder",
-  gc: "Remove old results that nothing uses",
-  doctor: "Check this machine and which devices can compute on it",
-  setup: "Install an optional tensor engine",
-  exec: "Compute one submitted stage",
-};
+type Tasks = Readonly<Record<string, { readonly command?: string; readonly description: string }>>;
+
+/** All commands with what they do, as the clone's tasks. The module of each has its name in `commands/`, and only that of one is loaded. */
+export const COMMANDS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(manifest.tasks as Tasks)
+    .filter(([name, { command }]) => command === `deno run -A cli/main.ts ${name}`)
+    .map(([name, { description }]) => [name, description]),
+);
 
 /** Any command, whatever its options; Commander's types differ with each option. */
 // deno-lint-ignore no-explicit-any
