@@ -25,18 +25,4 @@ export interface DeviceDescription {
   readonly seen?: string;
 }
 
-/** Why a device is of no use here, and what to do about it. */
-export interface DeviceTrouble {
-  readonly reason: string;
-  readonly fix?: string;
-  /** It may be over at any moment, so nobody should rely on it. */
-  readonly passing?: boolean;
-}
-
-/** Folders and variables that a process with few permissions needs for a device. Paths are absolute. */
-export interface Grants {
-  readonly read?: readonly string[];
-  /** Folders of native libraries. */
-  readonly ffi?: readonly string[];
-  readonly env?: readonly string[];
-}
+export type { DeviceGrants, DeviceTrouble } from "../contract/stage.ts";

@@ -1,5 +1,5 @@
 import type { Device, DeviceOptions } from "./device.ts";
-import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription, type Grants } from "./devices.ts";
+import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription, type DeviceGrants } from "./devices.ts";
 
 /** What a device would be opened with, as far as that decides what it is. */
 export type DescribeOptions = Pick<DeviceOptions, "threads">;
@@ -8,7 +8,7 @@ interface Implementation {
   /** What the device is on this machine, or why it is not there. Opens nothing. */
   describe(options: DescribeOptions): Promise<DeviceDescription>;
   /** What a process with few permissions needs for it. The device's packages must be installed. */
-  grants(): Promise<Grants>;
+  grants(): Promise<DeviceGrants>;
   open(options: DeviceOptions): Promise<Device>;
 }
 

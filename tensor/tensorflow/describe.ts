@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { DeviceDescription, DeviceTrouble, Grants } from "../devices.ts";
+import type { DeviceDescription, DeviceTrouble, DeviceGrants } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { tensorflowVariables } from "./environment.ts";
 import { findNvidiaCard, type NvidiaCard, nvidiaModels, OLDEST_DRIVER } from "../gpus.ts";
@@ -71,7 +71,7 @@ export function explainGpuFailure(said: string): DeviceTrouble {
 }
 
 /** Folders and variables for a worker, as Deno's `--allow-read`, `--allow-ffi` and `--allow-env` take them. */
-export function tensorflowGrants(gpu: boolean): Grants {
+export function tensorflowGrants(gpu: boolean): DeviceGrants {
   const installation = findInstallation(gpu);
   const env = [...FOLDER_VARIABLES, ...tensorflowVariables(gpu)];
   return installation === undefined ? { env } : { read: [tensorflowCache()], ffi: [installation.folder], env };

@@ -35,7 +35,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["zod"],
     fix: "the contract is what engine and stages say to each other; move code to the side that runs it",
   },
-  tensor: { imports: ["tensor", "std"], notPackages: ["zod"], fix: PURE },
+  tensor: { imports: ["tensor", "std"], types: ["contract"], notPackages: ["zod"], fix: PURE },
   "tensor/tensorflow/setup": {
     imports: ["tensor/tensorflow/setup", "tensor", "std", "engine.ts"],
     deno: true,

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
-import type { ConcreteDeviceName, DeviceDescription, Grants } from "../../../tensor/devices.ts";
+import type { ConcreteDeviceName, DeviceDescription, DeviceGrants } from "../../../tensor/devices.ts";
 import { chooseDevice } from "../../../tensor/choose.ts";
 import { describeTensorflow, explainGpuFailure } from "../../../tensor/tensorflow/describe.ts";
 import { findNvidiaCard, nvidiaModels } from "../../../tensor/gpus.ts";
@@ -13,7 +13,7 @@ const REPORT = `
   const about = (gpu) => ({ description: describeTensorflow(gpu), grants: tensorflowGrants(gpu) });
   console.log(JSON.stringify({ cpu: about(false), gpu: about(true) }));`;
 
-type About = { readonly description: DeviceDescription; readonly grants: Grants };
+type About = { readonly description: DeviceDescription; readonly grants: DeviceGrants };
 
 async function reportFor(cache: string): Promise<{ cpu: About; gpu: About }> {
   try {
