@@ -18,7 +18,6 @@ import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safet
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
-import type { Metrics } from "./metrics.ts";
 import { definitionOf } from "./own.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 import { encodePath, pathOf, pathSpecSchema } from "./schedule.ts";
@@ -206,11 +205,7 @@ export function toldLabels({ model, images }: Pick<CheckpointConfig, "model" | "
 }
 
 /** What a metrics record says about the network that was measured. */
-export function describeModel(
-  artifact: InputArtifact,
-  { config }: StoredCheckpoint,
-  weights: WeightsName,
-): NonNullable<Metrics["model"]> {
+export function describeModel(artifact: InputArtifact, { config }: StoredCheckpoint, weights: WeightsName) {
   const { step, parameters, schedule } = config;
   return { digest: artifact.digest, weights, step, parameters, schedule };
 }

@@ -41,10 +41,7 @@ export async function writeJson<S extends z.ZodType>(
 }
 
 /** The bytes of a file. @throws FormatError when it is missing */
-export async function readBytes(
-  artifact: Pick<InputArtifact, "files" | "read">,
-  name: string,
-): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBytes(artifact: Pick<InputArtifact, "files" | "read">, name: string) {
   return await artifact.read(fileOf(artifact, name).path);
 }
 

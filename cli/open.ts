@@ -80,10 +80,7 @@ export async function loadForCommand(
 }
 
 /** Make the planner of a loaded pipeline, or end with exit code 2. */
-export function makePlanner(
-  { pipeline, store }: Pick<Loaded, "pipeline" | "store">,
-  options: PlanOptions = {},
-): Planner {
+export function makePlanner({ pipeline, store }: Pick<Loaded, "pipeline" | "store">, options: PlanOptions = {}) {
   return valueOf(Planner.make(pipeline, store, options));
 }
 

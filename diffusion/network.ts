@@ -115,10 +115,7 @@ export function packParameters(
 }
 
 /** The inverse of `packParameters`; the arrays are copies. @throws RangeError when the vector has another length. */
-export function unpackParameters(
-  flat: Float32Array,
-  { parameters, count }: Pick<Network, "parameters" | "count">,
-): NamedArrays {
+export function unpackParameters(flat: Float32Array, { parameters, count }: Pick<Network, "parameters" | "count">) {
   if (flat.length !== count) throw new RangeError(`Flat parameters: got ${flat.length} numbers, wanted ${count}`);
   let offset = 0;
   return Object.fromEntries(

@@ -29,11 +29,7 @@ function stateSignature(network: Network): Signature {
  * @param grads flat, by parameter in the order of `network.parameters`
  * @returns the next `params`, `m`, `v`, `ema` [P], and `gradNorm` [], before clipping
  */
-function updateState(
-  inputs: NamedTensors,
-  grads: readonly tf.Tensor[],
-  network: Network,
-): Record<typeof VECTORS[number] | "gradNorm", tf.Tensor> {
+function updateState(inputs: NamedTensors, grads: readonly tf.Tensor[], network: Network) {
   const input = inputs as UpdateInputs;
   const layout = optimizerBlocks(network.parameters.map(sizeOf));
   const blockGrads = layout.map(({ first, count }) => joined(grads.slice(first, first + count)));

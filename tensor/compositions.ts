@@ -143,11 +143,7 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
 };
 
 /** The output of a kernel as its composition has it. */
-export function compose(
-  kernelName: string,
-  inputs: tf.NamedTensorInfoMap,
-  attributes: unknown,
-): tf.Tensor | tf.Tensor[] {
+export function compose(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: unknown) {
   return tf.tidy(() => {
     const y = COMPOSITIONS[kernelName]!(inputs, attributes);
     // An output of its own, also where nothing is to be done.

@@ -11,9 +11,7 @@ import type { Installation } from "./tensorflow/installation.ts";
  *
  * Arguments: a device and its numerics; for the set-up also an installation of TensorFlow that is not in its place yet.
  */
-async function computeSmallProduct(
-  [name, numerics, staged]: readonly [ConcreteDeviceName, string, string?],
-): Promise<void> {
+async function computeSmallProduct([name, numerics, staged]: readonly [ConcreteDeviceName, string, string?]) {
   const device = staged === undefined
     ? await openDevice(name, { numerics })
     : await (await import("./tensorflow/device.ts"))

@@ -10,10 +10,7 @@ import { pipelineOf, SHAPES, sweepOf } from "./shapes.ts";
  * Figures of our own that have no like in other tools, as rows of a table.
  * @param max stages of the largest graph, a multiple of 100; ten times as many files and results
  */
-export async function measureExtras(
-  root: string,
-  { tries, max }: Readonly<Record<"tries" | "max", number>>,
-): Promise<string[][]> {
+export async function measureExtras(root: string, { tries, max }: Readonly<Record<"tries" | "max", number>>) {
   const rows = [["what", "time", "peak memory"]];
   const run = async (what: string, folder: string, call = OURS.run) => {
     const found = [];

@@ -201,12 +201,7 @@ async function follow(
 }
 
 /** @returns how many bytes there were to print */
-async function printFrom(
-  path: string,
-  at: number,
-  decoder: TextDecoder,
-  print: (text: string) => void,
-): Promise<number> {
+async function printFrom(path: string, at: number, decoder: TextDecoder, print: (text: string) => void) {
   if (!existsSync(path)) return 0;
   const file = await Deno.open(path);
   await file.seek(at, Deno.SeekMode.Start);

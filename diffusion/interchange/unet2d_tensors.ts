@@ -14,10 +14,7 @@ export interface Unet2dTensor {
 const TIME_KERNEL = "time.dense1.kernel";
 
 /** The state dict of the `UNet2DModel` of `toUnet2dConfig(config)`. @param named as from `unpackParameters` */
-export function toUnet2dTensors(
-  named: Readonly<Record<string, Float32Array>>,
-  config: UnetConfig,
-): Record<string, Unet2dTensor> {
+export function toUnet2dTensors(named: Readonly<Record<string, Float32Array>>, config: UnetConfig) {
   return Object.fromEntries(
     unet2dLinks(config).map((link) => {
       const source = named[link.ours]!;

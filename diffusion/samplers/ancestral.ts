@@ -52,11 +52,7 @@ export default defineSampler({
 });
 
 /** Whether the network has the variance that is asked of it. */
-export function checkVariance(
-  param: readonly string[],
-  variance: string | undefined,
-  learned: boolean,
-): DefinitionProblem[] {
+export function checkVariance(param: readonly string[], variance: string | undefined, learned: boolean) {
   if (variance !== "learned" || learned) return [];
   return [{
     param,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { DefinitionProblem, KnownNetwork, Path } from "../define.ts";
+import type { KnownNetwork, Path } from "../define.ts";
 import { DATA_TIME } from "../path.ts";
 
 /** Steps of a sampler that visits some timesteps, evenly. */
@@ -23,11 +23,7 @@ export function spacedTimes(
 }
 
 /** More steps than timesteps. @param leftOut timesteps that are not visited in any case */
-export function checkSteps(
-  steps: number,
-  { timesteps }: Pick<KnownNetwork, "timesteps">,
-  leftOut = 0,
-): DefinitionProblem[] {
+export function checkSteps(steps: number, { timesteps }: Pick<KnownNetwork, "timesteps">, leftOut = 0) {
   if (timesteps === undefined || steps <= timesteps - leftOut) return [];
   return [{
     param: ["steps"],

@@ -44,10 +44,7 @@ export function externalPaths(stage: Pick<Stage, "kind" | "params">, folder: str
 }
 
 /** The params of a stage with these paths in the place of those that it has. @param paths see {@linkcode externalPaths} */
-export function withPaths(
-  { kind, params }: Pick<Stage, "kind" | "params">,
-  paths: Readonly<Record<string, string>>,
-): Record<string, unknown> {
+export function withPaths({ kind, params }: Pick<Stage, "kind" | "params">, paths: Readonly<Record<string, string>>) {
   const changed = Object.entries(params).map(([param, value]) => {
     const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
     return [param, mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path)];

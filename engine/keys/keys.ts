@@ -80,10 +80,7 @@ function localIngredients({ kind, params, seed, shard }: Stage, externals: Ingre
  * @param stages in the order of the graph, so that what a stage reads has its keys before it
  * @param externals of every stage, by id
  */
-export function keysOfStages(
-  stages: Iterable<Stage>,
-  externals: ReadonlyMap<string, Ingredients["externals"]>,
-): ReadonlyMap<string, StageKeys> {
+export function keysOfStages(stages: Iterable<Stage>, externals: ReadonlyMap<string, Ingredients["externals"]>) {
   const keys = new Map<string, StageKeys>();
   for (const stage of stages) {
     const upstream: Record<string, string[]> = {};

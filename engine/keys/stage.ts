@@ -71,9 +71,7 @@ export interface Kind
 }
 
 /** The code of the user's own that runs in the process of a kind's stages: a custom stage's, or that of definitions. */
-export function codesOf(
-  { custom, name, entry, version, modules = {}, files = [], own = [] }: Omit<Kind, "validate">,
-): readonly Omit<OwnCode, "param" | "sort">[] {
+export function codesOf({ custom, name, entry, version, modules = {}, files = [], own = [] }: Omit<Kind, "validate">) {
   if (!custom) return own;
   return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules, files }];
 }
@@ -140,10 +138,7 @@ export interface Stage extends Pick<CheckResult, "workShape" | "probe" | "notes"
 }
 
 /** Params of a stage that has so many processors: it computes with as many threads, where the file does not say how many. */
-export function withThreads(
-  { kind, params }: Pick<Stage, "kind" | "params">,
-  cpus: number | undefined,
-): Stage["params"] {
+export function withThreads({ kind, params }: Pick<Stage, "kind" | "params">, cpus: number | undefined) {
   const open = kind.roles["threads"]?.role === "execution" && params["threads"] === undefined;
   // No slot is what a stage takes that hardly computes.
   return cpus === undefined || !open ? params : { ...params, threads: Math.max(1, cpus) };

@@ -238,8 +238,6 @@ export function etaLeft(progress: LiveProgress | undefined, nowMs: number): numb
 }
 
 /** Milliseconds left by the pace so far; undefined where that is not known, and at the end. */
-export function etaOf(
-  { done, total, perSecond }: Pick<LiveProgress, "done" | "total" | "perSecond">,
-): number | undefined {
+export function etaOf({ done, total, perSecond }: Pick<LiveProgress, "done" | "total" | "perSecond">) {
   return perSecond === null || done >= total ? undefined : (total - done) / perSecond * 1_000;
 }

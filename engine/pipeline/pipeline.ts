@@ -31,10 +31,7 @@ export interface Pipeline {
  * The stages that names of the command line mean: stages, stages at an extent, and of a matrix all children or those
  * with the values that are named (`train~lr=0.1`).
  */
-export function selectStages(
-  pipeline: Pipeline,
-  names: readonly string[],
-): { readonly stages: readonly string[]; readonly problems: readonly Diagnostic[] } {
+export function selectStages(pipeline: Pipeline, names: readonly string[]) {
   const stages = new Set<string>();
   const problems: Diagnostic[] = [];
   for (const name of names) {

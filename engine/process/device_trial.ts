@@ -36,10 +36,7 @@ export interface TryOptions {
 }
 
 /** What came of a trial is kept for this device and machine, so that only the first run pays for it. */
-export function tryDevice(
-  trial: DeviceTrial,
-  { again = false, folder = userFolder("devices") }: TryOptions = {},
-): Promise<DeviceTrouble | undefined> {
+export function tryDevice(trial: DeviceTrial, { again = false, folder = userFolder("devices") }: TryOptions = {}) {
   const of = [trial.of, Deno.version.deno, machineClass()].join(" ");
   const path = join(folder, `${sha256Of(of)}.json`);
   if (again) tried.delete(path);

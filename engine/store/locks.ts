@@ -20,10 +20,7 @@ export interface WaitOptions {
  * alone.
  * @returns undefined when `signal` fires first
  */
-export async function acquireLock(
-  path: string,
-  { signal, onWait, shared = false }: WaitOptions = {},
-): Promise<Disposable | undefined> {
+export async function acquireLock(path: string, { signal, onWait, shared = false }: WaitOptions = {}) {
   using held = new DisposableStack();
   const file = held.use(openLockFile(path));
   let told = false;

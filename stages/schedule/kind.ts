@@ -33,11 +33,7 @@ export const scheduleKind = defineKind({
 });
 
 /** Every plan calls this: the searches for a T that works run only when there is something to report. */
-function checkSchedule(
-  params: ScheduleParams | OwnParam,
-  _inputs: unknown,
-  own?: Readonly<Record<string, Facts>>,
-): CheckResult {
+function checkSchedule(params: ScheduleParams | OwnParam, _inputs: unknown, own?: Readonly<Record<string, Facts>>) {
   if (isOwn(params)) return checkOwn(params, own?.[""]);
   const { betas, timesteps, linearStart, linearEnd } = params;
   if (typeof betas !== "string") return checkBetas(params);

@@ -28,11 +28,7 @@ const BATCH = 2;
 const PARAMETER = "parameter ";
 
 /** The network of a definition, or what keeps it from being built. */
-export function buildNetwork(
-  definition: NetworkDefinition,
-  sizes: NetworkSizes,
-  params: object,
-): { readonly network: Network } | { readonly problem: CodeProblem } {
+export function buildNetwork(definition: NetworkDefinition, sizes: NetworkSizes, params: object) {
   let isBuilt = false;
   try {
     const code = definition.build(sizes, params);
@@ -147,10 +143,7 @@ interface Computed {
   readonly fixes: Readonly<Record<"shape" | "lost", string>>;
 }
 
-async function checkTraces(
-  what: string,
-  { network, signature, shape, compute, apart, fixes }: Computed,
-): Promise<CodeProblem[]> {
+async function checkTraces(what: string, { network, signature, shape, compute, apart, fixes }: Computed) {
   await tf.ready();
   const weights = network.parameters.map(({ name, shape }) => [name, { shape, dtype: "float32" as const }] as const);
   const misnamed = new Set<string>();

@@ -32,11 +32,7 @@ const INTERRUPTED: StageEnd = { status: "interrupted", step: 0 };
  * @param folder keeps the file under its digest, and beside it the part of one that is not complete
  * @returns where the file lies, or how the stage ends
  */
-export async function download(
-  file: DownloadExternal,
-  folder: string,
-  options: DownloadOptions,
-): Promise<string | StageEnd> {
+export async function download(file: DownloadExternal, folder: string, options: DownloadOptions) {
   const path = join(folder, file.sha256);
   // The kernel frees the lock of a file that is closed, and so of a process that dies; the file stays, since removing it
   // would let two hold locks on two files of one name.

@@ -30,10 +30,7 @@ export function scalarFeeds(numbers: Readonly<Record<string, number>>): HostTens
  * Labels as a network is told them, [B, classes]; undefined for one that is told none. A label that it was never told is
  * none.
  */
-export function tellLabels(
-  { classes }: Pick<NetworkSizes, "classes">,
-  labels: readonly (number | undefined)[],
-): Float32Array<ArrayBuffer> | undefined {
+export function tellLabels({ classes }: Pick<NetworkSizes, "classes">, labels: readonly (number | undefined)[]) {
   if (classes === undefined) return undefined;
   return oneHotLabels(labels.map((label) => label !== undefined && label < classes ? label : undefined), classes);
 }

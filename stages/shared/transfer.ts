@@ -38,11 +38,7 @@ export class NetworkFailure extends Error {
  *
  * @returns the digest of the whole, and whether its beginning was there before; undefined where the user asked to stop
  */
-export async function transfer(
-  url: string,
-  part: string,
-  options: TransferOptions,
-): Promise<{ readonly sha256: string; readonly resumed: boolean } | NetworkFailure | undefined> {
+export async function transfer(url: string, part: string, options: TransferOptions) {
   using file = await Deno.open(part, { read: true, write: true, create: true });
   const hash = await hashRest(file);
   const had = (await file.stat()).size;

@@ -119,11 +119,7 @@ function checkLoss(
 }
 
 /** What cannot be computed on a path that does not preserve the variance. */
-function checkChain(
-  { objective, variance, weighting }: TrainParams,
-  { needs }: Partial<ObjectiveFacts>,
-  path: string,
-): CheckProblem[] {
+function checkChain({ objective, variance, weighting }: TrainParams, { needs }: Partial<ObjectiveFacts>, path: string) {
   const needing = {
     ...needs === "chain" ? { objective: isOwn(objective) ? objective.uses : objective } : {},
     ...variance === "learned" ? { variance } : {},

@@ -13,11 +13,7 @@ export interface SessionOptions {
 }
 
 /** Load a model for the CPU. */
-export function createSession(
-  model: Uint8Array,
-  threads: number,
-  options: ort.InferenceSession.SessionOptions = {},
-): Promise<ort.InferenceSession> {
+export function createSession(model: Uint8Array, threads: number, options: ort.InferenceSession.SessionOptions = {}) {
   return ort.InferenceSession.create(model, {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,

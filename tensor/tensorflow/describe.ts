@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { DeviceDescription, DeviceTrouble, DeviceGrants } from "../devices.ts";
+import type { DeviceDescription, DeviceGrants, DeviceTrouble } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { tensorflowVariables } from "./environment.ts";
 import { findNvidiaCard, type NvidiaCard, nvidiaModels, OLDEST_DRIVER } from "../gpus.ts";

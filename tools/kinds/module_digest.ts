@@ -11,11 +11,7 @@ const digests = new Map<string, Promise<string>>();
  * Digest of all code that a module executes: its local modules by what they do, found through imports that are not for
  * types alone, and the packages that they name, with the versions that `deno.json` pins.
  */
-export async function digestModules(
-  root: string,
-  entries: readonly string[],
-  files: ReadonlyMap<string, SourceFile>,
-): Promise<string> {
+export async function digestModules(root: string, entries: readonly string[], files: ReadonlyMap<string, SourceFile>) {
   const lines = new Set<string>();
   // A set hands out what is added while it is walked, and nothing twice.
   const queue = new Set(entries);

@@ -1,5 +1,4 @@
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import type { Prediction } from "../../../diffusion/define.ts";
 import { mix } from "../../../diffusion/samplers/mix.ts";
 import { timePoint } from "../../../diffusion/path.ts";
 import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
@@ -79,11 +78,7 @@ export async function makePredictor(checkpoint: DrawnNetwork, options: Predictor
   return {
     /** Numbers of one image. */
     pixels,
-    async predict(
-      x: Float32Array<ArrayBuffer>,
-      t: number,
-      classes: Float32Array<ArrayBuffer> | undefined,
-    ): Promise<Prediction> {
+    async predict(x: Float32Array<ArrayBuffer>, t: number, classes: Float32Array<ArrayBuffer> | undefined) {
       const told = await ask(x, t, classes);
       const { output, variance } = told[0]!;
       const x0 = mixedX0(x, t, told);

@@ -34,10 +34,7 @@ export async function requirePip(): Promise<void> {
 }
 
 /** Download wheels with pip, which checks their digests, and unpack what is needed of them. */
-export async function fetchWheels(
-  { wheels, downloadBytes }: WheelSet,
-  { site, work, say }: FetchWheelsOptions,
-): Promise<void> {
+export async function fetchWheels({ wheels, downloadBytes }: WheelSet, { site, work, say }: FetchWheelsOptions) {
   const [downloads, temporary] = [join(work, "wheels"), join(work, "pip")];
   for (const folder of [site, downloads, temporary]) mkdirSync(folder, { recursive: true });
   const total = formatBytes(downloadBytes);
