@@ -30,8 +30,7 @@ function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[],
   const path = [...prefix, ...issue.path.map((part) => typeof part === "symbol" ? String(part) : part)];
   const { code, message, input } = issue;
   if (code === "unrecognized_keys") {
-    const known = keysAt(schema, path).filter((key) => !Object.hasOwn(Object(input), key));
-    return [{ code, path, message, input, keys: issue.keys, known }];
+    return [{ code, path, message, input, keys: issue.keys, known: keysAt(schema, path) }];
   }
   if (code === "invalid_value") return [{ code, path, message, input, values: issue.values.map(String) }];
   if (code === "invalid_key") return [{ code, path, message: issue.issues[0]?.message ?? message, input: path.at(-1) }];

@@ -56,7 +56,12 @@ const CASES: readonly Case[] = [
     errors: [["duplicate-key", "3:1"]],
     says: ["p.yaml:2:1"],
   },
-  { name: "a YAML syntax error", file: swap("seed: 1", "seed: [1"), errors: [["yaml-syntax", "3:1"]] },
+  {
+    name: "a YAML syntax error",
+    file: swap("seed: 1", "seed: [1"),
+    errors: [["yaml-syntax", "2:9"]],
+    says: ["is a ] missing after [1?"],
+  },
   {
     name: "merge-conflict markers",
     file: swap("seed: 1", "<<<<<<< HEAD\nseed: 1\n=======\nseed: 2\n>>>>>>> other"),

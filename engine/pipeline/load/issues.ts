@@ -20,6 +20,11 @@ function fixFor({ code, input, message, path, values }: ParamIssue): string {
   return type === undefined || typeof path.at(-1) !== "string" ? `write ${wanted}` : `write ${place}: <${type}>`;
 }
 
+/** The name that an unknown key was meant to be, if it is not written beside it. */
+function meantBy(key: string, { input, known = [] }: ParamIssue): string | undefined {
+  return didYouMean(key, known.filter((name) => !Object.hasOwn(Object(input), name)));
+}
+
 /** Add what a schema finds wrong, at its places in the file. @param base path of the validated value in the document */
 export function addIssues(
   issues: readonly ParamIssue[],
@@ -32,16 +37,18 @@ export function addIssues(
   },
 ): void {
   const meant = new Set(
-    issues.flatMap(({ path, keys = [], known }) =>
-      keys.map((key) => formatPath([...base, ...path, didYouMean(key, known ?? []) ?? key]))
+    issues.flatMap((issue) =>
+      (issue.keys ?? []).map((key) => formatPath([...base, ...issue.path, meantBy(key, issue) ?? key]))
     ),
   );
   for (const issue of issues) {
     const path = [...base, ...issue.path];
     for (const key of issue.keys ?? []) {
       const origin = origins.explain([...path, key]);
-      // Another alternative may know it, such as another sampler; naming it again would help nobody.
-      const fix = suggestName(key, (issue.known ?? []).filter((known) => known !== key));
+      // Another alternative may know the key, such as another sampler; naming it again would help nobody. A name that
+      // is written already may be meant all the same, by `--set`.
+      const near = meantBy(key, issue);
+      const fix = suggestName(key, near === undefined ? (issue.known ?? []).filter((name) => name !== key) : [near]);
       problems.add([...path, key], `unknown key "${key}" in ${formatPath(path) || file}`, fix, {
         code: "unknown-key",
         target: "key",

@@ -41,6 +41,7 @@ Deno.test("a dataset's process may reach the declared hosts alone, and none wher
     assertEquals(await outsideOf({ source: "cifar10", path: "x" }), {
       ...none,
       readable: [`${folder}/x`],
+      params: { path: `${folder}/x` },
       lent: [`${folder}/x`],
     });
     const urls = { url: ["https://a.example/x.tgz", "http://b.example/x", "http://a.example:8080/x"] };

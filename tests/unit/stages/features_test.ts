@@ -352,8 +352,11 @@ Deno.test("statistics by hand are those that were planned, of a size that can be
     assertStringIncludes(await failure(take(npz(0))), `statistics: got mu [0] and sigma [0,0], ${wanted}`);
     assertStringIncludes(await failure(take(npz(2, { rows: 1 }))), `statistics: got mu [2] and sigma [1,1], ${wanted}`);
     // As much as it may be is known before it is unpacked: 2 means have 4 covariances.
-    assertStringIncludes(await failure(take(npz(2, { rows: 99 }))), "npz array: got 78536 bytes, wanted at most");
-    assertStringIncludes(await failure(take(npz(17_000, { rows: 1 }))), "npz array: got 136128 bytes");
+    assertStringIncludes(
+      await failure(take(npz(2, { rows: 99 }))),
+      'npz file, "sigma.npy": got 78536 bytes, wanted at most',
+    );
+    assertStringIncludes(await failure(take(npz(17_000, { rows: 1 }))), 'npz file, "mu.npy": got 136128 bytes');
 
     // Each pair may be so, but not all three together: an eigenvalue is -0.8.
     const three = (await take(npz(3, { sigma: (i, j) => i === j ? 1 : -0.9 }))).outputs["statistics"]!;

@@ -154,6 +154,7 @@ Deno.test("readFigures() goes on where it ended, and logTail() begins with a who
   await using folder = await makeTempFolder();
   const { runs } = openFreshStore(folder.path);
   const { runId } = record(0);
+  runs.start(record(0));
   const place = { runs, runId, stage: "m/train" };
   assertEquals([readFigures(place), logTail(place, 10)], [{ rows: [], next: 0 }, undefined]);
   const row = (step: number) => ({ step, at: at(0), figures: { loss: 1 / step } });
@@ -163,7 +164,6 @@ Deno.test("readFigures() goes on where it ended, and logTail() begins with a who
   Deno.writeTextFileSync(runs.figuresPath(runId, "m/train"), "torn\n", { append: true });
   runs.addFigures(runId, "m/train", row(3));
   assertEquals(readFigures(place, next).rows, [row(3)]);
-  Deno.mkdirSync(join(runs.folderOf(runId), "logs"));
   for (const line of ["first", "sécond", "third"]) runs.log(runId, "m/train", line);
   assertEquals([100, 14, 8, 3].map((bytes) => logTail(place, bytes)), [
     ...["first\nsécond\nthird\n", "third\n", "third\n", ""],
