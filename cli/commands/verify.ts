@@ -60,23 +60,27 @@ async function resume(settings: CliSettings, options: LoadArguments): Promise<An
   const onStart = (step: number) => printError(`${id}: executing it again from step ${step}`);
   const replay = valueOf(await replayStage(pipeline, store, id, { stop, kill, onStart }), failWith);
   const same = replay.outcome.status === "complete" && replay.ports.every((port) => port.recorded === port.replayed);
+  const proven = same && replay.toStep > replay.fromStep;
   return {
-    data: { pipeline: pipeline.name, ...replay, same },
+    data: { pipeline: pipeline.name, ...replay, same, proven },
     lines: describeReplay(replay, same),
-    code: replay.outcome.status === "interrupted" ? EXIT.interrupted : same ? EXIT.done : EXIT.failed,
+    code: replay.outcome.status === "interrupted" ? EXIT.interrupted : proven ? EXIT.done : EXIT.failed,
   };
 }
 
-function describeReplay({ stage, fromStep, extent, numerics, outcome, ports }: Replay, same: boolean): string[] {
+function describeReplay({ stage, fromStep, toStep, numerics, outcome, ports }: Replay, same: boolean): string[] {
   if (outcome.status === "interrupted") return [`${stage}: interrupted; nothing was compared`];
   if (outcome.status !== "complete") return [`${stage}: could not be executed again: ${outcome.message}`];
-  const steps = `step ${fromStep}${extent === null ? "" : ` to ${extent}`}`;
+  const took = toStep > fromStep
+    ? `executed again from step ${fromStep} to ${toStep}`
+    : `took no step after ${fromStep}`;
   return [
-    `${stage}: executed again from ${steps} on ${numerics ?? "this machine"}`,
+    `${stage}: ${took} on ${numerics ?? "this machine"}`,
     ...ports.map(({ port, recorded, replayed }) => {
       const end = recorded === replayed ? "the same bytes" : `other bytes: ${replayed.slice(0, 12)}`;
       return `  ${port} ${recorded.slice(0, 12)}: ${end}`;
     }),
+    ...same && toStep <= fromStep ? [`  nothing is proven: to execute it from the start, run --force ${stage}`] : [],
     ...same ? [] : ["  the recorded result stays; the stage is not deterministic, or its saved states are not whole"],
   ];
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { slotsOf } from "../keys/stage.ts";
-import type { RunOptions } from "../run/events.ts";
+import type { Emit, RunOptions } from "../run/events.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { StageExecution } from "../run/stage_execution.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -29,7 +29,8 @@ export type Replay = Readonly<ValueOf<typeof replayStage>>;
  * Execute a stage again from a saved state that is older than its result, beside the store, and compare the bytes. The
  * result stays as it is whatever comes out.
  *
- * @returns how it ended; the ports say nothing unless that is `complete`
+ * @returns how it ended, and the last step that it was seen to take; the ports say nothing unless it is `complete`, and
+ * prove nothing unless a step was taken: a stage without an extent may start from the state after its last
  */
 export async function replayStage(pipeline: Pipeline, store: Store, id: string, options: ReplayOptions = {}) {
   const { emit = () => {}, onStart, stop = NEVER, kill = NEVER } = options;
@@ -55,7 +56,12 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
     const gpus = findGpus();
     using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(slotsOf(planned.stage), stop);
     const grants = new Grants(pipeline.folder);
-    const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants });
+    let toStep = manifest.extent ?? fromStep;
+    const watch: Emit = (event) => {
+      toStep = Math.max(toStep, "update" in event ? event.update.done : "step" in event ? event.step : 0);
+      emit(event);
+    };
+    const execution = new StageExecution({ pipeline, planner, store, runId, emit: watch, stop, kill, grants });
     const start = { ...execution.prepare(planned, folder), progressFolder: progress };
     // What it reads lies in the folder now.
     still.dispose();
@@ -67,7 +73,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
     const ports = compared.map(([port, { type, digest }]) => {
       return { port, recorded: digest, replayed: folderArtifact(start.outputs[port]!, type).digest };
     });
-    return succeed({ stage: id, resolvedKey, numerics, fromStep, extent, outcome, ports });
+    return succeed({ stage: id, resolvedKey, numerics, fromStep, toStep, extent, outcome, ports });
   } finally {
     removeQuietly(folder);
   }

@@ -102,6 +102,40 @@ Deno.test("verify --resume walks on from an earlier state in a process of its ow
   assertEquals(project.list(".noiseline/tmp"), []);
 });
 
+Deno.test("verify --resume tells the steps that were taken, and proves nothing where there was none", async () => {
+  const cases = [
+    { steps: 6, saveEvery: 2, from: 4 },
+    { steps: 5, saveEvery: 4, from: 4 },
+    { steps: 6, saveEvery: 9, from: 6 },
+  ];
+  const kinds = ["plain", "silent"];
+  const all = kinds.flatMap((kind) => cases.map((one, i) => ({ ...one, kind, id: `${kind}${i}` })));
+  const lines = all.map(({ id, kind, steps, saveEvery }) =>
+    `  ${id}: { uses: ./${kind}.ts, with: { text: ${id}, steps: ${steps}, saveEvery: ${saveEvery} } }\n`
+  );
+  await using project = new Project({
+    stages: ["walk"],
+    files: { "p.yaml": `name: demo\nstages:\n${lines.join("")}` },
+  });
+  // Without an extent nothing says where a result ends; a stage need not report, either.
+  const plain = project.read("walk.ts").replace(/extent\((.*)\),/, "$1,").replace(", extent }", " }");
+  project.write("plain.ts", plain);
+  project.write("silent.ts", plain.replace(/^ *report\(.*$/m, "").replace(", report }", " }"));
+  const run = await project.cli(["run", "p.yaml"]);
+  assertEquals(run.code, 0, run.stderr);
+  for (const { id, steps, from } of all) {
+    const proven = from < steps;
+    const { code, json, stdout } = await project.cli(["verify", "p.yaml", id, "--resume", "--json"]);
+    const { fromStep, toStep, same } = json;
+    assertEquals([code, fromStep, toStep, same, json.proven], [proven ? 0 : 1, from, steps, true, proven], id + stdout);
+  }
+  const some = await project.cli(["verify", "p.yaml", "plain0", "--resume"]);
+  assertStringIncludes(some.stdout, "plain0: executed again from step 4 to 6 on");
+  const none = await project.cli(["verify", "p.yaml", "plain2", "--resume"]);
+  assertStringIncludes(none.stdout, "plain2: took no step after 6 on");
+  assertStringIncludes(none.stdout, "nothing is proven");
+});
+
 Deno.test("a folder of results moves results to another machine: the same pipeline there has nothing to compute", async () => {
   const file =
     "name: demo\nstages:\n  a: { uses: ./cook.ts, with: { text: a } }\n  b: { uses: ./cook.ts, inputs: { from: [a] } }\n";
