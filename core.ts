@@ -9,7 +9,7 @@ export { type Diagnostic, errorOf, type Result } from "./engine/diagnostic/diagn
 export { didYouMean, suggestName } from "./std/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, printable, shellWord } from "./engine/diagnostic/format.ts";
 export type { Emit, EngineEvent, RunFinished, StageFinished } from "./engine/run/events.ts";
-export { findEarlier } from "./engine/run/earlier.ts";
+export { findEarlier, findOthers } from "./engine/run/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/run/nothing_to_do.ts";
 export { capacityOf } from "./engine/run/slots.ts";
 export { leavesIn } from "./engine/pipeline/leaves.ts";
@@ -42,9 +42,8 @@ export {
   withDeviceHere,
 } from "./engine/process/rights.ts";
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
-export { realPath } from "./engine/store/reading.ts";
 export { writeAtomically } from "./engine/store/files.ts";
-export { readTextIfThere } from "./engine/store/reading.ts";
+export { readTextIfThere, realPath } from "./engine/store/reading.ts";
 export { keepOwn, readRecord } from "./engine/store/records.ts";
 export { explainTrouble, ignoreTrouble } from "./engine/store/trouble.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";

@@ -55,7 +55,7 @@ export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
-const STORE = new Option("--store <folder>", "folder of the results (default: .noiseline beside deno.json)");
+const STORE = new Option("--store <folder>", "store; outputs/ lies beside it (default: .noiseline beside deno.json)");
 
 /** Of commands that know clusters. A cluster names its cache. */
 export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml")

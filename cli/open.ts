@@ -3,6 +3,7 @@ import type { Cluster, RunRecord, SharedCache, TagRecord } from "noiseline/engin
 import {
   type Diagnostic,
   errorOf,
+  findOthers,
   findStoreRoot,
   importLate,
   openStore,
@@ -185,5 +186,6 @@ export async function planFor(settings: CliSettings, given: LoadArguments & Cach
   const { pipeline, targets, force, warnings } = await loadForCommand(settings, given, opened);
   const shared = await sharedOptions(settings, given, pipeline);
   const planner = makePlanner({ pipeline, store }, { targets, force: new Set(force), ...shared });
-  return { plan: await planner.plan(), store, warnings };
+  const plan = await planner.plan();
+  return { plan, store, warnings: [...warnings, ...findOthers(plan, store)] };
 }

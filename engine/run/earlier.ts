@@ -1,9 +1,13 @@
-import { type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { dirname, join, resolve } from "node:path";
+import { type Diagnostic, errorOf, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
+import { entriesOf, isThere, readTextIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
+import { unlessReadable } from "../store/trouble.ts";
+import { ViewStore } from "../store/views.ts";
 
 /**
  * Stages whose folder in `outputs/` shows a result that this configuration would not give, and folders of stages that
@@ -30,4 +34,38 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
 export function survey(pipeline: Pipeline, store: Store): Result<Plan["stages"]> {
   const planner = Planner.make(pipeline, store);
   return planner.ok ? succeed(planner.value.survey()) : planner;
+}
+
+/**
+ * What a run would replace in `outputs/` that another pipeline file of the same name has shown there, or move aside
+ * since another store has. These are warnings, for one file may be made from the other.
+ */
+export function findOthers(plan: Plan, store: Store): Diagnostic[] {
+  const { pipeline: { name, file }, stages } = plan;
+  const { paths: { outputs }, runs } = store;
+  const [home, views] = [join(outputs, name), store.viewsOf(name)];
+  const last = findEarlier(plan, store).length > 0 && runs.newestFirst().find((run) => run.pipeline === name)?.file;
+  // A file that was moved or renamed cannot be read where it was, and a link or a copy has the same text.
+  const [theirs = "", ours] = [last || file, file].map(readTextIfThere);
+  const isNamesake = theirs !== ours && new RegExp(`\\bname["']?:\\s*["'\`]?${name}(?![\\w-])`).test(theirs);
+  const beside = unlessReadable(() => entriesOf(dirname(outputs)), []).map((one) => join(outputs, "..", one.name));
+  // Of this store itself the two views are one, and never differ.
+  const sharers = beside.filter((root) => {
+    const record = join(root, "views", `${name}.jsonl`);
+    if (!isThere(record)) return false;
+    const shown = new ViewStore(home, record, store);
+    return stages.entries().some(([id, { keys }]) => {
+      const [mine, other] = [views, shown].map((one) => one.check(id, keys?.resolvedKey ?? "").state);
+      return shown.isShown(id) && other === "other" && (mine === "absent" || mine === "modified");
+    });
+  });
+  const fix = "give one a name of its own, or with --store a store in another folder";
+  const warn = (both: string, what: string): Diagnostic => ({
+    ...errorOf("check", `${both} both show "${name}" in ${home}: a run ${what}`, fix),
+    severity: "warning",
+  });
+  return [
+    ...isNamesake ? [warn(`${resolve(file)} and ${last}`, "replaces the other's files")] : [],
+    ...sharers.map((root) => warn(`the stores ${store.root} and ${root}`, "moves the other's files to *.mine")),
+  ];
 }

@@ -10,7 +10,7 @@ import { makeFolder } from "../store/files.ts";
 import { isThere } from "../store/reading.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { findEarlier, survey } from "./earlier.ts";
+import { findEarlier, findOthers, survey } from "./earlier.ts";
 import { foresee } from "./probe.ts";
 import { block, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
@@ -76,6 +76,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
     return finish(options.endedElsewhere?.size ? "failed" : "done");
   }
 
+  for (const diagnostic of findOthers(plan, store)) emit({ type: "warning", diagnostic });
   const closed = findClosedStore(plan, store);
   if (closed !== undefined) return refuse([closed]);
   const prepared = store.prepare();

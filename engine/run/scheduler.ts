@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { RunRecord } from "../../schemas/records.ts";
 import type { Emit, RunOptions, RunStatus } from "./events.ts";
@@ -52,7 +52,7 @@ export class Scheduler {
       format: 1,
       runId: this.#runId,
       pipeline: pipeline.name,
-      file: pipeline.file,
+      file: resolve(pipeline.file),
       overrides: [...pipeline.profiles.map((name) => `--profile ${name}`), ...pipeline.overrides],
       status: "running",
       startedAt: now.toISOString(),
