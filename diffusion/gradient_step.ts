@@ -15,14 +15,6 @@ export interface GradientOptions extends LossOptions {
   readonly timestepSampler?: "uniform" | "loss-aware";
 }
 
-export interface Gradients {
-  /** Mean over the batch, [], and what it is the mean of but for the importance, [B]. */
-  readonly loss: tf.Tensor;
-  readonly lossPerImage: tf.Tensor;
-  /** Of the mean, flat, by parameter in the order of `network.parameters`. */
-  readonly grads: readonly tf.Tensor[];
-}
-
 type BatchTensors = Record<"x0" | "noise" | "t", tf.Tensor>;
 
 /**
@@ -90,8 +82,10 @@ export function lossOfBatch(
  * Loss of a batch and its gradients.
  *
  * @param inputs `params` [P] and those of `lossOfBatch`; a device refuses a call that lacks one
+ * @returns the mean over the batch, [], what it is the mean of but for the importance, [B], and the gradients of the mean,
+ * flat, by parameter in the order of `network.parameters`
  */
-export function batchGradients(inputs: NamedTensors, network: Network, options: GradientOptions): Gradients {
+export function batchGradients(inputs: NamedTensors, network: Network, options: GradientOptions) {
   const { importance } = inputs;
   const specs = network.parameters;
   const lossOf = lossOfBatch(inputs, network, options);

@@ -5,7 +5,7 @@ import { lstatSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { definedOnly } from "../../std/defined_only.ts";
-import { type Answer, answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
+import { answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
 import { Exit, refuse } from "../io.ts";
 import { PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 
@@ -134,12 +134,7 @@ function nextCommands(folder: string, config: string | undefined, files: NewFile
 /** Where a pipeline names what was written, and the kind of stage that asks for its rights. */
 type Used = readonly [use?: string | undefined, kind?: string | undefined];
 
-function create(
-  name: string,
-  written: string,
-  makeFiles: (folder: string) => NewFiles,
-  [use, kind]: Used = [],
-): Answer {
+function create(name: string, written: string, makeFiles: (folder: string) => NewFiles, [use, kind]: Used = []) {
   checkName(name);
   const folder = resolve(written);
   try {

@@ -324,9 +324,7 @@ class Task {
     }
   }
 
-  async #record(
-    { state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome,
-  ): Promise<JobEnd> {
+  async #record({ state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome) {
     await this.#untilHere();
     const [first] = problems;
     const { own, options: { stop } } = this;

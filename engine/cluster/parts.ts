@@ -23,11 +23,7 @@ export interface Task {
  * @param maxArray numbers of children are below it
  * @param sizes how many children earlier arrays have, by id
  */
-export function divide(
-  tasks: readonly Task[],
-  maxArray: number,
-  sizes: ReadonlyMap<string, number> = new Map(),
-): PartRequest[] {
+export function divide(tasks: readonly Task[], maxArray: number, sizes: ReadonlyMap<string, number> = new Map()) {
   const first = new Map<string, Task>();
   const depths = new Map<string, number>();
   for (const task of tasks) {

@@ -68,11 +68,7 @@ export function beyondProject(files: readonly string[], project: string): string
  * @param folder of the pipeline; what a stage reads below it needs no right
  * @param native whether the device that it computes on runs native code
  */
-export function rightsOf(
-  stage: Pick<Stage, "kind" | "params">,
-  folder: string,
-  native: boolean,
-): Omit<RightsRequest, "stage">[] {
+export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, native: boolean) {
   const { kind } = stage;
   if (!isForeign(kind)) return [];
   const { net = [], env = [], native: packages = [] } = kind.permissions;

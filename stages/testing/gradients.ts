@@ -49,10 +49,7 @@ const factorsOf = (count: number) => random.normal(0, count);
  *
  * @param devices Default: all that this machine has
  */
-export async function checkGradients(
-  of: Computation,
-  devices: readonly DeviceName[] = AUTO_ORDER,
-): Promise<CodeProblem[]> {
+export async function checkGradients(of: Computation, devices: readonly DeviceName[] = AUTO_ORDER) {
   let best: Values | undefined;
   const problems: CodeProblem[] = [];
   for (const name of await devicesHere(devices)) {

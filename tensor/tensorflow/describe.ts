@@ -82,10 +82,7 @@ export function tensorflowGrants(gpu: boolean): DeviceGrants {
  * `/proc/cpuinfo`, see `onnxNumerics`) and its threads, over which they divide sums; or the models of the GPUs and
  * whether TensorFloat-32 may stand for float32.
  */
-export function tensorflowNumerics(
-  { gpu, tensorflow }: Installation,
-  threads: number = navigator.hardwareConcurrency,
-): string {
+export function tensorflowNumerics({ gpu, tensorflow }: Installation, threads: number = navigator.hardwareConcurrency) {
   if (!gpu) {
     const kernels = instructionClass(process.arch, cpuFlags());
     return `tensorflow-cpu/${tensorflow}/${kernels}/${threadCount(threads)}`;

@@ -11,9 +11,7 @@ export function rangesOf(numbers: readonly number[]): string {
   return ranges.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(",");
 }
 
-function dependencyOf(
-  { afterOk = [], afterChild = [], afterAny = [], afterFailureOfAny = [], singleton }: JobOrder,
-): string {
+function dependencyOf({ afterOk = [], afterChild = [], afterAny = [], afterFailureOfAny = [], singleton }: JobOrder) {
   const all = [["afterok", afterOk], ["aftercorr", afterChild], ["afterany", afterAny]] as const;
   const each = all.filter(([, ids]) => ids.length > 0).map(([how, ids]) => [how, ...ids].join(":"));
   if (singleton) each.push("singleton");

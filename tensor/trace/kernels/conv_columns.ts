@@ -137,11 +137,7 @@ function places(shape: Shape): Shape[] {
   );
 }
 
-function tapsOfPixels(
-  images: Shape,
-  { kernel }: Windows,
-  entry: (at: Shape, tap: Shape, index: number) => number,
-): number[][] {
+function tapsOfPixels(images: Shape, { kernel }: Windows, entry: (at: Shape, tap: Shape, index: number) => number) {
   const taps = places(kernel);
   return places(images.slice(1, -1)).map((at) => taps.map((tap, index) => entry(at, tap, index)));
 }

@@ -107,12 +107,7 @@ function fromPoints(graph: Graph, points: Value, transforms: readonly TransformM
 }
 
 /** [6, 1, 6, C, O]. */
-function filterPoints(
-  graph: Graph,
-  filter: Value,
-  g: ConvolutionGeometry,
-  options?: { readonly anew: boolean },
-): Value {
+function filterPoints(graph: Graph, filter: Value, g: ConvolutionGeometry, options?: { readonly anew: boolean }) {
   const points = transformedFilter(graph, filter, g, options);
   return reshape(graph, points, [TILE_INPUTS, 1, TILE_INPUTS, ...points.shape.slice(1)]);
 }
