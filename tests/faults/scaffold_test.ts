@@ -1,115 +1,139 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { CLONE } from "../support/cli_process.ts";
+import { CLONE, type Json } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
 
 /** Type what `new` said, and what a careful user would type besides. */
-async function shell(cwd: string, command: string): Promise<string> {
+async function shell(cwd: string, command: string, cache = ""): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command("sh", {
     // A user's shell is not started by `deno task`, as these tests may be.
     args: ["-c", `unset INIT_CWD npm_config_user_agent; ${command}`],
     cwd,
-    env: { NO_COLOR: "1", PATH: `${join(Deno.execPath(), "..")}:${Deno.env.get("PATH") ?? ""}` },
+    env: {
+      NO_COLOR: "1",
+      PATH: `${join(Deno.execPath(), "..")}:${Deno.env.get("PATH") ?? ""}`,
+      NOISELINE_CACHE: cache,
+    },
   }).output();
   const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   assert(success, `${command}\n${said}`);
   return said;
 }
 
-Deno.test("a new stage outside the clone passes every check, its test and its run", async () => {
-  await using project = new Project({ bare: true });
-  const { code, json, stderr } = await project.cli(["new", "stage", "brightness", "--folder", "my work", "--json"]);
-  assertEquals(code, 0, stderr);
-  await shell(project.root, json.next.join(" && "));
-  const home = project.path("my work");
-  await shell(home, "deno check . && deno fmt --check && deno lint");
-  await shell(home, "deno task noiseline validate brightness.yaml");
-  assertEquals(JSON.parse(project.read("my work/outputs/brightness/brightness/metrics.json")).metrics[0].count, 150);
-  assert((await shell(home, "deno task noiseline run brightness.yaml")).includes("nothing to do"));
-});
-
-Deno.test("a new stage in a folder with settings of its own works with what new says", async () => {
-  await using project = new Project();
-  const { json } = await project.cli(["new", "stage", "brightness", "--json"]);
-  await shell(project.root, json.next.join(" && "));
-  await shell(project.root, `deno check --config=${join(CLONE, "deno.json")} brightness_test.ts && deno lint`);
-});
-
-Deno.test("new stages and pipelines in the clone pass its own checks", async () => {
-  const folder = await Deno.makeTempDir({ dir: CLONE, prefix: "new-test-" });
-  try {
-    await using project = new Project({ bare: true });
-    const options = { cwd: CLONE };
-    const { json } = await project.cli(["new", "stage", "brightness", "--folder", folder, "--json"], options);
-    assertEquals(json.files.length, 3);
-    for (const template of ["smoke", "digits"]) {
-      const made = await project.cli(
-        ["new", "pipeline", `my-${template}`, "-t", template, "-f", folder, "--json"],
-        options,
-      );
-      assertEquals(made.code, 0, made.stderr);
-      await shell(CLONE, `deno task validate ${folder}/my-${template}.yaml`);
-    }
-    await shell(CLONE, `deno check ${folder} && deno fmt --check ${folder} && deno lint ${folder}`);
-    await shell(CLONE, json.next[0]);
-    // The store would be the clone's own, which is no test's business.
-    await shell(CLONE, `${json.next.at(-1)} --store ${project.path("store")}`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
-
-Deno.test("a new pipeline runs outside the clone", async () => {
-  await using project = new Project({ bare: true });
-  const { code, stderr } = await project.cli(["new", "pipeline", "my_smoke", "-t", "smoke", "-f", "lab"]);
-  assertEquals(code, 0, stderr);
-  const ran = await project.cli(["run", "lab/my_smoke.yaml"]);
-  assertEquals(ran.code, 0, ran.stderr);
-  assertEquals(project.list("lab/outputs"), ["my_smoke"]);
-});
-
+const PROGRAM = `deno run -A ${join(CLONE, "cli/main.ts")}`;
 const SORTS = ["pipeline", "stage", "network", "objective", "path", "sampler"];
 
 /** The commands that `new` printed, for a shell in the folder where it was called. */
-function printedBy(said: string): string {
+function printedBy(said: string): string[] {
   const lines = said.split("\nnext:\n")[1]!.split("\n");
-  return lines.slice(0, lines.findIndex((line) => !line.startsWith("  "))).map((line) => line.trim()).join(" && ");
+  return lines.slice(0, lines.findIndex((line) => !line.startsWith("  "))).map((line) => line.trim());
+}
+
+/**
+ * One command for all tests that were printed, which differ in the last word: types take ten seconds to check, of one file or
+ * of five.
+ */
+function testsOf(commands: readonly string[]): string {
+  const split = commands.map((command) => [command.replace(/ \S+$/, ""), command.split(" ").at(-1)!] as const);
+  const [beginning, ...others] = new Set(split.map(([beginning]) => beginning));
+  assertEquals(others, []);
+  assertEquals(beginning!.startsWith("deno test -A"), true, beginning);
+  return [beginning, ...split.map(([, file]) => file)].join(" ");
+}
+
+interface Try {
+  /** Where `new` writes, from where the user stands. */
+  readonly folder?: string;
+  /** What is added to each `run`. */
+  readonly also?: string;
+  readonly sorts?: readonly string[];
+  /** Leave types unchecked, where another test checks them with the same settings. */
+  readonly untyped?: true;
+  readonly cache: string;
 }
 
 /** What a user does in a folder: write one of each sort there or in one below, and type what that prints. */
-async function tryAll(stands: string, call: string, { folder = ".", also = "", sorts = SORTS } = {}): Promise<void> {
+async function tryAll(
+  stands: string,
+  call: string,
+  { folder = ".", also = "", sorts = SORTS, untyped, cache }: Try,
+): Promise<void> {
+  const entered = new Set<string>();
+  const tests: string[] = [];
+  const commands: string[] = [];
   for (const sort of sorts) {
-    const said = await shell(stands, `${call} new ${sort} my_${sort} --folder ${folder}`);
+    const said = await shell(stands, `${call} new ${sort} my_${sort} --folder "${folder}"`, cache);
     const printed = printedBy(said);
-    assert(printed.includes(`my_${sort}`), said);
-    await shell(stands, also === "" ? printed : printed.replace(/ run (\S+)$/, ` run $1 ${also}`));
+    const enter = printed[0]!.startsWith("cd ") ? printed.shift()! : "true";
+    entered.add(enter);
+    for (const command of printed) {
+      assert(command.includes(`my_${sort}`), said);
+      if (command.startsWith("deno test ")) tests.push(command);
+      else commands.push(command.replace(/ run (\S+)$/, ` run $1 ${also}`));
+    }
   }
+  assertEquals(entered.size, 1);
+  if (tests.length > 0) commands.unshift(testsOf(tests).replace(/^deno test/, untyped ? "$& --no-check" : "$&"));
+  await shell(stands, [...entered, ...commands].join(" && "), cache);
 }
 
-const PROGRAM = `deno run -A ${join(CLONE, "cli/main.ts")}`;
+Deno.test("what new prints works as it is printed, wherever it is called", async (t) => {
+  // The stages of a pipeline are the same wherever it lies, so that one place computes them for all.
+  await using shared = new Project({ bare: true });
+  const cache = shared.path("cache");
 
-Deno.test("what new prints works as it is printed: in an empty folder", async () => {
-  await using project = new Project({ bare: true });
-  await tryAll(project.root, PROGRAM);
-});
+  await t.step("in an empty folder, where all passes every check", async () => {
+    await using project = new Project({ bare: true });
+    await tryAll(project.root, PROGRAM, { cache });
+    await shell(project.root, "deno fmt --check && deno lint");
+    await shell(project.root, "deno task noiseline validate my_stage.yaml");
+    assertEquals(JSON.parse(project.read("outputs/my_stage/my_stage/metrics.json")).metrics[0].count, 150);
+    assert((await shell(project.root, "deno task noiseline run my_stage.yaml")).includes("nothing to do"));
+  });
 
-Deno.test("what new prints works as it is printed: for and in a folder below a project", async () => {
-  await using project = new Project({ bare: true });
-  await shell(project.root, `${PROGRAM} new pipeline first`);
-  await tryAll(project.root, "deno task noiseline", { folder: "own" });
-  Deno.mkdirSync(project.path("own/deep"));
-  await tryAll(project.path("own/deep"), "deno task noiseline", { sorts: ["pipeline", "sampler"] });
-  assertEquals(project.list("own/deep"), ["my_pipeline.yaml", "my_sampler.ts", "my_sampler_test.ts"]);
-  assertEquals(project.list("outputs"), ["my_pipeline", "my_stage"]);
-});
+  await t.step("for a new folder", async () => {
+    await using project = new Project({ bare: true });
+    const made = async (...args: string[]): Promise<Json> => {
+      const { code, json, stderr } = await project.cli(["new", ...args, "-f", "my work", "--json"]);
+      assertEquals(code, 0, stderr);
+      return json;
+    };
+    const { next } = await made("stage", "brightness");
+    await shell(project.root, next.join(" && ").replace("deno test", "$& --no-check"), cache);
+    assertEquals(project.list("my work/outputs"), ["brightness"]);
+    await made("pipeline", "my_smoke", "-t", "smoke");
+    await shell(project.root, `${PROGRAM} run "my work/my_smoke.yaml"`, cache);
+    assertEquals(project.list("my work/outputs"), ["brightness", "my_smoke"]);
+  });
 
-Deno.test("what new prints works as it is printed: in a folder below the clone", async () => {
-  await using project = new Project({ bare: true });
-  const folder = await Deno.makeTempDir({ dir: CLONE, prefix: "new-test-" });
-  try {
-    // The store would be the clone's own, which is no test's business.
-    await tryAll(folder, "deno task", { also: `--store ${project.path("store")}` });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await t.step("for and in a folder below a project", async () => {
+    await using project = new Project({ bare: true });
+    await shell(project.root, `${PROGRAM} new pipeline first`);
+    // The first place has checked the types with these settings.
+    await tryAll(project.root, "deno task noiseline", { folder: "my own", untyped: true, cache });
+    Deno.mkdirSync(project.path("my own/deep"));
+    const sorts = ["pipeline", "sampler"];
+    await tryAll(project.path("my own/deep"), "deno task noiseline", { sorts, untyped: true, cache });
+    assertEquals(project.list("my own/deep"), ["my_pipeline.yaml", "my_sampler.ts", "my_sampler_test.ts"]);
+    assertEquals(project.list("outputs"), ["my_pipeline", "my_stage"]);
+  });
+
+  await t.step("in a folder with settings of its own", async () => {
+    await using project = new Project();
+    await tryAll(project.root, PROGRAM, { sorts: ["stage", "network"], cache });
+    await shell(project.root, "deno lint");
+  });
+
+  await t.step("in a folder below the clone, whose own checks all passes", async () => {
+    const folder = await Deno.makeTempDir({ dir: CLONE, prefix: "new-test-" });
+    try {
+      // The store would be the clone's own, which is no test's business.
+      await tryAll(folder, "deno task", { also: `--store ${shared.path("store")}`, cache });
+      await shell(CLONE, `deno task new pipeline my_digits -t digits -f ${folder}`);
+      await shell(CLONE, `deno task validate ${folder}/my_digits.yaml`);
+      await shell(CLONE, `deno fmt --check ${folder} && deno lint ${folder}`);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
 });

@@ -29,18 +29,22 @@ export function killIfThere(pid: number): void {
   }
 }
 
+/** So many processes start and end, one after another, before one that should end by itself counts as one that stays. */
+const OTHERS = 50;
+
 /**
  * Wait for a process to be gone.
- * @param limitMs by default a minute, which only tells a busy machine from a process that stays
+ * @param limitMs by default a minute, and on a busy machine for as long as others take to start and to end: one that has
+ * just started notices nothing before it has had its share of the processor
  * @returns whether it was, in time
  */
-export async function isGoneWithin(pid: number, limitMs: number = 60_000): Promise<boolean> {
-  const deadline = performance.now() + limitMs;
-  while (isAlive(pid)) {
-    if (performance.now() > deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+export async function isGoneWithin(pid: number, limitMs?: number): Promise<boolean> {
+  const deadline = performance.now() + (limitMs ?? 60_000);
+  while (isAlive(pid) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let other = 0; limitMs === undefined && isAlive(pid) && other < OTHERS; other++) {
+    await new Deno.Command(Deno.execPath(), { args: ["eval", ""] }).output();
   }
-  return true;
+  return !isAlive(pid);
 }
 
 export function isRoot(): boolean {
