@@ -107,26 +107,34 @@ Deno.test("class folders teach a network their names, by which it then draws", a
   const { metrics } = JSON.parse(project.read("outputs/demo/score/metrics.json"));
   assertEquals(metrics.map(({ label }: { label: string }) => label), names.slice(1));
 
-  // What only the folder can tell is told when it has been read.
-  const WRONG: Readonly<Record<string, readonly [string, RegExp, RegExp]>> = {
-    slip: ["[pot plan]", /has no such label: got pot plan, wanted 0 to 4, or a name/, /did you mean "pot plant"\?/],
-    beyond: [
-      "[5]",
-      /has no such label: got 5, wanted 0 to 4, or a name/,
-      /labels of the images that it was trained on/,
-    ],
-    double: ["[2]", /label 2 could be the class named "2", or number 2, "cafe\u0301"/, /in quotes/],
+  // The names of the folder tell it before anything runs, of all stages at once.
+  const [none, known] = ["the checkpoint has no such label", "0 to 4, or a name"];
+  const two = 'label 2 could be the class named "2", or number 2, "cafe\u0301"';
+  const WRONG: Readonly<Record<string, readonly [string, string, string, string, string]>> = {
+    slip: ["pot plan", "25:83", none, known, 'did you mean "pot plant"?'],
+    beyond: ["5", "26:85", none, known, "name labels of the images that it was trained on"],
+    double: ["2", "27:85", two, "a name", 'write "2" or "cafe\u0301", in quotes'],
   };
-  const stages = Object.entries(WRONG).map(([id, [labels]]) =>
-    `  ${id}: { uses: sample, inputs: { checkpoint: train }, with: { count: 1, labels: ${labels}, sampler: { name: ddim, steps: 2 } } }\n`
+  const stages = Object.entries(WRONG).map(([id, [label]]) =>
+    `  ${id}: { uses: sample, inputs: { checkpoint: train }, with: { count: 1, labels: [${label}], sampler: { name: ddim, steps: 2 } } }\n`
   );
   project.write("p.yaml", BY_CLASS("cycle") + stages.join(""));
+  const refused = await project.cli(["run", "p.yaml", ...Object.keys(WRONG)]);
+  assertEquals(refused.code, 2);
+  for (const [id, [got, place, message, wanted, fix]] of Object.entries(WRONG)) {
+    assertStringIncludes(refused.stderr, `p.yaml:${place}: error: stage "${id}": ${message}\n`);
+    assertStringIncludes(refused.stderr, `  got:    ${got}\n  wanted: ${wanted}\n  fix:    ${fix}\n`);
+  }
+  assertStringIncludes(refused.stderr, "\n3 errors; nothing was run\n");
+
+  // With a link in the folder only reading it tells, which is the run's.
+  Deno.symlinkSync("0.png", project.path("animals/10/again.png"));
   const { code, events } = await project.cli(["run", "p.yaml", ...Object.keys(WRONG), "--keep-going", "--json"]);
   assertEquals(code, 1);
   const ends = Object.fromEntries(events.filter(({ type }) => type === "stage-finished").map((end) => [end.id, end]));
-  for (const [id, [, message, fix]] of Object.entries(WRONG)) {
-    assertMatch(ends[id].message, message);
-    assertMatch(ends[id].fix, fix);
+  for (const [id, [got, , message, wanted, fix]] of Object.entries(WRONG)) {
+    assertStringIncludes(ends[id].message, `${message}: got ${got}, wanted ${wanted}`);
+    assertEquals(ends[id].fix, fix);
   }
 });
 
