@@ -37,6 +37,6 @@ Deno.test("planning loads no tensor engine and no file format: the kinds do with
   const paths = [...loaded].map((one) => one.replace(root.href, ""));
   assertEquals(paths.includes("stages/train/kind.ts"), true);
   const packages = new Set(paths.flatMap((one) => /^npm:\/?((?:@[^/]+\/)?[^/@]+)/.exec(one)?.[1] ?? []));
-  assertEquals([...packages].sort(), ["deno-std", "zod"]);
+  assertEquals([...packages].sort(), ["zod"]);
   assertEquals(paths.filter((one) => /^(?:formats|tensor|metrics)\//.test(one)), ["tensor/devices.ts"]);
 });
