@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 // @ts-types="./pngjs.d.ts"
 import { PNG } from "pngjs";
-import { type ByteImage, MAX_PIXELS } from "./byte_image.ts";
+import { type ByteImage, MAX_PIXELS, MAX_SIDE } from "./byte_image.ts";
 import { FormatError } from "./format_error.ts";
 import { inflate } from "./inflate.ts";
 
@@ -76,7 +76,8 @@ function rowBytesOf(header: Uint8Array): number {
     const [columns, rows] = [Math.ceil((width - left!) / across!), Math.ceil((height - top!) / down!)];
     return columns > 0 && rows > 0 ? sum + rows * (1 + Math.ceil(columns * bits / 8)) : sum;
   }, 0);
-  if (width * height >= 1 && width * height <= MAX_PIXELS && rowBytes <= MAX_ROW_BYTES) return rowBytes;
-  const wanted = `1 to ${MAX_PIXELS} pixels in at most ${MAX_ROW_BYTES} bytes`;
+  const pixels = Math.max(width, height) > MAX_SIDE ? Infinity : width * height;
+  if (pixels >= 1 && pixels <= MAX_PIXELS && rowBytes <= MAX_ROW_BYTES) return rowBytes;
+  const wanted = `1 to ${MAX_PIXELS} pixels, at most ${MAX_SIDE} a side, in at most ${MAX_ROW_BYTES} bytes`;
   throw new FormatError("PNG size", { got: `${width} x ${height} of ${bits} bits`, wanted });
 }

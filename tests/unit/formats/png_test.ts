@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { encode } from "fast-png";
 import { FormatError } from "../../../formats/format_error.ts";
 import type { ByteImage } from "../../../formats/byte_image.ts";
-import { anyPng, chunksOf, joinChunks } from "../../support/png_files.ts";
+import { anyPng, chunksOf, headerChunk, joinChunks } from "../../support/png_files.ts";
 import { encodePng } from "../../../formats/png.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
 
@@ -118,6 +118,21 @@ Deno.test("decodePng() refuses before taking memory when the header declares too
   new DataView(content.buffer).setUint32(0, 2 ** 31);
   const bytes = joinChunks([{ ...ihdr!, content }, ...rest]);
   assertThrows(() => decodePng(bytes), FormatError, "PNG size: got 2147483648 x 2");
+});
+
+Deno.test("decodePng() reads images of one column or row, and refuses sides that a decoder takes gigabytes for", () => {
+  const bitsOf = (width: number, height: number, interlaced: number) => {
+    const [, ...rest] = chunksOf(encodePng({ width, height: 1, channels: 1, data: new Uint8Array(width) }));
+    return joinChunks([headerChunk(width, height, [8, 0, 0, 0, interlaced]), ...rest]);
+  };
+  assertEquals(decodePng(bitsOf(65_535, 1, 0)).width, 65_535);
+  // 1 x 100,000,000 pixels took 2 GB and minutes, as each row is an object.
+  for (const [width, height] of [[65_536, 1], [1, 65_536], [1, 100_000_000], [1, 50_000_000]] as const) {
+    for (const interlaced of [0, 1]) {
+      const says = `PNG size: got ${width} x ${height}`;
+      assertThrows(() => decodePng(bitsOf(width, height, interlaced)), FormatError, says);
+    }
+  }
 });
 
 Deno.test("decodePng() reads what is written in any depth, colour, filter and order of rows", () => {
