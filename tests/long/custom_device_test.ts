@@ -44,7 +44,10 @@ stages:
   // Only the native device has to be granted.
   const ungranted = await project.cli(["run", "p.yaml"]);
   assertEquals(ungranted.code, 2);
-  assertMatch(ungranted.stderr, /stage "onnx" .* you have not granted[^]*got: {4}native\n/);
+  assertMatch(
+    ungranted.stderr,
+    /\.\/squares\.ts asks for rights that you have not granted[^]*got: {4}native\n[^]*--grant onnx:native\n/,
+  );
   const { code, stdout, stderr } = await project.cli(["run", "p.yaml", "--grant", "onnx:native"]);
   assertEquals(code, 0, stderr);
   assertMatch(stdout, /^wasm: run on wasm/m);
