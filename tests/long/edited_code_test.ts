@@ -30,8 +30,9 @@ Deno.test("what a stage saved before its code was edited is gone on from when th
 Deno.test("an edit of a module stops its stage when that saves next, by the name of the module, and costs no earlier state", async () => {
   await using project = new Project({ stages: ["walk"] });
   const code = project.read("walk.ts");
+  // The newest two states are kept: the run has to look at the code before the stage has saved twice more.
   const slow = code.replace("const START", 'import { START } from "./lib/start.ts";\n//')
-    .replace("hashes.push", "await new Promise((done) => setTimeout(done, 200));\n      hashes.push");
+    .replace("hashes.push", "await new Promise((done) => setTimeout(done, 800));\n      hashes.push");
   project.write("stages/walk.ts", slow);
   project.write("stages/lib/start.ts", 'export const START = "0";\n');
   project.write("p.yaml", "name: demo\nstages:\n  walk: { uses: ./stages/walk.ts, with: { steps: 500 } }\n");
