@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { Readable } from "node:stream";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
+import { Buffer } from "node:buffer";
+import { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 /** What of a request is looked at. */
@@ -24,6 +25,9 @@ const MOST_AT_ONCE = 192;
 /** Before it listens again where the system refused, as it does without files to open. */
 const AGAIN_MS = 1_000;
 
+/** Most bytes before the empty line that ends a request's head. */
+const MOST_HEAD_BYTES = 16_384;
+
 /**
  * Answer requests on this machine. `Deno.serve` ends with the first connection that cannot be taken, and waits for ever for
  * one that is silent or says its head byte by byte; whoever opens some hundreds of these would end the server.
@@ -32,15 +36,18 @@ export function listen({ port, answer, onListen, onTrouble }: Listening): void {
   const open = new Set<Socket>();
   /** Those that have asked for nothing so far, the oldest first. */
   const silent = new Set<Socket>();
-  const server = createServer((incoming, outgoing) => {
-    silent.delete(incoming.socket);
+  const requests = createServer((incoming, outgoing) => {
     reply(incoming, outgoing, answer).catch(() => outgoing.destroy());
   });
-  server.maxConnections = MOST_AT_ONCE;
-  server.on("connection", (socket) => {
+  requests.on("clientError", (_, socket) => socket.destroy());
+  const server = createTcpServer((socket) => {
     open.add(socket);
     silent.add(socket);
     const timer = setTimeout(() => silent.has(socket) && socket.destroy(), HEAD_MS);
+    readHead(socket, (head) => {
+      silent.delete(socket);
+      requests.emit("connection", withHead(socket, head));
+    });
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
       clearTimeout(timer);
@@ -53,7 +60,7 @@ export function listen({ port, answer, onListen, onTrouble }: Listening): void {
     for (const all of [open, silent]) all.delete(oldest);
     oldest.destroy();
   });
-  server.on("clientError", (_, socket) => socket.destroy());
+  server.maxConnections = MOST_AT_ONCE;
   let home: number | undefined;
   const start = () => server.listen({ host: "127.0.0.1", port: home ?? port });
   server.on("listening", () => {
@@ -66,6 +73,44 @@ export function listen({ port, answer, onListen, onTrouble }: Listening): void {
     setTimeout(() => server.listening || start(), AGAIN_MS);
   });
   start();
+}
+
+/**
+ * Read the head of the one request of a connection. Whoever sends more is cut off before a parser sees any of it: thousands
+ * of requests fit into what a connection may send at once, and each costs an answer.
+ */
+function readHead(socket: Socket, onHead: (head: Buffer) => void): void {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  socket.on("data", (bytes: Buffer) => {
+    if (head === undefined) return void socket.destroy();
+    head = Buffer.concat([head, bytes]);
+    const end = head.indexOf("\r\n\r\n") + 4;
+    const isTooLong = head.length > MOST_HEAD_BYTES || end > 3 && head.length > end;
+    if (isTooLong) return void socket.destroy();
+    if (end < 4) return;
+    onHead(head);
+    head = undefined;
+  });
+}
+
+/** What is left of a connection after its head, which can be read once more. */
+function withHead(socket: Socket, head: Buffer): Duplex {
+  const rest = new Duplex({
+    read() {},
+    write: (bytes, _, done) => void socket.write(bytes, done),
+    final: (done) => {
+      // The other side may never close its own: the answer was all that there is.
+      socket.end(() => socket.destroy());
+      done();
+    },
+    destroy: (error, done) => {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on("close", () => rest.destroy());
+  rest.push(head);
+  return rest;
 }
 
 /** One answer for a connection: a browser on the same machine opens another in no time. */
