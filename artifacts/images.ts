@@ -48,8 +48,8 @@ export interface StoredImages {
 /** Images to write as an artifact. */
 export interface ImagesToWrite {
   /**
-   * What is said of them. Default: `count`, as many as the pixels are; `classes`, one more than the largest label, null
-   * without labels; `source`, which says where they come from, nothing.
+   * Description of the images. Defaults: `count`, the number of images in `pixels`; `classes`, the largest label plus
+   * one, null without labels; `source`, which says where they come from, an empty object.
    */
   readonly info: Pick<ImagesInfo, "height" | "width" | "channels"> & Partial<ImagesInfo>;
   /** [N, H, W, C] row-major. */

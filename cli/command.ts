@@ -61,7 +61,7 @@ const STORE = new Option("--store <folder>", "store; outputs/ lies beside it (de
 export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml")
   .conflicts(["cache", "cacheMode"]);
 
-/** Of commands that run code of the user's own. */
+/** Option of commands that run user code. */
 export const GRANT = new Option(
   "--grant <stage:rights>",
   "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; or clusters/NAME.yaml: jobs=SHA256; " +

@@ -62,7 +62,7 @@ export async function parseGrants(
   return { granted, problems };
 }
 
-/** What is granted, with what `--grant` texts give; or the end of the command with what is wrong with them. */
+/** Returns the remembered grants plus those in `--grant` texts; ends the command if any of these texts is wrong. */
 export async function grantsFor(texts: readonly string[] = [], pipeline: Pipeline, cluster?: Cluster): Promise<Grants> {
   const { granted, problems } = await parseGrants(texts, pipeline, cluster);
   if (problems.length > 0) refuseWith(problems);

@@ -49,7 +49,7 @@ async function makeProgram(name: string | undefined, settings: CliSettings): Pro
   return program;
 }
 
-/** What to do about a command line that Commander refuses. */
+/** Returns the fix for a command line that Commander refuses. */
 function fixFor(command: AnyCommand, error: string): string {
   const [, what, written] = /unknown (option|command) '(?:--)?([^'=]+)/.exec(error) ?? [];
   const options = [...command.options.map(({ long }) => long ?? ""), "--help"].map((long) => long.slice(2));
@@ -116,7 +116,7 @@ export function folderMeant(args: readonly string[], cwd: string, start: string)
 if (import.meta.main) {
   const start = Deno.env.get("INIT_CWD");
   if (start !== undefined) Deno.chdir(folderMeant(Deno.args, Deno.cwd(), start));
-  // What is started from here is not in that place by the user's choice.
+  // Child processes must not take INIT_CWD for the folder in which the user started them.
   Deno.env.delete("INIT_CWD");
   Deno.exit(await main(Deno.args));
 }

@@ -23,7 +23,7 @@ export interface LoadArguments
   extends Partial<Readonly<Record<"set" | "profile" | "force", readonly string[] | undefined>>> {
   readonly file: string;
   readonly store?: string | undefined;
-  /** Whether a pipeline will do that is a part of others. */
+  /** True to accept a pipeline that needs inputs from another pipeline. */
   readonly asPart?: boolean;
   /** Stages that the command names. */
   readonly targets?: readonly string[];

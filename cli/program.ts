@@ -26,7 +26,9 @@ export const PAGE = "report.html";
 /** `deno task` names itself to what it starts, as package managers do. Asked late: a server of pages may not know. */
 const isFromTask = () => Deno.env.get("npm_config_user_agent")?.startsWith("deno/") === true;
 
-/** Whether a shell finds the command that `deno install` makes of this program: a script that names it. */
+/**
+ * True if a shell finds the script that `deno install` makes for this program: one that contains the program's address.
+ */
 function isInstalled(): boolean {
   const address = PACKAGE ?? pathToFileURL(TOOLKIT).href;
   return (Deno.env.get("PATH") ?? "").split(delimiter).some((folder) => {
@@ -35,8 +37,8 @@ function isInstalled(): boolean {
 }
 
 /**
- * What stands for `noiseline` on the command line in a folder: the installed command where no task started it, a task of
- * the clone, one that `new` wrote, or the program.
+ * Returns the words to type for `noiseline` in a folder: the installed command unless a task started this process, else
+ * a task of the clone, the task that `new` wrote, or the command that runs this program.
  */
 export function programIn(folder: string, byTask: boolean = isFromTask()): readonly string[] {
   if (!byTask && isInstalled()) return ["noiseline"];

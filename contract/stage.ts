@@ -290,13 +290,13 @@ export type DeviceFinding = { readonly device: StageDevice } | { readonly proble
 
 export interface CheckResult {
   readonly problems: readonly CheckProblem[];
-  /** What is worth knowing once: `validate` says it, and each run in which the stage runs. */
+  /** Remarks worth reading once: `validate` prints them, as does each run in which the stage runs. */
   readonly notes?: readonly string[];
   /** Facts about the outputs, by port. */
   readonly facts?: Readonly<Record<string, Facts>>;
   /** Arithmetic that the stage will do, in GFLOP, for time forecasts. */
   readonly workGflop?: number;
-  /** What decides the pace of that, such as width and batch: work apart by a factor of two in all goes at about the same. */
+  /** Sizes that set the pace of this work, such as width and batch; an overall factor of two matters little. */
   readonly workShape?: readonly number[];
   /** About the most memory that its process holds on a processor, in bytes, where its kind can tell. */
   readonly memoryBytes?: number;

@@ -2,7 +2,7 @@ import { FormatError } from "./format_error.ts";
 
 /** CIFAR-10 images are 32x32 RGB. */
 const PLANE = 32 * 32;
-/** Of an image and its label. */
+/** Size of a record, which holds an image and its label. */
 export const RECORD_BYTES = 1 + 3 * PLANE;
 
 /** Pixels [N, 32, 32, 3] row-major, labels [N], 0 to 9. */

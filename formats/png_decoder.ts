@@ -8,7 +8,7 @@ import { inflate } from "./inflate.ts";
 const SIGNATURE = "89504e470d0a1a0a";
 /** Length and type before what a chunk holds, its checksum after it. */
 const [BEFORE, AFTER] = [8, 4];
-/** What pixels are made of. All else, such as profiles, notes and further frames, is dropped as it is, packed. */
+/** Chunks that decoding needs. All others, such as profiles, texts and more frames, are dropped without unpacking. */
 const USED = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"];
 const HEADER_BYTES = 13;
 
@@ -65,7 +65,7 @@ function readChunks(bytes: Uint8Array) {
   return { chunks, packed: Buffer.concat(packed), rowBytes: rowBytes! };
 }
 
-/** What all rows take, each with the number of its filter before it. */
+/** Returns the size of all unpacked rows, each with one byte before it for its filter. */
 function rowBytesOf(header: Uint8Array): number {
   if (header.length !== HEADER_BYTES) refuse(`a header of ${header.length} bytes`, `${HEADER_BYTES}`);
   const view = new DataView(header.buffer, header.byteOffset);

@@ -105,7 +105,7 @@ export const submissionSchema = z.strictObject({
 export const jobLineSchema = z.strictObject({
   part: z.int().min(0),
   job: z.string(),
-  /** Of an array, which of its children. */
+  /** For a job array: the numbers of its children. */
   children: z.array(z.int().min(0)).exactOptional(),
   at: z.string(),
 });

@@ -44,7 +44,7 @@ export const rightSchema = z.string().max(4200).refine((text) => {
   return name !== undefined && RIGHTS[name as keyof typeof RIGHTS].safeParse(value).success;
 }, { error: "net=HOST, env=NAME, native, read=PATH or jobs=SHA256" });
 
-/** What users have granted to files of their projects, kept in their configuration folder. */
+/** Rights that users have granted to files of their projects, kept in the users' configuration folders. */
 export const grantsFileSchema = z.strictObject({
   format: z.literal(1),
   grants: z.array(z.strictObject({

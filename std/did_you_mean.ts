@@ -2,7 +2,7 @@
 const LONGEST = 100;
 
 /**
- * How many slips of the keyboard are between two texts: letters left out, added, mistaken, or swapped with the next one
+ * Returns the number of typing slips between two texts: letters left out, added, mistyped, or swapped with the next one
  * (optimal string alignment; Boytsov 2011, "Indexing methods for approximate dictionary searching", section 2.2).
  */
 function slipsBetween(a: string, b: string): number {
@@ -30,7 +30,7 @@ export function didYouMean(written: string, known: Iterable<string>): string | u
     // Each letter that one has more is a change.
     if (Math.abs(name.length - written.length) > fewest) continue;
     const slips = slipsBetween(written.toLowerCase(), name.toLowerCase());
-    // Of two that are equally near neither can be meant more than the other.
+    // If two names are equally near, neither is the more likely one.
     if (slips <= fewest) [best, fewest] = [slips === fewest ? undefined : name, slips];
   }
   return best;

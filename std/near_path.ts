@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { didYouMean } from "./did_you_mean.ts";
 
-/** What is there and has a name near to a path's, also where the slip is in the name of a folder. */
+/** Returns the path if it exists, else an existing path with similar names, also of folders. */
 function nearPath(path: string): string | undefined {
   if (existsSync(path) || dirname(path) === path) return path;
   const folder = nearPath(dirname(path));

@@ -160,7 +160,7 @@ class LinesOfJson extends Lines {
     for (const line of lines) printLine(JSON.stringify({ type: "log", stage: this.id, line }));
   }
 
-  /** What has no line break at the end of the log is a line too. */
+  /** Prints the end of the log as a line even if no line break follows. */
   end(): void {
     if (this.#rest !== "") this.print("\n");
   }

@@ -23,7 +23,10 @@ const TEMPLATES: Readonly<Record<string, string>> = {
   digits: "train on digits and score the samples, in minutes",
 };
 
-/** What a file can define, and of all but a stage where a pipeline names it and the kind of stage that loads it first. */
+/**
+ * Describes what a file defines and, for all but a stage, where a pipeline names the file and which stage kind loads it
+ * first.
+ */
 type Defined = readonly [what: string, use?: (file: string) => string, kind?: string];
 const DEFINED: Readonly<Record<Sort | "stage", Defined>> = {
   stage: ["a stage, NAME.yaml with a pipeline that uses it,"],

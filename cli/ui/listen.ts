@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-/** What of a request is looked at. */
+/** The parts of a request that the server reads. */
 export type Asked = Pick<Request, "method" | "url" | "headers">;
 
 export interface Listening {
@@ -93,7 +93,7 @@ function readHead(socket: Socket, onHead: (head: Buffer) => void): void {
   });
 }
 
-/** What is left of a connection after its head, which can be read once more. */
+/** Wraps a connection whose head has been read, so that the head can be read once more. */
 function withHead(socket: Socket, head: Buffer): Duplex {
   const rest = new Duplex({
     read() {},

@@ -25,7 +25,7 @@ export interface Cluster {
   readonly file: string;
   readonly settings: ClusterFile;
   readonly origins: Origins;
-  /** What it asks for, where whoever has a say in the project says by it what this machine and jobs run. */
+  /** Rights that a file in the project requests: its editors decide what this machine and jobs run. */
   readonly asks: readonly RightsRequest[];
 }
 

@@ -122,7 +122,7 @@ class Task {
     return { code, problems: outcome.problems ?? [], end };
   }
 
-  /** What fails because the cache is away for a while is tried again when it is back. */
+  /** Makes an attempt; if it fails because the cache is away for a while, repeats it when the cache is back. */
   async #attempt(): Promise<Outcome> {
     const { submission, options: { stop } } = this;
     for (let tries = 1;; tries++) {
@@ -141,7 +141,7 @@ class Task {
         if (trouble === undefined) throw error;
         outcome = { state: "failed", problems: [trouble] };
       }
-      // What could not be read may be there by now, and so may the cache.
+      // Files that could not be read may be there by now, and so may the cache.
       const mayHelp = !submission.isHere || (outcome.unusable && tries === 1);
       if (outcome.state !== "failed" || !mayHelp || tries === INPUT_TRIES || stop.aborted) return outcome;
       await this.#pause(tries);
@@ -160,7 +160,7 @@ class Task {
     return true;
   }
 
-  /** Whether the queue ends this job, also where its signal has not come here yet. */
+  /** True if the queue is ending this job; waits a moment for a stop signal that has not arrived yet. */
   async #isStopped(): Promise<boolean> {
     const { stop, pace } = this.options;
     if (!stop.aborted) await delay(SIGNAL_MS * pace, { signal: stop }).catch(() => {});

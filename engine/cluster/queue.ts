@@ -65,7 +65,7 @@ export interface QueuedJob {
   /** The queue's own word for it, and in plain words why a waiting job waits; empty where there is nothing to say. */
   readonly word: string;
   readonly reason: string;
-  /** Of a job that waits until somebody lets it go: the command for that, before its id. */
+  /** For a job that waits until somebody releases it: the command to release it, without the job id that follows. */
   readonly release?: string;
   /** Where it runs. */
   readonly node: string;

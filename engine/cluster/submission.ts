@@ -138,7 +138,7 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
     return resolve(this.folder, "../../..");
   }
 
-  /** Whether the cache can be seen: its file system may be away for a while. */
+  /** True if the cache can be seen; its file system may be away for a while. */
   get isHere(): boolean {
     return isThere(join(this.folder, "submission.json"));
   }

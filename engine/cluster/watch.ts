@@ -68,7 +68,7 @@ class Watch {
   #stuck: boolean;
   #lost = false;
   #away = false;
-  /** Whether only the queue can tell if a stage has failed. */
+  /** True if only the queue can tell whether a stage has failed. */
   isUnsure = false;
   readonly #now: () => number;
 

@@ -71,7 +71,7 @@ export class StageLog {
   constructor(private readonly write: (line: string) => void) {}
 
   keep(said: string): void {
-    // What is left out is shown by its beginning at most.
+    // A line that the log leaves out is shown by its start at most.
     const line = printable(this.#leftOut > 0 ? said.slice(0, TAIL_LINE_LENGTH + 1) : said);
     this.#tail.push(line.length > TAIL_LINE_LENGTH ? `${line.slice(0, TAIL_LINE_LENGTH)}…` : line);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();

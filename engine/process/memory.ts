@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import { readTextIfThere } from "../store/reading.ts";
 
-/** Of a control group: the files that say its limit, what it holds, and of that what the kernel may drop. */
+/**
+ * For each version of control groups: the files that give the memory limit and the memory in use, and the entry of
+ * memory.stat that counts what the kernel may drop.
+ */
 const GROUPS = [
   { root: "/sys/fs/cgroup", limit: "memory.max", used: "memory.current", dropped: "inactive_file" },
   {
@@ -41,13 +44,13 @@ export function freeMemory(): number {
   return Math.max(0, Math.min(Deno.systemMemoryInfo().available, ...groupLimits().map(({ left }) => left)));
 }
 
-/** How many processes of this machine the kernel has killed for want of memory since it started; undefined where it does not say. */
+/** Returns how many processes the kernel killed for want of memory since this machine started; undefined if unknown. */
 export function memoryKills(): number | undefined {
   const found = /^oom_kill (\d+)/m.exec(readTextIfThere("/proc/vmstat") ?? "")?.[1];
   return found === undefined ? undefined : Number(found);
 }
 
-/** Of a thousand, by which a process counts as larger than it is where the kernel looks for one to kill. */
+/** Points out of 1,000 by which a process counts as larger when the kernel chooses a process to kill. */
 const STAGES_COUNT_MORE = 300;
 
 /** Let the kernel, where memory runs out, kill this process rather than the run, which keeps what is done and says why. */

@@ -22,7 +22,7 @@ function found(npm: string, lock: Lock): string[] {
   const all = entriesOf(npm).flatMap(({ name: registry }) =>
     Object.keys(lock.npm ?? {}).flatMap((id) => {
       const place = join(registry, placeOf(packageName(id)));
-      // What follows a `_` are packages that this one was resolved beside.
+      // The part after a `_` lists the packages that this one was resolved with.
       const version = id.slice(packageName(id).length + 1).split("_")[0];
       const names = entriesOf(join(npm, place)).map(({ name }) => name);
       return names.filter((name) => name.replace(/_\d+$/, "") === version).map((name) => join(place, name));
@@ -37,7 +37,7 @@ function gather(npm: string, packages: readonly string[], place: string, name: s
   if (isThere(whole)) return whole;
   Deno.mkdirSync(place, { recursive: true });
   const remove = (path: string) => ignoreTrouble(() => Deno.removeSync(path, { recursive: true }));
-  // Of another host, nobody here knows which processes are there.
+  // Folders of other hosts stay: this machine cannot tell which processes run there.
   const prefix = `${hostname()}-`;
   const left = entriesOf(place).map(({ name }) => name).filter((name) => name.startsWith(prefix));
   left.filter((name) => isAbandoned("run", name.slice(prefix.length))).forEach((name) => remove(join(place, name)));

@@ -15,8 +15,8 @@ import { parseJson } from "../store/records.ts";
 import { configFolder } from "../../std/user_folder.ts";
 
 /**
- * What one file of the user's own asks for: a custom stage's or a definition's beyond inputs and outputs, or a cluster's,
- * which says what jobs run.
+ * Rights that one user file requests: the file of a custom stage or definition, beyond its inputs and outputs, or the
+ * file of a cluster, which says what jobs run.
  */
 export interface RightsRequest {
   /** The first of its stages; for the file of a cluster, its name stands for one. */
@@ -127,7 +127,7 @@ export function granteeOf({ entry }: Pick<Stage, "entry">): string {
   return entry.split("~")[0]!;
 }
 
-/** What to give to a command, so that stages may do all that they ask for: one flag for each name. */
+/** Returns the `--grant` flags that allow stages all the rights they request: one flag for each name. */
 export function grantFlags(requests: readonly Pick<RightsRequest, "stage" | "rights">[]): string {
   return Array.from(Map.groupBy(requests, ({ stage }) => granteeOf(stage)), ([name, asked]) => {
     const rights = new Set(asked.flatMap((request) => request.rights));
@@ -147,8 +147,8 @@ export function notGranted(requests: readonly RightsRequest[], origins: Origins)
 }
 
 /**
- * What the user has granted to files of one project: (project, file, rights). Editing a stage asks for
- * nothing anew, since whoever edits the code runs it; more rights do.
+ * Rights that the user has granted to files of one project: (project, file, rights). An edited stage needs no new
+ * grant, since whoever edits the code runs it; a stage that requests more rights does.
  */
 export class Grants {
   readonly #project: string;

@@ -37,8 +37,9 @@ export function survey(pipeline: Pipeline, store: Store): Result<Plan["stages"]>
 }
 
 /**
- * What a run would replace in `outputs/` that another pipeline file of the same name has shown there, or move aside
- * since another store has. These are warnings, for one file may be made from the other.
+ * Returns warnings about files in `outputs/` that another pipeline file of the same name has shown there and a run
+ * would replace, or that another store has shown there and a run would move aside. These are not errors, since one file
+ * may be made from the other.
  */
 export function findOthers(plan: Plan, store: Store): Diagnostic[] {
   const { pipeline: { name, file }, stages } = plan;
@@ -49,7 +50,7 @@ export function findOthers(plan: Plan, store: Store): Diagnostic[] {
   const [theirs = "", ours] = [last || file, file].map(readTextIfThere);
   const isNamesake = theirs !== ours && new RegExp(`\\bname["']?:\\s*["'\`]?${name}(?![\\w-])`).test(theirs);
   const beside = unlessReadable(() => entriesOf(dirname(outputs)), []).map((one) => join(outputs, "..", one.name));
-  // Of this store itself the two views are one, and never differ.
+  // This store itself is never a sharer: both of its views are the same and never differ.
   const sharers = beside.filter((root) => {
     const record = join(root, "views", `${name}.jsonl`);
     if (!isThere(record)) return false;

@@ -70,7 +70,7 @@ export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache
   readonly onFailure: () => void;
   /** Called for a stage that was reached because another one needed it again, and with when that began. */
   readonly onNested: (id: string, result: StageResult, started: number) => void;
-  /** Whether a stage takes so long that other machines should not compute the same beside this one. */
+  /** Returns true if a stage takes so long that other machines should not compute the same result at the same time. */
   readonly isClaimed: (id: string) => boolean;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;

@@ -9,7 +9,7 @@ export const MAX_RECORD_BYTES = 64 * 2 ** 20;
 
 /** Where links lead, also of what is still to be made; the path itself where that cannot be found. */
 export function realPath(path: string): string {
-  // What cannot be read is refused elsewhere.
+  // Paths that cannot be read are refused elsewhere.
   const real = unlessReadable(() => Deno.realPathSync(path), undefined);
   return real ?? (dirname(path) === path ? path : join(realPath(dirname(path)), basename(path)));
 }
@@ -147,8 +147,8 @@ export function entriesOf(folder: string): Deno.DirEntry[] {
 }
 
 /**
- * What is so many folders deep in a folder, such as objects, which lie in folders by how their names begin. No link is
- * followed on the way: it may lead to anything that is not the store's.
+ * Yields the entries at a given depth in a folder, such as objects, which lie in folders named by the start of their
+ * own names. Follows no links on the way: a link may lead outside the store.
  */
 export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEntry & { readonly path: string }> {
   for (const entry of entriesOf(folder)) {

@@ -16,7 +16,7 @@ export interface LiveStage extends ReportStage {
 /** A figure of a result; or the mean over children of a matrix that differ in their seeds alone. */
 export interface Score extends Readonly<Record<"stage" | "metric", string>> {
   readonly value: number;
-  /** Of a mean, the sample deviation (n - 1) and over how many seeds. */
+  /** For a mean: the sample standard deviation (n - 1), and the number of seeds behind it. */
   readonly deviation?: number | undefined;
   readonly seeds?: number | undefined;
 }

@@ -17,7 +17,7 @@ export function classesOf(root: string): Pick<ImageFacts, "classes" | "className
     if (isLoose === classNames.length > 0) return {};
     return isLoose ? { classes: null } : { classes: classNames.length, classNames };
   } catch {
-    // What cannot be read is reported with the other paths.
+    // Folders that cannot be read are reported with the other paths.
     return {};
   }
 }

@@ -47,7 +47,7 @@ export const datasetKind = defineKind({
       },
     );
     if (size === undefined) return { problems };
-    // How many images a folder has is known when it is read.
+    // The number of images in a folder is known only once the folder is read.
     const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
     const isLabelled = source === "folder" && labels !== "none" && path !== undefined && folder !== undefined;
     const told = isLabelled ? classesOf(resolve(folder, path)) : {};

@@ -137,7 +137,7 @@ interface Computed {
   /** Of what is computed of one image. */
   readonly shape: readonly number[];
   readonly compute: (inputs: NamedTensors, weights: Readonly<NamedTensors>) => Tensor;
-  /** Whether images of a batch must know nothing of each other. */
+  /** True if each image of a batch must be computed independently of the others. */
   readonly apart?: boolean;
   /** Of another shape, and of parameters that it does not depend on. */
   readonly fixes: Readonly<Record<"shape" | "lost", string>>;

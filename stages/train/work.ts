@@ -9,13 +9,13 @@ export const TRAIN_WORK_FACTOR = 3;
 const PROBE_STEP_GFLOP = 100;
 const MOST_PROBE_IMAGES = 128;
 
-/** Of a stage's process on a processor before it has any tensors. */
+/** Memory of a stage's process on a CPU before it has any tensors. */
 const BASE_BYTES = 200e6;
 
 /**
- * How many float32 numbers a process holds at most: for each parameter, and for each number that a forward pass gives for an
- * image of the batch. A training has weights, moments, averages and gradients, and keeps activations for the gradient; who
- * only asks keeps what later layers read. docs/performance.md has what was measured.
+ * The most float32 numbers that a process holds: for each parameter, and for each number that a forward pass computes
+ * for one image of the batch. Training holds weights, moments, averages and gradients, and keeps activations for the
+ * gradient; inference keeps only what later layers read. docs/performance.md has the measurements.
  */
 const HELD = {
   training: { parameters: 6.4, activations: 1 },

@@ -37,7 +37,7 @@ function* foldersOf(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) if (isDirectory) yield* foldersOf(join(folder, name));
 }
 
-/** What lies outside, as deep as the deepest of a store's folders. */
+/** Fills a folder outside the store with folders nested as deeply as the deepest in a store. */
 function layOutside(folder: string): string {
   for (const path of ["a", "a/b", `a/b/${KEY}`, "step-1", `${KEY.slice(0, 2)}/${KEY}/any/step-1`]) {
     Deno.mkdirSync(join(folder, path), { recursive: true });

@@ -6,8 +6,9 @@ const SCRIPT = new URL("../support/faults/decode_hostile.ts", import.meta.url).p
 /** Files of each generator. */
 const CASES = 400;
 /**
- * What reading a file of up to some hundred kilobytes may take beyond the file, where no image comes of it that is larger
- * than 8 x 8 pixels: one piece of what is unpacked, and what JavaScript leaves lying about. Each bomb holds 256 MiB.
+ * The most memory that reading a file of up to some hundred kilobytes may take beyond the file, unless this gives an
+ * image larger than 8 x 8 pixels: one piece of the unpacked data, and JavaScript's uncollected garbage. Each bomb
+ * holds 256 MiB.
  */
 const MOST_BYTES = 24 << 20;
 /** The pixels of the one honest image. */
@@ -27,7 +28,7 @@ if (!skipTestsUnless(Deno.build.os === "linux", "the most memory that a process 
     assert(honest!.rose > HONEST_BYTES && honest!.rose < 8 * HONEST_BYTES, `${honest!.rose}`);
     assertEquals(others.filter(({ rose }) => rose > MOST_BYTES), []);
     const named = (part: string) => others.filter(({ name }) => name.startsWith(part));
-    // What a decoder has no use for is not unpacked, and so cannot keep an image from being read.
+    // Chunks that a decoder does not use are not unpacked, and so cannot keep an image from being read.
     for (const type of ["plain", "iCCP", "zTXt", "iTXt", "animation"]) {
       assertEquals(named(type).map(({ error }) => error), named(type).map(() => undefined), type);
     }

@@ -44,7 +44,7 @@ class Group implements AsyncDisposable {
     }
   }
 
-  /** Of a command that is to run in it. */
+  /** Words to put before a command so that it runs in this group. */
   get prefix(): string[] {
     return ["sh", "-c", `echo $$ > ${this.folder}/cgroup.procs && exec "$@"`, "sh"];
   }

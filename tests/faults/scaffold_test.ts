@@ -44,7 +44,7 @@ function testsOf(commands: readonly string[]): string {
 interface Try {
   /** Where `new` writes, from where the user stands. */
   readonly folder?: string;
-  /** What is added to each `run`. */
+  /** Arguments that are added to each `run` command. */
   readonly also?: string;
   readonly sorts?: readonly string[];
   /** Leave types unchecked, where another test checks them with the same settings. */
@@ -52,7 +52,7 @@ interface Try {
   readonly cache: string;
 }
 
-/** What a user does in a folder: write one of each sort there or in one below, and type what that prints. */
+/** Does what a user does in a folder: creates a file of each sort there or below, and types what `new` prints. */
 async function tryAll(
   stands: string,
   call: string,

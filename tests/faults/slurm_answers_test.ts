@@ -23,7 +23,7 @@ async function outcomesOf(cases: readonly FakeCase[]): Promise<FakeOutcome[]> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** What `sbatch` may print that is no number of a job in a line of its own. */
+/** Possible outputs of `sbatch` that are not exactly one complete line consisting of a job number. */
 const OUTPUTS = [
   "",
   "12",

@@ -38,7 +38,7 @@ Deno.test("an edit of a module stops its stage when that saves next, by the name
   project.write("p.yaml", "name: demo\nstages:\n  walk: { uses: ./stages/walk.ts, with: { steps: 500 } }\n");
   await using running = project.start(["run", "p.yaml", "--json"]);
   await running.event(({ type, step }: Json) => type === "stage-saved" && step === 3);
-  // What does the same stops nothing. Half of it would: an editor puts a whole file in the place of another.
+  // An edit that keeps the behaviour stops nothing. Half an edit would: editors replace a file by a whole new one.
   replace(project, "stages/walk.ts", `// A comment.\n${slow}`);
   await running.event(({ type, step }: Json) => type === "stage-saved" && step === 5);
   replace(project, "stages/lib/start.ts", 'export const START = "1";\n');

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { HUGE_PAGES } from "../../engine/process/runtime.ts";
 import { CLONE } from "../support/cli_process.ts";
 
-/** How far the estimate may be off. docs/performance.md has what was measured. */
+/** Factor by which the estimate may be off. docs/performance.md has the measurements. */
 const FACTOR = 1.5;
 
 const digits = { channels: 32, multipliers: [1, 2], blocks: 1, attention: [8] };

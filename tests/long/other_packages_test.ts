@@ -95,9 +95,9 @@ Deno.test("packages of a stage lie in Deno's cache once, whoever starts together
     "name: demo\nstages:\n  a: { uses: ./cook.ts }\n  b: { uses: ./cook.ts, with: { text: b } }\n",
   );
   const cache = await ownCache(project);
-  // Of a process that is gone: no system has one of this number.
+  // The folder of a process that is gone: no system has a process of this number.
   project.write(`cache/noiseline/${Deno.hostname()}-20260101T000000000-zzzzzz-0/left.txt`, "");
-  // Of another host, it may be at work.
+  // The folder of a process on another host, which may still be running.
   const foreign = "elsewhere-20260101T000000000-zzzzzz-0";
   project.write(`cache/noiseline/${foreign}/left.txt`, "");
   const stores = ["one", "two"].map((name) => ["run", "p.yaml", "--store", project.path(name, "store")]);

@@ -11,7 +11,7 @@ const walks = (steps: number) =>
 
 Deno.test("machines that share a cache compute long stages once between them, and share them out", async () => {
   await using lab = await Lab.open();
-  // What was measured is said to have taken hours, so that the same with more steps is long.
+  // The measured times are changed to hours, so that the same stages with more steps count as long.
   for (const name of ["teacher", "one", "two"]) {
     Deno.copyFileSync(new URL("../support/stages/stroll.ts", import.meta.url), join(lab.machine(name), "stroll.ts"));
   }

@@ -14,7 +14,7 @@ export interface GaussianSets {
 export interface Trials {
   /** Pairs of sets whose distances give the true deviation. */
   readonly drawn: number;
-  /** How many of these pairs are asked for their deviation. */
+  /** The number of these pairs whose divisions or resamples are used to estimate the deviation. */
   readonly judged: number;
   /** Divisions, or resamples, of each. */
   readonly times: number;

@@ -13,7 +13,7 @@ const ALONE = "NOISELINE_TESTS_ALONE";
 const isAlone = () => Deno.env.get(ALONE) !== undefined;
 
 /**
- * What stands for `Deno.test` in a file for tests that need a process of their own: they share one.
+ * Returns a replacement for `Deno.test` for a file whose tests need a process of their own; they share one process.
  * @param url of the file
  */
 export function testsAlone(url: string): (name: string, fn: Deno.TestDefinition["fn"], ignore?: boolean) => void {

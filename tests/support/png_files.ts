@@ -6,7 +6,7 @@ import type { ByteImage } from "../../formats/byte_image.ts";
 export interface Chunk {
   readonly type: string;
   readonly content: Uint8Array;
-  /** What it says of its length and its checksum, where that is not so. */
+  /** The length and checksum that the chunk claims, if they are not the real ones. */
   readonly length?: number;
   readonly checksum?: number;
 }

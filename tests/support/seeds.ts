@@ -6,7 +6,7 @@ export function seeds(...fixed: readonly number[]): readonly number[] {
   return given === undefined ? fixed : [Number(given)];
 }
 
-/** How many cases a test tries with one seed. @param fixed those of every other run */
+/** Returns the number of cases that a test tries with one seed. @param fixed the number in every other run */
 export function numRuns(fixed: number): number {
   return Number(Deno.env.get("NOISELINE_TEST_RUNS") ?? fixed);
 }

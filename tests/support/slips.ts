@@ -98,7 +98,7 @@ function judge(
     here += Number(isHere);
     const named = /^did you mean "(.*)"\?$|^rename ".*" to "(.*)"$/.exec(fix)?.slice(1).find(Boolean);
     if (named === undefined) continue;
-    // Of a name and of what goes by it, each written once, either may be the slip.
+    // If a name and a reference to it each occur once, either may be the slip.
     const fits = word.includes(named) || !isHere && defines && slip.includes(named);
     assert(fits, `"${named}" was not meant: ${told}`);
     suggested ||= word.includes(named);

@@ -31,8 +31,8 @@ interface Heard {
 }
 
 /**
- * How `sbatch` begins what it says. A shell that fails in a wrapper of that name counts its lines, a loader ends with another
- * code, and others begin otherwise.
+ * Matches how messages of `sbatch` itself begin. A shell that fails in a wrapper of that name adds a line number, a
+ * loader ends with another exit code, and other programs begin their messages differently.
  */
 const SENTENCE = /^(?:\S*sbatch[\w.-]*|allocation failure): (?!(?:line )?\d)/m;
 

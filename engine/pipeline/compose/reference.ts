@@ -15,7 +15,7 @@ export interface Reference {
 const SELECTION = `~${AXIS_NAME}=${LABEL}`;
 const REFERENCE = new RegExp(`^([^@.~\\s]+)((?:${SELECTION})*)(?:@(\\d+))?(?:\\.([A-Za-z][A-Za-z0-9_]*))?$`);
 
-/** How an inner pipeline names what it is given. */
+/** Matches a reference from an inner pipeline to one of its inputs. */
 export const INPUT: RegExp = /^inputs\.([a-z][a-z0-9_-]*)$/;
 
 /** Parse a reference; undefined where the text is none. */

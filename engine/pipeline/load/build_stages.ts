@@ -80,7 +80,7 @@ export function bindInputs(
     if (reference === undefined) {
       const details = { code: "bad-reference", wanted } as const;
       const [name, sign] = /^[^@.~\s]*|[@.~]/g[Symbol.match](String(text)) ?? [];
-      // What follows the name of a stage is wrong.
+      // If the stage name is known, the text after it is wrong.
       const fix = !names.includes(name!)
         ? suggestName(name!, names)
         : sign === "@"

@@ -55,7 +55,7 @@ export function addIssues(
         origin: origin[0]?.startsWith("--set") ? origin : undefined,
       });
     }
-    // What is missing under its own name and there under a near one has been said.
+    // A key that is missing because its name is misspelt has been reported as unknown.
     if (issue.code === "unrecognized_keys" || meant.has(formatPath(path))) continue;
     const name = formatPath(path) || "the file";
     const known = { wanted: wantedBy(issue.message), origin: indirectOrigin(origins, path) };

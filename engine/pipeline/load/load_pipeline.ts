@@ -37,7 +37,7 @@ export interface LoadOptions {
   readonly overrides?: readonly string[];
   /** `--profile` names, in order. */
   readonly profiles?: readonly string[];
-  /** Whether a pipeline will do that others are to give something; it is no more than looked at. */
+  /** True to accept a pipeline that needs inputs from another pipeline; it can then be inspected but not run. */
   readonly asPart?: boolean | undefined;
 }
 

@@ -69,7 +69,7 @@ export class PipelineLoader {
     return this.#kept;
   }
 
-  /** What was said of the pipeline that was read or loaded last: it is said each time. */
+  /** Warnings about the pipeline that was last read or loaded; each read or load repeats them. */
   get warnings(): readonly Diagnostic[] {
     return this.#warnings;
   }
@@ -98,7 +98,7 @@ export class PipelineLoader {
     const kinds = await loadKinds();
     const { value: loaded, log } = await watchReads(() => loadPipeline(this.file, { ...options, kinds }));
     if (!loaded.ok) return refuse(loaded.diagnostics);
-    // What others are to give something is no pipeline to run.
+    // A pipeline that needs inputs from another pipeline cannot be run, so it is not kept.
     if (loaded.value.given.length === 0) this.#loaded = { pipeline: loaded.value, log, since };
     this.#warnings = loaded.warnings;
     return loaded;

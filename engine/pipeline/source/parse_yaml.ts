@@ -63,7 +63,7 @@ function findMissingSign({ text }: SourceText, offset: number) {
     const { errors, contents } = parseDocument(text.slice(0, at) + sign + text.slice(at), { strict: true });
     return errors.length === 0 && isMap(contents) && !JSON.stringify(contents).includes("null");
   };
-  // What is not closed is noticed in the next line.
+  // The parser notices an unclosed bracket or quote only on the next line, so the previous line is tried, too.
   for (const start of [own, text.lastIndexOf("\n", own - 2) + 1]) {
     const [line] = text.slice(start).split("\n", 1) as [string];
     for (const [sign, place] of MENDING.flatMap(([signs, place]) => [...signs].map((sign) => [sign, place] as const))) {

@@ -136,7 +136,7 @@ export class SharedCache {
   async claim(key: string, stop: AbortSignal, onWait: (host: string) => void): Promise<HeldClaim | undefined> {
     const claim = await this.#claims.take(key);
     if (claim !== "published" && Symbol.asyncDispose in claim) return claim;
-    // What is there and was not served once is damaged.
+    // A published result that an earlier look could not serve is damaged.
     if (claim === "published" && this.#looked.has(key)) return NO_CLAIM;
     if (claim === "published") this.#looked.add(key);
     else {

@@ -49,7 +49,7 @@ export class WorkClaims {
     this.#prepared ??= this.client.prepare();
     if ("trouble" in await this.#prepared) return NO_CLAIM;
     await this.#write(key, 0, seen !== undefined);
-    // Of several that found it free, the last to write has it, or on a place where the first wins, that one.
+    // If several machines found the key free, the last to write holds the claim; in some storage, the first.
     const now = await this.#read(key);
     return now === undefined || !this.#counts(key, now) ? this.#hold(key) : now;
   }

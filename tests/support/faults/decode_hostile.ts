@@ -17,7 +17,7 @@ import { type Chunk, headerChunk, joinChunks } from "../png_files.ts";
 
 export interface Outcome {
   readonly name: string;
-  /** What was thrown; absent where there was a value. */
+  /** The error that was thrown; absent if a value was returned. */
   readonly error?: string;
   readonly isFormatError?: boolean;
   readonly bytes: number;
@@ -84,13 +84,13 @@ function* pngBombs(): Generator<Case> {
 
 const EDITS = ["twice", "gone", "swapped", "length", "checksum", "byte", "bomb", "cut", "many"] as const;
 
-/** What may happen to a list of parts. Places are counted modulo its length. */
+/** Possible edits of a list of parts. Positions are counted modulo the length of the list. */
 const edits = fc.array(
   fc.record({ edit: fc.constantFrom(...EDITS), at: fc.nat(1_000), to: fc.nat(1_000), value: fc.nat(2 ** 32 - 1) }),
   { minLength: 1, maxLength: 5 },
 );
 
-/** What is the same for all formats. @returns whether it was done */
+/** Applies an edit that works the same for all formats. @returns whether it was applied */
 function rearrange<T>(parts: T[], { edit, from, into, to }: { edit: string; from: number; into: number; to: number }) {
   const one = parts[from]!;
   if (edit === "twice") parts.splice(into, 0, one);

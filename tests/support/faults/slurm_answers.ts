@@ -12,11 +12,11 @@ export interface FakeAnswer {
   readonly stdout: string;
   readonly stderr: string;
   readonly code: number | "killed";
-  /** What else the command does first, such as `sleep 70`. */
+  /** Shell commands that run before the answer, such as `sleep 70`. */
   readonly before?: string;
-  /** Of the truth so many bytes come before all else. */
+  /** The number of bytes of the true answer that are printed before the fake one. */
   readonly truth?: number;
-  /** Whether `sbatch` queues the job all the same. */
+  /** True if `sbatch` queues the job despite the fake answer. */
   readonly takes?: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface FakeCase {
 export interface FakeOutcome {
   /** Jobs that the queue took in the end, by what they are for. */
   readonly taken: Readonly<Record<string, number>>;
-  /** What is on record as refused, or was said to be. */
+  /** Refusals: the messages of stages recorded as failed, or of the errors that submitting returned. */
   readonly refused: readonly string[];
   readonly code: string;
 }

@@ -206,7 +206,7 @@ stages:
   ]);
   assertEquals((await namesOf(file, "again~seed=1")).length, 3);
   assertEquals(await namesOf(file, "plain"), ["(shared)"]);
-  // Of each file its own, beside tags and runs; a tag of that name wins.
+  // Stage names belong to the file before them and may stand beside tags and runs; a tag of the same name wins.
   await say("tag", "best", file, ...at);
   const [run] = openStore(at[1]!).runs.ids();
   const mixed = await namesOf(file, "again~value=2~seed=1", run!, "best");

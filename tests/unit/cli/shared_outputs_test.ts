@@ -19,7 +19,7 @@ async function makeFolder(files: Readonly<Record<string, string>>) {
   return { path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
-/** What changes between the run of `one.yaml` and that of `two.yaml`, and whether the second is told of the first. */
+/** Texts of `one.yaml` and `two.yaml`, a change between their runs, and whether the second run warns of the first. */
 const NAMESAKES: Readonly<Record<string, readonly [one: string, two: string, (at: string) => void, warned: boolean]>> =
   {
     "other values": [ONE, TWO, () => {}, true],
@@ -94,7 +94,7 @@ Deno.test("stores that share outputs/ name each other before one moves the other
   assertEquals(await run(ours, 1252), undefined);
   assertEquals(await run(other, 1251), [other, ours]);
   assertEquals(isMoved(""), true);
-  // What lies there now is its own.
+  // The files shown there now are those of the store `other` itself.
   assertEquals(await run(other, 1253), undefined);
   assertEquals(isMoved("-2"), false);
   assertEquals(await run(ours, 1254), [ours, other]);

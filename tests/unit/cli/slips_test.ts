@@ -43,7 +43,7 @@ Deno.test("an option or a part of a command that is typed wrong is suggested, or
       if ([...options, ...parts].includes(slip)) continue;
       const { code, error } = await runCli(name, slip);
       assertEquals(code, 2, error);
-      // Of a command that lacks an option which it needs, this is said first.
+      // A command that lacks a required option reports that first.
       if (!error.includes("unknown")) continue;
       const said = suggested(error);
       assert(said === undefined || said === word, `${name} ${slip}: ${error}`);

@@ -10,7 +10,7 @@ import { decodePng } from "../../../formats/png_decoder.ts";
 const GREY: ByteImage = { width: 3, height: 2, channels: 1, data: Uint8Array.of(0, 50, 100, 150, 200, 255) };
 const RGB: ByteImage = { width: 1, height: 2, channels: 3, data: Uint8Array.of(1, 2, 3, 250, 251, 252) };
 
-/** What is seen of it: where nothing is, the colour does not matter. */
+/** Returns the visible pixels of an image as RGBA: where a pixel is fully transparent, its colour does not matter. */
 function asSeen({ width, height, channels, data }: ByteImage) {
   const pixels = Array.from({ length: width * height }, (_, i) => [...data.subarray(i * channels, (i + 1) * channels)]);
   const seen = pixels.map((samples) => {

@@ -24,7 +24,7 @@ const LAYOUTS: Readonly<Record<string, readonly string[]>> = {
   loose: ["1.png", "2.png", "3.png"],
   "loose and text folders": ["1.png", "2.png", "notes/a.txt"],
 };
-/** Of these the names alone do not tell; the run takes some and refuses others. */
+/** Folders whose names alone do not tell the labels; a run accepts some and refuses others. */
 const UNSURE: Readonly<Record<string, readonly string[]>> = {
   mixed: ["a/1.png", "b/1.png", "3.png"],
   "a linked class": ["a/1.png", "b -> a"],

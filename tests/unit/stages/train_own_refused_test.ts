@@ -83,7 +83,7 @@ const MIXINGS: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   "running sum": (x) => tf.cumsum(x, 0),
 };
 
-/** What looks alike and keeps images apart. */
+/** Similar computations that keep the images of a batch apart. */
 const APART: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   "mean of each": (x) => tf.sub(x, tf.mean(x, [1, 2, 3], true)),
   "attention in each": (x) => {

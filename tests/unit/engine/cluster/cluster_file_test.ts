@@ -285,7 +285,7 @@ const SBATCH = (
   "threads-per-core time time-min tmp tres-bind tres-per-task uid usage use-min-nodes verbose version wait " +
   "wait-all-nodes wckey wrap"
 ).split(" ");
-/** Of these, those that a job relies on (docs/cluster.md). */
+/** Those options that a job relies on (docs/cluster.md). */
 const RELIED_ON = (
   "array chdir comment dependency error job-name kill-on-invalid-dep no-requeue open-mode output parsable requeue " +
   "signal test-only wait wrap"

@@ -214,7 +214,7 @@ Deno.test("a waiting child that the queue forgets while it knows others of its a
   const told = events.find((event) => event.type === "stage-finished" && event.id === "b~text=y");
   assertEquals(told?.type === "stage-finished" && told.message, "its job 2_1 was cancelled (by somebody)");
 
-  // What submits the rest leaves it alone, too; a child that began and left no end is another matter.
+  // Submitting the rest leaves this child alone, too, but queues again a child that started and left no end record.
   await using other = await PaperLab.open();
   const going = await other.submitted(SWEEP);
   other.queue.forget("2_1");

@@ -75,7 +75,7 @@ Deno.test("what is larger than people write goes by its bytes", async () => {
   assertNotEquals(await digestOf(code("")), await digestOf(code(" // b")));
 });
 
-/** What may be assigned to, and what with: parts that are in `<` and `>` may stand in parentheses. */
+/** Targets of assignments, and values to assign; the parts between `<` and `>` may be put in parentheses. */
 const TARGETS = ["<f>", "<o.f>", '<o["f"]>', "o<.f>"];
 const VALUES = [
   ...["() => {}", "async () => {}", "function () {}", "function* () {}", "class {}", "class extends <Array> {}"],
@@ -98,7 +98,7 @@ const PLACES = [
     'seen.push(Object.keys({ ["__proto__"]: VALUE }).length);',
   ],
 ];
-/** Of which `this` it is called with, and of which scope. */
+/** Expressions in which parentheses may decide the `this` of a call or the scope of an eval. */
 const CALLS = [
   ...["<o.m>()", "<0, o.m>()", "<o?.m>()", "o?.m()", "<o>.m()", '<o["m"]>()', "<<o>?.m>()", "<o.m>``", "<none?.a>.b"],
   ...[
@@ -144,7 +144,7 @@ function spell(program: string, layout: readonly number[]): string {
 `;
 }
 
-/** What whoever runs it sees; undefined of what is no program. */
+/** Returns what a program reports when it is run; undefined for text that is no valid program. */
 function seenOf(code: string): string | undefined {
   try {
     return new Function(code.replace("export default", '"use strict"; return (').replace(/;\n$/, ")();\n"))();

@@ -19,9 +19,9 @@ export interface ModelStage {
   readonly axis: readonly string[] | undefined;
   /** A stage of the same sort, to be waited for and not read. */
   readonly needs: number | undefined;
-  /** Of a mix: in place of the pipeline's. */
+  /** Seed of a mix stage, in place of the pipeline's seed. */
   readonly seed: number | undefined;
-  /** What it may take and how long; means nothing for the result. */
+  /** Selects the stage's resources, retries and time limit, which do not affect the result. */
   readonly limits: number;
 }
 
@@ -43,18 +43,18 @@ export interface ModelCode {
   /** A number is written otherwise: one may not be able to tell that it is the same. */
   readonly spelling: number;
   readonly seeded: boolean;
-  /** Whether it may read the variable of {@linkcode World.variable}. */
+  /** True if the code may read the variable of {@linkcode World.variable}. */
   readonly reads: boolean;
   /** Spaces in what is read as data, which nobody knows to be none. */
   readonly dataSpace: number;
   readonly lateSpace: number;
 }
 
-/** What of the file of all custom stages means nothing. */
+/** Aspects of the file of all custom stages that do not affect results. */
 export interface ModelLayout {
   readonly main: number;
   readonly helper: number;
-  /** Of types, and of a module that has nothing else. */
+  /** Layout of types, and of a module that contains nothing else. */
   readonly types: number;
   /** Where the file and its modules lie. */
   readonly place: "./code.ts" | "./other.ts" | "./lib/code.ts";
@@ -70,7 +70,7 @@ export interface World {
   /** By how much the stages stand rotated in the file. */
   readonly shift: number;
   readonly style: number;
-  /** Of each stage that can be computed in shards: of one key none has another number, or both would run. */
+  /** Number of shards for all stages that can have them: stages of one key but different numbers would both run. */
   readonly shards: number;
   /** Value of the variable that custom stages may read. */
   readonly variable: string;
@@ -125,7 +125,7 @@ export function worlds(kinds: readonly ModelStage["kind"][], maxLength: number):
   }));
 }
 
-/** What a stage says of resources and time. */
+/** Lines that declare a stage's resources, retries and time limit. */
 const LIMITS: readonly (readonly string[])[] = [
   [],
   ["    resources: { cpu: 1 }"],
@@ -146,7 +146,10 @@ function sources(world: World, index: number): number[] {
   return all.filter((one) => world.stages[one]!.axis === undefined).slice(0, 1);
 }
 
-/** What a stage waits for. A child of a matrix waits for the one that goes with it, which may not be there. */
+/**
+ * Returns the stage that another one waits for; undefined if both have a matrix, since a child would wait for its
+ * counterpart in the other matrix, which may not exist.
+ */
 function neededBy({ stages }: World, index: number, needs: number): ModelStage | undefined {
   const before = stages[needs % index]!;
   return before.axis !== undefined && stages[index]!.axis !== undefined ? undefined : before;
@@ -201,7 +204,7 @@ function fold(seed: number, texts: readonly string[], text: string): number {
   return text.startsWith("mod") ? value % 2 : value;
 }
 
-/** What a stage writes. */
+/** Computes what a stage writes. */
 function compute(world: World, { kind, steps, seed }: ModelStage, texts: readonly string[], text: string): string {
   const { code, variable } = world;
   switch (kind) {

@@ -70,7 +70,7 @@ Deno.test("checkNetwork() finds what is left behind, what is kept, what differs 
     await saidBy(checkNetwork(mixing, { devices })),
     /for an image depends on the others of its batch, at file:.*check_definitions_test\.ts:\d+:\d+ \(fix: /,
   );
-  // Of which the shapes say nothing.
+  // The shapes of these networks show nothing wrong.
   const swapped = network((x) => tf.add(x, tf.reverse(x, 0)));
   assertMatch(await saidBy(checkNetwork(swapped, { devices })), /an image among others: got another output/);
   const nan = network((x) => tf.log(tf.neg(tf.square(x))));

@@ -45,7 +45,7 @@ export class PaperLab implements AsyncDisposable {
     return new SharedCache(new FolderBackend(this.cache), "read-write", { name: "c", stop, warn: () => {} });
   }
 
-  /** What a file of the project would ask for. */
+  /** Returns the request that a cluster file of the project would make for a right. */
   asking(right: string): RightsRequest {
     const file = join(this.folder.path, "clusters/lab.yaml");
     const [uses, at] = ["clusters/lab.yaml", { origins: NOWHERE, path: ["setup"] }];

@@ -271,7 +271,7 @@ Deno.test("a part of other pipelines is checked alone as it is where it is used,
   assertEquals(found.value.given, ["start", "more"]);
   assertEquals([...found.value.stages.keys()].sort(), ["m~text=a", "m~text=b", "w"]);
   await good({ "p.yaml": yaml, "part.yaml": PART });
-  // Of itself it is still no pipeline to run, and that is all there is to say.
+  // By itself, the inner pipeline still cannot be run, and that is the only error.
   assertEquals((await bad({ "p.yaml": PART })).map(({ message }) => message), ["this pipeline needs start, more"]);
   for (const [from, to, message] of MISTAKES) {
     const part = PART.replace(from, to);

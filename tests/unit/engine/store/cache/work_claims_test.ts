@@ -14,7 +14,7 @@ import { makeTempFolder } from "../../support/temp.ts";
 const KEY = "ab".repeat(32);
 const never = new AbortController().signal;
 
-/** What a machine has of a cache. Nobody looks more often than every few milliseconds. */
+/** Returns the claims of one machine on a cache. No machine checks the cache more often than every few milliseconds. */
 function machine(backend: CacheBackend, lookMs = 3): WorkClaims {
   return new WorkClaims(new CacheClient(backend, { name: "c", warn: () => {}, stop: never, patience: { lookMs } }));
 }
