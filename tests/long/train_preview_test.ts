@@ -45,8 +45,10 @@ Deno.test("previews change no byte of a training, and are the same ones whether 
     assertEquals(straight.steps, [2, 4, 5]);
     assertEquals(new Set(Object.values(straight.pictures)).size, 3);
     // Four images of 8 x 8, each pixel a square of 4, with margins of 2.
-    const { width, height, channels } = decodePng(Uint8Array.fromBase64(straight.pictures[5]!));
-    assertEquals([width, height, channels], [70, 70, 1]);
+    const png = Uint8Array.fromBase64(straight.pictures[5]!);
+    const { width, height } = decodePng(png);
+    // The colour type in its header: 0 is grey.
+    assertEquals([width, height, png[25]], [70, 70, 0]);
     assert(/^3 previews took \d+\.\d s of \d+\.\d s$/.test(straight.said[0]!.message));
 
     const [stop, progress] = [new AbortController(), new MemoryProgress()];
@@ -75,11 +77,12 @@ Deno.test("the images of a preview do not depend on how many there are", async (
       return decodePng(Uint8Array.fromBase64(pictures[1]!));
     };
     const [one, two] = [await picture(1), await picture(2)];
-    const rows = Array.from({ length: 32 }, (_, y) => (y + 2) * two.width + 2);
-    assertEquals(
-      rows.flatMap((at) => [...two.data.subarray(at, at + 32)]),
-      rows.flatMap((_, y) => [...one.data.subarray((y + 2) * one.width + 2, (y + 2) * one.width + 34)]),
-    );
+    const firstImage = ({ width, channels, data }: typeof one) =>
+      Array.from({ length: 32 }, (_, y) => {
+        const at = ((y + 2) * width + 2) * channels;
+        return [...data.subarray(at, at + 32 * channels)];
+      });
+    assertEquals(firstImage(two), firstImage(one));
   });
 });
 
