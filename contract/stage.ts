@@ -92,7 +92,7 @@ export interface SavedState {
 export interface StageProgress {
   /** The newest whole state at or below the wanted extent. */
   latest(): Promise<SavedState | undefined>;
-  /** Save a state. It counts only once it is complete on disk; the newest two are kept. */
+  /** Save a state. It counts only once it is complete on disk; a run keeps the newest two. */
   save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
   /** Whether so much time has passed since the last save, or without one since the stage began. */
   isDue(everySeconds: number): boolean;

@@ -7,7 +7,7 @@ import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
 import { realPath } from "../store/reading.ts";
-import { removeStatesSince, statesIn } from "../store/progress.ts";
+import { pruneStates, removeStatesSince, statesIn } from "../store/progress.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Store } from "../store/store.ts";
 
@@ -114,12 +114,18 @@ export class Ground {
     return this.#edited.signal;
   }
 
-  /** To be called whenever the stage has saved, and before anybody is told of it, who may then edit. */
+  /**
+   * To be called whenever the stage has saved, and before anybody is told of it, who may then edit. Old states go only once
+   * newer ones are known to be from before any edit.
+   */
   look(): void {
     const saved = statesIn(this.progressFolder);
     this.#looking = Promise.all([this.#find(), this.#looking]).then(([moved]) => {
       if (this.edited.aborted) return;
-      if (moved === undefined) this.#sound = saved;
+      if (moved === undefined) {
+        this.#sound = saved;
+        pruneStates(this.progressFolder, saved.keys(), this.planned.stage.extent ?? Infinity);
+      }
       if (moved?.other !== true) return;
       this.#moved = moved;
       this.#edited.abort();

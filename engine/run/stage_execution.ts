@@ -14,7 +14,7 @@ import { type Grants, notGranted, requestsOf } from "../process/rights.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeDurableFolder } from "../store/folders.ts";
 import { isLentWhole, lend, takeBack } from "../store/lent.ts";
-import { progressFolder } from "../store/progress.ts";
+import { progressFolder, pruneStates, savedSteps } from "../store/progress.ts";
 import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import { cannotFetch, fetchesFiles, type Ground, makeReachable } from "./outside.ts";
@@ -139,7 +139,8 @@ export class StageExecution {
         emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
       } else if (event.type === "saved") {
         // What runs in this process takes milliseconds, and cannot be killed.
-        if (stage.kind.runs !== "inline") ground?.look();
+        if (ground !== undefined && stage.kind.runs !== "inline") ground.look();
+        else pruneStates(start.progressFolder, savedSteps(start.progressFolder), start.progressLimit);
         emit({ type: "stage-saved", id: stage.id, step: event.step });
       } else if (event.type === "preview") {
         const { step, seconds = 0 } = event;

@@ -132,6 +132,16 @@ export function removeStatesSince(folder: string, before: ReadonlyMap<number, st
   return since.length;
 }
 
+/**
+ * Keep two of the given states: if the newest turns out torn, the one before it serves. Those that were saved since stay,
+ * and states beyond the wanted extent, which belong to a longer run. The run does this and not the stage's process, since
+ * only states that were saved before an edit of the code are worth going on from, and the run looks for edits.
+ * @param steps newest first
+ */
+export function pruneStates(folder: string, steps: Iterable<number>, limit: number): void {
+  for (const step of [...steps].filter((step) => step <= limit).slice(KEPT)) removeTree(join(folder, `step-${step}`));
+}
+
 /** The whole states of a stage that a run may continue from, newest first, as explanations show them. */
 export function listSaved(folder: string, limit: number) {
   return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).flatMap((step) => {
@@ -189,7 +199,10 @@ export class ProgressStore implements StageProgress {
         writeNew(path, content);
         return { path: name, size: content.length, sha256: sha256Of(content) };
       }));
-    this.#prune();
+    // Temporary folders are those of killed workers, since the lock admits one at a time.
+    for (const { name } of entriesOf(this.folder)) {
+      if (name.startsWith("tmp-")) removeTree(join(this.folder, name));
+    }
     // From the end of a save, so that slow saves leave time for work between them.
     this.#savedAt = performance.now();
     this.onSave(step);
@@ -197,17 +210,5 @@ export class ProgressStore implements StageProgress {
 
   isDue(everySeconds: number): boolean {
     return performance.now() - this.#savedAt >= everySeconds * 1_000;
-  }
-
-  /**
-   * Two are kept: if the newest turns out torn, the one before it serves. States beyond the wanted extent belong to a
-   * longer run and are left to it. Temporary folders are those of killed workers, since the lock admits one at a time.
-   */
-  #prune(): void {
-    const own = savedSteps(this.folder).filter((step) => step <= this.limit);
-    for (const step of own.slice(KEPT)) removeTree(join(this.folder, `step-${step}`));
-    for (const entry of entriesOf(this.folder)) {
-      if (entry.name.startsWith("tmp-")) removeTree(join(this.folder, entry.name));
-    }
   }
 }

@@ -1,6 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { newestSavedStep, progressFolder, ProgressStore } from "../../../../engine/store/progress.ts";
+import {
+  newestSavedStep,
+  progressFolder,
+  ProgressStore,
+  pruneStates,
+  savedSteps,
+} from "../../../../engine/store/progress.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 const state = (text: string) => ({ "state.bin": new TextEncoder().encode(text), "deep/part": new Uint8Array(3) });
@@ -12,13 +18,16 @@ async function readLatest(progress: ProgressStore): Promise<string | undefined> 
 
 const stepsOf = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 
-Deno.test("save() keeps the newest two, and latest() gives the newest", async () => {
+Deno.test("pruneStates() keeps the newest two of those it is given, and latest() gives the newest", async () => {
   await using folder = await makeTempFolder();
   const saved: number[] = [];
   const progress = new ProgressStore(folder.path, 100, (step) => saved.push(step));
   assertEquals(await progress.latest(), undefined);
   for (const step of [10, 20, 30]) await progress.save(step, state(`at ${step}`));
   assertEquals(saved, [10, 20, 30]);
+  pruneStates(folder.path, [20, 10], 100);
+  assertEquals(stepsOf(folder.path), ["step-10", "step-20", "step-30"]);
+  pruneStates(folder.path, savedSteps(folder.path), 100);
   assertEquals(stepsOf(folder.path), ["step-20", "step-30"]);
   assertEquals(await readLatest(progress), "30: at 30");
   assertEquals(newestSavedStep(folder.path, 100), 30);
@@ -61,6 +70,7 @@ Deno.test("states beyond the wanted extent are not used and not removed", async 
   assertEquals(await short.latest(), undefined);
   assertEquals(newestSavedStep(folder.path, 30), undefined);
   for (const step of [10, 20, 30]) await short.save(step, state(`at ${step}`));
+  pruneStates(folder.path, savedSteps(folder.path), 30);
   assertEquals(stepsOf(folder.path), ["step-20", "step-30", "step-40", "step-50"]);
   assertEquals(await readLatest(short), "30: at 30");
   assertEquals(await readLatest(long), "50: at 50");
