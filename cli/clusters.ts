@@ -1,11 +1,11 @@
 import { type Cluster, listSubmissions, lookAt, type Queue, SlurmQueue, type SubmittedStage } from "noiseline/engine";
 
-/** Older submissions say nothing of what is on now. */
+/** Older submissions tell nothing about jobs that exist now. */
 const MAX_SUBMISSIONS = 100;
 
 /**
- * Look at a cluster, with one question to its queue. Submissions are read as they are asked for, newest first.
- * @param pipeline whose submissions are meant; all where it is left out
+ * Looks at a cluster, with one question to its queue. Submissions are read lazily, newest first.
+ * @param pipeline name of the pipeline whose submissions are wanted; by default, submissions of all pipelines
  */
 export async function lookOn({ settings }: Cluster, pipeline?: string) {
   const queue: Queue = new SlurmQueue();
@@ -18,12 +18,12 @@ export async function lookOn({ settings }: Cluster, pipeline?: string) {
   return { queue, jobs, silent, asides, submissions, stages };
 }
 
-/** How a stage that was submitted stands, in a word and with what else is to be said. */
+/** Returns the state of a submitted stage in one word, and a note with details. */
 export function describeSubmitted(
   { job, end }: Pick<SubmittedStage, "job" | "end">,
   silent: string | undefined,
 ): [state: string, note: string] {
-  // What was saved to be queued again may have been cancelled since.
+  // A job that saved its state to be queued again may have been cancelled since.
   const told = job === undefined || end?.state !== "again" ? end : undefined;
   const { id, node, state } = told === undefined ? job ?? {} : { ...told, id: told.job };
   if (state === undefined) return [silent === undefined ? "not queued" : "unknown", ""];

@@ -3,17 +3,20 @@ import type { BuiltinKinds, Diagnostic } from "noiseline/core";
 import manifest from "../deno.json" with { type: "json" };
 import { EXIT, Exit, printDiagnostics, printError, printJson, printLine } from "./io.ts";
 
-/** What commands work with besides their arguments. */
+/** The inputs of all commands besides their arguments. */
 export interface CliSettings {
-  /** Commands that find nothing to do load none. */
+  /** Loads the built-in kinds. A command that finds everything up to date does not call it. */
   readonly loadKinds: () => Promise<BuiltinKinds>;
-  /** Files of kinds that do not come with the toolkit. */
+  /** Files that define kinds which are not built in. */
   readonly kindFiles?: readonly string[];
 }
 
 type Tasks = Readonly<Record<string, { readonly command?: string; readonly description: string }>>;
 
-/** All commands with what they do, as the clone's tasks. The module of each has its name in `commands/`, and only that of one is loaded. */
+/**
+ * Descriptions of all commands by name, read from the clone's tasks. Each command's module has its name in `commands/`,
+ * and only the module of the called command is loaded.
+ */
 export const COMMANDS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(manifest.tasks as Tasks)
     .filter(([name, { command }]) => command === `deno run -A cli/main.ts ${name}`)
@@ -24,18 +27,18 @@ export const COMMANDS: Readonly<Record<string, string>> = Object.fromEntries(
 // deno-lint-ignore no-explicit-any
 export type AnyCommand = Command<any, any, any>;
 
-/** What a command found: as data for `--json`, in lines for people. */
+/** A command's result: data for `--json`, and lines for people. */
 export interface Answer {
   readonly data: unknown;
   readonly lines: readonly string[];
-  /** Said to people beside the output. */
+  /** Printed for people on standard error, apart from the output. */
   readonly diagnostics?: readonly Diagnostic[];
   readonly asides?: readonly string[];
-  /** The exit code, where it is not 0. */
+  /** The exit code, if it is not 0. */
   readonly code?: number;
 }
 
-/** The action of a command that prints its answer when all is found. */
+/** Returns the action of a command that prints its answer once `find` has returned it. */
 export function answering<A extends unknown[]>(find: (...args: A) => Answer | Promise<Answer>) {
   return async (...args: A): Promise<void> => {
     const { data, lines, diagnostics = [], asides = [], code = EXIT.done } = await find(...args);
@@ -50,18 +53,18 @@ export function answering<A extends unknown[]>(find: (...args: A) => Answer | Pr
   };
 }
 
-/** Collects a repeatable option. Without a default, which the help would show as `[]`. */
+/** Collects the values of a repeatable option. It has no default, because the help would show that as `[]`. */
 export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
 const STORE = new Option("--store <folder>", "store; outputs/ lies beside it (default: .noiseline beside deno.json)");
 
-/** Of commands that know clusters. A cluster names its cache. */
+/** The option of commands that know clusters. A cluster names its own cache, so the cache options conflict with it. */
 export const ON = new Option("--on <name>", "use the cluster described in clusters/NAME.yaml")
   .conflicts(["cache", "cacheMode"]);
 
-/** Option of commands that run user code. */
+/** The option of commands that run user code. */
 export const GRANT = new Option(
   "--grant <stage:rights>",
   "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; or clusters/NAME.yaml: jobs=SHA256; " +
@@ -70,22 +73,22 @@ export const GRANT = new Option(
 
 const AS_JSON = new Option("--json", "print as JSON");
 
-/** @param more what is to be said of it beyond its line in the list of commands */
+/** @param more text that follows the command's line in the list of commands */
 function describedCommand(name: string, examples: string, more: string) {
   return new Command(name).description(`${COMMANDS[name]}.${more}`).addHelpText("after", `\nExamples:${examples}`);
 }
 
-/** A command that prints an answer. */
+/** Returns a command that prints an answer. */
 export function plainCommand(name: string, examples: string, more: string = "") {
   return describedCommand(name, examples, more).addOption(AS_JSON);
 }
 
-/** A command about a store. */
+/** Returns a command that works on a store. */
 export function storeCommand(name: string, examples: string, more: string = "") {
   return describedCommand(name, examples, more).addOption(STORE).addOption(AS_JSON);
 }
 
-/** A command about the results of a pipeline or of something else. */
+/** Returns a command that works on the results of a pipeline, a tag or a run. */
 export function resultsCommand(name: string, examples: string, more: string = "") {
   return describedCommand(name, examples, more)
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect)
@@ -93,12 +96,12 @@ export function resultsCommand(name: string, examples: string, more: string = ""
     .addOption(STORE).addOption(AS_JSON);
 }
 
-/** A command about the pipeline in a file. */
+/** Returns a command that works on the pipeline in a file. */
 export function pipelineCommand(name: string, examples: string, more: string = "") {
   return resultsCommand(name, examples, more).argument("<file>", "pipeline file (.yaml or .ts)");
 }
 
-/** A command about what would run. */
+/** Returns a command that works on the plan of a pipeline. */
 export function planCommand(name: string, examples: string, more: string = "") {
   return pipelineCommand(name, examples, more)
     .option("--cache <place>", "shared cache: a folder or s3://bucket/prefix (default: NOISELINE_CACHE)")

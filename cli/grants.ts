@@ -21,7 +21,7 @@ import type { Cluster } from "noiseline/engine";
 import { formatDuration, someOf } from "./format/units.ts";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, refuseWith, styleFor } from "./io.ts";
 
-/** What `--grant` texts give, or what is wrong with them. */
+/** Parses `--grant` texts: returns the rights that they grant, or the problems in them. */
 export async function parseGrants(
   texts: readonly string[],
   pipeline: Pipeline,
@@ -43,7 +43,7 @@ export async function parseGrants(
     problems.push(...named.problems);
     if (named.problems.length > 0) continue;
     const files = new Set(named.stages.flatMap((id) => filesOf(pipeline.stages.get(id)!)));
-    // Rights are a file's: another stage that uses it may ask for more of them.
+    // A file's rights are shared: another stage that uses the file may ask for more rights.
     const users = pipeline.stages.values().filter((stage) => filesOf(stage).some((file) => files.has(file)));
     const stages = await Promise.all(users.map((stage) => withDeviceHere(stage, tryDevice)));
     const asked = [...ofCluster, ...requestsOf(stages, pipeline.folder).filter(({ file }) => files.has(file))];
@@ -54,7 +54,7 @@ export async function parseGrants(
       report(text, `${ofCluster.length > 0 ? "the file" : "the stage"} does not ask for ${extra.join(", ")}`, fix);
       continue;
     }
-    // The name of several stages gives to each what that one asks for.
+    // A text may name several stages; each gets those of the given rights that it asks for.
     for (const request of asked) {
       granted.push({ ...request, rights: given.filter((right) => request.rights.includes(right)) });
     }
@@ -72,8 +72,8 @@ export async function grantsFor(texts: readonly string[] = [], pipeline: Pipelin
 }
 
 /**
- * Split a list of rights, in whose paths there may be commas. A path may be relative to the folder of the pipeline, whose
- * file says it so, or to the folder of the command.
+ * Splits a list of rights at its commas, although paths may contain commas too. A path may be relative to the
+ * pipeline's folder, whose file writes it that way, or to the folder in which the command runs.
  */
 function takeRights(text: string, asked: readonly string[], folder: string): { given: string[]; extra: string[] } {
   const find = (one: string) => {
@@ -84,7 +84,7 @@ function takeRights(text: string, asked: readonly string[], folder: string): { g
   const parts = text.split(",");
   const [given, extra]: [string[], string[]] = [[], []];
   while (parts.length > 0) {
-    // The longest first, as one may begin with another and a comma.
+    // The longest candidate comes first, because the text of one right may begin with that of another and a comma.
     const ends = parts.map((_, i) => parts.length - i);
     const end = ends.find((end) => find(parts.slice(0, end).join(",")) !== undefined);
     const one = parts.splice(0, end ?? 1).join(",");
@@ -94,7 +94,7 @@ function takeRights(text: string, asked: readonly string[], folder: string): { g
   return { given, extra };
 }
 
-/** Ask on the terminal, once for all; undefined where there is nobody to ask. */
+/** Returns a function that asks on the terminal about all requests at once; undefined if nobody can be asked. */
 export function questionFor(json: boolean, stop: AbortSignal) {
   if (json || !canAsk()) return undefined;
   return async (requests: readonly RightsRequest[]) => {
@@ -108,7 +108,7 @@ function rowOf({ stage, uses, rights }: RightsRequest): string[] {
   return [`  ${granteeOf(stage)}`, uses, rights.join(", ")];
 }
 
-/** What the custom stages among some ask for, and what of it is not granted, as data and in lines. */
+/** Lists the rights that custom stages ask for and those that are not granted, as data and in lines. */
 export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "device">>, pipeline: Pipeline) {
   const requests = requestsOf(stages, pipeline.folder);
   if (requests.length === 0) return { data: [], lines: [] };
@@ -129,7 +129,7 @@ export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "de
   };
 }
 
-/** What whoever starts a run should know of its length, and that it takes more than a day, with what to do instead. */
+/** Returns notes on a run's duration and memory, and for a run of more than a day a question with alternatives. */
 export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, { profiles, knownProfiles }: Pipeline) {
   const alike = Map.groupBy(
     tight,
@@ -155,7 +155,10 @@ export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, 
   return { notes, question: problem(message, ways.filter(Boolean).join("; or ")) };
 }
 
-/** Ask whether a run that takes more than a day is meant. @returns why it may not start */
+/**
+ * Asks the user to confirm a run that takes more than a day.
+ * @returns the diagnostics why the run may not start
+ */
 export async function agreeTo(
   outlook: Outlook,
   pipeline: Pipeline,

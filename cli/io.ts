@@ -7,7 +7,7 @@ import { asTyped } from "./program.ts";
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, invalid: 2, interrupted: 130 } as const;
 
-/** Ends a command with an exit code, and with what is still to be said: as text, or in JSON where that is wanted. */
+/** Ends a command with an exit code and diagnostics, which are printed as text, or as JSON if that was asked for. */
 export class Exit extends Error {
   override name = "Exit";
 
@@ -24,19 +24,22 @@ export class Exit extends Error {
   }
 }
 
-/** End with exit code 2 and everything that is wrong, or with 1 where it is the machine that failed. */
+/** Ends the command with all errors and exit code 2, or 1 if the machine failed. */
 export function refuseWith(diagnostics: readonly Diagnostic[]): never {
   const errors = diagnostics.filter(({ severity }) => severity === "error").length;
   const code = diagnostics.some(({ code }) => code === "machine") ? EXIT.failed : EXIT.invalid;
   throw new Exit(code, diagnostics, `${countOf(errors, "error")}; nothing was run`);
 }
 
-/** End with exit code 1: what the arguments ask for is not there yet; or with 2, where a place of theirs is no good. */
+/**
+ * Ends the command with exit code 1 if something that the arguments name does not exist yet, or 2 if a file is
+ * unreadable.
+ */
 export function failWith(diagnostics: readonly Diagnostic[]): never {
   throw new Exit(diagnostics.some(({ code }) => code === "file-unreadable") ? EXIT.invalid : EXIT.failed, diagnostics);
 }
 
-/** The value, or the end of the command with all that is wrong. */
+/** Returns the value, or ends the command with the diagnostics. */
 export function valueOf<T>(result: Result<T>, end: (diagnostics: readonly Diagnostic[]) => never = refuseWith): T {
   return result.ok ? result.value : end(result.diagnostics);
 }
@@ -45,27 +48,27 @@ export function problem(message: string, fix: string): Diagnostic {
   return { severity: "error", code: "check", message, fix };
 }
 
-/** End with exit code 2 and one thing that is wrong. */
+/** Ends the command with exit code 2 and one error. */
 export function refuse(message: string, fix: string): never {
   refuseWith([problem(message, fix)]);
 }
 
-/** End with exit code 1: what is asked for is not there yet. */
+/** Ends the command with exit code 1, because something that was asked for does not exist yet. */
 export function fail(message: string, fix: string): never {
   failWith([problem(message, fix)]);
 }
 
-/** Write a line of output. */
+/** Writes a line to standard output. */
 export function printLine(line: string = ""): void {
   printText(`${line}\n`);
 }
 
-/** Write a line beside the output: progress, problems. */
+/** Writes a line to standard error: progress, problems. */
 export function printError(line: string): void {
   write(Deno.stderr, shown(`${line}\n`, styleFor(process.stderr)));
 }
 
-/** Write output that has its own line breaks, such as a piece of a log. */
+/** Writes text that has its own line breaks, such as a piece of a log, to standard output. */
 export function printText(text: string): void {
   write(Deno.stdout, shown(text, styleFor(process.stdout)));
 }
@@ -75,7 +78,8 @@ function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): 
   try {
     for (let offset = 0; offset < bytes.length;) offset += stream.writeSync(bytes.subarray(offset));
   } catch (error) {
-    // The reader has left, as `head` does. What was begun goes on: a run must not die of nobody looking.
+    // The reader has closed the pipe, as `head` does. The command goes on: a run must not end because nobody reads its
+    // output.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
@@ -84,7 +88,10 @@ export function printJson(value: unknown): void {
   printLine(JSON.stringify(value, null, 2));
 }
 
-/** More tell no more, and would push the first out of sight. `--json` has them all. */
+/**
+ * The number of diagnostics that are printed: more would not help, and would push the first out of sight. `--json` has
+ * all.
+ */
 const MAX_SHOWN = 50;
 
 export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {
@@ -107,28 +114,31 @@ const styleOf = (wrap: (open: number, close: number) => (text: string) => string
 const COLOURED = styleOf((open, close) => (text) => `\u001b[${open}m${text}\u001b[${close}m`);
 const PLAIN = styleOf(() => (text) => text);
 
-/** Colours only on a terminal, and never where NO_COLOR asks for none. */
+/** Returns colours for a terminal, and none if NO_COLOR is set. */
 export function styleFor(stream: { readonly isTTY?: boolean } = process.stdout): Style {
   const wanted = stream.isTTY === true && !Deno.env.get("NO_COLOR") && Deno.env.get("TERM") !== "dumb";
   return wanted ? COLOURED : PLAIN;
 }
 
-/** The codes of {@linkcode COLOURED}. */
+/** Matches the codes of {@linkcode COLOURED}. */
 // deno-lint-ignore no-control-regex
 const OWN_CODES = /(\u001b\[(?:1|2|22|3[1236]|39)m)/;
 
-/** Output as it may be shown: nothing in it acts on a terminal but the colours from here, and those only where wanted. */
+/**
+ * Returns output that is safe to print: no control code acts on a terminal except the colours from here, and those only
+ * where they are wanted.
+ */
 export function shown(text: string, style: Style): string {
   if (style === PLAIN) return printable(text);
   return text.split(OWN_CODES).map((part, i) => i % 2 === 0 ? printable(part) : part).join("");
 }
 
-/** Columns padded to their widest cell; a cell that is wider than this moves what follows it in its own row alone. */
+/** The widest padding of a column; a wider cell shifts only the rest of its own row. */
 const MAX_WIDTH = 60;
-/** Nobody reads more in a cell; `--json` has all of it. */
+/** Cuts a cell to 500 characters; `--json` has the whole text. */
 const MAX_CELL = /^(.{500}).+$/su;
 
-/** Rows of cells as lines. Cells must be free of colour codes; style whole lines. */
+/** Formats rows of cells as lines. Cells must be free of colour codes; style whole lines. */
 export function formatTable(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   const shown = rows.map((row) => row.map((cell) => printable(cell, " ").replace(MAX_CELL, "$1…")));
@@ -138,15 +148,15 @@ export function formatTable(rows: readonly (readonly string[])[]): string[] {
   return shown.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
 }
 
-/** Whether there is somebody to ask. */
+/** Returns true if a user can answer questions on the terminal. */
 export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** Ask on the terminal; anything but a yes is a no. */
+/** Asks on the terminal; any answer but yes counts as no. */
 export async function askYes(question: string, stop: AbortSignal): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  // A terminal that is asked gives Ctrl-C as a key.
+  // While a terminal is being read, Ctrl-C arrives as a key, not as a signal.
   lines.on("SIGINT", () => Deno.kill(Deno.pid, "SIGINT"));
   const closed = new Promise<string>((resolve) => lines.on("close", () => resolve("")));
   try {
@@ -159,17 +169,18 @@ export async function askYes(question: string, stop: AbortSignal): Promise<boole
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
-/** Nobody presses twice in this time, in which what was pressed once has come by all ways. */
+/** Signals within this time are one key press, which may arrive in several ways. Nobody presses twice so fast. */
 const SAME_PRESS_MS = 250;
 
-/** First Ctrl-C or SIGTERM: save and stop. Second: stop now. */
+/** Reacts to Ctrl-C and SIGTERM. First: save and stop. Second: stop now. */
 export function listenForStop(onStop: (reason: string) => void) {
   const stop = new AbortController();
   const kill = new AbortController();
   let first = 0;
   const listener = (signal: string) => {
     if (stop.signal.aborted) {
-      // A terminal sends Ctrl-C to all of the group, and `deno task`, which is in it, passes it on.
+      // A terminal sends Ctrl-C to its whole process group, and `deno task`, which is in the group, passes it on as
+      // well.
       if (performance.now() - first > SAME_PRESS_MS) kill.abort();
       return;
     }

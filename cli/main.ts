@@ -29,7 +29,7 @@ const OUTPUT = {
   writeErr: (text: string) => printError(text.trimEnd()),
 };
 
-/** Make the program with one command loaded, or with the names of all for its help. */
+/** Makes the program with one command loaded, or with only the names of all commands, for the help. */
 async function makeProgram(name: string | undefined, settings: CliSettings): Promise<Command> {
   const program = new Command().name(programIn(Deno.cwd()).map(shellWord).join(" ")).version(VERSION)
     .description("Cached, declarative pipelines for diffusion-model experiments.").addHelpText("after", EXAMPLES);
@@ -62,7 +62,10 @@ function fixFor(command: AnyCommand, error: string): string {
   return `see \`${[...names, "--help"].join(" ")}\`${param}`;
 }
 
-/** Of what can happen at any call, a stack would only hide what it says. */
+/**
+ * Returns the exit for an error that can occur in any call, such as a full disk, where a stack trace would only hide
+ * the message.
+ */
 function endOfTrouble(error: unknown): Exit | undefined {
   const trouble = explainTrouble(error);
   return trouble && new Exit(trouble.code === "machine" ? EXIT.failed : EXIT.invalid, [trouble]);
@@ -72,7 +75,10 @@ async function loadKinds() {
   return (await importLate<typeof import("noiseline/kinds")>("noiseline/kinds")).BUILTIN_KINDS;
 }
 
-/** Run the command line. Returns the exit code; says everything itself. */
+/**
+ * Runs the command line and prints everything itself.
+ * @returns the exit code
+ */
 export async function main(args: readonly string[], settings: CliSettings = { loadKinds }): Promise<number> {
   const [first, second] = args.filter((arg) => !arg.startsWith("-"));
   const name = first === "help" ? second : first;
@@ -94,7 +100,7 @@ export async function main(args: readonly string[], settings: CliSettings = { lo
     try {
       end?.tell(json);
     } catch (untold) {
-      // Where output cannot be written, its trouble is told beside it.
+      // If the output cannot be written, the error is printed to standard error.
       endOfTrouble(untold)?.tell(false);
     }
     return end?.code ?? EXIT.failed;
@@ -102,8 +108,9 @@ export async function main(args: readonly string[], settings: CliSettings = { lo
 }
 
 /**
- * The folder from which arguments are meant. `deno task` starts a command beside its deno.json and notes in INIT_CWD where
- * the user stands; a script in between may have changed the folder since, or name files as they lie beside the deno.json.
+ * Returns the folder that arguments are relative to. `deno task` starts a command beside its deno.json and stores the
+ * user's folder in INIT_CWD. A script in between may have changed the folder since, or may name files relative to the
+ * deno.json.
  */
 export function folderMeant(args: readonly string[], cwd: string, start: string): string {
   const config = nearestConfig(start);

@@ -4,7 +4,7 @@ import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core
 import { EXIT, Exit, fail, failWith, problem, refuseWith } from "./io.ts";
 import { makePlanner, openCacheFor } from "./open.ts";
 
-/** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
+/** Options of `run` that apply to this machine only; they have no meaning where the jobs run. */
 const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace"] as const;
 
 interface OnOptions extends Readonly<Partial<Record<typeof LOCAL_ONLY[number], unknown>>> {
@@ -27,17 +27,17 @@ export function refuseLocalOptions(options: OnOptions): void {
 }
 
 /**
- * Have the stages of a pipeline computed by a cluster, and look on. Ends the command where somebody leaves.
+ * Lets a cluster compute the stages of a pipeline, and watches. Ends the command if the user leaves.
  *
- * @returns options of a run that brings what was computed here: stages that have results in the cache, which is to be looked
- * at anew; how the others ended; and what keeps stages from being computed where they are only brought to
+ * @returns options for a run that fetches the results to this machine: the freshly opened cache, how the other stages
+ *   ended, and what prevents stages from being computed here
  */
 export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptions, asked: OnArguments) {
   const { emit, stop, file, cluster } = asked;
   const started = performance.now();
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   const { SlurmQueue, submitPipeline, watchJobs, mayWork } = engine;
-  // What the cache has not is believed for a while, so each look at it is a new one.
+  // The cache remembers for a while which results it lacks, so each look opens it again.
   const openCache = async () => {
     const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
     return (await openCacheFor({ cache: cluster.settings.cache, cacheMode: "read-write" }, warn, stop))!;
@@ -59,7 +59,7 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
     if (!submitted.ok) {
       if (stop.aborted) throw new Exit(EXIT.interrupted);
       const { diagnostics } = submitted;
-      // The queue failed, and what was queued before goes on.
+      // The queue failed; jobs that were queued before continue.
       if (diagnostics.some(({ code }) => code === "machine")) failWith(diagnostics);
       refuseWith(diagnostics);
     }

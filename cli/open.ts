@@ -25,7 +25,7 @@ export interface LoadArguments
   readonly store?: string | undefined;
   /** True to accept a pipeline that needs inputs from another pipeline. */
   readonly asPart?: boolean;
-  /** Stages that the command names. */
+  /** Stages that the command line names. */
   readonly targets?: readonly string[];
 }
 
@@ -33,8 +33,8 @@ type Loaded = Awaited<ReturnType<typeof loadForCommand>>;
 type Opened = ReturnType<typeof openForCommand>;
 
 /**
- * Open the store that is given, or that of a folder, or end with exit code 2 where something else lies there.
- * @param folder whose store is meant where none is given
+ * Opens the given store, or the store of a folder. Ends the command with exit code 2 if something else lies there.
+ * @param folder whose store is opened if none is given
  */
 export function openStoreFor({ store }: { readonly store?: string | undefined }, folder: string = Deno.cwd()): Store {
   const root = store === undefined ? findStoreRoot(folder) : resolve(store);
@@ -50,7 +50,7 @@ export function openStoreFor({ store }: { readonly store?: string | undefined },
   return openStore(root);
 }
 
-/** The store of a pipeline file, and what loads the file with what is kept of it there. */
+/** Returns the store of a pipeline file, and a loader that uses what the store keeps about the file. */
 export function openForCommand(settings: CliSettings, options: LoadArguments) {
   const loader = new PipelineLoader(options.file, {
     ...settings,
@@ -62,8 +62,8 @@ export function openForCommand(settings: CliSettings, options: LoadArguments) {
 }
 
 /**
- * Load a pipeline for a command, or end with exit code 2 and all that is wrong with it. Stages that were named are those
- * of their ids: of a matrix, its children.
+ * Loads a pipeline for a command, or ends with exit code 2 and all its errors. Returns the named stages by id; the name
+ * of a matrix stands for its children.
  */
 export async function loadForCommand(
   settings: CliSettings,
@@ -80,17 +80,20 @@ export async function loadForCommand(
   return { pipeline, store, warnings: loaded.warnings, targets: targets!.stages, force: force!.stages };
 }
 
-/** Make the planner of a loaded pipeline, or end with exit code 2. */
+/** Makes the planner of a loaded pipeline, or ends with exit code 2. */
 export function makePlanner({ pipeline, store }: Pick<Loaded, "pipeline" | "store">, options: PlanOptions = {}) {
   return valueOf(Planner.make(pipeline, store, options));
 }
 
-/** Whether an argument names a pipeline file rather than a run or a tag. */
+/** Returns true if an argument names a pipeline file rather than a run or a tag. */
 export function namesPipeline(text: string): boolean {
   return /\.(ya?ml|[mc]?[jt]s)$/.test(text);
 }
 
-/** The run of that id, or the end of the command. @param tags whether a tag would have done too */
+/**
+ * Returns the run with this id, or ends the command.
+ * @param tags true if a tag would have been accepted too
+ */
 export function runFor(store: Store, id: string, tags: boolean = false): RunRecord {
   const run = store.runs.read(id);
   if (run?.runId === id) return run;
@@ -99,7 +102,10 @@ export function runFor(store: Store, id: string, tags: boolean = false): RunReco
   refuse(`there is no ${tags ? "tag or run" : "run"} "${id}" in ${store.root}`, fix);
 }
 
-/** The results that an argument means: of a pipeline as it is now, of a tag, or of a run. Ends the command where there are none. */
+/**
+ * Returns the results that an argument names: those of a pipeline as it is now, a tag, or a run. Ends the command if
+ * there are none.
+ */
 export async function contentsFor(
   settings: CliSettings,
   what: string | undefined,
@@ -126,20 +132,23 @@ export async function contentsFor(
 }
 
 interface CacheArguments extends Partial<Readonly<Record<"cache" | "cacheMode", string | undefined>>> {
-  /** A cluster, whose cache is meant. */
+  /** The cluster whose cache is used. */
   readonly on?: string | undefined;
 }
 
 const CACHE_MODES = ["read-write", "read", "off"] as const;
 
-/** Whether there is anything to say or to ask of a shared cache: then a plan that knows of none is not enough. */
+/**
+ * Returns true if a shared cache is configured, or its options have to be checked; then a plan made without a cache is
+ * not enough.
+ */
 export function namesCache({ cache, cacheMode, on }: CacheArguments): boolean {
   const caches = [cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
   const names = cacheMode === "off" ? [on] : [on, ...caches];
   return names.some((name) => name !== undefined && name !== "");
 }
 
-/** Open the shared cache that the options or the environment name, or say what is wrong and end with exit code 2. */
+/** Opens the shared cache that the options or the environment name, or ends with exit code 2 and the problem. */
 export async function openCacheFor(
   { cache, cacheMode }: CacheArguments,
   warn: (diagnostic: Diagnostic) => void,
@@ -158,13 +167,16 @@ export async function openCacheFor(
   return valueOf(await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop }));
 }
 
-/** The cluster of that name, or the end of the command with all that is wrong with its file. @param folder of the project */
+/**
+ * Returns the cluster of this name, or ends the command with all errors in its file.
+ * @param folder of the project
+ */
 export async function clusterFor(settings: CliSettings, name: string, folder: string): Promise<Cluster> {
   const { loadCluster } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   return valueOf(loadCluster(name, { folder }, Object.keys(await settings.loadKinds())));
 }
 
-/** How a command plans that only looks: with the shared cache or the cluster that its options name. */
+/** Returns plan options for a command that runs nothing, with the shared cache or the cluster that its options name. */
 export async function sharedOptions(
   settings: CliSettings,
   given: CacheArguments,
@@ -176,7 +188,7 @@ export async function sharedOptions(
   return { cache: await openCacheFor({ cache, cacheMode: "read" }, warn), elsewhere: true };
 }
 
-/** The plan for a command that only looks. Where nothing is to be done, the pipeline is not loaded for it. */
+/** Makes the plan for a command that runs nothing. If everything is up to date, it does not load the pipeline. */
 export async function planFor(settings: CliSettings, given: LoadArguments & CacheArguments) {
   const opened = openForCommand(settings, given);
   const { loader, store } = opened;

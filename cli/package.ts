@@ -1,9 +1,9 @@
 /**
  * The program as a package: `deno run -A jsr:@noiseline/noiseline/cli run pipeline.yaml`.
  *
- * Stages run in processes that may load nothing from a network, under a frozen lock, so noiseline runs from files. Those
- * of a version that comes from an address are copied into the user's cache, once. Then the program is started there,
- * with noiseline's own settings and lock, whatever settings the user's folder has.
+ * Stages run in processes that may load nothing from a network, under a frozen lock, so noiseline runs from local
+ * files. A version that was loaded from a registry is copied into the user's cache once. Then the program is started
+ * from the copy, with noiseline's own settings and lock, whatever settings the user's folder has.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const MAX_FILES = 5_000;
 const AT_ONCE = 16;
 const TIMEOUT_MS = 60_000;
 
-/** No more than is expected is taken of an address. */
+/** Fetches at most `maxBytes` from an address. */
 async function fetchBytes(address: URL, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const response = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(({ cause, message }) => {
     throw new Error(`${address} cannot be reached: ${cause?.message ?? message}`);
@@ -35,10 +35,13 @@ async function fetchBytes(address: URL, maxBytes: number): Promise<Uint8Array<Ar
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
-/** What a registry lists of each file of a version. */
+/** One file of a version, as the registry lists it. */
 type Listed = readonly [path: string, { readonly size: number; readonly checksum: string }];
 
-/** The list of a version's files. By hand, as this program loads no packages: it comes before their lock is there. */
+/**
+ * Fetches the list of a version's files. It is parsed without Zod, because this program loads no packages: it runs
+ * before their lock is there.
+ */
 async function fetchList(root: URL): Promise<Listed[]> {
   const address = new URL(`${root.href.slice(0, -1)}_meta.json`);
   const text = new TextDecoder().decode(await fetchBytes(address, MAX_FILE_BYTES));
@@ -51,10 +54,10 @@ async function fetchList(root: URL): Promise<Listed[]> {
 }
 
 /**
- * Copy the files of a package from a registry, each held to the checksum that the registry's list has for it.
+ * Copies the files of a package from a registry and checks each against the checksum in the registry's list.
  *
  * @param root address of the files, with `/` at its end
- * @param folder appears when it is whole
+ * @param folder appears when it is complete
  * @returns what went wrong, or undefined
  */
 async function copyPackage(root: URL, folder: string): Promise<string | undefined> {
@@ -62,7 +65,7 @@ async function copyPackage(root: URL, folder: string): Promise<string | undefine
   try {
     Deno.mkdirSync(unfinished, { recursive: true, mode: 0o700 });
     const files = (await fetchList(root)).values();
-    // Those who walk the files together take each of them once.
+    // The workers share one iterator, so each file is fetched once.
     await Promise.all(Array.from({ length: AT_ONCE }, async () => {
       for (const [path, { size, checksum }] of files) {
         const bytes = await fetchBytes(new URL(`.${path}`, root), size);
@@ -84,7 +87,7 @@ async function copyPackage(root: URL, folder: string): Promise<string | undefine
 
 const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 
-/** The folder with noiseline's files. */
+/** Returns the folder with noiseline's files. */
 async function findFolder(root: URL): Promise<string> {
   if (root.protocol === "file:") return fileURLToPath(root);
   const folder = join(userFolder("packages"), root.href.replaceAll(/[^\w.-]+/g, "_"));
@@ -102,7 +105,7 @@ if (import.meta.main) {
   const settings = [`--config=${join(folder, "deno.json")}`, `--lock=${join(folder, "deno.lock")}`, "--frozen"];
   const args = ["run", "-A", "--node-modules-dir=none", ...settings, join(folder, "cli/main.ts"), ...Deno.args];
   const child = new Deno.Command(Deno.execPath(), { args }).spawn();
-  // A terminal sends Ctrl-C to both.
+  // A terminal sends Ctrl-C to both processes.
   Deno.addSignalListener("SIGINT", () => Deno.stdin.isTerminal() || child.kill("SIGINT"));
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
   Deno.exit((await child.status).code);

@@ -9,21 +9,24 @@ export const TOOLKIT: string = fileURLToPath(new URL("../", import.meta.url));
 
 export const VERSION: string = manifest.version;
 
-/** What records of runs and submissions name. */
+/** The versions that records of runs and submissions contain. */
 export const VERSIONS = { noiseline: VERSION, deno: Deno.version.deno };
 
-/** The package that this is a copy of, as `cli/package.ts` makes them; undefined in a clone. */
+/** The name of the package that this is a copy of, as `cli/package.ts` makes them; undefined in a clone. */
 export const PACKAGE: string | undefined = dirname(TOOLKIT) === userFolder("packages") ? manifest.name : undefined;
 
-/** How to start the program of a package, of this version or of one that a range names. */
+/** Returns the words that start the program of a package, in this version or in one from a range. */
 export function packageProgram(name: string, version: string = manifest.version): readonly string[] {
   return ["deno", "run", "-A", `jsr:${name}@${version}/cli`];
 }
 
-/** The outcome of a pipeline, in its folder of outputs. */
+/** The page of a pipeline's results, in its folder of outputs. */
 export const PAGE = "report.html";
 
-/** `deno task` names itself to what it starts, as package managers do. Asked late: a server of pages may not know. */
+/**
+ * True if `deno task` started this process: it sets this variable as package managers do. It is read late, because the
+ * server of pages may not read it.
+ */
 const isFromTask = () => Deno.env.get("npm_config_user_agent")?.startsWith("deno/") === true;
 
 /**
@@ -49,14 +52,14 @@ export function programIn(folder: string, byTask: boolean = isFromTask()): reado
   return PACKAGE === undefined ? ["deno", "run", "-A", join(TOOLKIT, "cli/main.ts")] : packageProgram(PACKAGE);
 }
 
-/** The clone's tasks, as messages and help name them everywhere. */
+/** Matches the clone's tasks, as all messages and help texts name them. */
 const TASK = /\bdeno task (?!noiseline\b)([a-z]+)(?::([a-z]+))?/g;
 
-/** A text in which commands are what can be typed in the current folder. */
+/** Returns a text in which commands are written as they can be typed in the current folder. */
 export function asTyped(text: string): string {
   if (!text.includes("deno task ")) return text;
   const program = programIn(Deno.cwd()).map(shellWord).join(" ");
-  // Of a name that JSON would have to escape, the commands stay what they are in the clone.
+  // If the program's name has characters that JSON would escape, commands stay as in the clone.
   if (program === "deno task" || /["\\]/.test(program)) return text;
   return text.replaceAll(
     TASK,

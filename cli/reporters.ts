@@ -17,40 +17,40 @@ import { Curve, MOST_CELLS } from "./format/curve.ts";
 import { printError, printLine, shown, type Style, styleFor } from "./io.ts";
 import type { RunEnd } from "./results/page.ts";
 
-/** Long stages say where they are this often; a pipe or a log wants no more. */
+/** The interval at which long stages print their progress to a pipe or a log. */
 export const PROGRESS_INTERVAL_MS = 15_000;
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;
-/** Columns in which a bar and a curve have room. */
+/** Columns that a line needs to have room for a bar and a curve. */
 const WIDE = 110;
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
-/** Weight of the past in the loss that is shown, which is another for each batch. What is kept has each step's own. */
+/** Weight of the past in the displayed loss, which varies from batch to batch. Logs keep each step's own loss. */
 const LOSS_DECAY = 0.95;
 
-/** What a stage that runs has said last. */
+/** The latest state of a running stage. */
 interface Row {
   readonly startedAt: number;
   toldAt: number;
   text: string;
   share: number;
-  /** Of the figure that is shown, since it was first told. */
+  /** The curve of the displayed figure since its first value. */
   curve: Curve | undefined;
 }
 
-/** A line for each thing that happened and, on a terminal, a bar below for each stage that runs, redrawn in place. */
+/** Prints a line for each event and, on a terminal, below them a bar for each running stage, redrawn in place. */
 export class TextReporter {
   readonly #style = styleFor(process.stdout);
   readonly #rows = new Map<string, Row>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #frame = 0;
-  /** Jobs that wait, and why. */
+  /** The waiting jobs, and why they wait. */
   #queue = "";
-  /** Told when something else happens. */
+  /** Restored stages, reported together before the next other event. */
   readonly #restored: StageFinished[] = [];
 
-  /** @param draw where bars can be redrawn */
+  /** @param draw redraws the bars, on a terminal */
   constructor(private readonly draw?: ReturnType<typeof createLogUpdate>) {}
 
   emit(event: CliEvent): void {
@@ -116,7 +116,7 @@ export class TextReporter {
     }
   }
 
-  /** Results that come from the store together are one line. */
+  /** Results restored together are reported in one line. */
   #tellRestored(): void {
     for (const [message, some] of Map.groupBy(this.#restored.splice(0), ({ message }) => message)) {
       const [first] = some as [StageFinished];
@@ -164,10 +164,10 @@ export class TextReporter {
   }
 }
 
-/** How jobs stand, in one line. */
+/** Describes how many jobs run and wait, in one line. */
 export function phraseQueue({ running, waiting }: Extract<EngineEvent, { type: "queue-changed" }>): string {
   const parts = Object.entries(waiting).map(([reason, ids]) => {
-    // Slurm's own word for it is left to `status`.
+    // Slurm's own word for the reason is only shown by `status`.
     const why = oneLine(reason).replace(/ \([^()]*\)$/, "");
     const names = `${ids.slice(0, 3).join(", ")}${ids.length > 3 ? ", …" : ""}`;
     return `${ids.length} waiting${why.startsWith("for ") ? "" : ","} ${why}: ${names}`;
@@ -175,7 +175,7 @@ export function phraseQueue({ running, waiting }: Extract<EngineEvent, { type: "
   return `jobs: ${[`${running} running`, ...parts].join("; ")}`;
 }
 
-/** Events as JSON lines, for programs. */
+/** Prints events as JSON lines, for programs. */
 export class JsonReporter {
   emit(event: CliEvent): void {
     switch (event.type) {
@@ -198,18 +198,18 @@ export class JsonReporter {
   close(): void {}
 }
 
-/** A path as it is shortest to type from here. */
+/** Returns a path in the form that is shortest to type from here. */
 function shortPath(path: string): string {
   const short = relative(Deno.cwd(), path);
   return short === "" ? "." : short.startsWith("..") ? path : short;
 }
 
-/** A text of a stage where there is room for one line. */
+/** Returns a stage's text on one line. */
 function oneLine(text: string): string {
   return printable(text, " ");
 }
 
-/** How a stage ended, in one line without its name. */
+/** Describes how a stage ended, in one line without its name. */
 export function phraseFinished(event: StageFinished, style: Style): string {
   const time = formatDuration(event.durationMs);
   const view = event.view === undefined ? "" : ` -> ${shortPath(event.view)}`;
@@ -228,7 +228,7 @@ export function phraseFinished(event: StageFinished, style: Style): string {
   }
 }
 
-/** What else is to be said about a stage that ended. */
+/** Returns further lines about a stage that ended. */
 export function detailsOfFinished(event: StageFinished): string[] {
   const lines: string[] = [];
   if (event.mine !== undefined) lines.push(`your changes to its outputs are now in ${shortPath(event.mine)}`);
@@ -239,22 +239,22 @@ export function detailsOfFinished(event: StageFinished): string[] {
   return lines;
 }
 
-/** How a run ended, and its results. */
+/** The end of a run, and its results. */
 interface RunToldOf extends RunFinished, RunEnd {
   readonly file: string;
-  /** The folder of the stages' folders. */
+  /** The folder that contains the stages' folders. */
   readonly outputs: string;
-  /** Pages that draw. */
+  /** Paths of interactive sampling pages. */
   readonly draws?: readonly string[];
 }
 
-/** What reporters turn into text. */
+/** The events that reporters turn into text. */
 export type CliEvent = Exclude<EngineEvent, { type: "run-finished" }> | RunToldOf;
 
-/** Scores beyond these are left to `metrics`. */
+/** The number of scores that are printed; `metrics` lists all. */
 const MOST_SCORES = 20;
 
-/** The last lines of a run. */
+/** Returns the last lines of a run. */
 export function linesOfRunFinished(event: RunToldOf): string[] {
   const { scores = [], page, draws = [], earlier, outputs } = event;
   const lines = [phraseRunFinished(event)];
@@ -278,7 +278,7 @@ function phraseRunFinished(event: RunFinished): string {
   return `${name}: ${status} in ${formatDuration(event.durationMs)} (${parts.join(", ")})${after}`;
 }
 
-/** @param folder that holds the folders of the stages */
+/** @param folder that contains the folders of the stages */
 export function phraseEarlier(earlier: readonly string[], folder: string): string {
   return `${shortPath(folder)} also has results of another configuration: ${someOf(earlier, 6)}`;
 }

@@ -28,11 +28,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       );
       const isFound = ({ id }: { readonly id: string }) => named.length === 0 || wanted.has(id);
       const { found = [], kept = [] } = Object.groupBy(live, (one) => isFound(one) ? "found" : "kept");
-      // Otherwise they would submit again what is cancelled; of a part of a pipeline they submit the rest.
+      // Helper jobs are cancelled only with the whole pipeline, because they would submit the cancelled jobs again. If
+      // only some stages are cancelled, the helpers still have to submit the rest.
       const helpers = named.length > 0
         ? []
         : submissions().flatMap((one) => helpersOf(one, jobs)).map(({ id }) => id).toArray();
-      // An array of which all is cancelled goes by one id.
+      // An array job that is cancelled completely is named by its single id.
       const shared = new Set(kept.map(({ job }) => arrayOf(job)));
       const ids = new Set([...helpers, ...found.map(({ job }) => shared.has(arrayOf(job)) ? job : arrayOf(job))]);
       const trouble = ids.size === 0 ? undefined : await queue.cancel([...ids]);
@@ -47,7 +48,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-/** Stages with their shards, and all that read them or wait for them. */
+/** Returns the named stages, their shards, and all stages that read them or wait for them. */
 function withFollowers({ stages }: Pipeline, targets: readonly string[]): ReadonlySet<string> {
   const found = new Set(targets.flatMap((id) => [id, ...stages.get(id)?.parts ?? []]));
   for (const [id, stage] of stages) if (predecessorsOf(stage).some((one) => found.has(one))) found.add(id);

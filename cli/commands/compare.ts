@@ -34,7 +34,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           const given = { file: each, ...options, targets };
           const { experiments: found, loaded } = await experimentsOfPipeline(settings, given);
           const { name } = loaded.pipeline;
-          // Two files may give the same name.
+          // Two files may contain pipelines of the same name.
           const isTaken = experiments.some(({ source }) => source === name);
           experiments.push(...found.map((one) => isTaken ? { ...one, source: each } : one));
           continue;

@@ -25,7 +25,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (part === undefined) {
         const queued = await queueParts(submission, { queue, say: printLine });
         if (!queued.ok) throw new Exit(TASK_EXIT.failed, queued.diagnostics);
-        // There was no room for a next such job either.
+        // The queue had no room for the job that would queue the rest, so this job queues itself again.
         if (queued.value.stuck && await queue.requeueOwn() !== undefined) throw new Exit(TASK_EXIT.failed);
         return;
       }
@@ -35,7 +35,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const reporter = new TextReporter();
       const kinds = await settings.loadKinds();
       const emit: Emit = (event) => {
-        // What the job shows of a result goes with its scratch.
+        // Views that the job shows are deleted with its scratch folder, so their paths are not printed.
         const { view: _view, ...shown } = { view: undefined, ...event };
         if (shown.type !== "run-finished") reporter.emit(shown);
       };

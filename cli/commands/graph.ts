@@ -34,7 +34,7 @@ function graphOf({ name, stages: all }: Pipeline) {
         bindings.map(({ stage: from, port: output, type }) => ({ from, output, to, input, type }))
       )
     ),
-    /** What stages wait for without reading it. */
+    /** Stages that another stage waits for without reading their results. */
     waits: stages.flatMap(({ id, needs }) => needs.map((from) => ({ from, to: id, why: "needs" }))),
   };
 }
@@ -54,19 +54,24 @@ function toMermaid({ nodes, edges, waits }: Graph): string[] {
   ];
 }
 
-/** A text in DOT: only the quote ends it, but a backslash starts an escape such as that of a line break. */
+/**
+ * Quotes a text for DOT. Only a quote ends such a text, but a backslash starts an escape, such as that of a line break.
+ */
 function quoteDot(text: string): string {
   return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 
-/** Quoted, ids of DOT may be anything, so the stages keep theirs; the children of a matrix hold `~` and `=`. */
+/**
+ * Returns the graph in DOT. Quoted ids may contain any character, so stages keep their ids, also those of matrix
+ * children with `~` and `=`.
+ */
 function toDot({ pipeline, nodes, edges, waits }: Graph): string[] {
   const arrow = (from: string, to: string, label: string, more = "") =>
     `  ${quoteDot(from)} -> ${quoteDot(to)} [label=${quoteDot(label)}${more}];`;
   return [
     `digraph ${quoteDot(pipeline)} {`,
     "  node [shape=box];",
-    // A line break between two quoted texts is the escape \n, which quoting would take apart.
+    // A line break in a label is the escape \n. Quoting would escape its backslash, so two quoted texts are joined.
     ...nodes.map((node) =>
       `  ${quoteDot(node.id)} [label=${quoteDot(node.id).slice(0, -1)}\\n${quoteDot(labelOf(node)).slice(1)}];`
     ),

@@ -83,7 +83,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-/** The newest run with a log of the stage; to follow it, rather one that is on and may come to it. */
+/**
+ * Finds the newest run that has a log of the stage; to follow the log, prefers a live run that may still reach the
+ * stage.
+ */
 function findRun(runs: RunStore, all: Iterable<KnownRun>, id: string, follow: boolean): string | undefined {
   let newest: string | undefined;
   for (const { record: { runId }, state, ends } of all) {
@@ -94,13 +97,16 @@ function findRun(runs: RunStore, all: Iterable<KnownRun>, id: string, follow: bo
   return newest;
 }
 
-/** Whether nothing more can come into the log. */
+/** Returns true if nothing more can be written to the log. */
 function hasEnded(reader: RunReader, run: string, id: string): boolean {
   const now = reader.lookAt(run);
   return now?.state !== "running" || now.ends.has(id);
 }
 
-/** What there is of the attempts of a stage on a cluster, and whether there may be more. */
+/**
+ * Finds the attempts of a stage on a cluster.
+ * @returns their runs, a check for further output, and a message for a log that is empty
+ */
 async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
   const { queue, stages, silent } = await lookOn(cluster, pipeline);
   const all = () => stages().filter((one) => one.id === id);
@@ -109,7 +115,8 @@ async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
   if (found === undefined) fail(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was");
   let [asked, { job }] = [-Infinity, found];
   const isOn = async (ended: boolean) => {
-    // An attempt that has ended may be the last; whether one was killed on another host, the queue alone can tell.
+    // An ended attempt may be the last, so the queue is asked again soon. Only the queue knows if an attempt was killed
+    // on another host, so it is asked now and then in any case.
     if (performance.now() < asked + (ended ? 5_000 : 60_000)) return true;
     asked = performance.now();
     const view = await queue.poll();
@@ -125,19 +132,19 @@ async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
 
 const POLL_MS = 200;
 
-/** Tells what a stage prints and how far it is. */
+/** Prints what a stage prints, and its progress. */
 class Lines {
   #toldAt = -Infinity;
   #at = "";
 
   constructor(protected readonly id: string) {}
 
-  /** A piece of the log. */
+  /** Prints a piece of the log. */
   print(text: string): void {
     printText(text);
   }
 
-  /** Said as often as a run in a pipe says it, and where it has changed. */
+  /** Prints the progress if it has changed, as often as a run whose output is a pipe. */
   tell(progress: LiveProgress | undefined): void {
     const now = performance.now();
     if (progress === undefined || progress.at === this.#at || now - this.#toldAt < PROGRESS_INTERVAL_MS) return;
@@ -150,7 +157,7 @@ class Lines {
   }
 }
 
-/** The same as one JSON document a line. */
+/** Prints the same as JSON, one document per line. */
 class LinesOfJson extends Lines {
   #rest = "";
 
@@ -160,7 +167,7 @@ class LinesOfJson extends Lines {
     for (const line of lines) printLine(JSON.stringify({ type: "log", stage: this.id, line }));
   }
 
-  /** Prints the end of the log as a line even if no line break follows. */
+  /** Prints the end of the log as a line even if no line break follows it. */
   end(): void {
     if (this.#rest !== "") this.print("\n");
   }
@@ -171,9 +178,9 @@ class LinesOfJson extends Lines {
 }
 
 /**
- * Print what is there and what comes, to the end of the stage. Reads only what is new.
- * @returns whether there was anything
- * @param isOn on a cluster: whether the stage's job may go on, in a further attempt too
+ * Prints the log so far and what is appended to it, until the stage ends. Reads only the new bytes.
+ * @returns true if the log had any text
+ * @param isOn on a cluster: returns true if the stage's job may still print, in this attempt or another
  */
 async function follow(
   runs: RunStore,
@@ -187,10 +194,10 @@ async function follow(
   const decoder = new TextDecoder();
   let at = 0;
   for (;;) {
-    // Looked at before reading, so that what was written last is still read.
+    // This check comes before reading, so that text written just before the end is still read.
     const hasPaused = hasEnded(reader, run, id);
     const ended = isOn === undefined ? hasPaused : !await isOn(hasPaused);
-    // A run has one attempt.
+    // A run on this machine has one attempt.
     const next = isOn === undefined ? run : runs.ids()[0]!;
     at += await printFrom(path, at, decoder, (text) => lines.print(text));
     if (next > run) return await follow(runs, next, id, lines, isOn) || at > 0;
@@ -200,7 +207,7 @@ async function follow(
   }
 }
 
-/** @returns how many bytes there were to print */
+/** @returns the number of bytes that were read and printed */
 async function printFrom(path: string, at: number, decoder: TextDecoder, print: (text: string) => void) {
   if (!existsSync(path)) return 0;
   const file = await Deno.open(path);

@@ -30,7 +30,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         for (const [part, bytes] of Object.entries(await eventFiles(experiments, contents, wallTime))) {
           const folder = join(options.tensorboard, part);
           await Deno.mkdir(folder, { recursive: true });
-          // TensorBoard looks for the word in the middle; a fixed name is written over, not beside.
+          // TensorBoard looks for the word `tfevents` in the name. The name is fixed, so that a new file replaces the
+          // old one.
           await Deno.writeFile(join(folder, "events.out.tfevents.0.noiseline"), bytes);
           folders.push(folder);
         }

@@ -14,10 +14,10 @@ const EXAMPLES = `
   deno task new network mixer --folder experiments
   deno task new pipeline first --template digits --folder experiments`;
 
-/** Texts by file, relative to the folder that the user chose. */
+/** File contents by path, relative to the folder that the user chose. */
 type NewFiles = Readonly<Record<string, string>>;
 
-/** Pipelines of the toolkit that are a good start, each with what it is. */
+/** Pipelines of the toolkit that serve as templates, each with a description. */
 const TEMPLATES: Readonly<Record<string, string>> = {
   smoke: "data, training, samples and scores in seconds",
   digits: "train on digits and score the samples, in minutes",
@@ -36,11 +36,11 @@ const DEFINED: Readonly<Record<Sort | "stage", Defined>> = {
   sampler: ["a sampler", (file) => `sampler: { uses: ${file} } in the params of a sample stage`, "sample"],
 };
 
-/** Names become ids, file names and parts of references. */
+/** Valid names: they become ids, file names and parts of references. */
 const NAME = /^[a-z][a-z0-9_-]*$/;
 const MAX_LENGTH = 60;
 
-/** End with exit code 2 unless it is a name. */
+/** Ends the command with exit code 2 unless `name` is valid. */
 function checkName(name: string): void {
   if (NAME.test(name) && name.length <= MAX_LENGTH) return;
   const mended = name.replace(/\.(ts|yaml|yml)$/, "").replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase()
@@ -52,7 +52,7 @@ function checkName(name: string): void {
 
 const read = (...parts: string[]): string => Deno.readTextFileSync(join(TOOLKIT, ...parts));
 
-/** Editors find the schema from where the file will lie. */
+/** Adds the schema's address, relative to the folder where the file will lie, for editors. */
 function withSchema(text: string, folder: string): string {
   const file = "schemas/pipeline.schema.json";
   const schema = PACKAGE === undefined
@@ -61,25 +61,32 @@ function withSchema(text: string, folder: string): string {
   return text.replace(/(\$schema=).*/, (_, before) => `${before}${schema}`);
 }
 
-/** Publishing makes paths of noiseline's own names. */
+/**
+ * Rewrites an import of the toolkit's own files as users write it. Publishing turns the toolkit's import names into
+ * paths.
+ */
 function asImported(path: string): string {
   const door = Object.entries(manifest.exports).find(([, file]) => path.endsWith(`../${file.slice(2)}`))?.[0];
   return door === undefined ? path : `${PACKAGE}${door.slice(1)}`;
 }
 
-/** A stage or a definition with its test, and for a stage a pipeline that uses it. @param folder absolute */
+/**
+ * Returns the files of a stage or a definition: its code, its test, and for a stage a pipeline that uses it.
+ * @param folder absolute path
+ */
 function filesOf(sort: string, name: string, folder: string): NewFiles {
   const files = [".ts", "_test.ts", ...sort === "stage" ? [".yaml"] : []].map((end) => {
     const text = read("cli/templates", sort, `new_${sort}${end}`).replaceAll(`new_${sort}`, name)
       .replaceAll(/(?<=from ")[^"]+/g, asImported)
-      // A package names versions in the code: settings of others have no names for its packages.
+      // In a package, versions stand in the import statements, because the user's settings have no names for its
+      // packages.
       .replaceAll(/^import .* from "npm:.*/gm, "// deno-lint-ignore no-import-prefix\n$&");
     return [`${name}${end}`, end === ".yaml" ? withSchema(text, folder) : text];
   });
   return Object.fromEntries(files);
 }
 
-/** @param folder absolute */
+/** @param folder absolute path */
 function pipelineFiles(name: string, template: string, folder: string): NewFiles {
   const text = read("pipelines", `${template}.yaml`).replace(/^name: .*$/m, `name: ${name}`)
     .replaceAll(`outputs/${template}/`, `outputs/${name}/`);
@@ -87,8 +94,9 @@ function pipelineFiles(name: string, template: string, folder: string): NewFiles
 }
 
 /**
- * Settings that make a folder outside the clone as good as one inside: the clone's imports, and its compiler's options,
- * as the toolkit's own code is checked along with what imports it. Of a package Deno needs to know the name.
+ * Returns a deno.json with which a folder outside the clone works like one inside: it has the clone's imports, and the
+ * clone's compiler options, because Deno checks the toolkit's code together with code that imports it. If noiseline is
+ * a package, Deno only needs its name.
  */
 function settingsFor(folder: string): string {
   const from = (path: string) => relative(folder, join(TOOLKIT, path)).replaceAll(sep, "/");
@@ -111,17 +119,20 @@ function settingsFor(folder: string): string {
   return `${JSON.stringify(settings, null, 2)}\n`;
 }
 
-/** Commands that a user would type next. @param config the settings that the folder had before */
+/**
+ * Returns the commands that a user would type next.
+ * @param config path of the settings file that the folder already had
+ */
 function nextCommands(folder: string, config: string | undefined, files: NewFiles): string[] {
   const clone = join(TOOLKIT, "deno.json");
   const program = programIn(folder);
-  // Somebody's own settings are not ours to change; those of an earlier `new` are as good as the clone's.
+  // The user's own settings must not be changed; settings that an earlier `new` wrote work like the clone's.
   const isForeign = config !== undefined && config !== clone &&
     Deno.readTextFileSync(config) !== settingsFor(dirname(config));
   const flags = isForeign && PACKAGE === undefined ? [`--config=${clone}`] : [];
   const isKnown = PACKAGE === undefined || !isForeign || Deno.readTextFileSync(config).includes(`"${PACKAGE}"`);
   const home = relative(Deno.cwd(), folder);
-  // Where the folder has settings of its own, Deno finds them from within.
+  // If the folder has its own settings, Deno finds them only from within the folder.
   const enter = flags.length === 0 && program.includes("noiseline") && home !== "";
   const shown = (path: string) => enter ? path : relative(Deno.cwd(), join(folder, path));
   const pipeline = Object.keys(files).find((path) => path.endsWith(".yaml"));
@@ -134,7 +145,7 @@ function nextCommands(folder: string, config: string | undefined, files: NewFile
   ].map((words) => words.map(shellWord).join(" "));
 }
 
-/** Where a pipeline names what was written, and the kind of stage that asks for its rights. */
+/** The pipeline's reference to the new file, and the kind of stage that loads the file and asks for its rights. */
 type Used = readonly [use?: string | undefined, kind?: string | undefined];
 
 function create(name: string, written: string, makeFiles: (folder: string) => NewFiles, [use, kind]: Used = []) {
@@ -149,7 +160,7 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
       refuse(message, "choose another name or folder");
     }
     Deno.mkdirSync(folder, { recursive: true });
-    // One that appears meanwhile is not written over.
+    // A file that another process creates meanwhile is not overwritten.
     for (const [path, text] of Object.entries(files)) {
       Deno.writeTextFileSync(join(folder, path), text, { createNew: true });
     }
@@ -173,14 +184,14 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
   }
 }
 
-/** One of the commands, with what all of them take. */
+/** Returns a subcommand with the argument and options that all of them share. */
 function subcommand(what: string, description: string, about: string) {
   return plainCommand(what, EXAMPLES).description(description)
     .argument("<name>", `${about}: lower-case letters, digits, _ and -`)
     .option("-f, --folder <folder>", "where to write", ".");
 }
 
-/** `new stage NAME`, `new network NAME` and its like, `new pipeline NAME` */
+/** `new stage NAME`, `new network NAME` and so on for other definitions, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
   const command: AnyCommand = new Command("new").addHelpText("after", `\nExamples:${EXAMPLES}`)
     .description(`${COMMANDS["new"]}. Existing files are never overwritten.`);

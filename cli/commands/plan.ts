@@ -39,7 +39,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const capacity = capacityOf(options);
       const total = totalOf(plan, forecasts, capacity);
       const outlook = lookAhead(plan, forecasts, capacity);
-      // Where all is cached, looking through the records of runs would be most of the work.
+      // If all stages are cached, reading the records of runs would take most of the time.
       const live: Live = forecasts.size === 0 ? new Map() : new RunReader(store).find(pipeline.name).stages;
       const rights = describeRights([...stages.values()].filter(mayWork), pipeline);
       const { notes, question } = describeOutlook(outlook, pipeline);

@@ -68,7 +68,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
 
       const loaded = await loadForCommand(settings, given, opened);
-      // Here alone, since it brings all of the engine along.
+      // The engine is imported only here, because a run with nothing to do must not load it.
       const { runPipeline } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
       const { pipeline, store } = loaded;
       const cluster = on && await clusterFor(settings, options.on!, pipeline.folder);
@@ -80,7 +80,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const reporter = await openReporter(json);
       using ending = new DisposableStack();
       ending.defer(() => reporter.close());
-      // What comes last is shown with the results of the run.
+      // The finished event is held back and reported last, with the results of the run.
       const finished: RunFinished[] = [];
       const say = (message: string) => reporter.emit({ type: "note", message });
       const open = options.open ? makeOpener(store, say, cluster) : undefined;
@@ -126,7 +126,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         await open?.(newestPage(store, pipeline.name), true);
       }
       ending.dispose();
-      // Before the first run there was no store to keep anything in.
+      // Before the first run there was no store in which the loaded pipeline could be kept.
       opened.loader.keep();
       if (!result.ok) refuseWith(result.diagnostics);
       keepDone(opened.loader, store, result.value);
@@ -135,14 +135,17 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-/** Where a pipeline's results are, and the pages among them that draw. */
+/** Returns the folder of a pipeline's results, and its interactive sampling pages. */
 function placesOf({ name, stages }: Pipeline, { paths }: Store) {
   const outputs = join(paths.outputs, name);
   const demos = [...stages.values()].filter(({ kind }) => kind.name === "demo");
   return { outputs, draws: demos.map(({ id }) => join(outputs, id, "demo.html")).filter(existsSync) };
 }
 
-/** What shows the first page that it is told of, beside the run, and tells its address; on a terminal last again. */
+/**
+ * Returns a function that opens the first page it is given while the run goes on, and prints the page's address. On a
+ * terminal it prints the address again at the end.
+ */
 function makeOpener(store: Store, tell: (message: string) => void, cluster?: Cluster) {
   let shown: Promise<string> | undefined;
   const load = () => importLate<typeof import("../ui/start.ts")>(import.meta.resolve("../ui/start.ts"));
@@ -154,14 +157,14 @@ function makeOpener(store: Store, tell: (message: string) => void, cluster?: Clu
   };
 }
 
-/** The page of the newest run of a pipeline, where nothing runs. */
+/** Returns the address of the page for a pipeline's newest run, for when nothing runs now. */
 function newestPage({ runs }: Store, pipeline: string): string {
   const newest = runs.newestFirst().find((run) => run.pipeline === pipeline);
   return newest === undefined ? "/" : `/run/${newest.runId}`;
 }
 
 async function openReporter(json: boolean): Promise<JsonReporter | TextReporter> {
-  // Nothing can be redrawn on a screen that has no size, as some of CI have.
+  // A screen without a size, as some CI systems have, cannot be redrawn.
   const isScreen = process.stderr.isTTY === true && process.stderr.columns > 0 && Deno.env.get("TERM") !== "dumb";
   if (json || !isScreen) return json ? new JsonReporter() : new TextReporter();
   const { createLogUpdate } = await import("log-update");

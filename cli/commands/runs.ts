@@ -46,7 +46,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-/** What was submitted to a cluster: all, of one pipeline, or the stages of one submission. */
+/** Lists submissions to a cluster: all of them, those of one pipeline, or the stages of one submission. */
 async function answerOn(
   settings: CliSettings,
   on: string,
@@ -79,7 +79,7 @@ async function answerOn(
   };
 }
 
-/** The stages of a submission, each with its earlier attempts. */
+/** Describes the stages of a submission, each with its earlier attempts. */
 function describeSubmission(submission: OpenSubmission, all: readonly SubmittedStage[], silent: string | undefined) {
   const { id, pipeline, at, user, host } = submission.head;
   const ended = listAttempts(submission);
@@ -103,12 +103,12 @@ function describeSubmission(submission: OpenSubmission, all: readonly SubmittedS
 
 type PastRun = ReturnType<typeof pastOf>;
 
-/** A run as the history shows it. */
+/** Returns a run as the history shows it. */
 function pastOf({ record, state, since, ends }: KnownRun) {
   const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? ""].map((at) => Date.parse(at));
-  // Undefined for a run that was killed: nobody knows when.
+  // Undefined for a killed run, because its end was not recorded.
   const durationMs = state === "killed" ? undefined : (record.endedAt === null ? Date.now() : endedMs!) - startedMs!;
-  // How each stage ended in it, or how it stands itself for those that it works at, or did when it was killed.
+  // The outcome of each stage that ended. A stage that has not ended gets the run's state: running or killed.
   const words = new Map<string, string>([...ends].map(([id, end]) => [id, end.state]));
   for (const id of since.keys()) words.set(id, state);
   const counts: Record<string, number> = {};
@@ -135,7 +135,7 @@ function describe(store: Store, id: string): Answer {
   const { record, state, durationMs, words } = run;
   const { runId, pipeline, file, startedAt, host, pid, overrides, versions, stages } = record;
   const { results } = store.runs.used(runId);
-  // Keys that gave other bytes in this run than before.
+  // Keys whose result in this run has other bytes than before.
   const differences = store.differences.all().filter(({ second }) => second.runId === runId);
   const ids = [...new Set([...words.keys(), ...Object.keys(results)])];
   const rows = ids.map((id) => {
@@ -143,7 +143,7 @@ function describe(store: Store, id: string): Answer {
     const rates = Object.entries(stage?.perSecond ?? {}).map(([unit, rate]) => `${rate} ${unit}/s`).join(", ");
     return [
       `  ${id}`,
-      // Its result was there when the run began; a run that was cut short may not have come to showing it.
+      // The result already existed when the run began. A run that was cut short may have ended before it displayed it.
       words.get(id) ?? (state === "done" ? "cached" : "found"),
       stage === undefined ? "" : formatDuration(stage.durationMs),
       typeof stage?.fromStep === "number" ? `from step ${stage.fromStep}` : "",

@@ -14,12 +14,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 type Schema = Record<string, unknown>;
 
-/** Any value may be written as an interpolation instead; its type is checked after it is resolved. */
+/** A `${…}` interpolation, allowed in place of any value; the value's type is checked after it is resolved. */
 const INTERPOLATION: Schema = { type: "string", pattern: "\\$\\{[^}]*\\}" };
 
-/** Let every value of a schema, on every level, also be a `${…}` text. */
+/** Allows a `${…}` text in place of every value of a schema, on every level. */
 function allowInterpolation(schema: Schema): Schema {
-  // The discriminator of a union must stay a constant, or no alternative could be told from another.
+  // The discriminator of a union must stay a constant, or the alternatives could not be told apart.
   if (schema["const"] !== undefined) return schema;
   const { description, default: fallback, anyOf, oneOf, ...rest } = schema;
   const bare: Schema = { ...rest };
@@ -38,7 +38,7 @@ function allowInterpolation(schema: Schema): Schema {
 
 const OWN: Schema = { type: "string", pattern: "\\.[mc]?[jt]s$|\\$\\{" };
 
-/** Params as they may be written, where definitions of the user's own may stand for some or all of them. */
+/** Returns the schema of params as users write them: user definitions may replace some or all of them. */
 function paramsSchema({ params, definitions = {} }: BuiltinKind): Schema {
   const { $schema: _schema, ...bare } = z.toJSONSchema(params, { io: "input" }) as Schema;
   const all = allowInterpolation(bare);
@@ -53,12 +53,12 @@ function paramsSchema({ params, definitions = {} }: BuiltinKind): Schema {
   return all;
 }
 
-/** One alternative of `if uses is this kind, then with and inputs look so`. */
+/** Returns one rule: `if uses is this kind, then with and inputs have these schemas`. */
 function kindRule(name: string, kind: BuiltinKind): Schema {
   const reference = { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] };
   const inputs = Object.entries(kind.inputs).map(([port, { description }]) => [port, { description, ...reference }]);
   return {
-    // A stage without `uses`, in a file that extends another, is of no kind that an editor could know.
+    // A stage without `uses`, in a file that extends another, has no kind that an editor could know.
     if: { required: ["uses"], properties: { uses: { const: name } } },
     then: {
       properties: {
@@ -69,7 +69,10 @@ function kindRule(name: string, kind: BuiltinKind): Schema {
   };
 }
 
-/** The JSON Schema of pipeline files (draft 2020-12), for editors. Made from the Zod schemas, never by hand. */
+/**
+ * Returns the JSON Schema of pipeline files (draft 2020-12) for editors, generated from the Zod schemas, never written
+ * by hand.
+ */
 export function pipelineJsonSchema(kinds: BuiltinKinds): Schema {
   const file = z.toJSONSchema(pipelineFileSchema, { io: "input" }) as Schema;
   const properties = file["properties"] as Record<string, Schema>;
@@ -88,7 +91,7 @@ export function pipelineJsonSchema(kinds: BuiltinKinds): Schema {
     ],
   };
   stage["allOf"] = Object.entries(kinds).map(([name, kind]) => kindRule(name, kind));
-  // What a file that extends another leaves out, that one says; null removes a stage of it.
+  // A file may leave out anything that the file it extends defines; null removes an inherited stage.
   const { required: _, ...loose } = file;
   delete stage["required"];
   stage["type"] = ["object", "null"];

@@ -22,7 +22,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   }));
 }
 
-/** Every value of a pipeline after overrides, interpolation and defaults. */
+/** Lists every value of a pipeline after overrides, interpolation and defaults. */
 function* listValues({ name, seed, stages, origins }: Pipeline) {
   yield* leavesIn(["name"], name, origins);
   yield* leavesIn(["seed"], seed, origins);

@@ -39,7 +39,7 @@ function toJson(all: BuiltinKind) {
   return { kind, summary, version, inputs, outputs, seeded, definitions, params: paramsOf(all) };
 }
 
-/** The params of a kind, with what of the user's own may stand for them. */
+/** Describes the params of a kind, and which of them user definitions may replace. */
 function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof describeParams> {
   const own = (sort: string) =>
     `or ${sort === "objective" ? "an" : "a"} ${sort} of one's own: { uses: ./${sort}.ts, … }`;
@@ -56,7 +56,7 @@ function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof 
   ];
 }
 
-/** A custom stage or a definition as it describes itself, in a process that may do nothing. */
+/** Describes a custom stage or a definition, which is loaded in a process without permissions. */
 async function describeCustom(written: string): Promise<Answer> {
   const file = resolve(written);
   const found = await describeFile(file);

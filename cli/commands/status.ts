@@ -19,7 +19,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   const command = pipelineCommand("status", EXAMPLES).argument("[stages...]", "show only these stages").addOption(ON);
   return command.action(answering(async (file, names, options) => {
     const { on } = options;
-    // A shared cache without a cluster has no say: this tells what is here.
+    // Without a cluster, the shared cache is ignored: this command shows the state of this machine's store.
     const { plan, store } = await planFor(settings, { file, ...options, ...on === undefined && { cacheMode: "off" } });
     const { pipeline, stages } = plan;
     const named = selectStages(pipeline, names);
@@ -40,7 +40,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       });
       if (there.length > 0) return there;
       if (on !== undefined && planned.state === "restore") return [[id, "done", "in the shared cache"]];
-      // Bringing back what is there takes no work; a time beside it would be read as a forecast.
+      // Restoring an existing result takes no work; a time beside it would be read as a forecast.
       const isTold = ran?.state === "ran" && planned.state !== "restore";
       return [[id, formatState(planned, stages), isTold ? formatDuration(ran.durationMs) : ""]];
     });
@@ -76,7 +76,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   }));
 }
 
-/** How the stages that have no result yet stand on a cluster, by id. */
+/** Returns how the stages without a result stand on a cluster, by id. */
 async function findAway(cluster: Cluster, { pipeline, stages }: Plan) {
   const [{ describeSubmitted, lookOn }, { liveOf }] = await Promise.all([
     importLate<typeof import("../clusters.ts")>(import.meta.resolve("../clusters.ts")),

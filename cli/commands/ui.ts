@@ -25,7 +25,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async ({ port, on, open, json, ...options }) => {
       const cluster = on === undefined ? undefined : await clusterFor(settings, on, Deno.cwd());
       const place = placeOf(openStoreFor(options), cluster);
-      // What was submitted to a cluster is shown without one.
+      // Submissions to a cluster can be shown without a store.
       if (cluster === undefined && !existsSync(place.store)) {
         printError(`there is no store at ${place.store} yet; runs show once there is one`);
       }

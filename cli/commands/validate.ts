@@ -52,7 +52,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   }));
 }
 
-/** Whether a cluster can run the stages: what its queue says of each kind of job, and what nodes say in short jobs. */
+/**
+ * Checks that a cluster can run the stages: asks the queue about each kind of job, and runs short jobs that check the
+ * nodes.
+ */
 async function tryOn(
   cluster: Cluster,
   loaded: Awaited<ReturnType<typeof loadForCommand>>,
@@ -81,13 +84,13 @@ async function tryOn(
   const unfetched = wrong.has("packages") ? undefined : await fetchPackages(planned, cluster.settings, true, context);
   if (unfetched !== undefined) problems.push(unfetched);
   const nodes: string[] = [];
-  // One for each partition, whose nodes may differ, with the fewest GPUs that a stage takes there.
+  // One trial job for each partition, whose nodes may differ, with the fewest GPUs that any stage takes there.
   const byGpus = [...needs.values()].sort((a, b) => b.gpus - a.gpus);
   const trials = wrong.has("cache") ? [] : new Map(byGpus.map((one) => [one.partition, one])).values();
   for (const one of trials) {
     const trial = await tryNode(cluster, one, stages, context);
     problems.push(...trial.problems.filter(({ path }) => !wrong.has(path)));
-    // The queue has said so already.
+    // The queue has already reported this problem.
     if (trial.refused !== undefined && problems.length === 0) problems.push(trial.refused);
     nodes.push(trial.node ?? "no node");
   }

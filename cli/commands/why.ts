@@ -82,7 +82,7 @@ function describeStages(name: string, explanations: readonly Explanation[]): str
   const brief = explanations.length > 1;
   const states = Map.groupBy(explanations, ({ planned }) => planned.state);
   const counts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
-  // Children of a matrix mostly change together; what is said of several is said once.
+  // Children of a matrix usually change together; identical explanations of several children are printed once.
   const groups = Map.groupBy(explanations, (one) => {
     const heading = `(${one.planned.stage.kind.name}): ${formatState(one.planned)}`;
     return [heading, ...explanationLines(one, brief)].join("\n  ");
@@ -117,10 +117,13 @@ function describeCosts(costs: readonly (readonly [string, Forecast])[], total: s
   ];
 }
 
-/** Of many like blocks so many are shown. */
+/** The number of similar blocks that are printed. */
 const SHOWN = 8;
 
-/** Why a stage is planned as it is, in lines without its own heading. @param brief without results, for one of several stages */
+/**
+ * Explains a stage's planned state, in lines without a heading.
+ * @param brief true to leave out results, when several stages are explained
+ */
 export function explanationLines(explanation: Explanation, brief: boolean, nowMs: number = Date.now()): string[] {
   const { planned, causes, result, last, lost, progress } = explanation;
   const { device, problem, state } = planned;
@@ -137,7 +140,7 @@ export function explanationLines(explanation: Explanation, brief: boolean, nowMs
   return lines;
 }
 
-/** What changed, each with the way that it came, and what lies behind it upstream indented below. */
+/** Returns what changed: for each change its origin, and indented below it the changes upstream that caused it. */
 export function causeLines(causes: readonly Cause[]): string[] {
   const waits = causes.filter(({ reason }) => reason.code === "upstream").flatMap(({ upstream = [] }) => upstream);
   const others = causes.filter(({ reason }) => reason.code !== "upstream");
@@ -152,7 +155,10 @@ function causeBlock(cause: Cause): string[] {
   return [`because of ${formatReason(reason, false)}`, ...below.map(indent)];
 }
 
-/** Stages upstream; those of which the same is to be said stand together, as children of a matrix mostly do. */
+/**
+ * Describes upstream stages; stages with the same description are grouped, as children of a matrix usually have the
+ * same.
+ */
 function upstreamLines(stages: readonly Upstream[], prefix: string): string[] {
   const groups = Map.groupBy(stages, ({ state, note, causes }) => {
     const said = note === undefined ? "" : `: ${note}`;
@@ -204,7 +210,7 @@ function progressLines({ planned }: Explanation, { folder, states }: SavedProgre
   return [`continues at step ${fromStep}${goal}: ${why}`, ...saved, `  in ${folder}`];
 }
 
-/** `2026-11-25 12:00:07 UTC, 3m 05s ago` */
+/** Formats a time: `2026-11-25 12:00:07 UTC, 3m 05s ago` */
 function formatTime(iso: string, nowMs: number): string {
   const text = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
   const ageMs = nowMs - Date.parse(iso);
@@ -215,13 +221,13 @@ function indent(line: string): string {
   return `  ${line}`;
 }
 
-/** The first of many, and how many more there are. */
+/** Returns the first blocks, and the number of those left out. */
 function cut(blocks: readonly string[][]): string[] {
   const more = blocks.length > SHOWN ? [`… and ${blocks.length - SHOWN} more`] : [];
   return [...blocks.slice(0, SHOWN).flat(), ...more];
 }
 
-/** An explanation as plain data. The shape is documented in docs/explain.md. */
+/** Returns a cause as plain data. The shape is documented in docs/explain.md. */
 function causeToJson({ reason, upstream, ...details }: Cause): Record<string, unknown> {
   const before = upstream?.map(({ causes, ...rest }) => ({ ...rest, causes: causes.map(causeToJson) }));
   return { ...reason, ...details, upstream: before };

@@ -1,11 +1,11 @@
-/** Where a terminal is not said to show others, as locale(7) looks it up, levels are of ASCII. */
+/** The locale, found as locale(7) describes. If it does not name UTF-8, curves are drawn in ASCII. */
 const LOCALE = ["LC_ALL", "LC_CTYPE", "LANG"].map((name) => Deno.env.get(name)).find(Boolean);
 const LEVELS = /utf-?8/i.test(LOCALE ?? "utf-8") ? "▁▂▃▄▅▆▇█" : "_.,-~=*#";
 
-/** A curve is drawn in so many cells, and has as many or half as many values once there are enough. */
+/** The width of a curve in cells. Once there are enough values, a curve shows between half as many and this many. */
 export const MOST_CELLS = 16;
 
-/** A figure over time in one line of text, however many values there are. */
+/** Draws a figure over time in one line of text, however many values there are. */
 export class Curve {
   /** Every `each`-th value. */
   #cells: number[] = [];
@@ -13,7 +13,7 @@ export class Curve {
   #count = 0;
   #last: number | undefined;
 
-  /** @param decay weight of the past in each value that is shown, in [0, 1) */
+  /** @param decay weight of the past in each smoothed value, in [0, 1) */
   constructor(private readonly decay: number) {}
 
   /** @returns the smoothed value */
@@ -27,7 +27,10 @@ export class Curve {
     return this.#last;
   }
 
-  /** One of eight levels for each value, between the lowest and the highest, and spaces up to the last cell. */
+  /**
+   * Returns one of eight levels for each value, from the lowest to the highest value, padded with spaces to the full
+   * width.
+   */
   draw(): string {
     const [low, high] = [Math.min(...this.#cells), Math.max(...this.#cells)];
     const levelOf = (value: number) => Math.round((value - low) / (high - low || 1) * 7);

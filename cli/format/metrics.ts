@@ -1,12 +1,12 @@
 import type { MetricRow } from "../results/figures.ts";
 import { formatTable } from "../io.ts";
 
-/** Four digits, as many as a reader compares. */
+/** Rounds to four significant digits, as many as a reader compares. */
 export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-/** A mean or a figure to the place of its deviation, and that to two digits. */
+/** Rounds the deviation to two significant digits, and the value to the same decimal place. */
 export function withDeviation(value: number, deviation: number): readonly [value: string, spread: string] {
   const place = Math.floor(Math.log10(Number(deviation.toPrecision(2)))) - 1;
   if (!Number.isFinite(place) || place < -9) return [shortNumber(value), `± ${shortNumber(deviation)}`];
@@ -14,17 +14,20 @@ export function withDeviation(value: number, deviation: number): readonly [value
   return [round(value), `± ${round(deviation)}`];
 }
 
-/** Parts of figures, by timestep or label, are left to programs and to the page of one experiment. */
+/**
+ * True for a figure over all timesteps and labels. Figures of single timesteps or labels appear only in the output for
+ * programs and on the page of one experiment.
+ */
 export function isWhole({ timesteps, label }: Pick<MetricRow, "timesteps" | "label">): boolean {
   return timesteps === undefined && label === undefined;
 }
 
-/** Of a mean: `mean of 3 seeds`, or `mean of 3 seeds of evaluate` where the network was the same. */
+/** Describes a mean: `mean of 3 seeds`, or `mean of 3 seeds of evaluate` if all used the same network. */
 export function phraseMean({ seeds, seedsOf }: Pick<MetricRow, "seeds" | "seedsOf">): string {
   return `mean of ${seeds} seeds${seedsOf === undefined ? "" : ` of ${seedsOf}`}`;
 }
 
-/** Figures as lines of a table. */
+/** Returns figures as lines of a table. */
 export function formatMetrics(rows: readonly MetricRow[]): string[] {
   const whole = rows.filter(isWhole);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
@@ -44,10 +47,13 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
   );
 }
 
-/** What makes a spreadsheet take a text for a formula (OWASP, "CSV Injection"). */
+/** The first characters that make a spreadsheet read a text as a formula (OWASP, "CSV Injection"). */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
-/** Rows as comma-separated values (RFC 4180), without their line ends. Texts never become formulas; numbers stay. */
+/**
+ * Returns rows as comma-separated values (RFC 4180), without their line ends. Texts never become formulas; numbers stay
+ * as they are.
+ */
 export function toCsv(rows: readonly (readonly (string | number | undefined)[])[]): string[] {
   return rows.map((row) => row.map(cellOf).join(","));
 }

@@ -12,12 +12,15 @@ import { diagnosticToJson, memoryNeed, printable } from "noiseline/core";
 import { countOf, formatDuration, short, someOf } from "./units.ts";
 
 export function showParam(value: unknown): string {
-  // Where a file lies is not in the key.
+  // The key of a file does not contain its path.
   const text = value === undefined ? "unset" : JSON.stringify(value).replaceAll('{"path":null}', "a file");
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-/** One reason as a phrase. @param placed whether it says where a param is written */
+/**
+ * Returns one reason as a phrase.
+ * @param placed true to say where the param is written
+ */
 export function formatReason(reason: Reason, placed: boolean = true): string {
   switch (reason.code) {
     case "new":
@@ -33,7 +36,7 @@ export function formatReason(reason: Reason, placed: boolean = true): string {
     case "external":
       return `external ${reason.name}: other content`;
     case "code":
-      // Of a built-in kind the version names the kind.
+      // The version of a built-in kind contains the kind's name.
       return sameBase(reason)
         ? "code: the stage's modules changed"
         : `kind: ${showVersion(reason.from)} -> ${showVersion(reason.to)}`;
@@ -50,7 +53,7 @@ export function formatReason(reason: Reason, placed: boolean = true): string {
   }
 }
 
-/** All reasons in one line; stages that are waited for are named together, and of many only some. */
+/** Returns all reasons in one line; upstream stages that are waited for are grouped, and a long list is shortened. */
 export function formatReasons(reasons: readonly Reason[]): string {
   const waits = reasons.filter(({ code }) => code === "upstream") as Extract<Reason, { code: "upstream" }>[];
   const others = reasons.filter(({ code }) => code !== "upstream").map((one) => formatReason(one));
@@ -62,7 +65,7 @@ function showDigests(digests: readonly string[]): string {
   return digests.length === 0 ? "nothing" : digests.length === 1 ? short(digests[0]!) : `${digests.length} artifacts`;
 }
 
-/** Whether only code of the user's own is another. */
+/** True if only the version of user code differs. */
 export function sameBase({ from, to }: { readonly from: string; readonly to: string }): boolean {
   const [a, b] = [from, to].map((version) => /^(code:|[^ ]*)/.exec(version)![0]);
   return a === b;
@@ -72,7 +75,10 @@ function showVersion(version: string): string {
   return version.startsWith("code:") ? "a custom stage" : version;
 }
 
-/** A planned state with where it continues, or in how many shards it runs. @param all the plan, to tell how many are done */
+/**
+ * Returns a planned state with the step at which it continues, or the number of its shards.
+ * @param all the plan, to count the shards that are done
+ */
 export function formatState(
   { state, fromStep, manifest, stage: { parts } }: PlannedStage,
   all?: ReadonlyMap<string, PlannedStage>,
@@ -84,18 +90,18 @@ export function formatState(
   return `${state} in ${parts.length} shards${done === 0 ? "" : ` (${done} done)`}`;
 }
 
-/** A device with why it is this one. */
+/** Describes a device and why it was chosen. */
 export function formatDevice({ name, numerics, reason }: Pick<StageDevice, "name" | "numerics" | "reason">): string {
   return `${name} (${numerics}): ${reason}`;
 }
 
-/** `about 3m 05s` */
+/** Formats a forecast: `about 3m 05s` */
 export function formatForecast(forecast: Forecast | undefined): string {
   if (forecast === undefined) return "";
   return forecast.known ? `about ${formatDuration(forecast.durationMs)}` : "time unknown";
 }
 
-/** `at least about 3m 05s with 2 jobs, 4m 10s if every may-run stage runs; time unknown for score` */
+/** Formats a total: `at least about 3m 05s with 2 jobs, 4m 10s if every may-run stage runs; time unknown for score` */
 export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
   const slots = `with ${countOf(jobs, "job")}`;
   const all = `${formatDuration(ifAllMs)} if every may-run stage runs`;
@@ -108,14 +114,14 @@ export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number
   return parts.filter(Boolean).join("; ");
 }
 
-/** What a stage at work has told last, after what is said of where it runs. */
+/** Returns the last progress of a running stage, after a text that says where it runs. */
 export function formatLive({ progress, etaMs }: Pick<LiveStage, "progress" | "etaMs">, where: string = ""): string {
   const [[name, figure] = []] = Object.entries(progress?.figures ?? {});
   const told = figure === undefined ? "" : `, ${printable(name!, " ")} ${figure.last.toPrecision(4)}`;
   return [where, progress === undefined ? "" : formatProgress(progress, etaMs) + told].filter(Boolean).join(": ");
 }
 
-/** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
+/** Formats progress: `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
 export function formatProgress(
   { unit, done, total, perSecond }: Pick<LiveProgress, "unit" | "done" | "total" | "perSecond">,
   etaMs: number | undefined,
@@ -124,7 +130,10 @@ export function formatProgress(
   return `${unit} ${done} of ${total}${pace}${etaMs === undefined ? "" : `, ETA ${formatDuration(etaMs)}`}`;
 }
 
-/** A planned stage as plain data. @param live its work at this moment */
+/**
+ * Returns a planned stage as plain data.
+ * @param live its current progress
+ */
 export function plannedToJson(
   id: string,
   planned: PlannedStage,
@@ -151,7 +160,7 @@ export function plannedToJson(
   };
 }
 
-/** One key, two results, in words. */
+/** Describes a key that gave two different results. */
 export function describeDifference({ pipeline, stage, resolvedKey, cause, first, second, kept }: Difference): string[] {
   const head = cause === "device" ? "differs by device" : "not deterministic";
   const ports = Object.keys(first.outputs).filter((port) => first.outputs[port] !== second.outputs[port]);

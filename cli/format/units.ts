@@ -4,14 +4,14 @@ import { InvalidArgumentError } from "commander";
 export { countOf } from "../../std/count_of.ts";
 export { formatDuration } from "../../std/duration.ts";
 
-/** A size in the largest decimal unit that leaves at least one: `0 B`, `999 B`, `1.2 MB`. */
+/** Formats a size in the largest decimal unit that leaves at least one: `0 B`, `999 B`, `1.2 MB`. */
 export function formatBytes(bytes: number): string {
   return formatSize(bytes, { maximumFractionDigits: 1 });
 }
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i;
 
-/** A size given as an option: `50G`, `500 MB`, `1.5TiB`, or plain bytes. */
+/** Parses a size given as an option: `50G`, `500 MB`, `1.5TiB`, or plain bytes. */
 export function parseBytes(text: string): number {
   const [, amount, unit = "", binary] = SIZE.exec(text.trim()) ?? [];
   if (amount === undefined || (binary !== "" && unit === "")) {
@@ -24,7 +24,7 @@ export function parseBytes(text: string): number {
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
 
-/** An age given as an option: `90s`, `12h`, `30d`, `2w`, or `0`. */
+/** Parses an age given as an option: `90s`, `12h`, `30d`, `2w`, or `0`. */
 export function parseAge(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
   if (text === "0") return 0;
@@ -38,20 +38,20 @@ function parseInteger(text: string, wanted: string, least: number, most: number 
   throw new InvalidArgumentError(`"${text}" is not ${wanted}.`);
 }
 
-/** A positive whole number given as an option. */
+/** Parses a positive whole number given as an option. */
 export const parseCount = (text: string): number => parseInteger(text, "a positive whole number", 1);
 
-/** A whole number, also none. */
+/** Parses a whole number, which may be zero. */
 export const parseWhole = (text: string): number => parseInteger(text, "a whole number", 0);
 
 export const parsePort = (text: string): number => parseInteger(text, "a port from 1 to 65535", 1, 65_535);
 
-/** A digest or key by as much as tells it from others. */
+/** Shortens a digest or key to as many characters as distinguish it from others. */
 export function short(digest: string): string {
   return digest.slice(0, 12);
 }
 
-/** The first of many names, and how many there are: `a, b, … (9 in all)`. */
+/** Returns the first of many names, and how many there are: `a, b, … (9 in all)`. */
 export function someOf(names: readonly string[], most: number = 8): string {
   return names.slice(0, most).join(", ") + (names.length > most ? `, … (${names.length} in all)` : "");
 }

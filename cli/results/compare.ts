@@ -25,15 +25,17 @@ import { common, figuresOf, type MetricRow } from "./figures.ts";
 type Compared = Awaited<ReturnType<typeof compareExperiments>>;
 type Comparison = Compared["comparison"];
 
-/** An experiment; on a server with the run that it is of, and the curves of that: they tell of stages without results so far. */
+/**
+ * An experiment to compare. On a server it also has its run and the run's curves, for stages without results so far.
+ */
 export interface Candidate {
   readonly experiment: Experiment;
   readonly now?: { readonly run: LiveRun; readonly curves: readonly ReportCurve[] };
 }
 
 /**
- * Set experiments side by side.
- * @returns the figures, and what else a page shows of each
+ * Compares experiments.
+ * @returns the figures, and the other content that a page shows of each experiment
  */
 export async function compareExperiments(all: readonly Candidate[]) {
   const experiments = all.map(({ experiment }) => experiment);
@@ -54,7 +56,7 @@ export async function compareExperiments(all: readonly Candidate[]) {
   const isThere = ({ experiment, run }: typeof parts[number]) => experiment.made.size > 0 || run !== undefined;
   const shown = telling.length > 0 ? telling : parts.filter(isThere);
   const columns = [...new Set(shown.flatMap(({ figures }) => [...figures.keys()]))];
-  // Children of a matrix may be many, all of one run.
+  // A matrix may have many children that belong to one run, so each run is parsed once.
   const planned = new Map([...new Set(shown.map(({ run }) => run))].map((run) => [run, run?.stages.map(parsed) ?? []]));
   const stages = shown.map(({ experiment, run }) => paramsByStage(experiment, planned.get(run)!));
   const leaves = stages.map((own) => new Map([...own.values()].flat()));
@@ -65,33 +67,34 @@ export async function compareExperiments(all: readonly Candidate[]) {
   const comparison = {
     names: shown.map(({ name }) => name),
     seeds,
-    /** A number for each experiment that has it. */
+    /** One value per experiment, undefined for those without the metric. */
     metrics: columns.map((name) => ({ name, values: shown.map(({ figures }) => figures.get(name)?.value) })),
     /**
-     * Params that are not the same in all experiments that have the stage: one that lacks it is no difference, nor is a
-     * stage's seed that is the experiment's.
+     * Params that differ between the experiments that have their stage: an experiment that lacks the stage does not
+     * count as a difference, nor does a stage's seed that equals the experiment's seed.
      */
     params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
       const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1 &&
         !(path.endsWith(".seed") && values.every((value, i) => value === undefined || value === seeds[i]));
     }).map(({ path, values }) => ({ path, values: values.map(named) })),
-    /** Means over experiments that differ in their seeds alone. */
+    /** Means over experiments that differ only in their seeds. */
     overSeeds: found.means.filter(isWhole),
-    /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
+    /** Pipelines, matrix children and stages without results so far, and files that cannot be read. */
     without: found.without,
   };
   return { comparison, parts: labelled(shown, comparison.params) };
 }
 
-/** A run's id begins with its time. */
+/** A run's id begins with its start time. */
 const RUN_ID = /^\d{8}T\d{9}-/;
-/** A label of more params is none. */
+/** The largest number of params in a label. */
 const MOST_SAID = 3;
 
 /**
- * Of runs what tells them apart: params, where these do not the seed too, or when they began; of others their names.
- * Children of a matrix begin with its values, and need the rest only where another run has the same.
+ * Labels runs by what differs between them: params, else also the seed, else the start time. Other experiments keep
+ * their names. Labels of matrix children begin with the matrix values, and have the rest only if another run has the
+ * same values.
  */
 function labelled<
   T extends Readonly<{ experiment: Experiment; name: string; seed: number | undefined; run: LiveRun | undefined }>,
@@ -118,20 +121,23 @@ function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): strin
   return `${stage} ${metric}`;
 }
 
-/** Of experiments of one pipeline, what tells them apart. */
+/** Returns short names: for experiments of one pipeline, only what differs between them. */
 function shortNames(experiments: readonly Experiment[]): string[] {
   const isOne = new Set(experiments.map(({ source }) => source)).size === 1;
   return experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
 }
 
-/** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
+/**
+ * Returns a comparison as a table with a header: one row for each experiment with a figure, and for each mean over
+ * seeds.
+ */
 export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts: Compared["parts"]): string[][] {
   const spread = (value: unknown, deviation?: number) =>
     deviation && typeof value === "number" ? withDeviation(value, deviation).join(" ") : show(value);
   const show = (value: unknown) =>
     value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
   const columns = [
-    // What is the same of all says nothing.
+    // Values that are the same everywhere are left out.
     ...(new Set(seeds.filter((seed) => seed !== undefined)).size > 1 ? [{ name: "seed", values: seeds }] : []),
     ...params.map(({ path, values }) => ({ name: path, values })),
     ...metrics,
@@ -150,17 +156,23 @@ export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts
   return [["", ...columns.map(({ name }) => name)], ...own, ...means];
 }
 
-/** The code of the user's own that a stage was given by its params, by digest: its file is in no result. */
+/**
+ * Returns digests of the user code that the params gave a stage. Results contain only the digest of such code, not its
+ * file.
+ */
 function codesIn(version: string, id: string): [path: string, code: string][] {
   const all = version.split(" ").slice(1).map((one) => one.split(":") as [string, string]);
-  // What it inherits from what it reads is that one's difference.
+  // Code inherited from inputs (`+`) counts as a difference of the stage that made the input.
   const own = all.filter(([param]) => !param.startsWith("+"));
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
 const parsed = ({ id, params }: LiveStage) => ({ ...parseStageId(id), params });
 
-/** Params by dotted name: as the run planned them, which has them all; else as results note them, without defaults. */
+/**
+ * Returns params by dotted name: from the run's plan, which has all of them, else from the results, which lack
+ * defaults.
+ */
 function paramsByStage({ made, select: own }: Experiment, planned: readonly ReturnType<typeof parsed>[]) {
   const mine = planned.filter(({ select, params }) => isWithin(select, own) && params.length > 0);
   const all = new Map(mine.map(({ stage, params }) => {
@@ -178,7 +190,7 @@ function leavesOf(params: unknown, id: string): Leaf[] {
   return [...leavesIn([id], params, { explain: () => [] })].map(({ path, value }) => [path.join("."), value]);
 }
 
-/** The comparison as a page: tables, curves over each other, pictures side by side. */
+/** Renders the comparison as a page: tables, overlaid curves, pictures side by side. */
 export function comparisonPage({ comparison, parts }: Compared): Page {
   const { metrics, params, without } = comparison;
   const partOf = (name: string) => parts.find((one) => one.name === name) ?? { label: name, href: undefined };
@@ -193,7 +205,7 @@ export function comparisonPage({ comparison, parts }: Compared): Page {
     }));
   const logs = parts.flatMap(({ content, label, href }) => content.curves.map((one) => ({ ...one, label, href })));
   const curves = [...Map.groupBy(logs, ({ title }) => title)].map(([title, runs]) => ({ title, runs }));
-  // Of each stage those of all experiments beside each other.
+  // For each stage, the pictures of all experiments beside one another.
   const drawn = parts.flatMap(({ content, label, href }) =>
     content.samples.map((picture) => ({
       ...{ ...picture, title: `${label}: ${picture.title}`, href },
@@ -220,10 +232,12 @@ export function comparisonPage({ comparison, parts }: Compared): Page {
   };
 }
 
-/** More experiments than this go down the page, not across it. */
+/** The largest number of experiments that are shown as columns; more become rows. */
 const MOST_ACROSS = 6;
 
-/** A table of rows, the first being its header; turned where so few experiments fit beside each other. */
+/**
+ * Returns a table from rows, the first being the header; transposed if there are few enough experiments for columns.
+ */
 function upright(rows: readonly (readonly Shown[])[]) {
   const across = rows.length - 1 <= MOST_ACROSS;
   const [header, ...body] = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;

@@ -3,22 +3,23 @@ import type { Collected, Collection, Content } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
 
-/** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
+/** One row of a comparison: the stages of a pipeline, run or tag that have the same matrix values. */
 export type Experiment = Readonly<ReturnType<typeof experimentsOf>[number]>;
 
 export function nameOf({ source, label }: Pick<Experiment, "source" | "label">): string {
   return label === "" ? source : `${source} ${label}`;
 }
 
-/** What the stages say that have no axis of the matrix, such as the ranking of its children. */
+/** The label of stages that have no matrix axis, such as a ranking of the matrix children. */
 export const SHARED = "(shared)";
 
 type Select = Readonly<Record<string, string>>;
 
 /**
- * Results by what a matrix made of them.
- * @param source the pipeline, run or tag @param found a result for each stage, if it has one
- * @param uses files of the user's own by the digests of their code, as far as they are known
+ * Groups results by their matrix values.
+ * @param source the pipeline, run or tag
+ * @param found a result for each stage, if it has one
+ * @param uses files of user code by the digests of their code, as far as they are known
  */
 export function experimentsOf(
   source: string,
@@ -35,14 +36,14 @@ export function experimentsOf(
   const valuesOf = ({ select }: { readonly select: Select }) =>
     Object.entries(select).map((pair) => pair.join("=")).join(" ");
   const byValues = Map.groupBy(results, valuesOf);
-  // What has no axis comes last: mostly it sums up the others.
+  // Stages without an axis come last, because they usually summarise the others.
   const groups = [...Map.groupBy(parsed, valuesOf)].sort(([a], [b]) => Number(a === "") - Number(b === ""));
   return groups.map(([values, group]) => {
     const { select } = group[0]!;
     const own = byValues.get(values) ?? [];
     const made = new Set(own);
     const unknown: string[] = [];
-    // A set goes over what is added on the way.
+    // Iterating over a set also visits elements that are added during the loop.
     for (const { manifest } of made) {
       for (const digest of Object.values(manifest.ingredients.inputs).flat()) {
         const before = makers.get(digest) ?? [];
@@ -53,24 +54,24 @@ export function experimentsOf(
     return {
       /** The pipeline, run or tag. */
       source,
-      /** The values of the matrix; empty where there is none. */
+      /** The matrix values; empty if there is no matrix. */
       label: values === "" && groups.length > 1 ? SHARED : values,
       select,
       uses,
-      /** Of these values alone: what several experiments share is a row of its own. */
+      /** Artifacts of exactly these values: artifacts that several experiments share have their own row. */
       artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
-      /** What its stages were made of, and those that they read, by stage. */
+      /** The ingredients of the experiment's stages and of all stages upstream, by stage. */
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
-      /** Contents that were read and are of no result here, so that they count as they are. */
+      /** Digests of inputs that no result here produced; they are compared as they are. */
       unknown,
-      /** Its own stages, by the ids that they have in a run; and those of them that have no result. */
+      /** The experiment's own stages, by the ids that they have in a run, and those of them without a result. */
       stages: new Map(group.map(({ id, stage }) => [id, stage])),
       missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
     };
   });
 }
 
-/** The experiments of a pipeline as it is now: all, or those of the stages that are named, in their order. */
+/** Returns the experiments of a pipeline as it is now: all, or those of the named stages, in that order. */
 export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {
   const loaded = await loadForCommand(settings, options);
   const { stages } = await makePlanner(loaded).plan();
@@ -86,12 +87,12 @@ export async function experimentsOfPipeline(settings: CliSettings, options: Load
   return { experiments: chosen.length > 0 ? [...new Set(chosen)] : all, loaded };
 }
 
-/** Whether what has the values of a part belongs to what has the others: to each child that has them. */
+/** Returns true if `whole` has all matrix values in `part`: such a part belongs to each child that has them. */
 export function isWithin(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
 }
 
-/** The artifacts of a result, if there is one, by the name of its stage. */
+/** Returns the artifacts of a result, if there is one, titled by the name of its stage. */
 export function artifactsOf(stage: string, result: ResultManifest | undefined, store: Store): Collected[] {
   const records = Object.entries(result?.outputs ?? {});
   return records.map(([port, record]) => {
@@ -100,7 +101,10 @@ export function artifactsOf(stage: string, result: ResultManifest | undefined, s
   });
 }
 
-/** What is left out of figures, and why, a line each. @param contents what there is to show of each experiment */
+/**
+ * Returns a line for each thing that is missing from the figures, and why.
+ * @param contents the collected content of each experiment
+ */
 export function withoutResults(experiments: readonly Experiment[], contents: readonly Collection[]): string[] {
   const lines = [...Map.groupBy(experiments, ({ source }) => source)].flatMap(([source, own]) =>
     own.every(({ made }) => made.size === 0)
@@ -115,7 +119,7 @@ export function withoutResults(experiments: readonly Experiment[], contents: rea
   ];
 }
 
-/** Whether there is anything in it to set beside another's. */
+/** Returns true if there is any content that can be compared with that of another experiment. */
 export function isComparable({ metrics, curves, samples }: Content): boolean {
   return metrics.length + curves.length + samples.length > 0;
 }

@@ -9,25 +9,28 @@ import {
 } from "noiseline/report";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
-/** One number in a table. Its deviation is of what the metric says, or in a mean over seeds of the values of the seeds (n - 1). */
+/**
+ * One number in a table. Its deviation is the one that the metric defines, or in a mean over seeds the sample standard
+ * deviation of the seeds' values (n - 1).
+ */
 export interface MetricRow extends Score {
   readonly experiment: string;
-  /** N, the images that it was computed from; left out in a mean over seeds. */
+  /** N, the number of images that it was computed from; undefined for a mean over seeds. */
   readonly count?: number | undefined;
-  /** `0-99` */
+  /** The timesteps that it covers, such as `0-99`. */
   readonly timesteps?: string | undefined;
   readonly label?: string | number | undefined;
-  /** Training steps of the network that was measured, where the record says. */
+  /** Training steps of the measured network, if the record has them. */
   readonly step?: number | undefined;
-  /** The seed that tells the experiment from others. */
+  /** The seed that distinguishes the experiment from others. */
   readonly seed?: number | undefined;
-  /** The stages that had other seeds, where others had the same: `evaluate` of one network. */
+  /** The stages whose seeds differed, if other stages had the same seed: `evaluate` of one network. */
   readonly seedsOf?: string | undefined;
 }
 
 /**
- * All metrics of all experiments: of each its own, parts of figures included; means over seeds, with their sample
- * deviation; and without results what, and why.
+ * Returns the metrics of all experiments: for each its own metrics, figures of single timesteps and labels included;
+ * means over seeds with their sample standard deviation; and what has no results, and why.
  * @param names of the experiments
  */
 export async function figuresOf(
@@ -47,7 +50,7 @@ export async function figuresOf(
       places.flatMap((i) => own[i]!),
       ({ stage, metric, timesteps, label }) => JSON.stringify([stage, metric, timesteps, label]),
     );
-    // A name that one record has twice cannot be told apart.
+    // If one record has the same name twice, the values cannot be told apart, so there is no mean.
     return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
       .map((rows) => ({ ...meanOf(experiment, rows), members, seedsOf: of }));
   });
@@ -58,13 +61,13 @@ function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
   const { stage, metric, timesteps, label } = rows[0]!;
   const seeds = rows.length;
   const isEqual = rows.every((row) => row.value === rows[0]!.value);
-  // A sum would be off by its rounding.
+  // If all values are equal, a sum would be off by its rounding.
   const value = isEqual ? rows[0]!.value : rows.reduce((sum, row) => sum + row.value, 0) / seeds;
   const squares = rows.reduce((sum, row) => sum + (row.value - value) ** 2, 0);
   return { experiment, stage, metric, value, deviation: Math.sqrt(squares / (seeds - 1)), timesteps, label, seeds };
 }
 
-/** What names have in common, word by word; else all of them. */
+/** Returns the words that all names share; if there are none, all names. */
 export function common(names: readonly string[], isAll = false): string {
   const [first = [], ...others] = names.map((name) => name.split(" "));
   const shared = first.filter((word) => others.every((words) => words.includes(word))).join(" ");
@@ -81,13 +84,16 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
       count,
       timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
       label,
-      // A network's own step, or that of whoever drew the images.
+      // The step of the measured network, or of the network that generated the images.
       step: (record.model ?? record.images["fake"]?.source.model)?.step,
     }))
   );
 }
 
-/** Event files by experiment: losses, gradient norms and learning rates by step, metrics at the step of their network. */
+/**
+ * Encodes TensorBoard event files by experiment: losses, gradient norms and learning rates by step, metrics at their
+ * network's step.
+ */
 export async function eventFiles(
   experiments: readonly Experiment[],
   contents: readonly Collection[],
@@ -110,7 +116,7 @@ export async function eventFiles(
   return files;
 }
 
-/** For each experiment the seed that tells it from others; undefined where there are several, or none. */
+/** Returns for each experiment the seed that distinguishes it from others; undefined if it has several, or none. */
 function seedsOf(experiments: readonly Experiment[]): (number | undefined)[] {
   const all = experiments.map(({ made }) => [...made].filter(([, { seed }]) => seed !== null));
   const byStage = Map.groupBy(all.flat(), ([stage]) => stage);
@@ -122,13 +128,16 @@ function seedsOf(experiments: readonly Experiment[]): (number | undefined)[] {
   });
 }
 
-/** Experiments, by their places, that differ in their seeds alone, and their stages that do where others do not. */
+/**
+ * Groups experiments, given by index, that differ only in their seeds, and names the stages whose seeds differ if
+ * others do not.
+ */
 function seedGroups(experiments: readonly Experiment[]) {
   const groups = Map.groupBy(experiments.keys(), (i) => {
     const said = ({ kind, version, params, externals }: Ingredients) => [kind, version, params, externals];
     return JSON.stringify([textOf(experiments[i]!, said), experiments[i]!.unknown]);
   });
-  // The same seeds twice, as of a run and its tag, are one experiment.
+  // The same seeds twice, as in a run and a tag of that run, count as one experiment.
   const distinct = (members: number[]) => Map.groupBy(members, (i) => textOf(experiments[i]!, ({ seed }) => seed));
   return [...groups.values()].map((members) => [...distinct(members).values()].map(([first]) => first!))
     .filter(({ length }) => length > 1).map((members) => {
@@ -139,7 +148,10 @@ function seedGroups(experiments: readonly Experiment[]) {
     });
 }
 
-/** In the order of the stages' names: a run notes its results as they come. */
+/**
+ * Returns a text to compare experiments by, sorted by stage name because a run records its results in the order they
+ * finish.
+ */
 function textOf({ made }: Experiment, tell: (ingredients: Ingredients) => unknown): string {
   return [...made].map(([stage, ingredients]) => JSON.stringify([stage, tell(ingredients)])).sort().join();
 }

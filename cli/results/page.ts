@@ -8,14 +8,14 @@ import { figuresOf, type MetricRow } from "./figures.ts";
 
 /** The results of a run. */
 export interface RunEnd {
-  /** Whole figures of the last stages that have any, where all went well. */
+  /** The figures, over all timesteps and labels, of the last stages that have any, if all stages succeeded. */
   readonly scores?: readonly MetricRow[];
   readonly page?: string | undefined;
 }
 
 /**
- * Find the results of a run, and write its page, unless nothing ran and it is up to date.
- * @param warn told why there is no page
+ * Finds the results of a run and writes its page, unless nothing ran and the page is up to date.
+ * @param warn is told why there is no page
  */
 export async function runEnd(
   pipeline: Pipeline,
@@ -28,7 +28,8 @@ export async function runEnd(
     warn({ ...why, severity: "warning", message: `no page of this run: ${why.message}` });
   let end: RunEnd = {};
   try {
-    // Where nothing ran there is nothing new to say; what ran and shows nothing new, such as a failure, is on the page too.
+    // If nothing ran, there is nothing new to report. Stages that ran without new scores, such as failed ones, are on
+    // the page too.
     if (runId === undefined) end = { page: views.upToDate(PAGE) };
     else if (status === "done") end = { scores: await scoresOf(pipeline, stages, store) };
     if (end.page !== undefined) return end;
@@ -37,7 +38,8 @@ export async function runEnd(
       end = { ...end, page: views.write(PAGE, (await pipelinePage(pipeline, now.value, store)).html) };
     }
   } catch (error) {
-    // What ran is done and kept: whatever is wrong with showing it, how the run ended must still be told.
+    // The stages that ran are done and their results are kept: even if showing them fails, the run's end must be
+    // reported.
     refuse(
       explainTrouble(error) ?? { code: "check", message: String(error), fix: "report it as a bug, with the pipeline" },
     );
@@ -45,7 +47,7 @@ export async function runEnd(
   return end;
 }
 
-/** @param results of the stages that were asked for */
+/** @param results of the requested stages */
 async function scoresOf(
   pipeline: Pipeline,
   results: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
@@ -53,7 +55,8 @@ async function scoresOf(
 ): Promise<readonly MetricRow[]> {
   const before = new Set<string>();
   const last: [string, ResultManifest][] = [];
-  // In dependency order, so from the end: what comes before others with figures is on the way to them.
+  // Stages are in dependency order, so the loop starts at the end: a stage with figures that later ones build on is
+  // only an intermediate step.
   for (const [id, stage] of [...pipeline.stages].reverse()) {
     const manifest = results.get(id)?.manifest;
     if (manifest === undefined) continue;
@@ -62,7 +65,7 @@ async function scoresOf(
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }
   const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
-  // Few are shown: those of no axis come first, for children of a matrix are many.
+  // Only a few scores are printed. Scores without a matrix axis come first, because a matrix may have many children.
   const hasAxis = ({ experiment }: MetricRow) => Number(!experiment.endsWith(SHARED));
   return own.flat().filter(isWhole).sort((a, b) => hasAxis(a) - hasAxis(b));
 }
@@ -71,14 +74,14 @@ async function scoresOf(
 const MOST_BYTES = 32 << 20;
 
 /**
- * What a pipeline's results and runs say, as a page; stages without a result; what is damaged, cannot be read or takes too
- * much room.
+ * Makes a page from a pipeline's results and runs. Also returns the stages without a result, and files that are
+ * damaged, unreadable or too large.
  * @param stages the plan of the whole pipeline
  */
 export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], store: Store) {
   const last = store.runs.newestFirst().find((run) => run.pipeline === pipeline.name);
   const runIds = new Set([...stages.values()].flatMap(({ manifest }) => manifest?.runId ?? []));
-  // Of the runs that computed them, not of those that found them cached, under whatever names.
+  // Taken from the runs that computed the results, not from runs that found them cached, under whatever names.
   const ran = [...runIds].flatMap((id) => Object.values(store.runs.read(id)?.stages ?? {}))
     .filter(({ state }) => state === "ran");
   const computed = new Map(ran.map((one) => [one.resolvedKey, one]));
@@ -90,7 +93,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const described: ReportStage[] = [];
   for (const [id, { stage, state, manifest, reasons }] of withoutShards(stages)) {
     const now = last?.stages[id];
-    // How it ended in the run that the page is of, if that is how it stands.
+    // The stage's end in the run that this page shows, if its result is still the current one.
     const ended = now?.resolvedKey === (manifest?.resolvedKey ?? null) ? now : undefined;
     const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
     const worked = ["ran", "failed", "interrupted"].includes(ended?.state ?? "") ? ended : undefined;
@@ -110,7 +113,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       startedMs: worked?.startedAt ? Date.parse(worked.startedAt) : undefined,
       durationMs: time ?? worked?.durationMs,
       numerics: manifest?.numerics ?? undefined,
-      // Children of a matrix may be thousands.
+      // A matrix may have thousands of children, whose params would take too much room.
       params: id === stage.entry ? params.get(id)! : [],
     });
   }

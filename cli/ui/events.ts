@@ -3,14 +3,17 @@ import { type Page, partsOf, thin } from "noiseline/report";
 import { answer, say } from "./guard.ts";
 import type { Look, Site } from "./site.ts";
 
-/** Pages that listen at a time, of all browsers. */
+/** The largest number of pages, in all browsers together, that receive events at a time. */
 const MOST_LISTENERS = 64;
 
 function eventOf(name: "part" | "rows" | "gone", data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** What is new in the curves of a page. @param told of each the last step that was told; is brought up to date */
+/**
+ * Yields the new rows of a page's curves.
+ * @param told for each curve the last step that was sent; is updated
+ */
 function* newRows({ curves }: Page, told: Map<string, number>): Generator<string> {
   for (const { title: stage, runs } of curves) {
     for (const { label: run, href, rows } of runs) {
@@ -24,13 +27,13 @@ function* newRows({ curves }: Page, told: Map<string, number>): Generator<string
   }
 }
 
-/** Streams of server-sent events. While nobody listens nothing is read. */
+/** Streams of server-sent events. While nobody listens, nothing is read. */
 export class Events {
   listeners = 0;
 
   constructor(private readonly site: Site, private readonly onError: (error: unknown) => void) {}
 
-  /** A stream that tells how a page is, then what changes on it. */
+  /** Opens a stream that first sends the whole page, then its changes. */
   async open(address: URL): Promise<Response> {
     if (this.listeners >= MOST_LISTENERS) return say(503, `at most ${MOST_LISTENERS} pages listen at a time`);
     const look = await this.site.look(address);
@@ -38,7 +41,10 @@ export class Events {
     return answer(ReadableStream.from(this.#follow(address, look)), "text/event-stream");
   }
 
-  /** Goes on as its reader takes what it gives, so that nothing piles up, and ends at the next look after that has left. */
+  /**
+   * Yields events only as fast as the reader takes them, so that nothing piles up, and ends at the next look after the
+   * reader has left.
+   */
   async *#follow(address: URL, first: Look): AsyncGenerator<Uint8Array> {
     const encoder = new TextEncoder();
     const [parts, told] = [new Map<string, string>(), new Map<string, number>()];

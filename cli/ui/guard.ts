@@ -1,7 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { Asked } from "./listen.ts";
 
-/** Pages and their parts come from here alone, and run nothing that does not. */
+/** Pages and their parts are served from here only, and run no script from elsewhere. */
 const POLICY = [
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'",
   "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -15,7 +15,7 @@ const HEADERS = {
   "Cache-Control": "no-store",
 };
 
-/** An answer with what every answer says to browsers, which `headers` may put otherwise. */
+/** Returns an answer with the headers that all answers have; `headers` may override them. */
 export function answer(
   body: BodyInit | null,
   type: string,
@@ -29,7 +29,7 @@ export function say(status: number, message: string, headers?: Readonly<Record<s
   return answer(`${message}\n`, "text/plain; charset=utf-8", { status, ...headers && { headers } });
 }
 
-/** Whether two texts are the same, in a time that tells nothing of either. */
+/** Compares two texts in a time that reveals nothing about either. */
 function isSame(given: string, wanted: string): boolean {
   const [a, b] = [given, wanted].map((text) => createHash("sha256").update(text).digest());
   return timingSafeEqual(a!, b!);
@@ -39,32 +39,34 @@ function signed(token: string, text: string): string {
   return createHmac("sha256", token).update(text).digest("hex");
 }
 
-/** What only this server, which has the token, can say of a number that was used once. */
+/** Returns a proof for a nonce that only this server can give, because only this server has the token. */
 export function proofOf(token: string, nonce: string): string {
   return signed(token, `alive ${nonce}`);
 }
 
 /**
- * The cookie of a browser that was let in. Browsers send it to all servers of a machine, whatever their ports, those of
- * other users too: so each server has a name of its own for it, and it is good for nothing but this server.
+ * Returns the cookie of a browser that was let in. Browsers send a cookie to all servers of a machine, whatever their
+ * ports, including those of other users. So each server has its own cookie name, and the cookie is of use to this
+ * server only.
  */
 function cookieOf(token: string): string {
   return `noiseline-${signed(token, "name").slice(0, 8)}=${signed(token, "cookie")}`;
 }
 
-/** Names of this machine alone; a tunnel may change the port. */
+/** Names of this machine only; a tunnel may change the port. */
 const OWN_HOST = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i;
 const MOST_CHARACTERS = 4_096;
 
 /**
- * Decide about a request before anything is looked up for it.
- * @param token 256 random bits as hex, of this server alone; in the address that is printed
- * @returns the answer to one that is refused, or sent on without its token; undefined for one that may be answered
+ * Decides on a request before anything is looked up for it.
+ * @param token 256 random bits as hex, of this server only; part of the printed address
+ * @returns the answer to a request that is refused, or redirected to an address without its token; undefined for one
+ *   that may be answered
  */
 export function guard({ method, url, headers }: Asked, token: string): Response | undefined {
   if (url.length > MOST_CHARACTERS) return say(414, `an address has at most ${MOST_CHARACTERS} characters`);
   const address = URL.parse(url);
-  // A name of somebody else's that leads here would let their page read this one.
+  // A foreign name that resolves to this machine would let a foreign page read this one (DNS rebinding).
   const isHere = [headers.get("host"), address?.host].every((host) => OWN_HOST.test(host ?? ""));
   if (address === null || !isHere) return say(421, "this server answers to 127.0.0.1 and localhost");
   if (method !== "GET") return say(405, "only GET", { Allow: "GET" });
@@ -74,7 +76,8 @@ export function guard({ method, url, headers }: Asked, token: string): Response 
   if (given !== null && isSame(given, token)) {
     query.delete("token");
     const cookie = { "Set-Cookie": `${cookieOf(token)}; HttpOnly; SameSite=Strict; Path=/` };
-    // Where a file sent a browser here, it sends the cookie along only from a page of this server on.
+    // If a file sent the browser here, the browser sends the cookie only on requests from pages of this server, so this
+    // answer is such a page.
     return isSent
       ? answer("", "text/html", { headers: { "Refresh": `0; url=${address.href}`, ...cookie } })
       : say(303, "go on", { "Location": address.href, ...cookie });

@@ -12,29 +12,33 @@ export interface Listening {
   readonly answer: (asked: Asked) => Promise<Response>;
   /** Called once. */
   readonly onListen: (port: number) => void;
-  /** Called where it cannot listen at all. */
+  /** Called if the server cannot listen at all. */
   readonly onTrouble: (error: Error & { readonly code?: string }) => void;
 }
 
-/** A connection that has asked for nothing by then is closed: browsers open some ahead, and open others when they need them. */
+/**
+ * A connection that has sent no request by then is closed: browsers open some in advance, and open others when they
+ * need them.
+ */
 const HEAD_MS = 5_000;
-/** With more connections than this, those that have asked for nothing are closed, the oldest first. */
+/** With more connections than this, those that have sent no request are closed, the oldest first. */
 const MOST_CONNECTIONS = 128;
-/** Beyond these, while that goes on, more are not taken: a process that can open no file any more ends. */
+/** With more connections than this, further ones are refused: a process that can open no more files ends. */
 const MOST_AT_ONCE = 192;
-/** Before it listens again where the system refused, as it does without files to open. */
+/** The delay before the server listens again after a system error, such as too many open files. */
 const AGAIN_MS = 1_000;
 
-/** Most bytes before the empty line that ends a request's head. */
+/** Maximum number of bytes before the empty line that ends a request's head. */
 const MOST_HEAD_BYTES = 16_384;
 
 /**
- * Answer requests on this machine. `Deno.serve` ends with the first connection that cannot be taken, and waits for ever for
- * one that is silent or says its head byte by byte; whoever opens some hundreds of these would end the server.
+ * Answers requests on this machine. `Deno.serve` ends with the first connection that cannot be accepted, and waits for
+ * ever for a client that sends nothing or sends its head byte by byte; some hundreds of such connections would end the
+ * server.
  */
 export function listen({ port, answer, onListen, onTrouble }: Listening): void {
   const open = new Set<Socket>();
-  /** Those that have asked for nothing so far, the oldest first. */
+  /** Connections that have sent no request so far, the oldest first. */
   const silent = new Set<Socket>();
   const requests = createServer((incoming, outgoing) => {
     reply(incoming, outgoing, answer).catch(() => outgoing.destroy());
@@ -56,7 +60,7 @@ export function listen({ port, answer, onListen, onTrouble }: Listening): void {
     });
     const [oldest] = silent;
     if (open.size <= MOST_CONNECTIONS || oldest === undefined) return;
-    // At once, as it is closed only later, and the next connection may come before.
+    // Removed at once, because the socket's close event comes later, possibly after the next connection.
     for (const all of [open, silent]) all.delete(oldest);
     oldest.destroy();
   });
@@ -76,8 +80,8 @@ export function listen({ port, answer, onListen, onTrouble }: Listening): void {
 }
 
 /**
- * Read the head of the one request of a connection. Whoever sends more is cut off before a parser sees any of it: thousands
- * of requests fit into what a connection may send at once, and each costs an answer.
+ * Reads the head of a connection's only request. A client that sends more is cut off before a parser sees any of it:
+ * thousands of requests fit into what a connection may send at once, and each costs an answer.
  */
 function readHead(socket: Socket, onHead: (head: Buffer) => void): void {
   let head: Buffer | undefined = Buffer.alloc(0);
@@ -99,7 +103,7 @@ function withHead(socket: Socket, head: Buffer): Duplex {
     read() {},
     write: (bytes, _, done) => void socket.write(bytes, done),
     final: (done) => {
-      // The other side may never close its own: the answer was all that there is.
+      // The other side may never close its end, and there is nothing to send after the answer.
       socket.end(() => socket.destroy());
       done();
     },
@@ -113,7 +117,7 @@ function withHead(socket: Socket, head: Buffer): Duplex {
   return rest;
 }
 
-/** One answer for a connection: a browser on the same machine opens another in no time. */
+/** Sends one answer per connection: a browser on the same machine opens another in no time. */
 async function reply(incoming: IncomingMessage, outgoing: ServerResponse, answer: Listening["answer"]): Promise<void> {
   const { method = "", headers: { host = "" }, rawHeaders } = incoming;
   const headers = new Headers();
@@ -122,7 +126,7 @@ async function reply(incoming: IncomingMessage, outgoing: ServerResponse, answer
   const url = target.startsWith("/") ? `http://${host}${target}` : target;
   const { status, headers: said, body } = await answer({ method, url, headers });
   outgoing.writeHead(status, { ...Object.fromEntries(said), Connection: "close" });
-  // Whoever left before the end does not miss it.
+  // An error here means that the client has left early, which needs no report.
   if (body === null) outgoing.end();
   else await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), outgoing).catch(() => {});
 }

@@ -6,8 +6,8 @@ import { namesIn, type Site } from "./site.ts";
 const SELF = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /**
- * Files of artifacts by room and the end of their names. A drawing may bring its own style, a page that draws its own
- * script: each has an origin of its own.
+ * Files of artifacts by route and file extension. A drawing may bring its own style, an interactive sampling page its
+ * own script: each has its own origin.
  */
 const FILES: Readonly<Record<string, readonly [type: string, policy?: string]>> = {
   "object.png": ["image/png"],
@@ -19,10 +19,10 @@ const FILES: Readonly<Record<string, readonly [type: string, policy?: string]>> 
   ],
 };
 
-/** Files that are named by what they hold. */
+/** Files that are named by a hash of their content. */
 const FOR_EVER = { "Cache-Control": "private, max-age=31536000, immutable" };
 
-/** Answer a request that `guard` let through; undefined where there is nothing at its address. */
+/** Answers a request that `guard` let through; undefined if there is nothing at its address. */
 export async function answerFor(address: URL, site: Site, events: Events): Promise<Response | undefined> {
   const { pathname, search, searchParams } = address;
   const [room = "", id = "", stage = "", last = ""] = namesIn(pathname);

@@ -1,7 +1,7 @@
 /**
- * The server of pages that live, in a process of its own, which may read a store and listen on this machine, and nothing
- * else. What it is to serve comes as the first line of its input, how jobs of a cluster stand in those that follow; where
- * it listens is the first line of its output.
+ * The server of live pages. It runs in its own process, which may read a store and listen on this machine, and nothing
+ * else. The first line of its input contains its settings, the following lines the state of jobs on a cluster; the
+ * first line of its output says where it listens.
  *
  * @module
  */
@@ -14,16 +14,19 @@ import { type Asked, listen, type Listening } from "./listen.ts";
 import { answerFor } from "./routes.ts";
 import { type Place, Site } from "./site.ts";
 
-/** What a server is told when it starts. */
+/** The settings that a server gets when it starts. */
 export interface Settings extends Place {
   readonly token: string;
-  /** Where it listens; 0 for any port. */
+  /** The port to listen on; 0 for any port. */
   readonly port: number;
-  /** Ends after so long without a request, a page that listens or a run that is on. Without it, when its input does. */
+  /**
+   * The server ends after this time without a request, a listening page or a live run. Without it, the server ends when
+   * its input ends.
+   */
   readonly idleMs?: number | undefined;
 }
 
-/** What it says: where it listens, or why it does not. */
+/** The server's first line of output: its port, or why it cannot listen. */
 export type Started = { readonly port: number } | { readonly trouble: string; readonly inUse?: boolean };
 
 function tell(started: Started): void {
@@ -31,8 +34,8 @@ function tell(started: Started): void {
 }
 
 /**
- * What goes away while it is read, or cannot be, is no fault of anybody's. What went wrong here is for whoever started the
- * server, not for a browser.
+ * A file that disappears while it is read, or cannot be read, is nobody's fault. Other errors are reported to whoever
+ * started the server, not to a browser.
  */
 function onError(error: unknown): Response {
   const trouble = explainTrouble(error);
@@ -72,6 +75,6 @@ if (import.meta.main) {
   const settings: Settings = JSON.parse((await lines.next()).value ?? "");
   const site = serve(settings);
   for await (const line of lines) site.jobs = JSON.parse(line);
-  // Whoever started it has ended.
+  // The process that started the server has ended.
   if (settings.idleMs === undefined) Deno.exit(0);
 }

@@ -8,13 +8,13 @@ import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
 import { figuresOf } from "../results/figures.ts";
 
-/** What is shown: a store, and what was submitted to a cluster. */
+/** The places whose contents are shown: a store, and submissions to a cluster. */
 export interface Place {
   readonly store: string;
   readonly cluster?: { readonly name: string; readonly cache: string } | undefined;
 }
 
-/** A page as it is now, and when to look again. */
+/** The current state of a page, and the time until the next look. */
 export interface Look {
   readonly page: report.Page;
   readonly paceMs: number;
@@ -22,21 +22,26 @@ export interface Look {
 
 type Run = report.LiveRun;
 
-/** Runs that one page compares. */
+/** The largest number of runs that one page compares. */
 const MOST_COMPARED = 8;
-/** What was submitted lies on a network. */
+/** The time between two looks. Submissions are read less often, because they lie on a network. */
 const PACE_MS = { table: 2_000, run: 1_000, submitted: 5_000, over: 10_000 } as const;
-/** Looking takes at most one of so many parts of the time. */
+/** A look takes at most 1/50 of the time. */
 const SPARING = 50;
-/** What one look at the table may spend on finding scores, and on reading losses; those of more runs come with the next. */
+/**
+ * The time that one look at the table may spend on finding scores and on reading losses; those of further runs follow
+ * with the next look.
+ */
 const [SCORING_MS, READING_MS] = [250, 1_000];
-/** Runs of which curves and contents are kept for whoever looks next, and those of which scores are. */
+/**
+ * The number of runs whose curves and contents are kept for later looks, and the number of runs whose scores are kept.
+ */
 const [MOST_WHOLE, MOST_SCORED] = [64, 10_000];
-/** A larger file of an artifact is not served: hashing it would keep all waiting. */
+/** The size limit of artifact files: hashing a larger one would make all clients wait. */
 const FILE_BYTES: Readonly<Record<string, number>> = { ".png": 32 << 20, ".svg": 32 << 20, ".html": 256 << 20 };
 const [TAIL_BYTES, LOG_BYTES, PREVIEW_BYTES] = [8 << 10, 1 << 20, 1 << 20];
 
-/** What was made of keys, the last of which stay. */
+/** A cache of values by key that keeps the most recent ones. */
 class Kept<T> extends Map<string, T> {
   constructor(private readonly most: number) {
     super();
@@ -48,7 +53,7 @@ class Kept<T> extends Map<string, T> {
   }
 }
 
-/** The parts of a path, of which each may hold any character; none where it is no path. */
+/** Splits a path into its parts, each of which may contain any character; returns no parts for an invalid path. */
 export function namesIn(pathname: string): string[] {
   try {
     return pathname.split("/").slice(1).map(decodeURIComponent);
@@ -57,15 +62,15 @@ export function namesIn(pathname: string): string[] {
   }
 }
 
-/** The pages of a place, each a function of what is stored and of its address. Nothing is written. */
+/** The pages of a place. Each page is a function of the stored data and its address. Nothing is written. */
 export class Site {
-  /** Jobs of the cluster, as whoever started this tells; unknown where nobody does. */
+  /** Jobs of the cluster, as reported by the process that started this one; unknown if nobody reports them. */
   jobs: readonly engine.QueuedJob[] | undefined;
   readonly #store;
   readonly #reader;
   readonly #submissions;
   #submitted: { readonly runs: readonly Run[]; readonly untilMs: number } = { runs: [], untilMs: 0 };
-  /** Files of artifacts that pages link, by name. */
+  /** Artifact files that pages link to, by name. */
   readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
   readonly #curves = new Kept<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
   readonly #contents = new Kept<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
@@ -78,10 +83,10 @@ export class Site {
     this.#submissions = cluster && new engine.SubmissionReader(cluster.name, cluster.cache);
   }
 
-  /** Look at a page; undefined where there is none. */
+  /** Looks at a page; undefined if there is none. */
   async look({ pathname, searchParams: query }: URL): Promise<Look | undefined> {
     const beganMs = performance.now();
-    // What is much to look at is looked at less often.
+    // A page that takes long to look at is looked at less often.
     const pace = (ms: number) => Math.min(PACE_MS.over, Math.max(ms, SPARING * (performance.now() - beganMs)));
     const submitted = this.#readSubmitted();
     if (pathname === "/") {
@@ -100,7 +105,7 @@ export class Site {
     return { page, paceMs: isOver ? PACE_MS.over : pace(PACE_MS.run) };
   }
 
-  /** Whether a run is on; of one of another machine that cannot be known. */
+  /** Returns true if a run is live; for a run on another machine that cannot be known. */
   isOn(): boolean {
     return this.#reader.look().some(({ state, record }) => state === "running" && record.host === hostname());
   }
@@ -146,7 +151,7 @@ export class Site {
     return experimentsOf(run.runId, this.#resultsOf(run), this.#store);
   }
 
-  /** What stages have made, of which files may be served from now on. */
+  /** Returns the results of a run's stages; their files may be served from now on. */
   #resultsOf({ stages }: Run) {
     return stages.map(({ id, result }) => {
       const manifest = result === undefined ? undefined : this.#store.results.byResolved(result);
@@ -168,7 +173,7 @@ export class Site {
     });
   }
 
-  /** The histories of a run's figures, of which only what is new is read. */
+  /** Returns the histories of a run's figures, and reads only their new lines. */
   #curvesOf({ runId, stages }: Pick<Run, "runId" | "stages">): report.ReportCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
       const place = this.#placeOf(runId, id)!;
@@ -188,7 +193,7 @@ export class Site {
     return this.#losses.keep(key, find);
   }
 
-  /** Of the stage that failed, works or worked last, of those that said something. */
+  /** Returns the log of one stage: of those with output, one that failed, else the one that started last. */
   #logOf({ runId, stages }: Run) {
     return stages.filter(({ startedMs }) => startedMs !== undefined)
       .sort((a, b) => Number(b.state === "failed") - Number(a.state === "failed") || b.startedMs! - a.startedMs!)
@@ -201,7 +206,7 @@ export class Site {
     return this.#submissions?.placeOf(runId, stage) ?? this.#reader.placeOf(runId, stage);
   }
 
-  /** The end of a log; undefined where there is none. */
+  /** Returns the end of a log; undefined if there is none. */
   logOf(runId: string, stage: string, bytes: number = LOG_BYTES): string | undefined {
     const place = this.#placeOf(runId, stage);
     const text = place && engine.logTail(place, bytes);
@@ -216,7 +221,7 @@ export class Site {
     return path ? readPlain(path, PREVIEW_BYTES) : undefined;
   }
 
-  /** A file of an artifact that a page has linked, if it is whole. */
+  /** Returns an artifact file that a page has linked, if it is undamaged. */
   fileOf(name: string): Uint8Array<ArrayBuffer> | undefined {
     const file = this.#files.get(name);
     const { objects } = this.#store;
@@ -224,12 +229,12 @@ export class Site {
   }
 }
 
-/** What is made of the results of a run stays the same as long as they do. */
+/** Returns the cache key of a run's results: what is made of them stays the same as long as they do. */
 function stateOf({ runId, stages }: Run): string {
   return [runId, ...stages.map(({ id, result }) => `${id} ${result}`)].join();
 }
 
-/** A file as it is; nothing where there is none, where it is a link, which may lead anywhere, or takes too much. */
+/** Reads a regular file; undefined if it does not exist, is a link, which may lead anywhere, or is too large. */
 function readPlain(path: string, mostBytes: number): Uint8Array<ArrayBuffer> | undefined {
   return engine.statIfThere(path)?.isFile ? engine.readIfThere(path, mostBytes) : undefined;
 }

@@ -16,12 +16,15 @@ import { proofOf } from "./guard.ts";
 import type { Settings, Started } from "./serve.ts";
 import type { Place } from "./site.ts";
 
-/** What a server shows: a store, and what was submitted to a cluster. */
+/** Returns the place that a server shows: a store, and submissions to a cluster. */
 export function placeOf({ root }: { readonly root: string }, cluster?: Cluster): Place {
   return { store: root, ...cluster && { cluster: { name: cluster.name, cache: realPath(cluster.settings.cache) } } };
 }
 
-/** Where a server listens. This is kept, so that it is found again, and so that one started anew has the same port. */
+/**
+ * The address of a server. It is stored so that the server can be found again, and so that a restarted server gets the
+ * same port.
+ */
 const addressSchema = z.object({
   version: z.literal(VERSION),
   port: z.int().min(1).max(65_535),
@@ -29,10 +32,13 @@ const addressSchema = z.object({
 });
 type Address = Readonly<z.output<typeof addressSchema>>;
 
-/** A server that listens, with its process where it was started here. */
+/** A running server, with its process if it was started here. */
 export type Server = Address & { readonly child?: Deno.ChildProcess };
 
-/** What is kept of a server, if it is this user's own: who made the file of another, or can read it, knows its token. */
+/**
+ * Reads a stored address if the file belongs to this user and is private: whoever made the file, or can read it, knows
+ * the server's token.
+ */
 export function readAddress(path: string): Address | undefined {
   const isSecret = isOwn(path) && (Deno.build.os === "windows" || (Deno.statSync(path).mode! & 0o077) === 0);
   return isSecret ? readRecord(path, addressSchema) : undefined;
@@ -43,15 +49,15 @@ const START_MS = 30_000;
 const POLL_MS = 100;
 const JOBS_MS = 15_000;
 
-/** Whether the server that is remembered is there: another program may have its port by now. */
+/** Returns true if the stored server is alive: by now another program may have its port. */
 async function isAlive({ port, token }: Address): Promise<boolean> {
   const nonce = randomBytes(16).toString("hex");
   try {
-    // `fetch` would go by way of a proxy.
+    // `fetch` would use a proxy.
     const signal = AbortSignal.timeout(ANSWER_MS);
     const request = get({ host: "127.0.0.1", port, path: `/alive?nonce=${nonce}`, agent: false, signal });
     const [response] = await once(request, "response", { signal });
-    // The first of what comes, since another program may never end.
+    // Only the first chunk is read, because another program may never end its answer.
     const [answer] = await once(response, "data", { signal });
     request.destroy();
     return String(answer).trimEnd() === proofOf(token, nonce);
@@ -60,19 +66,19 @@ async function isAlive({ port, token }: Address): Promise<boolean> {
   }
 }
 
-/** What finds Deno's packages, and the user's folders. */
+/** Variables that locate Deno's packages and the user's folders. */
 const VARIABLES = "PATH HOME DENO_DIR XDG_CACHE_HOME USERPROFILE LOCALAPPDATA SYSTEMROOT NODE_ENV".split(" ");
 
-/** As of stages: nothing is fetched, and nobody is asked. */
+/** The same as for stages: nothing is fetched, and no permission is asked for. */
 const CLOSED = "--no-prompt --cached-only --deny-import --no-check --quiet --frozen --node-modules-dir=none".split(" ");
 
 /**
- * Runs a program without the files that whoever started us left open, such as the lock of `flock FILE deno task run …`: a
- * server outlives its run, and would hold them. A shell names none above 9.
+ * Runs a program without inherited open files, such as the lock of `flock FILE deno task run …`: a server outlives its
+ * run, and would hold the lock. A shell cannot name files above 9.
  */
 const WITHOUT_FILES = ["/bin/sh", "-c", 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$0" "$@"'];
 
-/** Tell a server, which may start no program, how jobs stand, as long as both are there. */
+/** Reports the state of jobs to a server, which may not start programs, as long as both processes exist. */
 async function tellJobs(tell: (jobs: readonly QueuedJob[]) => Promise<void>): Promise<void> {
   const { SlurmQueue } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   try {
@@ -85,10 +91,10 @@ async function tellJobs(tell: (jobs: readonly QueuedJob[]) => Promise<void>): Pr
   }
 }
 
-/** Start a server, and wait until it listens. */
+/** Starts a server, and waits until it listens. */
 async function startServer(settings: Settings): Promise<Started & Pick<Server, "child">> {
   const { store, cluster, idleMs } = settings;
-  // Deno splits lists of paths at commas, so paths are written from the folder of the store.
+  // Deno splits lists of paths at commas, so paths are relative to the folder that contains the store.
   const cwd = existsSync(dirname(store)) ? dirname(store) : "/";
   const read = [store, cluster?.cache].filter((path) => path !== undefined).map((path) => relative(cwd, path) || ".");
   const unfit = read.find((path) => path.includes(","));
@@ -101,7 +107,7 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
   ];
   const streams = { stdin: "piped", stdout: "piped", stderr: idleMs === undefined ? "inherit" : "null" } as const;
   const [program, ...words] = [...existsSync(WITHOUT_FILES[0]!) ? WITHOUT_FILES : [], Deno.execPath(), ...args];
-  // Detached, since a terminal sends Ctrl-C to all that are not.
+  // Detached, because a terminal sends Ctrl-C to all processes that are not.
   const options = { args: words, cwd, env: Object.fromEntries(kept), clearEnv: true, detached: true, ...streams };
   const child = new Deno.Command(program!, options).spawn();
   const timer = setTimeout(() => child.kill("SIGKILL"), START_MS);
@@ -121,9 +127,9 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
 }
 
 /**
- * Find the server of a place, or start one.
- * @param port that it has to have
- * @param idleMs after which one that is started ends; without it, with this process
+ * Finds the server of a place, or starts one.
+ * @param port that it must have
+ * @param idleMs idle time after which a new server ends; if undefined, it ends with this process
  */
 export async function findServer(
   place: Place,
@@ -133,14 +139,17 @@ export async function findServer(
   const path = join(userFolder("ui"), `${name}.json`);
   using turn = await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 })
     .then(() => Deno.open(`${path}.lock`, { write: true, create: true, mode: 0o600 })).catch(() => undefined);
-  // Who starts one at the same time waits, and finds it; nobody waits for ever, or where nothing can be locked.
+  // If several processes start a server at the same time, the others wait and find it; nobody waits for ever, or if
+  // nothing can be locked.
   const untilMs = performance.now() + START_MS;
   while (performance.now() < untilMs && await turn?.tryLock(true).catch(() => true) === false) await delay(POLL_MS);
   const kept = readAddress(path);
   if (kept !== undefined && (port ?? kept.port) === kept.port && await isAlive(kept)) return kept;
-  // Whatever has the old port by now has been sent the cookies of the old token by pages that are still open.
+  // A new token is needed: if another program has the old port by now, open pages have sent it the cookies of the old
+  // token.
   const token = randomBytes(32).toString("hex");
-  // One that nobody could find again would stay beside the next.
+  // Without the lock, nobody could find the server again and it would stay beside the next, so it ends with this
+  // process.
   const start = (port: number) => startServer({ ...place, token, port, idleMs: turn && idleMs });
   let started = await start(port ?? kept?.port ?? 0);
   if ("inUse" in started && started.inUse && port === undefined) started = await start(0);
@@ -150,20 +159,23 @@ export async function findServer(
   return { ...address, ...definedOnly({ child: started.child }) };
 }
 
-/** The address that lets a browser in. @param of a page, as its path */
+/**
+ * Returns the address that lets a browser in.
+ * @param of path of a page
+ */
 export function addressOf({ port, token }: Address, of: string): string {
   return `http://127.0.0.1:${port}${of}?token=${token}`;
 }
 
-/** The page that sends a browser on. */
+/** Returns an HTML page that redirects a browser. */
 export function openerOf(address: string): string {
   const refresh = `<meta http-equiv="refresh" content="0; url=${escapeMarkup(address)}">`;
   return `<!DOCTYPE html><meta charset="utf-8"><title>noiseline</title>${refresh}`;
 }
 
 /**
- * Write a file that sends a browser on to a page: others on the machine see what programs are given, but not what is in
- * this file. It lies beside that of the address, which says as much.
+ * Writes a file that redirects a browser to a page: other users of the machine see the arguments of programs, but not
+ * the content of this file. It lies beside the file with the address, which contains the same secret.
  */
 export function writeOpener(address: Address, of: string): string {
   const path = join(userFolder("ui"), `open-${address.port}.html`);
@@ -171,7 +183,7 @@ export function writeOpener(address: Address, of: string): string {
   return path;
 }
 
-/** Show a page in the user's browser, where there is one and somebody to look. */
+/** Opens a page in the user's browser, if there is one and a user who can see it. */
 export function openBrowser(address: Address, of: string): void {
   const hasScreen = Deno.build.os !== "linux" || Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY");
   if (!hasScreen || !Deno.stdout.isTerminal()) return;
@@ -185,12 +197,12 @@ export function openBrowser(address: Address, of: string): void {
   }
 }
 
-/** After a coffee it is still there, and the next day no longer. */
+/** Idle shutdown: the server survives a coffee break, but is gone the next day. */
 const IDLE_MS = 10 * 60_000;
 
 /**
- * Show a page of a place beside other work, which goes on whatever becomes of it.
- * @returns what is to be said of it
+ * Shows a page of a place beside other work, which continues whatever happens to the page.
+ * @returns a message for the user
  */
 export async function showPage(place: Place, of: string): Promise<string> {
   try {

@@ -13,7 +13,7 @@ import {
 import { z } from "zod";
 
 /**
- * Residual blocks of 3x3 convolutions at the images' own size, each told the time and the label.
+ * Residual blocks of 3x3 convolutions at the images' own resolution, each conditioned on the time and the label.
  *
  * In a pipeline:
  *
@@ -27,7 +27,7 @@ export default defineNetwork({
 
   build({ channels, outChannels, classes }, { width, blocks }) {
     const names = Array.from({ length: blocks }, (_, i) => `block${i}`);
-    // One row for each label and one for none.
+    // One embedding row for each label and one for no label.
     const labelled = classes === undefined ? [] : denseParameters("labels", classes + 1, width);
     return {
       parameters: [
@@ -38,7 +38,7 @@ export default defineNetwork({
           ...normParameters(`${name}.norm`, width),
           ...denseParameters(`${name}.shift`, width, width),
           ...convParameters(`${name}.conv`, width, width),
-          // At zero, so that a block changes nothing at first.
+          // Initialised to zero, so that a block changes nothing at first.
           ...convParameters(`${name}.out`, width, width, 0),
         ]),
         ...normParameters("out.norm", width),

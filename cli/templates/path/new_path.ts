@@ -2,10 +2,10 @@ import { definePath } from "noiseline";
 import { z } from "zod";
 
 /**
- * A part of a circle from the image to noise, which preserves the variance: signal^2 + noise^2 = 1. Training draws
+ * An arc of a circle from the image to noise, which preserves the variance: signal^2 + noise^2 = 1. Training uses
  * logit-normal times (Esser et al. 2024).
  *
- * In a pipeline, for whatever reads a schedule:
+ * In a pipeline, for every stage that reads a schedule:
  *
  *     path: { uses: schedule, with: { uses: ./new_path.ts, end: 0.995 } }
  */
@@ -18,6 +18,6 @@ export default definePath({
   // u is 0 at the image and 1 at the end.
   signal: (u, { end }) => Math.cos(end * u * Math.PI / 2),
   noise: (u, { end }) => Math.sin(end * u * Math.PI / 2),
-  // Leave this out to draw evenly.
+  // Leave this out to sample times uniformly.
   draw: ({ normal }, { center, spread }) => 1 / (1 + Math.exp(-(center + spread * normal))),
 });

@@ -2,7 +2,7 @@ import { defineSampler, mix } from "noiseline";
 import { z } from "zod";
 
 /**
- * DDIM (Song et al. 2021, equation 12) on any path: to the image that the network sees, and back to less noise.
+ * DDIM (Song et al. 2021, equation 12) on any path: predict the image, then move it back to a lower noise level.
  *
  * In a pipeline:
  *
@@ -22,7 +22,7 @@ export default defineSampler({
       const [t, next] = [times[k]!, times[k + 1]!];
       const ratio = path.signal(t) / path.signal(next);
       const [level, less] = [path.noise(t), path.noise(next)];
-      // The deviation of q(x_next | x_t, x_0), by eta.
+      // The standard deviation of q(x_next | x_t, x_0), scaled by eta.
       const fresh = params.eta * less / level * Math.sqrt(level ** 2 - (ratio * less) ** 2);
 
       const { x0, eps } = await predict(x, t);

@@ -19,7 +19,7 @@ export default defineStage({
   outputs: {
     metrics: { type: "metrics", description: "mean brightness, 0 to 1" },
   },
-  // It draws random numbers, so the pipeline's seed becomes part of its key.
+  // The stage uses random numbers, so the pipeline's seed becomes part of its key.
   seeded: true,
   async run({ params, seed, inputs, outputs, progress, stop, report }) {
     const images = await readImages(inputs.images);
@@ -37,7 +37,7 @@ export default defineStage({
       return pixels.reduce((sum, byte) => sum + byte, 0) / (255 * size);
     });
 
-    // Draws depend on seed and step only: a resumed run draws the same numbers.
+    // Random numbers depend on seed and step only, so a resumed run gets the same numbers.
     const random = randomStream({ seed, stream: "new_stage" });
     const saved = await progress.latest();
     const means: number[] = saved === undefined
@@ -48,7 +48,7 @@ export default defineStage({
       means.push(mean(Array.from(drawn, (image) => brightness[image]!)));
       const step = means.length;
       report({ done: step, total: params.resamples, unit: "resample" });
-      // A timer lets a request to stop come in.
+      // Waiting for a timer lets a request to stop arrive.
       await new Promise((resolve) => setTimeout(resolve));
       if (stop.aborted || progress.isDue(60)) {
         const state = new TextEncoder().encode(JSON.stringify(means));
