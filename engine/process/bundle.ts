@@ -8,18 +8,19 @@ import { dropOldest, keepOwn, readChecked, writeChecked } from "../store/records
 import { moduleFlags, TOOLKIT_CONFIG } from "./module_lock.ts";
 import { askGraph, loadModules, type ModuleGraph } from "./runtime.ts";
 
-/** The first time Deno fetches esbuild, some 10 MB. */
+/** Long enough for the first bundling, when Deno fetches esbuild (some 10 MB). */
 const BUNDLING_TIMEOUT_MS = 3 * 60_000;
-/** Of older ones nobody knows whether their code is still there. */
+/** The number of bundles that are kept. The code of older bundles may no longer exist. */
 const MOST_KEPT = 16;
 
 /**
- * Put a kind's code for browsers and the definitions that its stages are given into one file, of which nothing is run. The
- * code exports `start`, which the file calls with `{ definitions }`, and what these may import of `noiseline`. A bundle is
- * kept for as long as no module of it changes; one that is damaged is made again.
+ * Bundles a kind's browser code and the definitions that its stages are given into one file, without running any of it.
+ * The browser code exports `start`, which the bundle calls with `{ definitions }`, and whatever these definitions may
+ * import of `noiseline`. A bundle is kept for as long as none of its modules changes; a damaged bundle is made again.
  *
- * @param folder to be made, where the file comes to lie @param kept where bundles are kept
- * @returns undefined for a kind without such code; or what went wrong
+ * @param folder the folder to make, for the bundle
+ * @param kept the folder in which bundles are kept
+ * @returns the bundle's path, or why bundling failed; undefined for a kind without browser code
  */
 export async function bundleForBrowsers(
   { browser, own = [], map }: Pick<Kind, "browser" | "own" | "map">,
@@ -35,7 +36,7 @@ export async function bundleForBrowsers(
   const asked = await askGraph(flags, entry);
   if ("error" in asked) return failedBy(asked.error);
   const { modules } = asked;
-  // In its own folder the entry is the only module, and what cannot be found nobody can read.
+  // The entry is the only module in its folder. A module that was not found has nothing to read.
   const parts = modules.map(({ local, npmPackage }) => local === entry ? text : local ? hashFile(local) : npmPackage);
   const path = join(kept, `${sha256Of([Deno.version.deno, ...parts].join("\n"))}.json`);
   const found = isOwn(path) ? readChecked(path)?.value : undefined;
@@ -58,12 +59,12 @@ export async function bundleForBrowsers(
   return { file };
 }
 
-/** What must be there before a module runs: neither types nor what it may ask for later. */
+/** Returns the imports that must resolve before a module runs: neither type imports nor dynamic ones. */
 function importsOf({ dependencies = [] }: ModuleGraph["modules"][number]) {
   return dependencies.filter(({ code, isDynamic }) => code !== undefined && !isDynamic);
 }
 
-/** Imports that a bundle could not do without: in what file of the user's each is. */
+/** Describes imports that the bundle still has, with the place of each in the user's files. */
 function describeLeft(left: ReturnType<typeof importsOf>, modules: ModuleGraph["modules"]): string {
   const toolkit = pathToFileURL(dirname(TOOLKIT_CONFIG)).href;
   return left.map(({ specifier }) => {
@@ -85,7 +86,7 @@ function entryText(browser: string, own: NonNullable<Kind["own"]>): string {
   return `${imports.join("\n")}\nown0.start({ definitions: [${given.join(", ")}] });\n`;
 }
 
-/** The toolkit's main door opens to much that no browser has; there, the kind's code stands in its place. */
+/** Replaces the toolkit's main entry point, which reaches much that no browser has, by the kind's browser code. */
 function inBrowser({ imports, ...more }: ModuleMap, browser: string): ModuleMap {
   const door = imports["noiseline"];
   const { scopes } = more;

@@ -24,38 +24,40 @@ import { memoryKills } from "./memory.ts";
 import { parseJson } from "../store/records.ts";
 
 export interface ChildOptions {
-  /** A folder of this one run, for the generated entry module. */
+  /** The folder of this run, for the generated entry module. */
   readonly folder: string;
   readonly readable: readonly string[];
   readonly writable: readonly string[];
-  /** Hosts that it may connect to, beyond those that its kind declares. */
+  /** Hosts that the stage may connect to, beyond those that its kind declares. */
   readonly hosts: readonly string[];
-  /** What the stage's device needs. */
+  /** The permissions that the stage's device needs. */
   readonly grants: DeviceGrants;
   readonly timeoutMs: number | undefined;
-  /** What the process may hold, in bytes; no limit where undefined. */
+  /** The memory that the process may hold, in bytes; undefined for no limit. */
   readonly memoryLimit: number | undefined;
-  /** Set for the child on top of the inherited environment, such as which GPUs it may use. */
+  /** Variables that the child gets on top of the inherited environment, such as which GPUs it may use. */
   readonly env: Readonly<Record<string, string>>;
-  /** First signal: ask the stage to save and stop. */
+  /** First signal: asks the stage to save and stop. */
   readonly stop: AbortSignal;
-  /** Second signal: kill it. */
+  /** Second signal: kills the process. */
   readonly kill: AbortSignal;
   readonly emit: (event: StageEvent) => void;
   readonly log: (line: string) => void;
 }
 
-/** What a worker is started for. */
+/** The function of the worker module that a worker calls. */
 export type WorkerTask = "serveStage" | "describeFile" | "describePipeline";
 
-/** A stage that was asked to stop has this long to finish its step and save. */
+/** The time that a stage has to finish its step and save, once it was asked to stop. */
 const STOP_GRACE_MS = 15 * 60_000;
-/** A process whose stage has ended has this long to go: it may have left something behind that keeps it. */
+/**
+ * The time that a process has to exit once its stage has ended: something that the stage left behind may keep it alive.
+ */
 const EXIT_GRACE_MS = 5_000;
 
 /**
- * Write the entry module of a worker. The toolkit's part comes first and takes what it needs before the stage is loaded.
- * An import with a literal name needs no permission, so the project itself is never granted.
+ * Writes a worker's entry module. The entry imports the toolkit's part first, which takes what it needs before the
+ * stage is loaded. An import with a literal name needs no permission, so the project itself is never granted.
  */
 export function writeEntry(folder: string, entry: string, task: WorkerTask, own: readonly OwnCode[] = []): string {
   const path = join(folder, `${task}.ts`);
@@ -70,9 +72,10 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask, own:
 }
 
 /**
- * Permission flags of a worker: what the engine gives it, what its kind declares and what its device needs. Deno splits path lists at commas
- * and knows no escape, so paths are written from the worker's own folder, which leaves out what they have in common.
- * @returns the path that cannot be granted, if there is one
+ * Returns a worker's permission flags: what the engine gives it, what its kind declares and what its device needs. Deno
+ * splits path lists at commas and knows no escape, so paths are written relative to the worker's own folder, which
+ * leaves out their common part.
+ * @returns the flags, or a path that cannot be granted
  */
 function permissionFlags(
   { permissions: { native = [], net = [] } }: Kind,
@@ -91,14 +94,14 @@ function permissionFlags(
 }
 
 /**
- * Nothing is fetched while a stage runs. Many packages ask for NODE_ENV when they are loaded and are content to learn
- * that there is none; a stage that declares it gets it.
+ * The flags of every worker. Nothing is fetched while a stage runs. Many packages read NODE_ENV when they are loaded
+ * and accept that it is unset; a stage that declares NODE_ENV gets its value.
  */
 const CLOSED = ["--no-prompt", "--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
 
 /**
- * How to run a worker.
- * @param foreign whether code of the user's own comes into its process
+ * Returns how to run a worker: Deno's flags, its environment, and where its packages are.
+ * @param foreign true if user code runs in the process
  */
 export async function workerOptions(folder: string, map: ModuleMap | undefined, foreign: boolean) {
   const flags = ["run", ...CLOSED, "--no-check", "--quiet", ...moduleFlags(folder, map)];
@@ -109,12 +112,12 @@ export async function workerOptions(folder: string, map: ModuleMap | undefined, 
   return {
     flags: [...flags, "--no-code-cache"],
     env: { DENO_DIR: await ownCacheFolder(folder, packages) },
-    /** The place of a file or folder in the worker's own cache, where it is in that of all. */
+    /** Returns the path, within the worker's own cache, of a file or folder of the shared npm cache. */
     whereIs: (path: string) => isWithin(realPath(path), npm) ? join(packages, relative(npm, realPath(path))) : path,
   };
 }
 
-/** Run a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
+/** Runs a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
   const module = writeEntry(options.folder, kind.entry, "serveStage", kind.own);
   const names = [...kind.permissions.env ?? [], ...options.grants.env ?? []];
@@ -125,13 +128,13 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     return failed(message, "rename the folder or file");
   }
   const { memoryLimit } = options;
-  // V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it.
+  // V8 stops at some 4 GB however much memory the machine has, so a limit that was set is passed on to V8.
   const heap = memoryLimit === undefined
     ? []
     : [`--v8-flags=--max-old-space-size=${Math.ceil(memoryLimit / (1 << 20))}`];
   const declared = definedOnly(Object.fromEntries(names.map((name) => [name, Deno.env.get(name)])));
   const env = { ...declared, ...options.env, ...worker.env };
-  // Whatever the stage started dies with it.
+  // Disposal kills the stage's process and everything that the stage started.
   using child = new DenoChild([...worker.flags, ...permissions, ...heap, module], {
     cwd: options.folder,
     env,
@@ -157,7 +160,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   const prefix = messagePrefix(nonce);
   const readMessages = async (stdout: ReadableStream<Uint8Array>) => {
     for await (const line of streamLines(stdout)) {
-      // A stage that wrote to standard output by itself may have left its line open.
+      // A stage that wrote to standard output itself may have left its line unterminated.
       const at = line.indexOf(prefix);
       if (at !== 0) log.keep(at < 0 ? line : line.slice(0, at));
       if (at < 0) continue;
@@ -194,7 +197,10 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   }
 }
 
-/** @param told.killed whether the kernel has killed a process for want of memory meanwhile, where it says so */
+/**
+ * Describes why a process ended without an outcome.
+ * @param told.killed true if the kernel has killed a process for want of memory meanwhile; undefined if unknown
+ */
 function describeLoss(
   status: Deno.CommandStatus,
   said: string,

@@ -13,23 +13,23 @@ import { askGraph, type ModuleGraph } from "./runtime.ts";
 import manifest from "../../deno.json" with { type: "json" };
 
 /**
- * Stands for the toolkit's own code in the digest of a custom stage. Raised when what a stage may use (`mod.ts`)
- * comes to give other bytes; a test pins that code.
+ * Stands for the toolkit's code in the digest of a custom stage. Raised when the API for stages (`mod.ts`) comes to
+ * give other bytes; a test pins that code.
  */
 export const API_VERSION = 3;
 
 export type CodeDigest = Awaited<ReturnType<typeof digestCode>>;
 
-/** Code of the user's own, with everything that decides what it does. */
+/** User code, with everything that decides what it does. */
 export type Code = Readonly<Extract<CodeDigest, { digest: string }>>;
 
-/** Let Deno resolve all imports by the user's own settings; what those do not name comes without a target. */
+/** Lets Deno resolve all imports by the user's own settings. An import that the settings do not name has no target. */
 async function askDeno(
   file: string,
   { config, lock }: ReturnType<typeof findSettings>,
 ): Promise<{ readonly info: ModuleGraph; readonly lock: Lock } | { readonly error: string }> {
   await using temporary = await makeTemporaryFolder();
-  // Deno adds to a lock; the user's is not this program's to change.
+  // Deno may add to the lock file, and this program must not change the user's.
   const copy = join(temporary.folder, "deno.lock");
   if (lock !== undefined) copyFile(lock, copy);
   const flags = ["--no-remote", "--node-modules-dir=none", "--frozen=false", `--lock=${copy}`];
@@ -45,14 +45,14 @@ function packageOf(specifier: string): string {
   return /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier)?.[1] ?? specifier;
 }
 
-/** What a digest is taken of: what it is, its name, and what that resolved to. */
+/** One part of a code digest: its sort, its name, and what the name resolved to. */
 type Part = readonly [what: string, name: string, value: string];
 
 function packagePart(id: string): Part {
   return ["package", `npm:${packageName(id)}`, id.slice(packageName(id).length + 1)];
 }
 
-/** Why a module cannot be loaded. Deno gives the place of an error of syntax after a frame. */
+/** Explains why a module cannot be loaded. Deno gives the place of a syntax error after a frame. */
 function explainModule(said: string, folder: string): { error: string; fix?: string } {
   const first = said.split("\n")[0]!;
   const refused = explainRefusal(first);
@@ -65,16 +65,16 @@ function explainModule(said: string, folder: string): { error: string; fix?: str
 
 const DOORS_FIX = 'import from "noiseline" or "noiseline/layers"';
 
-/** What an import gives by itself, where no settings say otherwise. */
+/** Returns the URL that a specifier resolves to where no settings say otherwise. */
 function plainly(specifier: string, from: string): string | undefined {
   return /^(\.{0,2}\/|\w+:)/.test(specifier) ? URL.parse(specifier, from)?.href : undefined;
 }
 
 /**
- * Digest of everything that code from outside the toolkit executes: its local modules by what they do, or by their bytes
- * where they may be read as data, and relative place,
- * npm packages by name and version with all that they build on, what names stand for where settings decide that, and the
- * toolkit as one number. Type-only imports cannot change what runs and do not count.
+ * Digests everything that code from outside the toolkit executes: its local modules, by relative place and by what they
+ * do (by their bytes if they may be read as data); npm packages with all their dependencies, by name and version; the
+ * meaning of names that settings decide; and the toolkit, as one number. Type-only imports cannot change what runs and
+ * do not count.
  */
 export async function digestCode(file: string) {
   const root = pathToFileURL(file).href;
@@ -85,7 +85,8 @@ export async function digestCode(file: string) {
   const names = toolkitNames();
   const doors = new Set(Object.values(names));
   const dependencies = info.modules.flatMap(({ dependencies = [] }) => dependencies);
-  // With attributes it may be read as a text, and of `import(name, options)` nobody knows.
+  // A module that is imported with attributes may be read as text, and the options of `import(name, options)` are
+  // unknown.
   const asData = dependencies.filter(({ isDynamic, assertionType }) => isDynamic || assertionType !== undefined);
   const read = new Set(asData.map(({ code }) => code?.specifier));
   const modules = new Map(info.modules.map((module) => [module.specifier, module]));
@@ -100,7 +101,7 @@ export async function digestCode(file: string) {
   const scopes: Record<string, Record<string, string>> = {};
   const named = new Map<string, string>();
   const queue = new Set([root]);
-  // A set hands out what is added while it is walked, and nothing twice.
+  // A set's iterator also visits entries that are added during the walk, and each entry once.
   for (const specifier of queue) {
     if (isToolkit(specifier)) {
       if (!doors.has(specifier)) {
@@ -110,7 +111,7 @@ export async function digestCode(file: string) {
       parts.push(["toolkit", "noiseline", String(API_VERSION)]);
       continue;
     }
-    // No worker may load them: what an address gives is another's to change, and may be gone tomorrow.
+    // No worker may load modules from an address: others may change them, or remove them tomorrow.
     if (/^(https?|jsr):/.test(specifier)) {
       return explainModule(`Requires import access to "${specifier}"`, dirname(file));
     }
@@ -127,7 +128,7 @@ export async function digestCode(file: string) {
       files.push([path, content]);
     } else parts.push(["other", specifier, ""]);
     for (const { specifier: name, code } of module?.dependencies ?? []) {
-      // Imports for types alone have no code.
+      // Type-only imports have no code.
       if (code === undefined) continue;
       const target = resolveName(name, code.specifier, names);
       if (target === undefined) {
@@ -141,7 +142,7 @@ export async function digestCode(file: string) {
       if (url === plainly(name, specifier) || (target.pinned && !/^(npm|jsr):/.test(name))) continue;
       scopes[specifier] = { ...scopes[specifier], [name]: url };
       if (target.pinned) continue;
-      // What is written out as a package is in the text of the module, and its version among the packages.
+      // A package that the import itself names is in the module's text, and its version among the packages.
       if (packageName(packageOf(url)) !== packageName(packageOf(name))) {
         parts.push(["import", `${JSON.stringify(name)} in ${place(specifier)}`, place(url)]);
       }
@@ -155,42 +156,42 @@ export async function digestCode(file: string) {
   const map: ModuleMap = { imports: names, scopes, lock };
   return {
     digest,
-    /** Its local modules, each with its SHA-256. */
+    /** The local modules, each with its SHA-256. */
     files,
-    /** Files that decide what the names of modules stand for, with their SHA-256; none for those that are not there. */
+    /** Files that decide what module names mean, each with its SHA-256, or with null if it does not exist. */
     settings: settings.files.map((path) => [path, statIfThere(path)?.isFile ? hashFile(path) : null] as const),
-    /** Whether it names packages beside those that the toolkit pins. */
+    /** True if the code names packages beyond those that the toolkit pins. */
     ownPackages: named.size > 0,
-    /** What the digest was taken of: local modules by place, relative to its folder, and packages by name. */
+    /** The parts of the digest: local modules by path, relative to the folder of the code, and packages by name. */
     modules: nameModules(parts, basename(file)),
-    /** What the names of modules stand for when it runs. */
+    /** The import map and the lock under which the code runs. */
     map,
   };
 }
 
-/** The parts of a code digest by the names that people call them, in the order of these. */
+/** Returns the parts of a code digest by the names that people know them by, sorted by these names. */
 function nameModules(parts: readonly Part[], entry: string): Record<string, string> {
   const named = Map.groupBy(parts, ([, name]) => name.replace(/^entry$|(?<= in )entry$/, entry));
-  // Packages may build on several versions of one.
+  // Packages may depend on several versions of the same package.
   const valueOf = (own: readonly Part[]) => [...new Set(own.map(([, , value]) => value))].sort().join(", ");
   const sorted = [...named].sort(([a], [b]) => compareCodeUnits(a, b));
   return Object.fromEntries(sorted.map(([name, own]) => [name, valueOf(own)]));
 }
 
-/** What one import of a module comes to. */
+/** The target of an import, pinned if the toolkit decides it; undefined if there is none. */
 export type Target = { readonly url: string; readonly pinned: boolean } | undefined;
 
-/** Files of a project that have a say in what names of modules stand for. */
+/** Files of a project that affect what module names mean. */
 const SETTINGS = ["deno.json", "deno.jsonc", "package.json", "deno.lock"];
-/** Values of other copies of these would not be known for what they are. */
+/** Packages that always come from the toolkit: values from another copy of them would not be recognised. */
 const ALWAYS_OURS = /^(noiseline|@noiseline\/noiseline|zod)(\/|$)/;
 
-/** Of the package, for code while it runs. */
+/** Entry points of the package that user code may import while it runs. */
 const OPEN_DOORS = [".", "./data", "./layers"];
 
 /**
- * The toolkit's own names, for code from outside it. Of noiseline itself they are the doors of the package that a stage
- * may use while it runs, under the name that the clone has for it and the package's own.
+ * Returns the import map that the toolkit offers to code from outside it. For noiseline itself the map has the entry
+ * points that a stage may use while it runs, under the clone's name for it and the package's.
  */
 export function toolkitNames(): Record<string, string> {
   const { name: own, exports } = manifest;
@@ -203,7 +204,7 @@ export function toolkitNames(): Record<string, string> {
   );
 }
 
-/** What the toolkit means by a name, if it is one of its own. */
+/** Returns the target of a name in the toolkit's import map, if the map has that name. */
 function fromToolkit(name: string, names: Readonly<Record<string, string>>): string | undefined {
   if (Object.hasOwn(names, name)) return names[name];
   const prefix = Object.keys(names).find((one) => one.endsWith("/") && name.startsWith(one));
@@ -211,17 +212,18 @@ function fromToolkit(name: string, names: Readonly<Record<string, string>>): str
 }
 
 /**
- * What an import stands for. The user's own settings decide, but for the names that must mean the same to the stage and
- * to the toolkit; what they do not name, or name at an address that no worker may load, is the toolkit's if it has it.
+ * Resolves an import. The user's own settings decide, except for names that must mean the same to the stage and to the
+ * toolkit. A name that the settings lack, or map to an address that no worker may load, resolves to the toolkit's
+ * target if there is one.
  *
- * @param own what Deno makes of it by the user's settings
+ * @param own Deno's resolution of the name by the user's settings
  */
 export function resolveName(
   written: string,
   own: string | undefined,
   names: Readonly<Record<string, string>>,
 ): Target {
-  // Written out as a package, with whatever version, it is the same.
+  // A name that is written out as a package, with whatever version, means the same.
   const bare = written.replace(/^(?:npm|jsr):\/?(@?[^@]+)(?:@[^/]*)?/, "$1");
   const name = ALWAYS_OURS.test(bare) ? bare : written;
   const toolkit = fromToolkit(name, names);
@@ -232,8 +234,8 @@ export function resolveName(
 }
 
 /**
- * Find the settings above a module, as Deno does.
- * @returns the nearest configuration, the nearest lock, and all files that have a say, or would if they were there
+ * Finds the settings above a module, as Deno does.
+ * @returns the nearest configuration, the nearest lock, and every file that affects resolution, or would if it existed
  */
 export function findSettings(module: string) {
   const files: string[] = [];

@@ -23,10 +23,13 @@ import { artifactDigest } from "../keys/keys.ts";
 import { hashFile } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 
-/** Finds a file of an artifact by its content, for stages that run beside the store. */
+/** Finds a file of an artifact by its content, for stages that run in a process with access to the store. */
 export type LocateObject = (file: FileEntry) => string;
 
-/** @param locate for a message whose files are not laid out */
+/**
+ * Opens an input.
+ * @param locate finds the files of a message without a folder
+ */
 export function openInput(message: InputMessage, locate?: LocateObject): InputArtifact {
   const path = (name: string): string => {
     const file = message.files.find((one) => one.path === name);
@@ -58,21 +61,21 @@ export function openOutput(folder: string): OutputArtifact {
       }
       const target = join(folder, name);
       if (name.includes("/")) makeFolder(dirname(target));
-      // The engine flushes what it takes into the store; flushing here too would only cost time.
+      // The engine flushes files when it takes them into the store; flushing them here too would only cost time.
       writeUnflushed(target, content);
       return Promise.resolve();
     },
   };
 }
 
-/** A picture that a stage shows may be anything. */
+/** A preview as a stage passes it, which may be anything. */
 const pictureSchema = z.strictObject({
   step: z.int("is no whole number").min(0, "is below 0"),
   png: z.instanceof(Uint8Array, { error: "is no Uint8Array" }),
   seconds: z.number("is no number").min(0, "is below 0").exactOptional(),
 });
 
-/** Make the context of a stage, the same in this process, in a worker and in a test. */
+/** Makes the context of a stage: the same in this process, in a worker and in a test. */
 export function makeContext(
   { inputs, outputs: folders, shard, parts = [], progressFolder, progressLimit, ...given }: StartMessage,
   stop: AbortSignal,
@@ -116,12 +119,12 @@ export function makeContext(
   };
 }
 
-/** Where the files lie that a stage reads. */
+/** Returns the folders with the files that a stage reads. */
 export function inputFolders({ inputs, parts = [] }: StartMessage): string[] {
   return [Object.values(inputs), parts].flat(2).flatMap((one) => one?.folder ?? []);
 }
 
-/** Run a stage's code to its end. A throw becomes a value here, so that every way to end looks alike to the caller. */
+/** Runs a stage's code to its end. A throw becomes a value here, so that callers handle every kind of end alike. */
 export async function runStage(
   run: StageRun,
   context: StageContext,
@@ -139,7 +142,7 @@ export async function runStage(
   }
 }
 
-/** An artifact of the store, to be read outside of a stage. @throws Misplaced for a file that is missing or damaged */
+/** Opens an artifact of the store for reading outside a stage. @throws Misplaced for a missing or damaged file */
 export function openStoredArtifact({ type, digest, files }: ArtifactRecord, objects: ObjectStore): InputArtifact {
   return openInput({ type, digest, files, folder: null }, (file) => {
     // A page of damaged numbers would be worse than none.
@@ -148,7 +151,7 @@ export function openStoredArtifact({ type, digest, files }: ArtifactRecord, obje
   });
 }
 
-/** The files of a folder as an artifact, for a stage that runs without a store. */
+/** Returns the files of a folder as an artifact, for a stage that runs without a store. */
 export function folderArtifact(folder: string, type: ArtifactType): InputMessage {
   const files = listFiles(folder).files.map((path) => {
     const place = join(folder, path);

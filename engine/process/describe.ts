@@ -30,13 +30,13 @@ import { SORTS } from "../../schemas/definitions.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 
-/** A message is a line: whoever wrote the code must not write what looks like another one. */
+/** A message is one line, so that user code cannot write text that looks like a second message. */
 const message = lineOf(1_000);
 const unfit = z.strictObject({ error: message, fix: message });
 
 export type Unfit = z.output<typeof unfit>;
 
-/** What the process that loads such a file says of some params: with facts where they fit. */
+/** The answer of the describing process about some params, with facts if the params fit. */
 const fitSchema = z.union([
   z.strictObject({
     outcome: z.union([
@@ -50,25 +50,25 @@ const fitSchema = z.union([
 
 export type Fit = z.output<typeof fitSchema>;
 
-/** What it answers. What a stage says of itself is still to be checked. */
+/** The answer of the describing process. A stage's description of itself is still to be checked. */
 const answerSchema = z.union([
   z.strictObject({
     sort: z.enum(["stage", ...SORTS]),
     said: z.record(z.string(), z.unknown()),
-    /** Those that it takes, for people who ask; empty where params were given. */
+    /** The params that the export takes, for people who ask; empty where params were given. */
     params: z.array(paramDescriptionSchema),
     fits: z.array(fitSchema),
   }),
   unfit,
 ]);
 
-/** What is known of a file of the user's own. */
+/** The description of a user's file. */
 export type Described = Readonly<Extract<Awaited<ReturnType<typeof describeFile>>, { code: unknown }>>;
 
-/** Why a question has no answer, and what to do about it where that is known. */
+/** The reason why a question has no answer, with a fix where one is known. */
 type Unanswered = { readonly error: string; readonly fix?: string };
 
-/** Why a process gave no answer, in the order in which causes hide each other. */
+/** Explains why a process gave no answer. The order of the checks is that in which causes hide each other. */
 function explainSilence(
   said: string,
   place: string | undefined,
@@ -77,7 +77,7 @@ function explainSilence(
 ): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
-  // Not by the code: it may end its process, but has no right to signal any.
+  // The code cannot have sent the signal: it may end its own process, but has no right to signal any.
   if (signal !== null) return { error: `the process that loaded it was ended by ${signal}`, fix: "run again" };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { fix: refused.fix, error: `while it was loaded: ${refused.message}` };
@@ -88,9 +88,9 @@ function explainSilence(
 const MAX_MODULE_BYTES = 16 << 20;
 
 /**
- * Load a file in a child that may do nothing, and take the one message that it answers with.
- * @param schema what the answer must be: the code that was loaded may have had a hand in it
- * @param fetched whether its packages were fetched for this already
+ * Loads a file in a child without permissions, and returns the one message that the child answers with.
+ * @param schema the shape that the answer must have: the loaded code may have tampered with the answer
+ * @param fetched true if the packages were already fetched for this question
  */
 export async function askChild<A extends z.ZodType>(
   task: Exclude<WorkerTask, "serveStage">,
@@ -110,7 +110,7 @@ export async function askChild<A extends z.ZodType>(
   using child = new DenoChild([...flags, module], { env, ...bounds });
   await child.tell({ ...question, nonce });
   await child.hangUp();
-  // Only the answer and the last words are kept, as code that is loaded may print without end.
+  // Only the answer and the last lines are kept, as loaded code may print without end.
   const log = new StageLog(() => {});
   let line: string | undefined;
   const prefix = messagePrefix(nonce);
@@ -118,7 +118,7 @@ export async function askChild<A extends z.ZodType>(
     for await (const one of streamLines(stdout, MAX_ANSWER)) if (one.startsWith(prefix)) line = one;
   };
   let place: string | undefined;
-  // Frames would only push out what they belong to.
+  // Stack frames are not logged: they would push out the error that they belong to.
   const status = await child.read(listen, (said) => {
     if (!/^\s+at /.test(said)) log.keep(said);
     else place ??= ownPlace(said);
@@ -136,7 +136,7 @@ export async function askChild<A extends z.ZodType>(
 
 const INVALID = "it gave an invalid answer";
 
-/** What a text says, with whatever names; undefined where it was cut, as what is too long is, or can be no part of a key. */
+/** Parses a text with arbitrary keys; undefined if it was cut, as overlong texts are, or cannot be part of a key. */
 function valueOf(text: string): unknown {
   try {
     const value = JSON.parse(text);
@@ -153,7 +153,7 @@ function tellIssue({ path, message, input, keys }: ParamIssue): string {
   return `${at}: got ${cutText(Deno.inspect(input, { depth: 1 }))}, wanted ${wantedBy(message)}`;
 }
 
-/** Find the modules of a file that is named. @param fix what to do where it is no file of code */
+/** Finds the modules of a file that a pipeline names. @param fix the fix to report if the path is not a code file */
 export async function loadCode(
   file: string,
   fix: string = "correct the path; it is relative to the pipeline file",
@@ -171,7 +171,7 @@ export async function loadCode(
   return code;
 }
 
-/** Why what a stage says of itself cannot be used. */
+/** Checks a stage's description of itself. @returns the description, or why it cannot be used */
 function checkStage(said: unknown): StageDescription | Unfit {
   const checked = validate(stageDescriptionSchema, said);
   if (!checked.ok) return { error: checked.issues.map(tellIssue).join("; "), fix: "correct its definition" };
@@ -184,15 +184,15 @@ function checkStage(said: unknown): StageDescription | Unfit {
 }
 
 /**
- * Describe a file of the user's own, a stage or a definition, without running its code in this process: it is loaded in a
- * child that may not read, write or connect, and only its description comes back.
- * @param params that a pipeline gives to what it exports
+ * Describes a user's file, a stage or a definition, without running its code in this process: a child that may not
+ * read, write or connect loads the file, and only the description comes back.
+ * @param params values that a pipeline gives to the export
  */
 export async function describeFile(file: string, params: readonly unknown[] = []) {
   const code = await loadCode(file);
   if ("error" in code) return unfit.parse({ fix: "correct its imports, or the deno.json above it", ...code });
   const asked = await askChild("describeFile", file, code.map, { params }, answerSchema);
-  // Deno reads some modules through links and refuses others, as if the code asked for them.
+  // Deno loads some modules through symbolic links and refuses others, as if the code had asked to read them.
   const link = Deno.lstatSync(file).isSymlink ? { fix: "name the file that this link leads to" } : {};
   const fix = "correct the file; it must load without side effects";
   if ("error" in asked) return unfit.parse({ fix, ...asked, ...link });
@@ -207,21 +207,21 @@ export async function describeFile(file: string, params: readonly unknown[] = []
     file,
     code,
     sort,
-    /** Of a stage. */
+    /** Undefined for a definition. */
     stage,
     params: taken,
-    /** By params that it was asked about. */
+    /** Returns the answer about params that were asked about. */
     fitOf: (raw: unknown): Fit => known.get(JSON.stringify(raw)) ?? unanswered,
   };
 }
 
-/** Describe files of the user's own, each by one process: absolute paths, and params that a pipeline gives to each. */
+/** Describes users' files, each in one process, given absolute paths and the params that a pipeline gives to each. */
 export async function describeFiles(
   requests: readonly { readonly file: string; readonly params: readonly unknown[] }[],
 ): Promise<ReadonlyMap<string, Described | Unfit>> {
   const byFile = [...Map.groupBy(requests, ({ file }) => file)];
   const describe = async ([file, all]: (typeof byFile)[number]) => {
-    // Children of a matrix mostly give the same.
+    // Children of a matrix mostly give the same params.
     const distinct = new Map(all.flatMap(({ params }) => params).map((raw) => [JSON.stringify(raw), raw]));
     return [file, await describeFile(file, [...distinct.values()])] as const;
   };
@@ -233,8 +233,8 @@ const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
 
 /**
- * What a custom stage says of itself, as data. The engine's own process holds it to this: what the stage's process has
- * found good, the stage's code may have changed on the way.
+ * A custom stage's description of itself, as data. The engine's own process checks it: the stage's code may have
+ * changed what was checked in the stage's process.
  */
 const stageDescriptionSchema = z.object({
   summary: z.string(),

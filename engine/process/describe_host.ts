@@ -9,19 +9,19 @@ import { ownPlace } from "./own_frames.ts";
 import { validate } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
-/** What of an export may be asked about. */
+/** A module's default export, before it is checked. */
 type Exported = Partial<Omit<StageDefinition, "params">> & { readonly params?: unknown };
 
-/** What the toolkit knows of what users define, and the engine does not. */
+/** The toolkit's knowledge of user definitions, which the engine itself lacks. */
 export interface Definitions {
   readonly sortOf: (exported: unknown) => Sort | undefined;
-  /** All params that a pipeline may give to it: with those of its device, and of its sort. */
+  /** Returns all params that a pipeline may give to an export, with those of its device and of its sort. */
   readonly paramsOf: (sort: Sort | "stage", params: z.ZodObject, exported: Exported) => z.ZodObject;
-  /** What is known of a definition before any images are. */
+  /** Returns the facts of a definition that are known before there are images. */
   readonly factsOf: (definition: unknown, params: Readonly<Record<string, unknown>>) => Facts;
 }
 
-/** Good to have: of a schema that JSON Schema has no words for nothing is said. */
+/** Describes params for people. Returns none for a schema that JSON Schema cannot express: the list is optional. */
 function listParams(params: z.ZodObject): readonly ParamDescription[] {
   try {
     return describeParams(params);
@@ -30,7 +30,7 @@ function listParams(params: z.ZodObject): readonly ParamDescription[] {
   }
 }
 
-/** Answer what a module exports and whether given params fit it. Runs in a process that may do nothing else. */
+/** Answers what a module exports and whether given params fit it. Runs in a process that may do nothing else. */
 export async function describeFile(load: LoadModule, definitions: Definitions): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   send(describe((await load()).default as Exported | null | undefined, params, definitions));
@@ -70,17 +70,17 @@ function describe(
   return { sort, said: isStage ? { ...rest, roles } : {}, params: given.length === 0 ? listParams(all) : [], fits };
 }
 
-/** What stands beside a definition's own params, or tells a built-in one from it. */
+/** Keys that stand beside a definition's own params, or tell built-in definitions from it. */
 const TAKEN = ["uses", "name"];
 
 const FORMS = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";
 
-/** Whether params fit an export, and what is known of it with them. */
+/** Checks whether params fit an export, and finds the facts that are known with them. */
 function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<string, unknown>>) => Facts) {
   const outcome = validate(all, raw);
   if (!outcome.ok) return { outcome, facts: {} };
   try {
-    // Params become part of keys and messages.
+    // Params become part of keys and messages, so they must be plain data.
     encode(outcome.value);
   } catch (error) {
     const message = `the schema gives a value that is not plain data: ${(error as Error).message}`;
@@ -100,12 +100,12 @@ function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<s
   }
 }
 
-/** Answer with the pipeline that a TypeScript file exports. Runs in a process that may do nothing else. */
+/** Answers with the pipeline that a TypeScript file exports. Runs in a process that may do nothing else. */
 export async function describePipeline(load: LoadModule): Promise<void> {
   const { send } = openChannel();
   const pipeline = (await load()).default;
   try {
-    // JSON would leave out or change what is not plain data.
+    // JSON would leave out or change values that are not plain data.
     encode(pipeline);
     send({ pipeline });
   } catch (error) {

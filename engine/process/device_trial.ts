@@ -10,32 +10,32 @@ import { keepOwn, readRecord, recordText } from "../store/records.ts";
 import { loadModules } from "./runtime.ts";
 
 const CONFIG = new URL("../../deno.json", import.meta.url);
-/** In the test of a stage these modules may come from an address, and are what they are without settings. */
+/** In a stage's test these modules may come from an address, and need no settings there. */
 const SETTINGS = CONFIG.protocol === "file:"
   ? ["--cached-only", `--config=${fileURLToPath(CONFIG)}`]
   : ["--no-config", "--no-lock"];
 
-/** CUDA's libraries alone take more than two. */
+/** In bytes. CUDA's libraries alone take more than 2 GiB. */
 const MEMORY = 16 * 2 ** 30;
 
-/** Let a device compute in a process of its own, within bounds. */
+/** Lets a device compute in a process of its own, with limits on its time and memory. */
 export async function runTrial({ program, args, timeoutMs, judge }: DeviceTrial): Promise<DeviceTrouble | undefined> {
   const flags = ["-A", "--quiet", "--no-prompt", "--no-check", ...SETTINGS];
   const { stdout, said } = await loadModules(["run", ...flags, program, ...args], { timeoutMs, memory: MEMORY });
-  // Drivers write what they like, and these words are shown and kept.
+  // Drivers may print anything, and their words are shown and kept.
   return judge(stdout, said.replaceAll(/[^\P{C}\n]/gu, "?"));
 }
 
 const tried = new Map<string, Promise<DeviceTrouble | undefined>>();
 
 export interface TryOptions {
-  /** Whatever came of it before. */
+  /** True to repeat the trial, whatever its earlier verdict was. */
   readonly again?: boolean;
-  /** Where verdicts are kept. */
+  /** The folder in which verdicts are kept. */
   readonly folder?: string;
 }
 
-/** What came of a trial is kept for this device and machine, so that only the first run pays for it. */
+/** Tries a device. The verdict is kept for this device and machine, so that only the first run pays for the trial. */
 export function tryDevice(trial: DeviceTrial, { again = false, folder = userFolder("devices") }: TryOptions = {}) {
   const of = [trial.of, Deno.version.deno, machineClass()].join(" ");
   const path = join(folder, `${sha256Of(of)}.json`);

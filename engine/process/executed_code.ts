@@ -1,20 +1,23 @@
 import { stripTypeScriptTypes } from "node:module";
 import { hashFile, sha256Of, statIfThere } from "../store/reading.ts";
 
-/** What is larger than people write goes by its bytes. */
+/** Files larger than people write are digested by their bytes. */
 const MAX_PARSED_BYTES = 256 << 10;
-/** Where something stands, and how it is written, does not change what it does; `raw` says all of a number or an expression. */
+/**
+ * Keys of a syntax node that say where it stands, which does not change what it does. The way a literal is written does
+ * not either, but `raw` is all there is to say about a number or a regular expression.
+ */
 const LAYOUT = new Set(["start", "end"]);
 
-/** Mostly the tree says all that parentheses do. */
+/** Returns a node without its parentheses: mostly the shape of the tree says the same. */
 // deno-lint-ignore no-explicit-any
 function withoutParens(node: any): any {
   return node?.type === "ParenthesizedExpression" ? withoutParens(node.expression) : node;
 }
 
 /**
- * Digest of what a module does: of the syntax tree of the JavaScript that runs, so that an edit of types, comments or
- * layout leaves it as it is. Of what no parser takes, such as JSON, digest of the bytes.
+ * Digests what a module does: the syntax tree of the JavaScript that runs, so that edits of types, comments or layout
+ * leave the digest as it is. A file that no parser takes, such as JSON, is digested by its bytes.
  */
 export async function digestExecuted(path: string): Promise<string> {
   const isTyped = /\.m?ts$/.test(path);

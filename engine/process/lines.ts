@@ -1,28 +1,40 @@
 import { printable } from "../diagnostic/format.ts";
 
-/** Longest line that is kept whole. Messages of workers are shorter, as their texts are cut to {@linkcode MAX_TEXT}. */
+/**
+ * Longest line that is kept whole, in bytes. Workers' messages are shorter, as their texts are cut to {@linkcode
+ * MAX_TEXT}.
+ */
 const MAX_LINE = 1 << 20;
 
-/** Longest text within a message. JSON writes a character in at most six. */
+/** Longest text within a message, in characters. JSON writes a character in at most six. */
 const MAX_TEXT = 8 << 10;
 
-/** Cut a text to what a message may hold. */
+/** Cuts a text to the length that a message may hold. */
 export function cutText(text: string): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
-/** Pipeline files are refused above 5 MB; what stages answer about their params is of that size too. */
+/**
+ * Longest answer about params, in bytes. Pipeline files are refused above 5 MB; answers about their params are of that
+ * size too.
+ */
 export const MAX_ANSWER = 64 << 20;
 
-/** Messages begin with this, so what is no message is never cut within one's mark. */
+/**
+ * The byte that messages begin with. Output before a message is cut there at the latest, so that no cut falls within
+ * the prefix of the message.
+ */
 const MARK = 0x1e;
 const BREAK = 0x0a;
-/** A line that is no message comes in pieces of this size. Longer texts stay in V8's memory until it cleans up all of it. */
+/**
+ * Longest piece, in bytes, of a line that is not a message. Longer strings stay in V8's memory until a full garbage
+ * collection.
+ */
 const PIECE = 64 << 10;
 
 /**
- * Lines of a stream, as they come; a last line without a break counts too. A line that has no end comes in pieces, so
- * that memory stays flat whatever is printed.
+ * Yields the lines of a stream as they come; a last line without a line break counts too. A line without an end comes
+ * in pieces, so that memory stays flat whatever is printed.
  */
 export async function* streamLines(
   stream: ReadableStream<Uint8Array>,
@@ -30,7 +42,7 @@ export async function* streamLines(
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   const decode = (bytes: Uint8Array) => decoder.decode(bytes, { stream: true });
-  // Bytes, since a text that grows is copied, or keeps all that it was made of.
+  // The line is held as bytes: a growing string is copied, or keeps all the strings that it was made of.
   let held = new Uint8Array(2 * PIECE);
   let size = 0;
   for await (const chunk of stream) {
@@ -57,12 +69,14 @@ export async function* streamLines(
   if (last !== "") yield last;
 }
 
-/** What a stage may print before the rest is left out: a loop that prints must not fill the disk. */
+/**
+ * The most that a stage may print, in bytes, before the rest is left out: a loop that prints must not fill the disk.
+ */
 const LOG_LIMIT_BYTES = 64 << 20;
 const TAIL_LINES = 12;
 const TAIL_LINE_LENGTH = 400;
 
-/** What one process prints: on to the log up to a limit, and the last lines kept for messages. */
+/** The output of one process: written to the log up to a limit, with the last lines kept for messages. */
 export class StageLog {
   readonly #tail: string[] = [];
   #size = 0;
@@ -71,7 +85,7 @@ export class StageLog {
   constructor(private readonly write: (line: string) => void) {}
 
   keep(said: string): void {
-    // A line that the log leaves out is shown by its start at most.
+    // For a line that the log leaves out, at most the start is shown, with the last lines.
     const line = printable(this.#leftOut > 0 ? said.slice(0, TAIL_LINE_LENGTH + 1) : said);
     this.#tail.push(line.length > TAIL_LINE_LENGTH ? `${line.slice(0, TAIL_LINE_LENGTH)}…` : line);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
@@ -80,7 +94,7 @@ export class StageLog {
     else this.write(line);
   }
 
-  /** Say what is missing. Called when the process has ended. */
+  /** Writes how many lines were left out. Called when the process has ended. */
   close(): void {
     if (this.#leftOut === 0) return;
     this.write(`… ${this.#leftOut} lines left out: a log holds ${LOG_LIMIT_BYTES >> 20} MiB of each stage`);

@@ -15,7 +15,10 @@ const GROUPS = [
   },
 ];
 
-/** Limits in bytes of the control groups that this process is in, with those above them, and what is left of each. */
+/**
+ * Returns the limits, in bytes, of the control groups that this process is in and of the groups above them, and what is
+ * left of each.
+ */
 function groupLimits(): { readonly limit: number; readonly left: number }[] {
   const lines = (readTextIfThere("/proc/self/cgroup") ?? "").split("\n").map((line) => /^\d+:(.*?):(.*)$/.exec(line));
   return lines.flatMap((line) => {
@@ -34,12 +37,15 @@ function groupLimits(): { readonly limit: number; readonly left: number }[] {
   });
 }
 
-/** Memory that this process and those that it starts can ever hold: of the machine, or of the group that it is cut down to. */
+/**
+ * Returns the memory, in bytes, that this process and its children can ever hold: that of the machine, or the limit of
+ * their control group.
+ */
 export function totalMemory(): number {
   return Math.min(Deno.systemMemoryInfo().total, ...groupLimits().map(({ limit }) => limit));
 }
 
-/** Memory that is free for them now. */
+/** Returns the memory, in bytes, that is free for this process and its children now. */
 export function freeMemory(): number {
   return Math.max(0, Math.min(Deno.systemMemoryInfo().available, ...groupLimits().map(({ left }) => left)));
 }
@@ -53,13 +59,16 @@ export function memoryKills(): number | undefined {
 /** Points out of 1,000 by which a process counts as larger when the kernel chooses a process to kill. */
 const STAGES_COUNT_MORE = 300;
 
-/** Let the kernel, where memory runs out, kill this process rather than the run, which keeps what is done and says why. */
+/**
+ * Makes the kernel kill the given process, where memory runs out, rather than the run: the run keeps what is done and
+ * says why.
+ */
 export function killFirst(pid: number): void {
   const own = readTextIfThere("/proc/self/oom_score_adj");
   try {
     if (own === undefined) return;
     Deno.writeTextFileSync(`/proc/${pid}/oom_score_adj`, `${Math.min(1_000, Number(own) + STAGES_COUNT_MORE)}`);
   } catch {
-    // It has ended already, or this process may not say so; then the kernel chooses by size.
+    // The process has ended already, or this process may not set its score; then the kernel chooses by size.
   }
 }

@@ -3,13 +3,16 @@ import { writeNew } from "../store/files.ts";
 import type { Lock, ModuleMap } from "../keys/stage.ts";
 import { fileURLToPath } from "node:url";
 
-/** The name of `name@version`, which may begin with a scope. */
+/** Returns the name in `name@version`; the name may begin with a scope. */
 export function packageName(id: string): string {
   const end = id.indexOf("@", 1);
   return end < 0 ? id : id.slice(0, end);
 }
 
-/** A lock leaves out the version of a dependency of which it has only one; beside other packages it may have two. */
+/**
+ * Writes out the versions of all dependencies. A lock leaves out the version of a dependency that it has only once;
+ * beside other packages there may be two versions.
+ */
 function withVersions(packages: Lock["npm"] = {}): Lock["npm"] {
   const ids = new Map(Object.keys(packages).map((id) => [packageName(id), id]));
   return JSON.parse(
@@ -22,16 +25,17 @@ function withVersions(packages: Lock["npm"] = {}): Lock["npm"] {
 }
 
 /**
- * The toolkit's lock with what a stage's code names beside it. Deno could add it itself, but would look up every package
- * of the toolkit again for that, which needs a network, and would not keep to the user's own lock.
+ * Returns the toolkit's lock with the packages that a stage's code names. Deno could add these packages itself, but
+ * would then look up every package of the toolkit again, which needs a network, and would not keep to the user's own
+ * lock.
  *
- * @param named what the code names, as `npm:name@version`, with the package in `own` that this is
+ * @param named the packages that the code names, as `npm:name@version`, each with its id in `own`
  */
 export function addToLock(own: Lock, named: ReadonlyMap<string, string>): Lock {
   const toolkit = toolkitLock();
   const versions = [...named].map(([specifier, id]) => [specifier, id.slice(packageName(id).length + 1)]);
   const all = { ...withVersions(own.npm), ...withVersions(toolkit.npm) };
-  // The lock of a project has packages that are none of this code's.
+  // A project's lock also has packages that this code does not use.
   const used = allBelow([...named.values(), ...Object.keys(toolkit.npm ?? {})], { npm: all });
   return {
     version: toolkit.version!,
@@ -40,10 +44,10 @@ export function addToLock(own: Lock, named: ReadonlyMap<string, string>): Lock {
   };
 }
 
-/** Packages and all that they build on, by name and version. */
+/** Returns packages with all their dependencies, by name and version. */
 export function allBelow(ids: Iterable<string>, { npm = {} }: Lock): Set<string> {
   const found = new Set(ids);
-  // A set hands out what is added while it is walked.
+  // A set's iterator also visits entries that are added during the walk.
   for (const id of found) {
     const { dependencies = [], optionalDependencies = [] } = npm[id] ?? {};
     for (const one of [...dependencies, ...optionalDependencies]) found.add(one.replace(/^.+@npm:/, ""));
@@ -52,8 +56,8 @@ export function allBelow(ids: Iterable<string>, { npm = {} }: Lock): Set<string>
 }
 
 /**
- * Flags under which a worker finds its modules: a custom stage by its own map and lock, the toolkit's code by the
- * toolkit's. The lock is frozen, so that a module that is in Deno's cache for some other program's sake is refused.
+ * Returns the flags under which a worker finds its modules: a custom stage by its own map and lock, the toolkit's code
+ * by the toolkit's. The lock is frozen, so that a module that another program brought into Deno's cache is refused.
  */
 export function moduleFlags(folder: string, map: ModuleMap | undefined): string[] {
   if (map === undefined) return ["--frozen", `--config=${TOOLKIT_CONFIG}`, `--lock=${TOOLKIT_LOCK}`];
@@ -74,21 +78,21 @@ export function toolkitLock(): Lock {
   return JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
 }
 
-/** Names of the npm packages with native code that the toolkit itself imports. */
+/** Returns the names of the npm packages with native code that the toolkit itself imports. */
 export function nativePackages(): string[] {
   const { specifiers = {}, npm = {} } = toolkitLock();
   const named = Object.entries(specifiers).map(([text, version]) => [packageName(text.replace(/^npm:/, "")), version]);
   return [...new Set(named.filter((id) => npm[id.join("@")]?.os !== undefined).map(([name]) => name!))];
 }
 
-/** Folder of the toolkit itself, which runs from files (see `cli/package.ts`). */
+/** The toolkit's own folder: the toolkit always runs from files (see `cli/package.ts`). */
 export const TOOLKIT_ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
 
 export const TOOLKIT_CONFIG: string = join(TOOLKIT_ROOT, "deno.json");
 export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
 
-/** The module through which a worker comes back into the engine. */
+/** The toolkit's module that a worker's entry imports, which leads back into the engine. */
 export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
 
-/** The module that finds what a stage computes on. */
+/** The module that finds the device that a stage computes on. */
 export const DEVICE_MODULE: string = new URL("../../stages/shared/device.ts", import.meta.url).href;

@@ -6,10 +6,13 @@ import { TOOLKIT_ROOT } from "./module_lock.ts";
 export const TOOLKIT_FOLDERS: readonly string[] =
   "artifacts contract diffusion engine formats metrics schemas stages std tensor".split(" ");
 
-/** The toolkit's own modules; code of the user's own that lies elsewhere in the clone is not one of them. */
+/** Matches paths of the toolkit's own modules, but not user code that lies elsewhere in the clone. */
 const TOOLKIT_PARTS = new RegExp(`^((mod|core|engine)\\.ts$|(cli|${TOOLKIT_FOLDERS.join("|")})/)`);
 
-/** The path of an address; undefined of one that is no file of this machine, as `file://host/a.ts` and `file:///a%2Fb.ts`. */
+/**
+ * Returns the path of a URL; undefined if the URL is not a file of this machine, as `file://host/a.ts` and
+ * `file:///a%2Fb.ts`.
+ */
 export function pathOf(url: string): string | undefined {
   try {
     return fileURLToPath(url);
@@ -18,21 +21,23 @@ export function pathOf(url: string): string | undefined {
   }
 }
 
-/** Whether a module comes with the toolkit. */
+/** Returns true if a module comes with the toolkit. */
 export function isToolkit(specifier: string): boolean {
   const path = pathOf(specifier);
   return path !== undefined && TOOLKIT_PARTS.test(relative(TOOLKIT_ROOT, path).replaceAll("\\", "/"));
 }
 
-/** Of a stack and of one of its lines no more is looked at: code may print frames of its own making. */
+/**
+ * The most lines of a stack, and the most characters of a line, that are read: code may print frames of its own making.
+ */
 const MAX_FRAMES = 100;
 const MAX_FRAME = 5_000;
 
-/** The innermost place in the user's own code among the frames of an error. */
+/** Returns the innermost place in user code among the frames of an error. */
 export function ownPlace(frames: string): string | undefined {
   for (const line of frames.split("\n    at ", MAX_FRAMES)) {
     const cut = line.slice(0, MAX_FRAME);
-    // From the last address on alone, so that it is tried once.
+    // Only the text from the last URL on is matched, so that the pattern is tried once.
     const [, url = "", at] = /^(file:\/\/\/[^\s()]+?)(:\d+:\d+)/.exec(cut.slice(cut.lastIndexOf("file:///"))) ?? [];
     const path = pathOf(url);
     if (path !== undefined && !isToolkit(url)) return `${basename(path)}${at}`;

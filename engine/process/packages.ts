@@ -10,19 +10,25 @@ import { packageName } from "./module_lock.ts";
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 
-/** Where Deno's cache keeps a package below its registry: names with capitals in base 32, as some disks know none. */
+/**
+ * Returns where Deno's cache keeps a package below its registry: a name with capitals in base 32, as some disks ignore
+ * case.
+ */
 function placeOf(name: string): string {
   if (name === name.toLowerCase()) return name;
   const bits = Array.from(new TextEncoder().encode(name), (byte) => byte.toString(2).padStart(8, "0")).join("");
   return `_${bits.match(/.{1,5}/g)!.map((five) => BASE32[parseInt(five.padEnd(5, "0"), 2)]).join("")}`;
 }
 
-/** Packages of a lock that Deno's cache has, as paths in it: from any registry, and each as often as it is there. */
+/**
+ * Returns the packages of a lock that Deno's cache has, as paths in the cache: from every registry, and every copy of
+ * each.
+ */
 function found(npm: string, lock: Lock): string[] {
   const all = entriesOf(npm).flatMap(({ name: registry }) =>
     Object.keys(lock.npm ?? {}).flatMap((id) => {
       const place = join(registry, placeOf(packageName(id)));
-      // The part after a `_` lists the packages that this one was resolved with.
+      // The part after a `_` lists the packages that this package was resolved with.
       const version = id.slice(packageName(id).length + 1).split("_")[0];
       const names = entriesOf(join(npm, place)).map(({ name }) => name);
       return names.filter((name) => name.replace(/_\d+$/, "") === version).map((name) => join(place, name));
@@ -31,7 +37,7 @@ function found(npm: string, lock: Lock): string[] {
   return [...new Set(all)].sort();
 }
 
-/** Give the files of packages second names in a folder of their own, all or none. No store has a part in this. */
+/** Hard-links the files of packages into a folder of their own, all or none. No store takes part in this. */
 function gather(npm: string, packages: readonly string[], place: string, name: string): string {
   const whole = join(place, name);
   if (isThere(whole)) return whole;
@@ -53,7 +59,7 @@ function gather(npm: string, packages: readonly string[], place: string, name: s
         try {
           Deno.linkSync(from, to);
         } catch {
-          // On another disk, or where there are no second names.
+          // The folder is on another disk, or its disk has no hard links.
           Deno.copyFileSync(from, to);
         }
       }
@@ -69,9 +75,10 @@ function gather(npm: string, packages: readonly string[], place: string, name: s
 }
 
 /**
- * A folder that has the packages of a lock and none besides. Code may load whatever lies in the folder of packages that
- * its process is given, without a right: others there would be an input that no key knows, and may be somebody's secret.
- * It lies in Deno's cache, where files have second names at no cost, or in the user's where that cannot be written.
+ * Returns a folder that has the packages of a lock and no others. Code may load anything in the package folder that its
+ * process is given, without a right: other packages there would be an input that no key covers, and may be somebody's
+ * secret. The folder lies in Deno's cache, where hard links cost nothing, or in the user's own cache if Deno's cannot
+ * be written.
  */
 export function gatherPackages(shared: string, lock: Lock): string {
   const npm = join(shared, "npm");

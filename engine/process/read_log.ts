@@ -2,21 +2,21 @@ import { resolve } from "node:path";
 import { sha256Of } from "../store/reading.ts";
 import type { Code } from "./code_digest.ts";
 
-/** Everything outside the toolkit that had a say in how a pipeline resolved. */
+/** Everything outside the toolkit that affected how a pipeline resolved. */
 export interface ReadLog {
   /** SHA-256 of texts as they were read, by absolute path. */
   readonly texts: Map<string, string>;
-  /** TypeScript files that were evaluated, with their code where that is known; what they import had a say too. */
+  /** TypeScript files that were evaluated, with their code where it is known; what they import had an effect too. */
   readonly modules: Map<string, Code>;
 }
 
 /**
- * Loads that are being watched. Two at once note each other's files, which makes what is kept of them depend on more
- * files than it need, never on fewer.
+ * The loads that are being watched. Two concurrent loads note each other's files, so that what is kept of them depends
+ * on more files than necessary, never on fewer.
  */
 const open = new Set<ReadLog>();
 
-/** Watch what is read while `work` goes on. */
+/** Runs `work`, and records what is read meanwhile. */
 export async function watchReads<T>(work: () => Promise<T>): Promise<{ value: T; log: ReadLog }> {
   const log: ReadLog = { texts: new Map(), modules: new Map() };
   open.add(log);
@@ -27,14 +27,17 @@ export async function watchReads<T>(work: () => Promise<T>): Promise<{ value: T;
   }
 }
 
-/** Whoever reads a file that decides what a pipeline is says so here, with the very bytes that it read. */
+/**
+ * Records a text file that decides what a pipeline is. Every reader of such a file must call this, with the very bytes
+ * that it read.
+ */
 export function noteText(path: string, bytes: Uint8Array): void {
   if (open.size === 0) return;
   const digest = sha256Of(bytes);
   for (const { texts } of open) texts.set(resolve(path), digest);
 }
 
-/** Likewise for a TypeScript file that decides what a pipeline is. */
+/** Records a TypeScript file that decides what a pipeline is. */
 export function noteModule(path: string, code: Code): void {
   for (const { modules } of open) modules.set(resolve(path), code);
 }

@@ -6,14 +6,14 @@ import { failed, type StageOutcome } from "./protocol.ts";
 
 export type Refusal = Readonly<Record<"message" | "fix", string>>;
 
-/** Where nothing more can be said. */
+/** The fix where nothing more specific is known. */
 export const UNDECLARED_FIX =
   "read only inputs, write only outputs, or declare the permission in the stage's definition";
 
-/** @param inputs folders of the stage's inputs */
+/** Explains what a stage may not do, and what to do instead. @param inputs folders of the stage's inputs */
 type Explain = (what: string | undefined, inputs: readonly string[]) => readonly [mayNot: string, fix: string];
 
-/** By the name of Deno's permission: what a stage may not do, and what to do instead. */
+/** Explanations of denied permissions, by Deno's name of the permission. */
 const DENIED: Readonly<Record<string, Explain>> = {
   read: (what = "all files") => [
     `read ${what}: it is not one of its inputs`,
@@ -59,11 +59,11 @@ const DENIED: Readonly<Record<string, Explain>> = {
   ],
 };
 
-/** What Deno says of a module that it may not fetch. */
+/** Matches Deno's messages about a module that it may not fetch. */
 export const UNCACHED =
   /(?:Specifier|package) not found in cache: "([^"]+)"|lockfile is out of date|not found in cache|--cached-only is specified/;
 
-/** What else Deno says of what a process may not do, and what to say of it. */
+/** Deno's other messages about what a process may not do, each with an explanation and a fix. */
 const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] = [
   [
     /symlink\w*\(\) requires unscoped/,
@@ -95,15 +95,15 @@ const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] =
 ];
 
 /**
- * What Deno says when a process does what it may not, or when a module cannot be loaded that the stage's code does not
- * name, as a message about the stage. Undefined if the text is about something else.
- * @param inputs folders of the stage's inputs, so that a message can tell them from what is not its own
+ * Turns Deno's message about a denied permission, or about a module that cannot be loaded and that the stage's code
+ * does not name, into a message about the stage. Undefined if the text is about something else.
+ * @param inputs folders of the stage's inputs, so that the message can tell inputs from foreign paths
  */
 export function explainRefusal(text: string, inputs: readonly string[] = []): Refusal | undefined {
   const [, permission, quoted] = /Requires (\w+) access(?: to ("(?:[^"\\]|\\.)*"|[^,\s]+))?/.exec(text) ?? [];
   if (permission !== undefined) {
     const what = quoted?.replace(/^"(.*)"$/, "$1").replace(/^<(.*)>$/, "$1");
-    // The text may be the stage's own.
+    // The stage itself may have written the text.
     if (!Object.hasOwn(DENIED, permission)) {
       const access = `${permission} access${what === undefined ? "" : ` to ${what}`}`;
       return { message: `the stage tried something it did not declare: ${access}`, fix: UNDECLARED_FIX };
@@ -118,7 +118,7 @@ export function explainRefusal(text: string, inputs: readonly string[] = []): Re
   return undefined;
 }
 
-/** What was thrown says, and the same with its frames, as it is shown. */
+/** Returns the message of a thrown value, and the message with its frames as it is shown. */
 function read(thrown: unknown): { readonly message: string; readonly stack: string } {
   if (typeof thrown === "string") return { message: thrown, stack: thrown };
   if (!(thrown instanceof Error)) {
@@ -133,7 +133,10 @@ function read(thrown: unknown): { readonly message: string; readonly stack: stri
   return { message, stack: `${head}${cutText(message)}${cutText(frames)}` };
 }
 
-/** How a stage ended that threw. What it may not do and what the machine lacks are no bugs of it. */
+/**
+ * Returns the outcome of a stage that threw. A denied permission, or something that the machine lacks, is not a bug in
+ * the stage.
+ */
 export function outcomeOfThrow(thrown: unknown, inputs: readonly string[]): StageOutcome {
   try {
     const { message, stack } = read(thrown);

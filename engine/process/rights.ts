@@ -21,20 +21,23 @@ import { configFolder } from "../../std/user_folder.ts";
 export interface RightsRequest {
   /** The first of its stages; for the file of a cluster, its name stands for one. */
   readonly stage: Pick<Stage, "entry">;
-  /** The place that errors show, where that is not the stage's in the pipeline. */
+  /** The place that errors show, if it is not the stage's place in the pipeline. */
   readonly at?: { readonly origins: Origins; readonly path: readonly string[] };
   /** Absolute path of the file. */
   readonly file: string;
   /** The path as the pipeline writes it. */
   readonly uses: string;
-  /** As `--grant` writes them, sorted. */
+  /** The rights, as `--grant` writes them, sorted. */
   readonly rights: readonly string[];
 }
 
-/** Of each folder that was asked about; a pipeline may have thousands of stages. */
+/** The project of each folder that was asked about; a pipeline may have thousands of stages. */
 const projects = new Map<string, string>();
 
-/** The folder that a pipeline belongs to as a whole: that of the nearest deno.json, or of the workspace above it. */
+/**
+ * Returns the folder that a pipeline belongs to as a whole: that of the nearest deno.json, or of the workspace above
+ * it.
+ */
 export function projectOf(folder: string): string {
   return projects.getOrInsertComputed(folder, () => {
     let project = dirname(findStoreRoot(folder));
@@ -46,7 +49,9 @@ export function projectOf(folder: string): string {
   });
 }
 
-/** Where a file, or all that lies in a folder, really is: a link may lead anywhere, and a stage reads through it. */
+/**
+ * Yields where a file, or everything in a folder, really is: a link may lead anywhere, and a stage reads through it.
+ */
 function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   const real = realPath(path);
   if (seen.has(real)) return;
@@ -56,17 +61,17 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
 }
 
-/** Files outside a project, as they really lie. */
+/** Returns the real paths of those files that lie outside a project. */
 export function beyondProject(files: readonly string[], project: string): string[] {
   return files.map(realPath).filter((path) => !isWithin(path, project));
 }
 
 /**
- * What each file of the user's own in a stage's process asks for: all that the process may do, since nothing parts code
- * within it, and modules beyond the project. Code that comes with the toolkit asks for nothing.
+ * Returns the rights that each user file in a stage's process asks for: everything that the process may do, since
+ * nothing separates code within a process, and modules outside the project. Built-in code asks for nothing.
  *
- * @param folder of the pipeline; what a stage reads below it needs no right
- * @param native whether the device that it computes on runs native code
+ * @param folder the pipeline's folder; what a stage reads below it needs no right
+ * @param native true if the device that the stage computes on runs native code
  */
 export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, native: boolean) {
   const { kind } = stage;
@@ -76,7 +81,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
   const seen = new Set<string>();
   const places = Object.values(externalPaths(stage, folder)).flatMap((path) => [...realPlaces(path, seen)]);
   const outside = places.filter((place) => !isWithin(place, home));
-  // A folder stands for what lies in it.
+  // A folder stands for everything in it.
   const whole = outside.filter((place) => !outside.some((one) => one !== place && isWithin(place, one)));
   const ofProcess = [
     ...net.map((host) => `net=${host}`),
@@ -84,7 +89,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
     ...(packages.length > 0 || native ? ["native"] : []),
   ];
   return codesOf(kind).map(({ file, uses, files }) => {
-    // JSON and code are read without a permission; a file that a pipeline names is not yet one that its user knows.
+    // Deno reads JSON and code without a permission, and a pipeline may name files that its user does not know.
     const read = beyondProject(files.map(([path]) => path), projectOf(folder));
     return { file, uses, rights: [...new Set([...ofProcess, ...[...whole, ...read].map(readRight)])].sort() };
   });
@@ -93,8 +98,8 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
 const readRight = (path: string) => `read=${path}`;
 
 /**
- * A stage with what is known of its device before it is planned, or where another machine finds it: where this one has none
- * such, the other may well run native code.
+ * Returns a stage with what is known of its device before the stage is planned, or when another machine will find the
+ * device. If this machine has no such device, the other may well run native code.
  */
 export async function withDeviceHere(
   stage: Stage,
@@ -104,7 +109,7 @@ export async function withDeviceHere(
   return { stage, device: found && ("device" in found ? found.device : { native: true }) };
 }
 
-/** What code of the user's own in some stages asks for, by its files. */
+/** Returns the rights that user code in some stages asks for, by file. */
 export function requestsOf(
   stages: Iterable<{ readonly stage: Stage; readonly device?: Pick<StageDevice, "native"> | undefined }>,
   folder: string,
@@ -122,7 +127,9 @@ export function requestsOf(
   return [...requests.values()];
 }
 
-/** The name by which rights are given: of children of a matrix, which mostly share their code, that of all of them. */
+/**
+ * Returns the name by which rights are granted: children of a matrix mostly share their code, so they share one name.
+ */
 export function granteeOf({ entry }: Pick<Stage, "entry">): string {
   return entry.split("~")[0]!;
 }
@@ -135,7 +142,7 @@ export function grantFlags(requests: readonly Pick<RightsRequest, "stage" | "rig
   }).join(" ");
 }
 
-/** The error about rights that nobody has granted: one for all of them, since one answer settles it. */
+/** Returns the error about rights that nobody has granted: one for all of them, since one answer settles it. */
 export function notGranted(requests: readonly RightsRequest[], origins: Origins): Diagnostic {
   const files = requests.map(({ uses }) => uses).join(", ");
   const message = `${files} ${requests.length === 1 ? "asks" : "ask"} for rights that you have not granted`;
@@ -153,12 +160,12 @@ export function notGranted(requests: readonly RightsRequest[], origins: Origins)
 export class Grants {
   readonly #project: string;
   readonly #held = new Map<string, Set<string>>();
-  /** Files of which more is held than is remembered. */
+  /** Files with granted rights that are not saved yet. */
   readonly #added = new Set<string>();
-  /** What is wrong with the file, which then grants nothing and is left as it is. */
+  /** Problems of the grants file; a file with problems grants nothing and is left as it is. */
   readonly problems: readonly Diagnostic[];
 
-  /** @param folder of the pipeline, wherever its store is */
+  /** @param folder the pipeline's folder, wherever its store is */
   constructor(folder: string, private readonly path: string = join(configFolder(), "grants.json")) {
     this.#project = projectOf(folder);
     const read = this.#read();
@@ -170,7 +177,7 @@ export class Grants {
     }
   }
 
-  /** What of some requests is not granted. */
+  /** Returns the rights of some requests that are not granted. */
   open(requests: readonly RightsRequest[]): RightsRequest[] {
     return requests.flatMap((request) => {
       const held = this.#held.get(this.#nameOf(request.file));
@@ -179,9 +186,9 @@ export class Grants {
     });
   }
 
-  /** Grant for as long as this is used. */
+  /** Grants rights for the lifetime of this object. */
   add({ file, rights }: Pick<RightsRequest, "file" | "rights">): void {
-    // One name may stand for several stages, of which some ask for nothing of what is granted.
+    // One name may stand for several stages, some of which ask for none of the granted rights.
     if (rights.length === 0) return;
     const stage = this.#nameOf(file);
     this.#hold(stage, rights);
@@ -189,12 +196,12 @@ export class Grants {
   }
 
   /**
-   * Remember what was granted, where the configuration folder can be written. To be called when nothing is refused any
-   * more: what a command was given that did not do as it was told should not stay.
+   * Saves what was granted, if the configuration folder can be written. Call this once nothing is refused any more:
+   * grants that were given to a refused command should not stay.
    */
   keep(): void {
     const grants = this.#added.size === 0 ? undefined : this.#read();
-    // What another version wrote, or somebody is mending, is not written over.
+    // A file that another version wrote, or that somebody is mending, is not overwritten.
     if (grants === undefined) return;
     const others = grants.filter((one) => one.project !== this.#project || !this.#added.has(one.stage));
     const own = Array.from(this.#added, (stage) => {
@@ -218,7 +225,7 @@ export class Grants {
     for (const right of rights) held.add(right);
   }
 
-  /** Undefined where the file cannot be read or understood: it then grants nothing. */
+  /** Returns undefined if the file cannot be read or understood: it then grants nothing. */
   #read(): GrantsFile["grants"] | undefined {
     const text = readTextIfThere(this.path);
     if (text !== undefined) return parseJson(text, grantsFileSchema)?.grants;

@@ -7,17 +7,20 @@ import { StageLog, streamLines } from "./lines.ts";
 import { killFirst, totalMemory } from "./memory.ts";
 
 /**
- * A command prefix that makes the kernel kill the child when this process dies, however that comes. Linux only;
- * elsewhere the child notices that its standard input has ended.
+ * Returns a command prefix that makes the kernel kill the child when this process dies, for whatever reason. Linux
+ * only; elsewhere the child notices that its standard input has ended.
  */
 export function parentDeathGuard(): readonly string[] {
   const folders = Deno.build.os === "linux" ? (Deno.env.get("PATH") ?? "").split(":").filter(Boolean) : [];
-  // A folder that may not be looked into has no programs for this process.
+  // A folder that this process may not read has no programs for it.
   const setpriv = folders.map((folder) => join(folder, "setpriv")).find(isThere);
   return setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
 }
 
-/** Folder of an installed npm package, to which loading of native code is limited. Undefined if it is not installed. */
+/**
+ * Returns the folder of an installed npm package, to which loading of native code is limited; undefined if the package
+ * is not installed.
+ */
 export function packageFolder(name: string): string | undefined {
   try {
     const manifest = findPackageJSON(name, import.meta.url);
@@ -28,9 +31,9 @@ export function packageFolder(name: string): string | undefined {
 }
 
 /**
- * What a child has of this process's environment: what finds programs, folders, registries and certificates, and what
- * libraries of devices are set by. All else could be an untracked input, or reach a server: an `.npmrc` beside a
- * stage may send any variable that the child has to an address of its own.
+ * Patterns of the variables that a child inherits: those that locate programs, folders, registries and certificates,
+ * and those that set up device libraries. Any other variable could be an untracked input, or reach a server: an
+ * `.npmrc` beside a stage may send any of the child's variables to an address of its own.
  */
 const KEPT_NAMES = [
   "PATH|HOME|USER|LOGNAME|TMPDIR|TMP|TEMP|DENO_(DIR|CERT|TLS_CA_STORE|WEBGPU_BACKEND)|NODE_EXTRA_CA_CERTS",
@@ -40,29 +43,29 @@ const KEPT_NAMES = [
 ];
 const KEPT_VARIABLES = new RegExp(`^(${KEPT_NAMES.join("|")})$`, "i");
 
-/** Where and in what language a machine stands would show in dates, numbers and the order of words. */
+/** The time zone and the locale of every child: the machine's own would show in dates, numbers and sort order. */
 const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
 
 /**
- * Memory of glibc's allocator in pages of 2 MiB, where the kernel gives them when asked: processors find the tensors of a
- * training step with fewer look-ups of pages. It has to be set before a process starts. glibc 2.36 has a bug: it compares
- * the kernel's answer with bytes that nothing has set, so about half of all processes get huge pages, at random.
+ * Makes glibc's allocator use pages of 2 MiB where the kernel gives them on request: processors then find the tensors
+ * of a training step with fewer page look-ups. Must be set before a process starts. glibc 2.36 has a bug: it compares
+ * the kernel's answer with uninitialised bytes, so about half of all processes get huge pages, at random.
  */
 export const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
 export interface DenoOptions {
   readonly cwd?: string | undefined;
-  /** Set for the child. */
+  /** Variables that the child gets in addition. */
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs: number | undefined;
-  /** What the process may hold, in bytes. */
+  /** The memory that the process may hold, in bytes. */
   readonly memory: number | undefined;
-  /** Kills it. */
+  /** Kills the process. */
   readonly kill?: AbortSignal | undefined;
 }
 
 /**
- * Start a Deno child in a process group of its own, so that the terminal's Ctrl-C reaches only the parent. Every child
+ * Starts a Deno child in a process group of its own, so that the terminal's Ctrl-C reaches only the parent. Every child
  * is started here.
  */
 function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.ChildProcess {
@@ -90,14 +93,14 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
 }
 
 /**
- * A Deno process. It ends when it takes longer or more than it may, when it is told to, and when this is disposed of, and
- * with it all that it began.
+ * A Deno process. It ends when it exceeds its time or memory, when it is told to, and when this object is disposed of;
+ * every process that it started ends with it.
  */
 export class DenoChild implements Disposable {
   timedOut = false;
-  /** What it held, in bytes, when that was too much. */
+  /** The memory that the process held, in bytes, when that was too much. */
   held: number | undefined;
-  /** The most that it was seen to hold, in bytes. */
+  /** The most memory that the process was seen to hold, in bytes. */
   most = 0;
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
@@ -129,29 +132,29 @@ export class DenoChild implements Disposable {
     if (signal?.aborted) kill();
   }
 
-  /** Kill it and whatever it started. */
+  /** Kills the process and everything that it started. */
   kill(): void {
     try {
       // A negative pid means the whole group; detached children lead their own.
       if (Deno.build.os === "windows") this.#child.kill("SIGKILL");
       else Deno.kill(-this.#child.pid, "SIGKILL");
     } catch {
-      // It is gone already.
+      // The process is gone already.
     }
   }
 
-  /** Write a message to its standard input, as a line. */
+  /** Writes a message to the child's standard input, as a line. */
   async tell(message: unknown): Promise<void> {
-    // Where the child is gone, its status says more than the broken pipe.
+    // If the child is gone, its exit status says more than the broken pipe.
     await this.#stdin.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`)).catch(() => {});
   }
 
-  /** Say that nothing more will be told. */
+  /** Closes the child's standard input. */
   async hangUp(): Promise<void> {
     await this.#stdin.close().catch(() => {});
   }
 
-  /** Take what it prints until it ends; both ways are read to their ends. */
+  /** Reads what the child prints until it ends; both streams are read to their ends. */
   async read(
     takeOutput: (stdout: ReadableStream<Uint8Array>) => Promise<void>,
     takeLine: (line: string) => void,
@@ -168,15 +171,16 @@ export class DenoChild implements Disposable {
   }
 }
 
-/** Loading modules has no reason to take long or much, whatever the machine has. */
+/** Limits on loading modules, in milliseconds and bytes: no machine needs more for it. */
 export const LOADING_TIMEOUT_MS = 20_000;
 export const LOADING_MEMORY = 2 ** 31;
-/** The graph of the largest program is some megabytes. */
+/** The most standard output that is kept, in bytes. The module graph of the largest program is some megabytes. */
 const MAX_OUTPUT = 256 << 20;
 
 /**
- * Let Deno load modules: look at them, fetch them, or run those of the toolkit.
- * @param onLine called with each line of what it says @returns what it printed, and the end of what it said
+ * Lets Deno load modules: inspect them, fetch them, or run the toolkit's own.
+ * @param onLine called with each line of standard error
+ * @returns standard output, and the end of standard error
  */
 export async function loadModules(
   args: readonly string[],
@@ -200,24 +204,24 @@ export async function loadModules(
   return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
 }
 
-/** What an import leads to, and where it stands, from 0. */
+/** The target of an import, and where the import stands, counted from 0. */
 interface ImportTarget {
   readonly specifier?: string;
   readonly span: { readonly start: Readonly<Record<"line" | "character", number>> };
 }
 
-/** What Deno says of a module and all that it imports. */
+/** Deno's description of a module and everything that it imports. */
 export interface ModuleGraph {
   readonly redirects?: Readonly<Record<string, string>>;
   readonly modules: readonly {
     readonly specifier: string;
-    /** Path of what is a file. */
+    /** The path, if the module is a file. */
     readonly local?: string;
     readonly error?: string;
     readonly npmPackage?: string;
     readonly dependencies?: readonly {
       readonly specifier: string;
-      /** Absent of an import for types alone. */
+      /** Absent for a type-only import. */
       readonly code?: ImportTarget;
       readonly type?: ImportTarget;
       readonly isDynamic?: boolean;
@@ -226,7 +230,10 @@ export interface ModuleGraph {
   }[];
 }
 
-/** Let Deno find all that a module imports; nothing of it is run. @param flags by which it finds modules */
+/**
+ * Lets Deno find everything that a module imports, without running it. @param flags the flags by which Deno finds
+ * modules
+ */
 export async function askGraph(
   flags: readonly string[],
   module: string,
@@ -238,17 +245,17 @@ export async function askGraph(
 
 let sharedFolder: Promise<string> | undefined;
 
-/** Deno's own cache folder on this machine. */
+/** Returns Deno's own cache folder on this machine. */
 export function denoFolder(): Promise<string> {
   return sharedFolder ??= loadModules(["info", "--json"])
     .then(({ stdout }) => (JSON.parse(stdout) as { denoDir: string }).denoDir);
 }
 
 /**
- * A cache folder of Deno's for one run of foreign code, with packages that are given. Deno keeps data bases of
- * its cache folder open, and code that may do nothing still writes to any open file by its number
- * (`process.binding("pipe_wrap")`): what the next programs load would be in its hands. Storage that outlives a process,
- * an untracked input, lies there too.
+ * Makes a Deno cache folder for one run of user code, with the given packages. Deno keeps databases of its cache folder
+ * open, and even code without permissions can write to any open file by its number (`process.binding("pipe_wrap")`): it
+ * could then change what the next programs load. Storage that outlives a process, an untracked input, lies in the cache
+ * folder too.
  */
 export async function ownCacheFolder(folder: string, packages: string): Promise<string> {
   const own = join(folder, "deno");
@@ -261,7 +268,7 @@ export async function ownCacheFolder(folder: string, packages: string): Promise<
 
 const UNIT_BYTES = { MB: 1e6, GB: 1e9, MiB: 1 << 20, GiB: 1 << 30 } as const;
 
-/** Bytes of `500MB`, `2GiB` and the like, as the schema of resources allows them. */
+/** Returns the bytes of `500MB`, `2GiB` and the like, as the schema of resources allows them. */
 export function parseMemory(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(MB|GB|MiB|GiB)$/.exec(text)!;
   return Number(amount) * UNIT_BYTES[unit as keyof typeof UNIT_BYTES];
@@ -272,14 +279,17 @@ export function formatMemory(bytes: number): string {
 }
 
 /**
- * What a custom stage may take that declares nothing: three quarters of the machine, or of the container that it is cut
- * down to. Beyond that the kernel would begin to kill.
+ * Returns the memory limit, in bytes, of a custom stage that declares none: three quarters of the machine, or of the
+ * container that limits it. Beyond that the kernel would begin to kill processes.
  */
 export function defaultMemoryLimit(): number {
   return Math.floor(totalMemory() * 0.75);
 }
 
-/** Memory that a process holds, in RAM and swapped out. Undefined where it cannot be told, or the process is gone. */
+/**
+ * Returns the memory that a process holds, in bytes, in RAM and swapped out; undefined where it cannot be read, or the
+ * process is gone.
+ */
 async function heldBytes(pid: number): Promise<number | undefined> {
   if (Deno.build.os === "linux") {
     const status = readTextIfThere(`/proc/${pid}/status`) ?? "";
@@ -293,13 +303,13 @@ async function heldBytes(pid: number): Promise<number | undefined> {
   return Number(new TextDecoder().decode(stdout).trim()) * 1024;
 }
 
-/** A look costs some 30 µs on Linux, and a process elsewhere. */
+/** One reading costs some 30 µs on Linux, and a process elsewhere. */
 const INTERVAL_MS = Deno.build.os === "linux" ? 100 : 1_000;
 
 /**
- * Watch what a process holds, as typed arrays and native code take memory that no limit of V8 counts.
- * @param onLook called with what it holds
- * @returns stops watching
+ * Watches the memory that a process holds: typed arrays and native code take memory that no limit of V8 counts.
+ * @param onLook called with the memory held, in bytes
+ * @returns a function that stops watching
  */
 export function watchMemory(pid: number, onLook: (held: number) => void): () => void {
   let looking = false;

@@ -3,10 +3,10 @@ import { defOf, wantedBy } from "../../schemas/zod_def.ts";
 import { didYouMean } from "../../std/did_you_mean.ts";
 import type { ParamIssue } from "../../schemas/param_issue.ts";
 
-/** With more than that, the first tell enough. */
+/** The most issues that are reported; with more, the first ones say enough. */
 const MAX_ISSUES = 100;
 
-/** Validate a value: what the schema makes of it, or Zod's issues as plain data. */
+/** Validates a value. @returns the schema's output, or Zod's issues as plain data */
 export function validate<S extends z.ZodType>(
   schema: S,
   raw: unknown,
@@ -16,7 +16,7 @@ export function validate<S extends z.ZodType>(
     if (outcome.success) return { ok: true, value: outcome.data };
     return { ok: false, issues: outcome.error.issues.slice(0, MAX_ISSUES).flatMap((one) => toIssues(one, [], schema)) };
   } catch (error) {
-    // Zod passes lists of issues as arguments, of which the stack holds some hundred thousand.
+    // Zod passes lists of issues as function arguments, of which the stack holds some hundred thousand.
     if (!(error instanceof RangeError)) throw error;
     return {
       ok: false,
@@ -25,7 +25,7 @@ export function validate<S extends z.ZodType>(
   }
 }
 
-/** `input` is the offending value where Zod reports it. */
+/** Converts one of Zod's issues. `input` is the offending value where Zod reports it. */
 function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[], schema: z.ZodType): ParamIssue[] {
   const path = [...prefix, ...issue.path.map((part) => typeof part === "symbol" ? String(part) : part)];
   const { code, message, input } = issue;
@@ -36,7 +36,7 @@ function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[],
   if (code === "invalid_key") return [{ code, path, message: issue.issues[0]?.message ?? message, input: path.at(-1) }];
   if (code !== "invalid_union") return [{ code, path, message, input }];
   if (!issue.inclusive && issue.discriminator !== undefined) {
-    // The path is that of the key that tells the alternatives apart, the input what has the key.
+    // The issue's path leads to the discriminator; its input is the object that has the discriminator.
     const values = ((issue as { options?: unknown[] }).options ?? []).map(String);
     const written = (input as Record<string, unknown> | undefined)?.[issue.discriminator];
     const near = written === undefined ? didYouMean(issue.discriminator, Object.keys(Object(input))) : undefined;
@@ -46,7 +46,7 @@ function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[],
     }
     return [{ code: "invalid_value", path, message: `expected one of ${values.join(", ")}`, input: written, values }];
   }
-  // Of the alternatives, the one that got furthest is the one that the user meant.
+  // The alternative that got furthest is the one that the user meant.
   const [meant] = [...issue.errors].sort((a, b) => depth(b) - depth(a) || a.length - b.length);
   if (meant !== undefined && depth(meant) > 0) return meant.flatMap((inner) => toIssues(inner, path, schema));
   const all = issue.errors.flat();
@@ -55,14 +55,14 @@ function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[],
   return [{ code, path, message: wanted, input, ...(values.length === 0 ? {} : { values }) }];
 }
 
-/** Below defaults and other wrappers, the schema of a value, or those of its alternatives. */
+/** Returns the schema below defaults and other wrappers, or the schemas of its alternatives. */
 function innerSchemas(schema: z.ZodType): z.ZodType[] {
   const { type, innerType, in: from, options } = defOf(schema);
   const inner = innerType ?? (type === "pipe" ? from : undefined);
   return (inner === undefined ? options : [inner])?.flatMap(innerSchemas) ?? [schema];
 }
 
-/** The keys that a schema has at a path, over all alternatives of its unions. */
+/** Returns the keys that a schema has at a path, over all alternatives of its unions. */
 function keysAt(schema: z.ZodType, path: readonly (string | number)[]): string[] {
   const [first, ...rest] = path;
   const found = innerSchemas(schema).flatMap((inner) => {

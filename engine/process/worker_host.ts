@@ -2,12 +2,12 @@ import type { OwnDefinition, StageDefinition, StageRun } from "../../contract/st
 import { inputFolders, makeContext, runStage } from "./context.ts";
 import { messagePrefix, type StageEvent, type StartMessage } from "./protocol.ts";
 
-/** Loads the stage's own module, which may run whatever it likes at its top. */
+/** Loads a module of the stage, which may run anything at its top level. */
 export type LoadModule = () => Promise<{ readonly default: unknown }>;
 
-// All that the channel needs is taken now, before a stage's code can put other things in their place, and called as plain
-// functions: whatever is looked up later, even the length of an array, could be the stage's own, which would then see
-// the secret that marks a message.
+// The channel takes everything that it needs now, before a stage's code can replace it, and calls it as plain
+// functions: anything that is looked up later, even the length of an array, could be the stage's own code, which would
+// then see the secret that marks a message.
 const Bytes = Uint8Array;
 const Memory = ArrayBuffer;
 const call = Function.prototype.call;
@@ -20,7 +20,7 @@ const lengthOf: (bytes: Uint8Array) => number = call.bind(
   Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Bytes.prototype), "length")!.get!,
 );
 
-/** @returns the first line on standard input, and whether more of it came at once */
+/** Reads the first line on standard input. @returns the line, and true if more came with it */
 function readFirstLine(): { readonly line: string; readonly more: boolean } {
   const decoder = new TextDecoder();
   const chunk = new Bytes(1 << 16);
@@ -35,10 +35,10 @@ function readFirstLine(): { readonly line: string; readonly more: boolean } {
 }
 
 /**
- * Take the parent's question, and answer with messages that begin with the secret that came with it. From here on the
- * secret is only in bytes that nothing but `send` refers to: a text would stand in the pictures of its memory that any
- * code may take (`v8.getHeapSnapshot`).
- * @returns what the parent wants, and whether it said more already
+ * Takes the parent's question, and answers with messages that begin with the secret that came with the question. From
+ * here on the secret is only in bytes that nothing but `send` refers to: a string would appear in the heap snapshots
+ * that any code may take (`v8.getHeapSnapshot`).
+ * @returns the question, true if the parent said more already, and the function that sends a message
  */
 export function openChannel<T>() {
   const { line, more } = readFirstLine();
@@ -56,7 +56,9 @@ export function openChannel<T>() {
   return { question: question as T, more, send };
 }
 
-/** Everything that a stage prints is log. Standard output is kept for messages, so the console goes to standard error. */
+/**
+ * Sends the console to standard error: everything that a stage prints is log, and standard output is kept for messages.
+ */
 function divertConsole(): void {
   for (const name of ["log", "info", "debug", "dir", "table"] as const) {
     // deno-lint-ignore no-console
@@ -67,8 +69,8 @@ function divertConsole(): void {
 const PROGRESS_INTERVAL_MS = 100;
 
 /**
- * Drop progress that comes faster than anybody can look, but never the last of a stage, nor the last before it falls
- * silent: whoever looks on then would see it farther back than it is.
+ * Drops progress that comes faster than anybody can read, but never a stage's last report, nor the last one before the
+ * stage falls silent: viewers would then see the stage farther back than it is.
  */
 function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent) => void {
   let last = -Infinity;
@@ -88,8 +90,8 @@ function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent
 }
 
 /**
- * The life of a worker: read what is wanted, load and run the stage, say how it ended, leave.
- * @param loadOwn the user's definitions, in the order of `start.definitions`
+ * Runs a worker: reads the question, loads and runs the stage, says how it ended, and exits.
+ * @param loadOwn functions that load the user's definitions, in the order of `start.definitions`
  */
 export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[] = []): Promise<void> {
   divertConsole();
@@ -101,7 +103,7 @@ export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[
   const stop = new AbortController();
   if (more) stop.abort();
   const listen = async () => {
-    // Whatever else the parent says asks for an end.
+    // Any further line from the parent is a request to stop.
     while (await read(new Bytes(64)) !== null) stop.abort();
     // The parent closed the channel or died; nobody will publish what this worker does.
     exit(1);
@@ -112,14 +114,15 @@ export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[
   const inputs = inputFolders(start);
   const stage = (await load()).default as StageRun | StageDefinition;
   const definitions: OwnDefinition[] = [];
-  // One after the other, and after the toolkit's own code.
+  // Definitions are loaded one after the other, and after the toolkit's own code.
   for (const own of start.definitions ?? []) {
     definitions.push({ ...own, definition: (await loadOwn[definitions.length]!()).default });
   }
   const context = { ...made, definitions };
   const run = typeof stage === "function" ? stage : stage.run;
   const outcome = await runStage(run, context, inputs);
-  // What the stage left to fail, such as a promise that it forgot to await, ends the process before it is called done.
+  // A failure that the stage left pending, such as a promise that it forgot to await, ends the process before the stage
+  // is called done.
   await new Promise((resolve) => later(resolve));
   send({ type: "end", end: outcome });
   exit(0);
