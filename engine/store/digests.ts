@@ -8,7 +8,7 @@ import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 /** A remembered digest of a file, or of a folder with all that is in it. */
 const rememberedSchema = z.object({
   path: z.string(),
-  /** The facts that it was computed from: of one file as they are, of many their digest. */
+  /** The facts that it was computed from: those of one file as they are, those of many as their digest. */
   state: z.string(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
@@ -25,8 +25,9 @@ export interface FolderFile {
 export const SETTLE_MS = 2_000;
 
 /**
- * Digests of files that have not changed since they were hashed, by device, inode, size and both times. A digest is
- * remembered only if the file was already two seconds old when it was hashed. Losing them only costs time.
+ * Remembers the digests of files that have not changed since they were hashed, by device, inode, size and both times. A
+ * digest is remembered only if the file was already two seconds old when it was hashed. Losing the digests only costs
+ * time.
  */
 export class Digests {
   #known: Map<string, Remembered> | undefined;
@@ -36,21 +37,21 @@ export class Digests {
   constructor(private readonly path: string) {}
 
   /**
-   * SHA-256 of a file's content, from memory where that is safe. Throws where the file cannot be read.
-   * @param facts of the file, if they were just taken
+   * Returns the SHA-256 of a file's content, from memory where that is safe. Throws if the file cannot be read.
+   * @param facts the file's facts, if they were just taken
    */
   digest(path: string, facts: FileFacts = factsOf(Deno.statSync(path))): string {
     return this.folderDigest(path, [{ path: "", facts }], () => hashFile(path));
   }
 
-  /** Whether a file's content has a digest, from memory where that is safe. Of a file that cannot be read it has not. */
+  /** True if a file's content has a digest, from memory where that is safe; false if the file cannot be read. */
   holds(path: string, sha256: string): boolean {
     return unlessReadable(() => this.digest(path), undefined) === sha256;
   }
 
   /**
-   * The digest of a folder's content, from memory if every file is as it was when `compute` last gave it. A hundred
-   * thousand files are known again by one digest of their facts, without a line of memory for each to be read.
+   * Returns the digest of a folder's content, from memory if every file is as it was when `compute` last returned it. A
+   * hundred thousand files are recognised by one digest of their facts, without a remembered line for each.
    */
   folderDigest(folder: string, files: readonly FolderFile[], compute: () => string): string {
     let newest = 0;
@@ -64,7 +65,7 @@ export class Digests {
     if (known?.state === state) return known.sha256;
     const hashedAt = Date.now();
     const sha256 = compute();
-    // What changed lately, or since it was looked at, could change again and look the same.
+    // A file that changed lately, or since its facts were taken, could change again and look the same.
     const same = files.every(({ path, facts }) => {
       const after = unlessReadable(() => Deno.statSync(join(folder, path)), undefined);
       return after !== undefined && sameFacts(factsOf(after), facts);
@@ -77,10 +78,13 @@ export class Digests {
     return sha256;
   }
 
-  /** A plan, or a run that is refused, must not bring a store into being; what a first run learns waits for its store. */
+  /**
+   * Writes new digests once the store exists. A plan, or a refused run, must not create a store; a first run's digests
+   * wait.
+   */
   #writePending(): void {
     if (this.#pending.length === 0 || !(this.#writable ||= isThere(dirname(this.path)))) return;
-    // Losing it costs hashing again; it must not cost the run.
+    // Losing a digest costs hashing again; it must not cost the run.
     ignoreTrouble(() => appendLine(this.path, this.#pending.splice(0).join("\n")));
   }
 
@@ -88,7 +92,7 @@ export class Digests {
     return this.#known ??= new Map(readRecords(this.path, rememberedSchema).map((line) => [line.path, line]));
   }
 
-  /** What is known of files and folders that are still there. */
+  /** The remembered digests of files and folders that still exist. */
   get current(): Remembered[] {
     return [...this.#load().values()].filter(({ path }) => isThere(path));
   }

@@ -1,6 +1,6 @@
 /**
- * Every write of the store goes through this module, so that tests can count, kill or fail each one, and so that none
- * leads out of the folders that were opened for it (`roots.ts`). Reads are in `reading.ts`.
+ * Every write of the store goes through this module, so that tests can count writes, kill the process at one or make
+ * one fail, and so that no write leaves the folders that were opened for it (`roots.ts`). Reads are in `reading.ts`.
  */
 import { dirname } from "node:path";
 import { Limit } from "./limit.ts";
@@ -22,11 +22,11 @@ export type FileOperation =
   | "remove"
   | "lock";
 
-/** What an operation works with besides its path. */
+/** The arguments of an operation other than its path. */
 export interface OperationDetail {
-  /** Of a rename, a copy or a link. */
+  /** The source path of a rename, a copy or a link. */
   readonly from?: string;
-  /** Of a write or an append. */
+  /** The bytes of a write or an append. */
   readonly bytes?: Uint8Array;
 }
 
@@ -35,12 +35,12 @@ export type OperationHook = (operation: FileOperation, path: string, detail?: Op
 
 let hook: OperationHook | undefined;
 
-/** Watch or fail the store's operations. Tests only; pass undefined to stop. */
+/** Watches the store's operations or makes them fail. Only for tests; pass undefined to stop. */
 export function setOperationHook(next: OperationHook | undefined): void {
   hook = next;
 }
 
-/** What every operation goes through that puts something at a path, takes it away or moves it there. */
+/** Checks and announces an operation that creates, changes, removes or moves something at a path. */
 function begin(operation: FileOperation, path: string, detail?: OperationDetail): void {
   assertInside(path);
   hook?.(operation, path, detail);
@@ -52,10 +52,10 @@ export function makeFolder(path: string): void {
   Deno.mkdirSync(path, { recursive: true });
 }
 
-/** What outlives neither this process nor its machine. */
+/** The scratch folder, which disappears with this process: nothing in it is flushed. */
 let fleeting: string | undefined;
 
-/** Flush nothing below a folder, which goes with this process. */
+/** Turns off flushing below a folder that disappears with this process. */
 export function spareFlushes(folder: string): void {
   fleeting = folder;
 }
@@ -68,19 +68,19 @@ function sync(file: Deno.FsFile, path: string): void {
   file.syncSync();
 }
 
-/** Make a rename or a new name in a folder durable. Windows cannot open folders and needs no such step. */
+/** Makes a rename or a new name in a folder durable. Windows cannot open folders and needs no such step. */
 export function syncFolder(path: string): void {
   if (Deno.build.os === "windows") return;
   using folder = Deno.openSync(path, { read: true });
   sync(folder, path);
 }
 
-/** Files that are open while they are flushed beside other work; hundreds may wait for their turn. */
+/** Limits the files that are open for asynchronous flushes; hundreds of flushes may be waiting. */
 const flushes = new Limit(32);
 
 /**
- * The same without blocking this process. Flushes that are on at the same time share one commit of the file system's
- * journal.
+ * As {@linkcode syncFolder}, without blocking this process. Flushes that run at the same time share one commit of the
+ * file system's journal.
  */
 export function flushFolder(path: string): Promise<void> {
   return flushes.run(async () => {
@@ -96,13 +96,13 @@ async function flush(file: Deno.FsFile, path: string): Promise<void> {
   await file.sync();
 }
 
-/** Create or replace a file and flush it. Not atomic: use it for names that nobody reads yet. */
+/** Creates or replaces a file and flushes it. Not atomic: use it for names that nobody reads yet. */
 export function writeNew(path: string, content: Uint8Array | string): void {
   using file = writeOpen(path, content);
   sync(file, path);
 }
 
-/** Create or replace a file that somebody flushes later. */
+/** Creates or replaces a file without flushing it. */
 export function writeUnflushed(path: string, content: Uint8Array | string): void {
   writeOpen(path, content).close();
 }
@@ -124,7 +124,7 @@ function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
 function writeAll(file: Deno.FsFile, bytes: Uint8Array, path: string): void {
   let offset = 0;
   if (hook !== undefined) {
-    // A kill or a full disk can leave any part of a write; half of it stands for all of them.
+    // A kill or a full disk can cut a write anywhere; tests try the cut in the middle.
     while (offset < bytes.length >> 1) offset += file.writeSync(bytes.subarray(offset, bytes.length >> 1));
     hook("half", path);
   }
@@ -134,23 +134,24 @@ function writeAll(file: Deno.FsFile, bytes: Uint8Array, path: string): void {
 }
 
 /**
- * Writing into a link would change what it leads to, opening a pipe may take for ever, and a folder takes no bytes. What
- * lies in the place of a file of the store and is none was put there by somebody else, who may look at it there.
+ * Sets aside whatever lies at the path of a store file and is not a regular file: writing into a link would change the
+ * link's target, opening a pipe may block for ever, and a folder takes no bytes. Somebody else put it there, and can
+ * look at it under its new name.
  */
 function setOddAside(path: string): void {
   const info = statIfThere(path);
   if (info !== undefined && !info.isFile) setAside(path);
 }
 
-/** Move what cannot be used out of the way, under a name that nothing serves. */
+/** Renames something unusable to `<path>.broken`, a name that nothing serves. */
 export function setAside(path: string): void {
   removeTree(`${path}.broken`);
   rename(path, `${path}.broken`);
 }
 
 /**
- * Replace a file so that readers see the old content or the new, and a crash leaves one of them.
- * @param temporary where it is until then, beside it
+ * Replaces a file so that readers see the old content or the new, and a crash leaves one of them.
+ * @param temporary where the new file is written until it is renamed, in the same folder
  */
 export function writeAtomically(
   path: string,
@@ -165,7 +166,7 @@ export function writeAtomically(
   }
 }
 
-/** As {@linkcode writeAtomically}, while other work goes on. */
+/** As {@linkcode writeAtomically}, but flushes without blocking this process. */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${Deno.pid}.${counter++}.tmp`;
   try {
@@ -181,15 +182,15 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
 
 let counter = 0;
 
-/** Files that lines are appended to, kept open: opening costs more than writing a line. */
+/** Files that lines are appended to, kept open: opening a file costs more than writing a line. */
 const appended = new Map<string, Deno.FsFile>();
 const MAX_APPENDED = 64;
 
 /**
- * Append one line with a single write. A crash can tear it; readers skip a torn line. The line starts with a break of
- * its own if the file ends in the torn line of a process that was killed.
- * @returns the bytes of the line
- * @throws Misplaced for a line that no reader would take
+ * Appends one line with a single write. A crash can tear the line; readers skip a torn line. If the file ends in the
+ * torn line of a killed process, a line break is written first.
+ * @returns the number of bytes of the line
+ * @throws Misplaced if the line is too long for readers
  */
 export function appendLine(path: string, line: string): number {
   const bytes = new TextEncoder().encode(`${asRecord(line, path)}\n`);
@@ -198,7 +199,8 @@ export function appendLine(path: string, line: string): number {
   try {
     writeAll(file, bytes, path);
   } catch (error) {
-    // Half of the line may be there; the next one must not be glued to it.
+    // Half of the line may be written. Reopening the file ends that half with a break, so the next line is not glued to
+    // it.
     closeAppended(path);
     throw error;
   }
@@ -220,7 +222,7 @@ function openForAppending(path: string): Deno.FsFile {
   return file;
 }
 
-/** Let go of a file that lines were appended to, before it is replaced or removed. */
+/** Closes a file that lines were appended to, before the file is replaced or removed. */
 export function closeAppended(path: string): void {
   appended.get(path)?.close();
   appended.delete(path);
@@ -232,7 +234,7 @@ export function rename(from: string, to: string): void {
   Deno.renameSync(from, to);
 }
 
-/** A folder in the place of a file goes out of its way, as a file does that is replaced. */
+/** Renames a file over another. A folder in the other's place is set aside. */
 function replace(from: string, to: string): void {
   closeAppended(to);
   try {
@@ -244,13 +246,13 @@ function replace(from: string, to: string): void {
   }
 }
 
-/** Rename, then make the new name durable. */
+/** Renames a file, then makes the new name durable. */
 export function moveInto(from: string, to: string): void {
   replace(from, to);
   syncFolder(dirname(to));
 }
 
-/** As {@linkcode moveInto}, while other work goes on. */
+/** As {@linkcode moveInto}, but flushes without blocking this process. */
 export async function moveDurably(from: string, to: string): Promise<void> {
   replace(from, to);
   await flushFolder(dirname(to));
@@ -261,13 +263,13 @@ export function setMode(path: string, mode: number): void {
   if (Deno.build.os !== "windows") Deno.chmodSync(path, mode);
 }
 
-/** Copy a file; the system shares the blocks where its file system can. */
+/** Copies a file; the blocks are shared where the file system can. */
 export function copyFile(from: string, to: string): void {
   begin("copy", to, { from });
   Deno.copyFileSync(from, to);
 }
 
-/** Give a file a second name, or a copy where the file system cannot. */
+/** Makes a hard link to a file, or copies the file where the file system cannot link. */
 export function linkOrCopy(from: string, to: string): void {
   begin("link", to, { from });
   try {
@@ -279,22 +281,22 @@ export function linkOrCopy(from: string, to: string): void {
 }
 
 export function removeTree(path: string): void {
-  // Looking first is cheaper than the error of removing what is not there.
+  // Checking first is cheaper than the error of removing a missing path.
   if (statIfThere(path) === undefined) return;
   begin("remove", path);
   Deno.removeSync(path, { recursive: true });
 }
 
-/** Clean up where failing to clean up must not hide the first error. */
+/** Removes a path where failing to do so must not hide an earlier error. */
 export function removeQuietly(path: string): void {
   try {
     removeTree(path);
   } catch {
-    // What is left in a temporary folder is swept by a later run.
+    // A later run sweeps what is left in a temporary folder.
   }
 }
 
-/** Open a file to be locked. It is never removed. */
+/** Opens a lock file, which is never removed. */
 export function openLockFile(path: string): Deno.FsFile {
   begin("write", path);
   setOddAside(path);
@@ -302,15 +304,17 @@ export function openLockFile(path: string): Deno.FsFile {
 }
 
 /**
- * Try to take the kernel's lock on an open file; it goes with the process, however that ends.
- * @param alone whether nobody else may hold it; else any number may, unless one holds it alone
+ * Tries to take the kernel's lock on an open file. The lock ends with the process, however the process ends.
+ * @param alone true for an exclusive lock; else any number of processes may share the lock while none holds it
+ * exclusively
+ * @returns true if the lock was taken
  */
 export function tryLock(file: Deno.FsFile, path: string, alone = true): boolean {
   hook?.("lock", path);
   return file.tryLockSync(alone);
 }
 
-/** Replace what an open file holds, keeping the file. */
+/** Replaces the content of an open file, keeping the file. */
 export function rewrite(file: Deno.FsFile, path: string, text: string): void {
   const bytes = new TextEncoder().encode(text);
   begin("write", path, { bytes });
@@ -319,7 +323,7 @@ export function rewrite(file: Deno.FsFile, path: string, text: string): void {
   writeAll(file, bytes, path);
 }
 
-/** SHA-256 of a file that somebody else wrote, after flushing it; other work goes on meanwhile. */
+/** Flushes a file that somebody else wrote, without blocking this process, and returns the file's SHA-256. */
 export function flushAndHash(path: string): Promise<string> {
   return flushes.run(async () => {
     using file = openPlain(path);

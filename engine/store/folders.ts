@@ -3,14 +3,14 @@ import { flushFolder, makeFolder, syncFolder } from "./files.ts";
 import { isThere, realPath } from "./reading.ts";
 import { openRoot } from "./roots.ts";
 
-/** A folder that may be entered but not listed cannot be opened; what is above the store is its owner's business. */
+/** Ignores that a folder may be entered but not opened: a folder above the store is its owner's business. */
 function unlessClosed(error: unknown): void {
   if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
 }
 
 /**
- * Make a folder for what must outlive a power cut. A file is found after one only if the names of all folders above it
- * are on disk, and flushing the file does not promise that.
+ * Makes a folder whose files must survive a power cut. They are found afterwards only if the names of all folders above
+ * them are on disk, and flushing a file does not promise that.
  */
 export function makeDurableFolder(path: string): void {
   if (isThere(path)) return;
@@ -24,8 +24,8 @@ export function makeDurableFolder(path: string): void {
 }
 
 /**
- * As {@linkcode makeDurableFolder}, while other work goes on. The name is flushed also where the folder is there:
- * whoever made it may have been killed before it was.
+ * As {@linkcode makeDurableFolder}, without blocking this process. The name is flushed even if the folder exists:
+ * whoever made it may have been killed before the flush.
  */
 async function makeFolderDurably(path: string): Promise<void> {
   const parent = dirname(path);
@@ -42,27 +42,27 @@ export class FolderMaker {
 
   constructor(private readonly make: (path: string) => Promise<void> = makeFolderDurably) {}
 
-  /** Whoever waits for it finds the folder's name on disk, also if somebody else is at it. */
+  /** Resolves when the folder's name is on disk, also if another caller is making the folder. */
   async ensure(path: string): Promise<void> {
     const made = this.#made.getOrInsertComputed(path, this.make);
     try {
       await made;
     } catch (error) {
-      // Somebody else may have begun anew.
+      // Another caller may have begun again.
       if (this.#made.get(path) === made) this.#made.delete(path);
       throw error;
     }
   }
 }
 
-/** A folder outside of any store, to write to; it goes when this is disposed of. */
+/** Makes a temporary folder outside of any store; it is removed when disposed of. */
 export async function makeTemporaryFolder(): Promise<AsyncDisposable & { readonly folder: string }> {
   const folder = realPath(await Deno.makeTempDir({ prefix: "noiseline-" }));
   openRoot(folder);
   return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }
 
-/** Regular files below a folder, as relative POSIX paths in code-unit order; anything else is reported by name. */
+/** Lists regular files below a folder, as relative POSIX paths in code-unit order; everything else is `strange`. */
 export function listFiles(root: string): { files: string[]; strange: string[] } {
   const files: string[] = [];
   const strange: string[] = [];
@@ -77,7 +77,7 @@ export function listFiles(root: string): { files: string[]; strange: string[] } 
   visit(root, "");
   return { files: files.sort(), strange: strange.sort() };
 }
-/** A stage's id as one name of a file; ids have no +, but for values of a matrix, which come after every slash. */
+/** Returns a stage's id as a file name. Ids have no + except in values of a matrix, which come after every slash. */
 export function fileNameOf(stageId: string): string {
   return stageId.replaceAll("/", "+");
 }

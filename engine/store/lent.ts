@@ -1,24 +1,24 @@
 /**
- * What foreign code may read, it may not change: Deno refuses to write. But Deno lets it set mode, owner and times of a
- * file through a descriptor that is open for reading (`fchmod`, `fchown` and `futimes` of node:fs). So it gets copies,
- * and what is too large to be copied is put right behind it.
+ * User code may read files that it may not change. Deno refuses to write them, but lets user code set mode, owner and
+ * times of a file through a descriptor that is open for reading (`fchmod`, `fchown` and `futimes` of node:fs). So user
+ * code gets copies, and the metadata of files that are too large to copy is restored afterwards.
  */
 import { join } from "node:path";
 import { z } from "zod";
 import { writeNew } from "./files.ts";
 import { readRecords } from "./records.ts";
 
-/** Up to this size foreign code gets a copy; it costs some hundredths of a second where blocks cannot be shared. */
+/** User code gets copies of up to this size; a copy costs some hundredths of a second where blocks cannot be shared. */
 const COPIED_BYTES = 64 << 20;
 
-/** Whether files are lent as they are, and not copied, to code that is not trusted. */
+/** True if code that is not trusted gets the files themselves and not copies. */
 export function isLentWhole(files: readonly { readonly size: number }[]): boolean {
   return files.reduce((sum, { size }) => sum + size, 0) > COPIED_BYTES;
 }
 
 const RECORD = "lent.jsonl";
 
-/** How a file or folder was when it was lent. The birth time makes sure that it is the same one. */
+/** Returns the metadata of a file or folder. The birth time shows later whether it is still the same one. */
 function recordOf(path: string) {
   const { dev, ino, birthtime, mode, uid, gid, mtime } = Deno.statSync(path);
   const times = { born: birthtime?.getTime() ?? null, modified: mtime?.getTime() ?? null };
@@ -34,8 +34,8 @@ function collect(path: string, found: Set<string>): void {
 }
 
 /**
- * Note how files are, and folders with all that is in them, in the folder of the run of the stage that gets them, which
- * it may not see.
+ * Records the metadata of files, and of folders with everything in them, before a stage gets them. The record lies in
+ * the folder of the stage's run, which the stage cannot see.
  */
 export function lend(folder: string, paths: readonly string[]): void {
   const found = new Set<string>();
@@ -45,16 +45,19 @@ export function lend(folder: string, paths: readonly string[]): void {
   writeNew(join(folder, RECORD), lines.join(""));
 }
 
-/** Put everything right that was lent; also for a run that was killed. @returns what had been changed */
+/**
+ * Restores the metadata of everything that was lent, also after a run was killed.
+ * @returns the paths whose metadata had changed
+ */
 export function takeBack(folder: string): string[] {
-  // Its own process wrote it, where no stage could.
+  // Needs no schema: the engine wrote the record, where no stage can write.
   return readRecords(join(folder, RECORD), z.custom<ReturnType<typeof recordOf>>()).filter((was) => {
     try {
       const now = recordOf(was.path);
       if (now.dev !== was.dev || now.ino !== was.ino || now.born !== was.born) return false;
       return putRight(was, now);
     } catch {
-      // It is gone, or another's: then it could not be changed.
+      // The file is gone, or another user's: then the stage could not change it.
       return false;
     }
   }).map(({ path }) => path);
@@ -64,9 +67,9 @@ function putRight(was: ReturnType<typeof recordOf>, now: ReturnType<typeof recor
   const { mtime, ctime, atime } = Deno.statSync(was.path);
   const owner = now.uid !== was.uid || now.gid !== was.gid;
   const mode = now.mode !== was.mode;
-  // Whoever writes to a file sets both times to the same; that its owner did is nothing to put right.
+  // Writing to a file sets both times to the same value; what its owner wrote is not to be undone.
   const times = now.modified !== was.modified && mtime?.getTime() !== ctime?.getTime();
-  // A change of owner takes away some modes.
+  // A change of owner clears some mode bits.
   if (owner) Deno.chownSync(was.path, was.uid, was.gid);
   if (owner || mode) Deno.chmodSync(was.path, was.mode! & 0o7777);
   if (times) Deno.utimeSync(was.path, atime!, new Date(was.modified!));

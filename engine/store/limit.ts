@@ -1,4 +1,4 @@
-/** So much at a time; the rest waits in line. */
+/** Limits how many tasks run at once; the others wait in order. */
 export class Limit {
   #free: number;
   readonly #line: (() => void)[] = [];
@@ -19,7 +19,10 @@ export class Limit {
     }
   }
 
-  /** Do the work for each. After a failure nothing more begins; what has begun ends, then the failure is thrown. */
+  /**
+   * Runs the work for each item. After a failure no more work begins; work in progress ends, then the failure is
+   * thrown.
+   */
   async map<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): Promise<R[]> {
     let failed = false;
     const fail = (error: unknown) => {

@@ -8,16 +8,16 @@ import { ignoreTrouble } from "./trouble.ts";
 
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called once if somebody else holds it. */
+  /** Called once, with a text that names the holder, if somebody else holds the lock. */
   readonly onWait?: ((holder: string) => void) | undefined;
-  /** Any number may hold it at once, unless one holds it alone. */
+  /** True for a lock that any number may hold at once, unless somebody holds it exclusively. */
   readonly shared?: boolean;
 }
 
 /**
- * Wait for a lock. The lock is the kernel's, on a file that is never removed: removing it would let two processes lock
- * two different files of one name. The end of the process frees it, however that comes. The text inside is for messages
- * alone.
+ * Waits for a lock. The lock is the kernel's, on a file that is never removed: removing the file would let two
+ * processes lock two different files of one name. The lock ends with the process, however the process ends. The text in
+ * the file is for messages only.
  * @returns undefined when `signal` fires first
  */
 export async function acquireLock(path: string, { signal, onWait, shared = false }: WaitOptions = {}) {
@@ -37,15 +37,15 @@ export async function acquireLock(path: string, { signal, onWait, shared = false
   return held.move();
 }
 
-/** Take a lock alone if nobody holds it now. */
+/** Takes an exclusive lock if nobody holds the lock now. */
 export function tryAlone(path: string): Disposable | undefined {
   using held = new DisposableStack();
   return tryLock(held.use(openLockFile(path)), path) ? held.move() : undefined;
 }
 
 /**
- * Hold a folder, so that others who may only read it see that this process is there. Where folders cannot be held, or are
- * on a network, they do not see it.
+ * Locks a folder, so that others who may only read it see that this process is there. Where folders cannot be locked,
+ * or are on a network, they do not see it.
  */
 export function holdFolder(folder: string): Disposable | undefined {
   try {
@@ -57,7 +57,7 @@ export function holdFolder(folder: string): Disposable | undefined {
   }
 }
 
-/** Whether somebody holds a folder; true also where that cannot be said. */
+/** True if somebody holds a folder, or if that cannot be told. */
 export function isHeld(folder: string): boolean {
   try {
     using file = Deno.openSync(folder);
@@ -67,7 +67,7 @@ export function isHeld(folder: string): boolean {
   }
 }
 
-/** Take a lock that is only ever held for moments. Blocks this process until it is free. */
+/** Takes a lock that is only ever held for moments. Blocks this process until the lock is free. */
 export function lockNow(path: string): Disposable {
   using held = new DisposableStack();
   const file = held.use(openLockFile(path));
@@ -78,13 +78,14 @@ export function lockNow(path: string): Disposable {
 /**
  * Two locks of the whole store keep `gc` and everything else apart.
  *
- * - *still*: while it is shared, no result and no object goes away. Held for moments: from finding a result to having
- *   noted that a run uses it, and from moving files into the store to the manifest that names them. What is noted is
- *   safe without the lock, so `gc` never waits for a training.
- *   Whoever wants the store to itself takes *turn* first, which everybody passes through: holds that overlap without a
- *   gap, as those of a busy run, let it in all the same.
- * - *in use*: shared by every run from its first write to its end. Held alone it proves, whatever became of process
- *   ids, that no run is on: only then are files replaced that runs keep open, and locks removed that runs could wait for.
+ * - *still*: while it is shared, no result and no object is removed. It is held for moments: from finding a result to
+ *   recording that a run uses it, and from moving files into the store to writing the manifest that names them.
+ *   Recorded results are safe without the lock, so `gc` never waits for a training. Whoever wants the store exclusively
+ *   takes *turn* first, which everybody passes through: so even shared holds that overlap without a gap, as those of a
+ *   busy run, let it in.
+ * - *in use*: shared by every run from its first write to its end. Holding it exclusively proves, whatever became of
+ *   process ids, that no run is in progress: only then are files replaced that runs keep open, and locks removed that
+ *   runs could wait for.
  */
 export class StoreGuards {
   constructor(private readonly folder: string) {}
@@ -94,9 +95,9 @@ export class StoreGuards {
   }
 
   /**
-   * Nothing is removed until this is disposed of. A store that does not exist, or that this process may not write, has
-   * nothing to lose.
-   * @param onWait called once if another process has the store to itself
+   * Keeps everything in the store from being removed until the lock is disposed of. A store that does not exist, or
+   * that this process may not write, has nothing to lose.
+   * @param onWait called once if another process holds the store exclusively
    * @returns undefined when `signal` fires first
    */
   async holdStill(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
@@ -112,19 +113,19 @@ export class StoreGuards {
     }
   }
 
-  /** Mark the store as in use until this is disposed of. */
+  /** Marks the store as in use until the lock is disposed of. */
   async markInUse(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
     return await acquireLock(this.#pathOf("in-use"), { signal, onWait, shared: true });
   }
 
-  /** Keep everybody from relying on what may be removed now. */
+  /** Keeps everybody from starting to rely on results or objects while this process removes some. */
   async stopReliance(onWait?: () => void): Promise<Disposable> {
     using locks = new DisposableStack();
     for (const lock of ["turn", "still"] as const) locks.use(await acquireLock(this.#pathOf(lock), { onWait }));
     return locks.move();
   }
 
-  /** Succeeds only while no run is on; none starts until it is disposed of. */
+  /** Succeeds only while no run is in progress; none starts until the lock is disposed of. */
   tryUnused(): Disposable | undefined {
     return tryAlone(this.#pathOf("in-use"));
   }

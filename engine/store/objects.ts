@@ -19,8 +19,8 @@ import type { Digests } from "./digests.ts";
 const READ_ONLY = 0o444;
 
 /**
- * Files by content. A name is the SHA-256 of what it holds; an object that is known not to match its name is never
- * served. It is hashed again when its facts have changed, and by `verify`.
+ * Files by content: an object's name is the SHA-256 of its content. An object that is known not to match its name is
+ * never served. It is hashed again when its facts have changed, and by `verify`.
  */
 export class ObjectStore {
   readonly #folders = new FolderMaker();
@@ -31,23 +31,23 @@ export class ObjectStore {
     return join(this.root, sha256.slice(0, 2), sha256);
   }
 
-  /** A quick look: is there a file of the right size. */
+  /** A quick check: true if there is a file of the right size. */
   has({ sha256, size }: Pick<FileEntry, "sha256" | "size">): boolean {
     const info = statIfThere(this.pathOf(sha256));
     return info !== undefined && info.isFile && info.size === size;
   }
 
   /**
-   * Whether the object holds what its name says, by content, as far as its facts have changed since it was hashed. One
-   * that may not be read does not.
+   * True if the object's content matches its name. It is hashed only if its facts have changed since the last time. An
+   * object that cannot be read does not match.
    */
   verify(entry: FileEntry): boolean {
     return this.has(entry) && this.digests.holds(this.pathOf(entry.sha256), entry.sha256);
   }
 
   /**
-   * Take a finished file into the store, moving it. The file's content is durable before its name is, and both are when
-   * this ends. An object that is already there is kept if it is good, and replaced if it is not.
+   * Moves a finished file into the store. The file's content is durable before its name is, and both are when this
+   * resolves. An object that is already there is kept if it is good, and replaced if it is not.
    */
   async take(file: string, size: number): Promise<{ sha256: string; size: number; moved: boolean }> {
     const sha256 = await flushAndHash(file);
@@ -62,21 +62,23 @@ export class ObjectStore {
     return { sha256, size, moved: true };
   }
 
-  /** Make sure that the names of objects which are there are on disk: whoever put them there may still be at it. */
+  /**
+   * Makes sure that the names of existing objects are on disk: whoever put them there may not have flushed them yet.
+   */
   async flushNames(files: Iterable<FileEntry>): Promise<void> {
     const folders = new Set(Array.from(files, ({ sha256 }) => dirname(this.pathOf(sha256))));
     await Promise.all(Array.from(folders, (folder) => flushFolder(folder)));
   }
 
-  /** Set a broken object aside, so that the next take brings it back. */
+  /** Sets a broken object aside, so that the next `take` replaces it. */
   quarantine(sha256: string): void {
     const path = this.pathOf(sha256);
     if (statIfThere(path) !== undefined) setAside(path);
   }
 
   /**
-   * Lay an artifact's files out under a folder that their reader may see but not write.
-   * @param trusted whether the reader's code is known to leave the files as they are
+   * Lays out an artifact's files below a folder that their reader may see but not write.
+   * @param trusted true if the reader's code is known to leave the files as they are
    */
   layOut(files: readonly FileEntry[], folder: string, trusted: boolean): void {
     const place = trusted || isLentWhole(files) ? linkOrCopy : copyFile;

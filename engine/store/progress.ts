@@ -18,23 +18,23 @@ import { readRecord, recordText } from "./records.ts";
 const KEPT = 2;
 const MANIFEST = "manifest.json";
 const STATE = /^step-(\d+)$/;
-/** A stage may write to its progress by itself: what it leaves must cost those who look at it little. */
+/** A stage may write to its progress folder by itself, so the number of states that are examined is limited. */
 const LOOKED_AT = 64;
 const MAX_MANIFEST_BYTES = 2 ** 20;
 
-/** Where the progress of one identity within one numerics lives. */
+/** The folder for the saved states of one identity key under one numerics. */
 export function progressFolder(root: string, identityKey: string, numerics: string | undefined): string {
   const safe = (numerics ?? "any").replaceAll(/[^A-Za-z0-9._-]/g, "_");
   return join(root, identityKey.slice(0, 2), identityKey, safe);
 }
 
-/** Steps whose states are there, newest first; none of them is checked. */
+/** Steps that have saved states, newest first; none of the states is checked. */
 export function savedSteps(folder: string): number[] {
   const folders = isThere(folder) ? entriesOf(folder).filter(({ isDirectory }) => isDirectory) : [];
   return folders.flatMap(({ name }) => STATE.exec(name)?.[1] ?? []).map(Number).sort((a, b) => b - a);
 }
 
-/** The manifest of a state that looks whole. */
+/** The manifest of a state, if the state looks complete. */
 function readWhole(folder: string, step: number): ProgressManifest | undefined {
   const home = join(folder, `step-${step}`);
   const path = join(home, MANIFEST);
@@ -48,8 +48,8 @@ function readWhole(folder: string, step: number): ProgressManifest | undefined {
 }
 
 /**
- * Copy the state of a step to another folder of states, where it appears when it is whole and on disk.
- * @returns false where it does not hold what was saved, or is gone
+ * Copies the state of a step to another folder of states, where it appears once it is complete and on disk.
+ * @returns false if the state does not hold what was saved, or is gone
  */
 export async function copyState(from: string, to: string, step: number): Promise<boolean> {
   const manifest = readWhole(from, step);
@@ -61,7 +61,7 @@ export async function copyState(from: string, to: string, step: number): Promise
         const copy = inside(temporary, path);
         makeFolder(dirname(copy));
         copyFile(inside(home, path), copy);
-        // Who saves may have removed it meanwhile for a newer one.
+        // The process that saves states may have removed this one meanwhile for a newer one.
         if (await flushAndHash(copy) !== sha256) return undefined;
       }
       return manifest.files;
@@ -73,10 +73,10 @@ export async function copyState(from: string, to: string, step: number): Promise
 }
 
 /**
- * Put the state of a step into a folder of states, where it appears when it is whole and on disk.
+ * Puts the state of a step into a folder of states, where it appears once it is complete and on disk.
  *
- * @param fill writes its files to a folder, and says what they are; undefined to give up
- * @returns whether it is there
+ * @param fill writes the state's files to a folder and returns their entries; undefined to give up
+ * @returns true if the state is there
  */
 async function putState(
   folder: string,
@@ -92,7 +92,7 @@ async function putState(
     if (files === undefined) return false;
     const manifest = join(temporary, MANIFEST);
     writeNew(manifest, recordText(manifest, progressManifestSchema, { format: 1, step, files }));
-    // A state counts once it has its name, so by then the names of all its files must be on disk.
+    // A state counts once it has its name, so the names of all its files must be on disk by then.
     const folders = new Set([temporary]);
     for (const { path } of files) {
       for (let at = dirname(inside(temporary, path)); !folders.has(at); at = dirname(at)) folders.add(at);
@@ -106,12 +106,12 @@ async function putState(
   }
 }
 
-/** The newest step at or below `limit` whose state looks whole; for planning, which does not hash. */
+/** The newest step up to `limit` whose state looks complete; for planning, which does not hash. */
 export function newestSavedStep(folder: string, limit: number): number | undefined {
   return listSaved(folder, limit)[0]?.step;
 }
 
-/** The states that are there, each with what tells it from one of the same step that is saved later. */
+/** The states in a folder by step, each with a text that distinguishes it from a later save of the same step. */
 export function statesIn(folder: string): ReadonlyMap<number, string> {
   return new Map(
     savedSteps(folder).map((step) => {
@@ -122,7 +122,7 @@ export function statesIn(folder: string): ReadonlyMap<number, string> {
 }
 
 /**
- * Remove the states that were saved since. Those from before stay, as do those of longer runs.
+ * Removes the states that were saved since `before` was taken. Earlier states stay, and so do those of longer runs.
  * @returns how many were removed
  */
 export function removeStatesSince(folder: string, before: ReadonlyMap<number, string>): number {
@@ -133,16 +133,17 @@ export function removeStatesSince(folder: string, before: ReadonlyMap<number, st
 }
 
 /**
- * Keep two of the given states: if the newest turns out torn, the one before it serves. Those that were saved since stay,
- * and states beyond the wanted extent, which belong to a longer run. The run does this and not the stage's process, since
- * only states that were saved before an edit of the code are worth going on from, and the run looks for edits.
+ * Keeps two of the given states: if the newest turns out torn, the one before it serves. States that were saved since
+ * they were listed stay, and so do states beyond the wanted extent, which belong to a longer run. The run does this and
+ * not the stage's process, since only states that were saved before an edit of the code are worth continuing from, and
+ * the run looks for edits.
  * @param steps newest first
  */
 export function pruneStates(folder: string, steps: Iterable<number>, limit: number): void {
   for (const step of [...steps].filter((step) => step <= limit).slice(KEPT)) removeTree(join(folder, `step-${step}`));
 }
 
-/** The whole states of a stage that a run may continue from, newest first, as explanations show them. */
+/** The complete states of a stage that a run may continue from, newest first, with what explanations show of them. */
 export function listSaved(folder: string, limit: number) {
   return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).flatMap((step) => {
     const files = readWhole(folder, step)?.files;
@@ -152,14 +153,14 @@ export function listSaved(folder: string, limit: number) {
   });
 }
 
-/** Saved states of one stage, written by the worker and read by the next one. */
+/** Saved states of one stage, written by its worker and read by the next one. */
 export class ProgressStore implements StageProgress {
-  /** The stage began now, before any save. */
+  /** The time of the last save, and before that of the stage's start. */
   #savedAt = performance.now();
 
   /**
    * @param limit the wanted extent: states beyond it belong to longer runs and are not used
-   * @param onDamage told of each state that is passed over because it does not hold what was saved
+   * @param onDamage called for each state that is skipped because it does not hold what was saved
    */
   constructor(
     private readonly folder: string,
@@ -174,7 +175,7 @@ export class ProgressStore implements StageProgress {
     for (const step of savedSteps(this.folder)) {
       if (step > this.limit) continue;
       const home = join(this.folder, `step-${step}`);
-      // A state with one flipped bit would poison everything after it, so it is hashed before it is used.
+      // One flipped bit in a state would poison everything after it, so a state is hashed before it is used.
       const good = readWhole(this.folder, step)?.files.every(({ path, sha256 }) => holds(inside(home, path), sha256));
       if (good) return { step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) };
       this.onDamage(step);
@@ -186,7 +187,7 @@ export class ProgressStore implements StageProgress {
     if (Object.hasOwn(files, MANIFEST)) {
       throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
     }
-    // At once, also for a stage that does not wait for it.
+    // Checked at once, even for a stage that does not await the save.
     Object.keys(files).forEach((name) => relativePathSchema.parse(name));
     return this.#save(step, files);
   }
@@ -199,11 +200,11 @@ export class ProgressStore implements StageProgress {
         writeNew(path, content);
         return { path: name, size: content.length, sha256: sha256Of(content) };
       }));
-    // Temporary folders are those of killed workers, since the lock admits one at a time.
+    // Temporary folders are left by killed workers, since the lock admits one worker at a time.
     for (const { name } of entriesOf(this.folder)) {
       if (name.startsWith("tmp-")) removeTree(join(this.folder, name));
     }
-    // From the end of a save, so that slow saves leave time for work between them.
+    // Counted from the end of a save, so that slow saves leave time for work between them.
     this.#savedAt = performance.now();
     this.onSave(step);
   }

@@ -4,17 +4,20 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { locate, Misplaced, unlessReadable } from "./trouble.ts";
 
-/** A record of more bytes is neither written nor read. It is enough for a result of four hundred thousand files. */
+/** A record of more bytes is neither written nor read. This is enough for a result of four hundred thousand files. */
 export const MAX_RECORD_BYTES = 64 * 2 ** 20;
 
-/** Where links lead, also of what is still to be made; the path itself where that cannot be found. */
+/**
+ * Resolves the links in a path, also if its last parts do not exist yet; returns the path itself if it cannot be
+ * resolved.
+ */
 export function realPath(path: string): string {
   // Paths that cannot be read are refused elsewhere.
   const real = unlessReadable(() => Deno.realPathSync(path), undefined);
   return real ?? (dirname(path) === path ? path : join(realPath(dirname(path)), basename(path)));
 }
 
-/** A text that can be read again. @throws Misplaced for one that is too large for that */
+/** Returns a text that can be read again as a record. @throws Misplaced if the text is too large for that */
 export function asRecord(text: string, path: string): string {
   if (text.length * 3 < MAX_RECORD_BYTES) return text;
   const { length } = new TextEncoder().encode(text);
@@ -30,13 +33,15 @@ export function sha256Of(content: Uint8Array | string): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** Open a plain file for reading. Nothing else is opened: a pipe would wait for its writer, and a device has no end. */
+/**
+ * Opens a regular file for reading. Nothing else is opened: a pipe would wait for its writer, and a device has no end.
+ */
 export function openPlain(path: string): Deno.FsFile {
   if (!Deno.statSync(path).isFile) throw new Misplaced(`Cannot read ${path}: it is not a regular file`);
   return Deno.openSync(path, { read: true });
 }
 
-/** What a file still has, up to as many bytes as there is room for. */
+/** Reads from a file until the buffer is full or the file ends. @returns the part of the buffer that was filled */
 export function fill(bytes: Uint8Array<ArrayBuffer>, file: Deno.FsFile): Uint8Array<ArrayBuffer> {
   let length = 0;
   for (let read: number | null = 1; length < bytes.length && read !== null;) {
@@ -46,13 +51,16 @@ export function fill(bytes: Uint8Array<ArrayBuffer>, file: Deno.FsFile): Uint8Ar
   return bytes.subarray(0, length);
 }
 
-/** The content of a file; undefined where there is none, none that can be read, or more than `mostBytes`: a record's. */
+/**
+ * Returns the content of a file; undefined if it is missing, unreadable or larger than `mostBytes`, by default a
+ * record.
+ */
 export function readIfThere(path: string, mostBytes: number = MAX_RECORD_BYTES): Uint8Array<ArrayBuffer> | undefined {
   return unlessReadable(() => {
     using file = openPlain(path);
     const { size } = file.statSync();
     if (size > mostBytes) return undefined;
-    // Files of the system say that they have no bytes.
+    // Files of the system report a size of 0 bytes.
     return fill(new Uint8Array(size || 1 << 16), file);
   }, undefined);
 }
@@ -63,9 +71,9 @@ export function readTextIfThere(path: string): string | undefined {
 }
 
 /**
- * The lines of a file, one after the other, whatever its size. What follows the last break may still be being written,
- * and a line that is longer than a record was none; both are left out, as are all lines of what is no file.
- * @returns where each begins, and its bytes without the break, which are good until the next line is asked for
+ * Yields the lines of a file of any size. Text after the last line break may still be being written, and a line longer
+ * than a record cannot be one; both are left out. A path that is not a regular file has no lines.
+ * @returns the offset of each line, and its bytes without the break, which are valid until the next line is asked for
  */
 export function* readLines(path: string, from: number = 0): Generator<{ offset: number; bytes: Uint8Array }> {
   using file = unlessReadable(() => openPlain(path), undefined);
@@ -94,18 +102,18 @@ export function* readLines(path: string, from: number = 0): Generator<{ offset: 
   }
 }
 
-/** SHA-256 of a file, streamed. */
+/** Returns the SHA-256 of a file, streamed. */
 export function hashFile(path: string): string {
   using file = openPlain(path);
   return hashOpen(file, path);
 }
 
-/** Whether a file holds what a digest says. One that may not be read, or is no file, does not. */
+/** True if a file's content has a digest. A file that cannot be read, or is not a regular file, does not. */
 export function holds(path: string, sha256: string): boolean {
   return unlessReadable(() => hashFile(path), undefined) === sha256;
 }
 
-/** Shared, since hashing never waits: a fresh megabyte takes longer to clear than a small file to hash. */
+/** Shared, since hashing never yields: clearing a fresh megabyte takes longer than hashing a small file. */
 let buffer: Uint8Array | undefined;
 
 export function hashOpen(file: Deno.FsFile, path: string): string {
@@ -120,12 +128,12 @@ export function hashOpen(file: Deno.FsFile, path: string): string {
 }
 
 /**
- * Whether there is something at a path of the store's own, where no links lie. An absent file costs an eighth of what
- * its error costs in `statIfThere`.
+ * True if something exists at a path of the store's own, where no links lie. For an absent file this costs an eighth of
+ * the error in `statIfThere`.
  */
 export const isThere: (path: string) => boolean = existsSync;
 
-/** Also of names that nothing can have. */
+/** Error codes for a path where nothing is, including names that nothing can have. */
 const ABSENT = ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP", "EINVAL"];
 
 function ifThere<T>(look: () => T): T | undefined {
@@ -141,7 +149,7 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
   return ifThere(() => Deno.lstatSync(path));
 }
 
-/** What is directly in a folder: nothing where there is none, or where a run removes it at this moment. */
+/** The entries of a folder; none if there is no folder, or if a run is removing it at this moment. */
 export function entriesOf(folder: string): Deno.DirEntry[] {
   return ifThere(() => [...Deno.readDirSync(folder)]) ?? [];
 }
@@ -158,14 +166,14 @@ export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEnt
   }
 }
 
-/** What tells whether a file has changed. */
+/** The metadata that tells whether a file has changed. */
 export type FileFacts = Readonly<ReturnType<typeof factsOf>>;
 
 export function factsOf({ dev, ino, size, mtime, ctime }: Deno.FileInfo) {
   return { dev: dev ?? 0, ino: ino ?? 0, size, mtimeMs: mtime?.getTime() ?? 0, ctimeMs: ctime?.getTime() ?? 0 };
 }
 
-/** Of what lies at a path; undefined where nothing does. */
+/** The facts of a file or folder at a path; undefined if nothing is there. */
 export function factsAt(path: string): FileFacts | undefined {
   const info = statIfThere(path);
   return info && factsOf(info);

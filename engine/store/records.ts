@@ -1,4 +1,4 @@
-/** Records as files and as lines of files: how they are written, and what counts as read. */
+/** Writes and reads records, as JSON files and as lines of files. */
 import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { appendLine, makeFolder, removeQuietly, setMode, writeAtomically } from "./files.ts";
@@ -6,18 +6,21 @@ import { asRecord, entriesOf, readIfThere, readLines, readTextIfThere, sha256Of,
 import { openRoot } from "./roots.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
-/** The text of a record of one JSON file. @throws Misplaced for one that is too large to be read again */
+/**
+ * Returns the text of a record that fills one JSON file.
+ * @throws Misplaced if the text is too large to be read again
+ */
 export function recordText<T extends z.ZodType>(path: string, schema: T, record: z.input<T>): string {
   return asRecord(`${JSON.stringify(schema.parse(record))}\n`, path);
 }
 
-/** Read a record of one JSON file. One that is missing, torn or of another shape counts as absent. */
+/** Reads a record that fills one JSON file. A record that is missing, torn or of another shape counts as absent. */
 export function readRecord<T extends z.ZodType>(path: string, schema: T): z.output<T> | undefined {
   const text = readTextIfThere(path);
   return text === undefined ? undefined : parseJson(text, schema);
 }
 
-/** A name that Zod passes over without a word, and how any may be spelled. */
+/** Matches `__proto__`, which Zod drops silently, and `\u` escapes, in which any name can be spelled. */
 const MAY_HIDE = /__proto__|\\u/;
 
 function refuseHidden(name: string, value: unknown): unknown {
@@ -25,7 +28,7 @@ function refuseHidden(name: string, value: unknown): unknown {
   return value;
 }
 
-/** What a text says; undefined where it is no JSON, of another shape, or has a name that would be dropped unseen. */
+/** Parses a text; undefined if it is not JSON, has another shape, or has a name that would be dropped silently. */
 export function parseJson<T extends z.ZodType>(text: string, schema: T): z.output<T> | undefined {
   try {
     return schema.safeParse(JSON.parse(text, MAY_HIDE.test(text) ? refuseHidden : undefined)).data;
@@ -34,12 +37,16 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T): z.outpu
   }
 }
 
-/** The records of a JSON-lines file. Lines that a crash tore, or of another shape, count as absent. */
+/** Reads the records of a JSON-lines file. Lines that a crash tore, or of another shape, count as absent. */
 export function readRecords<T>(path: string, schema: z.ZodType<T>): T[] {
   return readRecordsFrom(path, schema).rows;
 }
 
-/** The records of a JSON-lines file from a byte on, and the byte to go on from. @param most records at a time */
+/**
+ * Reads the records of a JSON-lines file from a byte on.
+ * @param most the number of records at a time
+ * @returns the records, and the byte to continue from
+ */
 export function readRecordsFrom<T>(path: string, schema: z.ZodType<T>, from: number = 0, most: number = Infinity) {
   const decoder = new TextDecoder();
   const rows: T[] = [];
@@ -53,7 +60,7 @@ export function readRecordsFrom<T>(path: string, schema: z.ZodType<T>, from: num
   return { rows, next };
 }
 
-/** Records of one shape, a line each, oldest first. Nothing decides by them what is cached, so a full disk costs a line. */
+/** A log with one record per line, oldest first. No record decides what is cached, so a full disk costs only a line. */
 export class RecordLog<T> {
   constructor(private readonly path: string, private readonly schema: z.ZodType<T>) {}
 
@@ -66,7 +73,10 @@ export class RecordLog<T> {
   }
 }
 
-/** Write a value whose text begins with its own checksum, so that a torn or damaged file is a miss. */
+/**
+ * Writes a value as text that begins with its own checksum, so that a torn or damaged file is a miss.
+ * @returns the checksum
+ */
 export function writeChecked(path: string, value: unknown): string {
   const json = JSON.stringify(value);
   const checksum = sha256Of(json);
@@ -75,7 +85,7 @@ export function writeChecked(path: string, value: unknown): string {
 }
 
 /**
- * Undefined where the file cannot be read or is not as it was written.
+ * Reads a file that {@linkcode writeChecked} wrote; undefined if it cannot be read or has changed since.
  * @returns the value, and the SHA-256 of the text that it was read from
  */
 export function readChecked(path: string) {
@@ -88,7 +98,7 @@ export function readChecked(path: string) {
   return { value: JSON.parse(new TextDecoder().decode(json)) as unknown, checksum };
 }
 
-/** Keep a file in this user's cache, which nobody else may read or change. Losing it costs that it is made again. */
+/** Writes a file in this user's cache, which nobody else may read or change. If the file is lost, it is made again. */
 export function keepOwn(path: string, write: () => void): void {
   ignoreTrouble(() => {
     const folder = dirname(path);
@@ -100,7 +110,7 @@ export function keepOwn(path: string, write: () => void): void {
   });
 }
 
-/** Make room for one more of a kind of file, so that a number of them are kept. */
+/** Makes room for one more file with a prefix, so that `kept` of them remain. */
 export function dropOldest(folder: string, prefix: string, kept: number): void {
   const entries = entriesOf(folder).filter(({ name }) => name.startsWith(prefix)).map(({ name }) => {
     const path = join(folder, name);

@@ -10,7 +10,7 @@ import { readRecord, recordText } from "./records.ts";
 
 type IndexLine = z.output<typeof indexLineSchema>;
 
-/** By what lines of the index are found, in the order of their keys. */
+/** The position of each key by which lines of the index are found. */
 const BY = { recipe: 0, resolved: 1, identity: 2, local: 3 } as const;
 
 const INDEX_LINES: LineKind<IndexLine> = {
@@ -21,8 +21,8 @@ const INDEX_LINES: LineKind<IndexLine> = {
 };
 
 /**
- * Finished results by resolved key. The manifest file makes a result exist. The index, one line per result or per
- * further recipe that led to it, only saves opening thousands of manifests; it is rebuilt from them when it is gone.
+ * Finished results by resolved key. A result exists if its manifest file does. The index, one line per result or per
+ * further recipe that led to it, only saves opening thousands of manifests; it is rebuilt from them when it is lost.
  */
 export class ResultStore {
   readonly #folders = new FolderMaker();
@@ -43,12 +43,15 @@ export class ResultStore {
     return known ?? this.readManifest(resolvedKey);
   }
 
-  /** What is known here of the index: while it is the same file with no more in it, `byResolved` tells nothing new. */
+  /**
+   * Facts of the index as far as it is known here: while the file still has these facts, `byResolved` returns nothing
+   * new.
+   */
   get state(): FileFacts | undefined {
     return this.#index === undefined ? factsAt(this.indexPath) : this.#index.state;
   }
 
-  /** Whether the index on disk says of a result what this manifest says. */
+  /** True if the index on disk has the same outputs for a result as this manifest. */
   isListed(manifest: ResultManifest): boolean {
     const last = this.#load().find(BY.resolved, manifest.resolvedKey).at(-1)?.manifest;
     return last !== undefined && sameOutputs(last, manifest);
@@ -60,7 +63,7 @@ export class ResultStore {
     return known === undefined ? undefined : this.byResolved(known.resolvedKey);
   }
 
-  /** Results that gave an artifact, oldest first. Looks through all of them: for explanations alone. */
+  /** Results that include an artifact, oldest first. Reads all manifests: for explanations only. */
   producing(digest: string): readonly ResultManifest[] {
     return this.keys().map((key) => this.readManifest(key)).filter((one) => one !== undefined).filter(({ outputs }) =>
       Object.values(outputs).some((artifact) => artifact.digest === digest)
@@ -73,12 +76,12 @@ export class ResultStore {
     return [...new Map(found.map((manifest) => [manifest.resolvedKey, manifest])).values()];
   }
 
-  /** Whether any result has these code, params, seed and externals, with whatever inputs. */
+  /** True if any result has this code, params, seed and externals, with any inputs. */
   hasLocal(localKey: string): boolean {
     return this.#loadWhole().find(BY.local, localKey).length > 0;
   }
 
-  /** Publish a result. Its objects must be durable already. The first result of a key stays. */
+  /** Publishes a result. Its objects must be durable already. The first result of a key stays. */
   async publish(manifest: ResultManifest): Promise<void> {
     const path = this.manifestPath(manifest.resolvedKey);
     await this.#folders.ensure(dirname(path));
@@ -86,18 +89,18 @@ export class ResultStore {
     this.addRecipe(manifest.recipeKey, manifest);
   }
 
-  /** Take a result away. Its objects go later, if nothing else names them. */
+  /** Removes a result. Its objects are removed later, if nothing else names them. */
   remove(resolvedKey: string): void {
     removeTree(this.manifestPath(resolvedKey));
     this.forget();
   }
 
   /**
-   * Put a manifest in order that cannot be read: from what the index remembers of it, else it is set aside under a name
-   * that nothing serves, and the next run makes the result again. Only while nobody may publish: what was torn a moment
-   * ago may have been replaced.
+   * Repairs a manifest that cannot be read. It is written again if the index remembers it; otherwise it is set aside
+   * under a name that nothing serves, and the next run makes the result again. Call this only while nobody may publish:
+   * a manifest that was torn a moment ago may have been replaced.
    *
-   * @param isSound whether what is remembered fits its key
+   * @param isSound true if the remembered manifest fits its key
    */
   mend(resolvedKey: string, isSound: (manifest: ResultManifest, resolvedKey: string) => boolean): void {
     const path = this.manifestPath(resolvedKey);
@@ -109,29 +112,29 @@ export class ResultStore {
     this.forget();
   }
 
-  /** Look at the disk again: another process may have added or removed results. */
+  /** Drops the index, so that the disk is read again: another process may have added or removed results. */
   forget(): void {
     this.#index = undefined;
     this.#whole = false;
   }
 
-  /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
+  /** Resolved keys of all existing manifests, in no order; a manifest may still turn out to be broken. */
   keys(): string[] {
     return [...entriesAt(2, this.root)].flatMap(({ name }) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
   }
 
-  /** What a result's manifest says, also while its file cannot be read and the index alone remembers it. */
+  /** The manifest of a result, from the index if the manifest's file cannot be read. */
   recall(resolvedKey: string): ResultManifest | undefined {
     return this.readManifest(resolvedKey) ?? this.byResolved(resolvedKey);
   }
 
-  /** The manifest itself, not what the index says of it. A broken one is a miss; the next run of the stage replaces it. */
+  /** The manifest from its file, not from the index. A broken one is a miss; the next run of the stage replaces it. */
   readManifest(resolvedKey: string): ResultManifest | undefined {
     const manifest = readRecord(this.manifestPath(resolvedKey), resultManifestSchema);
     return manifest?.resolvedKey === resolvedKey ? manifest : undefined;
   }
 
-  /** Remember that a recipe leads to a result, so that the next plan need not wait for its inputs. */
+  /** Records that a recipe leads to a result, so that the next plan need not wait for its inputs. */
   addRecipe(recipeKey: string, manifest: ResultManifest): void {
     const index = this.#load();
     const known = index.find(BY.recipe, recipeKey).at(-1)?.manifest;
@@ -145,7 +148,7 @@ export class ResultStore {
     return this.#index ??= new LineTable(this.indexPath, INDEX_LINES);
   }
 
-  /** The index, to which results are added that lack a line: a crash came before it, or the index is gone. */
+  /** The index, completed with results that lack a line: a crash came before the line, or the index is lost. */
   #loadWhole(): LineTable<IndexLine> {
     const index = this.#load();
     if (this.#whole) return index;
@@ -166,12 +169,12 @@ export function filesOf({ outputs }: ResultManifest): FileEntry[] {
   return Object.values(outputs).flatMap(({ files }) => files);
 }
 
-/** Ports at which two results of one key have other bytes. */
+/** Ports at which two results of one key have different bytes. */
 export function differingPorts({ outputs: a }: ResultManifest, { outputs: b }: ResultManifest): string[] {
   return Object.keys({ ...a, ...b }).filter((port) => a[port]?.digest !== b[port]?.digest);
 }
 
-/** Whether two results of one key have the same bytes. */
+/** True if two results have the same key and the same bytes. */
 export function sameOutputs(a: ResultManifest, b: ResultManifest): boolean {
   return a.resolvedKey === b.resolvedKey && differingPorts(a, b).length === 0;
 }

@@ -2,15 +2,15 @@ import { dirname, join, resolve, sep } from "node:path";
 import { statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 
-/** Folders below which this process writes. */
+/** Folders below which this process may write. */
 const roots = new Set<string>();
 
-/** Folders below a root that were found not to be links, and nor is any folder between them and the root. */
+/** Folders below a root that are known to be no links, nor is any folder between them and the root. */
 const solid = new Set<string>();
 
 /**
- * Allow writing below a folder. What leads to the folder is its owner's business; below it nothing may lead out, neither
- * a name nor a link, whoever put it there.
+ * Allows writing below a folder. The path to the folder is its owner's business; below the folder neither a name nor a
+ * link may lead out, whoever put it there.
  */
 export function openRoot(folder: string): void {
   const root = resolve(folder);
@@ -21,7 +21,7 @@ function isBelow(path: string, folder: string): boolean {
   return path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
-/** Whether a path is a folder's or of something in it. Both must be absolute and without `..`; no link is followed. */
+/** True if a path is the folder or inside it. Both must be absolute and without `..`; links are not followed. */
 export function isWithin(path: string, folder: string): boolean {
   return path === folder || isBelow(path, folder);
 }
@@ -31,10 +31,10 @@ function rootOf(path: string): string | undefined {
 }
 
 /**
- * Make sure that a path stays under a root that was opened for it.
+ * Checks that a path stays below a root that was opened for writing.
  *
- * @throws RangeError where it does not, which is a bug of the caller
- * @throws Misplaced where a link or a file is in the place of a folder on the way
+ * @throws RangeError if it does not, which is a bug of the caller
+ * @throws Misplaced if a link or a file is in the place of a folder on the path
  */
 export function assertInside(path: string): void {
   const full = resolve(path);
@@ -54,13 +54,16 @@ export function assertInside(path: string): void {
   for (const folder of looked) solid.add(folder);
 }
 
-/** The same for a folder that may still have to be made, with those above its root. */
+/** As {@linkcode assertInside}, for a folder that may still have to be made, along with the folders above its root. */
 export function assertFolder(path: string): void {
   const full = resolve(path);
   if (![...roots].some((root) => isWithin(root, full))) assertInside(join(full, "any"));
 }
 
-/** A path below a folder. @throws RangeError for one that leads out of it: whoever read the name should have refused it */
+/**
+ * Joins names to a path below a folder.
+ * @throws RangeError if the path leads out of the folder: whoever read the names should have refused them
+ */
 export function inside(folder: string, ...names: readonly string[]): string {
   const path = join(folder, ...names);
   if (isBelow(path, join(folder))) return path;

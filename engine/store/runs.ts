@@ -20,18 +20,18 @@ import { fileNameOf } from "./folders.ts";
 import { holdFolder, isHeld } from "./locks.ts";
 import { isRunning, type RunState } from "./processes.ts";
 
-/** Previews of one stage. */
+/** The most previews of one stage. */
 export const MAX_PREVIEWS = 500;
 
 /**
- * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a disk that is full
- * costs the record and not the run.
+ * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a full disk costs
+ * the record and not the run.
  */
 export class RunStore {
-  /** Folders of runs that this process has begun, each held to the end of its run. */
+  /** Locks on the folders of runs that this process has started, each held to the end of its run. */
   readonly #held = new Map<string, Disposable>();
 
-  /** @param isCleared whether `gc` looks here, and must know what runs rely on */
+  /** @param isCleared true if `gc` looks here, and must know what runs rely on */
   constructor(private readonly root: string, private readonly isCleared: boolean = true) {}
 
   folderOf(runId: string): string {
@@ -42,12 +42,12 @@ export class RunStore {
     return join(this.folderOf(runId), "logs", `${fileNameOf(stage)}.log`);
   }
 
-  /** The history of a stage's figures. */
+  /** The path of the history of a stage's figures. */
   figuresPath(runId: string, stage: string): string {
     return join(this.folderOf(runId), "figures", `${fileNameOf(stage)}.jsonl`);
   }
 
-  /** A PNG of what a stage would make by then. */
+  /** The path of a PNG that shows what a stage would make at a step. */
   previewPath(runId: string, stage: string, step: number): string {
     return join(this.folderOf(runId), "previews", fileNameOf(stage), `${step}.png`);
   }
@@ -62,8 +62,8 @@ export class RunStore {
   }
 
   /**
-   * How a run stands. Of another host's process nothing can be known, so it counts as running. Where this process may ask
-   * for no other, whether the run's folder is held tells that it is on.
+   * Returns the state of a run. Nothing can be known of a process on another host, so its run counts as running. Where
+   * this process may not ask about others, a lock on the run's folder shows that the run is in progress.
    */
   stateOf({ runId, status, host, pid }: RunRecord): RunState {
     if (status !== "running" || host !== hostname()) return status;
@@ -71,12 +71,12 @@ export class RunStore {
     return (mayAsk ? isRunning(pid) : isHeld(this.folderOf(runId))) ? "running" : "killed";
   }
 
-  /** What a run was to do; undefined for runs of noiseline 0.2 and before. */
+  /** The plan of a run; undefined for runs of noiseline 0.2 and before. */
   plan(runId: string): PlanRecord | undefined {
     return readRecord(join(this.folderOf(runId), "plan.json"), planRecordSchema);
   }
 
-  /** Add a line to the history of a stage's figures. */
+  /** Adds a line to the history of a stage's figures. */
   addFigures(runId: string, stage: string, row: FigureRow): void {
     const path = this.figuresPath(runId, stage);
     ignoreTrouble(() => {
@@ -85,7 +85,7 @@ export class RunStore {
     });
   }
 
-  /** @returns where a preview lies; undefined where it could not be written */
+  /** @returns the path of the preview; undefined if the preview could not be written */
   keepPreview(runId: string, stage: string, step: number, png: Uint8Array): string | undefined {
     const path = this.previewPath(runId, stage, step);
     let may = false;
@@ -93,14 +93,14 @@ export class RunStore {
     return may && this.#leave(path, png) ? path : undefined;
   }
 
-  /** Make the folder of a file of a run, but not the run's own: it may lie on a mount that is away. */
+  /** Makes the folder of a run's file, but not the run's own folder: that may lie on a mount that is away. */
   #mayAdd(runId: string, path: string): boolean {
     if (!isThere(this.folderOf(runId))) return false;
     makeFolder(dirname(path));
     return true;
   }
 
-  /** Steps of which there is a preview, rising. */
+  /** Steps that have a preview, ascending. */
   previews(runId: string, stage: string): number[] {
     const folder = dirname(this.previewPath(runId, stage, 0));
     const entries = isThere(folder) ? entriesOf(folder) : [];
@@ -108,7 +108,10 @@ export class RunStore {
     return steps.sort((a, b) => a - b).slice(-MAX_PREVIEWS);
   }
 
-  /** Replace a file that is whole for whoever reads it, and that a power cut may take. @returns whether that was possible */
+  /**
+   * Replaces a file atomically but unflushed: readers see it whole, and a power cut may lose it.
+   * @returns true on success
+   */
   #leave(path: string, content: string | Uint8Array): boolean {
     let done = false;
     ignoreTrouble(() => {
@@ -131,18 +134,20 @@ export class RunStore {
     ignoreTrouble(() => appendLine(this.logPath(runId, stage), line));
   }
 
-  /** One line per stage that started or ended, so that a run can be looked at while it is on. */
+  /** Records one line for each stage that starts or ends, so that a run can be watched while it is in progress. */
   note(runId: string, line: RunNote): void {
     ignoreTrouble(() => appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line)));
   }
 
-  /** Note what the run relies on from now on; `gc` looks here. */
+  /** Records what the run relies on from now on; `gc` looks here. */
   use(runId: string, used: Partial<UsedLine>): void {
     if (!this.isCleared) return;
     ignoreTrouble(() => appendLine(join(this.folderOf(runId), "used.jsonl"), JSON.stringify(used)));
   }
 
-  /** All that a run has relied on: results by stage, and identity keys of the progress that its stages worked on. */
+  /**
+   * Everything that a run has relied on: results by stage, and identity keys of the progress that its stages worked on.
+   */
   used(runId: string): UsedLine {
     const used: UsedLine = { results: {}, progress: {} };
     for (const [id, stage] of Object.entries(this.read(runId)?.stages ?? {})) {
@@ -155,17 +160,17 @@ export class RunStore {
     return used;
   }
 
-  /** Say how far a stage is. Flushed to disk it is not: after a power cut nobody asks how far a dead process was. */
+  /** Writes how far a stage is. The file is not flushed: after a power cut nobody asks how far a dead process was. */
   tell(runId: string, stage: string, progress: LiveProgress): void {
     this.#leave(this.#livePath(runId, stage), JSON.stringify(progress));
   }
 
-  /** What a stage that runs told last; undefined before its first second is over. */
+  /** The progress that a running stage wrote last; undefined before its first second is over. */
   told(runId: string, stage: string): LiveProgress | undefined {
     return readRecord(this.#livePath(runId, stage), liveProgressSchema);
   }
 
-  /** Forget what a stage told: it has ended. */
+  /** Removes the progress of a stage that has ended. */
   hush(runId: string, stage: string): void {
     removeQuietly(this.#livePath(runId, stage));
   }
@@ -178,13 +183,13 @@ export class RunStore {
     return readRecord(join(this.folderOf(runId), "run.json"), runRecordSchema);
   }
 
-  /** Names of the folders of runs, newest first, whether their records can be read or not. */
+  /** Names of the folders of runs, newest first, also of runs whose records cannot be read. */
   ids(): string[] {
     const folders = entriesOf(this.root).filter((entry) => entry.isDirectory);
     return folders.map((entry) => entry.name).sort().reverse();
   }
 
-  /** Runs, newest first. */
+  /** Records of runs, newest first. */
   newestFirst(): IteratorObject<RunRecord, undefined> {
     return this.ids().values().map((id) => this.read(id)).filter((record) => record !== undefined);
   }

@@ -22,10 +22,13 @@ const FOLDERS = ["objects", "results", "progress", "locks", "runs", "views", "ke
 
 type NeededPaths = Readonly<Record<typeof FOLDERS[number], string>>;
 
-/** Everything that the engine keeps on disk. Opening a store writes nothing, but takes back what killed runs had lent. */
+/**
+ * Everything that the engine keeps on disk. Opening a store writes nothing, but restores files that killed runs had
+ * lent.
+ */
 export type Store = Readonly<ReturnType<typeof openStore>>;
 
-/** The settings that Deno takes in a folder. */
+/** Returns the path of the configuration file that Deno uses in a folder. */
 export function nearestConfig(folder: string): string | undefined {
   const found = ["deno.json", "deno.jsonc"].map((name) => join(folder, name)).find(isThere);
   return found ?? (dirname(folder) === folder ? undefined : nearestConfig(dirname(folder)));
@@ -38,9 +41,10 @@ export function findStoreRoot(pipelineFolder: string): string {
 }
 
 /**
- * @param folder of the store; what leads there may be links, which are followed here, once: the processes of stages are
- * given real paths, and have rights to these alone
- * @param typeOf the magic number of the file system that a path lies on, as statfs(2) tells it
+ * Opens the store in a folder.
+ * @param folder the store's folder; links on its path are followed here, once: the processes of stages are given real
+ * paths, and have permissions for these alone
+ * @param typeOf the magic number of the file system that a path lies on, as statfs(2) reports it
  * @param runs where runs are recorded, if elsewhere
  */
 export function openStore(
@@ -57,12 +61,12 @@ export function openStore(
     index: at("index.jsonl"),
     timings: at("timings.jsonl"),
     differences: at("differences.jsonl"),
-    // What only saves time: losing it costs some.
+    // Files that only save time: losing them costs some.
     kept: at("cache"),
     digests: at("cache", "digests.jsonl"),
     // Files that stages fetched, by digest. Losing them costs a download.
     downloads: at("cache", "downloads"),
-    // What users look at: the folder that holds one folder for each pipeline.
+    // The results as users see them: a folder that holds one folder for each pipeline.
     outputs: join(dirname(folder), "outputs"),
   };
   for (const folder of [root, paths.outputs, paths.runs]) openRoot(folder);
@@ -75,11 +79,11 @@ export function openStore(
     root,
     digests,
     objects,
-    /** Where things lie, for those who clean up. */
+    /** Paths of everything in the store, for those who clean up. */
     paths: paths as Readonly<typeof paths>,
     results: new ResultStore(paths.results, paths.index),
     runs: new RunStore(paths.runs, runs === undefined),
-    /** How long stages took on this machine. Losing it only loses forecasts. */
+    /** Durations of stages on this machine. Losing them only loses forecasts. */
     timings: new RecordLog(paths.timings, timingSchema),
     tags: new TagStore(paths.tags),
     /** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
@@ -89,22 +93,22 @@ export function openStore(
       const make = () => new ViewStore(join(paths.outputs, pipeline), viewsPath(pipeline), { objects, digests });
       return views.getOrInsertComputed(pipeline, make);
     },
-    /** The result that a stage of a pipeline showed last, if it is still there. */
+    /** The result that a stage of a pipeline showed last, if the store still has it. */
     lastShown(pipeline: string, stage: string) {
       const key = this.viewsOf(pipeline).shown(stage)?.resolvedKey;
       return key === undefined ? undefined : this.results.byResolved(key);
     },
     /** Pipelines that this store has shown in `outputs/`. */
     shownPipelines: () => entriesOf(paths.views).flatMap(({ name }) => /^(.+)\.jsonl$/.exec(name)?.[1] ?? []),
-    /** Where it is recorded what a pipeline's folder in `outputs/` should hold. */
+    /** The path of the record of what a pipeline's folder in `outputs/` should hold. */
     viewsPath,
     lockPath: (identityKey: string) => join(paths.locks, `${identityKey}.lock`),
-    /** Make the folders that a run needs, or say why they cannot be made. */
+    /** Makes the folders that a run needs, or says why they cannot be made. */
     prepare: () => prepare(root, paths, typeOf),
   };
 }
 
-/** What runs left behind that were killed. */
+/** Returns the paths of what killed runs left behind. */
 function abandoned(folder: string): string[] {
   return entriesOf(folder).filter(({ name }) => isAbandoned("run", name)).map(({ name }) => join(folder, name));
 }
@@ -122,7 +126,7 @@ function nearestThere(path: string): string {
 
 function prepare(root: string, paths: NeededPaths, typeOf: (path: string) => number): Result<void> {
   try {
-    // Before anything is made or swept: a process on another host may be at work there.
+    // Before anything is made or swept: a process on another host may be using the store.
     const kind = NETWORK_FILE_SYSTEMS[typeOf(nearestThere(root))];
     if (kind !== undefined) {
       const message = `Cannot keep the store on ${kind} (${root}): its locks do not hold between hosts`;
@@ -144,10 +148,10 @@ function prepare(root: string, paths: NeededPaths, typeOf: (path: string) => num
   }
 }
 
-/** What may name a tag: it becomes a file name and must not look like a path. */
+/** The names that a tag may have: the name becomes a file name and must not look like a path. */
 export const TAG_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** Names that users give to sets of results. What is named is kept. */
+/** Names that users give to sets of results. Named results are kept. */
 export class TagStore {
   constructor(private readonly root: string) {}
 

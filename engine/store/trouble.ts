@@ -1,6 +1,6 @@
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 
-/** Errors of a machine that lacks something or fails, such as a full disk, and what they are called. */
+/** Error codes of a machine that lacks something or fails, such as a full disk, each with its meaning. */
 const MACHINE: Readonly<Record<string, string>> = {
   ENOSPC: "No space left on the disk",
   EDQUOT: "the quota of the disk is used up",
@@ -9,13 +9,13 @@ const MACHINE: Readonly<Record<string, string>> = {
   ENFILE: "too many files are open",
 };
 
-/** Something lies on disk that cannot be used as it is; the message says what and where. */
+/** Something on disk cannot be used as it is; the message says what and where. */
 export class Misplaced extends Error {
   override name = "Misplaced";
   readonly code = "MISPLACED";
 }
 
-/** Errors of a place that cannot be read or written. */
+/** Error codes of a path that cannot be read or written, each with its meaning. */
 const PLACE: Readonly<Record<string, string>> = {
   EROFS: "its file system is read-only",
   EACCES: "permission denied",
@@ -33,22 +33,22 @@ const PLACE: Readonly<Record<string, string>> = {
 };
 
 function codeOf(error: unknown): string {
-  // A process that was given only a store to read is to it as one that only may read it.
+  // A process without Deno's permission to write the store is told the same as one that the file system refuses.
   if (error instanceof Deno.errors.NotCapable) return "EACCES";
   return (error as { code?: string } | null)?.code ?? "";
 }
 
-/** Whether an error says that the machine failed, and nothing of what it was asked to do. */
+/** True if an error means that the machine failed, not that the request was wrong. */
 export function isMachineTrouble(error: unknown): boolean {
   return Object.hasOwn(MACHINE, codeOf(error));
 }
 
-/** Errors that say something of the machine or of the place, and nothing of this code. */
+/** True if an error is about the machine or a path and not a bug in this code. A missing file does not count. */
 export function isEnvironmental(error: unknown): boolean {
   return isMachineTrouble(error) || (codeOf(error) !== "ENOENT" && Object.hasOwn(PLACE, codeOf(error)));
 }
 
-/** Do what is good to have but not needed, such as a log line. */
+/** Does optional work, such as writing a log line, and ignores errors of the machine or of a path. */
 export function ignoreTrouble(work: () => void): void {
   try {
     work();
@@ -58,7 +58,9 @@ export function ignoreTrouble(work: () => void): void {
 }
 
 /**
- * What there is instead where a file may not be read: it counts as damaged, so that it is made again. Of what this process lacks for a moment, such as open files, that cannot be said.
+ * Reads a file, or returns `otherwise` if the file is missing or unreadable: an unreadable file counts as damaged, so
+ * that it is made again. Throws if this process is out of file descriptors, which passes and says nothing about the
+ * file.
  */
 export function unlessReadable<T>(read: () => T, otherwise: T): T {
   try {
@@ -70,7 +72,7 @@ export function unlessReadable<T>(read: () => T, otherwise: T): T {
   }
 }
 
-/** Do something with a file that is open; errors of the system then do not say which. */
+/** Does work on an open file and adds the file's path to system errors, which lack it. */
 export function locate<T>(path: string, work: () => T): T {
   try {
     return work();
@@ -82,17 +84,17 @@ export function locate<T>(path: string, work: () => T): T {
   }
 }
 
-/** In words, what an error of the machine or of a place means. */
+/** Explains in words an error of the machine or of a path. */
 export function reasonOf(error: unknown): string {
   return MACHINE[codeOf(error)] ?? (PLACE[codeOf(error)] || (error as Error).message);
 }
 
-/** The path that an error of the system names; the second of two, as that is where something is in the way. */
+/** Returns the path that a system error names; the second of two, since that is where something is in the way. */
 export function placeOf(error: unknown): string | undefined {
   return /\(os error \d+\)[^']*'(?:.*' -> ')?(.*)'$/s.exec((error as Error).message)?.[1];
 }
 
-/** What is wrong with the machine or a place, as users are told; undefined for every other error. */
+/** Describes an error of the machine or of a path for users; undefined for every other error. */
 export function explainTrouble(error: unknown): Diagnostic | undefined {
   if (!isEnvironmental(error) && !(error instanceof Deno.errors.NotFound)) return undefined;
   const path = placeOf(error);

@@ -13,7 +13,7 @@ import type { Digests } from "./digests.ts";
 
 type ShownFile = ViewRecord["files"][number];
 
-/** Pipelines within pipelines, beyond which no stage is looked for. */
+/** The levels of nested pipelines that are searched for stages. */
 const MAX_DEPTH = 5;
 
 const VIEW_LINES: LineKind<ViewRecord> = {
@@ -23,16 +23,16 @@ const VIEW_LINES: LineKind<ViewRecord> = {
 };
 
 /**
- * The user's view of the results of one pipeline: plain read-only files under `outputs/<pipeline>/<stage>/`. The view is
- * derived: losing it costs a copy. What the user changed or added in it is moved aside, never overwritten.
+ * The user's view of the results of one pipeline: plain read-only files under `outputs/<pipeline>/<stage>/`. The view
+ * is derived: losing it costs a copy. Files that the user changed or added in it are moved aside, never overwritten.
  */
 export class ViewStore {
   #records: LineTable<ViewRecord> | undefined;
   #swept = false;
 
   /**
-   * @param record where it is recorded what the view should hold
-   * @param sources what a view is made from, and what tells whether it is still so
+   * @param record the path of the record of what the view should hold
+   * @param sources the objects that a view is made from, and the digests that tell whether its files are unchanged
    */
   constructor(
     private readonly folder: string,
@@ -44,24 +44,27 @@ export class ViewStore {
     return join(this.folder, stage);
   }
 
-  /** Read the records again if another process has added to them. */
+  /** Reads the records again if another process has added some. */
   refresh(): void {
     if (statIfThere(this.record)?.size !== this.#records?.state?.size) this.#records = undefined;
   }
 
-  /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
+  /**
+   * Facts of the record file as far as it is known here: while the file still has these facts, `shown` returns nothing
+   * new.
+   */
   get state(): FileFacts | undefined {
     return this.#records === undefined ? factsAt(this.record) : this.#records.state;
   }
 
-  /** What a stage showed last. */
+  /** The record of what a stage showed last. */
   shown(stage: string): ViewRecord | undefined {
     return this.#load().find(0, stage).at(-1);
   }
 
   /**
-   * Put a file beside the folders of the stages. It is named as a view until it is whole, so that it is swept like one
-   * after a kill.
+   * Writes a file beside the folders of the stages. Until it is complete it is named like a view, so that it is swept
+   * like one after a kill.
    */
   write(name: string, content: string): string {
     const path = inside(this.folder, name);
@@ -70,36 +73,36 @@ export class ViewStore {
     return path;
   }
 
-  /** Such a file that was written after the last of the stages was shown. */
+  /** The path of such a file, if it was written after the last stage was shown. */
   upToDate(name: string): string | undefined {
     const path = inside(this.folder, name);
     const [file, shown] = [statIfThere(path), statIfThere(this.record)];
     return file?.isFile && file.mtime! >= (shown?.mtime ?? file.mtime!) ? path : undefined;
   }
 
-  /** Whether a stage has a folder that is not the user's own. */
+  /** True if a stage has a folder that is not the user's own. */
   isShown(stage: string): boolean {
     return this.shown(stage) !== undefined && isThere(this.folderOf(stage));
   }
 
-  /** Stages that are shown here and are none of these. */
+  /** Ids of stages that are shown here but are not among the given ones. */
   strangers(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
     const folders = entriesOf(join(this.folder, folder)).filter(({ isDirectory }) => isDirectory);
     return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
       const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
       if (!isParent && this.shown(id) !== undefined) return [id];
-      // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
+      // Stages of a nested pipeline lie within its folder; deeper than that are files of the user's.
       return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
     });
   }
 
-  /** Whether files that a stage showed are as they were. */
+  /** True if the files that a stage showed are unchanged. */
   isIntact(stage: string, files: ViewRecord["files"]): boolean {
     const { missing, modified } = this.#look(stage, files);
     return missing.length + modified.length === 0;
   }
 
-  /** Look whether a stage's view shows a result. */
+  /** Checks whether a stage's view shows a result. */
   check(stage: string, resolvedKey: string) {
     const record = this.shown(stage);
     if (record === undefined) return { state: "absent" } as const;
@@ -124,7 +127,7 @@ export class ViewStore {
   }
 
   /**
-   * Show a result. The new folder is complete before it takes the old one's name.
+   * Shows a result. The new folder is complete before it takes the old one's name.
    * @returns where the user's own changes were moved, if there were any
    */
   install(stage: string, manifest: ResultManifest): string | undefined {
@@ -154,17 +157,17 @@ export class ViewStore {
       return mine;
     } finally {
       for (const path of left) removeQuietly(path);
-      // After a failure something may be left all the same.
+      // If an error came before the renames, removing the new folder may have failed, too; the next sweep removes it.
       if (left.has(fresh)) this.#swept = false;
     }
   }
 
-  /** Remove what runs left behind that were killed while they swapped a view. The user's own files are never in it. */
+  /** Removes what killed runs left behind while they swapped a view. The user's own files are never in it. */
   #sweep(): void {
     if (this.#swept) return;
     this.#swept = true;
     for (const { name } of entriesOf(this.folder)) {
-      // Nothing of this process is there yet, so what has its number is a killed one's.
+      // This process has written nothing here yet, so a name with its process id is a killed process's.
       if (makerOf("view", name) === Deno.pid || isAbandoned("view", name)) removeQuietly(join(this.folder, name));
     }
   }
@@ -191,16 +194,16 @@ export class ViewStore {
     return files;
   }
 
-  /** Move what the user changed or added out of the way, keeping its names. */
+  /** Moves files that the user changed or added out of the way, keeping their names. */
   #moveMine(stage: string, before: Deno.FileInfo, fresh: ViewRecord["files"]): string | undefined {
     const home = this.folderOf(stage);
     if (!before.isDirectory) {
-      // A link or a file in the place of the folder is the user's as a whole; what a link leads to is not touched.
+      // A link or a file in the place of the folder is the user's as a whole; a link's target is not touched.
       const mine = freeName(home);
       rename(home, mine);
       return mine;
     }
-    // What the new view holds at the same place is not the user's either, even if no record knows it.
+    // A file that the new view holds at the same place is not the user's either, even if no record knows it.
     const ours = new Map(fresh.map((file) => [file.path, file]));
     const shown = new Map<string, Map<string, ShownFile[]>>();
     const { files, strange } = listFiles(home);
@@ -221,8 +224,8 @@ export class ViewStore {
   }
 
   /**
-   * All that stages ever showed at a place: after a power cut the view may be an older one than the last record, and a
-   * stage in whose folder it lies may have been a pipeline with stages before, or may have become one.
+   * Everything that stages ever showed at a place. After a power cut the view may be older than the last record; and a
+   * stage in whose folder the place lies may once have been a nested pipeline, or may have become one.
    * @param byStage what has been looked up already, by stage and path
    */
   #shownAt(place: string, byStage: Map<string, Map<string, ShownFile[]>>): ShownFile[] {
@@ -236,8 +239,9 @@ export class ViewStore {
   }
 
   /**
-   * Same size and times, or at least the same content: touching a file does not change it. Times from before the machine
-   * was started prove nothing, since views are not flushed: a power cut may have kept the times and lost the content.
+   * True if a file has the same size and times, or at least the same content: touching a file does not change it. Times
+   * from before the machine was started prove nothing, since views are not flushed: a power cut may have kept the times
+   * and lost the content.
    */
   #isUntouched(path: string, info: Deno.FileInfo, file: ShownFile): boolean {
     if (!info.isFile || info.size !== file.size) return false;
@@ -246,7 +250,7 @@ export class ViewStore {
     return this.sources.digests.holds(path, file.sha256);
   }
 
-  /** Whether this is what a power cut left of a file that was being shown: its beginning, then zeros. No edit is in it. */
+  /** True if a file is what a power cut left of a file being shown: its beginning, then zeros. It contains no edit. */
   #isTornCopy(path: string, info: Deno.FileInfo, file: ShownFile): boolean {
     if (!info.isFile || info.size > file.size || factsOf(info).mtimeMs > machineStartMs()) return false;
     const object = this.sources.objects.pathOf(file.sha256);
@@ -261,7 +265,7 @@ export class ViewStore {
   }
 }
 
-/** A name beside the folder that is not taken. */
+/** Returns a name beside the folder that is not taken. */
 function freeName(home: string): string {
   let mine = `${home}.mine`;
   for (let n = 2; statIfThere(mine) !== undefined; n++) mine = `${home}.mine-${n}`;
@@ -270,10 +274,10 @@ function freeName(home: string): string {
 
 let machineStart: number | undefined;
 
-/** A file whose time is later was written since the machine was started, so that the system knows all of its content. */
+/** A file with a later time was written since the machine was started, so the system knows all of its content. */
 function machineStartMs(): number {
   return machineStart ??= Date.now() - Deno.osUptime() * 1_000 + UPTIME_TICK_MS;
 }
 
-/** The system tells whole seconds. */
+/** The system reports its uptime in whole seconds. */
 const UPTIME_TICK_MS = 1_000;

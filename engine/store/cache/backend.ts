@@ -1,5 +1,5 @@
 import { definedOnly } from "../../../std/defined_only.ts";
-/** Why a cache did not do what it was asked. Nothing of this ever fails a run. */
+/** Why a cache did not do what it was asked to do. Such a failure never fails a run. */
 export interface Trouble {
   /**
    * - `busy`: it may work if asked again soon;
@@ -20,7 +20,7 @@ export function trouble(kind: Trouble["kind"], message: string, fix?: string): {
   return { trouble: definedOnly({ kind, message, fix }) };
 }
 
-/** What is to be stored: bytes, or a file that is read as it is sent. */
+/** The content to store: bytes, or a file that is read while it is sent. */
 export interface Content {
   readonly sha256: string;
   readonly size: number;
@@ -28,31 +28,31 @@ export interface Content {
 }
 
 /**
- * A place that keeps files by name and is shared between machines. It has no locks and no listing, and nothing that is
- * read from it is believed: that is the business of its users.
+ * A place that keeps files by name and is shared between machines. It has no locks and no listing, and its users check
+ * everything that they read from it.
  */
 export interface CacheBackend {
-  /** Where it is: the same however the user wrote it, and of no two places. */
+  /** The address of the place: the same however the user wrote it, and different for different places. */
   readonly place: string;
 
-  /** Larger files cannot be stored. */
+  /** The size in bytes of the largest file that can be stored. */
   readonly maxBytes: number;
 
-  /** The content of a file, undefined where there is none. Reading the stream can still fail. */
+  /** The content of a file; undefined if there is none. Reading the stream can still fail. */
   open(name: string, signal: AbortSignal): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>>;
 
-  /** The size of a file, undefined where there is none. */
+  /** The size of a file in bytes; undefined if there is none. */
   size(name: string, signal: AbortSignal): Promise<Answer<number | undefined>>;
 
   /**
-   * Store a file under a name, as a whole or not at all. The first to come wins, unless `replace` is set or the place
-   * cannot do that.
+   * Stores a file under a name, as a whole or not at all. The first writer wins, unless `replace` is set or the place
+   * cannot guarantee that.
    */
   create(name: string, content: Content, options: CreateOptions): Promise<Answer<"created" | "exists">>;
 
   /**
-   * Find out, before the first file is stored, whether the first of two writers wins.
-   * @returns what to warn of
+   * Finds out, before the first file is stored, whether the first of two writers wins.
+   * @returns a warning for the user, if there is one
    */
   prepare(signal: AbortSignal): Promise<Answer<string | undefined>>;
 }

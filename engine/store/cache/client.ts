@@ -5,18 +5,18 @@ import { Limit } from "../limit.ts";
 import { MAX_RECORD_BYTES } from "../reading.ts";
 import { type Answer, type CacheBackend, type Content, type Trouble, trouble } from "./backend.ts";
 
-/** How long to wait, in milliseconds. */
+/** Time limits, in milliseconds, and numbers of tries. */
 export interface Patience {
-  /** For the answer to a question, or the first byte of a file. */
+  /** For the answer to a request, or the first byte of a file. */
   readonly answerMs: number;
   /** For the next bytes of a file. */
   readonly stallMs: number;
-  /** Before the first repetition; each further one waits twice as long. */
+  /** Before the first retry; each further one waits twice as long. */
   readonly backOffMs: number;
-  /** Repetitions of reading, and of writing, where nobody else waits. */
+  /** Tries to read a file, and to write one, which nobody waits for. */
   readonly readTries: number;
   readonly writeTries: number;
-  /** Between looks at what another machine computes. */
+  /** Between two checks of what another machine computes. */
   readonly lookMs: number;
 }
 
@@ -29,17 +29,17 @@ export const PATIENCE: Patience = {
   lookMs: 10_000,
 };
 
-/** Looks at the clock in one wait. */
+/** Ticks of one {@linkcode Countdown}. */
 const TICKS = 20;
 const READS_AT_ONCE = 16;
 const WRITES_AT_ONCE = 8;
 
-/** With the line that holds its checksum. */
+/** The limit of a record together with the line that holds its checksum. */
 const MAX_SEALED_BYTES = MAX_RECORD_BYTES + 100;
-/** Larger records, or what passes for them, are read one at a time: each is held in memory as a whole. */
+/** Records above this size, or files in their place, are read one at a time: each is held in memory as a whole. */
 const SMALL_BYTES = 1 << 20;
 
-/** Sending and receiving are given as long as such a slow line needs for a file, and some more. */
+/** A transfer may take as long as this slow a connection needs for the file, and some more. */
 const SLOWEST_BYTES_PER_MS = 50;
 
 export interface ClientOptions {
@@ -51,9 +51,9 @@ export interface ClientOptions {
 }
 
 /**
- * A cache as the engine talks to it: patient for a while, then silent. Whatever goes wrong is said once, and from then on
- * the answer is that nothing is there. Reading and writing are given up apart: a network that is down when a training
- * starts may be back when it ends.
+ * A cache as the engine talks to it: it retries for a while, then falls silent. The first failure is reported, and from
+ * then on the answer is that nothing is there. Reading and writing are given up separately: a network that is down when
+ * a training starts may be back when it ends.
  */
 export class CacheClient {
   readonly patience: Patience;
@@ -67,12 +67,12 @@ export class CacheClient {
     this.patience = { ...PATIENCE, ...options.patience };
   }
 
-  /** Whether it is of any use to ask. */
+  /** True while reading from the cache may succeed. */
   get reads(): boolean {
     return this.#reads && !this.options.stop.aborted;
   }
 
-  /** Say what goes wrong, the first time only: the second cause is nearly always the first one again. */
+  /** Reports a failure, the first time only: the second cause is nearly always the first one again. */
   warn(message: string, fix?: string): void {
     if (this.#warned || this.options.stop.aborted) return;
     this.#warned = true;
@@ -80,7 +80,7 @@ export class CacheClient {
     warn({ severity: "warning", code: "cache", message: `The shared cache ${name}: ${message}`, fix });
   }
 
-  /** A whole record; undefined where there is none or nobody answers, nothing where it is too large for one. */
+  /** Reads a whole record; undefined if there is none or nobody answers, empty if it is too large for a record. */
   async read(name: string): Promise<Uint8Array | undefined> {
     const content = await this.#readUpTo(SMALL_BYTES, name);
     return content?.length === 0 ? await this.#large.run(() => this.#readUpTo(MAX_SEALED_BYTES, name)) : content;
@@ -103,13 +103,14 @@ export class CacheClient {
   }
 
   /**
-   * Read a file piece by piece.
-   * @param begin called before each try, for what takes the pieces until it wants no more; its errors go through
-   * @returns false where there is no such file or nobody answers
+   * Reads a file piece by piece.
+   * @param begin called before each try; returns a function that takes the pieces, and returns false to stop. Errors of
+   * that function are thrown.
+   * @returns false if there is no such file or nobody answers
    */
   async stream(name: string, begin: () => (chunk: Uint8Array) => boolean): Promise<boolean> {
     const once = async (): Promise<Answer<boolean>> => {
-      // Others may have found out while this one stood in line.
+      // Other reads may have found the cache unreachable while this one stood in line.
       if (!this.reads) return trouble("unreachable", "given up before");
       const take = begin();
       const opened = await this.#within(this.patience.answerMs, (signal) => this.backend.open(name, signal));
@@ -122,7 +123,7 @@ export class CacheClient {
     return false;
   }
 
-  /** The size of a file, undefined where there is none. */
+  /** The size of a file; undefined if there is none. */
   async size(name: string): Promise<Answer<number | undefined>> {
     const ask = (signal: AbortSignal) => this.backend.size(name, signal);
     return await this.#writing.run(() => this.#askWithin(this.patience.answerMs, this.#writeTries, ask));
@@ -135,7 +136,7 @@ export class CacheClient {
   }
 
   async prepare(): Promise<Answer<string | undefined>> {
-    // Whoever only wants to send what is left from earlier should not wait long for a place that is away.
+    // A run that only sends what earlier runs left should not wait long for a place that is away.
     const tries = Math.min(this.#writeTries, 2);
     return await this.#askWithin(this.patience.answerMs, tries, (signal) => this.backend.prepare(signal));
   }
@@ -144,7 +145,7 @@ export class CacheClient {
     return this.#try(tries, () => this.#within(limitMs, ask));
   }
 
-  /** Where reading has failed through all of its patience, writing gets one chance. */
+  /** After reading has failed in all its tries, writing gets one. */
   get #writeTries(): number {
     return this.#reads ? this.patience.writeTries : 1;
   }
@@ -158,7 +159,10 @@ export class CacheClient {
     }
   }
 
-  /** A backend may hang where no signal reaches it, as system calls on a dead mount do, so the wait ends here. */
+  /**
+   * Asks with a time limit. A backend may hang where no signal reaches it, as system calls on a dead mount do, so the
+   * wait ends here.
+   */
   async #within<T>(limitMs: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
     const limit = new AbortController();
     using _countdown = new Countdown(limitMs, () => limit.abort());
@@ -169,7 +173,7 @@ export class CacheClient {
   async #drain(stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => boolean): Promise<Answer<boolean>> {
     const reader = stream.getReader();
     let whole = false;
-    // A clock for the whole file, which also one that comes drop by drop runs out of.
+    // A clock for the whole file: a file that arrives drop by drop runs out of time, too.
     using pace = new Countdown(6 * this.patience.answerMs);
     try {
       while (true) {
@@ -194,7 +198,7 @@ export class CacheClient {
   #giveUpReading({ kind, message, fix }: Trouble): void {
     if (kind === "stopped") return;
     if (kind === "denied") {
-      // S3 also answers so for files that are not there, to users who may not list the bucket.
+      // S3 gives the same answer for missing files, to users who may not list the bucket.
       const hint = fix ??
         "allow reading and s3:ListBucket; without the latter, missing files look forbidden";
       this.warn(`reading was denied: ${message}; what cannot be read is computed here`, hint);
@@ -206,7 +210,7 @@ export class CacheClient {
 }
 
 /**
- * Time that runs out in ticks: while stages keep this process busy for seconds, answers lie unread, and one long timer
+ * Counts a time down in ticks: while stages keep this process busy for seconds, answers lie unread, and one long timer
  * would fire before the first of them is looked at.
  */
 class Countdown implements Disposable {
@@ -234,7 +238,7 @@ class Countdown implements Disposable {
   }
 }
 
-/** Resolves when the signal fires. */
+/** Resolves with a trouble when the signal fires. */
 function aborted(signal: AbortSignal): Promise<{ readonly trouble: Trouble }> {
   return new Promise((resolve) => {
     const tell = () => resolve(trouble("unreachable", "no answer in time"));

@@ -11,31 +11,31 @@ import { Limit } from "../limit.ts";
 import { newRunId } from "../processes.ts";
 
 const PROGRESS_INTERVAL_MS = 5_000;
-/** Smaller results come without a word. */
+/** Smaller downloads are not announced. */
 const LARGE_BYTES = 16 << 20;
 
 export type DownloadNotes = Readonly<Record<"note" | "warn", (message: string) => void>>;
 
-/** Brings results from a shared cache into the local store. Nothing enters that is not what its name says. */
+/** Brings results from a shared cache into the local store. Files that do not match their digest are refused. */
 export class Downloads {
-  /** Objects that were found to be damaged, by digest; whoever has good ones may replace them. */
+  /** Digests of objects that were found to be damaged; whoever has good ones may replace them. */
   readonly damaged: Set<string> = new Set();
-  /** Each holds an open file. */
+  /** Limits open files: each download holds one. */
   readonly #limit = new Limit(16);
   #count = 0;
 
   constructor(private readonly client: CacheClient) {}
 
   /**
-   * Fetch all objects of a result that the store lacks, and publish the result in the store.
-   * @returns false where something was missing or damaged, or the user wants to stop. Throws where the store cannot be
+   * Fetches all objects of a result that the store lacks, and publishes the result in the store.
+   * @returns false if something was missing or damaged, or the user wants to stop. Throws if the store cannot be
    * written.
    */
   async fetch(manifest: ResultManifest, store: Store, { note, warn }: DownloadNotes): Promise<boolean> {
     const files = filesOf(manifest);
     const wanted = new Map(files.filter((file) => !store.objects.verify(file)).map((file) => [file.sha256, file]));
     const count = countProgress([...wanted.values()].reduce((sum, { size }) => sum + size, 0), note);
-    // Named as a run's own folders are, so that a later run sweeps it away if this process is killed.
+    // Named like a run's own folders, so that a later run sweeps it away if this process is killed.
     const folder = join(store.paths.tmp, `${newRunId(new Date(), Deno.pid)}-shared-${this.#count++}`);
     let whole = true;
     const fetchOne = async (file: FileEntry) => {
@@ -74,7 +74,7 @@ export class Downloads {
       digest = createHash("sha256");
       return (chunk) => {
         size += chunk.length;
-        // Whatever follows, it is not what was asked for, and it may be endless.
+        // Whatever follows, this is not the wanted object, and it may be endless.
         if (size > wanted) return false;
         digest.update(chunk);
         locate(path, () => {
@@ -89,7 +89,7 @@ export class Downloads {
   }
 }
 
-/** Says now and then how far a large download is. */
+/** Reports now and then how far a large download is. */
 function countProgress(total: number, note: (message: string) => void): (bytes: number) => void {
   if (total < LARGE_BYTES) return () => {};
   note(`fetching ${megabytes(total)} MB from the shared cache`);

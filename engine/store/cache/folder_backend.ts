@@ -4,19 +4,22 @@ import { FolderMaker } from "../folders.ts";
 import { Misplaced, placeOf, reasonOf } from "../trouble.ts";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
 
-/** Temporary files this much older than a new one belong to processes that are gone. */
+/** Temporary files that are this much older than a new one belong to processes that are gone. */
 const ABANDONED_MS = 24 * 3_600_000;
 
-/** Names that writers give. */
+/** Names that writers give to temporary files. */
 const TEMPORARY = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d+)?$/;
 
-/** How file systems without hard links, such as SMB's, refuse to make one. Windows has no name for some of it. */
+/**
+ * Error codes of file systems without hard links, such as SMB's, for making one. On Windows some such errors have no
+ * code.
+ */
 const NO_LINKS = new Set([undefined, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV", "EINVAL", "EISDIR"]);
 
 /**
- * A folder on a file system that several machines have mounted. It needs no locks: a file is written under a name of its
- * own and then linked to its place, which succeeds for one writer only, also over NFS. Everything is asynchronous, since
- * a server that has gone away lets system calls hang.
+ * A folder on a file system that several machines have mounted. It needs no locks: a file is written under a name of
+ * its own and then linked to its place, which succeeds for one writer only, also over NFS. Everything is asynchronous,
+ * since system calls hang when a server has gone away.
  */
 export class FolderBackend implements CacheBackend {
   readonly maxBytes = Number.MAX_SAFE_INTEGER;
@@ -25,8 +28,8 @@ export class FolderBackend implements CacheBackend {
   #links = true;
 
   /**
-   * @param isHere whether it can be seen where it was before: in place of a mount that is away nothing is made
-   * @param link gives a file a second name; passed in for tests
+   * @param isHere true if the folder is still where it was before: nothing is made in place of a mount that is away
+   * @param link makes a hard link; passed in for tests
    */
   constructor(
     readonly place: string,
@@ -37,7 +40,8 @@ export class FolderBackend implements CacheBackend {
   async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
     const path = join(this.place, name);
     return await this.#ifThere(async () => {
-      // A pipe would wait for its writer, and a device has no end; nothing is as good as something damaged.
+      // A pipe would wait for its writer, and a device has no end. Empty content counts as damaged, like other wrong
+      // content.
       const { isFile } = await Deno.stat(path);
       return isFile ? (await Deno.open(path)).readable : ReadableStream.from<Uint8Array<ArrayBuffer>>([]);
     });
@@ -64,7 +68,7 @@ export class FolderBackend implements CacheBackend {
     }
   }
 
-  /** Nothing to find out but whether there is a folder. Only its last part is made: a missing mount stays missing. */
+  /** Checks that the folder can be written. Only its last part is made: a missing mount stays missing. */
   async prepare(): Promise<Answer<string | undefined>> {
     if (!this.isHere()) return this.#away();
     try {
@@ -85,7 +89,9 @@ export class FolderBackend implements CacheBackend {
     return trouble("busy", `the cache folder ${this.place} is not there`);
   }
 
-  /** Whoever may write to the folder could lead this user's writes out of it by a link. */
+  /**
+   * Makes a folder below the cache and refuses links: whoever may write here could lead this user's writes out by one.
+   */
   async #makeFolder(path: string): Promise<void> {
     await Deno.mkdir(this.place, { recursive: true });
     for (let at = this.place, names = relative(this.place, path).split(sep); names.length > 0;) {
@@ -103,7 +109,7 @@ export class FolderBackend implements CacheBackend {
         return "created";
       } catch (error) {
         if (error instanceof Deno.errors.AlreadyExists) return "exists";
-        // A full disk or an unreachable server says nothing of links, and the first of two writers still has to win.
+        // A full disk or an unreachable server says nothing about links, and the first of two writers still has to win.
         if (!NO_LINKS.has((error as { code?: string }).code)) throw error;
         this.#links = false;
       }
@@ -113,7 +119,7 @@ export class FolderBackend implements CacheBackend {
     return "created";
   }
 
-  /** Remove what killed writers left. The file server's clock is the only one that counts. */
+  /** Removes what killed writers left. Ages are measured by the file server's clock alone. */
   async #sweep(now: number): Promise<void> {
     const folder = join(this.place, "tmp");
     for await (const { name } of Deno.readDir(folder)) {
@@ -128,8 +134,8 @@ export class FolderBackend implements CacheBackend {
       return { value: await look() };
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) return explain(error, this.place);
-      // An absent file is a miss, and so is all of a cache that the first writer will make. A mount that is not there is
-      // worth a word.
+      // An absent file is a miss, and so is everything in a cache that the first writer will make. A missing mount is
+      // reported.
       const there = await Deno.stat(dirname(this.place)).then(() => true, () => false);
       return there ? { value: undefined } : explain(error, this.place);
     }
@@ -142,7 +148,7 @@ async function makeOne(folder: string): Promise<void> {
   });
 }
 
-/** @returns the digest of what was written */
+/** Writes content to a new file and flushes it. @returns the digest of what was written */
 async function writeWhole(path: string, { from }: Content): Promise<string> {
   const digest = createHash("sha256");
   using target = await Deno.open(path, { write: true, createNew: true });
@@ -165,6 +171,6 @@ function explain(error: unknown, root: string) {
   const message = place === undefined ? reasonOf(error) : `${place}: ${reasonOf(error)}`;
   if (["EACCES", "EPERM", "EROFS"].includes(code)) return trouble("denied", message);
   const refused = ["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP", "MISPLACED"].includes(code);
-  // ESTALE, EIO and the like: the server is unreachable for a while, or forgot what was open.
+  // ESTALE, EIO and the like: the server is unreachable for a while, or has forgotten which files were open.
   return trouble(refused ? "refused" : "busy", message);
 }

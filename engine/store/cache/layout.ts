@@ -2,45 +2,45 @@ import type { z } from "zod";
 import { sha256Of } from "../reading.ts";
 import { parseJson } from "../records.ts";
 
-/** Raised when an older noiseline could not read what is stored; old and new then live beside each other. */
+/** Raised when an older noiseline could not read what is stored; old and new content then live beside each other. */
 export const VERSION = "v1";
 
-/** Below it lie all manifests. */
+/** The folder of all manifests. */
 export const RESULTS = `${VERSION}/results`;
 
-/** Written twice, to see whether the first wins. */
+/** A file that is written twice, to see whether the first writer wins. */
 export const PROBE = `${VERSION}/probe`;
 
-/** The content of an artifact's file. */
+/** The name of an object: the content of an artifact's file. */
 export function objectName(sha256: string): string {
   return `${VERSION}/objects/${sha256.slice(0, 2)}/${sha256}`;
 }
 
-/** The manifest that makes a result exist; stored after its objects. */
+/** The name of the manifest that makes a result exist; stored after its objects. */
 export function resultName(resolvedKey: string): string {
   return `${RESULTS}/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
 }
 
-/** The resolved key that a recipe leads to; stored after the manifest. */
+/** The name of the record of the resolved key that a recipe leads to; stored after the manifest. */
 export function recipeName(recipeKey: string): string {
   return `${VERSION}/recipes/${recipeKey.slice(0, 2)}/${recipeKey}`;
 }
 
-/** Who computes a key now. */
+/** The name of the claim that says who computes a key now. */
 export function claimName(resolvedKey: string): string {
   return `${VERSION}/claims/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
 }
 
 /**
- * A record as it is stored: one line of JSON and one with its SHA-256. Objects are named by their digest, records are
- * not, and one flipped bit in a manifest could serve the wrong bytes under a right key.
+ * Returns a record as it is stored: one line of JSON and one with its SHA-256. Objects are named by their digest,
+ * records are not, and one flipped bit in a manifest could serve the wrong bytes under a right key.
  */
 export function seal(record: unknown): Uint8Array<ArrayBuffer> {
   const text = JSON.stringify(record);
   return new TextEncoder().encode(`${text}\n${sha256Of(text)}\n`);
 }
 
-/** A record that was read: as it should be, damaged on its way, or whole but not as this version writes them. */
+/** A record that was read: intact, damaged on its way, or intact but not as this version writes records. */
 export type Unsealed<T> = { readonly record: T } | { readonly problem: "damaged" | "foreign" };
 
 export function unseal<T extends z.ZodType>(content: Uint8Array, schema: T): Unsealed<z.output<T>> {

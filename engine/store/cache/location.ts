@@ -3,15 +3,15 @@ import { fileURLToPath } from "node:url";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 
-/** Where a shared cache is. */
+/** The location of a shared cache. */
 export type CacheLocation = Readonly<ValueOf<typeof parseCacheLocation>>;
 
 const PARAMETERS = ["endpoint", "region", "profile"];
 const WANTED = "a folder, or s3://bucket/prefix?endpoint=https://host&region=name&profile=name";
 
 /**
- * Read what the user gave as the place of a shared cache; everything that is wrong with it comes at once.
- * @returns a folder is absolute, without a slash at its end
+ * Parses the place of a shared cache as the user gave it; all problems are reported at once.
+ * @returns the location; a folder is absolute, without a slash at its end
  */
 export function parseCacheLocation(text: string, workingFolder: string) {
   const got = text.replace(/\/\/[^/@]*@/, "//…@");
@@ -57,7 +57,7 @@ export function parseCacheLocation(text: string, workingFolder: string) {
   });
 }
 
-/** Whether a text is the address of a service. */
+/** True if a text is the web address of a service. */
 export function isEndpoint(text: string): boolean {
   return URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol);
 }

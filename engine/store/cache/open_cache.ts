@@ -5,13 +5,13 @@ import type { CacheMode } from "./shared_cache.ts";
 
 export interface OpenCacheOptions extends Pick<ClientOptions, "warn" | "stop"> {
   readonly mode: CacheMode;
-  /** Relative folders are below it. */
+  /** The folder that relative places are resolved against. */
   readonly workingFolder: string;
 }
 
 /**
- * Open a shared cache: a folder, or `s3://bucket/prefix`. Nothing is asked of it yet. Its code is loaded here and not
- * with this module, so that whoever has no cache does not pay for it.
+ * Opens a shared cache: a folder, or `s3://bucket/prefix`. Nothing is requested from it yet. The cache's code is loaded
+ * here and not with this module, so that a run without a cache does not pay for it.
  */
 export async function openSharedCache(place: string, { mode, workingFolder, warn, stop }: OpenCacheOptions) {
   const location = parseCacheLocation(place, workingFolder);

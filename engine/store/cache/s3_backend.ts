@@ -4,7 +4,7 @@ import { PROBE } from "./layout.ts";
 import { sha256Of } from "../reading.ts";
 import type { S3Settings } from "./s3_settings.ts";
 
-/** S3 takes no larger object in one request. */
+/** The largest object that S3 takes in one request. */
 const MAX_PUT_BYTES = 5 * 2 ** 30;
 
 /** Bodies up to this size are sent from memory. */
@@ -12,7 +12,7 @@ const IN_MEMORY_BYTES = 4 << 20;
 
 const MAX_REASON_CHARACTERS = 64 << 10;
 
-/** Codes with which every request of this run would be answered. */
+/** Error codes that every request of this run would get. */
 const HOPELESS = new Set([
   "AuthorizationHeaderMalformed",
   "ExpiredToken",
@@ -38,7 +38,7 @@ export class S3Backend implements CacheBackend {
   readonly #prefix: string;
   /** Signing keys by day. */
   readonly #keys = new Map<string, ArrayBuffer>();
-  /** Whether the service heeds If-None-Match. */
+  /** False once the service is known to ignore If-None-Match. */
   #firstWins = true;
 
   constructor(private readonly settings: S3Settings, prefix: string) {
@@ -75,11 +75,11 @@ export class S3Backend implements CacheBackend {
   async prepare(signal: AbortSignal): Promise<Answer<string | undefined>> {
     const bytes = new TextEncoder().encode("noiseline stores this file again to see whether the first of two wins\n");
     const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
-    // Where the file is there from an earlier run, the first answer is enough.
+    // If the file is there from an earlier run, the first answer is enough.
     for (let tries = 0; tries < 2; tries++) {
       const stored = await this.create(PROBE, content, { signal, replace: false });
       if ("trouble" in stored) {
-        // Some services know the header and say that they do not do it.
+        // Some services know the header and answer that they do not implement it.
         if (!/NotImplemented/.test(stored.trouble.message)) return stored;
         break;
       }
@@ -93,7 +93,7 @@ export class S3Backend implements CacheBackend {
     };
   }
 
-  /** @returns also the answer 412 to storing a file; undefined where there is no such file */
+  /** @returns the response, also if it is a 412 to storing a file; undefined if there is no such file */
   async #send(method: string, name: string, { headers = {}, body, signal }: Request) {
     const { base, region, credentials } = this.settings;
     const path = `${this.#prefix}${name}`.split("/").map(encodeURIComponent).join("/");
@@ -103,7 +103,7 @@ export class S3Backend implements CacheBackend {
       headers: {
         ...headers,
         ...body && { "content-length": String(body.size) },
-        // The service refuses a body that is not what its name says.
+        // The service refuses a body that does not have this digest.
         "x-amz-content-sha256": body?.sha256 ?? "UNSIGNED-PAYLOAD",
       },
     };
@@ -112,7 +112,7 @@ export class S3Backend implements CacheBackend {
     const { url, headers: signed } = await signer?.sign() ?? plain;
     try {
       const stream = body === undefined ? undefined : await openBody(body);
-      // A redirect would be followed with a signature for another host.
+      // Following a redirect would send the signature to another host.
       const init = { method, headers: signed, body: stream ?? null, signal, redirect: "manual" as const };
       const response = await fetch(url, init);
       const isDone = response.ok || (body !== undefined && response.status === 412);
@@ -128,7 +128,7 @@ async function openBody({ from, size }: Content): Promise<BodyInit> {
   return size <= IN_MEMORY_BYTES ? await Deno.readFile(from.file) : (await Deno.open(from.file)).readable;
 }
 
-/** What an answer means that is not a success. A file that is not there is no trouble. */
+/** Interprets an answer that is not a success. A missing file is no trouble. */
 async function whyNot(response: Response): Promise<Answer<undefined>> {
   const { status, headers } = response;
   const text = await beginningOf(response).catch(() => "");
@@ -150,7 +150,7 @@ async function whyNot(response: Response): Promise<Answer<undefined>> {
   return trouble("refused", message);
 }
 
-/** Enough of an answer to know what is wrong; a body that never ends is let go. */
+/** Reads enough of an answer to know what is wrong; a body that never ends is let go. */
 async function beginningOf({ body }: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
@@ -164,7 +164,7 @@ async function beginningOf({ body }: Response): Promise<string> {
 function explain(error: unknown): { readonly trouble: Trouble } {
   const { name, message, cause } = error as Error;
   if (name === "AbortError" || name === "TimeoutError") return trouble("unreachable", "no answer in time");
-  // Deno's message is "fetch failed"; its cause ends in the cause: "… client error (Connect): tcp connect error: …".
+  // Deno's message is "fetch failed"; its cause ends in the reason: "… client error (Connect): tcp connect error: …".
   const detail = cause instanceof Error ? cause.message.split("): ").at(-1)! : message;
   return trouble("busy", detail);
 }

@@ -4,19 +4,19 @@ import { definedOnly } from "../../../std/defined_only.ts";
 import { readTextIfThere } from "../reading.ts";
 import { type CacheLocation, isEndpoint } from "./location.ts";
 
-/** All that is needed to talk to a bucket. */
+/** Everything that is needed to talk to a bucket. */
 export type S3Settings = Exclude<ReturnType<typeof readS3Settings>, { trouble: unknown }>;
 
 type S3Location = Extract<CacheLocation, { kind: "s3" }>;
 type Sections = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** What the surroundings say: environment variables and files. */
+/** The environment variables and files that settings come from. */
 const HERE = {
   env: (name: string) => Deno.env.get(name) || undefined,
   read: readTextIfThere,
 };
 
-/** Sections of the INI files of AWS's tools. Nested settings, which are indented, are not ours. */
+/** Parses the sections of the INI files of AWS's tools. Nested settings, which are indented, are skipped. */
 function parseIni(text: string): Sections {
   const sections: Record<string, Record<string, string>> = {};
   let section: Record<string, string> = {};
@@ -30,9 +30,9 @@ function parseIni(text: string): Sections {
 }
 
 /**
- * Settle where a bucket is and how to sign for it. The address comes first, then the environment, then the profile in
- * the files of AWS's tools, as with those; but credentials of the environment give way to a profile that the address
- * names.
+ * Determines where a bucket is and how to sign requests for it. The address comes first, then the environment, then the
+ * profile in the files of AWS's tools, as in those tools; but credentials in the environment give way to a profile that
+ * the address names.
  *
  * @param surroundings passed in for tests
  */
@@ -57,10 +57,10 @@ export function readS3Settings(location: S3Location, { env, read } = HERE) {
     return { trouble: { message: `the endpoint ${endpoint} is not a web address`, fix } };
   }
   return {
-    /** Of the bucket, without a slash at its end. */
+    /** The address of the bucket, without a slash at its end. */
     base: baseOf(location.bucket, endpoint, region),
     region,
-    /** Requests are not signed without them, as for public buckets. */
+    /** Without credentials requests are not signed, as for public buckets. */
     credentials,
   };
 }
@@ -72,7 +72,10 @@ function findCredentials(settingOf: (name: string) => string | undefined) {
   return definedOnly({ accessKeyId, secretAccessKey, sessionToken });
 }
 
-/** The bucket is a part of the path everywhere but at AWS, whose certificates know no names with two dots before them. */
+/**
+ * Returns the address of a bucket. The bucket is a part of the path, except at AWS, where it is a part of the host name
+ * unless it contains a dot: AWS's certificates do not cover host names with two labels before theirs.
+ */
 function baseOf(bucket: string, endpoint: string | undefined, region: string): string {
   if (endpoint !== undefined) return `${endpoint.replace(/\/+$/, "")}/${bucket}`;
   const host = `s3.${region}.amazonaws.com`;

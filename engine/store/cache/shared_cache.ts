@@ -10,13 +10,13 @@ import { type HeldClaim, NO_CLAIM, WorkClaims } from "./work_claims.ts";
 
 export type CacheMode = "read-write" | "read";
 
-/** What is asked about one stage. */
+/** A request for the result of one stage. */
 export interface Lookup {
   readonly stage: string;
   readonly recipeKey: string;
-  /** Known once all inputs are; then the recipe has nothing to add. */
+  /** Known once all inputs are known; then the recipe adds nothing. */
   readonly resolvedKey: string | undefined;
-  /** Whether a record follows from its key, and has the outputs of the stage: the store knows neither. */
+  /** Checks that a record follows from its key and has the outputs of the stage: the store knows neither. */
   readonly judge: (manifest: ResultManifest, resolvedKey: string) => "damaged" | "misfit" | undefined;
 }
 
@@ -31,7 +31,7 @@ const PROBLEMS = {
 
 /**
  * A second store that machines share, beside the local one. Results have the same keys everywhere, since no key holds a
- * fact about a host. Nothing that goes wrong with it fails a run.
+ * fact about a host. A failure of the cache never fails a run.
  */
 export class SharedCache {
   readonly #client: CacheClient;
@@ -40,13 +40,13 @@ export class SharedCache {
   readonly #claims: WorkClaims;
   readonly #note: (message: string) => void;
   #unsent: Unsent | undefined;
-  /** Results that were found. */
+  /** Results that were found, by resolved key. */
   readonly #found = new Map<string, ResultManifest>();
   /** Resolved keys by recipe. */
   readonly #recipes = new Map<string, string>();
-  /** When a key was asked for last. */
+  /** The time of the last request for each key. */
   readonly #asked = new Map<string, number>();
-  /** Keys that were looked for again, as their results had come while they were claimed. */
+  /** Keys that were looked up again because their results had been published before they could be claimed. */
   readonly #looked = new Set<string>();
 
   constructor(private readonly backend: CacheBackend, readonly mode: CacheMode, options: ClientOptions) {
@@ -57,7 +57,7 @@ export class SharedCache {
     this.uploads = new Uploads(this.#client, this.#downloads.damaged, this.#note);
   }
 
-  /** Whether results may still come from it. */
+  /** True if results may still come from the cache. */
   get mayServe(): boolean {
     return this.#client.reads;
   }
@@ -72,7 +72,7 @@ export class SharedCache {
     return this.known(this.#recipes.get(recipeKey) ?? "");
   }
 
-  /** Ask for the results of stages. @returns whether any was found that was not known */
+  /** Asks for the results of stages. @returns true if any new result was found */
   async find(lookups: readonly Lookup[]): Promise<boolean> {
     const before = this.#found.size;
     await Promise.all(lookups.map(async (lookup) => {
@@ -83,7 +83,7 @@ export class SharedCache {
     return this.#found.size > before;
   }
 
-  /** The resolved key that a recipe led to on whatever machine came first. */
+  /** The resolved key that a recipe led to on the first machine that published it. */
   async #follow(stage: string, recipeKey: string): Promise<string | undefined> {
     if (!this.#isDue(recipeKey)) return this.#recipes.get(recipeKey);
     const pointer = await this.#read(stage, recipeKey, recipeName(recipeKey), recipePointerSchema);
@@ -119,24 +119,24 @@ export class SharedCache {
     this.#note(`${stage}: ${name} in the shared cache ${PROBLEMS[problem]}; it counts as absent`);
   }
 
-  /** Bring a result that was found into the store. @returns false where that cannot be done */
+  /** Brings a result that was found into the store. @returns false if that fails */
   async fetch(manifest: ResultManifest, store: Store, notes: DownloadNotes): Promise<boolean> {
     if (await this.#downloads.fetch(manifest, store, notes)) return true;
-    // It is not served or asked for again in this run.
+    // The result is neither served nor asked for again in this run.
     this.#found.delete(manifest.resolvedKey);
     this.#asked.set(manifest.resolvedKey, Infinity);
     return false;
   }
 
   /**
-   * Claim a key before it is computed, where other machines do so, too.
-   * @param onWait told who is at it; then it is waited for, and the result looked for again
-   * @returns undefined where somebody else was at it
+   * Claims a key before it is computed, since other machines may compute it, too.
+   * @param onWait called with the host of another machine that computes the key, before waiting for that machine
+   * @returns undefined if another machine was computing the key or has published its result: look the result up again
    */
   async claim(key: string, stop: AbortSignal, onWait: (host: string) => void): Promise<HeldClaim | undefined> {
     const claim = await this.#claims.take(key);
     if (claim !== "published" && Symbol.asyncDispose in claim) return claim;
-    // A published result that an earlier look could not serve is damaged.
+    // A published result that an earlier lookup could not serve is damaged.
     if (claim === "published" && this.#looked.has(key)) return NO_CLAIM;
     if (claim === "published") this.#looked.add(key);
     else {
@@ -147,14 +147,14 @@ export class SharedCache {
     return undefined;
   }
 
-  /** Send a result of the store, while the run goes on. @returns when that is over */
+  /** Sends a result of the store while the run continues. @returns a promise that resolves when sending is over */
   offer(manifest: ResultManifest, recipeKey: string, store: Store): Promise<unknown> | undefined {
     if (this.mode !== "read-write") return undefined;
     const onSettled = this.#owed(store).add({ recipeKey, resolvedKey: manifest.resolvedKey });
     return this.uploads.add({ manifest, recipeKey, objects: store.objects, onSettled });
   }
 
-  /** Send what earlier runs on a store could not. */
+  /** Sends results that earlier runs on a store could not send. */
   catchUp(store: Store): void {
     if (this.mode !== "read-write") return;
     this.#owed(store).takeOver(({ recipeKey, resolvedKey }) => {

@@ -19,39 +19,42 @@ import { isAbandoned, newRunId } from "../processes.ts";
 
 const RESULTS_AT_ONCE = 4;
 const PAUSE_MS = 60_000;
-/** A question costs as much as sending a small file outright. */
+/** Asking whether an object is there costs as much as sending a small file outright. */
 const ASK_FIRST_BYTES = 64 << 10;
 
 interface Upload {
   readonly manifest: ResultManifest;
   readonly recipeKey: string;
   readonly objects: ObjectStore;
-  /** Called once there is nothing left to send of it. */
+  /** Called once nothing of the result is left to send. */
   readonly onSettled?: () => void;
 }
 
 /**
- * Sends results to a shared cache while the run goes on. Objects first, then the manifest that makes the result exist,
- * then what leads to it: whoever reads at any moment finds a whole result or none.
+ * Sends results to a shared cache while the run continues: objects first, then the manifest that makes the result
+ * exist, then the recipe that leads to the result. Whoever reads at any moment finds a whole result or none.
  */
 export class Uploads {
   readonly #limit = new Limit(RESULTS_AT_ONCE);
   readonly #ends: Promise<Trouble | undefined>[] = [];
-  /** Results that are still to be sent. */
+  /** The number of results that are still to be sent. */
   waiting = 0;
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
-  /** Until when nothing more is tried, and why. */
+  /** Until when sending is paused, and why. */
   #pause: { readonly until: number; readonly problem: Trouble } | undefined;
 
-  /** @param damaged objects that reading found to be damaged, which are replaced */
+  /** @param damaged digests of objects that downloads found to be damaged; these are replaced */
   constructor(
     private readonly client: CacheClient,
     private readonly damaged: ReadonlySet<string>,
     private readonly warn: (message: string) => void,
   ) {}
 
-  /** Send a result of the store, some time before {@linkcode finish} ends. @returns when that is over */
+  /**
+   * Sends a result of the store; {@linkcode finish} waits for it.
+   * @returns a promise that resolves when sending is over
+   */
   add(upload: Upload): Promise<unknown> {
     this.waiting++;
     const end = this.#limit.run(() => this.#upload(upload));
@@ -60,8 +63,8 @@ export class Uploads {
   }
 
   /**
-   * Wait until everything is sent or given up. A request to stop ends it at once.
-   * @returns how many were sent and how many not, and why the first was not
+   * Waits until everything is sent or given up. A request to stop ends the wait at once.
+   * @returns how many results were sent and how many were not, and why the first was not
    */
   async finish() {
     const problems = (await Promise.all(this.#ends)).filter((end) => end !== undefined);
@@ -78,7 +81,7 @@ export class Uploads {
     const problem = this.#pausedBy() ?? await this.#send(upload);
     this.waiting--;
     if (problem === undefined || !isPassing(problem)) upload.onSettled?.();
-    // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
+    // The cache would answer the next result the same way, after the same wait. In a minute the answer may be another.
     else if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
     return problem;
   }
@@ -126,21 +129,21 @@ export class Uploads {
     if ("trouble" in first) return first.trouble;
     if (first.value === "created") return undefined;
     const size = await this.client.size(name);
-    // Whoever may write and not read has to believe that what is there is whole.
+    // A user who may write but not read has to believe that the stored object is whole.
     if ("trouble" in size) return size.trouble.kind === "denied" ? undefined : size.trouble;
     if (size.value === content.size) return undefined;
     const again = await this.client.create(name, content, true);
     return "trouble" in again ? again.trouble : undefined;
   }
 
-  /** The first result of a key stays, unless nobody can read it. */
+  /** Sends a manifest. The first result of a key stays, unless nobody can read it. */
   async #sendManifest(manifest: ResultManifest): Promise<Trouble | undefined> {
     return await this.#sendRecord(resultName(manifest.resolvedKey), manifest, (content) => {
       const there = unseal(content, resultManifestSchema);
       if ("problem" in there) return there.problem === "damaged";
       const theirs = there.record.outputs;
       const ports = Object.keys({ ...theirs, ...manifest.outputs });
-      // It has other outputs than the stage, so nobody takes it for a result.
+      // The stored record has other outputs than the stage, so nobody takes it for a result.
       if (ports.some((port) => theirs[port]?.type !== manifest.outputs[port]?.type)) return true;
       const port = Object.keys(theirs).find((one) => theirs[one]!.digest !== manifest.outputs[one]?.digest);
       if (port !== undefined) {
@@ -154,7 +157,7 @@ export class Uploads {
     });
   }
 
-  /** @param isBad whether what is there may be replaced */
+  /** @param isBad true if the stored record may be replaced */
   async #sendRecord(name: string, record: unknown, isBad: (content: Uint8Array) => boolean) {
     const bytes = seal(record);
     const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
@@ -168,13 +171,14 @@ export class Uploads {
   }
 }
 
-/** What does not fit never will; what is damaged here is sent when it is made again. */
+/** A file that is too large never fits; a file that is damaged here is sent when it is made again. */
 const isPassing = ({ kind }: Trouble) => kind !== "unfit";
 
 /**
- * What a store still owes to a shared cache: results that were made while the cache was unreachable, or in a run that
- * was stopped or killed. An empty file for each, by the process that is to send it, from which a later one takes it over
- * when the first has ended. Losing it costs another machine the work, and sending twice costs a question.
+ * Results that a store still has to send to a shared cache: they were made while the cache was unreachable, or in a run
+ * that was stopped or killed. Each is an empty file named after the process that is to send it; a later process takes
+ * the file over when that one has ended. Losing the file costs another machine the work, and sending a result twice
+ * costs a question.
  */
 export class Unsent {
   readonly #folder: string;
@@ -184,7 +188,7 @@ export class Unsent {
     this.#folder = join(storeRoot, "cache", "unsent", sha256Of(place));
   }
 
-  /** Note a result before it is sent. @returns what forgets it */
+  /** Records a result before it is sent. @returns a function that removes the record */
   add({ recipeKey, resolvedKey }: RecipePointer): () => void {
     const path = join(this.#folder, `${this.#sender}-${recipeKey}-${resolvedKey}`);
     ignoreTrouble(() => {
@@ -194,7 +198,7 @@ export class Unsent {
     return () => removeQuietly(path);
   }
 
-  /** Results that ended processes owe. The caller notes them again as its own. */
+  /** Takes over results that ended processes have not sent. The caller records them again as its own. */
   takeOver(enter: (pointer: RecipePointer) => void): void {
     ignoreTrouble(() => {
       for (const { name } of entriesOf(this.#folder)) {

@@ -9,28 +9,28 @@ import { claimName, resultName, seal, unseal } from "./layout.ts";
 const claimSchema = z.strictObject({
   owner: z.string(),
   host: z.string().max(300),
-  /** Counted up while the work goes on; negative once it has ended. */
+  /** Incremented while the work goes on; negative once it has ended. */
   beat: z.int(),
 });
 type Claim = z.output<typeof claimSchema>;
 
-/** A claim is renewed at every second look of those who wait, and counts for nothing after so many without a change. */
+/** A claim is renewed at every second look of those who wait, and expires after this many looks without a change. */
 const LOOKS_PER_BEAT = 2;
 const MOST_UNCHANGED = 9;
 
-/** A claim that this process holds, until it is disposed of or its result is sent. */
+/** A claim that this process holds, until the claim is disposed of or its result is sent. */
 export interface HeldClaim extends AsyncDisposable {
-  /** Hold it on until something has ended, also when it is disposed of. */
+  /** Keeps holding the claim until something has ended, even after the claim is disposed of. */
   until(end: Promise<unknown>): void;
 }
 
-/** Where no claim can be made, or none helps. */
+/** The claim for keys that cannot be claimed, or that a claim would not help. */
 export const NO_CLAIM: HeldClaim = { until: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
 
 /**
- * Who computes a key now, told to other machines that share a cache, so that they do not compute the same beside it. A
- * hint that saves work: results rely on none of it, as the first to be published stays. No clocks are compared, since
- * those of machines differ: whoever waits counts how often a claim was found as it was.
+ * Tells other machines that share a cache who computes a key now, so that they do not compute it, too. A claim is a
+ * hint that saves work: no result relies on it, as the first result to be published stays. No clocks are compared,
+ * since those of machines differ: whoever waits counts how often a claim was found unchanged.
  */
 export class WorkClaims {
   readonly #owner = crypto.randomUUID();
@@ -40,12 +40,12 @@ export class WorkClaims {
 
   constructor(private readonly client: CacheClient) {}
 
-  /** @returns the claim; `published` where the result has come meanwhile; else the claim of somebody who is at it */
+  /** @returns the claim; `published` if the result has been published meanwhile; else the claim of another machine */
   async take(key: string): Promise<HeldClaim | "published" | Claim> {
     const seen = await this.#read(key);
     if (seen !== undefined && await this.#isPublished(key)) return "published";
     if (seen !== undefined && this.#counts(key, seen)) return seen;
-    // Nothing is made in place of a mount that is missing.
+    // Nothing is made in place of a missing mount.
     this.#prepared ??= this.client.prepare();
     if ("trouble" in await this.#prepared) return NO_CLAIM;
     await this.#write(key, 0, seen !== undefined);
@@ -54,7 +54,7 @@ export class WorkClaims {
     return now === undefined || !this.#counts(key, now) ? this.#hold(key) : now;
   }
 
-  /** Wait until a result is published, or its claim is given up or changes no more. */
+  /** Waits until a result is published, or its claim is given up or no longer changes. */
   async wait(key: string, claim: Claim, stop: AbortSignal): Promise<void> {
     let last = claim;
     for (let unchanged = 0; unchanged < MOST_UNCHANGED;) {
@@ -71,7 +71,7 @@ export class WorkClaims {
   #hold(key: string): HeldClaim {
     let beat = 0;
     const ends: Promise<unknown>[] = [];
-    // One after the other, or a late one would bring back what was given up.
+    // One write after the other, or a late one would bring back a claim that was given up.
     let writing = Promise.resolve();
     const tell = (beat: number) => writing = writing.then(() => this.#write(key, beat, true));
     const timer = setInterval(() => tell(++beat), LOOKS_PER_BEAT * this.client.patience.lookMs);
@@ -104,7 +104,9 @@ export class WorkClaims {
     return unsealed !== undefined && "record" in unsealed ? unsealed.record : undefined;
   }
 
-  /** Without a claim a key may be computed twice, which is better than not at all. */
+  /**
+   * Writes a claim. Failures are ignored: without a claim a key may be computed twice, which is better than not at all.
+   */
   async #write(key: string, beat: number, replace: boolean): Promise<void> {
     const bytes = seal({ owner: this.#owner, host: hostname(), beat } satisfies Claim);
     await this.client.create(
