@@ -10,8 +10,8 @@ import { unlessReadable } from "../store/trouble.ts";
 import { ViewStore } from "../store/views.ts";
 
 /**
- * Stages whose folder in `outputs/` shows a result that this configuration would not give, and folders of stages that
- * the pipeline has no more.
+ * Returns the stages whose folder in `outputs/` shows a result that this configuration would not give, and the folders
+ * of stages that the pipeline no longer has.
  * @param stages a plan of the whole pipeline
  */
 export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stages">, store: Store): string[] {
@@ -20,7 +20,8 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
   for (const [id, { stage, keys, manifest, reasons }] of stages) {
     if (stage.shard !== undefined) continue;
     const key = keys?.resolvedKey ?? manifest?.resolvedKey;
-    // Where the key is not known yet, what it waits for decides, unless something of its own has changed.
+    // If the key is not known yet, the stages that it waits for decide, unless something of the stage's own has
+    // changed.
     const isOther = key === undefined
       ? reasons.some(({ code }) => code !== "upstream") ||
         predecessorsOf(stage).some((before) => other.has(before))
@@ -30,7 +31,7 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
   return [...[...other].filter((id) => views.isShown(id)), ...views.strangers(pipeline.stages)];
 }
 
-/** How all stages of a pipeline stand now, as far as that is known without looking at devices. */
+/** Returns the current state of all stages of a pipeline, as far as it is known without looking at devices. */
 export function survey(pipeline: Pipeline, store: Store): Result<Plan["stages"]> {
   const planner = Planner.make(pipeline, store);
   return planner.ok ? succeed(planner.value.survey()) : planner;

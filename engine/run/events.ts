@@ -10,7 +10,7 @@ export type StageEndState = "cached" | "restored" | "ran" | "failed" | "interrup
 
 export type RunStatus = "done" | "failed" | "interrupted";
 
-/** Why a stage failed, and what to do. */
+/** The reason why a stage failed, and what to do. */
 export type StageProblem = Pick<Diagnostic, "message" | "fix">;
 
 export interface StageFinished extends Partial<Readonly<Record<"message" | "fix" | "log", string>>> {
@@ -18,11 +18,11 @@ export interface StageFinished extends Partial<Readonly<Record<"message" | "fix"
   readonly id: string;
   readonly state: StageEndState;
   readonly durationMs: number;
-  /** It failed since somebody cancelled its job. */
+  /** True if the stage failed because somebody cancelled its job. */
   readonly cancelled?: true;
-  /** Folder of the user's view, when there is a result. */
+  /** The folder of the user's view, if there is a result. */
   readonly view?: string;
-  /** Where the user's own changes to an old view were moved. */
+  /** The path to which the user's own changes to an old view were moved. */
   readonly mine?: string;
 }
 
@@ -32,7 +32,7 @@ export interface RunFinished {
   readonly status: RunStatus;
   readonly counts: Readonly<Record<StageEndState, number>>;
   readonly durationMs: number;
-  /** Undefined when nothing was to be done, or nothing begun, and so no run was recorded. */
+  /** Undefined if there was nothing to do, or nothing was begun, so that no run was recorded. */
   readonly runId: string | undefined;
   /** Stages whose folder in `outputs/` shows a result of another configuration. */
   readonly earlier: readonly string[];
@@ -44,22 +44,22 @@ export type EngineEvent =
   | { readonly type: "warning"; readonly diagnostic: Diagnostic }
   /** Something about the run as a whole that is worth a line. */
   | { readonly type: "note"; readonly message: string }
-  /** Said once for each device that a run computes on, before the first stage that does. */
+  /** Emitted once for each device that a run computes on, before the first stage that uses it. */
   | { readonly type: "device"; readonly name: string; readonly numerics: string; readonly reason: string }
   | {
     readonly type: "stage-started";
     readonly id: string;
     readonly planned: PlannedStage;
-    /** The job on a cluster. */
+    /** The cluster's job that computes the stage. */
     readonly where?: string;
   }
-  /** Jobs on a cluster: how many run, and stages that wait by the reason for it. */
+  /** Jobs on a cluster: the number of running jobs, and the waiting stages by the reason for the wait. */
   | {
     readonly type: "queue-changed";
     readonly running: number;
     readonly waiting: Readonly<Record<string, readonly string[]>>;
   }
-  /** With its units each second; null where it has not reported twice. */
+  /** `perSecond` is the number of units done each second; null until the stage has reported twice. */
   | {
     readonly type: "stage-progress";
     readonly id: string;
@@ -77,13 +77,16 @@ export type EngineEvent =
 export type Emit = (event: EngineEvent) => void;
 
 export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals"> {
-  /** How stages ended that a cluster was to compute and did not: they are none of the targets, and count all the same. */
+  /**
+   * The ends of stages that a cluster was to compute and did not: they are not among the targets, and count all the
+   * same.
+   */
   readonly endedElsewhere?: ReadonlyMap<string, StageEndState>;
   readonly replace?: boolean;
   readonly jobs?: number;
   readonly keepGoing?: boolean;
   readonly gpus?: readonly string[];
-  /** Where GPUs are locked; by default for all runs of this user on this host. */
+  /** The folder of GPU locks; by default the one of all runs of this user on this host. */
   readonly lockFolder?: string | undefined;
   readonly emit?: Emit;
   /** First request to stop: stages save and end. */
@@ -91,21 +94,24 @@ export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cac
   /** Second request: processes are killed. */
   readonly kill?: AbortSignal;
   /**
-   * Called when a stage is about to run and its keys and device are known, with the folder of its saved states: what is
-   * put there it goes on from. With a problem for an answer it fails.
+   * Called when a stage is about to run and its keys and device are known, with the folder of its saved states: the
+   * stage continues from states that are put there. If the answer is a problem, the stage fails.
    */
   readonly beforeStage?: (planned: PlannedStage, progress: string) => Promise<StageProblem | undefined>;
   /** Versions to record. */
   readonly versions?: Readonly<Record<string, string>>;
   /** Shuffles the order among stages that could start; the result must not depend on it. */
   readonly shuffle?: (ids: string[]) => void;
-  /** What custom stages may do; by default what the user granted before. */
+  /** The rights of custom stages; by default those that the user granted before. */
   readonly grants?: Grants;
-  /** Asks the user about the rights that are still missing. Without it, or with no for an answer, nothing runs. */
+  /**
+   * Asks the user about the rights that are still missing. Without this function, or if its answer is false, nothing
+   * runs.
+   */
   readonly askForGrants?: (requests: readonly RightsRequest[]) => Promise<boolean>;
   /**
-   * Told what to expect of a run that has something to do, which may take a minute to find out. With problems for an
-   * answer nothing runs. Without it a run is begun whatever it takes.
+   * Called with the outlook of a run that has something to do; finding the outlook may take a minute. If the answer has
+   * problems, nothing runs. Without this function a run begins however long it takes.
    */
   readonly agree?: (outlook: Outlook) => Promise<readonly Diagnostic[]>;
 }

@@ -11,20 +11,20 @@ import { pruneStates, removeStatesSince, statesIn } from "../store/progress.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Store } from "../store/store.ts";
 
-/** Whether a stage fetches files by itself. */
+/** Returns true if a stage itself downloads files. */
 export function fetchesFiles(stage: Stage): boolean {
   return (stage.kind.downloads?.(stage.params) ?? []).some(({ urls }) => urls.length > 0);
 }
 
-/** Host and port of an address; Deno takes a host without a port for all of its ports. */
+/** Returns the host and port of a URL; Deno takes a host without a port for all of its ports. */
 function hostOf(url: string): string {
   const { hostname, port, protocol } = new URL(url);
   return `${hostname}:${port || (protocol === "http:" ? "80" : "443")}`;
 }
 
 /**
- * Copy a file or folder of the user's for code that is not trusted, where it is not too large.
- * @returns where the copy lies
+ * Copies a user's file or folder for code that is not trusted, if it is not too large.
+ * @returns the path of the copy; undefined if the files are too large
  */
 function copyExternal(path: string, place: string, name: string): string | undefined {
   const files = Array.from(filesAt(path), (file) => ({ path: file.path, size: file.facts.size }));
@@ -40,9 +40,10 @@ function copyExternal(path: string, place: string, name: string): string | undef
 }
 
 /**
- * Make ready what a stage reads from outside the store: packages are fetched, and the folder of downloads exists.
- * @returns what its process may reach beyond the store, as its params say: also folders of npm packages by name, params
- * that name another place for this run, that of a copy, and what of the user's it reads as it is; or what went wrong
+ * Makes available what a stage reads from outside the store: fetches packages, and makes the folder of downloads.
+ * @returns what the stage's process may reach beyond the store, as its params say, with `packages`: folders of npm
+ * packages by name; `params`: params that name another place in this run, that of a copy; `lent`: files of the user's
+ * that the stage reads in place. Or what went wrong
  */
 export async function makeReachable(
   { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
@@ -64,9 +65,9 @@ export async function makeReachable(
   const params: Record<string, string> = {};
   const lent: string[] = [];
   for (const [name, path] of Object.entries(externalPaths(stage, pipeline.folder))) {
-    // Names of params are the stage's choice, and no part of a path.
+    // A stage chooses the names of its params, so they must not become part of a path.
     const place = join(scratch, "external", String(readable.length));
-    // A link may be turned elsewhere while the stage runs, and a process has rights to real paths alone.
+    // A link may be redirected while the stage runs, and a process has rights to real paths only.
     const real = realPath(path);
     const copy = isForeign(stage.kind) ? copyExternal(real, place, basename(resolve(path))) : undefined;
     readable.push(copy ?? real);
@@ -90,9 +91,9 @@ export function cannotFetch(problem: string): { readonly message: string; readon
 }
 
 /**
- * Files and code outside the store may be edited after the plan, and a stage can wait and run for hours. What it read then
- * is not what its key says, so neither its result nor the states that it saved may stay under it. This looks whenever the
- * stage saves: states stay that were saved before the edit.
+ * Watches what a stage reads from outside the store. Files and code there may be edited after the plan, and a stage can
+ * wait and run for hours. What it then read is not what its key says, so neither its result nor its later states may
+ * stay under that key. The files are checked whenever the stage saves: states that were saved before the edit stay.
  */
 export class Ground {
   readonly #edited = new AbortController();
@@ -100,7 +101,7 @@ export class Ground {
   #moved: { readonly what: string; readonly other: boolean } | undefined;
   #looking = Promise.resolve();
 
-  /** @param progressFolder where the stage saves */
+  /** @param progressFolder the folder to which the stage saves */
   constructor(
     private readonly planned: PlannedStage,
     private readonly place: { readonly pipeline: Pipeline; readonly store: Store },
@@ -109,14 +110,14 @@ export class Ground {
     this.#sound = statesIn(progressFolder);
   }
 
-  /** Aborted once there is other content: whatever the stage does from then on is for nothing. */
+  /** Aborted once the content has changed: everything that the stage does from then on is in vain. */
   get edited(): AbortSignal {
     return this.#edited.signal;
   }
 
   /**
-   * To be called whenever the stage has saved, and before anybody is told of it, who may then edit. Old states go only once
-   * newer ones are known to be from before any edit.
+   * Checks the files. Call this whenever the stage has saved, and before anybody is told of it, who may then edit. Old
+   * states are removed only once newer ones are known to be from before any edit.
    */
   look(): void {
     const saved = statesIn(this.progressFolder);
@@ -132,7 +133,10 @@ export class Ground {
     });
   }
 
-  /** Look for the last time. @returns what moved, if anything did, and whether states are removed for it */
+  /**
+   * Checks the files for the last time.
+   * @returns `moved`: what changed, if anything did; and `unsaved`: true if saved states were removed because of it
+   */
   async end() {
     await this.#looking;
     const moved = this.#moved ?? await this.#find(true);
@@ -140,10 +144,11 @@ export class Ground {
   }
 
   /**
-   * @param last whether to ask what code comes to where all of its files are as they were, as they mostly are: that costs a
-   * look at their dates, and what names in it stand for may have changed all the same
-   * @returns what moved, in words, and as `other` whether there is other content now: what is gone or cannot be read says
-   * nothing of what was read before
+   * Finds what has changed since the plan.
+   * @param last true to digest code again even if all of its files are unchanged, as they mostly are: names in it may
+   * have come to stand for something else. Otherwise a look at the dates of unchanged files is enough
+   * @returns `what` changed, in words; and `other`: true if there is other content now. A file that is gone or cannot
+   * be read says nothing about what was read before
    */
   async #find(last = false) {
     const { planned: { stage, keys }, place: { pipeline, store: { digests } } } = this;

@@ -7,9 +7,9 @@ import type { PlannedStage } from "../plan/plan.ts";
 import { machineClass } from "../store/machine.ts";
 import type { Store } from "../store/store.ts";
 
-/** How fast a stage works, from what it reports: what it does before its first report, such as tracing, is left out. */
+/** Measures how fast a stage works, from its reports. Work before the first report, such as tracing, is left out. */
 export class RateMeter {
-  /** What its figures have been, as `LiveProgress` is told them. */
+  /** Summaries of the stage's figures, which `LiveProgress` writes. */
   readonly figures: Record<string, FigureSummary> = {};
   #first: { readonly at: number; readonly done: number; readonly unit: string } | undefined;
   #units = 0;
@@ -19,7 +19,7 @@ export class RateMeter {
 
   note(update: ProgressUpdate): void {
     const at = this.now();
-    // A further part of the stage's work, in another unit or from the start.
+    // A further part of the stage's work has begun, in another unit or from 0.
     if (this.#first?.unit !== update.unit || update.done < this.#last!.update.done) {
       this.#first = { at, done: update.done, unit: update.unit };
       this.#units++;
@@ -27,12 +27,12 @@ export class RateMeter {
     this.#last = { at, update };
   }
 
-  /** Leave out time in which nothing was done that counts. */
+  /** Leaves out time in which no counted work was done. */
   leaveOut(seconds: number): void {
     if (this.#first !== undefined) this.#first = { ...this.#first, at: this.#first.at + seconds * 1_000 };
   }
 
-  /** By unit, such as `{ step: 9.7, image: 310 }`; empty for stages that report less than twice. */
+  /** Returns the rates by unit, such as `{ step: 9.7, image: 310 }`; empty for stages that report less than twice. */
   perSecond(): Record<string, number> {
     if (this.#first === undefined || this.#last === undefined) return {};
     const { update: { done, unit, images } } = this.#last;
@@ -44,9 +44,9 @@ export class RateMeter {
   }
 
   /**
-   * Of the whole time of a stage, what does not grow with its work: starting, loading, tracing. Undefined where its
+   * Returns the part of a stage's time that does not grow with its work: starting, loading, tracing. Undefined if the
    * reports do not tell.
-   * @param from units that it did not have to do
+   * @param from units of work that the stage did not have to do
    */
   overheadMs(durationMs: number, from: number): number | undefined {
     if (this.#units !== 1 || this.#last!.update.done <= this.#first!.done) return undefined;
@@ -56,25 +56,28 @@ export class RateMeter {
   }
 }
 
-/** `status` is for people, who do not look twice in a second. */
+/** The shortest time between two writes: `status` is for people, who do not look twice in a second. */
 const INTERVAL_MS = 1_000;
 const MAX_FIGURES = 16;
 
-/** Between two lines of history of a stage that is so old: 2,000 lines, and as many each time it gets e times as old. */
+/**
+ * Returns the pause between two lines of the history of a stage of the given age. This makes 2,000 lines, and as many
+ * again each time the age grows by a factor of e.
+ */
 export function historyPause(ageMs: number): number {
   return Math.max(INTERVAL_MS, ageMs / 2_000);
 }
 
 /**
- * Leaves word of how far a stage is and of its figures, for other processes. It writes at most once a second, the newest
- * last. Of a stage that ends within its first second it leaves a line of figures, if there are any, and nothing else:
- * short stages must not cost more for being watched.
+ * Writes how far a stage is, and its figures, for other processes. It writes at most once a second, the newest report
+ * last. For a stage that ends within its first second it writes one line of figures, if there are any, and nothing
+ * else: short stages must not cost more for being watched.
  */
 export class LiveProgress implements Disposable {
   #last: { readonly update: ProgressUpdate; readonly at: Date } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told = false;
-  /** When the last line of history was written, and of which update. */
+  /** When the last line of history was written, and for which update. */
   #line: { readonly at: number; readonly of: unknown } | undefined;
   readonly #began = performance.now();
 
@@ -128,7 +131,7 @@ export class LiveProgress implements Disposable {
   }
 }
 
-/** Keep how long a stage took, or a little of its work. */
+/** Records how long a stage took, or a little of its work. */
 export function recordTiming(
   store: Store,
   { name: pipeline }: Pipeline,

@@ -1,12 +1,16 @@
 import { MAX_PREVIEW_BYTES } from "../process/protocol.ts";
 import { MAX_PREVIEWS } from "../store/runs.ts";
 
-/** The signature of a PNG, and the length and type of its first chunk, whose first numbers are width and height. */
+/** The signature of a PNG, and the length and type of its first chunk, which begins with the width and the height. */
 const PNG_START = "89504e470d0a1a0a0000000d49484452";
-/** A browser takes four bytes for each pixel of a picture, however short its file is. */
+/** The most pixels of a preview. A browser takes four bytes for each pixel of a picture, however short its file is. */
 const MAX_PREVIEW_PIXELS = 1 << 24;
 
-/** Why a preview is not kept. @param count of those that are @param room bytes that are left for all of a run */
+/**
+ * Returns why a preview is not kept; undefined if it is.
+ * @param count the number of previews that are kept already
+ * @param room the bytes that are left for previews of the run
+ */
 export function refusePreview(png: Uint8Array, count: number, room: number): string | undefined {
   const start = PNG_START.length / 2;
   if (png.length < start + 8 || png.subarray(0, start).toHex() !== PNG_START) {

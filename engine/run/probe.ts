@@ -7,9 +7,12 @@ import { makeTemporaryFolder } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
 
-/** Less than this the slowest device does within a day: a few steps are not worth a question. */
+/**
+ * The least work, in Gflop, that is probed. The slowest device does less than this within a day, which is not worth a
+ * question.
+ */
 const MATTERS_GFLOP = 100_000;
-/** What is not done by then is slow enough to say so. */
+/** The time limit of a probe. Work that is not done by then is slow enough to say so. */
 const PROBE_MS = 60_000;
 
 export interface ProbeOptions {
@@ -19,9 +22,9 @@ export interface ProbeOptions {
 }
 
 /**
- * What to expect of a run. Where no past run tells how long a stage takes, and it may be days, a few steps of its work
- * are done, the largest first, until it is known that the run takes long. What they took is kept as a timing, so that
- * plans know it too.
+ * Returns what to expect of a run. If no past run tells how long a stage takes, and it may be days, a few steps of its
+ * work are tried, the largest stage first, until the run is known to take long. The time of these steps is recorded as
+ * a timing, so that plans know it too.
  */
 export async function foresee(plan: Plan, store: Store, options: ProbeOptions): Promise<Outlook> {
   const tried = new Set<string>();
@@ -45,16 +48,16 @@ export async function foresee(plan: Plan, store: Store, options: ProbeOptions): 
   }
 }
 
-/** The same for stages that one probe tells about. */
+/** Returns a name that is the same for all stages that one probe tells about. */
 function probeName({ stage, device }: PlannedStage): string {
   return JSON.stringify([stage.probe, device!.numerics]);
 }
 
-/** What a probe reads, writes and goes on from. */
+/** The inputs and outputs of a probe: none. */
 const NOTHING = { seed: 0, inputs: {}, outputs: {}, progressLimit: 0, packages: {}, externals: {} };
 const BARE = { hosts: [], env: {}, memoryLimit: undefined, timeoutMs: PROBE_MS, log: () => {} };
 
-/** @returns undefined where it failed: then the run itself tells why */
+/** Runs a probe. @returns undefined if the probe failed: the run itself will tell why */
 async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOptions) {
   const { entry, params, stepGflop } = stage.probe!;
   if (await installPackages({ entry }, say, stop) !== undefined) return undefined;
@@ -73,7 +76,7 @@ async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOpti
     writable: [progressFolder],
     grants: await grants(),
     stop,
-    // It has nothing to save.
+    // A probe has nothing to save, so a request to stop kills it.
     kill: stop,
     emit: (event) => {
       if (event.type !== "progress") return;
@@ -83,6 +86,6 @@ async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOpti
   });
   const durationMs = performance.now() - started;
   if (status !== "complete" && status !== "timeout") return undefined;
-  // Who did not come to a second step is at least as slow as if it had done the first one all the time.
+  // A probe that reached no second step is at least as slow as if its first step had taken all the time.
   return { workGflop: Math.max(1, steps) * stepGflop, overheadMs: rate.overheadMs(durationMs, 0) ?? 0, durationMs };
 }

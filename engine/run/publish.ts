@@ -18,13 +18,13 @@ import { listFiles } from "../store/folders.ts";
 import { differingPorts } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 
-/** Files of one stage that are taken at the same time. */
+/** The most files of one stage that are taken at the same time. */
 const MAX_AT_ONCE = 16;
 
 /** Names of files by port. */
 export type Listed = Readonly<Record<string, readonly string[]>>;
 
-/** Files of a folder that a stage had to itself; undefined where it did to it what leaves nothing to look at. */
+/** Lists the files of a folder that a stage had to itself; undefined if the stage left the folder unreadable. */
 function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
   try {
     return listFiles(folder);
@@ -35,7 +35,10 @@ function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
   }
 }
 
-/** Look at what a stage wrote, by itself and not by what the stage says. */
+/**
+ * Lists the outputs that a stage wrote, from the folders and not from what the stage says. @returns the names, or a
+ * problem
+ */
 export function listOutputs(folders: Readonly<Record<string, string>>) {
   const listed: Record<string, string[]> = {};
   for (const [port, folder] of Object.entries(folders)) {
@@ -50,7 +53,7 @@ export function listOutputs(folders: Readonly<Record<string, string>>) {
       const what = `holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`;
       return refuse(what, "write plain files; links may lead out of the artifact");
     }
-    // A name that is not UTF-8 comes with other letters, under which there is no file.
+    // A name that is not UTF-8 is listed with other characters, and there is no file of that name.
     const badName = files.find((name) =>
       !relativePathSchema.safeParse(name).success || statIfThere(join(folder, name)) === undefined
     );
@@ -71,7 +74,7 @@ export function listOutputs(folders: Readonly<Record<string, string>>) {
     }
     const size = infos.reduce((sum, info) => sum + info.size, 0);
     const { blocks, bsize } = statfsSync(folder);
-    // A file may have a size and nothing in it, and reading it would take days.
+    // A sparse file may have any size and no content, and reading it would take days.
     if (size > blocks * bsize) {
       const what = `claims ${formatMemory(size)}, more than the disk holds`;
       return refuse(what, `write only real data to outputs.${port}`);
@@ -82,8 +85,9 @@ export function listOutputs(folders: Readonly<Record<string, string>>) {
 }
 
 /**
- * Move what a stage wrote into the store.
- * @returns as `emptied` whether the folders are empty now: all files were moved, and there were no folders among them
+ * Moves a stage's outputs into the store.
+ * @returns the outputs; and `emptied`: true if the folders are empty now, as all files were moved and there were no
+ * subfolders
  */
 export async function collectOutputs(
   planned: PlannedStage,
@@ -108,7 +112,7 @@ export async function collectOutputs(
   return { outputs, emptied };
 }
 
-/** The record that will make the result exist. */
+/** Returns the record that will make the result exist. */
 export function makeManifest(
   { stage, keys, recipeKey, localKey }: PlannedStage,
   outputs: Record<string, ArtifactRecord>,
@@ -120,7 +124,7 @@ export function makeManifest(
   return { format: 1, resolvedKey, recipeKey, identityKey, localKey, extent, ingredients, outputs, numerics, runId };
 }
 
-/** What to say and to record when one key gave two results; undefined where the bytes are the same. */
+/** Returns the message and the record for a key that gave two results; undefined if the bytes are the same. */
 export function compareResults(first: ResultManifest, second: ResultManifest) {
   const ports = differingPorts(first, second);
   if (ports.length === 0) return undefined;

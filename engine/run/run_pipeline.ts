@@ -19,8 +19,8 @@ import { type StageResult, waitingForStore } from "./stage_runner.ts";
 export type RunSummary = Readonly<ValueOf<typeof runPipeline>>;
 
 /**
- * Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order.
- * @returns also as `now` how all stages of the pipeline stand at its end
+ * Brings a pipeline to its declared state. Cached stages are not touched; the rest runs in dependency order.
+ * @returns a summary, with `now`: the state of all stages of the pipeline at the end of the run
  */
 export async function runPipeline(pipeline: Pipeline, store: Store, options: RunOptions = {}) {
   const emit = options.emit ?? (() => {});
@@ -29,10 +29,10 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   if (!locked.ok) return locked;
   using still = new DisposableStack();
   still.use(locked.value);
-  // What this process knows of the store may be older than the last `gc`.
+  // This process may know the store as it was before the last `gc`.
   store.results.forget();
   const { root, paths: { kept } } = store;
-  // The folder of what only saves time comes back with the next run, also with one that has nothing to do.
+  // The folder of files that only save time is made again by the next run, even by one that has nothing to do.
   if (isThere(root) && !isThere(kept)) ignoreTrouble(() => makeFolder(kept));
   const made = Planner.make(pipeline, store, options);
   if (!made.ok) return made;
@@ -67,7 +67,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
     }
     for (const request of requests) grants.add(request);
   }
-  // Ctrl-C while `gc` had the store to itself: the plan was made without its lock.
+  // After Ctrl-C while `gc` had the store to itself, the plan was made without the lock.
   if (isStopped()) return finishEarly();
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
@@ -94,14 +94,17 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   grants.keep();
   const scheduler = new Scheduler(store, planner, plan, results, { ...options, grants }, emit);
   scheduler.begin();
-  // What the run relies on is on record now, so `gc` may go about the rest.
+  // Everything that the run relies on is on record now, so `gc` may remove the rest.
   still.dispose();
   const ended = await scheduler.run();
   if (options.cache !== undefined) await finishSending(options.cache, emit);
   return finish(...ended);
 }
 
-/** Deno gives a process with permissions of its own no access below these, whatever they are. */
+/**
+ * Returns an error for a store that the processes of stages cannot reach: Deno gives a process with restricted
+ * permissions no access below these folders, whatever the permissions are.
+ */
 function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefined {
   const starts = [...stages.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayWork(planned));
   if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
@@ -110,19 +113,19 @@ function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefi
   return errorOf("file-unreadable", message, fix);
 }
 
-/** Take a lock of the whole store, or say why that cannot be. */
+/** Takes a lock of the whole store, or returns why that cannot be done. */
 async function lockStore<T>(store: Store, take: () => Promise<T>): Promise<Result<T>> {
   try {
     return succeed(await take());
   } catch (error) {
-    // A full or failing disk is no fault of the place; the command line has words for it.
+    // A full or failing disk is not the folder's fault; the command line reports it in its own words.
     if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
     const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
     return refuse([errorOf("file-unreadable", message, "repair its folder or give --store")]);
   }
 }
 
-/** Stages never wait for a result to be sent, so some may be left. Ctrl-C ends the wait. */
+/** Waits for results that are still to be sent: stages never wait for that. Ctrl-C ends the wait. */
 async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
   const { waiting } = cache.uploads;
   const results = (count: number) => `${count} ${count === 1 ? "result" : "results"}`;
@@ -135,7 +138,7 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
 
 export function countEnds(ends: Iterable<readonly [string, StageEndState]>): Record<StageEndState, number> {
   const counts = { cached: 0, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
-  // Shards are told of only where they are the trouble.
+  // Shards are counted only if they failed or were interrupted.
   for (const [id, state] of ends) {
     if (wholeOf(id) === undefined || state === "failed" || state === "interrupted") counts[state]++;
   }

@@ -17,18 +17,18 @@ import { type StageResult, StageRunner } from "./stage_runner.ts";
 import { newRunId } from "../store/processes.ts";
 import type { Grants } from "../process/rights.ts";
 
-/** Stages that wait for a lock hold no slot, but each holds an open file. */
+/** The most stages in progress at a time. Stages that wait for a lock hold no slot, but each holds an open file. */
 const MAX_IN_FLIGHT = 64;
 
-/** Shorter work is done again sooner than waited for. */
+/** Shorter work is not claimed: doing it twice is faster than waiting for another machine. */
 const CLAIMED_MS = 60_000;
 
-/** Stages that nothing was done about. */
+/** Marks all stages without a result as blocked. */
 export function block(plan: Plan, results: Map<string, StageResult>): void {
   for (const id of plan.stages.keys()) if (!results.has(id)) results.set(id, { state: "blocked" });
 }
 
-/** One run: what may start when, and the record of what became of it. */
+/** One run: decides which stage may start when, and records how each ended. */
 export class Scheduler {
   readonly #runId: string;
   readonly #record: RunRecord;
@@ -64,7 +64,7 @@ export class Scheduler {
     };
   }
 
-  /** Put on record that the run is on and what it relies on already. */
+  /** Records that the run has begun, and the results that it already relies on. */
   begin(): void {
     this.store.runs.start(this.#record, planRecordOf(this.plan));
     const results: Record<string, string> = {};
@@ -98,12 +98,12 @@ export class Scheduler {
       ends.getOrInsertComputed(id, async () => {
         const planned = plan.stages.get(id);
         if (planned === undefined || this.results.has(id)) return true;
-        // What it reads or needs, and the shorter run that it continues.
+        // The stages that it reads or needs, and the shorter run that it continues.
         const before = [...predecessorsOf(planned.stage), shorter.get(id)].filter((one) => one !== undefined);
         const there = await Promise.all(before.map(reach));
         return there.every(Boolean) && await limit.run(async () => mayStart() && await this.#reach(id, runner));
       });
-    // Each comes after what it waits for.
+    // Each stage comes after those that it waits for.
     const ids = [...plan.stages.keys()];
     options.shuffle?.(ids);
     await Promise.all(ids.map(reach));
@@ -111,7 +111,7 @@ export class Scheduler {
     return this.#end(stop.aborted);
   }
 
-  /** @returns whether those that wait for the stage may start */
+  /** Reaches a stage. @returns true if the stages that wait for it may start */
   async #reach(id: string, runner: StageRunner): Promise<boolean> {
     const started = performance.now();
     this.#inFlight++;
@@ -123,7 +123,7 @@ export class Scheduler {
     else this.results.set(id, result);
     this.#inFlight--;
     if (result.state === "failed") {
-      // A failure is easily missed where another stage goes on for days.
+      // A failure is easily missed while another stage runs for days.
       if (!this.#told && this.options.keepGoing !== true && this.#inFlight > 0) {
         this.emit({ type: "note", message: "running stages finish, and no others start" });
       }
@@ -132,11 +132,11 @@ export class Scheduler {
     return result.manifest !== undefined || !isNeeded;
   }
 
-  /** Say and record how a stage ended, also one that was only made again because another one needed it. */
+  /** Emits and records how a stage ended, even one that was only made again because another stage needed it. */
   #conclude(id: string, result: StageResult, started: number): void {
     this.results.set(id, result);
     const { state, manifest, device } = result;
-    // Its shards' work is its own.
+    // The work of its shards counts as its own.
     const stage = this.plan.pipeline.stages.get(id)!;
     const shards = (stage.parts ?? []).map((one) => this.#record.stages[one]);
     const partsMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), 0);
@@ -160,10 +160,10 @@ export class Scheduler {
     const { message, fix, mine } = result;
     const shown = manifest !== undefined && wholeOf(id) === undefined;
     const view = shown ? this.store.viewsOf(this.plan.pipeline.name).folderOf(id) : undefined;
-    // The last line of its log says why it ended, also where the stage itself said nothing.
+    // The last line of the log says why the stage ended, even if the stage itself said nothing.
     if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
     const path = this.store.runs.logPath(this.#runId, id);
-    // On a full disk there may be none.
+    // On a full disk there may be no log.
     const log = state === "failed" && statIfThere(path) !== undefined ? path : undefined;
     this.emit({ type: "stage-finished", id, state, durationMs, ...definedOnly({ message, fix, mine, view, log }) });
   }

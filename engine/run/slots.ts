@@ -11,22 +11,22 @@ import { userFolder } from "../../std/user_folder.ts";
 export interface HeldSlots extends Disposable {
   /** Ids of the GPUs that the stage may use. */
   readonly gpus: readonly string[];
-  /** Let others have them before the end of the scope; with one job at a time the next still waits for that end. */
+  /** Frees the slots before the end of the scope; with one job at a time the next stage still waits for that end. */
   release(): void;
 }
 
 export interface SlotOptions extends Pick<Capacity, "jobs" | "cpus"> {
   /** Ids of the GPUs of this machine. */
   readonly gpus: readonly string[];
-  /** Where GPU locks lie; shared by all runs of this user on this host. */
+  /** The folder of GPU locks, shared by all runs of this user on this host. */
   readonly lockFolder?: string | undefined;
 }
 
 const GPU_POLL_MS = 500;
-/** What is counted in a run, and not locked on the host. */
+/** The resources that are counted within a run, not locked on the host. */
 const COUNTED = ["jobs", "cpus", "threads"] as const;
 
-/** NVIDIA devices of this machine, by their device files. */
+/** Returns the ids of the NVIDIA devices of this machine, from their device files. */
 export function findGpus(): string[] {
   try {
     return [...Deno.readDirSync("/dev")].map(({ name }) => /^nvidia(\d+)$/.exec(name)?.[1])
@@ -36,38 +36,39 @@ export function findGpus(): string[] {
   }
 }
 
-/** What a run can use. */
+/** Returns the resources that a run can use. */
 export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
   const cpus = navigator.hardwareConcurrency;
   return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };
 }
 
 /**
- * What stages may use at the same time. CPU slots and jobs are counted in this run; GPUs are locked on the host, so that
- * two runs do not take the same one. A stage that asks for more than there is gets what there is. Beside a stage that
- * computes with all processors another may run, but none that computes, too: their threads would wait for each other.
+ * Shares resources among the stages of a run. CPU slots and jobs are counted in this run; GPUs are locked on the host,
+ * so that two runs do not take the same GPU. A stage that asks for more than there is gets what there is. Beside a
+ * stage that computes on all processors another stage may run, but none that computes too: their threads would wait for
+ * each other.
  */
 export class Slots {
   readonly #free: Record<typeof COUNTED[number], number>;
-  /** Who waits longest is woken first; what is too large for what is free lets others go ahead. */
+  /** Waiting stages: the longest wait is woken first, and a stage that needs more than is free lets others go ahead. */
   readonly #waiting = new Set<() => void>();
 
   constructor(private readonly options: SlotOptions) {
     this.#free = { jobs: options.jobs, cpus: options.cpus, threads: options.cpus };
   }
 
-  /** Wait until all wanted slots are free and take them. Undefined when `signal` fires first. */
+  /** Waits until all wanted slots are free and takes them. Undefined if `signal` fires first. */
   async take(wanted: WantedSlots, signal: AbortSignal): Promise<HeldSlots | undefined> {
     let resume = () => {};
     const wake = () => resume();
-    // Slots of this run are looked at when some are given back; another run's GPUs now and then.
+    // Slots of this run are tried again when some are given back; GPUs of another run are tried at intervals.
     const timer = cardsOf(wanted) > 0 ? setInterval(wake, GPU_POLL_MS) : undefined;
     signal.addEventListener("abort", wake);
     try {
       while (!signal.aborted) {
         const held = this.#tryTake(wanted);
         if (held !== undefined) return held;
-        // A set leaves its place in the line to who is in it already.
+        // Adding an entry that a set already has leaves the entry at its place in the line.
         this.#waiting.add(wake);
         await new Promise<void>((resolve) => resume = resolve);
       }
@@ -92,7 +93,7 @@ export class Slots {
       for (const what of COUNTED) this.#free[what] += taken[what];
       for (const wake of this.#waiting) wake();
     });
-    // Given back before the others are woken.
+    // The GPUs are given back before the others are woken.
     held.use(cards.locks);
     const release = () => {
       if (this.options.jobs > 1) held.dispose();

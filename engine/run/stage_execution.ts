@@ -25,8 +25,9 @@ import { makeFolder, removeQuietly } from "../store/files.ts";
 
 /**
  * Temporary folders of stages. A stage with a process of its own gets a fresh folder. Inline stages, which come by the
- * thousand and last a millisecond, share a few that are used again once they are empty: with a fresh folder for each, a
- * first run of 1,000 takes at least a quarter longer, since what is flushed to disk waits for these folders too.
+ * thousand and last a millisecond, share a few folders that are used again once they are empty: with a fresh folder for
+ * each, a first run of 1,000 stages takes at least a quarter longer, since flushing files to disk waits for these
+ * folders too.
  */
 export class ScratchFolders {
   readonly #free: string[] = [];
@@ -34,25 +35,25 @@ export class ScratchFolders {
 
   constructor(private readonly root: string, private readonly runId: string) {}
 
-  /** @param name of a fresh folder; undefined for a shared one */
+  /** @param name the name of a fresh folder; undefined for a shared one */
   take(name: string | undefined): string {
     if (name !== undefined) return join(this.root, name);
     return this.#free.pop() ?? join(this.root, `${this.runId}-inline-${this.#count++}`);
   }
 
-  /** @param clean whether nothing is left in it, so that the next stage may have it */
+  /** @param clean true if nothing is left in the folder, so that the next stage may have it */
   giveBack(folder: string, clean: boolean): void {
     if (clean && folder.includes(`${this.runId}-inline-`)) this.#free.push(folder);
     else removeQuietly(folder);
   }
 
-  /** Remove what is left of them. */
+  /** Removes the folders that are left. */
   close(): void {
     for (const folder of this.#free.splice(0)) removeQuietly(folder);
   }
 }
 
-/** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
+/** The most notes of one stage before the rest is only logged: a loop of notes must not drown the others. */
 const MAX_NOTES = 1_000;
 
 export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "stop" | "kill">> {
@@ -60,30 +61,30 @@ export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "st
   readonly planner: Planner;
   readonly store: Store;
   readonly runId: string;
-  /** What custom stages may do. */
+  /** The rights of custom stages. */
   readonly grants: Grants;
 }
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
-  /** Bytes that there is room for in previews. */
+  /** The bytes that are left for previews. */
   #room = 64 << 20;
 
   constructor(private readonly options: ExecutionOptions) {}
 
-  /** Where the states lie that a stage goes on from. */
+  /** Returns the folder of the states that a stage continues from. */
   progressOf({ keys, device }: PlannedStage): string {
     return progressFolder(this.options.store.paths.progress, keys!.identityKey, device?.numerics);
   }
 
-  /** Lay out what the stage may see, and say it in one message. */
+  /** Lays out the files that the stage may see, and describes them in one message. */
   prepare(planned: PlannedStage, folder: string): StartMessage {
     const { store, planner, pipeline } = this.options;
     const { stage, keys, device } = planned;
     const progress = this.progressOf(planned);
     const layOut = (name: string) => (binding: Pick<Binding, "stage" | "port">, index: number): InputMessage => {
       const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
-      // A stage in this process reads the objects where they are; a contained one may see nothing else.
+      // A stage in this process reads the objects in the store; a contained stage may see only what is laid out.
       const place = stage.kind.runs === "inline" ? null : inside(folder, "in", name, String(index));
       if (place !== null) store.objects.layOut(artifact.files, place, !isForeign(stage.kind));
       return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
@@ -104,9 +105,9 @@ export class StageExecution {
       inputs,
       outputs,
       ...stage.shard && { shard: { index: stage.shard.index, of: stage.shard.of } },
-      // No port has a name with a -.
+      // No port's name has a `-`.
       parts: (stage.parts ?? []).map((one) => ({ stage: one, port: "part" })).map(layOut("-parts")),
-      // A forced stage starts at 0 and leaves the progress that is there as it is.
+      // A forced stage starts at 0 and leaves existing progress as it is.
       progressFolder: isForced(planned) ? join(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
       device: device && { name: device.name, numerics: device.numerics },
@@ -119,7 +120,11 @@ export class StageExecution {
     };
   }
 
-  /** @param rate learns how fast the stage is, and its figures @param ground is told when it saves, and stops it when it is in vain */
+  /**
+   * Executes a stage's code.
+   * @param rate is told of the stage's progress
+   * @param ground is told when the stage saves, and stops the stage when its work is in vain
+   */
   async execute(
     planned: PlannedStage,
     start: StartMessage,
@@ -138,7 +143,7 @@ export class StageExecution {
         const perSecond = rate.perSecond()[event.update.unit] ?? null;
         emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
       } else if (event.type === "saved") {
-        // What runs in this process takes milliseconds, and cannot be killed.
+        // A stage in this process takes milliseconds, and cannot be killed.
         if (ground !== undefined && stage.kind.runs !== "inline") ground.look();
         else pruneStates(start.progressFolder, savedSteps(start.progressFolder), start.progressLimit);
         emit({ type: "stage-saved", id: stage.id, step: event.step });
@@ -167,7 +172,8 @@ export class StageExecution {
       const { default: run } = await import(stage.kind.entry) as { default: StageRun };
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
     }
-    // Asked before the run for what was planned; a stage may also come to run because a result turned out to be damaged.
+    // The run has already asked about the stages that were planned to run; this one may run because a result turned out
+    // to be damaged.
     const refused = this.options.grants.open(requestsOf([planned], pipeline.folder));
     if (refused.length > 0) {
       const { message, got, fix } = notGranted(refused, pipeline.origins);
@@ -207,15 +213,16 @@ export class StageExecution {
 
 const CHANGED_WHAT_IT_READS = "it changed the mode, owner or times of files it may only read; they have been restored";
 
-/** Folders of inputs that a stage's process shares with the store. */
+/** Returns the folders of inputs that a stage's process shares with the store. */
 function linkedInputs({ inputs, parts = [] }: StartMessage): string[] {
   const messages = [...Object.values(inputs).flat(), ...parts].filter((one) => one !== null);
   return messages.filter(({ files }) => isLentWhole(files)).map(({ folder }) => folder!);
 }
 
 /**
- * A built-in kind may take what there is, as training does, unless the pipeline says otherwise. One that reads files from
- * elsewhere has the limit of foreign code: whoever made these files may have meant it to take more.
+ * Returns the memory limit of a stage, in bytes. A built-in kind may take all there is, as training does, unless the
+ * pipeline says otherwise. A kind that reads files from elsewhere has the limit of user code: whoever made these files
+ * may have meant it to take more.
  */
 export function memoryLimitOf(stage: Stage): number | undefined {
   const { resources: { memory }, kind } = stage;

@@ -17,21 +17,21 @@ import { readsOf, slotsOf, type Stage } from "../keys/stage.ts";
 import type { RunOptions, StageFinished, StageProblem } from "./events.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 
-/** How one stage came out. */
+/** The result of reaching one stage. */
 export interface StageResult extends Pick<StageFinished, "state" | "message" | "fix" | "mine"> {
   readonly manifest?: ResultManifest;
   readonly fromStep?: number;
-  /** What it was computed on in this run. */
+  /** The device that computed the stage in this run. */
   readonly device?: StageDevice;
-  /** Its own work, without waiting for locks and slots; absent where nothing ran. */
+  /** The time of the stage's own work, without waiting for locks and slots; absent if nothing ran. */
   readonly workMs?: number;
-  /** Units of its progress, such as steps and images. */
+  /** Rates by unit of progress, such as steps and images. */
   readonly perSecond?: Readonly<Record<string, number>>;
-  /** What its figures, such as its loss, have been. */
+  /** Summaries of the stage's figures, such as its loss. */
   readonly figures?: Readonly<Record<string, FigureSummary>>;
 }
 
-/** `gc` has the store to itself, or `verify` for a moment. */
+/** Returns the message for the time in which `gc`, or for a moment `verify`, has the store to itself. */
 export function waitingForStore(holder: string): string {
   return `waiting for ${holder}, which has locked the store`;
 }
@@ -43,8 +43,8 @@ function failedBy({ message, fix }: StageProblem): StageResult {
 }
 
 /**
- * What a run makes of the way in which a stage's code ended.
- * @param kept whether there are states that it goes on from
+ * Converts the outcome of a stage's code to the result that a run reports.
+ * @param kept true if there are states that the stage can continue from
  */
 function toResult(
   outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,
@@ -64,23 +64,23 @@ function toResult(
 
 export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "beforeStage"> {
   readonly slots: Slots;
-  /** Whether new work may begin: not after a failure or a request to stop. */
+  /** Returns true if new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
-  /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
+  /** Called while a failed stage still holds its slot, so that the next in line already knows. */
   readonly onFailure: () => void;
-  /** Called for a stage that was reached because another one needed it again, and with when that began. */
+  /** Called for a stage that was reached because another one needed it again, with the time at which that began. */
   readonly onNested: (id: string, result: StageResult, started: number) => void;
   /** Returns true if a stage takes so long that other machines should not compute the same result at the same time. */
   readonly isClaimed: (id: string) => boolean;
-  /** When a forced stage gives other bytes than before: take the new ones. */
+  /** True to take the new bytes if a forced stage gives other bytes than before. */
   readonly replace: boolean;
 }
 
-/** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
+/** How often damaged inputs of a stage are made again: with a disk that damages them each time, not for ever. */
 const MAX_UNSETTLED = 5;
 const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix: "check the disk, then run again" });
 
-/** Brings single stages to their declared state. What runs next is the scheduler's business. */
+/** Brings single stages to their declared state. The scheduler decides which stage runs next. */
 export class StageRunner {
   readonly scratch: ScratchFolders;
   readonly #execution: StageExecution;
@@ -91,7 +91,7 @@ export class StageRunner {
     this.#execution = new StageExecution(options);
   }
 
-  /** Reach a stage whose inputs are settled: serve its result, or run it. */
+  /** Reaches a stage whose inputs are settled: serves its result, or runs it. */
   async reach(id: string): Promise<StageResult> {
     try {
       return await this.#reach(id);
@@ -129,7 +129,7 @@ export class StageRunner {
     if (waited) store.viewsOf(this.options.pipeline.name).refresh();
     for (let tries = 0, unsettled = 0;;) {
       {
-        // A result that is found, or fetched from a shared cache, stays until it is on record that this run uses it.
+        // Keeps a result that is found, or fetched from a shared cache, until it is on record that this run uses it.
         using still = await this.#holdStill(id, stop);
         if (still === undefined) return INTERRUPTED;
         // Another run may have published this very result while this one waited for the lock.
@@ -143,7 +143,7 @@ export class StageRunner {
         if (++unsettled > MAX_UNSETTLED) return UNSETTLED;
         continue;
       }
-      // Known from the plan, unless this stage runs because its result turned out to be broken.
+      // The device is known from the plan, unless this stage runs because its result turned out to be broken.
       await planner.findDevices([planned.stage]);
       const { problem, device } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
       if (problem !== undefined) return failedBy(problem);
@@ -157,7 +157,7 @@ export class StageRunner {
         this.options.onFailure();
         return failedBy(refused);
       }
-      // With a slot in hand, or machines would claim what they come to last.
+      // The claim comes after the slot, or machines would claim stages that they come to last.
       const claims = !forced && this.options.isClaimed(id);
       await using claim = claims ? await this.#claim(id, planned.keys.resolvedKey, held) : undefined;
       if (claims && claim === undefined) continue;
@@ -175,7 +175,9 @@ export class StageRunner {
     }
   }
 
-  /** Claim a key for this machine. Where another one is at it, the slot goes to other stages until that has ended. */
+  /**
+   * Claims a key for this machine. If another machine computes it, the slot goes to other stages until that has ended.
+   */
   async #claim(id: string, key: string, held: HeldSlots): Promise<HeldClaim | undefined> {
     const { cache, stop, emit } = this.options;
     return await cache!.claim(key, stop, (host) => {
@@ -184,13 +186,13 @@ export class StageRunner {
     });
   }
 
-  /** Serve a stage from the store, or else from the shared cache. */
+  /** Serves a stage from the store, or else from the shared cache. */
   async #find(id: string, forced: boolean): Promise<StageResult | undefined> {
     const planned = await this.options.planner.planShared(id, forced);
     return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
   }
 
-  /** Show a result that is there. A result whose bytes are not what they should be is set aside, not served. */
+  /** Shows a result that is there. A result with damaged bytes is set aside, not served. */
   #serve(planned: PlannedStage): StageResult | undefined {
     const { manifest, stage } = planned;
     if (manifest === undefined) return undefined;
@@ -208,19 +210,19 @@ export class StageRunner {
     return definedOnly({ state: "restored" as const, manifest, mine });
   }
 
-  /** Show a result to the user, who has no use for parts of one. */
+  /** Shows a result to the user, unless it is a shard's, which is of no use to people. */
   #show(stage: Stage, manifest: ResultManifest): string | undefined {
     const { store, pipeline } = this.options;
     return stage.shard === undefined ? store.viewsOf(pipeline.name).install(stage.id, manifest) : undefined;
   }
 
-  /** What a stage was computed on; of one that joined parts, what these were. */
+  /** Returns the numerics that a stage was computed with; for a stage that joined shards, those of the shards. */
   #numericsOf({ stage: { parts = [] }, device }: PlannedStage): string | null {
     const found = parts.map((id) => this.options.planner.settled.get(id)!.numerics).filter((one) => one !== null);
     return device?.numerics ?? ([...new Set(found)].sort().join(" and ") || null);
   }
 
-  /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
+  /** Fetches a result from the shared cache and shows it. A result that cannot be fetched whole counts as absent. */
   async #fetch({ stage, manifest }: PlannedStage): Promise<StageResult | undefined> {
     const { planner, store, cache, emit } = this.options;
     const say = (level: "note" | "warn") => (message: string) =>
@@ -230,7 +232,7 @@ export class StageRunner {
       warn: (message) => say("warn")(`${message}; making it here`),
     });
     const served = whole ? this.#serve(planner.planStage(stage.id, false)) : undefined;
-    // The view may have been good all the while, with a store that had lost its objects.
+    // The view may have been good all the while, although the store had lost the objects.
     return served === undefined ? undefined : { ...served, state: "restored", message: "from the shared cache" };
   }
 
@@ -241,7 +243,7 @@ export class StageRunner {
     store.results.addRecipe(planned.recipeKey, manifest);
   }
 
-  /** Whether all objects of a result hold what they should; broken ones are named and set aside. */
+  /** Returns true if all objects of a result hold the right bytes; damaged objects are reported and set aside. */
   #verify(id: string, manifest: ResultManifest): boolean {
     const { store, emit } = this.options;
     let good = true;
@@ -258,10 +260,10 @@ export class StageRunner {
   }
 
   /**
-   * Reach what a stage reads where the plan left that out, because the stage's own result was there, which turned out to
-   * be damaged, or did not come from the shared cache.
-   * @param heals whether inputs are made again that do not hold what they should
-   * @returns how one of them ended that has no result
+   * Reaches the inputs of a stage that the plan left out because the stage's own result was there: that result turned
+   * out to be damaged, or did not come from the shared cache.
+   * @param heals true to make damaged inputs again
+   * @returns how an input ended that has no result; undefined if all inputs have one
    */
   async #reachInputs({ stage }: PlannedStage, heals = false): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
@@ -278,7 +280,7 @@ export class StageRunner {
     return undefined;
   }
 
-  /** How a stage ended without a result. */
+  /** Reaches a stage. @returns how it ended, if it has no result */
   async #reachOnly(id: string): Promise<StageResult | undefined> {
     const started = performance.now();
     const reached = await this.reach(id);
@@ -286,7 +288,7 @@ export class StageRunner {
     return reached.manifest === undefined ? reached : undefined;
   }
 
-  /** Keep `gc` off, or say that it has the store to itself. */
+  /** Keeps `gc` off the store, or reports that `gc` has the store to itself. */
   #holdStill(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
     const { store, emit } = this.options;
     return store.guards.holdStill(signal, (holder) => {
@@ -328,9 +330,9 @@ export class StageRunner {
       if (moved !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: again });
       const listed = listOutputs(start.outputs);
       if ("message" in listed) return failedBy(listed);
-      // What is left is up to the disk, and the next stage need not wait for it.
+      // Only the disk has work left, and the next stage need not wait for it.
       held.release();
-      // Until the manifest names them, the files that are moved into the store belong to nothing.
+      // Until the manifest names them, nothing refers to the files that are moved into the store.
       using _still = await this.#holdStill(stage.id, kill);
       const collected = await collectOutputs(planned, start.outputs, listed.names, store);
       clean = collected.emptied;
@@ -340,7 +342,7 @@ export class StageRunner {
       if (sending !== undefined) claim?.until(sending);
       const mine = this.#show(stage, manifest);
       const durationMs = performance.now() - started;
-      // Steps are of the whole, reports of the shard.
+      // Steps count the whole stage's work, reports only the shard's.
       const from = (planned.fromStep ?? 0) / (stage.shard?.of ?? 1);
       recordTiming(store, pipeline, planned, { durationMs, overheadMs: rate.overheadMs(durationMs, from) ?? null });
       const perSecond = rate.perSecond();
@@ -350,7 +352,7 @@ export class StageRunner {
     }
   }
 
-  /** Say once in a run that a device is used and why. */
+  /** Reports once in a run that a device is used, and why. */
   #announce(device: StageDevice | undefined): void {
     if (device === undefined || this.#announced.has(device.name)) return;
     this.#announced.add(device.name);
@@ -360,7 +362,7 @@ export class StageRunner {
     this.options.emit({ type: "warning", diagnostic: { severity: "warning", code: "device", ...warning } });
   }
 
-  /** Publish, or keep what was published first: one key has one result. */
+  /** Publishes a result, or keeps the one that was published first: one key has one result. */
   async #publish(planned: PlannedStage, manifest: ResultManifest): Promise<ResultManifest> {
     const { store, replace, emit, pipeline } = this.options;
     const there = store.results.byResolved(manifest.resolvedKey);
