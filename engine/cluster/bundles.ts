@@ -17,7 +17,7 @@ import { Misplaced } from "../store/trouble.ts";
 
 const AT_ONCE = 8;
 
-/** What goes into the shared cache as objects: each once, however many stages read it. */
+/** The contents that go into the shared cache as objects: each once, however many stages read it. */
 export class Shipment {
   readonly #contents = new Map<string, Content>();
   readonly #known = new Map<string, Bundle>();
@@ -40,7 +40,7 @@ export class Shipment {
     return { entry: pathOf(entry), sha256 };
   }
 
-  /** Files and folders that a stage reads from outside, by name. */
+  /** Adds the files and folders that a stage reads from outside. @returns their bundles, by name */
   addExternals(stage: Stage, home: string): Record<string, Bundle> {
     const pack = (path: string) => {
       const place = resolve(path);
@@ -54,7 +54,7 @@ export class Shipment {
     return Object.fromEntries(named.map(([name, path]) => [name, this.#known.getOrInsertComputed(path, pack)]));
   }
 
-  /** The modules of a file of the user's own, held to the digests that they had, and the settings above them. */
+  /** Adds the modules of a user's file, each of which must still have the given digest, and the settings above them. */
   addCode(file: string, files: OwnCode["files"]): Bundle {
     const places = new Map(files);
     for (const one of findSettings(file).files) if (statIfThere(one)?.isFile) places.set(one, hashFile(one));
@@ -63,7 +63,7 @@ export class Shipment {
     return this.#pack(file, root, places);
   }
 
-  /** Put all of it into the cache. */
+  /** Writes all contents into the cache. @returns why that failed, or undefined */
   async send(cache: string): Promise<Diagnostic | undefined> {
     const { FolderBackend } = await import("../store/cache/folder_backend.ts");
     const backend = new FolderBackend(cache);
@@ -85,7 +85,7 @@ export class Shipment {
   }
 }
 
-/** Copy the files of a bundle to a folder. @returns the path of its entry; undefined where the cache has not all of it */
+/** Copies the files of a bundle to a folder. @returns the path of its entry; undefined if the cache lacks some of it */
 export function layOut({ entry, sha256 }: Bundle, folder: string, cache: string): string | undefined {
   const bytes = readIfThere(join(cache, objectName(sha256)));
   const good = bytes !== undefined && sha256Of(bytes) === sha256;
@@ -96,7 +96,7 @@ export function layOut({ entry, sha256 }: Bundle, folder: string, cache: string)
     const object = join(cache, objectName(sha256));
     const target = inside(folder, path);
     const info = statIfThere(object);
-    // Looked at first: a copy of what is no file, or much too large, may have no end.
+    // The object is checked first: a copy of a special file, or of one that is much too large, may have no end.
     if (info?.isFile !== true || info.size !== size) return undefined;
     makeFolder(dirname(target));
     copyFile(object, target);

@@ -9,9 +9,9 @@ import { readRecord } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import type { OwnJob, Queue } from "./queue.ts";
 
-/** So often the cache is looked at before the queue is asked again. */
+/** How often the cache is looked at before the queue is asked again. */
 const LOOKS = 6;
-/** More of one key are no claims of jobs. */
+/** The most claims of one key; more than that cannot be claims of jobs. */
 const MOST = 1_000;
 
 export interface ClaimOptions {
@@ -19,20 +19,22 @@ export interface ClaimOptions {
   readonly cache: string;
   readonly own: OwnJob;
   readonly queue: Pick<Queue, "isQueued">;
-  /** Whether the cache has a result of the key. */
+  /** Returns true if the cache has a result of the key. */
   readonly isPublished: () => boolean;
   readonly stop: AbortSignal;
-  /** Told whom it waits for. */
+  /** Called with the claim of the job that is waited for. */
   readonly onWait: (holder: Claim) => void;
-  /** How often the cache is looked at. */
+  /** The pause between two looks at the cache, in milliseconds. */
   readonly lookMs: number;
 }
 
 /**
- * Claim a resolved key, so that no other job of this user computes it meanwhile. Claims of a key are numbered files, each
- * made by one writer only. Where a claim stands whose holder is still in the queue, wait for the result or for its end.
+ * Claims a resolved key, so that no other job of this user computes it meanwhile. Claims of a key are numbered files,
+ * each made by one writer only. If there is a claim whose holder is still in the queue, this waits for the result or
+ * for the holder's end.
  *
- * @returns what gives the claim up again; `published` where the result came first, `stopped` where the wait was ended
+ * @returns an object that gives the claim up when disposed of; `published` if the result came first; `stopped` if the
+ * wait was ended
  */
 export async function claimKey(key: string, options: ClaimOptions): Promise<Disposable | "published" | "stopped"> {
   const { cache, own, queue, isPublished, stop, onWait, lookMs } = options;
@@ -42,7 +44,7 @@ export async function claimKey(key: string, options: ClaimOptions): Promise<Disp
   const nameOf = (number: number) => `cluster/claims/${key}.${number}`;
   const pathOf = (number: number) => join(cache, nameOf(number));
   const giveUp = (number: number) => {
-    // Another went on from this one's end: as long as its claim stands, the numbers before must have no gap.
+    // Another job claimed the key after this one: as long as its claim stands, the numbers before must have no gap.
     if (isThere(pathOf(number + 1))) return;
     for (let each = number; each >= 0; each--) removeQuietly(pathOf(each));
   };
@@ -62,7 +64,7 @@ export async function claimKey(key: string, options: ClaimOptions): Promise<Disp
       return "published";
     }
     const holder = readRecord(pathOf(number), claimSchema);
-    // Another user's jobs are not this user's to wait for; an earlier attempt of this job has ended, or is cut off.
+    // A job does not wait for other users' jobs; an earlier attempt of this same job has ended, or is cut off.
     const counts = holder !== undefined && holder.user === user && holder.job !== own.id;
     if (!counts || await queue.isQueued(holder.job) === false) {
       number++;

@@ -21,7 +21,7 @@ import { findStoreRoot } from "../store/store.ts";
 /** A cluster as its file describes it. */
 export interface Cluster {
   readonly name: string;
-  /** Where its file lies, as messages name it. */
+  /** The path of its file, as messages name it. */
   readonly file: string;
   readonly settings: ClusterFile;
   readonly origins: Origins;
@@ -29,10 +29,13 @@ export interface Cluster {
   readonly asks: readonly RightsRequest[];
 }
 
-/** Keys that say what is run, also those of one kind. The queue's own names and sizes are no commands. */
+/** Keys that say what is run, at the top or for one kind. The queue's own names and sizes are no commands. */
 const COMMANDS = ["setup", "deno", "packages", "sbatch"] as const;
 
-/** A right to be what it is now: an edit of the file asks anew, as nobody looks at it again by himself. */
+/**
+ * Returns the right that a cluster's file requests: to be used as it is now. After an edit the right must be granted
+ * anew, as nobody looks at the file again unasked.
+ */
 function rightsOf(path: string, text: string, { settings, origins }: Pick<Cluster, "settings" | "origins">) {
   const all = [
     ...COMMANDS.map((key) => [key]),
@@ -45,9 +48,9 @@ function rightsOf(path: string, text: string, { settings, origins }: Pick<Cluste
 }
 
 /**
- * Read the file of a cluster, `clusters/NAME.yaml` beside the nearest deno.json or in the user's settings, and check it:
- * either it may be used, or every problem comes at once.
- * @param folder of the pipeline file, or any other in the project
+ * Reads the file of a cluster, `clusters/NAME.yaml` beside the nearest deno.json or in the user's settings, and checks
+ * it. Returns either a usable cluster, or every problem at once.
+ * @param folder the folder of the pipeline file, or any other in the project
  * @param kinds names of the built-in kinds
  */
 export function loadCluster(
@@ -57,7 +60,7 @@ export function loadCluster(
 ): Result<Cluster> {
   const shared = join(configFolder(), "clusters");
   const home = join(dirname(findStoreRoot(folder)), "clusters");
-  // One folder may be both, by a link.
+  // By a link, both may be the same folder.
   const folders = [...new Set([shared, home].map(realPath))];
   const files = folders.flatMap((one) => entriesOf(one).map((entry) => join(one, entry.name)));
   const named = files.filter((path) => /^[A-Za-z0-9][\w.-]*\.yaml$/.test(basename(path)));
@@ -97,7 +100,10 @@ export function loadCluster(
   return succeed({ name, file, settings, origins, asks });
 }
 
-/** Which of its folders this machine cannot use. What may be a missing mount is not made, nor a wrong path filled. */
+/**
+ * Returns problems of those folders that this machine cannot use. A missing folder may be a missing mount or a wrong
+ * path, so it is neither made nor filled.
+ */
 export function checkFolders({ settings: { cache, logs, packages = "" }, origins }: Cluster): Diagnostic[] {
   const above = ["the folder above it is not there", "make it, mount its file system, or correct the path"] as const;
   const fill = `correct the path, or fill it: DENO_DIR=${shellWord(packages)} deno task validate FILE`;

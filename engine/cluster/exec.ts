@@ -30,36 +30,42 @@ import { type Attempt, clusterFolder, type TrustedSubmission } from "./submissio
 import { recall, type Recalled, thaw } from "./thaw.ts";
 
 /**
- * What a job's exit code means: it is done, also where the result was there; its stage failed; this node or the submission
- * cannot be used; it was saved and queued again.
+ * Exit codes of a job. `done`: the stage is done, or its result was already there; `failed`: the stage failed;
+ * `unusable`: this node or the submission cannot be used; `again`: the stage was saved and queued again.
  */
 export const TASK_EXIT = { done: 0, failed: 1, unusable: 2, again: 75 } as const;
 
-/** Why a job is asked to stop: its time limit is near. Anything else means that the queue ends it. */
+/** The reason for stopping a job whose time limit is near. Any other reason means that the queue ends the job. */
 export const LIMIT_NEAR = "limit";
 
-/** With growing pauses: a minute, as file servers show new files late, and some, as a full cache may have room again. */
+/**
+ * Numbers of tries, with growing pauses. For inputs they take a minute, as file servers show new files late; for
+ * sending some minutes, as a full cache may have room again.
+ */
 const INPUT_TRIES = 6;
 const SEND_TRIES = 9;
 const PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 60_000;
-/** So long after the end of a stage's process the signal may come that ended it: the queue signals all of a job's. */
+/**
+ * How long after the end of a stage's process the signal may arrive that ended it: the queue signals all processes of a
+ * job.
+ */
 const SIGNAL_MS = 1_000;
-/** The queue ends a job some time after it has said so. */
+/** How often the queue is asked whether it ends this job: it does so some time after it has said so. */
 const END_TRIES = 18;
 const LOOK_MS = 5_000;
 
 export interface TaskOptions {
   readonly submission: TrustedSubmission;
-  /** The number of the part. */
+  /** The number of this job's part in the submission. */
   readonly part: number;
   readonly queue: Queue;
   readonly kinds: BuiltinKinds;
   readonly versions: Readonly<Record<string, string>>;
   readonly emit: Emit;
-  /** Stops the stage, which saves; see {@linkcode LIMIT_NEAR}. */
+  /** Stops the stage, which then saves; see {@linkcode LIMIT_NEAR}. */
   readonly stop: AbortSignal;
-  /** All waits are so many times as long: for tests. */
+  /** A factor on all waits, for tests. */
   readonly pace?: number;
 }
 
@@ -73,8 +79,8 @@ function failed(message: string, fix: string, more: Partial<Outcome> = {}): Outc
 }
 
 /**
- * Execute the stage of a submission that is this job's, in scratch of this node, and publish its result.
- * @returns as `end` how it ended as it is on record; absent where it is not known what was to be done
+ * Executes this job's stage of a submission, in scratch space of this node, and publishes its result.
+ * @returns the exit code, and `end`: how the job ended, as recorded; absent if it is not known what was to be done
  */
 export async function executeTask(options: TaskOptions) {
   const unusable = (problems: readonly Diagnostic[]) => ({ code: TASK_EXIT.unusable, problems, end: undefined });
@@ -94,7 +100,7 @@ export async function executeTask(options: TaskOptions) {
 /** One attempt at one stage. */
 class Task {
   readonly #startedAt = new Date().toISOString();
-  /** Of a result that turned out to be none to serve, nothing is expected any more. */
+  /** The key of a result that turned out to be unusable: no result of this key is expected any more. */
   #distrusted: string | undefined;
 
   constructor(
@@ -105,12 +111,12 @@ class Task {
 
   async run() {
     let outcome = await this.#attempt();
-    // A loader or a stage that was killed with this job has not failed by its code.
+    // A loader or a stage that was killed together with this job has not failed by its own code.
     if (outcome.state === "failed" && await this.#isStopped()) outcome = { ...outcome, state: "again", problems: [] };
-    // On record before the queue ends this process.
+    // The end is recorded before the queue ends this process.
     let end = await this.#record(outcome);
     if (outcome.state === "again") {
-      // Beside the next attempt at this job it would end that one.
+      // If the next attempt at this job has begun already, queueing the job again would end that attempt.
       const isOld = isThere(this.submission.attemptPath({ ...this.own, attempt: this.own.attempt + 1 }, "start"));
       const isEnded = isOld || (this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded());
       const refused = isEnded ? undefined : await this.options.queue.requeueOwn();
@@ -148,7 +154,7 @@ class Task {
     }
   }
 
-  /** Wait for a cache that is away as for one that is full. */
+  /** Waits for a cache that is away as long as for one that is full. @returns true if the cache is there */
   async #untilHere(): Promise<boolean> {
     const { submission, options: { stop, emit } } = this;
     for (let tries = 1; !submission.isHere; tries++) {
@@ -202,7 +208,10 @@ class Task {
     await delay(Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * this.options.pace);
   }
 
-  /** Whether the queue ends this job, as it said that it may: not at once where others are preferred to it. */
+  /**
+   * Returns true if the queue ends this job, as it said that it may: not at once if other jobs are preferred to this
+   * one.
+   */
   async #isEnded(): Promise<boolean> {
     for (let tries = 1; tries <= END_TRIES; tries++) {
       const view = await this.options.queue.poll();
@@ -212,7 +221,10 @@ class Task {
     return false;
   }
 
-  /** Each knows anew what is there. The end of a stage is no reason to send nothing, so stop does not reach it. */
+  /**
+   * Opens the cache anew, without what an earlier instance knew of it. A stage that was stopped must still send its
+   * result, so the request to stop does not reach the cache.
+   */
   #openCache(): SharedCache {
     const { submission } = this;
     const { cache } = submission;
@@ -249,10 +261,10 @@ class Task {
       targets: [id],
       ...{ cache, externals, grants, versions: options.versions, stop: options.stop },
       gpus: cards.split(",").filter((card) => /^[\w-]+$/.test(card) && card !== "NoDevFiles"),
-      // The queue gives GPUs out, and each job may count its own from 0.
+      // The queue assigns GPUs, and each job may count its own from 0, so they are not locked on the host.
       lockFolder: join(scratch, "slots"),
       emit: (event) => {
-        // In place of a mount that is away nothing is made.
+        // Nothing is written in place of a mount that is away.
         if (event.type === "stage-saved" && submission.isHere) states?.send(event.step);
         options.emit(event);
       },
@@ -284,7 +296,7 @@ class Task {
     }
     const ended = [...stages.values()].find((one) => one.state === "failed");
     const { stop } = options;
-    // What the queue ends may die of it in any way. It saved what it could, and goes on from there.
+    // A job that the queue ends may die of it in any way. The stage saved what it could, and continues from there.
     if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && toStep > fromStep))) {
       return { state: "again", ...steps };
     }
@@ -294,14 +306,14 @@ class Task {
     return failed(message, `raise timeout of ${id}, or time of the cluster file`, steps);
   }
 
-  /** Why it is not tried once more: attempts before this one began at the same step. */
+  /** Returns why the stage is not tried once more: attempts before this one began at the same step. */
   #giveUp(fromStep: number): StageProblem | undefined {
     const { submission, own } = this;
     let idle = 0;
     for (let attempt = own.attempt - 1; attempt >= 0; attempt--) {
       const one = { ...own, attempt };
       const began = submission.startOf(one);
-      // It waited for another job all the time.
+      // That attempt waited for another job all the time.
       if (began === null && submission.readEnd(one)?.state === "again") continue;
       if (began !== null && began !== fromStep) break;
       idle++;
@@ -311,7 +323,7 @@ class Task {
     return { message, fix: "see its log; raise time or memory, or let it save more often" };
   }
 
-  /** Send what the run could not. The cache may be full for a while, or away. */
+  /** Sends a result that the run could not send. The cache may be full for a while, or away. */
   async #send(first: SharedCache, manifest: ResultManifest, store: Store): Promise<Trouble | undefined> {
     const { submission: { head }, own: { line }, options: { stop, emit } } = this;
     for (let cache = first, tries = 1;; tries++) {
@@ -340,21 +352,21 @@ class Task {
     return end;
   }
 
-  /** A cache that is full costs the record, not the stage. */
+  /** Writes a record. A full cache costs the record, not the stage. */
   #write<T extends z.ZodType>(what: "start" | "json", schema: T, record: z.input<T>): void {
     const path = this.submission.attemptPath(this.own, what);
     ignoreTrouble(() => writeAtomically(path, recordText(path, schema, record)));
   }
 }
 
-/** A folder of this process alone on the node's own disk. */
+/** Makes a folder for this process alone on the node's own disk, and removes folders that dead processes left. */
 function makeScratch(): Disposable & { readonly path: string } {
   const root = realPath(Deno.env.get("TMPDIR") ?? "/tmp");
   const prefix = `noiseline-${hostname()}-`;
   for (const { name } of entriesOf(root)) {
     const path = join(root, name);
     const isDead = name.startsWith(prefix) && isAbandoned("run", name.slice(prefix.length));
-    // Others may call theirs so too.
+    // Folders of other users may have such names too.
     if (!isDead || statIfThere(path)?.uid !== Deno.uid()) continue;
     openRoot(path);
     removeQuietly(path);

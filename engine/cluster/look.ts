@@ -6,24 +6,24 @@ import { RunStore } from "../store/runs.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
 
-/** What a job's comment says: its submission, and the part or the helper that it is. */
+/** Parses a job's comment: its submission, and the part or the helper that the job is. */
 export function parseComment(comment: string): { readonly submission: string; readonly what: string } | undefined {
   const match = /^([0-9A-Za-z-]{1,100}):(\d{1,7}|rest|guard)(?::|$)/.exec(comment);
   return match === null ? undefined : { submission: match[1]!, what: match[2]! };
 }
 
-/** The line that a job of a part computes. */
+/** Returns the line that a job of a part computes. */
 export function lineOfJob({ lines, children }: Part, id: string): number | undefined {
   const child = id.split("_")[1];
   return lines[children === null || child === undefined ? 0 : children.indexOf(Number(child))];
 }
 
-/** The job of an array that a child belongs to. */
+/** Returns the job of the array that a child belongs to. */
 export function arrayOf(id: string): string {
   return id.split("_")[0]!;
 }
 
-/** Lines of the same submission that the i-th of a part waits for by one entry of its `after`. */
+/** Returns the lines of the same submission that the i-th line of a part waits for by one entry of `after`. */
 export function linesOf(parts: readonly Part[], { children }: Part, i: number, entry: string): readonly number[] {
   const [on, child] = entry.split("_") as [string, string?];
   if (!on.startsWith("p")) return [];
@@ -32,35 +32,38 @@ export function linesOf(parts: readonly Part[], { children }: Part, i: number, e
   return child === undefined ? part.lines : part.lines.slice(part.children?.indexOf(number!)).slice(0, 1);
 }
 
-/** All lines of the same submission that the i-th of a part waits for. */
+/** Returns all lines of the same submission that the i-th line of a part waits for. */
 export function linesBefore(parts: readonly Part[], part: Part, i: number): number[] {
   return part.after.flatMap((entry) => linesOf(parts, part, i, entry));
 }
 
-/** Attempts of a submission that have ended, or begun, by line and the newest last: the names of their records. */
+/**
+ * Lists the attempts of a submission that have ended (`json`) or begun (`start`), by line and the newest last: the
+ * names of their records.
+ */
 export function listAttempts({ folder }: OpenSubmission, what: "json" | "start" = "json") {
   const all = entriesOf(join(folder, "ends")).flatMap(({ name }) => {
     const match = /^(\d{1,9})\.(\d{1,10}(?:_\d{1,10})?)\.(\d{1,9})\.(json|start)$/.exec(name);
     return match?.[4] !== what ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
   });
-  // Jobs and attempts are counted up.
+  // Numbers of jobs and of attempts only grow.
   const sorted = all.sort((a, b) => parseInt(a.job) - parseInt(b.job) || a.attempt - b.attempt);
   return Map.groupBy(sorted, ({ line }) => line);
 }
 
-/** What is known of a stage that was submitted to be computed. */
+/** The state of a stage that was submitted. */
 export interface SubmittedStage {
   readonly id: string;
   readonly recipeKey: string;
   readonly submission: OpenSubmission;
   readonly line: number;
-  /** The job that the queue has of it, rather one that has not ended. */
+  /** The stage's job in the queue; one that has not ended, if there is one. */
   readonly job: QueuedJob | undefined;
-  /** How its newest attempt ended, if that is known to have ended. */
+  /** How the stage's newest attempt ended, if it is known to have ended. */
   readonly end: JobEnd | undefined;
 }
 
-/** Submissions in a shared cache, newest first. What cannot be read is left out. */
+/** Yields the submissions in a shared cache, newest first. Unreadable ones are left out. */
 export function* listSubmissions(cache: string): Generator<OpenSubmission> {
   const folder = clusterFolder(cache, "submissions");
   for (const name of entriesOf(folder).map((entry) => entry.name).sort().reverse()) {
@@ -69,13 +72,13 @@ export function* listSubmissions(cache: string): Generator<OpenSubmission> {
   }
 }
 
-/** Records of the attempts at a stage. */
+/** Returns the records of the attempts at a stage. */
 export function attemptsOf({ submission, line }: Pick<SubmittedStage, "submission" | "line">): RunStore {
-  // Nothing is cleared there, and no lock says which of them are on.
+  // Nothing is cleared there, and no lock says which of the attempts are running.
   return new RunStore(submission.runsOf(line), false);
 }
 
-/** Jobs of a submission that submit others; where it has ended or none is needed, there are none. */
+/** Returns the jobs of a submission that submit others; none if the submission has ended or needs none. */
 export function helpersOf({ head }: OpenSubmission, jobs: readonly QueuedJob[]): QueuedJob[] {
   return jobs.filter((job) => {
     const comment = parseComment(job.comment);
@@ -83,15 +86,16 @@ export function helpersOf({ head }: OpenSubmission, jobs: readonly QueuedJob[]):
   });
 }
 
-/** Arrays and single jobs that were queued, by the submission's own record. */
+/** Returns the arrays and single jobs that were queued, by the submission's own record. */
 export function queuedParts({ folder }: OpenSubmission) {
   const files = entriesOf(folder).filter(({ name }) => /^jobs-.*\.jsonl$/.test(name));
   return files.flatMap(({ name }) => readRecords(join(folder, name), jobLineSchema));
 }
 
 /**
- * The job of each line that the queue has, rather one that has not ended. A waiting child that somebody cancels is forgotten
- * at once, while others of its array are known: it was queued, it never began, and now it is not there.
+ * Returns the queue's job for each line; one that has not ended, if there is one. When somebody cancels a waiting
+ * child, the queue forgets it at once, while it still knows others of the array: a child that was queued, never began
+ * and is now missing counts as cancelled.
  */
 export function jobsByLine(submission: OpenSubmission, jobs: readonly QueuedJob[]): Map<number, QueuedJob> {
   const { head } = submission;
@@ -119,7 +123,10 @@ export function jobsByLine(submission: OpenSubmission, jobs: readonly QueuedJob[
   return found;
 }
 
-/** How the newest attempt at each line ended, as far as it is known to have. @param wants of which lines that is read */
+/**
+ * Returns how the newest attempt at each line ended, as far as it is known to have ended.
+ * @param wants returns true for the lines to read
+ */
 export function endsByLine(submission: OpenSubmission, wants: (line: number) => boolean): Map<number, JobEnd> {
   const found = new Map<number, JobEnd>();
   for (const [line, attempts] of listAttempts(submission)) {
@@ -129,7 +136,7 @@ export function endsByLine(submission: OpenSubmission, wants: (line: number) => 
   return found;
 }
 
-/** How the stages of a submission stand. @param jobs that the queue has; none where it does not answer */
+/** Returns the state of each stage of a submission. @param jobs the queue's jobs; none if the queue does not answer */
 export function lookAt(submission: OpenSubmission, jobs: readonly QueuedJob[]): SubmittedStage[] {
   const { parts, stages } = submission.head;
   const lines = new Set(parts.flatMap((part) => part.lines));

@@ -8,18 +8,23 @@ import { parseMemory } from "../process/runtime.ts";
 import type { Cluster } from "./cluster_file.ts";
 import type { JobNeeds } from "./queue.ts";
 
-/** For the process that watches the stage's own: the `memory` of a stage limits that one alone. */
+/**
+ * Memory for the process that watches the stage's own process, in MiB: a stage's `memory` limits only its own process.
+ */
 const WATCHER_MIB = 512;
 
-/** So long before its time limit a job is told of it, to save. Slurm is late by up to a minute. */
+/** How long before its time limit a job is told to save. Slurm is late by up to a minute. */
 const WARN_SECONDS = 120;
 
-/** What a stage takes: as it says itself, else as the cluster's file does for its kind or for all, else as its kind does. */
+/**
+ * Returns the resources that a stage takes: those that it declares, else those of the cluster's file for its kind or
+ * for all kinds, else those of its kind.
+ */
 function resourcesOn({ kind, declared }: Stage, { resources, kinds }: ClusterFile): Resources {
   return { ...kind.resources, ...resources, ...kinds[kind.name]?.resources, ...declared };
 }
 
-/** What the job of a stage needs. */
+/** Returns what the job of a stage needs. */
 export function needsOf(stage: Stage, settings: ClusterFile): JobNeeds {
   const { cpu = 1, memory, ...resources } = resourcesOn(stage, settings);
   const own = settings.kinds[stage.kind.name];
@@ -31,14 +36,14 @@ export function needsOf(stage: Stage, settings: ClusterFile): JobNeeds {
     memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
     minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),
     ...{ partition, account, qos },
-    // Of an option that is given twice, the last counts.
+    // If an option is given twice, the last one counts.
     options: [...settings.sbatch ?? [], ...own?.sbatch ?? []],
   };
 }
 
 /**
- * The stage as its job runs it: with the resources that the job has, and so many threads as it has processors. Its
- * timeout is the time limit of the job, after which it goes on in the next.
+ * Returns the stage as its job runs it: with the resources of the job, and as many threads as the job has processors.
+ * The time limit of the job serves as the stage's timeout, after which the stage continues in the next job.
  */
 export function onCluster(stage: Stage, settings: ClusterFile): Stage {
   const resources = resourcesOn(stage, settings);
@@ -46,12 +51,12 @@ export function onCluster(stage: Stage, settings: ClusterFile): Stage {
   return { ...stage, resources: { ...resources, cpu: cpus }, params: withThreads(stage, cpus), timeoutMs: undefined };
 }
 
-/** How many seconds before its end a job is told: less where the whole of it is short. */
+/** Returns how many seconds before its end a job is told of it: fewer if the whole job is short. */
 export function warnSecondsOf({ minutes }: JobNeeds): number {
   return minutes === undefined ? WARN_SECONDS : Math.min(WARN_SECONDS, Math.floor(minutes * 60 / 5));
 }
 
-/** Which key of a cluster's file a refusal is about, by what the queue says; else what it says is about sizes. */
+/** Keys of a cluster's file that a refusal may be about, by the queue's words; all other words are about sizes. */
 const CAUSES = [
   ["qos", /\bqos\b/i],
   ["account", /\baccount\b/i],
@@ -60,7 +65,7 @@ const CAUSES = [
   ["sbatch", /option|feature/i],
 ] as const;
 
-/** `2 CPUs, 1.5 GiB, 1 GPU, 90 min` */
+/** Describes needs to people, as `2 CPUs, 1.5 GiB, 1 GPU, 90 min`. */
 function describeNeeds({ cpus, gpus, memoryMiB, minutes }: JobNeeds): string {
   const count = (n: number, what: string) => n === 0 ? "" : `${n} ${what}${n === 1 ? "" : "s"}`;
   const memory = memoryMiB === undefined ? "" : `${Number((memoryMiB / 1024).toFixed(1))} GiB`;
@@ -68,7 +73,10 @@ function describeNeeds({ cpus, gpus, memoryMiB, minutes }: JobNeeds): string {
   return [count(cpus, "CPU"), memory, count(gpus, "GPU"), time].filter(Boolean).join(", ");
 }
 
-/** Why the queue takes no job of a stage, where that is written: by the stage itself, or else in the cluster's file. */
+/**
+ * Returns the error for a stage whose job the queue refuses, at the place that asks for it: in the stage itself, or
+ * else in the cluster's file.
+ */
 export function explainRefusal(
   refused: string,
   { id, entry, kind, declared, timeoutMs }: Stage,

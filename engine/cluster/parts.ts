@@ -9,26 +9,26 @@ export interface Task {
   readonly entry: string;
   readonly recipeKey: string;
   readonly needs: JobNeeds;
-  /** Ids of the tasks that must be done before it. */
+  /** Ids of the tasks that must be done before this one. */
   readonly before: readonly string[];
-  /** Jobs of earlier submissions that must be done before it: `8`, or `8_3` for a child. */
+  /** Jobs of earlier submissions that must be done before this task: `8`, or `8_3` for a child. */
   readonly jobs: readonly string[];
 }
 
 /**
- * Divide what is to be computed into jobs and arrays of jobs, each after those that it waits for. No job waits for more
- * than its stages do, so a failure stops nothing else. Stages with one recipe have one result: the first is computed.
+ * Divides tasks into jobs and arrays of jobs, each after those that it waits for. No job waits for more than its stages
+ * do, so a failure stops nothing else. Stages with the same recipe have the same result: only the first is computed.
  *
  * @param tasks in dependency order
- * @param maxArray numbers of children are below it
- * @param sizes how many children earlier arrays have, by id
+ * @param maxArray the bound that numbers of children stay below
+ * @param sizes the number of children of each earlier array, by id
  */
 export function divide(tasks: readonly Task[], maxArray: number, sizes: ReadonlyMap<string, number> = new Map()) {
   const first = new Map<string, Task>();
   const depths = new Map<string, number>();
   for (const task of tasks) {
     const depth = task.before.reduce((most, one) => Math.max(most, 1 + depths.get(one)!), 0);
-    // What follows a twin follows the first.
+    // A task that follows a stage with the same recipe follows the first of these.
     depths.set(task.id, depths.get(first.getOrInsert(task.recipeKey, task).id) ?? depth);
   }
 
@@ -39,7 +39,7 @@ export function divide(tasks: readonly Task[], maxArray: number, sizes: Readonly
   const placesOf = ({ before, jobs }: Task) => [
     ...new Set([...before.map((one) => places.get(recipes.get(one)!)!), ...jobs]),
   ];
-  // Children of one pattern are equally deep, by induction over what they wait for.
+  // Children of the same pattern have the same depth, by induction over what they wait for.
   const levels = Map.groupBy(first.values(), ({ id }) => depths.get(id)!);
   for (let depth = 0; depth < levels.size; depth++) {
     for (
@@ -58,11 +58,12 @@ export function divide(tasks: readonly Task[], maxArray: number, sizes: Readonly
 }
 
 /**
- * A task and what it waits for, each once: parts (`p3`) and earlier jobs (`8`), or children of them (`p3_4`, `8_4`). Where it
- * waits for the same `child` of each of some arrays, and no other of these: `p3_*`.
+ * Returns a task with what it waits for, each once: parts (`p3`) and earlier jobs (`8`), or children of these (`p3_4`,
+ * `8_4`). If the task waits for the same `child` of each of some arrays, and for no other child of these arrays:
+ * `p3_*`.
  */
 function waitingOf(task: Task, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number) {
-  // Where it waits for all children, it waits for the array.
+  // A task that waits for all children waits for the array.
   const byArray = Map.groupBy(all, arrayOf).entries().map(([on, ones]) => ones.length === sizes.get(on) ? [on] : ones)
     .toArray();
   const after = byArray.flat();
@@ -72,13 +73,14 @@ function waitingOf(task: Task, all: readonly string[], sizes: ReadonlyMap<string
   return { task, after: after.map((one) => single.has(one) ? `${arrayOf(one)}_*` : one), child };
 }
 
-/** Divide stages that may become arrays by what they wait for: into jobs, and arrays of jobs. */
+/** Divides stages that may become arrays, by what they wait for, into jobs and arrays of jobs. */
 function* divisionsOf(all: readonly ReturnType<typeof waitingOf>[], maxArray: number) {
   const size = Math.max(1, maxArray);
   for (const alike of Map.groupBy(all, ({ after }) => JSON.stringify(after)).values()) {
     const byChild = Map.groupBy(alike, ({ child }) => child).values().toArray();
     const most = byChild.reduce((most, ones) => Math.max(most, ones.length), 0);
-    // Child after child, in as many arrays as one child has followers; or each child's followers in an array of their own.
+    // Either each array has one follower of every child, in as many arrays as one child has followers; or the followers
+    // of each child have an array of their own.
     const isRow = byChild.length > 1 && most <= byChild.length;
     const rows = Array.from({ length: most }, (_, i) => byChild.flatMap((ones) => ones[i] ?? []));
     for (const row of isRow ? rows : byChild) {

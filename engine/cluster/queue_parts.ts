@@ -36,35 +36,38 @@ import {
 import { jobScript } from "./script.ts";
 import type { TrustedSubmission } from "./submission.ts";
 
-/** How long a queue may be silent before whoever submits gives up. */
+/** How long a queue may be silent before a submission gives up. */
 const PATIENCE_MS = 10 * 60_000;
 const LONGEST_PAUSE_MS = 60_000;
-/** A controller that was stopped may answer a question before it takes the job that it was given earlier. */
+/**
+ * The pause before looking for a job again: a controller that was stopped may answer a question before it takes the job
+ * that it was given earlier.
+ */
 const LOOK_AGAIN_MS = 5_000;
 const TRIES = 4;
-/** Jobs that are given to the queue at a time. */
+/** The most jobs that are submitted at the same time. */
 const AT_ONCE = 4;
-/** After each, a job that was waited for had been forgotten. */
+/** The most passes. There is another one if the queue has forgotten a job that was to be waited for. */
 const PASSES = 8;
 
 export interface QueueContext {
   readonly queue: Queue;
   readonly say: (message: string) => void;
   readonly stop?: AbortSignal;
-  /** For tests. */
+  /** Replaces the pause, for tests. */
   readonly pause?: (ms: number) => Promise<void>;
 }
 
-/** How a stage of a submission stands: `left` is what the queue has no room for yet. */
+/** The state of a stage of a submission: `left` if the queue has no room for it yet. */
 export type Standing =
   | { readonly state: "done" | "blocked" | "left" }
   | { readonly state: "queued"; readonly job: string }
   | { readonly state: "failed"; readonly message: string };
 
-/** Why not all can be queued; `again` where a look at the queue may help. */
+/** The reason why not all stages can be queued; `again` if another look at the queue may help. */
 type Obstacle = Result<never> | "again" | undefined;
 
-/** Whether a recipe has led to a result in the shared cache. */
+/** Returns true if a recipe has led to a result in the shared cache. */
 export function isInCache(cache: string, recipeKey: string): boolean {
   const content = readIfThere(join(cache, recipeName(recipeKey)));
   const pointer = content && unseal(content, recipePointerSchema);
@@ -75,7 +78,7 @@ export function hasResult(cache: string, resolvedKey: string): boolean {
   return isThere(join(cache, resultName(resolvedKey)));
 }
 
-/** Ask until there is an answer, for a while. */
+/** Asks until there is an answer, for a while. */
 export async function untilAnswered<T extends object>(
   ask: () => Promise<T | { readonly silent: string }>,
   { say, stop, pause = pauseOf(stop) }: QueueContext,
@@ -96,11 +99,11 @@ function refuseSilent(silent: string): Result<never> {
   return refuse([errorOf(code, `The queue is silent: ${silent}`, fixForSilence(silent, fix))]);
 }
 
-/** A pause that ends with a request to stop. */
+/** Returns a function that pauses, and that a request to stop ends early. */
 export const pauseOf = (stop: AbortSignal | undefined) => (ms: number): Promise<void> =>
   delay(ms, { signal: stop }).catch(() => {});
 
-/** What is in the queue, and its limits for jobs of an account. */
+/** Returns the jobs in the queue, and its limits for jobs of an account. */
 export async function askQueue(context: QueueContext, as: JobNeeds) {
   const view = await untilAnswered(() => context.queue.poll(), context);
   if (!view.ok) return view;
@@ -109,12 +112,12 @@ export async function askQueue(context: QueueContext, as: JobNeeds) {
 }
 
 /**
- * Queue what of a submission is neither done nor queued, in order. Whoever calls it and however often, nothing is queued
- * twice: `run --on`, small jobs that submit what the queue had no room for, and those that submit again what a partition
- * has cancelled.
+ * Queues the stages of a submission that are neither done nor queued, in order. Nothing is queued twice, whoever calls
+ * this and however often: `run --on`, helper jobs that submit what the queue had no room for, and helper jobs that
+ * submit again what a partition has cancelled.
  *
- * @returns how each line stands, and whether something is `stuck` that no job will submit: the queue has no room for that
- * one either
+ * @returns the state of each line, and `stuck`: true if stages are left that no job will submit, as the queue has no
+ * room for a helper either
  */
 export async function queueParts(submission: TrustedSubmission, context: QueueContext) {
   openRoot(submission.folder);
@@ -133,16 +136,16 @@ export async function queueParts(submission: TrustedSubmission, context: QueueCo
   }
 }
 
-/** One walk over all parts. */
+/** One pass over all parts of a submission. */
 class Pass {
   readonly #standings = new Map<number, Standing>();
-  /** Arrays and single jobs that were ever queued for a part. */
+  /** Arrays and single jobs that were ever queued, by part. */
   readonly #jobs = new Map<number, Set<string>>();
   readonly #byLine: ReadonlyMap<number, QueuedJob>;
   readonly #helpers: ReadonlySet<string>;
-  /** Lines that were queued before and are again. */
+  /** Lines that were queued before and are queued again. */
   readonly #renewed = new Set<number>();
-  /** Jobs that did not end well, or not yet, and their arrays. */
+  /** Jobs that have failed or not ended yet, and their arrays. */
   readonly #open: ReadonlySet<string>;
   readonly #ends: ReadonlyMap<number, JobEnd>;
   /** Attempts that have begun, by line. One listing serves all lines of a sweep that was lost. */
@@ -156,12 +159,12 @@ class Pass {
     private readonly found: {
       readonly jobs: readonly QueuedJob[];
       readonly facts: QueueFacts;
-      /** Where queued jobs are put on record. */
+      /** The file in which queued jobs are recorded. */
       readonly record: string;
     },
   ) {
     const { head } = submission;
-    // One for the job that submits the rest, and where jobs are cancelled, one for the guard.
+    // Room is kept for the job that submits the rest and, where partitions cancel jobs, for the guard.
     this.#room = found.facts.room - (found.facts.cancelsPreempted.size === 0 ? 1 : 2);
     for (const { part, job } of queuedParts(submission)) this.#note(part, arrayOf(job));
     const jobs = this.#byLine = jobsByLine(submission, found.jobs);
@@ -211,7 +214,7 @@ class Pass {
     return undefined;
   }
 
-  /** How a line stands that need not be queued now; undefined for one that has to be. */
+  /** Returns the state of a line that need not be queued now; undefined for a line that has to be. */
   #look(index: number, i: number): Standing | undefined {
     const { head: { parts, stages, settings: { restarts } }, cache } = this.submission;
     const part = parts[index]!;
@@ -227,7 +230,7 @@ class Pass {
     if (job?.state === "failed" || job?.state === "timeout") {
       return { state: "failed", message: `its job ${job.id} ended as ${job.word}` };
     }
-    // What waited for a job that is queued again was cancelled with it.
+    // A job that waited for one that is queued again was cancelled with it, and is queued again too.
     const follows = linesBefore(parts, part, i).some((one) => this.#renewed.has(one));
     if (job?.state === "cancelled" && !follows) return { state: "blocked" };
     if (jobs.size > restarts * this.#stepsOf(line)) {
@@ -238,14 +241,14 @@ class Pass {
     return undefined;
   }
 
-  /** From how many steps the stage of a line has gone on: each is some progress. */
+  /** Returns the number of different steps from which the stage of a line has started: each is some progress. */
   #stepsOf(line: number): number {
     this.#begun ??= listAttempts(this.submission, "start");
     const begun = this.#begun.get(line)?.map((one) => this.submission.startOf(one) ?? 0) ?? [];
     return new Set([0, ...begun]).size;
   }
 
-  /** What a line waits for, or how it stands if that cannot be. */
+  /** Returns the jobs that a line waits for, or the state of the line if it cannot be queued. */
   #orderOf(part: Part, i: number): Standing | JobOrder {
     const { parts } = this.submission.head;
     const states = new Set(linesBefore(parts, part, i).map((line) => this.#standings.get(line)!.state));
@@ -257,9 +260,10 @@ class Pass {
       const own = this.#jobs.get(Number(on.slice(1)));
       const lines = linesOf(parts, part, i, entry);
       const isOwn = on.startsWith("p");
-      // Children that were queued again have failed before, and so has their array.
+      // Children that were queued again had failed before, and so had their array.
       const isWhole = isOwn && child === undefined && lines.length > 1 && own!.size === 1;
-      // Of earlier submissions, those that ended well or so long ago that nobody knows are not waited for.
+      // Jobs of earlier submissions are not waited for if they ended well, or so long ago that the queue has forgotten
+      // them.
       const jobs = isOwn ? this.#jobsOf(lines) : [child === "*" ? on : entry].filter((job) => this.#open.has(job));
       if (child === "*") jobs.forEach((job) => afterChild.add(arrayOf(job)));
       else for (const job of isWhole && jobs.length > 0 ? own! : jobs) afterOk.add(job);
@@ -267,7 +271,7 @@ class Pass {
     return { afterOk: [...afterOk], afterChild: [...afterChild] };
   }
 
-  /** Jobs that compute lines now; none for what is done. */
+  /** Returns the jobs that compute lines now; none for lines that are done. */
   #jobsOf(lines: readonly number[]): string[] {
     return lines.flatMap((line) => {
       const standing = this.#standings.get(line)!;
@@ -275,7 +279,7 @@ class Pass {
     });
   }
 
-  /** Queue some of a part, as many as there is room for. @returns why to stop */
+  /** Queues some lines of a part, as many as there is room for. @returns why no more can be queued, or undefined */
   async #queue(index: number, order: JobOrder, at: readonly number[]): Promise<Obstacle> {
     const { head: { parts, stages, settings } } = this.submission;
     const { lines, children, needs } = parts[index]!;
@@ -314,7 +318,7 @@ class Pass {
     return undefined;
   }
 
-  /** Queue the small jobs that go on when nobody watches. */
+  /** Queues the helper jobs that go on when nobody watches. */
   async #queueHelpers() {
     const { head: { id, parts, settings: { helper } } } = this.submission;
     const submit = (what: "rest" | "guard", order: JobOrder, delaySeconds?: number) =>
@@ -327,7 +331,7 @@ class Pass {
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
     let stuck = false;
     if (this.#standings.values().some(({ state }) => state === "left") && !this.#helpers.has("rest")) {
-      // With nothing of ours in the queue, room is made by others, whenever that is.
+      // With no job of ours in the queue, others make room, whenever that is.
       const afterAny = live.slice(live.length >> 1).slice(0, 1);
       stuck = !("id" in await submit("rest", { afterAny, singleton: true }, live.length === 0 ? 60 : undefined));
     }
@@ -342,7 +346,7 @@ class Pass {
     return succeed({ standings, stuck });
   }
 
-  /** Submit a job of which the comment tells whether it is there already. @param task what `exec` is asked for */
+  /** Submits a job whose comment tells whether the queue has it already. @param task the arguments of `exec` */
   async #submit(
     what: string,
     count: number,
@@ -363,7 +367,7 @@ class Pass {
   }
 }
 
-/** A queue that does not answer may have taken the job all the same. */
+/** Submits a job once: a queue that does not answer may have taken the job all the same. */
 async function submitOnce(request: JobRequest, context: QueueContext) {
   const { queue, say, stop, pause = pauseOf(stop) } = context;
   for (let tries = 1;; tries++) {

@@ -4,32 +4,44 @@ import type { Submission } from "../../schemas/cluster_records.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK, TOOLKIT_ROOT } from "../process/module_lock.ts";
 import { denoFolder } from "../process/runtime.ts";
 
-/** The program of the command line, which the nodes find at the same path as this machine does. */
+/** The program of the command line, at the same path on the nodes as on this machine. */
 export const PROGRAM: string = join(TOOLKIT_ROOT, "cli/main.ts");
 
 const SETTINGS = [`--config=${TOOLKIT_CONFIG}`, `--lock=${TOOLKIT_LOCK}`, "--frozen"];
 
-/** How Deno starts on a node: with the toolkit's own settings, wherever it is started, and without a network. */
+/**
+ * Flags of Deno on a node: it takes the toolkit's own settings, from whatever folder it starts, and uses no network.
+ */
 export const DENO_FLAGS: readonly string[] = ["--cached-only", "--quiet", "--node-modules-dir=none", ...SETTINGS];
 
-/** What of the cluster's file goes into scripts: where Deno and its cache folder lie on the nodes is known by then. */
+/**
+ * The settings of the cluster's file that scripts contain, once it is known where Deno and its cache folder lie on the
+ * nodes.
+ */
 type NodeSettings = Pick<Submission["settings"], "setup" | "scratch" | "deno" | "packages">;
 
-/** Where Deno and its cache folder, with the packages, lie on the nodes: as on this machine, where nothing else is said. */
+/**
+ * Returns the paths of Deno and of its cache folder, with the packages, on the nodes: those of this machine, unless the
+ * cluster's file names others.
+ */
 export async function nodePaths({ deno, packages }: ClusterFile) {
   return { deno: deno ?? Deno.execPath(), packages: packages ?? await denoFolder() };
 }
 
-/** A word that means itself to a shell, wherever it stands: unquoted, `~` would be a home also after a colon. */
+/**
+ * Quotes a word so that a shell takes it literally, wherever the word stands: unquoted, `~` would be a home even after
+ * a colon.
+ */
 export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** How each script begins: with what the user wants set up, and the folders of the node. */
+/** Returns the beginning of each script: the user's setup, and the folders of the node. */
 export function scriptHead({ setup, scratch, packages }: NodeSettings): string[] {
-  // Clusters define `module` for login shells; what those do to the path must not hide the commands of the queue.
+  // Clusters define `module` for login shells; their changes to the path must not hide the commands of the queue.
   const profile = "path=$PATH; . /etc/profile >/dev/null 2>&1; PATH=$PATH:$path";
-  // By traps, as a command may take several lines. In a trap that of DEBUG has line 1; a sourced file fails by its last.
+  // Traps find the failing line, as a command may take several lines. Within a trap, the DEBUG trap sees line 1; a
+  // sourced file fails with its last command.
   const watch = 'trap \'echo "noiseline setup fails: $(sed -n "$at p" "$0")" >&2; exit 2\' EXIT; ' +
     "trap '[ ${#BASH_SOURCE[@]} -gt 1 ] || exit' ERR; at=$((LINENO + 1)); trap '[ $LINENO = 1 ] || at=$LINENO' DEBUG";
   return [
@@ -41,8 +53,8 @@ export function scriptHead({ setup, scratch, packages }: NodeSettings): string[]
 }
 
 /**
- * The script of a job. Nothing of this process's environment goes in: the queue keeps scripts.
- * @param task which part of the submission it executes, or whatever else `exec` may be asked for
+ * Returns the script of a job. It contains nothing of this process's environment: the queue keeps scripts.
+ * @param task the arguments of `exec`: the part of the submission to execute, or another request
  */
 export function jobScript(
   settings: NodeSettings,
@@ -52,10 +64,10 @@ export function jobScript(
   const command = [settings.deno, "run", "-A", ...DENO_FLAGS, PROGRAM, "exec", folder, "--digest", digest, ...task];
   return [
     ...scriptHead(settings),
-    // Without the folder that it was submitted from, a job runs elsewhere and would find nothing there. A mount may be late.
+    // If its folder is missing, a job starts in another one and would find nothing there. A mount may be late.
     `for s in 2 4 8 16 32 0; do [ -d ${quote(folder)} ] && break`,
     `[ $s = 0 ] && { echo ${quote(gone)} >&2; exit 2; }; sleep $s; done`,
-    // In place of the shell, so that signals come to it.
+    // The program takes the place of the shell, so that signals reach it.
     `exec ${command.map(quote).join(" ")}`,
     "",
   ].join("\n");

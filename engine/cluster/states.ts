@@ -7,7 +7,7 @@ import { openRoot } from "../store/roots.ts";
 import { explainTrouble } from "../store/trouble.ts";
 
 const KEPT = 2;
-/** Whoever writes to the cache must not keep a job busy with states that are none. */
+/** The most states that are tried: whoever writes to the cache must not keep a job busy with invalid states. */
 const TRIED = 16;
 
 interface Place {
@@ -15,13 +15,14 @@ interface Place {
   readonly numerics: string | undefined;
   /** The wanted extent: states beyond it belong to longer runs. */
   readonly limit: number;
-  /** Where the stage saves and reads its states on this node. */
+  /** The folder in which the stage saves and reads its states on this node. */
   readonly progress: string;
 }
 
 /**
  * The states of one stage in the shared cache, over all attempts at it. Each attempt writes to a folder of its own, so
- * that one that lives on beside the next harms nobody; what any of them has saved, the next goes on from.
+ * that an attempt that lives on beside the next one does no harm; the next one continues from what any of them has
+ * saved.
  */
 export class SharedStates {
   readonly #root: string;
@@ -32,7 +33,7 @@ export class SharedStates {
   /** Why the last state could not be sent. */
   problem: string | undefined;
 
-  /** @param states root of all states in the cache @param attempt name of this attempt, like no other's */
+  /** @param states the root of all states in the cache @param attempt a name that no other attempt has */
   constructor(states: string, attempt: string, private readonly place: Place) {
     this.#root = progressFolder(states, place.identityKey, place.numerics);
     this.#own = join(this.#root, attempt);
@@ -40,7 +41,7 @@ export class SharedStates {
     openRoot(place.progress);
   }
 
-  /** Bring the newest state that is whole to this node. @returns the step that the stage goes on from */
+  /** Copies the newest intact state to this node. @returns the step that the stage continues from */
   async bring(): Promise<number> {
     const { progress, limit } = this.place;
     const here = newestSavedStep(progress, limit) ?? 0;
@@ -51,13 +52,16 @@ export class SharedStates {
     return here;
   }
 
-  /** Copy a state that was just saved, while the stage goes on. Of several that come meanwhile the last is copied. */
+  /**
+   * Copies a state that was just saved, while the stage goes on. If several are saved meanwhile, only the last one is
+   * copied.
+   */
   send(step: number): void {
     this.#wanted = step;
     this.#sending = this.#sending.then(() => this.#send());
   }
 
-  /** Wait until all is sent. @returns the newest step of this attempt that is in the cache, or 0 */
+  /** Waits until all states are sent. @returns the newest step of this attempt that is in the cache, or 0 */
   async settle(): Promise<number> {
     await this.#sending;
     return this.#sent;
@@ -66,7 +70,7 @@ export class SharedStates {
   async #send(): Promise<void> {
     const step = this.#wanted;
     this.#wanted = undefined;
-    // A later one went in its place.
+    // A later state was sent in its place.
     if (step === undefined) return;
     try {
       makeDurableFolder(this.#own);
@@ -81,7 +85,7 @@ export class SharedStates {
     }
   }
 
-  /** States of all attempts, newest first. One that is still being written has no name yet. */
+  /** Lists the states of all attempts, newest first. A state that is still being written has no name yet. */
   #all(): { readonly folder: string; readonly step: number }[] {
     const found = entriesOf(this.#root).filter(({ isDirectory }) => isDirectory).flatMap(({ name }) => {
       const folder = join(this.#root, name);

@@ -28,21 +28,21 @@ import { inside, openRoot } from "../store/roots.ts";
 import { unlessReadable } from "../store/trouble.ts";
 import { Shipment } from "./bundles.ts";
 
-/** Where things lie in the shared cache of a cluster. */
+/** Returns the path of a folder for clusters in the shared cache. */
 export function clusterFolder(cache: string, ...names: readonly string[]): string {
   return join(cache, "cluster", ...names);
 }
 
-/** A part as whoever submits knows it: by ids of stages. */
+/** A part as the submitting process knows it: by ids of stages. */
 export interface PartRequest extends Omit<Part, "lines"> {
   readonly stages: readonly string[];
 }
 
 export interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "versions"> {
   readonly pipeline: Pipeline;
-  /** Digests of what its stages read from outside, by stage. */
+  /** Digests of what the stages read from outside, by stage. */
   readonly externals: DigestedExternals["externals"];
-  /** Custom stages with what the user has granted to them: all that they ask for. */
+  /** Custom stages with the rights that the user has granted to them: all that they ask for. */
   readonly grants: readonly RightsRequest[];
   readonly parts: readonly PartRequest[];
   /** The shared folder. */
@@ -51,8 +51,9 @@ export interface SubmissionRequest extends Pick<Submission, "cluster" | "setting
 }
 
 /**
- * Put all that jobs need into the shared cache: the stages of the parts and those that they read, with their keys; code
- * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
+ * Writes everything that jobs need into the shared cache: the stages of the parts and those that they read, with their
+ * keys; code of custom stages and files from outside as objects. The head is written last, so that a submission that
+ * was cut off does not exist.
  */
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<TrustedSubmission>> {
   const { pipeline, externals, parts, cache, digests, cluster, settings, grants, versions } = request;
@@ -128,12 +129,12 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
 /** One attempt of a job at the stage of a line. */
 export type Attempt = Pick<JobEnd, "line" | "job" | "attempt">;
 
-/** A submission that was read. Of its stages each is read when it is wanted. */
+/** A submission that was read. Each of its stages is read when it is wanted. */
 export class OpenSubmission<Digest extends string | undefined = string | undefined> {
-  /** @param digest SHA-256 of the head, where it is the one that whoever asks was told of */
+  /** @param digest SHA-256 of the head, if it is the digest that the caller was told of */
   constructor(readonly folder: string, readonly head: Submission, readonly digest: Digest) {}
 
-  /** The shared cache that it lies in. */
+  /** The shared cache that the submission lies in. */
   get cache(): string {
     return resolve(this.folder, "../../..");
   }
@@ -143,12 +144,12 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
     return isThere(join(this.folder, "submission.json"));
   }
 
-  /** Root of the records of a stage's runs. */
+  /** Returns the root of the records of a stage's runs. */
   runsOf(line: number): string {
     return inside(this.folder, "stages", fileNameOf(this.head.stages[line]!.id));
   }
 
-  /** Where it is recorded how an attempt began (`start`) and ended (`json`). */
+  /** Returns the path of the record of how an attempt began (`start`) or ended (`json`). */
   attemptPath({ line, job, attempt }: Attempt, what: "start" | "json"): string {
     return inside(this.folder, "ends", `${line}.${job}.${attempt}.${what}`);
   }
@@ -157,12 +158,12 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
     return readRecord(this.attemptPath(attempt, "json"), jobEndSchema);
   }
 
-  /** Where an attempt began to compute; null where that is not known. */
+  /** Returns the step from which an attempt began to compute; null if it is not known. */
   startOf(attempt: Attempt): number | null {
     return readRecord(this.attemptPath(attempt, "start"), jobStartSchema)?.fromStep ?? null;
   }
 
-  /** Undefined where it is not what the head says. */
+  /** Reads the stage of a line; undefined if it is not what the head says. */
   readStage(line: number): StageLine | undefined {
     const { at, length, sha256 } = this.head.stages[line]!;
     const bytes = unlessReadable(() => {
@@ -175,10 +176,13 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
   }
 }
 
-/** One of which the head is the one that was submitted, so that what it says may be executed. */
+/** A submission whose head is the one that was submitted, so that what the head says may be executed. */
 export type TrustedSubmission = OpenSubmission<string>;
 
-/** Read the head of a submission. @param digest of the head that is meant; without it nothing in it may be executed */
+/**
+ * Reads the head of a submission.
+ * @param digest the digest of the expected head; without it nothing in the submission may be executed
+ */
 export function openSubmission<Digest extends string | undefined = undefined>(
   folder: string,
   digest?: Digest,
@@ -198,7 +202,7 @@ export function openSubmission<Digest extends string | undefined = undefined>(
   return succeed(new OpenSubmission(at, head, digest as Digest));
 }
 
-/** Whether numbers in it are of what is there. */
+/** Returns true if all numbers in the head refer to things that are there. */
 function isSound({ stages, parts }: Submission): boolean {
   return stages.every(({ length }) => length <= MAX_RECORD_BYTES) &&
     parts.every((part, index) =>

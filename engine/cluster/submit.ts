@@ -33,13 +33,13 @@ export interface SubmitOptions
     Pick<RunOptions, "askForGrants"> {
   readonly cluster: Cluster;
   readonly cache: SharedCache;
-  /** Recipes that were given up; what follows them is not submitted either. */
+  /** Recipes that were given up; stages that follow them are not submitted either. */
   readonly givenUp: ReadonlySet<string>;
-  /** Cancel waiting jobs of this pipeline that nothing in it asks for any more. */
+  /** True to cancel waiting jobs of this pipeline that nothing in it asks for any more. */
   readonly replaceQueued: boolean;
 }
 
-/** A stage that a job computes, or will. */
+/** A stage that a job computes, or will compute. */
 export type Tracked = Omit<SubmittedStage, "job" | "end">;
 
 export type Submitted = Readonly<ValueOf<typeof submitPipeline>>;
@@ -47,10 +47,11 @@ export type Submitted = Readonly<ValueOf<typeof submitPipeline>>;
 type Earlier = Readonly<ReturnType<typeof findEarlier>>;
 
 /**
- * Submit what of a pipeline is neither in the shared cache nor queued already. Doing it again submits only what is not
- * there by then.
+ * Submits the stages of a pipeline that are neither in the shared cache nor queued already. Submitting again adds only
+ * what is missing by then.
  *
- * @returns as `before` what each tracked stage waits for, and as `own` what was written now, if anything was left to submit
+ * @returns the tracked stages; `before`: the stages that each of them waits for; `own`: the submission that was written
+ * now, if anything was left to submit
  */
 export async function submitPipeline(pipeline: Pipeline, store: Store, options: SubmitOptions) {
   const { cluster, cache, targets, grants, versions, say, givenUp } = options;
@@ -141,20 +142,23 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   return succeed({ plan, tracked, before, own: { submission, queued: made.value } });
 }
 
-/** What the small jobs need that submit others. */
+/** Returns the needs of helper jobs, which submit other jobs. */
 function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds {
   return { cpus: 1, gpus: 0, memoryMiB: 1024, minutes: 15, partition, account, qos, options: sbatch };
 }
 
-/** What is queued already, by recipe. */
+/** Finds the stages that are queued already, by recipe. */
 function findEarlier(jobs: readonly QueuedJob[], cache: string, pipeline: string, wanted: ReadonlySet<string>) {
   const found = {
     live: new Map<string, Omit<Tracked, "id"> & { readonly job: string }>(),
-    /** What a small job of an earlier submission will submit. */
+    /** Stages that a helper job of an earlier submission will submit. */
     promised: new Map<string, Omit<Tracked, "id">>(),
-    /** Children of arrays. */
+    /** The number of children of each array, by its id. */
     sizes: new Map<string, number>(),
-    /** Of this pipeline and waiting, for nothing that it still has; with the small jobs that would submit them again. */
+    /**
+     * Waiting jobs of this pipeline for stages that it no longer has, and the helper jobs that would submit these
+     * again.
+     */
     unwanted: [] as string[],
   };
   const live = jobs.filter(isLive);
@@ -195,7 +199,7 @@ async function replaceQueued({ unwanted, promised }: Earlier, options: SubmitOpt
   options.say(problem === undefined ? `${jobs}, and cancelled` : `${jobs}, and cannot be cancelled: ${problem}`);
 }
 
-/** Stages that nobody computes yet, in order, and what each waits for of all that is not done. */
+/** Returns the stages that nobody computes yet, in order, and the unfinished stages that each stage waits for. */
 function findMissing(
   open: readonly PlannedStage[],
   { stages }: Pipeline,
@@ -211,7 +215,7 @@ function findMissing(
     before.set(stage.id, own);
     if (givenUp.has(recipeKey) || own.some((one) => dropped.has(one))) dropped.add(stage.id);
   }
-  // Nothing can be queued after a job that is only promised, so what is read of that is submitted too.
+  // No job can be queued after one that is only promised, so a promised stage that another one reads is submitted too.
   const read = new Set<string>();
   const missing = open.toReversed().filter(({ stage: { id }, recipeKey }) => {
     if (dropped.has(id) || live.has(recipeKey) || (promised.has(recipeKey) && !read.has(id))) return false;
@@ -221,7 +225,7 @@ function findMissing(
   return { missing: new Map(missing.reverse().map((one) => [one.stage.id, one])), before };
 }
 
-/** Ask the queue about each distinct job before any is queued. */
+/** Asks the queue about each distinct job before any is queued. */
 export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
@@ -244,11 +248,11 @@ export async function testNeeds(
       return refused === undefined ? [] : [explainRefusal(refused, stage, own, places)];
     }),
   );
-  // What one line says for many stages is one error.
+  // Problems at the same place of a file, from many stages, are one error.
   return [...new Map(problems.flat().map((one) => [one.path, one])).values()];
 }
 
-/** Send local results that jobs read. */
+/** Sends local results that jobs read. @returns why that failed, or undefined */
 async function sendInputs(stages: readonly PlannedStage[], plan: Plan, store: Store, cache: SharedCache) {
   const read = new Set(stages.flatMap(({ stage }) => readsOf(stage)));
   for (const id of read) {
@@ -261,7 +265,7 @@ async function sendInputs(stages: readonly PlannedStage[], plan: Plan, store: St
   return errorOf("machine", message, problem?.fix ?? "run again");
 }
 
-/** Fetch what stages load to where the nodes look for it: they often have no network. */
+/** Fetches the packages that stages load to where the nodes look for them: nodes often have no network. */
 export async function fetchPackages(
   stages: readonly PlannedStage[],
   { packages }: Cluster["settings"],
@@ -278,7 +282,8 @@ export async function fetchPackages(
   }
   for (const kind of kinds) {
     await using temporary = await makeTemporaryFolder();
-    // Kept with the packages: a node that has to bundle finds esbuild among them, which is fetched when something is bundled.
+    // The bundle is kept with the packages: bundling also fetches esbuild, so a node that has to bundle finds esbuild
+    // there.
     const bundled = await bundleForBrowsers(kind, temporary.folder, packages && join(packages, "bundles"));
     if (bundled !== undefined && "message" in bundled) return errorOf("machine", bundled.message, bundled.fix);
   }

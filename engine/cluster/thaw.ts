@@ -16,7 +16,7 @@ import { realPath } from "../store/reading.ts";
 import { layOut } from "./bundles.ts";
 import type { TrustedSubmission } from "./submission.ts";
 
-/** One stage of a submission and what it reads, directly or not: good for planning, not for running. */
+/** One stage of a submission and the stages that it reads, directly or not: good for planning, not for running. */
 export type Recalled = Readonly<ValueOf<typeof recall>>;
 
 function refused(message: string, fix: string): Result<never> {
@@ -24,13 +24,13 @@ function refused(message: string, fix: string): Result<never> {
 }
 
 /**
- * Read a stage and those that it reads. Nothing is laid out, and no code but the engine's is loaded.
- * @returns with what all of these read from outside, as they were submitted
+ * Reads a stage and the stages that it reads. Nothing is laid out, and no code but the engine's is loaded.
+ * @returns the stages as a pipeline, with the digests of what they read from outside, as they were submitted
  */
 export function recall(submission: TrustedSubmission, line: number) {
   const { head, folder } = submission;
   const lines = new Map<number, StageLine>();
-  // A set hands out what is added while it is walked, and nothing twice.
+  // A set's iterator also visits entries that are added during the walk, and each entry once.
   const wanted = new Set([line]);
   for (const one of wanted) {
     const found = submission.readStage(one);
@@ -40,7 +40,7 @@ export function recall(submission: TrustedSubmission, line: number) {
     lines.set(one, found);
     found.reads.forEach((each) => wanted.add(each));
   }
-  // In its job a stage waits for no other, and the time that it may take is the job's.
+  // Within its job a stage waits for no other, and the job limits its time.
   const alone = { needs: [], timeoutMs: undefined };
   const kept = {
     pipeline: { ...head.pipeline, folder, knownProfiles: [] },
@@ -56,7 +56,7 @@ export function recall(submission: TrustedSubmission, line: number) {
   return succeed({ pipeline, id: own.stage.id, externals: digested, own });
 }
 
-/** Whether the keys come out as they were submitted. */
+/** Returns true if the keys are those that were submitted. */
 function hasItsKeys({ head }: TrustedSubmission, pipeline: Pipeline, { externals }: DigestedExternals): boolean {
   const keys = keysOfStages(pipeline.stages.values(), externals);
   return head.stages.every(({ id, recipeKey }) => (keys.get(id)?.recipeKey ?? recipeKey) === recipeKey);
@@ -69,10 +69,10 @@ function otherVersion({ head }: TrustedSubmission): Result<never> {
 }
 
 /**
- * Make a stage whole: its code and the files that it reads are laid out in a folder, and its keys are still as they were
- * submitted, or nothing comes of it.
+ * Makes a stage ready to run: lays out its code and the files that it reads in a folder. Fails unless the keys are
+ * still those that were submitted.
  *
- * @returns with what the submitter granted to its code, by file; none of a built-in kind
+ * @returns the pipeline, and the rights that the submitter granted to its code, by file; none for a built-in kind
  */
 export async function thaw(
   submission: TrustedSubmission,
@@ -80,7 +80,7 @@ export async function thaw(
   folder: string,
   { kinds, digests }: { readonly kinds: BuiltinKinds; readonly digests: Digests },
 ) {
-  // Settings that lie above the folder have no say, and what lies in it belongs together.
+  // This file hides settings above the folder, and makes the folder's contents one project.
   makeFolder(folder);
   writeUnflushed(join(folder, "deno.json"), "{}");
   const made = await makeKind(submission, own.stage.kind, folder, kinds);
@@ -98,7 +98,7 @@ export async function thaw(
   const here = digestStageExternals(stage, { ...recalled, folder }, digests).externals;
   const names = Object.keys({ ...own.externals, ...here }).filter((name) => own.externals[name] !== here[name]);
   if (names.length > 0) return refuse(names.map((name) => differs(id, name)));
-  // In the place that it had: what it reads comes before it.
+  // The stage keeps its place in the order: the stages that it reads come before it.
   const pipeline: Pipeline = { ...recalled, folder, stages: new Map([...recalled.stages, [id, stage]]) };
   return hasItsKeys(submission, pipeline, externals) ? succeed({ pipeline, granted }) : otherVersion(submission);
 }
@@ -116,7 +116,7 @@ function differs(id: string, name: string): Diagnostic {
   return errorOf("external", `stage "${id}": ${what} is another here than where it was submitted`, fix);
 }
 
-/** A kind with its functions, from what this node has of noiseline, and from code that was sent along. */
+/** Makes a kind with its functions, from this node's copy of noiseline and from the code that was sent along. */
 async function makeKind(submission: TrustedSubmission, number: number, folder: string, builtins: BuiltinKinds) {
   const { kind, codes } = submission.head.kinds[number]!;
   const sent = kind as unknown as Kind;
@@ -135,7 +135,9 @@ async function makeKind(submission: TrustedSubmission, number: number, folder: s
   return made?.version === sent.version ? succeed({ kind: made, granted }) : otherVersion(submission);
 }
 
-/** Undefined where this node has none such. @param here its code, in the order of `codesOf` */
+/**
+ * Makes a kind; undefined if this node has no such kind. @param here the code of the kind, in the order of `codesOf`
+ */
 function kindOf({ custom, name, own = [] }: Kind, here: readonly Described[], builtins: BuiltinKinds) {
   if (custom) {
     const made = fromFile(name, here[0]!);

@@ -14,12 +14,15 @@ import type { QueueContext } from "./queue_parts.ts";
 import { DENO_FLAGS, nodePaths, PROGRAM, quote, scriptHead } from "./script.ts";
 import { clusterFolder } from "./submission.ts";
 
-/** What a node is asked by commands, whose first line should be `ok`, and what it means where it is not. */
+/**
+ * Returns the questions that a node is asked: commands whose first line of output should be `ok`, and what is wrong if
+ * it is not.
+ */
 function questionsFor(deno: string, folder: string, logs: string | undefined, stages: readonly Stage[]) {
   const version = quote(`const { deno } = Deno.version; console.log(deno === "${Deno.version.deno}" ? "ok" : deno)`);
   // Code of custom stages travels with the submission.
   const entries = stages.filter(({ kind }) => !kind.custom).map(({ kind }) => fileURLToPath(kind.entry));
-  // `test` without tests, since `cache` would ask the network.
+  // `deno test` without tests loads the modules, since `deno cache` would use the network.
   const load = ["test", "--no-run", "--no-check", ...DENO_FLAGS, PROGRAM, ...new Set(entries)].map(quote).join(" ");
   const [here, there] = ["here", "there"].map((name) => quote(join(folder, name)));
   const lost = "does not see this folder as this machine does, or cannot write there";
@@ -39,14 +42,14 @@ const sentTo = (logs: string, folder: string) => join(logs, basename(folder));
 
 export interface TrialOptions extends QueueContext {
   readonly stop: AbortSignal;
-  /** How long the job may wait, and how much later than its end its output may be seen here; for tests. */
+  /** How long the job may wait, and how long after its end its output may stay unseen here; for tests. */
   readonly waitingMs?: number;
   readonly settleMs?: number;
 }
 
 /**
- * Find out by a job of one minute whether a node has what the jobs of some stages need.
- * @returns its problems, which node it was, and as `refused` why the queue did not take the job
+ * Finds out by a job of one minute whether a node has what the jobs of some stages need.
+ * @returns the problems, the node, and `refused`: why the queue did not take the job
  */
 export async function tryNode(
   { settings, origins }: Cluster,
@@ -79,7 +82,7 @@ export async function tryNode(
     const request = { name: `${JOB_PREFIX}trial`, comment: "", script, order: {}, log, folder };
     const made = await options.queue.submit({ ...request, needs: { ...needs, cpus: 1, memoryMiB: 1024, minutes: 1 } });
     if (!("id" in made)) return { problems: [], refused: wrong("partition", `no job can be queued: ${made.message}`) };
-    // Without the path of the script where the queue keeps it.
+    // The path of the queue's copy of the script is left out.
     const read = () => (readTextIfThere(log) ?? "").replaceAll(/^(noiseline \w+: )?\S+: line \d+: /gm, "$1");
     const answersOf = () =>
       new Map(read().matchAll(/^noiseline (\w+(?: fails)?): (.*)$/gm).map((one) => [one[1]!, one[2]!]));
@@ -87,11 +90,11 @@ export async function tryNode(
     const missed = await waitFor(made.id, isTold, options);
     if (missed !== undefined) await options.queue.cancel([made.id]);
     const answers = answersOf();
-    // The node may have a folder of its own of that name.
+    // The node may have a folder of its own at the same path.
     for (const [what, path] of Object.entries(back)) {
       if (answers.get(what) === "ok" && readTextIfThere(path) !== folder) answers.set(what, "another folder");
     }
-    // Without Deno, nothing of it can be found either.
+    // Without Deno, its packages cannot be found either.
     if (answers.get("deno") !== "ok") answers.delete("packages");
     const node = answers.get("node");
     const problems = questions.filter(([what]) => (answers.get(what) ?? "ok") !== "ok").map(([what, , problem]) =>
@@ -111,7 +114,7 @@ export async function tryNode(
   }
 }
 
-/** Wait for what a job says. @returns why nothing more is waited for, where it said too little */
+/** Waits for the answers of a job. @returns why the wait ended without them; undefined if they came */
 async function waitFor(
   id: string,
   isTold: () => boolean,

@@ -8,9 +8,12 @@ import type { Submitted, Tracked } from "./submit.ts";
 
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 60_000;
-/** So long a file that another host wrote may stay unseen on a network file system. */
+/** How long a file that another host wrote may stay unseen on a network file system. */
 const UNSEEN_MS = 60_000;
-/** One listing of a folder takes about so long for each entry that looking more often would be felt. */
+/**
+ * The pause between two looks, in milliseconds for each stage: a listing takes so long for each entry that looking more
+ * often would be felt.
+ */
 const LOOK_MS_EACH = 4;
 
 const GO_ON = "run again with --on: it goes on from its saved state";
@@ -23,24 +26,24 @@ export interface WatchOptions extends QueueContext {
 }
 
 interface Row extends Tracked {
-  /** Those that it waits for. */
+  /** The stages that this one waits for. */
   before: readonly Row[];
   job?: QueuedJob | undefined;
   end?: JobEnd | undefined;
-  /** Whether a small job of its submission will submit more. */
+  /** True if a helper job of its submission will submit more. */
   isHelped?: boolean;
-  /** What was said of its progress; empty at first. */
+  /** The progress that was reported last; empty at first. */
   told?: string;
-  /** The job that was said to be held. */
+  /** The job that was reported as held. */
   held?: string;
-  /** When the attempt ended of which it was said last that another follows. */
+  /** When the attempt ended for which a following attempt was last reported. */
   again?: string;
-  /** Since when nothing is known of it. */
+  /** Since when nothing is known of the stage. */
   unseenSince?: number;
   state?: StageEndState;
 }
 
-/** Look on until all stages have ended, or somebody asks to stop; the jobs need none of it. */
+/** Watches until all stages have ended, or somebody asks to stop; the jobs do not need to be watched. */
 export async function watchJobs(submitted: Submitted, options: WatchOptions) {
   const watch = new Watch(submitted, options);
   const { stop, pause = pauseOf(stop) } = options;
@@ -93,12 +96,12 @@ class Watch {
     return {
       /** How stages ended, by id. */
       ended: new Map(this.#rows.flatMap(({ id, state }) => state === undefined ? [] : [[id, state] as const])),
-      /** Whether jobs are gone without a trace, so that they should be submitted again. */
+      /** True if jobs are gone without a trace, so that they should be submitted again. */
       lost: this.#lost,
     };
   }
 
-  /** Ask the queue about all jobs. Where it is silent, what was known before still counts. */
+  /** Asks the queue about all jobs. If the queue is silent, what was known before still counts. */
   async poll(): Promise<void> {
     const view = await this.options.queue.poll();
     const wasSilent = this.#silent;
@@ -111,7 +114,7 @@ class Watch {
       const jobs = jobsByLine(submission, view.jobs);
       const isHelped = helpersOf(submission, view.jobs).length > 0;
       for (const row of rows) {
-        // How a job ended is known also when the queue has forgotten it.
+        // The known end of a job still counts when the queue has forgotten the job.
         row.job = jobs.get(row.line) ?? (row.job && !isLive(row.job) ? row.job : undefined);
         row.isHelped = isHelped;
       }
@@ -119,7 +122,9 @@ class Watch {
     this.#tellHeld();
   }
 
-  /** Say of jobs that will not start by themselves what lets them go: nobody else may ever do it. */
+  /**
+   * Reports jobs that will not start by themselves, with the command that releases them: nobody else may ever do it.
+   */
   #tellHeld(): void {
     const held = this.#rows.filter(({ job, held }) => job?.release !== undefined && isLive(job) && job.id !== held);
     for (const [why, rows] of Map.groupBy(held, ({ job }) => `${job!.reason}; \`${job!.release} `)) {
@@ -129,7 +134,7 @@ class Watch {
     }
   }
 
-  /** Submit more where the queue had no room for a job that does. */
+  /** Submits more stages if the queue had no room for a job that does so. */
   async goOn(): Promise<void> {
     const { own } = this.submitted;
     if (!this.#stuck || own === undefined) return;
@@ -137,7 +142,7 @@ class Watch {
     this.#stuck = !queued.ok || queued.value.stuck;
   }
 
-  /** Read what jobs have left in the submissions. */
+  /** Reads the records that jobs have left in the submissions. */
   look(): void {
     this.isUnsure = false;
     const open = this.#rows.filter(({ state }) => state === undefined);
@@ -166,7 +171,7 @@ class Watch {
     this.#said = text;
   }
 
-  /** @returns why it waits, empty for one that runs; undefined for one that has ended */
+  /** Updates a stage's state. @returns why it waits, or empty if it runs; undefined if it has ended */
   #settle(row: Row): string | undefined {
     const { job, end, submission: { cache } } = row;
     const isDone = end?.state === "ran" || end?.state === "hit";
@@ -174,7 +179,7 @@ class Watch {
       return this.#finish(row, end.state === "hit" ? "cached" : "ran");
     }
     if (end?.state === "failed") {
-      // An attempt that lives on in the queue, or has begun since, may come out better.
+      // An attempt that lives on in the queue, or has begun since, may still succeed.
       if (job === undefined || !isLive(job) || this.#silent) return this.#finish(row, "failed", end);
       const last = listAttempts(row.submission, "start").get(row.line)?.at(-1);
       const isLater = last !== undefined && (last.job !== end.job || last.attempt > end.attempt);
@@ -182,7 +187,7 @@ class Watch {
     }
     if (job !== undefined && isLive(job) && !isDone) {
       delete row.unseenSince;
-      // One that was stopped without a word may have been cancelled, unless it waits again.
+      // A job that was stopped without a message may have been cancelled, unless it waits again.
       const isAgain = end?.state === "again" && (end.message !== null || job.state === "waiting");
       if (isAgain && end.endedAt !== row.again) this.options.say(phraseAgain(row.id, end));
       if (isAgain) row.again = end.endedAt;
@@ -197,13 +202,13 @@ class Watch {
     }
     if (job?.state === "cancelled" && !isDone) {
       if (isInCache(cache, row.recipeKey)) return this.#finish(row, "ran");
-      // The queue cancels what waits for a job that failed, and that failure may not be seen yet.
+      // The queue cancels jobs that wait for a failed job, and that failure may not be seen yet.
       const isOwn = row.before.every((one) => one.state !== undefined || /waiting|running/.test(one.job?.state ?? ""));
       if (!isOwn) return "for other jobs";
       return this.#finish(row, "failed", { message: `its job ${job.id} was cancelled (by somebody)`, fix: GO_ON });
     }
     row.unseenSince ??= this.#now();
-    // What the queue does not say now, nor said since, it may have forgotten or not.
+    // While the queue is silent, it is unknown whether it has forgotten the job.
     if (this.#now() - row.unseenSince < UNSEEN_MS || this.#silent) {
       return "for results that are not seen yet";
     }
@@ -219,7 +224,7 @@ class Watch {
     return this.#finish(row, "failed", { message, fix: GO_ON });
   }
 
-  /** Say that a job runs, and how far it is. */
+  /** Reports that a job runs, and how far it is. */
   #tell(row: Row, { id, node }: QueuedJob): void {
     const { emit } = this.options;
     const runs = attemptsOf(row);

@@ -1,6 +1,6 @@
 import type { JobNeeds, JobOrder, JobRequest } from "../queue.ts";
 
-/** `0-3,7`: numbers in Slurm's form. */
+/** Writes numbers in Slurm's form: `0-3,7`. */
 export function rangesOf(numbers: readonly number[]): string {
   const ranges: [number, number][] = [];
   for (const number of numbers.toSorted((a, b) => a - b)) {
@@ -16,12 +16,16 @@ function dependencyOf({ afterOk = [], afterChild = [], afterAny = [], afterFailu
   const each = all.filter(([, ids]) => ids.length > 0).map(([how, ids]) => [how, ...ids].join(":"));
   if (singleton) each.push("singleton");
   const any = afterFailureOfAny.map((id) => `afternotok:${id}`);
-  // Slurm reads either `,` or `?` in one list. A name that is there twice is rare, a job that never starts is worse.
+  // Slurm takes either `,` or `?` in one list. Two jobs of the same name are rare, and a job that never starts would be
+  // worse.
   if (any.length > 1 && each.length > 0) throw new Error("Slurm cannot wait for one of some jobs and for others too");
   return any.length > 1 ? any.join("?") : [...each, ...any].join(",");
 }
 
-/** The user's own options come first, as the last of its kind counts: they may add but not take from what is relied on. */
+/**
+ * Returns the options for a job's needs. The user's own options come first, as the last of the same kind counts: they
+ * may add options, but not override those that are relied on.
+ */
 function needsArguments(needs: JobNeeds): string[] {
   const { cpus, gpus, memoryMiB, minutes, partition, account, qos, options } = needs;
   const given = { partition, account, qos, time: minutes, mem: memoryMiB === undefined ? undefined : `${memoryMiB}M` };
@@ -36,7 +40,7 @@ function needsArguments(needs: JobNeeds): string[] {
   ];
 }
 
-/** Options of `sbatch` for a job. */
+/** Returns the options of `sbatch` for a job. */
 export function submitArguments(request: JobRequest): string[] {
   const { name, comment, order, array, log, folder, warnSeconds, delaySeconds } = request;
   const dependency = dependencyOf(order);
@@ -49,7 +53,7 @@ export function submitArguments(request: JobRequest): string[] {
     `--job-name=${name}`,
     `--comment=${comment}`,
     `--chdir=${folder}`,
-    // Slurm replaces `%` and what follows.
+    // Slurm replaces `%` and the character after it.
     `--output=${log.replaceAll("%", "%%")}${array === undefined ? "" : ".%a"}`,
     ...dependency === "" ? [] : [`--dependency=${dependency}`],
     ...array === undefined

@@ -2,18 +2,18 @@ import { hostname } from "node:os";
 import { cutText, printable } from "../../diagnostic/format.ts";
 import { NO_COMMAND } from "../queue.ts";
 
-/** Slurm's own commands give up earlier, mostly after `MessageTimeout`. */
+/** The time limit of a command. Slurm's own commands give up earlier, mostly after `MessageTimeout`. */
 const LIMIT_MS = 60_000;
-/** A queue of 100,000 jobs takes some 12 MiB. */
+/** The longest answer, in bytes. A queue of 100,000 jobs takes some 12 MiB. */
 const MAX_ANSWER = 64 << 20;
 
 /**
- * All that Slurm's commands have of this process's environment. `sbatch` hands its environment to the job and Slurm
- * keeps it on disk, so no secret may be in it; and variables such as `SQUEUE_PARTITION` would change what is answered.
+ * The variables of this process's environment that Slurm's commands get. `sbatch` hands its environment to the job and
+ * Slurm keeps it on disk, so no secret may be in it; and variables such as `SQUEUE_PARTITION` would change the answers.
  */
 const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SLURM_CONF"];
 
-/** What is said on standard error, without the commands' names and what all say. */
+/** Returns the messages of standard error, without the names of commands and the prefixes that all messages share. */
 export function complaintOf(stderr: string): string {
   const lines = printable(stderr).split("\n").map((line) =>
     line.replace(/^(\w+: )?(error: |fatal: |\w+ error: )?(Batch job submission failed: |allocation failure: )?/, "")
@@ -37,11 +37,11 @@ interface Heard {
 const SENTENCE = /^(?:\S*sbatch[\w.-]*|allocation failure): (?!(?:line )?\d)/m;
 
 /**
- * Run one of Slurm's commands: bounded in time and in what it may answer, and never through a shell.
+ * Runs one of Slurm's commands: with a limit on its time and on its answer, and never through a shell.
  *
- * @param hopeless what on standard error makes it pointless to wait any longer
- * @returns also as `said` what it said where it is not ok, or why it said nothing; whether those are whole sentences of
- * Slurm's own; and whether somebody else has killed it
+ * @param hopeless matches standard error that makes it pointless to wait any longer
+ * @returns `said`: the message of a command that failed, or why there is none; `spoke`: true if that is whole sentences
+ * of Slurm's own; `killed`: true if somebody else has killed the command
  */
 export async function ask(
   program: string,
@@ -51,13 +51,13 @@ export async function ask(
   const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => KEPT.includes(name)));
   // The folder of this process may be gone.
   const options = { cwd: "/", env, timeout: LIMIT_MS, maxBuffer: MAX_ANSWER, killSignal: "SIGKILL" } as const;
-  // Ten milliseconds, which commands need not spend that ask nothing.
+  // Loading this takes ten milliseconds, which commands that ask nothing need not spend.
   const { execFile } = await import("node:child_process");
   return await new Promise((resolve) => {
     const child = execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve({ ok: true, stdout, said: complaintOf(stderr), spoke: false });
       const { code, killed, signal } = error;
-      // The controller's refusals come with 1, those of options with 255.
+      // The controller's refusals exit with 1, refused options with 255.
       const spoke = (code === 1 || code === 255 || killed === true) && stderr.endsWith("\n") && SENTENCE.test(stderr);
       const said = code === "ENOENT" || code === "EACCES"
         ? `${NO_COMMAND}${program} on the PATH of ${hostname()}`
@@ -78,16 +78,17 @@ export async function ask(
   });
 }
 
-/** Stands between fields, and after each line, as names may have line breaks: no name has them. */
+/** The separators between fields and after each line: names may have line breaks, but no name has these. */
 export const BETWEEN = "\u001f";
 export const AFTER = "\u001e\n";
 
-/** As many as were asked for, and no question has more. */
+/** The fields of a row: as many as there are columns, and no question has more than these. */
 type Fields = [string, string, string, string, string, string, string, string];
 
 /**
- * Ask `squeue` or `sinfo` for a table. Its headings are asked for too: by them an empty table is told from no answer, and by
- * the end of its last line one that is cut off. Lines with another number of fields are none of it.
+ * Asks `squeue` or `sinfo` for a table. The headings are asked for too: they tell an empty table from no answer, and
+ * the end of the last line tells a whole table from one that is cut off. Lines with another number of fields are
+ * ignored.
  */
 export async function askTable(
   program: "squeue" | "sinfo",

@@ -3,12 +3,12 @@ import { isLive, type JobNeeds, type QueueFacts } from "../queue.ts";
 import { ask, askTable } from "./ask.ts";
 import { secondsOf, stateOf } from "./words.ts";
 
-/** `1-02:30:00`, `30:00` and such; what is no time is no limit. */
+/** Returns the minutes of `1-02:30:00`, `30:00` and such; a text that is no time means no limit. */
 export function minutesOf(limit: string): number {
   return secondsOf(limit) / 60 || Infinity;
 }
 
-/** The partitions' nodes by kind, with the size of each. */
+/** Asks for the partitions' nodes by kind, with the size of each. */
 export async function askPartitions() {
   const table = await askTable("sinfo", ["--all", "--exact"], ["%P", "%M", "%l", "%a", "%D", "%c", "%m", "%G"]);
   if ("silent" in table) return table;
@@ -25,18 +25,21 @@ export async function askPartitions() {
 
 type Size = Pick<JobNeeds, "cpus" | "memoryMiB" | "gpus">;
 
-/** Whether nodes are large enough for a job. */
+/** Returns true if nodes are large enough for a job. */
 export function holds(nodes: Record<keyof Size, number>, { cpus, memoryMiB = 0, gpus }: Size): boolean {
   return cpus <= nodes.cpus && memoryMiB <= nodes.memoryMiB && gpus <= nodes.gpus;
 }
 
-/** Whether a node of some partitions can take no job now, and may later. */
+/** Returns true if a node of some partitions can take no job now, and may later. */
 export async function isAnyAway(partitions: readonly string[]): Promise<boolean> {
   const table = await askTable("sinfo", [`--partition=${partitions.join()}`], ["%T", "%N"]);
   return "rows" in table && table.rows.some(([state]) => !/^(idle|mixed|allocated|completing|planned)$/.test(state));
 }
 
-/** The smallest number of jobs that one user may have in the queue, by what accounting says; nothing it does not say. */
+/**
+ * Returns the most jobs that one user may have in the queue: the smallest limit of accounting; Infinity if there is
+ * none.
+ */
 async function submitLimit(cluster: string, { account, qos }: Pick<JobNeeds, "account" | "qos">): Promise<number> {
   const user = userInfo().username;
   const show = async (what: string[], fields: string[]) => {
@@ -63,18 +66,18 @@ export async function describeCluster(
   const config = Object.fromEntries(
     [...shown.stdout.matchAll(/^(\w+) *= (.*)$/gm)].map(([, name, value]) => [name, value!.trim()]),
   );
-  // The last of what is read here.
+  // This is the last of the values that are read here: without it the answer is cut off.
   if (config.SLURM_VERSION === undefined) return { silent: "what scontrol answers is not whole" };
   const partitions = await askPartitions();
   if ("silent" in partitions) return partitions;
   const queue = await askTable("squeue", ["--array", "--states=all"], ["%T", "%U"]);
   if ("silent" in queue) return queue;
-  // Ended jobs count for the controller as long as it remembers them, for accounting they do not.
+  // The controller counts ended jobs as long as it remembers them, accounting does not.
   const all = queue.rows;
   const own = all.filter(([word, uid]) => Number(uid) === Deno.uid() && isLive({ state: stateOf(word) })).length;
   const limited = /limits|safe/.test(config.AccountingStorageEnforce ?? "");
   const most = limited ? await submitLimit(config.ClusterName ?? "", as) : Infinity;
-  // Partitions have a mode of their own only where they decide who gives way.
+  // A partition's own mode counts only where partitions decide which jobs give way.
   const { PreemptType = "", PreemptMode = "", MaxJobCount, MaxArraySize, SLURM_VERSION } = config;
   const modeOf = (own: string) => PreemptType.endsWith("/partition_prio") ? own : PreemptMode;
   const cancelling = partitions.filter((one) => modeOf(one.whenPreempted).includes("CANCEL"));

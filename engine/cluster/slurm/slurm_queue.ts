@@ -17,10 +17,10 @@ import { reasonOf, releaseOf, secondsOf, stateOf, troubleOf } from "./words.ts";
 /** `8`, or `8_3` for the child of an array. */
 const ID = /^\d{1,10}(_\d{1,10})?$/;
 
-/** Children of arrays by the array's id: the last child has that as an id of its own too. */
+/** Returns the id of a job, for a child with the array's id: the last child has the array's id as its own too. */
 const idOf = (job: string, child: string) => /^\d+$/.test(child) ? `${job}_${child}` : job;
 
-/** Slurm by its commands alone; written for 22.05 and later. Works without accounting. */
+/** Slurm's queue, by its commands alone; written for 22.05 and later. Works without accounting. */
 export class SlurmQueue implements Queue {
   readonly describe = describeCluster;
 
@@ -34,12 +34,13 @@ export class SlurmQueue implements Queue {
       partition === undefined ? one.isDefault : partition.split(",").includes(one.name)
     );
     if (!ok) {
-      // When it is only asked, Slurm counts on no node that is down or drained just now; a real job would wait for it.
+      // In a test, Slurm leaves out nodes that are down or drained just now; a real job would wait for them.
       const waits = /configuration is not available/i.test(said) && asked.some((one) => holds(one, needs)) &&
         await isAnyAway(asked.map(({ name }) => name));
       if (!waits) return { refused: said };
     }
-    // Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it.
+    // Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities of service may
+    // exceed that limit.
     const never = qos === undefined && asked.length > 0 && asked.every((one) => minutes > one.minutes);
     return never ? { refused: `a time limit of ${minutes} minutes is above the partition's` } : {};
   }
@@ -52,7 +53,7 @@ export class SlurmQueue implements Queue {
     });
     const [id, ...more] = stdout.matchAll(/^([1-9]\d{0,9})(?:;[^\n]*)?\n/gm).map((match) => match[1]!);
     if (ok && id !== undefined && more.length === 0) return { id };
-    // Without a number or a sentence of Slurm's nobody knows what became of the job.
+    // Without a number or a sentence of Slurm's, it is unknown what became of the job.
     const message = said || `sbatch gives no number of a job, but: ${cutText(printable(stdout))}`;
     return { trouble: spoke ? troubleOf(said) : "silent", message };
   }
@@ -86,7 +87,7 @@ export class SlurmQueue implements Queue {
     const valid = ids.filter((id) => ID.test(id));
     if (valid.length === 0) return undefined;
     const { ok, said } = await ask("scancel", valid);
-    // One that has ended meanwhile is cancelled enough, and the others were cancelled with it.
+    // A job that has ended meanwhile needs no cancelling, and the others were cancelled all the same.
     return ok || /invalid job id/i.test(said) ? undefined : said;
   }
 
@@ -101,7 +102,7 @@ export class SlurmQueue implements Queue {
     const own = this.own();
     if (own === undefined) return "this process is no job";
     const { ok, killed, said } = await ask("scontrol", ["requeue", own.id]);
-    // The queue may end this job, and the command with it, before it has told that it did as it was asked.
+    // The queue may end this job, and the command with it, before the command has reported its success.
     return ok || killed ? undefined : said;
   }
 }

@@ -10,7 +10,10 @@ const STATES: readonly (readonly [JobState, string])[] = [
   ["failed", "FAILED BOOT_FAIL NODE_FAIL OUT_OF_MEMORY"],
 ];
 
-/** A state that is not known here is taken for one that may still end well, as all that are not in the list are. */
+/**
+ * Returns the state that Slurm's word stands for. An unknown state is taken for one that may still end well, as is
+ * every state that is not in the list.
+ */
 export function stateOf(word: string): JobState {
   return STATES.find(([, words]) => words.split(" ").includes(word))?.[0] ?? "waiting";
 }
@@ -38,21 +41,24 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^(None|InvalidReason|)$/, ""],
 ];
 
-/** Why a job waits, or what became of it, in plain words and Slurm's own; those that are not known as they are. */
+/**
+ * Returns why a job waits, or what became of it, in plain words and Slurm's own; an unknown reason is returned as it
+ * is.
+ */
 export function reasonOf(word: string): string {
   const found = REASONS.find(([pattern]) => pattern.test(word))?.[1];
   if (found === undefined) return word;
   return found === "" ? "" : `${found} (${word})`;
 }
 
-/** The command that lets jobs go which wait for this reason; none where nobody holds them. */
+/** Returns the command that releases jobs which wait for this reason; undefined if nobody holds them. */
 export function releaseOf(word: string): string | undefined {
   return /^JobHoldMaxRequeue$|held/i.test(word) ? "scontrol release" : undefined;
 }
 
 /**
- * What becomes of a submission that was not taken. Messages of Slurm 22.05 to 24.11; where a limit is reached, the limit
- * stands before the message, which is the same for jobs that are too large.
+ * Returns what became of a submission that was not taken. The messages are those of Slurm 22.05 to 24.11; where a limit
+ * is reached, the limit stands before the message, which is the same for jobs that are too large.
  */
 export function troubleOf(said: string): "full" | "refused" | "order" | "silent" {
   if (/(Max|Grp)Submit|temporarily un(able|available)|queue full/i.test(said)) return "full";
@@ -62,7 +68,7 @@ export function troubleOf(said: string): "full" | "refused" | "order" | "silent"
   return silent.test(said) ? "silent" : "refused";
 }
 
-/** A time such as `1-02:03:04`; none where Slurm knows none. */
+/** Returns the seconds of a time such as `1-02:03:04`; 0 where Slurm knows none. */
 export function secondsOf(time: string): number {
   const [seconds = 0, minutes = 0, hours = 0, days = 0] = time.split(/[-:]/).map(Number).reverse();
   return ((days * 24 + hours) * 60 + minutes) * 60 + seconds || 0;
