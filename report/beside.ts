@@ -3,8 +3,8 @@ import { grouped } from "./sections.ts";
 import { type Html, markup } from "./text.ts";
 
 /**
- * Places in which the script sets the frames of a page beside one another, each as the slider over steps has it: the same
- * image of every grid, and two pictures over each other. Empty where there are no two.
+ * Returns slots in which the page's script puts the current pictures of all frames beside one another: the same image
+ * of every grid, and two pictures on top of each other. Returns nothing if there are fewer than two frames.
  */
 export function beside(all: readonly ReportPicture[]): Html[] {
   const frames = grouped(all).map((group, i) => ({ i, ...group.at(-1)! }));

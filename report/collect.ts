@@ -10,25 +10,25 @@ import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type
 import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
 
-/** An artifact and what the page calls it. */
+/** An artifact and its title on the page. */
 export interface Collected {
   readonly title: string;
   readonly artifact: Pick<InputArtifact, "type" | "digest" | "files" | "read" | "readText">;
 }
 
 export interface Collection extends Content {
-  /** What cannot be shown of which artifact, and why. */
+  /** The artifacts that cannot be shown, and why. */
   readonly unreadable: readonly string[];
 }
 
 export interface CollectOptions {
-  /** Room on the page; where it is too small for all, those are left out that take the most. */
+  /** Size limit of the page's content; if all artifacts exceed it together, the largest are left out. */
   readonly mostBytes?: number;
-  /** Whether a server has the files: pictures are then links, `/object/SHA256.png`. */
+  /** True if a server has the files: pictures are then links, `/object/SHA256.png`. */
   readonly isServed?: boolean;
 }
 
-/** What of some artifacts a page shows; artifacts of types that it has no place for are left out. */
+/** Collects the parts of artifacts that a page shows; artifacts of types that the page does not show are left out. */
 export async function collectArtifacts(
   all: readonly Collected[],
   { mostBytes = Number.MAX_SAFE_INTEGER, isServed = false }: CollectOptions = {},
@@ -43,7 +43,7 @@ export async function collectArtifacts(
       if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
       await collectors[item.artifact.type]?.(item, content, unreadable, items);
     } catch (error) {
-      // Whoever wrote it, one bad file must not hide the rest.
+      // One bad file, whoever wrote it, must not hide the rest.
       unreadable.push(`${item.title}: its ${item.artifact.type} cannot be shown: ${(error as Error).message}`);
     }
   }
@@ -52,7 +52,7 @@ export async function collectArtifacts(
 
 const logRowSchema = z.object({ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() });
 
-/** Bytes of what a page shows. */
+/** Returns the size in bytes of the files that a page shows. */
 function sizeOf({ artifact: { type, files } }: Collected): number {
   const shown = type in collectors ? files.filter(({ path }) => /^[^/]+\.(?:png|svg|jsonl?)$/.test(path)) : [];
   return shown.reduce((sum, { size }) => sum + size, 0);
@@ -60,18 +60,21 @@ function sizeOf({ artifact: { type, files } }: Collected): number {
 
 type Item = Collected & Required<Pick<CollectOptions, "isServed">>;
 
-/** @param odd gets what is left out */
+/** @param odd receives messages about parts that are left out */
 type Collector = (item: Item, content: Content, odd: string[], items: readonly Collected[]) => Promise<void>;
 
 const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(), z.unknown()) }) });
 
 const MOST_CLASSES = 16;
 
-/** The classes that samples show in turn, by name where the page has the checkpoint that drew them. */
+/**
+ * Describes the classes that a grid of samples repeats, by name if the page has the checkpoint that generated the
+ * samples.
+ */
 async function describeClasses(classes: number | null, { labels, model }: SourceFacts, items: readonly Collected[]) {
   if (classes === null || labels === undefined) return undefined;
   const checkpoint = items.find(({ artifact }) => artifact.digest === model?.digest)?.artifact;
-  // Names are good to have: samples are shown without them too.
+  // Class names are optional: samples are shown without them too.
   const config = checkpoint && await readJson(checkpoint, "config.json", trainedOnSchema).catch(() => undefined);
   const names = classNamesOf(config?.images.source ?? {}) ?? [];
   const shown = Array.isArray(labels) ? labels : Array.from({ length: classes }, (_, label) => label);
@@ -122,15 +125,15 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async files({ title, artifact, isServed }, { demos }) {
     const page = artifact.files.find(({ path }) => path === DEMO_FILE);
     if (page === undefined) return;
-    // Beside the page lie the views of the stages.
+    // The page lies beside the views of the stages.
     demos.push({ title, href: isServed ? `/page/${page.sha256}.html` : `${encodeURIComponent(title)}/${DEMO_FILE}` });
   },
 };
 
-/** What a stage of kind `demo` writes. */
+/** The file that a stage of kind `demo` writes. */
 const DEMO_FILE = "demo.html";
 
-/** Add a file of an artifact to a section, where it is there. */
+/** Adds a file of an artifact to a section, if the file exists. */
 async function addPicture(
   section: ReportPicture[],
   { artifact, isServed }: Item,

@@ -3,9 +3,9 @@ import type { ReportStage } from "./model.ts";
 import { entryOf, type Html, markup, stateWord } from "./text.ts";
 
 const BOX = { width: 186, height: 58, gapX: 30, gapY: 16, margin: 8 };
-/** A drawing of more boxes is no picture; the table below it has them all. */
+/** With more boxes the drawing would be unreadable; the table below it lists all stages. */
 const MOST_DRAWN = 60;
-/** Characters that fit in a box. */
+/** The number of characters that fit in a box. */
 const TITLE_LENGTH = 20;
 
 /** A stage, or all children of a matrix. */
@@ -13,7 +13,10 @@ interface Placed extends Readonly<Record<"x" | "y", number>> {
   readonly stages: readonly ReportStage[];
 }
 
-/** The stages as an SVG: each in the column after the last that it reads. Empty for very many. */
+/**
+ * Draws the stages as an SVG: each in the column after the last of the stages that it reads. Empty for very many
+ * stages.
+ */
 export function drawDag(stages: readonly ReportStage[]): Html {
   const placed = place(stages);
   const all = [...placed.values()];
@@ -41,7 +44,7 @@ function readBy(stages: readonly ReportStage[]): string[] {
 function place(stages: readonly ReportStage[]): Map<string, Placed> {
   const rows: number[] = [];
   const placed = new Map<string, Placed>();
-  // In dependency order: what a stage reads has its column already.
+  // Stages are in dependency order, so every stage that this one reads already has its column.
   for (const [id, children] of Map.groupBy(stages, ({ id }) => entryOf(id))) {
     const x = Math.max(BOX.margin, ...readBy(children).map((one) => (placed.get(one)?.x ?? 0) + BOX.width + BOX.gapX));
     const row = rows[x] ?? 0;

@@ -1,4 +1,4 @@
-/** Pages of results: apart from `mod.ts`, so that commands that make none do not load the plotting library. */
+/** Pages of results: separate from `mod.ts`, so that commands that make no pages do not load the plotting library. */
 export type { Page } from "./page.ts";
 export type { Content, ReportCurve, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
 export type { LiveRun, LiveStage, Score } from "./live/model.ts";

@@ -4,49 +4,49 @@ import type { Metrics } from "../artifacts/metrics.ts";
 import type { GridCells } from "../formats/image_grid.ts";
 import type { PlanRecord } from "../schemas/records.ts";
 
-/** What artifacts hold for a page. Every list may be empty; its section is then left out. */
+/** The contents of artifacts that a page shows. Every list may be empty; its section is then left out. */
 export interface Content
   extends Readonly<Record<"samples" | "films" | "schedules" | "rates" | "neighbours", ReportPicture[]>> {
   readonly curves: ReportCurve[];
   readonly metrics: ReportMetrics[];
-  /** Pages that draw. */
+  /** Interactive sampling pages. */
   readonly demos: { readonly title: string; readonly href: string }[];
 }
 
-/** No artifacts: lists to add to. */
+/** Returns empty content, with lists to add to. */
 export function noContent(): Content {
   const pictures = { samples: [], films: [], schedules: [], rates: [], neighbours: [] };
   return { ...pictures, curves: [], metrics: [], demos: [] };
 }
 
-/** What one page shows of an experiment. */
+/** The content of one experiment's page. */
 export interface Report extends Content {
   readonly title: string;
-  /** A line under it. */
+  /** A line below the title. */
   readonly subtitle: string;
-  /** What is missing, and why. */
+  /** Notes on missing content, and why it is missing. */
   readonly notes: readonly string[];
   /** The stages as a graph. */
   readonly stages: readonly ReportStage[];
-  /** When the run began whose stages have a place in the timeline. */
+  /** The start of the run whose stages the timeline shows, in milliseconds since the epoch. */
   readonly startedMs?: number | undefined;
 }
 
 export interface ReportStage extends Readonly<Record<"id" | "kind" | "state", string>> {
-  /** What it reads, by stage. */
+  /** The stages that this one reads. */
   readonly reads: readonly string[];
-  /** When its work began in the run that is shown, in milliseconds since the epoch. */
+  /** The start of the stage's work in the shown run, in milliseconds since the epoch. */
   readonly startedMs?: number | undefined;
-  /** How long it took, or has taken so far. */
+  /** Duration of the work, so far or in total. */
   readonly durationMs?: number | undefined;
   readonly progress?: { readonly done: number; readonly total: number; readonly unit: string } | undefined;
   readonly etaMs?: number | undefined;
-  /** What it was computed on. */
+  /** The device and numerics that the stage was computed with. */
   readonly numerics?: string | undefined;
   readonly params: PlanRecord["stages"][number]["params"];
 }
 
-/** Of one line of a training log, or of figures that a stage reported as it went. */
+/** A row of figures: one line of a training log, or figures that a stage reported while it ran. */
 export type LogRow = Pick<TrainLogEntry, "step"> & Readonly<Record<string, number>>;
 
 export interface ReportCurve {
@@ -55,25 +55,25 @@ export interface ReportCurve {
   readonly rows: readonly LogRow[];
 }
 
-/** Logs whose charts are one. */
+/** Logs that share their charts. */
 export interface CurveGroup {
   readonly title: string;
-  /** With the page of the run, where that is another. */
+  /** The logs, each with the page of its run if that is another page. */
   readonly runs: readonly (Readonly<{ label: string; href?: string | undefined }> & Pick<ReportCurve, "rows">)[];
 }
 
 export interface ReportPicture {
   readonly title: string;
   readonly note: string;
-  /** PNG, or a drawing in SVG; or where a server has it. */
+  /** PNG bytes or an SVG drawing; or the address where a server has it. */
   readonly source: Uint8Array | string;
   readonly isDrawing?: boolean | undefined;
-  /** Training steps that the network had seen: pictures that differ in nothing else share a frame. */
+  /** Training steps of the network behind the picture; pictures that differ only in this share a frame. */
   readonly step?: number | undefined;
-  /** Where experiments are compared, the page of its run, the row that it belongs in, and whose it is. */
+  /** In a comparison of experiments: the page of the picture's run, its row, and its experiment. */
   readonly href?: string | undefined;
   readonly place?: readonly [row: string, experiment: string] | undefined;
-  /** Of a grid, where its images are. */
+  /** For a grid, the positions of its images. */
   readonly cells?: GridCells & { readonly count: number } | undefined;
 }
 
@@ -85,7 +85,7 @@ export interface ReportMetrics {
 const word = z.union([z.string(), z.number()]).optional();
 const labels = z.union([z.string(), z.array(z.union([z.string(), z.number()]))]);
 
-/** One of the user's own is named by its file. */
+/** A sampler from user code is named by its file. */
 const sampler = z.object({ name: word, steps: word, eta: word, uses: word, params: z.record(z.string(), z.unknown()) })
   .partial();
 const model = z.object({ digest: z.string().optional(), step: z.number().optional(), weights: word });
@@ -95,10 +95,13 @@ const factsSchema = z.object({
   ...{ guidance: word, guidanceInterval, guide: model },
 }).partial();
 
-/** Where images come from, as far as pages and tables show it. */
+/** Facts about the source of images, as far as pages and tables show them. */
 export type SourceFacts = z.output<typeof factsSchema>;
 
-/** The facts of a record, in which a stage may have written anything. @param odd gets what is left out, each with where */
+/**
+ * Parses the facts in a record, in which a stage may have written anything.
+ * @param odd receives messages about facts that are left out, each with its place
+ */
 export function factsOf(source: Readonly<Record<string, unknown>>, where: string, odd: string[]): SourceFacts {
   const places = factsSchema.safeParse(source).error?.issues.map(({ path }) => path) ?? [];
   odd.push(...places.map((path) => `${where}source.${path.join(".")} is left out: it is not what belongs there`));

@@ -1,4 +1,5 @@
-// uPlot 1.6.32 (MIT), 50 kB: a page that opens from disk carries all that it needs. Idiomorph 0.8.0 (0BSD), 3 kB.
+// uPlot 1.6.32 (MIT), 50 kB: a page that opens from disk contains everything that it needs. Idiomorph 0.8.0 (0BSD), 3
+// kB.
 import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import morphScript from "idiomorph/dist/idiomorph.min.js" with { type: "text" };
@@ -9,24 +10,27 @@ import { groupCurves, type Section, sectionsOf } from "./sections.ts";
 import { STYLE } from "./style.ts";
 import { Html, markup, scriptJson, type Shown } from "./text.ts";
 
-/** A report as one HTML file that opens from disk: pictures, data and the plotting library are all in it. */
+/** Renders a report as one HTML file that opens from disk: it contains all pictures, data and the plotting library. */
 export function renderReport(report: Report): string {
   return renderPage({ ...report, sections: sectionsOf(report), curves: groupCurves(report.curves) });
 }
 
-/** Notes beyond these are counted. */
+/** The number of notes that are listed; further ones are only counted. */
 const MOST_NOTES = 20;
 
-/** Points of all curves of a page beyond which it becomes slow, and of one beyond which a screen shows no more. */
+/**
+ * The number of points of all curves beyond which a page becomes slow, and of one curve beyond which a screen shows no
+ * more.
+ */
 const MOST_POINTS = { all: 40_000, one: 2_000 };
 
-/** Every so many rows of a curve, the last one among them. */
+/** Returns every n-th row of a curve, and always the last one. */
 export function thin<T>(rows: readonly T[], most: number = MOST_POINTS.one): T[] {
   const every = Math.ceil(rows.length / most);
   return rows.filter((_, i) => i % every === 0 || i === rows.length - 1);
 }
 
-/** What the script draws of groups of logs. */
+/** Returns the groups of logs with as many points as the script should draw. */
 function thinned(groups: readonly CurveGroup[]): readonly CurveGroup[] {
   const count = groups.reduce((sum, { runs }) => sum + runs.length, 0);
   const most = Math.min(MOST_POINTS.one, Math.ceil(MOST_POINTS.all / count));
@@ -39,24 +43,24 @@ function thinned(groups: readonly CurveGroup[]): readonly CurveGroup[] {
 export interface Page extends Pick<Report, "title" | "notes"> {
   /** A line under the title. */
   readonly subtitle: Shown;
-  /** What changes while something runs, and is said aloud when it does. */
+  /** The state of something that runs; screen readers announce its changes. */
   readonly state?: Html | undefined;
-  /** Whether it takes all the width that there is. */
+  /** True if the page uses the whole width of the window. */
   readonly isWide?: boolean;
   readonly sections: readonly Section[];
   readonly curves: readonly CurveGroup[];
 }
 
-/** Nothing may be fetched: what is not in the file is not shown. */
+/** Nothing may be fetched: content that is not in the file is not shown. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
-/** What a server has under these names for its pages, which hold neither style nor script. */
+/** The files that a server provides under these names for its pages, which contain neither style nor script. */
 export const ASSETS = {
   "/style.css": `${plotStyle}\n${STYLE}`,
   "/app.js": `${plotScript}\n${morphScript}\n(() => {${SCRIPT}${CLIENT}})();\n`,
 } as const;
 
-/** A page as one file that opens from disk. */
+/** Renders a page as one file that opens from disk. */
 export function renderPage(page: Page): string {
   const shown = { ...page, sections: page.sections.filter(({ body }) => body.length > 0) };
   const policy = markup`<meta http-equiv="Content-Security-Policy" content="${new Html(POLICY)}">`;
@@ -67,8 +71,9 @@ export function renderPage(page: Page): string {
 }
 
 /**
- * A page of a server that has `ASSETS`. Sections without content are there too, hidden, so that they can appear.
- * @param events address of the stream that tells what changes; none where nothing will
+ * Renders a page for a server that has `ASSETS`. It also contains sections without content, hidden, so that they can
+ * appear later.
+ * @param events address of the stream that sends the changes; undefined if nothing will change
  */
 export function renderServed(page: Page, events?: string): string {
   const stream = events === undefined ? "" : markup` data-events="${events}"`;
@@ -82,7 +87,7 @@ export function renderServed(page: Page, events?: string): string {
   });
 }
 
-/** The parts of a page that can change by themselves, each an element with this id. */
+/** Returns the parts of a page that can change separately, each an element with this id. */
 export function partsOf({ title, subtitle, notes, state, sections }: Page): { id: string; html: string }[] {
   const links = sections.map(({ id, title, body }) =>
     markup`<a href="#${id}"${body.length > 0 ? "" : markup` hidden`}>${title}</a>`

@@ -1,16 +1,19 @@
-/** What a page does once it is open: plain JavaScript for a function's body, no network. Data are in the element `data`. */
+/**
+ * The script of a page: plain JavaScript for a function's body, which uses no network. Its data are in the element
+ * `data`.
+ */
 export const SCRIPT = `
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // Small grids by a whole number, so that pixels stay squares.
+  // Small grids are enlarged by a whole factor, so that pixels stay squares.
   const enlarge = (image) => {
     const { naturalWidth } = image;
     if (naturalWidth > 0 && !image.matches(".drawing")) image.style.width = naturalWidth * Math.max(1, Math.floor(280 / naturalWidth)) + "px";
   };
   document.addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
-  // One slider for all frames; where nobody has moved it, the last step is shown, also when a later one comes.
+  // One slider controls all frames; until somebody moves it, the last step is shown, also when a later one arrives.
   let chosen;
   const showFrames = () => {
     const slider = byId("steps");
@@ -34,7 +37,7 @@ export const SCRIPT = `
     setBeside();
   };
 
-  // What stands side by side is what the frames show now.
+  // The side-by-side view shows the pictures that the frames show now.
   const setBeside = () => {
     const frames = document.querySelectorAll("#samples .frames");
     const shownIn = (place) => frames[place]?.querySelector("img:not([hidden])");
@@ -72,20 +75,20 @@ export const SCRIPT = `
       return mean / share;
     });
   };
-  // The library's own numbers have three decimals at most.
+  // The library's own labels have three decimals at most.
   const values = (_, ticks) => ticks.map((tick) => tick === null ? null : String(Number(tick.toPrecision(4))));
   const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
   const colors = ["--blue", "--orange", "--green", "--purple", "--text"];
-  // Of lines that lie on one another each is seen, and no two of fifteen are alike.
+  // With dashes, lines on top of one another all stay visible, and no two of fifteen look the same.
   const dashes = [["solid"], ["dashed", [12, 9]], ["dotted", [3, 6]]];
   const titles = { loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
   let charts = [];
-  // As many side by side as are at least 300 pixels wide, and no wider than the page.
+  // As many charts side by side as fit at 300 pixels or more, and none wider than the page.
   const widthIn = (holder) => {
     const columns = Math.max(1, Math.min(3, Math.floor((holder.clientWidth + 16) / 316)));
     return Math.max(220, Math.floor((holder.clientWidth + 16) / columns) - 16);
   };
-  // One log with its own noise, several without it, one over the other.
+  // One log is drawn with its noise; several are drawn smoothed, on top of one another.
   const linesOf = (runs, name) => {
     const noisy = name !== "learningRate";
     const log = noisy && byId("log-scale").checked;
@@ -117,7 +120,7 @@ export const SCRIPT = `
       scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
       axes: [{ ...axis(), label: "step", labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
       legend: { markers: { dash: (_, i) => series[i - 1]?.style ?? "solid" } },
-      // A gap is a step that another run has.
+      // Gaps are bridged: a missing value is only a step that another run has.
       series: [{ label: "step" }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: css(color), dash, width, spanGaps: true }))],
     }, data, element);
     charts.push({ plot, holder, group, name });

@@ -15,11 +15,11 @@ import { count, entryOf, figure, type Html, joined, link, markup, named, shorten
 export interface Section {
   readonly id: string;
   readonly title: string;
-  /** Empty where there is nothing to show; the section is then left out. */
+  /** Empty if there is nothing to show; the section is then left out. */
   readonly body: readonly Html[];
 }
 
-/** All sections in the order of reading: what came out before how. */
+/** Returns all sections in reading order: results come before the way they were made. */
 export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Report): Section[] {
   const [likelihoods, scores] = [true, false].map((wanted) =>
     metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
@@ -61,7 +61,7 @@ function params(stages: readonly ReportStage[]): Html[] {
   });
 }
 
-/** The logs of the children of a matrix, in one group. */
+/** Groups the logs of a matrix's children. */
 export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
   return [...Map.groupBy(curves, ({ title }) => entryOf(title))].map(([title, group]) => ({
     title,
@@ -69,7 +69,9 @@ export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
   }));
 }
 
-/** Places for the charts, in the order of the page's data: the script fills them, which alone can draw them. */
+/**
+ * Returns placeholders for the charts, in the order of the page's data; only the script can draw the charts in them.
+ */
 export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
   if (groups.length === 0) return [];
   const range = markup`<input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0.9">`;
@@ -90,12 +92,12 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
   return [controls, ...places];
 }
 
-/** `gradNorm` as words. */
+/** Returns a figure's name in words: `gradNorm` becomes `gradient norm`. */
 function nameOfFigure(name: string): string {
   return { gradNorm: "gradient norm" }[name] ?? name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-/** Pictures that differ in the training step alone, together; where two have the same step, something else differs too. */
+/** Groups pictures that differ only in the training step; if two have the same step, something else differs too. */
 export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
   const groups = Map.groupBy(
     all,
@@ -107,7 +109,7 @@ export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
   });
 }
 
-/** A frame for each group; one slider over the training steps of all. */
+/** Returns a frame for each group, and one slider over the training steps of all. */
 export function pictures(all: readonly ReportPicture[]): Html[] {
   const groups = grouped(all).map((group) => group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0)));
   const moving = groups.filter(({ length }) => length > 1).flat();
@@ -126,12 +128,12 @@ function slider(steps: readonly number[]): Html {
   return markup`<div class="slider"><label>training step ${range}</label><span></span></div>`;
 }
 
-/** @param frames by their steps, of which the last is shown until the slider moves */
+/** @param frames sorted by step; the last is shown until the slider moves */
 function drawFrame(frames: readonly ReportPicture[]): Html {
   const captionOf = ({ title, step }: ReportPicture) =>
     step === undefined ? title : `${title}, after ${step.toLocaleString("en")} steps`;
   const last = frames.at(-1)!;
-  // Drawings too, so that what one calls its parts cannot meet another's.
+  // Drawings too become images, so that ids in one drawing cannot collide with those in another.
   const images = frames.map((picture) => {
     const { note, isDrawing, source, step } = picture;
     const caption = captionOf(picture);
@@ -148,7 +150,9 @@ function drawFrame(frames: readonly ReportPicture[]): Html {
   return markup`<figure class="frames" data-name="${last.title}"${cells}><div class="scroll">${images}</div>${caption}</figure>`;
 }
 
-/** A table for each record, the last first; one for those of a matrix's children that depend on the same. */
+/**
+ * Returns a table for each record, the last first; records of matrix children with the same provenance share a table.
+ */
 function metricsTables(all: readonly ReportMetrics[]): Html[] {
   const alike = Map.groupBy(all, ({ title, record }) => JSON.stringify([entryOf(title), provenance(record)]));
   return [...alike.values()].reverse().map((group) => {
@@ -176,7 +180,7 @@ function small(text: string | undefined): Shown {
   return text ? markup` <small>${text}</small>` : "";
 }
 
-/** What a number depends on, without which it compares with nothing. */
+/** Lists what a figure depends on: figures that differ in any of it cannot be compared. */
 function provenance({ seed, model, features, images }: ReportMetrics["record"]): string {
   const hash = features?.sha256 === undefined ? "" : `, ${features.sha256.slice(0, 12)}`;
   return joined([
@@ -200,7 +204,7 @@ export function describeSampler({ name, steps, eta, uses, params = {} }: NonNull
   return joined([name, steps === undefined ? "all steps" : `${steps} steps`, named("eta", eta)], ", ");
 }
 
-/** What images were guided by, beside the labels. */
+/** Describes the guidance that images were sampled with, apart from their labels. */
 export function describeGuidance({ guidance, guidanceInterval, guide }: SourceFacts): string | undefined {
   if (guidance === undefined) return undefined;
   const weights = guide && joined([guide.weights, "weights"], " ");

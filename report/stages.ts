@@ -3,21 +3,21 @@ import type { ReportStage } from "./model.ts";
 import { count, figure, type Html, markup, type Shown, stateWord, table } from "./text.ts";
 
 /**
- * The stages of a run, with how far each is and when it worked.
- * @param startedMs when the run began; none without a timeline
+ * Returns a table of a run's stages with their progress and the time when they worked.
+ * @param startedMs start of the run; without it there is no timeline
  */
 export function stageTable(stages: readonly ReportStage[], startedMs?: number): Html {
   const ends = new Map(
     stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, (startedMs && startedMs + durationMs) || 0]),
   );
   const endMs = Math.max(startedMs || 0, ...ends.values());
-  // A record may hold a time that is none.
+  // A record may contain an invalid time.
   const isTimed = startedMs !== undefined && Number.isFinite(startedMs) &&
     stages.some((stage) => stage.startedMs !== undefined);
   const isCounted = stages.some(({ progress }) => progress !== undefined);
   const rows = stages.map((stage) => {
     const { id, kind, state, reads, durationMs, numerics } = stage;
-    // It could begin when the last was there that it reads.
+    // The stage could begin once the last of the stages that it reads had finished.
     const readyMs = Math.max(startedMs || 0, ...reads.map((one) => ends.get(one) ?? 0));
     return [
       markup`<code>${id}</code>`,
@@ -33,7 +33,7 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
   return table([...columns.filter((name) => name !== false), "computed on"], rows);
 }
 
-/** `step 1,200 of 3,000`, with a bar and the time left. */
+/** Formats progress as `step 1,200 of 3,000`, with a bar and the time left. */
 export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "etaMs">): Shown {
   if (progress === undefined) return undefined;
   const { done, total, unit } = progress;
@@ -42,12 +42,12 @@ export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "
   return markup`<progress max="${total}" value="${done}" aria-label="${words}"></progress> ${words}${left}`;
 }
 
-/** When a stage worked, and before that when it waited, as shares of the whole. */
+/** Draws the time when a stage worked, and before that the time when it waited, as shares of the whole run. */
 function drawBar(
   { state, startedMs, durationMs = 0 }: ReportStage,
   { readyMs, fromMs, spanMs }: Readonly<Record<"readyMs" | "fromMs" | "spanMs", number>>,
 ): Shown {
-  // Of an earlier run.
+  // The stage worked in an earlier run.
   if (startedMs === undefined || !(startedMs >= fromMs)) return undefined;
   const share = (ms: number) => `${figure(100 * Math.min(1, Math.max(0, ms / spanMs)))}%`;
   const waitedMs = Math.max(0, startedMs - readyMs);

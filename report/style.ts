@@ -1,4 +1,7 @@
-/** Colours of Okabe and Ito 2008 on both grounds; text has a contrast of at least 7:1. */
+/**
+ * The style of pages. Colours of Okabe and Ito 2008 for light and dark backgrounds; text has a contrast of at least
+ * 7:1.
+ */
 export const STYLE = `
 :root { color-scheme: light dark; --text: #1c1c1c; --soft: #545454; --ground: #ffffff; --panel: #f5f5f3; --line: #d6d6d2;
   --blue: #0072b2; --orange: #b14a00; --green: #00795a; --purple: #8f3f71; --accent: #0072b2; }

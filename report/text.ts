@@ -1,14 +1,17 @@
 import { escapeMarkup } from "../std/escape.ts";
 
-/** HTML that is shown as it is. */
+/** HTML that is inserted unescaped. */
 export class Html {
   constructor(readonly text: string) {}
 }
 
-/** What may stand in HTML: texts are escaped, lists stand one after the other, nothing is left out. */
+/** Values that HTML may contain: texts are escaped, lists are joined, undefined becomes nothing. */
 export type Shown = string | number | undefined | Html | readonly Shown[];
 
-/** HTML with values in it, by a name of which no formatter changes the text. Whatever is put in between tags or in attributes, only what is HTML itself acts as such. */
+/**
+ * Builds HTML from a template. Its name, `markup`, is one in which no formatter changes the text. Values may stand
+ * between tags or in attributes; all of them are escaped, except those of class `Html`.
+ */
 export function markup(texts: TemplateStringsArray, ...values: readonly Shown[]): Html {
   return new Html(String.raw({ raw: texts }, ...values.map(textOf)));
 }
@@ -19,47 +22,50 @@ function textOf(value: Shown): string {
   return escapeMarkup(String(value ?? ""));
 }
 
-/** A text, but of a long one no more than anybody reads. */
+/** Cuts a text to a length that people may still read. */
 export function shorten(text: string, most = 2_000): string {
   return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
-/** Of a stage's name, what the children of a matrix have in common. */
+/** Returns the part of a stage's name that the children of a matrix share. */
 export function entryOf(id: string): string {
   return id.split("~")[0]!;
 }
 
-/** What a param of a stage is called among those of others. @param path within the stage, as `with.steps` */
+/**
+ * Returns the name of a stage's param among those of other stages.
+ * @param path within the stage, such as `with.steps`
+ */
 export function paramName(stage: string, path: string): string {
   return `${stage}.${path.replace(/^with\./, "")}`;
 }
 
-/** The state of a stage as a page says it. */
+/** Returns a stage's state as a page displays it. */
 export function stateWord(state: string): string {
   return state === "run" ? "to run" : state === "may-run" ? "may run" : state;
 }
 
-/** JSON that is safe within a script element. */
+/** Returns JSON that is safe within a script element. */
 export function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll("<", "\\u003c");
 }
 
-/** What there is of some parts. */
+/** Joins the parts that are defined. */
 export function joined(parts: readonly (string | number | undefined)[], separator: string): string {
   return parts.filter((part) => part !== undefined).join(separator);
 }
 
-/** A name that leads somewhere, if it does. */
+/** Returns a name as a link, if it has an address. */
 export function link(name: Shown, href: string | undefined): Shown {
   return href === undefined ? name : markup`<a href="${href}">${name}</a>`;
 }
 
-/** `seed 7`; undefined where there is none. */
+/** Returns a name with its value, such as `seed 7`; undefined if there is no value. */
 export function named(name: string, value: string | number | undefined): string | undefined {
   return value === undefined ? undefined : `${name} ${value}`;
 }
 
-/** Four digits, as many as a reader compares. */
+/** Formats a number with four significant digits, as many as a reader compares. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -73,12 +79,12 @@ export function table(header: readonly Shown[], rows: readonly (readonly Shown[]
   return markup`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
-/** A whole number, with its thousands apart. */
+/** Formats a whole number with thousands separators. */
 export function count(value: number): string {
   return value.toLocaleString("en");
 }
 
-/** An address of a server's own, of which no part can be more than one. */
+/** Returns an address on this server; each part is encoded so that it stays one part. */
 export function addressOf(...parts: readonly string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part.toWellFormed())}`).join("");
 }

@@ -1,10 +1,13 @@
-/** What a page of a server does besides: it takes in what changes. Plain JavaScript, after `SCRIPT` and in its scope. */
+/**
+ * The additional script of a served page, which applies the changes that the server sends. Plain JavaScript, after
+ * `SCRIPT` and in its scope.
+ */
 export const CLIENT = `
   const MOST_POINTS = 2000;
   const callbacks = {
-    // Charts are their own.
+    // Charts update themselves.
     beforeNodeMorphed: (node) => !node.matches?.(".charts"),
-    // What the reader set stays.
+    // Settings of the reader are kept.
     beforeAttributeUpdated: (name, node) => !(name === "open" || ["value", "checked"].includes(name) && node.matches("input")),
   };
   const merge = ({ id, html }) => {
@@ -21,7 +24,7 @@ export const CLIENT = `
     let own = group.runs.find(({ label }) => label === run);
     const before = [group.runs.length, namesOf(group).length].join();
     if (own === undefined) group.runs.push(own = { label: run, href, rows: [] });
-    // After a lost connection some come twice.
+    // After a lost connection, the server sends some rows again.
     const last = own.rows.at(-1)?.step ?? -1;
     own.rows.push(...rows.filter(({ step }) => step > last));
     if (own.rows.length > MOST_POINTS) own.rows = own.rows.filter((_, i) => i % 2 === 0 || i === own.rows.length - 1);
@@ -38,13 +41,13 @@ export const CLIENT = `
   let source;
   const listen = () => {
     source?.close();
-    // A browser opens six connections to a server at most: they are for pages that are seen.
+    // A browser opens at most six connections to a server, so hidden pages close theirs.
     if (address === undefined || document.hidden) return;
     source = new EventSource(address);
     source.onopen = () => say("");
     source.onerror = ({ target }) => {
       say("The server has ended: it was stopped, or nobody looked for ten minutes. This page goes on once you run deno task ui where it was started, and open its address.");
-      // Refused, as by a server that is another one by now, it would not try by itself.
+      // A refused source, as after a restart of the server, does not reconnect by itself.
       if (target.readyState === EventSource.CLOSED) setTimeout(() => target === source && listen(), 3000);
     };
     const on = (name, take) => source.addEventListener(name, ({ data }) => take(JSON.parse(data)));

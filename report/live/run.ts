@@ -6,22 +6,22 @@ import { progressOf } from "../stages.ts";
 import { addressOf, type Html, joined, markup, shorten } from "../text.ts";
 import type { LiveRun, LiveStage } from "./model.ts";
 
-/** What a page shows of a run besides its record. */
+/** The content of a run's page besides the run's record. */
 export interface RunDetails {
-  /** Of stages that reported figures. */
+  /** Curves of the stages that reported figures. */
   readonly curves: readonly ReportCurve[];
-  /** What its results hold, as links. */
+  /** The contents of the run's results, as links. */
   readonly content?: Content | undefined;
   /** The last lines of a stage's log. */
   readonly log?: Readonly<Record<"stage" | "text", string>> | undefined;
-  /** What is missing, and why. */
+  /** Notes on missing content, and why it is missing. */
   readonly notes?: readonly string[] | undefined;
 }
 
-/** The order of the page of a run: how it stands before what came out. */
+/** The order of sections on the page of a run: its state comes before its results. */
 const ORDER = ["pipeline", "training", "samples", "demo", "scores", "films", "likelihood"];
 
-/** The page of one run, as it is now. */
+/** Renders the current page of one run. */
 export function renderRun(run: LiveRun, { curves, content = noContent(), log, notes = [] }: RunDetails): Page {
   const all = liveContent(run, curves, content);
   const { pipeline: title, stages, startedMs } = run;
@@ -49,8 +49,8 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
 }
 
 /**
- * What results hold, and of stages that have none yet their figures and previews.
- * @param names what the stages that are meant are called in `content`, by their ids
+ * Returns the contents of results, and for stages without a result their figures and previews.
+ * @param names titles that the stages to include have in `content`, by stage id
  */
 export function liveContent(
   { runId, stages }: LiveRun,
@@ -77,19 +77,22 @@ function previewsOf(runId: string, { id, previews, ...drawn }: LiveStage, name: 
   }));
 }
 
-/** The stages that a run works at, or whose jobs it waits for; of one that ended badly those that did. */
+/**
+ * Returns the stages that a run is working on, or whose jobs it waits for; for a run that did not end well, the stages
+ * that ended the same way or failed.
+ */
 export function atWork({ stages, state }: LiveRun): LiveStage[] {
   const own = state === "done" ? [] : stages.filter((stage) => stage.state === state || stage.state === "failed");
   return own.length > 0 || state !== "running" ? own : stages.filter((stage) => stage.state === "waiting");
 }
 
-/** In UTC, to the minute. */
+/** Formats a time in UTC, to the minute. */
 export function timeOf(ms: number): string {
   const time = new Date(ms);
   return Number.isNaN(time.valueOf()) ? "no time" : time.toISOString().slice(0, 16).replace("T", " ");
 }
 
-/** Said aloud is only what changes rarely. */
+/** Describes a run's state. Screen readers announce only the part that changes rarely. */
 function describeState(run: LiveRun): Html {
   const { startedMs, endedMs } = run;
   const now = atWork(run);

@@ -16,31 +16,34 @@ import {
 import type { LiveRun, LiveStage, Score } from "./model.ts";
 import { atWork, timeOf } from "./run.ts";
 
-/** What a table shows besides the records of runs. */
+/** The content of a table besides the records of runs. */
 export interface TableDetails {
-  /** The loss of a stage at a step, where it is known. */
+  /** Returns the loss of a stage at a step, if it is known. */
   readonly lossAt?: ((run: LiveRun, stage: LiveStage, step: number) => number | undefined) | undefined;
-  /** What is missing, and why. */
+  /** Notes on missing content, and why it is missing. */
   readonly notes?: readonly string[];
 }
 
 interface Column {
   readonly id: string;
   readonly title: string;
-  /** What the column is sorted by. */
+  /** The value that the column is sorted by. */
   readonly value: (run: LiveRun) => number | string | undefined;
-  /** Where that is not what it shows. */
+  /** Formats the cell, if it does not simply show the value. */
   readonly show?: (value: number | string, run: LiveRun) => Shown;
-  /** Shown where it is asked for. */
+  /** True for a column that is shown only on request. */
   readonly isExtra?: boolean;
 }
 
 const PER_PAGE = 200;
-/** Params that differ beyond these are shown where they are asked for. */
+/** The number of params with differing values that are shown; further ones are shown on request. */
 const FIRST_PARAMS = 4;
 const MOST_CHOICES = 60;
 
-/** All runs by pipeline. @param query what the address says: filter `q`, `sort`, `column`, step `at`, `page` */
+/**
+ * Renders the table of all runs by pipeline.
+ * @param query parameters of the address: filter `q`, `sort`, `column`, step `at`, `page`
+ */
 export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, details: TableDetails = {}): Page {
   const words = (query.get("q") ?? "").toLowerCase().split(/\s+/);
   const found = runs.filter((run) => words.every((word) => textOf(run).includes(word)));
@@ -96,7 +99,10 @@ function countRuns({ length }: readonly LiveRun[]): string {
   return `${count(length)} ${length === 1 ? "run" : "runs"}`;
 }
 
-/** Of which a row speaks: a training rather than what else has a loss, and what is at work rather than what was. */
+/**
+ * Returns the stage that a row describes: preferably a training rather than another stage with a loss, and a stage at
+ * work rather than one that has ended.
+ */
 function stageOf(run: LiveRun): LiveStage | undefined {
   const now = atWork(run);
   const learning = run.stages.filter(({ figures }) => figures["loss"] !== undefined);
@@ -146,8 +152,8 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }:
 }
 
 /**
- * A column for each whole score: means over seeds where there are any; of several children the range. Apart are those
- * that tell no run from another.
+ * Returns a column for each score over all timesteps and labels: means over seeds if there are any; for several
+ * children their range. Scores that are the same in all runs are returned separately.
  */
 function scoreColumns(runs: readonly LiveRun[]) {
   const found = new Map(runs.map((run) => [run, scoresOf(run)]));
@@ -171,7 +177,7 @@ function scoreColumns(runs: readonly LiveRun[]) {
   });
 }
 
-/** By stage and name, the lowest first. */
+/** Returns the scores by stage and name, the lowest first. */
 function scoresOf({ scores = [] }: LiveRun): Map<string, Score[]> {
   const rising = scores.toSorted((a, b) => a.value - b.value);
   const all = Map.groupBy(rising, ({ stage, metric }) => `${entryOf(stage)} ${metric}`);
@@ -179,18 +185,18 @@ function scoresOf({ scores = [] }: LiveRun): Map<string, Score[]> {
   return new Map([...all].map(([name, own]) => [name, meansOf(own).length > 0 ? meansOf(own) : own]));
 }
 
-/** A column for each param that is not the same in all runs which have its stage. */
+/** Returns a column for each param that differs between the runs that have its stage. */
 function paramColumns(runs: readonly LiveRun[]): Column[] {
   const found = new Map<string, Map<LiveRun, string>>();
   const seedsOf = ({ stages }: LiveRun) =>
     new Set(stages.flatMap(({ params }) => params.filter(({ path }) => path === "seed").map(({ value }) => value)));
-  // Where all stages of each run have one, that is the run's own.
+  // If all stages of each run have the same seed, it is the seed of the run.
   const isOne = runs.every((run) => seedsOf(run).size <= 1);
   for (const run of runs) {
     const leaves = run.stages.flatMap(({ id, params }) =>
       params.map(({ path, value }) => ({ name: isOne && path === "seed" ? path : paramName(entryOf(id), path), value }))
     );
-    // Of the children of a matrix all that they have.
+    // For matrix children, all values that they have.
     for (const [name, own] of Map.groupBy(leaves, ({ name }) => name)) {
       const texts = own.map(({ value }) => typeof value === "string" ? value : JSON.stringify(value));
       found.getOrInsertComputed(name, () => new Map()).set(run, [...new Set(texts)].join(", "));
@@ -208,7 +214,7 @@ function paramColumns(runs: readonly LiveRun[]): Column[] {
   }));
 }
 
-/** @param order the id of a column, after `-` from the highest on; runs that have no value come last */
+/** @param order the id of a column, with `-` before it for descending order; runs without a value come last */
 function sorted(runs: readonly LiveRun[], columns: readonly Column[], order: string): readonly LiveRun[] {
   const sign = order.startsWith("-") ? -1 : 1;
   const column = columns.find(({ id }) => id === order.replace(/^-/, ""));
@@ -231,7 +237,7 @@ function headOf(column: Column, runs: readonly LiveRun[], query: URLSearchParams
 
 function sameBut(query: URLSearchParams, name: string, value: string | number): string {
   const next = new URLSearchParams(query);
-  // In another order, a page holds other runs.
+  // In another order, a page contains other runs.
   next.delete("page");
   next.set(name, String(value));
   return `/?${next}`;
@@ -251,7 +257,7 @@ function rowOf(run: LiveRun, columns: readonly Column[]): Html {
   return markup`<tr id="run-${runId}"><th scope="row">${pick} ${link}</th>${cells}</tr>\n`;
 }
 
-/** The form that changes the address: it works without a script. */
+/** Returns the form that changes the address: it works without a script. */
 function controls(query: URLSearchParams, choices: readonly Column[], shown: ReadonlySet<string>): Html {
   const boxes = choices.map(({ id, title }) => {
     const checked = shown.has(id) ? markup` checked` : "";
