@@ -1,9 +1,10 @@
 /**
- * The experiment of pipelines/digits.yaml from an empty store to 256 drawn images, beside bench/peers/torch_digits.py: whole
- * processes in turns, each turn with a seed of its own, and the held-out loss of what each has trained.
+ * Times the experiment of pipelines/digits.yaml from an empty store to 256 samples, against
+ * bench/peers/torch_digits.py: whole processes take turns, each turn with its own seed, and the held-out loss of both
+ * trained networks is reported.
  * Usage: deno task bench:digits [--python PATH] [--rounds N] [--steps N]
- * The peer needs a Python with torch and numpy; without one our side is measured alone. It runs with an allocator that is
- * tuned for it, ours as it is shipped.
+ * The peer needs a Python with torch and numpy; without one only our side is measured. The peer runs with an allocator
+ * that is tuned for it, our side as it is shipped.
  */
 import { join } from "node:path";
 import type { Metrics } from "../artifacts/metrics.ts";
@@ -25,7 +26,7 @@ const pathOf = (path: string) => new URL(path, import.meta.url).pathname;
 const CLI = ["run", "-A", pathOf("../cli/main.ts")];
 const changes = steps === undefined ? [] : ["--set", `train.steps=${steps}`];
 
-/** Our command line on the pipeline. */
+/** Returns a call of our command line on the pipeline. */
 const cli = (command: string, seed: number, ...rest: readonly string[]): Call => ({
   program: Deno.execPath(),
   args: [...CLI, command, "pipeline.yaml", ...rest, "--set", `seed=${seed}`, ...changes],
@@ -34,9 +35,9 @@ const cli = (command: string, seed: number, ...rest: readonly string[]): Call =>
 
 const ours = {
   name: "noiseline",
-  /** Trains and draws in a folder that has the pipeline, and its values as settings.json. */
+  /** Trains and samples in a folder that contains the pipeline, and its values as settings.json. */
   run: (seed: number) => cli("run", seed, "sample"),
-  /** The loss of what was trained there. */
+  /** Returns the held-out loss of the network that was trained in the folder. */
   async heldOut(folder: string, seed: number) {
     await measure(cli("run", seed, "evaluate"), folder);
     const text = await Deno.readTextFile(join(folder, "outputs", "digits", "evaluate", "metrics.json"));
@@ -45,7 +46,7 @@ const ours = {
   },
 };
 
-/** The script, in the layout in which it takes its steps faster. */
+/** Returns the peer script, in the memory layout in which its steps are faster. */
 async function peer(python: string, precision: "fp32" | "bf16", data: string): Promise<typeof ours> {
   const layouts = (["contiguous", "channels_last"] as const).map((layout) => {
     return { ...torchContender(layout, python, { layout, compile: false, precision }), env: TUNED_MALLOC };
@@ -77,7 +78,7 @@ const enter = async (name: string, seed: number) => {
 const version = await firstLine(Deno.execPath(), [...CLI, "--version"]);
 const torch = python && await firstLine(python, ["-c", "import torch; print(torch.__version__)"]);
 printLine(`${PROCESSOR}, turns: ${rounds}, noiseline ${version}, PyTorch ${torch ?? "skipped"}`);
-// The images, once, for the script: making them is part of our time alone.
+// The images, made once for the script: making them counts only towards our time.
 const data = await enter("data", 0);
 await measure(cli("run", 0, "digits", "schedule"), data);
 const contenders = [ours];

@@ -1,6 +1,6 @@
 /**
- * What the engine itself costs, alone or beside other tools that bring a graph of stages up to date. Whole processes are
- * timed, as a user feels them; the tables are ready for docs/performance.md.
+ * Measures the cost of the engine itself, alone or compared with other tools that bring a graph of stages up to date.
+ * Whole processes are timed, as a user experiences them; the tables are ready for docs/performance.md.
  *
  *     deno task bench:engine [--peers | --only TOOL,TOOL] [--tries N] [--max 100|1000|10000]
  *

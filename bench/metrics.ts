@@ -1,7 +1,8 @@
 /**
- * Inception's features and distances between sets of features, ours and those of pytorch-fid (scipy's sqrtm) and
- * torch-fidelity, in turns in one call on the same numbers. Usage: deno task bench:metrics [--python PATH] [--rounds N] [--quick]
- * The peers need a Python with scipy, pytorch-fid and torch-fidelity; without one our side is measured alone.
+ * Times Inception's features and distances between sets of features, ours against pytorch-fid (scipy's sqrtm) and
+ * torch-fidelity. Both sides take turns in one call on the same numbers.
+ * Usage: deno task bench:metrics [--python PATH] [--rounds N] [--quick]
+ * The peers need a Python with scipy, pytorch-fid and torch-fidelity; without one only our side is measured.
  */
 import { frechetDistance } from "../metrics/frechet.ts";
 import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
@@ -28,7 +29,10 @@ await using temporary = await makeTemporaryFolder();
 const { folder } = temporary;
 await using peers = new AsyncDisposableStack();
 
-/** Correlated features of `count` vectors, the same numbers for both sides: written to a file that the peer reads. */
+/**
+ * Returns correlated features of `count` vectors, the same numbers for both sides: the caller writes them to a file
+ * that the peer reads.
+ */
 function features(seed: number, count: number, dimension: number): Float32Array<ArrayBuffer> {
   const data = randomStream({ seed, stream: "bench" }).normal(0, count * dimension);
   for (let i = 1; i < data.length; i++) if (i % dimension !== 0) data[i] = 0.8 * data[i]! + 0.6 * data[i - 1]!;
@@ -37,7 +41,7 @@ function features(seed: number, count: number, dimension: number): Float32Array<
 
 type PeerAnswer = Readonly<Record<"seconds" | "value", number>>;
 
-/** bench/peers/metrics.py, once it has written its weights to the folder; undefined where it has not all libraries. */
+/** Starts bench/peers/metrics.py, which writes its weights to the folder; undefined if its Python lacks a library. */
 async function startPeer(): Promise<Contender | undefined> {
   if (python === undefined) return undefined;
   const script = new URL("./peers/metrics.py", import.meta.url).pathname;
@@ -48,7 +52,10 @@ async function startPeer(): Promise<Contender | undefined> {
 
 const rows = [["", "noiseline", "the library", "its time to ours", "relative difference"]];
 
-/** Add a row with the times of both sides, in turns. @param theirs what the peer is asked, if it can do the same */
+/**
+ * Adds a row with the times of both sides, which take turns.
+ * @param theirs request to the peer, if it can do the same
+ */
 async function measure(name: string, ours: () => Promise<number>, theirs?: Record<string, unknown>): Promise<void> {
   const [own, other]: number[][] = [[], []];
   let difference = "";
@@ -73,7 +80,10 @@ function statisticsFor(data: Float32Array, dimension: number) {
 
 const [IMAGES, SIDE, BATCH] = [16, 32, 8];
 
-/** Features over Inception with the peer's weights, of images of 32x32 in batches of 8, beside both of its layouts. */
+/**
+ * Times features by Inception with the peer's weights, for images of 32x32 in batches of 8, against both layouts of the
+ * peer.
+ */
 async function measureInception(peer: Contender): Promise<void> {
   const images = Float32Array.from({ length: IMAGES * SIDE * SIDE * 3 }, (_, i) => (i * i) % 256);
   await Deno.writeFile(`${folder}/images.f32`, new Uint8Array(images.buffer));
@@ -121,10 +131,11 @@ const many = features(3, count, dimension);
 const ours = async () => (await statisticsFor(many, dimension)).mean[0]!;
 await measure(`statistics of ${count} x ${dimension} features`, ours);
 const subsets = quick ? 5 : 100;
-// Subsets of few vectors overlap, and are then taken from all pairs at once; of many they are taken one by one.
+// For few vectors the subsets overlap and are taken from all pairs at once; for many vectors they are taken one by one.
 for (const size of quick ? [2_000] : [2_000, 20_000]) {
   const part = (which: number) => many.subarray(which * size * dimension, (which + 1) * size * dimension);
-  // What is judged is wider than the real, so that its distance is no rounding of zero.
+  // The fake features have a larger variance than the real ones, so that their distance is not just zero with rounding
+  // errors.
   const [real, fake] = [part(0), part(1).map((value) => 1.2 * value)];
   for (const [name, data] of [["a", real], ["b", fake]] as const) {
     await Deno.writeFile(`${folder}/${name}.f32`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

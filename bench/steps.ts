@@ -1,9 +1,10 @@
 /**
- * Training steps and noise predictions of the U-Net on our devices and in PyTorch, in turns in one call, because machines
- * are loaded at times. Usage: deno task bench:train | bench:sample [--python PATH] [--devices a,b] [--cases a,b]
+ * Times training steps and noise predictions of the U-Net on our devices and in PyTorch, which take turns in one call,
+ * because other load on a machine comes and goes.
+ * Usage: deno task bench:train | bench:sample [--python PATH] [--devices a,b] [--cases a,b]
  *   [--rounds N] [--compile]
- * The peer needs a Python with torch; without one our devices are measured alone. They run with the huge pages that stages
- * ask for; PyTorch as it comes, and once more with an allocator that keeps its memory.
+ * The peer needs a Python with torch; without one only our devices are measured. Our devices run with the huge pages
+ * that stages ask for, stock PyTorch as installed, and once more with an allocator that keeps its memory.
  */
 import { EXIT, printError, printLine } from "../cli/io.ts";
 import { DEVICE_NAMES } from "../tensor/devices.ts";

@@ -1,4 +1,4 @@
-"""The stages of stages.json, [command, stage before or null] each, as tasks of doit."""
+"""Reads the stages from stages.json, each as [command, stage before or null], as tasks of doit."""
 import json
 
 with open("stages.json") as file:
@@ -12,6 +12,6 @@ def task_stage():
             "actions": [cmd],
             "file_dep": [] if before is None else [f"out/s{before}.txt"],
             "targets": [f"out/s{i}.txt"],
-            # Without a dependency on a file doit runs a task each time, unless told that once is enough.
+            # doit runs a task without file dependencies every time, unless `uptodate` says that once is enough.
             "uptodate": [True] if before is None else [],
         }

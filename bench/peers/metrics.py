@@ -1,11 +1,11 @@
-"""Distances by the libraries that people use: the peer of bench/metrics.ts.
+"""Computes distances with widely used libraries: the peer of bench/metrics.ts.
 
 Needs: numpy, scipy, pytorch-fid, torch-fidelity. One JSON object per line on stdin, one answer per line on
 stdout:
   {"measure": "fd" | "kid", "dimension": d, "a": file, "b": file, "subsets": n} -> {"seconds": s, "value": v}
   {"measure": "inception", "images": file, "side": n, "batch": b, "layout": l} -> the same, of the mean feature
-  {"measure": "weights"} -> the same, without meaning, once weights.pth is written
-Usage: metrics.py FOLDER, where the files are: float32, row-major.
+  {"measure": "weights"} -> the same, with meaningless values, once weights.pth is written
+Usage: metrics.py FOLDER. FOLDER contains the files: float32, row-major.
 """
 
 import json
@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-# Set for old libraries; they slow a current one down. Read when numpy is loaded.
+# These variables are set for old libraries, and slow a current one down. numpy reads them when it is loaded.
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(name, None)
 
@@ -39,7 +39,7 @@ def frechet(a, b):
 
 def kernel(a, b, subsets):
     begin = time.perf_counter()
-    # In float64, as ours are: their kernels are float32 for float32 features.
+    # In float64, as on our side: the library's kernels are float32 for float32 features.
     result = kid_features_to_metric(
         torch.from_numpy(a.astype(np.float64)),
         torch.from_numpy(b.astype(np.float64)),
@@ -51,7 +51,8 @@ def kernel(a, b, subsets):
 
 
 def write_weights(folder):
-    """Random weights for pytorch-fid's network, which would fetch them; its builder initialises what it does not load."""
+    """Writes random weights for pytorch-fid's network, which would download its own. Its builder initialises parameters
+    that it does not load."""
     loads, torch.nn.Module.load_state_dict = torch.nn.Module.load_state_dict, lambda *_, **__: None
     pytorch_fid.inception.load_state_dict_from_url = lambda *_, **__: None
     torch.manual_seed(0)

@@ -1,8 +1,8 @@
 """The experiment of pipelines/digits.yaml as a user of PyTorch would write it: the peer of bench/digits.ts.
 
-Needs: torch, numpy. SETTINGS is what `noiseline show digits.yaml --json` prints; DATA the folder of its outputs, for
-images and noise schedule, the same numbers for both. Writes samples.png and weights.pt to OUT; with --held-out it only
-prints the loss of these weights on images that were not trained on.
+Needs: torch, numpy. SETTINGS is the output of `noiseline show digits.yaml --json`; DATA is the folder of the pipeline's
+outputs, from which both sides read the same images and noise schedule. Writes samples.png and weights.pt to OUT; with
+--held-out it only prints the loss of these weights on images that were not trained on.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from torch_unet import Unet
 
 
 def read_tensor(path, name):
-    """An array of a safetensors file."""
+    """Reads an array from a safetensors file."""
     raw = np.fromfile(path, np.uint8).tobytes()
     start = 8 + int.from_bytes(raw[:8], "little")
     entry = json.loads(raw[8:start])[name]
@@ -28,7 +28,7 @@ def read_tensor(path, name):
 
 
 def write_png(path, pixels):
-    """Gray levels [height, width], bytes."""
+    """Writes gray levels [height, width], bytes."""
     height, width = pixels.shape
     rows = np.hstack([np.zeros((height, 1), np.uint8), pixels])
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
@@ -53,7 +53,7 @@ def given(stage, *names):
     return [values[f"stages.{stage}.with.{name}"] for name in names]
 
 
-# What this script takes for granted: should the pipeline change, it must too.
+# The assumptions of this script: if the pipeline changes, the script must change too.
 assert given("train", "objective", "weighting", "timestepSampler", "ema.warmup") == ["eps", "simple", "uniform", True]
 assert given("train", "warmupSteps", "microBatches", "dropout", "flip") == [0, 1, 0, False]
 assert given("sample", "sampler.name", "sampler.spacing", "clip", "weights") == ["ddim", "trailing", "unit", "ema"]
@@ -65,12 +65,12 @@ autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision ==
 
 
 def read_images(split):
-    """[N, C, H, W] in [-1, 1]."""
+    """Returns images [N, C, H, W] in [-1, 1]."""
     pixels = read_tensor(f"{args.data}/digits/{split}/images.safetensors", "images").permute(0, 3, 1, 2)
     return (pixels.float() / 127.5 - 1).contiguous(memory_format=memory)
 
 
-# Signal of x_t, from t = 0 on, and then of the image itself, so that index -1 is the image.
+# The signal of x_t from t = 0 on, followed by the signal of the image itself, so that index -1 is the image.
 alphas = read_tensor(f"{args.data}/schedule/tables.safetensors", "alphasCumprod")
 alphas = torch.cat([alphas, alphas.new_ones(1)])
 signal, noise_level = alphas.sqrt().float(), (1 - alphas).sqrt().float()
@@ -112,7 +112,7 @@ def train():
 
 @torch.inference_mode()
 def draw(network):
-    """DDIM (Song et al. 2021, eq. 12) of all samples, a batch at a time. [N, C, H, W] in [-1, 1]"""
+    """Generates all samples by DDIM (Song et al. 2021, eq. 12), a batch at a time: [N, C, H, W] in [-1, 1]."""
     count, batch, steps, eta = given("sample", "count", "batchSize", "sampler.steps", "sampler.eta")
     times = [round(timesteps * (steps - i) / steps) - 1 for i in range(steps + 1)]
     drawn = []
@@ -132,7 +132,7 @@ def draw(network):
 
 @torch.inference_mode()
 def held_out(network):
-    """Mean squared error of the noise of each image at one of evenly spread timesteps."""
+    """Returns the mean squared error of the predicted noise, with each image at one of evenly spread timesteps."""
     x0 = images[: given("evaluate", "limit")[0]]
     t = ((torch.arange(len(x0)) + torch.rand(len(x0))) * timesteps / len(x0)).long()
     xt, eps = noised(x0, t)

@@ -1,8 +1,8 @@
-"""The U-Net of Ho et al. 2020 in PyTorch, trained and run as its users would: the peer of bench/steps.ts.
+"""The U-Net of Ho et al. 2020 in PyTorch, trained and run as a PyTorch user would: the peer of bench/steps.ts.
 
 Needs: torch. One JSON object per line on stdin, one answer per line on stdout:
-  {"model": {...}, "batch": n, "mode": "train" | "forward", "layout": "contiguous" | "channels_last", "compile": bool, "steps": n,
-   "on": "cpu" | "cuda" (default: cpu), "precision": "fp32" | "tf32" | "bf16" (default: fp32)}
+  {"model": {...}, "batch": n, "mode": "train" | "forward", "layout": "contiguous" | "channels_last", "compile": bool,
+   "steps": n, "on": "cpu" | "cuda" (default: cpu), "precision": "fp32" | "tf32" | "bf16" (default: fp32)}
   -> {"seconds": [one for each step], "value": loss or first number predicted, "firstSeconds": x} or {"error": why}
 Usage: torch_unet.py THREADS. The network of a case is built at its first request and kept.
 """
@@ -70,7 +70,7 @@ class Unet(nn.Module):
                 width = channels * multiplier
                 skips.append(width)
             if level + 1 < len(multipliers):
-                # One row and column of zeros at the bottom and right: TensorFlow's SAME for even sizes.
+                # A row of zeros at the bottom and a column at the right: TensorFlow's SAME for even sizes.
                 self.down.append(nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(width, width, 3, stride=2)))
                 skips.append(width)
                 resolution //= 2
@@ -107,7 +107,8 @@ class Case:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         self.autocast = torch.autocast(on, dtype=torch.bfloat16, enabled=precision == "bf16")
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-        # Only here: a default device looks at every call from Python, a tenth of a step of small networks.
+        # Only while building: a default device intercepts every call from Python, which takes a tenth of a small
+        # network's step.
         with torch.device(on):
             self.build(mode, model, batch)
         self.call = torch.compile(self.net) if compiled else self.net

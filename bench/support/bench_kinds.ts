@@ -2,8 +2,8 @@ import { z } from "zod";
 import { type BuiltinKind, defineKind, externalFile, type RunOf } from "noiseline/engine";
 
 /**
- * Writes a few bytes below what it reads, as small as a stage can be: what remains is the engine's own time. What it does
- * with a folder from outside takes no time.
+ * A stage that writes a few bytes below those that it reads, as small as a stage can be: the rest is the engine's own
+ * time. Reading a folder from outside takes it no time.
  */
 export const stageKind = defineKind({
   kind: "bench-stage",

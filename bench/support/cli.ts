@@ -1,4 +1,4 @@
-/** The real command line with the bench kinds beside the built-in ones. */
+/** The real command line, with the bench kinds beside the built-in ones. */
 import { importLate } from "noiseline/core";
 import { fileURLToPath } from "node:url";
 import { main } from "../../cli/main.ts";

@@ -2,12 +2,12 @@ import { streamLines } from "../../engine/process/lines.ts";
 import { peakOf } from "./measure.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 
-/** A process that answers requests, one JSON object a line. */
+/** A process that answers requests, one JSON object per line. */
 export type Contender = Readonly<ReturnType<typeof startContender>>;
 
 export interface ContenderCommand {
   readonly name: string;
-  /** What every request to it carries. */
+  /** Settings that are added to every request. */
   readonly settings?: Pick<StepRequest, "layout" | "compile" | "on" | "precision"> | undefined;
   readonly command: string;
   readonly args: readonly string[];
@@ -15,16 +15,16 @@ export interface ContenderCommand {
 }
 
 /**
- * An allocator as PyTorch's guides ask for one, with glibc's own means: memory that is kept. Without that glibc gives what a
- * step has freed back to the kernel, and asks for it again in the next. Huge pages beside it made PyTorch's steps up to 3%
- * faster on digits and 6% slower at 28x28.
+ * Settings of an allocator that keeps its memory, as PyTorch's guides recommend one, here by glibc's own means. Without
+ * them glibc gives memory that a step has freed back to the kernel, and asks for it again in the next step. Huge pages
+ * in addition made PyTorch's steps up to 3% faster on digits and 6% slower at 28x28.
  */
 export const TUNED_MALLOC = {
   GLIBC_TUNABLES:
     "glibc.malloc.trim_threshold=4294967296:glibc.malloc.mmap_threshold=33554432:glibc.malloc.top_pad=268435456",
 };
 
-/** Start one; it ends when it is disposed of. */
+/** Starts a contender, which ends when it is disposed of. */
 export function startContender({ name, settings, command, args, env = {} }: ContenderCommand) {
   const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   const child = new Deno.Command(command, { args: [...args], env: { NO_COLOR: "1", ...env }, ...pipes }).spawn();
@@ -32,15 +32,15 @@ export function startContender({ name, settings, command, args, env = {} }: Cont
   const lines = streamLines(child.stdout);
   const said = (async () => {
     let last = "it ended";
-    // What is indented are lines of a stack.
+    // Indented lines belong to a stack trace.
     for await (const line of streamLines(child.stderr)) if (/^\S/.test(line)) last = line;
     return last;
   })();
   return {
     name,
-    /** @throws Error with what the process says when it cannot do what is asked. */
+    /** @throws Error with the process's own message if it cannot do what is asked. */
     async ask<Answer = StepAnswer>(request: object): Promise<Answer> {
-      // One that has ended says why.
+      // If the process has ended, writing fails; the reason is read below.
       await writer.write(new TextEncoder().encode(`${JSON.stringify({ ...request, ...settings })}\n`)).catch(() => {});
       const { value, done } = await lines.next();
       if (done) throw new Error(await said);
@@ -48,7 +48,7 @@ export function startContender({ name, settings, command, args, env = {} }: Cont
       if (answer.error !== undefined) throw new Error(answer.error);
       return answer;
     },
-    /** High-water mark of its resident memory, as `peakOf`. */
+    /** Returns the high-water mark of the process's resident memory, as `peakOf` does. */
     peakMegabytes: () => peakOf(child.pid),
     async [Symbol.asyncDispose]() {
       await writer.close().catch(() => {});

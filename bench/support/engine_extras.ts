@@ -7,8 +7,8 @@ import { measure, median } from "./measure.ts";
 import { pipelineOf, SHAPES, sweepOf } from "./shapes.ts";
 
 /**
- * Figures of our own that have no like in other tools, as rows of a table.
- * @param max stages of the largest graph, a multiple of 100; ten times as many files and results
+ * Measures figures of our engine that other tools do not have, and returns them as rows of a table.
+ * @param max stages of the largest graph, a multiple of 100; there are ten times as many files and results
  */
 export async function measureExtras(root: string, { tries, max }: Readonly<Record<"tries" | "max", number>>) {
   const rows = [["what", "time", "peak memory"]];
@@ -39,7 +39,7 @@ export async function measureExtras(root: string, { tries, max }: Readonly<Recor
   return rows;
 }
 
-/** A folder with a pipeline and a store of its own. */
+/** Makes a folder with a pipeline and its own store. */
 export async function makeProject(folder: string, pipeline: string): Promise<string> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(join(folder, "deno.json"), "{}");
@@ -52,7 +52,10 @@ stages:
   data: { uses: bench-stage, with: { value: 1, folder: ./images } }
 `;
 
-/** Small files in folders of a thousand, old enough to be trusted by their facts. */
+/**
+ * Writes small files in folders of a thousand, old enough that their size and times count as proof that they are
+ * unchanged.
+ */
 async function writeFiles(folder: string, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     if (i % 1_000 === 0) await Deno.mkdir(join(folder, String(i / 1_000)), { recursive: true });
@@ -62,8 +65,8 @@ async function writeFiles(folder: string, count: number): Promise<void> {
 }
 
 /**
- * Give a store the results of many other stages, as one that it has: manifests and index lines as the store writes them,
- * without the flushes that would make this take an hour.
+ * Gives a store the results of many other stages, copied from one that it has: manifests and index lines as the store
+ * writes them, but without the flushes, which would make this take an hour.
  */
 function fillStore(store: Store, count: number): void {
   const { outputs, ingredients, ...sample } = store.results.byResolved(store.results.keys()[0]!)!;

@@ -7,28 +7,28 @@ import { userFolder } from "../../std/user_folder.ts";
 /** A tool that brings a graph of stages up to date. */
 export interface Contender {
   readonly name: string;
-  /** Its version, or undefined where it is not installed. */
+  /** Returns the tool's version, or undefined if it is not installed. */
   readonly version: () => Promise<string | undefined>;
-  /** Largest graph that it bears in minutes, if not every one. */
+  /** Size of the largest graph that the tool handles within minutes, if there is such a limit. */
   readonly most?: number;
-  /** Its project by file; what laying it out takes is not timed. */
+  /** Contents of the project by file; writing them is not timed. */
   readonly files: (shape: Shape) => Readonly<Record<string, string>>;
-  /** What else a project needs once its files are there. */
+  /** Prepares the project further, once its files exist. */
   readonly prepare?: (folder: string) => Promise<unknown>;
-  /** Makes everything, and nothing where all is there. */
+  /** Makes all outputs; does nothing if all are up to date. */
   readonly run: Call;
-  /** What stage `i` leaves, if that is not its text. */
+  /** Returns the output of stage `i`, if it is not the usual text file. */
   readonly output?: (shape: Shape, stage: number) => string;
 }
 
-/** Where wireit is installed, which no system package brings. */
+/** The folder where wireit is installed; no system package provides it. */
 const WIREIT = join(userFolder("bench"), "wireit", "node_modules");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
 const stagesOf = ({ count }: Shape) => Array.from({ length: count }, (_, stage) => stage);
 
-/** Lay out the project of a tool in a folder. */
+/** Writes the project of a tool to a folder. */
 export async function layOut({ files, prepare }: Contender, folder: string, shape: Shape): Promise<void> {
   await Deno.mkdir(join(folder, "out"), { recursive: true });
   for (const [name, text] of Object.entries(files(shape))) await Deno.writeTextFile(join(folder, name), text);
@@ -55,7 +55,10 @@ const ninja: Contender = {
   run: { program: "ninja", args: ["--quiet"] },
 };
 
-/** A tool that reads the stages, the command of each and the stage before it, from `stages.json` by a file of its own. */
+/**
+ * Returns a tool whose project file reads the stages from `stages.json`, with the command of each and the stage before
+ * it.
+ */
 function scripted(name: string, file: string, args: readonly string[]): Contender {
   return {
     name,
@@ -100,7 +103,7 @@ const dvc: Contender = {
       const deps = [readBy(shape, stage)].filter(Boolean);
       return [`s${stage}`, { cmd: commandOf(shape, stage), deps, outs: [textOf(stage)] }];
     });
-    // JSON is YAML.
+    // JSON is also valid YAML.
     return { "dvc.yaml": JSON.stringify({ stages: Object.fromEntries(stages) }) };
   },
   prepare: (folder) => measure({ program: "dvc", args: ["init", "--no-scm", "--quiet"], env: DVC_ENV }, folder),

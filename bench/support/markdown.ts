@@ -1,6 +1,6 @@
 import { printLine } from "../../cli/io.ts";
 
-/** Print rows as a Markdown table; the first is its head. */
+/** Prints rows as a Markdown table; the first row is its header. */
 export function printTable(rows: readonly (readonly string[])[]): void {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const rule = widths.map((width) => "-".repeat(width));

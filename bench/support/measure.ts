@@ -1,7 +1,7 @@
 import { printLine } from "../../cli/io.ts";
 import { quantile } from "../../metrics/spread.ts";
 
-/** A process that has ended. */
+/** The measurements of a process that has ended. */
 export type Measured = NonNullable<Awaited<ReturnType<typeof measure>>>;
 
 export interface Call {
@@ -10,10 +10,13 @@ export interface Call {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** No peer gets longer for one call. */
+/** The time limit of one call. */
 const LIMIT_MS = 600_000;
 
-/** Time one whole process, as a user feels it. Undefined where it took too long to wait for. `text` is what it printed. */
+/**
+ * Times one whole process, as a user experiences it. Returns undefined if it took longer than the limit. `text` is the
+ * process's output.
+ */
 export async function measure({ program, args, env = {} }: Call, cwd: string) {
   const late = AbortSignal.timeout(LIMIT_MS);
   const started = performance.now();
@@ -35,7 +38,10 @@ export async function measure({ program, args, env = {} }: Call, cwd: string) {
   return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak, text };
 }
 
-/** High-water mark of the resident memory of a live process, in megabytes, from the kernel; 0 where it cannot be seen. */
+/**
+ * Returns the high-water mark of a live process's resident memory, in megabytes, from the kernel; 0 if it cannot be
+ * read.
+ */
 export function peakOf(pid: number): number {
   try {
     return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
@@ -48,12 +54,12 @@ export function median(values: readonly number[]): number {
   return quantile(values.toSorted((a, b) => a - b), 0.5);
 }
 
-/** Of figures turn by turn, so that load on the machine is in both terms. */
+/** Returns the ratio of two figures for each turn, so that load on the machine affects both terms alike. */
 export function ratios(own: readonly number[], base: readonly number[]): number[] {
   return own.map((value, turn) => value / base[turn]!);
 }
 
-/** Say so where turns differ by more than the machine should make them. */
+/** Prints a warning if turns differ by more than the machine should make them differ. */
 export function tellDisturbed(name: string, turns: readonly number[], unit: string): void {
   const [least, most] = [Math.min(...turns), Math.max(...turns)];
   if (most <= 1.5 * least) return;
@@ -62,14 +68,14 @@ export function tellDisturbed(name: string, turns: readonly number[], unit: stri
   );
 }
 
-/** Median of some figures, and least and most where there are several. */
+/** Formats the median of some figures, and if there are several, their minimum and maximum. */
 export function spread(values: readonly number[], digits: number, unit = ""): string {
   const [least, most] = [Math.min(...values), Math.max(...values)].map((one) => one.toFixed(digits));
   const range = values.length === 1 ? "" : ` (${least} to ${most})`;
   return `${median(values).toFixed(digits)}${unit}${range}`;
 }
 
-/** The first line that a program prints, such as its version; undefined where it cannot be run. */
+/** Returns the first line that a program prints, such as its version; undefined if it cannot be run. */
 export async function firstLine(program: string, args: readonly string[]): Promise<string | undefined> {
   const ended = await measure({ program, args }, ".").catch(() => undefined);
   return ended?.text.trim().split("\n")[0];

@@ -10,13 +10,16 @@ export const SWITCH = z.literal(true, "wanted no value").optional();
 
 export const COUNT = GIVEN.regex(/^[1-9]\d{0,8}$/, "wanted a whole number from 1").transform(Number);
 
-/** Some of the names that are known, with commas between them. */
+/** Parses a list of known names, separated by commas. */
 export function someOf(known: readonly string[]) {
   const name = z.enum(known, { error: ({ input }) => suggestName(`${input}`, known) });
   return GIVEN.transform((text) => text.split(",")).pipe(z.array(name)).transform((names) => [...new Set(names)]);
 }
 
-/** A Python that can import modules; `python3` where none is given, or undefined, and it is said, where that cannot. */
+/**
+ * Returns a Python that can import the modules: the given one, whose failure is an error, or `python3`, whose failure
+ * is only printed.
+ */
 export function pythonWith(modules: string, peer: string) {
   return GIVEN.optional().transform(async (given, { addIssue }) => {
     const program = given ?? "python3";
@@ -32,8 +35,8 @@ export function pythonWith(modules: string, peer: string) {
 }
 
 /**
- * Read the options of a benchmark before anything runs, or end: for `--help` with what the file `url` says of itself, and
- * with exit code 2 and a line for each fault where there are some.
+ * Reads the options of a benchmark before anything runs. For `--help` it prints the first comment of the file `url` and
+ * ends; for invalid options it prints a line for each and ends with exit code 2.
  */
 export async function readOptions<S extends z.ZodRawShape>(url: string, shape: S, args = Deno.args) {
   if (args.includes("--help")) {

@@ -7,11 +7,11 @@ import { type Shape, textOf } from "./shapes.ts";
 type Runner = ReturnType<typeof enter>;
 
 /**
- * Let contenders do the same graph one after the other in every turn, so that load on the machine falls on all
- * of them: first runs in fresh folders, then runs with nothing to do. Ratios are to the first contender. Folders are
- * removed at the end: a disk that discards what is removed is slow to flush for a while.
+ * Lets contenders process the same graph one after the other in every turn, so that load on the machine affects all of
+ * them: first runs in fresh folders, then runs with nothing to do. Ratios are to the first contender. Folders are
+ * removed at the end: a disk that discards removed blocks is slow to flush for a while.
  *
- * @returns of each a row of a table: its name and its figures, or why there are none
+ * @returns for each contender a row of a table: its name and its figures, or why there are none
  */
 export async function race(
   contenders: readonly Contender[],
@@ -31,7 +31,7 @@ export async function race(
     await time(runner, runner.first);
     if (runner.without === undefined) checkAll(runner, shape);
   });
-  // What a tool learns from its own first run with nothing to do is part of how it is used.
+  // A tool may learn something from its first run with nothing to do; that run is not timed, because users repeat it.
   await eachTurn(1, async ({ contender, folder }) => void await measure(contender.run, folder));
   await eachTurn(tries.noOp, async (runner) => {
     const before = timeOfLast(runner, shape);
@@ -42,15 +42,15 @@ export async function race(
   return runners.map((one) => rowOf(one, base!));
 }
 
-/** Nothing is known yet of one that takes part, but why there will be no figures, if so. */
+/** Returns a contender's record without measurements, or with the reason why it is not measured. */
 function enter(contender: Contender, { count }: Shape) {
   const without = count > (contender.most ?? Infinity) ? "not tried" : undefined;
   return { contender, folder: "", first: [] as Measured[], noOp: [] as Measured[], without };
 }
 
 /**
- * Time a run, once what earlier runs left in memory is written out. Most tools flush nothing, and whoever flushes first
- * after them would wait for their files too.
+ * Times a run, after all data that earlier runs left in memory have been written to disk. Most tools flush nothing, and
+ * the first one after them that flushes would have to wait for their files too.
  */
 async function time(runner: Runner, runs: Measured[]): Promise<void> {
   if (Deno.build.os !== "windows") await new Deno.Command("sync").output();
@@ -62,19 +62,19 @@ async function time(runner: Runner, runs: Measured[]): Promise<void> {
 function rowOf({ contender: { name }, without, first, noOp }: Runner, base: Runner): string[] {
   if (without !== undefined) return [name, without, "", "", "", ""];
   const peak = Math.max(...noOp.map((one) => one.peakMegabytes));
-  // What is gone before it can be looked at has no figure.
+  // If a process ended before its memory could be read, there is no figure.
   const held = peak === 0 ? "" : `${peak.toFixed(0)} MB`;
   return [name, ...figures(first, base.first), ...figures(noOp, base.noOp), held];
 }
 
-/** The median time, and that of the ratios to the first contender. */
+/** Returns the median time, and the median of the ratios to the first contender. */
 function figures(own: readonly Measured[], base: readonly Measured[]): string[] {
   const seconds = (runs: readonly Measured[]) => runs.map((one) => one.seconds);
   const time = median(seconds(own));
   return [`${time.toFixed(time < 1 ? 3 : 1)} s`, median(ratios(seconds(own), seconds(base))).toFixed(2)];
 }
 
-/** Every stage has left what it should: a tool that skipped some would win for nothing. */
+/** Checks that every stage has made its output: a tool that skipped some would have an unfair advantage. */
 function checkAll({ contender, folder }: Runner, shape: Shape): void {
   for (let stage = 0; stage < shape.count; stage++) {
     const lines = Deno.readTextFileSync(outputOf(contender, folder, shape, stage)).trim().split("\n");

@@ -6,10 +6,10 @@ import { HUGE_PAGES } from "../../engine/process/runtime.ts";
 import { cpuFlags, instructionClass } from "../../tensor/numerics.ts";
 
 const flags = cpuFlags();
-/** Whether the processor multiplies bfloat16 itself; without that PyTorch's bf16 is slower than its fp32. */
+/** True if the processor multiplies bfloat16 itself; otherwise PyTorch's bf16 is slower than its fp32. */
 export const HAS_BF16 = ["avx512_bf16", "amx_bf16"].some((flag) => flags?.has(flag));
 export const THREADS = navigator.hardwareConcurrency;
-/** As tables name it. */
+/** The processor's name in tables. */
 export const PROCESSOR = `${instructionClass(process.arch, flags)}${HAS_BF16 ? " with bf16" : ""}, ${THREADS} threads`;
 
 export type Case = Pick<StepRequest, "model" | "batch"> & { readonly title: string };
@@ -38,20 +38,20 @@ export type MeasuredSteps = Awaited<ReturnType<typeof raceSteps>>[number];
 
 export interface RaceStepsOptions {
   readonly rounds: number;
-  /** Steps of a turn, as far as they take no longer than `turnSeconds`. */
+  /** Maximum number of steps in a turn, if they take no longer than `turnSeconds`. */
   readonly maxSteps?: number;
   readonly turnSeconds?: number;
-  /** Called for what cannot do what is asked. */
+  /** Called for a contender that cannot do what is asked. */
   readonly onSkip: (name: string, why: string) => void;
-  /** Called while all are still there. */
+  /** Called while all processes still exist. */
   readonly onEnd?: () => Promise<void>;
 }
 
-/** Let contenders do the same steps in turns, because machines are loaded at times. */
+/** Lets contenders do the same steps in turns, because other load on a machine comes and goes. */
 export async function raceSteps(
   commands: readonly ContenderCommand[],
   request: Omit<StepRequest, "steps">,
-  // Turns are long enough for a median, and short enough that load on the machine hits few of them.
+  // Turns are long enough for a median, and short enough that load on the machine affects few of them.
   { rounds, maxSteps = 20, turnSeconds = 3, onSkip, onEnd }: RaceStepsOptions,
 ) {
   await using all = new AsyncDisposableStack();
@@ -61,14 +61,14 @@ export async function raceSteps(
       const contender = all.use(startContender(command));
       const { seconds, firstSeconds } = await contender.ask({ ...request, steps: WARM_UP_STEPS });
       const steps = Math.max(1, Math.min(maxSteps, Math.round(turnSeconds / seconds.at(-1)!)));
-      // Of each turn the steps, and the seconds of one.
+      // For each turn the number of steps, and the median seconds of one step.
       running.push({ contender, steps, medians: [] as number[], firstSeconds });
     } catch (error) {
       onSkip(command.name, (error as Error).message.slice(0, 200));
     }
   }
   for (let round = 0; round < rounds; round++) {
-    // Whoever is first one time is last the next: a machine drifts within a turn too.
+    // The order is reversed in every other round, because a machine's speed drifts within a round too.
     for (const { contender, steps, medians } of round % 2 === 0 ? running : running.toReversed()) {
       medians.push(median((await contender.ask({ ...request, steps })).seconds));
     }
@@ -85,13 +85,13 @@ export async function raceSteps(
 const SERVER = new URL("./step_server.ts", import.meta.url).pathname;
 const PEER = new URL("../peers/torch_unet.py", import.meta.url).pathname;
 
-/** One of our devices, with the memory that stages get. */
+/** Returns one of our devices, with the memory settings that stages get. */
 export function ourContender(device: string): ContenderCommand {
   const args = ["run", "-A", SERVER, device, `${THREADS}`];
   return { name: device, command: Deno.execPath(), args, env: HUGE_PAGES };
 }
 
-/** PyTorch, in a Python that has it. */
+/** Returns PyTorch in a Python that has it. */
 export function torchContender(name: string, python: string, settings: ContenderCommand["settings"]) {
   return { name, settings, command: python, args: [PEER, `${THREADS}`] };
 }

@@ -1,19 +1,19 @@
-/** A graph of `count` tiny stages. Each writes its number below what it reads. */
+/** A graph of `count` tiny stages. Each writes its number below the text that it reads. */
 export interface Shape {
   readonly name: string;
   readonly count: number;
-  /** The stage that a stage reads, if it reads one. */
+  /** Returns the stage that a stage reads, if it reads one. */
   readonly before: (stage: number) => number | undefined;
 }
 
 export const SHAPES: Readonly<Record<string, (count: number) => Shape>> = {
-  /** Chains of ten. */
+  /** Chains of ten stages. */
   chains: (count) => ({ name: "chains", count, before: (stage) => stage % 10 === 0 ? undefined : stage - 1 }),
-  /** All but the first read the first. */
+  /** All stages but the first read the first. */
   fan: (count) => ({ name: "fan", count, before: (stage) => stage === 0 ? undefined : 0 }),
 };
 
-/** A pipeline of such a shape, as YAML. */
+/** Returns a pipeline of this shape, as YAML. */
 export function pipelineOf({ name, count, before }: Shape): string {
   const lines = [`name: ${name}`, "stages:"];
   for (let i = 0; i < count; i++) {
@@ -25,7 +25,7 @@ export function pipelineOf({ name, count, before }: Shape): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** A sweep of `size` tiny stages, a multiple of a hundred, as YAML. */
+/** Returns a sweep of `size` tiny stages, a multiple of a hundred, as YAML. */
 export function sweepOf(size: number): string {
   const axis = (length: number) => `[${Array.from({ length }, (_, index) => index).join(", ")}]`;
   return `name: matrix
@@ -37,16 +37,16 @@ stages:
 `;
 }
 
-/** What a stage writes. */
+/** Returns the file that a stage writes. */
 export const textOf = (stage: number): string => `out/s${stage}.txt`;
 
-/** The file that a stage reads; empty where it reads none. */
+/** Returns the file that a stage reads; empty if it reads none. */
 export function readBy({ before }: Shape, stage: number): string {
   const from = before(stage);
   return from === undefined ? "" : textOf(from);
 }
 
-/** What a shell does for one stage, for tools whose stages are commands. */
+/** Returns the shell command of one stage, for tools whose stages are commands. */
 export function commandOf(shape: Shape, stage: number): string {
   const from = readBy(shape, stage);
   return from === "" ? `echo ${stage} > ${textOf(stage)}` : `(cat ${from}; echo ${stage}) > ${textOf(stage)}`;

@@ -1,5 +1,6 @@
 /**
- * One network on one device, run on request: our side of bench/steps.ts, with the protocol of bench/peers/torch_unet.py.
+ * Runs one network on one device on request: our side of bench/steps.ts, with the protocol of
+ * bench/peers/torch_unet.py.
  * Usage: step_server.ts DEVICE THREADS; then a request per line on stdin, an answer per line on stdout.
  */
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
@@ -47,7 +48,7 @@ async function prepare({ model, batch: batchSize, mode }: StepRequest): Promise<
 
 async function answer(request: StepRequest): Promise<StepAnswer> {
   const started = performance.now();
-  // All requests to a process are for one network.
+  // All requests to one process are for the same network.
   step ??= await prepare(request);
   const seconds: number[] = [];
   let firstSeconds: number | undefined;
@@ -64,5 +65,5 @@ for await (const line of streamLines(Deno.stdin.readable)) {
   const reply = await answer(JSON.parse(line) as StepRequest).catch((error) => ({ error: String(error) }));
   await Deno.stdout.write(new TextEncoder().encode(`${JSON.stringify(reply)}\n`));
 }
-// Threads of an engine would keep the process.
+// The threads of an engine would keep the process alive.
 Deno.exit(0);
