@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console -- a tool prints what it finds
 /**
- * Check the direction of imports, cycles, access to the machine and the length of files.
+ * Checks the direction of imports, cycles, access to the machine and the length of files.
  *
  *     deno task check:layers
  *
@@ -20,10 +20,10 @@ export interface Violation {
   readonly fix: string;
 }
 
-/** Longer files say at their top why they are so long. */
+/** Longer files give a reason for their length at their top. */
 const MAX_LINES = 400;
 
-/** Texts in quotes, and comments. */
+/** Matches texts in quotes, and comments. */
 const NO_CODE = /"(?:\\.|[^"\\\n])*"|\/\/[^\n]*|\/\*[^]*?\*\//g;
 const RE_EXPORT = /export\s+(type\s+)?(\{[^}]*\}|\*(\s+as\s+\w+)?)\s*from\s*"[^"\n]+"\s*;?/g;
 
@@ -54,7 +54,7 @@ function checkEdge(path: string, layer: Layer, edge: Edge): Violation | undefine
   return { path, line, message: `${name} may import only types of ${to}`, fix: `write import type, or: ${layer.fix}` };
 }
 
-/** Uses of `Deno.*` where the layer has no business with the machine. */
+/** Finds uses of `Deno.*` in a layer that must not access the machine. */
 function checkGlobals(file: SourceFile, layer: Layer): Violation[] {
   if (layer.deno) return [];
   const code = file.text.replaceAll(NO_CODE, blank);
@@ -66,7 +66,7 @@ function checkGlobals(file: SourceFile, layer: Layer): Violation[] {
   }));
 }
 
-/** Modules at the top are lists of what is public; code in them would belong to no layer. */
+/** Checks that a module at the top only lists public exports; code in it would belong to no layer. */
 function checkPublicModule(file: SourceFile): Violation[] {
   const rest = file.text.replaceAll(RE_EXPORT, blank).replaceAll(NO_CODE, blank);
   const at = rest.search(/\S/);
@@ -83,7 +83,7 @@ function checkLength({ path, text }: SourceFile): Violation[] {
   return [{ path, line: 1, message, fix }];
 }
 
-/** Check a tree. Folders that are no layer, such as tests and tools, are checked for cycles and length alone. */
+/** Checks a tree. Folders that are not layers, such as tests and tools, are checked only for cycles and length. */
 export async function checkTree(root: string): Promise<Violation[]> {
   const files = await readTree(root);
   const found: Violation[] = [];
@@ -103,7 +103,9 @@ export async function checkTree(root: string): Promise<Violation[]> {
   return [...found, ...checkCycles(files)];
 }
 
-/** Circles of imports, for types alone included: two files that know each other's types are one file in two parts. */
+/**
+ * Finds import cycles, including those of types only: two files that know each other's types are one file in two parts.
+ */
 function checkCycles(files: ReadonlyMap<string, SourceFile>): Violation[] {
   const found: Violation[] = [];
   const targets = new Map(files.values().map(({ path, edges }) => [path, edges.map(fileOf)]));
@@ -116,7 +118,7 @@ function checkCycles(files: ReadonlyMap<string, SourceFile>): Violation[] {
     const shown = steps.map(({ path, line }) => `${path}:${line}`);
     const message = `imports go in a circle: ${[...shown, walk[0]].join(" -> ")}`;
     found.push({ ...steps[0]!, message, fix: "move what both need into a file that imports neither" });
-    // Without its first step there may be another.
+    // After its first step is removed, another cycle may remain.
     targets.set(walk[0]!, targets.get(walk[0]!)!.filter((one) => one !== walk[1]));
   }
   return found;
@@ -128,7 +130,7 @@ function fileOf({ target }: Edge): string {
   return "file" in target ? target.file : "";
 }
 
-/** A violation as editors and people read it. */
+/** Formats a violation for editors and people. */
 export function formatViolation({ path, line, message, fix }: Violation): string {
   return `${path}:${line}: ${message}\n  fix: ${fix}`;
 }

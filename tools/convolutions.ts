@@ -1,7 +1,8 @@
 // deno-lint-ignore-file no-console -- a tool prints what it finds
 /**
- * The table that the rule in tensor/trace/kernels/conv_methods.ts is read off where filters never change: layers by each
- * way to compute them, in turns. Least times; "rule" names the way that the rule takes.
+ * Prints the table from which the rule in tensor/trace/kernels/conv_methods.ts was derived for filters that never
+ * change: layers computed by each method, in turns. The times are minima; "rule" names the method that the rule
+ * chooses.
  *
  *     deno run -A tools/convolutions.ts 2    # threads
  *
@@ -37,7 +38,7 @@ const SHAPES = [
   [32, 8, 1, 64, 192, 1],
 ] as [batch: number, size: number, kernel: number, input: number, output: number, stride: number][];
 
-/** Layers of a program, so that calling it costs little beside them, and measured runs of it. */
+/** Layers in a program, so many that the cost of calling it is small in comparison, and measured runs of it. */
 const LAYERS = 4;
 const RUNS = 30;
 
@@ -73,7 +74,7 @@ for (const shape of SHAPES) {
 
   const fit = NAMES.filter((method) => !method.startsWith("winograd") || (kernel === 3 && stride === 1));
   const programs = await Promise.all(fit.map(async (method) => {
-    // A graph of its own, as nothing is shared with the others.
+    // Each method gets its own graph, which shares nothing with the others.
     const { graph, ...rest } = trace(fn, inputs, method);
     const outputs = new Map([...rest.outputs].map(([name, value]) => {
       const [x, filter] = (value as OperationValue).inputs as [Value, Value];

@@ -1,7 +1,7 @@
 /**
- * Write what follows from the Zod schemas: schemas/pipeline.schema.json and schemas/cluster.schema.json, which editors use
- * to complete and check pipeline files and cluster files, and schemas/types.ts, the types of the public API. Inferred types would be slow to check for whoever uses the
- * package, and no documentation could be made of them.
+ * Generates files from the Zod schemas: schemas/pipeline.schema.json and schemas/cluster.schema.json, with which
+ * editors complete and check pipeline files and cluster files, and schemas/types.ts, the types of the public API.
+ * Inferred types would be slow to check for users of the package, and no documentation could be generated from them.
  *
  *     deno run -A tools/generate_schema.ts
  *
@@ -19,15 +19,18 @@ import { permissionsSchema } from "../schemas/permissions.ts";
 import { fileEntrySchema } from "../schemas/records.ts";
 import { defOf } from "../schemas/zod_def.ts";
 
-/** The texts of the two. Keys stand in the order of the Zod schemas, so that a change of one param is a change of a few lines. */
+/**
+ * The texts of the two schemas. Keys have the order of the Zod schemas, so that a change of one param changes only a
+ * few lines.
+ */
 export const schemaText = (): string => `${JSON.stringify(pipelineJsonSchema(BUILTIN_KINDS), null, 2)}\n`;
 export const clusterSchemaText = (): string =>
   `${JSON.stringify({ title: "noiseline cluster", ...z.toJSONSchema(clusterFileSchema, { io: "input" }) }, null, 2)}\n`;
 
-/** What is given to a schema, or what comes out of it. */
+/** The side of a schema: the values that it accepts, or the values that it returns. */
 type Side = "input" | "output";
 
-/** The types by name. A schema that stands in another goes by its name there. */
+/** The types by name. Within another schema, a named schema is referred to by its name. */
 const NAMED: Readonly<Record<string, readonly [schema: z.ZodType, side: Side, doc: string]>> = {
   FileEntry: [fileEntrySchema, "output", "A file of an artifact, by its path there."],
   ImagesInfo: [imagesInfoSchema, "output", "What an artifact of type `images` says of itself."],
@@ -46,15 +49,18 @@ const NAMED: Readonly<Record<string, readonly [schema: z.ZodType, side: Side, do
   PipelineFileInput: [pipelineFileSchema, "input", "What a pipeline file may say."],
 };
 
-/** A text on lines of its own as a comment. */
+/** Returns a text as a comment on its own lines. */
 function comment(text: string | undefined): string {
   return text === undefined ? "" : `/** ${text.replaceAll("*/", "* /")} */\n`;
 }
 
-/** Where a definition of the user's own may stand as well. */
+/** Returns a union member for params that a user definition may replace. */
 const orOwn = (sort: Sort | undefined): string => sort === undefined ? "" : " | DefinitionInput";
 
-/** The TypeScript of a schema's type. @param definitions keys for which definitions of the user's own may stand */
+/**
+ * Returns the TypeScript of a schema's type.
+ * @param definitions keys whose values user definitions may replace
+ */
 function typeText(
   schema: z.ZodType,
   side: Side,
@@ -99,7 +105,7 @@ function typeText(
   }
 }
 
-/** The text of schemas/types.ts. */
+/** Returns the text of schemas/types.ts. */
 export function typesText(): string {
   const types = Object.entries(NAMED).map(([name, [schema, side, doc]]) =>
     `\n${comment(doc)}export type ${name} = ${typeText(schema, side, schema)};\n`

@@ -1,12 +1,12 @@
 // deno-lint-ignore-file no-console -- a tool prints what it finds
 /**
- * Pin the code of every built-in kind, and of what a custom stage may use, beside its version, in
+ * Pins the code of every built-in kind, and the code that a custom stage may use, beside its version in
  * tests/golden/kind_versions.json.
  *
  *     deno run -A tools/pin_kinds.ts                                # after a version was raised
  *     deno run -A tools/pin_kinds.ts train --same-bytes "renamed"   # the code changed, its results did not
  *
- * Without kinds, `--same-bytes` is said of all kinds whose code changed.
+ * Without kinds, `--same-bytes` applies to all kinds whose code changed.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { readTree } from "./layers/module_graph.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", import.meta.url);
 
-/** Version and code of every built-in kind, and of what a custom stage may use, as they are now. */
+/** Returns the current version and code of every built-in kind, and of the code that a custom stage may use. */
 export async function readKindFacts(): Promise<KindFacts> {
   const doors = ["../mod.ts", "../diffusion/layers.ts"].map((door) => new URL(door, import.meta.url).href);
   const api = { version: API_VERSION, entry: doors, browser: [] };

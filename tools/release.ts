@@ -1,4 +1,4 @@
-/** Check that CHANGELOG.md has a section for the version in deno.json: the first part of `deno task release:check`. */
+/** Checks that CHANGELOG.md has a section for the version in deno.json: the first part of `deno task release:check`. */
 import manifest from "../deno.json" with { type: "json" };
 
 const changelog = await Deno.readTextFile(new URL("../CHANGELOG.md", import.meta.url));

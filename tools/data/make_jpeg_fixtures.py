@@ -1,4 +1,4 @@
-"""Write tests/golden/jpeg_pillow.json: small JPEGs by Pillow, with the SHA-256 of the RGB that Pillow reads from them.
+"""Writes tests/golden/jpeg_pillow.json: small JPEGs by Pillow, with the SHA-256 of the RGB that Pillow reads from them.
 
 Made with Pillow 13.0.0, which has libjpeg-turbo 3.2.0, and NumPy. Needs no other package.
 """

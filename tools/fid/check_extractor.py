@@ -1,4 +1,4 @@
-"""Compare features, FID, KID, Inception Score, precision and recall with pytorch-fid and torch-fidelity.
+"""Compares features, FID, KID, Inception Score, precision and recall with pytorch-fid and torch-fidelity.
 
     python tools/fid/check_extractor.py FOLDER
 
@@ -26,14 +26,15 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import calculate_precision_recall_full
 
 PIPELINE = pathlib.Path(__file__).with_name("check.yaml")
-# Of the largest number: ten times what float32 and another order of sums have been seen to do.
+# Tolerance relative to the largest number: ten times the observed effect of float32 and another order of sums.
 FEATURES = 1e-5
-# Of each figure. The covariances of few images are singular, and distances over them the least exact.
+# Tolerance of each figure. The covariances of few images are singular, and distances that use them the least exact.
 FIGURES = 1e-4
 
 
 def fid_network(weights):
-    """pytorch-fid's own way to build it, which fetches the weights: here they are given, or none."""
+    """Builds pytorch-fid's network by its own function, which would download weights: here it gets the
+    given weights or none."""
     fid.load_state_dict_from_url = lambda *_, **__: weights
     loads = nn.Module.load_state_dict
     if weights is None:
@@ -45,7 +46,7 @@ def fid_network(weights):
 
 
 def randomise(network, seed=0):
-    """Numbers that keep activations in range, with batch norms that do something."""
+    """Sets random weights that keep activations in range, with batch norms that have an effect."""
     torch.manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -62,7 +63,7 @@ def randomise(network, seed=0):
 
 
 def by_pytorch_fid(state, images):
-    """Features by its InceptionV3, resizing included. It has no logits."""
+    """Returns features by pytorch-fid's InceptionV3, resizing included. It has no logits."""
     fid.load_state_dict_from_url = lambda *_, **__: state
     network = fid.InceptionV3().eval()
     with torch.no_grad():
@@ -76,7 +77,7 @@ def by_torch_fidelity(path, images):
 
 
 def run(folder, weights, resize):
-    """The pipeline over a file of weights. @returns the folder of its outputs"""
+    """Runs the pipeline with a file of weights. @returns the folder of its outputs"""
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     sets = [f"{stage}.{param}" for stage in ("real", "fake") for param in (f"path={weights}", f"sha256={digest}", f"resize={resize}")]
     pipeline = folder / "check.yaml"
@@ -94,7 +95,7 @@ def compare(name, got, wanted, most):
 
 
 def check_figures(outputs, sets):
-    """Figures of `score` beside the libraries', over the features that `features` wrote."""
+    """Compares the figures of `score` with those of the libraries, on the features that `features` wrote."""
     features, logits = [
         [np.load(outputs / stage / f"{part}.npy") for stage in ("real", "fake")] for part in ("features", "logits")
     ]

@@ -1,10 +1,11 @@
-"""Features of pytorch-fid and torch-fidelity for the tests, which need no Python.
+"""Writes features of pytorch-fid and torch-fidelity for the tests, which need no Python.
 
     python tools/fid/make_fixture.py tests/golden/inception
 
-Needs what check_extractor.py needs. `narrow.pth`, in torch's legacy format, is the state dict of the networks with a
-32nd of their channels, `narrow.safetensors` what each of the two makes of a few images in float64. `full.safetensors` is
-what they make of two images with all channels, and weights that any language can make: see `numbers`.
+Needs the same packages as check_extractor.py. `narrow.pth`, in torch's legacy format, is the state dict of the networks
+with a 32nd of their channels; `narrow.safetensors` has the outputs of both for a few images in float64.
+`full.safetensors` has their outputs for two images with all channels, and with weights that any language can compute:
+see `numbers`.
 """
 
 import json
@@ -22,7 +23,8 @@ SHARE = 32
 
 
 def numbers(seed, count):
-    """Uniform in [-0.5, 0.5): the finalizer of MurmurHash3 of seed * 2**28 + 0, 1, 2, ... modulo 2**32."""
+    """Returns numbers uniform in [-0.5, 0.5): the finalizer of MurmurHash3 of seed * 2**28 + 0, 1, 2, ... modulo
+    2**32."""
     h = (np.arange(count, dtype=np.uint64) + (seed << 28)) & 0xFFFFFFFF
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         h = ((h ^ (h >> np.uint64(shift))) * np.uint64(factor)) & np.uint64(0xFFFFFFFF)
@@ -30,7 +32,7 @@ def numbers(seed, count):
 
 
 def narrow(network):
-    """The same layers with fewer channels, which find out what they get when they are first used."""
+    """Replaces the layers by ones with fewer channels, which infer their input sizes when they are first used."""
     for module in network.modules():
         for name, child in module.named_children():
             if isinstance(child, nn.Conv2d):
@@ -44,7 +46,7 @@ def narrow(network):
 
 
 def fill(state):
-    """Every tensor its own numbers, in the range that `randomise` gives them."""
+    """Gives every tensor its own numbers, in the range that `randomise` uses."""
     filled = {}
     for seed, (name, tensor) in enumerate(sorted(state.items())):
         if name.endswith("num_batches_tracked"):
@@ -61,7 +63,7 @@ def fill(state):
 
 
 def answers(networks, state, images):
-    """Features and logits without bias of both libraries, each with its own resizing, in float64."""
+    """Returns features and logits without bias of both libraries, each with its own resizing, in float64."""
     ours, theirs = networks
     for network in networks:
         network.load_state_dict(state, strict=False)
@@ -98,7 +100,7 @@ def main(folder):
     both = network, fidelity_network(str(temporary))
     temporary.unlink()
     images = ((numbers(1, 2 * 24 * 16 * 3) + 0.5) * 256).astype(np.uint8).reshape(2, 24, 16, 3)
-    # Smooth, as pictures are: noise would hide what resizing does.
+    # The images are smooth like photographs, because noise would hide the effect of resizing.
     images = ((images.astype(np.float32) + np.roll(images, 1, 1) + np.roll(images, 1, 2)) / 3).astype(np.uint8)
     state = network.state_dict()
     shapes = json.dumps({name: list(tensor.shape) for name, tensor in sorted(state.items())})

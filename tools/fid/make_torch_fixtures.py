@@ -1,8 +1,8 @@
-"""Write the files in tests/golden/torch/: state dicts as torch saves them, and what torch says is in them.
+"""Writes the files in tests/golden/torch/: state dicts as torch saves them, and their contents as torch reads them.
 
     python tools/fid/make_torch_fixtures.py tests/golden/torch
 
-Needs torch and safetensors. Keys of storages in the legacy format are addresses: other bytes at each run.
+Needs torch and safetensors. Keys of storages in the legacy format are addresses, so their bytes differ in each run.
 """
 
 import pathlib
@@ -17,7 +17,7 @@ def state_dict():
     torch.manual_seed(0)
     block = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Sequential(nn.Linear(3, 2, bias=False)))
     block[1](torch.randn(4, 3, 2, 2))
-    # keep_vars: parameters are saved as such, by another function of torch.
+    # With keep_vars, parameters are saved as parameters, by another function of torch.
     state = block.state_dict(keep_vars=True)
     shared = torch.arange(24, dtype=torch.float32)
     state["shared.all"] = shared.view(2, 3, 4)

@@ -1,23 +1,23 @@
-/** What custom stages may use is pinned like a kind, under this name. */
+/** The name under which the code that custom stages may use is pinned, like a kind. */
 export const STAGE_API = "stage-api";
 
-/** What is written down of one built-in kind in tests/golden/kind_versions.json. */
+/** The entry of one built-in kind in tests/golden/kind_versions.json. */
 export interface KindPin {
   readonly version: number;
   /** Digest of all code that the kind executes. */
   readonly code: string;
-  /** Why the code changed within this version although every result stays the same, newest last. */
+  /** The reasons why the code changed within this version although every result stays the same, newest last. */
   readonly sameBytes: readonly string[];
 }
 
 export type KindPins = Readonly<Record<string, KindPin>>;
 
-/** What the code says now. */
+/** The current versions and digests of the code. */
 export type KindFacts = Readonly<Record<string, { readonly version: number; readonly code: string }>>;
 
 export const PIN_COMMAND = "deno run -A tools/pin_kinds.ts";
 
-/** Everything in which the pins and the code disagree, each with what to do. */
+/** Lists all differences between the pins and the code, each with a fix. */
 export function comparePins(pins: KindPins, facts: KindFacts): string[] {
   const found: string[] = [];
   for (const [kind, { version, code }] of Object.entries(facts)) {
@@ -44,7 +44,7 @@ export function comparePins(pins: KindPins, facts: KindFacts): string[] {
   return found;
 }
 
-/** New pins, or what forbids them. A change within one version needs a written reason. */
+/** Returns new pins, or the reason why they are refused. A change within one version needs a written reason. */
 export function updatePins(
   pins: KindPins,
   facts: KindFacts,

@@ -6,12 +6,12 @@ import { makeTemporaryFolder } from "../../engine/store/folders.ts";
 
 /** One import or re-export of a file. */
 export interface Edge {
-  /** Where it leads: a file of this tree by its relative path, or a package. */
+  /** The import's target: a file of this tree by its relative path, or a package. */
   readonly target: { readonly file: string } | { readonly package: string };
-  /** What Deno makes of it by `deno.json`, which pins the versions of packages. */
+  /** The address to which Deno resolves the import by `deno.json`, which pins the versions of packages. */
   readonly resolved: string;
   readonly line: number;
-  /** Dropped by the compiler: nothing of the target runs. */
+  /** True if the compiler drops the import: none of the target's code runs. */
   readonly typeOnly: boolean;
 }
 
@@ -22,7 +22,7 @@ export interface SourceFile {
 }
 
 const SKIPPED = /^(\..*|node_modules|outputs|coverage)$/;
-/** No package is fetched to look at what imports it. */
+/** No package is fetched to look at files that import it. */
 const FLAGS = ["--no-npm", "--no-remote", "--no-lock", "--node-modules-dir=none"];
 
 /** `npm:zod@4.1.0/mini` -> `zod`, `node:path` -> `node:path`, `@scope/name/part` -> `@scope/name`. */
@@ -32,7 +32,9 @@ function packageName(specifier: string): string {
   return /^(@[^/]+\/[^/@]+|[^/@]+)/.exec(bare)?.[1] ?? bare;
 }
 
-/** Every TypeScript and JavaScript file below a folder with a `deno.json`, by relative path in code-unit order. */
+/**
+ * Returns every TypeScript and JavaScript file below a folder with a `deno.json`, by relative path in code-unit order.
+ */
 export async function readTree(root: string): Promise<Map<string, SourceFile>> {
   const exclude = (path: string) => SKIPPED.test(basename(path));
   const paths = globSync("**/*.{ts,mts,cts,js,mjs,cjs}", { cwd: root, exclude });
@@ -50,7 +52,7 @@ export async function readTree(root: string): Promise<Map<string, SourceFile>> {
       const lines = text.split("\n");
       const edges = modules.get(url)?.dependencies?.map(({ specifier, code, type }): Edge => {
         const { specifier: resolved = specifier, span: { start } } = (code ?? type)!;
-        // What is imported late is named by its type.
+        // A late import names its target only in its type argument.
         const isLate = /\bimportLate<\s*typeof\s+import\s*\(\s*$/.test(lines[start.line]!.slice(0, start.character));
         const target = resolved.startsWith(base)
           ? { file: resolved.slice(base.length) }

@@ -1,16 +1,16 @@
-/** What one layer may import, and whether it may touch the machine. */
+/** The imports that one layer may have, and its access to the machine. */
 export interface Layer {
   /** Layers whose code it may run. */
   readonly imports: readonly string[];
-  /** Layers of which it may see types only. */
+  /** Layers of which it may import only types. */
   readonly types?: readonly string[];
-  /** Packages that it may import; all when absent. `node:` stands for all of Node's modules. */
+  /** Packages that it may import; all if undefined. `node:` stands for all of Node's modules. */
   readonly packages?: readonly string[];
   /** Packages that it may not import. */
   readonly notPackages?: readonly string[];
-  /** Whether it may use `Deno.*`. */
+  /** True if it may use `Deno.*`. */
   readonly deno?: true;
-  /** What to do instead, for messages. */
+  /** The fix for a violation, used in messages. */
   readonly fix: string;
 }
 
@@ -41,7 +41,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: true,
     fix: "what sets an engine up runs in a command; only commands import it",
   },
-  // A definition is its params and its code in one file.
+  // A definition contains its params and its code in one file.
   diffusion: {
     ...SCIENCE,
     imports: ["diffusion", "std"],
@@ -86,23 +86,26 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 /** The rooms of the engine. Each may import those before it. */
 export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "plan", "run", "cluster", "live", "upkeep"];
 
-/** Single imports that a layer's rule would forbid, each with why it is right. */
+/** Single imports that a layer's rule would forbid, each with the reason why it is allowed. */
 export const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
   // An operation that TF.js does not have.
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/ },
-  // The one command that installs.
+  // The only command that installs anything.
   { from: "cli/commands/setup.ts", to: /^tensor\/tensorflow\/setup\// },
   // Pages and cleaning up, which engine.ts would load for every command.
   { from: "cli/", to: /^(report|engine\/upkeep)\/mod\.ts$/ },
-  // What users start from imports what users import.
+  // The templates from which users start import the modules that users import.
   { from: "cli/templates/", to: /^(stages\/testing\/mod|diffusion\/layers)\.ts$/ },
   // A stage gets the same context in a test as in a pipeline.
   { from: "stages/testing/", to: /^engine\/process\/(context|device_trial)\.ts$/ },
-  // The way of a stage's own process back into the engine.
+  // The worker in a stage's own process uses the engine's code for that process.
   { from: "stages/worker.ts", to: /^engine\/process\// },
 ];
 
-/** The layer of a path: its first folder, or the file itself at the root. What installs an engine is a layer of its own. */
+/**
+ * Returns the layer of a path: its first folder, or the file itself at the root. The code that installs an engine is
+ * its own layer.
+ */
 export function layerOf(path: string): string {
   if (path.startsWith("tensor/tensorflow/setup/")) return "tensor/tensorflow/setup";
   return path.split("/")[0]!;

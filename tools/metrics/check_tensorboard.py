@@ -1,4 +1,4 @@
-"""Read event files back with TensorBoard's own loader, or print the bytes of a small one.
+"""Reads event files with TensorBoard's own loader, or prints the bytes of a small one.
 
     python tools/metrics/check_tensorboard.py FOLDER    tags, number of events and last value of each file below it
     python tools/metrics/check_tensorboard.py           the bytes that tests/unit/formats/tensorboard_test.ts expects
@@ -26,7 +26,7 @@ class Memory:
 def expected() -> str:
     memory = Memory()
     writer = RecordWriter(memory)
-    # proto3 leaves out a step of 0; the other writer says it.
+    # proto3 leaves out a step of 0; noiseline's writer includes it.
     first = b"\x09" + Event(wall_time=1.5).SerializeToString()[1:] + b"\x10\x00" + Event(file_version="brain.Event:2").SerializeToString()
     value = Summary.Value(tag="train/loss", simple_value=0.25)
     writer.write(first)

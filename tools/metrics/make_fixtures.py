@@ -1,4 +1,4 @@
-"""Figures of the real libraries on data that any language can make, for the default tests.
+"""Computes figures with the real libraries on data that any language can make, for the default tests.
 
     python tools/metrics/make_fixtures.py tests/golden/metrics/libraries.json
 
@@ -30,7 +30,7 @@ def lcg(seed, count):
 
 
 def features(seed, count, dimension, scale=1.0, shift=0.0):
-    """Rows whose odd columns lean on the column before."""
+    """Returns rows whose odd columns are correlated with the column before."""
     rows = (scale * lcg(seed, count * dimension) + shift).reshape(count, dimension)
     rows[:, 1::2] += 0.5 * rows[:, 0 : dimension - dimension % 2 : 2]
     return rows.astype(np.float32)

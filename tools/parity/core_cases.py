@@ -1,6 +1,6 @@
-"""Cases of TF.js's own ops: everything with a gradient that a network of somebody else's may call.
+"""Cases of TF.js's own ops: all ops with a gradient that a network in user code may call.
 
-A case names the op of TF.js and its arguments, where "@x" stands for the input x, and has its answer beside it.
+A case names the op of TF.js and its arguments, where "@x" stands for the input x, and contains the expected result.
 
 Needs: torch, numpy.
 """
@@ -18,7 +18,8 @@ class Cases:
         self.fixture = Fixture()
 
     def add(self, call, args, inputs, function, *, label="", draw=None, gradients=True, terms=1):
-        """inputs: shapes of float32 tensors, or arrays as they are. draw: (random, shape) -> numbers, default N(0, 1)."""
+        """inputs: shapes of float32 tensors, or whole arrays.
+        draw: (random, shape) -> numbers, default N(0, 1)."""
         shapes = " ".join("x".join(map(str, i.shape if isinstance(i, np.ndarray) else i)) for i in inputs.values())
         name = f"{call} {shapes or 'scalar'}{' ' if label else ''}{label}"
         random = generator(name)
@@ -43,7 +44,7 @@ def uniform(low, high):
 
 
 def away_from(*edges, low=-3, high=3, gap=0.01):
-    """Numbers that no rounding takes across an edge."""
+    """Returns a sampler of numbers that rounding cannot move across an edge."""
 
     def draw(random, shape):
         x = random.uniform(low, high, shape)
@@ -55,7 +56,7 @@ def away_from(*edges, low=-3, high=3, gap=0.01):
 
 
 def distinct(random, shape):
-    """Numbers that no rounding puts in another order."""
+    """Returns numbers whose order rounding cannot change."""
     count = int(np.prod(shape))
     return random.permutation(count).reshape(shape) / count * 4 - 2
 
@@ -69,7 +70,7 @@ def images(function):
 
 
 def padding_of(size, kernel, stride, dilation, padding):
-    """TensorFlow's 'same': as many outputs as strides, what is odd at the end."""
+    """Returns TensorFlow's 'same' padding: as many outputs as strides; an odd zero goes to the end."""
     if padding == "valid":
         return 0, 0
     total = max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
@@ -77,7 +78,7 @@ def padding_of(size, kernel, stride, dilation, padding):
 
 
 def padded(x, kernel, stride, dilation, padding, value=0.0):
-    """[N, C, ...size], padded as `padding` says."""
+    """Pads [N, C, ...size] as `padding` says."""
     pads = [padding_of(size, k, stride, dilation, padding) for size, k in zip(x.shape[2:], kernel)]
     return F.pad(x, [count for pair in reversed(pads) for count in pair], value=value)
 
@@ -120,7 +121,7 @@ def along(matrix, x, axis):
 
 
 def sources(size, out, align, half, nearest):
-    """TensorFlow's rule for which pixels of an axis each pixel of the result comes from."""
+    """Returns, by TensorFlow's rule, the pixels of an axis that each pixel of the result comes from, as a matrix."""
     ratio = (size - 1) / (out - 1) if align and out > 1 else size / out
     matrix = np.zeros((out, size))
     for i in range(out):
@@ -201,11 +202,11 @@ def elementwise(cases):
         ("relu6", F.relu6, away_from(0, 6, low=-4, high=9)),
     ]:
         cases.unary(call, function, draw)
-    # What the plain formulas would lose.
+    # Values so small that the plain formulas would lose their digits.
     cases.unary("expm1", torch.expm1, uniform(-1e-4, 1e-4), label="tiny")
     cases.unary("log1p", torch.log1p, uniform(-1e-4, 1e-4), label="tiny")
     for call, function in [("floor", torch.floor), ("ceil", torch.ceil), ("sign", torch.sign)]:
-        # Constant between its steps.
+        # The function is constant between its steps.
         cases.unary(call, lambda x, function=function: function(x) + 0 * x, away_from(*range(-3, 4)))
     cases.unary("round", lambda x: torch.round(x) + 0 * x, away_from(-2.5, -1.5, -0.5, 0.5, 1.5, 2.5))
     cases.unary("step", lambda x: as_float(x > 0) + 0 * x, far)
@@ -348,7 +349,7 @@ def windows(cases):
             args = ["@x", [3, 2], stride, padding]
             cases.add(call, args, {"x": (2, 7, 6, 3)}, reference, draw=distinct, label=label, terms=6)
             if stride == 3:
-                # TF.js pads volumes otherwise; a test of its own says that it is refused.
+                # TF.js pads volumes differently; a separate test checks that this is refused.
                 continue
             volume = lambda x, f=function: f(x, (2, 3, 2), stride, padding)
             args = ["@x", [2, 3, 2], stride, padding]
@@ -363,7 +364,7 @@ def windows(cases):
         reference = lambda x, kernel: conv(x, kernel, stride, padding)
         inputs = {"x": (2, 4, 5, 3, 2), "kernel": (2, 3, 2, 2, 4)}
         cases.add("conv3d", args, inputs, reference, label=label, terms=120)
-    # Where only the gradients are refused.
+    # A case in which only the gradients are refused.
     args = ["@x", "@kernel", 2, "same"]
     inputs = {"x": (2, 6, 7, 3), "kernel": (3, 3, 3, 2)}
     reference = lambda x, kernel: depthwise(x, kernel, 2, "same")

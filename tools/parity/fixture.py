@@ -1,4 +1,4 @@
-"""Cases with their float64 answers, and the safetensors files that hold them.
+"""Cases with their float64 results, and the safetensors files that contain them.
 
 Needs: torch, numpy.
 """
@@ -20,12 +20,12 @@ DTYPES = {np.dtype("float64"): "F64", np.dtype("float32"): "F32", np.dtype("int3
 
 
 def generator(name):
-    """Random numbers that depend on the name alone, so that a new case changes no other."""
+    """Returns a generator whose numbers depend only on the name, so that a new case changes no other."""
     return np.random.default_rng(zlib.crc32(name.encode()))
 
 
 def to_double(arrays):
-    """float32 arrays as float64 tensors; integers as they are."""
+    """Returns float32 arrays as float64 tensors, and integers unchanged."""
     return {
         name: torch.from_numpy(array.astype(np.float64) if array.dtype == np.float32 else array)
         for name, array in arrays.items()
@@ -33,7 +33,7 @@ def to_double(arrays):
 
 
 def perturbed(tensors, random, size=UNIT_ROUNDOFF):
-    """Each number times 1 + size or 1 - size, at random: what rounding could have made of it."""
+    """Multiplies each number by 1 + size or 1 - size, at random, as rounding could have done."""
     return {
         name: tensor * (1 + size * torch.from_numpy(random.choice([-1.0, 1.0], tensor.shape)))
         if tensor.is_floating_point()
@@ -43,7 +43,8 @@ def perturbed(tensors, random, size=UNIT_ROUNDOFF):
 
 
 def with_gradients(function):
-    """`y`, and `d<name>` of sum(y * cotangent) for each float input. Without a cotangent, the outputs alone."""
+    """Returns a function that computes `y`, and `d<name>` of sum(y * cotangent) for each float input; without a
+    cotangent only the outputs."""
 
     def evaluate(inputs):
         inputs = {name: tensor.clone() for name, tensor in inputs.items()}
@@ -60,11 +61,11 @@ def with_gradients(function):
 
 
 def sensitivity(evaluate, exact, size=UNIT_ROUNDOFF):
-    """Per output, the largest of |value| and of the root mean square change when numbers change by `size`, in units of
-    `size`: what a float32 error has to be measured against. `evaluate` computes the outputs with fresh changes.
+    """Returns for each output the larger of |value| and of the root mean square change when numbers change by `size`,
+    in units of `size`: the scale to measure a float32 error against. `evaluate` computes outputs with fresh changes.
 
-    For a sum of products it is the root of the sum of their squares, times two. It stays large where the result is
-    small because large terms cancel.
+    For a sum of products this is the root of the sum of their squares, times two. It stays large if the result is small
+    because large terms cancel.
     """
     squares = {name: torch.zeros_like(value) for name, value in exact.items()}
     for _ in range(DRAWS):
@@ -81,7 +82,7 @@ class Fixture:
         self.tensors, self.cases = {}, []
 
     def add(self, name, op, inputs, outputs, **facts):
-        """`facts` go into the case's JSON beside name and op."""
+        """Adds a case. `facts` go into its JSON beside name and op."""
         assert all(case["name"] != name for case in self.cases), name
         self.cases.append({"name": name, "op": op, **facts})
         for role, tensors in (("input", inputs), ("output", outputs)):
@@ -89,11 +90,12 @@ class Fixture:
                 self.tensors[f"{name}/{role}/{key}"] = np.asarray(value, order="C")
 
     def evaluate(self, name, op, inputs, function, *, attributes=None, terms=None, amplification=None, scale=None):
-        """Add a case: float32 inputs, the answers of `function` in float64, and the figures that its tolerance needs.
+        """Adds a case: float32 inputs, the results of `function` in float64, and the figures that its tolerance needs.
 
         terms: for each output the length of the longest sum behind it, default 1.
-        amplification: for each output how much more than the best algorithm the one in use may lose, default 1.
-        scale: for each output what stands in place of its sensitivity.
+        amplification: for each output the factor by which the algorithm in use may lose more accuracy than the best
+            one, default 1.
+        scale: for each output a value that replaces its sensitivity.
         """
         evaluate = with_gradients(function)
         double = to_double(inputs)
@@ -109,7 +111,7 @@ class Fixture:
     def write(self, path):
         metadata = {"cases": json.dumps(self.cases), "madeBy": f"torch {torch.__version__}, float64"}
         header, offset = {"__metadata__": metadata}, 0
-        # Largest elements first, so that each tensor is aligned to its own.
+        # Tensors with the largest elements come first, so that each tensor is aligned to its element size.
         ordered = sorted(self.tensors.items(), key=lambda item: (-item[1].itemsize, item[0]))
         for name, array in ordered:
             end = offset + array.nbytes

@@ -1,4 +1,4 @@
-"""The layers of the U-Net of Ho et al. 2020 in PyTorch, on images that are channels last, for any float type.
+"""The layers of the U-Net of Ho et al. 2020 in PyTorch, on channels-last images, for any float type.
 
 Written from the paper and hojonathanho/diffusion (`nn.py`, `unet.py`), not from the code under test. Parameters are
 dictionaries of tensors: convolutions [height, width, in, out], dense layers [in, out].
@@ -13,7 +13,8 @@ import torch.nn.functional as F
 
 
 def groups_for(channels):
-    """As many groups as divide the channels, at most 32, none of fewer than four channels; one if there is no such."""
+    """Returns the largest number of groups that divides the channels, at most 32 and with at least four channels
+    each; else one."""
     return max((g for g in range(1, 33) if channels % g == 0 and channels >= 4 * g), default=1)
 
 
@@ -26,7 +27,7 @@ def channels_last(x):
 
 
 def same_padding(size, kernel, stride):
-    """TensorFlow's SAME: the odd one of the zeros goes to the end."""
+    """Pads as TensorFlow's SAME does: an odd zero goes to the end."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 

@@ -1,4 +1,4 @@
-"""Write the fixtures of tests/parity: inputs in float32, answers of PyTorch in float64.
+"""Writes the fixtures of tests/parity: inputs in float32, results of PyTorch in float64.
 
     python3 tools/parity/make_fixtures.py [group ...]
 
@@ -18,7 +18,7 @@ FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "par
 
 
 def main(names):
-    # One thread, so that sums are in one order and the files come out the same again.
+    # One thread, so that sums always have the same order and the files are reproducible.
     torch.set_num_threads(1)
     groups = {**operation_cases.GROUPS, **core_cases.GROUPS, **network_cases.GROUPS}
     unknown = [name for name in names if name not in groups]

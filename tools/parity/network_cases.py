@@ -19,7 +19,7 @@ SMALL = {"imageSize": 8, "inChannels": 1, "outChannels": 1, "channels": 6, "atte
 
 
 def network():
-    """Forward pass with the gradients of every parameter and of the images, and one step of a sampler."""
+    """Returns a forward pass with the gradients of every parameter and of the images, and one step of a sampler."""
     fixture = Fixture()
     net, batch, shape, random = Unet(NETWORK), 2, (2, 16, 16, 3), generator("network")
     inputs = {
@@ -67,8 +67,9 @@ EMA_DECAY = 0.9999
 
 
 def train(net, start, batches, disturb):
-    """Twenty steps of Adam on L_simple with clipping and a warmed-up moving average (Ho et al. 2020, algorithm 1;
-    torch.optim.Adam). disturb: what rounding does to the parameters that a gradient is taken at, and to the gradient."""
+    """Makes twenty steps of Adam on L_simple with clipping and a warmed-up moving average (Ho et al. 2020, algorithm 1;
+    torch.optim.Adam). disturb: applies the effect of rounding to the parameters at which a gradient is taken, and to
+    the gradient."""
     params = {name: tensor.clone() for name, tensor in start.items()}
     ema = {name: tensor.clone() for name, tensor in start.items()}
     optimizer = torch.optim.Adam(params.values(), lr=LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8)
@@ -92,7 +93,8 @@ def train(net, start, batches, disturb):
 
 
 def parts(vector, params):
-    """Tensors under `<vector>/<name>`; biases of attention in three, because the keys' is a case of its own."""
+    """Returns tensors as `<vector>/<name>`; attention biases are split in three, because that of the keys is a special
+    case."""
     named = {}
     for name, tensor in params.items():
         key = f"{vector}/{name}"
@@ -123,14 +125,14 @@ def training():
     start, double = to_double(params), [to_double(batch) for batch in batches]
     exact = train(net, start, double, disturb=lambda tensors: {name: t.detach().clone() for name, t in tensors.items()})
 
-    # Rounding enters at every step, so it is drawn anew at every step, and in the size that long sums give it: where a
+    # Rounding affects every step, so it is sampled anew at every step, with the size that it has in long sums: if a
     # gradient is close to zero, Adam's first steps have the size of the learning rate and a sign that rounding decides.
     draws, longest = generator("training sensitivity"), net.longest_sum(size)
     rounding = longest**0.5 * UNIT_ROUNDOFF
     disturb = lambda tensors: perturbed({name: t.detach() for name, t in tensors.items()}, draws, rounding)
     scale = sensitivity(lambda: train(net, start, double, disturb), exact, rounding)
-    # A bias of all keys adds the same to all scores of a pixel, so it has no effect and no gradient. Adam turns what
-    # rounding leaves of it into steps of up to the learning rate; four roundings of this scale are all of them.
+    # A bias of all keys adds the same to all scores of a pixel, so it has no effect and no gradient. Adam turns the
+    # rounding error of this gradient into steps of up to the learning rate; four roundings of this scale cover all.
     scale.update({key: STEPS * LEARNING_RATE / (4 * rounding) for key in exact if key.endswith(" keys")})
 
     fixture = Fixture()

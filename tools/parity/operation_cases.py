@@ -13,14 +13,14 @@ from references import REFERENCES
 
 
 class Cases:
-    """Adds cases to a fixture, with inputs drawn from the case's name."""
+    """Adds cases to a fixture, with random inputs that depend on the case's name."""
 
     def __init__(self):
         self.fixture = Fixture()
 
     def add(self, op, label, inputs, *, gradients=True, attributes=None, draw=None, terms=None, **more):
-        """inputs: shapes of float32 tensors, or arrays as they are. draw: (random, shape) -> numbers, default N(0, 1).
-        terms: of the outputs; `y` and `d<input>` where gradients are taken."""
+        """inputs: shapes of float32 tensors, or whole arrays. draw: (random, shape) -> numbers, default N(0, 1).
+        terms: for the outputs; `y` and `d<input>` if gradients are taken."""
         name = f"{op} {label}"
         random = generator(name)
         draw = draw or (lambda random, shape: random.standard_normal(shape))
@@ -144,7 +144,7 @@ def convolutions():
     cases = Cases()
     one = [(1, 1, 1, 1, 1), (2, 1, 1, 3, 6), (2, 3, 3, 1, 3), (2, 5, 7, 3, 6), (1, 8, 8, 20, 6), (3, 6, 6, 6, 1)]
     one += [(2, 4, 4, 48, 20), (1, 16, 16, 12, 12), (3, 2, 2, 6, 48)]
-    # Wide enough for engines that have a way of their own for wide layers.
+    # Wide enough for engines that have a separate method for wide layers.
     one += [(4, 7, 5, 32, 32), (16, 3, 3, 32, 33)]
     two = [(1, 1, 1, 3, 2), (2, 3, 3, 3, 6), (2, 5, 7, 6, 3), (1, 8, 8, 20, 20), (3, 6, 4, 1, 3), (1, 12, 12, 3, 48)]
     two += [(1, 2, 2, 48, 6), (2, 8, 8, 32, 32)]
@@ -185,7 +185,8 @@ def convolutions():
 
 
 def norm_amplification(x):
-    """The code takes the variance as E[x^2] - E[x]^2 (one pass over the images), which loses E[x^2] / variance."""
+    """Returns E[x^2] / variance, the accuracy that the code loses because it computes the variance as E[x^2] - E[x]^2
+    (one pass over the images)."""
     batch, height, width, channels = x.shape
     grouped = x.astype(np.float64).reshape(batch, height * width, layers.groups_for(channels), -1)
     mean_square, variance = (grouped**2).mean(axis=(1, 3)), grouped.var(axis=(1, 3))
@@ -196,7 +197,7 @@ def blocks():
     cases = Cases()
     shapes = [(2, 2, 3, 1), (1, 1, 1, 4), (2, 3, 3, 6), (2, 5, 7, 20), (1, 8, 8, 48), (3, 4, 4, 12), (2, 2, 2, 128)]
     norms = [(shape, 0, 1) for shape in [*shapes, (1, 16, 16, 20)]]
-    # A mean that the difference of moments has to take away; a variance that epsilon is as large as.
+    # A large mean, which the difference of moments has to cancel; a variance that is as small as epsilon.
     norms += [((2, 8, 8, 12), 3, 1), ((2, 4, 4, 12), 0, 1e-3)]
     for shape, offset, spread in norms:
         batch, height, width, channels = shape
@@ -214,7 +215,7 @@ def blocks():
         longest = max(pixels * group, 3 * channels, batch * pixels)
         inputs = {"x": x, "norm.scale": (channels,), "norm.bias": (channels,), "qkv.kernel": (channels, 3 * channels)}
         inputs |= {"qkv.bias": (3 * channels,), "out.kernel": (channels, channels), "out.bias": (channels,)}
-        # Unit variance through the products, as in a network.
+        # Variances stay at one through the products, as in a network.
         draw = lambda random, shape: random.standard_normal(shape) / np.sqrt(channels if len(shape) == 2 else 1)
         terms = {key: longest for key in ["y", *(f"d{name}" for name in inputs)]}
         amplification = dict.fromkeys(terms, norm_amplification(x))
@@ -234,7 +235,7 @@ def blocks():
 
     for width, times in [(4, [0]), (12, [0, 1, 500, 999]), (48, [3, 999])]:
         t = np.array(times, np.int32)
-        # An angle of t is rounded, and so is its frequency: the result moves by 2 t roundings.
+        # The angle of t and its frequency are both rounded, so the result changes by 2 t roundings.
         cases.add(
             "timeEmbedding",
             f"{width} at {' '.join(map(str, times))}",
@@ -262,7 +263,7 @@ def diffusion():
     scalar = lambda value: np.array(value, np.float32)
     count = 1000
     updates = [("first step", 1, 0.1, 3e38), ("clipped", 20, 1.0, 1.0), ("no gradient", 3, 0.0, 1.0)]
-    # Gradients of the size of epsilon, which decides their step.
+    # Gradients as small as epsilon, which then decides the step.
     updates += [("tiny gradient", 1, 1e-8, 1.0)]
     for label, step, size, clip in updates:
         random = generator(f"adam {label}")

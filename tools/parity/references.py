@@ -1,6 +1,6 @@
-"""The operations that models, losses and samplers are made of, in PyTorch; on channels-last tensors of any float type.
+"""The operations that models, losses and samplers consist of, in PyTorch; on channels-last tensors of any float type.
 
-`REFERENCES[op](inputs, **attributes)` is what tests/parity/operations.ts calls by the same name.
+`REFERENCES[op](inputs, **attributes)` is the reference for the operation of the same name in tests/parity/operations.ts.
 
 Needs: torch, numpy.
 """
@@ -13,7 +13,7 @@ import layers
 
 
 def keep_mask(key, shape, site, rate):
-    """The dropout mask as tensor/random/counter_words.ts describes it, in numpy's wrapping 32-bit integers."""
+    """Returns the dropout mask as tensor/random/counter_words.ts describes it, in numpy's wrapping 32-bit integers."""
     as_word = lambda value: np.array(value % 2**32, np.uint32)
     fold = lambda r: r + (r >> np.uint32(16))
     mix = lambda u: fold(u * (np.uint32(2) * u + np.uint32(1)))
@@ -52,7 +52,7 @@ def adam(i):
 
 
 def split(i, axis, sizes):
-    """The parts in reverse order, so that each has to come out as itself."""
+    """Returns the parts in reverse order, so that a confusion of parts is noticed."""
     return torch.cat(list(reversed(torch.split(i["x"], sizes, dim=axis))), dim=axis)
 
 
@@ -74,7 +74,7 @@ def mean(i, axis, keepDims):
 
 
 def pool(function, x, stride, padding, **options):
-    """Windows of 3x3 in which padding does not count."""
+    """Averages windows of 3x3, in which padding does not count."""
     pads = 1 if padding == "same" else 0
     return layers.channels_last(function(layers.channels_first(x), 3, stride, pads, **options))
 
@@ -101,7 +101,7 @@ REFERENCES = {
     "sigmoid": lambda i: torch.sigmoid(i["x"]),
     "fill": lambda i, value: i["x"] * torch.full_like(i["x"], value),
     "cast": lambda i: i["n"].to(i["x"].dtype) * i["x"],
-    # Moving numbers.
+    # Data movement.
     "concat": lambda i, axis: torch.cat([i["a"], i["b"], i["c"]], dim=axis),
     "split": split,
     "slice": slice_,

@@ -11,8 +11,8 @@ import layers
 
 
 class Unet:
-    """The network of a configuration. Both its parameters and its forward pass come from one walk over it: a first
-    walk on zeros meets each parameter where it is used and notes its shape."""
+    """The network of a configuration. One walk over the network defines both its parameters and its forward pass: a
+    first walk on zeros meets each parameter where it is used and records its shape."""
 
     def __init__(self, config):
         self.config = config
@@ -27,7 +27,7 @@ class Unet:
         return self._walk(x, t)
 
     def initial(self, random):
-        """Parameters, none of them zero and none without effect: kernels uniform with variance 1 / fan-in."""
+        """Returns parameters, none of them zero or without effect: kernels are uniform with variance 1 / fan-in."""
         made = {}
         for name, shape in self.shapes.items():
             if name.endswith(".kernel"):
@@ -106,8 +106,8 @@ class Unet:
         return self._conv("conv_out", F.silu(self._norm("norm_out", h)), config["outChannels"])
 
     def longest_sum(self, batch):
-        """Terms of the longest sum of a training step: a kernel's gradient over all pixels, the inputs of an output of
-        a convolution in either direction, or the statistics of a group."""
+        """Returns the number of terms in the longest sum of a training step: a kernel's gradient over all pixels, the
+        inputs of one output of a convolution in either direction, or the statistics of a group."""
         pixels = self.config["imageSize"] ** 2
         taps = max(np.prod(shape[:-2]) * max(shape[-2:]) for name, shape in self.shapes.items() if "kernel" in name)
         norms = [shape[0] for name, shape in self.shapes.items() if name.endswith(".scale")]
