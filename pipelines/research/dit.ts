@@ -4,9 +4,9 @@ import { dense, silu } from "noiseline/layers";
 import { z } from "zod";
 
 /**
- * DiT (Peebles & Xie 2023, section 3; facebookresearch/DiT, `models.py`): a transformer over patches, each block of which
- * is modulated by time and label: adaLN-zero. The layers that modulate and the last one start at zero, so that all blocks
- * are the identity at first and the output is zero.
+ * DiT (Peebles & Xie 2023, section 3; facebookresearch/DiT, `models.py`): a transformer over patches, in which time and
+ * label modulate each block: adaLN-zero. The modulating layers and the last layer start at zero, so that all blocks are
+ * the identity at first and the output is zero.
  */
 
 /** Width of the sinusoids that the time embedding starts with. */
@@ -76,7 +76,7 @@ function specsOf({ channels, outChannels, classes }: NetworkSizes, { depth, widt
   ];
 }
 
-/** Cosines, then sines, of t 10000^(-i / half): the U-Net's layer has sines first, and divides by half - 1. */
+/** Returns cosines, then sines, of t 10000^(-i / half); the U-Net's layer has sines first, and divides by half - 1. */
 function sinusoids(t: tf.Tensor): tf.Tensor {
   const half = FREQUENCIES / 2;
   const rates = Array.from({ length: half }, (_, i) => 10000 ** (-i / half));
@@ -84,7 +84,9 @@ function sinusoids(t: tf.Tensor): tf.Tensor {
   return tf.concat([tf.cos(angles), tf.sin(angles)], 1);
 }
 
-/** A dense layer, uniform by Glorot & Bengio 2010 where nothing else is said. */
+/**
+ * Returns the parameters of a dense layer, initialised uniformly by Glorot & Bengio 2010 unless `init` says otherwise.
+ */
 function layer(name: string, fanIn: number, fanOut: number, init: Init = { scale: 1, fanIn, fanOut }): ParameterSpec[] {
   return [
     { name: `${name}.kernel`, shape: [fanIn, fanOut], init },
@@ -106,7 +108,10 @@ function block(
   return tf.add(seen, tf.mul(gate2!, dense(weights, `${name}.mlp`, hidden)));
 }
 
-/** Self-attention over all tokens: softmax(q k / sqrt(width / heads)) v. @param h [B, N, width] */
+/**
+ * Self-attention over all tokens: softmax(q k / sqrt(width / heads)) v.
+ * @param h [B, N, width]
+ */
 function attention(weights: Weights, name: string, h: tf.Tensor, heads: number): tf.Tensor {
   const [batch, tokens, width] = h.shape as [number, number, number];
   const split = tf.reshape(dense(weights, `${name}.qkv`, h), [batch, tokens, 3, heads, width / heads]);
@@ -116,12 +121,12 @@ function attention(weights: Weights, name: string, h: tf.Tensor, heads: number):
   return dense(weights, `${name}.out`, tf.reshape(mixed, [batch, tokens, width]));
 }
 
-/** `count` of [B, 1, width] from time and label. */
+/** Returns `count` tensors of [B, 1, width] from time and label. */
 function modulation(weights: Weights, name: string, condition: tf.Tensor, count: number): tf.Tensor[] {
   return tf.split(tf.expandDims(dense(weights, name, condition), 1), count, 2);
 }
 
-/** Layer normalisation without a scale and a shift of its own, then those of time and label: adaLN. */
+/** Layer normalisation without its own scale and shift, then scale and shift from time and label: adaLN. */
 function modulate(h: tf.Tensor, shift: tf.Tensor, scale: tf.Tensor): tf.Tensor {
   const centred = tf.sub(h, tf.mean(h, -1, true));
   const variance = tf.mean(tf.square(centred), -1, true);
@@ -135,7 +140,7 @@ function gelu(x: tf.Tensor): tf.Tensor {
   return tf.mul(x, tf.sigmoid(tf.mul(inner, 2 * Math.sqrt(2 / Math.PI))));
 }
 
-/** [B, H, W, C] to [B, N, patch patch C], patches in rows. */
+/** Reshapes [B, H, W, C] to [B, N, patch patch C], with patches row by row. */
 function toPatches(x: tf.Tensor, patch: number): tf.Tensor {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
   const [rows, columns] = [height / patch, width / patch];
@@ -153,7 +158,9 @@ function fromPatches(
   return tf.reshape(cut, [batch, rows * patch, columns * patch, channels]);
 }
 
-/** [N, width]: for each patch sines and cosines of its row, then of its column, of width / 4 frequencies each. */
+/**
+ * Returns [N, width]: for each patch sines and cosines of its row, then of its column, of width / 4 frequencies each.
+ */
 function sinCosPositions(rows: number, columns: number, width: number): number[] {
   const rates = Array.from({ length: width / 4 }, (_, i) => 10000 ** (-4 * i / width));
   const waves = (

@@ -2,11 +2,11 @@ import { definePath } from "noiseline";
 import { z } from "zod";
 
 /**
- * The straight path x_u = (1 - u) x_0 + u eps of rectified flow (Liu et al. 2023) and flow matching (Lipman et al. 2023),
- * from the image at u = 0 to noise at u = 1. It does not preserve the variance.
+ * The straight path x_u = (1 - u) x_0 + u eps of rectified flow (Liu et al. 2023) and flow matching (Lipman et al.
+ * 2023), from the image at u = 0 to noise at u = 1. It does not preserve the variance.
  *
- * Training draws u evenly, or by the logit-normal density, u = sigmoid(m + s z), which visits the middle of the path more
- * often (Esser et al. 2024, section 3.1).
+ * Training samples u uniformly, or by the logit-normal density, u = sigmoid(m + s z), which visits the middle of the
+ * path more often (Esser et al. 2024, section 3.1).
  */
 export default definePath({
   params: z.strictObject({

@@ -14,12 +14,15 @@ export default defineSampler({
   },
 });
 
-/** dx/du of the straight path. */
+/** Returns dx/du of the straight path. */
 export function velocity({ x0, eps }: Prediction): Float32Array {
   return mix([1, eps], [-1, x0]);
 }
 
-/** u of a time. @throws RangeError where the path is not the straight one */
+/**
+ * Returns u of a time.
+ * @throws RangeError if the path is not the straight one
+ */
 export function timeOfFlow(path: Path, t: number): number {
   const u = path.noise(t);
   if (Math.abs(path.signal(t) + u - 1) < 1e-6) return u;

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { timeOfFlow, velocity } from "./flow_euler.ts";
 
 /**
- * Heun's method along dx/du = eps - x_0 in equal steps of u: an Euler step, then again from where it started with the mean
- * of the slopes at both ends. Of second order, but for the last step, which is Euler's, since there is no noise to be seen
- * at u = 0 (as in Karras et al. 2022, algorithm 1). n steps take 2 n - 1 evaluations.
+ * Heun's method along dx/du = eps - x_0 in equal steps of u: an Euler step, then again from its start with the mean of
+ * the slopes at both ends. It is of second order, except for the last step, which is Euler's, because at u = 0 there is
+ * no noise to predict (as in Karras et al. 2022, algorithm 1). n steps take 2 n - 1 evaluations.
  */
 export default defineSampler({
   params: z.strictObject({ steps: z.int().min(1).max(10_000).default(25).describe("Steps of two evaluations each") }),

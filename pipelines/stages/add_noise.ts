@@ -2,7 +2,7 @@ import { defineStage, randomStream } from "noiseline";
 import { readImages, writeImages } from "noiseline/data";
 import { z } from "zod";
 
-/** Gaussian noise on images, in the range [-1, 1] that networks see; what leaves the range is cut off. */
+/** Adds Gaussian noise to images in the range [-1, 1] that networks see, and clips values outside this range. */
 export default defineStage({
   summary: "Images with Gaussian noise",
   params: z.strictObject({
@@ -18,7 +18,7 @@ export default defineStage({
     const stream = randomStream({ seed, stream: "add-noise" });
     const noisy = new Uint8Array(pixels.length);
     for (let image = 0; image < info.count; image++) {
-      // The same noise at every sigma, so that levels differ in its size alone.
+      // The noise is the same at every sigma, so that levels differ only in its scale.
       const noise = stream.normal(image, size);
       for (let i = 0; i < size; i++) {
         const value = pixels[image * size + i]! + 127.5 * sigma * noise[i]!;

@@ -2,7 +2,7 @@ import { defineStage } from "noiseline";
 import { lineChartsSvg } from "noiseline/data";
 import { z } from "zod";
 
-/** What this stage needs of `metrics.json`; there is more in it. */
+/** The parts of `metrics.json` that this stage needs. */
 const scores = z.object({
   images: z.object({ fake: z.object({ source: z.object({ sigma: z.number() }) }) }),
   metrics: z.array(z.object({ name: z.string(), value: z.number() })),
