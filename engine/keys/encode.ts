@@ -1,8 +1,8 @@
 /**
- * Canonical text of a value, for hashing. Types are tagged and lengths are written out, so that no two different values
- * share a text: 1, "1", [1] and {"1":1} all differ. Map order does not count; a key with the value undefined is absent.
- * Nothing is cut off at a
- * depth: what is too deep for the call stack throws, as does what has no faithful text (NaN, functions, class instances).
+ * Returns the canonical text of a value, for hashing. Types are tagged and lengths are written out, so that no two
+ * different values share a text: 1, "1", [1] and {"1":1} all differ. The order of keys does not count; a key with the
+ * value undefined counts as absent. Nothing is cut off at any depth: a value that is too deep for the call stack
+ * throws, and so does one without a faithful text (NaN, functions, class instances).
  */
 export function encode(value: unknown): string {
   switch (typeof value) {
@@ -31,7 +31,7 @@ export function encode(value: unknown): string {
 function encodeMap(map: Record<string, unknown>): string {
   let count = 0;
   let text = "";
-  // Without a comparison of its own, sort() goes by code units.
+  // Without a compare function, sort() orders by code units.
   for (const key of Object.keys(map).sort()) {
     const value = map[key];
     if (value === undefined) continue;
@@ -41,7 +41,7 @@ function encodeMap(map: Record<string, unknown>): string {
   return `o${count}:${text}`;
 }
 
-/** Locale-free order: the same on every machine. */
+/** Compares two texts by code units: an order without a locale, the same on every machine. */
 export function compareCodeUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -10,16 +10,16 @@ import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
 import type { Digests, FolderFile } from "../store/digests.ts";
 
-/** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
+/** Digests of what a stage reads from outside the pipeline, by names that do not depend on where the content lies. */
 export type Externals = Readonly<Record<string, string>>;
 
-/** A file or folder outside that a param of a stage names. */
+/** A file or folder outside the pipeline that a param of a stage names. */
 interface External {
-  /** The param, with the place within it where it has several: `data`, `data[0]`, `data["train"]`. */
+  /** The param, with the place within it if it holds several paths: `data`, `data[0]`, `data["train"]`. */
   readonly name: string;
   readonly at: DocumentPath;
   readonly path: string;
-  /** The path as the file has it. */
+  /** The path as it is written in the pipeline file. */
   readonly written: string;
 }
 
@@ -38,12 +38,15 @@ function externalsOf({ kind, params }: Pick<Stage, "kind" | "params">, folder: s
   return found;
 }
 
-/** The paths that a stage reads from outside, by param, or by the place within it. */
+/** Returns the paths that a stage reads from outside, by param, or by the place within the param. */
 export function externalPaths(stage: Pick<Stage, "kind" | "params">, folder: string): Record<string, string> {
   return Object.fromEntries(externalsOf(stage, folder).map(({ name, path }) => [name, path]));
 }
 
-/** The params of a stage with these paths in the place of those that it has. @param paths see {@linkcode externalPaths} */
+/**
+ * Returns the params of a stage with other paths in place of its own.
+ * @param paths as {@linkcode externalPaths} returns them
+ */
 export function withPaths({ kind, params }: Pick<Stage, "kind" | "params">, paths: Readonly<Record<string, string>>) {
   const changed = Object.entries(params).map(([param, value]) => {
     const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
@@ -53,8 +56,8 @@ export function withPaths({ kind, params }: Pick<Stage, "kind" | "params">, path
 }
 
 /**
- * A file, by the empty path, or those below a folder, through links, since a stage reads through them too. A link back up
- * is not followed.
+ * Yields a file, with an empty path, or the files below a folder. Links are followed, since a stage follows them too,
+ * except for a link back up.
  */
 export function* filesAt(place: string, path = "", above: ReadonlySet<string> = new Set()): Generator<FolderFile> {
   const info = Deno.statSync(place);
@@ -67,7 +70,7 @@ export function* filesAt(place: string, path = "", above: ReadonlySet<string> = 
   }
 }
 
-/** Digest of a file, or of a folder's whole content. */
+/** Returns the digest of a file, or of a folder's whole content. */
 export function contentDigest(path: string, digests: Digests): string {
   const info = Deno.statSync(path);
   // A pipe or a device may have no end.
@@ -80,15 +83,16 @@ export function contentDigest(path: string, digests: Digests): string {
   return digests.folderDigest(path, files, () => artifactDigest("files", files.map(entryOf)));
 }
 
-/** Where a pipeline lies, and where its values are written. */
+/** The folder of a pipeline, and the places where its values are written. */
 interface Home {
   readonly folder: string;
   readonly origins: Origins;
 }
 
 /**
- * Digests of all that one stage reads from outside: packages, files, and environment variables that it declares.
- * @returns also what is wrong with a file or folder that cannot be read, or is not the one that the stage must have, by name
+ * Digests everything that one stage reads from outside: packages, files, and environment variables that its kind
+ * declares.
+ * @returns also, by name, a problem for each file or folder that cannot be read or is not the expected one
  */
 export function digestStageExternals(stage: Stage, { folder, origins }: Home, digests: Digests) {
   const externals: Record<string, string> = {};
@@ -99,7 +103,7 @@ export function digestStageExternals(stage: Stage, { folder, origins }: Home, di
   for (const { name, sha256 } of stage.kind.downloads?.(stage.params) ?? []) externals[name] = sha256;
   for (const name of stage.kind.permissions.env ?? []) {
     const value = Deno.env.get(name);
-    // By digest, since variables may hold secrets and keys are kept in clear.
+    // As a digest, since variables may hold secrets and keys are stored in clear.
     externals[`env:${name}`] = value === undefined ? "unset" : sha256Of(value);
   }
   for (const one of externalsOf(stage, folder)) {
@@ -119,10 +123,10 @@ export function digestStageExternals(stage: Stage, { folder, origins }: Home, di
   return { externals, problems };
 }
 
-/** What the stages of a pipeline read from outside, by id of the stage. */
+/** Digests of what the stages of a pipeline read from outside, by stage id, and the problems with reading it. */
 export type DigestedExternals = Readonly<ReturnType<typeof digestExternals>>;
 
-/** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
+/** Digests everything that the stages read from outside. Files that cannot be read are reported. */
 export function digestExternals(
   { stages, ...home }: Home & { readonly stages: ReadonlyMap<string, Stage> },
   digests: Digests,
@@ -144,7 +148,7 @@ function cannotRead(stage: Stage, { name, at, path, written }: External, error: 
   return diagnosticAt(origins, ["stages", stage.entry, "with", ...at], message, fix, details);
 }
 
-/** Files that a stage is to read and that are not there, without a look into those that are. */
+/** Returns a problem for each missing file that a stage is to read, without reading the files that exist. */
 export function missingExternals(stage: Stage, folder: string, origins: Origins): Diagnostic[] {
   return externalsOf(stage, folder).flatMap((one) => {
     try {
@@ -156,21 +160,21 @@ export function missingExternals(stage: Stage, folder: string, origins: Origins)
   });
 }
 
-/** Size of a file, or of all files below a folder; undefined where there is nothing. */
+/** Returns the size in bytes of a file, or of all files below a folder; undefined if nothing is there. */
 export function sizeOf(path: string): number | undefined {
   return statIfThere(path) && filesAt(path).reduce((sum, { facts }) => sum + facts.size, 0);
 }
 
 /**
- * What a stage is made of besides its ingredients. Most have none, and records of thousands of stages need not say so of
- * each.
- * @param externals their digests by param
+ * Returns the external files and the code modules that a stage is made from, for the record of a run. Most stages have
+ * none, and records of thousands of stages need not say so for each.
+ * @param externals digests of the external files, by param
  */
 export function sourcesOf(stage: Stage, folder: string, externals: Externals): { sources?: Sources } {
   const sources: Sources = { externals: {}, modules: { ...stage.kind.modules } };
   for (const [name, path] of Object.entries(externalPaths(stage, folder))) {
     const digest = externals[name];
-    // What was removed since is not worth a failure.
+    // A file that has been removed since is not worth a failure.
     const sizeBytes = sizeOf(path);
     if (digest !== undefined && sizeBytes !== undefined) sources.externals[name] = { path, sizeBytes, digest };
   }

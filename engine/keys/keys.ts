@@ -4,7 +4,7 @@ import { mapFiles } from "../../schemas/roles.ts";
 import type { Kind, Stage } from "./stage.ts";
 import { compareCodeUnits, encode } from "./encode.ts";
 
-/** Raised when the meaning of keys changes; all older results then count as never made. */
+/** The version of all keys. Raised when the meaning of keys changes; all older results then count as never made. */
 const SCHEME = 1;
 
 function hash(domain: string, value: unknown): string {
@@ -15,8 +15,9 @@ function hash(domain: string, value: unknown): string {
 export type LocalIngredients = Omit<Ingredients, "inputs">;
 
 /**
- * The params that enter keys. Execution params never do; paths of externals give way to their content.
- * A param equal to its frozen `legacy` value is left out, so that results from before the param existed stay valid.
+ * Returns the params that enter keys. Execution params never do; the content of externals enters instead of their
+ * paths. A param equal to its frozen `legacy` value is left out, so that results from before the param existed stay
+ * valid.
  */
 export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
@@ -24,14 +25,14 @@ export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>)
     const meta = Object.hasOwn(kind.roles, name) ? kind.roles[name]! : {};
     if (meta.role === "execution" || value === undefined) continue;
     if ("legacy" in meta && encode(meta.legacy) === encode(value)) continue;
-    // A param that is a path has nothing left; of one that holds paths the rest stays, and where they stand.
+    // A param that is only a path is left out. A param that holds paths keeps the rest, and the places of its paths.
     if (meta.role === "external" && typeof value === "string" && meta.files === undefined) continue;
     kept[name] = mapFiles(value, meta, () => null);
   }
   return kept;
 }
 
-/** Where the definitions lie that params name is left out: the version says what they are. */
+/** Leaves out the paths of definitions that params name: the kind's version identifies their code. */
 function withoutPlaces({ own = [] }: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept = { ...params };
   for (const { param } of own) {
@@ -43,42 +44,45 @@ function withoutPlaces({ own = [] }: Kind, params: Readonly<Record<string, unkno
   return kept;
 }
 
-/** What is known of a stage's keys before anything runs. */
+/** The keys of a stage that are known before anything runs. */
 export interface StageKeys {
   readonly local: LocalIngredients;
-  /** Code, params, seed and externals alone: which stages could share results at all. */
+  /** From code, params, seed and externals alone: tells which stages could share results at all. */
   readonly localKey: string;
-  /** The above and upstream recipe keys: known before anything runs. */
+  /** From the local key and the upstream recipe keys. */
   readonly recipeKey: string;
 }
 
-/** @param inputs by port, the recipe key and port of each artifact that it reads: `<key>.<port>` */
+/** @param inputs by port, the recipe key and port of each artifact that the stage reads: `<key>.<port>` */
 export function recipeKeyOf(local: LocalIngredients, inputs: Ingredients["inputs"]): Omit<StageKeys, "local"> {
   const localKey = hash("local", local);
   return { localKey, recipeKey: hash("recipe", { localKey, inputs }) };
 }
 
-/** What enters the keys of a stage by itself; each ingredient with why. */
+/** Returns the ingredients that a stage itself adds to its keys, each with its reason. */
 function localIngredients({ kind, params, seed, shard }: Stage, externals: Ingredients["externals"]): LocalIngredients {
   return {
-    // Two kinds make different things of the same params. A custom stage's file may be renamed: its code says what it is.
+    // Two kinds make different things from the same params. A custom stage's file may be renamed: its code identifies
+    // it.
     kind: kind.custom ? "custom" : kind.name,
-    // The code: other code may give other bytes. Of a built-in kind a number, so that a comment reruns nothing.
+    // The code: other code may give other bytes. For a built-in kind it is a number, so that editing a comment reruns
+    // nothing.
     version: kind.version,
-    // Only kinds that draw random numbers: another seed leaves the results of all others as they are.
+    // Only for kinds that draw random numbers: another seed leaves the results of all other kinds as they are.
     seed: kind.seeded ? seed : null,
-    // What the user chose, without what only says where or how to compute.
-    // Of a shard also which part, under a name that no param has.
+    // The params that the user chose, except those that only say where or how to compute. For a shard also which part
+    // it computes, under a name that no param has.
     params: { ...keyParams(kind, params), ...shard && { "~shard": [shard.index, shard.of] } },
-    // What is read from outside, by content: the same path may hold other bytes tomorrow, and another path the same.
+    // Files read from outside, by content: the same path may hold other bytes tomorrow, and another path the same
+    // bytes.
     externals,
   };
 }
 
 /**
- * The keys of all stages, by id.
- * @param stages in the order of the graph, so that what a stage reads has its keys before it
- * @param externals of every stage, by id
+ * Returns the keys of all stages, by id.
+ * @param stages in the order of the graph, so that the keys of a stage's inputs come first
+ * @param externals the digests for every stage, by id
  */
 export function keysOfStages(stages: Iterable<Stage>, externals: ReadonlyMap<string, Ingredients["externals"]>) {
   const keys = new Map<string, StageKeys>();
@@ -93,32 +97,32 @@ export function keysOfStages(stages: Iterable<Stage>, externals: ReadonlyMap<str
   return keys;
 }
 
-/** The key of a result: everything that could change its bytes, with inputs by content. */
+/** Returns the key of a result, made of everything that could change its bytes, with inputs by content. */
 export function resolvedKeyOf(localKey: string, inputs: Ingredients["inputs"]): string {
   return hash("resolved", { localKey, inputs });
 }
 
 /**
- * The key of progress: the resolved key without the extent, so that a longer run continues a shorter one.
- * @param extent the param that says how far to go, if the kind has one
+ * Returns the key of progress: the resolved key without the extent, so that a longer run continues a shorter one.
+ * @param extent the name of the param that says how far to go, if the kind has one
  */
 export function identityKeyOf(ingredients: Ingredients, extent: string | undefined): string {
   const params = Object.entries(ingredients.params).filter(([name]) => name !== extent);
   return hash("identity", { ...ingredients, params: Object.fromEntries(params) });
 }
 
-/** The identity of an artifact's content: type, names, sizes and digests of its files. */
+/** Returns the identity of an artifact's content: the type, and the names, sizes and digests of its files. */
 export function artifactDigest(type: ArtifactRecord["type"], files: readonly FileEntry[]): string {
   const sorted = [...files].sort((a, b) => compareCodeUnits(a.path, b.path));
   return hash("artifact", { type, files: sorted.map(({ path, size, sha256 }) => [path, size, sha256]) });
 }
 
-/** Whether a manifest follows from its own ingredients and files: a key stands for them and for nothing else. */
+/** True if a manifest follows from its own ingredients and files: its key stands for these and for nothing else. */
 export function fitsItsKey(manifest: ResultManifest, key: string): boolean {
   const { resolvedKey, localKey, identityKey, ingredients, extent, outputs } = manifest;
   const { inputs, ...local } = ingredients;
   const { params } = local;
-  // Whatever its kind calls its extent.
+  // The kind is not known here, so the extent may be any param that has its value.
   const names = extent === null ? [undefined] : Object.keys(params).filter((name) => params[name] === extent);
   try {
     return resolvedKey === key && recipeKeyOf(local, {}).localKey === localKey &&
@@ -126,7 +130,7 @@ export function fitsItsKey(manifest: ResultManifest, key: string): boolean {
       names.some((name) => identityKeyOf(ingredients, name) === identityKey) &&
       Object.values(outputs).every(({ type, digest, files }) => artifactDigest(type, files) === digest);
   } catch {
-    // Values that no key can be made of, such as one nested too deep, were never a stage's.
+    // Values that no key can be made from, such as one nested too deep, never belonged to a stage.
     return false;
   }
 }

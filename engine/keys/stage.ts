@@ -6,95 +6,101 @@ import type { BuiltinKind, CheckResult, Facts, OutputPorts, Shard, StageDevice }
 import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
-/** What it builds on by name, and by version where the lock has several; of native code the systems that it is for. */
+/**
+ * The packages that a package depends on, by name, with the version if the lock has several; `os` lists the systems
+ * that native code is made for.
+ */
 type LockedPackage = Partial<
   Readonly<Record<"dependencies" | "optionalDependencies" | "optionalPeers" | "os", readonly string[]>>
 >;
 
-/** Deno's lock file, as far as it is about npm packages. */
+/** The part of Deno's lock file that is about npm packages. */
 export interface Lock {
   readonly version?: string;
-  /** What is asked for, and the version that it comes to. */
+  /** The versions that are asked for, each with the version that it resolves to. */
   readonly specifiers?: Readonly<Record<string, string>>;
-  /** By name and version. */
+  /** The packages by name and version. */
   readonly npm?: Readonly<Record<string, LockedPackage>>;
 }
 
-/** What names of modules stand for, where code from outside the toolkit runs. */
+/** The meaning of module names in a process that runs user code. */
 export interface ModuleMap {
   readonly imports: Readonly<Record<string, string>>;
-  /** By the address of each module that has names of its own, as Deno resolved them. */
+  /** For modules that have names of their own: these names as Deno resolved them, by the module's address. */
   readonly scopes: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly lock: Lock;
 }
 
-/** A definition of the user's own that a stage is given. */
+/** A definition in user code that a stage is given. */
 export interface OwnCode {
-  /** The param that names it, `""` where it is all of them; null where something that the stage reads was made with it. */
+  /**
+   * The param that names it, `""` if that is all of `with`; null if the stage reads something that was made with it.
+   */
   readonly param: string | null;
   readonly sort: Sort;
-  /** Absolute path of its file. */
+  /** The absolute path of its file. */
   readonly file: string;
   /** The path as the pipeline writes it. */
   readonly uses: string;
   readonly digest: string;
-  /** What the digest was taken of: local modules by what they do, packages by their versions. */
+  /** The modules behind the digest: local modules by the digest of what they do, packages by their versions. */
   readonly modules: Readonly<Record<string, string>>;
   /** Its local modules, each with the SHA-256 of its bytes. */
   readonly files: readonly (readonly [file: string, content: string])[];
 }
 
-/** What of a built-in kind may be left out, and has a value in the engine. */
+/** The properties that a built-in kind may leave out; the engine fills them in. */
 type Filled = "seeded" | "permissions" | "resources";
 
 /** A kind as the engine sees it, built in or custom. */
 export interface Kind
   extends Omit<BuiltinKind, "kind" | "version" | "params" | Filled>, Required<Pick<BuiltinKind, Filled>> {
-  /** `train`, or the path of a custom stage as the file names it. */
+  /** `train`, or the path of a custom stage as the pipeline file names it. */
   readonly name: string;
   /**
-   * What enters the key for the code: kind and version of a built-in, and after a space each the digests of all definitions
-   * that are loaded into its process, those of its params first; the digest of a custom stage's modules.
+   * Enters the key for the code. For a built-in kind: kind and version, and after a space each the digests of all
+   * definitions that are loaded into its process, those of its params first. For a custom stage: the digest of its
+   * modules.
    */
   readonly version: string;
   readonly custom: boolean;
-  /** Of a built-in kind: definitions that its stages are given. Stages with others are of another kind. */
+  /** Built-in kinds only: the definitions that stages are given. Stages with other definitions are of another kind. */
   readonly own?: readonly OwnCode[];
-  /** Of code of the user's own: what the digests in its version were taken of. */
+  /** User code only: the modules that the digests in `version` were taken of. */
   readonly modules?: Readonly<Record<string, string>>;
-  /** Of a custom stage: its local modules, as {@linkcode OwnCode} has them. */
+  /** Custom stages only: the local modules, as in {@linkcode OwnCode}. */
   readonly files?: OwnCode["files"];
-  /** Of code of the user's own: what the names of modules stand for in its process. */
+  /** User code only: the meaning of module names in its process. */
   readonly map?: () => ModuleMap;
   readonly roles: ParamRoles;
   readonly validate: (raw: unknown) => ParamsOutcome & Pick<Stage, "facts">;
 }
 
-/** The code of the user's own that runs in the process of a kind's stages: a custom stage's, or that of definitions. */
+/** Returns the user code that runs in the process of a kind's stages: a custom stage's, or that of definitions. */
 export function codesOf({ custom, name, entry, version, modules = {}, files = [], own = [] }: Omit<Kind, "validate">) {
   if (!custom) return own;
   return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules, files }];
 }
 
-/** Modules of code of the user's own, by places from the folder of the pipeline. */
+/** Returns the modules of user code, by their places relative to the pipeline's folder. */
 export function modulesOf({ uses, modules }: Pick<OwnCode, "uses" | "modules">): Record<string, string> {
   const folder = uses.slice(0, uses.lastIndexOf("/") + 1).replace(/^\.\//, "");
-  // Of a module there is a digest, of a package a version.
+  // A module has a digest, a package a version.
   const place = (name: string, value: string) => /^[0-9a-f]{64}$/.test(value) ? folder + name : name;
   return Object.fromEntries(Object.entries(modules).map(([name, value]) => [place(name, value), value]));
 }
 
-/** Whether there is any. */
+/** True if a kind runs user code. */
 export function isForeign({ custom, own = [] }: Pick<Kind, "custom" | "own">): boolean {
   return custom || own.length > 0;
 }
 
-/** The version of a built-in kind without definitions of the user's own. */
+/** Returns the version of a built-in kind without the digests of definitions. */
 export function builtinVersion(version: string): string {
   return version.split(" ")[0]!;
 }
 
-/** The name of the param that says how far to go, if the kind has one. */
+/** Returns the name of the param that says how far to go, if the kind has one. */
 export function extentParam(kind: Kind): string | undefined {
   return Object.keys(kind.roles).find((name) => kind.roles[name]?.role === "extent");
 }
@@ -110,76 +116,76 @@ export interface Binding {
 export interface Stage extends Pick<CheckResult, "workShape" | "probe" | "notes" | "memoryBytes"> {
   /** `train`, or `train@2000` for the same stage at another extent. */
   readonly id: string;
-  /** The entry of the file that it comes from: `train` for both. */
+  /** The entry of the pipeline file that the stage comes from: `train` for both. */
   readonly entry: string;
   readonly kind: Kind;
   readonly params: Readonly<Record<string, unknown>>;
-  /** What is known of the definitions that its params name, by param. */
+  /** Facts about the definitions that its params name, by param. */
   readonly facts?: Readonly<Record<string, Facts>> | undefined;
   readonly extent: number | undefined;
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
-  /** Stages that must be done before it, though it reads nothing of them. In no key. */
+  /** Stages that must be done first, though this stage reads nothing from them. In no key. */
   readonly needs: readonly string[];
-  /** Its shards, where it only joins what these have computed. In no key: the result is the same without. */
+  /** Its shards, if this stage only joins what they have computed. In no key: the result is the same without shards. */
   readonly parts?: readonly string[];
-  /** Of a shard: which part it computes of the stage `whole`, which needs it only while it has no result. */
+  /** Shards only: which part of the stage `whole` this one computes. It is needed only while `whole` has no result. */
   readonly shard?: Shard & { readonly whole: string };
-  /** Root of its randomness: its own, or the pipeline's. */
+  /** The root of its randomness: the stage's own seed, or the pipeline's. */
   readonly seed: number;
   readonly resources: Resources;
-  /** What the file says of resources, without what its kind does. */
+  /** The resources that the file declares, without those of the kind. */
   readonly declared: Resources;
   readonly timeoutMs: number | undefined;
   readonly retries: number;
-  /** Arithmetic that the whole stage does, where its kind can tell. */
+  /** The arithmetic that the whole stage does, in GFLOP, if its kind can tell. */
   readonly workGflop: number | undefined;
-  /** The same for stages that differ in their extent alone, and read as much: they take the same time for each unit. */
+  /** Equal for stages that differ in extent alone and read as much: these take the same time for each unit of work. */
   readonly likeness?: string | undefined;
 }
 
-/** Params of a stage that has so many processors: it computes with as many threads, where the file does not say how many. */
+/** Returns a stage's params with `threads` set to its number of processors, unless the file sets `threads`. */
 export function withThreads({ kind, params }: Pick<Stage, "kind" | "params">, cpus: number | undefined) {
   const open = kind.roles["threads"]?.role === "execution" && params["threads"] === undefined;
-  // No slot is what a stage takes that hardly computes.
+  // A stage that hardly computes takes 0 processors, but needs a thread.
   return cpus === undefined || !open ? params : { ...params, threads: Math.max(1, cpus) };
 }
 
-/** How many graphics cards a stage wants. */
+/** Returns the number of graphics cards that a stage wants. */
 export function cardsOf({ gpu = 0 }: Resources): number {
   return gpu === "required" ? 1 : gpu;
 }
 
-/** The stages whose results a stage is given. */
+/** Returns the ids of the stages whose results a stage is given. */
 export function readsOf({ inputs, parts = [] }: Pick<Stage, "inputs" | "parts">): string[] {
   return [...Object.values(inputs).flat().map(({ stage }) => stage), ...parts];
 }
 
-/** The stages that must be done before a stage can run. */
+/** Returns the ids of the stages that must be done before a stage can run. */
 export function predecessorsOf(stage: Pick<Stage, "inputs" | "needs" | "parts">): string[] {
   return [...readsOf(stage), ...stage.needs];
 }
 
 const PART: OutputPorts = { part: { type: "files", description: "What a shard has computed" } };
 
-/** What a stage writes: a shard its part alone. */
+/** Returns the outputs that a stage writes; a shard writes only its part. */
 export function outputsOf({ kind, shard }: Pick<Stage, "kind" | "shard">): OutputPorts {
   return shard === undefined ? kind.outputs : PART;
 }
 
 /**
- * The stage that a shard is of, by their ids; undefined of other stages. No reference means such an id, and no child of a
- * matrix has one: there an axis is followed by `=`.
+ * Returns the id of the stage that a shard belongs to; undefined for the ids of other stages. No reference can name a
+ * shard, and no child of a matrix has such an id: there an axis is followed by `=`.
  */
 export function wholeOf(id: string): string | undefined {
   return /^(.+)~\d+of\d+$/.exec(id)?.[1];
 }
 
-/** Entries by the ids of stages without those of shards, which are for people a part of what they are of. */
+/** Removes shards from entries by stage id: to people, a shard is only a part of its stage. */
 export function withoutShards<T>(entries: Iterable<readonly [string, T]>): [string, T][] {
   return Array.from(entries, ([id, value]): [string, T] => [id, value]).filter(([id]) => wholeOf(id) === undefined);
 }
 
-/** A stage as shards and what joins them. */
+/** Returns the shards of a stage and the stage that joins them. */
 export function inShards(stage: Stage, of: number): readonly Stage[] {
   const shards = Array.from({ length: of }, (_, index): Stage => {
     return { ...stage, id: `${stage.id}~${index + 1}of${of}`, shard: { index, of, whole: stage.id } };
@@ -187,14 +193,14 @@ export function inShards(stage: Stage, of: number): readonly Stage[] {
   return [...shards, { ...stage, parts: shards.map(({ id }) => id) }];
 }
 
-/** What a stage takes while it runs, also of threads that compute together: each of them waits for the slowest. */
+/** The slots that a stage takes while it runs. Its threads compute together: each of them waits for the slowest. */
 export interface WantedSlots extends Resources {
   readonly threads?: number;
 }
 
 /**
- * What a stage takes while it runs. One that joins parts computes nothing, so it needs no card.
- * @param device what it computes on, where it has one
+ * Returns the slots that a stage takes while it runs. A stage that joins shards computes nothing, so it needs no card.
+ * @param device the device that the stage computes on, if it has one
  */
 export function slotsOf(
   { kind, params, resources, parts }: Pick<Stage, "kind" | "params" | "resources" | "parts">,
@@ -205,7 +211,7 @@ export function slotsOf(
   return computes ? { ...resources, threads: params["threads"] as number | undefined ?? Infinity } : resources;
 }
 
-/** Of stages that differ in extent alone, the id of the next shorter one: it runs first, and the longer continues it. */
+/** Returns for stages that differ in extent alone the next shorter one: it runs first, and the longer continues it. */
 export function shorterOf(stages: Iterable<Stage>): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const withExtent = [...stages].filter(({ extent }) => extent !== undefined);
