@@ -5,7 +5,7 @@ export interface SourceText {
   readonly text: string;
 }
 
-/** A stretch of a source, in UTF-16 offsets. */
+/** A stretch of a source text, in UTF-16 offsets. */
 export interface Span extends Readonly<Record<"start" | "end", number>> {
   readonly source: SourceText;
 }
@@ -40,28 +40,28 @@ export type DiagnosticCode =
   | "cache"
   | "check";
 
-/** One thing that is wrong or doubtful: what, where, got, wanted, fix. Expected failures travel as lists of these. */
+/** One error or warning: what, where, got, wanted, fix. Expected failures are returned as lists of these. */
 export interface Diagnostic extends Partial<Readonly<Record<"got" | "wanted" | "fix", string | undefined>>> {
   readonly severity: "error" | "warning";
   readonly code: DiagnosticCode;
-  /** What is wrong, as a sentence without a final period. */
+  /** The problem, as a sentence without a final period. */
   readonly message: string;
   readonly span?: Span | undefined;
   /** The path in the document, such as `stages.train.with.steps`. */
   readonly path?: string;
-  /** Where a value that is not written at `span` itself came from, nearest first. */
+  /** The places where a value came from that is not written at `span` itself, nearest first. */
   readonly origin?: readonly string[] | undefined;
   /** Other places that belong to the problem, such as the first of two equal keys. */
   readonly related?: readonly { readonly message: string; readonly span: Span }[];
 }
 
-/** What may be said of a problem beside its place, message and fix. */
+/** The details of a problem beside its place, message and fix. */
 export interface Details extends Partial<Omit<Diagnostic, "message" | "fix" | "span" | "path">> {
-  /** Whether the key at its path is wrong, or the value. */
+  /** The wrong part at the path: the key or the value. */
   readonly target?: "key" | "value" | undefined;
 }
 
-/** An error as it is; with a place in a document see `diagnosticAt`. */
+/** Returns an error without a place in a document; for one with a place see `diagnosticAt`. */
 export function errorOf(
   code: DiagnosticCode,
   message: string,
@@ -75,7 +75,7 @@ export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
-/** What a function gives where it succeeds. */
+/** The value that a function returns when it succeeds. */
 export type ValueOf<F extends (...args: never[]) => unknown> = Extract<
   Awaited<ReturnType<F>>,
   { value: unknown }
@@ -85,7 +85,7 @@ export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Resu
   return { ok: true, value, warnings };
 }
 
-/** Problems in the order of the file, those without a place first. */
+/** Fails with problems in the order of the file, those without a place first. */
 export function refuse<T = never>(diagnostics: readonly Diagnostic[]): Result<T> {
   return { ok: false, diagnostics: diagnostics.toSorted((a, b) => (a.span?.start ?? -1) - (b.span?.start ?? -1)) };
 }

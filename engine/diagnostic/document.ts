@@ -5,30 +5,30 @@ export type DocumentPath = readonly (string | number)[];
 /** A parsed file: its plain value, and where each part of it is written. */
 export interface SourceDocument {
   readonly value: unknown;
-  /** Where the value at a path is written, or its key with `target: "key"`. Undefined for paths that are not in the file. */
+  /** Finds where a value is written, or its key with `target: "key"`; undefined for a path that is not in the file. */
   locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
-  /** The place of a value with those of the values that it took the place of, for documents that are made of several. */
+  /** Returns the place of a value and those of the values that it replaced, for documents made of several. */
   origin(path: DocumentPath): string | undefined;
-  /** Where the file as a whole begins; undefined where it has no text to point at. */
+  /** The place of the file as a whole, at its start; undefined if it has no text to point at. */
   readonly whole: Span | undefined;
-  /** What the file says of profiles, which is checked with the rest of it. */
+  /** The `profiles` of the file, which are checked with the rest of it. */
   readonly profiles?: unknown;
 }
 
-/** Where values of a resolved pipeline came from. */
+/** The places where the values of a resolved pipeline came from. */
 export interface Origins {
-  /** Where the value at a path is written, or the nearest enclosing part that is. */
+  /** Finds where the value at a path is written, or else the nearest enclosing part that is written. */
   locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
-  /** The chain from the value back to its source, nearest first: overrides and vars, then the file, or the default. */
+  /** Returns the chain from a value back to its source, nearest first: overrides and vars, then file or default. */
   explain(path: DocumentPath): string[];
 }
 
-/** `stages.train.with.multipliers[1]` */
+/** Returns a path as text: `stages.train.with.multipliers[1]`. */
 export function formatPath(path: DocumentPath): string {
   return path.map((part) => typeof part === "number" ? `[${part}]` : `.${part}`).join("").replace(/^\./, "");
 }
 
-/** What is wrong with what is at a path of a document; an error where it does not say. */
+/** Returns a diagnostic for the value at a path of a document; an error unless the details say otherwise. */
 export function diagnosticAt(
   document: Pick<SourceDocument, "locate">,
   path: DocumentPath,
@@ -40,7 +40,7 @@ export function diagnosticAt(
   return { severity: "error", code: "invalid-value", message, fix, ...more, path: formatPath(path), span };
 }
 
-/** Refuse a document for one problem. */
+/** Refuses a document for one problem. */
 export function refuseAt<T = never>(...problem: Parameters<typeof diagnosticAt>): Result<T> {
   return refuse([diagnosticAt(...problem)]);
 }

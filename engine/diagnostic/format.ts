@@ -1,42 +1,42 @@
 import { writeOut } from "../../std/escape.ts";
 import type { Diagnostic, SourceText, Span } from "./diagnostic.ts";
 
-/** Colours and other looks of text: what is left without them is the same text. */
+/** Terminal codes for colours and other styles; without them the same text is left. */
 // deno-lint-ignore no-control-regex
 const LOOKS = /\u001b\[[\d;]*m/g;
 
 /**
- * A text from a stage, a file or a result as it may be shown: what would act on a terminal is written out, as `\u202e`,
- * which in JSON is the same character.
+ * Makes a text from a stage, a file or a result safe to show: characters that would act on a terminal are written out,
+ * as `\u202e`, which in JSON is the same character.
  *
- * @param newline what a line break becomes, such as one with a prefix for the next line, or a space
+ * @param newline replaces each line break, such as one with a prefix for the next line, or a space
  */
 export function printable(text: string, newline = "\n"): string {
   return writeOut(text.replaceAll(LOOKS, "").replaceAll(/\r\n|[\r\n]/g, () => newline));
 }
 
-/** How to set off parts of a message; the plain style leaves them as they are. */
+/** Functions that set off parts of a message; those of the plain style leave the parts as they are. */
 export type MessageStyle = Readonly<Record<"error" | "warning" | "dim" | "bold", (text: string) => string>>;
 
 const same = (text: string) => text;
 export const PLAIN_STYLE: MessageStyle = { error: same, warning: same, dim: same, bold: same };
 
-/** So much of a line is shown, */
+/** The most characters of a line that are shown. */
 const FRAME = 100;
-/** with so much before the place, where that lies further on. */
+/** The characters that are shown before the place, if the place lies further on in a long line. */
 const LEAD = 30;
 
-// Near enough to Unicode's tables (UAX 11) for a caret.
+// Approximates Unicode's tables of character widths (UAX 11) well enough to place a caret.
 const WIDE =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60]/u;
 const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
 
-/** How many columns of a terminal a text takes. */
+/** Returns the number of terminal columns that a text takes. */
 function columnsOf(text: string): number {
   return [...text].reduce((sum, one) => sum + (NO_WIDTH.test(one) ? 0 : WIDE.test(one) ? 2 : 1), 0);
 }
 
-/** The line before, the line itself and a caret run under the span. Of long lines the part around the span. */
+/** Returns the line before the span, its own line, and carets under it. Long lines are cut to the part around it. */
 function codeFrame(span: Span, style: MessageStyle): string[] {
   const start = positionOf(span.source, span.start);
   const end = positionOf(span.source, Math.max(span.end, span.start + 1));
@@ -63,10 +63,10 @@ function codeFrame(span: Span, style: MessageStyle): string[] {
   ];
 }
 
-/** One diagnostic as text of several lines, without a final line break. */
+/** Returns one diagnostic as text of several lines, without a final line break. */
 export function formatDiagnostic(diagnostic: Diagnostic, style: MessageStyle = PLAIN_STYLE): string {
   const paint = diagnostic.severity === "error" ? style.error : style.warning;
-  // A line break in what a file says must not look like a line of this message.
+  // A line break in the text of a file must not look like a line of this message.
   const say = (text: string) => printable(text, "\n    ");
   const where = diagnostic.span === undefined ? "" : `${style.bold(say(formatSpan(diagnostic.span)))}: `;
   const { message } = diagnostic;
@@ -81,7 +81,7 @@ export function formatDiagnostic(diagnostic: Diagnostic, style: MessageStyle = P
   return lines.join("\n");
 }
 
-/** A diagnostic as plain data for `--json`. */
+/** Returns a diagnostic as plain data for `--json`. */
 export function diagnosticToJson(diagnostic: Diagnostic): Record<string, unknown> {
   const { severity, code, message, path, got, wanted, fix, origin, span } = diagnostic;
   const at = span && { file: span.source.name, ...positionOf(span.source, span.start) };
@@ -89,16 +89,16 @@ export function diagnosticToJson(diagnostic: Diagnostic): Record<string, unknown
   return { severity, code, message, ...at, path, got, wanted, fix, origin, related };
 }
 
-/** Names in it may be as long as the file. */
+/** Names in a message may be as long as the file. */
 const MAX_MESSAGE = 1_000;
 const MAX_SHOWN = 200;
 
-/** A text as it is shown in a message; what is long is cut. */
+/** Returns a text as a message shows it; a long text is cut. */
 export function cutText(text: string): string {
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
-/** A value as it is shown after `got:`; long values are cut. */
+/** Returns a value as it is shown after `got:`; a long value is cut. */
 export function showValue(value: unknown): string {
   return cutText(typeof value === "number" || value === undefined ? String(value) : JSON.stringify(value));
 }
@@ -112,20 +112,20 @@ function startsOf(source: SourceText): number[] {
   );
 }
 
-/** Where an offset lies in its text: 1-based line and column, which counts UTF-16 units, as editors do. */
+/** Returns the 1-based line and column of an offset in a text; the column counts UTF-16 units, as editors do. */
 export function positionOf(source: SourceText, offset: number): { readonly line: number; readonly column: number } {
   const starts = startsOf(source);
   const line = starts.findLastIndex((start) => start <= offset);
   return { line: line + 1, column: offset - starts[line]! + 1 };
 }
 
-/** `file:line:column` of the start of a span. */
+/** Returns the start of a span as `file:line:column`. */
 export function formatSpan(span: Span): string {
   const { line, column } = positionOf(span.source, span.start);
   return `${span.source.name}:${line}:${column}`;
 }
 
-/** The text of a 1-based line, without its line break. */
+/** Returns the text of a 1-based line, without its line break. */
 export function lineText(source: SourceText, line: number): string {
   const starts = startsOf(source);
   const start = starts[line - 1] ?? source.text.length;
@@ -133,7 +133,7 @@ export function lineText(source: SourceText, line: number): string {
   return source.text.slice(start, end - 1).replace(/\r$/, "");
 }
 
-/** Quote a word for a shell where it needs it. */
+/** Quotes a word for a shell if the word needs it. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -5,8 +5,8 @@ import { diagnosticAt, type DocumentPath, type SourceDocument } from "./document
 type Placed = readonly [path: DocumentPath, message: string, fix: string, details: Details];
 
 /**
- * What is wrong with a pipeline. Everything that looks at a part of it adds to one collection, so that all is said at
- * once; where a path is written is looked up at the end, when it is known of which files the pipeline is made.
+ * Collects the problems of a pipeline. All checks add to one collection, so that all problems are reported at once.
+ * Where a path is written is looked up at the end, when it is known which files the pipeline is made of.
  */
 export class Problems {
   constructor(
@@ -18,12 +18,12 @@ export class Problems {
     return this.found.length;
   }
 
-  /** @returns undefined, as whoever gives up with it does */
+  /** Adds a problem at a path. @returns undefined, for callers that give up with the problem */
   add(path: DocumentPath, message: string, fix: string, details: Details = {}): undefined {
     this.found.push([this.place(path), message, fix, details]);
   }
 
-  /** Add each of the names at a path that is none of those that are known. @param say what is wrong with one */
+  /** Adds a problem for each of the names at a path that is not known. @param say returns the message for one name */
   addUnknown(
     path: DocumentPath,
     names: Iterable<string>,
@@ -34,12 +34,15 @@ export class Problems {
     }
   }
 
-  /** Add what is known with its place. */
+  /** Adds diagnostics that have their places already. */
   addAll(diagnostics: Iterable<Diagnostic>): void {
     for (const one of diagnostics) this.found.push(one);
   }
 
-  /** The same collection for whoever knows paths of a part alone. @param place of such a path in the whole */
+  /**
+   * Returns the same collection for code that knows only paths within a part.
+   * @param place maps such a path to the path in the whole
+   */
   within(place: (path: DocumentPath) => DocumentPath): Problems {
     return new Problems(this.found, place);
   }
@@ -49,7 +52,7 @@ export class Problems {
     return this.found.flatMap((one) => "severity" in one || one[3].severity === "warning" ? [] : [one[0]]);
   }
 
-  /** All that was found, with its places in the files. */
+  /** Returns everything that was found, with its places in the files. */
   diagnostics(document: Pick<SourceDocument, "locate">): Diagnostic[] {
     return this.found.map((one) => "severity" in one ? one : diagnosticAt(document, ...one));
   }
