@@ -1,6 +1,7 @@
 /**
- * Why a stage is as it is planned: value by value, followed upstream to where each change began. Planning itself says
- * only what is at hand; this looks further (records of runs, other results), for the few stages that somebody asks about.
+ * Explains why a stage is planned as it is: value by value, followed upstream to where each change began. Planning
+ * itself reports only what is at hand; this module looks further (records of runs, other results), for the few stages
+ * that somebody asks about.
  */
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, Sources } from "../../schemas/records.ts";
@@ -13,47 +14,47 @@ import { explainChange } from "./reasons.ts";
 
 type External = Readonly<Sources["externals"][string]>;
 
-/** A file or folder from outside, as far as it is known. */
+/** The known facts of a file or folder from outside. */
 export type ExternalFacts = Pick<External, "digest"> & Partial<External>;
 
-/** How the modules of a custom stage differ, by place. */
+/** The differences between two versions of a stage's user code, by the places of its modules. */
 export type ModuleChanges = Readonly<Record<"changed" | "added" | "removed", readonly string[]>>;
 
-/** What changed in a stage that another one reads. */
+/** A stage that another one reads, with what changed in it. */
 export interface Upstream {
   readonly stage: string;
   readonly state: PlannedState;
-  /** Empty where nothing is known of it, or where it was followed before in the same explanation. */
+  /** Empty if nothing is known of the stage, or if the same explanation has followed it before. */
   readonly causes: readonly Cause[];
   readonly note?: string;
 }
 
-/** One reason with all that is known about it. */
+/** One reason with everything that is known about it. */
 export interface Cause {
   readonly reason: Reason;
-  /** Where it is written that the stage depends on this, and the whole way to there, nearest first. */
+  /** Where it is written that the stage depends on this, and the whole chain that leads there, nearest first. */
   readonly origin?: readonly string[];
-  /** Of `external`. */
+  /** For `external`: the content then and now. */
   readonly before?: ExternalFacts;
   readonly after?: ExternalFacts;
-  /** Of `code`, where the run that made the last result is on record. */
+  /** For `code`, if the run that made the last result is on record. */
   readonly modules?: ModuleChanges;
-  /** Of `input` and `upstream`. */
+  /** For `input` and `upstream`. */
   readonly upstream?: readonly Upstream[];
 }
 
-/** Where `extend` and `resume` continue. */
+/** The saved states that `extend` and `resume` continue from. */
 export type SavedProgress = NonNullable<Explanation["progress"]>;
 
 export type Explanation = Readonly<ReturnType<Explainer["explain"]>>;
 
-/** Explain stages of a plan that holds all stages of its pipeline. */
+/** Explains stages of a plan that holds all stages of its pipeline. */
 export function explainStages(plan: Plan, store: Store, ids: readonly string[]): Explanation[] {
   return ids.map((id) => new Explainer(plan, store).explain(id));
 }
 
 class Explainer {
-  /** Stages that were followed already: each root is reported once. */
+  /** Stages that have been followed: each root cause is reported once. */
   readonly #followed = new Set<string>();
 
   constructor(private readonly plan: Plan, private readonly store: Store) {}
@@ -68,11 +69,11 @@ class Explainer {
       id,
       planned,
       causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)),
-      /** The result that serves. */
+      /** The result that is served. */
       result: manifest && describeResult(this.store, manifest),
-      /** The result that the stage showed last and that it is compared with. */
+      /** The result that the stage showed last, with which it is compared. */
       last: other && describeResult(this.store, other),
-      /** Key of its last result, where that is no longer in the store. */
+      /** The key of its last result, if that result is no longer in the store. */
       lost: last ? undefined : this.store.viewsOf(this.plan.pipeline.name).shown(id)?.resolvedKey,
       progress: this.#progressOf(planned),
     });
@@ -110,7 +111,7 @@ class Explainer {
     }
   }
 
-  /** Where the stage names the code that changed. */
+  /** Returns the path at which the stage names the code that changed. */
   #usesOf({ stage: { kind } }: PlannedStage, before: string): string[] {
     const changed = (kind.own ?? []).find(({ param, digest }) =>
       param !== null && !before.includes(`${param}:${digest}`)
@@ -135,7 +136,7 @@ class Explainer {
 
   #moduleChanges({ stage }: PlannedStage, last: ResultManifest | undefined): ModuleChanges | undefined {
     const { version } = last?.ingredients ?? {};
-    // A built-in kind without definitions of the user's own has none.
+    // A built-in kind without user code has no modules.
     const hadNone = version !== undefined && version === builtinVersion(version) && !version.startsWith("code:");
     const before = hadNone ? {} : last && findInRun(this.store, last)?.stage.sources?.modules;
     const now = stage.kind.modules ?? {};
@@ -148,7 +149,7 @@ class Explainer {
     };
   }
 
-  /** What changed in each stage whose content a port reads anew. */
+  /** Explains what changed in each stage whose new content a port reads. */
   #inputCauses({ stage }: PlannedStage, { name, from, to }: Extract<Reason, { code: "input" }>): Upstream[] {
     const bindings = (stage.inputs[name] ?? []).filter((_, index) => !from.includes(to[index]!));
     const gone = from.filter((digest) => !to.includes(digest));
@@ -162,7 +163,7 @@ class Explainer {
     const told = (note: string): Upstream => ({ stage: id, state, causes: [], note });
     const before = gone.flatMap((digest) => this.store.results.producing(digest))
       .filter(({ resolvedKey }) => resolvedKey !== manifest?.resolvedKey);
-    // What it read may still be there under another stage's name: then it is the reference that changed.
+    // The former input may still be there under another stage's name: then the reference has changed.
     const elsewhere = [...stages].find(([other, { manifest }]) =>
       other !== id && Object.values(manifest?.outputs ?? {}).some(({ digest }) => gone.includes(digest))
     );
@@ -176,7 +177,7 @@ class Explainer {
     return causes.length > 0 ? { stage: id, state, causes } : told("made again, with different bytes");
   }
 
-  /** A stage that has yet to run: why it does. */
+  /** Explains why a stage has yet to run. */
   #follow(id: string): Upstream {
     const planned = this.plan.stages.get(id)!;
     const { state } = planned;
@@ -187,7 +188,7 @@ class Explainer {
   }
 }
 
-/** A result with what the record of its run says; the record may be gone, or another machine's. */
+/** A result with what the record of its run says; the record may be gone, or on another machine. */
 export type ResultFacts = ReturnType<typeof describeResult>;
 
 function describeResult(store: Store, manifest: ResultManifest) {
@@ -199,7 +200,7 @@ function describeResult(store: Store, manifest: ResultManifest) {
     numerics,
     extent,
     runId,
-    /** When it was finished, or where only the id of its run is left, when that run began. */
+    /** The time when the result was finished; if only the id of its run is left, the time when that run began. */
     madeAt: began ? new Date(Date.parse(began) + stage!.durationMs).toISOString() : run?.startedAt ?? startOf(runId),
     durationMs: stage?.durationMs,
     host: run?.host,
@@ -209,7 +210,7 @@ function describeResult(store: Store, manifest: ResultManifest) {
   });
 }
 
-/** The run that made a result, with the stage that it is of. */
+/** Finds the run that made a result, and the stage that the result belongs to. */
 function findInRun(store: Store, { runId, resolvedKey }: ResultManifest) {
   const run = store.runs.read(runId);
   for (const [id, stage] of Object.entries(run?.stages ?? {})) {
@@ -218,7 +219,7 @@ function findInRun(store: Store, { runId, resolvedKey }: ResultManifest) {
   return undefined;
 }
 
-/** The ids of runs begin with the time of their start. */
+/** Returns the start of a run, with which its id begins. */
 function startOf(runId: string): string | undefined {
   const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})-/.exec(runId);
   const [, year, month, day, hour, minute, second, ms] = parts ?? [];

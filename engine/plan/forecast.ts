@@ -6,30 +6,33 @@ import { parseMemory } from "../process/runtime.ts";
 import { machineClass } from "../store/machine.ts";
 import { isForced, mayWork, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
 
-/** How long a stage will take, or why that cannot be said. */
+/** The forecast duration of a stage, or why there is none. */
 export type Forecast =
   | { readonly known: true; readonly durationMs: number; readonly basis: string }
   | { readonly known: false; readonly basis: string };
 
-/** An amount of work: times are compared per unit, and only within one unit. */
+/** An amount of work. Durations are compared per unit of work, and only if the unit is the same. */
 type Amount = Readonly<ReturnType<typeof amountOf>>;
 
-/** Of past runs, the newest few count: machines and code change, and one odd run among five does not move the median. */
+/**
+ * The number of past runs that count, newest first: machines and code change, and one odd run among five does not move
+ * the median.
+ */
 const RECENT = 5;
-/** By so much a forecast may be wrong; where the past does not tell as much, nothing is said. */
+/** The factor by which a forecast may be wrong; where the past does not allow one that near, none is made. */
 const FACTOR = 2;
-/** So many past runs of one sort are looked at; sweeps have thousands, and each stage of a plan asks anew. */
+/** The most past runs of one kind that are looked at; sweeps have thousands, and each stage of a plan asks again. */
 const MEMORY = 100;
-/** What a stage within the engine is for; it has no process to start. */
+/** The duration of a stage that runs in the engine and has no process to start. */
 const INLINE_MS = 5;
-/** Starting a process, and reading and writing what fits into memory. */
+/** The duration of joining shards: starting a process, and reading and writing what fits into memory. */
 const JOIN_MS = 2_000;
 
 /**
- * Estimate how long each stage of a plan that is not there will take, from past runs on machines of this class and on
- * the same numerics: the median of the last few that differ from it in their extent at most and read as much, else of
- * stages of its kind whose arithmetic was of about the same shape. Of other work nothing is concluded. What joins shards
- * takes as long as these one after another, and itself.
+ * Estimates how long each stage of a plan that has no result will take, from past runs on machines of this class and
+ * with the same numerics: the median of the last few runs that differ from the stage at most in extent and read as
+ * much, else of stages of its kind whose arithmetic had about the same shape. Nothing is concluded from other work. A
+ * stage that joins shards takes as long as the shards one after another, plus the joining.
  */
 export function forecastPlan(
   plan: Plan,
@@ -39,15 +42,16 @@ export function forecastPlan(
   const open = [...plan.stages].filter(([, { state }]) => state !== "cached" && state !== "restore");
   const forecasts = new Map<string, Forecast>();
   if (open.length === 0) return forecasts;
-  // Looking at the processor takes longer than planning a small pipeline where all is cached.
+  // Detecting the processor takes longer than planning a small pipeline in which everything is cached.
   const here = machine ?? machineClass();
-  // Less than one operation is none, and would make every ratio to it absurd.
+  // Less than one operation is no work, and would make every ratio to it absurd.
   const pasts = timings.all().filter((timing) => timing.machine === here && amountOf(timing).done >= 1e-9);
   const history = {
     alike: Map.groupBy(pasts, ({ likeness, numerics }) => `${likeness} ${numerics}`),
     kinds: Map.groupBy(pasts, ({ kind, numerics }) => `${kind} ${numerics}`),
   };
-  // Steps that it need not do: those that were saved, and those of the shorter stage that runs before it.
+  // Returns the steps that the stage need not do: those that were saved, and those of the shorter stage that runs
+  // before it.
   const shorter = shorterOf(open.map(([, { stage }]) => stage));
   const startOf = (planned: PlannedStage): number => {
     const before = plan.stages.get(shorter.get(planned.stage.id) ?? "")?.stage.extent ?? 0;
@@ -75,7 +79,7 @@ function timeOf(forecasts: readonly Forecast[]): number {
   return forecasts.reduce((sum, one) => sum + (one.known ? one.durationMs : 0), 0);
 }
 
-/** The work of a past run, or of a stage that is to run. */
+/** Returns the amount of work of a past run, or of a stage that is to run. */
 function amountOf(
   { extent, workGflop, fromStep }: Partial<Record<"extent" | "workGflop" | "fromStep", number | null | undefined>>,
 ) {
@@ -88,7 +92,7 @@ function amountOf(
   return { unit: "run" as const, done: 1 };
 }
 
-/** @param history past runs by likeness or kind, and numerics; the newest are the last */
+/** @param history past runs by likeness or kind, and numerics; the newest come last */
 function forecastStage(
   { stage, device }: PlannedStage,
   amount: Amount,
@@ -113,7 +117,7 @@ function forecastStage(
     return { known: true, durationMs: medianOf(same), basis: scaled ? `${runs}, scaled ${by}` : runs };
   }
   if (amount.unit !== "GFLOP") return { known: false, basis: "nothing similar has run on a machine like this" };
-  // Of another shape and another length at once, only what is known of the beginning keeps a forecast near.
+  // If the shape and the length both differ, a forecast is near only if the overhead of the past run is known.
   const told = kinds.filter((timing) => timing.overheadMs !== null && areNear(workShape, timing.workShape));
   const near = estimatesOf(told, amount);
   if (near.length === 0) {
@@ -125,10 +129,10 @@ function forecastStage(
 }
 
 /**
- * What the last few past runs say of an amount of work. What does not grow with the work is known of runs whose reports
- * of progress told; others say something only of runs that are at most twice as long, or half as long. Probes speak where
- * no run does.
- * @returns with the `ratio` of the work to that of the past run
+ * Estimates the duration of an amount of work from each of the last few past runs. The overhead, which does not grow
+ * with the work, is known only for runs whose reports of progress told it; other runs are used only if they are at most
+ * twice as long, or half as long. Probes are used only if there is no run.
+ * @returns each duration with the `ratio` of this work to that of the past run
  */
 function estimatesOf(pasts: readonly Timing[], amount: Amount) {
   const estimates = pasts.flatMap((timing) => {
@@ -143,7 +147,7 @@ function estimatesOf(pasts: readonly Timing[], amount: Amount) {
   return (runs.length > 0 ? runs : estimates).slice(-RECENT);
 }
 
-/** Whether work of these shapes goes at about the same pace. */
+/** True if work of these shapes goes at about the same pace. */
 function areNear(one: readonly number[] | undefined, other: readonly number[] | null): boolean {
   if (one === undefined || other === null || one.length !== other.length) return false;
   const apart = one.reduce((product, value, index) => {
@@ -159,15 +163,15 @@ function medianOf(times: readonly { readonly durationMs: number }[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** What a machine can do at the same time. */
+/** The numbers of jobs, processors and graphics cards that a machine can use at the same time. */
 export type Capacity = Readonly<Record<"jobs" | "cpus" | "gpus", number>>;
 
-/** How long stages take together. */
+/** The time that stages take together. */
 export type Total = Readonly<ReturnType<typeof totalOf>>;
 
 /**
  * A lower bound of the time for stages of a plan: the longest chain of stages that wait for each other, or the slots
- * that all need together, whichever is longer. Nothing above it can be promised before the order is known.
+ * that all stages need together, whichever takes longer. No higher bound can be promised before the order is known.
  */
 export function totalOf(
   plan: Plan,
@@ -181,9 +185,9 @@ export function totalOf(
   return {
     /** No order of the stages that run for certain is faster, if the forecasts hold. */
     atLeastMs: lowerBound(plan, forecasts, capacity, new Set(certain)),
-    /** The same if every may-run stage runs. */
+    /** The same if every may-run stage runs, too. */
     ifAllMs: lowerBound(plan, forecasts, capacity, new Set(chosen)),
-    /** Stages without a forecast; they come on top. */
+    /** Stages without a forecast; their time comes on top. */
     unknown: chosen.filter((id) => wholeOf(id) === undefined && !forecasts.get(id)!.known),
   };
 }
@@ -198,7 +202,7 @@ function lowerBound(
   const ends = new Map<string, number>();
   const sums = { jobs: 0, cpus: 0, threads: 0, gpus: 0 };
   let longest = 0;
-  // In dependency order, so what a stage waits for has its end already.
+  // In dependency order, so the ends of the stages that a stage waits for are known.
   for (const [id, { stage, device }] of plan.stages) {
     const forecast = ids.has(id) ? forecasts.get(id) : undefined;
     const shards = forecast?.known === true ? forecastsOf(stage.parts, forecasts) : [];
@@ -208,7 +212,7 @@ function lowerBound(
     ends.set(id, end);
     longest = Math.max(longest, end);
     sums.jobs += durationMs;
-    // As slots are taken: a stage that asks for more than there is gets what there is.
+    // As in the scheduler: a stage that asks for more slots than there are gets all of them.
     const { cpu = 1, threads = 0, ...rest } = slotsOf(stage, device);
     sums.cpus += durationMs * Math.min(cpu, cpus);
     sums.threads += durationMs * Math.min(threads, cpus);
@@ -222,33 +226,33 @@ function lowerBound(
   );
 }
 
-/** About what a stage that may work needs, in bytes; undefined where that is not known, or mostly a graphics card's. */
+/** Estimates the bytes of memory that a stage that may run needs; undefined if unknown or mostly a graphics card's. */
 export function memoryNeed(planned: PlannedStage): number | undefined {
   return mayWork(planned) && planned.device?.card !== true ? planned.stage.memoryBytes : undefined;
 }
 
 const HOUR_MS = 3_600_000;
 
-/** What people want to know before a run starts. */
+/** The forecasts that people want to see before a run starts. */
 export type Outlook = Readonly<ReturnType<typeof lookAhead>>;
 
-/** The stages that compute for whoever starts the run to agree to: not those on a card, and not work that goes on. */
+/** Returns the stages whose computing the user has to agree to: not those on a card, and not work that is continued. */
 export function askedAbout(plan: Plan): PlannedStage[] {
   const agreed = new Set<string>();
   return [...plan.stages].flatMap(([id, planned]) => {
-    // Whoever let a stage run until it saved has agreed to it and to what reads it.
+    // Whoever let a stage run until it saved has agreed to the stage and to those that read it.
     if (planned.state === "resume" || predecessorsOf(planned.stage).some((one) => agreed.has(one))) agreed.add(id);
     const joins = planned.stage.parts !== undefined;
     return agreed.has(id) || joins || !mayWork(planned) || planned.device?.card === true ? [] : [planned];
   });
 }
 
-/** What the forecasts of a plan mean for whoever starts it. */
+/** Summarises what the forecasts of a plan mean for whoever starts it. */
 export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity) {
   const withoutCard = [...plan.stages.values()].filter((planned) =>
     mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
   );
-  /** How long some stages take together, at least, and those that matter to it, longest first. */
+  /** Returns the least time that some stages take together, and the stages that matter to it, longest first. */
   const longerThan = (limitMs: number, planned: readonly PlannedStage[]) => {
     const ids = [...new Set(planned.map(({ stage }) => stage.shard?.whole ?? stage.id))];
     const totalMs = totalOf(plan, forecasts, capacity, ids).ifAllMs;
@@ -264,7 +268,7 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
       const { memory } = stage.resources;
       const needs = memoryNeed(planned) ?? 0;
       const most = Math.min(free, memory === undefined ? Infinity : parseMemory(memory));
-      // Free memory is that of this machine.
+      // Free memory is known of this machine only.
       if (needs <= most || device === undefined) return [];
       return [{
         stage: stage.entry,
@@ -273,11 +277,11 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
         fix: lessMemory(stage.params, Math.ceil(needs / most)).join(", or "),
       }];
     }),
-    /** Work of more than a day on no graphics card that nobody has agreed to; undefined where there is less. */
+    /** Work of more than a day without a graphics card that nobody has agreed to; undefined if there is less. */
     long: longerThan(24 * HOUR_MS, askedAbout(plan)),
     /** Work of more than an hour that wants a card and has none. */
     withoutCard: longerThan(HOUR_MS, withoutCard),
-    /** How to get a visible card that is not used to compute. */
+    /** The fix for a card that is visible but not used to compute. */
     cardFix: withoutCard.flatMap(({ device }) => device?.warning?.fix ?? [])[0],
   };
 }

@@ -6,15 +6,16 @@ import { withPredecessors } from "../pipeline/compose/order.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 
 /**
- * What will happen to a stage.
+ * The planned outcome of a stage.
  * - `cached`: the result and the user's view of it are good.
- * - `restore`: the result is in the store or the shared cache, the view is not (or shows another result).
- * - `run`, `extend`, `resume`: it will run, from the start, from the end of a shorter run, or from an interrupted one.
- * - `may-run`: it depends on bytes that do not exist yet.
+ * - `restore`: the result is in the store or the shared cache, but the view does not show it.
+ * - `run`, `extend`, `resume`: the stage will run, from the start, from the end of a shorter run, or from an
+ *   interrupted one.
+ * - `may-run`: the stage depends on bytes that do not exist yet.
  */
 export type PlannedState = "cached" | "restore" | "run" | "extend" | "resume" | "may-run";
 
-/** Something with a name that had another value. */
+/** A named value that has changed. */
 interface Change<Code, Value> {
   readonly code: Code;
   readonly name: string;
@@ -22,17 +23,20 @@ interface Change<Code, Value> {
   readonly to: Value;
 }
 
-/** Why a stage is not simply cached. Values are old -> new where both are known. */
+/** The reason why a stage is not simply cached. Values are old -> new where both are known. */
 export type Reason =
   | { readonly code: "new" | "shared" | "forced" }
   | Change<"param", unknown> & {
-    /** Where the new value comes from, and the whole way to there: overrides, vars, axes, profiles, files. */
+    /** Where the new value comes from, and the whole chain to there: overrides, vars, axes, profiles, files. */
     readonly at: string;
     readonly origin: readonly string[];
   }
-  /** Digests of what it read and reads, and the stage that the port reads now; the first with other content of several. */
+  /**
+   * Digests of what the stage read before and reads now, and the stage that the port reads now; of several, the first
+   * with other content.
+   */
   | Change<"input", readonly string[]> & { readonly stage: string }
-  /** Digests; undefined where the file was not read before, or is no longer read. */
+  /** Digests; undefined if the file was not read before, or is no longer read. */
   | Change<"external", string | undefined>
   | { readonly code: "code" | "version"; readonly from: string; readonly to: string }
   | { readonly code: "upstream"; readonly stage: string }
@@ -48,27 +52,27 @@ export interface PlannedStage {
   readonly keys?: { readonly resolvedKey: string; readonly identityKey: string; readonly ingredients: Ingredients };
   /** The result to serve, for `cached` and `restore`. */
   readonly manifest?: ResultManifest;
-  /** Whether that result is in the shared cache only. */
+  /** True if that result is in the shared cache only. */
   readonly shared?: true;
-  /** Where `extend` and `resume` continue. */
+  /** The step from which `extend` and `resume` continue. */
   readonly fromStep?: number;
-  /** What it computes on; found only for stages that may run. */
+  /** The device that the stage computes on; found only for stages that may run. */
   readonly device?: StageDevice;
-  /** Why there is nothing that it could compute on. */
+  /** The reason why there is no device that the stage could compute on. */
   readonly problem?: Diagnostic;
 }
 
 export interface Plan {
   readonly pipeline: Pipeline;
-  /** The stages that were asked for and what they need, in dependency order. */
+  /** The requested stages and those that they need, in dependency order. */
   readonly stages: ReadonlyMap<string, PlannedStage>;
-  /** Of stages that may run and lack the device for it. With any of these nothing may start. */
+  /** Problems of stages that may run but lack the device for it. With any of these nothing may start. */
   readonly problems: readonly Diagnostic[];
 }
 
 export const WORKING_STATES: ReadonlySet<PlannedState> = new Set(["run", "extend", "resume"]);
 
-/** Whether a stage works for certain, or may come to. */
+/** True if a stage runs for certain or may come to run. */
 export function mayWork({ state }: Pick<PlannedStage, "state">): boolean {
   return WORKING_STATES.has(state) || state === "may-run";
 }
@@ -78,8 +82,8 @@ export function isForced({ reasons }: Pick<PlannedStage, "reasons">): boolean {
 }
 
 /**
- * Stages that read others, directly or not, in dependency order: those that run whatever comes from upstream, those that
- * run if what they read comes out with other bytes, and those whose results are there.
+ * Stages that read others, directly or indirectly, in dependency order: `certain` ones run whatever comes from
+ * upstream, `mayRun` ones run if what they read comes out with other bytes, and `unchanged` ones have their results.
  */
 export type Followers = Readonly<Record<"certain" | "mayRun" | "unchanged", readonly string[]>>;
 
@@ -89,7 +93,7 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   const followers = { certain: [] as string[], mayRun: [] as string[], unchanged: [] as string[] };
   for (const { stage, state } of plan.stages.values()) {
     if (stage.shard !== undefined) continue;
-    // Waiting alone changes nothing.
+    // A stage that only waits for another (`needs`) is not affected.
     if (!Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) continue;
     found.add(stage.id);
     if (own.has(stage.id)) continue;
@@ -99,7 +103,7 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   return followers;
 }
 
-/** Stages without shards that these wait for and that are not there yet, in dependency order. */
+/** Returns stages, without shards, that the given ones wait for and that have no result yet, in dependency order. */
 export function findPending(plan: Plan, ids: Iterable<string>): string[] {
   const own = new Set(ids);
   const edges = new Map([...plan.stages].map(([id, { stage }]) => [id, predecessorsOf(stage)]));

@@ -4,12 +4,12 @@ import { leavesIn } from "../pipeline/leaves.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "./plan.ts";
 
-/** What is longer is for the file itself, not for a page. */
+/** Longer values are shown by the file itself, not by a page. */
 const MAX_TEXT = 200;
 const MAX_PARAMS = 100;
 const MAX_STEPS = 4;
 
-/** What a run is about to do, for whoever looks at it while it is on and afterwards. */
+/** Returns the record of what a run is about to do, for people who look at it during the run or afterwards. */
 export function planRecordOf({ pipeline, stages }: Plan): PlanRecord {
   return {
     format: 1,
@@ -19,7 +19,7 @@ export function planRecordOf({ pipeline, stages }: Plan): PlanRecord {
       reads: [...new Set(readsOf(stage))],
       state,
       result: manifest?.resolvedKey ?? null,
-      // A shard's are those of the whole.
+      // The params of a shard are those of the whole.
       params: stage.shard === undefined ? paramsOf(stage, pipeline) : [],
       sampler: (stage.params["preview"] as { readonly sampler?: unknown } | undefined)?.sampler,
     })),

@@ -21,30 +21,30 @@ export interface PlanOptions {
   readonly targets?: readonly string[];
   /** Stage ids to run even if cached. */
   readonly force?: ReadonlySet<string>;
-  /** What the stages read from outside, if that was just looked at. */
+  /** Digests of what the stages read from outside, if these were just taken. */
   readonly externals?: DigestedExternals;
-  /** A second store that machines share: asked for what the local one has not, and given what a run makes. */
+  /** A second store that machines share: asked for results that the local one lacks, and given those of a run. */
   readonly cache?: SharedCache | undefined;
-  /** Whether the stages run on other machines, so that the devices of this one mean nothing. */
+  /** True if the stages run on other machines, so that the devices of this one mean nothing. */
   readonly elsewhere?: boolean;
 }
 
-/** What is known now of what a stage's result is made of. */
+/** The ingredients of a stage's result that are known now. */
 type Known = Parameters<typeof explainChange>[1];
 
 /**
- * Decides what happens to each stage. The same decision serves `plan`, before anything runs, and `run`, stage by stage
- * as results come in: `settled` tells it of a result, and planning a later stage then takes it into account.
+ * Decides what happens to each stage. The same code decides for `plan`, before anything runs, and for `run`, stage by
+ * stage as results come in: a result is entered in `settled`, and planning a later stage then takes it into account.
  */
 export class Planner {
   readonly #keys: ReadonlyMap<string, StageKeys>;
-  /** Results that are there, by stage. Whoever enters one tells the planner of it. */
+  /** Results that exist, by stage. Whoever enters one here tells the planner of it. */
   readonly settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Stage, NonNullable<PlannedStage["keys"]>>();
   readonly #good = new Set<ResultManifest>();
-  /** By the stage itself: one that a selection decides on may be several, each with a device of its own. */
+  /** Keyed by stage object: an id that a selection decides on may mean several stages, each with its own device. */
   readonly #devices = new Map<Stage, DeviceFinding>();
-  /** Results that recipes led to, for stages whose own inputs may not be needed. */
+  /** Results that were found by recipe, for stages whose own inputs may then not be needed. */
   readonly #shortcuts = new Map<string, ResultManifest>();
   #needed: ReadonlySet<string>;
 
@@ -63,34 +63,34 @@ export class Planner {
     return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, externals, options));
   }
 
-  /** A result turned out to be broken: look at it anew. What reads it may be planned on, as its digest still holds. */
+  /** Checks a result again that turned out to be broken. Its readers may be planned, as its digest still holds. */
   distrust(manifest: ResultManifest): void {
     this.#good.delete(manifest);
   }
 
   /**
-   * Plan all needed stages in order; cached results settle as it goes. This machine's devices are looked at only if a
-   * stage may run that needs one.
+   * Plans all needed stages in order; cached results are settled on the way. This machine's devices are examined only
+   * if a stage that needs one may run.
    */
   async plan(): Promise<Plan> {
     let stages = this.survey();
-    // Results found by recipe settle inputs, and with them keys that could not be asked for before.
+    // Results found by recipe settle inputs, and so give keys that could not be asked for before.
     while (await this.askCache(stages.values())) {
       this.#needed = this.#findNeeded();
       stages = this.survey();
     }
     const open = [...stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
-    // Progress belongs to the numerics of a device, so where a stage continues is known only now.
+    // Progress belongs to the numerics of a device, so it is known only now where a stage continues.
     if (await this.findDevices(open.map(({ stage }) => stage))) stages = this.survey();
-    // Stages that differ in extent alone have one line in the file, so one is enough.
+    // Stages that differ in extent alone have one entry in the file, so one problem is enough.
     const problems = new Map<string, Diagnostic>();
     for (const { stage, problem } of stages.values()) if (problem !== undefined) problems.set(stage.entry, problem);
     return { pipeline: this.pipeline, stages, problems: [...problems.values()] };
   }
 
   /**
-   * Ask the shared cache about stages that would run. Their inputs may have been settled since the plan.
-   * @returns whether anything was found, so that planning again tells more
+   * Asks the shared cache about stages that would run. Their inputs may have been settled since the plan.
+   * @returns true if anything was found, so that planning again tells more
    */
   async askCache(stages: Iterable<PlannedStage>): Promise<boolean> {
     if (this.options.cache === undefined) return false;
@@ -99,26 +99,27 @@ export class Planner {
       stage: stage.id,
       recipeKey,
       resolvedKey: keys?.resolvedKey,
-      // What is made from a record whose digests are not those of its files would have the key of something else.
+      // If the digests of a record are not those of its files, whatever is made from them would get the key of
+      // something else.
       judge: (manifest, key) =>
         !fitsItsKey(manifest, key) ? "damaged" : hasPortsOf(stage, manifest) ? undefined : "misfit",
     })));
   }
 
-  /** The plan, if there is nothing to do and so nothing to explain; undefined at the first stage that is not cached. */
+  /** Returns the plan if every stage is cached and so needs no explanation; undefined at the first that is not. */
   planIfCached(): Plan | undefined {
     const stages = this.survey(({ state }) => state === "cached");
     return stages.size === this.#needed.size ? { pipeline: this.pipeline, stages, problems: [] } : undefined;
   }
 
-  /** The plan as far as it is known without looking at devices and the shared cache, up to a stage of no interest. */
+  /** Plans as far as possible without devices and the shared cache, until `goesOn` returns false for a stage. */
   survey(goesOn: (planned: PlannedStage) => boolean = () => true): ReadonlyMap<string, PlannedStage> {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const [id, { shard }] of this.pipeline.stages) {
       if (!this.#needed.has(id) && !this.#needed.has(shard?.whole ?? id)) continue;
       const found = this.planStage(id);
-      // What a shard is of reads the same, so it is known by now whether it has a result.
+      // A shard reads what its whole reads, so it is known by now whether the whole has a result.
       const whole = shard === undefined || this.#needed.has(id) ? undefined : this.planStage(shard.whole);
       if (whole?.manifest !== undefined) continue;
       const planned = whole?.state === "may-run" && WORKING_STATES.has(found.state)
@@ -132,8 +133,8 @@ export class Planner {
   }
 
   /**
-   * Of two stages with one key, the first runs and the second then finds its result. The same goes for two that lost the
-   * same bytes from the store.
+   * If two stages have one key, the first runs and the second then finds its result. The same holds for two stages that
+   * lost the same bytes from the store.
    */
   #afterTwin(planned: PlannedStage, working: Map<string, string>): PlannedStage {
     if (!WORKING_STATES.has(planned.state)) return planned;
@@ -145,14 +146,14 @@ export class Planner {
     return { ...rest, state: "may-run", reasons: [...planned.reasons, { code: "upstream", stage: twin }] };
   }
 
-  /** The objects that a result misses in the store, where that is why its stage runs. */
+  /** Returns the objects of a stage's result that the store lacks, if that is why the stage runs. */
   #lostObjects({ keys, manifest }: PlannedStage): string[] {
     const found = keys && manifest === undefined ? this.store.results.byResolved(keys.resolvedKey) : undefined;
     const lost = (found ? filesOf(found) : []).filter((file) => !this.store.objects.has(file));
     return lost.map(({ sha256 }) => sha256);
   }
 
-  /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
+  /** Decides about a stage from what is settled so far. Pass `force: false` to ignore a force that has been served. */
   planStage(id: string, force: boolean = this.#isToBeForced(id)): PlannedStage {
     const stage = this.pipeline.stages.get(id)!;
     const known = this.#keys.get(id)!;
@@ -160,7 +161,7 @@ export class Planner {
     const keys = this.#resolve(stage, known);
     const base = { stage, recipeKey, localKey, ...this.#deviceOf(stage), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
-    // Where what this stage reads was left out, its recipe already led to a result.
+    // If the inputs of this stage were left out, its recipe has already led to a result.
     const found = keys === undefined ? this.#shortcuts.get(id) : this.store.results.byResolved(keys.resolvedKey);
     const manifest = force ? undefined : this.#goodResult(stage, found);
     if (manifest !== undefined) return { ...base, ...this.#served(stage, now, manifest), manifest };
@@ -178,32 +179,35 @@ export class Planner {
     return { ...base, reasons, ...this.#start(stage, keys.identityKey, force) };
   }
 
-  /** Who wants the bytes of a stage anew wants those of its shards. */
+  /** True if a stage is to be forced; forcing a stage forces its shards. */
   #isToBeForced(id: string): boolean {
     const { force = new Set() } = this.options;
     return force.has(id) || force.has(wholeOf(id) ?? id);
   }
 
-  /** The same, with what the shared cache has of the stage. */
+  /** As `planStage`, with what the shared cache has of the stage. */
   async planShared(id: string, force?: boolean): Promise<PlannedStage> {
     const planned = this.planStage(id, force);
     const found = planned.manifest === undefined && await this.askCache([planned]);
     return found ? this.planStage(id, force) : planned;
   }
 
-  /** What the targets need, without shards that are none of them: nothing before a stage whose recipe already led to a good result. */
+  /**
+   * Finds the stages that the targets need, without shards that are not targets themselves, and without anything before
+   * a stage whose recipe already led to a good result.
+   */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
     const all = [...this.pipeline.stages].filter(([id, { shard }]) => shard === undefined || targets.includes(id));
     if (targets.length === 0) return new Set(all.map(([id]) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
-    // Stages whose own result may not be what they would come to now; no result that was made of theirs is a shortcut.
+    // Stages whose own result may not be what they would give now; no result that was made from theirs is a shortcut.
     const stale = new Set<string>();
     for (const [, stage] of all) {
       const { recipeKey, localKey } = this.#keys.get(stage.id)!;
       const byRecipe = this.store.results.byRecipe(recipeKey);
-      // No record of another stage is served, whatever recipe it says that it has.
+      // No record of another stage is served, whatever recipe the record claims.
       const local = byRecipe?.localKey === localKey ? byRecipe : undefined;
       const found = this.#goodResult(stage, local) ??
         this.#sharedResult(stage, this.options.cache?.knownByRecipe(recipeKey), localKey) ??
@@ -222,7 +226,7 @@ export class Planner {
     return withPredecessors(edges, targets);
   }
 
-  /** Digests of what a stage reads, by port, of the ports of which all is there. */
+  /** Returns the digests of what a stage reads, for the ports whose inputs all exist. */
   #inputsOf(stage: Stage): Ingredients["inputs"] {
     const known: Record<string, string[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
@@ -235,7 +239,7 @@ export class Planner {
   #resolve(stage: Stage, { local, localKey }: StageKeys): PlannedStage["keys"] {
     const inputs = this.#inputsOf(stage);
     if (Object.keys(inputs).length < Object.keys(stage.inputs).length) return undefined;
-    // A run looks at a stage several times, and hashing its inputs is most of a look.
+    // A run plans a stage several times, and hashing its inputs is most of the work.
     const before = this.#resolved.get(stage);
     if (before !== undefined && JSON.stringify(before.ingredients.inputs) === JSON.stringify(inputs)) return before;
     const ingredients = { ...local, inputs };
@@ -245,16 +249,16 @@ export class Planner {
     return keys;
   }
 
-  /** A result counts only if all its objects are there. Their content is checked when it is read. */
+  /** Returns a result if all its objects exist. Their content is checked when it is read. */
   #goodResult(stage: Stage, manifest: ResultManifest | undefined): ResultManifest | undefined {
     if (manifest === undefined || !hasPortsOf(stage, manifest)) return undefined;
-    // What is missing may be made again at any time.
+    // Only success is remembered: a missing object may be made again at any time.
     if (!this.#good.has(manifest) && !filesOf(manifest).every((file) => this.store.objects.has(file))) return undefined;
     this.#good.add(manifest);
     return manifest;
   }
 
-  /** A result counts as shared while the cache stands by it, and never if it lies under another's name. */
+  /** Returns a result that the shared cache still offers, and never one that is stored under another stage's key. */
   #sharedResult(stage: Stage, manifest: ResultManifest | undefined, localKey: string): ResultManifest | undefined {
     if (manifest === undefined || manifest.localKey !== localKey) return undefined;
     const known = this.options.cache?.known(manifest.resolvedKey);
@@ -266,7 +270,7 @@ export class Planner {
   }
 
   #served(stage: Stage, now: Known, manifest: ResultManifest): Pick<PlannedStage, "state" | "reasons"> {
-    // Nobody looks at a part.
+    // Nobody looks at the output of a shard, so it has no view.
     if (stage.shard !== undefined) return { state: "cached", reasons: [] };
     const view = this.store.viewsOf(this.pipeline.name).check(stage.id, manifest.resolvedKey);
     if (view.state === "good") return { state: "cached", reasons: [] };
@@ -284,7 +288,7 @@ export class Planner {
     if (reasons[0]?.code !== "new") {
       for (const id of waiting) if (!this.settled.has(id)) reasons.push({ code: "upstream", stage: id });
     }
-    // No result shares this stage's own ingredients, so no bytes from upstream can make it cached.
+    // No result has this stage's local key, so no bytes from upstream can make it cached.
     const certain = force || !(this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };
   }
@@ -299,13 +303,13 @@ export class Planner {
   }
 
   /**
-   * Find what stages compute on, each once, so that planning them tells. Also for those that run although that was not
-   * planned.
-   * @returns whether something was learnt: false where all was known or no stage has a device
+   * Finds the devices that stages compute on, each once, so that planning can tell them. Also called for stages that
+   * run although that was not planned.
+   * @returns true if something was learnt; false if all was known or no stage has a device
    */
   async findDevices(stages: Iterable<Stage>): Promise<boolean> {
     if (this.options.elsewhere === true) return false;
-    // What only joins parts computes nothing.
+    // A stage that only joins shards computes nothing.
     const unknown = [...stages].filter((stage) =>
       stage.kind.device !== undefined && stage.parts === undefined && !this.#devices.has(stage)
     );
@@ -315,7 +319,7 @@ export class Planner {
     return unknown.length > 0;
   }
 
-  /** What was found for a stage; nothing for kinds without a device and for stages that were not asked. */
+  /** Returns what was found for a stage; nothing for kinds without a device and for stages that were not examined. */
   #deviceOf(stage: Stage): Pick<PlannedStage, "device" | "problem"> {
     const { origins } = this.pipeline;
     const found = this.#devices.get(stage);
@@ -331,7 +335,7 @@ export class Planner {
   }
 }
 
-/** Whether a result was made from what the stages before it would give now, as far as that is known. */
+/** True if a result was made from what the stages before it would give now, as far as that is known. */
 function readsLatest(
   stage: Stage,
   manifest: ResultManifest,
@@ -345,7 +349,7 @@ function readsLatest(
   );
 }
 
-/** Whether a record has the outputs of a stage. One that has others was not made by it, whatever its key says. */
+/** True if a record has the outputs of a stage. One with other outputs was not made by it, whatever its key says. */
 export function hasPortsOf(stage: Stage, { outputs }: ResultManifest): boolean {
   const own = outputsOf(stage);
   return Object.keys({ ...own, ...outputs }).every((port) =>

@@ -5,22 +5,22 @@ import type { DocumentPath, Origins } from "../diagnostic/document.ts";
 import { isRecord } from "../pipeline/source/tree.ts";
 import type { Reason } from "./plan.ts";
 
-/** Undefined is a value here too: what is not there. */
+/** True if two values differ; undefined stands for an absent value. */
 function differs(a: unknown, b: unknown): boolean {
   return encode({ value: a }) !== encode({ value: b });
 }
 
-/** Changed leaves of two params trees, by dotted name. Lists count as one value: items have no stable names. */
+/** Returns changed leaves of two trees of params, by dotted name. A list is one value: items have no stable names. */
 function diffParams(from: unknown, to: unknown, path: string[] = []): { name: string; from: unknown; to: unknown }[] {
   if (!differs(from, to)) return [];
   if (!isRecord(from) || !isRecord(to)) return [{ name: path.join("."), from, to }];
   return Object.keys({ ...from, ...to }).flatMap((key) => diffParams(from[key], to[key], [...path, key]));
 }
 
-/** Value by value, what changed since a result, by default the one that the stage showed last. */
+/** Returns what changed since an earlier result, value by value. */
 export function explainChange(
   stage: Stage,
-  /** Inputs are those whose content is known. */
+  /** With the inputs whose content is known. */
   now: Omit<Ingredients, "inputs"> & { readonly inputs?: Ingredients["inputs"] },
   last: ResultManifest | undefined,
   origins: Origins,
@@ -53,7 +53,7 @@ export function explainChange(
     if (!differs(from, to)) continue;
     const bindings = stage.inputs[name] ?? [];
     const first = bindings.find((_, index) => !from.includes(to[index]!));
-    // A list that only got shorter reads nothing new: what it no longer reads has no name here.
+    // A list that only got shorter reads nothing new, and the stages that it no longer reads have no name here.
     const shrunk = first === undefined && to.length < from.length;
     reasons.push({ code: "input", name, stage: shrunk ? "none" : (first ?? bindings[0])?.stage ?? "none", from, to });
   }
