@@ -1,13 +1,13 @@
 import type { Origins } from "../diagnostic/document.ts";
 
-/** A value that is no map, and where it comes from, nearest first. */
+/** A value that is not a map, with where it comes from, nearest first. */
 export interface Leaf {
   readonly path: readonly string[];
   readonly value: unknown;
   readonly origin: readonly string[];
 }
 
-/** What is in a value, down to what is no map. @param path of the value in the resolved pipeline */
+/** Yields the leaves of a value. @param path the path of the value in the resolved pipeline */
 export function* leavesIn(path: readonly string[], value: unknown, origins: Pick<Origins, "explain">): Generator<Leaf> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return yield { path, value, origin: origins.explain(path) };

@@ -14,22 +14,22 @@ export interface Pipeline {
   readonly folder: string;
   readonly overrides: readonly string[];
   readonly profiles: readonly string[];
-  /** Names of the profiles that the file has. */
+  /** Names of the profiles in the file. */
   readonly knownProfiles: readonly string[];
-  /** Names of what other pipelines are to give to this one, which then cannot be run by itself. */
+  /** Names of the inputs that other pipelines have to give to this one, which then cannot be run by itself. */
   readonly given: readonly string[];
-  /** In an order in which every stage comes after those that it reads. */
+  /** Ordered so that every stage comes after those that it reads. */
   readonly stages: ReadonlyMap<string, Stage>;
-  /** Children of a matrix, and the stages of a pipeline that is a stage, by the id that the file gives them together. */
+  /** Children of a matrix, and stages of a nested pipeline, by the id that the file gives to all of them together. */
   readonly families: ReadonlyMap<string, readonly string[]>;
-  /** Stages of the file that are not there, each with why. */
+  /** Stages of the file that are left out, each with the reason. */
   readonly leftOut: ReadonlyMap<string, string>;
   readonly origins: Origins;
 }
 
 /**
- * The stages that names of the command line mean: stages, stages at an extent, and of a matrix all children or those
- * with the values that are named (`train~lr=0.1`).
+ * Finds the stages that names on the command line mean: stages, stages at an extent, and for a matrix all children or
+ * those with the named values (`train~lr=0.1`).
  */
 export function selectStages(pipeline: Pipeline, names: readonly string[]) {
   const stages = new Set<string>();
@@ -60,7 +60,7 @@ function childrenOf({ families, stages }: Pipeline, name: string): string[] {
   }).map((child) => `${child}${suffix}`).filter((child) => stages.has(child));
 }
 
-/** Why a stage is not there that the file has; of a matrix, why its first child is not. */
+/** Returns why a stage of the file is left out; for a matrix, why its first child is. */
 function leftOutReason({ leftOut }: Pipeline, name: string): string | undefined {
   const id = name.replace(/@\d+$/, "");
   return leftOut.get(id) ??

@@ -6,28 +6,28 @@ import { compareCodeUnits } from "../../keys/encode.ts";
 import { MAX_STAGES } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 
-/** One value of an axis, under the name that stands in ids and references. */
+/** One value of an axis, with its name in ids and references. */
 export interface AxisValue {
   readonly label: string;
   readonly value: unknown;
-  /** Where it is written. */
+  /** The path at which the value is written. */
   readonly path: DocumentPath;
 }
 
 /** One child of a matrix: a value for each of its axes. */
 export type Combination = Readonly<Record<string, AxisValue>>;
 
-/** Points stand in numbers only, so that `train~lr=0.1.checkpoint` can be read. */
+/** The pattern of a value's name. Points are allowed in numbers only, so that `train~lr=0.1.checkpoint` can be read. */
 export const LABEL = String.raw`[A-Za-z0-9_+-]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?)?`;
 export const AXIS_NAME = String.raw`[A-Za-z_][A-Za-z0-9_]*`;
 const RESERVED = ["include", "exclude"];
 
-/** Adds a problem of a matrix: what is wrong with what stands at a path. */
+/** Adds a problem with a matrix: what is wrong with the value at a path. */
 type Report = (path: DocumentPath, message: string, fix: string, details?: Details) => undefined;
 
 /**
- * Read a `matrix`: axes with their values, combinations to leave out and to add. Undefined where something is wrong.
- * @param at path of the matrix
+ * Parses a `matrix`: axes with their values, and combinations to leave out and to add. Undefined if something is wrong.
+ * @param at the path of the matrix
  */
 export function parseMatrix(written: unknown, at: DocumentPath, problems: Problems): Combination[] | undefined {
   const report: Report = (path, message, fix, details) =>
@@ -89,14 +89,17 @@ function parseAxis(name: string, values: unknown, at: DocumentPath, report: Repo
   return entries;
 }
 
-/** What a value is called in ids: numbers and texts as they are, with - for what an id cannot hold. */
+/** Returns the name of a value in ids: numbers and texts as they are, with - for what an id cannot contain. */
 export function labelOf(value: unknown): string | undefined {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return undefined;
   return /^-?[0-9.e+-]+$/.test(value) ? value : value.replaceAll(/[^A-Za-z0-9_+-]+/g, "-");
 }
 
-/** Entries of `include` and `exclude`: values of axes, by value or by name. @param whole each names all axes, as children do */
+/**
+ * Parses the entries of `include` and `exclude`: values of axes, by value or by name.
+ * @param whole true if each entry must name all axes, as children do
+ */
 function parseSelections(
   written: unknown,
   axes: readonly (readonly [string, readonly AxisValue[]])[],
@@ -121,7 +124,7 @@ function parseSelections(
       } else if (found !== undefined) selection[name] = found;
       else if (whole && label !== undefined) {
         selection[name] = { label, value, path };
-        // Ids could not tell it apart from another one that is called so.
+        // Ids could not tell this value from another one with the same name.
         const isSame = Object.is(added.getOrInsert(`${name}=${label}`, value), value);
         if (!isSame) report(path, `is another value of the name ${label}`, "name the values of the axis in a map");
       } else report(path, `axis "${name}" has no such value`, "name one that it has", { got: showValue(value) });
@@ -134,7 +137,7 @@ function parseSelections(
   });
 }
 
-/** Whether a combination has all the values of one of these selections, which may name some axes only. */
+/** Returns a test for combinations that have all values of one of the selections, which may name only some axes. */
 function oneOf(selections: readonly Combination[]): (one: Combination) => boolean {
   const byAxes = Map.groupBy(selections, (one) => Object.keys(one).sort().join(" "));
   const finders = [...byAxes.values()].map((group) => indexBy(group, Object.keys(group[0]!)));
@@ -146,8 +149,8 @@ function distinct(combinations: readonly Combination[]): Combination[] {
 }
 
 /**
- * Order of children that does not depend on the order in which values are written: by their labels, numbers by size.
- * What gathers them would otherwise run again for a matrix that was only rearranged.
+ * Orders children by their labels, numbers by size, whatever the order in which values are written. Otherwise a stage
+ * that gathers them would run again for a matrix that was only rearranged.
  */
 export function compareCombinations(left: Combination, right: Combination): number {
   for (const axis of Object.keys({ ...left, ...right }).sort()) {
@@ -160,12 +163,12 @@ export function compareCombinations(left: Combination, right: Combination): numb
   return 0;
 }
 
-/** The value that a combination has for an axis. */
+/** Returns the value that a combination has for an axis. */
 export function valueOf(combination: Combination, axis: string): AxisValue | undefined {
   return Object.hasOwn(combination, axis) ? combination[axis] : undefined;
 }
 
-/** Finds, in one step each, the combinations that have the same values as another on these axes. */
+/** Returns a function that finds, in one step, the combinations with the same values as another on these axes. */
 export function indexBy(
   combinations: readonly Combination[],
   axes: readonly string[],
@@ -175,14 +178,14 @@ export function indexBy(
   return (like) => byKey.get(keyOf(like)) ?? [];
 }
 
-/** The axes that both have. All combinations of a side have the same axes. */
+/** Returns the axes that both sides have. All combinations of a side have the same axes. */
 export function sharedAxes(left: readonly Combination[], right: readonly Combination[]): string[] {
   return Object.keys(left[0] ?? {}).filter((axis) => valueOf(right[0] ?? {}, axis) !== undefined);
 }
 
 /**
- * Combinations of both sides that have the same values on the axes that both have; undefined where there would be more
- * than anybody meant.
+ * Joins combinations of both sides that have the same values on the axes that both have; undefined if there would be
+ * more than anybody meant.
  */
 export function join(left: readonly Combination[], right: readonly Combination[]): Combination[] | undefined {
   const find = indexBy(right, sharedAxes(left, right));
@@ -194,19 +197,19 @@ export function join(left: readonly Combination[], right: readonly Combination[]
   return joined;
 }
 
-/** The distinct combinations of some axes only. */
+/** Returns the distinct combinations of some axes only. */
 export function project(combinations: readonly Combination[], axes: ReadonlySet<string>): Combination[] {
   return distinct(
     combinations.map((one) => Object.fromEntries(Object.entries(one).filter(([axis]) => axes.has(axis)))),
   );
 }
 
-/** `~lr=0.1~seed=1`, by axis name whatever the order in the file, so that moving an axis renames nothing. */
+/** Returns a suffix such as `~lr=0.1~seed=1`, sorted by axis, so that moving an axis in the file renames nothing. */
 export function childSuffix(combination: Combination): string {
   return Object.keys(combination).sort().map((axis) => `~${axis}=${combination[axis]!.label}`).join("");
 }
 
-/** The values that a reference names, as a combination; of those only the names are known. */
+/** Returns the values that a reference names as a combination; only their names are known. */
 export function labelled(select: Readonly<Record<string, string>>): Combination {
   return Object.fromEntries(Object.entries(select).map(([axis, label]) => [axis, { label, value: label, path: [] }]));
 }

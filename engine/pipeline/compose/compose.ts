@@ -7,10 +7,10 @@ import { pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { asMap, isRecord } from "../source/tree.ts";
 import { type Layer, layeredDocument, mergeValues, rebase } from "./layers.ts";
 
-/** Reads one pipeline file, whatever it extends. @param name the file as messages call it */
+/** Reads one pipeline file, without those that it extends. @param name the name of the file in messages */
 export type ReadDocument = (file: string, name: string) => Promise<Result<SourceDocument>>;
 
-/** Deep enough for any experiment, and found out before a chain of files that grows by itself fills the memory. */
+/** The most files in a chain of extends: enough for any experiment, and found before an endless chain fills memory. */
 const MAX_FILES = 32;
 
 interface Stack {
@@ -20,8 +20,8 @@ interface Stack {
 }
 
 /**
- * Read a pipeline file with all that it extends, and lay the wanted profiles over it. A file is laid over those that it
- * extends, the last of them over the others, and profiles over all files.
+ * Reads a pipeline file with all those that it extends, and lays the wanted profiles over it. A file is laid over those
+ * that it extends, the last of these over the others, and profiles over all files.
  * @param profiles `--profile` names, in order
  */
 export async function composeDocument(
@@ -108,7 +108,7 @@ function basesOf(document: SourceDocument): Result<{ written: string; at: Docume
   return succeed([parsed.data ?? []].flat().map((each, index) => ({ written: each, at: place(index) })));
 }
 
-/** What is wrong in a base, with the place that made it part of this pipeline. */
+/** Adds to a problem in an extended file the place that made the file a part of this pipeline. */
 function extendedBy(problem: Diagnostic, document: SourceDocument, at: DocumentPath): Diagnostic {
   const span = document.locate(at);
   if (span === undefined) return problem;
@@ -116,7 +116,7 @@ function extendedBy(problem: Diagnostic, document: SourceDocument, at: DocumentP
   return { ...problem, related: [...problem.related ?? [], { message: "extended here", span }] };
 }
 
-/** A file as messages call it, from how it is written in another one. */
+/** Returns the name of a file in messages, from how it is written in another file. */
 export function shownName(from: string, written: string): string {
   return isAbsolute(written) ? written : join(dirname(from), written);
 }

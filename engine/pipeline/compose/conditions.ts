@@ -2,9 +2,10 @@ import { asMap, isRecord } from "../source/tree.ts";
 import { inputsOf, mapReferences, parseReference, stageIdOf } from "./reference.ts";
 
 /**
- * Take out the stages whose `when` is false, and those that read them. A port that takes a list reads what is left; only
- * when nothing is left does its stage go too. `needs` passes no data, so what is left out is not waited for.
- * @returns with the stages that are not there, each with the one that it reads, or none for its own condition
+ * Removes the stages whose `when` is false, and those that read them. A port that takes a list reads what is left; its
+ * stage is only removed when nothing is left. `needs` passes no data, so a removed stage is not waited for.
+ * @returns also the removed stages, each with the removed stage that it reads, or with none if its own condition is
+ * false
  */
 export function leaveOut(root: unknown) {
   const stages = asMap(asMap(root)["stages"]);
@@ -13,7 +14,7 @@ export function leaveOut(root: unknown) {
     if (isRecord(entry) && isFalse(entry["when"])) leftOut.set(id, {});
   }
   if (leftOut.size === 0) return { value: root, leftOut };
-  // What each port reads.
+  // The stages that each port reads.
   const sources = new Map(
     Object.entries(stages).map(([id, entry]) => [
       id,
@@ -22,7 +23,7 @@ export function leaveOut(root: unknown) {
   );
   const references = [...sources].flatMap(([id, ports]) => ports.flat().map((source) => ({ id, source })));
   const readers = Map.groupBy(references, ({ source }) => source);
-  // A map gives what is added while it is walked through.
+  // Iterating over a map includes what is added on the way.
   for (const gone of leftOut.keys()) {
     for (const { id } of readers.get(gone) ?? []) {
       const lost = sources.get(id)!.find((port) => port.length > 0 && port.every((source) => leftOut.has(source)));
@@ -36,7 +37,7 @@ export function leaveOut(root: unknown) {
   return { value: { ...root as object, stages: Object.fromEntries(kept) }, leftOut };
 }
 
-/** What is no condition is not false: the schema says so. */
+/** True if a condition is false. An invalid condition is not false: the schema reports it. */
 function isFalse(condition: unknown): boolean {
   if (typeof condition === "boolean") return !condition;
   if (!isRecord(condition)) return false;
@@ -45,7 +46,7 @@ function isFalse(condition: unknown): boolean {
   return Array.isArray(values) && !values.includes(value);
 }
 
-/** The stage that a reference names; an empty text where there is no reference. */
+/** Returns the stage that a reference names; an empty text if there is no reference. */
 function stageIn(text: unknown): string {
   const reference = typeof text === "string" ? parseReference(text) : undefined;
   return reference === undefined ? "" : stageIdOf(reference);

@@ -20,17 +20,17 @@ import { fillMatrix, type Interpolation, matrixAxesIn, matrixPartsIn, withoutExt
 import { topologicalOrder } from "./order.ts";
 import { inputsOf, mapReferences, parseReference, type ReferenceText, textsAt } from "./reference.ts";
 
-/** What expanding needs to know of a kind. */
+/** The facts about a kind that expanding needs. */
 export type KindFacts = Pick<Kind, "inputs" | "seeded">;
 
-/** All kinds that a stage may have, since the matrix may choose it; undefined for one that is not known. */
+/** Returns all kinds that a stage may have, since the matrix may choose the kind; undefined for an unknown kind. */
 export type KindsOf = (stage: string) => readonly (KindFacts | undefined)[];
 
 type Expansion = ReturnType<Expander["expand"]>;
 
 /**
- * A seed of the pipeline that differs from child to child becomes the seed of each stage that draws random numbers, so
- * that the others stay one.
+ * Turns a seed of the pipeline that differs from child to child into the seed of each stage that draws random numbers,
+ * so that the other stages are not split.
  */
 function spreadSeed(root: Entries, kindsOf: KindsOf): Entries {
   if (matrixAxesIn(root["seed"]).size === 0) return root;
@@ -50,9 +50,9 @@ export function usesMatrix(root: unknown): boolean {
 }
 
 /**
- * Put the children of every matrix in the place of its stage. A stage that reads a stage with children gets children
- * over the same axes, unless the port takes a list and gathers them; axes of the same name go together.
- * @param kindsOf undefined where there is nothing to expand
+ * Replaces each stage that has a matrix by its children. A stage that reads a stage with children gets children over
+ * the same axes, unless the port takes a list and gathers them; axes of the same name are matched.
+ * @param kindsOf undefined if there is nothing to expand
  */
 export function expandMatrices(
   root: unknown,
@@ -69,9 +69,9 @@ export function expandMatrices(
 class Expander {
   readonly #interpolations: Interpolation[] = [];
   readonly #unresolved: DocumentPath[] = [];
-  /** Stages that are reported otherwise, or could not be expanded: what follows from that is not worth a message. */
+  /** Stages that are reported elsewhere, or could not be expanded: problems that follow from that are not reported. */
   readonly #skipped = new Set<string>();
-  /** Children by stage; a stage without has one, of no axes. */
+  /** Children by stage; a stage without a matrix has one child, without axes. */
   readonly #combinations = new Map<string, readonly Combination[]>();
   readonly #finders = new Map<string, (like: Combination) => readonly Combination[]>();
 
@@ -94,7 +94,7 @@ class Expander {
       this.#skipped.add(id);
     };
     for (const id of order) this.#combinations.set(id, this.#combine(id, shared));
-    // A cycle is reported where stages are bound.
+    // A cycle is reported when stages are bound.
     for (const id of rest) leaveAsWritten(id);
     const total = [...this.#combinations.values()].reduce((sum, { length }) => sum + length, 0);
     if (total > MAX_STAGES) {
@@ -132,15 +132,15 @@ class Expander {
     const families = Map.groupBy(children.filter(({ id, child }) => child !== id), ({ id }) => id);
     return {
       value: { ...others, stages: Object.fromEntries(children.map(({ child, made }) => [child, made])) } as unknown,
-      /** Stages that came of a matrix, by the id that the file gives them. */
+      /** Children of a matrix, by the id that the file gives to their stage. */
       families: new Map([...families].map(([id, family]) => [id, family.map(({ child }) => child)])),
       interpolations: this.#interpolations,
-      /** Paths without a value in stages that could not be expanded. */
+      /** Paths without a value, in stages that could not be expanded. */
       unresolved: this.#unresolved,
     };
   }
 
-  /** Values of axes are for stages; elsewhere there is no child whose value could be taken. In a reference: its extent. */
+  /** Reports axis values where no child gives one: outside of stages, and in a reference, except as its extent. */
   #checkPlaces(): void {
     const message = "cannot resolve ${matrix.…} here: each child has a value of its own";
     for (const key of ["name", "description"]) {
@@ -164,7 +164,7 @@ class Expander {
     return [{}];
   }
 
-  /** What a stage reads, whether it is there or not. */
+  /** Returns the references of a stage, whether the stages that they name exist or not. */
   #references(id: string) {
     const texts = Object.entries(inputsOf(this.stages[id])).flatMap(([port, written]) =>
       textsAt(written, ["stages", id, "inputs", port], port)
@@ -176,7 +176,7 @@ class Expander {
     });
   }
 
-  /** Whether a port takes a list, as all kinds that the stage may have say; else as it is written. */
+  /** True if a port takes a list, as the kinds that the stage may have say; if these differ, if one is written. */
   #gathers(id: string, { port, listed }: ReferenceText): boolean {
     if (port === undefined) return true;
     const answers = new Set(
@@ -187,7 +187,7 @@ class Expander {
     return (answers.size === 1 ? [...answers][0] : undefined) ?? listed;
   }
 
-  /** What a stage's children are: of its own matrix, of the axes of the pipeline that it names, and of what it reads. */
+  /** Combines the children of a stage from its own matrix, the pipeline's axes that it names, and what it reads. */
   #combine(id: string, shared: readonly Combination[]): readonly Combination[] {
     const entry = this.stages[id];
     const at = ["stages", id, "matrix"];
@@ -198,7 +198,7 @@ class Expander {
       return [{}];
     };
     const tooMany = () => fail(["stages", id], `stage "${id}" has too many combinations`, "name fewer values");
-    // Axes of the pipeline that the stage names, or has values of its own for.
+    // Axes of the pipeline that the stage names, or for which it has its own values.
     const named = new Set([...matrixAxesIn(entry), ...Object.keys(own[0]!)]);
     let combinations = join(own, project(shared, named));
     if (combinations === undefined) return tooMany();
@@ -212,7 +212,7 @@ class Expander {
       const chosen = this.#choose(source, select, { path, text });
       if (chosen.length === 0) this.#skipped.add(id);
       if (list || chosen.length === 0) continue;
-      // The values that the reference names are not axes of the reader.
+      // Axes whose values the reference names are not axes of the reader.
       const free = new Set(chosen.flatMap(Object.keys).filter((axis) => select?.[axis] === undefined));
       const lost = this.#lostValue(own, chosen, free);
       if (lost !== undefined) {
@@ -227,7 +227,7 @@ class Expander {
       }
       combinations = joined;
     }
-    // Axes of the pipeline meet again here, perhaps in combinations that it leaves out.
+    // Axes of the pipeline meet again here, perhaps in combinations that the pipeline excludes.
     const find = indexBy(shared, sharedAxes(combinations, shared));
     const kept = combinations.filter((one) => find(one).length > 0);
     if (kept.length > 0) return kept;
@@ -235,7 +235,7 @@ class Expander {
     return fail(["stages", id], message, "change its exclude");
   }
 
-  /** A value of a stage's own axis that what it reads has not, though it has the axis. */
+  /** Finds a value of a stage's own axis that the stage which it reads lacks, though that stage has the axis. */
   #lostValue(own: readonly Combination[], source: readonly Combination[], axes: ReadonlySet<string>) {
     for (const axis of Object.keys(own[0]!).filter((one) => axes.has(one))) {
       const labels = new Set(source.map((one) => valueOf(one, axis)?.label));
@@ -289,14 +289,14 @@ class Expander {
     return mapReferences(filled.value as Entries, (one) => this.#bind(id, one, combination));
   }
 
-  /** The children of a stage that have the wanted values, as far as it has the axes. */
+  /** Returns the children of a stage that have the wanted values on the axes that the stage has. */
   #childrenFor(stage: string, source: readonly Combination[], wanted: Combination): readonly Combination[] {
     const axes = sharedAxes(source, [wanted]);
     const key = `${stage} ${axes.join(" ")}`;
     return this.#finders.getOrInsertComputed(key, () => indexBy(source, axes))(wanted);
   }
 
-  /** What a reference of a stage means in the child of this combination: all that it gathers, or the one that goes with it. */
+  /** Returns what a reference means in a combination's child: all children that it gathers, or the one that matches. */
   #bind(id: string, one: ReferenceText, combination: Combination): readonly unknown[] {
     const { text, at, port } = one;
     const reference = typeof text === "string" ? parseReference(text) : undefined;
@@ -306,7 +306,7 @@ class Expander {
     const isThere = Object.keys(select).every((axis) => valueOf(source[0]!, axis) !== undefined);
     const mine = isThere ? this.#childrenFor(stage, source, { ...combination, ...labelled(select) }) : [];
     if (mine.length === 0) {
-      // Left as it is, it would be looked for once more.
+      // If the reference stayed as it is, it would be looked up and reported once more.
       if (this.#skipped.has(id)) return [];
       const free = new Set(Object.keys(combination).filter((axis) => select[axis] === undefined));
       const own = childSuffix(project([combination], free)[0]!);

@@ -5,25 +5,25 @@ import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";
 import { asMap, getPath, mapLeaves } from "../source/tree.ts";
 import type { Combination } from "./axes.ts";
 
-/** A `${…}` that was replaced: where it stands and what it named, for origin chains. */
+/** A `${…}` that was replaced: where it is written and what it named, for origin chains. */
 export interface Interpolation {
   readonly path: DocumentPath;
   readonly expression: string;
-  /** Document path of the value that it took. */
+  /** The document path of the value that replaced it. */
   readonly from: DocumentPath;
 }
 
 const MAX_TEXT = 100_000;
-/** Of vars that name each other; the stack holds some thousands. */
+/** The longest chain of vars that name each other; the call stack holds some thousands. */
 const MAX_CHAIN = 500;
-/** With so much wrong, looking further takes time and tells nothing. */
+/** After so many problems, looking further takes time and tells nothing. */
 const MAX_PROBLEMS = 20;
 const EXPRESSION = /\$\$\{|\$\{([^}]*)\}/g;
 
 /**
- * Replace every `${vars.x}`, `${name}` and `${seed}`. A string that is one expression takes the value with its type;
- * within longer text it is written as text. `$${` stands for a plain `${`. There is no access to the environment:
- * a pipeline means the same on every machine.
+ * Replaces every `${vars.x}`, `${name}` and `${seed}`. A string that is one expression takes the value with its type;
+ * within longer text the value is written as text. `$${` stands for a plain `${`. There is no access to the
+ * environment: a pipeline means the same on every machine.
  */
 export function interpolate(root: unknown, problems: Problems, budget: Budget = new Budget()): {
   value: unknown;
@@ -43,7 +43,7 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
     if (name.startsWith("matrix.")) return `\${${name}}`;
     const parts = name.split(".");
     const report = (message: string, fix: string): undefined => {
-      // Of vars that nest each other, one is enough.
+      // For vars that nest each other, one report is enough.
       const key = message === TOO_DEEP ? message : `${JSON.stringify(path)} ${message}`;
       if (!reported.has(key)) refuse(path, message, fix);
       reported.add(key);
@@ -70,7 +70,8 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
     const value = resolved.has(name) ? resolved.get(name) : replace(found.value, path, [...stack, name]);
     if (problems.count > before) return value;
     resolved.set(name, value);
-    // Shared parts cost nothing here; whoever walks through the result meets each of them as often as it is named.
+    // Shared parts cost nothing here, but code that walks through the result meets each of them as often as it is
+    // named.
     if (path.length + measure(value).depth > MAX_DEPTH) return report(TOO_DEEP, "nest less");
     const refused = budget.take(value);
     return refused === undefined ? value : report(refused, "use fewer or smaller vars");
@@ -102,10 +103,10 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
   return { value: replace(root, [], []), interpolations };
 }
 
-/** What `interpolate` leaves to this: escapes of matrix expressions, and the expressions. */
+/** Matches what `interpolate` leaves to `fillMatrix`: matrix expressions, and escapes of these. */
 const MATRIX_EXPRESSION = /\$\$\{(?=\s*matrix\.)|\$\{\s*matrix\.([^}]*?)\s*\}/g;
 
-/** What in a value is left to `fillMatrix`. */
+/** Returns the parts of a value that are left to `fillMatrix`. */
 export function matrixPartsIn(value: unknown): RegExpExecArray[] {
   const found: RegExpExecArray[] = [];
   mapLeaves(value, (leaf) => {
@@ -116,9 +117,9 @@ export function matrixPartsIn(value: unknown): RegExpExecArray[] {
 }
 
 /**
- * Replace every `${matrix.axis}` and `${matrix.axis.part}` by the values of one combination.
- * @param at path of the value
- * @returns as `unknown` the expressions of axes that the combination lacks, or of parts that their values lack
+ * Replaces every `${matrix.axis}` and `${matrix.axis.part}` by the values of one combination.
+ * @param at the path of the value
+ * @returns as `unknown` the expressions with axes that the combination lacks, or with parts that the axes' values lack
  */
 export function fillMatrix(root: unknown, combination: Combination, at: DocumentPath) {
   const interpolations: Interpolation[] = [];
@@ -148,13 +149,13 @@ export function fillMatrix(root: unknown, combination: Combination, at: Document
   return { value: mapLeaves(root, fill, at), interpolations, unknown };
 }
 
-/** The axes that a value names in `${matrix.…}`. */
+/** Returns the axes that a value names in `${matrix.…}`. */
 export function matrixAxesIn(value: unknown): Set<string> {
   const expressions = matrixPartsIn(value).map(([, expression]) => expression).filter((one) => one !== undefined);
   return new Set(expressions.map((one) => one.split(".")[0]!));
 }
 
-/** `train@${matrix.at}` as `train`: which stage it is does not depend on the axis. */
+/** Returns `train@${matrix.at}` as `train`: which stage is meant does not depend on the axis. */
 export function withoutExtent(reference: string): string {
   return reference.replace(/@\$\{matrix\.\w+\}/, "");
 }

@@ -4,16 +4,16 @@ import type { Span } from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 
 /**
- * Lay one document over another: maps are merged key by key, a null removes the key, and anything else takes the place of
- * what was there, lists included, since half of a list is rarely what one wants. Among a stage's params a map with another
- * `name`, or another `uses`, is another thing, such as another sampler, and keeps nothing of the one below. What profiles remove they remove
- * when they are laid over the files: until then their nulls stay.
+ * Lays one document over another: maps are merged key by key, a null removes the key, and anything else takes the place
+ * of what was there, lists included, since half of a list is rarely wanted. Among a stage's params a map with another
+ * `name`, or another `uses`, is another thing, such as another sampler, and keeps nothing of the map below. Nulls in
+ * profiles stay: they remove keys only when the profile is laid over the files.
  */
 export function mergeValues(base: unknown, over: unknown, path: readonly string[] = []): unknown {
   if (!isRecord(over)) return over;
   const merged = new Map(isRecord(base) && !isAnotherThing(base, over, path) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
-    // One that removes what was never there leaves nothing behind either.
+    // A null for a key that was never there leaves nothing behind either.
     if (value === null && path[0] !== "profiles") merged.delete(key);
     else merged.set(key, mergeValues(merged.get(key), value, [...path, key]));
   }
@@ -29,7 +29,7 @@ function isAnotherThing(base: Entries, over: Entries, path: readonly string[]): 
   return inParams && isNamed && before!.some((one, i) => one !== after![i]);
 }
 
-/** Texts that start with `./` or `../` are paths from the folder of the file that they stand in. */
+/** Rebases texts that start with `./` or `../`: they are paths from the folder of the file that contains them. */
 export function rebase(value: unknown, folder: string): unknown {
   if (folder === "") return value;
   return mapLeaves(value, (leaf) => {
@@ -39,20 +39,20 @@ export function rebase(value: unknown, folder: string): unknown {
   });
 }
 
-/** A part of a file that was laid over others. */
+/** A part of a file that is laid over others. */
 export interface Layer {
   readonly document: SourceDocument;
-  /** Where the part begins in its file: `[]`, or `["profiles", name]`. */
+  /** The path at which the part begins in its file: `[]`, or `["profiles", name]`. */
   readonly prefix: DocumentPath;
-  /** Where it lies in the whole; default: the part is the whole. */
+  /** The path at which the part lies in the whole; by default the part is the whole. */
   readonly at?: DocumentPath;
-  /** What to say beside its place, such as `profile small`. */
+  /** A note to show beside its place, such as `profile small`. */
   readonly label?: string;
 }
 
-/** Several layers that read as one document. A part is where the topmost layer that has it says it. */
+/** Returns several layers as one document. A part is located in the topmost layer that has it. */
 export function layeredDocument(value: unknown, layers: readonly Layer[]): SourceDocument {
-  // Of thousands of inner pipelines, few lie where one looks.
+  // There may be thousands of nested pipelines, but few around any one path.
   const ranked = layers.map((layer, rank) => ({ ...layer, rank }));
   const byPlace = Map.groupBy(ranked, ({ at = [] }) => at.join("\0"));
   const around = (path: DocumentPath) => {
@@ -79,7 +79,7 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
   return { value, locate, origin, whole: layers[0]!.document.whole };
 }
 
-/** The path in the layer's own file; undefined for what lies elsewhere. */
+/** Returns the path in the layer's own file; undefined if the path lies elsewhere. */
 function pathWithin({ prefix, at = [] }: Layer, path: DocumentPath): DocumentPath | undefined {
   const inside = at.every((part, index) => String(part) === String(path[index]));
   return inside ? [...prefix, ...path.slice(at.length)] : undefined;

@@ -2,7 +2,7 @@
 export type Predecessors = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Order nodes so that each comes after its predecessors (Kahn 1962), keeping the given order where it is free.
+ * Orders nodes so that each comes after its predecessors (Kahn 1962), keeping the given order where it is free.
  * `rest` holds the nodes that lie on a cycle or behind one; it is empty for a DAG.
  */
 export function topologicalOrder(predecessors: Predecessors): { order: string[]; rest: string[] } {
@@ -12,7 +12,7 @@ export function topologicalOrder(predecessors: Predecessors): { order: string[];
   const successors = Map.groupBy(edges, ({ one }) => one);
   const missing = new Map(Map.groupBy(edges, ({ node }) => node).entries().map(([node, { length }]) => [node, length]));
   const nodes = [...predecessors.keys()];
-  // A set gives what is added while it is walked through.
+  // Iterating over a set includes what is added on the way.
   const order = new Set(nodes.filter((node) => !missing.has(node)));
   for (const done of order) {
     for (const { node } of successors.get(done) ?? []) {
@@ -23,7 +23,7 @@ export function topologicalOrder(predecessors: Predecessors): { order: string[];
   return { order: [...order], rest: nodes.filter((node) => !order.has(node)) };
 }
 
-/** One cycle among nodes that topological ordering left over, as a closed walk: `[a, b, a]`, each reading the next. */
+/** Finds one cycle among the nodes that ordering left over, as a closed walk: `[a, b, a]`, each reading the next. */
 export function findCycle(predecessors: Predecessors, rest: readonly string[]): string[] {
   const inRest = new Set(rest);
   const walk = new Set<string>();
@@ -37,7 +37,7 @@ export function findCycle(predecessors: Predecessors, rest: readonly string[]): 
   return [...steps.slice(steps.indexOf(node)), node];
 }
 
-/** The given nodes and everything that they need, directly or not. */
+/** Returns the given nodes and everything that they need, directly or not. */
 export function withPredecessors(predecessors: Predecessors, wanted: Iterable<string>): Set<string> {
   const found = new Set(wanted);
   for (const node of found) {

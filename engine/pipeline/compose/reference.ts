@@ -6,7 +6,7 @@ import { AXIS_NAME, LABEL } from "./axes.ts";
 /** A parsed `stage[~axis=value…][@extent][.port]`. */
 export interface Reference {
   readonly stage: string;
-  /** Values of a matrix that were named, by axis. */
+  /** The values of a matrix that were named, by axis. */
   readonly select?: Readonly<Record<string, string>>;
   readonly extent?: number;
   readonly port?: string;
@@ -18,7 +18,7 @@ const REFERENCE = new RegExp(`^([^@.~\\s]+)((?:${SELECTION})*)(?:@(\\d+))?(?:\\.
 /** Matches a reference from an inner pipeline to one of its inputs. */
 export const INPUT: RegExp = /^inputs\.([a-z][a-z0-9_-]*)$/;
 
-/** Parse a reference; undefined where the text is none. */
+/** Parses a reference; undefined if the text is not one. */
 export function parseReference(text: string): Reference | undefined {
   const match = REFERENCE.exec(text);
   if (match === null) return undefined;
@@ -36,46 +36,46 @@ export function parseReference(text: string): Reference | undefined {
   };
 }
 
-/** A stage's id taken apart: the stage of the file, and the values of a matrix that made this child of it. */
+/** Splits a stage's id into the stage of the file and the values of a matrix that made this child of it. */
 export function parseStageId(id: string): Required<Pick<Reference, "stage" | "select">> {
   const { select = {}, ...node } = parseReference(id) ?? { stage: id };
   return { stage: nodeIdOf(node), select };
 }
 
-/** The id of a child of a matrix, `train~lr=0.1`, whose values are all named; else the stage itself. */
+/** Returns the id of the child of a matrix whose values are all named, as `train~lr=0.1`; else of the stage itself. */
 export function stageIdOf({ stage, select = {} }: Reference): string {
   return `${stage}${Object.keys(select).sort().map((axis) => `~${axis}=${select[axis]}`).join("")}`;
 }
 
-/** The id of the node that a reference means: `train`, or `train@2000`. */
+/** Returns the id of the node that a reference means: `train`, or `train@2000`. */
 export function nodeIdOf(reference: Reference): string {
   const stage = stageIdOf(reference);
   return reference.extent === undefined ? stage : `${stage}@${reference.extent}`;
 }
 
-/** The inputs of a stage that is not checked yet; none where it says none, or something else. */
+/** Returns the inputs of a stage that is not checked yet; none if it has none, or something else in their place. */
 export function inputsOf(entry: unknown): Readonly<Record<string, unknown>> {
   return asMap(asMap(entry)["inputs"]);
 }
 
-/** One text of a stage that should be a reference. */
+/** A text in a stage that should be a reference. */
 export interface ReferenceText {
   readonly text: unknown;
-  /** Its place within the stage. */
+  /** The path of the text, in the stage or in the document. */
   readonly at: DocumentPath;
-  /** Undefined under `needs`. */
+  /** The input port that the text is for; undefined under `needs`. */
   readonly port: string | undefined;
-  /** Whether it stands in a list. */
+  /** True if the text is in a list. */
   readonly listed: boolean;
 }
 
-/** The texts at a place that holds one or a list of them. */
+/** Returns the texts at a place that holds one or a list of them. */
 export function textsAt(written: unknown, at: DocumentPath, port?: string): ReferenceText[] {
   const listed = Array.isArray(written);
   return [written].flat().map((text, index) => ({ text, at: listed ? [...at, index] : at, port, listed }));
 }
 
-/** A stage with other references: each text under `inputs` and `needs` gives way to as many as `change` makes of it. */
+/** Returns a stage in which each text under `inputs` and `needs` is replaced by the texts that `change` returns. */
 export function mapReferences(
   entry: Readonly<Record<string, unknown>>,
   change: (one: ReferenceText) => readonly unknown[],

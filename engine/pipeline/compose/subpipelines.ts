@@ -12,42 +12,45 @@ import { interpolate, type Interpolation, matrixAxesIn } from "./interpolate.ts"
 import { type Layer, rebase } from "./layers.ts";
 import { INPUT, mapReferences, parseReference } from "./reference.ts";
 
-/** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`, and what was found on the way. */
+/**
+ * A pipeline in which the stages of nested pipelines, each called `outer/inner`, replace the stages that use them, with
+ * what was found on the way.
+ */
 export class Included {
   value: unknown;
-  /** The files of the inner pipelines, as parts of the whole. */
+  /** The files of the nested pipelines, as parts of the whole. */
   readonly layers: Layer[] = [];
   readonly interpolations: Interpolation[] = [];
-  /** The inner stages by the id of the stage that they came of. */
+  /** The nested stages, by the id of the stage that they replace. */
   readonly groups = new Map<string, readonly string[]>();
-  /** Files that use what they may not, and what: said once, however often the file is used itself. */
+  /** Links between files that may not use each other: each is reported once, however often its file is used. */
   readonly entangled = new Set<string>();
 }
 
 export interface IncludeOptions {
-  /** The outermost file as the user named it; all paths in the whole start in its folder. */
+  /** The outermost file as the user named it; all paths in the whole pipeline start in its folder. */
   readonly file: string;
   readonly document: SourceDocument;
-  /** Reads a pipeline file with what it extends. */
+  /** Reads a pipeline file with those that it extends. */
   readonly read: (file: string) => Promise<Result<SourceDocument>>;
-  /** Whether a kind draws random numbers. */
+  /** True if a kind draws random numbers. */
   readonly isSeeded: (uses: string) => boolean;
   readonly budget: Budget;
   readonly problems: Problems;
 }
 
-/** The names of more files' stages find no room in an id. */
+/** The most files within each other; the names of more files' stages would not fit into an id. */
 const MAX_FILES = 32;
 const OWN_KEYS = ["uses", "inputs", "with", "matrix", "needs", "seed", "when"];
-/** Where parts of inner files lie that are no stages, so that origins can name them. */
+/** The root of paths of nested files' parts that are not stages, so that origins can name them. */
 const OUTSIDE = "pipelines";
 
-/** Whether a stage is a pipeline. */
+/** True if a stage is a pipeline. */
 function isInner(entry: unknown): entry is Entries & { readonly uses: string } {
   return isRecord(entry) && typeof entry["uses"] === "string" && /\.ya?ml$/.test(entry["uses"]);
 }
 
-/** Put the stages of inner pipelines in the place of the stages that use them. @param root after interpolation */
+/** Replaces the stages that use pipelines by the stages of these. @param root the pipeline after interpolation */
 export async function includePipelines(root: unknown, options: IncludeOptions): Promise<Included> {
   const found = new Included();
   found.value = root;
@@ -57,21 +60,21 @@ export async function includePipelines(root: unknown, options: IncludeOptions): 
   return found;
 }
 
-/** What came of a stage that is a pipeline. */
+/** The resolved content of a stage that is a pipeline. */
 interface Inner extends Readonly<Record<"matrix" | "seed", unknown>> {
   readonly stages: Entries;
 }
 
-/** One file's stages. Ids and paths in here are those of the whole. */
+/** The stages of one file. Ids and paths in here are those of the whole pipeline. */
 class Scope {
   readonly #home: string;
-  /** What may be read of each inner pipeline, by the id of its stage. */
+  /** The references behind the outputs of each nested pipeline, by the id of its stage. */
   readonly #outputs = new Map<string, Readonly<Record<string, string>>>();
 
   constructor(
     private readonly options: IncludeOptions,
     private readonly found: Included,
-    /** `outer/` for the stages of an inner pipeline. */
+    /** `outer/` for the stages of a nested pipeline, else empty. */
     private readonly prefix: string,
     private readonly chain: readonly string[],
   ) {
@@ -84,7 +87,7 @@ class Scope {
     for (const [name, entry] of Object.entries(stages)) {
       if (isInner(entry)) inners.set(name, await this.#read(this.prefix + name, entry, { name, document, seed }));
     }
-    // What stands behind the output of an inner pipeline is known only now, wherever in the file that one is.
+    // The stages behind the outputs of a nested pipeline are known only now, wherever in the file it is used.
     return Object.fromEntries(
       Object.entries(stages).flatMap(([name, entry]): [string, unknown][] => {
         const id = this.prefix + name;
@@ -107,7 +110,7 @@ class Scope {
     this.found.groups.set(id, []);
     const say = (key: string) => `"${key}" has no meaning for a pipeline that is a stage`;
     problems.addUnknown(at, Object.keys(entry), { known: OWN_KEYS, say });
-    // What uses it says no more than once that it is too large, and goes no further.
+    // A pipeline that is too large is reported once, and nothing more is read.
     if (this.options.budget.spent) return undefined;
     const path = resolve(this.#home, uses);
     const again = this.chain.indexOf(path);
@@ -147,7 +150,7 @@ class Scope {
       this.options.budget,
     );
     const value = filled.value as Entries;
-    // So that messages and origins find what stands in the inner file.
+    // These layers let messages and origins find places in the nested file.
     this.found.layers.push({ document: read.value, prefix: [], at: [OUTSIDE, id] });
     for (const stage of Object.keys(inner["stages"])) {
       this.found.layers.push({ document: read.value, prefix: ["stages", stage], at: ["stages", `${id}/${stage}`] });
@@ -164,7 +167,7 @@ class Scope {
     return { stages, matrix: value["matrix"], seed: ownSeed };
   }
 
-  /** Values for the inner pipeline's vars, and whether its inputs are all given. */
+  /** Returns the values for the nested pipeline's vars, and checks that all its inputs are given. */
   #checkGiven(at: DocumentPath, entry: Entries, inner: Entries): Entries {
     const [vars, given] = [asMap(inner["vars"]), asMap(entry["with"])];
     const { problems } = this.options;
@@ -194,7 +197,7 @@ class Scope {
     return stages.map(([child, one]) => [child, isRecord(one) ? this.#fit(child, one, entry, inner) : one]);
   }
 
-  /** An inner stage as a stage of this file: its inputs from outside, and what is said of all stages of its pipeline. */
+  /** Returns a nested stage as a stage of this file, with outside inputs and what this file says of its pipeline. */
   #fit(child: string, one: Entries, outer: Entries, inner: Inner): Entries {
     const given = asMap(outer["inputs"]);
     const filled = mapReferences(one, ({ text, port }) => {
@@ -223,7 +226,7 @@ class Scope {
     };
   }
 
-  /** References of this file, to ids of the whole and to what stands behind the outputs of inner pipelines. */
+  /** Rewrites this file's references to ids of the whole, and to the stages behind outputs of nested pipelines. */
   #rewire(id: string, entry: unknown): unknown {
     if (!isRecord(entry)) return entry;
     return mapReferences(entry, ({ text, port }) => {
@@ -233,7 +236,7 @@ class Scope {
   }
 
   #rewireText(text: unknown, at: DocumentPath): unknown[] {
-    // What the pipeline is given is filled in by the file that uses it.
+    // The inputs of a nested pipeline are filled in by the file that uses it.
     if (typeof text !== "string" || (this.prefix !== "" && INPUT.test(text))) return [text];
     const full = this.prefix + text;
     const reference = parseReference(full);
@@ -249,17 +252,17 @@ class Scope {
         : [`"${text}": the pipeline has no output "${name}"`, suggestName(name, names)];
       return this.options.problems.add(at, message, fix) ?? [];
     }
-    // What the reader says of values and extents is said of the stage that stands behind the output.
+    // The values and extents that a reader names are those of the stage behind the output.
     const said = full.slice(reference.stage.length).replace(PORT, "");
     const behind = outputs[name]!;
     return [behind.replace(PORT, "") + said + (PORT.exec(behind)?.[0] ?? "")];
   }
 }
 
-/** Where a port is named at the end of a reference. */
+/** Matches the port at the end of a reference. */
 const PORT = /\.[A-Za-z][A-Za-z0-9_]*$/;
 
-/** A path of an inner file in the whole; undefined for parts that are no stages. */
+/** Returns the path in the whole of a path in a nested file; undefined for parts that are not stages. */
 function moved(path: DocumentPath, id: string): DocumentPath | undefined {
   return path[0] === "stages" && path.length > 1 ? ["stages", `${id}/${path[1]}`, ...path.slice(2)] : undefined;
 }

@@ -23,12 +23,14 @@ const UNKNOWN = { code: "unknown-stage" } as const;
 const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
 
 /**
- * Bind the inputs of one stage to outputs of others, checking names and artifact types. Of a kind that is not known,
- * only the references are checked.
- * @param kinds of all stages, where they are known @param names of the stages as the file has them
- * @param reads what stages of the file read of others @param whole whether its inputs are all there that the file has
- * @param given names of what another pipeline gives to this one, as `inputs.name`: of these nothing else is known
- * @returns as `variants` references to stages at another extent, each of which asks for a derived stage
+ * Binds the inputs of one stage to outputs of others, checking names and artifact types. If the kind of the stage is
+ * not known, only the references are checked.
+ * @param kinds the kinds of all stages, where they are known
+ * @param names the names of the stages in the file
+ * @param reads for each reference in the file, the stage that reads and the stage that is read
+ * @param whole true if the stage still has all the inputs that the file gives it
+ * @param given names of what another pipeline gives to this one, as `inputs.name`; nothing else is known of these
+ * @returns as `variants` the references to stages at another extent, each of which asks for a derived stage
  */
 export function bindInputs(
   id: string,
@@ -153,7 +155,7 @@ export function bindInputs(
     const message = `stage "${id}" (${kind!.name}) needs input "${name}"`;
     problems.add(["stages", id], message, `add under inputs: ${name}: <stage>`, details);
   }
-  // Of a stage nothing but its end can be waited for.
+  // `needs` can only wait for the end of a whole stage.
   const needs = entry.needs === undefined ? [] : textsAt(entry.needs, ["stages", id, "needs"]).flatMap((one) => {
     const reference = find(one, "stage, stage@extent or stage~axis=value");
     if (reference?.port === undefined) return reference === undefined ? [] : [nodeIdOf(reference)];
@@ -166,7 +168,7 @@ export function bindInputs(
   return { inputs, needs, variants };
 }
 
-/** Lists whose items belong together must be as long as each other, and of the same children of a matrix. */
+/** Checks lists whose items belong together: they must be equally long and name the same children of a matrix. */
 function checkPairs(id: string, kind: Kind | undefined, inputs: Stage["inputs"], problems: Problems): void {
   for (const [left, right] of kind?.pairs ?? []) {
     const [a, b] = [inputs[left] ?? [], inputs[right] ?? []];
@@ -181,19 +183,19 @@ function checkPairs(id: string, kind: Kind | undefined, inputs: Stage["inputs"],
   }
 }
 
-/** Whether two stages have no axis of a matrix on which they differ. */
+/** True if two stages differ on no axis of a matrix. */
 function belongTogether(left: string, right: string | undefined): boolean {
   if (right === undefined) return false;
   const [a, b] = [parseStageId(left).select, parseStageId(right).select];
   return Object.entries(a).every(([axis, label]) => b[axis] === undefined || b[axis] === label);
 }
 
-/** Check the params and bind the inputs of all stages whose kinds are known, at every extent that is asked for. */
+/** Checks the params and binds the inputs of all stages whose kinds are known, at every extent that is asked for. */
 export function buildStages(
   entries: ReadonlyMap<string, StageEntry>,
   kinds: ReadonlyMap<string, Kind | undefined>,
   { broken, seed, given, ...finding }: {
-    /** Parts of stages that were taken out of them, or have no value, since they are reported already. */
+    /** Parts of stages that were taken out, or have no value; these are reported already. */
     readonly broken: ReadonlyMap<string, ReadonlySet<string>>;
     readonly seed: number;
     readonly given: readonly string[];
@@ -205,7 +207,7 @@ export function buildStages(
   const stages = new Map<string, Stage>();
   const edges = new Map<string, string[]>();
   const wanted: { stage: string; extent: number }[] = [];
-  // Children of a matrix are one stage of the file.
+  // Children of a matrix count as one stage of the file.
   const nameOf = (id: string) => parseStageId(id).stage;
   const names = [...new Set([...entries.keys()].map(nameOf))];
   const reads = [...entries].flatMap(([id, { inputs }]) =>
@@ -274,12 +276,12 @@ export function buildStages(
       edges.set(one.id, predecessorsOf(one));
     }
   }
-  // They share their progress, so the shorter goes first and the longer continues it.
+  // Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it.
   for (const [id, before] of shorterOf(stages.values())) edges.set(id, [...edges.get(id)!, before]);
   return { stages, edges };
 }
 
-/** Extents count, whatever a custom stage's schema says. */
+/** Reports an extent that is not a positive whole number, whatever a custom stage's schema says. */
 function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): ParamIssue[] {
   const name = extentParam(kind);
   const input = name === undefined ? 1 : params[name];

@@ -8,12 +8,12 @@ import { DEVICE_MODULE } from "../../process/module_lock.ts";
 import { validate } from "../../process/schema_issues.ts";
 import { mapLeaves } from "../source/tree.ts";
 
-/** Whether what `uses` says is a file of the user's own. */
+/** True if `uses` names a file of user code. */
 export function isCustom(uses: string): boolean {
   return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);
 }
 
-/** A kind that comes with the toolkit, as the engine sees it. */
+/** Returns a built-in kind as the engine sees it. */
 export function fromBuiltin(builtin: BuiltinKind): Kind {
   const { kind, version, params, ...rest } = builtin;
   return {
@@ -29,13 +29,13 @@ export function fromBuiltin(builtin: BuiltinKind): Kind {
   };
 }
 
-/** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */
+/** Finds the device of a custom stage, as built-in kinds do; the code for this is loaded only if a stage may run. */
 async function findDevice(params: unknown, tryDevice: TryDevice): Promise<DeviceFinding> {
   const { findStageDevice } = await import(DEVICE_MODULE) as Record<"findStageDevice", typeof findDevice>;
   return await findStageDevice(params, tryDevice);
 }
 
-/** What a file says of params. They travel as JSON, which has no NaN; built-in schemas refuse that by themselves. */
+/** Checks params with the code of a file. They travel as JSON, which has no NaN; built-in schemas refuse NaN anyway. */
 export function fitOf(found: Described, raw: unknown): Fit {
   const issues: ParamIssue[] = [];
   mapLeaves(raw, (input, path) => {
@@ -47,7 +47,10 @@ export function fitOf(found: Described, raw: unknown): Fit {
   return issues.length > 0 ? { outcome: { ok: false, issues }, facts: {} } : found.fitOf(raw);
 }
 
-/** A custom stage, as the engine sees it; or why the file is none. @param written its path as the pipeline writes it */
+/**
+ * Returns a custom stage as the engine sees it, or why the file does not define one.
+ * @param written the file's path as the pipeline writes it
+ */
 export function fromFile(written: string, found: Described | Unfit): Kind | Unfit {
   if ("error" in found) return found;
   const { file, code, stage, sort } = found;

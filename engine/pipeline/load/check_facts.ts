@@ -7,7 +7,7 @@ import type { Problems } from "../../diagnostic/problems.ts";
 import { sha256Of } from "../../store/reading.ts";
 import { indirectOrigin } from "./origin.ts";
 
-/** A problem that a kind finds with a stage, as a diagnostic that points at the param or input. */
+/** Returns a problem that a kind finds with a stage as a diagnostic that points at the param or input. */
 export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {
   const { message, fix, param, input, ...rest } = problem;
   const place = input !== undefined ? ["inputs", input] : param !== undefined ? ["with", ...param] : [];
@@ -19,11 +19,11 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
 }
 
 /**
- * Let every kind check its params against what its inputs will be, before anything runs. Facts flow along the edges;
- * custom kinds state none, and kinds check only what they are told.
+ * Lets every kind check its params against its future inputs, before anything runs. Facts flow along the edges; custom
+ * kinds state none, and kinds check only what they are told.
  * @param stages in dependency order
- * @param folder of the pipeline
- * @returns the stages with what forecasts go by
+ * @param folder the folder of the pipeline
+ * @returns the stages with the facts that forecasts need
  */
 export function checkFacts(
   stages: Iterable<Stage>,
@@ -31,25 +31,26 @@ export function checkFacts(
     readonly origins: Origins;
     readonly problems: Problems;
     readonly folder: string;
-    /** Entries with errors, of which more would only follow: nothing is stated of what they make. */
+    /** Entries with errors: facts about what they make would only lead to more errors, so none are stated. */
     readonly unsure: ReadonlySet<string>;
   },
 ): ReadonlyMap<string, Stage> {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
   const checked = new Map<string, Stage>();
-  // A digest of what decides how long a stage takes, beside its extent and the machine.
+  // Returns a digest of what decides how long a stage takes, apart from its extent and the machine.
   const likenessOf = ({ kind, params, inputs, shard, parts }: Stage): string => {
     const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
     const read = Object.entries(inputs).map(([port, bindings]) => [
       port,
       bindings.map(({ stage, port: output }) => {
         const known = facts.get(stage)?.[output];
-        // Facts with a count say how much there is to read; else what makes it stands for it.
+        // Facts with a count say how much there is to read; otherwise the stage that makes the input stands for it.
         return JSON.stringify(known?.["count"] === undefined ? [known, output, checked.get(stage)?.likeness] : known);
       }),
     ]);
     const part = shard === undefined ? parts === undefined ? [] : ["joins"] : [shard.of];
-    // An edit of code of one's own mostly leaves its time as it was: the file stands for it, among the params or by itself.
+    // Editing user code mostly leaves its duration as it was: the file's path stands for it, among the params or by
+    // itself.
     const version = kind.custom ? kind.name : builtinVersion(kind.version);
     return sha256Of(encode([version, Object.fromEntries(own), read, ...part])).slice(0, 16);
   };
@@ -73,9 +74,9 @@ export function checkFacts(
     if (stated !== undefined) facts.set(stage.id, stated);
     const { workGflop, ...shape } = known;
     const share = workGflop === undefined ? {} : { workGflop: workGflop / (stage.shard?.of ?? 1) };
-    // Joining is not the work of its kind.
+    // Joining shards is not the work of the stage's kind.
     if (stage.parts === undefined) checked.set(stage.id, { ...stage, likeness, ...shape, ...share });
-    // A stage at another extent repeats what its entry already said.
+    // A stage at another extent would repeat the problems of its entry.
     if (stage.id === stage.entry) problems.addAll(found.map((problem) => placeProblem(stage, problem, origins)));
   }
   return checked;

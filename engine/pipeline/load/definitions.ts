@@ -20,17 +20,17 @@ import { fitOf, fromBuiltin, fromFile, isCustom } from "./builtin.ts";
 import type { BuiltinKinds } from "./kinds.ts";
 import { indirectOrigin } from "./origin.ts";
 
-/** Where a stage names a file of the user's own. */
+/** A place where a stage names a file of user code. */
 interface Place {
-  /** Undefined for the stage itself, `""` for all of `with`. */
+  /** The param that names the file; undefined for the stage itself, `""` for all of `with`. */
   readonly param: string | undefined;
   readonly sort: Sort | "stage";
   readonly uses: unknown;
-  /** What it gives to what the file defines. */
+  /** The params that the stage gives to the definition in the file. */
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-/** The files that a stage names, as they are written: of a custom stage its own, else of definitions among its params. */
+/** Returns the files that a stage names, as written: a custom stage's own, or those of definitions in its params. */
 function placesOf({ uses, with: params }: Pick<StageEntry, "uses" | "with">, builtins: BuiltinKinds): Place[] {
   if (isCustom(uses)) return [{ param: undefined, sort: "stage", uses, params }];
   const { definitions = {} } = Object.hasOwn(builtins, uses) ? builtins[uses]! : {};
@@ -42,21 +42,21 @@ function placesOf({ uses, with: params }: Pick<StageEntry, "uses" | "with">, bui
   });
 }
 
-/** What was made with definitions of the user's own is read with their code. */
+/** Types of artifacts that are read with the code of the definitions that they were made with. */
 const CARRIERS = ["checkpoint", "schedule"];
 
 const aSort = (sort: string) => `${sort === "objective" ? "an" : "a"} ${sort}`;
 
-/** Kinds that there were, and what to do instead. */
+/** Kinds that no longer exist, and what to do instead. */
 const FORMER_KINDS: ReadonlyMap<string, string> = new Map([
   ["continue", "name the stage to go on with, at its new extent: train~rate=0.001@500"],
   ["report", "remove the stage: every run now writes this page, as outputs/<pipeline>/report.html"],
 ]);
 
-/** Makes the kinds of stages: of those that come with the toolkit, and of files of the user's own. */
+/** Makes the kinds of stages, from built-in kinds and from files of user code. */
 export class StageKinds {
   #known: ReadonlyMap<string, Described | Unfit> = new Map();
-  /** Stages that are alike have one kind. */
+  /** Stages that are alike share one kind. */
   readonly #made = new Map<string, Kind>();
 
   constructor(
@@ -67,14 +67,14 @@ export class StageKinds {
   ) {}
 
   /**
-   * Find the kind of every stage. Stages whose kind cannot be had map to undefined, with a problem each.
-   * @param broken what of stages is reported already
+   * Finds the kind of every stage. A stage whose kind cannot be found maps to undefined, with a problem.
+   * @param broken the parts of stages that are reported already
    */
   async resolve(
     entries: ReadonlyMap<string, StageEntry>,
     broken: ReadonlyMap<string, ReadonlySet<string>>,
   ): Promise<Map<string, Kind | undefined>> {
-    // Each file is asked once about all that the stages give to it.
+    // Each file is asked once about all params that the stages give to it.
     const places = entries.values().flatMap((entry) => placesOf(entry, this.builtins));
     this.#known = await describeFiles([...places.flatMap((place) => {
       const file = this.#fileOf(place);
@@ -83,7 +83,7 @@ export class StageKinds {
     return new Map([...entries].map(([id, entry]) => [id, this.#kindOf(id, entry, broken.get(id))]));
   }
 
-  /** What is known of a file where it is named, or why it is of no use there. */
+  /** Returns what is known of a file where it is named, or why it cannot be used there. */
   #look(place: Place, kind: string): Extract<Fit, { outcome: unknown }> & { readonly found: Described } | Unfit {
     const { uses, sort, param } = place;
     const file = this.#fileOf(place);
@@ -111,7 +111,7 @@ export class StageKinds {
     return { ...fit, found: found as Described };
   }
 
-  /** Where a sort of definition can be named, in words. */
+  /** Says in words where a sort of definition can be named. */
   #takersOf(wanted: Described["sort"]): string {
     const places = Object.values(this.builtins).flatMap(({ kind, definitions = {} }) =>
       Object.entries(definitions).filter(([, sort]) => sort === wanted).map(([param]) => [kind, param, "uses"])
@@ -148,8 +148,8 @@ export class StageKinds {
   }
 
   /**
-   * Give each stage the definitions that the checkpoints and schedules which it reads were made with, beside its own. A
-   * custom stage gets none: they would have its rights. It only hands them on.
+   * Gives each stage the definitions that the checkpoints and schedules which it reads were made with, beside its own.
+   * A custom stage gets none, as they would have its permissions; it only passes them on.
    * @param stages in dependency order
    */
   inherit(stages: readonly Stage[]): Stage[] {
@@ -162,7 +162,7 @@ export class StageKinds {
         inherited.getOrInsert(nameOf(code), { ...code, param: null });
       }
       named.forEach((code) => inherited.delete(nameOf(code)));
-      // In the order of the key: where they lie and who brought them changes nothing.
+      // In the order of the key: their files' paths, and the order of the inputs, change nothing.
       const own = [...named, ...[...inherited.values()].sort((a, b) => compareCodeUnits(nameOf(a), nameOf(b)))];
       given.set(stage.id, own);
       if (stage.kind.custom) return stage;
@@ -172,7 +172,7 @@ export class StageKinds {
   }
 
   #make(kind: Kind, own: readonly OwnCode[]): Kind {
-    // What else there is to say of code follows from its file.
+    // Everything else about the code follows from its file.
     const name = JSON.stringify([kind.name, kind.version, own.map(({ param, uses, file }) => [param, uses, file])]);
     return this.#made.getOrInsertComputed(name, () => withCode(kind, own, own.map((one) => this.#mapOf(one))));
   }
@@ -181,7 +181,7 @@ export class StageKinds {
     return (this.#known.get(file) as Described).code.map;
   }
 
-  /** In one process a name means one module, and a package one version. */
+  /** Reports names that clash: in one process a name means one module, and a package one version. */
   #reportClash({ entry }: Stage, own: readonly OwnCode[]): void {
     const meanings = new Map<string, string>();
     for (const { uses, ...one } of own) {
@@ -216,7 +216,7 @@ export class StageKinds {
       if ("error" in looked) continue;
       const { outcome } = looked;
       if (outcome.ok) {
-        // The file decides what it is, and not what its code says.
+        // The pipeline file decides which definition this is, whatever the definition's code answers.
         values[param] = { ...outcome.value, uses: place.uses };
         facts[param] = looked.facts;
       } else {
@@ -225,7 +225,7 @@ export class StageKinds {
       }
     }
     const whole = places.some(({ param }) => param === "");
-    // The kind's own schema looks at the rest.
+    // The kind's own schema checks the rest.
     const open = Object.fromEntries(places.map(({ param }) => [param!, z.unknown()]));
     const rest = whole ? { ok: true as const, value: {} } : validate(builtin.params.extend(open), raw);
     if (!rest.ok) issues.push(...rest.issues);
@@ -234,30 +234,30 @@ export class StageKinds {
   }
 }
 
-/** What a definition that a stage inherits is in its key: a sign that no param begins with, its sort, and its code. */
+/** Names an inherited definition in the key: a sign that no param begins with, its sort, and its code's digest. */
 const nameOf = ({ sort, digest }: Pick<OwnCode, "sort" | "digest">) => `+${sort}:${digest}`;
 
 /**
- * A built-in kind whose stages are given definitions of the user's own. The version has all of them: whatever is loaded
- * into a process may change what comes out of it.
- * @param maps what names of modules stand for in each
+ * Returns a built-in kind whose stages are given definitions in user code. The version contains all of these: whatever
+ * is loaded into a process may change its results.
+ * @param maps the meaning of module names for each definition
  */
 export function withCode(kind: Kind, own: readonly OwnCode[], maps: readonly ModuleMap[]): Kind {
-  // What runs code of the user's own has a process of its own.
+  // User code always runs in a process of its own.
   const { runs: _, ...rest } = kind;
   const codes = own.map((one) => one.param === null ? nameOf(one) : `${one.param}:${one.digest}`);
   return {
     ...rest,
     own,
     version: [builtinVersion(kind.version), ...codes].join(" "),
-    // Of params that are a definition's none is a path of the kind's.
+    // If all params belong to a definition, none of them is a path of the kind's.
     roles: own.some(({ param }) => param === "") ? {} : kind.roles,
     modules: Object.assign({}, ...own.map(modulesOf)),
     map: () => maps.reduce((all, map) => mergeValues(all, map) as ModuleMap),
   };
 }
 
-/** What names of modules and packages mean in a map, those of modules with the module that has them. */
+/** Returns what module and package names in a map mean; a module's name comes with the module that uses it. */
 function meaningsIn({ scopes, lock }: ModuleMap): [name: string, meaning: string][] {
   const named = Object.entries(scopes).flatMap(([module, names]) =>
     Object.entries(names).map(([name, url]): [string, string] => [`${name} in ${basename(module)}`, url])

@@ -9,7 +9,7 @@ import { indirectOrigin } from "./origin.ts";
 function fixFor({ code, input, message, path, values }: ParamIssue): string {
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);
   if (near !== undefined) return `did you mean "${near}"?`;
-  // Of a union, the listed values are a part of what would do.
+  // For a union, the listed values are only some of the valid ones.
   if (values !== undefined && code !== "invalid_union") return listNames(values);
   const wanted = wantedBy(message);
   const place = typeof path.at(-1) === "string" ? path.at(-1) : "the item";
@@ -20,19 +20,22 @@ function fixFor({ code, input, message, path, values }: ParamIssue): string {
   return type === undefined || typeof path.at(-1) !== "string" ? `write ${wanted}` : `write ${place}: <${type}>`;
 }
 
-/** The name that an unknown key was meant to be, if it is not written beside it. */
+/** Returns the name that an unknown key was meant to be, if that name is not written beside it. */
 function meantBy(key: string, { input, known = [] }: ParamIssue): string | undefined {
   return didYouMean(key, known.filter((name) => !Object.hasOwn(Object(input), name)));
 }
 
-/** Add what a schema finds wrong, at its places in the file. @param base path of the validated value in the document */
+/**
+ * Adds the issues that a schema finds, at their places in the file.
+ * @param base the path of the validated value in the document
+ */
 export function addIssues(
   issues: readonly ParamIssue[],
   base: DocumentPath,
   { origins, problems, file = "the pipeline file" }: {
     readonly origins: Origins;
     readonly problems: Problems;
-    /** What the document is, in messages. */
+    /** The name of the document in messages. */
     readonly file?: string;
   },
 ): void {
@@ -45,8 +48,8 @@ export function addIssues(
     const path = [...base, ...issue.path];
     for (const key of issue.keys ?? []) {
       const origin = origins.explain([...path, key]);
-      // Another alternative may know the key, such as another sampler; naming it again would help nobody. A name that
-      // is written already may be meant all the same, by `--set`.
+      // Another alternative may know the key, such as another sampler; suggesting the key again would help nobody. A
+      // name that is already written may be meant all the same, by `--set`.
       const near = meantBy(key, issue);
       const fix = suggestName(key, near === undefined ? (issue.known ?? []).filter((name) => name !== key) : [near]);
       problems.add([...path, key], `unknown key "${key}" in ${formatPath(path) || file}`, fix, {

@@ -6,7 +6,7 @@ import { isCustom } from "./builtin.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
-/** What every stage may be, as far as it is known before the matrix is expanded; custom stages are asked. */
+/** Finds all kinds that each stage may have, as far as known before the matrix is expanded; custom stages are asked. */
 export async function findKinds(
   root: unknown,
   builtins: BuiltinKinds,
@@ -31,7 +31,7 @@ export async function findKinds(
   };
 }
 
-/** The values of an axis that are texts, from the matrix of the stage or of the pipeline. */
+/** Returns the values of an axis that are texts, from the matrix of the stage or of the pipeline. */
 function axisTexts(root: unknown, entry: unknown, axis: string): string[] {
   const [own, shared] = [entry, root].map((holder) => asMap(asMap(holder)["matrix"])[axis]);
   const values = own === undefined ? shared : own;

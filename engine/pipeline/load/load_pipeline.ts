@@ -28,7 +28,7 @@ import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
 import { validate } from "../../process/schema_issues.ts";
 
-/** File systems hold names of 255 bytes, and a view that is moved aside gets a longer one. */
+/** The longest id of a child: file systems hold names of 255 bytes, and a view moved aside gets a longer one. */
 const MAX_CHILD_ID = 200;
 
 export interface LoadOptions {
@@ -41,7 +41,7 @@ export interface LoadOptions {
   readonly asPart?: boolean | undefined;
 }
 
-/** Read, resolve and check a pipeline. Either it may be planned, or every problem comes at once; nothing is written. */
+/** Reads, resolves and checks a pipeline, which may then be planned. Reports all problems at once; writes nothing. */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
   const { overrides = [], profiles = [] } = options;
   const problems = new Problems();
@@ -59,7 +59,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (parsed === undefined) return refuse(onceEach(problems.diagnostics(origins)));
   const given = Object.keys(parsed.inputs ?? {});
   if (options.asPart !== true) checkInputs(given, problems);
-  // From the raw value, of which nothing was taken out.
+  // From the raw value, from which nothing was taken out.
   checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 
   const folder = dirname(resolve(file));
@@ -74,7 +74,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
 
   const built = buildStages(entries, kinds, { broken, seed: parsed.seed, given, ...finding });
   if (given.length > 0) {
-    // Children of a matrix are of one kind; what pipelines within this one show is known where it is read.
+    // Children of a matrix share one kind. What nested pipelines give is known only where it is read.
     const several = [...groups.keys()].map((id) => [id, undefined] as const);
     const whole = [...families].map(([id, [child]]) => [id, kinds.get(child!)] as const);
     const known = new Map([...kinds, ...several, ...whole]);
@@ -89,7 +89,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const stages = checkFacts(ordered, { ...finding, folder, unsure });
   const found = onceEach(problems.diagnostics(origins));
   if (found.some(({ severity }) => severity === "error")) {
-    // Files that are not there would be found when keys are made, which is not reached.
+    // Missing files would otherwise be found when keys are made, which is not reached.
     return refuse(onceEach([...found, ...ordered.flatMap((stage) => missingExternals(stage, folder, origins))]));
   }
 
@@ -100,8 +100,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
 }
 
 /**
- * Apply extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order.
- * @returns the file after everything that texts can say; only the schemas' defaults are missing
+ * Applies extends, profiles, overrides, interpolation, nested pipelines, matrix and conditions, in this order.
+ * @returns the file with everything resolved that its text can say; only the schemas' defaults are missing
  */
 async function resolveDocument(
   file: string,
@@ -139,11 +139,11 @@ async function resolveDocument(
   const whole = layers.length === 1 ? document.value : layeredDocument(pruned.value, layers);
   const interpolations = [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations];
   const origins = makeOrigins(whole, interpolations, expanded.families);
-  // What is too large is not looked at further.
+  // A pipeline that is too large is not checked further.
   if (budget.spent) return refuse(problems.diagnostics(origins));
   const wrong = problems.wrongPaths;
   const broken = new Set(wrong.map(formatPath));
-  // Values that inner pipelines were to be given are missing there too.
+  // Values that nested pipelines were to be given are missing there, too.
   const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
   // Paths whose value could not be resolved, in the resolved document.
   const unresolved = [...wrong, ...missing, ...expanded.unresolved].flatMap((path) => {
@@ -153,7 +153,7 @@ async function resolveDocument(
   });
   const there = (ids: readonly string[]) => ids.filter((id) => !pruned.leftOut.has(id));
   const families = new Map([...expanded.families].map(([id, children]) => [id, there(children)]));
-  // Stages of inner pipelines by the id of the stage that they came of.
+  // Stages of nested pipelines by the id of the stage that they came from.
   const groups = new Map([...included.groups].map(([id, members]) => [
     id,
     there(members.flatMap((member) => expanded.families.get(member) ?? [member])),
@@ -165,7 +165,7 @@ async function resolveDocument(
   return succeed({ value: pruned.value, written, origins, unresolved, families, groups, leftOut });
 }
 
-/** The condition of a stage, or of the pipeline that it is in, with where its value comes from. */
+/** Describes the condition of a stage, or of the pipeline that the stage is in, and where its value comes from. */
 function conditionText(id: string, origins: Origins): string {
   const outer = id.includes("/") ? id.slice(0, id.lastIndexOf("/")) : undefined;
   const value = origins.explain(["stages", id, "when", "value"]);
@@ -174,7 +174,7 @@ function conditionText(id: string, origins: Origins): string {
   return `its when is false (${places.join("; ")})`;
 }
 
-/** Many stages may be the same inner pipeline, and many files extend the same one. */
+/** Reads each file once: many stages may be the same nested pipeline, and many files extend the same one. */
 function oncePerFile<T>(read: (path: string, name: string) => Promise<T>): (path: string, name?: string) => Promise<T> {
   const known = new Map<string, Promise<T>>();
   return (path, name = path) => known.getOrInsertComputed(path, () => read(path, name));
@@ -197,7 +197,7 @@ async function readDocument(file: string, name: string): Promise<Result<SourceDo
 const OUTER = /\b[a-z][a-z0-9_-]*\//g;
 const SELECTION = new RegExp(`~${AXIS_NAME}=${LABEL}`, "g");
 
-/** Children of one matrix, and all uses of one inner pipeline, have the same problem at the same place: it is said once. */
+/** Drops repeated problems: children of a matrix, and uses of a nested pipeline, share theirs, at the same place. */
 function onceEach(problems: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Set<string>();
   return problems.filter(({ span, code, message }) => {
@@ -208,14 +208,14 @@ function onceEach(problems: readonly Diagnostic[]): Diagnostic[] {
   });
 }
 
-/** Record keys are checked here, so that the message can point at the key and say what an id may be. */
+/** Checks the ids of stages; not the schema, so that messages can point at the key and say what an id may be. */
 function checkIds(
   resolved: readonly string[],
   { families, groups }: Readonly<Record<"families" | "groups", Pipeline["families"]>>,
   problems: Problems,
 ): void {
   const children = new Set([...families.values()].flat());
-  // Of an inner pipeline's stage the part of the id that its file says.
+  // Returns the part of a stage's id that its own file says, if the stage belongs to a nested pipeline.
   const ownPart = (id: string) => {
     const end = id.lastIndexOf("/");
     return end > 0 && groups.has(id.slice(0, end)) ? id.slice(end + 1) : id;
@@ -243,7 +243,7 @@ function checkIds(
   }
 }
 
-/** A pipeline that wants something from outside is a part of another one. */
+/** Reports a pipeline that needs inputs from outside: it can only be a part of another one. */
 function checkInputs(names: readonly string[], problems: Problems): void {
   if (names.length === 0) return;
   const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
@@ -264,9 +264,9 @@ function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
 }
 
 /**
- * Check the structure of a file. What is wrong is taken out, so that the rest can be checked too.
- * @returns as `parsed` undefined where nothing more can be said of the file; as `broken` what was taken out of stages,
- * by their ids: `uses` where nothing is left of the stage
+ * Checks the structure of a file. Invalid parts are taken out, so that the rest can be checked, too.
+ * @returns `parsed`, undefined if nothing more can be said of the file; and `broken`, the parts that were taken out of
+ * stages, by stage id: `uses` if nothing is left of the stage
  */
 function readStructure(value: unknown) {
   const broken = new Map<string, Set<string>>();
@@ -281,7 +281,7 @@ function readStructure(value: unknown) {
     const entry = stages[id];
     if (root !== "stages" || stage === undefined) { for (const key of [root ?? "", ...keys]) delete file[key]; }
     else if (isRecord(entry) && part !== "uses") {
-      // Keys that are not known were in no one's way, but what they were meant to say is missing.
+      // Unknown keys do no harm, but what they were meant to say is missing.
       const parts = part === undefined ? keys.flatMap((key) => didYouMean(key, known) ?? []) : [String(part)];
       for (const one of parts) broken.getOrInsertComputed(id, () => new Set()).add(one);
       stages[id] = Object.fromEntries(

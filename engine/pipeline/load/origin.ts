@@ -2,14 +2,17 @@ import type { Span } from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath, Origins, SourceDocument } from "../../diagnostic/document.ts";
 import type { Interpolation } from "../compose/interpolate.ts";
 
-/** @param families children of a matrix by the id that the file gives their stage */
+/**
+ * Finds where the values of a resolved pipeline come from.
+ * @param families children of a matrix by the id that the file gives to their stage
+ */
 export function makeOrigins(
   document: SourceDocument,
   interpolations: readonly Interpolation[],
   families: ReadonlyMap<string, readonly string[]>,
 ): Origins {
   const parents = new Map([...families].flatMap(([id, children]) => children.map((child) => [child, id] as const)));
-  /** The path in the file of a path in the resolved pipeline. */
+  /** Returns the path in the file of a path in the resolved pipeline. */
   const written = (path: DocumentPath): DocumentPath => {
     const parent = path[0] === "stages" ? parents.get(String(path[1])) : undefined;
     return parent === undefined ? path : ["stages", parent, ...path.slice(2)];
@@ -20,7 +23,7 @@ export function makeOrigins(
     return document.locate(path, target) ?? around.find((span) => span !== undefined) ?? document.whole;
   };
 
-  // The first of a path counts.
+  // If a path has several interpolations, the first one counts.
   const byPath = new Map(interpolations.toReversed().map((one) => [one.path.join("\0"), one]));
   const findAbove = (path: DocumentPath): Interpolation | undefined =>
     outward(path).map((one) => byPath.get(one.join("\0"))).find((found) => found !== undefined);
@@ -43,12 +46,12 @@ export function makeOrigins(
   return { locate, explain };
 }
 
-/** A path and those of all that is around it, nearest first. */
+/** Yields a path and the paths of everything around it, nearest first. */
 function outward(path: DocumentPath): IteratorObject<DocumentPath> {
   return path.keys().map((index) => path.slice(0, path.length - index));
 }
 
-/** Where a value came from that is not written where it is used. */
+/** Returns where a value came from, if it is not written where it is used. */
 export function indirectOrigin(origins: Origins, path: DocumentPath): string[] | undefined {
   const origin = origins.explain(path);
   return origin.length > 1 || origin[0]?.startsWith("--set") === true ? origin : undefined;

@@ -13,7 +13,7 @@ function problem(text: string, message: string, fix: string, got?: string): Diag
 
 const HOW = "write --set stage.param=value, stage.list+=value, ~stage.param to remove it, vars.name=value or seed=1";
 
-/** The document path that a dotted override path means, or why it means none. */
+/** Returns the document path that a dotted override path means, or why it means none. */
 function placeOverride(text: string, dotted: string, root: Entries): DocumentPath | Diagnostic {
   const parts = dotted.split(".");
   const [first, ...rest] = parts as [string, ...string[]];
@@ -40,12 +40,12 @@ function placeOverride(text: string, dotted: string, root: Entries): DocumentPat
   return ["stages", first, "with", ...rest];
 }
 
-/** Parts of a document may be shared, as aliases share them, so what is changed is a copy. */
+/** Copies a list or map before it is changed: parts of a document may be shared, as aliases share them. */
 function copyOf(value: unknown): unknown {
   return Array.isArray(value) ? [...value] : isRecord(value) ? { ...value } : value;
 }
 
-/** What `uses` names is another thing than what is there, of which it keeps nothing, as in files laid over each other. */
+/** True if a new `uses` or `name` means another thing, which keeps nothing of what is there, as in layers of files. */
 function displaces(node: Record<string, unknown>, path: DocumentPath, value: unknown): boolean {
   if (path[0] !== "stages" || path.length < 4) return false;
   const part = path.at(-1);
@@ -53,15 +53,15 @@ function displaces(node: Record<string, unknown>, path: DocumentPath, value: unk
   return part === "uses" && node["uses"] !== value && /\.[mc]?[jt]s$/.test(String(value));
 }
 
-/** Where the part of a path begins that the user typed after the name of the stage. */
+/** Returns the index at which a path's part after the name of the stage begins, which the user typed. */
 function ownPart(path: DocumentPath): number {
   return path[0] === "stages" ? 3 : 0;
 }
 
 /**
- * Put a value at a path, or remove what is there where the value is undefined. Lists keep their shape:
- * `multipliers.1=4` replaces an item, and cannot add one.
- * @returns why that cannot be, and what to do instead
+ * Puts a value at a path, or removes what is there if the value is undefined. Lists keep their shape: `multipliers.1=4`
+ * replaces an item, and cannot add one.
+ * @returns why that cannot be done, and what to do instead; undefined on success
  */
 function change(
   root: Entries,
@@ -78,7 +78,7 @@ function change(
       else node.splice(at, 1, ...value === undefined ? [] : [value]);
     } else if (isRecord(node)) {
       if (value === undefined && !Object.hasOwn(node, part)) {
-        // What stands beside a seed, or beside a stage's params, cannot be meant.
+        // A name beside the seed, or beside a stage's params, cannot be meant.
         const known = index < Math.max(1, ownPart(path)) ? [] : Object.keys(node);
         return ["there is nothing to remove", known.length === 0 ? "remove it" : suggestName(`${part}`, known)];
       }
@@ -95,10 +95,10 @@ function change(
   return undefined;
 }
 
-/** @returns what is wrong with it, or where the value now stands */
+/** Applies one option. @returns the problem with the option, or the path of the value that it set */
 function applyOne(root: Entries, text: string): Diagnostic | DocumentPath {
   const removes = text.startsWith("~");
-  // A name of the matrix has = in it, before the first point.
+  // A removal has no value; an = in it belongs to the name of a matrix child.
   const equals = removes ? text.length : text.indexOf("=");
   if (equals <= 0) return problem(text, "there is no path=value", HOW);
   const appends = !removes && text[equals - 1] === "+";
@@ -119,9 +119,9 @@ function applyOne(root: Entries, text: string): Diagnostic | DocumentPath {
 }
 
 /**
- * Apply `--set` options in order to the raw document, which stays as it is. Whether a param exists is left to its kind's
- * schema.
- * @returns with a layer for each option, which says where values come from
+ * Applies `--set` options in order to the raw document, which stays as it is. The kind's schema decides later whether a
+ * param exists.
+ * @returns also a layer for each option, which says where values come from
  */
 export function applyOverrides(value: unknown, texts: readonly string[]) {
   const layers: Layer[] = [];

@@ -1,32 +1,32 @@
 import type { DocumentPath } from "../../diagnostic/document.ts";
 
-/** What a pipeline may come to, however it is written: more values than any that somebody meant. */
+/** The most values that a pipeline may have, however it is written: more than anybody has on purpose. */
 export const MAX_VALUES = 1_000_000;
-/** Of stages, counting all children of matrices and all stages of inner pipelines. */
+/** The most stages, counting all children of matrices and all stages of nested pipelines. */
 export const MAX_STAGES = 20_000;
-/** Of lists and maps within each other. */
+/** The most levels of lists and maps within each other. */
 export const MAX_DEPTH = 100;
-/** A text counts as a value for each so many characters. */
+/** The characters of a text that count as one more value. */
 const TEXT_PER_VALUE = 64;
 
 export const TOO_LARGE = `the pipeline grows to more than ${MAX_VALUES} values`;
 export const TOO_DEEP = `the values are nested more than ${MAX_DEPTH} deep`;
 
-/** Keys that would be lost on the way, or do not mean what whoever writes them means, each with what to do instead. */
+/** Keys that would be lost on the way, or do not mean what their author thinks, each with what to do instead. */
 export const FORBIDDEN_KEYS: ReadonlyMap<string, string> = new Map([
   ["__proto__", "rename it"],
   ["<<", "repeat the keys, or use extends, profiles or vars: YAML 1.2 has no merge keys"],
 ]);
 
 interface Measure {
-  /** Values written out, wherever parts of them are shared. */
+  /** The number of values when written out: shared parts count wherever they occur. */
   readonly values: number;
   readonly depth: number;
 }
 
 const measured = new WeakMap<object, Measure>();
 
-/** How large a value is once it is written out. Parts that are shared are looked at once; a value must not change later. */
+/** Returns the size of a value when written out. Shared parts are measured once; a value must not change later. */
 export function measure(value: unknown): Measure {
   if (typeof value === "string") return { values: 1 + value.length / TEXT_PER_VALUE, depth: 0 };
   if (typeof value !== "object" || value === null) return { values: 1, depth: 0 };
@@ -43,7 +43,7 @@ export function measure(value: unknown): Measure {
   return found;
 }
 
-/** Why a value that was not read from text cannot be a pipeline, and where; the first reason that is met. */
+/** Finds the first reason why a value that was not read from text cannot be a pipeline, and its place. */
 export function findUnfit(
   value: unknown,
   path: DocumentPath = [],
@@ -61,7 +61,7 @@ export function findUnfit(
   return undefined;
 }
 
-/** One allowance for everything that makes a pipeline larger than its text: aliases, `${…}`, inner pipelines, matrices. */
+/** One allowance for all that makes a pipeline larger than its text: aliases, `${…}`, nested pipelines, matrices. */
 export class Budget {
   #values = MAX_VALUES;
   #stages = MAX_STAGES;
@@ -70,7 +70,7 @@ export class Budget {
     return this.#values < 0 || this.#stages < 0;
   }
 
-  /** Take what a value comes to, with stages of which it is a part; why not, where no more is left. */
+  /** Spends the size of a value and a number of stages; returns why that is too much, if it is. */
   take(value: unknown, stages = 0): string | undefined {
     this.#values -= measure(value).values;
     this.#stages -= stages;

@@ -8,7 +8,7 @@ import { type DocumentPath, formatPath, type SourceDocument } from "../../diagno
 import { askChild, loadCode } from "../../process/describe.ts";
 import { beyondProject, projectOf } from "../../process/rights.ts";
 
-/** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
+/** Evaluates a pipeline written in TypeScript, in a child process that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
   const failed = (message: string, fix: string): Result<SourceDocument> =>
     refuse([errorOf("file-unreadable", `Cannot read ${name}: ${message}`, fix)]);
@@ -27,7 +27,7 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   }
   const unfit = findUnfit(value);
   if (unfit !== undefined) return failed(`${cutText(formatPath(unfit.path))}: ${unfit.message}`, unfit.fix);
-  // What was computed has no lines; its path says where to look.
+  // A computed value has no line; its path says where to look.
   const origin = (path: DocumentPath) => getPath(value, path).found ? `${name}: ${formatPath(path)}` : undefined;
   return succeed({ value, locate: () => undefined, origin, whole: undefined });
 }

@@ -35,7 +35,7 @@ function findConflictMarkers(source: SourceText): Diagnostic[] {
 
 const invalid = (message: string) => `not valid YAML: ${message.replace(/\.?$/, "")}`;
 
-/** What to do about the parser's commonest complaints. */
+/** Returns what to do about the parser's most common errors. */
 function syntaxFix(code: string, message: string): string {
   const open = /Missing closing "|end with a (.)$/.exec(message);
   if (open !== null) return `write the ${open[1] ?? "quote"} that closes it`;
@@ -45,9 +45,9 @@ function syntaxFix(code: string, message: string): string {
   return "correct the YAML; values with special characters need quotes";
 }
 
-/** Texts that are parsed often enough to try what mends them. */
+/** The most characters of a text that is parsed repeatedly, to find a missing sign that would repair it. */
 const MAX_MENDED = 20_000;
-/** Where each sign may be missing: after a word, between two, before one, or at an end. */
+/** The places where each sign may be missing: after a word, between two, before one, or at an end. */
 const MENDING: readonly (readonly [signs: string, place: RegExp])[] = [
   [":", /(?<=[^\s,:{}[\]"'])(?=\s|$)/g],
   [",", /(?<=[^\s,:{[-])(?=\s+[^\s,:}\]])/g],
@@ -55,7 +55,7 @@ const MENDING: readonly (readonly [signs: string, place: RegExp])[] = [
   [']}"', /(?<=[^\s,:])(?=\s*[,}\]]|\s|$)|(?<=[\s{[])(?=[$%@])/g],
 ];
 
-/** The sign that a text lacks near an error, and where it may stand: with it the text is a map, in which nothing is empty. */
+/** Finds the sign missing near an error, and where it may stand: with it the text is a map without empty values. */
 function findMissingSign({ text }: SourceText, offset: number) {
   if (text.length > MAX_MENDED) return undefined;
   const own = text.lastIndexOf("\n", offset - 1) + 1;
@@ -74,7 +74,7 @@ function findMissingSign({ text }: SourceText, offset: number) {
   return undefined;
 }
 
-/** Where a text has more in it than may be parsed. Lexing takes a tenth of the time and memory of parsing. */
+/** Finds where a text has more tokens than may be parsed. Lexing takes a tenth of the time and memory of parsing. */
 function findSurplus(source: SourceText): Diagnostic[] {
   if (source.text.length <= MAX_PIECES) return [];
   let [pieces, offset] = [0, 0];
@@ -90,7 +90,7 @@ function findSurplus(source: SourceText): Diagnostic[] {
   return [];
 }
 
-/** Parsing takes two seconds for so much, however it is written. */
+/** The most tokens of a text: parsing so many takes two seconds, however they are written. */
 const MAX_PIECES = 500_000;
 const LEXER_MARKS = ["\u0002", "\u0018", "\u001f"];
 
@@ -99,7 +99,7 @@ function tooDeep(source: SourceText, offset: number): Diagnostic {
   return syntaxError({ source, start, end: start }, TOO_DEEP, "nest less");
 }
 
-/** Where the parser gave up on values within values. */
+/** Returns the offset at which the parser gave up on nested values. */
 function findOverflow(source: SourceText): number {
   const parser = new Parser();
   try {
@@ -110,7 +110,7 @@ function findOverflow(source: SourceText): number {
   return 0;
 }
 
-/** Parse YAML into a plain value whose parts can be located. All syntax errors come at once. */
+/** Parses YAML into a plain value whose parts can be located. All syntax errors are reported at once. */
 export function parseYaml(source: SourceText): Result<SourceDocument> {
   const early = [...findConflictMarkers(source), ...findSurplus(source)];
   if (early.length > 0) return refuse(early);
@@ -124,7 +124,7 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
   if (document.errors.length > 0) {
     const overflow = document.errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
     if (overflow !== undefined) return refuse([tooDeep(source, overflow.pos[0])]);
-    // One tab upsets the parser several times; the tab is what is to be mended.
+    // One tab upsets the parser several times, so only the tab is reported.
     const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
     const [{ message, pos: [start, end] }] = document.errors as [YAMLParseError, ...YAMLParseError[]];
     const missing = tabs.length > 0 ? undefined : findMissingSign(source, start);
@@ -185,21 +185,21 @@ function spanOf(source: SourceText, node: { range?: [number, number, number] | n
   return { source, start, end };
 }
 
-/** An error of the text itself. */
+/** Returns an error in the text itself. */
 function syntaxError(span: Span, message: string, fix: string): Diagnostic {
   return errorOf("yaml-syntax", message, fix, { span });
 }
 
 /**
- * Read the value of a document in one pass, in the order of the text. The parser's own way looks for the anchor of each
- * alias in the whole document, and compares each key with all others.
- * @returns with what cannot be taken, as `targets` the nodes that aliases repeat, and the pairs of each map by their keys
+ * Reads the value of a document in one pass, in the order of the text. The parser's own method searches the whole
+ * document for the anchor of each alias, and compares each key with all others.
+ * @returns also what is refused, as `targets` the nodes that aliases repeat, and the pairs of each map by their keys
  */
 function readNodes(source: SourceText, contents: unknown) {
   const problems: Diagnostic[] = [];
   const targets = new Map<unknown, Node>();
   const pairs = new Map<YAMLMap, ReadonlyMap<string, YAMLMap["items"][number]>>();
-  // None of them is whole within its own node.
+  // An anchored node is not whole while it is being read, so an alias within it is refused.
   const anchors = new Map<string, { readonly node: Node; readonly whole: boolean; readonly value: unknown }>();
   let repeated = 0;
 
@@ -218,7 +218,7 @@ function readNodes(source: SourceText, contents: unknown) {
     if (depth + inner > MAX_DEPTH) return report(node, TOO_DEEP, "nest less");
     const before = repeated;
     repeated += values;
-    // Said once, where it comes to be too much.
+    // Reported once, at the alias that exceeds the limit.
     if (repeated <= MAX_VALUES) return anchored.value;
     return before > MAX_VALUES ? undefined : report(node, `${TOO_LARGE} by its aliases`, "repeat less");
   };

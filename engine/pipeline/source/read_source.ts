@@ -13,8 +13,8 @@ import { noteText } from "../../process/read_log.ts";
 export const MAX_SOURCE_BYTES = 5_000_000;
 
 /**
- * Read a file as text, refusing what cannot be a pipeline: folders, huge files, bytes that are not UTF-8 text.
- * @param what the file is, in messages
+ * Reads a file as text, refusing what cannot be a pipeline: folders, huge files, bytes that are not UTF-8 text.
+ * @param what the kind of file, for messages
  */
 export function readSource(path: string, name: string = path, what: string = "pipeline file"): Result<SourceText> {
   const refused = (why: string, fix: string, code: DiagnosticCode = "file-unreadable", more = {}): Result<SourceText> =>

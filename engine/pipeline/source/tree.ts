@@ -1,19 +1,19 @@
 import type { DocumentPath } from "../../diagnostic/document.ts";
 
-/** A plain map that is only looked at. */
+/** A plain map that is only read. */
 export type Entries = Readonly<Record<string, unknown>>;
 
-/** Whether a value is a plain map, as YAML and JSON give them. */
+/** True if a value is a plain map, as YAML and JSON give them. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A value as a map: an empty one where it is none. */
+/** Returns a value if it is a map, else an empty map. */
 export function asMap(value: unknown): Entries {
   return isRecord(value) ? value : {};
 }
 
-/** Follow a path through maps and lists; `found` tells a missing value from an undefined one. */
+/** Follows a path through maps and lists; `found` tells a missing value from an undefined one. */
 export function getPath(root: unknown, path: DocumentPath): { found: boolean; value?: unknown } {
   let node = root;
   for (const part of path) {
@@ -25,8 +25,8 @@ export function getPath(root: unknown, path: DocumentPath): { found: boolean; va
 }
 
 /**
- * Change the texts, numbers and other leaves of a value. Parts in which nothing changes stay the same objects.
- * @param path of the value, for those of its leaves
+ * Changes the leaves of a value, such as texts and numbers. Parts in which nothing changes stay the same objects.
+ * @param path the path of the value, with which the paths of its leaves begin
  */
 export function mapLeaves(
   value: unknown,
