@@ -78,10 +78,7 @@ export class Digests {
     return sha256;
   }
 
-  /**
-   * Writes new digests once the store exists. A plan, or a refused run, must not create a store; a first run's digests
-   * wait.
-   */
+  /** Writes new digests once the store exists: a plan, or a refused run, must not create one, so first digests wait. */
   #writePending(): void {
     if (this.#pending.length === 0 || !(this.#writable ||= isThere(dirname(this.path)))) return;
     // Losing a digest costs hashing again; it must not cost the run.

@@ -263,7 +263,7 @@ export function setMode(path: string, mode: number): void {
   if (Deno.build.os !== "windows") Deno.chmodSync(path, mode);
 }
 
-/** Copies a file; the blocks are shared where the file system can. */
+/** Copies a file; the blocks are shared where the file system can share them. */
 export function copyFile(from: string, to: string): void {
   begin("copy", to, { from });
   Deno.copyFileSync(from, to);

@@ -3,7 +3,7 @@ import { flushFolder, makeFolder, syncFolder } from "./files.ts";
 import { isThere, realPath } from "./reading.ts";
 import { openRoot } from "./roots.ts";
 
-/** Ignores that a folder may be entered but not opened: a folder above the store is its owner's business. */
+/** Ignores the error for a folder that may be entered but not opened: above the store that is its owner's business. */
 function unlessClosed(error: unknown): void {
   if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
 }

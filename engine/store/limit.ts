@@ -19,10 +19,7 @@ export class Limit {
     }
   }
 
-  /**
-   * Runs the work for each item. After a failure no more work begins; work in progress ends, then the failure is
-   * thrown.
-   */
+  /** Runs the work for each item. After a failure no more begins; work in progress ends, then the failure is thrown. */
   async map<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): Promise<R[]> {
     let failed = false;
     const fail = (error: unknown) => {

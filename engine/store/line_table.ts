@@ -26,9 +26,7 @@ const decoder = new TextDecoder();
  * parsing a line and checking it against its schema costs far more, so that is left until the line is asked for.
  */
 export class LineTable<T> {
-  /**
-   * Facts of the file as far as its lines are known here: while the file still has these facts, there is no new line.
-   */
+  /** Facts of the file as far as its lines are known here: while the file still has these, there is no new line. */
   state: FileFacts | undefined;
   /** All lines, oldest first. */
   readonly #entries: Entry<T>[] = [];

@@ -62,9 +62,7 @@ export class ObjectStore {
     return { sha256, size, moved: true };
   }
 
-  /**
-   * Makes sure that the names of existing objects are on disk: whoever put them there may not have flushed them yet.
-   */
+  /** Makes sure that names of existing objects are on disk: whoever put them there may not have flushed them yet. */
   async flushNames(files: Iterable<FileEntry>): Promise<void> {
     const folders = new Set(Array.from(files, ({ sha256 }) => dirname(this.pathOf(sha256))));
     await Promise.all(Array.from(folders, (folder) => flushFolder(folder)));

@@ -7,10 +7,7 @@ import { locate, Misplaced, unlessReadable } from "./trouble.ts";
 /** A record of more bytes is neither written nor read. This is enough for a result of four hundred thousand files. */
 export const MAX_RECORD_BYTES = 64 * 2 ** 20;
 
-/**
- * Resolves the links in a path, also if its last parts do not exist yet; returns the path itself if it cannot be
- * resolved.
- */
+/** Resolves the links in a path, even if its end does not exist yet; returns the path itself if that fails. */
 export function realPath(path: string): string {
   // Paths that cannot be read are refused elsewhere.
   const real = unlessReadable(() => Deno.realPathSync(path), undefined);
@@ -33,9 +30,7 @@ export function sha256Of(content: Uint8Array | string): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/**
- * Opens a regular file for reading. Nothing else is opened: a pipe would wait for its writer, and a device has no end.
- */
+/** Opens a regular file for reading, and nothing else: a pipe would wait for its writer, and a device has no end. */
 export function openPlain(path: string): Deno.FsFile {
   if (!Deno.statSync(path).isFile) throw new Misplaced(`Cannot read ${path}: it is not a regular file`);
   return Deno.openSync(path, { read: true });
@@ -51,16 +46,13 @@ export function fill(bytes: Uint8Array<ArrayBuffer>, file: Deno.FsFile): Uint8Ar
   return bytes.subarray(0, length);
 }
 
-/**
- * Returns the content of a file; undefined if it is missing, unreadable or larger than `mostBytes`, by default a
- * record.
- */
+/** Returns the content of a file; undefined if it is missing, unreadable or larger than `mostBytes`. */
 export function readIfThere(path: string, mostBytes: number = MAX_RECORD_BYTES): Uint8Array<ArrayBuffer> | undefined {
   return unlessReadable(() => {
     using file = openPlain(path);
     const { size } = file.statSync();
     if (size > mostBytes) return undefined;
-    // Files of the system report a size of 0 bytes.
+    // Files of the system, as in /proc, report a size of 0 bytes.
     return fill(new Uint8Array(size || 1 << 16), file);
   }, undefined);
 }

@@ -43,10 +43,7 @@ export class ResultStore {
     return known ?? this.readManifest(resolvedKey);
   }
 
-  /**
-   * Facts of the index as far as it is known here: while the file still has these facts, `byResolved` returns nothing
-   * new.
-   */
+  /** Facts of the index as far as it is known here: while the file has these, `byResolved` returns nothing new. */
   get state(): FileFacts | undefined {
     return this.#index === undefined ? factsAt(this.indexPath) : this.#index.state;
   }

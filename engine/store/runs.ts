@@ -145,9 +145,7 @@ export class RunStore {
     ignoreTrouble(() => appendLine(join(this.folderOf(runId), "used.jsonl"), JSON.stringify(used)));
   }
 
-  /**
-   * Everything that a run has relied on: results by stage, and identity keys of the progress that its stages worked on.
-   */
+  /** All that a run has relied on: results by stage, and identity keys of the progress that its stages worked on. */
   used(runId: string): UsedLine {
     const used: UsedLine = { results: {}, progress: {} };
     for (const [id, stage] of Object.entries(this.read(runId)?.stages ?? {})) {

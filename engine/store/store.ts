@@ -22,10 +22,7 @@ const FOLDERS = ["objects", "results", "progress", "locks", "runs", "views", "ke
 
 type NeededPaths = Readonly<Record<typeof FOLDERS[number], string>>;
 
-/**
- * Everything that the engine keeps on disk. Opening a store writes nothing, but restores files that killed runs had
- * lent.
- */
+/** All that the engine keeps on disk. Opening a store writes nothing, but restores files that killed runs had lent. */
 export type Store = Readonly<ReturnType<typeof openStore>>;
 
 /** Returns the path of the configuration file that Deno uses in a folder. */

@@ -49,10 +49,7 @@ export class ViewStore {
     if (statIfThere(this.record)?.size !== this.#records?.state?.size) this.#records = undefined;
   }
 
-  /**
-   * Facts of the record file as far as it is known here: while the file still has these facts, `shown` returns nothing
-   * new.
-   */
+  /** Facts of the record as far as it is known here: while the file still has these, `shown` returns nothing new. */
   get state(): FileFacts | undefined {
     return this.#records === undefined ? factsAt(this.record) : this.#records.state;
   }
@@ -157,7 +154,7 @@ export class ViewStore {
       return mine;
     } finally {
       for (const path of left) removeQuietly(path);
-      // If an error came before the renames, removing the new folder may have failed, too; the next sweep removes it.
+      // After an error, removing the new folder may have failed, too; then the next call sweeps it.
       if (left.has(fresh)) this.#swept = false;
     }
   }

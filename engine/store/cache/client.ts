@@ -13,7 +13,7 @@ export interface Patience {
   readonly stallMs: number;
   /** Before the first retry; each further one waits twice as long. */
   readonly backOffMs: number;
-  /** Tries to read a file, and to write one, which nobody waits for. */
+  /** The most tries of a read, and of a write, for which nobody waits. */
   readonly readTries: number;
   readonly writeTries: number;
   /** Between two checks of what another machine computes. */

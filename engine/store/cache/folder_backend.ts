@@ -10,10 +10,7 @@ const ABANDONED_MS = 24 * 3_600_000;
 /** Names that writers give to temporary files. */
 const TEMPORARY = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d+)?$/;
 
-/**
- * Error codes of file systems without hard links, such as SMB's, for making one. On Windows some such errors have no
- * code.
- */
+/** Error codes for making a hard link where there are none, as on SMB. On Windows some of these have no code. */
 const NO_LINKS = new Set([undefined, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV", "EINVAL", "EISDIR"]);
 
 /**
@@ -89,9 +86,7 @@ export class FolderBackend implements CacheBackend {
     return trouble("busy", `the cache folder ${this.place} is not there`);
   }
 
-  /**
-   * Makes a folder below the cache and refuses links: whoever may write here could lead this user's writes out by one.
-   */
+  /** Makes a folder below the cache. Refuses links: whoever may write here could lead this user's writes out by one. */
   async #makeFolder(path: string): Promise<void> {
     await Deno.mkdir(this.place, { recursive: true });
     for (let at = this.place, names = relative(this.place, path).split(sep); names.length > 0;) {

@@ -2,7 +2,10 @@ import type { z } from "zod";
 import { sha256Of } from "../reading.ts";
 import { parseJson } from "../records.ts";
 
-/** Raised when an older noiseline could not read what is stored; old and new content then live beside each other. */
+/**
+ * The version of the layout. Raised when an older noiseline could not read what is stored; old and new content then
+ * live beside each other.
+ */
 export const VERSION = "v1";
 
 /** The folder of all manifests. */

@@ -112,7 +112,7 @@ export class S3Backend implements CacheBackend {
     const { url, headers: signed } = await signer?.sign() ?? plain;
     try {
       const stream = body === undefined ? undefined : await openBody(body);
-      // Following a redirect would send the signature to another host.
+      // Following a redirect would use a signature that was made for another host.
       const init = { method, headers: signed, body: stream ?? null, signal, redirect: "manual" as const };
       const response = await fetch(url, init);
       const isDone = response.ok || (body !== undefined && response.status === 412);

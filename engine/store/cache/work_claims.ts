@@ -20,11 +20,11 @@ const MOST_UNCHANGED = 9;
 
 /** A claim that this process holds, until the claim is disposed of or its result is sent. */
 export interface HeldClaim extends AsyncDisposable {
-  /** Keeps holding the claim until something has ended, even after the claim is disposed of. */
+  /** Keeps the claim until `end` has settled, even after the claim is disposed of. */
   until(end: Promise<unknown>): void;
 }
 
-/** The claim for keys that cannot be claimed, or that a claim would not help. */
+/** Stands in for a claim where none can be made, or where none would help. */
 export const NO_CLAIM: HeldClaim = { until: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
 
 /**
@@ -104,9 +104,7 @@ export class WorkClaims {
     return unsealed !== undefined && "record" in unsealed ? unsealed.record : undefined;
   }
 
-  /**
-   * Writes a claim. Failures are ignored: without a claim a key may be computed twice, which is better than not at all.
-   */
+  /** Writes a claim. Ignores failures: without a claim a key may be computed twice, which is better than not at all. */
   async #write(key: string, beat: number, replace: boolean): Promise<void> {
     const bytes = seal({ owner: this.#owner, host: hostname(), beat } satisfies Claim);
     await this.client.create(
