@@ -29,7 +29,7 @@ const WEIGHT_FILES = { raw: "weights.safetensors", ema: "ema.safetensors" } as c
 
 const size = z.int().min(1);
 
-/** A network of the user's own: data alone, its code is in the project. */
+/** Record of a network that the user wrote: data alone. Its code is in the project. */
 const ownNetworkSchema = ownRecordSchema.extend({
   height: size,
   width: size,
@@ -43,17 +43,20 @@ const configSchema = z.strictObject({
   images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
   schedule: pathSpecSchema,
   timesteps: size,
-  /** Updates that the weights have seen; 0 where an imported checkpoint does not say. */
+  /** Number of updates that the weights have had; 0 if an imported checkpoint does not say. */
   step: z.int().min(0),
   parameters: size,
   ema: z.strictObject({ decay: z.number(), warmup: z.boolean() }),
   /** Seed of the initial weights, the order of the images and the noise. */
   seed: z.int().min(0),
-  /** What the network predicts. Absent is eps: checkpoints of it must not change by a byte. */
+  /**
+   * The objective, which says what the network predicts. Absent means eps: checkpoints of eps must not change by a
+   * byte.
+   */
   objective: z.union([z.enum(OBJECTIVE_NAMES), ownRecordSchema]).exactOptional(),
-  /** File name of the sampler that alone can use the network. */
+  /** File name of the only sampler that can use the network. */
   ownSampler: z.string().min(1).max(255).exactOptional(),
-  /** Of an imported network: what its scheduler file says otherwise than an export would. */
+  /** For an imported network: the settings of its scheduler file that differ from those that an export would write. */
   scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
@@ -70,7 +73,7 @@ export interface CheckpointToWrite {
   readonly ema: Float32Array;
 }
 
-/** The files that `readCheckpoint` reads for some of its weights. */
+/** Returns the files that `readCheckpoint` reads when it is asked for these weights. */
 export function filesOf(weights: WeightsName): string[] {
   return [CONFIG_FILE, PATH_FILE, WEIGHT_FILES[weights]];
 }
@@ -89,9 +92,11 @@ export async function writeCheckpoint(
 }
 
 /**
- * @param own definitions of the user's own that the stage was given: those of `context.definitions`
- * @throws FormatError when the artifact's files are not those of `writeCheckpoint`, weights are not finite, or a definition
- * that it was made with is not among `own`
+ * Reads a checkpoint.
+ *
+ * @param own the user's definitions that the stage was given: `context.definitions`
+ * @throws FormatError when the artifact's files are not those of `writeCheckpoint`, weights are not finite, or a
+ * definition that the checkpoint was made with is not among `own`
  */
 export async function readCheckpoint(
   artifact: InputArtifact,
@@ -107,7 +112,7 @@ export async function readCheckpoint(
   return {
     config,
     network,
-    /** What the network learned. */
+    /** The objective that the network was trained with. */
     objective,
     path: whole ? atWholeTimes(stored) : stored,
     /** The chosen weights, flat [P]. */
@@ -115,7 +120,7 @@ export async function readCheckpoint(
   };
 }
 
-/** @param own undefined: without code, at the times of the tables alone */
+/** @param own undefined: the user's code is not run, and the path has only the times of the stored tables */
 async function readPath(
   artifact: InputArtifact,
   { schedule, timesteps }: CheckpointConfig,
@@ -147,7 +152,7 @@ async function readWeights(
   return named;
 }
 
-/** The network of a record. @throws FormatError where it cannot be built */
+/** Builds the network that a record describes. @throws FormatError where it cannot be built */
 export async function networkOf(record: NetworkRecord, own: readonly OwnDefinition[]): Promise<Network> {
   const sizes = sizesOf(record);
   const definition = "uses" in record ? definitionOf("network", record, own) : await BUILTIN_NETWORK.load();
@@ -155,14 +160,17 @@ export async function networkOf(record: NetworkRecord, own: readonly OwnDefiniti
   return checked(`${CONFIG_FILE}, model`, () => makeNetwork(sizes, definition.build(sizes, params)));
 }
 
-/** What a network is made for. */
+/** Returns the image size, channels and classes that a network is built for. */
 export function sizesOf(record: NetworkRecord): NetworkSizes {
   if (!("uses" in record)) return BUILTIN_NETWORK.sizesOf(record);
   const { uses: _uses, code: _code, params: _params, inChannels: channels, ...sizes } = record;
   return { ...sizes, channels };
 }
 
-/** What a network learned, by its name or record. @throws FormatError where the project has not its code */
+/**
+ * Returns a network's objective, found by its name or record.
+ * @throws FormatError if the project does not have its code
+ */
 export function objectiveOf(
   { objective = DEFAULT_OBJECTIVE }: Pick<CheckpointConfig, "objective">,
   own: readonly OwnDefinition[],
@@ -171,7 +179,7 @@ export function objectiveOf(
   return makeObjective(definitionOf("objective", objective, own), objective.params);
 }
 
-/** Needs no code of the user's own: of such a network the shapes are those in the files. */
+/** Checks a checkpoint without user code: the shapes of a user's network are taken from the weight files. */
 export async function validate(artifact: InputArtifact): Promise<void> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   await readPath(artifact, config);
@@ -196,7 +204,7 @@ export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
   };
 }
 
-/** The classes of a class-conditional network; no `classes` for another. */
+/** The classes of a class-conditional network; without `classes` for any other network. */
 export function toldLabels({ model, images }: Pick<CheckpointConfig, "model" | "images">): Partial<Labels> {
   return {
     ...(model.classes === undefined ? {} : { classes: model.classes }),
@@ -204,7 +212,7 @@ export function toldLabels({ model, images }: Pick<CheckpointConfig, "model" | "
   };
 }
 
-/** What a metrics record says about the network that was measured. */
+/** Describes the measured network for a metrics record. */
 export function describeModel(artifact: InputArtifact, { config }: StoredCheckpoint, weights: WeightsName) {
   const { step, parameters, schedule } = config;
   return { digest: artifact.digest, weights, step, parameters, schedule };

@@ -14,7 +14,7 @@ const configSchema = z.strictObject({
   network: z.strictObject({ height: size, width: size, channels: size, classes: size, base: size }),
   steps: size,
   seed: z.int().min(0),
-  /** Of held-out images, where there were any. */
+  /** Accuracy on held-out images, in [0, 1]; null if there were none. */
   accuracy: z.number().min(0).max(1).nullable(),
   images: z.record(z.string(), z.unknown()),
 });

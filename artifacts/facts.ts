@@ -5,8 +5,8 @@ import type { ObjectiveName } from "../diffusion/objectives.ts";
 import type { OwnParam } from "../schemas/definitions.ts";
 
 /**
- * What is known of artifacts before they exist. Facts are absent where an artifact comes from a stage that states none,
- * such as a custom one; checks are then left to the run.
+ * Facts of artifacts that do not exist yet. An artifact has no facts if the stage that makes it states none, as a
+ * custom stage may; its checks are then left to the run.
  */
 const size = z.int().min(1);
 
@@ -14,39 +14,42 @@ const contents = {
   height: size,
   width: size,
   channels: size,
-  /** Classes of images or of a class-conditional network; null for none, absent where only the run finds out. */
+  /**
+   * Number of classes of the images or of a class-conditional network; null without classes, absent if only the run
+   * finds out.
+   */
   classes: size.nullish(),
   classNames: z.array(z.string()).readonly().optional(),
 };
 
-/** `count` is absent where only the run finds out, as with a folder of images. */
+/** Facts of a set of images. `count` is absent if only the run finds out, as with a folder of images. */
 const imageFactsSchema = z.object({ ...contents, count: size.optional() });
 
 const scheduleFactsSchema = z.object({
   timesteps: size,
   betas: z.string(),
-  /** Whether x_T holds nothing of x_0, so that noise predicted at T - 1 cannot give x_0. */
+  /** True if x_T holds nothing of x_0, so that noise predicted at T - 1 cannot give x_0. */
   zeroTerminalSnr: z.boolean().default(false),
-  /** Whether signal^2 + noise^2 = 1, so that there are tables of a chain. */
+  /** True if signal^2 + noise^2 = 1, so that there are tables of a chain. */
   variancePreserving: z.boolean().default(true),
-  /** Whether the path says which times a training draws. */
+  /** True if the path defines its own distribution of training timesteps. */
   draws: z.boolean().optional(),
 });
 
 const checkpointFactsSchema = z.object({
   ...contents,
   timesteps: size.optional(),
-  /** Whether the network also gives the variance of the reverse step. */
+  /** True if the network also predicts the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
   network: z.custom<NetworkFacts>().optional(),
   objective: z.custom<ObjectiveName | OwnParam>().optional(),
-  /** As in a schedule. */
+  /** As in `scheduleFactsSchema`. */
   variancePreserving: z.boolean().default(true),
-  /** File name of the sampler that alone can use the network. */
+  /** File name of the only sampler that can use the network. */
   ownSampler: z.string().optional(),
 });
 
-/** What a network is: the record of one that comes with the toolkit, or the file of the user's own. */
+/** A network: the record of a built-in one, or the user's file and its params. */
 export type NetworkFacts = z.output<typeof BUILTIN_NETWORK.record> | OwnParam;
 
 export type ImageFacts = z.output<typeof imageFactsSchema>;
@@ -61,7 +64,7 @@ export const readCheckpointFacts = reader(checkpointFactsSchema);
 
 export type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;
 
-/** Height, width and channels as people write them, e.g. `28x28x1`. */
+/** Formats height, width and channels, e.g. `28x28x1`. */
 export function sizeText(images: ImageSize) {
   return `${images.height}x${images.width}x${images.channels}`;
 }

@@ -8,21 +8,24 @@ import { checkLabels } from "./images.ts";
 import { imageSetSchema } from "./metrics.ts";
 import { fileOf, readBytes, readJson, writeJson } from "./record.ts";
 
-/** Artifact of type `features`: `features.npy` [N, D], perhaps `logits.npy` [N, K] and `labels.npy` [N], `features.json`. */
+/**
+ * Artifact of type `features`: `features.json`, `features.npy` [N, D], and optionally `logits.npy` [N, K] and
+ * `labels.npy` [N].
+ */
 const INFO_FILE = "features.json";
 const FEATURES_FILE = "features.npy";
 const LOGITS_FILE = "logits.npy";
 const LABELS_FILE = "labels.npy";
 
-/** Numbers that are looked at together, and stay in memory where they are all. */
+/** Vectors are read and checked in chunks of this size. A file of one chunk stays in memory. */
 const CHUNK_BYTES = 16 << 20;
 
 const size = z.int().min(1);
 
 export const extractorSchema = z.strictObject({
-  /** Names the distances over its features. */
+  /** Name of the extractor; distances over its features are named after it. */
   name: z.string().min(1),
-  /** Of the graph or the classifier; null where the name says it all. */
+  /** SHA-256 of the graph or the classifier; null where the name alone identifies the extractor. */
   sha256: z.string().nullable(),
   dimension: size,
   preprocessing: z.record(z.string(), z.unknown()),
@@ -39,7 +42,7 @@ const infoSchema = z.strictObject({
 export type ExtractorInfo = z.output<typeof extractorSchema>;
 type FeaturesInfo = z.output<typeof infoSchema>;
 
-/** Writes vectors as they come, so that memory does not grow with their number. */
+/** Writes vectors as they come, so that memory use does not grow with their number. */
 export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesInfo) {
   const { count, extractor: { dimension }, logits: classes } = info;
   await writeJson(output, INFO_FILE, info, infoSchema);
@@ -74,8 +77,10 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
 }
 
 /**
- * @throws FormatError when the artifact's files are not those of `openFeaturesWriter`; all numbers are looked at, since one
- * that is not finite gives figures that look like any other
+ * Opens features for reading by row.
+ *
+ * @throws FormatError when the artifact's files are not those of `openFeaturesWriter`. All numbers are checked, since
+ * one that is not finite gives scores that look like any other.
  */
 export async function openFeatures(artifact: InputArtifact) {
   const info = await readJson(artifact, INFO_FILE, infoSchema);
@@ -106,7 +111,7 @@ export async function openFeatures(artifact: InputArtifact) {
     const rows = async (indices: ArrayLike<number>) => {
       const rows = new Float32Array(indices.length * dimension);
       const bytes = new Uint8Array(rows.buffer);
-      // Neighbours in the file are read together.
+      // Rows that are neighbours in the file are read together.
       for (let i = 0; i < indices.length;) {
         let run = 1;
         while (i + run < indices.length && indices[i + run] === indices[i]! + run) run++;
@@ -120,7 +125,8 @@ export async function openFeatures(artifact: InputArtifact) {
     for (let first = 0; first < count; first += chunk) {
       const some = await rows(range(first, Math.min(chunk, count - first)));
       checkRows(some, FEATURES_FILE, { columns: dimension, first });
-      // Resamples ask for single rows by the ten thousand.
+      // Vectors that fit in one chunk stay in memory, because resampling asks for single rows tens of thousands of
+      // times.
       if (some.length === count * dimension) vectors = vectorsOf(some, dimension);
     }
     return { info, vectors, logits, labels, [Symbol.dispose]: () => file.close() };
@@ -138,7 +144,7 @@ export async function facts(artifact: InputArtifact): Promise<Facts> {
   return extractedFacts(await readJson(artifact, INFO_FILE, infoSchema));
 }
 
-/** What is known of features, or of their statistics. */
+/** Facts of features, or of their statistics. */
 export function extractedFacts({ extractor, count }: Pick<FeaturesInfo, "extractor" | "count">): Facts {
   return { extractor: extractor.name, resize: extractor.preprocessing["resize"], count };
 }
@@ -148,7 +154,10 @@ function checkArray(file: string, got: Omit<NpyHeader, "length">, wanted: Omit<N
   if (say(got) !== say(wanted)) throw new FormatError(file, { got: say(got), wanted: say(wanted) });
 }
 
-/** What looks at rows of a file of `columns` numbers, the first of them row `first`. */
+/**
+ * Returns a function that refuses rows with numbers that are not finite. The rows have `columns` numbers each, and the
+ * first is row `first` of the file.
+ */
 function rowChecker({ name }: ExtractorInfo) {
   return (values: Float32Array, file: string, { columns, first = 0 }: { columns: number; first?: number }): void => {
     const bad = firstNotFinite(values);
@@ -167,7 +176,10 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
 }
 
-/** Fill an array with the bytes of a file from `offset` on. @throws FormatError when there are not as many */
+/**
+ * Fills an array with the bytes of a file from `offset` on.
+ * @throws FormatError when the file ends before the array is full
+ */
 async function readAt(file: Deno.FsFile, offset: number, into: Uint8Array): Promise<void> {
   await file.seek(offset, Deno.SeekMode.Start);
   for (let done = 0; done < into.length;) {

@@ -11,11 +11,13 @@ import { type ImageSize, sizeText } from "./facts.ts";
 import { classNamesOf } from "./labels.ts";
 import { readBytes, readJson, writeJson } from "./record.ts";
 
-/** Artifacts of types `images` and `samples`: `images.safetensors`, `images.json` and a picture of the first few. */
+/**
+ * Artifacts of types `images` and `samples`: `images.safetensors`, `images.json` and a picture of the first few images.
+ */
 const TENSORS_FILE = "images.safetensors";
 const INFO_FILE = "images.json";
 
-/** Images of a set that its picture shows. */
+/** Number of images that a set's picture shows. */
 export const PICTURED = 64;
 
 export type { ImagesInfo } from "../schemas/types.ts";
@@ -29,13 +31,13 @@ export const imagesInfoSchema = z.strictObject({
   channels: size,
   /** Labels are in [0, classes); null without labels. */
   classes: size.nullable(),
-  /** Where they come from, in clear. */
+  /** Origin of the images, in readable form. */
   source: z.record(z.string(), z.unknown()),
 });
 
-/** Images as they are read. */
+/** Images read from an artifact. */
 export interface StoredImages {
-  /** What the artifact says of them. */
+  /** The artifact's description of the images. */
   readonly info: ImagesInfo;
   /** [N, H, W, C] row-major. */
   readonly pixels: Uint8Array<ArrayBuffer>;
@@ -58,14 +60,14 @@ export interface ImagesToWrite {
   readonly labels?: Uint8Array<ArrayBuffer> | undefined;
   /** File name of the picture of the first 64. Default: images.png. */
   readonly picture?: string;
-  /** Also in these forms, for other programs. */
+  /** Further formats to write the images in, for other programs. */
   readonly files?: readonly ("png" | "npz")[];
 }
 
 /**
  * Write images as an artifact of type `images` or `samples`, with a picture of the first 64.
  *
- * @throws RangeError where there are not as many pixels or labels as the images have
+ * @throws RangeError when the number of pixels or labels does not match the number of images
  */
 export async function writeImages(output: OutputArtifact, images: ImagesToWrite): Promise<void> {
   const { pixels, labels, picture = "images.png", files = [] } = images;
@@ -89,7 +91,7 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
   const tensors = definedOnly({ images: ofImages, labels: ofLabels });
   await output.write(TENSORS_FILE, encodeSafetensors({ tensors }));
   await writeJson(output, INFO_FILE, info, imagesInfoSchema);
-  // In the order and under the names that openai/guided-diffusion's evaluator takes.
+  // Order and names are those that openai/guided-diffusion's evaluator takes.
   const arrays = definedOnly({ arr_0: ofImages, arr_1: ofLabels });
   if (files.includes("npz")) await output.write("samples.npz", encodeNpz(arrays));
   const all = Array.from({ length: count }, (_, i) => imageAt(pixels, i, info));
@@ -99,12 +101,15 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
   await writePicture(output, picture, all.slice(0, PICTURED), info);
 }
 
-/** A PNG of two or of more than four channels does not exist. */
+/** True for grey and RGB. A PNG would show 2 or 4 channels as having alpha, and cannot have more than 4. */
 function canBePng(channels: number): boolean {
   return channels === 1 || channels === 3;
 }
 
-/** One picture of several images, row by row; none where no PNG can hold them. @param images bytes [H, W, C] each */
+/**
+ * Writes one picture of several images, row by row; writes nothing if no PNG can hold them.
+ * @param images bytes [H, W, C] each
+ */
 export async function writePicture(
   output: OutputArtifact,
   name: string,
@@ -115,12 +120,15 @@ export async function writePicture(
   if (png !== undefined) await output.write(name, png);
 }
 
-/** Several images as one PNG, row by row; undefined where no PNG can hold them. @param images bytes [H, W, C] each */
+/**
+ * Returns several images as one PNG, row by row; undefined if no PNG can hold them.
+ * @param images bytes [H, W, C] each
+ */
 export function gridPng(images: readonly Uint8Array[], size: ImageSize & { readonly columns?: number }) {
   return canBePng(size.channels) ? encodePng(imageGrid(images, size)) : undefined;
 }
 
-/** Image `i` of bytes [N, H, W, C]. */
+/** Returns image `i` of bytes [N, H, W, C]. */
 export function imageAt(pixels: Uint8Array<ArrayBuffer>, i: number, { height, width, channels }: ImageSize) {
   const size = height * width * channels;
   return pixels.subarray(i * size, (i + 1) * size);
@@ -156,7 +164,7 @@ export async function facts(artifact: InputArtifact): Promise<Facts> {
   return { ...info, classNames: classNamesOf(source) };
 }
 
-/** @throws FormatError for a label that is none of its data set */
+/** @throws FormatError for a label that the data set does not have */
 export function checkLabels(file: string, labels: Uint8Array, classes: number | null): void {
   const image = labels.findIndex((label) => label >= (classes ?? 0));
   if (image < 0) return;

