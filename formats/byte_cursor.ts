@@ -2,10 +2,10 @@ import { FormatError } from "./format_error.ts";
 
 /** Reads forward through the bytes of a file, little-endian. */
 export class ByteCursor {
-  /** @param what the file is, for messages */
+  /** @param what what the file is, for messages */
   constructor(readonly what: string, readonly bytes: Uint8Array, public at = 0) {}
 
-  /** A view of the next bytes. @throws FormatError when there are not as many, as all below */
+  /** Returns a view of the next bytes. @throws FormatError when fewer are left, as do all methods below */
   take(length: number): Uint8Array {
     const left = Math.max(0, this.bytes.length - this.at);
     if (length > left) {
@@ -16,7 +16,9 @@ export class ByteCursor {
     return this.bytes.subarray(this.at - length, this.at);
   }
 
-  /** An unsigned integer; above 2^53 it is rounded, and still more than any file has. */
+  /**
+   * Reads an unsigned integer. Above 2^53 the integer is rounded, and is then still larger than the size of any file.
+   */
   uint(size: number): number {
     return this.take(size).reduceRight((value, byte) => value * 256 + byte, 0);
   }

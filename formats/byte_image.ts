@@ -9,5 +9,8 @@ export interface ByteImage {
 
 /** Larger images are refused before memory is taken for them: a few bytes of header can declare 2^62 pixels. */
 export const MAX_PIXELS = 100_000_000;
-/** Pixels of a side, as in JPEG. Decoders take time and memory for each row besides that for its pixels. */
+/**
+ * Maximum width or height in pixels, as in JPEG. Decoders take time and memory for each row, besides those for its
+ * pixels.
+ */
 export const MAX_SIDE = 65_535;

@@ -2,10 +2,10 @@ import { FormatError } from "./format_error.ts";
 
 /** CIFAR-10 images are 32x32 RGB. */
 const PLANE = 32 * 32;
-/** Size of a record, which holds an image and its label. */
+/** Size of one record: a label and an image. */
 export const RECORD_BYTES = 1 + 3 * PLANE;
 
-/** Pixels [N, 32, 32, 3] row-major, labels [N], 0 to 9. */
+/** Pixels [N, 32, 32, 3] row-major; labels [N], 0 to 9. */
 export type CifarBatch = Readonly<ReturnType<typeof decodeCifarBatch>>;
 
 /**

@@ -1,12 +1,12 @@
-/** Bytes or text that are not in the format they should be in. Reading a broken file throws this and nothing else. */
+/** Thrown for bytes or text that are not in the expected format. Reading a broken file throws this and nothing else. */
 export class FormatError extends Error {
   override readonly name = "FormatError";
   readonly got: string;
   readonly wanted: string;
-  /** What to do about it, where that is known. */
+  /** Advice on what to do, if there is any. */
   readonly fix: string | undefined;
 
-  /** @param what was being read, e.g. "safetensors header" */
+  /** @param what what was being read, e.g. "safetensors header" */
   constructor(
     readonly what: string,
     { got, wanted, cause, fix }: {

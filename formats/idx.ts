@@ -1,10 +1,10 @@
 import { FormatError } from "./format_error.ts";
 import { inflate } from "./inflate.ts";
 
-/** Third byte of the magic number of unsigned bytes; MNIST and its kin use no other type. */
+/** Third byte of the magic number: the type is unsigned bytes. MNIST and its kin use no other type. */
 const UNSIGNED_BYTE = 0x08;
 
-/** The length of an IDX file of such an array. */
+/** Returns the length in bytes of an IDX file that holds unsigned bytes of this shape. */
 export function idxBytes(shape: readonly number[]): number {
   return 4 + 4 * shape.length + shape.reduce((product, length) => product * length, 1);
 }
@@ -13,9 +13,9 @@ export function idxBytes(shape: readonly number[]): number {
  * Decode an IDX file, gzipped or not: two zero bytes, a type, the number of dimensions, each dimension as 32 bits
  * big-endian, and the elements (http://yann.lecun.com/exdb/mnist/).
  *
- * @param wanted its dimensions: it is unpacked as far as these take
- * @returns the elements, row-major, in the memory of the file
- * @throws FormatError when it is damaged, not of unsigned bytes, or not as long as its dimensions say
+ * @param wanted the expected dimensions; no more bytes are unpacked than these take
+ * @returns the elements, row-major, as a view of the file's memory
+ * @throws FormatError when the file is damaged, not of unsigned bytes, or not as long as its dimensions say
  */
 export function decodeIdx(file: Uint8Array, wanted: readonly number[]): Uint8Array {
   const mostBytes = idxBytes(wanted);

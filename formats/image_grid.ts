@@ -1,15 +1,18 @@
 import type { ByteImage } from "./byte_image.ts";
 
-/** Each pixel becomes a square, the least that makes an image this high. */
+/** Images that are lower are enlarged: each pixel becomes a square, the smallest that gives at least this height. */
 const LEGIBLE_HEIGHT = 32;
 /** Pixels of background around and between the images. */
 const MARGIN = 2;
 const WHITE = 255;
 
-/** Where the images of a grid are: in `columns`, of this size each, with a margin around each. */
+/** Layout of a grid: the number of columns, the size of each image, and the margin around each. */
 export type GridCells = Readonly<Record<"columns" | "width" | "height" | "margin", number>>;
 
-/** Of a grid of `count` images of a size. @param columns default: the smallest square that holds them all */
+/**
+ * Returns the layout of a grid of `count` images of one size.
+ * @param columns default: the smallest square that holds all images
+ */
 export function gridCells(
   count: number,
   { height, width }: Pick<ByteImage, "height" | "width">,
@@ -20,10 +23,10 @@ export function gridCells(
 }
 
 /**
- * Lay out images as one picture, row by row; places left over in the last row are background.
+ * Lays out images as one picture, row by row; unused cells of the last row are background.
  *
  * @param images uint8 [H, W, C] row-major each
- * @param options.columns images in a row; default: the smallest square that holds them all
+ * @param options.columns number of images in a row; default: the smallest square that holds all images
  */
 export function imageGrid(
   images: readonly Uint8Array[],

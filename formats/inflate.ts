@@ -1,18 +1,23 @@
 import { gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
 import { FormatError } from "./format_error.ts";
 
-/** The ways in which DEFLATE (RFC 1951) is wrapped: by gzip, by zlib as in PNG, and not at all as in zip. */
+/**
+ * Decompressors by the wrapping of the DEFLATE data (RFC 1951): by gzip, by zlib as in PNG, and without any as in zip.
+ */
 const UNPACK = { gzip: gunzipSync, zlib: inflateSync, raw: inflateRawSync } as const;
 
-/** Bytes are unpacked in pieces of this size, so that a file that holds less than it says takes no more than it holds. */
+/**
+ * Bytes are unpacked in pieces of this size, so that a file that holds less than it declares takes no more memory than
+ * it holds.
+ */
 const PIECE = 1 << 20;
 
 /**
- * Unpack compressed bytes, checking their checksum where they have one. Everything that is unpacked goes through here or
- * {@linkcode endAt}: a few kilobytes can hold gigabytes.
+ * Unpacks compressed bytes and verifies their checksum if they have one. Everything that is unpacked goes through here
+ * or {@linkcode endAt}: a few kilobytes can hold gigabytes.
  *
- * @param mostBytes it stops there @param what it is, for messages
- * @throws FormatError when they are damaged, cut off or hold more
+ * @param mostBytes maximum unpacked size, where unpacking stops @param what what the bytes are, for messages
+ * @throws FormatError when the bytes are damaged, cut off or unpack to more than `mostBytes`
  */
 export function inflate(
   bytes: Uint8Array,
@@ -20,7 +25,7 @@ export function inflate(
 ): Uint8Array<ArrayBuffer> {
   try {
     const { buffer, byteOffset, length } = UNPACK[form](bytes, {
-      // The unpackers do not take 0, and the checksum of nothing tells.
+      // zlib does not accept a limit of 0. For data that should be empty, the checksum finds the difference.
       maxOutputLength: Math.max(1, mostBytes),
       chunkSize: PIECE,
     });
@@ -36,7 +41,7 @@ export function unpacksToMore(what: string, mostBytes: number): FormatError {
   return new FormatError(what, { got: "one that unpacks to more", wanted: `at most ${mostBytes} bytes, unpacked` });
 }
 
-/** A stream that is refused as soon as it is longer. */
+/** Returns a stream that passes bytes on, and fails as soon as there are more than `mostBytes`. */
 export function endAt(mostBytes: number, what: string): TransformStream<Uint8Array, Uint8Array> {
   let seen = 0;
   return new TransformStream({

@@ -5,38 +5,38 @@ import { line } from "d3-shape";
 
 /** A curve over the integers x = 0..N-1. */
 export interface LineChart {
-  /** First line above it. */
+  /** First line above the chart. */
   readonly title: string;
-  /** Second line of the title, smaller. */
+  /** Second line above the chart, smaller. */
   readonly note: string;
-  /** What the x axis counts. */
+  /** Quantity on the x axis. */
   readonly xLabel: string;
   /** [N]; entries that are not finite, and on a log scale those that are not positive, are left out. */
   readonly values: Float64Array;
   /** Colour of the curve, any that CSS knows. */
   readonly color: string;
-  /** Of the y axis. */
+  /** Scale of the y axis. */
   readonly scale: "linear" | "log";
-  /** Smallest and largest value on the axis; default: those of the values. */
+  /** Smallest and largest value on the y axis; default: those of `values`. */
   readonly range?: readonly [number, number];
-  /** A dashed line across the chart, where it is in range. */
+  /** A dashed horizontal line across the chart, drawn if `y` is in range. */
   readonly mark?: { readonly y: number; readonly label: string };
 }
 
-/** What charts have in common. */
+/** Options for all charts of a picture. */
 export interface LineChartsOptions {
-  /** Name of the picture, for those who cannot see it. */
+  /** Title of the picture, also for screen readers. */
   readonly title: string;
-  /** What the picture shows, for those who cannot see it. */
+  /** Description of the picture, for screen readers. */
   readonly description: string;
 }
 
 const CHART = { width: 330, height: 340, left: 58, right: 18, top: 92, bottom: 46 };
-/** About so many ticks of the y axis. */
+/** Approximate number of ticks on the y axis. */
 const TICKS = { linear: 6, log: 4 };
-/** More points than this cannot be told apart in a chart that is 254 pixels wide. */
+/** In a chart 254 pixels wide, more points than this cannot be told apart. */
 const MAX_POINTS = 400;
-/** Part of the axis that stays free beyond the outermost values. */
+/** Part of the axis that stays free beyond the smallest and the largest value. */
 const PADDING = 0.04;
 /** Greys of text, axis and grid; the text has a contrast of 12:1 on white. */
 const [TEXT, AXIS, GRID] = ["#333333", "#767676", "#e3e3e3"];
@@ -44,8 +44,8 @@ const [TEXT, AXIS, GRID] = ["#333333", "#767676", "#e3e3e3"];
 const THICK = { "stroke-width": 2, "stroke-linejoin": "round" };
 
 /**
- * Charts side by side as one SVG. Equal charts give equal bytes: there are no dates and no generated ids in it, and
- * coordinates are rounded to 1/100 pixel.
+ * Draws charts side by side as one SVG. Equal charts give equal bytes: the SVG has no dates and no generated ids, and
+ * its coordinates are rounded to 1/100 pixel.
  */
 export function lineChartsSvg(charts: readonly LineChart[], { title, description }: LineChartsOptions): string {
   const width = charts.length * CHART.width;
@@ -71,7 +71,7 @@ function drawChart(chart: LineChart): string[] {
   const y = yScale(chart, points.map(([, value]) => value)).range([y0, y1]);
   const [low, high] = y.domain();
   const mark = chart.mark !== undefined && chart.mark.y >= low! && chart.mark.y <= high! ? chart.mark : undefined;
-  // A log scale has more ticks than labels fit: its own format is empty for those to leave out.
+  // A log scale has more ticks than there is room for labels: its own format is empty for the ticks to leave out.
   const shown = y.tickFormat(TICKS[chart.scale]);
   const ticks = y.ticks(TICKS[chart.scale]).filter((value) => shown(value) !== "");
   const curve = line().x(([t]) => round(x(t))).y(([, value]) => round(y(value)));
@@ -94,14 +94,14 @@ function drawChart(chart: LineChart): string[] {
       "</g>",
       element("text", { x: x1, y: round(y(mark.y) - 5), "text-anchor": "end" }, mark.label),
     ]),
-    // One value is a point, which a line does not show.
+    // A single value is drawn as a point, since a line through it would be invisible.
     points.length === 1
       ? element("circle", { cx: round(x(points[0]![0])), cy: round(y(points[0]![1])), r: 3, fill: chart.color })
       : element("path", { d: curve(points) ?? "", fill: "none", stroke: chart.color, ...THICK }),
   ];
 }
 
-/** At most `MAX_POINTS` entries, evenly spread, with the first and the last that can be drawn. */
+/** Returns at most `MAX_POINTS` entries, evenly spread, including the first and the last that can be drawn. */
 function pickPoints({ values, scale }: LineChart): [number, number][] {
   const drawable = [...values.keys()].filter((t) =>
     Number.isFinite(values[t]!) && (scale === "linear" || values[t]! > 0)
@@ -116,7 +116,7 @@ function pickPoints({ values, scale }: LineChart): [number, number][] {
 function yScale({ scale, range }: LineChart, values: readonly number[]) {
   const [low, high] = range ?? (values.length === 0 ? [1, 1] : [Math.min(...values), Math.max(...values)]);
   if (scale === "log") {
-    // Equal ends would leave the axis without a length.
+    // Equal limits would make an axis of no length.
     const factor = low === high ? 2 : (high / low) ** PADDING;
     return scaleLog([low / factor, high * factor], [0, 1]);
   }
@@ -124,7 +124,7 @@ function yScale({ scale, range }: LineChart, values: readonly number[]) {
   return scaleLinear([low - margin, high + margin], [0, 1]);
 }
 
-/** As few characters as say the number to six digits: 0.02, 1e-4, -15. */
+/** Formats a number to six digits in as few characters as possible: 0.02, 1e-4, -15. */
 function formatNumber(value: number): string {
   const short = Number(value.toPrecision(6));
   const small = short !== 0 && (Math.abs(short) < 0.01 || Math.abs(short) >= 1e5);

@@ -1,6 +1,6 @@
 /**
- * Arrays as NumPy saves them: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0. Little
- * endian and row-major, which is what our arrays are.
+ * Arrays in NumPy's file format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
+ * Little-endian and row-major, as noiseline's arrays are.
  */
 import { FormatError } from "./format_error.ts";
 
@@ -19,7 +19,7 @@ export interface NpyArray {
 
 export type NpyHeader = Readonly<ReturnType<typeof decodeNpyHeader>>;
 
-/** The bytes before the numbers, so that these can be written as they come. */
+/** Returns the bytes that come before the numbers, so that the numbers can be written as they come. */
 export function encodeNpyHeader(shape: readonly number[], type: NpyHeader["type"]): Uint8Array<ArrayBuffer> {
   const descriptor = Object.entries(DESCRIPTORS).find(([, each]) => each === type)![0];
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
@@ -32,7 +32,7 @@ export function encodeNpyHeader(shape: readonly number[], type: NpyHeader["type"
   return bytes;
 }
 
-/** @param array of as many numbers as its shape says */
+/** @param array as many numbers as its shape says */
 export function encodeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
   const header = encodeNpyHeader(shape, data.constructor as NpyHeader["type"]);
   const bytes = new Uint8Array(header.length + data.byteLength);
@@ -43,8 +43,8 @@ export function encodeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
 
 /**
  * @param bytes the beginning of a file, or all of it
- * @returns with how many bytes come before the first number
- * @throws FormatError when the bytes are no npy file, or one of another type or order
+ * @returns the shape, the type, and as `length` the number of bytes before the first number
+ * @throws FormatError when the bytes are not an npy file, or one of an unsupported type or order
  */
 export function decodeNpyHeader(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -77,7 +77,7 @@ export function decodeNpyHeader(bytes: Uint8Array) {
   return { shape, type: DESCRIPTORS[descriptor as Descriptor], length: start + length };
 }
 
-/** @throws FormatError when the bytes are no npy file, or one of another type or order */
+/** @throws FormatError when the bytes are not an npy file, or one of an unsupported type or order */
 export function decodeNpy(bytes: Uint8Array): NpyArray {
   const { shape, type, length } = decodeNpyHeader(bytes);
   const count = shape.reduce((product, side) => product * side, 1);

@@ -3,7 +3,7 @@ import { zipSync } from "fflate";
 import { decodeNpy, encodeNpy, type NpyArray } from "./npy.ts";
 import { openZip } from "./zip.ts";
 
-/** The first day that a zip can name: the same arrays are the same bytes on any day. */
+/** The earliest date that a zip can have. A fixed date gives equal bytes for equal arrays. */
 const EPOCH = new Date(1980, 0, 1);
 
 export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Array<ArrayBuffer> {
@@ -12,11 +12,11 @@ export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
 }
 
 /**
- * One array of the file; the others are left packed.
+ * Reads one array of the file; the others stay packed.
  *
- * @param maxBytes with the header: a small file may say that it holds more than there is memory
- * @returns undefined where the file has none of the name
- * @throws FormatError when the bytes are no zip, or the array is too large or one that `decodeNpy` does not read
+ * @param maxBytes maximum size of the array, header included: a small file may claim to hold more than the memory
+ * @returns undefined if the file has no array of this name
+ * @throws FormatError when the bytes are not a zip, or the array is too large or one that `decodeNpy` does not read
  */
 export function decodeNpz(bytes: Uint8Array, array: string, maxBytes: number): NpyArray | undefined {
   const file = openZip(bytes, { what: "npz file", unpacks: true }).get(`${array}.npy`);

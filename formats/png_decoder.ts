@@ -6,24 +6,29 @@ import { FormatError } from "./format_error.ts";
 import { inflate } from "./inflate.ts";
 
 const SIGNATURE = "89504e470d0a1a0a";
-/** Length and type before what a chunk holds, its checksum after it. */
+/** Bytes before a chunk's content, for its length and type, and after it, for its checksum. */
 const [BEFORE, AFTER] = [8, 4];
-/** Chunks that decoding needs. All others, such as profiles, texts and more frames, are dropped without unpacking. */
+/**
+ * Chunks that decoding needs. All others, such as profiles, texts and further frames, are dropped without unpacking.
+ */
 const USED = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"];
 const HEADER_BYTES = 13;
 
-/** Samples of a pixel by type of colour (PNG, section 11.2.1). */
+/** Samples of a pixel by colour type (PNG, section 11.2.1). */
 const SAMPLES: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
-/** Where the passes of an interlaced image begin, across and down, and how far apart its pixels are (section 8.2). */
+/**
+ * For each pass of an interlaced image: its first column and row, and the distances between its columns and rows
+ * (section 8.2).
+ */
 const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
-/** Most bytes that the rows of an image may take unpacked: those of the most pixels with 8 bits of RGB and alpha. */
+/** Maximum number of bytes of an image's unpacked rows: those of the most pixels with 8 bits of RGB and alpha. */
 const MAX_ROW_BYTES = 4 * MAX_PIXELS;
 
 /**
- * Read a PNG as RGB and alpha; 16 bits a sample are rounded to 8; 1, 2 and 4 bits are stretched to 8. Of an animation, the
- * still image is read. Nothing but pixels is unpacked, and of these as many as the header says.
+ * Decodes a PNG to RGB and alpha; 16 bits a sample are rounded to 8; 1, 2 and 4 bits are scaled to 8. The still image
+ * of an animation is read. Only pixels are unpacked, and only as many as the header declares.
  *
- * @throws FormatError when it is not a PNG, is damaged (checksums are verified) or too large.
+ * @throws FormatError when the file is not a PNG, is damaged (checksums are verified) or too large.
  */
 export function decodePng(bytes: Uint8Array): ByteImage {
   const { chunks, packed, rowBytes } = readChunks(bytes);
@@ -42,7 +47,7 @@ function refuse(got: string, wanted: string, cause?: unknown): never {
   throw new FormatError("PNG", { got, wanted, cause });
 }
 
-/** The chunks that are used, the pixels as they are packed, and how many bytes they have to unpack to. */
+/** Returns the chunks that are used, the packed pixels, and the number of bytes that these must unpack to. */
 function readChunks(bytes: Uint8Array) {
   const start = bytes.subarray(0, BEFORE).toHex();
   if (start !== SIGNATURE) refuse(`a start of ${start || "nothing"}`, SIGNATURE);
@@ -65,7 +70,7 @@ function readChunks(bytes: Uint8Array) {
   return { chunks, packed: Buffer.concat(packed), rowBytes: rowBytes! };
 }
 
-/** Returns the size of all unpacked rows, each with one byte before it for its filter. */
+/** Returns the size in bytes of all unpacked rows, each with one byte before it for its filter. */
 function rowBytesOf(header: Uint8Array): number {
   if (header.length !== HEADER_BYTES) refuse(`a header of ${header.length} bytes`, `${HEADER_BYTES}`);
   const view = new DataView(header.buffer, header.byteOffset);

@@ -1,6 +1,6 @@
 import { FormatError } from "./format_error.ts";
 
-/** The dtypes that are read and written. Typed arrays and the format are both little-endian wherever Deno runs. */
+/** The supported dtypes. Typed arrays and the format are both little-endian wherever Deno runs. */
 export const DTYPES = {
   F32: Float32Array,
   F64: Float64Array,
@@ -16,29 +16,29 @@ export type SafetensorsArray = InstanceType<typeof DTYPES[SafetensorsDType]>;
 /** One tensor of a safetensors file, row-major. */
 export interface SafetensorsTensor {
   readonly shape: readonly number[];
-  /** Its type is the dtype's. */
+  /** A typed array, whose type gives the dtype. */
   readonly data: SafetensorsArray;
 }
 
-/** The format's own limit (huggingface/safetensors): a longer header is taken for a broken file. */
+/** The format's own limit (huggingface/safetensors): a file with a longer header is taken as broken. */
 const MAX_HEADER_BYTES = 100_000_000;
 
 const LENGTH_BYTES = 8;
 
 /**
- * Write a safetensors file (format of huggingface/safetensors): 8 bytes of little-endian header length, a JSON header
+ * Encodes a safetensors file (format of huggingface/safetensors): 8 bytes of little-endian header length, a JSON header
  * padded with spaces to a multiple of 8, and the tensors without gaps.
  *
- * Equal contents give equal bytes: metadata by name; tensors by element size, largest first, so that each is aligned,
- * then by name (code units).
+ * Equal contents give equal bytes: metadata is sorted by name; tensors by element size, largest first, so that each is
+ * aligned, then by name (code units).
  *
- * @throws RangeError for a name that the format reserves, or a shape that is not the data's
+ * @throws RangeError for a name that the format reserves, or a shape that does not match the data
  */
 export function encodeSafetensors(file: {
   readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
   readonly metadata?: Readonly<Record<string, string>>;
 }): Uint8Array<ArrayBuffer> {
-  // Names by code units, not by localeCompare: the order must not depend on the machine.
+  // Names are sorted by code units, not by localeCompare: the order must not depend on the machine.
   const entries = Object.entries(file.tensors).sort(([a, x], [b, y]) =>
     y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1)
   );
@@ -55,7 +55,7 @@ export function encodeSafetensors(file: {
       return member(name, { dtype: dtypeOf(data), shape, data_offsets: [begin, offset] });
     }),
   ];
-  // Members are joined as text: an object would move names that look like integers to the front.
+  // Members are joined as text, since an object would move names that look like integers to the front.
   const json = new TextEncoder().encode(`{${header.join(",")}}`);
   const headerBytes = Math.ceil(json.length / 8) * 8;
 
@@ -72,8 +72,8 @@ export function encodeSafetensors(file: {
 }
 
 /**
- * Read a safetensors file. The tensors are in the order of their bytes, which they share with the file where the address
- * of their first number allows it, as it does in files of our own: memory holds the numbers once.
+ * Decodes a safetensors file. The tensors are in the order of their bytes. A tensor whose first number has an aligned
+ * address, as all have in noiseline's own files, is a view of the file's bytes: memory holds its numbers once.
  *
  * @throws FormatError when the file is cut off or too long, the header is not what the format says, or tensors overlap
  * or leave gaps.
@@ -112,13 +112,16 @@ function headerLength(bytes: Uint8Array): number {
   return Number(declared);
 }
 
-/** The numbers of a tensor that must be float32. @throws FormatError about `what` for one of another type */
+/**
+ * Returns the numbers of a tensor that must be float32.
+ * @throws FormatError about `what` for a tensor of another type
+ */
 export function floatsOf(what: string, { data }: SafetensorsTensor): Float32Array<ArrayBuffer> {
   if (data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
   throw new FormatError(what, { got: dtypeOf(data), wanted: "F32" });
 }
 
-/** What the format calls the elements of an array. */
+/** Returns the format's name for the type of an array's elements. */
 export function dtypeOf(data: SafetensorsArray): SafetensorsDType {
   return (Object.keys(DTYPES) as SafetensorsDType[]).find((each) => data instanceof DTYPES[each])!;
 }
@@ -136,17 +139,17 @@ function member(name: string, value: unknown): string {
 }
 
 /**
- * Parse and check a safetensors header.
+ * Parses and checks a safetensors header.
  *
  * @param dataBytes length of the file after the header, which the tensors must fill exactly
- * @returns with the tensors in the order of their bytes
+ * @returns the metadata, and the tensors in the order of their bytes
  * @throws FormatError
  */
 function parseHeader(bytes: Uint8Array, dataBytes: number) {
   const root = parseObject(bytes);
   const { __metadata__: metadata, ...tensors } = root;
   const entries = Object.entries(tensors).map(([name, value]) => parseEntry(name, value));
-  // Tensors of no bytes share their offset with the one after them, and come before it.
+  // An empty tensor has the same offset as the tensor after it, and comes before it.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
 
   let position = 0;
@@ -224,7 +227,7 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** A value for an error message, cut where it gets long. */
+/** Formats a value for an error message, cut if it is long. */
 function describe(value: unknown): string {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 80 ? `${text.slice(0, 80)}...` : text;

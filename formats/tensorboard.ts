@@ -1,16 +1,16 @@
 /**
  * Event files of TensorBoard: records of TensorFlow's record format, each a protocol buffer of type Event
- * (tensorflow/core/util/event.proto). Scalars only.
+ * (tensorflow/core/util/event.proto). Only scalars are supported.
  */
 
 export interface ScalarEvent {
   readonly step: number;
-  /** What TensorBoard sorts curves by, such as `train/loss`. */
+  /** Name of a curve, such as `train/loss`; TensorBoard groups curves by it. */
   readonly tag: string;
   readonly value: number;
 }
 
-/** @param wallTime seconds since 1970, of all events */
+/** @param wallTime seconds since 1970, for all events */
 export async function encodeEvents(events: readonly ScalarEvent[], wallTime: number): Promise<Uint8Array<ArrayBuffer>> {
   const { default: { Writer } } = await import("protobufjs/minimal.js");
   const event = (step: number) =>
@@ -26,12 +26,12 @@ export async function encodeEvents(events: readonly ScalarEvent[], wallTime: num
 /** Wire types of protocol buffers. */
 const [VARINT, FIXED64, LENGTH, FIXED32] = [0, 1, 2, 5];
 
-/** What comes before a field. */
+/** Returns the tag that precedes a field. */
 function tag(number: number, wire: number): number {
   return number * 8 + wire;
 }
 
-/** Length, its checksum, data, their checksum. */
+/** Encodes a record: length, its checksum, data, their checksum. */
 function record(data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(data.length + 16);
   const view = new DataView(bytes.buffer);
@@ -55,7 +55,7 @@ export function crc32c(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** Turned and shifted, since checksums of data that hold checksums are weak. */
+/** Rotates a checksum and adds a constant, since checksums of data that contain checksums are weak. */
 function maskedChecksum(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15 | crc << 17) >>> 0) + 0xa282ead8) % 2 ** 32;

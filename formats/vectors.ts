@@ -1,7 +1,7 @@
 import { FormatError } from "./format_error.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsArray } from "./safetensors.ts";
 
-/** A safetensors file of vectors [n] by name; those that are undefined are left out. */
+/** Encodes vectors [n] by name as a safetensors file; undefined vectors are left out. */
 export function encodeVectors(
   vectors: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | undefined>>,
   metadata: Readonly<Record<string, string>> = {},
@@ -12,13 +12,13 @@ export function encodeVectors(
   return encodeSafetensors({ tensors: Object.fromEntries(tensors), metadata });
 }
 
-/** @throws FormatError when the bytes are no safetensors file */
+/** @throws FormatError when the bytes are not a safetensors file */
 export function decodeVectors(bytes: Uint8Array) {
   const { tensors, metadata } = decodeSafetensors(bytes);
   return { vectors: Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, data])), metadata };
 }
 
-/** One of them. @throws FormatError when it is not so long or of another type */
+/** Returns the vector of a name. @throws FormatError when its length or type is not the expected one */
 export function vectorOf<T extends SafetensorsArray>(
   vectors: Readonly<Record<string, SafetensorsArray>>,
   name: string,

@@ -3,7 +3,10 @@ import { ByteCursor } from "./byte_cursor.ts";
 import { FormatError } from "./format_error.ts";
 import { inflate } from "./inflate.ts";
 
-/** Sizes of the fields that begin a file, describe it in the directory, and end the zip; the first is a signature. */
+/**
+ * Field sizes in bytes of a file's local header, its directory entry, and the end of the zip; the first field is a
+ * signature.
+ */
 const LOCAL = { signature: 0x04034b50, fields: [4, 2, 2, 2, 2, 2, 4, 4, 4, 2, 2] };
 const ENTRY = { signature: 0x02014b50, fields: [4, 2, 2, 2, 2, 2, 2, 4, 4, 4, 2, 2, 2, 2, 2, 4, 4] };
 const END = { signature: 0x06054b50, fields: [4, 2, 2, 2, 2, 4, 4, 2] };
@@ -12,15 +15,15 @@ const END_BYTES = 22;
 const [STORED, DEFLATED] = [0, 8];
 
 /**
- * The files of a zip (PKWARE's APPNOTE). The writers of torch and NumPy add ZIP64 records to every zip, but need them only
- * from 4 GiB or 65,535 files on: they are not read, and larger ones are refused.
+ * Opens a zip (PKWARE's APPNOTE). The writers of torch and NumPy add ZIP64 records to every zip, but need them only
+ * from 4 GiB or 65,535 files on: the records are not read, and larger zips are refused.
  *
- * @param what the zip is, for messages
- * @param unpacks also files that are compressed; torch stores all as they are
- * @returns by name, a function that gives a file's bytes, a view where they are stored as they are; it throws FormatError
- * where they are damaged, or more than it is told
- * @throws FormatError when the zip is cut off, its directory is not that of the file, or it holds two of one name, a name
- * with `..`, or files that share bytes
+ * @param what what the zip is, for messages
+ * @param unpacks true to accept compressed files as well; torch stores all files uncompressed
+ * @returns for each file name, a function that returns the file's bytes, as a view if they are stored uncompressed. The
+ * function throws FormatError if the bytes are damaged, or more than its `mostBytes`
+ * @throws FormatError when the zip is cut off, its directory does not match the file, or it holds two files of one
+ * name, a name with `..`, or files that share bytes
  */
 export function openZip(
   bytes: Uint8Array,
@@ -56,7 +59,7 @@ export function openZip(
       throw new FormatError(`${what}, checksum of ${JSON.stringify(name)}`, { got: `${got}`, wanted: `${crc}` });
     });
   }
-  // Files that share bytes could make a small zip hold more than there is memory.
+  // Files that share bytes could make a small zip unpack to more than the memory.
   if (directory.at === length && total <= start!) return files;
   const got = `${count} files of ${total} bytes, ${length! - directory.at} bytes of directory more`;
   throw new FormatError(what, { got, wanted: `at most ${start} bytes, and no more` });

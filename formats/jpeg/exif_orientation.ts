@@ -1,16 +1,19 @@
 import type { ByteImage } from "../byte_image.ts";
 
-/** From 1 to 8: where the first row and the first column of the stored image lie. 1 is upright. */
+/**
+ * EXIF tag of the orientation, from 1 to 8: where the first row and the first column of the stored image lie. 1 is
+ * upright.
+ */
 const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
 
 /**
- * The orientation that a JPEG declares. One without, or with a damaged note of it, counts as upright.
+ * Returns the orientation that a JPEG declares; 1, upright, if it declares none or its EXIF segment is damaged.
  *
- * @param exif its EXIF segment, from after the name
+ * @param exif the JPEG's EXIF segment, from after the name
  */
 export function readOrientation(exif: Uint8Array): number {
-  // A byte fills up; what follows is a TIFF file.
+  // The name is followed by a padding byte, and then by a TIFF file.
   const tiff = exif.subarray(1);
   if (tiff.length < 8) return 1;
   const view = new DataView(tiff.buffer, tiff.byteOffset, tiff.byteLength);
@@ -26,11 +29,11 @@ export function readOrientation(exif: Uint8Array): number {
   return 1;
 }
 
-/** The image as it is meant to be seen. */
+/** Turns an image upright. */
 export function turnUpright(image: ByteImage, orientation: number): ByteImage {
   if (orientation === 1) return image;
   const { channels, data } = image;
-  // Whether rows are stored as columns, and whether either begins at its end.
+  // True if rows are stored as columns; below, true if columns or rows are stored from their end.
   const turned = orientation >= 5;
   const [fromRight, fromBottom] = [[2, 3, 7, 8], [3, 4, 6, 7]].map((some) => some.includes(orientation));
   const width = turned ? image.height : image.width;

@@ -6,10 +6,10 @@ import { decompress } from "./turbo.ts";
 export { isJpeg } from "./segments.ts";
 
 /**
- * Read a JPEG, baseline or progressive, as RGB, upright as its EXIF orientation says. Grey becomes RGB with three equal
- * channels; CMYK is converted without a colour profile.
+ * Decodes a JPEG, baseline or progressive, to RGB, upright as its EXIF orientation says. Grey becomes RGB with three
+ * equal channels; CMYK is converted without a colour profile.
  *
- * @throws FormatError when it is not a JPEG, is damaged, cut off or too large
+ * @throws FormatError when the file is not a JPEG, is damaged, cut off or too large
  */
 export function decodeJpeg(bytes: Uint8Array): ByteImage {
   const { width, height, components, exif } = readSegments(bytes);
@@ -19,7 +19,10 @@ export function decodeJpeg(bytes: Uint8Array): ByteImage {
   return turnUpright({ width, height, channels: 3, data }, readOrientation(exif));
 }
 
-/** As Pillow does: the inks are stored inverted, as Adobe stores them, and c of k shows the light of both. */
+/**
+ * Converts CMYK as Pillow does: the inks are stored inverted, as Adobe stores them, so that the light of a channel is c
+ * * k.
+ */
 function toRgb(inks: Uint8Array): Uint8Array {
   const rgb = new Uint8Array(inks.length / 4 * 3);
   for (let at = 0; at < inks.length / 4; at++) {

@@ -3,13 +3,16 @@ import { FormatError } from "../format_error.ts";
 
 const MARKER = 0xff;
 const [START_OF_IMAGE, END_OF_IMAGE, START_OF_SCAN, APP1] = [0xd8, 0xd9, 0xda, 0xe1];
-/** Sequential, extended and progressive, all with Huffman's codes. Others are hardly found outside of test suites. */
+/**
+ * Sequential, extended sequential and progressive, all with Huffman coding. Other kinds are rare outside of test
+ * suites.
+ */
 const FRAMES = [0xc0, 0xc1, 0xc2];
-/** Those that no length follows: of a restart, and one of no meaning. */
+/** True for the markers that no length follows: restart markers and TEM, which has no meaning. */
 const isBare = (marker: number) => marker >= 0xd0 && marker <= 0xd7 || marker === 0x01;
 const isFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 
-/** Each goes over the whole image. Encoders write some ten of a progressive image. */
+/** Decoding a scan goes over the whole image. Encoders write about ten scans of a progressive image. */
 const MAX_SCANS = 100;
 const EXIF = "Exif\0";
 
@@ -22,10 +25,11 @@ function refuse(got: string, wanted = "a JPEG image, baseline or progressive"): 
 }
 
 /**
- * Look through the segments of a JPEG (ITU-T T.81, annex B) before anything is decoded: what it would take is known
- * from these.
+ * Reads the segments of a JPEG (ITU-T T.81, annex B) before anything is decoded, since they tell what decoding will
+ * take.
  *
- * @throws FormatError when it is not a JPEG, is cut off, of an unusual kind, or would take more than its size allows
+ * @throws FormatError when the file is not a JPEG, is cut off, of an unusual kind, or would take more than its size
+ * allows
  */
 export function readSegments(bytes: Uint8Array) {
   if (!isJpeg(bytes)) refuse("a file that does not start like one");
@@ -35,7 +39,7 @@ export function readSegments(bytes: Uint8Array) {
   let scans = 0;
   for (let at = 2; at + 1 < bytes.length;) {
     const marker = bytes[at + 1]!;
-    // Between segments only padding may stand; in a scan anything may that is not followed by a marker.
+    // Between segments there may only be padding; in a scan, any bytes that are not a marker.
     if (bytes[at] !== MARKER || marker === MARKER || marker === 0 || isBare(marker)) {
       at++;
       continue;
@@ -65,7 +69,7 @@ function readFrame(marker: number, content: Uint8Array, fileBytes: number) {
   if (![1, 3, 4].includes(components)) refuse(`${components} channels`, "grey, RGB or CMYK");
   const pixels = width * height;
   if (pixels < 1 || pixels > MAX_PIXELS) refuse(`${width} x ${height} pixels`, `1 to ${MAX_PIXELS}`);
-  // A code has at least one bit, and each block of 8 x 8 pixels at least one code.
+  // Each block of 8 x 8 pixels has at least one code, and a code has at least one bit.
   const leastBytes = Math.ceil(width / 8) * Math.ceil(height / 8) / 8;
   if (fileBytes < leastBytes) refuse(`${fileBytes} bytes for ${width} x ${height} pixels`, `at least ${leastBytes}`);
   return { width, height, components };

@@ -1,7 +1,7 @@
 import { FormatError } from "../format_error.ts";
 import { code } from "./turbo_code.js";
 
-/** Functions of libjpeg-turbo's `turbojpeg.h`, by addresses in its memory. */
+/** The functions of libjpeg-turbo's `turbojpeg.h` that are used. Pointers are addresses in its memory. */
 interface Turbo {
   readonly memory: WebAssembly.Memory;
   malloc(bytes: number): number;
@@ -14,7 +14,7 @@ interface Turbo {
 /** `TJPF_RGB` and `TJPF_CMYK`. */
 const FORMATS = { 3: 0, 4: 11 } as const;
 
-/** A decoder that has grown beyond this is not kept: WebAssembly's memory never shrinks. */
+/** A decoder whose memory has grown beyond this is not kept: WebAssembly's memory never shrinks. */
 const KEPT_BYTES = 64 << 20;
 
 let kept: Turbo | undefined;
@@ -24,19 +24,19 @@ function start(): Turbo {
   const refuse = () => {
     throw new FormatError("JPEG", { got: "a damaged file", wanted: "a JPEG image" });
   };
-  // An error jumps out of the library, and so out of this decoder, which is then of no more use.
+  // libjpeg-turbo reports an error by longjmp, which throws here and leaves this decoder unusable.
   const env = { setjmp: ok, longjmp: refuse };
-  // It asks for no variables, and does not print.
+  // The library reads no environment variables, and does not print.
   const system = { environ_sizes_get: ok, environ_get: ok, fd_close: ok, fd_seek: ok, fd_write: ok, proc_exit: refuse };
   return new WebAssembly.Instance(code, { env, wasi_snapshot_preview1: system }).exports as unknown as Turbo;
 }
 
 /**
- * Decode a JPEG of known dimensions by libjpeg-turbo with its defaults, as Pillow and OpenCV do: the accurate inverse
+ * Decodes a JPEG of known dimensions with libjpeg-turbo and its defaults, as Pillow and OpenCV do: the accurate inverse
  * transform, chroma interpolated.
  *
  * @param channels 3 gives RGB, 4 the CMYK of the file
- * @throws FormatError when the library has any complaint about it, or takes more memory than WebAssembly has
+ * @throws FormatError when the library reports any problem, or needs more memory than WebAssembly has
  */
 export function decompress(
   jpeg: Uint8Array,

@@ -1,24 +1,24 @@
 import { FormatError } from "../format_error.ts";
 import type { ByteCursor } from "../byte_cursor.ts";
 
-/** A list of Python's; its tuples are arrays here, its dicts Maps with names as keys, its None is null. */
+/** A Python list. A Python tuple is an array here, a dict a Map with names as keys, and None is null. */
 export class PickleList {
   readonly items: unknown[] = [];
 }
 
-/** Enough for 20,000 tensors. One byte can make an object of hundreds. */
+/** Enough for 20,000 tensors. The limit protects memory, since an opcode of one byte can make an object of hundreds. */
 const MAX_OPCODES = 500_000;
 const MAX_TEXT_BYTES = 65_536;
-/** More than any size in memory, and exact in a number. */
+/** Larger than any size in memory, and still exact in a number. */
 const MAX_INTEGER_BYTES = 6;
 
 /**
- * Read a pickle of protocol 2 (opcodes: Python's Lib/pickletools.py) to its end. Only plain data and calls of `globals` are
- * known. Nothing is imported, and no object is given a state but `_metadata`, which torch adds to an OrderedDict and
- * which is dropped.
+ * Reads a pickle of protocol 2 (opcodes: Python's Lib/pickletools.py) to its end. Only plain data and calls of
+ * `globals` are supported. Nothing is imported, and no object is given a state except `_metadata`, which torch adds to
+ * an OrderedDict, and which is dropped.
  *
- * @param globals by `module name`; what is a function here may be called, and gets a tuple
- * @param persistent what stands for an object that is kept outside the pickle, by the pickle's id of it
+ * @param globals values by `module name`; a function among them may be called, and gets a tuple
+ * @param persistent returns the object that is kept outside the pickle under an id
  * @throws FormatError for other opcodes and globals, for what no pickler writes, and for a pickle that is cut off
  */
 export function readPickle(
@@ -28,7 +28,7 @@ export function readPickle(
 ): unknown {
   const start = cursor.at;
   const memo = new Map<number, unknown>();
-  // A mark begins a group of values; what follows it cannot reach below.
+  // A mark begins a group of values. The opcodes after it cannot reach values below the mark.
   const groups: unknown[][] = [[]];
   const refuse = (got: string, wanted: string): never => {
     throw new FormatError(`torch file, pickle at byte ${start}, up to byte ${cursor.at}`, { got, wanted });
@@ -52,7 +52,7 @@ export function readPickle(
     return value < 256 ** length / 2 ? value : value - 256 ** length;
   };
   const put = (index: number) => {
-    // Picklers count upward, and each number takes more than a byte.
+    // Picklers number memos from 0 upward, and each takes more than a byte, so a larger index is not from a pickler.
     if (index > cursor.at - start) refuse(`memo ${index}`, "the number after the last");
     memo.set(index, groups.at(-1)!.at(-1));
   };
@@ -87,7 +87,7 @@ export function readPickle(
     J: () => push(integer(4)),
     "\x8a": () => push(integer(cursor.uint(1))),
     X: () => push(text(cursor.uint(4))),
-    U: () => push(text(cursor.uint(1))), // written by Python 2
+    U: () => push(text(cursor.uint(1))), // as Python 2 writes it
     "(": () => void groups.push([]),
     ")": () => push([]),
     "\x85": () => push(pop(1)),
@@ -121,7 +121,7 @@ export function readPickle(
   return refuse(`more than ${MAX_OPCODES} opcodes`, "a smaller state dict");
 }
 
-/** For messages; does not look inside. */
+/** Describes a value for messages, without its contents. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   if (value instanceof Map) return "a dict";

@@ -4,7 +4,7 @@ import { DTYPES, type SafetensorsArray, type SafetensorsDType, type SafetensorsT
 import { openZip } from "../zip.ts";
 import { describe, PickleList, readPickle } from "./pickle.ts";
 
-/** The pickle of 0x1950a86a20f9469cfc6c, torch's mark of the format that torch.save wrote up to 1.5. */
+/** The pickle of 0x1950a86a20f9469cfc6c, the magic number of the format that torch.save wrote up to 1.5. */
 const LEGACY = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
 const LEGACY_PROTOCOL = 1001;
 const ZIP = [0x50, 0x4b, 3, 4];
@@ -15,7 +15,7 @@ class StorageType {
   constructor(readonly dtype: SafetensorsDType) {}
 }
 
-/** All that the pickle of a state dict names (torch/_utils.py). */
+/** All globals that the pickle of a state dict refers to (torch/_utils.py). */
 const GLOBALS = new Map<string, unknown>([
   ["collections OrderedDict", orderedDict],
   ["torch._utils _rebuild_tensor", (args: Values) => rebuildTensor([...args, false, new Map()])], // before 0.4
@@ -28,7 +28,7 @@ const GLOBALS = new Map<string, unknown>([
   ["torch ByteStorage", new StorageType("U8")],
 ]);
 
-/** Numbers that tensors are views of; their bytes come after the pickle. */
+/** Numbers that tensors are views of. Their bytes come after the pickle. */
 class Storage {
   numbers: SafetensorsArray = new Uint8Array();
   constructor(readonly dtype: SafetensorsDType, readonly length: number) {}
@@ -38,16 +38,16 @@ type Sizes = readonly number[];
 type Values = readonly unknown[];
 type Storages = Map<string, Storage>;
 
-/** Offset and strides count numbers. */
+/** A tensor's view of a storage. Offset and strides count numbers, not bytes. */
 class View {
   constructor(readonly storage: Storage, readonly offset: number, readonly shape: Sizes, readonly strides: Sizes) {}
 }
 
 /**
- * Read what `torch.save(module.state_dict(), path)` wrote, as a zip or in the legacy format (torch/serialization.py).
- * Nothing in the file is run. Time and memory are bounded by its size.
+ * Reads a file that `torch.save(module.state_dict(), path)` wrote, as a zip or in the legacy format
+ * (torch/serialization.py). Nothing in the file is run. Time and memory are bounded by the file's size.
  *
- * @returns tensors by name in the order of the file, row-major; those that share numbers there share a buffer here
+ * @returns tensors by name in the order of the file, row-major; tensors that share numbers in the file share a buffer
  * @throws FormatError for a file that is damaged, or holds anything but a dict of dense tensors of float32, float64,
  * int32, int64 and uint8
  */
@@ -57,7 +57,7 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
   const root = begins(ZIP) ? readZip(bytes) : readLegacy(bytes);
   if (!(root instanceof Map)) return refuse("state dict", describe(root), "a dict of tensors");
   const tensors = new Map<string, SafetensorsTensor>();
-  // Strides of 0 and shared storages could make a small file hold more than there is memory.
+  // Strides of 0 and shared storages could make a small file unpack to more than the memory.
   let room = bytes.length;
   for (const [name, view] of root) {
     const what = `state dict, ${describe(name)}`;
@@ -72,7 +72,7 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
   return tensors;
 }
 
-/** FOLDER/data.pkl, FOLDER/byteorder (in new files) and FOLDER/data/KEY. */
+/** Reads a zip of FOLDER/data.pkl, FOLDER/byteorder (in newer files) and FOLDER/data/KEY. */
 function readZip(bytes: Uint8Array): unknown {
   const files = openZip(bytes, { what: "zip" });
   const folders = [...files.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.slice(1) ?? []);
@@ -87,7 +87,10 @@ function readZip(bytes: Uint8Array): unknown {
   return root;
 }
 
-/** Five pickles: mark, protocol, facts of the machine, the object, keys of storages; then length and numbers of each. */
+/**
+ * Reads the legacy format, which is five pickles: magic number, protocol, facts of the machine, the object, and the
+ * keys of the storages; then the length and numbers of each storage.
+ */
 function readLegacy(bytes: Uint8Array): unknown {
   const cursor = new ByteCursor("torch file", bytes, LEGACY.length);
   const storages: Storages = new Map();
@@ -108,14 +111,17 @@ function readLegacy(bytes: Uint8Array): unknown {
   return root;
 }
 
-/** @param bytes a copy, which begins at an address that the numbers can have */
+/** @param bytes a copy, so that it begins at an address that is aligned for the numbers */
 function fill(storage: Storage, bytes: Uint8Array<ArrayBuffer>): void {
   const wanted = storage.length * DTYPES[storage.dtype].BYTES_PER_ELEMENT;
   if (bytes.length !== wanted) refuse("storage in a torch file", `${bytes.length} bytes`, `${wanted}`);
   storage.numbers = new DTYPES[storage.dtype](bytes.buffer);
 }
 
-/** The storage of ("storage", type, key, device, length), to be filled; legacy files may say a view, None. */
+/**
+ * Returns the storage of a persistent id ("storage", type, key, device, length), to be filled later. In legacy files
+ * the id has a view as well, which must be None.
+ */
 function findStorage(storages: Storages, id: unknown): Storage {
   const [kind, type, key, device, length, view] = Array.isArray(id) ? id : [];
   const texts = kind === "storage" && typeof key === "string" && typeof device === "string";
@@ -131,7 +137,7 @@ function findStorage(storages: Storages, id: unknown): Storage {
 }
 
 function orderedDict([list, ...rest]: Values): Map<unknown, unknown> {
-  // Python 2 gives a list of pairs. It is emptied, for many calls could name one long list.
+  // Python 2 passes a list of pairs. The list is emptied, since many calls could refer to one long list.
   const pairs = list instanceof PickleList ? list.items.splice(0) : list === undefined ? [] : [null];
   const entries = pairs.map((pair) => pair instanceof PickleList && pair.items.length === 2 ? pair.items : [null]);
   if (rest.length > 0 || entries.some(([key]) => typeof key !== "string")) {
@@ -162,9 +168,9 @@ function layOut(what: string, { storage, offset, shape, strides }: View) {
   return { count, inOrder };
 }
 
-/** The numbers of a view, row-major. */
+/** Returns the numbers of a view, row-major. */
 function gather({ storage, offset, shape, strides }: View, count: number): SafetensorsArray {
-  // All kinds of arrays are alike in this.
+  // The copy is the same for all kinds of arrays, so one type stands for all.
   const [from, gathered] = [storage.numbers as Float64Array, new DTYPES[storage.dtype](count) as Float64Array];
   let next = 0;
   const copy = (axis: number, at: number) => {
