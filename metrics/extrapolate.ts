@@ -1,8 +1,8 @@
 /**
- * A line through points, y = intercept + slope x, by least squares.
+ * Fits a line y = intercept + slope x to points by least squares.
  *
  * @param points with at least two different x
- * @returns with the standard error of the intercept, from residuals over n - 2; NaN for two points
+ * @returns the line, and the standard error of the intercept, from residuals over n - 2; NaN for two points
  */
 export function fitLine(points: readonly { readonly x: number; readonly y: number }[]) {
   const count = points.length;
@@ -17,10 +17,11 @@ export function fitLine(points: readonly { readonly x: number; readonly y: numbe
 const POINTS = 10;
 
 /**
- * Numbers of images at which a distance is taken to be extrapolated to infinitely many: equal steps of 1/N, from a tenth
- * of what there is (Chong & Forsyth 2020, arXiv 1911.07023: the bias of a Frechet distance is linear in 1/N).
+ * Returns the numbers of images at which to compute a distance that is then extrapolated to infinitely many images:
+ * equal steps of 1/N, starting at a tenth of `count` (Chong & Forsyth 2020, arXiv 1911.07023: the bias of a Frechet
+ * distance is linear in 1/N).
  *
- * @param least no fewer than this, so that covariances have their rank
+ * @param least lower bound of the numbers, so that covariances have their rank
  */
 export function extrapolationCounts(count: number, least: number): number[] {
   const from = Math.max(least, Math.ceil(count / 10));

@@ -1,8 +1,8 @@
 import { meanAndDeviation } from "./spread.ts";
 
 /**
- * Inception score of Salimans et al. 2016 (arXiv 1606.03498): exp of the mean KL divergence of p(y | x) from the mean
- * p(y), by splits in order, as their code does.
+ * Computes the Inception Score of Salimans et al. 2016 (arXiv 1606.03498): exp of the mean KL divergence of p(y | x)
+ * from the mean p(y), by splits in order, as in their code.
  *
  * @param logits [N, K] row-major, N at least the number of splits
  * @returns mean and standard deviation over the splits (n, as in their code)
@@ -22,7 +22,7 @@ export function inceptionScore(
 function scoreOfSplit(logits: Float32Array | Float64Array, classes: number): number {
   const count = logits.length / classes;
   const marginal = new Float64Array(classes);
-  /** Of p(y | x), summed over images: what the KL divergences have without the marginal. */
+  /** Negative entropy of p(y | x), averaged over images: the part of the KL divergences without the marginal. */
   let negativeEntropy = 0;
   for (let at = 0; at < logits.length; at += classes) {
     const row = logits.subarray(at, at + classes);

@@ -1,8 +1,9 @@
 import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 
 /**
- * Squared maximum mean discrepancy of two sets by the cubic kernel (x·y / d + 1)³, unbiased, so that it can be negative:
- * the kernel inception distance of Binkowski et al. 2018 (arXiv 1801.01401), which torch-fidelity computes.
+ * Computes the squared maximum mean discrepancy of two sets with the cubic kernel (x·y / d + 1)³, unbiased, so that it
+ * can be negative: the kernel inception distance of Binkowski et al. 2018 (arXiv 1801.01401), which torch-fidelity
+ * computes.
  *
  * @param x, y at least two vectors each, [n, d]
  */
@@ -12,10 +13,10 @@ export async function kernelDistance(x: Float64Matrix, y: Float64Matrix, product
   return await within(x) + await within(y) - 2 * across;
 }
 
-/** Rows that are multiplied at once where half of the products is enough. */
+/** Number of rows that are multiplied at once where only half of the products is needed. */
 const PANEL = 128;
 
-/** @param product of two vectors of that dimension */
+/** @param product dot product of two vectors of this dimension */
 export function cubicKernel(product: number, dimension: number): number {
   const base = product / dimension + 1;
   return base * base * base;
@@ -25,7 +26,7 @@ async function sumAcross(x: Float64Matrix, y: Float64Matrix, products: MatrixPro
   const { rows, columns, data } = await products.multiply(x, y, { transposeB: true });
   let total = 0;
   for (let i = 0; i < rows; i++) {
-    // By row, so that a sum of a million terms does not lose digits of the later ones.
+    // Summed by row, so that a sum of a million terms does not lose digits of the later ones.
     let sum = 0;
     for (let j = 0; j < columns; j++) sum += cubicKernel(data[i * columns + j]!, x.columns);
     total += sum;
@@ -33,7 +34,7 @@ async function sumAcross(x: Float64Matrix, y: Float64Matrix, products: MatrixPro
   return total;
 }
 
-/** The kernel summed over pairs of different vectors, each pair once: panels of rows with what comes after them. */
+/** Sums the kernel over pairs of different vectors, each pair once: panels of rows times the rows from the panel on. */
 async function pairsWithin({ rows, columns, data }: Float64Matrix, products: MatrixProducts): Promise<number> {
   let total = 0;
   for (let first = 0; first < rows; first += PANEL) {

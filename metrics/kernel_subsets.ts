@@ -3,19 +3,20 @@ import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 import { meanAndDeviation } from "./spread.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
-/** One set and which of its vectors are in which subset. */
+/** One set, and the vectors of it that are in each subset. */
 export interface Chosen {
   readonly vectors: FeatureVectors;
-  /** Indices without repetition; of one set as many subsets as of the other, all of one size. */
+  /** Indices without repetition. The other set has as many subsets, and all subsets have one size. */
   readonly subsets: readonly Int32Array[];
 }
 
 /**
- * Mean and standard deviation (over subsets, n, as torch-fidelity gives it) of the kernel distance of random subsets.
+ * Computes the mean and standard deviation (over subsets, n, as torch-fidelity gives it) of the kernel distance of
+ * random subsets.
  *
- * Subsets of small sets overlap, so that the kernel of all pairs, taken once, costs less than the kernels of each
- * subset: a hundred subsets of 1,000 hold as many pairs as two sets of 8,000. Whichever way has fewer pairs is taken;
- * they differ in rounding alone.
+ * Subsets of small sets overlap, so that computing the kernel of all pairs once costs less than computing the kernels
+ * of each subset: a hundred subsets of 1,000 hold as many pairs as two sets of 8,000. The method with fewer pairs is
+ * used; the two methods differ in rounding alone.
  */
 export async function kernelDistanceOfSubsets(
   x: Chosen,
@@ -43,7 +44,7 @@ type Sums = (a: Chosen, b: Chosen, products: MatrixProducts, onProgress: (share:
 
 const distancesOneByOne: Sums = async (x, y, products, onProgress) => {
   const values: number[] = [];
-  // Used again by every subset: touching new memory of this size costs as much as a tenth of the products.
+  // The buffers are reused for every subset: touching new memory of this size costs as much as a tenth of the products.
   const [forReal, forFake] = [x, y].map(({ vectors, subsets }) => {
     return new Float64Array(subsets[0]!.length * vectors.dimension);
   });
@@ -56,7 +57,7 @@ const distancesOneByOne: Sums = async (x, y, products, onProgress) => {
   return values;
 };
 
-/** Vectors whose kernels are taken at once; two tiles and their kernels are all that is in memory. */
+/** Number of vectors per tile. Memory holds two tiles and the kernels of their pairs at a time. */
 const TILE = 1_024;
 
 interface Tile {
@@ -87,7 +88,10 @@ const distancesFromAllPairs: Sums = async (x, y, products, onProgress) => {
   });
 };
 
-/** For each subset the kernel summed over its pairs, each once: of two sets, or of different vectors of one. */
+/**
+ * For each subset, sums the kernel over its pairs, each once: pairs of vectors of two sets, or of different vectors of
+ * one set.
+ */
 const sumsOfPairs: Sums = async (a, b, products, onProgress) => {
   const sums = a.subsets.map(() => 0);
   for (let first = 0; first < a.vectors.count; first += TILE) {
@@ -111,7 +115,7 @@ async function addTiles(sums: number[], left: Tile, right: Tile, diagonal: boole
       data[at] = diagonal && j <= i ? 0 : cubicKernel(data[at]!, left.vectors.columns);
     }
   }
-  // With m and n the memberships of one subset, its sum is mᵀ K n; K n is taken for all subsets at once.
+  // With m and n the memberships of one subset, the subset's sum is mᵀ K n; K n is computed for all subsets at once.
   const { data: ofRows } = await products.multiply(kernels, right.members, { transposeB: true });
   for (let subset = 0; subset < sums.length; subset++) {
     let sum = 0;

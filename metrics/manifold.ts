@@ -1,15 +1,15 @@
 import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
-/** Rows of distances in memory at once. */
+/** Number of rows of distances in memory at once. */
 const BLOCK = 1_000;
 
 /**
- * How well two sets cover each other, each number a share of one of the sets but density: by balls around each vector
- * that reach its k-th nearest neighbour of the same set (arXiv 1904.06991, arXiv 2002.09797).
+ * Measures how well two sets cover each other, by balls around each vector that reach the vector's k-th nearest
+ * neighbour in its set (arXiv 1904.06991, arXiv 2002.09797). Every result except density is a share of one of the sets.
  *
- * @param real, fake of one dimension, each of more than k vectors
- * @param options.k neighbours; 3 in the first paper, 5 in the second
+ * @param real, fake sets of the same dimension, each of more than k vectors
+ * @param options.k number of neighbours; 3 in the first paper, 5 in the second
  */
 export async function manifoldFigures(
   real: FeatureVectors,
@@ -17,7 +17,7 @@ export async function manifoldFigures(
   { k, products, onBlock = () => {} }: {
     readonly k: number;
     readonly products: MatrixProducts;
-    /** Called with the share that is done. */
+    /** Called with the share of the work that is done. */
     readonly onBlock?: (share: number) => void;
   },
 ) {
@@ -45,27 +45,28 @@ export async function manifoldFigures(
   });
   const share = (marks: Uint8Array) => marks.reduce((sum, mark) => sum + mark, 0) / marks.length;
   return {
-    /** Of the fakes, those within the ball of a real one: improved precision of Kynkäänniemi et al. 2019. */
+    /** Share of the fakes within the ball of a real vector: improved precision of Kynkäänniemi et al. 2019. */
     precision: share(fakeInside),
-    /** Of the real ones, those within the ball of a fake one: their improved recall. */
+    /** Share of the real vectors within the ball of a fake: improved recall of Kynkäänniemi et al. 2019. */
     recall: share(realInside),
     /**
-     * Balls of real ones that a fake lies in, over k: Naeem et al. 2020. Can be above 1. A fake on the surface of a ball
-     * lies in it, here and in the other figures, as for Kynkäänniemi et al.; the code of Naeem et al. leaves it out.
+     * Mean number over the fakes of balls of real vectors that hold the fake, over k: Naeem et al. 2020. Can be above
+     * 1. A fake on the surface of a ball counts as inside, here and in the other results, as in Kynkäänniemi et al.;
+     * the code of Naeem et al. leaves it out.
      */
     density: balls / (k * fake.count),
-    /** Of the real ones, those with a fake within their ball: Naeem et al. 2020. */
+    /** Share of the real vectors with a fake within their ball: Naeem et al. 2020. */
     coverage: share(covered),
   };
 }
 
-/** Squared distance of each vector to its k-th nearest other one. */
+/** Computes the squared distance of each vector to its k-th nearest neighbour in the set. */
 async function radii(set: FeatureVectors, k: number, products: MatrixProducts, onBlock: (share: number) => void) {
   const found = new Float64Array(set.count);
   await eachBlock(set, set, products, (first, squares) => {
     for (let i = 0; i < squares.rows; i++) {
       const row = squares.data.subarray(i * squares.columns, (i + 1) * squares.columns);
-      // A vector is its own nearest, at a distance that rounding may not leave at zero.
+      // Each vector is its own nearest, at a distance that rounding may have made larger than zero.
       row[first + i] = -1;
       found[first + i] = smallest(row, k + 1);
     }
@@ -74,7 +75,7 @@ async function radii(set: FeatureVectors, k: number, products: MatrixProducts, o
   return found;
 }
 
-/** The n-th smallest of some numbers. */
+/** Returns the n-th smallest of some numbers. */
 function smallest(values: Float64Array, n: number): number {
   const least = new Float64Array(n).fill(Infinity);
   for (const value of values) {
@@ -86,7 +87,7 @@ function smallest(values: Float64Array, n: number): number {
   return least[n - 1]!;
 }
 
-/** Squared distances of a block of `a` to all of `b`, block by block. */
+/** Visits the squared distances of each block of `a` to all of `b`, block by block. */
 async function eachBlock(
   a: FeatureVectors,
   b: FeatureVectors,

@@ -1,8 +1,8 @@
 /**
- * The k nearest of some vectors to one, by the Euclidean distance of their bytes: exact, in whole numbers.
+ * Finds the k vectors nearest to a query, by the Euclidean distance of their bytes: exact, in integers.
  *
  * @param among k or more vectors as long as `query`, [count, dimension] row-major
- * @returns places among them and squared distances, nearest first; of two as near the first
+ * @returns indices into `among` and squared distances, nearest first; of two at the same distance, the first in `among`
  */
 export function nearestNeighbours(query: Uint8Array, among: Uint8Array, k: number) {
   const indices = new Int32Array(k);
@@ -21,10 +21,10 @@ export function nearestNeighbours(query: Uint8Array, among: Uint8Array, k: numbe
   return { indices, squares };
 }
 
-/** Numbers between looks at whether the sum is past what counts: most candidates are, long before their end. */
+/** Number of terms between checks of the sum against the limit: most candidates exceed it long before their end. */
 const STRIDE = 64;
 
-/** @param from where in `among` the other vector begins */
+/** @param from offset in `among` at which the other vector begins */
 function squaredDistance(query: Uint8Array, among: Uint8Array, from: number, limit: number): number {
   let sum = 0;
   for (let start = 0; start < query.length; start += STRIDE) {

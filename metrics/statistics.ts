@@ -10,10 +10,10 @@ export interface FeatureStatistics {
   readonly covariance: Float64Array;
 }
 
-/** Vectors that are multiplied at once: enough for an engine's full rate, a few megabytes of float64. */
+/** Number of vectors that are multiplied at once: enough for an engine's full rate, a few megabytes of float64. */
 const CHUNK = 2_048;
 
-/** Vectors by their indices, some at a time, as {@linkcode statisticsOf} takes them best. */
+/** Yields the vectors of some indices in chunks of the size that suits {@linkcode statisticsOf}. */
 export async function* chunksOf(vectors: FeatureVectors, indices: Int32Array): AsyncGenerator<Float32Array> {
   for (let first = 0; first < indices.length; first += CHUNK) {
     yield await vectors.rows(indices.subarray(first, first + CHUNK));
@@ -21,11 +21,12 @@ export async function* chunksOf(vectors: FeatureVectors, indices: Int32Array): A
 }
 
 /**
- * Mean and covariance over any number of vectors that never need to be in memory together: each chunk around its own
- * mean, merged by the rule of Chan, Golub & LeVeque (1983). Sums of squares around a mean do not cancel when the mean is
- * large.
+ * Computes mean and covariance over any number of vectors that need not be in memory together: each chunk around its
+ * own mean, merged by the rule of Chan, Golub & LeVeque (1983). Sums of squares around a mean do not cancel when the
+ * mean is large.
  *
- * @param chunks of one vector or more, of finite numbers, [n, D] row-major; of all two or more: there is no covariance of one
+ * @param chunks chunks [n, D] row-major of one vector or more, of finite numbers; two vectors or more in all, since one
+ * has no covariance
  */
 export async function statisticsOf(
   chunks: AsyncIterable<Float32Array | Float64Array> | Iterable<Float32Array | Float64Array>,

@@ -1,12 +1,12 @@
-/** Feature vectors that need not be in memory, [count, dimension] float32. */
+/** Feature vectors, [count, dimension] float32, which may be on disk. */
 export interface FeatureVectors {
   readonly count: number;
   readonly dimension: number;
-  /** The vectors of these indices, in their order, [indices, dimension] row-major. */
+  /** Returns the vectors of these indices, in this order, [indices, dimension] row-major. */
   rows(indices: ArrayLike<number>): Promise<Float32Array>;
 }
 
-/** Vectors in memory. */
+/** Wraps vectors that are in memory. */
 export function vectorsOf(data: Float32Array, dimension: number): FeatureVectors {
   return {
     count: data.length / dimension,
@@ -22,15 +22,15 @@ export function vectorsOf(data: Float32Array, dimension: number): FeatureVectors
   };
 }
 
-/** Consecutive indices from `first`. */
+/** Returns consecutive indices from `first`. */
 export function range(first: number, count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => first + i);
 }
 
-/** Place of the first number that is NaN or infinite; -1 where there is none. */
+/** Returns the index of the first number that is NaN or infinite; -1 if there is none. */
 export function firstNotFinite(values: Float32Array | Float64Array): number {
   for (let i = 0; i < values.length; i++) {
-    // Infinity less itself is NaN, too.
+    // x - x is NaN for infinities as well.
     if (values[i]! - values[i]! !== 0) return i;
   }
   return -1;

@@ -1,9 +1,12 @@
 import type { BoundFunction } from "../../tensor/device.ts";
 
 /**
+ * Returns a function that computes the features of one batch at a time.
+ *
  * @param bound maps `images` [B, H, W, C], of this shape, to `features` [B, D] and `logits` [B, classes]
- * @param fill puts bytes of images as the network takes them
- * @returns maps up to a batch of images, bytes [B, H, W, C], to [B, D] and [B, classes], which are valid until the next batch
+ * @param fill writes the bytes of images as the network's input
+ * @returns maps up to a batch of images, bytes [B, H, W, C], to [B, D] and [B, classes], which are valid until the next
+ * batch
  */
 export function batchFeatures(
   bound: Pick<BoundFunction, "run">,

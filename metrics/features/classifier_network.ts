@@ -1,13 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors } from "../../tensor/device.ts";
 
-/** A small convolutional classifier, for features in the domain of the images that it was trained on. */
+/** Sizes of a small convolutional classifier that gives features in the domain of its training images. */
 export interface ClassifierConfig {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
   readonly classes: number;
-  /** Channels of the first layer; the features are four times as many. */
+  /** Number of channels of the first layer; there are four times as many features. */
   readonly base: number;
 }
 
@@ -17,8 +17,8 @@ export function classifierDimension({ base }: Pick<ClassifierConfig, "base">): n
 }
 
 /**
- * Parameters in the order of the flat vector that holds them. They begin as He et al. 2015
- * have it for layers before a SiLU, biases at 0.
+ * Returns the parameters in the order of the flat vector that holds them, with their initialisation: that of He et al.
+ * 2015 for layers before a SiLU; biases start at 0.
  */
 export function classifierParameters({ channels, classes, base }: ClassifierConfig) {
   const conv = (name: string, from: number, to: number) => [
@@ -36,6 +36,8 @@ export function classifierParameters({ channels, classes, base }: ClassifierConf
 }
 
 /**
+ * Computes features and logits of images.
+ *
  * @param params tensors by the names and shapes of `classifierParameters`
  * @param x [B, H, W, C] in [-1, 1]
  * @returns `features` [B, 4 base], the mean over the last layer's pixels; `logits` [B, classes]

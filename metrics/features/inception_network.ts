@@ -4,15 +4,17 @@ import { batchFeatures } from "./batch_features.ts";
 import { type Centres, resizeMatrix } from "./resize.ts";
 
 /**
- * The Inception v3 of 2015-12-05 that the FID is defined by. Szegedy et al. 2015 (arXiv 1512.00567), but with 1008
- * classes, average pools that leave out the padding, and a max pool in the last block. Layers have the names that
- * pytorch-fid gives them (src/pytorch_fid/inception.py); torch-fidelity has the same network.
+ * The Inception v3 of 2015-12-05 that the FID is defined with. The architecture is that of Szegedy et al. 2015 (arXiv
+ * 1512.00567), but with 1008 classes, average pools that leave out the padding, and a max pool in the last block.
+ * Layers have the names that pytorch-fid gives them (src/pytorch_fid/inception.py); torch-fidelity has the same
+ * network.
  */
 
 /**
- * A convolution with its batch norm and ReLU, as its name and kernel, or `max`, a pool of 3x3. Images keep their size,
- * but with `valid` lose the border and with `halved` also every other pixel. Or branches of one input, whose channels
- * are joined, under the name that comes before those of their layers.
+ * A step of the network: a layer or a group of branches. A layer is a string: the name and kernel of a convolution,
+ * which has a batch norm and a ReLU, or `max`, a 3x3 max pool. Layers keep the size of the images, but `valid` drops
+ * the border, and `halved` also drops every other pixel. A group gives one input to several branches and concatenates
+ * their channels; the names of their layers begin with `block`.
  */
 type Step = string | readonly [block: string, branches: readonly (readonly Step[])[]];
 
@@ -53,13 +55,13 @@ const NETWORK: readonly Step[] = [
   ["Mixed_7c.", E("max", "branch_pool 1x1")],
 ];
 
-/** Height and width of the images that it takes. */
+/** Height and width of the input images. */
 const SIDE = 299;
 const COLOURS = 3;
-/** Of the batch norms, which have it from TensorFlow. */
+/** Epsilon of the batch norms, from TensorFlow. */
 const EPSILON = 1e-3;
 
-/** How images come to the size and range of the network: these two give other features. */
+/** Ways to bring images to the size and range of the network. The two give different features. */
 export const RESIZES = {
   /** TensorFlow 1's bilinear kernel, then (x - 128) / 128: TTUR, torch-fidelity, EDM. */
   tensorflow: { centres: "corner", scale: 1 / 128, shift: -1 },
@@ -103,7 +105,7 @@ function walk<T>(steps: readonly Step[], prefix: string, input: T, visitor: Visi
   }, input);
 }
 
-/** Tensors of a state dict of PyTorch. */
+/** Tensors of a PyTorch state dict, by name. */
 export type StateDict = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: ArrayLike<unknown> }>;
 
 /** Parameters by name, row-major. */
@@ -113,9 +115,9 @@ export type InceptionParameters = Record<
 >;
 
 /**
- * The parameters of the network: convolutions as [kH, kW, in, out], with their batch norms in them.
- * @param state weights by pytorch-fid's names; how many channels a layer has, they say
- * @returns also `fc.weight` [K, D]: K logits, D features
+ * Returns the parameters of the network: convolutions as [kH, kW, in, out], with their batch norms folded in.
+ * @param state weights by pytorch-fid's names; their shapes give each layer's number of channels
+ * @returns the convolutions, and `fc.weight` [K, D]: K logits, D features
  * @throws RangeError for a tensor that is missing or of a shape that does not fit
  */
 export function inceptionParameters(state: StateDict): InceptionParameters {
@@ -151,14 +153,14 @@ export function inceptionParameters(state: StateDict): InceptionParameters {
   return { ...parameters, "fc.weight": { shape, data: Float32Array.from(data) } };
 }
 
-/** More parameters of the network, for images of one size: what resizes their rows and columns. */
+/** Returns the further parameters for images of one size: the matrices that resize their rows and columns. */
 function resizeParameters(
   { height, width, channels }: { readonly height: number; readonly width: number; readonly channels: number },
   resize: Resize,
 ): InceptionParameters {
   const { centres } = RESIZES[resize];
   const across = resizeMatrix(width, SIDE, centres);
-  // Of interleaved channels each to its own; grey becomes three equal ones.
+  // Channels are interleaved, and each is resized on its own; grey becomes three equal channels.
   const columns = new Float32Array(width * channels * SIDE * COLOURS);
   for (let i = 0; i < SIDE * COLOURS; i++) {
     const [pixel, colour] = [Math.floor(i / COLOURS), channels === 1 ? 0 : i % COLOURS];
@@ -171,15 +173,17 @@ function resizeParameters(
 }
 
 /**
- * @param params of `inceptionParameters` and `resizeParameters`
+ * Computes features and logits of images.
+ *
+ * @param params those of `inceptionParameters` and `resizeParameters`
  * @param images [N, H, W, C], bytes 0 to 255
  * @returns `features` [N, 2048], the mean over the last pixels (pool_3); `logits` [N, 1008] without their bias, as the
- * Inception Score takes them (Salimans et al. 2016's code; torch-fidelity)
+ * Inception Score uses them (Salimans et al. 2016's code; torch-fidelity)
  */
 function inception(params: NamedTensors, images: tf.Tensor, resize: Resize) {
   const [count, height, width, channels] = images.shape as [number, number, number, number];
   const { scale, shift } = RESIZES[resize];
-  // Resizing and this commute: the shares of each new pixel sum to 1.
+  // Scaling the range before resizing gives the same as after it, since the shares of each new pixel sum to 1.
   const ranged = tf.add(tf.mul(tf.reshape(images, [count * height, width * channels]), scale), shift);
   const wide = tf.reshape(tf.matMul(ranged, params["resize.columns"]!), [count, height, SIDE * COLOURS]);
   const input = tf.reshape(tf.matMul(params["resize.rows"]!, wide), [count, SIDE, SIDE, COLOURS]) as tf.Tensor4D;
@@ -187,7 +191,8 @@ function inception(params: NamedTensors, images: tf.Tensor, resize: Resize) {
     conv(x, { name, stride, pad, averaged }) {
       const product = tf.conv2d(x, params[`${name}.kernel`] as tf.Tensor4D, stride, pad);
       const sum = tf.add(product, params[`${name}.bias`]!) as tf.Tensor4D;
-      // The network averages first. A mean of 1x1 convolutions is the convolution of the mean, over fewer channels.
+      // The network averages before the convolution. The mean of 1x1 convolutions equals the convolution of the mean,
+      // and averaging after it takes fewer channels.
       return tf.relu(averaged ? tf.avgPool(sum, 3, 1, "same") : sum);
     },
     max: (x, { stride, pad }) => tf.maxPool(x, 3, stride, pad),
@@ -198,8 +203,8 @@ function inception(params: NamedTensors, images: tf.Tensor, resize: Resize) {
 }
 
 /**
- * The network on a device, for batches of up to N images of bytes, [N, H, W, C], C 1 or 3.
- * @param state weights, as `inceptionParameters` takes them
+ * Opens the network on a device, for batches of up to N images of bytes, [N, H, W, C], C 1 or 3.
+ * @param state weights, as in `inceptionParameters`
  * @throws RangeError as `inceptionParameters` does
  */
 export async function openInception(

@@ -1,21 +1,23 @@
 import { type ByteImages, resample, type Shares } from "./resize.ts";
 
-/** Name to report with any distance over these features: it is pixels, not the Inception network of the FID. */
+/**
+ * Name to report with any distance over these features, which are pixels and not those of the FID's Inception network.
+ */
 export const PIXEL_FEATURES = "pixels";
 
 const MAX_SIDE = 8;
 
-/** Numbers per image that `pixelFeatures` makes of images of this size. */
+/** Returns the number of features per image that `pixelFeatures` computes for images of this size. */
 export function pixelFeatureDimension({ height, width, channels }: Omit<ByteImages, "count" | "data">): number {
   return cellsOf(height).length * cellsOf(width).length * channels;
 }
 
 /**
- * The pixels themselves as features: each image is average-pooled to at most 8 x 8 and flattened.
+ * Uses the pixels themselves as features: each image is average-pooled to at most 8 x 8 and flattened.
  *
  * A cell is the mean of a square of ceil(side / 8) pixels a side, less at the right and bottom edges where the square
- * runs out of the image: 28 x 28 becomes 7 x 7, and 8 x 8 or less is left as it is. Low-frequency by design: it sees
- * brightness, colour, position and coarse shape, and no fine texture.
+ * runs out of the image: 28 x 28 becomes 7 x 7, and 8 x 8 or less is left as it is. The features are low-frequency by
+ * design: they contain brightness, colour, position and coarse shape, and no fine texture.
  *
  * @returns [N, D] float32 in [-1, 1], bytes mapped by x / 127.5 - 1, D = `pixelFeatureDimension`
  */
@@ -29,7 +31,7 @@ export function pixelFeatures(images: ByteImages): Float32Array<ArrayBuffer> {
   return new Float32Array(means);
 }
 
-/** The pixels of each cell along a side, all counted alike. */
+/** Returns the pixels of each cell along a side, all with a share of 1. */
 function cellsOf(side: number): Shares[] {
   const step = Math.ceil(side / MAX_SIDE);
   return Array.from(

@@ -7,10 +7,10 @@ export interface ByteImages {
   readonly data: Uint8Array;
 }
 
-/** How pixels between pixels are found. */
+/** Interpolation between pixels. */
 export type ResizeKernel = "bilinear" | "bicubic";
 
-/** Where pixels lie: PyTorch and Pillow count from the middle of each, TensorFlow 1 from its corner. */
+/** The positions of pixels: PyTorch and Pillow measure from the centre of each pixel, TensorFlow 1 from its corner. */
 export type Centres = "half-pixel" | "corner";
 
 export interface ResizeOptions {
@@ -23,8 +23,8 @@ export interface ResizeOptions {
 type Images = Omit<ByteImages, "data"> & { readonly data: ArrayLike<number> };
 
 /**
- * Resize images to `size` x `size` with half-pixel centres, in float64, nothing rounded to bytes on the way. Edges repeat,
- * by leaving out what lies outside (antialiased) or by taking the nearest pixel (not).
+ * Resizes images to `size` x `size` with half-pixel centres, in float64, without rounding to bytes on the way. Outside
+ * the image, positions are left out (antialiased) or take the nearest pixel (not antialiased).
  *
  * bilinear, not antialiased: `interpolate(mode="bilinear", align_corners=False)` of PyTorch, which pytorch-fid uses.
  * bicubic, antialiased: Pillow's, which clean-fid uses (a = -0.5). bicubic, not antialiased: PyTorch's (a = -0.75).
@@ -36,10 +36,10 @@ export function resizeImages(images: Images, size: number, options: ResizeOption
   return resample(images, { down: down!, across: across! });
 }
 
-/** For a new pixel the old ones that it is made of, with their shares. */
+/** The source pixels of one new pixel, with their shares. */
 export type Shares = readonly (readonly [source: number, share: number])[];
 
-/** Images of new pixels in rows and columns, of which is known what each is made of. */
+/** Computes new images from the shares of each new row and column. */
 export function resample(
   { count, height, width, channels, data }: Images,
   { down, across }: { readonly down: readonly Shares[]; readonly across: readonly Shares[] },
@@ -64,14 +64,14 @@ export function resample(
   return out;
 }
 
-/** What goes where, as places in memory: a list that is walked fast. @param size numbers of one row or pixel */
+/** Flattens shares into offsets in memory: a list that is fast to walk. @param size numbers in one row or pixel */
 function linksOf(all: readonly Shares[], size: number) {
   return all.flatMap((shares, to) =>
     shares.map(([source, share]) => ({ target: to * size, source: source * size, share }))
   );
 }
 
-/** Bilinear resizing of `from` pixels in a row, not antialiased, as a matrix. @returns [to, from] row-major */
+/** Returns bilinear resizing of `from` pixels in a row, not antialiased, as a matrix. @returns [to, from] row-major */
 export function resizeMatrix(from: number, to: number, centres: Centres): Float32Array<ArrayBuffer> {
   const matrix = new Float32Array(to * from);
   weightsFor(from, to, { kernel: "bilinear", antialias: false }, centres).forEach((shares, row) => {

@@ -1,20 +1,21 @@
 import type { Float64Matrix, MatrixProducts } from "../../tensor/matrix.ts";
 
-/** Columns that are made before the rest of the matrix is updated by them, in one product. */
+/** Number of columns that are computed before the rest of the matrix is updated with them, in one product. */
 const BLOCK = 64;
 
 /**
- * L with L Lᵀ = S for a symmetric S without negative eigenvalues, [n, r] with r the rank. Each step takes the largest
- * pivot, so that what is left when pivots sink to rounding is rounding (Higham 2002, section 10.3; LAPACK's dpstrf).
+ * Computes L with L Lᵀ = S for a symmetric S without negative eigenvalues, [n, r] with r the rank. Each step takes the
+ * largest pivot, so that once pivots are as small as rounding, the remainder is rounding (Higham 2002, section 10.3;
+ * LAPACK's dpstrf).
  *
- * @param s [n, n], symmetric; its lower triangle is read
+ * @param s [n, n], symmetric; only its lower triangle is read
  */
 export async function pivotedCholesky(s: Float64Matrix, products: MatrixProducts): Promise<Float64Matrix> {
   const size = s.rows;
   const a = s.data.slice();
   /** Row i of the factor belongs to row order[i] of S. */
   const order = Int32Array.from({ length: size }, (_, i) => i);
-  // Column k of the factor is row k here: a step works on a stretch of memory.
+  // Column k of the factor is stored as row k, so that a step works on contiguous memory.
   const factor = new Float64Array(size * size);
   const pivots = Float64Array.from({ length: size }, (_, i) => a[i * size + i]!);
   const limit = size * Number.EPSILON * pivots.reduce((most, pivot) => Math.max(most, pivot), 0);
@@ -55,13 +56,13 @@ export async function pivotedCholesky(s: Float64Matrix, products: MatrixProducts
   }
   const data = new Float64Array(size * rank);
   for (let k = 0; k < rank; k++) {
-    // Above the diagonal, a column holds nothing.
+    // A column has no entries above the diagonal.
     for (let i = k; i < size; i++) data[order[i]! * rank + k] = factor[k * size + i]!;
   }
   return { rows: size, columns: rank, data };
 }
 
-/** S minus the part that the columns of a block explain, for the rows and columns after it. */
+/** Subtracts from S the part that the columns of a block explain, for the rows and columns after the block. */
 async function subtractBlock(
   a: Float64Array,
   factor: Float64Array,

@@ -1,11 +1,11 @@
 import type { Float64Matrix } from "../../tensor/matrix.ts";
 
 /**
- * Eigenvalues of a symmetric matrix, ascending: Householder's reduction to a tridiagonal matrix and implicit QL (Golub &
- * Van Loan, algorithms 8.3.1 and 8.3.3; EISPACK's tred1 and imtql1). No eigenvectors, which would cost three times as
- * much.
+ * Computes the eigenvalues of a symmetric matrix, ascending: Householder's reduction to a tridiagonal matrix and
+ * implicit QL (Golub & Van Loan, algorithms 8.3.1 and 8.3.3; EISPACK's tred1 and imtql1). Eigenvectors are not
+ * computed, which would cost three times as much.
  *
- * @param s [n, n]; its lower triangle is read
+ * @param s [n, n]; only its lower triangle is read
  */
 export function symmetricEigenvalues(s: Float64Matrix): Float64Array {
   const { diagonal, below } = tridiagonalize(s);
@@ -13,11 +13,11 @@ export function symmetricEigenvalues(s: Float64Matrix): Float64Array {
 }
 
 /**
- * Reflections from the last row up, so that what is left is always the leading part of each row. Each sweep over the lower
- * triangle takes the last reflection out of the matrix and multiplies with the next one: the matrix goes through the
- * memory once a step.
+ * Reduces a matrix to a tridiagonal one by reflections from the last row up, so that the remaining part is always the
+ * leading part of each row. Each sweep over the lower triangle applies the last reflection to the matrix and multiplies
+ * the matrix with the next one: the matrix is read from memory once a step.
  *
- * @returns `diagonal` [n]; `below` [n], of which entry i couples i and i + 1, the last is 0
+ * @returns `diagonal` [n]; `below` [n], whose entry i couples i and i + 1, and whose last entry is 0
  */
 function tridiagonalize({ rows: size, data }: Float64Matrix) {
   const a = data.slice();
@@ -26,7 +26,7 @@ function tridiagonalize({ rows: size, data }: Float64Matrix) {
   const [v, w, product] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
   for (let last = size - 1; last > 0; last--) {
     const row = last * size;
-    // Of the last row the part that this step needs. A reflection that was left out is one of zeros.
+    // Only the last row is updated here, as this step needs it. If the previous step had no reflection, v is zero.
     const [vi, wi] = [v[last]!, w[last]!];
     for (let j = 0; j <= last; j++) a[row + j]! -= vi * w[j]! + wi * v[j]!;
     diagonal[last] = a[row + last]!;
@@ -70,13 +70,13 @@ function tridiagonalize({ rows: size, data }: Float64Matrix) {
 
 interface Sweep {
   readonly size: number;
-  /** Rows and columns that are left. */
+  /** Number of remaining rows and columns. */
   readonly end: number;
   /** The last reflection, A -= v wᵀ + w vᵀ. */
   readonly v: Float64Array;
   readonly w: Float64Array;
   readonly next: Float64Array;
-  /** Becomes A next. */
+  /** Filled with the product of A and `next`. */
   readonly product: Float64Array;
 }
 
@@ -101,10 +101,10 @@ function sweep(a: Float64Array, { size, end, v, w, next, product }: Sweep): void
 /** More iterations for one eigenvalue than have ever been needed (EISPACK stops at 30). */
 const MAX_ITERATIONS = 100;
 
-/** @param d diagonal, which becomes the eigenvalues @param e below, spoilt */
+/** @param d the diagonal, overwritten with the eigenvalues @param e the entries below the diagonal, overwritten */
 function implicitQl(d: Float64Array, e: Float64Array): Float64Array {
   const size = d.length;
-  // Of what rounding has left in the matrix. QL would not come to an end over smaller numbers, which mean nothing.
+  // Smaller numbers are rounding errors without meaning, over which QL would not converge.
   const noise = 1e-3 * d.reduce((most, value, i) => Math.max(most, Math.abs(value), Math.abs(e[i]!)), 0);
   for (let l = 0; l < size; l++) {
     for (let iteration = 0;; iteration++) {
