@@ -4,16 +4,16 @@ export interface EmaOptions {
   /** In [0, 1); Ho et al. 2020 use 0.9999. */
   readonly decay: number;
   /**
-   * Follow min(decay, (1 + step) / (10 + step)), the `num_updates` rule of TensorFlow's ExponentialMovingAverage, so
-   * that a short run does not report its initial weights. Without it the decay is constant, except that the first
+   * Use min(decay, (1 + step) / (10 + step)), the `num_updates` rule of TensorFlow's ExponentialMovingAverage, so that
+   * a short run does not report its initial weights. Without warm-up the decay is constant, except that the first
    * update copies the weights (hojonathanho/diffusion).
    */
   readonly warmup: boolean;
 }
 
 /**
- * Decay of the moving average for one update. It depends on nothing but its arguments, so a resumed run continues as
- * if it had not stopped.
+ * Returns the decay of the moving average for one update. It depends on the arguments alone, so that a resumed run
+ * continues as if it had not stopped.
  *
  * @param step number of the update, from 1
  */
@@ -22,7 +22,7 @@ export function emaDecayAt(step: number, { decay, warmup }: EmaOptions): number 
   return step === 1 ? 0 : decay;
 }
 
-/** decay ema + (1 - decay) params. @param decay scalar; 0 gives the parameters themselves, exactly */
+/** Computes decay ema + (1 - decay) params. @param decay scalar; 0 gives the parameters themselves, exactly */
 export function emaStep(ema: tf.Tensor, params: tf.Tensor, decay: tf.Tensor): tf.Tensor {
   return tf.add(tf.mul(ema, decay), tf.mul(params, tf.sub(1, decay)));
 }

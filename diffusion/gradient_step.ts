@@ -9,18 +9,18 @@ import { classSignature } from "./model_output.ts";
 import { type Network, predict, unpackTensors } from "./network.ts";
 
 export interface GradientOptions extends LossOptions {
-  /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: the network without dropout. */
+  /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: no dropout. */
   readonly dropout?: number;
-  /** How timesteps are drawn: see `lossAwareTimesteps`. Default `uniform`. */
+  /** The distribution of training timesteps: see `lossAwareTimesteps`. Default `uniform`. */
   readonly timestepSampler?: "uniform" | "loss-aware";
 }
 
 type BatchTensors = Record<"x0" | "noise" | "t", tf.Tensor>;
 
 /**
- * Inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], `stepFigures` at each image's t [B], with dropout
- * `dropoutKey` [2], with timesteps drawn by their losses `importance` [B], and for class-conditional networks, `classes`
- * [B, classes + 1].
+ * Returns the inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], `stepFigures` at each image's t [B],
+ * `dropoutKey` [2] with dropout, `importance` [B] with loss-aware timesteps, and `classes` [B, classes + 1] for
+ * class-conditional networks.
  */
 export function batchSignature({ sizes }: Network, batch: number, options: GradientOptions): Signature {
   const { dropout = 0 } = options;
@@ -37,9 +37,9 @@ export function batchSignature({ sizes }: Network, batch: number, options: Gradi
 }
 
 /**
- * Loss of each image of a batch, [B] (Ho et al. 2020, algorithm 1, line 5), as a function of the weights.
+ * Returns the loss of each image of a batch, [B] (Ho et al. 2020, algorithm 1, line 5), as a function of the weights.
  *
- * @param inputs those of `batchSignature`, and the averaged weights `ema` [P] for a loss of the user's own
+ * @param inputs those of `batchSignature`, and the averaged weights `ema` [P] for a user-defined loss
  */
 export function lossOfBatch(
   inputs: NamedTensors,
@@ -54,7 +54,7 @@ export function lossOfBatch(
   // A sample of q(x_t | x_0), Ho et al. 2020 eq. 4.
   const xt = mixed(signal, x0, noiseLevel, noise);
   const ask = (weights: Readonly<NamedTensors>, x: tf.Tensor, t: tf.Tensor) => {
-    // Sites are numbered as they are called, so that each drops by a mask of its own, the same at each call.
+    // Calls of dropout are numbered, so that each has its own mask, the same at each evaluation of the network.
     let site = 0;
     const mask = (h: tf.Tensor) => keepMask(inputs["dropoutKey"]!, h.shape, { site: site++, rate });
     const drop = (h: tf.Tensor) => rate > 0 ? tf.mul(h, mask(h)) : h;
@@ -79,11 +79,11 @@ export function lossOfBatch(
 }
 
 /**
- * Loss of a batch and its gradients.
+ * Computes the loss of a batch and its gradients.
  *
  * @param inputs `params` [P] and those of `lossOfBatch`; a device refuses a call that lacks one
- * @returns the mean over the batch, [], what it is the mean of but for the importance, [B], and the gradients of the mean,
- * flat, by parameter in the order of `network.parameters`
+ * @returns the mean over the batch, []; the losses of the images without their importance, [B]; and the gradients of
+ * the mean, flat, by parameter in the order of `network.parameters`
  */
 export function batchGradients(inputs: NamedTensors, network: Network, options: GradientOptions) {
   const { importance } = inputs;
@@ -91,8 +91,8 @@ export function batchGradients(inputs: NamedTensors, network: Network, options: 
   const lossOf = lossOfBatch(inputs, network, options);
   const lossOfList = (...tensors: tf.Tensor[]) =>
     lossOf(Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!])));
-  // Gradients are taken per parameter, not through the flat vector: the gradient of each slice would be a vector of all
-  // P numbers. The derivative of the batch mean by each image's loss is its importance / B.
+  // Gradients are computed per parameter, not through the flat vector, where the gradient of each slice would be a
+  // vector of all P numbers. The derivative of the batch mean by each image's loss is the image's importance / B.
   const named = unpackTensors(inputs["params"]!, network);
   const batch = inputs["x0"]!.shape[0]!;
   const { value: lossPerImage, grads } = tf.valueAndGrads(lossOfList)(
@@ -104,8 +104,8 @@ export function batchGradients(inputs: NamedTensors, network: Network, options: 
 }
 
 /**
- * The gradients alone, for batches that memory holds in parts only. Inputs: `gradientStepSignature`. Outputs: `grads`
- * [P]; `loss` []; `lossPerImage` [B].
+ * Computes the gradients alone, for batches that fit in memory only in parts. Inputs: `gradientStepSignature`. Outputs:
+ * `grads` [P]; `loss` []; `lossPerImage` [B].
  */
 export function makeGradientStep(network: Network, options: GradientOptions): PureFunction {
   return (inputs) => {

@@ -1,13 +1,19 @@
 import type { Init, ParameterSpec } from "./define.ts";
 
-/** Parameters of the layers of `layers.ts`; this needs no TF.js. */
+/** Parameters of the layers of `layers.ts`. This module does not need TF.js. */
 
-/** Parameters of `dense`: kernel [in, out] by variance scaling, bias. @param scale of the start; 0 starts at zero */
+/**
+ * Parameters of `dense`: kernel [in, out] by variance scaling, bias.
+ * @param scale of the initial kernel; 0 starts it at zero
+ */
 export function denseParameters(name: string, inChannels: number, outChannels: number, scale = 1): ParameterSpec[] {
   return layerParameters(name, [inChannels, outChannels], { scale, fanIn: inChannels, fanOut: outChannels });
 }
 
-/** Parameters of `conv`: kernel [3, 3, in, out] by variance scaling, bias. @param scale of the start; 0 starts at zero */
+/**
+ * Parameters of `conv`: kernel [3, 3, in, out] by variance scaling, bias.
+ * @param scale of the initial kernel; 0 starts it at zero
+ */
 export function convParameters(name: string, inChannels: number, outChannels: number, scale = 1): ParameterSpec[] {
   const fans = { fanIn: 9 * inChannels, fanOut: 9 * outChannels };
   return layerParameters(name, [3, 3, inChannels, outChannels], { scale, ...fans });
@@ -21,7 +27,7 @@ export function normParameters(name: string, channels: number): ParameterSpec[] 
   ];
 }
 
-/** Kernel of this shape, whose last axis is that of the bias. */
+/** Parameters of a layer: a kernel of this shape, and a bias as long as the kernel's last axis. */
 export function layerParameters(name: string, shape: readonly number[], init: Init): ParameterSpec[] {
   return [
     { name: `${name}.kernel`, shape, init },

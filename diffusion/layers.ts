@@ -9,7 +9,7 @@ import { groupNorm } from "./unet/group_norm.ts";
 
 export { convParameters, denseParameters, normParameters } from "./layer_parameters.ts";
 
-/** Weights of a network by name, as `forward` is given them. */
+/** Weights of a network by name, as `forward` gets them. */
 export type Weights = Readonly<NamedTensors>;
 
 /**
@@ -29,7 +29,7 @@ export function norm(weights: Weights, name: string, x: Tensor): Tensor {
  *
  * @param weights those of `convParameters(name, in, out)`
  * @param x [B, H, W, in]
- * @param options.shift [B, 1, 1, out], added with the bias: the images are walked once for both
+ * @param options.shift [B, 1, 1, out], added together with the bias, in one pass over the images
  */
 export function conv(
   weights: Weights,
@@ -79,8 +79,8 @@ export const silu: (x: Tensor) => Tensor = tf.customGrad((...args) => {
 /**
  * Doubles height and width by repeating pixels, [B, H, W, C] to [B, 2H, 2W, C].
  *
- * A product with ones repeats each pixel. TF.js's resize kernel is not used: its CPU gradient is wrong for batches of
- * more than one.
+ * Pixels are repeated by a product with ones. TF.js's resize kernel is not used: its CPU gradient is wrong for batches
+ * of more than one.
  */
 export function upsample(x: Tensor): Tensor {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
@@ -89,11 +89,11 @@ export function upsample(x: Tensor): Tensor {
 }
 
 /**
- * Sinusoidal embedding of the timestep: sines then cosines of t exp(-ln(10000) i / (half - 1)), i < half = dim / 2
- * (hojonathanho/diffusion, `nn.py`). OpenAI's later code orders cosines first and divides by half: weights are not
+ * Sinusoidal embedding of the timestep: sines, then cosines, of t exp(-ln(10000) i / (half - 1)), i < half = dim / 2
+ * (hojonathanho/diffusion, `nn.py`). OpenAI's later code puts cosines first and divides by half: weights are not
  * interchangeable.
  *
- * @param t [B] float32 or int32, the raw index in [0, T), also between two
+ * @param t [B] float32 or int32, the raw index in [0, T), or a value between two of them
  * @param dim even, >= 4
  * @returns [B, dim]
  */

@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { perImage } from "./gaussian.ts";
 
-/** Terms of the variational bound on tensors, for losses; see `likelihood_float64.ts` for what they are. */
+/** Terms of the variational bound as tensors, for losses; `likelihood_float64.ts` defines them. */
 
-/** Elementwise, of the shape of the images. */
+/** Gaussians, elementwise, in the shape of the images. */
 export interface GaussianTensors {
   readonly mean: tf.Tensor;
   readonly logVariance: tf.Tensor;
@@ -27,9 +27,10 @@ export function discretizedLogLikelihoodTensor(x: tf.Tensor, { mean, logVariance
   const centred = tf.sub(x, mean);
   const [isTop, isBottom] = [tf.greater(x, 0.999), tf.greater(tf.neg(x), 0.999)];
   const flipped = tf.neg(centred);
-  // Minus the absolute value; a comparison on the way from the parameters has no gradient in TF.js.
+  // Minus the absolute value, without a comparison: a comparison on the way from the parameters has no gradient in
+  // TF.js.
   const folded = tf.neg(tf.add(tf.relu(centred), tf.relu(flipped)));
-  // The last bin is open above: seen from the other side, below like the first.
+  // The last bin is open above. Flipped, it is open below, like the first.
   const distance = tf.where(isTop, flipped, tf.where(isBottom, centred, folded));
   const upper = normalCdf(tf.mul(tf.add(distance, 1 / 255), inverseScale));
   const lower = normalCdf(tf.mul(tf.sub(distance, 1 / 255), inverseScale));
@@ -44,7 +45,7 @@ function normalCdf(z: tf.Tensor): tf.Tensor {
 }
 
 /**
- * The term of the bound at each image's t in bits per dimension, [B].
+ * Computes the term of the bound at each image's t in bits per dimension, [B].
  *
  * @param x0 [B, H, W, C] in [-1, 1]
  * @param truth q(x_{t-1} | x_t, x_0); its logVariance may be [B, 1, 1, 1]

@@ -2,10 +2,10 @@ import type { DiffusionTables } from "./schedule/tables.ts";
 
 /**
  * Likelihoods of the variational bound in float64 on the host (Ho et al. 2020, eq. 5 and 13; hojonathanho/diffusion,
- * `diffusion_utils_2.py`): what evaluation computes with, and the reference for the tensor code.
+ * `diffusion_utils_2.py`): used by evaluation, and the reference for the tensor code.
  */
 
-/** Of one number. */
+/** A one-dimensional Gaussian. */
 export interface Gaussian {
   readonly mean: number;
   readonly logVariance: number;
@@ -25,18 +25,18 @@ export function qPosteriorFloat64(x0: number, xt: number, { tables, t }: AtStep)
   };
 }
 
-/** Where in the chain a formula is evaluated. */
+/** A step of the chain. */
 export interface AtStep {
   readonly tables: DiffusionTables;
   /** An integer in [0, T). */
   readonly t: number;
 }
 
-/** What hojonathanho/diffusion adds up to before it takes a logarithm. */
+/** Lower bound of probabilities before a logarithm, as in hojonathanho/diffusion. */
 const SMALLEST_PROBABILITY = 1e-12;
 
 /**
- * log of the probability that a Gaussian gives to the bin of one pixel value (eq. 13), in nats: bins of width 2 / 255
+ * Log of the probability that a Gaussian gives to the bin of one pixel value (eq. 13), in nats: bins of width 2 / 255
  * around x = k / 127.5 - 1, the first and the last open. The distribution function is the tanh approximation of
  * hojonathanho/diffusion (off by at most 1.8e-4), so that results compare with published ones.
  *
@@ -56,10 +56,10 @@ function normalCdf(z: number): number {
 }
 
 /**
- * The term of the variational bound at t for one pixel, in nats: KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for t > 0,
- * -log p(x_0 | x_1) at t = 0 (eq. 5).
+ * Computes the term of the variational bound at t for one pixel, in nats: KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t))
+ * for t > 0, -log p(x_0 | x_1) at t = 0 (eq. 5).
  *
- * @param pixel x0 in [-1, 1]; predictedX0 of the network; logVariance of the reverse step
+ * @param pixel x0 in [-1, 1]; the network's predictedX0; logVariance of the reverse step
  */
 export function boundTermFloat64(
   { x0, xt, predictedX0, logVariance }: Readonly<Record<"x0" | "xt" | "predictedX0" | "logVariance", number>>,

@@ -3,8 +3,8 @@ import { mixed, perImage } from "./gaussian.ts";
 import { boundTermPerImage } from "./likelihood.ts";
 
 /**
- * L_simple of Ho et al. 2020 (eq. 14) for each image: the mean over pixels and channels of (eps - eps_theta)^2. The
- * mean over a batch is the training loss. The same for other targets than eps.
+ * L_simple of Ho et al. 2020 (eq. 14) for each image: the mean over pixels and channels of (eps - eps_theta)^2. Its
+ * mean over a batch is the training loss. Used for targets other than eps as well.
  *
  * @param eps [B, H, W, C], the noise that was added
  * @param predicted [B, H, W, C]
@@ -14,17 +14,21 @@ export function simpleLossPerImage(eps: tf.Tensor, predicted: tf.Tensor): tf.Ten
   return tf.mean(tf.square(tf.sub(eps, predicted)), Array.from({ length: eps.rank - 1 }, (_, i) => i + 1));
 }
 
-/** What the loss of a step compares the output with: images [B, H, W, C], and those of `lossFigures` that it has, [B]. */
+/**
+ * Inputs of a step's loss besides the network's output: images [B, H, W, C], and the `lossFigures` that the loss uses,
+ * [B].
+ */
 export type ErrorInputs = Readonly<Record<"x0" | "noise" | "xt", tf.Tensor> & Record<string, tf.Tensor | undefined>>;
 
 /**
- * The training loss of each image, [B], of an objective whose target is a mixture:
+ * Computes the training loss of each image, [B], of an objective whose target is a mixture:
  *
  * - with a fixed variance, the weighted squared error of the prediction;
- * - with a learned variance, L_hybrid of Nichol & Dhariwal 2021 (eq. 16), that error plus 0.001 times the variational
- *   bound, whose gradient does not reach the mean; weighted `vlb`, the term of the bound alone, mean and variance.
+ * - with a learned variance, L_hybrid of Nichol & Dhariwal 2021 (eq. 16): that error plus 0.001 times the variational
+ *   bound, whose gradient does not reach the mean. With weighting `vlb`, the term of the bound alone, for mean and
+ *   variance.
  *
- * @param output of the network, [B, H, W, C], or [B, H, W, 2 C] where it learns the variance
+ * @param output the network's output, [B, H, W, C], or [B, H, W, 2 C] if it learns the variance
  */
 export function trainingLossPerImage(output: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
   const channels = inputs.x0.shape.at(-1)!;
@@ -47,8 +51,8 @@ function weightedError(prediction: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
 }
 
 /**
- * The term of the bound with the variance between the posterior's, at `raw` = -1, and beta, at 1, straight in the logarithm
- * (Nichol & Dhariwal 2021, eq. 15; openai/improved-diffusion, `LEARNED_RANGE`).
+ * Computes the term of the bound. The log variance is interpolated linearly between the posterior's, at `raw` = -1, and
+ * that of beta, at 1 (Nichol & Dhariwal 2021, eq. 15; openai/improved-diffusion, `LEARNED_RANGE`).
  */
 function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
   const { x0, xt } = inputs;
@@ -66,7 +70,7 @@ function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: ErrorInputs
   });
 }
 
-/** x, through which no gradient passes. */
+/** Returns x and stops the gradient. */
 export function stopGradient(x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input) => ({
     value: tf.clone(input as tf.Tensor),

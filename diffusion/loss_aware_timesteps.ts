@@ -1,14 +1,14 @@
-/** Losses of each timestep that the sampler remembers (openai/improved-diffusion, `resample.py`). */
+/** Number of losses of each timestep that the sampler remembers (openai/improved-diffusion, `resample.py`). */
 const REMEMBERED = 10;
 
-/** Share of the draws that stays uniform, so that no timestep is forgotten. */
+/** Share of the distribution that stays uniform, so that every timestep is still sampled. */
 const UNIFORM_SHARE = 0.001;
 
-/** What the sampler has seen; part of the state of a training. */
+/** The losses that the sampler has seen; part of the state of a training. */
 export interface LossHistory {
   /** The last losses of each timestep, oldest first: [T, 10] row-major. */
   readonly losses: Float32Array<ArrayBuffer>;
-  /** How many of each timestep's losses are there, at most 10: [T]. */
+  /** Number of losses stored for each timestep, at most 10: [T]. */
   readonly counts: Int32Array<ArrayBuffer>;
 }
 
@@ -16,9 +16,9 @@ export interface LossHistory {
 export type LossAwareTimesteps = ReturnType<typeof lossAwareTimesteps>;
 
 /**
- * Draws timesteps where the loss is large: p(t) in proportion to sqrt(E[L_t^2]) (Nichol & Dhariwal 2021, eq. 18), uniform
- * until each timestep was seen ten times. Each image's loss then counts 1 / (T p), which leaves the mean loss as it was
- * and lowers its variance.
+ * Samples timesteps more often where the loss is large: p(t) in proportion to sqrt(E[L_t^2]) (Nichol & Dhariwal 2021,
+ * eq. 18), uniform until each timestep was seen ten times. Each image's loss is then weighted by 1 / (T p), which keeps
+ * the mean of the loss and lowers its variance.
  *
  * @param timesteps T @throws RangeError when the history is of another T.
  */
@@ -39,33 +39,33 @@ export function lossAwareTimesteps(timesteps: number, history?: LossHistory) {
       return Math.sqrt(lossesAt(t).reduce((sum, loss) => sum + loss ** 2, 0) / REMEMBERED);
     });
     const total = roots.reduce((sum, root) => sum + root, 0);
-    // All losses zero: nothing to tell the timesteps apart by.
+    // If all losses are zero, there is nothing to tell the timesteps apart by.
     if (total === 0) return roots.fill(uniform);
     return roots.map((root) => (1 - UNIFORM_SHARE) * root / total + UNIFORM_SHARE * uniform);
   };
 
   return {
     probabilities,
-    /** A copy of what was seen. */
+    /** Returns a copy of the losses seen so far. */
     history: (): LossHistory => ({ losses: losses.slice(), counts: counts.slice() }),
     /**
-     * Draw one timestep for each uniform number.
+     * Samples one timestep for each uniform number.
      *
      * @param uniforms in [0, 1), [B]
-     * @param out timesteps and their importance 1 / (T p), [B] each, filled
+     * @param out filled with the timesteps and their importance 1 / (T p), [B] each
      */
     draw(uniforms: Float32Array, out: { readonly t: Int32Array; readonly importance: Float32Array }): void {
       const shares = probabilities();
       let sum = 0;
       const ends = shares.map((p) => sum += p);
       uniforms.forEach((u, i) => {
-        // The sum is 1 but for rounding, which may leave the last end below a uniform.
+        // The sum is 1 up to rounding, which may leave the last end below a uniform number.
         const t = ends.findIndex((end) => u < end);
         out.t[i] = t < 0 ? timesteps - 1 : t;
         out.importance[i] = 1 / (timesteps * shares[out.t[i]!]!);
       });
     },
-    /** Remember the losses of a batch, without their importance. @param t [B] @param batch losses, [B] */
+    /** Remembers the losses of a batch, without their importance. @param t [B] @param batch losses, [B] */
     observe(t: Int32Array, batch: Float32Array): void {
       t.forEach((timestep, i) => {
         const own = lossesAt(timestep);

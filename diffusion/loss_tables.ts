@@ -2,48 +2,51 @@ import type { FreeObjective, MixtureObjective, Path, TimePoint } from "./define.
 import type { Objective } from "./objective.ts";
 import { timePoint } from "./path.ts";
 
-/** What a training loss is made of. The defaults are L_simple of Ho et al. 2020. */
+/** Settings of a training loss. The defaults are L_simple of Ho et al. 2020. */
 export interface LossOptions {
   readonly objective: Objective;
-  /** What the times are of. */
+  /** The path of the times. */
   readonly path: Path;
   /**
-   * How much each timestep counts. `simple`, the default: all alike (L_simple of Ho et al. 2020, eq. 14, where the noise is
+   * Weights of the timesteps. `simple`, the default: all equal (L_simple of Ho et al. 2020, eq. 14, if the noise is
    * predicted). `vlb`: as in the variational bound (eq. 12). `min-snr`: Hang et al. 2023.
    */
   readonly weighting?: "simple" | "vlb" | "min-snr";
-  /** Of the reverse step: fixed, which only `vlb` looks at, or `learned` by the network. Default `fixedlarge`. */
+  /**
+   * Variance of the reverse step: fixed, which matters only for `vlb`, or `learned` by the network. Default
+   * `fixedlarge`.
+   */
   readonly variance?: "fixedlarge" | "fixedsmall" | "learned";
-  /** Of `min-snr`, > 0. Default 5, as in the paper. */
+  /** Gamma of `min-snr`, > 0. Default 5, as in the paper. */
   readonly minSnrGamma?: number;
 }
 
-/** A number that a step looks up at the time of each image. */
+/** A function of the time that a step evaluates for each image. */
 export type Figure = (at: TimePoint) => number;
 
-/** Share of the variational bound in L_hybrid (Nichol & Dhariwal 2021, section 3.1). */
+/** Factor of the variational bound in L_hybrid (Nichol & Dhariwal 2021, section 3.1). */
 const BOUND_SHARE = 0.001;
 
-/** What the figures of a user's own loss are called among the inputs of a step. */
+/** Prefix of the names that the figures of a user-defined loss have among the inputs of a step. */
 const OWN_PREFIX = "figure.";
 
-/** The loss of the user's own of an objective; undefined where its target is a mixture. */
+/** Returns an objective's user-defined loss; undefined if its target is a mixture. */
 export function freeLoss({ definition }: Pick<Objective, "definition">): FreeObjective | undefined {
   return "loss" in definition ? definition : undefined;
 }
 
-/** Figures of the user's own loss, by their names there, and what the inputs of a step are called that hold them. */
+/** Returns the names of the figures of a user-defined loss, each with the name of the step's input that holds it. */
 export function ownFigures({ objective, path }: LossOptions): readonly (readonly [name: string, input: string])[] {
   const figures = freeLoss(objective)?.figures?.(timePoint(path, path.timesteps - 1), objective.params) ?? {};
   return Object.keys(figures).map((name) => [name, OWN_PREFIX + name]);
 }
 
-/** Whether a loss needs the tables of a chain. */
+/** True if a loss needs the tables of a chain. */
 export function needsChain({ weighting, variance, objective }: Omit<LossOptions, "path">): boolean {
   return weighting === "vlb" || variance === "learned" || objective.definition.needs === "chain";
 }
 
-/** Whether the times of a training lie between the indices of the tables as well. */
+/** True if training times may lie between the indices of the tables. */
 export function isBetween(options: LossOptions & { readonly timestepSampler?: "uniform" | "loss-aware" }): boolean {
   return options.path.continuous && options.timestepSampler !== "loss-aware";
 }
@@ -51,7 +54,8 @@ export function isBetween(options: LossOptions & { readonly timestepSampler?: "u
 const byTable = (table: (at: TimePoint) => Float64Array): Figure => (at) => table(at)[at.t]!;
 
 /**
- * The figures that a loss looks up at each image's t, besides those of every step; inputs of its compiled step, by name.
+ * Returns the figures that a loss needs at each image's t, in addition to those of every step: inputs of its compiled
+ * step, by name.
  */
 export function lossFigures(options: LossOptions): Readonly<Record<string, Figure>> {
   const { objective, path, weighting = "simple", variance } = options;
@@ -83,12 +87,12 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
     ...(isNoise(objective, path) || boundOnly ? {} : mixture),
     ...(weighting === "simple" && weight === undefined || boundOnly ? {} : { lossWeight: lossWeightAt }),
     ...(variance === "learned" ? learned : {}),
-    // The mean of a term over t times T is the sum of the terms: the bound.
+    // T times the mean of a term over t is the sum of the terms: the bound.
     ...(variance === "learned" && !boundOnly ? { boundWeight: ({ path }) => BOUND_SHARE * path.timesteps } : {}),
   };
 }
 
-/** Whether the target is the noise itself, at all times. */
+/** True if the target is the noise itself, at all times. */
 function isNoise({ definition, params }: Objective, path: Path): boolean {
   return Array.from({ length: path.timesteps }, (_, t) => timePoint(path, t)).every((at) => {
     const target = (definition as MixtureObjective).target(at, params);
@@ -96,7 +100,7 @@ function isNoise({ definition, params }: Objective, path: Path): boolean {
   });
 }
 
-/** `lossFigures`, and what every training step looks up: factors of x_0 and of the noise in x_t. */
+/** Returns `lossFigures` and the figures that every training step needs: the factors of x_0 and of the noise in x_t. */
 export function stepFigures(options: LossOptions): Readonly<Record<string, Figure>> {
   return {
     sqrtAlphasCumprod: ({ signal }) => signal,
@@ -106,17 +110,18 @@ export function stepFigures(options: LossOptions): Readonly<Record<string, Figur
 }
 
 /**
- * Weight of the squared error of a network's prediction at a time.
+ * Returns the weight of the squared error of a network's prediction at a time.
  *
  * Under `vlb` a weighted mean over pixels is the term of the bound at t in bits per dimension, without the parts that
  * the network cannot change: KL of two Gaussians of fixed variance for t > 0, and at t = 0 the likelihood of a Gaussian
- * that is not cut into bins (the remark below eq. 14). The mean over t times T is then the bound. The same x_0 weighs
- * the same under all objectives. Needs the chain, and t one of its times.
+ * that is not cut into bins (the remark below eq. 14). T times the mean over t is then the bound. The same x_0 has the
+ * same weight under all objectives. `vlb` needs the chain, and t must be one of its times.
  *
- * Under `min-snr` it is that of x_0, min(SNR, gamma), times the square of what an error of the output makes of x_0. In
- * errors of eps and x_0 by turns, it has a value where the SNR is 0.
+ * Under `min-snr` the weight is that of x_0, min(SNR, gamma), times the square of the factor from an error of the
+ * output to an error of x_0. It is computed from the factors for eps and x_0, so that it has a value where the SNR is
+ * 0.
  *
- * @returns infinity of noise predicted under `vlb` where A is 0
+ * @returns infinity if noise is predicted under `vlb` and A is 0
  */
 export function lossWeight(at: TimePoint, options: Omit<LossOptions, "path">): number {
   const { objective, weighting, variance, minSnrGamma = 5 } = options;

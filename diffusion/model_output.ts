@@ -3,9 +3,9 @@ import type { NetworkSizes } from "./define.ts";
 import { type Network, predict, unpackTensors } from "./network.ts";
 
 /**
- * The network alone, for evaluation. Inputs: `params` [P], `x` [B, H, W, C], `t` [B], and for networks that are told
- * labels `classes` [B, classes + 1] (see `oneHotLabels`). Output: `output`
- * [B, H, W, outChannels]; what it predicts is the checkpoint's objective.
+ * The network alone, for evaluation. Inputs: `params` [P], `x` [B, H, W, C], `t` [B], and for class-conditional
+ * networks `classes` [B, classes + 1] (see `oneHotLabels`). Output: `output` [B, H, W, outChannels]; the checkpoint's
+ * objective says what it predicts.
  */
 export function makeModelOutput(network: Network): PureFunction {
   return ({ params, x, t, classes }) => ({
@@ -14,7 +14,7 @@ export function makeModelOutput(network: Network): PureFunction {
 }
 
 /**
- * Inputs of `makeModelOutput(network)` for batches of `batch` images.
+ * Returns the inputs of `makeModelOutput(network)` for batches of `batch` images.
  *
  * @param time float32 on a continuous path
  */
@@ -31,13 +31,14 @@ export function modelOutputSignature(
   };
 }
 
-/** The input of class-conditional networks; none for others. */
+/** Returns the additional input of a class-conditional network; empty for other networks. */
 export function classSignature({ classes }: NetworkSizes, batch: number): Signature {
   return classes === undefined ? {} : { classes: { shape: [batch, classes + 1], dtype: "float32" } };
 }
 
 /**
- * Labels as a network takes them, [B, classes + 1] row-major. A label that is undefined is none, the last column.
+ * Encodes labels as a network takes them, [B, classes + 1] row-major. An undefined label means no label, the last
+ * column.
  *
  * @param labels each in [0, classes)
  */

@@ -4,19 +4,21 @@ import type { ForwardInputs, Init, NetworkCode, NetworkSizes, ParameterSpec } fr
 /** Named parameters on the host, each row-major in the shape of its spec. */
 export type NamedArrays = Record<string, Float32Array<ArrayBuffer>>;
 
-/** A network for images of one size. Its parameters are one flat vector [P], by the order of `parameters`. */
+/** A network for images of one size. Its parameters are stored as one flat vector [P], in the order of `parameters`. */
 export interface Network extends NetworkCode {
   readonly sizes: NetworkSizes;
   /** P. */
   readonly count: number;
 }
 
-/** More elements than that no array of a device holds. */
+/** No array of a device holds more elements than this. */
 const MAX_ELEMENTS = 2 ** 31;
 
 /**
- * @throws RangeError for parameters that have no size, or one that is too large, no start, or a name twice, and where there
- * are none
+ * Checks a network's code.
+ *
+ * @throws RangeError for parameters without a valid size, with too large a size, without a valid initialisation, or
+ * with a duplicate name, and if `parameters` is not a list or `forward` is not a function
  */
 export function makeNetwork(sizes: NetworkSizes, { parameters, forward }: NetworkCode): Network {
   const isList: boolean = Array.isArray(parameters);
@@ -55,16 +57,16 @@ export function countOf(parameters: readonly Pick<ParameterSpec, "shape">[]): nu
   return parameters.reduce((sum, spec) => sum + sizeOf(spec), 0);
 }
 
-/** Whether the second half of the output is the variance of the reverse step (Nichol & Dhariwal 2021). */
+/** True if the second half of the output is the variance of the reverse step (Nichol & Dhariwal 2021). */
 export function learnsVariance({ channels, outChannels }: Pick<NetworkSizes, "channels" | "outChannels">): boolean {
   return outChannels === 2 * channels;
 }
 
 /**
- * Fresh parameters.
+ * Returns initial parameters.
  *
- * @param numbers of the i-th of the parameters that start at random, in an array that becomes the parameter: `uniform` in
- * (0, 1], `normal` of N(0, 1)
+ * @param numbers returns random numbers for the i-th of the parameters that start at random, in an array that becomes
+ * the parameter: `uniform` in (0, 1], `normal` of N(0, 1)
  */
 export function initialParameters(
   { parameters }: Pick<Network, "parameters">,
@@ -89,7 +91,7 @@ function scaleOf(init: Exclude<Init, string>): number {
 }
 
 /**
- * One flat vector [P] from named parameters.
+ * Packs named parameters into one flat vector [P].
  *
  * @throws RangeError for a parameter that is missing, unknown or of another length.
  */
@@ -123,13 +125,13 @@ export function unpackParameters(flat: Float32Array, { parameters, count }: Pick
   );
 }
 
-/** Views of a flat parameter vector [P] as one tensor per parameter. */
+/** Splits a flat parameter vector [P] into one tensor per parameter. */
 export function unpackTensors(flat: tf.Tensor, { parameters }: Pick<Network, "parameters">): Record<string, tf.Tensor> {
   const parts = tf.split(flat, parameters.map(sizeOf));
   return Object.fromEntries(parameters.map(({ name, shape }, i) => [name, tf.reshape(parts[i]!, [...shape])]));
 }
 
-/** What a network says without dropout, as in sampling and evaluation. @returns [B, H, W, outChannels] */
+/** Evaluates a network without dropout, as in sampling and evaluation. @returns [B, H, W, outChannels] */
 export function predict(network: Network, inputs: Omit<ForwardInputs, "dropout">): tf.Tensor {
   return network.forward({ ...inputs, dropout: (h) => h });
 }

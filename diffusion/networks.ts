@@ -3,14 +3,14 @@ import { checkUnet, unetConfig, unetParams, unetRecord, unetSizes } from "./unet
 import { activationCount, forwardGflop, parameterCount, unetShape } from "./unet/work.ts";
 
 /**
- * The network that comes with the toolkit, of params and records that name no file: what a plan asks of it, and where its
- * code is, which needs TF.js.
+ * The built-in network, for params and records that name no file: the functions that planning needs, and a loader of
+ * the network's code, which needs TF.js.
  */
 export const BUILTIN_NETWORK = {
   params: unetParams,
-  /** How a checkpoint says which one it has. */
+  /** The schema of a checkpoint's record of the network. */
   record: unetRecord,
-  /** The record of a network of such params for images of such a size. */
+  /** Returns the record of a network with given params for images of a given size. */
   recordOf: unetConfig,
   sizesOf: unetSizes,
   check: checkUnet,

@@ -1,17 +1,17 @@
 import type { DefinitionParams, ObjectiveDefinition, ParamsOf, Recovery, TargetMixture, TimePoint } from "./define.ts";
 
-/** How x_0, not clipped, and the noise that it leaves of x_t are had from the output. */
+/** The formulas for x_0, not clipped, and for the noise that x_0 leaves in x_t, from the output. */
 export type Recovered = Readonly<Record<"x0" | "eps", Recovery>>;
 
-/** What a network learned, ready to be used. */
+/** The objective that a network was trained with, together with its params. */
 export interface Objective {
   readonly definition: ObjectiveDefinition;
   readonly params: object;
-  /** Undefined where the objective names the sampler that alone can use the output. */
+  /** Undefined if the objective names the only sampler that can use the output. */
   readonly recover: ((at: TimePoint) => Recovered) | undefined;
 }
 
-/** An objective of given params. */
+/** Binds an objective to its params. */
 export function makeObjective<P extends DefinitionParams>(
   definition: ObjectiveDefinition<P>,
   params: ParamsOf<P>,
@@ -24,12 +24,12 @@ export function makeObjective<P extends DefinitionParams>(
   return { ...made, recover: recover && ((at) => withNoise(recover(at, params), at)) };
 }
 
-/** With x_t = s x_0 + n eps, x_0 leaves eps = (x_t - s x_0) / n. */
+/** Adds the formula for eps: with x_t = s x_0 + n eps, eps = (x_t - s x_0) / n. */
 export function withNoise(x0: Recovery, { signal, noise }: TimePoint): Recovered {
   return { x0, eps: { xt: (1 - signal * x0.xt) / noise, output: -signal * x0.output / noise } };
 }
 
-/** With target = a x_0 + b eps and x_t = s x_0 + n eps: two equations for x_0 and eps. */
+/** Solves two equations for x_0 and eps: target = a x_0 + b eps and x_t = s x_0 + n eps. */
 function solve(target: TargetMixture, { signal, noise }: TimePoint): Recovered {
   const determinant = target.x0 * noise - target.noise * signal;
   return {

@@ -4,7 +4,7 @@ import { makeObjective, type Objective, withNoise } from "./objective.ts";
 
 const params = z.strictObject({});
 
-/** The noise (Ho et al. 2020, eq. 12). Its x_0 is infinite where no signal is left. */
+/** Predicts the noise (Ho et al. 2020, eq. 12). The x_0 computed from it is infinite where no signal is left. */
 const eps = defineObjective({
   params,
   target: () => ({ x0: 0, noise: 1 }),
@@ -17,10 +17,10 @@ const eps = defineObjective({
   }),
 });
 
-/** The image. */
+/** Predicts the image. */
 const x0 = defineObjective({ params, target: () => ({ x0: 1, noise: 0 }) });
 
-/** The mean of q(x_{t-1} | x_t, x_0) (Ho et al. 2020, eq. 8). */
+/** Predicts the mean of q(x_{t-1} | x_t, x_0) (Ho et al. 2020, eq. 8). */
 const mu = defineObjective({
   params,
   needs: "chain",
@@ -37,11 +37,11 @@ function meanFactors({ path, t }: TimePoint) {
   return { x0: posteriorMeanCoef1[t]!, xt: posteriorMeanCoef2[t]! };
 }
 
-/** sqrt(A) eps - sqrt(1 - A) x_0 (Salimans & Ho 2022). */
+/** Predicts sqrt(A) eps - sqrt(1 - A) x_0 (Salimans & Ho 2022). */
 const v = defineObjective({
   params,
   target: ({ signal, noise }) => ({ x0: -noise, noise: signal }),
-  // The difference 1 - A of the general form cancels where A is near 1.
+  // The general solution computes the difference 1 - A, which loses digits where A is near 1.
   recover({ path, signal, noise }) {
     const whole = path.tables === undefined ? signal ** 2 + noise ** 2 : 1;
     return {
@@ -51,17 +51,17 @@ const v = defineObjective({
   },
 });
 
-/** Objectives that come with the toolkit, by the names that pipelines and checkpoints have for them. */
+/** The built-in objectives, by their names in pipelines and checkpoints. */
 export const OBJECTIVES = { eps, x0, mu, v } satisfies Record<string, MixtureObjective<typeof params>>;
 
 export type ObjectiveName = keyof typeof OBJECTIVES;
 
-/** What a network predicts that is not said to predict anything else. */
+/** The objective of a network whose record names none. */
 export const DEFAULT_OBJECTIVE: ObjectiveName = "eps";
 
 export const OBJECTIVE_NAMES = Object.keys(OBJECTIVES) as [ObjectiveName, ...ObjectiveName[]];
 
-/** An objective that comes with the toolkit. */
+/** Returns a built-in objective. */
 export function builtinObjective(name: ObjectiveName): Objective {
   return makeObjective(OBJECTIVES[name], {});
 }

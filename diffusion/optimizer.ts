@@ -6,8 +6,8 @@ export const ADAM_BETA2 = 0.999;
 export const ADAM_EPSILON = 1e-8;
 
 /**
- * The bias corrections 1 - beta^step of Adam (Kingma & Ba 2015, algorithm 1), in float64: in float32 the second one is
- * off by 6e-5 at the first step.
+ * Returns Adam's bias corrections 1 - beta^step (Kingma & Ba 2015, algorithm 1), in float64: in float32 the second one
+ * is off by 6e-5 at the first step.
  *
  * @param step number of the update, from 1
  */
@@ -15,29 +15,29 @@ export function adamBiasCorrections(step: number): { biasCorrection1: number; bi
   return { biasCorrection1: 1 - ADAM_BETA1 ** step, biasCorrection2: 1 - ADAM_BETA2 ** step };
 }
 
-/** What Adam reads and writes of some parameters, each [n]; the moments are zeros before the first step. */
+/** The parameters and moments that Adam reads and writes, each [n]; the moments are zeros before the first step. */
 export type AdamMoments = Readonly<Record<"params" | "m" | "v", tf.Tensor>>;
 
-/** Scalars. */
+/** Scalar inputs of Adam. */
 export type AdamSettings = Readonly<Record<"learningRate" | "biasCorrection1" | "biasCorrection2", tf.Tensor>>;
 
-/** Global norm of gradients in any number of parts, scalar. */
+/** Global norm of gradients, given in any number of parts; scalar. */
 export function globalNorm(grads: readonly tf.Tensor[]): tf.Tensor {
   return tf.sqrt(tf.addN(grads.map((grad) => tf.sum(tf.square(grad)))));
 }
 
 /**
- * Factor that brings gradients down to a global norm of at most `clipNorm`; 1 for those below, and well defined for
- * gradients that are all zero. A norm that no gradient reaches turns clipping off; infinity would give NaN.
+ * Factor that scales gradients down to a global norm of at most `clipNorm`; 1 for smaller gradients, and well defined
+ * for gradients that are all zero. To turn clipping off, use a norm that no gradient reaches; infinity would give NaN.
  */
 export function clipFactor(gradNorm: tf.Tensor, clipNorm: tf.Tensor): tf.Tensor {
   return tf.div(clipNorm, tf.maximum(gradNorm, clipNorm));
 }
 
 /**
- * One update of Adam (Kingma & Ba 2015, algorithm 1) on some of the parameters. The scalars are multiplied first, so
- * that each vector is walked as few times as it can be: with c1, c2 the bias corrections,
- * lr (m / c1) / (sqrt(v / c2) + eps) = m / (sqrt(v) a + b), a = c1 / (lr sqrt(c2)), b = eps c1 / lr.
+ * Makes one update of Adam (Kingma & Ba 2015, algorithm 1) on some of the parameters. Scalars are multiplied first, so
+ * that there are as few passes over each vector as possible: with c1, c2 the bias corrections, lr (m / c1) / (sqrt(v /
+ * c2) + eps) = m / (sqrt(v) a + b), a = c1 / (lr sqrt(c2)), b = eps c1 / lr.
  *
  * @param clip scalar that the gradients are multiplied with
  */

@@ -16,12 +16,12 @@ export { DATA_TIME };
 /** Signal and noise of a path at its indices, float64 [T] each. */
 export type PathTable = Readonly<Record<"signal" | "noise", Float64Array>>;
 
-/** The path of a chain of betas. */
+/** Returns the path of a chain of betas. */
 export function chainPath(tables: DiffusionTables): Path {
   return discretePath({ signal: tables.sqrtAlphasCumprod, noise: tables.sqrtOneMinusAlphasCumprod }, tables);
 }
 
-/** A path of one's own of which the table is all that is known: it has whole times alone. */
+/** Returns a user's path of which only the table is known: it has whole times only. */
 export function tabledPath(table: PathTable): Path {
   return discretePath(table, tablesOf(table));
 }
@@ -45,7 +45,7 @@ function discretePath({ signal, noise }: PathTable, tables: DiffusionTables | un
   };
 }
 
-/** A path of one's own. */
+/** Returns the path that a definition describes. */
 export function definedPath<P extends DefinitionParams>(
   { signal, noise, draw = ({ uniform }) => 1 - uniform }: PathDefinition<P>,
   params: ParamsOf<P>,
@@ -65,23 +65,23 @@ export function definedPath<P extends DefinitionParams>(
   };
 }
 
-/** A path at its indices. */
+/** Evaluates a path at its indices. */
 export function tableOf({ timesteps, signal, noise }: Pick<Path, "timesteps" | "signal" | "noise">): PathTable {
   const at = (f: (t: number) => number) => Float64Array.from({ length: timesteps }, (_, t) => f(t));
   return { signal: at(signal), noise: at(noise) };
 }
 
-/** How far signal^2 + noise^2 may be from 1 where rounding is all that is between. */
+/** Rounding error that is allowed in signal^2 + noise^2 = 1. */
 const PRESERVED = 1e-9;
 
-/** All tables of a path that preserves the variance and whose noise grows at each step; undefined of another. */
+/** Returns all tables of a variance-preserving path whose noise grows at each step; undefined for any other path. */
 function tablesOf({ signal, noise }: PathTable): DiffusionTables | undefined {
   const betas = new Float64Array(signal.length);
   for (let t = 0; t < betas.length; t++) {
     const [kept, added] = [signal[t]! ** 2, noise[t]! ** 2];
     if (!(Math.abs(kept + added - 1) <= PRESERVED)) return undefined;
     const before = t === 0 ? 0 : noise[t - 1]! ** 2;
-    // 1 - A_t / A_{t-1}, from the smaller of A and 1 - A, which has more digits.
+    // 1 - A_t / A_{t-1}, computed from the smaller of A and 1 - A, which has more digits.
     betas[t] = kept > added ? (added - before) / (1 - before) : 1 - kept / (t === 0 ? 1 : signal[t - 1]! ** 2);
     if (!(betas[t]! > 0 && betas[t]! <= 1)) return undefined;
   }
@@ -92,10 +92,10 @@ function evenTimes(timesteps: number, steps: number): number[] {
   return Array.from({ length: steps + 1 }, (_, i) => timesteps - 1 - i * timesteps / steps);
 }
 
-/** Below this part of the noise, float32 holds nothing of a signal that is added to it. */
+/** If the signal is below this fraction of the noise, their sum in float32 holds nothing of the signal. */
 const ROUNDING = 2 ** -24;
 
-/** What checks know of a path. */
+/** Returns the facts of a path that checks use. */
 export function pathFacts(path: Path) {
   const [signal, noise] = [path.signal(path.timesteps - 1), path.noise(path.timesteps - 1)];
   return {
@@ -106,25 +106,28 @@ export function pathFacts(path: Path) {
 }
 
 /**
- * The information about x_0 that is left in x_T, in bits per dimension, for E[x_0^2] = 1 (see `priorKlBitsPerDim`): samplers
- * start from N(0, I), or from N(0, noise^2) where the variance is not preserved.
+ * Returns the information about x_0 that is left in x_T, in bits per dimension, for E[x_0^2] = 1 (see
+ * `priorKlBitsPerDim`). Sampling starts from N(0, I), or from N(0, noise^2) if the path does not preserve the variance.
  */
 export function priorKlOfPath(path: Path): number {
   return path.tables !== undefined ? priorKlBitsPerDim(path.tables) : snrOf(path).at(-1)! / (2 * Math.LN2);
 }
 
-/** Signal to noise ratio signal^2 / noise^2 at the indices, float64 [T]. */
+/** Returns the signal-to-noise ratio signal^2 / noise^2 at the indices, float64 [T]. */
 export function snrOf(path: Path): Float64Array {
   const { signal, noise } = tableOf(path);
   return path.tables?.snr ?? signal.map((value, t) => (value / noise[t]!) ** 2);
 }
 
-/** A path at the times of its tables alone, all of them alike in training, for what needs a chain; as it is without tables. */
+/**
+ * Returns a path with the times of its tables only, all equally likely in training, for objectives that need a chain. A
+ * path without tables is returned as it is.
+ */
 export function atWholeTimes(path: Path): Path {
   return path.continuous && path.tables !== undefined ? chainPath(path.tables) : path;
 }
 
-/** A place on a path. */
+/** Returns the point of a path at a time. */
 export function timePoint(path: Path, t: number): TimePoint {
   return { path, t, signal: path.signal(t), noise: path.noise(t) };
 }

@@ -2,24 +2,30 @@ import type { DefinitionProblem, Path } from "./define.ts";
 import { DATA_TIME, priorKlOfPath, tableOf } from "./path.ts";
 import { MAX_PRIOR_BITS_PER_DIM } from "./schedule/prior.ts";
 
-/** How far a path may be from 1 and 0 at the image, and may go the wrong way between two indices, by rounding. */
+/**
+ * Allowed rounding error: distance from signal 1 and noise 0 at the image, and steps in the wrong direction between two
+ * indices.
+ */
 const SLACK = 1e-9;
 
-/** What the widest draws are: of the middle and both ends of a uniform in [0, 1), and of more than float32 normals reach. */
+/**
+ * Extreme random numbers: a uniform in [0, 1) at its ends and between, and normals beyond what float32 normals reach.
+ */
 const UNIFORMS = [0, 2 ** -24, 0.25, 0.5, 0.75, 1 - 2 ** -24];
 const NORMALS = [-8, -1, 0, 1, 8];
 
 /**
- * What keeps a path from being learned or sampled from: it must start at the image, lose signal to noise at each index in
- * numbers that float32 holds, end in noise, be the same at each call, and be drawn from within itself.
+ * Checks that a network can be trained on and sampled along a path. The path must start at the image, have a
+ * signal-to-noise ratio that falls at each index in numbers that float32 holds, end in noise, be the same at each call,
+ * and sample training times that lie on it.
  *
- * @returns problems with no param, each of another sort; those that follow from others are left out
+ * @returns problems with an empty param, each of another kind; problems that follow from others are left out
  */
 export function pathProblems(path: Path): DefinitionProblem[] {
   const values = checkValues(path);
   const said = [checkStart(path), values ?? checkDraws(path)].filter((one) => one !== undefined);
   const errors = said.map(([message, got, wanted]) => ({ param: [], message, got, wanted }));
-  // What float32 cannot hold is no prior either.
+  // If float32 cannot hold the path, its end is not checked either.
   return values === undefined ? [...errors, ...checkEnd(path)] : errors;
 }
 
@@ -31,7 +37,7 @@ function checkStart({ signal, noise }: Path): Said | undefined {
   return ["the path does not start at the image", `signal ${s} and noise ${n} at u = 0`, "signal 1 and noise 0"];
 }
 
-/** The first index at which a path is not what it must be. */
+/** Reports the first index at which a path breaks a rule. */
 function checkValues(path: Path): Said | undefined {
   const [{ signal, noise }, again] = [tableOf(path), tableOf(path)];
   let before = { s: 1, n: 0, ratio: Infinity };

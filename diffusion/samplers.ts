@@ -5,10 +5,10 @@ import ddim from "./samplers/ddim.ts";
 import dpmSolver from "./samplers/dpm_solver.ts";
 import heun from "./samplers/heun.ts";
 
-/** The samplers that come with the toolkit. */
+/** The built-in samplers. */
 const BUILT_IN = { ancestral, ddim, "dpmpp-2m": dpmSolver, heun };
 
-/** How to walk back from noise to an image: a sampler by its name, with its params beside it. */
+/** Params of the built-in samplers: a sampler's name, with its params beside it. */
 export const samplerParams = z.discriminatedUnion("name", [
   named("ancestral"),
   named("ddim"),
@@ -26,11 +26,11 @@ function named<N extends keyof typeof BUILT_IN>(name: N) {
   });
 }
 
-/** A sampler that comes with the toolkit, and its own params. */
+/** Returns a built-in sampler and its params. */
 export function builtinSampler({ name, ...params }: SamplerParams) {
   return { definition: BUILT_IN[name] as unknown as SamplerDefinition, params };
 }
 
-/** Names of those that walk on any path. */
+/** Names of the samplers that work with any path. */
 export const SAMPLERS_OF_ANY_PATH = Object.entries(BUILT_IN as Readonly<Record<string, { readonly needs?: "chain" }>>)
   .filter(([, { needs }]) => needs === undefined).map(([name]) => name);

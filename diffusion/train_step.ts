@@ -5,14 +5,14 @@ import { batchGradients, batchSignature, type GradientOptions } from "./gradient
 import { adamStep, clipFactor, globalNorm } from "./optimizer.ts";
 import { type Network, sizeOf } from "./network.ts";
 
-/** What an update reads and writes: [P] each. */
+/** The vectors that an update reads and writes: [P] each. */
 const VECTORS = ["params", "m", "v", "ema"] as const;
 
 const SCALARS = ["learningRate", "biasCorrection1", "biasCorrection2", "emaDecay", "clipNorm"] as const;
 
 type UpdateInputs = Record<typeof VECTORS[number] | typeof SCALARS[number], tf.Tensor>;
 
-/** Inputs of an update besides the gradients; scalars come from `adamBiasCorrections` and `emaDecayAt`. */
+/** Returns the inputs of an update besides the gradients; scalars come from `adamBiasCorrections` and `emaDecayAt`. */
 function stateSignature(network: Network): Signature {
   const flat: TensorSpec = { shape: [network.count], dtype: "float32" };
   const scalar: TensorSpec = { shape: [], dtype: "float32" };
@@ -23,7 +23,7 @@ function stateSignature(network: Network): Signature {
 }
 
 /**
- * Clip the gradients by their global norm, take one step of Adam, and follow with the moving average.
+ * Clips the gradients by their global norm, makes one step of Adam, and updates the moving average.
  *
  * @param inputs those of `stateSignature`
  * @param grads flat, by parameter in the order of `network.parameters`
@@ -49,10 +49,10 @@ function updateState(inputs: NamedTensors, grads: readonly tf.Tensor[], network:
  * One training step (Ho et al. 2020, algorithm 1, with Adam, global-norm clipping and the moving average) as one
  * function.
  *
- * Inputs and their shapes: `trainStepSignature`. x0 is in [-1, 1]; `stepFigures` are taken at each
- * image's t; the scalars come from `adamBiasCorrections` and `emaDecayAt`; `dropoutKey` is another pair of integers at
- * each step; `importance` multiplies each image's loss. Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [], the
- * batch mean before the update; `gradNorm` [], before clipping; `lossPerImage` [B], without the importance.
+ * Inputs and their shapes: `trainStepSignature`. x0 is in [-1, 1]; `stepFigures` are evaluated at each image's t; the
+ * scalars come from `adamBiasCorrections` and `emaDecayAt`; `dropoutKey` is a different pair of integers at each step;
+ * `importance` multiplies each image's loss. Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [], the batch mean
+ * before the update; `gradNorm` [], before clipping; `lossPerImage` [B], without the importance.
  */
 export function makeTrainStep(network: Network, options: GradientOptions): PureFunction {
   return (inputs) => {
@@ -61,12 +61,15 @@ export function makeTrainStep(network: Network, options: GradientOptions): PureF
   };
 }
 
-/** Inputs of `makeTrainStep` with the same network and options for batches of `batch` images. */
+/** Returns the inputs of `makeTrainStep` with the same network and options for batches of `batch` images. */
 export function trainStepSignature(network: Network, batch: number, options: GradientOptions): Signature {
   return { ...stateSignature(network), ...batchSignature(network, batch, options) };
 }
 
-/** The update alone, of gradients that were added up elsewhere. Inputs: `updateStepSignature`. Outputs: `updateState`. */
+/**
+ * The update alone, from gradients that were accumulated elsewhere. Inputs: `updateStepSignature`. Outputs:
+ * `updateState`.
+ */
 export function makeUpdateStep(network: Network): PureFunction {
   const sizes = network.parameters.map(sizeOf);
   return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), network);
@@ -86,12 +89,12 @@ interface OptimizerBlock {
   readonly count: number;
 }
 
-/** Half a megabyte of float32: the dozen passes of an update find the block still in the processor's cache. */
+/** Half a megabyte of float32: the dozen passes of an update then find the block in the processor's cache. */
 const BLOCK_LENGTH = 2 ** 17;
 
 /**
- * Cut the flat vector into blocks: parameters as large as a block by themselves, so that their gradients need not be
- * copied to be joined with others, and small ones together, so that there are few operations.
+ * Cuts the flat vector into blocks. A parameter as large as a block has its own, so that its gradient need not be
+ * copied; small parameters share a block, so that there are few operations.
  */
 function optimizerBlocks(sizes: readonly number[]): OptimizerBlock[] {
   const blocks: OptimizerBlock[] = [];

@@ -3,8 +3,8 @@ import { z } from "zod";
 const size = z.int().min(1);
 
 /**
- * `unet/config.json`. Fields that a file leaves out have the library's defaults (`UNet2DModel.__init__`); fields that
- * it does not know are refused, since they could change what the network computes. Names with an underscore are notes.
+ * `unet/config.json`. Fields that a file leaves out have the library's defaults (`UNet2DModel.__init__`). Unknown
+ * fields are refused, since they could change what the network computes. Names with an underscore are notes.
  */
 export const unet2dConfigSchema = z.preprocess(
   withoutNotes,
@@ -46,8 +46,9 @@ export const unet2dConfigSchema = z.preprocess(
 );
 
 /**
- * `scheduler/scheduler_config.json`: what a DDPMScheduler or DDIMScheduler says of the chain. How to sample from it is
- * for a `sample` stage to say; for an export it is kept as it is. What a file leaves out has the library's defaults.
+ * `scheduler/scheduler_config.json`: the chain of a DDPMScheduler or DDIMScheduler. Its sampling settings are not used,
+ * since a `sample` stage sets them; they are kept as they are for an export. Fields that a file leaves out have the
+ * library's defaults.
  */
 export const schedulerConfigSchema = z.looseObject({
   _class_name: z.enum(["DDPMScheduler", "DDIMScheduler"]),
@@ -71,7 +72,7 @@ export const schedulerConfigSchema = z.looseObject({
 /** The configuration of a `UNet2DModel` (huggingface/diffusers, `models/unets/unet_2d.py`), all fields present. */
 export type Unet2dConfig = z.output<typeof unet2dConfigSchema>;
 
-/** That of a scheduler. */
+/** The configuration of a scheduler. */
 export type SchedulerConfig = z.output<typeof schedulerConfigSchema>;
 
 function withoutNotes(config: unknown): unknown {

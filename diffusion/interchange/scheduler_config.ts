@@ -20,7 +20,9 @@ const PREDICTIONS: Readonly<Partial<Record<ObjectiveName, string>>> = {
   v: "v_prediction",
 };
 
-/** Why no scheduler samples from a network with this objective; undefined where one does. */
+/**
+ * Returns the reason why no scheduler of diffusers samples from a network with this objective; undefined if one does.
+ */
 export function objectiveProblem(objective: ObjectiveName): InterchangeProblem | undefined {
   return PREDICTIONS[objective] !== undefined ? undefined : {
     message: "diffusers has no scheduler for a network that predicts the mean of the next step",
@@ -31,11 +33,11 @@ export function objectiveProblem(objective: ObjectiveName): InterchangeProblem |
 }
 
 /**
- * The chain as a scheduler config: by the library's own name where it has one, else by its betas. Its "sigmoid" is
- * another curve than ours.
+ * Returns the chain as a scheduler config: with the library's name for the schedule if there is one, else with its
+ * betas. The library's "sigmoid" is a different curve from noiseline's.
  *
- * @param chain of an objective without `objectiveProblem`
- * @param learned whether the network learned the variance
+ * @param chain a chain whose objective has no `objectiveProblem`
+ * @param learned true if the network learned the variance
  */
 export function toChainConfig({ spec, betas, objective }: Chain, learned: boolean): SchedulerConfig {
   const { linearStart, linearEnd, timesteps, zeroTerminalSnr = false } = spec;
@@ -49,7 +51,7 @@ export function toChainConfig({ spec, betas, objective }: Chain, learned: boolea
     trained_betas: name === undefined ? [...betas] : null,
     prediction_type: PREDICTIONS[objective]!,
     rescale_betas_zero_snr: name !== undefined && zeroTerminalSnr,
-    // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling here.
+    // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling in noiseline.
     variance_type: learned ? "learned_range" : "fixed_large",
     clip_sample: true,
     clip_sample_range: 1,
@@ -61,10 +63,10 @@ export function toChainConfig({ spec, betas, objective }: Chain, learned: boolea
   };
 }
 
-/** What the library calls its schedules, and which of ours is each. */
+/** The library's schedules, by its names, and noiseline's name for each. */
 const NAMES = { linear: "ho/linear", scaled_linear: "ldm/linear", squaredcos_cap_v2: "ldm/cosine" } as const;
 
-/** Names of ours for the same curves. */
+/** Noiseline's second names for the same curves. */
 const SAME: Partial<Record<ScheduleName, ScheduleName>> = { "ldm/sqrt_linear": "ho/linear", "ho/quad": "ldm/linear" };
 
 function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
@@ -73,9 +75,9 @@ function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
 }
 
 /**
- * The chain of a scheduler config, or why it is none of ours.
+ * Returns the chain of a scheduler config, or why it cannot be expressed in noiseline.
  *
- * @param known a schedule that the betas may be of, tried first
+ * @param known a schedule that the betas may belong to, tried first
  */
 export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpec): Translated<Chain> {
   const { beta_schedule: name, prediction_type: prediction, trained_betas: trained } = config;
@@ -96,7 +98,7 @@ export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpe
   };
   if (trained === null) {
     const betas = makeBetas(named);
-    // One curve may have two names here; the one that it was trained under is kept.
+    // One curve may have two names in noiseline; the name that the network was trained under is kept.
     return { value: { spec: identifyBetas(betas, known === undefined ? [named] : [known, named])!, betas, objective } };
   }
   if (config.rescale_betas_zero_snr) {
@@ -119,16 +121,19 @@ function unfit(field: string, got: string, wanted: string): Translated<never> {
   };
 }
 
-/** diffusers holds betas as float32: half a unit of the last place is 6e-8, and the file may have been through it. */
+/**
+ * diffusers stores betas as float32, with a rounding error of half a unit in the last place, 6e-8. The file may have
+ * been saved by it.
+ */
 const TOLERANCE = 1e-6;
 
 const DEFAULT_ENDS = { linearStart: 1e-4, linearEnd: 2e-2 } as const;
-/** The offset s that the cosine schedule of diffusers has built in; the default here as well. */
+/** The offset s that is built into the cosine schedule of diffusers, and the default in noiseline. */
 const COSINE_S = 8e-3;
 
 /**
- * The schedule that has these betas: one of `candidates`, else one of all names, with ends taken from the betas and
- * other parameters at their defaults; undefined where none has.
+ * Finds the schedule that has these betas: one of `candidates`, else one of any name, with ends taken from the betas
+ * and other parameters at their defaults; undefined if there is none.
  *
  * @param betas float64 [T], T >= 1
  */

@@ -3,12 +3,12 @@ import { unetParameterSpecs } from "../unet/parameters.ts";
 import type { Unet2dConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 
-/** What decides the function that all networks of this library share; each value is the only one that it computes. */
+/** Fields that all networks of noiseline share. Each value is the only one that noiseline computes. */
 const FIXED = {
   center_input_sample: false,
   time_embedding_type: "positional",
   time_embedding_dim: null,
-  // Frequencies spaced over half - 1 intervals, as in Ho et al.'s code; 0 spaces them over half.
+  // 1 spaces frequencies over half - 1 intervals, as in Ho et al.'s code; 0 spaces them over half.
   freq_shift: 1,
   mid_block_type: "UNetMidBlock2D",
   mid_block_scale_factor: 1,
@@ -23,7 +23,10 @@ const FIXED = {
   class_embed_type: null,
 } as const;
 
-/** `UNet2DModel` that computes the same function, or why there is none. @param config must have no problems */
+/**
+ * Returns the configuration of a `UNet2DModel` that computes the same function, or why there is none.
+ * @param config must have no problems
+ */
 export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
   const groups = normGroupsOf(config);
   if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
@@ -40,9 +43,9 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
       block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
       layers_per_block: config.blocks,
       dropout: 0,
-      // The row of "no label" is one of theirs: guidance passes its number.
+      // The row for "no label" counts as a class: guidance in diffusers passes its number.
       num_class_embeds: config.classes === undefined ? null : config.classes + 1,
-      // One head as wide as the layer.
+      // One attention head, as wide as the layer.
       attention_head_dim: null,
       norm_num_groups: groups[0]!,
       attn_norm_num_groups: null,
@@ -51,11 +54,11 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
   };
 }
 
-/** The network that computes the function of a `UNet2DModel`, or the first reason why there is none. */
+/** Returns the network that computes the function of a `UNet2DModel`, or the first reason why there is none. */
 export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
   for (const [field, wanted] of Object.entries(FIXED)) {
     const got = theirs[field as keyof typeof FIXED];
-    // Two names of x sigmoid(x).
+    // "swish" and "silu" are both names of x sigmoid(x).
     if (got !== wanted && !(field === "act_fn" && got === "swish")) return unfit(field, got, JSON.stringify(wanted));
   }
   const size = typeof theirs.sample_size === "number" ? [theirs.sample_size] : theirs.sample_size ?? [];
@@ -106,13 +109,13 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
   return { value: config };
 }
 
-/** Every number of groups that a normalisation of the network has, ascending. */
+/** Returns the different numbers of groups of the network's normalisations, ascending. */
 function normGroupsOf(config: UnetConfig): number[] {
   const norms = unetParameterSpecs(config).filter(({ name }) => name.endsWith(".scale"));
   return [...new Set(norms.map(({ shape }) => groupsFor(shape[0]!)))].sort((a, b) => a - b);
 }
 
-/** Levels with attention, or undefined where the blocks are of other types or differ between the ways. */
+/** Returns the levels with attention, or undefined if the blocks are of other types or differ between down and up. */
 function attentionLevels(theirs: Unet2dConfig): number[] | undefined {
   const { down_block_types: down, up_block_types: up, block_out_channels: widths } = theirs;
   if (down.length !== widths.length || up.length !== widths.length) return undefined;

@@ -13,7 +13,7 @@ export interface Unet2dTensor {
 /** The layer whose inputs are the sines and cosines of the timestep. */
 const TIME_KERNEL = "time.dense1.kernel";
 
-/** The state dict of the `UNet2DModel` of `toUnet2dConfig(config)`. @param named as from `unpackParameters` */
+/** Returns the state dict of the `UNet2DModel` of `toUnet2dConfig(config)`. @param named as from `unpackParameters` */
 export function toUnet2dTensors(named: Readonly<Record<string, Float32Array>>, config: UnetConfig) {
   return Object.fromEntries(
     unet2dLinks(config).map((link) => {
@@ -26,9 +26,11 @@ export function toUnet2dTensors(named: Readonly<Record<string, Float32Array>>, c
 }
 
 /**
- * Parameters from the state dict of a `UNet2DModel`, or the first tensor that is missing, of another shape or unknown.
+ * Returns the parameters from the state dict of a `UNet2DModel`, or the first tensor that is missing, unknown or of
+ * another shape.
  *
- * @param options.flipped whether its time embedding has cosines before sines: the rows that read them change places
+ * @param options.flipped true if the model's time embedding has cosines before sines: the rows that read them are
+ * swapped
  */
 export function fromUnet2dTensors(
   tensors: Readonly<Record<string, Unet2dTensor>>,
@@ -52,7 +54,10 @@ export function fromUnet2dTensors(
   return extra === undefined ? { value: named } : wrong(extra, `shape [${tensors[extra]!.shape}]`, "no such tensor");
 }
 
-/** Visit all elements of a tensor with their places in both layouts. @param rotation of our inputs against theirs */
+/**
+ * Visits all elements of a tensor with their indices in both layouts.
+ * @param rotation offset of noiseline's inputs from those of the `UNet2DModel`
+ */
 function pair(link: TensorLink, rotation: number, visit: (theirs: number, ours: number) => void): void {
   const { outputs, inputs, taps, ourOutputs, column } = link;
   let theirs = 0;
@@ -79,7 +84,7 @@ function wrong(name: string, got: string, wanted: string): Translated<never> {
 
 type TensorLink = ReturnType<typeof linksOf>[number];
 
-/** What to replace in a name of ours, one after the other, to get theirs. */
+/** Replacements, made one after the other, that turn a name of noiseline into a name of diffusers. */
 const NAMES: readonly (readonly [ours: RegExp, theirs: string])[] = [
   [/^time\.dense/, "time_embedding.linear_"],
   [/^classes\.embedding$/, "class_embedding.weight"],
@@ -104,35 +109,36 @@ const OLDER_NAMES: readonly (readonly [newer: string, older: string])[] = [
 ];
 
 /**
- * Every tensor of the `UNet2DModel` that belongs to a configuration, in the order of our parameters.
+ * Returns every tensor of the `UNet2DModel` that belongs to a configuration, in the order of noiseline's parameters.
  *
  * @param config must have no problems (see `validateUnetConfig`)
  */
 function unet2dLinks(config: UnetConfig) {
   const last = config.multipliers.length - 1;
   return unetParameterSpecs(config).flatMap((spec) => {
-    // They number the way up from the bottom.
+    // diffusers numbers the levels of the up path from the bottom.
     const ours = spec.name.replace(/^up\.(\d+)/, (_, level) => `up.${last - Number(level)}`);
     return linksOf(spec, NAMES.reduce((name, [from, to]) => name.replace(from, to), ours));
   });
 }
 
 /**
- * The tensors of a `UNet2DModel` whose numbers are in a parameter of ours, and where. Theirs is [out, in, taps...], ours
- * [taps..., in, ourOut], of which theirs are the columns from `column` on. Vectors have one tap and one input.
+ * Returns the tensors of a `UNet2DModel` that hold the numbers of one of noiseline's parameters, and their place in it.
+ * A tensor is [out, in, taps...], the parameter [taps..., in, ourOut], and the tensor is its columns from `column` on.
+ * Vectors have one tap and one input.
  *
- * @returns `older` is what early releases of diffusers called it; newer ones still read it
+ * @returns `older` is the name in early releases of diffusers, which newer ones still read
  * (`_convert_deprecated_attention_blocks`)
  */
 function linksOf({ name: ours, shape }: ParameterSpec, theirs: string) {
   if (ours === "classes.embedding") {
-    // A table, which both sides keep row by row: one long vector.
+    // A table, which both sides store row by row, is treated as one long vector.
     const inputs = sizeOf({ shape });
     return [{ ours, theirs, older: theirs, shape, taps: 1, inputs, outputs: 1, ourOutputs: 1, column: 0 }];
   }
   const ourOutputs = shape.at(-1)!;
   const inputs = shape.at(-2) ?? 1;
-  // Our shortcut is a dense layer.
+  // Noiseline's shortcut is a dense layer; diffusers' is a 1x1 convolution.
   const taps = theirs.includes(".conv_shortcut.") ? [1, 1] : shape.slice(0, -2);
   const parts = theirs.includes(".qkv.") ? ["to_q", "to_k", "to_v"] : [""];
   const outputs = ourOutputs / parts.length;

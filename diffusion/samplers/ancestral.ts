@@ -7,20 +7,20 @@ import { checkSteps } from "./spaced.ts";
 import { transition } from "./transition.ts";
 
 /**
- * Algorithm 2 of Ho et al. 2020, from t = T - 1 down to 0: the posterior mean at the predicted x_0, plus noise at every step
- * but the last. With fewer steps, over the chain that visits only those timesteps (openai/improved-diffusion,
- * `respace.py`): its betas are larger, and its posterior and variances are its own.
+ * Algorithm 2 of Ho et al. 2020, from t = T - 1 down to 0: the posterior mean at the predicted x_0, plus noise at every
+ * step but the last. Fewer steps run on the chain of the visited timesteps only (openai/improved-diffusion,
+ * `respace.py`), which has larger betas and its own posterior and variances.
  *
- * The variance of a step (section 3.2): `fixedsmall` is the posterior's, right for data that is one point; `fixedlarge` is
- * beta, right for data N(0, I); `learned` is between them (Nichol & Dhariwal 2021, eq. 15).
+ * The variance of a step (section 3.2): `fixedsmall` is the posterior's, right for data that is one point; `fixedlarge`
+ * is beta, right for data N(0, I); `learned` is between them (Nichol & Dhariwal 2021, eq. 15).
  */
 export default defineSampler({
   params: z.strictObject({
     variance: z.enum(["fixedsmall", "fixedlarge", "learned"]).default("fixedlarge").describe(
       "Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it",
     ),
-    // Without a default: a nested param with one would enter the keys of older results. At least 2: a single step would be
-    // at t = 0, where the network takes noise for an image.
+    // No default: a nested param with one would enter the keys of older results. At least 2: a single step would be at
+    // t = 0, where the network takes noise for an image.
     steps: z.int().min(2).max(1_000_000).optional().describe(
       "Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned",
     ),
@@ -51,7 +51,7 @@ export default defineSampler({
   },
 });
 
-/** Whether the network has the variance that is asked of it. */
+/** Reports a problem if the variance is `learned` and the network did not learn one. */
 export function checkVariance(param: readonly string[], variance: string | undefined, learned: boolean) {
   if (variance !== "learned" || learned) return [];
   return [{
@@ -63,12 +63,13 @@ export function checkVariance(param: readonly string[], variance: string | undef
   }];
 }
 
-/** Fewer than this share of all steps with `fixedlarge` leave images of noise. */
+/** With `fixedlarge`, fewer steps than this share of T leave images of noise. */
 const FIXEDLARGE_SHARE = 0.1;
 
 /**
- * Betas of a shortened chain are far above its posterior variances. Published FID on CIFAR10, fixedlarge against
- * fixedsmall: 367 and 41 for 10 steps, 9.99 and 5.78 for 100 (Song et al. 2021, table 1).
+ * Checks that there are enough steps for `fixedlarge`. The betas of a shortened chain are far above its posterior
+ * variances. Published FID on CIFAR10, fixedlarge against fixedsmall: 367 and 41 for 10 steps, 9.99 and 5.78 for 100
+ * (Song et al. 2021, table 1).
  */
 function checkFixedLarge(steps: number, timesteps: number): DefinitionProblem[] {
   if (steps === 0 || steps >= timesteps) return [];

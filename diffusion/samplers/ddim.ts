@@ -5,8 +5,9 @@ import { checkSteps, spacedTimes, spacing, stepsParam } from "./spaced.ts";
 import { transition } from "./transition.ts";
 
 /**
- * DDIM (Song et al. 2021, eq. 12): to x_0 at its signal and eps at its noise, of which eta puts a part anew. With eta 0 it is
- * Euler's method on the probability flow of any path: on x_t = (1 - u) x_0 + u eps it follows the velocity eps - x_0.
+ * DDIM (Song et al. 2021, eq. 12): each step combines x_0 at its signal and eps at its noise, of which eta replaces a
+ * part with new noise. With eta 0 this is Euler's method on the probability flow of any path: on x_t = (1 - u) x_0 + u
+ * eps it follows the velocity eps - x_0.
  */
 export default defineSampler({
   params: z.strictObject({
@@ -22,7 +23,7 @@ export default defineSampler({
       const [t, s] = [times[k]!, times[k + 1]!];
       const { x0, eps } = await predict(x, t);
       const sigma = eta * Math.sqrt(transition(path, s, t).posteriorVariance);
-      // Rounding can take the difference below zero where sigma^2 is all of the noise.
+      // Rounding can make the difference negative if sigma^2 is all of the noise.
       const kept = Math.sqrt(Math.max(path.noise(s) ** 2 - sigma ** 2, 0));
       x = mix([path.signal(s), x0], [kept, eps], ...(sigma === 0 ? [] : [[sigma, noise(k)] as const]));
     }

@@ -6,11 +6,12 @@ import { edmSigmas } from "../schedule/edm_sigmas.ts";
 
 /**
  * Heun's method on the noise levels of Karras et al. 2022 (algorithm 1 with S_churn = 0), deterministic and of second
- * order, for a network of any path: with sigma = noise / signal their image is y = x / signal, and their slope
- * (y - D) / sigma is eps.
+ * order, for a network of any path: with sigma = noise / signal, the paper's image is y = x / signal, and its slope (y
+ * - D) / sigma is eps.
  *
- * Levels are rounded to the nearest of the path's indices (their code's `round_sigma`); levels that round to the same are
- * one. Each level but the last takes two evaluations: an Euler step, and its correction with the slope where it arrived.
+ * Levels are rounded to the nearest of the path's indices (`round_sigma` in the paper's code); levels that round to the
+ * same index are visited once. Each level but the last takes two evaluations: an Euler step, and a correction with the
+ * slope at its end.
  */
 export default defineSampler({
   params: z.strictObject({

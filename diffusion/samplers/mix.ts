@@ -1,8 +1,8 @@
-/** Numbers of images, and what each of them counts. */
+/** The factor of a term, and the term's numbers. */
 export type MixTerm = readonly [factor: number, of: Float32Array];
 
 /**
- * factor a + factor b + …, number by number: added up in float64, rounded to float32 once.
+ * Computes factor a + factor b + …, element by element: summed in float64, rounded to float32 once.
  *
  * @param terms arrays of one length
  */

@@ -2,17 +2,20 @@ import { z } from "zod";
 import type { KnownNetwork, Path } from "../define.ts";
 import { DATA_TIME } from "../path.ts";
 
-/** Steps of a sampler that visits some timesteps, evenly. */
+/** The param `steps` of a sampler that visits evenly spaced timesteps. */
 export function stepsParam(usual: number) {
   return z.int().min(1).max(1_000_000).default(usual).describe("Number of timesteps visited");
 }
 
-/** By huggingface/diffusers' names. Of more than one step, `leading` never visits T - 1. */
+/** Spacings by huggingface/diffusers' names. With more than one step, `leading` never visits T - 1. */
 export const spacing = z.enum(["leading", "trailing"]).default("trailing").describe(
   "Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md",
 );
 
-/** `steps` falling times and the image. `leading` is every floor(T / steps)-th from 0 on, as in diffusers' DDIM. */
+/**
+ * Returns `steps` falling times and the time of the image. `leading` is every floor(T / steps)-th time from 0 on, as in
+ * diffusers' DDIM.
+ */
 export function spacedTimes(
   { steps, spacing }: { readonly steps: number; readonly spacing: "leading" | "trailing" },
   path: Pick<Path, "timesteps" | "times">,
@@ -22,7 +25,10 @@ export function spacedTimes(
   return [...Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride), DATA_TIME];
 }
 
-/** More steps than timesteps. @param leftOut timesteps that are not visited in any case */
+/**
+ * Reports a problem if there are more steps than timesteps.
+ * @param leftOut number of timesteps that are never visited
+ */
 export function checkSteps(steps: number, { timesteps }: Pick<KnownNetwork, "timesteps">, leftOut = 0) {
   if (timesteps === undefined || steps <= timesteps - leftOut) return [];
   return [{

@@ -1,9 +1,9 @@
 /**
- * Noise levels of Karras et al. 2022 (eq. 5), falling from sigmaMax to sigmaMin: float64 [steps]. The final level of a
- * sampler, 0, is not among them.
+ * Returns the noise levels of Karras et al. 2022 (eq. 5), falling from sigmaMax to sigmaMin: float64 [steps]. The final
+ * level of a sampler, 0, is not included.
  *
- * @param levels.steps number of levels, an integer >= 1. @param levels.rho how much they crowd at the low end
- * @throws RangeError when sigmaMin is not below sigmaMax, of which either may be the chain's own
+ * @param levels.steps number of levels, an integer >= 1. @param levels.rho higher values put more levels at low noise
+ * @throws RangeError when sigmaMin is not below sigmaMax, either of which may be the chain's own
  */
 export function edmSigmas(
   { steps, sigmaMin, sigmaMax, rho }: Readonly<Record<"steps" | "sigmaMin" | "sigmaMax" | "rho", number>>,

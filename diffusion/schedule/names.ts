@@ -1,16 +1,16 @@
 /**
- * Beta schedules by the code that they come from, because the same word means different things elsewhere:
+ * Beta schedules, named after the code that they come from, because the same word means different things elsewhere:
  * `ldm/` is CompVis/latent-diffusion (`make_beta_schedule`), `ho/` is hojonathanho/diffusion (`get_beta_schedule`), and
  * `sigmoid` is Jabri et al. 2022 as in lucidrains/denoising-diffusion-pytorch.
  */
 
-/** What a schedule may be made from. */
+/** Parameters of a schedule. Each schedule uses some of them. */
 export interface Figures {
   /** T, the number of diffusion steps; an integer >= 1. */
   readonly timesteps: number;
-  /** First beta, in (0, 1), or its square; `endsOf` says who uses it. */
+  /** First beta, in (0, 1), or its square; used by the schedules whose `endsOf` includes it. */
   readonly linearStart: number;
-  /** Last beta, in (0, 1), or its square; `endsOf` says who uses it. */
+  /** Last beta, in (0, 1), or its square; used by the schedules whose `endsOf` includes it. */
   readonly linearEnd: number;
   /** Offset s >= 0 of a cosine (Nichol & Dhariwal 2021, eq. 17). */
   readonly cosineS: number;
@@ -18,21 +18,21 @@ export interface Figures {
 
 export type End = "linearStart" | "linearEnd";
 
-/** One schedule, and what is special about it. */
+/** One schedule and its description. */
 export interface NamedSchedule {
   /** float64 [T], each in (0, 1] */
   readonly betas: (figures: Figures) => Float64Array;
-  /** In one line, for whoever chooses or wrote another name. */
+  /** Description in one line, shown to users who choose a schedule or wrote an unknown name. */
   readonly says: string;
-  /** Which of the ends it is made from. Default: both. */
+  /** The ends that the schedule is made from. Default: both. */
   readonly ends?: readonly End[];
-  /** A name that only other codes have for it. */
+  /** The name that the schedule has only in other code. */
   readonly elsewhere?: string;
-  /** T should be above this by a rule of thumb. */
+  /** Rule of thumb: T should be above this. */
   readonly above?: number;
 }
 
-/** The rule for latent diffusion's schedules: T > 1000, so that x_T is normal. See docs/schedules.md. */
+/** Latent diffusion's schedules need T > 1000 as a rule, so that x_T is normal. See docs/schedules.md. */
 const LDM = { above: 1_000 };
 
 const linear = ({ linearStart, linearEnd, timesteps }: Figures) => linspace(linearStart, linearEnd, timesteps);
@@ -57,7 +57,7 @@ const sigmoid = ({ timesteps }: Figures) =>
 
 const IN_ROOT = 'and the "scaled_linear" of diffusers: linear in sqrt(beta)';
 
-/** The schedules that come with the toolkit. */
+/** The built-in schedules. */
 const SCHEDULES = {
   "ldm/linear": { ...LDM, betas: linearInRoot, elsewhere: "scaled_linear", says: `the same as ho/quad ${IN_ROOT}` },
   "ldm/cosine": {
@@ -101,17 +101,20 @@ export type ScheduleName = keyof typeof SCHEDULES;
 
 export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];
 
-/** A schedule by its name. */
+/** Returns a schedule by its name. */
 export function scheduleOf(name: ScheduleName): NamedSchedule {
   return SCHEDULES[name];
 }
 
-/** Which of `linearStart` and `linearEnd` a schedule is made from. */
+/** Returns those of `linearStart` and `linearEnd` that a schedule is made from. */
 export function endsOf(name: ScheduleName): readonly End[] {
   return scheduleOf(name).ends ?? ["linearStart", "linearEnd"];
 }
 
-/** Counts from the nearer end, as torch.linspace does: both ends are exact. One point is the start. */
+/**
+ * Computes each number from the nearer end, as torch.linspace does, so that both ends are exact. One point is the
+ * start.
+ */
 function linspace(start: number, end: number, count: number): Float64Array {
   const step = count > 1 ? (end - start) / (count - 1) : 0;
   return Float64Array.from(
@@ -120,14 +123,17 @@ function linspace(start: number, end: number, count: number): Float64Array {
   );
 }
 
-/** Nichol & Dhariwal 2021, section 3.2: no beta above this, or the chain has a singular step at its end. */
+/**
+ * Nichol & Dhariwal 2021, section 3.2: without this upper bound of beta, the chain would have a singular step at its
+ * end.
+ */
 const MAX_BETA = 0.999;
 
-/** Range of the logistic curve that lucidrains/denoising-diffusion-pytorch takes by default; its tau is 1. */
+/** The default range of the logistic curve in lucidrains/denoising-diffusion-pytorch; its tau is 1. */
 const SIGMOID_START = -3;
 const SIGMOID_END = 3;
 
-/** Schedules that say what signal is left at t / T, and leave the betas to follow: float64 [T], at most `MAX_BETA`. */
+/** Computes betas from the signal that is left at t / T: float64 [T], at most `MAX_BETA`. */
 function signalBetas(timesteps: number, signal: (u: number) => number): Float64Array {
   const at = (t: number) => signal(t / timesteps);
   return Float64Array.from({ length: timesteps }, (_, t) => Math.min(1 - at(t + 1) / at(t), MAX_BETA));

@@ -1,4 +1,4 @@
-/** Python's and numpy's rounding, which reference codes choose timesteps by: Math.round would take others at x.5. */
+/** Rounds as Python and numpy do, as reference code selects timesteps: Math.round would give others at x.5. */
 export function roundHalfToEven(value: number): number {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);

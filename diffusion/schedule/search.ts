@@ -4,13 +4,13 @@ import { makeBetas, type ScheduleShape } from "./betas.ts";
 import { priorKlOfSignal } from "./prior.ts";
 import { makeTables } from "./tables.ts";
 
-/** Searches give up here: far past any chain that could be sampled, and still a few milliseconds to evaluate. */
+/** Upper limit of the search: far past any chain that could be sampled, and still a few milliseconds to evaluate. */
 export const SEARCH_LIMIT_TIMESTEPS = 100_000;
 
 /**
- * The largest T whose path float32 can hold (see `pathProblems`), at most `limitTimesteps`; 0 when not even that of
- * T = 1. Longer chains of these schedules leave less signal at their end, so the property is monotone in
- * T and a bisection finds its edge.
+ * Returns the largest T whose path float32 can hold (see `pathProblems`), at most `limitTimesteps`; 0 if float32 cannot
+ * even hold that of T = 1. Longer chains of these schedules leave less signal at their end, so the property is monotone
+ * in T, and a bisection finds the limit.
  */
 export function largestFiniteTimesteps(shape: ScheduleShape, limitTimesteps: number = SEARCH_LIMIT_TIMESTEPS): number {
   const overflows = (timesteps: number) =>
@@ -19,9 +19,9 @@ export function largestFiniteTimesteps(shape: ScheduleShape, limitTimesteps: num
 }
 
 /**
- * The smallest T whose chain ends at N(0, I) to within `maxBitsPerDim` of prior KL, for data of mean square 1, the worst
- * case in [-1, 1]; undefined when no T up to
- * `limitTimesteps` does. Monotone for the same reason as above.
+ * Returns the smallest T whose chain ends at N(0, I) to within `maxBitsPerDim` of prior KL, for data of mean square 1,
+ * the worst case in [-1, 1]; undefined if no T up to `limitTimesteps` does. The property is monotone for the same
+ * reason as above.
  */
 export function smallestNormalTimesteps(
   shape: ScheduleShape,
@@ -35,7 +35,7 @@ export function smallestNormalTimesteps(
   return firstTrue(isNormal, limitTimesteps);
 }
 
-/** Smallest n in [1, limit] for which a monotone predicate holds: doubling, then bisection. */
+/** Finds the smallest n in [1, limit] for which a monotone predicate holds: doubling, then bisection. */
 function firstTrue(holds: (n: number) => boolean, limit: number): number | undefined {
   let low = 0;
   let high = 1;

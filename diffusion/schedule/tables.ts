@@ -1,6 +1,7 @@
 /**
- * Everything the diffusion equations look up by timestep: float64 [T] each, index t in [0, T) (the paper's t is ours
- * plus one). Symbols of Ho et al. 2020: b = betas, a = alphas = 1 - b, A = alphasCumprod, Ap = alphasCumprodPrev.
+ * All values that the diffusion equations look up by timestep: float64 [T] each, index t in [0, T) (the paper's t is
+ * noiseline's plus one). Symbols of Ho et al. 2020: b = betas, a = alphas = 1 - b, A = alphasCumprod, Ap =
+ * alphasCumprodPrev.
  */
 export interface DiffusionTables {
   /** T. */
@@ -19,15 +20,15 @@ export interface DiffusionTables {
   readonly sqrtOneMinusAlphasCumprod: Float64Array;
   /** log(1 - A). */
   readonly logOneMinusAlphasCumprod: Float64Array;
-  /** sqrt(1 / A): factor of x_t when x_0 is recovered from the noise. Infinite where A is 0. */
+  /** sqrt(1 / A): factor of x_t in x_0 computed from the noise. Infinite where A is 0. */
   readonly sqrtRecipAlphasCumprod: Float64Array;
-  /** sqrt(1 / A - 1): factor of the noise when x_0 is recovered from it. Infinite where A is 0. */
+  /** sqrt(1 / A - 1): factor of the noise in x_0 computed from it. Infinite where A is 0. */
   readonly sqrtRecipm1AlphasCumprod: Float64Array;
   /** Variance of q(x_{t-1} | x_t, x_0) (eq. 7); 0 at t = 0. */
   readonly posteriorVariance: Float64Array;
   /**
    * Log of the posterior variance with the first entry (log 0) replaced by the second, as hojonathanho/diffusion does
-   * for CIFAR10. With T = 1 there is no second entry: log b_0, the upper bound of the reverse variance, stands in.
+   * for CIFAR10. With T = 1 there is no second entry, and log b_0 is used, the upper bound of the reverse variance.
    */
   readonly posteriorLogVarianceClipped: Float64Array;
   /**
@@ -39,12 +40,12 @@ export interface DiffusionTables {
   readonly posteriorMeanCoef1: Float64Array;
   /** Factor of x_t in the posterior mean (eq. 7). */
   readonly posteriorMeanCoef2: Float64Array;
-  /** Signal to noise ratio A / (1 - A). */
+  /** Signal-to-noise ratio A / (1 - A). */
   readonly snr: Float64Array;
 }
 
 /**
- * Derive all tables from betas [T].
+ * Computes all tables from betas [T].
  *
  * @throws RangeError when betas is empty or an entry is outside (0, 1].
  */
@@ -63,7 +64,7 @@ export function makeTables(betas: Float64Array): DiffusionTables {
   for (let t = 0; t < timesteps; t++) {
     const alpha = alphas[t]!;
     product *= alpha;
-    // 1 - A by a sum of positive terms: subtracting A from 1 loses four digits where A is near 1.
+    // 1 - A as a sum of positive terms: subtracting A from 1 loses four digits where A is near 1.
     rest = betas[t]! + alpha * rest;
     alphasCumprod[t] = product;
     oneMinus[t] = rest;

@@ -1,11 +1,12 @@
 import type { DiffusionTables } from "./tables.ts";
 
 /**
- * Shift and scale sqrt(A) so that its last entry is 0 and its first is unchanged (Lin et al. 2023, algorithm 1): x_T is
- * then pure noise, as it is when sampling starts. The last beta becomes 1. With T = 1, the first is the last: beta 1.
+ * Shifts and scales sqrt(A) so that its last entry is 0 and its first is unchanged (Lin et al. 2023, algorithm 1): x_T
+ * is then pure noise, as at the start of sampling. The last beta becomes 1. With T = 1, the first is the last: beta 1.
  *
- * The ratio r of neighbouring sqrt(A) after the rescale is 1 - d, with d the step that sqrt(A) took, divided by what was
- * left of it above the end. From d, beta = 1 - r^2 = d (2 - d) keeps the digits that 1 - A_t / A_{t-1} would cancel.
+ * After rescaling, the ratio r of neighbouring sqrt(A) is 1 - d, where d is the step of sqrt(A) divided by the distance
+ * of the previous sqrt(A) from the last. From d, beta = 1 - r^2 = d (2 - d) keeps the digits that 1 - A_t / A_{t-1}
+ * would cancel.
  *
  * @param betas float64 [T], each in (0, 1]
  * @returns float64 [T], each in (0, 1]
@@ -18,7 +19,7 @@ export function rescaleZeroTerminalSnr(betas: Float64Array): Float64Array {
     if (t === betas.length - 1) return 1;
     if (t === 0) return beta;
     const before = roots[t - 1]!;
-    // Where float64 has no signal left there is nothing to rescale, and 0 / 0 to avoid.
+    // If float64 has no signal left, there is nothing to rescale, and the division would be 0 / 0.
     if (before === last) return beta;
     const step = before * beta / (1 + Math.sqrt(1 - beta));
     const d = step / (before - last);
@@ -27,8 +28,8 @@ export function rescaleZeroTerminalSnr(betas: Float64Array): Float64Array {
 }
 
 /**
- * Whether x_T holds nothing of x_0: the last beta is 1. Noise predicted there says nothing about x_0 (1 / A is infinite),
- * so that a network must predict x_0 or v.
+ * True if x_T holds nothing of x_0: the last beta is 1. Noise predicted there says nothing about x_0 (1 / A is
+ * infinite), so that a network must predict x_0 or v.
  */
 export function hasZeroTerminalSnr({ betas }: Pick<DiffusionTables, "betas">): boolean {
   return betas.at(-1) === 1;

@@ -22,44 +22,49 @@ export const unetRecord = z.strictObject({
   outChannels: size,
   /** Channels of the first convolution; every level has a multiple of it. */
   channels: size,
-  /** One level of resolution each; the resolution halves from one to the next. */
+  /** Width factors of the levels of resolution; the resolution halves from one level to the next. */
   multipliers: z.array(size).max(32).readonly(),
-  /** Residual blocks of a level on the way down; the way up has one more. */
+  /** Number of residual blocks per level on the down path; the up path has one more. */
   blocks: size.max(1_000),
-  /** Resolutions (not levels) whose residual blocks are followed by self-attention. The middle always has it. */
+  /**
+   * Resolutions (not levels) whose residual blocks are followed by self-attention. The middle always has
+   * self-attention.
+   */
   attention: z.array(size).readonly(),
-  /** Number of classes of a class-conditional network, which has one more, "none", after them. Absent: unconditional. */
+  /**
+   * Number of classes of a class-conditional network, which has one more, "none", after them. Absent: unconditional.
+   */
   classes: size.exactOptional(),
 });
 
-/** The U-Net of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`) with its sizes left open. */
+/** The sizes of a U-Net as in Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). */
 export type UnetConfig = Readonly<z.output<typeof unetRecord>>;
 
 type UnetParams = Pick<UnetConfig, keyof typeof unetParams.shape>;
 
-/** The U-Net of such params for images of such a size, which must be square. */
+/** Returns the U-Net of given params for images of a given size, which must be square. */
 export function unetConfig({ height, width: _, channels, ...told }: NetworkSizes, params: UnetParams): UnetConfig {
   return { imageSize: height, inChannels: channels, ...params, ...told };
 }
 
-/** What a U-Net is told of the images. */
+/** Returns the image size, channels and classes that a U-Net is built for. */
 export function unetSizes({ imageSize: side, inChannels, outChannels, classes }: UnetConfig): NetworkSizes {
   return { height: side, width: side, channels: inChannels, outChannels, ...definedOnly({ classes }) };
 }
 
-/** What is wrong with one field, got and wanted. */
+/** A problem with one field: got and wanted. */
 export type UnetProblem = Pick<DefinitionProblem, "got" | "wanted"> & { readonly field: keyof UnetConfig };
 
 /**
- * Everything wrong with a configuration, each with the values that work; empty when a network can be built from it. That
- * sizes are integers is for the schemas of params and files to say, which know no others.
+ * Returns all problems of a configuration, each with the values that work; empty if a network can be built from it. The
+ * schemas of params and files already check that sizes are integers.
  */
 export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   const problems: UnetProblem[] = [];
   const report = (field: keyof UnetConfig, got: unknown, wanted: string) =>
     problems.push({ field, got: `${got}`, wanted });
 
-  // Of an imported network one of the rows is "none", and may be the only one.
+  // An imported network counts "none" as one of its rows, and may have no other.
   if (config.classes === 0) report("classes", 0, "an integer >= 1");
   // The time embedding is half sines and half cosines, with frequencies spaced over half - 1 intervals.
   if (config.channels % 2 !== 0 || config.channels < 4) {
@@ -80,7 +85,10 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   return problems;
 }
 
-/** What keeps a U-Net of such params from images of such a size; about the images where it names no param. */
+/**
+ * Returns the problems of a U-Net of given params with images of a given size. A problem of the images has an empty
+ * param.
+ */
 export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionProblem[] {
   const images = `${sizes.height}x${sizes.width}x${sizes.channels}`;
   if (sizes.height !== sizes.width) {
@@ -88,13 +96,13 @@ export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionPr
     return [{ param: [], message, got: images, wanted: "the same height and width" }];
   }
   return validateUnetConfig(unetConfig(sizes, params)).map(({ field, ...said }) => {
-    // The image size is the images' own; what the user can change is the number of levels that halve it.
+    // The user cannot change the image size, but can change the number of levels that halve it.
     const param = field === "imageSize" ? "multipliers" : field;
     return { param: [param], message: `the network does not fit images of ${images}: model.${param}`, ...said };
   });
 }
 
-/** Resolution of each level, from the image's own downwards. */
+/** Returns the resolution of each level, from that of the images downwards. */
 export function resolutionsOf(config: UnetConfig): number[] {
   return config.multipliers.map((_, level) => config.imageSize / 2 ** level);
 }
@@ -118,12 +126,12 @@ const MAX_GROUPS = 32;
 const MIN_GROUP_CHANNELS = 4;
 
 /**
- * Number of groups for a width: the largest divisor of `channels` that is at most 32 and leaves at least four channels
- * in a group. It is the paper's 32 for every width the paper has.
+ * Returns the number of groups for a width: the largest divisor of `channels` that is at most 32 and leaves at least
+ * four channels in a group. It is the paper's 32 for every width the paper has.
  *
  * Narrow networks need fewer groups rather than smaller ones. The timestep enters a residual block as one number per
- * channel, just before a normalisation: if a group were a single channel, that number would be subtracted again and
- * the network would not know t. (NVlabs/edm bounds its groups in the same way.)
+ * channel, just before a normalisation: if a group were a single channel, that number would be subtracted again and the
+ * network would not know t. (NVlabs/edm bounds its groups in the same way.)
  */
 export function groupsFor(channels: number): number {
   let groups = Math.max(1, Math.min(MAX_GROUPS, Math.floor(channels / MIN_GROUP_CHANNELS)));

@@ -8,7 +8,7 @@ const EPSILON = 1e-6;
  * Group normalisation (Wu & He 2018) over H, W and the channels of a group, then scale and bias per channel.
  *
  * Both passes are written as sums per image and channel, [B, C], followed by one multiply-add over the images: autodiff
- * of the textbook form walks a five-dimensional copy of the images several times.
+ * of the textbook form makes several passes over a five-dimensional copy of the images.
  *
  * @param x [B, H, W, C]
  * @param scale [C]
@@ -21,7 +21,7 @@ export const groupNorm: (x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) => tf.
   const perGroup = (sums: tf.Tensor) => tf.div(tf.sum(tf.reshape(sums, grouped), 2, true), count);
 
   const mean = perGroup(tf.sum(x, [1, 2]));
-  // Rounding can leave the difference of the two moments a little below zero.
+  // Rounding can make the difference of the two moments slightly negative.
   const variance = tf.relu(tf.sub(perGroup(tf.sum(tf.square(x), [1, 2])), tf.square(mean)));
   const inverse = tf.rsqrt(tf.add(variance, EPSILON));
   const factor = tf.mul(inverse, tf.reshape(scale, [1, groups, size]));
@@ -36,7 +36,7 @@ export const groupNorm: (x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) => tf.
 
 /**
  * With n the normalised x and means taken over a group: dx = inverse (g - mean(g) - n mean(g n)), g = scale dy.
- * Collected by powers of dy and x it is one affine map per image and channel.
+ * Collected by powers of dy and x, this is one affine map per image and channel.
  */
 function groupNormGradient(dy: tf.Tensor4D, saved: tf.Tensor[]): tf.Tensor[] {
   const [x, scale, mean, inverse] = saved as [tf.Tensor4D, tf.Tensor1D, tf.Tensor, tf.Tensor];
@@ -59,19 +59,19 @@ function groupNormGradient(dy: tf.Tensor4D, saved: tf.Tensor[]): tf.Tensor[] {
   return [dx, tf.reshape(tf.sum(sumDyN, 0), [-1]), tf.reshape(tf.sum(sumDy, 0), [-1])];
 }
 
-/** The shape of sums per channel, [B, G, C/G], and how many numbers of an image a group has. */
+/** Returns the shape of sums per channel, [B, G, C/G], and the number of values that a group has in one image. */
 function groupsOf({ shape: [batch, height, width, channels] }: tf.Tensor4D) {
   const groups = groupsFor(channels);
   const grouped: [number, number, number] = [batch, groups, channels / groups];
   return { grouped, count: height * width * channels / groups };
 }
 
-/** x times a factor plus an offset per image and channel. @param factor, offset [B, G, C/G] */
+/** Computes x times a factor plus an offset per image and channel. @param factor, offset [B, G, C/G] */
 function affine(x: tf.Tensor4D, factor: tf.Tensor, offset: tf.Tensor): tf.Tensor {
   return tf.add(tf.mul(x, perChannel(factor)), perChannel(offset));
 }
 
-/** [B, G, C/G] to [B, 1, 1, C]. */
+/** Reshapes [B, G, C/G] to [B, 1, 1, C]. */
 function perChannel(grouped: tf.Tensor): tf.Tensor {
   const [batch, groups, size] = grouped.shape as [number, number, number];
   return tf.reshape(grouped, [batch, 1, 1, groups * size]);

@@ -15,8 +15,8 @@ export default defineNetwork({
 });
 
 /**
- * The noise predictor eps_theta(x_t, t) of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). Dropout is
- * before the second convolution of each residual block.
+ * The noise predictor eps_theta(x_t, t) of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). Dropout
+ * comes before the second convolution of each residual block.
  *
  * @param inputs weights by the names and shapes of `unetParameterSpecs(config)`; x [B, H, W, inChannels], H = W =
  * config.imageSize

@@ -8,11 +8,14 @@ import {
 import { assertUnetConfig, type UnetConfig } from "./config.ts";
 import { type BlockPlan, planUnet } from "./plan.ts";
 
-/** `scale` of the layers that Ho et al. start at zero: tiny, so that their own inputs still receive a gradient. */
+/**
+ * `scale` of the layers that Ho et al. initialise to zero: tiny, so that the layers before them still receive a
+ * gradient.
+ */
 const ZERO_SCALE = 1e-10;
 
 /**
- * All parameters of the network, in the order of the flat vector that holds them.
+ * Returns all parameters of the network, in the order of the flat vector that holds them.
  *
  * @throws RangeError when the configuration has problems (see `validateUnetConfig`).
  */
@@ -34,7 +37,9 @@ export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
   ];
 }
 
-/** One row for each label and one for none, of standard deviation 1 as in openai/improved-diffusion. */
+/**
+ * One row for each label and one for no label, initialised with standard deviation 1 as in openai/improved-diffusion.
+ */
 function classEmbedding(classes: number, width: number): ParameterSpec {
   const init = { scale: 1, fanIn: 1, fanOut: 1 };
   return { name: "classes.embedding", shape: [classes + 1, width], init };
@@ -56,7 +61,7 @@ function blockSpecs(block: BlockPlan, timeWidth: number): ParameterSpec[] {
 function attentionSpecs(name: string, channels: number): ParameterSpec[] {
   return [
     ...norm(`${name}.norm`, channels),
-    // Queries, keys and values side by side in one product; each third starts as the square layer that it is.
+    // Queries, keys and values are side by side in one product; each third is initialised like a square layer.
     ...layer(`${name}.qkv`, [channels, 3 * channels], { scale: 1, fanIn: channels, fanOut: channels }),
     ...dense(`${name}.out`, channels, channels, ZERO_SCALE),
   ];

@@ -10,12 +10,13 @@ export interface BlockPlan {
 }
 
 /**
- * The network's blocks in the order in which they run. Parameters and forward pass are both read off this plan, so
- * that they cannot disagree about a channel count.
+ * Returns the network's blocks in the order in which they run. Parameters and forward pass are both derived from this
+ * plan, so that they cannot disagree about a channel count.
  *
  * @param config must have no problems (see `validateUnetConfig`)
- * @returns of each level its blocks, the channels after the last of them, and the prefix of the convolution that changes the
- * resolution after them, undefined at the end of the way; and the channels that reach the last convolution
+ * @returns for each level its blocks, the channels after the last of them, and the prefix of the convolution that then
+ * changes the resolution, undefined at the end of the down or up path; and `headChannels`, the input channels of the
+ * last convolution
  */
 export function planUnet(config: UnetConfig) {
   const last = config.multipliers.length - 1;
@@ -37,7 +38,7 @@ export function planUnet(config: UnetConfig) {
       skips.push(channels);
       return plan;
     });
-    // The output of each downsampling is a skip as well: the way up has one block more for it.
+    // The output of each downsampling is a skip as well, and the up path has one more block for it.
     if (level !== last) skips.push(channels);
     return { blocks, channels, resample: level !== last ? `down.${level}.downsample` : undefined };
   });

@@ -3,7 +3,8 @@ import { unetParameterSpecs } from "./parameters.ts";
 import { type BlockPlan, planUnet } from "./plan.ts";
 
 /**
- * Arithmetic of one forward pass for one image, in GFLOP: convolutions, products and attention, two operations each.
+ * Returns the arithmetic of one forward pass for one image, in GFLOP: convolutions, products and attention, two
+ * operations per multiply-add.
  *
  * @param config must have no problems (see `validateUnetConfig`)
  */
@@ -12,7 +13,7 @@ export function forwardGflop(config: UnetConfig): number {
   const products = unetParameterSpecs(config).filter(({ name }) => name.endsWith(".kernel")).map(({ name, shape }) => {
     const positions = resolutionOf(name, resolutions) ** 2;
     const ofKernel = shape.reduce((product, length) => product * length, positions);
-    // Scores and their use are two more products for each pair of positions.
+    // Attention scores and their product with the values are two more products for each pair of positions.
     return name.endsWith(".qkv.kernel") ? ofKernel + 2 * shape[0]! * positions ** 2 : ofKernel;
   });
   return 2 * products.reduce((sum, one) => sum + one, 0) / 1e9;
@@ -25,7 +26,7 @@ export function parameterCount(config: UnetConfig): number {
   );
 }
 
-/** Where a kernel works: as many pixels as its output has, or one where it is on the way of the time. */
+/** Returns the resolution at which a kernel works: that of its output, or 1 for the layers of the time embedding. */
 function resolutionOf(name: string, resolutions: readonly number[]): number {
   if (/(^|\.)time\./.test(name)) return 1;
   const [way, level] = name.split(".");
@@ -34,8 +35,8 @@ function resolutionOf(name: string, resolutions: readonly number[]): number {
 }
 
 /**
- * What decides the pace of a network: channels, on average over its levels, from 2.3 GFLOP/s at 16 to 18.5 at 64 on two
- * cores, hence the square; with the rest it changes little.
+ * Returns the features that decide the pace of a network: the mean number of channels over its levels, whose pace rises
+ * from 2.3 GFLOP/s at 16 to 18.5 at 64 on two cores, hence the square; other sizes change the pace little.
  */
 export function unetShape({ channels, multipliers, imageSize }: UnetConfig): number[] {
   const meanChannels = channels * multipliers.reduce((sum, one) => sum + one, 0) / multipliers.length;
@@ -43,8 +44,8 @@ export function unetShape({ channels, multipliers, imageSize }: UnetConfig): num
 }
 
 /**
- * Numbers that the operations of a forward pass give for one image, about as many as its trace has. A gradient reads most of
- * them again.
+ * Returns the number of values that the operations of a forward pass compute for one image, about as many as in its
+ * trace. A gradient reads most of them again.
  *
  * @param config must have no problems (see `validateUnetConfig`)
  */
@@ -63,7 +64,7 @@ export function activationCount(config: UnetConfig): number {
   ];
   return levels.flatMap(({ blocks, channels, pixels, scale }, i) => [
     ...blocks.map(ofBlock(pixels)),
-    // Convolutions that change the resolution; on the way up of what is enlarged before.
+    // Convolutions that change the resolution; on the up path, with the upsampling before them.
     i === last || i === levels.length - 1 ? 0 : channels * pixels * scale,
   ]).reduce((sum, one) => sum + one, 6 * config.channels * resolutions[0]! ** 2);
 }
