@@ -1,6 +1,7 @@
 /**
- * Pipelines in TypeScript. Their types follow from the kinds: `uses: "train"` gives `with` the params of that kind, and
- * `inputs` its ports. All of this is for editors and `deno check`; the same checks as for YAML decide when it is loaded.
+ * Pipelines in TypeScript. Types follow from the kinds: `uses: "train"` gives `with` the params of that kind, and
+ * `inputs` its ports. These types only help editors and `deno check`; when a pipeline is loaded, the same checks apply
+ * as to YAML.
  */
 import type { InputPorts, StageDefinition } from "../contract/stage.ts";
 import type { KindTable, PipelineFileInput, StageFileInput } from "../schemas/types.ts";
@@ -8,45 +9,48 @@ import type { KindTable, PipelineFileInput, StageFileInput } from "../schemas/ty
 /** The names of the built-in kinds. */
 export type KindName = keyof KindTable;
 
-/** A text that is nothing but an expression: it takes the value that it names, with its type. */
+/** A text that consists of one expression. It takes the value that the expression names, with its type. */
 export type Expression = `\${${string}}`;
-/** A text that has an expression in it, such as `ldm/${matrix.family}`. */
+/** A text that contains an expression, such as `ldm/${matrix.family}`. */
 export type TextWithExpression = `${string}\${${string}}${string}`;
 
-/** Whether a type is one literal, as the `name` that tells samplers apart is. It must stay one for TypeScript to tell. */
+/**
+ * True if a type is a single literal, such as the `name` that distinguishes samplers. A literal must stay one, so that
+ * TypeScript can tell the samplers apart.
+ */
 export type IsOneText<T, All = T> = T extends string ? string extends T ? false : [All] extends [T] ? true : false
   : false;
 
-/** A value as a pipeline may write it: as it is, or with expressions in place of it or of any part. */
+/** A value as a pipeline may write it: literally, or with expressions in place of the value or any part of it. */
 export type Written<T> = WrittenValue<NonNullable<T>> | Extract<T, null | undefined>;
 
-/** What {@linkcode Written} makes of a value that is there. */
+/** The part of {@linkcode Written} for a value that is not null or undefined. */
 export type WrittenValue<T> = [T] extends [string]
   ? IsOneText<T> extends true ? T : string extends T ? string : T | TextWithExpression
   : Part<T>;
 
-/** What {@linkcode Written} makes of a value that is no single text. */
+/** The part of {@linkcode Written} for a value that is not a single text. */
 export type Part<T> = T extends string ? T | TextWithExpression
   : T extends number | boolean ? T | Expression
   : T extends readonly (infer Item)[] ? readonly Written<Item>[] | Expression
   : T extends object ? { [K in keyof T]: Written<T[K]> } | Expression
   : T;
 
-/** Params of which any may be left out or removed. */
+/** Params, any of which may be left out or removed. */
 export type PartlyWritten<T> = { [K in keyof T]?: Written<T[K]> | null };
 
-/** What stages of all kinds have. */
+/** The fields that stages of all kinds have. */
 export type StageFields = Readonly<Omit<StageFileInput, "uses" | "inputs" | "with">>;
 
 /** A reference, or several for a port that takes a list. */
 export type References = string | readonly string[];
-/** What the input ports of a definition may read. */
+/** The references of a definition's input ports. */
 export type PortsOf<I extends InputPorts> = { readonly [K in keyof I]?: References };
 
-/** What the input ports of a built-in kind may read. */
+/** The references of a built-in kind's input ports. */
 export type Inputs<Name extends KindName> = { readonly [K in KindTable[Name]["inputs"]]?: References };
 
-/** The params of a stage: `with` may be left out where none is needed. */
+/** The params of a stage: `with` may be left out if no param is required. */
 export type With<P> = Record<never, never> extends P ? { readonly with?: { [K in keyof P]: Written<P[K]> } }
   : { readonly with: { [K in keyof P]: Written<P[K]> } };
 
@@ -56,17 +60,17 @@ export type StageOf<Name extends KindName> =
   & { readonly uses: Name; readonly inputs?: Inputs<Name> }
   & With<KindTable[Name]["params"]>;
 
-/** A stage of the user's own, or of a kind that an expression names: params and ports are checked when it is loaded. */
+/** A custom stage, or one whose kind is an expression: params and ports are checked when the pipeline is loaded. */
 export type OpenStage = StageFields & {
   readonly uses: `.${string}` | `/${string}` | TextWithExpression;
   readonly inputs?: Readonly<Record<string, References>>;
   readonly with?: Readonly<Record<string, unknown>>;
 };
 
-/** A stage of a pipeline that stands on its own. */
+/** A stage of a pipeline that extends no other. */
 export type StageInput = { [Name in KindName]: StageOf<Name> }[KindName] | OpenStage;
 
-/** A stage that is laid over one of another file: what it leaves out stays, null removes. */
+/** A stage that changes one of an extended file: fields that are left out stay, and null removes one. */
 export type StageChange =
   | {
     [Name in KindName]: StageFields & {
@@ -82,7 +86,7 @@ export type StageChange =
     readonly with?: Readonly<Record<string, unknown>>;
   };
 
-/** What a pipeline has besides its stages. */
+/** The fields of a pipeline besides its stages. */
 export type PipelineFields = Omit<PipelineFileInput, "stages" | "extends">;
 
 /** A pipeline file in TypeScript. */
@@ -93,13 +97,13 @@ export type PipelineInput =
     readonly stages: Readonly<Record<string, StageChange | null>>;
   };
 
-/** A pipeline in TypeScript: the default export of a file that the commands take like a YAML file. */
+/** Define a pipeline in TypeScript: the default export of a file that the commands accept like a YAML file. */
 export function definePipeline(pipeline: PipelineInput): PipelineInput {
   return pipeline;
 }
 
 /**
- * A stage of the user's own with the types of its definition, which is imported as a type only, so that its code does not
+ * Define a custom stage with the types of its definition, which is imported as a type only, so that its code does not
  * run here: `customStage<typeof import("./blur.ts").default>({ uses: "./blur.ts", with: { radius: 2 } })`.
  */
 export function customStage<D>(stage: CustomStageOf<D>): OpenStage {

@@ -1,4 +1,4 @@
-/** The kinds of stage that come with noiseline. Importing this loads neither a tensor engine nor a file format. */
+/** The built-in kinds of stage. Importing this module loads neither a tensor engine nor a file format. */
 import type { BuiltinKind } from "../contract/stage.ts";
 import { classifierKind } from "./classifier/kind.ts";
 import { datasetKind } from "./dataset/kind.ts";
@@ -17,7 +17,10 @@ import { selectKind } from "./select/kind.ts";
 import { statisticsKind } from "./statistics/kind.ts";
 import { trainKind } from "./train/kind.ts";
 
-/** By the name that `uses` takes. Each entry forgets its own types: the engine validates params before it passes them. */
+/**
+ * The built-in kinds by their name in `uses`. Each entry's own types are erased: the engine validates params before it
+ * passes them.
+ */
 export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries([
   datasetKind,
   scheduleKind,

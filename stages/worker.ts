@@ -1,6 +1,6 @@
 /**
- * The entry of a stage's own process. The engine generates a few lines that import one stage and hand it over;
- * this module is their way back into the engine.
+ * The entry of a stage's own process. The engine generates a few lines that import one stage and pass it to this
+ * module, which connects it to the engine.
  */
 import { holdToTypes } from "../artifacts/types.ts";
 import { sortOf } from "../diffusion/define.ts";

@@ -45,7 +45,7 @@ export const classifierKind = defineKind({
   },
 });
 
-/** Images of which nothing is known are not checked. */
+/** Reports images without labels. Images without facts are not checked. */
 function checkLabelled(input: string, images: ImageFacts | undefined): CheckProblem[] {
   if (images?.classes !== null) return [];
   return [{

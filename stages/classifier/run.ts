@@ -124,8 +124,8 @@ async function readState(saved: SavedState, parameters: number): Promise<Vectors
 }
 
 /**
- * One training step: mean cross-entropy, its gradients, Adam. Inputs: `classifierStepSignature`, with `labels` [B, classes]
- * one-hot. Outputs: the next `params`, `m`, `v` [P]; `loss` [], `gradNorm` [].
+ * One training step: mean cross-entropy, its gradients, Adam. Inputs: `classifierStepSignature`, with `labels` [B,
+ * classes] one-hot. Outputs: the next `params`, `m`, `v` [P]; `loss` [], `gradNorm` [].
  */
 function makeClassifierStep(config: ClassifierConfig): PureFunction {
   const layout = layoutOf(config);
@@ -134,7 +134,8 @@ function makeClassifierStep(config: ClassifierConfig): PureFunction {
     const lossOf = (...tensors: tf.Tensor[]) => {
       const named = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
       const { logits } = classify(named, x!);
-      // Shifted by a constant per image, which the gradient does not see, so that no exponential overflows.
+      // Logits are shifted by a constant per image, so that no exponential overflows; the shift does not change the
+      // gradient.
       const shifted = tf.sub(logits, tf.mean(logits, 1, true));
       const logSum = tf.log(tf.sum(tf.exp(shifted), 1));
       return tf.mean(tf.sub(logSum, tf.sum(tf.mul(labels!, shifted), 1))) as tf.Scalar;

@@ -15,7 +15,7 @@ const { images: { side: SIDE, ...IMAGES } } = SOURCES.cifar10;
 const IMAGE_BYTES = SIDE ** 2 * IMAGES.channels;
 const BATCH_IMAGES = 10_000;
 
-/** CIFAR-10 from its archive or its files, in their order. */
+/** Reads CIFAR-10 from its archive or its files, in their order. */
 export const read: ReadDataset = async (context) => {
   const { limit = Infinity } = context.params;
   let { path } = context.params;
@@ -25,7 +25,7 @@ export const read: ReadDataset = async (context) => {
     path = obtained.get("path")!;
   }
   const isFolder = (await Deno.stat(path)).isDirectory;
-  // An archive is read whole, so that damage to it shows.
+  // An archive is read whole, so that damage to it is noticed.
   const train = CIFAR_FILES.train.slice(0, isFolder ? Math.ceil(limit / BATCH_IMAGES) : undefined);
   const wanted = new Set([...train, ...CIFAR_FILES.test]);
   const batches = await (isFolder ? readFolder(path, wanted) : readArchive(path, wanted));
@@ -39,7 +39,7 @@ export const read: ReadDataset = async (context) => {
   };
 };
 
-/** Batches one after the other, cut at `limit` images. */
+/** Concatenates batches, up to `limit` images. */
 function joinBatches(batches: readonly CifarBatch[], limit: number): Split {
   const taken = Math.min(limit, batches.length * BATCH_IMAGES);
   const join = (parts: Uint8Array[], bytes: number) => new Uint8Array(Buffer.concat(parts, bytes));
@@ -60,23 +60,25 @@ async function readFolder(folder: string, wanted: ReadonlySet<string>): Promise<
   return batches;
 }
 
-/** A batch as long as all of CIFAR-10's. */
+/** Decodes a batch, which must have as many images as each batch of CIFAR-10. */
 function decodeBatch(bytes: Uint8Array, name: string): CifarBatch {
   const batch = checked(name, () => decodeCifarBatch(bytes));
   if (batch.count === BATCH_IMAGES) return batch;
   throw new FormatError(name, { got: `${batch.count} images`, wanted: `${BATCH_IMAGES}, as in the official file` });
 }
 
-/** The official archive unpacks to 184 MB; a few hundred kilobytes can unpack to any number. */
+/**
+ * The official archive unpacks to 184 MB; the limit is needed because a few hundred kilobytes can unpack to any size.
+ */
 const MAX_UNPACKED_BYTES = 256 << 20;
 
-/** From the official archive, which is read as a stream. */
+/** Reads batches from the official archive, as a stream. */
 async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<Batches> {
   const batches = new Map<string, CifarBatch>();
-  // The archive holds one folder; what it is called does not matter.
+  // The archive holds one folder, whose name does not matter.
   const nameOf = ({ name }: TarHeader) => name.split("/").at(-1)!;
   const filter = (header: TarHeader) => {
-    // Room would be made for it before any of it comes.
+    // Checked before unpacking, which allocates memory for the whole file before any of it is read.
     if (header.size > MAX_UNPACKED_BYTES) throw unpacksToMore(path, MAX_UNPACKED_BYTES);
     return header.type === "file" && wanted.has(nameOf(header));
   };
@@ -87,7 +89,7 @@ async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<B
       batches.set(nameOf(header), decodeBatch(data!, nameOf(header)));
     }
   } catch (cause) {
-    // A broken archive makes the unpackers throw errors without a code, which those of the system have.
+    // A broken archive makes the unpackers throw errors without a code; errors of the operating system have one.
     if (cause instanceof FormatError || !(cause instanceof Error) || "code" in cause) throw cause;
     throw new FormatError(path, { got: cause.message, wanted: "a whole .tar.gz archive", cause });
   }

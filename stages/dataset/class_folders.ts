@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import type { ImageFacts } from "../../artifacts/facts.ts";
 
-/** Names of files that are read as images. */
+/** Matches the names of files that are read as images. */
 export const READ = /\.(png|jpe?g)$/i;
 
 /**
- * The labels of a folder by its names alone, as reading it gives them. Nothing where only the run finds out: at links, and
- * where images lie both in sub-folders and beside these.
+ * Returns the labels of a folder from its names alone, as reading the folder gives them. Returns nothing if only the
+ * run finds out: if there are links, or images both in sub-folders and beside them.
  */
 export function classesOf(root: string): Pick<ImageFacts, "classes" | "classNames"> {
   try {
@@ -17,7 +17,7 @@ export function classesOf(root: string): Pick<ImageFacts, "classes" | "className
     if (isLoose === classNames.length > 0) return {};
     return isLoose ? { classes: null } : { classes: classNames.length, classNames };
   } catch {
-    // Folders that cannot be read are reported with the other paths.
+    // Folders that cannot be read are reported together with the other paths.
     return {};
   }
 }
@@ -28,7 +28,7 @@ function holdsImages(folder: string): boolean {
   );
 }
 
-/** @throws where there is a link */
+/** @throws if there is a link */
 function entriesOf(folder: string): Deno.DirEntry[] {
   const entries = [...Deno.readDirSync(folder)].filter(({ name }) => !name.startsWith("."));
   if (entries.some(({ isSymlink }) => isSymlink)) throw new Deno.errors.NotSupported();

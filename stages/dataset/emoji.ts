@@ -12,16 +12,16 @@ import { type ReadDataset, splitByHash } from "./split.ts";
 const { package: { name, version }, images: { side: SIDE, ...IMAGES }, counts } =
   SOURCES["npm/emoji-datasource-google"];
 
-/** Google's emoji on white, with their categories, mixed by the hash of their code points. */
+/** Reads Google's emoji on white, with their categories, shuffled by the hash of their code points. */
 export const read: ReadDataset = async ({ params, packages }) => {
   const { size = SIDE, testCount = counts.test, limit } = params;
-  // It is fetched before the stage starts.
+  // The package is fetched before the stage starts.
   const folder = packages[name]!;
   const all = parseEmoji(JSON.parse(await Deno.readTextFile(join(folder, "emoji.json"))));
   const place = join(folder, "img", "google", "sheets-clean", `${size}.png`);
   const bytes = await Deno.readFile(place);
   const sheet = checked(place, () => decodePng(bytes));
-  // The same picture in both splits would make the test images known ones.
+  // If both splits had the same picture, the test images would not be unseen.
   const emoji = firstOfEachPicture(all, sheet, size);
   const splits = splitByHash(emoji.map(({ codePoints }) => codePoints), { testCount, limit });
   const splitOf = (indices: readonly number[]) => {
@@ -48,23 +48,23 @@ const emojiSchema = z.array(z.object({
   has_img_google: z.boolean(),
 }));
 
-/** Pixels around every cell of a sheet. */
+/** Pixels of border around every cell of a sheet. */
 const BORDER = 1;
 
 type Emoji = Pick<ReturnType<typeof parseEmoji>[number], "cell">;
 
-/** The emoji that Google has pictures of. @throws ZodError when it is not the package's `emoji.json` */
+/** Returns the emoji that Google has pictures of. @throws ZodError when the JSON is not the package's `emoji.json` */
 export function parseEmoji(json: unknown) {
   return emojiSchema.parse(json).filter((emoji) => emoji.has_img_google).map((emoji) => ({
-    // Such as "1F3C3"; every emoji has its own.
+    // For example "1F3C3"; unique for every emoji.
     codePoints: emoji.unified,
     category: emoji.category,
-    // Its place on the sheet, counted in cells.
+    // Place on the sheet, counted in cells.
     cell: { column: emoji.sheet_x, row: emoji.sheet_y },
   }));
 }
 
-/** Cells of a sheet on white. @returns uint8 [N, size, size, 3] row-major */
+/** Cuts cells out of a sheet, on white. @returns uint8 [N, size, size, 3] row-major */
 export function cutCells(sheet: ByteImage, cells: readonly Emoji["cell"][], size: number): Uint8Array<ArrayBuffer> {
   const pitch = size + 2 * BORDER;
   const imageBytes = size * size * 3;
@@ -76,7 +76,7 @@ export function cutCells(sheet: ByteImage, cells: readonly Emoji["cell"][], size
   return out;
 }
 
-/** Emoji in their order, without those that look exactly like an earlier one. */
+/** Returns the emoji in their order, without those whose picture equals an earlier one. */
 export function firstOfEachPicture<E extends Emoji>(emoji: readonly E[], sheet: ByteImage, size: number): E[] {
   const seen = new Set<string>();
   return emoji.filter(({ cell }) => {

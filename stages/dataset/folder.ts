@@ -10,10 +10,10 @@ import { cropSquare, flatten, resizeSquare } from "./pixels.ts";
 import { readFile } from "./read_file.ts";
 import { type ReadDataset, splitByHash } from "./split.ts";
 
-/** Images of a folder, each split in code-unit order of their paths. */
+/** Reads the images of a folder; each split is in code-unit order of the paths. */
 export const read: ReadDataset = async (context) => {
   const { channels = 3, labels: wanted = "folders", limit } = context.params;
-  // The check asks for both.
+  // The kind's check makes sure that both are set.
   const [path, size] = [context.params.path!, context.params.size!];
   if (!(await Deno.stat(path)).isDirectory) {
     return { status: "failed", message: `${path} is a file`, fix: "set path to the folder of the images" };
@@ -38,7 +38,8 @@ export const read: ReadDataset = async (context) => {
   if (others > 0) context.note(`skipped ${countOf(others, "file")} of another kind than images`);
 
   const { train, test } = splitByHash(names, { testCount, limit });
-  // Shuffled digests chose the images; the stored order is one that people can find images by.
+  // The images were chosen by their digests; they are stored in the order of their paths, in which people can find
+  // them.
   const chosen = [train, test].flatMap((split) => split.sort((a, b) => a - b));
   const imageBytes = size ** 2 * channels;
   const pixels = new Uint8Array(chosen.length * imageBytes);
@@ -65,14 +66,17 @@ export const read: ReadDataset = async (context) => {
   };
 };
 
-/** Images that somebody surely meant to be used; leaving them out in silence would be a smaller data set than asked for. */
+/**
+ * Images that the user surely meant to include. Silently leaving them out would give a smaller data set than asked for.
+ */
 const UNREAD = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
 
 /**
- * All images below a folder. Links are followed inside of it alone: what lies elsewhere is not the folder's content.
+ * Lists all images below a folder. Links are followed only within the folder: files elsewhere are not its content.
  * Hidden files are left out.
  *
- * @returns paths relative to the folder, with `/`, those of images in code-unit order; and how many others were left out
+ * @returns paths relative to the folder, with `/`, those of images in code-unit order; broken files; and the number of
+ * other files, which are left out
  */
 async function listImages(root: string) {
   const images: string[] = [];
@@ -109,11 +113,12 @@ async function leadsInside(link: string, realRoot: string): Promise<boolean> {
   return target === realRoot || target.startsWith(`${realRoot}/`);
 }
 
-/** An image of the most pixels that are read, hardly packed. */
+/** Enough for an image of the most pixels that are read, almost uncompressed. */
 const MAX_FILE_BYTES = 512 << 20;
 
 /**
- * An image file as a square of the wanted size. What its bytes are counts, not how it is called: many a PNG is named .jpg.
+ * Reads an image file as a square of the wanted size. The format is detected from the bytes, not the name: many PNGs
+ * are named .jpg.
  *
  * @returns uint8 [size, size, channels] row-major, or what is wrong with the file
  */
@@ -133,9 +138,10 @@ async function readImage(path: string, size: number, channels: 1 | 3): Promise<U
 const MOST_CLASSES = 256;
 
 /**
- * Labels from the first sub-folder of each path, and the names of these in code-unit order: the label is the place there.
+ * Returns labels from the first sub-folder of each path, and the names of these sub-folders in code-unit order: a label
+ * is an index into the names.
  *
- * @returns undefined where all images lie in the folder itself; a text where the folder has no clear labels
+ * @returns undefined if all images are in the folder itself; an error message if the folder has no clear labels
  */
 function labelsOf(paths: readonly string[]) {
   const loose = paths.filter((path) => !path.includes("/"));
@@ -153,13 +159,15 @@ function labelsOf(paths: readonly string[]) {
   return { classNames, labels: Uint8Array.from(folders, (name) => places.get(name)!) };
 }
 
-/** Why not, by their paths relative to the folder, with `/`. */
+/** The reason why each file cannot be used, by its path relative to the folder, with `/`. */
 type BrokenFiles = Map<string, string>;
 
-/** More broken files than this are counted, not named: nobody reads on. */
+/** Further broken files are counted, not named: nobody reads longer lists. */
 const MOST_NAMED = 100;
 
-/** The end of a stage whose folder holds such files; `total` is how many were looked at. */
+/**
+ * Returns the failure of a stage whose folder holds broken files; `total` is the number of files that were examined.
+ */
 function brokenFiles(broken: BrokenFiles, total: number): StageEnd {
   const named = [...broken].sort(([a], [b]) => a < b ? -1 : 1).slice(0, MOST_NAMED);
   const more = broken.size > named.length ? [`  and ${broken.size - named.length} more`] : [];

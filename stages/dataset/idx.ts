@@ -13,7 +13,7 @@ import type { ReadDataset, Split, SplitName } from "./split.ts";
 
 const { counts, images: { side: SIDE, ...IMAGES } } = SOURCES.mnist;
 
-/** MNIST or Fashion-MNIST, in the order of its files. */
+/** Reads MNIST or Fashion-MNIST, in the order of the files. */
 export const read: ReadDataset = async (context) => {
   const { source: name, size = SIDE, limit = Infinity } = context.params;
   const paths = await findFiles(context);
@@ -32,7 +32,7 @@ export const read: ReadDataset = async (context) => {
   };
 };
 
-/** Where the files lie, by their names without ending. */
+/** Paths of the files, by their names without extension. */
 type Paths = ReadonlyMap<string, string>;
 
 async function findFiles(context: DatasetContext): Promise<Paths | StageEnd> {
@@ -43,7 +43,7 @@ async function findFiles(context: DatasetContext): Promise<Paths | StageEnd> {
   return new Map([...obtained].map(([name, file]) => [name.replace(/^path\/|\.gz$/g, ""), file]));
 }
 
-/** The names that are in use for a file: packed or not, and with a dot where some unpackers put one. */
+/** Returns the names in use for a file: compressed or not, and with a dot that some unpackers put. */
 function variants(name: string): string[] {
   const dotted = name.replace("-idx", ".idx");
   return [name, `${name}.gz`, dotted, `${dotted}.gz`];
@@ -60,7 +60,7 @@ async function findInFolder(folder: string): Promise<Paths> {
   return new Map(found.map(([name, file]) => [name, join(folder, file!)]));
 }
 
-/** The first `limit` images of a split, [N, 28, 28], and their labels, 0 to 9. */
+/** Reads the first `limit` images of a split, [N, 28, 28], and their labels, 0 to 9. */
 async function readSplit(paths: Paths, split: SplitName, limit: number): Promise<Required<Split>> {
   const count = counts[split];
   const names = IDX_NAMES[split];
@@ -75,7 +75,7 @@ async function readSplit(paths: Paths, split: SplitName, limit: number): Promise
   return { pixels: images.slice(0, taken * SIDE ** 2), labels: labels.slice(0, taken) };
 }
 
-/** A packed file is hardly longer than what it holds, whatever that is. */
+/** A compressed file is never much longer than its content, whatever that is. */
 const PACKING_BYTES = 1 << 20;
 
 async function readArray(paths: Paths, name: string, wanted: readonly number[]) {

@@ -60,7 +60,7 @@ export const datasetKind = defineKind({
   },
 });
 
-/** What a running `dataset` stage gets. */
+/** The context of a running `dataset` stage. */
 export type DatasetContext = Parameters<RunOf<typeof datasetKind>>[0];
 
 function sourceOf({ source }: DatasetParams): Source {
@@ -77,7 +77,7 @@ function checkSide(params: DatasetParams, size: number): CheckProblem[] {
   return [{ param: ["size"], message, got: `${size}`, wanted }];
 }
 
-/** Params that are set and mean nothing to the source, in the order of the schema. */
+/** Reports params that are set and do not apply to the source, in the order of the schema. */
 function misplacedParams(params: DatasetParams): CheckProblem[] {
   const { source, path } = params;
   const { params: own, published } = sourceOf(params);
@@ -102,7 +102,7 @@ const WHY_MISPLACED: Partial<Record<keyof DatasetParams, string>> = {
   labels: SAME_FORM,
 };
 
-/** Digests that are not those of the files that the source consists of. */
+/** Reports digests of files that the source does not have. */
 function wrongDigests(params: DatasetParams): CheckProblem[] {
   const { source, sha256 = {} } = params;
   const names = sourceOf(params).published?.files.map(({ name }) => name) ?? [];
@@ -117,10 +117,10 @@ function wrongDigests(params: DatasetParams): CheckProblem[] {
   }];
 }
 
-/** Of files that a user names by their digest; the published ones have less than 200 MB unpacked. */
+/** Maximum size of a file that a user names by its digest; the published files have less than 200 MB unpacked. */
 const MAX_OWN_BYTES = 256 << 20;
 
-/** What a dataset stage fetches: nothing where its files lie at a path or come from a package. */
+/** Returns the files that a dataset stage downloads: none if its files are at a path or come from a package. */
 export function downloadsOf(params: DatasetParams): DownloadExternal[] {
   const { path, url, sha256 = {} } = params;
   const { files, homes } = sourceOf(params).published ?? { files: [], homes: [] };
@@ -130,9 +130,9 @@ export function downloadsOf(params: DatasetParams): DownloadExternal[] {
     const inFolder = (folder: string) => `${folder.replace(/\/+$/, "")}/${file.name}`;
     const wanted = sha256[file.name] ?? file.sha256;
     return {
-      // Like the param whose content it stands in for: the data is the same, however it came.
+      // The name of the param whose content the download replaces: the data is the same, however it was obtained.
       name: isArchive ? "path" : `path/${file.name}`,
-      // What a user writes is the address of an archive itself, or of the folder of several files.
+      // The user's address is that of an archive itself, or of the folder that holds several files.
       urls: url === undefined ? homes.map(inFolder) : [url].flat().map((own) => isArchive ? own : inFolder(own)),
       sha256: wanted,
       maxBytes: wanted === file.sha256 ? file.bytes : MAX_OWN_BYTES,

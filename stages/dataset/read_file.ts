@@ -1,6 +1,9 @@
 import { FormatError } from "../../formats/format_error.ts";
 
-/** Read a file whole, once its length is known. @throws FormatError when it cannot be read, or is longer */
+/**
+ * Reads a whole file after checking its length.
+ * @throws FormatError when the file cannot be read, or is longer than `mostBytes`
+ */
 export async function readFile(path: string, what: string, mostBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   try {
     const { size } = await Deno.stat(path);

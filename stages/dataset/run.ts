@@ -7,9 +7,11 @@ import { IDX_FILES } from "./sources.ts";
 import type { ReadDataset } from "./split.ts";
 
 interface Reader {
-  /** Each source brings decoders or megabytes of its own, so only the wanted one is loaded. */
+  /**
+   * Loads the reader of a source. Only the wanted one is loaded, since each brings decoders or megabytes of its own.
+   */
   readonly load: () => Promise<{ readonly read: ReadDataset }>;
-  /** What to do about a file that is not what it should be. */
+  /** Advice for files that are not what they should be. */
   readonly fix: string;
 }
 

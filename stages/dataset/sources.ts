@@ -3,28 +3,30 @@ import type { NpmExternal } from "../../contract/stage.ts";
 import type { PublishedFile } from "../shared/download.ts";
 import type { DatasetParams, DatasetSource } from "./params.ts";
 
-/** What is known of a source of images without looking at it. */
+/** The facts about a source of images that are known without reading it. */
 export interface Source {
-  /** The params that mean something to it. */
+  /** The params that apply to the source. */
   readonly params: readonly Exclude<keyof DatasetParams, "source">[];
-  /** Images as they are where `size` does not say otherwise; undefined where they are the user's own. */
+  /** Form of the images, if `size` does not change it; undefined for the user's own images. */
   readonly images?: { readonly side: number; readonly channels: number; readonly classes: number };
-  /** Sides that it can have: all of a list, or any up to the largest. */
+  /** Sides that the images can have: those of a list, or any up to `upTo`. */
   readonly sides?: readonly number[] | { readonly upTo: number };
-  /** Images of its own splits, or of all of it, of which so many are held out where `testCount` does not say otherwise. */
+  /**
+   * Number of images: of each split of the source, or of all together (`all`), of which `test` are held out by default.
+   */
   readonly counts?: { readonly train?: number; readonly all?: number; readonly test: number };
   readonly package?: NpmExternal;
   readonly published?: Published;
 }
 
-/** One archive, or the files of a folder. */
+/** The published files: one archive, or the files of a folder. */
 export interface Published {
   readonly files: readonly PublishedFile[];
-  /** Folders that hold the files. */
+  /** Addresses of the folders that hold the files. */
   readonly homes: readonly string[];
 }
 
-/** Grey images are padded up to this side: a border says nothing. */
+/** Grey images can be padded up to this side: a border carries no information. */
 const PADDED = { upTo: 64 };
 const FETCHED: Source["params"] = ["path", "url", "sha256", "size", "limit"];
 
@@ -36,7 +38,7 @@ export const IDX_NAMES = {
 
 export const IDX_FILES: readonly string[] = Object.values(IDX_NAMES).flatMap(({ images, labels }) => [images, labels]);
 
-/** Of all files of a set, in the order of their names. */
+/** Digest and size of each file of a set, in the order of their names. */
 type FileList = readonly (readonly [sha256: string, bytes: number])[];
 
 const idxSource = (files: FileList, rest: Omit<Published, "files">) => ({
@@ -73,7 +75,7 @@ export const SOURCES = {
     params: ["size", "testCount", "limit"],
     images: { side: 32, channels: 3, classes: EMOJI_CATEGORIES.length },
     sides: [16, 20, 32, 64],
-    // Emoji that are not a variant of another in skin tone and have a picture of their own: of 1,911, fourteen look
+    // Emoji that are not a skin-tone variant of another and have a picture of their own: of 1,911, fourteen look
     // exactly like another, such as the flags of Norway and of Bouvet Island. A tenth is held out.
     counts: { all: 1_897, test: 189 },
     package: {
@@ -83,7 +85,7 @@ export const SOURCES = {
       files: true,
     },
   },
-  // LeCun, Cortes and Burges: http://yann.lecun.com/exdb/mnist/, which no longer gives the files out.
+  // LeCun, Cortes and Burges: http://yann.lecun.com/exdb/mnist/, which no longer serves the files.
   mnist: idxSource([
     ["440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 9_912_422],
     ["3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28_881],
@@ -111,13 +113,14 @@ export const SOURCES = {
     sides: [32],
     counts: { train: 50_000, test: 10_000 },
     published: {
-      // The binary version at https://www.cs.toronto.edu/~kriz/cifar.html, whose MD5 is c32a1d4ab5d03f1284b67883e8d87530.
+      // The binary version at https://www.cs.toronto.edu/~kriz/cifar.html. Its MD5 is
+      // c32a1d4ab5d03f1284b67883e8d87530.
       files: [{
         name: "cifar-10-binary.tar.gz",
         sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
         bytes: 170_052_171,
       }],
-      // The page's address, and the one that it has been seen to redirect to.
+      // The page's address, and the one that the page has been seen to redirect to.
       homes: ["https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"],
     },
   },

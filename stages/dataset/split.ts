@@ -11,25 +11,28 @@ export interface Split {
   readonly labels?: Uint8Array<ArrayBuffer>;
 }
 
-/** What a source gives. */
+/** A data set that a source gives. */
 interface Dataset extends Record<SplitName, Split> {
   readonly side: number;
   readonly channels: number;
   /** null without labels. */
   readonly classes: number | null;
-  /** Where a split comes from, in clear. */
+  /** Returns the origin of a split, in readable form. */
   readonly source: (split: SplitName) => Readonly<Record<string, unknown>>;
 }
 
-/** Reads a source, or says why the stage ends without. @throws FormatError for files that are not what they should be */
+/**
+ * Reads a source, or returns how the stage ends without it.
+ * @throws FormatError for files that are not what they should be
+ */
 export type ReadDataset = (context: DatasetContext) => Promise<Dataset | StageEnd>;
 
 /**
- * Split items by the SHA-256 of their names: those with the smallest digests are held out, the next ones are kept. Which
- * split an item is in hardly depends on what else there is, and not at all on order, seed or `limit`, so that results
+ * Splits items by the SHA-256 of their names: those with the smallest digests are held out, the next ones are kept. An
+ * item's split hardly depends on which other items there are, and not at all on order, seed or `limit`, so that results
  * stay comparable.
  *
- * @param names different from each other @param limit take no more than so many
+ * @param names all different @param limit maximum number of items to use
  * @returns indices into `names`, in the order of the digests
  */
 export function splitByHash(

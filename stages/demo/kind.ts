@@ -6,7 +6,7 @@ import { sampleKind } from "../sample/kind.ts";
 import { positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 
-/** What `sample` is not told. */
+/** The params of `sample` that a demo does not set. */
 const SAMPLED = sampleKind.params.parse({ count: 1 });
 
 export const demoKind = defineKind({
@@ -36,7 +36,7 @@ export const demoKind = defineKind({
   },
   seeded: true,
   definitions: { sampler: "sampler" },
-  // The engine that runs in every browser says whether it has all that the network calls.
+  // The engine that runs in every browser is tried, and says whether it has all operations that the network uses.
   device: (_params, tryDevice) => findStageDevice({ device: "wasm" }, tryDevice),
   check: (params, inputs, own) => ({
     problems: sampleKind.check!({ ...SAMPLED, ...params }, inputs, own).problems,

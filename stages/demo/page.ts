@@ -2,7 +2,7 @@ import { escapeMarkup } from "../../std/escape.ts";
 import type { DemoData } from "./browser/protocol.ts";
 import { STYLE } from "./style.ts";
 
-/** Nothing comes from a network, and nothing goes there. */
+/** Allows no traffic to or from a network. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; worker-src blob:; " +
   "style-src 'unsafe-inline'; img-src data: blob:; connect-src data: blob:";
 
@@ -10,7 +10,7 @@ const NOTICE = "Made with noiseline. With TensorFlow.js, © Google LLC, under th
   "(apache.org/licenses/LICENSE-2.0), Zod, © Colin McDonnell, and noble-hashes, © Paul Miller, under the MIT License " +
   "(opensource.org/license/mit).";
 
-/** Code that does not start says nothing by itself. */
+/** Shows an error if the code does not start, which would otherwise say nothing. */
 const GUARD = `addEventListener("error", ({ message = "a part of its code did not load" }) => {
   if (document.getElementById("draw") === null) {
     document.getElementById("state").textContent = "This page cannot start: " + message;
@@ -18,8 +18,8 @@ const GUARD = `addEventListener("error", ({ message = "a part of its code did no
 }, true);`;
 
 /**
- * The page that draws, with all that it needs; equal for equal values.
- * @param about a line below the title @param code of `main.ts` and what it is started with
+ * Renders the page with all that it needs; equal for equal values.
+ * @param about a line below the title @param code the code of `main.ts` and its call of `start`
  */
 export function renderPage(
   { title, about, code, data }: Readonly<Record<"title" | "about" | "code", string>> & { readonly data: DemoData },

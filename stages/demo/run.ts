@@ -9,7 +9,7 @@ import { failedBy, runOf } from "../shared/run_of.ts";
 import { demoKind } from "./kind.ts";
 import { renderPage } from "./page.ts";
 
-/** A page with more is too much for many a browser. */
+/** A page with more bytes is too much for many browsers. */
 const MOST_BYTES = 128 << 20;
 
 export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitions, device, packages }) => {

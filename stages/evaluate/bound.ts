@@ -11,32 +11,36 @@ import type { Work, WorkItem, WorkOptions } from "./evaluator.ts";
 
 interface BoundOptions extends WorkOptions {
   readonly variance: "fixedsmall" | "fixedlarge" | "learned";
-  /** What stands for the logarithm of the posterior variance at t = 0, which is 0. Default `second`. */
+  /** Replaces the log of the posterior variance at t = 0, where the variance is 0. Default `second`. */
   readonly logVarianceClip?: "second" | "floor" | undefined;
-  /** Evaluations per image, in [2, T], or 1 where T is. */
+  /** Evaluations per image, in [2, T], or 1 if T is 1. */
   readonly perImage: number;
 }
 
 /** hojonathanho/diffusion, `diffusion_utils.py`: log(max(variance, 1e-20)). */
 const VARIANCE_FLOOR = 1e-20;
 
-/** Levels of a byte in [-1, 1]. */
+/** Half the number of byte steps: the scale from [-1, 1] to levels of 0 to 255. */
 const HALF_RANGE = 127.5;
 
-/** Evaluations of the terms of the bound, in bits per dimension, and of the mean square error of x0, 0 to 255. */
+/**
+ * Evaluations of the terms of the bound, in bits per dimension, and of the mean square error of x0, on the scale 0 to
+ * 255.
+ */
 interface BoundWork extends Work {
-  /** Also how many terms it stands for. */
+  /** Also returns `stands`, the number of terms that the item stands for. */
   item(index: number): WorkItem & { readonly stands: number };
 }
 
 /**
- * For each image t = 0, and one t from each of `perImage - 1` equal ranges of [1, T), which stands for its range. With
- * `perImage` = T that is each t once, as in hojonathanho/diffusion; with fewer, the sum is another one with the same
- * mean. Timesteps and noise are functions of seed, image and timestep. The predicted x0 is clipped to [-1, 1], as there.
+ * Returns the evaluations of the bound: for each image t = 0, and one t from each of `perImage - 1` equal ranges of [1,
+ * T), which stands for its range. With `perImage` = T these are all t once, as in hojonathanho/diffusion; with fewer,
+ * the sum differs but has the same mean. Timesteps and noise are functions of seed, image and timestep. The predicted
+ * x0 is clipped to [-1, 1], as in hojonathanho/diffusion.
  */
 export function boundTerms(images: number, options: BoundOptions): BoundWork {
   const { path, objective, variance: kind, perImage, seed, logVarianceClip = "second" } = options;
-  // The bound is that of a chain; the check of the kind asks for one.
+  // The bound is defined on a chain, and the check of the kind requires one.
   const tables = path.tables!;
   const { timesteps } = tables;
   const draws = randomStream({ seed, stream: "evaluate/bound-timestep" });
@@ -77,9 +81,9 @@ export function boundTerms(images: number, options: BoundOptions): BoundWork {
 }
 
 /**
- * Add the terms up to the bound and its parts, in bits per dimension.
+ * Sums the terms to the bound and its parts, in bits per dimension.
  *
- * @param terms of each item
+ * @param terms the term of each item
  * @param priors L_T of each image
  */
 export function sumBound(
@@ -103,7 +107,7 @@ export function sumBound(
   const squares = totals.reduce((sum, value) => sum + (value - total) ** 2, 0);
   return {
     total,
-    /** Of the total over images; 0 for a single image. */
+    /** Standard error of the total over images; 0 for a single image. */
     standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : 0,
     /** L_T, L_0 and the sums of L_t over the timesteps of each bucket without t = 0. */
     prior: sum(priors) / count,
@@ -114,7 +118,7 @@ export function sumBound(
   };
 }
 
-/** L_T of each of the first `count` images, in bits per dimension: float64 [count]. */
+/** Computes L_T of each of the first `count` images, in bits per dimension: float64 [count]. */
 export function imagePriors({ pixels, shape }: StoredImages, tables: DiffusionTables, count: number): Float64Array {
   const [, height, width, channels] = shape;
   const size = height * width * channels;
@@ -126,11 +130,13 @@ export function imagePriors({ pixels, shape }: StoredImages, tables: DiffusionTa
 }
 
 /**
- * The progressive code of Ho et al. 2020, section 4.3: rate and distortion by reverse step, from the largest timestep on.
+ * Computes rate and distortion of the progressive code of Ho et al. 2020, section 4.3, by reverse step, from the
+ * largest timestep on.
  *
  * @param scores bits per dimension and mean square error (0 to 255) of each item, [items, 2]
- * @returns what decoding has after the steps down to `from`, with t in [from, to) the last of them: `rate`, the bits per
- * dimension received by then, the terms of the bound at t >= from; `rmse` of the predicted x0 there, on the scale 0 to 255
+ * @returns the state of decoding after the steps down to `from`, with t in [from, to) the last of them: `rate`, the
+ * bits per dimension received by then, which are the terms of the bound at t >= from; `rmse` of the predicted x0 there,
+ * on the scale 0 to 255
  */
 export function rateDistortion(
   work: Pick<BoundWork, "item">,
@@ -156,7 +162,7 @@ export function rateDistortion(
   });
 }
 
-/** Figure 5 of the paper as SVG: distortion and rate over the reverse steps. */
+/** Plots figure 5 of the paper as SVG: distortion and rate over the reverse steps. */
 export function plotRateDistortion(points: ReturnType<typeof rateDistortion>, label: string): string {
   const xLabel = `reverse steps, ${points.length} shares of the chain`;
   const chart = (key: "rate" | "rmse", title: string, note: string, color: string) => {

@@ -14,45 +14,45 @@ export interface WorkItem {
   /** Index of the image. */
   readonly image: number;
   readonly t: number;
-  /** Fill with the noise, N(0, I): a function of the item alone. */
+  /** Fills an array with the noise, N(0, I): a function of the item alone. */
   readonly fillNoise: (out: Float32Array<ArrayBuffer>) => void;
 }
 
-/** What all evaluations depend on. */
+/** Options of all evaluations. */
 export interface WorkOptions {
   readonly path: Path;
-  /** One that says how x_0 is had. */
+  /** An objective that says how to compute x_0. */
   readonly objective: Objective;
   readonly seed: number;
 }
 
-/** Evaluations, and what is made of each: one number or several. */
+/** A set of evaluations, and the function that scores each with one number or several. */
 export interface Work {
   readonly count: number;
-  /** Numbers of one evaluation. */
+  /** Number of scores of one evaluation. */
   readonly figures: number;
   /** @param index in [0, count) */
   item(index: number): WorkItem;
   score(evaluation: Evaluation): readonly number[];
 }
 
-/** What one evaluation gave: [H, W, C] each, row-major, valid during the call that it is handed to. */
+/** The results of one evaluation: [H, W, C] each, row-major, valid only during the call that gets them. */
 interface Evaluation {
   readonly t: number;
   readonly x0: Float32Array;
   readonly noise: Float32Array;
   readonly xt: Float32Array;
-  /** The network's prediction; what of is the checkpoint's objective. */
+  /** The network's prediction of the checkpoint's objective. */
   readonly prediction: Float32Array;
-  /** What the network says of the variance, where it learned one. */
+  /** The network's output for the variance, if it learned one. */
   readonly variance: Float32Array | undefined;
 }
 
 /**
- * Evaluate a network on the items of some work, a batch at a time. Items do not see each other, so a batch's size changes
- * nothing but the rounding of the network; scores are made in float64.
+ * Makes a function that evaluates a network on the items of some work, a batch at a time. Items do not affect each
+ * other, so the batch size changes nothing but the rounding of the network; scores are computed in float64.
  *
- * @returns scores [items, figures] of a batch that starts at the given item, fewer items at the end of the work
+ * @returns scores [items, figures] of a batch that starts at the given item, with fewer items at the end of the work
  */
 export async function makeEvaluator(
   checkpoint: StoredCheckpoint,
@@ -64,7 +64,7 @@ export async function makeEvaluator(
   const [, height, width, channels] = images.shape;
   const pixels = height * width * channels;
   const all = () => new Float32Array(batchSize * pixels);
-  // Places that no item fills in the last batch keep what they had.
+  // In the last batch, places without an item keep their previous contents.
   const [x0, noise, x] = [all(), all(), all()];
   const t = new Array<number>(batchSize).fill(0);
 
@@ -78,7 +78,7 @@ export async function makeEvaluator(
       t[i] = item.t;
       own(x, i).set(mix([path.signal(item.t), own(x0, i)], [path.noise(item.t), own(noise, i)]));
     });
-    // Images without labels are measured with a network that is told none.
+    // For images without labels, the network gets no label.
     const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
     const { prediction, variance } = splitOutput(await ask(x, t, tellLabels(sizes, labels)), sizes);
     return Float64Array.from(items.flatMap(({ t }, i) => {
@@ -89,9 +89,9 @@ export async function makeEvaluator(
 }
 
 /**
- * L_simple of each image (Ho et al. 2020, eq. 14) at its own timestep and noise, functions of its index: the mean over
- * pixels of the squared error of the noise. The prediction gives the noise back whatever the objective, so that networks
- * of different objectives compare.
+ * Scores L_simple of each image (Ho et al. 2020, eq. 14) at its own timestep and noise, which are functions of its
+ * index: the mean over pixels of the squared error of the noise. The noise is computed from the prediction under any
+ * objective, so that networks of different objectives compare.
  */
 export function noiseErrors(
   { path, objective, seed }: WorkOptions,
@@ -113,12 +113,15 @@ export function noiseErrors(
   };
 }
 
-/** The bucket of an image: they take turns, so that each gets its share of any number of images. */
+/**
+ * Returns the bucket of an image. Images are assigned to buckets in turn, so that each gets its share of any number of
+ * images.
+ */
 function bucketOf(image: number, buckets: readonly Bucket[]): number {
   return image % buckets.length;
 }
 
-/** One timestep per image, uniform in the image's bucket: a pure function of seed and image. int32 [count] */
+/** Samples one timestep per image, uniform in the image's bucket: a pure function of seed and image. int32 [count] */
 export function drawTimesteps(count: number, { buckets, seed }: { buckets: readonly Bucket[]; seed: number }) {
   const uniforms = randomStream({ seed, stream: "evaluate/timestep" }).uniform(0, count);
   return Int32Array.from(uniforms, (u, image) => {
@@ -128,8 +131,8 @@ export function drawTimesteps(count: number, { buckets, seed }: { buckets: reado
 }
 
 /**
- * Mean loss per bucket, and overall as if t were uniform on all timesteps: each bucket weighs as much as it is wide,
- * not as many images as it happened to get.
+ * Computes the mean loss per bucket, and overall as if t were uniform on all timesteps: each bucket is weighted by its
+ * width, not by its number of images.
  *
  * @param losses per image, at least one per bucket
  */

@@ -12,7 +12,7 @@ const evaluateParams = z.strictObject({
   buckets: positiveInt(1_000).default(10).describe("Report the loss for each of this many equal ranges of t"),
   batchSize: positiveInt(65_536).default(100).describe("Images per evaluation of the network"),
   limit: positiveInt(100_000_000).optional().describe("Use only this many images, from the first on"),
-  // Without a default: older results have no bound, and keep their keys.
+  // No default: older results have no bound, and keep their keys.
   bound: z.strictObject({
     timesteps: positiveInt(1_000_000).describe(
       "Evaluations of the network per image: t = 0, and one t from each of timesteps - 1 equal ranges. T takes every " +

@@ -16,7 +16,7 @@ import { evaluateKind } from "./kind.ts";
 
 type Context = ContextOf<typeof evaluateKind>;
 
-/** More points than this are no better curve. */
+/** Maximum number of points of the curve; more would not improve it. */
 const MOST_RATE_POINTS = 50;
 const SCORES_FILE = "losses.safetensors";
 
@@ -67,7 +67,8 @@ export default runOf(evaluateKind, async (context) => {
       ...figures.perBucket.map(({ from, to, sum }) => {
         return { name: "bits/dim L_t, sum", value: sum, count, timesteps: { from, to } };
       }),
-      // Where progressive decoding ends, and how far half of the reverse steps take it; the whole curve is a file beside.
+      // The points half of the reverse steps on, and at the end of progressive decoding; the whole curve is in a file
+      // beside them.
       ...[points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
         { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
         { name: "progressive RMSE, 0 to 255", value: rmse, count, timesteps: { from, to } },
@@ -85,7 +86,7 @@ export default runOf(evaluateKind, async (context) => {
   return undefined;
 });
 
-/** Scores of all works, one after the other; starts with those that an earlier run saved. */
+/** Scores all works, one after the other, continuing from the scores that an earlier run saved. */
 async function scoreAll(
   context: Context,
   works: readonly Work[],
@@ -97,7 +98,7 @@ async function scoreAll(
   const saved = await progress.latest();
   const scores = new Float64Array(works.reduce((sum, { count, figures }) => sum + count * figures, 0));
   let done = saved?.step ?? 0;
-  /** Scores of the evaluations that are done. */
+  /** Number of scores of the evaluations that are done. */
   let length = 0;
   if (saved !== undefined) {
     const losses = decodeVectors(await saved.read(SCORES_FILE)).vectors["losses"] as Float64Array;

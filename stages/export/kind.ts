@@ -35,7 +35,7 @@ export const exportKind = defineKind({
   },
 });
 
-/** Why what the user defined has no place in another library. */
+/** Returns the reason why the user's definition cannot be exported to another library. */
 export function ownProblem(what: string, { uses }: { readonly uses: string }): InterchangeProblem {
   return {
     message: `diffusers knows no ${what} of one's own`,

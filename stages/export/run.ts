@@ -19,10 +19,13 @@ export default runOf(exportKind, async ({ params, inputs, outputs, definitions }
   return undefined;
 });
 
-/** The release that the layout is held to; see docs/interchange.md. */
+/** The release of diffusers whose layout is written; see docs/interchange.md. */
 const VERSION = "0.42.1";
 
-/** The files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why it has no place there. */
+/**
+ * Returns the files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why they cannot be
+ * expressed in one.
+ */
 export function toDiffusers({ config, network, path, params }: StoredCheckpoint) {
   const { model, objective = DEFAULT_OBJECTIVE, schedule: spec } = config;
   if (isOwn(model) || isOwn(objective)) throw new Error("Cannot happen: the check of the kind refuses them");
@@ -33,7 +36,7 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
   const { images: { source }, step, seed, ema, schedule } = config;
   const weights = encodeSafetensors({
     tensors: toUnet2dTensors(unpackParameters(params, network), model),
-    // "format" is what loaders of PyTorch weights look for.
+    // Loaders of PyTorch weights look for "format".
     metadata: { format: "pt", [METADATA_KEY]: JSON.stringify({ source, step, seed, ema, schedule }) },
   });
   const { _class_name: name, ...scheduler }: Record<string, unknown> = { ...own, ...config.scheduler };

@@ -16,7 +16,7 @@ import {
 } from "../shared/inception.ts";
 import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
 
-/** What an extractor graph wants its images to be. */
+/** The input images that an extractor graph expects. */
 const preprocessingParams = z.strictObject({
   size: positiveInt(4_096).describe("Height and width of the input images"),
   kernel: z.enum(["bilinear", "bicubic"]).default("bilinear").describe("Kernel that resizes the images"),
@@ -39,12 +39,12 @@ const featuresParams = z.strictObject({
         "content is in the key",
     ),
   ),
-  // In no key: what is fetched enters it by its digest.
+  // Not in the key: a downloaded file enters the key by its digest.
   url: execution(
     address.optional().describe("URL of the graph, or of the weights; default: where the weights are published"),
   ),
   sha256: sha256.optional().describe("SHA-256 of the file. With other than the published weights, FID is called FD"),
-  // Not known to older versions, which had no extractor that takes it.
+  // Unknown to older versions, which had no extractor with this param.
   resize: legacy(resizeParam(), "tensorflow").describe(
     "inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR, torch-fidelity and EDM",
   ),
@@ -75,7 +75,7 @@ export const featuresKind = defineKind({
     features: { type: "features", description: "One feature vector per image" },
   },
   permissions: { native: ["onnxruntime-node"] },
-  // A graph is run by ONNX Runtime on the CPU, whatever computes the rest.
+  // ONNX Runtime runs a graph on the CPU, on whichever device the rest runs.
   device: (params, tryDevice) =>
     findStageDevice(params.extractor === "onnx" ? { ...params, device: "onnx" } : params, tryDevice),
   downloads: extractorDownloads,
@@ -96,7 +96,7 @@ export const featuresKind = defineKind({
       ),
       facts: {
         features: definedOnly({
-          // What a graph is called is seen when it is run.
+          // The name of a graph is known only once it runs.
           extractor: extractor === "onnx" ? undefined : extractor,
           resize: overInception ? params.resize ?? "tensorflow" : undefined,
           count,
@@ -107,7 +107,7 @@ export const featuresKind = defineKind({
   },
 });
 
-/** The params that some extractors have, beside those of all. */
+/** The params that only some extractors have. */
 const PARAMS: Partial<Record<FeaturesParams["extractor"], readonly (keyof FeaturesParams)[]>> = {
   onnx: ["path", "url", "sha256", "preprocess", "output", "logits"],
   [INCEPTION]: ["path", "url", "sha256", "resize"],
@@ -161,10 +161,10 @@ function checkInception(params: FeaturesParams, images: ImageFacts | undefined):
   );
 }
 
-/** A graph is one message of protobuf, which can have no more. */
+/** A graph is one protobuf message, which cannot be larger. */
 export const MAX_FILE_BYTES = 2 ** 31;
 
-/** The weights or the graph that a stage fetches, or that must lie at its path. */
+/** Returns the weights or the graph that a stage downloads, or that must be at its path. */
 export function extractorDownloads(params: FeaturesParams): DownloadExternal[] {
   const { extractor, path, url, sha256 } = params;
   if (extractor === "onnx") return namedDownloads(params, MAX_FILE_BYTES);

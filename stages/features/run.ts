@@ -24,26 +24,26 @@ import { extractorDownloads, featuresKind, type FeaturesParams, MAX_FILE_BYTES, 
 
 type Context = ContextOf<typeof featuresKind>;
 
-/** Whether a device has memory and width for large batches; on processors more images at once are no faster. */
+/** Devices with memory and width for large batches; on processors, more images at once are no faster. */
 const CARDS = ["tensorflow-gpu", "webgpu"];
 const PROCESSOR_BATCH = 8;
 
 export default runOf(featuresKind, async (context) => {
   const { params, inputs } = context;
   const images = await readImages(inputs.images);
-  // No more at once than there are.
+  // The batch is never larger than the number of images.
   const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device?.name ?? "");
   const batchSize = Math.min(params.batchSize, images.info.count, mayBeLarge ? Infinity : PROCESSOR_BATCH);
   const { onDevice, open } = EXTRACTORS[params.extractor];
   const extractWith = explainMemory(async (used: Context) => {
     const extract = (device?: Device) => extractAll(used, images, () => open(used, images.info, device));
-    // What only joins parts computes nothing.
+    // A stage that only joins shards computes nothing.
     return onDevice && used.parts.length === 0 ? await withDevice(used, extract) : await extract();
   });
   return await extractWith({ ...context, params: { ...params, batchSize } });
 });
 
-/** The bytes of the graph or the weights, and their hash. */
+/** Reads the bytes of the graph or the weights, and their hash. */
 async function readFile(context: Context) {
   const [file] = extractorDownloads(context.params);
   return await readNamedFile(context, file, file?.maxBytes ?? MAX_FILE_BYTES);
@@ -54,10 +54,10 @@ function refused(what: string, error: unknown, fix: string): StageEnd {
   return { status: "failed", message: `cannot use the ${what}: ${said}`, fix };
 }
 
-/** What decides the form of the features. */
+/** The facts that decide the form of the features. */
 type About = Pick<Extractor, "info" | "logits">;
 
-/** Features of all images, batch by batch, to the output's files. */
+/** Writes the features of all images, batch by batch, to the output's files. */
 async function extractAll(context: Context, images: StoredImages, open: () => Promise<Extractor | StageEnd>) {
   const { params: { limit, batchSize }, inputs, outputs, report } = context;
   const count = Math.min(images.info.count, limit ?? images.info.count);
@@ -87,14 +87,14 @@ async function extractAll(context: Context, images: StoredImages, open: () => Pr
 
 interface Extractor {
   readonly info: ExtractorInfo;
-  /** Length of the logits, where it has any. */
+  /** Length of the logits, or null if the extractor has none. */
   readonly logits: number | null;
-  /** Of a batch of bytes, [B, H, W, C]; valid until the next batch. */
+  /** Extracts the features of a batch of bytes, [B, H, W, C]; the results are valid until the next batch. */
   extract(bytes: Uint8Array): Promise<{ readonly features: Float32Array; readonly logits?: Float32Array | undefined }>;
   release?(): Promise<void>;
 }
 
-/** Opens an extractor for images of one size, or says how the stage ends without. */
+/** Opens an extractor for images of one size, or returns how the stage ends without it. */
 type OpenExtractor = (context: Context, size: ImageSize, device?: Device) => Promise<Extractor | StageEnd>;
 
 const openPixels: OpenExtractor = (_context, size) => {
@@ -161,7 +161,7 @@ const openGraph: OpenExtractor = async (context, size) => {
       const results = await graph.run(data, shape, wanted);
       return { features: results[output]!, logits: logits === undefined ? undefined : results[logits]! };
     };
-    // One blank image says how long the vectors are.
+    // One blank image is run to find the length of the vectors.
     const tried = await run(new Uint8Array(size.height * size.width * size.channels));
     return {
       info: { name, sha256: file.sha256, dimension: tried.features.width, preprocessing: { ...options, output } },
@@ -181,14 +181,14 @@ const EXTRACTORS: Readonly<Record<FeaturesParams["extractor"], { open: OpenExtra
   pixels: { open: openPixels, onDevice: false },
   classifier: { open: openTrained, onDevice: true },
   [INCEPTION]: { open: openPublished, onDevice: true },
-  // ONNX Runtime is a device of its own.
+  // ONNX Runtime is its own device.
   onnx: { open: openGraph, onDevice: false },
 };
 
-/** Extractors of colour images take grey ones as three equal channels. */
+/** Number of channels of colour images. Their extractors take grey images as three equal channels. */
 const COLOURS = 3;
 
-/** Bytes of images as an extractor takes them. @param bytes [B, H, W, C] */
+/** Converts bytes of images to an extractor's input. @param bytes [B, H, W, C] */
 export function preprocess(bytes: Uint8Array, { height, width, channels }: ImageSize, options: Preprocessing) {
   const { size, range: [low, high], mean, deviation, layout } = options;
   const count = bytes.length / (height * width * channels);
@@ -200,7 +200,7 @@ export function preprocess(bytes: Uint8Array, { height, width, channels }: Image
     for (let pixel = 0; pixel < pixels; pixel++) {
       for (let c = 0; c < wide; c++) {
         const byte = resized[(image * pixels + pixel) * channels + (channels === 1 ? 0 : c)]!;
-        // A bicubic kernel reaches beyond the bytes at edges of the picture.
+        // A bicubic kernel can give values outside 0 to 255 at edges in the picture.
         const value = low + (high - low) * Math.min(255, Math.max(0, byte)) / 255;
         const at = layout === "nchw" ? (image * wide + c) * pixels + pixel : (image * pixels + pixel) * wide + c;
         data[at] = (value - (mean?.[c] ?? 0)) / (deviation?.[c] ?? 1);

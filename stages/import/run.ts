@@ -22,7 +22,7 @@ import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { failedBy } from "../shared/run_of.ts";
 import type { importKind } from "./kind.ts";
 
-/** What an export keeps in the weights' metadata. */
+/** The metadata that an export stores with the weights. */
 const provenanceSchema = z.object({
   source: z.record(z.string(), z.unknown()),
   step: z.int().min(0),
@@ -46,7 +46,7 @@ export default (async ({ params, outputs }) => {
 
 /** @throws FormatError where there is no such file */
 async function readBytes(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
-  // As the library does: older folders have the files of both parts side by side.
+  // As in the library: older folders have the files of both parts side by side.
   for (const path of [name, posix.basename(name)]) {
     try {
       return await Deno.readFile(join(folder, path));
@@ -58,7 +58,7 @@ async function readBytes(folder: string, name: string): Promise<Uint8Array<Array
 }
 
 /**
- * The checkpoint of a folder of a `DDPMPipeline`, or why its network or chain is none of ours.
+ * Returns the checkpoint of a `DDPMPipeline`'s folder, or why its network or chain cannot be expressed in noiseline.
  * @throws FormatError for a file that is missing or broken
  */
 async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWrite>> {
@@ -110,7 +110,7 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
         timesteps: betas.length,
         step: provenance?.step ?? 0,
         parameters: params.length,
-        // Without a decay the average is the weights themselves, which is what is written.
+        // Without a decay, the average equals the weights, and these are written for both.
         ema: provenance?.ema ?? { decay: 0, warmup: false },
         seed: provenance?.seed ?? 0,
         ...(objective === DEFAULT_OBJECTIVE ? {} : { objective }),
@@ -138,7 +138,10 @@ async function readWeights(folder: string) {
   return { tensors: Object.fromEntries(floats), provenance: readProvenance(metadata[METADATA_KEY]) };
 }
 
-/** Only a description: without one, or with another program's, the weights are still what they are. */
+/**
+ * Reads the provenance, which only describes the checkpoint: without it, or with another program's metadata, the
+ * weights are still valid.
+ */
 function readProvenance(text: string | undefined): z.output<typeof provenanceSchema> | undefined {
   if (text === undefined) return undefined;
   try {

@@ -10,8 +10,9 @@ import { bytesToUnit } from "../shared/feeds.ts";
 import type { inpaintKind } from "./kind.ts";
 
 /**
- * The sampler takes one step at a time. After each the kept part is put back, noised as much as the rest is then (Lugmayr
- * et al. 2022, arXiv 2201.09865, algorithm 1). With `repeats` the step's noise is added again and the step taken anew.
+ * Inpaints images. The sampler takes one step at a time. After each step the kept part is put back, noised to the same
+ * level as the rest (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1). With `repeats`, the step's noise is added
+ * again and the step is repeated.
  */
 export function makeDrawer(
   { params: { batchSize, repeats }, seed }: {
@@ -21,7 +22,7 @@ export function makeDrawer(
   { path }: Pick<StoredCheckpoint, "path">,
   { walk: { times, steps, pixels, begin }, images, kept }: {
     readonly walk: Walk;
-    /** The last of them also for all beyond. */
+    /** The last image is also used for all indices beyond it. */
     readonly images: Pick<StoredImages, "pixels" | "labels"> & { readonly count: number };
     readonly kept: Uint8Array;
   },

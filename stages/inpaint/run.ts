@@ -10,7 +10,7 @@ import { inpaintKind } from "./kind.ts";
 type Context = ContextOf<typeof inpaintKind>;
 
 const PICTURED = 24;
-/** Grey in the picture of what was taken away. */
+/** Grey level of the removed part in the picture. */
 const TAKEN_AWAY = 128;
 
 export default runOf(inpaintKind, async (context) => {
@@ -27,7 +27,7 @@ export default runOf(inpaintKind, async (context) => {
     (walk) => makeDrawer(context, checkpoint, { walk, images: { ...images, count: images.info.count }, kept }),
   );
   if ("status" in drawn) return drawn;
-  // What is kept is kept to the bit; through [-1, 1] and back it could lose a level.
+  // Kept pixels keep their exact bytes; conversion to [-1, 1] and back could change them by a level.
   const pixels = drawn.pixels.map((value, i) => kept[i % kept.length] === 1 ? images.pixels[i]! : value);
   await writeDrawn(context, checkpoint, {
     name: "inpaint",
@@ -35,7 +35,7 @@ export default runOf(inpaintKind, async (context) => {
     of: { digest: inputs.images.digest, source: images.info.source },
     pixels,
   });
-  // Threes of pictures: as it was, without the part, with the part painted anew.
+  // Three images for each: the original, the image without the part, and the inpainted image.
   const threes = Array.from({ length: Math.min(count, PICTURED) }, (_, image) => {
     const original = imageAt(images.pixels, image, size);
     return [original, original.map((value, i) => kept[i] === 1 ? value : TAKEN_AWAY), imageAt(pixels, image, size)];
@@ -44,7 +44,7 @@ export default runOf(inpaintKind, async (context) => {
   return undefined;
 });
 
-/** For each number of an image whether it is kept, [H, W, C] row-major: 1, or 0 where it is painted anew. */
+/** Returns a mask of the numbers of an image, [H, W, C] row-major: 1 for kept, 0 for inpainted. */
 export function keptPixels(region: Context["params"]["region"], { height, width, channels }: ImageSize): Uint8Array {
   const [middleY, middleX] = [height / 2, width / 2];
   const painted: Record<Context["params"]["region"], (y: number, x: number) => boolean> = {
@@ -56,7 +56,7 @@ export function keptPixels(region: Context["params"]["region"], { height, width,
   };
   return Uint8Array.from({ length: height * width * channels }, (_, i) => {
     const pixel = Math.floor(i / channels);
-    // Of the middle of a pixel, so that halves of odd sizes are as even as they can be.
+    // Uses the middle of each pixel, so that halves of odd sizes are as equal as they can be.
     return painted[region](Math.floor(pixel / width) + 0.5, pixel % width + 0.5) ? 0 : 1;
   });
 }

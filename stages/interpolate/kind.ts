@@ -34,7 +34,7 @@ export const interpolateKind = defineKind({
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const { sampler, timestep, pairs } = params;
     const timesteps = checkpoint?.timesteps;
-    // Few steps that count down from T - 1 stop above 0.
+    // With few steps, times that count down from T - 1 end above 0.
     const lowest = timesteps === undefined ? 0 : lastTime(sampler, timesteps);
     const problems = problemsOf(
       checkWalk(sampler, { checkpoint, images, own: own?.["sampler"] }),

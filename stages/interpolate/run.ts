@@ -13,7 +13,7 @@ import { interpolateKind } from "./kind.ts";
 
 type Context = ContextOf<typeof interpolateKind>;
 
-/** Ends that are pictured; more rows make no better picture. */
+/** Number of pairs in the picture; more rows would not improve it. */
 const PICTURED_PAIRS = 16;
 
 export default runOf(interpolateKind, async (context) => {
@@ -46,8 +46,8 @@ export default runOf(interpolateKind, async (context) => {
 });
 
 /**
- * Image i is point i mod `points` of its pair. Both ends are noised to the same timestep, mixed there, and taken back with
- * the same noise for all points of a pair, so that the mix alone differs.
+ * Samples interpolated images. Image i is point i mod `points` of its pair. Both ends are noised to the same timestep,
+ * mixed there, and denoised with the same noise for all points of a pair, so that only the mixture differs.
  */
 function makeDrawer(
   { params, seed }: Context,
@@ -73,7 +73,7 @@ function makeDrawer(
     steps: Math.ceil(steps * (times.length - 1 - first) / (times.length - 1)),
     async draw(from, onStep) {
       const x = new Float32Array(batchSize * pixels);
-      // Beyond the last pair is what fills the batch; it is dropped.
+      // Images beyond the last pair only fill up the batch, and are dropped.
       const pairOf = (i: number) => Math.min(Math.floor((from + i) / points), params.pairs - 1);
       const noised = new Map<number, readonly [Float32Array, Float32Array]>();
       for (let i = 0; i < batchSize; i++) {

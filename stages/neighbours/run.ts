@@ -6,12 +6,15 @@ import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { neighboursKind } from "./kind.ts";
 
-/** Samples that are pictured. */
+/** Number of samples in the picture. */
 const PICTURED = 16;
-/** A sample counts as near to the training set where only this share of the held-out images are nearer. */
+/**
+ * Share of the held-out images that sets the limit: a sample closer to the training set than this share's quantile
+ * counts as near.
+ */
 const NEAR_SHARE = 0.05;
 
-/** Queries that one shard answers together. */
+/** Number of queries that a shard answers together. */
 const BATCH = 16;
 
 export default runOf(neighboursKind, async (context) => {
@@ -23,7 +26,7 @@ export default runOf(neighboursKind, async (context) => {
   const used = (images: StoredImages | undefined) => Math.min(params.count, images?.info.count ?? 0);
   const [asked, others] = [used(samples), used(heldOut)];
   const k = params.nearest;
-  // Held-out images come after the samples. Of them the distance to the nearest counts alone.
+  // Held-out images come after the samples. For them only the distance to the nearest image is used.
   const find = (query: number) => {
     const [images, at] = query < asked ? [samples, query] : [heldOut!, query - asked];
     return nearestNeighbours(imageAt(images.pixels, at, training.info), training.pixels, query < asked ? k : 1);
@@ -89,7 +92,7 @@ export default runOf(neighboursKind, async (context) => {
   });
 });
 
-/** Of each query to its nearest, sorted. */
+/** Returns the root mean square difference of each query from its nearest image, sorted. */
 function rootMeanSquares(squares: Float64Array, { k, dimension }: { k: number; dimension: number }): Float64Array {
   return squares.filter((_, i) => i % k === 0).map((square) => Math.sqrt(square / dimension)).sort();
 }

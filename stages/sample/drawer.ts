@@ -8,11 +8,11 @@ import { unitToBytes } from "../shared/feeds.ts";
 import type { SampleParams } from "./kind.ts";
 
 /**
- * Noise belongs to the image: x_T of image i is step i of one stream, and its z at step k is the i-th piece of step k of
- * another. So an image does not depend on how many are drawn.
+ * Samples images. Each image has its own noise: x_T of image i is step i of one random stream, and its z at step k is
+ * the i-th piece of step k of another. An image therefore does not depend on how many are sampled.
  *
- * @param context.stream begins the names of the random streams
- * @param noiseOf what an image begins from, if it is something else
+ * @param context.stream prefix of the names of the random streams
+ * @param noiseOf returns the noise that an image starts from; default: that of the seed
  */
 export function makeDrawer(
   { params: { batchSize, trajectory }, seed, stream = "sample" }: {
@@ -48,13 +48,16 @@ export function makeDrawer(
   };
 }
 
-/** The noise that images of a seed begin from, by their index. */
+/** Returns the initial noise of images of a seed, by their index. */
 export function initialNoise(seed: number, pixels: number, stream = "sample"): (image: number) => Float32Array {
   const initial = randomStream({ seed, stream: `${stream}/initial` });
   return (image) => initial.normal(image, pixels);
 }
 
-/** The label of an image by its index, as the params say, for a network that is told such labels; undefined is none. */
+/**
+ * Returns the label of an image by its index, as the params say, for a class-conditional network; undefined is no
+ * label.
+ */
 export function labelsOf(
   { labels = "cycle" }: Pick<SampleParams, "labels">,
   { classes, classNames }: Partial<Labels>,
@@ -65,19 +68,22 @@ export function labelsOf(
   return (image) => numbers[image % numbers.length];
 }
 
-/** Pictures of how the first images came about, one row each: what they were after some steps, and what they would be. */
+/** Records how the first images form, one row each: x_t after some steps, and the x_0 predicted then. */
 function startFilm(
   { images, frames }: NonNullable<SampleParams["trajectory"]>,
   walk: { steps: number; pixels: number },
 ) {
   const size = images * walk.pixels;
   const pixels = new Uint8Array(2 * frames * size);
-  /** Evaluations done at each frame, from noise to the end. */
+  /** Numbers of evaluations done at each frame, from noise to the end. */
   const marks = Array.from({ length: frames }, (_, i) => Math.round(i * walk.steps / (frames - 1)));
   return {
     /** Bytes of [2, frames, images, H, W, C]: x_t, then the predicted x0. */
     pixels,
-    /** Note the images after `done` evaluations; the walk may end with fewer than it could have had. */
+    /**
+     * Records the images after `done` evaluations. If sampling ends early, the last images also fill the frames after
+     * it.
+     */
     note(done: number, { x, x0 }: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean): void {
       marks.forEach((mark, frame) => {
         if (mark !== done && !(ended && mark > done)) return;

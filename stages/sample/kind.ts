@@ -30,7 +30,7 @@ const sampleParams = z.strictObject({
     z.number().positive().max(1).default(0.995).describe("For clip dynamic: the quantile of |x0| that is scaled to 1"),
     0.995,
   ),
-  // Without defaults, here and below: older samples have none of these, and keep their keys.
+  // No defaults, here and below: older samples have none of these params, and keep their keys.
   labels: z.union([z.enum(["cycle", "none"]), labels]).optional().describe(
     "For class-conditional models: every class in turn (cycle, the default), the classes of a list in turn, by number " +
       "or name, or none",
@@ -90,7 +90,7 @@ export const sampleKind = defineKind({
     if (checkpoint === undefined) return { problems: [] };
     const classes = params.labels === "none" ? null : checkpoint.classes;
     const asked = guidance === 1 ? 1 : 2;
-    // The last batch is as large as the others.
+    // The last batch is computed in full, like the others.
     const drawn = Math.ceil(count / batchSize) * batchSize;
     return {
       problems: [
@@ -108,7 +108,7 @@ export const sampleKind = defineKind({
   },
 });
 
-/** Labels and guidance that the network knows nothing of, and more film than images. */
+/** Reports labels and guidance that the network does not support, and a trajectory of more images than there are. */
 function checkDrawing(
   { labels, guidance, trajectory, count, batchSize }: SampleParams,
   { classes, classNames }: Pick<CheckpointFacts, "classes" | "classNames">,
@@ -139,7 +139,7 @@ function checkDrawing(
   );
 }
 
-/** A guide that does not fit the network, and guidance that does nothing. */
+/** Reports a guide that does not fit the network, and guidance that has no effect. */
 function checkGuidance(
   { guidance, guidanceInterval: interval }: SampleParams,
   checkpoint: CheckpointFacts,

@@ -10,14 +10,14 @@ import { runOf } from "../shared/run_of.ts";
 import { labelsOf, makeDrawer } from "./drawer.ts";
 import { sampleKind } from "./kind.ts";
 
-/** In the part of the first shard. */
+/** The file for the trajectory in the first shard's output. */
 const FILM_FILE = "film.bin";
 
 export default runOf(sampleKind, async (context) => {
   const { params, inputs, outputs, shard, parts, definitions } = context;
   const { count, clip, clipQuantile, guidance, guidanceInterval, trajectory, files = [] } = params;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, definitions);
-  // Of no use without guidance, as in the first of a sweep.
+  // Without guidance, as in the first run of a sweep, the guide is not used.
   const bad = guidance === 1 ? undefined : inputs.guide;
   const guide = bad && await readCheckpoint(bad, params.weights, definitions);
   if (guide !== undefined && !isSamePath(guide.path, checkpoint.path)) return ANOTHER_PATH;
@@ -43,7 +43,7 @@ export default runOf(sampleKind, async (context) => {
     const shown = told.classes !== undefined && params.labels !== "none";
     await writeDrawn(context, checkpoint, {
       name: "sample",
-      // Absent is what older samples were: they must not change by a byte.
+      // Absent fields stand for the values of older samples, which must not change by a byte.
       how: {
         ...(clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) }),
         ...(told.classes === undefined ? {} : { labels: params.labels ?? "cycle" }),
@@ -57,7 +57,7 @@ export default runOf(sampleKind, async (context) => {
     if (trajectory === undefined) return;
     const film = drawn === undefined ? await parts[0]!.read(FILM_FILE) : drawn.film;
     if (film === undefined) return;
-    // Two strips, a row for each image.
+    // Two strips, with a row for each image.
     for (const [part, name] of ["trajectory.png", "trajectory-x0.png"].entries()) {
       const strip = Array.from({ length: trajectory.images * trajectory.frames }, (_, at) => {
         const [image, frame] = [Math.floor(at / trajectory.frames), at % trajectory.frames];
@@ -78,10 +78,10 @@ const ANOTHER_PATH: StageEnd = {
     "do not",
 };
 
-/** How far the numbers of one path may be apart that is once that of its tables, which are made from its betas. */
+/** Allowed difference between the numbers of a path and those of its tables, which are computed from its betas. */
 const ROUNDING = 1e-9;
 
-/** Whether a guide has all times that the network may be asked at, and was told the same images at them. */
+/** True if a guide has all times at which the network may be evaluated, and was trained on the same path at them. */
 function isSamePath(guide: Path, own: Path): boolean {
   const near = (a: number, b: number) => Math.abs(a - b) <= ROUNDING * (1 + Math.abs(b));
   const same = (t: number) => near(guide.signal(t), own.signal(t)) && near(guide.noise(t), own.noise(t));

@@ -32,7 +32,10 @@ export const scheduleKind = defineKind({
   check: checkSchedule,
 });
 
-/** Every plan calls this: the searches for a T that works run only when there is something to report. */
+/**
+ * Checks a schedule. Every plan calls this, so the searches for a T that works run only if there is a problem to
+ * report.
+ */
 function checkSchedule(params: ScheduleParams | OwnParam, _inputs: unknown, own?: Readonly<Record<string, Facts>>) {
   if (isOwn(params)) return checkOwn(params, own?.[""]);
   const { betas, timesteps, linearStart, linearEnd } = params;
@@ -62,7 +65,7 @@ function checkSchedule(params: ScheduleParams | OwnParam, _inputs: unknown, own?
 
 const cut = (longest: number) => z.string().overwrite((text) => text.slice(0, longest).replaceAll(/\s+/g, " "));
 
-/** Problems as they come out of the process that ran the user's code. */
+/** The schema of problems from the process that ran the user's code. */
 const pathProblemsSchema = z.array(z.object({
   severity: z.enum(["error", "warning"]).exactOptional(),
   message: cut(1_000),
@@ -70,7 +73,7 @@ const pathProblemsSchema = z.array(z.object({
   wanted: cut(200),
 })).max(10);
 
-/** What that process says of a path. */
+/** Checks a user's path, from the facts that the contained process reported. */
 function checkOwn({ uses, timesteps }: OwnParam, { problems, ...facts }: Facts = { timesteps }): CheckResult {
   if (!pathTimesteps.safeParse(timesteps).success || facts["timesteps"] !== timesteps) {
     const message = `${uses}: its code says that it has other timesteps than it was given`;
@@ -83,7 +86,7 @@ function checkOwn({ uses, timesteps }: OwnParam, { problems, ...facts }: Facts =
   };
 }
 
-/** Betas in the pipeline's own text; those of a file are looked at by the run. */
+/** Checks betas in the pipeline file; betas in a file of their own are checked by the run. */
 function checkBetas({ betas, timesteps, zeroTerminalSnr }: ScheduleParams): CheckResult {
   const misplaced = timesteps !== undefined && {
     param: ["timesteps"],
@@ -98,12 +101,12 @@ function checkBetas({ betas, timesteps, zeroTerminalSnr }: ScheduleParams): Chec
   };
 }
 
-/** The path of betas that the user lists. @throws RangeError for betas outside (0, 1] */
+/** Returns the path of betas that the user lists. @throws RangeError for betas outside (0, 1] */
 export function listedPath(betas: Float64Array, zeroTerminalSnr: boolean): Path {
   return chainPath(makeTables(zeroTerminalSnr ? rescaleZeroTerminalSnr(betas) : betas));
 }
 
-/** What is wrong with the path of a schedule by name, and the timesteps that work. */
+/** Describes a problem with the path of a named schedule, with the timesteps that work. */
 function withTimesteps(spec: ScheduleSpec, { severity = "error", message, got }: DefinitionProblem): CheckProblem {
   const { name, timesteps } = spec;
   const about = { severity, param: ["timesteps"], message: `${name}: ${message}`, got: `timesteps ${timesteps}` };
@@ -133,7 +136,7 @@ function withTimesteps(spec: ScheduleSpec, { severity = "error", message, got }:
   };
 }
 
-/** Why a rule of thumb does not matter here: what it is for holds without. */
+/** Notes why a rule of thumb does not matter for this schedule: its purpose is met without it. */
 function notesOn({ name, timesteps }: ScheduleSpec, path: Path): string[] {
   const { above = 0 } = scheduleOf(name);
   if (timesteps > above) return [];

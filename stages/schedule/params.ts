@@ -3,7 +3,7 @@ import type { scheduleSpecSchema } from "../../artifacts/schedule.ts";
 import { type End, endsOf, SCHEDULE_NAMES, scheduleOf } from "../../diffusion/schedule/names.ts";
 import { externalFile, legacy } from "../../schemas/roles.ts";
 
-/** Names that mean one thing here and another there are explained: guessing would silently change results. */
+/** Explains a name that means different things in different code: guessing would silently change results. */
 function explainBetas({ input }: { readonly input?: unknown }): string {
   if (Array.isArray(input)) {
     return `a list of 1 to ${MAX_TIMESTEPS.toLocaleString("en-US")} betas, each above 0 and at most 1`;
@@ -20,10 +20,10 @@ function explainBetas({ input }: { readonly input?: unknown }): string {
 const unused = (end: End) => `Not used by ${SCHEDULE_NAMES.filter((name) => !endsOf(name).includes(end)).join(", ")}`;
 
 export const MAX_TIMESTEPS = 1_000_000;
-/** T where a path of one's own has none: 1000 is too few for some, and more cost nothing. */
+/** Default T of a user's path: 1000 is too few for some, and more cost nothing. */
 export const DEFAULT_TIMESTEPS = 1_250;
 
-/** T of a path of one's own, beside its own params. */
+/** T of a user's path, set beside its own params. */
 export const pathTimesteps = z.int().min(1).max(MAX_TIMESTEPS).default(DEFAULT_TIMESTEPS);
 
 /** Params of kind `schedule`. */
@@ -54,7 +54,10 @@ export const scheduleParams = z.strictObject({
 
 export type ScheduleParams = z.output<typeof scheduleParams>;
 
-/** The params of a schedule by name as the diffusion code names them, and as they are stored; undefined of another. */
+/**
+ * Returns the params of a named schedule, with the names that the diffusion code and the artifact use; undefined for
+ * any other schedule.
+ */
 export function toScheduleSpec(params: ScheduleParams): z.output<typeof scheduleSpecSchema> | undefined {
   const { betas, timesteps, zeroTerminalSnr, ...rest } = params;
   if (typeof betas !== "string" || timesteps === undefined) return undefined;

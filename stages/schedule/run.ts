@@ -32,7 +32,7 @@ export default (async (context) => {
   if ("status" in made) return made;
   const { of, spec, path, isFile = false } = made;
   const problems = pathProblems(path);
-  // Those of others are said before anything runs.
+  // The check already reports problems of other schedules before anything runs.
   if (isFile) problems.forEach(({ message }) => context.warn(`${of}: ${message}`));
   const error = problems.find(isError);
   if (error !== undefined) return failedBy({ ...error, message: `${of}: ${error.message}` });
@@ -52,7 +52,7 @@ export default (async (context) => {
   return undefined;
 }) satisfies RunOf<typeof scheduleKind>;
 
-/** A path, and whose what is wrong with it is: its file, or param. */
+/** Makes the path. `of` says in messages where its problems are: a file or a param. */
 async function makePath(context: Context) {
   const { params, definitions } = context;
   if (isOwn(params)) {
@@ -80,15 +80,15 @@ async function makePath(context: Context) {
   return { of, spec: own, path, isFile: of !== "betas" };
 }
 
-/** The place of the file in the params, as its digest is called. */
+/** The name of the file's digest among the externals: the place of its path in the params. */
 const PARAM = 'betas["path"]';
-/** A number takes at most 24 characters, and some go between two. */
+/** A number takes at most 24 characters, and there are some between two numbers. */
 const MAX_BYTES = MAX_TIMESTEPS * 32;
 
 /**
- * Betas as they stand in a file: a list in JSON. Whether they are any is for `makeTables` to say.
+ * Reads betas from a file: a list in JSON. `makeTables` checks their values.
  *
- * @throws FormatError for another file
+ * @throws FormatError for a file that is not such a list
  */
 async function readBetas(context: Context, path: string): Promise<number[] | StageEnd> {
   const externals = { path: context.externals[PARAM]! };
@@ -103,7 +103,7 @@ async function readBetas(context: Context, path: string): Promise<number[] | Sta
 const [BLUE, VERMILION, GREEN] = ["#0072b2", "#d55e00", "#009e73"];
 const X_LABEL = "timestep t";
 
-/** A picture of a path, as SVG, by timestep: betas and alphasCumprod of a chain, else noise and signal; and log-SNR. */
+/** Plots a path by timestep, as SVG: betas and alphasCumprod of a chain, else noise and signal; and log-SNR. */
 export function plotSchedule(label: string, path: Path): string {
   const { timesteps, tables, continuous } = path;
   const chain = continuous ? undefined : tables;
@@ -134,7 +134,7 @@ function ends(values: Float64Array): string {
   return first === last ? `${first} throughout` : `from ${first} to ${last}`;
 }
 
-/** Three digits, and words where there are none. */
+/** Formats a number with three digits, and infinity as a word. */
 function shortNumber(value: number): string {
   if (!Number.isFinite(value)) return value < 0 ? "minus infinity" : "infinity";
   const short = Number(value.toPrecision(3));

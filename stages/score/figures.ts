@@ -23,7 +23,7 @@ interface ScoreOptions {
   readonly params: ScoreParams;
   readonly seed: number;
   readonly products: MatrixProducts;
-  /** Called before each figure, and while one goes on. */
+  /** Called before each score, and while one is computed. */
   readonly onProgress: (figure: string, share: number) => void;
 }
 
@@ -32,14 +32,17 @@ interface Sets {
   readonly fake: ScoredSet;
 }
 
-/** A distance has its own name, such as FID, only over the network that it is defined by; else that of the extractor. */
+/**
+ * Names a distance. Only over the network that defines it does a distance have its own name, such as FID; else it is
+ * named after the extractor.
+ */
 export function distanceName(sets: readonly Parameters<typeof isInception>[0][], own: string, other: string): string {
   return sets.every(isInception) ? own : `${other}-${sets[0]!.extractor.name}`;
 }
 
 const frechetName = ({ real, fake }: Sets) => distanceName([real, fake], "FID", "FD");
 
-/** All figures that the params ask for. */
+/** Computes all scores that the params request. */
 export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metric[]> {
   const { params } = options;
   const metrics: Metric[] = [];
@@ -63,7 +66,8 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
   const value = await frechetDistance(a, b, products);
   const { dimension } = real.extractor;
   const count = Math.min(real.count, fake.count);
-  // Fewer images than dimensions: the covariance is singular, and the distance mostly says how few images there are.
+  // With fewer images than dimensions the covariance is singular, and the distance mostly reflects the number of
+  // images.
   const notes = count > dimension ? [] : [
     `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
     "values of the same numbers of images",
@@ -112,7 +116,8 @@ async function kernelFigure(
 ): Promise<Metric> {
   const choose = (set: keyof Sets, vectors: FeatureVectors) => {
     const stream = randomStream({ seed, stream: `score/kid-${set}` });
-    // In the order of the file: the kernel distance does not see the order, and a file is read faster so.
+    // Indices are sorted: the kernel distance does not depend on the order, and reading in the order of the file is
+    // faster.
     const subsetOf = (_: unknown, subset: number) => stream.permutation(subset, vectors.count).slice(0, size).sort();
     return { vectors, subsets: Array.from({ length: subsets }, subsetOf) };
   };
@@ -161,21 +166,21 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
   return metrics;
 }
 
-/** One side of a comparison, however much of it is known. */
+/** One side of a comparison, as images, features or statistics. */
 export interface ScoredSet {
   readonly extractor: ExtractorInfo;
   readonly count: number;
-  /** Undefined for statistics that came without a word of their images. */
+  /** Undefined for statistics without information about their images. */
   readonly images: ImageSet | undefined;
-  /** Undefined where only statistics are known. */
+  /** Undefined if only statistics are known. */
   readonly vectors?: FeatureVectors;
-  /** Undefined where there are vectors. */
+  /** Undefined if there are vectors. */
   readonly statistics?: FeatureStatistics;
   readonly logits?: { readonly data: Float32Array; readonly classes: number } | undefined;
   readonly labels?: Uint8Array | undefined;
 }
 
-/** @param opened takes what is to be closed */
+/** @param opened collects resources to be closed */
 export async function openSet(artifact: InputArtifact, opened: DisposableStack): Promise<ScoredSet> {
   if (artifact.type === "statistics") {
     const { info: { extractor, count, images }, statistics } = await readStatistics(artifact);
@@ -203,7 +208,7 @@ async function statisticsOfSet({ vectors, statistics }: ScoredSet, products: Mat
   return statistics ?? await statisticsOfSome(vectors!, range(0, vectors!.count), products);
 }
 
-/** Mean and covariance of some of the vectors, by index. */
+/** Computes mean and covariance of some of the vectors, by index. */
 function statisticsOfSome(vectors: FeatureVectors, indices: Int32Array, products: MatrixProducts) {
   return statisticsOf(chunksOf(vectors, indices), vectors.dimension, products);
 }

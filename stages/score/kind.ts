@@ -20,7 +20,7 @@ export const scoreKind = defineKind({
     metrics: { type: "metrics", description: "The scores, each named for its extractor" },
   },
   seeded: true,
-  // Of the products of matrices: few rows are added in an order that their threads decide.
+  // The device that multiplies matrices. On it few rows are added in an order that depends on the number of threads.
   device: ({ threads }, tryDevice) => findStageDevice({ device: "onnx", threads }, tryDevice),
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs) {
@@ -38,11 +38,11 @@ export const scoreKind = defineKind({
   },
 });
 
-/** Facts of images; of features also what made them, and how it had its images resized. */
+/** Facts of images; for features also their extractor, and how the extractor's images were resized. */
 type SetFacts = Partial<ImageFacts> & { readonly extractor?: unknown; readonly resize?: unknown };
 type Facts = { readonly real?: SetFacts; readonly fake?: SetFacts };
 
-/** Everything that keeps two sets of images from being compared; what is not known is not checked. */
+/** Reports everything that prevents two sets of images from being compared; unknown facts are not checked. */
 function checkSets({ real, fake }: Facts, { bootstrap }: ScoreParams): CheckProblem[] {
   const tooFew = (input: string, count = 2): CheckProblem[] =>
     count >= 2
@@ -66,7 +66,7 @@ function checkSets({ real, fake }: Facts, { bootstrap }: ScoreParams): CheckProb
   );
 }
 
-/** @param least images of the smaller set */
+/** @param least number of images of the smaller set */
 const checkBootstrap = (bootstrap: number, least: number) =>
   bootstrap > 0 && least < 8 && {
     param: ["bootstrap"],
@@ -76,7 +76,7 @@ const checkBootstrap = (bootstrap: number, least: number) =>
     fix: "use more images, or bootstrap: 0",
   };
 
-/** Everything that keeps the wanted figures from being computed, once the sets are there. */
+/** Reports everything that prevents the requested scores from being computed, once the sets exist. */
 export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredSet; fake: ScoredSet }): CheckProblem[] {
   const [a, b] = [real.extractor, fake.extractor];
   const say = ({ name, dimension, sha256 }: typeof a) =>

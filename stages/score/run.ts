@@ -6,7 +6,7 @@ import { failedBy, runOf } from "../shared/run_of.ts";
 import { openSet, scoreSets } from "./figures.ts";
 import { checkScored, scoreKind } from "./kind.ts";
 
-/** Progress is reported in hundredths of each figure. */
+/** Progress is reported in percent of each score. */
 const PARTS = 100;
 
 export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }) => {
@@ -25,7 +25,7 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
     }
     const { name, dimension, sha256, preprocessing } = real.extractor;
     await writeMetrics(outputs.metrics, {
-      // Of the draws of subsets and resamples.
+      // The seed matters only for random subsets and resamples.
       seed: params.kid === undefined && params.bootstrap === 0 && !params.fdInfinity ? null : seed,
       features: definedOnly({
         name,

@@ -21,7 +21,7 @@ export default (async ({ params, inputs, outputs }) => {
     ranking.push({ candidate, value: whole[0]!.value });
   }
   const sign = goal === "lowest" ? 1 : -1;
-  // Of equals, the one that comes first in the list.
+  // Candidates with equal values stay in the order of the list.
   ranking.sort((a, b) => sign * (a.value - b.value) || a.candidate - b.candidate);
   await writeSelection(outputs.selection, { format: 1, metric, goal, ranking });
   return undefined;

@@ -2,26 +2,26 @@ import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/fa
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
 
-/** The problems among what may be one, or none, or several. */
+/** Flattens the results of several checks into a list of problems. */
 export function problemsOf(...found: readonly (CheckProblem | readonly CheckProblem[] | false)[]): CheckProblem[] {
   return found.flatMap((one) => one === false ? [] : one);
 }
 
-/** Whether it keeps the stage from running, and is no mere warning. */
+/** True if a problem prevents the stage from running, and is not only a warning. */
 export function isError({ severity }: CheckProblem): boolean {
   return severity !== "warning";
 }
 
-/** A problem in one line, but for its fix. */
+/** Formats a problem in one line, without its fix. */
 export function describeProblem({ message, got, wanted }: Pick<CheckProblem, "message" | "got" | "wanted">): string {
   const details = [got === undefined ? [] : `got ${got}`, wanted === undefined ? [] : `wanted ${wanted}`].flat();
   return details.length === 0 ? message : `${message}: ${details.join(", ")}`;
 }
 
 /**
- * A problem with a param that is above the most that it can be.
- * @param most undefined where it is not known
- * @param what the most is
+ * Reports a problem if a param is above its maximum.
+ * @param most the maximum; undefined if unknown
+ * @param what describes the maximum, for the message
  */
 export function checkMost(
   param: readonly string[],
@@ -34,12 +34,18 @@ export function checkMost(
   return [{ param, message, got: `${value}`, wanted: `at most ${most}${what}`, fix }];
 }
 
-/** A training takes its batches without putting images back. @param count undefined where only the run finds out */
+/**
+ * Reports a problem if a batch is larger than the data set: training samples its batches without replacement.
+ * @param count undefined if only the run finds out
+ */
 export function checkBatchSize(batchSize: number, count: number | undefined): CheckProblem[] {
   return checkMost(["batchSize"], batchSize, count, { message: "a batch needs more images than there are" });
 }
 
-/** A problem with input `port` if its images are not of the size of what `other` names; what is not known is not checked. */
+/**
+ * Reports a problem with input `port` if its images differ in size from those of `other`; unknown sizes are not
+ * checked.
+ */
 export function checkSameSize(
   port: string,
   images: ImageSize | undefined,
@@ -52,7 +58,9 @@ export function checkSameSize(
   return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
 }
 
-/** What keeps a network with this objective from drawing on such a path; what is not known is not checked. */
+/**
+ * Reports a problem if a network with this objective cannot sample on such a schedule; unknown facts are not checked.
+ */
 export function checkPrediction(
   objective: { readonly needsSignal?: unknown },
   schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> & Partial<Pick<ScheduleFacts, "betas">> | undefined,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { execution, type Schema } from "../../schemas/roles.ts";
 import { DEVICE_NAMES } from "../../tensor/devices.ts";
 
-/** Where tensors are computed. `auto` takes the best that this machine has. */
+/** The device to compute on. `auto` chooses the best that this machine has. */
 export const deviceParam = () =>
   execution(
     z.enum(DEVICE_NAMES).default("auto").describe(
@@ -17,7 +17,10 @@ export const threadsParam = () =>
     ),
   );
 
-/** How a kind runs that computes for long. A kill costs so much work at most, once a step or batch of it is finished. */
+/**
+ * Params of kinds that compute for long. A kill loses at most the work since the last save, once a step or batch is
+ * finished after the interval.
+ */
 export const longRunningParams = () => ({
   saveEverySeconds: execution(
     z.number().min(0).max(86_400).default(600).describe("Save for resuming at least this often, in seconds"),
@@ -26,7 +29,7 @@ export const longRunningParams = () => ({
   threads: threadsParam(),
 });
 
-/** All params that a pipeline may give to a custom stage, whose own are a Zod object. */
+/** Returns all params that a pipeline may give to a custom stage, including those that the toolkit adds. */
 export function allParams(stage: { readonly params: Schema; readonly device?: boolean }): z.ZodObject {
   const params = stage.params as z.ZodObject;
   return stage.device === true ? params.safeExtend({ device: deviceParam(), threads: threadsParam() }) : params;
@@ -41,7 +44,7 @@ export const address = z.url({ protocol: /^https?$/, error: "an http or https ad
 );
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256: 64 hexadecimal digits, lower case");
 
-/** How images are resized for the 2015-12-05 Inception network: `RESIZES` in metrics; a test checks that they agree. */
+/** Resize modes for the 2015-12-05 Inception network: `RESIZES` in metrics; a test checks that the two agree. */
 export const resizeParam = () => z.enum(["tensorflow", "pytorch-fid"]).optional();
 
 export const positiveInt = (max: number) => z.int().min(1).max(max);

@@ -19,15 +19,15 @@ import { CompileError, userOf } from "../../tensor/trace/failure.ts";
 import { liveValues, type Value } from "../../tensor/trace/graph.ts";
 import { placeOf, trace } from "../../tensor/trace/trace.ts";
 
-/** What is wrong with the code of a definition; without its file, which whoever asks knows. */
+/** A problem with the code of a definition. The caller knows the file and adds it. */
 export type CodeProblem = Pick<CheckProblem, "message" | "got" | "wanted" | "fix">;
 
-/** Images of a batch in a check: more than one, so that they can be mixed up. */
+/** Number of images in a batch of a check: more than one, so that code can mix them up. */
 const BATCH = 2;
 
 const PARAMETER = "parameter ";
 
-/** The network of a definition, or what keeps it from being built. */
+/** Builds the network of a definition, or returns the problem that prevents it. */
 export function buildNetwork(definition: NetworkDefinition, sizes: NetworkSizes, params: object) {
   let isBuilt = false;
   try {
@@ -35,14 +35,14 @@ export function buildNetwork(definition: NetworkDefinition, sizes: NetworkSizes,
     isBuilt = true;
     return { network: makeNetwork(sizes, code) };
   } catch (error) {
-    // No line of the user's own gives what is wrong with the parameters.
+    // An error about the parameters comes from `makeNetwork`, so its stack has no line of user code to point at.
     return { problem: isBuilt && error instanceof RangeError ? { message: error.message } : thrown(error) };
   }
 }
 
 /**
- * Everything wrong with the code of a network, before it computes anything: the shape of its output, whether two traces of
- * it are equal, whether it takes batches of another size, and parameters that the output does not depend on.
+ * Reports everything wrong with the code of a network, before it computes anything: the shape of its output, two traces
+ * that differ, batch sizes that it does not accept, and parameters that the output does not depend on.
  */
 export async function checkNetworkCode(network: Network): Promise<CodeProblem[]> {
   const { height, width, outChannels } = network.sizes;
@@ -57,8 +57,8 @@ export async function checkNetworkCode(network: Network): Promise<CodeProblem[]>
 }
 
 /**
- * Everything wrong with the loss of a training, before it computes anything: figures that are no finite numbers, the shape
- * of the loss, whether two traces of it are equal, and parameters that it does not depend on.
+ * Reports everything wrong with the loss of a training, before it computes anything: figures that are not finite, the
+ * shape of the loss, two traces that differ, and parameters that the loss does not depend on.
  */
 export async function checkLossCode(network: Network, options: GradientOptions): Promise<CodeProblem[]> {
   try {
@@ -77,7 +77,7 @@ export async function checkLossCode(network: Network, options: GradientOptions):
       compute: (inputs, weights) => lossOfBatch(inputs, network, options)(weights),
       fixes: { shape: "take the mean of each image, over all axes but the first", lost: "let the loss call predict" },
     });
-    // Operations without a gradient show only now.
+    // Operations without a gradient are found only now.
     if (problems.length === 0) {
       trace(makeGradientStep(network, options), gradientStepSignature(network, BATCH, options), "the gradient");
     }
@@ -87,13 +87,16 @@ export async function checkLossCode(network: Network, options: GradientOptions):
   }
 }
 
-/** Image and noise as numbers, to be mixed and got back. */
+/** Sample values of image and noise, to be mixed and recovered. */
 const [IMAGE, NOISE] = [0.7, -0.4];
 
-/** What is wrong with an objective at one place: image and noise do not come back from what is right, or its weight. */
+/**
+ * Reports problems of an objective at one time: if a perfect prediction does not recover image and noise, or the weight
+ * is invalid.
+ */
 export function checkObjectiveAt({ definition, params, recover }: Objective, at: TimePoint): CodeProblem[] {
   if ("loss" in definition) {
-    // The noise says nothing of an image of which nothing is left.
+    // If no signal is left, the output says nothing of the image, and `recover` need not give finite numbers.
     const { xt, output } = at.signal === 0 ? { xt: 0, output: 0 } : definition.recover?.(at, params) ?? ABSENT;
     const fits = recover === undefined || Number.isFinite(xt + output);
     const message = `what recover gives at t=${at.t}`;
@@ -103,7 +106,7 @@ export function checkObjectiveAt({ definition, params, recover }: Objective, at:
   const [xt, output] = [at.signal * IMAGE + at.noise * NOISE, x0 * IMAGE + noise * NOISE];
   const back = (name: string, by: Recovery = ABSENT, wanted: number): CodeProblem[] => {
     const got = by.xt * xt + by.output * output;
-    // Float32, in which networks compute, has no more digits.
+    // Networks compute in float32, which has no more digits than this.
     const rounding = 1e-7 * (1 + Math.abs(by.xt * xt) + Math.abs(by.output * output));
     const fits = Number.isFinite(got) ? Math.abs(got - wanted) <= rounding : at.signal === 0;
     const message = `${name} from a perfect prediction at t=${at.t}`;
@@ -125,21 +128,21 @@ export function checkObjectiveAt({ definition, params, recover }: Objective, at:
 
 const ABSENT: Recovery = { xt: NaN, output: NaN };
 
-/** A number in a message. */
+/** Formats a number for a message. */
 export function shown(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
 interface Computed {
   readonly network: Network;
-  /** Of the inputs besides the weights; what is of the flat weights is not used. */
+  /** The inputs besides the weights, by batch size. The flat vector of weights is left out. */
   readonly signature: (batch: number) => Signature;
-  /** Of what is computed of one image. */
+  /** The shape of the result for one image. */
   readonly shape: readonly number[];
   readonly compute: (inputs: NamedTensors, weights: Readonly<NamedTensors>) => Tensor;
   /** True if each image of a batch must be computed independently of the others. */
   readonly apart?: boolean;
-  /** Of another shape, and of parameters that it does not depend on. */
+  /** Advice for a result of the wrong shape, and for parameters that the result does not depend on. */
   readonly fixes: Readonly<Record<"shape" | "lost", string>>;
 }
 
@@ -169,10 +172,10 @@ async function checkTraces(what: string, { network, signature, shape, compute, a
   try {
     const [first, second] = [traced(BATCH), traced(BATCH)];
     more = { fix: "take the number of images from x.shape[0], or write -1 in a reshape" };
-    // A size that is written into the code shows only where it is another.
+    // A batch size that is hard-coded is found only with another size.
     for (const [batch, { shape: got, type }] of [[BATCH, first], [BATCH + 1, traced(BATCH + 1)]] as const) {
       if (`${got}` === `${[batch, ...shape]}` && type === "float32") continue;
-      // What else there is may follow from this.
+      // Further problems may only follow from this one.
       return [{
         message: `the shape of ${what}, for a batch of ${batch}`,
         got: `${type} [${got.join(", ")}]`,
@@ -208,20 +211,22 @@ async function checkTraces(what: string, { network, signature, shape, compute, a
 }
 
 /**
- * Batch sizes that can be recognised as factors of axes. Two, because a network may have an axis with one of them as a
- * factor; and small, because a network may make constants of the batch's shape, which tracing holds in memory.
+ * Batch sizes that can be recognised as factors of axis lengths. Two primes, because a network may have an axis with
+ * one of them as a factor; and small ones, because a network may make constants of the batch's shape, which tracing
+ * holds in memory.
  */
 const PRIMES = [101, 103] as const;
 
-/** The first value in which images of a batch are mixed, whichever prime the batch's size is. */
+/** Finds the first value in which images of a batch are mixed, if they are with both primes as the batch size. */
 function findMixing(traced: (batch: number) => Value): Value | undefined {
   const [first, second] = PRIMES.map((batch) => firstMixed(traced(batch), batch));
   return second && first;
 }
 
 /**
- * The first value computed from images that does not have equally many numbers for each image of the batch, or that an
- * operation along the batch axis made. Images that only change places are not seen here; `checkNetwork` sees them.
+ * Finds the first value computed from images that does not have equally many numbers for each image of the batch, or
+ * that was computed by an operation along the batch axis. Images that only change places are not found here;
+ * `checkNetwork` finds them.
  */
 function firstMixed(output: Value, batch: number): Value | undefined {
   const isBatch = (length = 1) => length % batch === 0;
@@ -236,14 +241,14 @@ function firstMixed(output: Value, batch: number): Value | undefined {
   });
 }
 
-/** Operations along an axis that leave its length as it is. */
+/** Operations along an axis that keep its length. */
 const SCANS = ["Softmax", "LogSoftmax", "CumSum"];
 
 function numbersOf(value: Value | undefined): number[] {
   return value?.kind === "constant" ? [...value.data].map(Number) : [];
 }
 
-/** Equal for equal graphs. */
+/** Serialises a graph; equal for equal graphs. */
 function printOf(output: Value): string {
   const live = liveValues([output]);
   const places = new Map(live.map((value, i) => [value, i]));
@@ -255,7 +260,7 @@ function printOf(output: Value): string {
   }));
 }
 
-/** What the user's code threw. A trace tells its place. */
+/** Describes an error that the user's code threw. An error of a trace already says where. */
 function thrown(error: unknown): CodeProblem {
   if (error instanceof CompileError) return { message: error.message };
   const wrong = error instanceof Error ? error : new Error(String(error));

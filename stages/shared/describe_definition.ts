@@ -12,8 +12,8 @@ import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 
 /**
- * What is known of a definition of the user's own before any images are: facts for the checks of the kinds that it is used in.
- * Called in a process that may do nothing, with params that fit its schema.
+ * Returns the facts of a user's definition that are known before there are any images, for the checks of the kinds that
+ * use it. Called in a process without permissions, with params that fit the definition's schema.
  */
 export function describeDefinition(definition: unknown, params: Readonly<Record<string, unknown>>): Facts {
   switch (sortOf(definition)) {
@@ -32,29 +32,31 @@ export function describeDefinition(definition: unknown, params: Readonly<Record<
   }
 }
 
-/** What checks know of an objective before anything runs. */
+/** The facts of an objective that checks use before anything runs. */
 export type ObjectiveFacts = ReturnType<typeof objectiveFacts>;
 
 export function objectiveFacts(objective: Objective) {
   const { definition } = objective;
   const free = "loss" in definition;
   return {
-    /** Whether it is a loss of any form, with no target that is a mixture. */
+    /** True for a loss of any form, without a target that is a mixture. */
     free,
     weighted: !free && definition.weight !== undefined,
-    /** Whether its output gives no x_0 where no signal is left. */
+    /** True if the output gives no x_0 where no signal is left. */
     needsSignal: needsSignal(objective),
     ...definedOnly({ needs: definition.needs, sampler: free ? definition.sampler : undefined }),
   };
 }
 
-/** Whether the output gives no x_0 where x_t holds nothing of it: at the last time of a chain that ends in pure noise. */
+/**
+ * True if the output gives no x_0 where x_t holds nothing of x_0: at the last time of a chain that ends in pure noise.
+ */
 function needsSignal({ recover }: Objective): boolean {
   const path = chainPath(makeTables(Float64Array.of(0.5, 1)));
   const gives = (t: number) => {
     const { xt = NaN, output = NaN } = recover?.(timePoint(path, t)).x0 ?? {};
     return Number.isFinite(xt) && Number.isFinite(output);
   };
-  // One that gives none anywhere is wrong in another way.
+  // An objective that never gives an x_0 has another problem, reported elsewhere.
   return gives(0) && !gives(1);
 }

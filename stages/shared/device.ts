@@ -7,12 +7,12 @@ interface DeviceParams {
   readonly threads?: number | undefined;
 }
 
-/** Find the device that a stage's params name on this machine, or say why it is not there. */
+/** Finds the device that a stage's params name on this machine, or says why it is not available. */
 export async function findStageDevice(
   { device: wanted, threads }: DeviceParams,
   tryDevice: TryDevice,
 ): Promise<DeviceFinding> {
-  // Loaded only for stages that may run: a plan with nothing to do needs none of it.
+  // Loaded only for stages that may run: an up-to-date plan needs none of it.
   const [{ chooseDevice }, { trialOf }] = await Promise.all([
     import("../../tensor/choose.ts"),
     import("./device_trial.ts"),
@@ -30,8 +30,8 @@ export async function findStageDevice(
 }
 
 /**
- * Open the device that the engine found for a stage, use it, and close it whatever happens. For built-in kinds that have
- * a device and custom stages with `device: true`; for others it throws.
+ * Open the device that the engine found for a stage, use it, and close it in any case. For built-in kinds that have a
+ * device and custom stages with `device: true`; for others it throws.
  *
  * @example
  * ```ts ignore
@@ -52,7 +52,7 @@ export async function withDevice<T>(
   const { threads } = params as Partial<DeviceParams>;
   const device = await openDevice(found.name as ConcreteDeviceName, {
     ...definedOnly({ threads }),
-    // The stage's process may not look at the machine, so the engine says what it saw.
+    // The stage's process may not examine the machine, so the engine passes what it found.
     numerics: found.numerics,
   });
   try {

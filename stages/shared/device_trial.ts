@@ -8,12 +8,12 @@ import type { Installation } from "../../tensor/tensorflow/installation.ts";
 
 const PROGRAM = import.meta.resolve("../../tensor/try_out.ts");
 
-/** A card that is newer than the libraries has its kernels compiled first, once, which takes minutes. */
+/** A card newer than the libraries first has its kernels compiled, once, which takes minutes. */
 const TIMEOUT_MS = { card: 15 * 60_000, processor: 60_000 };
 
 /**
- * How a device shows that it computes: a small product, right to the last digits.
- * @param installation of TensorFlow that is to be tried before it is in its place
+ * Returns a trial that shows whether a device computes: a small product must be right to the last digits.
+ * @param installation of TensorFlow to try before it is moved to its place
  */
 export function trialOf(
   { name, numerics = name, card = false }: Pick<DeviceDescription, "name" | "numerics" | "card">,
@@ -29,14 +29,14 @@ export function trialOf(
       if (name === "tensorflow-gpu") return explainGpuFailure(said);
       const what = said.split("\n").at(-1) || "its process ended without a message";
       const fix = "run `deno task doctor` to try again, and report its output";
-      // A processor that had too much else to do may have time in the next run; a card had a quarter of an hour.
+      // A processor that was too busy may have time in the next run; a card already had a quarter of an hour.
       const passing = !card && what.startsWith("it took") ? { passing: true } : {};
       return { reason: `it does not compute: ${what}`, fix, ...passing };
     },
   };
 }
 
-/** Devices as they are now: whoever asks does not want to know what came of trying them before. */
+/** Describes devices as they are now: results of earlier trials are not used. */
 export async function examineDevices(
   tryDevice: TryDevice,
   wanted?: readonly string[],

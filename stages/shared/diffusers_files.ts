@@ -7,7 +7,7 @@ export const DIFFUSERS_FILES = {
 } as const;
 
 /**
- * Key of the weights' safetensors metadata under which an export keeps what the layout has no place for. Whoever saves
- * other weights drops it, so that it cannot describe weights that it does not belong to.
+ * Key of the weights' safetensors metadata under which an export stores what the layout has no place for. A program
+ * that saves other weights drops the key, so that it cannot describe weights that it does not belong to.
  */
 export const METADATA_KEY = "noiseline";

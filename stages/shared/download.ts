@@ -11,31 +11,31 @@ export interface PublishedFile {
 }
 
 interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
-  /** A server that sends next to nothing for so long is given up. Default 30 s. */
+  /** Time after which a server that sends next to nothing is given up. Default 30 s. */
   readonly stallMs?: number;
-  /** Wait before asking the same address again; doubled each time. Default 1 s. */
+  /** Wait before the next request to the same address; doubled each time. Default 1 s. */
   readonly waitMs?: number;
 }
 
-/** How often one address is asked. */
+/** Maximum number of requests to one address. */
 const TRIES = 3;
 const MEGABYTE = 1e6;
-/** Of a lock that another process holds. */
+/** Interval of attempts to get a lock that another process holds. */
 const POLL_MS = 200;
 
 const INTERRUPTED: StageEnd = { status: "interrupted", step: 0 };
 
 /**
- * Have a file whose SHA-256 is known: from the folder where it was kept, or from the first address that gives it. A
+ * Gets a file whose SHA-256 is known: from the folder where it is kept, or from the first address that serves it. A
  * download that was cut off, in this run or an earlier one, is continued. Only a file with the right digest is kept.
  *
- * @param folder keeps the file under its digest, and beside it the part of one that is not complete
- * @returns where the file lies, or how the stage ends
+ * @param folder keeps the file under its digest, and beside it the part of an incomplete download
+ * @returns the path of the file, or how the stage ends
  */
 export async function download(file: DownloadExternal, folder: string, options: DownloadOptions) {
   const path = join(folder, file.sha256);
-  // The kernel frees the lock of a file that is closed, and so of a process that dies; the file stays, since removing it
-  // would let two hold locks on two files of one name.
+  // The kernel releases a lock when its file is closed, and therefore when a process dies. The lock file stays, since
+  // removing it would let two processes hold locks on two files of one name.
   using lock = await Deno.open(`${path}.lock`, { read: true, write: true, create: true });
   while (!await lock.tryLock(true)) {
     if (options.stop.aborted) return INTERRUPTED;
@@ -44,14 +44,14 @@ export async function download(file: DownloadExternal, folder: string, options: 
   return await isKept(path, file, options) ? path : await fetchFrom(file, path, options);
 }
 
-/** All of some files, by their name in the key; or how the stage ends without them. */
+/** Downloads several files. @returns their paths by their name in the key, or how the stage ends without them */
 export async function downloadAll(
   files: readonly DownloadExternal[],
   { downloads: folder, ...options }: DownloadOptions & Pick<StageContext, "downloads">,
 ): Promise<ReadonlyMap<string, string> | StageEnd> {
   const paths = new Map<string, string>();
   for (const file of files) {
-    // A stage that fetches files has a folder for them.
+    // A stage that downloads files has a folder for them.
     const got = await download(file, folder!, options);
     if (typeof got !== "string") return got;
     paths.set(file.name, got);
@@ -59,7 +59,7 @@ export async function downloadAll(
   return paths;
 }
 
-/** Whether the file is there, whole. A damaged one is removed and fetched again. */
+/** True if the whole file is there. A damaged file is removed, to be downloaded again. */
 async function isKept(path: string, { sha256 }: DownloadExternal, { warn }: DownloadOptions): Promise<boolean> {
   try {
     if (await hashFile(path) === sha256) return true;
@@ -109,13 +109,14 @@ async function fetchOne(
         await Deno.rename(part, path);
         return path;
       }
-      // Nothing of it can be told from the right file, so nothing is kept.
+      // A wrong part cannot be told from a right one, so nothing is kept.
       await Deno.remove(part);
-      // A part may have come from elsewhere; what this address gives by itself is known only when it is asked for all.
+      // The part may have come from another address. This address is known to serve a wrong file only once all of the
+      // file came from there.
       got = new NetworkFailure(`its SHA-256 is ${got.sha256}, wanted ${sha256}`, got.resumed);
     }
     if (!got.again || tries === TRIES) return got;
-    // No longer than until the user asks to stop, which the transfer then says.
+    // Waits at most until the user asks to stop, which the next transfer then reports.
     await delay(waitMs * 2 ** (tries - 1), undefined, { signal: stop }).catch(() => {});
   }
 }

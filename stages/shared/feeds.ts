@@ -3,7 +3,7 @@ import type { NetworkSizes } from "../../diffusion/define.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
 
 /**
- * Bytes of pixels as the network's numbers, x / 127.5 - 1, in [-1, 1] (hojonathanho/diffusion).
+ * Converts bytes of pixels to the network's numbers, x / 127.5 - 1, in [-1, 1] (hojonathanho/diffusion).
  *
  * @param out of the same length, filled
  */
@@ -12,8 +12,8 @@ export function bytesToUnit(bytes: Uint8Array, out: Float32Array): void {
 }
 
 /**
- * The network's numbers as bytes, (x + 1) 127.5 clipped to [0, 255] and cut off, not rounded: published scores are of
- * images made like this (hojonathanho/diffusion).
+ * Converts the network's numbers to bytes, (x + 1) 127.5 clipped to [0, 255] and truncated, not rounded: published
+ * scores are of images made in this way (hojonathanho/diffusion).
  */
 export function unitToBytes(values: Float32Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(values.length);
@@ -21,14 +21,14 @@ export function unitToBytes(values: Float32Array): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Numbers as a device is fed with them. */
+/** Wraps numbers as inputs of a device. */
 export function scalarFeeds(numbers: Readonly<Record<string, number>>): HostTensors {
   return Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, Float32Array.of(number)]));
 }
 
 /**
- * Labels as a network is told them, [B, classes]; undefined for one that is told none. A label that it was never told is
- * none.
+ * Encodes labels for a network, [B, classes + 1]; undefined for a network that is not class-conditional. A label that
+ * the network was not trained with counts as none.
  */
 export function tellLabels({ classes }: Pick<NetworkSizes, "classes">, labels: readonly (number | undefined)[]) {
   if (classes === undefined) return undefined;

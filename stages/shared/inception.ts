@@ -2,10 +2,13 @@ import type { ExtractorInfo } from "../../artifacts/features.ts";
 import { resizeParam } from "./common_params.ts";
 import type { PublishedFile } from "./download.ts";
 
-/** The network that the FID, the KID and the Inception Score are defined by. */
+/** The network that the FID, the KID and the Inception Score are defined with. */
 export const INCEPTION = "inception-2015-12-05";
 
-/** Its weights as PyTorch saved them, made from http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz */
+/**
+ * The network's weights as PyTorch saved them, made from
+ * http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz
+ */
 export const INCEPTION_WEIGHTS: PublishedFile = {
   name: "pt_inception-2015-12-05-6726825d.pth",
   sha256: "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
@@ -17,25 +20,25 @@ export const INCEPTION_HOMES = [
   `https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/${INCEPTION_WEIGHTS.name}`,
   "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
 ];
-/** Where GitHub keeps files of releases. */
+/** Hosts on which GitHub stores the files of releases. */
 export const INCEPTION_REDIRECTS = ["release-assets.githubusercontent.com", "objects.githubusercontent.com"];
 
 /** Arithmetic for one image. */
 export const INCEPTION_GFLOP = 11.4;
 
-/** What features over the network are called: other weights make another extractor. */
+/** Returns the name of the extractor: other weights make another extractor. */
 export function inceptionName(sha256 = INCEPTION_WEIGHTS.sha256): string {
   return sha256 === INCEPTION_WEIGHTS.sha256 ? INCEPTION : `inception-${sha256.slice(0, 8)}`;
 }
 
-/** Whether features are those of the network, whatever its weights. */
+/** True if features are those of the network, whatever its weights. */
 export function isOverInception(extractor: unknown): boolean {
   return typeof extractor === "string" && extractor.startsWith("inception-");
 }
 
 /**
- * Whether figures have the names that the literature knows: FID, KID, Inception Score. Statistics that were given have
- * no digest, but the user's word.
+ * True if scores may have the names that the literature knows: FID, KID, Inception Score. Statistics that the user gave
+ * have no digest, so the user's word counts.
  */
 export function isInception({ extractor, logits }: {
   readonly extractor: ExtractorInfo;

@@ -3,14 +3,14 @@ import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../
 import { problemsOf } from "./checks.ts";
 import { download } from "./download.ts";
 
-/** Params that name a file of the user's: where it lies, or where to fetch it. */
+/** Params that name a file of the user's: its path, or an address to download it from. */
 interface NamedFile {
   readonly path?: string | undefined;
   readonly url?: string | undefined;
   readonly sha256?: string | undefined;
 }
 
-/** What keeps the params from naming one file. */
+/** Reports problems of params that do not name exactly one file. */
 export function checkNamedFile({ path, url, sha256 }: NamedFile): CheckProblem[] {
   return problemsOf(
     path !== undefined && url !== undefined && {
@@ -27,17 +27,20 @@ export function checkNamedFile({ path, url, sha256 }: NamedFile): CheckProblem[]
   );
 }
 
-/** What is to be fetched, or at a path must have the digest that is given. */
+/** Returns the file to download, or the digest that the file at the path must have. */
 export function namedDownloads(
   { path, url, sha256 }: NamedFile,
   maxBytes: number,
 ): DownloadExternal[] {
   if (sha256 === undefined || (path ?? url) === undefined) return [];
-  // Named like the param whose content it stands in for: the file is the same, however it came.
+  // Named like the param whose content it replaces: the file is the same, however it was obtained.
   return [{ name: "path", sha256, maxBytes, urls: path === undefined ? [url!] : [] }];
 }
 
-/** The bytes of a file that lies at a path or is fetched, and are those in the key; or how the stage ends without them. */
+/**
+ * Reads a file at a path or downloads it, and checks its digest against the key; or returns how the stage ends without
+ * it.
+ */
 export async function readNamedFile(
   { params: { path }, externals, downloads, ...options }:
     & Pick<StageContext, "externals" | "downloads" | "stop" | "report" | "warn">

@@ -5,9 +5,9 @@ import { learnsVariance } from "../../diffusion/network.ts";
 import type { Device } from "../../tensor/mod.ts";
 
 /**
- * Put a network with its weights on a device, for batches of one size.
+ * Puts a network with its parameters on a device, for batches of one size.
  *
- * @returns a function of images [B, H, W, C] and the time of each: what the network says, [B, H, W, outChannels]
+ * @returns a function from images [B, H, W, C] and the time of each to the network's output, [B, H, W, outChannels]
  */
 export async function bindNetwork(
   { network, path, params }: Pick<StoredCheckpoint, "network" | "path" | "params">,
@@ -26,8 +26,8 @@ export async function bindNetwork(
 }
 
 /**
- * An output [B, H, W, outChannels] on the host: the prediction, and what the network says of the variance where it learned
- * one, [B, H, W, channels] each.
+ * Splits an output [B, H, W, outChannels] on the host into the prediction and, if the network learned one, its output
+ * for the variance, [B, H, W, channels] each.
  */
 export function splitOutput(output: Float32Array<ArrayBuffer>, sizes: NetworkSizes) {
   if (!learnsVariance(sizes)) return { prediction: output };

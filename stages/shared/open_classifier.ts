@@ -5,7 +5,7 @@ import { type ClassifierConfig, classifierDimension, classify } from "../../metr
 import type { Device } from "../../tensor/mod.ts";
 import { bytesToUnit } from "./feeds.ts";
 
-/** The features of images under a classifier. */
+/** Opens a classifier on a device. @returns a function that computes the features of a batch of images */
 export async function openClassifier(
   { network, params }: { readonly network: ClassifierConfig; readonly params: Float32Array<ArrayBuffer> },
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },

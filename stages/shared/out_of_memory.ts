@@ -5,13 +5,13 @@ import { definedOnly } from "../../std/defined_only.ts";
 type About = Pick<StageContext, "device"> & { readonly params: object };
 type Work<C> = (context: C) => Promise<StageEnd | void>;
 
-/** As TensorFlow, CUDA, WebGPU and ONNX Runtime say it. */
+/** The messages of TensorFlow, CUDA, WebGPU and ONNX Runtime. */
 const NO_MEMORY =
   /RESOURCE_EXHAUSTED|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|out of (?:GPU |device )?memory|failed to allocate memory/i;
 
 /**
- * A stage's work, ended with what to change where the device has not the memory for it: that is no bug of the stage.
- * A part of it that is given other params than the file's is explained by these.
+ * Wraps a stage's work: if the device runs out of memory, which is not a bug of the stage, the stage ends with advice
+ * on what to change. A part of the work that gets other params than those of the file is explained with its own params.
  */
 export function explainMemory<C extends About>(run: Work<C>): Work<C> {
   return async (context) => {
@@ -25,7 +25,10 @@ export function explainMemory<C extends About>(run: Work<C>): Work<C> {
   };
 }
 
-/** The line that says it. What a stage throws may be anything, and may throw itself when it is looked at. */
+/**
+ * Finds the line of a message that reports it. A stage may throw anything, even a value that throws when it is
+ * examined.
+ */
 function lackOfMemory(error: unknown): string | undefined {
   try {
     return error instanceof Error ? error.message.split("\n").find((line) => NO_MEMORY.test(line)) : undefined;

@@ -4,8 +4,8 @@ import type { OwnParam, OwnRecord, Sort } from "../../schemas/definitions.ts";
 import { fileName } from "../../std/file_name.ts";
 
 /**
- * The definition that a param of the stage names by its file, with how an artifact names it. The engine has loaded it, or the
- * stage would not run.
+ * Returns the definition that a param of the stage names by its file, with its record for an artifact. The engine has
+ * loaded the definition, or the stage would not run.
  */
 export function ownNamed<S extends Sort>(
   sort: S,

@@ -5,36 +5,36 @@ import { yieldToMessages } from "./macrotask.ts";
 
 /** Items that are computed together. */
 export interface Batch {
-  /** The first of them, among all. */
+  /** Index of the batch's first item, among all items. */
   readonly first: number;
-  /** How many they are. */
+  /** Number of items. */
   readonly count: number;
-  /** Items that this process has computed before them. */
+  /** Number of items that this process has computed before the batch. */
   readonly done: number;
-  /** Items that this process computes in all. */
+  /** Number of items that this process computes in all. */
   readonly total: number;
 }
 
-/** What comes of a batch: by name as many numbers for each item, in the order of the items. */
+/** The results of a batch: by name, equally many numbers for each item, in the order of the items. */
 export type Rows = Readonly<Record<string, Uint8Array | Int32Array | Float32Array | Float64Array>>;
 
-/** Computes batches, each for itself: what comes of one must not depend on those before it. */
+/** Computes batches independently: the results of one must not depend on those before it. */
 export interface BatchWork<R extends Rows> {
-  /** Plain data that `finish` wants to know; the same in all shards. */
+  /** Plain data for `finish`; the same in all shards. */
   readonly about?: unknown;
-  /** Compute one batch. The rows may be changed by the next call. */
+  /** Compute one batch. The next call may change the rows. */
   compute(batch: Batch): R | Promise<R>;
-  /** Let go of what was opened. */
+  /** Release everything that was opened. */
   close?(): Promise<void>;
 }
 
-/** A batch with what came of it. */
+/** A batch with its results. */
 export interface ComputedBatch<R extends Rows> extends Pick<Batch, "first" | "count"> {
-  /** What came of it; valid until the next batch. */
+  /** The results; valid until the next batch. */
   readonly rows: R;
 }
 
-/** The batches of a process: of a shard every `of`-th from its own on, else all. */
+/** Returns the batches of a process: in a shard every `of`-th batch, starting at the shard's index; else all. */
 export function dealOut(
   { count, batchSize }: { readonly count: number; readonly batchSize: number },
   { index, of }: Shard = { index: 0, of: 1 },
@@ -56,12 +56,12 @@ class Misfit extends FormatError {
 }
 
 /**
- * Compute `count` items in batches, as a stage with `shards: true` does: in a shard the batches of that shard, which
- * become its part; else all of them, or those that the shards have computed, which `finish` makes the outputs of. Both
- * ways give `finish` the same rows.
+ * Compute `count` items in batches, as a stage with `shards: true` does. In a shard, its batches are computed and
+ * become the shard's output. Otherwise `finish` makes the stage's outputs from all batches, which are computed here or
+ * read from the shards; its rows are the same either way.
  *
- * @param open called once, where this process computes anything
- * @param finish given the batches in their order; not called in a shard
+ * @param open called once, if this process computes anything
+ * @param finish gets the batches in their order; not called in a shard
  * @example
  * ```ts ignore
  * run: (context) =>
@@ -87,7 +87,7 @@ export async function inParts<R extends Rows>(
       return await finish(readParts<R>(parts, dealing), about) ?? undefined;
     }
     const batches = dealOut(work, shard);
-    // What a shard without batches would open is of no use.
+    // A shard without batches opens nothing.
     const opened: BatchWork<R> | StageEnd = batches.length > 0 ? await open() : { compute: () => ({} as R) };
     if ("status" in opened) return opened;
     await using _opened = { [Symbol.asyncDispose]: async () => await opened.close?.() };
@@ -108,11 +108,11 @@ export async function inParts<R extends Rows>(
   }
 }
 
-/** A part is read and written in files of about this size, so that memory does not grow with it. */
+/** A shard's output is read and written in files of about this size, so that memory use does not grow with it. */
 const FILE_BYTES = 32 << 20;
 const fileOf = (number: number) => `${number}.safetensors`;
 
-/** @param work what all parts of one work have in common */
+/** @param work the description that all shards of one computation share */
 async function writePart(
   { part, index }: NonNullable<StageContext["shard"]>,
   work: string,
@@ -134,7 +134,7 @@ async function writePart(
   if (bytes > 0 || files === 0) await flush();
 }
 
-/** One file of a part. @throws Misfit where there is none */
+/** Reads one file of a shard's output. @throws Misfit if there is none */
 async function readFile(parts: readonly InputArtifact[], index: number, number: number) {
   try {
     const { vectors, metadata: { work = "", index: own } } = decodeVectors(await parts[index]!.read(fileOf(number)));
@@ -145,14 +145,14 @@ async function readFile(parts: readonly InputArtifact[], index: number, number: 
   }
 }
 
-/** What the parts have in common, by the first of them, which is never without batches. */
+/** Reads the description that all shards share, from the first shard, which always has batches. */
 async function readHead(parts: readonly InputArtifact[], count: number) {
   const { work, head: { batchSize, about, ...head } } = await readFile(parts, 0, 0);
   if (head.count === count && head.of === parts.length && batchSize >= 1) return { work, count, batchSize, about };
   throw new Misfit(0, `${head.count} items, 1 part of ${head.of}`, `${count} items, 1 part of ${parts.length}`);
 }
 
-/** The batches of one part in their order. */
+/** Yields the batches of one shard in their order. */
 async function* readPart(parts: readonly InputArtifact[], index: number, work: string) {
   for (let number = 0;; number++) {
     const file = await readFile(parts, index, number);
@@ -164,7 +164,7 @@ async function* readPart(parts: readonly InputArtifact[], index: number, work: s
   }
 }
 
-/** All batches in their order, each from the part that it is in. */
+/** Yields all batches in their order, each from its shard. */
 async function* readParts<R extends Rows>(
   parts: readonly InputArtifact[],
   dealing: { readonly work: string; readonly count: number; readonly batchSize: number },

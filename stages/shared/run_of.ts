@@ -17,7 +17,7 @@ import { describeProblem, isError } from "./checks.ts";
 import { describeDefinition } from "./describe_definition.ts";
 import { ownNamed } from "./own.ts";
 
-/** The run of a kind. Its check comes first, now with what the inputs turned out to be. */
+/** Wraps the run of a kind: the kind's check comes first, now with the facts of the existing inputs. */
 export function runOf<P extends z.ZodObject, I extends InputPorts, O extends OutputPorts>(
   kind: BuiltinKind<P, I, O>,
   run: StageRun<P, I, O>,
@@ -33,7 +33,7 @@ export function runOf<P extends z.ZodObject, I extends InputPorts, O extends Out
   };
 }
 
-/** What is known of the definitions that the params name. */
+/** Returns the facts of the definitions that the params name. */
 function ownFacts(
   { definitions: places = {} }: Pick<BuiltinKind, "definitions">,
   { params, definitions }: Pick<StageContext, "params" | "definitions">,
@@ -48,7 +48,7 @@ function ownFacts(
   );
 }
 
-/** A problem that a check could not see before the inputs existed, as the end of a run. */
+/** Converts a problem that a check could not find before the inputs existed to the end of a run. */
 export function failedBy(problem: CheckProblem): StageEnd {
   return definedOnly({ status: "failed" as const, message: describeProblem(problem), fix: problem.fix });
 }

@@ -10,21 +10,21 @@ type StepsContext = Pick<StageContext, "progress" | "stop" | "report"> & {
   };
 };
 
-/** What is shown of a step. */
+/** The figures that are reported for a step. */
 interface StepFigures extends Readonly<Record<"loss" | "gradNorm" | "learningRate", number>> {}
 
 /**
- * Take the steps of a training from the one after `from` on. The state is saved at times, after the last step and when the
- * user asks to stop.
+ * Makes the steps of a training, starting after `from`. The state is saved at intervals, after the last step and when
+ * the user asks to stop.
  *
- * @param step takes one. @returns what is shown of it, or why the training ends
+ * @param step makes one step, and returns the figures to report, or why the training ends
  * @returns the state after the last step
  */
 export async function takeSteps<S>(
   { params, progress, stop, report }: StepsContext,
   { from, images, step: take, state, encode }: {
     readonly from: number;
-    /** Images of one step, where they are told. */
+    /** Number of images of one step, if it is to be reported. */
     readonly images?: number;
     readonly step: (step: number) => Promise<StepFigures | StageEnd>;
     readonly state: () => Promise<S>;

@@ -4,7 +4,7 @@ export interface Bucket {
   readonly to: number;
 }
 
-/** `count` ranges of timesteps, equal to within one. @param count at most `timesteps` */
+/** Divides the timesteps into `count` ranges, equal to within one. @param count at most `timesteps` */
 export function makeBuckets(timesteps: number, count: number): Bucket[] {
   const edge = (index: number) => Math.floor(index * timesteps / count);
   return Array.from({ length: count }, (_, index) => ({ from: edge(index), to: edge(index + 1) }));

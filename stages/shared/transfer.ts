@@ -4,28 +4,34 @@ import { clearTimeout, setTimeout } from "node:timers";
 interface TransferOptions {
   /** Aborted when the user asks to stop. */
   readonly stop: AbortSignal;
-  /** A server that sends next to nothing for so long is given up. */
+  /** Time after which a server that sends next to nothing is given up. */
   readonly stallMs: number;
-  /** What comes may have no end: no more is kept. */
+  /** Maximum size of the file: a response may be endless. */
   readonly maxBytes: number;
   /** Hosts, with ports, that redirects may lead to. */
   readonly hosts: ReadonlySet<string>;
-  /** Bytes that are there, and how many there will be where the server says so. */
+  /** Called with the number of bytes received, and the total if the server reports it. */
   readonly onBytes: (done: number, total: number | undefined) => void;
 }
 
 const MAX_REDIRECTS = 5;
-/** Less in the time of a stall is as good as nothing: a file could come for ever. */
+/**
+ * Receiving fewer bytes than this in the time of a stall counts as receiving nothing: otherwise a download could go on
+ * for ever.
+ */
 const LEAST_BYTES = 64 << 10;
-/** No file takes longer. */
+/** Maximum duration of a download. */
 const MAX_DURATION_MS = 24 * 3_600_000;
 
 const CHUNK = 1 << 20;
 
-/** Failures of a server that may pass. */
+/** HTTP statuses of failures that may be temporary. */
 const PASSING = [408, 429, 500, 502, 503, 504];
 
-/** A failure of the network or the server; disk failures are left as they are. `again`: the address may still give the file. */
+/**
+ * A failure of the network or the server; disk errors are passed on unchanged. `again`: the address may still serve the
+ * file.
+ */
 export class NetworkFailure extends Error {
   constructor(message: string, readonly again: boolean) {
     super(message);
@@ -33,10 +39,10 @@ export class NetworkFailure extends Error {
 }
 
 /**
- * Bring what lacks of a file: a part that is there is continued where the server can (HTTP Range, RFC 9110), else begun
- * again. What came stays in the part, whatever happens.
+ * Downloads the rest of a file: an existing part is continued if the server supports it (HTTP Range, RFC 9110), else
+ * the download starts over. Whatever happens, the received bytes stay in the part.
  *
- * @returns the digest of the whole, and whether its beginning was there before; undefined where the user asked to stop
+ * @returns the digest of the whole file, and whether a part existed before; undefined if the user asked to stop
  */
 export async function transfer(url: string, part: string, options: TransferOptions) {
   using file = await Deno.open(part, { read: true, write: true, create: true });
@@ -45,14 +51,14 @@ export async function transfer(url: string, part: string, options: TransferOptio
   const { maxBytes, stallMs } = options;
   const least = Math.max(LEAST_BYTES, Math.ceil(maxBytes * stallMs / MAX_DURATION_MS));
   const stall = new AbortController();
-  // Runs out when next to nothing comes.
+  // Aborts when next to nothing arrives.
   const clock = setTimeout(() => stall.abort(), stallMs);
   const signal = AbortSignal.any([options.stop, stall.signal]);
   try {
     const response = await open(url, had, signal, options.hosts);
     if (response.status === 416) {
       await response.body?.cancel();
-      // The part is all that the server has; its digest says whether it is the file.
+      // The part is all that the server has. Its digest shows if the part is the file.
       return { sha256: hash.digest("hex"), resumed: true };
     }
     const resumed = response.status === 206;
@@ -76,7 +82,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
       }
       done += chunk.length;
       if (done > maxBytes) {
-        // Nobody could go on from here.
+        // No download could continue from here.
         await file.truncate(0);
         throw new NetworkFailure(`more than ${maxBytes} bytes arrived`, false);
       }
@@ -99,7 +105,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
   }
 }
 
-/** The hash of a file from its start; leaves it at its end. */
+/** Hashes a file from its current position, and leaves the position at the end. */
 async function hashRest(file: Deno.FsFile): Promise<Hash> {
   const hash = createHash("sha256");
   const buffer = new Uint8Array(CHUNK);
@@ -109,20 +115,22 @@ async function hashRest(file: Deno.FsFile): Promise<Hash> {
   return hash;
 }
 
-/** SHA-256 of a file in hexadecimal digits. */
+/** Returns the SHA-256 of a file in hexadecimal digits. */
 export async function hashFile(path: string): Promise<string> {
   using file = await Deno.open(path);
   return (await hashRest(file)).digest("hex");
 }
 
-/** Ask for a file from byte `from` on. Redirects are followed by hand: the process may reach declared hosts alone. */
+/**
+ * Requests a file from byte `from` on. Redirects are followed by hand, since the process may reach only declared hosts.
+ */
 async function open(url: string, from: number, signal: AbortSignal, hosts: ReadonlySet<string>) {
   let address = url;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const response = await fetch(address, {
       redirect: "manual",
       signal,
-      // Without this, a server may compress on the way, and ranges would count compressed bytes.
+      // Without this header, a server may compress the response, and ranges would count compressed bytes.
       headers: { "accept-encoding": "identity", ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
     }).catch((error) => Promise.reject(failureOf(error)));
     const { status } = response;
@@ -143,7 +151,7 @@ async function open(url: string, from: number, signal: AbortSignal, hosts: Reado
   throw new NetworkFailure(`more than ${MAX_REDIRECTS} redirects`, false);
 }
 
-/** What comes; whoever wants no more of it ends the connection. */
+/** Yields the chunks of a response. A consumer that stops early closes the connection. */
 async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array> {
   try {
     yield* body ?? [];
@@ -152,12 +160,12 @@ async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Deno reports all that goes wrong on the network as a TypeError or an error of the connection. */
+/** Deno reports every failure of the network as a TypeError or an error of the connection. */
 function failureOf(error: unknown): unknown {
   return error instanceof Deno.errors.NotCapable ? error : new NetworkFailure(explain(error), true);
 }
 
-/** The cause says what went wrong, where there is one; the address in it is in the message already. */
+/** An error's cause says what went wrong, if there is one. The address is removed, since the message already has it. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause !== undefined) return explain(error.cause);

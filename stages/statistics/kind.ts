@@ -7,14 +7,14 @@ import { findStageDevice } from "../shared/device.ts";
 import { isOverInception } from "../shared/inception.ts";
 import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
 
-/** The largest file of mu and sigma: of 8,192 features, in float64. */
+/** Maximum size of a file with mu and sigma: 8,192 features, in float64. */
 export const MAX_STATISTICS_BYTES = 2 ** 30;
 
 const statisticsParams = z.strictObject({
   path: externalFile(
     z.string().min(1).optional().describe("Instead of features: a file with mu and sigma, as pytorch-fid saves it"),
   ),
-  // In no key: what is fetched enters it by its digest.
+  // Not in the key: a downloaded file enters the key by its digest.
   url: execution(address.optional().describe("Where to fetch that file, with its sha256")),
   sha256: execution(sha256.optional().describe("SHA-256 of the file")),
   extractor: z.string().min(1).optional().describe("The extractor behind that file, such as inception-2015-12-05"),

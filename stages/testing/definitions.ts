@@ -39,28 +39,29 @@ import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";
 import { checkGradients } from "./gradients.ts";
 
-/** How to check a definition. */
+/** Options for the check of a definition. */
 export interface CheckOptions<P extends DefinitionParams> {
   /** As in a pipeline file: defaults are filled in. */
   readonly params?: P["_zod"]["input"];
-  /** What a network and a free loss are computed on. Default: all devices of this machine. */
+  /** The devices on which a network or a free loss is computed. Default: all devices of this machine. */
   readonly devices?: readonly DeviceName[];
 }
 
-/** What a definition is checked on that works on more than one path. */
+/** Options for definitions that work with more than one path. */
 export interface PathOptions {
-  /** Default: a chain of betas and, unless the definition needs that, a straight line. */
+  /** Default: a chain of betas and, unless the definition needs a chain, a straight line. */
   readonly path?: PathDefinition;
 }
 
 /**
- * Check a network: its output has the shape that it must; it is a pure function; every parameter reaches the output; its
- * gradients are those of central differences, to 2% of their length; no tensor outlives a call; what it says of an image
- * does not depend on the others of the batch; all devices agree to 1%.
- * Parameters are moved off their start, so that those that begin at zero hide nothing.
+ * Check a network: its output has the right shape; it is a pure function; every parameter affects the output; its
+ * gradients equal central differences, to 2% of their length; no tensor outlives a call; the output for an image does
+ * not depend on the others of the batch; all devices agree to 1%. Parameters are moved off their initial values, so
+ * that parameters that start at zero hide nothing.
  *
- * @param options.sizes what to build it for; default: 8x8 pixels, one channel, an output of as many, no classes
- * @throws Error that lists all that does not hold. A throw of `build` is a throw of this.
+ * @param options.sizes the sizes to build the network for; default: 8x8 pixels, one channel, as many output channels,
+ * no classes
+ * @throws Error that lists everything that fails. Errors of `build` are passed on.
  */
 export async function checkNetwork<P extends DefinitionParams>(
   definition: NetworkDefinition<P>,
@@ -95,11 +96,11 @@ export async function checkNetwork<P extends DefinitionParams>(
 }
 
 /**
- * Check an objective. Of a mixture: image and noise come back from a perfect prediction, and weights are at least 0, all
- * along the path. Of a free loss, with a network of four numbers: it is finite and pure; its gradients are those of central
- * differences, to 2% of their length, where what is stopped at the gradient stays as it is; all devices agree to 1%.
+ * Check an objective. A mixture: image and noise are recovered from a perfect prediction, and weights are at least 0,
+ * all along the path. A free loss, with a network of four parameters: the loss is finite and pure; its gradients equal
+ * central differences, to 2% of their length, with stopped gradients held constant; all devices agree to 1%.
  *
- * @throws Error that lists all that does not hold, on the first path on which something does not
+ * @throws Error that lists everything that fails, on the first path on which something does
  */
 export async function checkObjective<P extends DefinitionParams>(
   definition: ObjectiveDefinition<P>,
@@ -116,12 +117,12 @@ export async function checkObjective<P extends DefinitionParams>(
 }
 
 /**
- * Check a noise path: it starts at the image, loses signal to noise at each timestep in numbers that float32 holds, is the
- * same at each call, and draws training times within itself. One that ends before it is all noise may be meant to, and
- * passes; the `schedule` stage warns of it.
+ * Check a noise path: it starts at the image, its signal-to-noise ratio falls at each timestep in numbers that float32
+ * holds, it is the same at each call, and it samples training times on the path. A path that ends before it is all
+ * noise may be intended, and passes; the `schedule` stage warns of it.
  *
- * @param options.timesteps T, as of the schedule stage; default 1,250
- * @throws Error that lists all that does not hold, or what the path itself throws
+ * @param options.timesteps T, as in the schedule stage; default 1,250
+ * @throws Error that lists everything that fails, or the error that the path itself throws
  */
 export async function checkPath<P extends DefinitionParams>(
   definition: PathDefinition<P>,
@@ -133,19 +134,21 @@ export async function checkPath<P extends DefinitionParams>(
   );
 }
 
-/** Images of SIZE numbers, each N(MEAN, DEVIATION^2). */
+/** Number and size of the test images, whose values are N(MEAN, DEVIATION^2). */
 const [COUNT, SIZE, MEAN, DEVIATION] = [256, 64, 0.3, 0.5];
-/** Five standard errors of a mean, which are more of a deviation. */
+/** Allowed error by chance: five standard errors of a mean, which are more than five of a standard deviation. */
 const CHANCE = 5 * DEVIATION / Math.sqrt(COUNT * SIZE);
 
 /**
- * Check a sampler on images of N(0.3, 0.5^2), for which E[x_0 | x_t] is known in closed form: its times fall on the path
- * and end at the image, it asks no more often than it says, what becomes of an image does not depend on the others of the
- * batch, and mean and deviation come out right, within a tolerance that shrinks with the number of evaluations.
+ * Check a sampler on images of N(0.3, 0.5^2), for which E[x_0 | x_t] is known in closed form: its times fall along the
+ * path and end at the image, it evaluates the network no more often than it says, an image does not depend on the
+ * others of the batch, and mean and deviation are right, within a tolerance that shrinks with the number of
+ * evaluations.
  *
- * @param options.tolerance how far mean and deviation may be off, but for chance; default: 2 by the number of evaluations
- * @throws Error that lists all that does not hold, on the first path on which something does not. A throw of the sampler
- * is a throw of this.
+ * @param options.tolerance allowed error of mean and deviation, besides chance; default: 2 divided by the number of
+ * evaluations
+ * @throws Error that lists everything that fails, on the first path on which something does. Errors of the sampler are
+ * passed on.
  */
 export async function checkSampler<P extends DefinitionParams>(
   definition: SamplerDefinition<P>,
@@ -203,14 +206,17 @@ export async function checkSampler<P extends DefinitionParams>(
   }
 }
 
-/** What a network says that knows the data: E[x_0 | x_t] = m + s^2 a (x_t - a m) / (a^2 s^2 + n^2) for x_0 of N(m, s^2). */
+/**
+ * The prediction of a network that knows the data: E[x_0 | x_t] = m + s^2 a (x_t - a m) / (a^2 s^2 + n^2) for x_0 of
+ * N(m, s^2).
+ */
 function predictGaussian(x: Float32Array<ArrayBuffer>, { signal, noise }: TimePoint) {
   const gain = DEVIATION ** 2 * signal / (signal ** 2 * DEVIATION ** 2 + noise ** 2);
   const x0 = x.map((value) => MEAN + gain * (value - signal * MEAN));
   return { x0, eps: mix([1 / noise, x], [-signal / noise, x0]), variance: undefined, output: x0.slice() };
 }
 
-/** As small as a network can be that tells images, times and what is not linear apart. */
+/** The smallest network whose output depends on the image, linearly and not, and on the time. */
 const SMALL = makeNetwork({ height: 4, width: 4, channels: 1, outChannels: 1 }, {
   parameters: ["linear", "bent", "time", "bias"].map((name) => ({ name, shape: [1], init: "zeros" })),
   forward({ weights, x, t }) {
@@ -251,7 +257,10 @@ async function checkLoss(objective: Objective, path: Path, devices?: readonly De
 
 const random = randomStream({ seed: 0, stream: "test" });
 
-/** A chain of betas, and the straight line of rectified flow where that is not needed; or the path that a test gives. */
+/**
+ * Returns a chain of betas, and the straight line of rectified flow unless a chain is needed; or the path that a test
+ * gives.
+ */
 function pathsFor(needs: "chain" | undefined, given: PathDefinition | undefined): Path[] {
   const timesteps = 1000;
   if (given !== undefined) return [definedPath(given, parseParams(given), timesteps)];
@@ -260,12 +269,12 @@ function pathsFor(needs: "chain" | undefined, given: PathDefinition | undefined)
   return [chain, ...needs === "chain" ? [] : [definedPath(straight as unknown as PathDefinition, {}, timesteps)]];
 }
 
-/** Params as a pipeline's are read. @throws ZodError where they do not fit */
+/** Parses params like those of a pipeline. @throws ZodError if they do not fit */
 function parseParams<P extends DefinitionParams>({ params }: { readonly params: P }, given: object = {}) {
   return (params as unknown as { parse(given: object): ParamsOf<P> }).parse(given);
 }
 
-/** @throws Error that lists all problems, where there are any */
+/** @throws Error that lists all problems, if there are any */
 function throwProblems(sort: string, problems: readonly CodeProblem[], path?: Path): void {
   if (problems.length === 0) return;
   const on = path === undefined ? "" : path.tables === undefined ? " on a continuous path" : " on a chain";

@@ -10,44 +10,51 @@ import { openDevice } from "../../tensor/open.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { type CodeProblem, shown } from "../shared/definition_checks.ts";
 
-/** Numbers that parameters decide, at one place. */
+/** A function of parameters, and the point at which its gradients are checked. */
 export interface Computation {
   readonly parameters: readonly ParameterSpec[];
-  /** All parameters at that place, one after another. */
+  /** All parameters at that point, concatenated. */
   readonly start: Float32Array<ArrayBuffer>;
-  /** What else it reads. */
+  /** The other inputs. */
   readonly inputs: HostTensors;
-  /** The same where the first third of the numbers must be the same as well. */
+  /** Other inputs for which the first third of the numbers must be the same. */
   readonly elsewhere?: HostTensors;
   readonly signature: Signature;
-  /** The numbers, of any shape. What it computes from `start` stays as it is when the parameters are moved. */
+  /**
+   * Computes the numbers, of any shape. Values that are computed from `start` stay constant when the parameters are
+   * moved.
+   */
   readonly compute: (params: Tensor, inputs: NamedTensors, start: Tensor) => Tensor;
 }
 
-/** The numbers, and the derivatives of their sum, each number counted by a random factor. */
+/** The numbers, and the derivatives of their sum with a random factor for each number. */
 type Values = Record<"numbers" | "gradients", Float32Array<ArrayBuffer>>;
 
 type Evaluate = (params: Float32Array<ArrayBuffer>) => Promise<Values>;
 
-/** Largest error of a derivative, as a part of the length of the gradient by that parameter. */
+/** Largest error of a derivative, relative to the length of the gradient by that parameter. */
 const DERIVATIVE = 0.02;
-/** Rounding of the numbers, as a part of them: about ten times float32's own. */
+/** Relative rounding error of the numbers: about ten times that of float32. */
 const ROUNDING = 1e-6;
-/** Steps of the differences. Kinks and curves disturb long ones, rounding short ones, and a wrong gradient all. */
+/**
+ * Steps of the differences. Kinks and curvature disturb long steps, rounding disturbs short ones, and a wrong gradient
+ * disturbs all.
+ */
 const STEPS = [1e-2, 2.5e-3, 6e-4];
-/** How far apart devices may be, as a part of the largest number. */
+/** Largest difference between devices, relative to the largest number. */
 const AGREEMENT = 0.01;
-/** How far outputs of an image may be apart on one device, by rounding. */
+/** Largest difference of an image's outputs on one device, by rounding. */
 const MIXED = 1e-5;
 
 const random = randomStream({ seed: 0, stream: "test/gradients" });
 const factorsOf = (count: number) => random.normal(0, count);
 
 /**
- * Compare gradients with central differences, in a random direction for each parameter, on the best of the devices;
- * compare numbers and gradients between the devices; and look for tensors that outlive a call, and images that are mixed.
+ * Compares gradients with central differences, in a random direction for each parameter, on the best of the devices;
+ * compares numbers and gradients between the devices; and checks for tensors that outlive a call, and images that are
+ * mixed.
  *
- * @param devices Default: all that this machine has
+ * @param devices default: all devices of this machine
  */
 export async function checkGradients(of: Computation, devices: readonly DeviceName[] = AUTO_ORDER) {
   let best: Values | undefined;
@@ -67,14 +74,16 @@ export async function checkGradients(of: Computation, devices: readonly DeviceNa
     } finally {
       await device.dispose();
     }
-    // The others would say the same.
+    // The other devices would fail in the same way.
     if (best === undefined) return problems;
   }
   if (best === undefined) throw new Error(`None of the devices is here: ${devices.join(", ")}`);
   return [...problems, ...await checkCalls(of)];
 }
 
-/** Those that are here, the best first. A software `webgpu` is none: TensorFlow crashes beside its drivers. */
+/**
+ * Returns the available devices, best first. A software `webgpu` is left out: TensorFlow crashes beside its drivers.
+ */
 async function devicesHere(wanted: readonly DeviceName[]): Promise<ConcreteDeviceName[]> {
   const names = AUTO_ORDER.filter((name) => wanted.includes(name) && (name !== "webgpu" || mayHaveGpu()));
   const found = await describeDevices(names);
@@ -129,9 +138,12 @@ function areFar(numbers: Float32Array, others: Float32Array, agreement = AGREEME
   return numbers.some((value, i) => !(Math.abs(value - others[i]!) <= agreement * largest));
 }
 
-/** What is left over, and what is mixed up between images. TF.js's own backend runs op by op, so that the first shows. */
+/**
+ * Checks for tensors that outlive a call, and for outputs that mix images. TF.js's own backend runs op by op, so that
+ * such tensors can be counted.
+ */
 async function checkCalls(of: Computation): Promise<CodeProblem[]> {
-  // Else TF.js advises to install its native addon.
+  // Without this, TF.js advises installing its native addon.
   tf.env().set("PROD", true);
   await tf.setBackend("cpu");
   const device = await openEagerDevice({ name: "cpu", numerics: "cpu", backend: "cpu" });

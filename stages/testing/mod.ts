@@ -1,6 +1,6 @@
 /**
- * Run a custom stage in a test, without a pipeline around it, and check networks, objectives, noise paths and samplers of
- * one's own.
+ * Run a custom stage in a test, without a pipeline, and check user-defined networks, objectives, noise paths and
+ * samplers.
  *
  * @module
  */
@@ -27,33 +27,33 @@ export * from "./definitions.ts";
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
 
-/** What a test gives to one input port: files, or for a list of inputs those of each. */
+/** The test's files for one input port; for a list of inputs, those of each. */
 export type TestInput<P extends InputPort> = P extends { list: true } ? readonly TestFiles[] : TestFiles;
 
-/** What a test gives to a stage, by input port. */
+/** The test's files for a stage, by input port. */
 export type TestInputs<I extends InputPorts> =
   & { readonly [K in keyof I as I[K] extends { optional: true } ? never : K]: TestInput<I[K]> }
   & { readonly [K in keyof I as I[K] extends { optional: true } ? K : never]?: TestInput<I[K]> };
 
-/** How a stage is run in a test. */
+/** Options for running a stage in a test. */
 export interface TestOptions<P extends ParamsSchema, I extends InputPorts> {
   /** As in a pipeline file: defaults are filled in. */
   readonly params?: P["_zod"]["input"];
   /** Files of each input. */
   readonly inputs: TestInputs<I>;
-  /** What a stage with `seeded: true` gets; default 0. */
+  /** The seed of a stage with `seeded: true`; default 0. */
   readonly seed?: number;
-  /** What a stage with `device: true` computes on. Default: the best that this machine has. */
+  /** The device of a stage with `device: true`. Default: the best that this machine has. */
   readonly device?: DeviceName;
-  /** Abort it to see the stage save and stop. */
+  /** Abort this signal to test how the stage saves and stops. */
   readonly stop?: AbortSignal;
-  /** Keep saved states in this folder, so that a second call resumes. Default: a folder of its own. */
+  /** Keep saved states in this folder, so that a second call resumes. Default: a temporary folder. */
   readonly progressFolder?: string;
 }
 
-/** What a stage wrote to one output. */
+/** The files that a stage wrote to one output. */
 export interface TestOutput {
-  /** Names, sorted. */
+  /** File names, sorted. */
   readonly files: readonly string[];
   /** A file as text. Throws on a name that was not written. */
   text(name: string): string;
@@ -61,19 +61,19 @@ export interface TestOutput {
   bytes(name: string): Uint8Array<ArrayBuffer>;
 }
 
-/** What came of a stage in a test. */
+/** The result of a stage in a test. */
 export interface TestRun<O extends OutputPorts> {
-  /** How it ended; undefined where it simply completed. */
+  /** The end of the stage; undefined if it simply completed. */
   readonly end: StageEnd | undefined;
-  /** What it wrote, by output port. */
+  /** The files that the stage wrote, by output port. */
   readonly outputs: { readonly [K in keyof O]: TestOutput };
-  /** What it said with `note` and `warn`. */
+  /** The messages that the stage passed to `note` and `warn`. */
   readonly notes: readonly string[];
 }
 
 /**
- * Run a stage in this process on files that the test gives, and look at what it wrote. It is not contained here: what a
- * stage may not do shows when a pipeline runs it. A throw of the stage is a throw of this.
+ * Run a stage in this process on files that the test gives, and return what it wrote. The stage is not contained here:
+ * a forbidden operation fails only when a pipeline runs it. Errors of the stage are passed on.
  */
 export async function testStage<P extends ParamsSchema, const I extends InputPorts, const O extends OutputPorts>(
   stage: StageDefinition<P, I, O>,
@@ -117,9 +117,9 @@ export async function testStage<P extends ParamsSchema, const I extends InputPor
 }
 
 /**
- * The files of an artifact of images, to give a stage in a test.
+ * Return the files of an artifact of images, to give to a stage in a test.
  *
- * @param shape images, height, width and channels (1 or 3)
+ * @param shape number of images, height, width and channels (1 or 3)
  * @param pixels row-major, in that order
  */
 export async function testImages(

@@ -12,24 +12,25 @@ import type { TrainParams } from "./params.ts";
 
 interface BatchOptions
   extends LossOptions, Pick<TrainParams, "batchSize">, Partial<Pick<TrainParams, "dropout" | "flip">> {
-  /** Draws the timesteps by the losses seen so far; uniform without it. */
+  /** Samples the timesteps by the losses seen so far. Default: uniform. */
   readonly timesteps?: LossAwareTimesteps | undefined;
   readonly seed: number;
   /** Labels for a class-conditional network; the feeds then have `classes`. Default: none. */
   readonly classes?: number | undefined;
-  /** Probability that a label is left out. Default 0. */
+  /** Probability that a label is dropped. Default 0. */
   readonly dropLabels?: number | undefined;
 }
 
 /**
- * What the train step is fed with at each step: images in [-1, 1], times as the path draws them (of a chain uniform in
- * [0, T)), noise N(0, I), the figures that the loss looks up at the times, and with dropout the key of the masks,
- * `dropoutKey`. All of it is a pure function of (seed, step), so a resumed run sees what it would have seen; timesteps drawn by the losses are one of the
- * losses too, which are part of the saved state. The arrays are filled anew at each call.
+ * Makes the inputs of the train step: images in [-1, 1], times as the path samples them (uniform in [0, T) for a
+ * chain), noise N(0, I), the loss's figures at these times, and with dropout the key of the masks, `dropoutKey`. All of
+ * these are pure functions of (seed, step), so that a resumed run gets the same inputs as one that never stopped;
+ * loss-aware timesteps also depend on the losses, which are part of the saved state. The arrays are filled anew at each
+ * call.
  *
- * Every epoch goes through the images in an order of its own and drops the remainder that fills no batch.
+ * Every epoch goes through the images in a different order and drops the remainder that does not fill a batch.
  *
- * @returns feeds of step `step`, counted from 1
+ * @returns a function from a step, counted from 1, to its inputs
  */
 export function makeBatches(
   images: Pick<StoredImages, "shape" | "pixels" | "labels">,
@@ -88,7 +89,7 @@ export function makeBatches(
   };
 }
 
-/** Fills the times of a step: integers of a chain, or on a path of one's own as it draws them. */
+/** Returns a function that fills in the times of a step: integers for a chain, or as a user's path samples them. */
 function timeDrawer(
   path: Path,
   batchSize: number,
@@ -106,7 +107,7 @@ function timeDrawer(
 }
 
 /**
- * Mirror an image left to right, in place.
+ * Mirrors an image left to right, in place.
  *
  * @param image [H, W, C] row-major
  */

@@ -22,10 +22,10 @@ import { sizesFor, type trainKind } from "./kind.ts";
 
 type Context = Pick<ContextOf<typeof trainKind>, "params" | "definitions">;
 
-/** What a training computes with: of the toolkit or of the user's own. */
+/** The network, loss and settings of a training, built-in or the user's. */
 export type Science = Exclude<Awaited<ReturnType<typeof scienceOf>>, StageEnd>;
 
-/** Everything that a stage's params and the path stand for, or what is wrong with the code of the user's own. */
+/** Builds everything that a stage's params and the path stand for, or returns what is wrong with the user's code. */
 export async function scienceOf(
   { params: { model, objective, ...params }, definitions }: Context,
   images: ImagesInfo,
@@ -49,7 +49,7 @@ export async function scienceOf(
     const ofNetwork = ownNetwork === undefined ? [] : await checkNetworkCode(network);
     if (ofNetwork.length > 0) return failed(files[0]!, ofNetwork);
     const places = ownObjective === undefined ? 0 : path.timesteps;
-    // The first of what is wrong along the path.
+    // Only the first problem along the path is reported.
     const ofObjective = new Array(places).keys().flatMap((t) => checkObjectiveAt(learned, timePoint(options.path, t)))
       .take(1).toArray();
     if (ofObjective.length > 0) return failed(ownObjective!.uses, ofObjective);
@@ -59,13 +59,13 @@ export async function scienceOf(
   return {
     network,
     params: options,
-    /** What a checkpoint says of them. */
+    /** The records of network and objective for the checkpoint. */
     config: {
       model: record,
       ...(named === DEFAULT_OBJECTIVE ? {} : { objective: named }),
       ...definedOnly({ ownSampler: freeLoss(learned)?.sampler }),
     },
-    /** Files of the user's own definitions. */
+    /** Files of the user's definitions. */
     files,
   };
 }

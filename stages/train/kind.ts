@@ -65,7 +65,7 @@ export const trainKind = defineKind({
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),
       ...(params.labels === undefined ? { classes: null } : { classes, classNames }),
     });
-    // Without a network that can be built there is no arithmetic to count.
+    // If no network can be built, there is no arithmetic to count.
     if (problems.some(isError)) return { problems, facts: { checkpoint: known } };
     const network = isOwn(params.model)
       ? params.model
@@ -82,7 +82,7 @@ export const trainKind = defineKind({
   },
 });
 
-/** What the network of a `train` stage is told of the images. */
+/** Returns the image size, channels and classes that the network of a `train` stage is built for. */
 export function sizesFor(
   { variance, labels }: Pick<TrainParams, "variance" | "labels">,
   { height, width, channels, classes }: Pick<ImageFacts, "height" | "width" | "channels" | "classes">,
@@ -91,7 +91,10 @@ export function sizesFor(
   return { height, width, channels, outChannels, ...(labels === undefined || !classes ? {} : { classes }) };
 }
 
-/** Params that do not fit the objective, or that change the key of a training and nothing else of it. */
+/**
+ * Reports params that do not fit the objective, or that change only the key of a training, and nothing that it
+ * computes.
+ */
 function checkLoss(
   { objective, variance, weighting, minSnrGamma }: TrainParams,
   { free, weighted }: Partial<ObjectiveFacts>,
@@ -118,7 +121,7 @@ function checkLoss(
   );
 }
 
-/** What cannot be computed on a path that does not preserve the variance. */
+/** Reports params that need a path that preserves the variance. */
 function checkChain({ objective, variance, weighting }: TrainParams, { needs }: Partial<ObjectiveFacts>, path: string) {
   const needing = {
     ...needs === "chain" ? { objective: isOwn(objective) ? objective.uses : objective } : {},
@@ -134,7 +137,7 @@ function checkChain({ objective, variance, weighting }: TrainParams, { needs }: 
   }));
 }
 
-/** Params that do not fit each other or the schedule's length, where that is known. */
+/** Reports params that do not fit each other or, if known, the schedule's length. */
 function checkRates(
   { lossBuckets, learningRateDecay: decay, warmupSteps }: TrainParams,
   timesteps: number | undefined,
@@ -151,7 +154,7 @@ function checkRates(
   );
 }
 
-/** Everything that keeps these params from training on such images; what is not known is not checked. */
+/** Reports everything that prevents training on such images with these params; unknown facts are not checked. */
 function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
   const { batchSize, microBatches, model } = params;
   return problemsOf(
@@ -176,7 +179,7 @@ function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
   );
 }
 
-/** The largest divisor of `whole` up to `limit`. */
+/** Returns the largest divisor of `whole` up to `limit`. */
 function divisorBelow(whole: number, limit: number): number {
   let divisor = Math.min(whole, limit);
   while (whole % divisor !== 0) divisor--;

@@ -25,7 +25,7 @@ export const trainParams = z.strictObject({
   ),
   learningRate: z.number().positive().max(1).default(2e-4).describe("Of Adam"),
   warmupSteps: z.int().min(0).max(10_000_000).default(0).describe("Steps of linear warmup of the learning rate"),
-  // Without a default: older results have no decay, and keep their keys.
+  // No default: older results have no decay, and keep their keys.
   learningRateDecay: z.strictObject({
     shape: z.enum(["linear", "cosine"]).describe("Shape of the decay, which starts when the warmup ends"),
     until: positiveInt(100_000_000).describe(
@@ -71,7 +71,7 @@ export const trainParams = z.strictObject({
     ),
     "uniform",
   ),
-  // Without a default: older networks are unconditional, and keep their keys.
+  // No default: older networks are unconditional, and keep their keys.
   labels: z.strictObject({
     drop: z.number().min(0).lt(1).default(0.1).describe(
       "Probability that an image's label is dropped, so that the model also learns to draw without one; needed for " +
@@ -93,7 +93,8 @@ export const trainParams = z.strictObject({
     z.strictObject({
       every: positiveInt(100_000_000).describe("Steps between two previews; the last step has one too"),
       count: positiveInt(64).default(16).describe("Images of each"),
-      // None of the user's own: its code would be in the process of a training, and in no key.
+      // The user's samplers are not accepted: their code would run in the process of a training without being part of
+      // its key.
       sampler: samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe(
         "How to sample: one that comes with the toolkit",
       ),

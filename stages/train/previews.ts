@@ -12,11 +12,11 @@ import type { trainKind } from "./kind.ts";
 type Context = ContextOf<typeof trainKind>;
 
 /**
- * Previews of a training, which they change by nothing: they have random streams and compiled functions of their own. All
- * begin with the same noise, so that they show the same images getting better.
+ * Starts the previews of a training. They do not affect the training: they have their own random streams and compiled
+ * functions. All previews start from the same noise, so that they show the same images getting better.
  *
- * @param learned what the weights belong to @param weights the averaged ones as they are now
- * @returns what shows the weights after a step, where it is one of those with a preview. What goes wrong is a warning
+ * @param learned the network, objective and path @param weights returns the current averaged weights
+ * @returns a function that makes a preview after a step, if that step has one. A failure is only a warning
  */
 export function startPreviews(
   context: Context,
@@ -47,13 +47,13 @@ export function startPreviews(
   };
 }
 
-/** Nothing that a drawing does ends a training. */
+/** Describes an error of a preview, which must not end the training. */
 function reasonOf(error: unknown): string {
   return error instanceof SamplerFault ? describeProblem({ ...error.problem, message: error.message }) : `${error}`;
 }
 
 /**
- * As `sample` draws, of labels in turn.
+ * Samples images as `sample` does, with every class in turn.
  *
  * @returns a PNG, or why there is none
  */

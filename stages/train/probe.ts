@@ -11,7 +11,7 @@ import { initialState, makeStepper, trainSteps } from "./training.ts";
 
 const STEPS = 3;
 
-/** Train a network on black images for three steps, to find out how fast this machine does that. */
+/** Trains a network on black images for three steps, to measure the speed of this machine. */
 export default (async (context) => {
   const { network: record, images: count } = context.params as { network: NetworkRecord; images: number };
   const network = await networkOf(record, []);

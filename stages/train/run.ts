@@ -54,7 +54,7 @@ export default runOf(trainKind, async (context) => {
   return undefined;
 });
 
-/** Train up to the wanted step, from the newest saved state. */
+/** Trains up to the wanted step, from the newest saved state. */
 async function train(
   context: Context,
   images: StoredImages,
@@ -78,7 +78,7 @@ async function train(
     const take = trainSteps(start, { stepper, batch, params, timesteps, buckets });
     const weights = async () => (await stepper.vectors()).ema;
     const preview = startPreviews(context, device, { network, ...learning }, weights);
-    // A stop may have come in the midst of its preview.
+    // The last run may have been stopped during the preview of this step.
     await preview(start.step);
     let last: StepResult;
     let lastSaved = start.step;
@@ -107,7 +107,7 @@ function diverged(
   { lastSaved, files }: { readonly lastSaved: number; readonly files: readonly string[] },
 ): StageEnd {
   const own = files.join(" and ");
-  // No update came before it.
+  // At the first step no update can have spoilt the weights.
   const isOwn = step === 1 && files.length > 0;
   const what = Number.isFinite(loss) ? `gradient norm is ${gradNorm}` : `loss is ${loss}`;
   const good = lastSaved > 0 ? `the last good checkpoint is step ${lastSaved}` : "no checkpoint was saved before it";

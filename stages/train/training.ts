@@ -14,25 +14,25 @@ import type { TrainParams } from "./params.ts";
 
 type StepParams = Pick<TrainParams, "learningRate" | "warmupSteps" | "learningRateDecay" | "gradClip" | "ema">;
 
-/** What one step gave. */
+/** The results of one step. */
 export type StepResult = Awaited<ReturnType<ReturnType<typeof trainSteps>>>;
 
 /**
- * One step after another, from the one after a state with this log. The stepper keeps the vectors and copies them out only
- * when a state is asked for.
+ * Makes a function that trains one step after another, continuing from a state with this log. The stepper keeps the
+ * vectors on the device and copies them only when a state is asked for.
  *
- * A step whose loss or gradient is not finite is returned like any other, with its state spoilt.
+ * A step whose loss or gradient is not finite is returned like any other, with a state that is no longer usable.
  */
 export function trainSteps(
   start: Pick<TrainState, "log">,
   { stepper, batch, params, timesteps, buckets = [] }: {
     readonly stepper: TrainStepper;
-    /** Feeds of a step that depend on the images and on randomness. */
+    /** Returns the inputs of a step that depend on the images and on randomness. */
     readonly batch: (step: number) => HostTensors;
     readonly params: StepParams;
-    /** What draws the timesteps, where it learns from the losses. */
+    /** The loss-aware sampler of timesteps, if used. */
     readonly timesteps?: LossAwareTimesteps | undefined;
-    /** Ranges of timesteps that the loss is logged by. */
+    /** Ranges of timesteps whose mean losses are logged. */
     readonly buckets?: readonly Bucket[];
   },
 ) {
@@ -48,7 +48,7 @@ export function trainSteps(
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
     const byTimestep = buckets.length === 0 ? {} : { lossByTimestep: lossByBucket(seen, buckets) };
     if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate, ...byTimestep }));
-    /** The state after this step; ask before the next one is asked for. */
+    /** Returns the state after this step. Call it before the next step starts. */
     const state = async (): Promise<TrainState> => ({
       step,
       vectors: await stepper.vectors(),
@@ -60,8 +60,9 @@ export function trainSteps(
 }
 
 /**
- * Linear warmup as in hojonathanho/diffusion, rate min(step / warmupSteps, 1); then constant, or down a line or half a
- * cosine (Loshchilov & Hutter 2017, eq. 5) from warmupSteps to `until`, and constant at the floor from there.
+ * Returns the learning rate of a step. Linear warmup as in hojonathanho/diffusion, rate min(step / warmupSteps, 1);
+ * then constant, or falling linearly or along half a cosine (Loshchilov & Hutter 2017, eq. 5) from warmupSteps to
+ * `until`, and constant at the floor from there.
  *
  * @param step number of the update, from 1
  */
@@ -78,7 +79,7 @@ export function learningRateAt(
 }
 
 /**
- * Whether a step is logged: all up to 1,000, every 10th up to 10,000, every 100th after that. It depends on the step
+ * True if a step is logged: all up to 1,000, every 10th up to 10,000, every 100th after that. It depends on the step
  * alone, so that the log of a longer run begins with the log of a shorter one.
  */
 function isLogged(step: number): boolean {
@@ -86,7 +87,8 @@ function isLogged(step: number): boolean {
 }
 
 /**
- * Mean loss of the images of one batch in each bucket of timesteps; a time between two belongs to the upper one.
+ * Returns the mean loss of the images of one batch in each bucket of timesteps; a time between two indices belongs to
+ * the upper one.
  *
  * @param t [B] @param losses [B]
  */
@@ -100,21 +102,23 @@ export function lossByBucket(
   });
 }
 
-/** Training on a device, which keeps the vectors. */
+/** A training on a device, which keeps the vectors. */
 type TrainStepper = Awaited<ReturnType<typeof makeStepper>>;
 
 interface StepperStart {
   readonly network: Network;
   readonly params: Pick<TrainParams, "batchSize" | "microBatches"> & GradientOptions;
-  /** Given away. */
+  /** The vectors to start from. The caller must not use them afterwards. */
   readonly vectors: TrainVectors;
 }
 
 /**
- * A whole batch and its update in one call, or, with `microBatches`, the batch in parts and the update after them.
+ * Makes a stepper: one call for a whole batch and its update or, with `microBatches`, one call for each part of the
+ * batch and one for the update.
  *
- * @returns `step`, one update, of feeds that depend on the images and those of the optimizer: what it gave is filled anew
- *     by each, and the losses [B] are without the importance; and `vectors`, copies of them as they are now
+ * @returns `step`, which makes one update from inputs that depend on the images and those of the optimizer: its results
+ * are overwritten by the next step, and the losses [B] are without the importance; and `vectors`, which returns copies
+ * of the current vectors
  */
 export function makeStepper(device: Device, start: StepperStart) {
   return start.params.microBatches > 1 ? inParts(device, start) : atOnce(device, start);
@@ -140,8 +144,8 @@ async function atOnce(device: Device, { network, params, vectors }: StepperStart
 }
 
 /**
- * The device holds the activations of one part at a time. Parameters and gradients pass through the host, a small share
- * of what a part computes.
+ * Accumulates gradients: the device holds the activations of one part at a time. Parameters and gradients pass through
+ * the host, at a small share of the cost of a part.
  */
 async function inParts(device: Device, { network, params, vectors }: StepperStart) {
   const { batchSize, microBatches } = params;
@@ -149,7 +153,7 @@ async function inParts(device: Device, { network, params, vectors }: StepperStar
   const signature = gradientStepSignature(network, size, params);
   const gradients = await device.compile(makeGradientStep(network, params), signature, { label: "gradients" });
   const update = await device.compile(makeUpdateStep(network), updateStepSignature(network), { label: "update" });
-  // Those of the vectors that gradients are computed from.
+  // The vectors that gradients are computed from.
   const read = Object.keys(signature).filter((name) => name in vectors) as (keyof TrainVectors)[];
   let weights: HostTensors = Object.fromEntries(read.map((name) => [name, vectors[name].slice()]));
   const bound = await update.bind({ ...vectors });
@@ -179,7 +183,7 @@ async function inParts(device: Device, { network, params, vectors }: StepperStar
   };
 }
 
-/** The feeds of one part of a batch; the key of dropout is another one for each. */
+/** Returns the inputs of one part of a batch; each part has a different dropout key. */
 function partOf(
   { dropoutKey, ...batch }: HostTensors,
   { index, size, batchSize }: { readonly index: number; readonly size: number; readonly batchSize: number },
@@ -193,34 +197,34 @@ function partOf(
   return { ...Object.fromEntries(parts), dropoutKey: Int32Array.of(first!, (second! + index) % 2 ** 31) };
 }
 
-/** What a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */
+/** The vectors that a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */
 export type TrainVectors = Record<"params" | "m" | "v" | "ema", Float32Array<ArrayBuffer>>;
 
-/** All that training needs to go on, besides its inputs. */
+/** Everything that training needs to continue, besides its inputs. */
 export interface TrainState {
-  /** Updates done. */
+  /** Number of updates done. */
   readonly step: number;
   readonly vectors: TrainVectors;
   readonly log: TrainLog;
-  /** Where timesteps are drawn by their losses. */
+  /** Present if timesteps are sampled by their losses. */
   readonly timestepLosses?: LossHistory;
 }
 
 const STATE_FILE = "state.safetensors";
 const LOG_FILE = "log.jsonl";
 
-/** The weights before the first step, flat [P]. */
+/** Returns the weights before the first step, flat [P]. */
 export function initialWeights(network: Network, seed: number): Float32Array<ArrayBuffer> {
   const stream = randomStream({ seed, stream: "train/init" });
   const named = initialParameters(
     network,
-    // Uniforms in [0, 1) become those in (0, 1] that the initialisation asks for.
+    // Converts uniforms in [0, 1) to those in (0, 1] that the initialisation needs.
     (i, kind, count) => kind === "normal" ? stream.normal(i, count) : stream.uniform(i, count).map((u) => 1 - u),
   );
   return packParameters(named, network);
 }
 
-/** The state before the first step. The averaged weights start as the weights. */
+/** Returns the state before the first step. The averaged weights start as the weights. */
 export function initialState(network: Network, seed: number): TrainState {
   const params = initialWeights(network, seed);
   const zeros = () => new Float32Array(params.length);

@@ -2,10 +2,10 @@ import type { NetworkFacts } from "../../artifacts/facts.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 
-/** A training step does the forward pass and about twice as much again for the gradients of weights and activations. */
+/** A training step takes the forward pass, and about twice as much for the gradients of weights and activations. */
 export const TRAIN_WORK_FACTOR = 3;
 
-/** Of one step of a probe: about a second on two cores. */
+/** Arithmetic of one step of a probe: about a second on two cores. */
 const PROBE_STEP_GFLOP = 100;
 const MOST_PROBE_IMAGES = 128;
 
@@ -13,9 +13,9 @@ const MOST_PROBE_IMAGES = 128;
 const BASE_BYTES = 200e6;
 
 /**
- * The most float32 numbers that a process holds: for each parameter, and for each number that a forward pass computes
- * for one image of the batch. Training holds weights, moments, averages and gradients, and keeps activations for the
- * gradient; inference keeps only what later layers read. docs/performance.md has the measurements.
+ * The maximum number of float32 values that a process holds: for each parameter, and for each value that a forward pass
+ * computes for one image of the batch. Training holds weights, moments, averages and gradients, and keeps activations
+ * for the gradient; inference keeps only values that later layers read. docs/performance.md has the measurements.
  */
 const HELD = {
   training: { parameters: 6.4, activations: 1 },
@@ -23,10 +23,11 @@ const HELD = {
 };
 
 /**
- * What forecasts go by of so many forward passes, by batches of so many images.
+ * Returns the facts that forecasts of so many forward passes are based on, in batches of so many images.
  *
- * @param network must have no problems; nothing is known where it or the number of passes is not, or it is the user's own
- * @param held what the process has in memory for each batch, in images, and what else, in bytes
+ * @param network must have no problems. Nothing is returned if the network or the number of passes is unknown, or the
+ * network is the user's
+ * @param held memory of the process: `images` in a batch, and other `data`, in bytes
  */
 export function networkWork(
   network: NetworkFacts | undefined,

@@ -10,18 +10,19 @@ import { adapterName, isSoftware, requestAdapter } from "../../../tensor/webgpu/
 import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
 import { type BackendName, bytesOf } from "./protocol.ts";
 
-// Importing the packages registered ways to start them that nobody asked for.
+// Importing the packages registers backends that would start in another way.
 for (const name of ["wasm", "webgl"]) tf.removeBackend(name);
 
-/** An engine that runs in this browser: what it computes on, for people, and a device for one batch. */
+/** An engine that runs in this browser: `on`, what it computes on, for people, and a device for one batch. */
 export interface Opened {
   readonly on: string;
   readonly device: () => Promise<Device>;
 }
 
 /**
- * Start one of TF.js's backends.
- * @param forced also by software, which is slower than WebAssembly @param wasm that of `DemoData`
+ * Starts one of TF.js's backends.
+ * @param forced true to accept a software renderer as well, which is slower than WebAssembly @param wasm that of
+ * `DemoData`
  * @throws Error that says in words what the browser lacks
  */
 export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: string) => Promise<Opened>>> = {
@@ -29,7 +30,7 @@ export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: string) 
     const adapter = await requestAdapter("this browser");
     if ("missing" in adapter) throw new Error(adapter.missing);
     if (isSoftware(adapter.info) && !forced) throw new Error("it is software here");
-    // One that stays open keeps the engine, with the shaders that it made.
+    // A device that stays open keeps the engine alive, with its compiled shaders.
     await openWebgpuDevice();
     return { on: adapterName(adapter.info), device: () => openWebgpuDevice() };
   },
@@ -49,7 +50,7 @@ export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: string) 
     const wasmBinary = bytesOf(wasm);
     const complaints: string[] = [];
     const printErr = (line: string) => complaints.push(line);
-    // Its types want less than it takes.
+    // The package's type does not declare these settings, which the function accepts.
     const module = await (factory as unknown as (settings: object) => Promise<WasmModule>)({ wasmBinary, printErr });
     return opened("wasm", "the processor", new BackendWasm(connect(module) as unknown as BackendWasm["wasm"]), () => {
       if (complaints.length > 0) fail(complaints.join(" "));

@@ -2,7 +2,7 @@
 import type { ImageSize } from "../../../artifacts/facts.ts";
 import type { Frame } from "./protocol.ts";
 
-/** An image of bytes [H, W, C], as a canvas holds it: grey where it has not three channels. */
+/** Converts an image of bytes [H, W, C] to `ImageData`; an image without three channels is shown as grey. */
 export function imageData(bytes: Uint8Array, { height, width, channels }: ImageSize): ImageData {
   const image = new ImageData(width, height);
   for (let i = 0; i < image.data.length; i++) {
@@ -11,7 +11,7 @@ export function imageData(bytes: Uint8Array, { height, width, channels }: ImageS
   return image;
 }
 
-/** Show it on a canvas. */
+/** Shows an image on a canvas. */
 export function paint(canvas: HTMLCanvasElement, bytes: Uint8Array, size: ImageSize): void {
   [canvas.height, canvas.width] = [size.height, size.width];
   canvas.getContext("2d")!.putImageData(imageData(bytes, size), 0, 0);
@@ -22,7 +22,7 @@ const PARTS = `<div class="grid"></div><div class="controls">
   <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label>
   <a class="button" download="image.png" href="#">Save as PNG</a></div>`;
 
-/** Images that are drawn, each a button, with the film of how they came about. */
+/** Shows sampled images, each as a button, with a slider over the steps of their sampling. */
 export function makeGallery(
   root: HTMLElement,
   size: ImageSize,
@@ -34,7 +34,7 @@ export function makeGallery(
   const find = <E extends Element>(name: string) => root.querySelector<E>(name)!;
   const [grid, range, shown] = [find("div"), find<HTMLInputElement>("input"), find<HTMLSelectElement>("select")];
   let canvases: HTMLCanvasElement[] = [];
-  /** Of each image what it was, from noise to the end. */
+  /** The frames of each image, from noise to the end. */
   let films: Frame[][] = [];
   const show = () =>
     canvases.forEach((canvas, i) => {
@@ -45,7 +45,7 @@ export function makeGallery(
     });
   range.oninput = shown.oninput = show;
   const link = find<HTMLAnchorElement>("a");
-  // The chosen one, or the first.
+  // The selected image, or the first.
   link.onclick = () =>
     link.href = (grid.querySelector<HTMLCanvasElement>("[aria-pressed=true] canvas") ?? canvases[0])!.toDataURL();
   const select = (image: number) => {
@@ -57,7 +57,7 @@ export function makeGallery(
 
   return {
     select,
-    /** Begin anew. */
+    /** Starts over with `count` empty images. */
     start(count: number): void {
       root.hidden = false;
       [range.max, shown.value, films] = ["0", "x0", []];
@@ -69,7 +69,7 @@ export function makeGallery(
         return button;
       }));
     },
-    /** What the images from `first` on are like now. @returns the share of all the work that is done */
+    /** Adds a frame for the images from `first` on. @returns the share of all the work that is done */
     add(first: number, { done, total, x, x0 }: Frame): number {
       const length = size.height * size.width * size.channels;
       for (let at = 0, i = first; at < x.length; at += length, i++) {

@@ -17,7 +17,7 @@ const number = (label: string, name: string, value: unknown, [min, max]: readonl
   `<label>${label}<input type="number" name="${name}" value="${
     Number(value)
   }" min="${min}" max="${max}" required ${more}></label>`;
-/** Whether a sampler is told a number of steps. */
+/** True if a sampler has a number of steps. */
 const hasSteps = (param: SamplerParam) => !isOwn(param) || typeof param["steps"] === "number";
 const SEEDS = [0, Number.MAX_SAFE_INTEGER] as const;
 
@@ -61,9 +61,10 @@ function partsOf({ defaults: { count, seed, sampler, guidance } }: DemoData, mod
 }
 
 /**
- * Begin, on the page or in a worker of it: both run the same code, which is the text of the page's script element `demo-code`.
+ * Starts the demo, on the page or in one of its workers. Both run the same code, the text of the page's script element
+ * `demo-code`.
  *
- * @param options.definitions those of the user's own that the checkpoint and the sampler name
+ * @param options.definitions the user's definitions that the checkpoint and the sampler refer to
  */
 export function start({ definitions }: { readonly definitions: readonly OwnDefinition[] }): void {
   if (typeof document === "undefined") return serve(self as unknown as Port<FromWorker, ToWorker>, definitions);
@@ -97,7 +98,7 @@ async function startPage(): Promise<void> {
       labels: labels === "cycle" || labels === "none" ? labels : [Number(labels)],
     };
   };
-  /** What the images came of, and which of them is chosen. */
+  /** The task that the images were sampled with, and the index of the selected image. */
   let [task, chosen] = [taskNow(), 0];
   const labelOf = (image: number) => labelsOf(task, pool.model)(image);
   const ofChosen = (): Task => ({ ...task, labels: [labelOf(chosen) ?? []].flat() });
@@ -149,7 +150,7 @@ async function startPage(): Promise<void> {
     await draw(task, Number(valuesOf("draw")["count"]), images);
     byId("more").hidden = false;
   };
-  // By its button, as a page in a sandbox submits nothing.
+  // A click on the form's button is used, since a page in a sandbox cannot submit forms.
   const onSubmit = (id: string, act: () => unknown) =>
     byId(id).querySelector("button")!.onclick = (event) => {
       event.preventDefault();
@@ -172,15 +173,16 @@ async function startPage(): Promise<void> {
   await drawImages();
 }
 
-/** Address of the page's code, for a worker. */
+/** Returns the address of the page's code, for a worker. */
 function workerCode(): string {
-  // A module cannot be a worker where the page is a file, and without modules these two are no syntax.
+  // A module cannot be a worker if the page is a local file. The code runs as a script instead, in which `import.meta`
+  // and top-level `await` are syntax errors.
   const module = byId("demo-code").textContent!.replaceAll("import.meta", "({})");
   const script = `(async () => { "use strict"; ${module} })().catch((error) => setTimeout(() => { throw error; }));`;
   return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
 }
 
-/** It lives once it says so. */
+/** Resolves when the worker reports that it is ready. */
 function beginWorker(code: string): Promise<Port<ToWorker, FromWorker>> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(code);

@@ -2,7 +2,7 @@
 import type { ImageSize } from "../../../artifacts/facts.ts";
 import { imageData } from "./gallery.ts";
 
-/** Where keys move, in rows and columns. */
+/** The move that each arrow key makes, in rows and columns. */
 const ARROWS: Record<string, number[]> = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
@@ -12,7 +12,10 @@ const ARROWS: Record<string, number[]> = {
 const PAINTED = [235, 94, 40];
 const CURSOR = [59, 130, 246];
 
-/** A part of an image, painted by a pointer, or by arrows and space. @param said told where the keys are */
+/**
+ * Makes an editor for a mask: part of an image, painted with a pointer, or with arrow keys and space.
+ * @param said shows the cursor's position
+ */
 export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, said: HTMLElement, size: ImageSize) {
   const { height, width, channels } = size;
   const painted = new Uint8Array(height * width);
@@ -58,13 +61,13 @@ export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, sai
   };
   canvas.onfocus = canvas.onblur = show;
   return {
-    /** Begin anew, on another image if one is given. @param on bytes [H, W, C] */
+    /** Clears the mask, and shows another image if one is given. @param on bytes [H, W, C] */
     start(on = image): void {
       image = on;
       painted.fill(0);
       show();
     },
-    /** The image, and for each of its numbers whether it is kept: 1, or 0 where it is painted. Undefined where nothing is. */
+    /** Returns the image and a mask of its numbers: 1 for kept, 0 for painted. Undefined if nothing is painted. */
     read() {
       if (!painted.includes(1)) return undefined;
       return { image, kept: image.map((_, i) => 1 - painted[Math.floor(i / channels)]!) };

@@ -3,27 +3,29 @@ import type { BackendName, DemoData, Frame, FromWorker, Port, Task, ToWorker } f
 
 export interface PoolOptions {
   readonly data: DemoData;
-  /** The backend that must be taken. */
+  /** The backend that must be used; undefined to choose the best. */
   readonly forced: BackendName | undefined;
-  /** Begin a worker. */
+  /** Starts a worker. */
   readonly begin: () => Promise<Port<ToWorker, FromWorker>>;
 }
 
-/** What one who draws says when it cannot. */
+/** A worker's failure. `final`: no other backend would do better. */
 export class Failure extends Error {
   constructor(message: string, readonly final: boolean) {
     super(message);
   }
 }
 
-/** Of each backend how many draw, two where there are no threads to use two cores, and how many images at a time. */
+/**
+ * For each backend the number of workers, two where there are no threads to use two cores, and the maximum batch size.
+ */
 const KINDS = {
   webgpu: { name: "WebGPU", workers: 1, most: 64 },
   webgl: { name: "WebGL", workers: 1, most: 64 },
   wasm: { name: "WebAssembly", workers: 2, most: 16 },
 };
 
-/** Those who draw, on the best backend that works here. @throws Failure where none does */
+/** Opens workers on the best backend that works in this browser. @throws Failure if none does */
 export async function openPool({ data, forced, begin }: PoolOptions) {
   const left: BackendName[] = forced === undefined ? [...BACKENDS] : [forced];
   const passed: string[] = [];
@@ -53,14 +55,17 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
 
   return {
     model: opened.model,
-    /** Which one draws, and why no better one, for people. */
+    /** Describes for people which backend is used, and why no better one. */
     about: () => opened.about,
-    /** Draw images; `onFrame` is given what those from `first` on are like now. @returns whether it was not stopped */
+    /**
+     * Samples images; `onFrame` gets the current state of the images from `first` on.
+     * @returns true unless it was stopped
+     */
     async draw(task: Task, count: number, onFrame: (first: number, frame: Frame) => void): Promise<boolean> {
       stopped = false;
       const size = Math.min(opened.most, Math.ceil(count / ports.length));
       const firsts = Array.from({ length: Math.ceil(count / size) }, (_, i) => i * size);
-      // All of them end before another drawing can begin.
+      // Waits for all batches, so that none is still running when the next sampling begins.
       const ends = await Promise.allSettled(ports.map(async (port) => {
         for (let first = firsts.shift(); first !== undefined && !stopped; first = firsts.shift()) {
           const at = first;
@@ -82,7 +87,7 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
   };
 }
 
-/** Say something to one who draws. @returns its answer. @throws Failure */
+/** Sends a message to a worker. @returns the worker's answer. @throws Failure */
 function ask(port: Port<ToWorker, FromWorker>, message: ToWorker, onFrame: (frame: Frame) => void = () => {}) {
   return new Promise<FromWorker>((resolve, reject) => {
     port.onmessage = ({ data }) => {

@@ -3,26 +3,28 @@ import type { ImageSize } from "../../../artifacts/facts.ts";
 import type { Labels } from "../../../artifacts/labels.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
 
-/** What the page and those who draw for it say to each other: plain data. The best backend first. */
+/** The backends, best first. The page and its workers exchange plain data, whose types are in this file. */
 export const BACKENDS = ["webgpu", "webgl", "wasm"] as const;
 export type BackendName = typeof BACKENDS[number];
 
-/** What is drawn: images of a seed, as `sample` draws them, or what else can be made of its noise. */
+/** A sampling task: images of a seed, as `sample` makes them, or an inpainting or interpolation from the same noise. */
 export interface Task {
   readonly seed: number;
   readonly sampler: SamplerParam;
   readonly guidance: number;
-  /** As `sample` takes them. */
+  /** As in params of `sample`. */
   readonly labels: "cycle" | "none" | number[];
-  /** An image [H, W, C] of which a part is kept, 1 for each such number. */
+  /** To inpaint: an image [H, W, C], and a mask that is 1 for each number to keep. */
   readonly inpaint?: { readonly image: Uint8Array<ArrayBuffer>; readonly kept: Uint8Array<ArrayBuffer> };
-  /** Points on the way from the noise of an image of the seed to that of another seed, both ends included. */
+  /**
+   * To interpolate: points between the noise of one of the seed's images and that of another seed, both ends included.
+   */
   readonly way?: { readonly to: number; readonly image: number; readonly points: number };
 }
 
-/** What is in the page beside its code: JSON in the element `demo-data`. */
+/** The data in the page beside its code: JSON in the element `demo-data`. */
 export interface DemoData {
-  /** Files of the checkpoint in base64, by name: those of one of its weights. */
+  /** The checkpoint's files for one of its weights, by name, in base64. */
   readonly files: Readonly<Record<string, string>>;
   readonly weights: WeightsName;
   /** TF.js's engine in base64, with SIMD and without threads. */
@@ -30,7 +32,10 @@ export interface DemoData {
   readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & { readonly count: number };
 }
 
-/** What the page knows of the network: `classes` where it is told labels, and the samplers that fit, the given one first. */
+/**
+ * Facts about the network for the page: `classes` if the network is class-conditional, and the samplers that fit the
+ * network, the given one first.
+ */
 export interface Model extends Partial<Labels> {
   readonly images: ImageSize;
   readonly timesteps: number;
@@ -38,27 +43,30 @@ export interface Model extends Partial<Labels> {
 }
 
 export type ToWorker =
-  /** @param forced also by software, which is slower than WebAssembly */
+  /** @param forced true to accept a software renderer as well, which is slower than WebAssembly */
   | { readonly kind: "open"; readonly backend: BackendName; readonly forced: boolean; readonly data: DemoData }
   | { readonly kind: "draw"; readonly task: Task; readonly first: number; readonly count: number }
   | { readonly kind: "stop" };
 
-/** Images [count, H, W, C] after `done` of `total` evaluations of the network: x_t, and the x_0 that it came of. */
+/**
+ * Images [count, H, W, C] after `done` of `total` evaluations of the network: x_t, and the x_0 that x_t was computed
+ * from.
+ */
 export type Frame = Readonly<Record<"done" | "total", number> & Record<"x" | "x0", Uint8Array<ArrayBuffer>>>;
 
 export type FromWorker =
-  /** A worker's first word, for its page cannot see that it lives. */
+  /** `ready` is a worker's first message: the page has no other way to see that the worker has started. */
   | { readonly kind: "ready" | "drawn" }
   | { readonly kind: "opened"; readonly on: string; readonly model: Model }
   | { readonly kind: "frame"; readonly frame: Frame }
-  /** @param final no other backend would do better */
+  /** @param final true if no other backend would do better */
   | { readonly kind: "failed"; readonly message: string; readonly final: boolean };
 
 export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
 
-/** A worker, from either side. */
+/** A worker, seen from either side. */
 export interface Port<Sent, Got> {
   postMessage(message: Sent): void;
   onmessage: ((event: MessageEvent<Got>) => unknown) | null;

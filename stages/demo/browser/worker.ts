@@ -17,10 +17,13 @@ import { OPEN, type Opened } from "./backends.ts";
 import { bytesOf } from "./protocol.ts";
 import type { DemoData, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
 
-/** More make no better film of an image. */
+/** Maximum number of frames per image; more would not make its slider better. */
 const MOST_FRAMES = 100;
 
-/** Draw what the page asks for, a batch at a time. @param definitions those of the user's own that the page was made with */
+/**
+ * Samples images that the page asks for, a batch at a time.
+ * @param definitions the user's definitions that the page was made with
+ */
 export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly OwnDefinition[]): void {
   let checkpoint: StoredCheckpoint | undefined;
   let engine: Opened | undefined;
@@ -61,7 +64,7 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
   port.postMessage({ kind: "ready" });
 }
 
-/** What went wrong, in words; `final` where the checkpoint or code of the user's own is at fault. */
+/** Describes an error in words; `final` if the checkpoint or user code is at fault. */
 function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
   const fault = error instanceof SamplerFault;
   const message = fault ? describeProblem({ ...error.problem, message: error.message }) : error.message;
@@ -71,7 +74,7 @@ function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
   return { kind: "failed", message: file + message, final };
 }
 
-/** The files of a checkpoint, as a stage is given them. */
+/** Wraps the files of a checkpoint as the artifact that a stage would get. */
 function artifactOf(data: DemoData): InputArtifact {
   const held = Object.fromEntries(Object.entries(data.files).map(([name, base64]) => [name, bytesOf(base64)]));
   const read = (name: string) => Promise.resolve(held[name]!);
@@ -100,7 +103,7 @@ function modelOf(
   };
 }
 
-/** As bytes; as in the stage, what is kept of an image is kept to the bit. */
+/** Converts images to bytes. As in the stage, kept pixels of an inpainted image keep their exact bytes. */
 function pixelsOf(images: Float32Array, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
   const bytes = unitToBytes(images);
   if (inpaint === undefined) return bytes;
@@ -123,7 +126,7 @@ function drawerOf(
   const labelOf = labelsOf({ labels }, toldLabels(checkpoint.config));
   const noiseOf = way && ((point: number) => {
     const end = (of: number) => initialNoise(of, walk.pixels)(way.image);
-    // On a circle: the squares of the shares add up to 1, so that each point is noise as well.
+    // On a circle: the squares of the factors add up to 1, so that each point is noise as well.
     const angle = Math.PI / 2 * point / (way.points - 1);
     return mix([Math.cos(angle), end(seed)], [Math.sin(angle), end(way.to)]);
   });

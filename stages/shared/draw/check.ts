@@ -9,7 +9,7 @@ import { checkSameSize, problemsOf } from "../checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../common_params.ts";
 import { checkSampler, type SamplerParam } from "./sampler.ts";
 
-/** Params of stages that draw with images that are given. */
+/** Params of stages that sample starting from given images. */
 export const walkParams = () => ({
   sampler: ownable(samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample")),
   weights: weightsParam(),
@@ -17,7 +17,7 @@ export const walkParams = () => ({
   ...longRunningParams(),
 });
 
-/** What keeps a stage from drawing with images that are given. */
+/** Reports everything that prevents a stage from sampling with given images. */
 export function checkWalk(
   sampler: SamplerParam,
   { checkpoint, images, own }: {
@@ -32,11 +32,11 @@ export function checkWalk(
   );
 }
 
-/** The last time at which a sampler asks the network; 0 where T alone does not say it. */
+/** Returns the last time at which a sampler evaluates the network; 0 if T alone does not determine it. */
 export function lastTime(param: SamplerParam, timesteps: number): number {
   if (isOwn(param)) return 0;
   const { definition, params } = builtinSampler(param);
-  // Some chain, whose levels nobody may look at.
+  // A path of T steps whose levels must not be read.
   const unknown = () => {
     throw new RangeError("The path is not known before the run");
   };
@@ -50,9 +50,9 @@ export function lastTime(param: SamplerParam, timesteps: number): number {
 }
 
 /**
- * What is known of images that a network will draw, and of the work.
- * @param walks images that are walked through the chain, or shares of them
- * @param together times that the network is asked about an image at once
+ * Returns the facts of images that a network will sample, and of the work.
+ * @param walks number of images that are sampled along the whole chain; may be a fraction
+ * @param together number of evaluations of the network per image in one batch
  */
 export function drawingFacts(
   { height, width, channels, timesteps, network }: CheckpointFacts,
@@ -64,7 +64,7 @@ export function drawingFacts(
     readonly classes?: number | null | undefined;
   },
 ) {
-  // Of a sampler of the user's own only the run finds out.
+  // For a user's sampler only the run finds out.
   const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
   const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
   const samples = { count, height, width, channels, ...(classes === undefined ? {} : { classes }) };

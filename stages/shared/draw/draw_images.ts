@@ -10,17 +10,17 @@ import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
 import { type BatchWalk, makeWalk, SamplerFault, type Walk } from "./walk.ts";
 
-/** Images that are done, as the progress of a stage that draws. */
+/** The finished images, saved as the progress of a stage that samples. */
 const FILE = "images.safetensors";
 
 export interface BatchDrawer {
   /** Network evaluations per image. */
   readonly steps: number;
   /**
-   * Draw the whole batch that starts at image `first`. `onStep` is called after each evaluation of the network; what it
-   * throws gives the batch up. `see` is shown the images on their way.
+   * Samples the whole batch that starts at image `first`. `onStep` is called after each evaluation of the network; an
+   * error that it throws aborts the batch. `see` gets the images while they are sampled.
    *
-   * @returns images [B, H, W, C], about [-1, 1]; of the first batch also something else that is drawn along, as its film
+   * @returns images [B, H, W, C], about [-1, 1]; for the first batch optionally a film of how its images formed
    */
   draw(
     first: number,
@@ -30,14 +30,14 @@ export interface BatchDrawer {
 }
 
 export interface Drawn {
-  /** Bytes, [N, H, W, C] row-major; of a shard its own images. */
+  /** Bytes, [N, H, W, C] row-major; in a shard, those of the shard's images. */
   readonly pixels: Uint8Array<ArrayBuffer>;
   readonly film: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /**
- * Draw images batch by batch on the device of the stage, with its sampler, from those on that an earlier run saved; saves on
- * the way and when it is stopped.
+ * Samples images batch by batch on the stage's device, with its sampler, continuing from images that an earlier run
+ * saved. Saves at intervals and when it is stopped.
  */
 export function drawOnDevice(
   context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "shard" | "definitions"> & {
@@ -55,13 +55,13 @@ export function drawOnDevice(
     const batches = dealOut({ count, batchSize }, context.shard);
     const total = batches[0]?.total ?? 0;
     const saved = await progress.latest();
-    // The last batch is whole like the others, and what is beyond `count` is dropped: padding of another kind could
-    // change how the engine rounds.
+    // The last batch is computed in full, like the others, and images beyond `count` are dropped: another kind of
+    // padding could change how the engine rounds.
     const bytes = new Uint8Array((total + batchSize) * pixels);
-    // Steps are places among all images, so that a state beyond the extent is known as one in a shard too.
+    // Steps are indices among all images, so that a saved state beyond the extent is recognised in a shard as well.
     let step = saved?.step ?? 0;
     const left = batches.filter(({ first }) => first >= step);
-    // Own images in whole batches.
+    // Number of this process's images in whole batches.
     let whole = left[0]?.done ?? total;
     let film: Drawn["film"];
     if (saved !== undefined) {
@@ -78,7 +78,7 @@ export function drawOnDevice(
     const drawn = () => ({ pixels: bytes.slice(0, total * pixels), film });
 
     if (left.length === 0) return drawn();
-    // A sampler may ask on, and even give back images, when it was told to stop.
+    // A sampler may continue, and even return images, after it was told to stop.
     let stopped = false;
     const sampler = chooseSampler(params.sampler, context.definitions);
     const drawer = await makeWalk(checkpoint, { ...options, sampler, device }).then(makeDrawer).catch(faultOf);
@@ -97,7 +97,7 @@ export function drawOnDevice(
       if ("status" in batch) return batch;
       film ??= batch.film;
       bytes.set(unitToBytes(batch.images), done * pixels);
-      // A saved state holds whole batches, so that a longer run draws the same batches as one that never stopped.
+      // A saved state holds whole batches, so that a longer run samples the same batches as one that never stopped.
       if (own.count === batchSize) {
         const next = left.find((one) => one.first > first);
         step = Math.min(next?.first ?? Infinity, Math.floor(count / batchSize) * batchSize);
@@ -110,13 +110,13 @@ export function drawOnDevice(
   });
 }
 
-/** What a sampler did wrong, as the end of its stage. Other errors are bugs. */
+/** Converts a fault of a sampler to the end of its stage. Other errors are bugs. */
 export function faultOf(error: unknown): StageEnd {
   if (!(error instanceof SamplerFault)) throw error;
   return failedBy({ ...error.problem, message: error.message });
 }
 
-/** What a stage that drew images is given. */
+/** The context of a stage that sampled images. */
 interface DrawContext {
   readonly params: { readonly sampler: SamplerParam; readonly weights: WeightsName; readonly batchSize: number };
   readonly definitions: readonly OwnDefinition[];
@@ -125,16 +125,16 @@ interface DrawContext {
   readonly outputs: { readonly samples: OutputArtifact };
 }
 
-/** Write images that were drawn, with all that they came of. */
+/** Writes sampled images, with everything that they were made from. */
 export async function writeDrawn(
   { params: { sampler: param, weights, batchSize }, definitions, seed, inputs, outputs }: DrawContext,
   checkpoint: StoredCheckpoint,
   { name, how, of, pixels, classes = null, ...rest }: Omit<ImagesToWrite, "info" | "picture"> & {
     /** The kind. */
     readonly name: string;
-    /** Its params that decide what is drawn, beside those of all such kinds. */
+    /** The kind's params that decide what is sampled, besides those of all such kinds. */
     readonly how: Readonly<Record<string, unknown>>;
-    /** The images that it started from. */
+    /** The images that sampling started from. */
     readonly of?: { readonly digest: string; readonly source: unknown };
     readonly classes?: number | null;
   },

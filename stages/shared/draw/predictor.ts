@@ -6,25 +6,25 @@ import type { Device } from "../../../tensor/mod.ts";
 import { tellLabels } from "../feeds.ts";
 import { bindNetwork, splitOutput } from "../network_output.ts";
 
-/** Weights, and what they belong to. */
+/** A network with its parameters, objective and path. */
 export type DrawnNetwork = Pick<StoredCheckpoint, "network" | "objective" | "path" | "params">;
 
 export interface PredictorOptions {
   readonly device: Device;
   readonly batchSize: number;
-  /** How the predicted image is bounded. Default `unit`. */
+  /** Clipping of the predicted image. Default `unit`. */
   readonly clip?: "unit" | "dynamic" | "none";
-  /** Of `dynamic`: the quantile of |x0| that is brought to 1. */
+  /** For `dynamic`: the quantile of |x0| that is scaled to 1. */
   readonly clipQuantile?: number;
-  /** 1 asks the network once for each image; any other number twice. Default 1. */
+  /** 1 evaluates the network once for each image; any other value twice. Default 1. */
   readonly guidance?: number;
-  /** The noise levels, sigma = noise / signal, that are guided: from < sigma <= to. Absent: all. */
+  /** The noise levels, sigma = noise / signal, with guidance: from < sigma <= to. Absent: all. */
   readonly guidanceInterval?: { readonly from: number; readonly to: number } | undefined;
-  /** The network to be guided away from, on the same path. Absent: the network itself, without a label. */
+  /** The network to guide away from, on the same path. Absent: the network itself, without a label. */
   readonly guide?: DrawnNetwork | undefined;
 }
 
-/** What one network says of a batch, and how much of its x_0 is taken. */
+/** The output of one network for a batch, and the share of its x_0 in the result. */
 function tell(output: Float32Array<ArrayBuffer>, by: DrawnNetwork, share: number) {
   return { output, by, share, ...splitOutput(output, by.network.sizes) };
 }
@@ -32,15 +32,15 @@ function tell(output: Float32Array<ArrayBuffer>, by: DrawnNetwork, share: number
 type Told = ReturnType<typeof tell>;
 
 /**
- * What a network says of noised images, ready for a sampler: x_0 as its objective gives it, guided, clipped, and the noise
- * that belongs to it. The device evaluates networks and does nothing else.
+ * Makes a function that predicts noised images for a sampler: x_0 by the network's objective, guided and clipped, and
+ * the noise that belongs to it. The device only evaluates networks.
  *
- * Guided, x_0 is bad + guidance (good - bad). Good is the network, with labels where it is told any; bad is the network
- * without a label (Ho & Salimans 2021, arXiv 2207.12598, with guidance = 1 + w), both in one batch of twice the size, or
- * another network, with the same labels (Karras et al. 2024, arXiv 2406.02507). Within an interval alone: Kynkäänniemi et
- * al. 2024, arXiv 2404.07724. A learned variance is that of the network.
+ * With guidance, x_0 is bad + guidance (good - bad). Good is the network, with labels if it is class-conditional; bad
+ * is the network without a label (Ho & Salimans 2021, arXiv 2207.12598, with guidance = 1 + w), both in one batch of
+ * twice the size, or another network, with the same labels (Karras et al. 2024, arXiv 2406.02507). Guidance in an
+ * interval only: Kynkäänniemi et al. 2024, arXiv 2404.07724. A learned variance is that of the network.
  *
- * @returns a function of the labels of a batch, see `oneHotLabels`
+ * @returns a function of a batch, its time and its labels, see `oneHotLabels`
  */
 export async function makePredictor(checkpoint: DrawnNetwork, options: PredictorOptions) {
   const { batchSize, clip = "unit", clipQuantile = 1, guidance = 1, guidanceInterval, guide } = options;
@@ -54,7 +54,7 @@ export async function makePredictor(checkpoint: DrawnNetwork, options: Predictor
   const askOne = askBoth === undefined || guidanceInterval !== undefined ? await bind(checkpoint) : undefined;
   const untold = tellLabels(network.sizes, new Array<undefined>(batchSize).fill(undefined));
 
-  /** The network first. */
+  /** Returns the outputs to combine, that of the network first. */
   const ask = async (
     x: Float32Array<ArrayBuffer>,
     t: number,
@@ -76,7 +76,7 @@ export async function makePredictor(checkpoint: DrawnNetwork, options: Predictor
   };
 
   return {
-    /** Numbers of one image. */
+    /** Length of one image. */
     pixels,
     async predict(x: Float32Array<ArrayBuffer>, t: number, classes: Float32Array<ArrayBuffer> | undefined) {
       const told = await ask(x, t, classes);
@@ -100,11 +100,11 @@ function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
   return both;
 }
 
-/** The shares of each x_0, in float64 until the end: far from the image they are differences of large numbers. */
+/** Adds the shares of each x_0, in float64 until the end: far from the image they are differences of large numbers. */
 function mixedX0(x: Float32Array, t: number, told: readonly Told[]): Float32Array<ArrayBuffer> {
   const sum = new Float64Array(x.length);
   for (const { prediction, by: { objective, path }, share } of told) {
-    // Without a recovery there is no x_0, and NaN says so.
+    // An objective without `recover` gives no x_0; NaN marks that.
     const { xt, output: factor } = objective.recover?.(timePoint(path, t)).x0 ?? { xt: NaN, output: NaN };
     for (let i = 0; i < sum.length; i++) sum[i]! += share * (xt * x[i]! + factor * prediction[i]!);
   }

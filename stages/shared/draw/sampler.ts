@@ -7,22 +7,22 @@ import { fileName } from "../../../std/file_name.ts";
 import { problemsOf } from "../checks.ts";
 import { ownNamed } from "../own.ts";
 
-/** A sampler of the toolkit, or one of the user's own. */
+/** A built-in sampler, or the user's. */
 export type SamplerParam = SamplerParams | OwnParam;
 
-/** The sampler that a stage walks with. */
+/** The sampler that a stage uses. */
 export type ChosenSampler = ReturnType<typeof chooseSampler>;
 
-/** The sampler of a stage that runs, with what an artifact says of it; `uses` is the file of one of the user's own. */
+/** Returns the sampler of a running stage, with its record for an artifact. `uses` is the file of a user's sampler. */
 export function chooseSampler(param: SamplerParam, definitions: readonly OwnDefinition[]) {
   if (isOwn(param)) return ownNamed("sampler", param, definitions);
   return { ...builtinSampler(param), record: param, uses: undefined };
 }
 
 /**
- * Everything about the sampler of a stage that does not fit the network or its path; warnings too.
+ * Reports everything about a stage's sampler that does not fit the network or its path; warnings too.
  *
- * @param own what is known of a sampler of the user's own before it is loaded, see `describeDefinition`
+ * @param own the facts of a user's sampler that are known before it is loaded, see `describeDefinition`
  */
 export function checkSampler(
   param: SamplerParam,
@@ -47,7 +47,7 @@ export function checkSampler(
 
 type KnownOfNetwork = Pick<CheckpointFacts, "timesteps" | "learnedVariance" | "variancePreserving">;
 
-/** What a sampler itself says of its params, and what it needs of the path. */
+/** Reports the problems that a sampler finds with its params, and a path that lacks what the sampler needs. */
 export function checkFit(
   name: string,
   { definition, params }: { definition: Pick<SamplerDefinition, "needs"> & Partial<SamplerDefinition>; params: object },

@@ -9,25 +9,28 @@ import { yieldToMessages } from "../macrotask.ts";
 import { type DrawnNetwork, makePredictor, type PredictorOptions } from "./predictor.ts";
 import { checkFit, type ChosenSampler } from "./sampler.ts";
 
-/** A sampler does not fit, or does what it must not: the end of its stage, and no bug of the toolkit. */
+/** Thrown if a sampler does not fit or breaks its contract. Ends the stage, and is not a bug of the toolkit. */
 export class SamplerFault extends Error {
   constructor({ uses }: Pick<ChosenSampler, "uses">, readonly problem: CheckProblem) {
     super(uses === undefined ? problem.message : `sampler ${uses}: ${problem.message}`);
   }
 }
 
-/** An image has a number that is none: not by the sampler alone, as another engine may compute it. */
+/**
+ * Thrown if an image has a number that is NaN or infinite. The sampler alone is not to blame, as another engine may
+ * compute a valid number.
+ */
 export class BrokenImages extends SamplerFault {}
 
-/** One batch on its way. */
+/** Options of sampling one batch. */
 export interface BatchWalk {
-  /** Labels that a network is told that was trained with some. Default: none. */
+  /** Labels for a class-conditional network. Default: none. */
   readonly labels?: readonly (number | undefined)[];
-  /** How often the whole way is taken. Default 1. */
+  /** Number of times that the whole path is sampled. Default 1. */
   readonly repeats?: number;
-  /** Called after each evaluation of the network, once messages were read; what it throws ends the walk. */
+  /** Called after each evaluation of the network, once messages were read. An error that it throws ends sampling. */
   readonly onStep: (done: number) => void;
-  /** Shown the images before each evaluation and at the end, with the x_0 that they came of. */
+  /** Gets the images before each evaluation and at the end, with the x_0 that they were computed from. */
   readonly see?:
     | ((done: number, images: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean) => void)
     | undefined;
@@ -36,7 +39,7 @@ export interface BatchWalk {
 /** See {@linkcode makeWalk}. */
 export type Walk = Awaited<ReturnType<typeof makeWalk>>;
 
-/** Walks batches of images from noise towards data, as a sampler says. */
+/** Makes functions that sample batches of images from noise to data with a sampler. */
 export async function makeWalk(
   checkpoint: DrawnNetwork,
   { sampler, ...options }: PredictorOptions & { readonly sampler: ChosenSampler },
@@ -44,14 +47,14 @@ export async function makeWalk(
   const { definition, params, uses } = sampler;
   const { path, network } = checkpoint;
   const times = timesOf(sampler, checkpoint);
-  /** Evaluations of the network for an image. */
+  /** Number of evaluations of the network per image. */
   const steps = definition.evaluations?.(params, path.timesteps) ?? times.length - 1;
   const predictor = await makePredictor(checkpoint, options);
   const { pixels } = predictor;
   const length = options.batchSize * pixels;
   const fault = (problem: CheckProblem) => new SamplerFault(sampler, problem);
 
-  /** A walk along times, all of a way or a part of it, for a batch that begins. */
+  /** Begins a batch. @returns a function that samples the batch along times, the whole path or a part of it */
   const begin = (
     { labels = new Array<undefined>(options.batchSize).fill(undefined), repeats = 1, onStep, see }: BatchWalk,
   ) => {
@@ -96,7 +99,7 @@ export async function makeWalk(
   return { times, steps, pixels, begin, fault };
 }
 
-/** The times of a sampler that fits the network. @throws SamplerFault */
+/** Returns the times of a sampler that fits the network. @throws SamplerFault */
 function timesOf(sampler: ChosenSampler, { path, network }: Omit<DrawnNetwork, "params">): readonly number[] {
   const { definition, params, uses = "" } = sampler;
   const known = {
@@ -118,7 +121,7 @@ function timesOf(sampler: ChosenSampler, { path, network }: Omit<DrawnNetwork, "
   return times;
 }
 
-/** What is wrong with the times of a sampler. */
+/** Reports what is wrong with the times of a sampler. */
 export function checkTimes(times: readonly number[], path: Path): Record<"got" | "wanted", string> | undefined {
   const bad = times.findIndex((t, i) => !isOn(path, t) || (i > 0 && t >= times[i - 1]!));
   if (bad < 0 && times.length > 1 && times.at(-1) === DATA_TIME) return undefined;
@@ -134,7 +137,10 @@ function isOn(path: Path, t: number): boolean {
   }
 }
 
-/** Deviation of what a walk starts from. Where the path preserves the variance, images are taken to have that of noise. */
+/**
+ * Returns the standard deviation of the images that sampling starts from. If the path preserves the variance, images
+ * are assumed to have that of noise.
+ */
 export function startDeviation(path: Path, t: number): number {
   return path.tables === undefined ? path.noise(t) : 1;
 }
