@@ -4,9 +4,9 @@ import { AUTO_ORDER } from "./devices.ts";
 import { type DescribeOptions, IMPLEMENTATIONS } from "./implementations.ts";
 
 export interface ChooseOptions extends DescribeOptions {
-  /** Looks at one device; given by tests. */
+  /** Describes one device; replaced by tests. */
   readonly describe?: Describe;
-  /** Lets a device compute something before it is chosen, and says what is wrong with it. */
+  /** Lets a device compute something before it is chosen, and returns what is wrong with it, if anything. */
   readonly tryOut?: TryOut;
 }
 
@@ -15,10 +15,11 @@ type Describe = (name: ConcreteDeviceName, options: DescribeOptions) => Promise<
 export type TryOut = (device: DeviceDescription) => Promise<DeviceTrouble | undefined>;
 
 /**
- * Find the device that a name stands for on this machine, without opening it. Devices are looked at in turn, and those
- * that are worse than the chosen one not at all.
+ * Finds the device that a name stands for on this machine, without opening it. Devices are examined in turn, best
+ * first, until one is chosen.
  *
- * @returns the device and what it is; for `auto` also why no better one, with a warning where that is news
+ * @returns the device and its description; for `auto` also why no better device was chosen, with a warning if the user
+ * would not expect that
  */
 export async function chooseDevice(
   wanted: DeviceName,
@@ -53,20 +54,20 @@ function list(devices: readonly DeviceDescription[]): string {
   return devices.map(({ name, reason }) => `${name} (${reason})`).join("; ");
 }
 
-/** A device as it was described, or as one that is not available where it does not compute. */
+/** Returns a device's description, changed to not available if the device does not compute. */
 export async function asTried(device: DeviceDescription, tryOut: TryOut | undefined): Promise<DeviceDescription> {
   const trouble = device.available ? await tryOut?.(device) : undefined;
   return trouble === undefined ? device : { ...device, available: false, numerics: undefined, ...trouble };
 }
 
-/** That an NVIDIA GPU is here and something slower was chosen. In one sentence, with what to do about it. */
+/** Warns that an NVIDIA GPU is present and something slower was chosen: one sentence, with advice. */
 function warnOf({ name, seen, reason, fix }: DeviceDescription, chosen: ConcreteDeviceName) {
   const message =
     `${seen} is here, but device ${name} cannot use it: ${reason}; ${chosen} is used instead, which is slower`;
   return { message, ...definedOnly({ fix }) };
 }
 
-/** Asking for a WebGPU adapter loads graphics drivers, which is not worth it where no GPU can be. */
+/** Requesting a WebGPU adapter loads graphics drivers, which is skipped if there cannot be a GPU. */
 async function describeForAuto(name: ConcreteDeviceName, options: DescribeOptions): Promise<DeviceDescription> {
   if (name === "webgpu" && !(await import("./gpus.ts")).mayHaveGpu()) {
     return { name, available: false, reason: "no GPU", numerics: undefined };

@@ -2,34 +2,34 @@ import "./complete_tfjs.ts";
 import type { BoundFunction, CompiledFunction, Device, HostTensors, PureFunction, Signature } from "./device.ts";
 import { checkHeldNames, type HeldInterface, holdInputs, type Interface, prepareRun } from "./feeds.ts";
 
-/** What an engine does for one function. */
+/** An engine's implementation of one compiled function. */
 export interface EngineFunction {
   readonly outputs: Signature;
-  /** @param values of the inputs that are held, maybe none, which are the engine's from now on */
+  /** @param values values of the held inputs, possibly none. They belong to the engine from now on */
   bind(values: HostTensors, held: HeldInterface): Promise<EngineBinding>;
-  /** Called once, when nothing is bound any more. */
+  /** Called once, after everything bound has been released. */
   release(): Promise<void>;
 }
 
-/** A function with held inputs. No call is made before the one before it has ended. */
+/** A function with held inputs. A call is made only after the previous one has ended. */
 export interface EngineBinding {
-  /** Gets what is checked: every feed, and an array for every result. */
+  /** Runs the function. Arguments are already checked: there is every feed, and an array for every result. */
   run(feeds: HostTensors, results: HostTensors): Promise<void>;
-  /** Copies of held values. */
+  /** Returns copies of held values. */
   read(names: readonly string[]): Promise<HostTensors>;
   /** Called once. */
   release(): Promise<void>;
 }
 
-/** An engine that others share, and that tells of failures beside the results, which then are none. */
+/** An engine that several devices share, and that reports failures separately from results, which are then invalid. */
 export interface SharedEngine {
-  /** Throws when the engine has told of a failure; called before results are handed out. */
+  /** Throws if the engine has reported a failure; called before results are returned. */
   check(): void;
   /** Called once, when the device is disposed of. */
   release(): void | Promise<void>;
 }
 
-/** Something that is disposed of once, and before it all that was made of it. */
+/** A resource that is disposed of once, after its parts. */
 class Lifetime {
   isOpen = true;
   readonly parts = new Set<Lifetime>();
@@ -38,7 +38,7 @@ class Lifetime {
     whole?.parts.add(this);
   }
 
-  /** @param refusal what cannot be done, and what it would be done with */
+  /** @param refusal what cannot be done, and the resource that it needs */
   assertOpen(refusal: string): void {
     if (!this.isOpen) throw new Error(`${refusal} has been disposed of`);
   }
@@ -52,7 +52,9 @@ class Lifetime {
   }
 }
 
-/** A device on an engine: what is the same on all devices. It disposes of all that it compiled. */
+/**
+ * Makes a device on an engine: the parts that are the same for all devices. It disposes of everything that it compiled.
+ */
 export function compilingDevice(
   { name, numerics }: Pick<Device, "name" | "numerics">,
   compile: (fn: PureFunction, inputs: Signature, label: string) => EngineFunction,
@@ -134,8 +136,8 @@ function boundFunction(
 }
 
 /**
- * Runs tasks in the order in which they are given, each after the one before has ended, well or badly. For state that a
- * task reads at its start and replaces at its end.
+ * Returns a function that runs tasks in the order in which they are given, each after the previous one has ended or
+ * failed. For state that a task reads at its start and replaces at its end.
  */
 function oneAtATime(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();

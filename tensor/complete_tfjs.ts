@@ -3,12 +3,13 @@ import { registerCompositions } from "./compositions.ts";
 import { registerGradients } from "./gradients.ts";
 
 /**
- * Importing this adds to TF.js's core what else comes with the package `@tensorflow/tfjs`, which has 240 MB of other
- * things: the gradients of its ops, put right where they are wrong, and a backend that is there while no other is
- * selected.
+ * Importing this module adds to TF.js's core the parts of the package `@tensorflow/tfjs` that are needed, without its
+ * other 240 MB: the gradients of its ops, corrected where they are wrong, and a backend for when no other is selected.
  */
 
-/** The core has the gradients as modules that name each other without file extensions, as bundlers take them. */
+/**
+ * Lets TF.js's core load its gradients, whose modules import each other without file extensions, as bundlers accept.
+ */
 async function takeBareNames() {
   if (!("Deno" in globalThis)) return undefined;
   return (await import("node:module")).registerHooks({
@@ -22,7 +23,7 @@ async function takeBareNames() {
 const hooks = await takeBareNames();
 try {
   await import("@tensorflow/tfjs-core/dist/register_all_gradients.js");
-  // Some of them, and kernels of TensorFlow's, call these as methods of tensors.
+  // Some gradients, and some of TensorFlow's kernels, call these as methods of tensors.
   await import("@tensorflow/tfjs-core/dist/public/chained_ops/add.js");
   await import("@tensorflow/tfjs-core/dist/public/chained_ops/mul.js");
   await import("@tensorflow/tfjs-core/dist/public/chained_ops/reshape.js");

@@ -3,7 +3,7 @@ import { convolutionInfo, windowsOf } from "./convolution_info.ts";
 import { FAULTS } from "./faults.ts";
 
 /**
- * Kernels of TF.js in terms of its other ops: for the graph, for devices whose own kernel is absent or wrong, and for
+ * Kernels of TF.js in terms of its other ops: for the graph, for devices whose own kernel is missing or wrong, and for
  * gradients (`gradients.ts`). The names of inputs and attributes are those of TF.js's `kernel_names.ts`.
  */
 // deno-lint-ignore no-explicit-any
@@ -26,19 +26,19 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   LeakyRelu: ({ x }, { alpha }) => leaky(x, alpha),
   Prelu: ({ x, alpha }) => leaky(x, alpha),
   EluGrad: ({ dy, y }) => tf.mul(dy, tf.add(tf.minimum(y, 0), 1)),
-  /** The angle of y / x, with half a turn to the side of y where x is negative. */
+  /** The angle of y / x, plus half a turn towards the sign of y where x is negative. */
   Atan2: ({ a: y, b: x }) => {
     const half = tf.where(tf.less(y, 0), -Math.PI, Math.PI);
     const turned = tf.add(tf.atan(tf.div(y, x)), tf.where(tf.less(x, 0), half, 0));
     return tf.where(tf.equal(x, 0), tf.mul(tf.sign(y), Math.PI / 2), turned);
   },
-  /** Near zero, where exp(x) - 1 cancels: with t = tanh(x / 2) it is 2 t / (1 - t). */
+  /** Near zero, where exp(x) - 1 cancels, it is 2 t / (1 - t) with t = tanh(x / 2). */
   Expm1: ({ x }) => {
     const t = tf.tanh(tf.mul(x, 0.5));
     const near = tf.div(tf.mul(t, 2), tf.sub(1, t));
     return tf.where(tf.less(tf.abs(x), 1), near, tf.sub(tf.exp(x), 1));
   },
-  /** Of 0 and 1, all are the minimum and any is the maximum. */
+  /** For values 0 and 1, all is the minimum and any is the maximum. */
   All: ({ x }, { axis, keepDims }) => tf.cast(tf.min(tf.cast(x, "int32"), axis, keepDims), "bool"),
   Any: ({ x }, { axis, keepDims }) => tf.cast(tf.max(tf.cast(x, "int32"), axis, keepDims), "bool"),
   Pack: (parts, { axis }) => tf.concat(Object.values<tf.Tensor>(parts).map((part) => tf.expandDims(part, axis)), axis),
@@ -57,7 +57,7 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
     if (onValue === 1 && offValue === 0) return tf.cast(hot, dtype);
     return tf.where(hot, tf.scalar(onValue, dtype), tf.scalar(offValue, dtype));
   },
-  /** The gradient of a gather. A matrix product sums in a fixed order; scatters promise none. */
+  /** The gradient of a gather. A matrix product sums in a fixed order, which scatters do not promise. */
   UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }) => {
     const member = tf.oneHot(tf.reshape(segmentIds, [-1]), numSegments, 1, 0, x.dtype);
     const sums = tf.matMul(member, tf.reshape(x, [segmentIds.size, -1]), true);
@@ -65,7 +65,7 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   },
   Cumsum: ({ x }, attributes) => scan(x, attributes, tf.add, 0),
   Cumprod: ({ x }, attributes) => scan(x, attributes, tf.mul, 1),
-  /** Kahan's way: what rounding did to u = 1 + x, it did to the quotient log(u) / (u - 1) as well. */
+  /** Kahan's method: the rounding of u = 1 + x also affects the quotient log(u) / (u - 1), which corrects it. */
   Log1p: ({ x }) => {
     const u = tf.add(x, 1);
     const rounded = tf.sub(u, 1);
@@ -91,11 +91,12 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
     const { getSliceBeginCoords, getSliceSize } = tf.backend_util;
     return tf.slice(y, getSliceBeginCoords(crops, crops.length), getSliceSize(y.shape, crops, crops.length));
   },
-  /** A convolution, without stride, of dY, spread by the strides, with the filter turned around. */
+  /** A convolution, without stride, of dY, spread by the strides, with the flipped filter. */
   Conv2DBackpropInput: ({ dy, filter }, { inputShape, ...sizes }) => {
     const { kernel, strides, pads } = windowsOf(convolutionInfo(inputShape, filter.shape, sizes));
     const spread = spreadAxis(spreadAxis(dy, 1, strides[0]!), 2, strides[1]!);
-    // Zeros before and after give back the size of the image; where they are negative, pixels see nothing of the ends.
+    // Zeros before and after restore the size of the image. If their number is negative, the ends of dY affect no pixel
+    // and are cut off.
     const before = [0, 1].map((axis) => kernel[axis]! - 1 - pads[axis]!);
     const after = [0, 1].map((axis) => inputShape[1 + axis] + pads[axis]! - spread.shape[1 + axis]!);
     const cut = (counts: number[]) => [0, ...counts.map((count) => Math.max(-count, 0)), 0];
@@ -107,7 +108,10 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
     const turned = tf.reshape(tf.transpose(tf.concat(taps), [0, 2, 1]), [...kernel, filter.shape[3], filter.shape[2]]);
     return tf.conv2d(seen as tf.Tensor4D, turned as tf.Tensor4D, 1, [[0, 0], zeros[0]!, zeros[1]!, [0, 0]]);
   },
-  /** For each tap of the filter a product: what it saw of the images, times the gradients of the pixels it went into. */
+  /**
+   * One product for each tap of the filter: the pixels that the tap read, times the gradients of the pixels that they
+   * contributed to.
+   */
   Conv2DBackpropFilter: ({ x, dy }, { filterShape, ...sizes }) => {
     const { kernel: [height, width], strides, pads } = windowsOf(convolutionInfo(x.shape, filterShape, sizes));
     const padded = tf.pad(x, [[0, 0], [pads[0]!, pads[2]!], [pads[1]!, pads[3]!], [0, 0]]);
@@ -116,7 +120,8 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
       const [top, left] = [Math.floor(tap / width!), tap % width!];
       const [bottom, right] = [top, left].map((first, axis) => first + (dy.shape[1 + axis] - 1) * strides[axis]! + 1);
       const [from, to] = [[0, top, left, 0], [x.shape[0], bottom!, right!, x.shape[3]]];
-      // Without strides it is a slice; TF.js's strided one on wasm goes past our own, which copies the part alone.
+      // Without strides this is a slice: TF.js's strided slice on wasm does not use our own kernel, which copies only
+      // the part.
       const seen = strides.every((step) => step === 1)
         ? tf.slice(padded, from, to.map((end, axis) => end - from[axis]!))
         : tf.stridedSlice(padded, from, to, [1, ...strides, 1]);
@@ -142,16 +147,16 @@ export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   },
 };
 
-/** The output of a kernel as its composition has it. */
+/** Computes the output of a kernel by its composition. */
 export function compose(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: unknown) {
   return tf.tidy(() => {
     const y = COMPOSITIONS[kernelName]!(inputs, attributes);
-    // An output of its own, also where nothing is to be done.
+    // The output must be a new tensor, even if it equals an input.
     return y instanceof tf.Tensor && Object.values(inputs).includes(y) ? tf.clone(y) : y;
   });
 }
 
-/** Give a backend of TF.js the kernels that it lacks, or whose results are wrong. */
+/** Registers compositions for the kernels that a TF.js backend lacks, or whose results are wrong. */
 export function registerCompositions(backendName: string): void {
   for (const kernelName of Object.keys(COMPOSITIONS)) {
     const theirs = tf.getKernel(kernelName, backendName) !== undefined;
@@ -166,7 +171,7 @@ function leaky(x: tf.Tensor, slope: tf.Tensor | number): tf.Tensor {
   return tf.where(tf.greater(x, 0), x, tf.mul(x, slope));
 }
 
-/** With zeros after each place of an axis, such that places are `stride` apart. */
+/** Inserts zeros after each element of an axis, so that elements are `stride` apart. */
 function spreadAxis(x: tf.Tensor, axis: number, stride: number): tf.Tensor {
   if (stride === 1) return x;
   const rest = tf.util.sizeFromShape(x.shape.slice(axis + 1));
@@ -175,7 +180,7 @@ function spreadAxis(x: tf.Tensor, axis: number, stride: number): tf.Tensor {
   return tf.reshape(spread, x.shape.with(axis, x.shape[axis]! * stride));
 }
 
-/** Blocks of pixels become batches, or batches become blocks. */
+/** Moves blocks of pixels to the batch axis, or back. */
 function blocks(x: tf.Tensor, shape: number[], toSpace: boolean): tf.Tensor {
   const { getReshaped, getPermuted, getReshapedPermuted } = tf.backend_util;
   const count = tf.util.sizeFromShape(shape);
@@ -184,7 +189,10 @@ function blocks(x: tf.Tensor, shape: number[], toSpace: boolean): tf.Tensor {
   return tf.reshape(moved, getReshapedPermuted(x.shape, shape, count, toSpace));
 }
 
-/** log2(n) steps, each of which joins the whole with itself, shifted twice as far as in the step before. */
+/**
+ * Computes a cumulative result in log2(n) steps, each of which joins the whole with itself, shifted twice as far as in
+ * the step before.
+ */
 function scan(
   x: tf.Tensor,
   { axis, exclusive, reverse }: tf.CumsumAttrs,
@@ -202,7 +210,7 @@ function scan(
   return reverse ? tf.reverse(y, at) : y;
 }
 
-/** A matrix product, when axes that occur once are summed and the others are gathered in three. */
+/** Computes an einsum as one matrix product: axes that occur once are summed, and the others are grouped into three. */
 function einsum(equation: string, tensors: tf.Tensor[]): tf.Tensor {
   const { allDims, idDims } = tf.backend_util.decodeEinsumEquation(equation, tensors.length);
   tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors);
@@ -234,7 +242,7 @@ function einsum(equation: string, tensors: tf.Tensor[]): tf.Tensor {
   return moved(tf.reshape(product, shapeOf(batch + rows + columns)), batch + rows + columns, out);
 }
 
-/** A product with a matrix for each axis, which holds the shares of pixels of the image in those of the result. */
+/** Resizes by a product with a matrix for each axis, which holds the shares of old pixels in each new pixel. */
 function resize(images: tf.Tensor, attributes: tf.ResizeBilinearAttrs, nearest: boolean): tf.Tensor {
   const { size, alignCorners, halfPixelCenters } = attributes;
   const [batch, , width, channels] = images.shape as [number, number, number, number];

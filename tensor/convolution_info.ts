@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-/** What decides the sizes of a convolution, as it and both of its gradients are told. */
+/** The attributes that decide the sizes of a convolution, and of both of its gradients. */
 type ConvolutionAttributes = Pick<tf.Conv2DBackpropInputAttrs, "strides" | "pad" | "dimRoundingMode">;
 
 /**
- * Sizes and padding of a convolution of images [N, H, W, C] with a filter [kH, kW, C, O], by TF.js's own rules. Tracing,
- * which each function goes through on each device, lets no other order of the axes pass.
+ * Computes sizes and padding of a convolution of images [N, H, W, C] with a filter [kH, kW, C, O], by TF.js's own
+ * rules. Other orders of the axes are refused by tracing, which every function goes through on each device.
  */
 export function convolutionInfo(
   images: readonly number[],
@@ -20,7 +20,7 @@ export function convolutionInfo(
 
 type WindowInfo = tf.backend_util.Conv2DInfo | tf.backend_util.Conv3DInfo;
 
-/** Sizes and padding of windows over images [N, ...size, C], by the rules of TF.js's pools. */
+/** Computes sizes and padding of windows over images [N, ...size, C], by the rules of TF.js's pools. */
 export function poolInfo(
   images: readonly number[],
   { filterSize, strides, pad, dimRoundingMode }: Pick<
@@ -29,12 +29,12 @@ export function poolInfo(
   >,
 ): WindowInfo {
   const { computePool2DInfo, computePool3DInfo } = tf.backend_util;
-  // Both take the same; their types differ in the lengths of lists.
+  // Both functions accept the same arguments; their types differ only in the lengths of lists.
   const compute = (images.length === 5 ? computePool3DInfo : computePool2DInfo) as typeof computePool2DInfo;
   return compute(images as [number, number, number, number], filterSize, strides, 1, pad, dimRoundingMode);
 }
 
-/** What is told of windows, with one number for each axis of the images. */
+/** Returns the sizes of windows, with one number for each axis of the images. */
 export function windowsOf(info: WindowInfo) {
   const axes = "outDepth" in info ? ["Depth", "Height", "Width"] : ["Height", "Width"];
   const told = info as unknown as Readonly<Record<string, number>>;

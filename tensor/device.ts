@@ -1,11 +1,14 @@
-/** Element types that a compiled function accepts and returns. TF.js has no float64; tables of constants are made on the host. */
+/**
+ * Element types that a compiled function accepts and returns. TF.js has no float64; tables of constants are computed on
+ * the host.
+ */
 export type DType = "float32" | "int32";
 
 /** Shape and element type of one named input or output. */
 export interface TensorSpec {
   /** Length of each axis. */
   readonly shape: readonly number[];
-  /** Type of its elements. */
+  /** Type of the elements. */
   readonly dtype: DType;
 }
 
@@ -18,74 +21,77 @@ export type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 /** Values by name. */
 export type HostTensors = Record<string, HostArray>;
 
-/** A tensor of TF.js, whose documentation has it. */
+/** A tensor of TF.js; see its documentation. */
 export type Tensor = InstanceType<typeof import("@tensorflow/tfjs-core")["Tensor"]>;
 
 /** TF.js tensors by name. */
 export type NamedTensors = Record<string, Tensor>;
 
 /**
- * A pure function over TF.js tensors: same inputs, same outputs, no reads of tensor data, no randomness, no state.
- * It may call TF.js autodiff (`tf.valueAndGrads`, `tf.customGrad`) inside.
+ * A pure function over TF.js tensors: same inputs, same outputs, no reads of tensor data, no randomness, no state. It
+ * may use TF.js autodiff (`tf.valueAndGrads`, `tf.customGrad`).
  */
 export type PureFunction = (inputs: NamedTensors) => NamedTensors;
 
 /** A pure function that is ready to run many times with the same shapes. */
 export interface CompiledFunction {
-  /** What a run must be given. */
+  /** The inputs of a run. */
   readonly inputs: Signature;
-  /** What a run returns. */
+  /** The outputs of a run. */
   readonly outputs: Signature;
   /**
-   * Run once. `feeds` must hold every input with the right length; they are not modified.
-   * Arrays given in `into` receive the outputs of that name, so that a training loop allocates nothing per step;
-   * an array in `into` must not be one of the feeds. Returns every output.
+   * Run once. `feeds` must hold every input with the right length; they are not modified. Arrays in `into` receive the
+   * outputs of that name, so that a training loop allocates nothing per step; an array in `into` must not be one of the
+   * feeds. Returns every output.
    */
   run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
   /**
-   * Hand the values of some inputs over to the device, which keeps them where it computes: weights and optimizer state
-   * of a training loop, weights of a sampler. On `tensorflow-gpu` and `webgpu` they stay in the card's memory, so that
-   * a run moves its other inputs there and its other outputs back, and nothing else; `onnx` computes on the arrays
-   * themselves; `tensorflow` and `wasm` have copies. The arrays are the device's from then on: it may read them at each run and
-   * write to them, so nobody else may write to them, and no other binding that does may be given them.
+   * Pass the values of some inputs to the device, which keeps them where it computes: weights and optimizer state of a
+   * training loop, weights of a sampler. On `tensorflow-gpu` and `webgpu` they stay in the card's memory, so that a run
+   * transfers only its other inputs and outputs; `onnx` computes on the arrays themselves; `tensorflow` and `wasm` make
+   * copies. The arrays belong to the device from then on, which may read and write them at each run. Nothing else may
+   * write to them, and no other binding that does may get them.
    */
   bind(held: HostTensors): Promise<BoundFunction>;
-  /** Let go of what the device keeps for it. */
+  /** Release everything that the device keeps for the function. */
   dispose(): Promise<void>;
 }
 
 /**
- * A compiled function that holds some of its inputs. An output with the name of a held input replaces it at each run,
- * so that a loop carries its state without passing it through the host.
+ * A compiled function that holds some of its inputs. An output with the name of a held input replaces that input at
+ * each run, so that a loop carries its state without passing it through the host.
  */
 export interface BoundFunction {
-  /** Run with the inputs that are not held. Returns the outputs that replace none, in `into` where arrays are given. */
+  /**
+   * Run with the inputs that are not held. Returns the outputs that replace no input, in `into` if it has arrays for
+   * them.
+   */
   run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
-  /** Copies of the held values as they are now; all of them, or those named. */
+  /** Return copies of the current held values: all of them, or those named. */
   read(names?: readonly string[]): Promise<HostTensors>;
-  /** Let go of the held values. The compiled function stays. */
+  /** Release the held values. The compiled function stays. */
   dispose(): Promise<void>;
 }
 
 /** One way to run tensor programs on this machine. */
 export interface Device {
-  /** As params name it, such as `onnx`. */
+  /** The name in params, such as `onnx`. */
   readonly name: string;
-  /** What decides the rounding of the results: device, engine version, instruction-set class. */
+  /** Identifies everything that decides the rounding of the results: device, engine version, instruction-set class. */
   readonly numerics: string;
   /**
-   * Make a function ready to run many times on inputs of these shapes; `label` is shown in error messages, e.g.
-   * `"train step"`.
+   * Prepare a function to run many times on inputs of these shapes; `label` is shown in error messages, e.g. `"train
+   * step"`.
    */
   compile(fn: PureFunction, inputs: Signature, options?: { readonly label?: string }): Promise<CompiledFunction>;
-  /** Close it, and let go of all that it keeps. */
+  /** Close the device, and release everything that it keeps. */
   dispose(): Promise<void>;
 }
 
-/** How to open a device. */
+/** Options for opening a device. */
 export interface DeviceOptions {
   /** Worker threads of the engine; default: all logical cores. */
   readonly threads?: number;
-  /** Use this instead of detecting {@linkcode Device.numerics}: for a process that may not look at the processor. */
+  /** Use this instead of detecting {@linkcode Device.numerics}: for a process that may not examine the processor. */
   readonly numerics?: string;
 }

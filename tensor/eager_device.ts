@@ -6,14 +6,17 @@ import { registerHostKeepMask } from "./random/keep_mask.ts";
 import { signatureOf, trace } from "./trace/trace.ts";
 import { withBackend } from "./with_backend.ts";
 
-/** A device that runs functions op by op on a TF.js backend. @param options.backend its name; it is initialised */
+/**
+ * Opens a device that runs functions op by op on a TF.js backend.
+ * @param options.backend name of an initialised backend
+ */
 export async function openEagerDevice(
   { backend, shared, ...device }: Pick<Device, "name" | "numerics"> & {
     readonly backend: string;
     readonly shared?: SharedEngine;
   },
 ): Promise<Device> {
-  // Running goes back to the backend that was selected before, so there has to be one.
+  // After running, the previously selected backend is selected again, so there has to be one.
   await tf.ready();
   registerHostKeepMask(backend);
   registerCompositions(backend);
@@ -21,14 +24,14 @@ export async function openEagerDevice(
 }
 
 /**
- * A function on an eager TF.js backend: each run calls it again, op by op. It is traced once without data, which finds
- * the shapes of its outputs and refuses here what device `onnx` would refuse.
+ * Compiles a function for an eager TF.js backend: each run calls the function again, op by op. Here it is traced once
+ * without data, which finds the shapes of its outputs and refuses everything that device `onnx` would refuse.
  *
  * @param backend name of an initialised TF.js backend
  */
 function compileEager(backend: string, fn: PureFunction, inputs: Signature, label: string): EngineFunction {
   const outputs = signatureOf(trace(fn, inputs, label, backend).outputs);
-  /** Call the function once; the tensors that it returns are the caller's to dispose of. */
+  /** Calls the function once. The caller must dispose of the tensors that it returns. */
   const compute = (feeds: HostTensors, held: NamedTensors) =>
     withBackend(backend, () =>
       tf.tidy(() => {
@@ -38,7 +41,7 @@ function compileEager(backend: string, fn: PureFunction, inputs: Signature, labe
         return Object.fromEntries(
           Object.keys(outputs).map((name) => {
             const tensor = results[name]!;
-            // Held inputs and tensors that the function has from elsewhere are not ours to dispose of, and none twice.
+            // Held inputs and tensors from outside the function must not be disposed of, and no tensor twice.
             const shared = tensor.id < first.id || seen.has(tensor);
             seen.add(tensor);
             return [name, shared ? tf.clone(tensor) : tensor];
@@ -76,13 +79,13 @@ function upload(arrays: HostTensors, signature: Signature): NamedTensors {
   return Object.fromEntries(
     Object.entries(arrays).map(([name, data]) => {
       const { shape, dtype } = signature[name]!;
-      // A copy, because some backends keep the array itself, which belongs to the caller.
+      // Copied, because some backends keep the array itself, which belongs to the caller.
       return [name, tf.tensor(data.slice(), [...shape], dtype)];
     }),
   );
 }
 
-/** Copy what tensors hold, and dispose of them. */
+/** Copies the data of tensors, and disposes of them. */
 async function download(tensors: NamedTensors, into: HostTensors): Promise<void> {
   await Promise.all(Object.entries(tensors).map(async ([name, tensor]) => into[name]!.set(await tensor.data())));
   dispose(tensors);

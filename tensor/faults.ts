@@ -1,9 +1,9 @@
 import type { NamedAttrMap, NamedTensorInfoMap } from "@tensorflow/tfjs-core";
 
-/** Whether a kernel computes something wrong when it is called with these. */
+/** Returns true if a kernel computes a wrong result for these inputs and attributes. */
 export type Fault = (inputs: NamedTensorInfoMap, attributes: NamedAttrMap) => boolean;
 
-/** XNNPACK takes what "same" pads for a huge number where windows leave out pixels between them. */
+/** If the stride is larger than the window, XNNPACK reads the "same" padding as a huge number. */
 const longStride: Fault = ({ filter }, { pad, strides }) => {
   const kernel = filter!.shape.slice(0, 2);
   const steps = [strides as number | number[]].flat();
@@ -14,19 +14,19 @@ const always = (...kernels: string[]): Record<string, Fault> =>
   Object.fromEntries(kernels.map((kernelName) => [kernelName, () => true]));
 
 /**
- * Kernels of TF.js 4.22 whose results are wrong, by backend, as the parity tests found them, or come much too late. One
- * that can be composed of others is replaced (`compositions.ts`); a function that calls another one is refused when it is
- * compiled.
+ * Kernels of TF.js 4.22 with wrong results, as the parity tests found them, or that are far too slow, by backend. A
+ * kernel that can be composed of others is replaced (`compositions.ts`); a function that calls any other is refused
+ * when it is compiled.
  *
- * - The maxima of wasm begin at the smallest positive number, and never see a negative one.
- * - Its gradient of a convolution by the image is right, and 35 times slower than the convolution; that of webgpu reads
- *   everything anew for each result.
- * - Its one-hot vectors of floats hold the bits of integers.
- * - It splits by copying the whole for each part.
- * - Its log1p is log(1 + x), all rounding for small x, as is that of webgpu.
- * - Einsum of cpu and webgpu does not sum the axes of one operand alone.
- * - Sums of many tensors of webgpu bind all of them to one shader, which has eight buffers on many adapters.
- * - Cumulative sums and products of webgpu are wrong from the back, and the shader that pads knows four axes.
+ * - wasm: maxima start from the smallest positive number, and never see a negative one.
+ * - wasm: the gradient of a convolution by the image is right, but 35 times slower than the convolution; that of webgpu
+ *   reads everything again for each result.
+ * - wasm: one-hot vectors of floats hold the bits of integers.
+ * - wasm: splitting copies the whole tensor for each part.
+ * - wasm and webgpu: log1p is log(1 + x), which is all rounding for small x.
+ * - cpu and webgpu: einsum does not sum the axes that only one operand has.
+ * - webgpu: sums of many tensors bind all of them to one shader, which has eight buffers on many adapters.
+ * - webgpu: cumulative sums and products are wrong in reverse, and the shader that pads supports only four axes.
  */
 export const FAULTS: Readonly<Record<string, Readonly<Record<string, Fault>>>> = {
   cpu: always("MaxPool3DGrad", "Einsum"),

@@ -1,9 +1,9 @@
 import type { HostArray, HostTensors, Signature, TensorSpec } from "./device.ts";
 import { sizeOf } from "./trace/graph.ts";
 
-/** Checks of what callers hand to a compiled function; the same on every device. */
+/** Checks of what callers pass to a compiled function; the same on every device. */
 
-/** What a function takes and gives, with the name that its error messages carry. */
+/** The inputs and outputs of a function, and its name in error messages. */
 export interface Interface {
   readonly label: string;
   readonly inputs: Signature;
@@ -11,7 +11,7 @@ export interface Interface {
 }
 
 /**
- * Check the arrays of one run and return one array for each output: those of `into`, new ones for the rest.
+ * Checks the arrays of one run and returns one array for each output: those of `into`, and new ones for the rest.
  * @throws Error for arrays that are missing, unknown, of the wrong type or length, or that share memory.
  */
 export function prepareRun({ label, inputs, outputs }: Interface, feeds: HostTensors, into: HostTensors): HostTensors {
@@ -24,12 +24,10 @@ export function prepareRun({ label, inputs, outputs }: Interface, feeds: HostTen
   return Object.fromEntries(Object.entries(outputs).map(([name, spec]) => [name, into[name] ?? allocate(spec)]));
 }
 
-/** How a function looks once some of its inputs are held. */
+/** The interface of a function of which some inputs are held. */
 export type HeldInterface = Readonly<ReturnType<typeof holdInputs>>;
 
-/**
- * @throws Error when a held value is unknown or does not fit, or an output cannot replace the input of its name.
- */
+/** @throws Error when a held value is unknown or does not fit, or an output cannot replace the input of its name. */
 export function holdInputs({ label, inputs, outputs }: Interface, held: HostTensors) {
   checkNames("feed", held, inputs, label);
   checkDistinct({}, held, label);
@@ -45,7 +43,7 @@ export function holdInputs({ label, inputs, outputs }: Interface, held: HostTens
         `${output.dtype} [${output.shape}]. Fix: give both the same type, or other names.`,
     );
   }
-  // Inputs that are given at each run, outputs that are returned by it.
+  // The inputs that are given at each run, and the outputs that it returns.
   const free: Interface = {
     label,
     inputs: pick(inputs, (name) => !(name in held)),
@@ -54,7 +52,7 @@ export function holdInputs({ label, inputs, outputs }: Interface, held: HostTens
   return { free, held: pick(inputs, (name) => name in held), carried };
 }
 
-/** Zeros for a tensor. */
+/** Returns zeros for a tensor. */
 export function allocate({ dtype, shape }: TensorSpec): HostArray {
   return dtype === "float32" ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
 }
@@ -85,7 +83,7 @@ export function checkHeldNames({ held, free: { label } }: HeldInterface, names: 
   throw new Error(`Cannot read "${unknown}" of "${label}": it is not held. Fix: use ${known}.`);
 }
 
-/** An output that is written over a feed, or over another output, would give results that depend on timing. */
+/** Refuses arrays that share memory: an output written over a feed or another output would depend on timing. */
 export function checkDistinct(feeds: HostTensors, into: HostTensors, label: string): void {
   const written = Object.entries(into);
   written.forEach(([name, target], index) => {

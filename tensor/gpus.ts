@@ -2,17 +2,20 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
-/** What Linux says of GPUs, without loading a driver. Every `root` is the root folder of the system; tests have their own. */
+/**
+ * Facts about GPUs from Linux, without loading a driver. Every `root` is the root folder of the system; tests have
+ * their own.
+ */
 
 /** The first driver that runs CUDA 12, which the wheels are built for. */
 export const OLDEST_DRIVER = 525;
 
-/** A card that may be taken, and its driver. */
+/** An NVIDIA card, and its driver. */
 export type NvidiaCard = NonNullable<ReturnType<typeof findNvidiaCard>>;
 
 /**
- * Whether a GPU may be here. On Linux its driver puts a node under `/dev`: DRM render nodes, NVIDIA's own,
- * or that of Windows' subsystem for Linux. Elsewhere nothing so cheap tells, so the answer is yes.
+ * True if there may be a GPU. On Linux a GPU's driver puts a node under `/dev`: DRM render nodes, NVIDIA's own, or that
+ * of Windows Subsystem for Linux. On other systems there is no cheap test, so the answer is yes.
  */
 export function mayHaveGpu(): boolean {
   if (process.platform !== "linux") return true;
@@ -21,22 +24,22 @@ export function mayHaveGpu(): boolean {
 }
 
 /**
- * The NVIDIA cards that are visible to this process, as one.
+ * Finds the NVIDIA cards that are visible to this process, described as one.
  *
- * @returns `name` as its driver calls it, e.g. `NVIDIA H100 80GB HBM3`, else by its number in the PCI registry; `driver`,
- *     the version of its driver, or that it is Windows'; undefined where it has none
+ * @returns `name` as the driver reports it, e.g. `NVIDIA H100 80GB HBM3`, else the number in the PCI registry;
+ * `driver`, its version, or that it is that of Windows; undefined without a driver
  */
 export function findNvidiaCard(root = "/") {
   if (list(join(root, "dev")).some((name) => /^nvidia\d+$/.test(name))) {
     return { name: modelNames(root).join(", ") || "an NVIDIA GPU", driver: nvidiaDriver(root) };
   }
-  // Windows shows cards of all makes as one node; the library of the driver is there for NVIDIA's alone.
+  // Windows shows cards of all makes as one node; the driver's library is there only for NVIDIA cards.
   if (existsSync(join(root, "dev/dxg")) && existsSync(join(root, "usr/lib/wsl/lib/libcuda.so.1"))) {
     return { name: "an NVIDIA GPU", driver: "of Windows" };
   }
   for (const slot of list(join(root, "sys/bus/pci/devices"))) {
     const read = (name: string) => readText(join(root, "sys/bus/pci/devices", slot, name))?.trim() ?? "";
-    // Class 3 is display; a card has sound and USB of its own beside it.
+    // Class 3 is display; a card also has sound and USB devices.
     if (read("vendor") === "0x10de" && read("class").startsWith("0x03")) {
       return { name: `NVIDIA GPU 10de:${read("device").slice(2)}`, driver: undefined };
     }
@@ -44,14 +47,14 @@ export function findNvidiaCard(root = "/") {
   return undefined;
 }
 
-/** Version of the driver, e.g. `570.86.15`; `unknown` where its file is not to be seen. */
+/** Returns the driver's version, e.g. `570.86.15`; `unknown` if its file is not visible. */
 export function nvidiaDriver(root = "/"): string {
   return / (\d+\.\d+(?:\.\d+)?) /.exec(readText(join(root, "proc/driver/nvidia/version")) ?? "")?.[1] ?? "unknown";
 }
 
 /**
- * Models of the cards, each once, in letters, digits and hyphens, e.g. `NVIDIA-H100-80GB-HBM3`; `nvidia` where the driver's folder
- * is not to be seen.
+ * Returns the models of the cards, each once, in letters, digits and hyphens, e.g. `NVIDIA-H100-80GB-HBM3`; `nvidia` if
+ * the driver's folder is not visible.
  */
 export function nvidiaModels(root = "/"): string {
   return modelNames(root).map((name) => name.replaceAll(/[^\w.]+/g, "-")).join("+") || "nvidia";
@@ -68,7 +71,7 @@ function modelNames(root: string): string[] {
 const list = (folder: string) => look(() => readdirSync(folder)) ?? [];
 const readText = (path: string) => look(() => readFileSync(path, "utf8"));
 
-/** What is there; undefined where nothing is: no driver, or not Linux. */
+/** Returns the result of a read; undefined if it fails: there is no driver, or this is not Linux. */
 function look<T>(at: () => T): T | undefined {
   try {
     return at();

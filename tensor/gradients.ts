@@ -3,11 +3,12 @@ import { COMPOSITIONS } from "./compositions.ts";
 import { poolInfo, windowsOf } from "./convolution_info.ts";
 
 /**
- * Gradients that are those of a composition, by the inputs that they have one for (none: the inputs are a list):
- * - Those of `maximum`, `minimum` and `squaredDifference` forget to sum over what was broadcast.
+ * Kernels whose gradients are computed from their compositions, with the inputs that have a gradient (none: the inputs
+ * are a list). TF.js's own gradients are wrong or missing:
+ * - Those of `maximum`, `minimum` and `squaredDifference` do not sum over broadcast axes.
  * - `einsum` and `cumprod` have none in TF.js.
- * - That of `mirrorPad` forgets what the mirrored elements got.
- * - Those of the resizes forget `halfPixelCenters`; some backends swap height and width.
+ * - That of `mirrorPad` ignores the gradients of the mirrored elements.
+ * - Those of the resizes ignore `halfPixelCenters`; some backends swap height and width.
  * - That of `localResponseNormalization` needs a kernel that some backends do not have.
  */
 const COMPOSED: Readonly<Record<string, readonly string[]>> = {
@@ -27,13 +28,17 @@ function composed(kernelName: string, names: readonly string[]): tf.GradFunc {
     const keys = names.length === 0 ? saved.map((_, i) => `${i}`) : names;
     const f = (inputs: tf.Tensor[]) =>
       COMPOSITIONS[kernelName]!(Object.fromEntries(keys.map((key, i) => [key, inputs[i]])), attributes) as tf.Tensor;
-    // One by one, because TF.js disposes of what the gradient of one input leaves before it asks for the next.
+    // Gradients are computed one by one, because TF.js disposes of what the gradient of one input leaves before it
+    // requests the next.
     const of = (i: number) => tf.grad((x) => f(saved.with(i, x)))(saved[i]!, dy as tf.Tensor);
     return Object.fromEntries(keys.map((key, i) => [key, () => withinGradient(() => of(i))]));
   };
 }
 
-/** TF.js takes the end of an inner gradient for that of the outer one, and then has lost what it recorded. */
+/**
+ * Saves TF.js's tape around an inner gradient: at its end, TF.js believes that the outer gradient has ended, and loses
+ * what that has recorded.
+ */
 function withinGradient<T>(body: () => T): T {
   const { state } = tf.engine();
   const { activeTape } = state;
@@ -44,15 +49,16 @@ function withinGradient<T>(body: () => T): T {
   }
 }
 
-/** TF.js turns the axes as if the sum had been along the last one. */
+/** Replaces TF.js's gradient, which transposes the axes as if the sum had been along the last one. */
 const cumsum: tf.GradFunc = (dy, _, attributes) => {
   const { axis, exclusive, reverse } = attributes as unknown as tf.CumsumAttrs;
   return { x: () => tf.cumsum(dy as tf.Tensor, axis, exclusive, !reverse) };
 };
 
 /**
- * TF.js divides by the size of the window also where part of it is padding, which does not count in the mean. A window
- * over what is padded beforehand is whole; its kernel is told of no other.
+ * Replaces TF.js's gradient, which divides by the size of the window even where part of the window is padding, which
+ * does not count in the mean. Here images are padded beforehand, so that each window is whole, as the gradient kernel
+ * assumes.
  */
 function averagePool(kernelName: string): tf.GradFunc {
   return (dy, [x], attributes) => ({
@@ -71,7 +77,7 @@ function averagePool(kernelName: string): tf.GradFunc {
   });
 }
 
-/** TF.js's gradient knows only axes that are counted from the front. */
+/** Wraps TF.js's gradient, which supports only axes that are counted from the front. */
 function product(theirs: tf.GradFunc): tf.GradFunc {
   return (dy, saved, { axis }) => {
     const { shape } = saved[0]!;
@@ -79,7 +85,7 @@ function product(theirs: tf.GradFunc): tf.GradFunc {
   };
 }
 
-/** Call once all of TF.js's gradients are registered. */
+/** Replaces wrong and missing gradients. Call after all of TF.js's gradients are registered. */
 export function registerGradients(): void {
   const replace = (kernelName: string, gradFunc: tf.GradFunc, inputsToSave: readonly string[]) => {
     if (tf.getGradient(kernelName) !== undefined) tf.unregisterGradient(kernelName);

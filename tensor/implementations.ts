@@ -1,18 +1,21 @@
 import type { Device, DeviceOptions } from "./device.ts";
 import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription, type DeviceGrants } from "./devices.ts";
 
-/** What a device would be opened with, as far as that decides what it is. */
+/** The options of a device that affect its description. */
 export type DescribeOptions = Pick<DeviceOptions, "threads">;
 
 interface Implementation {
-  /** What the device is on this machine, or why it is not there. Opens nothing. */
+  /** Describes the device on this machine, or why it is not available. Opens nothing. */
   describe(options: DescribeOptions): Promise<DeviceDescription>;
-  /** What a process with few permissions needs for it. The device's packages must be installed. */
+  /**
+   * Returns the permissions and variables that the device needs in a process with few permissions. The device's
+   * packages must be installed.
+   */
   grants(): Promise<DeviceGrants>;
   open(options: DeviceOptions): Promise<Device>;
 }
 
-/** Each device. What knows of one is loaded only when it is asked for: most commands never do. */
+/** The implementation of each device. Its modules are loaded only when needed: most commands never need them. */
 export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation>> = {
   onnx: {
     describe: async ({ threads }) => (await import("./onnx/describe.ts")).describeOnnx(threads),
@@ -20,7 +23,7 @@ export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation
     open: async (options) => await (await import("./onnx/device.ts")).openOnnxDevice(options),
   },
   webgpu: {
-    // Loads graphics drivers, which takes tenths of a second; everything else here looks at a few files.
+    // Loads graphics drivers, which takes tenths of a second; all other descriptions only read a few files.
     describe: () => adapter ??= import("./webgpu/describe.ts").then(({ describeWebgpu }) => describeWebgpu()),
     grants: () => Promise.resolve({}),
     open: async (options) => await (await import("./webgpu/device.ts")).openWebgpuDevice(options),
@@ -44,7 +47,7 @@ function tensorflow(gpu: boolean): Implementation {
 
 let adapter: Promise<DeviceDescription> | undefined;
 
-/** Every device, or those that are named, without opening any. */
+/** Describes every device, or those that are named, without opening any. */
 export async function describeDevices(wanted: readonly string[] = AUTO_ORDER): Promise<DeviceDescription[]> {
   const names = AUTO_ORDER.filter((name) => wanted.includes(name));
   return await Promise.all(names.map((name) => IMPLEMENTATIONS[name].describe({})));

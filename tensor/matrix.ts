@@ -10,8 +10,8 @@ export interface ProductOptions {
   readonly transposeB?: boolean;
 }
 
-/** What multiplies matrices in float64, which TF.js does not. */
+/** Matrix products in float64, which TF.js does not have. */
 export interface MatrixProducts {
-  /** op(a) op(b), where op transposes or not; the sizes must fit. */
+  /** Computes op(a) op(b), where op transposes or not; the sizes must fit. */
   multiply(a: Float64Matrix, b: Float64Matrix, options?: ProductOptions): Promise<Float64Matrix>;
 }

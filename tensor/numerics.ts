@@ -7,14 +7,14 @@ export function checkThreads(device: string, threads: number): void {
   throw new RangeError(`Cannot open device "${device}": threads must be a positive integer: got ${threads}`);
 }
 
-/** As the last part of a device's numerics. */
+/** Formats the number of threads as the last part of a device's numerics. */
 export function threadCount(threads: number): string {
   return threads === 1 ? "1-thread" : `${threads}-threads`;
 }
 
 /**
- * The widest set of kernels of ONNX Runtime's matrix library that a processor can run.
- * @param arch As in `process.arch`. @param flags Feature names of Linux; undefined where they are not known.
+ * Returns the widest set of kernels of ONNX Runtime's matrix library that a processor can run.
+ * @param arch as in `process.arch` @param flags feature names of Linux; undefined if unknown
  */
 export function instructionClass(arch: string, flags: ReadonlySet<string> | undefined): string {
   const family = arch === "x64" ? "x86" : arch;

@@ -3,9 +3,9 @@ import { DEVICE_NAMES, type DeviceName } from "./devices.ts";
 import { IMPLEMENTATIONS } from "./implementations.ts";
 
 /**
- * Open a device. Its implementation, TF.js and the engine are loaded here and not before, so importing this file costs
- * nothing. Without `numerics` this machine is looked at first, which a process with few permissions may not do: it is
- * told a concrete name and the numerics by its parent.
+ * Opens a device. Its implementation, TF.js and the engine are loaded only here, so importing this file costs nothing.
+ * Without `numerics`, this machine is examined first, which a process with few permissions may not do: its parent gives
+ * it a concrete name and the numerics.
  * @throws Error when the name is unknown or the device is not available.
  */
 export async function openDevice(name: DeviceName, options: DeviceOptions = {}): Promise<Device> {

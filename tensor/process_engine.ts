@@ -1,4 +1,6 @@
-/** An engine of which a process has one: started for the first device that wants it, closed by the last to let go. */
+/**
+ * An engine that a process has only once: started for the first device that needs it, closed when the last releases it.
+ */
 export class ProcessEngine<T> {
   #started: Promise<T> | undefined;
   #users = 0;
@@ -9,7 +11,7 @@ export class ProcessEngine<T> {
     return this.#started !== undefined;
   }
 
-  /** Whoever gets it must let go of it once. */
+  /** Returns the engine. The caller must release it once. */
   async acquire(): Promise<T> {
     this.#started ??= this.start();
     this.#users++;

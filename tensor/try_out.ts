@@ -5,18 +5,18 @@ import { openDevice } from "./open.ts";
 import type { Installation } from "./tensorflow/installation.ts";
 
 /**
- * Main module of a process of its own, in which a device has to compute before it is used: native code that does not fit
- * its library or its driver may end the process, or never answer. Says "right" when all is well; else what is wrong, in
- * the last line of standard error.
+ * The main module of a separate process, in which a device has to compute before it is used: native code that does not
+ * fit its library or its driver may end the process, or never answer. Prints "right" if all is well; else the last line
+ * of standard error says what is wrong.
  *
- * Arguments: a device and its numerics; for the set-up also an installation of TensorFlow that is not in its place yet.
+ * Arguments: a device and its numerics; for the setup also an installation of TensorFlow that is not in its place yet.
  */
 async function computeSmallProduct([name, numerics, staged]: readonly [ConcreteDeviceName, string, string?]) {
   const device = staged === undefined
     ? await openDevice(name, { numerics })
     : await (await import("./tensorflow/device.ts"))
       .openTensorflowDevice({ gpu: false, installation: JSON.parse(staged) as Installation, numerics });
-  // Whole numbers that every device has to get right to the bit, TensorFloat-32 included.
+  // Integers that every device has to compute exactly, TensorFloat-32 included.
   const compiled = await device.compile(({ a, b, image, weights }) => {
     const sum = (w: tf.Tensor) => tf.sum(tf.conv2d(image as tf.Tensor4D, w as tf.Tensor4D, 1, "valid"));
     return { product: tf.matMul(a!, b!), gradient: tf.grad(sum)(weights!) };
@@ -32,13 +32,13 @@ async function computeSmallProduct([name, numerics, staged]: readonly [ConcreteD
     image: new Float32Array(9).fill(1),
     weights: new Float32Array(4).fill(1),
   });
-  // Each weight of a 2x2 convolution meets four ones of the image.
+  // Each weight of a 2x2 convolution is multiplied by four ones of the image.
   const wanted = "58,64,139,154 and 4,4,4,4";
   const got = `${product} and ${gradient}`;
   if (got !== wanted) throw new Error(`got ${got}, wanted ${wanted}`);
 }
 
-// All that TensorFlow says, since only that tells why it finds no card.
+// Shows everything that TensorFlow logs, since only that says why it finds no card.
 process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "0";
 try {
   await computeSmallProduct(process.argv.slice(2) as [ConcreteDeviceName, string, string?]);
@@ -47,5 +47,5 @@ try {
   process.stderr.write(`\n${String((error as Error).message).replaceAll("\n", " ")}\n`);
   process.exitCode = 1;
 }
-// Threads of an engine would keep the process.
+// An engine's threads would keep the process alive.
 process.exit();

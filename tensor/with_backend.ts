@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 /**
- * Call `body` with a TF.js backend selected, which must be initialised, and put the previous one back. Synchronous from
- * start to end, because the selected backend is one variable for the whole process.
+ * Calls `body` with a TF.js backend selected, which must be initialised, and restores the previous one. Synchronous
+ * from start to end, because the selected backend is one variable for the whole process.
  */
 export function withBackend<T>(name: string, body: () => T): T {
   const previous = tf.getBackend();

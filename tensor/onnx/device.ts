@@ -7,12 +7,12 @@ import { signatureOf, trace, type TracedFunction } from "../trace/trace.ts";
 import { hasFastConv, onnxNumerics } from "./describe.ts";
 import { openProgram, type Program, type ProgramOptions } from "./program.ts";
 
-/** ONNX Runtime on the CPU: each compiled function is one graph, traced from TF.js ops and its autodiff. */
+/** Opens ONNX Runtime on the CPU: each compiled function is one graph, traced from TF.js ops and its autodiff. */
 export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Device> {
   const { threads = navigator.hardwareConcurrency } = options;
   const name = "onnx";
   checkThreads(name, threads);
-  // Tracing goes back to the backend that was selected before, so there has to be one.
+  // After tracing, the previously selected backend is selected again, so there has to be one.
   await tf.ready();
   const { numerics = onnxNumerics(threads) } = options;
   const fastConv = hasFastConv(numerics);
@@ -23,8 +23,9 @@ export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Devic
 }
 
 /**
- * A traced function that runs in ONNX Runtime. One session serves all bindings whose inputs all change; one with inputs
- * that never change gets a session of its own, which knows what follows from them.
+ * Compiles a traced function to run in ONNX Runtime. One session serves all bindings without fixed inputs; a binding
+ * with inputs that never change has its own session, in which everything that depends on these inputs alone is
+ * precomputed.
  */
 function compileTraced(traced: TracedFunction, options: ProgramOptions): EngineFunction {
   let shared: Promise<Program> | undefined;
@@ -36,8 +37,8 @@ function compileTraced(traced: TracedFunction, options: ProgramOptions): EngineF
       const own = Object.keys(fixed).length > 0;
       const program = own ? await openProgram(traced, fixed, options) : await sharedProgram();
       const overwritable = program.overwritable(carried);
-      // Held values are in the callers' arrays. Those that must not be written over have a second array, which takes turns
-      // with the first as input and output, so that a run copies nothing.
+      // Held values are in the callers' arrays. A value that must not be overwritten has a second array, and the two
+      // take turns as input and output, so that a run copies nothing.
       const current: HostTensors = { ...values };
       const next: HostTensors = {};
       for (const name of carried) next[name] = overwritable.has(name) ? current[name]! : current[name]!.slice();
@@ -53,7 +54,7 @@ function compileTraced(traced: TracedFunction, options: ProgramOptions): EngineF
       };
     },
     async release() {
-      // A session that could not be made has told whoever asked for it.
+      // If the session could not be made, its caller has already got the error.
       await (await shared?.catch(() => undefined))?.release();
     },
   };

@@ -2,9 +2,9 @@ import * as ort from "onnxruntime-node";
 import { createSession } from "./session.ts";
 
 /**
- * A graph of somebody else's, such as a feature extractor, to run on one float32 input.
+ * Opens an external graph, such as a feature extractor, to run on one float32 input.
  *
- * @throws Error when ONNX Runtime cannot load the model, or it has another number of inputs than one
+ * @throws Error when ONNX Runtime cannot load the model, or the model does not have exactly one input
  */
 export async function openOnnxGraph(model: Uint8Array, { threads }: { readonly threads: number }) {
   const session = await createSession(model, threads);
@@ -14,14 +14,14 @@ export async function openOnnxGraph(model: Uint8Array, { threads }: { readonly t
   }
   return {
     outputs: session.outputNames,
-    /** @returns the outputs that are named, a vector for each item, and how long the vectors are */
+    /** @returns the named outputs, with a vector for each item, and the length of the vectors */
     async run(data: Float32Array, shape: readonly number[], outputs: readonly string[]) {
       const results = await session.run({ [input]: new ort.Tensor("float32", data, shape) }, outputs);
       return Object.fromEntries(outputs.map((name) => {
         const { data, dims, type } = results[name]!;
         if (!(data instanceof Float32Array)) throw new Error(`output ${name}: got ${type}, wanted float32`);
         const [count, width, ...rest] = dims;
-        // Maps of 1x1 pixels are vectors; larger ones would be another feature.
+        // Maps of 1x1 pixels are vectors; larger ones would be a different feature.
         if (count !== shape[0] || rest.some((side) => side !== 1)) {
           throw new Error(`output "${name}": got shape [${dims}], wanted [${shape[0]}, D]`);
         }

@@ -1,8 +1,9 @@
 /**
- * onnxruntime-node copies each result into a new array, also one that was written into an array that it was given: of a
- * training step all weights and moments, a fifth of its time and half of its memory. It does so when all is computed, in
- * the order of the model's outputs, and gives up with certain words at one that is no tensor. So models begin their
- * outputs with an empty sequence. A version that can do with sequences, or that copies nothing, is none the worse for it.
+ * onnxruntime-node copies each result into a new array, even one that was written into an array that the caller gave:
+ * in a training step all weights and moments, a fifth of the step's time and half of its memory. It copies after
+ * everything is computed, in the order of the model's outputs, and fails with a certain message at an output that is
+ * not a tensor. So models here have an empty sequence as their first output. The trick does no harm with a version that
+ * supports sequences, or that copies nothing.
  */
 import type * as ort from "onnxruntime-node";
 
@@ -13,16 +14,16 @@ const FLOAT = 1;
 
 const GAVE_UP = "Non tensor type is temporarily not supported.";
 
-/** Makes the output that is no tensor; for the nodes of an ONNX graph. */
+/** The node of an ONNX graph that makes the output that is not a tensor. */
 export const NO_TENSOR_NODE = { opType: "SequenceEmpty", output: [NAME] };
 
-/** What it is; for the outputs of the graph, before all others. */
+/** The declaration of that output, which must be the first of the graph's outputs. */
 export const NO_TENSOR_OUTPUT = {
   name: NAME,
   type: { sequenceType: { elemType: { tensorType: { elemType: FLOAT } } } },
 };
 
-/** Run a model that has such an output, writing all other results into the arrays that are given. */
+/** Runs a model that has such an output, and writes all other results into the given arrays. */
 export async function runWithoutCopies(
   session: ort.InferenceSession,
   feeds: ort.InferenceSession.FeedsType,

@@ -9,7 +9,7 @@ const { onnx } = onnxProto;
 const DOUBLE = onnx.TensorProto.DataType.DOUBLE;
 const INT = onnx.AttributeProto.AttributeType.INT;
 
-/** One Gemm for matrices of any size. */
+/** Returns a model of one Gemm for matrices of any size. */
 function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
   const info = (name: string, dims: readonly string[]) => ({
     name,
@@ -25,7 +25,7 @@ function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
   });
 }
 
-/** Products of ONNX Runtime on the CPU. @param options.threads default: all cores */
+/** Opens matrix products in ONNX Runtime on the CPU. @param options.threads default: all cores */
 export function openFloat64Products(
   { threads = navigator.hardwareConcurrency }: { readonly threads?: number | undefined } = {},
 ): MatrixProducts & AsyncDisposable {
@@ -35,7 +35,7 @@ export function openFloat64Products(
     async multiply(a, b, { transposeA = false, transposeB = false } = {}) {
       const [rows, columns] = [transposeA ? a.columns : a.rows, transposeB ? b.rows : b.columns];
       const data = new Float64Array(rows * columns);
-      // An engine has nothing to do for an empty matrix, and may refuse one.
+      // An empty product needs no computation, and an engine may refuse one.
       if (data.length === 0 || a.data.length === 0) return { rows, columns, data };
       const make = () => createSession(gemmModel(transposeA, transposeB), threads);
       const session = await sessions.getOrInsertComputed(`${transposeA} ${transposeB}`, make);

@@ -17,16 +17,17 @@ import { openSession, type SessionOptions } from "./session.ts";
 export type Program = Awaited<ReturnType<typeof openProgram>>;
 
 export interface ProgramOptions extends SessionOptions {
-  /** Whether the device's numerics have `hasFastConv`. */
+  /** True if the device's numerics have `hasFastConv`. */
   readonly fastConv: boolean;
 }
 
 /**
- * As constants, fixed values would be in memory several times: in the model, as ONNX Runtime reads it, and as its
- * kernels would like to have it. So what follows from them is computed by a session of its own, into arrays that each
- * run reads. Only of filters for ONNX Runtime's own convolution constants are made: it is twice as fast with them.
+ * Opens a program. As constants, fixed values would be in memory several times: in the model, as ONNX Runtime reads it,
+ * and as its kernels prefer it. So everything that depends on fixed values alone is computed by a separate session,
+ * into arrays that each run reads. Only filters of ONNX Runtime's own convolution become constants: with them it is
+ * twice as fast.
  *
- * @param fixed values of inputs that never change: what follows from them alone is computed once
+ * @param fixed values of inputs that never change: what depends on them alone is computed once
  */
 export async function openProgram(
   { graph, inputs, outputs }: TracedFunction,
@@ -65,16 +66,16 @@ export async function openProgram(
     constantFilters: constants.size > 0,
   });
   return {
-    /** `feeds` holds every input that is not fixed, `results` an array for every output. */
+    /** Runs the program. `feeds` holds every input that is not fixed, `results` an array for every output. */
     execute: (feeds: HostTensors, results: HostTensors) =>
       session.run({ ...viewArrays(feeds, viewed.inputViews), ...held }, viewArrays(results, viewed.outputViews)),
-    /** Which of some inputs the output of the same name may be written over. */
+    /** Returns those of some inputs that the output of the same name may overwrite. */
     overwritable: (names: readonly string[]): ReadonlySet<string> => overwritableInputs(viewed, split.outputs, names),
     release: () => session.release(),
   };
 }
 
-/** Of the inputs whose values are held those that are filters or biases of convolutions, as constants. */
+/** Returns constants for the held inputs that are filters or biases of convolutions. */
 function filterConstants(graph: Graph, outputs: ReadonlyMap<string, Value>, held: HostTensors): Map<Value, Value> {
   const constants = new Map<Value, Value>();
   for (const value of liveValues(outputs.values())) {

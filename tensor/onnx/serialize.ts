@@ -18,7 +18,7 @@ const { onnx } = onnxProto;
 const IR_VERSION = 8;
 const OPSET_VERSION = 18;
 
-/** ONNX Runtime's own operators, which `passes/fuse_contrib.ts` puts in. */
+/** ONNX Runtime's own operators, which `passes/fuse_contrib.ts` inserts. */
 const CONTRIB = { domain: "com.microsoft", version: 1, operators: new Set(["FusedMatMul", "QuickGelu"]) };
 
 const INT = onnx.AttributeProto.AttributeType.INT;
@@ -29,15 +29,16 @@ export const INPUT_PREFIX = "in:";
 export const OUTPUT_PREFIX = "out:";
 
 /**
- * An ONNX ModelProto. Graph inputs and outputs carry the names given, after a prefix that keeps them apart; an output
- * comes first that is no tensor (see `no_copies.ts`).
+ * Encodes an ONNX ModelProto. Graph inputs and outputs have the given names, after a prefix that keeps them apart; the
+ * first output is not a tensor (see `no_copies.ts`).
  */
 export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyMap<string, Value>): Uint8Array {
   const names = new Map<Value, string>();
   const copies: [Value, string][] = [];
   for (const [name, value] of outputs) {
     const output = OUTPUT_PREFIX + name;
-    // A computed value is written where the caller wants it; one that is an input or has a name already is copied.
+    // A computed value is written where the caller wants it; a value that is an input, or already has a name, is
+    // copied.
     if (value.kind === "operation" && !names.has(value)) names.set(value, output);
     else copies.push([value, output]);
   }
@@ -52,7 +53,7 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
       initializers.push(initializer(nameOf(value), value, value.shape));
       continue;
     }
-    // One element in a large shape: spread by the graph, so that the file stays small.
+    // One element in a large shape is expanded by the graph, so that the file stays small.
     const [element, shape] = [`${nameOf(value)}:element`, `${nameOf(value)}:shape`];
     const lengths = { type: "int64", data: BigInt64Array.from(value.shape, BigInt) } as const;
     initializers.push(initializer(element, value, []), initializer(shape, lengths, [value.shape.length]));
@@ -68,7 +69,7 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
   });
 }
 
-/** A GraphProto, with the output that is no tensor added, as a ModelProto. */
+/** Encodes a GraphProto as a ModelProto, and adds the output that is not a tensor. */
 export function encodeModel(
   { node, output, ...graph }: { readonly name: string } & Readonly<Record<"node" | "input" | "output", object[]>> & {
     readonly initializer?: object[];

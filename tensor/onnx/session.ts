@@ -4,7 +4,7 @@ import type { InputValue, Value } from "../trace/graph.ts";
 import { runWithoutCopies } from "./no_copies.ts";
 import { INPUT_PREFIX, OUTPUT_PREFIX, serializeModel } from "./serialize.ts";
 
-/** ONNX Runtime throws its errors too; printing them as well would break in on whoever handles them. */
+/** Log level that prints nothing: ONNX Runtime also throws its errors, and printing them would bypass their handler. */
 const FATAL = 4;
 
 export interface SessionOptions {
@@ -12,7 +12,7 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
-/** Load a model for the CPU. */
+/** Loads a model for the CPU. */
 export function createSession(model: Uint8Array, threads: number, options: ort.InferenceSession.SessionOptions = {}) {
   return ort.InferenceSession.create(model, {
     executionProviders: ["cpu"],
@@ -23,7 +23,7 @@ export function createSession(model: Uint8Array, threads: number, options: ort.I
   });
 }
 
-/** Load a graph. */
+/** Loads a graph. */
 export async function openSession(
   inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,
@@ -33,11 +33,13 @@ export async function openSession(
     `Cannot compile "${label}": ONNX Runtime rejects the graph`,
     () =>
       createSession(serializeModel(inputs, outputs), threads, {
-        // Convolutions are fast in the blocked layout that only the last level gives them, with constant filters. What else
-        // ONNX Runtime would find is in the graph already (see `passes`), and its search makes training steps 1% slower.
+        // Convolutions with constant filters are fast only in the blocked layout that the highest level uses. All other
+        // optimizations are already in the graph (see `passes`), and ONNX Runtime's search for them makes training
+        // steps 1% slower.
         graphOptimizationLevel: constantFilters ? "all" : "disabled",
         executionMode: "sequential",
-        // The pattern is a second arena beside that of the first run: half as much memory again, for 4% of the time.
+        // The pattern would be a second arena beside that of the first run: half as much memory again, for 4% of the
+        // time.
         enableMemPattern: false,
       }),
   );
@@ -60,7 +62,7 @@ async function explain<T>(what: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Of the arrays those that the graph has. */
+/** Wraps the arrays that the graph uses as tensors. */
 function tensorsOf(arrays: HostTensors, values: Iterable<readonly [string, Value]>, prefix: string) {
   return Object.fromEntries([...values].map(([name, { type, shape }]) => {
     return [prefix + name, new ort.Tensor(type, arrays[name]!, shape)];

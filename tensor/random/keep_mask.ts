@@ -5,7 +5,7 @@ import { type CounterGrid, counterWords } from "./counter_words.ts";
 export const KEEP_MASK = "NoiselineKeepMask";
 
 export interface KeepMaskOptions {
-  /** Which mask of a step this is: an integer in [0, 2^16), another one for each place that drops. */
+  /** Number of the mask within a step: an integer in [0, 2^16), different for each place with dropout. */
   readonly site: number;
   /** Probability of 0, in [0, 1). */
   readonly rate: number;
@@ -17,18 +17,18 @@ export interface KeepMaskAttributes extends KeepMaskOptions {
 }
 
 /**
- * A float32 mask that is 0 with probability `rate` and 1 / (1 - rate) otherwise, so that its mean is 1; each element
- * for itself (N. Srivastava et al., "Dropout", JMLR 2014, in the form that scales while training). A pure function of
- * (key, shape, site, rate), with the same bits on every device. The first axis counts images. Gradients do not pass
- * through it.
+ * Returns a float32 mask that is 0 with probability `rate` and 1 / (1 - rate) otherwise, so that its mean is 1; each
+ * element independently (N. Srivastava et al., "Dropout", JMLR 2014, in the form that scales while training). A pure
+ * function of (key, shape, site, rate), with the same bits on every device. The first axis counts images. Gradients do
+ * not pass through the mask.
  *
- * @param key [2] int32, any values, another pair for each step
+ * @param key [2] int32, any values, a different pair for each step
  */
 export function keepMask(key: tf.Tensor, shape: readonly number[], { site, rate }: KeepMaskOptions): tf.Tensor {
   return tf.engine().runKernel(KEEP_MASK, { key }, { shape: [...shape], site, rate }) as tf.Tensor;
 }
 
-/** Give a backend the kernel. One that has it keeps its own. */
+/** Registers the kernel for a backend, unless the backend already has it. */
 export function registerKeepMask<Backend>(
   backendName: string,
   compute: (call: KeepMaskAttributes & { key: tf.TensorInfo; backend: Backend }) => tf.TensorInfo,
@@ -43,21 +43,21 @@ export function registerKeepMask<Backend>(
 }
 
 /**
- * The rate as a share of 2^32 words, and the scale that belongs to that share, so that the mean is 1 exactly: a word below
- * `threshold`, an integer in [0, 2^32), drops its element; one that is kept becomes `scale`.
+ * Returns the rate as a share of 2^32 words, and the scale for that share, so that the mean is exactly 1: a word below
+ * `threshold`, an integer in [0, 2^32), drops its element; a kept element becomes `scale`.
  */
 export function keepRule(rate: number): { readonly threshold: number; readonly scale: number } {
   const threshold = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
   return { threshold, scale: Math.fround(1 / (1 - threshold * 2 ** -32)) };
 }
 
-/** The mask as words: images of the first axis, positions of the others. */
+/** Returns the grid of words for a mask: images of the first axis, positions of the others. */
 export function gridOf(shape: readonly number[]): CounterGrid {
   return { images: shape[0]!, size: tf.util.sizeFromShape(shape.slice(1)) };
 }
 
 /**
- * Register the mask for a backend that can read tensors at once and takes host arrays, as `cpu`, `wasm` and
+ * Registers the mask for a backend that can read tensors synchronously and takes host arrays, as `cpu`, `wasm` and
  * `tensorflow` do: a loop on the host, 5 ns an element.
  */
 export function registerHostKeepMask(backendName: string): void {

@@ -1,19 +1,19 @@
 /**
  * Box-Muller with our own logarithm, sine and cosine. They use only +, -, *, / and sqrt, which IEEE 754 fixes to the
- * last bit, so a seed gives the same bits on every processor and in every version of V8; `Math.log` and `Math.sin`
- * promise no such thing. They are accurate to about 1e-12, far below the float32 of the result.
+ * last bit, so a seed gives the same bits on every processor and in every version of V8; `Math.log` and `Math.sin` do
+ * not promise that. They are accurate to about 1e-12, far below the float32 of the result.
  */
 
 const LN2 = 0.6931471805599453;
-/** `turn << 2` counts 2^-34 of a full turn. */
+/** A unit of `turn << 2` is 2^-34 of a full turn. */
 const RADIANS_PER_STEP = 6.283185307179586 * 2 ** -34;
 
 /** 2^-e for e = 0..32, so that scaling by a power of two is one exact product. */
 const INVERSE_POWER = Float64Array.from({ length: 33 }, (_, exponent) => 2 ** -exponent);
 
 /**
- * -ln((word + 1) / 2^32) for a 32-bit word: the uniform lies in (0, 1], so the result is finite and >= 0.
- * With m = mantissa in (1/sqrt2, sqrt2] and s = (m - 1) / (m + 1): ln m = 2 (s + s^3/3 + s^5/5 + ...), |s| < 0.172.
+ * Computes -ln((word + 1) / 2^32) for a 32-bit word: the uniform lies in (0, 1], so the result is finite and >= 0. With
+ * m = mantissa in (1/sqrt2, sqrt2] and s = (m - 1) / (m + 1): ln m = 2 (s + s^3/3 + s^5/5 + ...), |s| < 0.172.
  */
 function negativeLog(word: number): number {
   const value = word + 1;
@@ -31,14 +31,15 @@ function negativeLog(word: number): number {
 }
 
 /**
- * Standard normals from pairs of words: `out[offset + i]` for i in [0, count) is r cos(a) for even and r sin(a) for odd
- * i, r = sqrt(-2 ln u1), a = 2 pi u2 (G. Box and M. Muller, 1958). |value| <= 6.67, the price of 32-bit uniforms.
- * @param words Random words, an even number, at least `count`.
+ * Computes standard normals from pairs of words: `out[offset + i]` for i in [0, count) is r cos(a) for even and r
+ * sin(a) for odd i, r = sqrt(-2 ln u1), a = 2 pi u2 (G. Box and M. Muller, 1958). |value| <= 6.67, a limit that comes
+ * from 32-bit uniforms.
+ * @param words random words, an even number, at least `count`
  */
 export function fillNormals(words: Uint32Array, out: Float32Array, offset: number, count: number): void {
   for (let i = 0; i < count; i += 2) {
     const radius = Math.sqrt(2 * negativeLog(words[i]!));
-    // Reduce the angle to the nearest quarter turn while it is still an exact integer.
+    // Reduces the angle to the nearest quarter turn while it is still an exact integer.
     const turn = words[i + 1]!;
     const quadrant = (turn + 0x20000000) >>> 30;
     const x = (turn << 2) * RADIANS_PER_STEP;

@@ -16,8 +16,8 @@ export type PhiloxCounter = readonly [number, number, number, number];
 export type PhiloxKey = readonly [number, number];
 
 /**
- * Fill `out[0 .. wordCount)` with the blocks of `first`, `first + 1`, ... (the 64-bit number in words 0 and 1 counts).
- * @param wordCount A multiple of 4, at most `out.length`.
+ * Fills `out[0 .. wordCount)` with the blocks of `first`, `first + 1`, ... (the 64-bit number in words 0 and 1 counts).
+ * @param wordCount a multiple of 4, at most `out.length`
  */
 export function philoxWords(first: PhiloxCounter, key: PhiloxKey, out: Uint32Array, wordCount: number): void {
   let low = first[0] | 0;
@@ -55,8 +55,8 @@ export function philoxWords(first: PhiloxCounter, key: PhiloxKey, out: Uint32Arr
 }
 
 /**
- * The upper half of a 32x32-bit product, from 16-bit pieces: every partial sum fits 32 unsigned bits, so int32 wrap-around
- * loses nothing and V8 keeps all of it in integer registers.
+ * Computes the upper half of a 32x32-bit product, from 16-bit pieces: every partial sum fits 32 unsigned bits, so int32
+ * wrap-around loses nothing and V8 keeps everything in integer registers.
  */
 function upperHalf(a: number, b: number): number {
   const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];

@@ -1,26 +1,26 @@
-// Runs in browsers too, where the built-in one is a promise, and not on every page.
+// Also runs in browsers, whose built-in SHA-256 is asynchronous, and not available on every page.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { fillNormals } from "./normal.ts";
 import { type PhiloxCounter, type PhiloxKey, philoxWords } from "./philox.ts";
 
-/** What a stream of random numbers depends on. */
+/** The seed and label of a stream of random numbers. */
 export interface RandomStreamOptions {
   /** Integer in [0, 2^53). 0 is an ordinary seed. */
   readonly seed: number;
-  /** What the numbers are for, e.g. `"train/noise"`. Streams with different labels are independent. */
+  /** Purpose of the numbers, e.g. `"train/noise"`. Streams with different labels are independent. */
   readonly stream: string;
 }
 
-/** Which part of a draw. */
+/** The part of a draw to compute. */
 export interface DrawOptions {
   /** Index of the first value: a draw with an offset equals that slice of the whole draw. Default 0. */
   readonly offset?: number;
 }
 
 /**
- * Random numbers as pure functions of (seed, stream, step, index): nothing advances, so a run that resumes at step k,
- * or draws one image of a batch, sees the same numbers as a run that did everything. `step` is in [0, 2^53).
- * The kinds of draw of one stream and step are independent of each other.
+ * Random numbers as pure functions of (seed, stream, step, index): there is no state, so a run that resumes at step k,
+ * or samples one image of a batch, gets the same numbers as a run that did everything. `step` is in [0, 2^53). The
+ * kinds of draw of one stream and step are independent of each other.
  */
 export interface RandomStream extends RandomStreamOptions {
   /** float32 standard normals, a new array of the given length or `out` filled. |value| <= 6.67. */
@@ -28,8 +28,8 @@ export interface RandomStream extends RandomStreamOptions {
   /** float32 multiples of 2^-24 in [0, 1). */
   uniform(step: number, out: number | Float32Array<ArrayBuffer>, options?: DrawOptions): Float32Array<ArrayBuffer>;
   /**
-   * int32 in [0, bound), bound in [1, 2^31]: floor(word * bound / 2^32) of a 32-bit word. No value is more than
-   * bound / 2^32 (relative) off 1 / bound: 2.4e-7 for bound 1000.
+   * int32 in [0, bound), bound in [1, 2^31]: floor(word * bound / 2^32) of a 32-bit word. The probability of a value
+   * differs from 1 / bound by at most bound / 2^32 (relative): 2.4e-7 for bound 1000.
    */
   integers(
     step: number,
@@ -41,13 +41,15 @@ export interface RandomStream extends RandomStreamOptions {
   permutation(step: number, count: number): Int32Array<ArrayBuffer>;
 }
 
-/** Tells the draws of one (stream, step) apart: the 11 bits of the counter above the 21 upper bits of the step. */
+/**
+ * Keeps the kinds of draw of one (stream, step) apart: the 11 bits of the counter above the 21 upper bits of the step.
+ */
 const DRAW_KIND = { normal: 0, uniform: 1, integers: 2, permutation: 3 } as const;
 
-/** 16 KiB of words at a time stay in the L1 cache between the generator and what uses them. */
+/** Chunks of 16 KiB of words stay in the L1 cache between the generator and the code that uses them. */
 const CHUNK_WORDS = 4096;
 
-/** A random stream; the Philox key is SHA-256 of the seed and the label. */
+/** Returns a random stream; the Philox key is SHA-256 of the seed and the label. */
 export function randomStream(options: RandomStreamOptions): RandomStream {
   const { seed, stream } = options;
   checkIndex(seed, "seed");
@@ -59,7 +61,7 @@ export function randomStream(options: RandomStreamOptions): RandomStream {
       const target = typeof out === "number" ? new Float32Array(checkIndex(out, "count")) : out;
       eachChunk(counterOf(step, "normal"), key, offset, target.length, (words, from, at, count) => {
         if (from % 2 === 1) {
-          // The offset splits a Box-Muller pair: make the pair, keep its second half.
+          // The offset splits a Box-Muller pair: compute the pair, and keep its second half.
           const pair = new Float32Array(2);
           fillNormals(words.subarray(from - 1, from + 1), pair, 0, 2);
           target[at] = pair[1]!;
@@ -122,7 +124,7 @@ function counterOf(step: number, kind: keyof typeof DRAW_KIND): readonly [number
   return [step >>> 0, (Math.floor(step / 2 ** 32) | (DRAW_KIND[kind] << 21)) >>> 0];
 }
 
-/** Calls `use(words, from, at, count)`: words[from .. from + count) are those of target[at .. at + count). */
+/** Calls `use(words, from, at, count)`: words[from .. from + count) belong to target[at .. at + count). */
 function eachChunk(
   stepWords: readonly [number, number],
   key: PhiloxKey,

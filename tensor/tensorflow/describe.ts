@@ -6,11 +6,13 @@ import { findNvidiaCard, type NvidiaCard, nvidiaModels, OLDEST_DRIVER } from "..
 import { findInstallation, type Installation, setupCommand, tensorflowCache } from "./installation.ts";
 import { FOLDER_VARIABLES } from "../../std/user_folder.ts";
 
-/** What can be said about the devices `tensorflow` and `tensorflow-gpu` without loading TensorFlow. */
+/** Descriptions of the devices `tensorflow` and `tensorflow-gpu` that do not load TensorFlow. */
 
 /**
- * @param threads Of the device that would be opened; default: all logical cores.
- * @param root The system's root folder, or one that a test has made.
+ * Describes a device.
+ *
+ * @param threads threads of the device that would be opened; default: all logical cores
+ * @param root the system's root folder, or one that a test has made
  */
 export function describeTensorflow(gpu: boolean, threads?: number, root?: string): DeviceDescription {
   const name = gpu ? "tensorflow-gpu" : "tensorflow";
@@ -23,7 +25,7 @@ export function describeTensorflow(gpu: boolean, threads?: number, root?: string
   });
   const installation = findInstallation(gpu);
   const card = gpu ? findNvidiaCard(root) : undefined;
-  // Said first, because setting TensorFlow up would not help.
+  // Checked first, because setting up TensorFlow would not help.
   if (gpu) {
     if (card === undefined) return absent({ reason: "no NVIDIA GPU is visible" });
     if (/^(-1)?$/.test(process.env["CUDA_VISIBLE_DEVICES"] ?? "all")) {
@@ -45,14 +47,14 @@ function troubleWithDriver({ driver }: NvidiaCard, installation?: Installation):
     const fix = `install NVIDIA's driver, ${OLDEST_DRIVER} or newer, then: ${setupCommand(true)}`;
     return { reason: "it has no driver", fix };
   }
-  // Where the version cannot be told, trying shows it.
+  // If the version is unknown, a trial will show the problem.
   if (!(parseInt(driver) < OLDEST_DRIVER)) return undefined;
   const then = installation === undefined ? `, then: ${setupCommand(true)}` : "";
   const fix = `install NVIDIA's driver ${OLDEST_DRIVER} or newer${then}`;
   return { reason: `its driver, ${driver}, is too old for CUDA 12`, fix };
 }
 
-/** Words for why TensorFlow could not compute on a card, found in what it said. */
+/** Explains why TensorFlow could not compute on a card, from its output. */
 export function explainGpuFailure(said: string): DeviceTrouble {
   if (/OUT_OF_MEMORY|out of memory|RESOURCE_EXHAUSTED|busy or unavailable|DEVICE_UNAVAILABLE/i.test(said)) {
     const fix =
@@ -70,7 +72,7 @@ export function explainGpuFailure(said: string): DeviceTrouble {
   return { reason, fix: "check that nvidia-smi shows the GPU, then run `deno task doctor` again" };
 }
 
-/** Folders and variables for a worker, as Deno's `--allow-read`, `--allow-ffi` and `--allow-env` take them. */
+/** Returns folders and variables for a worker, as Deno's `--allow-read`, `--allow-ffi` and `--allow-env` take them. */
 export function tensorflowGrants(gpu: boolean): DeviceGrants {
   const installation = findInstallation(gpu);
   const env = [...FOLDER_VARIABLES, ...tensorflowVariables(gpu)];
@@ -78,16 +80,16 @@ export function tensorflowGrants(gpu: boolean): DeviceGrants {
 }
 
 /**
- * What decides the rounding: TensorFlow's version, and the class of instruction set of its CPU kernels (which reads
- * `/proc/cpuinfo`, see `onnxNumerics`) and its threads, over which they divide sums; or the models of the GPUs and
- * whether TensorFloat-32 may stand for float32.
+ * Returns the numerics: TensorFlow's version, and the instruction-set class of its CPU kernels (which reads
+ * `/proc/cpuinfo`, see `onnxNumerics`) and its threads, over which they divide sums; or the models of the GPUs, and if
+ * TensorFloat-32 may replace float32.
  */
 export function tensorflowNumerics({ gpu, tensorflow }: Installation, threads: number = navigator.hardwareConcurrency) {
   if (!gpu) {
     const kernels = instructionClass(process.arch, cpuFlags());
     return `tensorflow-cpu/${tensorflow}/${kernels}/${threadCount(threads)}`;
   }
-  // NVIDIA's libraries may round the entries of float32 matrices to TensorFloat-32 where they are not told otherwise.
+  // NVIDIA's libraries may round the entries of float32 matrices to TensorFloat-32 unless they are told not to.
   const precision = process.env["NVIDIA_TF32_OVERRIDE"] === "0" ? "float32" : "tf32";
   return `tensorflow-gpu/${tensorflow}/${nvidiaModels()}/${precision}`;
 }

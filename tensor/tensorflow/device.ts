@@ -9,14 +9,14 @@ import { loadTensorflow, TENSORFLOW_BACKEND } from "./load.ts";
 
 export interface TensorflowOptions extends DeviceOptions {
   readonly gpu: boolean;
-  /** Use this instead of the one that is set up: for the setup itself, which tries what it has made. */
+  /** Use this instead of the installation in its place: for the setup, which tries what it has built. */
   readonly installation?: Installation;
 }
 
 /**
- * TensorFlow through tfjs-node or tfjs-node-gpu: functions run op by op in its kernels. TensorFlow is loaded here and
- * stays loaded, with its threads, until the process ends.
- * @throws Error when it is not set up, finds no GPU, or is loaded already with other options.
+ * Opens TensorFlow through tfjs-node or tfjs-node-gpu: functions run op by op in its kernels. TensorFlow is loaded here
+ * and stays loaded, with its threads, until the process ends.
+ * @throws Error when TensorFlow is not set up, finds no GPU, or is already loaded with other options.
  */
 export async function openTensorflowDevice(options: TensorflowOptions): Promise<Device> {
   const { gpu, threads } = options;

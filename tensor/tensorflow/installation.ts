@@ -2,12 +2,15 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { userFolder } from "../../std/user_folder.ts";
 
-/** Where TensorFlow lies once it is set up, and what is in that folder. */
+/** The folder of TensorFlow once it is set up, and its contents. */
 
-/** Version of `@tensorflow/tfjs-node` and `-gpu`: that of the project's `@tensorflow/tfjs-core`, whose kernels it implements. */
+/**
+ * Version of `@tensorflow/tfjs-node` and `-gpu`: that of the project's `@tensorflow/tfjs-core`, whose kernels they
+ * implement.
+ */
 export const TFJS_NODE_VERSION = "4.22.0";
 
-/** TensorFlow against which the addon is built, from its Python wheel. */
+/** Version of TensorFlow, from its Python wheel, that the addon is built against. */
 const TENSORFLOW_VERSION = "2.21.0";
 
 /** Key, for `Symbol.for`, of the project's TF.js on `globalThis`; see `setup/tfjs_node_package.ts`. */
@@ -17,9 +20,10 @@ export const TFJS_HANDOVER = "noiseline.tfjs";
  * One TensorFlow with its addon. `folder` holds
  *
  * - `package/`: tfjs-node as it is published, with `lib/napi-v8/tfjs_binding.node` added;
- * - `package/node_modules/`: `google-protobuf`, and packages that stand for the project's TF.js (see `setup/tfjs_node_package.ts`);
- * - `site/`: the libraries of TensorFlow and CUDA as pip lays them out, since they find each other so;
- * - `setup.json`: what was set up; for people.
+ * - `package/node_modules/`: `google-protobuf`, and packages that stand for the project's TF.js (see
+ *   `setup/tfjs_node_package.ts`);
+ * - `site/`: the libraries of TensorFlow and CUDA as pip lays them out, since they find each other in this layout;
+ * - `setup.json`: a record of what was set up; for people.
  */
 export interface Installation {
   readonly folder: string;
@@ -28,18 +32,21 @@ export interface Installation {
   readonly tensorflow: string;
 }
 
-/** Where everything of TensorFlow is kept. */
+/** Returns the folder for everything of TensorFlow. */
 export function tensorflowCache(): string {
   return userFolder("tensorflow");
 }
 
-/** Where an installation goes. The versions are in the name, so a newer noiseline never meets an older one's files. */
+/**
+ * Returns where an installation goes. The versions are in the name, so a newer noiseline never meets an older one's
+ * files.
+ */
 export function installationFor(gpu: boolean): Installation {
   const name = `${gpu ? "gpu" : "cpu"}-tfjs-node-${TFJS_NODE_VERSION}-tensorflow-${TENSORFLOW_VERSION}`;
   return { folder: join(tensorflowCache(), name), gpu, tensorflow: TENSORFLOW_VERSION };
 }
 
-/** The installation that a device uses. Undefined if there is none. */
+/** Returns the installation that a device uses; undefined if there is none. */
 export function findInstallation(gpu: boolean): Installation | undefined {
   const installation = installationFor(gpu);
   return existsSync(addonFile(installation.folder)) ? installation : undefined;
@@ -49,17 +56,20 @@ export function packageFolderOf(folder: string): string {
   return join(folder, "package");
 }
 
-/** The native addon, at the place where tfjs-node itself looks for it. */
+/** Returns the path of the native addon, where tfjs-node itself looks for it. */
 export function addonFile(folder: string): string {
   return join(packageFolderOf(folder), "lib", "napi-v8", "tfjs_binding.node");
 }
 
-/** An addon that is loaded before, so that TensorFlow's symbols do not mix with others (see the setup). */
+/**
+ * Returns the path of an addon that is loaded first, so that TensorFlow's symbols do not mix with others (see the
+ * setup).
+ */
 export function preloadFile(folder: string): string {
   return join(dirname(addonFile(folder)), "preload.node");
 }
 
-/** How to get what is missing. */
+/** Returns the command that installs what is missing. */
 export function setupCommand(gpu: boolean): string {
   return `deno task setup:tensorflow${gpu ? " --gpu" : ""}`;
 }

@@ -13,30 +13,31 @@ import {
 } from "./installation.ts";
 
 /**
- * tfjs-node, loaded into the TF.js that the project uses (see `stand_in.ts`). Nothing of it is loaded, or even fetched,
- * by those who do not open the device.
+ * Loads tfjs-node into the TF.js that the project uses (see `setup/tfjs_node_package.ts`). Processes that do not open
+ * the device neither load nor download any of it.
  *
- * Its `index.js` is left out: it would select the backend for the whole process, bring node-pre-gyp to find the addon,
- * and register file handlers. What it does besides is here: register the kernels, load the addon, register the backend.
+ * tfjs-node's `index.js` is left out: it would select the backend for the whole process, use node-pre-gyp to find the
+ * addon, and register file handlers. The rest of its work is done here: register the kernels, load the addon, register
+ * the backend.
  */
 
-/** tfjs-node asks for its backend by this name. */
+/** tfjs-node looks up its backend by this name. */
 export const TENSORFLOW_BACKEND = "tensorflow";
 
 export interface LoadedTensorflow {
   readonly installation: Installation;
   readonly threads: number;
-  /** Whether ops run on a GPU. TensorFlow falls back to the CPU by itself. */
+  /** True if ops run on a GPU. TensorFlow falls back to the CPU by itself. */
   readonly usesGpu: boolean;
 }
 
 let loaded: LoadedTensorflow | undefined;
 
 /**
- * Load TensorFlow and register its TF.js backend, once for the process: its threads and its libraries cannot be changed
- * afterwards.
- * @param threads Threads of an op and for ops; default: those that it is loaded with, or all logical cores
- * @throws Error when it is loaded differently already, or cannot be loaded.
+ * Loads TensorFlow and registers its TF.js backend, once for the process: its threads and its libraries cannot be
+ * changed afterwards.
+ * @param threads threads of an op and for ops; default: those that TensorFlow was loaded with, or all logical cores
+ * @throws Error when TensorFlow is already loaded differently, or cannot be loaded.
  */
 export function loadTensorflow(installation: Installation, threads?: number): LoadedTensorflow {
   if (loaded !== undefined) {
@@ -85,7 +86,10 @@ function requireBackend({ folder, gpu, tensorflow }: Installation): NodeBackend 
   }
 }
 
-/** tfjs-node 4.22 calls two functions that Node.js 23 removed, and Deno with it (tensorflow/tfjs#8609). */
+/**
+ * Restores two functions that tfjs-node 4.22 calls, and that Node.js 23 removed, and Deno with it
+ * (tensorflow/tfjs#8609).
+ */
 function patchUtil(): void {
   const old = util as unknown as Record<string, (value: unknown) => boolean>;
   old["isNullOrUndefined"] ??= (value) => value === null || value === undefined;

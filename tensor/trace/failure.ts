@@ -1,15 +1,21 @@
-/** A function cannot become a graph: the fault of the function or a limit of this device, never a bug. */
+/** Thrown if a function cannot become a graph: a fault of the function or a limit of this device, never a bug. */
 export class CompileError extends Error {
   override readonly name = "CompileError";
 }
 
-/** The toolkit, and what in its folder is written as its users write; the engines are nowhere what a caller wrote. */
+/**
+ * The toolkit's folder, and the folders in it with code written as users write it. Code in the engines' folder is never
+ * a caller's.
+ */
 const TOOLKIT = folderOf("../../");
 const USERS = ["tests/", "pipelines/"].map((folder) => TOOLKIT + folder);
 const ENGINES = folderOf("../");
 const PACKAGE = /\/(node_modules|npm\/registry\.[^/]+)\/|\/@tensorflow[/+]/;
 
-/** In a bundle of many files there are no folders: all of it is the engine's, and no place is told. */
+/**
+ * Returns the address of a folder. In a bundle of many files there are no folders: all code then counts as the
+ * engine's, and no place is reported.
+ */
 function folderOf(path: string): string {
   return URL.canParse(path, import.meta.url) ? new URL(path, import.meta.url).href : "";
 }
@@ -26,14 +32,14 @@ export function withDeepStack<T>(body: () => T): T {
 }
 
 /**
- * `file:line:column` of the innermost frame that is of no package and outside of the toolkit, because a network of
- * somebody else's calls our layers too; else of the innermost one that is not in `tensor/`; undefined without one.
+ * Returns `file:line:column` of the innermost frame outside of packages and the toolkit, because a user's network calls
+ * the toolkit's layers too; else of the innermost frame that is not in `tensor/`; undefined without one.
  */
 export function callerOf(error: Error): string | undefined {
   return userOf(error) ?? placesOf(error)[0];
 }
 
-/** The same; undefined where all frames are the toolkit's or a package's. */
+/** Returns the same, but undefined if all frames are the toolkit's or a package's. */
 export function userOf(error: Error): string | undefined {
   const isOutside = (place: string) => !place.startsWith(TOOLKIT) || USERS.some((folder) => place.startsWith(folder));
   return placesOf(error).find((place) => place.startsWith("file:") && isOutside(place));
@@ -46,12 +52,12 @@ function placesOf(error: Error): string[] {
   });
 }
 
-/** `Cannot compile "label": problem`. */
+/** Makes an error `Cannot compile "label": problem`. */
 export function cannotCompile(label: string, problem: string, cause?: unknown): CompileError {
   return new CompileError(`Cannot compile "${label}": ${problem}`, { cause });
 }
 
-/** `Cannot compile "label": problem (called at file:line:column). Fix: fix.` */
+/** Makes an error `Cannot compile "label": problem (called at file:line:column). Fix: fix.` */
 export function compileError(label: string, problem: string, fix: string): CompileError {
   const probe = withDeepStack(() => new Error());
   const caller = callerOf(probe);

@@ -5,10 +5,10 @@ export type Shape = readonly number[];
 
 export type ConstantData = Float32Array | Int32Array | Uint32Array | BigInt64Array | Uint8Array;
 
-/** A number that ONNX keeps as float32. */
+/** A number that ONNX stores as float32. */
 export type FloatAttribute = { readonly float: number };
 
-/** An integer, a list of them, or such a number. */
+/** An integer, a list of integers, or a float. */
 export type Attribute = number | readonly number[] | FloatAttribute;
 
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -34,8 +34,8 @@ export interface ConstantValue extends ValueBase {
 export interface OperationValue extends ValueBase {
   readonly kind: "operation";
   /**
-   * ONNX operator with one output, of the default domain or one that `passes/fuse_contrib.ts` puts in; or, until its way
-   * is chosen, a convolution of `kernels/conv.ts`.
+   * ONNX operator with one output, of the default domain or one that `passes/fuse_contrib.ts` inserts; or, until its
+   * method is chosen, a convolution of `kernels/conv.ts`.
    */
   readonly op: string;
   readonly inputs: readonly Value[];
@@ -57,11 +57,11 @@ export class Graph {
     return { kind: "input", id: this.#nextId++, name, type, shape };
   }
 
-  /** @param data All elements, or one that is repeated. */
+  /** @param data all elements, or one that is repeated */
   constant(type: ElementType, shape: Shape, data: ConstantData): ConstantValue {
     const make = (): ConstantValue => ({ kind: "constant", id: this.#nextId++, type, shape, data });
     if (data.length > INTERNED_CONSTANT_LENGTH) return make();
-    // Of floats the bit patterns, because -0 and 0 must stay apart.
+    // Floats are compared by bit pattern, because -0 and 0 must stay apart.
     const bits = data instanceof Float32Array ? new Uint32Array(data.buffer, data.byteOffset, data.length) : data;
     return this.#intern(`constant|${type}|${shape}|${bits}`, make);
   }
@@ -74,20 +74,23 @@ export class Graph {
     );
   }
 
-  /** A constant that is costly to make, made once for each `key`. The key must say all that `make` depends on. */
+  /**
+   * Returns a constant that is costly to make, made once for each `key`. The key must include everything that `make`
+   * depends on.
+   */
   table(key: string, make: () => ConstantValue): ConstantValue {
     return this.#intern(`table|${key}`, make);
   }
 
   #intern<V extends Value>(key: string, make: () => V): V {
-    // The key begins with what decides the kind of value, so an equal key has the type that `make` returns.
+    // The key begins with the kind of value, so an equal key has the type that `make` returns.
     const value = this.#known.get(key) ?? make();
     this.#known.set(key, value);
     return value as V;
   }
 }
 
-/** The values that `outputs` depend on, dependencies first; everything else is dead. */
+/** Returns the values that `outputs` depend on, dependencies first; all other values are dead. */
 export function liveValues(outputs: Iterable<Value>): Value[] {
   const live = new Set<Value>();
   const pending = [...outputs];
@@ -107,7 +110,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dimension, axis) => dimension === b[axis]);
 }
 
-/** @throws RangeError for what JSON, by which operations are told apart, has no number for */
+/** @throws RangeError for numbers that JSON, which distinguishes operations, cannot represent */
 export function float(value: number): Attribute {
   if (!Number.isFinite(value) || Object.is(value, -0)) throw new RangeError(`Attribute: got ${value}, wanted a number`);
   return { float: value };

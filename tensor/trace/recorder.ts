@@ -11,12 +11,12 @@ import { REFUSED } from "./refused.ts";
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
 export const RECORDER = "noiseline-recorder";
 
-/** Every kernel of TF.js, which exports each one's name under that name. */
+/** Every kernel of TF.js. TF.js exports the name of each kernel under that same name. */
 export const KERNEL_NAMES: readonly string[] = Object.entries(tf).flatMap(([exported, name]) =>
   exported === name ? [exported] : []
 );
 
-/** What one traced function has recorded so far. */
+/** The recording of one function while it is traced. */
 export class Recording {
   readonly graph = new Graph();
   readonly #values = new Map<object, Value>();
@@ -26,8 +26,9 @@ export class Recording {
   readonly calledAt = new Set<string>();
 
   /**
-   * @param backend of TF.js that will run the function, if one will: a kernel that it lacks is refused
-   * @param watch a kernel whose calls are looked at, or the id of a value: `calledAt` says where they are
+   * @param backend TF.js backend that will run the function, if any: a kernel that the backend lacks is refused
+   * @param watch a kernel, or the id of a value: `calledAt` collects the places that call the kernel or compute the
+   * value
    */
   constructor(readonly label: string, readonly backend?: string, readonly watch?: string | number) {}
 
@@ -45,9 +46,9 @@ export class Recording {
     );
   }
 
-  /** A tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
+  /** Returns a tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
   tensorOf(value: Value): tf.Tensor {
-    // A kernel may make several values, the last of which it gives out.
+    // A kernel may make several values, and returns the last of them.
     if (typeof this.watch === "number" && value.id >= this.watch && this.calledAt.size === 0) this.#noteCaller();
     const dataId = {};
     this.#values.set(dataId, value);
@@ -57,7 +58,7 @@ export class Recording {
     return tensor;
   }
 
-  /** Keep what a tensor of TF.js holds. It is copied: the caller may write to the array afterwards. */
+  /** Stores the data of a TF.js tensor. The data are copied, since the caller may write to the array afterwards. */
   write(dataId: object, data: tf.backend_util.BackendValues, { shape, dtype }: Omit<tf.TensorInfo, "dataId">): Value {
     const type = tensorType(dtype);
     if (type === undefined || Array.isArray(data)) {
@@ -69,7 +70,8 @@ export class Recording {
   }
 
   valueOf(info: tf.TensorInfo): Value {
-    // One that was made before tracing: its backend still has the data, which becomes a constant of the graph.
+    // Without a value, the tensor was made before tracing: its backend still has the data, which become a constant of
+    // the graph.
     return this.#values.get(info.dataId) ?? this.write(info.dataId, (info as tf.Tensor).dataSync(), info);
   }
 
@@ -77,7 +79,10 @@ export class Recording {
     this.calledAt.add(callerOf(new Error()) ?? "an unknown place");
   }
 
-  /** Autodiff keeps tensors outside of any scope; when a traced function throws, nobody else disposes of them. */
+  /**
+   * Disposes of all tensors. Autodiff keeps tensors outside of any scope, so if a traced function throws, nothing else
+   * does.
+   */
   disposeTensors(): void {
     for (const tensor of this.#tensors) tensor.dispose();
   }
@@ -86,7 +91,7 @@ export class Recording {
 let active: Recording | undefined;
 
 /**
- * Make the recorder TF.js's backend, call `body`, and put the previous backend back whatever happens. Synchronous from
+ * Makes the recorder TF.js's backend, calls `body`, and restores the previous backend in any case. Synchronous from
  * start to end, so that nothing else in the process ever sees the recorder. TF.js must be ready.
  */
 export function withRecording<T>(recording: Recording, body: () => T): T {
@@ -122,12 +127,12 @@ const BACKEND = Object.assign(new tf.KernelBackend(), {
     throw readError();
   },
   read(): Promise<never> {
-    // The traced function is synchronous and cannot await this: report when it returns, and never settle, because a
-    // rejection that nobody handles would end the process.
+    // The traced function is synchronous and cannot await this. The failure is reported when the function returns, and
+    // the promise never settles, because an unhandled rejection would end the process.
     recordingNow().failure ??= readError();
     return new Promise(() => {});
   },
-  // Until the tracing is over the graph has the value anyway; tensors that outlive it count as disposed of, too.
+  // The graph keeps the value until tracing is over; tensors that outlive tracing count as disposed of, too.
   disposeData: () => true,
   refCount: () => 1,
   numDataIds: () => 0,

@@ -1,4 +1,4 @@
-/** Kernels of TF.js that have no translation, why, and what there is in their place. */
+/** Kernels of TF.js without a translation, the reason, and what to use instead. */
 const REFUSALS: readonly (readonly [kernels: string, reason: string, fix: string])[] = [
   ["Complex ComplexAbs Real Imag FFT IFFT", "complex numbers", "compute real and imaginary parts as two tensors"],
   ["CropAndResize Draw FlipLeftRight FromPixels RotateWithOffset Transform", "pictures", "use tf.slice or tf.reverse"],
@@ -18,12 +18,12 @@ const REFUSALS: readonly (readonly [kernels: string, reason: string, fix: string
     "it lacks gradients",
     "use the plain op, tf.add and the activation",
   ],
-  // TF.js's wasm takes negative numbers for the smallest positive one here, and nobody has missed it.
+  // Here TF.js's wasm reads negative numbers as the smallest positive one, and no user has reported it.
   ["Dilation2D Dilation2DBackpropInput Dilation2DBackpropFilter", "no device needs it yet", "use tf.maxPool"],
   ["LRNGrad ResizeBilinearGrad ResizeNearestNeighborGrad", "its op has another gradient here", "call the op"],
 ];
 
-/** By name of the kernel. */
+/** Refusals by name of the kernel. */
 export const REFUSED: ReadonlyMap<string, { readonly reason: string; readonly fix: string }> = new Map(
   REFUSALS.flatMap(([kernels, reason, fix]) => kernels.split(" ").map((name) => [name, { reason, fix }] as const)),
 );

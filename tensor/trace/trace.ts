@@ -4,17 +4,17 @@ import { callerOf, cannotCompile, CompileError, withDeepStack } from "./failure.
 import type { Value } from "./graph.ts";
 import { Recording, withRecording } from "./recorder.ts";
 
-/** What a function would compute, from which inputs. */
+/** The graph that a function would compute, with its inputs and outputs. */
 export type TracedFunction = Readonly<ReturnType<typeof record>>;
 
-/** Lines that a message lists at most. */
+/** Maximum number of places in a message. */
 const SHOWN_PLACES = 5;
 
 /**
- * Call `fn` once on tensors without data and return what it would compute. TF.js must be ready.
- * @param backend of TF.js that will run the function, if one will
+ * Calls `fn` once on tensors without data and returns the graph that it would compute. TF.js must be ready.
+ * @param backend TF.js backend that will run the function, if any
  * @throws CompileError with the label when the signature, the function or its result does not fit, or the backend lacks
- *   a kernel. Where a gradient fails, the message also says where the function calls what it is the gradient of.
+ * a kernel. If a gradient fails, the message also says where the function calls the op whose gradient it is.
  */
 export function trace(fn: PureFunction, inputs: Signature, label: string, backend?: string): TracedFunction {
   for (const [name, spec] of Object.entries(inputs)) checkSpec(name, spec, label);
@@ -23,12 +23,13 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
   } catch (error) {
     const watch = gradientThatFailed(error);
     if (watch === undefined) throw error;
-    // TF.js goes backwards when the function has long returned, so only a second look tells who called the op.
+    // TF.js computes gradients after the function has returned, so only a second trace can find where the op was
+    // called.
     const again = new Recording(label, backend, watch);
     try {
       record(fn, inputs, again);
     } catch {
-      // As it did before.
+      // Fails as it did before.
     }
     const places = [...again.calledAt].slice(0, SHOWN_PLACES).join(" or ");
     const message = (error as CompileError).message.replace(/\.?$/, ".");
@@ -37,14 +38,14 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
   }
 }
 
-/** Where a function computes a value of its trace, which is the same each time. */
+/** Returns where a function computes a value of its trace, which is the same each time. */
 export function placeOf({ id }: Value, fn: PureFunction, inputs: Signature): string {
   const again = new Recording("place", undefined, id);
   record(fn, inputs, again);
   return [...again.calledAt].join();
 }
 
-/** The kernel whose gradient was at work when an error was thrown, if one was. */
+/** Returns the kernel whose gradient was being computed when an error was thrown, if any. */
 function gradientThatFailed(error: unknown): string | undefined {
   if (!(error instanceof CompileError)) return undefined;
   const missing = /gradient function not found for (\w+)/.exec(error.message)?.[1];
@@ -75,7 +76,7 @@ function callTraced(fn: PureFunction, placeholders: Record<string, tf.Tensor>, l
   try {
     const result: unknown = withDeepStack(() => fn(placeholders));
     if (result instanceof Promise) {
-      // Its rejection is not news: the error below says what is wrong.
+      // The rejection is ignored: the error below says what is wrong.
       result.catch(() => {});
       throw cannotCompile(label, "the function is asynchronous. Fix: make it synchronous.");
     }
@@ -109,7 +110,7 @@ function checkOutput(name: string, tensor: unknown, label: string): tf.Tensor {
   return tensor;
 }
 
-/** Shape and type of a value that a caller hands over or gets, which `trace` has made sure that it can. */
+/** Returns shape and type of a value that a caller passes or gets. `trace` has checked that the type is allowed. */
 export function specOf({ shape, type }: Value): TensorSpec {
   return { shape, dtype: type as DType };
 }

@@ -1,15 +1,18 @@
 import { fileURLToPath } from "node:url";
 import type { DeviceDescription } from "../devices.ts";
 
-/** The version of @tensorflow/tfjs-backend-wasm in use; a test compares it, so that asking for it loads nothing. */
+/**
+ * The version of @tensorflow/tfjs-backend-wasm in use. A constant, so that nothing need be loaded to know it; a test
+ * compares it.
+ */
 export const TFJS_WASM_VERSION = "4.22.0";
 
-/** The engine's thread pool has room for seven workers beside the thread that calls. */
+/** The engine's thread pool has room for seven workers besides the calling thread. */
 export const MAX_THREADS = 8;
 
-/** Folder of the package's WebAssembly binaries and of the scripts that start them, without loading any. */
+/** Returns the folder of the package's WebAssembly binaries and of the scripts that start them, without loading any. */
 export function binariesFolder(): string {
-  // Publishing writes the package out only where this call stands by itself.
+  // Publishing a package rewrites the address only if this call stands by itself.
   const module = import.meta.resolve("@tensorflow/tfjs-backend-wasm");
   return fileURLToPath(new URL("../wasm-out/", module));
 }
@@ -20,7 +23,10 @@ const SIMD_PROGRAM = Uint8Array.of(
   0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11,
 );
 
-/** What device `wasm` is on this machine, without loading it. @param wanted threads that it would be opened with */
+/**
+ * Describes device `wasm` on this machine, without loading it.
+ * @param wanted number of threads that it would be opened with
+ */
 export function describeWasm(wanted: number = navigator.hardwareConcurrency): DeviceDescription {
   if (!WebAssembly.validate(SIMD_PROGRAM)) {
     const reason = "WebAssembly has no SIMD on this CPU";
@@ -32,14 +38,14 @@ export function describeWasm(wanted: number = navigator.hardwareConcurrency): De
 }
 
 /**
- * What decides the rounding of results on device `wasm`. WebAssembly's arithmetic is the same on every processor, and
- * the engine splits work among threads without changing the order of any sum.
+ * Returns the numerics of device `wasm`. WebAssembly's arithmetic is the same on every processor, and the engine splits
+ * work among threads without changing the order of any sum.
  */
 export function wasmNumerics(): string {
   return `wasm/${TFJS_WASM_VERSION}/simd`;
 }
 
-/** Permissions of a process that uses device `wasm`: folders to `--allow-read`. Threads need none. */
+/** Returns the permissions of a process that uses device `wasm`: folders to `--allow-read`. Threads need none. */
 export function wasmGrants(): { read: string[] } {
   return { read: [binariesFolder()] };
 }

@@ -13,14 +13,15 @@ import { startModule } from "./module.ts";
 tf.removeBackend(BACKEND);
 
 /**
- * TF.js's WebAssembly backend, which runs wherever Deno does, with kernels of our own where its are missing or slow. It
- * needs the permissions of `wasmGrants()`. Dispose of it: its threads keep the process alive.
+ * Opens TF.js's WebAssembly backend, which runs wherever Deno does, with our own kernels where the backend's are
+ * missing or slow. It needs the permissions of `wasmGrants()`. Dispose of it: its threads keep the process alive.
  *
  * Results do not depend on the number of threads, nor on the processor.
  *
- * @param options.threads default: all logical cores, at most 8. More are cut to 8; when threads cannot be started, the
- *     device has one.
- * @throws Error when the number of threads is none, WebAssembly lacks SIMD, or a device with another number is open.
+ * @param options.threads default: all logical cores, at most 8. A larger number is reduced to 8; if threads cannot be
+ * started, the device has one.
+ * @throws Error when the number of threads is not a positive integer, WebAssembly lacks SIMD, or a device with another
+ * number is open.
  */
 export async function openWasmDevice(options: DeviceOptions = {}): Promise<Device> {
   const threads = options.threads ?? Math.min(navigator.hardwareConcurrency, MAX_THREADS);
@@ -39,25 +40,25 @@ export async function openWasmDevice(options: DeviceOptions = {}): Promise<Devic
 }
 
 /**
- * TF.js's kernels keep functions of the engine that was started last, so there can only be one at a time. Its threads are
- * workers, without whose end the process could not end.
+ * TF.js's kernels keep functions of the engine that was started last, so there can only be one at a time. Its threads
+ * are workers, which would keep the process alive if they were not ended.
  */
 const engine = new ProcessEngine(() => start(wanted), () => tf.removeBackend(BACKEND));
 let wanted = 1;
 
-/** Start the engine and make it TF.js's backend `wasm`, without selecting it. */
+/** Starts the engine and makes it TF.js's backend `wasm`, without selecting it. */
 async function start(wanted: number) {
   const running = await startWithThreads(Math.min(wanted, MAX_THREADS));
-  // Its types want all of an Emscripten module.
+  // The backend's type demands a complete Emscripten module.
   const wasm = running.module as unknown as BackendWasm["wasm"];
   setThreadsCount(running.threads);
-  // Lowest priority: TF.js must not choose it for whoever does not ask for it.
+  // Lowest priority: TF.js must not choose this backend unless it is asked for.
   tf.registerBackend(BACKEND, () => new BackendWasm(wasm), 0);
   tf.findBackend(BACKEND);
   return running;
 }
 
-/** With one thread where its threads cannot be started. */
+/** Starts the engine; with one thread if its threads cannot be started. */
 async function startWithThreads(threads: number) {
   try {
     return await startModule(threads);

@@ -1,13 +1,13 @@
 /** The name under which TF.js's package registers its kernels. */
 export const BACKEND = "wasm";
 
-/** A function of the engine. Arrays are copied to its stack for the time of the call. */
+/** A function of the engine. Arrays are copied to its stack for the duration of the call. */
 export type NativeFunction = (...values: readonly (number | boolean | Uint8Array)[]) => number;
 
 /** The engine: the parts of the Emscripten module that TF.js's backend and our kernels use. */
 export interface WasmModule {
   cwrap(name: string, returns: "number" | null, parameters: readonly ("number" | "array")[]): NativeFunction;
-  /** An address, or 0 when memory has run out. */
+  /** Returns an address, or 0 when memory has run out. */
   _malloc(size: number): number;
   _free(address: number): void;
   /** The memory; replaced whenever it grows. */
@@ -15,9 +15,11 @@ export interface WasmModule {
   tfjs: Record<string, NativeFunction>;
 }
 
-/** Add to what Emscripten made what TF.js's loader adds, and a check that it leaves out. */
+/**
+ * Adds to an Emscripten module what TF.js's loader adds, and a check for lack of memory that the loader does not have.
+ */
 export function connect(module: WasmModule): WasmModule {
-  // The first call puts the binary's function in its place, and would put it over ours.
+  // Emscripten's first call replaces `_malloc` with the binary's function, and would otherwise replace ours.
   module._free(module._malloc(1));
   const allocate = module._malloc;
   module._malloc = (size) => {

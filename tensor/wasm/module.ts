@@ -4,10 +4,10 @@ import { binariesFolder } from "./describe.ts";
 import { connect, fail, type WasmModule } from "./engine.ts";
 import { workerPool } from "./worker.ts";
 
-/** Name of the script, of the function in it, and of what it runs. */
+/** Names of the script, of its factory function, and of the binary. */
 type Build = Readonly<Record<"script" | "factory" | "binary", string>>;
 
-/** Both with SIMD; TF.js, too, starts the build without threads by the script of the one without SIMD. */
+/** Both builds use SIMD; TF.js, too, starts the build without threads with the script of the build without SIMD. */
 const ONE_THREAD: Build = {
   script: "tfjs-backend-wasm.js",
   factory: "WasmBackendModule",
@@ -19,24 +19,24 @@ const MANY_THREADS: Build = {
   binary: "tfjs-backend-wasm-threaded-simd.wasm",
 };
 
-/** The script starts this many workers, whatever the number of threads. */
+/** The setting in the script that starts eight workers, whatever the number of threads. */
 const POOL_SIZE = "pthreadPoolSize=8";
 
 /**
- * Start the engine. TF.js's own loader never uses threads in Deno, because it takes Deno for Node; so the package's
- * script is evaluated here, without the names by which it tells.
+ * Starts the engine. TF.js's own loader never uses threads in Deno, because it mistakes Deno for Node; so the package's
+ * script is evaluated here, without the names by which it recognises Node.
  *
  * @param threads at most `MAX_THREADS`
  * @throws Error when a worker cannot be started, or WebAssembly lacks SIMD.
  */
 export async function startModule(threads: number) {
   const failed = Promise.withResolvers<never>();
-  // It may fail before anybody waits for it, which must not count as unhandled.
+  // The promise may be rejected before anything awaits it, which must not count as unhandled.
   failed.promise.catch(() => {});
   const pool = workerPool(failed.reject);
   const complaints: string[] = [];
   const printErr = (line: string) => complaints.push(line.trim());
-  /** @throws Error when the engine has complained: it then returns what was in memory before */
+  /** @throws Error when the engine has reported an error: its results are then leftover memory */
   const check = () => {
     if (complaints.length > 0) fail(complaints.join(" "));
   };
@@ -61,7 +61,8 @@ async function evaluate(
   const build = threads > 1 ? MANY_THREADS : ONE_THREAD;
   const binary = readFileSync(join(binariesFolder(), build.binary));
   const script = sizePool(readFileSync(join(binariesFolder(), build.script), "utf8"), threads);
-  // With these names undefined the script takes its surroundings for a plain shell, where all it needs is passed in.
+  // With these names undefined the script treats its environment as a plain shell, in which everything that it needs is
+  // passed in.
   const names = ["process", "module", "exports", "define", "__filename"];
   const define = new Function("Worker", ...names, `${script}; return ${build.factory};`);
   const factory: (settings: object) => Promise<WasmModule> = define(Worker);
@@ -71,7 +72,7 @@ async function evaluate(
     mainScriptUrlOrBlob: script,
     printErr,
     instantiateWasm(imports: WebAssembly.Imports, receive: (...parts: unknown[]) => void) {
-      // The engine allows itself half of the cores that it sees, and warns of blocking the only thread of a page.
+      // The engine uses at most half of the cores that it sees, and warns of blocking the only thread of a page.
       Object.assign(imports["env"] ?? {}, {
         emscripten_num_logical_cores: () => 2 * threads,
         emscripten_check_blocking_allowed: () => {},

@@ -1,4 +1,4 @@
-/** The part of an Emscripten module that a thread of its own uses. */
+/** The part of an Emscripten module that a separate thread uses. */
 interface ThreadModule {
   __emscripten_thread_init(thread: number, isMain: number, isRuntime: number, canBlock: number): void;
   establishStackSpace(): void;
@@ -10,7 +10,7 @@ interface LoadMessage {
   readonly cmd: "load";
   readonly wasmMemory: WebAssembly.Memory;
   readonly wasmModule: WebAssembly.Module;
-  /** Source of the script that makes the module; Emscripten passes it on without looking at it. */
+  /** Source of the script that makes the module; Emscripten passes it on without reading it. */
   readonly urlOrBlob: string;
 }
 
@@ -22,10 +22,10 @@ interface RunMessage {
 }
 
 /**
- * What runs in each worker of the thread pool: the worker script of Emscripten 3.1 for Deno's module workers, which have
- * no `importScripts`. The main thread answers for the two messages; see `PThread` in the package's threaded script.
+ * The code of each worker in the thread pool: the worker script of Emscripten 3.1 for Deno's module workers, which have
+ * no `importScripts`. The main thread defines the two messages; see `PThread` in the package's threaded script.
  *
- * It is sent to the worker as text, so it may use nothing from outside of itself.
+ * The function is sent to the worker as text, so it may use nothing from outside itself.
  */
 export function threadMain(): void {
   const scope = globalThis as unknown as {
@@ -41,7 +41,7 @@ export function threadMain(): void {
   scope.onmessage = ({ data }) => {
     if (data.cmd === "load") {
       const { wasmMemory, wasmModule, urlOrBlob } = data;
-      // Names that would make the script take Deno for Node.
+      // Names that would make the script mistake Deno for Node.
       const hidden = ["process", "module", "exports", "define", "__filename"];
       new Function(...hidden, `${urlOrBlob}; return WasmBackendModuleThreadedSimd;`)()({
         ENVIRONMENT_IS_PTHREAD: true,

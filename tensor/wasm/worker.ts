@@ -1,11 +1,11 @@
 import { threadMain } from "./thread.ts";
 
 /**
- * Workers for Emscripten. They are module workers, the only ones that Deno has, and come from a blob: for a file Deno
- * would ask for permission to read it.
+ * Makes workers for Emscripten. They are module workers, the only ones that Deno has, and come from a blob: for a file
+ * Deno would ask for permission to read it.
  *
- * @param onFailure called when a worker fails before it is ready. Emscripten would throw the error from an event handler,
- *     where nobody can catch it.
+ * @param onFailure called when a worker fails before it is ready. Emscripten would throw the error from an event
+ * handler, where nothing can catch it.
  */
 export function workerPool(onFailure: (error: Error) => void) {
   const url = URL.createObjectURL(new Blob([`(${threadMain})();`], { type: "text/javascript" }));
@@ -28,11 +28,11 @@ export function workerPool(onFailure: (error: Error) => void) {
   }
 
   return {
-    /** To give to Emscripten in place of `Worker`. */
+    /** Replaces `Worker` for Emscripten. */
     Worker: PoolWorker,
-    /** End every worker that was made. */
+    /** Ends every worker that was made. */
     terminate: () => made.forEach((worker) => worker.terminate()),
-    /** Let go of what new workers would be made from. */
+    /** Releases the blob that new workers would be made from. */
     close: () => URL.revokeObjectURL(url),
   };
 }

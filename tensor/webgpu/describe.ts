@@ -1,6 +1,9 @@
 import type { DeviceDescription } from "../devices.ts";
 
-/** The version of @tensorflow/tfjs-backend-webgpu in use; a test compares it, so that asking for it loads nothing. */
+/**
+ * The version of @tensorflow/tfjs-backend-webgpu in use. A constant, so that nothing need be loaded to know it; a test
+ * compares it.
+ */
 export const TFJS_WEBGPU_VERSION = "4.22.0";
 
 /** The name under which the package registers its kernels. */
@@ -9,12 +12,12 @@ export const BACKEND = "webgpu";
 /** Names under which Vulkan and OpenGL drivers run shaders on the processor. */
 const SOFTWARE_NAMES = /llvmpipe|lavapipe|softpipe|swiftshader|basic render|software/i;
 
-/** What to do where there is no adapter. */
+/** Advice for a machine without an adapter. */
 export const ADAPTER_FIX = "install the GPU's driver with its Vulkan part";
 
 /**
- * The adapter that TF.js would ask for, or why there is none.
- * @param place what may have no WebGPU, for people
+ * Returns the adapter that TF.js would request, or why there is none.
+ * @param place where WebGPU may be missing, for messages
  */
 export async function requestAdapter(place = "this runtime"): Promise<GPUAdapter | { readonly missing: string }> {
   // Browsers and runtimes without WebGPU lack the property, whatever the types say.
@@ -24,19 +27,22 @@ export async function requestAdapter(place = "this runtime"): Promise<GPUAdapter
   return adapter ?? { missing: "no GPU driver that WebGPU can use; on Linux it needs Vulkan" };
 }
 
-/** Deno leaves the architecture empty and gives numbers of the PCI registry as vendor. */
+/**
+ * True for an adapter that is software. Deno leaves the architecture empty and gives numbers of the PCI registry as
+ * vendor.
+ */
 export function isSoftware(info: GPUAdapterInfo): boolean {
   return info.isFallbackAdapter || SOFTWARE_NAMES.test(`${info.description} ${info.device}`);
 }
 
-/** How the adapter is called, for people. */
+/** Returns the adapter's name for people. */
 export function adapterName({ description, vendor, device }: GPUAdapterInfo): string {
   return description || `adapter ${vendor} ${device}`;
 }
 
 /**
- * What decides the rounding of results: the backend's version and the model of the processor, with the compiler of its
- * driver where the driver tells.
+ * Returns the numerics: the backend's version and the model of the graphics processor, with the compiler of its driver
+ * if the driver reports it.
  */
 export function webgpuNumerics(info: GPUAdapterInfo): string {
   const model = info.architecture || info.description || info.device;
@@ -47,7 +53,7 @@ function slug(text: string): string {
   return text.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-").replaceAll(/^-+|-+$/g, "");
 }
 
-/** What device `webgpu` is on this machine. It asks for an adapter, which loads the driver, but no TF.js. */
+/** Describes device `webgpu` on this machine. It requests an adapter, which loads the driver, but not TF.js. */
 export async function describeWebgpu(): Promise<DeviceDescription> {
   const adapter = await requestAdapter();
   if ("missing" in adapter) {

@@ -6,13 +6,13 @@ import { ProcessEngine } from "../process_engine.ts";
 import { ADAPTER_FIX, BACKEND, requestAdapter, webgpuNumerics } from "./describe.ts";
 import "./kernels/register.ts";
 
-// Importing the package registers a backend on any adapter, software too, which TF.js would prefer over all others; none
-// where there is no WebGPU.
+// Importing the package registers a backend on any adapter, software too, which TF.js would prefer over all others.
+// Without WebGPU it registers none.
 if (tf.findBackendFactory(BACKEND) !== null) tf.removeBackend(BACKEND);
 
 /**
- * TF.js's WebGPU backend on the machine's graphics processor, or on software: whoever names this device takes what
- * there is, and `auto` passes software over. A process needs no permission for it.
+ * Opens TF.js's WebGPU backend on the machine's graphics processor, or on software: a user who names this device gets
+ * any adapter there is, while `auto` skips software. A process needs no permission for it.
  *
  * @throws Error when there is no adapter, or when the driver fails, then from `run`.
  */
@@ -26,13 +26,13 @@ export async function openWebgpuDevice(options: DeviceOptions = {}): Promise<Dev
   });
 }
 
-/** TF.js's backend `webgpu`, not selected. TF.js knows a backend by its name, so there is one for all open devices. */
+/** TF.js's backend `webgpu`, not selected. TF.js finds a backend by its name, so all open devices share one. */
 const engine = new ProcessEngine(start, (started) => {
   tf.removeBackend(BACKEND);
   started.close();
 });
 
-/** TF.js's backend on one adapter. @throws Error when there is no adapter. */
+/** Starts TF.js's backend on one adapter. @throws Error when there is no adapter. */
 async function start() {
   const adapter = await requestAdapter();
   if ("missing" in adapter) {
@@ -49,14 +49,14 @@ async function start() {
     if (open) failure ??= `the GPU was lost: ${message}`;
   });
   const backend = new WebGPUBackend(device, adapter.info);
-  // Lowest priority: TF.js must not choose it for whoever does not ask for it.
+  // Lowest priority: TF.js must not choose this backend unless it is asked for.
   tf.registerBackend(BACKEND, () => backend, 0);
   tf.findBackend(BACKEND);
   return {
     numerics: webgpuNumerics(adapter.info),
     /** @throws Error when the graphics driver has reported a failure, or the device is lost. */
     check() {
-      // Results after a failure are what was in memory before.
+      // Results after a failure are leftover memory.
       if (failure !== undefined) throw new Error(`Device "webgpu" failed: ${failure}`);
     },
     close() {
@@ -66,7 +66,7 @@ async function start() {
   };
 }
 
-/** What TF.js asks for: buffers and workgroups as large as the adapter has them. */
+/** Limits that TF.js requests: buffers and workgroups as large as the adapter supports. */
 const LARGE = [
   "maxComputeWorkgroupStorageSize",
   "maxComputeWorkgroupsPerDimension",

@@ -4,9 +4,9 @@ import { rewriteEach } from "./rewrite.ts";
 import { followers } from "./split_fixed.ts";
 
 /**
- * Put in what computes each convolution, and each gradient of one.
- * @param fixed the inputs that never change; filters that follow from them alone are constants in the end
- * @param fastConv whether ONNX Runtime's own convolution is fast where the filter is a constant
+ * Replaces each convolution, and each gradient of one, by the operations that compute it.
+ * @param fixed the inputs that never change; filters that depend on them alone become constants
+ * @param fastConv true if ONNX Runtime's own convolution is fast with a constant filter
  */
 export function chooseConvolutions(
   graph: Graph,

@@ -3,8 +3,8 @@ import { type Graph, type OperationValue, sameShape, sizeOf, type Value } from "
 import { countUses, rewriteEach, withInputs } from "./rewrite.ts";
 
 /**
- * Give a bias that is added to the channels of a convolution or matrix product to that operation, which adds it while
- * the result is in registers. ONNX Runtime does this itself only for biases that are constants; ours are inputs.
+ * Moves a bias that is added to the channels of a convolution or matrix product into that operation, which adds it
+ * while the result is in registers. ONNX Runtime does this itself only for constant biases; ours are inputs.
  */
 export function fuseBias(graph: Graph, outputs: ReadonlyMap<string, Value>): Map<string, Value> {
   const uses = countUses(outputs);
@@ -19,7 +19,10 @@ export function fuseBias(graph: Graph, outputs: ReadonlyMap<string, Value>): Map
   });
 }
 
-/** A producer with the bias that is added, and the chain that moves its result there, last step first. */
+/**
+ * Finds the operation that produces the operand of a bias, the bias, and the operations between producer and sum, last
+ * first.
+ */
 function matchBias(sum: OperationValue, usedOnce: (value: Value) => boolean) {
   const channels = sum.shape.at(-1);
   for (const [whole, bias] of [[sum.inputs[0]!, sum.inputs[1]!], [sum.inputs[1]!, sum.inputs[0]!]] as const) {
@@ -38,7 +41,10 @@ function matchBias(sum: OperationValue, usedOnce: (value: Value) => boolean) {
   return undefined;
 }
 
-/** Channels stay whole: a reshape that keeps the last axis, or the way from [N, C, H, W] back to [N, H, W, C]. */
+/**
+ * True if a step keeps channels whole: a reshape that keeps the last axis, or the transposition from [N, C, H, W] back
+ * to [N, H, W, C].
+ */
 function movesPixelsOnly(value: OperationValue): boolean {
   if (value.op === "Reshape") return value.shape.at(-1) === value.inputs[0]!.shape.at(-1);
   return value.op === "Transpose" && sameShape(permutationOf(value), [0, 2, 3, 1]);

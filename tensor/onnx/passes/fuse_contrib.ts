@@ -11,9 +11,10 @@ import {
 import { countUses, rewriteEach } from "./rewrite.ts";
 
 /**
- * Operators of ONNX Runtime's own that do in one pass over memory what takes ONNX several: a matrix product that reads
- * an operand transposed and scales its result, and x sigmoid(x). ONNX Runtime would find these patterns by itself, but
- * only together with optimizations that gain nothing else here and take a third of the time to make a session.
+ * Uses ONNX Runtime's own operators, which do in one pass over memory what takes ONNX several: a matrix product that
+ * reads an operand transposed and scales its result, and x sigmoid(x). ONNX Runtime would find these patterns by
+ * itself, but only together with optimizations that gain nothing else here and take a third of the time to make a
+ * session.
  */
 export function fuseContrib(graph: Graph, outputs: ReadonlyMap<string, Value>): Map<string, Value> {
   const uses = countUses(outputs);
@@ -43,7 +44,7 @@ function fuseOperands(graph: Graph, value: OperationValue, current: (value: Valu
   return graph.operation("FusedMatMul", [a.x, b.x], value.type, value.shape, attributes);
 }
 
-/** An operand without what a product can do itself. */
+/** Removes the scaling and transposition of an operand that a product can do itself. */
 function stripOperand(operand: Value) {
   let [x, factor, transposed] = [operand, 1, false];
   for (;;) {
@@ -62,12 +63,12 @@ function swapsLastTwo(value: Value): value is OperationValue {
 }
 
 /**
- * Largest factor, and the smallest is its inverse, that may be multiplied before a product or after it: others could
- * overflow in one place and not in the other.
+ * Largest factor that may be moved from before a product to after it; the smallest is its inverse. With other factors
+ * one order could overflow and the other not.
  */
 const MAX_FACTOR = 2 ** 20;
 
-/** What a multiplication by a constant number multiplies. */
+/** Returns the operands of a multiplication by a constant number. */
 function scaledValue(value: Value): { readonly x: Value; readonly factor: number } | undefined {
   if (!isOperation(value, "Mul")) return undefined;
   const [a, b] = value.inputs as [Value, Value];

@@ -7,9 +7,9 @@ import type { View, ViewedGraph } from "./views.ts";
 const ELEMENTWISE = new Set(["Add", "Sub", "Mul", "Div"]);
 
 /**
- * Which of the `candidates` may be written over while the graph runs, by the output of the same name: those of which
- * everything has been read when the output is written, because the output depends on all readers. Adam's moments are
- * such, and so are the weights: every gradient is needed for the global norm before any weight changes.
+ * Returns those of the `candidates` that may be overwritten, while the graph runs, by the output of the same name:
+ * everything in them has been read when the output is written, because the output depends on all readers. This holds
+ * for Adam's moments, and for the weights: every gradient is needed for the global norm before any weight changes.
  *
  * @param outputs the graph's outputs after all other passes
  */
@@ -32,9 +32,10 @@ export function overwritableInputs(
       if (value.kind !== "operation" || !ELEMENTWISE.has(value.op)) return false;
       return reads.filter((read) => overlap(read.place, place)).every(({ place: { start }, aliases }) =>
         aliases.every((alias) =>
-          // An output that is the input itself is copied at no certain time.
+          // An output that is the input itself is copied at an unknown time.
           !copiedOut.has(alias) &&
-          // An operand of another shape, or at another place, would be read again after parts of the result are written.
+          // An operand of another shape, or at another place, would be read again after parts of the result are
+          // written.
           (!value.inputs.includes(alias) || sameShape(alias.shape, value.shape) && start === place.start) &&
           dependsOn(value, (users.get(alias) ?? []).filter((user) => !isOperation(user, "Reshape")))
         )
@@ -43,7 +44,10 @@ export function overwritableInputs(
   }));
 }
 
-/** A value and its other shapes: ONNX Runtime does not copy for a Reshape, so who reads the one reads the other. */
+/**
+ * Returns a value and its reshaped versions: ONNX Runtime does not copy for a Reshape, so an operation that reads one
+ * reads the other.
+ */
 function aliasesOf(value: Value, users: ReadonlyMap<Value, readonly Value[]>): Value[] {
   const reshaped = (users.get(value) ?? []).filter((user) => isOperation(user, "Reshape") && user.inputs[0] === value);
   return [value, ...reshaped.flatMap((user) => aliasesOf(user, users))];
@@ -58,8 +62,8 @@ function overlap(a: View, b: View): boolean {
 }
 
 /**
- * Whether a value is, or depends on, each of some others. One array of marks serves all questions, and a search ends
- * where nothing older can be of interest: a value is younger than those that it is made of.
+ * Returns a test if a value equals or depends on each of some others. One array of marks serves all tests, and a search
+ * stops at values older than all the others: a value is always younger than its inputs.
  */
 function dependencyTest() {
   const marks: number[] = [];

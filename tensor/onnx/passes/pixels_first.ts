@@ -5,9 +5,9 @@ import { type Graph, type OperationValue, sameShape, type Shape, sizeOf, type Va
 import { countUses, type Current, rewriteEach, withInputs } from "./rewrite.ts";
 
 /**
- * Images as [pixels, N, C] from one convolution to the next, which `conv_winograd_whole.ts` wants so: what is between them is
- * done in that order too, where the order makes no difference. Sums over pixels, and what is multiplied or added for each
- * image and channel, then act on long rows.
+ * Keeps images as [pixels, N, C] from one convolution to the next, as `conv_winograd_whole.ts` needs them. The
+ * operations between convolutions use this order as well if it makes no difference to them. Sums over pixels, and
+ * products or sums with one value per image and channel, then work on long rows.
  */
 export function pixelsFirst(graph: Graph, outputs: ReadonlyMap<string, Value>): Map<string, Value> {
   const uses = countUses(outputs);
@@ -33,10 +33,13 @@ interface Axes {
 }
 
 class Layout {
-  /** Values that are there as [P, N, C], and with images first too, which is computed only where something asks for it. */
+  /**
+   * The [P, N, C] version of values. The version with images first exists as well, but is computed only if something
+   * reads it.
+   */
   readonly #placed = new Map<Value, Value>();
 
-  /** @param current what has become of a value, with images first */
+  /** @param current returns the replacement of a value, with images first */
   constructor(readonly graph: Graph, readonly uses: ReadonlyMap<Value, number>, readonly current: Current) {}
 
   replacement(value: OperationValue): Value | undefined {
@@ -46,7 +49,7 @@ class Layout {
     return this.#imagesFirst(placed, value.shape);
   }
 
-  /** The value as [P, N, C], if it can be had so. */
+  /** Returns the value as [P, N, C], if possible. */
   #place(value: OperationValue): Value | undefined {
     const { graph } = this;
     const { op, inputs: [x] } = value;
@@ -96,7 +99,7 @@ class Layout {
     return undefined;
   }
 
-  /** What a value is in terms of placed ones, itself in the order that it had. */
+  /** Computes a value from placed ones, if possible, in its original order. */
   #plain(value: OperationValue): Value | undefined {
     const { graph } = this;
     const { op, inputs: [x, y] } = value;
@@ -119,7 +122,7 @@ class Layout {
     const axes = axesOf(x!.shape, placed);
     const at = axesReduced(value);
     if (axes === undefined || at.some((axis) => axis >= axes.pixels.length)) return undefined;
-    // Over all pixels of each image, or of all images.
+    // Sums over all pixels of each image, or of all images.
     if (at.length === axes.pixels.length - 1 && axes.pixels[0] === 1 && !at.includes(0)) {
       return reshape(graph, sumOfParts(graph, placed), value.shape);
     }
@@ -152,7 +155,10 @@ class Layout {
     return biased ?? graph.operation(value.op, operands, value.type, [p, n, c], value.attributes);
   }
 
-  /** A bias for each image and channel is added by the product that makes the rows, [down, across N C], it is added to. */
+  /**
+   * Lets the product that makes the rows [down, across N C] add a bias for each image and channel, if the sum is of
+   * such a product.
+   */
   #biased(sum: OperationValue, operands: readonly Value[]): Value | undefined {
     const { graph } = this;
     if (sum.op !== "Add") return undefined;
@@ -186,7 +192,7 @@ class Layout {
     return concat(graph, parts, 2);
   }
 
-  /** A value [N P, C], in whatever shape, as [P, N, C]. */
+  /** Returns a value [N P, C], in any shape, as [P, N, C]. */
   #as(value: Value, shape: readonly [number, number, number]): Value {
     const placed = this.#placed.get(value);
     if (placed !== undefined && sameShape(placed.shape, shape)) return placed;
@@ -199,7 +205,7 @@ class Layout {
     return reshape(this.graph, this.#turned(reshape(this.graph, placed, [p * n, c]), p, n), shape);
   }
 
-  /** Rows [a b, C] as [b a, C]. ONNX Runtime gathers with all threads and transposes with one. */
+  /** Turns rows [a b, C] into [b a, C] by a gather: ONNX Runtime gathers with all threads and transposes with one. */
   #turned(rows: Value, a: number, b: number): Value {
     if (a === 1 || b === 1) return rows;
     const table = this.graph.table(
@@ -224,7 +230,7 @@ function axesReduced(value: OperationValue): number[] {
   return at?.kind === "constant" ? Array.from(at.data, Number) : [];
 }
 
-/** The axes of a shape that has the numbers of a placed value, if its axes are none of both pixels and channels. */
+/** Returns the axes of a shape with the size of a placed value, if no axis mixes pixels and channels. */
 function axesOf(shape: Shape, placed: Value): Axes | undefined {
   const [p, n, c] = placed.shape as [number, number, number];
   const first = (shape[0] ?? 0) / n;

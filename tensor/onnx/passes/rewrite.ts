@@ -1,12 +1,12 @@
 import { reshape } from "../../trace/emit/shape.ts";
 import { type Graph, liveValues, type OperationValue, type Value } from "../../trace/graph.ts";
 
-/** What a value has become so far: itself, or what replaces it. */
+/** Returns the current version of a value: itself, or its replacement. */
 export type Current = (value: Value) => Value;
 
 /**
- * The outputs of a graph after some of its values were replaced; what depends on them is made anew.
- * @param replacement asked for each value, after all that it depends on; undefined for a value that stays as it is
+ * Replaces values of a graph, and rebuilds everything that depends on them. Returns the new outputs.
+ * @param replacement called for each value, after all values that it depends on; undefined keeps the value
  */
 export function rewriteEach(
   graph: Graph,
@@ -26,13 +26,13 @@ export function rewriteEach(
   return new Map([...outputs].map(([name, value]) => [name, current(value)]));
 }
 
-/** The same operation of other values; a reshape of a reshape becomes one. */
+/** Makes the same operation with other inputs; a reshape of a reshape becomes one. */
 export function withInputs(graph: Graph, value: OperationValue, inputs: readonly Value[]): Value {
   const { op, type, shape, attributes } = value;
   return op === "Reshape" ? reshape(graph, inputs[0]!, shape) : graph.operation(op, inputs, type, shape, attributes);
 }
 
-/** The operations that read each value, once for each operand, oldest first. */
+/** Returns the operations that read each value, once for each operand, oldest first. */
 export function usersOf(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value, readonly OperationValue[]> {
   const users = new Map<Value, OperationValue[]>();
   for (const value of liveValues(outputs.values())) {
@@ -42,7 +42,7 @@ export function usersOf(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value,
   return users;
 }
 
-/** How often each value is an operand or an output. */
+/** Counts how often each value is an operand or an output. */
 export function countUses(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value, number> {
   const uses = new Map<Value, number>();
   for (const [value, users] of usersOf(outputs)) uses.set(value, users.length);

@@ -3,10 +3,10 @@ import { type Graph, type InputValue, liveValues, type Value } from "../../trace
 import { rewriteEach } from "./rewrite.ts";
 
 /**
- * Cut a graph where what depends on some inputs alone, those that never change, meets the rest.
- * @param inputs all inputs; no new one has the name of one of them
- * @returns `prepared`, what follows from the fixed inputs alone, by the inputs that bring it to `outputs`, the graph's
- *     outputs from its inputs and from what was prepared
+ * Cuts a graph in two: the part that depends only on inputs that never change, and the rest.
+ * @param inputs all inputs; a new input has a different name from each of them
+ * @returns `prepared`, which maps each new input to the value, computed from the fixed inputs alone, that it stands
+ * for; and `outputs`, the graph's outputs from its inputs and the new ones
  */
 export function splitFixed(
   graph: Graph,
@@ -36,11 +36,11 @@ export function splitFixed(
   return { prepared, outputs: rewriteEach(graph, outputs, (value) => replaced.get(value)) };
 }
 
-/** Fixed inputs and what follows from them alone. */
+/** Returns the fixed inputs and the values that depend on them alone. */
 export function followers(outputs: ReadonlyMap<string, Value>, fixedInputs: ReadonlySet<InputValue>): Set<Value> {
   const fixed = new Set<Value>(fixedInputs);
   for (const value of liveValues(outputs.values())) {
-    // Only these types can be handed over by a caller.
+    // Callers can pass only these types.
     if (value.kind !== "operation" || value.type !== "float32" && value.type !== "int32") continue;
     const known = value.inputs.every((input) => input.kind === "constant" || fixed.has(input));
     if (known && value.inputs.some((input) => fixed.has(input))) fixed.add(value);
@@ -48,7 +48,7 @@ export function followers(outputs: ReadonlyMap<string, Value>, fixedInputs: Read
   return fixed;
 }
 
-/** Another shape of the same numbers costs less where it is used than where it is kept. */
+/** Removes reshapes and expansions, which cost less where a value is used than storing their result. */
 export function withoutViews(value: Value): Value {
   return isOperation(value, "Reshape") || isOperation(value, "Expand") ? withoutViews(value.inputs[0]!) : value;
 }

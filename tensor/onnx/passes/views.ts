@@ -7,7 +7,7 @@ import { rewriteEach, usersOf } from "./rewrite.ts";
 export interface View {
   /** Name of the whole input or output. */
   readonly whole: string;
-  /** First element. */
+  /** Index of the first element. */
   readonly start: number;
   readonly length: number;
 }
@@ -15,9 +15,9 @@ export interface View {
 export type ViewedGraph = Readonly<ReturnType<typeof viewFlatVectors>>;
 
 /**
- * Flat vectors without copies: a vector that is only cut into parts becomes one input for each part, and an output that
- * is only joined from parts becomes one output for each. Both are views of the caller's memory. A training step would
- * otherwise copy its parameters, moments and averages twice.
+ * Avoids copies of flat vectors: a vector that is only cut into parts becomes one input for each part, and an output
+ * that is only joined from parts becomes one output for each. Both are views of the caller's memory. A training step
+ * would otherwise copy its parameters, moments and averages twice.
  */
 export function viewFlatVectors(
   graph: Graph,
@@ -47,7 +47,7 @@ export function viewFlatVectors(
       continue;
     }
     users.forEach((user, i) => {
-      // The shape in which a part is used is as good as the one in which it was cut.
+      // A part that is reshaped after the cut becomes an input of the new shape.
       for (const next of uses.get(user) ?? []) {
         if (isOperation(next, "Reshape")) replaced.set(next, part(input, cuts[i]!, next.shape));
       }
@@ -79,7 +79,7 @@ export function viewFlatVectors(
   return { inputs: [...kept, ...used], outputs: split, inputViews, outputViews };
 }
 
-/** Arrays, and those of the parts of wholes that are among them. */
+/** Returns the arrays, and views of them for the parts. */
 export function viewArrays(arrays: HostTensors, views: ReadonlyMap<string, View>): HostTensors {
   const all = { ...arrays };
   for (const [name, { whole, start, length }] of views) {
@@ -88,7 +88,7 @@ export function viewArrays(arrays: HostTensors, views: ReadonlyMap<string, View>
   return all;
 }
 
-/** Where a Slice of a vector starts, if it takes elements that lie side by side. */
+/** Returns the start of a Slice of a vector, if it takes contiguous elements. */
 function contiguousCut(value: OperationValue): number | undefined {
   if (value.op !== "Slice" || value.shape.length !== 1) return undefined;
   const [, starts, , , steps] = value.inputs;

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { siteOffset } from "../counter_words.ts";
 import { registerKeepMask } from "../keep_mask.ts";
 
-/** What tfjs-node's backend has beyond other backends. */
+/** The members that tfjs-node's backend has beyond other backends. */
 interface TensorflowBackend extends tf.KernelBackend {
   readonly binding: Readonly<Record<"TF_ATTR_TYPE" | "TF_FLOAT" | "TF_INT32", number>>;
   executeSingleOutput(name: string, attributes: readonly object[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
@@ -12,9 +12,9 @@ interface TensorflowBackend extends tf.KernelBackend {
 const RESOLUTION = 2 ** -23;
 
 /**
- * Register the mask for TensorFlow on a GPU, where words made on the host would cost more than the step. TensorFlow has
- * no unsigned integer arithmetic that TF.js can reach, so this draws from its own counter-based generator: a pure
- * function of (key, shape, site, rate) as well, of other bits than on other devices.
+ * Registers the mask for TensorFlow on a GPU, where words computed on the host would cost more than the step. TF.js
+ * cannot reach unsigned integer arithmetic in TensorFlow, so this uses TensorFlow's own counter-based generator: also a
+ * pure function of (key, shape, site, rate), but with other bits than on other devices.
  */
 export function registerTensorflowKeepMask(backendName: string): void {
   registerKeepMask<TensorflowBackend>(backendName, ({ key, shape, site, rate, backend }) => {
@@ -28,7 +28,7 @@ export function registerTensorflowKeepMask(backendName: string): void {
   });
 }
 
-/** float32 in [0, 1): Philox of the seed (TensorFlow, `tf.random.stateless_uniform`). */
+/** Returns float32 in [0, 1): Philox of the seed (TensorFlow, `tf.random.stateless_uniform`). */
 function statelessUniform(tensorflow: TensorflowBackend, shape: number[], seed: Int32Array): tf.Tensor {
   const { TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = tensorflow.binding;
   const attributes = [

@@ -2,7 +2,10 @@ import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu
 import { FINAL_TERM, POSITION_STEP, siteOffset } from "../counter_words.ts";
 import { gridOf, KEEP_MASK, keepRule, registerKeepMask } from "../keep_mask.ts";
 
-/** Register the mask for TF.js's WebGPU backend, which cannot read the key at once: one shader computes all of it. */
+/**
+ * Registers the mask for TF.js's WebGPU backend, which cannot read the key synchronously: one shader computes
+ * everything.
+ */
 export function registerWebgpuKeepMask(backendName: string): void {
   registerKeepMask<WebGPUBackend>(backendName, ({ key, shape, site, rate, backend }) => {
     const { threshold, scale } = keepRule(rate);
@@ -30,7 +33,7 @@ export function registerWebgpuKeepMask(backendName: string): void {
   });
 }
 
-/** `counterWords` and `keepMask`; WGSL's u32 wraps around as they do. */
+/** `counterWords` and `keepMask` in WGSL, whose u32 wraps around as they do. */
 const SHADER = `
   fn mixWord(u : u32) -> u32 {
     let r = u * (2u * u + 1u);

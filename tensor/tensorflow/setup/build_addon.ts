@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { addonFile, packageFolderOf, preloadFile } from "../installation.ts";
 import { requireProgram, runProgram } from "./programs.ts";
 
-/** As make reads the variable: a program and, for `ccache g++`, its first arguments. */
+/** Read from the variable as make reads it: a program and, for `ccache g++`, its first arguments. */
 const [COMPILER = "g++", ...COMPILER_ARGS] = (Deno.env.get("CXX") ?? "").split(/\s+/).filter((word) => word !== "");
 
 export async function requireCompiler(): Promise<void> {
@@ -11,9 +11,9 @@ export async function requireCompiler(): Promise<void> {
 }
 
 /**
- * A library that a graphics driver brings, such as Mesa's LLVM, may be global in a process that has asked for a
- * WebGPU adapter. TensorFlow has an LLVM of its own, and takes the other's functions if it is loaded like any addon,
- * which ends the process. So this is loaded before it, and loads TensorFlow with its own symbols first.
+ * A library that comes with a graphics driver, such as Mesa's LLVM, may be global in a process that has requested a
+ * WebGPU adapter. TensorFlow has its own LLVM, and uses the other's functions if it is loaded like any addon, which
+ * crashes the process. So this addon is loaded first, and loads TensorFlow with its own symbols.
  */
 const PRELOAD = `
 #include <dlfcn.h>
@@ -27,8 +27,9 @@ NAPI_MODULE_INIT() {
 `;
 
 /**
- * Compile tfjs-node's addon against the libraries of a wheel, by their own names: a wheel has no `libtensorflow.so`, but
- * its `libtensorflow_cc.so.2` exports the whole C API. The addon finds them by its own place, so the folder can move.
+ * Compiles tfjs-node's addon against the libraries of a wheel, by their own names: a wheel has no `libtensorflow.so`,
+ * but its `libtensorflow_cc.so.2` exports the whole C API. The addon finds them relative to itself, so the folder can
+ * move.
  *
  * @param site the unpacked wheels @param headers folder of Node-API's headers
  */

@@ -6,7 +6,7 @@ import { WHEEL_FILES, WHEEL_PLATFORMS, WHEEL_PYTHON, type WheelSet } from "./whe
 
 const REPORT_EVERY_MS = 5_000;
 
-/** Unpacks the files of a wheel that match, with the right to execute where they have it. */
+/** Unpacks the files of a wheel that match a pattern, and keeps their permission to execute. */
 const UNPACK = `
 import os, re, sys, zipfile
 wheel, target, pattern = sys.argv[1:]
@@ -21,19 +21,19 @@ with zipfile.ZipFile(wheel) as archive:
 export interface FetchWheelsOptions {
   /** Gets the unpacked files, as pip would lay them out. */
   readonly site: string;
-  /** For what is downloaded; on the same disk. */
+  /** Folder for downloads; on the same disk. */
   readonly work: string;
   readonly say: (line: string) => void;
 }
 
-/** What is checked before anything is downloaded. */
+/** Checks what is needed before anything is downloaded. */
 export async function requirePip(): Promise<void> {
   const purpose = "fetch TensorFlow's wheel";
   await requireProgram("python3", purpose, "python3 python3-pip");
   await runProgram("python3", ["-m", "pip", "--version"], { purpose, fix: "apt-get install python3-pip" });
 }
 
-/** Download wheels with pip, which checks their digests, and unpack what is needed of them. */
+/** Downloads wheels with pip, which checks their digests, and unpacks the needed files. */
 export async function fetchWheels({ wheels, downloadBytes }: WheelSet, { site, work, say }: FetchWheelsOptions) {
   const [downloads, temporary] = [join(work, "wheels"), join(work, "pip")];
   for (const folder of [site, downloads, temporary]) mkdirSync(folder, { recursive: true });
@@ -47,7 +47,7 @@ export async function fetchWheels({ wheels, downloadBytes }: WheelSet, { site, w
     ? `${wheels[0]!.name} ${wheels[0]!.version}`
     : `${wheels[0]!.name} ${wheels[0]!.version} and ${wheels.length - 1} more`;
   say(`downloading ${names} from PyPI (${total})`);
-  // pip moves everything to its place at the end.
+  // Sizes are measured in the temporary folder, since pip moves everything to its place only at the end.
   const report = () => say(`  ${formatBytes(sizeOf(temporary))} of ${total}`);
   const timer = setInterval(report, REPORT_EVERY_MS);
   try {
@@ -57,7 +57,7 @@ export async function fetchWheels({ wheels, downloadBytes }: WheelSet, { site, w
       ...WHEEL_PLATFORMS.map((platform) => `--platform=${platform}`),
       ...["--require-hashes", `--requirement=${requirements}`, `--dest=${downloads}`],
     ], {
-      // Its temporary files go where the free space was checked.
+      // Temporary files go where the free space was checked.
       env: { TMPDIR: temporary },
       purpose: `download ${names}`,
       fix: "check the network and pip's settings, then run this again",

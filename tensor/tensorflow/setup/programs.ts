@@ -1,7 +1,7 @@
 import { parentDeathGuard } from "noiseline/engine";
 import { delimiter, isAbsolute, join } from "node:path";
 
-/** A setup that cannot go on: what is wrong, and what to do. */
+/** Thrown if a setup cannot continue: what is wrong, and what to do. */
 export class SetupFailure extends Error {
   override name = "SetupFailure";
 
@@ -16,12 +16,16 @@ const TIMEOUT_MS = 60 * 60_000;
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** What it is for, as in "Cannot …". */
+  /** Purpose of the program, as in "Cannot …". */
   readonly purpose: string;
   readonly fix: string;
 }
 
-/** @param debian Debian package that has the program. @throws SetupFailure when it is not on the PATH. */
+/**
+ * Checks that a program exists.
+ * @param debian Debian package with the program.
+ * @throws SetupFailure when it is not on the PATH.
+ */
 export async function requireProgram(name: string, purpose: string, debian: string): Promise<void> {
   const folders = isAbsolute(name) ? ["/"] : (Deno.env.get("PATH") ?? "").split(delimiter);
   for (const folder of folders) {
@@ -32,7 +36,10 @@ export async function requireProgram(name: string, purpose: string, debian: stri
   throw new SetupFailure(`Cannot ${purpose}: ${name} ${problem}`, `apt-get install ${debian}`);
 }
 
-/** Run a program to its end and return its standard output. @throws SetupFailure with the end of what it said. */
+/**
+ * Runs a program to its end and returns its standard output.
+ * @throws SetupFailure with the last lines of its output.
+ */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<string> {
   const [first, ...rest] = [...parentDeathGuard(), program, ...args];
   const { success, code, signal, stdout, stderr } = await new Deno.Command(first!, {

@@ -17,7 +17,7 @@ import { wheelSet } from "./wheels.ts";
 
 export interface SetupOptions {
   readonly gpu: boolean;
-  /** Make it again if it is there. */
+  /** True to set up again even if an installation is there. */
   readonly force: boolean;
   readonly say: (line: string) => void;
 }
@@ -25,8 +25,8 @@ export interface SetupOptions {
 const STAGING = ".staging-";
 
 /**
- * Make device `tensorflow` or `tensorflow-gpu` usable on this machine, in the user's cache. Nothing is seen of it before
- * it has computed something, and a setup that is interrupted leaves nothing that counts.
+ * Makes device `tensorflow` or `tensorflow-gpu` usable on this machine, in the user's cache. The installation becomes
+ * visible only after it has computed something, and an interrupted setup leaves nothing that counts.
  * @throws SetupFailure
  */
 export async function setUpTensorflow({ gpu, force, say }: SetupOptions): Promise<void> {
@@ -53,7 +53,7 @@ export async function setUpTensorflow({ gpu, force, say }: SetupOptions): Promis
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
-  // What came of it: the device as it is from now on.
+  // Reports the device as it is from now on.
   for (const { name, reason, fix } of await examineDevices(tryDevice, [gpu ? "tensorflow-gpu" : "tensorflow"])) {
     say(`device ${name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
   }
@@ -72,7 +72,7 @@ async function make(staged: Installation, say: (line: string) => void): Promise<
   await tryOut(staged, say);
 }
 
-/** All that building needs, before anything is downloaded. */
+/** Checks everything that building needs, before anything is downloaded. */
 async function requireForBuild(gpu: boolean, cache: string): Promise<void> {
   requireWheelPlatform();
   await requirePip();
@@ -90,7 +90,10 @@ async function requireForBuild(gpu: boolean, cache: string): Promise<void> {
   );
 }
 
-/** Let it compute, on the processor where there is no card to be had: an addon that does not fit its library shows it. */
+/**
+ * Lets the installation compute, on the processor if no card is available: an addon that does not fit its library
+ * fails.
+ */
 async function tryOut(staged: Installation, say: (line: string) => void): Promise<void> {
   say("trying it out");
   const device = { name: "tensorflow", numerics: "tensorflow", card: staged.gpu } as const;
@@ -106,7 +109,8 @@ function publish(staging: string, installation: Installation, say: (line: string
   const { folder, gpu, tensorflow } = installation;
   const record = { tfjsNode: TFJS_NODE_VERSION, tensorflow, gpu, at: new Date().toISOString() };
   writeFileSync(join(staging, "setup.json"), `${JSON.stringify(record, null, 2)}\n`);
-  // A folder cannot be renamed over one that has files, so an old one moves aside; a process that uses it keeps it open.
+  // A folder cannot be renamed over one with files, so an old one moves aside; processes that use it keep its files
+  // open.
   const old = `${staging}-old`;
   if (existsSync(folder)) renameSync(folder, old);
   try {
@@ -119,7 +123,7 @@ function publish(staging: string, installation: Installation, say: (line: string
   say(`set up: TensorFlow ${tensorflow} in ${folder}`);
 }
 
-/** Remove what setups left that were killed. */
+/** Removes the leftovers of setups that were killed. */
 function sweep(cache: string): void {
   for (const name of readdirSync(cache)) {
     const pid = new RegExp(`^${RegExp.escape(STAGING)}(\\d+)-`).exec(name)?.[1];

@@ -5,17 +5,19 @@ import { packageFolderOf, TFJS_HANDOVER, TFJS_NODE_VERSION } from "../installati
 import { SetupFailure } from "./programs.ts";
 
 /**
- * What is taken of npm, by version and digest. None is among the toolkit's own packages, since Deno would fetch it, with
- * all that it builds on, before the first run of whoever never sets TensorFlow up.
+ * Packages from npm, pinned by version and digest. They are not among the toolkit's own packages, since Deno would
+ * download them, with everything that they depend on, before the first run of users who never set up TensorFlow.
  */
 const PACKAGES = {
-  /** Its JavaScript and the source of its addon are those of `tfjs-node` too; they differ in what they download. */
+  /**
+   * Its JavaScript and the source of its addon are the same as in `tfjs-node`; the two differ in what they download.
+   */
   tfjsNode: {
     name: "@tensorflow/tfjs-node-gpu",
     version: TFJS_NODE_VERSION,
     integrity: "sha512-p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==",
   },
-  /** tfjs-node's serialiser of summaries; the kernels' module requires it. */
+  /** tfjs-node's serialiser of summaries; the module of the kernels requires it. */
   protobuf: {
     name: "google-protobuf",
     version: "3.21.4",
@@ -30,7 +32,7 @@ const PACKAGES = {
 } as const;
 
 /**
- * Lay tfjs-node out in `folder` as devices `tensorflow` and `tensorflow-gpu` load it. Its scripts are never run.
+ * Lays out tfjs-node in `folder` as devices `tensorflow` and `tensorflow-gpu` load it. Its scripts are never run.
  * @returns the folder of Node-API's headers
  * @throws SetupFailure where a package cannot be fetched
  */
@@ -57,14 +59,14 @@ export async function layOutTfjsNode(folder: string): Promise<string> {
 /**
  * Packages that stand for the project's TF.js beside tfjs-node.
  *
- * Two copies of TF.js in one process do not know each other's tensors, backends and gradients, and tfjs-node requires
- * `@tensorflow/tfjs` and `@tensorflow/tfjs-core` from where it lies. So the setup writes packages of these names there,
- * which export whatever lies under {@linkcode TFJS_HANDOVER} when they are first required; `load.ts` puts the project's
- * instance there. That needs no hook into Deno's module loader and no second TF.js on disk.
+ * Two copies of TF.js in one process do not share tensors, backends and gradients, and tfjs-node requires
+ * `@tensorflow/tfjs` and `@tensorflow/tfjs-core` from its own folder. So the setup writes packages of these names
+ * there, which export the value under {@linkcode TFJS_HANDOVER} when they are first required; `load.ts` puts the
+ * project's instance there. That needs no hook into Deno's module loader and no second TF.js on disk.
  */
 const STOOD_FOR = ["@tensorflow/tfjs", "@tensorflow/tfjs-core"];
 
-/** Files to write, by their paths in tfjs-node's folder. */
+/** Returns the files to write, by their paths in tfjs-node's folder. */
 export function standInFiles(version: string): Record<string, string> {
   const files: Record<string, string> = {};
   for (const name of STOOD_FOR) {

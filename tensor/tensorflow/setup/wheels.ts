@@ -1,15 +1,15 @@
 /**
  * Python wheels that hold the libraries of TensorFlow and CUDA for Linux on x86-64, pinned by content. The libraries do
- * not depend on Python's version, so those of one version are taken whatever `python3` is.
+ * not depend on Python's version, so the wheels of one version are used whatever `python3` is.
  */
 
 /** Python version of the wheels. */
 export const WHEEL_PYTHON = "3.12";
 
-/** Tags of manylinux that the pinned wheels carry; pip takes a tag only when it is named. */
+/** manylinux tags of the pinned wheels; pip accepts a tag only when it is named. */
 export const WHEEL_PLATFORMS = ["2_27", "2_25", "2_17", "2_12"].map((glibc) => `manylinux_${glibc}_x86_64`);
 
-/** Files that are unpacked; a wheel of TensorFlow is mostly Python. */
+/** Files to unpack; a wheel of TensorFlow is mostly Python. */
 export const WHEEL_FILES = [
   String.raw`tensorflow/libtensorflow_(cc|framework)\.so\.2$`,
   String.raw`tensorflow/include/(tensorflow|tsl|xla)/.*\.h$`,
@@ -17,7 +17,7 @@ export const WHEEL_FILES = [
   String.raw`[^/]+\.dist-info/`, // licences
 ].join("|");
 
-/** A line for each wheel: name, version, bytes to download, SHA-256. */
+/** Parses a line for each wheel: name, version, bytes to download, SHA-256. */
 function wheelsOf(table: string) {
   return table.trim().split("\n").map((line) => {
     const [name, version, bytes, sha256] = line.split(" ") as [string, string, string, string];
@@ -30,8 +30,8 @@ tensorflow-cpu 2.21.0 274000871 dcc8afd32930e42d5296b6ee19078b773706830af4ea97fb
 `);
 
 /**
- * TensorFlow for CUDA 12 and the libraries that its extra `and-cuda` names: of CUDA 12.9, the last of the series, which
- * drivers from 525 on run and which knows all cards up to Blackwell.
+ * TensorFlow for CUDA 12 and the libraries of its extra `and-cuda`, from CUDA 12.9: the last of the series, which runs
+ * with drivers from 525 on and supports all cards up to Blackwell.
  */
 const GPU_WHEELS = wheelsOf(`
 tensorflow 2.21.0 572611111 b3b95643c4e70eb925839938fb35cbe142f317ec84af6844ee61513713bb13c0
@@ -53,7 +53,10 @@ const UNPACKED_BYTES = { cpu: 950_000_000, gpu: 5_900_000_000 };
 
 export type WheelSet = ReturnType<typeof wheelSet>;
 
-/** @returns `downloadBytes` of all wheels, and the disk that they and what is unpacked of them take at the same time */
+/**
+ * @returns `downloadBytes` of all wheels, and `diskBytes`, the disk space that the wheels and their unpacked files take
+ * at the same time
+ */
 export function wheelSet(gpu: boolean) {
   const wheels = gpu ? GPU_WHEELS : CPU_WHEELS;
   const downloadBytes = wheels.reduce((sum, wheel) => sum + wheel.downloadBytes, 0);

@@ -18,7 +18,7 @@ export function reduce(graph: Graph, op: Reduction, x: Value, axes: readonly num
     const rows = reduce(graph, op, reshape(graph, x, parts), [1], false);
     return reshape(graph, reduce(graph, op, rows, [0], false), shape);
   }
-  // Always reduce without kept axes, so that the two forms of the same sum are one value.
+  // Always reduces without kept axes, so that the two forms of the same sum are one value.
   const flat = x.shape.filter((_, axis) => !axes.includes(axis));
   const reduced = graph.operation(op, [x, indices(graph, sorted)], x.type, flat, { keepdims: 0 });
   return reshape(graph, reduced, shape);
@@ -28,8 +28,8 @@ export function reduce(graph: Graph, op: Reduction, x: Value, axes: readonly num
 const TWO_STEP_LENGTH = 2 ** 14;
 
 /**
- * A sum over the leading axes has few results, and ONNX Runtime gives each result to one thread. A shape [rows, length,
- * rest] whose second axis can be summed first by all threads, or undefined where that would not help.
+ * A sum over the leading axes has few results, and ONNX Runtime gives each result to one thread. Returns a shape [rows,
+ * length, rest] whose second axis all threads can sum first, or undefined if that would not help.
  */
 function inTwoSteps(x: Value, axes: readonly number[]): number[] | undefined {
   const leading = axes.every((axis, i) => axis === i);
@@ -37,14 +37,14 @@ function inTwoSteps(x: Value, axes: readonly number[]): number[] | undefined {
   const rest = sizeOf(x.shape.slice(axes.length));
   if (!leading || summed * rest < TWO_STEP_LENGTH) return undefined;
   if (axes.length > 1 && x.shape[0]! > 1) return [x.shape[0]!, summed / x.shape[0]!, rest];
-  // A vector has no axes to go by: the largest power of two up to 64 that divides it.
+  // A vector has no axes to split by, so this uses the largest power of two up to 64 that divides its length.
   const rows = Math.min(64, summed & -summed);
   return rest === 1 && rows > 1 ? [rows, summed / rows, 1] : undefined;
 }
 
 /**
- * [k, ...shape] -> shape, for few parts: a product with a row of ones, which ONNX Runtime spreads over its threads, three
- * times as fast as its own sum over a leading axis.
+ * Sums [k, ...shape] -> shape, for few parts, by a product with a row of ones, which ONNX Runtime spreads over its
+ * threads, three times as fast as its own sum over a leading axis.
  */
 export function sumOfParts(graph: Graph, parts: Value): Value {
   const [count, ...shape] = parts.shape as [number, ...number[]];
@@ -52,7 +52,7 @@ export function sumOfParts(graph: Graph, parts: Value): Value {
   return reshape(graph, matMul(graph, splat(graph, "float32", [1, count], 1), rows), shape);
 }
 
-/** [..., n, k] times [..., k, m], leading axes broadcast; the flags swap the last two axes of an operand. */
+/** Multiplies [..., n, k] by [..., k, m], leading axes broadcast; the flags swap the last two axes of an operand. */
 export function matMul(graph: Graph, a: Value, b: Value, flags: ProductOptions = {}): Value {
   const { transposeA = false, transposeB = false } = flags;
   const rows = a.shape.at(transposeA ? -1 : -2)!;
@@ -81,12 +81,12 @@ export interface ConvolutionWindow {
   readonly kernel: Shape;
   readonly strides: Shape;
   readonly dilations: Shape;
-  /** [top, left, bottom, right], none negative; of volumes six, the depth first. */
+  /** [top, left, bottom, right], none negative; six for volumes, the depth first. */
   readonly pads: Shape;
   readonly groups: number;
 }
 
-/** [N, C, H, W] with weights [O, C / groups, kH, kW] -> [N, O, outHeight, outWidth]. */
+/** Convolution: [N, C, H, W] with weights [O, C / groups, kH, kW] -> [N, O, outHeight, outWidth]. */
 export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
   const shape = [x.shape[0]!, weights.shape[0]!, ...out];
   return graph.operation("Conv", [x, weights], x.type, shape, windowAttributes(window));

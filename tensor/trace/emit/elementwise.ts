@@ -4,12 +4,13 @@ import { isSplat, scalar, splatValue } from "./constants.ts";
 import { expand, isOperation } from "./shape.ts";
 
 /**
- * Emitters of operations on single elements. A broadcast operand is used before it is broadcast, and the result is
- * broadcast instead: autodiff multiplies by whole tensors of ones, which would otherwise be read and written each run.
+ * Emitters of operations on single elements. An operation on a broadcast operand runs on the operand before
+ * broadcasting, and its result is broadcast instead: autodiff multiplies by whole tensors of ones, which would
+ * otherwise be read and written in each run.
  */
 
 /**
- * NumPy's rule.
+ * Broadcasts shapes by NumPy's rule.
  * @throws Error when the shapes do not fit: TF.js's ops leave this check to its backends.
  */
 export function broadcastShapes(a: Shape, b: Shape): Shape {
@@ -30,7 +31,7 @@ export function binary(graph: Graph, op: string, a: Value, b: Value, type: Eleme
   return expand(graph, graph.operation(op, [left, right], type, broadcastShapes(left.shape, right.shape)), shape);
 }
 
-/** `condition ? a : b` for each element, with broadcasting. */
+/** Computes `condition ? a : b` for each element, with broadcasting. */
 export function where(graph: Graph, condition: Value, a: Value, b: Value): Value {
   const operands = [condition, a, b].map((operand) => beforeBroadcast(graph, operand));
   const small = operands.map((operand) => operand.shape).reduce(broadcastShapes);
@@ -55,14 +56,14 @@ export function cast(graph: Graph, x: Value, type: ElementType): Value {
   return expand(graph, converted, x.shape);
 }
 
-/** A value with the same elements under broadcasting to `x.shape`, and as few of them as are known. */
+/** Returns a value that broadcasts to the same elements as `x`, with as few elements as possible. */
 function beforeBroadcast(graph: Graph, x: Value): Value {
   if (isOperation(x, "Expand")) return x.inputs[0]!;
   if (isSplat(x) && x.shape.length > 0) return graph.constant(x.type, [], x.data);
   return x;
 }
 
-/** The operand that is the result because the other one is 0 or 1, if so. */
+/** Returns the operand that equals the result because the other one is 0 or 1, if any. */
 function neutralOperand(op: string, a: Value, b: Value): Value | undefined {
   const left = splatValue(a);
   const right = splatValue(b);
@@ -73,7 +74,7 @@ function neutralOperand(op: string, a: Value, b: Value): Value | undefined {
   return undefined;
 }
 
-/** float32 x times a number. */
+/** Multiplies float32 x by a number. */
 export function scale(graph: Graph, x: Value, factor: number): Value {
   return binary(graph, "Mul", x, scalar(graph, x.type, factor));
 }

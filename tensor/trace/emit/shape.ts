@@ -1,7 +1,7 @@
 import { type Graph, type OperationValue, sameShape, type Shape, sizeOf, type Value } from "../graph.ts";
 import { indices, scalar, splat } from "./constants.ts";
 
-/** Emitters of operations that move elements. Each leaves out what changes nothing. */
+/** Emitters of operations that move elements. They emit nothing if nothing would change. */
 
 export function reshape(graph: Graph, x: Value, shape: Shape): Value {
   if (sameShape(x.shape, shape)) return x;
@@ -11,13 +11,13 @@ export function reshape(graph: Graph, x: Value, shape: Shape): Value {
   return graph.operation("Reshape", [x, indices(graph, shape)], x.type, shape);
 }
 
-/** [N, ...size, C] -> [pixels of all images, C]. */
+/** Reshapes [N, ...size, C] -> [pixels of all images, C]. */
 export function rowsOfPixels(graph: Graph, images: Value): Value {
   const channels = images.shape.at(-1)!;
   return reshape(graph, images, [sizeOf(images.shape) / channels, channels]);
 }
 
-/** Axis i of the result is axis `permutation[i]` of `x`. */
+/** Permutes axes: axis i of the result is axis `permutation[i]` of `x`. */
 export function transpose(graph: Graph, x: Value, permutation: readonly number[]): Value {
   const shape = permutation.map((axis) => x.shape[axis]!);
   const moved = permutation.filter((axis) => x.shape[axis] !== 1);
@@ -34,7 +34,7 @@ export function permutationOf(transposed: Value): readonly number[] {
   return (transposed as OperationValue).attributes["perm"] as readonly number[];
 }
 
-/** Broadcast to a larger shape. */
+/** Broadcasts to a larger shape. */
 export function expand(graph: Graph, x: Value, shape: Shape): Value {
   if (sameShape(x.shape, shape)) return x;
   if (x.kind === "constant" && x.data.length === 1) return graph.constant(x.type, shape, x.data);
@@ -53,7 +53,7 @@ export function concat(graph: Graph, parts: readonly Value[], axis: number): Val
   return graph.operation("Concat", full, first.type, shape, { axis });
 }
 
-/** A row of one number, after the rows of each matrix, for tables to point at where there is no pixel. */
+/** Appends a row of one number to the rows of each matrix. Tables point at this row where there is no pixel. */
 export function withPaddingRow(graph: Graph, rows: Value, value = 0): Value {
   const axis = rows.shape.length - 2;
   return concat(graph, [rows, splat(graph, "float32", rows.shape.with(axis, 1), value)], axis);
@@ -61,11 +61,11 @@ export function withPaddingRow(graph: Graph, rows: Value, value = 0): Value {
 
 export interface AxisRange {
   readonly axis: number;
-  /** First index taken. */
+  /** First index. */
   readonly start: number;
-  /** How many indices are taken. */
+  /** Number of indices. */
   readonly count: number;
-  /** Distance of the indices, negative to walk backwards. Default 1. */
+  /** Distance of the indices, negative for backwards. Default 1. */
   readonly step?: number;
 }
 
@@ -96,24 +96,26 @@ export function slice(graph: Graph, x: Value, ranges: readonly AxisRange[]): Val
   );
 }
 
-/** Each of some axes from its end to its start. */
+/** Reverses each of some axes. */
 export function reverse(graph: Graph, x: Value, axes: readonly number[]): Value {
   return slice(graph, x, axes.map((axis) => ({ axis, start: x.shape[axis]! - 1, count: x.shape[axis]!, step: -1 })));
 }
 
-/** Whether a range is one of several equal parts of the last axis. A constant in another shape would be a copy of it. */
+/**
+ * True if a range is one of several equal parts of the last axis. False for constants, since reshaping would copy them.
+ */
 function isPart({ kind, shape }: Value, { axis, start, count, step = 1 }: AxisRange): boolean {
   if (kind === "constant" || shape.length < 2 || axis !== shape.length - 1 || step !== 1) return false;
   return shape[axis]! % count === 0 && start % count === 0;
 }
 
-/** ONNX Runtime gathers with all threads and slices with one. */
+/** Takes a part by a gather: ONNX Runtime gathers with all threads and slices with one. */
 function gatherPart(graph: Graph, x: Value, { axis, start, count }: AxisRange): Value {
   const parts = reshape(graph, x, [...x.shape.slice(0, -1), x.shape[axis]! / count, count]);
   return gather(graph, parts, graph.constant("int32", [], Int32Array.of(start / count)), axis);
 }
 
-/** `before` and `after` hold one count for each axis. */
+/** Pads each axis; `before` and `after` hold one count for each axis. */
 export function pad(graph: Graph, x: Value, before: Shape, after: Shape, value = 0): Value {
   if ([...before, ...after].every((count) => count === 0)) return x;
   const shape = x.shape.map((dimension, axis) => before[axis]! + dimension + after[axis]!);
@@ -121,7 +123,7 @@ export function pad(graph: Graph, x: Value, before: Shape, after: Shape, value =
   return graph.operation("Pad", inputs, x.type, shape);
 }
 
-/** Repeat each axis `repeats[axis]` times. */
+/** Repeats each axis `repeats[axis]` times. */
 export function tile(graph: Graph, x: Value, repeats: Shape): Value {
   const shape = x.shape.map((dimension, axis) => dimension * repeats[axis]!);
   const broadcasts = repeats.every((count, axis) => count === 1 || x.shape[axis] === 1);

@@ -3,14 +3,14 @@ import { type ConvolutionGeometry, convolutionGeometry } from "./conv_geometry.t
 import { methodFor, METHODS } from "./conv_methods.ts";
 import type { Translation, TranslationTable } from "./translation.ts";
 
-/** Of convolutions and their gradients, of two inputs each. */
+/** Names of the two inputs of convolutions and their gradients. */
 const OPERANDS = { forward: ["x", "filter"], inputGradient: ["dy", "filter"], filterGradient: ["x", "dy"] } as const;
 
 type ConvolutionMap = keyof typeof OPERANDS;
 
 /**
- * A convolution of images or of volumes, or a depthwise one, or a gradient of one, as one operation: how it is computed
- * is chosen when it is known which inputs change (`computeConvolution`).
+ * Records a convolution of images or of volumes, or a depthwise one, or a gradient of one, as one operation. The
+ * method to compute it is chosen later, when it is known which inputs change (`computeConvolution`).
  */
 function convolution(map: ConvolutionMap, depthwise = false): Translation {
   return (call) => {
@@ -23,8 +23,9 @@ function convolution(map: ConvolutionMap, depthwise = false): Translation {
 }
 
 /**
- * What computes an operation that is a convolution or a gradient of one, of such operands; undefined for others.
- * @param fast whether ONNX Runtime's own convolution is a fast one, and the filter a constant, which that needs
+ * Returns the value that computes an operation, if it is a convolution or a gradient of one, from the given operands;
+ * undefined for other operations.
+ * @param fast true if ONNX Runtime's own convolution is a fast one, and the filter a constant, which that needs
  */
 export function computeConvolution(
   graph: Graph,

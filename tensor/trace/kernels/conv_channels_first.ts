@@ -6,15 +6,17 @@ import { seenPixels } from "./conv_columns.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 
 /**
- * Convolutions by ONNX Runtime's own operator, which wants channels first. It holds no columns in memory, so it is what
- * remains for images that are too large for the others.
+ * Convolutions by ONNX Runtime's own operator, which needs channels first. It holds no columns in memory, so it is the
+ * method for images that are too large for the other methods.
  */
 
 const NHWC_TO_NCHW = [0, 3, 1, 2];
 const NCHW_TO_NHWC = [0, 2, 3, 1];
 const HWIO_TO_OIHW = [3, 2, 0, 1];
 
-/** [kH, kW, C, O] -> [O, C, kH, kW], or of groups of one channel each [kH, kW, C, M] -> [C M, 1, kH, kW]. */
+/**
+ * Transposes [kH, kW, C, O] -> [O, C, kH, kW], or with groups of one channel each [kH, kW, C, M] -> [C M, 1, kH, kW].
+ */
 function weightsOf(graph: Graph, filter: Value, { kernel, groups }: ConvolutionGeometry): Value {
   if (groups === 1) return transpose(graph, filter, HWIO_TO_OIHW);
   return reshape(graph, transpose(graph, filter, [2, 3, 0, 1]), [groups * filter.shape[3]!, 1, ...kernel]);
@@ -28,13 +30,13 @@ export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeo
 }
 
 /**
- * dL/dx at stride 1: a convolution of dy with the filter turned by 180 degrees and its channel axes swapped. ONNX
- * Runtime runs it about twice as fast as ConvTranspose, which is left for strides and for unusually wide padding.
+ * dL/dx at stride 1: a convolution of dy with the filter rotated by 180 degrees and its channel axes swapped. ONNX
+ * Runtime runs it about twice as fast as ConvTranspose, which is used only for strides and for unusually wide padding.
  */
 export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
   const dyChannelsFirst = transpose(graph, dy, NHWC_TO_NCHW);
   const size = g.input.slice(1, 3);
-  // Each axis: pads of the full correlation that give back the input size.
+  // For each axis, the pads of the full correlation that restore the input size.
   const before = [0, 1].map((i) => g.kernel[i]! - 1 - g.pads[i]!);
   const after = [0, 1].map((i) => size[i]! - g.output[1 + i]! - before[i]! + g.kernel[i]! - 1);
   const pads = [...before, ...after];

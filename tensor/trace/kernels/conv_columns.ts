@@ -4,14 +4,14 @@ import { type ConstantValue, type Graph, type Shape, sizeOf, type Value } from "
 import { type ConvolutionGeometry, isPointwise, type Windows } from "./conv_geometry.ts";
 
 /**
- * Convolutions as matrix products over columns: every output pixel is a row that holds the pixels its window sees. The
- * images stay channels last, the filter [kH, kW, C, O] is the right operand as it is, and all three products run at the
- * rate of ONNX Runtime's matrix kernel, also where images are smaller than filters. Its Conv wants both channels first:
- * turning a 3x3 filter of 256 x 256 channels that way takes half as long as the convolution of a 16x16 image. Where a
- * window is one pixel the images are their columns.
+ * Convolutions as matrix products over columns: every output pixel is a row that holds the pixels in its window. The
+ * images stay channels last, the filter [kH, kW, C, O] is the right operand without any change, and all three products
+ * run at the rate of ONNX Runtime's matrix kernel, even where images are smaller than filters. ONNX Runtime's Conv
+ * needs both channels first: transposing a 3x3 filter of 256 x 256 channels takes half as long as the convolution of a
+ * 16x16 image. If a window is one pixel, the images are their own columns.
  */
 
-/** [N, ...size, C], [...kernel, C, O] -> [N, ...outSize, O], for images of any rank, as all here. */
+/** [N, ...size, C], [...kernel, C, O] -> [N, ...outSize, O], for images of any rank, like all functions here. */
 export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
   const outChannels = g.filter.at(-1)!;
   const weights = reshape(graph, filter, [sizeOf(g.filter) / outChannels, outChannels]);
@@ -27,7 +27,7 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
     const turned = reshape(graph, transpose(graph, byTap, [0, 2, 1]), [taps * outChannels, inChannels]);
     return reshape(graph, matMul(graph, seeingPixels(graph, dy, g), turned), g.input);
   }
-  // With strides most pixels are seen through few taps: multiply first, then collect what each pixel gets.
+  // With strides, most pixels are read by few taps: multiply first, then sum what each pixel gets.
   const rows = reshape(graph, filter, [taps * inChannels, outChannels]);
   const shares = matMul(graph, rowsOfPixels(graph, dy), rows, { transposeB: true });
   return isPointwise(g) ? reshape(graph, shares, g.input) : scattered(graph, shares, g);
@@ -37,8 +37,8 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
 export function filterGradient(graph: Graph, x: Value, dy: Value, g: ConvolutionGeometry): Value {
   const [inChannels, outChannels] = g.filter.slice(-2) as [number, number];
   const taps = sizeOf(g.kernel);
-  // The columns of dy are those of the input's gradient, so they come for free; for few input channels, as in the first
-  // layer, the columns of x are much smaller.
+  // The columns of dy are those of the input's gradient, so they cost nothing extra; for few input channels, as in the
+  // first layer, the columns of x are much smaller.
   if (isDense(g) && 4 * inChannels > outChannels) {
     const byChannel = matMul(graph, rowsOfPixels(graph, x), seeingPixels(graph, dy, g), { transposeA: true });
     const byTap = transpose(graph, reshape(graph, byChannel, [inChannels, taps, outChannels]), [1, 0, 2]);
@@ -48,18 +48,21 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
   return reshape(graph, matMul(graph, seenPixels(graph, x, g), gradients, { transposeA: true }), g.filter);
 }
 
-/** Whether every pixel of the input is seen through almost every one of several taps. */
+/** True if almost every one of several taps reads every pixel of the input. */
 function isDense(g: ConvolutionGeometry): boolean {
   return !isPointwise(g) && g.strides.every((stride) => stride === 1);
 }
 
-/** [output pixels, taps C]: what each output pixel of all images sees; `outside` where there is no pixel. */
+/**
+ * Returns the pixels in the window of each output pixel of all images, [output pixels, taps C]; `outside` where there
+ * is no pixel.
+ */
 export function seenPixels(graph: Graph, x: Value, g: Windows, outside = 0): Value {
   if (isPointwise(g)) return rowsOfPixels(graph, x);
   return columnsOf(graph, x, table(graph, "seen", g, () => pixelsSeen(g)), outside);
 }
 
-/** For each output pixel and tap the input pixel, [output pixels, taps]. */
+/** Returns the input pixel for each output pixel and tap, [output pixels, taps]. */
 export function pixelsSeen(g: Windows): number[][] {
   const { input, strides, dilations, pads } = g;
   return tapsOfPixels(
@@ -69,21 +72,24 @@ export function pixelsSeen(g: Windows): number[][] {
   );
 }
 
-/** The adjoint of {@linkcode seenPixels}: each pixel gets the sum of what windows hold for it, [N, ...size, C]. */
+/** The adjoint of {@linkcode seenPixels}: each pixel gets the sum of its values in all windows, [N, ...size, C]. */
 export function scattered(graph: Graph, shares: Value, g: Windows): Value {
   const perImage = reshape(graph, shares, [g.input[0]!, pixelsOf(g.output) * sizeOf(g.kernel), g.input.at(-1)!]);
   const seen = gather(graph, withPaddingRow(graph, perImage), scatterTable(graph, g), 1);
   return reshape(graph, reduce(graph, "ReduceSum", seen, [2], false), g.input);
 }
 
-/** [input pixels, taps O]: the gradients of the output pixels that see each input pixel, by the tap that they see it with. */
+/** Returns, [input pixels, taps O], the gradients of the output pixels whose windows hold each input pixel, by tap. */
 function seeingPixels(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
   // For each input pixel and tap the output pixel, [input pixels, taps].
   const seeing = (at: Shape, tap: Shape) => seeingPixel(g, at, tap);
   return columnsOf(graph, dy, table(graph, "seeing", g, () => tapsOfPixels(g.input, g, seeing)));
 }
 
-/** [N, ...size, C] and a table [places, taps] of pixels -> [N places, taps C]; the number after the last pixel: `outside`. */
+/**
+ * Gathers [N, ...size, C] by a table [places, taps] of pixels -> [N places, taps C]; the index after the last pixel
+ * gives `outside`.
+ */
 function columnsOf(graph: Graph, images: Value, table: ConstantValue, outside = 0): Value {
   const [batch, channels] = [images.shape[0]!, images.shape.at(-1)!];
   const [places, taps] = table.shape as [number, number];
@@ -92,7 +98,10 @@ function columnsOf(graph: Graph, images: Value, table: ConstantValue, outside = 
   return reshape(graph, columns, [batch * places, taps * channels]);
 }
 
-/** For each input pixel the rows (output pixel, tap) that see it, [input pixels, the most there are for one pixel]. */
+/**
+ * Returns for each input pixel the rows (output pixel, tap) that read it, [input pixels, the maximum number for one
+ * pixel].
+ */
 function scatterTable(graph: Graph, g: Windows): ConstantValue {
   return table(graph, "scatter", g, () => {
     const none = pixelsOf(g.output) * sizeOf(g.kernel);
@@ -102,7 +111,7 @@ function scatterTable(graph: Graph, g: Windows): ConstantValue {
   });
 }
 
-/** For each input pixel the rows (output pixel, tap) that see it, by tap. */
+/** Returns for each input pixel the rows (output pixel, tap) that read it, by tap. */
 export function rowsSeeing(g: Windows): number[][] {
   const taps = sizeOf(g.kernel);
   const none = pixelsOf(g.output) * taps;
@@ -114,7 +123,10 @@ function seeingPixel({ output, strides, dilations, pads }: Windows, at: Shape, t
   return pixelIndex(output, (axis) => (at[axis]! + pads[axis]! - tap[axis]! * dilations[axis]!) / strides[axis]!);
 }
 
-/** The number of a pixel among those of one image; the one after the last where its place on an axis is none. */
+/**
+ * Returns the index of a pixel among those of one image; the index after the last if its position on an axis is
+ * invalid.
+ */
 function pixelIndex(images: Shape, place: (axis: number) => number): number {
   let index = 0;
   for (let axis = 0; axis < images.length - 2; axis++) {
@@ -129,7 +141,7 @@ export function pixelsOf(images: Shape): number {
   return sizeOf(images.slice(1, -1));
 }
 
-/** All index vectors of a shape, the last axis first. */
+/** Returns all index vectors of a shape; the last axis varies fastest. */
 function places(shape: Shape): Shape[] {
   return shape.reduce<Shape[]>(
     (all, size) => all.flatMap((place) => Array.from({ length: size }, (_, at) => [...place, at])),

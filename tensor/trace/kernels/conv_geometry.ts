@@ -3,14 +3,14 @@ import { convolutionInfo, poolInfo, windowsOf } from "../../convolution_info.ts"
 import type { Shape } from "../graph.ts";
 import type { KernelCall } from "./translation.ts";
 
-/** How windows go over images. */
+/** Sizes, strides and padding of windows over images. */
 export type Windows = Readonly<ReturnType<typeof windows>>;
 
 export type ConvolutionGeometry = Readonly<ReturnType<typeof convolutionGeometry>>;
 
 /**
- * Sizes from TF.js's own rules for padding and rounding; of `filter` [...kernel, C, O], in one group, or for a depthwise
- * convolution, [kH, kW, C, M] -> [N, outH, outW, C M], in as many as there are channels.
+ * Computes sizes by TF.js's own rules for padding and rounding. `filter` is [...kernel, C, O], in one group, or for a
+ * depthwise convolution, [kH, kW, C, M] -> [N, outH, outW, C M], in as many groups as there are channels.
  */
 export function convolutionGeometry(
   call: KernelCall,
@@ -18,7 +18,7 @@ export function convolutionGeometry(
   filter: Shape,
   depthwise = false,
 ) {
-  // What takes no format has its channels last.
+  // Kernels without a format have channels last.
   const { dataFormat = "NHWC", dilations } = call.attributes;
   if (dataFormat !== "NHWC" && dataFormat !== "NDHWC") {
     call.fail(`dataFormat must be "NHWC": got "${dataFormat}"`, "keep images channels last");
@@ -31,7 +31,7 @@ export function convolutionGeometry(
   return { ...windows(call, input, info), filter, groups: depthwise ? input.at(-1)! : 1 };
 }
 
-/** As `convolutionInfo`, of volumes. */
+/** Like `convolutionInfo`, for volumes. */
 function volumeInfo(...[images, filter, { strides, pad }, dilations = 1]: Parameters<typeof convolutionInfo>) {
   const [input, kernel] = [images, filter] as unknown as [number, number, number, number, number][];
   const { computeConv3DInfo } = tf.backend_util;
@@ -42,17 +42,17 @@ export function poolGeometry(call: KernelCall, input: Shape) {
   return windows(call, input, poolInfo(input, call.attributes));
 }
 
-/** Of images [N, ...size, C] and [N, ...outSize, O]. */
+/** Returns windows over images [N, ...size, C] with results [N, ...outSize, O]. */
 function windows({ fail }: KernelCall, input: Shape, info: Parameters<typeof windowsOf>[0]) {
   const found = windowsOf(info);
-  // Of volumes TF.js pads a negative amount where windows leave out pixels between them, and then looks elsewhere.
+  // If windows leave out pixels between them, TF.js pads volumes by a negative amount, and then reads other pixels.
   if (found.pads.some((count) => count < 0)) {
     fail(`padding "same" with strides [${found.strides}]`, 'use padding "valid"');
   }
   return { input, ...found };
 }
 
-/** Whether windows see one pixel each, and every pixel once. */
+/** True if windows hold one pixel each, and every pixel is in one window. */
 export function isPointwise({ kernel, strides, pads }: Windows): boolean {
   return [...kernel, ...strides].every((size) => size === 1) && pads.every((count) => count === 0);
 }

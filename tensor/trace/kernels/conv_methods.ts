@@ -7,36 +7,36 @@ import * as winogradWhole from "./conv_winograd_whole.ts";
 import { TILE_OUTPUTS } from "./winograd_matrices.ts";
 import { tileCount } from "./winograd_tiles.ts";
 
-/** Ways to compute a convolution and its gradients. */
+/** Methods to compute a convolution and its gradients. */
 export const METHODS = { channelsFirst, columns, winograd, winogradWhole } as const;
 
 /** Narrower layers spend more time in the transforms than they save. */
 const MIN_WINOGRAD_CHANNELS = 32;
 /**
- * Where ONNX Runtime's convolution is fast, the harmonic mean of the widths has to be larger: what the transforms cost
- * grows with the sum of the widths, what they save with the product.
+ * If ONNX Runtime's convolution is fast, the harmonic mean of the widths has to be larger: the cost of the transforms
+ * grows with the sum of the widths, their savings with the product.
  */
 const MAX_FAST_CONV_CHANNELS = 64;
 /** With fewer tiles the transformed filter, four times as large as the filter, is most of the work. */
 const MIN_WINOGRAD_TILES = 16;
 /**
- * Longer axes have more zeros in the transform of a whole axis than tiles are gathered in the time of: a training step
- * with images of 28 takes 0.95 of the time with whole axes, one with images of 32 takes 1.05.
+ * For longer axes the transform of a whole axis has so many zeros that gathering tiles is faster: a training step with
+ * images of 28 takes 0.95 of the time with whole axes, one with images of 32 takes 1.05.
  */
 const MAX_WHOLE_SIZE = 28;
-/** With fewer tiles side by side in a row of all images each product has to read its filter for too little work. */
+/** With fewer tiles side by side in a row of all images, each product reads its filter for too little work. */
 const MIN_WHOLE_ROWS = 32;
-/** Columns are kernel-size times as large as the images. Past this many bytes they are not worth their memory. */
+/** Columns are kernel-size times as large as the images. Above this size in bytes they are not worth their memory. */
 const MAX_COLUMN_BYTES = 2 ** 28;
 /** A constant is in memory several times while a session is made. Larger filters are not worth that. */
 const MAX_CONSTANT_BYTES = 2 ** 20;
 
 /**
- * The fastest way to compute a convolution; it is that of its gradients too. Which way is best with a filter that never
- * changes is read off a table that `tools/convolutions.ts` measures anew, the rest off training steps; at run time
- * nothing is measured, or results would depend on it.
+ * Returns the fastest method to compute a convolution, which is also used for its gradients. The best method for a
+ * filter that never changes comes from a table that `tools/convolutions.ts` measures, the rest from measured training
+ * steps; nothing is measured at run time, or results would depend on it.
  *
- * @param fast whether ONNX Runtime's own convolution is a fast one: on x86 with AVX, of a filter that is a constant
+ * @param fast true if ONNX Runtime's own convolution is a fast one: on x86 with AVX, with a constant filter
  */
 export function methodFor(g: ConvolutionGeometry, fast: boolean): keyof typeof METHODS {
   if (g.groups > 1) return "channelsFirst";

@@ -17,8 +17,8 @@ import { isWhole, PIXELS, POINTS, rowTable, tileCount, tileTable } from "./winog
  * times where columns hold it nine times. Both gradients are the adjoints of the forward map, so they use the same
  * transformed filter, and the same values of tiles and gradient.
  *
- * Every transform is a product with a constant matrix from the left, or two; what it acts on has its points or pixels
- * first: tiles [36, T, C], filters [36, C, O], products [36, T, O], with T the tiles of all images.
+ * Every transform is a product with a constant matrix from the left, or two. The axis of points or pixels comes first
+ * in its operand: tiles [36, T, C], filters [36, C, O], products [36, T, O], with T the tiles of all images.
  */
 
 const TAPS = FILTER_TRANSFORM.columns ** 2;
@@ -57,7 +57,7 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
   return reshape(graph, transform(graph, FILTER_ADJOINT, flat), g.filter);
 }
 
-/** [36, T, C]. */
+/** Returns the transformed tiles, [36, T, C]. */
 function transformedTiles(graph: Graph, x: Value, g: ConvolutionGeometry): Value {
   const channels = g.input[3]!;
   const tiles = gather(graph, withPaddingRow(graph, rowsOfPixels(graph, x)), tileTable(graph, g, "input"), 0);
@@ -66,9 +66,10 @@ function transformedTiles(graph: Graph, x: Value, g: ConvolutionGeometry): Value
 }
 
 /**
- * [36, C, O].
- * @param options.anew compute it although the graph has it: four times as large as the filter, it is cheaper to compute
- *   than to keep from the forward pass to the gradient. The same product in another form is not taken for the same value.
+ * Returns the transformed filter, [36, C, O].
+ * @param options.anew true to compute it even if the graph already has it: it is four times as large as the filter, so
+ * computing it is cheaper than keeping it from the forward pass to the gradient. A different form of the product keeps
+ * the graph from treating the two as one value.
  */
 export function transformedFilter(
   graph: Graph,
@@ -84,7 +85,7 @@ export function transformedFilter(
   return reshape(graph, points, [POINTS, inChannels, outChannels]);
 }
 
-/** [36, T, O]. */
+/** Returns the transformed gradient, [36, T, O]. */
 function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
   const channels = g.output[3]!;
   const pixels = rowsOfPixels(graph, dy);
@@ -93,13 +94,13 @@ function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): V
   return reshape(graph, transform(graph, OUTPUT_ADJOINT, flat), [POINTS, tileCount(g), channels]);
 }
 
-/** With fewer columns to transform, or smaller tiles, what a second operation costs is more than it saves. */
+/** With fewer columns to transform, or smaller tiles, a second operation costs more than it saves. */
 const TWO_STEP_LENGTH = 2 ** 14;
 const TWO_STEP_TILE = 6;
 
 /**
- * [k k, n] -> [m m, n] by a matrix [m, k]: one product with a matrix for both, or one for the rows of the tiles and one
- * for their columns, with a third to half of the multiplications.
+ * Transforms [k k, n] -> [m m, n] by a matrix [m, k]: one product with a matrix for both axes, or one for the rows of
+ * the tiles and one for their columns, with a third to half of the multiplications.
  */
 function transform(graph: Graph, matrix: TransformMatrix, x: Value): Value {
   const [{ rows, columns }, length] = [matrix, x.shape[1]!];
@@ -110,7 +111,7 @@ function transform(graph: Graph, matrix: TransformMatrix, x: Value): Value {
   return reshape(graph, whole, [rows ** 2, length]);
 }
 
-/** One constant for all layers, so that what forward and backward pass have in common is computed once. */
+/** Returns one constant for all layers, so that what forward and backward pass have in common is computed once. */
 export function constantMatrix(graph: Graph, { name, rows, columns, data }: TransformMatrix): ConstantValue {
   return graph.table(`winograd ${name}`, () => graph.constant("float32", [rows, columns], data));
 }

@@ -13,12 +13,12 @@ import {
 } from "./winograd_matrices.ts";
 
 /**
- * The convolutions of `conv_winograd.ts` for small images: the transforms of all tiles along an axis are one matrix, most
- * of it zeros, which also pads, and whose transpose adds up where tiles overlap. So nothing is gathered, and memory is
- * walked half as often; the zeros are multiplied, which is why it is for small images.
+ * The convolutions of `conv_winograd.ts` for small images: the transforms of all tiles along an axis are one matrix,
+ * mostly zeros, which also pads, and whose transpose sums where tiles overlap. So nothing is gathered, and there are
+ * half as many passes over memory; but the zeros are multiplied as well, so this is only for small images.
  *
- * Images have their pixels first here, [H, W, N, C]: `passes/pixels_first.ts` keeps them so from layer to layer. Points
- * are [6, tiles down, 6, tiles across N, C].
+ * Images have their pixels first here, [H, W, N, C]: `passes/pixels_first.ts` keeps this order from layer to layer.
+ * Points are [6, tiles down, 6, tiles across N, C].
  */
 
 /** [N, H, W, C], [3, 3, C, O] -> [N, outH, outW, O]. */
@@ -45,12 +45,15 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
   return reshape(graph, matMul(graph, constantMatrix(graph, FILTER_ADJOINT), across), g.filter);
 }
 
-/** Of the rows and of the columns. */
+/** Returns the transforms of the rows and of the columns. */
 function axesOf(g: ConvolutionGeometry, of: "input" | "output"): TransformMatrix[] {
   return ([0, 1] as const).map((axis) => axisOf(g, of, axis));
 }
 
-/** The transforms of all tiles along an axis; points are counted tile by tile within each of the six. */
+/**
+ * Returns the transforms of all tiles along an axis as one matrix; points are ordered tile by tile within each of the
+ * six.
+ */
 function axisOf(g: ConvolutionGeometry, of: "input" | "output" | "taps", axis: 0 | 1): TransformMatrix {
   const [size, out, padding] = [g.input[1 + axis]!, g.output[1 + axis]!, g.pads[axis]!];
   const tiles = Math.ceil(out / TILE_OUTPUTS);
@@ -106,7 +109,7 @@ function fromPoints(graph: Graph, points: Value, transforms: readonly TransformM
   return transpose(graph, reshape(graph, pixels, [h, w, n, c]), [2, 0, 1, 3]);
 }
 
-/** [6, 1, 6, C, O]. */
+/** Returns the transformed filter, [6, 1, 6, C, O]. */
 function filterPoints(graph: Graph, filter: Value, g: ConvolutionGeometry, options?: { readonly anew: boolean }) {
   const points = transformedFilter(graph, filter, g, options);
   return reshape(graph, points, [TILE_INPUTS, 1, TILE_INPUTS, ...points.shape.slice(1)]);

@@ -3,7 +3,7 @@ import { binary, cast, unary, where } from "../emit/elementwise.ts";
 import type { ElementType, Graph, Value } from "../graph.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
-/** A function of one float32 element. TF.js gives integers to some of these. */
+/** Translates a function of one float32 element. TF.js passes integers to some of these. */
 function floatFunction(op: string): Translation {
   return (call) => unary(call.graph, op, cast(call.graph, call.input("x"), "float32"));
 }
@@ -12,7 +12,7 @@ function sameType(op: string): Translation {
   return (call) => unary(call.graph, op, arithmetic(call.graph, call.input("x")));
 }
 
-/** @param type of the result, where it is not that of the operands */
+/** @param type of the result, if it is not that of the operands */
 function ofTwo(op: string, type?: ElementType): Translation {
   return (call) => binary(call.graph, op, ...operands(call), type);
 }
@@ -21,7 +21,7 @@ function logical(op: string): Translation {
   return (call) => binary(call.graph, op, call.input("a"), call.input("b"), "bool");
 }
 
-/** ONNX arithmetic and order are not defined on bool; TF.js counts true as 1. */
+/** Converts bool to int32: ONNX does not define arithmetic and order on bool, and TF.js counts true as 1. */
 function arithmetic(graph: Graph, x: Value): Value {
   return x.type === "bool" ? cast(graph, x, "int32") : x;
 }
@@ -30,15 +30,15 @@ function operands(call: KernelCall): [Value, Value] {
   return [arithmetic(call.graph, call.input("a")), arithmetic(call.graph, call.input("b"))];
 }
 
-/** Rounds towards minus infinity; ONNX's integer Div rounds towards zero. Keeps the type. */
+/** Divides and rounds towards minus infinity; ONNX's integer Div rounds towards zero. Keeps the type. */
 function floorDivide(graph: Graph, a: Value, b: Value): Value {
   if (a.type !== "int32") return unary(graph, "Floor", binary(graph, "Div", a, b));
-  // A double holds each int32 and each quotient of two of them closely enough that the floor is exact.
+  // A double holds each int32, and each quotient of two of them closely enough that the floor is exact.
   const quotient = binary(graph, "Div", cast(graph, a, "float64"), cast(graph, b, "float64"));
   return cast(graph, unary(graph, "Floor", quotient), "int32");
 }
 
-/** Functions whose name is the same on both sides, of float32 elements and of elements of any type. */
+/** Functions that have the same name in TF.js and ONNX: of float32 elements, and of elements of any type. */
 const FLOAT_FUNCTIONS =
   ("Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Sigmoid Sqrt Erf Softplus Elu Selu Reciprocal " +
     "Floor Ceil Round").split(" ");

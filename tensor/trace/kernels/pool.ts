@@ -6,7 +6,7 @@ import { scattered, seenPixels } from "./conv_columns.ts";
 import { poolGeometry } from "./conv_geometry.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
-/** Mean or maximum over windows; padding does not count. */
+/** Translates the mean or maximum over windows; padding does not count. */
 function pooled(op: "AveragePool" | "MaxPool"): Translation {
   return (call) => {
     const given = call.input("x");
@@ -19,7 +19,7 @@ function pooled(op: "AveragePool" | "MaxPool"): Translation {
   };
 }
 
-/** Each pixel of a window gets an equal share of its mean, padding included. */
+/** Gives each pixel of a window an equal share of the gradient of its mean, padding included. */
 function averageGradient(call: KernelCall): Value {
   const { graph } = call;
   const [dy, shape] = [call.input("dy"), call.input("input").shape];
@@ -27,7 +27,7 @@ function averageGradient(call: KernelCall): Value {
   const [batch, channels, out] = [shape[0]!, shape.at(-1)!, g.output.slice(1, -1)];
   const share = scale(graph, dy, 1 / sizeOf(g.kernel));
   if (g.kernel.every((size, axis) => g.strides[axis] === size && out[axis]! * size === shape[1 + axis])) {
-    // Windows that tile the image.
+    // The windows tile the image.
     const column = reshape(graph, share, [batch, ...out.flatMap((size) => [size, 1]), channels]);
     const tiles = [batch, ...out.flatMap((size, axis) => [size, g.kernel[axis]!]), channels];
     return reshape(graph, expand(graph, column, tiles), shape);
@@ -37,7 +37,7 @@ function averageGradient(call: KernelCall): Value {
   return scattered(graph, shares, g);
 }
 
-/** The gradient of each window's maximum goes to the first of its largest pixels. */
+/** Passes the gradient of each window's maximum to the first of its largest pixels. */
 function maximumGradient(call: KernelCall): Value {
   const { graph } = call;
   const x = call.input("input");

@@ -6,7 +6,9 @@ import { reshape, slice } from "../emit/shape.ts";
 import type { Graph, Value } from "../graph.ts";
 import type { TranslationTable } from "./translation.ts";
 
-/** `counterWords` and `keepMask` of `tensor/random`, bit by bit; the formulas stand there. */
+/**
+ * The graph version of `counterWords` and `keepMask` of `tensor/random`, with the same bits; the formulas are there.
+ */
 export const RANDOM: TranslationTable = {
   [KEEP_MASK]: ({ graph, input, attributes }) => {
     const { shape, site, rate }: KeepMaskAttributes = attributes;
@@ -31,7 +33,7 @@ export const RANDOM: TranslationTable = {
 
 function mixPositions(graph: Graph, count: number, word: Value): { first: Value; second: Value } {
   const bounds = [0, count, 1].map((bound) => scalar(graph, "int32", bound));
-  // From constants alone: engines compute it when they load the graph.
+  // Depends on constants alone: engines compute it when they load the graph.
   const numbers = cast(graph, graph.operation("Range", bounds, "int32", [count]), "uint32");
   const start = binary(graph, "Mul", numbers, constant(graph, POSITION_STEP));
   const first = mix(graph, binary(graph, "Add", start, word));

@@ -67,7 +67,7 @@ export const SHAPE: TranslationTable = {
     const batchDims = attributes.batchDims;
     if (batchDims === 0) return gather(graph, x, at, axis);
     if (axis !== batchDims) fail(`with batchDims ${batchDims}, axis must be the same: got ${axis}`, "transpose first");
-    // One long axis of all batches, and in it the numbers of what each batch takes from its own part.
+    // All batches are joined along one long axis, and each batch's indices are shifted to its own part.
     const [batches, rest] = [sizeOf(x.shape.slice(0, axis)), x.shape.slice(axis)];
     const starts = Int32Array.from({ length: batches }, (_, batch) => batch * rest[0]!);
     const column = fromData(graph, "int32", [batches, ...at.shape.slice(batchDims).map(() => 1)], starts);

@@ -1,6 +1,6 @@
 /**
  * Matrices of the minimal filtering algorithm F(4x4, 3x3): Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural
- * Networks", built by Toom and Cook's construction. A 6x6 tile of the image and the 3x3 filter are each evaluated at 36
+ * Networks", built by the Toom-Cook construction. A 6x6 tile of the image and the 3x3 filter are each evaluated at 36
  * points, multiplied point by point, and interpolated to 4x4 outputs: 36 products in place of 144.
  */
 
@@ -9,12 +9,13 @@ export const TILE_INPUTS = 6;
 const TAPS = 3;
 
 /**
- * Where the polynomials are evaluated, besides infinity. These keep the float32 error at about five times that of a plain
- * sum (8.5e-7 of the result's rms for 64 channels); the usual 0, 1, -1, 2, -2 give twice as much.
+ * The points at which the polynomials are evaluated, besides infinity. With these the float32 error is about five times
+ * that of a plain sum (8.5e-7 of the result's rms for 64 channels); with the usual 0, 1, -1, 2, -2 it is twice as
+ * large.
  */
 const POINTS = [0, 0.75, -0.75, 1.5, -1.5];
 
-/** Coefficients of the product of (x - root), constant term first. */
+/** Returns the coefficients of the product of (x - root), constant term first. */
 function polynomial(roots: readonly number[]): number[] {
   return roots.reduce((product, root) => {
     const shifted = [0, ...product];
@@ -30,7 +31,7 @@ function powers(point: number, count: number, scale = 1): number[] {
   return Array.from({ length: count }, (_, k) => scale * point ** k);
 }
 
-/** Of a transform of the rows or the columns of a tile, or of both at once; row-major. */
+/** A matrix that transforms the rows or the columns of a tile, or both at once; row-major. */
 export type TransformMatrix = Readonly<ReturnType<typeof transform>>;
 
 function transform(name: string, rows: readonly (readonly number[])[]) {
@@ -63,7 +64,7 @@ export function transposed({ name, rows, columns, data }: TransformMatrix): Tran
   return { name: `${name} transposed`, rows: columns, columns: rows, data: turned };
 }
 
-/** The transform of both, for tiles whose rows and columns are one index. */
+/** Returns the transform of both axes at once, for tiles whose rows and columns are one index. */
 export function bothWays({ name, rows, columns, data }: TransformMatrix): TransformMatrix {
   const both = Float32Array.from({ length: (rows * columns) ** 2 }, (_, at) => {
     const [row, column] = [Math.floor(at / columns ** 2), at % columns ** 2];

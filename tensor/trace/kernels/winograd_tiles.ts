@@ -4,18 +4,18 @@ import type { ConvolutionGeometry, Windows } from "./conv_geometry.ts";
 import { TILE_INPUTS, TILE_OUTPUTS } from "./winograd_matrices.ts";
 
 /**
- * Which pixels the tiles of `conv_winograd.ts` hold, as tables to gather by. A tile is 4x4 outputs and the 6x6 inputs
- * that they see; tiles are counted through all images, image by image and row by row.
+ * Tables to gather the pixels of the tiles of `conv_winograd.ts`. A tile is 4x4 outputs and the 6x6 inputs that they
+ * depend on; tiles are counted through all images, image by image and row by row.
  */
 
-/** Places of a tile: inputs, as many as points of the transform, and outputs. */
+/** Positions in a tile: inputs, of which there are as many as points of the transform, and outputs. */
 export const POINTS = TILE_INPUTS ** 2;
 export const PIXELS = TILE_OUTPUTS ** 2;
 
-/** Tiles have pixels of the input, with its padding, and of the output. */
+/** A tile has pixels of the input, with its padding, and of the output. */
 type Side = "input" | "output";
 
-/** Tiles of one image, as windows over it. */
+/** Returns the tiles of one image, as windows over it. */
 function windowsOf({ output, pads, ...g }: ConvolutionGeometry, of: Side): Windows {
   const size = of === "input" ? TILE_INPUTS : TILE_OUTPUTS;
   return {
@@ -32,14 +32,14 @@ export function tileCount(g: ConvolutionGeometry): number {
   return sizeOf(windowsOf(g, "output").output.slice(0, 3));
 }
 
-/** Whether no tile reaches beyond the output. */
+/** True if no tile reaches beyond the output. */
 export function isWhole({ output }: ConvolutionGeometry): boolean {
   return output.slice(1, 3).every((length) => length % TILE_OUTPUTS === 0);
 }
 
 /**
- * Pixel of the images that each place of each tile holds, [36, T], or of the output that it is, [16, T]; one past the
- * last for none.
+ * Returns the pixel of the images at each position of each input tile, [36, T], or of the output at each position of
+ * each output tile, [16, T]; the index after the last pixel where there is none.
  */
 export function tileTable(graph: Graph, g: ConvolutionGeometry, of: Side): ConstantValue {
   const tiles = windowsOf(g, of);
@@ -54,8 +54,8 @@ export function tileTable(graph: Graph, g: ConvolutionGeometry, of: Side): Const
 }
 
 /**
- * Rows (place, tile) that hold each pixel, one past the last for none: [4, N H W] of the input, since tiles share two
- * pixels on each side, and [1, N outH outW] of the output.
+ * Returns the rows (position, tile) that hold each pixel, with the index after the last row for none: [4, N H W] for
+ * the input, since tiles share two pixels on each side, and [1, N outH outW] for the output.
  */
 export function rowTable(graph: Graph, g: ConvolutionGeometry, of: Side): ConstantValue {
   const tiles = windowsOf(g, of);
@@ -64,7 +64,7 @@ export function rowTable(graph: Graph, g: ConvolutionGeometry, of: Side): Consta
   return table(graph, `row of ${of}`, g, shape, () => {
     const rows = rowsSeeing(tiles);
     return (nth, pixel) => {
-      // Where a tile comes before another it holds a pixel at a later place.
+      // If one tile comes before another, it holds a shared pixel at a later position.
       const row = rows[pixel % rows.length]!.at(-1 - nth);
       if (row === undefined) return places * count;
       return row % places * count + Math.floor(pixel / rows.length) * pixelsOf(tiles.output) + Math.floor(row / places);

@@ -6,14 +6,14 @@ import { transpose } from "./transpose.ts";
 
 const size = tf.util.sizeFromShape;
 
-/** 1 MiB, the cache that a current core has for itself. */
+/** 1 MiB, the cache of a single core on current processors. */
 const CACHED_NUMBERS = 2 ** 18;
-/** Fewer rows would spend the time on adding up the parts. */
+/** With fewer rows per part, adding up the parts would take most of the time. */
 const LEAST_ROWS = 256;
 
 /**
- * Products of matrices. TF.js's kernel is fast for one product without transposition and nine times slower otherwise, so
- * matrices are transposed first and batches are taken product by product.
+ * Multiplies matrices. TF.js's kernel is fast for one product without transposition and nine times slower otherwise, so
+ * matrices are transposed first and batches are computed product by product.
  */
 export function matMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [a, b] = [inputs["a"]!, inputs["b"]!];
@@ -37,14 +37,15 @@ export function matMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
 }
 
 /**
- * a^T b for a [..., rows, A] and b [..., rows, B] of one matrix each: the gradient of a dense layer's kernel, a sum over
- * many rows with a small result.
+ * Computes a^T b for a [..., rows, A] and b [..., rows, B] of one matrix each: the gradient of a dense layer's kernel,
+ * a sum over many rows with a small result.
  */
 function multiplyColumns(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo {
   const [aColumns, bColumns] = [a.shape.at(-1)!, b.shape.at(-1)!];
   const outer = a.shape.length > b.shape.length ? outerOf(a) : outerOf(b);
   const out = backend.makeOutput([...outer, aColumns, bColumns], "float32");
-  // The engine first rearranges the right matrix, at the cost of multiplying it by some 60 columns: it gets the smaller.
+  // The engine first rearranges the right matrix, which costs as much as multiplying it by some 60 columns, so the
+  // smaller matrix comes there.
   if (bColumns <= aColumns) {
     sumRows(backend, a, b, out);
   } else {
@@ -56,7 +57,7 @@ function multiplyColumns(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo): 
   return out;
 }
 
-/** left^T right, for so many rows at a time that those of both stay in a core's cache. */
+/** Computes left^T right, in parts of as many rows as fit, for both matrices together, in a core's cache. */
 function sumRows(backend: Backend, left: tf.TensorInfo, right: tf.TensorInfo, out: tf.TensorInfo): void {
   const [rows, leftColumns] = left.shape.slice(-2) as [number, number];
   const rightColumns = right.shape.at(-1)!;
@@ -89,7 +90,7 @@ function multiplyAll(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo, out: 
   const shape = { rows, inner, columns };
   const [aAddress, bAddress, outAddress] = [addressOf(backend, a), addressOf(backend, b), addressOf(backend, out)];
   if (size(outerOf(b)) === 1) {
-    // One matrix on the right: the rows of all matrices on the left are those of a single product.
+    // With one matrix on the right, the rows of all matrices on the left form a single product.
     multiply(backend, { a: aAddress, b: bAddress, out: outAddress }, { ...shape, rows: size(a.shape) / inner });
     return;
   }
@@ -104,7 +105,7 @@ function multiplyAll(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo, out: 
   }
 }
 
-/** Which matrix of an operand belongs to the i-th of the result, by the rules of broadcasting. */
+/** Returns a function that finds the matrix of an operand for the i-th of the result, by the rules of broadcasting. */
 function matrixIndex(own: readonly number[], outer: readonly number[]): (i: number) => number {
   const padded = [...Array.from({ length: outer.length - own.length }, () => 1), ...own];
   const [strides, ownStrides] = [tf.util.computeStrides(outer as number[]), tf.util.computeStrides(padded)];
@@ -114,7 +115,7 @@ function matrixIndex(own: readonly number[], outer: readonly number[]): (i: numb
   };
 }
 
-/** A tensor with its last two axes exchanged where asked for; itself where not. */
+/** Returns a tensor with its last two axes swapped if asked for, else the tensor itself. */
 function plain(backend: Backend, tensor: tf.TensorInfo, transposed: boolean): tf.TensorInfo {
   if (!transposed) return tensor;
   const [rows, columns] = tensor.shape.slice(-2) as [number, number];
@@ -128,7 +129,7 @@ function plain(backend: Backend, tensor: tf.TensorInfo, transposed: boolean): tf
   return out;
 }
 
-/** The axes before those of the matrices. */
+/** Returns the axes before those of the matrices. */
 function outerOf({ shape }: tf.TensorInfo): number[] {
   return shape.slice(0, -2);
 }

@@ -5,7 +5,7 @@ import type { WasmModule } from "../engine.ts";
 /** TF.js's backend, with the engine that `startModule` gave it. */
 export type Backend = Omit<BackendWasm, "wasm"> & { readonly wasm: WasmModule };
 
-/** Arguments of a kernel: what TF.js hands over, with the backend that it really is. */
+/** Arguments of a kernel: those from TF.js, with the backend's real type. */
 export type KernelCall = Required<Parameters<tf.KernelFunc>[0]> & { readonly backend: Backend };
 
 export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
@@ -13,19 +13,19 @@ export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 export const BYTES_PER_ELEMENT = 4;
 
 export function addressOf(backend: Backend, tensor: tf.TensorInfo): number {
-  // A signed number beyond 2 GiB in places; addresses are unsigned.
+  // Some addresses beyond 2 GiB are negative numbers here; addresses are unsigned.
   return backend.dataIdMap.get(tensor.dataId).memoryOffset >>> 0;
 }
 
 /**
- * The numbers of a float32 tensor. Look at them before the next allocation or call of the engine, both of which can move
- * its memory.
+ * Returns the numbers of a float32 tensor. Use them before the next allocation or call of the engine, both of which can
+ * move its memory.
  */
 export function floatsOf(backend: Backend, tensor: tf.TensorInfo): Float32Array {
   return backend.typedArrayFromHeap(tensor) as Float32Array;
 }
 
-/** Memory for `body` alone, with numbers left over from what was there before. */
+/** Gives `body` memory of its own, which holds leftover numbers. */
 export function withScratch(backend: Backend, length: number, body: (scratch: tf.TensorInfo) => void): void {
   const scratch = backend.makeOutput([length], "float32");
   try {
@@ -35,11 +35,11 @@ export function withScratch(backend: Backend, length: number, body: (scratch: tf
   }
 }
 
-/** TF.js numbers its tensors from 1 upwards. */
+/** Ids of regions count down from here; TF.js numbers its tensors from 1 upwards. */
 const LAST_ID = 2 ** 31 - 1;
 let regions = 0;
 
-/** Let the engine see `length` numbers at an address, e.g. a part of a tensor, as a tensor for the time of `body`. */
+/** Lets the engine see `length` numbers at an address, e.g. a part of a tensor, as a tensor while `body` runs. */
 export function withRegion(backend: Backend, address: number, length: number, body: (id: number) => void): void {
   const id = LAST_ID - regions++;
   backend.wasm.tfjs["registerTensor"]!(id, length, address);

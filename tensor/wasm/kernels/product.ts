@@ -3,7 +3,7 @@ import { type Backend, withRegion } from "./memory.ts";
 const PARAMETERS = ["number", "array", "number", "number", "array", "number", "number", "number", "number"] as const;
 
 /**
- * The product of two float32 matrices at addresses, row-major, by XNNPACK: the one case of TF.js's matMul that is fast, a
+ * Multiplies two float32 matrices at addresses, row-major, with XNNPACK: the one case of TF.js's matMul that is fast, a
  * single product without transposition.
  *
  * @param shape [rows, inner] times [inner, columns]
@@ -27,7 +27,7 @@ export function multiply(
   );
 }
 
-/** A list of integers as the engine takes it. */
+/** Encodes a list of integers for the engine. */
 function bytesOf(integers: readonly number[]): Uint8Array {
   return new Uint8Array(Int32Array.from(integers).buffer);
 }

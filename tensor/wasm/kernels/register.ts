@@ -1,4 +1,4 @@
-/** Importing this puts our kernels in the place of TF.js's. */
+/** Importing this module replaces kernels of TF.js with our own. */
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND } from "../engine.ts";
@@ -7,14 +7,14 @@ import type { Kernel, KernelCall } from "./memory.ts";
 import { slice } from "./slice.ts";
 import { reduce } from "./sum.ts";
 
-/** A second tensor with the same memory, which nobody writes to; TF.js's kernel copies it. */
+/** Returns a second tensor with the same memory, which is never written to; TF.js's kernel copies it. */
 function identity({ inputs, backend }: KernelCall): tf.TensorInfo {
   const { dataId, shape, dtype } = inputs["x"]!;
   backend.incRef(dataId);
   return { dataId, shape, dtype };
 }
 
-/** Kernels of TF.js that ours replace, or that it lacks. */
+/** Our kernels, which replace TF.js's or add to them. */
 const KERNELS: Readonly<Record<string, Kernel>> = {
   [tf.Identity]: identity,
   [tf.BatchMatMul]: matMul,
@@ -23,7 +23,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [tf.Sum]: (call) => reduce(call, false),
 };
 
-// For every engine that is started from now on.
+// Applies to every engine that is started from now on.
 for (const [kernelName, kernel] of Object.entries(KERNELS)) {
   if (tf.getKernel(kernelName, BACKEND) !== undefined) tf.unregisterKernel(kernelName, BACKEND);
   const kernelFunc: tf.KernelFunc = (call) => kernel(call as unknown as KernelCall);

@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { KernelCall } from "./memory.ts";
 
 /**
- * Slices. TF.js's kernel copies the whole tensor before each, which for a vector of all parameters, split into hundreds,
- * costs more than the network.
+ * Takes a slice. TF.js's kernel copies the whole tensor before each slice. For a vector of all parameters, split into
+ * hundreds, that costs more than the network.
  */
 export function slice({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const x = inputs["x"]!;
@@ -13,7 +13,7 @@ export function slice({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const out = backend.makeOutput(lengths, x.dtype);
   const [source, target] = [backend.typedArrayFromHeap(x), backend.typedArrayFromHeap(out)];
   const strides = x.shape.map((_, axis) => tf.util.sizeFromShape(x.shape.slice(axis + 1)));
-  // Axes that are whole after the last one that is cut are one run in the memory.
+  // The whole axes after the last one that is cut are contiguous in memory.
   const cut = lengths.findLastIndex((length, axis) => length !== x.shape[axis]);
   let to = 0;
   const copy = (axis: number, before: number): void => {

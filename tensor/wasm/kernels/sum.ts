@@ -4,8 +4,8 @@ import type { KernelCall } from "./memory.ts";
 const size = tf.util.sizeFromShape as (shape: readonly number[]) => number;
 
 /**
- * Sums and means, accumulated in float64. TF.js's kernels add in float32, one number after the other, which for the norm
- * of a million gradients leaves four digits, and transpose first unless the last axes are summed.
+ * Computes sums and means, accumulated in float64. TF.js's kernels add in float32, one number after the other, which
+ * for the norm of a million gradients leaves four digits, and transpose first unless the last axes are summed.
  */
 export function reduce({ inputs, attrs, backend }: KernelCall, mean: boolean): tf.TensorInfo {
   const x = inputs["x"]!;
@@ -21,7 +21,10 @@ export function reduce({ inputs, attrs, backend }: KernelCall, mean: boolean): t
   return out;
 }
 
-/** Sums over rising axes, row-major over those that remain. Neighbours are summed in one go, the last ones first. */
+/**
+ * Sums over axes given in ascending order; the result is row-major over the remaining axes. Neighbouring axes are
+ * summed at once, the last ones first.
+ */
 function sumAxes(x: tf.TypedArray, shape: readonly number[], axes: readonly number[]): ArrayLike<number> {
   const last = axes.at(-1);
   if (last === undefined) return x;
@@ -31,12 +34,12 @@ function sumAxes(x: tf.TypedArray, shape: readonly number[], axes: readonly numb
   const sums = sumMiddle(x, size(before), size(summed), size(after));
   const rest = axes.filter((axis) => axis < first);
   if (rest.length === 0) return sums;
-  // The loops below are twice as fast while they only ever see one type of array, so each round has the type of x.
+  // The loops below are twice as fast while they only ever see one type of array, so each round uses the type of x.
   const values = x instanceof Float32Array ? new Float32Array(sums) : new Int32Array(sums);
   return sumAxes(values, [...before, ...after], rest);
 }
 
-/** [outer, summed, inner] to [outer, inner]. */
+/** Sums [outer, summed, inner] to [outer, inner]. */
 function sumMiddle(x: tf.TypedArray, outer: number, summed: number, inner: number): Float64Array {
   const sums = new Float64Array(outer * inner);
   let at = 0;

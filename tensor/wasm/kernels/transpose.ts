@@ -1,7 +1,7 @@
-/** So many rows stay in the cache while they are read column by column. */
+/** A block of this many rows stays in the cache while it is read column by column. */
 const BLOCK = 64;
 
-/** Write a matrix [rows, columns] as [columns, rows]. */
+/** Writes a matrix [rows, columns] as [columns, rows]. */
 export function transpose(source: Float32Array, target: Float32Array, rows: number, columns: number): void {
   for (let top = 0; top < rows; top += BLOCK) {
     const bottom = Math.min(top + BLOCK, rows);

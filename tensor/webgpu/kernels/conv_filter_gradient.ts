@@ -1,12 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo, windowsOf } from "../../convolution_info.ts";
 
-/** What the columns take at a time, which are as large as the images times the filter's size: what every adapter binds. */
+/**
+ * Maximum size of the columns at a time, a buffer size that every adapter supports. Columns are as large as the images
+ * times the filter's size.
+ */
 const MOST_BYTES = 2 ** 27;
 
 /**
- * Gradient of conv2d by its filter, as a product of matrices: for each output pixel a row of what the taps see
- * there, times the pixel's gradients. TF.js's shader reads everything anew for each of the results.
+ * Computes the gradient of conv2d by its filter, as a product of matrices: for each output pixel a row of the pixels
+ * that the taps read there, times the pixel's gradients. TF.js's shader reads everything again for each of the results.
  */
 export const convFilterGradient: tf.KernelFunc = ({ inputs, attrs }) =>
   tf.tidy(() => {
@@ -25,7 +28,7 @@ export const convFilterGradient: tf.KernelFunc = ({ inputs, attrs }) =>
       return tf.add(first!, rest!);
     }
     const padded = tf.pad(x, [[0, 0], [pads[0]!, pads[2]!], [pads[1]!, pads[3]!], [0, 0]]);
-    // Numbers of pixels within an image, [output pixels, taps].
+    // Indices of pixels within an image, [output pixels, taps].
     const seen = Int32Array.from({ length: down * across * taps }, (_, i) => {
       const [at, tap] = [Math.floor(i / taps), i % taps];
       const row = Math.floor(at / across) * strides[0]! + Math.floor(tap / kernel[1]!);

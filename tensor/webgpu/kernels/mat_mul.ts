@@ -1,10 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { webgpu_util } from "@tensorflow/tfjs-backend-webgpu";
 
-/** From this many terms on TF.js adds parts of a small product atomically. */
+/** From this many terms on, TF.js adds parts of a small product atomically. */
 const LONG_SUM = 2000;
 
-/** Fewer terms are not worth a part of their own, and more parts would be as long to add up. */
+/** Fewer terms are not worth a separate part, and more parts would take as long to add up. */
 const LEAST_TERMS = 64;
 const MOST_PARTS = 64;
 
@@ -12,8 +12,8 @@ const MOST_PARTS = 64;
 const FEW_GROUPS = 32;
 
 /**
- * Products of matrices. Where a small result is a long sum, TF.js lets many threads add to it in whatever order they
- * arrive, which gives other digits each time. Here the sum has fixed parts, which are added in order.
+ * Multiplies matrices. If a small result is a long sum, TF.js lets many threads add to it in the order in which they
+ * arrive, which gives different digits each time. Here the sum has fixed parts, which are added in order.
  */
 export const matMul = (theirs: tf.KernelFunc): tf.KernelFunc => (call) => {
   const { inputs: { a, b }, attrs } = call;
@@ -28,7 +28,7 @@ export const matMul = (theirs: tf.KernelFunc): tf.KernelFunc => (call) => {
 
   return tf.tidy(() => {
     const [left, right] = [a as tf.Tensor, b as tf.Tensor];
-    // The products of the parts, [parts, rows, columns]: rows of both matrices lie one after the other.
+    // The products of the parts, [parts, rows, columns]: the rows of a part are contiguous in both matrices.
     const products = tf.matMul(
       tf.reshape(left, [parts, terms / parts, rows]),
       tf.reshape(right, [parts, terms / parts, columns]),
@@ -40,7 +40,7 @@ export const matMul = (theirs: tf.KernelFunc): tf.KernelFunc => (call) => {
   });
 };
 
-/** The most parts of equal length. */
+/** Returns the largest number of parts of equal length. */
 function partsOf(terms: number): number {
   let parts = Math.min(MOST_PARTS, Math.floor(terms / LEAST_TERMS));
   while (terms % parts !== 0) parts--;

@@ -1,4 +1,4 @@
-/** Importing this puts our kernels in the place of TF.js's, and beside them. */
+/** Importing this module replaces kernels of TF.js with our own, and adds others. */
 import "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { registerWebgpuKeepMask } from "../../random/kernels/webgpu.ts";
@@ -6,7 +6,7 @@ import { BACKEND } from "../describe.ts";
 import { convFilterGradient } from "./conv_filter_gradient.ts";
 import { matMul } from "./mat_mul.ts";
 
-/** Each made from TF.js's own, which it may use. */
+/** Our kernels, each made from TF.js's, which it may call. */
 const KERNELS: Readonly<Record<string, (theirs: tf.KernelFunc) => tf.KernelFunc>> = {
   [tf.BatchMatMul]: matMul,
   [tf.Conv2DBackpropFilter]: () => convFilterGradient,
