@@ -19,15 +19,15 @@ import type { StagePlace } from "./tails.ts";
 
 type PlannedLine = PlanRecord["stages"][number];
 
-/** What is known of a run. */
+/** A run, as far as it has been read. */
 export interface KnownRun {
   readonly facts: FileFacts;
   readonly record: RunRecord;
   readonly state: RunState;
-  /** Stages at work, or that were when it was killed, with when that began; and those that ended. */
+  /** Stages at work, or at work when the run was killed, with the time at which each began; and stages that ended. */
   readonly since: Map<string, string>;
   readonly ends: Map<string, NonNullable<RunNote["record"]>>;
-  /** How much of its notes has been read. */
+  /** How much of the run's notes has been read. */
   readonly noted: number;
 }
 
@@ -37,10 +37,10 @@ export type LiveStage = ReturnType<RunReader["find"]>["stages"] extends Map<stri
 /** A stage of a run, as it is now. */
 export type StageNow = RunNow["stages"][number];
 
-/** A run, as it is now. What texts hold is of unknown origin. */
+/** A run, as it is now. Its texts are of unknown origin. */
 export type RunNow = ReturnType<RunReader["readRuns"]>[number];
 
-/** Of a run of noiseline 0.2 or before only what ran is known. */
+/** Makes a plan of what ran: nothing more is known of a run of noiseline 0.2 or before. */
 function planOf({ stages }: RunRecord): PlannedLine[] {
   return Object.keys(stages).slice(0, MAX_PLANNED).map((id) => ({
     id,
@@ -53,28 +53,29 @@ function planOf({ stages }: RunRecord): PlannedLine[] {
 }
 
 /**
- * Reads how runs stand, again and again. Takes no lock and writes nothing; what cannot be read is left out. A run that is
- * over is read once, and kept.
+ * Reads the state of runs, again and again. Takes no lock and writes nothing; unreadable records are left out. A run
+ * that is over is read once, and remembered.
  */
 export class RunReader {
   readonly #known = new Map<string, KnownRun>();
   readonly #plans = new Map<string, readonly PlannedLine[]>();
   readonly #over = new Map<string, ReturnType<RunReader["describe"]>>();
-  /** Which run computed a result, by its resolved key: the first. */
+  /** The run that computed a result first, by the result's resolved key. */
   readonly #computed = new Map<string, { readonly runId: string; readonly stage: string }>();
 
   constructor(private readonly store: Pick<Store, "runs"> & Partial<Pick<Store, "tags">>) {}
 
-  /** All runs, newest first. */
+  /** Returns all runs, newest first. */
   readRuns() {
     const named = this.#readTags();
     return [...this.look()].map((known) => this.#tell(known, named));
   }
 
   /**
-   * Look at runs, newest first. Of another host's run nothing can be known: it counts as on until a later one has ended,
-   * or one that was killed would be on for ever.
-   * @param pipeline whose runs are meant @param skips which are passed over, by their ids
+   * Yields runs, newest first. The state of another host's run cannot be known: such a run counts as running until a
+   * later one has ended, or a killed run would be running for ever.
+   * @param pipeline the pipeline whose runs are wanted
+   * @param skips returns true for ids of runs to pass over
    */
   *look(pipeline?: string, skips: (id: string) => boolean = () => false): Generator<KnownRun, undefined> {
     const ended = new Set<string>();
@@ -89,8 +90,8 @@ export class RunReader {
   }
 
   /**
-   * Find what is on of a pipeline, also a long run that began before the last that ended.
-   * @returns runs that are on, newest first; stages at work in them, by id; and the newest run that ended
+   * Finds the running runs of a pipeline, including a long run that began before the last one that ended.
+   * @returns running runs, newest first; stages at work in them, by id; and the newest run that ended
    */
   find(pipeline: string) {
     let last: RunRecord | undefined;
@@ -102,7 +103,7 @@ export class RunReader {
     }
     const stages = running.toReversed().flatMap(({ record: run, since: atWork }) =>
       [...atWork].map(([id, since]) => {
-        // What it told last.
+        // The progress that the stage reported last.
         const progress = this.store.runs.told(run.runId, id);
         return [id, { id, run, since, progress, etaMs: etaLeft(progress, Date.now()) }] as const;
       })
@@ -110,7 +111,7 @@ export class RunReader {
     return { running: running.map(({ record }) => record), stages: new Map(stages), last };
   }
 
-  /** One run, which costs little where it has been read before; undefined where there is none that can be read. */
+  /** Returns one run, at little cost if it was read before; undefined if no such run can be read. */
   readRun(id: string): RunNow | undefined {
     const isAlone = this.#known.get(id)?.record.host === hostname();
     const known = isAlone ? this.lookAt(id) : undefined;
@@ -135,7 +136,9 @@ export class RunReader {
     return { ...run, tags: own.map(({ name }) => name) };
   }
 
-  /** Where the files of a stage lie: in the run that computed its result. Undefined where no run has such a stage. */
+  /**
+   * Returns where the files of a stage lie: in the run that computed its result. Undefined if no run has such a stage.
+   */
   placeOf(id: string, stage: string): StagePlace | undefined {
     const known = this.#known.get(id) ?? this.lookAt(id);
     const line = known && this.#planOf(known).find((one) => one.id === stage);
@@ -147,7 +150,7 @@ export class RunReader {
     return this.#plans.getOrInsertComputed(runId, () => this.store.runs.plan(runId)?.stages ?? planOf(record));
   }
 
-  /** Read what is new of a run. */
+  /** Reads the new records of a run. */
   lookAt(id: string): KnownRun | undefined {
     const { runs } = this.store;
     const facts = factsAt(join(runs.folderOf(id), "run.json"));
@@ -183,14 +186,14 @@ export class RunReader {
     return {
       ...{ runId, pipeline, file, host, overrides, state },
       startedMs: Date.parse(startedAt),
-      /** Undefined also of one that was killed: nobody knows when. */
+      /** Undefined also for a killed run: nobody knows when it ended. */
       endedMs: endedAt === null ? undefined : Date.parse(endedAt),
-      /** In the order in which they depend on one another. */
+      /** In dependency order. */
       stages: (parts.get(undefined) ?? []).map((line) => this.#describeStage(known, line, parts.get(line.id))),
     };
   }
 
-  /** @param parts its shards, whose work is its own */
+  /** Describes a stage of a run. @param parts its shards, whose work counts as its own */
   #describeStage(known: KnownRun, line: PlannedLine, parts: readonly PlannedLine[] = []) {
     const { record: { runId }, since, ends, state } = known;
     const { id, kind, params } = line;
@@ -207,7 +210,7 @@ export class RunReader {
     return {
       ...{ id, kind, params },
       reads: [...new Set(line.reads.map((one) => wholeOf(one) ?? one))].filter((one) => one !== id),
-      /** As planned, `running`, or how it ended; `killed` where it was at work in a run that was. */
+      /** As planned, `running`, or how it ended; `killed` if it was at work in a run that was killed. */
       state: end?.state ?? (startedMs === undefined ? waits ? line.state : "blocked" : isOn ? "running" : "killed"),
       startedMs: end?.startedAt ? Date.parse(end.startedAt) : startedMs,
       durationMs: end?.durationMs ?? (startedMs && nowMs! - startedMs),
@@ -215,7 +218,7 @@ export class RunReader {
       etaMs: isOn ? etaLeft(told, nowMs!) : undefined,
       message: end?.message ?? undefined,
       numerics: (end ?? source)?.numerics ?? undefined,
-      /** Resolved key of its result. */
+      /** The resolved key of its result. */
       result: (end === undefined ? line.result : end.resolvedKey) ?? undefined,
       figures: told?.figures ?? source?.figures ?? {},
       previews,
@@ -231,13 +234,13 @@ export class RunReader {
   }
 }
 
-/** What was done since the stage told of itself counts too, since it may tell seldom. */
+/** Returns the milliseconds left now. Work since the stage's last report counts too, since reports may be rare. */
 export function etaLeft(progress: LiveProgress | undefined, nowMs: number): number | undefined {
   const left = progress && etaOf(progress);
   return left && Math.max(0, left - Math.max(0, nowMs - Date.parse(progress.at)));
 }
 
-/** Milliseconds left by the pace so far; undefined where that is not known, and at the end. */
+/** Returns the milliseconds left by the pace so far; undefined if the pace is not known, and at the end. */
 export function etaOf({ done, total, perSecond }: Pick<LiveProgress, "done" | "total" | "perSecond">) {
   return perSecond === null || done >= total ? undefined : (total - done) / perSecond * 1_000;
 }

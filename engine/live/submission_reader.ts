@@ -5,10 +5,12 @@ import type { RunState } from "../store/processes.ts";
 import { type LiveStage, RunReader, type StageNow } from "./run_reader.ts";
 import type { StagePlace } from "./tails.ts";
 
-/** Older submissions say nothing of what is on now. */
+/** The most submissions that are read: older ones say nothing of what runs now. */
 const MAX_SUBMISSIONS = 100;
 
-/** What a submission is, by the first of these states that a stage of it is in; else it is done. */
+/**
+ * States of a submission: it has that of the first of these stage states that one of its stages is in; else it is done.
+ */
 const STATES = { waiting: "running", running: "running", failed: "failed", run: "killed" } as const;
 
 const JOB_STATES: Readonly<Record<QueuedJob["state"], string>> = {
@@ -16,23 +18,26 @@ const JOB_STATES: Readonly<Record<QueuedJob["state"], string>> = {
   ...{ failed: "failed", cancelled: "failed", timeout: "failed" },
 };
 
-/** How far a stage is that runs. A process that was killed on another host says nothing of that: the queue must say that it runs. */
+/**
+ * Returns the progress of a running stage. A process that was killed on another host leaves no record of that, so the
+ * queue must say that the stage runs.
+ */
 export function liveOf(stage: SubmittedStage): LiveStage | undefined {
   const { name } = stage.submission.head.pipeline;
   const reader = new RunReader({ runs: attemptsOf(stage) });
   return stage.job?.state === "running" ? reader.find(name).stages.get(stage.id) : undefined;
 }
 
-/** Reads how the submissions in the shared cache of a cluster stand, as runs: of each stage its newest attempt. */
+/** Reads the state of the submissions in the shared cache of a cluster, as runs: each stage by its newest attempt. */
 export class SubmissionReader {
   readonly #attempts = new Map<string, RunReader>();
   readonly #planned = new Map<string, ReturnType<typeof planOf>>();
   readonly #known = new Map<string, OpenSubmission>();
 
-  /** @param cluster its name @param cache its shared cache */
+  /** @param cluster the name of the cluster @param cache its shared cache */
   constructor(private readonly cluster: string, private readonly cache: string) {}
 
-  /** Newest first. @param jobs that the queue has; undefined where it does not answer */
+  /** Returns submissions, newest first. @param jobs the queue's jobs; undefined if the queue does not answer */
   readSubmissions(jobs?: readonly QueuedJob[]) {
     return listSubmissions(this.cache).take(MAX_SUBMISSIONS).map((submission) => {
       const { id: runId, pipeline: { name: pipeline, file, overrides, profiles }, host, at } = submission.head;
@@ -52,7 +57,7 @@ export class SubmissionReader {
     }).toArray();
   }
 
-  /** Where the files of a stage lie: in its newest attempt. */
+  /** Returns where the files of a stage lie: in its newest attempt. */
   placeOf(id: string, stage: string): StagePlace | undefined {
     const submission = this.#known.get(id);
     const line = submission?.head.stages.findIndex((one) => one.id === stage) ?? -1;
@@ -65,13 +70,14 @@ export class SubmissionReader {
     return this.#attempts.getOrInsertComputed(submission.runsOf(line), make);
   }
 
-  /** @param own undefined of a stage that is only read: its result was there */
+  /** Describes a stage. @param own undefined for a stage that is only read: its result was there */
   #describe(submission: OpenSubmission, line: number, own: SubmittedStage | undefined) {
     const planned = this.#planned.getOrInsertComputed(submission.runsOf(line), () => planOf(submission, line));
     if (own === undefined) return { ...planned, state: "cached" };
     const { end, job } = own;
     const now = this.#readerOf(submission, line).readRuns()[0]?.stages.find(({ id }) => id === planned.id);
-    // What was saved to be queued again has not ended, and where the queue is silent its files alone tell.
+    // A stage that was saved and queued again has not ended, and if the queue is silent, only the stage's files tell
+    // its state.
     const ended = end?.state === "again" ? undefined : end?.state.replace("hit", "cached");
     const state = ended ?? (job && JOB_STATES[job.state]) ?? now?.state ?? planned.state;
     const said = { message: end?.message || job?.reason || now?.message, result: end?.resolvedKey ?? now?.result };

@@ -4,20 +4,20 @@ import { readRecordsFrom } from "../store/records.ts";
 import { unlessReadable } from "../store/trouble.ts";
 import type { RunStore } from "../store/runs.ts";
 
-/** Where the files of a stage lie. */
+/** The place where the files of a stage lie. */
 export interface StagePlace extends Readonly<Record<"runId" | "stage", string>> {
   readonly runs: RunStore;
 }
 
-/** Lines that one reading gives: whoever follows comes again. */
+/** The most lines that one reading returns: whoever follows the file reads again. */
 const MOST_ROWS = 20_000;
 
-/** A month of sixteen figures takes half of it; more is read of no file. */
+/** The largest file of figures that is read, in bytes. A month of sixteen figures takes half of this. */
 const MAX_FIGURES_BYTES = 32 << 20;
 
 /**
- * What the figures of a stage were, from a byte of their file on. Steps fall where a stage was begun again.
- * @returns with the byte to go on from
+ * Reads the figures of a stage, from a byte of their file on. Steps fall where the stage was begun again.
+ * @returns the rows, and the byte to continue from
  */
 export function readFigures({ runs, runId, stage }: StagePlace, from?: number) {
   const path = runs.figuresPath(runId, stage);
@@ -25,7 +25,7 @@ export function readFigures({ runs, runId, stage }: StagePlace, from?: number) {
   return readRecordsFrom(path, figureRowSchema, from, MOST_ROWS);
 }
 
-/** The end of the log of a stage, in whole lines; undefined where it has none. @param bytes at most */
+/** Returns the end of a stage's log, in whole lines; undefined if it has none. @param bytes the most to return */
 export function logTail({ runs, runId, stage }: StagePlace, bytes: number): string | undefined {
   return unlessReadable(() => {
     using file = openPlain(runs.logPath(runId, stage));

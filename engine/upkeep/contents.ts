@@ -5,7 +5,7 @@ import type { Plan, PlannedStage } from "../plan/plan.ts";
 import { isThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 
-/** The results of a pipeline as they are now, to be tagged or exported. */
+/** Returns the results of a pipeline as they are now, to be tagged or exported. */
 export function contentsOfPlan(plan: Plan, store: Store): Result<TagRecord> {
   const { pipeline, stages } = plan;
   const { damaged, absent } = missingOfPlan(plan, store);
@@ -29,11 +29,13 @@ function problemOf(what: string, ids: readonly string[], fix: string): Diagnosti
   return [errorOf("check", `${what} ${shown}${more}`, fix)];
 }
 
-/** Stages of a plan without a result to serve: those whose own is damaged, and those that have none. */
+/**
+ * Returns the stages of a plan without a usable result: those whose own result is damaged, and those that have none.
+ */
 function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; absent: string[] } {
   const missing = withoutShards(stages).filter(([, { manifest }]) => manifest === undefined);
   const recorded = missing.filter(([, planned]) => recordedKey(planned, store) !== undefined);
-  // What only reads a damaged result is served again once that is there.
+  // Stages that only read a damaged result are served again once that result is back.
   const own = recorded.filter(([, { keys }]) => keys !== undefined);
   return {
     damaged: (own.length > 0 ? own : recorded).map(([id]) => id),
@@ -42,8 +44,8 @@ function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; abs
 }
 
 /**
- * Keys of the results that stages have on record, whatever became of their files. A plan passes over a result that lacks
- * an object, and cannot know the keys of what reads it; a recipe still leads to those.
+ * Returns the keys of the results that stages have on record, whatever became of the files. A plan passes over a result
+ * that lacks an object, and cannot know the keys of the stages that read it; their recipes still lead to their results.
  *
  * @param only stages to take; all when empty
  */
@@ -54,11 +56,11 @@ export function recordsOfPlan({ stages }: Plan, store: Store, only: readonly str
 
 function recordedKey({ manifest, keys, recipeKey }: PlannedStage, store: Store): string | undefined {
   const key = manifest?.resolvedKey ?? keys?.resolvedKey ?? store.results.byRecipe(recipeKey)?.resolvedKey;
-  // A stage that never ran has no record; one that cannot be read is there all the same.
+  // A stage that never ran has no record; a record that cannot be read counts all the same.
   return key !== undefined && isThere(store.results.manifestPath(key)) ? key : undefined;
 }
 
-/** The results that a run made or found, as far as they are still there. */
+/** Returns the results that a run made or found, as far as they are still there. */
 export function contentsOfRun(run: RunRecord, store: Store): Result<TagRecord> {
   const used = withoutShards(Object.entries(store.runs.used(run.runId).results));
   const there = used.filter(([, key]) => store.results.byResolved(key) !== undefined);

@@ -12,14 +12,17 @@ import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper
 
 const DAY_MS = 86_400_000;
 
-/** What `gc` does without options: generous, since what it removes costs hours to make again. */
+/** The policy of `gc` without options: generous, since results cost hours to make again. */
 const GC_DEFAULTS = { olderThanMs: 30 * DAY_MS, maxBytes: 100e9, keepRuns: 5, graceMs: 3_600_000 } as const;
 
-/** Forecasts look at the last time of a stage and the largest of a kind; a few more tell how much they vary. */
+/**
+ * The number of timings that are kept for each stage. Forecasts use the last time of a stage and the largest of a kind;
+ * a few more tell how much they vary.
+ */
 const TIMINGS_KEPT = 20;
 
 export interface GcOptions extends Partial<GcPolicy> {
-  /** Say what would go, and touch nothing. */
+  /** True to report what would be removed, and touch nothing. */
   readonly dryRun: boolean;
   /** Called once if others rely on the store at this moment. */
   readonly onWait?: () => void;
@@ -28,8 +31,8 @@ export interface GcOptions extends Partial<GcPolicy> {
 export type GcReport = Readonly<ValueOf<typeof collectGarbage>>;
 
 /**
- * Remove what nothing keeps. A manifest goes before its objects, so a crash between the two leaves objects that belong to
- * nothing, never a result without its objects; and nobody finds or publishes results meanwhile.
+ * Removes everything that nothing keeps. A manifest is removed before its objects, so a crash between the two leaves
+ * unreferenced objects, never a result without its objects; and nobody finds or publishes results meanwhile.
  */
 export async function collectGarbage(store: Store, options: GcOptions) {
   const { dryRun, onWait, nowMs = Date.now(), ...rest } = options;
@@ -52,12 +55,15 @@ export async function collectGarbage(store: Store, options: GcOptions) {
     return succeed({
       ...report,
       dryRun: !touches,
-      /** What should have gone and would not. */
+      /** Paths that should have been removed and could not be. */
       failed,
-      /** Folders of saved states that a run began to work on meanwhile, and that stay for it. */
+      /** Folders of saved states that a run has begun to work on meanwhile, and that stay for it. */
       busy,
       locks: compacts ? sweepLocks(store, inventory, garbage) : 0,
-      /** Lines of append-only files that said nothing any more; undefined while a run is on, which keeps them open. */
+      /**
+       * Bytes of outdated lines that were removed from append-only files; undefined while a run is in progress, which
+       * keeps these files open.
+       */
       compactedBytes: compacts ? compactFiles(store) : undefined,
     });
   } catch (error) {
@@ -67,7 +73,10 @@ export async function collectGarbage(store: Store, options: GcOptions) {
   }
 }
 
-/** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */
+/**
+ * Removes garbage and leftovers.
+ * @returns paths that could not be removed, and folders of progress that a run has begun to work on since the inventory
+ */
 function removeAll(store: Store, garbage: Garbage, leftovers: Inventory["files"]) {
   const failed: { path: string; message: string }[] = [];
   const busy: string[] = [];
@@ -75,7 +84,7 @@ function removeAll(store: Store, garbage: Garbage, leftovers: Inventory["files"]
     try {
       remove();
     } catch (error) {
-      // A run that starts sweeps temporary folders too.
+      // A starting run removes temporary folders too.
       if (error instanceof Deno.errors.NotFound) return;
       if (!isEnvironmental(error)) throw error;
       failed.push({ path, message: (error as Error).message });
@@ -94,7 +103,7 @@ function removeAll(store: Store, garbage: Garbage, leftovers: Inventory["files"]
   return { failed, busy };
 }
 
-/** A stage that began after the inventory holds the lock of its progress, and keeps it. */
+/** Removes saved states. A stage that began after the inventory holds the lock of its progress, and keeps it. */
 function removeProgress(store: Store, folder: string): boolean {
   const identity = dirname(folder);
   using lock = tryAlone(store.lockPath(identity.slice(-64)));
@@ -119,18 +128,18 @@ function describe(store: Store, inventory: StoreInventory, garbage: Garbage, fou
   const [names, kinds] = [takeNames(store), new Map(inventory.results.map(({ key, kind }) => [key, kind]))];
   const leftovers = sum(found);
   return {
-    /** Oldest use first; the name is `digits/train`, after the newest run that used it. */
+    /** Sorted by last use, the oldest first; the name is `digits/train`, after the newest run that used the result. */
     results: [...results].map(([key, removal]) => {
       return { key, kind: kinds.get(key)!, name: names.get(key), ...removal };
     }),
     objects: sum(objects.values()),
-    /** How many of the objects belonged to no result before. */
+    /** The number of objects that belonged to no result before. */
     looseObjects: [...objects.values()].filter(({ reason }) => reason === "belongs to nothing").length,
     progress: sum(progress.values()),
     runs: sum(runs.values()),
     /** Downloads. */
     files: sum(files.values()),
-    /** Temporary files of killed processes, what was set aside, and manifests that cannot be read. */
+    /** Temporary files of killed processes, files that were set aside, and manifests that cannot be read. */
     leftovers,
     kept,
     bytesBefore: bytesBefore + leftovers.bytes,
@@ -139,15 +148,16 @@ function describe(store: Store, inventory: StoreInventory, garbage: Garbage, fou
 }
 
 /**
- * Write files anew that runs only append to, without the lines that say nothing any more. Runs keep these files open, so
- * the caller must have made sure that no run is on.
+ * Rewrites files that runs only append to, without their outdated lines. Runs keep these files open, so the caller must
+ * have made sure that no run is in progress.
  *
- * @returns bytes that were saved
+ * @returns the bytes that were saved
  */
 function compactFiles(store: Store): number {
   const known = new Set(store.results.keys());
   const lines = readRecords(store.paths.index, indexLineSchema).filter((line) => known.has(line.manifest.resolvedKey));
-  // One line for each recipe whose result is there. Later lines win where two speak of one result, so order is kept.
+  // One line for each recipe whose result exists. If two lines are about the same result, the later one wins, so order
+  // is kept.
   let saved = rewrite(store.paths.index, lastOf(lines, ({ recipeKey }) => recipeKey));
   store.results.forget();
   for (const pipeline of store.shownPipelines()) saved += compactViews(store, pipeline);

@@ -8,7 +8,7 @@ import type { Store } from "../store/store.ts";
 import { isAbandoned } from "../store/processes.ts";
 import { readRecords } from "../store/records.ts";
 
-/** What is in a store, and what of it is not to be judged. */
+/** The contents of a store, and the records that cannot be judged. */
 export type StoreInventory = Readonly<ReturnType<typeof takeInventory>>;
 
 /** A file or folder that only saves time: a download, saved states. */
@@ -16,16 +16,19 @@ export interface StoredFile extends ReturnType<typeof measure> {
   readonly path: string;
 }
 
-/** The later of both times: moving a file or making it read-only sets the second alone. */
+/** Returns the later of both times: moving a file or making it read-only changes the second only. */
 export function changedMs(info: Deno.FileInfo): number {
   return Math.max(info.mtime?.getTime() ?? 0, info.ctime?.getTime() ?? 0);
 }
 
-/** Bytes of a file or of all files below a folder, and the newest time of any. A run may change it meanwhile. */
+/**
+ * Returns the bytes of a file or of all files below a folder, and the newest time of any. A run may change them
+ * meanwhile.
+ */
 export function measure(path: string): { bytes: number; changedMs: number } {
   const info = statIfThere(path);
   if (info === undefined) return { bytes: 0, changedMs: 0 };
-  // Not the time of inode changes, which copying or moving a store renews.
+  // The time of inode changes is not used, since copying or moving a store renews it.
   const own = { bytes: info.isDirectory ? 0 : info.size, changedMs: info.mtime?.getTime() ?? 0 };
   for (const { name } of info.isDirectory ? entriesOf(path) : []) {
     const below = measure(join(path, name));
@@ -35,7 +38,10 @@ export function measure(path: string): { bytes: number; changedMs: number } {
   return own;
 }
 
-/** @param unused whether it is certain that no run is on, whatever the records say */
+/**
+ * Lists the contents of a store. @param unused true if it is certain that no run is in progress, whatever the records
+ * say
+ */
 export function takeInventory(store: Store, { unused }: { readonly unused: boolean }) {
   const { results, broken } = readResults(store);
   const runs = readRuns(store, unused);
@@ -45,15 +51,18 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
   const downloads = [...entriesAt(1, store.paths.downloads)];
   return {
     results,
-    /** Keys whose manifests cannot be read and that the index does not know: misses, which the next run replaces. */
+    /**
+     * Keys whose manifests cannot be read and that the index does not know: these results are misses, and the next run
+     * replaces them.
+     */
     broken,
     objects: new Map(objects.map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }])),
-    /** Saved states, each of one stage within one numerics; its newest step is undefined where nothing is saved. */
+    /** Saved states, each of one stage within one numerics; the newest step is undefined if nothing is saved. */
     progress: Array.from(entriesAt(3, store.paths.progress), ({ path }) => {
       return { path, identityKey: basename(dirname(path)), ...measure(path), newestStep: savedSteps(path)[0] };
     }),
     runs,
-    // What a live run fetched a moment ago is not looked at: it may be half there.
+    // While a run is live, downloads are not looked at: one may be half there.
     files: runs.some(({ live }) => live) ? [] : downloads.map(({ path }) => ({ path, ...measure(path) })),
     /** Keys that tags name. */
     tagged: new Set(tags.flatMap(({ record }) => Object.values(record?.results ?? {}))),
@@ -64,7 +73,7 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
   };
 }
 
-/** `digits/train` for the key of each result that a run has used, after the newest such run. */
+/** Returns a name such as `digits/train` for the key of each result that a run has used, after the newest such run. */
 export function takeNames(store: Store): Map<string, string> {
   const names = new Map<string, string>();
   for (const { runId, pipeline } of store.runs.newestFirst()) {
@@ -80,19 +89,19 @@ function readResults(store: Store) {
   const results = store.results.keys().flatMap((key) => {
     const info = statIfThere(store.results.manifestPath(key));
     if (info === undefined) return [];
-    // A result that the index still serves is there, whatever became of its manifest.
+    // A result that the index still serves exists, whatever became of its manifest.
     const manifest = store.results.recall(key);
     if (manifest === undefined) broken.push(key);
     if (manifest === undefined) return [];
     const { identityKey, extent, ingredients: { kind } } = manifest;
     const objects = filesOf(manifest).map(({ sha256 }) => sha256);
-    // When its manifest was written; times at which runs used it come from the runs.
+    // This is when the manifest was written; the times at which runs used the result come from the runs.
     return [{ key, kind, identityKey, extent, publishedMs: info.mtime?.getTime() ?? 0, objects }];
   });
   return { results, broken };
 }
 
-/** All objects of a store, with their facts. */
+/** Yields all objects of a store, with their facts. */
 export function* listObjects(store: Store): Generator<{ readonly sha256: string; readonly info: Deno.FileInfo }> {
   for (const { name: sha256, path } of entriesAt(2, store.paths.objects)) {
     const info = /^[0-9a-f]{64}$/.test(sha256) ? statIfThere(path) : undefined;
@@ -107,24 +116,24 @@ function readRuns(store: Store, unused: boolean) {
     const used = store.runs.used(id);
     const ended = record?.endedAt ?? null;
     const live = !unused && record !== undefined && store.runs.stateOf(record) === "running";
-    // Once parts are joined, nobody will ask for them.
+    // Once shards are joined, nobody will ask for their results.
     const isJoined = (id: string) => !live && used.results[wholeOf(id) ?? ""] !== undefined;
     return {
       id,
-      /** Undefined where the record cannot be read. */
+      /** Undefined if the record cannot be read. */
       pipeline: record?.pipeline,
       live,
       lastMs: ended === null ? changedMs : Date.parse(ended),
       bytes,
-      /** Keys of the results that it used. */
+      /** Keys of the results that the run used. */
       results: new Set(Object.entries(used.results).flatMap(([id, key]) => isJoined(id) ? [] : [key])),
-      /** Identity keys of the stages that worked in it. */
+      /** Identity keys of the stages that worked in the run. */
       identities: new Set(Object.values(used.progress)),
     };
   });
 }
 
-/** The last line for each key, in the order of those lines. */
+/** Returns the last line for each key, in the order of those lines. */
 export function lastOf<T>(lines: readonly T[], keyOf: (line: T) => string): T[] {
   const last = new Map<string, T>();
   for (const line of lines) {
@@ -134,16 +143,17 @@ export function lastOf<T>(lines: readonly T[], keyOf: (line: T) => string): T[] 
   return [...last.values()];
 }
 
-/** What each folder of a pipeline's outputs shows. A folder that the user removed shows nothing. */
+/** Returns what each folder of a pipeline's outputs shows. A folder that the user removed shows nothing. */
 export function shownNow(store: Store, pipeline: string): ViewRecord[] {
   const shown = lastOf(readRecords(store.viewsPath(pipeline), viewRecordSchema), ({ stage }) => stage);
   return shown.filter(({ stage }) => isThere(join(store.paths.outputs, pipeline, stage)));
 }
 
 /**
- * What processes left behind that were killed, or set aside: temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken, or
- * that nobody can read. Process ids come around again, so what is young stays whoever it belongs to.
- * @param unreadable keys of manifests
+ * Finds files that killed processes left behind or that were set aside: temporary files and folders of processes that
+ * are gone, and objects and manifests that were set aside as broken or that cannot be read. Process ids are used again,
+ * so young files stay, whoever they belong to.
+ * @param unreadable keys of manifests that cannot be read
  */
 export function findLeftovers(
   store: Store,
@@ -168,7 +178,7 @@ export function findLeftovers(
     for (const { name, path } of entriesAt(2, place)) if (name.endsWith(".broken")) take(path);
   }
   takeAbandoned("run", tmp);
-  // Only folders of pipelines that this store has shown: what else lies in outputs/ is the user's.
+  // Only folders of pipelines that this store has shown: everything else in outputs/ is the user's.
   for (const pipeline of store.shownPipelines()) takeAbandoned("view", join(outputs, pipeline));
   return found;
 }

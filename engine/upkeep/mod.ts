@@ -1,4 +1,4 @@
-/** Keeping a store in order. Apart from `mod.ts`, since only a few commands need it. */
+/** Upkeep of a store. Kept apart from the top-level `mod.ts`, since only a few commands need it. */
 export { contentsOfPlan, contentsOfRun, recordsOfPlan } from "./contents.ts";
 export { collectGarbage, type GcReport } from "./gc.ts";
 export { exportResults, importResults } from "./move_results.ts";

@@ -14,14 +14,17 @@ import { newRunId } from "../store/processes.ts";
 import type { Store } from "../store/store.ts";
 import { unlessReadable } from "../store/trouble.ts";
 
-/** Which run made a result is a matter of clock and host. Without it, equal results make equal folders. */
+/**
+ * The run id in exported manifests. The real id depends on clock and host; without it, equal results make equal
+ * folders.
+ */
 const ANY_RUN = "imported";
 
 /**
- * Write results into a folder that is, or becomes, a shared cache: what was there stays.
+ * Writes results into a folder that is, or becomes, a shared cache: what was there stays.
  *
- * @returns how many results and objects, and the bytes of the objects; with warnings for what the folder has other bytes
- * of
+ * @returns the number of results and of objects, and the bytes of the objects; with warnings about results of which the
+ * folder has other bytes
  */
 export async function exportResults(store: Store, folder: string, contents: TagRecord) {
   using _still = await store.guards.holdStill();
@@ -62,10 +65,10 @@ export async function exportResults(store: Store, folder: string, contents: TagR
 }
 
 /**
- * Take all results of a folder that is a shared cache into a store, as a run would take them: nothing enters that is not
- * what its name says. Doing it again changes nothing.
+ * Imports all results of a folder that is a shared cache into a store, as a run would take them: nothing enters that is
+ * not what its name says. Importing again changes nothing.
  *
- * @returns with warnings for what was not taken
+ * @returns the numbers of results, and keys, with warnings about what was not imported
  */
 export async function importResults(store: Store, folder: string) {
   const { isFolder } = lookAt(folder);
@@ -81,10 +84,11 @@ export async function importResults(store: Store, folder: string) {
   const warn = (message: string) => warnings.push({ severity: "warning", code: "cache", message });
   const options = optionsFor(folder, ({ message }) => warn(message));
   const cache = new SharedCache(new FolderBackend(resolve(folder)), "read", options);
-  // Keys of results that have other bytes in the store, where its own stay, and of those that are damaged or not whole.
+  // Keys of results that have other bytes in the store, which keeps its own, and of results that are damaged or
+  // incomplete.
   const [different, damaged]: [string[], string[]] = [[], []];
   const taken: RunRecord["stages"] = {};
-  // Results that the store did not have, those that it had, and the bytes of the objects of what was added.
+  // Results that the store did not have, results that it had, and the bytes of the objects that were added.
   let [added, known, bytes] = [0, 0, 0];
   using _still = await store.guards.holdStill();
   const judge = (manifest: ResultManifest, key: string) => fitsItsKey(manifest, key) ? undefined : "damaged";
@@ -94,7 +98,7 @@ export async function importResults(store: Store, folder: string) {
     const own = store.results.readManifest(key);
     if (theirs === undefined) damaged.push(key);
     else if (own !== undefined && !sameOutputs(own, theirs)) different.push(key);
-    // Also where the result is known: an object of it that is missing or damaged comes back.
+    // A known result is fetched too if an object of it is missing or damaged.
     else if (own !== undefined && filesOf(own).every((file) => store.objects.verify(file))) known++;
     else if (!await cache.fetch(own ?? theirs, store, { note: () => {}, warn })) damaged.push(key);
     else if (own !== undefined) known++;
@@ -112,7 +116,7 @@ export async function importResults(store: Store, folder: string) {
   return succeed({ added, known, bytes, different, damaged }, warnings);
 }
 
-/** What was brought in stands among the runs, under a name of its own: a folder of results does not know their stages. */
+/** Records an import among the runs, under a name of its own: a folder of results does not know their stages. */
 function recordImport(store: Store, file: string, stages: RunRecord["stages"]): void {
   const now = new Date();
   const at = now.toISOString();

@@ -1,6 +1,6 @@
 import type { StoredFile, StoreInventory } from "./inventory.ts";
 
-/** What is in a store, as plain data. */
+/** The contents of a store, as plain data. */
 export type Inventory = Omit<StoreInventory, "broken" | "brokenTags">;
 
 /** A result as `gc` sees it. */
@@ -10,39 +10,39 @@ export type StoredRun = Inventory["runs"][number];
 
 export interface GcPolicy {
   readonly nowMs: number;
-  /** What was not used for so long goes. */
+  /** Results that were not used for so long are removed. */
   readonly olderThanMs: number;
-  /** Above this size of the store, what was used longest ago goes first. */
+  /** Above this size of the store, the results that were used longest ago are removed first. */
   readonly maxBytes: number;
-  /** So many newest runs of each pipeline keep what they used. */
+  /** The number of newest runs of each pipeline that keep the results they used. */
   readonly keepRuns: number;
-  /** Objects that belong to nothing stay for so long: they may be on their way to a result. */
+  /** How long unreferenced objects stay: they may be on their way to a result. */
   readonly graceMs: number;
 }
 
-/** Why a result stays whatever its age and the size of the store. */
+/** The reason why a result stays, whatever its age and the size of the store. */
 export type Keeper = "tag" | "outputs" | "run" | "live run" | "unfinished stage";
 
 export type GarbageReason = "age" | "size" | "belongs to nothing";
 
 export interface Removal {
   readonly reason: GarbageReason;
-  /** What it frees: of a result, its files that no other result has. */
+  /** The bytes that removal frees: for a result, those of files that no other result has. */
   readonly bytes: number;
   readonly lastUsedMs: number;
 }
 
 type Part = "results" | "objects" | "progress" | "runs" | "files";
 
-/** What to remove, by key, digest, path or id, and what that leaves. */
+/** The things to remove, by key, digest, path or id, and the size that the store then has. */
 export type Garbage = Readonly<ReturnType<typeof chooseGarbage>>;
 
 /**
- * Decide what may go. Pure, so that it can be held against every store that a test can think of.
+ * Decides what may be removed. Pure, so that it can be tested against every store that a test can think of.
  *
- * A result stays if a tag names it, a folder of outputs shows it, one of the last runs of a pipeline or a live run used it,
- * or a run used it that was working on a stage that is unfinished. Of the rest, what is too old goes, and then, as long as
- * the store is too large, what was used longest ago.
+ * A result stays if a tag names it, a folder of outputs shows it, one of the last runs of a pipeline or a live run used
+ * it, or a run that was working on an unfinished stage used it. Of the other results, those that are too old are
+ * removed, and then, as long as the store is too large, those that were used longest ago.
  */
 export function chooseGarbage(inventory: Inventory, policy: GcPolicy) {
   const { results, objects, progress, runs, files } = inventory;
@@ -64,7 +64,7 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy) {
   };
   const isOld = (lastUsedMs: number) => policy.nowMs - lastUsedMs > policy.olderThanMs;
 
-  /** How many results name each object. */
+  /** The number of results that name each object. */
   const references = new Map<string, number>();
   for (const sha256 of results.flatMap(({ objects }) => [...new Set(objects)])) {
     references.set(sha256, (references.get(sha256) ?? 0) + 1);
@@ -83,7 +83,7 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy) {
     take("runs", run.id, { reason: "age", bytes: run.bytes, lastUsedMs: run.lastMs });
   }
 
-  /** Things that may go, and when each was used last. */
+  /** Things that may be removed, and when each was used last. */
   const candidates: { id: string; lastUsedMs: number; remove: (reason: GarbageReason) => void }[] = [];
   const usedMs = new Map<string, number>();
   for (const run of runs) for (const key of run.results) usedMs.set(key, Math.max(usedMs.get(key) ?? 0, run.lastMs));
@@ -95,7 +95,7 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy) {
       for (const sha256 of new Set(result.objects)) {
         const left = references.get(sha256)! - 1;
         references.set(sha256, left);
-        // Young or not: nothing else can be on its way to them while nobody may publish.
+        // The age of the object does not matter: no other result can be about to use it while nobody may publish.
         if (left === 0) dropObject(sha256, reason);
       }
       gone.results.set(result.key, { reason, bytes: before - bytesAfter, lastUsedMs });
@@ -105,7 +105,7 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy) {
   const offer = (part: Part, { path, bytes, changedMs: lastUsedMs }: StoredFile) => {
     candidates.push({ id: path, lastUsedMs, remove: (reason) => take(part, path, { reason, bytes, lastUsedMs }) });
   };
-  // States of a result that stays are what a longer run would continue from.
+  // A longer run would continue from the states of a result that stays.
   const needed = unfinished.union(new Set(results.filter(({ key }) => kept.has(key)).map((one) => one.identityKey)));
   for (const one of progress) if (!needed.has(one.identityKey)) offer("progress", one);
   for (const one of files) offer("files", one);
@@ -119,7 +119,7 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy) {
   return { ...gone, kept, bytesBefore, bytesAfter };
 }
 
-/** Live runs, and the newest of each pipeline. Ids of runs sort by start. */
+/** Returns live runs, and the newest of each pipeline. Ids of runs sort by start. */
 function findKeptRuns({ runs }: Inventory, { keepRuns }: GcPolicy): Set<StoredRun> {
   const kept = new Set(runs.filter(({ live }) => live));
   const known = runs.filter(({ pipeline }) => pipeline !== undefined);
@@ -129,7 +129,7 @@ function findKeptRuns({ runs }: Inventory, { keepRuns }: GcPolicy): Set<StoredRu
   return kept;
 }
 
-/** Identity keys of stages that somebody may want to resume, or is working on now. */
+/** Returns the identity keys of stages that somebody may want to resume, or is working on now. */
 function findUnfinished(inventory: Inventory, policy: GcPolicy, keptRuns: ReadonlySet<StoredRun>): Set<string> {
   const reached = new Map<string, number>();
   for (const { identityKey, extent } of inventory.results) {

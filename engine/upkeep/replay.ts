@@ -26,11 +26,12 @@ export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"
 export type Replay = Readonly<ValueOf<typeof replayStage>>;
 
 /**
- * Execute a stage again from a saved state that is older than its result, beside the store, and compare the bytes. The
- * result stays as it is whatever comes out.
+ * Executes a stage again from a saved state that is older than its result, outside the store, and compares the bytes.
+ * The recorded result stays as it is, whatever the outcome.
  *
- * @returns how it ended, and the last step that it was seen to take; the ports say nothing unless it is `complete`, and
- * prove nothing unless a step was taken: a stage without an extent may start from the state after its last
+ * @returns how the stage ended, and the last step that it was seen to take; the ports say nothing unless the outcome is
+ * `complete`, and prove nothing unless a step was taken: a stage without an extent may start from the state after its
+ * last step
  */
 export async function replayStage(pipeline: Pipeline, store: Store, id: string, options: ReplayOptions = {}) {
   const { emit = () => {}, onStart, stop = NEVER, kill = NEVER } = options;
@@ -63,7 +64,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
     };
     const execution = new StageExecution({ pipeline, planner, store, runId, emit: watch, stop, kill, grants });
     const start = { ...execution.prepare(planned, folder), progressFolder: progress };
-    // What it reads lies in the folder now.
+    // Its inputs lie in the folder now.
     still.dispose();
     const outcome: StageOutcome = held === undefined
       ? { status: "interrupted", step: 0 }
@@ -83,7 +84,7 @@ const NEVER = new AbortController().signal;
 
 const problem = (message: string, fix: string): Diagnostic => errorOf("check", message, fix);
 
-/** The recorded result of a stage, if this machine can say anything about its bytes. */
+/** Returns the recorded result of a stage, if this machine can say anything about its bytes. */
 function findResult(planner: Planner, planned: PlannedStage, store: Store): ResultManifest | Diagnostic {
   const { id, parts } = planned.stage;
   if (parts !== undefined) {
@@ -108,8 +109,8 @@ function findResult(planner: Planner, planned: PlannedStage, store: Store): Resu
 }
 
 /**
- * Copy the oldest good state before the result's end: the more steps are executed again, the more is proven.
- * @returns its step
+ * Copies the oldest good state before the result's end: the more steps are executed again, the more is proven.
+ * @returns the step of that state
  */
 async function copyEarlierState(planned: PlannedStage, manifest: ResultManifest, store: Store, to: string) {
   const from = progressFolder(store.paths.progress, manifest.identityKey, planned.device?.numerics);
@@ -118,7 +119,7 @@ async function copyEarlierState(planned: PlannedStage, manifest: ResultManifest,
   using lock = tryAlone(store.lockPath(manifest.identityKey));
   if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait until it ends");
   for (const step of savedSteps(from).filter((step) => step > 0 && step < end).reverse()) {
-    // A damaged one would start the stage at 0, which proves something else.
+    // A damaged state would start the stage at 0, which proves something else.
     if (await copyState(from, to, step)) return step;
   }
   const fix =

@@ -5,10 +5,12 @@ import type { Store } from "../store/store.ts";
 import { fitsItsKey } from "../keys/keys.ts";
 import { listObjects, takeNames } from "./inventory.ts";
 
-/** A file of a result that is not what its name says, or not there. */
+/** A file of a result that is damaged or missing. */
 export interface Fault {
   readonly problem: "damaged" | "missing" | "unreadable manifest";
-  /** `digits/train`, after the newest run that used the result; undefined where no run is known or nothing needs it. */
+  /**
+   * `digits/train`, after the newest run that used the result; undefined if no run is known or nothing needs the file.
+   */
   readonly name: string | undefined;
   readonly resolvedKey: string | undefined;
   /** `port/path` in the result; undefined for an object that belongs to no result, and for a manifest. */
@@ -17,10 +19,10 @@ export interface Fault {
 }
 
 /**
- * Hash every object again, or those of some results, whatever digests are remembered. What is damaged is set aside, so
- * that the next run makes it again; a manifest that the index remembers is written anew.
+ * Hashes every object again, or those of some results, whatever digests are remembered. Damaged objects are set aside,
+ * so that the next run makes them again; an unreadable manifest that the index remembers is written anew.
  *
- * @param only resolved keys; all results and all objects when undefined
+ * @param only resolved keys; undefined for all results and all objects
  */
 export async function verifyStore(store: Store, only?: ReadonlySet<string>) {
   const report = await lookThrough(store, only);
@@ -29,11 +31,11 @@ export async function verifyStore(store: Store, only?: ReadonlySet<string>) {
 }
 
 /**
- * Nobody finds or publishes a result meanwhile, and what is wrong is looked at once more, so that nothing goes that a run
- * has made again since.
+ * Sets damaged files aside. Nobody finds or publishes a result meanwhile, and each fault is checked once more, so that
+ * nothing is removed that a run has made again since.
  */
 async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
-  // Where the store may only be read, the damage is named all the same; a run would not serve it either.
+  // In a store that may only be read, the damage is reported all the same; a run would not serve it either.
   if (!store.prepare().ok) return;
   try {
     using _alone = await store.guards.stopReliance();
@@ -50,7 +52,7 @@ async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
 }
 
 async function lookThrough(store: Store, only: ReadonlySet<string> | undefined) {
-  // What `gc` removes meanwhile would look as if it were missing.
+  // Files that `gc` removed meanwhile would look as if they were missing.
   using _still = await store.guards.holdStill();
   const names = takeNames(store);
   const faults: Fault[] = [];
@@ -87,7 +89,7 @@ async function lookThrough(store: Store, only: ReadonlySet<string> | undefined) 
   return { results: manifests.length, objects: seen.size, bytes, faults };
 }
 
-/** @param entry of an object; its size where something has it on record */
+/** Checks an object. @param entry the object, with its size if a record has it */
 function lookAt(store: Store, entry: Pick<FileEntry, "sha256"> & Partial<FileEntry>): Fault["problem"] | undefined {
   const path = store.objects.pathOf(entry.sha256);
   const info = statIfThere(path);
