@@ -1,4 +1,7 @@
-/** Changes of a stage's params with which it takes less memory, as advice; first what takes about `by` times less. */
+/**
+ * Returns advice: changes of a stage's params that take less memory, beginning with one that takes about `by` times
+ * less.
+ */
 export function lessMemory(params: Readonly<Record<string, unknown>>, by = 2): string[] {
   const { batchSize = 1, microBatches, model } = params as {
     readonly batchSize?: number;
@@ -9,7 +12,7 @@ export function lessMemory(params: Readonly<Record<string, unknown>>, by = 2): s
   return [...divide(by, batchSize, microBatches), ...narrower];
 }
 
-/** A batch is only taken apart into parts of one size. */
+/** Returns advice for smaller batches, or smaller parts of them: a batch is only divided into parts of one size. */
 function divide(by: number, batchSize: number, microBatches?: number): string[] {
   if (batchSize === 1) return [];
   const smaller = `batchSize: ${Math.max(1, Math.floor(batchSize / by))}`;
