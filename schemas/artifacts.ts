@@ -13,22 +13,22 @@ export const ARTIFACT_TYPES = [
   "files",
 ] as const;
 
-/** Types that are not made any more, of results that stores still hold. */
+/** Types that are no longer made, of results that stores still hold. */
 export const FORMER_ARTIFACT_TYPES = ["report"] as const;
 
 /** One of {@linkcode ARTIFACT_TYPES}. */
 export type ArtifactType = (typeof ARTIFACT_TYPES)[number];
 
-/** What an input port takes: one type, or any of several. */
+/** The artifact types that an input port takes: one, or any of several. */
 export type WantedArtifact = ArtifactType | readonly ArtifactType[];
 
-/** Whether a port takes an artifact of type `given`: the same type, or samples where images are wanted. */
+/** Returns true if a port takes an artifact of type `given`: the same type, or samples where images are wanted. */
 export function acceptsArtifact(wanted: WantedArtifact, given: ArtifactType): boolean {
   if (typeof wanted !== "string") return wanted.some((each) => acceptsArtifact(each, given));
   return wanted === given || (wanted === "images" && given === "samples");
 }
 
-/** `images, features or statistics` */
+/** Writes the wanted types out, as `images, features or statistics`. */
 export function wantedText(wanted: WantedArtifact): string {
   if (typeof wanted === "string") return wanted;
   return [wanted.slice(0, -1).join(", "), wanted.at(-1)!].filter(Boolean).join(" or ");

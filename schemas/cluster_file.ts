@@ -1,17 +1,17 @@
 import { z } from "zod";
 import { durationSchema, resourcesSchema } from "./pipeline_file.ts";
 
-/** What goes into options of `sbatch` must not look like another option or end a line. */
+/** A word in an option of `sbatch`, which must not look like another option or end a line. */
 const word = z.string().min(1).max(256).regex(/^[A-Za-z0-9][\w.,:@/+=-]*$/, {
   error: () => "a name of letters, digits and _ . , : @ / + = -",
 });
 const absolute = z.string().max(1024).regex(/^\/[^\p{C}]*$/u, { error: () => "an absolute path" });
 const line = z.string().min(1).max(4096).regex(/^\P{C}*$/u, { error: () => "one line of shell" });
 
-/** Those that each job is submitted with stand in no file. */
+/** Options that noiseline sets for each job, which no file may set. */
 const OWN_OPTIONS = "array chdir comment dependency error job-name kill-on-invalid-dep no-requeue open-mode output " +
   "parsable requeue signal test-only wait wrap";
-/** A name or any beginning of it: sbatch takes `--out` for `--output` (getopt_long(3)). */
+/** Matches a name or any beginning of it: sbatch takes `--out` for `--output` (getopt_long(3)). */
 const abbreviated = (name: string) => [...name].reduceRight((rest, letter) => `${letter}(?:${rest})?`);
 const own = OWN_OPTIONS.split(" ").map(abbreviated).join("|");
 const option = line.regex(new RegExp(`^--(?!(?:${own})(?:[=\\s]|$))[a-z]`), {
@@ -20,7 +20,7 @@ const option = line.regex(new RegExp(`^--(?!(?:${own})(?:[=\\s]|$))[a-z]`), {
 
 const cpu = z.int().min(1).max(1024).optional().describe("Processors of a job, and the threads that it computes with");
 
-/** What may be said for all stages, and for those of one kind. */
+/** Settings for all stages, or for those of one kind. */
 const jobSchema = {
   partition: word.optional().describe("Partition to queue in (default: the cluster's)"),
   account: word.optional().describe("Account to charge"),
@@ -54,5 +54,5 @@ export const clusterFileSchema = z.strictObject({
   ),
 });
 
-/** `clusters/NAME.yaml`. */
+/** The content of `clusters/NAME.yaml`. */
 export type ClusterFile = z.output<typeof clusterFileSchema>;

@@ -4,33 +4,33 @@ import { ID_PATTERN } from "./pipeline_file.ts";
 import { rightSchema } from "./permissions.ts";
 import { fileEntrySchema, relativePathSchema, sha256Schema } from "./records.ts";
 
-/** Files that lie to each other as they did: code with its settings, or what a stage reads from outside. */
+/** Files in their places relative to each other: code with its settings, or files that a stage reads from outside. */
 export const bundleSchema = z.strictObject({
-  /** The file, or the folder, that is meant. */
+  /** The file, or the folder, that the bundle is for. */
   entry: relativePathSchema,
-  /** Of the list of all files, which lies in the cache as an object like these. */
+  /** The digest of the list of all files, which lies in the cache as an object, as the files do. */
   sha256: sha256Schema,
 });
 
-/** That list. */
+/** The list of a bundle's files. */
 export const bundleListSchema = z.array(fileEntrySchema);
 
 /** One line of `stages.jsonl`: a resolved stage, for the job that computes it and for those that read it. */
 export const stageLineSchema = z.strictObject({
   /**
-   * The `Stage`, whatever fields it has, with the number of its kind in the head for its kind. The head has the digest of the
-   * line, and the keys that follow from it.
+   * The `Stage`, whatever fields it has, but with the number of its kind in the head as its kind. The head has the
+   * digest of the line, and the keys that follow from it.
    */
   stage: z.looseObject({ id: z.string(), kind: z.int().min(0) }),
-  /** Lines of the stages that it reads. */
+  /** Lines of the stages that this stage reads. */
   reads: z.array(z.int().min(0)),
-  /** Digests of all that it reads from outside, by name: what the keys have. */
+  /** Digests of everything that the stage reads from outside, by name, as the keys have them. */
   externals: z.record(z.string(), z.string()),
-  /** The files and folders among them. */
+  /** The files and folders among `externals`. */
   files: z.record(z.string(), bundleSchema),
 });
 
-/** What a job needs. */
+/** The needs of a job. */
 const jobNeedsSchema = z.strictObject({
   cpus: z.int().min(0),
   gpus: z.int().min(0),
@@ -40,33 +40,33 @@ const jobNeedsSchema = z.strictObject({
   partition: z.string().optional(),
   account: z.string().optional(),
   qos: z.string().optional(),
-  /** Further options of the queue's own, as the user wrote them. */
+  /** Further options for the queue, as the user wrote them. */
   options: z.array(z.string()),
 }).readonly();
 
 /** One job, or one array of jobs. */
 export const partSchema = z.strictObject({
-  /** Lines of its stages; of one that is no array there is one. */
+  /** Lines of its stages; exactly one if the part is not an array. */
   lines: z.array(z.int().min(0)).min(1),
-  /** Numbers of the children, in the order of `lines`; null where it is a single job. */
+  /** Numbers of the children, in the order of `lines`; null for a single job. */
   children: z.array(z.int().min(0)).nullable(),
   needs: jobNeedsSchema,
   /**
-   * What must have ended well: part `p3` as a whole, its child `p3_4`, or for child i of this one its like, `p3_*`. Jobs of
-   * earlier submissions go by their ids: `8`, `8_4`, `8_*`.
+   * Parts that must have succeeded first: part `p3` as a whole, its child `p3_4`, or `p3_*`: for each child of this
+   * part, the child of the same number. Jobs of earlier submissions are named by their ids: `8`, `8_4`, `8_*`.
    */
   after: z.array(z.string().regex(/^p?\d{1,10}(_(\d{1,10}|\*))?$/)),
 });
 
-/** What of the cluster's file jobs go by, and those that submit others. */
+/** The settings of the cluster's file that jobs use, and those that submit others. */
 const settingsSchema = clusterFileSchema.pick({
   ...{ setup: true, deno: true, packages: true, scratch: true, arrayLimit: true, logs: true, restarts: true },
 }).required({ deno: true, packages: true }).extend({
-  /** Of the small jobs that submit others. */
+  /** The needs of helper jobs, which submit others. */
   helper: jobNeedsSchema,
 });
 
-/** `submission.json`: what was submitted, written once, before any job. */
+/** `submission.json`: the head of a submission, written once, before any job. */
 export const submissionSchema = z.strictObject({
   format: z.literal(1),
   id: z.string(),
@@ -81,17 +81,17 @@ export const submissionSchema = z.strictObject({
     overrides: z.array(z.string()),
     profiles: z.array(z.string()),
   }),
-  /** Kinds without their functions, each with its code of the user's own and what the submitter granted to that. */
+  /** Kinds without their functions, each with its user code and the rights that the submitter granted to that. */
   kinds: z.array(z.strictObject({
     kind: z.looseObject({ name: z.string(), version: z.string(), custom: z.boolean() }),
-    /** In the order of `codesOf`, with rights as `rightsOf` tells them. */
+    /** In the order of `codesOf`, with rights in the form of `rightsOf`. */
     codes: z.array(z.strictObject({ code: bundleSchema, rights: z.array(rightSchema) })),
   })),
   stages: z.array(z.strictObject({
-    /** It names a folder, see `fileNameOf`. */
+    /** The id of the stage, which names a folder; see `fileNameOf`. */
     id: z.string().refine((id) => relativePathSchema.safeParse(id).success),
     recipeKey: sha256Schema,
-    /** Where its line is in `stages.jsonl`, in bytes, and what it holds. */
+    /** The place of its line in `stages.jsonl`, in bytes, and the digest of the line. */
     at: z.int().min(0),
     length: z.int().min(1),
     sha256: sha256Schema,
@@ -115,7 +115,7 @@ export const jobEndSchema = z.strictObject({
   line: z.int().min(0),
   job: z.string(),
   attempt: z.int().min(0),
-  /** `hit`: the result was there; `again`: it was saved and queued again. */
+  /** `hit`: the result was already there; `again`: the stage was saved and queued again. */
   state: z.enum(["hit", "ran", "failed", "again"]),
   resolvedKey: sha256Schema.nullable(),
   fromStep: z.int().nullable(),
@@ -127,13 +127,16 @@ export const jobEndSchema = z.strictObject({
   endedAt: z.string(),
 });
 
-/** An attempt that began: `ends/<line>.<job>.<attempt>.start`. One that is killed at once leaves this alone. */
+/**
+ * The start of an attempt: `ends/<line>.<job>.<attempt>.start`. An attempt that is killed at once leaves only this
+ * file.
+ */
 export const jobStartSchema = z.strictObject({
-  /** Where its stage goes on from; null until that is known. */
+  /** The step that its stage continues from; null until that is known. */
   fromStep: z.int().min(0).nullable(),
 });
 
-/** Who computes a key now. */
+/** The job that computes a key now. */
 export const claimSchema = z.strictObject({
   user: z.string(),
   job: z.string(),

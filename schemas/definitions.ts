@@ -1,43 +1,43 @@
 import { z } from "zod";
 
-/** What of the science a file of the user's own may define. */
+/** The sorts of definitions that a user's file may export. */
 export const SORTS = ["network", "objective", "path", "sampler"] as const;
 
-/** One of them. */
+/** One of {@linkcode SORTS}. */
 export type Sort = typeof SORTS[number];
 
 /**
- * How an artifact names the definition that it was made with: data alone. Whoever needs its code takes it from the project,
- * and holds it to the digest.
+ * An artifact's record of the definition that it was made with: data alone. Whoever needs the code of the definition
+ * takes it from the project, and checks it against the digest.
  */
 export const ownRecordSchema = z.strictObject({
-  /** Name of the file, for people. */
+  /** The name of the file, for people. */
   uses: z.string().min(1).max(255),
-  /** Digest of its modules. */
+  /** The digest of its modules. */
   code: z.string().regex(/^[0-9a-f]{64}$/),
   params: z.record(z.string(), z.unknown()),
 });
 
 export type OwnRecord = z.output<typeof ownRecordSchema>;
 
-/** A definition of the user's own where a param may name one: its file, and its params beside it. */
+/** A user definition in place of a param: its file, with its params beside it. */
 export type OwnParam = { readonly uses: string } & Readonly<Record<string, unknown>>;
 
-/** How a pipeline may write it. */
+/** A user definition as a pipeline may write it. */
 export const definitionInputSchema = z.looseObject({
   uses: z.string(),
   name: z.never().optional().describe("What tells built-in ones apart"),
 });
 
-/** What a schema gives out where a definition of the user's own may stand as well, which the engine looks at by itself. */
+/** A schema whose value may also be a user definition, which the engine checks separately. */
 export type Ownable<S extends z.ZodType> = z.ZodType<z.output<S> | OwnParam, z.input<S> | OwnParam>;
 
-/** Let a definition of the user's own stand for a param. The kind's `definitions` say of which sort. */
+/** Lets a user definition stand for a param. The kind's `definitions` say of which sort. */
 export function ownable<S extends z.ZodType>(schema: S): Ownable<S> {
   return schema as unknown as Ownable<S>;
 }
 
-/** Whether a definition of the user's own stands for a param. */
+/** Returns true if a param is a user definition. */
 export function isOwn(value: unknown): value is OwnParam {
   return typeof value === "object" && value !== null && typeof (value as { uses?: unknown }).uses === "string";
 }

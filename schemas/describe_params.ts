@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { ParamDescription, ParamRole } from "./param_issue.ts";
 import { rolesOf } from "./roles.ts";
 
-/** Zod makes no schemas that are true or false. */
+/** An object: Zod makes no JSON schemas that are just true or false. */
 type JsonSchema = z.core.JSONSchema.JSONSchema;
 type Properties = Readonly<Record<string, JsonSchema>>;
 
@@ -23,7 +23,7 @@ function typeOf(schema: JsonSchema): string {
   return Array.isArray(schema.type) ? schema.type.join(" | ") : String(schema.type ?? "any");
 }
 
-/** The params of a kind as a person or a program reads them; those within a param follow it, as `model.channels`. */
+/** Describes the params of a kind for a person or a program; those within a param follow it, as `model.channels`. */
 export function describeParams(params: z.ZodObject): readonly ParamDescription[] {
   const roles = rolesOf(params);
   const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" });

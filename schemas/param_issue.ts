@@ -10,20 +10,20 @@ export const paramIssueSchema = z.strictObject({
   keys: z.array(z.string()).exactOptional(),
   /** Keys that the schema has at that place, for `unrecognized_keys`. */
   known: z.array(z.string()).exactOptional(),
-  /** Values that would do, for `invalid_value`. */
+  /** Valid values, for `invalid_value`. */
   values: z.array(z.string()).exactOptional(),
 });
 
 export type ParamIssue = z.output<typeof paramIssueSchema>;
 
-/** Params as a kind understands them. */
+/** Valid params, as the schema of their kind outputs them. */
 export const acceptedSchema = z.strictObject({ ok: z.literal(true), value: z.record(z.string(), z.unknown()) });
 
-/** The same, or what is wrong with them. */
+/** Valid params, or the issues of invalid ones. */
 export type ParamsOutcome = z.output<typeof acceptedSchema> | { readonly ok: false; readonly issues: ParamIssue[] };
 
 /**
- * What a stage param means to the cache.
+ * The meaning of a stage param to the cache.
  * - `identity`: part of every key. The default.
  * - `extent`: how far to go (`train.steps`, `sample.count`). In the keys of the result, not in the key of its progress,
  *   so that a longer run continues a shorter one.
@@ -38,13 +38,13 @@ export type ParamRole = z.output<typeof roleSchema>;
 export const paramMetaSchema = z.strictObject({
   role: roleSchema.exactOptional(),
   legacy: z.unknown().exactOptional(),
-  /** Of role `external`: where the paths stand in the param, where it is not a path itself. */
+  /** For the role `external`: the places of paths within the param, if the param is not a path itself. */
   files: z.array(z.array(z.string().nullable()).readonly()).readonly().exactOptional(),
 });
 
 export type ParamMeta = z.output<typeof paramMetaSchema>;
 
-/** A param as a person or a program reads it. */
+/** A param, described to a person or a program. */
 export const paramDescriptionSchema = z.strictObject({
   name: z.string(),
   type: z.string(),

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /*
- * What a custom stage declares is handed to Deno, whose flags know lists and wildcards: `A,B` would be two names and
- * `SECRET*` many, and the key would know neither. So one entry is one name.
+ * The declarations of a custom stage are handed to Deno, whose flags know lists and wildcards: `A,B` would be two names
+ * and `SECRET*` many, and the key would know neither. So one entry is one name.
  */
 
 const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
@@ -15,7 +15,9 @@ function isHost(text: string): boolean {
 
 const hostSchema = z.string().refine(isHost, { error: "one host, such as example.org, 127.0.0.1:8080 or [::1]:80" });
 
-/** Set for every stage, whatever the user's own values are, which are what a key would know. */
+/**
+ * Variables that the engine sets for every stage, whatever the user's own values are; a key would only know the latter.
+ */
 const SET_BY_ENGINE = new Set(["DENO_DIR", "LANG", "LC_ALL", "TZ"]);
 
 const variableSchema = z.string().refine((name) => /^[A-Za-z_]\w{0,127}$/.test(name) && !SET_BY_ENGINE.has(name), {
@@ -26,7 +28,7 @@ const packageSchema = z.string().max(214).regex(/^(?:@[a-z0-9~-][a-z0-9._~-]*\/)
   error: "the bare name of an npm package",
 });
 
-/** What a custom stage's process may do beyond its inputs and outputs. */
+/** Permissions of a custom stage's process beyond its inputs and outputs. */
 export const permissionsSchema = z.strictObject({
   net: z.array(hostSchema).max(64).optional().describe("Hosts that it may connect to, each with or without a port"),
   env: z.array(variableSchema).max(64).optional().describe("Environment variables that it may read"),

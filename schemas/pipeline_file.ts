@@ -3,13 +3,15 @@ import type { Condition } from "./types.ts";
 
 export type { Condition, PipelineFileInput, Resources } from "./types.ts";
 
-/** Ids become folder names and parts of references, so they are kept to what every file system and shell takes as it is. */
+/**
+ * Ids become folder names and parts of references, so they use only what every file system and shell takes literally.
+ */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
-/** Names of ports become names of folders, and of members of what a stage is given. */
+/** Names of ports become names of folders, and of members of the stage's context. */
 export const PORT_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
 
-/** The id of a stage, or of one of a pipeline that is a stage: `outer/inner`. */
+/** The id of a stage, or of a stage in a nested pipeline: `outer/inner`. */
 export const STAGE_ID_PATTERN = /^[a-z][a-z0-9_-]*(?:\/[a-z][a-z0-9_-]*)*$/;
 
 const idError = () => "a name of [a-z][a-z0-9_-]*, at most 64 characters";
@@ -21,7 +23,7 @@ const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 const TIME = {
   error: ({ input }: { readonly input?: unknown }) => {
-    // As schedulers of clusters write it.
+    // Schedulers of clusters write hours in this form.
     const hours = /^0*([1-9]\d*):00:00$/.exec(String(input))?.[1];
     return hours === undefined ? "a time such as 90s, 10m, 2h or 1d" : `${hours}h`;
   },
@@ -58,7 +60,10 @@ const seedSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
-/** Whether a stage is there: known before anything runs, since values come from vars and the matrix alone. */
+/**
+ * The condition under which a stage exists: known before anything runs, since values come from vars and the matrix
+ * alone.
+ */
 export const conditionSchema: z.ZodType<Condition, Condition> = z.union([
   z.boolean(),
   z.strictObject({ value: scalar, in: z.array(scalar).min(1) }),
@@ -92,7 +97,7 @@ export const stageSchema = z.strictObject({
 });
 
 const part = z.unknown().optional();
-/** The name of a pipeline is its identity and stays. */
+/** A profile cannot change the name of a pipeline, which is its identity. */
 const profileSchema = z.strictObject({ description: part, seed: part, vars: part, stages: part, matrix: part });
 
 export const pipelineFileSchema = z.strictObject({

@@ -6,17 +6,17 @@ import { ID_PATTERN, PORT_PATTERN } from "./pipeline_file.ts";
 
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** Names the folder of a run. */
+/** The id of a run, which names its folder. */
 const runIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/);
 
-/** What file systems take as one name. */
+/** The longest name that file systems take. */
 const MAX_NAME_BYTES = 255;
-/** Nothing, or a name that leads elsewhere. */
+/** Matches an empty part of a path, or one that leads elsewhere. */
 const NO_NAME = /(?:^|\/)\.{0,2}(?:\/|$)/;
-/** Control characters would act on terminals, or turn the order of what they show. */
+/** Control characters would act on terminals, or change the order of what they show. */
 const BAD_CHARACTER = /[\\\p{Cc}\p{Bidi_Control}]/u;
 
-/** Whether every file system takes all parts of a path as names. */
+/** Returns true if every file system takes all parts of a path as names. */
 function hasNames(path: string): boolean {
   if (NO_NAME.test(path) || BAD_CHARACTER.test(path) || !path.isWellFormed()) return false;
   // No character has more than three bytes for each of its units.
@@ -35,7 +35,7 @@ export const fileEntrySchema = z.strictObject({
   sha256: sha256Schema,
 });
 
-/** Whether one folder can hold all of them: no name is there twice, or both a file's and a folder's. */
+/** Returns true if one folder can hold all files: no name occurs twice, or as both a file and a folder. */
 function fitTogether(files: readonly { readonly path: string }[]): boolean {
   const names = new Set(files.map(({ path }) => path));
   const folders = new Set<string>();
@@ -50,7 +50,7 @@ function fitTogether(files: readonly { readonly path: string }[]): boolean {
 }
 
 export const artifactRecordSchema = z.strictObject({
-  /** No stage reads those of former types, so nothing else need know of them. */
+  /** No stage reads artifacts of former types, so no other code need know of these types. */
   type: z.enum([...ARTIFACT_TYPES, ...FORMER_ARTIFACT_TYPES]) as unknown as z.ZodType<ArtifactType>,
   /** SHA-256 of the canonical file list: the identity of the content. */
   digest: sha256Schema,
@@ -59,7 +59,7 @@ export const artifactRecordSchema = z.strictObject({
 
 const portSchema = z.string().regex(PORT_PATTERN);
 
-/** What went into a resolved key, kept in clear so that a later change can be explained value by value. */
+/** The ingredients of a resolved key, kept in clear so that a later change can be explained value by value. */
 export const ingredientsSchema = z.strictObject({
   kind: z.string(),
   version: z.string(),
@@ -86,7 +86,7 @@ export const resultManifestSchema = z.strictObject({
 /** One line of the index: a hint that saves opening the manifest. The manifest stays the authority. */
 export const indexLineSchema = z.strictObject({ recipeKey: sha256Schema, manifest: resultManifestSchema });
 
-/** In a shared cache: what a recipe leads to, so that a machine without any result can ask before anything runs. */
+/** In a shared cache: the result of a recipe, so that a machine without any result can ask before anything runs. */
 export const recipePointerSchema = z.strictObject({ recipeKey: sha256Schema, resolvedKey: sha256Schema });
 
 export const progressManifestSchema = z.strictObject({
@@ -95,7 +95,7 @@ export const progressManifestSchema = z.strictObject({
   files: z.array(fileEntrySchema),
 });
 
-/** What the user's view of one stage holds, to see at a glance whether it is still so. */
+/** The content of the user's view of one stage, to see at a glance if it is still the same. */
 export const viewRecordSchema = z.strictObject({
   stage: z.string(),
   resolvedKey: sha256Schema,
@@ -103,16 +103,16 @@ export const viewRecordSchema = z.strictObject({
     path: relativePathSchema,
     size: z.int(),
     mtimeMs: z.number(),
-    /** Unlike the other time it cannot be set back. */
+    /** Unlike `mtimeMs`, this time cannot be set back. */
     ctimeMs: z.number().optional(),
     sha256: sha256Schema,
   })),
 });
 
-/** Up to a century: what is beyond is no time that anything took, and sums of it would not be finite. */
+/** Up to a century, in milliseconds: nothing takes longer, and sums of larger values might not be finite. */
 const durationSchema = z.number().min(0).max(3.2e12);
 
-/** How long a stage took, for forecasts of the next one like it. */
+/** The time that a stage took, for forecasts of the next one like it. */
 export const timingSchema = z.strictObject({
   pipeline: z.string(),
   stage: z.string(),
@@ -120,45 +120,51 @@ export const timingSchema = z.strictObject({
   numerics: z.string().nullable(),
   /** Processor and number of its threads. Times of a store that was carried to another machine say nothing there. */
   machine: z.string().nullable().default(null),
-  /** Arithmetic of the whole stage, of which a run that continued at `fromStep` did the rest. */
+  /** Arithmetic of the whole stage, in GFLOP; a run that continued at `fromStep` did only the rest of it. */
   workGflop: z.number().min(0).nullable(),
-  /** What decides the pace of that, and what the stage had in common with those that take as long; see `Stage`. */
+  /**
+   * The sizes that decide the pace of this work, and the `likeness` that stages share which take equally long; see
+   * `Stage`.
+   */
   workShape: z.array(z.number()).readonly().nullable().default(null),
   likeness: z.string().nullable().default(null),
   extent: z.int().min(0).nullable().default(null),
   fromStep: z.int().min(0).nullable().default(null),
-  /** Of the duration, what does not grow with the work, where reports of progress tell. */
+  /** The part of the duration that does not grow with the work, if reports of progress tell. */
   overheadMs: durationSchema.nullable().default(null),
   durationMs: durationSchema,
-  /** Of a probe: a little of the work of the stage, done to make a forecast. */
+  /** True for a probe: a little of the stage's work, done to make a forecast. */
   probe: z.boolean().default(false),
 }).refine(({ overheadMs, durationMs }) => (overheadMs ?? 0) <= durationMs, { error: "a part of the duration" });
 
-/** What a figure of a stage, such as its loss, has been, and at how many units of progress it was lowest. */
+/**
+ * A summary of a figure of a stage, such as its loss: its last and lowest value, and at how many units of progress it
+ * was lowest.
+ */
 const figureSummarySchema = z.strictObject({ last: z.number(), lowest: z.number(), at: z.number() });
 
 const figureSummariesSchema = z.record(z.string(), figureSummarySchema);
 
 /** One line of the history of a stage's figures. */
 export const figureRowSchema = z.strictObject({
-  /** Units of progress that were done. */
+  /** The number of units of progress that were done. */
   step: z.number(),
   at: z.string(),
   figures: z.record(z.string(), z.number()),
 });
 
-/** How far a stage is that runs, for whoever looks on from another process. */
+/** The progress of a running stage, for viewers in other processes. */
 export const liveProgressSchema = z.strictObject({
   at: z.string(),
   done: z.number(),
   total: z.number(),
   unit: z.string(),
-  /** Units each second; null where it has not reported twice. */
+  /** Units per second; null until the stage has reported twice. */
   perSecond: z.number().nullable(),
   figures: figureSummariesSchema.default({}),
 });
 
-/** What a stage was made of besides its ingredients, so that a later change of these can be told file by file. */
+/** The files that a stage was made of, besides its ingredients, so that a later change can be reported file by file. */
 export const sourcesSchema = z.strictObject({
   /** Files and folders from outside, by param. */
   externals: z.record(z.string(), z.strictObject({ path: z.string(), sizeBytes: z.number(), digest: sha256Schema })),
@@ -169,18 +175,18 @@ export const sourcesSchema = z.strictObject({
 export const stageRunSchema = z.strictObject({
   state: z.enum(["cached", "restored", "ran", "failed", "interrupted", "blocked"]),
   resolvedKey: sha256Schema.nullable(),
-  /** When its work began, after whatever it waited for. */
+  /** When its work began, after all waiting. */
   startedAt: z.string().nullable(),
   durationMs: z.number(),
-  /** Units of its progress each second, such as steps and images; empty where it reported none. */
+  /** Units of its progress per second, such as steps and images; empty if it reported none. */
   perSecond: z.record(z.string(), z.number()).default({}),
   figures: figureSummariesSchema.default({}),
   fromStep: z.int().nullable(),
   numerics: z.string().nullable(),
-  /** What it was computed on and why on that; null where nothing was computed, as for cached stages. */
+  /** The device that computed the stage, and why this one; null if nothing was computed, as for cached stages. */
   device: z.strictObject({ name: z.string(), reason: z.string() }).nullable().default(null),
   message: z.string().nullable(),
-  /** Only of stages whose code ran. */
+  /** Only for stages whose code ran. */
   sources: sourcesSchema.optional(),
 });
 
@@ -200,40 +206,40 @@ export const runRecordSchema = z.strictObject({
   stages: z.record(z.string(), stageRunSchema),
 });
 
-/** One line for each stage that started or ended, while the run is on. */
+/** One line for each stage that started or ended, while the run is in progress. */
 export const runNoteSchema = z.strictObject({
   stage: z.string(),
   event: z.enum(["started", "finished"]),
   state: z.string(),
   at: z.string(),
-  /** Of one that ended: what the run's own record, which is written last, will say of it. */
+  /** For a stage that ended: the entry that the run's own record, which is written last, will have. */
   record: stageRunSchema.omit({ sources: true }).exactOptional(),
 });
 
-/** Stages of a run that are read, with shards: more than a pipeline may have. */
+/** The most stages of a run that are read, shards included: more than a pipeline may have. */
 export const MAX_PLANNED = 50_000;
 
-/** `plan.json`: what a run was to do, written when it began. */
+/** `plan.json`: the plan of a run, written when the run began. */
 export const planRecordSchema = z.strictObject({
   format: z.literal(1),
-  /** In the order in which they depend on one another. */
+  /** In dependency order. */
   stages: z.array(z.strictObject({
     id: z.string(),
     kind: z.string(),
     reads: z.array(z.string()),
     state: z.string(),
-    /** Resolved key of the result that was there already. */
+    /** Resolved key of the result, if it was already there. */
     result: sha256Schema.nullable(),
-    /** Those that decide its result, and where each comes from, nearest first. */
+    /** The params that decide its result, and where each value comes from, nearest first. */
     params: z.array(z.strictObject({ path: z.string(), value: z.unknown(), origin: z.array(z.string()) })),
-    /** What draws its previews. */
+    /** The sampler of its previews. */
     sampler: z.unknown().optional(),
   })).max(MAX_PLANNED),
 });
 
 /**
- * What a run relies on, noted as it goes: results by stage, and the progress that stages work on. `gc` keeps these while
- * the run is on, and afterwards as far as it is asked to.
+ * Everything that a run relies on, noted as the run goes: results by stage, and the progress that stages work on. `gc`
+ * keeps these while the run is in progress, and afterwards as far as it is asked to.
  */
 export const usedLineSchema = z.strictObject({
   results: z.record(z.string(), sha256Schema).default({}),
@@ -242,11 +248,11 @@ export const usedLineSchema = z.strictObject({
 
 const wordsSchema = z.string().max(4_000).regex(/^\P{C}*$/u);
 
-/** What came of letting a device compute something, in the user's cache. */
+/** The verdict of a device trial, kept in the user's cache. */
 export const deviceVerdictSchema = z.strictObject({
   /** The device, its versions, driver and machine. */
   of: z.string(),
-  /** Words that are shown: no control characters. */
+  /** Texts that are shown: no control characters. */
   trouble: z.strictObject({ reason: wordsSchema, fix: z.exactOptional(wordsSchema) }).nullable(),
 });
 
@@ -254,7 +260,7 @@ export const deviceVerdictSchema = z.strictObject({
 export const tagRecordSchema = z.strictObject({
   format: z.literal(1),
   pipeline: z.string().regex(ID_PATTERN),
-  /** What the pipeline was run with: profiles and `--set`. */
+  /** The profiles and `--set` options that the pipeline was run with. */
   overrides: z.array(z.string()),
   /** Resolved keys by stage. */
   results: z.record(z.string(), sha256Schema),
@@ -267,16 +273,16 @@ const producedSchema = z.strictObject({
   runId: runIdSchema,
 });
 
-/** One key, two results. */
+/** Two results of one key. */
 export const differenceSchema = z.strictObject({
   resolvedKey: sha256Schema,
   pipeline: z.string(),
   stage: z.string(),
-  /** Whether one numerics gave both, which is a fault of the stage, or two did. */
+  /** `non-determinism`: one numerics gave both results, which is a fault of the stage; `device`: two numerics did. */
   cause: z.enum(["non-determinism", "device"]),
   first: producedSchema,
   second: producedSchema,
-  /** Which one the key stands for since. */
+  /** The result that the key has stood for since. */
   kept: z.enum(["first", "second"]),
 });
 

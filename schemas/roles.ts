@@ -2,13 +2,13 @@ import { z } from "zod";
 import type { ParamMeta, ParamRole } from "./param_issue.ts";
 import { type Def, defOf } from "./zod_def.ts";
 
-/** A Zod schema, as far as types go. */
+/** A Zod schema, reduced to its types. */
 export interface Schema<Value = unknown> {
-  /** Where Zod keeps the types of what it takes and of what comes out of it. */
+  /** Zod's field with the types of its input and output. */
   readonly _zod: { readonly input: Value; readonly output: Value };
 }
 
-/** A place within a param: keys and positions, and null for each item of a list or map. */
+/** A place within a param: keys and positions, with null for every item of a list or map. */
 export type Place = readonly (string | null)[];
 
 const paramMeta = z.registry<{ readonly roles?: readonly ParamRole[]; readonly legacy?: unknown }>();
@@ -20,23 +20,25 @@ function mark<T extends Schema>(schema: T, role: ParamRole): T {
   return schema;
 }
 
-/** Mark a param as an extent: a positive whole number that a longer run may raise. */
+/** Marks a param as an extent: a positive whole number that a longer run may raise. */
 export function extent<T extends Schema>(schema: T): T {
   return mark(schema, "extent");
 }
 
-/** Mark a param as execution-only. */
+/** Marks a param as execution-only. */
 export function execution<T extends Schema>(schema: T): T {
   return mark(schema, "execution");
 }
 
-/** Mark a string as the path of a file that the stage reads: a param, or a part of one, as in a list or map of files. */
+/**
+ * Marks a string as the path of a file that the stage reads: a param, or a part of one, as in a list or map of files.
+ */
 export function externalFile<T extends Schema>(schema: T): T {
   return mark(schema, "external");
 }
 
 /**
- * Mark a param that was added after its kind was released. `value` is what the older code did, frozen for ever:
+ * Marks a param that was added after its kind was released. `value` is what the older code did, frozen for ever:
  * results made before the param existed stay valid exactly where the param equals it.
  */
 export function legacy<T extends Schema>(schema: T, value: unknown): T {
@@ -51,12 +53,17 @@ export type ParamRoles = Readonly<Record<string, ParamMeta>>;
 const ANYTHING = ["any", "unknown", "custom", "transform", "lazy", "promise", "function"];
 const TEXTS = ["string", "enum", "template_literal", ...ANYTHING];
 
-/** What a schema stands for: the param itself, whatever wraps it; a part or an alternative of it; or nothing of it. */
+/**
+ * How a schema relates to a param: it is the param itself, whatever wraps it; a part or an alternative of it; or no
+ * part of it.
+ */
 type Scope = "whole" | "part" | "hidden";
 
 type Part = readonly [schema: z.ZodType | null | undefined, place: Place, scope: Scope];
 
-/** The schemas that one holds. What is transformed, and keys, do not come out as a part of the param. */
+/**
+ * Returns the schemas that a schema contains. Keys, and the input of a transform, are not part of the resulting param.
+ */
 function partsOf({ type, getter, options = [], items = [], shape = {}, ...def }: Def): Part[] {
   const parts = (scope: Scope, place: Place, schemas: readonly Part[0][]) =>
     schemas.map((schema): Part => [schema, place, scope]);
@@ -69,11 +76,11 @@ function partsOf({ type, getter, options = [], items = [], shape = {}, ...def }:
   ];
 }
 
-/** The roles in one param, and why some of them cannot be kept. */
+/** Reads the roles in one param, and why some of them cannot be kept. */
 function readParam(name: string, param: z.ZodType): { readonly meta: ParamMeta; readonly problems: Iterable<string> } {
   let meta: ParamMeta = {};
   const files: Place[] = [];
-  /** Where other texts than paths may stand, and where anything may. */
+  /** The places where texts other than paths may stand, and those where anything may. */
   const texts: { readonly at: Place; readonly anything: boolean }[] = [];
   const open = new Set<z.ZodType>();
   let recursive = false;
@@ -129,13 +136,13 @@ function readParam(name: string, param: z.ZodType): { readonly meta: ParamMeta; 
   return { meta: files.length === 0 || isPath ? meta : { ...meta, files }, problems };
 }
 
-/** The type below optional, default and the like. */
+/** Returns the type below optional, default and the like. */
 function baseType({ type, innerType, out }: Def): string {
   const inner = innerType ?? out;
   return inner === undefined ? type : baseType(defOf(inner));
 }
 
-/** Read the roles of a kind's params from its schema, and what keeps some from being kept. */
+/** Reads the roles of a kind's params from its schema, and why some of them cannot be kept. */
 export function readRoles(params: z.ZodObject) {
   const read = Object.entries(params.shape).map(([name, schema]) =>
     [name, readParam(name, schema as z.ZodType)] as const
@@ -149,14 +156,14 @@ export function readRoles(params: z.ZodObject) {
   return { roles: Object.fromEntries(roles), problems };
 }
 
-/** Read the roles of a kind's params. Throws on a schema whose roles cannot be kept. */
+/** Reads the roles of a kind's params. Throws on a schema whose roles cannot be kept. */
 export function rolesOf(params: z.ZodObject): ParamRoles {
   const { roles, problems } = readRoles(params);
   if (problems.length > 0) throw new Error(problems.join("; "));
   return roles;
 }
 
-/** A param with other texts in the place of its paths. */
+/** Returns a param with other texts in place of its paths. */
 export function mapFiles(
   value: unknown,
   { role, files = [[]] }: ParamMeta,

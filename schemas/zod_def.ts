@@ -1,9 +1,9 @@
 import type { z } from "zod";
 
-/** Where Zod keeps a schema that is within another. */
+/** The fields in which Zod keeps a schema that is within another. */
 type Inner = "innerType" | "in" | "out" | "left" | "right" | "element" | "valueType" | "keyType" | "catchall";
 
-/** What Zod says of a schema that holds others; which of these it has depends on its type. */
+/** Zod's definition of a schema that contains others; which of these fields it has depends on its type. */
 export interface Def extends Readonly<Partial<Record<Inner, z.ZodType>>> {
   readonly type: string;
   readonly getter?: () => z.ZodType;
@@ -18,7 +18,7 @@ export function defOf(schema: z.ZodType): Def {
   return schema._zod.def as unknown as Def;
 }
 
-/** Zod's "Invalid input: expected number, received string" said in few words: what was wanted. */
+/** Shortens a message of Zod's, such as "Invalid input: expected number, received string", to what was wanted. */
 export function wantedBy(message: string): string {
   return message
     .replace(/^Invalid (input|option): /, "")
