@@ -1,6 +1,7 @@
 /**
- * What commands need to find out that there is nothing to do. `engine.ts` has this and everything else, and loads the
- * kinds, their schemas and the tensor code for it, which takes longer than looking at a thousand cached stages.
+ * The part of the engine that commands need to find out that a pipeline is up to date. `engine.ts` has this and
+ * everything else, and loads the kinds, their schemas and the tensor code for it, which takes longer than looking at a
+ * thousand cached stages.
  *
  * @module
  */

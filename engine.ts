@@ -1,6 +1,6 @@
 /**
- * The engine with the built-in kinds, and all else that commands need beyond `core.ts`. It changes as the commands do,
- * and so is no door of the package.
+ * The engine with the built-in kinds, and everything else that commands need beyond `core.ts`. It changes whenever the
+ * commands do, and so is no entry point of the package.
  *
  * @example Plan a pipeline
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * What a job of a cluster needs to execute its stage. `engine.ts` has this too, with all that commands need: each job
- * would load that for nothing.
+ * The part of the engine that a cluster's job needs to execute its stage. `engine.ts` has this too, with everything
+ * that commands need: each job would load that for nothing.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The built-in kinds alone, for what needs nothing else of the engine.
+ * The built-in kinds alone, for code that needs nothing else of the engine.
  *
  * @module
  */

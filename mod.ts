@@ -1,9 +1,9 @@
 /**
- * noiseline: cached, declarative pipelines for diffusion-model experiments. This is what a stage of one's own may use
- * while it runs, what networks, objectives, noise paths and samplers of one's own are defined with, and what a pipeline
- * in TypeScript is written with.
+ * noiseline: cached, declarative pipelines for diffusion-model experiments. Custom stages use this module while they
+ * run; custom networks, objectives, noise paths and samplers are defined with it; and pipelines in TypeScript are
+ * written with it.
  *
- * A custom stage's key has `API_VERSION` for this code, and a test pins the code beside that.
+ * The key of a custom stage contains `API_VERSION` for this code, and a test pins the code beside that number.
  *
  * @example A stage that counts files
  * ```ts

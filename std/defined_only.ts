@@ -3,7 +3,7 @@ export type DefinedOnly<T> =
   & { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
   & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
 
-/** The fields that have a value: for types in which a field may be absent, but not undefined. */
+/** Returns the fields that have a value, for types in which a field may be absent, but not undefined. */
 export function definedOnly<T extends object>(fields: T): DefinedOnly<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as DefinedOnly<T>;
 }

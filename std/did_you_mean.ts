@@ -1,4 +1,6 @@
-/** Nobody types longer names, and comparing texts takes the product of their lengths. */
+/**
+ * The longest name that is compared: nobody types longer ones, and comparing texts takes the product of their lengths.
+ */
 const LONGEST = 100;
 
 /**
@@ -19,15 +21,15 @@ function slipsBetween(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** The one known name nearest to what was written, if it is near enough to be a slip of the keyboard. */
+/** Returns the one known name nearest to what was written, if it is near enough to be a slip of the keyboard. */
 export function didYouMean(written: string, known: Iterable<string>): string | undefined {
   if (written.length > LONGEST) return undefined;
-  // The shortest could be anything with two changes.
+  // With two changes, the shortest names could be anything.
   const allowed = written.length <= 3 ? 1 : Math.max(2, Math.floor(written.length / 3));
   let best: string | undefined;
   let fewest = allowed + 1;
   for (const name of new Set(known)) {
-    // Each letter that one has more is a change.
+    // Each letter by which one name is longer is a change.
     if (Math.abs(name.length - written.length) > fewest) continue;
     const slips = slipsBetween(written.toLowerCase(), name.toLowerCase());
     // If two names are equally near, neither is the more likely one.
@@ -36,14 +38,14 @@ export function didYouMean(written: string, known: Iterable<string>): string | u
   return best;
 }
 
-/** The `fix` of an error about an unknown name. */
+/** Returns the `fix` of an error about an unknown name. */
 export function suggestName(written: string, known: readonly string[]): string {
   const near = didYouMean(written, known);
   if (near !== undefined) return `did you mean "${near}"?`;
   return known.length === 0 ? "remove it" : listNames(known);
 }
 
-/** The `fix` of an error about a value that is none of a few. */
+/** Returns the `fix` of an error about a value that is not one of the known ones. */
 export function listNames(known: readonly string[]): string {
   const shown = known.slice(0, 12).join(", ");
   return `use one of: ${shown}${known.length > 12 ? `, … (${known.length} in all)` : ""}`;

@@ -1,6 +1,6 @@
 const YEAR_H = 365.25 * 24;
 
-/** A time span in the largest units that matter: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`, `2.4 years`. */
+/** Writes a time span in the largest units that matter: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`, `2.4 years`. */
 export function formatDuration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 9.95) return `${seconds.toFixed(1)}s`;

@@ -1,7 +1,7 @@
 /**
- * Import a module where it is needed. Before a program starts, Deno finds and parses all that `import("…")` names in
- * its code, whether it is reached or not: four hundred files for a run that has nothing to do. What is imported by this
- * is read when it is called. The type says which module it is, for the compiler and for whoever follows imports.
+ * Imports a module when this is called. Before a program starts, Deno finds and parses everything that `import("…")`
+ * names in its code, even if the call is never reached: four hundred files for a run that has nothing to do. The type
+ * argument says which module it is, for the compiler and for whoever follows imports.
  *
  *     await importLate<typeof import("./load.ts")>(import.meta.resolve("./load.ts"))
  *

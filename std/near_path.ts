@@ -17,7 +17,7 @@ function nearPath(path: string): string | undefined {
 }
 
 /**
- * The `fix` of an error about a file that is not there; undefined where nothing near is.
+ * Returns the `fix` of an error about a missing file; undefined if there is no similar path.
  * @param written the path as the user wrote it, from whatever folder
  */
 export function suggestPath(path: string, written: string): string | undefined {
