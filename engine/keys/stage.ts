@@ -124,9 +124,11 @@ export interface Stage extends Pick<CheckResult, "workShape" | "probe" | "notes"
   readonly facts?: Readonly<Record<string, Facts>> | undefined;
   readonly extent: number | undefined;
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
-  /** Stages that must be done first, though this stage reads nothing from them. In no key. */
+  /** Stages that must be done first, though this stage reads nothing from them. They enter no key. */
   readonly needs: readonly string[];
-  /** Its shards, if this stage only joins what they have computed. In no key: the result is the same without shards. */
+  /**
+   * Its shards, if this stage only joins what they computed. They enter no key: the result is the same without them.
+   */
   readonly parts?: readonly string[];
   /** Shards only: which part of the stage `whole` this one computes. It is needed only while `whole` has no result. */
   readonly shard?: Shard & { readonly whole: string };

@@ -32,7 +32,7 @@ export interface Upstream {
 /** One reason with everything that is known about it. */
 export interface Cause {
   readonly reason: Reason;
-  /** Where it is written that the stage depends on this, and the whole chain that leads there, nearest first. */
+  /** The place that makes the stage depend on this, and the whole chain that leads there, nearest first. */
   readonly origin?: readonly string[];
   /** For `external`: the content then and now. */
   readonly before?: ExternalFacts;

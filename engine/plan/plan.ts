@@ -27,7 +27,7 @@ interface Change<Code, Value> {
 export type Reason =
   | { readonly code: "new" | "shared" | "forced" }
   | Change<"param", unknown> & {
-    /** Where the new value comes from, and the whole chain to there: overrides, vars, axes, profiles, files. */
+    /** The source of the new value, and the chain that leads to it: overrides, vars, axes, profiles, files. */
     readonly at: string;
     readonly origin: readonly string[];
   }

@@ -63,7 +63,7 @@ export class Planner {
     return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, externals, options));
   }
 
-  /** Checks a result again that turned out to be broken. Its readers may be planned, as its digest still holds. */
+  /** Re-checks a result that turned out to be broken. Its readers may be planned, as its digest still holds. */
   distrust(manifest: ResultManifest): void {
     this.#good.delete(manifest);
   }
@@ -303,8 +303,8 @@ export class Planner {
   }
 
   /**
-   * Finds the devices that stages compute on, each once, so that planning can tell them. Also called for stages that
-   * run although that was not planned.
+   * Finds the devices that stages compute on, each once, so that plans can name them. Also called for stages that run
+   * although that was not planned.
    * @returns true if something was learnt; false if all was known or no stage has a device
    */
   async findDevices(stages: Iterable<Stage>): Promise<boolean> {

@@ -52,7 +52,7 @@ export class LineTable<T> {
     return lines.filter((line) => line !== undefined && this.kind.keysOf(line)[which] === key) as T[];
   }
 
-  /** True if a line has the key as far as its pattern tells: for uses where a wrong yes does no harm. */
+  /** True if a line has the key as far as its pattern tells: for uses where a false positive does no harm. */
   seems(which: number, key: string): boolean {
     return this.#with(which, key).length > 0;
   }

@@ -17,7 +17,7 @@ export function isRunning(pid: number): boolean {
 /** The state of a run. The record of a run says `running` until its end, which a killed run never wrote. */
 export type RunState = RunRecord["status"] | "killed";
 
-/** `20261125T004018123-1a2b`: sorts by start; two runs that start in the same millisecond still differ. */
+/** `20261125T004018123-1a2b`: sorts by start time; two runs that start in the same millisecond still differ. */
 export function newRunId(now: Date, pid: number): string {
   return `${now.toISOString().replaceAll(/[-:.Z]/g, "")}-${pid.toString(36)}`;
 }

@@ -5,7 +5,7 @@ import { Misplaced } from "./trouble.ts";
 /** Folders below which this process may write. */
 const roots = new Set<string>();
 
-/** Folders below a root that are known to be no links, nor is any folder between them and the root. */
+/** Folders below a root that are known not to be links, like all folders between them and the root. */
 const solid = new Set<string>();
 
 /**

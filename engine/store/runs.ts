@@ -93,7 +93,7 @@ export class RunStore {
     return may && this.#leave(path, png) ? path : undefined;
   }
 
-  /** Makes the folder of a run's file, but not the run's own folder: that may lie on a mount that is away. */
+  /** Makes the folder of a run's file, but not the run's own folder: that may lie on a mount that is missing now. */
   #mayAdd(runId: string, path: string): boolean {
     if (!isThere(this.folderOf(runId))) return false;
     makeFolder(dirname(path));

@@ -136,7 +136,7 @@ export class CacheClient {
   }
 
   async prepare(): Promise<Answer<string | undefined>> {
-    // A run that only sends what earlier runs left should not wait long for a place that is away.
+    // A run that only sends what earlier runs left should not wait long for a place that cannot be reached.
     const tries = Math.min(this.#writeTries, 2);
     return await this.#askWithin(this.patience.answerMs, tries, (signal) => this.backend.prepare(signal));
   }

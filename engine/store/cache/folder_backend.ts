@@ -25,7 +25,7 @@ export class FolderBackend implements CacheBackend {
   #links = true;
 
   /**
-   * @param isHere true if the folder is still where it was before: nothing is made in place of a mount that is away
+   * @param isHere true if the folder is still where it was before: nothing is made in place of a missing mount
    * @param link makes a hard link; passed in for tests
    */
   constructor(
