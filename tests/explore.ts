@@ -1,7 +1,7 @@
 /**
- * `deno task test:explore [--from SEED] [--seeds COUNT] [--runs COUNT] [FILE…]`: the tests that try what chance brings,
- * with other seeds than those of every other run, here of the histories of a pipeline and of code. A seed that fails is
- * printed, and becomes a case of its test.
+ * `deno task test:explore [--from SEED] [--seeds COUNT] [--runs COUNT] [FILE…]`: runs the randomised tests with other
+ * seeds than those of every other run, by default the tests of the histories of a pipeline and of code. A seed that
+ * fails is printed, and becomes a case of its test.
  *
  * @module
  */

@@ -1,10 +1,10 @@
-/** A headless Chromium, spoken to by its own protocol: https://chromedevtools.github.io/devtools-protocol/ */
+/** A headless Chromium, controlled by its own protocol: https://chromedevtools.github.io/devtools-protocol/ */
 
 type Params = Readonly<Record<string, unknown>>;
 // deno-lint-ignore no-explicit-any -- the protocol's answers are as many as its methods
 type Answer = any;
 
-/** `windowsVirtualKeyCode` of the keys that the test presses, and the text that they type. */
+/** The keys that the test presses: their `windowsVirtualKeyCode`, and the text that they type. */
 const KEYS: Readonly<Record<string, { readonly code: number; readonly text?: string }>> = {
   Tab: { code: 9 },
   " ": { code: 32, text: " " },
@@ -15,16 +15,16 @@ const KEYS: Readonly<Record<string, { readonly code: number; readonly text?: str
 
 export interface Page {
   open(url: string): Promise<void>;
-  /** The value of an expression in the page. */
+  /** Returns the value of an expression in the page. */
   evaluate(expression: string): Promise<Answer>;
-  /** Make it the tab of its window that is seen. */
+  /** Makes it the visible tab of its window. */
   show(): Promise<void>;
   press(key: keyof typeof KEYS): Promise<void>;
-  /** A picture of the first element that a selector finds, as base64. */
+  /** Returns a picture of the first element that a selector finds, as base64. */
   picture(selector: string): Promise<string>;
-  /** What the page threw or wrote as an error. */
+  /** Exceptions of the page, and errors that it logged. */
   readonly problems: string[];
-  /** Addresses that it asked for. */
+  /** Addresses that the page requested. */
   readonly requests: string[];
 }
 
@@ -32,7 +32,7 @@ export interface PageOptions {
   readonly width: number;
   readonly height: number;
   readonly colorScheme: "light" | "dark";
-  /** Of the last window, whose other tabs it hides; without it, in a window of its own. */
+  /** True to open a tab in the last window, which hides the window's other tabs; else the page gets a new window. */
   readonly isTab?: boolean;
 }
 
@@ -63,7 +63,7 @@ export class Chromium implements AsyncDisposable {
     const { promise: address, resolve } = Promise.withResolvers<string>();
     (async () => {
       let said = "";
-      // Read to its end, so that it never waits for a reader.
+      // Read to the end, so that Chromium never blocks on a full pipe.
       for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
         const found = /ws:\/\/\S+(?=\s)/.exec(said += text);
         if (found !== null) resolve(found[0]);
@@ -136,10 +136,10 @@ export class Chromium implements AsyncDisposable {
   }
 }
 
-/** Where distributions put it. */
+/** The paths where distributions install it. */
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** Undefined, and said, where there is none: the test is then skipped. */
+/** Returns the path of Chromium. If there is none, prints so and returns undefined: the test is then skipped. */
 export async function findChromium(): Promise<string | undefined> {
   for (const path of CHROMIUM) {
     if ((await Deno.stat(path).catch(() => undefined)) !== undefined) return path;

@@ -1,6 +1,6 @@
 /**
- * Makes the pictures of README and docs/live-pages.md: what `deno task run pipelines/digits.yaml --open` shows near the
- * end of the training, and the page that draws. Takes about five minutes on two cores.
+ * Makes the pictures of README and docs/live-pages.md: the page that `deno task run pipelines/digits.yaml --open` shows
+ * near the end of the training, and the interactive sampling page. Takes about five minutes on two cores.
  *
  *     deno run -A tests/browser/pictures.ts
  */
@@ -11,7 +11,7 @@ import { Project } from "../support/project.ts";
 import { Chromium, findChromium, type Page } from "./chromium.ts";
 
 const SCREEN = { height: 900, colorScheme: "light" } as const;
-/** What a small picture has no room for. */
+/** The elements that a small picture has no room for. */
 const LEFT_OUT =
   "#contents, #pipeline .scroll:has(table), :is(h3, p):has(+ #curve-classifier, + p + #curve-classifier), " +
   "#curve-classifier, #samples ~ section";
@@ -20,7 +20,7 @@ async function until(page: Page, expression: string): Promise<void> {
   while (!await page.evaluate(expression)) await new Promise((resolve) => setTimeout(resolve, 100));
 }
 
-/** Keep a picture of a page as it is now. */
+/** Stores a picture of a page in its current state. */
 async function keep(page: Page, name: string): Promise<void> {
   const rule = `${LEFT_OUT} { display: none !important }`;
   await page.evaluate(`{
@@ -28,7 +28,7 @@ async function keep(page: Page, name: string): Promise<void> {
     sheet.replaceSync(${JSON.stringify(rule)});
     document.adoptedStyleSheets.push(sheet);
   }`);
-  // Sizes follow what is left, and pictures that have just come.
+  // The layout adapts to the remaining elements and to pictures that have just loaded.
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   await Deno.writeFile(join(CLONE, "docs/images", name), Uint8Array.fromBase64(await page.picture("html")));
 }

@@ -54,7 +54,7 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       const asked = page.requests.filter((url) => !/^(file|data|blob):/.test(url));
       assertEquals([page.problems, asked], [[], []]);
       assertEquals(await page.evaluate("document.querySelectorAll('canvas').length"), 3);
-      // Wide things scroll within themselves; the page does not.
+      // Wide elements scroll by themselves; the page does not.
       assertEquals(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
 
       const shown = () => page.evaluate("document.querySelector('#samples img:not([hidden])').alt");
@@ -70,7 +70,7 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       await page.evaluate("document.querySelector('#log-scale').focus()");
       await page.press(" ");
       assertNotEquals(await page.picture(".charts"), before);
-      // What is not smoothed has one number.
+      // A curve that is not smoothed has one value in its legend.
       const legend =
         "[...document.querySelector('.u-legend').querySelectorAll('.u-label')].map((one) => one.innerText)";
       assertEquals(await page.evaluate(legend), ["step", "each step", "smoothed"]);

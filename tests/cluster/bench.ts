@@ -1,6 +1,7 @@
 /**
- * What stages cost on a cluster beside Slurm's own jobs, on a throw-away cluster of this machine: submission with nothing
- * beside it, what a watcher asks and holds, and the way of a stage from the queue to its end.
+ * Measures the cost of stages on a cluster compared with Slurm's own jobs, on a throw-away cluster of this machine:
+ * submission while nothing else runs, the requests and memory of a watcher, and the time of a stage from the queue to
+ * its end.
  *
  *     deno task bench:cluster [--quick] [--tries N]
  *
@@ -22,7 +23,7 @@ import { pipelineOf, sweepOf } from "../../bench/support/shapes.ts";
 
 const { quick, tries = quick ? 1 : 5 } = await readOptions(import.meta.url, { quick: SWITCH, tries: COUNT.optional() });
 const watchSeconds = quick ? 10 : 125;
-/** With kinds that nodes have not: for jobs that never start. */
+/** The command line with kinds that nodes do not have: for jobs that never start. */
 const CLI = fileURLToPath(import.meta.resolve("../../bench/support/cli.ts"));
 const PROGRAMS = ["sbatch", "squeue", "scontrol", "sinfo", "sacctmgr", "scancel"];
 const load = () => loadavg().map((one) => one.toFixed(1)).join(" ");
@@ -44,14 +45,17 @@ printLine(
   `- Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores; load before ${before}, after ${load()}`,
 );
 
-/** A cluster that starts nothing before it is told to: with as many processors as this machine. */
+/** Starts a cluster that starts no jobs until it is told to, with as many processors as this machine. */
 async function closedCluster(): Promise<SlurmCluster> {
   const cluster = await SlurmCluster.start({ cpus: 1, maxJobCount: 100_000, maxArraySize: 20_000 });
   await cluster.must("scontrol", ["update", "partitionname=gpu", "state=down"]);
   return cluster;
 }
 
-/** From the start of the command to its end; then calls and memory of one that submits and watches. */
+/**
+ * Measures the time from the start of the command to its end; then the calls and the memory of a command that submits
+ * and watches.
+ */
 async function submission(what: string, pipeline: string): Promise<Figures> {
   const times: number[] = [];
   for (let i = 0; i < tries; i++) {
@@ -94,7 +98,7 @@ function callsOf(project: Project): string {
   return PROGRAMS.filter((name) => counts.has(name)).map((name) => `${counts.get(name)!.length} ${name}`).join(", ");
 }
 
-/** Tiny stages, of a sweep or each after the one before. */
+/** Returns tiny stages, as a sweep, each after the one before, or separate. */
 function stagesOf(count: number, shape: "chain" | "array" | "singles"): string {
   const stage = "uses: schedule, with: { betas: ho/linear, timesteps: ";
   const numbers = Array.from({ length: count }, (_, i) => 1000 + i);
@@ -105,7 +109,7 @@ function stagesOf(count: number, shape: "chain" | "array" | "singles"): string {
   return `name: tiny\nstages:\n${stages.join("\n")}\n`;
 }
 
-/** A cluster in whose queue a pipeline's jobs are, and do not start yet. */
+/** Starts a cluster whose queue contains a pipeline's jobs, which do not start yet. */
 async function submitted(pipeline: string): Promise<SlurmCluster> {
   const cluster = await closedCluster();
   const project = cluster.project({ files: { "pipeline.yaml": pipeline } });
@@ -114,7 +118,10 @@ async function submitted(pipeline: string): Promise<SlurmCluster> {
   return cluster;
 }
 
-/** Jobs that start at once, one after the other in turns: nothing, Deno, a stage, and one whose result is there. */
+/**
+ * Measures jobs that start at once, one after the other in turns: an empty one, Deno, a stage, and a stage whose result
+ * already exists.
+ */
 async function alone(turns: number): Promise<Figures[]> {
   await using cluster = await submitted(stagesOf(turns + 1, "singles"));
   const [{ name }] = Deno.readDirSync(clusterFolder(cluster.cache, "submissions")).toArray() as [Deno.DirEntry];
@@ -130,7 +137,7 @@ async function alone(turns: number): Promise<Figures[]> {
   });
 }
 
-/** Jobs in the queue, from when they may start to the end of the last. */
+/** Measures jobs in the queue, from the moment when they may start to the end of the last. */
 async function queued(shape: "chain" | "array", count: number): Promise<Figures[]> {
   const contenders = {
     "sbatch true": async () => {
@@ -157,7 +164,9 @@ async function queued(shape: "chain" | "array", count: number): Promise<Figures[
   });
 }
 
-/** Let contenders take turns, the first of which does not count. Ratios are to the first contender in the same turn. */
+/**
+ * Lets contenders take turns, the first of which does not count. Ratios are to the first contender in the same turn.
+ */
 async function inTurns<T>(
   what: string,
   turns: number,

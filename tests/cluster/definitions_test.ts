@@ -13,7 +13,7 @@ clusterTest("science of one's own travels to the nodes, and comes out as it does
   assertStringIncludes(refused.stderr, `; if you trust it: ${granted.join(" ")}\n`);
   const ran = await cluster.cli(project, ["run", "p.yaml", "--on", "lab", ...set, ...granted]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
-  // No comment reaches the nodes anew.
+  // A new comment must not make the nodes get new code.
   project.write("lib/one.ts", `// One.\n${project.read("lib/one.ts")}`);
   assertStringIncludes((await cluster.cli(project, ["run", "p.yaml", "--on", "lab", ...set])).stdout, "nothing to do");
   const cache = project.path("own-cache");

@@ -8,7 +8,8 @@ clusterTest("every command of docs/cluster.md works, with the files that it show
   const sweep = blocks.find(({ text }) => text.startsWith("# sweep.yaml\n"))!;
   const lab = blocks.find(({ text }) => /^engine: slurm$/m.test(text))!;
   const project = cluster.project({ files: { "sweep.yaml": sweep.text } });
-  // Its own cache, and memory that all children of the sweep find on these nodes.
+  // The document's cluster with a separate cache, and with so little memory that all children of the sweep fit on these
+  // nodes.
   const settings = lab.text.replace("/shared/noiseline", cluster.cache).replace(
     "cpu: 4, memory: 8GiB",
     "cpu: 1, memory: 1GiB",
@@ -23,7 +24,7 @@ clusterTest("every command of docs/cluster.md works, with the files that it show
     const [deno, task, ...args] = splitShell(line);
     assertEquals([deno, task], ["deno", "task"], line);
     const { code, stderr } = await cluster.cli(project, args);
-    // A training without a word has no log.
+    // A training that prints nothing has no log.
     assertEquals(code, args[0] === "logs" && stderr.includes("has printed nothing") ? 1 : 0, `${line}\n${stderr}`);
   }
   assert(project.files("outputs/sweep").some((name) => name.startsWith("evaluate~rate=0.01~seed=2/")));

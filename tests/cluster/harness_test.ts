@@ -67,7 +67,7 @@ clusterTest("a node that is cut off runs on and comes back", { namespaces: true 
   const out = join(cluster.folder, "out");
   const job = await cluster.sbatch([`--output=${out}`], "hostname; while sleep 0.2; do echo alive; done");
   await cluster.untilState(job, "RUNNING");
-  // A job runs for the controller as soon as it has a node; its script and its file come later.
+  // For the controller, a job runs as soon as it has a node; its script and its output file start later.
   await until("output", () => Deno.stat(out).then(({ size }) => size > 20, () => false));
   const node = (await cluster.job(job))[0]!.node as Node;
   await cluster.cut(node);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Project } from "../support/project.ts";
 import { damageIn, type SeenEnd, twiceIn, wasteIn } from "./support/judge.ts";
 
-/** An attempt at a stage of 8 steps, from one second to another. */
+/** Returns an attempt at a stage of 8 steps, between two given seconds. */
 function attempt(job: string, from: number, to: number, more: Partial<SeenEnd> = {}): SeenEnd {
   const at = (second: number) => `2026-11-26T00:00:0${second}.000Z`;
   return {
@@ -28,7 +28,7 @@ Deno.test("a result or a saved state that was there and was not used is told", (
   assertEquals(wasteIn([saved, attempt("1", 3, 5, { attempt: 1, fromStep: 4 })]), []);
   assertEquals(wasteIn([saved, attempt("1", 3, 5, { attempt: 1, fromStep: 3 })]).length, 1);
   assertEquals(wasteIn([attempt("1", 0, 2), attempt("2", 3, 5, { user: "games" })]).length, 1);
-  // It began before the other had ended.
+  // This attempt began before the other had ended.
   assertEquals(wasteIn([attempt("1", 0, 4), attempt("2", 3, 5, { user: "games" })]), []);
 });
 
@@ -49,7 +49,7 @@ Deno.test("each object, result and recipe of a cache that is damaged or gone is 
     Deno.writeFileSync(path, flipped);
     assertEquals(damageIn(project.path("cache")).length > 0, true, file);
     Deno.removeSync(path);
-    // Of a recipe that is gone nothing is left to be wrong.
+    // If a recipe is removed, nothing remains that could be wrong.
     assertEquals(damageIn(project.path("cache")).length > 0, !file.startsWith("recipes/"), file);
     Deno.writeFileSync(path, bytes);
   }

@@ -1,10 +1,10 @@
 /**
- * Random faults while a pipeline runs on a cluster, and what came of its results.
+ * Injects random faults while a pipeline runs on a cluster, and checks its results.
  *
  *     deno run -A tests/cluster/kills.ts --tries 100 --seed 1
  *
- * Each try has a cluster, a cache and a project of its own. One to three faults strike at random moments while `run --on`
- * works; then the same command is run until it ends well. A try is drawn from the seed and its number alone.
+ * Each try has its own cluster, cache and project. One to three faults happen at random moments while `run --on` works;
+ * then the same command is repeated until it succeeds. A try is determined by the seed and its number only.
  *
  * @module
  */
@@ -28,10 +28,10 @@ stages:
 
 const PROJECT = { files: { "p.yaml": PIPELINE }, stages: ["stroll", "squares"] } satisfies ProjectOptions;
 const COMMAND = ["run", "p.yaml", "--on", "lab", "--json"];
-/** So often the command may be needed until it ends well. */
+/** The number of times that the command may have to run until it succeeds. */
 const MOST_COMMANDS = 8;
 const COMMAND_LIMIT_MS = 300_000;
-/** While the jobs of the pipeline run, more or less. */
+/** About as long as the pipeline's jobs run. */
 const FAULTS_WITHIN_MS = 16_000;
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -39,10 +39,10 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 export interface TryResult {
   readonly name: string;
   readonly faults: readonly string[];
-  /** Results or saved states that were there and were not used, stages that were said to be done and are not. */
+  /** Results or saved states that existed and were not used, and stages that were reported as done and are not. */
   readonly lost: string[];
   readonly wrong: string[];
-  /** Commands that ended as they should not. */
+  /** Commands that ended in an unexpected way. */
   readonly ill: string[];
   readonly oneUser: string[];
   readonly twoUsers: string[];
@@ -50,9 +50,9 @@ export interface TryResult {
   readonly seconds: number;
 }
 
-/** A cluster under way, and what faults may do to it. */
+/** A running cluster, and what faults need to act on it. */
 class Try {
-  /** Commands that run, the user's own first. */
+  /** Running commands, the user's own first. */
   readonly running: Promise<Outcome>[] = [];
   #watcher: ReturnType<SlurmCluster["start"]> | undefined;
 
@@ -67,13 +67,13 @@ class Try {
     return all[Math.floor(this.random() * all.length)]!;
   }
 
-  /** All users may write to what another has made. */
+  /** Returns options with which all users may write to files of the others. */
   options(options: Partial<ProcessOptions> = {}): Partial<ProcessOptions> {
     const { prefix = [] } = options;
     return { ...options, prefix: ["sh", "-c", 'umask 0; exec "$0" "$@"', ...prefix] };
   }
 
-  /** The command, killed if it has no end. */
+  /** Runs the command, and kills it if it does not end. */
   async command(project = this.project, options: Partial<ProcessOptions> = {}): Promise<Outcome> {
     await using running = this.cluster.start(project, COMMAND, this.options(options));
     if (project === this.project) this.#watcher = running;
@@ -89,7 +89,7 @@ class Try {
     this.#watcher?.signal("SIGKILL");
   }
 
-  /** Processes of jobs that execute a stage now. */
+  /** Returns processes of jobs that now execute a stage. */
   tasks(): number[] {
     return Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name)).filter((pid) => {
       try {
@@ -103,7 +103,7 @@ class Try {
     });
   }
 
-  /** Processes in which stages run. */
+  /** Returns processes in which stages run. */
   workers(): number[] {
     return this.tasks().flatMap((pid) => {
       try {
@@ -114,7 +114,7 @@ class Try {
     });
   }
 
-  /** One of what may not be there yet; nothing where it does not come. */
+  /** Returns one of several things that may not exist yet; undefined if none appears. */
   async awaited<T>(find: () => readonly T[] | Promise<readonly T[]>): Promise<T | undefined> {
     for (let tries = 0; tries < 100; tries++) {
       const found = await find();
@@ -129,7 +129,7 @@ class Try {
     try {
       if (pid !== undefined) Deno.kill(pid, "SIGKILL");
     } catch (error) {
-      // It has just ended.
+      // The process has just ended.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
@@ -145,14 +145,14 @@ class Try {
   }
 }
 
-/** What may strike. Nodes and the controller are back when it returns. */
+/** The faults. When one returns, nodes and the controller are back. */
 const FAULTS: Readonly<Record<string, (one: Try) => Promise<void>>> = {
   "SIGKILL of a job's process": (one) => one.killOne(() => one.tasks()),
   "SIGKILL of a stage's process": (one) => one.killOne(() => one.workers()),
   "SIGKILL of the watching command": (one) => Promise.resolve(one.killWatcher()),
   "a job is requeued": async (one) => {
     const job = await one.awaited(() => one.runningJobs());
-    // Refused where it has just ended.
+    // The request is refused if the job has just ended.
     if (job !== undefined) await one.cluster.call("scontrol", ["requeue", job]);
   },
   "a node goes down, and comes back": async (one) => {
@@ -170,7 +170,7 @@ const FAULTS: Readonly<Record<string, (one: Try) => Promise<void>>> = {
   "a node is lost, its jobs live on": async (one) => {
     const node = one.oneOf(NODES.slice(0, 2));
     await one.cluster.killSlurmd(node);
-    // After some 20 s the controller gives the node up.
+    // After about 20 s the controller gives up the node.
     await pause(30_000);
     await one.cluster.nodeUp(node);
   },
@@ -199,23 +199,23 @@ const FAULTS: Readonly<Record<string, (one: Try) => Promise<void>>> = {
   },
 };
 
-/** @param only faults whose names have it */
+/** @param only text that the names of the faults must contain */
 function drawFaults(random: () => number, only: string): { fault: string; at: number }[] {
   const all = Object.keys(FAULTS).filter((name) => name.includes(only) && (isRoot() || !name.includes("another user")));
   const count = 1 + Math.floor(random() * 3);
   const drawn = Array.from({ length: count }, () => {
     const fault = all[Math.floor(random() * all.length)]!;
-    // A command takes its time to get as far as the first one is.
+    // A second command takes a while to catch up with the first, so it starts early.
     return { fault, at: random() * FAULTS_WITHIN_MS / (fault.startsWith("a second command") ? 4 : 1) };
   });
   return drawn.sort((a, b) => a.at - b.at);
 }
 
-/** What all results are without any fault. */
+/** Returns all results as they are without any fault. */
 export async function makeReference(): Promise<Record<string, Record<string, string>>> {
   await using project = new Project(PROJECT);
   const cache = project.path("cache");
-  // As many threads as a job has here.
+  // Uses as many threads as a job has here.
   const { code, stderr } = await project.cli(["run", "p.yaml", "--cache", cache]);
   if (code !== 0) throw new Error(stderr);
   return cachedDigests(cache);
@@ -224,17 +224,17 @@ export async function makeReference(): Promise<Record<string, Record<string, str
 export interface TriesOptions {
   readonly tries: number;
   readonly seed: number;
-  /** The number of the first. */
+  /** The number of the first try. */
   readonly first?: number;
-  /** So many at a time. */
+  /** The number of tries that run at a time. */
   readonly width?: number;
-  /** Faults whose names have it. */
+  /** A text that the names of the faults must contain. */
   readonly only?: string;
-  /** Told of what happens. */
+  /** Called with a line about each event. */
   readonly log?: (line: string) => void;
 }
 
-/** One try. */
+/** Makes one try. */
 export async function tryKills(
   seed: number,
   index: number,
@@ -259,7 +259,8 @@ export async function tryKills(
   };
 
   const begun = performance.now();
-  // Nodes and the controller are needed to bring each other back, so one after the other; the rest strikes beside that.
+  // Faults of nodes and the controller need each other's recovery, so they run one after the other; other faults happen
+  // at the same time.
   let machines = Promise.resolve();
   const strikes = Promise.all(faults.map(({ fault, at }) => {
     const strike = async () => {
@@ -269,7 +270,7 @@ export async function tryKills(
     };
     return /\b(node|controller)\b/.test(fault) ? machines = machines.then(strike) : strike();
   }));
-  // A failure is seen below, and until then is no unhandled one.
+  // A rejection is handled below; until then it must not count as unhandled.
   strikes.catch(() => {});
   const told = new Set<string>();
   let last: Outcome;
@@ -288,7 +289,7 @@ export async function tryKills(
   await strikes;
   for (const { code, stdout, stderr } of await Promise.all(one.running)) {
     log(`${name}: another command ended with ${code}`);
-    // A stage that was killed fails for all who wait for it.
+    // If a stage was killed, it fails for all commands that wait for it.
     if (code !== 0 && code !== 1) result.ill.push(`another command ended with ${code}: ${stdout}${stderr}`);
   }
   await cluster.untilEmpty();
@@ -320,7 +321,7 @@ export async function tryKills(
   return { ...result, commands, seconds };
 }
 
-/** Two users may compute the same. */
+/** Returns true if a try did harm. Two users computing the same stage is no harm. */
 export function isHarmed({ lost, wrong, ill, oneUser }: TryResult): boolean {
   return [lost, wrong, ill, oneUser].some(({ length }) => length > 0);
 }
@@ -329,7 +330,7 @@ function isShard(key: string, ends: readonly SeenEnd[]): boolean {
   return ends.some(({ resolvedKey, id }) => resolvedKey === key && /~\d+of\d+$/.test(id));
 }
 
-/** Stages that a command said to be done; one that was killed may have cut its last line off. */
+/** Returns the stages that a command reported as done; a killed command may have cut off its last line. */
 function doneIn({ stdout }: Outcome): string[] {
   return stdout.split("\n").flatMap((line) => {
     if (!line.startsWith("{") || !line.endsWith("}")) return [];
@@ -338,14 +339,14 @@ function doneIn({ stdout }: Outcome): string[] {
   });
 }
 
-/** Stages that were said to be done, and that the cache has no result of. */
+/** Returns the stages that were reported as done but have no result in the cache. */
 function missingOf(told: ReadonlySet<string>, cache: string): string[] {
   const stages = submissionsIn(cache).flatMap(({ stages }) => stages);
   const there = new Set(stages.filter(({ recipeKey }) => isInCache(cache, recipeKey)).map(({ id }) => id));
   return [...told].filter((id) => !there.has(id)).map((id) => `${id} was said to be done, and is not there`);
 }
 
-/** The table of all tries, by what struck in them. */
+/** Returns the table of all tries, by the faults in them. */
 export function tableOf(results: readonly TryResult[]): string {
   const count = (rows: readonly TryResult[]) =>
     [
@@ -366,7 +367,7 @@ export function tableOf(results: readonly TryResult[]): string {
   return [lines[0]!, rule, ...lines.slice(1)].map(show).join("\n");
 }
 
-/** All tries of a seed, a few at a time: most of each is waiting. */
+/** Makes all tries of a seed, a few at a time: most of each is waiting. */
 export async function tryAll({ tries, seed, first = 0, width = 2, ...options }: TriesOptions): Promise<TryResult[]> {
   const reference = await makeReference();
   const results: TryResult[] = [];

@@ -6,7 +6,10 @@ import type { Project } from "../support/project.ts";
 import { damageIn, endsIn, type SeenEnd, twiceIn, wasteIn } from "./support/judge.ts";
 import { clusterTest, type Node, NODES, type SlurmCluster, until } from "./support/slurm_cluster.ts";
 
-/** `walk` waits at its fourth step until it is stopped or killed; `after` reads what another stage has made. */
+/**
+ * A pipeline in which `walk` waits at its fourth step until it is stopped or killed, and `after` reads the result of
+ * another stage.
+ */
 const walk = (more = "") =>
   `name: long
 stages:
@@ -17,7 +20,10 @@ stages:
 const start = (cluster: SlurmCluster, project: Project): Running =>
   cluster.start(project, ["run", "p.yaml", "--on", "lab", "--json"]);
 
-/** Wait until the cache has a state of a stage, and tell the job that saved it. */
+/**
+ * Waits until the cache has a state of a stage.
+ * @returns the job that saved it
+ */
 async function untilSaved(cluster: SlurmCluster, step: number): Promise<string> {
   let saved: string | undefined;
   await until(`a state of step ${step}`, () => {
@@ -44,13 +50,16 @@ async function nodeOf(cluster: SlurmCluster, job: string): Promise<Node> {
   return node;
 }
 
-/** The command ends well, with the bytes of a local run; nothing is damaged, and nothing that was there was not used. */
+/**
+ * Checks that the command succeeds with the bytes of a local run, that nothing is damaged, and that no existing work
+ * was left unused.
+ */
 async function assertWell(cluster: SlurmCluster, project: Project, running: Running): Promise<readonly SeenEnd[]> {
   const { code, stdout, stderr } = await running.outcome();
   assertEquals(code, 0, stdout + stderr);
   await cluster.untilEmpty();
   const cache = project.path("own-cache");
-  // What a stage waits for changes nothing of its result.
+  // The params that make a stage wait do not change its result.
   const waits = project.read("p.yaml").matchAll(/^ {2}(\w+): .*(holdAt|pauseMs)/gm);
   const set = [...waits].flatMap(([, id, name]) => ["--set", `${id}.${name}=0`]);
   const local = await project.cli(["run", "p.yaml", "--store", project.path("own-store"), "--cache", cache, ...set]);
@@ -63,7 +72,7 @@ async function assertWell(cluster: SlurmCluster, project: Project, running: Runn
   return ends;
 }
 
-/** How attempts at a stage ended, and from which step to which they went, by attempt. */
+/** Returns how the attempts at a stage ended, and their first and last steps, by attempt. */
 function attemptsAt(ends: readonly SeenEnd[], stage: string): [number, string, number | null, number | null][] {
   return ends.filter(({ id }) => id === stage).sort((a, b) => a.attempt - b.attempt).map((
     { attempt, state, fromStep, toStep },
@@ -109,7 +118,7 @@ stages:
     const attempts = attemptsAt(ends, "train");
     assertEquals(attempts.map(([attempt, state]) => [attempt, state]), [[0, "again"], [1, "again"], [2, "ran"]]);
     for (const [index, [, , from]] of attempts.entries()) {
-      // Each goes on from where the one before it has saved.
+      // Each attempt continues from the last state that the previous attempt saved.
       assertEquals(from, index === 0 ? 0 : attempts[index - 1]![3]);
     }
     assertEquals(ends.filter(({ id, state }) => /^sample/.test(id) && state === "ran").map(({ id }) => id).sort(), [
@@ -120,7 +129,7 @@ stages:
   },
 );
 
-/** How many attempts have saved a state, by stage: there is one that saves. */
+/** Returns the number of attempts that have saved a state, by stage: one stage saves. */
 function statesOf(cluster: SlurmCluster): Promise<{ train: number }> {
   const count = (folder: string): number =>
     [...Deno.readDirSync(folder)].reduce(
@@ -161,7 +170,7 @@ clusterTest("a stage goes on when the administrator takes its node down", {}, as
   const node = await nodeOf(cluster, await untilSaved(cluster, 4));
   await cluster.nodeDown(node);
   const ends = await assertWell(cluster, project, running);
-  // The node comes back by itself, and may be the next one too.
+  // The node comes back by itself, and may be used for the next attempt too.
   assertEquals(attemptsAt(ends, "walk").at(-1), [1, "ran", 4, 8]);
   assertEquals(twiceIn(ends), { oneUser: [], twoUsers: [] });
 });
@@ -198,7 +207,7 @@ stages:
     }, 180_000);
     const ends = await assertWell(cluster, project, running);
     const attempts = attemptsAt(ends, "stroll");
-    // Each is done, by itself or by the other.
+    // Each attempt succeeds, by its own work or by finding the other's result.
     assertEquals(attempts.map(([attempt]) => attempt), [0, 1]);
     assert(attempts.every(([, state]) => state === "ran" || state === "hit"), JSON.stringify(attempts));
     assert(attempts[1]![2]! >= 4, JSON.stringify(attempts));

@@ -3,7 +3,7 @@ import type { Json } from "../support/cli_process.ts";
 import type { Project } from "../support/project.ts";
 import { clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
 
-/** `walk` waits at its third step until it is stopped, and `after` for it. */
+/** A pipeline in which `walk` waits at its third step until it is stopped, and `after` waits for `walk`. */
 const PIPELINE = `name: demo
 stages:
   walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 3 } }
@@ -14,7 +14,7 @@ stages:
 const stagesOf = (status: Json): Record<string, Json> =>
   Object.fromEntries(status.stages.map((one: Json) => [one.id, one]));
 
-/** Submit the pipeline, and wait until `walk` is at its third step. */
+/** Submits the pipeline, and waits until `walk` is at its third step. */
 async function submitted(cluster: SlurmCluster): Promise<Project> {
   const project = cluster.project({ files: { "p.yaml": PIPELINE }, stages: ["walk", "cook"] });
   const run = await cluster.cli(project, ["run", "p.yaml", "--on", "lab", "--detach"]);
@@ -69,7 +69,7 @@ clusterTest(
     assertStringIncludes(early.stderr, '"after" is waiting and has printed nothing yet');
     assertEquals(await look("logs", "p.yaml", "other", "--follow"), "walking\n");
 
-    // Where there are no commands of the queue, the cache still tells what it has.
+    // Without the queue's commands, the cache still shows its contents.
     const away = await cluster.cli(project, ["status", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
     assertEquals(away.code, 0);
     assertStringIncludes(away.stdout, "what waits or runs is unknown");
@@ -90,7 +90,7 @@ clusterTest(
     assertEquals(lost.code, 2);
     assertStringIncludes(lost.stderr, "run it on a machine that has Slurm's commands");
 
-    // Of a name that others use too, only jobs of this pipeline are cancelled.
+    // Others may use a job of the same name: only jobs of this pipeline are cancelled.
     const foreign = await cluster.sbatch(["--job-name=noiseline-0123456789abcdef", "--partition=cpu"], "sleep 100");
     await using following = cluster.start(project, ["logs", "p.yaml", "walk", "--on", "lab", "--follow"]);
     await following.said("walking");
@@ -134,7 +134,7 @@ clusterTest("logs --follow goes on with the next attempt of a stage, to its end"
   await using following = cluster.start(project, ["logs", "p.yaml", "walk", "--on", "lab", "--follow"]);
   await following.said("walking");
   const { walk } = stagesOf(JSON.parse(await text(cluster, project, "status", "p.yaml", "--on", "lab", "--json")));
-  // The attempt is ended where it is, and a later one goes on from what it saved.
+  // The attempt is ended on its node, and a later attempt continues from its saved state.
   await cluster.must("scontrol", ["requeue", walk.job.id]);
   const { code, stdout } = await following.outcome();
   assertEquals([code, stdout], [0, "walking\nwalking\n"]);
@@ -174,7 +174,7 @@ clusterTest(
     assert(/^after: blocked$/m.test(stdout), stdout);
     assert(/^demo: failed in .* \(1 restored, 1 failed, 1 blocked\)$/m.test(stdout), stdout);
     assert(/^last run: \S+ failed$/m.test(await text(cluster, project, "status", "p.yaml")));
-    // Where nothing is left to bring back, there is a last line too.
+    // If nothing is left to fetch, there is a last line too.
     await cluster.must("scontrol", ["update", "partitionname=gpu", "state=DOWN"]);
     await using alone = cluster.start(project, ["run", "p.yaml", "walk", "--on", "lab"]);
     await alone.said("jobs: 0 running; 1 waiting");

@@ -6,7 +6,7 @@ import type { Project } from "../support/project.ts";
 import { cachedDigests } from "../support/cluster.ts";
 import { clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
 
-/** Whatever became of attempts, over all submissions. */
+/** Returns how attempts ended, over all submissions. */
 function endsOf(cluster: SlurmCluster): JobEnd[] {
   const root = join(cluster.cache, "cluster/submissions");
   return [...Deno.readDirSync(root)].flatMap(({ name }) =>
@@ -20,7 +20,7 @@ function submissionsOf(cluster: SlurmCluster): number {
   return [...Deno.readDirSync(join(cluster.cache, "cluster/submissions"))].length;
 }
 
-/** Results of a pipeline that this machine runs alone. */
+/** Returns the results of a pipeline that this machine runs by itself. */
 async function localDigests(project: Project, file: string, cwd: string) {
   const cache = project.path("own-cache");
   const ran = await project.cli(["run", file, "--store", project.path("own-store"), "--cache", cache], { cwd });
@@ -28,7 +28,7 @@ async function localDigests(project: Project, file: string, cwd: string) {
   return cachedDigests(cache);
 }
 
-/** Nothing starts until it is let go. */
+/** Prevents all jobs from starting, or lets them start again. */
 async function hold(cluster: SlurmCluster, state: "DOWN" | "UP"): Promise<void> {
   for (const name of ["gpu", "cpu", "scavenge"]) {
     await cluster.must("scontrol", ["update", `partitionname=${name}`, `state=${state}`]);
@@ -44,7 +44,7 @@ stages:
 
 const smoke = () =>
   Deno.readTextFileSync(new URL("../../pipelines/smoke.yaml", import.meta.url))
-    // As many threads here as there.
+    // Uses as many threads here as on the cluster.
     .replaceAll(/^ {4}uses: .*$/gm, "$&\n    resources: { cpu: 2 }");
 
 clusterTest("the smoke pipeline comes out as it does here, and then there is nothing to do", {}, async (cluster) => {

@@ -27,8 +27,8 @@ function requestIn(cluster: SlurmCluster, lines: string, request: Partial<JobReq
 const test = testsAlone(import.meta.url);
 
 /**
- * A test with a queue of the cluster's. Its commands take what leads them there from the environment: a command of a test
- * beside would end with this cluster.
+ * Registers a test with a queue of the cluster. The queue's commands find the cluster by variables of the environment:
+ * a command of another test in the same process would use this cluster and end with it.
  */
 function queueTest(
   name: string,
@@ -56,7 +56,7 @@ async function jobsOf(queue: SlurmQueue): Promise<readonly QueuedJob[]> {
   return view.jobs;
 }
 
-/** States by id, of those that were asked for. */
+/** Returns the states of the given jobs, by id. */
 async function statesOf(queue: SlurmQueue, ...ids: string[]): Promise<string> {
   const jobs = await jobsOf(queue);
   return ids.map((id) => jobs.find((job) => job.id === id)?.state ?? "unknown").join();
@@ -80,7 +80,7 @@ queueTest("a job has what it needs, nothing of this process's environment, and i
   }
   assertStringIncludes(said, "Nice=5");
   assertStringIncludes(said, "Requeue=1");
-  // What a user has set for his own looks at the queue hides nothing here.
+  // Variables that a user has set for `squeue` must not hide jobs here.
   setVariable("SQUEUE_PARTITION", "cpu");
   const found = (await jobsOf(queue)).filter(({ comment }) => comment === request.comment);
   setVariable("SQUEUE_PARTITION", undefined);
@@ -122,7 +122,7 @@ queueTest("children of an array go by number, a few at a time, and the next arra
   );
   assertEquals(await statesOf(queue, `${two}_0`, `${two}_1`, `${two}_4`), "done,cancelled,done");
   assertEquals(children.map((child) => Deno.readTextFileSync(`${first.log}.${child}`)), ["0\n", "1\n", "2\n", "4\n"]);
-  // A child without a partner in the other array: told by the next line, not relied on by anyone.
+  // A child without a partner in the other array may be in any of these states; nothing relies on it.
   assertMatch(await statesOf(queue, `${two}_3`), /^(done|cancelled|waiting|running)$/);
 });
 
@@ -159,7 +159,7 @@ queueTest("orders: after all, after any end, after the first failure, one of a n
 queueTest("a job is told before its time is over", {}, async (queue, cluster) => {
   const request = requestIn(cluster, "trap 'echo told' USR2; while true; do sleep 0.2; done", {
     needs: { ...NEEDS, minutes: 1 },
-    // Slurm looks every half minute or so; here and now matters only that it comes before the end.
+    // Slurm checks only every half minute or so; here it only matters that the warning comes before the end.
     warnSeconds: 55,
   });
   const id = idOf(await queue.submit(request));
@@ -293,7 +293,7 @@ queueTest("a full queue says so at once; ended jobs fill it too until they are f
   );
   await until("the controller to forget", async () => (await facts()).room === 5);
   assertEquals(await queue.isQueued(`${first}_3`), false);
-  // 22.05 takes an order after forgotten jobs for fulfilled; newer ones refuse it.
+  // 22.05 takes an order after forgotten jobs as fulfilled; newer versions refuse it.
   const after = await queue.submit(requestIn(cluster, "true", { order: { afterOk: [first] } }));
   assertMatch(troubleOf(after), /^(job \d+|order: .*)$/);
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { userOf, Visitor } from "../support/live_server.ts";
 import { clusterTest, until } from "./support/slurm_cluster.ts";
 
-/** `walk` waits at its third step until it is stopped, and `after` for it. */
+/** A pipeline in which `walk` waits at its third step until it is stopped, and `after` waits for `walk`. */
 const PIPELINE = `name: demo
 stages:
   walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 3 } }

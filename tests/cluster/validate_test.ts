@@ -25,14 +25,14 @@ clusterTest(
     assertEquals(project.files(".noiseline"), [], "looking makes no store");
     assertEquals(Array.from(Deno.readDirSync(`${cluster.cache}/cluster/trials`)), []);
 
-    // One for each partition that stages are sent to.
+    // One trial for each partition that stages are sent to.
     const lab = JSON.parse(project.read("clusters/lab.yaml"));
     const write = (more: object) => project.write("clusters/lab.yaml", JSON.stringify({ ...lab, ...more }, null, 2));
     write({ partition: "cpu", kinds: { schedule: { partition: "gpu" } } });
     const { cluster: both } = (await cluster.cli(project, ["validate", "p.yaml", "--on", "lab", "--json"])).json;
     assertEquals(both.nodes.map((node: string) => node === "n3").sort(), [false, true]);
 
-    // All that is wrong at once, each at its place.
+    // All errors are reported at once, each at its place.
     write({ scratch: "/no/scratch", deno: "/no/deno", kinds: { "./walk.ts": { resources: { gpu: 8 } } } });
     const bad = await cluster.cli(project, ["validate", "p.yaml", "--on", "lab"]);
     assertEquals(bad.code, 2);
@@ -120,7 +120,7 @@ clusterTest("what a project's file says of jobs runs nowhere before it is grante
     flag = /--grant (clusters\/lab\.yaml:jobs=[0-9a-f]{64})\n/.exec(stderr)!.slice(1);
     assert(!project.exists(".config"), "nothing is remembered");
   }
-  // To look at what is there needs no right.
+  // Looking at existing jobs and results needs no right.
   for (const command of ["plan", "status"]) assertEquals((await call(command)).code, 0);
   assertEquals((await cluster.jobs()).length, 0);
   const wrong = await call("validate", "--grant", "clusters/lab.yaml:jobs=0");
@@ -130,7 +130,7 @@ clusterTest("what a project's file says of jobs runs nowhere before it is grante
   const granted = await call("validate", "--grant", flag[0]!);
   assertEquals(granted.code, 0, granted.stderr);
   assert(Deno.statSync(mark).isFile);
-  // And is remembered until the file changes.
+  // The grant is remembered until the file changes.
   assertEquals((await call("validate")).code, 0);
   project.write("clusters/lab.yaml", `${project.read("clusters/lab.yaml")}\n`);
   assertEquals((await call("validate")).code, 2);

@@ -5,13 +5,13 @@ export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** One fenced block of a Markdown file. */
 export interface Block {
-  /** `README.md:14` */
+  /** The file and line, such as `README.md:14`. */
   readonly place: string;
   readonly language: string;
   readonly text: string;
 }
 
-/** README, CONTRIBUTING and everything below docs. */
+/** Returns README, CONTRIBUTING and all files below docs. */
 export function documents(): string[] {
   const found = ["README.md", "CONTRIBUTING.md"].map((name) => join(ROOT, name));
   const visit = (folder: string) => {
@@ -24,7 +24,7 @@ export function documents(): string[] {
   return found.sort();
 }
 
-/** The fenced blocks of a Markdown text, with the indentation of their fence taken away. */
+/** Returns the fenced blocks of a Markdown text, without the indentation of their fence. */
 export function findBlocks(text: string, name: string): Block[] {
   const blocks: Block[] = [];
   let open: { fence: string; indent: string; language: string; line: number; lines: string[] } | undefined;
@@ -48,7 +48,7 @@ export function allBlocks(): Block[] {
   return documents().flatMap((path) => findBlocks(Deno.readTextFileSync(path), relative(ROOT, path)));
 }
 
-/** Split a line of shell as far as documents need it: quotes, and a comment at the end. */
+/** Splits a line of shell as far as documents need it: quotes, and a comment at the end. */
 export function splitShell(line: string): string[] {
   const words: string[] = [];
   for (const match of line.matchAll(/(?:^|\s)(#.*$)|(?:"[^"]*"|'[^']*'|[^\s"'])+/g)) {

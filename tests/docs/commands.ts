@@ -19,7 +19,7 @@ const NOT_TRIED: readonly { readonly pattern: RegExp; readonly reason: string }[
   { pattern: /^export /, reason: "sets a variable of the reader's shell" },
 ];
 
-/** Options of `run` that `plan` has no use for, or that name places of the reader's; and whether they take a value. */
+/** Options of `run` that `plan` does not have, or that name places of the reader; true if they take a value. */
 const RUN_ONLY: Readonly<Record<string, boolean>> = {
   "--keep-going": false,
   "-k": false,
@@ -33,15 +33,18 @@ const RUN_ONLY: Readonly<Record<string, boolean>> = {
   "--open": false,
 };
 
-/** Commands that show results, which a document's reader has and the test has not. */
+/** Commands that show results: a document's reader has some, but the test has none. */
 const NEED_RESULTS = ["report", "compare", "metrics", "logs", "tag", "export"];
 
-/** What a line of a document comes to: arguments for the command line, nothing to do, or what is wrong with it. */
+/** The outcome of reading a document's line: arguments for the command line, nothing to try, or a problem. */
 export type Tried = { readonly args: readonly string[]; readonly needsResults?: true } | { readonly skip: string } | {
   readonly problem: string;
 };
 
-/** Read a `deno task …` line. `run` becomes `plan` of the same: documents must be true, but need not train networks. */
+/**
+ * Reads a `deno task …` line. `run` becomes `plan` with the same arguments: documents must be true, but need not train
+ * networks.
+ */
 export function readCommand(line: string, store: string): Tried {
   const words = splitShell(line.replace(/^\$ /, ""));
   while (/^[A-Z_]+=/.test(words[0] ?? "")) words.shift();
@@ -58,9 +61,9 @@ export function readCommand(line: string, store: string): Tried {
   const end = rest.findIndex((word) => word === ">" || word === "|");
   const args = (end < 0 ? rest : rest.slice(0, end)).map((word) => /\.(yaml|ts)$/.test(word) ? join(ROOT, word) : word);
   const own = name === "run" ? ["plan", ...asPlan(args)] : [name, ...args];
-  // Where nothing has run they say so, and have read the file and all options by then.
-  // What it writes goes to the store's folder, and the last of two options counts.
-  // It goes on until somebody ends it.
+  // `ui` runs until somebody ends it.
+  // `new` writes to the store's folder: if an option is given twice, the last one counts.
+  // Commands that need results say that nothing has run, after they have read the file and all options.
   if (own[0] === "ui") return { args: [...own, "--help"] };
   if (own[0] === "new") return { args: [...own, "--folder", `${store}-new`] };
   if (NEED_RESULTS.includes(own[0]!)) return { args: [...own, "--store", store], needsResults: true };

@@ -23,7 +23,7 @@ Deno.test("every block of the documents is in a language that is tried, or is ex
   assertEquals(strange.map(({ place, language }) => `${place} ${language || "no language"}`), []);
 });
 
-// Their types are checked by a long test.
+// The types of these modules are checked by a long test.
 Deno.test("every ts block of the documents runs as a module of its own", async () => {
   await using place = await makePlace();
   const { names, where } = writeModules(place.path);

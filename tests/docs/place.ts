@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { listFiles } from "../../engine/store/folders.ts";
 import { allBlocks, type Block, ROOT } from "./blocks.ts";
 
-/** A folder of the documents' own, without a deno.json above it, so that nothing lands in this clone. */
+/** Makes a folder for the documents, without a deno.json above it, so that nothing is written to this clone. */
 export async function makePlace() {
   const path = await Deno.makeTempDir({ prefix: "noiseline-docs-" });
   const pipelines = join(ROOT, "pipelines");
@@ -14,12 +14,18 @@ export async function makePlace() {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-/** A block whose first line is `// name.ts` is a file that pipelines of the documents may use by that name. */
+/**
+ * Returns a block's file name: a block whose first line is `// name.ts` is a file that pipelines of the documents may
+ * use by that name.
+ */
 function nameOf({ text }: Block, index: number): string {
   return /^\/\/ ([\w-]+\.ts)\n/.exec(text)?.[1] ?? `block_${index}.ts`;
 }
 
-/** Write the ts blocks into a folder. @returns their names there, and which is which, for a message */
+/**
+ * Writes the ts blocks into a folder.
+ * @returns their names there, and a text for messages that says which block is which
+ */
 export function writeModules(folder: string): { readonly names: readonly string[]; readonly where: string } {
   const ts = allBlocks().filter(({ language }) => language === "ts");
   const names = ts.map(nameOf);
@@ -27,7 +33,10 @@ export function writeModules(folder: string): { readonly names: readonly string[
   return { names, where: ts.map(({ place }, index) => `${names[index]} is ${place}`).join("\n") };
 }
 
-/** Run Deno on modules in a folder with this clone's configuration. @returns what it said where it failed */
+/**
+ * Runs Deno on modules in a folder with this clone's configuration.
+ * @returns its output if it failed
+ */
 export async function deno(cwd: string, command: string, ...args: string[]): Promise<string | undefined> {
   const all = [command, "--quiet", `--config=${join(ROOT, "deno.json")}`, ...args];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), { args: all, cwd, env: { NO_COLOR: "1" } })

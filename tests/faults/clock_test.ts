@@ -12,7 +12,7 @@ const TRIES = ALL ? 400 : 100;
 
 const realNow = Date.now;
 
-/** Let the engine's clock be wrong by as much. File systems keep their own. */
+/** Makes the engine's clock wrong by an offset. File systems keep their own clock. */
 function setClock(offsetMs: number): Disposable {
   Date.now = () => realNow() + offsetMs;
   return { [Symbol.dispose]: () => Date.now = realNow };
@@ -31,13 +31,13 @@ for (const [clock, offsetMs] of Object.entries(OFFSETS_MS)) {
     using _clock = setClock(offsetMs);
     const random = seededRandom(8);
     const path = project.path("data.txt");
-    // Settled at the start, so that its digest is remembered.
+    // The file is left alone for more than two seconds, so that its digest is remembered.
     await new Promise((resolve) => setTimeout(resolve, 2_100));
     await runHere(project);
     const first = Deno.statSync(path);
     const tally = new Tally(`edit of a file from outside, ${clock}`, TRIES);
     for (let n = 0; n < TRIES; n++) {
-      // Always five bytes; sometimes through a new file of the same name, as editors do.
+      // Always five bytes; sometimes written through a new file of the same name, as editors do.
       const text = `${String(Math.floor(random() * 10_000)).padStart(4, "0")}\n`;
       if (random() < 0.3) {
         Deno.writeTextFileSync(`${path}.new`, text);
@@ -48,7 +48,7 @@ for (const [clock, offsetMs] of Object.entries(OFFSETS_MS)) {
       await runHere(project);
       const shown = project.read("outputs/faults/first/text.txt");
       if (shown !== `first\n${text}\n`) verdict.wrong.push(`it shows ${shown} where the file holds ${text}`);
-      // A run with nothing edited does nothing, whatever the clock says.
+      // A run without an edit does nothing, whatever the clock says.
       const { ended } = await runHere(project);
       if (ended["first"] !== "cached") verdict.lost.push(`it was ${ended["first"]} again`);
       tally.add(`edit ${n}`, verdict);
@@ -65,7 +65,7 @@ Deno.test("run sees an output that was edited and had its time set back, and kee
   const edits = ALL ? 20 : 4;
   const tally = new Tally("edit of an output, its time set back", edits);
   for (let n = 0; n < edits; n++) {
-    // Deno tells the time of a file's last change, which cannot be set back, in whole seconds.
+    // Deno reports the time of a file's last change, which cannot be set back, in whole seconds.
     await new Promise((resolve) => setTimeout(resolve, 1_050));
     const { atime, mtime } = Deno.statSync(path);
     const mine = whole.replace("first", `fir${String(n).padStart(2, "0")}`);

@@ -28,7 +28,7 @@ Deno.test("run executes each stage once in total when two runs start at the same
   assertMatch((await project.cli(["run", "p.yaml"])).stdout, /^demo: nothing to do \(5 stages cached\)\npage: .*\n$/);
 });
 
-/** Pipelines that share their first two stages with all, one with a neighbour, and have one to themselves. */
+/** Pipelines that share their first two stages with all others and one with a neighbour, and have one of their own. */
 function overlapping(n: number): string {
   return `name: n${n}
 stages:
@@ -120,7 +120,7 @@ Deno.test("run reaches only what it is asked for when stages are named", async (
   assertEquals(some.ran, ["a", "c"]);
   assertEquals(project.shown(), ["a", "c"]);
   assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["b", "d", "noise"]);
-  // A target whose result is there needs nothing of what made it.
+  // A target whose result exists needs no upstream results.
   project.remove("outputs");
   assertEquals((await runAndCheckPlan(project, ["p.yaml", "d"])).ended, { d: "restored" });
 });
@@ -137,7 +137,7 @@ Deno.test("run --force keeps the bytes without a word when a stage is determinis
   assertEquals(all.events.at(-1).counts.ran, 6);
   assertEquals(all.events.filter(({ type, level }) => type === "warning" || level === "warn"), []);
   assertEquals(await finalDigests(project, ["p.yaml"]), before);
-  // A forced walk starts at its first step although all of them are saved.
+  // A forced walk starts at its first step although all of its steps are saved.
   assertEquals(all.events.filter(({ type, id }) => type === "stage-saved" && id === "walk").length, 4);
 });
 

@@ -11,7 +11,7 @@ const RUN = /^the stage may not start programs: /;
 const SYS = /^the stage may not read facts about this machine: /;
 const ENV = /^the stage may not read (the variable HOME|all environment variables)$/;
 
-/** How each deed of tests/support/stages/hostile.ts must be told. */
+/** The expected message for each deed of tests/support/stages/hostile.ts. */
 const TOLD: Readonly<Record<string, RegExp>> = {
   "read-absolute": READ,
   "read-dots": READ,
@@ -54,7 +54,7 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "ask": /asked, and the answer was denied/,
   "import-remote": /^the stage may not import deno\.land:443$/,
   "import-file": READ,
-  // Which of the two depends on what Deno's cache knows of other packages.
+  // Deno's cache of other packages decides which of the two messages appears.
   "import-package":
     /^the stage may not load .*: its modules must be known before it runs$|^a package is not on this machine/,
   "import-worker": READ,
@@ -95,14 +95,14 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "deep-folders": /output "out" (cannot be read|has a file name that cannot be kept)/,
 };
 
-/** Refused by rights that the superuser does not need. */
+/** Deeds that are refused by permissions that the superuser does not need. */
 const NOT_FOR_ROOT = new Set(["close-output"]);
 
 function finished(events: readonly Json[]): Record<string, Json> {
   return Object.fromEntries(events.filter(({ type }) => type === "stage-finished").map((event) => [event.id, event]));
 }
 
-/** Every file below a folder with its content, so that any change shows. */
+/** Returns every file below a folder with its content, so that any change shows. */
 function snapshot(project: Project, folder: string): Record<string, string> {
   return Object.fromEntries(project.files(folder).map((name) => [name, project.read(`${folder}/${name}`)]));
 }
@@ -121,7 +121,7 @@ Deno.test("run stops, explains and outlives every deed of a hostile stage, and n
     "import-file": project.path("lib.cjs"),
     "import-worker": project.path("lib.cjs"),
     "stat-target": project.path("."),
-    // The store's own object behind the input, which the stage may read only where it was laid out.
+    // The store's own object behind the input, which the stage may read only through its input folder.
     "read-target": project.path(".noiseline/objects", object!),
     "write-target": project.path(".noiseline/objects", object!),
   };
@@ -162,7 +162,7 @@ Deno.test("run stops, explains and outlives every deed of a hostile stage, and n
   assertEquals(project.list(".noiseline/results").length, 1);
   assertEquals(project.list(".noiseline/tmp"), []);
 
-  // The mended stage runs as if nothing had been.
+  // The repaired stage runs as if nothing had happened.
   project.copy("tests/support/stages/cook.ts", "hostile.ts");
   project.write(
     "p.yaml",

@@ -6,7 +6,7 @@ import { Project } from "../support/project.ts";
 
 const KIBIBYTE = 1024;
 
-/** Writes as much as it is told, through its output or by itself. */
+/** A stage that writes as many bytes as its params say, through its output or by itself. */
 const FILL = `import { defineStage } from "noiseline";
 import { z } from "zod";
 
@@ -29,7 +29,7 @@ stages:
   fill: { uses: ./fill.ts, with: { kibibytes: 700 } }
 `;
 
-/** A small file system of its own under the project's folder. */
+/** Mounts a small separate file system in the project's folder. */
 async function mountSmall(project: Project, kibibytes: number): Promise<AsyncDisposable> {
   const target = project.path("small");
   Deno.mkdirSync(target);
@@ -52,7 +52,7 @@ Deno.test("run fails cleanly and works later when the disk is full", async (t) =
       ignore,
       fn: async () => {
         await using project = new Project({ files: { "p.yaml": PIPELINE, "fill.ts": FILL } });
-        // With room for what Deno keeps for the stage's process, once the ballast is gone.
+        // With room for the files that Deno needs for the stage's process, once the ballast is removed.
         await using _disk = await mountSmall(project, 6144);
         project.write("small/ballast", new Uint8Array(5596 * KIBIBYTE));
         const args = ["p.yaml", ...STORE, "--set", `fill.itself=${itself}`];
@@ -93,7 +93,7 @@ Deno.test("run fails cleanly and works later when the disk is full", async (t) =
         await runAndCheckPlan(project, args);
         await finalDigests(project, args);
       };
-      // Less and less is free: first the outputs do not fit, in the end not even the record of the run does.
+      // Free space shrinks: first the outputs do not fit, in the end not even the record of the run does.
       for (const free of [40, 12, 4, 0]) {
         for (const name of ["outputs", "store"]) if (project.exists(`small/${name}`)) project.remove(`small/${name}`);
         fillUp(free);
@@ -112,7 +112,7 @@ Deno.test("run refuses a pipeline when it may not read its file", async (t) => {
     ignore: skipUnless(isRoot() && hasProgram("setpriv"), "only root can give a file away and drop its powers"),
     fn: async () => {
       await using project = new Project({ files: { "p.yaml": PIPELINE } });
-      // Without its capabilities root is a user like any other, and still owns Deno's cache.
+      // Without its capabilities, root is a user like any other, but still owns Deno's cache.
       Deno.chownSync(project.path("p.yaml"), 65_534, 65_534);
       Deno.chmodSync(project.path("p.yaml"), 0o600);
       const prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
@@ -133,7 +133,7 @@ Deno.test("a training whose save finds the disk full says so once, and goes on l
   await using running = project.start(["run", ...args, "--json"]);
   await running.event(({ type, step }) => type === "stage-saved" && step >= 2);
   {
-    // Another program takes all that is left.
+    // Another program takes all of the remaining space.
     using ballast = Deno.openSync(project.path("small/ballast"), { write: true, create: true });
     assertThrows(
       () => {

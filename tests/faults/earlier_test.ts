@@ -24,7 +24,7 @@ Deno.test("after kill -9 in the middle, status names just the folders that show 
     await running.outcome();
   }
   assertEquals(await named(changed), ["b", "c"]);
-  // The first configuration comes to all of its folders again, the changed one too.
+  // A complete run of either configuration fills all of its folders again.
   for (const args of [changed, ["p.yaml"]]) {
     assertEquals((await project.cli(["run", ...args])).code, 0);
     assertEquals(project.shown(), ["a", "b", "c"]);

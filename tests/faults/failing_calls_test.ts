@@ -7,7 +7,7 @@ import { hasProgram, skipTestsUnless } from "../support/proc.ts";
 
 const ignore = skipTestsUnless(hasProgram("setpriv"), "faults come into workers by setpriv, which is not here");
 
-/** Points of each run that are tried where not all are. */
+/** Points of each run that are tried, unless all are. */
 const TRIED = 10;
 
 const CODES: readonly FaultCode[] = ["ENOSPC", "EIO", "EMFILE"];
@@ -17,7 +17,7 @@ const SAYS: Readonly<Record<FaultCode, RegExp>> = {
   EMFILE: /Too many open files/,
 };
 
-/** What a command said of its failure, and of what to do: of stages, or in place of running any. */
+/** Returns a command's failures with their fixes: those of stages, or those reported instead of running any. */
 function failuresOf({ stdout, stderr }: Outcome): { readonly message: string; readonly fix?: string }[] {
   if (stdout.startsWith("{\n")) return JSON.parse(stdout).diagnostics;
   const events = stdout.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
@@ -27,7 +27,7 @@ function failuresOf({ stdout, stderr }: Outcome): { readonly message: string; re
   return [{ message: message!, ...(fix === undefined ? {} : { fix }) }];
 }
 
-/** A command that met the error must have ended as well as without it, or have failed with one clear message. */
+/** Checks that a command that met the error either ended as well as without it, or failed with one clear message. */
 function judgeFailure(outcome: Outcome, fault: FaultCode, wrong: string[]): void {
   const { code, signal, stdout, stderr } = outcome;
   if (code === 0) return;

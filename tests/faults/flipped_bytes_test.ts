@@ -6,7 +6,7 @@ import { FaultProject } from "../support/faults/project.ts";
 import type { Verdict } from "../support/faults/reference.ts";
 import { someOf, Tally } from "../support/faults/tally.ts";
 
-/** Bytes of each sort that are tried where not all are. */
+/** Bytes of each kind that are tried, unless all are. */
 const TRIED = 60;
 
 const PIPELINE = `name: faults
@@ -15,7 +15,7 @@ stages:
   second: { uses: join, inputs: { from: [first] }, with: { text: second } }
 `;
 
-/** Flip one bit of a byte, leaving the times of the file as they were. */
+/** Flips one bit of a byte, and keeps the times of the file. */
 function flip(path: string, at: number): void {
   const { mtime, atime } = Deno.statSync(path);
   const bytes = Deno.readFileSync(path);
@@ -26,7 +26,7 @@ function flip(path: string, at: number): void {
   Deno.chmodSync(path, 0o444);
 }
 
-/** How a damaged object comes to be read. */
+/** Situations in which a damaged object is read. */
 const READERS: Readonly<Record<string, { readonly overrides: readonly string[]; readonly stages: RegExp }>> = {
   "a view is restored": { overrides: [], stages: /./ },
   "another stage reads it": { overrides: ["second.text=edited"], stages: /^first$/ },
@@ -51,7 +51,7 @@ for (const [how, { overrides, stages }] of Object.entries(READERS)) {
     for (const { name, at } of someOf(places, TRIED, 7)) {
       const path = project.path(".noiseline/objects", name);
       if (overrides.length > 0) {
-        // The reader has not run yet.
+        // The stage that reads the object has not run yet.
         await runHere(project);
         for (const result of project.files(".noiseline/results")) {
           const file = `.noiseline/results/${result}`;
@@ -93,7 +93,7 @@ Deno.test("a saved state with a flipped byte is named and passed over", async ()
     const saved = await new ProgressStore(folder, 9, undefined, (step) => damaged.push(step)).latest();
     const text = saved && new TextDecoder().decode(await saved.read("deep/hashes"));
     const verdict: Verdict = { lost: [], wrong: [] };
-    // Some bytes of a manifest say nothing, such as its last one: then the state is still the right one.
+    // Some bytes of a manifest carry no information, such as its last one: then the state is still the right one.
     if (text !== `state of ${saved?.step}`) verdict.wrong.push(`got ${text}`);
     if (saved?.step === 2 && damaged.join() !== "4") verdict.wrong.push(`named ${damaged}`);
     if (saved === undefined) verdict.lost.push("no state is left");

@@ -9,7 +9,7 @@ import { makeTempFolder } from "../unit/engine/support/temp.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 const KEY = "5".repeat(64);
-/** Names that mean something in one folder or another, and one that means nothing. */
+/** Names that have a meaning in some folder of the store, and one that has none. */
 const NAMES = ["link", KEY, KEY.slice(0, 2), "any", "step-9"];
 
 type Place = (outside: string, store: string) => string;
@@ -20,7 +20,7 @@ const TARGETS: Readonly<Record<string, Place>> = {
   "what changes by itself": () => "/proc/self",
 };
 
-/** A store with something in each of its folders. */
+/** Makes a store with something in each of its folders. */
 async function fill(folder: string): Promise<void> {
   const { stages } = await runIn(folder, YAML);
   const store = openStore(join(folder, ".noiseline"));
@@ -49,7 +49,10 @@ function layOutside(folder: string): string {
 const listAll = (folder: string) =>
   [...foldersOf(folder)].flatMap((one) => [...Deno.readDirSync(one)].map(({ name }) => join(one, name)));
 
-/** Clean up as if it were a year later, and keep nothing. @returns what went wrong */
+/**
+ * Cleans up as if it were a year later, and keeps nothing.
+ * @returns the error, if there was one
+ */
 async function clean(store: string): Promise<string | undefined> {
   const policy = { dryRun: false, keepRuns: 0, maxBytes: 0, olderThanMs: 0, nowMs: Date.now() + 365 * 86_400_000 };
   try {
@@ -74,7 +77,7 @@ for (const [target, place] of Object.entries(TARGETS)) {
     const wrong: string[] = [];
     const attempt = async (name: string, change: (home: string) => void) => {
       tries++;
-      // Each at a place of its own: what was found to be a folder is remembered.
+      // Each try has its own place, because the result of checking a folder is remembered.
       const home = join(folder.path, `${tries}`);
       cpSync(model, home, { recursive: true, preserveTimestamps: true });
       change(home);

@@ -25,7 +25,7 @@ stages:
   const other = await project.cli(["run", "p.yaml", "a", "--set", "a.text=other"]);
   assertEquals(other.code, 0, other.stderr);
   assertEquals((await project.cli(["run", "p.yaml", "a"])).code, 0);
-  // No folder of outputs keeps anything now.
+  // No outputs folder keeps any result now.
   project.remove("outputs");
   {
     await using running = project.start(["run", "p.yaml", "--jobs", "1", "--json"]);
@@ -38,7 +38,8 @@ stages:
     running.signal("SIGKILL");
     assertEquals((await running.outcome()).signal, "SIGKILL");
   }
-  // The run is dead and its outputs are gone, but its walk can be resumed, and what it would read is there.
+  // The run is dead and its outputs are gone, but its walk can be resumed, and the input that the walk would read
+  // exists.
   project.remove("outputs");
   const after = await project.cli(HUNGRY.with(3, "1h"));
   assertEquals([after.code, after.json.results], [0, []]);
@@ -89,7 +90,7 @@ stages:
   }
   running = false;
   await cleaning;
-  // A test in which nothing was removed would show nothing.
+  // If nothing was removed, the test would prove nothing.
   assert(removed >= 3, `${removed} results were removed`);
   assertEquals((await busy.cli(["run", "x.yaml"])).code, 0);
   assertEquals(await finalDigests(busy, ["x.yaml"]), wanted["x"]);
@@ -106,7 +107,7 @@ stages:
 
 class Killed extends Error {}
 
-/** A store with garbage of every sort. */
+/** Makes a store with garbage of every kind. */
 async function makeGarbage(folder: string): Promise<void> {
   await runIn(folder, TINY);
   await runIn(folder, TINY.replace("one }", "two }"));

@@ -17,7 +17,7 @@ async function end(project: Project, takes: string, more = "", amount = 0): Prom
   return { code, ...finished, runId: events.at(-1).runId };
 }
 
-/** The most memory that a process held at any time. */
+/** Returns the peak memory of a process in bytes. */
 function peakOf(pid: number): number {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]) * 1024;
 }
@@ -33,7 +33,7 @@ Deno.test("run stops a stage that takes more memory than it may, and it can be g
   }
   const { code } = await end(project, "nothing", ", resources: { memory: 400MiB }");
   assertEquals(code, 0);
-  // What a process may hold decides about no byte of the result.
+  // The memory limit of a process does not affect its result.
   const { stages } = (await project.cli(["plan", "p.yaml", "--json", "--set", "a.takes=nothing"])).json;
   assertEquals(stages[0].state, "cached");
 });
@@ -84,7 +84,7 @@ for (const takes of ["prints", "unbroken"]) {
       try {
         peak = Math.max(peak, peakOf(running.pid));
       } catch {
-        // It has just ended.
+        // The process has just ended.
       }
     }, 20);
     const { code, events, stderr } = await running.outcome();
@@ -92,8 +92,8 @@ for (const takes of ["prints", "unbroken"]) {
     assertEquals(code, 0, stderr);
     const { size } = Deno.statSync(project.path(`.noiseline/runs/${events.at(-1).runId}/logs/a.log`));
     assert(size > 60 * MEBIBYTE && size < 70 * MEBIBYTE, `a log of ${size} bytes for 1,000 MiB that were printed`);
-    // A run without a stage holds some 100 MiB, and V8 leaves 150 to 300 MiB of what is over until it has to clean up
-    // (369 MiB in all for 300 MiB that were printed, 396 MiB for 1,200): far less than all that was printed.
+    // A run without a stage takes about 100 MiB, and V8 keeps 150 to 300 MiB of garbage until it has to clean up (369
+    // MiB in all for 300 MiB that were printed, 396 MiB for 1,200): far less than all that was printed.
     assert(peak > 0 && peak < 600 * MEBIBYTE, `the engine held ${peak} bytes`);
     const log = project.read(`.noiseline/runs/${events.at(-1).runId}/logs/a.log`);
     assertMatch(log.slice(-200), /\n… \d+ lines left out: a log holds 64 MiB of each stage\n$/);

@@ -19,7 +19,7 @@ Deno.test("logs --follow prints what a stage says while it runs, and ends with i
   assertStringIncludes((await project.cli(["runs", run.runId])).stdout, `${run.runId} demo: killed`);
 });
 
-/** Says nothing, for ten minutes if it is let. */
+/** A stage that reports nothing, and runs for up to ten minutes. */
 const SILENT = `import { defineStage } from "noiseline";
 import { z } from "zod";
 export default defineStage({
@@ -51,7 +51,7 @@ Deno.test("logs --follow of a stage without a log says whether it is at work or 
   assertEquals(second.stderr, `"b" has not begun yet in run ${runId}\n"b" has printed nothing\n`);
 });
 
-/** Tells how far it is, for ten minutes if it is let. */
+/** A stage that reports its progress, and runs for up to ten minutes. */
 const STEADY = SILENT.replace(
   "async run({ outputs }) {",
   `async run({ outputs, report }) {
@@ -88,7 +88,7 @@ Deno.test("verify --resume walks on from an earlier state in a process of its ow
   const same = await project.cli(["verify", "p.yaml", "walk", "--resume", "--json"]);
   assertEquals([same.code, same.json.fromStep, same.json.same], [0, 4, true], same.stdout + same.stderr);
   assertEquals(same.json.ports[0].recorded, before["walk"]!["out"]);
-  // A state whose bytes are whole but wrong, as a stage with a hidden input would have saved it.
+  // A state whose bytes are complete but wrong, as a stage with a hidden input would have saved it.
   const state = project.files(".noiseline/progress").find((path) => path.endsWith("step-4/hashes"))!;
   const path = `.noiseline/progress/${state}`;
   const manifest = path.replace("hashes", "manifest.json");
@@ -117,7 +117,7 @@ Deno.test("verify --resume tells the steps that were taken, and proves nothing w
     stages: ["walk"],
     files: { "p.yaml": `name: demo\nstages:\n${lines.join("")}` },
   });
-  // Without an extent nothing says where a result ends; a stage need not report, either.
+  // Without an extent, nothing tells which step a result ends at; a stage need not report progress, either.
   const plain = project.read("walk.ts").replace(/extent\((.*)\),/, "$1,").replace(", extent }", " }");
   project.write("plain.ts", plain);
   project.write("silent.ts", plain.replace(/^ *report\(.*$/m, "").replace(", report }", " }"));

@@ -4,7 +4,7 @@ import type { Json } from "../support/cli_process.ts";
 import { childrenOf, isGoneWithin } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
-/** More steps than the smoke test has, so that there is time to hit each stage in the middle. */
+/** Settings with more steps than the smoke test has, so that there is time to interrupt each stage in the middle. */
 const ARGS = [
   "smoke.yaml",
   "sample",
@@ -88,12 +88,12 @@ Deno.test("run gives the same bytes when training and sampling are extended and 
   assertEquals(plannedOf(extended.plan, "train"), ["extend", 6]);
   assertEquals(await finalDigests(project, long), await expected);
 
-  // Fewer images of the same network: what is there already is cut, nothing is drawn again.
+  // Fewer images of the same network: existing images are cut to the new count, and nothing is sampled again.
   const fewer = long.with(-1, "sample.count=16");
   const cut = await runAndCheckPlan(project, fewer);
   assertEquals(cut.ran, ["sample"]);
 
-  // The shorter training is still there, and is not cut from the longer one.
+  // The shorter training still exists, and is not cut from the longer one.
   const back = await runAndCheckPlan(project, short);
   assertEquals(back.ended, { train: "restored" });
   assertEquals((await finalDigests(project, short))["train"], shortDigests["train"]);
@@ -102,7 +102,7 @@ Deno.test("run gives the same bytes when training and sampling are extended and 
 Deno.test("run ends with the same bytes when training and evaluation are killed after saves that are due by time", async () => {
   const short = ["train.steps=12", "train.batchSize=16", "train.checkpointEvery=1000", "evaluate.batchSize=10"];
   const args = ["smoke.yaml", "evaluate", ...short.flatMap((set) => ["--set", set])];
-  // In no key: each step and batch is due, as after ten minutes.
+  // These settings are in no key: every step and batch is due to be saved, as after ten minutes.
   const timed = [...args, "--set", "train.saveEverySeconds=0", "--set", "evaluate.saveEverySeconds=0"];
   await using whole = newProject();
   const expected = runAndCheckPlan(whole, args).then(() => finalDigests(whole, args));

@@ -6,7 +6,10 @@ import { childrenOf, hasProgram, isGoneWithin, skipUnless } from "../support/pro
 import { Project } from "../support/project.ts";
 import { answerOnTerminal } from "../support/terminal.ts";
 
-/** The walk saves every step and waits in its fifth until it is stopped; a run that starts from there goes on. */
+/**
+ * A pipeline whose walk saves every step and waits in its fifth until it is stopped; a run that starts from there does
+ * not wait.
+ */
 const PIPELINE = `name: demo
 stages:
   walk: { uses: ./walk.ts, with: { steps: 9, holdAt: 5 } }
@@ -21,7 +24,7 @@ function newProject(pipeline: string = PIPELINE): Project {
 
 let expected: ReturnType<typeof finalDigests> | undefined;
 
-/** Digests of a run that nothing disturbed. */
+/** Returns the digests of an undisturbed run. */
 async function expectedDigests() {
   expected ??= (async () => {
     await using project = newProject();
@@ -31,14 +34,14 @@ async function expectedDigests() {
   return await expected;
 }
 
-/** Start a run and wait until the walk stands in its fifth step. */
+/** Starts a run and waits until the walk is at its fifth step. */
 async function startHeld(project: Project, args: readonly string[] = []): Promise<Running> {
   const running = project.start(["run", "p.yaml", "walk", ...args, "--json"]);
   await running.event(({ type, step }) => type === "stage-saved" && step === 5);
   return running;
 }
 
-/** The same command again must plan to go on from the fifth step, and end as if nothing had happened. */
+/** Checks that the same command plans to continue from the fifth step, and ends as if nothing had happened. */
 async function continueAndCompare(project: Project): Promise<void> {
   const { plan, ran } = await runAndCheckPlan(project, ["p.yaml"]);
   const walk = plan.stages.find(({ id }: { id: string }) => id === "walk");
@@ -87,7 +90,7 @@ Deno.test("run goes on from the last saved step when it was killed", async () =>
   await running.outcome();
   assert(await isGoneWithin(worker!), "the worker outlives its parent");
   assertEquals(project.list(".noiseline/results"), []);
-  // What the killed run left behind is in nobody's way.
+  // The leftovers of the killed run disturb nothing.
   assertEquals(project.list(".noiseline/tmp").length, 1);
   await continueAndCompare(project);
 });
@@ -121,12 +124,12 @@ Deno.test("one Ctrl-C on a terminal, which `deno task` passes on as well, saves 
   await using project = newProject(
     "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 200, saveEvery: 1000 } }\n",
   );
-  // Of a step that takes this long, nothing is kept by one who is killed in it.
+  // If the process is killed during such a long step, nothing of the step is kept.
   const slow = "await new Promise((done) => setTimeout(done, 500));\n      hashes.push";
   const told = project.read("walk.ts").replace("progress, outputs", "progress, note, outputs")
     .replace("const from", 'note("walking");\n    const from');
   project.write("walk.ts", told.replace("hashes.push", slow));
-  // Two signals at once are one for the system at times.
+  // The system may merge two signals that arrive at once into one.
   for (let before = 0, press = 0; press < 3; press++) {
     const { code, said } = await answerOnTerminal(project, ["run", "p.yaml"], {
       at: "walk: walking",
@@ -146,7 +149,7 @@ Deno.test("run stops at once when it gets a second signal", async () => {
   const [worker] = childrenOf(running.pid);
   running.signal("SIGINT");
   await running.event(({ type }) => type === "stopping");
-  // Nobody presses twice faster, and one press may come as two signals.
+  // Nobody presses twice faster, and one press may arrive as two signals.
   await delay(500);
   running.signal("SIGINT");
   const { code } = await running.outcome();

@@ -12,12 +12,12 @@ stages:
   stroll: { uses: ./stroll.ts, with: { steps: 6, text: a, pauseMs: 300 } }
 `;
 
-/** A queue that ends the job which asks it: one line of its table. */
+/** A `squeue` that reports the job that calls it as ending: one line of its table. */
 const SQUEUE = `#!/bin/sh
 printf 'A\\037B\\037C\\037D\\037E\\037F\\037G\\037H\\036\\n7\\037N/A\\037COMPLETING\\037None\\037n1\\0370:05\\037noiseline-x\\037c\\036\\n'
 `;
 
-/** A job's processes, its own first. */
+/** Returns a job's processes, its own first. */
 function processesOf(pid: number): number[] {
   try {
     return [pid, ...childrenOf(pid).flatMap(processesOf)];
@@ -62,7 +62,7 @@ const MOMENTS: Readonly<Record<string, (seen: Seen) => boolean>> = {
   "after its first state": ({ cache }) => hasBelow(join(cache, "cluster/states"), /^step-\d+$/),
   "while its result is sent": ({ cache }) => hasBelow(join(cache, "v1"), /^[0-9a-f]{64}$/),
 };
-/** The queue signals all processes of a job, in whatever order. */
+/** The order in which the queue signals the processes of a job is arbitrary. */
 const ORDERS = ["its own process first", "its children first"] as const;
 
 function endsIn(folder: string): JobEnd[] {
@@ -106,7 +106,7 @@ Deno.test("a job that is requeued is no failure of its code, whenever the signal
     const [own, ...others] = pids as [number, ...number[]];
     for (const pid of order === ORDERS[0] ? [own, ...others] : others) if (isAlive(pid)) Deno.kill(pid, "SIGTERM");
     if (order === ORDERS[1]) {
-      // The others have come to their ends before the job's own process hears of it.
+      // The other processes have ended before the job's own process gets its signal.
       for (const pid of others) while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
       await new Promise((resolve) => setTimeout(resolve, 100));
       if (isAlive(own)) Deno.kill(own, "SIGTERM");

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Project } from "../support/project.ts";
 
-/** Code that was evaluated is trusted by content only if it was left alone for two seconds before. */
+/** Evaluated code is identified by its content only if its files were not changed in the two seconds before. */
 const SETTLED_MS = 2_200;
 const settle = () => new Promise((done) => setTimeout(done, SETTLED_MS));
 
@@ -52,7 +52,7 @@ Deno.test("an edit of a custom stage's helper, or of what a pipeline in TypeScri
   assertEquals(await statesOf(project, "p.ts"), { b: "restore" });
   project.write("names.ts", 'export const id = "a";\n');
 
-  // A helper that only now comes to be imported had no say before.
+  // A helper that is first imported now had no influence before.
   project.write("more.ts", 'export const text = "three";\n');
   project.write("stage.ts", STAGE.replace("./helper.ts", "./more.ts"));
   await settle();

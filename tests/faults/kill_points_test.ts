@@ -5,7 +5,7 @@ import { hasProgram, skipTestsUnless } from "../support/proc.ts";
 
 const ignore = skipTestsUnless(hasProgram("setpriv"), "faults come into workers by setpriv, which is not here");
 
-/** Points of each run that are tried where not all are. */
+/** Points of each run that are tried, unless all are. */
 const TRIED = 16;
 
 for (const name of SCENARIO_NAMES) {

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Project } from "../support/project.ts";
 
-/** Over the size up to which a stage gets copies. */
+/** Above the size up to which a stage gets copies. */
 const LARGE = 65 << 20;
 
 const BIG = `import { defineStage } from "noiseline";
@@ -97,7 +97,7 @@ async function makePlace() {
   }
   const { code, stderr } = await project.cli(["run", "p.yaml", "small", "big"]);
   assertEquals(code, 0, stderr);
-  /** Mode, owner and time of all that the stage may read, and of the folders that it lies in. */
+  /** Returns mode, owner and time of every file that the stage may read, and of the folders that contain them. */
   const facts = () => {
     const names = [...project.files("."), "mine", "many", "many/deep"];
     return Object.fromEntries(
@@ -117,7 +117,7 @@ Deno.test("run gives copies to a stage, and what it changed of larger ones is as
   const { code, events, stderr } = await project.cli(["run", "p.yaml", "--json"]);
   assertEquals(code, 0, stderr);
   const said = events.filter(({ type }) => type === "stage-note").map(({ message }) => message);
-  // One input each, one file, and a folder with a folder and three files in it.
+  // Eight: the two inputs, one file, and a folder that contains a folder and three files.
   assertEquals(said[0], "done 8");
   assertMatch(said[1], /^it changed the mode, owner or times of files it may only read/);
   const after = facts();

@@ -6,7 +6,7 @@ import { startUi, userOf, Visitor } from "../support/live_server.ts";
 import { setVariable, testsAlone } from "../support/own_process.ts";
 import { Project } from "../support/project.ts";
 
-/** A stage in the engine's own process, one in a process, and two of the user's own with a file and an input. */
+/** A stage in the engine's own process, one in a separate process, and two of user code with a file and an input. */
 const YAML = `name: demo
 stages:
   noise: { uses: schedule, with: { betas: sigmoid, timesteps: 100 } }
@@ -19,7 +19,7 @@ const PIXEL = Uint8Array.fromBase64(
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==",
 );
 
-/** Ways to lead from a name to the folder or file that was there. */
+/** Ways to link from a name to the folder or file that was there. */
 const LINKS: Readonly<Record<string, (from: string, to: string) => void>> = {
   absolute: (from, to) => Deno.symlinkSync(to, from),
   relative: (from, to) => Deno.symlinkSync(relative(Deno.realPathSync(dirname(from)), Deno.realPathSync(to)), from),
@@ -29,7 +29,7 @@ const LINKS: Readonly<Record<string, (from: string, to: string) => void>> = {
   },
 };
 
-/** Where a link may be, below the folder of a test. The project is `home/mine`. */
+/** Places where a link may be, below the folder of a test. The project is `home/mine`. */
 const POSITIONS = {
   "the folder above the project": "home",
   "the project's folder": "home/mine",
@@ -71,7 +71,10 @@ async function run(place: Project, ...args: string[]) {
   });
 }
 
-/** Put what lies at a path elsewhere, and a link in its place. Code and its files stay in the project, beyond which is a right. */
+/**
+ * Moves a file or folder elsewhere, and puts a link in its place. Code and its files stay in the project, because
+ * outside of it they would need a right.
+ */
 function turnIntoLink(place: Project, path: string, how: string): void {
   const isCode = /code|data\.txt/.test(path);
   const [from, to] = [place.path(path), place.path(isCode ? "home/mine/big" : "elsewhere", `${basename(path)}-moved`)];
@@ -80,7 +83,7 @@ function turnIntoLink(place: Project, path: string, how: string): void {
   LINKS[how]!(from, to);
 }
 
-/** Deno's cache is that of this machine, whatever leads to it: packages are neither fetched nor copied for a test. */
+/** Links to Deno's cache of this machine: packages are neither fetched nor copied for a test. */
 async function linkDenoCache(place: Project, how: string): Promise<void> {
   LINKS[how]!(place.path("deno"), await denoFolder());
 }

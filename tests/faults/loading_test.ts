@@ -2,7 +2,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { childrenOf, hasProgram, isGoneWithin, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
-/** A stage whose module does something at its top, where it is loaded to be described, before anything runs. */
+/**
+ * Returns a stage whose module does something at its top level, which runs when the module is loaded to be described,
+ * before any stage runs.
+ */
 function stageWith(top: string, body = `await outputs.out.write("text.txt", "fine\\n");`): string {
   return `import { defineStage } from "noiseline";
 import { z } from "zod";
@@ -23,7 +26,7 @@ export default defineStage({
 
 const YAML = "name: demo\nstages:\n  a: { uses: ./odd.ts }\n";
 
-/** What a module may try while it is loaded, and how the refusal says it. */
+/** Things that a module may try while it is loaded, and the expected refusals. */
 const TOPS: Readonly<Record<string, readonly [string, RegExp]>> = {
   reads: [`Deno.readTextFileSync("/etc/passwd");`, /while it was loaded: the stage may not read \/etc\/passwd/],
   writes: [`Deno.writeTextFileSync("/tmp/noiseline-spoilt", "x");`, /while it was loaded: the stage may not write/],
@@ -113,7 +116,7 @@ Deno.test("what loads a stage's code goes with a command that is killed", async 
 });
 
 Deno.test("run gives a stage nothing that another run left in the storage of the browser's interfaces", async () => {
-  // In a worker the interfaces are there anew, whatever the main thread has taken away.
+  // In a worker these interfaces exist again, whatever the main thread has removed.
   const body = `
     const code = \`(async () => {
       const store = await caches.open("x");
@@ -173,7 +176,7 @@ export default defineStage({
 });
 
 Deno.test("run refuses a file whose name is not UTF-8", async () => {
-  // TypeScript cannot make such a name, but native code of a stage can: here the test stands for it.
+  // TypeScript cannot create such a name, but a stage's native code can: here the test does so.
   const body = `
     await outputs.out.write("text.txt", "x");
     for (let i = 0; i < 3_000 && Array.from(Deno.readDirSync(outputs.out.folder)).length < 2; i++) {

@@ -5,10 +5,15 @@ import { childrenOf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const MEBIBYTE = 1 << 20;
-/** Enough for the run and for a process that computes with a batch of 8; not for one of 512, which takes some 2.9 GB. */
+/**
+ * Enough for the run and for a process that computes with a batch of 8; not for a batch of 512, which takes about 2.9
+ * GB.
+ */
 const LIMIT = 700 * MEBIBYTE;
 
-/** Where groups of memory can be made, of either version; undefined where this process may make none. */
+/**
+ * Returns the folder in which memory groups of either version can be made; undefined if this process may not make any.
+ */
 function findGroups() {
   for (const [root, limit] of [["/sys/fs/cgroup/memory", "memory.limit_in_bytes"], ["/sys/fs/cgroup", "memory.max"]]) {
     const folder = join(root!, `noiseline-test-${crypto.randomUUID().slice(0, 8)}`);
@@ -20,7 +25,7 @@ function findGroups() {
       try {
         Deno.removeSync(folder);
       } catch {
-        // It was not made.
+        // The group was not made.
       }
     }
   }
@@ -32,7 +37,7 @@ if (found !== undefined) Deno.removeSync(found.folder);
 const ignore = found === undefined;
 const why = ignore ? " (skipped: this process may not make a control group of memory)" : "";
 
-/** A group that what is started in it, and that alone, may take `LIMIT` of memory together. */
+/** A group whose processes together may take `LIMIT` of memory. */
 class Group implements AsyncDisposable {
   constructor(readonly folder = found!.folder) {
     Deno.mkdirSync(folder);
@@ -40,7 +45,7 @@ class Group implements AsyncDisposable {
     try {
       Deno.writeTextFileSync(join(folder, "memory.swap.max"), "0");
     } catch {
-      // The first version has none, and machines for tests have no swap.
+      // The first version does not have this file, and test machines have no swap.
     }
   }
 
@@ -50,7 +55,7 @@ class Group implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Processes leave it a moment after they end.
+    // Processes leave the group a moment after they end.
     for (let tries = 0;; tries++) {
       try {
         return Deno.removeSync(this.folder);
@@ -83,7 +88,7 @@ Deno.test(`a stage that a group of control kills is said to lack memory, with fi
   await using group = new Group();
   await using project = new Project({ files: { "p.yaml": yaml(512) } });
   const { prefix } = group;
-  // The plan says it before, by the group's limit and not by the machine's.
+  // The plan predicts this, from the group's limit and not from the machine's memory.
   const plan = await project.cli(["plan", "p.yaml", "--json"], { prefix });
   const [tight, ...others] = plan.json.tight as Json[];
   assertEquals([tight.stage, others], ["train", []]);
@@ -107,7 +112,7 @@ Deno.test(`a stage that a group of control kills is said to lack memory, with fi
     fix,
     /^set microBatches: 2 .*, or batchSize: 256, or model\.channels below 32, or use a machine with more/,
   );
-  // With what it says, and enough of it, the stage fits.
+  // With the suggested param, at a sufficient value, the stage fits.
   const again = await project.cli(["run", "p.yaml", "--json", "--set", "train.microBatches=64"], { prefix });
   assertEquals(again.code, 0, again.stderr);
 });

@@ -4,7 +4,8 @@ import { edits } from "../unit/engine/support/edits.ts";
 import { worlds } from "../unit/engine/support/world.ts";
 import { numRuns, seeds } from "../support/seeds.ts";
 
-// 1193: a stage of a matrix that needed one of another, of which no child goes with its own, which is refused.
+// Seed 1193: a stage of a matrix waited for a stage of another matrix, with which none of its children agrees; this is
+// refused.
 for (const seed of seeds(1, 1193)) {
   Deno.test(`whatever the graph and a long history of edits, plan equals run and nothing runs for nothing (seed ${seed})`, async () => {
     const property = fc.asyncProperty(
@@ -16,7 +17,7 @@ for (const seed of seeds(1, 1193)) {
   });
 }
 
-// 20786: blank lines in a module were new work in the model, and rightly none in the engine.
+// Seed 20786: blank lines in a module counted as new work in the model, and rightly did not in the engine.
 for (const seed of seeds(1, 20786)) {
   Deno.test(`whatever happens to the code of custom stages, plan equals run and nothing runs for nothing (seed ${seed})`, async () => {
     const property = fc.asyncProperty(worlds(["source", "mix", "custom", "custom"], 4), edits(true, 6), checkHistory);

@@ -11,10 +11,10 @@ const ignore = skipTestsUnless(
   "the worker's operations are recorded through setpriv, which is not here",
 );
 
-/** Disks tried of each run where not all are. */
+/** Number of disks that are tried for each run, unless all are. */
 const TRIED = 16;
 
-/** Operations of all processes in their order, each with the time that its file had after it. */
+/** Returns the operations of all processes in order, each with the time that its file had afterwards. */
 function stepsOf(project: FaultProject): { step: Recorded; mtimeMs: number | undefined }[] {
   const steps = readRecord(project);
   return steps.map((step, index) => ({
@@ -23,7 +23,7 @@ function stepsOf(project: FaultProject): { step: Recorded; mtimeMs: number | und
   }));
 }
 
-/** After a power cut everything is from before the machine was started. */
+/** After a power failure, all files are from before the machine was started. */
 const AGE_MS = 10 * 365 * 24 * 3_600_000;
 
 function makeOlder(project: FaultProject, name: string): void {
@@ -31,14 +31,14 @@ function makeOlder(project: FaultProject, name: string): void {
   project.write(name, project.read(name).replaceAll(/"mtimeMs":(\d+)/g, (_, ms) => `"mtimeMs":${Number(ms) - AGE_MS}`));
 }
 
-/** A disk as it may be after a power cut, and what had been promised to be on it by then. */
+/** A possible disk after a power failure, and the results that had been promised to be on it by then. */
 interface Disk {
   readonly what: string;
   readonly state: Surviving;
   readonly promised: Standing;
 }
 
-/** All different disks that a power cut in the middle of a recorded run may leave. */
+/** Returns all different disks that a power failure in the middle of a recorded run may leave. */
 function disksOf(project: FaultProject, before: FaultProject | undefined): Disk[] {
   const model = new DiskModel(project.root);
   if (before !== undefined) model.load(before.root);
@@ -67,7 +67,7 @@ function disksOf(project: FaultProject, before: FaultProject | undefined): Disk[
     for (const [what, survival] of Object.entries(SURVIVALS)) {
       const state = model.survive(survival, random);
       const text = JSON.stringify([...state].map(([name, entry]) => [
-        // Names of runs and processes differ without meaning anything.
+        // Names of runs and processes differ without any meaning.
         name,
         entry === "folder" ? entry : entry.bytes.toBase64(),
       ]));

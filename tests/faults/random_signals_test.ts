@@ -9,7 +9,7 @@ const ARGS = ["--set", "walk.steps=8", "--set", "walk.pauseMs=60"];
 const TRIES = ALL ? 60 : 6;
 const STRIKES = ["SIGINT", "SIGTERM", "SIGKILL", "SIGKILL of the worker"] as const;
 
-/** Pids of what a command has started; none where it is gone. */
+/** Returns the pids of a command's children; none if the command is gone. */
 function workersOf(pid: number): number[] {
   try {
     return childrenOf(pid);
@@ -26,7 +26,7 @@ for (const strike of STRIKES) {
     const durationMs = performance.now() - started;
     const tally = new Tally(`${strike} at random times`, TRIES);
     const orphans = strike === "SIGKILL" ? new Tally("worker of a killed run, gone after it", TRIES) : undefined;
-    // All that is random is drawn first, so that it does not depend on which try ends first.
+    // All random numbers are generated first, so that they do not depend on which try ends first.
     const random = seededRandom(STRIKES.indexOf(strike));
     const tries = Array.from({ length: TRIES }, (_, index) => {
       const count = 1 + Math.floor(random() * 3);
@@ -47,7 +47,7 @@ for (const strike of STRIKES) {
         for (const pid of workers) if (!await isGoneWithin(pid)) orphaned.wrong.push(`worker ${pid} lives`);
         if (workers.length > 0) orphans?.add(`try ${index}`, orphaned);
         verdict.wrong.push(...orphaned.wrong);
-        // Before the command listens for a signal, or once it has ended, the signal has its own effect.
+        // Before the command listens for a signal, or after it has ended, the signal has its default effect.
         const ended = signal === null ? [0, 1, 130].includes(code) : signal === strike;
         const crashed = stderr.includes("internal error") || (code === 1 && strike !== "SIGKILL of the worker");
         if (!ended || crashed) verdict.wrong.push(`it ended with ${signal ?? code}: ${stdout}${stderr}`);

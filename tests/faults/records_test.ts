@@ -42,11 +42,11 @@ async function damageAndRun(project: Project, names: RegExp, apply: Damage, what
   assertEquals(project.shown(), ["noise", "other"], what);
 }
 
-/** A store with a record of each sort in it. */
+/** Makes a store with a record of each kind. */
 async function fullStore(): Promise<Project> {
   const project = new Project({ files: { "p.yaml": PIPELINE } });
   await runAndCheckPlan(project, ["p.yaml"]);
-  // The engine remembers no digest of a file that is still new; this line stands for one that it has forgotten.
+  // The engine remembers no digest of a file that is still new; this line stands for a digest from before.
   project.write(".noiseline/cache/digests.jsonl", '{"path":"/x","sha256":"0"}\n');
   return project;
 }
@@ -122,7 +122,7 @@ Deno.test("run goes back to the state before when the newest saved state is brok
   const cases: readonly (readonly [string, string, Damage, number])[] = [
     ["its manifest is cut short", "manifest.json", DAMAGES["cut short"]!, 4],
     ["a file of it is cut short", "hashes", DAMAGES["cut short"]!, 4],
-    // A bit that flips shows only when the state is read, so the plan still counts on it.
+    // A flipped bit is only found when the state is read, so the plan still counts on the state.
     ["a bit of it flipped", "hashes", (project, name) => {
       const bytes = Deno.readFileSync(project.path(name));
       bytes[3]! ^= 1;

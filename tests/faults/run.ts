@@ -1,4 +1,4 @@
-/** `deno task test:faults`: the tests of this folder, then the table of all faults that they tried. */
+/** `deno task test:faults`: runs the tests of this folder, then prints the table of all faults that they tried. */
 import type { Row } from "../support/faults/tally.ts";
 
 const table = await Deno.makeTempFile({ prefix: "noiseline-faults-", suffix: ".jsonl" });

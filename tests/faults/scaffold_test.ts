@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CLONE, type Json } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
 
-/** Type what `new` said, and what a careful user would type besides. */
+/** Types a command that `new` printed, or one that a careful user would type besides. */
 async function shell(cwd: string, command: string, cache = ""): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command("sh", {
     // A user's shell is not started by `deno task`, as these tests may be.
@@ -23,15 +23,15 @@ async function shell(cwd: string, command: string, cache = ""): Promise<string> 
 const PROGRAM = `deno run -A ${join(CLONE, "cli/main.ts")}`;
 const SORTS = ["pipeline", "stage", "network", "objective", "path", "sampler"];
 
-/** The commands that `new` printed, for a shell in the folder where it was called. */
+/** Returns the commands that `new` printed, for a shell in the folder where it was called. */
 function printedBy(said: string): string[] {
   const lines = said.split("\nnext:\n")[1]!.split("\n");
   return lines.slice(0, lines.findIndex((line) => !line.startsWith("  "))).map((line) => line.trim());
 }
 
 /**
- * One command for all tests that were printed, which differ in the last word: types take ten seconds to check, of one file or
- * of five.
+ * Returns one command for all printed tests, which differ in the last word: checking types takes ten seconds, for one
+ * file or for five.
  */
 function testsOf(commands: readonly string[]): string {
   const split = commands.map((command) => [command.replace(/ \S+$/, ""), command.split(" ").at(-1)!] as const);
@@ -42,17 +42,20 @@ function testsOf(commands: readonly string[]): string {
 }
 
 interface Try {
-  /** Where `new` writes, from where the user stands. */
+  /** The folder to which `new` writes, relative to the user's folder. */
   readonly folder?: string;
   /** Arguments that are added to each `run` command. */
   readonly also?: string;
   readonly sorts?: readonly string[];
-  /** Leave types unchecked, where another test checks them with the same settings. */
+  /** True to leave types unchecked, if another test checks them with the same settings. */
   readonly untyped?: true;
   readonly cache: string;
 }
 
-/** Does what a user does in a folder: creates a file of each sort there or below, and types what `new` prints. */
+/**
+ * Does what a user does in a folder: creates a file of each sort there or below, and types the commands that `new`
+ * prints.
+ */
 async function tryAll(
   stands: string,
   call: string,
@@ -78,7 +81,7 @@ async function tryAll(
 }
 
 Deno.test("what new prints works as it is printed, wherever it is called", async (t) => {
-  // The stages of a pipeline are the same wherever it lies, so that one place computes them for all.
+  // The stages of a pipeline are the same wherever the pipeline lies, so one place computes them for all.
   await using shared = new Project({ bare: true });
   const cache = shared.path("cache");
 
@@ -127,7 +130,7 @@ Deno.test("what new prints works as it is printed, wherever it is called", async
   await t.step("in a folder below the clone, whose own checks all passes", async () => {
     const folder = await Deno.makeTempDir({ dir: CLONE, prefix: "new-test-" });
     try {
-      // The store would be the clone's own, which is no test's business.
+      // Without this option, the store would be the clone's own, which tests must not touch.
       await tryAll(folder, "deno task", { also: `--store ${shared.path("store")}`, cache });
       await shell(CLONE, `deno task new pipeline my_digits -t digits -f ${folder}`);
       await shell(CLONE, `deno task validate ${folder}/my_digits.yaml`);

@@ -17,7 +17,7 @@ const ALL = ["a", "b", "noise"];
 const makeProject = (files: Record<string, string> = {}) =>
   new Project({ stages: ["cook", "misbehave"], files: { "p.yaml": FILE, ...files } });
 
-/** One server and one proxy for all tests; each test has a prefix of its own. */
+/** One server and one proxy for all tests; each test has its own prefix. */
 class World implements AsyncDisposable {
   readonly proxy: FaultProxy;
   readonly #prefix = crypto.randomUUID();
@@ -45,7 +45,7 @@ class World implements AsyncDisposable {
     return project.start(["run", "p.yaml", "--json"], { env: this.env });
   }
 
-  /** Requests of one kind that the service itself answered. */
+  /** Returns the service's own answers to requests of one kind. */
   answers(method: string, part: string): number[] {
     return this.proxy.seen.filter((one) => one.method === method && one.path.includes(part)).map(({ status }) =>
       status
@@ -61,14 +61,14 @@ function ended({ events }: Outcome): Record<string, string> {
   return Object.fromEntries(events.filter(({ type }) => type === "stage-finished").map(({ id, state }) => [id, state]));
 }
 
-/** Warnings of the run as a whole and of its stages. */
+/** Returns the warnings of the run as a whole and of its stages. */
 function warnings({ events }: Outcome): string[] {
   return events.filter(({ type, level }) => type === "warning" || level === "warn").map(({ message }) => message);
 }
 
 const every = (state: string) => Object.fromEntries(ALL.map((id) => [id, state]));
 
-/** The digests that a machine without a cache gets. */
+/** Returns the digests of a machine without a cache. */
 async function truth(): Promise<Json> {
   await using project = makeProject();
   assertEquals((await project.cli(["run", "p.yaml"])).code, 0);
@@ -86,7 +86,7 @@ Deno.test("a shared cache in an S3 service", async (t) => {
       await work(world);
     });
 
-  /** Run on a machine that must come out right, whatever the cache does. */
+  /** Runs on a machine that must get the right results, whatever the cache does. */
   const runRight = async (world: World) => {
     await using project = makeProject();
     const outcome = await world.run(project);
@@ -143,7 +143,7 @@ Deno.test("a shared cache in an S3 service", async (t) => {
       killed.proxy.decide = () => undefined;
       const other = await runRight(killed);
       assertEquals(warnings(other), [], `request ${k}`);
-      // The killed one goes on by itself.
+      // The killed run continues by itself.
       assertEquals((await killed.run(project)).code, 0);
       assertEquals(await finalDigests(project, ["p.yaml"]), right);
     }

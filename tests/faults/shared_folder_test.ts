@@ -4,7 +4,7 @@ import type { Json, Outcome } from "../support/cli_process.ts";
 import { hasProgram, isRoot, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
-/** Twelve stages of a millisecond each, so that a run spends its time in publishing and sending. */
+/** Twelve stages of a millisecond each, so that a run spends its time on publishing and uploading. */
 const STAGES = Array.from(
   { length: 12 },
   (_, n) => `  s${n}: { uses: schedule, with: { betas: sigmoid, timesteps: ${100 + n} } }\n`,
@@ -41,7 +41,7 @@ Deno.test("a shared folder holds whole results or none, whenever a writer is kil
     await using writer = makeProject();
     await using running = writer.start(["run", "p.yaml", "--json", "--cache", cache]);
     await running.event(({ type }) => type === "run-started");
-    // From the first stage to beyond the last file.
+    // The moments range from the first stage to after the last file.
     await new Promise((resolve) => setTimeout(resolve, wholeMs * n / (1.5 * tries)));
     running.signal("SIGKILL");
     if ((await running.outcome()).signal === "SIGKILL") killed++;
@@ -82,7 +82,7 @@ Deno.test("a shared folder on a full disk costs one warning and not the run", as
   assertEquals(states(outcome), ["ran"]);
   assertEquals(warnings(outcome).length, 1, warnings(outcome).join("\n"));
   assertStringIncludes(warnings(outcome)[0]!, "No space left");
-  // What did get there is whole.
+  // The files that were written are complete.
   await using reader = makeProject();
   assertEquals(warnings(await run(reader, `${disk}/cache`)).filter((text) => /damaged|missing/.test(text)), []);
 });
@@ -93,7 +93,7 @@ Deno.test("a shared folder whose view is stale gives misses and no errors", asyn
   await using shared = new Project({ bare: true });
   const views = ["one", "two"].map((name) => shared.path(name));
   for (const folder of [...views, shared.path("real", "cache")]) Deno.mkdirSync(folder, { recursive: true });
-  // As two hosts of a network file system: what was absent stays absent for a while.
+  // Like two hosts of a network file system: a file that was absent stays absent for a while.
   const stale = "attr_timeout=60,entry_timeout=60,negative_timeout=60";
   const unmount = async () => {
     for (const view of views) await call("umount", [view]);
@@ -104,7 +104,7 @@ Deno.test("a shared folder whose view is stale gives misses and no errors", asyn
     if (skipUnless(problem === undefined, `bindfs does not mount here: ${problem}`)) return;
   }
   await using late = makeProject();
-  // This view learns that nothing is there, before the other one writes.
+  // This view learns that the cache is empty before the other view writes.
   await late.cli(["plan", "p.yaml", "--cache", `${views[1]}/cache`]);
   await using writer = makeProject();
   assertEquals(warnings(await run(writer, `${views[0]}/cache`)), []);

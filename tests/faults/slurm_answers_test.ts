@@ -34,7 +34,7 @@ const OUTPUTS = [
   "\x01\x02",
   "0\n",
 ];
-/** Complaints that are none of Slurm's: of wrappers, shells and loaders, or cut off. */
+/** Error messages that do not come from Slurm: those of wrappers, shells and loaders, or incomplete ones. */
 const COMPLAINTS = [
   "",
   "Segmentation fault (core dumped)\n",
@@ -86,7 +86,7 @@ Deno.test("whatever Slurm's commands answer, or if one hangs, nothing is queued 
     }),
     { numRuns: ALL ? 400 : 40, seed: 5 },
   );
-  // The others take place in the minute of the one that hangs.
+  // The other cases run in the minute that the hanging one takes.
   const [outcomes, hung] = await Promise.all([outcomesOf(cases), outcomesOf([HANGS])]);
   assertEquals(hung, [{ taken: { "0": 1, "1": 1, "2": 1 }, refused: [], code: "" }]);
   const bad = outcomes.map(({ taken, refused }, index) => ({
@@ -94,7 +94,7 @@ Deno.test("whatever Slurm's commands answer, or if one hangs, nothing is queued 
     twice: Object.values(taken).filter((count) => count > 1),
   })).filter(({ twice, refused }) => twice.length + refused.length > 0);
   assertEquals(bad, []);
-  // Bad answers are few in each case, so that all of the graph is queued in the end.
+  // There are few bad answers in each case, so that in the end the whole graph is queued.
   const whole = outcomes.filter(({ taken }) => Object.keys(taken).length === 3).length;
   assertEquals([whole, outcomes.length], [cases.length, cases.length]);
 });
@@ -111,7 +111,7 @@ Deno.test("an answer without an end is none, and the job is looked for", async (
 Deno.test("what Slurm refuses is refused", async () => {
   const stderr =
     "sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified\n";
-  // As getopt says it, with the path that the program was started by.
+  // A message of getopt, with the path by which the program was started.
   const option = "/usr/bin/sbatch: unrecognized option '--frob'\nTry \"sbatch --help\" for more information\n";
   const [first, second, tested] = await outcomesOf([
     { ...NONE, sbatch: [{ stdout: "", stderr, code: 1 }] },

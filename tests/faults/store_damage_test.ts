@@ -10,7 +10,7 @@ stages:
   noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
 `;
 
-/** Flip one bit in the middle of a file, leaving size and times as they were. */
+/** Flips one bit in the middle of a file, and keeps its size and times. */
 function damage(path: string): void {
   const { mtime, atime } = Deno.statSync(path);
   const bytes = Deno.readFileSync(path);
@@ -21,7 +21,7 @@ function damage(path: string): void {
   Deno.utimeSync(path, atime!, mtime!);
 }
 
-/** SHA-256 of every file that the user sees, but of the page, which tells times. */
+/** Returns the SHA-256 of every file that the user sees, except the page, which contains times. */
 function viewOf(project: Project): Record<string, string> {
   return Object.fromEntries(
     project.files("outputs").filter((name) => !name.endsWith("report.html")).map((name) => {
@@ -76,7 +76,7 @@ stages:
   assertEquals(code, 0);
   const notes = events.filter(({ level }) => level === "warn");
   assert(notes.length > 0 && notes.every(({ id }) => id === "a"), JSON.stringify(notes));
-  // Two stages found the damage; one of them mended it for both.
+  // Two stages found the damage; one of them repaired it for both.
   assertEquals(project.executions("a"), 2);
   assertEquals(project.read("outputs/demo/b/text.txt"), " 2 0\nhello 1 0\n\n");
   assertEquals(project.read("outputs/demo/c/text.txt"), "c 2 0\nhello 1 0\n\n");

@@ -7,7 +7,7 @@ import { FaultProject } from "../support/faults/project.ts";
 import type { Verdict } from "../support/faults/reference.ts";
 import { ALL, forEachOf, seededRandom, someOf, Tally } from "../support/faults/tally.ts";
 
-/** Lengths of each that are tried where not all are. */
+/** Lengths of each file that are tried, unless all are. */
 const TRIED = 100;
 
 const TWO_STAGES = `name: faults
@@ -16,10 +16,10 @@ stages:
   second: { uses: join, inputs: { from: [first] }, with: { text: second } }
 `;
 
-/** Files of the store, each cut to every length: what they are, and whether a stage may have to run again. */
+/** Files of the store, each cut to every length: their pattern, and true if a stage may have to run again. */
 const FILES: Readonly<Record<string, { readonly pattern: RegExp; readonly alone?: true }>> = {
   "the manifest of a result": { pattern: /^results\/.*\.json$/ },
-  // With the index gone too, nothing else knows of the result.
+  // If the index is gone too, nothing else knows of the result.
   "the manifest of a result, without an index": { pattern: /^results\/.*\.json$/, alone: true },
   "the index": { pattern: /^index\.jsonl$/ },
   "the record of views": { pattern: /^views\/.*\.jsonl$/ },
@@ -29,11 +29,11 @@ const FILES: Readonly<Record<string, { readonly pattern: RegExp; readonly alone?
   "a lock file": { pattern: /^locks\// },
 };
 
-/** A finished store with a file of each sort in it. */
+/** Makes a finished store with a file of each kind. */
 async function finished(): Promise<FaultProject> {
   const project = new FaultProject({ "faults.yaml": TWO_STAGES }, "memory");
   await runHere(project);
-  // A digest is remembered only of a file that was left alone for two seconds.
+  // A digest is remembered only if its file was not changed for two seconds.
   await new Promise((resolve) => setTimeout(resolve, 2_100));
   await runHere(project);
   return project;
@@ -58,11 +58,11 @@ for (const [what, { pattern, alone }] of Object.entries(FILES)) {
       try {
         const again = await runHere(project);
         const ran = Object.values(again.ended).filter((state) => state === "ran").length;
-        // A cut manifest whose last byte is only the line's end is still whole.
+        // A cut manifest that only lacks its final line break is still complete.
         if (ran > (alone ? 1 : 0)) verdict.lost.push(`${ran} stages ran again`);
         assertEquals(again.digests, digests);
         assertEquals(project.view(), view);
-        // Readers of what is not needed for a run must take it too.
+        // Readers of files that a run does not need must accept the cut file too.
         new RunReader(again.store).readRuns();
         again.store.timings.all();
       } catch (error) {
@@ -93,7 +93,7 @@ Deno.test("a saved state is not used, and the one before it is, when a file of i
       const damaged: number[] = [];
       const saved = await new ProgressStore(folder, 9, undefined, (step) => damaged.push(step)).latest();
       const verdict: Verdict = { lost: [], wrong: [] };
-      // Without its line's end a manifest says the same.
+      // Without its final line break, a manifest has the same content.
       const wanted = index === 0 && length === whole.length - 1 ? 4 : 2;
       if (saved?.step !== wanted || newestSavedStep(folder, 9) !== wanted) verdict.lost.push(`step ${saved?.step}`);
       const text = new TextDecoder().decode(await saved?.read("deep/hashes"));

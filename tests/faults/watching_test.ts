@@ -10,7 +10,7 @@ stages:
   after: { uses: ./cook.ts, inputs: { from: walk } }
 `;
 
-/** Everything on disk below the project but caches, with the times of the last change. */
+/** Returns everything on disk below the project except caches, with the times of the last change. */
 function picture(project: Project): string[] {
   return project.files(".").filter((name) => !name.startsWith(".noiseline/cache/")).map((name) => {
     const { size, mtime, ctime } = Deno.lstatSync(project.path(name));
@@ -28,7 +28,7 @@ Deno.test("status, plan, why and show tell of a run that is on, wait for nothing
   await using run = project.start(["run", "p.yaml", "--json"]);
   await run.event(({ type, id, step }) => type === "stage-saved" && id === "walk" && step === 5);
   await run.event(({ type, id }) => type === "stage-finished" && id === "first");
-  // The stage holds now; what it tells of itself is on disk within two seconds, however slow this machine is.
+  // The stage waits now; its progress is on disk within two seconds, however slow this machine is.
   for (let tries = 0; toldBy(project, "walk")?.done !== 5; tries++) {
     assert(tries < 600, `it told ${JSON.stringify(toldBy(project, "walk"))}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -63,7 +63,7 @@ Deno.test("status, plan, why and show tell of a run that is on, wait for nothing
     "first cached",
     "walk resume",
   ]);
-  // It reports five steps within milliseconds, so there is a pace.
+  // The stage reports five steps within milliseconds, so its speed is known.
   const pace = walkIn(status.json).running.progress.perSecond;
   assert(pace > 0, `${pace}`);
   assertMatch(text.stdout, /^walk +running +step 5 of 9, [\d.]+\/s, ETA \d/m);

@@ -44,7 +44,7 @@ Deno.test("why follows a value through profile, files, vars and axes, and a stag
     "${matrix.amount} = base.yaml:7:39, ${vars.rate} = p.yaml:4:24 (profile big), overriding base.yaml:2:15",
   ]);
   assertEquals(Object.keys(cost.stages), ["sweep~amount=high", "last"]);
-  // With other params a custom stage may take any time.
+  // With other params, a custom stage may take any time.
   assertEquals(cost.total.unknown, ["sweep~amount=high", "last"]);
 
   project.write("helper.ts", "export const x = 2;\n");

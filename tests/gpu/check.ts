@@ -1,11 +1,12 @@
 /**
- * What noiseline makes of a graphics card, as one table of Markdown: parity with PyTorch in float64, training steps of two
- * networks beside PyTorch's, memory, and whether a training that was killed and resumed ends in the same bytes.
+ * Checks noiseline on a graphics card and prints one table of Markdown: parity with PyTorch in float64, training steps
+ * of two networks compared with PyTorch's, memory, and a check that a training that was killed and resumed ends in the
+ * same bytes.
  *
  *     deno task gpu:check [--python PATH] [--json] [--rehearse]
  *
- * With `--rehearse`, TensorFlow on the processor and whatever adapter there is stand for the card, with small networks and
- * few steps. PyTorch needs a Python that has it; without one our devices are measured alone.
+ * With `--rehearse`, TensorFlow on the processor and any available adapter stand in for the card, with small networks
+ * and few steps. PyTorch needs a Python that has it; without one only our devices are measured.
  *
  * @module
  */
@@ -37,9 +38,9 @@ if (help) {
 }
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const STEPS = rehearse ? 2 : 200;
-/** Of a rehearsal: without a GPU an image takes seconds. */
+/** The batch size of a rehearsal: without a GPU an image takes seconds. */
 const SMALL_BATCH = 2;
-/** A device on which 200 steps take longer does fewer. */
+/** The time limit of a turn: a device on which 200 steps take longer does fewer. */
 const TURN_SECONDS = 180;
 
 type DeviceName = Parameters<typeof measureApart>[0];
@@ -83,13 +84,13 @@ async function checkParity(on: DeviceName): Promise<void> {
   if (problem !== undefined) {
     return add({ check, on, result: `${problem} and ${more.length} more`, time, failed: true });
   }
-  // An operation of which every case is refused has no figure.
+  // If every case of an operation is refused, there is no figure for it.
   const figures = Object.values(worst).map(parseFloat).filter((figure) => !Number.isNaN(figure));
   const largest = Math.max(...figures);
   add({ check, on, result: `${figures.length} operations right; at most ${largest} roundings off`, time });
 }
 
-/** The network that a pipeline trains, as far as a step of it is concerned. */
+/** Returns the network that a pipeline trains, with the settings that a training step depends on. */
 async function networkOf(name: string, imageSize: number, inChannels: number, profiles: readonly string[] = []) {
   const loaded = await loadPipeline(join(ROOT, "pipelines", `${name}.yaml`), { kinds: BUILTIN_KINDS, profiles });
   if (!loaded.ok) throw new Error(loaded.diagnostics.map(({ message }) => message).join("\n"));
@@ -99,7 +100,7 @@ async function networkOf(name: string, imageSize: number, inChannels: number, pr
   return { check, model: { ...model, imageSize, inChannels }, batch };
 }
 
-/** Megabytes in use on the card that is taken where nothing else is said. */
+/** Returns the megabytes in use on the card that is used by default. */
 async function usedOnCard(): Promise<number> {
   const card = Deno.env.get("CUDA_VISIBLE_DEVICES")?.split(",")[0] ?? "0";
   return Number(
@@ -107,7 +108,7 @@ async function usedOnCard(): Promise<number> {
   );
 }
 
-/** One after the other, so that each has the card to itself. */
+/** The devices are measured one after the other, so that each has the card to itself. */
 async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof networkOf>>, devices: readonly string[]) {
   const peers = (["fp32", "tf32", "bf16"] as const).map((precision) => {
     const settings = { layout: "channels_last", compile: false, on: rehearse ? "cpu" : "cuda", precision } as const;
@@ -143,7 +144,10 @@ async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof net
 
 const LONGER = { steps: 80, checkpointEvery: 20 };
 
-/** Train on a device. @returns the state from which it started, and the digests of all that came out */
+/**
+ * Trains on a device.
+ * @returns the state from which the training started, and the digests of all outputs
+ */
 async function train(on: string, folder: string, { killAtSave = false } = {}) {
   const root = join(folder, ".noiseline");
   const set = { device: on, ...rehearse ? { steps: 4, checkpointEvery: 2, batchSize: SMALL_BATCH } : LONGER };

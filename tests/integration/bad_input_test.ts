@@ -1,10 +1,10 @@
-// Long because it is one table: every way to spoil a file, each beside its message.
+// Long because it is one table: every way to break a file, each with its message.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CLONE } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
 import { runCli } from "../unit/cli/capture.ts";
 
-/** A pipeline that is valid; cases spoil one part of it. */
+/** A valid pipeline; each case breaks one part of it. */
 const GOOD = `name: demo
 seed: 1
 vars:
@@ -25,12 +25,12 @@ stages:
 
 interface Case {
   readonly name: string;
-  /** The file, or what to replace in the good one. */
+  /** The whole file, or a text to replace in the valid one and its replacement. */
   readonly file: string | Uint8Array | readonly [string, string];
   readonly args?: readonly string[];
   /** Code, line and column of each error, in order. */
   readonly errors: readonly (readonly [code: string, place: string])[];
-  /** What the message must also say, such as the right name. */
+  /** Further texts that the message must contain, such as the right name. */
   readonly says?: readonly string[];
 }
 
@@ -278,7 +278,7 @@ function fileOf({ file }: Case): string | Uint8Array {
   return GOOD.replace(from, to);
 }
 
-/** `code at line:column` of each error, as one text: a difference is then easy to read. */
+/** Returns `code at line:column` of each error, as one text, so that a difference is easy to read. */
 function summary(diagnostics: readonly { severity: string; code: string; line?: number; column?: number }[]): string {
   return diagnostics.filter(({ severity }) => severity === "error")
     .map(({ code, line, column }) => `${code} ${line === undefined ? "" : `${line}:${column}`}`).join("\n");
@@ -296,7 +296,7 @@ for (const one of CASES) {
     assertEquals(summary(json.diagnostics), one.errors.map((error) => error.join(" ")).join("\n"));
     const said = JSON.stringify(json);
     for (const words of one.says ?? []) assertStringIncludes(said, JSON.stringify(words).slice(1, -1));
-    // Every error says how to go on.
+    // Every error must say how to fix it.
     for (const { fix, wanted } of json.diagnostics) assert((fix ?? wanted) !== undefined, said);
   });
 }
@@ -418,7 +418,7 @@ stages:
 
 Deno.test("run refuses a pipeline and writes nothing when one of its external files is missing", async () => {
   await using project = new Project({ stages: ["cook"] });
-  // This file is old enough to be remembered by the digest cache, which is no reason to make a store.
+  // This file is old enough for the digest cache to remember it; that must not make a store.
   const old = `${CLONE}LICENSE`;
   project.write(
     "p.yaml",

@@ -26,7 +26,7 @@ Deno.test({
       `Cannot keep the store at ${store}: Deno gives the processes of stages no access there`,
     );
     assertEquals([...Deno.readDirSync("/dev/shm")].filter(({ name }) => folder.endsWith(name)), []);
-    // What runs in the command's own process may be kept there.
+    // A stage that runs in the command's own process may be stored there.
     assertEquals((await project.cli(["run", "p.yaml", "noise", "--store", store])).code, 0);
     await Deno.remove(folder, { recursive: true });
   },

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Project } from "../support/project.ts";
 
-/** Features over Inception, whose weights are named so. */
+/** A pipeline with features by Inception, with weights in the given file. */
 const pipeline = (weights: string) =>
   `name: demo
 stages:

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Project } from "../support/project.ts";
 import { checkSharing, makeProject } from "../support/sharing.ts";
 
-// An S3 service is a long test.
+// The same with an S3 service is a long test.
 Deno.test("a folder shares results between two projects, by option and by environment", async () => {
   await using shared = new Project({ bare: true });
   await checkSharing(shared.path("cache"), {});

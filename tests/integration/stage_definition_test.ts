@@ -8,7 +8,7 @@ export default defineStage({ summary: "", params: z.strictObject({ ${params} }),
 `;
 const OUT = 'outputs: { out: { type: "files", description: "" } }';
 
-/** Stage files that cannot be used: what is said of each, and what to do. */
+/** Stage files that cannot be used, each with the expected error and fix. */
 const BROKEN: Readonly<Record<string, readonly [code: string, error: string, fix: string]>> = {
   syntax: ["const a = 1;\nconst x = ;\n", "syntax.ts:2:11: SyntaxError: Expression expected", "correct the code there"],
   imported: ['import "./syntax.ts";\n', "syntax.ts:2:11: SyntaxError: Expression expected", "correct the code there"],

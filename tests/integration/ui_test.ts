@@ -18,7 +18,7 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   const before = project.files(".noiseline").join("\n");
   await using ui = await startUi(project, ["--json"], { env });
   await ui.said("}");
-  // The document is whole, though the command goes on.
+  // The JSON document is complete, although the command continues.
   const second = await project.cli(["ui", "--json"], { env });
   assertEquals([second.code, second.json.started], [0, false]);
   const { address } = second.json;
@@ -49,7 +49,7 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   const head = await visitor.get(`/run/${runId}`, { method: "HEAD" });
   assertEquals([head.status, head.headers.get("allow")], [405, "GET"]);
 
-  // What is no page, no run, no stage, no object of an artifact, or leads elsewhere.
+  // Addresses that are not a page, a run, a stage or an object of an artifact, or that lead elsewhere.
   const digest = /[0-9a-f]{64}/.exec(drawing)![0];
   const nothing = [
     "/run/",
@@ -117,8 +117,8 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   assertEquals([ended.code, ended.stderr], [0, ""]);
   assert(await isGoneWithin(pid!));
   assertEquals(project.files(".noiseline").join("\n"), before);
-  // Started anew it has the same port, so that pages find it again. What they sent there meanwhile, to whatever
-  // listened, opens nothing.
+  // A restarted server has the same port, so that pages find it again. The cookies that pages sent in the meantime, to
+  // any other program on that port, must not let anybody in.
   await using again = await startUi(project, [], { env });
   const anew = (await project.cli(["ui"], { env })).stdout.trim();
   assertEquals(new URL(anew).origin, visitor.origin);

@@ -6,7 +6,7 @@ import { findBlocks } from "../docs/blocks.ts";
 import { CLONE } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
 
-/** A stage that writes the files that it is given, as an artifact of any type. */
+/** A stage that writes the given files as an artifact of any type. */
 const FORGER = (type: string) =>
   `import { defineStage } from "noiseline";
 import { z } from "zod";
@@ -37,7 +37,7 @@ function npy(values: number[], shape: readonly number[]): string {
   return encodeNpy({ shape, data: Float32Array.from(values) }).toBase64();
 }
 
-/** Of each type: what is written, and what must be said of it. Undefined is published. */
+/** For each type the files to write, and the expected error; undefined if the artifact is published. */
 const FORGERIES: Readonly<Record<string, readonly [string, Record<string, string>, RegExp | undefined]>> = {
   good_metrics: ["metrics", { "metrics.json": '{"format":1,"metrics":[{"name":"a","value":1,"count":2}]}' }, undefined],
   empty_metrics: [

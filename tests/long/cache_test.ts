@@ -3,7 +3,7 @@ import { assertNothingToDo, finalDigests, reasonsOf, runAndCheckPlan } from "../
 import { CHAIN } from "../support/chain.ts";
 import { Project } from "../support/project.ts";
 
-/** The same pipeline in other words: order of keys, layout, comments, ids and a longer way to write a value. */
+/** The same pipeline written differently: order of keys, layout, comments, ids and a longer way to write a value. */
 const SAME = `# Nothing in here is new.
 stages:
   noise:
@@ -48,7 +48,7 @@ Deno.test("run stops at equal bytes when an upstream stage runs again and writes
   const cut = await runAndCheckPlan(project, ["p.yaml", "--set", "a.text=other"]);
   assertEquals(cut.planned, { a: "run", noise: "cached", b: "may-run", c: "may-run" });
   assertEquals(cut.ended, { a: "ran", b: "cached", c: "cached" });
-  // The way to b is known now, although a has changed since b ran.
+  // The recipe of b is now known to lead to its result, although a has changed since b ran.
   assertStringIncludes(
     (await project.cli(["run", "p.yaml", "c", "--set", "a.text=other"])).stdout,
     "demo: nothing to do (1 stage cached)\n",
@@ -71,7 +71,7 @@ stages:
   Deno.utimeSync(project.path("data/x.txt"), 1, 1);
   await assertNothingToDo(project, ["p.yaml"]);
 
-  // Size and modification time stay as they were: only the content tells.
+  // Size and modification time stay the same: only the content differs.
   project.write("data/x.txt", "two");
   Deno.utimeSync(project.path("data/x.txt"), 1, 1);
   const changed = await runAndCheckPlan(project, ["p.yaml"]);
@@ -118,7 +118,7 @@ export default defineStage({
   project.write("say.ts", `// Says it.\n${stage}`);
   await assertNothingToDo(project, ["p.yaml"]);
 
-  // Other code may do what it did before: equal bytes end it there.
+  // Changed code may behave as before: if its output has the same bytes, nothing downstream runs.
   project.write("say.ts", stage.replace("word + salt", "`${word}${salt}`"));
   const own = await runAndCheckPlan(project, ["p.yaml"]);
   assertEquals(own.ended, { a: "ran", b: "cached" });

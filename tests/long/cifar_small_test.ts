@@ -9,7 +9,7 @@ import { Project } from "../support/project.ts";
 
 const OPTIONS = ["--profile", "small", "--set", "images.path=cifar-10-binary.tar.gz"];
 
-/** The pipelines of the clone, beside an archive in the official layout. */
+/** Makes a project with the pipelines of the clone, beside an archive in the official layout. */
 function newProject(): Project {
   const project = new Project();
   for (const name of ["cifar.yaml", "cifar-cosine.yaml"]) project.copy(join("pipelines", name), name);
@@ -17,7 +17,7 @@ function newProject(): Project {
   return project;
 }
 
-/** Names of the figures in an outputs folder of a stage. */
+/** Returns the names of the figures in a stage's outputs folder. */
 function figuresOf(project: Project, stage: string): string[] {
   return (JSON.parse(project.read(`outputs/cifar/${stage}/metrics.json`)) as Metrics).metrics.map(({ name }) => name);
 }
@@ -32,7 +32,7 @@ Deno.test("cifar.yaml with its small profile runs from the archive to the page",
   const wanted = ["FD-classifier", "KD-classifier", "IS-classifier", "precision", "recall"];
   const found = figuresOf(project, "score");
   assertEquals(wanted.filter((name) => !found.some((one) => one.startsWith(name))), [], found.join());
-  // Both were drawn from the training on its way.
+  // Both checkpoints were saved during the training.
   for (const at of [20, 40]) {
     assert(figuresOf(project, `early-score~at=${at}`).includes("FD-classifier"));
     const { step } = JSON.parse(project.read(`outputs/cifar/train@${at}/checkpoint/config.json`));
@@ -42,7 +42,7 @@ Deno.test("cifar.yaml with its small profile runs from the archive to the page",
   for (const what of ["early-score", "FD-classifier", "bits/dim"]) assertStringIncludes(page, what);
   assertStringIncludes((await project.cli(["plan", "cifar.yaml", ...OPTIONS])).stdout, "nothing to do");
 
-  // The improved one shares the images and what is made of them alone.
+  // The improved pipeline shares only the images and what is made from them.
   const { stdout } = await project.cli(["plan", "cifar-cosine.yaml", ...OPTIONS, "--json"]);
   const restored = JSON.parse(stdout).stages.filter(({ state }: { state: string }) => state === "restore");
   assertEquals(restored.map(({ id }: { id: string }) => id), ["images", "classifier", "real"]);
@@ -59,7 +59,7 @@ Deno.test("cifar.yaml as it is says what it takes before it fetches anything, an
   assertEquals([project.list("outputs"), project.list(".noiseline/cache/downloads")], [[], []]);
 
   const options = ["--yes", "--set", "images.path=cifar-10-binary.tar.gz"];
-  // The training alone: stages that compute take turns, and the features would fetch their network first.
+  // Only the training: stages that compute take turns, and the features would download their network first.
   await using running = project.start(["run", "cifar.yaml", "train", ...options, "--json"]);
   await running.event(({ type, id }) => type === "stage-started" && id.startsWith("train"));
   running.signal("SIGKILL");

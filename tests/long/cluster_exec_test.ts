@@ -40,7 +40,10 @@ stages:
   walk: { uses: ./code/walk.ts, with: { steps: 6, holdAt: 3 } }
 `;
 
-/** Custom stages that lean on a module and on settings above them, on files and folders, and on a right. */
+/**
+ * Makes a project of custom stages that depend on a module and settings in folders above them, on files and folders,
+ * and on a right.
+ */
 function makeProject(file: string): Project {
   const project = new Project({ files: { "p.yaml": file, "data.txt": "some data", "code/names.ts": NAMES } });
   project.copy("tests/support/stages/walk.ts", "code/walk.ts");
@@ -63,18 +66,18 @@ Deno.test("each stage as a job of its own gives the bytes of a local run, wherev
   const grants = ["--grant", "names:env=NOISELINE_TEST_PICTURES"];
   const local = await project.cli(["run", "p.yaml", "--cache", elsewhere.path("shared"), ...grants]);
   assertEquals(local.code, 0, local.stderr);
-  // Nodes see the cache alone.
+  // Nodes only see the cache.
   for (const name of ["code", "lib", "pictures", "data.txt", "deno.json"]) project.remove(name);
   for (const [part, id] of [...submission.pipeline.stages.keys()].entries()) {
     const ended = await execute(submission, part);
     assertEquals([ended.code, ended.end?.state], [0, "ran"], `${id}: ${messagesOf(ended)}`);
   }
   assertEquals(cachedDigests(project.path("shared")), cachedDigests(elsewhere.path("shared")));
-  // Of what is there nothing is brought to the node, neither code nor data.
+  // If a result exists, nothing is copied to the node, neither code nor data.
   project.remove("shared/v1/objects");
   const again = await execute(submission, submission.partOf("b"));
   assertEquals([again.code, again.end?.state], [0, "hit"]);
-  // Logs are where everybody can read them, and nothing else is left.
+  // Logs lie where everybody can read them, and nothing else is left.
   assertMatch(project.files("shared/cluster").join("\n"), /submissions\/[^/]+\/stages\/a\/[^/]+\/logs\/a\.log/);
   assertEquals(project.files("shared/cluster/claims"), []);
 });
@@ -98,7 +101,7 @@ Deno.test("a job never computes what it reads", async () => {
   assertEquals(project.exists("shared/v1/results"), false);
 });
 
-/** Be one attempt of the walk until it holds at step 3, then do something. */
+/** Runs as one attempt of the walk until it holds at step 3, then does something. */
 async function hold(
   submission: Awaited<ReturnType<typeof submit>>,
   attempt: number,
@@ -143,7 +146,7 @@ Deno.test("an attempt that lives on beside the next one loses nothing and serves
   const submission = await submit(project);
   const next = Promise.withResolvers<Awaited<ReturnType<typeof hold>>>();
   const old = await hold(submission, 0, async (stop) => {
-    // The first is cut off from the queue and not from the cache, and waits while the second works.
+    // The first attempt is cut off from the queue but not from the cache, and waits while the second works.
     const second = await hold(submission, 1, () => {});
     stop.abort("ended");
     next.resolve(second);
@@ -164,7 +167,7 @@ Deno.test("a stage that gets nowhere in its time, or again and again, is given u
   const ended = await execute(submission, 0, { stop: stopped.signal });
   assertEquals(ended.code, 1);
   assertStringIncludes(messagesOf(ended), "its time limit is too short to get from step 0 to the next saved state");
-  // Killed at once, they leave nothing but the mark of their start.
+  // Attempts that are killed at once leave only the mark of their start.
   for (const attempt of [1, 2, 3]) {
     Deno.writeTextFileSync(join(submission.folder, "ends", `0.7.${attempt}.start`), '{"fromStep":null}');
   }
@@ -193,7 +196,7 @@ Deno.test("of two jobs with one key the second waits and is served, and takes ov
   assertEquals(first.end?.state, "again");
   const ended = await other!;
   assertMatch(said.join(), /waiting for job 7, which computes the same result/);
-  // It goes on from where the other was.
+  // It continues from the other attempt's state.
   assertEquals([ended.code, ended.end?.state, ended.end?.fromStep], [0, "ran", 3], messagesOf(ended));
 });
 
@@ -257,7 +260,7 @@ Deno.test("a cache that is away for a while costs no job, whenever that is, and 
         } else if (event.type === leaves && !isAway) leave();
       },
     });
-  // Before a job has read what it is to do, and while its result is made.
+  // The user leaves before a job has read its task, and while its result is computed.
   leave();
   const first = await run("noise", {});
   assertEquals([first.code, first.end?.state, first.problems], [0, "ran", []]);

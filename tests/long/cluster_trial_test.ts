@@ -12,7 +12,7 @@ const SMOKE = new URL("../../pipelines/smoke.yaml", import.meta.url).pathname;
 const loaded = await loadPipeline(SMOKE, { kinds: BUILTIN_KINDS });
 assert(loaded.ok);
 const { stages } = loaded.value;
-/** Of which the packages are small. */
+/** A stage whose packages are small. */
 const schedule = [stages.get("schedule")!];
 const NEEDS = { cpus: 1, gpus: 0, options: [] };
 const never = new AbortController().signal;
@@ -25,7 +25,9 @@ const clusterOf = (settings: object): Cluster => ({
   asks: [],
 });
 
-/** What a trial on a queue finds wrong, by the key of the cluster's file, with what else it comes to. */
+/**
+ * Returns the problems that a trial on a queue finds, by the key of the cluster's file, and the trial's other results.
+ */
 async function tryOn(queue: BashQueue, settings: object = {}, patience = { settleMs: 1, waitingMs: 60_000 }) {
   await using temp = await makeTempFolder();
   const cluster = clusterOf({ cache: temp.path, ...settings });
@@ -46,7 +48,7 @@ async function tryOn(queue: BashQueue, settings: object = {}, patience = { settl
 Deno.test("tryNode() finds nothing wrong where the node is this machine", async () => {
   const queue = new BashQueue();
   const { node, problems } = await tryOn(queue);
-  // The queue's own commands need not be there.
+  // The queue's own commands need not exist there.
   assertEquals(problems.filter(({ path }) => path !== "setup"), []);
   assertEquals(node, "n1");
   assertEquals(queue.submitted[0]!.needs.minutes, 1);
@@ -54,17 +56,17 @@ Deno.test("tryNode() finds nothing wrong where the node is this machine", async 
 
 Deno.test("tryNode() says at once all that a node lacks, each at its key of the file", async () => {
   const queue = new BashQueue();
-  // What the node has under the cache's path is another folder.
+  // The cache's path leads to another folder on the node.
   queue.change = (script) => script.replaceAll(/(cp ')(.*)(\/here' ')(.*)(\/there')/g, "$1/nowhere$3$4$5");
   const { wrong } = await tryOn(queue, {
     deno: "/no/deno",
     scratch: "/no/scratch",
     setup: ["type() { builtin type -t nothing; }"],
   });
-  // Without Deno there is one error, and not one for its packages too.
+  // Without Deno there is one error, without a further one for its packages.
   assertEquals(Object.keys(wrong), ["deno", "cache", "scratch", "setup"]);
   for (const one of Object.values(wrong)) assertStringIncludes(one.message, "node n1");
-  // Where the queue keeps the script is nobody's business.
+  // Errors must not mention the path where the queue stores the script.
   assertEquals(wrong["deno"]!.got, "/no/deno: No such file or directory");
   assertStringIncludes(wrong["scratch"]!.got!, "/no/scratch");
 });

@@ -51,7 +51,8 @@ stages:
   const { code, stdout, stderr } = await project.cli(["run", "p.yaml", "--grant", "onnx:native"]);
   assertEquals(code, 0, stderr);
   assertMatch(stdout, /^wasm: run on wasm/m);
-  // Squares of small integers are exact in float32. A library outside the package's folder stays closed on both.
+  // Squares of small integers are exact in float32. On both devices, the stage cannot load a library outside the
+  // package's folder.
   const wrote = (stage: string) => JSON.parse(project.read(`outputs/demo/${stage}/squares.json`));
   assertEquals(wrote("wasm"), { on: "wasm", contained: true, squares: [1, 4, 9] });
   assertEquals(wrote("onnx"), { on: "onnx", contained: true, squares: [4, 9, 16] });

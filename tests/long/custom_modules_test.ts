@@ -4,7 +4,7 @@ import { CLONE } from "../support/cli_process.ts";
 import { LOCKED } from "../support/locked.ts";
 import { Project } from "../support/project.ts";
 
-/** A stage that writes one text. */
+/** Returns a stage that writes one text. */
 function stage(imports: string, text: string): string {
   return `import { defineStage } from "noiseline";
 import { z } from "zod";
@@ -26,7 +26,7 @@ const PIPELINE = "name: demo\nstages:\n  a: { uses: ./stages/s.ts }\n";
 const { npm } = JSON.parse(Deno.readTextFileSync(join(CLONE, "deno.lock"))) as { npm: Record<string, unknown> };
 const KNOWN: Readonly<Record<string, unknown>> = { ...npm, ...LOCKED };
 
-/** A lock of the user's. */
+/** Returns a lock file of the user. */
 function lockOf(specifiers: Readonly<Record<string, string>>): string {
   const ids = Object.entries(specifiers).map(([specifier, version]) =>
     `${/^npm:(.+)@/.exec(specifier)![1]}@${version}`
@@ -49,7 +49,7 @@ Deno.test("a stage finds what the user's own import map names, its scopes and it
       "stages/deep/scoped.ts": 'import { word } from "lib/word.ts";\nexport const scoped = word;\n',
       "stages/s.ts": stage(
         'import rx from "rx";\nimport { word } from "lib/word.ts";\nimport { scoped } from "./deep/scoped.ts";',
-        // The pattern of version 5 is one that later versions no longer have.
+        // Version 5 has a pattern that later versions no longer have.
         '[word, scoped, rx().source.includes("TZcf-ntqry")].join(" ")',
       ),
       "p.yaml": PIPELINE,
@@ -60,7 +60,7 @@ Deno.test("a stage finds what the user's own import map names, its scopes and it
   assertEquals(project.read("outputs/demo/a/text.txt"), "lib other true");
   assertEquals(project.read("deno.lock"), lockOf({ "npm:ansi-regex@*": "5.0.1" }));
 
-  // The same files under other names are other code, however often the pipeline was looked at before.
+  // The same files under other names are different code, however often the pipeline was loaded before.
   await project.cli(["plan", "p.yaml"]);
   project.write("deno.json", project.read("deno.json").replace('"lib/":"./other/"', '"lib/":"./lib/"'));
   const { json } = await project.cli(["plan", "p.yaml", "--json"]);
@@ -115,7 +115,7 @@ for (
   });
 }
 
-/** Packages that the toolkit does not have come from the registry that npm itself would ask. */
+/** Packages that the toolkit does not have come from the registry that npm itself would use. */
 const registry = Deno.env.get("NPM_CONFIG_REGISTRY") ?? "https://registry.npmjs.org/";
 const asked = fetch(registry, { method: "HEAD", signal: AbortSignal.timeout(5000) });
 const online = await asked.then(() => true, () => false);

@@ -9,7 +9,7 @@ function finished(events: readonly Json[]): Record<string, Json> {
   );
 }
 
-/** How each attempt must be told: what was tried, and what to declare. */
+/** The expected message for each attempt: what was tried, and what to declare. */
 const TRESPASSES: Readonly<Record<string, readonly [RegExp, RegExp]>> = {
   read: [/^the stage may not read .*victim\.txt: it is not one of its inputs$/, /as a param with externalFile/],
   list: [/^the stage may not read .*\.noiseline: it is not one of its inputs$/, /as an input/],
@@ -101,7 +101,7 @@ export default defineStage({
   await using project = new Project({
     files: { "say.ts": stage, "p.yaml": "name: demo\nstages:\n  a: { uses: ./say.ts }\n" },
   });
-  // What cannot be looked into on the PATH is no folder of programs: too long a name stands for a folder that is closed.
+  // A PATH entry that cannot be read is not a folder of programs: a name that is too long stands in for such a folder.
   const PATH = `/${"x".repeat(300)}:${Deno.env.get("PATH")}`;
   const places = [{ TZ: "Asia/Tokyo", LC_ALL: "de_DE.UTF-8", PATH }, {
     TZ: "America/Lima",
@@ -115,12 +115,12 @@ export default defineStage({
     assert(!stdout.includes("not deterministic"), stdout);
     texts.push(project.read("outputs/demo/a/text.txt"));
   }
-  // As in UTC and in English, whose words sort by letters first.
+  // The same as in UTC and in English, where words sort by letters first.
   assertEquals(texts[0], "2026-07-01T12:00:00.000Z|7/1/2026, 12:00:00 PM|1,234.5|aäiz");
   assertEquals(texts[1], texts[0]);
 });
 
-/** How each way to misbehave must be told, or undefined where the stage ends well. */
+/** The expected message for each way to misbehave, or undefined if the stage succeeds. */
 const MISBEHAVIOURS: Readonly<Record<string, RegExp | undefined>> = {
   ok: undefined,
   refuse: /^the moon is full$/,
@@ -154,10 +154,11 @@ Deno.test("run fails only the stages that end badly and says how when it keeps g
   }
   assertEquals(ends["refuse"].fix, "wait a week");
   assertEquals(ends["exit"].fix, "remove Deno.exit from it");
-  // It saves nothing from which it could go on.
+  // This stage saves no state from which it could continue.
   assertEquals(ends["hang"].fix, "raise timeout of hang");
   assertEquals(ends["after"], undefined);
-  // Retries are for processes that are lost; what ended by its own fault, or was stopped, would end so again.
+  // Retries are for processes that are lost; a stage that ended by its own fault, or was stopped, would end the same
+  // way again.
   const started = outcome.events.filter(({ type }) => type === "stage-started").map(({ id }) => id);
   assertEquals(started.sort(), Object.keys(MISBEHAVIOURS).sort());
   const last = outcome.events.at(-1);
@@ -170,7 +171,7 @@ Deno.test("run fails only the stages that end badly and says how when it keeps g
   assertEquals(log.length, 4 << 20);
   assert(!project.exists("escaped.txt"));
 
-  // Failures are not remembered: what failed runs again, what ended well does not.
+  // Failures are not remembered: stages that failed run again, stages that succeeded do not.
   const { stages: plan } = (await project.cli(["plan", "p.yaml", "--json"])).json;
   const states = Object.fromEntries(plan.map(({ id, state }: Json) => [id, state]));
   for (const mode of Object.keys(MISBEHAVIOURS)) assertEquals(states[mode], good.includes(mode) ? "cached" : "run");
@@ -227,7 +228,7 @@ export default defineStage({
   for (const name of ["a", "b", "c"]) project.write(`${name}.txt`, name);
   const run = async () => finished((await project.cli(["run", "p.yaml", "--json"])).events)["join"];
   assertEquals([(await run())?.state, project.read("outputs/demo/join/text.txt")], ["ran", "none a b c"]);
-  // Another place of the same content is no other input; other content is.
+  // Another path with the same content is the same input; other content is not.
   Deno.renameSync(project.path("b.txt"), project.path("d.txt"));
   project.write("p.yaml", project.read("p.yaml").replace("b.txt", "d.txt"));
   const { stages } = (await project.cli(["plan", "p.yaml", "--json"])).json;

@@ -65,7 +65,7 @@ Deno.test("cifar10 takes of an archive what is a batch of its length, and lets g
     const name = "cifar-10-batches-bin/data_batch_1.bin";
     const small = makeTar([{ name, content: new Uint8Array(1_000) }]);
     const zip = (archive: Uint8Array) => new Uint8Array(gzipSync(archive, { level: 1 }));
-    /** The header says so; the bytes do not come. */
+    /** Returns an archive whose header declares a size, without the bytes. */
     const claiming = (size: number, type = "0") => {
       const archive = Uint8Array.from(small);
       archive.set(new TextEncoder().encode(size.toString(8).padStart(11, "0")), 124);
@@ -79,13 +79,14 @@ Deno.test("cifar10 takes of an archive what is a batch of its length, and lets g
       await failure(folder, zip(claiming(2 ** 33 - 1))),
       "unpacks to more, wanted at most 268435456 bytes",
     );
-    // Entries of whatever name count, and what they come to: five that are no batch, as one member of gzip.
+    // Entries of any name count towards the size limit, also in unpacked form: here five that are not batches, as one
+    // gzip member.
     const zeros = makeTar([{ name: "zeros", content: new Uint8Array(64 << 20) }]).subarray(0, -1_024);
     const part = deflateRawSync(zeros, { level: 1, finishFlush: constants.Z_FULL_FLUSH });
     const bomb = Buffer.concat([gzipSync("").subarray(0, 10), ...Array.from({ length: 5 }, () => part)]);
     assertStringIncludes(await failure(folder, bomb), "unpacks to more, wanted at most 268435456 bytes");
     assertStringIncludes(await failure(folder, zip(claiming(20_000))), "wanted a whole .tar.gz archive");
-    // A long name that is longer than any, and what is no file: a link, a folder, a device.
+    // A long name that is longer than any real one, and entries that are not files: a link, a folder, a device.
     assertStringIncludes(await failure(folder, zip(claiming(16 << 20, "L"))), "wanted a whole .tar.gz archive");
     for (const type of "12345") assertStringIncludes(await failure(folder, zip(claiming(1_000, type))), "archive");
     const flipped = Uint8Array.from(small);

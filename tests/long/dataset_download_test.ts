@@ -29,14 +29,14 @@ Deno.test("run fetches an archive from the mirror that has it, once, and knows i
   assertStringIncludes(first.stderr, `cannot fetch ${url}: HTTP 404 Not Found`);
   assertEquals(server.seen.map(({ path }) => path), ["/gone.tar.gz", "/mirror.tar.gz"]);
 
-  // Other addresses of the same bytes, another param: what was fetched is there.
+  // Other addresses of the same bytes need another param, but no new download.
   project.write("p.yaml", pipeline({ ...params, url: mirror }));
   assertStringIncludes((await project.cli(["plan", "p.yaml"])).stdout, "nothing to do");
   project.write("p.yaml", pipeline({ ...params, url: mirror, limit: 60 }));
   assertEquals((await project.cli(["run", "p.yaml"])).code, 0);
   assertEquals(server.seen.length, 2);
 
-  // The key holds the archive's content, however it came.
+  // The key contains the archive's content, whatever its source.
   project.write("cifar-10-binary.tar.gz", archive);
   project.write("p.yaml", pipeline({ source: "cifar10", limit: 60, path: "cifar-10-binary.tar.gz" }));
   assertStringIncludes((await project.cli(["plan", "p.yaml"])).stdout, "nothing to do");
@@ -86,7 +86,7 @@ Deno.test("run says of every address why it did not give the data, and records n
   server.serve("/set/t10k-labels-idx1-ubyte.gz", { bytes: files["t10k-labels-idx1-ubyte.gz"]! });
   const before = server.seen.length;
   assertEquals((await project.cli(["run", "p.yaml"])).code, 0);
-  // The three that came the first time were kept.
+  // The three files that were fetched the first time were kept.
   assertEquals(server.seen.slice(before).map(({ path }) => path), ["/set/t10k-labels-idx1-ubyte.gz"]);
 });
 

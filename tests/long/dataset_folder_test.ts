@@ -38,7 +38,7 @@ Deno.test("run learns from a folder of pictures, again only when one of them cha
   const first = await project.cli(["run", "p.yaml"]);
   assertEquals(first.code, 0, first.stdout + first.stderr);
   assertStringIncludes((await project.cli(["plan", "p.yaml"])).stdout, "nothing to do");
-  // Moved elsewhere, the folder is the same content.
+  // A moved folder has the same content.
   project.write("q.yaml", YAML.replace("my pictures", "other"));
   Deno.renameSync(project.path("my pictures"), project.path("other"));
   assertStringIncludes((await project.cli(["plan", "q.yaml"])).stdout, "nothing to do");
@@ -91,7 +91,8 @@ stages:
 
 Deno.test("class folders teach a network their names, by which it then draws", async () => {
   await using project = new Project();
-  // Names of one accent in two forms, with a space, in digits and from right to left; a folder without pictures is none.
+  // Names: one with an accent in decomposed form, one with a space, some of digits and one from right to left. A folder
+  // without pictures is not a class.
   const names = ["10", "2", "cafe\u0301", "pot plant", "\u05d7\u05ea\u05d5\u05dc"];
   for (const [level, name] of names.entries()) {
     for (const i of [0, 1, 2, 3]) project.write(`animals/${name}/${i}.png`, picture(40 * level + i));
@@ -107,7 +108,7 @@ Deno.test("class folders teach a network their names, by which it then draws", a
   const { metrics } = JSON.parse(project.read("outputs/demo/score/metrics.json"));
   assertEquals(metrics.map(({ label }: { label: string }) => label), names.slice(1));
 
-  // The names of the folder tell it before anything runs, of all stages at once.
+  // The folder's names reveal the errors before anything runs, in all stages at once.
   const [none, known] = ["the checkpoint has no such label", "0 to 4, or a name"];
   const two = 'label 2 could be the class named "2", or number 2, "cafe\u0301"';
   const WRONG: Readonly<Record<string, readonly [string, string, string, string, string]>> = {
@@ -127,7 +128,7 @@ Deno.test("class folders teach a network their names, by which it then draws", a
   }
   assertStringIncludes(refused.stderr, "\n3 errors; nothing was run\n");
 
-  // With a link in the folder only reading it tells, which is the run's.
+  // If the folder contains a link, its classes are only known once the run reads the folder.
   Deno.symlinkSync("0.png", project.path("animals/10/again.png"));
   const { code, events } = await project.cli(["run", "p.yaml", ...Object.keys(WRONG), "--keep-going", "--json"]);
   assertEquals(code, 1);
@@ -154,7 +155,7 @@ stages:
   project.write("p.yaml", yaml("[Ankle bot, Bag, 11]"));
   const { code, stdout, stderr } = await project.cli(["validate", "p.yaml"]);
   assertEquals(code, 2);
-  // Each at its place, all at once.
+  // All errors are reported at once, each at its place.
   assertMatch(stdout + stderr, /p\.yaml:9:85: error.*did you mean "Ankle boot"\?.*p\.yaml:9:101: error.*got: {4}11/s);
   project.write("p.yaml", yaml("[Ankle boot, Bag, 3]"));
   const fine = await project.cli(["validate", "p.yaml"]);

@@ -48,7 +48,7 @@ Deno.test("a killed training with a network of one's own goes on to the same byt
   const { stages } = await plan(project, ...native);
   const train = stages.find(({ id }: Json) => id === "train");
   assertEquals([train.state, train.fromStep >= 19], ["resume", true]);
-  // What was granted is remembered, also after an edit.
+  // A grant is remembered, also after an edit.
   const ended = await project.cli(["run", "p.yaml", ...native]);
   assertEquals(ended.code, 0, ended.stdout + ended.stderr);
   const resumed = digestsOf(await plan(project, ...native));
@@ -61,7 +61,7 @@ Deno.test("a killed training with a network of one's own goes on to the same byt
   assertEquals(alone.code, 0, alone.stdout + alone.stderr);
   assertEquals(digestsOf(await plan(other, ...native)), resumed);
 
-  // Results are data: another project serves them, and computes on with its own copy of the code.
+  // Results are data: another project can use them, and continue with its own copy of the code.
   assertEquals((await project.cli(["export", "p.yaml", ...native, "-o", project.path("results")])).code, 0);
   await using third = ownProject(project.read("p.yaml"));
   assertEquals((await third.cli(["import", project.path("results")])).code, 0);

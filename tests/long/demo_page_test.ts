@@ -13,7 +13,7 @@ const CHROMIUM = "/usr/bin/chromium";
 const COUNT = 6;
 const SIZE = 8 * 8;
 
-/** A sampler with noise of its own, labels and guidance: all that an image depends on. */
+/** A sampler with noise, labels and guidance: everything that an image depends on. */
 const YAML = `name: demo
 seed: 3
 stages:
@@ -42,14 +42,14 @@ stages:
     with: { title: "<b>Digits</b> & more", count: ${COUNT}, guidance: 2, sampler: { name: ddim, steps: 5, eta: 1 } }
 `;
 
-/** Software, so that they are the same on all machines. */
+/** Software rendering, so that the images are the same on all machines. */
 const FLAGS = {
   wasm: [],
   webgl: ["--enable-unsafe-swiftshader"],
   webgpu: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
 };
 
-/** What a test does on the page that a pipeline has made, and what `sample` drew in it. */
+/** Runs a test with the page that a pipeline has made, and the images that `sample` generated in the pipeline. */
 async function onPages(
   use: (
     open: (backend: keyof typeof FLAGS, more?: Partial<Look>) => Promise<Opened>,
@@ -81,7 +81,10 @@ interface Opened {
   readonly state: string;
 }
 
-/** Wait until nothing is drawn any more. @returns what the page says then */
+/**
+ * Waits until the page has finished sampling.
+ * @returns the page's message
+ */
 async function drawnOn(page: Page): Promise<string> {
   for (;;) {
     const state: string = await page.evaluate("document.getElementById('state').textContent");
@@ -90,7 +93,7 @@ async function drawnOn(page: Page): Promise<string> {
   }
 }
 
-/** Bytes of the images of a gallery. */
+/** Returns the bytes of a gallery's images. */
 function bytesOf(page: Page, gallery: string): Promise<number[]> {
   return page.evaluate(`[...document.querySelectorAll("#${gallery} canvas")].flatMap((canvas) =>
     [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 === 0))`);
@@ -99,7 +102,7 @@ function bytesOf(page: Page, gallery: string): Promise<number[]> {
 const farthest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
 
-/** Set fields of a form and press its button. */
+/** Sets fields of a form and presses its button. */
 async function submit(page: Page, form: string, fields: Readonly<Record<string, number>>): Promise<string> {
   const set = Object.entries(fields).map(([name, value]) => `form.querySelector("[name=${name}]").value = ${value};`);
   await page.evaluate(
@@ -121,11 +124,12 @@ Deno.test({
         assertStringIncludes(state, `Drawn by ${name} on `);
         const shown = await bytesOf(page, "images");
         assertEquals(shown.length, drawn.length);
-        // Sums in another order round otherwise: on wasm to another byte at times, on software cards more often.
+        // Sums in another order round differently: on wasm they sometimes give another byte, on software cards more
+        // often.
         assert(farthest(shown, drawn) <= 2, `${backend}: ${farthest(shown, drawn)}`);
         assertEquals(page.problems, []);
       }
-      // Software cards are passed over, which the page tells.
+      // Software cards are not used, and the page says so.
       const { state } = await open("webgpu", { hash: "" });
       assertStringIncludes(state, "Drawn by WebAssembly on the processor, as there is no WebGPU (it is software here)");
       const { state: none } = await open("wasm", { hash: "#backend=webgpu" });
@@ -156,7 +160,7 @@ Deno.test({
       const saved = "(() => { const link = document.querySelector('#images a'); link.onclick(); return link.href; })()";
       assert((await page.evaluate(saved)).startsWith("data:image/png;base64,"));
 
-      // The second image, of which three columns from the left are painted at the top.
+      // The second image, in which the first three columns from the left are masked at the top.
       await page.evaluate(
         "document.querySelectorAll('#images button')[1].click(); document.querySelector('#mask').focus()",
       );
@@ -170,7 +174,7 @@ Deno.test({
       assertEquals(versions.filter((_, i) => !isPainted(i)), [...chosen, ...chosen].filter((_, i) => !isPainted(i)));
       assertNotEquals(versions.slice(0, SIZE), versions.slice(SIZE));
 
-      // DPM-Solver++, which adds no noise on its way: both ends are images of their seeds.
+      // DPM-Solver++, which adds no noise while sampling: both ends of the interpolation are images of their seeds.
       await submit(page, "draw", { sampler: 1, steps: 5 });
       const from = await bytesOf(page, "images");
       await page.evaluate("document.querySelectorAll('#images button')[1].click()");

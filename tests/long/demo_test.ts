@@ -22,10 +22,10 @@ const YAML = `${OWN_SCIENCE}  page:
 `;
 const PAGE = "outputs/demo/page/demo.html";
 const CHROMIUM = "/usr/bin/chromium";
-/** Fetching packages sets `DENO_DIR`, which a command may and a test beside others may not. */
+/** Fetching packages sets `DENO_DIR`, which a command may do but not a test that shares its process. */
 const test = testsAlone(import.meta.url);
 
-/** Deno's packages without esbuild, and no network. */
+/** Makes Deno's packages without esbuild, and without a network. */
 async function offline(project: Project): Promise<Record<string, string>> {
   const dir = project.path("deno");
   Deno.mkdirSync(dir);
@@ -42,7 +42,7 @@ Deno.test("a page of definitions of one's own is made where esbuild is, kept for
   const failed = await run([], away);
   const [ended] = failed.events.filter(({ type, id }) => type === "stage-finished" && id === "page");
   assertEquals([failed.code, ended?.state], [1, "failed"], failed.stdout + failed.stderr);
-  // The second where this machine has never heard of its package.
+  // The second message appears if this machine has never seen the package.
   assertMatch(
     ended.message,
     /^cannot bundle its code for browsers: (failed to download |Failed loading http.*)esbuild/m,
@@ -52,7 +52,7 @@ Deno.test("a page of definitions of one's own is made where esbuild is, kept for
   const made = await run([], env);
   assertEquals(made.code, 0, made.stdout + made.stderr);
   const page = project.read(PAGE);
-  // What is kept serves without a network.
+  // The stored package works without a network.
   for (const given of [env, away]) {
     const again = await run(["--force", "page"], given);
     assertEquals([again.code, again.stdout.includes("not deterministic")], [0, false], again.stdout);
@@ -84,7 +84,7 @@ Deno.test({
       [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 === 0))`);
     assertEquals([shown.length, info.channels], [pixels.length, 1]);
     const apart = shown.map((value, i) => Math.abs(value - pixels[i]!));
-    // Sums in another order round otherwise, and may fall on the other side of a whole number.
+    // Sums in another order round differently, and a value may fall on the other side of a whole number.
     assert(Math.max(...apart) <= 2, `${Math.max(...apart)}`);
     assertEquals([page.problems, page.requests.filter((url) => !/^(file|data|blob):/.test(url))], [[], []]);
   },

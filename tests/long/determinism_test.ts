@@ -10,7 +10,7 @@ import { randomStream } from "../../tensor/random/stream.ts";
 import { startOf, unetOf } from "../support/unet.ts";
 import { SIMPLE_LOSS } from "../support/objectives.ts";
 
-/** Large enough that engines share the work out among threads. */
+/** A network so large that engines divide the work among threads. */
 const CONFIG = {
   imageSize: 16,
   inChannels: 3,
@@ -39,7 +39,7 @@ function sha256(outputs: HostTensors): string {
   return hash.digest("hex");
 }
 
-/** The results of a training step, and the state after it. */
+/** Returns the results of a training step, and the state after it. */
 async function train(device: Device): Promise<string[]> {
   const signature = trainStepSignature(NETWORK, BATCH, TRAIN_OPTIONS);
   const compiled = await device.compile(makeTrainStep(NETWORK, TRAIN_OPTIONS), signature, { label: "train step" });
@@ -65,7 +65,7 @@ async function train(device: Device): Promise<string[]> {
   return digests;
 }
 
-/** What a sampler asks of the network. */
+/** Returns the outputs of the network that a sampler uses. */
 async function sample(device: Device): Promise<string> {
   const signature = modelOutputSignature(NETWORK, BATCH);
   const compiled = await device.compile(makeModelOutput(NETWORK), signature, { label: "network output" });
@@ -84,7 +84,7 @@ async function bitsOf(name: "onnx" | "wasm", threads: number): Promise<string[]>
   }
 }
 
-// With another number of threads ONNX Runtime adds in another order: see docs/parity.md.
+// With another number of threads, ONNX Runtime adds in another order: see docs/parity.md.
 Deno.test("onnx gives the same bits again with the same number of threads, be it 1, 2 or 4", async () => {
   for (const threads of [1, 2, 4]) assertEquals(await bitsOf("onnx", threads), await bitsOf("onnx", threads));
 });

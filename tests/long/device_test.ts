@@ -23,7 +23,7 @@ stages:
     with: { device: wasm, count: 2, batchSize: 2, sampler: { name: ddim, steps: 2 } }
 `;
 
-/** An environment in which TensorFlow is not set up, and no GPU taken, whatever the user has and does. */
+/** Returns an environment in which TensorFlow is not set up, and no GPU is used, whatever the user has and does. */
 async function ownCache(project: Project): Promise<Record<string, string>> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
@@ -61,7 +61,7 @@ Deno.test("a device that is there and does not compute is refused by name, with 
     const first = await project.cli(["run", "p.yaml", "digits"], { env });
     assertEquals(first.code, 0, first.stderr);
     assertEquals((await project.cli(["plan", "p.yaml", "digits"], { env })).code, 0);
-    // Nothing had to compute on a device so far.
+    // So far, nothing had to be computed on a device.
     assertEquals(tries(), 0);
     const { code, stderr } = await project.cli(["run", "p.yaml"], { env });
     assertEquals(code, 2);

@@ -30,7 +30,8 @@ Deno.test("what a stage saved before its code was edited is gone on from when th
 Deno.test("an edit of a module stops its stage when that saves next, by the name of the module, and costs no earlier state", async () => {
   await using project = new Project({ stages: ["walk"] });
   const code = project.read("walk.ts");
-  // Several steps pass while the run looks at the code once, so states are saved late: those of before must outlive them.
+  // Several steps pass while the run checks the code once, so some states are saved after the edit; the states from
+  // before the edit must outlive them.
   const slow = code.replace("const START", 'import { START } from "./lib/start.ts";\n//')
     .replace("hashes.push", "await new Promise((done) => setTimeout(done, 30));\n      hashes.push");
   project.write("stages/walk.ts", slow);
@@ -38,7 +39,7 @@ Deno.test("an edit of a module stops its stage when that saves next, by the name
   project.write("p.yaml", "name: demo\nstages:\n  walk: { uses: ./stages/walk.ts, with: { steps: 500 } }\n");
   await using running = project.start(["run", "p.yaml", "--json"]);
   await running.event(({ type, step }: Json) => type === "stage-saved" && step === 3);
-  // An edit that keeps the behaviour stops nothing. Half an edit would: editors replace a file by a whole new one.
+  // An edit that keeps the behaviour stops nothing. Half an edit would: editors replace a file by a complete new one.
   replace(project, "stages/walk.ts", `// A comment.\n${slow}`);
   await running.event(({ type, step }: Json) => type === "stage-saved" && step === 5);
   replace(project, "stages/lib/start.ts", 'export const START = "1";\n');

@@ -72,7 +72,7 @@ Deno.test("evaluate reports the bound by its terms, which add up, and goes on af
     assertClose(parts.reduce((sum, { value }) => sum + value, 0), total, { rel: 1e-12 });
     assert(total > 0);
     assertStringIncludes(metrics.find(({ name }) => name === "bits/dim")!.note!, "variance fixedlarge; 50 of 50");
-    // The loss stays what it is without the bound.
+    // The loss is the same without the bound.
     const plain = await metricsOf(
       await runStage(folder, evaluateKind, { params: { buckets: 3, batchSize: 4 }, inputs }),
     );
@@ -149,7 +149,7 @@ Deno.test("both clips of the log variance differ in L_0 alone: a perfect predict
   // hojonathanho/diffusion in numpy float64: log scale -4.90836256765, a perfect mean at level 128.
   assertClose(bits("second", { t: 0, x0, offset: 0 }), 1.30566514529, { rel: 1e-8 });
   assertClose(bits("floor", { t: 0, x0, offset: 0 }), 0, { abs: 1e-9 });
-  // A level off: the floor of 1e-12 before the logarithm.
+  // One level off: the floor of 1e-12 before the logarithm.
   assertClose(bits("floor", { t: 0, x0, offset: level }), 12 * Math.log2(10), { rel: 1e-9 });
   const later = { t: 5, x0, offset: 0.01 };
   assertEquals(bits("second", later), bits("floor", later));

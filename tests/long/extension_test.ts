@@ -29,12 +29,12 @@ Deno.test("run continues a shorter result and serves kept ones when an extent go
   assertEquals(down.ended, { walk: "restored" });
   assertEquals(await finalDigests(project, steps(6)), six);
 
-  // Ten were never asked for, but the state saved at ten is on the way to twelve.
+  // Ten steps were never asked for, but the state saved at ten was kept during the run to twelve.
   const between = await runAndCheckPlan(project, steps(10));
   assertEquals(between.plan.stages[0].fromStep, 10);
   assertEquals(project.read("outputs/demo/walk/all.txt").trim().split("\n").length, 10);
 
-  // Below the oldest state that is kept, the walk starts again rather than cut a longer one.
+  // Below the oldest saved state, the walk starts again, because a longer walk cannot be cut.
   const below = await runAndCheckPlan(project, steps(3));
   assertEquals(below.planned, { walk: "run" });
   assertEquals(project.read("outputs/demo/walk/all.txt").trim().split("\n").length, 3);
@@ -44,7 +44,7 @@ Deno.test("run makes a stage at several extents one after another when reference
   await using project = newProject(`${WALK}  early: { uses: ./cook.ts, inputs: { from: [walk@2.out] } }
   both: { uses: ./cook.ts, inputs: { from: [walk@4.out, walk.out] } }
 `.replace("text.txt", "last.txt"));
-  // The walk has no text.txt, which is what cook reads of its inputs.
+  // The walk has no text.txt, the file that cook reads from its inputs.
   project.write("cook.ts", project.read("cook.ts").replace('readText("text.txt")', 'readText("last.txt")'));
   const { ran, plan, outcome } = await runAndCheckPlan(project, ["p.yaml"]);
   assertEquals(ran, ["both", "early", "walk", "walk@2", "walk@4"]);
@@ -70,7 +70,8 @@ stages:
 `);
   project.write("judge.ts", project.read("cook.ts").replace('readText("text.txt")', 'readText("last.txt")'));
   await using running = project.start(["run", "p.yaml", "--jobs", "2", "--json"]);
-  // The walk stands in its fourth step until it is stopped, so what ends before that has not waited for it.
+  // The walk waits in its fourth step until it is stopped, so a stage that ends before that has not waited for the
+  // walk.
   await running.event(({ type, id, step }) => type === "stage-saved" && id === "walk" && step === 4);
   await running.event(({ type, id }) => type === "stage-finished" && id === "early");
   running.signal("SIGINT");

@@ -9,7 +9,7 @@ const TOOL = fileURLToPath(new URL("../gpu/check.ts", import.meta.url));
 async function check(...options: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", TOOL, "--python", "/nowhere/python", ...options],
-    // No adapter: a software one takes minutes for what is checked.
+    // No adapter: a software adapter would take minutes for the checks.
     env: { NO_COLOR: "1", DENO_WEBGPU_BACKEND: "dx12" },
   }).output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };

@@ -46,15 +46,15 @@ Deno.test("what a custom stage asks for is listed, refused with the flag that gr
   const granted = await project.cli(["run", "p.yaml", ...flag.split(" ")], { env: WORD });
   assertEquals(granted.code, 0, granted.stderr);
   assertEquals(project.read("outputs/demo/a/out.txt"), "seen");
-  // Editing the stage asks for nothing anew.
+  // After an edit of the stage, nothing has to be granted again.
   project.write("stage.ts", `${READER}// edited\n`);
   assertEquals((await project.cli(["run", "p.yaml"], { env: WORD })).code, 0);
-  // More rights do, and only they are named.
+  // Additional rights have to be granted, and only they are named.
   project.write("stage.ts", READER.replace("permissions: {", 'permissions: { net: ["a.example"],'));
   const more = await project.cli(["run", "p.yaml"], { env: WORD });
   assertEquals(more.code, 2);
   assertStringIncludes(more.stderr, "--grant a:net=a.example\n");
-  // What is granted to one file is not granted to another.
+  // A grant to one file does not apply to another.
   project.write("other.ts", `${READER}globalThis.other = true;\n`);
   project.write("p.yaml", STAGE.replace("./stage.ts", "./other.ts"));
   assertEquals((await project.cli(["run", "p.yaml"], { env: WORD })).code, 2);
@@ -133,7 +133,7 @@ Deno.test("a module from beyond the project has to be granted, since importing i
   assertEquals((await validate("./link.json")).diagnostics[0].code, "kind-broken");
 });
 
-/** Puts something in the place of what the stage's process has found to be its definition. */
+/** Returns a stage that replaces part of the definition that the engine reads from the stage's process. */
 const forging = (change: string) =>
   `${READER}
 Object.defineProperty(Object.prototype, "toJSON", {
@@ -148,7 +148,7 @@ Object.defineProperty(Object.prototype, "toJSON", {
 });
 `;
 
-/** What is put there, by what it would be good for. */
+/** The replacements, by the purpose of an attack. */
 const FORGED: Readonly<Record<string, string>> = {
   "an output above its folder": 'answer.said.outputs["../../../../.."] = { type: "files", description: "" };',
   "a permission for all hosts": 'answer.said.permissions = { net: ["*"] };',
@@ -215,7 +215,7 @@ Deno.test("a registry that a project names is told no variable of the user's", a
   assertEquals(seen.filter((text) => text.includes("seen")), []);
 });
 
-/** Ways to declare more than one name in a name. */
+/** Ways to declare more than one name in one name. */
 const WIDE: Readonly<Record<string, string>> = {
   "all variables of a prefix": '{ env: ["SECRET*"] }',
   "two variables": '{ env: ["A,B"] }',
@@ -263,7 +263,7 @@ Deno.test("--grant says what is wrong with it", async () => {
   assert(!project.exists(".config"));
 });
 
-/** Why a run is refused whose grant is good, from first to last. */
+/** Reasons why a run with a valid grant is refused, from first to last. */
 const REFUSED: Readonly<Record<string, (project: Project) => string[]>> = {
   "another flag is wrong": () => ["--grant", "a:native"],
   "there is no such cluster": () => ["--on", "none"],

@@ -8,7 +8,7 @@ import { FileServer } from "../support/file_server.ts";
 import { Project } from "../support/project.ts";
 import { fullWeights, inceptionAnswers, inceptionErrors, NARROW_WEIGHTS } from "../support/inception.ts";
 
-// Of the largest number: see tests/unit/metrics/inception_test.ts.
+// Relative to the largest number: see tests/unit/metrics/inception_test.ts.
 const TOLERANCE = 1e-5;
 
 for (const name of ["onnx", "tensorflow", "wasm", "webgpu"] as const) {

@@ -19,7 +19,7 @@ Deno.test({
     registerHostKeepMask("cpu");
     await tf.setBackend("cpu");
     const device = await openWebgpuDevice();
-    // The last one needs more workgroups than one dimension of a dispatch has.
+    // The last shape needs more workgroups than one dimension of a dispatch has.
     for (const shape of [[3, 4, 5, 6], [5], [2, 1, 300], [33, 64, 64, 32]]) {
       for (const [key0, key1, site, rate] of [[0, 0, 0, 0.1], [123456789, 2 ** 31 - 1, 65535, 0.75]] as const) {
         const key = Int32Array.of(key0, key1);

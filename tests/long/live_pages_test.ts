@@ -11,13 +11,13 @@ import { Chromium, findChromium, type Page as Tab } from "../browser/chromium.ts
 
 const SIZE = { height: 8, width: 8, channels: 1 } as const;
 
-/** Four images, of shades that tell them and the step apart. */
+/** Returns a grid of four images, whose shades identify the image and the step. */
 function grid(step: number): Uint8Array<ArrayBuffer> {
   const images = [0, 60, 120, 180].map((shade) => new Uint8Array(64).fill(shade + step % 60));
   return encodePng(imageGrid(images, SIZE));
 }
 
-/** What the pages of the server may do, as `ui` says. */
+/** The content security policy of the server's pages, as `ui` sends it. */
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -54,7 +54,7 @@ class Site implements AsyncDisposable {
     }
     const page = this.pages[pathname];
     if (page === undefined) return new Response("", { status: 404 });
-    // A browser opens six connections to a server at most, and each page that listens keeps one.
+    // A browser opens at most six connections to a server, and each listening page keeps one.
     return answer(renderServed(page, this.isLive ? "/events" : undefined), "text/html; charset=utf-8");
   }
 
@@ -68,13 +68,13 @@ class Site implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // At once, as when its process ends.
+    // The connections end at once, as when the server's process ends.
     this.#end.abort();
     await this.#server.finished;
   }
 }
 
-/** Wait until an expression in the page has a value. */
+/** Waits until an expression in the page has a value. */
 async function until(tab: Tab, expression: string, wanted: unknown): Promise<void> {
   for (let i = 0; i < 200; i++) {
     if (JSON.stringify(await tab.evaluate(expression)) === JSON.stringify(wanted)) return;
@@ -111,7 +111,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
       const page = renderRun({ ...run, stages }, { curves: [curve("train", 300)] });
       for (const part of partsOf(page)) site.tell("part", part);
     };
-    // Who has not touched the slider sees the last step, also of what comes.
+    // A reader who has not moved the slider sees the last step, also when new steps arrive.
     withPreviews([250, 500, 750, 1_000, 1_250]);
     await until(tab, CAPTION, "train: preview, after 1,250 steps");
     await tabTo(tab, "#steps");
@@ -133,7 +133,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     await until(tab, "document.querySelectorAll('.charts .u-value').length > 0", true);
     assertNotEquals(await tab.picture(".charts"), before);
     assertEquals(await tab.evaluate("chart.isConnected"), true);
-    // A stage that begins to report gets charts of its own.
+    // A stage that begins to report gets its own charts.
     const two = renderRun(run, { curves: [curve("train", 300), curve("classifier", 10)] });
     for (const part of partsOf(two)) site.tell("part", part);
     site.tell("rows", { stage: "classifier", run: "classifier", rows: curve("classifier", 10).rows });
@@ -141,7 +141,8 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     assertEquals(await tab.evaluate("chart.isConnected"), true);
     assertEquals(tab.problems, []);
 
-    // A browser opens six connections to a server, so who is not seen gives its own back, and has all of it when it is.
+    // A browser opens at most six connections to a server, so a hidden page closes its own, and has the complete
+    // current state when it is shown again.
     const other = await browser.newPage({ width: 1280, height: 900, colorScheme: "light", isTab: true });
     while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     assertEquals(await tab.evaluate("[document.hidden, document.querySelector('#gone').hidden]"), [true, true]);
@@ -161,7 +162,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     await until(tab, "document.querySelectorAll('#samples img').length", 1);
     site.tell("gone", {});
     await until(tab, "document.querySelector('#gone').textContent", "What this page shows is there no longer.");
-    // Nothing asks for it again.
+    // The page makes no further request.
     await other.show();
     await tab.show();
     while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -210,7 +211,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
     for (const name of Object.keys(site.pages)) {
       const tab = await browser.newPage({ width, height: 900, colorScheme });
       await tab.open(`http://127.0.0.1:${site.port}${name}`);
-      // Wide things scroll within themselves; the page does not.
+      // Wide elements scroll by themselves; the page does not.
       assertEquals(await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), true, `${name} ${width}`);
       const unnamed =
         `[...document.querySelectorAll("input:not([type=hidden]), select, button, progress, svg[role=img]")]
@@ -219,7 +220,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       const ids = "[...document.querySelectorAll('[id]')].map(({ id }) => id)";
       assertEquals(await tab.evaluate(`${ids}.length - new Set(${ids}).size`), 0);
       assertEquals(tab.problems, []);
-      // Of a log the end is what is read first.
+      // The end of a log is visible first.
       const under = `(() => {
         const [pre, text] = [document.querySelector("#log pre"), new Range()];
         text.selectNodeContents(pre);
@@ -230,7 +231,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       const links =
         "[...document.querySelectorAll('.u-legend')].map((one) => [...one.querySelectorAll('a')].map((a) => a.pathname))";
       assertEquals(await tab.evaluate(links), Array(3).fill(["/run/a", "/run/b"]));
-      // The name of each picture too, whatever step it shows.
+      // The name of each picture is a link too, whatever step the picture shows.
       const captions =
         "[...document.querySelectorAll('#samples figcaption a')].map((a) => [a.pathname, a.textContent])";
       const captionsAfter = (step: number) =>
@@ -240,7 +241,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       await tab.press("ArrowLeft");
       assertEquals(await tab.evaluate(captions), captionsAfter(10));
       await tab.press("ArrowRight");
-      // Of two equal curves each is seen.
+      // Both of two equal curves are visible.
       const pixels = (color: string) =>
         tab.evaluate(`(() => {
           const canvas = document.querySelector(".charts canvas");

@@ -7,7 +7,7 @@ import type { Json } from "../support/cli_process.ts";
 import { partsOf } from "../../report/page.ts";
 import { Project } from "../support/project.ts";
 
-/** Learns nothing and says that it does: its loss is 1, 1/2, 1/3 …, but 2 at the end. */
+/** A stage that learns nothing but reports a loss: 1, 1/2, 1/3 …, and 2 at the end. */
 const LEARN = `import { defineStage, execution, extent } from "noiseline";
 import { z } from "zod";
 const start = [137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 4, 0, 0, 0, 4];
@@ -57,7 +57,7 @@ Deno.test("a run leaves its plan, its figures with their history, and previews; 
     [2, project.path(folder, "previews/learn/2.png")],
   ]);
   assertEquals(Deno.statSync(project.path(folder, "previews/learn/2.png")).size, 44);
-  // One warning, whatever number of them is no good.
+  // One warning, however many previews are invalid.
   assertEquals(of("stage-note").map(({ message }) => message), [
     "a preview is a PNG of at most 750000 bytes; it is left out",
   ]);
@@ -68,7 +68,7 @@ Deno.test("a run leaves its plan, its figures with their history, and previews; 
     ["learn", "./learn.ts", [], "run", null],
     ["cook", "./cook.ts", ["learn"], "run", null],
   ]);
-  // What decides no result is not among the params.
+  // Settings that do not affect a result are not among the params.
   assertEquals(plan.stages[0].params, [{ path: "with.steps", value: 4, origin: ["default"] }]);
   const [text] = plan.stages[1].params.filter(({ path }: Json) => path === "with.text");
   assertMatch(text.origin[0], /^p\.yaml:5:/);
@@ -120,11 +120,11 @@ Deno.test("a run is seen while it is on, and how far it was when it was killed",
   const [killed] = reader.readRuns();
   assertEquals([killed!.state, ...killed!.stages.map((one) => one.state)], ["killed", "killed", "blocked"]);
   assertEquals([look()!.progress!.done, look()!.startedMs, look()!.figures], [3, startedMs, figures]);
-  // A reader that begins now finds the same.
+  // A reader that starts now finds the same.
   assertEquals(readerOf(project).readRuns(), [killed]);
 });
 
-/** Leaves a log of three steps, or hangs after its second for ten minutes. */
+/** A stage that leaves a log of three steps, or hangs for ten minutes after the second. */
 const CHILD = `import { defineStage } from "noiseline";
 import { z } from "zod";
 export default defineStage({

@@ -3,7 +3,7 @@ import { hasProgram, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 import { answerOnTerminal } from "../support/terminal.ts";
 
-/** Of the smallest network so many steps take months on any processor, and a few of them moments. */
+/** With the smallest network, this many steps take months on any processor, and a few of them moments. */
 const STEPS = 100_000_000;
 const PROFILE = `
 profiles:
@@ -29,7 +29,7 @@ Deno.test("a run of months is refused without a terminal before it starts, with 
   assertStringIncludes(refused.stderr, "1 error; nothing was run");
   assertEquals([project.exists("outputs"), project.list(".noiseline/runs")], [false, []]);
 
-  // What was measured is known from then on.
+  // The measured time is known from then on.
   const again = await project.cli([...RUN, "--json"]);
   assertEquals([again.code, again.json.ok], [2, false], again.stderr);
   assertMatch(again.json.diagnostics[0].message, MESSAGE);
@@ -39,7 +39,7 @@ Deno.test("a run of months is refused without a terminal before it starts, with 
   const { long } = (await project.cli(["plan", "smoke.yaml", "--json"])).json;
   assert(long.totalMs > 24 * 3_600_000);
   assertEquals(long.stages[0].id, "train");
-  // A smaller run is none to ask about.
+  // A smaller run needs no confirmation.
   assertEquals((await project.cli([...RUN, "--profile", "quick"])).code, 0);
 });
 
@@ -56,7 +56,7 @@ Deno.test("a long run that was agreed to goes on without a question", async () =
   assertEquals([started.state, started.fromStep >= step], ["resume", true]);
   second.signal("SIGINT");
   const { code, events } = await second.outcome();
-  // Nor is anything tried first.
+  // No device is tried first, either.
   assertEquals([code, events.filter(({ type }) => type === "note")], [130, []]);
 });
 

@@ -15,7 +15,7 @@ stages:
 
 function newProject(): Project {
   const project = new Project({ stages: ["walk", "cook"], files: { "p.yaml": SWEEP } });
-  // The walk has no text.txt, which is what cook reads of its inputs.
+  // The walk has no text.txt, the file that cook reads from its inputs.
   project.write("cook.ts", project.read("cook.ts").replace('readText("text.txt")', 'readText("last.txt")'));
   return project;
 }

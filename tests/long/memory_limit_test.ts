@@ -12,7 +12,7 @@ import { CLONE } from "../support/cli_process.ts";
 import { loadGood } from "../unit/engine/support/load.ts";
 import { makeTempFolder } from "../unit/engine/support/temp.ts";
 
-/** A folder with the stage that takes too much, whose own definition says what it may take. */
+/** Makes a folder with the stage that takes too much, whose own definition declares its limits. */
 async function folderWithLimit(resources: string) {
   const folder = await makeTempFolder();
   const code = await Deno.readTextFile(join(CLONE, "tests/support/stages/glutton.ts"));
@@ -64,7 +64,7 @@ Deno.test("a pipeline decides on memory; else a stage of foreign code or files h
 
 Deno.test("the default limit is three quarters of the machine, or of the container that it is cut down to", () => {
   const cut = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].map((path) => {
-    // A container without a limit says "max".
+    // In a container without a limit, the file contains "max".
     return Number(statIfThere(path) === undefined ? NaN : Deno.readTextFileSync(path)) || Infinity;
   });
   assertEquals(defaultMemoryLimit(), Math.floor(Math.min(totalmem(), ...cut) * 0.75));

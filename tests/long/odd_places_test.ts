@@ -5,7 +5,7 @@ import { listFiles } from "../../engine/store/folders.ts";
 import { hasProgram } from "../support/proc.ts";
 import { makeRan } from "../unit/cli/ran.ts";
 
-/** Files of the store by what they are, and what can lie in their place. */
+/** Files of the store by their purpose, and things that can be in their place. */
 const PARTS = {
   manifest: (store: string) => listFiles(join(store, "results")).files.map((path) => join(store, "results", path)),
   object: (store: string) => listFiles(join(store, "objects")).files.map((path) => join(store, "objects", path)),
@@ -31,7 +31,7 @@ const ODD = {
 for (const [what, put] of Object.entries(ODD)) {
   Deno.test(`a ${what} in the place of any file of the store is passed over or said, and the next run heals it`, async () => {
     for (const [part, pathsOf] of Object.entries(PARTS)) {
-      // Reading it takes no memory, and half a second.
+      // Reading such a file takes no memory, but half a second.
       if (what.startsWith("file") && !["manifest", "view record"].includes(part)) continue;
       await using ran = await makeRan();
       const { folder, store, cli } = ran;
@@ -40,7 +40,7 @@ for (const [what, put] of Object.entries(ODD)) {
         Deno.removeSync(path);
         put(path);
       }
-      // What is only remembered would hide it.
+      // Remembered content would hide the odd file.
       Deno.removeSync(join(store, "cache"), { recursive: true });
       if (part === "manifest") Deno.removeSync(join(store, "index.jsonl"));
       const at = ["--store", join(folder, ".noiseline")];

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { denoFolder } from "../../engine/process/runtime.ts";
 import { Project } from "../support/project.ts";
 
-/** Tries every way to a package that it does not name, and writes what it got. */
+/** A stage that tries every way to a package that it does not name, and writes what it got. */
 const SPY = `import { defineStage } from "noiseline";
 import { createRequire } from "node:module";
 import { z } from "zod";
@@ -16,7 +16,7 @@ export default defineStage({
     const found: string[] = [];
     const names = ["@private/secret", "secret-weights"];
     const places = ["localhost_4873/@private/secret/1.0.0", "registry.npmjs.org/secret-weights/2.0.0"];
-    // Where the packages are that it does name.
+    // The folder of the packages that the stage does name.
     const own = import.meta.resolve("zod").replace(/[^/]+\\/zod\\/.*$/, "");
     const roots = ["file://" + cache + "/npm/", own, "file://" + cache + "/noiseline/"];
     const requireIt = createRequire(import.meta.url);
@@ -51,10 +51,10 @@ export default defineStage({
 });
 `;
 
-/** Packages in Deno's cache that some other project brought there. */
+/** Packages in Deno's cache that some other project put there. */
 const OTHERS = ["localhost_4873/@private/secret/1.0.0", "registry.npmjs.org/secret-weights/2.0.0"];
 
-/** A cache of Deno's that has the packages of this machine's. */
+/** Makes a Deno cache that has the packages of this machine's cache. */
 async function ownCache(project: Project): Promise<string> {
   const cache = project.path("cache");
   Deno.mkdirSync(cache);

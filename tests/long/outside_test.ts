@@ -56,7 +56,7 @@ Deno.test("run keeps results in the given folder when there is a --store", async
   await runAndCheckPlan(project, ["sub/p.yaml", "--store", "elsewhere/store"]);
   assertEquals(project.list("elsewhere"), ["outputs", "store"]);
   assertEquals(project.list("."), ["cook.ts", "deno.json", "elsewhere", "sub"]);
-  // Without the option, the store lies beside the nearest deno.json and knows nothing of the other.
+  // Without the option, the store lies beside the nearest deno.json and has no results of the other store.
   assertEquals((await runAndCheckPlan(project, ["sub/p.yaml"])).ran, ["a", "b"]);
   assertEquals(project.list("."), [".noiseline", "cook.ts", "deno.json", "elsewhere", "outputs", "sub"]);
 });
@@ -67,7 +67,7 @@ Deno.test("run keeps results beside the pipeline when there is no deno.json abov
     stages: ["cook"],
     files: { "sub/p.yaml": YAML.replaceAll("./cook", "../cook") },
   });
-  // There the folder of the pipeline is all of the project, and its code lies outside.
+  // In that case the project consists of the pipeline's folder only, and its code lies outside.
   const runOnly = ["a", "b"].map((stage) => `--grant=${stage}:read=${Deno.realPathSync(project.path("cook.ts"))}`);
   await runAndCheckPlan(project, ["sub/p.yaml"], { runOnly });
   assertEquals(project.list("."), [".config", "cook.ts", "sub"]);

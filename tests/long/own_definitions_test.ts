@@ -57,7 +57,7 @@ Deno.test("on a native device each definition asks for native, once for all stag
   };
   const ended = await runIn(path, yaml, { grants, askForGrants });
   assertEquals([ended.status, asked], ["done", ["./net.ts", "./path.ts"]]);
-  // An edit asks for nothing anew.
+  // After an edit, nothing has to be granted again.
   place.write("net.ts", FILES["net.ts"]!.replace("one + 1", "one + 2"));
   assertEquals((await runIn(path, yaml, { grants: new Grants(path, join(path, "grants.json")) })).status, "done");
 });

@@ -7,7 +7,7 @@ Deno.test("a pipeline of four definitions of one's own runs, and comments rerun 
   const ran = await project.cli(["run", "p.yaml"]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
   const config = JSON.parse(project.read("outputs/demo/train/checkpoint/config.json"));
-  // A checkpoint names what it was made with, and holds none of it.
+  // A checkpoint names the definitions that it was made with, and contains none of them.
   assertEquals([config.model.uses, config.objective.uses, config.schedule.uses], ["net.ts", "velocity.ts", "flow.ts"]);
   const states = async () => {
     const { stages } = (await project.cli(["plan", "p.yaml", "--json"])).json;

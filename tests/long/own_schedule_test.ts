@@ -38,7 +38,7 @@ Deno.test("run makes schedules of one's own again where their code or their numb
   const { spec } = JSON.parse(project.read("outputs/demo/own/schedule.json"));
   assertEquals([spec.uses, spec.params, spec.timesteps], ["flow.ts", { power: 2 }, 40]);
 
-  // Neither what is written beside the code nor where it lies counts.
+  // Neither comments in the code nor the code's location count.
   project.write("paths/flow.ts", PATH.replace("A straight line", "A line"));
   project.write("other.json", FILES["betas.json"]);
   await assertNothingToDo(project, ["p.yaml", "--set", "filed.betas.path=./other.json"]);

@@ -43,7 +43,7 @@ stages:
   const ran = await project.cli(["run", "my work/own.yaml", ...GRANTS]);
   assertEquals(ran.code, 0, ran.stderr);
   assertEquals(project.shown("my work/outputs/own"), ["digits", "evaluate", "path", "sample", "train"]);
-  // A comment and a type are no other code; a number is.
+  // An added comment and a type leave the code the same; a changed operation does not.
   const network = project.read("my work/network.ts");
   project.write(
     "my work/network.ts",

@@ -27,7 +27,7 @@ class User implements AsyncDisposable {
   readonly folder: string = join(this.#root, "work");
   readonly home: string = join(this.#root, "home");
 
-  /** @param npm whether the downloads from npm of this machine are there already */
+  /** @param npm true if this machine's npm downloads are already there */
   constructor(readonly registry: Registry, { npm }: { readonly npm: boolean }) {
     const [bin, cache] = [join(this.#root, "bin"), join(this.home, ".cache/deno")];
     for (const folder of [this.folder, bin, cache]) Deno.mkdirSync(folder, { recursive: true });
@@ -35,7 +35,10 @@ class User implements AsyncDisposable {
     if (npm) Deno.symlinkSync(join(denoDir, "npm"), join(cache, "npm"));
   }
 
-  /** Type a command. Gives its exit code and all that it printed. */
+  /**
+   * Types a command.
+   * @returns its exit code and everything that it printed
+   */
   async type(words: readonly string[]) {
     const kept = ["DENO_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"].map((name) => [name, Deno.env.get(name)]);
     const bins = [join(this.#root, "bin"), join(this.home, ".deno/bin"), "/usr/bin", "/bin"];
@@ -56,7 +59,7 @@ class User implements AsyncDisposable {
     return { code, out: out!, error: error!, all: `${out}${error}` };
   }
 
-  /** Type a command that must end well. */
+  /** Types a command that must succeed. */
   async do(...words: string[]): Promise<string> {
     const { code, all } = await this.type(words);
     assertEquals(code, 0, `${words.join(" ")}\n${all}`);
@@ -86,13 +89,13 @@ Deno.test("the package that is published has what a user needs and nothing else"
     assert(paths.includes(path), path);
   }
   assertEquals(paths.filter((path) => /^\/(tests|bench|docs|tools|\.)/.test(path)), []);
-  // Without the clone's settings these mean nothing: publishing writes out what they stand for.
+  // Without the clone's settings such imports have no meaning: publishing writes out the addresses that they stand for.
   const text = (path: string) => new TextDecoder().decode(registry.files.get(path));
   const bare = /^(?! ?\*|\/).*(?:(?:\} from|^import) |import\.meta\.resolve\()"(?!\.|npm:|jsr:|node:)[^"\n]*"/gm;
   const code = paths.filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"));
   assertEquals(code.flatMap((path) => text(path).match(bare)?.map((found) => `${path}: ${found}`) ?? []), []);
   const bytes = [...registry.files.values()].reduce((sum, { length }) => sum + length, 0);
-  // Some 2.5 MB of code and schemas; pictures or stores among them would show.
+  // About 2.5 MB of code and schemas; pictures or stores among them would exceed the limit.
   assert(bytes < 5e6, `${bytes} bytes`);
 });
 
@@ -145,22 +148,22 @@ Deno.test("what is not there is told in one message", async () => {
     assertMatch(all, pattern);
     assertEquals(errorsOf(all), 1, all);
   };
-  // No version or door of that name: Deno's own words.
+  // No version or export of that name: Deno's own message.
   await refused(["deno", "run", "-A", `${NAME}@9/cli`], /Could not find version of '@noiseline\/noiseline'/);
   await refused(["deno", "run", "-A", `${NAME}/nothing`], /Unknown export '\.\/nothing'/);
-  // Where nothing can be written.
+  // A folder in which nothing can be written.
   const cache = join(user.home, ".cache/noiseline");
   Deno.writeTextFileSync(cache, "");
   await refused([...PROGRAM, "--version"], /cannot copy the files of noiseline to \/.*: Not a directory/);
   Deno.removeSync(cache);
   await refused([...PROGRAM, "new", "pipeline", "p", "--folder", "/proc/x"], /cannot write to \/proc\/x/);
-  // A stage that imports what there is not.
+  // A stage that imports something that does not exist.
   user.write("deno.json", `{ "imports": { "@noiseline/noiseline": "${NAME}@^0.2.0" } }`);
   user.write("a.ts", 'import "@noiseline/noiseline/nothing";\nexport default {};\n');
   user.write("a.yaml", "name: a\nstages:\n  a: { uses: ./a.ts }\n");
   await refused([...PROGRAM, "plan", "a.yaml"], /it imports "@noiseline\/noiseline\/nothing"/);
 
-  // Offline, with all that is needed on this machine, and without.
+  // Offline, once with everything that is needed on this machine, and once without.
   await user.do(...PROGRAM, "new", "pipeline", "first");
   await registry[Symbol.asyncDispose]();
   assertStringIncludes(await user.do(...PROGRAM, "plan", "first.yaml"), "first: 6 run");

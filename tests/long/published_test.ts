@@ -6,7 +6,10 @@ import { cifarArchive } from "../support/cifar_archive.ts";
 import { Project } from "../support/project.ts";
 import { fixtureJson, formulaWeights } from "../unit/diffusion/interchange_weights.ts";
 
-/** A pipeline folder as diffusers saves one: the layout of google/ddpm-cifar10-32, with fewer levels and any weights. */
+/**
+ * Writes a pipeline folder as diffusers saves it: the layout of google/ddpm-cifar10-32, with fewer levels and arbitrary
+ * weights.
+ */
 async function writePublished(project: Project, folder: string): Promise<void> {
   project.write(join(folder, "model_index.json"), JSON.stringify(fixtureJson("levels", "model_index.json")));
   const unet = { ...fixtureJson("levels", "unet/config.json"), sample_size: 32 };

@@ -6,7 +6,7 @@ import { Project } from "../support/project.ts";
 
 const SMALL = ["--profile", "small"];
 
-/** The pipelines of research outside the clone, where they have the public exports alone. */
+/** Makes a project with the research pipelines outside the clone, where they can only use public exports. */
 function newProject(): Project {
   const project = new Project();
   for (const { name } of Deno.readDirSync(`${CLONE}pipelines/research`)) {
@@ -23,7 +23,7 @@ async function run(project: Project, name: string, grants: readonly string[] = [
   assertStringIncludes((await project.cli(["plan", `${name}.yaml`, ...SMALL])).stdout, "nothing to do");
 }
 
-/** A figure of each stage whose name begins so. */
+/** Returns a figure of each stage whose name begins with the given text. */
 function figures(project: Project, pipeline: string, [stage, figure]: readonly [string, string]): Map<string, number> {
   const names = project.files(`outputs/${pipeline}`).filter((file) =>
     file.startsWith(stage) && file.endsWith("metrics.json")
@@ -47,14 +47,14 @@ Deno.test("rectified-flow.yaml with its small profile trains on a path of its ow
   assertEquals(figures(project, "rectified-flow", ["flow-judge/score", "FD-classifier"]).size, 12);
   assertEquals(figures(project, "rectified-flow", ["ddpm-judge/score", "FD-classifier"]).size, 6);
 
-  // DDIM goes straight in (signal, noise), so that on the straight path both are one formula.
+  // DDIM is linear in (signal, noise), so on the straight path both samplers are the same formula.
   const sampled = "rectified-flow/flow-sample~by=euler-15~draw=uniform~seed=0";
   const own = imagesOf(project, `outputs/${sampled}`);
   const set = ["--set", "flow-sample.sampler={ name: ddim, steps: 15 }"];
   const ran = await project.cli(["run", "rectified-flow.yaml", "flow-sample", ...SMALL, ...set]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
   const ddim = imagesOf(project, `outputs/${sampled}`);
-  // Rounding alone is between them, which may move a pixel to the next of 256 levels.
+  // The images differ only by rounding, which may move a pixel to the next of 256 levels.
   assert(own.every((pixel, i) => Math.abs(pixel - ddim[i]!) <= 1));
   assert(new Set(own).size > 10);
 });
@@ -77,7 +77,7 @@ Deno.test("dit.yaml with its small profile trains a network of its own beside th
   assertEquals(figures(project, "dit", ["emoji-score", "FD-pixels"]).size, 2);
   assertEquals(figures(project, "dit", ["digits-evaluate", "L_simple"]).size, 2);
 
-  // An edit of a comment reruns nothing; one of the code reruns what the network is in.
+  // An edit of a comment reruns nothing; an edit of the code reruns the stages that use the network.
   const source = project.read("dit.ts");
   project.write("dit.ts", source.replace("/** Width of the sinusoids", "/** How many sinusoids there are: the width"));
   assertStringIncludes((await project.cli(["plan", "dit.yaml", ...SMALL])).stdout, "nothing to do");

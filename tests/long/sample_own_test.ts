@@ -9,7 +9,7 @@ import { evaluateKind, inpaintKind, interpolateKind, sampleKind, scheduleKind } 
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../support/stage_context.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "../unit/stages/small_world.ts";
 
-/** Euler's method, which is DDIM's images in another way. */
+/** Euler's method, which computes DDIM's images in another way. */
 const euler = defineSampler({
   params: z.strictObject({ steps: z.int().min(1) }),
   times: ({ steps }, path) => path.times(steps),
@@ -118,7 +118,7 @@ Deno.test("a guide changes images where it guides, and must be of the same path"
       guidance: number;
     };
     assertEquals([told.digest, told.step, guidance], [guide.digest, 1, 3]);
-    // The network itself is nothing to be guided away from.
+    // If the guide is the network itself, guidance has no effect.
     const itself = await samplesOf(await draw({ guidance: 3 }, { guide: checkpoint }));
     assert(itself.pixels.every((value, i) => Math.abs(value - plain.pixels[i]!) <= 1));
     const never = await samplesOf(await draw({ guidance: 3, guidanceInterval: { from: 1e5, to: 1e6 } }));
@@ -214,7 +214,7 @@ Deno.test("a network of a straight path is drawn from by every sampler that need
         inputs: { checkpoint },
         definitions,
       });
-    // Half a timestep apart at the least.
+    // These samplers visit times that are at least half a timestep apart.
     for (const sampler of [{ name: "ddim", steps: 40 }, { name: "dpmpp-2m", steps: 7 }, { name: "heun", steps: 4 }]) {
       assertEquals((await samplesOf(await draw(sampler))).info.count, 2);
     }

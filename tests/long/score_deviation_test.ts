@@ -1,4 +1,5 @@
-// Simulates what docs/metrics.md says of `bootstrap`, and compares each number of the table there. Two minutes of one core.
+// Simulates the claims of docs/metrics.md about `bootstrap`, and compares each number of the table there. Takes two
+// minutes on one core.
 import { assert, assertEquals } from "@std/assert";
 import { deviationRatio, type Trials } from "../support/deviation_trials.ts";
 
@@ -6,7 +7,10 @@ const DOCS = new URL("../../docs/metrics.md", import.meta.url);
 const COUNTS = [30, 100, 200, 400];
 const SHIFTS = [0, 0.5];
 
-/** A deviation of 400 values is known to 4% (one standard error). Fewer dimensions scatter more, and cost less. */
+/**
+ * A deviation estimated from 400 values is known to 4% (one standard error). Fewer dimensions scatter more, and cost
+ * less.
+ */
 const TRIALS: Readonly<Record<number, Trials>> = {
   4: { drawn: 400, judged: 60, times: 50 },
   16: { drawn: 400, judged: 30, times: 50 },
@@ -27,7 +31,7 @@ Deno.test("the deviation by bootstrap is near what new sets scatter by, over the
     rows.push([dimension, ...ratios.map((ratio) => ratio.toFixed(2))].join(" | "));
   }
   const written = docs.split("\n").map((line) => line.slice(1, -1).trim().replaceAll(/ +/g, " "));
-  // Seeds are fixed, so that only the last digit can differ, by another exp or log of the machine.
+  // Seeds are fixed, so only the last digit can differ, on machines with another exp or log.
   assertEquals(written.filter((line) => /^(4|16|64) \| \d\.\d\d \|/.test(line)), rows);
 });
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { digestsOf, Project } from "../support/project.ts";
 
-/** One number for each item, and their sum of what is joined; by its definition it says more of itself. */
+/** A stage that computes one number for each item, and joins them into a sum. Extra lines may extend its definition. */
 const SQUARES = (more: string) =>
   `import { defineStage, inParts, writeMetrics } from "noiseline";
 import { z } from "zod";
@@ -26,7 +26,7 @@ export default defineStage({
 });
 `;
 
-/** @param shards whether some stages are computed in shards */
+/** @param shards true to compute some stages in shards */
 function pipeline(shards: boolean): string {
   const of = (count: number) => shards ? `shards: ${count}` : "retries: 0";
   return `name: demo
@@ -106,7 +106,7 @@ Deno.test("a pipeline in shards gives the bytes of one without, and looks like i
   assert(!/~\dof\d/.test(project.read("outputs/demo/report.html")), "the page shows shards");
   const logs = await project.cli(["logs", "p.yaml", "squares~2of5"]);
   assertStringIncludes(logs.stdout, "opened");
-  // 4 batches: the fifth shard has none. What joins them opens nothing.
+  // There are 4 batches: the fifth shard has none. The stage that joins the shards opens nothing.
   assertEquals((await project.cli(["logs", "p.yaml", "squares~5of5"])).stdout.includes("opened"), false);
   assertEquals((await project.cli(["logs", "p.yaml", "squares"])).code, 1);
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CLONE } from "../support/cli_process.ts";
 import { checkSigns, checkSlips } from "../support/slips.ts";
 
-/** Names in the file that nothing else goes by. */
+/** Names in the file that nothing refers to. */
 const FREE: Readonly<Record<string, readonly string[]>> = {
   "smoke": ["smoke", "evaluate", "score"],
   "digits": ["digits", "evaluate", "score", "neighbours", "demo", "Digits"],

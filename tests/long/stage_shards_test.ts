@@ -41,7 +41,7 @@ const drawing = { sampler: { name: "ddim", steps: 3 }, batchSize: 4, trajectory:
 Deno.test("samples are the same in shards, with their film", async () => {
   await withFolder(async (folder) => {
     const { checkpoint } = await smallCheckpoint(folder);
-    // 4 batches, of which the last is not whole, and one shard of 5 without any.
+    // 4 batches, the last of which is not full, and 5 shards, one of which has no batch.
     const params = { ...drawing, count: 14, files: ["npz"] };
     await assertSame(folder, sampleKind, { params, inputs: { checkpoint }, seed: 3 });
   });
@@ -84,7 +84,7 @@ Deno.test("a shard goes on where it was stopped, and with more images, to the sa
     const options = (count: number) => ({ params: { ...drawing, count }, inputs: { checkpoint } });
     const whole = await runStage(folder, sampleKind, options(22));
 
-    // Stopped in its second batch, which holds images 12 to 15: 4 of its own are done.
+    // Stopped in its second batch, which contains images 12 to 15: 4 of the shard's images are done.
     const stop = new AbortController();
     const stopped = new MemoryProgress();
     const onReport = ({ done }: { done: number }) => done === 5 && stop.abort();
@@ -94,7 +94,7 @@ Deno.test("a shard goes on where it was stopped, and with more images, to the sa
     const own = (index: number) => index === 0 ? { progress: stopped } : {};
     assertEquals(digests(await inShards(folder, sampleKind, options(22), 3, own)), digests(whole));
 
-    // From 6 images, the second batch of which is not whole, over 14 to 22; and back to 14.
+    // From 6 images, the second batch of which is not full, to 14 and 22; and back to 14.
     const kept = [0, 1, 2].map(() => new MemoryProgress());
     for (const count of [6, 14, 22, 14]) {
       const reports: number[] = [];
@@ -104,10 +104,10 @@ Deno.test("a shard goes on where it was stopped, and with more images, to the sa
       };
       const joined = await inShards(folder, sampleKind, options(count), 3, progress);
       assertEquals(digests(joined), digests(await runStage(folder, sampleKind, options(count))), `${count} images`);
-      // Each tells of its own images alone.
+      // Each shard reports only its own images.
       assert(reports.every((total) => total < count));
     }
-    // All whole batches are saved; the last one of the third shard is not whole.
+    // All full batches are saved; the last batch of the third shard is not full.
     assertEquals(kept.map(({ steps }) => Math.max(...steps)), [20, 20, 12]);
   });
 });

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { runAndCheckPlan } from "../support/check_plan.ts";
 import { Project } from "../support/project.ts";
 
-/** Other bytes each time that it runs, as a stage that is not deterministic. */
+/** A stage that writes other bytes in each run, as a stage that is not deterministic does. */
 const DICE = `import { defineStage } from "noiseline";
 import { z } from "zod";
 
@@ -28,10 +28,10 @@ stages:
 Deno.test("a stage that is asked for alone is made anew when something far above it came out differently", async () => {
   await using project = new Project({ stages: ["cook"], files: { "p.yaml": CHAIN, "dice.ts": DICE } });
   assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["a", "b", "c", "d"]);
-  // Nothing above is looked at where nothing above has moved.
+  // If nothing upstream has changed, nothing upstream is looked at.
   assertEquals((await runAndCheckPlan(project, ["p.yaml", "d"])).ran, []);
   await runAndCheckPlan(project, ["p.yaml", "a", "--force", "a"], { runOnly: ["--replace"] });
   assertEquals((await runAndCheckPlan(project, ["p.yaml", "d"])).ran, ["b", "c", "d"]);
-  // A force above the target is a force.
+  // A stage upstream of the target that is forced runs again.
   assertEquals((await runAndCheckPlan(project, ["p.yaml", "d", "--force", "b"])).ran, ["b"]);
 });

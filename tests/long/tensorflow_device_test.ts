@@ -67,7 +67,7 @@ test("a process with the device's grants alone opens it", async () => {
   const permissions = [`--allow-read=${read}`, `--allow-ffi=${ffi}`, `--allow-env=${env}`];
   const { out, err } = await runModule(program, { permissions });
   assertEquals(out, "given 9,16", err);
-  // Without the right to load native code it says so.
+  // Without the right to load native code, the error says so.
   const refused = await runModule(program, { permissions: permissions.filter((flag) => !flag.includes("ffi")) });
   assert(refused.code !== 0 && refused.err.includes("--allow-ffi"), refused.err);
 });

@@ -21,7 +21,7 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
-/** A program that is a line of shell. */
+/** Writes a program that is one line of shell. */
 async function writeProgram(folder: string, name: string, line: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(join(folder, name), `#!/bin/sh\n${line}\n`, { mode: 0o755 });
@@ -55,7 +55,7 @@ Deno.test("setup says which program is missing and which package has it, before 
     assertStringIncludes(withoutPip, "fix:    apt-get install python3-pip");
     await writeProgram(env.PATH, "python3", "exit 0");
     assertStringIncludes(await attempt(), "g++ is not on the PATH\n  fix:    apt-get install g++");
-    // Nothing half made is left.
+    // No partial installation is left.
     assertEquals([...Deno.readDirSync(join(env.XDG_CACHE_HOME, "noiseline", "tensorflow"))], []);
   }));
 
@@ -96,7 +96,7 @@ Deno.test("tfjs-node is laid out by its digest, is not among the toolkit's packa
     ) {
       assert((await Deno.stat(join(at, file))).isFile);
     }
-    // What the package's install script would bring.
+    // The folders that the package's install script would add.
     assertEquals([...Deno.readDirSync(at)].filter(({ name }) => name === "deps" || name === "lib"), []);
   }));
 
@@ -106,7 +106,7 @@ Deno.test("fetchWheels() has pip check digests, and unpacks the libraries alone"
     const python = (await runProgram("python3", ["-c", "import sys; print(sys.executable)"], ANY)).trim();
     const wheel = join(folder, "made.whl");
     await runProgram("python3", ["-c", MAKE_WHEEL, wheel], ANY);
-    // A pip that is given one wheel for whatever is asked of it.
+    // A pip that provides the same wheel whatever is requested.
     const bin = join(folder, "bin");
     const copy = `for a; do case "$a" in --dest=*) cp ${wheel} "\${a#--dest=}/";; esac; done`;
     await writeProgram(bin, "python3", `if [ "$2" = pip ]; then ${copy}; else exec ${python} "$@"; fi`);

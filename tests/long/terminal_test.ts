@@ -3,7 +3,7 @@ import { CLONE } from "../support/cli_process.ts";
 import { hasProgram, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
-/** C0 but tab and line breaks, DEL, C1, and the controls of direction. */
+/** C0 except tab and line breaks, DEL, C1, and the controls of text direction. */
 const ACTING =
   // deno-lint-ignore no-control-regex
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
@@ -36,7 +36,7 @@ stages:
 
 const FILES = { "evil.ts": STAGE, "p.yaml": PIPELINE };
 
-/** Without carriage returns, which a terminal puts before each line break. */
+/** Checks a text without carriage returns, because a terminal puts one before each line break. */
 function assertHarmless(text: string, what: string): void {
   const found = ACTING.exec(text);
   assert(found === null, `${what}: ${JSON.stringify(text.slice(Math.max(0, (found?.index ?? 0) - 40)))}`);
@@ -68,7 +68,7 @@ Deno.test("nothing that a stage or a file says acts on a terminal, and its lines
     assertStringIncludes(text, "b\\u202ec");
   }
   assertStringIncludes(log.stdout, "b\\u202ec");
-  // JSON means what the file says: the same text with its characters written out.
+  // JSON contains the file's text, with its special characters escaped.
   assertStringIncludes(JSON.stringify(refusedJson.json), "\u202e");
 });
 
@@ -94,7 +94,7 @@ Deno.test({
     assertHarmless(plain, "terminal");
     // deno-lint-ignore no-control-regex
     assert(!/c\u001b\[31md/.test(text), "the stage's own colour");
-    // Nothing can be redrawn where there is no size, as on some terminals of CI.
+    // A terminal without a size, as on some CI systems, cannot be redrawn.
     assertStringIncludes(await onTerminal("cols 0 rows 0"), "  log: .noiseline");
   },
 });

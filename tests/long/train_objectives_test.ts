@@ -55,7 +55,7 @@ Deno.test("a checkpoint that says nothing of its objective predicts the noise", 
 Deno.test("loss-aware timesteps go on after a stop with the losses that they had seen", async () => {
   await withFolder(async (folder) => {
     const world = await smallWorld(folder);
-    // Three timesteps, eight images a step: seen ten times each within a few steps.
+    // Three timesteps, eight images per step: each timestep is visited ten times within a few steps.
     const schedule = await runStage(folder, scheduleKind, {
       params: { betas: "ho/const", linearEnd: 0.9, timesteps: 3 },
     });

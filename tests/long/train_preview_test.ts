@@ -10,7 +10,10 @@ import { type SmallWorld, smallWorld, trainSmall, withFolder } from "../unit/sta
 
 const PREVIEW = { every: 2, count: 4, sampler: { name: "ddim", steps: 3 } };
 
-/** The loss of eps, with one thing more at each evaluation of a preview, which is where an image is recovered once it trains. */
+/**
+ * The loss of eps, which also runs a callback at each evaluation of a preview: after training begins, only previews
+ * recover images.
+ */
 function recovering(also: () => number) {
   let trains = false;
   const recover: FreeObjective["recover"] = ({ signal, noise }) => ({
@@ -21,7 +24,7 @@ function recovering(also: () => number) {
 }
 const FREE = { objective: { uses: "./loss.ts" }, steps: 4, preview: PREVIEW };
 
-/** Train, and tell what it says beside. */
+/** Trains, and returns the notes and previews. */
 async function shown(folder: string, world: SmallWorld, options: Parameters<typeof trainSmall>[2]) {
   const said: { readonly type: string; readonly message: string }[] = [];
   const pictures: Record<number, string> = {};
@@ -44,7 +47,7 @@ Deno.test("previews change no byte of a training, and are the same ones whether 
     assertEquals(straight.digests, without.digests);
     assertEquals(straight.steps, [2, 4, 5]);
     assertEquals(new Set(Object.values(straight.pictures)).size, 3);
-    // Four images of 8 x 8, each pixel a square of 4, with margins of 2.
+    // Four images of 8 x 8, each pixel enlarged to a square of 4, with margins of 2.
     const png = Uint8Array.fromBase64(straight.pictures[5]!);
     const { width, height } = decodePng(png);
     // The colour type in its header: 0 is grey.

@@ -10,7 +10,7 @@ const hasNone = skipTestsUnless(CHROMIUM !== undefined, "there is no Chromium (a
 
 const SCREEN = { width: 1_000, height: 800, colorScheme: "light" } as const;
 
-/** Wait until an expression holds in a page; whoever waits for what never comes is ended by the test's own limit. */
+/** Waits until an expression holds in a page; if it never does, the test's own time limit ends the wait. */
 async function until(page: Page, expression: string): Promise<void> {
   for (let i = 0; !await page.evaluate(expression); i++) {
     if (i > 600) {
@@ -37,7 +37,7 @@ Deno.test({
     const tabs = await Promise.all([browser.newPage(SCREEN), browser.newPage(SCREEN)]);
     await tabs[0].open(address);
     await tabs[1].open(address.replace(/\?.*/, ""));
-    // The token is not left where others may see it.
+    // The token does not stay in the address, where others might see it.
     assert(!(await tabs[0].evaluate("location.href")).includes("token"));
     for (const tab of tabs) await until(tab, SHOWS_MORE_THAN(5));
     const seen = Number(
@@ -57,7 +57,8 @@ Deno.test({
     for (const pid of findServers(project)) Deno.kill(pid, "SIGKILL");
     for (const tab of tabs) await until(tab, `!document.querySelector("#gone").hidden`);
     await using ui = await startUi(project, [], { env });
-    // It has another token: once the address is open in one tab, a file that a browser is given here, all go on.
+    // The server has another token: once the new address is open in one tab, here by a file that the browser is given,
+    // all pages continue.
     const file = project.path("open.html");
     Deno.writeTextFileSync(file, openerOf((await project.cli(["ui"], { env })).stdout.trim()));
     const third = await browser.newPage(SCREEN);
@@ -70,7 +71,7 @@ Deno.test({
   },
 });
 
-/** Prints and names what would act in a page. */
+/** A stage that prints text, and uses names, that would act in a page if they were not escaped. */
 const HOSTILE = `import { defineStage } from "noiseline";
 import { z } from "zod";
 export default defineStage({
@@ -117,7 +118,7 @@ Deno.test({
       ]
     ) {
       await page.open(new URL(path, address).href);
-      // As it was made, and as it is after parts of it have come anew.
+      // The page as it was first rendered, and after parts of it were updated.
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       assertEquals(
         await page.evaluate(`document.querySelectorAll("[onerror], main style, main script, b > img").length`),
@@ -126,7 +127,8 @@ Deno.test({
       assert(await page.evaluate(`document.title !== "reached" && document.body.offsetHeight > 50`), path);
     }
     assertEquals(page.problems, []);
-    // A page that draws runs its script, as nobody: it reaches neither this server nor what it was opened from.
+    // An interactive sampling page runs its script without any origin: it reaches neither this server nor the page that
+    // opened it.
     await page.open(new URL(`/run/${runId}`, address).href);
     await page.open(await page.evaluate(`document.querySelector("a[href^='/page/']").href`));
     await until(page, `document.title !== "begun"`);

@@ -4,7 +4,7 @@ import { hasProgram, skipTestsUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const SCHEDULE = "name: demo\nstages:\n  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 10 } }\n";
-/** Files and connections that the server's process may have open; twice as many connections are tried. */
+/** The number of files and connections that the server's process may have open; twice as many connections are tried. */
 const MOST_FILES = 400;
 
 type Connection = Deno.TcpConn;
@@ -14,7 +14,7 @@ async function connectAll(port: number, count: number, say: string): Promise<Con
   for (let i = 0; i < count; i++) {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port });
     connections.push(connection);
-    // One that the server has closed by now may not take it.
+    // A connection that the server has closed by now may refuse the text.
     await connection.write(new TextEncoder().encode(say)).catch(() => {});
   }
   return connections;
@@ -52,7 +52,7 @@ if (!skipTestsUnless(hasProgram("prlimit"), "prlimit, of util-linux, is not ther
           const page = await visitor.get("/");
           assertEquals([page.status, (await page.text()).includes("There is no store")], [200, true]);
         }
-        // Something happens, and those that listen are told.
+        // A run happens, and the listening pages are told.
         const run = await project.cli(["run", "p.yaml"], { env });
         assertEquals(run.code, 0, run.stderr);
         const next = await events.next();
@@ -62,7 +62,7 @@ if (!skipTestsUnless(hasProgram("prlimit"), "prlimit, of util-linux, is not ther
         for (const one of others) one.close();
       }
       assertEquals(findServers(project), [pid]);
-      // It held 90 MB before; requests by the thousand once took 2 GB.
+      // The process took 90 MB before; thousands of requests once took 2 GB.
       const [, kilobytes] = /^VmHWM:\s*(\d+) kB$/m.exec(await Deno.readTextFile(`/proc/${pid}/status`))!;
       assert(Number(kilobytes) < 300_000, `${kilobytes} kB`);
     });

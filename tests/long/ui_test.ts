@@ -9,7 +9,7 @@ stages:
   noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
 `;
 
-/** Reports a loss five times a second, for two minutes if it is let. */
+/** A stage that reports a loss five times a second, for up to two minutes. */
 const SLOW = `import { defineStage } from "noiseline";
 import { z } from "zod";
 export default defineStage({
@@ -44,7 +44,7 @@ Deno.test("a store that is absent has a page, and one that is made meanwhile is 
   await project.cli(["run", "p.yaml"], { env });
   const [runId] = project.list(".noiseline/runs");
   assertStringIncludes(await visitor.text("/"), `/run/${runId}`);
-  // Damaged, and taken away while it is looked at.
+  // A run's record is damaged, and one is removed while it is looked at.
   project.write(`.noiseline/runs/${runId}/plan.json`, "{");
   project.write(".noiseline/runs/20260101T000000000-1/run.json", "torn");
   project.write(".noiseline/index.jsonl", "torn");
@@ -80,7 +80,7 @@ Deno.test("run --open serves the run while it goes on, and its page lives: figur
     if (name === "part" && data["id"] === "head" && String(data["html"]).includes("killed")) break;
   }
   assert(killed && steps > 5);
-  // The server outlives the run, and whoever asks next finds it.
+  // The server outlives the run, and the next command that needs it finds it.
   const [pid] = findServers(project);
   const second = await project.cli(["ui", "--json"], { env });
   assertEquals([second.json.started, new URL(second.json.address).origin], [false, visitor.origin]);
@@ -93,20 +93,20 @@ Deno.test("run --open keeps the exit code and output of run; without a server it
   const env = await userOf(project);
   const plain = await project.cli(["run", "p.yaml", "--store", "one/store"], { env });
   const open = await project.cli(["run", "p.yaml", "--store", "two/store", "--open"], { env });
-  // Each has its own times and ids.
+  // The two runs differ in times and ids.
   const shape = (text: string) => text.replaceAll(/\d{8}T\d{9}-\w+|[\d.]+s\b/g, "#").replaceAll("two/", "one/");
   assertEquals([open.code, shape(open.stdout)], [plain.code, shape(plain.stdout)]);
   assertMatch(open.stderr, /^live page: http:\/\/127\.0\.0\.1:\d+\/run\/\S+\?token=\S+\n$/);
   const visitor = await Visitor.open(addressIn(open.stderr));
   assertStringIncludes(await visitor.text(new URL(addressIn(open.stderr)).pathname), "done");
-  // Nothing to do: the page of the run that did it.
+  // Everything is up to date: the page of the earlier run is opened.
   const again = await project.cli(["run", "p.yaml", "--store", "two/store", "--open"], { env });
   assertEquals(again.code, 0);
   assertStringIncludes(again.stderr, new URL(addressIn(open.stderr)).pathname);
   for (const pid of findServers(project).concat(findServers({ root: project.path("two") } as Project))) {
     Deno.kill(pid, "SIGKILL");
   }
-  // Where a server could not be found again, it ends with the run that started it.
+  // If a server could not be found again, it ends with the run that started it.
   const unkept = { ...env, XDG_CACHE_HOME: project.path("none") };
   const alone = await project.cli(["run", "p.yaml", "--store", "two/store", "--open"], { env: unkept });
   assertEquals(alone.code, 0);
@@ -143,9 +143,10 @@ Deno.test("a server that nobody needs ends by itself; one that somebody listens 
   const stream = visitor.events("/");
   await stream.next();
   assertEquals(await isGoneWithin(server.child.pid, 2 * idleMs), false);
-  // Requests of strangers count for nothing.
+  // Requests without the token do not count.
   assertEquals((await fetch(visitor.origin)).status, 401);
-  // Neither does one of a store of which a run is on: who has its page in a hidden tab looks again.
+  // The server does not end while a run of its store is live: its page may be open in a hidden tab, and will be looked
+  // at again.
   const run = project.start(["run", "slowly.yaml"]);
   await run.said("slow");
   await stream.return(undefined);

@@ -12,7 +12,7 @@ stages:
   noise: { uses: schedule, with: { betas: sigmoid, timesteps: 100 } }
 `;
 
-/** A pipeline that has run, in a process to which modes of files mean something. */
+/** Makes a project with a pipeline that has run, in a process that file modes apply to. */
 async function makeProject() {
   const prefix = isRoot() ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] : [];
   const project = new Project({ files: { "p.yaml": PIPELINE } });
@@ -37,7 +37,7 @@ Deno.test({
     for (const folder of ["objects", "results"]) {
       close(`.noiseline/${folder}/${project.files(`.noiseline/${folder}`)[0]}`);
     }
-    // What the index remembers would hide the manifest.
+    // Entries in the index would hide the manifest.
     project.remove(".noiseline/index.jsonl");
     project.remove("outputs");
     assertEquals((await cli("export", "good", "-o", "results")).code, 1);

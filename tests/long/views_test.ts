@@ -53,7 +53,7 @@ Deno.test("run moves changes aside and names the place when the user edited a vi
   assertEquals(project.read("outputs/demo/a.mine/notes/own.txt"), "also mine");
   assertEquals(project.read(TEXT), "hello 1 0\n");
   assertEquals(project.files("outputs/demo/a"), ["deep/er/count.txt", "text.txt"]);
-  // What the user wrote never reaches another stage.
+  // The user's changes never reach another stage.
   assertEquals(project.read("outputs/demo/b/text.txt"), " 1 0\nhello 1 0\n\n");
   assertEquals(project.executions("b"), 1);
 

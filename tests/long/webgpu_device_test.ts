@@ -25,7 +25,7 @@ import {
 const description = await describeWebgpu();
 const ignore = skipTestsUnless(description.available, "no WebGPU adapter");
 
-/** A device, software or not, that is disposed of however the test ends. */
+/** Opens a device, software or not, and disposes of it however the test ends. */
 async function withWebgpu(body: (device: Device) => Promise<void>): Promise<void> {
   const device = await openWebgpuDevice();
   try {
@@ -127,7 +127,7 @@ Deno.test(
   () =>
     withWebgpu(async (device) => {
       const inputs = { x: float32(2 ** 16, 1), y: float32(1, 2 ** 15) };
-      // 8 GiB in between: WebGPU cannot bind more than 4.
+      // An intermediate result of 8 GiB: WebGPU cannot bind more than 4.
       const compiled = await device.compile(({ x, y }) => ({ sum: tf.sum(tf.add(x!, y!)) }), inputs);
       await assertRejects(
         () => compiled.run(sampleFeeds(inputs)),

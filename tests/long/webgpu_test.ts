@@ -1,4 +1,4 @@
-// In software, as here, it takes half a minute: longer than all else that runs by default.
+// In software, as here, it takes half a minute: longer than all other tests that run by default.
 import { testParity } from "../parity/suite.ts";
 
 testParity("webgpu");

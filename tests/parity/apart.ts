@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { FLOAT32, type ParityDeviceName, skipAbsent } from "./devices.ts";
 
 /**
- * Register the parity tests of a device, which are in a file of `apart/`, to run in a process of their own. TensorFlow
- * brings its own LLVM and crashes in a process that has loaded Mesa's, which WebGPU does where it is played in software.
+ * Registers the parity tests of a device, which are in a file of `apart/`, to run in a separate process. TensorFlow has
+ * its own LLVM and crashes in a process that has loaded Mesa's, as WebGPU does for a software adapter.
  */
 export function testParityApart(name: ParityDeviceName): void {
   Deno.test(`${name} agrees with PyTorch in float64, in a process of its own`, async (t) => {

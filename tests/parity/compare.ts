@@ -10,12 +10,15 @@ export interface OutputError {
   readonly index: number;
   readonly got: number;
   readonly wanted: number;
-  /** The error in the unit of `roundings`; NaN when a number is not finite. */
+  /** The error in the unit of `roundings`; NaN if a number is not finite. */
   readonly roundings: number;
   readonly rule: Rule;
 }
 
-/** Compare the outputs of a case with the float64 answers. @throws Error when names or lengths differ. */
+/**
+ * Compares the outputs of a case with the float64 results.
+ * @throws Error when names or lengths differ
+ */
 export function compare(parityCase: ParityCase, got: HostTensors, device: string): OutputError[] {
   const [wantedNames, gotNames] = [Object.keys(parityCase.outputs), Object.keys(got)].map((names) =>
     names.sort().join()
@@ -47,7 +50,7 @@ export function compare(parityCase: ParityCase, got: HostTensors, device: string
   });
 }
 
-/** Whether an output is further off than its rule allows, or not a number. */
+/** Returns true if the error of an output is larger than its rule allows, or not a number. */
 export function isWrong({ roundings, rule }: OutputError): boolean {
   return !(roundings <= rule.allowed);
 }

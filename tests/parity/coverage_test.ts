@@ -18,7 +18,7 @@ import { SIMPLE_LOSS } from "../support/objectives.ts";
 
 const cases = (await Promise.all(FIXTURE_GROUPS.map(loadCases))).flat();
 
-/** Names of the TF.js kernels that a function calls, those of its gradients included. */
+/** Returns the names of the TF.js kernels that a function calls, including those of its gradients. */
 async function kernelsOf(fn: PureFunction, inputs: Signature, feeds: HostTensors): Promise<string[]> {
   await tf.setBackend("cpu");
   const tensors = Object.entries(inputs).map(([name, { shape, dtype }]) =>
@@ -26,13 +26,13 @@ async function kernelsOf(fn: PureFunction, inputs: Signature, feeds: HostTensors
   );
   const { kernelNames } = await tf.profile(() => tf.tidy(() => fn(Object.fromEntries(tensors))));
   for (const [, tensor] of tensors) tensor.dispose();
-  // Functions with a gradient of their own appear in the list under the name of their scope.
+  // A function with a custom gradient appears in the list under the name of its scope.
   return kernelNames.filter((name) => tf.getKernel(name, "cpu") !== undefined);
 }
 
-/** Kernels that the cases smaller than a network call. */
+/** Returns the kernels that are called by the cases smaller than a network. */
 async function findCalled(): Promise<ReadonlySet<string>> {
-  // For the kernels of our own that it registers, which stay.
+  // Opening the device registers our own kernels, which stay registered.
   await (await openParityDevice(TFJS_CPU)).dispose();
   const called = new Set<string>();
   for (const parityCase of cases.filter(({ attributes }) => attributes.config === undefined)) {
@@ -43,11 +43,11 @@ async function findCalled(): Promise<ReadonlySet<string>> {
 }
 
 let found: Promise<ReadonlySet<string>> | undefined;
-/** Looked for once, by the first test that asks. */
+/** The kernels are searched for once, by the first test that needs them. */
 const calledKernels = () => found ??= findCalled();
 
 Deno.test("every device has a file of parity tests", async () => {
-  // Those of webgpu, in software, and of TensorFlow, in a process of its own, take too long to run by default.
+  // The tests of webgpu, in software, and of TensorFlow, in a separate process, take too long to run by default.
   const folders = [".", "../long"].map((folder) => new URL(`${folder}/`, import.meta.url));
   const files = folders.flatMap((folder) => [...Deno.readDirSync(folder)].map(({ name }) => name));
   const wanted = PARITY_DEVICES.map((name) => `${name.replaceAll("-", "_")}_test.ts`);
@@ -63,12 +63,13 @@ Deno.test("every operation has a case, and every case an operation", () => {
 Deno.test("every kernel of TF.js has a case, or is refused with a reason", async () => {
   const called = await calledKernels();
   const runs = KERNEL_NAMES.filter((name) => name in TRANSLATIONS || name in COMPOSITIONS);
-  // Ops that TF.js makes of other ops, so that nothing calls their kernels.
+  // TF.js implements these ops with other ops, so nothing calls their kernels.
   const composed = ["BroadcastTo", "LogSoftmax", "LogicalXor"];
   assertEquals(runs.filter((name) => !called.has(name) && !composed.includes(name)), []);
   assertEquals(KERNEL_NAMES.filter((name) => !runs.includes(name) && !REFUSED.has(name)), []);
   assertEquals([...REFUSED.keys()].filter((name) => runs.includes(name) || !KERNEL_NAMES.includes(name)), []);
-  // Complex numbers have gradients too; what is left is not called where an op has another gradient.
+  // These refused kernels have gradients: one is of complex numbers, the other is not called because its op has another
+  // gradient.
   const differentiable = [...REFUSED.keys()].filter((name) => tf.getGradient(name) !== undefined);
   assertEquals(differentiable, ["ComplexAbs", "Dilation2D"]);
 });

@@ -5,7 +5,7 @@ import { openEagerDevice } from "../../tensor/eager_device.ts";
 import { IMPLEMENTATIONS } from "../../tensor/implementations.ts";
 import { openDevice } from "../../tensor/open.ts";
 
-/** TF.js's own `cpu` backend as a device: what other tests compare with, so it has to give the same answers. */
+/** TF.js's own `cpu` backend as a device: other tests use it as their reference, so it must give the same results. */
 export const TFJS_CPU = "tfjs-cpu";
 
 export type ParityDeviceName = ConcreteDeviceName | typeof TFJS_CPU;
@@ -15,31 +15,31 @@ export const PARITY_DEVICES: readonly ParityDeviceName[] = [
   TFJS_CPU,
 ];
 
-/** Keeps NVIDIA's libraries from rounding products to TensorFloat-32, which no tolerance here allows for. */
+/** Prevents NVIDIA's libraries from rounding products to TensorFloat-32, which no tolerance here allows for. */
 export const FLOAT32 = { NVIDIA_TF32_OVERRIDE: "0" };
 
-/** Why a device cannot be opened here, or undefined when it can. */
+/** Returns why a device cannot be opened here, or undefined if it can. */
 export async function whyAbsent(name: ParityDeviceName): Promise<string | undefined> {
   if (name === TFJS_CPU) return undefined;
   const { available, reason } = await IMPLEMENTATIONS[name].describe({});
   return available ? undefined : reason;
 }
 
-/** Whether a device is absent, which then stands in the output as a step that is left out. */
+/** Returns true if a device is absent; the output then shows a skipped step. */
 export async function skipAbsent(t: Deno.TestContext, name: ParityDeviceName): Promise<boolean> {
   const absent = await whyAbsent(name);
   if (absent !== undefined) await t.step({ name: `skipped: ${name}: ${absent}`, ignore: true, fn: () => {} });
   return absent !== undefined;
 }
 
-/** Whether a device is a graphics processor played by the processor. */
+/** Returns true if a device is a graphics processor that is emulated in software. */
 export async function isSoftware(name: ParityDeviceName): Promise<boolean> {
   return name === "webgpu" && (await IMPLEMENTATIONS[name].describe({})).card === false;
 }
 
 /**
- * @param threads One unless threads are what is tested: test files share the cores, and engines wait for their threads
- *     in busy loops.
+ * @param threads One, unless threads are tested: test files share the cores, and engines wait for their threads in busy
+ *   loops.
  */
 export async function openParityDevice(name: ParityDeviceName, threads = 1): Promise<Device> {
   // TF.js advises on standard error, once, to install its native addon; PROD silences advice and changes nothing else.
@@ -49,7 +49,7 @@ export async function openParityDevice(name: ParityDeviceName, threads = 1): Pro
   return await openEagerDevice({ name, numerics: name, backend: "cpu" });
 }
 
-/** Beginnings of the names of cases whose kernels TF.js has wrong, or not at all, by backend. */
+/** Prefixes of case names whose kernels are wrong or missing in TF.js, by backend. */
 const REFUSED: Readonly<Partial<Record<ParityDeviceName, readonly string[]>>> = {
   "tfjs-cpu": ["maxPool3d"],
   webgpu: ["maxPool3d"],
@@ -58,7 +58,7 @@ const REFUSED: Readonly<Partial<Record<ParityDeviceName, readonly string[]>>> = 
   wasm: ["maxPool 2x7x6x3", "maxPool3d", "depthwiseConv2d 2x5x6x3", "conv3d 2x4x5x3x2"],
 };
 
-/** Whether a device has to refuse a case, for what `tensor/faults.ts` knows of its backend. */
+/** Returns true if a device has to refuse a case because of a fault of its backend that `tensor/faults.ts` lists. */
 export function isRefused(device: string, caseName: string): boolean {
   return REFUSED[device as ParityDeviceName]?.some((start) => caseName.startsWith(start)) ?? false;
 }

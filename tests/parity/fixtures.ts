@@ -20,9 +20,9 @@ export const FIXTURE_GROUPS = [
 
 export type FixtureGroup = typeof FIXTURE_GROUPS[number];
 
-/** What an operation is told beside its tensors; which of them exist depends on the operation. */
+/** Arguments of an operation besides its tensors; the operation determines which of them exist. */
 export interface Attributes {
-  /** Of a case of an op of TF.js itself: what it is called with. */
+  /** For a case of an op of TF.js itself: the arguments of the call. */
   readonly args?: readonly unknown[];
   readonly axis: number | number[];
   readonly keepDims: boolean;
@@ -49,12 +49,12 @@ export interface Attributes {
   readonly emaDecay: number;
 }
 
-/** One operation on one set of inputs, with the answers that PyTorch gives in float64. */
+/** One operation on one set of inputs, with the results of PyTorch in float64. */
 export interface ParityCase {
   readonly name: string;
   readonly op: string;
   readonly attributes: Attributes;
-  /** float32 and int32. With a `cotangent`, gradients of sum(y * cotangent) are asked for as well. */
+  /** float32 and int32. With a `cotangent`, the gradients of sum(y * cotangent) are computed as well. */
   readonly inputs: Readonly<Record<string, SafetensorsTensor>>;
   /** float64. */
   readonly outputs: Readonly<Record<string, ExpectedOutput>>;
@@ -65,7 +65,7 @@ export interface ExpectedOutput {
   readonly data: Float64Array;
   /** Terms of the longest sum behind one number. */
   readonly terms: number;
-  /** What an error is measured against: see `sensitivity` in tools/parity/fixture.py. */
+  /** The scale that errors are measured against: see `sensitivity` in tools/parity/fixture.py. */
   readonly scale: number;
 }
 
@@ -77,7 +77,7 @@ interface CaseFacts {
   readonly scale: Readonly<Record<string, number>>;
 }
 
-/** The cases of one file, in the order in which they were made. */
+/** Loads the cases of one file, in the order in which they were made. */
 export async function loadCases(group: FixtureGroup): Promise<ParityCase[]> {
   const { tensors, metadata } = decodeSafetensors(await Deno.readFile(join(FOLDER, `${group}.safetensors`)));
   const facts = JSON.parse(metadata["cases"]!) as CaseFacts[];

@@ -9,12 +9,14 @@ const RATE = 0.1;
 /** Variance of a mask that is 0 with probability r and 1 / (1 - r) otherwise: r / (1 - r). */
 const VARIANCE = RATE / (1 - RATE);
 
-/** Bands are five standard errors wide on either side: an honest generator leaves one in 6e-7 of the keys. */
+/**
+ * Width of the bands in standard errors on either side: a correct generator leaves a band for one in 6e-7 of the keys.
+ */
 const WIDTH = 5;
 
 /**
- * Statistics of a device's dropout masks, two sites of one step: mean 1, variance r / (1 - r), image means that scatter
- * as independent numbers do, and no correlation between neighbours, images or sites.
+ * Checks statistics of a device's dropout masks, for two sites of one step: mean 1, variance r / (1 - r), image means
+ * that scatter like those of independent numbers, and no correlation between neighbours, images or sites.
  */
 export async function checkMaskStatistics(device: Device): Promise<void> {
   const inputs = { key: { shape: [2], dtype: "int32" } } as const;
@@ -31,7 +33,7 @@ export async function checkMaskStatistics(device: Device): Promise<void> {
   const [first, second] = [results["first"]!, results["second"]!] as [Float32Array, Float32Array];
 
   const standardError = Math.sqrt(VARIANCE / COUNT);
-  // The variance of a mask of two values is a function of its mean, whose slope at 1 is (1 - 2 r) / (1 - r).
+  // The variance of a mask with two values is a function of its mean, whose slope at 1 is (1 - 2 r) / (1 - r).
   const slope = (1 - 2 * RATE) / (1 - RATE);
   for (const [name, mask] of [["site 0", first], ["site 1", second]] as const) {
     const mean = average(mask, (value) => value);

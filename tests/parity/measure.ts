@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- a tool prints what it finds
 /**
- * Measure how far every device is from PyTorch in float64, operation by operation, and print the worst errors as a
- * table of Markdown. Devices that are absent are named with the reason.
+ * Measures how far every device is from PyTorch in float64, operation by operation, and prints the worst errors as a
+ * table of Markdown. For devices that are absent it prints the reason.
  *
  *     deno task parity [DEVICE ...]
  *
@@ -17,9 +17,9 @@ import { runCase } from "./run_case.ts";
 export type Measurement = { readonly absent: string } | {
   readonly numerics: string;
   readonly seconds: number;
-  /** By operation: the worst error, in roundings, as the table shows it. */
+  /** The worst error of each operation, in roundings, as the table shows it. */
   readonly worst: Readonly<Record<string, string>>;
-  /** What is further off than it may be, or could not be computed. */
+  /** Errors that are larger than allowed, and cases that could not be computed. */
   readonly problems: readonly string[];
 };
 
@@ -54,10 +54,10 @@ async function measure(name: ParityDeviceName, cases: readonly ParityCase[]): Pr
   return { worst, problems, numerics: device.numerics, seconds };
 }
 
-/** Marks the child's answer among what engines print. */
+/** Marks the child's result among the engines' output. */
 const ANSWER = "measurement: ";
 
-/** Each device in a process of its own, because not all engines bear one another. */
+/** Measures each device in a separate process, because not all engines can share one. */
 export async function measureApart(name: ParityDeviceName): Promise<Measurement> {
   const args = ["run", "-A", "--quiet", fileURLToPath(import.meta.url), "--child", name];
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: FLOAT32, stderr: "piped" }).output();
@@ -104,7 +104,7 @@ async function allCases(): Promise<ParityCase[]> {
 if (import.meta.main) {
   if (Deno.args[0] === "--child") {
     console.log(ANSWER + JSON.stringify(await measure(Deno.args[1] as ParityDeviceName, await allCases())));
-    // Engines leave threads behind that would keep the process.
+    // Engines leave threads behind that would keep the process alive.
     Deno.exit(0);
   }
   await main(Deno.args);

@@ -14,13 +14,16 @@ import type { Attributes } from "./fixtures.ts";
 
 type Inputs = Record<string, tf.Tensor>;
 
-/** Under its name in tools/parity/references.py: what noiseline makes of it. A lone tensor is the output `y`. */
+/**
+ * noiseline's implementation of the reference with the same name in tools/parity/references.py. A single tensor is the
+ * output `y`.
+ */
 export type Operation = (inputs: Inputs, attributes: Attributes) => tf.Tensor | NamedTensors;
 
 const unary = (op: (x: tf.Tensor) => tf.Tensor): Operation => ({ x }) => op(x!);
 const binary = (op: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor): Operation => ({ a, b }) => op(a!, b!);
 
-/** The parameters of one layer as a network holds them, under the layer's name. */
+/** Returns the parameters of one layer as a network holds them, under the layer's name. */
 const named = (inputs: Inputs): Inputs =>
   Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [`layer.${name}`, tensor]));
 
@@ -47,7 +50,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   cast: ({ n, x }) => tf.mul(tf.cast(n!, "float32"), x!),
 
   concat: ({ a, b, c }, { axis }) => tf.concat([a!, b!, c!], axis as number),
-  // TF.js goes through the array of parts again for the gradient, so it must stay in order.
+  // TF.js reads the array of parts again for the gradient, so it must stay in order.
   split: ({ x }, { axis, sizes }) => tf.concat(tf.split(x!, sizes, axis as number).toReversed(), axis as number),
   slice: ({ x }, { begin, size }) => tf.slice(x!, begin, size),
   pad: ({ x }, { paddings, value }) => tf.pad(x!, paddings, value),
@@ -95,8 +98,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 };
 
 /**
- * An op of TF.js under the name that it has in `tf`, e.g. `image.resizeBilinear`. Of its arguments "@x" is the input x, and
- * a list that begins with the name of another op is what that op makes of the rest.
+ * Calls an op of TF.js by its name in `tf`, e.g. `image.resizeBilinear`. The argument "@x" stands for the input x; a
+ * list that begins with the name of another op stands for that op's result for the rest of the list.
  */
 export function tfOperation(name: string, args: readonly unknown[]): Operation {
   return (inputs) => {

@@ -4,7 +4,7 @@ import type { ParityCase } from "./fixtures.ts";
 import { OPERATIONS, tfOperation } from "./operations.ts";
 import { runTraining } from "./run_training.ts";
 
-/** The outputs of a case as a device computes them. */
+/** Computes the outputs of a case on a device. */
 export async function runCase(device: Device, parityCase: ParityCase): Promise<HostTensors> {
   if (parityCase.op === "training") return await runTraining(device, parityCase);
   const { fn, inputs, feeds } = caseFunction(parityCase);
@@ -17,7 +17,7 @@ export async function runCase(device: Device, parityCase: ParityCase): Promise<H
   }
 }
 
-/** A network is run as a sampler does, with its weights held; training steps are cases of their own. */
+/** A network runs as in a sampler, with its weights held by the device; training steps are separate cases. */
 function isHeld({ op }: ParityCase, name: string): boolean {
   return op === "unet" && name !== "x" && name !== "t";
 }
@@ -32,7 +32,7 @@ export interface CaseFunction {
   readonly feeds: HostTensors;
 }
 
-/** A case as a function that a device can compile. */
+/** Returns a case as a function that a device can compile. */
 export function caseFunction({ name, op, attributes, inputs }: ParityCase): CaseFunction {
   const operation = attributes.args === undefined ? OPERATIONS[op] : tfOperation(op, attributes.args);
   if (operation === undefined) throw new Error(`Case "${name}": there is no operation "${op}" in operations.ts`);
@@ -52,7 +52,9 @@ function asNamed(outputs: tf.Tensor | NamedTensors): NamedTensors {
   return outputs instanceof tf.Tensor ? { y: outputs } : outputs;
 }
 
-/** `y`, and `d<name>` of sum(y * cotangent) by TF.js's autodiff for each float32 input. */
+/**
+ * Returns a function that computes `y`, and `d<name>` of sum(y * cotangent) by TF.js's autodiff for each float32 input.
+ */
 function withGradients(operation: (inputs: NamedTensors) => tf.Tensor | NamedTensors): PureFunction {
   return ({ cotangent, ...inputs }) => {
     const names = Object.keys(inputs).filter((name) => inputs[name]!.dtype === "float32");

@@ -8,13 +8,13 @@ import { unetOf } from "../support/unet.ts";
 import type { ExpectedOutput, ParityCase } from "./fixtures.ts";
 import { SIMPLE_LOSS } from "../support/objectives.ts";
 
-/** Inputs of the fixture that hold one entry per step: [steps, ...]. */
+/** Inputs of the fixture that contain one entry per step: [steps, ...]. */
 const PER_STEP = ["x0", "noise", "t", "sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"];
 
 /**
- * As many training steps as the case has, the state held by the device: `loss` and `gradNorm` of each step, and at the
- * end `params/<name>` and `ema/<name>` of each parameter; biases of attention in three parts. Of these, what the case has
- * answers for.
+ * Runs all training steps of a case, with the state held by the device: returns `loss` and `gradNorm` of each step, and
+ * at the end `params/<name>` and `ema/<name>` of each parameter, with attention biases split in three. Only outputs for
+ * which the case has expected results are returned.
  */
 export async function runTraining(device: Device, { attributes, inputs, outputs }: ParityCase): Promise<HostTensors> {
   const { config, learningRate, clipNorm, emaDecay } = attributes;
@@ -68,7 +68,7 @@ export async function runTraining(device: Device, { attributes, inputs, outputs 
   }
 }
 
-/** The first steps of the case, for devices that are slow: their losses and gradient norms, without an end. */
+/** Returns the first steps of a case, for slow devices: their losses and gradient norms, without the final state. */
 export function firstSteps(parityCase: ParityCase, count: number): ParityCase {
   const { inputs, outputs } = parityCase;
   const cut = PER_STEP.map((name): [string, SafetensorsTensor] => {
@@ -82,7 +82,10 @@ export function firstSteps(parityCase: ParityCase, count: number): ParityCase {
   return { ...parityCase, inputs: { ...inputs, ...Object.fromEntries(cut) }, outputs: Object.fromEntries(figures) };
 }
 
-/** The keys' bias has no effect, and a tolerance of its own: see tools/parity/network_cases.py. */
+/**
+ * Splits an attention bias in three: the keys' bias has no effect, and a separate tolerance: see
+ * tools/parity/network_cases.py.
+ */
 function thirds(name: string, bias: Float32Array<ArrayBuffer>): (readonly [string, HostArray])[] {
   const size = bias.length / 3;
   return ["queries", "keys", "values"].map((part, i) => [`${name} ${part}`, bias.slice(i * size, (i + 1) * size)]);

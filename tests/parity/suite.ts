@@ -8,22 +8,22 @@ import { checkMaskStatistics } from "./mask_statistics.ts";
 import { runCase } from "./run_case.ts";
 import { firstSteps } from "./run_training.ts";
 
-/** Training steps on a software adapter: all twenty take 12 seconds. */
+/** Training steps on a software adapter, where all twenty take 12 seconds. */
 const STEPS_IN_SOFTWARE = 5;
 
-/** Failures that a message lists. */
+/** The number of failures that a message lists. */
 const SHOWN = 20;
 
 export interface SuiteOptions {
   /** Default: all. */
   readonly groups?: readonly FixtureGroup[];
-  /** Default 1. */
+  /** Default: 1. */
   readonly threads?: number;
 }
 
 /**
- * Register the parity tests of a device: each case of the fixtures, its gradients included, against PyTorch in float64.
- * For a device that is absent they are skipped, with the reason in the output.
+ * Registers the parity tests of a device: each case of the fixtures, with its gradients, against PyTorch in float64. If
+ * the device is absent, the tests are skipped, and the output gives the reason.
  */
 export function testParity(name: ParityDeviceName, { groups = FIXTURE_GROUPS, threads = 1 }: SuiteOptions = {}): void {
   const title = threads === 1 ? name : `${name} with ${threads} threads`;
@@ -40,7 +40,7 @@ export function testParity(name: ParityDeviceName, { groups = FIXTURE_GROUPS, th
   });
 }
 
-/** @param steps training steps; default: all of the fixture */
+/** @param steps number of training steps; default: all of the fixture */
 async function checkGroup(device: Device, group: FixtureGroup, steps?: number): Promise<void> {
   const wrong: string[] = [];
   for (const whole of await loadCases(group)) {

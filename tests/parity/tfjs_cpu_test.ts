@@ -1,6 +1,6 @@
 import { FIXTURE_GROUPS } from "./fixtures.ts";
 import { testParity } from "./suite.ts";
 
-// Its loops of JavaScript would take half a minute for a network, which they are no part of.
+// This backend's JavaScript loops would take half a minute for a network, and networks do not use it.
 const groups = FIXTURE_GROUPS.filter((group) => group !== "network" && group !== "training");
 testParity("tfjs-cpu", { groups });

@@ -5,17 +5,18 @@ import type { ExpectedOutput } from "./fixtures.ts";
 export const UNIT_ROUNDOFF = 2 ** -24;
 
 /**
- * Errors are counted in roundings: |got - wanted| / (unit roundoff * sqrt(terms) * scale). The scale is what one
- * rounding of every input can do to an output (see `sensitivity` in tools/parity/fixture.py). Rounding errors are close
- * to independent, so those of a sum of K terms grow like sqrt(K) (Higham & Mary 2019, "A new approach to probabilistic
- * rounding error analysis"), and adding terms one after another, which is the worst order, costs about one such unit.
+ * Returns an error in roundings: |got - wanted| / (unit roundoff * sqrt(terms) * scale). The scale is the change of an
+ * output that one rounding of every input can cause (see `sensitivity` in tools/parity/fixture.py). Rounding errors are
+ * close to independent, so those of a sum of K terms grow like sqrt(K) (Higham & Mary 2019, "A new approach to
+ * probabilistic rounding error analysis"), and adding terms one after another, which is the worst order, costs about
+ * one such unit.
  */
 export function roundings(error: number, { terms, scale }: ExpectedOutput): number {
   return error === 0 ? 0 : error / (UNIT_ROUNDOFF * Math.sqrt(terms) * scale);
 }
 
 export interface Rule {
-  /** Roundings that an output may be off. */
+  /** The error that is allowed for an output, in roundings. */
   readonly allowed: number;
   readonly reason: string;
 }
@@ -49,7 +50,7 @@ const ANGLES_ON_GPU: Rule = {
   reason: "WGSL allows 4096 units for atan and atan2, and for asin and acos what they are made of",
 };
 
-/** Where their gradients are sums, the cases say of how many terms. */
+/** Operations that move data. If their gradients are sums, the cases give the number of terms. */
 const MOVING = [
   ...["maximum", "minimum", "max", "min", "where", "neg", "abs", "relu", "relu6", "clip", "clone"],
   ...["floor", "ceil", "round", "sign", "step", "zerosLike", "onesLike", "range", "oneHot", "keepMask"],
@@ -66,7 +67,7 @@ const TRANSCENDENTAL = [
 
 const GPUS: readonly ConcreteDeviceName[] = ["webgpu", "tensorflow-gpu"];
 
-/** What an output of an operation may be off on a device. */
+/** Returns the error that is allowed for an output of an operation on a device. */
 export function ruleFor(op: string, { terms }: ExpectedOutput, device: string): Rule {
   const gpu = (GPUS as readonly string[]).includes(device);
   if (MOVING.includes(op)) return terms === 1 ? MOVES : ARITHMETIC;

@@ -7,8 +7,9 @@ const KEY = "test";
 const PROGRAMS = ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"];
 
 /**
- * One monitor, one store in memory and one gateway on loopback. With no authentication inside the cluster, every
- * connection mode has to be plain; the folder of object classes is relative by default, which no tool finds.
+ * Returns the configuration of one monitor, one store in memory and one gateway on loopback. Without authentication
+ * inside the cluster, every connection mode has to be plain; the folder of object classes is relative by default, and
+ * no tool finds it.
  */
 function configuration(home: string, classes: string): string {
   const modes = ["mon_client", "mon_service", "mon_cluster", "client", "service", "cluster"];
@@ -58,7 +59,7 @@ async function until(what: string, limitMs: number, ready: () => Promise<boolean
   }
 }
 
-/** Ceph's own S3 service on this machine alone. Unlike smaller ones it checks signatures. */
+/** Ceph's own S3 service, reachable only from this machine. Unlike smaller services it checks signatures. */
 export class CephGateway implements AsyncDisposable {
   readonly endpoint = ENDPOINT;
   readonly key = KEY;

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Json, Outcome } from "./cli_process.ts";
 import { digestsOf, type Project } from "./project.ts";
 
-/** What `run` must do where `plan` was certain. */
+/** The way in which a stage must end in `run` if `plan` was certain. */
 const CERTAIN: Readonly<Record<string, string>> = { run: "ran", extend: "ran", resume: "ran", restore: "restored" };
 
-/** How a may-run may end. */
+/** The ways in which a may-run stage may end. */
 const OPEN = ["ran", "cached", "restored"];
 
 export interface CheckedRun {
@@ -13,15 +13,15 @@ export interface CheckedRun {
   readonly outcome: Outcome;
   /** Planned state by stage. */
   readonly planned: Readonly<Record<string, string>>;
-  /** How each stage that was not cached from the start ended. */
+  /** The end of each stage that was not cached from the start. */
   readonly ended: Readonly<Record<string, string>>;
   /** Ids of stages whose code ran, sorted. */
   readonly ran: readonly string[];
 }
 
 /**
- * Plan, run, and hold the one against the other: certain ⊆ executed ⊆ certain ∪ may-run.
- * @param args what follows `plan` and `run` alike: file, stages, `--set` and the like
+ * Plans, runs, and compares the two: certain ⊆ executed ⊆ certain ∪ may-run.
+ * @param args arguments of both `plan` and `run`: file, stages, `--set` and the like
  * @param runOnly options that only `run` has
  */
 export async function runAndCheckPlan(
@@ -37,7 +37,7 @@ export async function runAndCheckPlan(
   return { plan, outcome, ...compareWithPlan(plan, outcome.events, code === 0) };
 }
 
-/** @param whole whether the run reached everything; a run that failed or stopped leaves planned work undone */
+/** @param whole true if the run reached everything; a run that failed or stopped leaves planned work undone */
 export function compareWithPlan(plan: Json, events: readonly Json[], whole: boolean) {
   const planned: Record<string, string> = {};
   for (const { id, state } of plan.stages) planned[id] = state;
@@ -56,7 +56,7 @@ export function compareWithPlan(plan: Json, events: readonly Json[], whole: bool
   }
   for (const event of events.filter(({ type }) => type === "stage-started")) {
     const { id, state } = event;
-    // A stage at a longer extent continues the shorter one that ran just before it.
+    // A stage with a longer extent continues the shorter one that ran just before it.
     const continues = planned[id] === "run" && state === "extend";
     if (planned[id] === "may-run" || continues) continue;
     assertEquals(state, planned[id], `"${id}" started in another state than planned`);
@@ -65,7 +65,7 @@ export function compareWithPlan(plan: Json, events: readonly Json[], whole: bool
   return { planned, ended, ran };
 }
 
-/** Digests of everything that a pipeline has made; throws unless all of it is there. */
+/** Returns the digests of all outputs of a pipeline; throws unless all of them exist. */
 export async function finalDigests(project: Project, args: readonly string[]) {
   const { code, stdout, stderr } = await project.cli(["plan", ...args, "--json"]);
   assertEquals(code, 0, stderr);
@@ -74,14 +74,14 @@ export async function finalDigests(project: Project, args: readonly string[]) {
   return digestsOf(plan);
 }
 
-/** Run where nothing may be left to do, and see that the run says so. */
+/** Runs a pipeline that must be up to date, and checks that the run says so. */
 export async function assertNothingToDo(project: Project, args: readonly string[]): Promise<void> {
   const { code, stdout, stderr } = await project.cli(["run", ...args]);
   assertEquals(code, 0, stderr);
   assertMatch(stdout, /^[a-z]+: nothing to do \(\d+ stages? cached\)\n(?:page: .*\n)?$/);
 }
 
-/** Codes of the reasons that a plan in JSON gives for a stage. */
+/** Returns the codes of the reasons that a plan in JSON gives for a stage. */
 export function reasonsOf(plan: Json, id: string): string[] {
   return plan.stages.find((stage: Json) => stage.id === id).reasons.map(({ code }: Json) => code);
 }

@@ -7,7 +7,10 @@ const COUNT = 10_000;
 /** Names of the official archive's batches, in its order. */
 export const BATCH_NAMES = [...[1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`), "test_batch.bin"];
 
-/** A batch of the official length: image n of batch b is of label (n + b) % 10, its first red pixel b, all else black. */
+/**
+ * Makes a batch of the official length: image n of batch b has label (n + b) % 10 and b as its first red pixel; all
+ * else is black.
+ */
 export function makeBatch(batch: number, count = COUNT): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(count * RECORD);
   for (let n = 0; n < count; n++) {
@@ -17,7 +20,10 @@ export function makeBatch(batch: number, count = COUNT): Uint8Array<ArrayBuffer>
   return bytes;
 }
 
-/** An archive in the layout of cifar-10-binary.tar.gz: a folder with six batches and two texts. 184 MB of mostly zeros. */
+/**
+ * Makes an archive in the layout of cifar-10-binary.tar.gz: a folder with six batches and two texts. 184 MB of mostly
+ * zeros.
+ */
 export function makeCifarArchive(
   batches = BATCH_NAMES.map((name, batch) => ({ name, content: makeBatch(batch + 1) })),
 ) {
@@ -29,7 +35,7 @@ export function makeCifarArchive(
 
 let whole: Uint8Array<ArrayBuffer> | undefined;
 
-/** The whole archive, made once in a process. */
+/** Returns the whole archive, which is made once per process. */
 export function cifarArchive(): Uint8Array<ArrayBuffer> {
   whole ??= makeCifarArchive();
   return whole;

@@ -16,9 +16,9 @@ export interface Outcome {
   readonly signal: Deno.Signal | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The whole output as one JSON document. Throws where it is none. */
+  /** The whole output as one JSON document. Throws if it is not one. */
   readonly json: Json;
-  /** The output as JSON lines. Throws where a line is none. */
+  /** The output as JSON lines. Throws if a line is not JSON. */
   readonly events: readonly Json[];
 }
 
@@ -27,9 +27,9 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A command to put before Deno, such as one that drops privileges. */
   readonly prefix?: readonly string[];
-  /** Flags of Deno itself. */
+  /** Flags for Deno itself. */
   readonly denoFlags?: readonly string[];
-  /** Another entry module than the command line's own. */
+  /** An entry module to use instead of the command line's own. */
   readonly main?: string;
 }
 
@@ -53,7 +53,7 @@ export class Running implements AsyncDisposable {
     this.#child = new Deno.Command(program!, {
       args: rest,
       cwd,
-      // What a test grants is its own.
+      // Rights that a test grants are stored in the test's own folder.
       env: { TERM: "xterm-256color", XDG_CONFIG_HOME: join(cwd, ".config"), ...env },
       stdin: "null",
       stdout: "piped",
@@ -72,7 +72,7 @@ export class Running implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** Send a signal; a process that has just ended is no error. */
+  /** Sends a signal; a process that has just ended is no error. */
   signal(name: Deno.Signal): void {
     try {
       this.#child.kill(name);
@@ -81,7 +81,7 @@ export class Running implements AsyncDisposable {
     }
   }
 
-  /** Wait until the command has printed a text. Throws if it ends without it. */
+  /** Waits until the command has printed a text. Throws if the command ends without it. */
   async said(text: string, on: "stdout" | "stderr" = "stdout"): Promise<void> {
     while (!(on === "stdout" ? this.#stdout : this.#stderr).includes(text)) {
       if (this.#ended) throw new Error(`the command ended without saying "${text}":\n${this.#stdout}${this.#stderr}`);
@@ -89,7 +89,7 @@ export class Running implements AsyncDisposable {
     }
   }
 
-  /** Wait for a line of `--json` output. Throws, with all that was said, if the command ends without it. */
+  /** Waits for a line of `--json` output. Throws, with the whole output, if the command ends without it. */
   async event(matches: (event: Json) => boolean): Promise<Json> {
     for (let next = 0;;) {
       for (; next < this.#seen.length; next++) if (matches(this.#seen[next])) return this.#seen[next];

@@ -12,13 +12,13 @@ import { openRoot } from "../../engine/store/roots.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import type { Project } from "./project.ts";
 
-/** The value of what must be good. */
+/** Returns the value of a result that must be ok. */
 export function valueOf<T>(result: Result<T>): T {
   if (result.ok) return result.value;
   throw new Error(result.diagnostics.map(({ message, got }) => `${message} ${got ?? ""}`).join("\n"));
 }
 
-/** A queue that knows what it is told. */
+/** A queue with answers set by the test. */
 export class ToldQueue implements Queue {
   readonly queued = new Map<string, boolean | undefined>();
   readonly requeued: string[] = [];
@@ -53,7 +53,7 @@ export const single = (...stages: string[]): PartRequest => ({
   needs: NEEDS,
 });
 
-/** Load a pipeline of a project and submit each of its stages as a part of its own, in order. */
+/** Loads a pipeline of a project and submits each of its stages as its own part, in order. */
 export async function submit(project: Project, overrides: readonly string[] = [], parts?: PartRequest[]) {
   const pipeline: Pipeline = valueOf(await loadPipeline(project.path("p.yaml"), { kinds: BUILTIN_KINDS, overrides }));
   const stages = [...pipeline.stages.values()];
@@ -82,7 +82,7 @@ export async function submit(project: Project, overrides: readonly string[] = []
   return { folder, digest, pipeline, partOf: (id: string) => stages.findIndex((one) => one.id === id) };
 }
 
-/** Be the job of a part. */
+/** Executes a part as its cluster job does. */
 export async function execute(
   { folder, digest }: { readonly folder: string; readonly digest: string },
   part: number,
@@ -103,7 +103,7 @@ export async function execute(
   });
 }
 
-/** Digests of the results in a shared cache, by resolved key. */
+/** Returns the digests of the results in a shared cache, by resolved key. */
 export function cachedDigests(cache: string): Record<string, Record<string, string>> {
   const found: Record<string, Record<string, string>> = {};
   const root = join(cache, "v1/results");

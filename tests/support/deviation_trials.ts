@@ -4,7 +4,7 @@ import { vectorsOf } from "../../metrics/vectors.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { frechetDistance, statisticsOf } from "./plain_metrics.ts";
 
-/** Two sets of `count` vectors N(0, I), of which the second lies `shift` from the first in each dimension. */
+/** Two sets of `count` vectors N(0, I); the second is shifted by `shift` in each dimension. */
 export interface GaussianSets {
   readonly count: number;
   readonly dimension: number;
@@ -16,13 +16,16 @@ export interface Trials {
   readonly drawn: number;
   /** The number of these pairs whose divisions or resamples are used to estimate the deviation. */
   readonly judged: number;
-  /** Divisions, or resamples, of each. */
+  /** Divisions or resamples of each pair. */
   readonly times: number;
-  /** Resamples with replacement in place of divisions: what `score` did up to its version 6. */
+  /** True for resamples with replacement instead of divisions, as in `score` up to its version 6. */
   readonly withReplacement?: boolean;
 }
 
-/** Mean of the deviations that a pair of sets gives of itself, over the deviation of the distance of sets drawn anew. */
+/**
+ * Returns the mean of the deviations that pairs of sets estimate for themselves, divided by the deviation of the
+ * distance over newly sampled sets.
+ */
 export async function deviationRatio({ count, dimension, shift }: GaussianSets, trials: Trials): Promise<number> {
   const { drawn, judged, times, withReplacement = false } = trials;
   const stream = (name: string) => randomStream({ seed: 1_000_000 * dimension + 10 * count, stream: `test/${name}` });

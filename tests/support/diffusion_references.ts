@@ -4,12 +4,18 @@ import type { Recovery } from "../../diffusion/define.ts";
 import type { ReverseStep } from "./affine/reverse_step.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 
-/** A sample of q(x_t | x_0), Ho et al. 2020 eq. 4. @param t integer in [0, T) */
+/**
+ * A sample of q(x_t | x_0), Ho et al. 2020 eq. 4.
+ * @param t integer in [0, T)
+ */
 export function qSampleFloat64(x0: number, noise: number, { tables, t }: AtStep): number {
   return tables.sqrtAlphasCumprod[t]! * x0 + tables.sqrtOneMinusAlphasCumprod[t]! * noise;
 }
 
-/** The x_0 that a noise prediction implies, not clipped. @param t integer in [0, T) */
+/**
+ * The x_0 that a noise prediction implies, not clipped.
+ * @param t integer in [0, T)
+ */
 export function predictXstartFromEpsFloat64(xt: number, eps: number, { tables, t }: AtStep): number {
   return tables.sqrtRecipAlphasCumprod[t]! * xt - tables.sqrtRecipm1AlphasCumprod[t]! * eps;
 }
@@ -19,11 +25,14 @@ export interface ReverseStepHostInputs {
   readonly x: Float64Array;
   /** The network's prediction. */
   readonly output: Float64Array;
-  /** Not read when `step.extra` is `none`. */
+  /** Not read if `step.extra` is `none`. */
   readonly extra: Float64Array;
 }
 
-/** One step of a sampler in its affine form, elementwise in float64: the next x, and the clipped x0 it came from. */
+/**
+ * Computes one step of a sampler in its affine form, elementwise in float64.
+ * @returns the next x, and the clipped x0 that it was computed from
+ */
 export function reverseStepHost(
   step: ReverseStep,
   recovery: Recovery,
@@ -37,11 +46,11 @@ export function reverseStepHost(
 }
 
 /**
- * The weight of (eps - eps_theta)^2 in each term of the variational bound, b^2 / (2 s^2 a (1 - A)) (Ho et al. 2020,
- * eq. 12): float64 [T].
+ * Returns the weight of (eps - eps_theta)^2 in each term of the variational bound, b^2 / (2 s^2 a (1 - A)) (Ho et al.
+ * 2020, eq. 12): float64 [T].
  *
  * @param variance s^2, the variance of the reverse step: the posterior's, or beta. The posterior's is 0 at t = 0, which
- * makes the weight infinite there; the bound has a likelihood in that place.
+ *   makes the weight infinite there; the bound has a likelihood instead of that term.
  */
 export function boundWeights(tables: DiffusionTables, variance: "fixedsmall" | "fixedlarge"): Float64Array {
   const { betas, alphas, posteriorVariance, sqrtOneMinusAlphasCumprod } = tables;
@@ -51,7 +60,7 @@ export function boundWeights(tables: DiffusionTables, variance: "fixedsmall" | "
 
 /**
  * Noise level of the continuous variance-preserving chain, sqrt(exp(betaD t^2 / 2 + betaMin t) - 1) (Song et al. 2021;
- * Karras et al. 2022, table 1). Its defaults are the limit of the linear schedule of Ho et al. from 1e-4 to 0.02.
+ * Karras et al. 2022, table 1). The defaults are the limit of the linear schedule of Ho et al. from 1e-4 to 0.02.
  *
  * @param t in [0, 1]
  */
@@ -61,7 +70,7 @@ export function vpSigma(t: number, { betaD = 19.9, betaMin = 0.1 } = {}): number
 }
 
 /**
- * Where the sinusoids of a timestep embedding stand, and what spaces their frequencies: `ho` is sines, then cosines,
+ * The order of the sinusoids of a timestep embedding and the spacing of their frequencies: `ho` is sines, then cosines,
  * divided by half - 1 (hojonathanho/diffusion, `nn.py`; the U-Net of this project); `openai` is cosines, then sines,
  * divided by half (openai/improved-diffusion, `nn.py`). Weights trained with one are useless with the other.
  */

@@ -1,7 +1,7 @@
 /**
- * fast-check as all tests import it. By itself it takes another seed each time, so that a test would pass or fail by
- * chance; here it is fixed, but where `deno task test:explore` looks further. A case that has failed stays in its test as
- * an example.
+ * fast-check as all tests import it. By default fast-check takes another seed each time, so that a test would pass or
+ * fail by chance; here the seed is fixed, except where `deno task test:explore` looks further. A case that has failed
+ * stays in its test as an example.
  *
  * @module
  */

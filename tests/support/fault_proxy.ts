@@ -1,12 +1,12 @@
-/** What happens to a request instead of its answer. */
+/** The fault that replaces a request's answer. */
 export type Fault =
-  /** An answer as S3 gives it. */
+  /** An error answer in S3's format. */
   | { readonly status: number; readonly code: string }
   /** No answer for as long as the proxy lives. */
   | "hang"
   /** The connection ends in the middle of the answer. */
   | "break"
-  /** The last bit of the answer is the other one. */
+  /** The last bit of the answer is flipped. */
   | "flip";
 
 export interface Passed {
@@ -15,14 +15,14 @@ export interface Passed {
   readonly headers: Headers;
 }
 
-/** Stands between a client and a service and lets things go wrong there. */
+/** A proxy between a client and a service that can inject faults. */
 export class FaultProxy implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #target: string;
   readonly #end = new AbortController();
   /** Called with each request; may change its headers. */
   decide: (request: Passed) => Fault | undefined | void = () => {};
-  /** What was asked and how the service answered, in the order of the answers. */
+  /** The requests and the service's answers, in the order of the answers. */
   readonly seen: { readonly method: string; readonly path: string; readonly status: number }[] = [];
 
   constructor(target: string) {
@@ -35,7 +35,7 @@ export class FaultProxy implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** From now on nobody listens. */
+  /** Stops listening. */
   async stop(): Promise<void> {
     this.#end.abort();
     await this.#server.shutdown();

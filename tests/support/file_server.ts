@@ -1,18 +1,18 @@
-/** How the server answers for one path. */
+/** The server's answer for one path. */
 export type Answer =
-  /** The bytes, whole or the range that is asked for. */
+  /** The bytes, whole or the requested range. */
   | { readonly bytes: Uint8Array<ArrayBuffer>; readonly ranges?: boolean }
   | { readonly status: number; readonly location?: string }
-  /** So many bytes, then nothing more: the connection breaks, or hangs. */
+  /** The first `after` bytes, then nothing more: the connection breaks, or hangs. */
   | { readonly bytes: Uint8Array<ArrayBuffer>; readonly after: number; readonly then: "break" | "hang" };
 
-/** A request as it came. */
+/** A request as it arrived. */
 export interface Seen {
   readonly path: string;
   readonly range: string | null;
 }
 
-/** A web server on this machine alone, whose answers tests script. */
+/** A web server that only this machine can reach, whose answers tests script. */
 export class FileServer implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #answers = new Map<string, Answer[]>();
@@ -33,7 +33,10 @@ export class FileServer implements AsyncDisposable {
     return `http://${this.host}${path}`;
   }
 
-  /** Answers for a path, one after the other; the last one stays. @returns the address */
+  /**
+   * Sets the answers for a path, in order; the last one is repeated.
+   * @returns the address
+   */
   serve(path: string, ...answers: Answer[]): string {
     this.#answers.set(path, answers);
     return this.url(path);
@@ -59,7 +62,7 @@ export class FileServer implements AsyncDisposable {
       start: (controller) => {
         controller.enqueue(bytes.subarray(start, start + after));
         this.#hanging.add(controller);
-        // An error of the body breaks the connection; given some time, the bytes before it arrive.
+        // An error in the body breaks the connection; with a delay, the bytes before it arrive.
         if (then === "break") setTimeout(() => this.#fail(controller), 50);
       },
     });
@@ -71,7 +74,7 @@ export class FileServer implements AsyncDisposable {
     try {
       controller.error(new Error("broken on purpose"));
     } catch {
-      // The client went away first.
+      // The client disconnected first.
     }
   }
 

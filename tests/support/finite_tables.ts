@@ -4,22 +4,22 @@ import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 export type TableName = Exclude<keyof DiffusionTables, "timesteps">;
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 
-/** What only recovering x_0 from noise divides by A for. */
+/** The tables that divide by A, which only recovering x_0 from noise needs. */
 const INVERSE_SIGNAL: readonly TableName[] = ["sqrtRecipAlphasCumprod", "sqrtRecipm1AlphasCumprod"];
 
 /**
- * Are the tables usable on a float32 device? They are when every entry of every table, derived in float64 and rounded
- * once to float32, is finite.
+ * Checks that the tables are usable on a float32 device: every entry of every table, derived in float64 and rounded
+ * once to float32, must be finite.
  *
  * An entry may round to a subnormal or to zero (under `ldm/sqrt` at T = 1000, A is 3.2e-44): that is harmless, because
- * nothing on the device divides by a table. The reciprocals are tables of their own, and a signal too small for
- * float32 to invert shows there, as an infinite `sqrtRecipAlphasCumprod`.
+ * nothing on the device divides by a table. The reciprocals have their own tables, and a signal too small for float32
+ * to invert shows there, as an infinite `sqrtRecipAlphasCumprod`.
  *
  * With zero terminal SNR, the inverse of the signal is infinite at T - 1 by intent and is not counted: such a chain is
  * usable, by a network that does not predict the noise (see `hasZeroTerminalSnr`).
  *
  * @returns the first entry, in the order of `DiffusionTables`, that float32 cannot hold, with its float64 value: too
- *     large, infinite or NaN; undefined where there is none.
+ *   large, infinite or NaN; undefined if there is none.
  */
 export function tablesFiniteInFloat32(tables: DiffusionTables) {
   const { timesteps, ...all } = tables;

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 
-/** An IDX file of unsigned bytes. */
+/** Makes an IDX file of unsigned bytes. */
 export function makeIdx(shape: readonly number[], data: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(4 + 4 * shape.length + data.length);
   bytes.set([0, 0, 8, shape.length]);
@@ -12,7 +12,7 @@ export function makeIdx(shape: readonly number[], data: Uint8Array): Uint8Array<
 
 function split(prefix: string, count: number): Record<string, Uint8Array<ArrayBuffer>> {
   const images = new Uint8Array(count * 784);
-  // The first pixel tells the number of the image, modulo 256.
+  // The first pixel is the number of the image, modulo 256.
   for (let n = 0; n < count; n++) images[n * 784] = n;
   const labels = Uint8Array.from({ length: count }, (_, n) => n % 10);
   const packed = (shape: readonly number[], data: Uint8Array) =>
@@ -23,7 +23,9 @@ function split(prefix: string, count: number): Record<string, Uint8Array<ArrayBu
   };
 }
 
-/** The four files of MNIST or Fashion-MNIST, of the official sizes: image n is black but for its first pixel. */
+/**
+ * Makes the four files of MNIST or Fashion-MNIST, with the official sizes: image n is black except for its first pixel.
+ */
 export function makeIdxFiles(): Record<string, Uint8Array<ArrayBuffer>> {
   return { ...split("train", 60_000), ...split("t10k", 10_000) };
 }

@@ -10,7 +10,7 @@ const FOLDER = fileURLToPath(new URL("../golden/inception/", import.meta.url));
 /** The network with a 32nd of its channels, as torch saved it. */
 export const NARROW_WEIGHTS = join(FOLDER, "narrow.pth");
 
-/** What pytorch-fid and torch-fidelity make of two images in float64: see tools/fid/make_fixture.py. */
+/** Returns the outputs of pytorch-fid and torch-fidelity for two images in float64: see tools/fid/make_fixture.py. */
 export async function inceptionAnswers(name: "narrow" | "full") {
   const { tensors } = decodeSafetensors(await Deno.readFile(join(FOLDER, `${name}.safetensors`)));
   const { shape: [count, height, width, channels], data } = tensors["images"]!;
@@ -22,7 +22,7 @@ export async function inceptionAnswers(name: "narrow" | "full") {
   return { images, answers };
 }
 
-/** As `numbers` of tools/fid/make_fixture.py. */
+/** The same as `numbers` in tools/fid/make_fixture.py. */
 function numbers(seed: number, count: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: count }, (_, i) => {
     let h = (i + seed * 2 ** 28) >>> 0;
@@ -32,7 +32,7 @@ function numbers(seed: number, count: number): Float32Array<ArrayBuffer> {
   });
 }
 
-/** As `fill` of tools/fid/make_fixture.py: weights of the whole network. */
+/** The same as `fill` in tools/fid/make_fixture.py: weights of the whole network. */
 export async function fullWeights(): Promise<StateDict> {
   const { metadata } = decodeSafetensors(await Deno.readFile(join(FOLDER, "full.safetensors")));
   const shapes = Object.entries(JSON.parse(metadata["shapes"]!) as Record<string, number[]>);
@@ -48,7 +48,7 @@ export async function fullWeights(): Promise<StateDict> {
   }));
 }
 
-/** The largest error of features and of logits on a device, each as a share of the largest number. */
+/** Returns the largest error of features and of logits on a device, each as a share of the largest number. */
 export async function inceptionErrors(
   device: Device,
   state: StateDict,

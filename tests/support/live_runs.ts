@@ -1,6 +1,6 @@
 import type { LiveRun, LiveStage, Score } from "../../report/live/model.ts";
 
-/** Runs as a server is given them. */
+/** Runs as a server receives them. */
 
 const BEGAN_MS = Date.UTC(2026, 10, 25, 10, 15);
 
@@ -12,7 +12,7 @@ export function score(stage: string, value: number, deviation?: number): Score {
   return { stage, metric: "FD-classifier", value, deviation };
 }
 
-/** One that trains: a stage is done, one at work, others wait. */
+/** Returns a run that trains: one stage is done, one at work, others wait. */
 export function liveRun(more: Partial<LiveRun> = {}): LiveRun {
   const param = (path: string, value: unknown) => ({ path, value, origin: ["digits.yaml:12:7"] });
   return {
@@ -54,7 +54,7 @@ export function liveRun(more: Partial<LiveRun> = {}): LiveRun {
   };
 }
 
-/** A loss that falls and is noisy, and is the same each time. */
+/** Returns a loss curve that falls and is noisy, and is the same each time. */
 export function curve(title: string, count: number, from: number = 1) {
   const rows = Array.from({ length: count }, (_, i) => {
     const [step, wave] = [from + i, Math.abs(Math.sin((from + i) * 12.9898) * 43_758.5453) % 1];
@@ -68,7 +68,7 @@ export function curve(title: string, count: number, from: number = 1) {
   return { title, rows };
 }
 
-/** Runs of three pipelines, all that can become of them among them. */
+/** Returns runs of three pipelines, with all possible states among them. */
 export function manyRuns(count: number): LiveRun[] {
   const states = ["running", "done", "failed", "interrupted", "killed"] as const;
   return Array.from({ length: count }, (_, i): LiveRun => {

@@ -4,24 +4,24 @@ import { join } from "node:path";
 import type { Project } from "./project.ts";
 import type { ProcessOptions, Running } from "./cli_process.ts";
 
-/** Where packages are, whatever cache folder a test gives its processes. */
+/** Returns the folder of packages, whatever cache folder a test gives its processes. */
 async function denoDir(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"], stderr: "null" }).output();
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
-/** A user with a cache of their own, and no screen. */
+/** Returns the environment of a user with their own cache folder and no screen. */
 export async function userOf(project: Project): Promise<Record<string, string>> {
   return { XDG_CACHE_HOME: project.path("cache"), DENO_DIR: await denoDir(), DISPLAY: "", WAYLAND_DISPLAY: "" };
 }
 
-/** A browser without a screen: one cookie, and the address that it was let in by. */
+/** A browser without a screen: one cookie, and the address that let it in. */
 export class Visitor {
   #cookie = "";
 
   private constructor(readonly origin: string) {}
 
-  /** Open the address that `ui` prints. */
+  /** Opens the address that `ui` prints. */
   static async open(address: string): Promise<Visitor> {
     const visitor = new Visitor(new URL(address).origin);
     const response = await fetch(address, { redirect: "manual" });
@@ -38,7 +38,7 @@ export class Visitor {
     return await (await this.get(path)).text();
   }
 
-  /** What a raw request is answered, up to the end of its head: with any path and Host. */
+  /** Returns the answer to a raw request, up to the end of its head, for any path and Host. */
   async raw(path: string, host = new URL(this.origin).host, method = "GET"): Promise<string> {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(this.origin).port) });
     const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nCookie: ${this.#cookie}\r\nConnection: close\r\n\r\n`;
@@ -46,7 +46,7 @@ export class Visitor {
     return (await new Response(connection.readable).text()).split("\r\n\r\n")[0]!;
   }
 
-  /** The events of a page as they come, until whoever asks for them stops. */
+  /** Yields the events of a page as they arrive, until the consumer stops. */
   async *events(path: string): AsyncGenerator<{ readonly name: string; readonly data: Record<string, unknown> }> {
     const stop = new AbortController();
     try {
@@ -57,14 +57,14 @@ export class Visitor {
   }
 }
 
-/** Start `ui`, and open the address that it prints. */
+/** Starts `ui`, and opens the address that it prints. */
 export async function startUi(project: Project, args: readonly string[] = [], options: Partial<ProcessOptions> = {}) {
   const running: Running = project.start(["ui", ...args], options);
   await running.said("\n");
   return running;
 }
 
-/** Servers of a project's store that run by themselves. */
+/** Returns the detached servers of a project's store. */
 export function findServers({ root }: Project): number[] {
   const main = fileURLToPath(import.meta.resolve("../../cli/ui/serve.ts"));
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
@@ -77,7 +77,7 @@ export function findServers({ root }: Project): number[] {
   });
 }
 
-/** Server-sent events of an answer as they come, but for comments and settings. */
+/** Yields the server-sent events of an answer as they arrive, except comments and settings. */
 export async function* eventsIn(
   { body }: Response,
 ): AsyncGenerator<{ readonly name: string; readonly data: Json }> {

@@ -1,4 +1,4 @@
-/** Entries of a lock file, of small packages that the toolkit has no use for. */
+/** Entries of a lock file, for small packages that the toolkit does not use. */
 export const LOCKED = {
   "ansi-regex@5.0.1": {
     integrity: "sha512-quJQXlTSUGL2LH9SUXo8VwsY4soanhgo6LNSm84E1LBcE8s3O0wpdiRzyR9z/ZZJMlMWv37qOOb9pdJlMUEKFQ==",

@@ -1,9 +1,10 @@
 /**
- * The most memory that a process held which computed with a network, as `stages/train/work.ts` estimates it.
+ * Prints the peak memory of a process that computed with a network, and the estimate of `stages/train/work.ts`.
  *
- *     deno run -A tests/support/measure_memory.ts train '{"channels":32,"multipliers":[1,2],"blocks":1,"attention":[8]}' 16 1 64
+ *     deno run -A tests/support/measure_memory.ts train \
+ *       '{"channels":32,"multipliers":[1,2],"blocks":1,"attention":[8]}' 16 1 64
  *
- * Arguments: train or sample; the params of the network; side and channels of the images; images of a batch.
+ * Arguments: train or sample; the params of the network; side and channels of the images; images in a batch.
  *
  * @module
  */
@@ -36,5 +37,5 @@ const peak = Number(/^VmHWM:\s+(\d+) kB/m.exec(Deno.readTextFileSync("/proc/self
 const { memoryBytes } = networkWork(record, 1, images, { use: use === "train" ? "training" : "asking" });
 // deno-lint-ignore no-console -- what it is for
 console.log(JSON.stringify({ peakMB: Math.round(peak / 1e6), estimateMB: Math.round(memoryBytes! / 1e6) }));
-// Devices may keep threads.
+// Devices may keep threads alive.
 Deno.exit(0);

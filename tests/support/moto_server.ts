@@ -2,7 +2,9 @@ import { join } from "node:path";
 import { hasProgram } from "./proc.ts";
 import { userFolder } from "../../std/user_folder.ts";
 
-/** moto is an S3 server in Python: in memory, for any key, with If-None-Match. The server alone needs few packages. */
+/**
+ * moto is an S3 server in Python: in memory, for any key, with If-None-Match. The server by itself needs few packages.
+ */
 const PACKAGES = ["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"];
 
 const HOME = join(userFolder("tests"), "moto-5.2.5");
@@ -20,7 +22,10 @@ async function call(program: string, args: string[]): Promise<string | undefined
   return success ? undefined : new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "it failed";
 }
 
-/** Make an environment under a name of its own and give it its place when it is whole. @returns why there is none */
+/**
+ * Makes an environment under a temporary name and moves it to its place when it is complete.
+ * @returns why there is none
+ */
 async function install(): Promise<string | undefined> {
   if (!hasProgram("python3")) return "there is no python3";
   const temporary = `${HOME}-${Deno.pid}`;
@@ -31,7 +36,7 @@ async function install(): Promise<string | undefined> {
   return exists(join(HOME, "bin", "python")) ? undefined : `moto cannot be installed: ${problem}`;
 }
 
-/** An S3 service on this machine alone, with one bucket. */
+/** An S3 service with one bucket, reachable only from this machine. */
 export class MotoServer implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #log: Promise<void>;
@@ -45,7 +50,10 @@ export class MotoServer implements AsyncDisposable {
     this.endpoint = endpoint;
   }
 
-  /** @param install whether moto may be fetched if it is not there, which takes some seconds @returns or why not */
+  /**
+   * @param install true if moto may be downloaded if it is missing, which takes some seconds
+   * @returns the server, or why there is none
+   */
   static async start({ install: may }: { readonly install: boolean }): Promise<MotoServer | string> {
     const python = join(HOME, "bin", "python");
     if (!exists(python)) {

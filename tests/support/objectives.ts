@@ -13,12 +13,12 @@ export const SIMPLE_LOSS: LossOptions = {
   path: chainPath(makeTables(new Float64Array(10).fill(0.1))),
 };
 
-/** What a network of this objective should say. */
+/** Returns the target of a network with this objective. */
 export function targetAt({ definition, params }: Objective, at: TimePoint): TargetMixture {
   return (definition as MixtureObjective).target(at, params);
 }
 
-/** A place on the path of a chain. */
+/** Returns a point in time on the path of a chain. */
 export function onChain({ tables, t }: { readonly tables: DiffusionTables; readonly t: number }): TimePoint {
   return timePoint(chainPath(tables), t);
 }

@@ -1,7 +1,8 @@
 /**
- * Tests that change what a process has one of: its environment and its working folder. `deno test --parallel` runs files
- * as threads of one process, so that what one test sets there leads every command astray that a test of another file
- * starts meanwhile: into a cache folder that is about to be removed, or to a cluster that kills all that is its own.
+ * Support for tests that change what a process has only once: its environment and its working folder. `deno test
+ * --parallel` runs files as threads of one process, so that one test's changes mislead every command that a test of
+ * another file starts meanwhile: into a cache folder that is about to be removed, or to a cluster that kills all of its
+ * own processes.
  *
  * @module
  */
@@ -13,13 +14,13 @@ const ALONE = "NOISELINE_TESTS_ALONE";
 const isAlone = () => Deno.env.get(ALONE) !== undefined;
 
 /**
- * Returns a replacement for `Deno.test` for a file whose tests need a process of their own; they share one process.
+ * Returns a replacement for `Deno.test` for a file whose tests need a separate process; they share that process.
  * @param url of the file
  */
 export function testsAlone(url: string): (name: string, fn: Deno.TestDefinition["fn"], ignore?: boolean) => void {
   const names: string[] = [];
   return (name, fn, ignore = false) => {
-    // An ignored one is counted where people read it.
+    // An ignored test is counted where people read the results.
     if (isAlone() || ignore) return Deno.test({ name, ignore, fn });
     names.push(name);
     if (names.length > 1) return;
@@ -37,8 +38,8 @@ export function testsAlone(url: string): (name: string, fn: Deno.TestDefinition[
 }
 
 /**
- * Set or delete a variable of this process. In a process that tests share it must be one that the tests of one file
- * alone read, which is what `NOISELINE_TEST_` stands for.
+ * Sets or deletes a variable of this process. If tests share the process, only the tests of one file may read the
+ * variable, which the prefix `NOISELINE_TEST_` marks.
  */
 export function setVariable(name: string, value: string | undefined): void {
   assert(isAlone() || name.startsWith("NOISELINE_TEST_"), `${name} is all tests': see testsAlone()`);
@@ -46,7 +47,7 @@ export function setVariable(name: string, value: string | undefined): void {
   else Deno.env.set(name, value);
 }
 
-/** Change the working folder of this process. */
+/** Changes the working folder of this process. */
 export function changeFolder(path: string): void {
   assert(isAlone(), "the working folder is all tests': see testsAlone()");
   Deno.chdir(path);

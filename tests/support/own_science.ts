@@ -1,6 +1,6 @@
 import { Project } from "./project.ts";
 
-/** A tiny pipeline of definitions of one's own of all four sorts, in `tests/support/definitions`. */
+/** A tiny pipeline of user definitions of all four sorts, in `tests/support/definitions`. */
 export const OWN_SCIENCE = `name: demo
 vars: { device: wasm }
 stages:
@@ -29,10 +29,10 @@ stages:
     with: { device: "\${vars.device}" }
 `;
 
-/** Its files. */
+/** The files of the definitions. */
 export const DEFINITIONS: readonly string[] = ["net.ts", "velocity.ts", "flow.ts", "euler.ts", "lib/one.ts"];
 
-/** A project with that pipeline as `p.yaml`. */
+/** Returns a project with that pipeline as `p.yaml`. */
 export function ownProject(yaml: string = OWN_SCIENCE): Project {
   const project = new Project({ files: { "p.yaml": yaml } });
   for (const name of DEFINITIONS) project.copy(`tests/support/definitions/${name}`, name);

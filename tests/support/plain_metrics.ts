@@ -20,7 +20,7 @@ export function transpose({ rows, columns, data }: Float64Matrix): Float64Matrix
   return { rows: columns, columns: rows, data: turned };
 }
 
-/** Products in JavaScript, about 1 GFLOP/s: right for a few hundred rows, and what engines are compared with. */
+/** Matrix products in JavaScript, about 1 GFLOP/s: adequate for a few hundred rows, and the reference for engines. */
 export const plainProducts: MatrixProducts = {
   // deno-lint-ignore require-await -- engines answer later
   async multiply(a, b, { transposeA = false, transposeB = false } = {}) {
@@ -43,7 +43,7 @@ export const plainProducts: MatrixProducts = {
   },
 };
 
-/** The figures over these products. */
+/** The Fréchet distance with these products. */
 export const frechetDistance = (a: frechet.Moments, b: frechet.Moments) => frechet.frechetDistance(a, b, plainProducts);
 
 type Matrix = Parameters<typeof kernel.kernelDistance>[0];

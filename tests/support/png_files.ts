@@ -46,10 +46,10 @@ export function headerChunk(width: number, height: number, rest: readonly number
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 } as const;
 type Colour = keyof typeof CHANNELS;
 
-/** Adam7 as a picture of the pass that each pixel of 8 x 8 is in: W3C PNG, section 8.2. */
+/** Adam7 as a picture of the pass that each pixel of 8 x 8 belongs to: W3C PNG, section 8.2. */
 const PASSES = ["16462646", "77777777", "56565656", "77777777", "36463646", "77777777", "56565656", "77777777"];
 
-/** Section 9, byte for byte: what is left of a row when its neighbours have been taken off. */
+/** Filters a row byte by byte as in section 9: the rest after the prediction from the neighbours is subtracted. */
 function filtered(row: readonly number[], above: readonly number[], filter: number, pixelBytes: number): number[] {
   return row.map((byte, i) => {
     const [a, b, c] = [row[i - pixelBytes] ?? 0, above[i] ?? 0, above[i - pixelBytes] ?? 0];
@@ -60,7 +60,7 @@ function filtered(row: readonly number[], above: readonly number[], filter: numb
   });
 }
 
-/** PNGs of any kind with what they show; written by the words of the standard. */
+/** PNGs of any kind, with the picture that they show; written from the words of the standard. */
 export const anyPng = fc.record({
   colour: fc.constantFrom<Colour>(0, 2, 3, 4, 6),
   width: fc.integer({ min: 1, max: 11 }),

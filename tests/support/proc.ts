@@ -1,6 +1,6 @@
-/** What the tests ask the kernel about processes. Linux only. */
+/** Questions of the tests to the kernel about processes. Linux only. */
 
-/** Pids of the children of a process, whatever thread of it started them. */
+/** Returns the pids of a process's children, whichever of its threads started them. */
 export function childrenOf(pid: number): number[] {
   const found: number[] = [];
   for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
@@ -10,7 +10,10 @@ export function childrenOf(pid: number): number[] {
   return found;
 }
 
-/** A process that has ended but was not waited for by whoever inherited it counts as gone. */
+/**
+ * Returns true if the process is alive. A process that has ended but that its inheriting parent has not waited for
+ * counts as gone.
+ */
 export function isAlive(pid: number): boolean {
   try {
     const state = /^State:\s+(\w)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
@@ -20,7 +23,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Kill a process that may just have ended. */
+/** Kills a process that may just have ended. */
 export function killIfThere(pid: number): void {
   try {
     Deno.kill(pid, "SIGKILL");
@@ -29,14 +32,17 @@ export function killIfThere(pid: number): void {
   }
 }
 
-/** So many processes start and end, one after another, before one that should end by itself counts as one that stays. */
+/**
+ * This many processes start and end, one after another, before a process that should end by itself counts as one that
+ * stays.
+ */
 const OTHERS = 50;
 
 /**
- * Wait for a process to be gone.
- * @param limitMs by default a minute, and on a busy machine for as long as others take to start and to end: one that has
- * just started notices nothing before it has had its share of the processor
- * @returns whether it was, in time
+ * Waits for a process to be gone.
+ * @param limitMs by default a minute, and on a busy machine for as long as others take to start and to end: a process
+ *   that has just started notices nothing before it has had its share of the processor
+ * @returns true if it was gone in time
  */
 export async function isGoneWithin(pid: number, limitMs?: number): Promise<boolean> {
   const deadline = performance.now() + (limitMs ?? 60_000);
@@ -51,14 +57,14 @@ export function isRoot(): boolean {
   return Deno.uid() === 0;
 }
 
-/** Say why a step is left out. */
+/** Prints why a step is left out. */
 export function skipUnless(condition: boolean, why: string): boolean {
   // deno-lint-ignore no-console
   if (!condition) console.log(`skipped: ${why}`);
   return !condition;
 }
 
-/** The same for tests of a module: by a test that is ignored, since `deno test --quiet` hides what modules print. */
+/** The same for the tests of a module: by an ignored test, because `deno test --quiet` hides what modules print. */
 export function skipTestsUnless(condition: boolean, why: string): boolean {
   if (!condition) Deno.test({ name: `skipped: ${why}`, ignore: true, fn: () => {} });
   return !condition;

@@ -7,9 +7,9 @@ export type StageName = "cook" | "glutton" | "hostile" | "misbehave" | "squares"
 export interface ProjectOptions {
   readonly files?: Readonly<Record<string, string>>;
   readonly stages?: readonly StageName[];
-  /** Leave out the deno.json that makes this folder the home of the store. */
+  /** True to leave out the deno.json that makes this folder the home of the store. */
   readonly bare?: boolean;
-  /** Where to make the folder: for tests that start thousands, a file system in memory. */
+  /** The parent of the folder: for tests that start thousands of processes, a file system in memory. */
   readonly in?: string | undefined;
 }
 
@@ -39,7 +39,7 @@ export class Project implements AsyncDisposable {
     return Deno.readTextFileSync(this.path(name));
   }
 
-  /** Copy a file of the clone. */
+  /** Copies a file of the clone. */
   copy(from: string, to: string): void {
     this.write(to, Deno.readFileSync(join(CLONE, from)));
   }
@@ -57,17 +57,17 @@ export class Project implements AsyncDisposable {
     }
   }
 
-  /** Names directly below a folder, sorted; none where it does not exist. */
+  /** Returns the names directly below a folder, sorted; none if it does not exist. */
   list(name: string): string[] {
     return this.exists(name) ? Array.from(Deno.readDirSync(this.path(name)), (entry) => entry.name).sort() : [];
   }
 
-  /** What is below the folder of a pipeline's outputs beside its page: mostly its stages. */
+  /** Returns the entries of a pipeline's outputs folder except its page: mostly its stages. */
   shown(outputs = "outputs/demo"): string[] {
     return this.list(outputs).filter((name) => name !== "report.html");
   }
 
-  /** All files below a folder, as sorted relative paths. */
+  /** Returns all files below a folder, as sorted relative paths. */
   files(name: string): string[] {
     const found: string[] = [];
     const visit = (folder: string, prefix: string) => {
@@ -89,7 +89,7 @@ export class Project implements AsyncDisposable {
     return await running.outcome();
   }
 
-  /** How often a stage's code was entered, over all runs: each of the test stages prints one line. */
+  /** Returns how often a stage's code was entered, over all runs: each of the test stages prints one line. */
   executions(stage: string): number {
     const line = /^(cooked|walking)$/;
     return this.list(".noiseline/runs").flatMap((run) => {
@@ -104,7 +104,7 @@ export class Project implements AsyncDisposable {
   }
 }
 
-/** Digests of all artifacts by stage and port, as `plan --json` tells them. */
+/** Returns the digests of all artifacts by stage and port, from the output of `plan --json`. */
 export function digestsOf(plan: Json): Record<string, Record<string, string>> {
   return Object.fromEntries(plan.stages.map((stage: Json) => [stage.id, stage.outputs]));
 }

@@ -6,9 +6,9 @@ const TYPES: Readonly<Record<string, string>> = { ts: "application/typescript", 
 
 /** A stand-in for jsr.io on loopback: takes one package from `deno publish` and serves it. */
 export class Registry implements AsyncDisposable {
-  /** For the variable JSR_URL. */
+  /** The value for the variable JSR_URL. */
   readonly url: string;
-  /** Of the published package, by path. */
+  /** Files of the published package, by path. */
   files: ReadonlyMap<string, Uint8Array<ArrayBuffer>> = new Map();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   /** `/@scope/name` and its version, once it is published. */
@@ -24,7 +24,7 @@ export class Registry implements AsyncDisposable {
     this.url = `http://127.0.0.1:${this.#server.addr.port}/`;
   }
 
-  /** Publish the toolkit under test. */
+  /** Publishes the toolkit under test. */
   async publish(): Promise<Deno.CommandOutput> {
     const args = ["publish", "--token", "x", "--no-provenance", "--allow-dirty", "--no-check", "--quiet"];
     return await new Deno.Command(Deno.execPath(), { args, cwd: CLONE, env: { JSR_URL: this.url } }).output();

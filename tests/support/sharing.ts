@@ -11,7 +11,10 @@ stages:
 
 export const makeProject = () => new Project({ files: { "p.yaml": FILE } });
 
-/** What one project made, another takes from the cache, named by an option or by the environment. */
+/**
+ * Checks that results of one project are taken from the cache by another, with the cache named by an option or by the
+ * environment.
+ */
 export async function checkSharing(place: string, env: Record<string, string>): Promise<void> {
   await using one = makeProject();
   await using two = makeProject();

@@ -5,7 +5,9 @@ import { type Diagnostic, formatDiagnostic } from "noiseline/core";
 import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
 import { parseYaml } from "../../engine/pipeline/source/parse_yaml.ts";
 
-/** Slips of the keyboard in a word: letters swapped, left out, doubled and mistaken, near its start and near its end. */
+/**
+ * Returns typing errors in a word: letters swapped, left out, doubled and mistaken, near its start and near its end.
+ */
 export function slipsOf(word: string): string[] {
   const letters = [...word.matchAll(/[A-Za-z]/g)].map(({ index }) => index);
   const places = [...new Set([letters[1], letters.at(-2)])].filter((at) => at !== undefined);
@@ -21,11 +23,11 @@ export function slipsOf(word: string): string[] {
 interface Word {
   readonly start: number;
   readonly end: number;
-  /** It stands where others look that name it: the errors are theirs. */
+  /** True for a name that other places refer to: a slip in it causes errors at those places. */
   readonly defines: boolean;
 }
 
-/** The keys and texts of a pipeline file, of two letters and more. */
+/** Returns the keys and texts of a pipeline file with two letters or more. */
 function wordsIn(text: string): Word[] {
   const found: Word[] = [];
   visit(parseDocument(text), {
@@ -44,14 +46,17 @@ function wordsIn(text: string): Word[] {
   return found;
 }
 
-/** Names that nothing else goes by: of the pipeline, of stages that no other reads, of values of an axis, and titles. */
+/**
+ * Names that nothing refers to: those of the pipeline, of stages that no other stage reads, of values of an axis, and
+ * titles.
+ */
 type Free = ReadonlySet<string>;
 
 /**
- * Type each word of a pipeline file wrong, one at a time, and see what the errors suggest: the word, where they point at
- * it, or nothing.
- * @param most slips of each word
- * @returns of words that stand in their own place, how many were refused, and how many of these with the word suggested
+ * Mistypes each word of a pipeline file, one at a time, and checks the suggestions of the errors: each must suggest the
+ * word, if it points at the slip, or nothing.
+ * @param most number of slips of each word
+ * @returns for words that define no name, how many slips were refused, and for how many of these the word was suggested
  */
 export async function checkSlips(file: string, { free, most }: { readonly free: Free; readonly most: number }) {
   const text = await Deno.readTextFile(file);
@@ -84,7 +89,7 @@ export async function checkSlips(file: string, { free, most }: { readonly free: 
   return { refused, suggested };
 }
 
-/** @returns whether the word is suggested */
+/** @returns true if the word is suggested */
 function judge(
   errors: readonly Diagnostic[],
   { word, slip, start, defines }: { word: string; slip: string } & Pick<Word, "start" | "defines">,
@@ -104,15 +109,15 @@ function judge(
     suggested ||= word.includes(named);
   }
   assert(errors.length > 0 && (defines || here > 0), `nothing points at the slip: ${told}`);
-  // Whatever goes by vars and by axes says so in its place.
+  // Every place that uses vars or an axis reports its own error.
   if (!defines && !/^(vars|matrix)$/.test(word)) assertEquals(errors.length, 1, `one slip is one error: ${told}`);
   return suggested;
 }
 
 /**
- * Leave out each sign of a file's YAML, one at a time: the parser's complaint must name the sign, and if it says where,
- * the sign there must give the file back.
- * @returns how many were refused, and how many of these with the sign and its place
+ * Leaves out each punctuation mark of a file's YAML, one at a time: the parser's complaint must name the mark, and if
+ * it gives a place, inserting the mark there must restore the file.
+ * @returns how many were refused, and for how many of these the complaint gave the mark and its place
  */
 export function checkSigns(file: string) {
   const text = Deno.readTextFileSync(file);
@@ -123,7 +128,7 @@ export function checkSigns(file: string) {
     if (/^#.*$/.test(text.slice(text.lastIndexOf("\n", index) + 1, index))) continue;
     const without = text.slice(0, index) + text.slice(index + 1);
     const parsed = parseYaml({ name: file, text: without });
-    // Such as `1 2` in place of `1, 2`, which is a text.
+    // For example `1 2` in place of `1, 2`, which is a valid text.
     if (parsed.ok) continue;
     refused++;
     const told = `${file} at ${index}\n${parsed.diagnostics.map((one) => formatDiagnostic(one)).join("\n")}`;

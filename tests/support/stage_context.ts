@@ -21,7 +21,7 @@ import { holdToTypes } from "../../artifacts/types.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { onnxNumerics } from "../../tensor/onnx/describe.ts";
 
-/** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */
+/** Any built-in kind. Like the registry's own type, this type does not know the kind's params. */
 type AnyKind = Pick<BuiltinKind, "kind" | "entry" | "outputs" | "seeded"> & {
   readonly params: z.ZodObject;
   // deno-lint-ignore no-explicit-any
@@ -36,9 +36,9 @@ export interface StageOptions {
   readonly progress?: MemoryProgress;
   /** Folders of npm packages, by name. */
   readonly packages?: Readonly<Record<string, string>>;
-  /** Digests of files outside, by param. Default: of what lies at `path` now, or must. */
+  /** Digests of outside files, by param. Default: of the file that now lies at `path`. */
   readonly externals?: Readonly<Record<string, string>>;
-  /** Definitions of the user's own, as the stage's process has loaded them. */
+  /** User definitions, as the stage's process has loaded them. */
   readonly definitions?: readonly OwnDefinition[];
   /** Folder of fetched files. */
   readonly downloads?: string;
@@ -46,11 +46,11 @@ export interface StageOptions {
   /** Default: `onnx`. */
   readonly device?: { readonly name: string; readonly numerics: string };
   readonly onReport?: (update: ProgressUpdate) => void;
-  /** Previews, notes and warnings. */
+  /** Called for previews, notes and warnings. */
   readonly onSaid?: (event: Exclude<StageEvent, { type: "progress" }>) => void;
-  /** Compute one part; it becomes the output `part`. */
+  /** The shard to compute; it becomes the output `part`. */
   readonly shard?: Shard;
-  /** What shards have computed, to be joined. */
+  /** Outputs of shards, to be joined. */
   readonly parts?: readonly InputArtifact[];
 }
 
@@ -59,7 +59,7 @@ export interface StageOutcome {
   readonly outputs: Readonly<Record<string, InputArtifact>>;
 }
 
-/** Saved states in memory. `extent` is what a longer run raises. */
+/** Saved states in memory. `extent` is the param that a longer run raises. */
 export class MemoryProgress implements StageProgress {
   readonly #states = new Map<number, Readonly<Record<string, Uint8Array>>>();
   extent = Infinity;
@@ -80,13 +80,13 @@ export class MemoryProgress implements StageProgress {
     return Promise.resolve();
   }
 
-  /** By step alone, so that a slow machine saves no more often. */
+  /** Depends on the step only, so that a slow machine saves no more often. */
   isDue(): boolean {
     return false;
   }
 }
 
-/** Run a stage in this process, with its artifacts under `folder`. */
+/** Runs a stage in this process, with its artifacts under `folder`. */
 export async function runStage(folder: string, kind: AnyKind, options: StageOptions): Promise<StageOutcome> {
   const { default: run } = await import(kind.entry) as { default: StageRun };
   const place = await Deno.makeTempDir({ dir: folder, prefix: `${kind.kind}-` });
@@ -95,7 +95,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
   const outputs = Object.fromEntries(Object.keys(ports).map((port) => [port, join(place, "out", port)]));
   const progressFolder = join(place, "progress");
   for (const each of [...Object.values(outputs), progressFolder]) Deno.mkdirSync(each, { recursive: true });
-  // A definition of the user's own checks its params itself.
+  // A user definition checks its params itself.
   const params = isOwn(options.params) ? options.params : parseParams(kind, options.params);
   const start = {
     params,
@@ -105,7 +105,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     ...(shard === undefined ? {} : { shard }),
     progressFolder,
     progressLimit: Infinity,
-    // What joins parts computes nothing.
+    // Joining shards computes nothing.
     device: parts.length > 0 ? undefined : options.device ?? { name: "onnx", numerics: onnxNumerics() },
     packages: options.packages ?? {},
     externals: options.externals ?? externalsOf(kind, params),
@@ -124,7 +124,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
   return { end, outputs: Object.fromEntries(artifacts) };
 }
 
-/** Params with their defaults, beside definitions of the user's own. */
+/** Parses params and fills in their defaults, but leaves user definitions as they are. */
 function parseParams(kind: AnyKind, params: StageOptions["params"]): Readonly<Record<string, unknown>> {
   const isMap = (value: unknown): value is Record<string, unknown> =>
     typeof value === "object" && value !== null && !Array.isArray(value);
@@ -141,7 +141,7 @@ function parseParams(kind: AnyKind, params: StageOptions["params"]): Readonly<Re
   return withOwn(kind.params.parse(without(params)), params) as Readonly<Record<string, unknown>>;
 }
 
-/** As the engine finds them. */
+/** Returns digests as the engine finds them. */
 function externalsOf({ downloads }: AnyKind, params: Readonly<Record<string, unknown>>): Record<string, string> {
   const { path } = params;
   const isFile = typeof path === "string" && existsSync(path) && Deno.statSync(path).isFile;
@@ -151,7 +151,7 @@ function externalsOf({ downloads }: AnyKind, params: Readonly<Record<string, unk
   };
 }
 
-/** Every file's bytes as a hash, by port and name: two results are the same exactly when these are. */
+/** Returns every file's bytes as a hash, by port and name: two results are the same exactly when these are. */
 export function digests({ outputs }: StageOutcome): Record<string, string> {
   return Object.fromEntries(
     Object.entries(outputs).flatMap(([port, { files }]) =>

@@ -18,7 +18,7 @@ const STAGES = [
 const sha = (text: string) => createHash("sha256").update(text).digest("hex");
 
 /**
- * Write a store of runs that are done, as they leave it: their records, plans and curves, a manifest for each result with
+ * Writes a store of finished runs, as runs leave it: their records, plans and curves, a manifest for each result with
  * its line in the index, and the figures of the last stage.
  */
 export function writeStoreOfRuns(root: string, count: number): void {

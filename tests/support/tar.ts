@@ -24,7 +24,7 @@ function header({ name, content }: TarEntry): Uint8Array {
   return block;
 }
 
-/** A ustar archive, as `tar --format=ustar` writes it. */
+/** Makes a ustar archive, as `tar --format=ustar` writes it. */
 export function makeTar(entries: readonly TarEntry[]): Uint8Array<ArrayBuffer> {
   const parts = entries.flatMap((entry) => {
     const content = entry.content ?? new Uint8Array();

@@ -13,7 +13,7 @@ export interface Parity {
   readonly tolerance: number;
 }
 
-/** Feeds for a signature: float32 uniform in [low, high), int32 in [0, bound). */
+/** Returns feeds for a signature: float32 uniform in [low, high), int32 in [0, bound). */
 export function sampleFeeds(inputs: Signature, { low = -1, high = 1, bound = 5, seed = 1 } = {}): HostTensors {
   return Object.fromEntries(
     Object.entries(inputs).map(([name, { shape, dtype }]): [string, HostArray] => {
@@ -25,7 +25,7 @@ export function sampleFeeds(inputs: Signature, { low = -1, high = 1, bound = 5, 
   );
 }
 
-/** Run `fn` eagerly on TF.js's own `cpu` backend. */
+/** Runs `fn` eagerly on TF.js's own `cpu` backend. */
 export async function runEagerly(fn: PureFunction, inputs: Signature, feeds: HostTensors): Promise<HostTensors> {
   await tf.setBackend("cpu");
   return tf.tidy(() => {
@@ -41,7 +41,7 @@ export async function runEagerly(fn: PureFunction, inputs: Signature, feeds: Hos
   });
 }
 
-/** Compile `fn` on the device and compare every output with TF.js's `cpu` backend. */
+/** Compiles `fn` on the device and compares every output with TF.js's `cpu` backend. */
 export async function assertParity(
   fn: PureFunction,
   inputs: Signature,
@@ -68,7 +68,10 @@ export function assertCloseArrays(got: HostArray, wanted: HostArray, tolerance: 
   });
 }
 
-/** `y` of `op` and the gradients of a fixed weighting of `y`, by TF.js's autodiff, for each float32 input. */
+/**
+ * Returns a function that computes `y` of `op` and the gradients of a fixed weighting of `y`, by TF.js's autodiff, for
+ * each float32 input.
+ */
 export function withGradients(op: (inputs: Record<string, tf.Tensor>) => tf.Tensor): PureFunction {
   return (inputs) => {
     const differentiable = Object.keys(inputs).filter((name) => inputs[name]!.dtype === "float32");

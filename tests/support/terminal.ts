@@ -1,16 +1,16 @@
 import { CLONE } from "./cli_process.ts";
 import type { Project } from "./project.ts";
 
-/** Run a command on a terminal that `script` makes, and type an answer when it asks. */
+/** Runs a command on a terminal that `script` makes, and types an answer when the command asks. */
 export async function answerOnTerminal(
   project: Project,
   args: readonly string[],
   { answer, env = {}, at = "[y/N]", byTask = false }: {
     readonly answer: string;
     readonly env?: Readonly<Record<string, string>>;
-    /** What is printed before the answer is typed. */
+    /** The text after which the answer is typed. */
     readonly at?: string;
-    /** Run it as a task, as users do. */
+    /** True to run it as a task, as users do. */
     readonly byTask?: boolean;
   },
 ): Promise<{ readonly code: number; readonly said: string }> {
@@ -32,7 +32,7 @@ export async function answerOnTerminal(
   let asked = false;
   for await (const chunk of child.stdout) {
     said += decoder.decode(chunk, { stream: true });
-    // What is typed before the question would be lost to it.
+    // Text typed before the question would be lost.
     if (asked || !said.includes(at)) continue;
     asked = true;
     await writer.write(new TextEncoder().encode(answer));

@@ -1,7 +1,7 @@
 import type { Device, HostArray, HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { runEagerly } from "./tensors.ts";
 
-/** A device that runs functions as they are on TF.js's `cpu` backend, and notes how large the batches were. */
+/** Returns a device that runs functions unchanged on TF.js's `cpu` backend, and records the batch sizes. */
 export function tfjsDevice() {
   const batches: number[] = [];
   const compile = (fn: PureFunction, inputs: Signature) =>

@@ -3,7 +3,10 @@ import onnxProto from "onnx-proto";
 const { onnx } = onnxProto;
 const { FLOAT } = onnx.TensorProto.DataType;
 
-/** An ONNX graph from images [N, 3, S, S] to `pooled` [N, 3, 1, 1], their mean by channel, and `logits` [N, 3], twice that. */
+/**
+ * Returns an ONNX graph from images [N, 3, S, S] to `pooled` [N, 3, 1, 1], their mean by channel, and `logits` [N, 3],
+ * twice that.
+ */
 export function tinyGraph(metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
   const info = (name: string, dims: (string | number)[]) => ({
     name,

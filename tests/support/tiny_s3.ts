@@ -1,17 +1,17 @@
 /** A request as the service sees it. */
 export interface Asked {
   readonly method: string;
-  /** Below the bucket, such as `v1/results/ab/abc…`. */
+  /** The name below the bucket, such as `v1/results/ab/abc…`. */
   readonly name: string;
   readonly at: number;
 }
 
-/** The little of S3 that a shared cache needs, in this process, with answers that a test may choose. */
+/** The small part of S3 that a shared cache needs, in this process, with answers that a test may choose. */
 export class TinyS3 implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #files = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly asked: Asked[] = [];
-  /** The status of an answer that is no success; undefined lets the request through. */
+  /** Returns the status of an error answer; undefined lets the request through. */
   decide: (asked: Asked) => number | undefined = () => undefined;
 
   constructor() {
@@ -26,7 +26,7 @@ export class TinyS3 implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.addr.port}/bucket`;
   }
 
-  /** Names of what is stored whose name has a part. */
+  /** Returns the names of stored objects that contain a text. */
   names(part: string): string[] {
     return [...this.#files.keys()].filter((name) => name.includes(part)).sort();
   }

@@ -2,7 +2,7 @@ import { initialParameters, makeNetwork, type NamedArrays, type Network } from "
 import { type UnetConfig, unetSizes } from "../../diffusion/unet/config.ts";
 import unet from "../../diffusion/unet/network.ts";
 
-/** The U-Net of a configuration. */
+/** Returns the U-Net of a configuration. */
 export function unetOf(config: UnetConfig): Network {
   const sizes = unetSizes(config);
   const { multipliers, attention } = config;
@@ -10,7 +10,10 @@ export function unetOf(config: UnetConfig): Network {
   return makeNetwork(sizes, unet.build(sizes, params));
 }
 
-/** Fresh parameters of a network that starts by uniforms alone. @param uniforms in (0, 1], once for each random parameter */
+/**
+ * Returns new parameters of a network, initialised from given uniform numbers.
+ * @param uniforms in (0, 1], called once for each random parameter
+ */
 export function startOf(
   network: Network,
   uniforms: (count: number, i: number) => Float32Array<ArrayBuffer>,

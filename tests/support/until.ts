@@ -1,6 +1,7 @@
 /**
- * Wait for something to hold, however busy the machine is.
- * @throws where it does not within a minute, which only tells the slow from what never comes
+ * Waits for a condition to hold, however busy the machine is.
+ * @throws if it does not hold within a minute, a limit that only separates slow machines from conditions that never
+ *   hold
  */
 export async function until(what: string, holds: () => boolean): Promise<void> {
   const deadline = performance.now() + 60_000;

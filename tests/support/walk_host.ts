@@ -3,23 +3,26 @@ import { builtinSampler, samplerParams } from "../../diffusion/samplers.ts";
 
 export interface HostWalk {
   readonly path: Path;
-  /** The network: x_0 of one number, bounded as it is to be. May differ by number. */
+  /** The network: returns x_0 for one number, already clipped. May differ by number. */
   readonly predictX0: (x: number, t: number) => number;
   readonly start: ArrayLike<number>;
   readonly noise?: (k: number) => Float32Array<ArrayBuffer>;
-  /** Fraction of a learned variance. */
+  /** Position of a learned variance in its range, as a fraction. */
   readonly variance?: number;
-  /** Default: all that the sampler says. */
+  /** Chooses times; by default all times of the sampler. */
   readonly times?: (times: readonly number[]) => readonly number[];
 }
 
-/** Times of a sampler of the toolkit, the last of them -1. */
+/** Returns the times of a built-in sampler, the last of them -1. */
 export function timesOf(sampler: Record<string, unknown>, path: Path): readonly number[] {
   const { definition, params } = builtinSampler(samplerParams.parse(sampler));
   return definition.times(params, path);
 }
 
-/** Walk numbers with a sampler of the toolkit and a network on the host. @returns them, and how often the network was asked */
+/**
+ * Samples numbers with a built-in sampler and a network on the host.
+ * @returns the numbers, and how often the network was evaluated
+ */
 export async function walkHost(sampler: Record<string, unknown>, options: HostWalk) {
   const { path, predictX0, start, noise, variance, times: chosen = (times) => times } = options;
   const { definition, params } = builtinSampler(samplerParams.parse(sampler));

@@ -1,16 +1,19 @@
 import { join } from "node:path";
 
-/** How a throw-away cluster is made. */
+/** Options of a throw-away cluster. */
 export interface ClusterOptions {
-  /** With slurmdbd and MariaDB; takes some 3 s more. `limits`: associations are needed and their limits hold. */
+  /**
+   * True for slurmdbd and MariaDB, which take about 3 s more. `limits`: associations are required and their limits are
+   * enforced.
+   */
   readonly accounting?: boolean | "limits";
-  /** Each node has a network and a host name of its own, so that it can be cut off. Root only. */
+  /** True to give each node its own network and host name, so that it can be cut off. Root only. */
   readonly namespaces?: boolean;
-  /** How long ended jobs are remembered, in seconds (default 300). */
+  /** Time in seconds for which ended jobs are remembered (default 300). */
   readonly minJobAge?: number;
   readonly maxJobCount?: number;
   readonly maxArraySize?: number;
-  /** What becomes of jobs of the partition `scavenge` that make room for others (default: queued again). */
+  /** The fate of jobs of the partition `scavenge` that make room for others (default: queued again). */
   readonly preempted?: "REQUEUE" | "CANCEL";
   /** Processors of each node, whatever the machine has (default 4). */
   readonly cpus?: number;
@@ -18,11 +21,11 @@ export interface ClusterOptions {
   readonly extra?: readonly string[];
 }
 
-/** Where a cluster's parts listen. */
+/** The addresses of a cluster's parts. */
 export interface Addresses {
-  /** The controller's; slurmdbd has the next one, the nodes those from the eleventh on. */
+  /** The controller's port; slurmdbd has the next one, the nodes those from the eleventh on. */
   readonly port: number;
-  /** First three numbers of the nodes' network, where they have one of their own. */
+  /** First three numbers of the nodes' network, if they have a separate one. */
   readonly network: string | undefined;
 }
 
@@ -33,8 +36,8 @@ export type Node = typeof NODES[number];
 export const nodeAddress = (network: string, node: Node): string => `${network}.${11 + NODES.indexOf(node)}`;
 
 /**
- * A GPU needs a file that is a character device of its own, and these two are in every container. Slurm reads gres.conf
- * beside slurm.conf.
+ * Each GPU needs a file that is a separate character device, and these two exist in every container. Slurm reads
+ * gres.conf beside slurm.conf.
  */
 export const GRES = `NodeName=n[1-2] Name=gpu Type=fake File=/dev/null
 NodeName=n[1-2] Name=gpu Type=fake File=/dev/zero
@@ -54,7 +57,7 @@ export function slurmConfiguration(folder: string, user: string, at: Addresses, 
     `SlurmdUser=${user}`,
     "AuthType=auth/munge",
     "CredType=cred/munge",
-    // A job that is queued again waits for so long; less is refused by 22.05.
+    // A job that is queued again waits for this long; 22.05 refuses a lower value.
     `AuthInfo=socket=${join(folder, "run/munge.sock")},cred_expire=6`,
     `StateSaveLocation=${join(folder, "state")}`,
     `SlurmdSpoolDir=${join(folder, "spool/%n")}`,
@@ -78,7 +81,7 @@ export function slurmConfiguration(folder: string, user: string, at: Addresses, 
     "DefMemPerCPU=100",
     "KillWait=3",
     `MinJobAge=${minJobAge}`,
-    // With both alike one dead node took the others down with it.
+    // If both timeouts are equal, one dead node takes the others down with it.
     "MessageTimeout=3",
     "SlurmdTimeout=15",
     "PreemptType=preempt/partition_prio",
@@ -89,7 +92,7 @@ export function slurmConfiguration(folder: string, user: string, at: Addresses, 
       "AccountingStorageType=accounting_storage/slurmdbd",
       "AccountingStorageHost=127.0.0.1",
       `AccountingStoragePort=${port + 1}`,
-      // Clients of slurmdbd take the socket from here.
+      // Clients of slurmdbd read the socket's path from here.
       `AccountingStoragePass=${join(folder, "run/munge.sock")}`,
       "AccountingStoreFlags=job_comment",
       "AccountingStorageTRES=gres/gpu",

@@ -4,11 +4,11 @@ import { recipePointerSchema, resultManifestSchema } from "../../../schemas/reco
 import { unseal } from "../../../engine/store/cache/layout.ts";
 import { sha256Of } from "../../../engine/store/reading.ts";
 
-/** How one attempt ended, and whose submission it was of. */
+/** The end of one attempt, with its submission. */
 export interface SeenEnd extends JobEnd {
   readonly submission: string;
   readonly user: string;
-  /** The stage. */
+  /** The id of the stage. */
   readonly id: string;
   readonly recipeKey: string;
 }
@@ -21,7 +21,7 @@ function names(folder: string): string[] {
   }
 }
 
-/** Whole submissions in a cache: one whose command was killed has no head. */
+/** Returns the complete submissions in a cache: one whose command was killed has no head. */
 export function submissionsIn(cache: string): Submission[] {
   const root = join(cache, "cluster/submissions");
   return names(root).filter((name) => names(join(root, name)).includes("submission.json")).map((name) =>
@@ -29,7 +29,7 @@ export function submissionsIn(cache: string): Submission[] {
   );
 }
 
-/** How all attempts of all submissions ended, by time. */
+/** Returns how all attempts of all submissions ended, by time. */
 export function endsIn(cache: string): SeenEnd[] {
   const ends = submissionsIn(cache).flatMap(({ id: submission, user, stages }) => {
     const folder = join(cache, "cluster/submissions", submission, "ends");
@@ -42,7 +42,10 @@ export function endsIn(cache: string): SeenEnd[] {
   return ends.sort((a, b) => a.endedAt < b.endedAt ? -1 : 1);
 }
 
-/** What is damaged in a shared cache: each object is hashed, each record is checked with what it refers to. */
+/**
+ * Returns the damage in a shared cache: each object is hashed, each record is checked with everything that it refers
+ * to.
+ */
 export function damageIn(cache: string): string[] {
   const root = join(cache, "v1");
   const all = (kind: string) =>
@@ -75,7 +78,7 @@ export function damageIn(cache: string): string[] {
   return damage;
 }
 
-/** What was computed more than once: by one user, or by several, which no claim prevents. */
+/** Returns stages that were computed more than once: by one user, or by several, which no claim prevents. */
 export function twiceIn(ends: readonly SeenEnd[]): { readonly oneUser: string[]; readonly twoUsers: string[] } {
   const oneUser: string[] = [];
   const twoUsers: string[] = [];
@@ -93,7 +96,10 @@ export function twiceIn(ends: readonly SeenEnd[]): { readonly oneUser: string[];
   return { oneUser, twoUsers };
 }
 
-/** Work that was there and not used: a state that was saved and told of, or a whole result, before an attempt began. */
+/**
+ * Returns existing work that was not used: a state that was saved and reported, or a complete result, before an attempt
+ * began.
+ */
 export function wasteIn(ends: readonly SeenEnd[]): string[] {
   return ends.flatMap((end) => {
     const before = ends.filter((one) => one.recipeKey === end.recipeKey && one.endedAt < end.startedAt);

@@ -17,8 +17,8 @@ function links(folder: string): string[] {
 }
 
 /**
- * Processes of a cluster: by their environment, which jobs inherit, and those of Slurm by the log that they have open,
- * since they write over their environment.
+ * Finds the processes of a cluster: by their environment, which jobs inherit; Slurm's own processes overwrite their
+ * environment, so they are found by their open log.
  */
 function processesOf(folder: string): number[] {
   const pids = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name)).filter(Number.isInteger);
@@ -31,7 +31,7 @@ function processesOf(folder: string): number[] {
   );
 }
 
-/** Kill the jobs on a node with all that Slurm has there, as a node does that loses its power. */
+/** Kills the jobs on a node and all of Slurm's processes there, as if the node lost its power. */
 export function killNodeOf(folder: string, node: string): void {
   for (const pid of processesOf(folder)) {
     const isOf = read(`/proc/${pid}/environ`).includes(`SLURMD_NODENAME=${node}\0`) ||
@@ -40,7 +40,7 @@ export function killNodeOf(folder: string, node: string): void {
   }
 }
 
-/** Kill what a cluster has started, jobs whose node was lost among them: nobody else knows those. */
+/** Kills everything that a cluster has started, including jobs whose node was lost, which nothing else knows about. */
 export async function killAllOf(folder: string): Promise<void> {
   const deadline = performance.now() + 60_000;
   for (let found = processesOf(folder); found.length > 0; found = processesOf(folder)) {

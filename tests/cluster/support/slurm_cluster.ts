@@ -1,6 +1,6 @@
 /**
- * A throw-away Slurm cluster on this machine, for tests: three nodes on loopback, two of them with two GPUs that are
- * none, in a temporary folder, on ports of its own. Any number of them may run side by side.
+ * A throw-away Slurm cluster on this machine, for tests: three nodes on loopback, two of them with two fake GPUs, in a
+ * temporary folder, with its own ports. Any number of clusters may run side by side.
  *
  *     clusterTest("a job runs", {}, async (cluster) => {
  *       const job = await cluster.sbatch(["--gres=gpu:1"], "echo hello");
@@ -9,16 +9,16 @@
  *
  * - Partitions: `gpu` (default; n1, n2), `cpu` (n3), `scavenge` (n1, n2; gives way to `gpu`). Time limits of at most 60
  *   minutes.
- * - `cluster.env` leads Slurm's commands here; `cluster.call()` runs one with it, `cluster.project()` makes a folder
- *   with `clusters/lab.yaml` in which `cluster.start()` and `cluster.cli()` run the real command line;
+ * - `cluster.env` makes Slurm's commands use this cluster; `cluster.call()` runs one of them, `cluster.project()` makes
+ *   a folder with `clusters/lab.yaml` in which `cluster.start()` and `cluster.cli()` run the real command line;
  *   `cluster.cli(project, args, await cluster.asOther(project))` does so as another user.
- * - Faults: `nodeDown` (the administrator's word: jobs are queued again at once), `killSlurmd` and `cut` (the job goes
- *   on beside its next attempt), `killNode` (it does not), `stopController`, `freezeController` (a submission gets no answer and is queued all
- *   the same), `stopAccounting`; each with its opposite.
- * - Nothing waits without a limit, and stopping kills all that the cluster started, whatever state it is in.
+ * - Faults: `nodeDown` (as an administrator does: jobs are queued again at once), `killSlurmd` and `cut` (the job
+ *   continues beside its next attempt), `killNode` (the job dies), `stopController`, `freezeController` (a submission
+ *   gets no answer but is queued all the same), `stopAccounting`; each has its opposite.
+ * - No wait is without a limit, and stopping kills everything that the cluster started, whatever state it is in.
  * - By hand: `deno run -A tests/cluster/support/slurm_cluster.ts [accounting] [namespaces]`, until Ctrl-C.
  *
- * Nodes share the machine's processors and file system. Memory limits do not hold (there are no cgroups).
+ * Nodes share the machine's processors and file system. Memory limits are not enforced (there are no cgroups).
  *
  * @module
  */
@@ -75,7 +75,7 @@ const DAEMONS = ["slurmctld", "slurmd", "munged", "sbatch", "squeue", "setpriv"]
 const DATABASE = ["slurmdbd", "mariadbd", "mariadb", "mariadb-install-db"];
 const PACKAGES = "Debian: slurmctld slurmd slurm-client munge";
 
-/** Why no such cluster can be had here; undefined where it can. */
+/** Returns why no such cluster can be started here; undefined if it can. */
 export function clusterAbsence({ accounting = false, namespaces = false }: ClusterOptions = {}): string | undefined {
   if (Deno.build.os !== "linux") return "Slurm needs Linux";
   const missing = [
@@ -89,8 +89,8 @@ export function clusterAbsence({ accounting = false, namespaces = false }: Clust
 }
 
 /**
- * Wait for something to hold. Throws, with what was seen last, where it does not in time: long enough that a busy machine is
- * told from what never comes.
+ * Waits for a condition to hold. Throws, with the last state that was seen, if it does not hold in time: the limit is
+ * long enough to separate a busy machine from a condition that never holds.
  */
 export async function until(what: string, holds: () => Promise<boolean | string>, limitMs = 180_000): Promise<void> {
   const deadline = performance.now() + limitMs;
@@ -104,7 +104,7 @@ export async function until(what: string, holds: () => Promise<boolean | string>
   }
 }
 
-/** Grant what the project's file of the cluster says of jobs, as it is now: most tests are about something else. */
+/** Grants the rights that the project's cluster file currently asks for: most tests are about something else. */
 function grantCluster(project: Project, { cwd = project.root, env = {} }: Partial<ProcessOptions>): void {
   const loaded = loadCluster("lab", { folder: project.root }, Object.keys(BUILTIN_KINDS));
   const config = env["XDG_CONFIG_HOME"] ?? join(cwd, ".config");
@@ -114,8 +114,8 @@ function grantCluster(project: Project, { cwd = project.root, env = {} }: Partia
 }
 
 /**
- * A test with a cluster of its own. Where it fails, it tells what the cluster was doing.
- * @param register what stands for `Deno.test`
+ * Registers a test with its own cluster. If the test fails, it prints what the cluster was doing.
+ * @param register replacement for `Deno.test`
  */
 export function clusterTest(
   name: string,
@@ -136,14 +136,16 @@ export function clusterTest(
   }, absence !== undefined);
 }
 
-/** Numbers of places for clusters on this machine, each with a file that the kernel locks for whoever has it. */
+/**
+ * Numbers of places for clusters on this machine, each with a file that the kernel locks for the process that uses it.
+ */
 const PLACES = join(tmpdir(), "noiseline-slurm-places");
-/** The kernel takes a moment to clear a place away, so the next cluster begins to look elsewhere. */
+/** The kernel takes a moment to clear a place away, so the next cluster begins its search elsewhere. */
 let looked = Deno.pid;
 
 /**
- * Take a place that no other cluster has, also one that is about to start. Its ports are below those that the kernel hands
- * out by itself: a controller that is started again must find its own free.
+ * Takes a place that no other cluster has, not even one that is about to start. The place's ports are below those that
+ * the kernel assigns: a controller that is started again must find its own ports free.
  */
 function takePlace(namespaces: boolean): Addresses & { readonly held: Deno.FsFile } {
   Deno.mkdirSync(PLACES, { recursive: true });
@@ -191,12 +193,12 @@ async function must(program: string, args: readonly string[], options: CallOptio
   return stdout;
 }
 
-/** See the module. */
+/** See the module's documentation. */
 export class SlurmCluster implements AsyncDisposable {
   readonly folder: string = Deno.makeTempDirSync({ prefix: "noiseline-slurm-" });
   /** A folder that all nodes see. */
   readonly cache: string = join(this.folder, "cache");
-  /** What leads Slurm's commands to this cluster. */
+  /** Variables that make Slurm's commands use this cluster. */
   readonly env: Readonly<Record<string, string>> = { SLURM_CONF: join(this.folder, "etc/slurm.conf") };
   readonly options: ClusterOptions;
   readonly #addresses: ReturnType<typeof takePlace>;
@@ -209,7 +211,7 @@ export class SlurmCluster implements AsyncDisposable {
     this.#addresses = takePlace(options.namespaces === true);
   }
 
-  /** Start a cluster and wait until all its nodes are idle. Throws where `clusterAbsence` tells why not. */
+  /** Starts a cluster and waits until all its nodes are idle. Throws if `clusterAbsence` gives a reason. */
   static async start(options: ClusterOptions = {}): Promise<SlurmCluster> {
     const absence = clusterAbsence(options);
     if (absence !== undefined) throw new Error(absence);
@@ -224,24 +226,27 @@ export class SlurmCluster implements AsyncDisposable {
     }
   }
 
-  /** Run one of Slurm's commands, whatever it answers. */
+  /** Runs one of Slurm's commands, whatever its outcome. */
   call(program: string, args: readonly string[], options: CallOptions = {}): Promise<CallResult> {
     return command(program, args, { cwd: this.folder, ...options, env: { ...this.env, ...options.env } });
   }
 
-  /** The same where anything but success is an error. */
+  /** The same, but any outcome except success is an error. */
   must(program: string, args: readonly string[], options: CallOptions = {}): Promise<string> {
     return must(program, args, { cwd: this.folder, ...options, env: { ...this.env, ...options.env } });
   }
 
-  /** Queue lines of shell. @returns the job's id */
+  /**
+   * Queues lines of shell.
+   * @returns the job's id
+   */
   async sbatch(args: readonly string[], lines: string, options: CallOptions = {}): Promise<string> {
     const stdin = `#!/bin/bash\n${lines}\n`;
     const said = await this.must("sbatch", ["--parsable", "--output=/dev/null", ...args], { ...options, stdin });
     return said.trim().split(";")[0]!;
   }
 
-  /** All jobs that the controller remembers; children of arrays one by one. */
+  /** Returns all jobs that the controller remembers; children of arrays one by one. */
   async jobs(): Promise<SeenJob[]> {
     const format = ["%F", "%K", "%T", "%N", "%r", "%j", "%k"].join("\x1f");
     const text = await this.must("squeue", ["--noheader", "--states=all", "--array", `--format=${format}`]);
@@ -258,12 +263,12 @@ export class SlurmCluster implements AsyncDisposable {
     });
   }
 
-  /** A job, or the children of an array. */
+  /** Returns a job, or the children of an array. */
   async job(id: string): Promise<SeenJob[]> {
     return (await this.jobs()).filter((job) => job.id === id || job.id.startsWith(`${id}_`));
   }
 
-  /** Wait until a job, or all children of an array, are in a state, such as `COMPLETED`. */
+  /** Waits until a job, or all children of an array, are in a state, such as `COMPLETED`. */
   async untilState(id: string, state: string, limitMs = 180_000): Promise<void> {
     await until(`job ${id} to be ${state}`, async () => {
       const seen = await this.job(id);
@@ -272,7 +277,7 @@ export class SlurmCluster implements AsyncDisposable {
     }, limitMs);
   }
 
-  /** Wait until no job is waiting or running. */
+  /** Waits until no job is waiting or running. */
   async untilEmpty(limitMs = 180_000): Promise<void> {
     await until("an empty queue", async () => {
       const text = await this.must("squeue", ["--noheader", "--array", "--format=%i %j %T %r"]);
@@ -280,7 +285,10 @@ export class SlurmCluster implements AsyncDisposable {
     }, limitMs);
   }
 
-  /** A project with `clusters/lab.yaml` for this cluster. @param lab what that file says beyond the cache and scratch */
+  /**
+   * Makes a project with `clusters/lab.yaml` for this cluster.
+   * @param lab content of that file beyond the cache and scratch
+   */
   project({ lab = {}, ...options }: ProjectOptions & { readonly lab?: Readonly<Record<string, unknown>> }): Project {
     const scratch = join(this.folder, "scratch");
     const text = JSON.stringify({ engine: "slurm", cache: this.cache, scratch, ...lab }, null, 2);
@@ -289,21 +297,22 @@ export class SlurmCluster implements AsyncDisposable {
     return project;
   }
 
-  /** Start the real command line in a project, with this cluster in reach. */
+  /** Starts the real command line in a project, with this cluster in reach. */
   start(project: Project, args: readonly string[], options: Partial<ProcessOptions> = {}): Running {
     grantCluster(project, options);
     return project.start(args, { ...options, env: { ...this.env, ...options.env } });
   }
 
-  /** The same, until it has ended. */
+  /** The same, but waits until the command has ended. */
   cli(project: Project, args: readonly string[], options: Partial<ProcessOptions> = {}): Promise<Outcome> {
     grantCluster(project, options);
     return project.cli(args, { ...options, env: { ...this.env, ...options.env } });
   }
 
   /**
-   * How `start` and `cli` run as another user of this machine, who gets the project. That user cannot look into root's
-   * home, where Deno, its packages and the toolkit may lie, so they are mounted in this cluster's folder. Root only.
+   * Returns options with which `start` and `cli` run as another user of this machine, who becomes the owner of the
+   * project. That user cannot read root's home, where Deno, its packages and the toolkit may lie, so they are mounted
+   * in this cluster's folder. Root only.
    */
   async asOther(project: Project, user = "games"): Promise<Pick<ProcessOptions, "prefix" | "env" | "main">> {
     const { denoDir } = JSON.parse(await must(Deno.execPath(), ["info", "--json"]));
@@ -314,18 +323,18 @@ export class SlurmCluster implements AsyncDisposable {
     ]);
     await must("chown", ["--recursive", `${user}:`, project.root]);
     const as = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups", "--"];
-    // The path of Deno that comes next is the one that is closed to this user.
+    // The path of Deno that comes next is the one that this user cannot access.
     const prefix = [...as, "sh", "-c", 'shift; exec "$0" "$@"', deno];
     const env = { ...this.env, HOME: project.root, USER: user, LOGNAME: user, DENO_DIR: packages };
     return { prefix, env, main: join(clone, "cli/main.ts") };
   }
 
-  /** The administrator takes a node out: its jobs are queued again. */
+  /** Takes a node out, as an administrator does: its jobs are queued again. */
   async nodeDown(node: Node): Promise<void> {
     await this.must("scontrol", ["update", `nodename=${node}`, "state=down", "reason=test"]);
   }
 
-  /** Bring a node back, whatever took it away. */
+  /** Brings a node back, whatever took it away. */
   async nodeUp(node: Node): Promise<void> {
     if (!this.#daemons.has(node)) this.#startNode(node);
     await until(`node ${node} to be back`, async () => {
@@ -336,23 +345,26 @@ export class SlurmCluster implements AsyncDisposable {
     });
   }
 
-  /** The node's daemon dies; its jobs go on. The controller notices after some 20 s and starts them elsewhere too. */
+  /**
+   * Kills the node's daemon; its jobs continue. The controller notices after about 20 s and starts the jobs elsewhere
+   * too.
+   */
   killSlurmd(node: Node): Promise<void> {
     return this.#kill(node, "SIGKILL");
   }
 
-  /** The node dies with all that runs on it, which the controller notices as above. */
+  /** Kills the node with everything that runs on it; the controller notices as above. */
   async killNode(node: Node): Promise<void> {
     await this.killSlurmd(node);
     killNodeOf(this.folder, node);
   }
 
-  /** Cut a node off, which the controller notices as above. */
+  /** Cuts a node off; the controller notices as above. */
   async cut(node: Node): Promise<void> {
     await must("ip", ["link", "set", this.#link(node), "down"]);
   }
 
-  /** Connect it again; the node is back when its daemon, which is started anew, has said so. */
+  /** Connects the node again; the node is back once its restarted daemon has registered. */
   async heal(node: Node): Promise<void> {
     await must("ip", ["link", "set", this.#link(node), "up"]);
     await this.#kill(node, "SIGKILL");
@@ -368,7 +380,7 @@ export class SlurmCluster implements AsyncDisposable {
     await until("slurmctld", async () => (await this.call("scontrol", ["ping"])).code === 0);
   }
 
-  /** The controller hears nobody, but what was sent to it waits in its socket. */
+  /** Freezes the controller: it answers nobody, but messages to it wait in its socket. */
   freezeController(): void {
     this.#daemons.get("slurmctld")!.kill("SIGSTOP");
   }
@@ -386,7 +398,7 @@ export class SlurmCluster implements AsyncDisposable {
     await until("slurmdbd", async () => (await this.call("sacctmgr", ["--noheader", "show", "cluster"])).code === 0);
   }
 
-  /** What the cluster says of itself, for a test that failed. */
+  /** Returns the cluster's own status, for a test that failed. */
   async account(): Promise<string> {
     const calls = [["squeue", "--states=all", "--format=%.9i %.24j %.10T %.6N %r"], ["sinfo", "--long", "--Node"]];
     const said = await Promise.all(calls.map(async ([program, ...args]) => {
@@ -400,7 +412,7 @@ export class SlurmCluster implements AsyncDisposable {
     return [...said, ...logs].join("\n");
   }
 
-  /** End it and all jobs of it, and remove its folder and the projects made for it. */
+  /** Ends the cluster and all its jobs, and removes its folder and the projects made for it. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of [...this.#daemons.keys()]) await this.#kill(name, "SIGKILL");
     await killAllOf(this.folder);
@@ -415,7 +427,7 @@ export class SlurmCluster implements AsyncDisposable {
     const { folder, options } = this;
     const { accounting = false, namespaces = false } = options;
     const user = (await must("id", ["-un"])).trim();
-    // Other users reach the socket of munge, but munge wants nobody else to write where its key and log are.
+    // Other users must reach munge's socket, but munge wants nobody else to be able to write where its key and log are.
     Deno.chmodSync(folder, 0o755);
     for (const name of ["cache", "scratch"]) {
       Deno.mkdirSync(join(folder, name));
@@ -430,7 +442,7 @@ export class SlurmCluster implements AsyncDisposable {
       Deno.writeTextFileSync(join(folder, "etc", name), text, { mode });
     write("slurm.conf", slurmConfiguration(folder, user, this.#addresses, options));
     write("gres.conf", GRES);
-    // Newer ones look for cgroups unless told not to; 22.05 does not know the word.
+    // Newer versions look for cgroups unless told not to; 22.05 does not know the setting.
     const major = Number(/\d+/.exec(await must("slurmd", ["-V"]))?.[0]);
     if (major >= 24) write("cgroup.conf", "CgroupPlugin=disabled\n");
     const munge = ["key-file=munge/key", "log-file=munge/log", "seed-file=munge/seed", "pid-file=run/munged.pid"];
@@ -444,7 +456,7 @@ export class SlurmCluster implements AsyncDisposable {
     await until("munged", () => Deno.stat(socket).then(() => true, () => false));
     if (accounting !== false) {
       await this.startAccounting();
-      // The controller says who it is by itself, too late for limits that hold from the first job on.
+      // The controller registers itself, but too late for limits that must apply from the first job on.
       await this.must("sacctmgr", ["--immediate", "add", "cluster", "test"]);
       await this.must("sacctmgr", ["--immediate", "add", "account", "lab"]);
       await this.must("sacctmgr", ["--immediate", "add", "user", user, "account=lab"]);
@@ -463,7 +475,7 @@ export class SlurmCluster implements AsyncDisposable {
       const to = join(this.folder, name);
       if ((await Deno.stat(from)).isFile) await Deno.writeTextFile(to, "");
       else await Deno.mkdir(to);
-      // Read-only, so that whoever clears the temporary folder after a crash removes nothing of what is mounted here.
+      // Read-only, so that clearing the temporary folder after a crash cannot remove anything that is mounted here.
       await must("mount", ["--bind", "--options=ro", from, to]);
       if ((await command("touch", [to])).code === 0) throw new Error(`${to} can be written to`);
       return to;
@@ -509,7 +521,7 @@ export class SlurmCluster implements AsyncDisposable {
     this.#spawn(node, this.options.namespaces === true ? [...own, ...slurmd] : slurmd);
   }
 
-  /** Daemons stay in the foreground and die with this process, should it not come to stop them. */
+  /** Daemons stay in the foreground and die with this process, should it not get to stop them. */
   #spawn(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): void {
     const child = new Deno.Command("setpriv", {
       args: ["--pdeathsig", "KILL", "--", ...args],
@@ -529,7 +541,7 @@ export class SlurmCluster implements AsyncDisposable {
     try {
       child.kill(signal);
     } catch (error) {
-      // It has ended by itself.
+      // The daemon has ended by itself.
       if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
     }
     const hurry = setTimeout(() => child.kill("SIGKILL"), 20_000);
@@ -537,7 +549,7 @@ export class SlurmCluster implements AsyncDisposable {
     clearTimeout(hurry);
   }
 
-  /** Names of its networks begin with it. */
+  /** The prefix of the names of the cluster's networks. */
   get prefix(): string {
     return `nl${this.#addresses.port}`;
   }

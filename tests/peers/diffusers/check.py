@@ -1,11 +1,11 @@
-"""Hold the interchange with diffusers to the real library.
+"""Checks the interchange with diffusers against the real library.
 
     python tests/peers/diffusers/check.py make tests/golden/diffusers    write the fixtures of the default tests
-    python tests/peers/diffusers/check.py check FOLDER...                load exports of tests/peers/diffusers/make_export.ts
+    python tests/peers/diffusers/check.py check FOLDER...                load make_export.ts's exports
 
-Needs torch, diffusers and safetensors. Fixtures hold no weights, which would be megabytes: group normalisation with 32
-groups needs 128 channels. Weights are a formula of name and position instead, `formula_weights`, that
-tests/unit/diffusion/interchange_weights.ts has as well.
+Needs torch, diffusers and safetensors. Fixtures contain no weights, which would be megabytes: group normalisation with
+32 groups needs 128 channels. Instead, weights are computed from name and position by a formula, `formula_weights`,
+which tests/unit/diffusion/interchange_weights.ts implements too.
 """
 
 import json
@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 TOLERANCE = 1e-4
 
-# What UNet2DModel must be told to be the network of Ho et al. 2020.
+# The settings with which UNet2DModel is the network of Ho et al. 2020.
 HO = dict(
     freq_shift=1,
     flip_sin_to_cos=False,
@@ -32,7 +32,7 @@ HO = dict(
 )
 
 NETWORKS = {
-    # Two resolutions, attention at the lower one, shortcuts on both ways.
+    # Two resolutions, attention at the lower one, shortcuts on the way down and up.
     "levels": dict(
         HO,
         sample_size=8,
@@ -55,7 +55,7 @@ NETWORKS = {
         down_block_types=("AttnDownBlock2D",),
         up_block_types=("AttnUpBlock2D",),
     ),
-    # Told one of three labels, or none: the last row.
+    # Conditioned on one of three labels, or none: the last row.
     "labels": dict(
         HO,
         sample_size=4,
@@ -84,7 +84,7 @@ SCHEDULERS = {
 
 
 def hashed(index: int, count: int) -> np.ndarray:
-    """Numbers in [-1, 1) by tensor and position: the finaliser of MurmurHash3, which any language can write."""
+    """Returns numbers in [-1, 1) by tensor and position: the finaliser of MurmurHash3, which is easy to port."""
     mask = np.uint64(0xFFFFFFFF)
     h = (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B1)) & mask
     h ^= np.uint64((index + 1) * 0x85EBCA77 & 0xFFFFFFFF)
@@ -97,7 +97,7 @@ def hashed(index: int, count: int) -> np.ndarray:
 
 
 def formula_weights(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
-    """Kernels of variance 1 / fan-in, scales around 1, biases around 0; no tensor without an effect."""
+    """Returns kernels of variance 1 / fan-in, scales around 1, biases around 0; no tensor is without effect."""
     weights = {}
     for index, name in enumerate(sorted(shapes)):
         shape = shapes[name]
@@ -111,7 +111,7 @@ def formula_weights(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
 
 
 def told(model: diffusers.UNet2DModel, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The labels, for networks that are told any."""
+    """Returns the labels, for networks that take any."""
     return {} if model.config.num_class_embeds is None else dict(class_labels=labels)
 
 
@@ -133,7 +133,7 @@ def make(folder: pathlib.Path) -> None:
             for path in ["model_index.json", "unet/config.json", "scheduler/scheduler_config.json"]:
                 (place / path).parent.mkdir(parents=True, exist_ok=True)
                 text = json.loads((pathlib.Path(saved) / path).read_text())
-                # Where it was loaded from is a path of this machine.
+                # The place that it was loaded from is a path of this machine.
                 text.pop("_name_or_path", None)
                 (place / path).write_text(json.dumps(text, indent=2) + "\n")
             assert load_file(f"{saved}/unet/diffusion_pytorch_model.safetensors").keys() == shapes.keys()
@@ -147,7 +147,7 @@ def make(folder: pathlib.Path) -> None:
 
 
 def check(folder: pathlib.Path) -> bool:
-    """Whether the library predicts what noiseline predicted, from the exported files alone."""
+    """Returns True if the library predicts the same as noiseline, from the exported files alone."""
     pipeline = diffusers.DDPMPipeline.from_pretrained(folder, use_safetensors=True, low_cpu_mem_usage=False)
     wanted = load_file(folder / "expected.safetensors")
     with torch.no_grad():
@@ -158,7 +158,7 @@ def check(folder: pathlib.Path) -> bool:
     sizes = f"std {wanted['output'].std().item():.3f}, {tuple(got.shape)}"
     print(f"{folder.name}: output off by at most {error:.2e} ({sizes}), betas by {beta_error:.2e}")
     if labels:
-        # The pipeline passes no labels on.
+        # The library's pipeline does not pass labels on.
         return error <= TOLERANCE and beta_error <= 1e-6
     # One step of the library's own sampler must go through, learned variance included.
     pipeline.set_progress_bar_config(disable=True)

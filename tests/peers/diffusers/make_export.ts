@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- a tool prints what it does
 /**
- * Write networks of random weights in the layout of diffusers, each with an input and what noiseline predicts for it,
- * for `check.py check` to load with the real library.
+ * Writes networks with random weights in the layout of diffusers, each with an input and noiseline's prediction for it,
+ * so that `check.py check` can load them with the real library.
  *
  *     deno run -A tests/peers/diffusers/make_export.ts FOLDER
  *     python tests/peers/diffusers/check.py check FOLDER/*
@@ -59,7 +59,7 @@ const CASES: Readonly<Record<string, Case>> = {
     betas: "ldm/cosine",
     objective: "v",
   },
-  /** A schedule that the library has no name for, so that it goes by its betas. */
+  /** A schedule that has no name in the library, so it is exported by its betas. */
   unnamed: {
     model: {
       imageSize: 8,
@@ -74,7 +74,7 @@ const CASES: Readonly<Record<string, Case>> = {
     zeroTerminalSnr: true,
     objective: "x0",
   },
-  /** Told one of ten labels, or none. */
+  /** Conditioned on one of ten labels, or none. */
   labels: {
     model: {
       imageSize: 8,
@@ -139,7 +139,7 @@ function makeCheckpoint({ model, betas: name, objective, ...zero }: Case): Store
   };
 }
 
-/** x and the prediction with channels first, as the other library has them. */
+/** Returns x and the prediction with channels first, as the other library has them. */
 async function predict(device: Device, { network, path: { tables }, params }: StoredCheckpoint) {
   const { height: size, channels: inChannels, outChannels, classes } = network.sizes;
   const x = randomStream({ seed: 2, stream: "interchange" }).normal(0, BATCH * size * size * inChannels);
@@ -166,7 +166,7 @@ async function predict(device: Device, { network, path: { tables }, params }: St
   });
 }
 
-/** [B, P, C] to [B, C, P]. */
+/** Transposes [B, P, C] to [B, C, P]. */
 function channelsFirst(data: Float32Array, channels: number, pixels: number): Float32Array<ArrayBuffer> {
   return Float32Array.from(data, (_, i) => {
     const image = Math.floor(i / (pixels * channels));

@@ -1,8 +1,8 @@
-"""Betas, timesteps and loops of diffusers' schedulers, for the tests of schedules and samplers.
+"""Writes betas, timesteps and loops of diffusers' schedulers, for the tests of schedules and samplers.
 
     python tests/peers/diffusers/schedulers.py tests/golden/diffusers/schedulers.json
 
-Also prints how far betas by latent diffusion's formulas are from those in float64 where they are computed in float32.
+Also prints the difference between betas by latent diffusion's formulas in float32 and in float64.
 Needs numpy, torch and diffusers.
 """
 
@@ -21,14 +21,14 @@ STEPS = (1, 2, 3, 4, 7, 10, 20, 27, 50, 64, 333, 999)
 
 
 def betas(schedule):
-    """All 1,000, float32 in base64."""
+    """Returns all 1,000 betas, as float32 in base64."""
     all = diffusers.DDPMScheduler(beta_schedule=schedule).betas.numpy()
     assert all.dtype == np.float32
     return base64.b64encode(all.astype("<f4").tobytes()).decode()
 
 
 def latent_diffusion(schedule, count, dtype):
-    """make_beta_schedule of CompVis/latent-diffusion, which computes in float64, with numpy."""
+    """make_beta_schedule of CompVis/latent-diffusion, which computes in float64, in numpy."""
     line = lambda a, b: np.linspace(dtype(a), dtype(b), count, dtype=dtype)
     if schedule == "linear":
         return line(1e-4**0.5, 2e-2**0.5) ** 2
@@ -50,12 +50,13 @@ def times(name, spacing, total, steps):
     scheduler = SCHEDULERS[name](num_train_timesteps=total, timestep_spacing=spacing)
     scheduler.set_timesteps(steps)
     all = scheduler.timesteps.tolist()
-    # Long ones by their ends and their sum.
+    # A long list is represented by its ends and its sum.
     return all if steps <= 20 else [*all[:3], *all[-3:], sum(all)]
 
 
 def loop(spacing, steps):
-    """Of the absolute values that the loop of diffusers' tests ends with: sample arange(768) / 768, model x t / (t + 1)."""
+    """Returns the sum of the absolute values at the end of the loop of diffusers' tests: sample arange(768) / 768,
+    model x t / (t + 1)."""
     scheduler = SCHEDULERS["dpmpp-2m"](timestep_spacing=spacing, beta_schedule="linear", solver_type="midpoint")
     scheduler.set_timesteps(steps)
     sample = torch.arange(768, dtype=torch.float32) / 768
@@ -65,7 +66,8 @@ def loop(spacing, steps):
 
 
 def deviation(steps):
-    """Of DDIM's samples for data N(0, 0.25) and the exact network, from x_T N(0, 1): every step is linear in x."""
+    """Returns the standard deviation of DDIM's samples for data N(0, 0.25) and the exact network, from x_T N(0, 1):
+    every step is linear in x."""
     scheduler = SCHEDULERS["ddim"](timestep_spacing="trailing", beta_schedule="linear", clip_sample=False)
     scheduler.alphas_cumprod = scheduler.alphas_cumprod.double()
     scheduler.set_timesteps(steps)

@@ -5,24 +5,24 @@ import type { ReverseStep } from "./reverse_step.ts";
 
 /**
  * Variance of the reverse step (Ho et al. 2020, section 3.2): `fixedsmall` is the posterior's, right for data that is
- * one point; `fixedlarge` is beta, right for data N(0, I); `learned` is between them, by a network that was trained for
- * it (Nichol & Dhariwal 2021).
+ * one point; `fixedlarge` is beta, right for data N(0, I); `learned` is between them, predicted by a network that was
+ * trained to do so (Nichol & Dhariwal 2021).
  */
 export type ReverseVariance = "fixedsmall" | "fixedlarge" | "learned";
 
 export interface AncestralOptions {
   readonly variance: ReverseVariance;
   /**
-   * How many of the T timesteps are visited, spread evenly from 0 to T - 1. Default: all. At least 2 where T is: a single
-   * step would be at t = 0, where the network takes noise for an image.
+   * Number of the T timesteps that are visited, spread evenly from 0 to T - 1. Default: all. At least 2 if T is: a
+   * single step would be at t = 0, where the network mistakes noise for an image.
    */
   readonly steps?: number;
 }
 
 /**
- * The paper's sampler (algorithm 2), from t = T - 1 down to 0: the posterior mean at the clipped x0, plus noise at every
- * step but the last. With fewer steps, over the chain that visits only those timesteps (openai/improved-diffusion,
- * `respace.py`): its betas are larger, and its posterior and variances are its own.
+ * The paper's sampler (algorithm 2), from t = T - 1 down to 0: the posterior mean at the clipped x0, plus noise at
+ * every step but the last. With fewer steps, it samples the chain that visits only those timesteps
+ * (openai/improved-diffusion, `respace.py`): that chain has larger betas, and its own posterior and variances.
  */
 export function ancestralSteps(tables: DiffusionTables, options: AncestralOptions): ReverseStep[] {
   const { variance, steps = tables.timesteps } = options;

@@ -4,11 +4,11 @@ import { spacedTimesteps, type TimestepSpacing } from "./timestep_spacing.ts";
 
 /**
  * DPM-Solver++(2M) (Lu et al. 2022, algorithm 2; the `midpoint` form of huggingface/diffusers), deterministic and of
- * second order: one network evaluation a step, the x0 of the step before for the slope.
+ * second order: one network evaluation per step; the slope uses the x0 of the previous step.
  *
  * With alpha = sqrt(A), sigma = sqrt(1 - A), lambda = ln(alpha / sigma), h the step in lambda and h' the one before it,
- * x' = (sigma' / sigma) x + alpha' (1 - e^-h) (x0 + (x0 - last x0) h / 2 h'). The first step has no last x0, and the last
- * one, to sigma' = 0, no finite h: both are of first order, which is DDIM.
+ * x' = (sigma' / sigma) x + alpha' (1 - e^-h) (x0 + (x0 - last x0) h / 2 h'). The first step has no last x0, and the
+ * last one, to sigma' = 0, no finite h: both are of first order, which is DDIM.
  */
 export function dpmSolverSteps(tables: DiffusionTables, spacing: TimestepSpacing): ReverseStep[] {
   const timesteps = spacedTimesteps(tables.timesteps, { ...spacing, aboveZero: true });
@@ -16,7 +16,7 @@ export function dpmSolverSteps(tables: DiffusionTables, spacing: TimestepSpacing
   const levels = [...timesteps.map(levelAt), { alpha: 1, sigma: 0 }];
   return timesteps.map((t, i): ReverseStep => {
     const [from, to] = [levels[i]!, levels[i + 1]!];
-    // e^-h in a form that is right, 0, at both ends: sigma' = 0, and alpha = 0 of a zero terminal SNR.
+    // e^-h in a form that is correct, namely 0, at both ends: sigma' = 0, and alpha = 0 of a zero terminal SNR.
     const gain = to.alpha - from.alpha * to.sigma / from.sigma;
     const coefXt = to.sigma / from.sigma;
     if (i === 0 || to.sigma === 0) return { t, coefX0: gain, coefXt, coefExtra: 0, extra: "none" };

@@ -10,17 +10,18 @@ export interface EdmOptions {
 }
 
 /**
- * Heun's method on the noise levels of Karras et al. 2022 (algorithm 1), deterministic and of second order, for a network
- * that was trained on a variance-preserving chain: with sigma = sqrt(1 / A - 1), their y is x sqrt(1 + sigma^2).
+ * Heun's method on the noise levels of Karras et al. 2022 (algorithm 1), deterministic and of second order, for a
+ * network that was trained on a variance-preserving chain: with sigma = sqrt(1 / A - 1), their y is x sqrt(1 +
+ * sigma^2).
  *
- * Levels are rounded to the nearest of the chain's own, since the network knows no others (their code's `round_sigma`);
- * levels that round to the same timestep are one. Each level but the last takes two evaluations: an Euler step, and its
- * correction with the slope where it arrived. In x, for levels s and r = s', S = 1 / sqrt(1 + s^2), R likewise:
- * Euler: x' = R (r / (s S) x + (1 - r / s) x0); correction, at x' with its own x0 and the x that Euler started from:
- * x'' = (1 - s / (2 r)) x' - R (1 - s / r) / 2 x0 + R / (2 S) x.
+ * Levels are rounded to the nearest of the chain's own levels, because the network knows no others (their code's
+ * `round_sigma`); levels that round to the same timestep become one. Each level but the last takes two evaluations: an
+ * Euler step, and its correction with the slope at the point that it reached. In x, for levels s and r = s', S = 1 /
+ * sqrt(1 + s^2), R likewise: Euler: x' = R (r / (s S) x + (1 - r / s) x0); correction, at x' with its own x0 and the x
+ * that Euler started from: x'' = (1 - s / (2 r)) x' - R (1 - s / r) / 2 x0 + R / (2 S) x.
  *
- * @param options sigmaMin defaults to the lowest level of the chain where that is above 0.002, sigmaMax to the highest
- * where that is below 80
+ * @param options sigmaMin defaults to the lowest level of the chain if that is above 0.002, sigmaMax to the highest if
+ *   that is below 80
  * @throws RangeError when sigmaMin is not below sigmaMax
  */
 export function heunSteps(tables: DiffusionTables, options: EdmOptions): ReverseStep[] {
@@ -45,7 +46,7 @@ export function heunSteps(tables: DiffusionTables, options: EdmOptions): Reverse
   });
 }
 
-/** Timesteps whose noise levels are visited, descending and distinct. */
+/** Returns the timesteps whose noise levels are visited, descending and distinct. */
 export function heunTimesteps(tables: DiffusionTables, { steps, sigmaMin, sigmaMax, rho = 7 }: EdmOptions): number[] {
   const levels = tables.sqrtRecipm1AlphasCumprod;
   const [lowest, highest] = [levels[0]!, levels.at(-1)!];

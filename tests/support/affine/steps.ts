@@ -7,7 +7,7 @@ import { dpmSolverSteps } from "./dpm_solver.ts";
 import { heunSteps } from "./heun.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 
-/** The steps of a sampler over a chain, in the order of sampling; one evaluation of the network each. */
+/** Returns the steps of a sampler over a chain, in the order of sampling; each evaluates the network once. */
 export function affineSteps(tables: DiffusionTables, sampler: SamplerParams): ReverseStep[] {
   switch (sampler.name) {
     case "ancestral":
@@ -21,14 +21,14 @@ export function affineSteps(tables: DiffusionTables, sampler: SamplerParams): Re
   }
 }
 
-/** What a walk by the affine form comes to, for numbers that do not see each other. */
+/** Returns the results of a walk by the affine form, for numbers that do not influence each other. */
 export function walkAffine(
   steps: readonly ReverseStep[],
   { start, predictX0, variance, noise }: {
     readonly start: ArrayLike<number>;
-    /** x_0, bounded as it is to be. */
+    /** x_0, already clipped. */
     readonly predictX0: (x: number, t: number) => number;
-    /** Where the logarithm of a learned variance lies, 0 to 1. */
+    /** Position of the logarithm of a learned variance in its range, 0 to 1. */
     readonly variance?: number;
     readonly noise: (k: number) => ArrayLike<number>;
   },

@@ -1,16 +1,16 @@
 /**
- * Makes a process fail at one of its operations on the store. Loaded by test entries alone: by `cli.ts` in this folder
- * for the command itself, and before a stage's worker by the `setpriv` that {@linkcode FaultProject} puts on its PATH.
+ * Makes a process fail at one of its operations on the store. Only test entries load this module: `cli.ts` in this
+ * folder for the command itself, and for a stage's worker the `setpriv` that {@linkcode FaultProject} puts on its PATH.
  */
 import { type FileOperation, setOperationHook } from "../../../engine/store/files.ts";
 
-/** What to do to a process, as plain data, since it travels to another one. */
+/** An injection into a process, as plain data because it is sent to another process. */
 export type Injection =
-  /** Write down every operation, as lines of JSON ({@linkcode Recorded}). */
+  /** Record every operation, as lines of JSON ({@linkcode Recorded}). */
   | { readonly act: "record"; readonly log: string }
   /** Die at the operation of this number, counted from 0, before it is done. */
   | { readonly act: "kill"; readonly at: number }
-  /** Fail this operation once, or it and all of its sort that follow. */
+  /** Fail this operation once, or this one and all later operations of its kind. */
   | { readonly act: "fail"; readonly at: number; readonly code: FaultCode; readonly lasting?: boolean };
 
 export type FaultCode = keyof typeof MESSAGES;
@@ -29,16 +29,16 @@ export interface Recorded {
   readonly from?: string;
   /** Base64. */
   readonly bytes?: string;
-  /** Of the operation before this one: the time that its file then had. */
+  /** The modification time that the file of the previous operation then had. */
   readonly mtimeMs?: number;
 }
 
-/** The error that the system would give. */
+/** Makes the error that the system would give. */
 export function makeFault(code: FaultCode, path: string): Error {
   return Object.assign(new Error(`${MESSAGES[code]}: ${path}`), { code });
 }
 
-/** @returns how many operations there were, and whether the injection came to its turn */
+/** @returns functions that return the number of operations so far, and true if the injection has happened */
 export function arm(injection: Injection): { readonly count: () => number; readonly fired: () => boolean } {
   let count = 0;
   let fired = false;
@@ -64,7 +64,7 @@ export function arm(injection: Injection): { readonly count: () => number; reado
         if (number !== injection.at) return;
         fired = true;
         Deno.kill(Deno.pid, "SIGKILL");
-        // The signal may come a moment late, and nothing must be done meanwhile.
+        // The signal may arrive a moment late, and nothing may be done meanwhile.
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
         return;
       case "fail":

@@ -1,4 +1,6 @@
-/** The command line with a fault in it: the first argument says which, the rest is what a user types. */
+/**
+ * The command line with an injected fault: the first argument describes the fault, the rest is what a user would type.
+ */
 import { fileURLToPath } from "node:url";
 import { main } from "../../../cli/main.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";

@@ -1,6 +1,7 @@
 /**
- * Decodes files that want too much, or are put together wrongly, in a process of its own, and says of each how it went and
- * how far the memory of this process rose above what it was. Run with the number of cases of each generator.
+ * Decodes files that demand too many resources, or are malformed, in a separate process. For each file it reports the
+ * outcome and how far this process's memory rose above its previous level. Run with the number of cases of each
+ * generator.
  *
  * @module
  */
@@ -21,7 +22,7 @@ export interface Outcome {
   readonly error?: string;
   readonly isFormatError?: boolean;
   readonly bytes: number;
-  /** Most bytes that were held beyond those from before. */
+  /** Peak memory in bytes above the previous level. */
   readonly rose: number;
 }
 
@@ -29,7 +30,7 @@ type Case = readonly [name: string, bytes: Uint8Array, decode: (bytes: Uint8Arra
 
 const BOMB_BYTES = 256 << 20;
 
-/** Zeros without their checksum, packed by a thousand. */
+/** Zeros without their checksum, compressed by a factor of a thousand. */
 function zeros(bytes: number): Uint8Array {
   const piece = deflateSync(new Uint8Array(1 << 20), { finishFlush: constants.Z_FULL_FLUSH });
   const rest = piece.subarray(2);
@@ -41,20 +42,22 @@ const text = (word: string) => Buffer.from(`${word}\0`, "latin1");
 const RGB = [8, 2, 0, 0];
 const END: Chunk = { type: "IEND", content: new Uint8Array() };
 
-/** An image of 8 x 8 pixels of RGB. */
+/** An image of 8 x 8 RGB pixels. */
 function small(interlace = 0): [Chunk, Chunk] {
   const rows = interlace === 0 ? 8 * 25 : 15 + 8 * 24;
   return [headerChunk(8, 8, [...RGB, interlace]), { type: "IDAT", content: deflateSync(new Uint8Array(rows)) }];
 }
 
-/** An image that is what it says, and takes what it takes: without it, a measure that always says 0 would do. */
+/**
+ * Honest images that use as much memory as they declare: without them, a measurement that always returns 0 would pass.
+ */
 function* honest(): Generator<Case> {
   const side = 3_000;
   const idat = { type: "IDAT", content: deflateSync(new Uint8Array(side * (1 + 3 * side))) };
   yield ["honest", joinChunks([headerChunk(side, side, [...RGB, 0]), idat, END]), decodePng];
 }
 
-/** In the order of the standard; of each kind of chunk that is, or may be, packed. */
+/** In the order of the standard; one bomb for each kind of chunk that is, or may be, compressed. */
 function* pngBombs(): Generator<Case> {
   const noted = { iCCP: ["icc", 0], zTXt: ["note", 0], iTXt: ["note", 1, 0, 0, 0] } as const;
   for (const interlace of [0, 1]) {
@@ -90,7 +93,10 @@ const edits = fc.array(
   { minLength: 1, maxLength: 5 },
 );
 
-/** Applies an edit that works the same for all formats. @returns whether it was applied */
+/**
+ * Applies an edit that works the same for all formats.
+ * @returns true if the edit was applied
+ */
 function rearrange<T>(parts: T[], { edit, from, into, to }: { edit: string; from: number; into: number; to: number }) {
   const one = parts[from]!;
   if (edit === "twice") parts.splice(into, 0, one);
@@ -125,7 +131,7 @@ function* editedPngs(count: number): Generator<Case> {
   }
 }
 
-/** A JPEG's segments, a scan with its codes. */
+/** Returns a JPEG's segments, each scan together with its codes. */
 function segmentsOf(jpeg: Uint8Array): Uint8Array[] {
   const starts = [...jpeg.keys()].filter((at) => jpeg[at] === 0xff && jpeg[at + 1]! >= 0xc0 && jpeg[at + 1] !== 0xff);
   return starts.map((at, i) => jpeg.subarray(at, starts[i + 1]));
@@ -158,7 +164,10 @@ function* editedJpegs(count: number): Generator<Case> {
   }
 }
 
-/** Small files that declare 96 megapixels, and ones of thousands of scans, each of which takes as long as the image. */
+/**
+ * Small files that declare 96 megapixels, and files with thousands of scans, each of which takes as long as the whole
+ * image.
+ */
 function* jpegBombs(): Generator<Case> {
   for (const kind of ["baseline", "progressive"] as const) {
     const parts = segmentsOf(JPEGS[kind]);
@@ -194,7 +203,7 @@ function* idxFiles(count: number): Generator<Case> {
   }
 }
 
-/** An npz of one file whose directory says something of its size. */
+/** An npz of one file whose directory declares a size. */
 function* npzBombs(): Generator<Case> {
   const body = bomb.subarray(2);
   for (const size of [100, 4_000, BOMB_BYTES, 2 ** 32 - 2]) {
@@ -222,7 +231,7 @@ function kilobytes(name: string): number {
 }
 
 function measure([name, bytes, decode]: Case): Outcome {
-  // The kernel forgets the most that was held so far.
+  // This makes the kernel reset the process's peak memory.
   Deno.writeTextFileSync("/proc/self/clear_refs", "5");
   const before = kilobytes("VmRSS");
   let failure: unknown;

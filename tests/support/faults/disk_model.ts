@@ -2,8 +2,9 @@ import { basename, dirname, join } from "node:path";
 import type { Recorded } from "./arm.ts";
 
 /**
- * What a disk may hold after the power went, by the letter of POSIX: content is on disk when its file was flushed, a
- * name when its folder was; all else may be there, in part, or not at all, in any order. Real file systems keep more.
+ * Possible states of a disk after a power failure, by the letter of POSIX: content is on disk when its file was
+ * flushed, a name when its folder was; all else may be there, in part, or not at all, in any order. Real file systems
+ * keep more.
  */
 export const SURVIVALS = {
   "all that was not flushed is gone": { names: "flushed", content: "flushed" },
@@ -22,7 +23,7 @@ export interface Survival {
 interface FileNode {
   readonly kind: "file";
   bytes: Uint8Array;
-  /** What is on disk for certain; undefined before the first flush. */
+  /** The content that is certainly on disk; undefined before the first flush. */
   flushed: Uint8Array | undefined;
   mtimeMs: number | undefined;
 }
@@ -39,10 +40,10 @@ function newFolder(): FolderNode {
   return { kind: "folder", names: new Map(), flushed: new Map() };
 }
 
-/** A file to be written, or a folder to be made. */
+/** By path: a file to be written, or a folder to be made. */
 export type Surviving = ReadonlyMap<string, { readonly bytes: Uint8Array; readonly mtimeMs?: number } | "folder">;
 
-/** Follows recorded operations, keeping apart what is certain to be on disk and what is not. */
+/** Applies recorded operations, and separates the content that is certainly on disk from the rest. */
 export class DiskModel {
   readonly #root: string;
   readonly #top = newFolder();
@@ -52,7 +53,7 @@ export class DiskModel {
     this.#root = root;
   }
 
-  /** Start from what lies in a folder, all of it on disk for certain. */
+  /** Starts from the content of a folder, all of it certainly on disk. */
   load(from: string): void {
     const visit = (folder: FolderNode, place: string) => {
       for (const { name, isDirectory } of Deno.readDirSync(place)) {
@@ -76,7 +77,7 @@ export class DiskModel {
     visit(this.#top, from);
   }
 
-  /** @param mtimeMs of the file after the operation, if it has one */
+  /** @param mtimeMs modification time of the file after the operation, if it has one */
   apply({ operation, path, from, bytes }: Recorded, mtimeMs: number | undefined): void {
     const parts = this.#parts(path);
     if (parts === undefined) return;
@@ -108,7 +109,7 @@ export class DiskModel {
         break;
       }
       case "copy":
-        // What comes from outside of the folder, such as the toolkit's lock file, is in no result.
+        // Files from outside of the folder, such as the toolkit's lock file, are in no result.
         this.#file(parts).bytes = this.#fileThere(from!)?.bytes ?? new Uint8Array();
         break;
       case "link":
@@ -122,7 +123,7 @@ export class DiskModel {
     if (node?.kind === "file" && mtimeMs !== undefined) node.mtimeMs = mtimeMs;
   }
 
-  /** A state that a power cut may leave now. */
+  /** Returns a state that a power failure may leave now. */
   survive({ names, content }: Survival, random: () => number): Surviving {
     const found = new Map<string, { bytes: Uint8Array; mtimeMs?: number } | "folder">();
     const visit = (folder: FolderNode, place: string) => {
@@ -209,7 +210,7 @@ function survivingNames(
 
 function survivingBytes({ bytes, flushed }: FileNode, how: Survival["content"], random: () => number): Uint8Array {
   const sure = flushed ?? new Uint8Array();
-  // What grew keeps what was flushed of it; what was written anew has lost it.
+  // A file that was appended to keeps its flushed part; a file that was rewritten has lost it.
   const kept = sure.length <= bytes.length && sure.every((byte, index) => byte === bytes[index]) ? sure.length : 0;
   switch (how) {
     case "flushed":
@@ -227,7 +228,7 @@ function survivingBytes({ bytes, flushed }: FileNode, how: Survival["content"], 
 
 const CONTENTS = ["flushed", "zeros", "torn", "all"] as const;
 
-/** Write a surviving state into a folder, its files older than they were by as much. */
+/** Writes a surviving state into a folder, with its files made older by `ageMs`. */
 export function writeSurviving(root: string, state: Surviving, ageMs: number): void {
   for (const [name, entry] of state) {
     const path = join(root, name);

@@ -5,9 +5,9 @@ import { openStore, type Store } from "../../../engine/store/store.ts";
 import type { Project } from "../project.ts";
 import { FAULT_KINDS } from "./kinds.ts";
 
-/** What a run in this process did. */
+/** The outcome of a run in this process. */
 export interface Ran {
-  /** How each stage ended. */
+  /** The end of each stage. */
   readonly ended: Readonly<Record<string, string>>;
   /** Digests of all outputs by stage. */
   readonly digests: Readonly<Record<string, string>>;
@@ -15,7 +15,7 @@ export interface Ran {
   readonly store: Store;
 }
 
-/** Run `faults.yaml` in this process: where thousands of tries are wanted, starting one for each would take hours. */
+/** Runs `faults.yaml` in this process: for thousands of tries, starting a process for each would take hours. */
 export async function runHere(
   project: Project,
   overrides: readonly string[] = [],

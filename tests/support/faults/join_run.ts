@@ -1,6 +1,6 @@
 import type { StageContext } from "../../../contract/stage.ts";
 
-/** Writes what it read, so that any wrong byte shows in all that follow; and one file in a folder. */
+/** Writes the content that it read, so that any wrong byte shows in all later stages; and one file in a folder. */
 export default async function run({ params, inputs, outputs, note }: StageContext): Promise<void> {
   const { text, file } = params as { text: string; file?: string };
   const parts = [text];

@@ -16,7 +16,7 @@ const join = defineKind({
   outputs: { out: files },
 });
 
-/** Walks a chain of hashes in a process of its own, saving each second step. */
+/** Walks a chain of hashes in a separate process, and saves every second step. */
 const walk = defineKind({
   kind: "walk",
   summary: "Walks a chain of hashes",
@@ -27,7 +27,7 @@ const walk = defineKind({
   outputs: { out: files, log: { ...files, type: "log" } },
 });
 
-/** Kinds of the fixture pipeline. They are built in for it, so that no launch has to ask a child what they are. */
+/** Kinds of the fixture pipeline. They are built in, so that no launch has to describe them in a child process. */
 export const FAULT_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(
   [join, walk].map((kind) => [kind.kind, kind as unknown as BuiltinKind]),
 );

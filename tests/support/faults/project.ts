@@ -12,21 +12,21 @@ stages:
   walk: { uses: walk, inputs: { from: first }, with: { steps: 4 } }
 `;
 
-/** What goes on in a command. Nothing, for most. */
+/** Faults to inject while a command runs; most commands have none. */
 export interface Injections {
   /** Into the command itself. */
   readonly run?: Injection;
-  /** Into the worker that it starts. */
+  /** Into the worker that the command starts. */
   readonly worker?: Injection;
 }
 
 /**
- * A folder with the fixture pipeline. Faults come into real processes by an entry module of the tests, and into the
- * worker by a `setpriv` of the tests, which is found before the system's and hands over to it; the code under test has
- * no switch for them.
+ * A folder with the fixture pipeline. An entry module of the tests injects faults into real processes. For the worker,
+ * a `setpriv` of the tests does so, which is found before the system's and calls it; the code under test has no switch
+ * for faults.
  */
 export class FaultProject extends Project {
-  /** @param place where its folder lies; only what runs in this process can be in memory */
+  /** @param place storage of the folder; only runs in this process can use memory */
   constructor(files: Readonly<Record<string, string>> = {}, place: "disk" | "memory" = "disk") {
     super({
       in: place === "memory" ? memoryFolder() : undefined,
@@ -37,7 +37,7 @@ export class FaultProject extends Project {
     Deno.mkdirSync(this.path("temp"));
   }
 
-  /** Start `run` with faults. */
+  /** Starts `run` with faults. */
   launch(
     args: readonly string[] = [],
     { run, worker }: Injections = {},
@@ -64,20 +64,20 @@ export class FaultProject extends Project {
   }
 
   /**
-   * SHA-256 of every file that the user sees, but of the page, which tells times. Anything beside the stages' folders,
-   * such as a leftover, shows too.
+   * Returns the SHA-256 of every file that the user sees, except the page, which contains times. Anything beside the
+   * stages' folders, such as a leftover, is included.
    */
   view(): Record<string, string> {
     const tell = (name: string) => name.endsWith("/report.html") ? "a page" : hashOf(this.path("outputs", name));
     return Object.fromEntries(this.files("outputs").map((name) => [name, tell(name)]));
   }
 
-  /** Digests of the outputs of all results that have a manifest, by resolved key. */
+  /** Returns the digests of the outputs of all results that have a manifest, by resolved key. */
   results(): Record<string, string> {
     const found: Record<string, string> = {};
     for (const name of this.files(".noiseline/results").filter((one) => one.endsWith(".json"))) {
       const text = this.read(`.noiseline/results/${name}`);
-      // A power cut may leave a manifest that is none; the engine does not believe it either.
+      // A power failure may leave an invalid manifest; the engine does not accept it either.
       if (!text.endsWith("}\n") || text.includes("\0")) continue;
       const { resolvedKey, outputs } = JSON.parse(text);
       found[resolvedKey] = Object.entries(outputs as Record<string, { digest: string }>)
@@ -86,26 +86,26 @@ export class FaultProject extends Project {
     return found;
   }
 
-  /** Objects whose content is not what their name says. */
+  /** Returns the objects whose content does not match their names. */
   wrongObjects(): string[] {
     return this.files(".noiseline/objects").filter((name) =>
       /^[0-9a-f]{64}$/.test(basename(name)) && hashOf(this.path(".noiseline/objects", name)) !== basename(name)
     );
   }
 
-  /** Steps of the walks whose state is saved under its final name. */
+  /** Returns the steps of the walks whose state is saved under its final name. */
   savedSteps(): number[] {
     const steps = this.files(".noiseline/progress").map((name) => /\/step-(\d+)\/manifest\.json$/.exec(name)?.[1]);
     return steps.filter((step) => step !== undefined).map(Number).sort((a, b) => a - b);
   }
 
-  /** Take everything of another project but its programs. */
+  /** Copies everything from another project except its programs. */
   copyFrom(other: Project): void {
     for (const name of ["outputs", ".noiseline"]) copyTree(other.path(name), this.path(name));
   }
 }
 
-/** Flushing to memory takes no time. Deno grants nothing below /dev to a stage's process. */
+/** Returns a folder in memory, where flushing takes no time. Deno grants nothing below /dev to a stage's process. */
 function memoryFolder(): string | undefined {
   try {
     return Deno.statSync("/dev/shm").isDirectory ? "/dev/shm" : undefined;
@@ -118,15 +118,16 @@ function hashOf(path: string): string {
   return createHash("sha256").update(Deno.readFileSync(path)).digest("hex");
 }
 
-/** Copy a folder with its modes and times. */
+/** Copies a folder with its modes and times. */
 export function copyTree(from: string, to: string): void {
   const { success, stderr } = new Deno.Command("cp", { args: ["-a", from, to] }).outputSync();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
 /**
- * Called as `setpriv --pdeathsig KILL deno run …`. The worker may then write down what it does, and kill itself, which
- * takes permissions that no stage has; what it may read and write of the store stays as it is.
+ * A script that is called as `setpriv --pdeathsig KILL deno run …`. It gives the worker the permissions, which no stage
+ * has, to record its operations and to kill itself; the parts of the store that the worker may read and write stay the
+ * same.
  */
 const SETPRIV = `#!/bin/sh
 case $* in

@@ -2,23 +2,23 @@ import type { Json, Outcome } from "../cli_process.ts";
 import type { Recorded } from "./arm.ts";
 import type { FaultProject } from "./project.ts";
 
-/** What a run that nothing disturbed leaves, and what it was made of. */
+/** The results of an undisturbed run, and its arguments. */
 export interface Reference {
   readonly args: readonly string[];
   readonly view: Readonly<Record<string, string>>;
   readonly results: Readonly<Record<string, string>>;
-  /** Resolved key by stage, of what the arguments declare. */
+  /** Resolved key by stage, for the stages that the arguments declare. */
   readonly keys: Readonly<Record<string, string>>;
 }
 
 const RECORD = "bin/record.jsonl";
 
-/** What all processes of the undisturbed run did, in its order. */
+/** Returns the operations of all processes of the undisturbed run, in order. */
 export function readRecord(project: FaultProject): Recorded[] {
   return project.read(RECORD).trimEnd().split("\n").map((line) => JSON.parse(line) as Recorded);
 }
 
-/** Run undisturbed, counting operations. */
+/** Runs undisturbed, and counts operations. */
 export async function makeReference(project: FaultProject, args: readonly string[] = []): Promise<Reference> {
   const log = project.path(RECORD);
   const outcome = await project.run(args, { run: { act: "record", log }, worker: { act: "record", log } });
@@ -32,7 +32,7 @@ export async function makeReference(project: FaultProject, args: readonly string
   return { args, view: project.view(), results: project.results(), keys };
 }
 
-/** What there is before a command is run again. */
+/** The state before a command is run again. */
 export interface Standing {
   readonly results: Readonly<Record<string, string>>;
   readonly steps: readonly number[];
@@ -42,17 +42,17 @@ export function standingOf(project: FaultProject): Standing {
   return { results: project.results(), steps: project.savedSteps() };
 }
 
-/** What came of a fault: nothing in either list is what all of this is about. */
+/** The outcome of a fault. Both lists must be empty. */
 export interface Verdict {
   /** Finished work that was done again. */
   readonly lost: string[];
-  /** Bytes, digests or leftovers that should not be, and commands that did not succeed. */
+  /** Bytes, digests or leftovers that should not exist, and commands that did not succeed. */
   readonly wrong: string[];
 }
 
 /**
- * Hold what the same command did, after a fault, against a run that nothing disturbed.
- * @param before what the fault had left; results and saved states in it must not be made again
+ * Compares the same command, repeated after a fault, with an undisturbed run.
+ * @param before state that the fault left; its results and saved states must not be made again
  */
 export function judge(project: FaultProject, again: Outcome, before: Standing, reference: Reference): Verdict {
   const lost: string[] = [];
@@ -71,7 +71,7 @@ export function judge(project: FaultProject, again: Outcome, before: Standing, r
   if (start !== undefined && (start.fromStep ?? 0) < newest) {
     lost.push(`walk had saved step ${newest} and started from ${start.fromStep ?? 0}`);
   }
-  // A run that finds nothing to do writes nothing; the next one that works sweeps.
+  // A run that finds everything up to date writes nothing; the next run that works removes leftovers.
   const worked = again.events.some(({ type }) => type === "run-started");
   const view = Object.entries(project.view()).filter(([name]) => worked || !/^faults\/\.(new|old)-/.test(name));
   compare(wrong, "output", Object.fromEntries(view), reference.view);

@@ -4,17 +4,18 @@ import { makeReference, readRecord, type Reference } from "./reference.ts";
 
 interface Sort {
   readonly args?: readonly string[];
-  /** Start from the store of a finished, shorter run. */
+  /** True to start from the store of a finished, shorter run. */
   readonly finished?: boolean;
   readonly files?: Readonly<Record<string, string>>;
-  /** Which operations to strike; all where it is not said. */
+  /** Returns true for paths whose operations should get a fault; by default all. */
   readonly strikes?: (path: string) => boolean;
 }
 
 const SCENARIOS: Readonly<Record<string, Sort>> = {
   "a first run": {},
   "a run that extends and replaces": { args: ["--set", "walk.steps=6"], finished: true },
-  // Its operations on the store are those of the others; what is its own is the question what kind of stage it is.
+  // This scenario's operations on the store are those of the others; its own operations ask the stage file to describe
+  // itself.
   "the description of a custom stage": {
     files: {
       "faults.yaml": "name: faults\nstages:\n  first: { uses: ./cook.ts, with: { text: first } }\n",
@@ -32,20 +33,21 @@ export interface Point {
   readonly at: number;
 }
 
-/** A run to strike, and what comes of it when nothing strikes. */
+/** A run to disturb, and its outcome when undisturbed. */
 export interface Scenario extends AsyncDisposable {
   readonly args: readonly string[];
   readonly reference: Reference;
   readonly points: readonly Point[];
-  /** A folder of its own for each try. */
+  /** Returns a separate folder for each try. */
   begin(): FaultProject;
 }
 
-/** Operations are counted in each process by itself, since the order between processes is nobody's. */
+/** Operations are counted separately in each process, because the order between processes is undefined. */
 function pointsOf(record: readonly Recorded[], strikes: (path: string) => boolean): Point[] {
   const counts = { run: 0, worker: 0 };
   return record.flatMap(({ process, path }): Point[] => {
-    // Written of files that are two seconds old, so that a slow run has more such operations than a fast one.
+    // Digests are recorded for files that are at least two seconds old, so a slow run has more such operations than a
+    // fast one.
     if (path.endsWith("/digests.jsonl")) return [];
     const name = process === record[0]!.process ? "run" : "worker";
     const at = counts[name]++;

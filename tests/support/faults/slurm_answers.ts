@@ -1,13 +1,13 @@
 /**
- * A submission to a Slurm of which each answer is told: programs of its commands' names stand before the real ones on the
- * PATH of this process, in `bin` of the folder that is its argument. Reads cases from standard input and prints what became
- * of each.
+ * Submits to a Slurm whose answers are scripted: programs with the names of its commands stand before the real ones on
+ * the PATH of this process, in `bin` of the folder given as the argument. Reads cases from standard input and prints
+ * the outcome of each.
  */
 import { join } from "node:path";
 import { SlurmQueue } from "../../../engine/cluster/slurm/slurm_queue.ts";
 import { PaperLab } from "../../unit/engine/cluster/support/paper_lab.ts";
 
-/** One answer of a command. Where there are no more it tells the truth. */
+/** One answer of a command. Once the answers are used up, the command answers truthfully. */
 export interface FakeAnswer {
   readonly stdout: string;
   readonly stderr: string;
@@ -29,7 +29,7 @@ export interface FakeCase {
 }
 
 export interface FakeOutcome {
-  /** Jobs that the queue took in the end, by what they are for. */
+  /** Jobs that the queue finally accepted, by their purpose. */
   readonly taken: Readonly<Record<string, number>>;
   /** Refusals: the messages of stages recorded as failed, or of the errors that submitting returned. */
   readonly refused: readonly string[];

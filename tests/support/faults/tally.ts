@@ -1,20 +1,23 @@
 import { assertEquals } from "@std/assert";
 import type { Verdict } from "./reference.ts";
 
-/** Whether to try every point, as `NOISELINE_FAULTS=all` asks for, instead of a seeded part. */
+/** True to try every point, as `NOISELINE_FAULTS=all` asks for, instead of a seeded part. */
 export const ALL: boolean = Deno.env.get("NOISELINE_FAULTS") === "all";
 
 /** One row of the table of faults. */
 export interface Row {
   readonly kind: string;
-  /** Places where the fault can strike. */
+  /** Places where the fault can happen. */
   readonly points: number;
   readonly tries: number;
   readonly lost: number;
   readonly wrong: number;
 }
 
-/** Counts what came of faults of one kind, tells the table of it, and fails the test if there was any harm. */
+/**
+ * Counts the outcomes of faults of one kind, adds a row to the table of faults, and fails the test if any harm was
+ * done.
+ */
 export class Tally {
   readonly #kind: string;
   readonly #points: number;
@@ -28,7 +31,7 @@ export class Tally {
     this.#points = points;
   }
 
-  /** @param where which of the points it was, for the message of a failure */
+  /** @param where the point of the fault, for the message of a failure */
   add(where: string, { lost, wrong }: Verdict): void {
     this.#tries++;
     if (lost.length > 0) this.#lost++;
@@ -52,7 +55,7 @@ export class Tally {
   }
 }
 
-/** Numbers in [0, 1) that are the same in each run of the tests (mulberry32). */
+/** Returns a generator of numbers in [0, 1) that are the same in each run of the tests (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -63,7 +66,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** All of a list if everything is to be tried, else a seeded part of it in its order. */
+/** Returns the whole list if everything is to be tried, else a seeded part of it in its order. */
 export function someOf<T>(all: readonly T[], count: number, seed: number): readonly T[] {
   if (ALL || count >= all.length) return all;
   const random = seededRandom(seed);
@@ -72,7 +75,7 @@ export function someOf<T>(all: readonly T[], count: number, seed: number): reado
   return all.filter((_, index) => chosen.has(index));
 }
 
-/** Do something for each, a few at a time: most of a try is waiting for processes. */
+/** Does the work for each element, a few at a time: most of a try is waiting for processes. */
 export async function forEachOf<T>(all: readonly T[], work: (one: T) => Promise<void>, width = 2): Promise<void> {
   const queue = [...all];
   const worker = async () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { StageContext, StageEnd } from "../../../contract/stage.ts";
 
-/** A chain of hashes: a step that is lost, repeated or taken from another walk shows in all that follow. */
+/** Walks a chain of hashes: a step that is lost, repeated or taken from another walk changes all later ones. */
 export default async function run(
   { params, inputs, outputs, progress, report, stop }: StageContext,
 ): Promise<StageEnd | void> {

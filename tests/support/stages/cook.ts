@@ -1,14 +1,14 @@
 import { defineStage, execution, externalFile } from "noiseline";
 import { z } from "zod";
 
-/** Writes what it was given, so that its output changes exactly when something that it reads does. */
+/** Writes its params and inputs, so that its output changes exactly when something that it reads changes. */
 export default defineStage({
   summary: "Joins a text, a file, the seed and its inputs",
   params: z.strictObject({
     text: z.string().default(""),
     amount: z.number().min(0).default(1),
     data: externalFile(z.string().optional()),
-    /** Write the same bytes whatever the text is. */
+    /** True to write the same bytes whatever the text is. */
     constant: z.boolean().default(false),
     threads: execution(z.int().default(1)),
   }),

@@ -17,7 +17,8 @@ export default defineStage({
     const kept: unknown[] = [];
     switch (takes) {
       case "arrays":
-        // Outside of the heap of V8, whose own limit does not count them. Filled, as untouched pages take nothing.
+        // Outside of V8's heap, whose own limit does not count these arrays. Filled, because untouched pages take no
+        // memory.
         for (;;) {
           kept.push(new Uint8Array(32 * MEBIBYTE).fill(1));
           await pause(5);
@@ -26,7 +27,7 @@ export default defineStage({
         for (;;) kept.push({ a: kept.length, b: [kept.length], c: `${kept.length}` });
       case "time":
         report({ done: 0, total: 1, unit: "loop" });
-        // Never comes back to where a request to stop could be heard.
+        // Never returns to where a request to stop could be noticed.
         for (;;);
       case "prints": {
         const line = new TextEncoder().encode(`${"p".repeat(1_023)}\n`);

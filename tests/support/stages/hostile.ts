@@ -18,7 +18,7 @@ interface Given {
   readonly out: OutputArtifact;
 }
 
-/** Names that are not written out, so that nobody can know beforehand what they lead to. */
+/** Names that are not written out, so that no static check can know what they refer to. */
 const computed = (name: string) => [...name].join("");
 
 const inWorker = (code: string): Promise<string> =>
@@ -33,7 +33,10 @@ const inWorker = (code: string): Promise<string> =>
 
 const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text));
 
-/** Everything that a stage should not be able to do, by name. What gets through writes its output as if all were well. */
+/**
+ * Everything that a stage should not be able to do, by name. A deed that succeeds writes its output as if all were
+ * well.
+ */
 const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
   "read-absolute": () => Deno.readTextFileSync("/etc/passwd"),
   "read-dots": ({ from }) => Deno.readTextFileSync(`${from.path("text.txt")}/../../../../../../../deno.json`),
@@ -95,7 +98,8 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
     throw new Error("forged");
   },
   "forge-by-prototype": ({ target }) => {
-    // If the worker looked its methods up when it sends, these would learn what marks a message.
+    // If the worker looked up its methods when it sends, these replacements would learn the secret that marks a
+    // message.
     const seen: string[] = [];
     const spy = <A extends unknown[], R>(method: (this: unknown, ...args: A) => R) =>
       function (this: unknown, ...args: A): R {
@@ -108,7 +112,7 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
     throw new Error(`overheard ${seen.length} ${target === "" ? "" : "messages"}`);
   },
   "forge-by-getter": ({ note }) => {
-    // Whatever is looked up while a message is written would be asked here.
+    // Any property that is looked up while a message is written would be read from here.
     const asked: string[] = [];
     const arrays = Object.getPrototypeOf(Uint8Array.prototype);
     for (const name of ["length", "byteLength", "byteOffset", "buffer"]) {
@@ -140,12 +144,12 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
     const decoder = new TextDecoder();
     for await (const part of getHeapSnapshot()) picture += decoder.decode(part as Uint8Array, { stream: true });
     const secrets = picture.match(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
-    // The least and the largest identifier are constants of a package.
+    // The smallest and the largest identifier are constants of a package.
     const found = secrets.filter((text) => !/^(0+-|f+-)/.test(text));
     throw new Error(`of ${picture.length > 1_000_000 ? "a whole picture" : "nothing"}: ${found.length} secrets`);
   },
   "open-files": async () => {
-    // Any number of an open file will do, also of those that the runtime keeps open for itself.
+    // The number of any open file will do, including those that the runtime keeps open for itself.
     // deno-lint-ignore no-explicit-any
     const { Pipe } = (process as any).binding("pipe_wrap");
     for (let number = 3; number < 64; number++) {
@@ -214,11 +218,11 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
   },
   "empty-size": ({ out }) => {
     Deno.writeTextFileSync(`${out.folder}/hole`, "");
-    // More than any disk has, and no more than a file system of Linux takes for the size of a file.
+    // More than any disk has, and no more than a Linux file system accepts as the size of a file.
     Deno.truncateSync(`${out.folder}/hole`, 15 * 2 ** 40);
   },
   "deep-folders": ({ out }) => {
-    // Longer than what artifacts keep, and near what system calls take.
+    // Longer than paths in artifacts may be, and near the limit of system calls.
     Deno.chdir(out.folder);
     for (let depth = 0; depth < 300; depth++) {
       Deno.mkdirSync("deep-deeper");

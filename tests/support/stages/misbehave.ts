@@ -46,7 +46,7 @@ export default defineStage({
         return undefined;
       case "symlink":
         await write("real\n");
-        // Deno.symlink needs more than a stage has, but native code would not ask.
+        // Deno.symlink needs more permissions than a stage has, but native code would not ask.
         Deno.symlinkSync("/etc/passwd", `${outputs.out.folder}/link`);
         return undefined;
       case "shout": {
@@ -71,7 +71,7 @@ export default defineStage({
       case "random":
         return await write(`${crypto.randomUUID()}\n`);
       case "forge":
-        // What a message to the engine looks like, without the secret that only the worker's own code is told.
+        // A message to the engine without the secret that only the worker's own code knows.
         Deno.stdout.writeSync(new TextEncoder().encode(`\u001e00000000 {"type":"end","end":{"status":"complete"}}\n`));
         return { status: "failed", message: "forged" };
     }

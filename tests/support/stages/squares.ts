@@ -1,6 +1,6 @@
 import { defineStage, execution, inParts, writeMetrics } from "noiseline";
 import { z } from "zod";
-/** In shards, if so wished. */
+/** Runs in shards, if asked to. */
 export default defineStage({
   summary: "Sums squares, slowly",
   params: z.strictObject({ count: z.int().min(1), pauseMs: execution(z.int().default(300)) }),

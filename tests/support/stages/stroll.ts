@@ -1,6 +1,6 @@
 import { defineStage, execution, extent } from "noiseline";
 import { z } from "zod";
-/** Like `walk`, but no step waits for anything: each takes its time. Begins from what another has walked. */
+/** Like `walk`, but no step waits for anything: each takes some time. Begins from the result of another walk. */
 export default defineStage({
   summary: "Walks a chain of hashes, slowly",
   params: z.strictObject({

@@ -1,7 +1,7 @@
 import { defineStage } from "noiseline";
 import { z } from "zod";
 
-/** Tries what no stage may do without declaring it. */
+/** Tries things that no stage may do without declaring them. */
 export default defineStage({
   summary: "Trespasses",
   params: z.strictObject({

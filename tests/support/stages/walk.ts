@@ -8,16 +8,16 @@ async function next(state: string, text: string): Promise<string> {
   return new Uint8Array(bytes).toHex();
 }
 
-/** A chain of hashes: any step that is lost, repeated or taken from another run shows in all that follow. */
+/** Walks a chain of hashes: any step that is lost, repeated or taken from another run changes all later ones. */
 export default defineStage({
   summary: "Walks a chain of hashes, saving as it goes",
   params: z.strictObject({
     steps: extent(z.int().min(1).default(8)),
     text: z.string().default("a"),
     saveEvery: execution(z.int().min(1).default(1)),
-    /** Having saved this step, wait to be stopped or killed. A run that starts from the step goes on. */
+    /** After saving this step, wait to be stopped or killed. A run that starts from the step does not wait. */
     holdAt: execution(z.int().default(0)),
-    /** Do not react to a request to stop while waiting. */
+    /** True to ignore a request to stop while waiting. */
     deaf: execution(z.boolean().default(false)),
   }),
   inputs: {},
@@ -40,10 +40,10 @@ export default defineStage({
         await new Promise<void>((resolve) => {
           if (!params.deaf) {
             stop.addEventListener("abort", () => resolve());
-            // The request may have come while it saved.
+            // The request may have arrived while the stage saved.
             if (stop.aborted) resolve();
           }
-          // A pending promise alone does not keep a process alive.
+          // A pending promise by itself does not keep a process alive.
           setTimeout(resolve, 600_000);
         });
       }

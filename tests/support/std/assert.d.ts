@@ -1,4 +1,4 @@
-/** The part of `@std/assert` that this project uses. The npm packing of the standard library carries no types. */
+/** The part of `@std/assert` that this project uses. The npm package of the standard library contains no types. */
 export class AssertionError extends Error {}
 export function assert(expr: unknown, msg?: string): asserts expr;
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void;
