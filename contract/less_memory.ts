@@ -12,7 +12,7 @@ export function lessMemory(params: Readonly<Record<string, unknown>>, by = 2): s
   return [...divide(by, batchSize, microBatches), ...narrower];
 }
 
-/** Returns advice for smaller batches, or smaller parts of them: a batch is only divided into parts of one size. */
+/** Returns advice to lower `batchSize` or to raise `microBatches`: a batch is only divided into parts of equal size. */
 function divide(by: number, batchSize: number, microBatches?: number): string[] {
   if (batchSize === 1) return [];
   const smaller = `batchSize: ${Math.max(1, Math.floor(batchSize / by))}`;

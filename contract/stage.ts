@@ -364,11 +364,11 @@ export interface BuiltinKind<
     own?: Readonly<Record<string, Facts>>,
     folder?: string,
   ) => CheckResult;
-  /** Params that may be a user definition, and of which sort; `""` is all of `with`. */
+  /** Params that may be a user definition, with the sort of each; `""` stands for all of `with`. */
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
-  /** List ports whose items form pairs, one by one: as many in both, and of the same children of a matrix. */
+  /** List ports whose items form pairs, one by one: equally many in both, and of the same children of a matrix. */
   readonly pairs?: readonly (readonly [keyof I & string, keyof I & string])[];
   /** For kinds that compute with tensors: finds the device that the params ask for. Called for stages that may run. */
   readonly device?: (params: z.output<P>, tryDevice: TryDevice) => Promise<DeviceFinding>;

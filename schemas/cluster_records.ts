@@ -15,7 +15,7 @@ export const bundleSchema = z.strictObject({
 /** The list of a bundle's files. */
 export const bundleListSchema = z.array(fileEntrySchema);
 
-/** One line of `stages.jsonl`: a resolved stage, for the job that computes it and for those that read it. */
+/** One line of `stages.jsonl`: a resolved stage, for the job that computes it and for jobs that read it. */
 export const stageLineSchema = z.strictObject({
   /**
    * The `Stage`, whatever fields it has, but with the number of its kind in the head as its kind. The head has the

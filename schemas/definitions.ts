@@ -32,7 +32,7 @@ export const definitionInputSchema = z.looseObject({
 /** A schema whose value may also be a user definition, which the engine checks separately. */
 export type Ownable<S extends z.ZodType> = z.ZodType<z.output<S> | OwnParam, z.input<S> | OwnParam>;
 
-/** Lets a user definition stand for a param. The kind's `definitions` say of which sort. */
+/** Allows a user definition in place of a param. The kind's `definitions` say which sort. */
 export function ownable<S extends z.ZodType>(schema: S): Ownable<S> {
   return schema as unknown as Ownable<S>;
 }

@@ -15,9 +15,7 @@ function isHost(text: string): boolean {
 
 const hostSchema = z.string().refine(isHost, { error: "one host, such as example.org, 127.0.0.1:8080 or [::1]:80" });
 
-/**
- * Variables that the engine sets for every stage, whatever the user's own values are; a key would only know the latter.
- */
+/** Variables that the engine sets for every stage: a key with the user's own values would be wrong. */
 const SET_BY_ENGINE = new Set(["DENO_DIR", "LANG", "LC_ALL", "TZ"]);
 
 const variableSchema = z.string().refine((name) => /^[A-Za-z_]\w{0,127}$/.test(name) && !SET_BY_ENGINE.has(name), {
@@ -40,7 +38,10 @@ export const permissionsSchema = z.strictObject({
 const jobs = z.string().regex(/^[0-9a-f]{64}$/);
 const RIGHTS = { net: hostSchema, env: variableSchema, native: z.undefined(), read: z.string(), jobs };
 
-/** One right as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH` of a stage, `jobs=SHA256` of a cluster's file. */
+/**
+ * One right as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH` of a stage, `jobs=SHA256` of a
+ * cluster's file.
+ */
 export const rightSchema = z.string().max(4200).refine((text) => {
   const [, name, value] = /^(net|env|native|read|jobs)(?:=(.+))?$/s.exec(text) ?? [];
   return name !== undefined && RIGHTS[name as keyof typeof RIGHTS].safeParse(value).success;

@@ -19,7 +19,7 @@ const BAD_CHARACTER = /[\\\p{Cc}\p{Bidi_Control}]/u;
 /** Returns true if every file system takes all parts of a path as names. */
 function hasNames(path: string): boolean {
   if (NO_NAME.test(path) || BAD_CHARACTER.test(path) || !path.isWellFormed()) return false;
-  // No character has more than three bytes for each of its units.
+  // UTF-8 takes at most three bytes for each UTF-16 unit.
   return path.length * 3 <= MAX_NAME_BYTES ||
     path.split("/").every((part) => new TextEncoder().encode(part).length <= MAX_NAME_BYTES);
 }
@@ -118,7 +118,10 @@ export const timingSchema = z.strictObject({
   stage: z.string(),
   kind: z.string(),
   numerics: z.string().nullable(),
-  /** Processor and number of its threads. Times of a store that was carried to another machine say nothing there. */
+  /**
+   * Processor and number of its threads. Times of a store that was carried to another machine say nothing about that
+   * machine.
+   */
   machine: z.string().nullable().default(null),
   /** Arithmetic of the whole stage, in GFLOP; a run that continued at `fromStep` did only the rest of it. */
   workGflop: z.number().min(0).nullable(),

@@ -47,7 +47,9 @@ export function legacy<T extends Schema>(schema: T, value: unknown): T {
   return schema;
 }
 
-/** Role and legacy value of each top-level param that has one. Params that are missing here are plain identity params. */
+/**
+ * Role and legacy value of each top-level param that has one. Params that are missing here are plain identity params.
+ */
 export type ParamRoles = Readonly<Record<string, ParamMeta>>;
 
 const ANYTHING = ["any", "unknown", "custom", "transform", "lazy", "promise", "function"];

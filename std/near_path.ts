@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { didYouMean } from "./did_you_mean.ts";
 
-/** Returns the path if it exists, else an existing path with similar names, also of folders. */
+/** Returns the path if it exists, else an existing path whose folders and file have similar names. */
 function nearPath(path: string): string | undefined {
   if (existsSync(path) || dirname(path) === path) return path;
   const folder = nearPath(dirname(path));
@@ -11,7 +11,7 @@ function nearPath(path: string): string | undefined {
     const near = didYouMean(basename(path), names);
     return near === undefined ? undefined : join(folder!, near);
   } catch {
-    // No folder, or one that nobody may list.
+    // There is no such folder, or it may not be listed.
     return undefined;
   }
 }

@@ -15,7 +15,7 @@ const LOOKS = 6;
 const MOST = 1_000;
 
 export interface ClaimOptions {
-  /** The shared folder. */
+  /** The folder of the shared cache. */
   readonly cache: string;
   readonly own: OwnJob;
   readonly queue: Pick<Queue, "isQueued">;
@@ -44,7 +44,7 @@ export async function claimKey(key: string, options: ClaimOptions): Promise<Disp
   const nameOf = (number: number) => `cluster/claims/${key}.${number}`;
   const pathOf = (number: number) => join(cache, nameOf(number));
   const giveUp = (number: number) => {
-    // Another job claimed the key after this one: as long as its claim stands, the numbers before must have no gap.
+    // Another job claimed the key after this one: while its claim exists, the numbers before must have no gap.
     if (isThere(pathOf(number + 1))) return;
     for (let each = number; each >= 0; each--) removeQuietly(pathOf(each));
   };

@@ -29,12 +29,14 @@ export interface Cluster {
   readonly asks: readonly RightsRequest[];
 }
 
-/** Keys that say what is run, at the top or for one kind. The queue's own names and sizes are no commands. */
+/**
+ * Keys whose values decide what is run, at the top or for one kind. The queue's own names and sizes are not commands.
+ */
 const COMMANDS = ["setup", "deno", "packages", "sbatch"] as const;
 
 /**
  * Returns the right that a cluster's file requests: to be used as it is now. After an edit the right must be granted
- * anew, as nobody looks at the file again unasked.
+ * again, as nobody looks at the file again unasked.
  */
 function rightsOf(path: string, text: string, { settings, origins }: Pick<Cluster, "settings" | "origins">) {
   const all = [

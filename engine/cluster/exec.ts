@@ -51,7 +51,7 @@ const LONGEST_PAUSE_MS = 60_000;
  * job.
  */
 const SIGNAL_MS = 1_000;
-/** How often the queue is asked whether it ends this job: it does so some time after it has said so. */
+/** How often the queue is asked if it is ending this job, which happens some time after its signal. */
 const END_TRIES = 18;
 const LOOK_MS = 5_000;
 
@@ -208,10 +208,7 @@ class Task {
     await delay(Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * this.options.pace);
   }
 
-  /**
-   * Returns true if the queue ends this job, as it said that it may: not at once if other jobs are preferred to this
-   * one.
-   */
+  /** Returns true if the queue ends this job, as its signal announced: not at once after a preemption. */
   async #isEnded(): Promise<boolean> {
     for (let tries = 1; tries <= END_TRIES; tries++) {
       const view = await this.options.queue.poll();
@@ -222,7 +219,7 @@ class Task {
   }
 
   /**
-   * Opens the cache anew, without what an earlier instance knew of it. A stage that was stopped must still send its
+   * Opens the cache afresh: an earlier instance remembers what was there. A stage that was stopped must still send its
    * result, so the request to stop does not reach the cache.
    */
   #openCache(): SharedCache {
@@ -296,7 +293,7 @@ class Task {
     }
     const ended = [...stages.values()].find((one) => one.state === "failed");
     const { stop } = options;
-    // A job that the queue ends may die of it in any way. The stage saved what it could, and continues from there.
+    // A job that the queue ends may fail in any way. The stage saved what it could, and continues from there.
     if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && toStep > fromStep))) {
       return { state: "again", ...steps };
     }

@@ -95,7 +95,7 @@ export function fixForSilence(silent: string, otherwise: string = "try again lat
   return silent.startsWith(NO_COMMAND) ? "run it on a machine that has Slurm's commands" : otherwise;
 }
 
-/** Figures of the cluster that decide how a graph is submitted. */
+/** Facts about the cluster that decide how a graph is submitted. */
 export interface QueueFacts {
   readonly version: string;
   /** The largest number of a child, plus one. */

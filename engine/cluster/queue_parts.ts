@@ -262,8 +262,8 @@ class Pass {
       const isOwn = on.startsWith("p");
       // Children that were queued again had failed before, and so had their array.
       const isWhole = isOwn && child === undefined && lines.length > 1 && own!.size === 1;
-      // Jobs of earlier submissions are not waited for if they ended well, or so long ago that the queue has forgotten
-      // them.
+      // Jobs of earlier submissions are not waited for if they succeeded, or ended so long ago that the queue has
+      // forgotten them.
       const jobs = isOwn ? this.#jobsOf(lines) : [child === "*" ? on : entry].filter((job) => this.#open.has(job));
       if (child === "*") jobs.forEach((job) => afterChild.add(arrayOf(job)));
       else for (const job of isWhole && jobs.length > 0 ? own! : jobs) afterOk.add(job);
@@ -318,7 +318,7 @@ class Pass {
     return undefined;
   }
 
-  /** Queues the helper jobs that go on when nobody watches. */
+  /** Queues the helper jobs that continue the submission when nobody watches. */
   async #queueHelpers() {
     const { head: { id, parts, settings: { helper } } } = this.submission;
     const submit = (what: "rest" | "guard", order: JobOrder, delaySeconds?: number) =>

@@ -45,7 +45,7 @@ export interface SubmissionRequest extends Pick<Submission, "cluster" | "setting
   /** Custom stages with the rights that the user has granted to them: all that they ask for. */
   readonly grants: readonly RightsRequest[];
   readonly parts: readonly PartRequest[];
-  /** The shared folder. */
+  /** The folder of the shared cache. */
   readonly cache: string;
   readonly digests: Digests;
 }
@@ -131,7 +131,7 @@ export type Attempt = Pick<JobEnd, "line" | "job" | "attempt">;
 
 /** A submission that was read. Each of its stages is read when it is wanted. */
 export class OpenSubmission<Digest extends string | undefined = string | undefined> {
-  /** @param digest SHA-256 of the head, if it is the digest that the caller was told of */
+  /** @param digest SHA-256 of the head, if the caller knew it before reading the head; otherwise undefined */
   constructor(readonly folder: string, readonly head: Submission, readonly digest: Digest) {}
 
   /** The shared cache that the submission lies in. */

@@ -11,8 +11,8 @@ const LONGEST_PAUSE_MS = 60_000;
 /** How long a file that another host wrote may stay unseen on a network file system. */
 const UNSEEN_MS = 60_000;
 /**
- * The pause between two looks, in milliseconds for each stage: a listing takes so long for each entry that looking more
- * often would be felt.
+ * The pause between two looks, in milliseconds for each stage: the time of a listing grows with the number of its
+ * entries, and more frequent looks would be noticeable.
  */
 const LOOK_MS_EACH = 4;
 

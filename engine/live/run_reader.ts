@@ -31,7 +31,7 @@ export interface KnownRun {
   readonly noted: number;
 }
 
-/** A stage that works at this moment. */
+/** A stage that is running now. */
 export type LiveStage = ReturnType<RunReader["find"]>["stages"] extends Map<string, infer Stage> ? Stage : never;
 
 /** A stage of a run, as it is now. */
@@ -96,7 +96,7 @@ export class RunReader {
   find(pipeline: string) {
     let last: RunRecord | undefined;
     const running: KnownRun[] = [];
-    // Asking for a process is far cheaper than reading a record, of which there may be thousands.
+    // Checking for a process is far cheaper than reading a record, and there may be thousands of records.
     for (const known of this.look(pipeline, (id) => last !== undefined && isAbandoned("run", id))) {
       if (known.state === "running") running.push(known);
       else if (known.state !== "killed") last ??= known.record;

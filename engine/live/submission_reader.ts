@@ -5,7 +5,7 @@ import type { RunState } from "../store/processes.ts";
 import { type LiveStage, RunReader, type StageNow } from "./run_reader.ts";
 import type { StagePlace } from "./tails.ts";
 
-/** The most submissions that are read: older ones say nothing of what runs now. */
+/** The most submissions that are read: older ones say nothing about what is running now. */
 const MAX_SUBMISSIONS = 100;
 
 /**

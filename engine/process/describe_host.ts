@@ -70,7 +70,10 @@ function describe(
   return { sort, said: isStage ? { ...rest, roles } : {}, params: given.length === 0 ? listParams(all) : [], fits };
 }
 
-/** Keys that stand beside a definition's own params, or tell built-in definitions from it. */
+/**
+ * Names that a definition's own params may not have: a pipeline writes `uses` beside these params, and `name` to select
+ * a built-in definition.
+ */
 const TAKEN = ["uses", "name"];
 
 const FORMS = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";

@@ -4,12 +4,12 @@ import { hashFile, sha256Of, statIfThere } from "../store/reading.ts";
 /** Files larger than people write are digested by their bytes. */
 const MAX_PARSED_BYTES = 256 << 10;
 /**
- * Keys of a syntax node that say where it stands, which does not change what it does. The way a literal is written does
- * not either, but `raw` is all there is to say about a number or a regular expression.
+ * Keys of a syntax node that are left out: its position, which does not change what the code does. The layout of a
+ * literal does not either, but `raw` is the complete description of a number or a regular expression.
  */
 const LAYOUT = new Set(["start", "end"]);
 
-/** Returns a node without its parentheses: mostly the shape of the tree says the same. */
+/** Returns a node without its parentheses: the structure of the tree mostly says the same. */
 // deno-lint-ignore no-explicit-any
 function withoutParens(node: any): any {
   return node?.type === "ParenthesizedExpression" ? withoutParens(node.expression) : node;

@@ -31,7 +31,7 @@ export interface StartMessage extends Pick<StageContext, "seed" | "device" | "pa
 const text = z.string().overwrite((said) => printable(said));
 /** A stage's own message, made printable and cut, since it may have any length. */
 const message = z.string().overwrite((said) => printable(cutText(said)));
-/** A text that stands within a line, made printable and cut. */
+/** A text within a line, made printable and cut. */
 export const lineOf = (longest: number) => z.string().overwrite((said) => printable(said.slice(0, longest), " "));
 const word = lineOf(100);
 

@@ -97,7 +97,7 @@ const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] =
 /**
  * Turns Deno's message about a denied permission, or about a module that cannot be loaded and that the stage's code
  * does not name, into a message about the stage. Undefined if the text is about something else.
- * @param inputs folders of the stage's inputs, so that the message can tell inputs from foreign paths
+ * @param inputs folders of the stage's inputs, so that the message can distinguish inputs from other paths
  */
 export function explainRefusal(text: string, inputs: readonly string[] = []): Refusal | undefined {
   const [, permission, quoted] = /Requires (\w+) access(?: to ("(?:[^"\\]|\\.)*"|[^,\s]+))?/.exec(text) ?? [];

@@ -19,7 +19,7 @@ import { configFolder } from "../../std/user_folder.ts";
  * file of a cluster, which says what jobs run.
  */
 export interface RightsRequest {
-  /** The first of its stages; for the file of a cluster, its name stands for one. */
+  /** The first stage that uses the file; for a cluster's file, a stand-in with the name of the file. */
   readonly stage: Pick<Stage, "entry">;
   /** The place that errors show, if it is not the stage's place in the pipeline. */
   readonly at?: { readonly origins: Origins; readonly path: readonly string[] };
@@ -81,7 +81,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
   const seen = new Set<string>();
   const places = Object.values(externalPaths(stage, folder)).flatMap((path) => [...realPlaces(path, seen)]);
   const outside = places.filter((place) => !isWithin(place, home));
-  // A folder stands for everything in it.
+  // A folder covers everything in it.
   const whole = outside.filter((place) => !outside.some((one) => one !== place && isWithin(place, one)));
   const ofProcess = [
     ...net.map((host) => `net=${host}`),

@@ -204,7 +204,7 @@ export async function loadModules(
   return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
 }
 
-/** The target of an import, and where the import stands, counted from 0. */
+/** The target of an import, and the position of the import in its module, counted from 0. */
 interface ImportTarget {
   readonly specifier?: string;
   readonly span: { readonly start: Readonly<Record<"line" | "character", number>> };

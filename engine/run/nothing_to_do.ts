@@ -17,7 +17,7 @@ import type { ViewStore } from "../store/views.ts";
 import { findEarlier, survey } from "./earlier.ts";
 import type { RunSummary } from "./run_pipeline.ts";
 
-/** Raised when the same record would mean something else. */
+/** Raised when the meaning of the record changes. */
 const FORMAT = 1;
 
 /** The answer about a pipeline that is up to date. */

@@ -41,9 +41,9 @@ function copyExternal(path: string, place: string, name: string): string | undef
 
 /**
  * Makes available what a stage reads from outside the store: fetches packages, and makes the folder of downloads.
- * @returns what the stage's process may reach beyond the store, as its params say, with `packages`: folders of npm
- * packages by name; `params`: params that name another place in this run, that of a copy; `lent`: files of the user's
- * that the stage reads in place. Or what went wrong
+ * @returns the paths and hosts that the stage's process may reach beyond the store, with `packages`: folders of npm
+ * packages by name; `params`: params whose path is replaced in this run, by that of a copy; `lent`: user files that the
+ * stage reads in place. Or what went wrong
  */
 export async function makeReachable(
   { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
@@ -92,8 +92,9 @@ export function cannotFetch(problem: string): { readonly message: string; readon
 
 /**
  * Watches what a stage reads from outside the store. Files and code there may be edited after the plan, and a stage can
- * wait and run for hours. What it then read is not what its key says, so neither its result nor its later states may
- * stay under that key. The files are checked whenever the stage saves: states that were saved before the edit stay.
+ * wait and run for hours. The stage may then have read something other than its key says, so neither its result nor its
+ * later states may stay under that key. The files are checked whenever the stage saves: states that were saved before
+ * the edit stay.
  */
 export class Ground {
   readonly #edited = new AbortController();
@@ -116,7 +117,7 @@ export class Ground {
   }
 
   /**
-   * Checks the files. Call this whenever the stage has saved, and before anybody is told of it, who may then edit. Old
+   * Checks the files. Call this whenever the stage has saved, before anybody learns of the save, who may then edit. Old
    * states are removed only once newer ones are known to be from before any edit.
    */
   look(): void {
@@ -146,9 +147,9 @@ export class Ground {
   /**
    * Finds what has changed since the plan.
    * @param last true to digest code again even if all of its files are unchanged, as they mostly are: names in it may
-   * have come to stand for something else. Otherwise a look at the dates of unchanged files is enough
-   * @returns `what` changed, in words; and `other`: true if there is other content now. A file that is gone or cannot
-   * be read says nothing about what was read before
+   * now resolve to something else. Otherwise the dates of unchanged files are enough
+   * @returns `what` changed, in words; and `other`: true if there is other content now. A file that is gone or
+   * unreadable is no evidence of what was read before
    */
   async #find(last = false) {
     const { planned: { stage, keys }, place: { pipeline, store: { digests } } } = this;

@@ -48,7 +48,7 @@ export async function foresee(plan: Plan, store: Store, options: ProbeOptions): 
   }
 }
 
-/** Returns a name that is the same for all stages that one probe tells about. */
+/** Returns a name shared by all stages that one probe covers. */
 function probeName({ stage, device }: PlannedStage): string {
   return JSON.stringify([stage.probe, device!.numerics]);
 }

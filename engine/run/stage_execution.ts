@@ -122,8 +122,8 @@ export class StageExecution {
 
   /**
    * Executes a stage's code.
-   * @param rate is told of the stage's progress
-   * @param ground is told when the stage saves, and stops the stage when its work is in vain
+   * @param rate receives the stage's progress
+   * @param ground is notified when the stage saves, and stops the stage when its work is in vain
    */
   async execute(
     planned: PlannedStage,

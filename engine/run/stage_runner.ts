@@ -157,7 +157,7 @@ export class StageRunner {
         this.options.onFailure();
         return failedBy(refused);
       }
-      // The claim comes after the slot, or machines would claim stages that they come to last.
+      // Claimed only with a slot in hand, or machines would claim stages that they reach last.
       const claims = !forced && this.options.isClaimed(id);
       await using claim = claims ? await this.#claim(id, planned.keys.resolvedKey, held) : undefined;
       if (claims && claim === undefined) continue;

@@ -191,7 +191,7 @@ function keepNewest(timings: readonly Timing[]): Timing[] {
   return timings.filter((timing) => kept.has(timing));
 }
 
-/** Remove lock files of stages that have neither results nor progress. Safe only while no run can wait for them. */
+/** Removes lock files of stages that have neither results nor progress. Safe only while no run can wait for them. */
 function sweepLocks(store: Store, inventory: Inventory, garbage: Garbage): number {
   const results = inventory.results.filter(({ key }) => !garbage.results.has(key));
   const progress = inventory.progress.filter(({ path }) => !garbage.progress.has(path));

@@ -39,8 +39,8 @@ export function measure(path: string): { bytes: number; changedMs: number } {
 }
 
 /**
- * Lists the contents of a store. @param unused true if it is certain that no run is in progress, whatever the records
- * say
+ * Lists the contents of a store.
+ * @param unused true if it is certain that no run is in progress, whatever the records say
  */
 export function takeInventory(store: Store, { unused }: { readonly unused: boolean }) {
   const { results, broken } = readResults(store);

@@ -20,7 +20,7 @@ export interface Fault {
 
 /**
  * Hashes every object again, or those of some results, whatever digests are remembered. Damaged objects are set aside,
- * so that the next run makes them again; an unreadable manifest that the index remembers is written anew.
+ * so that the next run makes them again; an unreadable manifest that the index remembers is rewritten.
  *
  * @param only resolved keys; undefined for all results and all objects
  */

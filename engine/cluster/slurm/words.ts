@@ -57,8 +57,8 @@ export function releaseOf(word: string): string | undefined {
 }
 
 /**
- * Returns what became of a submission that was not taken. The messages are those of Slurm 22.05 to 24.11; where a limit
- * is reached, the limit stands before the message, which is the same for jobs that are too large.
+ * Returns what became of a submission that was not taken. The messages are those of Slurm 22.05 to 24.11; if a limit is
+ * reached, its name precedes the message, which is the same for jobs that are too large.
  */
 export function troubleOf(said: string): "full" | "refused" | "order" | "silent" {
   if (/(Max|Grp)Submit|temporarily un(able|available)|queue full/i.test(said)) return "full";
