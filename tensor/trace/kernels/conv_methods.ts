@@ -33,8 +33,8 @@ const MAX_CONSTANT_BYTES = 2 ** 20;
 
 /**
  * Returns the fastest method to compute a convolution, which is also used for its gradients. The best method for a
- * filter that never changes comes from a table that `tools/convolutions.ts` measures, the rest from measured training
- * steps; nothing is measured at run time, or results would depend on it.
+ * filter that never changes comes from measured times of single layers (docs/performance.md), the rest from measured
+ * training steps; nothing is measured at run time, or results would depend on it.
  *
  * @param fast true if ONNX Runtime's own convolution is a fast one: on x86 with AVX, with a constant filter
  */
