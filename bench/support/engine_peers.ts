@@ -2,7 +2,6 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { type Call, firstLine, measure } from "./measure.ts";
 import { commandOf, pipelineOf, readBy, type Shape, textOf } from "./shapes.ts";
-import { userFolder } from "../../std/user_folder.ts";
 
 /** A tool that brings a graph of stages up to date. */
 export interface Contender {
@@ -21,8 +20,6 @@ export interface Contender {
   readonly output?: (shape: Shape, stage: number) => string;
 }
 
-/** The folder where wireit is installed; no system package provides it. */
-const WIREIT = join(userFolder("bench"), "wireit", "node_modules");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
@@ -74,26 +71,6 @@ function scripted(name: string, file: string, args: readonly string[]): Contende
 const doit = scripted("doit", "dodo.py", ["-n", "2"]);
 const snakemake = { ...scripted("snakemake", "Snakefile", ["--cores", "2", "--quiet"]), most: 1_000 };
 
-const wireit: Contender = {
-  name: "wireit",
-  version: () =>
-    firstLine("node", ["-p", `require(${JSON.stringify(join(WIREIT, "wireit", "package.json"))}).version`]),
-  most: 1_000,
-  files: (shape) => {
-    const names = stagesOf(shape).map((stage) => `s${stage}`);
-    const scripts = Object.fromEntries(["all", ...names].map((name) => [name, "wireit"]));
-    const stages = stagesOf(shape).map((stage) => {
-      const dependencies = [shape.before(stage) ?? []].flat().map((from) => `s${from}`);
-      const output = [textOf(stage)];
-      return [`s${stage}`, { command: commandOf(shape, stage), dependencies, files: [], output }];
-    });
-    const wireit = { all: { dependencies: names }, ...Object.fromEntries(stages) };
-    return { "package.json": JSON.stringify({ name: "bench", scripts, wireit }) };
-  },
-  prepare: (folder) => Deno.symlink(WIREIT, join(folder, "node_modules")),
-  run: { program: "npm", args: ["run", "--silent", "all"] },
-};
-
 const dvc: Contender = {
   name: "dvc",
   version: () => firstLine("dvc", ["--version"]),
@@ -110,4 +87,4 @@ const dvc: Contender = {
   run: { program: "dvc", args: ["repro", "--quiet"], env: DVC_ENV },
 };
 
-export const PEER_CONTENDERS: readonly Contender[] = [ninja, doit, snakemake, wireit, dvc];
+export const PEER_CONTENDERS: readonly Contender[] = [ninja, doit, snakemake, dvc];
