@@ -59,8 +59,8 @@ const CASES: readonly Case[] = [
   {
     name: "a YAML syntax error",
     file: swap("seed: 1", "seed: [1"),
-    errors: [["yaml-syntax", "2:9"]],
-    says: ["is a ] missing after [1?"],
+    errors: [["yaml-syntax", "3:1"]],
+    says: ["write the ] that closes it"],
   },
   {
     name: "merge-conflict markers",

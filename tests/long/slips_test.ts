@@ -23,7 +23,7 @@ for (const [name, free] of Object.entries(FREE)) {
       const { refused, suggested } = await checkSlips(file, { free: new Set(free), most: 4 });
       assert(suggested > 0.95 * refused, `${suggested} of ${refused}`);
       const signs = checkSigns(file);
-      assert(signs.placed > 0.85 * signs.refused, `${signs.placed} of ${signs.refused}`);
+      assert(signs.named > 0.85 * signs.refused, `${signs.named} of ${signs.refused}`);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

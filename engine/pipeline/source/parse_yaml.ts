@@ -10,7 +10,6 @@ import {
   parseDocument,
   Parser,
   type YAMLMap,
-  type YAMLParseError,
 } from "yaml";
 import {
   type Diagnostic,
@@ -35,6 +34,14 @@ function findConflictMarkers(source: SourceText): Diagnostic[] {
 
 const invalid = (message: string) => `not valid YAML: ${message.replace(/\.?$/, "")}`;
 
+/** The signs that may be missing where the parser reports an error. It often notices that only on the next line. */
+const MISSING: Partial<Record<string, string>> = {
+  MULTILINE_IMPLICIT_KEY: ":",
+  BLOCK_AS_IMPLICIT_KEY: ": or {",
+  BLOCK_IN_FLOW: ", or {",
+  MISSING_CHAR: ", or :",
+};
+
 /** Returns what to do about the parser's most common errors. */
 function syntaxFix(code: string, message: string): string {
   const open = /Missing closing "|end with a (.)$/.exec(message);
@@ -42,36 +49,9 @@ function syntaxFix(code: string, message: string): string {
   if (code === "TAB_AS_INDENT") return "indent with spaces; YAML does not allow tabs";
   if (code === "BAD_INDENT") return "align the line with its siblings";
   if (code === "MULTIPLE_DOCS") return "keep one document per file";
+  const missing = MISSING[code];
+  if (missing !== undefined) return `is a ${missing} missing in or above this line?`;
   return "correct the YAML; values with special characters need quotes";
-}
-
-/** The most characters of a text that is parsed repeatedly, to find a missing sign that would repair it. */
-const MAX_MENDED = 20_000;
-/** The places where each sign may be missing: after a word, between two, before one, or at an end. */
-const MENDING: readonly (readonly [signs: string, place: RegExp])[] = [
-  [":", /(?<=[^\s,:{}[\]"'])(?=\s|$)/g],
-  [",", /(?<=[^\s,:{[-])(?=\s+[^\s,:}\]])/g],
-  ["[{", /(?<=: +)(?=\S)/g],
-  [']}"', /(?<=[^\s,:])(?=\s*[,}\]]|\s|$)|(?<=[\s{[])(?=[$%@])/g],
-];
-
-/** Finds the sign missing near an error, and where it may stand: with it the text is a map without empty values. */
-function findMissingSign({ text }: SourceText, offset: number) {
-  if (text.length > MAX_MENDED) return undefined;
-  const own = text.lastIndexOf("\n", offset - 1) + 1;
-  const mends = (at: number, sign: string) => {
-    const { errors, contents } = parseDocument(text.slice(0, at) + sign + text.slice(at), { strict: true });
-    return errors.length === 0 && isMap(contents) && !JSON.stringify(contents).includes("null");
-  };
-  // The parser notices an unclosed bracket or quote only on the next line, so the previous line is tried, too.
-  for (const start of [own, text.lastIndexOf("\n", own - 2) + 1]) {
-    const [line] = text.slice(start).split("\n", 1) as [string];
-    for (const [sign, place] of MENDING.flatMap(([signs, place]) => [...signs].map((sign) => [sign, place] as const))) {
-      const places = [...line.matchAll(place)].map(({ index }) => start + index).filter((at) => mends(at, sign));
-      if (places.length > 0) return { sign, places };
-    }
-  }
-  return undefined;
 }
 
 /** Finds where a text has more tokens than may be parsed. Lexing takes a tenth of the time and memory of parsing. */
@@ -124,19 +104,11 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
   if (document.errors.length > 0) {
     const overflow = document.errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
     if (overflow !== undefined) return refuse([tooDeep(source, overflow.pos[0])]);
-    // One tab upsets the parser several times, so only the tab is reported.
+    // One tab or missing sign upsets the parser several times, so only the tab or the first error is reported.
     const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
-    const [{ message, pos: [start, end] }] = document.errors as [YAMLParseError, ...YAMLParseError[]];
-    const missing = tabs.length > 0 ? undefined : findMissingSign(source, start);
-    if (missing !== undefined) {
-      const { sign, places: [at, ...others] } = missing;
-      const before = others.length > 0 ? undefined : /\S+(?=\s*$)/.exec(source.text.slice(0, at))?.[0];
-      const span = before === undefined ? { source, start, end } : { source, start: at!, end: at! };
-      const fix = `is a ${sign} missing ${before === undefined ? "in or above this line" : `after ${before}`}?`;
-      return refuse([syntaxError(span, invalid(message), fix)]);
-    }
+    const told = tabs.length > 0 ? tabs : document.errors.slice(0, document.errors[0]!.code in MISSING ? 1 : undefined);
     return refuse(
-      (tabs.length > 0 ? tabs : document.errors).map(({ code, message, pos: [start, end] }) =>
+      told.map(({ code, message, pos: [start, end] }) =>
         syntaxError({ source, start, end }, invalid(message), syntaxFix(code, message))
       ),
     );

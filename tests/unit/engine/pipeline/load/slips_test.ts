@@ -19,10 +19,10 @@ Deno.test("a word of a pipeline that is typed wrong is one error, which suggests
   assert(refused >= 60 && suggested === refused, `${suggested} of ${refused}`);
 });
 
-Deno.test("a sign of YAML that is left out is named, mostly with its place", async () => {
+Deno.test("a sign of YAML that is left out is mostly named", async () => {
   await using folder = await makeTempFolder();
-  const { refused, placed } = checkSigns(await copyOf("smoke.yaml", folder.path));
-  assert(refused > 60 && placed > 0.9 * refused, `${placed} of ${refused}`);
+  const { refused, named } = checkSigns(await copyOf("smoke.yaml", folder.path));
+  assert(refused > 60 && named > 0.9 * refused, `${named} of ${refused}`);
 });
 
 Deno.test("a stage that others read by another name is the one to rename, unless another reads it", async () => {
