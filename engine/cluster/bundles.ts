@@ -6,7 +6,7 @@ import { externalPaths, filesAt } from "../keys/externals.ts";
 import type { OwnCode, Stage } from "../keys/stage.ts";
 import { findSettings } from "../process/code_digest.ts";
 import type { Content } from "../store/cache/backend.ts";
-import { objectName } from "../store/cache/layout.ts";
+import { contentOf, objectName } from "../store/cache/layout.ts";
 import type { Digests } from "../store/digests.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { Limit } from "../store/limit.ts";
@@ -34,10 +34,9 @@ export class Shipment {
       this.#contents.set(sha256, { sha256, size, from: { file: place } });
       return { path, size, sha256 };
     });
-    const bytes = new TextEncoder().encode(JSON.stringify(list));
-    const sha256 = sha256Of(bytes);
-    this.#contents.set(sha256, { sha256, size: bytes.length, from: { bytes } });
-    return { entry: pathOf(entry), sha256 };
+    const content = contentOf(JSON.stringify(list));
+    this.#contents.set(content.sha256, content);
+    return { entry: pathOf(entry), sha256: content.sha256 };
   }
 
   /** Adds the files and folders that a stage reads from outside. @returns their bundles, by name */

@@ -2,9 +2,10 @@ import { delay } from "@std/async";
 import { join } from "node:path";
 import { type Claim, claimSchema } from "../../schemas/cluster_records.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
+import { contentOf } from "../store/cache/layout.ts";
 import { removeQuietly } from "../store/files.ts";
 import { currentUser } from "../store/processes.ts";
-import { isThere, sha256Of } from "../store/reading.ts";
+import { isThere } from "../store/reading.ts";
 import { readRecord } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import type { OwnJob, Queue } from "./queue.ts";
@@ -52,8 +53,7 @@ export async function claimKey(key: string, options: ClaimOptions): Promise<Disp
   for (let number = 0; number < MOST;) {
     if (!isThere(pathOf(number))) {
       const record: Claim = { user, job: own.id, attempt: own.attempt, at: new Date().toISOString() };
-      const bytes = new TextEncoder().encode(JSON.stringify(record));
-      const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
+      const content = contentOf(JSON.stringify(record));
       const made = await backend.create(nameOf(number), content, { signal: stop, replace: false });
       // Without a claim a key may be computed twice, which is better than not at all.
       if ("trouble" in made) break;

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { sha256Of } from "../reading.ts";
+import type { Content } from "./backend.ts";
 import { parseJson } from "../records.ts";
 
 /**
@@ -32,6 +33,12 @@ export function recipeName(recipeKey: string): string {
 /** The name of the claim that says who computes a key now. */
 export function claimName(resolvedKey: string): string {
   return `${VERSION}/claims/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
+}
+
+/** Returns bytes, or the UTF-8 of a text, as content to store. */
+export function contentOf(content: Uint8Array<ArrayBuffer> | string): Content {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
 }
 
 /**

@@ -1,7 +1,6 @@
 import { AwsV4Signer } from "aws4fetch";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, type Trouble, trouble } from "./backend.ts";
-import { PROBE } from "./layout.ts";
-import { sha256Of } from "../reading.ts";
+import { contentOf, PROBE } from "./layout.ts";
 import type { S3Settings } from "./s3_settings.ts";
 
 /** The largest object that S3 takes in one request. */
@@ -73,8 +72,7 @@ export class S3Backend implements CacheBackend {
   }
 
   async prepare(signal: AbortSignal): Promise<Answer<string | undefined>> {
-    const bytes = new TextEncoder().encode("noiseline stores this file again to see whether the first of two wins\n");
-    const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
+    const content = contentOf("noiseline stores this file again to see whether the first of two wins\n");
     // If the file is there from an earlier run, the first answer is enough.
     for (let tries = 0; tries < 2; tries++) {
       const stored = await this.create(PROBE, content, { signal, replace: false });

@@ -11,7 +11,7 @@ import type { ObjectStore } from "../objects.ts";
 import { filesOf } from "../results.ts";
 import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
 import type { CacheClient } from "./client.ts";
-import { objectName, recipeName, resultName, seal, unseal } from "./layout.ts";
+import { contentOf, objectName, recipeName, resultName, seal, unseal } from "./layout.ts";
 import { makeFolder, removeQuietly, writeUnflushed } from "../files.ts";
 import { entriesOf, sha256Of } from "../reading.ts";
 import { ignoreTrouble } from "../trouble.ts";
@@ -159,8 +159,7 @@ export class Uploads {
 
   /** @param isBad true if the stored record may be replaced */
   async #sendRecord(name: string, record: unknown, isBad: (content: Uint8Array) => boolean) {
-    const bytes = seal(record);
-    const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
+    const content = contentOf(seal(record));
     const first = await this.client.create(name, content, false);
     if ("trouble" in first) return first.trouble;
     if (first.value === "created") return undefined;

@@ -1,10 +1,9 @@
 import { delay } from "@std/async";
 import { hostname } from "node:os";
 import { z } from "zod";
-import { sha256Of } from "../reading.ts";
 import type { Answer } from "./backend.ts";
 import type { CacheClient } from "./client.ts";
-import { claimName, resultName, seal, unseal } from "./layout.ts";
+import { claimName, contentOf, resultName, seal, unseal } from "./layout.ts";
 
 const claimSchema = z.strictObject({
   owner: z.string(),
@@ -106,12 +105,8 @@ export class WorkClaims {
 
   /** Writes a claim. Ignores failures: without a claim a key may be computed twice, which is better than not at all. */
   async #write(key: string, beat: number, replace: boolean): Promise<void> {
-    const bytes = seal({ owner: this.#owner, host: hostname(), beat } satisfies Claim);
-    await this.client.create(
-      claimName(key),
-      { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } },
-      replace,
-    );
+    const claim: Claim = { owner: this.#owner, host: hostname(), beat };
+    await this.client.create(claimName(key), contentOf(seal(claim)), replace);
   }
 }
 
