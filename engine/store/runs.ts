@@ -79,25 +79,18 @@ export class RunStore {
   /** Adds a line to the history of a stage's figures. */
   addFigures(runId: string, stage: string, row: FigureRow): void {
     const path = this.figuresPath(runId, stage);
-    ignoreTrouble(() => {
-      if (!this.#mayAdd(runId, path)) return;
-      appendLine(path, JSON.stringify(row));
-    });
+    if (this.#makeRoom(runId, path)) ignoreTrouble(() => appendLine(path, JSON.stringify(row)));
   }
 
   /** @returns the path of the preview; undefined if the preview could not be written */
   keepPreview(runId: string, stage: string, step: number, png: Uint8Array): string | undefined {
     const path = this.previewPath(runId, stage, step);
-    let may = false;
-    ignoreTrouble(() => may = this.#mayAdd(runId, path));
-    return may && this.#leave(path, png) ? path : undefined;
+    return this.#makeRoom(runId, path) && this.#leave(path, png) ? path : undefined;
   }
 
   /** Makes the folder of a run's file, but not the run's own folder: that may lie on a mount that is missing now. */
-  #mayAdd(runId: string, path: string): boolean {
-    if (!isThere(this.folderOf(runId))) return false;
-    makeFolder(dirname(path));
-    return true;
+  #makeRoom(runId: string, path: string): boolean {
+    return isThere(this.folderOf(runId)) && ignoreTrouble(() => makeFolder(dirname(path)));
   }
 
   /** Steps that have a preview, ascending. */
@@ -113,13 +106,10 @@ export class RunStore {
    * @returns true on success
    */
   #leave(path: string, content: string | Uint8Array): boolean {
-    let done = false;
-    ignoreTrouble(() => {
+    return ignoreTrouble(() => {
       writeUnflushed(`${path}.tmp`, content);
       rename(`${path}.tmp`, path);
-      done = true;
     });
-    return done;
   }
 
   write(record: RunRecord): void {

@@ -48,12 +48,17 @@ export function isEnvironmental(error: unknown): boolean {
   return isMachineTrouble(error) || (codeOf(error) !== "ENOENT" && Object.hasOwn(PLACE, codeOf(error)));
 }
 
-/** Does optional work, such as writing a log line, and ignores errors of the machine or of a path. */
-export function ignoreTrouble(work: () => void): void {
+/**
+ * Does optional work, such as writing a log line, and ignores errors of the machine or of a path.
+ * @returns true if the work was done
+ */
+export function ignoreTrouble(work: () => void): boolean {
   try {
     work();
+    return true;
   } catch (error) {
     if (explainTrouble(error) === undefined) throw error;
+    return false;
   }
 }
 
