@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { CLONE, Running } from "../../support/cli_process.ts";
 
-/** Call a benchmark; none of these calls gets as far as to measure. */
+/** Calls a benchmark; none of these calls gets as far as measuring. */
 async function bench(name: string, args: readonly string[]) {
   const how = { cwd: CLONE, main: `${CLONE}bench/${name}.ts`, denoFlags: ["--no-check"], env: { NO_COLOR: "1" } };
   await using running = new Running(args, how);

@@ -2,7 +2,7 @@ import { main } from "../../../cli/main.ts";
 import type { BuiltinKind } from "../../../contract/stage.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 
-/** What the command line said and how it ended. */
+/** The output of the command line and its exit code. */
 export interface Said {
   readonly code: number;
   readonly out: string;
@@ -10,7 +10,7 @@ export interface Said {
 }
 
 /**
- * Run the command line in this process. It writes to the streams of the process, so those are redirected meanwhile;
+ * Runs the command line in this process. It writes to the streams of the process, so these are redirected meanwhile;
  * tests of one file run one after the other.
  */
 export async function runCli(...args: string[]): Promise<Said> {

@@ -7,7 +7,7 @@ import { curve, liveRun, liveStage } from "../../support/live_runs.ts";
 
 const param = (path: string, value: unknown) => ({ path, value, origin: [] });
 
-/** A run whose training goes on, or is done. */
+/** Returns a run whose training is still going on, or done. */
 function trained(source: string, learningRate: unknown, isDone: boolean, seed: number = 0) {
   const made = { kind: "train", version: "3", params: { learningRate }, seed, inputs: {}, externals: {} };
   const experiment: Experiment = {
@@ -32,7 +32,7 @@ Deno.test("runs that go on are compared by what their plans and they themselves 
   const compared = await compareExperiments(all);
   const { comparison, parts } = compared;
   assertEquals(comparison.names, ["first", "second"]);
-  // A param that one result does not note, as it has its default, is no difference.
+  // A param that one result does not record, because it has its default, is no difference.
   assertEquals(comparison.params, [{ path: "train.learningRate", values: [0.1, 0.2] }]);
   assertEquals(sheetOf(comparison, parts), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
   const page = comparisonPage(compared);
@@ -65,7 +65,7 @@ Deno.test("curves are named by links to their runs, in the words above them and 
   assertEquals(page.curves[0]!.runs.map(({ href }) => href), ["/run/first", "/run/second"]);
 });
 
-/** Children of one run, of which the first so many are at work, all over a shared stage. */
+/** Returns matrix children of one run, the first of which are at work, and which all use a shared stage. */
 function children(source: string, rates: readonly number[], atWork: number) {
   const learned = rates.map((lr, i) => {
     const params = [param("with.learningRate", lr), param("with.clip", 1)];
@@ -95,7 +95,7 @@ Deno.test("children of a matrix are compared while they are at work, and those t
   assertEquals([...samples.matchAll(/<figcaption>(.*?) drawn/g)].map(([, caption]) => caption), [
     ...[1, 2].map((lr) => `<a href="/run/a"><b>lr=${lr}: train@9: preview, after 20 steps</b></a>`),
   ]);
-  // What they read was planned too, and differs between runs.
+  // The shared stage's params are in the plan too, and differ between the runs.
   const two = await comparedOf([...children("a", [1, 2], 2), ...children("b", [1], 1)]);
   assertEquals(two.comparison.params, [
     { path: "images.limit", values: [2, 2, 1] },
@@ -121,7 +121,7 @@ Deno.test("children of a matrix are named by its values, and by what differs bet
   assertEquals(await labelsOf(...first, child("b", "lr=1", 1, 6), child("b", "lr=3", 3, 6)), [
     ...["lr=1 clip=5", "lr=2", "lr=1 clip=6", "lr=3"],
   ]);
-  // Two runs of the same began at the same minute: their ids are left.
+  // Two runs with the same params and seed began in the same minute, so only their ids differ.
   assertEquals(await labelsOf(...first.slice(1), child("b", "lr=2", 2, 5)), ["a lr=2", "b lr=2"]);
 });
 
@@ -148,7 +148,7 @@ Deno.test("a run is named by the params that tell it from others, else by its se
     ["b", "/run/b", "learningRate=0.1 seed=1"],
     ["c", "/run/c", "learningRate=0.2"],
   ]);
-  // The stage's seed is the run's.
+  // The stage's seed equals the run's.
   assertEquals(params.map(({ path }) => path), ["train.learningRate"]);
   const evil = await headsOf(trained("a", "<img>", true), trained(`"<b>`, 0.2, true));
   assertEquals(evil.heads.map(([title, , label]) => [title, label]), [

@@ -28,7 +28,7 @@ Deno.test("whatever the cells, a reader of RFC 4180 finds as many, none of them 
   }));
 });
 
-/** One record; a break within quotes is part of its cell. */
+/** Parses one record; a line break within quotes is part of its cell. */
 function parseRow(line: string): string[] {
   return [...`,${line}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^",\r\n]*))/g)].map(([, quoted, plain]) =>
     quoted?.replaceAll('""', '"') ?? plain!

@@ -1,6 +1,6 @@
 import type { StageContext } from "../../../contract/stage.ts";
 
-/** Write what stands for a page that draws. */
+/** Writes a stand-in for an interactive sampling page. */
 export default async function run({ outputs }: StageContext): Promise<void> {
   await outputs["files"]!.write("demo.html", "<title>draws</title>");
 }

@@ -4,7 +4,7 @@ import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan
 import { causeLines, explanationLines } from "../../../cli/commands/why.ts";
 import { testsAlone } from "../../support/own_process.ts";
 
-/** Without colours, also where somebody looks on. */
+/** Without colours, even if the tests run on a terminal. */
 const test = testsAlone(import.meta.url);
 const digest = (char: string) => char.repeat(64);
 const renamed: Cause = {

@@ -41,7 +41,7 @@ stages:
   // One flag for all children of the matrix.
   assertMatch(grantFlags([request!]), /^--grant 'a:env=A/);
 
-  // As a shell would take it.
+  // The flag as a shell would parse it.
   const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${grantFlags([request!])}`] })
     .output();
   const [option, text] = new TextDecoder().decode(stdout).split("\n");
@@ -55,11 +55,11 @@ stages:
   assertEquals(grants.open([request!]), []);
   assertEquals(new Grants(pipeline.folder, place).open([request!]), [request!]);
   grants.keep();
-  // Remembered, and for this project alone.
+  // The grant is remembered, but only for this project.
   assertEquals(new Grants(pipeline.folder, place).open([request!]), []);
   assertEquals(new Grants("/", place).open([request!]).length, 1);
 
-  // As the pipeline's file writes the path, and as it is called from here.
+  // The path as the pipeline's file writes it, relative to this folder, and absolute.
   const name = file.slice(folder.path.length + 1);
   for (const path of [`../${name}`, relative(Deno.cwd(), file), file]) {
     const { granted, problems } = await parseGrants([`a:native,read=${path},env=A`], pipeline);

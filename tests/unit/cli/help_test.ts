@@ -7,7 +7,7 @@ import { COMMANDS } from "../../../cli/command.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { runCli } from "./capture.ts";
 
-/** Help texts are part of what users see; look at the difference, then take it with `deno task golden`. */
+/** Help texts are part of what users see; look at the difference, then accept it with `deno task golden`. */
 Deno.test("help of the program reads as before", async (t) => {
   const { code, out } = await runCli("--help");
   assertEquals(code, 0);

@@ -8,7 +8,7 @@ import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 import { judgeKind as figureKind } from "./judge_kind.ts";
 
-/** A figure of a schedule. */
+/** A kind that computes a figure of a schedule. */
 const judgeKind = defineKind({ ...figureKind, inputs: { of: { type: "schedule", description: "Its schedule" } } });
 
 const runCli = (...args: string[]) => runCliWith({ judge: judgeKind as unknown as BuiltinKind }, ...args);
@@ -40,7 +40,7 @@ Deno.test("runs, tag, export, import, verify, gc and graph say what they did to 
       .replaceAll(/noiseline \S+, deno \S+/g, "VERSIONS").replaceAll(/(?<=TIME {2}2 ran {2})\S+/g, "HOST")
       .replaceAll(/\d[\d.]* k?B/g, "SIZE");
   };
-  // One after the other, so that they end in one order.
+  // One stage after the other, so that they always end in the same order.
   await say("run", file, "--jobs", "1");
   const id = JSON.parse((await runCli("runs", file, "--json")).out)[0].runId;
   const shown: string[] = [];
@@ -143,7 +143,7 @@ for (
     assertEquals((await runCli("verify", file, "judge")).code, 1);
     assertEquals((await runCli("run", file)).code, 0);
     assertEquals((await runCli("verify", file)).code, 0);
-    // A stage that never ran has nothing that could be damaged.
+    // A stage that never ran has no result that could be damaged.
     assertEquals((await runCli("verify", file, "--set", "schedule.timesteps=8")).code, 0);
   });
 }
@@ -176,7 +176,7 @@ Deno.test("verify and runs list keys that gave two results, with digests, numeri
     const all = store.results.keys().map((key) => store.results.readManifest(key)!);
     return all.find(({ ingredients }) => ingredients.params["timesteps"] === (stage === "other" ? 1251 : 1250))!;
   });
-  // As if "schedule" had given the bytes of "other" on some device when it ran first.
+  // As if "schedule" had produced the bytes of "other" on some device when it ran first.
   await store.results.publish({ ...schedule!, outputs: other!.outputs });
   const forced = await runCli("run", file, "--force", "schedule", "--json");
   assertStringIncludes(forced.out, "not deterministic: one key, two results");
@@ -221,7 +221,9 @@ Deno.test("verify and runs list keys that gave two results, with digests, numeri
   assertEquals(await json("runs", schedule!.runId, ...at), []);
 });
 
-/** What Graphviz's grammar allows: quoted ids whose only escapes are those that labels and ids are written with. */
+/**
+ * The output must follow Graphviz's grammar: quoted ids, with only the escapes that labels and ids are written with.
+ */
 Deno.test("graph --format dot quotes every id, so that Graphviz takes any of them", async () => {
   await using place = await makePipeline();
   const { folder } = place;

@@ -1,6 +1,6 @@
 import type { StageContext } from "../../../contract/stage.ts";
 
-/** Write the value that it is given, the seed and the values that it reads, together as a metric. */
+/** Writes the sum of its param, the seed and the values that it reads as a metric. */
 export default async function run({ params, inputs, outputs, note, seed }: StageContext): Promise<void> {
   let value = (params as unknown as { value: number }).value + (seed ?? 0);
   for (const from of [inputs["from"] ?? []].flat()) {

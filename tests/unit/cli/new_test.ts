@@ -83,7 +83,7 @@ Deno.test("new writes each sort of definition with its test, and says where a pi
     const { code, out } = await runCli("new", sort, `my_${sort}`, "--folder", folder.path, "--json");
     assertEquals(code, 0);
     const answer = JSON.parse(out);
-    // The settings of the first are as good for the others.
+    // The settings that the first wrote serve the others too.
     assertEquals([answer.use, answer.next.at(-1)], [use, `deno test -A my_${sort}_test.ts`]);
     const text = Deno.readTextFileSync(join(folder.path, `my_${sort}.ts`));
     assertStringIncludes(text, `./my_${sort}.ts`);

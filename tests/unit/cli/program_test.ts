@@ -64,7 +64,7 @@ Deno.test("arguments are meant from where the user stands, unless a task or a sc
   const user = at("p/own");
   const home = at("p");
   const cases: [args: string[], cwd: string, start: string, meant: string][] = [
-    // As `deno task` starts it, for the user's own words.
+    // As `deno task` starts the program, for arguments that the user typed.
     [["plan", "x.yaml"], home, user, user],
     [["plan", "./x.yaml", "--store=../s"], home, user, user],
     [["plan", "none.yaml"], home, user, user],
@@ -72,12 +72,12 @@ Deno.test("arguments are meant from where the user stands, unless a task or a sc
     [["new", "stage", "a", "--folder", "other"], home, user, user],
     [["gc"], home, at("p/own/deep"), at("p/own/deep")],
     [["plan", "root.yaml"], home, home, home],
-    // Names from beside deno.json: a path that was typed so, or one in a task.
+    // Names relative to the deno.json: a path that was typed that way, or a path in a task.
     [["plan", "root.yaml"], home, user, home],
     [["plan", "own/x.yaml"], home, user, home],
     [["plan", "x.yaml", "--store", "./root.yaml"], home, user, home],
     [["run", "both.yaml"], home, user, home],
-    // Inherited: a script has gone elsewhere since.
+    // Inherited variables: a script has changed the folder since.
     [["plan", "x.yaml"], user, user, user],
     [["plan", "x.yaml"], at("p/other"), user, at("p/other")],
     [["plan", "x.yaml"], at("q"), user, at("q")],

@@ -8,7 +8,7 @@ stages:
   schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
 `;
 
-/** A pipeline that has run and is tagged, and the command line with its store. */
+/** Makes a pipeline that has run and is tagged, and the command line with its store. */
 export async function makeRan() {
   const folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");

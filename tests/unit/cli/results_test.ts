@@ -1,5 +1,5 @@
 /**
- * One file, since its tests share the kinds and runs that the commands about results are tried on.
+ * These tests are in one file because they share the kinds and runs on which the commands about results are tried.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { runCliWith } from "./capture.ts";
 import { judgeKind } from "./judge_kind.ts";
 import { newRunId } from "../../../engine/store/processes.ts";
 
-/** Draws random numbers, and may read what another one said. */
+/** A kind that generates a random number, and may read the result of another stage. */
 const drawKind = defineKind({
   ...judgeKind,
   kind: "draw",
@@ -31,7 +31,10 @@ stages:
   judge: { uses: judge }
 `;
 
-/** A pipeline that was run with value 1 and then with 2, and a newer run of it that failed early; and ids of these. */
+/**
+ * Makes a pipeline that was run with value 1 and then with 2, and a newer run of it that failed early; returns their
+ * ids.
+ */
 async function makeRuns() {
   const folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");
@@ -59,7 +62,7 @@ Deno.test("tag, logs, compare, metrics, export and import find what runs made, a
   const at = ["--store", place.store.root];
   const { first, second, failed } = ids;
 
-  // Of a run by its id, and of the newest that is done, which is not the newest.
+  // Tags a run by its id, and the newest run that is done, which is not the newest run.
   assertEquals(await say("tag", "early", first, ...at), "early: 2 results of small\n");
   const late = await tell("tag", "late", ...at);
   const used = (await tell("runs", second, ...at)).results;
@@ -70,7 +73,7 @@ Deno.test("tag, logs, compare, metrics, export and import find what runs made, a
   assertEquals(tags[1], late);
 
   assertEquals(place.store.runs.ids(), [failed, second, first]);
-  // Of the newest run that has one.
+  // The log of the newest run that has one.
   assertEquals(await say("logs", file, "judge"), "note: judging 2\n");
   assertEquals(await say("logs", file, "judge", "--run", first), "note: judging 1\n");
   const log = await tell("logs", file, "judge", "--run", first);
@@ -206,7 +209,8 @@ stages:
   ]);
   assertEquals((await namesOf(file, "again~seed=1")).length, 3);
   assertEquals(await namesOf(file, "plain"), ["(shared)"]);
-  // Stage names belong to the file before them and may stand beside tags and runs; a tag of the same name wins.
+  // Stage names belong to the file before them and may stand beside tags and runs; a tag with the same name takes
+  // precedence.
   await say("tag", "best", file, ...at);
   const [run] = openStore(at[1]!).runs.ids();
   const mixed = await namesOf(file, "again~value=2~seed=1", run!, "best");
@@ -276,7 +280,7 @@ stages:
   await say("compare", file, "-o", page);
   assertStringIncludes(await Deno.readTextFile(page), "4.0 ± 2.6");
 
-  // Two runs of one file with another seed differ in nothing else; with another value they do.
+  // Two runs of one file with different seeds differ in nothing else; with another value they do.
   const single = join(folder.path, "q.yaml");
   await Deno.writeTextFile(single, "name: single\nstages: { draw: { uses: draw } }\n");
   for (const set of ["seed=3", "seed=4", "draw.value=9"]) {
@@ -288,7 +292,7 @@ stages:
   assertEquals(runs.seeds, [3, 4, 0]);
   assertEquals(runs.overSeeds.length, 1);
   assertEquals([runs.overSeeds[0].value, runs.overSeeds[0].seeds], [4.5, 2]);
-  // Not all: the third is another experiment.
+  // Not all three: the third is another experiment.
   assertEquals(runs.overSeeds[0].experiment, `${first}, ${second}`);
   await say("compare", first!, second!, third!, "--store", store.root, "-o", page);
   const heads = [...(await Deno.readTextFile(page)).matchAll(/<th scope="col"><span title="([^"]*)">([^<]*)/g)];
@@ -340,7 +344,7 @@ stages:
   const named = compared.overSeeds.filter(({ stage }: { stage: string }) => stage === "again");
   assertEquals(named.map(({ experiment, seeds }: MetricRow) => [experiment, seeds]), [["value=1", 2], ["value=2", 2]]);
 
-  // Only the second stage is drawn anew here.
+  // Only the second stage gets other seeds here.
   const once = join(folder.path, "q.yaml");
   await Deno.writeTextFile(
     once,
@@ -387,7 +391,7 @@ Deno.test("export, tag and report call a damaged result damaged, and a run makes
   }
   assertEquals((await runCli("run", file)).code, 0);
   assertEquals((await runCli(...exported)).code, 0);
-  // A page of what is sound names what is not.
+  // The page shows the undamaged results and names the damaged ones.
   const last = store.results.byResolved(store.runs.used(run!).results["last"]!)!;
   await Deno.remove(store.objects.pathOf(last.outputs["metrics"]!.files[0]!.sha256));
   const page = await runCli("report", file);

@@ -23,7 +23,9 @@ stages:
 
 const NOTHING = (page: string) => ["small: nothing to do (5 stages cached)", `page: ${page}`];
 
-/** Stages that the end of a run names as of another configuration; undefined where it names none. */
+/**
+ * Returns the stages that the end of a run reports as belonging to another configuration; undefined if it reports none.
+ */
 function earlierIn(lines: readonly string[]): string[] | undefined {
   return lines.flatMap((line) => / also has results of another configuration: (.*)$/.exec(line)?.[1] ?? [])[0]?.split(
     ", ",
@@ -62,7 +64,7 @@ Deno.test("run ends with the figures of its last stages and the page, as text an
     `page: ${place.page}`,
   ]);
   assertEquals(await place.run(), NOTHING(place.page));
-  // The second stage is the last that has figures where only it is asked for.
+  // If only the second stage is requested, it is the last that has figures.
   const last = JSON.parse((await place.run("second", "--force", "second", "--json")).at(-1)!);
   assertEquals(last.scores, [{ experiment: "small", stage: "second", metric: "far", value: 2.34567, count: 3 }]);
   assertEquals([last.type, last.page, last.outputs], ["run-finished", place.page, place.shown]);
@@ -78,23 +80,23 @@ Deno.test("the page is written by every run that did something, and left alone b
   assert(!whole.includes("no result"));
   for (const id of ["first", "second", "third", "other"]) assertStringIncludes(whole, `<h3>${id}</h3>`);
   const { ino } = Deno.statSync(place.page);
-  // A run with nothing to do has nothing to say.
+  // If everything is up to date, the run leaves the page as it is.
   await place.run();
   assertEquals(Deno.statSync(place.page).ino, ino);
-  // One that fails has, even before it shows anything, and names what it lacks.
+  // A run that fails rewrites the page, even before it has results, and the page names the missing result.
   assertEquals((await runCli("run", place.file, "--set", "pick.metric=none")).code, 1);
   assertMatch(Deno.readTextFileSync(place.page), /<li>no result of &#34;pick&#34;: failed: .*none/);
   const failed = await runCli("run", place.file, "--keep-going", "--set", "third.value=9", "--set", "pick.metric=none");
   assertEquals([failed.code, failed.out.trimEnd().split("\n").at(-1)], [1, `page: ${place.page}`]);
   assertMatch(Deno.readTextFileSync(place.page), /<li>no result of &#34;pick&#34;: failed: .*none/);
-  // What was lost comes back, although nothing else is to be done.
+  // A lost page is written again, although nothing else is to be done.
   await place.run();
   await Deno.remove(place.page);
   assertEquals(await place.run(), NOTHING(place.page));
   assertEquals((await runCli("report", place.file)).out, `${place.page}\n`);
 });
 
-/** What the page says of each stage, as the run's own page would. */
+/** Returns the state that the page shows for each stage, as the run's own page would. */
 const statesIn = (page: string) =>
   [...Deno.readTextFileSync(page).matchAll(/<tr><td><code>(\w+)<\/code>.*?<span class="state [\w-]+">(.*?)</g)]
     .map(([, ...own]) => own.join(" ")).join(", ");
@@ -107,7 +109,8 @@ Deno.test("the page says of each stage how it ended in the last run, as the run'
   assertEquals(statesIn(place.page), "first cached, other ran, second cached, pick ran, third ran");
   await runCli("run", place.file, "--set", "other.value=9", "--set", "pick.metric=none");
   assertEquals(statesIn(place.page), "first cached, other ran, second cached, pick failed, third cached");
-  // A later page of the results as the file has them: what the last run did of others is no word of theirs.
+  // The report shows the results as the file now defines them: the states of stages in the last run do not count if
+  // their results differ.
   assertEquals((await runCli("report", place.file)).code, 0);
   assertEquals(statesIn(place.page), "first cached, other restore, second cached, pick cached, third cached");
 });
@@ -144,14 +147,14 @@ Deno.test("a page that cannot be written is a warning, and no leftover", async (
   assertEquals(full.code, 0, full.error);
   assertMatch(full.error, /^warning: no page of this run: No space left on device .*; free some space/m);
   assertEquals(place.list(), ["first", "other", "pick", "second", "third"]);
-  // Nor does a bug take the run's end away.
+  // A bug does not prevent the end of the run from being reported, either.
   setOperationHook((_, path) => {
     if (path.includes("report.html")) throw new TypeError("no such part");
   });
   const odd = await runCli("run", place.file).finally(() => setOperationHook(undefined));
   assertEquals([odd.code, odd.out], [0, "small: nothing to do (5 stages cached)\n"], odd.error);
   assertMatch(odd.error, /^warning: no page of this run: TypeError: no such part; report it as a bug/m);
-  // Somebody's folder in its place goes aside.
+  // A user's folder in the page's place is moved aside.
   await Deno.mkdir(join(place.page, "mine"), { recursive: true });
   await place.run();
   assertEquals(place.list(), ["first", "other", "pick", "report.html", "report.html.broken", "second", "third"]);
@@ -161,17 +164,17 @@ Deno.test("a run says which folders are of an earlier configuration, until a run
   await using place = await makePlace();
   assertEquals(earlierIn(await place.run()), undefined);
 
-  // `third` reads what did change; `other` is as it was.
+  // `third` reads the changed result; `other` is unchanged.
   assertEquals(earlierIn(await place.run("second", "--set", "first.value=9")), ["third"]);
   const status = await runCli("status", place.file, "--json");
   assertEquals(JSON.parse(status.out).earlier, ["first", "second"], "seen from the file as it is");
-  // A run that has nothing to do changes nothing, and says the same.
+  // A run with nothing to do changes nothing, and reports the same.
   assertEquals(earlierIn(await place.run("second", "--set", "first.value=9")), ["third"]);
   assertEquals(earlierIn(await place.run("--set", "first.value=9")), undefined);
   assertEquals(earlierIn(await place.run()), undefined);
 
-  // What a run of other settings shows is named too where the run has nothing to do itself.
-  // The second time the pipeline is not kept, and loaded anew.
+  // Results of a run with other settings are reported too, if the run itself has nothing to do. The second time the
+  // pipeline is not kept, and loaded again.
   for (const text of [YAML, `# new\n${YAML}`]) {
     assertEquals(earlierIn(await place.run("--set", "first.value=9")), undefined);
     await place.write(text);
@@ -206,12 +209,12 @@ Deno.test("a run names folders of stages that the pipeline has no more, and leav
   await Deno.writeTextFile(join(place.shown, "own.txt"), "mine");
   await place.write(YAML.replaceAll("other", "renamed"));
   assertEquals(earlierIn(await place.run()), ["other"]);
-  // Also one that has nothing to do.
+  // This holds also for a run with nothing to do.
   assertEquals(earlierIn(await place.run()), ["other"]);
   await place.write(YAML);
   assertEquals(earlierIn(await place.run()), ["renamed"]);
   await Deno.remove(join(place.shown, "renamed"), { recursive: true });
-  // Nothing to do, and nothing left to say.
+  // Everything is up to date, and there is nothing left to report.
   assertEquals(await place.run(), NOTHING(place.page));
   assertEquals(place.list(), ["first", "other", "own", "own.txt", "pick", "report.html", "second", "third"]);
 });

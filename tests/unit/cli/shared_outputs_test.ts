@@ -19,7 +19,9 @@ async function makeFolder(files: Readonly<Record<string, string>>) {
   return { path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
-/** Texts of `one.yaml` and `two.yaml`, a change between their runs, and whether the second run warns of the first. */
+/**
+ * Texts of `one.yaml` and `two.yaml`, a change between their runs, and true if the second run warns about the first.
+ */
 const NAMESAKES: Readonly<Record<string, readonly [one: string, two: string, (at: string) => void, warned: boolean]>> =
   {
     "other values": [ONE, TWO, () => {}, true],
@@ -54,7 +56,7 @@ for (const [what, [one, two, change, warned]] of Object.entries(NAMESAKES)) {
       assertEquals([code, (error + out).includes("both show")], [0, warned], error + out);
       if (warned) assertStringIncludes(error + out, `${second} and ${first} both show "small" in`);
     }
-    // Said once: what is shown now is this file's own.
+    // The warning is given once: the outputs now shown are this file's own.
     const again = await runCli("run", second, "--set", `a.timesteps=1300`);
     assertEquals([again.code, (again.error + again.out).includes("both show")], [0, false], again.error);
   });
@@ -87,7 +89,7 @@ Deno.test("stores that share outputs/ name each other before one moves the other
     return said[1];
   };
   assertEquals(await run(ours, 1250), undefined);
-  // The same bytes are nobody's loss, and a store elsewhere has an outputs/ of its own.
+  // The same bytes are nobody's loss, and a store elsewhere has its own outputs/.
   assertEquals(await run(other, 1250), undefined);
   assertEquals(await run(far, 1251), undefined);
   assertEquals(isMoved(""), false);

@@ -5,7 +5,7 @@ import { slipsOf } from "../../support/slips.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCli } from "./capture.ts";
 
-/** The suggestion below an error; undefined where there is none. */
+/** Returns the suggestion below an error; undefined if there is none. */
 function suggested(error: string): string | undefined {
   return /\n {2}fix: {4}did you mean "?([^"?]*)"?\?\n/.exec(error)?.[1];
 }

@@ -1,8 +1,6 @@
 import { AssertionError } from "@std/assert";
 
-/**
- * |got - want| <= abs + rel |want|.
- */
+/** Asserts |got - want| <= abs + rel |want|. */
 export function assertClose(got: number, want: number, { rel = 0, abs = 0, label = "value" }: Tolerance): void {
   if (!(Math.abs(got - want) <= abs + rel * Math.abs(want))) {
     throw new AssertionError(`${label}: got ${got}, wanted ${want} within ${abs} + ${rel} * |wanted|`);
@@ -21,5 +19,5 @@ export interface Tolerance {
   readonly label?: string;
 }
 
-/** Numbers printed with 12 significant digits are off by at most half a unit of the last, 5e-12 relative. */
+/** Numbers printed with 12 significant digits are off by at most half a unit of the last digit, 5e-12 relative. */
 export const TWELVE_DIGITS = { rel: 6e-12 } as const;

@@ -39,7 +39,7 @@ interface Dropped {
   readonly rate: number;
 }
 
-/** As the loss of a batch drops. */
+/** Dropout as the loss of a batch applies it. */
 function dropout(x: tf.Tensor, { key, rate }: Dropped, site: number): tf.Tensor {
   return tf.mul(x, keepMask(key, x.shape, { site, rate }));
 }
@@ -48,7 +48,9 @@ function randomParameters(): Float32Array<ArrayBuffer> {
   return new PseudoRandom(21).symmetric(NETWORK.count, 0.4);
 }
 
-/** The U-Net's output for one input, with every mask filled with `value`; records what masks were asked for. */
+/**
+ * Returns the U-Net's output for one input, with every mask filled with `value`; records the masks that were requested.
+ */
 function unetWithMasks(value: number, change: Change = (_, data) => data) {
   const asked: KeepMaskAttributes[] = [];
   tf.unregisterKernel(KEEP_MASK, "cpu");
@@ -71,7 +73,7 @@ function unetWithMasks(value: number, change: Change = (_, data) => data) {
 
 type Change = (name: string, data: Float32Array) => Float32Array;
 
-/** @param change what the parameters are instead of random ones */
+/** @param change replaces the random parameters */
 function runUnet(change: Change = (_, data) => data, dropped?: Dropped): number[] {
   return tf.tidy(() => {
     const named = unpackParameters(randomParameters(), NETWORK);
@@ -98,7 +100,7 @@ Deno.test("unet() drops once in each residual block, by masks of different sites
 Deno.test("unet() drops the input of each second convolution and nothing else", () => {
   const doubled = (pattern: RegExp): Change => (name, data) => pattern.test(name) ? data.map((x) => 2 * x) : data;
   const dropped = unetWithMasks(0).output;
-  // With all of it dropped, whatever leads to it and the weights that it meets are of no effect.
+  // If all of it is dropped, the layers before it and the weights that it is multiplied with have no effect.
   const idle = /block\.\d+\.(norm1|conv1|time|norm2)\.|block\.\d+\.conv2\.kernel/;
   assertNotEquals(runUnet(doubled(idle)), runUnet());
   assertEquals(unetWithMasks(0, doubled(idle)).output, dropped);

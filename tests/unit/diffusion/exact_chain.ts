@@ -5,13 +5,13 @@ export interface ExactOptions {
   readonly path: Path;
   /** Variance s^2 of the data, N(0, s^2). */
   readonly dataVariance: number;
-  /** Deviation of what the walk starts from. Default 1. */
+  /** Standard deviation of the values that the walk starts from. Default 1. */
   readonly start?: number;
-  /** x_0 of x at t in another way than the closed form, by way of an objective. */
+  /** Another way to compute x_0 from x at t than the closed form, for example through an objective. */
   readonly predictX0?: (x: number, t: number) => number;
 }
 
-/** E[x_0 | x_t] for data N(0, s^2). */
+/** Returns E[x_0 | x_t] for data N(0, s^2). */
 export function exactX0(path: Path, dataVariance: number) {
   return (x: number, t: number) => {
     const [signal, noise] = [path.signal(t), path.noise(t)];
@@ -20,9 +20,9 @@ export function exactX0(path: Path, dataVariance: number) {
 }
 
 /**
- * Standard deviation of what a sampler gives for data N(0, s^2) and the network that is exact for them. Each step is then
- * linear in x, the x and x0 before it and fresh noise, so that a walk is a sum of independent deviations: one for x_T
- * and one for each fresh noise, which are the numbers that are walked here.
+ * Returns the standard deviation of a sampler's results for data N(0, s^2) and the network that is exact for them. Each
+ * step is then linear in x, in the x and x0 before it and in fresh noise, so that a walk is a sum of independent
+ * deviations: one for x_T and one for each fresh noise, which are the numbers that are walked here.
  */
 export async function outputDeviation(sampler: Record<string, unknown>, options: ExactOptions): Promise<number> {
   const { path, dataVariance, start = 1, predictX0 = exactX0(path, dataVariance) } = options;

@@ -36,9 +36,9 @@ Deno.test("normalKl() gives the reference bits of the variance mismatch when the
 });
 
 /**
- * The sum over t >= 1 of the expected KL of eq. 5, in nats, for data N(0, 1) and the exact noise prediction
- * sqrt(1 - A) x. Both means are linear in x and x0, so the expectation is a variance: with x0 = sqrt(A) x + r,
- * Var r = 1 - A, the means differ by c1 r.
+ * Returns the sum over t >= 1 of the expected KL of eq. 5, in nats, for data N(0, 1) and the exact noise prediction
+ * sqrt(1 - A) x. Both means are linear in x and x0, so the expectation is a variance: with x0 = sqrt(A) x + r, Var r =
+ * 1 - A, the means differ by c1 r.
  */
 function boundOfExactModel(reverseLogVariance: (t: number) => number): number {
   let sum = 0;

@@ -28,7 +28,9 @@ const CIFAR: UnetConfig = {
   attention: [16],
 };
 
-/** The config.json of Ho et al.'s CIFAR-10 network, as converted when diffusers was young: fields are missing. */
+/**
+ * The config.json of Ho et al.'s CIFAR-10 network, as converted by an early version of diffusers: fields are missing.
+ */
 const OLD_CIFAR = {
   _class_name: "UNet2DModel",
   _diffusers_version: "0.0.4",
@@ -71,7 +73,7 @@ function importFixture(fixture: Fixture) {
 
 const parseUnet = (config: unknown) => fromUnet2dConfig(unet2dConfigSchema.parse(config));
 
-/** What the network predicts for the fixture's input, [B, C, H, W]. */
+/** Returns the network's prediction for the fixture's input, [B, C, H, W]. */
 function predict(fixture: Fixture, config: UnetConfig, named: NamedArrays) {
   const { x, t } = fixturePrediction(fixture);
   return tf.tidy(() => {
@@ -81,7 +83,7 @@ function predict(fixture: Fixture, config: UnetConfig, named: NamedArrays) {
     );
     const images = tf.transpose(tf.tensor(x.data, x.shape), [0, 2, 3, 1]);
     const { classes } = config;
-    // Theirs are 1 and 3 of four: label 1, and none.
+    // The library's inputs are 1 and 3 of four: label 1, and no label.
     const told = classes === undefined
       ? {}
       : { labels: tf.tensor2d(oneHotLabels([1, undefined], classes), [2, classes + 1]) };
@@ -207,7 +209,7 @@ Deno.test("every schedule survives the way to a scheduler config and back", () =
       const chain = { spec, betas: makeBetas(spec), objective: "v" as const };
       const config = toChainConfig(chain, false);
       assertEquals(valueOf(fromChainConfig(config, spec)), chain);
-      // Without a note of where it comes from the name may be another one of the same betas.
+      // Without a record of its origin, the imported schedule may get another name with the same betas.
       const foreign = fromChainConfig(config);
       if (zeroTerminalSnr && config.trained_betas !== null) {
         assertStringIncludes(problemOf(foreign).message, "trained_betas");

@@ -11,14 +11,14 @@ export function fixtureJson(fixture: Fixture, file: string) {
   return JSON.parse(Deno.readTextFileSync(place(fixture, file)));
 }
 
-/** Input x [B, C, H, W], t [B], the library's output [B, C, H, W] and its betas [T]. */
+/** Returns the input x [B, C, H, W], t [B], the library's output [B, C, H, W] and its betas [T]. */
 export function fixturePrediction(fixture: Fixture) {
   const { tensors } = decodeSafetensors(Deno.readFileSync(place(fixture, "prediction.safetensors")));
   const array = (name: string) => ({ shape: [...tensors[name]!.shape], data: Array.from(tensors[name]!.data, Number) });
   return { x: array("x"), t: array("t"), output: array("output"), betas: array("betas") };
 }
 
-/** The weights that the library had: `formula_weights` of tests/peers/diffusers/check.py. */
+/** Returns the weights that the library had: `formula_weights` of tests/peers/diffusers/check.py. */
 export function formulaWeights(shapes: Readonly<Record<string, readonly number[]>>): Record<string, Unet2dTensor> {
   const names = Object.keys(shapes).sort();
   return Object.fromEntries(names.map((name, index) => {
@@ -32,7 +32,7 @@ export function formulaWeights(shapes: Readonly<Record<string, readonly number[]
   }));
 }
 
-/** In [-1, 1): the finaliser of MurmurHash3. */
+/** Returns a number in [-1, 1): the finaliser of MurmurHash3. */
 function hashed(index: number, position: number): number {
   let h = Math.imul(position + 1, 0x9E3779B1) ^ Math.imul(index + 1, 0x85EBCA77);
   h = Math.imul(h ^ h >>> 16, 0x85EBCA6B);

@@ -27,13 +27,13 @@ const DECODER = [
 
 Deno.test("discretizedLogLikelihood() gives the values of the paper's code, on tensors too", () => {
   for (const [k, mean, logScale, wanted] of DECODER) {
-    // Printed means have twelve digits, and the first stands in a slope of 255 for its bin.
+    // Printed means have twelve digits, and the first lies on a slope of 255 for its bin.
     assertClose(discretizedLogLikelihood(pixel(k), { mean, logVariance: 2 * logScale }), wanted, { rel: 1e-10 });
     const tensor = discretizedLogLikelihoodTensor(tf.scalar(pixel(k)), {
       mean: tf.scalar(mean),
       logVariance: tf.scalar(2 * logScale),
     });
-    // The bin is 2 / 255 wide, and a pixel less its mean is rounded to 6e-8.
+    // The bin is 2 / 255 wide, and the difference of pixel and mean is rounded to 6e-8.
     assertClose(tensor.dataSync()[0]!, wanted, { rel: 1e-5, label: `level ${k}` });
   }
 });
@@ -42,7 +42,7 @@ Deno.test("discretizedLogLikelihood() shares one unit of probability among the 2
   for (const [mean, logVariance] of [[0, -2], [0.9, -9], [-1, 0]] as const) {
     let sum = 0;
     for (let k = 0; k < 256; k++) sum += Math.exp(discretizedLogLikelihood(pixel(k), { mean, logVariance }));
-    // Each level adds up to the floor of 1e-12 when it is far away.
+    // Each level adds the floor of 1e-12 when it is far away from the mean.
     assertClose(sum, 1, { abs: 3e-10 });
   }
 });
@@ -57,8 +57,8 @@ Deno.test("the decoder charges a perfect mean what it does in the paper's code",
 });
 
 /**
- * The terms t >= 1 of the bound for data N(0, 1) and the exact network, x_0 = sqrt(A) x, in expectation: the KL is
- * quadratic in (x_0, eps), so that four corners of +-1 have the mean of two normals.
+ * Returns the expected terms t >= 1 of the bound for data N(0, 1) and the exact network, x_0 = sqrt(A) x: the KL is
+ * quadratic in (x_0, eps), so that four corners of +-1 have the same mean as two normals.
  */
 function expectedTerms(logVariances: Float64Array): number {
   let sum = 0;

@@ -3,7 +3,7 @@ import { type LossAwareTimesteps, lossAwareTimesteps } from "../../../diffusion/
 import { assertAllClose, assertClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 
-/** Every timestep seen ten times with its own loss. */
+/** Returns a sampler that has observed every timestep ten times, each with its own loss. */
 function seen(losses: readonly number[], rounds = 10): LossAwareTimesteps {
   const sampler = lossAwareTimesteps(losses.length);
   const t = Int32Array.from(losses, (_, i) => i);
@@ -13,7 +13,7 @@ function seen(losses: readonly number[], rounds = 10): LossAwareTimesteps {
 
 Deno.test("lossAwareTimesteps() draws uniformly until each timestep was seen ten times", () => {
   assertAllClose(seen([1, 2, 5], 9).probabilities(), [1 / 3, 1 / 3, 1 / 3], { rel: 1e-15 });
-  // sqrt(E[L^2]) is the loss itself where all ten are alike; 0.001 stays uniform.
+  // sqrt(E[L^2]) is the loss itself if all ten are equal; 0.001 stays uniform.
   const wanted = [1, 2, 5].map((loss) => 0.999 * loss / 8 + 0.001 / 3);
   assertAllClose(seen([1, 2, 5]).probabilities(), wanted, { rel: 1e-14 });
 });
@@ -32,7 +32,7 @@ Deno.test("lossAwareTimesteps() draws by its probabilities, and importance keeps
   const out = { t: new Int32Array(count), importance: new Float32Array(count) };
   sampler.draw(new PseudoRandom(8).uniforms(count).map((u) => u * (1 - 2 ** -24)), out);
   const weighted = out.t.reduce((sum, t, i) => sum + losses[t]! * out.importance[i]!, 0) / count;
-  // Importance times loss is nearly constant: that is the point.
+  // Importance times loss is nearly constant: that is the purpose.
   assertClose(weighted, 8.5 / 4, { rel: 5e-3 });
   const share = out.t.filter((t) => t === 2).length / count;
   // 4.5 standard deviations of a share of 0.588.

@@ -24,13 +24,13 @@ const SHAPE: [number, number, number, number] = [TIMES.length, 2, 2, 1];
 const random = new PseudoRandom(5);
 const X0 = random.symmetric(TIMES.length * PIXELS).map((x) => Math.round(x * 127.5 - 0.5) / 127.5 + 1 / 255);
 const NOISE = random.symmetric(TIMES.length * PIXELS, 1.7);
-/** What the network's outputs are off by. */
+/** The errors of the network's outputs. */
 const ERROR = random.symmetric(TIMES.length * PIXELS, 0.05);
 const VARIANCE = random.symmetric(TIMES.length * PIXELS, 1.2);
 
 const XT = X0.map((x0, i) => qSampleFloat64(x0, NOISE[i]!, { tables, t: TIMES[Math.floor(i / PIXELS)]! }));
 
-/** A prediction that is off by `ERROR`. */
+/** Returns predictions that are off by `ERROR`. */
 function predictions(options: LossOptions): Float32Array<ArrayBuffer> {
   return ERROR.map((error, i) => {
     const { x0, noise } = targetAt(options.objective, timePoint(path, TIMES[Math.floor(i / PIXELS)]!));
@@ -64,13 +64,13 @@ Deno.test("the loss is the mean square of what a prediction is off by, under eve
     for (const weighting of ["simple", "vlb", "min-snr"] as const) {
       const options = { objective, path, weighting, variance: "fixedsmall" } as const;
       const wanted = perImage((i, t) => lossWeight(timePoint(path, t), options) * ERROR[i]! ** 2);
-      // The target is rounded to float32 twice; the error that is left of it is a twentieth.
+      // The target is rounded to float32 twice; the error, which is the difference, is a twentieth of it.
       assertAllClose(lossOf(options), wanted, { rel: 2e-5, label: `${name}, ${weighting}` });
     }
   }
 });
 
-/** The term of the bound in float64, bits per dimension. */
+/** Returns the term of the bound in float64, in bits per dimension. */
 function boundTerms(options: LossOptions): number[] {
   const output = predictions(options);
   return perImage((i, t) => {
@@ -98,7 +98,7 @@ Deno.test("with a learned variance the loss is the bound, or the error and a tho
   }
 });
 
-/** Gradients of the summed loss by the prediction and by the learned variance. */
+/** Returns gradients of the summed loss with respect to the prediction and to the learned variance. */
 function gradients(options: LossOptions): [Float32Array, Float32Array] {
   const inputs = inputsOf(options);
   const loss = (prediction: tf.Tensor, variance: tf.Tensor) =>

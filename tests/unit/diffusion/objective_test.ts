@@ -16,7 +16,7 @@ const targetMixture = (name: ObjectiveName, at: At) => targetAt(objectiveNamed(n
 const x0Recovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recover!(onChain(at)).x0;
 const epsRecovery = (name: ObjectiveName, at: At) => objectiveNamed(name).recover!(onChain(at)).eps;
 
-/** Weights at each timestep. */
+/** Returns the weights at each timestep. */
 function lossWeights(
   tables: DiffusionTables,
   { objective, ...options }: Omit<LossOptions, "objective" | "path"> & { objective: ObjectiveName },
@@ -54,7 +54,7 @@ Deno.test("recover() undoes the target at every timestep", () => {
       const recovered = [x0Recovery(objective, at), epsRecovery(objective, at)].map(({ xt: a, output: b }) =>
         a * xt + b * target
       );
-      // mu at t = 999 is x_t but for a share of 1e-4 of x_0: four digits cancel. x_0 of eps at t = 999: two.
+      // mu at t = 999 is x_t except for a share of 1e-4 of x_0: four digits cancel. x_0 of eps at t = 999: two.
       assertAllClose(recovered, [X0, EPS], { abs: 1e-9, label: `${objective} at t=${t}` });
     }
   }
@@ -81,14 +81,14 @@ Deno.test("lossWeight() of the bound are those of Ho et al. when the noise is pr
   assertClose(weights[499]! * Math.LN2, 0.00550343192562, TWELVE_DIGITS);
   const small = lossWeights(tables, { objective: "eps", weighting: "vlb", minSnrGamma: 5, variance: "fixedsmall" });
   assertClose(small[499]! * Math.LN2, 0.00550819651055, TWELVE_DIGITS);
-  // At t = 0 the density of x_0 itself: 1 / (2 s^2) of its error, (1 - A) / A of the noise's; s^2 is Bt_1.
+  // At t = 0 the density of x_0 itself: 1 / (2 s^2) of its error, (1 - A) / A of the noise's error; s^2 is Bt_1.
   assertClose(weights[0]! * Math.LN2, 1 / (2 * 5.4531876613e-05 * 9999), { rel: 1e-10 });
 });
 
 Deno.test("lossWeight() other than simple weigh an error of x_0 alike under every objective", () => {
   for (const weighting of ["vlb", "min-snr"] as const) {
     const [first, ...others] = OBJECTIVE_NAMES.map((objective) => {
-      // The square of an error of x_0, as that of the prediction.
+      // The square of an error of x_0, relative to that of the prediction.
       const ratios = tables.betas.map((_, t) => 1 / x0Recovery(objective, { tables, t }).output ** 2);
       return lossWeights(tables, { objective, weighting, ...WEIGHTING }).map((weight, t) => weight * ratios[t]!);
     });

@@ -47,7 +47,7 @@ Deno.test("a path of a chain's own signal and noise has the chain's tables", () 
         { signal: at(chain.sqrtAlphasCumprod, 1), noise: at(chain.sqrtOneMinusAlphasCumprod, 0) },
         spec.timesteps,
       );
-      // An alpha has an error of a few 1e-16, and betas begin at 1e-4; a logarithm near 0 has an absolute one.
+      // An alpha has an error of a few 1e-16, and betas begin at 1e-4; a logarithm near 0 has an absolute error.
       for (const name of Object.keys(chain).filter((name) => name !== "timesteps") as TableName[]) {
         const abs = /log/i.test(name) ? 1e-12 : 0;
         const finite = (table: DiffusionTables) => table[name].map((value) => Number.isFinite(value) ? value : -1);
@@ -96,7 +96,7 @@ Deno.test("a path by its table alone has the figures of the path, at whole times
 });
 
 Deno.test("times of a path are drawn uniformly from what its definition makes of the random numbers", () => {
-  // (1 + tanh(x / 2)) / 2 is the logistic curve by other operations.
+  // (1 + tanh(x / 2)) / 2 is the logistic curve computed by other operations.
   const [mean, deviation] = [-0.4, 1.2];
   const draw: PathDefinition["draw"] = ({ normal }) => 1 / (1 + Math.exp(-(mean + deviation * normal)));
   const path = pathOf({ ...FLOW, draw }, 1_000);
@@ -107,7 +107,7 @@ Deno.test("times of a path are drawn uniformly from what its definition makes of
     return Math.log((t + 1) / (999 - t));
   });
   assertAllClose(logits, Float64Array.from(normals, (normal) => mean + deviation * normal), { abs: 1e-9 });
-  // Uniform by default, and whole on a chain.
+  // Uniform by default, and whole numbers on a chain.
   assertEquals([0, 0.25, 0.75].map((uniform) => pathOf(FLOW, 8).draw({ uniform, normal: 9 })), [7, 5, 1]);
   const chain = chainPath(makeTables(Float64Array.of(0.1, 0.2, 0.3, 0.4)));
   assertEquals([0, 0.25, 0.99].map((uniform) => chain.draw({ uniform, normal: 9 })), [0, 1, 3]);

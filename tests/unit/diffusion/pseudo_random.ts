@@ -1,4 +1,4 @@
-/** Numerical Recipes' linear congruential generator: enough for test data. Uniforms in (0, 1], or in (-1, 1]. */
+/** Numerical Recipes' linear congruential generator: good enough for test data. Uniforms in (0, 1], or in (-1, 1]. */
 export class PseudoRandom {
   #state: number;
 

@@ -35,7 +35,8 @@ Deno.test("every sampler comes to the images of its affine form in float64, on e
     const random = new PseudoRandom(5);
     const start = random.symmetric(64, 2);
     const noises = Array.from({ length: 100 }, () => random.symmetric(64, 1.7));
-    // Not linear, so that no error cancels; clipped in places. Of x and t alone, as a network on a zero terminal SNR is.
+    // Not linear, so that no error cancels, and partly clipped. It depends only on x and t, as a network on a zero
+    // terminal SNR does.
     const predictX0 = (x: number, t: number) => Math.max(-1, Math.min(1, 1.2 * Math.tanh(1.5 * x) * (1 - t / 150)));
     for (const sampler of SAMPLERS) {
       const common = { start, predictX0, variance: 0.3 };

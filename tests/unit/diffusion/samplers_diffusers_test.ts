@@ -9,9 +9,9 @@ import { assertClose } from "./assert_close.ts";
 import oracle from "../../golden/diffusers/schedulers.json" with { type: "json" };
 
 /**
- * The full loops of huggingface/diffusers, tests/schedulers/test_scheduler_ddim.py: sample arange(768) / 768, model
- * x t / (t + 1), 10 steps, eta 0, x0 clipped. Its sums hold to 1e-2; the digits here are from numpy in float64, and the
- * images between steps are float32: 768 roundings of 3e-8 each step, which mostly cancel.
+ * The complete loops of huggingface/diffusers, tests/schedulers/test_scheduler_ddim.py: sample arange(768) / 768, model
+ * x t / (t + 1), 10 steps, eta 0, x0 clipped. The sums there hold to 1e-2; the digits here are from numpy in float64,
+ * and the images between steps are float32: 768 roundings of 3e-8 in each step, which mostly cancel.
  */
 const LINEAR = { name: "ldm/sqrt_linear", timesteps: 1000 } as const;
 const FROM_ONE_PERCENT = { ...LINEAR, linearStart: 0.01 };
@@ -58,7 +58,7 @@ Deno.test("DDIM's loop has the sum of diffusers when the first beta is 0.01", as
 });
 
 Deno.test("DDIM's loop has the sum of diffusers when the last step stays at A_0", async () => {
-  // Their set_alpha_to_one = False: with A equal on both sides, the last step changes nothing.
+  // The library's set_alpha_to_one = False: with A equal on both sides, the last step changes nothing.
   assertClose(await sumOfLoop({ spec: FROM_ONE_PERCENT, times: (all) => all.slice(0, -1) }), 149.07843, PRINTED);
 });
 

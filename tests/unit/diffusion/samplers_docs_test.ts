@@ -1,4 +1,4 @@
-// The tables of docs/samplers.md that are errors for data N(0, 0.25), whose exact network has a closed form.
+// Checks the tables of docs/samplers.md that list errors for data N(0, 0.25), whose exact network has a closed form.
 import { assertEquals } from "@std/assert";
 import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
@@ -12,7 +12,7 @@ const DATA = 0.5;
 const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 })));
 const docs = await Deno.readTextFile(new URL("../../../docs/samplers.md", import.meta.url));
 
-/** Rows of the table whose head begins with a text: by their first cell, the others as numbers. */
+/** Returns the rows of the table whose header begins with a text: by their first cell, the others as numbers. */
 function tableOf(head: string): Map<string, number[]> {
   const lines = docs.slice(docs.indexOf(`\n| ${head}`) + 1).split("\n");
   const rows = lines.slice(0, lines.findIndex((line) => line === "")).map((line) => {
@@ -26,7 +26,7 @@ async function errorOf(sampler: Record<string, unknown>): Promise<number> {
   return await outputDeviation(sampler, { path, dataVariance: DATA ** 2 }) - DATA;
 }
 
-/** Rounded as they are written. Images are float32, which moves an error by less than 1e-6. */
+/** Rounded as in the document. Images are float32, which changes an error by less than 1e-6. */
 const written = (errors: readonly number[]) => errors.map((error) => Number(error.toFixed(4)));
 
 Deno.test("errors by evaluations are those of the samplers, which ask the network as often as is written", async () => {

@@ -13,7 +13,7 @@ const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
 const path = chainPath(tables);
 const LAST = tables.timesteps - 1;
 
-/** Of a denoiser in y = x / signal that is not linear, so that no error of a solver cancels. */
+/** A denoiser in y = x / signal that is not linear, so that no error of a solver cancels. */
 const denoise = (y: number, sigma: number) => Math.tanh(y / (1 + sigma)) * 0.7;
 const denoiseOn = ({ signal, noise }: Path) => (x: number, t: number) => denoise(x / signal(t), noise(t) / signal(t));
 
@@ -92,7 +92,7 @@ Deno.test("ddim without eta is Euler's method on the velocity of a straight path
   let x = 0.8;
   for (let i = 0; i < steps; i++) {
     const u = 1 - i / steps;
-    // At u = 1 the denoiser in y = x / signal sees noise alone.
+    // At u = 1 the denoiser in y = x / signal sees only noise.
     const x0 = u === 1 ? 0.3 : denoise(x / (1 - u), u / (1 - u));
     x -= (x - x0) / u / steps;
   }
@@ -103,8 +103,8 @@ Deno.test("ddim without eta is Euler's method on the velocity of a straight path
 });
 
 Deno.test("second-order samplers come closer than DDIM to the exact flow with as many evaluations, on every path", async () => {
-  // Data N(0, 0.25): the flow takes the deviation of x from that of x_t to s. What a chain leaves below its first
-  // timestep is the same for all.
+  // Data N(0, 0.25): the exact flow turns the standard deviation of x_t into s. The remainder of a chain below its
+  // first timestep is the same for all samplers.
   const dataVariance = 0.25;
   const errorOf = async (walked: Path, sampler: Record<string, unknown>) => {
     const first = timesOf(sampler, walked)[0]!;
@@ -123,7 +123,7 @@ Deno.test("second-order samplers come closer than DDIM to the exact flow with as
   const onStraight = (name: string, steps: number) => errorOf(straight, { name, steps });
   const [euler, second] = [await onStraight("ddim", 31), await onStraight("dpmpp-2m", 31)];
   const [few, many] = [await onStraight("heun", 16), await onStraight("heun", 32)];
-  // Measured: 2.3e-2 and 3.5e-3. Heun spends most of its steps on other levels than these even ones.
+  // Measured: 2.3e-2 and 3.5e-3. Heun spends most of its steps on levels other than these evenly spaced ones.
   assert(second < euler / 5, `straight path: DDIM ${euler}, DPM-Solver++ ${second}`);
   assert(many < few / 3.5, `straight path: Heun ${few}, then ${many}`);
 });
@@ -153,7 +153,7 @@ Deno.test("every sampler draws alike whatever an exact network predicts", async 
     const deviations: number[] = [];
     for (const definition of Object.values(OBJECTIVES)) {
       const objective = makeObjective(definition, {});
-      // What the network says, and x_0 out of it.
+      // The network's output, and x_0 computed from it.
       const predictX0 = (x: number, t: number) => {
         const at = timePoint(path, t);
         const [x0, target] = [exact(x, t), definition.target(at, {})];

@@ -11,7 +11,7 @@ import { outputDeviation } from "./exact_chain.ts";
 const path = chainPath(makeTables(makeBetas({ name: "ldm/sqrt_linear", timesteps: 1000 })));
 
 // numpy float64, the same recursion on the formulas of hojonathanho/diffusion. Images are float32: each of 1,000 steps
-// rounds by 6e-8, and the errors add up like a walk.
+// rounds by 6e-8, and the errors add up like a random walk.
 const CHAIN = { rel: 5e-6 };
 
 Deno.test("ancestral gives the reference output variance when the network is exact", async () => {

@@ -3,7 +3,7 @@ import { edmSigmas } from "../../../diffusion/schedule/edm_sigmas.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 import { vpSigma } from "../../support/diffusion_references.ts";
 
-/** Those of the paper. */
+/** The levels of the paper. */
 const LEVELS = { sigmaMin: 0.002, sigmaMax: 80, rho: 7 };
 
 Deno.test("edmSigmas() gives the reference noise levels when there are 18", () => {

@@ -1,5 +1,5 @@
-// Formulas: hojonathanho/diffusion, get_beta_schedule. Betas of Ho's names are compared with what the formula says of
-// them, since numpy and torch differ in the last digit of a linspace.
+// Formulas: hojonathanho/diffusion, get_beta_schedule. Betas with Ho's names are compared with the formula, because
+// numpy and torch differ in the last digit of a linspace.
 import { assert, assertEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { endsOf, SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/names.ts";

@@ -333,8 +333,8 @@ Deno.test("makeTables() gives the reference range of noise levels when the sched
 });
 
 Deno.test("makeTables() gives the reference L_simple of the exact model when the data are Gaussian", () => {
-  // Data N(0, s^2) and the best prediction, eps = sqrt(1 - A) x / (A s^2 + 1 - A), leave A s^2 / (A s^2 + 1 - A) of the
-  // variance of the noise. numpy float64, mean over t of the linear schedule.
+  // For data N(0, s^2), the best prediction, eps = sqrt(1 - A) x / (A s^2 + 1 - A), leaves A s^2 / (A s^2 + 1 - A) of
+  // the noise's variance unexplained. numpy float64, mean over t of the linear schedule.
   const { alphasCumprod } = makeTables(makeBetas(HO_LINEAR));
   const loss = (variance: number) =>
     alphasCumprod.reduce((sum, a) => sum + a * variance / (a * variance + 1 - a), 0) / T;

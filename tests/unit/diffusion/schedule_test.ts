@@ -57,7 +57,7 @@ Deno.test("makeTables() crosses the reference timesteps when the signal to noise
 });
 
 Deno.test("priorKlBitsPerDim() gives the reference bits when T is 1000", () => {
-  // Ho et al. 2020, appendix B formula in numpy float64. That form cancels where A is 4e-5, so its own error is 1e-11
+  // Ho et al. 2020, appendix B formula in numpy float64. That form cancels if A is 4e-5, so its own error is 1e-11
   // relative for a mean square of 1, 3e-10 for 1/3, and 1e-7 for 0.
   const linear = tablesOf("ldm/sqrt_linear", 1000);
   assertClose(priorKlBitsPerDim(linear), 2.91129454203e-05, { rel: 2e-11 });

@@ -7,8 +7,8 @@ import { timestepFeaturesFloat64 } from "../../support/diffusion_references.ts";
 
 await tf.setBackend("cpu");
 
-// get_timestep_embedding of hojonathanho/diffusion and timestep_embedding of openai/improved-diffusion for dimension 8 and
-// t = 10, in numpy float64.
+// get_timestep_embedding of hojonathanho/diffusion and timestep_embedding of openai/improved-diffusion for dimension 8
+// and t = 10, in numpy float64.
 const HO = [
   -0.544021110889,
   0.447670834719,

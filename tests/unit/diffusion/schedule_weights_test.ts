@@ -9,7 +9,7 @@ import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
 const { snr, alphasCumprod } = tables;
 
-/** min-SNR weights at each timestep, with gamma 5. */
+/** Returns the min-SNR weights at each timestep, with gamma 5. */
 function minSnrWeights(target: ObjectiveName, chain: DiffusionTables = tables): Float64Array {
   const options = {
     objective: objectiveNamed(target),

@@ -25,7 +25,7 @@ Deno.test("rescaleZeroTerminalSnr() shifts and scales sqrt(A) as Lin et al. 2023
     const [first, last] = [plain[0]!, plain[T - 1]!];
     const wanted = plain.map((root) => (root - last) * first / (first - last));
     const got = rescaled({ name });
-    // Near the end the difference in `wanted` cancels up to three digits.
+    // Near the end, up to three digits of the difference in `wanted` cancel.
     assertAllClose(got.sqrtAlphasCumprod, wanted, { rel: 1e-9, abs: 1e-12, label: name });
     assertEquals([got.betas[T - 1], got.alphasCumprod[T - 1]], [1, 0]);
   }
@@ -43,7 +43,7 @@ Deno.test("makeTables() is finite but for the inverse of the signal at T - 1 whe
   assertEquals(tablesFiniteInFloat32(tables), undefined);
   const at = T - 1;
   assertEquals([tables.sqrtRecipAlphasCumprod[at], tables.sqrtRecipm1AlphasCumprod[at]], [Infinity, Infinity]);
-  // q(x_{T-1} | x_T, x_0) does not look at x_T, which is noise alone.
+  // q(x_{T-1} | x_T, x_0) does not depend on x_T, which is only noise.
   assertEquals([tables.snr[at], tables.sqrtOneMinusAlphasCumprod[at], tables.posteriorMeanCoef2[at]], [0, 1, 0]);
   assertEquals(priorKlBitsPerDim(tables), 0);
   assertEquals(hasZeroTerminalSnr(makeTables(makeBetas({ name: "ho/linear", timesteps: T }))), false);
@@ -57,7 +57,7 @@ Deno.test("tablesFiniteInFloat32() still finds the inverse of a signal that is o
   const largest = largestFiniteTimesteps({ name: "ldm/sqrt", zeroTerminalSnr: true });
   assertEquals(tablesFiniteInFloat32(rescaled({ name: "ldm/sqrt" }, largest)), undefined);
   assert(tablesFiniteInFloat32(rescaled({ name: "ldm/sqrt" }, largest + 1)) !== undefined);
-  // So long that float64 has no signal left either.
+  // So long that even float64 has no signal left.
   const betas = rescaleZeroTerminalSnr(new Float64Array(5000).fill(0.5));
   assertEquals(tablesFiniteInFloat32(makeTables(betas))?.table, "sqrtRecipAlphasCumprod");
 });

@@ -1,4 +1,4 @@
-// The table of docs/schedules.md: shortest and longest T of each family, and the prior KL at T = 1000.
+// Checks the table of docs/schedules.md: shortest and longest T of each family, and the prior KL at T = 1000.
 import { assertEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import type { ScheduleName } from "../../../diffusion/schedule/names.ts";
@@ -7,7 +7,7 @@ import { makeTables } from "../../../diffusion/schedule/tables.ts";
 
 const docs = await Deno.readTextFile(new URL("../../../docs/schedules.md", import.meta.url));
 
-/** L_T in bits per dimension above which a stage warns, as the page says. */
+/** L_T in bits per dimension above which a stage warns, according to the document. */
 const ENOUGH = 1e-4;
 
 Deno.test("L_T at T = 1000 and the shortest T are those of the table in docs/schedules.md", () => {

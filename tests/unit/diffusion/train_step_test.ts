@@ -79,7 +79,7 @@ Deno.test("makeTrainStep() starts at the loss of predicting zero", () => {
   const perImage = [0, 1].map((i) =>
     Array.from(noise!.slice(i * 16, (i + 1) * 16)).reduce((sum, x) => sum + x * x, 0) / 16
   );
-  // A fresh network predicts below 1e-4.
+  // A new network predicts values below 1e-4.
   assertAllClose(out["lossPerImage"]!, perImage, { rel: 1e-3 });
   assertClose(out["loss"]![0]!, (perImage[0]! + perImage[1]!) / 2, { rel: 1e-3 });
   assertEquals(Object.keys(out).sort(), ["ema", "gradNorm", "loss", "lossPerImage", "m", "params", "v"]);
@@ -109,12 +109,13 @@ Deno.test("makeTrainStep() returns the gradient of the batch mean in m when the 
   const state = freshState();
   state["params"] = new PseudoRandom(21).symmetric(state["params"]!.length, 0.4);
   const { m, gradNorm, v } = runTrainStep(1, state);
-  // The clip scales to norm 1 whenever the norm is above it; m is 0.1 of the clipped gradient, v 0.001 of its square.
+  // The clip scales the gradient to norm 1 if its norm is larger; m is 0.1 of the clipped gradient, v 0.001 of its
+  // square.
   const norm = Math.sqrt(m!.reduce((sum, x) => sum + 100 * x * x, 0));
   assertClose(norm, Math.min(1, gradNorm![0]!), { rel: 1e-4 });
   assertAllClose(v!, m!.map((x) => 0.001 * (10 * x) ** 2), { rel: 1e-4, abs: 1e-20 });
 
-  // Along the clipped gradient the batch loss rises by gradNorm per unit length. Central difference, float32.
+  // Along the clipped gradient, the batch loss rises by gradNorm per unit length. Central difference, float32.
   const lossAt = (distance: number) =>
     runTrainStep(1, {
       ...state,

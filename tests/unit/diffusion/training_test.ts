@@ -33,7 +33,7 @@ function adamReference(params: number[], gradients: number[][], learningRate: nu
   return theta;
 }
 
-// The first is more than any gradient has.
+// The first clip norm is larger than any gradient's.
 for (const clipNorm of [3e38, 1]) {
   Deno.test(`adamStep() follows the published algorithm over 20 steps when the clip norm is ${clipNorm}`, () => {
     const start = [1, -2, 0.5];
@@ -42,7 +42,7 @@ for (const clipNorm of [3e38, 1]) {
     gradients.forEach((gradient, i) => {
       const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(i + 1);
       const grads = tf.tensor1d(gradient);
-      // The norm of parts is the norm of the whole.
+      // The norm over the parts is the norm of the whole.
       const gradNorm = globalNorm(tf.split(grads, [1, 2]));
       const next = adamStep(state, grads, clipFactor(gradNorm, tf.scalar(clipNorm)), {
         learningRate: tf.scalar(0.01),

@@ -9,7 +9,7 @@ import { PseudoRandom } from "./pseudo_random.ts";
 
 await tf.setBackend("cpu");
 
-/** The textbook form, left to autodiff. */
+/** The textbook form, differentiated by autodiff. */
 function naiveGroupNorm(x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor): tf.Tensor {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
   const groups = groupsFor(channels);
@@ -31,7 +31,7 @@ for (const channels of [6, 40, 64]) {
     const shape: [number, number, number, number] = [2, 3, 2, channels];
     const size = shape.reduce((a, b) => a * b);
     const tensors = [
-      // A mean away from 0, so that the difference of moments is put to work.
+      // A mean other than 0, so that the difference of moments matters.
       tf.tensor4d(random.symmetric(size, 2).map((x) => x + 0.5), shape),
       tf.tensor1d(random.symmetric(channels)),
       tf.tensor1d(random.symmetric(channels)),
@@ -79,7 +79,7 @@ Deno.test("conv() pads at the bottom and right alone when the stride is 2", () =
   taps[0] = 1;
   const params = { "c.kernel": tf.tensor4d(taps, [3, 3, 1, 1]), "c.bias": tf.tensor1d([0.5]) };
   const x = tf.reshape(tf.range(0, 16), [1, 4, 4, 1]);
-  // The top left tap sits on the even pixels; with padding on all sides it would sit on odd ones and on zeros.
+  // The top left tap lies on the even pixels; with padding on all sides it would lie on odd pixels and on zeros.
   assertEquals(Array.from(conv(params, "c", x, { stride: 2 }).dataSync()), [0.5, 2.5, 8.5, 10.5]);
 });
 

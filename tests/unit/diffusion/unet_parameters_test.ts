@@ -86,7 +86,8 @@ Deno.test("initialParameters() scale each kind of parameter as the paper's code 
   const random = new PseudoRandom(1);
   const named = startOf(NETWORK, (count) => random.uniforms(count));
   const largest = (name: string) => named[name]!.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-  // tf.variance_scaling, fan average, uniform: limit sqrt(3 scale / mean fan). 200 draws come within 2 percent.
+  // tf.variance_scaling, fan average, uniform: limit sqrt(3 scale / mean fan). The largest of 200 samples comes within
+  // 2 percent.
   assertClose(largest("time.dense2.kernel"), Math.sqrt(3 / 16), { rel: 0.02 });
   assertClose(largest("middle.block.0.conv1.kernel"), Math.sqrt(3 / 72), { rel: 0.02 });
   assertClose(largest("middle.block.0.conv2.kernel"), Math.sqrt(3e-10 / 72), { rel: 0.02 });

@@ -32,7 +32,7 @@ const tensorOf = (spec: ParameterSpec, array: Float32Array) => tf.tensor(array, 
 const tensorsOf = (named: NamedArrays) =>
   Object.fromEntries(SPECS.map((spec) => [spec.name, tensorOf(spec, named[spec.name]!)]));
 
-/** No parameter zero, so that every one of them has an effect. */
+/** Returns parameters none of which is zero, so that every one has an effect. */
 function livelyParameters(): NamedArrays {
   const source = new PseudoRandom(11);
   return Object.fromEntries(SPECS.map((spec) => {

@@ -7,12 +7,15 @@ import type { OwnCode } from "../../../engine/keys/stage.ts";
 import { sha256Of } from "../../../engine/store/reading.ts";
 import { makeTemporaryFolder } from "../../../engine/store/folders.ts";
 
-/** A kind's code: what it is started with comes back as the value of the bundle, and `define` is all that `noiseline` is. */
+/**
+ * A kind's code: the bundle stores the data that it is started with in a global, and `noiseline` contains only
+ * `define`.
+ */
 const BROWSER = `export const define = (one) => ({ ...one, defined: true });
 export const start = (given) => { globalThis.started = given; };
 `;
 
-/** Bundles in a place of its own; each into another folder. */
+/** Makes a separate place for bundles; each bundle gets another folder. */
 async function lab() {
   const temporary = await makeTemporaryFolder();
   const { folder } = temporary;
@@ -51,7 +54,7 @@ Deno.test("a bundle starts the kind's code with the definitions, runs none of th
     `import { define } from "noiseline"; import { half } from "./half.ts"; export default define({ half });\n`,
   );
   const first = await one.bundle("net.ts");
-  // Evaluated here: it is this test's own code.
+  // The bundle is evaluated here because it contains only this test's own code.
   await import(pathToFileURL(first.file).href);
   const { definitions } = (globalThis as unknown as { started: { definitions: Record<string, unknown>[] } }).started;
   assertEquals(definitions.map(({ code, ...rest }) => [typeof code, rest]), [
@@ -82,7 +85,7 @@ Deno.test("a bundle is kept until a module changes, and made again where it is d
     Deno.writeTextFileSync(kept!, damaged);
     assertEquals([await text(), Deno.readTextFileSync(kept!)], [made, whole]);
   }
-  // Others may have written what they may write to.
+  // Other users may have changed a bundle in a folder that they may write to.
   const evil = JSON.stringify("globalThis.started = 'evil';");
   if (Deno.build.os !== "windows") {
     Deno.writeTextFileSync(kept!, `${sha256Of(evil)}\n${evil}`);

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { decodeCifarBatch } from "../../../formats/cifar_binary.ts";
 import { FormatError } from "../../../formats/format_error.ts";
 
-/** Two records whose planes can be told apart: red counts up, green is 100, blue is the record's number. */
+/** Returns two records whose planes can be told apart: red counts up, green is 100, blue is the record's number. */
 function twoRecords(): Uint8Array {
   const bytes = new Uint8Array(2 * 3073);
   for (const n of [0, 1]) {

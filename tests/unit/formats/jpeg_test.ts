@@ -15,7 +15,9 @@ function corners(image: ByteImage): number[][] {
   return [pixel(image, 0, 0), pixel(image, right, 0), pixel(image, 0, bottom), pixel(image, right, bottom)];
 }
 
-/** Pillow 12: `np.asarray(Image.open(path).convert("RGB"))`; decoders may differ by their inverse transform's rounding. */
+/**
+ * Pillow 12: `np.asarray(Image.open(path).convert("RGB"))`; decoders may differ by their inverse transform's rounding.
+ */
 const WANTED = [[1, 0, 130], [241, 0, 130], [1, 210, 127], [239, 211, 127]];
 const ROUNDING = 2;
 
@@ -32,7 +34,7 @@ for (const kind of ["baseline", "progressive"] as const) {
   });
 }
 
-// Written by tools/data/make_jpeg_fixtures.py, which names the versions; no tolerance: both are libjpeg-turbo.
+// Written by tools/data/make_jpeg_fixtures.py, which names the versions; no tolerance, because both use libjpeg-turbo.
 for (const { name, width, height, jpeg, sha256 } of PILLOW) {
   Deno.test(`decodeJpeg() gives the bytes that Pillow gives: ${name}`, () => {
     const image = decodeJpeg(Uint8Array.fromBase64(jpeg));
@@ -49,7 +51,7 @@ Deno.test("decodeJpeg() reads grey files as three equal channels", () => {
 
 Deno.test("decodeJpeg() turns images upright for all eight orientations, in both byte orders", () => {
   const [topLeft, topRight, bottomLeft, bottomRight] = corners(decodeJpeg(JPEGS.baseline)) as number[][];
-  // EXIF 2.3, tag 0x0112: what is seen top left, top right, bottom left and bottom right.
+  // EXIF 2.3, tag 0x0112: the corners that are seen top left, top right, bottom left and bottom right.
   const seen = [
     [topLeft, topRight, bottomLeft, bottomRight],
     [topRight, topLeft, bottomRight, bottomLeft],

@@ -79,7 +79,7 @@ Deno.test("decodeNpz() refuses an array that says it is larger than memory befor
   const entry = view.getUint32(bytes.length - 6, true);
   view.setUint32(entry + 24, 2 ** 32 - 2, true);
   assertThrows(() => decodeNpz(bytes, "mu", MOST), FormatError, "4294967294 bytes in 136 by method 0");
-  // An uncompressed array has one size, so this one is marked compressed; the method is 10 bytes into the entry.
+  // An uncompressed array has only one size, so this one is marked compressed; the method is 10 bytes into the entry.
   view.setUint16(entry + 10, 8, true);
   assertEquals(decodeNpz(bytes, "sigma", MOST), undefined);
   assertThrows(

@@ -10,7 +10,7 @@ import { decodePng } from "../../../formats/png_decoder.ts";
 const GREY: ByteImage = { width: 3, height: 2, channels: 1, data: Uint8Array.of(0, 50, 100, 150, 200, 255) };
 const RGB: ByteImage = { width: 1, height: 2, channels: 3, data: Uint8Array.of(1, 2, 3, 250, 251, 252) };
 
-/** Returns the visible pixels of an image as RGBA: where a pixel is fully transparent, its colour does not matter. */
+/** Returns the visible pixels of an image as RGBA: the colour of a fully transparent pixel does not matter. */
 function asSeen({ width, height, channels, data }: ByteImage) {
   const pixels = Array.from({ length: width * height }, (_, i) => [...data.subarray(i * channels, (i + 1) * channels)]);
   const seen = pixels.map((samples) => {
@@ -63,7 +63,7 @@ Deno.test("decodePng() reads images with alpha, and rounds 16 bits to 8", () => 
   assertSeen(deep, { width: 6, height: 1, channels: 1, data: Uint8Array.of(0, 0, 1, 4, 128, 255) });
 });
 
-// Chunks put together with Python's zlib and struct; 3x2 grey pixels, rows ending within a byte.
+// Chunks assembled with Python's zlib and struct; 3x2 grey pixels, rows that end within a byte.
 const PACKED = [
   [
     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACAQAAAAC1D1u3AAAADElEQVR4nGNIYFgAAAHEAQFkujO/AAAAAElFTkSuQmCC",
@@ -92,7 +92,7 @@ Deno.test("decodePng() makes a transparent colour alpha, compared at the file's 
     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACAgAAAADyryFnAAAAAnRSTlMAA++anIIAAAAMSURBVHicYzBh6AEAASwAwS3MvAAAAAAASUVORK5CYII=";
   const levels = Uint8Array.of(0, 255, 255, 0, 85, 255, 170, 255, 0, 255, 255, 0);
   assertSeen(bytesOf(grey), { width: 3, height: 2, channels: 2, data: levels });
-  // Pixels of 16 bits that differ in the last bit of blue: only the first is the transparent one.
+  // 16-bit pixels that differ in the last bit of blue: only the first is the transparent colour.
   const deep =
     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAABEAIAAADEEl+gAAAABnRSTlMD6AfQC7jGhhbdAAAAF0lEQVR4nGNgfsF+gXsHmNzJAAT//wMAQFkHCm4SzQ4AAAAASUVORK5CYII=";
   const colours = Uint8Array.of(4, 8, 12, 0, 4, 8, 12, 255, 0, 0, 255, 255);
@@ -126,7 +126,7 @@ Deno.test("decodePng() reads images of one column or row, and refuses sides that
     return joinChunks([headerChunk(width, height, [8, 0, 0, 0, interlaced]), ...rest]);
   };
   assertEquals(decodePng(bitsOf(65_535, 1, 0)).width, 65_535);
-  // 1 x 100,000,000 pixels took 2 GB and minutes, as each row is an object.
+  // 1 x 100,000,000 pixels took 2 GB and minutes, because each row is an object.
   for (const [width, height] of [[65_536, 1], [1, 65_536], [1, 100_000_000], [1, 50_000_000]] as const) {
     for (const interlaced of [0, 1]) {
       const says = `PNG size: got ${width} x ${height}`;

@@ -5,7 +5,7 @@ import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "..
 
 const encoder = new TextEncoder();
 
-/** A file with this header, written by hand. */
+/** Returns a file with this header, written by hand. */
 function fileOf(header: string | Uint8Array, data: number[] = []): Uint8Array {
   const json = typeof header === "string" ? encoder.encode(header) : header;
   const bytes = new Uint8Array(8 + json.length + data.length);
@@ -103,7 +103,7 @@ Deno.test("encodeSafetensors() throws when name or shape are wrong", () => {
   assertThrows(encode("a", { shape: [-2, -1], data }), RangeError, "shape [-2,-1]");
 });
 
-/** Only FormatError may come out. */
+/** Decodes; FormatError is the only error that may be thrown. */
 function decodeOrFormatError(bytes: Uint8Array): void {
   try {
     decodeSafetensors(bytes);

@@ -1,4 +1,4 @@
-/** Files in tests/golden/torch are of torch 2.15.0, by tools/fid/make_torch_fixtures.py. */
+/** Files in tests/golden/torch were written by torch 2.15.0, with tools/fid/make_torch_fixtures.py. */
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
@@ -12,7 +12,7 @@ const golden = (name: string) => Deno.readFileSync(new URL(name, FOLDER));
 const ZIP = golden("zip.pth");
 const LEGACY = golden("legacy.pth");
 
-/** One character is one byte. */
+/** Encodes a text with one byte per character. */
 function latin1(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
@@ -21,7 +21,7 @@ const chars = (...bytes: number[]) => String.fromCharCode(...bytes);
 const uint = (value: number, size: number) =>
   chars(...Array.from({ length: size }, (_, i) => Math.floor(value / 256 ** i) % 256));
 const str = (value: string) => `X${uint(value.length, 4)}${value}`;
-/** LONG1 where BININT has no room. */
+/** LONG1 for numbers that BININT cannot hold. */
 const int = (value: number) => value < 2 ** 31 ? `J${uint(value, 4)}` : `\x8a\x06${uint(value, 6)}`;
 const tuple = (...items: string[]) => `(${items.join("")}t`;
 const call = (name: string, ...args: string[]) => `c${name.replace(" ", "\n")}\n${tuple(...args)}R`;
@@ -46,7 +46,7 @@ const MARK = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 const MACHINE = `\x80\x02${dict({ little_endian: "\x88" })}.`;
 const HEAD = `${MARK}\x80\x02M\xe9\x03.${MACHINE}`;
 const TWO = "\0\0\x80\x3f\0\0\0\x40";
-/** A legacy file of one storage, 0, of two numbers: 1 and 2. */
+/** Returns a legacy file with one storage, 0, of two numbers: 1 and 2. */
 const legacy = (pickle: string, tail = `\x80\x02](${str("0")}e.${uint(2, 8)}${TWO}`) =>
   latin1(`${HEAD}\x80\x02${pickle}.${tail}`);
 const zip = (pickle: string, files: Record<string, Uint8Array> = { "data/0": latin1(TWO) }) => {
@@ -99,12 +99,12 @@ Deno.test("files made here are read, so that those below are refused for what is
 });
 
 const REFUSED: Record<string, readonly [file: Uint8Array, message: string]> = {
-  // What torch itself saves, and we do not read.
+  // Files that torch itself saves, and that we do not read.
   "a checkpoint around the state dict": [golden("checkpoint.pth"), 'state dict, "epoch": got 3, wanted a tensor'],
   "another dtype": [golden("bfloat16.pth"), 'got global "torch BFloat16Storage"'],
   "another protocol": [golden("protocol4.pth"), "got protocol 4, wanted 2"],
   "a module, which is code": [golden("module.pth"), 'got global "torch.nn.modules.linear Linear"'],
-  // No torch file.
+  // Files that are not torch files.
   "no bytes": [new Uint8Array(), "got other first bytes"],
   "other bytes": [latin1("\x80\x02}."), "got other first bytes, wanted a zip, or torch's legacy format"],
   "a changed mark": [latin1(HEAD.replace("\x19.", "\x18.")), "got other first bytes"],
@@ -127,7 +127,7 @@ const REFUSED: Record<string, readonly [file: Uint8Array, message: string]> = {
   "a state other than _metadata": [legacy(`}}${str("x")}Nsb`), "got an object with a state"],
   "a state of what is no dict": [legacy(`N}${str("_metadata")}Nsb`), "got None"],
   "a global without an end": [latin1(`${HEAD}\x80\x02cos`), "got global"],
-  // Persistent ids that lie.
+  // Wrong persistent ids.
   "an id that is no tuple": [legacy("NQ"), "persistent id"],
   "an id of another kind": [legacy(`${tuple(str("module"), "N", "N", "N", "N")}Q`), "persistent id"],
   "an id without a class": [legacy(storage(2).replace("ctorch\nFloatStorage\n", str("F32"))), "persistent id"],
@@ -157,7 +157,7 @@ const REFUSED: Record<string, readonly [file: Uint8Array, message: string]> = {
   "a storage that the zip has not": [zip(dict({ a: tensor(storage(2, { key: "1" }), [2], [1]) })), '"data/1"'],
   "a storage out of the folder": [zip(dict({ a: tensor(storage(2, { key: "../0" }), [2], [1]) })), '"data/../0"'],
   "a storage of another size in the zip": [zip(dict({ a: tensor(storage(3), [2], [1]) })), "got 8 bytes, wanted 12"],
-  // Tensors that lie.
+  // Wrong tensors.
   "a view beyond its storage": [legacy(dict({ a: tensor(storage(2), [2], [1], 1) })), "got 3 numbers of its storage"],
   "strides beyond the storage": [legacy(dict({ a: tensor(storage(2), [2], [2]) })), "got 3 numbers of its storage"],
   "a shape that overflows": [
@@ -190,7 +190,7 @@ const REFUSED: Record<string, readonly [file: Uint8Array, message: string]> = {
   ],
   "an OrderedDict of a text": [legacy(call("collections OrderedDict", str("x"))), "OrderedDict"],
   "an OrderedDict of no pairs": [legacy(call("collections OrderedDict", "](]e")), "OrderedDict"],
-  // What is no state dict.
+  // Objects that are not state dicts.
   "a tensor alone": [legacy(WEIGHT), "state dict: got an object, wanted a dict of tensors"],
   "a nested dict": [legacy(dict({ a: WEIGHT, b: "}" })), 'state dict, "b": got a dict, wanted a tensor'],
   "a dict in itself": [legacy(`}q\0${str("a")}h\0s`, "\x80\x02]."), 'state dict, "a": got a dict'],
@@ -212,7 +212,7 @@ const REFUSED: Record<string, readonly [file: Uint8Array, message: string]> = {
   "a name of a large": [legacy(dict({ ["n".repeat(2 ** 20)]: "N" })), "got 1048576 bytes, wanted at most 65536"],
   "dicts without end": [legacy("}".repeat(500_001)), "got more than 500000 opcodes"],
   "marks in marks without end": [legacy("(".repeat(500_001)), "got more than 500000 opcodes"],
-  // Zips that lie.
+  // Wrong zips.
   "a zip without a pickle": [zipSync({ "a/data/0": latin1(TWO) }, { level: 0 }), "a zip with 0 data.pkl"],
   "a zip with two pickles": [
     zipSync({ "a/data.pkl": latin1("N."), "b/data.pkl": latin1("N.") }, { level: 0 }),
@@ -223,7 +223,7 @@ const REFUSED: Record<string, readonly [file: Uint8Array, message: string]> = {
 };
 
 Deno.test("a long list that many calls name is read once", () => {
-  // 10,000 pairs in 10,000 calls: read each time, they would be 10^8.
+  // 10,000 pairs in 10,000 calls: if they were read each time, that would be 10^8.
   const pickle = `](${`](${str("a")}Ne`.repeat(10_000)}eq\0${"ccollections\nOrderedDict\nh\0\x85R".repeat(10_000)}`;
   assertThrows(() => readTorchStateDict(legacy(pickle)), FormatError, "wanted one value");
 });
@@ -234,7 +234,7 @@ for (const [name, [file, message]] of Object.entries(REFUSED)) {
   });
 }
 
-/** A zip with a field of one of its directory's entries changed. */
+/** Returns a zip with a changed field in one of its directory's entries. */
 function withEntry(entry: number, field: number, size: 2 | 4, value: number): Uint8Array {
   const bytes = zip(dict({ weight: WEIGHT }));
   const view = new DataView(bytes.buffer);
@@ -251,7 +251,7 @@ Deno.test("a zip whose directory lies about a file is refused", () => {
       [16, 4, 1, 'checksum of "a/data/0"'],
       [20, 4, 9, "8 bytes in 9"],
       [24, 4, 2 ** 32 - 1, "4294967295 bytes in 8"],
-      [42, 4, 0, 'checksum of "a/data/0"'], // the first file's place
+      [42, 4, 0, 'checksum of "a/data/0"'], // the first file's offset
       [42, 4, 2 ** 32 - 1, "cut off"],
       [42, 4, 3, "got mark"],
     ] as const
@@ -297,7 +297,7 @@ Deno.test("many tensors that order one storage anew are refused before they fill
   assertThrows(() => readTorchStateDict(file), FormatError, "out of order");
 });
 
-/** What can come of any bytes. */
+/** Reads any bytes, which gives a state dict or a FormatError. */
 function readOrRefuse(bytes: Uint8Array): ReturnType<typeof readTorchStateDict> | undefined {
   try {
     const read = readTorchStateDict(bytes);
@@ -318,7 +318,7 @@ function readOrRefuse(bytes: Uint8Array): ReturnType<typeof readTorchStateDict> 
 
 Deno.test("a file that is cut off anywhere is refused", () => {
   const small = [legacy(dict({ weight: WEIGHT })), zip(dict({ weight: WEIGHT }))];
-  // Each length of a golden file would take seconds.
+  // Trying each length of a golden file would take seconds.
   for (const [file, step] of [[ZIP, 17], [LEGACY, 17], [small[0]!, 1], [small[1]!, 1]] as const) {
     for (let length = 0; length < file.length; length += step) {
       assertThrows(() => readTorchStateDict(file.subarray(0, length)), FormatError);

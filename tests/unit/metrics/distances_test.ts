@@ -11,7 +11,10 @@ import { deviationRatio } from "../../support/deviation_trials.ts";
 import { lcgValues } from "./lcg.ts";
 import { kernelDistance, kernelDistanceOfSubsets, manifoldFigures, matrix } from "../../support/plain_metrics.ts";
 
-/** The two sets of the reference: LCG(1) as 200 x 6, and 1.5 LCG(2) + 0.1 as 150 x 6 whose column 1 leans on column 0. */
+/**
+ * Returns the two sets of the reference: LCG(1) as 200 x 6, and 1.5 LCG(2) + 0.1 as 150 x 6 whose column 1 is
+ * correlated with column 0.
+ */
 function lcgSets() {
   const x = lcgValues(1, 200 * 6);
   const y = lcgValues(2, 150 * 6).map((u) => 1.5 * u + 0.1);
@@ -40,7 +43,8 @@ Deno.test("kernelDistance() does not depend on the order of the vectors", async 
 
 Deno.test("kernelDistanceOfSubsets() has mean and deviation of the subsets' own distances, however many they share", async () => {
   const random = randomStream({ seed: 0, stream: "test" });
-  // Small subsets of large sets are taken one by one, large subsets of small sets from all pairs: of one tile and of two.
+  // Small subsets of large sets are taken one by one, large subsets of small sets from all pairs: with one tile and
+  // with two.
   const cases = [
     { counts: [300, 200], subsets: 3, size: 20 },
     { counts: [150, 150], subsets: 3, size: 150 },
@@ -63,7 +67,7 @@ Deno.test("kernelDistanceOfSubsets() has mean and deviation of the subsets' own 
       values.push(await kernelDistance(x!, y!));
     }
     const mean = values.reduce((sum, value) => sum + value) / subsets;
-    // The values are differences of sums near 1, hence absolute.
+    // The values are differences of sums near 1, so the tolerance is absolute.
     assertClose(given.mean, mean, { abs: 1e-12 });
     const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / subsets);
     assertClose(given.deviation, deviation, { abs: 1e-12 });
@@ -84,7 +88,7 @@ Deno.test("manifoldFigures() has the precision and recall of the reference", asy
   // k = 1: balls of radius 1 around 0, 1, 2, 3; both fakes reach 9.5.
   const figures = await manifoldFigures(vectors(0, 1, 2, 3), vectors(0.5, 10), { k: 1 });
   assertEquals([figures.precision, figures.recall], [0.5, 1]);
-  // 0.5 lies in the balls of 0 and 1: 2 balls over k M = 2; two of four real ones have a fake within reach.
+  // 0.5 lies in the balls of 0 and 1: 2 balls over k M = 2; two of the four real vectors have a fake within reach.
   assertEquals([figures.density, figures.coverage], [1, 0.5]);
 });
 
@@ -119,11 +123,11 @@ Deno.test("extrapolationCounts() are equal steps of 1/N up to all there is", () 
 });
 
 Deno.test("subsampledDeviation() is near what new sets of images would scatter by, alike or not", async () => {
-  // The whole range of docs/metrics.md is in tests/long; with replacement the last case gives 2.0.
+  // The whole range of docs/metrics.md is in tests/long; with replacement, the last case gives 2.0.
   for (const [count, dimension, shift] of [[60, 4, 0], [60, 4, 0.5], [30, 8, 0], [40, 8, 0.5], [60, 30, 0]] as const) {
     const trials = { drawn: 200, judged: 20, times: 20 };
     const ratio = await deviationRatio({ count, dimension, shift }, trials);
-    // Half the error is of the 200 values (5%), half of 20 deviations that are each off by a quarter.
+    // Half of the error comes from the 200 values (5%), half from 20 deviations that are each off by a quarter.
     assert(ratio > 0.75 && ratio < 1.35, `${count} x ${dimension}, shifted by ${shift}: ${ratio}`);
   }
 });

@@ -60,7 +60,7 @@ Deno.test("frechetDistance() is right when the covariances are singular", async 
     2,
     TWELVE_DIGITS,
   );
-  // Against a point the distance is the trace.
+  // Against a point, the distance is the trace.
   assertClose(await frechetDistance(moments([0, 0], [2, 1, 1, 2]), moments([0, 0], zeros(4))), 4, TWELVE_DIGITS);
 });
 
@@ -76,7 +76,7 @@ Deno.test("frechetDistance() agrees with numpy on data that any language can mak
   );
 });
 
-// Fewer vectors than dimensions happen: singular covariances.
+// Sets with fewer vectors than dimensions occur too: singular covariances.
 const randomData = fc
   .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 2, max: 10 }), fc.nat(1e6), fc.nat(1e6))
   .map(([dimension, count, a, b]) => ({ dimension, data: [a, b].map((seed) => lcgValues(seed, dimension * count)) }));
@@ -88,7 +88,7 @@ Deno.test("frechetDistance() is zero to itself, symmetric and never negative", a
       assertEquals(await frechetDistance(a, a), 0);
       const distance = await frechetDistance(a, b);
       assert(Number.isFinite(distance) && distance >= 0);
-      // Singular directions carry eigenvalues of rounding, 1e-17, whose square roots are 3e-9.
+      // Singular directions have eigenvalues that are rounding errors, 1e-17, whose square roots are 3e-9.
       assertClose(await frechetDistance(b, a), distance, { abs: 1e-7 });
     }),
     { seed: 1, numRuns: 200 },

@@ -5,7 +5,7 @@ import { resizeParam } from "../../../stages/shared/common_params.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { inceptionAnswers, inceptionErrors, NARROW_WEIGHTS } from "../../support/inception.ts";
 
-// Of the largest number. float32 through 94 layers: a tenth of it has been seen, on every device.
+// Relative to the largest number. float32 through 94 layers: a tenth of this tolerance was observed, on every device.
 const TOLERANCE = 1e-5;
 
 Deno.test("Inception gives what pytorch-fid and torch-fidelity give, each with its own resizing", async () => {

@@ -1,5 +1,6 @@
 /**
- * Data that any language can make: s = (1664525 s + 1013904223) mod 2^32, u = s / 2^32 - 1/2, starting from `seed`.
+ * Returns data that any language can make: s = (1664525 s + 1013904223) mod 2^32, u = s / 2^32 - 1/2, starting from
+ * `seed`.
  */
 export function lcgValues(seed: number, count: number): Float64Array {
   let state = seed >>> 0;

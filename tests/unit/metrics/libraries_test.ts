@@ -8,8 +8,8 @@ import { lcgValues } from "./lcg.ts";
 import { frechetDistance, kernelDistance, manifoldFigures, matrix, statisticsOf } from "../../support/plain_metrics.ts";
 
 /**
- * What pytorch-fid 0.3.0, torch-fidelity 0.4.0, PyTorch and Pillow make of the same numbers: tools/metrics/make_fixtures.py,
- * whose `features` this is.
+ * Makes the features that pytorch-fid 0.3.0, torch-fidelity 0.4.0, PyTorch and Pillow were given, like `features` in
+ * tools/metrics/make_fixtures.py.
  */
 function features(seed: number, count: number, dimension: number, scale = 1, shift = 0): Float32Array {
   const rows = lcgValues(seed, count * dimension).map((u) => scale * u + shift);
@@ -23,7 +23,7 @@ for (const [name, wanted] of Object.entries(reference.distances)) {
   const { real, fake, dimension } = wanted;
   const [x, y] = [features(1, real, dimension), features(2, fake, dimension, 1.2, 0.1)];
   const inBatches = (data: Float32Array, order: "forwards" | "backwards" = "forwards") => {
-    // In batches that divide nothing, so that the last is smaller.
+    // The batch size divides nothing, so that the last batch is smaller.
     const size = 7 * dimension;
     const batches = Array.from(
       { length: Math.ceil(data.length / size) },
@@ -34,11 +34,11 @@ for (const [name, wanted] of Object.entries(reference.distances)) {
 
   Deno.test(`the Frechet distance is that of pytorch-fid and torch-fidelity: ${name}`, async () => {
     const value = await frechetDistance(await inBatches(x), await inBatches(y));
-    // Singular covariances leave pytorch-fid with what rounding makes of zero eigenvalues, 1e-8 each after the root.
+    // With singular covariances, pytorch-fid keeps the rounding errors of zero eigenvalues, 1e-8 each after the root.
     const rel = Math.min(real, fake) > dimension ? 1e-6 : 1e-5;
     assertClose(value, wanted["pytorch-fid"], { rel });
     assertClose(value, wanted["torch-fidelity"], { rel });
-    // Neither the batches nor their order matter, but for rounding.
+    // Neither the batches nor their order matter, except for rounding.
     assertClose(await frechetDistance(await inBatches(x, "backwards"), await inBatches(y)), value, { rel: 1e-9 });
   });
 
@@ -52,7 +52,7 @@ for (const [name, wanted] of Object.entries(reference.distances)) {
 
   Deno.test(`precision and recall are those of torch-fidelity: ${name}`, async () => {
     const { precision, recall } = await manifoldFigures(vectorsOf(x, dimension), vectorsOf(y, dimension), { k: 3 });
-    // Theirs are float32.
+    // The libraries' figures are float32.
     assertAllClose([precision, recall], [wanted.precision, wanted.recall], { abs: 1e-6 });
   });
 }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { nearestNeighbours } from "../../../metrics/neighbours.ts";
 
 Deno.test("nearestNeighbours() finds what sorting all distances finds", () => {
-  // More numbers than the function looks at before it may give a candidate up.
+  // More numbers than the function reads before it may give up a candidate.
   const dimension = 150;
   const vectors = fc.array(fc.uint8Array({ minLength: dimension, maxLength: dimension }), {
     minLength: 3,

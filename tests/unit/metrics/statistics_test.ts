@@ -23,7 +23,7 @@ Deno.test("statisticsOf() keeps its digits when the mean is a million deviations
   const data = lcgValues(1, 3000);
   const near = await statisticsOf(3, [data]);
   const far = await statisticsOf(3, [data.map((x) => x + 1e6)]);
-  // Adding 1e6 rounds each number to 1e-10; a sum of squares would have kept four digits.
+  // Adding 1e6 rounds each number to 1e-10; a sum of squares would have kept only four digits.
   assertAllClose(far.covariance, near.covariance, { abs: 1e-10 });
 });
 

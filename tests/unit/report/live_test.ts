@@ -14,7 +14,7 @@ function tableOf(runs: readonly LiveRun[], query = "", details?: TableDetails): 
   return renderServed(renderTable(runs, new URLSearchParams(query), details));
 }
 
-/** What a table says: of each row the cells as text. */
+/** Returns the cells of each row of a table as text. */
 function cellsIn(html: string): string[][] {
   return [...html.matchAll(/<tr[ >].*?<\/tr>|<tr>.*?<\/tr>/gs)].map(([row]) =>
     [...row.matchAll(/<t[hd].*?>(.*?)<\/t[hd]>/gs)].map(([, cell]) => cell!.replaceAll(/<[^>]*>/g, "").trim())
@@ -72,7 +72,7 @@ Deno.test("a row speaks of one stage and names it: of a training, also beside an
   const second = stage("second", "train", "running", 0.1);
   assertEquals(rowOf("running", ran, second).slice(0, 13), "stage: second");
   assertEquals(rowOf("running", { ...second, state: "running" }, ran).slice(0, 13), "stage: second");
-  // Before any training has a loss, the last that has one, or is at work.
+  // Before any training has a loss, the row describes the last stage that has one, or is at work.
   const waiting = liveStage("train", { kind: "train" });
   assertMatch(rowOf("running", waiting, classifier), /^stage: c, step: 20 of 100, time left: 20s, loss: 0.2/);
   assertEquals(rowOf("running", stage("data", "dataset", "running"), waiting), "stage: data");
@@ -96,7 +96,7 @@ Deno.test("rows are sorted by the address, within each pipeline, and runs withou
   assertEquals(idsOf(""), "a b none c e");
   assertEquals(idsOf("sort=loss"), "b c a none e");
   assertEquals(idsOf("sort=-loss"), "a c b none e");
-  // Also by a column that is not shown, and by one that there is not.
+  // Sorting also works by a column that is not shown; a column that does not exist has no effect.
   assertEquals(idsOf("sort=loss&column=state"), "b c a none e");
   assertEquals(idsOf("sort=nothing"), "a b none c e");
   const html = tableOf(runs, "sort=loss&q=digits");
@@ -194,7 +194,7 @@ Deno.test("the page of a run says how it stands, and has a place for each part t
     `/preview/${run.runId}/train/1000.png`,
     "train: preview, after 1,000 steps. drawn while train was at work",
   ]);
-  // A page of a server has neither style nor script in it, which its policy forbids.
+  // A page of a server contains neither style nor script, which its policy forbids.
   const html = renderServed(page, "/events?of=/run/x");
   assert(!/<style|style=|\son\w+=|javascript:/.test(html));
   assertEquals([...html.matchAll(/<script(.*?)>/g)].map(([, attributes]) => attributes), [

@@ -121,7 +121,10 @@ Deno.test("collectArtifacts() leaves out what takes the most where a page has no
   ]);
 });
 
-/** What a page has of samples and of the scores that they got. @param records by the names of their files */
+/**
+ * Collects a page's samples and their scores.
+ * @param records by the names of their files
+ */
 function collectDrawn(records: Readonly<Record<string, unknown>>) {
   const files = Object.keys(records).map((path) => ({ path, size: 1, sha256: "" }));
   const readText = (path: string) => Promise.resolve(JSON.stringify(records[path]));

@@ -17,8 +17,8 @@ const DEVIATION = 0.3;
 const NOISE = [-1.5, 0.2, 2];
 
 /**
- * The network that has learned N(mean, s^2) perfectly: E[x_0 | x] = m + gain (x - (1 - u) m) with
- * gain = (1 - u) s^2 / ((1 - u)^2 s^2 + u^2), and of it the velocity (x - x_0) / u.
+ * Returns the network that has learned N(mean, s^2) perfectly: E[x_0 | x] = m + gain (x - (1 - u) m) with gain = (1 -
+ * u) s^2 / ((1 - u)^2 s^2 + u^2), and from it the velocity (x - x_0) / u.
  */
 function gaussian(mean: number): StoredCheckpoint {
   const network = makeNetwork({ height: 1, width: 3, channels: 1, outChannels: 1 }, {
@@ -52,7 +52,7 @@ async function draw(options: Partial<PredictorOptions>): Promise<Float32Array> {
 }
 
 Deno.test("autoguidance from N(m_0, s^2) to N(m_1, s^2) draws N(m_0 + w (m_1 - m_0), s^2)", async () => {
-  // The denoiser is linear in the mean, so that the guided one is that of the mean beyond.
+  // The denoiser is linear in the mean, so the guided denoiser is that of the extrapolated mean.
   for (const w of [0, 1, 1.5, 3]) {
     const got = await draw({ guide: gaussian(0.1), guidance: w });
     // Heun's error with 60 steps is below 1e-3 (see the test of its order).

@@ -12,7 +12,7 @@ await tf.setBackend("cpu");
 const SIZES: NetworkSizes = { height: 4, width: 6, channels: 2, outChannels: 4, classes: 3 };
 const PARAMS = { depth: 2, width: 8, heads: 2, patch: 2, ratio: 3 };
 const TIMES = [3, 711.5];
-/** Labels of the two images; the last of the four columns is for none. */
+/** Labels of the two images; the last of the four columns means no label. */
 const LABELS = [1, 3];
 
 function forward(sizes: NetworkSizes, params: typeof PARAMS, named: NamedArrays, x: Float32Array): Float32Array {
@@ -32,8 +32,8 @@ function forward(sizes: NetworkSizes, params: typeof PARAMS, named: NamedArrays,
 }
 
 /**
- * What DiT says of one image, in float64 and plain loops, by facebookresearch/DiT `models.py` (DiTBlock, FinalLayer,
- * unpatchify) with its parameters; rows stand before columns in the positions here.
+ * Computes DiT's output for one image, in float64 and plain loops, by facebookresearch/DiT `models.py` (DiTBlock,
+ * FinalLayer, unpatchify) with its parameters; in the positions here, rows come before columns.
  */
 function reference(
   named: NamedArrays,
@@ -150,13 +150,13 @@ Deno.test("DiT agrees with the network of the paper's code in float64 at random 
       label: LABELS[b]!,
     })
   );
-  // float32: a sine of 711.5 is off by 3e-5, and all else by some 1e-6, of numbers of order 1.
+  // float32: a sine of 711.5 is off by 3e-5, and everything else by about 1e-6, of numbers of order 1.
   assertAllClose(got, want, { abs: 2e-4 });
-  // The case is worth something: outputs are spread, and differ by image.
+  // The case is meaningful: outputs are spread out, and differ by image.
   assertEquals(want.some((v) => Math.abs(v) > 0.5), true);
 });
 
-/** Numbers of a start, the generator's own. */
+/** Returns initial parameters, with the numbers of the given generator. */
 function start(random: PseudoRandom, sizes: NetworkSizes, params: typeof PARAMS): NamedArrays {
   return initialParameters(dit.build(sizes, params), (_i, kind, count) => {
     return kind === "uniform" ? random.uniforms(count) : random.symmetric(count, 3 ** 0.5);
@@ -169,13 +169,13 @@ Deno.test("DiT says exactly zero at the start, and its blocks are the identity: 
   const x = random.symmetric(2 * SIZES.height * SIZES.width * SIZES.channels);
   assertEquals(forward(SIZES, PARAMS, named, x).every((v) => v === 0), true);
 
-  // With a last layer that shows what it gets, two blocks say what no block says, to the bit.
+  // With a last layer that passes on its input, two blocks give the same output as no block, to the bit.
   named["last.out.kernel"] = random.symmetric(named["last.out.kernel"]!.length);
   const shown = forward(SIZES, PARAMS, named, x);
   assertEquals(shown.some((v) => Math.abs(v) > 0.1), true);
   assertEquals(shown, forward(SIZES, { ...PARAMS, depth: 0 }, named, x));
 
-  // An open gate ends that.
+  // Opening a gate changes that.
   named["block1.modulation.bias"] = named["block1.modulation.bias"]!.map(() => 1);
   assertEquals(forward(SIZES, PARAMS, named, x).some((v, i) => Math.abs(v - shown[i]!) > 0.01), true);
 });

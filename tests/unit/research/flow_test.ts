@@ -36,7 +36,7 @@ Deno.test("velocity: the target is the slope of the path, and gives x_0 and eps 
       const output = target.x0 * x0 + target.noise * eps;
       assertClose(output, eps - x0, { abs: 1e-15 });
       const solved = [objective.recover!(at).x0, objective.recover!(at).eps].map((r) => r.xt * xt + r.output * output);
-      // Two equations of condition at most 2 in float64.
+      // Two equations with a condition number of at most 2 in float64.
       assertClose(solved[0]!, x0, { abs: 1e-14, label: `x_0 at ${t}` });
       assertClose(solved[1]!, eps, { abs: 1e-14, label: `eps at ${t}` });
       if (path !== PATH || t === 1249 || t < 0) continue;
@@ -51,7 +51,7 @@ Deno.test("velocity: the target is the slope of the path, and gives x_0 and eps 
   assertClose(objective.recover!(quarter).eps.output, 0.75, { abs: 1e-15 });
 });
 
-/** Sum of f over n equal cells by their midpoints. */
+/** Returns the integral of f as a sum over n equal cells by their midpoints. */
 function integrate(f: (x: number) => number, [from, to]: readonly [number, number], n = 20_000): number {
   const width = (to - from) / n;
   let sum = 0;
@@ -72,7 +72,7 @@ for (const [m, s] of [[0, 1], [-0.5, 1], [0.5, 0.6]] as const) {
     for (const power of [0, 1, 2, 3]) {
       const got = integrate((z) => gaussian(z) * drawn(z) ** power, [-9, 9]);
       const want = integrate((u) => density(u) * u ** power, [0, 1]);
-      // Both functions vanish with all derivatives at both ends, where the midpoint rule is exact to rounding.
+      // Both functions vanish with all derivatives at both ends, so the midpoint rule is exact to rounding.
       assertClose(got, want, { abs: 1e-10, label: `moment ${power}` });
     }
     assertClose(drawn(0), 1 / (1 + Math.exp(-m)), { abs: 1e-15, label: "median" });
@@ -88,11 +88,12 @@ Deno.test("flow: u drawn evenly is in (0, 1]", () => {
   ]);
 });
 
-/** Mean and deviation of the data in the Gaussian that can be solved. */
+/** Mean and deviation of Gaussian data, for which the flow has a closed form. */
 const DATA = { mean: 0.4, deviation: 0.3 };
 
 /**
- * What the best network says of data N(m, s^2) at x = a x_0 + b eps: E[x_0 | x] = m + a s^2 (x - a m) / (a^2 s^2 + b^2).
+ * Returns the optimal network for data N(m, s^2) at x = a x_0 + b eps: E[x_0 | x] = m + a s^2 (x - a m) / (a^2 s^2 +
+ * b^2).
  */
 function gaussian(path: Path): (x: Float32Array, t: number) => Promise<Prediction> {
   const { mean, deviation } = DATA;
@@ -132,11 +133,11 @@ for (const [name, sampler, order] of [["flow_euler", euler, 1], ["flow_heun", he
     for (const steps of order === 1 ? [50, 100, 200, 400] : [10, 20, 40, 80]) {
       const { end, asked, said } = await walk(sampler, { steps });
       assertEquals(asked, said);
-      // The flow of a Gaussian keeps (x - a m) / sqrt(a^2 s^2 + b^2), which is x itself at u = 1.
+      // The flow of a Gaussian preserves (x - a m) / sqrt(a^2 s^2 + b^2), which is x itself at u = 1.
       const want = [-1.5, 0.2, 2].map((z) => DATA.mean + DATA.deviation * z);
       errors.push(Math.max(...end.map((x, i) => Math.abs(x - want[i]!))));
     }
-    // Halving the step divides the error by 2^order, the better the smaller the step.
+    // Halving the step divides the error by 2^order, the more exactly the smaller the step.
     const orders = errors.slice(1).map((error, i) => Math.log2(errors[i]! / error));
     assertClose(orders.at(-1)!, order, { abs: 0.06, label: `orders ${orders}, errors ${errors}` });
     assert(errors.at(-1)! < (order === 1 ? 5e-3 : 5e-4), `errors ${errors}`);

@@ -9,7 +9,7 @@ const PIPELINES = new URL("../../../pipelines/", import.meta.url);
 
 const validate = new Ajv2020({ strict: false, allErrors: true }).compile(JSON.parse(schemaText()));
 
-/** What an editor would underline, as `path message`. */
+/** Returns the errors that an editor would underline, as `path message`. */
 function complaints(yaml: string): string[] {
   if (validate(parse(yaml))) return [];
   return validate.errors!.map(({ instancePath, message }) => `${instancePath} ${message}`);

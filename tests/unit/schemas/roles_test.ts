@@ -60,7 +60,7 @@ const REFUSED: [name: string, schema: z.ZodType, message: RegExp][] = [
   ["a path among parts and a role of the whole", execution(z.array(file())), /cannot be execution and external/],
   ["a text that may be a path", z.union([file(), z.enum(["none"])]), /may be a path or something else/],
   ["a text elsewhere in a union", z.union([z.array(file()), z.tuple([z.string()])]), /may be a path or something else/],
-  // A rest may begin anywhere, as far as places tell.
+  // As far as the schema tells, a rest may begin at any position.
   ["a text before a rest of paths", z.tuple([z.string()], file()), /may be a path or something else/],
   ["a path within anything", z.union([z.strictObject({ b: file() }), z.any()]), /may be a path or something else/],
   ["a path that is transformed", file().transform((one) => one.length), /what is transformed/],

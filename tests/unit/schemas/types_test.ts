@@ -14,7 +14,7 @@ Deno.test("schemas/types.ts is what the Zod schemas say now", async () => {
   assert(written === typesText(), "the file is stale. Run: deno task generate");
 });
 
-/** Whether each of two types fits where the other is wanted. */
+/** True if each of two types is assignable to the other. */
 type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false;
 /** Params of a built-in kind, as Zod infers them. */
 type Params<Name extends keyof types.KindTable> = (typeof kinds)[`${Name}Kind`] extends
@@ -23,7 +23,7 @@ type Params<Name extends keyof types.KindTable> = (typeof kinds)[`${Name}Kind`] 
 type Ports<Name extends keyof types.KindTable> = keyof (typeof kinds)[`${Name}Kind`]["inputs"];
 
 Deno.test("the types that are written out are those that Zod infers", () => {
-  // Checked by the compiler: any that differs makes this an error of types.
+  // The compiler checks these: any type that differs makes this a type error.
   const records: [
     Same<types.FileEntry, z.output<typeof fileEntrySchema>>,
     Same<types.ImagesInfo, z.output<typeof imagesInfoSchema>>,

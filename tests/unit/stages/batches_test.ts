@@ -14,7 +14,7 @@ const COUNT = 12;
 const [HEIGHT, WIDTH, CHANNELS] = [2, 3, 2];
 const PIXELS = HEIGHT * WIDTH * CHANNELS;
 
-/** Images that all differ, and from their mirror images. */
+/** Images that differ from one another and from their mirror images. */
 const IMAGES: StoredImages = {
   info: { count: COUNT, height: HEIGHT, width: WIDTH, channels: CHANNELS, classes: null, source: {} },
   pixels: Uint8Array.from({ length: COUNT * PIXELS }, (_, i) => i),
@@ -73,7 +73,7 @@ Deno.test("makeBatches() mirrors about half of the images, and changes nothing e
       flipped += isFlipped ? 1 : 0;
     });
   }
-  // 400 coins: 4.5 standard deviations are 45.
+  // 400 coin flips: 4.5 standard deviations are 45.
   assert(Math.abs(flipped - 200) < 45, `${flipped} of 400`);
 });
 

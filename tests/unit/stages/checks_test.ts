@@ -41,7 +41,7 @@ Deno.test("facts flow from train to evaluate and sample", () => {
     schedule: { timesteps: 40, betas: "ldm/cosine" },
   });
   const checkpoint = trained.facts!["checkpoint"]!;
-  // 10 steps of 10 images, forward and twice as much backward, 0.0324 GFLOP each.
+  // 10 steps of 10 images, one forward pass and a backward pass that costs twice as much, 0.0324 GFLOP each.
   assertClose(trained.workGflop!, 3 * 100 * 0.0324, { rel: 2e-3 });
 
   const sample = sampleKind.check!(sampleKind.params.parse({ count: 65, batchSize: 64 }), { checkpoint });

@@ -7,7 +7,7 @@ import { withFolder } from "./small_world.ts";
 
 const RECORD = 3073;
 
-/** A file of the official length. Sparse: all black, all label 0, but for what `mark` writes. */
+/** Writes a file of the official length. It is sparse: all black, all label 0, except what `mark` writes. */
 async function writeBatch(path: string, mark: (file: Deno.FsFile) => Promise<void> = () => Promise.resolve()) {
   using file = await Deno.open(path, { write: true, create: true });
   await file.truncate(10_000 * RECORD);

@@ -11,7 +11,7 @@ import { withFolder } from "./small_world.ts";
 
 const PNG = encodePng({ width: 4, height: 4, channels: 3, data: new Uint8Array(48).fill(7) });
 
-/** Files below a folder: images where the name says so, `->` for a link, and `/` at the end for an empty folder. */
+/** Files below a folder: images if the name says so, `->` for a link, and `/` at the end for an empty folder. */
 const LAYOUTS: Readonly<Record<string, readonly string[]>> = {
   plain: ["b/1.png", "b/2.png", "a/1.png", "c/1.JPG"],
   "numbers in code-unit order": ["2/1.png", "10/1.png", "1/1.png"],
@@ -24,7 +24,7 @@ const LAYOUTS: Readonly<Record<string, readonly string[]>> = {
   loose: ["1.png", "2.png", "3.png"],
   "loose and text folders": ["1.png", "2.png", "notes/a.txt"],
 };
-/** Folders whose names alone do not tell the labels; a run accepts some and refuses others. */
+/** Folders whose names alone do not determine the labels; a run accepts some and refuses others. */
 const UNSURE: Readonly<Record<string, readonly string[]>> = {
   mixed: ["a/1.png", "b/1.png", "3.png"],
   "a linked class": ["a/1.png", "b -> a"],

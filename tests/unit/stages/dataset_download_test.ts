@@ -44,13 +44,13 @@ async function assertFetched(folder: string, { got }: Try): Promise<void> {
   assertEquals(await Deno.readFile(join(folder, SHA256)), BYTES);
 }
 
-/** A port where nothing listens. */
+/** Returns a port where nothing listens. */
 function closedPort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
 
-/** A test with a folder and a server, both gone afterwards. */
+/** Registers a test with a folder and a server, both gone afterwards. */
 function withServer(name: string, body: (folder: string, server: FileServer) => Promise<void>): void {
   Deno.test(name, () =>
     withFolder(async (folder) => {
@@ -111,7 +111,7 @@ withServer("download() gives up a server that falls silent and takes the next", 
   const outcome = await fetchTo(folder, [slow, good]);
   await assertFetched(folder, outcome);
   assertEquals(outcome.warnings, [`cannot fetch ${slow}: less than 66 kB came in 0.3 s`]);
-  // Three tries at the slow one, each with what the one before had brought; the mirror gives the rest.
+  // Three tries at the slow address, each continuing the previous one; the mirror provides the rest.
   assertEquals(server.seen.at(-1), { path: "/good", range: "bytes=150000-" });
 });
 
@@ -132,7 +132,7 @@ withServer("download() takes the next address where one redirects to what is non
   assertEquals(outcome.warnings, [`cannot fetch ${lost}: it redirects to http://[, which is not a valid address`]);
 });
 
-/** A server that answers everything with a body that it makes bit by bit, and tells no length. */
+/** Runs a server that answers everything with a body that is generated piece by piece, without a declared length. */
 async function withBody(
   body: () => ReadableStream<Uint8Array<ArrayBuffer>>,
   use: (url: string) => Promise<void>,
@@ -143,7 +143,7 @@ async function withBody(
   await use(`http://127.0.0.1:${server.addr.port}/file`);
 }
 
-/** Bytes without an end, so many every few milliseconds. */
+/** Returns an endless stream, with this many bytes every few milliseconds. */
 function endless(bytes: number, everyMs = 0) {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: async (controller) => {
@@ -162,7 +162,7 @@ Deno.test("download() gives up a server that sends drop by drop, though no drop 
 
 Deno.test("download() gives up a pace at which the file would take more than a day", () =>
   withFolder((folder) =>
-    // 64 GiB in a day are 239 kB in 0.3 s; what comes is about 100 kB.
+    // 64 GiB in a day are 239 kB in 0.3 s; about 100 kB arrive.
     withBody(() => endless(1 << 16, 200), async (url) => {
       assertStringIncludes(
         messageOf(await fetchTo(folder, [url], { maxBytes: 2 ** 36 })),
@@ -179,7 +179,7 @@ Deno.test("download() lets go of what is longer than the file, and goes on with 
       const outcome = await fetchTo(folder, [url, good]);
       await assertFetched(folder, outcome);
       assertEquals(outcome.warnings, [`cannot fetch ${url}: more than 300000 bytes arrived`]);
-      // A part that leads nowhere is not gone on with.
+      // A partial file that led to failure is not continued.
       assertEquals(server.seen, [{ path: "/good", range: null }]);
     })
   ));
@@ -225,10 +225,10 @@ withServer("download() names every address and why it did not give the file", as
     assert(lines[i + 1]!.startsWith(`  ${urls[i]}: `), lines[i + 1]);
     assertStringIncludes(lines[i + 1]!, text);
   });
-  // A server that may recover is asked three times, one that says no once.
+  // A server that may recover is tried three times, a server that refuses once.
   const asked = (path: string) => server.seen.filter((request) => request.path === path).length;
   assertEquals([asked("/missing"), asked("/broken"), asked("/wrong")], [1, 3, 1]);
-  // Nothing that came is taken for the file, or for a part of it.
+  // None of the received bytes is used as the file, or as a part of it.
   assertEquals((await Deno.readFile(join(folder, `${SHA256}.part`))).length, 0);
   assert(Array.from(Deno.readDirSync(folder)).every(({ name }) => name !== SHA256));
 });

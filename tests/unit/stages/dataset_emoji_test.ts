@@ -46,7 +46,7 @@ Deno.test("firstOfEachPicture() leaves out what looks like an earlier emoji, alp
   assertEquals(firstOfEachPicture(emoji, sheet, 1).map(({ codePoints }) => codePoints), ["0", "2"]);
 });
 
-/** Whether Deno has the package already: a test must not fetch 74 MB. */
+/** Returns true if Deno already has the package: a test must not download 74 MB. */
 async function isCached(): Promise<boolean> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { npmCache } = JSON.parse(new TextDecoder().decode(stdout)) as { npmCache: string };

@@ -26,7 +26,7 @@ Deno.test("resizeSquare() is Pillow's bilinear filter, larger and smaller", () =
     const { data } = resizeSquare(PATTERN, side);
     const at = (place: number) => [...data.subarray((place * side + place) * 3, (place * side + place) * 3 + 3)];
     const got = [0, Math.floor(side / 2), side - 1].flatMap(at);
-    // Pillow rounds between the axes too: one level.
+    // Pillow also rounds between the two axes: one level.
     assert(got.every((level, i) => Math.abs(level - pixels[i]!) <= 1), `side ${side}: ${got}, wanted ${pixels}`);
     const total = data.reduce((all, level) => all + level, 0);
     assert(Math.abs(total - sum) / data.length < 0.1, `side ${side}: sum ${total}, wanted ${sum}`);

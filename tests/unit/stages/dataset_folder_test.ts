@@ -50,7 +50,8 @@ Deno.test("folder reads sub-folders as labels, in code-unit order, the same at e
     const { train, test } = first;
     assertEquals([train.info.count, test.info.count, train.info.classes], [4, 2, 3]);
     assertEquals(train.info.source, { name: "folder", split: "train", classNames: ["a", "b", "c"] });
-    // Flat images stay flat whatever is cropped, and tell by their red which they are: names in code-unit order.
+    // Images of one colour stay the same however they are cropped, and their red identifies them: names in code-unit
+    // order.
     const order = ["a/green", "a/lime", "b/dark", "b/red", "c/blue", "c/navy"];
     const reds = [80, 120, 40, 0, 160, 200];
     for (const images of [train, test]) {
@@ -69,7 +70,7 @@ Deno.test("folder reads PNG and JPEG of all kinds, upright and on white", async 
     await lay(path, {
       "1-clear.png": clear,
       "2-deep.png": deep,
-      // What the bytes are counts, not the name.
+      // The bytes decide about the format, not the name.
       "3-misnamed.jpg": flat(4, 4, [9, 8, 7]),
       "4-photo.jpeg": withOrientation(JPEGS.baseline, 6),
       "5-photo.JPG": JPEGS.progressive,
@@ -86,7 +87,7 @@ Deno.test("folder reads PNG and JPEG of all kinds, upright and on white", async 
     assertEquals(all.size, 5);
     assert(all.has("255,255,255") && all.has("128,128,128") && all.has("9,8,7"));
     const photos = [...all.values()].filter((image) => new Set(image).size > 8);
-    // Turned by 90 degrees, what grew to the right grows downwards: red in row 3 over red in row 0.
+    // After a turn by 90 degrees, the gradient to the right becomes one downwards: red in row 3 exceeds red in row 0.
     const growth = photos.map((image) => [image[36]! - image[0]! > 50, image[9]! - image[0]! > 50]);
     assertEquals(growth.map(String).sort(), ["false,true", "true,false"]);
     const grey = await readFolder(folder, path, { channels: 1, testCount: 1 });

@@ -15,7 +15,7 @@ Deno.test("readDigits() recovers every digit as bytes", () => {
   // Counted in the package's files.
   assertEquals(counts, [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]);
   assertEquals(pixels.length, 10_000 * AREA);
-  // Three decimals of k / 255 belong to one k only: going back must give the package's numbers.
+  // Three decimals of k / 255 belong to only one k: converting back must give the package's numbers.
   const file = digitFiles[0]!.data;
   assert(file.every((level, i) => Math.round(pixels[i]! / 255 * 1000) / 1000 === level));
   // Sums of the first image of a few digits, by a Python script over the JSON files: sum(floor(v * 255 + 0.5)).

@@ -2,7 +2,10 @@ import { assertEquals } from "@std/assert";
 import { customStage, definePipeline, type PipelineInput, type StageInput, type Written } from "noiseline/engine";
 import type walk from "../../support/stages/walk.ts";
 
-/** The one stage of a pipeline, where types are to be seen at work: `deno test` and `deno check` refuse an unused `@ts-expect-error`. */
+/**
+ * Returns a pipeline of one stage, to show its types at work: `deno test` and `deno check` refuse an unused
+ * `@ts-expect-error`.
+ */
 const one = (stage: StageInput): PipelineInput => definePipeline({ name: "p", stages: { stage } });
 
 Deno.test("definePipeline() takes what a YAML file may say and gives it back as it is", () => {

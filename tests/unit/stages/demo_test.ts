@@ -9,7 +9,7 @@ import { digests, runStage, type StageOptions } from "../../support/stage_contex
 import { none, own, said } from "./own_definitions.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";
 
-/** What stands for the code: it holds what would end a script element. */
+/** A stand-in for the code, with texts that would end a script element. */
 const CODE = `"</script><!-- </SCRIPT>";\n`;
 
 function makeDemo(folder: string, options: StageOptions) {
@@ -38,7 +38,7 @@ Deno.test("a page holds the files of the wanted weights, what it draws first, th
       assertEquals(Uint8Array.fromBase64(base64), await checkpoint.read(name));
     }
     assert(WebAssembly.validate(Uint8Array.fromBase64(wasm)));
-    // In a text of JavaScript, \/ is / and \! is !.
+    // In a JavaScript string, \/ is / and \! is !.
     assertEquals(inside("demo-code"), CODE.replaceAll("</", "<\\/").replace("<!", "<\\!"));
     assertEquals(page.match(/<\/script/gi)!.length, 3);
     assertStringIncludes(page, "<title>&#60;/title&#62;&#60;b&#62;&#38;</title>");

@@ -8,7 +8,7 @@ const WASM: DeviceDescription = { name: "wasm", available: true, reason: "a wasm
 
 type Try = (program: string, options?: TryOptions & { timeoutMs?: number }) => ReturnType<typeof tryDevice>;
 
-/** A way to try a device with a program that is given as text, and a folder for what the test needs. */
+/** Makes a function that tries a device with a given program, and a folder for the test. */
 async function inFolder(use: (tryIt: Try, root: string) => Promise<void>): Promise<void> {
   const root = await Deno.makeTempDir();
   let tries = 0;
@@ -32,10 +32,10 @@ Deno.test("a device that computes right has no trouble, and what keeps it from t
     const tells = async (program: string, words: string, options?: Parameters<Try>[1]) =>
       assertStringIncludes((await tryIt(program, options))!.reason, words);
     await tells(`console.error("no such kernel"); Deno.exit(1);`, "it does not compute: no such kernel");
-    // As an addon does that does not fit its library.
+    // Like an addon that does not fit its library.
     await tells(`Deno.kill(Deno.pid, "SIGKILL");`, "its process ended without a message");
     await tells(`for (;;);`, "it took more than 0.5 s and was stopped", { timeoutMs: 500 });
-    // The machine may have had too much else to do, so nobody relies on that.
+    // A timeout is not stored as a verdict, because the machine may have been busy with other work.
     assertEquals([...Deno.readDirSync(root)].filter(({ name }) => name.startsWith("verdicts")).length, 3);
   }));
 
@@ -51,7 +51,7 @@ Deno.test("a verdict is kept on disk, and whatever else lies there counts as non
     // deno-lint-ignore no-control-regex
     assert(!/\x1b/.test(kept.trouble.reason), kept.trouble.reason);
     let folders = 0;
-    // One process asks once for each file, so the next process finds it in another folder.
+    // A process reads each file only once, so another folder stands in for the next process.
     const found = async (text: string) => {
       const folder = join(root, `found${folders++}`);
       await Deno.mkdir(folder);
@@ -67,7 +67,7 @@ Deno.test("a verdict is kept on disk, and whatever else lies there counts as non
     ];
     for (const other of others) assertEquals(await found(other), undefined, other.slice(0, 80));
     assertEquals(await tryIt(RIGHT, { folder, again: true }), undefined);
-    // Nor need there be a place for it: no folder can be made here.
+    // The verdict need not be stored: no folder can be made here.
     if (Deno.build.os === "linux") assertEquals(await tryIt(RIGHT, { folder: "/proc/none/devices" }), undefined);
     assertEquals(JSON.parse(await Deno.readTextFile(join(folder, name))).trouble, null);
   }));

@@ -56,6 +56,6 @@ Deno.test("drawTimesteps() keeps to the buckets, in turn, and does not depend on
 Deno.test("averageLosses() weighs buckets by their width", () => {
   const { overall, perBucket } = averageLosses(Float64Array.of(1, 10, 3), [{ from: 0, to: 3 }, { from: 3, to: 4 }]);
   assertEquals(perBucket, [{ from: 0, to: 3, count: 2, mean: 2 }, { from: 3, to: 4, count: 1, mean: 10 }]);
-  // 3 / 4 of the timesteps at a mean of 2, 1 / 4 at 10.
+  // 3 / 4 of the timesteps have a mean of 2, 1 / 4 have 10.
   assertEquals(overall, 4);
 });

@@ -49,7 +49,7 @@ Deno.test("classifier learns, says how well on held-out images, and goes on afte
       });
     const straight = await learn();
     const [accuracy] = (await metricsOf(straight)).metrics;
-    // Ten classes: guessing gets 0.1.
+    // With ten classes, guessing gets 0.1.
     assert(accuracy!.value > 0.5, `${accuracy!.value}`);
     assertEquals([accuracy!.name, accuracy!.count], ["accuracy", 60]);
 
@@ -109,7 +109,7 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
     const { info, logits } = opened;
     assertEquals([info.extractor.name, info.extractor.dimension, info.logits], ["my-net", 3, 3]);
     const { data } = decodeNpy(await features.read("features.npy"));
-    // Twice the size without antialiasing keeps the mean of a picture whose border is empty, as digits' is.
+    // Doubling the size without antialiasing keeps the mean of a picture whose border is empty, as that of digits is.
     const { pixels } = await readImages(test);
     const mean = pixels.subarray(0, 64).reduce((sum, byte) => sum + byte, 0) / 64 / 255 * 2;
     assertAllClose(data.subarray(0, 3), [mean, mean / 2, mean / 4], { rel: 0.05 });
@@ -119,7 +119,7 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
     await Deno.writeFile(path, tinyGraph({ "noiseline.extractor": "inception-2015-12-05" }));
     const claimed = await featuresOf(folder, test, params);
     assertEquals((await score(folder, claimed, claimed))[0]!.name, "FD-my-net");
-    // Nor does a name make it the FID, whoever gives it.
+    // Nor does a file's name make the distance the FID, whoever gives the name.
     const posing = join(folder, "inception-2015-12-05.onnx");
     await Deno.writeFile(posing, tinyGraph());
     const posed = await featuresOf(folder, test, { ...params, path: posing });
@@ -159,7 +159,7 @@ Deno.test("statistics are those of the features, go through a file of pytorch-fi
     for (const reference of [statistics, given]) {
       assertClose((await score(folder, reference, fake))[0]!.value, value!, { rel: 1e-12 });
     }
-    // The images themselves, whose pixels are taken on the way.
+    // The images themselves, from which pixel features are computed on the way.
     assertClose((await score(folder, train, test))[0]!.value, value!, { rel: 1e-12 });
     const refused = runStage(folder, scoreKind, { params: { kid: {} }, inputs: { real: statistics, fake } });
     assertStringIncludes(await failure(refused), "kid needs the features of both sets");
@@ -191,7 +191,7 @@ Deno.test("score gives every figure that is asked for, with what is needed to tr
     const [fd, infinite, kernel] = metrics as [Metric, Metric, Metric];
     assert(fd.deviation! > 0 && fd.deviation! < fd.value && fd.interval === undefined);
     assertStringIncludes(fd.note!, "the deviation is by 20 divisions of both sets");
-    // Of two sets of one distribution: finite sets are all that is between them.
+    // Two sets of one distribution: they differ only because finite sets do.
     assert(infinite.value < fd.value);
     assert(Math.abs(kernel.value) < 4 * kernel.deviation!);
     assertEquals(await score(folder, real, fake, params), metrics);
@@ -248,7 +248,7 @@ Deno.test("the checks refuse what does not fit before anything runs", () => {
   assertEquals(divided(7).map(({ param, got, wanted }) => [param, got, wanted]), [[["bootstrap"], "7", "at least 8"]]);
 });
 
-/** A copy of an artifact in which `change` has had a file to itself. */
+/** Copies an artifact and applies `change` to one of its files. */
 async function altered(artifact: InputArtifact, name: string, change: (bytes: Uint8Array) => Uint8Array) {
   const folder = await Deno.makeTempDir({ dir: join(artifact.path(name), "../..") });
   for (const { path } of artifact.files) await Deno.copyFile(artifact.path(path), join(folder, path));
@@ -262,7 +262,7 @@ async function altered(artifact: InputArtifact, name: string, change: (bytes: Ui
   };
 }
 
-/** The last numbers of a file of float32. */
+/** Sets the last numbers of a file of float32. */
 const ending = (...values: number[]) => (bytes: Uint8Array) => {
   const own = Uint8Array.from(bytes);
   own.set(new Uint8Array(Float32Array.from(values).buffer), own.length - 4 * values.length);
@@ -281,7 +281,7 @@ Deno.test("a number that is not finite fails whoever writes or reads it, with th
     for (const value of [NaN, Infinity, -Infinity]) {
       const bad = await altered(good, "features.npy", ending(value, 0));
       const said = `features.npy, row 19, of extractor "my-net": got ${value} in column 1, wanted finite numbers`;
-      // Two of twenty rows are drawn: whether the bad one is among them must not decide.
+      // Two of twenty rows are sampled: the outcome must not depend on the bad row being among them.
       for (const asked of [{}, { fd: false, kid: { subsets: 1, size: 2 } }, { fd: false, manifold: {} }]) {
         assertStringIncludes(await judge(bad, asked), said);
       }
@@ -292,7 +292,7 @@ Deno.test("a number that is not finite fails whoever writes or reads it, with th
     const score = { fd: false, inceptionScore: { splits: 2 } };
     assertStringIncludes(await judge(unsure, score), 'logits.npy, row 19, of extractor "my-net": got NaN in column 2');
 
-    // What the extractor itself makes: dividing by the smallest number there is.
+    // The extractor itself makes infinite numbers, by dividing by the smallest number there is.
     const deviation = [5e-324, 1, 1];
     const run = runStage(folder, featuresKind, {
       params: { ...params, preprocess: { ...params.preprocess, deviation } },
@@ -332,7 +332,7 @@ Deno.test("a number that is not finite fails whoever writes or reads it, with th
   });
 });
 
-/** Statistics by hand of so many features. */
+/** Returns handmade statistics of this many features. */
 function npz(means: number, { rows = means, sigma = (_i: number, _j: number): number => 0 } = {}) {
   const data = Float64Array.from({ length: rows * rows }, (_, k) => sigma(Math.floor(k / rows), k % rows));
   return encodeNpz({ mu: { shape: [means], data: new Float64Array(means) }, sigma: { shape: [rows, rows], data } });
@@ -351,14 +351,14 @@ Deno.test("statistics by hand are those that were planned, of a size that can be
     const wanted = "wanted mu [D] and sigma [D, D], D from 1 to 16384";
     assertStringIncludes(await failure(take(npz(0))), `statistics: got mu [0] and sigma [0,0], ${wanted}`);
     assertStringIncludes(await failure(take(npz(2, { rows: 1 }))), `statistics: got mu [2] and sigma [1,1], ${wanted}`);
-    // As much as it may be is known before it is unpacked: 2 means have 4 covariances.
+    // The maximum size is known before unpacking: 2 means have 4 covariances.
     assertStringIncludes(
       await failure(take(npz(2, { rows: 99 }))),
       'npz file, "sigma.npy": got 78536 bytes, wanted at most',
     );
     assertStringIncludes(await failure(take(npz(17_000, { rows: 1 }))), 'npz file, "mu.npy": got 136128 bytes');
 
-    // Each pair may be so, but not all three together: an eigenvalue is -0.8.
+    // Each pair is possible, but not all three together: an eigenvalue is -0.8.
     const three = (await take(npz(3, { sigma: (i, j) => i === j ? 1 : -0.9 }))).outputs["statistics"]!;
     const unit = (await take(npz(3, { sigma: (i, j) => Number(i === j) }))).outputs["statistics"]!;
     for (const [real, fake] of [[three, unit], [unit, three]] as const) {
@@ -392,6 +392,6 @@ Deno.test("what multiplies matrices or runs a graph says which threads decide it
   };
   assertEquals(await numerics(scoreKind, { threads: 3 }), onnxNumerics(3));
   assertEquals(await numerics(statisticsKind as unknown as typeof scoreKind, { threads: 2 }), onnxNumerics(2));
-  // Whatever device the other extractors would be given.
+  // This holds whatever device the other extractors would get.
   assertEquals(await numerics(featuresKind, { extractor: "onnx", device: "wasm", threads: 2 }), onnxNumerics(2));
 });

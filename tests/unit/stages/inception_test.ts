@@ -151,7 +151,7 @@ Deno.test("the weights are fetched from where they are published, and from there
     95_628_359,
     2,
   ]);
-  // At a path it must have the same digest, and nothing is fetched.
+  // A file at a path must have the same digest, and nothing is downloaded.
   const [held] = downloads({ extractor: INCEPTION, path: "a.pth" });
   assertEquals([held!.sha256, held!.urls], [INCEPTION_WEIGHTS.sha256, []]);
   assertEquals(downloads({ extractor: "onnx", path: "a.onnx" }), []);

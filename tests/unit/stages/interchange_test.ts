@@ -9,7 +9,7 @@ import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_wor
 const EXPORT = { format: "diffusers" };
 const UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors";
 
-/** The narrowest network that a UNet2DModel can be, after one step. */
+/** Makes a checkpoint of the narrowest network that a UNet2DModel can represent, after one step. */
 async function wideCheckpoint(folder: string): Promise<InputArtifact> {
   const params = {
     model: { channels: 128, multipliers: [1], blocks: 1, attention: [] },
@@ -108,7 +108,7 @@ Deno.test("a network too narrow for the layout ends the export with the widths t
   });
 });
 
-/** A folder of the library's whose scheduler says something else. */
+/** Makes a folder as the library does, but with a changed scheduler. */
 async function withScheduler(folder: string, of: string, change: Record<string, unknown>): Promise<string> {
   const home = await Deno.makeTempDir({ dir: folder });
   for (const name of ["model_index.json", "unet/config.json", UNET_WEIGHTS, "scheduler/scheduler_config.json"]) {

@@ -9,7 +9,7 @@ interface ModuleInfo {
   }[];
 }
 
-/** All that importing a module runs, by `deno info`: types and what is imported later are left out. */
+/** Returns all modules that run when a module is imported, by `deno info`: types and late imports are left out. */
 async function loadedBy(entry: URL): Promise<Set<string>> {
   const args = ["info", "--json", fileURLToPath(entry)];
   const { stdout } = await new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "null" }).output();

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 
-/** A worker that is busy for 50 ms at a time until it saw the message, and prints how often its timers came to their turn. */
+/** A worker that is busy for 50 ms at a time until it has seen the message, and prints how often its timers fired. */
 const WORKER = `
 import { yieldToMessages } from ${JSON.stringify(new URL("../../../stages/shared/macrotask.ts", import.meta.url).href)};
 let told = false;
@@ -27,8 +27,8 @@ Deno.test("yieldToMessages() lets a message in soon when the process computes wi
   assertEquals(await read(), "ready");
   const input = child.stdin.getWriter();
   await input.write(Uint8Array.of(1));
-  // In 20 rounds, a second or more, it looks every 200 ms, and at each look a timer of the process comes to its turn. When a
-  // message comes is up to the machine.
+  // In 20 rounds, a second or more, it yields every 200 ms, and each time a timer of the process can fire. The arrival
+  // time of the message depends on the machine.
   const { told, ticks } = JSON.parse(await read());
   assertEquals([told, ticks >= 4], [true, true], `${ticks} ticks`);
   await Promise.all([child.status, input.close().catch(() => {})]);

@@ -9,7 +9,7 @@ import { liveValues, sizeOf } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";
 
-/** Networks by what decides their size: width, levels, blocks, attention and images. */
+/** Networks by the properties that determine their size: width, levels, blocks, attention and images. */
 const NETWORKS = [
   { side: 16, channels: 1, model: { channels: 32, multipliers: [1, 2], blocks: 1, attention: [8] } },
   { side: 28, channels: 1, model: { channels: 32, multipliers: [1, 2], blocks: 1, attention: [14] } },
@@ -21,21 +21,21 @@ const NETWORKS = [
 
 Deno.test("activations and parameters of the U-Net are those of its trace, without one", async () => {
   await tf.ready();
-  // No other axis has it as a factor.
+  // A batch size that is a factor of no other axis.
   const batch = 10_007;
   for (const { side, channels, model } of NETWORKS) {
     const record = BUILTIN_NETWORK.recordOf({ height: side, width: side, channels, outChannels: channels }, model);
     const network = await networkOf(record, []);
     assertEquals(BUILTIN_NETWORK.parameterCount(record), network.count);
     const { outputs } = trace(makeModelOutput(network), modelOutputSignature(network, batch), "network");
-    // Views are no memory.
+    // Views take no memory.
     const computed = liveValues(outputs.values()).filter((value) =>
       value.kind === "operation" && !["Reshape", "Transpose", "Expand"].includes(value.op) &&
       value.shape.some((length) => length % batch === 0)
     );
     const traced = computed.reduce((sum, { shape }) => sum + sizeOf(shape), 0) / batch;
     const ratio = traced / BUILTIN_NETWORK.activationCount(record);
-    // Measured: 1.01 to 1.05; the way of the time and the output are left out.
+    // Measured: 1.01 to 1.05; the time embedding and the output are left out.
     assert(ratio > 1 && ratio < 1.1, `${JSON.stringify(model)}: ${ratio}`);
   }
 });
@@ -49,7 +49,7 @@ Deno.test("train's estimate grows with the images computed at once, with paramet
   assertEquals(bytesOf({ batchSize: 128, microBatches: 4 }), one);
   assertEquals(bytesOf({ batchSize: 32 }, { count: 60_000 }) - one!, 10_000 * 32 * 32 * 3);
   assert(bytesOf({ batchSize: 32, model: { channels: 64 } }) < one!);
-  // Known before the run of networks of the toolkit alone.
+  // The memory is only known before the run for built-in networks.
   const own = trainKind.check!({ ...trainKind.params.parse({ steps: 1 }), model: { uses: "./net.ts" } }, { images });
   assertEquals(own.memoryBytes, undefined);
 });
@@ -63,7 +63,7 @@ Deno.test("what takes less memory is said by the params that a stage has", () =>
     "model.channels below 128",
   ]);
   assertEquals(lessMemory({ batchSize: 128, microBatches: 2 }, 5), [parts(16), "batchSize: 25"]);
-  // As many parts as images at most, whatever is asked.
+  // At most as many parts as images, whatever is asked.
   assertEquals(lessMemory({ batchSize: 8, microBatches: 1 }, 100), [parts(8), "batchSize: 1"]);
   assertEquals(lessMemory({ batchSize: 8, microBatches: 8 }, 2), ["set batchSize: 4"]);
   assertEquals(lessMemory({ batchSize: 100, model: { uses: "./net.ts" } }), ["set batchSize: 50"]);

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { StageContext, StageRun } from "../../../contract/stage.ts";
 import { explainMemory } from "../../../stages/shared/out_of_memory.ts";
 
-// As TensorFlow 2.21 says it through tfjs-node.
+// As TensorFlow 2.21 reports it through tfjs-node.
 const EXHAUSTED = "Invalid TF_Status: 8\nMessage: OOM when allocating tensor with shape[128,32,32,256]";
 
 const on = (params: object, name = "tensorflow-gpu") =>

@@ -23,7 +23,7 @@ export const own = (definitions: Readonly<Record<string, unknown>>): OwnDefiniti
 
 export const said = ({ end }: StageOutcome) => end?.status === "failed" ? end.message : `ended as ${end?.status}`;
 
-/** The loss of eps written out, and what a free loss may use beside it. */
+/** The loss of eps written out, and further functions that a free loss may have. */
 export const freeEps = (more: Partial<FreeObjective<typeof none>> = {}): FreeObjective<typeof none> =>
   defineObjective({
     params: none,

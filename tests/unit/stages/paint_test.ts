@@ -42,7 +42,7 @@ Deno.test("interpolate mixes pairs: the first point is of the first end alone, w
     ]);
     for (let i = 1; i < 4; i++) assertNotEquals(image(pixels, i), image(pixels, 0));
 
-    // Batches of other sizes round other sums; one level of 255 is what that can cost.
+    // Batches of other sizes round sums differently, which can change a pixel by one level of 255.
     const inParts = await pixelsOf(await interpolate(images, {}, { batchSize: 5 }));
     assert(inParts.every((value, i) => Math.abs(value - pixels[i]!) <= 1));
 
@@ -105,7 +105,7 @@ Deno.test("a transition leads from x_s to the same distribution as the path from
     const { signal, variance } = transition(path, from, 60);
     const x = mix([signal, start], [Math.sqrt(variance), random.normal(1, count)]);
     const mean = x.reduce((sum, value) => sum + value, 0) / count;
-    // Four standard errors of 200,000 draws.
+    // Four standard errors of 200,000 samples.
     assertClose(mean, path.signal(60) * 0.5, { abs: 4 / Math.sqrt(count) });
     const spread = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count;
     assertClose(spread, path.noise(60) ** 2, { abs: 4 * Math.sqrt(2 / count) });
@@ -145,7 +145,7 @@ Deno.test("neighbours finds copies among samples, and none among images that are
     assertEquals([ofCopies, nearCopies], [0, 1]);
     assert(ofHeldOut! > 0);
     const [ofNew, same, nearNew] = await look(test);
-    // Of ten distances, the 5% quantile lies between the first and the second.
+    // The 5% quantile of ten distances lies between the first and the second.
     assertEquals([ofNew, nearNew], [same, 0.1]);
   });
 });

@@ -28,13 +28,13 @@ Deno.test("batches are those of one process, each in one shard", () => {
         done += batch.count;
       }
     }
-    // No shard has more than one batch beyond another's.
+    // No shard has more than one batch more than another.
     const sizes = shards.map((own) => own.length);
     assert(Math.max(...sizes) - Math.min(...sizes) <= 1);
   }));
 });
 
-/** Rows of two kinds that tell what they were computed of. */
+/** Computes rows of two kinds that show which items they were computed from. */
 function compute({ first, count }: Batch) {
   return {
     squares: Float64Array.from({ length: count }, (_, i) => (first + i) ** 2),
@@ -50,7 +50,7 @@ interface Options {
   readonly stop?: AbortSignal;
 }
 
-/** Compute one part, below a folder. */
+/** Computes one part, below a folder. */
 async function partOf(folder: string, work: Work, [index, of]: readonly [number, number], options: Options = {}) {
   const { rows = compute, about = "squares", stop = never } = options;
   const place = await Deno.makeTempDir({ dir: folder });
@@ -63,7 +63,7 @@ async function partOf(folder: string, work: Work, [index, of]: readonly [number,
   return { end, opened, part: openInput(folderArtifact(place, "files")), place };
 }
 
-/** What is joined, of parts or of nothing. */
+/** Joins parts, or computes everything if there are none. */
 async function joined(work: Work, parts: readonly InputArtifact[]) {
   const [squares, bytes, abouts]: [number[], number[], unknown[]] = [[], [], []];
   const open = () => Promise.resolve({ about: "squares", compute });
@@ -85,7 +85,7 @@ Deno.test("joined rows are those of one process, also where shards have nothing 
         const made = [];
         for (let index = 0; index < of; index++) made.push(await partOf(folder, work, [index, of]));
         assertEquals(await joined(work, made.map(({ part }) => part)), await joined(work, []));
-        // What is of no use is not opened: it may be a network on a card.
+        // A resource that is not needed is not opened: it may be a network on a card.
         const idle = made.filter(({ opened }) => opened.length === 0).length;
         assertEquals(idle, Math.max(0, of - Math.ceil(work.count / work.batchSize)));
       }),

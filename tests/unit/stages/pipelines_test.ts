@@ -20,7 +20,7 @@ for (const name of NAMES) {
     assertEquals(problems.map((problem) => formatDiagnostic(problem)), []);
     assert(loaded.ok);
     const trained = [...loaded.value.stages.values()].filter(({ kind }) => kind.name === "train");
-    // Nothing is known of the arithmetic of a network of one's own.
+    // The amount of arithmetic of a network in user code is unknown.
     assert(trained.every(({ workGflop, params }) => workGflop! > 0 || isOwn(params["model"])));
 
     const lines = (await Deno.readTextFile(file)).split("\n");

@@ -9,7 +9,7 @@ const work = {
     return { image: Math.floor(index / 3), t, stands, fillNoise: () => {} };
   },
 };
-// Bits and mean square errors of each.
+// Bits and mean square errors of each item.
 const scores = Float64Array.of(3, 4, 0.5, 100, 0.1, 900, 5, 16, 0.25, 400, 0.3, 2500);
 
 Deno.test("rateDistortion() adds the rate up from the end of the chain, and averages errors by timestep", () => {

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { resize } from "../../../stages/dataset/pixels.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 
-/** Bytes of two images of noise, the hardest case for an average. */
+/** Returns bytes of two images of noise, the hardest case for an average. */
 function noise(side: number): Uint8Array<ArrayBuffer> {
   const integers = randomStream({ seed: 1, stream: "test/resize" }).integers(0, 2 * side * side, 256);
   return Uint8Array.from(integers);
@@ -17,7 +17,8 @@ Deno.test("resize() halves by the mean of four pixels, rounded half up", () => {
 });
 
 Deno.test("resize() weighs pixels by the overlap when sides do not divide", () => {
-  // 3 to 2: each new pixel covers one and a half old ones a side, so 4 / 9, 2 / 9 and 1 / 9 of the four that it touches.
+  // 3 to 2: each new pixel covers one and a half old pixels per side, so 4 / 9, 2 / 9 and 1 / 9 of the four that it
+  // touches.
   const pixels = Uint8Array.of(90, 0, 0, 0, 0, 0, 0, 0, 9);
   assertEquals([...resize(pixels, 3, 2)], [40, 0, 0, 4]);
 });

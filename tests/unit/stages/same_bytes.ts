@@ -2,7 +2,10 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { digests, MemoryProgress, type StageOptions } from "../../support/stage_context.ts";
 import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
 
-/** However the steps of a training are come by, its bytes are the same: at once, after a stop, and as more of a shorter one. */
+/**
+ * Checks that the bytes of a training do not depend on how its steps were made: at once, after a stop, or as an
+ * extension of a shorter training.
+ */
 export async function checkSameBytes(device: NonNullable<StageOptions["device"]>): Promise<void> {
   await withFolder(async (folder) => {
     const world = await smallWorld(folder);
@@ -30,7 +33,7 @@ export async function checkSameBytes(device: NonNullable<StageOptions["device"]>
     assertEquals(digests(extended), digests(straight));
     assertNotEquals(digests(short), digests(straight));
 
-    // Back to 3 with a state of 6 at hand: never a longer model.
+    // Back to 3 steps although a state of 6 exists: the model must never be the longer one.
     longer.extent = 3;
     assertEquals(
       digests(await trainSmall(folder, world, { params: { steps: 3 }, progress: longer, device })),

@@ -63,7 +63,7 @@ Deno.test("sample draws labels in turn, of a list, or none, and guidance changes
     assertEquals([...(await draw({ labels: [7, 3] })).labels!], [7, 3, 7, 3, 7, 3, 7, 3, 7, 3, 7, 3]);
     assertEquals((await draw({ labels: "none" })).labels, undefined);
     const sevens = await draw({ labels: [7] });
-    // Image 7 has label 7 both ways.
+    // Image 7 has label 7 in both cases.
     assertEquals(sevens.pixels.subarray(7 * 64, 8 * 64), cycled.pixels.subarray(7 * 64, 8 * 64));
     assertNotEquals((await draw({ labels: [7], guidance: 3 })).pixels, sevens.pixels);
   });
@@ -108,7 +108,7 @@ Deno.test("labels are refused where there are none, and labels that the network 
   const model = { channels: 4, multipliers: [1], blocks: 1, attention: [] };
   const train = { steps: 1, batchSize: 2, model, labels: {} };
   assertEquals(problems(trainKind, train, { images: { ...size, count: 9, classes: null } }), ["error labels"]);
-  // Of a folder, only the run finds out whether it has labels.
+  // For a folder, only the run finds out if it has labels.
   assertEquals(problems(trainKind, train, { images: { ...size, count: 9 } }), []);
   assertEquals(problems(trainKind, train, { images: { ...size, count: 9, classes: 3 } }), []);
   const sample = (params: Record<string, unknown>, classes?: number) =>

@@ -18,7 +18,7 @@ const SAMPLERS = [
 
 Deno.test("sample draws the same image whatever the count, and continues where it stopped", async () => {
   await withFolder(async (folder) => {
-    // Few, since the ancestral sampler takes all of them.
+    // Few timesteps, because the ancestral sampler visits all of them.
     const { checkpoint } = await smallCheckpoint(folder, { timesteps: 10 });
     for (const sampler of SAMPLERS) {
       const sample = (count: number, options = {}) =>
@@ -32,7 +32,7 @@ Deno.test("sample draws the same image whatever the count, and continues where i
       assertNotEquals(eight.subarray(0, 64), eight.subarray(64, 128));
       assertEquals(digests(await sample(8, { progress })), digests(straight));
 
-      // Stopped in the second batch: the first is kept, the second is drawn again.
+      // Stopped in the second batch: the first is kept, the second is sampled again.
       const stop = new AbortController();
       const stopped = new MemoryProgress();
       const onReport = ({ done }: { done: number }) => done === 5 && stop.abort();

@@ -52,14 +52,14 @@ Deno.test("schedule's check holds T > 1000 to its reason: a warning where x_T is
       const spec = toScheduleSpec(scheduleParams.parse({ betas, timesteps }))!;
       const bits = priorKlOfPath(chainPath(makeTables(makeBetas(spec))));
       const told = `${betas} at ${timesteps}, ${bits}`;
-      // By L_T alone: at 1000 ldm/linear and ho/quad, which are the same and need 1,231 timesteps.
+      // Decided by L_T alone: at 1000 these are ldm/linear and ho/quad, which are the same and need 1,231 timesteps.
       assertEquals(problems.map(({ severity }) => severity), bits > 1e-4 ? ["warning"] : [], told);
       const noted = betas.startsWith("ldm/") && bits <= 1e-4;
       assertEquals(saysRule(notes), noted ? [`${betas} is T > 1000`] : [], told);
       if (noted) assertStringIncludes(notes[0]!, `${bits.toExponential(2)} bits per dimension`);
       const [problem] = problems;
       if (problem === undefined) continue;
-      // The smallest T of this family that suffices is the one that is named.
+      // The fix names the smallest T of this family that suffices.
       const named = Number(/timesteps: (\d+) or more/.exec(problem.fix ?? "")?.[1]);
       assertEquals(check({ betas, timesteps: named }).problems, [], told);
       assertEquals(check({ betas, timesteps: named - 1 }).problems.length, 1, told);
@@ -83,7 +83,7 @@ Deno.test("schedule's check wants linearEnd above linearStart where the schedule
   assertEquals([problem?.severity ?? "error", problem?.param], ["error", ["linearEnd"]]);
   assertEquals(check({ betas: "ho/warmup50", ...params }).problems.length, 1);
   for (const betas of ["ldm/cosine", "ho/jsd", "sigmoid"]) assertEquals(check({ betas, ...params }).problems, []);
-  // ho/const is linearEnd throughout, wherever linearStart is.
+  // ho/const is linearEnd throughout, whatever linearStart is.
   assertEquals(check({ betas: "ho/const", timesteps: 1_000, linearStart: 0.03 }).problems, []);
 });
 
@@ -104,7 +104,7 @@ Deno.test("schedule's facts say whether the chain ends in pure noise", () => {
   assertEquals(zero({ betas: "ho/linear", timesteps: 1_000 }), false);
   assertEquals(zero({ betas: "ho/linear", timesteps: 1_000, zeroTerminalSnr: true }), true);
   assertEquals(zero({ betas: "ho/jsd", timesteps: 1_000 }), true);
-  // Facts of kinds that do not say so.
+  // Facts of kinds that do not state this.
   assertEquals(readScheduleFacts({ timesteps: 10, betas: "mine" })?.zeroTerminalSnr, false);
 });
 
@@ -157,7 +157,7 @@ Deno.test("schedule's check is quick for T = 1000", () => {
     scheduleKind.check!(params, {});
     return performance.now() - start;
   });
-  // The least of many, because the machine does other things too; about 0.5 ms alone.
+  // The minimum of many, because the machine does other things too; about 0.5 ms without them.
   assert(Math.min(...durationsMs) < 5);
 });
 

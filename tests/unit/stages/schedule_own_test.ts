@@ -75,7 +75,7 @@ Deno.test("schedule writes a path of one's own as data, and whoever has its code
     const { spec, path } = await readSchedule(artifact, own(flow, "./elsewhere.ts"));
     assertEquals([spec, path.continuous, path.tables], [SPEC, true, undefined]);
     assertEquals([path.signal(0.5), path.noise(0.5)], [1 - 0.075 ** 2, 0.075 ** 2]);
-    // Without its code.
+    // Read without the path's code.
     assertEquals(tableOf((await validate(artifact)).path), tableOf(path));
     const known = { timesteps: 20, variancePreserving: false, zeroTerminalSnr: true };
     assertEquals(await facts(artifact), { betas: "flow.ts", ...known });
@@ -106,7 +106,7 @@ Deno.test("a path of one's own is refused where the project has not its code, or
     for (const part of [CODE, other]) {
       assertStringIncludes((await refused(own(flow, "./flow.ts", other))).message, part);
     }
-    // A network of this digest is no path.
+    // A network with this digest is not a path.
     const network = defineNetwork({
       params: z.strictObject({}),
       build: () => ({ parameters: [], forward: (x) => x.x }),
@@ -152,7 +152,7 @@ Deno.test("schedule's check turns what is said of a path into problems of its fi
   assertEquals([problems[0]!.param, problems[0]!.severity ?? "error"], [["uses"], "error"]);
   assertStringIncludes(problems[0]!.message, "./paths/flow.ts: the noise of the path");
   assertEquals(facts?.["schedule"]?.["timesteps"], 20);
-  // Problems of another form are none, and other facts are looked at by who reads them.
+  // Problems of another form are ignored, and other facts are checked by their readers.
   assertEquals(check(PARAMS, { timesteps: 20, variancePreserving: "so", problems: 7 }), {
     problems: [],
     facts: { schedule: { betas: PARAMS.uses, timesteps: 20, variancePreserving: "so" } },
@@ -271,7 +271,7 @@ Deno.test("params of a record are held to the schema of the definition", () => {
   assertStringIncludes(read(flow, { power: -1 }), "the params of flow.ts: got power: Too small");
   assertStringIncludes(read(flow, {}), "the params of flow.ts: got power: Invalid input");
   assertStringIncludes(read(flow, { power: 1, more: 1 }), "the params of flow.ts: got all of it: Unrecognized key");
-  // What a schema gives out need not be what it takes.
+  // A schema's output need not be a valid input.
   const turned = definePath({
     params: z.strictObject({ power: z.string().transform(Number) }),
     signal: (u) => 1 - u,

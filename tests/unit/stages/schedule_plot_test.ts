@@ -17,7 +17,7 @@ Deno.test("plotSchedule() draws three curves with finite coordinates for every s
         const svg = plot({ name, timesteps, zeroTerminalSnr });
         const label = `${name} ${timesteps} ${zeroTerminalSnr}`;
         assert(!/NaN|Infinity|undefined/.test(svg), label);
-        // A log-SNR that is minus infinity throughout leaves its chart empty.
+        // If the log-SNR is minus infinity throughout, its chart stays empty.
         const curves = svg.match(/<path d="M|<circle /g)?.length;
         assertEquals(curves, timesteps === 1 && (zeroTerminalSnr || name === "ho/jsd") ? 2 : 3, label);
       }

@@ -10,7 +10,7 @@ export const SMALL_TRAINING = {
   gradClip: 1,
 };
 
-/** A folder that is removed when the test ends, passed or not. */
+/** Runs a body with a folder that is removed when the test ends, passed or not. */
 export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-test-" });
   openRoot(folder);
@@ -26,7 +26,7 @@ export async function smallImages(folder: string, { limit = 40, testCount = 10, 
   return { train: outputs["train"]!, test: outputs["test"]! };
 }
 
-/** Artifacts that a `train` stage reads. */
+/** Makes the artifacts that a `train` stage reads. */
 export async function smallWorld(folder: string, { timesteps = 50 } = {}) {
   const images = await smallImages(folder);
   const schedule = await runStage(folder, scheduleKind, { params: { betas: "ldm/cosine", timesteps } });
@@ -47,7 +47,9 @@ export function trainSmall(
   });
 }
 
-/** The checkpoint of two training steps: enough for weights that draw something of their own. */
+/**
+ * Makes the checkpoint of two training steps: enough for weights whose samples differ from those of initial weights.
+ */
 export async function smallCheckpoint(folder: string, options?: { readonly timesteps: number }) {
   const world = await smallWorld(folder, options);
   const { outputs } = await trainSmall(folder, world, { params: { steps: 2 } });

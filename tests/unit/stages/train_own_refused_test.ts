@@ -61,7 +61,7 @@ Deno.test("what does not fit an objective of one's own is said before anything r
 
 const SIZE = { height: 8, width: 8 };
 
-/** Ways for an image to learn of the others of its batch. */
+/** Ways in which an image can depend on the other images of its batch. */
 const MIXINGS: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   mean: (x) => tf.sub(x, tf.mean(x, 0, true)),
   moments: (x) => {
@@ -83,7 +83,7 @@ const MIXINGS: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   "running sum": (x) => tf.cumsum(x, 0),
 };
 
-/** Similar computations that keep the images of a batch apart. */
+/** Similar computations that keep the images of a batch independent. */
 const APART: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   "mean of each": (x) => tf.sub(x, tf.mean(x, [1, 2, 3], true)),
   "attention in each": (x) => {
@@ -97,14 +97,14 @@ const APART: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   },
   "running sum of rows": (x) => tf.cumsum(x, 1),
   "ones by the batch": (x) => tf.mul(x, tf.ones([x.shape[0]!, 1, 1, 1])),
-  // Axes that have a size of the batches that the check tries as a factor.
+  // Axes whose size has one of the batch sizes that the check tries as a factor.
   ...Object.fromEntries([101, 103, 202, 309].map((channels) => [
     `${channels} channels`,
     (x: tf.Tensor) => tf.mean(tf.mul(x, tf.ones([1, 1, 1, channels])), 3, true),
   ])),
 };
 
-/** A network of one layer that is wrong in some way. */
+/** Returns a network of one layer that is wrong in some way. */
 function wrongNetwork(change: Partial<NetworkCode>) {
   return defineNetwork({
     params: none,
@@ -169,7 +169,7 @@ Deno.test("code of one's own that cannot be right is refused before the first st
         return tf.mul(x, weights["scale"]!);
       },
     });
-    // Constants of the batch's shape are held in memory: of images with 256x256x3 pixels, 80 MB for a batch of 101.
+    // Constants of the batch's shape are held in memory: for images of 256x256x3 pixels, 80 MB for a batch of 101.
     assert(largest <= 128, `a batch of ${largest}`);
     const misspelt = await network({ forward: ({ weights, x }) => tf.mul(x, weights["scael"]!) });
     assertMatch(misspelt, /^\.\/net\.ts: .*_refused_test\.ts:\d+:\d+\).*; there is no parameter "scael"$/);

@@ -14,7 +14,7 @@ import { SMALL_TRAINING, smallWorld, trainSmall, withFolder } from "./small_worl
 /** Quick to compile. */
 const MODEL = { model: { uses: "./mlp.ts", width: 16 } };
 
-/** Two dense layers over all pixels, told the time and the label, with dropout between. */
+/** Two dense layers over all pixels, conditioned on the time and the label, with dropout between. */
 const mlp = defineNetwork({
   params: z.strictObject({ width: z.int().default(16) }),
   build({ height, width: columns, channels, outChannels, classes = 0 }, { width }) {
@@ -74,7 +74,7 @@ Deno.test("a network of one's own is trained, resumed to the same bytes and read
       ...{ height: 8, width: 8, inChannels: 1, outChannels: 1, classes: 10 },
     });
     assertEquals(weights.length, network.count);
-    // Another file of the same code is as good; without the code the artifact is still whole.
+    // Another file with the same code is accepted; without the code, the artifact is still valid.
     await readCheckpoint(checkpoint, "raw", [{ ...definitions[0]!, uses: "./elsewhere.ts" }]);
     await validate(checkpoint);
     const { learnedVariance, network: named, objective, variancePreserving } = await facts(checkpoint);
@@ -134,7 +134,8 @@ Deno.test("a loss of one's own that is that of eps trains to the same weights, i
 Deno.test("a loss of one's own asks several times, at another time, with averaged weights and no gradient", async () => {
   await withFolder(async (folder) => {
     const world = await smallWorld(folder);
-    // Two calls drop alike: their difference is nothing. The averaged weights are the weights at the first step.
+    // Two calls use the same dropout masks, so their difference is zero. At the first step, the averaged weights equal
+    // the weights.
     const consistent = freeEps({
       figures: ({ path, t }) => {
         const before = Math.max(0, t - 1);
@@ -195,7 +196,7 @@ Deno.test("a network learns on a path of one's own at the times that it draws, a
     assertEquals(objective.recover!({ path, t: 9, signal: 0.5, noise: 0.5 }).x0, { xt: 1, output: -0.5 });
     assertEquals((await facts(trained.outputs["checkpoint"]!)).variancePreserving, false);
 
-    // What needs a chain takes a path that preserves the variance at the times of its tables.
+    // Features that need a chain accept a path that preserves the variance, at the times of its tables.
     const cosine = definePath({ params: none, signal: (u) => Math.cos(u * 1.57), noise: (u) => Math.sin(u * 1.57) });
     const preserving = own({ "./cosine.ts": cosine, "./mlp.ts": mlp });
     const chain = await runStage(folder, scheduleKind, {
@@ -210,7 +211,7 @@ Deno.test("a network learns on a path of one's own at the times that it draws, a
     const whole = await readCheckpoint(onChain.outputs["checkpoint"]!, "raw", preserving);
     assertEquals([whole.path.continuous, whole.path.timesteps], [false, 20]);
 
-    // Losses tell times of the tables apart; then the times are whole.
+    // Loss-aware sampling distinguishes times by the tables; the times are then whole numbers.
     seen.length = 0;
     await lossesOf(
       await trainSmall(folder, straight, { params: { ...params, timestepSampler: "loss-aware" }, definitions }),

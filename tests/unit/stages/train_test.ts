@@ -6,7 +6,7 @@ import { onnxNumerics } from "../../../tensor/onnx/describe.ts";
 import { checkSameBytes } from "./same_bytes.ts";
 import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
 
-// On wasm it is a long test.
+// The same on wasm is a long test.
 Deno.test("train gives the same bytes straight, stopped and resumed, and extended, on onnx", () =>
   checkSameBytes({ name: "onnx", numerics: onnxNumerics() }));
 
@@ -55,7 +55,7 @@ Deno.test("train fails with the step and a way out when the loss is not finite",
     const world = await smallWorld(folder);
     const progress = new MemoryProgress();
     await trainSmall(folder, world, { params: { steps: 2 }, progress });
-    // Weights that overflow in the next forward pass, as after a learning rate that was far too high.
+    // Weights that overflow in the next forward pass, as after a learning rate that was much too high.
     const state = (await progress.latest())!;
     const { tensors, metadata } = decodeSafetensors(await state.read("state.safetensors"));
     (tensors["params"]!.data as Float32Array).fill(1e30);

@@ -20,7 +20,7 @@ import { assertAllClose } from "../diffusion/assert_close.ts";
 
 const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 100 })));
 
-/** A network of one weight for images of 1x2x1, on the host and as TF.js. */
+/** A network of one weight for images of 1x2x1, on the host and in TF.js. */
 const hostOutput = (x: number, t: number, label: number, weight: number) =>
   weight * Math.tanh(x) + t / 100 + 0.2 * label;
 
@@ -63,7 +63,7 @@ function checkpointOf(
   } as unknown as StoredCheckpoint;
 }
 
-/** x0 of v, not clipped. */
+/** Returns x0 from v, not clipped. */
 const x0Of = (x: number, t: number, output: number) => path.signal(t) * x - path.noise(t) * output;
 
 async function predictOnce(
@@ -84,7 +84,7 @@ Deno.test("a prediction is the objective's x0, and the noise and the fraction of
   assertAllClose(eps, x.map((value, i) => (value - path.signal(40) * x0[i]!) / path.noise(40)), { abs: 1e-6 });
   assertAllClose(variance!, x.map((value) => (Math.tanh(value) + 1) / 2), { abs: 1e-6 });
   assertEquals([output.length, batches], [8, [2]]);
-  // TF.js's float32 against numbers of the host.
+  // TF.js's float32 against numbers computed on the host.
   assertAllClose(output.filter((_, i) => i % 2 === 0), outputs, { abs: 1e-6 });
 });
 
@@ -92,7 +92,7 @@ Deno.test("guidance goes from the prediction without a label to that with it, an
   for (const guidance of [0, 2.5]) {
     const { x, x0, batches } = await predictOnce(checkpointOf({ classes: 3 }), { guidance, labels: [1, 2] });
     const wanted = x.map((value, i) => {
-      // The last column, 3, is none.
+      // The last column, 3, means no label.
       const [told, none] = [i < 2 ? 1 : 2, 3].map((label) => x0Of(value, 40, hostOutput(value, 40, label, 0.5)));
       return none! + guidance * (told! - none!);
     });
@@ -142,7 +142,7 @@ Deno.test("clipped, x0 is within [-1, 1] and its noise still gives x back", asyn
   );
 });
 
-/** A sampler of the user's own around DDIM's loop, with something wrong. */
+/** Returns a user's sampler that wraps DDIM's loop, with one thing wrong. */
 function own(wrong: Partial<SamplerDefinition>) {
   const { definition, params } = builtinSampler(samplerParams.parse({ name: "ddim", steps: 3 }));
   const sampler = { params: z.strictObject({}), times: definition.times, sample: definition.sample, ...wrong };
@@ -196,7 +196,7 @@ Deno.test("what a sampler of one's own does wrong is told with its file", async 
     const end = failedBy({ ...problem, message: text }) as { readonly message: string };
     assertStringIncludes(end.message, `sampler ./mine.ts: ${message}`);
   }
-  // Another engine may compute what is a number.
+  // Another engine may compute finite numbers.
   await assertRejects(() => walkWith({ sample: ({ x }) => Promise.resolve(x.fill(NaN)) }), BrokenImages);
   assertEquals((await walkWith({})).length, 4);
 });

@@ -97,7 +97,7 @@ Deno.test("an input may have any name, beside what a binding makes of others", a
   await device.dispose();
 });
 
-/** ONNX Runtime's sessions that are made and not released while `body` runs. */
+/** Counts ONNX Runtime's sessions that are made and not released while `body` runs. */
 async function sessionsLeft(body: () => Promise<void>): Promise<number> {
   const create = ort.InferenceSession.create;
   let left = 0;

@@ -3,7 +3,7 @@ import { chooseDevice } from "../../../tensor/choose.ts";
 import { AUTO_ORDER } from "../../../tensor/devices.ts";
 import type { ConcreteDeviceName, DeviceDescription } from "../../../tensor/devices.ts";
 
-/** A machine that has the named devices, and which of its devices were looked at. */
+/** Makes a machine that has the named devices, and records which of its devices were examined. */
 function machineWith(present: Partial<Record<ConcreteDeviceName, Partial<DeviceDescription>>>) {
   const looked: ConcreteDeviceName[] = [];
   // deno-lint-ignore require-await -- the real one asks drivers
@@ -111,7 +111,7 @@ Deno.test("a device that does not compute is passed over by auto with the reason
     fix: "mend it",
   });
   assert(chosen.reason.includes("onnx (it has no onnx in it)"), chosen.reason);
-  // What is not taken anyway need not compute.
+  // A device that is not chosen anyway need not compute.
   assertEquals(asked, ["tensorflow-gpu", "onnx", "wasm"]);
   assertEquals(await chooseDevice("onnx", { describe, tryOut }), {
     available: false,

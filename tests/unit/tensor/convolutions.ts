@@ -16,7 +16,7 @@ export interface ConvCase {
 const cases: ConvCase[] = [];
 for (const pad of ["same", "valid"] as const) {
   for (const stride of [1, 2]) {
-    // SAME pads unevenly, more below and right, where the total is odd.
+    // SAME pads unevenly, more below and right, if the total is odd.
     for (const image of [[7, 5], [8, 6], [3, 3]] as const) {
       for (const kernel of [[3, 3], [1, 1]] as const) {
         cases.push({ image, kernel, channels: [3, 4], strides: [stride, stride], pad });
@@ -30,7 +30,7 @@ cases.push(
   { image: [9, 7], kernel: [5, 3], channels: [2, 3], strides: [3, 2], pad: "same" },
   { image: [6, 6], kernel: [3, 3], channels: [1, 1], strides: [1, 1], pad: 1 },
   { image: [6, 7], kernel: [3, 3], channels: [2, 3], strides: [2, 2], pad: 1 },
-  // Paddings that no pixel needs: the gradient leaves out outputs that saw nothing.
+  // More padding than any pixel needs: the gradient leaves out outputs that saw only padding.
   { image: [5, 5], kernel: [1, 1], channels: [2, 3], strides: [1, 1], pad: 1 },
   { image: [5, 5], kernel: [3, 3], channels: [2, 3], strides: [1, 1], pad: 3 },
   { image: [5, 5], kernel: [1, 1], channels: [2, 3], strides: [2, 2], pad: 3 },
@@ -45,7 +45,7 @@ cases.push(
   { batch: 5, image: [16, 16], kernel: [1, 1], channels: [2, 300], strides: [1, 1], pad: "same" },
 );
 
-/** Compare the device with the definition of a convolution, evaluated in float64; unless told, for many small shapes. */
+/** Compares the device with the definition of a convolution, evaluated in float64; by default for many small shapes. */
 export async function checkConvolutions(
   t: Deno.TestContext,
   device: Device,
@@ -69,7 +69,7 @@ export async function checkConvolutions(
       const feeds = sampleFeeds(inputs);
       const compiled = await device.compile(withBothGradients(each), inputs);
       const wanted = convolve(feeds, inputs, strides, padding.map(({ before }) => before) as [number, number]);
-      // A filter that never changes may be computed with in another way.
+      // A filter that never changes may be used by another method.
       const { w, ...others } = feeds;
       const bound = await compiled.bind({ w: w! });
       for (const got of [await compiled.run(feeds), await bound.run(others)]) {
@@ -83,7 +83,7 @@ export async function checkConvolutions(
 }
 
 function withBothGradients({ strides, pad }: ConvCase): PureFunction {
-  // TF.js wants to be told how to round sizes when the padding is a number, and not otherwise.
+  // TF.js needs a rounding mode for sizes if the padding is a number, and refuses one otherwise.
   const rounding = typeof pad === "number" ? "floor" : undefined;
   const conv = (x: tf.Tensor, w: tf.Tensor): tf.Tensor =>
     tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, strides, pad, "NHWC", 1, rounding);
@@ -98,7 +98,7 @@ interface Padding {
   readonly total: number;
 }
 
-/** As TensorFlow documents its paddings. */
+/** Returns paddings as TensorFlow documents them. */
 function paddingOf(pad: ConvCase["pad"], image: Pair, kernel: Pair, strides: Pair): Padding[] {
   return image.map((size, axis) => {
     if (typeof pad === "number") return { before: pad, total: 2 * pad };
@@ -109,7 +109,7 @@ function paddingOf(pad: ConvCase["pad"], image: Pair, kernel: Pair, strides: Pai
   });
 }
 
-/** y, dx and dw by the definition, in float64. */
+/** Computes y, dx and dw by the definition, in float64. */
 function convolve(
   { x, w, dy }: HostTensors,
   shapes: Record<"x" | "w" | "dy", { shape: number[] }>,

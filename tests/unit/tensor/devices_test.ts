@@ -90,12 +90,12 @@ Deno.test("tensor/mod.ts loads neither TF.js nor an engine until a device is ope
       if (!isDynamic && code?.specifier !== undefined) pending.push(code.specifier);
     }
   }
-  // SHA-256 alone, which random streams need.
+  // Only SHA-256, which random streams need.
   assertEquals([...loaded].filter((specifier) => /^npm:(?!.@noble.hashes@)/.test(specifier)), []);
   assert(loaded.has(new URL("random/stream.ts", TENSOR).href));
 });
 
-// Each in a process of its own, as stages are: engines that are never used together may not bear each other.
+// Each in a separate process, as stages are: engines that are never used together may not work in one process.
 for (const { name, available, numerics } of await describeDevices()) {
   Deno.test(`device ${name} computes in a process that has no permission but its grants`, async () => {
     if (skipUnless(available, `no device ${name} here`)) return;

@@ -66,7 +66,7 @@ Deno.test("the gradient of a mean over windows is its adjoint, whatever the padd
     fc.asyncProperty(even, async ({ size, window, stride, pad }) => {
       const inputs = { x: float32(1, ...size, 2) };
       const pool = (x: tf.Tensor) => tf.avgPool(x as tf.Tensor4D, window, stride, pad);
-      // Of a linear map f: <f(x), f(x)> = <x, f'(f(x))>.
+      // For a linear map f: <f(x), f(x)> = <x, f'(f(x))>.
       const fn: PureFunction = ({ x }) => {
         const y = pool(x!);
         return { left: tf.sum(tf.square(y)), right: tf.sum(tf.mul(x!, tf.grad(pool)(x!, y))) };

@@ -40,7 +40,7 @@ Deno.test({
   name: "the mask of TensorFlow's own generator is a pure function with the mean and share of dropout",
   ignore: absent,
   async fn() {
-    // Its kernel is that of the GPU device; the operation is the same on the CPU.
+    // This registers the GPU device's kernel; the operation is the same on the CPU.
     const device = await openTensorflowDevice({ gpu: false, threads: 2 });
     tf.unregisterKernel(KEEP_MASK, TENSORFLOW_BACKEND);
     registerTensorflowKeepMask(TENSORFLOW_BACKEND);

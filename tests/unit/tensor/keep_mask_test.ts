@@ -98,7 +98,7 @@ Deno.test("keepMask() is a constant to autodiff", async () => {
   await device.dispose();
 });
 
-/** Standard score of a chi-square statistic for equal counts. */
+/** Returns the standard score of a chi-square statistic for equal counts. */
 function chiSquareScore(counts: readonly number[]): number {
   const expected = counts.reduce((sum, count) => sum + count, 0) / counts.length;
   const statistic = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
@@ -106,7 +106,7 @@ function chiSquareScore(counts: readonly number[]): number {
   return (statistic - freedom) / Math.sqrt(2 * freedom);
 }
 
-/** Score of the joint distribution of the upper `bits` bits of the words of each tuple. */
+/** Returns the score of the joint distribution of the upper `bits` bits of the words of each tuple. */
 function jointScore(tuples: Iterable<readonly number[]>, bits: number, width: number): number {
   const counts = new Array<number>(2 ** (bits * width)).fill(0);
   for (const tuple of tuples) {
@@ -115,8 +115,8 @@ function jointScore(tuples: Iterable<readonly number[]>, bits: number, width: nu
   return chiSquareScore(counts);
 }
 
-// Some 220 fixed scores below: a normal deviate is beyond 4.5 once in 150,000, and a hash of
-// sums, shifts and constant factors alone is beyond 1000.
+// About 220 fixed scores below: a normal deviate is beyond 4.5 once in 150,000, and a hash that consists only of sums,
+// shifts and constant factors is beyond 1000.
 const BAND = 4.5;
 const GRID = { images: 16, size: 2 ** 14 };
 
@@ -150,7 +150,7 @@ Deno.test("words of neighbours, images, sites and steps are independent", () => 
       const score = jointScore(Array.from(words, (word, i) => [word, other[i]!]), 4, 2);
       assert(Math.abs(score) < BAND, `key ${key}, ${name}: score ${score}`);
     }
-    // Positions and images are mixed apart and added, so rectangles are where structure would show.
+    // Positions and images are mixed separately and added, so rectangles are where structure would show.
     for (const distance of [1, 16, 512]) {
       const rectangles = Array.from({ length: images / 2 * (size - distance) }, (_, index) => {
         const at = 2 * size * Math.floor(index / (size - distance)) + index % (size - distance);

@@ -18,7 +18,7 @@ interface Shapes {
   readonly stride?: number;
 }
 
-/** A convolution of padding "same". */
+/** Returns a convolution with padding "same". */
 function geometry({ batch, size, kernel, channels: [input, output], stride = 1 }: Shapes): ConvolutionGeometry {
   const inputs = { x: float32(batch, size, size, input), w: float32(kernel, kernel, input, output) };
   const fn: PureFunction = ({ x, w }) => ({ y: tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, "same") });

@@ -42,7 +42,7 @@ Deno.test("compile() computes conv2d and both gradients as TF.js does", async (t
   const device = await openOnnxDevice({ threads: 2 });
   for (const { image, kernel, channels: [input, output], strides, pad } of convs) {
     const inputs = { x: float32(2, ...image, input), w: float32(...kernel, input, output), b: float32(output) };
-    // TF.js wants to be told how to round sizes when the padding is a number, and not otherwise.
+    // TF.js needs a rounding mode for sizes if the padding is a number, and refuses one otherwise.
     const rounding = typeof pad === "number" ? "floor" : undefined;
     const op = withGradients(({ x, w, b }) =>
       tf.add(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, strides, pad, "NHWC", 1, rounding), b!)
@@ -63,15 +63,15 @@ Deno.test("compile() computes conv2d and both gradients as TF.js does", async (t
 Deno.test("compile() computes wide conv2d by Winograd's transforms, whatever the tiles", async (t) => {
   const device = await openOnnxDevice({ threads: 2 });
   const wide = { kernel: [3, 3], strides: [1, 1], pad: "same" } as const;
-  // float32 sums of up to 2304 products, five times as coarse as a plain sum of them, beside float64.
+  // float32 sums of up to 2304 products, with five times the error of a plain sum, against float64.
   await checkConvolutions(t, device, 2e-5, [
-    // Pixels that belong to no whole tile, and channels that are no multiple of a kernel's width.
+    // Pixels that belong to no whole tile, and numbers of channels that are not multiples of a kernel's width.
     { ...wide, image: [15, 18], channels: [32, 33], strides: [1, 1] },
     { ...wide, image: [14, 20], channels: [40, 32], strides: [1, 1], pad: "valid" },
-    // Rows and columns of the tiles one after the other, for enough of them.
+    // Rows and columns of the tiles are transformed one after the other, if there are enough of them.
     { ...wide, image: [30, 31], channels: [256, 32], strides: [1, 1] },
     { ...wide, image: [32, 32], channels: [32, 256], strides: [1, 1] },
-    // Small images, enough of them for transforms of whole axes.
+    // Small images, but enough of them for transforms of whole axes.
     { ...wide, batch: 16, image: [7, 9], channels: [32, 33], strides: [1, 1] },
     { ...wide, batch: 11, image: [5, 16], channels: [33, 32], strides: [1, 1], pad: "valid" },
   ]);

@@ -7,7 +7,7 @@ import { assertParity, float32, int32, runEagerly, sampleFeeds } from "../../sup
 
 const feeds = sampleFeeds(SMALL_NET_INPUTS, { bound: 4 });
 
-/** Compile on a device of one thread and always dispose of it. */
+/** Compiles on a device of one thread and always disposes of the device. */
 async function withCompiled<T>(
   fn: PureFunction,
   inputs: Signature,
@@ -46,7 +46,7 @@ Deno.test("compile() leaves TF.js as it was, with no tensor more, also when it f
   await (await device.compile(smallNetStep, SMALL_NET_INPUTS)).dispose();
   const failing: PureFunction = (inputs) => {
     tf.keep(tf.neg(inputs.x!));
-    // Fails inside autodiff, which holds on to tensors for the backward pass.
+    // Fails inside autodiff, which keeps tensors for the backward pass.
     return { y: tf.grad((x) => tf.topk(tf.square(x), 1).values)(inputs.x!) };
   };
   await assertRejects(() => device.compile(failing, { x: float32(3) }), Error, "TopK");

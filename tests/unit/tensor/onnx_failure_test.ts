@@ -48,7 +48,7 @@ Deno.test("compile() names op and line when there is no gradient, or none for su
   assertMatch(message, /dilation rates greater than 1 are not yet supported/);
   assertMatch(message, lineOf("Conv2D"));
 
-  // Which of several calls it is, nobody knows: they all are named.
+  // Nobody knows which of several calls it is, so all are named.
   const twice = (x: tf.Tensor) => {
     const plain = tf.conv2d(x as tf.Tensor4D, tf.ones([3, 3, 2, 2]), 1, "same");
     return dilated(plain);

@@ -12,7 +12,7 @@ import { assertCloseArrays, float32, runEagerly, sampleFeeds, withGradients } fr
 // float32 sums of up to four products, in another order than TF.js's cpu backend.
 const TOLERANCE = 1e-5;
 
-/** Run and bound run, with some inputs fixed, give what TF.js gives. */
+/** Checks that a run and a bound run, with some inputs fixed, give the same as TF.js. */
 async function check(fn: PureFunction, inputs: Signature, feeds: HostTensors, fixed: readonly string[]): Promise<void> {
   const wanted = await runEagerly(fn, inputs, feeds);
   const device = await openOnnxDevice({ threads: 2 });
@@ -28,7 +28,7 @@ async function check(fn: PureFunction, inputs: Signature, feeds: HostTensors, fi
 
 const length = fc.integer({ min: 1, max: 4 });
 
-/** A product whose operands, and whose result, may be scaled and transposed, and used once more. */
+/** A product whose operands and result may be scaled and transposed, and used once more. */
 const products = fc.record({
   sizes: fc.tuple(length, length, length),
   batch: fc.array(length, { maxLength: 2 }),

@@ -12,7 +12,7 @@ import { float32 } from "../../support/tensors.ts";
 
 type Pass = (graph: Graph, outputs: ReadonlyMap<string, Value>) => ReadonlyMap<string, Value>;
 
-/** ONNX operators that outputs need. */
+/** Returns the ONNX operators that outputs need. */
 async function operators(fn: PureFunction, inputs: Signature, pass?: Pass): Promise<string[]> {
   await tf.setBackend("cpu");
   const { graph, outputs } = trace(fn, inputs, "test");
@@ -92,7 +92,7 @@ Deno.test("fuseContrib() leaves transposes and scales to the product", async () 
     y: tf.matMul(tf.mul(tf.matMul(q!, k!, false, true), 0.5), v!),
   });
   assertEquals(await operators(attention, inputs, fuseContrib), ["FusedMatMul", "MatMul"]);
-  // Here the product is wanted as it is, too.
+  // Here the unscaled product is an output too.
   const both: PureFunction = ({ q, k }) => {
     const product = tf.matMul(q!, k!, false, true);
     return { product, scaled: tf.mul(product, 0.5) };

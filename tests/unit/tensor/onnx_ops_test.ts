@@ -44,7 +44,7 @@ const UNARY: Record<string, Case> = {
   zerosLike: { op: ({ x }) => tf.add(tf.zerosLike(x!), x!), inputs: { x } },
 };
 
-/** Every pair of shapes broadcasts in another way; the gradients sum over what was broadcast. */
+/** Every pair of shapes broadcasts in another way; the gradients sum over the broadcast axes. */
 const PAIRS: readonly Signature[] = [
   { a: float32(3, 5), b: float32(3, 5) },
   { a: float32(2, 3, 5), b: float32(5) },
@@ -63,7 +63,7 @@ const BINARY: Record<string, Op> = {
 
 const SAME = { a: float32(3, 5), b: float32(3, 5) };
 
-/** TF.js's own gradients of the first three are wrong when shapes differ (an error, never a wrong number). */
+/** TF.js's own gradients of the first three fail when shapes differ (an error, never a wrong number). */
 const SAME_SHAPE: Record<string, Case> = {
   maximum: { op: ({ a, b }) => tf.maximum(a!, b!), inputs: SAME },
   minimum: { op: ({ a, b }) => tf.minimum(a!, b!), inputs: SAME },
@@ -133,7 +133,7 @@ const REDUCE: Record<string, Case> = {
   avgPool: { op: ({ x }) => tf.avgPool(x as tf.Tensor4D, 2, 2, "valid"), inputs: { x: float32(2, 4, 6, 3) } },
 };
 
-/** Without gradients in TF.js. */
+/** Ops without gradients in TF.js. */
 const DISCRETE: Record<string, { fn: PureFunction; inputs: Signature; bound?: number }> = {
   "int32 arithmetic": {
     fn: ({ i, j }) => ({

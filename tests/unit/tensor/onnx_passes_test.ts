@@ -67,7 +67,7 @@ Deno.test("cutting and joining vectors gives what TF.js gives, whatever the cuts
   await device.dispose();
 });
 
-/** Names that may be written over in a function, of those that it carries. */
+/** Returns the state variables of a function that may be overwritten in place. */
 async function overwritable(fn: PureFunction, inputs: Signature): Promise<string[]> {
   const views = await viewed(fn, inputs);
   const written = new Set([...views.outputs.keys()].map((part) => views.outputViews.get(part)?.whole ?? part));
@@ -81,11 +81,11 @@ Deno.test("overwritableInputs() allows an update that is the last to read its in
 
 Deno.test("overwritableInputs() refuses an input that something else may still read", async () => {
   const inputs = { m: float32(4) };
-  // Nothing makes the sum of the old values come before the new values.
+  // Nothing makes the sum of the old values run before the new values are written.
   assertEquals(await overwritable(({ m }) => ({ m: tf.add(m!, 1), sum: tf.sum(m!) }), inputs), []);
   // The sum is part of the new values.
   assertEquals(await overwritable(({ m }) => ({ m: tf.add(m!, tf.sum(m!)) }), inputs), ["m"]);
-  // A result whose elements come from other places.
+  // The elements of this result come from other positions.
   assertEquals(await overwritable(({ m }) => ({ m: tf.reverse(m!, 0) }), inputs), []);
 });
 
@@ -103,9 +103,9 @@ Deno.test("overwritableInputs() allows an operand of the result's shape beside o
 
 Deno.test("overwritableInputs() counts outputs, other shapes and shifted operands as reads", async () => {
   const matrix = { p: float32(4, 5), g: float32(4, 5) };
-  // The old value is an output as well, and is copied at no certain time.
+  // The old value is an output as well, and it is undefined when it is copied.
   assertEquals(await overwritable(({ p, g }) => ({ old: tf.clone(p!), p: tf.sub(p!, g!) }), matrix), []);
-  // The sum reads through another shape, which is no copy.
+  // The sum reads through another shape, which is not a copy.
   const reshaped: PureFunction = ({ p, g }) => {
     const flat = tf.reshape(p!, [20]);
     return { z: tf.sum(tf.exp(flat)), p: tf.sub(p!, tf.reshape(tf.tanh(flat), [4, 5])), g: tf.neg(g!) };
@@ -119,7 +119,7 @@ Deno.test("overwritableInputs() counts outputs, other shapes and shifted operand
   assertEquals(await overwritable(shifted, { p: float32(15) }), []);
 });
 
-/** Operators of what is prepared and of the rest, with `w` fixed. */
+/** Returns the operators of the prepared part and of the rest, with `w` fixed. */
 async function splitOperators(fn: PureFunction, inputs: Signature) {
   await tf.setBackend("cpu");
   const { graph, inputs: values, outputs } = trace(fn, inputs, "test");
@@ -163,7 +163,7 @@ Deno.test("splitFixed() hands over numbers only: what is neither float32 nor int
   await device.dispose();
 });
 
-/** What a network has between its convolutions, [16, 4, 8, 32] in and out, and the inputs of it. */
+/** The operations between a network's convolutions, [16, 4, 8, 32] in and out, and their inputs. */
 const BETWEEN: Readonly<
   Record<string, [inputs: string, (x: tf.Tensor, others: Record<string, tf.Tensor>) => tf.Tensor]>
 > = {
@@ -212,7 +212,7 @@ Deno.test("convolutions of small images and what is between them give what anoth
         const compiled = await device.compile(op, inputs);
         return await compiled.run(sampleFeeds(inputs));
       }));
-      // Two convolutions of 288 products each, five times as coarse as plain sums in float32.
+      // Two convolutions of 288 products each, with five times the error of plain float32 sums.
       for (const key of Object.keys(other!)) assertCloseArrays(got![key]!, other![key]!, 2e-5, key);
     });
   }
@@ -235,9 +235,9 @@ Deno.test("pixelsFirst() leaves nothing to turn between two convolutions, and gi
   const chosen = chooseConvolutions(graph, outputs, new Set(), false);
   const live = liveValues(pixelsFirst(graph, chosen).values());
   const count = (op: string) => live.filter((value) => value.kind === "operation" && value.op === op).length;
-  // Of the input and of the output.
+  // One for the input and one for the output.
   assertEquals([count("Gather"), count("Transpose")], [2, 0]);
-  // Of the bias and the shift; the sum of both with the image is the product's.
+  // One for the bias and the shift; the product adds the image.
   assertEquals(count("Add"), 1);
 });
 

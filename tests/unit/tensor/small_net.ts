@@ -74,7 +74,7 @@ function predict(p: NamedTensors, { x, t, label }: NamedTensors): tf.Tensor {
   return conv(tf.concat([up, first], 3), p["out.w"]!);
 }
 
-/** Mean squared error against `noise`, and its gradients with respect to every parameter. */
+/** Returns the mean squared error against `noise`, and its gradients with respect to every parameter. */
 export function smallNetStep(inputs: NamedTensors): NamedTensors {
   const names = Object.keys(SMALL_NET_PARAMETERS);
   const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {

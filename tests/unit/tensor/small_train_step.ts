@@ -24,12 +24,12 @@ const BATCH = 3;
 export const SMALL_STEP: PureFunction = makeTrainStep(NETWORK, SIMPLE_LOSS);
 export const SMALL_STEP_INPUTS: Signature = trainStepSignature(NETWORK, BATCH, SIMPLE_LOSS);
 
-/** What a training loop carries from step to step. */
+/** The state that a training loop carries from step to step. */
 export const STATE = ["params", "m", "v", "ema"] as const;
 
 /**
- * State in the middle of a training. The second moment is far from zero: in a first step every gradient, however small,
- * moves its parameter by the learning rate, and rounding decides the sign of the smallest.
+ * Returns a state from the middle of a training. The second moment is far from zero: in a first step every gradient,
+ * however small, moves its parameter by the learning rate, and rounding decides the sign of the smallest.
  */
 export function smallState(): HostTensors {
   const uniform = (name: string, count: number) => randomStream({ seed: 5, stream: `test/${name}` }).uniform(0, count);
@@ -48,7 +48,7 @@ export function smallState(): HostTensors {
   };
 }
 
-/** All inputs but the state; other images at each step. */
+/** Returns all inputs except the state; other images at each step. */
 export function smallBatch(step: number): HostTensors {
   const { x0, noise, t } = sampleFeeds(SMALL_STEP_INPUTS, { bound: 1000, seed: step });
   return {
@@ -65,7 +65,7 @@ export function smallBatch(step: number): HostTensors {
   };
 }
 
-/** Run the step on both devices and compare. */
+/** Runs the step on both devices and compares them. */
 export async function assertSameStep(device: Device, reference: Device): Promise<void> {
   const feeds = { ...smallState(), ...smallBatch(1) };
   const [got, wanted] = await Promise.all([device, reference].map(async (each) => {
@@ -78,7 +78,7 @@ export async function assertSameStep(device: Device, reference: Device): Promise
     const distance = largestDifference(got[name]!, wanted[name]!);
     assert(distance < 1e-5, `${name}: differs by ${distance}`);
   }
-  // The step is no trifle next to the tolerance.
+  // The step is large compared with the tolerance.
   const moved = largestDifference(got["params"]!, feeds["params"]!);
   assert(moved > 1e-3, `the parameters moved by ${moved} only`);
 }
@@ -89,7 +89,7 @@ function largestDifference(a: HostArray, b: HostArray): number {
   return largest;
 }
 
-/** Three steps with held state are three steps that pass it on by hand, to the bit. */
+/** Checks that three steps with held state equal three steps that pass the state on explicitly, to the bit. */
 export async function assertHeldState(device: Device): Promise<void> {
   const compiled = await device.compile(SMALL_STEP, SMALL_STEP_INPUTS, { label: "train step" });
   const bound = await compiled.bind(smallState());

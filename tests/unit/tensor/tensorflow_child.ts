@@ -16,7 +16,7 @@ export interface ChildResult {
   readonly err: string;
 }
 
-/** Run a module in a process of its own, with the toolkit's imports; `tensor/…` and `cli/…` in it are the toolkit's. */
+/** Runs a module in a separate process, with the toolkit's imports; `tensor/…` and `cli/…` in it are the toolkit's. */
 export async function runModule(text: string, { env = {}, permissions = ["-A"] }: ChildOptions = {}) {
   const folder = await Deno.makeTempDir();
   try {
@@ -30,13 +30,13 @@ export async function runModule(text: string, { env = {}, permissions = ["-A"] }
   }
 }
 
-/** Deno's own cache lies in the user's, too, unless it is told where. */
+/** Returns Deno's own cache folder, which lies in the user's cache unless it is set. */
 async function denoDir(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"], stderr: "null" }).output();
   return (JSON.parse(new TextDecoder().decode(stdout)) as { denoDir: string }).denoDir;
 }
 
-/** Run the command line with all permissions. */
+/** Runs the command line with all permissions. */
 export async function runCli(args: readonly string[], env: Readonly<Record<string, string>>): Promise<ChildResult> {
   return await runDeno(["run", "-A", `${TOOLKIT}cli/main.ts`, ...args], env);
 }
@@ -51,7 +51,9 @@ async function runDeno(args: readonly string[], env: Readonly<Record<string, str
   return { code, out: new TextDecoder().decode(stdout).trim(), err: new TextDecoder().decode(stderr) };
 }
 
-/** A folder for `XDG_CACHE_HOME` in which TensorFlow seems to be set up: its addon is there, and is none. */
+/**
+ * Makes a folder for `XDG_CACHE_HOME` in which TensorFlow seems to be set up: its addon exists, but is not a real one.
+ */
 export function pretendSetUp(gpu: boolean): string {
   const cache = Deno.makeTempDirSync();
   const kind = gpu ? "gpu" : "cpu";

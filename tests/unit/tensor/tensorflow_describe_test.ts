@@ -92,7 +92,7 @@ Deno.test("setTensorflowEnvironment() keeps the user's values but for what decid
   assertEquals((await runModule(program, { env })).out, "0,1,3,4294967296");
 });
 
-/** The system's root folder of a machine, with these files in it. */
+/** Makes the root folder of a machine's system, with these files in it. */
 async function withMachine(files: Readonly<Record<string, string>>, use: (root: string) => void): Promise<void> {
   const root = await Deno.makeTempDir();
   try {

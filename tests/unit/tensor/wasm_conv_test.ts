@@ -1,7 +1,7 @@
 import { openWasmDevice } from "../../../tensor/wasm/device.ts";
 import { checkConvolutions } from "./convolutions.ts";
 
-// float32 sums of up to 1,280 products, in an order of the engine's.
+// float32 sums of up to 1,280 products, in the engine's own order.
 const TOLERANCE = 2e-6;
 
 for (const threads of [1, 2]) {

@@ -16,7 +16,7 @@ import {
   smallState,
 } from "./small_train_step.ts";
 
-/** A device that is disposed of however the test ends: the next test could not open its own otherwise. */
+/** Opens a device and disposes of it however the test ends: otherwise the next test could not open its own. */
 async function withWasm(threads: number, body: (device: Device) => Promise<void> | void): Promise<void> {
   const device = await openWasmDevice({ threads });
   try {
@@ -127,7 +127,7 @@ Deno.test("device wasm reports what the engine complains of, in place of results
   await withWasm(2, async (device) => {
     const double = await device.compile(({ x }) => ({ y: tf.mul(x!, 2) }), { x: float32(1) });
     await double.run({ x: Float32Array.of(1) });
-    // A pooling of windows without pixels, which TF.js would not let through.
+    // A pooling with windows without pixels, which TF.js itself would refuse.
     const [x, y] = [0, 1].map(() => backend().makeOutput([1, 4, 4, 1], "float32")) as [tf.TensorInfo, tf.TensorInfo];
     const [from, to] = [x, y].map(({ dataId }) => backend().dataIdMap.get(dataId).id) as [number, number];
     const pool = backend().wasm.cwrap("AvgPool", null, Array.from({ length: 14 }, () => "number"));

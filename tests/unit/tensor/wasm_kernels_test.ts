@@ -28,14 +28,14 @@ function products(): OpCase[] {
       add(a, b, { ...flags, gradients: true });
       add([4, ...a], [4, ...b], { ...flags, gradients: true });
       add([2, 3, ...a], [2, 3, ...b], { ...flags, gradients: true });
-      // One operand serves for all matrices of the other, which TF.js cannot differentiate.
+      // One operand is used for all matrices of the other, which TF.js cannot differentiate.
       add([4, ...a], [1, ...b], flags);
       add([1, ...a], [4, ...b], flags);
       add([2, 3, ...a], [1, 3, ...b], flags);
       add([1, 1, ...a], [1, ...b], flags);
     }
   }
-  // Sums over more rows than are taken at a time; the smaller matrix on either side.
+  // Sums over more rows than are processed at a time; the smaller matrix on either side.
   add([1500, 3], [1500, 300], { transposeA: true });
   add([1500, 300], [1500, 3], { transposeA: true });
   add([2500, 70], [2500, 70], { transposeA: true });
@@ -139,7 +139,7 @@ Deno.test("a sum of a million numbers keeps its digits", async () => {
   const device = await openWasmDevice({ threads: 1 });
   const sum = await device.compile(({ x }) => ({ y: tf.sum(x!), m: tf.mean(x!) }), { x: float32(2 ** 20) });
   const { y, m } = await sum.run({ x: new Float32Array(2 ** 20).fill(0.1) });
-  // Added one after the other in float32 it is 104,858 at best; 0.1 in float32 is 0.100000001490116.
+  // Added one after the other in float32 it would be 104,858 at best; 0.1 in float32 is 0.100000001490116.
   assertEquals([...y!, ...m!], [104857.6015625, 0.10000000149011612]);
   await device.dispose();
 });

@@ -44,7 +44,7 @@ Deno.test("device wasm and its threads need no permission but to read the packag
     numerics: "wasm/4.22.0/simd",
     y: [7, 10, 15, 22],
   });
-  // Nothing is printed by the engine, and no advice by TF.js that would need a permission.
+  // The engine prints nothing, and TF.js prints no advice, which would need a permission.
   assertEquals(err, "");
 });
 
@@ -55,7 +55,7 @@ Deno.test("openWasmDevice() fails with Deno's own words when it may not read the
 });
 
 Deno.test("openWasmDevice() falls back to one thread when a worker fails", async () => {
-  // In a process of its own: Deno prints what a worker throws, whoever listens.
+  // In a separate process: Deno prints a worker's errors, whoever listens.
   const { out, err } = await runChild(
     ["--allow-read"],
     `

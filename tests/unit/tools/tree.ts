@@ -1,6 +1,9 @@
 import { dirname, join } from "node:path";
 
-/** A temporary tree of source files, gone at the end of the scope. @param imports what names stand for */
+/**
+ * Makes a temporary tree of source files, gone at the end of the scope.
+ * @param imports the modules that names stand for
+ */
 export async function makeTree(
   files: Readonly<Record<string, string>>,
   imports: Readonly<Record<string, string>> = {},

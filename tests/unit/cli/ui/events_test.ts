@@ -7,7 +7,10 @@ import { eventsIn } from "../../../support/live_server.ts";
 
 const ADDRESS = new URL("http://localhost/run/x");
 
-/** A site of one page that changes, in so many parts, each time it is looked at; after `last` looks it is gone. */
+/**
+ * Returns a site with one page that changes in several parts each time it is looked at; after `last` looks the page is
+ * gone.
+ */
 function changing(last: number, { paceMs = 0, rowsEach = 1, moving = 1 } = {}) {
   const { rows } = curve("train", 1 + last * rowsEach);
   const state = { looks: 0 };
@@ -88,7 +91,7 @@ Deno.test("ten thousand events leave nothing behind", async () => {
   for await (const _ of eventsIn(await new Events(site, fail).open(ADDRESS))) {
     if (++count === 2_000) before = Deno.memoryUsage().heapUsed;
   }
-  // What is not collected yet counts, and each event kept would be half a kilobyte and more.
+  // Memory that is not collected yet counts too, and each event that was kept would take half a kilobyte or more.
   assert(count > 10_000);
   assert(Deno.memoryUsage().heapUsed - before < 40 << 20, `${Deno.memoryUsage().heapUsed - before} bytes`);
 });

@@ -5,7 +5,7 @@ import { answer, guard, proofOf } from "../../../../cli/ui/guard.ts";
 const TOKEN = "ab".repeat(32);
 const HERE = "http://127.0.0.1:8642";
 
-/** A request as a server gets it: with its Host, which `fetch` would not let one set. */
+/** Returns a request as a server receives it: with its Host, which `fetch` would not let a test set. */
 function ask(path: string, headers: Record<string, string> = {}, method = "GET"): Request {
   const request = new Request(`${HERE}${path}`, { method });
   const all = new Headers({ host: "127.0.0.1:8642", ...headers });
@@ -14,7 +14,7 @@ function ask(path: string, headers: Record<string, string> = {}, method = "GET")
 
 const statusOf = (request: Request, token = TOKEN) => guard(request, token)?.status;
 
-/** The cookie that the first address gives. */
+/** Returns the cookie that the first address sets. */
 function letIn(): Record<string, string> {
   const { headers } = guard(ask(`/?token=${TOKEN}`), TOKEN)!;
   return { cookie: headers.get("set-cookie")!.split(";")[0]! };
@@ -99,12 +99,12 @@ Deno.test("only names of this machine are answered to, whatever the port", () =>
   for (const host of [...foreign, "localhost@evil.example", "localhost, evil.example", "[::1]:x", "127.1"]) {
     assertEquals(statusOf(ask("/", { ...headers, host })), 421, host);
   }
-  // Such a name is no address, which Deno makes one of.
+  // Deno does not check that such a host makes a valid address.
   for (const host of ["localhost:999999", "evil.example:127.0.0.1", "127.0.0.1:99999", "[::1"]) {
     const request = { method: "GET", url: `http://${host}/`, headers: new Headers({ ...headers, host }) };
     assertEquals(statusOf(request as Request), 421, host);
   }
-  // A request may name a host in its line besides.
+  // A request line may name a host as well.
   const absolute = { ...ask("/", headers), url: "http://evil.example/" };
   assertEquals(
     statusOf({ ...absolute, method: "GET", headers: new Headers({ ...headers, host: "localhost" }) } as Request),

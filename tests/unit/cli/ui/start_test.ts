@@ -45,7 +45,7 @@ testsAlone(import.meta.url)(
     assertEquals(Deno.statSync(path).mode! & 0o777, 0o600);
     const text = Deno.readTextFileSync(path);
     assertStringIncludes(text, `content="0; url=http://127.0.0.1:8642/run/&#34;&#62;&#60;script&#62;?token=a"`);
-    // One of another server stays, and what others can read is not written into.
+    // The file of another server stays, and a file that others can read is not written to.
     const other = writeOpener({ ...address, port: 8643 }, "/");
     Deno.chmodSync(path, 0o666);
     assertEquals(writeOpener({ ...address, token: "b" }, "/"), path);

@@ -1,6 +1,6 @@
 import { claimKey } from "../../../../engine/cluster/claims.ts";
 
-/** One job of a race: claims a key, says so, and keeps it. */
+/** One job of a race: claims a key, reports it, and keeps it. */
 const [cache, key, job] = Deno.args as [string, string, string];
 const stop = new AbortController();
 const claim = await claimKey(key, {

@@ -52,7 +52,7 @@ Deno.test("a claim counts while its job is queued, or nobody knows; then the nex
   const second = await claim(folder.path, "2", { queue: { isQueued } });
   assertEquals([held(second), asked], ["held", ["1", "1", "1", "1"]]);
   assertEquals(claims(folder.path), ["0", "1"]);
-  // The first was only cut off. As long as the second is at it, a third finds its claim.
+  // The first was only cut off. As long as the second works on the key, a third finds the second's claim.
   (first as Disposable)[Symbol.dispose]();
   assertEquals(claims(folder.path), ["0", "1"]);
   const stop = new AbortController();

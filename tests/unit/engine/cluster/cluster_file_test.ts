@@ -11,11 +11,11 @@ import { BUILTIN_KINDS } from "../../../../stages/mod.ts";
 import { setVariable, testsAlone } from "../../../support/own_process.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-/** The environment says where the user's settings are. */
+/** The location of the user's settings comes from the environment. */
 const test = testsAlone(import.meta.url);
 const KINDS = Object.keys(BUILTIN_KINDS);
 
-/** A project with a pipeline folder below it and the user's settings beside it, and clusters in both. */
+/** Makes a project with a pipeline folder below it and the user's settings beside it, and cluster files in both. */
 async function place(project: Record<string, string>, user: Record<string, string> = {}) {
   const temp = await makeTempFolder();
   const path = (...names: string[]) => join(temp.path, ...names);
@@ -108,7 +108,7 @@ test("one name in the project and in the user's settings is an error that names 
     assertStringIncludes(lab.diagnostics[0]!.message, at.path(folder, "clusters/lab.yaml"));
   }
   assert(at.load("own").ok && at.load("home").ok);
-  // A folder that is both, by a link, has each name once, and is the user's.
+  // If a link makes both the same folder, each cluster is listed once, as the user's.
   Deno.removeSync(at.path("project/clusters"), { recursive: true });
   Deno.symlinkSync(at.path("user/noiseline/clusters"), at.path("project/clusters"));
   writeFileSync(at.path("user/noiseline/clusters/lab.yaml"), `${GOOD}setup: [ls]\n`);
@@ -135,7 +135,7 @@ test("a project's file asks for the right to say what is run, by its digest, and
   const lines = (all: object) => Object.entries(all).map((pair) => `${pair.join(": ")}\n`);
   await fc.assert(
     fc.asyncProperty(fc.subarray(lines(commands)), fc.subarray(lines(others)), async (given, more) => {
-      // A key stands in a file once.
+      // A file may contain a key only once.
       const keys = given.map((one) => one.split(":")[0]);
       const text = [GOOD, ...more.filter((one) => !keys.includes(one.split(":")[0])), ...given].join("");
       await using at = await place({ "lab.yaml": text }, { "own.yaml": text });
@@ -153,7 +153,7 @@ test("a project's file asks for the right to say what is run, by its digest, and
       assertStringIncludes(refused.span!.source.name, "lab.yaml");
       grants.add(lab.value.asks[0]!);
       assertEquals(grants.open(lab.value.asks), []);
-      // Any edit asks anew.
+      // After any edit, the grant is requested again.
       writeFileSync(file, `${text}# edited\n`);
       const edited = at.load("lab");
       assert(edited.ok);
@@ -272,7 +272,7 @@ test("loadCluster() never throws, whatever the file holds", async () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), check), { numRuns: 300 });
 });
 
-/** Long options of sbatch 22.05 to 24.11, by its manual. */
+/** Long options of sbatch 22.05 to 24.11, from its manual. */
 const SBATCH = (
   "account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint container " +
   "container-id contiguous core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot " +
@@ -285,13 +285,16 @@ const SBATCH = (
   "threads-per-core time time-min tmp tres-bind tres-per-task uid usage use-min-nodes verbose version wait " +
   "wait-all-nodes wckey wrap"
 ).split(" ");
-/** Those options that a job relies on (docs/cluster.md). */
+/** The options that a job relies on (docs/cluster.md). */
 const RELIED_ON = (
   "array chdir comment dependency error job-name kill-on-invalid-dep no-requeue open-mode output parsable requeue " +
   "signal test-only wait wrap"
 ).split(" ");
 
-/** The option that an argument gives, as getopt_long(3) finds it: in full, or by a beginning that no other has. */
+/**
+ * Returns the option that an argument stands for, as getopt_long(3) finds it: by its full name, or by an unambiguous
+ * prefix.
+ */
 function meant(argument: string): string | undefined {
   const name = /^--([^=]*)/.exec(argument)?.[1];
   if (name === undefined) return undefined;

@@ -12,7 +12,7 @@ import { makeTempFolder } from "../support/temp.ts";
 
 const SMOKE = Deno.readTextFileSync(new URL("../../../../pipelines/smoke.yaml", import.meta.url));
 
-/** Of smoke.yaml the stages `train`, with more in its entry, and `schedule`, which computes nothing. */
+/** Returns the stages `train`, with additions to its entry, and `schedule`, which computes nothing, of smoke.yaml. */
 async function stagesOf(more: string = "", params: string = ""): Promise<{ train: Stage; schedule: Stage }> {
   await using folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");

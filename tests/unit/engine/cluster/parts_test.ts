@@ -10,12 +10,12 @@ function task(line: number, entry: string, before: readonly number[] = [], more:
   return { id: `${line}`, entry, recipeKey: `r${line}`, needs: ONE, before: before.map(String), jobs: [], ...more };
 }
 
-/** Parts with the numbers of the stages, which are their ids here. */
+/** Divides stages into parts, with the numbers of the stages, which are their ids here. */
 function divide(...args: Parameters<typeof divideTasks>): Part[] {
   return divideTasks(...args).map(({ stages, ...part }) => ({ lines: stages.map(Number), ...part }));
 }
 
-/** What each line waits for, as the queue would have it: lines of this submission and jobs, by name. */
+/** Returns the lines of this submission and the jobs, by name, that the queue would make each line wait for. */
 function waitsOf(parts: readonly Part[]): Map<number, Set<string>> {
   const waits = new Map<number, Set<string>>();
   parts.forEach(({ lines, children, after }, index) => {
@@ -68,7 +68,8 @@ Deno.test("children with other needs, or whose upstream is done already, are job
 
 Deno.test("seeds of each sampling are dealt into as few arrays as there are", () => {
   const trains = [0, 1].map((line) => task(line, "train"));
-  // Five of each of two: an array for each training. Two of each of five would be two arrays.
+  // Five samples for each of two trainings: an array for each training. Two samples for each of five would be two
+  // arrays.
   const samples = Array.from({ length: 10 }, (_, i) => task(2 + i, "sample", [i % 2]));
   assertEquals(
     divide([...trains, ...samples], 1001).map(({ after, lines }) => [after, lines.length]),
@@ -101,7 +102,9 @@ Deno.test("children of a job that was queued before are waited for by their like
   assertEquals(parts.map(({ children, after }) => [children, after]), [[[4, 5], ["8_*"]], [null, ["8", "9"]]]);
 });
 
-/** Graphs of entries with a few stages each, that read stages of earlier entries, one by one or as they come. */
+/**
+ * Graphs of entries with a few stages each, which read stages of earlier entries, one by one or each its counterpart.
+ */
 const graphs = fc.array(
   fc.record({
     size: fc.integer({ min: 1, max: 7 }),
@@ -121,13 +124,13 @@ const graphs = fc.array(
       const jobs = new Set<string>();
       for (const read of reads) {
         const from = lines[read.entry];
-        // An entry that there is not stands for jobs of an earlier submission: an array of four.
+        // A missing entry stands for jobs of an earlier submission: an array of four.
         if (from === undefined) jobs.add(read.how === "one" ? "7" : `8_${(i * 3 + salt) % 4}`);
         else if (read.how === "like") before.add(from[i % from.length]!);
         else if (read.how === "one") before.add(from[salt % from.length]!);
         else from.filter((_, k) => read.how === "all" || (k + i + salt) % 3 > 0).forEach((one) => before.add(one));
       }
-      // Some share a recipe with another of their entry that reads the same.
+      // Some stages share a recipe with another stage of their entry that reads the same.
       const twin = salt % 5 === 0 && i > 0 && reads.length === 0 ? own[0]! : line;
       const needs = (salt + i) % 4 === 0 ? MANY : ONE;
       tasks.push(task(line, `e${entry}`, [...before], { recipeKey: `r${twin}`, needs, jobs: [...jobs] }));
@@ -156,7 +159,7 @@ Deno.test("whatever the graph: each recipe is computed once, after exactly what 
           assertEquals(children.every((child) => child < Math.max(maxArray, 1)), true);
         }
       }
-      // Waiting for an exact set, no more and no less, a failing stage stops just what follows it.
+      // If each line waits for an exact set, a failing stage stops exactly the stages that follow it.
       for (const [line, waits] of waitsOf(parts)) {
         const wanted = new Set([
           ...tasks[line]!.before.map((one) => `${lineOf(Number(one))}`),

@@ -18,10 +18,15 @@ async function bash(script: string, env: Record<string, string> = {}) {
   return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
 }
 
-/** A program in the place of Deno that tells its arguments and the folders it was given, each at the end by a zero. */
+/**
+ * A program in place of Deno that prints its process id, its folders and its arguments, each followed by a zero byte.
+ */
 const TELLER = '#!/bin/bash\nprintf \'%s\\0\' "$$" "$DENO_DIR" "$TMPDIR" "$@"\n';
 
-/** What a script comes to in bash, with the process id of that bash. */
+/**
+ * Runs a script in bash.
+ * @returns the program's output, and the process id of that bash
+ */
 async function execute(names: { base: string; folder: string; packages: string; scratch: string }) {
   await using temp = await makeTempFolder();
   const base = join(temp.path, names.base);
@@ -62,7 +67,7 @@ for (const name of HOSTILE) {
     assertEquals([packages, scratch], [ran.packages, ran.scratch]);
     assertEquals(args.slice(0, 2), ["run", "-A"]);
     assertEquals(args.slice(-7, -1), ["exec", ran.folder, "--digest", TASK.digest, "--part", "7"]);
-    // Signals come to Deno itself.
+    // Deno replaces bash, so that signals reach Deno itself.
     assertEquals(pid, ran.pid);
   });
 }

@@ -53,6 +53,6 @@ Deno.test("shards are one array of jobs, each with the resources of the stage, a
   const fetched = await runIn(join(other.path), yaml(""), { cache: lab.openCache() });
   assertEquals(fetched.stages.get("a")!.state, "restored");
   assertEquals(digestsOf(fetched), digestsOf(local));
-  // The whole is there, so nothing is submitted again.
+  // The whole result exists, so nothing is submitted again.
   assertEquals((await lab.submitted(sharded)).own, undefined);
 });

@@ -53,7 +53,7 @@ Deno.test("an attempt goes on from the newest state of all attempts, and the new
   assertEquals([await second.bring(), await second.read()], [30, "8.0 at 30"]);
   await second.save(40);
   assertEquals(shared(folder.path), ["8.0 step-30", "8.1 step-40"]);
-  // An old attempt that lives on writes to its own folder alone, and what it saves late is not the newest.
+  // An old attempt that is still alive writes only to its own folder, and a state that it saves late is not the newest.
   await first.save(35);
   assertEquals(shared(folder.path), ["8.0 step-35", "8.1 step-40"]);
   const third = await attempt(folder.path, "9.0");
@@ -110,7 +110,7 @@ Deno.test("whenever states are saved while others are sent, the last is sent too
   const one = await attempt(folder.path, "8.0");
   for (let step = 1; step <= 20; step++) {
     await one.local.save(step, { value: new Uint8Array(1) });
-    // The next comes in the moment in which whoever waits for the last one is told.
+    // The next state arrives at the moment in which the waiter for the last one is notified.
     one.states.send(step);
     if (step % 2 === 0) await one.states.settle();
   }

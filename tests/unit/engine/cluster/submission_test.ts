@@ -38,7 +38,7 @@ function keysOf(pipeline: Pipeline, digests: Digests): Map<string, string> {
   return new Map([...keys].map(([id, { recipeKey }]) => [id, recipeKey]));
 }
 
-/** Both steps of what a job does. */
+/** Both steps of a job's preparation. */
 async function thaw(opened: TrustedSubmission, line: number, folder: string, given: Parameters<typeof makeWhole>[3]) {
   const recalled = recall(opened, line);
   if (!recalled.ok) return recalled;
@@ -97,7 +97,7 @@ Deno.test("a submission holds the stages that run and those that they read, each
   assertEquals(opened.head.parts[0]!.lines, [2]);
   const keys = keysOf(pipeline, world.digests);
   for (const { id, recipeKey } of opened.head.stages) assertEquals(recipeKey, keys.get(id));
-  // What was read is in the cache now.
+  // The files that were read are now in the cache.
   Deno.removeSync(world.path("data"), { recursive: true });
   for (const [line, id] of ["one", "two", "three"].entries()) {
     const thawed = good(await thaw(opened, line, world.path(`node${line}`), world));
@@ -130,7 +130,7 @@ Deno.test("stages with any params that a pipeline may have come back with their 
 Deno.test("params that JSON cannot carry are refused, and no head is written", async () => {
   await using world = await World.make();
   const pipeline = await loadGood(world.folder.path, YAML);
-  // Of what is in no key nothing has asked for a text before.
+  // Nothing has yet converted a value to text that is in no key.
   const two = { ...pipeline.stages.get("two")!, params: { fail: NaN } };
   const changed = { ...pipeline, stages: new Map([...pipeline.stages, ["two", two]]) };
   const written = await world.write(changed, ["two"]).catch((error) => error.message);
@@ -145,7 +145,7 @@ Deno.test("of a head that was changed nothing is believed", async () => {
   const write = (head: unknown) => Deno.writeTextFileSync(path, `${JSON.stringify(head)}\n`);
   write({ ...submission, cluster: "other" });
   assertStringIncludes(problemOf(openSubmission(folder, digest)), "not the one that was submitted");
-  // Whoever only looks on believes no digest, and still is led nowhere.
+  // Commands that only look at a submission check no digest, but still follow no path outside.
   assertEquals(good(openSubmission(folder)).digest, undefined);
   const [first, ...rest] = submission.stages;
   const hostile: Record<string, unknown> = {

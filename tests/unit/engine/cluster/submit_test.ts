@@ -193,11 +193,11 @@ Deno.test("what the queue has no room for is submitted by a small job, when othe
   await using lab = await PaperLab.open();
   lab.queue.facts = { room: 3 };
   const made = await lab.submitted(SWEEP);
-  // One of the three is for the small job.
+  // One of the three jobs is the small job that submits the rest.
   assertEquals(lab.queue.told(), ["1 0", "2[0] 1 after 1", "3 rest whatever becomes of 2_0"]);
   assertEquals(made.own!.queued.stuck, false);
   assertStringIncludes(lab.queue.requests.get("3")!.script, `${made.own!.submission.digest}'\n`);
-  // Somebody who runs it again meanwhile has nothing to do.
+  // If somebody runs the pipeline again meanwhile, there is nothing to submit.
   const again = await lab.submitted(SWEEP);
   assertEquals([again.own, again.tracked.length, lab.queue.requests.size], [undefined, 8, 3]);
 
@@ -208,7 +208,7 @@ Deno.test("what the queue has no room for is submitted by a small job, when othe
   lab.queue.facts = { room: 100 };
   assertEquals((await lab.goOn(made)).stuck, false);
   assertEquals(lab.queue.told(3), ["4[1,2] 1", "5[0] 2", "6 3 after 4_1,4_2", "7[1,2] 2 each after 4"]);
-  // The queue says nothing of limits, and is full.
+  // The queue reports no limits, and is full.
   lab.queue.set("3", "done");
   assertEquals(
     (await lab.goOn(made)).standings.values().every(({ state }) => state === "queued" || state === "done"),
@@ -249,7 +249,7 @@ Deno.test("what a partition has cancelled is queued again with what waited for i
   assertEquals(stateOf(1, 0), { state: "failed", message: "NaN" });
   assertEquals([stateOf(2, 0).state, stateOf(3, 0).state], ["blocked", "blocked"]);
 
-  // Once more; then it is given up.
+  // The job is queued again once more; then it is given up.
   const again = async (job: string, after: string) => {
     lab.queue.set(job, "preempted");
     lab.queue.set(after, "cancelled");
@@ -283,7 +283,7 @@ Deno.test("what a project's file of a cluster says of jobs counts once it is gra
   await lab.submitted(CHAIN, { askForGrants: ask(true), asks });
   assertEquals(lab.queue.requests.size, 3);
   assertEquals(asked, [[right], [right]]);
-  // It was remembered, for this digest of the file.
+  // The grant was remembered, for this digest of the file.
   assertStringIncludes(lab.remembered()!, right);
   assert((await lab.submit(SWEEP, { asks })).ok);
   assert(

@@ -12,7 +12,7 @@ stages:
   c: { uses: mix, inputs: { one: b }, with: { text: c } }
 `;
 
-/** Watch while a script of changes goes on, one before each pause; time passes as pauses say. */
+/** Watches while a script of changes proceeds, with one change before each pause; time passes by the pauses. */
 async function watch(lab: PaperLab, submitted: Submitted, changes: readonly (() => unknown)[] = []) {
   const events: EngineEvent[] = [];
   const stop = new AbortController();
@@ -140,7 +140,7 @@ Deno.test("a job that is gone without a trace is lost, but not before what it le
   assertEquals(pauses.reduce((sum, ms) => sum + ms, 0) >= 60_000, true);
   assertStringIncludes(lab.said.at(-1)!, "a: its job is gone without a trace");
 
-  // Its result came late.
+  // The job's result arrived late.
   const { ended } = await watch(lab, { ...submitted, tracked: submitted.tracked.slice(0, 1) }, [
     ...Array(10).fill(() => {}),
     () => lab.compute(CHAIN, ["a"]),
@@ -214,7 +214,7 @@ Deno.test("a waiting child that the queue forgets while it knows others of its a
   const told = events.find((event) => event.type === "stage-finished" && event.id === "b~text=y");
   assertEquals(told?.type === "stage-finished" && told.message, "its job 2_1 was cancelled (by somebody)");
 
-  // Submitting the rest leaves this child alone, too, but queues again a child that started and left no end record.
+  // Submitting the rest also leaves this child alone, but queues again a child that started and left no end record.
   await using other = await PaperLab.open();
   const going = await other.submitted(SWEEP);
   other.queue.forget("2_1");
@@ -269,7 +269,7 @@ Deno.test("an attempt that lives wins over the end of an earlier one; without on
   assertEquals(ended, { a: "failed", b: "blocked", c: "blocked" });
   const told = events.filter((event) => event.type === "stage-finished" && event.id === "a");
   assertEquals(told.map((event) => event.type === "stage-finished" && event.message), ["NaN"]);
-  // Until the next attempt is seen to have begun, the queue is asked every two seconds.
+  // Until the next attempt is seen to have begun, the queue is polled every two seconds.
   assertEquals(pauses.slice(0, 2), [2_000, 2_000]);
 });
 

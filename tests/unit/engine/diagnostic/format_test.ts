@@ -66,7 +66,7 @@ Deno.test("formatDiagnostic() shows the place in a long line, with what stands a
   assertEquals(line!.length, "  1 | ".length + 102);
   assertStringIncludes(line!, "before END after");
   assertEquals(line!.slice(carets!.indexOf("^"), carets!.lastIndexOf("^") + 1), "END");
-  // A span that begins early and is long itself is shown from its beginning.
+  // A long span that begins early in its line is shown from its beginning.
   const wide = formatDiagnostic(problem({ span: span(`a: ${"x".repeat(900)}`, "x".repeat(900)) })).split("\n");
   assertEquals(wide.slice(1), [`  1 | a: ${"x".repeat(97)}…`, `    |    ${"^".repeat(97)}`]);
 });

@@ -18,7 +18,7 @@ const json = fc.letrec((tie) => ({
   ),
 })).value;
 
-/** Equality as `encode` means it: 0 and -0 are one number, map order does not count. */
+/** Equality as `encode` defines it: 0 and -0 are one number, map order does not count. */
 function sameValue(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) || Array.isArray(b)) {
     return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((one, i) => sameValue(one, b[i]));
@@ -117,7 +117,7 @@ Deno.test("encode() at 5,000 levels tells values apart or throws", () => {
     try {
       texts.push(encode(nest(core)));
     } catch (error) {
-      // The stack may end first; a throw is no collision.
+      // The stack may overflow first; a throw is not a collision.
       assert(error instanceof RangeError);
     }
   }

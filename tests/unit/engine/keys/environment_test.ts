@@ -15,7 +15,7 @@ const ONE = "the first secret";
 const TWO = "the second secret";
 
 const YAML = "name: p\nstages:\n  a: { uses: ./stage.ts }\n";
-/** Writes how long the variable is, so that no file of the store has a reason to hold it. */
+/** A stage that writes the length of the variable, so that no file of the store has a reason to contain its value. */
 const STAGE = `import { defineStage } from "noiseline";
 import { z } from "zod";
 export default defineStage({
@@ -70,7 +70,7 @@ Deno.test("a pipeline that is known without loading it still knows that a declar
   const now = Date.now;
   try {
     const cache = look();
-    // Code is trusted by content only if it was left alone for a while before.
+    // Code is identified by its content only if its files were left alone for a while before.
     Date.now = () => now() + 60_000;
     assertEquals((await cache.load()).ok, true);
     cache.keep();

@@ -117,7 +117,7 @@ Deno.test("artifactDigest() is of names, sizes, content and type, not of the ord
   assertEquals(new Set(others).size, others.length);
 });
 
-/** A change here makes every result of every user's store count as never made. It needs a line in CHANGELOG.md. */
+/** A change here invalidates every result in every user's store. It needs a line in CHANGELOG.md. */
 const GOLDEN_FILE = new URL("../../../golden/keys.json", import.meta.url);
 
 Deno.test("keys are the ones that are pinned in tests/golden/keys.json", async () => {

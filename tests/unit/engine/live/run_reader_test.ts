@@ -73,7 +73,7 @@ Deno.test("RunReader tells runs that are on, ended, were killed, or are of anoth
   const expected: ReturnType<typeof states> = ["running", "running", "running", "killed", "done", "killed"];
   assertEquals(states(), expected);
   assertEquals(all.toReversed().map(({ runId }) => reader.readRun(runId)?.state), expected);
-  // What is damaged, of another name, or gone is left out; the rest stays.
+  // A record that is damaged, has another name, or is gone is left out; the others stay.
   Deno.writeTextFileSync(join(store.runs.folderOf(all[5]!.runId), "run.json"), '{"format": 1, "runId');
   Deno.mkdirSync(store.runs.folderOf("20260101T000900000-1"));
   Deno.removeSync(store.runs.folderOf(all[1]!.runId), { recursive: true });
@@ -107,7 +107,7 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
   const look = () => Object.fromEntries(reader.readRuns()[0]!.stages.map((one) => [one.id, one]));
   const states = () => Object.values(look()).map(({ id, state }) => `${id} ${state}`).join(", ");
   assertEquals(states(), "a cached, b run, c run, d may-run");
-  // Its result was made by another run, under another name.
+  // The stage's result was made by another run, under another name.
   assertEquals([look()["a"]!.figures["loss"]!.lowest, look()["a"]!.previews], [1, [3, 20]]);
   assertEquals([look()["a"]!.sampler, look()["b"]!.sampler], [{ name: "ddim" }, undefined]);
   assertEquals(look()["c"]!.reads, ["b"]);
@@ -115,7 +115,7 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
   runs.note(runId, { stage: "b", event: "started", state: "run", at: at(1) });
   runs.tell(runId, "b", progress(4));
   assertEquals([states(), look()["b"]!.progress?.done], ["a cached, b running, c run, d may-run", 4]);
-  // By the clock the three seconds of the rest are over.
+  // By the clock, the remaining three seconds are over.
   assertEquals([look()["b"]!.etaMs, look()["b"]!.figures["loss"]!.last], [0, 3]);
 
   runs.hush(runId, "b");
@@ -123,7 +123,7 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
   runs.note(runId, { stage: "c~2of2", event: "started", state: "run", at: at(3) });
   assertEquals([states(), look()["b"]!.result], ["a cached, b ran, c running, d may-run", key("B")]);
   assertEquals(look()["c"]!.startedMs, Date.parse(at(3)));
-  // Half of a line is not there yet.
+  // Half of a line is ignored.
   const notes = join(runs.folderOf(runId), "stages.jsonl");
   const half = JSON.stringify({ stage: "c", event: "finished", state: "failed", at: at(4), record: ended("failed") });
   Deno.writeTextFileSync(notes, half.slice(0, 40), { append: true });

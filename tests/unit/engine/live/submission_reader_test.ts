@@ -48,7 +48,7 @@ Deno.test("SubmissionReader tells what jobs wait, run and have ended, with the f
 
   assertEquals((await execute(submitted, 0)).end?.state, "ran");
   assertEquals(statesOf(look("done", "waiting")), ["running", "ran", "waiting"]);
-  // Where the queue is silent, only what has ended is known.
+  // If the queue is silent, only the stages that have ended are known.
   assertEquals(statesOf(reader.readSubmissions()[0]!), ["running", "ran", "run"]);
   assertEquals(statesOf(look()), ["killed", "ran", "run"]);
   assertEquals(statesOf(look("done", "cancelled")), ["failed", "ran", "failed"]);

@@ -8,7 +8,7 @@ type Graph = Map<string, string[]>;
 const anyGraph: fc.Arbitrary<Graph> = fc.array(fc.array(fc.nat({ max: 13 }), { maxLength: 4 }), { maxLength: 12 })
   .map((rows) => new Map(rows.map((before, node) => [`n${node}`, before.map((one) => `n${one}`)])));
 
-/** Graphs whose edges lead to lower numbers alone, with their nodes in any order. */
+/** Graphs whose edges lead only to lower numbers, with their nodes in any order. */
 const dag: fc.Arbitrary<Graph> = fc.array(fc.array(fc.nat({ max: 1000 }), { maxLength: 4 }), { maxLength: 12 })
   .map((rows) =>
     rows.map((before, node) => [`n${node}`, node === 0 ? [] : before.map((one) => `n${one % node}`)] as const)
@@ -16,7 +16,7 @@ const dag: fc.Arbitrary<Graph> = fc.array(fc.array(fc.nat({ max: 1000 }), { maxL
   .chain((entries) => fc.shuffledSubarray([...entries], { minLength: entries.length, maxLength: entries.length }))
   .map((entries) => new Map(entries.map(([node, before]) => [node, [...before]])));
 
-/** Whether a node reaches itself, by trying all ways: slow and plainly right. */
+/** Returns true if a node reaches itself, by trying all paths: slow and obviously correct. */
 function hasCycle(graph: Graph): boolean {
   const reaches = (from: string, to: string, seen: Set<string>): boolean =>
     (graph.get(from) ?? []).some((next) =>

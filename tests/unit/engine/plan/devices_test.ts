@@ -16,7 +16,7 @@ stages:
     with: { text: b${params} }
 `;
 
-/** Say what the machine has, and count from nought how often it is looked at. */
+/** Sets the machine's devices, and resets the count of how often it is examined. */
 function equip(devices: typeof machine.devices): void {
   machine.devices = devices;
   machine.looks = 0;
@@ -96,7 +96,7 @@ Deno.test("a stage that requires a card is refused before anything runs where it
   );
   assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["p.yaml"]);
   assertEquals(endStates(await runIn(folder.path, text("required", "card"))), "a: ran, b: ran");
-  // In no key.
+  // The setting is in no key.
   assertEquals(endStates(await runIn(folder.path, text("1"))), "a: cached, b: cached");
 });
 
@@ -132,7 +132,7 @@ Deno.test("a stage whose result is damaged finds its device while the run is on,
   const damage = () => {
     const path = store.objects.pathOf(run.stages.get("b")!.manifest!.outputs["out"]!.files[0]!.sha256);
     Deno.chmodSync(path, 0o644);
-    // Of the same size, so that only a look inside tells.
+    // The same size, so that only the content reveals the change.
     Deno.writeTextFileSync(path, Deno.readTextFileSync(path).replaceAll(/\d/g, "x"));
     Deno.removeSync(join(folder.path, "outputs"), { recursive: true });
   };

@@ -8,7 +8,10 @@ import { loadGood } from "../support/load.ts";
 import { runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-/** A source, two that read it, and one that reads both. A text that begins with "mod" gives one of two contents. */
+/**
+ * Returns a pipeline with a source, two stages that read it, and one that reads both. A text that begins with "mod"
+ * gives one of two contents.
+ */
 const diamond = ({ text = "x", left = "l", more = "" } = {}) =>
   `name: p
 vars: { text: ${text} }
@@ -31,7 +34,7 @@ async function explainIn(folder: string, yaml: string, id: string, set: string[]
   return explainStages(plan, store, [id])[0]!;
 }
 
-/** `upstream top { param text x->y }` */
+/** Formats causes as `upstream top { param text x->y }`. */
 function sketch(causes: readonly Cause[]): string {
   const within = (all: readonly Upstream[]) =>
     all.map(({ stage, state, note, causes }) =>
@@ -51,7 +54,7 @@ Deno.test("a cached stage says which result serves it, made when, by which run",
   assertEquals([result!.runId, result!.stage, result!.pipeline, result!.numerics], [runId, "left", "p", null]);
   assertEquals(new Date(result!.madeAt!).toISOString(), result!.madeAt);
 
-  // Without the record of its run, its id still tells when that began.
+  // Without the record of the run, its id still contains its start time.
   await Deno.remove(join(folder.path, ".noiseline", "runs"), { recursive: true });
   const bare = (await explainIn(folder.path, diamond(), "left")).result!;
   assertEquals([bare.host, bare.durationMs], [undefined, undefined]);

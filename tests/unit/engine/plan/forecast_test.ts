@@ -7,7 +7,7 @@ import type { Timing } from "../../../../schemas/records.ts";
 
 const HERE = "x64/Some Processor/8";
 
-/** A stage that is planned, with as much of it as forecasts look at. */
+/** A planned stage, with the properties that forecasts use. */
 interface Sketch {
   readonly id: string;
   readonly kind?: string;
@@ -76,23 +76,23 @@ function forecast(sketches: readonly Sketch[], timings: readonly Timing[]): Reco
 }
 
 function assertForecast(actual: Forecast | undefined, durationMs: number, basis: string): void {
-  // Float64 of a few products: nanoseconds are more than enough.
+  // Float64 of a few products: a precision of nanoseconds is more than enough.
   const rounded = actual?.known === true ? Number(actual.durationMs.toFixed(6)) : undefined;
   assertEquals([actual?.known, actual?.basis, rounded], [true, basis, durationMs]);
 }
 
 Deno.test("the median of the last five runs that are alike counts, so that one odd run does not", () => {
-  // The oldest is out of the five: 100 200 300 400 9000, whose median is 300.
+  // The oldest is not among the five: 100 200 300 400 9000, whose median is 300.
   const timings = [5000, 100, 9000, 300, 200, 400].map((ms) => timing("a", ms));
   assertForecast(forecast([{ id: "a" }], timings)["a"], 300, "the median of the last 5 runs like it");
   assertForecast(forecast([{ id: "a" }], timings.slice(0, 1))["a"], 5000, "the last run like it");
-  // Of an even number the middle two count: (100 + 300) / 2.
+  // For an even number the middle two count: (100 + 300) / 2.
   assertForecast(
     forecast([{ id: "a" }], [timing("a", 300), timing("a", 100)])["a"],
     200,
     "the median of the last 2 runs like it",
   );
-  // What a stage is called, and in which pipeline, changes no time.
+  // The name of a stage and its pipeline do not change its time.
   assertForecast(
     forecast([{ id: "b", like: "a" }], [timing("a", 300, { pipeline: "q" })])["b"],
     300,
@@ -116,7 +116,7 @@ Deno.test("times of other machines, numerics and work are not those of the stage
 });
 
 Deno.test("a run of another extent is scaled, without what does not grow with the work", () => {
-  // 100 steps took 500 ms, 300 of which were the beginning: 2 ms each; 2500 take 5300.
+  // 100 steps took 500 ms, 300 of which were start-up: 2 ms each; 2500 take 5300.
   const past = timing("a", 500, { extent: 100, overheadMs: 300 });
   assertForecast(forecast([{ id: "a", extent: 2500 }], [past])["a"], 5300, "the last run like it, scaled by steps");
   assertForecast(forecast([{ id: "a", extent: 10 }], [past])["a"], 320, "the last run like it, scaled by steps");
@@ -139,7 +139,7 @@ Deno.test("a stage that continues does the rest only, and a run that continued t
   // 60 of 100 steps are done: 40 at 10 ms each.
   const resumed = forecast([{ id: "a", extent: 100, state: "resume", fromStep: 60 }], [whole]);
   assertForecast(resumed["a"], 400, "the last run like it, scaled by steps");
-  // It did 100 steps, from 100 to 200, in 3000 ms: 30 ms each, for 200 steps 6000.
+  // The run did 100 steps, from 100 to 200, in 3000 ms: 30 ms each, for 200 steps 6000.
   const fromPart = forecast([{ id: "a", extent: 200 }], [timing("a", 3000, { extent: 200, fromStep: 100 })]);
   assertForecast(fromPart["a"], 6000, "the last run like it, scaled by steps");
   // 2000 GFLOP for 200 steps; from step 150 on a quarter of that, at 2 GFLOP per ms.
@@ -157,7 +157,7 @@ Deno.test("of stages at several extents the longer one does what the shorter lea
   }] as const;
   const all = forecast(plan, [timing("a", 1000, { extent: 100, overheadMs: 0 })]);
   assertForecast(all["a@30"], 300, "the last run like it, scaled by steps");
-  // a@60 is there, but what it saved is not planned on: only what runs before it is.
+  // a@60 exists, but the forecast does not rely on its saved state, only on that of a@30, which runs before.
   assertForecast(all["a"], 700, "the last run like it, scaled by steps");
   assertEquals(Object.keys(all).sort(), ["a", "a@30"]);
 });
@@ -174,11 +174,11 @@ Deno.test("stages of a kind tell of each other where their work is of about the 
   const near = (shape: readonly number[], more: Partial<Sketch> = {}) =>
     forecast([{ id: "train", numerics: "n", work: 8000, shape, ...more }], [past])["train"]!;
   const basis = "8000 GFLOP, as past train stages of about its size";
-  // 4000 GFLOP took a second beside the half at the beginning.
+  // 4000 GFLOP took a second, in addition to half a second of start-up.
   for (const shape of [[1024, 16, 32], [1024, 16, 64], [1024, 8, 32], [2048, 16, 32], [1280, 16, 24]]) {
     assertForecast(near(shape), 2500, basis);
   }
-  // Together they are apart by more than a factor of two, of another network, kind or device.
+  // These shapes differ in total by more than a factor of two, or belong to another network, kind or device.
   for (const shape of [[2048, 16, 64], [2049, 16, 32], [256, 16, 32], [1024, 16]]) {
     assertEquals(near(shape).known, false, `${shape}`);
   }
@@ -190,7 +190,8 @@ Deno.test("stages of a kind tell of each other where their work is of about the 
 });
 
 Deno.test("what is said is right within a factor of two, whatever the machine is like and whatever ran before", () => {
-  // A stage takes a beginning, and then as long as its arithmetic at the pace of its shape; some do not tell of the beginning.
+  // A stage takes some start-up time, and then time proportional to its arithmetic at the speed of its shape; some
+  // timings do not record the start-up.
   const shapes = fc.tuple(
     fc.integer({ min: 4, max: 256 }),
     fc.integer({ min: 4, max: 64 }),
@@ -199,7 +200,7 @@ Deno.test("what is said is right within a factor of two, whatever the machine is
   const run = fc.record({ shape: shapes, work: fc.double({ min: 0.1, max: 1e6, noNaN: true }), tells: fc.boolean() });
   const machine = fc.record({
     overheadMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
-    // Pace grows at most as these numbers do, as it was measured.
+    // The speed grows at most as these numbers do, as was measured.
     exponents: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 3, maxLength: 3 }),
   });
   fc.assert(
@@ -247,13 +248,13 @@ Deno.test("a past run of next to no work says nothing", () => {
 });
 
 Deno.test("a probe tells where no run does", () => {
-  // 100 GFLOP took 1000 ms after 500 ms of beginning: 40 GFLOP take 900.
+  // 100 GFLOP took 1000 ms after 500 ms of start-up: 40 GFLOP take 900.
   const probe = timing("a", 1500, { workGflop: 100, overheadMs: 500, probe: true, workShape: [64, 32, 128] });
   const stage = { id: "a", work: 40, extent: 10, shape: [64, 32, 128] };
   assertForecast(forecast([stage], [probe])["a"], 900, "a few steps of its network");
   const run = timing("a", 700, { workGflop: 40, extent: 10, overheadMs: 0 });
   assertForecast(forecast([stage], [run, probe])["a"], 700, "the last run like it");
-  // A run of which too little is known to scale it says nothing, so the probe does.
+  // A run about which too little is known to scale it gives no forecast, so the probe does.
   const short = timing("a", 1, { workGflop: 1, extent: 1 });
   assertForecast(forecast([stage], [short, probe])["a"], 900, "a few steps of its network");
   assertForecast(

@@ -15,7 +15,7 @@ interface Sketch {
   readonly memory?: string;
 }
 
-/** Long work and work without a card: hours in all, and ids. */
+/** Returns the long work and the work without a card: hours in total, and ids. */
 function outlook(sketches: readonly Sketch[]) {
   const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false, memoryBytes, memory }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
@@ -41,9 +41,9 @@ Deno.test("a run is long where its stages take more than a day together, whateve
   assertEquals(outlook([{ id: "a", hours: 24 }]), NOTHING);
   const chain: Sketch[] = [{ id: "a", hours: 8 }, { id: "b", hours: 17, reads: ["a"] }, { id: "c" }];
   assertEquals(outlook(chain).long, [25, "b a"]);
-  // What is of no weight is not named: 0.1 of 100.1 hours.
+  // Stages that take a negligible share are not named: 0.1 of 100.1 hours.
   assertEquals(outlook([{ id: "a", hours: 100 }, { id: "b", hours: 0.1, reads: ["a"] }]).long, [100.1, "a"]);
-  // Stages that are there, and two that run side by side for 20 hours each.
+  // Stages with a result, and two that run side by side for 20 hours each.
   assertEquals(outlook([{ id: "a", hours: 99, state: "cached" }]), NOTHING);
   assertEquals(outlook([{ id: "a", hours: 20 }, { id: "b", hours: 20, state: "may-run" }]), NOTHING);
 });
@@ -78,7 +78,7 @@ Deno.test("a stage is tight where it needs more than is free, or than its file l
   const huge = 1e15;
   const [found, ...others] = tight({ memoryBytes: huge });
   assertEquals([found!.stage, found!.needs, others], ["a", huge, []]);
-  // No machine has that much, and the fix is as far off as the need.
+  // No machine has that much memory, and the fix is as extreme as the need.
   assertEquals(found!.most > 0 && found!.most < huge && found!.fix === "set batchSize: 1", true);
   assertEquals(tight({ memoryBytes: huge, card: true }), []);
   assertEquals(tight({ memoryBytes: huge, state: "cached" }), []);

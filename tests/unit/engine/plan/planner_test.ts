@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { planIn, planned, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-/** Two in a row. A text that begins with "mod" gives one of two contents, so that changes upstream may come to nothing. */
+/**
+ * Returns two stages in a row. A text that begins with "mod" gives one of two contents, so that changes upstream may
+ * have no effect.
+ */
 const chain = (a: string, b = "b", more = "") =>
   `name: p
 stages:

@@ -10,7 +10,7 @@ interface Sketch {
   readonly state?: PlannedStage["state"];
   readonly cpu?: number;
   readonly gpu?: number;
-  /** Whether it computes with all processors. */
+  /** True if the stage computes with all processors. */
   readonly computes?: boolean;
   readonly extent?: number;
 }
@@ -41,7 +41,7 @@ Deno.test("with slots for all, the longest chain of stages is what it takes", ()
     { id: "d", ms: 5, reads: ["b", "c"] },
   ];
   assertEquals(total(diamond), { atLeastMs: 35, ifAllMs: 35, unknown: [] });
-  // One after the other it is the sum.
+  // One after the other, the total is the sum.
   assertEquals(total(diamond, { jobs: 1 }).atLeastMs, 42);
 });
 
@@ -50,9 +50,9 @@ Deno.test("with fewer slots than stages, what they need together decides", () =>
   assertEquals(total(four, { jobs: 2 }).atLeastMs, 20);
   // Six of eight cores each: 4 x 10 x 6 / 8.
   assertEquals(total(four.map((one) => ({ ...one, cpu: 6 }))).atLeastMs, 30);
-  // A stage that asks for more than there is gets what there is.
+  // A stage that asks for more than exists gets what exists.
   assertEquals(total(four.map((one) => ({ ...one, cpu: 99 }))).atLeastMs, 40);
-  // Those that compute with all processors take turns.
+  // Stages that compute with all processors take turns.
   assertEquals(total(four.map((one) => ({ ...one, computes: true }))).atLeastMs, 40);
   assertEquals(total(four.map((one) => ({ ...one, gpu: 1 })), { gpus: 2 }).atLeastMs, 20);
   assertEquals(total(four.map((one) => ({ ...one, gpu: 1 })), { gpus: 0 }).atLeastMs, 10);

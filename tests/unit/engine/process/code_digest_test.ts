@@ -6,7 +6,7 @@ import { LOCKED } from "../../../support/locked.ts";
 import { problemsOf } from "../support/load.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-// With a lock of the user's that has what is asked for here, Deno needs no network.
+// With a user's lock that contains the requested versions, Deno needs no network.
 const OURS = JSON.parse(Deno.readTextFileSync(new URL("../../../../deno.lock", import.meta.url))) as Lock;
 const ASKED = { "npm:ansi-regex@5": "5.0.1", "npm:ansi-regex@5.0.1": "5.0.1", "npm:ansi-regex@6.6.0": "6.6.0" };
 const LOCK = JSON.stringify({
@@ -15,7 +15,7 @@ const LOCK = JSON.stringify({
   npm: { ...OURS.npm, ...LOCKED },
 });
 
-/** The digest of an entry module, beside other files of its folder. */
+/** Returns the digest of an entry module, beside other files of its folder. */
 async function digestOf(entry: string, files: Readonly<Record<string, string>> = {}): Promise<Code> {
   await using folder = await makeTempFolder();
   for (const [name, text] of Object.entries({ "stage.ts": entry, "deno.lock": LOCK, ...files })) {
@@ -34,7 +34,7 @@ Deno.test("digestCode() tells versions of an npm package apart, also where a hel
     digestOf(HELPED, { "helper.ts": IMPORTS_5 }),
     digestOf(HELPED, { "helper.ts": IMPORTS_5.replace("5.0.1", "6.6.0") }),
   ]);
-  // What the digest is taken of: the helper's text says the version too, but a range would not.
+  // The digest includes these versions: here the helper's text names the version too, but a range would not.
   assertEquals([five.modules["npm:ansi-regex"], six.modules["npm:ansi-regex"]], ["5.0.1", "6.6.0"]);
   assertNotEquals(five.digest, six.digest);
 });

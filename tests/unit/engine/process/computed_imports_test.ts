@@ -40,6 +40,6 @@ Deno.test("importsByComputedName() takes no longer for code that is made to hold
   for (const piece of ["/* */", "//\n", "/", "*", " ", "import", "import(", "import/*"]) {
     importsByComputedName(`import${piece.repeat(2_000)}`);
   }
-  // A pattern that matches in two ways would take twice as long for each piece.
+  // A pattern that matches in two ways would take twice as long for each repetition.
   assertEquals(performance.now() - started < 60_000, true);
 });

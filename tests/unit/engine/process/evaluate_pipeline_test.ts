@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { evaluatePipeline } from "../../../../engine/pipeline/source/evaluate_pipeline.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-/** Evaluate a pipeline whose module begins with some code. */
+/** Evaluates a pipeline whose module begins with some code. */
 async function evaluate(folder: string, code: string) {
   const file = join(folder, "p.ts");
   await Deno.writeTextFile(file, `${code}\nexport default { name: "p", stages: {} };\n`);

@@ -121,7 +121,7 @@ const PROGRAMS = fc.oneof(
   fc.constantFrom(...CALLS, ...DIRECTIVES).map((call) => [call, "", ""] as const),
 ).map(([place, target, value]) => place.replaceAll("TARGET", target).replaceAll("VALUE", value));
 
-/** A program with parentheses, spaces and comments as they come. */
+/** Writes a program with random parentheses, spaces and comments. */
 function spell(program: string, layout: readonly number[]): string {
   const open: number[] = [];
   let next = 0;
@@ -162,7 +162,7 @@ Deno.test("programs with one digest do the same, wherever there are parentheses 
       const [one, two] = layouts.map((each) => spell(program, each)) as [string, string];
       const [before, after] = [seenOf(one), seenOf(two)];
       fc.pre(before !== undefined && after !== undefined);
-      // TypeScript is run without such parentheses, and so are digests of it taken.
+      // TypeScript is run without such parentheses, and digests are taken without them too.
       for (const name of before === after ? ["a.mjs", "a.ts"] : ["a.mjs"]) {
         const isSame = await digestOf(one, name) === await digestOf(two, name);
         if (isSame) assertEquals(after, before, `${one}\n${two}`);
@@ -172,6 +172,6 @@ Deno.test("programs with one digest do the same, wherever there are parentheses 
     }),
     { numRuns: 400, seed: 1 },
   );
-  // Layout is none of it, but for the few parentheses that take a name away.
+  // Layout does not change a program, except for the few parentheses that take a name away.
   assert(same > 4 * other && other > 0, `${same} and ${other}`);
 });

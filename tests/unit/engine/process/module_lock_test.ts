@@ -3,7 +3,8 @@ import { addToLock, allBelow } from "../../../../engine/process/module_lock.ts";
 import { resolveName } from "../../../../engine/process/code_digest.ts";
 
 Deno.test("a lock that is added to the toolkit's keeps which version each package builds on", () => {
-  // The toolkit's lock has string-width 4.2.3 and 8.x beside it, so its entries say which; a lock of few packages does not.
+  // The toolkit's lock has string-width 4.2.3 and 8.x, so its entries name the version; a lock of few packages does
+  // not.
   const own = {
     npm: {
       "box@1.0.0": { dependencies: ["string-width", "alias@npm:ansi-regex@5.0.1"], optionalPeers: ["ansi-regex"] },

@@ -13,7 +13,7 @@ Deno.test("ownPlace() is the innermost frame of the user's own, in any text", ()
 });
 
 Deno.test("ownPlace() takes no longer for texts that are made to be slow", () => {
-  // With a search from each address these took minutes.
+  // With a search from each address, these took minutes.
   for (const part of ["file:", "file:///", "file:///a:", "file:///a:1:", "\n    at ", "\n", " ", ":1"]) {
     assertEquals(ownPlace(`    at ${part.repeat((4 << 20) / part.length)}`), undefined);
   }

@@ -32,7 +32,7 @@ Deno.test("outcomeOfThrow() tells bugs, refusals and want of space apart, and su
   const of = (thrown: unknown) => outcomeOfThrow(thrown, inputs);
   assertEquals(of(new Deno.errors.NotCapable("odd")).status, "failed");
   assertEquals(of(Object.assign(new Error("full"), { code: "ENOSPC" })).status, "failed");
-  // A folder that is there already is a bug in the stage, and no want of space.
+  // A folder that already exists is a bug in the stage, not a lack of space.
   assertEquals(of(Object.assign(new Error("there"), { code: "EEXIST" })).status, "crashed");
   for (const thrown of [undefined, null, 0, 1n, Symbol("s"), () => {}, Object.create(null), "\u001b[31mred"]) {
     const outcome = of(thrown);

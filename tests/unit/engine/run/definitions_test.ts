@@ -34,7 +34,7 @@ Deno.test("a stage is given its own definitions and those that what it reads was
   assertEquals(keyOf("path").version, `track/1 :${code}`);
   const [{ code: ofNetwork }] = place.given("learn").given;
   assertEquals(keyOf("learn").version, `learn/3 model:${ofNetwork} +path:${code}`);
-  // Code that was loaded may have had a hand in all that came out, whoever named it.
+  // Loaded code may have affected every output of the process, whichever param named it.
   assertEquals(keyOf("draw").version, `draw/1 +network:${ofNetwork} +path:${code}`);
   assertEquals(keyOf("dull").version, "draw/1");
   const [draw, dull] = ["draw", "dull"].map((id) => {
@@ -54,7 +54,7 @@ Deno.test("only what a definition does is in the key: not its comments, types, l
   place.write("net.ts", FILES["net.ts"]!.replace("two = one + 1", "two: number =\n  (one + 1) /* two */"));
   assertEquals(planned(await planIn(place.path, yamlOf())), ALL_CACHED);
   place.write("nets/mine.ts", FILES["net.ts"]!.replace("./lib", "../lib"));
-  // A module that lies elsewhere from it is another import.
+  // A module at another relative path is another import.
   assertEquals((await planIn(place.path, yamlOf({ model: "./nets/mine.ts" }))).get("learn")!.state, "run");
   place.write("mine.ts", FILES["net.ts"]!);
   assertEquals(planned(await planIn(place.path, yamlOf({ model: "./mine.ts" }))), ALL_CACHED);
@@ -70,7 +70,8 @@ Deno.test("only what a definition does is in the key: not its comments, types, l
   }
 });
 
-// `path` saves nothing, so it comes to its end. `learn` saves: it is stopped where the edit is seen before it has ended.
+// `path` saves nothing, so it runs to its end. `learn` saves states: it is stopped if the edit is noticed before it has
+// ended.
 for (
   const [id, file, from, how, ends] of [
     ["path", "path.ts", "Math.PI / 2), n", /its result is discarded/, "draw: blocked, dull: ran, learn: blocked"],

@@ -16,7 +16,7 @@ const TWO = "name: p\nstages:\n  a: { uses: source }\n  b: { uses: mix, inputs: 
 
 type Outputs = ResultManifest["outputs"];
 
-/** Outputs under a true key that the stage does not have. All of it is well-formed. */
+/** Outputs that the stage does not have, under a correct key. All of them are well-formed. */
 const OTHER_OUTPUTS: Readonly<Record<string, (outputs: Outputs) => Outputs>> = {
   "another port": ({ out }) => ({ other: out! }),
   "a port too many": ({ out }) => ({ out: out!, other: out! }),
@@ -49,7 +49,7 @@ for (const [what, change] of Object.entries({ ...OTHER_OUTPUTS, ...BAD_OUTPUTS }
     closeAppended(paths.index);
     const forged = JSON.stringify({ ...manifest!, outputs: change(manifest!.outputs) });
     Deno.writeTextFileSync(results.manifestPath(manifest!.resolvedKey), forged);
-    // The index would say what the manifest said before.
+    // The index would still return the manifest's old content.
     Deno.writeTextFileSync(paths.index, `{"recipeKey":"${manifest!.recipeKey}","manifest":${forged}}\n`);
     const before = filesBelow(join(folder.path, "outputs"));
     const second = await runIn(folder.path, ONE);
@@ -61,7 +61,7 @@ for (const [what, change] of Object.entries({ ...OTHER_OUTPUTS, ...BAD_OUTPUTS }
   });
 }
 
-/** What is the same whatever way a record comes is tried once for each way. */
+/** Forgeries that behave the same however a record arrives are tried once for each way. */
 const SOME = Object.entries({ ...OTHER_OUTPUTS, ...BAD_OUTPUTS }).filter(([what]) =>
   ["a port too many", "no port", "a port that leads out", "a port that Zod passes over"].includes(what)
 );
@@ -97,7 +97,7 @@ Deno.test("a result of a shared cache whose digest is not that of its files is n
   const path = join(lab.cacheFolder, "v1/results", resolvedKey.slice(0, 2), resolvedKey);
   const there = unseal(Deno.readFileSync(path), resultManifestSchema);
   assert("record" in there);
-  // Files of another result, said to be this one's: what is made from them would have the key of the right ones.
+  // Files of another result, presented as this one's: results made from them would get the key of the correct ones.
   const { files } = first.stages.get("b")!.manifest!.outputs["out"]!;
   Deno.writeFileSync(path, seal({ ...there.record, outputs: { out: { ...outputs["out"]!, files } } }));
   const second = await lab.run("two", TWO);

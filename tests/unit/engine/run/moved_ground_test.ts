@@ -11,7 +11,7 @@ async function makePlace() {
   const { path } = folder;
   const write = (text: string) => Deno.writeTextFileSync(join(path, "data.txt"), text);
   write("one ");
-  /** Run with the file edited once the stage has begun, which then reads only what was edited. */
+  /** Runs with the file edited once the stage has begun, which then reads only the edited content. */
   const runEdited = async (yaml: string) => {
     const ended = await runIn(path, yaml, { emit: ({ type }) => type === "stage-started" && write("two ") });
     const notes = ended.events.filter((event) => event.type === "stage-note");

@@ -23,7 +23,7 @@ stages:
 const OTHER = "name: q\nstages:\n  a: { uses: source, with: { text: other } }\n";
 const STAGES = 3;
 
-/** A folder with two pipelines, each look at which is that of a new process. */
+/** Makes a folder with two pipelines, where each look is that of a new process. */
 async function inPlace(use: (place: ReturnType<typeof placeAt>) => Promise<void>): Promise<void> {
   await using folder = await makeTempFolder();
   Deno.writeTextFileSync(join(folder.path, "data.txt"), "one");
@@ -51,7 +51,7 @@ function placeAt(folder: string) {
   return {
     root,
     at: (...names: string[]) => join(folder, ...names),
-    /** As the command does it. */
+    /** Runs as the command does. */
     run: async (file = "p.yaml", overrides?: readonly string[], keptFolder?: string, options: RunOptions = {}) => {
       const { store, cache } = lookAt(file, overrides, keptFolder);
       const ended = await runPipeline(await load(cache), store, options);
@@ -64,7 +64,7 @@ function placeAt(folder: string) {
       const { store, cache } = lookAt(file, overrides, keptFolder);
       return (await findNothing(cache, store))?.stages;
     },
-    /** What a plan of the file itself says. */
+    /** Returns the plan of the file itself. */
     plan: async (file = "p.yaml", overrides?: readonly string[]) => {
       const { store, cache } = lookAt(file, overrides);
       const made = Planner.make(await load(cache), store);
@@ -73,7 +73,7 @@ function placeAt(folder: string) {
   };
 }
 
-/** How often lines of the index and of the views are looked up meanwhile. */
+/** Counts how often lines of the index and of the views are looked up during the work. */
 async function countLookups(work: () => Promise<unknown>): Promise<number> {
   const { find } = LineTable.prototype;
   let count = 0;
@@ -121,7 +121,7 @@ for (
       const shown = Deno.readTextFileSync(at("outputs/p/a/value.txt"));
       const object = filesBelow(join(root, "objects")).find((path) => Deno.readTextFileSync(path) === shown)!;
       Deno.chmodSync(object, 0o644);
-      // Of the same size, so that only reading it tells.
+      // The same size, so that only reading the content reveals the change.
       Deno.writeTextFileSync(object, shown.replaceAll(/\d/g, "x"));
       return run("p.yaml", ["c.text=other"]);
     },
@@ -197,7 +197,7 @@ function pickOne(folder: string, pick: number): string {
   return files[pick % files.length]!;
 }
 
-/** A new process would open the file anew. */
+/** Removes a list. The open file is closed first, because a new process would open it again. */
 function removeList(path: string): void {
   closeAppended(path);
   Deno.removeSync(path);
@@ -219,7 +219,7 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
       await place.run();
       await damage(place, 1);
       const [found, planned] = [await place.find(), await place.plan()];
-      // Without an entry of the pipeline nothing is known; else the two agree.
+      // If there is no entry for the pipeline, nothing is known; else the two agree.
       if (found !== undefined || isThere(join(place.root, "cache"))) assertEquals(found ?? planned, planned);
       if (planned === undefined) assertEquals(found, undefined);
       await place.run();
@@ -240,7 +240,7 @@ Deno.test("after any damages and runs, what is found is never more than a plan f
           for (const [what, pick] of steps) {
             if (what === "run") await place.run();
             else if (what !== "look") {
-              // What is gone already cannot go again.
+              // A file that is already gone cannot be removed again.
               try {
                 await DAMAGES[what]!(place, pick);
               } catch (error) {

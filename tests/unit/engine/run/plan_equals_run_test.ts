@@ -14,7 +14,7 @@ interface Node {
   readonly kind: "source" | "mix" | "walk" | "deal";
   readonly text: string;
   readonly steps: number;
-  /** Which of the stages before it are read, as numbers that are folded into range. */
+  /** The stages before it that are read, as numbers that are folded into range. */
   readonly reads: readonly number[];
 }
 
@@ -32,7 +32,10 @@ const edit = fc.record({
   what: fc.constantFrom("text", "steps", "reads", "drop", "nothing"),
 });
 
-/** @param shards of all stages that can be computed in shards: of one key none has another number, or both would run */
+/**
+ * @param shards number of shards for all stages that can have them: if stages of one key had different numbers, both
+ *   would run
+ */
 function toYaml(nodes: readonly Node[], shards = 1): string {
   const stages = nodes.map(({ kind, text, steps, reads }, index) => {
     const before = index === 0 ? [] : [...new Set(reads.map((one) => `n${one % index}`))];
@@ -76,7 +79,7 @@ function shuffleBy(seed: number): (ids: string[]) => void {
 
 const CERTAIN = new Set(["run", "extend", "resume", "restore"]);
 
-/** Plan, run, and compare the two as design promises: certain ⊆ executed ⊆ certain ∪ may-run. */
+/** Plans, runs, and compares the two as the design promises: certain ⊆ executed ⊆ certain ∪ may-run. */
 async function reachAndCheck(
   folder: string,
   yaml: string,
@@ -88,7 +91,8 @@ async function reachAndCheck(
   assertEquals(run.status, "done");
   for (const [id, { state, recipeKey }] of plan) {
     const end = run.stages.get(id)!.state;
-    // Of two with one key either comes first. A shard has no folder in outputs/ to restore, so the second is cached.
+    // If two stages have one key, either may run first. A shard has no folder in outputs/ to restore, so the second is
+    // cached.
     const isTwin = wholeOf(id) !== undefined &&
       [...plan].some(([other, one]) =>
         other !== id && one.recipeKey === recipeKey && run.stages.get(other)!.state === "ran"
@@ -96,7 +100,7 @@ async function reachAndCheck(
     const said = `${id} was planned as ${state} and ended as ${end} in\n${yaml}`;
     assert(end === "ran" || end === "restored" || end === "cached", said);
     if (state === "restore") assertEquals(end, "restored", said);
-    // What a shard is for may come of a stage with the same key.
+    // The output of a shard may come from a stage with the same key.
     else if (CERTAIN.has(state)) {
       assert(end !== "cached" || isTwin || run.stages.get(wholeOf(id)!)?.state === "restored", said);
     } else if (state === "cached") assertEquals(end, "cached", said);
@@ -119,7 +123,7 @@ Deno.test("whatever the graph and the edits, plan equals run, a second run does 
         nodes = change(nodes, one);
         digests = await reachAndCheck(folder.path, toYaml(nodes, shards[1]), seed + 1);
       }
-      // The same pipeline in an empty store, in another order: whatever was reused along the way made no difference.
+      // The same pipeline in an empty store, in another order: the reuse of results on the way made no difference.
       await using fresh = await makeTempFolder();
       assertEquals(await reachAndCheck(fresh.path, toYaml(nodes), seed + 7), digests, toYaml(nodes));
     }),
@@ -127,7 +131,7 @@ Deno.test("whatever the graph and the edits, plan equals run, a second run does 
   );
 });
 
-// Long histories, and those of custom stages' code, are in tests/faults.
+// Long histories, and histories of custom stages' code, are in tests/faults.
 Deno.test("whatever is edited, plan equals run and only that runs which was never computed before", async () => {
   const property = fc.asyncProperty(worlds(["source", "mix", "walk", "deal"], 4), edits(false, 3), checkHistory);
   await fc.assert(property, { numRuns: 8 });
@@ -143,7 +147,7 @@ Deno.test("plan equals run on two machines that share a cache, which changes no 
       let nodes: Node[] = [...first];
       const reach = async (machine: string) => {
         const cache = () => lab.cache();
-        // One stage alone, which may come without what it reads, then all.
+        // One stage by itself, which may be fetched without its inputs, then all.
         if (seed % 2 === 0) {
           await reachAndCheck(lab.machine(machine), toYaml(nodes, shards), seed, {
             cache,

@@ -3,7 +3,7 @@ import { historyPause, LiveProgress, RateMeter } from "../../../../engine/run/pa
 import { refusePreview } from "../../../../engine/run/previews.ts";
 import type { FigureRow } from "../../../../schemas/records.ts";
 
-/** The beginning of a PNG, as far as it tells its dimensions. */
+/** Returns the beginning of a PNG, up to its dimensions. */
 function pngOf(width: number, height: number): Uint8Array<ArrayBuffer> {
   const png = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, ...new Uint8Array(8));
   const view = new DataView(png.buffer);
@@ -67,6 +67,6 @@ Deno.test("LiveProgress keeps what each figure was last and at its lowest, of 16
   const { loss, constructor, ...others } = rate.figures as Record<string, unknown>;
   assertEquals([loss, constructor], [{ last: 2, lowest: 1, at: 2 }, { last: 5, lowest: 5, at: 3 }]);
   assertEquals(Object.keys(others), Array.from({ length: 14 }, (_, i) => `f${i}`));
-  // A stage that ends within a second leaves its last state alone.
+  // A stage that ends within a second leaves only its last state.
   assertEquals([rows.map(({ step }) => step), Object.keys(rows[0]!.figures).length], [[5], 16]);
 });

@@ -35,7 +35,7 @@ Deno.test("a run reaches every stage, and running again does nothing and records
 Deno.test("the same bytes upstream leave a stage cached that might have run", async () => {
   await using folder = await makeTempFolder();
   await runIn(folder.path, GOOD);
-  // Both texts hash to the same bit; the test would say so if the fixture changed.
+  // Both texts hash to the same bit; the test would fail if the fixture changed.
   const second = await runIn(folder.path, GOOD.replace("modx", "modz"));
   assertEquals(endStates(second), "a: ran, after: cached, b: cached, bad: cached");
 });
@@ -189,7 +189,7 @@ Deno.test("a stage's time does not hold what it waited for a slot", async () => 
   const run = await runIn(folder.path, yaml, {
     jobs: 1,
     emit: (event) => {
-      // It says something while it has the only slot and the other one waits.
+      // The stage reports something while it has the only slot and the other one waits.
       const began = performance.now();
       while (event.type === "stage-note" && event.id === "slow" && performance.now() - began < 1_000);
       if (event.type === "stage-finished") times[event.id] = event.durationMs;
@@ -214,7 +214,7 @@ Deno.test("what a run takes is told before it starts, and not of a run that has 
   assertEquals(await refusalOf(folder.path, GOOD, { agree: tell([problem]) }), [problem]);
   const store = openStore(join(folder.path, ".noiseline"));
   assertEquals([[...store.runs.newestFirst()], store.timings.all()], [[], []]);
-  // A day and an hour for what took a moment in truth.
+  // A day and an hour, for something that really took a moment.
   store.timings.add({
     pipeline: "p",
     stage: "a",

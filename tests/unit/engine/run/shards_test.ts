@@ -27,7 +27,7 @@ Deno.test("a stage in shards is as many stages and one that joins them, with the
   const { a, shard } = { a: stages.get("a")!, shard: stages.get("a~2of3")! };
   assertEquals(a.parts, ["a~1of3", "a~2of3", "a~3of3"]);
   assertEquals(shard.shard, { index: 1, of: 3, whole: "a" });
-  // A third of the work each, on a card each; joining takes neither.
+  // Each shard has a third of the work and a card; joining needs neither.
   assertEquals([shard.workGflop, a.workGflop], [3, undefined]);
   assertEquals([cardsOf(slotsOf(shard)), cardsOf(slotsOf(a))], [1, 0]);
   assert(shard.likeness !== a.likeness);
@@ -36,7 +36,7 @@ Deno.test("a stage in shards is as many stages and one that joins them, with the
   assertEquals(selectStages(whole, ["a~2of3"]).problems.map(({ message }) => message), [
     'pipeline "p" has no stage "a~2of3"',
   ]);
-  // One shard is the stage itself.
+  // With one shard, the stage is not divided.
   assertEquals([...(await loadGood(folder.path, deal(", shards: 1"))).stages.keys()], ["s", "a"]);
 });
 
@@ -86,7 +86,7 @@ Deno.test("the joined result has the bytes and the key of the whole, so that nei
     assertEquals(planned(await planIn(path, yaml)), "s: cached, a: cached");
     assertEquals((await runIn(path, yaml)).runId, undefined);
   }
-  // Nobody looks at parts.
+  // Outputs of shards are not shown to the user.
   assertEquals([...Deno.readDirSync(join(folder.path, "outputs/p"))].map(({ name }) => name).sort(), ["a", "s"]);
 });
 
@@ -110,7 +110,7 @@ Deno.test("where bytes turn out to make a result serve, its shards do not run", 
   const yaml = (text: string) =>
     `name: p\nstages:\n  s: { uses: source, with: { text: ${text} } }\n` +
     "  a: { uses: deal, inputs: { from: s }, shards: 2 }\n";
-  // Both come to the same byte: see tiny_run.ts.
+  // Both texts give the same byte: see tiny_run.ts.
   await runIn(folder.path, yaml("moda"));
   const plan = await planIn(folder.path, yaml("modc"));
   assertEquals([...plan].map(([id, { state }]) => `${id}: ${state}`), [
@@ -187,7 +187,7 @@ Deno.test("gc lets parts go that are joined, a run is what it made, and forecast
   assert(contents.ok);
   assertEquals(contents.value.results, { s: keyOf("s"), a: keyOf("a") });
 
-  // Parts of a stage that is not done are kept by the run that made them.
+  // Parts of an unfinished stage are kept by the run that made them.
   const cut = await runIn(folder.path, deal(", shards: 2", ", text: b, fail: 2"), { keepGoing: true });
   const part = cut.stages.get("a~1of2")!.manifest!.resolvedKey;
   assert(!garbage().includes(part));
@@ -200,7 +200,7 @@ Deno.test("gc lets parts go that are joined, a run is what it made, and forecast
   const msOf = (one: typeof times[number]) => one.known ? one.durationMs : NaN;
   const shards = times.slice(0, 3).map(msOf).reduce((sum, ms) => sum + ms, 0);
   assert(msOf(times[3]!) >= shards && shards > 0);
-  // Side by side they take as long as one, and what joins them.
+  // Side by side, shards take as long as one shard and the joining.
   const { atLeastMs, unknown } = totalOf(plan, forecasts, { jobs: 3, cpus: 3, gpus: 3 });
   assertEquals(unknown, []);
   const longest = Math.max(...times.slice(0, 3).map(msOf));
@@ -211,7 +211,7 @@ Deno.test("a shard can be run by itself where somebody else joins, as a job of a
   await using lab = await Lab.open();
   const cache = () => lab.cache();
   await runIn(lab.machine("one"), WHOLE, { cache: cache(), targets: ["s"] });
-  // A job knows the shard and what it reads, and nothing of what it is a part of.
+  // A job knows the shard and its inputs, but nothing about the stage that it is a part of.
   const alone = async (machine: string, id: string) => {
     const folder = lab.machine(machine);
     const { stages, ...rest } = await loadGood(folder, SHARDED);

@@ -5,7 +5,7 @@ import { makeTempFolder } from "../support/temp.ts";
 
 const never = new AbortController().signal;
 
-/** Whether a promise is still open after the microtasks and a moment for its timers. */
+/** Returns true if a promise is still open after the microtasks and a moment for its timers. */
 async function isOpen(promise: Promise<unknown>): Promise<boolean> {
   return await Promise.race([promise.then(() => false), delay(20).then(() => true)]);
 }
@@ -32,7 +32,7 @@ Deno.test("release() lets the next stage go on once, and with one job only at th
     assertEquals(await isOpen(second), open);
     first![Symbol.dispose]();
     using _held = await second;
-    // What was given back twice would be there for a third.
+    // A slot that was released twice would be available to a third.
     assertEquals(await isOpen(few.take({}, never)), true);
   }
 });

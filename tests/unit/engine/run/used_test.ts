@@ -28,7 +28,7 @@ Deno.test("notes of use that are torn or strange are skipped, and a record witho
   const path = join(runs.folderOf(run.runId!), "used.jsonl");
   Deno.writeTextFileSync(path, '{"results":{"c":"no key"}}\nnull\n{"results":{"a"', { append: true });
   assertEquals(runs.used(run.runId!), whole);
-  // Runs of older versions have none.
+  // Runs of older versions have no such record.
   Deno.removeSync(path);
   assertEquals(runs.used(run.runId!), whole);
 });
@@ -37,7 +37,7 @@ Deno.test("a run records it when a key gives other bytes than before, and which 
   await using folder = await makeTempFolder();
   const first = await runIn(folder.path, YAML);
   const [a, b] = ["a", "b"].map((id) => first.stages.get(id)!.manifest!);
-  // As if "a" had given the bytes of "b" when it ran first.
+  // As if "a" had produced the bytes of "b" when it ran first.
   const strange = { ...a!, outputs: b!.outputs, runId: "earlier" };
   await storeOf(folder.path).results.publish(strange);
   assertEquals(storeOf(folder.path).differences.all(), []);
@@ -67,7 +67,7 @@ Deno.test("a run that gives other bytes than before says whether the device expl
   on("fast/1");
   const first = await runIn(folder.path, yaml);
   const [a, b] = ["a", "b"].map((id) => first.stages.get(id)!.manifest!);
-  // As if "a" had given the bytes of "b" when it ran first.
+  // As if "a" had produced the bytes of "b" when it ran first.
   await storeOf(folder.path).results.publish({ ...a!, outputs: b!.outputs });
   const force = async (more: { replace?: boolean } = {}) => {
     const { events } = await runIn(folder.path, yaml, { targets: ["a"], force: new Set(["a"]), ...more });
@@ -87,12 +87,12 @@ Deno.test("a run that gives other bytes than before says whether the device expl
     ["non-determinism", "fast/1", "fast/1", "first"],
     ["device", "fast/1", "fast/2", "second"],
   ]);
-  // The same bytes from another device are no difference.
+  // The same bytes from another device are not a difference.
   on("fast/3");
   assertEquals([await force(), storeOf(folder.path).differences.all().length], [[], 2]);
 });
 
-/** Names of the places that a run writes to while `gc` could begin, and of those where it could not. */
+/** Returns the names of the places to which a run writes while `gc` could begin, and of those where it could not. */
 async function watch(folder: string, work: () => Promise<unknown>) {
   const guarded = new Set<string>();
   const open = new Set<string>();
@@ -101,7 +101,7 @@ async function watch(folder: string, work: () => Promise<unknown>) {
     const place = /\/(objects|results|outputs|runs|index\.jsonl)\b/.exec(path)?.[1];
     if (place === undefined) return;
     const name = place === "runs" ? path.replace(/.*\/(\w+)[^/]*$/, "$1") : place;
-    // A lock that this process shares elsewhere cannot be had alone.
+    // A lock that this process shares elsewhere cannot be acquired exclusively.
     using alone = tryAlone(join(folder, ".noiseline/locks/still.lock"));
     (alone === undefined ? guarded : open).add(name);
   });
@@ -119,7 +119,7 @@ Deno.test("gc cannot begin between what a run finds or publishes and the note th
   await runIn(folder.path, "name: q\nstages:\n  z: { uses: source, with: { text: z } }\n");
   const first = await watch(folder.path, () => runIn(folder.path, YAML));
   assertEquals(first.guarded, ["index.jsonl", "objects", "outputs", "plan", "results", "run", "used"]);
-  // What happened is written down while gc may be at work.
+  // The events of a run are recorded while gc may be at work.
   assertEquals(first.open, ["run", "stages"]);
   Deno.removeSync(join(folder.path, "outputs"), { recursive: true });
   const restoring = await watch(folder.path, () => runIn(folder.path, YAML));

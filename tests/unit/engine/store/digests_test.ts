@@ -5,7 +5,7 @@ import { factsOf } from "../../../../engine/store/reading.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { Digests } from "../../../../engine/store/digests.ts";
 
-/** Inode change times cannot be set, so a settled file is one that was really left alone for the two seconds. */
+/** Inode change times cannot be set, so a settled file must really be left alone for two seconds. */
 const SETTLED_MS = 2_100;
 
 const lines = async (path: string) => {
@@ -21,7 +21,7 @@ Deno.test("a digest is remembered only of a file that was left alone for two sec
   const fresh = new Digests(memory).digest(file);
   assertEquals(await lines(memory), 0);
 
-  // An old modification time alone does not settle it: the change time tells.
+  // An old modification time alone does not make a file settled: the change time is checked too.
   await Deno.utime(file, 1, 1);
   assertEquals(new Digests(memory).digest(file), fresh);
   assertEquals(await lines(memory), 0);
@@ -32,7 +32,7 @@ Deno.test("a digest is remembered only of a file that was left alone for two sec
   assertEquals(new Digests(memory).digest(file), fresh);
   assertEquals(await lines(memory), 1);
 
-  // Same size and same modification time as what was remembered; only the content and the change time differ.
+  // Same size and same modification time as remembered; only the content and the change time differ.
   await Deno.writeTextFile(file, "two");
   await Deno.utime(file, 1, 1);
   assertNotEquals(new Digests(memory).digest(file), fresh);
@@ -52,7 +52,7 @@ Deno.test("a change right after hashing is seen, in the same cache and within on
 
 Deno.test("a remembered digest is taken without reading, and lines that are none are skipped", async () => {
   await using folder = await makeTempFolder();
-  // One that was left alone for long: change times cannot be set.
+  // This file was left alone for a long time: change times cannot be set.
   const [file, memory] = [
     fileURLToPath(import.meta.resolve("../../../../LICENSE")),
     join(folder.path, "digests.jsonl"),

@@ -16,7 +16,7 @@ import { Digests } from "../../../../engine/store/digests.ts";
 
 const full = () => Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
 
-/** Fail the operations of one sort for as long as this is held. */
+/** Makes operations of one kind fail until it is disposed of. */
 function failing(wanted: FileOperation): Disposable {
   setOperationHook((operation) => {
     if (operation === wanted) throw full();

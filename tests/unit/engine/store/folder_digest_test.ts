@@ -5,7 +5,7 @@ import { makeTempFolder } from "../support/temp.ts";
 import { Digests, type FolderFile } from "../../../../engine/store/digests.ts";
 import { factsOf } from "../../../../engine/store/reading.ts";
 
-/** Files that were left alone for long: change times cannot be set. */
+/** Files that were left alone for a long time: change times cannot be set. */
 const FOLDER = fileURLToPath(import.meta.resolve("../../../golden/torch"));
 
 const filesOf = (folder: string): FolderFile[] =>
@@ -16,7 +16,10 @@ const filesOf = (folder: string): FolderFile[] =>
 
 const DIGEST = "d".repeat(64);
 
-/** Ask as a new process would. @returns how often the folder's content had to be looked at */
+/**
+ * Asks for the digest as a new process would.
+ * @returns how often the folder's content had to be read
+ */
 function ask(memory: string, folder: string, files: readonly FolderFile[]): number {
   let looks = 0;
   const compute = () => {

@@ -4,7 +4,7 @@ import { setOperationHook } from "../../../../engine/store/files.ts";
 import { FolderMaker, makeDurableFolder } from "../../../../engine/store/folders.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-/** Note what is done below a folder for as long as this is held. */
+/** Records the operations below a folder until it is disposed of. */
 function watch(root: string, fail: () => boolean = () => false): { done: string[] } & Disposable {
   const done: string[] = [];
   setOperationHook((operation, path) => {

@@ -12,7 +12,7 @@ interface Line {
   readonly n: number;
 }
 
-/** How many lines were parsed: those that nobody asks for are not. */
+/** The number of parsed lines: lines that nobody asks for are not parsed. */
 let parsed = 0;
 
 const LINES: LineKind<Line> = {
@@ -25,7 +25,7 @@ const LINES: LineKind<Line> = {
   pattern: /^{"a":"([^"\\]*)","b":"([^"\\]*)",.*}$/s,
 };
 
-/** What a reader of the whole file would find. */
+/** Returns the lines that a reader of the whole file would find. */
 function readAll(path: string): Line[] {
   return Deno.readTextFileSync(path).split("\n").slice(0, -1).flatMap((text) => {
     try {
@@ -65,7 +65,7 @@ function assertFinds(table: LineTable<Line>, path: string): void {
   }
 }
 
-/** Lines that are as they were written are found; what is found stands in the file as it is now. */
+/** Checks that intact lines are found, and that every line that is found is in the file as it is now. */
 function assertFindsWhatIsIntact(table: LineTable<Line>, path: string): void {
   const all = readAll(path);
   const isIntact = ({ a, b, n }: Line) => a === `é${n % 7}` && b === `key ${n}`;
@@ -134,7 +134,7 @@ Deno.test("whatever happens to the file, find() finds what is in it", () => {
         for (const one of steps) {
           const bytes = Deno.readFileSync(path);
           if (one.do === "append") {
-            // As the store appends: behind a torn end it begins with a break.
+            // Appends as the store does: after a torn end, the text begins with a line break.
             const torn = bytes.length > 0 && bytes.at(-1) !== 10;
             Deno.writeTextFileSync(path, `${torn ? "\n" : ""}${textOf(next, one.count)}`, { append: true });
             next += one.count;

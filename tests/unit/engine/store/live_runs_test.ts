@@ -56,7 +56,7 @@ Deno.test("RunReader.find() finds the stages at work, how far they are and the t
   const { progress } = found.stages.get("b")!;
   assertEquals([5_000, 999_000].map((ms) => etaLeft(progress, START + ms)), [375_000, 0]);
   assertEquals([...found.stages.values()].map(({ etaMs }) => etaMs), [0, undefined]);
-  // Torn on disk, it is as if nothing was told.
+  // A torn file counts as if nothing had been reported.
   const [file] = [...Deno.readDirSync(runs.folderOf(live.runId))].filter(({ name }) => name.endsWith(".live.json"));
   await Deno.writeTextFile(`${runs.folderOf(live.runId)}/${file!.name}`, '{"at": "2026');
   assertEquals(new RunReader({ ...store, runs }).find("p").stages.get("b")!.progress, undefined);

@@ -26,7 +26,7 @@ Deno.test("acquireLock() lets a second holder wait, tells who holds it, and goes
   first![Symbol.dispose]();
   using held = await second;
   assert(held !== undefined);
-  // Another file under the name would be another lock.
+  // Another file with this name would be another lock.
   assertEquals((await Deno.stat(path)).ino, ino);
 });
 

@@ -17,7 +17,7 @@ import { key, openFreshStore, takeText } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { readChecked, readRecord, readRecords } from "../../../../engine/store/records.ts";
 
-/** Ways for a file to be none, by name. */
+/** Returns paths that are not ordinary files, by name. */
 function oddFiles(folder: string): Record<string, string> {
   const paths = Object.fromEntries(
     ["folder", "loop", "device", "huge", "pipe"].map((name) => [name, join(folder, name)]),
@@ -26,7 +26,7 @@ function oddFiles(folder: string): Record<string, string> {
   Deno.symlinkSync(paths["loop"]!, paths["loop"]!);
   Deno.symlinkSync("/dev/zero", paths["device"]!);
   Deno.writeTextFileSync(paths["huge"]!, "{}");
-  // Three gigabytes of nothing, which take no room on the disk.
+  // Three gigabytes of zeros, which take no room on the disk.
   Deno.truncateSync(paths["huge"]!, 3 * 2 ** 30);
   if (hasProgram("mkfifo")) new Deno.Command("mkfifo", { args: [paths["pipe"]!] }).outputSync();
   return { ...paths, "long name": join(folder, "n".repeat(300)), missing: join(folder, "missing") };
@@ -41,7 +41,7 @@ Deno.test("a record that is a pipe, a device, a folder, or too large counts as a
     if (name === "huge") continue;
     assertEquals(readRecords(path, z.unknown()), [], name);
     assertEquals(holds(path, key("any")), false, name);
-    // What a stage names as its input is not passed over, but said.
+    // A file that a stage names as its input is not skipped, but reported.
     const error = assertThrows(() => hashFile(path), Error);
     assert(explainTrouble(error) !== undefined, name);
   }
@@ -98,7 +98,7 @@ Deno.test("a record that could not be read again is not written, and the one bef
   assertEquals(store.tags.read("t"), record);
 });
 
-/** Let the system refuse to open some file, as it refuses a file of mode 000 to everybody but its own root. */
+/** Makes the system refuse to open a file, as it refuses a file of mode 000 to everybody except its own root. */
 function refusing(path: string, code: string): Disposable {
   const { openSync } = Deno;
   Deno.openSync = (at, options) => {

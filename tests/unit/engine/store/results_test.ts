@@ -6,7 +6,7 @@ import { makeTempFolder } from "../support/temp.ts";
 
 const indexOf = (store: Store) => join(store.root, "index.jsonl");
 
-/** As a later process would open it. */
+/** Opens the store as a later process would. */
 const reopen = (store: Store) => openStore(store.root).results;
 
 async function withResults(use: (store: Store, a: ReturnType<typeof manifestOf>) => Promise<void> | void) {

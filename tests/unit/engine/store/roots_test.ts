@@ -18,7 +18,7 @@ import { openStore } from "../../../../engine/store/store.ts";
 import { hasProgram } from "../../../support/proc.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-/** A folder that may be written to, beside one that may not. */
+/** Makes a folder that may be written to, beside one that may not. */
 async function makeBoth() {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "noiseline-unit-" }));
   const [root, other] = [join(path, "root"), join(path, "root-other")];
@@ -33,7 +33,7 @@ async function makeBoth() {
   return { root, other, untouched, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-/** All that writes, each to a path. */
+/** All functions that write, each called with a path. */
 const WRITES = {
   writeUnflushed: (path) => writeUnflushed(path, "x"),
   writeAtomically: (path) => writeAtomically(path, "x"),
@@ -64,7 +64,7 @@ Deno.test("no write goes through a link below the folder that was opened", async
   for (const [name, write] of Object.entries(WRITES)) {
     assertThrows(() => write(join(root, "link", "file"), root), Misplaced, "a link", name);
   }
-  // Not either when somebody asks for a folder below it.
+  // The same holds if somebody asks for a folder below the link.
   assertThrows(() => writeUnflushed(join(root, "link", "deep", "file"), "x"), Misplaced, "a link");
   untouched();
 });

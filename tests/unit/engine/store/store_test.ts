@@ -3,10 +3,13 @@ import { join } from "node:path";
 import { openStore } from "../../../../engine/store/store.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-/** NFS_SUPER_MAGIC and LL_SUPER_MAGIC, as `man 2 statfs` and Lustre's lustre_user.h have them. */
+/** NFS_SUPER_MAGIC and LL_SUPER_MAGIC, as in `man 2 statfs` and Lustre's lustre_user.h. */
 const REFUSED = { NFS: 0x6969, Lustre: 0x0bd00bd0 };
 
-/** Of a run on another host, or one that was killed: no process here has its id, since the kernel's largest is 2^22. */
+/**
+ * The scratch of a run on another host, or one that was killed: no process here has its id, because the kernel's
+ * largest is 2^22.
+ */
 const SCRATCH = `20200101T000000000-${(5_000_000).toString(36)}-train`;
 
 for (const [name, type] of Object.entries(REFUSED)) {
@@ -30,7 +33,7 @@ for (const [name, type] of Object.entries(REFUSED)) {
     assert(!prepare().ok);
     assertEquals([...Deno.readDirSync(root)].map(({ name }) => name), ["tmp"]);
     assert(Deno.statSync(scratch).isDirectory);
-    // A store that does not exist yet will be where its folder will be.
+    // A store that does not exist yet will lie where its folder will be.
     assertEquals(asked, [folder.path, root]);
   });
 }

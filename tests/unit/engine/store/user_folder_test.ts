@@ -5,7 +5,7 @@ import { FOLDER_VARIABLES, isOwn, userFolder } from "../../../../std/user_folder
 import { setVariable, testsAlone } from "../../../support/own_process.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
-/** The user's cache where the environment has these values. */
+/** Returns the user's cache folder if the environment has these values. */
 function cacheWith(...values: readonly string[]): string {
   FOLDER_VARIABLES.forEach((name, i) => setVariable(name, values[i]!));
   return userFolder("a");

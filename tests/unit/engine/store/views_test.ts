@@ -113,7 +113,7 @@ Deno.test("install() does not take for the user's edit what a power cut left of 
   for (const left of ["", "\0"]) {
     for (const path of ["x.txt", "deep/y.txt"]) {
       edit(join(w.home, path), left);
-      // From before the machine was started.
+      // Times from before the machine was started.
       Deno.utimeSync(join(w.home, path), 1, 1);
     }
     const later = openStore(w.store.root).viewsOf("p");
@@ -121,7 +121,7 @@ Deno.test("install() does not take for the user's edit what a power cut left of 
     assertEquals(later.install("s", w.a), undefined);
     assertEquals(Deno.readTextFileSync(join(w.home, "x.txt")), "a");
   }
-  // Emptied since, it is an edit.
+  // If it was emptied since then, that is an edit.
   edit(join(w.home, "x.txt"), "");
   assertEquals(w.views.install("s", w.a), `${w.home}.mine`);
 });
@@ -144,8 +144,8 @@ Deno.test("check() does not believe times from before the machine was started", 
 Deno.test("install() sweeps what runs left that were killed in the middle of it, and nothing else", async () => {
   await using w = await world();
   const outputs = join(w.home, "..");
-  // Ids of processes end well below this.
-  // One of this process's number is of a killed one, too: nothing of this process is there yet.
+  // Ids of processes end well below this number.
+  // A folder with this process's own number also belongs to a killed process: this process has not made any yet.
   for (
     const name of [".new-s-4194999", ".old-s-4194999", `.new-u-${Deno.pid}`, `.new-t-${Deno.ppid}`, ".new-notes", "own"]
   ) {

@@ -15,7 +15,7 @@ import { makeTempFolder } from "./temp.ts";
 import { dealKind, mixKind, sourceKind, walkKind } from "./tiny_kinds.ts";
 import { evaluate, Memory, toYaml, type World } from "./world.ts";
 
-/** The kinds as one release of a toolkit would have them. */
+/** Returns the kinds as one release of a toolkit would have them. */
 function kindsOf({ defaultText, extraDefault }: World): Record<string, BuiltinKind> {
   const { kind, summary, version, runs = "inline", entry, inputs, outputs } = sourceKind;
   const source = defineKind({
@@ -30,10 +30,10 @@ function kindsOf({ defaultText, extraDefault }: World): Record<string, BuiltinKi
   return { source, mix: mixKind, walk: walkKind, deal: dealKind } as unknown as Record<string, BuiltinKind>;
 }
 
-/** Read by no other test. */
+/** No other test reads this variable. */
 const VARIABLE = "NOISELINE_TEST_WORLD";
 
-/** A module of one line, in a layout that does not change what it does. */
+/** Returns a module of one line, in a layout that does not change what it does. */
 function laidOut(name: string, value: string, layout: number): string {
   const quoted = [`"${value}"`, `'${value}'`, `("${value}")`, `"${value}" as string`][layout % 4];
   const before = ["", "\n\n", "// a remark\n", "/* and\n another */ "][(layout >> 2) % 4];
@@ -44,7 +44,7 @@ function laidOut(name: string, value: string, layout: number): string {
 
 function codeOf({ code, layout }: World): Record<string, string> {
   const folder = dirname(layout.place);
-  // Both write down when they were evaluated.
+  // Both modules record when they were evaluated.
   const imports = [`import { helper } from "./${code.helperName}.ts";`, `import "./effect.ts";`];
   const type = ["Unused", "string", '"m" | "n"'][layout.types % 3];
   const files = {
@@ -92,7 +92,7 @@ function writeIfOther(path: string, text: string): void {
   try {
     if (Deno.readTextFileSync(path) === text) return;
   } catch {
-    // It is not there yet.
+    // The file does not exist yet.
   }
   Deno.mkdirSync(dirname(path), { recursive: true });
   Deno.writeTextFileSync(path, text);
@@ -112,12 +112,15 @@ async function load(folder: string, world: World) {
 
 const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
 
-/** Plan and run, each as a new process would, and hold plan, run and the model against each other. @returns what ran */
+/**
+ * Plans and runs, each as a new process would, and compares plan, run and the model.
+ * @returns the stages that ran
+ */
 async function reach(folder: string, world: World, memory: Memory, told: string, force: ReadonlySet<string>) {
   const planner = Planner.make(await load(folder, world), storeOf(folder), { force });
   if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
   const plan = (await planner.value.plan()).stages;
-  // Asking for rights changes nothing of what is done.
+  // Asking for rights does not change the work.
   const askForGrants = () => Promise.resolve(true);
   const made = await runPipeline(await load(folder, world), storeOf(folder), { force, askForGrants });
   if (!made.ok) throw new Error(made.diagnostics.map(({ message }) => message).join("\n"));
@@ -134,9 +137,9 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
 
   for (const [id, { state }] of withoutShards(plan)) {
     const end = stages.get(id)!.state;
-    // Bytes that are gone may come back before their turn, from a stage of which nobody knew that it makes the same.
+    // Bytes that are gone may be restored before their turn, by a stage that turns out to make the same bytes.
     const healed = lost.flat().includes(id) && [...ran].some((one) => one !== id && valueOf(one) === valueOf(id));
-    // Inputs of other recipes may turn out to be the same bytes, and then one result serves both.
+    // Inputs with other recipes may turn out to have the same bytes, and then one result serves both.
     const { recipe } = model.get(id)!;
     const met = [...ran].some((one) => one !== id && model.get(one)!.recipe === recipe) ? ["restored"] : [];
     const allowed: readonly string[] = state === "may-run" || healed
@@ -148,7 +151,7 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   }
 
   for (const ids of fresh) {
-    // One that is forced serves the others, unless they came first.
+    // A forced stage serves the others, unless they ran first.
     const free = ids.filter((id) => ran.has(id) && !force.has(id)).length;
     const forced = ids.filter((id) => force.has(id)).length;
     const count = `${ids} stand for one key, and ${free + forced} of them ran after ${story}`;
@@ -169,7 +172,10 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   return [...ran];
 }
 
-/** Do to the folder what an edit says. @returns the stages to force */
+/**
+ * Applies an edit to the folder.
+ * @returns the stages to force
+ */
 function disturb(folder: string, world: World, memory: Memory, { what, at }: Edit): ReadonlySet<string> {
   const model = evaluate(world);
   const id = [...model.keys()][at % model.size]!;
@@ -195,7 +201,7 @@ function disturb(folder: string, world: World, memory: Memory, { what, at }: Edi
   return new Set();
 }
 
-/** Take a world through edits, checking after each one, and at the end that nothing is left to do. */
+/** Takes a world through edits, checking after each one, and at the end that nothing is left to do. */
 export async function checkHistory(first: World, edits: readonly Edit[]): Promise<void> {
   await using folder = await makeTempFolder();
   const memory = new Memory();
@@ -209,7 +215,7 @@ export async function checkHistory(first: World, edits: readonly Edit[]): Promis
     world = next;
     const force = disturb(folder.path, world, memory, edit);
     const due = await reach(folder.path, world, memory, told, force);
-    // Whatever the model says of it.
+    // These edits must not cause any work, whatever the model says.
     if ((MEANINGLESS as readonly string[]).includes(edit.what)) assertEquals(due, [], `this meant something: ${told}`);
   }
   const again = await runPipeline(await load(folder.path, world), storeOf(folder.path));

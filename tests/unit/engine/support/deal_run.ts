@@ -1,10 +1,10 @@
 import type { StageContext, StageEnd } from "../../../../contract/stage.ts";
 import { inParts } from "../../../../stages/shared/parts.ts";
 
-/** What shards and stages did, in the order in which they came to it. */
+/** The work of shards and stages, in order. */
 export const dealt: string[] = [];
 
-/** Hashes of what was read, one for each of `count` items, computed one by one; a shard may be told to fail. */
+/** Computes one hash of the inputs for each of `count` items, one by one; a shard may be told to fail. */
 export default async function run(context: StageContext): Promise<StageEnd | undefined> {
   const { params, inputs, outputs, shard, parts } = context;
   const { text, count, fail } = params as unknown as { text: string; count: number; fail: number };

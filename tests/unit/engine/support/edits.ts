@@ -42,7 +42,7 @@ export const EDITS = [
   "layout-place",
 ] as const;
 
-/** What is done to the folder and not to the pipeline; these name a stage. */
+/** Changes of the folder rather than the pipeline; each names a stage. */
 export const DISTURBANCES = ["delete-output", "modify-output", "delete-object", "force"] as const;
 
 export type EditName = typeof EDITS[number];
@@ -54,7 +54,7 @@ export interface Edit {
   readonly by: number;
 }
 
-/** Those after which nothing is to be done. */
+/** Edits after which nothing has to be done. */
 export const MEANINGLESS: readonly EditName[] = [
   "rename",
   "reorder",
@@ -70,7 +70,7 @@ export const MEANINGLESS: readonly EditName[] = [
   "layout-place",
 ];
 
-/** @param code whether the code of custom stages is edited too */
+/** @param code true if the code of custom stages is edited too */
 export function edits(code: boolean, maxLength: number): fc.Arbitrary<Edit[]> {
   const names = EDITS.filter((name) => code || !/^(code|layout)-/.test(name));
   const edit = fc.record({
@@ -84,7 +84,10 @@ export function edits(code: boolean, maxLength: number): fc.Arbitrary<Edit[]> {
 const TEXTS = ["a", "b", "moda", "modb", "modc"];
 const pick = <T>(from: readonly T[], by: number): T => from[by % from.length]!;
 
-/** The world after an edit. @param past worlds before this one, to go back to */
+/**
+ * Returns the world after an edit.
+ * @param past worlds before this one, to go back to
+ */
 export function applyEdit(world: World, { what, at, by }: Edit, past: readonly World[]): World {
   const index = at % world.stages.length;
   const stage = world.stages[index]!;

@@ -7,7 +7,10 @@ interface FoldParams {
   readonly end: "interrupted" | "failed" | "throw";
 }
 
-/** Append a file's content once for each step, saving after each, so that what was read shows in all that follows. */
+/**
+ * Appends a file's content once for each step, saving after each, so that the content that was read shows in all later
+ * steps.
+ */
 export default async function run({ params, outputs, progress }: StageContext): Promise<StageEnd | void> {
   const { file, steps, stopAt, end } = params as unknown as FoldParams;
   const saved = await progress.latest();

@@ -6,7 +6,7 @@ import type { Pipeline } from "../../../../engine/pipeline/pipeline.ts";
 import { TINY_KINDS } from "./tiny_kinds.ts";
 import { makeTempFolder } from "./temp.ts";
 
-/** Load YAML text as `p.yaml` of a folder, with the tiny kinds. */
+/** Loads YAML text as `p.yaml` of a folder, with the tiny kinds. */
 export async function load(folder: string, yaml: string, overrides: readonly string[] = []) {
   const file = join(folder, "p.yaml");
   // Two loads at once must not see each other's half-written file.
@@ -20,7 +20,7 @@ export async function loadGood(folder: string, yaml: string, overrides: readonly
   return loaded.value;
 }
 
-/** The diagnostics of a pipeline that must not load. */
+/** Returns the diagnostics of a pipeline that must not load. */
 export async function problemsOf(yaml: string, overrides: readonly string[] = []): Promise<readonly Diagnostic[]> {
   await using folder = await makeTempFolder();
   const loaded = await load(folder.path, yaml, overrides);

@@ -4,7 +4,7 @@ import { openStore, type Store } from "../../../../engine/store/store.ts";
 import type { FileEntry, ResultManifest } from "../../../../schemas/records.ts";
 import { join } from "node:path";
 
-/** A made-up but valid key. */
+/** Returns a made-up but valid key. */
 export function key(name: string): string {
   return createHash("sha256").update(name).digest("hex");
 }
@@ -16,7 +16,7 @@ export function openFreshStore(folder: string): Store {
   return store;
 }
 
-/** Put a text into the store as an object. */
+/** Puts a text into the store as an object. */
 export async function takeText(store: Store, path: string, text: string): Promise<FileEntry> {
   const file = join(store.paths.tmp, crypto.randomUUID());
   Deno.writeTextFileSync(file, text);
@@ -24,7 +24,7 @@ export async function takeText(store: Store, path: string, text: string): Promis
   return { path, size, sha256 };
 }
 
-/** A manifest with one output port `out` that holds the given files. */
+/** Returns a manifest with one output port `out` that contains the given files. */
 export function manifestOf(
   name: string,
   files: readonly FileEntry[],

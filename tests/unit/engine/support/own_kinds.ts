@@ -5,7 +5,7 @@ import { execution, extent } from "../../../../schemas/roles.ts";
 
 const entry = import.meta.resolve("./own_run.ts");
 
-/** All of its params may be a path's. */
+/** A kind whose params may all be replaced by a path definition. */
 export const trackKind = defineKind({
   kind: "track",
   summary: "Write what a path is",
@@ -16,7 +16,7 @@ export const trackKind = defineKind({
   inputs: {},
   outputs: { out: { type: "schedule", description: "" } },
   definitions: { "": "path" },
-  // A problem for each fact that says so, to see what arrives here.
+  // Reports a problem if this fact says so, to show which facts arrive here.
   check: (_params, _inputs, own) => ({
     problems: own?.[""]?.["variancePreserving"] === false
       ? [{ param: ["uses"], message: "it does not preserve the variance", got: "no", wanted: "yes" }]
@@ -24,7 +24,7 @@ export const trackKind = defineKind({
   }),
 });
 
-/** Takes a network and an objective, and has an extent. */
+/** A kind with a network, an objective and an extent. */
 export const learnKind = defineKind({
   kind: "learn",
   summary: "Write what networks are",
@@ -53,7 +53,7 @@ export const learnKind = defineKind({
   }),
 });
 
-/** Reads what was learned. */
+/** A kind that reads the result of `learn`. */
 export const drawKind = defineKind({
   kind: "draw",
   summary: "Write what was learned with",
@@ -72,7 +72,10 @@ const BODIES = {
   sampler: "times: () => [], sample: ({ x }) => Promise.resolve(x)",
 };
 
-/** The file of a definition. @param more lines before the export */
+/**
+ * Returns the file of a definition.
+ * @param more lines before the export
+ */
 export function definitionOf(sort: keyof typeof FORMS, params = "", more = "", body = BODIES[sort]): string {
   return `import { ${FORMS[sort]} } from "noiseline";
 import { z } from "zod";

@@ -5,14 +5,14 @@ import { makeTempFolder } from "./temp.ts";
 
 const HELPED = 'import { one } from "./lib/one.ts";\nexport const two = one + 1;';
 
-/** Definitions of one's own, and a module that one of them imports. */
+/** User definitions, and a module that one of them imports. */
 export const FILES: Readonly<Record<string, string>> = {
   "net.ts": definitionOf("network", "depth: z.int().default(6)", HELPED),
   "lib/one.ts": "export const one = 1;\n",
   "path.ts": definitionOf("path"),
 };
 
-/** A folder with the definitions. */
+/** Makes a folder with the definitions. */
 export async function makePlace() {
   const folder = await makeTempFolder();
   const { path } = folder;
@@ -21,13 +21,13 @@ export async function makePlace() {
     Deno.writeTextFileSync(join(path, name), text);
   };
   for (const [name, text] of Object.entries(FILES)) write(name, text);
-  // One that nobody else asks.
+  // A list of grants that no other test reads.
   const grants = new Grants(path, join(path, "grants.json"));
   const given = (id: string) => JSON.parse(Deno.readTextFileSync(join(path, `outputs/p/${id}/given.json`)));
   return { path, write, grants, given, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
-/** A pipeline in which some stages use them, and some do not. */
+/** Returns a pipeline in which some stages use the definitions, and some do not. */
 export const yamlOf = ({ model = "./net.ts", depth = 6, more = "" } = {}) =>
   `name: p
 stages:

@@ -1,6 +1,8 @@
 import type { StageContext, StageEnd } from "../../../../contract/stage.ts";
 
-/** Write the definitions that came along, each with the names of its functions, and what was read. */
+/**
+ * Writes the definitions that the stage received, each with the names of its functions, and the content of its inputs.
+ */
 export default async function run(
   { params, inputs, outputs, definitions, progress }: StageContext,
 ): Promise<StageEnd | void> {

@@ -9,21 +9,21 @@ import { loadGood } from "./load.ts";
 
 const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
 
-/** Plan a pipeline in a folder, as a new process would. */
+/** Plans a pipeline in a folder, as a new process would. */
 export async function planIn(folder: string, yaml: string, options: PlanOptions & { set?: string[] } = {}) {
   const planner = Planner.make(await loadGood(folder, yaml, options.set), storeOf(folder), options);
   if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
   return (await planner.value.plan()).stages;
 }
 
-/** What is wrong with a plan that must not run. */
+/** Returns the problems of a plan that must not run. */
 export async function refusalOf(folder: string, yaml: string, options: RunOptions = {}) {
   const result = await runPipeline(await loadGood(folder, yaml), storeOf(folder), options);
   if (result.ok) throw new Error(`It runs: ${yaml}`);
   return result.diagnostics;
 }
 
-/** Run a pipeline in a folder, as a new process would. */
+/** Runs a pipeline in a folder, as a new process would. */
 export async function runIn(folder: string, yaml: string, options: RunOptions & { set?: string[] } = {}) {
   const events: EngineEvent[] = [];
   const pipeline = await loadGood(folder, yaml, options.set);
@@ -38,18 +38,18 @@ export async function runIn(folder: string, yaml: string, options: RunOptions & 
 
 type Summary = Awaited<ReturnType<typeof runIn>>;
 
-/** `a: ran, b: cached` */
+/** Formats end states: `a: ran, b: cached` */
 export function endStates({ stages }: Summary): string {
   return [...stages].map(([id, { state }]) => `${id}: ${state}`).sort().join(", ");
 }
 
-/** Digest of each stage's output. */
+/** Returns the digest of each stage's output. */
 export function digestsOf({ stages }: Summary): Record<string, string | undefined> {
   const entries = withoutShards(stages).map(([id, { manifest }]) => [id, manifest?.outputs["out"]?.digest] as const);
   return Object.fromEntries(entries.sort(([a], [b]) => a < b ? -1 : 1));
 }
 
-/** `a: run (new), b: may-run (upstream)` */
+/** Formats planned states: `a: run (new), b: may-run (upstream)` */
 export function planned(stages: ReadonlyMap<string, PlannedStage>): string {
   return [...stages].map(([id, { state, fromStep, reasons }]) => {
     const why = reasons.map(({ code }) => code).join("+");

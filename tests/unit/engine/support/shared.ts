@@ -14,7 +14,7 @@ interface LabOptions {
   readonly patience?: Partial<Patience>;
 }
 
-/** Several machines, each a folder with a store of its own, and one cache that they share. */
+/** Several machines, each a folder with its own store, and one cache that they share. */
 export class Lab implements AsyncDisposable {
   readonly #folder: Awaited<ReturnType<typeof makeTempFolder>>;
   /** Warnings of the last run or plan. */
@@ -40,7 +40,7 @@ export class Lab implements AsyncDisposable {
     return folder;
   }
 
-  /** A cache as a new process would open it. */
+  /** Opens the cache as a new process would. */
   cache({ mode = "read-write", stop = new AbortController().signal, patience = {} }: LabOptions = {}): SharedCache {
     this.warnings = [];
     return new SharedCache(this.backend, mode, {
@@ -51,7 +51,7 @@ export class Lab implements AsyncDisposable {
     });
   }
 
-  /** `a: restore (new+shared)` */
+  /** Plans, and formats the plan: `a: restore (new+shared)` */
   async plan(machine: string, yaml: string, options: LabOptions = {}): Promise<string> {
     return planned(await planIn(this.machine(machine), yaml, { cache: this.cache(options) }));
   }
@@ -62,7 +62,7 @@ export class Lab implements AsyncDisposable {
     return { ...ran, notes };
   }
 
-  /** Let whatever process left results of a machine unsent be one that has ended. */
+  /** Makes a machine's unsent results look as if the process that left them had ended. */
   async endSender(machine: string): Promise<void> {
     const folder = this.unsentFolder(machine);
     const gone = new Deno.Command("true").spawn();
@@ -77,7 +77,7 @@ export class Lab implements AsyncDisposable {
     return join(this.machine(machine), ".noiseline", "cache", "unsent", sha256Of(this.backend.place));
   }
 
-  /** Names of what the cache holds, below `v1/`. */
+  /** Returns the names of the cache's contents, below `v1/`. */
   files(kind: "objects" | "results" | "recipes"): string[] {
     const root = join(this.cacheFolder, "v1", kind);
     const found: string[] = [];

@@ -2,14 +2,14 @@ import { join } from "node:path";
 import { openRoot } from "../../../../engine/store/roots.ts";
 import { listFiles } from "../../../../engine/store/folders.ts";
 
-/** A temporary folder that the store may write to, gone at the end of the scope. */
+/** Makes a temporary folder that the store may write to, gone at the end of the scope. */
 export async function makeTempFolder(): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "noiseline-unit-" }));
   openRoot(path);
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-/** Paths of all files below a folder. */
+/** Returns the paths of all files below a folder. */
 export function filesBelow(folder: string): string[] {
   return listFiles(folder).files.map((path) => join(folder, path));
 }

@@ -6,7 +6,7 @@ import { execution, extent, externalFile, legacy } from "../../../../schemas/rol
 const entry = import.meta.resolve("./tiny_run.ts");
 const files = { type: "files", description: "anything" } as const;
 
-/** Reads nothing. */
+/** A kind that reads nothing. */
 export const sourceKind = defineKind({
   kind: "source",
   summary: "Write a value",
@@ -24,7 +24,7 @@ export const sourceKind = defineKind({
   outputs: { out: files },
 });
 
-/** Reads any number of files. */
+/** A kind that reads any number of files. */
 export const mixKind = defineKind({
   kind: "mix",
   summary: "Mix values",
@@ -37,7 +37,7 @@ export const mixKind = defineKind({
   seeded: true,
 });
 
-/** Has an extent. */
+/** A kind with an extent. */
 export const walkKind = defineKind({
   kind: "walk",
   summary: "Go some steps",
@@ -49,7 +49,7 @@ export const walkKind = defineKind({
   outputs: { out: files },
 });
 
-/** Has an extent, and folds a file from outside into what it saves. */
+/** A kind with an extent, which folds a file from outside into its saved states. */
 export const foldKind = defineKind({
   kind: "fold",
   summary: "Fold a file some times",
@@ -66,13 +66,13 @@ export const foldKind = defineKind({
   outputs: { out: files },
 });
 
-/** What kind `compute` finds when it looks for a device, and how often it looked. */
+/** The devices that kind `compute` finds, and how often it looked for them. */
 export const machine: {
   devices: Record<string, { numerics: string; card?: boolean; warning?: { message: string; fix: string } }>;
   looks: number;
 } = { devices: {}, looks: 0 };
 
-/** Has an extent, and a device of {@linkcode machine}. */
+/** A kind with an extent, and a device of {@linkcode machine}. */
 export const computeKind = defineKind({
   kind: "compute",
   summary: "Go some steps on a device",
@@ -98,7 +98,7 @@ export const computeKind = defineKind({
   },
 });
 
-/** Can be computed in shards, and has an extent and facts of its work. */
+/** A kind that can be computed in shards, and has an extent and facts about its work. */
 export const dealKind = defineKind({
   kind: "deal",
   summary: "Hash items one by one",
@@ -116,7 +116,7 @@ export const dealKind = defineKind({
   check: ({ count }) => ({ problems: [], workGflop: count }),
 });
 
-/** Ports of every sort, for binding. */
+/** A kind with ports of every sort, for binding. */
 export const portsKind = defineKind({
   kind: "ports",
   summary: "Ports of every sort",

@@ -6,15 +6,15 @@ interface TinyParams {
   readonly fail?: boolean;
 }
 
-/** What stages add whose text begins with "moody": their bytes depend on it, and no key does. */
+/** A value that changes the bytes of stages whose text begins with "moody", although it is in no key. */
 export const mood = { value: 0 };
 
-/** What stages wait for before they write anything, by their text. */
+/** Promises that stages wait for before they write anything, by the stages' texts. */
 export const holds = new Map<string, Promise<void>>();
 
 /**
- * Write what was read and the own text, hashed down to a few values so that different inputs often give equal bytes:
- * that is what lets a stage downstream stay cached.
+ * Writes the inputs and the stage's own text, hashed to a few values so that different inputs often give equal bytes:
+ * this is what lets a downstream stage stay cached.
  */
 export default async function run(
   { params, inputs, outputs, seed, progress, note }: StageContext,

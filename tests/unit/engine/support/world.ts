@@ -1,13 +1,13 @@
 import fc from "fast-check";
 
 /**
- * A tiny model of pipelines that knows nothing of the engine: what the stages are, what they compute, and what they must
- * therefore be run for. It compares contents where the engine compares digests.
+ * A tiny model of pipelines that is independent of the engine: the stages, the values that they compute, and the runs
+ * that they therefore need. It compares contents where the engine compares digests.
  */
 export interface ModelStage {
   readonly name: string;
   readonly kind: "source" | "mix" | "walk" | "deal" | "custom";
-  /** Undefined: left to the kind's default. */
+  /** Undefined: the kind's default applies. */
   readonly text: string | undefined;
   readonly extra: number | undefined;
   readonly note: string;
@@ -17,17 +17,17 @@ export interface ModelStage {
   readonly reads: readonly number[];
   /** Values of a matrix over `text`. */
   readonly axis: readonly string[] | undefined;
-  /** A stage of the same sort, to be waited for and not read. */
+  /** A stage of the same sort that this stage waits for without reading it. */
   readonly needs: number | undefined;
-  /** Seed of a mix stage, in place of the pipeline's seed. */
+  /** Seed of a mix stage, which replaces the pipeline's seed. */
   readonly seed: number | undefined;
   /** Selects the stage's resources, retries and time limit, which do not affect the result. */
   readonly limits: number;
 }
 
 /**
- * The file of all custom stages, with the modules that it imports. What it does is compared, by the literals and the order
- * that decide it; what is only read as data, by its text.
+ * The file of all custom stages, with the modules that it imports. Code is compared by what it does, which the literals
+ * and their order decide; data files are compared by their text.
  */
 export interface ModelCode {
   readonly main: string;
@@ -36,16 +36,16 @@ export interface ModelCode {
   readonly data: string;
   /** Imported while the stage runs. */
   readonly late: string;
-  /** The module that is imported for what it does alone comes before the helper. */
+  /** True if the module that is imported only for its side effect comes before the helper. */
   readonly effectFirst: boolean;
-  /** The helper has another name, so that other code finds it. */
+  /** Name of the helper: with another name, the import finds other code. */
   readonly helperName: string;
-  /** A number is written otherwise: one may not be able to tell that it is the same. */
+  /** Spelling of a number: the engine need not recognise two spellings as the same number. */
   readonly spelling: number;
   readonly seeded: boolean;
   /** True if the code may read the variable of {@linkcode World.variable}. */
   readonly reads: boolean;
-  /** Spaces in what is read as data, which nobody knows to be none. */
+  /** Spaces in the data file, which the engine must take for a change. */
   readonly dataSpace: number;
   readonly lateSpace: number;
 }
@@ -56,7 +56,7 @@ export interface ModelLayout {
   readonly helper: number;
   /** Layout of types, and of a module that contains nothing else. */
   readonly types: number;
-  /** Where the file and its modules lie. */
+  /** The location of the file and its modules. */
   readonly place: "./code.ts" | "./other.ts" | "./lib/code.ts";
 }
 
@@ -65,9 +65,9 @@ export interface World {
   readonly seed: number;
   readonly files: Readonly<Record<string, string>>;
   readonly defaultText: string;
-  /** Default of a param that came later, with the legacy value 3; undefined before it came. */
+  /** Default of a param that was added later, with the legacy value 3; undefined before it was added. */
   readonly extraDefault: number | undefined;
-  /** By how much the stages stand rotated in the file. */
+  /** The number of places by which the stages are rotated in the file. */
   readonly shift: number;
   readonly style: number;
   /** Number of shards for all stages that can have them: stages of one key but different numbers would both run. */
@@ -130,19 +130,19 @@ const LIMITS: readonly (readonly string[])[] = [
   [],
   ["    resources: { cpu: 1 }"],
   ["    resources: { cpu: 2 }", "    retries: 1"],
-  // Only what runs in a process of its own can be stopped.
+  // Only stages that run in a separate process can be stopped.
   ["    resources: { cpu: 2, memory: 4GiB }", "    timeout: 1h"],
 ];
 
 const isSingle = (kind: ModelStage["kind"]) => kind === "walk" || kind === "deal";
 
-/** The stages that a stage reads, without those that its port cannot take. */
+/** Returns the stages that a stage reads, without those that its port cannot take. */
 function sources(world: World, index: number): number[] {
   const { kind, reads } = world.stages[index]!;
   if (index === 0 || kind === "source") return [];
   const all = [...new Set(reads.map((one) => one % index))];
   if (!isSingle(kind)) return all;
-  // A single port bound to a matrix would expand the stage; that is for the tests of matrices.
+  // A single port bound to a matrix would expand the stage, which is left to the tests of matrices.
   return all.filter((one) => world.stages[one]!.axis === undefined).slice(0, 1);
 }
 
@@ -155,7 +155,7 @@ function neededBy({ stages }: World, index: number, needs: number): ModelStage |
   return before.axis !== undefined && stages[index]!.axis !== undefined ? undefined : before;
 }
 
-/** The pipeline file. Order, comments, quotes and spaces depend on the style, and mean nothing. */
+/** Returns the pipeline file. Order, comments, quotes and spaces depend on the style, and have no meaning. */
 export function toYaml(world: World): string {
   const { style, stages, shift, extraDefault, shards, layout } = world;
   const odd = style % 2 === 1;
@@ -193,7 +193,7 @@ export function toYaml(world: World): string {
 }
 
 export interface ModelResult {
-  /** All that decides about the bytes. */
+  /** Everything that determines the bytes. */
   readonly recipe: string;
   readonly value: string;
 }
@@ -204,7 +204,7 @@ function fold(seed: number, texts: readonly string[], text: string): number {
   return text.startsWith("mod") ? value % 2 : value;
 }
 
-/** Computes what a stage writes. */
+/** Computes the content that a stage writes. */
 function compute(world: World, { kind, steps, seed }: ModelStage, texts: readonly string[], text: string): string {
   const { code, variable } = world;
   switch (kind) {
@@ -230,7 +230,7 @@ function compute(world: World, { kind, steps, seed }: ModelStage, texts: readonl
   }
 }
 
-/** What every stage of the pipeline comes to, by id; children of a matrix under their own. */
+/** Returns the result of every stage of the pipeline by id; children of a matrix have their own ids. */
 export function evaluate(world: World): Map<string, ModelResult> {
   const results = new Map<string, ModelResult>();
   const members: string[][] = [];
@@ -247,7 +247,7 @@ export function evaluate(world: World): Map<string, ModelResult> {
         steps: isSingle(kind) ? steps : null,
         seed: kind === "mix" ? stage.seed ?? world.seed : kind === "custom" && world.code.seeded ? world.seed : null,
         file: kind === "source" && file !== undefined ? world.files[file] : null,
-        // Left out where it equals what old code implied.
+        // Left out if it equals the value that old code implied.
         extra: kind === "source" && wanted !== 3 ? wanted : null,
         code: kind === "custom" ? world.code : null,
         variable: kind === "custom" && world.code.reads ? world.variable : null,
@@ -262,15 +262,18 @@ export function evaluate(world: World): Map<string, ModelResult> {
   return results;
 }
 
-/** What a run has to do. */
+/** The work that a run has to do. */
 export interface Due {
-  /** Stages that stand for one key of which no result was ever made: exactly one of each group must run. */
+  /** Groups of stages with the same key and no result yet: exactly one stage of each group must run. */
   readonly fresh: readonly (readonly string[])[];
-  /** Stages whose bytes are gone: one that makes them must run, which serves the others if they come later. */
+  /**
+   * Groups of stages whose bytes are gone: one stage that makes them must run, which serves the others if they come
+   * later.
+   */
   readonly lost: readonly (readonly string[])[];
 }
 
-/** What was ever computed, and which bytes are still there. */
+/** The results that were ever computed, and the bytes that still exist. */
 export class Memory {
   readonly #values = new Map<string, string>();
   readonly #objects = new Set<string>();
@@ -279,7 +282,7 @@ export class Memory {
     this.#objects.delete(value);
   }
 
-  /** Take a run into account. */
+  /** Records a run. */
   reach(results: ReadonlyMap<string, ModelResult>): Due {
     const all = [...results].map(([id, result]) => ({ id, ...result }));
     const fresh = all.filter(({ recipe }) => !this.#values.has(recipe));

@@ -14,7 +14,7 @@ import { newRunId } from "../../../../engine/store/processes.ts";
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 const CHANGED = YAML.replace("one }", "two }");
 
-/** Clean up as if it were a year later, when nothing is young any more. */
+/** Cleans up as if it were a year later, when nothing is recent any more. */
 async function gc(store: Store, options: Partial<GcOptions> = {}): Promise<GcReport> {
   const nowMs = Date.now() + 365 * 86_400_000;
   const report = await collectGarbage(store, { dryRun: false, keepRuns: 1, nowMs, ...options });
@@ -23,7 +23,7 @@ async function gc(store: Store, options: Partial<GcOptions> = {}): Promise<GcRep
   return report.value;
 }
 
-/** Every file of a folder with its bytes. */
+/** Returns every file of a folder with its bytes. */
 function contentOf(folder: string): Record<string, string> {
   const found: Record<string, string> = {};
   const visit = (path: string) => {
@@ -51,7 +51,10 @@ Deno.test("gc removes what no run, tag or folder of outputs keeps, and the rest 
   assertEquals(endStates(await runIn(folder.path, YAML)), "a: ran, b: ran");
 });
 
-/** Let the tag `one` name the results of all stages. @returns their keys, by stage */
+/**
+ * Makes the tag `one` name the results of all stages.
+ * @returns their keys, by stage
+ */
 function tagAll({ tags }: Store, { stages }: Awaited<ReturnType<typeof runIn>>): Record<string, string> {
   const results = Object.fromEntries([...stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey]));
   tags.write("one", { format: 1, pipeline: "p", overrides: [], results });
@@ -236,7 +239,7 @@ Deno.test("gc leaves locks and files alone while a run is on, and the progress o
   const store = storeOf(folder.path);
   const progress = progressFolder(store.paths.progress, key("work"), undefined);
   await new ProgressStore(progress, 9).save(3, { state: new Uint8Array(5) });
-  // Of nothing that the store knows: a run that is on may be about to wait for it.
+  // A lock whose key the store does not know: a live run may be about to wait for it.
   const lock = store.lockPath(key("nothing yet"));
   Deno.writeTextFileSync(lock, "");
   const { ino } = Deno.statSync(lock);
@@ -250,7 +253,7 @@ Deno.test("gc leaves locks and files alone while a run is on, and the progress o
     assertEquals([report.value.locks, Deno.statSync(lock).ino], [0, ino]);
   }
   const { progress: removed, locks } = await gc(store);
-  // The lock of the progress has nothing left to lock either.
+  // The lock of the removed progress is not needed any more either.
   assertEquals([removed.count, locks], [1, 2]);
   assertEquals(
     [...Deno.readDirSync(store.paths.progress)].flatMap(({ name }) => [

@@ -32,7 +32,10 @@ async function ranIn(folder: string, yaml = YAML): Promise<{ store: Store; conte
   return { store, contents: contents.value };
 }
 
-/** A folder of results, and the keys of its three stages. */
+/**
+ * Exports results to a folder.
+ * @returns the folder, and the keys of its three stages
+ */
 async function exportedFrom(folder: string, yaml = YAML) {
   const { store, contents } = await ranIn(folder, yaml);
   const all = join(folder, "all");
@@ -62,7 +65,7 @@ Deno.test("a folder of results brings them into a fresh store, and importing it 
   assert(again.ok);
   assertEquals([again.value.added, again.value.known, again.value.bytes], [0, 3, 0]);
   assertEquals([...Deno.readDirSync(store.paths.tmp)], []);
-  // It stands among the runs once.
+  // The import is listed among the runs once.
   const [run, ...others] = new RunReader(store).readRuns();
   assertEquals([run!.pipeline, run!.file, run!.state, others], ["imported", all, "done", []]);
   assertEquals(run!.stages.map(({ state, result }) => [state, result]).sort(), [
@@ -163,7 +166,7 @@ Deno.test("an import keeps the store's own result and names the key where bytes 
   const { all } = await exportedFrom(one.path);
   const { store, contents } = await ranIn(two.path);
   const other = store.results.readManifest(contents.results["a"]!)!;
-  // As if this machine had computed something else.
+  // As if this machine had computed other bytes.
   const changed = { ...other, outputs: store.results.readManifest(contents.results["walk"]!)!.outputs };
   await store.results.publish(changed);
   const result = await importResults(store, all);
@@ -174,7 +177,7 @@ Deno.test("an import keeps the store's own result and names the key where bytes 
 
 interface Parts {
   readonly all: string;
-  /** Of stage `a`: its manifest, and where it and its one object lie. */
+  /** Stage `a`: its manifest, and the paths of the manifest and of its one object. */
   readonly manifest: ResultManifest;
   readonly record: string;
   readonly object: string;
@@ -186,7 +189,7 @@ const forge = (change: (text: string) => string) => ({ record, manifest }: Parts
   Deno.writeFileSync(record, seal(JSON.parse(text)));
 };
 
-/** Ways in which one result of a folder can be wrong, and what is said about it. */
+/** Ways in which one result of a folder can be wrong, and the expected messages. */
 const WRONG: Readonly<Record<string, { make: (parts: Parts) => void; says: string }>> = {
   "lacks an object": { make: ({ object }) => Deno.removeSync(object), says: "is missing" },
   "has an object of other bytes": {
@@ -315,7 +318,7 @@ stages:
   }
   const imported = await importResults(openStore(join(two.path, ".noiseline")), all);
   assertEquals(imported.ok && imported.value.added, 3);
-  // A stage that is asked for by name is looked up by its recipe, before what it reads is there.
+  // A stage that is named on the command line is looked up by its recipe, before its inputs exist.
   const named = await runIn(two.path, yaml, { targets: ["b", "c"] });
   assertEquals(endStates(named), "a: restored, b: restored, c: restored");
   assertEquals(digestsOf(named), digestsOf(right));
@@ -348,7 +351,7 @@ Deno.test("gc takes nothing while results come in", async () => {
     imported = true;
     return result;
   });
-  // As gc does before it looks at anything.
+  // Like gc before it looks at anything.
   const held = await openStore(store.root).guards.stopReliance();
   assert(imported, "gc had the store to itself before the import had ended");
   held[Symbol.dispose]();

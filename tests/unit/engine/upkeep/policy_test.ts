@@ -17,7 +17,7 @@ const KEYS = Array.from({ length: 8 }, (_, i) => `r${i}`);
 const IDENTITIES = ["i0", "i1", "i2", "i3"];
 const OBJECTS = Array.from({ length: 10 }, (_, i) => `o${i}`);
 
-/** Any store, also one that no run could leave: keys that are gone, shared objects, runs that cannot be read. */
+/** Any store, even one that no run could leave: keys that are gone, shared objects, runs that cannot be read. */
 const anyInventory: fc.Arbitrary<Inventory> = fc.record({
   results: subset(KEYS).chain((keys) =>
     fc.tuple(...[...keys].map((key) =>
@@ -72,7 +72,7 @@ const anyPolicy: fc.Arbitrary<GcPolicy> = fc.record({
   graceMs: fc.integer({ min: 0, max: 200 }),
 });
 
-/** What must stay, said once more in other words: as questions about one thing at a time. */
+/** The rules for what must stay, restated as questions about one thing at a time. */
 function rules({ results, progress, runs, tagged, shown }: Inventory, policy: GcPolicy) {
   const old = (ms: number) => NOW - ms > policy.olderThanMs;
   const isLast = (run: StoredRun) =>
@@ -95,7 +95,7 @@ function rules({ results, progress, runs, tagged, shown }: Inventory, policy: Gc
   return { old, needsRun, keepsResult, lastUse, keepsProgress };
 }
 
-/** Everything that may go, with the time of its last use and whether it goes. */
+/** Everything that may be removed, with the time of its last use, and true if it is removed. */
 function removables(inventory: Inventory, policy: GcPolicy, garbage: Garbage) {
   const { keepsResult, lastUse, keepsProgress } = rules(inventory, policy);
   return [

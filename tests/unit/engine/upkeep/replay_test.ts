@@ -43,7 +43,7 @@ Deno.test("replayStage() finds other bytes, and the recorded result stays", asyn
   const short = await runIn(folder.path, YAML, { set: SHORTER });
   const long = await runIn(folder.path, YAML);
   const store = openStore(join(folder.path, ".noiseline"));
-  // As if the walk to six had once ended like the one to three.
+  // As if the walk to six had once ended like the walk to three.
   const recorded = { ...long.stages.get("walk")!.manifest!, outputs: short.stages.get("walk")!.manifest!.outputs };
   await store.results.publish(recorded);
   const { result } = await replay(folder.path, "walk");

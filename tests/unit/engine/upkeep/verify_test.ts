@@ -10,7 +10,7 @@ import { factsOf } from "../../../../engine/store/reading.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 
-/** Flip a bit and hide it: size and modification time stay. */
+/** Flips a bit and hides it: size and modification time stay. */
 function damage(path: string): void {
   const { atime, mtime } = Deno.statSync(path);
   const bytes = Deno.readFileSync(path);
@@ -108,7 +108,7 @@ Deno.test("verifyStore() leaves alone what was made again while it looked", asyn
   const object = store.objects.pathOf(entry.sha256);
   const whole = Deno.readFileSync(object);
   damage(object);
-  // A run that publishes the result holds this lock until its manifest is there.
+  // A run that publishes the result holds this lock until the manifest exists.
   const publishing = await store.guards.holdStill();
   const looked = openStore(store.root);
   const { guards } = looked;

@@ -10,7 +10,7 @@ import { matrix, plainProducts, transpose } from "../../../support/plain_metrics
 
 const random = (rows: number, columns: number, seed: number) => matrix(rows, columns, lcgValues(seed, rows * columns));
 
-/** X Xᵀ of a random X [size, rank]. */
+/** Returns X Xᵀ of a random X [size, rank]. */
 const gram = (size: number, rank: number, seed: number) => {
   const x = random(size, rank, seed);
   return plainProducts.multiply(x, x, { transposeB: true });
@@ -47,11 +47,14 @@ Deno.test("pivotedCholesky() gives the matrix back and finds its rank", async ()
   assertEquals((await pivotedCholesky(matrix(3, 3, new Float64Array(9)), plainProducts)).columns, 0);
 });
 
-/** By Jacobi's rotations (Golub & Van Loan, section 8.5), each of which makes one pair of numbers zero. */
+/**
+ * Returns eigenvalues by Jacobi's rotations (Golub & Van Loan, section 8.5), each of which makes one pair of numbers
+ * zero.
+ */
 function eigenvaluesByRotations({ rows: size, data }: Float64Matrix): number[] {
   const a = data.slice();
   const at = (i: number, j: number) => a[i * size + j]!;
-  // Convergence is quadratic: matrices of this size take some eight sweeps.
+  // Convergence is quadratic: matrices of this size take about eight sweeps.
   for (let sweep = 0; sweep < 20; sweep++) {
     for (let p = 0; p < size; p++) {
       for (let q = p + 1; q < size; q++) {
@@ -102,7 +105,7 @@ Deno.test("symmetricEigenvalues() is exact for diagonal matrices and keeps small
 
 Deno.test("symmetricEigenvalues() comes to an end where most eigenvalues are below rounding", async () => {
   for (const size of [200, 300]) {
-    // Deviations sink by a fifth from row to row, to 1e-26: as of features that say the same thing.
+    // Deviations shrink by a fifth from row to row, to 1e-26, like those of redundant features.
     const { data } = await gram(size, 2 * size, 3);
     const s = data.map((value, k) => value * Math.exp(-0.2 * (Math.floor(k / size) + k % size)));
     const trace = s.filter((_, k) => k % (size + 1) === 0).reduce((sum, value) => sum + value);

@@ -17,14 +17,14 @@ const MODEL = { images: { height: 1, width: 1, channels: 1 }, timesteps: 10, sam
 const FRAME: Frame = { done: 1, total: 1, x: new Uint8Array(1), x0: new Uint8Array(1) };
 
 interface World {
-  /** What each backend says when it is opened, if that is not that it draws. */
+  /** The failure of each backend when it is opened, if it does not work. */
   readonly broken?: Partial<Record<BackendName, string>>;
-  /** What each backend says when it draws. */
+  /** The failure of each backend when it samples. */
   readonly breaks?: Partial<Record<BackendName, Extract<FromWorker, { kind: "failed" }>>>;
   readonly forced?: BackendName;
 }
 
-/** A pool of what only pretends to draw, with all that was asked of it. */
+/** Makes a pool that only pretends to sample, and records all requests to it. */
 async function pretend({ broken = {}, breaks = {}, forced }: World) {
   const asked: string[] = [];
   let made = 0;

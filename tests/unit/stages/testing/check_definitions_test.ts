@@ -13,12 +13,12 @@ const params = z.strictObject({});
 /** TensorFlow crashes in a process in which other tests have loaded graphics drivers. */
 const devices = ["onnx", "wasm"] as const;
 
-/** What a check says of a definition; nothing where all holds. */
+/** Returns a check's message about a definition; empty if the check passes. */
 async function saidBy(check: Promise<void>): Promise<string> {
   return await check.then(() => "", (error: Error) => error.message);
 }
 
-/** Two layers with something between them. */
+/** Returns a network of two layers with something between them. */
 const network = (between: (x: tf.Tensor) => tf.Tensor, more: string[] = []) =>
   defineNetwork({
     params,
@@ -34,7 +34,7 @@ const network = (between: (x: tf.Tensor) => tf.Tensor, more: string[] = []) =>
 
 Deno.test("checkNetwork() lets a network pass that is as it must be", async () => {
   await checkNetwork(network(tf.tanh), { sizes: { channels: 3 }, devices });
-  // A kink is no wrong gradient.
+  // A kink is not a wrong gradient.
   await checkNetwork(network(tf.relu), { sizes: { height: 4, width: 6, classes: 2 }, devices });
 });
 
@@ -70,7 +70,7 @@ Deno.test("checkNetwork() finds what is left behind, what is kept, what differs 
     await saidBy(checkNetwork(mixing, { devices })),
     /for an image depends on the others of its batch, at file:.*check_definitions_test\.ts:\d+:\d+ \(fix: /,
   );
-  // The shapes of these networks show nothing wrong.
+  // The shapes of these networks' outputs are correct.
   const swapped = network((x) => tf.add(x, tf.reverse(x, 0)));
   assertMatch(await saidBy(checkNetwork(swapped, { devices })), /an image among others: got another output/);
   const nan = network((x) => tf.log(tf.neg(tf.square(x))));
@@ -81,7 +81,7 @@ Deno.test("checkObjective() lets the toolkit's own objectives pass, and all mixt
   for (const objective of Object.values(OBJECTIVES)) await checkObjective(objective);
   await fc.assert(
     fc.asyncProperty(fc.double({ min: -3, max: 0, noNaN: true }), async (x0) => {
-      // With both factors of one sign and a falling signal the two equations are never the same.
+      // If both factors have the same sign and the signal falls, the two equations are never the same.
       await checkObjective(defineObjective({ params, target: () => ({ x0, noise: 1 }) }));
     }),
     { numRuns: 20 },
@@ -93,7 +93,7 @@ Deno.test("checkObjective() finds targets, weights and recoveries that are wrong
     params,
     target: ({ signal, noise }) => ({ x0: -noise, noise: signal }),
     weight: ({ t }) => 500 - t,
-    // The sign of v.
+    // The sign of v is wrong.
     recover: ({ signal, noise }) => ({ x0: { xt: signal, output: noise }, eps: { xt: noise, output: signal } }),
   })));
   assertMatch(
@@ -140,11 +140,11 @@ Deno.test("checkPath() says what the schedule stage would, and passes what it le
   await checkPath(definePath({ params, signal: (u) => 1 - u, noise: (u) => u }));
   const wrong = definePath({ params, signal: (u) => 1 - u ** 2, noise: (u) => u, draw: () => 0 });
   assertMatch(await saidBy(checkPath(wrong)), /training would draw times that are not on the path/);
-  // Of which the stage warns.
+  // The stage only warns about this.
   await checkPath(definePath({ params, signal: (u) => 1 - u / 2, noise: (u) => u }), { timesteps: 50 });
 });
 
-/** Euler's method, with a mistake to make. */
+/** Euler's method, with an optional mistake. */
 const euler = (mistake: Partial<SamplerDefinition> & { readonly at?: (t: number) => number } = {}) =>
   defineSampler({
     params: z.strictObject({ steps: z.int().min(1).default(50) }),
@@ -196,7 +196,7 @@ Deno.test("checkSampler() finds samplers that end elsewhere, ask too often or mi
       for (const [k, t] of times.slice(0, -1).entries()) {
         const { x0, eps } = await predict(x, t);
         x = mix([path.signal(times[k + 1]!), x0], [path.noise(times[k + 1]!), eps]);
-        // The root of a number below 0 from here on, in the first image alone.
+        // The root of a number below 0 from here on, in the first image only.
         x[0] = Math.sqrt(times[k + 1]! < 500 ? -1 : x[0]! ** 2) * Math.sign(x[0]!);
       }
       return x;

@@ -5,8 +5,8 @@ import { rangesOf, submitArguments } from "../../../../../engine/cluster/slurm/a
 import { minutesOf } from "../../../../../engine/cluster/slurm/facts.ts";
 import { reasonOf, releaseOf, secondsOf, stateOf, troubleOf } from "../../../../../engine/cluster/slurm/words.ts";
 
-// Standard error of sbatch, squeue and scontrol 22.05.8 as the test cluster had it; the full queue
-// and the order as newer ones say it.
+// Standard error of sbatch, squeue and scontrol 22.05.8 as recorded on the test cluster; the messages about the full
+// queue and the order as newer versions print them.
 const SAID: readonly (readonly [string, string, ReturnType<typeof troubleOf>])[] = [
   [
     "sbatch: error: invalid partition specified: nope\n" +

@@ -1,14 +1,14 @@
 import type { JobRequest, Queue, QueuedJob, QueueFacts, Submitted } from "../../../../../engine/cluster/queue.ts";
 
-/** A queue of which each test says how it answers; jobs run at once, by bash on this machine. */
+/** A queue whose answers each test defines; bash runs its jobs at once on this machine. */
 export class BashQueue implements Queue {
   readonly submitted: JobRequest[] = [];
   readonly cancelled: string[] = [];
   readonly jobs = new Map<string, QueuedJob>();
-  /** How jobs stand once they ran; `waiting` ones never run. */
+  /** The state of jobs after they ran; `waiting` jobs never run. */
   state: QueuedJob["state"] = "done";
   reason = "";
-  /** What becomes of a script before it runs, as a node may differ from this machine. */
+  /** Changes a script before it runs, because a node may differ from this machine. */
   change: (script: string) => string = (script) => script;
   refusal: (request: JobRequest) => string | undefined = () => undefined;
   answer: (request: JobRequest) => Submitted | undefined = () => undefined;

@@ -52,7 +52,7 @@ export class PaperLab implements AsyncDisposable {
     return { stage: { entry: uses }, at, file, uses, rights: [right] };
   }
 
-  /** The list of what is granted. */
+  /** Returns the list of grants. */
   remembered(): string | undefined {
     return readTextIfThere(join(this.folder.path, "grants.json"));
   }
@@ -84,7 +84,7 @@ export class PaperLab implements AsyncDisposable {
     return made.value;
   }
 
-  /** Compute stages and what they read, in a store of their own or that of the project, into the cache or not. */
+  /** Computes stages and their inputs, in a store of their own or that of the project, with or without the cache. */
   async compute(yaml: string, targets: string[], { store = crypto.randomUUID() as string, cached = true } = {}) {
     const pipeline = await loadGood(this.folder.path, yaml);
     const cache = cached ? { cache: this.openCache() } : {};
@@ -100,7 +100,7 @@ export class PaperLab implements AsyncDisposable {
     Deno.writeTextFileSync(submission.attemptPath(end, "json"), JSON.stringify(end));
   }
 
-  /** What the small jobs do. */
+  /** Does the work of the small jobs that submit the rest. */
   async goOn({ own }: Submitted) {
     const { folder, digest } = own!.submission;
     const opened = openSubmission(folder, digest);

@@ -9,19 +9,19 @@ import type {
   Submitted,
 } from "../../../../../engine/cluster/queue.ts";
 
-/** A queue that takes jobs and runs none: tests say how they stand. */
+/** A queue that accepts jobs and runs none: tests set the states of the jobs. */
 export class QueueOnPaper implements Queue {
   /** By id of the job. */
   readonly requests = new Map<string, JobRequest>();
   jobs: QueuedJob[] = [];
   readonly cancelled: string[] = [];
   facts: Partial<QueueFacts> = {};
-  /** Asked before each submission; `hidden` takes the job and gives no answer. */
+  /** Called before each submission; `hidden` accepts the job but gives no answer. */
   trouble: (request: JobRequest) => Submitted | "hidden" | undefined = () => undefined;
   refusal: (request: JobRequest) => string | undefined = () => undefined;
-  /** Polls that get no answer. */
+  /** The number of polls that get no answer. */
   silent = 0;
-  /** Tests of what jobs need that get none. */
+  /** The number of tests of job requirements that get no answer. */
   silentTests = 0;
   polls = 0;
   self: OwnJob | undefined;
@@ -56,7 +56,7 @@ export class QueueOnPaper implements Queue {
     return Promise.resolve(this.silent-- > 0 ? { silent: "timed out" } : { jobs: [...this.jobs] });
   }
 
-  /** Let jobs stand otherwise: one, a child, or all of an array. */
+  /** Sets the state of a job, a child of an array, or a whole array. */
   set(id: string, state: JobState): void {
     this.jobs = this.jobs.map((job) =>
       job.id === id || job.id.split("_")[0] === id
@@ -65,7 +65,7 @@ export class QueueOnPaper implements Queue {
     );
   }
 
-  /** Jobs that ended some time ago are not known any more. */
+  /** Forgets a job, as a queue does some time after a job has ended. */
   forget(id: string): void {
     this.jobs = this.jobs.filter((job) => job.id !== id && job.id.split("_")[0] !== id);
   }
@@ -99,7 +99,7 @@ export class QueueOnPaper implements Queue {
     return Promise.resolve(undefined);
   }
 
-  /** `3 after 1, 2_0; each after 1`: what was queued since some job, in order. */
+  /** Lists the jobs that were queued since some job, in order: `3 after 1, 2_0; each after 1`. */
   told(since = 0): string[] {
     return [...this.requests].filter(([id]) => Number(id) > since).map(([id, { order, array, comment }]) => {
       const { afterOk = [], afterChild = [], afterAny = [], afterFailureOfAny = [] } = order;

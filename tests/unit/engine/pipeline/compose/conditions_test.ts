@@ -82,7 +82,7 @@ Deno.test("needs are in no key: with them or without, the result is the same and
   await runIn(folder.path, yaml());
   const run = await runIn(folder.path, yaml(", needs: s"));
   assertEquals([endStates(run), run.runId], ["m: cached, s: cached", undefined]);
-  // It waits for a stage whose result is not there, and stays what it is.
+  // The stage waits for a stage without a result, and its own state stays the same.
   assertEquals(
     planned(await planIn(folder.path, yaml(", needs: s").replace("source }", "source, with: { text: x } }"))),
     "s: run (param), m: cached",

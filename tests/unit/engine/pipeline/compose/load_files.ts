@@ -13,7 +13,7 @@ interface Options {
   readonly asPart?: boolean;
 }
 
-/** Load `p.yaml` of a folder with these files. */
+/** Loads `p.yaml` of a folder with these files. */
 export async function loadFiles(files: Record<string, string>, options: Options = {}) {
   await using folder = await makeTempFolder();
   for (const [name, text] of Object.entries(files)) {

@@ -42,7 +42,7 @@ Deno.test("stages that read a matrix get its axes, same axes go together, lists 
     ...["one~t=x~u=1@2", "one~t=x~u=2@2", "one~t=y~u=1@2", "one~t=y~u=2@2"],
   ]);
   assertEquals(ids(pipeline).filter((id) => id.startsWith("zip")), ["zip~t=y~u=1", "zip~t=y~u=2"]);
-  // The list gathers what belongs to the child: of `a` the one with the same t.
+  // The list contains the inputs that belong to the child: of `a` the child with the same t.
   assertEquals(reads(pipeline, "zip~t=y~u=2"), ["b~t=y~u=2", "a~t=y"]);
 });
 
@@ -211,7 +211,7 @@ for (const [name, stages, message] of REFUSED) {
     const problems = await problemsOf(`name: p\nstages:\n  ${stages}`);
     const said = problems.map((one) => formatDiagnostic(one)).join("\n");
     assertStringIncludes(said, message);
-    // Its children stand in the place of the stage, which is no reason to miss it.
+    // Children take the place of the stage, which must not be reported as missing.
     assert(!/there is no stage "[sm]"/.test(said), said);
   });
 }
@@ -319,7 +319,7 @@ stages:
   assertEquals((await goodFiles({ "p.yaml": excluded })).stages.size, 400);
   const problems = await bad({ "p.yaml": gathering });
   assertEquals(problems.map(({ message }) => message), ["the pipeline grows to more than 1000000 values"]);
-  // All pairs of children were compared before, which took minutes.
+  // An earlier version compared all pairs of children, which took minutes.
   assert(performance.now() - started < 20_000);
 });
 

@@ -45,7 +45,7 @@ Deno.test("mergeValues() keeps nothing of what a file of one's own, or another o
   assertEquals(merged(own, { name: "heun" }), { name: "heun" });
   assertEquals(merged(own, { uses: "./a.ts", width: 2 }), { ...own, width: 2 });
   for (const base of [builtin, named, own]) assertEquals(merged(base, { depth: 7 }), { ...base, depth: 7 });
-  // A name alone is a param like others.
+  // A name without params beside it is a param like any other.
   assertEquals(merged(builtin, { name: "x" }), { channels: 16, name: "x" });
 });
 

@@ -196,7 +196,7 @@ Deno.test("pipelines that use each other many times are refused where they becom
   };
   for (let i = 0; i < 5; i++) files[`a${i}.yaml`] = level(`./a${i + 1}.yaml`);
   const started = performance.now();
-  // Of the 10^6 stages it would come to, and of the 1.1 million that are pipelines, the first 20,000 are read.
+  // Only the first 20,000 of the 10^6 stages, and of the 1.1 million that are pipelines, are read.
   const [problem, ...others] = await bad(files);
   assertEquals([problem!.message, others], ["the pipeline grows to more than 20000 stages", []]);
   assertStringIncludes(formatDiagnostic(problem!), "a4.yaml:");
@@ -232,7 +232,7 @@ Deno.test("pipelines that use each other are told once for each file that closes
   );
   const files = Object.fromEntries(names.map((name) => [`${name}.yaml`, `name: p\nstages:\n${stages.join("")}`]));
   const messages = (await bad(files)).map(({ message }) => message);
-  // Of the four files each may use each, itself too.
+  // Each of the four files may use each of the four, including itself.
   assertEquals(messages.length, 16);
   assertEquals(messages[0], "pipelines use each other: a.yaml -> a.yaml");
 });
@@ -246,7 +246,7 @@ stages:
   m: { uses: mix, inputs: { from: [w, inputs.more], one: inputs.start }, matrix: { text: [a, b] }, with: { text: "\${matrix.text}" } }
 `;
 
-/** Each mistake by what it changes, and the message of its error. */
+/** Each mistake as the text that it replaces, its replacement, and the message of its error. */
 const MISTAKES: readonly (readonly [from: string, to: string, message: RegExp])[] = [
   ["inputs.start }", "inputs.strat }", /"inputs\.strat": the pipeline is not given an input "strat"/],
   ["inputs.more]", "inputs.moer]", /"inputs\.moer": the pipeline is not given an input "moer"/],

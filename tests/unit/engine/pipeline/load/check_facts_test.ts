@@ -53,10 +53,10 @@ const judge: BuiltinKind = {
   },
 };
 
-/** Says nothing of its output, as custom kinds do. */
+/** A kind that states no facts about its output, as custom kinds do. */
 const { check: _check, ...silent }: BuiltinKind = { ...judge, kind: "silent" };
 
-/** Computes on a device. */
+/** A kind that computes on a device. */
 const drawn: BuiltinKind = { ...made, kind: "drawn", device: () => Promise.reject(new Error("nobody asks")) };
 
 async function load(stages: string, overrides: readonly string[] = []) {

@@ -23,7 +23,7 @@ async function makePlace(files: Readonly<Record<string, string>> = {}) {
 const learning = (model: string, more = "") =>
   `name: p\nstages:\n  a: { uses: learn, with: { model: ${model}${more} } }\n`;
 
-/** What is said of a pipeline that must not load: path, message, got and fix, one line each. */
+/** Returns the errors of a pipeline that must not load: path, message, got and fix, one line each. */
 async function said(folder: string, yaml: string, overrides: readonly string[] = []): Promise<string[]> {
   const loaded = await load(folder, yaml, overrides);
   if (loaded.ok) throw new Error(`It loads: ${yaml}`);
@@ -175,7 +175,7 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
       "rename that param",
     ],
   });
-  // The rest of the params is looked at too.
+  // The other params are checked too.
   assertEquals(all.filter((one) => one.includes("stpes")).length, Object.keys(cases).length);
 });
 
@@ -231,7 +231,7 @@ Deno.test("code of which one name would mean two things does not come into one p
   const [problem, ...more] = await said(folder.path, both);
   assertStringIncludes(problem!, "stages.a.uses | thing in shared.ts is file:///");
   assertEquals(more, []);
-  // A custom stage has its process for itself.
+  // A custom stage has a separate process.
   const alone = `  b: { uses: ./a/stage.ts, inputs: { learned: a } }\n`;
   await loadGood(folder.path, `name: p\nstages:\n  a: { uses: learn, with: { ${network} } }\n${alone}`);
 });
@@ -246,7 +246,7 @@ Deno.test("a definition whose answer has no end to speak of is refused like any 
   ]);
 });
 
-/** A definition whose schema says that any params come to `value`, which is code. */
+/** Returns a definition whose schema turns any params into `value`, which is code. */
 const forging = (value: string) =>
   definitionOf("network", "", "")
     .replace("params: z.strictObject({  })", `params: forged`)

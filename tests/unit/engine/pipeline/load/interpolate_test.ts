@@ -98,7 +98,7 @@ for (const [name, root, path, message, fix] of REFUSED) {
   });
 }
 
-/** Each var names the one before it `times` over. */
+/** Returns vars each of which names the one before it `times` over. */
 function tower(levels: number, times: number): Record<string, unknown> {
   const vars: Record<string, string> = { v0: "xxxxxxxx" };
   for (let level = 1; level < levels; level++) vars[`v${level}`] = `\${vars.v${level - 1}}`.repeat(times);
@@ -108,11 +108,11 @@ function tower(levels: number, times: number): Record<string, unknown> {
 Deno.test("interpolate() refuses vars that double each other without doing the work", () => {
   const started = performance.now();
   assert(interpolate(tower(60, 2)).problems.length > 0);
-  // Written out it would be 2^59 texts. The bound only tells refusing from trying.
+  // Written out it would be 2^59 texts. The time limit only distinguishes a refusal from an attempt.
   assert(performance.now() - started < 60_000);
 });
 
-/** Each var is a list of the one before it, `times` over. */
+/** Returns vars each of which is a list of the one before it, `times` over. */
 function listTower(levels: number, times: number): Record<string, unknown> {
   const vars: Record<string, unknown> = { v0: "x" };
   for (let level = 1; level < levels; level++) vars[`v${level}`] = Array(times).fill(`\${vars.v${level - 1}}`);
@@ -123,10 +123,10 @@ Deno.test("interpolate() refuses lists that repeat each other where they become 
   const started = performance.now();
   const { problems } = interpolate(listTower(34, 2));
   assertEquals(problems.map(({ path, message }) => [path?.split("[")[0], message]), [
-    // 2 + 4 + … + 2^18 values are less than a million, with another 2^19 they are more.
+    // 2 + 4 + … + 2^18 values are less than a million; with another 2^19 they are more.
     ["vars.v18", "the pipeline grows to more than 1000000 values"],
   ]);
-  // Walking through the 2^33 values would take 12 minutes. The bound only tells refusing from trying.
+  // Walking through the 2^33 values would take 12 minutes. The time limit only distinguishes a refusal from an attempt.
   assert(performance.now() - started < 60_000);
 });
 
@@ -137,7 +137,7 @@ Deno.test("interpolate() refuses lists that nest each other too deeply, in whate
   assertStringIncludes(firstProblem(tower20000Texts()).message, "500 vars name each other");
 });
 
-/** A chain of texts whose end stands first, so that nothing before it is known. */
+/** Returns a chain of texts whose end comes first, so that nothing before it is known. */
 function tower20000Texts(): Record<string, unknown> {
   const { vars } = tower(20_000, 1);
   return { vars: Object.fromEntries(Object.entries(vars as object).reverse()) };

@@ -115,7 +115,7 @@ Deno.test("origins name --set, the var and the file, nearest first", async () =>
   assertEquals(origins.explain(["stages", "w", "with", "text"]), ["default"]);
 });
 
-/** What a person sees; look at the difference before taking it. */
+/** The output as a person sees it; look at the difference before accepting it. */
 Deno.test("diagnostics of a broken pipeline read as before", async (t) => {
   const yaml = `name: p
 vars: { lr: -1 }

@@ -60,7 +60,7 @@ Deno.test("applyOverrides() puts a file of one's own in the place of what is the
   assertEquals(modelOf("train.model.uses=./net.ts"), { uses: "./net.ts", depth: 4 });
   assertEquals(modelOf("train.model.uses=./other.ts"), { uses: "./other.ts" });
   assertEquals(modelOf("train.model.name=unet"), { name: "unet" });
-  // Of a custom stage it is a param like others.
+  // In a custom stage it is a param like any other.
   assertEquals(apply("train.uses=often").stages.train.with["steps"], 10);
 });
 

@@ -31,7 +31,7 @@ const TOP = [
 
 const SETTLED = { digest: "toolkit 1", settled: true };
 
-/** A folder with a pipeline, and a fresh look at it as a new process would have. */
+/** Makes a folder with a pipeline, and a function that returns a new loader as a new process would have. */
 async function inFolder(
   use: (look: (options?: Partial<LoaderOptions>) => PipelineLoader, folder: string) => Promise<void>,
 ): Promise<void> {
@@ -57,10 +57,10 @@ async function loadAndKeep(cache: PipelineLoader): Promise<Pipeline> {
   return loaded.value;
 }
 
-/** All that decides about a pipeline, as plain data. */
+/** Returns everything that defines a pipeline, as plain data. */
 function essence(pipeline: Pipeline | undefined): unknown {
   return pipeline === undefined ? undefined : JSON.parse(JSON.stringify(packPipeline(pipeline)!, (key, value) => {
-    // What kinds say of the outside stands in place of their functions, also where it is nothing.
+    // The facts that kinds report about outside files replace their functions, even if there are none.
     return key === "outside" ? undefined : value;
   }));
 }
@@ -146,7 +146,7 @@ Deno.test("keep() keeps nothing of a toolkit that has just changed, nor where th
 
 Deno.test("a pipeline with warnings is kept, and they are said each time at the same places", () =>
   inFolder(async (look) => {
-    // In the file itself, in the one that it extends, of a var from there, and of no place.
+    // Problems in the file itself, in the file that it extends, in a var from there, and without a place.
     const places = [["text"], ["steps"], undefined] as const;
     const check: NonNullable<BuiltinKind["check"]> = (params) => ({
       problems: places.filter((one) => one === undefined || Object.hasOwn(params, one[0])).map((param) => ({
@@ -191,7 +191,7 @@ export default defineStage({
 });
 `;
 
-/** A folder whose one stage has this import. Its code is taken for old enough to have been left alone since. */
+/** Makes a folder whose one stage has this import. Its code counts as old enough to be unchanged. */
 async function inCustomFolder(
   imported: string,
   use: (look: () => PipelineLoader, folder: string) => Promise<void>,
@@ -211,7 +211,7 @@ async function inCustomFolder(
   }
 }
 
-/** What planning takes the code of a stage for: kept where that is known, else loaded. */
+/** Returns the version that planning uses for the code of a stage: the kept one if it is known, else the loaded one. */
 async function codeNow(look: () => PipelineLoader): Promise<string> {
   return (await look().read() ?? await loadAndKeep(look())).stages.get("a")!.kind.version;
 }

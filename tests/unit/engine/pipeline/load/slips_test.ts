@@ -5,7 +5,7 @@ import { checkSigns, checkSlips } from "../../../../support/slips.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 import { problemsOf } from "../../support/load.ts";
 
-/** A copy, since mutants are written beside it. */
+/** Copies a pipeline file, because mutants are written beside it. */
 async function copyOf(name: string, folder: string): Promise<string> {
   const file = join(folder, name);
   await Deno.copyFile(join(CLONE, "pipelines", name), file);

@@ -96,7 +96,7 @@ Deno.test("parseYaml() refuses an alias bomb at once", () => {
   for (let i = 1; i < 12; i++) lines.push(`a${i}: &a${i} [${Array(9).fill(`*a${i - 1}`).join(", ")}]`);
   const started = performance.now();
   assertStringIncludes(problems(`${lines.join("\n")}\n`)[0]!.message, "aliases");
-  // Expanded it would have 9^12 leaves; refusing takes some milliseconds. The bound only tells the two apart.
+  // Expanded it would have 9^12 leaves; refusing takes some milliseconds. The time limit only distinguishes the two.
   assert(performance.now() - started < 60_000);
 });
 
@@ -120,9 +120,9 @@ Deno.test("parseYaml() reads as many aliases as a text has, in time that grows w
   const many = Array.from({ length: 15_000 }, () => "*a").join(", ");
   assertEquals((parse(`a: &a [1]\nb: [${many}]\n`).value as { b: unknown[] }).b.length, 15_000);
   const anchors = Array.from({ length: 5_000 }, (_, i) => `a${i}: &x [${i}]\nb${i}: *x\n`).join("");
-  // The nearest anchor before an alias counts.
+  // An alias refers to the nearest anchor before it.
   assertEquals((parse(anchors).value as Record<string, unknown>)["b4321"], [4321]);
-  // Each alias took a look through the whole document before: 15 s for the first, 5 s for the second.
+  // In an earlier version each alias searched the whole document: 15 s for the first, 5 s for the second.
   assert(performance.now() - started < 10_000);
 });
 
@@ -133,7 +133,7 @@ Deno.test("parseYaml() refuses too many values and too much nesting where they b
     [`a: 1\nb: ${"[".repeat(30_000)}`, "p.yaml:2:", "nested"],
     [`a: 1\nb:\n  ${"- ".repeat(20_000)}x\nc: 1\n`, "p.yaml:1:", "nested"],
     [`${tower}\n`, "p.yaml:100:", "nested"],
-    // Each 1 and each comma is a piece, after "a", ":", " " and "[".
+    // Each 1 and each comma is a token, after "a", ":", " " and "[".
     [`a: [${"1,".repeat(300_000)}1]\n`, "p.yaml:1:500001", "500000 tokens"],
     [`a:\n${"-\n".repeat(300_000)}`, "p.yaml:250000:2", "500000 tokens"],
   ];

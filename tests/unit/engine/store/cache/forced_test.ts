@@ -10,7 +10,7 @@ stages:
 `;
 const ALL = new Set(["a", "b"]);
 
-/** Names that are asked for from now on. */
+/** Returns the names that are requested from now on. */
 function listen(lab: Lab): string[] {
   const opened: string[] = [];
   const whole = lab.backend;
@@ -63,7 +63,7 @@ Deno.test("results from before there was a cache stay local until a forced run s
   assertEquals(digestsOf(second), digestsOf(first));
 });
 
-/** Let the cache hold the bytes of `b` as the result of `a`, as if a machine had come to them. */
+/** Makes the cache hold the bytes of `b` as the result of `a`, as if a machine had computed them. */
 async function storeOther(lab: Lab): Promise<{ path: string; content: Uint8Array; theirs: string; ours: string }> {
   const { stages } = await lab.run("one", CHAIN);
   const [a, b] = ["a", "b"].map((id) => stages.get(id)!.manifest!);
@@ -95,7 +95,7 @@ Deno.test("a result that replaces the one of the local store does not replace th
   await using lab = await Lab.open();
   const { path, content, theirs, ours } = await storeOther(lab);
   assertEquals(digestsOf(await lab.run("two", SOURCE)), { a: theirs });
-  // Without the wish to replace it, the first result stands in both places.
+  // Without the request to replace it, the first result stays in both places.
   const kept = await lab.run("two", SOURCE, FORCED);
   assertEquals([digestsOf(kept), lab.warnings], [{ a: theirs }, []]);
   const replaced = await lab.run("two", SOURCE, { ...FORCED, replace: true });

@@ -55,7 +55,7 @@ Deno.test("a link in a shared folder leads no write and no sweep out of it", asy
   }
 });
 
-/** A body without an end, and how much of it was asked for. */
+/** Returns an endless body, and how much of it was requested. */
 function endless(chunk: Uint8Array<ArrayBuffer>, everyMs = 0, onChunk = () => {}) {
   const seen = { bytes: 0, cancelled: false };
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -90,7 +90,7 @@ for (
     const second = await lab.run("two", ONE, { mode: "read" });
     assertEquals(endStates(second), "a: ran");
     assertEquals(digestsOf(second), digestsOf(first));
-    // Some more may stand ready before anybody asks for it.
+    // Some more bytes may be ready before they are requested.
     assert(opened.length > 0 && opened.every(({ cancelled }) => cancelled));
     for (const { bytes } of opened) assert(bytes <= most + (3 << 20), `${bytes} bytes`);
     assertStringIncludes([...lab.warnings, ...second.notes].join("\n"), "damaged");
@@ -113,7 +113,7 @@ Deno.test("of records that a shared cache sends without end one at a time is hel
   const client = new CacheClient({ open } as unknown as CacheBackend, { name: "", warn: () => {}, stop: stop.signal });
   const contents = await Promise.all([1, 2, 3, 4].map((name) => client.read(`${name}`)));
   assertEquals(contents.map((content) => content?.length), [0, 0, 0, 0]);
-  // The rest is what each may have had before it turned out to be large.
+  // The rest is the amount that each request may have received before it turned out to be large.
   assert(held > MAX_RECORD_BYTES && held < MAX_RECORD_BYTES + (16 << 20), `${held} bytes`);
 });
 
@@ -142,6 +142,6 @@ Deno.test("a service whose error has no end is understood from its beginning", a
   const answer = await backend.open("v1/any", stop.signal);
   assert("trouble" in answer);
   assertEquals([answer.trouble.kind, answer.trouble.message], ["denied", "403 AccessDenied"]);
-  // What the connection holds on its way may be a few megabytes.
+  // The connection may buffer a few megabytes on the way.
   assert(seen.bytes < 64 << 20, `${seen.bytes} bytes`);
 });

@@ -29,7 +29,7 @@ stages:
     await until("the first result to be sent", () => lab.files("recipes").length > 0);
     assertEquals([lab.files("objects").length, lab.files("results").length, lab.files("recipes").length], [1, 1, 1]);
     assertEquals(ended, ["a"]);
-    // Another machine has it from there already.
+    // Another machine can already fetch it from there.
     const other = await lab.run("two", SOURCE);
     assertEquals(endStates(other), "a: restored");
     resolve();
@@ -52,11 +52,11 @@ Deno.test("what killed writers left in a folder goes after a day, and not before
     Deno.writeTextFileSync(path, "part of a");
     Deno.utimeSync(path, now - hours * hour, now - hours * hour);
   }
-  // A folder that was there before the cache may have such a folder too.
+  // A folder that existed before the cache may contain a folder of this name too.
   Deno.writeTextFileSync(join(tmp, "notes.txt"), "the user's own");
   Deno.utimeSync(join(tmp, "notes.txt"), now - 100 * hour, now - 100 * hour);
   const left = () => [...Deno.readDirSync(tmp)].map(({ name }) => name.slice(36)).sort();
-  // Whoever only takes leaves the folder as it is.
+  // A machine that only reads leaves the folder as it is.
   await lab.run("one", SOURCE, { mode: "read" });
   assertEquals(left().length, 5);
   await lab.run("two", SOURCE);
@@ -70,7 +70,7 @@ const contentOf = (text: string) => {
   return { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
 };
 
-/** An error as Deno gives it. */
+/** Returns an error as Deno would throw it. */
 const failWith = (code: string) => Promise.reject(Object.assign(new Error(`told to fail (${code})`), { code }));
 
 Deno.test("where there are no hard links, a file is renamed if nobody was first", async () => {
@@ -110,7 +110,7 @@ Deno.test("a link that fails without space or server does not end first come, fi
     assertEquals("trouble" in failed && failed.trouble.kind, kind);
     assertEquals([...Deno.readDirSync(join(lab.cacheFolder, "v1"))], [], "nothing is there that was not linked");
     fails = false;
-    // Of many at once one wins, which a look before a rename could not promise.
+    // Exactly one of many simultaneous writers wins, which a check before a rename could not guarantee.
     const all = await Promise.all(Array.from({ length: 8 }, (_, writer) => create(`${writer}`)));
     assertEquals(all.filter((one) => "value" in one && one.value === "created").length, 1);
   }
@@ -143,7 +143,7 @@ Deno.test("a result that is too large for the service stays local, and all other
   assertStringIncludes(lab.warnings[0]!, "1 result was not sent: value.txt is larger than the service takes at once");
   assertEquals([lab.files("objects").length, lab.files("results").length], [1, 1]);
   assertEquals(endStates(await lab.run("two", yaml)), "large: ran, small: restored");
-  // It would be as large the next time, so nobody is told again.
+  // The file would be as large the next time, so the warning is not repeated.
   assertEquals([...Deno.readDirSync(lab.unsentFolder("one"))], []);
   assertEquals([endStates(await lab.run("one", yaml)), lab.warnings], ["large: cached, small: cached", []]);
 });

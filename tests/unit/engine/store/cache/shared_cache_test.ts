@@ -21,7 +21,7 @@ Deno.test("a second machine runs nothing and has the same bytes", async () => {
   assertEquals(digestsOf(second), digestsOf(first));
   assertEquals(second.stages.get("c")!.message, "from the shared cache");
   assertEquals(lab.warnings, []);
-  // What came is a result of the local store like any other.
+  // A fetched result is a result of the local store like any other.
   assertEquals(endStates(await runIn(lab.machine("two"), CHAIN)), "a: cached, b: cached, c: cached");
 });
 
@@ -88,7 +88,7 @@ Deno.test("a torn manifest or pointer is a miss with a word, and is replaced", a
     await lab.run("one", CHAIN);
     for (const path of lab.files(kind)) write(path, Deno.readFileSync(path).subarray(0, 100));
     const second = await lab.run("two", CHAIN);
-    // Without pointers the results are still found by the bytes that are read.
+    // Without recipe pointers, the results are still found by the digests of their inputs.
     assertEquals(
       endStates(second),
       kind === "results" ? "a: ran, b: ran, c: ran" : "a: restored, b: restored, c: restored",
@@ -123,7 +123,7 @@ Deno.test("reading mode takes and does not give", async () => {
 Deno.test("a cache that cannot be written costs one warning and not the run", async () => {
   await using lab = await Lab.open();
   Deno.mkdirSync(lab.cacheFolder);
-  // A file in the place of a folder stops root too.
+  // A file in place of a folder stops even root.
   Deno.writeTextFileSync(`${lab.cacheFolder}/v1`, "");
   const ran = await lab.run("one", CHAIN);
   assertEquals(endStates(ran), "a: ran, b: ran, c: ran");
@@ -139,7 +139,7 @@ Deno.test("what could not be sent is sent by a later run, even by one with nothi
   await lab.run("one", CHAIN);
   await lab.endSender("one");
   Deno.removeSync(`${lab.cacheFolder}/v1`);
-  // A run that only takes leaves it as it is.
+  // A run that only reads leaves the cache as it is.
   assertEquals(endStates(await lab.run("one", CHAIN, { mode: "read" })), "a: cached, b: cached, c: cached");
   assertEquals(lab.files("results"), []);
   const later = await lab.run("one", CHAIN);

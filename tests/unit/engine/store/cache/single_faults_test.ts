@@ -6,7 +6,7 @@ import { type Asked, TinyS3 } from "../../../../support/tiny_s3.ts";
 import { digestsOf, endStates } from "../../support/reach.ts";
 import { Lab } from "../../support/shared.ts";
 
-/** Three stages that do not read each other, so that a fault of one result touches no other. */
+/** Three stages that do not read each other, so that a fault of one result affects no other. */
 const APART = `name: p
 stages:
   a: { uses: source, with: { text: one } }
@@ -15,7 +15,7 @@ stages:
 `;
 const ALL_RESTORED = "a: restored, b: restored, c: restored";
 
-/** A lab whose cache is an S3 service in this process. */
+/** Makes a lab whose cache is an S3 service in this process. */
 async function openLab() {
   const stack = new AsyncDisposableStack();
   const lab = stack.use(await Lab.open());

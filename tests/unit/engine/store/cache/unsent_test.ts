@@ -30,7 +30,7 @@ Deno.test("what a store owes to a cache is sent there alone, however its folder 
     assertEquals(await run("cache", root), "1 result not sent to the shared cache");
     await lab.endSender("one");
     Deno.removeSync(join(lab.cacheFolder, "v1"));
-    // The same words mean another folder here.
+    // The same words refer to another folder here.
     const elsewhere = lab.machine("elsewhere");
     assertEquals(await run("cache", elsewhere), undefined);
     assertEquals([...Deno.readDirSync(elsewhere)], []);

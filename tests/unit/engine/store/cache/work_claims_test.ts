@@ -42,7 +42,8 @@ const BACKENDS: Readonly<Record<string, (test: (backend: CacheBackend) => Promis
 for (const [place, withBackend] of Object.entries(BACKENDS)) {
   Deno.test(`in ${place}, a claim is one machine's until it is given up, its result is there, or it changes no more`, async () => {
     await withBackend(async (backend) => {
-      // One that renews its claim is waited for, however slow the clocks are; once given up, the next has it.
+      // Others wait for a machine that renews its claim, however slow the clocks are; once it gives up the claim, the
+      // next machine gets it.
       const [one, two] = [machine(backend), machine(backend)];
       const first = await one.take(KEY);
       assert(isHeld(first));
@@ -67,7 +68,7 @@ for (const [place, withBackend] of Object.entries(BACKENDS)) {
       const third = await one.take(KEY);
       assert(isHeld(third));
 
-      // It is held on until its result is sent; what is published is not computed again.
+      // The claim is held until its result is sent; a published result is not computed again.
       const sending = Promise.withResolvers<void>();
       third.until(sending.promise);
       await third[Symbol.asyncDispose]();
@@ -75,7 +76,7 @@ for (const [place, withBackend] of Object.entries(BACKENDS)) {
       await publish(backend);
       sending.resolve();
       assertEquals(await two.take(KEY), "published");
-      // It is given up behind its user's back.
+      // The claim is given up without its user's knowledge.
       for (let text = ""; !text.includes('"beat":-1');) {
         const opened = await backend.open(claimName(KEY), never);
         text = "value" in opened ? await new Response(opened.value ?? null).text() : "";
