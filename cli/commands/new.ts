@@ -24,8 +24,8 @@ const TEMPLATES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Describes what a file defines and, for all but a stage, where a pipeline names the file and which stage kind loads it
- * first.
+ * The new file's definition: its description and, except for a stage, the place where a pipeline names the file and the
+ * kind of stage that loads the file first.
  */
 type Defined = readonly [what: string, use?: (file: string) => string, kind?: string];
 const DEFINED: Readonly<Record<Sort | "stage", Defined>> = {
