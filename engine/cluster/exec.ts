@@ -208,7 +208,7 @@ class Task {
     await delay(Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * this.options.pace);
   }
 
-  /** Returns true if the queue ends this job, as its signal announced: not at once after a preemption. */
+  /** Returns true if the queue ends this job, as its signal announced; after a preemption that takes a while. */
   async #isEnded(): Promise<boolean> {
     for (let tries = 1; tries <= END_TRIES; tries++) {
       const view = await this.options.queue.poll();

@@ -119,8 +119,8 @@ export interface OwnJob {
 
 export interface Queue {
   /**
-   * Tests whether the queue would ever take such a job, without queueing it. @returns `refused`: why the queue would
-   * not
+   * Tests whether the queue would ever take such a job, without queueing it.
+   * @returns `refused`: why the queue would not take it
    */
   test(request: JobRequest): Promise<{ readonly refused?: string } | { readonly silent: string }>;
   submit(request: JobRequest): Promise<Submitted>;
@@ -133,8 +133,8 @@ export interface Queue {
   isQueued(id: string): Promise<boolean | undefined>;
   cancel(ids: readonly string[]): Promise<string | undefined>;
   /**
-   * Describes the cluster. @param as the account and quality of service that ask: the limits of one user differ by
-   * these
+   * Describes the cluster.
+   * @param as the account and quality of service that ask: the limits of one user differ by these
    */
   describe(as?: Pick<JobNeeds, "account" | "qos">): Promise<QueueFacts | { readonly silent: string }>;
   /** Returns the job that this process runs in; undefined outside of a job. */

@@ -35,7 +35,7 @@ export interface SubmitOptions
   readonly cache: SharedCache;
   /** Recipes that were given up; stages that follow them are not submitted either. */
   readonly givenUp: ReadonlySet<string>;
-  /** True to cancel waiting jobs of this pipeline that nothing in it asks for any more. */
+  /** True to cancel waiting jobs of this pipeline that it no longer asks for. */
   readonly replaceQueued: boolean;
 }
 

@@ -136,7 +136,8 @@ async function makeKind(submission: TrustedSubmission, number: number, folder: s
 }
 
 /**
- * Makes a kind; undefined if this node has no such kind. @param here the code of the kind, in the order of `codesOf`
+ * Makes a kind; undefined if this node has no such kind.
+ * @param here the code of the kind, in the order of `codesOf`
  */
 function kindOf({ custom, name, own = [] }: Kind, here: readonly Described[], builtins: BuiltinKinds) {
   if (custom) {

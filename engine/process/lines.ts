@@ -1,8 +1,8 @@
 import { printable } from "../diagnostic/format.ts";
 
 /**
- * Longest line that is kept whole, in bytes. Workers' messages are shorter, as their texts are cut to {@linkcode
- * MAX_TEXT}.
+ * Longest line that is kept whole, in bytes. Messages of workers are shorter, as {@linkcode MAX_TEXT} limits their
+ * texts.
  */
 const MAX_LINE = 1 << 20;
 
@@ -21,8 +21,7 @@ export function cutText(text: string): string {
 export const MAX_ANSWER = 64 << 20;
 
 /**
- * The byte that messages begin with. Output before a message is cut there at the latest, so that no cut falls within
- * the prefix of the message.
+ * The byte that messages begin with. Cuts of other output fall before this byte, never within the prefix of a message.
  */
 const MARK = 0x1e;
 const BREAK = 0x0a;

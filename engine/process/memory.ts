@@ -60,8 +60,8 @@ export function memoryKills(): number | undefined {
 const STAGES_COUNT_MORE = 300;
 
 /**
- * Makes the kernel kill the given process, where memory runs out, rather than the run: the run keeps what is done and
- * says why.
+ * Makes the kernel, if memory runs out, kill the given process rather than the run, which keeps what is done and says
+ * why.
  */
 export function killFirst(pid: number): void {
   const own = readTextIfThere("/proc/self/oom_score_adj");

@@ -231,8 +231,8 @@ export interface ModuleGraph {
 }
 
 /**
- * Lets Deno find everything that a module imports, without running it. @param flags the flags by which Deno finds
- * modules
+ * Lets Deno find everything that a module imports, without running it.
+ * @param flags the flags by which Deno finds modules
  */
 export async function askGraph(
   flags: readonly string[],

@@ -77,7 +77,7 @@ export function finishNothing({ pipeline: { name }, stages, earlier }: Nothing, 
   return { type: "run-finished", pipeline: name, status: "done", counts, durationMs, runId: undefined, earlier };
 }
 
-/** The files that must still be there for a stage to be cached. */
+/** Everything that must still be there for a stage to be cached. */
 interface DoneStage {
   readonly id: string;
   readonly resolvedKey: string;

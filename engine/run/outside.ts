@@ -117,8 +117,8 @@ export class Ground {
   }
 
   /**
-   * Checks the files. Call this whenever the stage has saved, before anybody learns of the save, who may then edit. Old
-   * states are removed only once newer ones are known to be from before any edit.
+   * Checks the files. Call this whenever the stage has saved, before anybody learns of the save: they may then edit the
+   * files. Old states are removed only once newer ones are known to be from before any edit.
    */
   look(): void {
     const saved = statesIn(this.progressFolder);

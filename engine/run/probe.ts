@@ -8,8 +8,8 @@ import type { Store } from "../store/store.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
 
 /**
- * The least work, in Gflop, that is probed. The slowest device does less than this within a day, which is not worth a
- * question.
+ * The least work, in Gflop, that is probed. The slowest device does less than this within a day, so that asking is not
+ * worth while.
  */
 const MATTERS_GFLOP = 100_000;
 /** The time limit of a probe. Work that is not done by then is slow enough to say so. */

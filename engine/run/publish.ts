@@ -36,8 +36,8 @@ function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
 }
 
 /**
- * Lists the outputs that a stage wrote, from the folders and not from what the stage says. @returns the names, or a
- * problem
+ * Lists the outputs that a stage wrote, from the folders and not from what the stage says.
+ * @returns the names, or a problem
  */
 export function listOutputs(folders: Readonly<Record<string, string>>) {
   const listed: Record<string, string[]> = {};

@@ -103,7 +103,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
 
 /**
  * Returns an error for a store that the processes of stages cannot reach: Deno gives a process with restricted
- * permissions no access below these folders, whatever the permissions are.
+ * permissions no access below /dev, /proc and /sys, whatever the permissions are.
  */
 function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefined {
   const starts = [...stages.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayWork(planned));

@@ -76,7 +76,7 @@ export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache
   readonly replace: boolean;
 }
 
-/** How often damaged inputs of a stage are made again: with a disk that damages them each time, not for ever. */
+/** The most times that damaged inputs of a stage are made again: a disk may damage them each time. */
 const MAX_UNSETTLED = 5;
 const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix: "check the disk, then run again" });
 

@@ -3,7 +3,7 @@ import { isLive, type JobNeeds, type QueueFacts } from "../queue.ts";
 import { ask, askTable } from "./ask.ts";
 import { secondsOf, stateOf } from "./words.ts";
 
-/** Returns the minutes of `1-02:30:00`, `30:00` and such; a text that is no time means no limit. */
+/** Returns the minutes of `1-02:30:00`, `30:00` and such; any other text means no limit. */
 export function minutesOf(limit: string): number {
   return secondsOf(limit) / 60 || Infinity;
 }
