@@ -12,7 +12,8 @@ const LOOKS = /\u001b\[[\d;]*m/g;
  * @param newline replaces each line break, such as one with a prefix for the next line, or a space
  */
 export function printable(text: string, newline = "\n"): string {
-  return writeOut(text.replaceAll(LOOKS, "").replaceAll(/\r\n|[\r\n]/g, () => newline));
+  // Millions of breaks that stay are not to be replaced one by one.
+  return writeOut(text.replaceAll(LOOKS, "").replaceAll(newline === "\n" ? /\r\n?/g : /\r\n?|\n/g, () => newline));
 }
 
 /** Functions that set off parts of a message; those of the plain style leave the parts as they are. */

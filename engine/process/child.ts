@@ -6,7 +6,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { writeNew } from "../store/files.ts";
 import { realPath } from "../store/reading.ts";
 import { isWithin } from "../store/roots.ts";
-import { StageLog, streamLines } from "./lines.ts";
+import { type StageLog, streamText } from "./lines.ts";
 import { moduleFlags, toolkitLock, WORKER_MODULE } from "./module_lock.ts";
 import { gatherPackages } from "./packages.ts";
 import { DenoChild, denoFolder, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
@@ -42,7 +42,7 @@ export interface ChildOptions {
   /** Second signal: kills the process. */
   readonly kill: AbortSignal;
   readonly emit: (event: StageEvent) => void;
-  readonly log: (line: string) => void;
+  readonly log: StageLog;
 }
 
 /** The function of the worker module that a worker calls. */
@@ -156,16 +156,15 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   };
   options.stop.addEventListener("abort", onStop);
   const nonce = crypto.randomUUID();
-  const log = new StageLog(options.log);
   const prefix = messagePrefix(nonce);
   const readMessages = async (stdout: ReadableStream<Uint8Array>) => {
-    for await (const line of streamLines(stdout)) {
+    for await (const text of streamText(stdout)) {
       // A stage that wrote to standard output itself may have left its line unterminated.
-      const at = line.indexOf(prefix);
-      if (at !== 0) log.keep(at < 0 ? line : line.slice(0, at));
+      const at = text.indexOf(prefix);
+      if (at !== 0) options.log.keep(at < 0 ? text : text.slice(0, at));
       if (at < 0) continue;
-      const message = parseJson(line.slice(at + prefix.length), workerMessageSchema);
-      if (message === undefined) log.keep(line.slice(at + prefix.length));
+      const message = parseJson(text.slice(at + prefix.length), workerMessageSchema);
+      if (message === undefined) options.log.keep(text.slice(at + prefix.length));
       else if (message.type === "end") {
         outcome = message.end;
         killAfter(EXIT_GRACE_MS);
@@ -176,7 +175,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   try {
     await child.tell({ ...start, nonce });
     if (options.stop.aborted) onStop();
-    const status = await child.read(readMessages, (line) => log.keep(line));
+    const status = await child.read(readMessages, (text) => options.log.keep(text));
     if (child.timedOut) {
       return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
     }
@@ -188,10 +187,9 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
     const killed = kills === undefined ? undefined : memoryKills()! > kills;
-    return describeLoss(status, log.tail(), { smaller, killed, most: child.most });
+    return describeLoss(status, options.log.tail(), { smaller, killed, most: child.most });
   } finally {
     clearTimeout(graceTimer);
-    log.close();
     options.stop.removeEventListener("abort", onStop);
     await child.hangUp();
   }

@@ -10,7 +10,7 @@ import { formatPath } from "../diagnostic/document.ts";
 import { noteModule } from "./read_log.ts";
 import { workerOptions, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
-import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
+import { MAX_ANSWER, StageLog, streamText } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { nativePackages } from "./module_lock.ts";
 import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
@@ -115,13 +115,15 @@ export async function askChild<A extends z.ZodType>(
   let line: string | undefined;
   const prefix = messagePrefix(nonce);
   const listen = async (stdout: ReadableStream<Uint8Array>) => {
-    for await (const one of streamLines(stdout, MAX_ANSWER)) if (one.startsWith(prefix)) line = one;
+    for await (const one of streamText(stdout, MAX_ANSWER)) if (one.startsWith(prefix)) line = one;
   };
   let place: string | undefined;
   // Stack frames are not logged: they would push out the error that they belong to.
-  const status = await child.read(listen, (said) => {
-    if (!/^\s+at /.test(said)) log.keep(said);
-    else place ??= ownPlace(said);
+  const status = await child.read(listen, (text) => {
+    for (const said of text.split("\n")) {
+      if (!/^\s+at /.test(said)) log.keep(said);
+      else place ??= ownPlace(said);
+    }
   });
   if (line !== undefined) {
     const answer = schema.safeParse(valueOf(line.slice(prefix.length)));

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { printable } from "../diagnostic/format.ts";
 
 /**
@@ -32,10 +33,11 @@ const BREAK = 0x0a;
 const PIECE = 64 << 10;
 
 /**
- * Yields the lines of a stream as they come; a last line without a line break counts too. A line without an end comes
- * in pieces, so that memory stays flat whatever is printed.
+ * Yields the text of a stream as it comes: either one line that may be a message, or other lines with breaks between
+ * them, since millions of lines one by one would keep the process from everything else. A last line without a line break
+ * counts too. A line without an end comes in pieces, so that memory stays flat whatever is printed.
  */
-export async function* streamLines(
+export async function* streamText(
   stream: ReadableStream<Uint8Array>,
   longest: number = MAX_LINE,
 ): AsyncGenerator<string> {
@@ -50,9 +52,12 @@ export async function* streamLines(
     if (held !== before) held.set(before.subarray(0, size));
     held.set(chunk, size);
     let rest = held.subarray(0, size + chunk.length);
-    for (let end = rest.indexOf(BREAK, size); end >= 0; end = rest.indexOf(BREAK)) {
-      yield decode(rest.subarray(0, end + 1)).slice(0, -1);
-      rest = rest.subarray(end + 1);
+    for (let whole = chunk.includes(BREAK) ? rest.lastIndexOf(BREAK) + 1 : 0; whole > 0;) {
+      const mark = rest.subarray(0, whole).indexOf(MARK);
+      const end = mark < 0 ? whole : rest.lastIndexOf(BREAK, mark) + 1 || rest.indexOf(BREAK, mark) + 1;
+      yield decode(rest.subarray(0, end)).slice(0, -1);
+      rest = rest.subarray(end);
+      whole -= end;
     }
     while (rest.length > PIECE) {
       const mark = rest.indexOf(MARK);
@@ -68,6 +73,11 @@ export async function* streamLines(
   if (last !== "") yield last;
 }
 
+/** Yields the lines of a stream one by one, as {@linkcode streamText} reads them. */
+export async function* streamLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  for await (const text of streamText(stream)) yield* text.split("\n");
+}
+
 /**
  * The most that a stage may print, in bytes, before the rest is left out: a loop that prints must not fill the disk.
  */
@@ -75,31 +85,39 @@ const LOG_LIMIT_BYTES = 64 << 20;
 const TAIL_LINES = 12;
 const TAIL_LINE_LENGTH = 400;
 
-/** The output of one process: written to the log up to a limit, with the last lines kept for messages. */
-export class StageLog {
-  readonly #tail: string[] = [];
+/** The output of one stage: written to the log up to a limit, with the last lines kept for messages. */
+export class StageLog implements Disposable {
+  #tail: string[] = [];
   #size = 0;
   #leftOut = 0;
 
-  constructor(private readonly write: (line: string) => void) {}
+  constructor(private readonly write: (text: string) => void) {}
 
+  /** Takes one line or several that the stage's process printed. */
   keep(said: string): void {
-    // For a line that the log leaves out, at most the start is shown, with the last lines.
-    const line = printable(this.#leftOut > 0 ? said.slice(0, TAIL_LINE_LENGTH + 1) : said);
-    this.#tail.push(line.length > TAIL_LINE_LENGTH ? `${line.slice(0, TAIL_LINE_LENGTH)}…` : line);
-    if (this.#tail.length > TAIL_LINES) this.#tail.shift();
-    this.#size += line.length + 1;
-    if (this.#size > LOG_LIMIT_BYTES) this.#leftOut++;
-    else this.write(line);
+    const lines = said.split("\n");
+    const last = lines.slice(-TAIL_LINES).map((line) => printable(line.slice(0, TAIL_LINE_LENGTH + 1)));
+    const short = last.map((line) => line.length > TAIL_LINE_LENGTH ? `${line.slice(0, TAIL_LINE_LENGTH)}…` : line);
+    this.#tail = [...this.#tail, ...short].slice(-TAIL_LINES);
+    this.add(said, lines.length);
   }
 
-  /** Writes how many lines were left out. Called when the process has ended. */
-  close(): void {
-    if (this.#leftOut === 0) return;
-    this.write(`… ${this.#leftOut} lines left out: a log holds ${LOG_LIMIT_BYTES >> 20} MiB of each stage`);
+  /** Takes one line or several that messages do not quote, such as notes. */
+  add(said: string, lines: number = said.split("\n").length): void {
+    const text = this.#leftOut === 0 ? printable(said) : undefined;
+    // Characters take up to three bytes on disk, such as those in place of bytes that are not UTF-8.
+    this.#size += Buffer.byteLength(text ?? "") + 1;
+    if (text === undefined || this.#size > LOG_LIMIT_BYTES) this.#leftOut += lines;
+    else this.write(text);
   }
 
   tail(): string {
     return this.#tail.join("\n").trim();
+  }
+
+  /** Writes how many lines were left out. */
+  [Symbol.dispose](): void {
+    if (this.#leftOut === 0) return;
+    this.write(`… ${this.#leftOut} lines left out: a log holds ${LOG_LIMIT_BYTES >> 20} MiB of each stage`);
   }
 }

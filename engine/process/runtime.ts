@@ -3,7 +3,7 @@ import { findPackageJSON } from "node:module";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
-import { StageLog, streamLines } from "./lines.ts";
+import { StageLog, streamText } from "./lines.ts";
 import { killFirst, totalMemory } from "./memory.ts";
 
 /**
@@ -157,10 +157,10 @@ export class DenoChild implements Disposable {
   /** Reads what the child prints until it ends; both streams are read to their ends. */
   async read(
     takeOutput: (stdout: ReadableStream<Uint8Array>) => Promise<void>,
-    takeLine: (line: string) => void,
+    takeText: (text: string) => void,
   ): Promise<Deno.CommandStatus> {
     const listen = async () => {
-      for await (const line of streamLines(this.#child.stderr)) takeLine(line);
+      for await (const text of streamText(this.#child.stderr)) takeText(text);
     };
     const [status] = await Promise.all([this.#child.status, takeOutput(this.#child.stdout), listen()]);
     return status;
@@ -195,9 +195,9 @@ export async function loadModules(
     for await (const chunk of stdout) if ((size += chunk.length) <= MAX_OUTPUT) chunks.push(chunk);
   };
   const log = new StageLog(() => {});
-  const { success } = await child.read(takeOutput, (line) => {
-    log.keep(line);
-    onLine?.(line);
+  const { success } = await child.read(takeOutput, (text) => {
+    log.keep(text);
+    if (onLine !== undefined) text.split("\n").forEach(onLine);
   });
   const took = child.held === undefined ? `more than ${timeoutMs / 1000} s` : "too much memory";
   const said = child.timedOut || child.held !== undefined ? `it took ${took} and was stopped` : log.tail();

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { askedAbout, type Capacity, forecastPlan, lookAhead, type Outlook } from "../plan/forecast.ts";
 import type { Plan, PlannedStage } from "../plan/plan.ts";
 import { runInChild } from "../process/child.ts";
+import { StageLog } from "../process/lines.ts";
 import { installPackages } from "../process/install.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
@@ -55,7 +56,7 @@ function probeName({ stage, device }: PlannedStage): string {
 
 /** The inputs and outputs of a probe: none. */
 const NOTHING = { seed: 0, inputs: {}, outputs: {}, progressLimit: 0, packages: {}, externals: {} };
-const BARE = { hosts: [], env: {}, memoryLimit: undefined, timeoutMs: PROBE_MS, log: () => {} };
+const BARE = { hosts: [], env: {}, memoryLimit: undefined, timeoutMs: PROBE_MS, log: new StageLog(() => {}) };
 
 /** Runs a probe. @returns undefined if the probe failed: the run itself will tell why */
 async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOptions) {

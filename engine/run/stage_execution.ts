@@ -11,6 +11,7 @@ import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/runtime.ts";
 import { type Grants, notGranted, requestsOf } from "../process/rights.ts";
+import { StageLog } from "../process/lines.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeDurableFolder } from "../store/folders.ts";
 import { isLentWhole, lend, takeBack } from "../store/lent.ts";
@@ -134,7 +135,7 @@ export class StageExecution {
   ): Promise<StageOutcome> {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { stage } = planned;
-    const log = (line: string) => store.runs.log(runId, stage.id, line);
+    using log = new StageLog((text) => store.runs.log(runId, stage.id, text));
     using live = new LiveProgress(store.runs, runId, stage.id, rate);
     let [notes, previews, said] = [0, 0, false];
     const forward = (event: StageEvent) => {
@@ -160,7 +161,7 @@ export class StageExecution {
         this.#room -= png.length;
         emit({ type: "stage-preview", id: stage.id, step, path });
       } else {
-        log(`${event.type}: ${event.message}`);
+        log.add(`${event.type}: ${event.message}`);
         if (++notes > MAX_NOTES) return;
         emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });
         if (notes < MAX_NOTES) return;

@@ -120,8 +120,8 @@ export class RunStore {
     this.#held.delete(record.runId);
   }
 
-  log(runId: string, stage: string, line: string): void {
-    ignoreTrouble(() => appendLine(this.logPath(runId, stage), line));
+  log(runId: string, stage: string, text: string): void {
+    ignoreTrouble(() => appendLine(this.logPath(runId, stage), text));
   }
 
   /** Records one line for each stage that starts or ends, so that a run can be watched while it is in progress. */

@@ -4,11 +4,25 @@ import { z } from "zod";
 const MEBIBYTE = 1 << 20;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const TAKES = [
+  "arrays",
+  "objects",
+  "time",
+  "prints",
+  "unbroken",
+  "breaks",
+  "bytes",
+  "files",
+  "timers",
+  "notes",
+  "nothing",
+] as const;
+
 /** Takes more than its share: memory, time, output. */
 export default defineStage({
   summary: "Takes too much",
   params: z.strictObject({
-    takes: z.enum(["arrays", "objects", "time", "prints", "unbroken", "errors", "files", "timers", "notes", "nothing"]),
+    takes: z.enum([...TAKES]),
     amount: execution(z.int().default(0)),
   }),
   inputs: {},
@@ -34,8 +48,11 @@ export default defineStage({
         for (let i = 0; i < amount * 1024; i++) (i % 2 === 0 ? Deno.stdout : Deno.stderr).writeSync(line);
         break;
       }
-      case "unbroken": {
-        const piece = new Uint8Array(MEBIBYTE).fill(0x75);
+      case "unbroken":
+      case "breaks":
+      case "bytes": {
+        // The last are not UTF-8.
+        const piece = new Uint8Array(MEBIBYTE).fill({ unbroken: 0x75, breaks: 0x0a, bytes: 0xff }[takes]);
         for (let i = 0; i < amount; i++) (i % 2 === 0 ? Deno.stdout : Deno.stderr).writeSync(piece);
         break;
       }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { StageLog, streamLines } from "../../../../engine/process/lines.ts";
+import { StageLog, streamLines, streamText } from "../../../../engine/process/lines.ts";
 import { formatMemory, parseMemory } from "../../../../engine/process/runtime.ts";
 
 async function linesOf(chunks: readonly Uint8Array[]): Promise<string[]> {
@@ -47,15 +47,48 @@ Deno.test("streamLines() holds no more than 64 KiB of a line that is no message,
   assertEquals(lines.join("").length, 15 * (1 << 20) + 1 + message.length);
 });
 
-Deno.test("StageLog leaves out what is too much, says so, and keeps the last lines short", () => {
-  const written: string[] = [];
-  const log = new StageLog((line) => written.push(line));
-  for (let i = 0; i < 70; i++) log.keep("m".repeat(1 << 20));
-  log.keep("last words");
-  log.close();
-  assertEquals(written.length, 64);
-  assertEquals(written.at(-1), "… 8 lines left out: a log holds 64 MiB of each stage");
-  assertEquals(log.tail().endsWith("…\nlast words") && log.tail().length < 6_000, true);
+Deno.test("streamText() gives lines that are no messages together, and each message alone", async () => {
+  const pieces = fc.constantFrom("", "a line", "\u001e0123456789 {}", "open \u001e0123456789 {}", "\u001e", "\r");
+  const property = fc.asyncProperty(fc.array(pieces), fc.integer({ min: 1, max: 40 }), async (lines, size) => {
+    const bytes = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
+    const chunks = Array.from(
+      { length: Math.ceil(bytes.length / size) },
+      (_, i) => bytes.slice(i * size, (i + 1) * size),
+    );
+    const texts = await Array.fromAsync(streamText(ReadableStream.from(chunks)));
+    assertEquals(texts.flatMap((text) => text.split("\n")), lines);
+    const marked = texts.filter((text) => text.includes("\u001e"));
+    assertEquals(marked, lines.filter((line) => line.includes("\u001e")));
+    assertEquals(texts.length - marked.length <= chunks.length + marked.length, true);
+  });
+  await fc.assert(property, { numRuns: 200 });
+  const breaks = new Uint8Array(60_000).fill(10);
+  const texts = await Array.fromAsync(streamText(ReadableStream.from([breaks, breaks, breaks])));
+  assertEquals(texts, Array(3).fill("\n".repeat(59_999)));
+});
+
+Deno.test("StageLog writes at most 64 MiB, says what is missing, and keeps the last lines short", () => {
+  const mebibyte = 1 << 20;
+  const says: readonly [string, number][] = [
+    [`${"m".repeat(mebibyte / 2)}\n`.repeat(2).slice(0, -1), 2],
+    // In place of bytes that are not UTF-8.
+    ["\ufffd".repeat(mebibyte), 1],
+  ];
+  for (const [text, lines] of says) {
+    const written: string[] = [];
+    {
+      using log = new StageLog((text) => written.push(text));
+      for (let i = 0; i < 70; i++) log.keep(text);
+      log.keep("last words");
+      log.add("a note");
+      assertEquals(log.tail().endsWith("…\nlast words") && log.tail().length < 6_000, true);
+    }
+    const whole = written.slice(0, -1);
+    const bytes = whole.reduce((sum, text) => sum + new TextEncoder().encode(text).length + 1, 0);
+    assertEquals(bytes > 60 * mebibyte && bytes <= 64 * mebibyte, true, `${bytes} bytes`);
+    const left = (70 - whole.length) * lines + 2;
+    assertEquals(written.at(-1), `… ${left} lines left out: a log holds 64 MiB of each stage`);
+  }
 });
 
 Deno.test("parseMemory() and formatMemory() know both kinds of units", () => {
