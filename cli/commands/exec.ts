@@ -1,6 +1,6 @@
 import process from "node:process";
 import type { Emit } from "noiseline/core";
-import { executeTask, LIMIT_NEAR, openSubmission, queueParts, SlurmQueue, TASK_EXIT } from "noiseline/job";
+import { executeTask, LIMIT_NEAR, openSubmission, queueParts, SlurmQueue, TASK_EXIT, untilHere } from "noiseline/job";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
 import { Exit, printLine, valueOf } from "../io.ts";
@@ -21,7 +21,21 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--part <n>", "execute the stage of this part that is the job's; without, queue what is left", parseWhole)
     .action(async (folder, { digest, part }) => {
       const queue = new SlurmQueue();
-      const submission = valueOf(openSubmission(folder, digest));
+      const stop = new AbortController();
+      if (part !== undefined) {
+        process.on("SIGUSR2", () => stop.abort(LIMIT_NEAR));
+        process.on("SIGTERM", () => stop.abort("ended"));
+      }
+      const reporter = new TextReporter();
+      const emit: Emit = (event) => {
+        // Views that the job shows are deleted with its scratch folder, so their paths are not printed.
+        const { view: _view, ...shown } = { view: undefined, ...event };
+        if (shown.type !== "run-finished") reporter.emit(shown);
+      };
+      const given = { queue, emit, stop: stop.signal };
+      const first = openSubmission(folder, digest);
+      const waits = !first.ok && queue.own() !== undefined && await untilHere(folder, given);
+      const submission = valueOf(waits ? openSubmission(folder, digest) : first);
       if (part === undefined) {
         const queued = await queueParts(submission, { queue, say: printLine });
         if (!queued.ok) throw new Exit(TASK_EXIT.failed, queued.diagnostics);
@@ -29,18 +43,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         if (queued.value.stuck && await queue.requeueOwn() !== undefined) throw new Exit(TASK_EXIT.failed);
         return;
       }
-      const stop = new AbortController();
-      process.on("SIGUSR2", () => stop.abort(LIMIT_NEAR));
-      process.on("SIGTERM", () => stop.abort("ended"));
-      const reporter = new TextReporter();
       const kinds = await settings.loadKinds();
-      const emit: Emit = (event) => {
-        // Views that the job shows are deleted with its scratch folder, so their paths are not printed.
-        const { view: _view, ...shown } = { view: undefined, ...event };
-        if (shown.type !== "run-finished") reporter.emit(shown);
-      };
-      const given = { submission, part, queue, kinds, versions: VERSIONS, emit, stop: stop.signal };
-      const { code, end, problems } = await executeTask(given);
+      const { code, end, problems } = await executeTask({ ...given, submission, part, kinds, versions: VERSIONS });
       if (end !== undefined) printLine(`attempt ${end.attempt} of job ${end.job} on ${end.node}: ${end.state}`);
       if (code !== TASK_EXIT.done) throw new Exit(code, problems);
     });

@@ -1,6 +1,6 @@
 import { delay } from "@std/async";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { z } from "zod";
 import { type JobEnd, jobEndSchema, jobStartSchema } from "../../schemas/cluster_records.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
@@ -26,7 +26,7 @@ import { lineOfJob } from "./look.ts";
 import type { Queue } from "./queue.ts";
 import { hasResult } from "./queue_parts.ts";
 import { SharedStates } from "./states.ts";
-import { type Attempt, clusterFolder, type TrustedSubmission } from "./submission.ts";
+import { type Attempt, clusterFolder, isHere, type TrustedSubmission } from "./submission.ts";
 import { recall, type Recalled, thaw } from "./thaw.ts";
 
 /**
@@ -97,6 +97,28 @@ export async function executeTask(options: TaskOptions) {
   return await new Task(submission, { line, job: own.id, attempt: own.attempt }, { pace: 1, ...options }).run();
 }
 
+/** Returns the milliseconds to wait after a try. */
+function pauseAfter(tries: number, pace: number): number {
+  return Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * pace;
+}
+
+/**
+ * Waits for a cache that is away as long as for one that is full.
+ * @param folder of a submission in the cache @returns true if the cache is there
+ */
+export async function untilHere(
+  folder: string,
+  { stop, emit, pace = 1 }: Pick<TaskOptions, "stop" | "emit" | "pace">,
+): Promise<boolean> {
+  for (let tries = 1; !isHere(folder); tries++) {
+    if (tries === SEND_TRIES || stop.aborted) return false;
+    const message = `the cache folder ${resolve(folder, "../../..")} is not there; waiting for it`;
+    if (tries === 1) emit({ type: "note", message });
+    await delay(pauseAfter(tries, pace), { signal: stop }).catch(() => {});
+  }
+  return true;
+}
+
 /** One attempt at one stage. */
 class Task {
   readonly #startedAt = new Date().toISOString();
@@ -132,7 +154,7 @@ class Task {
   async #attempt(): Promise<Outcome> {
     const { submission, options: { stop } } = this;
     for (let tries = 1;; tries++) {
-      if (!await this.#untilHere()) {
+      if (!await untilHere(submission.folder, this.options)) {
         const fix = "see that this node has it mounted, then run again with --on";
         return failed(`the cache folder ${submission.cache} is not there`, fix, { unusable: true });
       }
@@ -148,22 +170,10 @@ class Task {
         outcome = { state: "failed", problems: [trouble] };
       }
       // Files that could not be read may be there by now, and so may the cache.
-      const mayHelp = !submission.isHere || (outcome.unusable && tries === 1);
+      const mayHelp = !isHere(submission.folder) || (outcome.unusable && tries === 1);
       if (outcome.state !== "failed" || !mayHelp || tries === INPUT_TRIES || stop.aborted) return outcome;
       await this.#pause(tries);
     }
-  }
-
-  /** Waits for a cache that is away as long as for one that is full. @returns true if the cache is there */
-  async #untilHere(): Promise<boolean> {
-    const { submission, options: { stop, emit } } = this;
-    for (let tries = 1; !submission.isHere; tries++) {
-      if (tries === SEND_TRIES || stop.aborted) return false;
-      const message = `the cache folder ${submission.cache} is not there; waiting for it`;
-      if (tries === 1) emit({ type: "note", message });
-      await this.#pause(tries);
-    }
-    return true;
   }
 
   /** True if the queue is ending this job; waits a moment for a stop signal that has not arrived yet. */
@@ -204,8 +214,8 @@ class Task {
     }
   }
 
-  async #pause(tries: number): Promise<void> {
-    await delay(Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * this.options.pace);
+  #pause(tries: number): Promise<void> {
+    return delay(pauseAfter(tries, this.options.pace));
   }
 
   /** Returns true if the queue ends this job, as its signal announced; after a preemption that takes a while. */
@@ -225,7 +235,7 @@ class Task {
   #openCache(): SharedCache {
     const { submission } = this;
     const { cache } = submission;
-    const backend = new FolderBackend(cache, undefined, () => submission.isHere);
+    const backend = new FolderBackend(cache, undefined, () => isHere(submission.folder));
     const warn = (diagnostic: Diagnostic) => this.options.emit({ type: "warning", diagnostic });
     const { signal: stop } = new AbortController();
     return new SharedCache(backend, "read-write", { name: cache, warn, stop });
@@ -262,7 +272,7 @@ class Task {
       lockFolder: join(scratch, "slots"),
       emit: (event) => {
         // Nothing is written in place of a mount that is away.
-        if (event.type === "stage-saved" && submission.isHere) states?.send(event.step);
+        if (event.type === "stage-saved" && isHere(submission.folder)) states?.send(event.step);
         options.emit(event);
       },
       beforeStage: async ({ stage, keys, device }, progress) => {
@@ -334,7 +344,7 @@ class Task {
   }
 
   async #record({ state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome) {
-    await this.#untilHere();
+    await untilHere(this.submission.folder, this.options);
     const [first] = problems;
     const { own, options: { stop } } = this;
     const end: JobEnd = {

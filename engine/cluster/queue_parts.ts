@@ -359,7 +359,7 @@ class Pass {
       name: `${JOB_PREFIX}${name}`,
       comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
       script: jobScript(settings, { folder, digest, task }),
-      log: settings.logs === undefined ? join(folder, "logs", `${what}.log`) : join(settings.logs, `${id}.${what}.log`),
+      log: this.submission.outputPath(what),
       folder,
       warnSeconds: warnSecondsOf(more.needs),
     };

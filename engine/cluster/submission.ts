@@ -129,6 +129,11 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
 /** One attempt of a job at the stage of a line. */
 export type Attempt = Pick<JobEnd, "line" | "job" | "attempt">;
 
+/** Returns true if the folder of a submission can be seen; the file system of its cache may be away for a while. */
+export function isHere(folder: string): boolean {
+  return isThere(join(folder, "submission.json"));
+}
+
 /** A submission that was read. Each of its stages is read when it is wanted. */
 export class OpenSubmission<Digest extends string | undefined = string | undefined> {
   /** @param digest SHA-256 of the head, if the caller knew it before reading the head; otherwise undefined */
@@ -139,9 +144,11 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
     return resolve(this.folder, "../../..");
   }
 
-  /** True if the cache can be seen; its file system may be away for a while. */
-  get isHere(): boolean {
-    return isThere(join(this.folder, "submission.json"));
+  /** Returns the file that the queue writes the output of a part's jobs or of a helper to, one for each child of an array. */
+  outputPath(what: string, child?: string): string {
+    const { logs } = this.head.settings;
+    const path = logs === undefined ? join(this.folder, "logs", what) : join(logs, `${this.head.id}.${what}`);
+    return `${path}.log${child === undefined ? "" : `.${child}`}`;
   }
 
   /** Returns the root of the records of a stage's runs. */

@@ -1,9 +1,11 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import type { Emit, StageEndState } from "../run/events.ts";
-import { attemptsOf, endsByLine, helpersOf, jobsByLine, listAttempts } from "./look.ts";
+import { readTail } from "../store/reading.ts";
+import { attemptsOf, endsByLine, helpersOf, jobsByLine, listAttempts, parseComment } from "./look.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
+import { isHere, type OpenSubmission } from "./submission.ts";
 import type { Submitted, Tracked } from "./submit.ts";
 
 const FIRST_PAUSE_MS = 2_000;
@@ -15,6 +17,10 @@ const UNSEEN_MS = 60_000;
  * entries, and more frequent looks would be noticeable.
  */
 const LOOK_MS_EACH = 4;
+
+/** Lines and bytes of what a job has printed that are shown of one that left no record. */
+const SAID_LINES = 8;
+const MOST_SAID = 4_000;
 
 const GO_ON = "run again with --on: it goes on from its saved state";
 const PERHAPS = ": perhaps it was killed from outside or ran out of memory";
@@ -146,7 +152,7 @@ class Watch {
   look(): void {
     this.isUnsure = false;
     const open = this.#rows.filter(({ state }) => state === undefined);
-    const away = open.find(({ submission }) => !submission.isHere)?.submission;
+    const away = open.find(({ submission }) => !isHere(submission.folder))?.submission;
     if (away !== undefined && !this.#away) {
       this.options.say(`the cache folder ${away.cache} is not there; waiting for it`);
     }
@@ -218,9 +224,7 @@ class Watch {
       this.#lost = true;
       return undefined;
     }
-    const message = isDone
-      ? "its result cannot be seen in the shared cache"
-      : `its job ${job!.id} ended (${job!.word}) and left no word why${job!.word === "FAILED" ? PERHAPS : ""}`;
+    const message = isDone ? "its result cannot be seen in the shared cache" : phraseLoss(row.submission, job!);
     return this.#finish(row, "failed", { message, fix: GO_ON });
   }
 
@@ -260,6 +264,14 @@ class Watch {
     const said = definedOnly({ cancelled, message: message || undefined, fix: fix || undefined, log });
     this.options.emit({ type: "stage-finished", id, state, durationMs, ...said });
   }
+}
+
+/** Says how a job ended that left no record. One that could not begin may have printed why. */
+function phraseLoss(submission: OpenSubmission, { id, word, comment }: QueuedJob): string {
+  const path = submission.outputPath(parseComment(comment)!.what, id.split("_")[1]);
+  const said = readTail(path, MOST_SAID)?.trim().split("\n").slice(-SAID_LINES).join("\n") ?? "";
+  if (said === "") return `its job ${id} ended (${word}) and left no word why${word === "FAILED" ? PERHAPS : ""}`;
+  return `its job ${id} ended (${word}) and left no record; ${path} ends:\n${said}`;
 }
 
 function phraseAgain(id: string, { message, toStep }: JobEnd): string {

@@ -1,7 +1,6 @@
 import { figureRowSchema } from "../../schemas/records.ts";
-import { fill, openPlain, statIfThere } from "../store/reading.ts";
+import { readTail, statIfThere } from "../store/reading.ts";
 import { readRecordsFrom } from "../store/records.ts";
-import { unlessReadable } from "../store/trouble.ts";
 import type { RunStore } from "../store/runs.ts";
 
 /** The place where the files of a stage lie. */
@@ -27,12 +26,5 @@ export function readFigures({ runs, runId, stage }: StagePlace, from?: number) {
 
 /** Returns the end of a stage's log, in whole lines; undefined if it has none. @param bytes the most to return */
 export function logTail({ runs, runId, stage }: StagePlace, bytes: number): string | undefined {
-  return unlessReadable(() => {
-    using file = openPlain(runs.logPath(runId, stage));
-    const { size } = file.statSync();
-    const from = Math.max(0, size - bytes);
-    file.seekSync(from, Deno.SeekMode.Start);
-    const tail = fill(new Uint8Array(size - from), file);
-    return new TextDecoder().decode(tail.subarray(from === 0 ? 0 : tail.indexOf(10) + 1));
-  }, undefined);
+  return readTail(runs.logPath(runId, stage), bytes);
 }

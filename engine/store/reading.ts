@@ -62,6 +62,18 @@ export function readTextIfThere(path: string): string | undefined {
   return bytes && new TextDecoder().decode(bytes);
 }
 
+/** The end of a text file, in whole lines; undefined where there is none that can be read. @param bytes at most */
+export function readTail(path: string, bytes: number): string | undefined {
+  return unlessReadable(() => {
+    using file = openPlain(path);
+    const { size } = file.statSync();
+    const from = Math.max(0, size - bytes);
+    file.seekSync(from, Deno.SeekMode.Start);
+    const tail = fill(new Uint8Array(size - from), file);
+    return new TextDecoder().decode(tail.subarray(from === 0 ? 0 : tail.indexOf(10) + 1));
+  }, undefined);
+}
+
 /**
  * Yields the lines of a file of any size. Text after the last line break may still be being written, and a line longer
  * than a record cannot be one; both are left out. A path that is not a regular file has no lines.

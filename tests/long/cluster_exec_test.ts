@@ -273,3 +273,27 @@ Deno.test("a cache that is away for a while costs no job, whenever that is, and 
   assertEquals([third.code, messagesOf(third).split(";")[0]], [2, `the cache folder ${shared} is not there`]);
   assertEquals(existsSync(shared), false);
 });
+
+Deno.test("exec waits for a cache that is away as its job starts, and tells one that is no job at once", async () => {
+  await using project = makeProject(FILE);
+  const { folder, digest, partOf } = await submit(project);
+  const [shared, away] = [project.path("shared"), project.path("away")];
+  const args = ["exec", folder, "--digest", digest];
+  const part = ["--part", String(partOf("noise"))];
+  Deno.renameSync(shared, away);
+  const outside = await project.cli([...args, ...part]);
+  assertEquals(outside.code, 2);
+  assertStringIncludes(outside.stderr, `Cannot use the submission ${folder}: it is not there`);
+  // No queue answers it.
+  const env = { SLURM_JOB_ID: "7", PATH: "/nowhere" };
+  await using job = project.start([...args, ...part], { env });
+  await using stopped = project.start([...args, ...part], { env });
+  for (const one of [job, stopped]) await one.said(`the cache folder ${shared} is not there; waiting for it`, "stderr");
+  stopped.signal("SIGTERM");
+  assertEquals((await stopped.outcome()).code, 2);
+  assertEquals(existsSync(shared), false);
+  Deno.renameSync(away, shared);
+  const { code, stdout, stderr } = await job.outcome();
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /attempt 0 of job 7 on .*: ran/);
+});

@@ -156,6 +156,35 @@ Deno.test("a job that ended badly without a word is a failure that says how it e
   assertEquals(told.includes("a failed its job 1 ended (TIMEOUT) and left no word why"), true);
 });
 
+Deno.test("of a job that left no record the end of its output is told, also of the child of an array", async () => {
+  const arrays = `name: demo
+stages:
+  a: { uses: source, with: { text: "\${matrix.x}" }, matrix: { x: [p, q] } }
+`;
+  for (const [yaml, job] of [[CHAIN, "1"], [arrays, "1_1"]] as const) {
+    for (const elsewhere of [false, true]) {
+      await using lab = await PaperLab.open();
+      if (elsewhere) lab.settings = { logs: `${lab.cache}.logs` };
+      const submitted = await lab.submitted(yaml);
+      const path = submitted.own!.submission.outputPath("0", job.split("_")[1]);
+      assertEquals(path.startsWith(elsewhere ? `${lab.cache}.logs/` : `${lab.cache}/cluster/`), true);
+      const { log, array } = lab.queue.requests.get("1")!;
+      assertEquals(path, array === undefined ? log : `${log}.1`);
+      const lines = Array.from({ length: 2_000 }, (_, i) => `line ${i}`);
+      Deno.writeTextFileSync(path, `${lines.join("\n")}\nerror: Cannot use the submission\n  fix: mount it\n\n`);
+      lab.queue.set(job, "failed");
+      const { told } = await watch(lab, submitted);
+      const word = told.find((line) => line.includes(" failed "))!;
+      assertStringIncludes(
+        word,
+        ` failed its job ${job} ended (FAILED) and left no record; ${path} ends:\nline 1994\n`,
+      );
+      assertStringIncludes(word, "\nline 1999\nerror: Cannot use the submission\n  fix: mount it");
+      assertEquals(word.includes("line 1993"), false);
+    }
+  }
+});
+
 Deno.test("what a failure cancelled is blocked, also where it is not seen yet; what somebody cancelled is not", async () => {
   await using lab = await PaperLab.open();
   const submitted = await lab.submitted(CHAIN);
