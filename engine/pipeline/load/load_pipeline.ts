@@ -17,7 +17,7 @@ import type { Pipeline } from "../pipeline.ts";
 import { Budget } from "../source/budget.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { asMap, isRecord } from "../source/tree.ts";
+import { asMap, isRecord, sortKeys } from "../source/tree.ts";
 import { bindInputs, buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
@@ -63,7 +63,9 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 
   const folder = dirname(resolve(file));
-  const entries = new Map(Object.entries(parsed.stages));
+  const entries = new Map(
+    Object.entries(parsed.stages).map(([id, entry]) => [id, { ...entry, with: asMap(sortKeys(entry.with)) }]),
+  );
   // Params that have been reported once are not reported again as values of the wrong type.
   for (const [root, id] of unresolved) {
     if (root === "stages") broken.getOrInsertComputed(String(id), () => new Set()).add("with");

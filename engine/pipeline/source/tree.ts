@@ -24,6 +24,13 @@ export function getPath(root: unknown, path: DocumentPath): { found: boolean; va
   return { found: true, value: node };
 }
 
+/** Orders the keys of all maps in a value by code units, so that the order in a file reaches nobody: no key has it. */
+export function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(Object.keys(value).sort().map((name) => [name, sortKeys(value[name])]));
+}
+
 /**
  * Changes the leaves of a value, such as texts and numbers. Parts in which nothing changes stay the same objects.
  * @param path the path of the value, with which the paths of its leaves begin
