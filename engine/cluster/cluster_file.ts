@@ -16,6 +16,7 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { RightsRequest } from "../process/rights.ts";
 import { validate } from "../process/schema_issues.ts";
 import { entriesOf, isThere, realPath, sha256Of } from "../store/reading.ts";
+import { isWithin } from "../store/roots.ts";
 import { findStoreRoot } from "../store/store.ts";
 
 /** A cluster as its file describes it. */
@@ -97,7 +98,8 @@ export function loadCluster(
   const found = problems.diagnostics(origins);
   if (!checked.ok || found.length > 0) return refuse(found);
   const settings = checked.value;
-  const isOfUser = dirname(path) === realPath(shared);
+  // A link in the user's folder may lead to a file that whoever edits the project can change.
+  const isOfUser = dirname(path) === realPath(shared) && !isWithin(realPath(path), realPath(dirname(home)));
   const asks = isOfUser ? [] : rightsOf(path, source.value.text, { settings, origins });
   return succeed({ name, file, settings, origins, asks });
 }

@@ -116,6 +116,57 @@ test("one name in the project and in the user's settings is an error that names 
   assertEquals(both.ok && both.value.asks, []);
 });
 
+test("whether a file asks is decided by where it really is, whatever links lead to it", async () => {
+  const text = `${GOOD}setup: [ls]\n`;
+  const SHARED = "user/noiseline/clusters";
+  type Place = Awaited<ReturnType<typeof place>>;
+  const remove = (at: Place, name: string) => Deno.removeSync(at.path(name), { recursive: true });
+  const link = (at: Place, from: string, to: string) => Deno.symlinkSync(at.path(to), at.path(from));
+  // By whether `home` asks; the file is in the project, in the user's folder or in neither.
+  const ways: Record<string, [asks: boolean, make: (at: Place) => void]> = {
+    "a file of the user": [false, (at) => writeFileSync(at.path(SHARED, "home.yaml"), text)],
+    "a link to a file of the project": [true, (at) => {
+      writeFileSync(at.path("project/clusters/work.yaml"), text);
+      link(at, `${SHARED}/home.yaml`, "project/clusters/work.yaml");
+    }],
+    "a link to any file below the project": [true, (at) => {
+      writeFileSync(at.path("project/pipelines/work.txt"), text);
+      link(at, `${SHARED}/home.yaml`, "project/pipelines/work.txt");
+    }],
+    "a link to a link": [true, (at) => {
+      writeFileSync(at.path("project/pipelines/work.txt"), text);
+      link(at, "between.yaml", "project/pipelines/work.txt");
+      link(at, `${SHARED}/home.yaml`, "between.yaml");
+    }],
+    "a link by a folder that is one": [true, (at) => {
+      writeFileSync(at.path("project/clusters/work.yaml"), text);
+      link(at, "between", "project/clusters");
+      link(at, `${SHARED}/home.yaml`, "between/work.yaml");
+    }],
+    "the user's folder is the project's": [true, (at) => {
+      remove(at, SHARED);
+      link(at, SHARED, "project/clusters");
+      writeFileSync(at.path("project/clusters/home.yaml"), text);
+    }],
+    "a link to a file elsewhere": [false, (at) => {
+      writeFileSync(at.path("dotfiles.yaml"), text);
+      link(at, `${SHARED}/home.yaml`, "dotfiles.yaml");
+    }],
+    "a link of the project to a file elsewhere": [true, (at) => {
+      writeFileSync(at.path("dotfiles.yaml"), text);
+      link(at, "project/clusters/home.yaml", "dotfiles.yaml");
+    }],
+  };
+  for (const [what, [asks, make]] of Object.entries(ways)) {
+    await using at = await place({});
+    make(at);
+    const loaded = at.load("home");
+    assert(loaded.ok, what);
+    const rights = asks ? [[`jobs=${sha256Of(text)}`]] : [];
+    assertEquals(loaded.value.asks.map((one) => one.rights), rights, what);
+  }
+});
+
 test("a project's file asks for the right to say what is run, by its digest, and the user's own does not", async () => {
   const commands = {
     setup: "[a]",
