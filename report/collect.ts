@@ -22,7 +22,7 @@ export interface Collection extends Content {
 }
 
 export interface CollectOptions {
-  /** Size limit of the page's content; if all artifacts exceed it together, the largest are left out. */
+  /** Size limit of the page's content; if the artifacts exceed it in total, the largest are left out. */
   readonly mostBytes?: number;
   /** True if a server has the files: pictures are then links, `/object/SHA256.png`. */
   readonly isServed?: boolean;

@@ -1,5 +1,5 @@
-// uPlot 1.6.32 (MIT), 50 kB: a page that opens from disk contains everything that it needs. Idiomorph 0.8.0 (0BSD), 3
-// kB.
+// uPlot 1.6.32 (MIT), 50 kB, and Idiomorph 0.8.0 (0BSD), 3 kB: a page that opens from disk contains everything that it
+// needs.
 import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import morphScript from "idiomorph/dist/idiomorph.min.js" with { type: "text" };

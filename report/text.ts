@@ -9,8 +9,8 @@ export class Html {
 export type Shown = string | number | undefined | Html | readonly Shown[];
 
 /**
- * Builds HTML from a template. Its name, `markup`, is one in which no formatter changes the text. Values may stand
- * between tags or in attributes; all of them are escaped, except those of class `Html`.
+ * Builds HTML from a template. No formatter changes the text of a template with this name. Values may stand between
+ * tags or in attributes; all of them are escaped, except those of class `Html`.
  */
 export function markup(texts: TemplateStringsArray, ...values: readonly Shown[]): Html {
   return new Html(String.raw({ raw: texts }, ...values.map(textOf)));

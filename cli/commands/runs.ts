@@ -143,7 +143,8 @@ function describe(store: Store, id: string): Answer {
     const rates = Object.entries(stage?.perSecond ?? {}).map(([unit, rate]) => `${rate} ${unit}/s`).join(", ");
     return [
       `  ${id}`,
-      // The result already existed when the run began. A run that was cut short may have ended before it displayed it.
+      // The result already existed when the run began. A run that was cut short may have ended before it showed this
+      // result.
       words.get(id) ?? (state === "done" ? "cached" : "found"),
       stage === undefined ? "" : formatDuration(stage.durationMs),
       typeof stage?.fromStep === "number" ? `from step ${stage.fromStep}` : "",

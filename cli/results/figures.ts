@@ -30,7 +30,7 @@ export interface MetricRow extends Score {
 
 /**
  * Returns the metrics of all experiments: for each its own metrics, figures of single timesteps and labels included;
- * means over seeds with their sample standard deviation; and what has no results, and why.
+ * means over seeds with their sample standard deviation; and the stages without results, with the reason.
  * @param names of the experiments
  */
 export async function figuresOf(

@@ -76,8 +76,8 @@ export function guard({ method, url, headers }: Asked, token: string): Response 
   if (given !== null && isSame(given, token)) {
     query.delete("token");
     const cookie = { "Set-Cookie": `${cookieOf(token)}; HttpOnly; SameSite=Strict; Path=/` };
-    // If a file sent the browser here, the browser sends the cookie only on requests from pages of this server, so this
-    // answer is such a page.
+    // After a redirect from a file, the browser sends the new cookie only on requests that a page of this server makes.
+    // So this answer is a page, which refreshes to the address.
     return isSent
       ? answer("", "text/html", { headers: { "Refresh": `0; url=${address.href}`, ...cookie } })
       : say(303, "go on", { "Location": address.href, ...cookie });

@@ -14,7 +14,7 @@ import { runCliWith } from "./capture.ts";
 import { judgeKind } from "./judge_kind.ts";
 import { newRunId } from "../../../engine/store/processes.ts";
 
-/** A kind that generates a random number, and may read the result of another stage. */
+/** A kind whose figure depends on the seed, and which may read the figure of another stage. */
 const drawKind = defineKind({
   ...judgeKind,
   kind: "draw",

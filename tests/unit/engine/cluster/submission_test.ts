@@ -130,7 +130,7 @@ Deno.test("stages with any params that a pipeline may have come back with their 
 Deno.test("params that JSON cannot carry are refused, and no head is written", async () => {
   await using world = await World.make();
   const pipeline = await loadGood(world.folder.path, YAML);
-  // Nothing has yet converted a value to text that is in no key.
+  // This param is in no key, so nothing has converted it to text before.
   const two = { ...pipeline.stages.get("two")!, params: { fail: NaN } };
   const changed = { ...pipeline, stages: new Map([...pipeline.stages, ["two", two]]) };
   const written = await world.write(changed, ["two"]).catch((error) => error.message);
