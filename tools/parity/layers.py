@@ -27,7 +27,7 @@ def channels_last(x):
 
 
 def same_padding(size, kernel, stride):
-    """Pads as TensorFlow's SAME does: an odd zero goes to the end."""
+    """Returns the zeros before and after an axis for TensorFlow's SAME: an odd one goes to the end."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 

@@ -74,7 +74,7 @@ def mean(i, axis, keepDims):
 
 
 def pool(function, x, stride, padding, **options):
-    """Averages windows of 3x3, in which padding does not count."""
+    """Pools windows of 3x3, in which padding does not count."""
     pads = 1 if padding == "same" else 0
     return layers.channels_last(function(layers.channels_first(x), 3, stride, pads, **options))
 
