@@ -284,7 +284,7 @@ Deno.test("exec waits for a cache that is away as its job starts, and tells one 
   const outside = await project.cli([...args, ...part]);
   assertEquals(outside.code, 2);
   assertStringIncludes(outside.stderr, `Cannot use the submission ${folder}: it is not there`);
-  // No queue answers it.
+  // With this PATH, no queue answers the job.
   const env = { SLURM_JOB_ID: "7", PATH: "/nowhere" };
   await using job = project.start([...args, ...part], { env });
   await using stopped = project.start([...args, ...part], { env });

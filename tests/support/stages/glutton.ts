@@ -51,7 +51,7 @@ export default defineStage({
       case "unbroken":
       case "breaks":
       case "bytes": {
-        // The last are not UTF-8.
+        // The bytes of the case `bytes` are not UTF-8.
         const piece = new Uint8Array(MEBIBYTE).fill({ unbroken: 0x75, breaks: 0x0a, bytes: 0xff }[takes]);
         for (let i = 0; i < amount; i++) (i % 2 === 0 ? Deno.stdout : Deno.stderr).writeSync(piece);
         break;

@@ -122,7 +122,7 @@ test("whether a file asks is decided by where it really is, whatever links lead 
   type Place = Awaited<ReturnType<typeof place>>;
   const remove = (at: Place, name: string) => Deno.removeSync(at.path(name), { recursive: true });
   const link = (at: Place, from: string, to: string) => Deno.symlinkSync(at.path(to), at.path(from));
-  // By whether `home` asks; the file is in the project, in the user's folder or in neither.
+  // True if `home` asks for rights; the file lies in the project, in the user's folder or in neither.
   const ways: Record<string, [asks: boolean, make: (at: Place) => void]> = {
     "a file of the user": [false, (at) => writeFileSync(at.path(SHARED, "home.yaml"), text)],
     "a link to a file of the project": [true, (at) => {

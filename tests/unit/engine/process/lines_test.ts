@@ -71,7 +71,7 @@ Deno.test("StageLog writes at most 64 MiB, says what is missing, and keeps the l
   const mebibyte = 1 << 20;
   const says: readonly [string, number][] = [
     [`${"m".repeat(mebibyte / 2)}\n`.repeat(2).slice(0, -1), 2],
-    // In place of bytes that are not UTF-8.
+    // The text that replaces bytes which are not UTF-8.
     ["\ufffd".repeat(mebibyte), 1],
   ];
   for (const [text, lines] of says) {

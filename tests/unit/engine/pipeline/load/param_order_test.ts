@@ -7,7 +7,7 @@ import { keysOfStages } from "../../../../../engine/keys/keys.ts";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 
-/** Its schema keeps the order of keys in a record and of keys that it does not know. */
+/** A kind whose schema keeps the order of keys in a record and of unknown keys. */
 const keeper = defineKind({
   kind: "keeper",
   summary: "Keep what it is given",
@@ -22,7 +22,7 @@ const keeper = defineKind({
   outputs: { out: { type: "files", description: "anything" } },
 });
 
-/** The same value with the keys of all its maps the other way round. */
+/** Returns the value with the keys of all its maps in reverse order. */
 function turned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(turned);
   if (typeof value !== "object" || value === null) return value;
@@ -55,12 +55,12 @@ Deno.test("params that differ in the order of keys alone have one key, and reach
     const params = { b, a: { ...loose, last: 1, first: 2 } };
     const [here, there] = [await load(params), await load(turned(params))];
     assertEquals(there, here);
-    // The order of a list means something, and so does each value.
+    // The order of a list matters, and so does each value.
     const other = await load({ ...params, b: { ...b, more: [1, 2] } });
     assertNotEquals(other.key, (await load({ ...params, b: { ...b, more: [2, 1] } })).key);
   });
   await fc.assert(property, { numRuns: 60 });
-  // What a schema names is in the order of the schema, as before.
+  // Params that the schema names have the schema's order.
   const { seen } = await load({ a: { first: 2, z: 1, last: 1, c: 1 }, b: { y: 1, x: { q: 1, p: 2 } } });
   assertEquals(seen, '{"b":{"x":{"p":2,"q":1},"y":1},"a":{"last":1,"first":2,"c":1,"z":1}}');
 });
