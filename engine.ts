@@ -46,7 +46,7 @@ export { parentDeathGuard } from "./engine/process/runtime.ts";
 export type { KnownRun } from "./engine/live/run_reader.ts";
 export { liveOf, SubmissionReader } from "./engine/live/submission_reader.ts";
 export * from "./engine/live/tails.ts";
-export { readIfThere, statIfThere } from "./engine/store/reading.ts";
+export { readIfThere, readTail, statIfThere } from "./engine/store/reading.ts";
 export { fetchPackages, type SubmitOptions, submitPipeline, testNeeds } from "./engine/cluster/submit.ts";
 export { watchJobs } from "./engine/cluster/watch.ts";
 export type { StageEndState } from "./engine/run/events.ts";

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { FormatError } from "../formats/format_error.ts";
+import { FormatError, shown } from "../formats/format_error.ts";
 import { firstNotFinite } from "../metrics/vectors.ts";
 import { wantedBy } from "../schemas/zod_def.ts";
 
@@ -47,13 +47,15 @@ export async function readBytes(artifact: Pick<InputArtifact, "files" | "read">,
 
 /** @throws FormatError that lists everything that is wrong with a record */
 export function parseRecord<S extends z.ZodType>(name: string, value: unknown, schema: S): z.output<S> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const places = parsed.error.issues.map(({ path, message }) =>
-    `${path.join(".") || "a value"} that is not ${wantedBy(message)}`
-  );
-  const more = places.length > 5 ? [`and ${places.length - 5} more`] : [];
-  throw new FormatError(name, { got: places.slice(0, 5).concat(more).join("; "), wanted: "a valid record" });
+  const [first, ...others] = parsed.error.issues.map(({ path, input, message }) => {
+    const at = path.map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`).join("");
+    return { at, got: shown(input), wanted: wantedBy(message) };
+  });
+  const also = others.slice(0, 4).map(({ at, got, wanted }) => `; ${at}: got ${got}, wanted ${wanted}`);
+  if (others.length > 4) also.push(`; and ${others.length - 4} more`);
+  throw new FormatError(name + first!.at.replace(/^\./, ", "), { ...first!, wanted: first!.wanted + also.join("") });
 }
 
 /** @throws FormatError when the artifact has no such file */

@@ -1,3 +1,11 @@
+/** Names in a file may be as long as the file; so much of one is shown. */
+const cut = (text: string, most = 500) => text.length > most ? `${text.slice(0, most)}…` : text;
+
+/** Returns a value as messages show it, cut where it gets long. */
+export function shown(value: unknown): string {
+  return cut(JSON.stringify(value) ?? "nothing", 80);
+}
+
 /** Thrown for bytes or text that are not in the expected format. Reading a broken file throws this and nothing else. */
 export class FormatError extends Error {
   override readonly name = "FormatError";
@@ -16,7 +24,7 @@ export class FormatError extends Error {
       readonly fix?: string | undefined;
     },
   ) {
-    super(`${what}: got ${got}, wanted ${wanted}`, cause === undefined ? undefined : { cause });
+    super(`${cut(what)}: got ${cut(got)}, wanted ${cut(wanted)}`, cause === undefined ? undefined : { cause });
     this.got = got;
     this.wanted = wanted;
     this.fix = fix;

@@ -1,4 +1,4 @@
-import { FormatError } from "./format_error.ts";
+import { FormatError, shown } from "./format_error.ts";
 
 /** The supported dtypes. Typed arrays and the format are both little-endian wherever Deno runs. */
 export const DTYPES = {
@@ -147,8 +147,8 @@ function member(name: string, value: unknown): string {
  */
 function parseHeader(bytes: Uint8Array, dataBytes: number) {
   const root = parseObject(bytes);
-  const { __metadata__: metadata, ...tensors } = root;
-  const entries = Object.entries(tensors).map(([name, value]) => parseEntry(name, value));
+  const tensors = Object.entries(root).filter(([name]) => name !== "__metadata__");
+  const entries = tensors.map(([name, value]) => parseEntry(name, value));
   // An empty tensor has the same offset as the tensor after it, and comes before it.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
 
@@ -168,7 +168,7 @@ function parseHeader(bytes: Uint8Array, dataBytes: number) {
       wanted: `${position}: the file ${position > dataBytes ? "is cut off" : "has bytes after the last tensor"}`,
     });
   }
-  return { entries, metadata: parseMetadata(metadata) };
+  return { entries, metadata: parseMetadata(root["__metadata__"]) };
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
@@ -178,31 +178,31 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   } catch (cause) {
     throw new FormatError("safetensors header", { got: "bytes that are not JSON", wanted: "a JSON object", cause });
   }
-  if (!isObject(root)) throw new FormatError("safetensors header", { got: describe(root), wanted: "a JSON object" });
+  if (!isObject(root)) throw new FormatError("safetensors header", { got: shown(root), wanted: "a JSON object" });
   return root;
 }
 
 function parseMetadata(value: unknown = {}): Record<string, string> {
   if (!isObject(value) || !Object.values(value).every((text) => typeof text === "string")) {
-    throw new FormatError("safetensors __metadata__", { got: describe(value), wanted: "an object of strings" });
+    throw new FormatError("safetensors __metadata__", { got: shown(value), wanted: "an object of strings" });
   }
   return value as Record<string, string>;
 }
 
 function parseEntry(name: string, value: unknown) {
   const what = `safetensors tensor ${JSON.stringify(name)}`;
-  if (!isObject(value)) throw new FormatError(what, { got: describe(value), wanted: "an object" });
+  if (!isObject(value)) throw new FormatError(what, { got: shown(value), wanted: "an object" });
   const { dtype, shape, data_offsets: offsets, ...rest } = value;
   const extra = Object.keys(rest)[0];
   if (extra !== undefined) {
     throw new FormatError(what, { got: `key ${JSON.stringify(extra)}`, wanted: "dtype, shape and data_offsets only" });
   }
   if (!isDType(dtype)) {
-    throw new FormatError(`${what} dtype`, { got: describe(dtype), wanted: Object.keys(DTYPES).join(", ") });
+    throw new FormatError(`${what} dtype`, { got: shown(dtype), wanted: Object.keys(DTYPES).join(", ") });
   }
-  if (!isSizes(shape)) throw new FormatError(`${what} shape`, { got: describe(shape), wanted: "integers >= 0" });
+  if (!isSizes(shape)) throw new FormatError(`${what} shape`, { got: shown(shape), wanted: "integers >= 0" });
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
-    throw new FormatError(`${what} data_offsets`, { got: describe(offsets), wanted: "[begin, end] with begin <= end" });
+    throw new FormatError(`${what} data_offsets`, { got: shown(offsets), wanted: "[begin, end] with begin <= end" });
   }
   const [begin, end] = offsets as [number, number];
   const bytes = shape.reduce((product, length) => product * length, DTYPES[dtype].BYTES_PER_ELEMENT);
@@ -225,10 +225,4 @@ function isDType(value: unknown): value is SafetensorsDType {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-/** Formats a value for an error message, cut if it is long. */
-function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

@@ -1,8 +1,11 @@
 const YEAR_H = 365.25 * 24;
 
-/** Writes a time span in the largest units that matter: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`, `2.4 years`. */
+/**
+ * Writes a time span in the largest units that matter: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`, `2.4 years`. One
+ * below 0, as a clock that is set back makes it, is written as 0.
+ */
 export function formatDuration(ms: number): string {
-  const seconds = ms / 1000;
+  const seconds = Math.max(0, ms) / 1000;
   if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole}s`;

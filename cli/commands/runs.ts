@@ -105,9 +105,11 @@ type PastRun = ReturnType<typeof pastOf>;
 
 /** Returns a run as the history shows it. */
 function pastOf({ record, state, since, ends }: KnownRun) {
-  const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? ""].map((at) => Date.parse(at));
-  // Undefined for a killed run, because its end was not recorded.
-  const durationMs = state === "killed" ? undefined : (record.endedAt === null ? Date.now() : endedMs!) - startedMs!;
+  const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? new Date().toISOString()].map((at) =>
+    Date.parse(at)
+  );
+  // Undefined for a killed run, because its end was not recorded. The clock may have been set back since the start.
+  const durationMs = state === "killed" ? undefined : Math.max(0, endedMs! - startedMs!);
   // The outcome of each stage that ended. A stage that has not ended gets the run's state: running or killed.
   const words = new Map<string, string>([...ends].map(([id, end]) => [id, end.state]));
   for (const id of since.keys()) words.set(id, state);

@@ -21,10 +21,12 @@ export interface Listening {
  * need them.
  */
 const HEAD_MS = 5_000;
-/** With more connections than this, those that have sent no request are closed, the oldest first. */
-const MOST_CONNECTIONS = 128;
-/** With more connections than this, further ones are refused: a process that can open no more files ends. */
-const MOST_AT_ONCE = 192;
+/** With more connections than this that have sent no request, the oldest of these is closed. */
+const MOST_SILENT = 64;
+/** Requests that are answered at a time. A page listens for as long as it is open. */
+const MOST_REQUESTS = 128;
+/** The answer to further requests. */
+const BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 /** The delay before the server listens again after a system error, such as too many open files. */
 const AGAIN_MS = 1_000;
 
@@ -37,34 +39,36 @@ const MOST_HEAD_BYTES = 16_384;
  * server.
  */
 export function listen({ port, answer, onListen, onTrouble }: Listening): void {
-  const open = new Set<Socket>();
-  /** Connections that have sent no request so far, the oldest first. */
+  const asking = new Set<Socket>();
+  /** Connections that have sent no request so far, or one too many, the oldest first. */
   const silent = new Set<Socket>();
   const requests = createServer((incoming, outgoing) => {
     reply(incoming, outgoing, answer).catch(() => outgoing.destroy());
   });
   requests.on("clientError", (_, socket) => socket.destroy());
   const server = createTcpServer((socket) => {
-    open.add(socket);
     silent.add(socket);
     const timer = setTimeout(() => silent.has(socket) && socket.destroy(), HEAD_MS);
     readHead(socket, (head) => {
+      if (asking.size === MOST_REQUESTS) return void socket.end(BUSY);
       silent.delete(socket);
+      asking.add(socket);
       requests.emit("connection", withHead(socket, head));
     });
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
       clearTimeout(timer);
-      open.delete(socket);
+      asking.delete(socket);
       silent.delete(socket);
     });
     const [oldest] = silent;
-    if (open.size <= MOST_CONNECTIONS || oldest === undefined) return;
+    if (silent.size <= MOST_SILENT) return;
     // Removed at once, because the socket's close event comes later, possibly after the next connection.
-    for (const all of [open, silent]) all.delete(oldest);
-    oldest.destroy();
+    silent.delete(oldest!);
+    oldest!.destroy();
   });
-  server.maxConnections = MOST_AT_ONCE;
+  // With room for those that are being closed. More are not taken: a process that can open no more files ends.
+  server.maxConnections = MOST_REQUESTS + 2 * MOST_SILENT;
   let home: number | undefined;
   const start = () => server.listen({ host: "127.0.0.1", port: home ?? port });
   server.on("listening", () => {

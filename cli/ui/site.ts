@@ -209,7 +209,7 @@ export class Site {
   /** Returns the end of a log; undefined if there is none. */
   logOf(runId: string, stage: string, bytes: number = LOG_BYTES): string | undefined {
     const place = this.#placeOf(runId, stage);
-    const text = place && engine.logTail(place, bytes);
+    const text = place && engine.readTail(place.runs.logPath(place.runId, place.stage), bytes);
     return text && printable(text);
   }
 

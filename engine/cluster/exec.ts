@@ -97,9 +97,9 @@ export async function executeTask(options: TaskOptions) {
   return await new Task(submission, { line, job: own.id, attempt: own.attempt }, { pace: 1, ...options }).run();
 }
 
-/** Returns the milliseconds to wait after a try. */
-function pauseAfter(tries: number, pace: number): number {
-  return Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * pace;
+/** Waits after a try. */
+function pauseAfter(tries: number, { pace = 1, ...until }: { readonly pace?: number; readonly signal?: AbortSignal }) {
+  return delay(Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * pace, until).catch(() => {});
 }
 
 /**
@@ -114,7 +114,7 @@ export async function untilHere(
     if (tries === SEND_TRIES || stop.aborted) return false;
     const message = `the cache folder ${resolve(folder, "../../..")} is not there; waiting for it`;
     if (tries === 1) emit({ type: "note", message });
-    await delay(pauseAfter(tries, pace), { signal: stop }).catch(() => {});
+    await pauseAfter(tries, { pace, signal: stop });
   }
   return true;
 }
@@ -172,7 +172,7 @@ class Task {
       // Files that could not be read may be there by now, and so may the cache.
       const mayHelp = !isHere(submission.folder) || (outcome.unusable && tries === 1);
       if (outcome.state !== "failed" || !mayHelp || tries === INPUT_TRIES || stop.aborted) return outcome;
-      await this.#pause(tries);
+      await pauseAfter(tries, { pace: this.options.pace });
     }
   }
 
@@ -210,12 +210,8 @@ class Task {
         const names = missing.slice(0, 3).map(({ stage }) => stage.id).join(", ");
         return failed(`what it reads is not in the shared cache: ${names}`, "run again with --on, which computes it");
       }
-      await this.#pause(tries);
+      await pauseAfter(tries, { pace: this.options.pace });
     }
-  }
-
-  #pause(tries: number): Promise<void> {
-    return delay(pauseAfter(tries, this.options.pace));
   }
 
   /** Returns true if the queue ends this job, as its signal announced; after a preemption that takes a while. */
@@ -337,7 +333,7 @@ class Task {
       const { problem } = await cache.uploads.finish();
       if (problem === undefined || problem.kind === "unfit" || tries === SEND_TRIES || stop.aborted) return problem;
       emit({ type: "note", message: `its result was not sent, trying again: ${problem.message}` });
-      await this.#pause(tries);
+      await pauseAfter(tries, { pace: this.options.pace });
       cache = this.#openCache();
       cache.offer(manifest, head.stages[line]!.recipeKey, store);
     }

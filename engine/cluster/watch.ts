@@ -18,10 +18,6 @@ const UNSEEN_MS = 60_000;
  */
 const LOOK_MS_EACH = 4;
 
-/** Lines and bytes of what a job has printed that are shown of one that left no record. */
-const SAID_LINES = 8;
-const MOST_SAID = 4_000;
-
 const GO_ON = "run again with --on: it goes on from its saved state";
 const PERHAPS = ": perhaps it was killed from outside or ran out of memory";
 
@@ -256,7 +252,7 @@ class Watch {
     const { id, end, job } = row;
     const durationMs = end === undefined || end.state === "again"
       ? 1000 * (job?.seconds ?? 0)
-      : Date.parse(end.endedAt) - Date.parse(end.startedAt);
+      : Math.max(0, Date.parse(end.endedAt) - Date.parse(end.startedAt));
     const runs = attemptsOf(row);
     const attempt = state === "failed" ? runs.ids()[0] : undefined;
     const cancelled = state === "failed" && job?.state === "cancelled" ? true as const : undefined;
@@ -269,7 +265,7 @@ class Watch {
 /** Says how a job ended that left no record. One that could not begin may have printed why. */
 function phraseLoss(submission: OpenSubmission, { id, word, comment }: QueuedJob): string {
   const path = submission.outputPath(parseComment(comment)!.what, id.split("_")[1]);
-  const said = readTail(path, MOST_SAID)?.trim().split("\n").slice(-SAID_LINES).join("\n") ?? "";
+  const said = readTail(path, 4_000)?.trim().split("\n").slice(-8).join("\n") ?? "";
   if (said === "") return `its job ${id} ended (${word}) and left no word why${word === "FAILED" ? PERHAPS : ""}`;
   return `its job ${id} ended (${word}) and left no record; ${path} ends:\n${said}`;
 }

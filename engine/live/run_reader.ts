@@ -213,7 +213,7 @@ export class RunReader {
       /** As planned, `running`, or how it ended; `killed` if it was at work in a run that was killed. */
       state: end?.state ?? (startedMs === undefined ? waits ? line.state : "blocked" : isOn ? "running" : "killed"),
       startedMs: end?.startedAt ? Date.parse(end.startedAt) : startedMs,
-      durationMs: end?.durationMs ?? (startedMs && nowMs! - startedMs),
+      durationMs: end?.durationMs ?? (startedMs && Math.max(0, nowMs! - startedMs)),
       progress: told,
       etaMs: isOn ? etaLeft(told, nowMs!) : undefined,
       message: end?.message ?? undefined,

@@ -1,5 +1,5 @@
 import { figureRowSchema } from "../../schemas/records.ts";
-import { readTail, statIfThere } from "../store/reading.ts";
+import { statIfThere } from "../store/reading.ts";
 import { readRecordsFrom } from "../store/records.ts";
 import type { RunStore } from "../store/runs.ts";
 
@@ -22,9 +22,4 @@ export function readFigures({ runs, runId, stage }: StagePlace, from?: number) {
   const path = runs.figuresPath(runId, stage);
   if ((statIfThere(path)?.size ?? 0) > MAX_FIGURES_BYTES) return { rows: [], next: from ?? 0 };
   return readRecordsFrom(path, figureRowSchema, from, MOST_ROWS);
-}
-
-/** Returns the end of a stage's log, in whole lines; undefined if it has none. @param bytes the most to return */
-export function logTail({ runs, runId, stage }: StagePlace, bytes: number): string | undefined {
-  return readTail(runs.logPath(runId, stage), bytes);
 }

@@ -63,9 +63,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 
   const folder = dirname(resolve(file));
-  const entries = new Map(
-    Object.entries(parsed.stages).map(([id, entry]) => [id, { ...entry, with: asMap(sortKeys(entry.with)) }]),
-  );
+  const entries = new Map(Object.entries(parsed.stages).map(([id, one]) => [id, { ...one, with: sortKeys(one.with) }]));
   // Params that have been reported once are not reported again as values of the wrong type.
   for (const [root, id] of unresolved) {
     if (root === "stages") broken.getOrInsertComputed(String(id), () => new Set()).add("with");

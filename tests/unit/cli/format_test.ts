@@ -32,6 +32,8 @@ Deno.test("formatDuration() takes the largest units that matter, and rounds over
     [730 * D, "730d 0h"],
     [1000 * D, "2.7 years"],
   ];
+  // A clock that was set back.
+  assertEquals([-1, -3_600_000].map(formatDuration), ["0.0s", "0.0s"]);
   for (const [ms, text] of wanted) assertEquals(formatDuration(ms), text, String(ms));
 });
 

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { ByteImage } from "../../../formats/byte_image.ts";
 import { FormatError } from "../../../formats/format_error.ts";
 import { decodeJpeg } from "../../../formats/jpeg/jpeg.ts";
+import DAMAGED from "../../golden/jpeg_damaged.json" with { type: "json" };
 import PILLOW from "../../golden/jpeg_pillow.json" with { type: "json" };
 import { JPEGS, withOrientation } from "./jpeg_fixtures.ts";
 
@@ -42,6 +43,25 @@ for (const { name, width, height, jpeg, sha256 } of PILLOW) {
     assertEquals(createHash("sha256").update(image.data).digest("hex"), sha256);
   });
 }
+
+Deno.test("decodeJpeg() gives Pillow's bytes of a damaged file, or refuses it", () => {
+  const files = PILLOW.map(({ jpeg }) => Uint8Array.fromBase64(jpeg));
+  const counts: Record<string, number> = { read: 0, refused: 0, "refused by Pillow too": 0 };
+  for (const [number, at, remove, insert, wanted] of DAMAGED as [number, number, number, string, string | null][]) {
+    const bytes = [...files[number]!];
+    bytes.splice(at, remove, ...Uint8Array.fromHex(insert));
+    const what = `${PILLOW[number]!.name}: ${remove} bytes at ${at} become ${insert}`;
+    let got: string | null = null;
+    try {
+      got = createHash("sha256").update(decodeJpeg(Uint8Array.from(bytes)).data).digest("hex").slice(0, 16);
+    } catch (error) {
+      assert(error instanceof FormatError, `${what}: ${error}`);
+    }
+    if (got !== null) assertEquals(got, wanted, what);
+    counts[got !== null ? "read" : wanted !== null ? "refused" : "refused by Pillow too"]!++;
+  }
+  assert(Object.values(counts).every((count) => count > 100), JSON.stringify(counts));
+});
 
 Deno.test("decodeJpeg() reads grey files as three equal channels", () => {
   const { data } = decodeJpeg(JPEGS.grey);

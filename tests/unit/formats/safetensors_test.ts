@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { FormatError } from "../../../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../../formats/safetensors.ts";
@@ -111,6 +111,24 @@ function decodeOrFormatError(bytes: Uint8Array): void {
     if (!(error instanceof FormatError)) throw error;
   }
 }
+
+Deno.test("a message names what is wrong in a few words, however long the names in a file are", () => {
+  const long = "n".repeat(5_000_000);
+  const headers = [
+    { [long]: 1 },
+    { [long]: { dtype: "F32", shape: [1], data_offsets: [0, 4], [long]: 1 } },
+    { a: { dtype: long, shape: [1], data_offsets: [0, 4] } },
+    { [long]: { dtype: "F32", shape: [1], data_offsets: [4, 8] } },
+    { __metadata__: { [long]: 1 } },
+  ];
+  for (const header of headers) {
+    const { message } = assertThrows(
+      () => decodeSafetensors(fileOf(JSON.stringify(header), [0, 0, 0, 0])),
+      FormatError,
+    );
+    assert(message.length < 1_600 && message.startsWith("safetensors "), message.slice(0, 2_000));
+  }
+});
 
 Deno.test("decodeSafetensors() throws nothing but FormatError when the bytes are noise", () => {
   const valid = encodeSafetensors({ tensors: SAMPLE, metadata: { a: "b" } });

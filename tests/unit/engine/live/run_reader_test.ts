@@ -3,7 +3,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { MAX_PLANNED, type RunRecord } from "../../../../schemas/records.ts";
 import { RunReader } from "../../../../engine/live/run_reader.ts";
-import { logTail, readFigures } from "../../../../engine/live/tails.ts";
+import { readFigures } from "../../../../engine/live/tails.ts";
+import { readTail } from "../../../../engine/store/reading.ts";
 import { MAX_PREVIEWS } from "../../../../engine/store/runs.ts";
 import { newRunId } from "../../../../engine/store/processes.ts";
 import { key, openFreshStore } from "../support/manifest.ts";
@@ -150,13 +151,14 @@ Deno.test("RunReader shows of a run without a plan what ran, and reads a run tha
   assertEquals(reader.readRuns()[0]!.stages, first!.stages);
 });
 
-Deno.test("readFigures() goes on where it ended, and logTail() begins with a whole line", async () => {
+Deno.test("readFigures() goes on where it ended, and readTail() begins with a whole line", async () => {
   await using folder = await makeTempFolder();
   const { runs } = openFreshStore(folder.path);
   const { runId } = record(0);
   runs.start(record(0));
   const place = { runs, runId, stage: "m/train" };
-  assertEquals([readFigures(place), logTail(place, 10)], [{ rows: [], next: 0 }, undefined]);
+  const log = runs.logPath(runId, "m/train");
+  assertEquals([readFigures(place), readTail(log, 10)], [{ rows: [], next: 0 }, undefined]);
   const row = (step: number) => ({ step, at: at(0), figures: { loss: 1 / step } });
   for (const step of [1, 2]) runs.addFigures(runId, "m/train", row(step));
   const { rows, next } = readFigures(place);
@@ -165,7 +167,7 @@ Deno.test("readFigures() goes on where it ended, and logTail() begins with a who
   runs.addFigures(runId, "m/train", row(3));
   assertEquals(readFigures(place, next).rows, [row(3)]);
   for (const line of ["first", "sécond", "third"]) runs.log(runId, "m/train", line);
-  assertEquals([100, 14, 8, 3].map((bytes) => logTail(place, bytes)), [
+  assertEquals([100, 14, 8, 3].map((bytes) => readTail(log, bytes)), [
     ...["first\nsécond\nthird\n", "third\n", "third\n", ""],
   ]);
 });
