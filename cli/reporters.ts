@@ -231,7 +231,7 @@ export function phraseFinished(event: StageFinished, style: Style): string {
 /** Returns further lines about a stage that ended. */
 export function detailsOfFinished(event: StageFinished): string[] {
   const lines: string[] = [];
-  if (event.mine !== undefined) lines.push(`your changes to its outputs are now in ${shortPath(event.mine)}`);
+  if (event.mine !== undefined) lines.push(`other files that were in its outputs are now in ${shortPath(event.mine)}`);
   if (event.state !== "failed") return lines;
   lines.push(...printable(event.message ?? "no reason was given").split("\n"));
   if (event.fix !== undefined) lines.push(`fix: ${oneLine(event.fix)}`);

@@ -78,7 +78,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           const how = isRunning ? "is running and has printed nothing yet" : `has not begun yet in run ${run}`;
           printError(`"${id}" ${how}`);
         }
-        if (!await follow(runs, run, id, new Lines(id), away?.isOn)) printError(`"${id}" has printed nothing`);
+        if (!await follow(runs, run, id, new Lines(id), away?.isOn)) printError(`the log of "${id}" is empty`);
       } else await printFrom(path, 0, new TextDecoder(), printText);
     });
 }

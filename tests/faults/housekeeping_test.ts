@@ -46,9 +46,9 @@ Deno.test("logs --follow of a stage without a log says whether it is at work or 
   await b.said("yet", "stderr");
   running.signal("SIGKILL");
   const [first, second] = [await a.outcome(), await b.outcome()];
-  assertEquals(first.stderr, `"a" is running and has printed nothing yet\n"a" has printed nothing\n`);
+  assertEquals(first.stderr, `"a" is running and has printed nothing yet\nthe log of "a" is empty\n`);
   const [runId] = project.list(".noiseline/runs");
-  assertEquals(second.stderr, `"b" has not begun yet in run ${runId}\n"b" has printed nothing\n`);
+  assertEquals(second.stderr, `"b" has not begun yet in run ${runId}\nthe log of "b" is empty\n`);
 });
 
 /** A stage that reports its progress, and runs for up to ten minutes. */

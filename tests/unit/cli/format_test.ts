@@ -148,7 +148,7 @@ Deno.test("phraseFinished() and its details say how a stage ended, where its fil
   assertEquals(detailsOfFinished(failed), ["one", "two", "fix: do x", "log: a.log"]);
   assertEquals(detailsOfFinished({ ...base, state: "failed" }), ["no reason was given"]);
   assertEquals(detailsOfFinished({ ...base, state: "ran", mine: `${Deno.cwd()}/a.mine` }), [
-    "your changes to its outputs are now in a.mine",
+    "other files that were in its outputs are now in a.mine",
   ]);
 });
 
