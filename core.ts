@@ -18,7 +18,7 @@ export { type Pipeline, selectStages } from "./engine/pipeline/pipeline.ts";
 export { importLate } from "./std/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
-export { mayWork, type Plan, type PlannedStage, type Reason } from "./engine/plan/plan.ts";
+export { mayWork, type Plan, type PlannedAction, type Reason } from "./engine/plan/plan.ts";
 export { formatMemory } from "./engine/process/runtime.ts";
 export {
   type Forecast,
@@ -29,7 +29,7 @@ export {
   type Total,
   totalOf,
 } from "./engine/plan/forecast.ts";
-export { codesOf, type Stage, wholeOf, withoutShards } from "./engine/keys/stage.ts";
+export { codesOf, type Stage } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
 export {

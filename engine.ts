@@ -33,6 +33,7 @@ export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
 export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
 export type { OpenSubmission } from "./engine/cluster/submission.ts";
 export { countEnds, runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
+export { type Action, actionsBefore, actionsOf } from "./engine/keys/action.ts";
 export { type Kind, predecessorsOf } from "./engine/keys/stage.ts";
 export { fromFile, isCustom } from "./engine/pipeline/load/builtin.ts";
 export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";

@@ -49,7 +49,7 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
   const leave = `the jobs go on; \`run ${back}\` comes back to them, \`cancel ${back}\` ends them`;
   let plan: Plan | undefined;
   for (let tries = 1;; tries++) {
-    const givenUp = new Set(ended.keys().map((id) => plan!.stages.get(id)!.recipeKey));
+    const givenUp = new Set(ended.keys().map((id) => plan!.actions.get(id)!.recipeKey));
     const submitted = await submitPipeline(pipeline, store, {
       ...asked,
       ...{ queue, say, stop, givenUp },
@@ -80,15 +80,14 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
     }
   }
   const cache = await openCache();
-  const wanted = [...plan.stages.values()].filter(({ stage: { id, shard } }) => shard === undefined && !ended.has(id));
-  const targets = wanted.map(({ stage: { id } }) => id);
+  const targets = [...plan.stages.keys()].filter((id) => !ended.has(id));
   const now = await makePlanner({ pipeline, store }, { targets, cache, elsewhere: true }).plan();
   const open = now.stages.values().filter(mayWork);
-  for (const { stage: { id } } of open) if (plan.stages.has(id) && !ended.has(id)) ended.set(id, "blocked");
+  for (const { id } of open) if (plan.stages.has(id) && !ended.has(id)) ended.set(id, "blocked");
   const done = targets.filter((id) => !ended.has(id));
   if (done.length === 0) {
     const { name } = pipeline;
-    const [counts, durationMs] = [engine.countEnds(ended), performance.now() - started];
+    const [counts, durationMs] = [engine.countEnds(ended, plan), performance.now() - started];
     emit({ type: "run-finished", pipeline: name, status: "failed", counts, durationMs, runId: undefined, earlier: [] });
     throw new Exit(EXIT.failed);
   }
@@ -97,5 +96,7 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
     message: "its result in the shared cache is damaged, and nothing is computed here",
     fix: `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`,
   });
-  return { targets: done, cache, beforeStage: refuseHere, endedElsewhere: ended };
+  // To people, a shard that was blocked is only a part of its stage.
+  const endedElsewhere = new Map([...ended].filter(([id, state]) => state === "failed" || plan.stages.has(id)));
+  return { targets: done, cache, beforeStage: refuseHere, endedElsewhere };
 }

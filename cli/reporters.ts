@@ -8,7 +8,6 @@ import {
   printable,
   type RunFinished,
   type StageFinished,
-  withoutShards,
 } from "noiseline/core";
 import { formatMetrics } from "./format/metrics.ts";
 import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
@@ -91,7 +90,7 @@ export class TextReporter {
         this.#animate();
         const why = formatReasons(event.planned.reasons);
         const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
-        const { parts } = event.planned.stage;
+        const { parts } = event.planned;
         const state = parts === undefined ? formatState(event.planned) : `join ${parts.length} shards`;
         return printLine(`${event.id}: ${event.where ?? `${state}${device}`}${why === "" ? "" : ` (${why})`}`);
       }
@@ -181,7 +180,7 @@ export class JsonReporter {
     switch (event.type) {
       case "run-started": {
         const { plan, ...rest } = event;
-        const stages = withoutShards(plan.stages).map(([id, planned]) => plannedToJson(id, planned));
+        const stages = Array.from(plan.stages, ([id, planned]) => plannedToJson(id, planned));
         return printLine(JSON.stringify({ ...rest, pipeline: plan.pipeline.name, stages }));
       }
       case "stage-started": {

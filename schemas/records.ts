@@ -207,11 +207,15 @@ export const runRecordSchema = z.strictObject({
   host: z.string(),
   versions: z.record(z.string(), z.string()),
   stages: z.record(z.string(), stageRunSchema),
+  /** Shards of these stages, by the ids of their actions. */
+  shards: z.record(z.string(), stageRunSchema).exactOptional(),
 });
 
 /** One line for each stage that started or ended, while the run is in progress. */
 export const runNoteSchema = z.strictObject({
   stage: z.string(),
+  /** True if `stage` names a shard. */
+  shard: z.literal(true).exactOptional(),
   event: z.enum(["started", "finished"]),
   state: z.string(),
   at: z.string(),
@@ -219,7 +223,7 @@ export const runNoteSchema = z.strictObject({
   record: stageRunSchema.omit({ sources: true }).exactOptional(),
 });
 
-/** The most stages of a run that are read, shards included: more than a pipeline may have. */
+/** The most stages of a run that are read: more than a pipeline may have. */
 export const MAX_PLANNED = 50_000;
 
 /** `plan.json`: the plan of a run, written when the run began. */
@@ -230,6 +234,8 @@ export const planRecordSchema = z.strictObject({
     id: z.string(),
     kind: z.string(),
     reads: z.array(z.string()),
+    /** The ids under which its shards are recorded. */
+    shards: z.array(z.string()).exactOptional(),
     state: z.string(),
     /** Resolved key of the result, if it was already there. */
     result: sha256Schema.nullable(),
@@ -246,6 +252,8 @@ export const planRecordSchema = z.strictObject({
  */
 export const usedLineSchema = z.strictObject({
   results: z.record(z.string(), sha256Schema).default({}),
+  /** Results of shards, which nobody needs once those of their stage are joined. */
+  shards: z.record(z.string(), z.strictObject({ stage: z.string(), result: sha256Schema })).default({}),
   progress: z.record(z.string(), sha256Schema).default({}),
 });
 

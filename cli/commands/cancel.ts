@@ -1,4 +1,4 @@
-import { arrayOf, fixForSilence, helpersOf, type Pipeline, predecessorsOf } from "noiseline/engine";
+import { actionsBefore, actionsOf, arrayOf, fixForSilence, helpersOf, type Pipeline } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf, someOf } from "../format/units.ts";
@@ -50,7 +50,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 /** Returns the named stages, their shards, and all stages that read them or wait for them. */
 function withFollowers({ stages }: Pipeline, targets: readonly string[]): ReadonlySet<string> {
-  const found = new Set(targets.flatMap((id) => [id, ...stages.get(id)?.parts ?? []]));
-  for (const [id, stage] of stages) if (predecessorsOf(stage).some((one) => found.has(one))) found.add(id);
+  const actions = actionsOf(stages.values());
+  const found = new Set(actions.filter(({ stage }) => targets.includes(stage.id)).map(({ id }) => id));
+  for (const action of actions) if (actionsBefore(action).some((one) => found.has(one))) found.add(action.id);
   return found;
 }

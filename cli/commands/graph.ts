@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import { type Pipeline, withoutShards } from "noiseline/engine";
+import type { Pipeline } from "noiseline/engine";
 import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { loadForCommand } from "../open.ts";
 
@@ -25,10 +25,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 type Graph = ReturnType<typeof graphOf>;
 
 function graphOf({ name, stages: all }: Pipeline) {
-  const stages = withoutShards(all).map(([, stage]) => stage);
+  const stages = [...all.values()];
   return {
     pipeline: name,
-    nodes: stages.map(({ id, kind, parts }) => ({ id, kind: kind.name, shards: parts?.length })),
+    nodes: stages.map(({ id, kind, shards }) => ({ id, kind: kind.name, shards })),
     edges: stages.flatMap(({ id: to, inputs }) =>
       Object.entries(inputs).flatMap(([input, bindings]) =>
         bindings.map(({ stage: from, port: output, type }) => ({ from, output, to, input, type }))

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
 import {
+  actionsOf,
   attemptsOf,
   type Cluster,
   etaOf,
@@ -9,14 +10,14 @@ import {
   type KnownRun,
   type LiveProgress,
   RunReader,
+  selectStages,
   type Store,
-  wholeOf,
 } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive } from "../format/plan.ts";
 import { someOf } from "../format/units.ts";
-import { fail, printError, printJson, printLine, printText, refuse } from "../io.ts";
+import { fail, printError, printJson, printLine, printText, refuse, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, runFor } from "../open.ts";
 import { PROGRESS_INTERVAL_MS } from "../reporters.ts";
 
@@ -39,10 +40,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addOption(ON)
     .option("--run <id>", "the log of this run (default: the newest that has one; see `runs`)")
     .action(async (file, stage, options) => {
-      const whole = wholeOf(stage) ?? stage;
-      const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [whole] });
-      if (targets.length > 1) refuse(`"${stage}" is several stages`, `name one of: ${someOf(targets)}`);
-      const id = `${targets[0]!}${stage.slice(whole.length)}`;
+      const { pipeline, store } = await loadForCommand(settings, { file, ...options });
+      const action = actionsOf(pipeline.stages.values()).find((one) => one.id === stage);
+      const { stages: named, problems } = selectStages(pipeline, action === undefined ? [stage] : []);
+      if (problems.length > 0) refuseWith(problems);
+      if (named.length > 1) refuse(`"${stage}" is several stages`, `name one of: ${someOf(named)}`);
+      const id = action?.id ?? named[0]!;
       const away = options.on === undefined
         ? undefined
         : await findAttempts(await clusterFor(settings, options.on, pipeline.folder), pipeline.name, id);

@@ -1,4 +1,4 @@
-import type { Forecast, LiveStage, PlannedStage } from "noiseline/core";
+import type { Forecast, LiveStage, PlannedAction } from "noiseline/core";
 import {
   capacityOf,
   forecastPlan,
@@ -6,9 +6,9 @@ import {
   lookAhead,
   mayWork,
   memoryNeed,
+  type Plan,
   RunReader,
   totalOf,
-  withoutShards,
 } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
@@ -41,14 +41,15 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const outlook = lookAhead(plan, forecasts, capacity);
       // If all stages are cached, reading the records of runs would take most of the time.
       const live: Live = forecasts.size === 0 ? new Map() : new RunReader(store).find(pipeline.name).stages;
-      const rights = describeRights([...stages.values()].filter(mayWork), pipeline);
+      const rights = describeRights([...plan.actions.values()].filter(mayWork), pipeline);
       const { notes, question } = describeOutlook(outlook, pipeline);
       return {
         data: {
           pipeline: pipeline.name,
           file,
-          stages: withoutShards(stages).map(([id, planned]) =>
-            plannedToJson(id, planned, { forecast: forecasts.get(id), live: live.get(id) })
+          stages: Array.from(
+            stages,
+            ([id, planned]) => plannedToJson(id, planned, { forecast: forecasts.get(id), live: live.get(id) }),
           ),
           leftOut: Object.fromEntries(pipeline.leftOut),
           total: { ...total, ...capacity },
@@ -58,7 +59,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         diagnostics: warnings,
         lines: [
           ...[...pipeline.leftOut].map(([id, reason]) => styleFor().dim(`${id} is left out: ${reason}`)),
-          ...describeStages(stages, forecasts, live, options.all),
+          ...describeStages(plan, forecasts, live, options.all),
           ...summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)),
           ...notes,
           ...question === undefined ? [] : [`run will ask: ${question.message}; ${question.fix}`],
@@ -68,12 +69,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-type Stages = ReadonlyMap<string, PlannedStage>;
+type Stages = ReadonlyMap<string, PlannedAction>;
 type Forecasts = ReadonlyMap<string, Forecast>;
 type Live = ReadonlyMap<string, LiveStage>;
 
-function describeStages(stages: Stages, forecasts: Forecasts, live: Live, all?: boolean): string[] {
-  const whole = withoutShards(stages);
+function describeStages({ stages, actions }: Plan, forecasts: Forecasts, live: Live, all?: boolean): string[] {
+  const whole = [...stages];
   const restored = whole.filter(([id, { state }]) => all !== true && state === "restore" && !live.has(id));
   const folded = new Set(restored.length > 2 ? restored : []);
   const isAll = all ?? stages.size <= 50;
@@ -82,7 +83,7 @@ function describeStages(stages: Stages, forecasts: Forecasts, live: Live, all?: 
     const now = live.get(id);
     const running = now === undefined ? "" : formatLive(now, `running in pid ${now.run.pid}`);
     const why = [running, formatReasons(planned.reasons)].filter(Boolean).join("; ");
-    return [id, formatState(planned, stages), formatForecast(forecasts.get(id)), why];
+    return [id, formatState(planned, actions), formatForecast(forecasts.get(id)), why];
   });
   const hidden = whole.length - shown.length - folded.size;
   const sources = Map.groupBy(folded, ([, { reasons }]) => {
@@ -99,7 +100,7 @@ function describeStages(stages: Stages, forecasts: Forecasts, live: Live, all?: 
 }
 
 function summarise(name: string, stages: Stages, forecasts: Forecasts, times: string): string[] {
-  const states = Map.groupBy(withoutShards(stages).map(([, planned]) => planned), ({ state }) => state);
+  const states = Map.groupBy(stages.values(), ({ state }) => state);
   if (states.size === 1 && states.has("cached")) return [`${name}: nothing to do (${stages.size} cached)`];
   const parts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
   const basis = [true, false].flatMap((known) => {

@@ -21,7 +21,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { pipelinePage } = await import("../results/page.ts");
       const { contentsOfPlan } = await import("noiseline/housekeeping");
       const { html, missing, leftOut } = await pipelinePage(pipeline, stages, store);
-      const contents = contentsOfPlan({ pipeline, stages, problems: [] }, store);
+      const contents = contentsOfPlan({ pipeline, stages }, store);
       if (!contents.ok && missing.length === stages.size) failWith(contents.diagnostics);
       const path = resolve(options.output ?? store.viewsOf(pipeline.name).write(PAGE, html));
       if (options.output !== undefined) {

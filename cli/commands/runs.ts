@@ -6,7 +6,6 @@ import {
   RunReader,
   type Store,
   type SubmittedStage,
-  withoutShards,
 } from "noiseline/engine";
 import { describeSubmitted, lookOn } from "../clusters.ts";
 import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
@@ -104,7 +103,7 @@ function describeSubmission(submission: OpenSubmission, all: readonly SubmittedS
 type PastRun = ReturnType<typeof pastOf>;
 
 /** Returns a run as the history shows it. */
-function pastOf({ record, state, since, ends }: KnownRun) {
+function pastOf({ record, state, since, ends, shards }: KnownRun) {
   const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? new Date().toISOString()].map((at) =>
     Date.parse(at)
   );
@@ -114,7 +113,7 @@ function pastOf({ record, state, since, ends }: KnownRun) {
   const words = new Map<string, string>([...ends].map(([id, end]) => [id, end.state]));
   for (const id of since.keys()) words.set(id, state);
   const counts: Record<string, number> = {};
-  for (const [, word] of withoutShards(words)) counts[word] = (counts[word] ?? 0) + 1;
+  for (const [id, word] of words) if (!shards.has(id)) counts[word] = (counts[word] ?? 0) + 1;
   return { record, state, durationMs, counts, words };
 }
 

@@ -26,13 +26,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 function* listValues({ name, seed, stages, origins }: Pipeline) {
   yield* leavesIn(["name"], name, origins);
   yield* leavesIn(["seed"], seed, origins);
-  for (const { id, entry, kind, inputs, params, resources, parts } of stages.values()) {
+  for (const { id, entry, kind, inputs, params, resources, shards } of stages.values()) {
     if (id !== entry) continue;
     const read = Object.entries(inputs).map(([port, bindings]) => {
       const texts = bindings.map((binding) => `${binding.stage}.${binding.port}`);
       return [port, kind.inputs[port]!.list === true ? texts : texts[0]];
     });
-    const said = { uses: kind.name, inputs: Object.fromEntries(read), with: params, resources, shards: parts?.length };
+    const said = { uses: kind.name, inputs: Object.fromEntries(read), with: params, resources, shards };
     yield* leavesIn(["stages", id], said, origins);
   }
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Cluster, SubmittedStage } from "noiseline/engine";
-import { findEarlier, importLate, type Plan, RunReader, selectStages, withoutShards } from "noiseline/core";
+import { findEarlier, importLate, type Plan, RunReader, selectStages } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
@@ -21,18 +21,18 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const { on } = options;
     // Without a cluster, the shared cache is ignored: this command shows the state of this machine's store.
     const { plan, store } = await planFor(settings, { file, ...options, ...on === undefined && { cacheMode: "off" } });
-    const { pipeline, stages } = plan;
+    const { pipeline, stages, actions } = plan;
     const named = selectStages(pipeline, names);
     if (named.problems.length > 0) refuseWith(named.problems);
-    const shown = withoutShards(stages).filter(([id]) => names.length === 0 || named.stages.includes(id));
+    const shown = [...stages].filter(([id]) => names.length === 0 || named.stages.includes(id));
     const away = on === undefined ? undefined : await findAway(await clusterFor(settings, on, pipeline.folder), plan);
     const runs = new RunReader(store).find(pipeline.name);
     const earlier = findEarlier({ pipeline, stages }, store);
     const rows = shown.flatMap(([id, planned]) => {
       const ran = runs.last?.stages[id];
-      const now = [id, ...planned.stage.parts ?? []].flatMap((one) => runs.stages.get(one) ?? []);
+      const now = [id, ...planned.parts ?? []].flatMap((one) => runs.stages.get(one) ?? []);
       if (now.length > 0) return now.map((live) => [live.id, "running", formatLive(live)]);
-      const there = [id, ...planned.stage.parts ?? []].flatMap((one) => {
+      const there = [id, ...planned.parts ?? []].flatMap((one) => {
         const { state, note } = away?.stages.get(one) ?? {};
         return state !== undefined && (one === id || state === "running" || state === "failed")
           ? [[one, state, note!]]
@@ -42,7 +42,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (on !== undefined && planned.state === "restore") return [[id, "done", "in the shared cache"]];
       // Restoring an existing result takes no work; a time beside it would be read as a forecast.
       const isTold = ran?.state === "ran" && planned.state !== "restore";
-      return [[id, formatState(planned, stages), isTold ? formatDuration(ran.durationMs) : ""]];
+      return [[id, formatState(planned, actions), isTold ? formatDuration(ran.durationMs) : ""]];
     });
     const live = [...runs.stages.values()];
     const running = runs.running.map((run) => {

@@ -1,5 +1,5 @@
 import type { Cluster } from "noiseline/engine";
-import { diagnosticToJson, type Grants, importLate, notGranted, withoutShards } from "noiseline/core";
+import { diagnosticToJson, type Grants, importLate, notGranted } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, GRANT, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { describeRights, grantsFor, questionFor } from "../grants.ts";
@@ -20,7 +20,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const loaded = await loadForCommand(settings, { file, ...options, asPart: options.on === undefined });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
-    const stages = withoutShards(pipeline.stages).map(([, stage]) => stage);
+    const stages = [...pipeline.stages.values()];
     const cluster = options.on === undefined ? undefined : await clusterFor(settings, options.on, pipeline.folder);
     const grants = await grantsFor(options.grant, pipeline, cluster);
     const there = cluster && await tryOn(cluster, loaded, grants, options.json === true);
@@ -75,7 +75,7 @@ async function tryOn(
   const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
   const stages = planned.map(({ stage }) => stage);
-  const needs = new Map(stages.map((stage) => [stage.id, needsOf(stage, cluster.settings)]));
+  const needs = new Map(planned.map((action) => [action.id, needsOf(action, cluster.settings)]));
   const facts = await queue.describe(needs.values().next().value);
   if ("silent" in facts) fail(`the queue of ${on} does not answer: ${facts.silent}`, fixForSilence(facts.silent));
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };

@@ -3,7 +3,7 @@ import type {
   Forecast,
   LiveProgress,
   LiveStage,
-  PlannedStage,
+  PlannedAction,
   Reason,
   StageDevice,
   Total,
@@ -77,16 +77,16 @@ function showVersion(version: string): string {
 
 /**
  * Returns a planned state with the step at which it continues, or the number of its shards.
- * @param all the plan, to count the shards that are done
+ * @param actions all actions of the plan, to count the shards that are done
  */
 export function formatState(
-  { state, fromStep, manifest, stage: { parts } }: PlannedStage,
-  all?: ReadonlyMap<string, PlannedStage>,
+  { state, fromStep, manifest, parts }: PlannedAction,
+  actions?: ReadonlyMap<string, PlannedAction>,
 ): string {
   if (parts === undefined || manifest !== undefined) {
     return fromStep === undefined ? state : `${state} from ${fromStep}`;
   }
-  const done = parts.filter((id) => all?.get(id)?.manifest !== undefined).length;
+  const done = parts.filter((id) => actions?.get(id)?.manifest !== undefined).length;
   return `${state} in ${parts.length} shards${done === 0 ? "" : ` (${done} done)`}`;
 }
 
@@ -136,16 +136,16 @@ export function formatProgress(
  */
 export function plannedToJson(
   id: string,
-  planned: PlannedStage,
+  planned: PlannedAction,
   { forecast, live }: { readonly forecast?: Forecast | undefined; readonly live?: LiveStage | undefined } = {},
 ): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem } = planned;
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, shard, parts, device, problem } = planned;
   const { run, since, progress, etaMs } = live ?? {};
   return {
     id,
     kind: stage.kind.name,
-    shards: stage.parts?.length,
-    shard: stage.shard,
+    shards: parts?.length,
+    shard: shard && { ...shard, whole: stage.id },
     state,
     fromStep,
     device: device && { name: device.name, numerics: device.numerics, reason: device.reason },

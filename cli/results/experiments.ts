@@ -1,4 +1,4 @@
-import { openStoredArtifact, parseStageId, type ResultManifest, type Store, withoutShards } from "noiseline/engine";
+import { openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline/engine";
 import type { Collected, Collection, Content } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
@@ -75,7 +75,7 @@ export function experimentsOf(
 export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {
   const loaded = await loadForCommand(settings, options);
   const { stages } = await makePlanner(loaded).plan();
-  const found = withoutShards(stages).map(([id, { manifest }]) => [id, manifest] as const);
+  const found = Array.from(stages, ([id, { manifest }]) => [id, manifest] as const);
   const own = [...stages.values()].flatMap(({ stage: { kind } }) => kind.own ?? []);
   const uses = new Map(own.map(({ digest, uses }) => [digest, uses]));
   const all = experimentsOf(loaded.pipeline.name, found, loaded.store, uses);

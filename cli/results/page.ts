@@ -1,5 +1,5 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
-import { explainTrouble, planRecordOf, predecessorsOf, withoutShards } from "noiseline/engine";
+import { explainTrouble, planRecordOf, predecessorsOf } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
@@ -85,13 +85,13 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const ran = [...runIds].flatMap((id) => Object.values(store.runs.read(id)?.stages ?? {}))
     .filter(({ state }) => state === "ran");
   const computed = new Map(ran.map((one) => [one.resolvedKey, one]));
-  const params = new Map(planRecordOf({ pipeline, stages, problems: [] }).stages.map((one) => [one.id, one.params]));
+  const params = new Map(planRecordOf({ pipeline, stages }).stages.map((one) => [one.id, one.params]));
   const items: Collected[] = [];
   const missing: string[] = [];
   const notes: string[] = [];
   const leftOut: string[] = [];
   const described: ReportStage[] = [];
-  for (const [id, { stage, state, manifest, reasons }] of withoutShards(stages)) {
+  for (const [id, { stage, state, manifest, reasons }] of stages) {
     const now = last?.stages[id];
     // The stage's end in the run that this page shows, if its result is still the current one.
     const ended = now?.resolvedKey === (manifest?.resolvedKey ?? null) ? now : undefined;

@@ -192,10 +192,10 @@ class Task {
     for (let tries = 1;; tries++) {
       const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
       if (!made.ok) return { state: "failed", problems: made.diagnostics };
-      const { stages } = await made.value.plan();
-      const { manifest, keys } = stages.get(id)!;
+      const { actions } = await made.value.plan();
+      const { manifest, keys } = actions.get(id)!;
       if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
-      const missing = [...stages.values()].filter((one) => one.stage.id !== id && mayWork(one));
+      const missing = [...actions.values()].filter((one) => one.id !== id && mayWork(one));
       if (missing.length === 0) {
         const claim = await this.#claim(keys!.resolvedKey);
         if (claim === "stopped") return { state: "again" };
@@ -207,7 +207,7 @@ class Task {
         return await this.#compute(recalled.value, store, keys!.resolvedKey, scratch);
       }
       if (tries === INPUT_TRIES || options.stop.aborted) {
-        const names = missing.slice(0, 3).map(({ stage }) => stage.id).join(", ");
+        const names = missing.slice(0, 3).map((one) => one.id).join(", ");
         return failed(`what it reads is not in the shared cache: ${names}`, "run again with --on, which computes it");
       }
       await pauseAfter(tries, { pace: this.options.pace });
@@ -271,11 +271,11 @@ class Task {
         if (event.type === "stage-saved" && isHere(submission.folder)) states?.send(event.step);
         options.emit(event);
       },
-      beforeStage: async ({ stage, keys, device }, progress) => {
-        if (stage.id !== id) {
+      beforeStage: async ({ id: reached, stage, keys, device }, progress) => {
+        if (reached !== id) {
           const fix =
             "`run FILE --cache` with the cluster's cache, where you may compute, makes it again and replaces it";
-          return { message: `${stage.id}, which it reads, is damaged in the shared cache`, fix };
+          return { message: `${reached}, which it reads, is damaged in the shared cache`, fix };
         }
         const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
         const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
@@ -287,8 +287,8 @@ class Task {
     });
     const toStep = await states?.settle() ?? 0;
     if (!ran.ok) return { state: "failed", problems: ran.diagnostics };
-    const { stages } = ran.value;
-    const { manifest, state } = stages.get(id)!;
+    const { actions } = ran.value;
+    const { manifest, state } = actions.get(id)!;
     const steps = { resolvedKey, fromStep, toStep: toStep > 0 ? toStep : null };
     if (state === "restored" || state === "cached") return { state: "hit", ...steps };
     if (manifest !== undefined) {
@@ -297,7 +297,7 @@ class Task {
       const message = `its result cannot be sent to the shared cache: ${unsent.message}`;
       return failed(message, unsent.fix ?? "run again", steps);
     }
-    const ended = [...stages.values()].find((one) => one.state === "failed");
+    const ended = [...actions.values()].find((one) => one.state === "failed");
     const { stop } = options;
     // A job that the queue ends may fail in any way. The stage saved what it could, and continues from there.
     if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && toStep > fromStep))) {

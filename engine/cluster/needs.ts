@@ -3,7 +3,8 @@ import type { Resources } from "../../schemas/pipeline_file.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
-import { cardsOf, slotsOf, type Stage, withThreads } from "../keys/stage.ts";
+import type { Action } from "../keys/action.ts";
+import { cardsOf, type Stage, withThreads } from "../keys/stage.ts";
 import { parseMemory } from "../process/runtime.ts";
 import type { Cluster } from "./cluster_file.ts";
 import type { JobNeeds } from "./queue.ts";
@@ -24,15 +25,15 @@ function resourcesOn({ kind, declared }: Stage, { resources, kinds }: ClusterFil
   return { ...kind.resources, ...resources, ...kinds[kind.name]?.resources, ...declared };
 }
 
-/** Returns what the job of a stage needs. */
-export function needsOf(stage: Stage, settings: ClusterFile): JobNeeds {
+/** Returns what the job of an action needs. */
+export function needsOf({ do: what, stage }: Pick<Action, "do" | "stage">, settings: ClusterFile): JobNeeds {
   const { cpu = 1, memory, ...resources } = resourcesOn(stage, settings);
   const own = settings.kinds[stage.kind.name];
   const { time, partition, account, qos } = { ...settings, ...own };
   const limitMs = stage.timeoutMs ?? time;
   return {
     cpus: Math.max(1, cpu),
-    gpus: cardsOf(slotsOf({ ...stage, resources })),
+    gpus: what === "join" ? 0 : cardsOf(resources),
     memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
     minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),
     ...{ partition, account, qos },
@@ -47,7 +48,7 @@ export function needsOf(stage: Stage, settings: ClusterFile): JobNeeds {
  */
 export function onCluster(stage: Stage, settings: ClusterFile): Stage {
   const resources = resourcesOn(stage, settings);
-  const { cpus } = needsOf(stage, settings);
+  const { cpus } = needsOf({ do: "compute", stage }, settings);
   return { ...stage, resources: { ...resources, cpu: cpus }, params: withThreads(stage, cpus), timeoutMs: undefined };
 }
 

@@ -12,8 +12,9 @@ import {
 } from "../../schemas/cluster_records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { DigestedExternals } from "../keys/externals.ts";
-import { keysOfStages } from "../keys/keys.ts";
-import { codesOf, readsOf } from "../keys/stage.ts";
+import { actionsOf, inputsOf } from "../keys/action.ts";
+import { keysOfActions } from "../keys/keys.ts";
+import { codesOf } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -57,15 +58,15 @@ export interface SubmissionRequest extends Pick<Submission, "cluster" | "setting
  */
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<TrustedSubmission>> {
   const { pipeline, externals, parts, cache, digests, cluster, settings, grants, versions } = request;
-  const all = [...pipeline.stages.values()];
-  const edges = new Map(all.map((stage) => [stage.id, readsOf(stage)]));
+  const all = actionsOf(pipeline.stages.values());
+  const edges = new Map(all.map((action) => [action.id, inputsOf(action)]));
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
-  const stages = all.filter(({ id }) => wanted.has(id));
+  const actions = all.filter(({ id }) => wanted.has(id));
   const { folder: home, name, seed, file, overrides, profiles } = pipeline;
-  const keys = keysOfStages(stages, externals);
+  const keys = keysOfActions(actions, externals);
 
   const shipment = new Shipment(digests);
-  const kinds = [...new Set(stages.map(({ kind }) => kind))];
+  const kinds = [...new Set(actions.map(({ stage: { kind } }) => kind))];
   const numbers = new Map(kinds.map((kind, index) => [kind, index]));
   const granted = new Map(grants.map(({ file, rights }) => [file, [...rights]]));
   const packed = kinds.map((kind) => ({
@@ -75,15 +76,15 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
       rights: granted.get(realPath(file)) ?? [],
     })),
   }));
-  const lineOf = new Map(stages.map(({ id }, index) => [id, index]));
+  const lineOf = new Map(actions.map(({ id }, index) => [id, index]));
   const heads: Submission["stages"] = [];
   const texts: string[] = [];
   let at = 0;
-  for (const stage of stages) {
+  for (const { id, stage } of actions) {
     const { kind, needs: _needs, timeoutMs: _timeoutMs, probe: _probe, ...rest } = stage;
     const line: Omit<StageLine, "stage"> & { stage: unknown } = {
       stage: { ...rest, kind: numbers.get(kind)! },
-      reads: [...new Set(edges.get(stage.id))].map((id) => lineOf.get(id)!),
+      reads: [...new Set(edges.get(id))].map((one) => lineOf.get(one)!),
       externals: externals.get(stage.id)!,
       files: shipment.addExternals(stage, home),
     };
@@ -93,7 +94,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
     }
     const text = `${JSON.stringify(line)}\n`;
     const { length } = new TextEncoder().encode(text);
-    heads.push({ id: stage.id, recipeKey: keys.get(stage.id)!.recipeKey, at, length, sha256: sha256Of(text) });
+    heads.push({ id, recipeKey: keys.get(id)!.recipeKey, at, length, sha256: sha256Of(text) });
     texts.push(text);
     at += length;
   }

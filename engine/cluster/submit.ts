@@ -2,10 +2,10 @@ import { join } from "node:path";
 import { countOf } from "../../std/count_of.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
-import { keysOfStages } from "../keys/keys.ts";
-import { predecessorsOf, readsOf, shorterOf } from "../keys/stage.ts";
+import { type Action, actionsBefore, actionsOf, inputsOf, shorterOf } from "../keys/action.ts";
+import { keysOfActions } from "../keys/keys.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
+import { mayWork, type Plan, type PlannedAction } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles, installPackages } from "../process/install.ts";
@@ -66,20 +66,21 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const planner = Planner.make(placed, store, { targets, cache, externals, elsewhere: true });
   if (!planner.ok) return planner;
   const plan = await planner.value.plan();
-  const open = [...plan.stages.values()].filter(mayWork);
+  const open = [...plan.actions.values()].filter(mayWork);
   const tracked: Tracked[] = [];
   if (open.length === 0) return succeed({ plan, tracked, before: new Map<string, string[]>(), own: undefined });
 
   const found = await askQueue(options, helperOf(cluster));
   if (!found.ok) return found;
   const { jobs: queued, facts } = found.value;
-  const keys = keysOfStages(pipeline.stages.values(), externals.externals);
+  const actions = actionsOf(pipeline.stages.values());
+  const keys = keysOfActions(actions, externals.externals);
   const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
   const earlier = findEarlier(queued, settings.cache, pipeline.name, wanted);
   if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
 
-  const { missing, before } = findMissing(open, pipeline, earlier, givenUp);
-  for (const { stage: { id }, recipeKey } of open) {
+  const { missing, before } = findMissing(open, actions, earlier, givenUp);
+  for (const { id, recipeKey } of open) {
     const known = earlier.live.get(recipeKey) ?? earlier.promised.get(recipeKey);
     if (known !== undefined && !missing.has(id)) tracked.push({ ...known, id });
   }
@@ -95,7 +96,9 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
     return refuse([notGranted(refused, pipeline.origins)]);
   }
   refused.forEach((one) => grants.add(one));
-  const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
+  const needs = new Map(
+    actions.filter(({ id }) => missing.has(id)).map((action) => [action.id, needsOf(action, settings)]),
+  );
   const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts });
   if (problems.length > 0) return refuse(problems);
   const unsent = await sendInputs(stages, plan, store, cache);
@@ -104,7 +107,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const unfetched = await fetchPackages(stages, settings, settings.packages !== undefined, options);
   if (unfetched !== undefined) return refuse([unfetched]);
 
-  const tasks = stages.map(({ stage: { id, entry }, recipeKey }): Task => {
+  const tasks = stages.map(({ id, stage: { entry }, recipeKey }): Task => {
     const waits = Map.groupBy(before.get(id)!, (one) => missing.has(one));
     const jobs = waits.get(false)?.map((one) => earlier.live.get(keys.get(one)!.recipeKey)!.job) ?? [];
     const own = { id, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)! };
@@ -133,10 +136,10 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const computed = new Map(
     head.parts.flatMap(({ lines }) => lines).map((line) => [head.stages[line]!.recipeKey, line]),
   );
-  for (const { stage: { id }, recipeKey } of stages) {
+  for (const { id, recipeKey } of stages) {
     tracked.push({ id, recipeKey, submission, line: computed.get(recipeKey)! });
   }
-  say(`${stages.length} of ${plan.stages.size} stages are submitted to ${name} as ${head.id}`);
+  say(`${stages.length} of ${plan.actions.size} stages are submitted to ${name} as ${head.id}`);
   const made = await queueParts(submission, options);
   if (!made.ok) return made;
   return succeed({ plan, tracked, before, own: { submission, queued: made.value } });
@@ -201,44 +204,45 @@ async function replaceQueued({ unwanted, promised }: Earlier, options: SubmitOpt
 
 /** Returns the stages that nobody computes yet, in order, and the unfinished stages that each stage waits for. */
 function findMissing(
-  open: readonly PlannedStage[],
-  { stages }: Pipeline,
+  open: readonly PlannedAction[],
+  actions: readonly Action[],
   { live, promised }: Earlier,
   givenUp: ReadonlySet<string>,
 ) {
-  const shorter = shorterOf(stages.values());
-  const left = new Map(open.map((planned) => [planned.stage.id, planned]));
+  const shorter = shorterOf(actions);
+  const left = new Map(open.map((planned) => [planned.id, planned]));
   const before = new Map<string, string[]>();
   const dropped = new Set<string>();
-  for (const { stage, recipeKey } of open) {
-    const own = [...new Set([...predecessorsOf(stage), shorter.get(stage.id) ?? ""])].filter((one) => left.has(one));
-    before.set(stage.id, own);
-    if (givenUp.has(recipeKey) || own.some((one) => dropped.has(one))) dropped.add(stage.id);
+  for (const action of open) {
+    const { id, recipeKey } = action;
+    const own = [...new Set([...actionsBefore(action), shorter.get(id) ?? ""])].filter((one) => left.has(one));
+    before.set(id, own);
+    if (givenUp.has(recipeKey) || own.some((one) => dropped.has(one))) dropped.add(id);
   }
   // No job can be queued after one that is only promised, so a promised stage that another one reads is submitted too.
   const read = new Set<string>();
-  const missing = open.toReversed().filter(({ stage: { id }, recipeKey }) => {
+  const missing = open.toReversed().filter(({ id, recipeKey }) => {
     if (dropped.has(id) || live.has(recipeKey) || (promised.has(recipeKey) && !read.has(id))) return false;
     before.get(id)!.forEach((one) => read.add(one));
     return true;
   });
-  return { missing: new Map(missing.reverse().map((one) => [one.stage.id, one])), before };
+  return { missing: new Map(missing.reverse().map((one) => [one.id, one])), before };
 }
 
 /** Asks the queue about each distinct job before any is queued. */
 export async function testNeeds(
-  stages: readonly PlannedStage[],
+  actions: readonly Action[],
   needs: ReadonlyMap<string, JobNeeds>,
   pipeline: Pipeline,
   { queue, cluster, partitions, ...context }:
     & Pick<SubmitOptions, "cluster" | keyof QueueContext>
     & Pick<QueueFacts, "partitions">,
 ): Promise<Diagnostic[]> {
-  const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
+  const distinct = Map.groupBy(actions, ({ id }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
     distinct.values().map(async ([first]) => {
-      const stage = pipeline.stages.get(first!.stage.id)!;
-      const own = needs.get(stage.id)!;
+      const { id, stage } = first!;
+      const own = needs.get(id)!;
       const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", log: "/dev/null", folder: "/" };
       const ask = () => queue.test({ ...request, needs: own, order: {} });
       const answer = await untilAnswered(ask, { queue, ...context });
@@ -253,10 +257,10 @@ export async function testNeeds(
 }
 
 /** Sends local results that jobs read. @returns why that failed, or undefined */
-async function sendInputs(stages: readonly PlannedStage[], plan: Plan, store: Store, cache: SharedCache) {
-  const read = new Set(stages.flatMap(({ stage }) => readsOf(stage)));
+async function sendInputs(stages: readonly PlannedAction[], plan: Plan, store: Store, cache: SharedCache) {
+  const read = new Set(stages.flatMap(inputsOf));
   for (const id of read) {
-    const { manifest, shared, recipeKey } = plan.stages.get(id)!;
+    const { manifest, shared, recipeKey } = plan.actions.get(id)!;
     if (manifest !== undefined && shared !== true) cache.offer(manifest, recipeKey, store);
   }
   const { failed, problem } = await cache.uploads.finish();
@@ -267,7 +271,7 @@ async function sendInputs(stages: readonly PlannedStage[], plan: Plan, store: St
 
 /** Fetches the packages that stages load to where the nodes look for them: nodes often have no network. */
 export async function fetchPackages(
-  stages: readonly PlannedStage[],
+  stages: readonly PlannedAction[],
   { packages }: Cluster["settings"],
   withProgram: boolean,
   { say, stop }: Pick<SubmitOptions, "say" | "stop">,

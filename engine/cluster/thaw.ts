@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { StageLine } from "../../schemas/cluster_records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
-import { keysOfStages } from "../keys/keys.ts";
+import { actionsOf } from "../keys/action.ts";
+import { keysOfActions } from "../keys/keys.ts";
 import { codesOf, type Kind, type OwnCode, type Stage } from "../keys/stage.ts";
 import { fromBuiltin, fromFile } from "../pipeline/load/builtin.ts";
 import { withCode } from "../pipeline/load/definitions.ts";
@@ -53,12 +54,12 @@ export function recall(submission: TrustedSubmission, line: number) {
   const own = lines.get(line)!;
   const digested: DigestedExternals = { externals, problems: [] };
   if (!hasItsKeys(submission, pipeline, digested)) return otherVersion(submission);
-  return succeed({ pipeline, id: own.stage.id, externals: digested, own });
+  return succeed({ pipeline, id: head.stages[line]!.id, externals: digested, own });
 }
 
 /** Returns true if the keys are those that were submitted. */
 function hasItsKeys({ head }: TrustedSubmission, pipeline: Pipeline, { externals }: DigestedExternals): boolean {
-  const keys = keysOfStages(pipeline.stages.values(), externals);
+  const keys = keysOfActions(actionsOf(pipeline.stages.values()), externals);
   return head.stages.every(({ id, recipeKey }) => (keys.get(id)?.recipeKey ?? recipeKey) === recipeKey);
 }
 
@@ -93,13 +94,13 @@ export async function thaw(
     if (path === undefined) return notWhole(name);
     paths[name] = path;
   }
-  const before = recalled.stages.get(id)!;
+  const before = recalled.stages.get(own.stage.id)!;
   const stage: Stage = { ...before, kind, params: withPaths({ ...before, kind }, paths) };
   const here = digestStageExternals(stage, { ...recalled, folder }, digests).externals;
   const names = Object.keys({ ...own.externals, ...here }).filter((name) => own.externals[name] !== here[name]);
   if (names.length > 0) return refuse(names.map((name) => differs(id, name)));
   // The stage keeps its place in the order: the stages that it reads come before it.
-  const pipeline: Pipeline = { ...recalled, folder, stages: new Map([...recalled.stages, [id, stage]]) };
+  const pipeline: Pipeline = { ...recalled, folder, stages: new Map([...recalled.stages, [stage.id, stage]]) };
   return hasItsKeys(submission, pipeline, externals) ? succeed({ pipeline, granted }) : otherVersion(submission);
 }
 

@@ -230,7 +230,7 @@ class Watch {
     const runs = attemptsOf(row);
     const attempt = runs.ids()[0];
     if (row.told === undefined) {
-      const planned = this.submitted.plan.stages.get(row.id)!;
+      const planned = this.submitted.plan.actions.get(row.id)!;
       emit({ type: "stage-started", id: row.id, planned, where: node === "" ? `job ${id}` : `job ${id} on ${node}` });
     }
     const progress = attempt === undefined ? undefined : runs.told(attempt, row.id);

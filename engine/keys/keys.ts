@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
-import type { Kind, Stage } from "./stage.ts";
+import type { Action } from "./action.ts";
+import type { Kind } from "./stage.ts";
 import { compareCodeUnits, encode } from "./encode.ts";
 
 /** The version of all keys. Raised when the meaning of keys changes; all older results then count as never made. */
@@ -45,7 +46,7 @@ function withoutPlaces({ own = [] }: Kind, params: Readonly<Record<string, unkno
 }
 
 /** The keys of a stage that are known before anything runs. */
-export interface StageKeys {
+export interface ActionKeys {
   readonly local: LocalIngredients;
   /** From code, params, seed and externals alone: tells which stages could share results at all. */
   readonly localKey: string;
@@ -54,13 +55,14 @@ export interface StageKeys {
 }
 
 /** @param inputs by port, the recipe key and port of each artifact that the stage reads: `<key>.<port>` */
-export function recipeKeyOf(local: LocalIngredients, inputs: Ingredients["inputs"]): Omit<StageKeys, "local"> {
+export function recipeKeyOf(local: LocalIngredients, inputs: Ingredients["inputs"]): Omit<ActionKeys, "local"> {
   const localKey = hash("local", local);
   return { localKey, recipeKey: hash("recipe", { localKey, inputs }) };
 }
 
 /** Returns the ingredients that a stage itself adds to its keys, each with its reason. */
-function localIngredients({ kind, params, seed, shard }: Stage, externals: Ingredients["externals"]): LocalIngredients {
+function localIngredients({ stage, shard }: Action, externals: Ingredients["externals"]): LocalIngredients {
+  const { kind, params, seed } = stage;
   return {
     // Two kinds make different things from the same params. A custom stage's file may be renamed: its code identifies
     // it.
@@ -80,19 +82,20 @@ function localIngredients({ kind, params, seed, shard }: Stage, externals: Ingre
 }
 
 /**
- * Returns the keys of all stages, by id.
- * @param stages in the order of the graph, so that the keys of a stage's inputs come first
+ * Returns the keys of all actions, by id.
+ * @param actions in the order of the graph, so that the keys of an action's inputs come first
  * @param externals the digests for every stage, by id
  */
-export function keysOfStages(stages: Iterable<Stage>, externals: ReadonlyMap<string, Ingredients["externals"]>) {
-  const keys = new Map<string, StageKeys>();
-  for (const stage of stages) {
+export function keysOfActions(actions: Iterable<Action>, externals: ReadonlyMap<string, Ingredients["externals"]>) {
+  const keys = new Map<string, ActionKeys>();
+  for (const action of actions) {
+    const { id, stage } = action;
     const upstream: Record<string, string[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
       upstream[port] = bindings.map((one) => `${keys.get(one.stage)!.recipeKey}.${one.port}`);
     }
-    const local = localIngredients(stage, externals.get(stage.id) ?? {});
-    keys.set(stage.id, { local, ...recipeKeyOf(local, upstream) });
+    const local = localIngredients(action, externals.get(stage.id) ?? {});
+    keys.set(id, { local, ...recipeKeyOf(local, upstream) });
   }
   return keys;
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import type { BuiltinKind, CheckResult, Facts, OutputPorts, Shard, StageDevice } from "../../contract/stage.ts";
+import type { BuiltinKind, CheckResult, Facts } from "../../contract/stage.ts";
 import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
@@ -126,12 +126,8 @@ export interface Stage extends Pick<CheckResult, "workShape" | "probe" | "notes"
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
   /** Stages that must be done first, though this stage reads nothing from them. They enter no key. */
   readonly needs: readonly string[];
-  /**
-   * Its shards, if this stage only joins what they computed. They enter no key: the result is the same without them.
-   */
-  readonly parts?: readonly string[];
-  /** Shards only: which part of the stage `whole` this one computes. It is needed only while `whole` has no result. */
-  readonly shard?: Shard & { readonly whole: string };
+  /** The number of shards that compute the stage, if several do. Not in the key: the result is the same without. */
+  readonly shards?: number;
   /** The root of its randomness: the stage's own seed, or the pipeline's. */
   readonly seed: number;
   readonly resources: Resources;
@@ -158,70 +154,11 @@ export function cardsOf({ gpu = 0 }: Resources): number {
 }
 
 /** Returns the ids of the stages whose results a stage is given. */
-export function readsOf({ inputs, parts = [] }: Pick<Stage, "inputs" | "parts">): string[] {
-  return [...Object.values(inputs).flat().map(({ stage }) => stage), ...parts];
+export function readsOf({ inputs }: Pick<Stage, "inputs">): string[] {
+  return Object.values(inputs).flat().map(({ stage }) => stage);
 }
 
 /** Returns the ids of the stages that must be done before a stage can run. */
-export function predecessorsOf(stage: Pick<Stage, "inputs" | "needs" | "parts">): string[] {
+export function predecessorsOf(stage: Pick<Stage, "inputs" | "needs">): string[] {
   return [...readsOf(stage), ...stage.needs];
-}
-
-const PART: OutputPorts = { part: { type: "files", description: "What a shard has computed" } };
-
-/** Returns the outputs that a stage writes; a shard writes only its part. */
-export function outputsOf({ kind, shard }: Pick<Stage, "kind" | "shard">): OutputPorts {
-  return shard === undefined ? kind.outputs : PART;
-}
-
-/**
- * Returns the id of the stage that a shard belongs to; undefined for the ids of other stages. No reference can name a
- * shard, and no child of a matrix has such an id: there an axis is followed by `=`.
- */
-export function wholeOf(id: string): string | undefined {
-  return /^(.+)~\d+of\d+$/.exec(id)?.[1];
-}
-
-/** Removes shards from entries by stage id: to people, a shard is only a part of its stage. */
-export function withoutShards<T>(entries: Iterable<readonly [string, T]>): [string, T][] {
-  return Array.from(entries, ([id, value]): [string, T] => [id, value]).filter(([id]) => wholeOf(id) === undefined);
-}
-
-/** Returns the shards of a stage and the stage that joins them. */
-export function inShards(stage: Stage, of: number): readonly Stage[] {
-  const shards = Array.from({ length: of }, (_, index): Stage => {
-    return { ...stage, id: `${stage.id}~${index + 1}of${of}`, shard: { index, of, whole: stage.id } };
-  });
-  return [...shards, { ...stage, parts: shards.map(({ id }) => id) }];
-}
-
-/** The slots that a stage takes while it runs. Its threads compute together: each of them waits for the slowest. */
-export interface WantedSlots extends Resources {
-  readonly threads?: number;
-}
-
-/**
- * Returns the slots that a stage takes while it runs. A stage that joins shards computes nothing, so it needs no card.
- * @param device the device that the stage computes on, if it has one
- */
-export function slotsOf(
-  { kind, params, resources, parts }: Pick<Stage, "kind" | "params" | "resources" | "parts">,
-  device?: Pick<StageDevice, "card">,
-): WantedSlots {
-  if (parts !== undefined) return { ...resources, gpu: 0 };
-  const computes = kind.roles["threads"]?.role === "execution" && device?.card !== true;
-  return computes ? { ...resources, threads: params["threads"] as number | undefined ?? Infinity } : resources;
-}
-
-/** Returns for stages that differ in extent alone the next shorter one: it runs first, and the longer continues it. */
-export function shorterOf(stages: Iterable<Stage>): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  const withExtent = [...stages].filter(({ extent }) => extent !== undefined);
-  // A shard continues the same part of a shorter stage.
-  const line = ({ entry, shard }: Stage) => `${entry} ${shard?.index}`;
-  for (const family of Map.groupBy(withExtent, line).values()) {
-    family.sort((a, b) => a.extent! - b.extent!);
-    for (let i = 1; i < family.length; i++) found.set(family[i]!.id, family[i - 1]!.id);
-  }
-  return found;
 }

@@ -9,7 +9,6 @@ import {
   type RunRecord,
   type TagRecord,
 } from "../../schemas/records.ts";
-import { wholeOf } from "../keys/stage.ts";
 import { mayWork, type PlannedState } from "../plan/plan.ts";
 import { isAbandoned, type RunState } from "../store/processes.ts";
 import { factsAt, type FileFacts, sameFacts } from "../store/reading.ts";
@@ -27,6 +26,8 @@ export interface KnownRun {
   /** Stages at work, or at work when the run was killed, with the time at which each began; and stages that ended. */
   readonly since: Map<string, string>;
   readonly ends: Map<string, NonNullable<RunNote["record"]>>;
+  /** The ids among these that name shards. */
+  readonly shards: Set<string>;
   /** How much of the run's notes has been read. */
   readonly noted: number;
 }
@@ -161,55 +162,58 @@ export class RunReader {
     if (facts === undefined || record?.runId !== id) return undefined;
     this.#over.delete(id);
     if (!isSame) this.#plans.delete(id);
-    const { since = new Map(), ends = new Map() }: Partial<KnownRun> = before ?? {};
+    const { since = new Map(), ends = new Map(), shards = new Set() }: Partial<KnownRun> = before ?? {};
     const notes = record.status !== "running"
       ? undefined
       : readRecordsFrom(join(runs.folderOf(id), "stages.jsonl"), runNoteSchema, before?.noted);
-    for (const { stage, event, at, record } of notes?.rows ?? []) {
+    for (const { stage, shard, event, at, record } of notes?.rows ?? []) {
+      if (shard === true) shards.add(stage);
       since.delete(stage);
       if (event === "started") since.set(stage, at);
       else if (record !== undefined) ends.set(stage, record);
     }
-    if (notes === undefined) { for (const [stage, end] of Object.entries(record.stages)) ends.set(stage, end); }
+    if (notes === undefined) {
+      for (const stage of Object.keys(record.shards ?? {})) shards.add(stage);
+      for (const [stage, end] of Object.entries({ ...record.stages, ...record.shards })) ends.set(stage, end);
+    }
     for (const [stage, { state, resolvedKey }] of ends) {
       const first = this.#computed.get(resolvedKey ?? "")?.runId ?? id;
       if (state === "ran" && first >= id) this.#computed.set(resolvedKey!, { runId: id, stage });
     }
-    const known = { facts, record, state: runs.stateOf(record), since, ends, noted: notes?.next ?? 0 };
+    const known = { facts, record, state: runs.stateOf(record), since, ends, shards, noted: notes?.next ?? 0 };
     this.#known.set(id, known);
     return known;
   }
 
   private describe(known: KnownRun) {
     const { record: { runId, pipeline, file, host, overrides, startedAt, endedAt }, state } = known;
-    const parts = Map.groupBy(this.#planOf(known), ({ id }) => wholeOf(id));
     return {
       ...{ runId, pipeline, file, host, overrides, state },
       startedMs: Date.parse(startedAt),
       /** Undefined also for a killed run: nobody knows when it ended. */
       endedMs: endedAt === null ? undefined : Date.parse(endedAt),
       /** In dependency order. */
-      stages: (parts.get(undefined) ?? []).map((line) => this.#describeStage(known, line, parts.get(line.id))),
+      stages: this.#planOf(known).map((line) => this.#describeStage(known, line)),
     };
   }
 
-  /** Describes a stage of a run. @param parts its shards, whose work counts as its own */
-  #describeStage(known: KnownRun, line: PlannedLine, parts: readonly PlannedLine[] = []) {
+  /** Describes a stage of a run. The work of its shards counts as its own. */
+  #describeStage(known: KnownRun, line: PlannedLine) {
     const { record: { runId }, since, ends, state } = known;
-    const { id, kind, params } = line;
+    const { id, kind, params, shards = [] } = line;
     const end = ends.get(id);
     const place = this.#placeOf(known, line);
     const source = this.#known.get(place.runId)?.ends.get(place.stage);
-    const work = end === undefined ? [line, ...parts].filter((one) => since.has(one.id)) : [];
+    const work = end === undefined ? [id, ...shards].filter((one) => since.has(one)) : [];
     const previews = this.store.runs.previews(place.runId, place.stage);
-    const told = work.flatMap((one) => this.store.runs.told(runId, one.id) ?? [])[0];
-    const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => Date.parse(since.get(one.id)!)));
+    const told = work.flatMap((one) => this.store.runs.told(runId, one) ?? [])[0];
+    const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => Date.parse(since.get(one)!)));
     const isOn = state === "running";
     const nowMs = isOn ? Date.now() : Date.parse(told?.at ?? "") || startedMs;
     const waits = isOn || !mayWork({ state: line.state as PlannedState });
     return {
       ...{ id, kind, params },
-      reads: [...new Set(line.reads.map((one) => wholeOf(one) ?? one))].filter((one) => one !== id),
+      reads: line.reads,
       /** As planned, `running`, or how it ended; `killed` if it was at work in a run that was killed. */
       state: end?.state ?? (startedMs === undefined ? waits ? line.state : "blocked" : isOn ? "running" : "killed"),
       startedMs: end?.startedAt ? Date.parse(end.startedAt) : startedMs,

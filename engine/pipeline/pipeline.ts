@@ -1,5 +1,5 @@
 import type { Origins } from "../diagnostic/document.ts";
-import { type Stage, wholeOf, withoutShards } from "../keys/stage.ts";
+import type { Stage } from "../keys/stage.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { parseReference } from "./compose/reference.ts";
@@ -35,12 +35,12 @@ export function selectStages(pipeline: Pipeline, names: readonly string[]) {
   const stages = new Set<string>();
   const problems: Diagnostic[] = [];
   for (const name of names) {
-    const known = pipeline.stages.has(name) && wholeOf(name) === undefined;
+    const known = pipeline.stages.has(name);
     const found = known ? [name] : childrenOf(pipeline, name);
     for (const id of found) stages.add(id);
     if (found.length > 0) continue;
     const reason = leftOutReason(pipeline, name);
-    const names = [...pipeline.families.keys(), ...withoutShards(pipeline.stages).map(([id]) => id)];
+    const names = [...pipeline.families.keys(), ...pipeline.stages.keys()];
     const [message, fix] = reason === undefined
       ? [`pipeline "${pipeline.name}" has no stage "${name}"`, suggestName(name, names)]
       : [`stage "${name}" is left out: ${reason}`, "change a value in its condition"];

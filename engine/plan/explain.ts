@@ -9,7 +9,7 @@ import { externalPaths, sizeOf } from "../keys/externals.ts";
 import { builtinVersion } from "../keys/stage.ts";
 import { listSaved, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
+import type { Plan, PlannedAction, PlannedState, Reason } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 
 type External = Readonly<Sources["externals"][string]>;
@@ -79,13 +79,13 @@ class Explainer {
     });
   }
 
-  #progressOf({ stage, keys, fromStep, device }: PlannedStage) {
+  #progressOf({ stage, keys, fromStep, device }: PlannedAction) {
     if (fromStep === undefined || keys === undefined) return undefined;
     const folder = progressFolder(this.store.paths.progress, keys.identityKey, device?.numerics);
     return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };
   }
 
-  #causeOf(planned: PlannedStage, reason: Reason, last: ResultManifest | undefined): Cause {
+  #causeOf(planned: PlannedAction, reason: Reason, last: ResultManifest | undefined): Cause {
     const { stage } = planned;
     const explain = (...path: string[]) => this.plan.pipeline.origins.explain(["stages", stage.entry, ...path]);
     switch (reason.code) {
@@ -112,7 +112,7 @@ class Explainer {
   }
 
   /** Returns the path at which the stage names the code that changed. */
-  #usesOf({ stage: { kind } }: PlannedStage, before: string): string[] {
+  #usesOf({ stage: { kind } }: PlannedAction, before: string): string[] {
     const changed = (kind.own ?? []).find(({ param, digest }) =>
       param !== null && !before.includes(`${param}:${digest}`)
     );
@@ -120,7 +120,7 @@ class Explainer {
   }
 
   #externalFacts(
-    { stage }: PlannedStage,
+    { stage }: PlannedAction,
     { name, from, to }: Extract<Reason, { code: "external" }>,
     last: ResultManifest | undefined,
   ): Pick<Cause, "before" | "after"> {
@@ -134,7 +134,7 @@ class Explainer {
     });
   }
 
-  #moduleChanges({ stage }: PlannedStage, last: ResultManifest | undefined): ModuleChanges | undefined {
+  #moduleChanges({ stage }: PlannedAction, last: ResultManifest | undefined): ModuleChanges | undefined {
     const { version } = last?.ingredients ?? {};
     // A built-in kind without user code has no modules.
     const hadNone = version !== undefined && version === builtinVersion(version) && !version.startsWith("code:");
@@ -150,7 +150,7 @@ class Explainer {
   }
 
   /** Explains what changed in each stage whose new content a port reads. */
-  #inputCauses({ stage }: PlannedStage, { name, from, to }: Extract<Reason, { code: "input" }>): Upstream[] {
+  #inputCauses({ stage }: PlannedAction, { name, from, to }: Extract<Reason, { code: "input" }>): Upstream[] {
     const bindings = (stage.inputs[name] ?? []).filter((_, index) => !from.includes(to[index]!));
     const gone = from.filter((digest) => !to.includes(digest));
     return bindings.map((binding) => this.#inputCause(binding.stage, gone));

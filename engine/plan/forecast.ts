@@ -1,10 +1,11 @@
 import type { Timing } from "../../schemas/records.ts";
-import { cardsOf, predecessorsOf, shorterOf, slotsOf, wholeOf } from "../keys/stage.ts";
+import { actionsBefore, shorterOf, slotsOf } from "../keys/action.ts";
+import { cardsOf } from "../keys/stage.ts";
 import { lessMemory } from "../../contract/less_memory.ts";
 import { freeMemory } from "../process/memory.ts";
 import { parseMemory } from "../process/runtime.ts";
 import { machineClass } from "../store/machine.ts";
-import { isForced, mayWork, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
+import { isForced, mayWork, type Plan, type PlannedAction, WORKING_STATES } from "./plan.ts";
 
 /** The forecast duration of a stage, or why there is none. */
 export type Forecast =
@@ -39,7 +40,7 @@ export function forecastPlan(
   { timings }: { readonly timings: { all(): readonly Timing[] } },
   machine?: string,
 ): ReadonlyMap<string, Forecast> {
-  const open = [...plan.stages].filter(([, { state }]) => state !== "cached" && state !== "restore");
+  const open = [...plan.actions].filter(([, { state }]) => state !== "cached" && state !== "restore");
   const forecasts = new Map<string, Forecast>();
   if (open.length === 0) return forecasts;
   // Detecting the processor takes longer than planning a small pipeline in which everything is cached.
@@ -52,9 +53,9 @@ export function forecastPlan(
   };
   // Returns the steps that the stage need not do: those that were saved, and those of the shorter stage that runs
   // before it.
-  const shorter = shorterOf(open.map(([, { stage }]) => stage));
-  const startOf = (planned: PlannedStage): number => {
-    const before = plan.stages.get(shorter.get(planned.stage.id) ?? "")?.stage.extent ?? 0;
+  const shorter = shorterOf(open.map(([, planned]) => planned));
+  const startOf = (planned: PlannedAction): number => {
+    const before = plan.actions.get(shorter.get(planned.id) ?? "")?.stage.extent ?? 0;
     return isForced(planned) ? 0 : Math.max(planned.fromStep ?? 0, before);
   };
   const first = new Map<string, string>();
@@ -62,9 +63,13 @@ export function forecastPlan(
     const twin = first.get(planned.recipeKey);
     if (twin === undefined) first.set(planned.recipeKey, id);
     const forecast: Forecast = twin === undefined
-      ? forecastStage(planned, amountOf({ ...planned.stage, fromStep: startOf(planned) }), history)
+      ? forecastStage(
+        planned,
+        amountOf({ ...planned.work, extent: planned.stage.extent, fromStep: startOf(planned) }),
+        history,
+      )
       : { known: true, durationMs: 0, basis: `the result of ${twin} serves` };
-    const all = [...forecastsOf(planned.stage.parts, forecasts), forecast];
+    const all = [...forecastsOf(planned.parts, forecasts), forecast];
     const { basis } = all[0]!;
     forecasts.set(id, all.find(({ known }) => !known) ?? { known: true, durationMs: timeOf(all), basis });
   }
@@ -94,11 +99,10 @@ function amountOf(
 
 /** @param history past runs by likeness or kind, and numerics; the newest come last */
 function forecastStage(
-  { stage, device }: PlannedStage,
+  { do: what, stage: { kind }, work: { likeness, workShape }, device }: PlannedAction,
   amount: Amount,
   history: Readonly<Record<"alike" | "kinds", ReadonlyMap<string, readonly Timing[]>>>,
 ): Forecast {
-  const { kind, likeness, workShape } = stage;
   const numerics = device?.numerics ?? null;
   const kinds = history.kinds.get(`${kind.name} ${numerics}`)?.slice(-MEMORY) ?? [];
   if (kind.runs === "inline") {
@@ -106,7 +110,7 @@ function forecastStage(
     return { known: true, durationMs, basis: "in the engine, usually milliseconds" };
   }
   const same = estimatesOf(history.alike.get(`${likeness} ${numerics}`)?.slice(-MEMORY) ?? [], amount);
-  if (stage.parts !== undefined && same.length === 0) {
+  if (what === "join" && same.length === 0) {
     return { known: true, durationMs: JOIN_MS, basis: "joining shards usually takes seconds" };
   }
   if (same.length > 0) {
@@ -179,16 +183,16 @@ export function totalOf(
   capacity: Capacity,
   ids: Iterable<string> = forecasts.keys(),
 ) {
-  const chosen = [...new Set([...ids].flatMap((id) => [...plan.stages.get(id)?.stage.parts ?? [], id]))]
+  const chosen = [...new Set([...ids].flatMap((id) => [...plan.actions.get(id)?.parts ?? [], id]))]
     .filter((id) => forecasts.has(id));
-  const certain = chosen.filter((id) => WORKING_STATES.has(plan.stages.get(id)!.state));
+  const certain = chosen.filter((id) => WORKING_STATES.has(plan.actions.get(id)!.state));
   return {
     /** No order of the stages that run for certain is faster, if the forecasts hold. */
     atLeastMs: lowerBound(plan, forecasts, capacity, new Set(certain)),
     /** The same if every may-run stage runs, too. */
     ifAllMs: lowerBound(plan, forecasts, capacity, new Set(chosen)),
     /** Stages without a forecast; their time comes on top. */
-    unknown: chosen.filter((id) => wholeOf(id) === undefined && !forecasts.get(id)!.known),
+    unknown: chosen.filter((id) => plan.stages.has(id) && !forecasts.get(id)!.known),
   };
 }
 
@@ -198,22 +202,22 @@ function lowerBound(
   { jobs, cpus, gpus }: Capacity,
   ids: ReadonlySet<string>,
 ): number {
-  const shorter = shorterOf([...plan.stages.values()].map(({ stage }) => stage));
+  const shorter = shorterOf(plan.actions.values());
   const ends = new Map<string, number>();
   const sums = { jobs: 0, cpus: 0, threads: 0, gpus: 0 };
   let longest = 0;
   // In dependency order, so the ends of the stages that a stage waits for are known.
-  for (const [id, { stage, device }] of plan.stages) {
+  for (const [id, action] of plan.actions) {
     const forecast = ids.has(id) ? forecasts.get(id) : undefined;
-    const shards = forecast?.known === true ? forecastsOf(stage.parts, forecasts) : [];
+    const shards = forecast?.known === true ? forecastsOf(action.parts, forecasts) : [];
     const durationMs = forecast === undefined ? 0 : timeOf([forecast]) - timeOf(shards);
-    const before = [...predecessorsOf(stage), shorter.get(id) ?? ""];
+    const before = [...actionsBefore(action), shorter.get(id) ?? ""];
     const end = before.reduce((latest, one) => Math.max(latest, ends.get(one) ?? 0), 0) + durationMs;
     ends.set(id, end);
     longest = Math.max(longest, end);
     sums.jobs += durationMs;
     // As in the scheduler: a stage that asks for more slots than there are gets all of them.
-    const { cpu = 1, threads = 0, ...rest } = slotsOf(stage, device);
+    const { cpu = 1, threads = 0, ...rest } = slotsOf(action, action.device);
     sums.cpus += durationMs * Math.min(cpu, cpus);
     sums.threads += durationMs * Math.min(threads, cpus);
     sums.gpus += durationMs * Math.min(cardsOf(rest), gpus);
@@ -227,8 +231,8 @@ function lowerBound(
 }
 
 /** Estimates the bytes of memory that a stage that may run needs; undefined if unknown or mostly a graphics card's. */
-export function memoryNeed(planned: PlannedStage): number | undefined {
-  return mayWork(planned) && planned.device?.card !== true ? planned.stage.memoryBytes : undefined;
+export function memoryNeed(planned: PlannedAction): number | undefined {
+  return mayWork(planned) && planned.device?.card !== true ? planned.work.memoryBytes : undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -237,24 +241,24 @@ const HOUR_MS = 3_600_000;
 export type Outlook = Readonly<ReturnType<typeof lookAhead>>;
 
 /** Returns the stages whose computing the user has to agree to: not those on a card, and not work that is continued. */
-export function askedAbout(plan: Plan): PlannedStage[] {
+export function askedAbout(plan: Plan): PlannedAction[] {
   const agreed = new Set<string>();
-  return [...plan.stages].flatMap(([id, planned]) => {
+  return [...plan.actions].flatMap(([id, planned]) => {
     // Whoever let a stage run until it saved has agreed to the stage and to those that read it.
-    if (planned.state === "resume" || predecessorsOf(planned.stage).some((one) => agreed.has(one))) agreed.add(id);
-    const joins = planned.stage.parts !== undefined;
+    if (planned.state === "resume" || actionsBefore(planned).some((one) => agreed.has(one))) agreed.add(id);
+    const joins = planned.do === "join";
     return agreed.has(id) || joins || !mayWork(planned) || planned.device?.card === true ? [] : [planned];
   });
 }
 
 /** Summarises what the forecasts of a plan mean for whoever starts it. */
 export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity) {
-  const withoutCard = [...plan.stages.values()].filter((planned) =>
+  const withoutCard = [...plan.actions.values()].filter((planned) =>
     mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
   );
   /** Returns the least time that some stages take together, and the stages that matter to it, longest first. */
-  const longerThan = (limitMs: number, planned: readonly PlannedStage[]) => {
-    const ids = [...new Set(planned.map(({ stage }) => stage.shard?.whole ?? stage.id))];
+  const longerThan = (limitMs: number, planned: readonly PlannedAction[]) => {
+    const ids = [...new Set(planned.map(({ stage }) => stage.id))];
     const totalMs = totalOf(plan, forecasts, capacity, ids).ifAllMs;
     const stages = ids.map((id) => ({ id, durationMs: 0, ...forecasts.get(id) }))
       .filter(({ durationMs }) => durationMs > totalMs / 100).map(({ id, durationMs }) => ({ id, durationMs }));
@@ -263,7 +267,7 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
   const free = freeMemory();
   return {
     /** Stages that need more memory than is free, or than they may take, with what to lower. */
-    tight: [...plan.stages.values()].flatMap((planned) => {
+    tight: [...plan.actions.values()].flatMap((planned) => {
       const { stage, device } = planned;
       const { memory } = stage.resources;
       const needs = memoryNeed(planned) ?? 0;

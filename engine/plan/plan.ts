@@ -1,7 +1,8 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import { predecessorsOf, type Stage, withoutShards } from "../keys/stage.ts";
+import type { Action } from "../keys/action.ts";
+import { predecessorsOf } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 
@@ -42,8 +43,8 @@ export type Reason =
   | { readonly code: "upstream"; readonly stage: string }
   | { readonly code: "output-missing" | "output-modified"; readonly files: readonly string[] };
 
-export interface PlannedStage {
-  readonly stage: Stage;
+/** The decision about an action. */
+interface Decision {
   readonly state: PlannedState;
   readonly reasons: readonly Reason[];
   readonly recipeKey: string;
@@ -62,22 +63,31 @@ export interface PlannedStage {
   readonly problem?: Diagnostic;
 }
 
+export type PlannedAction = Action & Decision;
+
 export interface Plan {
   readonly pipeline: Pipeline;
-  /** The requested stages and those that they need, in dependency order. */
-  readonly stages: ReadonlyMap<string, PlannedStage>;
+  /** The actions of the requested stages and of those that they need, by id, in dependency order. */
+  readonly actions: ReadonlyMap<string, PlannedAction>;
+  /** The action of each stage that makes its result, by stage. */
+  readonly stages: ReadonlyMap<string, PlannedAction>;
   /** Problems of stages that may run but lack the device for it. With any of these nothing may start. */
   readonly problems: readonly Diagnostic[];
+}
+
+/** Returns the actions that make the results that are asked for, by stage: shards are left out where they are joined. */
+export function stagesIn(actions: ReadonlyMap<string, PlannedAction>): ReadonlyMap<string, PlannedAction> {
+  return new Map([...actions].filter(([, { shard, stage }]) => shard === undefined || !actions.has(stage.id)));
 }
 
 export const WORKING_STATES: ReadonlySet<PlannedState> = new Set(["run", "extend", "resume"]);
 
 /** True if a stage runs for certain or may come to run. */
-export function mayWork({ state }: Pick<PlannedStage, "state">): boolean {
+export function mayWork({ state }: Pick<PlannedAction, "state">): boolean {
   return WORKING_STATES.has(state) || state === "may-run";
 }
 
-export function isForced({ reasons }: Pick<PlannedStage, "reasons">): boolean {
+export function isForced({ reasons }: Pick<PlannedAction, "reasons">): boolean {
   return reasons.some(({ code }) => code === "forced");
 }
 
@@ -92,7 +102,6 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   const found = new Set(own);
   const followers = { certain: [] as string[], mayRun: [] as string[], unchanged: [] as string[] };
   for (const { stage, state } of plan.stages.values()) {
-    if (stage.shard !== undefined) continue;
     // A stage that only waits for another (`needs`) is not affected.
     if (!Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) continue;
     found.add(stage.id);
@@ -103,11 +112,10 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   return followers;
 }
 
-/** Returns stages, without shards, that the given ones wait for and that have no result yet, in dependency order. */
-export function findPending(plan: Plan, ids: Iterable<string>): string[] {
+/** Returns stages that the given ones wait for and that have no result yet, in dependency order. */
+export function findPending({ stages }: Plan, ids: Iterable<string>): string[] {
   const own = new Set(ids);
-  const edges = new Map([...plan.stages].map(([id, { stage }]) => [id, predecessorsOf(stage)]));
+  const edges = new Map([...stages].map(([id, { stage }]) => [id, predecessorsOf(stage)]));
   const before = withPredecessors(edges, own).difference(own);
-  const pending = [...plan.stages].filter(([id, planned]) => before.has(id) && mayWork(planned));
-  return withoutShards(pending).map(([id]) => id);
+  return [...stages].filter(([id, planned]) => before.has(id) && mayWork(planned)).map(([id]) => id);
 }

@@ -10,17 +10,17 @@ const MAX_PARAMS = 100;
 const MAX_STEPS = 4;
 
 /** Returns the record of what a run is about to do, for people who look at it during the run or afterwards. */
-export function planRecordOf({ pipeline, stages }: Plan): PlanRecord {
+export function planRecordOf({ pipeline, stages }: Pick<Plan, "pipeline" | "stages">): PlanRecord {
   return {
     format: 1,
-    stages: Array.from(stages.values(), ({ stage, state, manifest }) => ({
-      id: stage.id,
+    stages: Array.from(stages.values(), ({ id, stage, parts, state, manifest }) => ({
+      id,
       kind: stage.kind.name,
       reads: [...new Set(readsOf(stage))],
+      ...parts && { shards: [...parts] },
       state,
       result: manifest?.resolvedKey ?? null,
-      // The params of a shard are those of the whole.
-      params: stage.shard === undefined ? paramsOf(stage, pipeline) : [],
+      params: paramsOf(stage, pipeline),
       sampler: (stage.params["preview"] as { readonly sampler?: unknown } | undefined)?.sampler,
     })),
   };

@@ -2,14 +2,15 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
-import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
+import { type Action, actionsBefore, actionsOf, inputsOf, outputsOf } from "../keys/action.ts";
+import { type ActionKeys, fitsItsKey, identityKeyOf, keysOfActions, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { extentParam, outputsOf, predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
+import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
+import { isForced, type Plan, type PlannedAction, type Reason, stagesIn, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 import type { DeviceFinding } from "../../contract/stage.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
@@ -17,7 +18,7 @@ import { diagnosticAt } from "../diagnostic/document.ts";
 import { tryDevice } from "../process/device_trial.ts";
 
 export interface PlanOptions {
-  /** Stage ids to reach; all when empty. */
+  /** Ids of the stages or actions to reach; all stages when empty. */
   readonly targets?: readonly string[];
   /** Stage ids to run even if cached. */
   readonly force?: ReadonlySet<string>;
@@ -37,10 +38,11 @@ type Known = Parameters<typeof explainChange>[1];
  * stage as results come in: a result is entered in `settled`, and planning a later stage then takes it into account.
  */
 export class Planner {
-  readonly #keys: ReadonlyMap<string, StageKeys>;
-  /** Results that exist, by stage. Whoever enters one here tells the planner of it. */
+  readonly #actions: ReadonlyMap<string, Action>;
+  readonly #keys: ReadonlyMap<string, ActionKeys>;
+  /** Results that exist, by action. Whoever enters one here tells the planner of it. */
   readonly settled = new Map<string, ResultManifest>();
-  readonly #resolved = new Map<Stage, NonNullable<PlannedStage["keys"]>>();
+  readonly #resolved = new Map<Action, NonNullable<PlannedAction["keys"]>>();
   readonly #good = new Set<ResultManifest>();
   /** Keyed by stage object: an id that a selection decides on may mean several stages, each with its own device. */
   readonly #devices = new Map<Stage, DeviceFinding>();
@@ -54,13 +56,19 @@ export class Planner {
     externals: ReadonlyMap<string, Externals>,
     private readonly options: PlanOptions,
   ) {
-    this.#keys = keysOfStages(pipeline.stages.values(), externals);
+    this.#actions = new Map(actionsOf(pipeline.stages.values()).map((action) => [action.id, action]));
+    this.#keys = keysOfActions(this.#actions.values(), externals);
     this.#needed = this.#findNeeded();
   }
 
   static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {
     const { externals, problems } = options.externals ?? digestExternals(pipeline, store.digests);
     return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, externals, options));
+  }
+
+  /** Returns an action of the pipeline, also one that the targets do not need. */
+  actionOf(id: string): Action {
+    return this.#actions.get(id)!;
   }
 
   /** Re-checks a result that turned out to be broken. Its readers may be planned, as its digest still holds. */
@@ -73,155 +81,157 @@ export class Planner {
    * if a stage that needs one may run.
    */
   async plan(): Promise<Plan> {
-    let stages = this.survey();
+    let actions = this.survey();
     // Results found by recipe settle inputs, and so give keys that could not be asked for before.
-    while (await this.askCache(stages.values())) {
+    while (await this.askCache(actions.values())) {
       this.#needed = this.#findNeeded();
-      stages = this.survey();
+      actions = this.survey();
     }
-    const open = [...stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
+    const open = [...actions.values()].filter(({ state }) => state !== "cached" && state !== "restore");
     // Progress belongs to the numerics of a device, so it is known only now where a stage continues.
-    if (await this.findDevices(open.map(({ stage }) => stage))) stages = this.survey();
+    if (await this.findDevices(open)) actions = this.survey();
     // Stages that differ in extent alone have one entry in the file, so one problem is enough.
     const problems = new Map<string, Diagnostic>();
-    for (const { stage, problem } of stages.values()) if (problem !== undefined) problems.set(stage.entry, problem);
-    return { pipeline: this.pipeline, stages, problems: [...problems.values()] };
+    for (const { stage, problem } of actions.values()) if (problem !== undefined) problems.set(stage.entry, problem);
+    return this.#planOf(actions, [...problems.values()]);
+  }
+
+  #planOf(actions: Plan["actions"], problems: Plan["problems"]): Plan {
+    return { pipeline: this.pipeline, actions, stages: stagesIn(actions), problems };
   }
 
   /**
-   * Asks the shared cache about stages that would run. Their inputs may have been settled since the plan.
+   * Asks the shared cache about actions that would run. Their inputs may have been settled since the plan.
    * @returns true if anything was found, so that planning again tells more
    */
-  async askCache(stages: Iterable<PlannedStage>): Promise<boolean> {
+  async askCache(actions: Iterable<PlannedAction>): Promise<boolean> {
     if (this.options.cache === undefined) return false;
-    const open = [...stages].filter((planned) => planned.manifest === undefined && !isForced(planned));
-    return await this.options.cache.find(open.map(({ stage, recipeKey, keys }) => ({
-      stage: stage.id,
-      recipeKey,
-      resolvedKey: keys?.resolvedKey,
+    const open = [...actions].filter((planned) => planned.manifest === undefined && !isForced(planned));
+    return await this.options.cache.find(open.map((action) => ({
+      stage: action.id,
+      recipeKey: action.recipeKey,
+      resolvedKey: action.keys?.resolvedKey,
       // If the digests of a record are not those of its files, whatever is made from them would get the key of
       // something else.
       judge: (manifest, key) =>
-        !fitsItsKey(manifest, key) ? "damaged" : hasPortsOf(stage, manifest) ? undefined : "misfit",
+        !fitsItsKey(manifest, key) ? "damaged" : hasPortsOf(action, manifest) ? undefined : "misfit",
     })));
   }
 
   /** Returns the plan if every stage is cached and so needs no explanation; undefined at the first that is not. */
   planIfCached(): Plan | undefined {
-    const stages = this.survey(({ state }) => state === "cached");
-    return stages.size === this.#needed.size ? { pipeline: this.pipeline, stages, problems: [] } : undefined;
+    const actions = this.survey(({ state }) => state === "cached");
+    return actions.size === this.#needed.size ? this.#planOf(actions, []) : undefined;
   }
 
-  /** Plans as far as possible without devices and the shared cache, until `goesOn` returns false for a stage. */
-  survey(goesOn: (planned: PlannedStage) => boolean = () => true): ReadonlyMap<string, PlannedStage> {
-    const stages = new Map<string, PlannedStage>();
+  /** Plans as far as possible without devices and the shared cache, until `goesOn` returns false for an action. */
+  survey(goesOn: (planned: PlannedAction) => boolean = () => true): Plan["actions"] {
+    const actions = new Map<string, PlannedAction>();
     const working = new Map<string, string>();
-    for (const [id, { shard }] of this.pipeline.stages) {
-      if (!this.#needed.has(id) && !this.#needed.has(shard?.whole ?? id)) continue;
-      const found = this.planStage(id);
-      // A shard reads what its whole reads, so it is known by now whether the whole has a result.
-      const whole = shard === undefined || this.#needed.has(id) ? undefined : this.planStage(shard.whole);
+    for (const [id, { stage }] of this.#actions) {
+      if (!this.#needed.has(id) && !this.#needed.has(stage.id)) continue;
+      const found = this.planAction(id);
+      // A shard reads what its stage reads, so it is known by now whether the stage has a result.
+      const whole = this.#needed.has(id) ? undefined : this.planAction(stage.id);
       if (whole?.manifest !== undefined) continue;
       const planned = whole?.state === "may-run" && WORKING_STATES.has(found.state)
         ? { ...found, state: whole.state, reasons: whole.reasons }
         : found;
       if (!goesOn(planned)) break;
       if (planned.manifest !== undefined) this.settled.set(id, planned.manifest);
-      stages.set(id, this.#afterTwin(planned, working));
+      actions.set(id, this.#afterTwin(planned, working));
     }
-    return stages;
+    return actions;
   }
 
   /**
    * If two stages have one key, the first runs and the second then finds its result. The same holds for two stages that
    * lost the same bytes from the store.
    */
-  #afterTwin(planned: PlannedStage, working: Map<string, string>): PlannedStage {
+  #afterTwin(planned: PlannedAction, working: Map<string, string>): PlannedAction {
     if (!WORKING_STATES.has(planned.state)) return planned;
     const names = [planned.recipeKey, ...this.#lostObjects(planned)];
     const twin = names.map((name) => working.get(name)).find((id) => id !== undefined);
-    for (const name of names) if (!working.has(name)) working.set(name, planned.stage.id);
+    for (const name of names) if (!working.has(name)) working.set(name, planned.id);
     if (twin === undefined || isForced(planned)) return planned;
     const { fromStep: _fromStep, ...rest } = planned;
     return { ...rest, state: "may-run", reasons: [...planned.reasons, { code: "upstream", stage: twin }] };
   }
 
   /** Returns the objects of a stage's result that the store lacks, if that is why the stage runs. */
-  #lostObjects({ keys, manifest }: PlannedStage): string[] {
+  #lostObjects({ keys, manifest }: PlannedAction): string[] {
     const found = keys && manifest === undefined ? this.store.results.byResolved(keys.resolvedKey) : undefined;
     const lost = (found ? filesOf(found) : []).filter((file) => !this.store.objects.has(file));
     return lost.map(({ sha256 }) => sha256);
   }
 
-  /** Decides about a stage from what is settled so far. Pass `force: false` to ignore a force that has been served. */
-  planStage(id: string, force: boolean = this.#isToBeForced(id)): PlannedStage {
-    const stage = this.pipeline.stages.get(id)!;
+  /** Decides about an action from what is settled so far. Pass `force: false` to ignore a force that has been served. */
+  planAction(id: string, force: boolean = this.#isToBeForced(id)): PlannedAction {
+    const action = this.#actions.get(id)!;
     const known = this.#keys.get(id)!;
     const { local, localKey, recipeKey } = known;
-    const keys = this.#resolve(stage, known);
-    const base = { stage, recipeKey, localKey, ...this.#deviceOf(stage), ...keys && { keys } };
+    const keys = this.#resolve(action, known);
+    const base = { ...action, recipeKey, localKey, ...this.#deviceOf(action), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
     // If the inputs of this stage were left out, its recipe has already led to a result.
     const found = keys === undefined ? this.#shortcuts.get(id) : this.store.results.byResolved(keys.resolvedKey);
-    const manifest = force ? undefined : this.#goodResult(stage, found);
-    if (manifest !== undefined) return { ...base, ...this.#served(stage, now, manifest), manifest };
+    const manifest = force ? undefined : this.#goodResult(action, found);
+    if (manifest !== undefined) return { ...base, ...this.#served(action, now, manifest), manifest };
     const elsewhere = keys === undefined ? found : this.options.cache?.known(keys.resolvedKey);
-    const shared = force ? undefined : this.#sharedResult(stage, elsewhere, localKey);
+    const shared = force ? undefined : this.#sharedResult(action, elsewhere, localKey);
     if (shared !== undefined) {
-      const reasons: Reason[] = [...this.#changes(stage, now), { code: "shared" }];
+      const reasons: Reason[] = [...this.#changes(action, now), { code: "shared" }];
       return { ...base, state: "restore", reasons, manifest: shared, shared: true };
     }
-    if (keys === undefined) return { ...base, ...this.#pending(stage, known, force) };
-    const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
+    if (keys === undefined) return { ...base, ...this.#pending(action, known, force) };
+    const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(action, keys.ingredients);
     if (reasons.length === 0) {
       reasons.push(found === undefined ? { code: "new" } : { code: "output-missing", files: ["in the store"] });
     }
-    return { ...base, reasons, ...this.#start(stage, keys.identityKey, force) };
+    return { ...base, reasons, ...this.#start(action, keys.identityKey, force) };
   }
 
-  /** True if a stage is to be forced; forcing a stage forces its shards. */
+  /** True if an action is to be forced; forcing a stage forces all its actions. */
   #isToBeForced(id: string): boolean {
-    const { force = new Set() } = this.options;
-    return force.has(id) || force.has(wholeOf(id) ?? id);
+    return this.options.force?.has(this.#actions.get(id)!.stage.id) === true;
   }
 
-  /** As `planStage`, with what the shared cache has of the stage. */
-  async planShared(id: string, force?: boolean): Promise<PlannedStage> {
-    const planned = this.planStage(id, force);
+  /** As `planAction`, with what the shared cache has of the stage. */
+  async planShared(id: string, force?: boolean): Promise<PlannedAction> {
+    const planned = this.planAction(id, force);
     const found = planned.manifest === undefined && await this.askCache([planned]);
-    return found ? this.planStage(id, force) : planned;
+    return found ? this.planAction(id, force) : planned;
   }
 
   /**
-   * Finds the stages that the targets need, without shards that are not targets themselves, and without anything before
-   * a stage whose recipe already led to a good result.
+   * Finds the actions that make the results that the targets need: shards only if they are targets themselves, and
+   * nothing before an action whose recipe already led to a good result.
    */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
-    const all = [...this.pipeline.stages].filter(([id, { shard }]) => shard === undefined || targets.includes(id));
-    if (targets.length === 0) return new Set(all.map(([id]) => id));
+    const all = [...this.#actions.values()].filter(({ id, shard }) => shard === undefined || targets.includes(id));
+    if (targets.length === 0) return new Set(all.map(({ id }) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
-    // Stages whose own result may not be what they would give now; no result that was made from theirs is a shortcut.
+    // Actions whose own result may not be what they would give now; no result that was made from theirs is a shortcut.
     const stale = new Set<string>();
-    for (const [, stage] of all) {
-      const { recipeKey, localKey } = this.#keys.get(stage.id)!;
+    for (const action of all) {
+      const { id, stage } = action;
+      const { recipeKey, localKey } = this.#keys.get(id)!;
       const byRecipe = this.store.results.byRecipe(recipeKey);
       // No record of another stage is served, whatever recipe the record claims.
       const local = byRecipe?.localKey === localKey ? byRecipe : undefined;
-      const found = this.#goodResult(stage, local) ??
-        this.#sharedResult(stage, this.options.cache?.knownByRecipe(recipeKey), localKey) ??
+      const found = this.#goodResult(action, local) ??
+        this.#sharedResult(action, this.options.cache?.knownByRecipe(recipeKey), localKey) ??
         local;
-      if (found !== undefined) latest.set(stage.id, found);
+      if (found !== undefined) latest.set(id, found);
       const moved = this.options.force?.has(stage.id) === true || readsOf(stage).some((id) => stale.has(id)) ||
         (found !== undefined && !readsLatest(stage, found, latest));
-      if (moved) stale.add(stage.id);
+      if (moved) stale.add(id);
       const served = moved ? undefined : found;
-      const manifest = this.#goodResult(stage, served) ?? this.#sharedResult(stage, served, localKey);
-      const { inputs, needs } = stage;
-      const before = predecessorsOf({ inputs, needs });
-      if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
-      edges.set(stage.id, manifest === undefined ? before : []);
+      const manifest = this.#goodResult(action, served) ?? this.#sharedResult(action, served, localKey);
+      if (manifest !== undefined) this.#shortcuts.set(id, manifest);
+      edges.set(id, manifest === undefined ? predecessorsOf(stage) : []);
     }
     return withPredecessors(edges, targets);
   }
@@ -236,22 +246,23 @@ export class Planner {
     return known;
   }
 
-  #resolve(stage: Stage, { local, localKey }: StageKeys): PlannedStage["keys"] {
+  #resolve(action: Action, { local, localKey }: ActionKeys): PlannedAction["keys"] {
+    const { stage } = action;
     const inputs = this.#inputsOf(stage);
     if (Object.keys(inputs).length < Object.keys(stage.inputs).length) return undefined;
     // A run plans a stage several times, and hashing its inputs is most of the work.
-    const before = this.#resolved.get(stage);
+    const before = this.#resolved.get(action);
     if (before !== undefined && JSON.stringify(before.ingredients.inputs) === JSON.stringify(inputs)) return before;
     const ingredients = { ...local, inputs };
     const identityKey = identityKeyOf(ingredients, extentParam(stage.kind));
     const keys = { ingredients, resolvedKey: resolvedKeyOf(localKey, inputs), identityKey };
-    this.#resolved.set(stage, keys);
+    this.#resolved.set(action, keys);
     return keys;
   }
 
   /** Returns a result if all its objects exist. Their content is checked when it is read. */
-  #goodResult(stage: Stage, manifest: ResultManifest | undefined): ResultManifest | undefined {
-    if (manifest === undefined || !hasPortsOf(stage, manifest)) return undefined;
+  #goodResult(action: Action, manifest: ResultManifest | undefined): ResultManifest | undefined {
+    if (manifest === undefined || !hasPortsOf(action, manifest)) return undefined;
     // Only success is remembered: a missing object may be made again at any time.
     if (!this.#good.has(manifest) && !filesOf(manifest).every((file) => this.store.objects.has(file))) return undefined;
     this.#good.add(manifest);
@@ -259,32 +270,33 @@ export class Planner {
   }
 
   /** Returns a result that the shared cache still offers, and never one that is stored under another stage's key. */
-  #sharedResult(stage: Stage, manifest: ResultManifest | undefined, localKey: string): ResultManifest | undefined {
+  #sharedResult(action: Action, manifest: ResultManifest | undefined, localKey: string): ResultManifest | undefined {
     if (manifest === undefined || manifest.localKey !== localKey) return undefined;
     const known = this.options.cache?.known(manifest.resolvedKey);
-    return known !== undefined && hasPortsOf(stage, known) ? known : undefined;
+    return known !== undefined && hasPortsOf(action, known) ? known : undefined;
   }
 
-  #changes(stage: Stage, now: Known): Reason[] {
-    return explainChange(stage, now, this.store.lastShown(this.pipeline.name, stage.id), this.pipeline.origins);
+  #changes({ id, stage }: Action, now: Known): Reason[] {
+    return explainChange(stage, now, this.store.lastShown(this.pipeline.name, id), this.pipeline.origins);
   }
 
-  #served(stage: Stage, now: Known, manifest: ResultManifest): Pick<PlannedStage, "state" | "reasons"> {
+  #served(action: Action, now: Known, manifest: ResultManifest): Pick<PlannedAction, "state" | "reasons"> {
     // Nobody looks at the output of a shard, so it has no view.
-    if (stage.shard !== undefined) return { state: "cached", reasons: [] };
-    const view = this.store.viewsOf(this.pipeline.name).check(stage.id, manifest.resolvedKey);
+    if (action.shard !== undefined) return { state: "cached", reasons: [] };
+    const view = this.store.viewsOf(this.pipeline.name).check(action.id, manifest.resolvedKey);
     if (view.state === "good") return { state: "cached", reasons: [] };
-    if (view.state === "other") return { state: "restore", reasons: this.#changes(stage, now) };
+    if (view.state === "other") return { state: "restore", reasons: this.#changes(action, now) };
     const files = view.state === "absent" ? ["all"] : view.files;
     const code = view.state === "modified" ? "output-modified" : "output-missing";
     return { state: "restore", reasons: [{ code, files }] };
   }
 
-  #pending(stage: Stage, { local, localKey }: StageKeys, force: boolean): Pick<PlannedStage, "state" | "reasons"> {
+  #pending(action: Action, { local, localKey }: ActionKeys, force: boolean): Pick<PlannedAction, "state" | "reasons"> {
+    const { stage } = action;
     const waiting = new Set(Object.values(stage.inputs).flat().map((one) => one.stage));
     const reasons: Reason[] = force
       ? [{ code: "forced" }]
-      : this.#changes(stage, { ...local, inputs: this.#inputsOf(stage) });
+      : this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
     if (reasons[0]?.code !== "new") {
       for (const id of waiting) if (!this.settled.has(id)) reasons.push({ code: "upstream", stage: id });
     }
@@ -293,9 +305,9 @@ export class Planner {
     return { state: certain ? "run" : "may-run", reasons };
   }
 
-  #start(stage: Stage, identityKey: string, force: boolean): Pick<PlannedStage, "state" | "fromStep"> {
-    const limit = stage.extent ?? Number.MAX_SAFE_INTEGER;
-    const folder = progressFolder(this.store.paths.progress, identityKey, this.#deviceOf(stage).device?.numerics);
+  #start(action: Action, identityKey: string, force: boolean): Pick<PlannedAction, "state" | "fromStep"> {
+    const limit = action.stage.extent ?? Number.MAX_SAFE_INTEGER;
+    const folder = progressFolder(this.store.paths.progress, identityKey, this.#deviceOf(action).device?.numerics);
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
     const finished = this.store.results.byIdentity(identityKey).some((one) => one.extent === step);
@@ -303,27 +315,26 @@ export class Planner {
   }
 
   /**
-   * Finds the devices that stages compute on, each once, so that plans can name them. Also called for stages that run
-   * although that was not planned.
+   * Finds the devices that actions compute on, each once, so that plans can name them. Also called for actions that
+   * run although that was not planned.
    * @returns true if something was learnt; false if all was known or no stage has a device
    */
-  async findDevices(stages: Iterable<Stage>): Promise<boolean> {
+  async findDevices(actions: Iterable<Action>): Promise<boolean> {
     if (this.options.elsewhere === true) return false;
-    // A stage that only joins shards computes nothing.
-    const unknown = [...stages].filter((stage) =>
-      stage.kind.device !== undefined && stage.parts === undefined && !this.#devices.has(stage)
-    );
-    await Promise.all(unknown.map(async (stage) => {
+    const asking = [...actions].filter((one) => one.do === "compute" && one.stage.kind.device !== undefined);
+    const unknown = new Set(asking.map(({ stage }) => stage)).difference(this.#devices);
+    await Promise.all(Array.from(unknown, async (stage) => {
       this.#devices.set(stage, await stage.kind.device!(stage.params, tryDevice));
     }));
-    return unknown.length > 0;
+    return unknown.size > 0;
   }
 
-  /** Returns what was found for a stage; nothing for kinds without a device and for stages that were not examined. */
-  #deviceOf(stage: Stage): Pick<PlannedStage, "device" | "problem"> {
+  /** Returns what was found for an action; nothing for kinds without a device and for stages that were not examined. */
+  #deviceOf({ do: what, stage }: Action): Pick<PlannedAction, "device" | "problem"> {
     const { origins } = this.pipeline;
     const found = this.#devices.get(stage);
-    if (found === undefined) return {};
+    // Joining computes nothing.
+    if (found === undefined || what === "join") return {};
     if ("problem" in found) return { problem: { ...placeProblem(stage, found.problem, origins), code: "device" } };
     const { device } = found;
     if (device.card || stage.resources.gpu !== "required") return { device };
@@ -349,9 +360,9 @@ function readsLatest(
   );
 }
 
-/** True if a record has the outputs of a stage. One with other outputs was not made by it, whatever its key says. */
-export function hasPortsOf(stage: Stage, { outputs }: ResultManifest): boolean {
-  const own = outputsOf(stage);
+/** True if a record has the outputs of an action. One with other outputs was not made by it, whatever its key says. */
+export function hasPortsOf(action: Action, { outputs }: ResultManifest): boolean {
+  const own = outputsOf(action);
   return Object.keys({ ...own, ...outputs }).every((port) =>
     own[port] !== undefined && own[port].type === outputs[port]?.type
   );

@@ -2,7 +2,7 @@ import { dirname, join, resolve } from "node:path";
 import { type Diagnostic, errorOf, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import type { Plan } from "../plan/plan.ts";
+import { type Plan, stagesIn } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { entriesOf, isThere, readTextIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
@@ -18,7 +18,6 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
   const views = store.viewsOf(pipeline.name);
   const other = new Set<string>();
   for (const [id, { stage, keys, manifest, reasons }] of stages) {
-    if (stage.shard !== undefined) continue;
     const key = keys?.resolvedKey ?? manifest?.resolvedKey;
     // If the key is not known yet, the stages that it waits for decide, unless something of the stage's own has
     // changed.
@@ -34,7 +33,7 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
 /** Returns the current state of all stages of a pipeline, as far as it is known without looking at devices. */
 export function survey(pipeline: Pipeline, store: Store): Result<Plan["stages"]> {
   const planner = Planner.make(pipeline, store);
-  return planner.ok ? succeed(planner.value.survey()) : planner;
+  return planner.ok ? succeed(stagesIn(planner.value.survey())) : planner;
 }
 
 /**

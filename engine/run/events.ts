@@ -1,6 +1,6 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Outlook } from "../plan/forecast.ts";
-import type { Plan, PlannedStage } from "../plan/plan.ts";
+import type { Plan, PlannedAction } from "../plan/plan.ts";
 import type { PlanOptions } from "../plan/planner.ts";
 import type { Grants, RightsRequest } from "../process/rights.ts";
 import type { ProgressUpdate } from "../../contract/stage.ts";
@@ -49,7 +49,7 @@ export type EngineEvent =
   | {
     readonly type: "stage-started";
     readonly id: string;
-    readonly planned: PlannedStage;
+    readonly planned: PlannedAction;
     /** The cluster's job that computes the stage. */
     readonly where?: string;
   }
@@ -78,7 +78,7 @@ export type Emit = (event: EngineEvent) => void;
 
 export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals"> {
   /**
-   * The ends of stages that a cluster was to compute and did not: they are not among the targets, and count all the
+   * The ends of stages, and the failures of shards, that a cluster was to compute and did not: they are not among the targets, and count all the
    * same.
    */
   readonly endedElsewhere?: ReadonlyMap<string, StageEndState>;
@@ -97,7 +97,7 @@ export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cac
    * Called when a stage is about to run and its keys and device are known, with the folder of its saved states: the
    * stage continues from states that are put there. If the answer is a problem, the stage fails.
    */
-  readonly beforeStage?: (planned: PlannedStage, progress: string) => Promise<StageProblem | undefined>;
+  readonly beforeStage?: (planned: PlannedAction, progress: string) => Promise<StageProblem | undefined>;
   /** Versions to record. */
   readonly versions?: Readonly<Record<string, string>>;
   /** Shuffles the order among stages that could start; the result must not depend on it. */

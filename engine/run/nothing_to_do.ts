@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { ViewRecord } from "../../schemas/records.ts";
 import type { RunFinished } from "./events.ts";
 import { compareCodeUnits, encode } from "../keys/encode.ts";
-import { withoutShards } from "../keys/stage.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { type Pipeline, selectStages } from "../pipeline/pipeline.ts";
 import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
@@ -118,7 +117,7 @@ class DoneRecord {
   /** Records the results of all stages. @param planned all stages of the pipeline, cached, as a plan finds them now */
   keep(planned: Plan["stages"]): void {
     if (!isThere(this.store.paths.kept)) return;
-    const found = withoutShards(planned).map(([id, { manifest }]) => [id, manifest!] as const);
+    const found = Array.from(planned, ([id, { manifest }]) => [id, manifest!] as const);
     // The manifest of an unlisted result may be torn later without a change of the list.
     if (!found.every(([, manifest]) => this.store.results.isListed(manifest))) return;
     const stages = found.map(([id, manifest]): DoneStage => {
@@ -139,7 +138,7 @@ class DoneRecord {
    * @param externals what stages read from outside
    */
   #ground(externals: Iterable<readonly [string, Externals]>): string {
-    const read = withoutShards(externals).filter(([, one]) => Object.keys(one).length > 0);
+    const read = [...externals].filter(([, one]) => Object.keys(one).length > 0);
     read.sort(([a], [b]) => compareCodeUnits(a, b));
     const lists = [this.store.results.state, this.#views.state];
     return JSON.stringify([FORMAT, this.kept, sha256Of(encode(read)), ...lists]);

@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { contentDigest, digestStageExternals, externalPaths, filesAt } from "../keys/externals.ts";
 import { codesOf, isForeign, modulesOf, type Stage } from "../keys/stage.ts";
-import type { PlannedStage } from "../plan/plan.ts";
+import type { PlannedAction } from "../plan/plan.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
@@ -46,7 +46,7 @@ function copyExternal(path: string, place: string, name: string): string | undef
  * stage reads in place. Or what went wrong
  */
 export async function makeReachable(
-  { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
+  { stage, keys }: Pick<PlannedAction, "stage" | "keys">,
   { pipeline, store }: { readonly pipeline: Pick<Pipeline, "folder">; readonly store: Store },
   scratch: string,
   onProgress: (message: string) => void,
@@ -104,7 +104,7 @@ export class Ground {
 
   /** @param progressFolder the folder to which the stage saves */
   constructor(
-    private readonly planned: PlannedStage,
+    private readonly planned: PlannedAction,
     private readonly place: { readonly pipeline: Pipeline; readonly store: Store },
     private readonly progressFolder: string,
   ) {

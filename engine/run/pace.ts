@@ -3,7 +3,7 @@ import type { ProgressUpdate } from "../../contract/stage.ts";
 import type { RunStore } from "../store/runs.ts";
 import type { FigureSummary, Timing } from "../../schemas/records.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import type { PlannedStage } from "../plan/plan.ts";
+import type { PlannedAction } from "../plan/plan.ts";
 import { machineClass } from "../store/machine.ts";
 import type { Store } from "../store/store.ts";
 
@@ -135,11 +135,12 @@ export class LiveProgress implements Disposable {
 export function recordTiming(
   store: Store,
   { name: pipeline }: Pipeline,
-  planned: PlannedStage,
+  planned: PlannedAction,
   took: Pick<Timing, "durationMs" | "overheadMs"> & Partial<Timing>,
 ): void {
-  const { stage, fromStep = null, device } = planned;
-  const { id, kind, workGflop = null, workShape = null, likeness = null, extent = null } = stage;
+  const { id, stage, work, fromStep = null, device } = planned;
+  const { kind, extent = null } = stage;
+  const { workGflop = null, workShape = null, likeness = null } = work;
   const what = { pipeline, stage: id, kind: kind.name, workGflop, workShape, likeness, extent, fromStep };
   store.timings.add({ ...what, numerics: device?.numerics ?? null, machine: machineClass(), probe: false, ...took });
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { askedAbout, type Capacity, forecastPlan, lookAhead, type Outlook } from "../plan/forecast.ts";
-import type { Plan, PlannedStage } from "../plan/plan.ts";
+import type { Plan, PlannedAction } from "../plan/plan.ts";
 import { runInChild } from "../process/child.ts";
 import { StageLog } from "../process/lines.ts";
 import { installPackages } from "../process/install.ts";
@@ -32,15 +32,15 @@ export async function foresee(plan: Plan, store: Store, options: ProbeOptions): 
   while (true) {
     const forecasts = forecastPlan(plan, store);
     const outlook = lookAhead(plan, forecasts, options.capacity);
-    const unknown = askedAbout(plan).filter(({ stage, device }) =>
-      stage.probe !== undefined && device !== undefined && forecasts.get(stage.id)?.known === false
+    const unknown = askedAbout(plan).filter(({ id, work, device }) =>
+      work.probe !== undefined && device !== undefined && forecasts.get(id)?.known === false
     );
-    const [largest] = unknown.filter((one) => one.stage.workGflop! > MATTERS_GFLOP && !tried.has(probeName(one)))
-      .sort((a, b) => b.stage.workGflop! - a.stage.workGflop!);
+    const [largest] = unknown.filter((one) => one.work.workGflop! > MATTERS_GFLOP && !tried.has(probeName(one)))
+      .sort((a, b) => b.work.workGflop! - a.work.workGflop!);
     if (largest === undefined || outlook.long !== undefined || options.stop.aborted) return outlook;
     const name = probeName(largest);
     tried.add(name);
-    options.say(`trying a few steps of ${largest.stage.id}, since nothing similar has run here`);
+    options.say(`trying a few steps of ${largest.id}, since nothing similar has run here`);
     const took = await measure(largest, options);
     if (took === undefined && !options.stop.aborted) options.say("that failed; the time is unknown");
     for (const one of took === undefined ? [] : unknown.filter((each) => probeName(each) === name)) {
@@ -49,9 +49,9 @@ export async function foresee(plan: Plan, store: Store, options: ProbeOptions): 
   }
 }
 
-/** Returns a name shared by all stages that one probe covers. */
-function probeName({ stage, device }: PlannedStage): string {
-  return JSON.stringify([stage.probe, device!.numerics]);
+/** Returns a name shared by all actions that one probe covers. */
+function probeName({ work, device }: PlannedAction): string {
+  return JSON.stringify([work.probe, device!.numerics]);
 }
 
 /** The inputs and outputs of a probe: none. */
@@ -59,8 +59,8 @@ const NOTHING = { seed: 0, inputs: {}, outputs: {}, progressLimit: 0, packages: 
 const BARE = { hosts: [], env: {}, memoryLimit: undefined, timeoutMs: PROBE_MS, log: new StageLog(() => {}) };
 
 /** Runs a probe. @returns undefined if the probe failed: the run itself will tell why */
-async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOptions) {
-  const { entry, params, stepGflop } = stage.probe!;
+async function measure({ stage, work, device }: PlannedAction, { say, stop }: ProbeOptions) {
+  const { entry, params, stepGflop } = work.probe!;
   if (await installPackages({ entry }, say, stop) !== undefined) return undefined;
   const { name, numerics, grants } = device!;
   await using temporary = await makeTemporaryFolder();

@@ -9,9 +9,9 @@ import {
   type ResultManifest,
 } from "../../schemas/records.ts";
 import { artifactDigest } from "../keys/keys.ts";
-import { outputsOf } from "../keys/stage.ts";
+import { outputsOf } from "../keys/action.ts";
 import { Limit } from "../store/limit.ts";
-import type { PlannedStage } from "../plan/plan.ts";
+import type { PlannedAction } from "../plan/plan.ts";
 import { formatMemory } from "../process/runtime.ts";
 import { statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
@@ -90,7 +90,7 @@ export function listOutputs(folders: Readonly<Record<string, string>>) {
  * subfolders
  */
 export async function collectOutputs(
-  planned: PlannedStage,
+  planned: PlannedAction,
   folders: Readonly<Record<string, string>>,
   listed: Listed,
   store: Store,
@@ -99,7 +99,7 @@ export async function collectOutputs(
   const limit = new Limit(MAX_AT_ONCE);
   let emptied = true;
   for (const [port, names] of Object.entries(listed)) {
-    const type = outputsOf(planned.stage)[port]!.type;
+    const type = outputsOf(planned)[port]!.type;
     const takeOne = async (name: string): Promise<FileEntry> => {
       const path = join(folders[port]!, name);
       const { moved, ...taken } = await store.objects.take(path, statIfThere(path)!.size);
@@ -114,7 +114,7 @@ export async function collectOutputs(
 
 /** Returns the record that will make the result exist. */
 export function makeManifest(
-  { stage, keys, recipeKey, localKey }: PlannedStage,
+  { stage, keys, recipeKey, localKey }: PlannedAction,
   outputs: Record<string, ArtifactRecord>,
   numerics: string | null,
   runId: string,

@@ -1,7 +1,6 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunOptions, RunStatus, StageEndState } from "./events.ts";
-import { wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -41,17 +40,19 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   const plan = await planner.plan();
   if (plan.problems.length > 0) return refuse(plan.problems);
   const results = new Map<string, StageResult>();
-  for (const [id, { state, manifest }] of plan.stages) {
+  for (const [id, { state, manifest }] of plan.actions) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
   const finish = (status: RunStatus, runId?: string) => {
     const ends = [...results].map(([id, { state }]) => [id, state] as const);
-    const [counts, now] = [countEnds([...ends, ...options.endedElsewhere ?? []]), survey(pipeline, store)];
+    const stages = new Map([...results].filter(([id]) => plan.stages.has(id)));
+    const counts = countEnds([...ends, ...options.endedElsewhere ?? []], plan);
+    const now = survey(pipeline, store);
     const isBegun = status !== "interrupted" || runId !== undefined;
     const earlier = isBegun && now.ok ? findEarlier({ pipeline, stages: now.value }, store) : [];
     const durationMs = performance.now() - started;
     emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
-    return succeed({ status, runId, plan, stages: results, counts, now });
+    return succeed({ status, runId, plan, actions: results, stages, counts, now });
   };
   const isStopped = () => options.stop?.aborted === true;
   const finishEarly = () => {
@@ -59,7 +60,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
     return finish("interrupted");
   };
   const grants = options.grants ?? new Grants(pipeline.folder);
-  const requests = grants.open(requestsOf([...plan.stages.values()].filter(mayWork), pipeline.folder));
+  const requests = grants.open(requestsOf([...plan.actions.values()].filter(mayWork), pipeline.folder));
   if (requests.length > 0) {
     if (await options.askForGrants?.(requests) !== true) {
       if (isStopped()) return finishEarly();
@@ -70,7 +71,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   // After Ctrl-C while `gc` had the store to itself, the plan was made without the lock.
   if (isStopped()) return finishEarly();
   options.cache?.catchUp(store);
-  if (results.size === plan.stages.size) {
+  if (results.size === plan.actions.size) {
     grants.keep();
     if (options.cache !== undefined) await finishSending(options.cache, emit);
     return finish(options.endedElsewhere?.size ? "failed" : "done");
@@ -105,8 +106,8 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
  * Returns an error for a store that the processes of stages cannot reach: Deno gives a process with restricted
  * permissions no access below /dev, /proc and /sys, whatever the permissions are.
  */
-function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefined {
-  const starts = [...stages.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayWork(planned));
+function findClosedStore({ actions }: Plan, { root }: Store): Diagnostic | undefined {
+  const starts = [...actions.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayWork(planned));
   if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
   const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
   const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";
@@ -136,11 +137,19 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
   if (said !== "") emit({ type: "note", message: `${said} to the shared cache` });
 }
 
-export function countEnds(ends: Iterable<readonly [string, StageEndState]>): Record<StageEndState, number> {
-  const counts = { cached: 0, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
+/** @param ends how actions ended, by id */
+export function countEnds(ends: Iterable<readonly [string, StageEndState]>, { actions }: Pick<Plan, "actions">) {
+  const counts: Record<StageEndState, number> = {
+    cached: 0,
+    restored: 0,
+    ran: 0,
+    failed: 0,
+    interrupted: 0,
+    blocked: 0,
+  };
   // Shards are counted only if they failed or were interrupted.
   for (const [id, state] of ends) {
-    if (wholeOf(id) === undefined || state === "failed" || state === "interrupted") counts[state]++;
+    if (actions.get(id)?.shard === undefined || state === "failed" || state === "interrupted") counts[state]++;
   }
   return counts;
 }

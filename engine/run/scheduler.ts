@@ -4,7 +4,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import type { RunRecord } from "../../schemas/records.ts";
 import type { Emit, RunOptions, RunStatus } from "./events.ts";
 import { sourcesOf } from "../keys/externals.ts";
-import { predecessorsOf, shorterOf, wholeOf } from "../keys/stage.ts";
+import { actionsBefore, shorterOf } from "../keys/action.ts";
 import type { Plan } from "../plan/plan.ts";
 import { planRecordOf } from "../plan/plan_record.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -13,7 +13,7 @@ import { Limit } from "../store/limit.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
-import { type StageResult, StageRunner } from "./stage_runner.ts";
+import { type StageResult, StageRunner, usedLine } from "./stage_runner.ts";
 import { newRunId } from "../store/processes.ts";
 import type { Grants } from "../process/rights.ts";
 
@@ -25,7 +25,7 @@ const CLAIMED_MS = 60_000;
 
 /** Marks all stages without a result as blocked. */
 export function block(plan: Plan, results: Map<string, StageResult>): void {
-  for (const id of plan.stages.keys()) if (!results.has(id)) results.set(id, { state: "blocked" });
+  for (const id of plan.actions.keys()) if (!results.has(id)) results.set(id, { state: "blocked" });
 }
 
 /** One run: decides which stage may start when, and records how each ended. */
@@ -67,9 +67,7 @@ export class Scheduler {
   /** Records that the run has begun, and the results that it already relies on. */
   begin(): void {
     this.store.runs.start(this.#record, planRecordOf(this.plan));
-    const results: Record<string, string> = {};
-    for (const [id, { manifest }] of this.plan.stages) if (manifest !== undefined) results[id] = manifest.resolvedKey;
-    this.store.runs.use(this.#runId, { results });
+    this.store.runs.use(this.#runId, usedLine(this.plan.actions.values().filter((one) => one.manifest !== undefined)));
   }
 
   async run(): Promise<[RunStatus, string]> {
@@ -92,19 +90,19 @@ export class Scheduler {
       onNested: (id, result, started) => this.#conclude(id, result, started),
     });
     const limit = new Limit(MAX_IN_FLIGHT);
-    const shorter = shorterOf([...plan.stages.values()].map(({ stage }) => stage));
+    const shorter = shorterOf(plan.actions.values());
     const ends = new Map<string, Promise<boolean>>();
     const reach = (id: string): Promise<boolean> =>
       ends.getOrInsertComputed(id, async () => {
-        const planned = plan.stages.get(id);
+        const planned = plan.actions.get(id);
         if (planned === undefined || this.results.has(id)) return true;
         // The stages that it reads or needs, and the shorter run that it continues.
-        const before = [...predecessorsOf(planned.stage), shorter.get(id)].filter((one) => one !== undefined);
+        const before = [...actionsBefore(planned), shorter.get(id)].filter((one) => one !== undefined);
         const there = await Promise.all(before.map(reach));
         return there.every(Boolean) && await limit.run(async () => mayStart() && await this.#reach(id, runner));
       });
     // Each stage comes after those that it waits for.
-    const ids = [...plan.stages.keys()];
+    const ids = [...plan.actions.keys()];
     options.shuffle?.(ids);
     await Promise.all(ids.map(reach));
     runner.scratch.close();
@@ -115,9 +113,9 @@ export class Scheduler {
   async #reach(id: string, runner: StageRunner): Promise<boolean> {
     const started = performance.now();
     this.#inFlight++;
-    const { shard } = this.plan.stages.get(id)!.stage;
-    const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
-    const isNeeded = !isPart || (await this.planner.planShared(shard.whole)).manifest === undefined;
+    const { shard, stage } = this.plan.actions.get(id)!;
+    const isPart = shard !== undefined && this.plan.stages.has(stage.id);
+    const isNeeded = !isPart || (await this.planner.planShared(stage.id)).manifest === undefined;
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, started);
     else this.results.set(id, result);
@@ -137,8 +135,8 @@ export class Scheduler {
     this.results.set(id, result);
     const { state, manifest, device } = result;
     // The work of its shards counts as its own.
-    const stage = this.plan.pipeline.stages.get(id)!;
-    const shards = (stage.parts ?? []).map((one) => this.#record.stages[one]);
+    const { stage, shard, parts = [] } = this.planner.actionOf(id);
+    const shards = parts.map((one) => this.#record.shards?.[one]);
     const partsMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), 0);
     const ownMs = result.workMs ?? performance.now() - started;
     const durationMs = partsMs + ownMs;
@@ -155,10 +153,12 @@ export class Scheduler {
       message: result.message ?? null,
     };
     const sources = state === "ran" ? sourcesOf(stage, this.plan.pipeline.folder, manifest!.ingredients.externals) : {};
-    this.#record.stages[id] = { ...record, ...sources };
-    this.store.runs.note(this.#runId, { stage: id, event: "finished", state, at: new Date().toISOString(), record });
+    (shard === undefined ? this.#record.stages : this.#record.shards ??= {})[id] = { ...record, ...sources };
+    const at = new Date().toISOString();
+    const note = { stage: id, ...shard && { shard: true as const }, event: "finished" as const, state, at, record };
+    this.store.runs.note(this.#runId, note);
     const { message, fix, mine } = result;
-    const shown = manifest !== undefined && wholeOf(id) === undefined;
+    const shown = manifest !== undefined && shard === undefined;
     const view = shown ? this.store.viewsOf(this.plan.pipeline.name).folderOf(id) : undefined;
     // The last line of the log says why the stage ended, even if the stage itself said nothing.
     if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { cardsOf, type WantedSlots } from "../keys/stage.ts";
+import type { WantedSlots } from "../keys/action.ts";
+import { cardsOf } from "../keys/stage.ts";
 import type { Capacity } from "../plan/forecast.ts";
 import { makeFolder } from "../store/files.ts";
 import { tryAlone } from "../store/locks.ts";

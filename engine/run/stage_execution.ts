@@ -2,9 +2,10 @@ import { join } from "node:path";
 import type { StageRun } from "../../contract/stage.ts";
 import type { RunOptions } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
-import { type Binding, isForeign, outputsOf, type Stage } from "../keys/stage.ts";
+import { outputsOf } from "../keys/action.ts";
+import { type Binding, isForeign, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { isForced, type PlannedStage } from "../plan/plan.ts";
+import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
@@ -74,14 +75,14 @@ export class StageExecution {
   constructor(private readonly options: ExecutionOptions) {}
 
   /** Returns the folder of the states that a stage continues from. */
-  progressOf({ keys, device }: PlannedStage): string {
+  progressOf({ keys, device }: PlannedAction): string {
     return progressFolder(this.options.store.paths.progress, keys!.identityKey, device?.numerics);
   }
 
   /** Lays out the files that the stage may see, and describes them in one message. */
-  prepare(planned: PlannedStage, folder: string): StartMessage {
+  prepare(planned: PlannedAction, folder: string): StartMessage {
     const { store, planner, pipeline } = this.options;
-    const { stage, keys, device } = planned;
+    const { stage, shard, parts = [], keys, device } = planned;
     const progress = this.progressOf(planned);
     const layOut = (name: string) => (binding: Pick<Binding, "stage" | "port">, index: number): InputMessage => {
       const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
@@ -96,7 +97,7 @@ export class StageExecution {
       inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
     }
     const outputs: Record<string, string> = {};
-    for (const port of Object.keys(outputsOf(stage))) {
+    for (const port of Object.keys(outputsOf(planned))) {
       outputs[port] = inside(folder, "out", port);
       makeFolder(outputs[port]);
     }
@@ -105,9 +106,9 @@ export class StageExecution {
       seed: stage.kind.seeded ? stage.seed : 0,
       inputs,
       outputs,
-      ...stage.shard && { shard: { index: stage.shard.index, of: stage.shard.of } },
+      ...shard && { shard },
       // No port's name has a `-`.
-      parts: (stage.parts ?? []).map((one) => ({ stage: one, port: "part" })).map(layOut("-parts")),
+      parts: parts.map((one) => ({ stage: one, port: "part" })).map(layOut("-parts")),
       // A forced stage starts at 0 and leaves existing progress as it is.
       progressFolder: isForced(planned) ? join(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
@@ -127,27 +128,27 @@ export class StageExecution {
    * @param ground is notified when the stage saves, and stops the stage when its work is in vain
    */
   async execute(
-    planned: PlannedStage,
+    planned: PlannedAction,
     start: StartMessage,
     folder: string,
     held: HeldSlots,
     { rate, ground }: { readonly rate: RateMeter; readonly ground?: Ground },
   ): Promise<StageOutcome> {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
-    const { stage } = planned;
-    using log = new StageLog((text) => store.runs.log(runId, stage.id, text));
-    using live = new LiveProgress(store.runs, runId, stage.id, rate);
+    const { id, stage, work } = planned;
+    using log = new StageLog((text) => store.runs.log(runId, id, text));
+    using live = new LiveProgress(store.runs, runId, id, rate);
     let [notes, previews, said] = [0, 0, false];
     const forward = (event: StageEvent) => {
       if (event.type === "progress") {
         live.note(event.update);
         const perSecond = rate.perSecond()[event.update.unit] ?? null;
-        emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
+        emit({ type: "stage-progress", id, update: event.update, perSecond });
       } else if (event.type === "saved") {
         // A stage in this process takes milliseconds, and cannot be killed.
         if (ground !== undefined && stage.kind.runs !== "inline") ground.look();
         else pruneStates(start.progressFolder, savedSteps(start.progressFolder), start.progressLimit);
-        emit({ type: "stage-saved", id: stage.id, step: event.step });
+        emit({ type: "stage-saved", id, step: event.step });
       } else if (event.type === "preview") {
         const { step, seconds = 0 } = event;
         rate.leaveOut(seconds);
@@ -155,20 +156,20 @@ export class StageExecution {
         const refused = refusePreview(png, previews, this.#room);
         if (refused !== undefined && !said) forward({ type: "warn", message: `${refused}; it is left out` });
         said ||= refused !== undefined;
-        const path = refused === undefined ? store.runs.keepPreview(runId, stage.id, step, png) : undefined;
+        const path = refused === undefined ? store.runs.keepPreview(runId, id, step, png) : undefined;
         if (path === undefined) return;
         previews++;
         this.#room -= png.length;
-        emit({ type: "stage-preview", id: stage.id, step, path });
+        emit({ type: "stage-preview", id, step, path });
       } else {
         log.add(`${event.type}: ${event.message}`);
         if (++notes > MAX_NOTES) return;
-        emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });
+        emit({ type: "stage-note", id, level: event.type, message: event.message });
         if (notes < MAX_NOTES) return;
-        emit({ type: "stage-note", id: stage.id, level: "note", message: "further notes are only in the log" });
+        emit({ type: "stage-note", id, level: "note", message: "further notes are only in the log" });
       }
     };
-    for (const message of stage.notes ?? []) forward({ type: "note", message });
+    for (const message of work.notes ?? []) forward({ type: "note", message });
     if (stage.kind.runs === "inline") {
       const { default: run } = await import(stage.kind.entry) as { default: StageRun };
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
@@ -180,13 +181,13 @@ export class StageExecution {
       const { message, got, fix } = notGranted(refused, pipeline.origins);
       return { status: "failed", message: `${message}: ${got}`, fix: fix! };
     }
-    const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
+    const note = (message: string) => emit({ type: "stage-note", id, level: "note", message });
     const missing = await installPackages(stage.kind, note, stop);
     if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
     if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
     const reachable = await makeReachable(planned, { pipeline, store }, folder, note);
     if ("message" in reachable) return { status: "failed", ...reachable };
-    store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
+    store.runs.use(runId, { progress: { [id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);
     const grants = await planned.device?.grants() ?? {};
     if (isForeign(stage.kind)) lend(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);

@@ -1,7 +1,7 @@
 import { definedOnly } from "../../std/defined_only.ts";
-import type { FigureSummary, ResultManifest } from "../../schemas/records.ts";
+import type { FigureSummary, ResultManifest, UsedLine } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
-import { isForced, type PlannedStage } from "../plan/plan.ts";
+import { isForced, type PlannedAction } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/planner.ts";
 import type { HeldClaim } from "../store/cache/work_claims.ts";
@@ -13,7 +13,7 @@ import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_e
 import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
 import { Ground } from "./outside.ts";
-import { readsOf, slotsOf, type Stage } from "../keys/stage.ts";
+import { type Action, inputsOf, slotsOf } from "../keys/action.ts";
 import type { RunOptions, StageFinished, StageProblem } from "./events.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 
@@ -36,6 +36,17 @@ export function waitingForStore(holder: string): string {
   return `waiting for ${holder}, which has locked the store`;
 }
 
+/** Returns the record that a run relies on the results of actions. */
+export function usedLine(served: Iterable<Action & Pick<PlannedAction, "manifest">>): Partial<UsedLine> {
+  const used: Partial<UsedLine> & Pick<UsedLine, "results"> = { results: {} };
+  for (const { id, stage, shard, manifest } of served) {
+    const result = manifest!.resolvedKey;
+    if (shard === undefined) used.results[id] = result;
+    else (used.shards ??= {})[id] = { stage: stage.id, result };
+  }
+  return used;
+}
+
 const INTERRUPTED: StageResult = { state: "interrupted" };
 
 function failedBy({ message, fix }: StageProblem): StageResult {
@@ -48,7 +59,7 @@ function failedBy({ message, fix }: StageProblem): StageResult {
  */
 function toResult(
   outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,
-  planned: PlannedStage,
+  planned: PlannedAction,
   kept: boolean,
 ): StageResult {
   if (outcome.status === "interrupted") {
@@ -105,7 +116,7 @@ export class StageRunner {
 
   async #reach(id: string): Promise<StageResult> {
     const { planner, store, stop, emit } = this.options;
-    let planned = planner.planStage(id);
+    let planned = planner.planAction(id);
     const forced = isForced(planned);
     if (planned.state === "cached") {
       using still = await this.#holdStill(id, stop);
@@ -114,7 +125,7 @@ export class StageRunner {
     if (planned.keys === undefined && planned.manifest === undefined) {
       const missing = await this.#reachInputs(planned);
       if (missing !== undefined) return missing;
-      planned = planner.planStage(id, forced);
+      planned = planner.planAction(id, forced);
     }
     const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
@@ -136,7 +147,7 @@ export class StageRunner {
         const late = await this.#find(id, forced);
         if (late !== undefined) return late;
       }
-      planned = planner.planStage(id, forced);
+      planned = planner.planAction(id, forced);
       const missing = await this.#reachInputs(planned, true);
       if (missing !== undefined) return missing;
       if (planned.keys === undefined) {
@@ -144,14 +155,14 @@ export class StageRunner {
         continue;
       }
       // The device is known from the plan, unless this stage runs because its result turned out to be broken.
-      await planner.findDevices([planned.stage]);
-      const { problem, device } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
+      await planner.findDevices([planned]);
+      const { problem, device } = planned.stage.kind.device === undefined ? planned : planner.planAction(id, forced);
       if (problem !== undefined) return failedBy(problem);
-      using held = await this.options.slots.take(slotsOf(planned.stage, device), stop);
+      using held = await this.options.slots.take(slotsOf(planned, device), stop);
       if (held === undefined) return INTERRUPTED;
       // Another stage may have failed while this one waited for its slot.
       if (!this.options.mayStart()) return { state: "blocked" };
-      const ready = planner.planStage(id, forced);
+      const ready = planner.planAction(id, forced);
       const refused = await this.options.beforeStage?.(ready, this.#execution.progressOf(ready));
       if (refused !== undefined) {
         this.options.onFailure();
@@ -163,7 +174,7 @@ export class StageRunner {
       if (claims && claim === undefined) continue;
       const began = performance.now();
       const rate = new RateMeter();
-      const result = await this.#run(planner.planStage(id, forced), held, rate, claim);
+      const result = await this.#run(planner.planAction(id, forced), held, rate, claim);
       if ("lost" in result && tries < planned.stage.retries) {
         emit({ type: "stage-note", id, level: "warn", message: `${result.lost.message}; trying again` });
         tries++;
@@ -193,53 +204,52 @@ export class StageRunner {
   }
 
   /** Shows a result that is there. A result with damaged bytes is set aside, not served. */
-  #serve(planned: PlannedStage): StageResult | undefined {
-    const { manifest, stage } = planned;
+  #serve(planned: PlannedAction): StageResult | undefined {
+    const { id, manifest } = planned;
     if (manifest === undefined) return undefined;
     const { planner } = this.options;
     if (planned.state === "cached") {
       this.#settle(planned, manifest);
       return { state: "cached", manifest };
     }
-    if (!this.#verify(stage.id, manifest)) {
+    if (!this.#verify(id, manifest)) {
       planner.distrust(manifest);
       return undefined;
     }
-    const mine = this.#show(stage, manifest);
+    const mine = this.#show(planned, manifest);
     this.#settle(planned, manifest);
     return definedOnly({ state: "restored" as const, manifest, mine });
   }
 
   /** Shows a result to the user, unless it is a shard's, which is of no use to people. */
-  #show(stage: Stage, manifest: ResultManifest): string | undefined {
+  #show({ id, shard }: Action, manifest: ResultManifest): string | undefined {
     const { store, pipeline } = this.options;
-    return stage.shard === undefined ? store.viewsOf(pipeline.name).install(stage.id, manifest) : undefined;
+    return shard === undefined ? store.viewsOf(pipeline.name).install(id, manifest) : undefined;
   }
 
   /** Returns the numerics that a stage was computed with; for a stage that joined shards, those of the shards. */
-  #numericsOf({ stage: { parts = [] }, device }: PlannedStage): string | null {
+  #numericsOf({ parts = [], device }: PlannedAction): string | null {
     const found = parts.map((id) => this.options.planner.settled.get(id)!.numerics).filter((one) => one !== null);
     return device?.numerics ?? ([...new Set(found)].sort().join(" and ") || null);
   }
 
   /** Fetches a result from the shared cache and shows it. A result that cannot be fetched whole counts as absent. */
-  async #fetch({ stage, manifest }: PlannedStage): Promise<StageResult | undefined> {
+  async #fetch({ id, manifest }: PlannedAction): Promise<StageResult | undefined> {
     const { planner, store, cache, emit } = this.options;
-    const say = (level: "note" | "warn") => (message: string) =>
-      emit({ type: "stage-note", id: stage.id, level, message });
+    const say = (level: "note" | "warn") => (message: string) => emit({ type: "stage-note", id, level, message });
     const whole = await cache!.fetch(manifest!, store, {
       note: say("note"),
       warn: (message) => say("warn")(`${message}; making it here`),
     });
-    const served = whole ? this.#serve(planner.planStage(stage.id, false)) : undefined;
+    const served = whole ? this.#serve(planner.planAction(id, false)) : undefined;
     // The view may have been good all the while, although the store had lost the objects.
     return served === undefined ? undefined : { ...served, state: "restored", message: "from the shared cache" };
   }
 
-  #settle(planned: PlannedStage, manifest: ResultManifest): void {
+  #settle(planned: PlannedAction, manifest: ResultManifest): void {
     const { planner, store, runId } = this.options;
-    planner.settled.set(planned.stage.id, manifest);
-    store.runs.use(runId, { results: { [planned.stage.id]: manifest.resolvedKey } });
+    planner.settled.set(planned.id, manifest);
+    store.runs.use(runId, usedLine([{ ...planned, manifest }]));
     store.results.addRecipe(planned.recipeKey, manifest);
   }
 
@@ -265,10 +275,10 @@ export class StageRunner {
    * @param heals true to make damaged inputs again
    * @returns how an input ended that has no result; undefined if all inputs have one
    */
-  async #reachInputs({ stage }: PlannedStage, heals = false): Promise<StageResult | undefined> {
+  async #reachInputs(action: PlannedAction, heals = false): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
-    for (const id of readsOf(stage)) {
-      const settled = planner.settled.has(id) && (cache === undefined || planner.planStage(id, false).shared !== true);
+    for (const id of inputsOf(action)) {
+      const settled = planner.settled.has(id) && (cache === undefined || planner.planAction(id, false).shared !== true);
       const ended = settled ? undefined : await this.#reachOnly(id);
       if (ended !== undefined) return ended;
       const manifest = planner.settled.get(id)!;
@@ -297,18 +307,19 @@ export class StageRunner {
   }
 
   async #run(
-    planned: PlannedStage,
+    planned: PlannedAction,
     held: HeldSlots,
     rate: RateMeter,
     claim: HeldClaim | undefined,
   ): Promise<StageResult | { lost: StageProblem }> {
     const { store, runId, emit, pipeline, kill, stop } = this.options;
-    const { stage, device } = planned;
+    const { id, stage, device } = planned;
     const started = performance.now();
     this.#announce(device);
-    emit({ type: "stage-started", id: stage.id, planned });
-    store.runs.note(runId, { stage: stage.id, event: "started", state: planned.state, at: new Date().toISOString() });
-    const folder = this.scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
+    emit({ type: "stage-started", id, planned });
+    const note = { stage: id, event: "started" as const, state: planned.state, at: new Date().toISOString() };
+    store.runs.note(runId, { ...note, ...planned.shard && { shard: true } });
+    const folder = this.scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(id)}`);
     let clean = false;
     try {
       const start = this.#execution.prepare(planned, folder);
@@ -318,7 +329,7 @@ export class StageRunner {
       const changed = `${moved?.what} changed after planning`;
       if (unsaved) {
         const message = `${changed}; what the stage has saved since is discarded`;
-        emit({ type: "stage-note", id: stage.id, level: "warn", message });
+        emit({ type: "stage-note", id, level: "warn", message });
       }
       const kept = Math.max(0, ...isForced(planned) ? [] : statesIn(start.progressFolder).keys());
       const again = kept > 0 ? `run again, or undo the edit first to go on from step ${kept}` : "run again";
@@ -333,17 +344,17 @@ export class StageRunner {
       // Only the disk has work left, and the next stage need not wait for it.
       held.release();
       // Until the manifest names them, nothing refers to the files that are moved into the store.
-      using _still = await this.#holdStill(stage.id, kill);
+      using _still = await this.#holdStill(id, kill);
       const collected = await collectOutputs(planned, start.outputs, listed.names, store);
       clean = collected.emptied;
       const numerics = this.#numericsOf(planned);
       const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, numerics, runId));
       const sending = this.options.cache?.offer(manifest, planned.recipeKey, store);
       if (sending !== undefined) claim?.until(sending);
-      const mine = this.#show(stage, manifest);
+      const mine = this.#show(planned, manifest);
       const durationMs = performance.now() - started;
       // Steps count the whole stage's work, reports only the shard's.
-      const from = (planned.fromStep ?? 0) / (stage.shard?.of ?? 1);
+      const from = (planned.fromStep ?? 0) / (planned.shard?.of ?? 1);
       recordTiming(store, pipeline, planned, { durationMs, overheadMs: rate.overheadMs(durationMs, from) ?? null });
       const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
@@ -363,20 +374,20 @@ export class StageRunner {
   }
 
   /** Publishes a result, or keeps the one that was published first: one key has one result. */
-  async #publish(planned: PlannedStage, manifest: ResultManifest): Promise<ResultManifest> {
+  async #publish(planned: PlannedAction, manifest: ResultManifest): Promise<ResultManifest> {
     const { store, replace, emit, pipeline } = this.options;
     const there = store.results.byResolved(manifest.resolvedKey);
-    const first = there !== undefined && hasPortsOf(planned.stage, there) ? there : undefined;
+    const first = there !== undefined && hasPortsOf(planned, there) ? there : undefined;
     const difference = first === undefined ? undefined : compareResults(first, manifest);
     let serving = manifest;
     if (first !== undefined && difference !== undefined) {
       const keeps = replace
         ? "the new result replaces the first"
         : "the first result is kept; use --replace to keep the new one";
-      emit({ type: "stage-note", id: planned.stage.id, level: "warn", message: `${difference.message}; ${keeps}` });
-      if (!replace && this.#verify(planned.stage.id, first)) serving = first;
+      emit({ type: "stage-note", id: planned.id, level: "warn", message: `${difference.message}; ${keeps}` });
+      if (!replace && this.#verify(planned.id, first)) serving = first;
       const kept = serving === first ? "first" as const : "second" as const;
-      store.differences.add({ ...difference.record, pipeline: pipeline.name, stage: planned.stage.id, kept });
+      store.differences.add({ ...difference.record, pipeline: pipeline.name, stage: planned.id, kept });
     }
     if (serving === manifest) await store.results.publish(manifest);
     this.#settle(planned, serving);

@@ -1,12 +1,11 @@
 import type { RunRecord, TagRecord } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { withoutShards } from "../keys/stage.ts";
-import type { Plan, PlannedStage } from "../plan/plan.ts";
+import type { Plan, PlannedAction } from "../plan/plan.ts";
 import { isThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 
 /** Returns the results of a pipeline as they are now, to be tagged or exported. */
-export function contentsOfPlan(plan: Plan, store: Store): Result<TagRecord> {
+export function contentsOfPlan(plan: Pick<Plan, "pipeline" | "stages">, store: Store): Result<TagRecord> {
   const { pipeline, stages } = plan;
   const { damaged, absent } = missingOfPlan(plan, store);
   const problems = [
@@ -32,8 +31,8 @@ function problemOf(what: string, ids: readonly string[], fix: string): Diagnosti
 /**
  * Returns the stages of a plan without a usable result: those whose own result is damaged, and those that have none.
  */
-function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; absent: string[] } {
-  const missing = withoutShards(stages).filter(([, { manifest }]) => manifest === undefined);
+function missingOfPlan({ stages }: Pick<Plan, "stages">, store: Store): { damaged: string[]; absent: string[] } {
+  const missing = [...stages].filter(([, { manifest }]) => manifest === undefined);
   const recorded = missing.filter(([, planned]) => recordedKey(planned, store) !== undefined);
   // Stages that only read a damaged result are served again once that result is back.
   const own = recorded.filter(([, { keys }]) => keys !== undefined);
@@ -54,7 +53,7 @@ export function recordsOfPlan({ stages }: Plan, store: Store, only: readonly str
   return new Set(asked.flatMap(([, planned]) => recordedKey(planned, store) ?? []));
 }
 
-function recordedKey({ manifest, keys, recipeKey }: PlannedStage, store: Store): string | undefined {
+function recordedKey({ manifest, keys, recipeKey }: PlannedAction, store: Store): string | undefined {
   const key = manifest?.resolvedKey ?? keys?.resolvedKey ?? store.results.byRecipe(recipeKey)?.resolvedKey;
   // A stage that never ran has no record; a record that cannot be read counts all the same.
   return key !== undefined && isThere(store.results.manifestPath(key)) ? key : undefined;
@@ -62,7 +61,7 @@ function recordedKey({ manifest, keys, recipeKey }: PlannedStage, store: Store):
 
 /** Returns the results that a run made or found, as far as they are still there. */
 export function contentsOfRun(run: RunRecord, store: Store): Result<TagRecord> {
-  const used = withoutShards(Object.entries(store.runs.used(run.runId).results));
+  const used = Object.entries(store.runs.used(run.runId).results);
   const there = used.filter(([, key]) => store.results.byResolved(key) !== undefined);
   if (there.length === 0) {
     const message = `run ${run.runId} has no results in the store`;

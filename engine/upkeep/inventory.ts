@@ -1,7 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import { entriesAt, entriesOf, isThere, statIfThere } from "../store/reading.ts";
-import { wholeOf } from "../keys/stage.ts";
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
@@ -117,7 +116,7 @@ function readRuns(store: Store, unused: boolean) {
     const ended = record?.endedAt ?? null;
     const live = !unused && record !== undefined && store.runs.stateOf(record) === "running";
     // Once shards are joined, nobody will ask for their results.
-    const isJoined = (id: string) => !live && used.results[wholeOf(id) ?? ""] !== undefined;
+    const shards = Object.values(used.shards).filter(({ stage }) => live || used.results[stage] === undefined);
     return {
       id,
       /** Undefined if the record cannot be read. */
@@ -126,7 +125,7 @@ function readRuns(store: Store, unused: boolean) {
       lastMs: ended === null ? changedMs : Date.parse(ended),
       bytes,
       /** Keys of the results that the run used. */
-      results: new Set(Object.entries(used.results).flatMap(([id, key]) => isJoined(id) ? [] : [key])),
+      results: new Set([...Object.values(used.results), ...shards.map(({ result }) => result)]),
       /** Identity keys of the stages that worked in the run. */
       identities: new Set(Object.values(used.progress)),
     };

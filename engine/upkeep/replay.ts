@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
-import { slotsOf } from "../keys/stage.ts";
+import { slotsOf } from "../keys/action.ts";
 import type { Emit, RunOptions } from "../run/events.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { StageExecution } from "../run/stage_execution.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import type { PlannedStage } from "../plan/plan.ts";
+import type { PlannedAction } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { folderArtifact } from "../process/context.ts";
 import type { StageOutcome } from "../process/protocol.ts";
@@ -55,7 +55,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
     if (typeof fromStep !== "number") return refuse([fromStep]);
     onStart?.(fromStep);
     const gpus = findGpus();
-    using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(slotsOf(planned.stage), stop);
+    using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(slotsOf(planned), stop);
     const grants = new Grants(pipeline.folder);
     let toStep = manifest.extent ?? fromStep;
     const watch: Emit = (event) => {
@@ -85,8 +85,8 @@ const NEVER = new AbortController().signal;
 const problem = (message: string, fix: string): Diagnostic => errorOf("check", message, fix);
 
 /** Returns the recorded result of a stage, if this machine can say anything about its bytes. */
-function findResult(planner: Planner, planned: PlannedStage, store: Store): ResultManifest | Diagnostic {
-  const { id, parts } = planned.stage;
+function findResult(planner: Planner, planned: PlannedAction, store: Store): ResultManifest | Diagnostic {
+  const { id, parts } = planned;
   if (parts !== undefined) {
     const fix = `to execute them again and compare the bytes: run --force ${id}`;
     return problem(`"${id}" is joined of ${parts.length} shards, and has no saved states of its own`, fix);
@@ -112,19 +112,19 @@ function findResult(planner: Planner, planned: PlannedStage, store: Store): Resu
  * Copies the oldest good state before the result's end: the more steps are executed again, the more is proven.
  * @returns the step of that state
  */
-async function copyEarlierState(planned: PlannedStage, manifest: ResultManifest, store: Store, to: string) {
+async function copyEarlierState(planned: PlannedAction, manifest: ResultManifest, store: Store, to: string) {
   const from = progressFolder(store.paths.progress, manifest.identityKey, planned.device?.numerics);
   const end = manifest.extent ?? Infinity;
   // A run that works on the stage removes old states as it goes.
   using lock = tryAlone(store.lockPath(manifest.identityKey));
-  if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait until it ends");
+  if (lock === undefined) return problem(`a run is working on "${planned.id}"`, "wait until it ends");
   for (const step of savedSteps(from).filter((step) => step > 0 && step < end).reverse()) {
     // A damaged state would start the stage at 0, which proves something else.
     if (await copyState(from, to, step)) return step;
   }
   const fix =
     "stages that save as they go keep their newest two states; to execute it from the start and compare the " +
-    `bytes: run --force ${planned.stage.id}`;
+    `bytes: run --force ${planned.id}`;
   const at = manifest.extent === null ? "" : ` at ${end}`;
-  return problem(`"${planned.stage.id}" has no saved state from before its end${at}`, fix);
+  return problem(`"${planned.id}" has no saved state from before its end${at}`, fix);
 }

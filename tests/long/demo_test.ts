@@ -5,7 +5,7 @@ import { readImages } from "../../artifacts/images.ts";
 import type { Cluster } from "../../engine/cluster/cluster_file.ts";
 import { fetchPackages } from "../../engine/cluster/submit.ts";
 import type { Kind } from "../../engine/keys/stage.ts";
-import type { PlannedStage } from "../../engine/plan/plan.ts";
+import type { PlannedAction } from "../../engine/plan/plan.ts";
 import { bundleForBrowsers } from "../../engine/process/bundle.ts";
 import { folderArtifact, openInput } from "../../engine/process/context.ts";
 import { denoFolder } from "../../engine/process/runtime.ts";
@@ -98,7 +98,7 @@ test("packages for a cluster's nodes have what bundles, also where the bundle is
   await using temporary = await makeTemporaryFolder();
   assert("file" in (await bundleForBrowsers(kind, temporary.folder))!);
   const packages = project.path("packages");
-  const stages = [{ stage: { kind, params: {} } }] as unknown as readonly PlannedStage[];
+  const stages = [{ stage: { kind, params: {} } }] as unknown as readonly PlannedAction[];
   const told = { say: () => {}, stop: new AbortController().signal };
   assertEquals(await fetchPackages(stages, { packages } as Cluster["settings"], false, told), undefined);
   assert(project.files("packages").some((path) => path.includes("esbuild")), project.files("packages").join("\n"));

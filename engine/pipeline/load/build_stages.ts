@@ -3,7 +3,8 @@ import type { DocumentPath, Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { Binding, Kind, Stage } from "../../keys/stage.ts";
-import { extentParam, inShards, predecessorsOf, shorterOf, withThreads } from "../../keys/stage.ts";
+import { shorterOf } from "../../keys/action.ts";
+import { extentParam, predecessorsOf, withThreads } from "../../keys/stage.ts";
 import { addIssues } from "./issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { InputPort } from "../../../contract/stage.ts";
@@ -252,6 +253,7 @@ export function buildStages(
       declared,
       timeoutMs: entry.timeout,
       retries: entry.retries,
+      ...entry.shards !== undefined && entry.shards > 1 && { shards: entry.shards },
       workGflop: undefined,
     });
   }
@@ -269,15 +271,10 @@ export function buildStages(
     stages.set(variantId, { ...base, id: variantId, params: { ...base.params, [name]: extent }, extent });
     edges.set(variantId, edges.get(id)!);
   }
-  for (const stage of [...stages.values()]) {
-    const { shards = 1 } = entries.get(stage.entry)!;
-    for (const one of shards === 1 ? [] : inShards(stage, shards)) {
-      stages.set(one.id, one);
-      edges.set(one.id, predecessorsOf(one));
-    }
-  }
   // Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it.
-  for (const [id, before] of shorterOf(stages.values())) edges.set(id, [...edges.get(id)!, before]);
+  for (const [id, before] of shorterOf(stages.entries().map(([id, stage]) => ({ id, stage })))) {
+    edges.set(id, [...edges.get(id)!, before]);
+  }
   return { stages, edges };
 }
 

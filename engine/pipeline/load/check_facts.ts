@@ -38,7 +38,7 @@ export function checkFacts(
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
   const checked = new Map<string, Stage>();
   // Returns a digest of what decides how long a stage takes, apart from its extent and the machine.
-  const likenessOf = ({ kind, params, inputs, shard, parts }: Stage): string => {
+  const likenessOf = ({ kind, params, inputs }: Stage): string => {
     const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
     const read = Object.entries(inputs).map(([port, bindings]) => [
       port,
@@ -48,11 +48,10 @@ export function checkFacts(
         return JSON.stringify(known?.["count"] === undefined ? [known, output, checked.get(stage)?.likeness] : known);
       }),
     ]);
-    const part = shard === undefined ? parts === undefined ? [] : ["joins"] : [shard.of];
     // Editing user code mostly leaves its duration as it was: the file's path stands for it, among the params or by
     // itself.
     const version = kind.custom ? kind.name : builtinVersion(kind.version);
-    return sha256Of(encode([version, Object.fromEntries(own), read, ...part])).slice(0, 16);
+    return sha256Of(encode([version, Object.fromEntries(own), read])).slice(0, 16);
   };
   for (const stage of stages) {
     const likeness = likenessOf(stage);
@@ -72,10 +71,7 @@ export function checkFacts(
     }
     const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs, stage.facts, folder);
     if (stated !== undefined) facts.set(stage.id, stated);
-    const { workGflop, ...shape } = known;
-    const share = workGflop === undefined ? {} : { workGflop: workGflop / (stage.shard?.of ?? 1) };
-    // Joining shards is not the work of the stage's kind.
-    if (stage.parts === undefined) checked.set(stage.id, { ...stage, likeness, ...shape, ...share });
+    checked.set(stage.id, { ...stage, likeness, ...known });
     // A stage at another extent would repeat the problems of its entry.
     if (stage.id === stage.entry) problems.addAll(found.map((problem) => placeProblem(stage, problem, origins)));
   }

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
+import type { Cause, Explanation, LiveStage, PlannedAction } from "noiseline/engine";
 import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
 import { causeLines, explanationLines } from "../../../cli/commands/why.ts";
 import { testsAlone } from "../../support/own_process.ts";
@@ -58,7 +58,7 @@ test("causeLines() tells files and modules by what is known of them", () => {
 });
 
 test("explanationLines() says what serves, and where a stage continues", () => {
-  const planned = { state: "cached", stage: { extent: 9 } } as PlannedStage;
+  const planned = { state: "cached", stage: { extent: 9 } } as PlannedAction;
   const result = {
     resolvedKey: digest("c"),
     runId: "RUN",

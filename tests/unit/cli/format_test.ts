@@ -12,7 +12,7 @@ import {
   phraseQueue,
   TextReporter,
 } from "../../../cli/reporters.ts";
-import { execution, extent, type PlannedStage, type StageFinished } from "noiseline/engine";
+import { execution, extent, type PlannedAction, type StageFinished } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
 
@@ -123,14 +123,14 @@ Deno.test("formatReason() has a phrase for every reason", () => {
 });
 
 Deno.test("formatState() and formatForecast() say where a stage continues and how long it takes", () => {
-  const stage = { state: "extend", fromStep: 500, stage: {} } as PlannedStage;
+  const stage = { state: "extend", fromStep: 500, stage: {} } as PlannedAction;
   assertEquals(formatState(stage), "extend from 500");
-  assertEquals(formatState({ state: "cached", stage: {} } as PlannedStage), "cached");
+  assertEquals(formatState({ state: "cached", stage: {} } as PlannedAction), "cached");
   const parts = ["a~1of3", "a~2of3", "a~3of3"];
-  const sharded = { state: "run", stage: { parts } } as unknown as PlannedStage;
-  const done = new Map([["a~2of3", { manifest: {} } as PlannedStage]]);
+  const sharded = { state: "run", stage: { parts } } as unknown as PlannedAction;
+  const done = new Map([["a~2of3", { manifest: {} } as PlannedAction]]);
   assertEquals([formatState(sharded), formatState(sharded, done)], ["run in 3 shards", "run in 3 shards (1 done)"]);
-  assertEquals(formatState({ ...sharded, state: "restore", manifest: {} } as PlannedStage), "restore");
+  assertEquals(formatState({ ...sharded, state: "restore", manifest: {} } as PlannedAction), "restore");
   assertEquals(formatForecast({ known: true, durationMs: 90 * S, basis: "" }), "about 1m 30s");
   assertEquals([formatForecast({ known: false, basis: "" }), formatForecast(undefined)], ["time unknown", ""]);
 });

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { explainRefusal, needsOf, onCluster, warnSecondsOf } from "../../../../engine/cluster/needs.ts";
 import type { JobNeeds } from "../../../../engine/cluster/queue.ts";
-import { keysOfStages } from "../../../../engine/keys/keys.ts";
+import { actionsOf } from "../../../../engine/keys/action.ts";
+import { keysOfActions } from "../../../../engine/keys/keys.ts";
 import type { Stage } from "../../../../engine/keys/stage.ts";
 import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
 import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
@@ -79,16 +80,19 @@ const CASES: [name: string, stage: "train" | "schedule", more: string, settings:
   ],
 ];
 
+/** The action that computes all of a stage. */
+const whole = (stage: Stage) => actionsOf([stage])[0]!;
+
 for (const [name, stage, more, settings, needs] of CASES) {
   Deno.test(`needsOf() where ${name}`, async () => {
-    assertEquals(definedOnly(needsOf((await stagesOf(more))[stage], settingsOf(settings))), needs);
+    assertEquals(definedOnly(needsOf(whole((await stagesOf(more))[stage]), settingsOf(settings))), needs);
   });
 }
 
 Deno.test("needsOf() prefers the cluster's file to what a kind says of itself, and the stage to both", async () => {
   const { train } = await stagesOf("    resources: { memory: 1GiB }\n");
   const kind = { ...train.kind, resources: { cpu: 7, gpu: 2, memory: "2GiB" } };
-  const needs = needsOf({ ...train, kind }, settingsOf({ resources: { cpu: 3 } }));
+  const needs = needsOf(whole({ ...train, kind }), settingsOf({ resources: { cpu: 3 } }));
   assertEquals(definedOnly(needs), { cpus: 3, gpus: 2, memoryMiB: 1024 + 512, options: [] });
 });
 
@@ -109,7 +113,7 @@ Deno.test("a stage that declares cpu computes with as many threads, unless it sa
     assertEquals(onCluster(schedule, settingsOf({ resources: { cpu: 5 } })).params, schedule.params);
     const elsewhere = onCluster(train, settingsOf({ resources: { cpu: 4, gpu: 1, memory: "9GiB" }, time: "1h" }));
     for (const stage of [train, elsewhere]) {
-      keys.add(keysOfStages([{ ...stage, inputs: {} }], new Map([["train", {}]])).get("train")!.localKey);
+      keys.add(keysOfActions(actionsOf([{ ...stage, inputs: {} }]), new Map([["train", {}]])).get("train")!.localKey);
     }
   }
   assertEquals(keys.size, 1);
@@ -120,7 +124,7 @@ Deno.test("onCluster() gives a stage the resources of its job, and leaves its ti
   const there = onCluster(train, settingsOf(SETTINGS));
   assertEquals(there.resources, { cpu: 3, gpu: "required", memory: "4GiB" });
   assertEquals(there.timeoutMs, undefined);
-  assertEquals(needsOf(train, settingsOf(SETTINGS)).minutes, 10);
+  assertEquals(needsOf(whole(train), settingsOf(SETTINGS)).minutes, 10);
 });
 
 Deno.test("warnSecondsOf() is two minutes, and of a short limit a fifth", () => {
@@ -141,7 +145,7 @@ Deno.test("explainRefusal() places what the stage says itself at the stage, and 
     stages: place,
     asks: [],
   };
-  const pathOf = (said: string) => explainRefusal(said, train, needsOf(train, settings), cluster).path;
+  const pathOf = (said: string) => explainRefusal(said, train, needsOf(whole(train), settings), cluster).path;
   assertEquals(pathOf("Requested node configuration is not available"), "stages.train.resources");
   assertEquals(pathOf("a time limit of 1800 minutes is above the partition's"), "stages.train.timeout");
   assertEquals(pathOf("Invalid account or account/partition combination specified"), "account");

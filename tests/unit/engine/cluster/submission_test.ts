@@ -5,11 +5,12 @@ import fc from "fast-check";
 import { openSubmission, type TrustedSubmission, writeSubmission } from "../../../../engine/cluster/submission.ts";
 import { recall, thaw as makeWhole } from "../../../../engine/cluster/thaw.ts";
 import { type Diagnostic, type Result, succeed } from "../../../../engine/diagnostic/diagnostic.ts";
-import { keysOfStages } from "../../../../engine/keys/keys.ts";
+import { actionsOf } from "../../../../engine/keys/action.ts";
+import { keysOfActions } from "../../../../engine/keys/keys.ts";
 import { digestExternals } from "../../../../engine/keys/externals.ts";
 import type { Pipeline } from "../../../../engine/pipeline/pipeline.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
-import { inShards, type Stage } from "../../../../engine/keys/stage.ts";
+import type { Stage } from "../../../../engine/keys/stage.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { Digests } from "../../../../engine/store/digests.ts";
 import { loadGood } from "../support/load.ts";
@@ -34,7 +35,7 @@ function problemOf(result: Result<unknown>): string {
 }
 
 function keysOf(pipeline: Pipeline, digests: Digests): Map<string, string> {
-  const keys = keysOfStages(pipeline.stages.values(), digestExternals(pipeline, digests).externals);
+  const keys = keysOfActions(actionsOf(pipeline.stages.values()), digestExternals(pipeline, digests).externals);
   return new Map([...keys].map(([id, { recipeKey }]) => [id, recipeKey]));
 }
 
@@ -203,7 +204,7 @@ Deno.test("a shard comes without what it is of, and what joins shards comes with
   await using world = await World.make();
   const pipeline = await loadGood(world.folder.path, YAML);
   const { three, ...rest } = Object.fromEntries(pipeline.stages) as Record<string, Stage>;
-  const stages = [...Object.values(rest), ...inShards(three!, 2)];
+  const stages = [...Object.values(rest), { ...three!, shards: 2 }];
   const sharded = { ...pipeline, stages: new Map(stages.map((stage) => [stage.id, stage])) };
   const { folder, digest } = await world.write(sharded, ["three~1of2", "three"]);
   const opened = good(openSubmission(folder, digest));
@@ -212,7 +213,7 @@ Deno.test("a shard comes without what it is of, and what joins shards comes with
   const planned = async (line: number) => {
     const { pipeline, id, externals } = good(await thaw(opened, line, world.path(`n${line}`), world));
     const planner = good(Planner.make(pipeline, openStore(world.path("store")), { targets: [id], externals }));
-    return [...(await planner.plan()).stages.keys()];
+    return [...(await planner.plan()).actions.keys()];
   };
   assertEquals(await planned(2), ["one", "two", "three~1of2"]);
   assertEquals(await planned(4), ["one", "two", "three~1of2", "three~2of2", "three"]);

@@ -78,7 +78,7 @@ Deno.test("a pipeline that is known without loading it still knows that a declar
       const pipeline = await look().read();
       const planner = Planner.make(pipeline!, openStore(join(folder.path, ".noiseline")));
       if (!planner.ok) throw new Error("It must plan");
-      return planner.value.planStage("a").recipeKey;
+      return planner.value.planAction("a").recipeKey;
     };
     setVariable(NAME, ONE);
     const one = await keyNow();

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { type Forecast, forecastPlan } from "../../../../engine/plan/forecast.ts";
-import type { Plan, PlannedStage } from "../../../../engine/plan/plan.ts";
+import { actionsOf } from "../../../../engine/keys/action.ts";
+import type { Plan, PlannedAction } from "../../../../engine/plan/plan.ts";
 import type { Stage } from "../../../../engine/keys/stage.ts";
 import type { Timing } from "../../../../schemas/records.ts";
 
@@ -15,7 +16,7 @@ interface Sketch {
   readonly numerics?: string;
   readonly work?: number;
   readonly extent?: number;
-  readonly state?: PlannedStage["state"];
+  readonly state?: PlannedAction["state"];
   readonly fromStep?: number;
   readonly recipe?: string;
   /** Default: the id, without an extent. */
@@ -24,7 +25,7 @@ interface Sketch {
 }
 
 function makePlan(sketches: readonly Sketch[]): Plan {
-  const stages = sketches.map((one): [string, PlannedStage] => {
+  const stages = sketches.map((one): [string, PlannedAction] => {
     const kind = { name: one.kind ?? "train", runs: one.runs ?? "process" };
     const stage = {
       id: one.id,
@@ -40,16 +41,17 @@ function makePlan(sketches: readonly Sketch[]): Plan {
     const device = one.numerics === undefined ? {} : { device: { name: "d", numerics: one.numerics } };
     const from = one.fromStep === undefined ? {} : { fromStep: one.fromStep };
     const planned = {
-      stage,
+      ...actionsOf([stage])[0],
       state: one.state ?? "run",
       reasons: [],
       recipeKey: one.recipe ?? one.id,
       ...device,
       ...from,
     };
-    return [one.id, planned as unknown as PlannedStage];
+    return [one.id, planned as unknown as PlannedAction];
   });
-  return { pipeline: { name: "p" }, stages: new Map(stages), problems: [] } as unknown as Plan;
+  const actions = new Map(stages);
+  return { pipeline: { name: "p" }, actions, stages: actions, problems: [] } as unknown as Plan;
 }
 
 function timing(stage: string, durationMs: number, more: Partial<Timing> = {}): Timing {

@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
+import { actionsOf } from "../../../../engine/keys/action.ts";
+import type { Stage } from "../../../../engine/keys/stage.ts";
 import { type Forecast, lookAhead } from "../../../../engine/plan/forecast.ts";
-import type { Plan, PlannedStage } from "../../../../engine/plan/plan.ts";
+import type { Plan, PlannedAction } from "../../../../engine/plan/plan.ts";
 
 const HOUR = 3_600_000;
 
@@ -8,7 +10,7 @@ interface Sketch {
   readonly id: string;
   readonly hours?: number;
   readonly reads?: readonly string[];
-  readonly state?: PlannedStage["state"];
+  readonly state?: PlannedAction["state"];
   readonly gpu?: number | "required";
   readonly card?: boolean;
   readonly memoryBytes?: number;
@@ -22,14 +24,15 @@ function outlook(sketches: readonly Sketch[]) {
     const resources = { ...gpu === undefined ? {} : { gpu }, ...memory === undefined ? {} : { memory } };
     const params = { batchSize: 100 };
     const stage = { id, entry: id, kind: { roles: {} }, params, inputs, needs: [], resources, memoryBytes };
-    return [id, { stage, state, device: { name: "d", card } }] as const;
+    return [id, { ...actionsOf([stage as unknown as Stage])[0]!, state, device: { name: "d", card } }] as const;
   });
   const forecasts = sketches.map(({ id, hours }): [string, Forecast] => [
     id,
     hours === undefined ? { known: false, basis: "" } : { known: true, durationMs: hours * HOUR, basis: "" },
   ]);
   const declared = new Map(stages.map(([id, { stage }]) => [id, stage]));
-  const plan = { stages: new Map(stages), pipeline: { stages: declared } } as unknown as Plan;
+  const actions = new Map(stages);
+  const plan = { actions, stages: actions, pipeline: { stages: declared } } as unknown as Plan;
   const { long, withoutCard, tight } = lookAhead(plan, new Map(forecasts), { jobs: 2, cpus: 2, gpus: 0 });
   const text = (work: typeof long) => work && [work.totalMs / HOUR, work.stages.map(({ id }) => id).join(" ")];
   return { long: text(long), withoutCard: text(withoutCard), tight };

@@ -1,13 +1,15 @@
 import { assertEquals } from "@std/assert";
+import { actionsOf } from "../../../../engine/keys/action.ts";
+import type { Stage } from "../../../../engine/keys/stage.ts";
 import type { Forecast } from "../../../../engine/plan/forecast.ts";
-import type { Plan, PlannedStage } from "../../../../engine/plan/plan.ts";
+import type { Plan, PlannedAction } from "../../../../engine/plan/plan.ts";
 import { totalOf } from "../../../../engine/plan/forecast.ts";
 
 interface Sketch {
   readonly id: string;
   readonly ms: number | undefined;
   readonly reads?: readonly string[];
-  readonly state?: PlannedStage["state"];
+  readonly state?: PlannedAction["state"];
   readonly cpu?: number;
   readonly gpu?: number;
   /** True if the stage computes with all processors. */
@@ -21,14 +23,15 @@ function total(sketches: readonly Sketch[], capacity: Partial<{ jobs: number; cp
     const resources = { ...(cpu === undefined ? {} : { cpu }), ...(gpu === undefined ? {} : { gpu }) };
     const kind = { roles: computes ? { threads: { role: "execution" } } : {} };
     const stage = { id, entry: id.replace(/@.*/, ""), kind, params: {}, inputs, resources, extent, needs: [] };
-    return [id, { stage, state }] as const;
+    return [id, { ...actionsOf([stage as unknown as Stage])[0]!, state }] as const;
   });
   const forecasts = sketches.filter(({ state }) => state !== "cached").map(({ id, ms }): [string, Forecast] => [
     id,
     ms === undefined ? { known: false, basis: "" } : { known: true, durationMs: ms, basis: "" },
   ]);
   const declared = new Map(stages.map(([id, { stage }]) => [id, stage]));
-  const plan = { stages: new Map(stages), pipeline: { stages: declared } } as unknown as Plan;
+  const actions = new Map(stages);
+  const plan = { actions, stages: actions, pipeline: { stages: declared } } as unknown as Plan;
   return totalOf(plan, new Map(forecasts), { jobs: 8, cpus: 8, gpus: 0, ...capacity });
 }
 

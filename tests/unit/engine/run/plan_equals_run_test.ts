@@ -5,7 +5,6 @@ import { edits } from "../support/edits.ts";
 import { digestsOf, endStates, planIn, runIn } from "../support/reach.ts";
 import { Lab } from "../support/shared.ts";
 import { makeTempFolder } from "../support/temp.ts";
-import { wholeOf } from "../../../../engine/keys/stage.ts";
 import { numRuns } from "../../../support/seeds.ts";
 import { worlds } from "../support/world.ts";
 import type { SharedCache } from "../../../../engine/store/cache/shared_cache.ts";
@@ -89,20 +88,23 @@ async function reachAndCheck(
   const plan = await planIn(folder, yaml, { cache: cache?.(), targets });
   const run = await runIn(folder, yaml, { shuffle: shuffleBy(seed), jobs: 1 + seed % 3, cache: cache?.(), targets });
   assertEquals(run.status, "done");
-  for (const [id, { state, recipeKey }] of plan) {
-    const end = run.stages.get(id)!.state;
+  for (const [id, { state, recipeKey, stage, shard }] of plan) {
+    const end = run.actions.get(id)!.state;
     // If two stages have one key, either may run first. A shard has no folder in outputs/ to restore, so the second is
     // cached.
-    const isTwin = wholeOf(id) !== undefined &&
+    const isTwin = shard !== undefined &&
       [...plan].some(([other, one]) =>
-        other !== id && one.recipeKey === recipeKey && run.stages.get(other)!.state === "ran"
+        other !== id && one.recipeKey === recipeKey && run.actions.get(other)!.state === "ran"
       );
     const said = `${id} was planned as ${state} and ended as ${end} in\n${yaml}`;
     assert(end === "ran" || end === "restored" || end === "cached", said);
     if (state === "restore") assertEquals(end, "restored", said);
     // The output of a shard may come from a stage with the same key.
     else if (CERTAIN.has(state)) {
-      assert(end !== "cached" || isTwin || run.stages.get(wholeOf(id)!)?.state === "restored", said);
+      assert(
+        end !== "cached" || isTwin || (shard !== undefined && run.stages.get(stage.id)?.state === "restored"),
+        said,
+      );
     } else if (state === "cached") assertEquals(end, "cached", said);
   }
   const again = await runIn(folder, yaml, { targets });

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { forecastPlan, totalOf } from "../../../../engine/plan/forecast.ts";
+import { stagesIn } from "../../../../engine/plan/plan.ts";
 import { chooseGarbage } from "../../../../engine/upkeep/policy.ts";
 import { takeInventory } from "../../../../engine/upkeep/inventory.ts";
 import { contentsOfRun } from "../../../../engine/upkeep/contents.ts";
@@ -8,7 +9,8 @@ import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { selectStages } from "../../../../engine/pipeline/pipeline.ts";
 import { replayStage } from "../../../../engine/upkeep/replay.ts";
 import { openStore } from "../../../../engine/store/store.ts";
-import { cardsOf, shorterOf, slotsOf } from "../../../../engine/keys/stage.ts";
+import { actionsOf, shorterOf, slotsOf } from "../../../../engine/keys/action.ts";
+import { cardsOf } from "../../../../engine/keys/stage.ts";
 import { dealt } from "../support/deal_run.ts";
 import { loadGood, problemsOf } from "../support/load.ts";
 import { digestsOf, endStates, planIn, planned, runIn } from "../support/reach.ts";
@@ -22,22 +24,24 @@ const WHOLE = deal("");
 
 Deno.test("a stage in shards is as many stages and one that joins them, with the key and the place of the whole", async () => {
   await using folder = await makeTempFolder();
-  const { stages, ...pipeline } = await loadGood(folder.path, SHARDED);
-  assertEquals([...stages.keys()], ["s", "a~1of3", "a~2of3", "a~3of3", "a"]);
-  const { a, shard } = { a: stages.get("a")!, shard: stages.get("a~2of3")! };
+  const whole = await loadGood(folder.path, SHARDED);
+  assertEquals([...whole.stages.keys()], ["s", "a"]);
+  const actions = new Map(actionsOf(whole.stages.values()).map((action) => [action.id, action]));
+  assertEquals([...actions.keys()], ["s", "a~1of3", "a~2of3", "a~3of3", "a"]);
+  const [a, shard] = [actions.get("a")!, actions.get("a~2of3")!];
   assertEquals(a.parts, ["a~1of3", "a~2of3", "a~3of3"]);
-  assertEquals(shard.shard, { index: 1, of: 3, whole: "a" });
+  assertEquals([shard.shard, shard.stage], [{ index: 1, of: 3 }, a.stage]);
   // Each shard has a third of the work and a card; joining needs neither.
-  assertEquals([shard.workGflop, a.workGflop], [3, undefined]);
+  assertEquals([shard.work.workGflop, a.work.workGflop], [3, undefined]);
   assertEquals([cardsOf(slotsOf(shard)), cardsOf(slotsOf(a))], [1, 0]);
-  assert(shard.likeness !== a.likeness);
-  const whole = { stages, ...pipeline };
+  assertEquals(new Set([shard, a, { work: a.stage }].map(({ work }) => work.likeness)).size, 3);
   assertEquals(selectStages(whole, ["a"]).stages, ["a"]);
   assertEquals(selectStages(whole, ["a~2of3"]).problems.map(({ message }) => message), [
     'pipeline "p" has no stage "a~2of3"',
   ]);
   // With one shard, the stage is not divided.
-  assertEquals([...(await loadGood(folder.path, deal(", shards: 1"))).stages.keys()], ["s", "a"]);
+  const one = await loadGood(folder.path, deal(", shards: 1"));
+  assertEquals(actionsOf(one.stages.values()).map(({ id }) => id), ["s", "a"]);
 });
 
 Deno.test("every extent and every child of a matrix has shards, which continue those of the shorter one", async () => {
@@ -47,10 +51,10 @@ stages:
   a: { uses: deal, matrix: { text: [x, y] }, with: { text: "\${matrix.text}", count: 6 }, shards: 2 }
   m: { uses: mix, inputs: { from: [a~text=x@4, a~text=x, a~text=y] } }
 `;
-  const { stages } = await loadGood(folder.path, yaml);
+  const actions = actionsOf((await loadGood(folder.path, yaml)).stages.values());
   const shards = ["a~text=x", "a~text=x@4", "a~text=y"].flatMap((id) => [`${id}~1of2`, `${id}~2of2`]);
-  assertEquals([...stages.keys()].filter((id) => id.includes("of2")).sort(), shards.sort());
-  assertEquals(Object.fromEntries(shorterOf(stages.values())), {
+  assertEquals(actions.map(({ id }) => id).filter((id) => id.includes("of2")).sort(), shards.sort());
+  assertEquals(Object.fromEntries(shorterOf(actions)), {
     "a~text=x": "a~text=x@4",
     "a~text=x~1of2": "a~text=x@4~1of2",
     "a~text=x~2of2": "a~text=x@4~2of2",
@@ -129,7 +133,7 @@ Deno.test("a damaged result is joined again, of parts that are looked at too", a
   await using folder = await makeTempFolder();
   await runIn(folder.path, SHARDED);
   const damage = (id: string, port: string, run: Awaited<ReturnType<typeof runIn>>) => {
-    const { sha256 } = run.stages.get(id)!.manifest!.outputs[port]!.files[0]!;
+    const { sha256 } = run.actions.get(id)!.manifest!.outputs[port]!.files[0]!;
     const path = join(folder.path, ".noiseline/objects", sha256.slice(0, 2), sha256);
     Deno.chmodSync(path, 0o644);
     const bytes = Deno.readFileSync(path);
@@ -177,7 +181,7 @@ Deno.test("gc lets parts go that are joined, a run is what it made, and forecast
   await using folder = await makeTempFolder();
   const run = await runIn(folder.path, SHARDED);
   const store = openStore(join(folder.path, ".noiseline"));
-  const keyOf = (id: string) => run.stages.get(id)!.manifest!.resolvedKey;
+  const keyOf = (id: string) => run.actions.get(id)!.manifest!.resolvedKey;
   const garbage = () => {
     const policy = { nowMs: Date.now() + 1e9, olderThanMs: 1, maxBytes: Infinity, keepRuns: 10, graceMs: 0 };
     return [...chooseGarbage(takeInventory(store, { unused: true }), policy).results.keys()].sort();
@@ -189,12 +193,12 @@ Deno.test("gc lets parts go that are joined, a run is what it made, and forecast
 
   // Parts of an unfinished stage are kept by the run that made them.
   const cut = await runIn(folder.path, deal(", shards: 2", ", text: b, fail: 2"), { keepGoing: true });
-  const part = cut.stages.get("a~1of2")!.manifest!.resolvedKey;
+  const part = cut.actions.get("a~1of2")!.manifest!.resolvedKey;
   assert(!garbage().includes(part));
 
   const pipeline = await loadGood(folder.path, deal(", shards: 3", ", text: c"));
-  const stages = await planIn(folder.path, deal(", shards: 3", ", text: c"));
-  const plan = { pipeline, stages, problems: [] };
+  const actions = await planIn(folder.path, deal(", shards: 3", ", text: c"));
+  const plan = { pipeline, actions, stages: stagesIn(actions), problems: [] };
   const forecasts = forecastPlan(plan, store);
   const times = ["a~1of3", "a~2of3", "a~3of3", "a"].map((id) => forecasts.get(id)!);
   const msOf = (one: typeof times[number]) => one.known ? one.durationMs : NaN;
@@ -211,13 +215,11 @@ Deno.test("a shard can be run by itself where somebody else joins, as a job of a
   await using lab = await Lab.open();
   const cache = () => lab.cache();
   await runIn(lab.machine("one"), WHOLE, { cache: cache(), targets: ["s"] });
-  // A job knows the shard and its inputs, but nothing about the stage that it is a part of.
+  // A job executes the shard and nothing of what joins the shards.
   const alone = async (machine: string, id: string) => {
     const folder = lab.machine(machine);
-    const { stages, ...rest } = await loadGood(folder, SHARDED);
-    const kept = new Map([...stages].filter(([one]) => one === "s" || one === id));
     const store = openStore(join(folder, ".noiseline"));
-    const run = await runPipeline({ ...rest, stages: kept }, store, { cache: cache(), targets: [id] });
+    const run = await runPipeline(await loadGood(folder, SHARDED), store, { cache: cache(), targets: [id] });
     assert(run.ok && run.value.status === "done", id);
     return run.value.stages;
   };

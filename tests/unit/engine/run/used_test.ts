@@ -17,7 +17,7 @@ Deno.test("a run notes every result that it relies on, also those that were cach
   const { runs } = storeOf(folder.path);
   const keys = Object.fromEntries([...run.stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey]));
   assertEquals(Object.keys(runs.read(run.runId!)!.stages), ["b"]);
-  assertEquals(runs.used(run.runId!), { results: keys, progress: {} });
+  assertEquals(runs.used(run.runId!), { results: keys, shards: {}, progress: {} });
 });
 
 Deno.test("notes of use that are torn or strange are skipped, and a record without notes still tells", async () => {

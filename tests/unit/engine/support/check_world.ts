@@ -2,7 +2,6 @@ import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { wholeOf, withoutShards } from "../../../../engine/keys/stage.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
@@ -125,7 +124,7 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   const made = await runPipeline(await load(folder, world), storeOf(folder), { force, askForGrants });
   if (!made.ok) throw new Error(made.diagnostics.map(({ message }) => message).join("\n"));
   const { status } = made.value;
-  const stages = new Map(withoutShards(made.value.stages));
+  const { stages } = made.value;
   const story = `${told}\n${toYaml(world)}`;
   assertEquals(status, "done", story);
 
@@ -135,7 +134,7 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   const valueOf = (id: string) => model.get(id)!.value;
   const ran = new Set([...stages].filter(([, { state }]) => state === "ran").map(([id]) => id));
 
-  for (const [id, { state }] of withoutShards(plan)) {
+  for (const [id, { state }] of plan) {
     const end = stages.get(id)!.state;
     // Bytes that are gone may be restored before their turn, by a stage that turns out to make the same bytes.
     const healed = lost.flat().includes(id) && [...ran].some((one) => one !== id && valueOf(one) === valueOf(id));
@@ -164,8 +163,10 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   const wanted = new Set([...fresh.flat(), ...lost.flat(), ...force]);
   assertEquals([...ran].filter((id) => !wanted.has(id)), [], `these ran for nothing after ${story}`);
   for (const id of force) assert(ran.has(id), `${id} was forced and did not run after ${story}`);
-  const shards = [...made.value.stages].filter(([id, { state }]) => wholeOf(id) !== undefined && state === "ran");
-  assertEquals(shards.filter(([id]) => !ran.has(wholeOf(id)!)), [], `these shards are for nothing after ${story}`);
+  const shards = [...made.value.plan.actions.values()].filter(({ id, shard }) =>
+    shard !== undefined && made.value.actions.get(id)!.state === "ran"
+  );
+  assertEquals(shards.filter(({ stage }) => !ran.has(stage.id)), [], `these shards are for nothing after ${story}`);
   for (const [id, { value }] of model) {
     assertEquals(Deno.readTextFileSync(join(folder, "outputs/p", id, "value.txt")), value, `${id} after ${story}`);
   }

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import type { EngineEvent, RunOptions } from "../../../../engine/run/events.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
-import type { PlannedStage } from "../../../../engine/plan/plan.ts";
+import type { PlannedAction } from "../../../../engine/plan/plan.ts";
 import { Planner, type PlanOptions } from "../../../../engine/plan/planner.ts";
-import { withoutShards } from "../../../../engine/keys/stage.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "./load.ts";
 
@@ -13,7 +12,7 @@ const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
 export async function planIn(folder: string, yaml: string, options: PlanOptions & { set?: string[] } = {}) {
   const planner = Planner.make(await loadGood(folder, yaml, options.set), storeOf(folder), options);
   if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
-  return (await planner.value.plan()).stages;
+  return (await planner.value.plan()).actions;
 }
 
 /** Returns the problems of a plan that must not run. */
@@ -38,19 +37,19 @@ export async function runIn(folder: string, yaml: string, options: RunOptions & 
 
 type Summary = Awaited<ReturnType<typeof runIn>>;
 
-/** Formats end states: `a: ran, b: cached` */
-export function endStates({ stages }: Summary): string {
-  return [...stages].map(([id, { state }]) => `${id}: ${state}`).sort().join(", ");
+/** `a: ran, b: cached` */
+export function endStates({ actions }: Summary): string {
+  return [...actions].map(([id, { state }]) => `${id}: ${state}`).sort().join(", ");
 }
 
 /** Returns the digest of each stage's output. */
 export function digestsOf({ stages }: Summary): Record<string, string | undefined> {
-  const entries = withoutShards(stages).map(([id, { manifest }]) => [id, manifest?.outputs["out"]?.digest] as const);
+  const entries = Array.from(stages, ([id, { manifest }]) => [id, manifest?.outputs["out"]?.digest] as const);
   return Object.fromEntries(entries.sort(([a], [b]) => a < b ? -1 : 1));
 }
 
-/** Formats planned states: `a: run (new), b: may-run (upstream)` */
-export function planned(stages: ReadonlyMap<string, PlannedStage>): string {
+/** `a: run (new), b: may-run (upstream)` */
+export function planned(stages: ReadonlyMap<string, PlannedAction>): string {
   return [...stages].map(([id, { state, fromStep, reasons }]) => {
     const why = reasons.map(({ code }) => code).join("+");
     return `${id}: ${state}${fromStep === undefined ? "" : ` from ${fromStep}`}${why === "" ? "" : ` (${why})`}`;

@@ -68,7 +68,7 @@ function essence(pipeline: Pipeline | undefined): unknown {
 function keysOf(pipeline: Pipeline, folder: string): Record<string, string> {
   const planner = Planner.make(pipeline, openFreshStore(folder));
   assert(planner.ok);
-  return Object.fromEntries([...pipeline.stages.keys()].map((id) => [id, planner.value.planStage(id).recipeKey]));
+  return Object.fromEntries([...pipeline.stages.keys()].map((id) => [id, planner.value.planAction(id).recipeKey]));
 }
 
 Deno.test("read() gives what load() gave, with the same keys, once it is kept", () =>

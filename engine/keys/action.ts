@@ -1,0 +1,95 @@
+import type { OutputPorts, Shard, StageDevice } from "../../contract/stage.ts";
+import type { Resources } from "../../schemas/pipeline_file.ts";
+import { sha256Of } from "../store/reading.ts";
+import { readsOf, type Stage } from "./stage.ts";
+
+/** The facts about an action that forecasts need, as the kind of its stage states them. */
+export type Work = Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes">;
+
+interface Unit {
+  /** The id of the stage, or of one of its shards: `sample~1of4`. No reference and no child of a matrix has such an id. */
+  readonly id: string;
+  readonly stage: Stage;
+  readonly work: Work;
+}
+
+/** Computes a stage, or one shard of it. */
+interface Compute extends Unit {
+  readonly do: "compute";
+  readonly shard?: Shard;
+  readonly parts?: undefined;
+}
+
+/** Joins what the shards of a stage have computed to the result of the stage. */
+interface Join extends Unit {
+  readonly do: "join";
+  readonly shard?: undefined;
+  /** The ids of the shards. In no key: the result is the same without shards. */
+  readonly parts: readonly string[];
+}
+
+/** A unit of work that a plan makes of a stage. The last action of a stage makes the stage's result and has its id. */
+export type Action = Compute | Join;
+
+/** Returns the actions of stages, in the same order; shards come before the action that joins them. */
+export function actionsOf(stages: Iterable<Stage>): Action[] {
+  return Iterator.from(stages).flatMap((stage): Action[] => {
+    const { id, shards: of = 1, likeness, workGflop } = stage;
+    if (of === 1) return [{ do: "compute", id, stage, work: stage }];
+    // Stages share their timings, and a part of one takes another time than the whole.
+    const timedApart = (...part: readonly unknown[]) => sha256Of(JSON.stringify([likeness, ...part])).slice(0, 16);
+    const share = { ...stage, likeness: timedApart(of), workGflop: workGflop && workGflop / of };
+    const shards = Array.from({ length: of }, (_, index): Action => {
+      return { do: "compute", id: `${id}~${index + 1}of${of}`, stage, shard: { index, of }, work: share };
+    });
+    const parts = shards.map((one) => one.id);
+    // Joining is not the work of the stage's kind.
+    return [...shards, { do: "join", id, stage, parts, work: { likeness: timedApart("joins"), workGflop: undefined } }];
+  }).toArray();
+}
+
+/** Returns the ids of the actions whose results an action is given. */
+export function inputsOf({ stage, parts = [] }: Action): string[] {
+  return [...readsOf(stage), ...parts];
+}
+
+/** Returns the ids of the actions that must be done before an action can begin. */
+export function actionsBefore(action: Action): string[] {
+  return [...inputsOf(action), ...action.stage.needs];
+}
+
+const PART: OutputPorts = { part: { type: "files", description: "What a shard has computed" } };
+
+/** Returns the outputs that an action writes; a shard writes only its part. */
+export function outputsOf({ stage, shard }: Action): OutputPorts {
+  return shard === undefined ? stage.kind.outputs : PART;
+}
+
+/** The slots that an action takes while it runs. Its threads compute together: each of them waits for the slowest. */
+export interface WantedSlots extends Resources {
+  readonly threads?: number;
+}
+
+/**
+ * Returns the slots that an action takes while it runs. Joining shards computes nothing, so it needs no card.
+ * @param device the device that the action computes on, if it has one
+ */
+export function slotsOf(action: Action, device?: Pick<StageDevice, "card">): WantedSlots {
+  const { kind, params, resources } = action.stage;
+  if (action.do === "join") return { ...resources, gpu: 0 };
+  const computes = kind.roles["threads"]?.role === "execution" && device?.card !== true;
+  return computes ? { ...resources, threads: params["threads"] as number | undefined ?? Infinity } : resources;
+}
+
+/** Returns for actions that differ in extent alone the next shorter one: it runs first, and the longer continues it. */
+export function shorterOf(actions: Iterable<Pick<Action, "id" | "stage" | "shard">>): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const withExtent = [...actions].filter(({ stage }) => stage.extent !== undefined);
+  // A shard continues the same part of a shorter stage.
+  const line = ({ stage: { entry }, shard }: Pick<Action, "stage" | "shard">) => `${entry} ${shard?.index}`;
+  for (const family of Map.groupBy(withExtent, line).values()) {
+    family.sort((a, b) => a.stage.extent! - b.stage.extent!);
+    for (let i = 1; i < family.length; i++) found.set(family[i]!.id, family[i - 1]!.id);
+  }
+  return found;
+}
