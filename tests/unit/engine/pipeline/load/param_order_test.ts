@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { join } from "node:path";
 import { z } from "zod";
 import { defineKind } from "../../../../../contract/stage.ts";
-import { keysOfStages } from "../../../../../engine/keys/keys.ts";
+import { keysOfActions } from "../../../../../engine/keys/keys.ts";
+import { actionsOf } from "../../../../../engine/keys/action.ts";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 
@@ -37,7 +38,7 @@ Deno.test("params that differ in the order of keys alone have one key, and reach
     const loaded = await loadPipeline(file, { kinds: { keeper } });
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.diagnostics.map(({ message, got }) => [message, got])));
     const { params: seen } = loaded.value.stages.get("a")!;
-    const keys = keysOfStages([...loaded.value.stages.values()], new Map([["a", {}]]));
+    const keys = keysOfActions(actionsOf(loaded.value.stages.values()), new Map([["a", {}]]));
     return { seen: JSON.stringify(seen), key: keys.get("a")!.recipeKey };
   };
   const name = fc.stringMatching(/^[a-zA-Z][a-z]{0,3}$/);
