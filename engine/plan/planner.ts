@@ -2,7 +2,7 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
-import { type Action, actionsBefore, actionsOf, inputsOf, outputsOf } from "../keys/action.ts";
+import { type Action, actionsOf, outputsOf } from "../keys/action.ts";
 import { type ActionKeys, fitsItsKey, identityKeyOf, keysOfActions, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
