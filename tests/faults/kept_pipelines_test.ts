@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
 import { Project } from "../support/project.ts";
 
 /** Evaluated code is identified by its content only if its files were not changed in the two seconds before. */
@@ -28,6 +28,35 @@ async function statesOf(project: Project, file: string): Promise<Record<string, 
   const { json } = await project.cli(["plan", file, "--json"]);
   return Object.fromEntries(json.stages.map((stage: { id: string; state: string }) => [stage.id, stage.state]));
 }
+
+Deno.test("an edit is seen where the times of all files lie in the future, and stay the same", async () => {
+  const YAML = "name: demo\nstages:\n  a: { uses: ./cook.ts, with: { text: first, data: ./data.txt } }\n";
+  await using project = new Project({ stages: ["cook"], files: { "p.yaml": YAML, "data.txt": "one" } });
+  const future = new Date(Date.now() + 1_000 * 24 * 3_600_000);
+  const names = ["p.yaml", "data.txt", "cook.ts", "deno.json"];
+  const shown = async () => {
+    for (const name of names) Deno.utimeSync(project.path(name), future, future);
+    const { code, stderr } = await project.cli(["run", "p.yaml"]);
+    assertEquals(code, 0, stderr);
+    return project.read("outputs/demo/a/text.txt");
+  };
+  // Edits that keep the size of a file.
+  const edits: [name: string, from: string, to: string][] = [
+    ["data.txt", "one", "two"],
+    ["p.yaml", "first", "other"],
+    ["cook.ts", 'join("\\n")}', 'join("\\t")}'],
+  ];
+  let before = await shown();
+  for (const [name, from, to] of edits) {
+    await settle();
+    const text = project.read(name);
+    assertEquals(text.includes(from), true, `${name} has no ${from}`);
+    project.write(name, text.replace(from, to));
+    const now = await shown();
+    assertNotEquals(now, before, `after the edit of ${name}`);
+    before = now;
+  }
+});
 
 Deno.test("an edit of a custom stage's helper, or of what a pipeline in TypeScript imports, is never overlooked", async () => {
   await using project = new Project({

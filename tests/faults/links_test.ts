@@ -1,9 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { denoFolder } from "../../engine/process/runtime.ts";
 import { execute, submit } from "../support/cluster.ts";
 import { startUi, userOf, Visitor } from "../support/live_server.ts";
 import { setVariable, testsAlone } from "../support/own_process.ts";
+import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 /** A stage in the engine's own process, one in a separate process, and two of user code with a file and an input. */
@@ -136,6 +139,26 @@ for (const how of Object.keys(LINKS)) {
     await checkRun(place, "all");
   });
 }
+
+const DISK = "/dev/shm";
+const isOtherDisk = existsSync(DISK) && Deno.statSync(DISK).dev !== Deno.statSync(tmpdir()).dev;
+Deno.test({
+  name: "every stage runs where links lead to another disk",
+  ignore: skipUnless(isOtherDisk, `${DISK} is no other disk`),
+  async fn() {
+    await using place = makePlace();
+    await using disk = new Project({ bare: true, in: DISK });
+    // A stage's process may not read or write below /dev, where its own files may therefore not lie.
+    for (const path of ["tmp", "cache", "shared"]) {
+      place.remove(path);
+      Deno.mkdirSync(disk.path(path));
+      Deno.symlinkSync(disk.path(path), place.path(path));
+    }
+    await checkRun(place, "another disk");
+    assertEquals(disk.list("tmp"), []);
+    assertEquals(disk.list("shared").length > 0, true);
+  },
+});
 
 const testAlone = testsAlone(import.meta.url);
 
