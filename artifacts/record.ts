@@ -51,11 +51,13 @@ export function parseRecord<S extends z.ZodType>(name: string, value: unknown, s
   if (parsed.success) return parsed.data;
   const [first, ...others] = parsed.error.issues.map(({ path, input, message }) => {
     const at = path.map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`).join("");
-    return { at, got: shown(input), wanted: wantedBy(message) };
+    return { at: at.replace(/^\./, ", "), got: shown(input), wanted: wantedBy(message) };
   });
-  const also = others.slice(0, 4).map(({ at, got, wanted }) => `; ${at}: got ${got}, wanted ${wanted}`);
+  const also = others.slice(0, 4).map(({ at, got, wanted }) =>
+    `; ${at.replace(/^, /, "")}: got ${got}, wanted ${wanted}`
+  );
   if (others.length > 4) also.push(`; and ${others.length - 4} more`);
-  throw new FormatError(name + first!.at.replace(/^\./, ", "), { ...first!, wanted: first!.wanted + also.join("") });
+  throw new FormatError(name + first!.at, { ...first!, wanted: first!.wanted + also.join("") });
 }
 
 /** @throws FormatError when the artifact has no such file */

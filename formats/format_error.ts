@@ -3,7 +3,7 @@ const cut = (text: string, most = 500) => text.length > most ? `${text.slice(0, 
 
 /** Returns a value as messages show it, cut where it gets long. */
 export function shown(value: unknown): string {
-  return cut(JSON.stringify(value) ?? "nothing", 80);
+  return cut(typeof value === "number" ? String(value) : JSON.stringify(value) ?? "nothing", 80);
 }
 
 /** Thrown for bytes or text that are not in the expected format. Reading a broken file throws this and nothing else. */

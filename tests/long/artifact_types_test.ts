@@ -43,12 +43,12 @@ const FORGERIES: Readonly<Record<string, readonly [string, Record<string, string
   empty_metrics: [
     "metrics",
     { "metrics.json": "{}" },
-    /^output "out" is not of type metrics: metrics\.json: got .*metrics/,
+    /^output "out" is not of type metrics: metrics\.json, format: got nothing, wanted 1; metrics: got nothing, wanted a list$/,
   ],
   huge_metric: [
     "metrics",
     { "metrics.json": '{"format":1,"metrics":[{"name":"a","value":1e999,"count":2}]}' },
-    /metrics\.0\.value/,
+    /metrics\.json, metrics\[0\]\.value: got Infinity, wanted /,
   ],
   named_wrong: ["metrics", { "scores.json": "{}" }, /got only scores\.json, wanted a file of this name/],
   no_json: [
@@ -83,7 +83,11 @@ const FORGERIES: Readonly<Record<string, readonly [string, Record<string, string
     /is not of type log: log\.jsonl, record 2: got text that is not JSON/,
   ],
   good_log: ["log", { "log.jsonl": '{"step":1,"loss":2}\n' }, undefined],
-  ranking: ["selection", { "selection.json": '{"format":1}' }, /is not of type selection: selection\.json: got metric/],
+  ranking: [
+    "selection",
+    { "selection.json": '{"format":1}' },
+    /is not of type selection: selection\.json, metric: got nothing/,
+  ],
   any_files: ["files", { "metrics.json": "{" }, undefined],
 };
 
