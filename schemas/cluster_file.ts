@@ -27,7 +27,7 @@ const jobSchema = {
   qos: word.optional().describe("Quality of service"),
   time: durationSchema.optional().describe("Time limit of a job whose stage has no timeout (default: the partition's)"),
   resources: resourcesSchema.extend({ cpu }).optional().describe(
-    "What a stage takes that does not say; cpu also sets its threads",
+    "The resources of a stage that declares none; cpu also sets its threads",
   ),
   sbatch: z.array(option).max(32).optional().describe(
     "Further options for sbatch, such as --constraint=a100",

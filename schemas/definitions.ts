@@ -26,7 +26,7 @@ export type OwnParam = { readonly uses: string } & Readonly<Record<string, unkno
 /** A user definition as a pipeline may write it. */
 export const definitionInputSchema = z.looseObject({
   uses: z.string(),
-  name: z.never().optional().describe("What tells built-in ones apart"),
+  name: z.never().optional().describe("The name of a built-in; not allowed beside `uses`"),
 });
 
 /** A schema whose value may also be a user definition, which the engine checks separately. */

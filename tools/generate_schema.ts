@@ -33,25 +33,31 @@ type Side = "input" | "output";
 /** The types by name. Within another schema, a named schema is referred to by its name. */
 const NAMED: Readonly<Record<string, readonly [schema: z.ZodType, side: Side, doc: string]>> = {
   FileEntry: [fileEntrySchema, "output", "A file of an artifact, by its path there."],
-  ImagesInfo: [imagesInfoSchema, "output", "What an artifact of type `images` says of itself."],
+  ImagesInfo: [imagesInfoSchema, "output", "The facts that an artifact of type `images` states about itself."],
   ImageSet: [imageSetSchema, "output", "The images that a number is about."],
   Metric: [metricSchema, "output", "One number with all that is needed to compare it with another."],
   MetricsToWrite: [metricsSchema.omit({ format: true }), "input", "The record of an artifact of type `metrics`."],
   Resources: [resourcesSchema, "output", "Slots that a stage takes while it runs."],
-  Condition: [conditionSchema, "input", "Whether a stage is there, as `when` says it."],
+  Condition: [conditionSchema, "input", "A condition under which a stage is in the pipeline (`when`)."],
   StagePermissions: [
     permissionsSchema,
     "output",
-    "What a stage's process may do beyond reading its inputs and writing its own folder. Nothing by default.",
+    "Permissions of a stage's process beyond reading its inputs and writing its own folder. None by default.",
   ],
   DefinitionInput: [definitionInputSchema, "input", "A definition of one's own: its file, and its params beside it."],
   StageFileInput: [stageSchema, "input", "A stage as a pipeline file may say it."],
-  PipelineFileInput: [pipelineFileSchema, "input", "What a pipeline file may say."],
+  PipelineFileInput: [pipelineFileSchema, "input", "A pipeline file."],
 };
+
+/** The columns of a comment that leave room for its indentation. */
+const COLUMNS = 100;
 
 /** Returns a text as a comment on its own lines. */
 function comment(text: string | undefined): string {
-  return text === undefined ? "" : `/** ${text.replaceAll("*/", "* /")} */\n`;
+  if (text === undefined) return "";
+  const words = text.replaceAll("*/", "* /");
+  if (words.length <= COLUMNS) return `/** ${words} */\n`;
+  return `/**\n${words.replaceAll(new RegExp(`(.{1,${COLUMNS}})(?: |$)`, "g"), " * $1\n")} */\n`;
 }
 
 /** Returns a union member for params that a user definition may replace. */

@@ -64,8 +64,8 @@ export function jobScript(
   const command = [settings.deno, "run", "-A", ...DENO_FLAGS, PROGRAM, "exec", folder, "--digest", digest, ...task];
   return [
     ...scriptHead(settings),
-    // If its folder is missing, a job starts in another one and would find nothing there. A mount may be late, or away for
-    // as long as `exec` waits for it.
+    // If its folder is missing, a job starts in another one and would find nothing there. A mount may be late, or
+    // away for as long as `exec` waits for it.
     `for s in 2 4 8 16 32 60 60 60 0; do [ -d ${quote(folder)} ] && break`,
     `[ $s = 0 ] && { echo ${quote(gone)} >&2; exit 2; }; sleep $s; done`,
     // The program takes the place of the shell, so that signals reach it.

@@ -145,7 +145,10 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
     return resolve(this.folder, "../../..");
   }
 
-  /** Returns the file that the queue writes the output of a part's jobs or of a helper to, one for each child of an array. */
+  /**
+   * Returns the file to which the queue writes the output of a part's jobs or of a helper: one for each child of an
+   * array.
+   */
   outputPath(what: string, child?: string): string {
     const { logs } = this.head.settings;
     const path = logs === undefined ? join(this.folder, "logs", what) : join(logs, `${this.head.id}.${what}`);

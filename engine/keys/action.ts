@@ -7,7 +7,7 @@ import { readsOf, type Stage } from "./stage.ts";
 export type Work = Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes">;
 
 interface Unit {
-  /** The id of the stage, or of one of its shards: `sample~1of4`. No reference and no child of a matrix has such an id. */
+  /** The id of the stage, or of one of its shards: `sample~1of4`, which no reference and no child of a matrix has. */
   readonly id: string;
   readonly stage: Stage;
   readonly work: Work;

@@ -75,7 +75,7 @@ export interface Plan {
   readonly problems: readonly Diagnostic[];
 }
 
-/** Returns the actions that make the results that are asked for, by stage: shards are left out where they are joined. */
+/** Returns the actions that make the requested results, by stage: shards are left out if they are joined here. */
 export function stagesIn(actions: ReadonlyMap<string, PlannedAction>): ReadonlyMap<string, PlannedAction> {
   return new Map([...actions].filter(([, { shard, stage }]) => shard === undefined || !actions.has(stage.id)));
 }

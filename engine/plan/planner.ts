@@ -165,7 +165,9 @@ export class Planner {
     return lost.map(({ sha256 }) => sha256);
   }
 
-  /** Decides about an action from what is settled so far. Pass `force: false` to ignore a force that has been served. */
+  /**
+   * Decides about an action from what is settled so far. Pass `force: false` to ignore a force that has been served.
+   */
   planAction(id: string, force: boolean = this.#isToBeForced(id)): PlannedAction {
     const action = this.#actions.get(id)!;
     const known = this.#keys.get(id)!;

@@ -34,8 +34,8 @@ const PIECE = 64 << 10;
 
 /**
  * Yields the text of a stream as it comes: either one line that may be a message, or other lines with breaks between
- * them, since millions of lines one by one would keep the process from everything else. A last line without a line break
- * counts too. A line without an end comes in pieces, so that memory stays flat whatever is printed.
+ * them, since millions of lines one by one would keep the process from everything else. A last line without a line
+ * break counts too. A line without an end comes in pieces, so that memory stays flat whatever is printed.
  */
 export async function* streamText(
   stream: ReadableStream<Uint8Array>,

@@ -78,8 +78,8 @@ export type Emit = (event: EngineEvent) => void;
 
 export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals"> {
   /**
-   * The ends of stages, and the failures of shards, that a cluster was to compute and did not: they are not among the targets, and count all the
-   * same.
+   * The ends of stages, and the failures of shards, that a cluster was to compute and did not: they are not among the
+   * targets, and count all the same.
    */
   readonly endedElsewhere?: ReadonlyMap<string, StageEndState>;
   readonly replace?: boolean;

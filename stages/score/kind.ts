@@ -13,8 +13,8 @@ export const scoreKind = defineKind({
   summary: "Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score",
   params: scoreParams,
   inputs: {
-    real: { type: ["images", "features", "statistics"], description: "What to compare with" },
-    fake: { type: ["images", "features", "statistics"], description: "What to judge" },
+    real: { type: ["images", "features", "statistics"], description: "The real images to compare with" },
+    fake: { type: ["images", "features", "statistics"], description: "The samples to score" },
   },
   outputs: {
     metrics: { type: "metrics", description: "The scores, each named for its extractor" },

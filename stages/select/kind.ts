@@ -15,7 +15,7 @@ export const selectKind = defineKind({
     candidates: {
       type: ARTIFACT_TYPES,
       list: true,
-      description: "What to rank, such as the checkpoints of a sweep",
+      description: "The candidates to rank, such as the checkpoints of a sweep",
     },
     metrics: { type: "metrics", list: true, description: "The metrics of each candidate" },
   },

@@ -23,7 +23,7 @@ export const trainParams = z.strictObject({
     positiveInt(4_096).default(1).describe("Gradient accumulation: parts of each batch. Less memory, same batch"),
     1,
   ),
-  learningRate: z.number().positive().max(1).default(2e-4).describe("Of Adam"),
+  learningRate: z.number().positive().max(1).default(2e-4).describe("Learning rate of Adam"),
   warmupSteps: z.int().min(0).max(10_000_000).default(0).describe("Steps of linear warmup of the learning rate"),
   // No default: older results have no decay, and keep their keys.
   learningRateDecay: z.strictObject({
@@ -41,7 +41,7 @@ export const trainParams = z.strictObject({
   ),
   objective: ownable(legacy(
     z.enum(OBJECTIVE_NAMES).default(DEFAULT_OBJECTIVE).describe(
-      "What the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - " +
+      "The quantity that the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - " +
         "sqrt(1 - A) x0. See docs/objectives.md",
     ),
     DEFAULT_OBJECTIVE,

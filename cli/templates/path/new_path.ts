@@ -12,8 +12,8 @@ import { z } from "zod";
 export default definePath({
   params: z.strictObject({
     end: z.number().gt(0).max(1).default(0.995).describe("How much of the way to pure noise; 1 leaves no signal"),
-    center: z.number().min(-4).max(4).default(0).describe("Of the training's times: above 0 nearer to the noise"),
-    spread: z.number().positive().max(4).default(2).describe("Of the training's times around their center"),
+    center: z.number().min(-4).max(4).default(0).describe("Center of the training times: above 0 nearer to the noise"),
+    spread: z.number().positive().max(4).default(2).describe("Spread of the training times around their center"),
   }),
   // u is 0 at the image and 1 at the end.
   signal: (u, { end }) => Math.cos(end * u * Math.PI / 2),

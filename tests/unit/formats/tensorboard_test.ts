@@ -10,7 +10,8 @@ Deno.test("crc32c() has the published check value", () => {
 Deno.test("encodeEvents() writes what TensorBoard's own writer writes", async () => {
   const bytes = await encodeEvents([{ step: 300, tag: "train/loss", value: 0.25 }], 1.5);
   // tensorboard 2.21.0: EventFileWriter's record format over Event(wall_time=1.5, step=0, file_version="brain.Event:2")
-  // and Event(wall_time=1.5, step=300, summary=[tag "train/loss", simple_value 0.25]); tools/metrics/check_tensorboard.py.
+  // and Event(wall_time=1.5, step=300, summary=[tag "train/loss", simple_value 0.25]);
+  // tools/metrics/check_tensorboard.py.
   assertEquals(bytes.toHex(), EXPECTED);
 });
 
