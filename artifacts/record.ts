@@ -49,14 +49,12 @@ export async function readBytes(artifact: Pick<InputArtifact, "files" | "read">,
 export function parseRecord<S extends z.ZodType>(name: string, value: unknown, schema: S): z.output<S> {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const [first, ...others] = parsed.error.issues.map(({ path, input, message }) => {
+  const [first, ...rest] = parsed.error.issues.map(({ path, input, message }) => {
     const at = path.map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`).join("");
     return { at: at.replace(/^\./, ", "), got: shown(input), wanted: wantedBy(message) };
   });
-  const also = others.slice(0, 4).map(({ at, got, wanted }) =>
-    `; ${at.replace(/^, /, "")}: got ${got}, wanted ${wanted}`
-  );
-  if (others.length > 4) also.push(`; and ${others.length - 4} more`);
+  const also = rest.slice(0, 4).map(({ at, got, wanted }) => `; ${at.replace(", ", "")}: got ${got}, wanted ${wanted}`);
+  if (rest.length > 4) also.push(`; and ${rest.length - 4} more`);
   throw new FormatError(name + first!.at, { ...first!, wanted: first!.wanted + also.join("") });
 }
 

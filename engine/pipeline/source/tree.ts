@@ -26,8 +26,7 @@ export function getPath(root: unknown, path: DocumentPath): { found: boolean; va
 
 /** Orders the keys of all maps in a value by code units, so that the order in a file reaches nobody: no key has it. */
 export function sortKeys<T>(value: T): T {
-  if (Array.isArray(value)) return value.map(sortKeys) as T;
-  if (!isRecord(value)) return value;
+  if (!isRecord(value)) return Array.isArray(value) ? value.map(sortKeys) as T : value;
   return Object.fromEntries(Object.keys(value).sort().map((name) => [name, sortKeys(value[name])])) as T;
 }
 
