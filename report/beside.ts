@@ -21,14 +21,16 @@ export function beside(all: readonly ReportPicture[]): Html[] {
     );
     return markup`<label>${id} <select id="${id}">${options}</select></label>`;
   };
-  const edge = markup`<label>edge <input id="edge" type="range" min="0" max="100" value="50"></label>`;
+  const edge = markup`<label>divider <input id="edge" type="range" min="0" max="100" value="50"></label>`;
   return [
     ...grids.length < 2 ? [] : [
-      markup`<p>One image of each; where the seed is the same, so is the noise that it was drawn from.</p>
+      markup`<p>The same image of each run. Runs with the same seed sample from the same noise.</p>
 <div class="controls"><label>image ${number}</label></div><div class="cells">${canvases}</div>`,
     ],
     ...frames.length < 2 ? [] : [
-      markup`<h3>One over the other</h3><div class="controls">${choose("left", 0)}${choose("right", 1)}${edge}</div>
+      markup`<h3>One on top of the other</h3><div class="controls">${choose("left", 0)}${
+        choose("right", 1)
+      }${edge}</div>
 <div class="swipe"><img id="under" alt="" hidden><img id="over" alt="" hidden></div>`,
     ],
   ];

@@ -25,11 +25,11 @@ export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Re
     metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
   );
   const demos = report.demos.map(({ title, href }) =>
-    markup`<p><a href="${href}">A page that draws with <code>${title}</code></a>, in any browser, without a network.</p>`
+    markup`<p><a href="${href}">Interactive sampling page of <code>${title}</code></a>: works in any browser, offline.</p>`
   );
   return [
     { id: "scores", title: "Scores", body: metricsTables(scores!) },
-    { id: "demo", title: "Draw your own", body: demos },
+    { id: "demo", title: "Interactive sampling", body: demos },
     { id: "samples", title: "Samples", body: pictures(report.samples) },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)) },
     { id: "films", title: "From noise to image", body: pictures(report.films) },

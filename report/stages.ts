@@ -29,7 +29,14 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
       numerics && markup`<small>${numerics}</small>`,
     ];
   });
-  const columns = ["stage", "kind", "state", isCounted && "progress", "time", isTimed && "timeline (thin: waiting)"];
+  const columns = [
+    "stage",
+    "kind",
+    "state",
+    isCounted && "progress",
+    "time",
+    isTimed && "timeline (thin line: waiting)",
+  ];
   return table([...columns.filter((name) => name !== false), "computed on"], rows);
 }
 
@@ -51,8 +58,8 @@ function drawBar(
   if (startedMs === undefined || !(startedMs >= fromMs)) return undefined;
   const share = (ms: number) => `${figure(100 * Math.min(1, Math.max(0, ms / spanMs)))}%`;
   const waitedMs = Math.max(0, startedMs - readyMs);
-  const label = `began ${formatDuration(Math.max(0, startedMs - fromMs))} into the run` +
-    (waitedMs < 1_000 ? "" : ` after waiting ${formatDuration(waitedMs)}`) + `, worked ${formatDuration(durationMs)}`;
+  const label = `started ${formatDuration(Math.max(0, startedMs - fromMs))} into the run` +
+    (waitedMs < 1_000 ? "" : ` after waiting ${formatDuration(waitedMs)}`) + `, ran ${formatDuration(durationMs)}`;
   const [ready, waited, began, worked] = [readyMs - fromMs, waitedMs, startedMs - fromMs, durationMs].map(share);
   return markup`<svg class="bar" role="img" aria-label="${label}"><title>${label}</title>
 <rect class="waited" x="${ready}" y="6" width="${waited}" height="2"/>

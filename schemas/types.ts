@@ -792,13 +792,16 @@ export type KindTable = {
     /** The folder. Its content is in the key */
     path: string;
   }; inputs: never };
-  /** Write a page that draws images in a browser, one file that asks no network for anything */
+  /**
+   * Write an interactive sampling page: one HTML file that samples images in a browser, and works
+   * offline
+   */
   demo: { params: {
     /** Heading of the page */
     title?: string | undefined;
-    /** Images that the page draws first: those of `sample` with the same seed */
+    /** Images that the page samples when it is opened: those of `sample` with the same seed */
     count?: number | undefined;
-    /** How the page samples first; the built-in samplers that fit can be chosen there */
+    /** Sampler when the page is opened; it offers the built-in samplers that fit as well */
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
@@ -843,7 +846,7 @@ export type KindTable = {
       /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
     } | undefined | DefinitionInput;
-    /** Scale of guidance to begin with, as `sample` takes it */
+    /** Guidance scale when the page is opened, as `sample` takes it */
     guidance?: number | undefined;
     /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;

@@ -46,7 +46,7 @@ export const CLIENT = `
     source = new EventSource(address);
     source.onopen = () => say("");
     source.onerror = ({ target }) => {
-      say("The server has ended: it was stopped, or nobody looked for ten minutes. This page goes on once you run deno task ui where it was started, and open its address.");
+      say("The server has ended: it was stopped, or no page was open for ten minutes. To update this page again, run deno task ui in the folder where it was started, and open the address that it prints.");
       // A refused source, as after a restart of the server, does not reconnect by itself.
       if (target.readyState === EventSource.CLOSED) setTimeout(() => target === source && listen(), 3000);
     };
@@ -56,7 +56,7 @@ export const CLIENT = `
     on("gone", () => {
       source.close();
       address = undefined;
-      say("What this page shows is there no longer.");
+      say("The run or comparison of this page no longer exists.");
     });
   };
   document.addEventListener("visibilitychange", listen);

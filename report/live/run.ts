@@ -30,7 +30,7 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   sections.sort((a, b) => place(a) - place(b));
   const more = addressOf("log", run.runId, log?.stage ?? "");
   const end = log &&
-    markup`<p><code>${log.stage}</code>, its last lines; <a href="${more}">more</a></p><pre tabindex="0">${log.text}</pre>`;
+    markup`<p><code>${log.stage}</code>, last lines; <a href="${more}">more</a></p><pre tabindex="0">${log.text}</pre>`;
   sections.splice(-1, 0, { id: "log", title: "Log", body: end === undefined ? [] : [end] });
   const facts = joined([
     run.file,
@@ -71,7 +71,7 @@ function previewsOf(runId: string, { id, previews, ...drawn }: LiveStage, name: 
   const { sampler } = factsOf({ sampler: drawn.sampler }, "", []);
   return previews.map((step) => ({
     title: `${name}: preview`,
-    note: joined([`drawn while ${name} was at work`, sampler && describeSampler(sampler)], "; "),
+    note: joined([`sampled while ${name} was running`, sampler && describeSampler(sampler)], "; "),
     source: addressOf("preview", runId, id, `${step}.png`),
     step,
   }));

@@ -70,7 +70,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   const shown = new Set(groups.flatMap(({ columns }) => columns).map(({ id }) => id));
   const none = runs.length === 0
     ? markup`There are no runs yet. This starts one: <code>deno task run pipelines/digits.yaml</code>`
-    : "No run has all of these words.";
+    : "No run matches all of these words.";
   const links = Array.from({ length: pages }, (_, i) => {
     const current = i + 1 === page ? markup` aria-current="page"` : "";
     return markup`<a href="${sameBut(query, "page", i + 1)}"${current}>${i + 1}</a> `;
@@ -78,7 +78,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   const working = runs.filter(({ state }) => state === "running").length;
   return {
     title: "noiseline",
-    subtitle: `${countRuns(runs)} in this store, ${working} at work`,
+    subtitle: `${countRuns(runs)} in this store, ${working} running`,
     notes: details.notes ?? [],
     isWide: true,
     sections: [{
@@ -87,7 +87,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
       body: [
         runs.length === 0 ? markup`` : controls(query, [...choices.values()].slice(0, MOST_CHOICES), shown),
         found.length === 0 ? markup`<p>${none}</p>` : markup`<form id="compare" action="/compare">${tables}
-<p><button>Compare the chosen</button> <small>two to eight, or one with a matrix</small></p></form>`,
+<p><button>Compare selected</button> <small>select two to eight runs, or one run with a matrix</small></p></form>`,
         pages === 1 ? markup`` : markup`<nav class="pages" aria-label="Pages">${links}</nav>`,
       ],
     }],

@@ -11,25 +11,27 @@ const SAMPLED = sampleKind.params.parse({ count: 1 });
 
 export const demoKind = defineKind({
   kind: "demo",
-  version: 2,
+  version: 3,
   entry: import.meta.resolve("./run.ts"),
   browser: import.meta.resolve("./browser/toolkit.ts"),
-  summary: "Write a page that draws images in a browser, one file that asks no network for anything",
+  summary: "Write an interactive sampling page: one HTML file that samples images in a browser, and works offline",
   params: z.strictObject({
-    title: z.string().min(1).max(200).default("A network that draws").describe("Heading of the page"),
+    title: z.string().min(1).max(200).default("Interactive sampling page").describe("Heading of the page"),
     count: positiveInt(256).default(16).describe(
-      "Images that the page draws first: those of `sample` with the same seed",
+      "Images that the page samples when it is opened: those of `sample` with the same seed",
     ),
     sampler: ownable(
       samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe(
-        "How the page samples first; the built-in samplers that fit can be chosen there",
+        "Sampler when the page is opened; it offers the built-in samplers that fit as well",
       ),
     ),
-    guidance: z.number().min(0).max(100).default(1).describe("Scale of guidance to begin with, as `sample` takes it"),
+    guidance: z.number().min(0).max(100).default(1).describe(
+      "Guidance scale when the page is opened, as `sample` takes it",
+    ),
     weights: weightsParam(),
   }),
   inputs: {
-    checkpoint: { type: "checkpoint", description: "The network that draws" },
+    checkpoint: { type: "checkpoint", description: "The network to sample" },
   },
   outputs: {
     files: { type: "files", description: "demo.html" },

@@ -35,7 +35,7 @@ export function renderPage(
 <style>${STYLE}</style>
 <h1>${escapeMarkup(title)}</h1>
 <p>${escapeMarkup(about)}</p>
-<main id="demo"><p id="state" role="status">Looking for what can draw here …</p></main>
+<main id="demo"><p id="state" role="status">Looking for a backend that works in this browser …</p></main>
 <footer>${NOTICE}</footer>
 <script>${GUARD}</script>
 <script type="application/json" id="demo-data">${json}</script>

@@ -33,7 +33,7 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   } catch (error) {
     if (!(error instanceof CompileError)) return faultOf(error);
     const [problem, fix] = error.message.replace('use device "onnx", or ', "").split(". Fix: ");
-    return { status: "failed", message: `no page can draw with this network: ${problem}`, fix: fix! };
+    return { status: "failed", message: `no page can sample this network: ${problem}`, fix: fix! };
   }
   const embedded: Record<string, string> = {};
   for (const { path } of files) embedded[path] = (await inputs.checkpoint.read(path)).toBase64();
@@ -41,8 +41,10 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   const page = renderPage({
     title,
     about:
-      `A network of ${parameters.toLocaleString("en")} numbers, trained for ${step.toLocaleString("en")} steps on ` +
-      `${images.source["name"] ?? "images"} of ${images.width}x${images.height} pixels. It draws here, in this page.`,
+      `A network of ${parameters.toLocaleString("en")} parameters, trained for ${step.toLocaleString("en")} steps on ` +
+      `${
+        images.source["name"] ?? "images"
+      } of ${images.width}x${images.height} pixels. This page samples it in your browser.`,
     code: await Deno.readTextFile(packages["browser"]!),
     data: {
       files: embedded,

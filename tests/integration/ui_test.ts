@@ -30,7 +30,7 @@ Deno.test("ui prints where it listens, serves what the store has, and ends with 
   const html = await page.text();
   assertEquals(page.status, 200);
   assertStringIncludes(html, "<h1>demo</h1>");
-  assertStringIncludes(html, "<code>noise</code>, its last lines;");
+  assertStringIncludes(html, "<code>noise</code>, last lines;");
   for (const text of [html, await visitor.text(`/log/${runId}/noise`)]) {
     assertStringIncludes(text, "said by \\u202enoise");
   }

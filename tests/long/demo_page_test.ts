@@ -121,7 +121,7 @@ Deno.test({
       for (const [backend, name] of [["wasm", "WebAssembly"], ["webgl", "WebGL"], ["webgpu", "WebGPU"]] as const) {
         const { page, state } = await open(backend);
         assertStringIncludes(state, `${COUNT} images in`);
-        assertStringIncludes(state, `Drawn by ${name} on `);
+        assertStringIncludes(state, `Sampled by ${name} on `);
         const shown = await bytesOf(page, "images");
         assertEquals(shown.length, drawn.length);
         // Sums in another order round differently: on wasm they sometimes give another byte, on software cards more
@@ -131,9 +131,12 @@ Deno.test({
       }
       // Software cards are not used, and the page says so.
       const { state } = await open("webgpu", { hash: "" });
-      assertStringIncludes(state, "Drawn by WebAssembly on the processor, as there is no WebGPU (it is software here)");
+      assertStringIncludes(
+        state,
+        "Sampled by WebAssembly on the processor, because WebGPU cannot be used (it would run in software)",
+      );
       const { state: none } = await open("wasm", { hash: "#backend=webgpu" });
-      assertStringIncludes(none, "This browser cannot draw: WebGPU (");
+      assertStringIncludes(none, "This browser cannot sample: WebGPU cannot be used (");
     }),
 });
 
@@ -166,7 +169,7 @@ Deno.test({
       );
       await page.press("ArrowRight");
       await page.press(" ");
-      assertEquals(await page.evaluate("document.getElementById('where').textContent"), "Row 1, column 2, painted");
+      assertEquals(await page.evaluate("document.getElementById('where').textContent"), "Row 1, column 2, marked");
       await submit(page, "anew", { count: 2 });
       const versions = await bytesOf(page, "versions");
       const chosen = images.slice(SIZE, 2 * SIZE);
@@ -189,7 +192,7 @@ Deno.test({
       await page.press("ArrowRight");
       assertEquals(
         await page.evaluate("document.querySelector('#points [aria-pressed=true]').title"),
-        "Point 2 of the way",
+        "Point 2 of the path",
       );
 
       await page.evaluate("document.querySelector('#draw [name=count]').value = 200");

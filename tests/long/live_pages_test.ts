@@ -161,14 +161,14 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     withPreviews([250]);
     await until(tab, "document.querySelectorAll('#samples img').length", 1);
     site.tell("gone", {});
-    await until(tab, "document.querySelector('#gone').textContent", "What this page shows is there no longer.");
+    await until(tab, "document.querySelector('#gone').textContent", "The run or comparison of this page no longer exists.");
     // The page makes no further request.
     await other.show();
     await tab.show();
     while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     assertEquals(
       await tab.evaluate("document.querySelector('#gone').textContent"),
-      "What this page shows is there no longer.",
+      "The run or comparison of this page no longer exists.",
     );
   } finally {
     await site[Symbol.asyncDispose]();

@@ -29,7 +29,7 @@ export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: string) 
   async webgpu(forced) {
     const adapter = await requestAdapter("this browser");
     if ("missing" in adapter) throw new Error(adapter.missing);
-    if (isSoftware(adapter.info) && !forced) throw new Error("it is software here");
+    if (isSoftware(adapter.info) && !forced) throw new Error("it would run in software");
     // A device that stays open keeps the engine alive, with its compiled shaders.
     await openWebgpuDevice();
     return { on: adapterName(adapter.info), device: () => openWebgpuDevice() };
@@ -40,8 +40,8 @@ export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: string) 
     const { gl } = (backend as unknown as { readonly gpgpu: { readonly gl: WebGL2RenderingContext } }).gpgpu;
     const told = gl.getExtension("WEBGL_debug_renderer_info");
     const on = String(gl.getParameter(told?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
-    if (isSoftware({ description: on } as GPUAdapterInfo) && !forced) throw new Error("it is software here");
-    if (!tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED")) throw new Error("it has no numbers of 32 bits here");
+    if (isSoftware({ description: on } as GPUAdapterInfo) && !forced) throw new Error("it would run in software");
+    if (!tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED")) throw new Error("it does not support float32 here");
     return opened("webgl", on, backend, () => {
       if (gl.isContextLost()) throw new Error("the graphics processor was lost");
     });

@@ -19,7 +19,7 @@ export function paint(canvas: HTMLCanvasElement, bytes: Uint8Array, size: ImageS
 
 const PARTS = `<div class="grid"></div><div class="controls">
   <label class="wide"><span>Step <b></b></span><input type="range" min="0"></label>
-  <label>Shown<select><option value="x0">the image as predicted<option value="x">the image with its noise</select></label>
+  <label>Shown<select><option value="x0">the predicted image<option value="x">the noisy image</select></label>
   <a class="button" download="image.png" href="#">Save as PNG</a></div>`;
 
 /** Shows sampled images, each as a button, with a slider over the steps of their sampling. */

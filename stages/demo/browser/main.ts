@@ -33,27 +33,28 @@ function partsOf({ defaults: { count, seed, sampler, guidance } }: DemoData, mod
     ${number("Steps", "steps", steps, [1, timesteps])}
     <label ${classes ? "" : "hidden"}>Class<select name="labels">${told}</select></label>
     <span ${classes ? "" : "hidden"}>${number("Guidance", "guidance", guidance, [0, 100], `step="any"`)}</span>
-    <span><button class="button">Draw</button> <button type="button" class="button" id="stop" disabled>Stop</button></span>
+    <span><button class="button">Sample</button> <button type="button" class="button" id="stop" disabled>Stop</button></span>
   </form>
-  <p id="state" role="status"></p><progress id="progress" aria-label="Drawn so far" value="0"></progress>
+  <p id="state" role="status"></p><progress id="progress" aria-label="Sampled so far" value="0"></progress>
   <div id="images"></div>
   <div id="more" hidden>
-    <h2>Paint a part anew</h2>
-    <p>Choose an image, paint over a part of it, and let the network fill that part in. Arrow keys move, space paints or
-      takes away, arrows with shift paint.</p>
+    <h2>Repaint a part</h2>
+    <p>Select an image, mark a part of it, and let the network fill in that part. Arrow keys move the cursor, Space marks
+      or unmarks, Shift + arrow keys mark.</p>
     <form class="controls" id="anew">
-      <canvas id="mask" class="large" tabindex="0" role="application" aria-label="The image to paint on" aria-describedby="where"></canvas>
+      <canvas id="mask" class="large" tabindex="0" role="application" aria-label="The image to mark" aria-describedby="where"></canvas>
       ${number("Brush", "brush", 3, [1, 15], `step="2"`)}${number("Versions", "count", 4, [1, 16])}
       <span><button class="button">Fill in</button> <button type="button" class="button" id="clear">Clear</button></span>
       <p id="where" role="status"></p>
     </form>
     <div id="versions"></div>
     <h2>Between two seeds</h2>
-    <p>The noise that the chosen image began from turns into that of another seed, on a circle, so that it stays noise.</p>
+    <p>Interpolates from the noise of the selected image to the noise of another seed, on a circle, so that every point is
+      noise too.</p>
     <form class="controls" id="way">
-      <canvas id="point" class="large" role="img" aria-label="The image at this place of the way" hidden></canvas>
+      <canvas id="point" class="large" role="img" aria-label="The image at this point of the path" hidden></canvas>
       ${number("Other seed", "to", seed + 1, SEEDS)}${number("Points", "points", 9, [3, 33])}
-      <span><button class="button">Draw the way</button></span>
+      <span><button class="button">Draw the path</button></span>
       <label class="wide" hidden>From one seed to the other<input name="place" type="range" min="0"></label>
     </form>
     <div id="points"></div>
@@ -69,7 +70,7 @@ function partsOf({ defaults: { count, seed, sampler, guidance } }: DemoData, mod
 export function start({ definitions }: { readonly definitions: readonly OwnDefinition[] }): void {
   if (typeof document === "undefined") return serve(self as unknown as Port<FromWorker, ToWorker>, definitions);
   startPage().catch((error) => {
-    const message = error instanceof Failure ? error.message : `This page has a fault: ${error}`;
+    const message = error instanceof Failure ? error.message : `This page failed: ${error}`;
     byId("state").textContent = message;
   });
 }
@@ -113,7 +114,7 @@ async function startPage(): Promise<void> {
   });
   const versions = makeGallery(byId("versions"), size, (image) => `Version ${image + 1}`, (bytes) => mask.start(bytes));
   const place = fieldOf("way", "place");
-  const points = makeGallery(byId("points"), size, (image) => `Point ${image + 1} of the way`, (bytes, image) => {
+  const points = makeGallery(byId("points"), size, (image) => `Point ${image + 1} of the path`, (bytes, image) => {
     place.valueAsNumber = image;
     paint(byId<HTMLCanvasElement>("point"), bytes, size);
     byId("point").hidden = place.parentElement!.hidden = false;
@@ -126,7 +127,7 @@ async function startPage(): Promise<void> {
       }
     };
     setBusy(true);
-    say("Drawing …");
+    say("Sampling …");
     gallery.start(count);
     const began = performance.now();
     const seconds = () => (performance.now() - began) / 1000;
@@ -134,7 +135,7 @@ async function startPage(): Promise<void> {
       const isWhole = await pool.draw(task, count, (first, frame) => {
         const share = gallery.add(first, frame);
         byId<HTMLProgressElement>("progress").value = share;
-        if (share > 0) say(`Drawing, about ${Math.ceil(seconds() * (1 / share - 1))} s left`);
+        if (share > 0) say(`Sampling, about ${Math.ceil(seconds() * (1 / share - 1))} s left`);
       });
       say(isWhole ? `${count} images in ${seconds().toFixed(1)} s. ${pool.about()}` : "Stopped.");
       if (isWhole && gallery !== versions) gallery.select(0);
@@ -159,7 +160,7 @@ async function startPage(): Promise<void> {
   onSubmit("draw", drawImages);
   onSubmit("anew", () => {
     const inpaint = mask.read();
-    if (inpaint === undefined) byId("where").textContent = "Nothing is painted yet.";
+    if (inpaint === undefined) byId("where").textContent = "No part is marked yet.";
     else draw({ ...ofChosen(), inpaint }, Number(valuesOf("anew")["count"]), versions);
   });
   onSubmit("way", () => {
@@ -188,7 +189,7 @@ function beginWorker(code: string): Promise<Port<ToWorker, FromWorker>> {
     const worker = new Worker(code);
     worker.onerror = (event) => {
       event.preventDefault();
-      reject(new Failure(`This browser cannot draw: it starts no worker: ${event.message}`, true));
+      reject(new Failure(`This browser cannot sample: it cannot start a worker: ${event.message}`, true));
     };
     worker.onmessage = () => resolve(worker);
   });

@@ -56,7 +56,7 @@ export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, sai
     if (arrow === undefined) paints = !isPainted();
     else moveTo(row + arrow[0]!, column + arrow[1]!);
     if (arrow === undefined || event.shiftKey) paint();
-    said.textContent = `Row ${row + 1}, column ${column + 1}${isPainted() ? ", painted" : ""}`;
+    said.textContent = `Row ${row + 1}, column ${column + 1}${isPainted() ? ", marked" : ""}`;
     show();
   };
   canvas.onfocus = canvas.onblur = show;

@@ -33,7 +33,7 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
   let stopped = false;
   const passOver = (name: string, error: unknown) => {
     if (!(error instanceof Failure) || error.final) throw error;
-    passed.push(`${name} (${error.message.replace(/\.$/, "")})`);
+    passed.push(`${name} cannot be used (${error.message.replace(/\.$/, "")})`);
   };
   const open = async () => {
     for (let backend = left.shift(); backend !== undefined; backend = left.shift()) {
@@ -43,13 +43,13 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
       try {
         const [first] = await Promise.all(ports.map((port) => ask(port, message)));
         const { on, model } = first as Extract<FromWorker, { kind: "opened" }>;
-        const why = passed.length === 0 ? "" : `, as there is no ${passed.join("; ")}`;
-        return { name, most, model, about: `Drawn by ${name} on ${on}${why}.` };
+        const why = passed.length === 0 ? "" : `, because ${passed.join(" and ")}`;
+        return { name, most, model, about: `Sampled by ${name} on ${on}${why}.` };
       } catch (error) {
         passOver(name, error);
       }
     }
-    throw new Failure(`This browser cannot draw: ${passed.join("; ")}.`, true);
+    throw new Failure(`This browser cannot sample: ${passed.join(" and ")}.`, true);
   };
   let opened = await open();
 

@@ -80,8 +80,8 @@ Deno.test("a row speaks of one stage and names it: of a training, also beside an
 });
 
 Deno.test("a count of runs has its noun", () => {
-  assertStringIncludes(tableOf([liveRun()]), "<p>1 run in this store, 1 at work</p>");
-  assertStringIncludes(tableOf([]), "<p>0 runs in this store, 0 at work</p>");
+  assertStringIncludes(tableOf([liveRun()]), "<p>1 run in this store, 1 running</p>");
+  assertStringIncludes(tableOf([]), "<p>0 runs in this store, 0 running</p>");
 });
 
 Deno.test("rows are sorted by the address, within each pipeline, and runs without a value come last", () => {
@@ -102,7 +102,7 @@ Deno.test("rows are sorted by the address, within each pipeline, and runs withou
   const html = tableOf(runs, "sort=loss&q=digits");
   assertStringIncludes(html, `aria-sort="ascending"><a href="/?sort=-loss&#38;q=digits">loss now</a>`);
   assertEquals(idsOf("q=DIGITS+running"), "none");
-  assertStringIncludes(tableOf(runs, "q=nowhere"), "No run has all of these words");
+  assertStringIncludes(tableOf(runs, "q=nowhere"), "No run matches all of these words");
 });
 
 Deno.test("columns are chosen in the address: any param that differs, the loss at a step", () => {
@@ -192,7 +192,7 @@ Deno.test("the page of a run says how it stands, and has a place for each part t
   const previews = [...parts.get("samples")!.matchAll(/src="(.*?)" alt="(.*?)"/g)].map(([, src, alt]) => [src, alt]);
   assertEquals(previews[3], [
     `/preview/${run.runId}/train/1000.png`,
-    "train: preview, after 1,000 steps. drawn while train was at work",
+    "train: preview, after 1,000 steps. sampled while train was running",
   ]);
   // A page of a server contains neither style nor script, which its policy forbids.
   const html = renderServed(page, "/events?of=/run/x");
@@ -216,7 +216,7 @@ Deno.test("a preview says which sampler drew it", () => {
     const stages = [liveStage("train", { previews: [10], sampler })];
     return liveContent(liveRun({ stages }), [], noContent()).samples[0]!.note;
   });
-  const drawn = "drawn while train was at work";
+  const drawn = "sampled while train was running";
   assertEquals(notes, [`${drawn}; ddim, 20 steps, eta 0`, drawn, drawn, `${drawn}; heun, 9 steps`]);
 });
 
@@ -286,7 +286,7 @@ Deno.test("the timeline shows when stages worked, and how long those waited that
     "waited 50% 25%",
     "worked 75% 25%",
   ]);
-  assertStringIncludes(table, "began 15s into the run after waiting 5.0s, worked 5.0s");
+  assertStringIncludes(table, "started 15s into the run after waiting 5.0s, ran 5.0s");
   for (const began of [undefined, NaN]) {
     assert(!stageTable([liveStage("a", { startedMs: from })], began).text.includes("timeline"));
   }

@@ -78,7 +78,7 @@ Deno.test("an operation that TF.js lacks in a browser is named with its place, a
     assert(lacking.end?.status === "failed");
     assertStringIncludes(
       said(lacking),
-      'no page can draw with this network: Cannot compile "network output": TF.js op "LogSoftmax"',
+      'no page can sample this network: Cannot compile "network output": TF.js op "LogSoftmax"',
     );
     assertStringIncludes(said(lacking), "demo_test.ts:");
     assertEquals(lacking.end.fix, "write it with other ops.");

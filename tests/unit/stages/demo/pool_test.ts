@@ -68,21 +68,24 @@ Deno.test("the best backend draws, all images at once, in one worker", async () 
   assertEquals(await pool.draw(TASK, 100, (first) => frames.push(first)), true);
   assertEquals(asked, ["0 webgpu", "0 0+64", "0 64+36"]);
   assertEquals(frames, [0, 64]);
-  assertEquals(pool.about(), "Drawn by WebGPU on a card.");
+  assertEquals(pool.about(), "Sampled by WebGPU on a card.");
 });
 
 Deno.test("without a graphics processor two workers draw half of the images each, and the page says why", async () => {
-  const { pool, asked } = await pretend({ broken: { webgpu: "no driver.", webgl: "it is software here" } });
+  const { pool, asked } = await pretend({ broken: { webgpu: "no driver.", webgl: "it would run in software" } });
   await pool.draw(TASK, 15, () => {});
   assertEquals(asked, ["0 webgpu", "0 webgl", "0 wasm", "1 wasm", "0 0+8", "1 8+7"]);
-  assertStringIncludes(pool.about(), "as there is no WebGPU (no driver); WebGL (it is software here).");
+  assertStringIncludes(
+    pool.about(),
+    "because WebGPU cannot be used (no driver) and WebGL cannot be used (it would run in software).",
+  );
 });
 
 Deno.test("a backend that fails while it draws falls to the next, which draws all of it", async () => {
   const { pool, asked } = await pretend({ breaks: { webgpu: fault("lost") } });
   await pool.draw(TASK, 3, () => {});
   assertEquals(asked, ["0 webgpu", "0 0+3", "0 webgl", "0 0+3"]);
-  assertStringIncludes(pool.about(), "Drawn by WebGL on a card, as there is no WebGPU (lost).");
+  assertStringIncludes(pool.about(), "Sampled by WebGL on a card, because WebGPU cannot be used (lost).");
 });
 
 Deno.test("the last backend's failure, and one that is the sampler's, are told and end the drawing alone", async () => {
@@ -96,9 +99,9 @@ Deno.test("the last backend's failure, and one that is the sampler's, are told a
 
 Deno.test("a backend that is named is the only one that is tried, and one that is missing is told", async () => {
   const { pool, asked } = await pretend({ forced: "webgl" });
-  assertEquals([asked, pool.about()], [["0 webgl forced"], "Drawn by WebGL on a card."]);
+  assertEquals([asked, pool.about()], [["0 webgl forced"], "Sampled by WebGL on a card."]);
   const none = () => pretend({ forced: "webgpu", broken: { webgpu: "no driver" } });
-  await assertRejects(none, Failure, "This browser cannot draw: WebGPU (no driver).");
+  await assertRejects(none, Failure, "This browser cannot sample: WebGPU cannot be used (no driver).");
 });
 
 Deno.test("a drawing that is stopped begins no further batch", async () => {
