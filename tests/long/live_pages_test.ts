@@ -161,7 +161,11 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     withPreviews([250]);
     await until(tab, "document.querySelectorAll('#samples img').length", 1);
     site.tell("gone", {});
-    await until(tab, "document.querySelector('#gone').textContent", "The run or comparison of this page no longer exists.");
+    await until(
+      tab,
+      "document.querySelector('#gone').textContent",
+      "The run or comparison of this page no longer exists.",
+    );
     // The page makes no further request.
     await other.show();
     await tab.show();
