@@ -102,7 +102,7 @@ export class TextReporter {
         this.#queue = phraseQueue(event);
         return this.draw === undefined ? printLine(this.#queue) : undefined;
       case "stage-waiting":
-        return printError(`${event.id}: waiting for ${event.holder}, which is running the same stage`);
+        return printError(`${event.id}: waiting for ${event.holder}, which computes the same result`);
       case "stage-finished":
         this.#rows.delete(event.id);
         printLine(`${event.id}: ${phraseFinished(event, this.#style)}`);

@@ -136,18 +136,9 @@ export const jobStartSchema = z.strictObject({
   fromStep: z.int().min(0).nullable(),
 });
 
-/** The job that computes a key now. */
-export const claimSchema = z.strictObject({
-  user: z.string(),
-  job: z.string(),
-  attempt: z.int().min(0),
-  at: z.string(),
-});
-
 export type JobNeeds = z.output<typeof jobNeedsSchema>;
 export type Bundle = z.output<typeof bundleSchema>;
 export type Submission = z.output<typeof submissionSchema>;
 export type StageLine = z.output<typeof stageLineSchema>;
 export type Part = z.output<typeof partSchema>;
 export type JobEnd = z.output<typeof jobEndSchema>;
-export type Claim = z.output<typeof claimSchema>;

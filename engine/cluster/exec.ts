@@ -13,6 +13,7 @@ import type { Emit, StageProblem } from "../run/events.ts";
 import { runPipeline } from "../run/run_pipeline.ts";
 import type { Trouble } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
+import { PATIENCE } from "../store/cache/client.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { removeQuietly, spareFlushes, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
@@ -21,10 +22,8 @@ import { recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { explainTrouble, ignoreTrouble } from "../store/trouble.ts";
-import { claimKey } from "./claims.ts";
 import { lineOfJob } from "./look.ts";
 import type { Queue } from "./queue.ts";
-import { hasResult } from "./queue_parts.ts";
 import { SharedStates } from "./states.ts";
 import { type Attempt, clusterFolder, isHere, type TrustedSubmission } from "./submission.ts";
 import { recall, type Recalled, thaw } from "./thaw.ts";
@@ -72,6 +71,8 @@ export interface TaskOptions {
 interface Outcome extends Pick<JobEnd, "state">, Partial<Pick<JobEnd, "resolvedKey" | "fromStep" | "toStep">> {
   readonly problems?: readonly Diagnostic[];
   readonly unusable?: true;
+  /** True if something was not found that file servers may show later. */
+  readonly isLate?: true;
 }
 
 function failed(message: string, fix: string, more: Partial<Outcome> = {}): Outcome {
@@ -122,8 +123,6 @@ export async function untilHere(
 /** One attempt at one stage. */
 class Task {
   readonly #startedAt = new Date().toISOString();
-  /** The key of a result that turned out to be unusable: no result of this key is expected any more. */
-  #distrusted: string | undefined;
 
   constructor(
     private readonly submission: TrustedSubmission,
@@ -170,7 +169,7 @@ class Task {
         outcome = { state: "failed", problems: [trouble] };
       }
       // Files that could not be read may be there by now, and so may the cache.
-      const mayHelp = !isHere(submission.folder) || (outcome.unusable && tries === 1);
+      const mayHelp = outcome.isLate || !isHere(submission.folder) || (outcome.unusable && tries === 1);
       if (outcome.state !== "failed" || !mayHelp || tries === INPUT_TRIES || stop.aborted) return outcome;
       await pauseAfter(tries, { pace: this.options.pace });
     }
@@ -184,34 +183,21 @@ class Task {
   }
 
   async #work(scratch: string): Promise<Outcome> {
-    const { submission, own: { line }, options } = this;
+    const { submission, own: { line } } = this;
     const store = openStore(join(scratch, "store"), undefined, submission.runsOf(line));
     const recalled = recall(submission, line);
     if (!recalled.ok) return { state: "failed", unusable: true, problems: recalled.diagnostics };
     const { pipeline, id, externals } = recalled.value;
-    for (let tries = 1;; tries++) {
-      const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
-      if (!made.ok) return { state: "failed", problems: made.diagnostics };
-      const { actions } = await made.value.plan();
-      const { manifest, keys } = actions.get(id)!;
-      if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
-      const missing = [...actions.values()].filter((one) => one.id !== id && mayWork(one));
-      if (missing.length === 0) {
-        const claim = await this.#claim(keys!.resolvedKey);
-        if (claim === "stopped") return { state: "again" };
-        if (claim === "published") {
-          this.#distrusted = keys!.resolvedKey;
-          continue;
-        }
-        using _claim = claim;
-        return await this.#compute(recalled.value, store, keys!.resolvedKey, scratch);
-      }
-      if (tries === INPUT_TRIES || options.stop.aborted) {
-        const names = missing.slice(0, 3).map((one) => one.id).join(", ");
-        return failed(`what it reads is not in the shared cache: ${names}`, "run again with --on, which computes it");
-      }
-      await pauseAfter(tries, { pace: this.options.pace });
-    }
+    const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
+    if (!made.ok) return { state: "failed", problems: made.diagnostics };
+    const { actions } = await made.value.plan();
+    const { manifest, keys } = actions.get(id)!;
+    if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
+    const missing = [...actions.values()].filter((one) => one.id !== id && mayWork(one));
+    if (missing.length === 0) return await this.#compute(recalled.value, store, keys!.resolvedKey, scratch);
+    const names = missing.slice(0, 3).map((one) => one.id).join(", ");
+    const message = `what it reads is not in the shared cache: ${names}`;
+    return failed(message, "run again with --on, which computes it", { isLate: true });
   }
 
   /** Returns true if the queue ends this job, as its signal announced; after a preemption that takes a while. */
@@ -229,26 +215,17 @@ class Task {
    * result, so the request to stop does not reach the cache.
    */
   #openCache(): SharedCache {
-    const { submission } = this;
-    const { cache } = submission;
-    const backend = new FolderBackend(cache, undefined, () => isHere(submission.folder));
-    const warn = (diagnostic: Diagnostic) => this.options.emit({ type: "warning", diagnostic });
+    const { submission: { cache, folder, head }, own: { job }, options: { emit, pace } } = this;
+    const backend = new FolderBackend(cache, undefined, () => isHere(folder));
+    const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
     const { signal: stop } = new AbortController();
-    return new SharedCache(backend, "read-write", { name: cache, warn, stop });
-  }
-
-  #claim(key: string) {
-    const { own: { job, attempt }, submission: { cache }, options: { queue, stop, emit } } = this;
-    return claimKey(key, {
-      ...{ cache, own: { id: job, attempt }, queue, stop },
-      lookMs: LOOK_MS * this.options.pace,
-      isPublished: () => this.#distrusted !== key && hasResult(cache, key),
-      onWait: ({ job }) => emit({ type: "note", message: `waiting for job ${job}, which computes the same result` }),
-    });
+    const claimant = { owner: `${head.id} ${job}`, host: `job ${job}` };
+    const patience = { lookMs: PATIENCE.lookMs * pace };
+    return new SharedCache(backend, "read-write", { name: cache, warn, stop, claimant, patience });
   }
 
   async #compute(recalled: Recalled, store: Store, resolvedKey: string, scratch: string): Promise<Outcome> {
-    const { submission, own, options } = this;
+    const { submission, own, options, options: { stop } } = this;
     const { id, externals } = recalled;
     const given = { kinds: options.kinds, digests: store.digests };
     const thawed = await thaw(submission, recalled, join(scratch, "pipeline"), given);
@@ -259,14 +236,16 @@ class Task {
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
     let states: SharedStates | undefined;
     let fromStep = 0;
+    let waited = false;
     const cache = this.#openCache();
     const ran = await runPipeline(pipeline, store, {
       targets: [id],
-      ...{ cache, externals, grants, versions: options.versions, stop: options.stop },
+      ...{ cache, externals, grants, versions: options.versions, stop, claimsAll: true },
       gpus: cards.split(",").filter((card) => /^[\w-]+$/.test(card) && card !== "NoDevFiles"),
       // The queue assigns GPUs, and each job may count its own from 0, so they are not locked on the host.
       lockFolder: join(scratch, "slots"),
       emit: (event) => {
+        waited ||= event.type === "stage-waiting";
         // Nothing is written in place of a mount that is away.
         if (event.type === "stage-saved" && isHere(submission.folder)) states?.send(event.step);
         options.emit(event);
@@ -298,9 +277,10 @@ class Task {
       return failed(message, unsent.fix ?? "run again", steps);
     }
     const ended = [...actions.values()].find((one) => one.state === "failed");
-    const { stop } = options;
+    // A job that waited for another one until its time was over has not begun.
+    const mayGoOn = toStep > fromStep || (waited && states === undefined);
     // A job that the queue ends may fail in any way. The stage saved what it could, and continues from there.
-    if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && toStep > fromStep))) {
+    if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && mayGoOn))) {
       return { state: "again", ...steps };
     }
     if (ended !== undefined) return failed(ended.message ?? "it failed", ended.fix ?? "see its log", steps);

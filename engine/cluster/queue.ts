@@ -126,11 +126,6 @@ export interface Queue {
   submit(request: JobRequest): Promise<Submitted>;
   /** Lists all jobs of this user whose names begin with noiseline's prefix, in one question. */
   poll(): Promise<QueueView>;
-  /**
-   * Returns true if a job of whatever name is still in the queue, waiting or running; undefined if the queue does not
-   * answer.
-   */
-  isQueued(id: string): Promise<boolean | undefined>;
   cancel(ids: readonly string[]): Promise<string | undefined>;
   /**
    * Describes the cluster.

@@ -93,6 +93,8 @@ export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cac
   readonly stop?: AbortSignal;
   /** Second request: processes are killed. */
   readonly kill?: AbortSignal;
+  /** True to claim every stage in the shared cache, not only those that take more than a minute. */
+  readonly claimsAll?: boolean;
   /**
    * Called when a stage is about to run and its keys and device are known, with the folder of its saved states: the
    * stage continues from states that are put there. If the answer is a problem, the stage fails.

@@ -78,13 +78,12 @@ export class Scheduler {
     const mayStart = () => !stop.aborted && (!this.#failed || options.keepGoing === true);
     const slots = new Slots({ ...capacityOf({ ...options, gpus }), gpus, lockFolder });
     const given = { replace: false, ...options, pipeline, planner, store, runId: this.#runId, slots, emit, stop, kill };
-    // Jobs of a cluster have claims of their own.
-    const shares = options.cache?.mode === "read-write" && options.beforeStage === undefined;
+    const shares = options.cache?.mode === "read-write";
     const forecasts = shares ? forecastPlan(plan, store) : new Map<string, Forecast>();
     const isLong = (one: Forecast | undefined) => one?.known === true && one.durationMs > CLAIMED_MS;
     const runner = new StageRunner({
       ...given,
-      isClaimed: (id) => isLong(forecasts.get(id)),
+      isClaimed: (id) => shares && (options.claimsAll === true || isLong(forecasts.get(id))),
       mayStart,
       onFailure: () => this.#failed = true,
       onNested: (id, result, started) => this.#conclude(id, result, started),

@@ -81,7 +81,7 @@ export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache
   readonly onFailure: () => void;
   /** Called for a stage that was reached because another one needed it again, with the time at which that began. */
   readonly onNested: (id: string, result: StageResult, started: number) => void;
-  /** Returns true if a stage takes so long that other machines should not compute the same result at the same time. */
+  /** Returns true if other machines should not compute the same result as a stage at the same time. */
   readonly isClaimed: (id: string) => boolean;
   /** True to take the new bytes if a forced stage gives other bytes than before. */
   readonly replace: boolean;
@@ -162,16 +162,16 @@ export class StageRunner {
       if (held === undefined) return INTERRUPTED;
       // Another stage may have failed while this one waited for its slot.
       if (!this.options.mayStart()) return { state: "blocked" };
+      // Claimed only with a slot in hand, or machines would claim stages that they reach last.
+      const claims = !forced && this.options.isClaimed(id);
+      await using claim = claims ? await this.#claim(id, planned.keys.resolvedKey, held) : undefined;
+      if (claims && claim === undefined) continue;
       const ready = planner.planAction(id, forced);
       const refused = await this.options.beforeStage?.(ready, this.#execution.progressOf(ready));
       if (refused !== undefined) {
         this.options.onFailure();
         return failedBy(refused);
       }
-      // Claimed only with a slot in hand, or machines would claim stages that they reach last.
-      const claims = !forced && this.options.isClaimed(id);
-      await using claim = claims ? await this.#claim(id, planned.keys.resolvedKey, held) : undefined;
-      if (claims && claim === undefined) continue;
       const began = performance.now();
       const rate = new RateMeter();
       const result = await this.#run(planner.planAction(id, forced), held, rate, claim);
@@ -189,11 +189,10 @@ export class StageRunner {
   /**
    * Claims a key for this machine. If another machine computes it, the slot goes to other stages until that has ended.
    */
-  async #claim(id: string, key: string, held: HeldSlots): Promise<HeldClaim | undefined> {
-    const { cache, stop, emit } = this.options;
-    return await cache!.claim(key, stop, (host) => {
+  #claim(id: string, key: string, held: HeldSlots): Promise<HeldClaim | undefined> {
+    return this.options.cache!.claim(key, this.options.stop, (holder) => {
       held.release();
-      emit({ type: "stage-waiting", id, holder: `${host}, which computes the same` });
+      this.options.emit({ type: "stage-waiting", id, holder });
     });
   }
 

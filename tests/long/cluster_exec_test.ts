@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { LIMIT_NEAR } from "../../engine/cluster/exec.ts";
 import { openSubmission } from "../../engine/cluster/submission.ts";
 import type { EngineEvent } from "../../engine/run/events.ts";
+import { FolderBackend } from "../../engine/store/cache/folder_backend.ts";
+import { SharedCache } from "../../engine/store/cache/shared_cache.ts";
 import { cachedDigests, execute, submit, ToldQueue, valueOf } from "../support/cluster.ts";
 import { setVariable } from "../support/own_process.ts";
 import { hasProgram, isRoot, skipUnless } from "../support/proc.ts";
@@ -77,9 +79,8 @@ Deno.test("each stage as a job of its own gives the bytes of a local run, wherev
   project.remove("shared/v1/objects");
   const again = await execute(submission, submission.partOf("b"));
   assertEquals([again.code, again.end?.state], [0, "hit"]);
-  // Logs lie where everybody can read them, and nothing else is left.
+  // Logs lie where everybody can read them.
   assertMatch(project.files("shared/cluster").join("\n"), /submissions\/[^/]+\/stages\/a\/[^/]+\/logs\/a\.log/);
-  assertEquals(project.files("shared/cluster/claims"), []);
 });
 
 Deno.test("a node whose environment gives another key is told which variable it is", async () => {
@@ -176,28 +177,93 @@ Deno.test("a stage that gets nowhere in its time, or again and again, is given u
   assertStringIncludes(messagesOf(fifth), "it was started 5 times without getting further than step 0");
 });
 
-Deno.test("of two jobs with one key the second waits and is served, and takes over from one that is gone", async () => {
+Deno.test("of two jobs with one key the second waits, and takes over from one that gives up", async () => {
   await using project = makeProject(WALK);
   const submission = await submit(project);
-  const queue = new ToldQueue({ id: "8", attempt: 0 });
-  queue.queued.set("7", true);
-  const said: string[] = [];
+  const holders: string[] = [];
   let other: Promise<Awaited<ReturnType<typeof execute>>> | undefined;
   const first = await hold(submission, 0, (stop) => {
-    const emit = (event: { type: string; message?: string }) => {
-      if (event.type === "note") {
-        said.push(event.message!);
-        queue.queued.set("7", false);
-        stop.abort("ended");
-      }
+    const emit = (event: EngineEvent) => {
+      if (event.type !== "stage-waiting") return;
+      holders.push(event.holder);
+      stop.abort("ended");
     };
-    other = execute(submission, 0, { queue, emit });
+    other = execute(submission, 0, { queue: new ToldQueue({ id: "8", attempt: 0 }), emit });
   });
   assertEquals(first.end?.state, "again");
   const ended = await other!;
-  assertMatch(said.join(), /waiting for job 7, which computes the same result/);
+  assertEquals(holders, ["job 7"]);
   // It continues from the other attempt's state.
   assertEquals([ended.code, ended.end?.state, ended.end?.fromStep], [0, "ran", 3], messagesOf(ended));
+});
+
+/** Starts a job in a process of its own. */
+function startJob(project: Project, { folder, digest }: Awaited<ReturnType<typeof submit>>, id: string) {
+  const main = new URL("../support/cluster_job.ts", import.meta.url).pathname;
+  return project.start([folder, digest, "0", id], { main, denoFlags: ["--no-check"] });
+}
+
+const endOf = async (job: ReturnType<typeof startJob>) => await job.event(({ type }) => type === "ended");
+
+Deno.test("a job takes over from one whose process was killed, once its claim has expired", async () => {
+  await using project = makeProject(WALK);
+  const submission = await submit(project);
+  await using first = startJob(project, submission, "7");
+  await first.event(({ type, step }) => type === "stage-saved" && step === 3);
+  await using second = startJob(project, submission, "8");
+  await second.event(({ type, holder }) => type === "stage-waiting" && holder === "job 7");
+  first.signal("SIGKILL");
+  const { code, state, fromStep } = await endOf(second);
+  assertEquals([code, state, fromStep], [0, "ran", 3]);
+  assertEquals(cachedDigests(project.path("shared")), await localWalk(project));
+});
+
+Deno.test("of many jobs that claim a key at once one computes it, and the others are served", async () => {
+  await using project = makeProject(WALK.replace("holdAt: 3", "text: race"));
+  const submission = await submit(project);
+  await using jobs = new AsyncDisposableStack();
+  const started = ["7", "8_1", "8_2", "9"].map((id) => jobs.use(startJob(project, submission, id)));
+  const ends = await Promise.all(started.map(endOf));
+  assertEquals(ends.map(({ code, state }) => `${code} ${state}`).sort(), ["0 hit", "0 hit", "0 hit", "0 ran"]);
+});
+
+/** Opens the shared cache as a run on another machine does, and returns it with the only key that is claimed there. */
+function openElsewhere(project: Project) {
+  const { signal: stop } = new AbortController();
+  const options = { name: "shared", stop, warn: () => {}, patience: { lookMs: 10 } };
+  const cache = new SharedCache(new FolderBackend(project.path("shared")), "read-write", options);
+  const [file] = project.files("shared/v1/claims");
+  return { cache, key: file!.split("/").at(-1)!, stop };
+}
+
+Deno.test("runs and jobs wait for each other, and a job that only waited until its limit goes on waiting", async () => {
+  await using project = makeProject(WALK);
+  const submission = await submit(project);
+  const holders: string[] = [];
+  // A run finds the claim of a job.
+  const first = await hold(submission, 0, async (stop) => {
+    const { cache, key, stop: never } = openElsewhere(project);
+    await cache.claim(key, never, (holder) => {
+      holders.push(holder);
+      stop.abort(LIMIT_NEAR);
+    });
+  });
+  assertEquals([holders, first.end?.state], [["job 7"], "again"]);
+  // A job finds the claim of a run.
+  const { cache, key, stop: never } = openElsewhere(project);
+  const claim = await cache.claim(key, never, () => {});
+  const limit = new AbortController();
+  const queue = new ToldQueue({ id: "8", attempt: 0 });
+  const emit = ({ type }: EngineEvent) => type === "stage-waiting" && limit.abort(LIMIT_NEAR);
+  const waited = await execute(submission, 0, { queue, emit, stop: limit.signal });
+  assertEquals([waited.code, waited.end?.state, queue.requeued], [75, "again", ["8"]], messagesOf(waited));
+  // The attempt does not count as one that came no further.
+  assertEquals(JSON.parse(project.read(`${submission.folder.slice(project.root.length)}/ends/0.8.0.start`)), {
+    fromStep: null,
+  });
+  await claim![Symbol.asyncDispose]();
+  const served = await execute(submission, 0, { queue });
+  assertEquals([served.code, served.end?.state, served.end?.fromStep], [0, "ran", 3], messagesOf(served));
 });
 
 Deno.test("a full cache fails the job with its reason, and one that gets room again does not", async () => {

@@ -20,13 +20,11 @@ export function valueOf<T>(result: Result<T>): T {
 
 /** A queue with answers set by the test. */
 export class ToldQueue implements Queue {
-  readonly queued = new Map<string, boolean | undefined>();
   readonly requeued: string[] = [];
 
   constructor(readonly job: OwnJob) {}
 
   own = (): OwnJob => this.job;
-  isQueued = (id: string): Promise<boolean | undefined> => Promise.resolve(this.queued.get(id));
   poll = (): Promise<QueueView> => Promise.resolve({ silent: "nobody answers" });
   requeueOwn = (): Promise<undefined> => {
     this.requeued.push(this.job.id);

@@ -1,14 +1,6 @@
 import { definedOnly } from "../../../std/defined_only.ts";
 import { cutText, printable } from "../../diagnostic/format.ts";
-import {
-  isLive,
-  JOB_PREFIX,
-  type JobRequest,
-  type OwnJob,
-  type Queue,
-  type QueueView,
-  type Submitted,
-} from "../queue.ts";
+import { JOB_PREFIX, type JobRequest, type OwnJob, type Queue, type QueueView, type Submitted } from "../queue.ts";
 import { submitArguments } from "./arguments.ts";
 import { ask, askTable } from "./ask.ts";
 import { askPartitions, describeCluster, holds, isAnyAway } from "./facts.ts";
@@ -74,13 +66,6 @@ export class SlurmQueue implements Queue {
       ...definedOnly({ release: releaseOf(reason) }),
     }));
     return { jobs: jobs.filter(({ id, name }) => ID.test(id) && name.startsWith(JOB_PREFIX)) };
-  }
-
-  async isQueued(id: string): Promise<boolean | undefined> {
-    if (!ID.test(id)) return false;
-    const table = await askTable("squeue", ["--array", "--states=all", `--jobs=${id}`], ["%T", "%i"]);
-    if ("silent" in table) return /invalid job id/i.test(table.silent) ? false : undefined;
-    return table.rows.some(([word]) => isLive({ state: stateOf(word) }));
   }
 
   async cancel(ids: readonly string[]): Promise<string | undefined> {

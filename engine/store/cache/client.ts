@@ -48,6 +48,11 @@ export interface ClientOptions {
   readonly warn: (diagnostic: Diagnostic) => void;
   readonly stop: AbortSignal;
   readonly patience?: Partial<Patience>;
+  /**
+   * The owner of claims, and its name as others show it; by default this process and its host. All attempts at a job
+   * are one owner, so that none of them waits for the claim of an earlier one.
+   */
+  readonly claimant?: { readonly owner: string; readonly host: string };
 }
 
 /**

@@ -130,10 +130,10 @@ export class SharedCache {
 
   /**
    * Claims a key before it is computed, since other machines may compute it, too.
-   * @param onWait called with the host of another machine that computes the key, before waiting for that machine
+   * @param onWait called with the name of the machine or job that computes the key, before waiting for it
    * @returns undefined if another machine was computing the key or has published its result: look the result up again
    */
-  async claim(key: string, stop: AbortSignal, onWait: (host: string) => void): Promise<HeldClaim | undefined> {
+  async claim(key: string, stop: AbortSignal, onWait: (holder: string) => void): Promise<HeldClaim | undefined> {
     const claim = await this.#claims.take(key);
     if (claim !== "published" && Symbol.asyncDispose in claim) return claim;
     // A published result that an earlier lookup could not serve is damaged.

@@ -7,6 +7,7 @@ import { claimName, contentOf, resultName, seal, unseal } from "./layout.ts";
 
 const claimSchema = z.strictObject({
   owner: z.string(),
+  /** The machine or the job that computes, as others show it. */
   host: z.string().max(300),
   /** Incremented while the work goes on; negative once it has ended. */
   beat: z.int(),
@@ -27,17 +28,19 @@ export interface HeldClaim extends AsyncDisposable {
 export const NO_CLAIM: HeldClaim = { until: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
 
 /**
- * Tells other machines that share a cache who computes a key now, so that they do not compute it, too. A claim is a
- * hint that saves work: no result relies on it, as the first result to be published stays. No clocks are compared,
+ * Tells other runs and jobs that share a cache who computes a key now, so that they do not compute it, too. A claim is
+ * a hint that saves work: no result relies on it, as the first result to be published stays. No clocks are compared,
  * since those of machines differ: whoever waits counts how often a claim was found unchanged.
  */
 export class WorkClaims {
-  readonly #owner = crypto.randomUUID();
+  readonly #self: Pick<Claim, "owner" | "host">;
   /** Claims that have not changed for too long, by key. */
   readonly #dead = new Map<string, string>();
   #prepared: Promise<Answer<unknown>> | undefined;
 
-  constructor(private readonly client: CacheClient) {}
+  constructor(private readonly client: CacheClient) {
+    this.#self = client.options.claimant ?? { owner: crypto.randomUUID(), host: hostname() };
+  }
 
   /** @returns the claim; `published` if the result has been published meanwhile; else the claim of another machine */
   async take(key: string): Promise<HeldClaim | "published" | Claim> {
@@ -61,10 +64,10 @@ export class WorkClaims {
       if (stop.aborted || await this.#isPublished(key)) return;
       const seen = await this.#read(key);
       if (seen === undefined || !this.#counts(key, seen)) return;
-      unchanged = textOf(seen) === textOf(last) ? unchanged + 1 : 0;
+      unchanged = JSON.stringify(seen) === JSON.stringify(last) ? unchanged + 1 : 0;
       last = seen;
     }
-    this.#dead.set(key, textOf(last));
+    this.#dead.set(key, JSON.stringify(last));
   }
 
   #hold(key: string): HeldClaim {
@@ -89,7 +92,7 @@ export class WorkClaims {
   }
 
   #counts(key: string, claim: Claim): boolean {
-    return claim.owner !== this.#owner && claim.beat >= 0 && textOf(claim) !== this.#dead.get(key);
+    return claim.owner !== this.#self.owner && claim.beat >= 0 && JSON.stringify(claim) !== this.#dead.get(key);
   }
 
   async #isPublished(key: string): Promise<boolean> {
@@ -105,11 +108,7 @@ export class WorkClaims {
 
   /** Writes a claim. Ignores failures: without a claim a key may be computed twice, which is better than not at all. */
   async #write(key: string, beat: number, replace: boolean): Promise<void> {
-    const claim: Claim = { owner: this.#owner, host: hostname(), beat };
+    const claim: Claim = { ...this.#self, beat };
     await this.client.create(claimName(key), contentOf(seal(claim)), replace);
   }
-}
-
-function textOf({ owner, beat }: Claim): string {
-  return `${owner} ${beat}`;
 }

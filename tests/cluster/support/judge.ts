@@ -78,7 +78,7 @@ export function damageIn(cache: string): string[] {
   return damage;
 }
 
-/** Returns stages that were computed more than once: by one user, or by several, which no claim prevents. */
+/** Returns stages that were computed more than once: by one user, or by several. */
 export function twiceIn(ends: readonly SeenEnd[]): { readonly oneUser: string[]; readonly twoUsers: string[] } {
   const oneUser: string[] = [];
   const twoUsers: string[] = [];

@@ -51,10 +51,6 @@ export class BashQueue implements Queue {
     return Promise.resolve({ jobs: [...this.jobs.values()] });
   }
 
-  isQueued(id: string): Promise<boolean> {
-    return Promise.resolve(this.jobs.get(id)?.state === "waiting");
-  }
-
   cancel(ids: readonly string[]): Promise<undefined> {
     this.cancelled.push(...ids);
     return Promise.resolve(undefined);

@@ -70,10 +70,6 @@ export class QueueOnPaper implements Queue {
     this.jobs = this.jobs.filter((job) => job.id !== id && job.id.split("_")[0] !== id);
   }
 
-  isQueued(id: string): Promise<boolean> {
-    return Promise.resolve(this.jobs.some((job) => job.id === id && ["waiting", "running"].includes(job.state)));
-  }
-
   cancel(ids: readonly string[]): Promise<undefined> {
     this.cancelled.push(...ids);
     for (const id of ids) this.set(id, "cancelled");
