@@ -28,9 +28,7 @@ export function beside(all: readonly ReportPicture[]): Html[] {
 <div class="controls"><label>image ${number}</label></div><div class="cells">${canvases}</div>`,
     ],
     ...frames.length < 2 ? [] : [
-      markup`<h3>One on top of the other</h3><div class="controls">${choose("left", 0)}${
-        choose("right", 1)
-      }${edge}</div>
+      markup`<h3>Overlaid</h3><div class="controls">${choose("left", 0)}${choose("right", 1)}${edge}</div>
 <div class="swipe"><img id="under" alt="" hidden><img id="over" alt="" hidden></div>`,
     ],
   ];

@@ -29,14 +29,7 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
       numerics && markup`<small>${numerics}</small>`,
     ];
   });
-  const columns = [
-    "stage",
-    "kind",
-    "state",
-    isCounted && "progress",
-    "time",
-    isTimed && "timeline (thin line: waiting)",
-  ];
+  const columns = ["stage", "kind", "state", isCounted && "progress", "time", isTimed && "timeline (thin = waiting)"];
   return table([...columns.filter((name) => name !== false), "computed on"], rows);
 }
 

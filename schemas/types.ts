@@ -799,9 +799,9 @@ export type KindTable = {
   demo: { params: {
     /** Heading of the page */
     title?: string | undefined;
-    /** Images that the page samples when it is opened: those of `sample` with the same seed */
+    /** Images at the start: those of `sample` with the same seed */
     count?: number | undefined;
-    /** Sampler when the page is opened; it offers the built-in samplers that fit as well */
+    /** Sampler at the start; the page also offers the built-in samplers that fit */
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
@@ -846,7 +846,7 @@ export type KindTable = {
       /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
     } | undefined | DefinitionInput;
-    /** Guidance scale when the page is opened, as `sample` takes it */
+    /** Guidance scale at the start, as `sample` takes it */
     guidance?: number | undefined;
     /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;

@@ -17,17 +17,13 @@ export const demoKind = defineKind({
   summary: "Write an interactive sampling page: one HTML file that samples images in a browser, and works offline",
   params: z.strictObject({
     title: z.string().min(1).max(200).default("Interactive sampling page").describe("Heading of the page"),
-    count: positiveInt(256).default(16).describe(
-      "Images that the page samples when it is opened: those of `sample` with the same seed",
-    ),
+    count: positiveInt(256).default(16).describe("Images at the start: those of `sample` with the same seed"),
     sampler: ownable(
       samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe(
-        "Sampler when the page is opened; it offers the built-in samplers that fit as well",
+        "Sampler at the start; the page also offers the built-in samplers that fit",
       ),
     ),
-    guidance: z.number().min(0).max(100).default(1).describe(
-      "Guidance scale when the page is opened, as `sample` takes it",
-    ),
+    guidance: z.number().min(0).max(100).default(1).describe("Guidance scale at the start, as `sample` takes it"),
     weights: weightsParam(),
   }),
   inputs: {

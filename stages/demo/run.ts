@@ -40,11 +40,9 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   const { images, step, parameters } = checkpoint.config;
   const page = renderPage({
     title,
-    about:
-      `A network of ${parameters.toLocaleString("en")} parameters, trained for ${step.toLocaleString("en")} steps on ` +
-      `${
-        images.source["name"] ?? "images"
-      } of ${images.width}x${images.height} pixels. This page samples it in your browser.`,
+    about: `A network of ${parameters.toLocaleString("en")} parameters, trained for ${step.toLocaleString("en")} ` +
+      `steps on ${images.source["name"] ?? "images"} of ${images.width}x${images.height} pixels. ` +
+      "This page samples it in your browser.",
     code: await Deno.readTextFile(packages["browser"]!),
     data: {
       files: embedded,
