@@ -22,7 +22,7 @@ export { describeParams } from "./schemas/describe_params.ts";
 export { checkFolders, type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
 export * from "./engine/cluster/look.ts";
 export { needsOf } from "./engine/cluster/needs.ts";
-export { fixForSilence, isLive, type Queue, type QueuedJob } from "./engine/cluster/queue.ts";
+export { isLive, type Queue, type QueuedJob, silenceOf } from "./engine/cluster/queue.ts";
 export { tryNode } from "./engine/cluster/trial.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
 export type { Difference, Ingredients, LiveProgress, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";

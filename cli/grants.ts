@@ -8,7 +8,6 @@ import {
   Grants,
   type Outlook,
   type Pipeline,
-  type PlannedAction,
   realPath,
   requestsOf,
   type RightsRequest,
@@ -109,7 +108,7 @@ function rowOf({ stage, uses, rights }: RightsRequest): string[] {
 }
 
 /** Lists the rights that custom stages ask for and those that are not granted, as data and in lines. */
-export function describeRights(stages: Iterable<Pick<PlannedAction, "stage" | "device">>, pipeline: Pipeline) {
+export function describeRights(stages: Parameters<typeof requestsOf>[0], pipeline: Pipeline) {
   const requests = requestsOf(stages, pipeline.folder);
   if (requests.length === 0) return { data: [], lines: [] };
   const grants = new Grants(pipeline.folder);

@@ -1,8 +1,8 @@
-import { actionsBefore, actionsOf, arrayOf, fixForSilence, helpersOf, type Pipeline } from "noiseline/engine";
+import { actionsBefore, actionsOf, arrayOf, helpersOf, type Pipeline, silenceOf } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf, someOf } from "../format/units.ts";
-import { fail, formatTable, refuse } from "../io.ts";
+import { fail, formatTable, refuse, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand } from "../open.ts";
 
 const EXAMPLES = `
@@ -21,7 +21,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { pipeline, targets } = await loadForCommand(settings, { file, ...options, targets: named });
       const cluster = await clusterFor(settings, options.on, pipeline.folder);
       const { queue, jobs, silent, submissions, stages } = await lookOn(cluster, pipeline.name);
-      if (silent !== undefined) fail(`the queue of ${options.on} does not answer: ${silent}`, fixForSilence(silent));
+      if (silent !== undefined) refuseWith([silenceOf(silent)]);
       const wanted = withFollowers(pipeline, targets);
       const live = stages().toArray().flatMap(({ id, job }) =>
         job?.state === "waiting" || job?.state === "running" ? [{ id, job: job.id, state: job.state }] : []

@@ -1,9 +1,9 @@
 import type { Cluster } from "noiseline/engine";
-import { diagnosticToJson, type Grants, importLate, notGranted } from "noiseline/core";
+import { diagnosticToJson, type Grants, importLate, notGranted, tryDevice, withDeviceHere } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, GRANT, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { describeRights, grantsFor, questionFor } from "../grants.ts";
-import { EXIT, Exit, fail, listenForStop, printError, refuseWith } from "../io.ts";
+import { EXIT, Exit, listenForStop, printError, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, makePlanner } from "../open.ts";
 
 const EXAMPLES = `
@@ -25,7 +25,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const grants = await grantsFor(options.grant, pipeline, cluster);
     const there = cluster && await tryOn(cluster, loaded, grants, options.json === true);
     grants.keep();
-    const rights = describeRights(stages.map((stage) => ({ stage })), pipeline);
+    const rights = describeRights(await Promise.all(stages.map((one) => withDeviceHere(one, tryDevice))), pipeline);
     const notes = stages.flatMap(({ id, notes = [] }) => notes.map((note) => `stage "${id}": ${note}`));
     const { given } = pipeline;
     const part = given.length === 0 ? "" : `; ${given.join(", ")} will be checked where it is a stage`;
@@ -63,7 +63,7 @@ async function tryOn(
   quiet: boolean,
 ) {
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { checkFolders, fetchPackages, fixForSilence, needsOf, SlurmQueue, testNeeds, tryNode } = engine;
+  const { checkFolders, fetchPackages, needsOf, silenceOf, SlurmQueue, testNeeds, tryNode } = engine;
   const { name: on } = cluster;
   using signals = listenForStop(() => {});
   const refused = grants.open(cluster.asks);
@@ -77,7 +77,7 @@ async function tryOn(
   const stages = planned.map(({ stage }) => stage);
   const needs = new Map(planned.map((action) => [action.id, needsOf(action, cluster.settings)]));
   const facts = await queue.describe(needs.values().next().value);
-  if ("silent" in facts) fail(`the queue of ${on} does not answer: ${facts.silent}`, fixForSilence(facts.silent));
+  if ("silent" in facts) refuseWith([silenceOf(facts.silent)]);
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
   const wrong = new Map(checkFolders(cluster).map((one) => [one.path, one]));
   const problems = [...wrong.values(), ...await testNeeds(planned, needs, loaded.pipeline, { ...context, ...facts })];

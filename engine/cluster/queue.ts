@@ -3,6 +3,7 @@
  * Nothing here throws for anything that a cluster may do: each call is bounded in time and ends with a value.
  */
 import type { JobNeeds } from "../../schemas/cluster_records.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 
 export type { JobNeeds };
 
@@ -90,9 +91,12 @@ export type QueueView = { readonly jobs: readonly QueuedJob[] } | { readonly sil
 /** The beginning of a message about a missing command: asking again would not help. */
 export const NO_COMMAND = "there is no ";
 
-/** Returns what to do about a queue that does not answer. */
-export function fixForSilence(silent: string, otherwise: string = "try again later"): string {
-  return silent.startsWith(NO_COMMAND) ? "run it on a machine that has Slurm's commands" : otherwise;
+/** Returns the error about a queue that does not answer. */
+export function silenceOf(silent: string, fix: string = "try again later"): Diagnostic {
+  const [code, advice] = silent.startsWith(NO_COMMAND)
+    ? ["check", "run it on a machine that has Slurm's commands"] as const
+    : ["machine", fix] as const;
+  return errorOf(code, `the queue does not answer: ${silent}`, advice);
 }
 
 /** Facts about the cluster that decide how a graph is submitted. */

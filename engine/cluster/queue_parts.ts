@@ -22,7 +22,6 @@ import {
 } from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
 import {
-  fixForSilence,
   isLive,
   JOB_PREFIX,
   type JobNeeds,
@@ -32,11 +31,12 @@ import {
   type Queue,
   type QueuedJob,
   type QueueFacts,
+  silenceOf,
 } from "./queue.ts";
 import { jobScript } from "./script.ts";
 import type { TrustedSubmission } from "./submission.ts";
 
-/** How long a queue may be silent before a submission gives up. */
+/** How long a queue may be silent before a submission gives up: ten minutes, as its message says. */
 const PATIENCE_MS = 10 * 60_000;
 const LONGEST_PAUSE_MS = 60_000;
 /**
@@ -88,15 +88,14 @@ export async function untilAnswered<T extends object>(
     if (!("silent" in answer)) return succeed(answer);
     const { silent } = answer as { silent: string };
     if (waited > PATIENCE_MS || stop?.aborted || silent.startsWith(NO_COMMAND)) return refuseSilent(silent);
-    if (waited === 0) say(`the queue does not answer (${silent}); waiting for it`);
+    if (waited === 0) say(`the queue does not answer (${silent}); waiting for it, for up to ten minutes`);
     await pause(ms);
   }
 }
 
 function refuseSilent(silent: string): Result<never> {
-  const code = silent.startsWith(NO_COMMAND) ? "check" : "machine";
   const fix = "the same command goes on when it answers again; what is queued is not queued twice";
-  return refuse([errorOf(code, `The queue is silent: ${silent}`, fixForSilence(silent, fix))]);
+  return refuse([silenceOf(silent, fix)]);
 }
 
 /** Returns a function that pauses, and that a request to stop ends early. */

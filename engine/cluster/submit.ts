@@ -70,6 +70,15 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const tracked: Tracked[] = [];
   if (open.length === 0) return succeed({ plan, tracked, before: new Map<string, string[]>(), own: undefined });
 
+  // The queue may let minutes pass before it answers, so the user is asked first.
+  const asking = await Promise.all(open.map(({ stage }) => withDeviceHere(stage, tryDevice)));
+  const requests = requestsOf(asking, pipeline.folder);
+  const refused = grants.open([...cluster.asks, ...requests]);
+  if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
+    return refuse([notGranted(refused, pipeline.origins)]);
+  }
+  refused.forEach((one) => grants.add(one));
+
   const found = await askQueue(options, helperOf(cluster));
   if (!found.ok) return found;
   const { jobs: queued, facts } = found.value;
@@ -89,13 +98,6 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   if (missing.size === 0) return succeed({ plan, tracked, before, own: undefined });
 
   const stages = [...missing.values()];
-  const asking = await Promise.all(stages.map(({ stage }) => withDeviceHere(stage, tryDevice)));
-  const requests = requestsOf(asking, pipeline.folder);
-  const refused = grants.open([...cluster.asks, ...requests]);
-  if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
-    return refuse([notGranted(refused, pipeline.origins)]);
-  }
-  refused.forEach((one) => grants.add(one));
   const needs = new Map(
     actions.filter(({ id }) => missing.has(id)).map((action) => [action.id, needsOf(action, settings)]),
   );

@@ -72,7 +72,7 @@ clusterTest(
     await cluster.stopController();
     const silent = await cluster.cli(project, ["validate", "p.yaml", "--on", "lab"]);
     assertEquals(silent.code, 1);
-    assertStringIncludes(silent.stderr, "the queue of lab does not answer");
+    assertStringIncludes(silent.stderr, "the queue does not answer");
   },
 );
 

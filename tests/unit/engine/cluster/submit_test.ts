@@ -145,9 +145,9 @@ Deno.test("a queue that never answers is waited for, not for ever, and then noth
   await using lab = await PaperLab.open();
   lab.queue.silent = Infinity;
   const made = await lab.submit(CHAIN);
-  assertEquals(made.ok ? "" : made.diagnostics[0]!.message, "The queue is silent: timed out");
+  assertEquals(made.ok ? "" : made.diagnostics[0]!.message, "the queue does not answer: timed out");
   assertEquals(lab.queue.requests.size, 0);
-  assertEquals(lab.said.length, 1);
+  assertEquals(lab.said, ["the queue does not answer (timed out); waiting for it, for up to ten minutes"]);
 });
 
 Deno.test("a queue whose commands are not there is not waited for", async () => {
@@ -272,13 +272,15 @@ Deno.test("what a project's file of a cluster says of jobs counts once it is gra
   };
   const right = `jobs=${"0".repeat(64)}`;
   const asks = [lab.asking(right)];
-  for (const options of [{}, { askForGrants: ask(false) }]) {
+  // Neither the queue nor a missing command comes before the question.
+  for (const [silent, options] of [[Infinity, {}], [0, { askForGrants: ask(false) }]] as const) {
+    lab.queue.silent = silent;
     const refused = await lab.submit(CHAIN, { ...options, asks });
     assert(!refused.ok);
     const [{ code, message, fix }] = refused.diagnostics as [typeof refused.diagnostics[number]];
     assertEquals([code, message], ["not-granted", "clusters/lab.yaml asks for rights that you have not granted"]);
     assertStringIncludes(fix!, `--grant clusters/lab.yaml:${right}`);
-    assertEquals([lab.queue.requests.size, lab.remembered()], [0, undefined]);
+    assertEquals([lab.queue.requests.size, lab.remembered(), lab.said], [0, undefined, []]);
   }
   await lab.submitted(CHAIN, { askForGrants: ask(true), asks });
   assertEquals(lab.queue.requests.size, 3);
