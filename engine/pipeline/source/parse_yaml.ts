@@ -8,6 +8,7 @@ import {
   Lexer,
   type Node,
   parseDocument,
+  visit,
   type YAMLMap,
 } from "yaml";
 import {
@@ -31,7 +32,8 @@ function findConflictMarkers(source: SourceText): Diagnostic[] {
   return [errorOf("merge-conflict", "the file has merge-conflict markers", fix, { span })];
 }
 
-const invalid = (message: string) => `not valid YAML: ${message.replace(/\.?$/, "")}`;
+const invalid = (message: string) =>
+  `not valid YAML: ${message.replace(/\.?$/, "").replace(/^Missing closing (.)quote$/, "this $1 is not closed")}`;
 
 /** The signs that may be missing where the parser reports an error. It often notices that only on the next line. */
 const MISSING: Partial<Record<string, string>> = {
@@ -43,7 +45,7 @@ const MISSING: Partial<Record<string, string>> = {
 
 /** Returns what to do about the parser's most common errors. */
 function syntaxFix(code: string, message: string): string {
-  const open = /Missing closing "|end with a (.)$/.exec(message);
+  const open = /Missing closing |end with a (.)$/.exec(message);
   if (open !== null) return `write the ${open[1] ?? "quote"} that closes it`;
   if (code === "TAB_AS_INDENT") return "indent with spaces; YAML does not allow tabs";
   if (code === "BAD_INDENT") return "align the line with its siblings";
@@ -97,9 +99,11 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
     const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
     const told = tabs.length > 0 ? tabs : document.errors.slice(0, document.errors[0]!.code in MISSING ? 1 : undefined);
     return refuse(
-      told.map(({ code, message, pos: [start, end] }) =>
-        syntaxError({ source, start, end }, invalid(message), syntaxFix(code, message))
-      ),
+      told.map(({ code, message, pos: [start, end] }) => {
+        const quote = message.startsWith("Missing closing ") ? openingOf(document, start) : undefined;
+        const place = quote === undefined ? { start, end } : { start: quote, end: quote + 1 };
+        return syntaxError({ source, ...place }, invalid(message), syntaxFix(code, message));
+      }),
     );
   }
   if (document.directives?.yaml.version === "1.1") {
@@ -139,6 +143,13 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
     return span && formatSpan(span);
   };
   return succeed({ value, locate, origin, whole: { source, start: 0, end: end < 0 ? source.text.length : end } });
+}
+
+/** Returns where the quoted text that ends at an offset begins: the parser reports an unclosed quote at its end. */
+function openingOf(document: Document.Parsed, end: number): number | undefined {
+  let start: number | undefined;
+  visit(document, { Scalar: (_key, { range }) => void (range?.[1] === end && range[0] < end && (start = range[0])) });
+  return start;
 }
 
 function spanOf(source: SourceText, node: { range?: [number, number, number] | null | undefined } | null): Span {

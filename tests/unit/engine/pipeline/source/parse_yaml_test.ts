@@ -87,6 +87,32 @@ Deno.test("parseYaml() says what to do about tabs, conflict markers, aliases and
   }
 });
 
+Deno.test("parseYaml() points at a quote that is not closed, wherever it opens, and reports nothing that follows", () => {
+  const lines = [
+    "name: n",
+    "stages:",
+    "  a: { uses: x, with: { b: [c, d] } }",
+    "  e:",
+    "    - f",
+    "    - g: h",
+    "i: j",
+  ];
+  const text = lines.join("\n");
+  let tried = 0;
+  for (const { 0: word, index } of text.matchAll(/\b\w+\b/g)) {
+    for (const [quote, rest] of ['"', "'"].flatMap((one) => [[one, ""], [one, `\nk: ${one}l${one}\n`]] as const)) {
+      const found = problems(`${text.slice(0, index)}${quote}${text.slice(index)}${rest}`);
+      const [{ message, span, fix }] = found as [typeof found[number]];
+      // If the next quote of the file closes it, the parser complains there.
+      if (!message.includes("not closed")) continue;
+      assertEquals([found.length, span!.start, span!.end], [1, index, index + 1], `${quote}${word}`);
+      assertEquals([message, fix], [`not valid YAML: this ${quote} is not closed`, "write the quote that closes it"]);
+      tried++;
+    }
+  }
+  assert(tried >= 30, String(tried));
+});
+
 Deno.test("parseYaml() takes no line of equal signs within a text for a conflict marker", () => {
   assertEquals(parse("a: |\n  =======\nb: ========\n").value, { a: "=======\n", b: "========" });
 });
