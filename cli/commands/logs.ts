@@ -52,13 +52,19 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const runs = away?.runs ?? store.runs;
       const reader = new RunReader({ runs });
       const find = () => findRun(runs, reader.look(pipeline.name), id, options.follow === true);
-      let run = options.run === undefined ? find() : runFor({ ...store, runs }, options.run).runId;
+      let { run, silent } = options.run === undefined
+        ? find()
+        : { run: runFor({ ...store, runs }, options.run).runId, silent: undefined };
       if (run === undefined && options.follow && away !== undefined) printError(`waiting for the job of "${id}"`);
       while (run === undefined && options.follow && await away?.isOn(false)) {
         await delay(POLL_MS);
-        run = find();
+        run = find().run;
       }
-      if (run === undefined || (!options.follow && !existsSync(runs.logPath(run, id)))) {
+      const last = silent ?? run;
+      const isAtWork = last !== undefined && !existsSync(runs.logPath(last, id)) && !hasEnded(reader, last, id) &&
+        (away !== undefined || reader.lookAt(last)!.since.has(id));
+      if (isAtWork) run = last;
+      if (run === undefined || (!options.follow && !isAtWork && !existsSync(runs.logPath(run, id)))) {
         if (away !== undefined && options.run === undefined) {
           fail(`"${id}" ${away.quiet()}`, `see \`status --on ${options.on}\``);
         }
@@ -68,18 +74,20 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         fail(message, "it never ran, printed nothing, or its record was removed; see `runs`");
       }
       const path = runs.logPath(run, id);
+      if (isAtWork) printError(`"${id}" is running and has printed nothing yet`);
+      else if (silent !== undefined && !options.follow) {
+        printError(`this is the log of run ${run}; in ${silent}, which is newer, "${id}" printed nothing`);
+      }
       if (options.json && options.follow) {
         const lines = new LinesOfJson(id);
         await follow(runs, run, id, lines, away?.isOn);
         lines.end();
       } else if (options.json) {
-        const lines = Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
+        const lines = isAtWork ? [] : Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
         printJson({ runId: run, stage: id, path, lines });
       } else if (options.follow) {
-        if (!existsSync(path) && !hasEnded(reader, run, id)) {
-          const isRunning = away !== undefined || reader.lookAt(run)?.since.has(id);
-          const how = isRunning ? "is running and has printed nothing yet" : `has not begun yet in run ${run}`;
-          printError(`"${id}" ${how}`);
+        if (!isAtWork && !existsSync(path) && !hasEnded(reader, run, id)) {
+          printError(`"${id}" has not begun yet in run ${run}`);
         }
         if (!await follow(runs, run, id, new Lines(id), away?.isOn)) printError(`the log of "${id}" is empty`);
       } else await printFrom(path, 0, new TextDecoder(), printText);
@@ -89,16 +97,21 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 /**
  * Finds the newest run that has a log of the stage; to follow the log, prefers a live run that may still reach the
  * stage.
+ * @returns also the newest run that computes or computed the stage, if it is newer and has no log
  */
-function findRun(runs: RunStore, all: Iterable<KnownRun>, id: string, follow: boolean): string | undefined {
-  let newest: string | undefined;
-  for (const { record: { runId }, state, ends } of all) {
-    if (follow && state === "running" && !ends.has(id)) return runId;
-    if (existsSync(runs.logPath(runId, id))) newest ??= runId;
-    if (!follow && newest !== undefined) break;
+function findRun(runs: RunStore, all: Iterable<KnownRun>, id: string, follow: boolean) {
+  let [run, silent]: [string?, string?] = [];
+  for (const { record: { runId }, state, since, ends } of all) {
+    if (follow && state === "running" && !ends.has(id)) return { run: runId, silent: undefined };
+    if (existsSync(runs.logPath(runId, id))) run ??= runId;
+    else if (run === undefined && (since.has(id) || WORKED.has(ends.get(id)?.state))) silent ??= runId;
+    if (!follow && run !== undefined) break;
   }
-  return newest;
+  return { run, silent };
 }
+
+/** The ends of a stage that was computed. */
+const WORKED: ReadonlySet<string | undefined> = new Set(["ran", "failed", "interrupted"]);
 
 /** Returns true if nothing more can be written to the log. */
 function hasEnded(reader: RunReader, run: string, id: string): boolean {

@@ -44,11 +44,38 @@ Deno.test("logs --follow of a stage without a log says whether it is at work or 
   await using b = project.start(["logs", "p.yaml", "b", "--follow"]);
   await a.said("yet", "stderr");
   await b.said("yet", "stderr");
+  for (const more of [[], ["--json"]]) {
+    const now = await project.cli(["logs", "p.yaml", "a", ...more]);
+    assertEquals([now.code, now.stderr], [0, `"a" is running and has printed nothing yet\n`]);
+    assertEquals(more.length === 0 ? now.stdout : now.json.lines, more.length === 0 ? "" : []);
+  }
   running.signal("SIGKILL");
   const [first, second] = [await a.outcome(), await b.outcome()];
   assertEquals(first.stderr, `"a" is running and has printed nothing yet\nthe log of "a" is empty\n`);
   const [runId] = project.list(".noiseline/runs");
   assertEquals(second.stderr, `"b" has not begun yet in run ${runId}\nthe log of "b" is empty\n`);
+});
+
+/** A stage that prints its text, if it has one. */
+const SAYS = SILENT.replace("strictObject({})", "strictObject({ text: z.string() })").replace(
+  /async run[^]*600_000\)\);/,
+  "async run({ params, outputs }) {\n    if (params.text !== '') console.log(params.text);",
+);
+
+Deno.test("logs says of which run the log is where a newer run of the stage printed nothing", async () => {
+  const file = 'name: demo\nstages:\n  a: { uses: ./says.ts, with: { text: "" } }\n';
+  await using project = new Project({ files: { "p.yaml": file, "says.ts": SAYS } });
+  const run = async (text: string) =>
+    (await project.cli(["run", "p.yaml", "--set", `a.text=${text}`, "--json"])).events;
+  const first = (await run("hello")).at(-1).runId;
+  const alone = await project.cli(["logs", "p.yaml", "a"]);
+  assertEquals([alone.stdout, alone.stderr], ["hello\n", ""]);
+  const second = (await run('""')).at(-1).runId;
+  // A run that only restores the result is not one of the stage.
+  await run("hello");
+  const { code, stdout, stderr } = await project.cli(["logs", "p.yaml", "a"]);
+  const said = `this is the log of run ${first}; in ${second}, which is newer, "a" printed nothing\n`;
+  assertEquals([code, stdout, stderr], [0, "hello\n", said]);
 });
 
 /** A stage that reports its progress, and runs for up to ten minutes. */
