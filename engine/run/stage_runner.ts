@@ -48,6 +48,8 @@ export function usedLine(served: Iterable<Action & Pick<PlannedAction, "manifest
 }
 
 const INTERRUPTED: StageResult = { state: "interrupted" };
+/** The end of a stage that was stopped while it waited: for a lock, for its turn. */
+const NOT_BEGUN: StageResult = { state: "blocked" };
 
 function failedBy({ message, fix }: StageProblem): StageResult {
   return definedOnly({ state: "failed" as const, message, fix });
@@ -120,7 +122,7 @@ export class StageRunner {
     const forced = isForced(planned);
     if (planned.state === "cached") {
       using still = await this.#holdStill(id, stop);
-      return still === undefined ? INTERRUPTED : this.#serve(planned)!;
+      return still === undefined ? NOT_BEGUN : this.#serve(planned)!;
     }
     if (planned.keys === undefined && planned.manifest === undefined) {
       const missing = await this.#reachInputs(planned);
@@ -136,13 +138,13 @@ export class StageRunner {
       emit({ type: "stage-waiting", id, holder });
     };
     using lock = await acquireLock(store.lockPath(identityKey), { signal: stop, onWait });
-    if (lock === undefined) return INTERRUPTED;
+    if (lock === undefined) return NOT_BEGUN;
     if (waited) store.viewsOf(this.options.pipeline.name).refresh();
     for (let tries = 0, unsettled = 0;;) {
       {
         // Keeps a result that is found, or fetched from a shared cache, until it is on record that this run uses it.
         using still = await this.#holdStill(id, stop);
-        if (still === undefined) return INTERRUPTED;
+        if (still === undefined) return NOT_BEGUN;
         // Another run may have published this very result while this one waited for the lock.
         const late = await this.#find(id, forced);
         if (late !== undefined) return late;
@@ -159,9 +161,9 @@ export class StageRunner {
       const { problem, device } = planned.stage.kind.device === undefined ? planned : planner.planAction(id, forced);
       if (problem !== undefined) return failedBy(problem);
       using held = await this.options.slots.take(slotsOf(planned, device), stop);
-      if (held === undefined) return INTERRUPTED;
+      if (held === undefined) return NOT_BEGUN;
       // Another stage may have failed while this one waited for its slot.
-      if (!this.options.mayStart()) return { state: "blocked" };
+      if (!this.options.mayStart()) return NOT_BEGUN;
       // Claimed only with a slot in hand, or machines would claim stages that they reach last.
       const claims = !forced && this.options.isClaimed(id);
       await using claim = claims ? await this.#claim(id, planned.keys.resolvedKey, held) : undefined;

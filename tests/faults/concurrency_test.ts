@@ -98,7 +98,8 @@ Deno.test("run stops waiting for another run when it is interrupted itself", asy
   await using second = project.start(["run", "p.yaml", "--json"]);
   await second.event(({ type }) => type === "stage-waiting");
   second.signal("SIGINT");
-  assertEquals((await second.outcome()).code, 130);
+  const { code, events } = await second.outcome();
+  assertEquals([code, events.at(-1).status, events.at(-1).counts.blocked], [130, "interrupted", 1]);
   assertEquals(project.executions("walk"), 1);
 });
 
@@ -112,6 +113,8 @@ Deno.test("run starts no second stage when --jobs is 1 and another stage is at w
   const { code, events } = await running.outcome();
   assertEquals(code, 130);
   assertEquals(events.filter(({ type }) => type === "stage-started").map(({ id }) => id), ["walk"]);
+  const { interrupted, blocked } = events.at(-1).counts;
+  assertEquals([interrupted, blocked], [1, 1]);
 });
 
 Deno.test("run reaches only what it is asked for when stages are named", async () => {
