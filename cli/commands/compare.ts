@@ -39,9 +39,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           experiments.push(...found.map((one) => isTaken ? { ...one, source: each } : one));
           continue;
         }
-        const { results } = store.tags.read(each) ?? store.runs.used(runFor(store, each, true).runId);
+        const tagged = store.tags.read(each);
+        const run = tagged === undefined ? runFor(store, each, true).runId : undefined;
+        const { results } = tagged ?? store.runs.used(run!);
+        const planned = run === undefined ? undefined : store.runs.plan(run)?.stages;
         const found = Object.entries(results).map(([id, key]) => [id, store.results.byResolved(key)] as const);
-        experiments.push(...experimentsOf(each, found, store));
+        experiments.push(...experimentsOf(each, found, store, { planned }));
       }
       if (experiments.every(({ made }) => made.size === 0)) fail("none of these has results yet", "run them first");
       const compared = await compareExperiments(experiments.map((experiment) => ({ experiment })));

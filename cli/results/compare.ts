@@ -57,8 +57,11 @@ export async function compareExperiments(all: readonly Candidate[]) {
   const shown = telling.length > 0 ? telling : parts.filter(isThere);
   const columns = [...new Set(shown.flatMap(({ figures }) => [...figures.keys()]))];
   // A matrix may have many children that belong to one run, so each run is parsed once.
-  const planned = new Map([...new Set(shown.map(({ run }) => run))].map((run) => [run, run?.stages.map(parsed) ?? []]));
-  const stages = shown.map(({ experiment, run }) => paramsByStage(experiment, planned.get(run)!));
+  // Results lack defaults, so defaults count as differences only if the plans of all are known.
+  const areKnown = shown.every(({ experiment, run }) => run !== undefined || experiment.planned.length > 0);
+  const linesOf = ({ experiment, run }: typeof shown[number]) => run?.stages ?? (areKnown ? experiment.planned : []);
+  const planned = new Map([...new Set(shown.map(linesOf))].map((lines) => [lines, lines.map(parsed)]));
+  const stages = shown.map((one) => paramsByStage(one.experiment, planned.get(linesOf(one)) ?? []));
   const leaves = stages.map((own) => new Map([...own.values()].flat()));
   const uses = new Map(experiments.flatMap((one) => [...one.uses]));
   const named = (value: unknown) => uses.get(String(value)) ?? value;
@@ -135,7 +138,13 @@ export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts
   const spread = (value: unknown, deviation?: number) =>
     deviation && typeof value === "number" ? withDeviation(value, deviation).join(" ") : show(value);
   const show = (value: unknown) =>
-    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
+    typeof value === "number"
+      ? shortNumber(value)
+      : typeof value === "string"
+      ? value
+      : value === undefined
+      ? "-"
+      : showParam(value);
   const columns = [
     // Values that are the same everywhere are left out.
     ...(new Set(seeds.filter((seed) => seed !== undefined)).size > 1 ? [{ name: "seed", values: seeds }] : []),
@@ -167,7 +176,7 @@ function codesIn(version: string, id: string): [path: string, code: string][] {
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
-const parsed = ({ id, params }: LiveStage) => ({ ...parseStageId(id), params });
+const parsed = ({ id, params }: Pick<LiveStage, "id" | "params">) => ({ ...parseStageId(id), params });
 
 /**
  * Returns params by dotted name: from the run's plan, which has all of them, else from the results, which lack

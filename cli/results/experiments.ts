@@ -1,4 +1,4 @@
-import { openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline/engine";
+import { openStoredArtifact, parseStageId, planRecordOf, type ResultManifest, type Store } from "noiseline/engine";
 import type { Collected, Collection, Content } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
@@ -20,12 +20,16 @@ type Select = Readonly<Record<string, string>>;
  * @param source the pipeline, run or tag
  * @param found a result for each stage, if it has one
  * @param uses files of user code by the digests of their code, as far as they are known
+ * @param planned stages with all of their params: results lack defaults
  */
 export function experimentsOf(
   source: string,
   found: Iterable<readonly [string, ResultManifest | undefined]>,
   store: Store,
-  uses: ReadonlyMap<string, string> = new Map(),
+  { uses = new Map(), planned = [] }: {
+    readonly uses?: ReadonlyMap<string, string>;
+    readonly planned?: ReturnType<typeof planRecordOf>["stages"] | undefined;
+  } = {},
 ) {
   const parsed = [...found].map(([id, manifest]) => ({ id, ...parseStageId(id), manifest }));
   const results = parsed.flatMap(({ manifest, ...one }) => manifest === undefined ? [] : [{ ...one, manifest }]);
@@ -58,6 +62,7 @@ export function experimentsOf(
       label: values === "" && groups.length > 1 ? SHARED : values,
       select,
       uses,
+      planned,
       /** Artifacts of exactly these values: artifacts that several experiments share have their own row. */
       artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
       /** The ingredients of the experiment's stages and of all stages upstream, by stage. */
@@ -74,11 +79,12 @@ export function experimentsOf(
 /** Returns the experiments of a pipeline as it is now: all, or those of the named stages, in that order. */
 export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {
   const loaded = await loadForCommand(settings, options);
-  const { stages } = await makePlanner(loaded).plan();
+  const plan = await makePlanner(loaded).plan();
+  const { stages } = plan;
   const found = Array.from(stages, ([id, { manifest }]) => [id, manifest] as const);
   const own = [...stages.values()].flatMap(({ stage: { kind } }) => kind.own ?? []);
   const uses = new Map(own.map(({ digest, uses }) => [digest, uses]));
-  const all = experimentsOf(loaded.pipeline.name, found, loaded.store, uses);
+  const all = experimentsOf(loaded.pipeline.name, found, loaded.store, { uses, planned: planRecordOf(plan).stages });
   const isOf = (id: string, one: Experiment) => {
     const { select } = parseStageId(id);
     return Object.keys(select).length > 0 ? isWithin(select, one.select) : one.stages.has(id);

@@ -11,7 +11,7 @@ const param = (path: string, value: unknown) => ({ path, value, origin: [] });
 function trained(source: string, learningRate: unknown, isDone: boolean, seed: number = 0) {
   const made = { kind: "train", version: "3", params: { learningRate }, seed, inputs: {}, externals: {} };
   const experiment: Experiment = {
-    ...{ source, label: "", select: {}, uses: new Map(), artifacts: [], unknown: [] },
+    ...{ source, label: "", select: {}, uses: new Map(), planned: [], artifacts: [], unknown: [] },
     stages: new Map([["train", "train"], ["sample", "sample"]]),
     missing: isDone ? ["sample"] : ["train", "sample"],
     made: new Map(isDone ? [["train", made]] : []),
@@ -63,6 +63,22 @@ Deno.test("curves are named by links to their runs, in the words above them and 
     `<a href="/run/second">learningRate=0.2</a>`,
   ]);
   assertEquals(page.curves[0]!.runs.map(({ href }) => href), ["/run/first", "/run/second"]);
+});
+
+Deno.test("a value that a result does not record, because it is the default, is shown as the plan has it", async () => {
+  const of = (source: string, params: object, objective: string) => {
+    const { experiment } = trained(source, 0.1, true);
+    const line = { id: "train", kind: "train", reads: [], state: "cached", result: null };
+    const made = new Map([["train", { ...experiment.made.get("train")!, params: { ...params } }]]);
+    return {
+      experiment: { ...experiment, made, planned: [{ ...line, params: [param("with.objective", objective)] }] },
+    };
+  };
+  const { comparison, parts } = await compareExperiments([of("one", {}, "eps"), of("two", { objective: "v" }, "v")]);
+  assertEquals(sheetOf(comparison, parts), [["", "train.objective"], ["one", "eps"], ["two", "v"]]);
+  // Beside one whose plan is not known, a default is no difference.
+  const bare = { experiment: { ...of("bare", {}, "").experiment, planned: [] } };
+  assertEquals((await compareExperiments([of("one", {}, "eps"), bare])).comparison.params, []);
 });
 
 /** Returns matrix children of one run, the first of which are at work, and which all use a shared stage. */
