@@ -189,6 +189,8 @@ export const stageRunSchema = z.strictObject({
   /** The device that computed the stage, and why this one; null if nothing was computed, as for cached stages. */
   device: z.strictObject({ name: z.string(), reason: z.string() }).nullable().default(null),
   message: z.string().nullable(),
+  /** Advice on a failure. */
+  fix: z.string().exactOptional(),
   /** Only for stages whose code ran. */
   sources: sourcesSchema.optional(),
 });

@@ -40,7 +40,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const total = totalOf(plan, forecasts, capacity);
       const outlook = lookAhead(plan, forecasts, capacity);
       // If all stages are cached, reading the records of runs would take most of the time.
-      const live: Live = forecasts.size === 0 ? new Map() : new RunReader(store).find(pipeline.name).stages;
+      const live: Live = forecasts.size === 0 ? new Map() : new RunReader(store).findPlanned(plan);
       const rights = describeRights([...plan.actions.values()].filter(mayWork), pipeline);
       const { notes, question } = describeOutlook(outlook, pipeline);
       return {

@@ -47,7 +47,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const plan = await makePlanner(loaded, await sharedOptions(settings, options, pipeline)).plan();
       const forecasts = forecastPlan(plan, store);
       const explanations = explainStages(plan, store, targets);
-      const { stages: live } = new RunReader(store).find(pipeline.name);
+      const live = new RunReader(store).findPlanned(plan);
       const before = findPending(plan, targets);
       const followers = findFollowers(plan, targets);
       const involved = [...before, ...targets, ...followers.certain, ...followers.mayRun];

@@ -9,7 +9,7 @@ import {
   type RunRecord,
   type TagRecord,
 } from "../../schemas/records.ts";
-import { mayWork, type PlannedState } from "../plan/plan.ts";
+import { mayWork, type Plan, type PlannedState } from "../plan/plan.ts";
 import { isAbandoned, type RunState } from "../store/processes.ts";
 import { factsAt, type FileFacts, sameFacts } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
@@ -110,6 +110,15 @@ export class RunReader {
       })
     );
     return { running: running.map(({ record }) => record), stages: new Map(stages), last };
+  }
+
+  /** Finds the stages of a plan that are at work now, by id. Another run may compute other configurations of them. */
+  findPlanned({ pipeline, actions }: Plan) {
+    const { stages: live } = this.find(pipeline.name);
+    return new Map([...live].filter(([id, { run }]) => {
+      const key = this.store.runs.used(run.runId).progress[id];
+      return key === undefined || key === actions.get(id)?.keys?.identityKey;
+    }));
   }
 
   /** Returns one run, at little cost if it was read before; undefined if no such run can be read. */
@@ -221,6 +230,7 @@ export class RunReader {
       progress: told,
       etaMs: isOn ? etaLeft(told, nowMs!) : undefined,
       message: end?.message ?? undefined,
+      fix: end?.fix,
       numerics: (end ?? source)?.numerics ?? undefined,
       /** The resolved key of its result. */
       result: (end === undefined ? line.result : end.resolvedKey) ?? undefined,

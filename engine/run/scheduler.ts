@@ -150,6 +150,7 @@ export class Scheduler {
       numerics: device?.numerics ?? manifest?.numerics ?? null,
       device: device === undefined ? null : { name: device.name, reason: device.reason },
       message: result.message ?? null,
+      ...definedOnly({ fix: result.fix }),
     };
     const sources = state === "ran" ? sourcesOf(stage, this.plan.pipeline.folder, manifest!.ingredients.externals) : {};
     (shard === undefined ? this.#record.stages : this.#record.shards ??= {})[id] = { ...record, ...sources };

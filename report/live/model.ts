@@ -6,6 +6,7 @@ import type { ReportStage } from "../model.ts";
  */
 export interface LiveStage extends ReportStage {
   readonly message?: string | undefined;
+  readonly fix?: string | undefined;
   readonly figures: Readonly<Record<string, FigureSummary>>;
   /** The key of the stage's result. */
   readonly result?: string | undefined;

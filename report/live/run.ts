@@ -99,9 +99,11 @@ function describeState(run: LiveRun): Html {
   const state = now[0]?.state === "waiting" ? "waiting" : run.state;
   const names = now.map(({ id }) => id).join(", ");
   const took = endedMs === undefined ? "" : ` in ${formatDuration(endedMs - startedMs)}`;
-  const facts = now.flatMap((stage) => [progressOf(stage), shorten(stage.message?.split("\n")[0] ?? "")]).filter(
-    Boolean,
-  );
+  const facts = now.flatMap((stage) => [
+    progressOf(stage),
+    shorten(stage.message?.split("\n")[0] ?? ""),
+    shorten(stage.fix === undefined ? "" : `fix: ${stage.fix}`),
+  ]).filter(Boolean);
   return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${took} <b>${names}</b></p>
 ${facts.map((fact) => markup`<p>${fact}</p>`)}</div>`;
 }

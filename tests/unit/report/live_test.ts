@@ -253,9 +253,10 @@ Deno.test("curves of what a stage reports give way to the log that it leaves", a
 });
 
 Deno.test("a failure is told in its own words", () => {
-  const stages = [liveStage("train", { state: "failed", message: "the loss is not a number\nmore" })];
+  const stages = [liveStage("train", { state: "failed", message: "the loss is not a number\nmore", fix: "lower it" })];
   const [head] = partsOf(renderRun(liveRun({ state: "failed", stages }), { curves: [] }));
   assertStringIncludes(head!.html, "<p>the loss is not a number</p>");
+  assertStringIncludes(head!.html, "<p>fix: lower it</p>");
   assertStringIncludes(head!.html, `<span class="state failed">failed</span> <b>train</b>`);
 });
 

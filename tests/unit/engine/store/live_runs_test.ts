@@ -1,3 +1,4 @@
+import type { Plan } from "../../../../engine/plan/plan.ts";
 import { assertEquals } from "@std/assert";
 import { hostname } from "node:os";
 import type { RunRecord } from "../../../../schemas/records.ts";
@@ -52,6 +53,14 @@ Deno.test("RunReader.find() finds the stages at work, how far they are and the t
   assertEquals(found.running.map(({ runId }) => runId), [live.runId]);
   assertEquals(found.last?.runId, old.runId);
   assertEquals([...found.stages].map(([id, { progress }]) => [id, progress?.done]), [["b", 1200], ["c", undefined]]);
+  // Stages of a plan that another configuration computes are not at work.
+  const planOf = (key: string) => ({
+    pipeline: { name: "p" },
+    actions: new Map(["b", "c"].map((id) => [id, { keys: { identityKey: key } }])),
+  } as unknown as Plan);
+  runs.use(live.runId, { progress: { b: "1".repeat(64) } });
+  const atWork = (key: string) => [...new RunReader({ ...store, runs }).findPlanned(planOf(key.repeat(64))).keys()];
+  assertEquals([atWork("1"), atWork("2")], [["b", "c"], ["c"]]);
   // 3800 steps at 10/s are 380 s; 5 of them have passed.
   const { progress } = found.stages.get("b")!;
   assertEquals([5_000, 999_000].map((ms) => etaLeft(progress, START + ms)), [375_000, 0]);
