@@ -99,7 +99,7 @@ export function questionFor(json: boolean, stop: AbortSignal) {
   return async (requests: readonly RightsRequest[]) => {
     printError("Files of your project ask for rights, beyond the inputs and outputs of stages:");
     for (const line of formatTable(requests.map(rowOf))) printError(line);
-    return await askYes("Do you trust their code with these rights? Your answer is remembered.", stop);
+    return await askYes("Do you trust their code with these rights? A yes is remembered.", stop);
   };
 }
 
@@ -132,11 +132,13 @@ export function describeRights(stages: Parameters<typeof requestsOf>[0], pipelin
 export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, { profiles, knownProfiles }: Pipeline) {
   const alike = Map.groupBy(
     tight,
-    ({ needs, most, fix }) =>
-      `about ${formatMemory(needs)} of memory, and ${formatMemory(most)} are free for it here: ${fix}`,
+    ({ needs, most, isLimit, fix }) =>
+      `about ${formatMemory(needs)} of memory, and ${
+        isLimit ? `its limit is ${formatMemory(most)}` : `${formatMemory(most)} are free for it here`
+      }: ${fix}`,
   );
   const notes = [...alike].map(([what, all]) =>
-    `${someOf([...new Set(all.map(({ stage }) => stage))])}: needs ${what}`
+    `warning: ${someOf([...new Set(all.map(({ stage }) => stage))])}: needs ${what}`
   );
   if (withoutCard !== undefined) {
     const names = someOf(withoutCard.stages.map(({ id }) => id));

@@ -9,11 +9,11 @@ import {
   suggestName,
 } from "noiseline/core";
 import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
 import { namesPipeline } from "./open.ts";
-import { programIn, VERSION } from "./program.ts";
+import { programIn, TOOLKIT, VERSION } from "./program.ts";
 
 const EXAMPLES = `
 Examples:
@@ -113,11 +113,15 @@ export async function main(args: readonly string[], settings: CliSettings = { lo
  * deno.json.
  */
 export function folderMeant(args: readonly string[], cwd: string, start: string): string {
+  const isOnlyIn = (folder: string, other: string) => (name: string) =>
+    /[./]/.test(name) && existsSync(resolve(folder, name)) && !existsSync(resolve(other, name));
   const config = nearestConfig(start);
-  if (config === undefined || dirname(config) !== cwd) return cwd;
+  if (config === undefined || dirname(config) !== cwd) {
+    // `deno task --config` of the clone, from anywhere.
+    return resolve(TOOLKIT) === cwd && args.some(isOnlyIn(start, cwd)) ? start : cwd;
+  }
   const words = new Set(readTextIfThere(config)?.split(/[\s"'=]+/));
-  const isBeside = (name: string) => existsSync(join(cwd, name)) && !existsSync(resolve(start, name));
-  return args.some((one) => /[./]/.test(one) && isBeside(one) || namesPipeline(one) && words.has(one)) ? cwd : start;
+  return args.some((one) => isOnlyIn(cwd, start)(one) || namesPipeline(one) && words.has(one)) ? cwd : start;
 }
 
 if (import.meta.main) {

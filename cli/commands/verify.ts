@@ -1,3 +1,4 @@
+import { shellWord } from "noiseline/core";
 import type { Fault, Replay } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
@@ -63,12 +64,13 @@ async function resume(settings: CliSettings, options: LoadArguments): Promise<An
   const proven = same && replay.toStep > replay.fromStep;
   return {
     data: { pipeline: pipeline.name, ...replay, same, proven },
-    lines: describeReplay(replay, same),
+    lines: describeReplay(options.file, replay, same),
     code: replay.outcome.status === "interrupted" ? EXIT.interrupted : proven ? EXIT.done : EXIT.failed,
   };
 }
 
-function describeReplay({ stage, fromStep, toStep, numerics, outcome, ports }: Replay, same: boolean): string[] {
+function describeReplay(file: string, replay: Replay, same: boolean): string[] {
+  const { stage, fromStep, toStep, numerics, outcome, ports } = replay;
   if (outcome.status === "interrupted") return [`${stage}: interrupted; nothing was compared`];
   if (outcome.status !== "complete") return [`${stage}: could not be executed again: ${outcome.message}`];
   const took = toStep > fromStep
@@ -80,7 +82,9 @@ function describeReplay({ stage, fromStep, toStep, numerics, outcome, ports }: R
       const end = recorded === replayed ? "the same bytes" : `other bytes: ${replayed.slice(0, 12)}`;
       return `  ${port} ${recorded.slice(0, 12)}: ${end}`;
     }),
-    ...same && toStep <= fromStep ? [`  nothing is proven: to execute it from the start, run --force ${stage}`] : [],
+    ...same && toStep <= fromStep
+      ? [`  nothing is proven: to execute it from the start: run ${shellWord(file)} --force ${stage}`]
+      : [],
     ...same ? [] : ["  the recorded result stays; the stage is not deterministic, or its saved states are not whole"],
   ];
 }

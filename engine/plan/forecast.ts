@@ -278,6 +278,8 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
         stage: stage.entry,
         needs,
         most,
+        /** True if the most is the stage's own limit, not what is free. */
+        isLimit: most < free,
         fix: lessMemory(stage.params, Math.ceil(needs / most)).join(", or "),
       }];
     }),

@@ -146,7 +146,9 @@ export function grantFlags(requests: readonly Pick<RightsRequest, "stage" | "rig
 export function notGranted(requests: readonly RightsRequest[], origins: Origins): Diagnostic {
   const files = requests.map(({ uses }) => uses).join(", ");
   const message = `${files} ${requests.length === 1 ? "asks" : "ask"} for rights that you have not granted`;
-  const fix = `look at the code of ${files}; if you trust it: ${grantFlags(requests)}`;
+  // The file of a cluster has no code.
+  const what = requests.every(({ file }) => /\.ya?ml$/.test(file)) ? files : `the code of ${files}`;
+  const fix = `look at ${what}; if you trust it: ${grantFlags(requests)}`;
   const rights = new Set(requests.flatMap((request) => request.rights));
   const details = { code: "not-granted", got: [...rights].sort().join(", ") } as const;
   const { stage: { entry }, at = { origins, path: ["stages", entry, "uses"] } } = requests[0]!;

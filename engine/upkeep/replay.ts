@@ -3,6 +3,7 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { slotsOf } from "../keys/action.ts";
 import type { Emit, RunOptions } from "../run/events.ts";
+import { shellWord } from "../diagnostic/format.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { StageExecution } from "../run/stage_execution.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -44,14 +45,15 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
   if (!made.ok) return made;
   const planner = made.value;
   const planned = (await planner.plan()).stages.get(id)!;
-  const manifest = findResult(planner, planned, store);
+  const again = `run ${shellWord(pipeline.file)} --force ${id}`;
+  const manifest = findResult(planner, planned, { store, again });
   if ("message" in manifest) return refuse([manifest]);
 
   const runId = newRunId(new Date(), Deno.pid);
   const folder = join(store.paths.tmp, `${runId}-verify`);
   try {
     const progress = join(folder, "progress");
-    const fromStep = await copyEarlierState(planned, manifest, store, progress);
+    const fromStep = await copyEarlierState(planned, manifest, { store, again, to: progress });
     if (typeof fromStep !== "number") return refuse([fromStep]);
     onStart?.(fromStep);
     const gpus = findGpus();
@@ -85,10 +87,14 @@ const NEVER = new AbortController().signal;
 const problem = (message: string, fix: string): Diagnostic => errorOf("check", message, fix);
 
 /** Returns the recorded result of a stage, if this machine can say anything about its bytes. */
-function findResult(planner: Planner, planned: PlannedAction, store: Store): ResultManifest | Diagnostic {
+function findResult(
+  planner: Planner,
+  planned: PlannedAction,
+  { store, again }: { readonly store: Store; readonly again: string },
+): ResultManifest | Diagnostic {
   const { id, parts } = planned;
   if (parts !== undefined) {
-    const fix = `to execute them again and compare the bytes: run --force ${id}`;
+    const fix = `to execute them again and compare the bytes: ${again}`;
     return problem(`"${id}" is joined of ${parts.length} shards, and has no saved states of its own`, fix);
   }
   const manifest = planned.keys === undefined ? undefined : store.results.byResolved(planned.keys.resolvedKey);
@@ -112,7 +118,11 @@ function findResult(planner: Planner, planned: PlannedAction, store: Store): Res
  * Copies the oldest good state before the result's end: the more steps are executed again, the more is proven.
  * @returns the step of that state
  */
-async function copyEarlierState(planned: PlannedAction, manifest: ResultManifest, store: Store, to: string) {
+async function copyEarlierState(
+  planned: PlannedAction,
+  manifest: ResultManifest,
+  { store, again, to }: { readonly store: Store; readonly again: string; readonly to: string },
+) {
   const from = progressFolder(store.paths.progress, manifest.identityKey, planned.device?.numerics);
   const end = manifest.extent ?? Infinity;
   // A run that works on the stage removes old states as it goes.
@@ -124,7 +134,7 @@ async function copyEarlierState(planned: PlannedAction, manifest: ResultManifest
   }
   const fix =
     "stages that save as they go keep their newest two states; to execute it from the start and compare the " +
-    `bytes: run --force ${planned.id}`;
-  const at = manifest.extent === null ? "" : ` at ${end}`;
+    `bytes: ${again}`;
+  const at = manifest.extent === null ? "" : ` at step ${end}`;
   return problem(`"${planned.id}" has no saved state from before its end${at}`, fix);
 }

@@ -168,7 +168,7 @@ stages:
     name: "a bare linear",
     file: swap("ldm/cosine", "linear"),
     errors: [["invalid-value", "12:20"]],
-    says: ["ldm/linear", "Ho et al. 2020"],
+    says: ["ldm/linear", "Ho et al. 2020", "write ldm/linear or ho/linear, since linear alone is ambiguous"],
   },
   { name: "no timesteps", file: swap("timesteps: 100", "timesteps: 0"), errors: [["invalid-value", "12:43"]] },
   {

@@ -17,7 +17,9 @@ function fixFor({ code, input, message, path, values }: ParamIssue): string {
   const change = /^(at least|more) /.test(wanted) ? "raise" : /^(at most|less) /.test(wanted) ? "lower" : undefined;
   if (change !== undefined) return `${change} ${place} to ${wanted}`;
   const type = /^a ((?:whole |finite )?number|text|list|map)$/.exec(wanted)?.[1];
-  return type === undefined || typeof path.at(-1) !== "string" ? `write ${wanted}` : `write ${place}: <${type}>`;
+  // The explanations in brackets are in the line above already.
+  const brief = wanted.replaceAll(/ \((?:[^()]|\([^()]*\))*\)/g, "");
+  return type === undefined || typeof path.at(-1) !== "string" ? `write ${brief}` : `write ${place}: <${type}>`;
 }
 
 /** Returns the name that an unknown key was meant to be, if that name is not written beside it. */

@@ -1,3 +1,4 @@
+import { basename, dirname, resolve } from "node:path";
 import {
   type DiagnosticCode,
   errorOf,
@@ -35,7 +36,7 @@ export function readSource(path: string, name: string = path, what: string = "pi
     bytes = Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      const fix = "check the path; it is relative to the current folder";
+      const fix = `check the path: there is no ${basename(path)} in ${dirname(resolve(path))}`;
       return refused("no such file", suggestPath(path, name) ?? fix);
     }
     if (error instanceof Deno.errors.PermissionDenied) {

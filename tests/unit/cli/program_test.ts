@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { folderMeant } from "../../../cli/main.ts";
 import { asTyped, programIn, TOOLKIT } from "../../../cli/program.ts";
@@ -84,6 +84,11 @@ Deno.test("arguments are meant from where the user stands, unless a task or a sc
     [["plan", "x.yaml"], at("q/own"), user, at("q/own")],
     [["plan", "x.yaml"], home, at("q/own"), home],
     [["plan", "x.yaml"], home, "/nowhere", home],
+    // `deno task --config` of the clone.
+    [["run", "x.yaml"], resolve(TOOLKIT), user, user],
+    [["run", "none.yaml"], resolve(TOOLKIT), user, resolve(TOOLKIT)],
+    [["run", "pipelines/digits.yaml"], resolve(TOOLKIT), user, resolve(TOOLKIT)],
+    [["runs"], resolve(TOOLKIT), user, resolve(TOOLKIT)],
   ];
   for (const [args, cwd, start, meant] of cases) {
     assertEquals(folderMeant(args, cwd, start), meant, `${args} in ${cwd}, from ${start}`);

@@ -279,7 +279,7 @@ Deno.test("what a project's file of a cluster says of jobs counts once it is gra
     assert(!refused.ok);
     const [{ code, message, fix }] = refused.diagnostics as [typeof refused.diagnostics[number]];
     assertEquals([code, message], ["not-granted", "clusters/lab.yaml asks for rights that you have not granted"]);
-    assertStringIncludes(fix!, `--grant clusters/lab.yaml:${right}`);
+    assertStringIncludes(fix!, `look at clusters/lab.yaml; if you trust it: --grant clusters/lab.yaml:${right}`);
     assertEquals([lab.queue.requests.size, lab.remembered(), lab.said], [0, undefined, []]);
   }
   await lab.submitted(CHAIN, { askForGrants: ask(true), asks });

@@ -86,6 +86,6 @@ Deno.test("a stage is tight where it needs more than is free, or than its file l
   assertEquals(tight({ memoryBytes: huge, card: true }), []);
   assertEquals(tight({ memoryBytes: huge, state: "cached" }), []);
   assertEquals(tight({ memoryBytes: 3e6, memory: "2MB" }), [
-    { stage: "a", needs: 3e6, most: 2e6, fix: "set batchSize: 50" },
+    { stage: "a", needs: 3e6, most: 2e6, isLimit: true, fix: "set batchSize: 50" },
   ]);
 });

@@ -64,14 +64,14 @@ Deno.test("replayStage() says why it cannot: no result, no earlier state, a dama
   };
   await says("walk", '"walk" has no result yet');
   const { stages } = await runIn(folder.path, YAML);
-  await says("walk", '"walk" has no saved state from before its end at 6');
+  await says("walk", '"walk" has no saved state from before its end at step 6');
   await says("a", '"a" has no saved state from before its end');
   await runIn(folder.path, YAML, { set: SHORTER });
   const store = openStore(join(folder.path, ".noiseline"));
   const [state] = [...walkFiles(store.paths.progress)].filter((path) => path.endsWith("step-3/state.txt"));
   const good = Deno.readFileSync(state!);
   Deno.writeFileSync(state!, good.map((byte) => byte ^ 1));
-  await says("walk", "no saved state from before its end at 6");
+  await says("walk", "no saved state from before its end at step 6");
   Deno.writeFileSync(state!, good);
   const [entry] = stages.get("a")!.manifest!.outputs["out"]!.files;
   Deno.chmodSync(store.objects.pathOf(entry!.sha256), 0o644);
