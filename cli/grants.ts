@@ -133,8 +133,8 @@ export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, 
   const alike = Map.groupBy(
     tight,
     ({ needs, most, isLimit, fix }) =>
-      `about ${formatMemory(needs)} of memory, and ${
-        isLimit ? `its limit is ${formatMemory(most)}` : `${formatMemory(most)} are free for it here`
+      `about ${formatMemory(needs)} of memory, more than ${isLimit ? "its limit of" : "the free"} ${
+        formatMemory(most)
       }: ${fix}`,
   );
   const notes = [...alike].map(([what, all]) =>

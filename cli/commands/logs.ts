@@ -104,14 +104,14 @@ function findRun(runs: RunStore, all: Iterable<KnownRun>, id: string, follow: bo
   for (const { record: { runId }, state, since, ends } of all) {
     if (follow && state === "running" && !ends.has(id)) return { run: runId, silent: undefined };
     if (existsSync(runs.logPath(runId, id))) run ??= runId;
-    else if (run === undefined && (since.has(id) || WORKED.has(ends.get(id)?.state))) silent ??= runId;
+    else if (run === undefined && (since.has(id) || WORKED.includes(ends.get(id)?.state ?? ""))) silent ??= runId;
     if (!follow && run !== undefined) break;
   }
   return { run, silent };
 }
 
 /** The ends of a stage that was computed. */
-const WORKED: ReadonlySet<string | undefined> = new Set(["ran", "failed", "interrupted"]);
+const WORKED: readonly string[] = ["ran", "failed", "interrupted"];
 
 /** Returns true if nothing more can be written to the log. */
 function hasEnded(reader: RunReader, run: string, id: string): boolean {

@@ -83,7 +83,7 @@ function describeReplay(file: string, replay: Replay, same: boolean): string[] {
       return `  ${port} ${recorded.slice(0, 12)}: ${end}`;
     }),
     ...same && toStep <= fromStep
-      ? [`  nothing is proven: to execute it from the start: run ${shellWord(file)} --force ${stage}`]
+      ? [`  nothing is proven; from the start: run ${shellWord(file)} --force ${stage}`]
       : [],
     ...same ? [] : ["  the recorded result stays; the stage is not deterministic, or its saved states are not whole"],
   ];

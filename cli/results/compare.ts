@@ -137,14 +137,9 @@ function shortNames(experiments: readonly Experiment[]): string[] {
 export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts: Compared["parts"]): string[][] {
   const spread = (value: unknown, deviation?: number) =>
     deviation && typeof value === "number" ? withDeviation(value, deviation).join(" ") : show(value);
+  const plain = (value: unknown) => typeof value === "string" ? value : showParam(value);
   const show = (value: unknown) =>
-    typeof value === "number"
-      ? shortNumber(value)
-      : typeof value === "string"
-      ? value
-      : value === undefined
-      ? "-"
-      : showParam(value);
+    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : plain(value);
   const columns = [
     // Values that are the same everywhere are left out.
     ...(new Set(seeds.filter((seed) => seed !== undefined)).size > 1 ? [{ name: "seed", values: seeds }] : []),

@@ -93,10 +93,9 @@ export const NO_COMMAND = "there is no ";
 
 /** Returns the error about a queue that does not answer. */
 export function silenceOf(silent: string, fix: string = "try again later"): Diagnostic {
-  const [code, advice] = silent.startsWith(NO_COMMAND)
-    ? ["check", "run it on a machine that has Slurm's commands"] as const
-    : ["machine", fix] as const;
-  return errorOf(code, `the queue does not answer: ${silent}`, advice);
+  const isMissing = silent.startsWith(NO_COMMAND);
+  const advice = isMissing ? "run it on a machine that has Slurm's commands" : fix;
+  return errorOf(isMissing ? "check" : "machine", `the queue does not answer: ${silent}`, advice);
 }
 
 /** Facts about the cluster that decide how a graph is submitted. */

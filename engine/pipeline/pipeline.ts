@@ -40,17 +40,13 @@ export function selectStages(pipeline: Pipeline, names: readonly string[]) {
     for (const id of found) stages.add(id);
     if (found.length > 0) continue;
     const reason = leftOutReason(pipeline, name);
-    const names = [...pipeline.families.keys(), ...pipeline.stages.keys()];
     // Labels have numbers in their shortest form; the file may have 1e-3.
-    const plain = name.replaceAll(
-      /(?<==)[^~@=]+/g,
-      (label) => Number.isNaN(Number(label)) ? label : `${Number(label)}`,
-    );
+    const plain = name.replaceAll(/(?<==)[^~@=]+/g, (label) => `${Number.isNaN(+label) ? label : +label}`);
+    const names = childrenOf(pipeline, plain).length > 0
+      ? [plain]
+      : [...pipeline.families.keys(), ...pipeline.stages.keys()];
     const [message, fix] = reason === undefined
-      ? [
-        `pipeline "${pipeline.name}" has no stage "${name}"`,
-        childrenOf(pipeline, plain).length > 0 ? `did you mean "${plain}"?` : suggestName(name, names),
-      ]
+      ? [`pipeline "${pipeline.name}" has no stage "${name}"`, suggestName(name, names)]
       : [`stage "${name}" is left out: ${reason}`, "change a value in its condition"];
     problems.push(errorOf("unknown-stage", message, fix));
   }

@@ -46,7 +46,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
   const planner = made.value;
   const planned = (await planner.plan()).stages.get(id)!;
   const again = `run ${shellWord(pipeline.file)} --force ${id}`;
-  const manifest = findResult(planner, planned, { store, again });
+  const manifest = findResult(planner, planned, store, again);
   if ("message" in manifest) return refuse([manifest]);
 
   const runId = newRunId(new Date(), Deno.pid);
@@ -87,11 +87,7 @@ const NEVER = new AbortController().signal;
 const problem = (message: string, fix: string): Diagnostic => errorOf("check", message, fix);
 
 /** Returns the recorded result of a stage, if this machine can say anything about its bytes. */
-function findResult(
-  planner: Planner,
-  planned: PlannedAction,
-  { store, again }: { readonly store: Store; readonly again: string },
-): ResultManifest | Diagnostic {
+function findResult(planner: Planner, planned: PlannedAction, store: Store, again: string) {
   const { id, parts } = planned;
   if (parts !== undefined) {
     const fix = `to execute them again and compare the bytes: ${again}`;

@@ -101,8 +101,7 @@ function describeState(run: LiveRun): Html {
   const took = endedMs === undefined ? "" : ` in ${formatDuration(endedMs - startedMs)}`;
   const facts = now.flatMap((stage) => [
     progressOf(stage),
-    shorten(stage.message?.split("\n")[0] ?? ""),
-    shorten(stage.fix === undefined ? "" : `fix: ${stage.fix}`),
+    ...[stage.message?.split("\n")[0], stage.fix && `fix: ${stage.fix}`].map((text) => shorten(text ?? "")),
   ]).filter(Boolean);
   return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${took} <b>${names}</b></p>
 ${facts.map((fact) => markup`<p>${fact}</p>`)}</div>`;

@@ -95,7 +95,7 @@ Deno.test(`a stage that a group of control kills is said to lack memory, with fi
   assert(tight.most < LIMIT && tight.most > LIMIT / 4, `${tight.most} free of ${LIMIT}`);
   assertMatch(
     (await project.cli(["plan", "p.yaml"], { prefix })).stdout,
-    /^warning: train: needs about 2\.\d GiB of memory, and /m,
+    /^warning: train: needs about 2\.\d GiB of memory, more than the free /m,
   );
 
   const { code, events, stderr } = await project.cli(["run", "p.yaml", "--json"], { prefix });
