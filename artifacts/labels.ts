@@ -77,9 +77,9 @@ export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): 
     if (number === undefined) {
       const message = "the checkpoint has no such label";
       const wanted = `0 to ${classes - 1}${classNames.length > 0 ? ", or a name" : ""}`;
-      const fix = typeof label === "string" && classNames.length > 0
-        ? suggestName(label, classNames)
-        : "name labels of the images that it was trained on";
+      // A number is no misspelt name, so the names are listed.
+      const written = typeof label === "string" ? label : `number ${label}`;
+      const fix = classNames.length > 0 ? suggestName(written, classNames) : `write a number from ${wanted}`;
       return { ...common, message, wanted, fix };
     }
     if (typeof label === "string" || number === (labelNumber(`${label}`, known) ?? number)) return undefined;

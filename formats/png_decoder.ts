@@ -43,14 +43,18 @@ export function decodePng(bytes: Uint8Array): ByteImage {
   }
 }
 
+/** Returns true if a file begins as a PNG does. */
+export function isPng(bytes: Uint8Array): boolean {
+  return bytes.subarray(0, BEFORE).toHex() === SIGNATURE;
+}
+
 function refuse(got: string, wanted: string, cause?: unknown): never {
   throw new FormatError("PNG", { got, wanted, cause });
 }
 
 /** Returns the chunks that are used, the packed pixels, and the number of bytes that these must unpack to. */
 function readChunks(bytes: Uint8Array) {
-  const start = bytes.subarray(0, BEFORE).toHex();
-  if (start !== SIGNATURE) refuse(`a start of ${start || "nothing"}`, SIGNATURE);
+  if (!isPng(bytes)) refuse(`a start of ${bytes.subarray(0, BEFORE).toHex() || "nothing"}`, SIGNATURE);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const chunks: Uint8Array[] = [];
   const packed: Uint8Array[] = [];

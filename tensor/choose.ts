@@ -35,7 +35,7 @@ export async function chooseDevice(
     if (available && !played) {
       const better = passedOver.length === 0 ? "" : `; better, but not available: ${list(passedOver)}`;
       const missed = passedOver.find(({ seen }) => seen !== undefined);
-      const warning = missed === undefined ? undefined : warnOf(missed, name);
+      const warning = missed === undefined ? softwareWarning(found) : warnOf(missed, name);
       const reasons = `${reason}${better}`;
       return { available, name, numerics: numerics ?? name, reason: reasons, card, ...definedOnly({ warning }) };
     }
@@ -65,6 +65,12 @@ function warnOf({ name, seen, reason, fix }: DeviceDescription, chosen: Concrete
   const message =
     `${seen} is here, but device ${name} cannot use it: ${reason}; ${chosen} is used instead, which is slower`;
   return { message, ...definedOnly({ fix }) };
+}
+
+/** Warns that the WebGPU that was asked for by name is software. */
+function softwareWarning({ name, card, reason }: DeviceDescription) {
+  if (name !== "webgpu" || card === true) return undefined;
+  return { message: `device webgpu: ${reason}; the other devices are faster`, fix: "use device auto" };
 }
 
 /** Requesting a WebGPU adapter loads graphics drivers, which is skipped if there cannot be a GPU. */

@@ -1,3 +1,4 @@
+import process from "node:process";
 import type { Device, DeviceOptions } from "./device.ts";
 import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription, type DeviceGrants } from "./devices.ts";
 
@@ -24,7 +25,7 @@ export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation
   },
   webgpu: {
     // Loads graphics drivers, which takes tenths of a second; all other descriptions only read a few files.
-    describe: () => adapter ??= import("./webgpu/describe.ts").then(({ describeWebgpu }) => describeWebgpu()),
+    describe: () => adapter ??= describeQuietly(),
     grants: () => Promise.resolve({}),
     open: async (options) => await (await import("./webgpu/device.ts")).openWebgpuDevice(options),
   },
@@ -51,4 +52,12 @@ let adapter: Promise<DeviceDescription> | undefined;
 export async function describeDevices(wanted: readonly string[] = AUTO_ORDER): Promise<DeviceDescription[]> {
   const names = AUTO_ORDER.filter((name) => wanted.includes(name));
   return await Promise.all(names.map((name) => IMPLEMENTATIONS[name].describe({})));
+}
+
+/** Mesa's drivers complain on the user's terminal if this variable is missing, as it is without a desktop. */
+async function describeQuietly(): Promise<DeviceDescription> {
+  const { describeWebgpu } = await import("./webgpu/describe.ts");
+  const isMissing = process.env["XDG_RUNTIME_DIR"] === undefined;
+  if (isMissing) process.env["XDG_RUNTIME_DIR"] = "/";
+  return await describeWebgpu().finally(() => isMissing && delete process.env["XDG_RUNTIME_DIR"]);
 }

@@ -3,7 +3,7 @@ import { countOf } from "../../std/count_of.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeJpeg, isJpeg } from "../../formats/jpeg/jpeg.ts";
-import { decodePng } from "../../formats/png_decoder.ts";
+import { decodePng, isPng } from "../../formats/png_decoder.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { READ } from "./class_folders.ts";
 import { cropSquare, flatten, resizeSquare } from "./pixels.ts";
@@ -19,7 +19,7 @@ export const read: ReadDataset = async (context) => {
     return { status: "failed", message: `${path} is a file`, fix: "set path to the folder of the images" };
   }
   const { images: names, broken, others } = await listImages(path);
-  if (names.length === 0 && broken.size > 0) return brokenFiles(broken, 0);
+  if (names.length === 0 && broken.size > 0) return brokenFiles(broken, broken.size);
   if (names.length === 0) {
     const fix = "set path to the folder of the images; sub-folders are looked into";
     return { status: "failed", message: `there is no PNG or JPEG file in ${path}`, fix };
@@ -42,6 +42,7 @@ export const read: ReadDataset = async (context) => {
   // them.
   const chosen = [train, test].flatMap((split) => split.sort((a, b) => a - b));
   const imageBytes = size ** 2 * channels;
+  const examined = chosen.length + broken.size;
   const pixels = new Uint8Array(chosen.length * imageBytes);
   for (const [done, index] of chosen.entries()) {
     if (context.stop.aborted) return { status: "interrupted", step: 0 };
@@ -50,7 +51,7 @@ export const read: ReadDataset = async (context) => {
     else pixels.set(image, done * imageBytes);
     context.report({ done: done + 1, total: chosen.length, unit: "images" });
   }
-  if (broken.size > 0) return brokenFiles(broken, chosen.length);
+  if (broken.size > 0) return brokenFiles(broken, examined);
   const splitOf = (from: number, to?: number) =>
     definedOnly({
       pixels: pixels.subarray(from * imageBytes, to && to * imageBytes),
@@ -66,6 +67,7 @@ export const read: ReadDataset = async (context) => {
   };
 };
 
+const NEITHER = "neither PNG nor JPEG; convert it, or move it elsewhere";
 /**
  * Images that the user surely meant to include. Silently leaving them out would give a smaller data set than asked for.
  */
@@ -98,7 +100,7 @@ async function listImages(root: string) {
       const isFolder = entry.isSymlink ? (await Deno.stat(join(root, path))).isDirectory : entry.isDirectory;
       if (isFolder) await visit(path, new Set([...above, real]));
       else if (READ.test(entry.name)) images.push(path);
-      else if (UNREAD.test(entry.name)) broken.set(path, "neither PNG nor JPEG; convert it, or move it elsewhere");
+      else if (UNREAD.test(entry.name)) broken.set(path, NEITHER);
       else others++;
     }
   };
@@ -126,6 +128,7 @@ async function readImage(path: string, size: number, channels: 1 | 3): Promise<U
   try {
     const bytes = await readFile(path, "file", MAX_FILE_BYTES);
     if (bytes.length === 0) return "an empty file";
+    if (!isJpeg(bytes) && !isPng(bytes)) return NEITHER;
     const image = isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
     return resizeSquare(cropSquare(flatten(image, channels)), size).data;
   } catch (error) {
@@ -148,7 +151,8 @@ function labelsOf(paths: readonly string[]) {
   if (loose.length === paths.length) return undefined;
   if (loose.length > 0) {
     const some = loose.slice(0, 5).join(", ");
-    return `${loose.length} of ${paths.length} images are not in one of the sub-folders that name the labels: ${some}`;
+    const are = loose.length === 1 ? "is" : "are";
+    return `${loose.length} of ${paths.length} images ${are} not in one of the sub-folders that name labels: ${some}`;
   }
   const folders = paths.map((path) => path.slice(0, path.indexOf("/")));
   const classNames = [...new Set(folders)].sort();
@@ -174,7 +178,7 @@ function brokenFiles(broken: BrokenFiles, total: number): StageEnd {
   const lines = [...named.map(([path, reason]) => `  ${path}: ${reason}`), ...more];
   return {
     status: "failed",
-    message: `${countOf(broken.size, "file")} of ${Math.max(total, broken.size)} cannot be used:\n${lines.join("\n")}`,
+    message: `${countOf(broken.size, "file")} of ${total} cannot be used:\n${lines.join("\n")}`,
     fix: "repair, replace or remove them",
   };
 }

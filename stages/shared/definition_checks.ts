@@ -52,7 +52,7 @@ export async function checkNetworkCode(network: Network): Promise<CodeProblem[]>
     shape: [height, width, outChannels],
     compute: ({ x, t, classes }, weights) => predict(network, { weights, x: x!, t: t!, labels: classes }),
     apart: true,
-    fixes: { shape: "end forward with a layer or a reshape that gives it", lost: "use it in forward" },
+    fixes: { shape: "end forward with a layer or a reshape that gives it", lost: "use each parameter in forward" },
   });
 }
 
@@ -199,7 +199,7 @@ async function checkTraces(what: string, { network, signature, shape, compute, a
       }],
       ...lost.length === 0 ? [] : [{
         message: `${what} does not depend on ${lost.length} of ${weights.length} parameters, such as ${lost[0]}`,
-        fix: `${fixes.lost}, or leave it out of parameters`,
+        fix: `${fixes.lost}, or leave those out of parameters that it does not need`,
       }],
     ];
   } catch (error) {

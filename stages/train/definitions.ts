@@ -75,6 +75,8 @@ function ownRecord(record: OwnRecord, { channels, ...sizes }: NetworkSizes): Net
 }
 
 function failed(file: string, problems: readonly CodeProblem[]): StageEnd {
-  const fix = problems.flatMap(({ fix }) => fix ?? []).join("; ") || undefined;
-  return failedBy({ message: `${file}: ${problems.map(describeProblem).join("; ")}`, ...definedOnly({ fix }) });
+  const fix = problems.length === 1 ? problems[0]!.fix : undefined;
+  // Each problem is a line with its own fix.
+  const lines = problems.map((one) => [describeProblem(one), fix === undefined && one.fix].filter(Boolean).join("; "));
+  return failedBy({ message: `${file}: ${lines.join(`\n${file}: `)}`, ...definedOnly({ fix }) });
 }

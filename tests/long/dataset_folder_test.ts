@@ -113,7 +113,7 @@ Deno.test("class folders teach a network their names, by which it then draws", a
   const two = 'label 2 could be the class named "2", or number 2, "cafe\u0301"';
   const WRONG: Readonly<Record<string, readonly [string, string, string, string, string]>> = {
     slip: ["pot plan", "25:83", none, known, 'did you mean "pot plant"?'],
-    beyond: ["5", "26:85", none, known, "name labels of the images that it was trained on"],
+    beyond: ["5", "26:85", none, known, `use one of: ${names.join(", ")}`],
     double: ["2", "27:85", two, "a name", 'write "2" or "cafe\u0301", in quotes'],
   };
   const stages = Object.entries(WRONG).map(([id, [label]]) =>

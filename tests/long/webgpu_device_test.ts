@@ -35,6 +35,20 @@ async function withWebgpu(body: (device: Device) => Promise<void>): Promise<void
   }
 }
 
+Deno.test(
+  "looking for an adapter prints nothing without XDG_RUNTIME_DIR, and leaves it unset",
+  { ignore },
+  async () => {
+    const code = `const { IMPLEMENTATIONS } = await import("${import.meta.resolve("../../tensor/implementations.ts")}");
+    await IMPLEMENTATIONS.webgpu.describe({});
+    console.log(Deno.env.get("XDG_RUNTIME_DIR"));`;
+    const { XDG_RUNTIME_DIR: _unset, ...env } = Deno.env.toObject();
+    const args = ["eval", "--no-check", code];
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env, clearEnv: true }).output();
+    assertEquals([stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)), ["undefined\n", ""]);
+  },
+);
+
 Deno.test("a training step on device webgpu agrees with device onnx", { ignore }, async () => {
   const onnx = await openOnnxDevice({ threads: 1 });
   await withWebgpu((webgpu) => assertSameStep(webgpu, onnx));

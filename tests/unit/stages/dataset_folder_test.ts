@@ -111,10 +111,10 @@ Deno.test("folder names all files that it cannot use at once, with the reasons",
     await Deno.symlink(join(folder, "outside.png"), join(path, "c", "link.png"));
     await Deno.symlink(join(path, "a", "green.png"), join(path, "c", "inside.png"));
     const lines = (await failure(folder, path)).split("\n");
-    assertEquals(lines[0], "6 files of 11 cannot be used:");
+    assertEquals(lines[0], "6 files of 13 cannot be used:");
     const wanted = [
       ["a/cut.png", "PNG: got chunk IDAT of 19 bytes, wanted 27"],
-      ["a/text.jpg", "PNG: got a start of 6e6f7420616e2069"],
+      ["a/text.jpg", "neither PNG nor JPEG; convert it"],
       ["b/cut.jpeg", "JPEG: got"],
       ["b/empty.png", "an empty file"],
       ["c/link.png", "a link that leads out of the folder, or nowhere"],
@@ -137,7 +137,7 @@ Deno.test("folder refuses what is no data set", async () => {
     assertStringIncludes(await failure(folder, path), "leaves no images to train on: testCount 1 of 1 images");
     assertStringIncludes(await failure(folder, join(path, "one.png")), "is a file");
     await lay(path, { "a/two.png": flat(4, 4, [1, 2, 3]) });
-    assertStringIncludes(await failure(folder, path), "1 of 2 images are not in one of the sub-folders");
+    assertStringIncludes(await failure(folder, path), "1 of 2 images is not in one of the sub-folders");
     assertEquals((await readFolder(folder, path, { labels: "none" })).train.info.classes, null);
   });
 });

@@ -183,6 +183,17 @@ Deno.test("code of one's own that cannot be right is refused before the first st
       parameters: [{ name: "scale", shape: [1], init: "ones" }, { name: "idle", shape: [2], init: { normal: 1 } }],
     });
     assertStringIncludes(unused, "the output does not depend on 1 of 2 parameters, such as idle");
+    fixed = "";
+    const both = await network({
+      parameters: [{ name: "scale", shape: [1], init: "ones" }, { name: "idle", shape: [2], init: { normal: 1 } }],
+      forward: ({ weights, x }) => tf.mul(tf.sub(x, tf.mean(x, 0)), weights["scale"]!),
+    });
+    // Each problem is a line with its own fix.
+    assertEquals(fixed, undefined);
+    const [mixed, lost, ...others] = both.split("\n");
+    assertMatch(mixed!, /^\.\/net\.ts: .*depends on the others of its batch.*; use no mean/);
+    assertMatch(lost!, /^\.\/net\.ts: .* such as idle; use each parameter in forward, or leave/);
+    assertEquals(others, []);
     for (const init of [{ normal: NaN }, "xavier", undefined, null, { scale: 1, fanIn: 0, fanOut: 0 }]) {
       const parameters = [{ name: "scale", shape: [1], init }] as unknown as NetworkCode["parameters"];
       assertStringIncludes(

@@ -63,7 +63,10 @@ Deno.test("a device that is named is taken or refused, whatever else there is", 
     numerics: "webgpu/1",
     reason: "a webgpu",
     card: false,
+    warning: { message: "device webgpu: a webgpu; the other devices are faster", fix: "use device auto" },
   });
+  const card = await chooseDevice("webgpu", machineWith({ webgpu: { card: true } }));
+  assert(card.available && card.warning === undefined);
   assertEquals(await chooseDevice("wasm", { describe }), {
     available: false,
     reason: "no wasm here",
