@@ -30,7 +30,7 @@ export { type BuiltinKind, defineKind, type RunOf, type StageDevice } from "./co
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
-export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
+export { QUEUE } from "./engine/cluster/slurm/slurm_queue.ts";
 export type { OpenSubmission } from "./engine/cluster/submission.ts";
 export { countEnds, runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export { type Action, actionsBefore, actionsOf } from "./engine/keys/action.ts";

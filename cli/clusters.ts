@@ -1,4 +1,4 @@
-import { type Cluster, listSubmissions, lookAt, type Queue, SlurmQueue, type SubmittedStage } from "noiseline/engine";
+import { type Cluster, listSubmissions, lookAt, QUEUE as queue, type SubmittedStage } from "noiseline/engine";
 
 /** Older submissions tell nothing about jobs that exist now. */
 const MAX_SUBMISSIONS = 100;
@@ -8,7 +8,6 @@ const MAX_SUBMISSIONS = 100;
  * @param pipeline name of the pipeline whose submissions are wanted; by default, submissions of all pipelines
  */
 export async function lookOn({ settings }: Cluster, pipeline?: string) {
-  const queue: Queue = new SlurmQueue();
   const view = await queue.poll();
   const [jobs, silent] = "jobs" in view ? [view.jobs, undefined] : [[], view.silent];
   const submissions = () =>

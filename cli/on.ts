@@ -36,14 +36,13 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
   const { emit, stop, file, cluster } = asked;
   const started = performance.now();
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { SlurmQueue, submitPipeline, watchJobs, mayWork } = engine;
+  const { QUEUE: queue, submitPipeline, watchJobs, mayWork } = engine;
   // The cache remembers for a while which results it lacks, so each look opens it again.
   const openCache = async () => {
     const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
     return (await openCacheFor({ cache: cluster.settings.cache, cacheMode: "read-write" }, warn, stop))!;
   };
   const say = (message: string) => emit({ type: "note", message });
-  const queue = new SlurmQueue();
   const ended = new Map<string, StageEndState>();
   const back = `${shellWord(file)} --on ${cluster.name}`;
   const leave = `the jobs go on; \`run ${back}\` comes back to them, \`cancel ${back}\` ends them`;

@@ -1,6 +1,14 @@
 import process from "node:process";
 import type { Emit } from "noiseline/core";
-import { executeTask, LIMIT_NEAR, openSubmission, queueParts, SlurmQueue, TASK_EXIT, untilHere } from "noiseline/job";
+import {
+  executeTask,
+  LIMIT_NEAR,
+  openSubmission,
+  QUEUE as queue,
+  queueParts,
+  TASK_EXIT,
+  untilHere,
+} from "noiseline/job";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
 import { Exit, printLine, valueOf } from "../io.ts";
@@ -20,7 +28,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .requiredOption("--digest <sha256>", "of its head")
     .option("--part <n>", "execute the stage of this part that is the job's; without, queue what is left", parseWhole)
     .action(async (folder, { digest, part }) => {
-      const queue = new SlurmQueue();
       const stop = new AbortController();
       if (part !== undefined) {
         process.on("SIGUSR2", () => stop.abort(LIMIT_NEAR));

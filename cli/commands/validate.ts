@@ -63,7 +63,7 @@ async function tryOn(
   quiet: boolean,
 ) {
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { checkFolders, fetchPackages, needsOf, silenceOf, SlurmQueue, testNeeds, tryNode } = engine;
+  const { checkFolders, fetchPackages, needsOf, QUEUE: queue, silenceOf, testNeeds, tryNode } = engine;
   const { name: on } = cluster;
   using signals = listenForStop(() => {});
   const refused = grants.open(cluster.asks);
@@ -72,7 +72,6 @@ async function tryOn(
   }
   refused.forEach((one) => grants.add(one));
   grants.keep();
-  const queue = new SlurmQueue();
   const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
   const stages = planned.map(({ stage }) => stage);
   const needs = new Map(planned.map((action) => [action.id, needsOf(action, cluster.settings)]));

@@ -80,10 +80,10 @@ const WITHOUT_FILES = ["/bin/sh", "-c", 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 
 /** Reports the state of jobs to a server, which may not start programs, as long as both processes exist. */
 async function tellJobs(tell: (jobs: readonly QueuedJob[]) => Promise<void>): Promise<void> {
-  const { SlurmQueue } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+  const { QUEUE } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   try {
-    for (const queue = new SlurmQueue();; await delay(JOBS_MS, { persistent: false })) {
-      const view = await queue.poll();
+    for (;; await delay(JOBS_MS, { persistent: false })) {
+      const view = await QUEUE.poll();
       if ("jobs" in view) await tell(view.jobs);
     }
   } catch {

@@ -91,3 +91,6 @@ export class SlurmQueue implements Queue {
     return ok || killed ? undefined : said;
   }
 }
+
+/** The queue that commands and jobs ask. It keeps no state: Slurm has it. */
+export const QUEUE: Queue = new SlurmQueue();
