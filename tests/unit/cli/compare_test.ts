@@ -108,7 +108,7 @@ Deno.test("children of a matrix are compared while they are at work, and those t
   assertEquals([...samples.matchAll(/src="(.*?)"/g)].map(([, src]) => decodeURIComponent(src!)), [
     ...[1, 2].flatMap((lr) => [10, 20].map((step) => `/preview/a/train~lr=${lr}@9/${step}.png`)),
   ]);
-  assertEquals([...samples.matchAll(/<figcaption>(.*?) drawn/g)].map(([, caption]) => caption), [
+  assertEquals([...samples.matchAll(/<figcaption>(.*?) sampled/g)].map(([, caption]) => caption), [
     ...[1, 2].map((lr) => `<a href="/run/a"><b>lr=${lr}: train@9: preview, after 20 steps</b></a>`),
   ]);
   // The shared stage's params are in the plan too, and differ between the runs.
