@@ -92,12 +92,10 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
   const run = record(1);
   const { runId } = run;
   const stages = [
-    ...[planned("a", "cached", [], "A"), planned("b", "run", ["a"]), planned("c~1of2", "run", ["b"])],
-    ...[
-      planned("c~2of2", "run", ["b"]),
-      planned("c", "run", ["b", "c~1of2", "c~2of2"]),
-      planned("d", "may-run", ["c"]),
-    ],
+    planned("a", "cached", [], "A"),
+    planned("b", "run", ["a"]),
+    { ...planned("c", "run", ["b"]), shards: ["c~1of2", "c~2of2"] },
+    planned("d", "may-run", ["c"]),
   ];
   const before = record(0, { status: "done", stages: { A: ended("ran", "A") } });
   runs.start(before, { format: 1, stages: [{ ...planned("A", "run"), sampler: { name: "ddim" } }] });
@@ -121,7 +119,7 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
 
   runs.hush(runId, "b");
   runs.note(runId, { stage: "b", event: "finished", state: "ran", at: at(2), record: ended("ran", "B") });
-  runs.note(runId, { stage: "c~2of2", event: "started", state: "run", at: at(3) });
+  runs.note(runId, { stage: "c~2of2", shard: true, event: "started", state: "run", at: at(3) });
   assertEquals([states(), look()["b"]!.result], ["a cached, b ran, c running, d may-run", key("B")]);
   assertEquals(look()["c"]!.startedMs, Date.parse(at(3)));
   // Half of a line is ignored.
