@@ -76,7 +76,7 @@ clusterTest(
     assert(/^walk +unknown/m.test(away.stdout), away.stdout);
     assert(/^other +done +in the shared cache/m.test(away.stdout), away.stdout);
     const mute = await cluster.cli(project, ["cancel", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
-    assertEquals(mute.code, 1);
+    assertEquals(mute.code, 2);
     assertStringIncludes(mute.stderr, "run it on a machine that has Slurm's commands");
     const unheard = await cluster.cli(project, ["logs", "p.yaml", "after", "--on", "lab"], {
       env: { PATH: "/nowhere" },
