@@ -14,6 +14,7 @@ import {
 import { entriesOf, holds, isThere, sha256Of, statIfThere } from "./reading.ts";
 import { inside, openRoot } from "./roots.ts";
 import { readRecord, recordText } from "./records.ts";
+import { ignoreTrouble } from "./trouble.ts";
 
 const KEPT = 2;
 const MANIFEST = "manifest.json";
@@ -140,7 +141,9 @@ export function removeStatesSince(folder: string, before: ReadonlyMap<number, st
  * @param steps newest first
  */
 export function pruneStates(folder: string, steps: Iterable<number>, limit: number): void {
-  for (const step of [...steps].filter((step) => step <= limit).slice(KEPT)) removeTree(join(folder, `step-${step}`));
+  const old = [...steps].filter((step) => step <= limit).slice(KEPT);
+  // The next save tries again.
+  ignoreTrouble(() => old.forEach((step) => removeTree(join(folder, `step-${step}`))));
 }
 
 /** The complete states of a stage that a run may continue from, newest first, with what explanations show of them. */
