@@ -35,7 +35,7 @@ export type { OpenSubmission } from "./engine/cluster/submission.ts";
 export { countEnds, runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export { type Action, actionsBefore, actionsOf } from "./engine/keys/action.ts";
 export { type Kind, predecessorsOf } from "./engine/keys/stage.ts";
-export { fromFile, isCustom } from "./engine/pipeline/load/builtin.ts";
+export { fromFile, userFile } from "./engine/pipeline/load/builtin.ts";
 export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export * from "./engine/plan/explain.ts";

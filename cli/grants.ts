@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import {
-  codesOf,
   type Diagnostic,
   formatMemory,
   granteeOf,
@@ -28,7 +27,7 @@ export async function parseGrants(
 ) {
   const granted: RightsRequest[] = [];
   const problems: Diagnostic[] = [];
-  const filesOf = ({ kind }: Stage) => codesOf(kind).map(({ file }) => realPath(file));
+  const filesOf = ({ kind }: Stage) => kind.userCode.map(({ file }) => realPath(file));
   const report = (text: string, why: string, fix: string) => problems.push(problem(`--grant ${text}: ${why}`, fix));
   for (const text of texts) {
     const colon = text.indexOf(":");

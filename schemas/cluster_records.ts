@@ -83,8 +83,12 @@ export const submissionSchema = z.strictObject({
   }),
   /** Kinds without their functions, each with its user code and the rights that the submitter granted to that. */
   kinds: z.array(z.strictObject({
-    kind: z.looseObject({ name: z.string(), version: z.string(), custom: z.boolean() }),
-    /** In the order of `codesOf`, with rights in the form of `rightsOf`. */
+    kind: z.looseObject({
+      name: z.string(),
+      version: z.string(),
+      userCode: z.array(z.unknown()).readonly().default([]),
+    }),
+    /** In the order of `userCode`, with rights in the form of `rightsOf`. */
     codes: z.array(z.strictObject({ code: bundleSchema, rights: z.array(rightSchema) })),
   })),
   stages: z.array(z.strictObject({

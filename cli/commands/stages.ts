@@ -1,5 +1,5 @@
-import { dirname, resolve } from "node:path";
-import { type BuiltinKind, describeFile, describeParams, fromFile, isCustom, type Kind } from "noiseline/engine";
+import { dirname } from "node:path";
+import { type BuiltinKind, describeFile, describeParams, fromFile, type Kind, userFile } from "noiseline/engine";
 import { rightsOf, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { formatTable, refuse } from "../io.ts";
@@ -20,7 +20,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const kinds = Object.values(all);
         return { data: kinds.map(toJson), lines: formatTable(kinds.map(({ kind, summary }) => [kind, summary])) };
       }
-      if (isCustom(name)) return await describeCustom(name);
+      const file = userFile(name, ".");
+      if (file !== undefined) return await describeCustom(name, file);
       const [id = "", ...path] = name.split(".");
       const kind = Object.hasOwn(all, id) ? all[id] : undefined;
       if (kind === undefined) refuse(`unknown kind "${id}"`, suggestName(id, Object.keys(all)));
@@ -57,8 +58,7 @@ function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof 
 }
 
 /** Describes a custom stage or a definition, which is loaded in a process without permissions. */
-async function describeCustom(written: string): Promise<Answer> {
-  const file = resolve(written);
+async function describeCustom(written: string, file: string): Promise<Answer> {
   const found = await describeFile(file);
   if ("error" in found) refuse(`cannot use ${written}: ${found.error}`, found.fix);
   const { sort, params } = found;

@@ -82,7 +82,7 @@ export async function experimentsOfPipeline(settings: CliSettings, options: Load
   const plan = await makePlanner(loaded).plan();
   const { stages } = plan;
   const found = Array.from(stages, ([id, { manifest }]) => [id, manifest] as const);
-  const own = [...stages.values()].flatMap(({ stage: { kind } }) => kind.own ?? []);
+  const own = [...stages.values()].flatMap(({ stage: { kind } }) => kind.userCode);
   const uses = new Map(own.map(({ digest, uses }) => [digest, uses]));
   const all = experimentsOf(loaded.pipeline.name, found, loaded.store, { uses, planned: planRecordOf(plan).stages });
   const isOf = (id: string, one: Experiment) => {

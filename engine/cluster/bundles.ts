@@ -3,7 +3,7 @@ import { type Bundle, bundleListSchema } from "../../schemas/cluster_records.ts"
 import { relativePathSchema } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import { externalPaths, filesAt } from "../keys/externals.ts";
-import type { OwnCode, Stage } from "../keys/stage.ts";
+import type { Stage, UserCode } from "../keys/stage.ts";
 import { findSettings } from "../process/code_digest.ts";
 import type { Content } from "../store/cache/backend.ts";
 import { contentOf, objectName } from "../store/cache/layout.ts";
@@ -54,7 +54,7 @@ export class Shipment {
   }
 
   /** Adds the modules of a user's file, each of which must still have the given digest, and the settings above them. */
-  addCode(file: string, files: OwnCode["files"]): Bundle {
+  addCode(file: string, files: UserCode["files"]): Bundle {
     const places = new Map(files);
     for (const one of findSettings(file).files) if (statIfThere(one)?.isFile) places.set(one, hashFile(one));
     let root = dirname(file);

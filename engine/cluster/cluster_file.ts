@@ -7,7 +7,7 @@ import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { Problems } from "../diagnostic/problems.ts";
 import { addIssues } from "../pipeline/load/issues.ts";
-import { isCustom } from "../pipeline/load/builtin.ts";
+import { userFile } from "../pipeline/load/builtin.ts";
 import { makeOrigins } from "../pipeline/load/origin.ts";
 import { parseYaml } from "../pipeline/source/parse_yaml.ts";
 import { readSource } from "../pipeline/source/read_source.ts";
@@ -89,7 +89,7 @@ export function loadCluster(
   const problems = new Problems();
   if (!checked.ok) addIssues(checked.issues, [], { origins, problems, file: "the cluster file" });
   const kindsNamed = Object.keys(getPath(document.value.value, ["kinds"]).value ?? {});
-  problems.addUnknown(["kinds"], kindsNamed.filter((kind) => !isCustom(kind)), {
+  problems.addUnknown(["kinds"], kindsNamed.filter((kind) => userFile(kind, home) === undefined), {
     known: kinds,
     say: (kind) => `there is no kind "${kind}"`,
     code: "unknown-kind",

@@ -4,7 +4,7 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } 
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
 import { actionsOf } from "../keys/action.ts";
 import { keysOfActions } from "../keys/keys.ts";
-import { codesOf, type Kind, type OwnCode, type Stage } from "../keys/stage.ts";
+import type { Kind, Stage, UserCode } from "../keys/stage.ts";
 import { fromBuiltin, fromFile } from "../pipeline/load/builtin.ts";
 import { withCode } from "../pipeline/load/definitions.ts";
 import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
@@ -123,7 +123,7 @@ async function makeKind(submission: TrustedSubmission, number: number, folder: s
   const sent = kind as unknown as Kind;
   const here: Described[] = [];
   const granted: { readonly file: string; readonly rights: readonly string[] }[] = [];
-  for (const [index, { uses }] of codesOf(sent).entries()) {
+  for (const [index, { uses }] of sent.userCode.entries()) {
     const { code, rights } = codes[index]!;
     const file = layOut(code, join(folder, "code", String(index)), submission.cache);
     if (file === undefined) return notWhole(uses);
@@ -138,15 +138,15 @@ async function makeKind(submission: TrustedSubmission, number: number, folder: s
 
 /**
  * Makes a kind; undefined if this node has no such kind.
- * @param here the code of the kind, in the order of `codesOf`
+ * @param here the code of the kind, in the order of its `userCode`
  */
-function kindOf({ custom, name, own = [] }: Kind, here: readonly Described[], builtins: BuiltinKinds) {
+function kindOf({ custom, name, userCode }: Kind, here: readonly Described[], builtins: BuiltinKinds) {
   if (custom) {
     const made = fromFile(name, here[0]!);
     return "error" in made ? undefined : made;
   }
   if (!Object.hasOwn(builtins, name)) return undefined;
-  const codes = own.map((one, index): OwnCode => {
+  const codes = userCode.map((one, index): UserCode => {
     const { file, code: { digest, files } } = here[index]!;
     return { ...one, file, digest, files };
   });

@@ -4,7 +4,7 @@ import { mapFiles } from "../../schemas/roles.ts";
 import { suggestPath } from "../../std/near_path.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
-import type { Stage } from "./stage.ts";
+import { recordedModules, type Stage } from "./stage.ts";
 import { factsOf, sha256Of, statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
@@ -171,7 +171,7 @@ export function sizeOf(path: string): number | undefined {
  * @param externals digests of the external files, by param
  */
 export function sourcesOf(stage: Stage, folder: string, externals: Externals): { sources?: Sources } {
-  const sources: Sources = { externals: {}, modules: { ...stage.kind.modules } };
+  const sources: Sources = { externals: {}, modules: recordedModules(stage.kind) };
   for (const [name, path] of Object.entries(externalPaths(stage, folder))) {
     const digest = externals[name];
     // A file that has been removed since is not worth a failure.

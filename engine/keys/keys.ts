@@ -34,9 +34,9 @@ export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>)
 }
 
 /** Leaves out the paths of definitions that params name: the kind's version identifies their code. */
-function withoutPlaces({ own = [] }: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function withoutPlaces({ userCode }: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept = { ...params };
-  for (const { param } of own) {
+  for (const { param } of userCode) {
     if (param === null) continue;
     const { uses: _, ...rest } = (param === "" ? kept : kept[param]) as Record<string, unknown>;
     if (param === "") return rest;

@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
@@ -31,13 +30,14 @@ export interface ModuleMap {
   readonly lock: Lock;
 }
 
-/** A definition in user code that a stage is given. */
-export interface OwnCode {
+/** User code that runs in a stage's process: a custom stage, or a definition that the stage is given. */
+export interface UserCode {
   /**
-   * The param that names it, `""` if that is all of `with`; null if the stage reads something that was made with it.
+   * The param that names the file, `""` if that is all of `with`; null for a custom stage, and for a definition that
+   * something which the stage reads was made with.
    */
   readonly param: string | null;
-  readonly sort: Sort;
+  readonly sort: Sort | "stage";
   /** The absolute path of its file. */
   readonly file: string;
   /** The path as the pipeline writes it. */
@@ -64,35 +64,28 @@ export interface Kind
    */
   readonly version: string;
   readonly custom: boolean;
-  /** Built-in kinds only: the definitions that stages are given. Stages with other definitions are of another kind. */
-  readonly own?: readonly OwnCode[];
-  /** User code only: the modules that the digests in `version` were taken of. */
-  readonly modules?: Readonly<Record<string, string>>;
-  /** Custom stages only: the local modules, as in {@linkcode OwnCode}. */
-  readonly files?: OwnCode["files"];
-  /** User code only: the meaning of module names in its process. */
+  /**
+   * The user code that `version` has the digests of: a custom stage's own, or the definitions that the stages of a
+   * built-in kind are given. Stages with other definitions are of another kind.
+   */
+  readonly userCode: readonly UserCode[];
+  /** With user code only: the meaning of module names in its process. */
   readonly map?: () => ModuleMap;
   readonly roles: ParamRoles;
   readonly validate: (raw: unknown) => ParamsOutcome & Pick<Stage, "facts">;
 }
 
-/** Returns the user code that runs in the process of a kind's stages: a custom stage's, or that of definitions. */
-export function codesOf({ custom, name, entry, version, modules = {}, files = [], own = [] }: Omit<Kind, "validate">) {
-  if (!custom) return own;
-  return [{ file: fileURLToPath(entry), uses: name, digest: version.replace("code:", ""), modules, files }];
-}
-
 /** Returns the modules of user code, by their places relative to the pipeline's folder. */
-export function modulesOf({ uses, modules }: Pick<OwnCode, "uses" | "modules">): Record<string, string> {
+export function modulesOf({ uses, modules }: Pick<UserCode, "uses" | "modules">): Record<string, string> {
   const folder = uses.slice(0, uses.lastIndexOf("/") + 1).replace(/^\.\//, "");
   // A module has a digest, a package a version.
   const place = (name: string, value: string) => /^[0-9a-f]{64}$/.test(value) ? folder + name : name;
   return Object.fromEntries(Object.entries(modules).map(([name, value]) => [place(name, value), value]));
 }
 
-/** True if a kind runs user code. */
-export function isForeign({ custom, own = [] }: Pick<Kind, "custom" | "own">): boolean {
-  return custom || own.length > 0;
+/** Returns the modules of user code as records name them: those of a custom stage by their places beside its file. */
+export function recordedModules({ custom, userCode }: Kind): Record<string, string> {
+  return Object.assign({}, ...userCode.map((code) => custom ? code.modules : modulesOf(code)));
 }
 
 /** Returns the version of a built-in kind without the digests of definitions. */

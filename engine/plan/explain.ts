@@ -6,7 +6,7 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, Sources } from "../../schemas/records.ts";
 import { externalPaths, sizeOf } from "../keys/externals.ts";
-import { builtinVersion } from "../keys/stage.ts";
+import { builtinVersion, recordedModules } from "../keys/stage.ts";
 import { listSaved, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedAction, PlannedState, Reason } from "./plan.ts";
@@ -113,9 +113,7 @@ class Explainer {
 
   /** Returns the path at which the stage names the code that changed. */
   #usesOf({ stage: { kind } }: PlannedAction, before: string): string[] {
-    const changed = (kind.own ?? []).find(({ param, digest }) =>
-      param !== null && !before.includes(`${param}:${digest}`)
-    );
+    const changed = kind.userCode.find(({ param, digest }) => param !== null && !before.includes(`${param}:${digest}`));
     return changed === undefined ? ["uses"] : ["with", ...changed.param === "" ? [] : [changed.param!], "uses"];
   }
 
@@ -139,7 +137,7 @@ class Explainer {
     // A built-in kind without user code has no modules.
     const hadNone = version !== undefined && version === builtinVersion(version) && !version.startsWith("code:");
     const before = hadNone ? {} : last && findInRun(this.store, last)?.stage.sources?.modules;
-    const now = stage.kind.modules ?? {};
+    const now = recordedModules(stage.kind);
     if (before === undefined || (!hadNone && Object.keys(before).length === 0)) return undefined;
     const both = Object.keys(now).filter((place) => Object.hasOwn(before, place));
     return {

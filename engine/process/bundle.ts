@@ -23,14 +23,14 @@ const MOST_KEPT = 16;
  * @returns the bundle's path, or why bundling failed; undefined for a kind without browser code
  */
 export async function bundleForBrowsers(
-  { browser, own = [], map }: Pick<Kind, "browser" | "own" | "map">,
+  { browser, userCode, map }: Pick<Kind, "browser" | "userCode" | "map">,
   folder: string,
   kept: string = userFolder("bundles"),
 ): Promise<{ readonly file: string } | Readonly<Record<"message" | "fix", string>> | undefined> {
   if (browser === undefined) return undefined;
   makeFolder(folder);
   const [entry, file] = [join(folder, "entry.ts"), join(folder, "bundle.js")];
-  const text = entryText(browser, own);
+  const text = entryText(browser, userCode);
   writeNew(entry, text);
   const flags = moduleFlags(folder, map && inBrowser(map(), browser));
   const asked = await askGraph(flags, entry);
@@ -77,9 +77,9 @@ function describeLeft(left: ReturnType<typeof importsOf>, modules: ModuleGraph["
   }).join("\n");
 }
 
-function entryText(browser: string, own: NonNullable<Kind["own"]>): string {
-  const urls = [browser, ...own.map(({ file }) => pathToFileURL(file).href)];
-  const given = own.map(({ sort, uses, digest: code }, i) =>
+function entryText(browser: string, userCode: Kind["userCode"]): string {
+  const urls = [browser, ...userCode.map(({ file }) => pathToFileURL(file).href)];
+  const given = userCode.map(({ sort, uses, digest: code }, i) =>
     `{ ...${JSON.stringify({ sort, uses, code })}, definition: own${i + 1}.default }`
   );
   const imports = urls.map((url, i) => `import * as own${i} from ${JSON.stringify(url)};`);

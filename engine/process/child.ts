@@ -1,13 +1,13 @@
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../contract/stage.ts";
-import { isForeign, type Kind, type ModuleMap, type OwnCode } from "../keys/stage.ts";
+import type { Kind, ModuleMap, UserCode } from "../keys/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { writeNew } from "../store/files.ts";
 import { realPath } from "../store/reading.ts";
 import { isWithin } from "../store/roots.ts";
 import { type StageLog, streamText } from "./lines.ts";
-import { moduleFlags, toolkitLock, WORKER_MODULE } from "./module_lock.ts";
+import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
 import { gatherPackages } from "./packages.ts";
 import { DenoChild, denoFolder, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
 import {
@@ -59,10 +59,17 @@ const EXIT_GRACE_MS = 5_000;
  * Writes a worker's entry module. The entry imports the toolkit's part first, which takes what it needs before the
  * stage is loaded. An import with a literal name needs no permission, so the project itself is never granted.
  */
-export function writeEntry(folder: string, entry: string, task: WorkerTask, own: readonly OwnCode[] = []): string {
+export function writeEntry(
+  folder: string,
+  entry: string,
+  task: WorkerTask,
+  userCode: readonly UserCode[] = [],
+): string {
   const path = join(folder, `${task}.ts`);
   const load = (url: string) => `() => import(${JSON.stringify(url)})`;
-  const more = own.length === 0 ? "" : `, [${own.map(({ file }) => load(pathToFileURL(file).href)).join(", ")}]`;
+  const more = userCode.length === 0
+    ? ""
+    : `, [${userCode.map(({ file }) => load(pathToFileURL(file).href)).join(", ")}]`;
   const lines = [
     `import { ${task} } from ${JSON.stringify(WORKER_MODULE)};`,
     `await ${task}(${load(entry)}${more});`,
@@ -101,13 +108,13 @@ const CLOSED = ["--no-prompt", "--cached-only", "--deny-import", "--allow-env=NO
 
 /**
  * Returns how to run a worker: Deno's flags, its environment, and where its packages are.
- * @param foreign true if user code runs in the process
+ * @param map the meaning of module names, if user code runs in the process
  */
-export async function workerOptions(folder: string, map: ModuleMap | undefined, foreign: boolean) {
+export async function workerOptions(folder: string, map: ModuleMap | undefined) {
   const flags = ["run", ...CLOSED, "--no-check", "--quiet", ...moduleFlags(folder, map)];
-  if (!foreign) return { flags, env: {}, whereIs: (path: string) => path };
+  if (map === undefined) return { flags, env: {}, whereIs: (path: string) => path };
   const shared = await denoFolder();
-  const packages = gatherPackages(shared, map?.lock ?? toolkitLock());
+  const packages = gatherPackages(shared, map.lock);
   const npm = realPath(join(shared, "npm"));
   return {
     flags: [...flags, "--no-code-cache"],
@@ -119,9 +126,9 @@ export async function workerOptions(folder: string, map: ModuleMap | undefined, 
 
 /** Runs a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
-  const module = writeEntry(options.folder, kind.entry, "serveStage", kind.own);
+  const module = writeEntry(options.folder, kind.entry, "serveStage", kind.userCode);
   const names = [...kind.permissions.env ?? [], ...options.grants.env ?? []];
-  const worker = await workerOptions(options.folder, kind.map?.(), isForeign(kind));
+  const worker = await workerOptions(options.folder, kind.map?.());
   const permissions = permissionFlags(kind, options, names, worker.whereIs);
   if ("ungrantable" in permissions) {
     const message = `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`;

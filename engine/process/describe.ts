@@ -105,7 +105,7 @@ export async function askChild<A extends z.ZodType>(
   const { folder } = temporary;
   const module = writeEntry(folder, entry, task);
   const nonce = crypto.randomUUID();
-  const { flags, env } = await workerOptions(folder, map, true);
+  const { flags, env } = await workerOptions(folder, map);
   const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
   using child = new DenoChild([...flags, module], { env, ...bounds });
   await child.tell({ ...question, nonce });

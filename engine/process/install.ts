@@ -19,12 +19,12 @@ const installed = new Set<string>();
  * @returns why fetching failed, or undefined
  */
 export async function installPackages(
-  { entry, browser, own = [], map }: Pick<Kind, "entry" | "browser" | "own" | "map">,
+  { entry, browser, userCode = [], map }: Pick<Kind, "entry"> & Partial<Pick<Kind, "browser" | "userCode" | "map">>,
   onProgress: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const all = [entry, browser ?? [], own.map(({ file }) => pathToFileURL(file).href)].flat();
-  const modules = all.filter((one) => !installed.has(one));
+  const all = [entry, browser ?? [], userCode.map(({ file }) => pathToFileURL(file).href)].flat();
+  const modules = [...new Set(all)].filter((one) => !installed.has(one));
   if (modules.length === 0) return undefined;
   const say = (message: string, first: boolean) => {
     if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");

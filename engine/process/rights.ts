@@ -2,7 +2,7 @@ import { dirname, join, relative } from "node:path";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { externalPaths } from "../keys/externals.ts";
-import { codesOf, isForeign, type Stage } from "../keys/stage.ts";
+import type { Stage } from "../keys/stage.ts";
 import type { StageDevice, TryDevice } from "../../contract/stage.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { isWithin, openRoot } from "../store/roots.ts";
@@ -75,7 +75,7 @@ export function beyondProject(files: readonly string[], project: string): string
  */
 export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, native: boolean) {
   const { kind } = stage;
-  if (!isForeign(kind)) return [];
+  if (kind.userCode.length === 0) return [];
   const { net = [], env = [], native: packages = [] } = kind.permissions;
   const home = realPath(folder);
   const seen = new Set<string>();
@@ -88,7 +88,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
     ...env.map((name) => `env=${name}`),
     ...(packages.length > 0 || native ? ["native"] : []),
   ];
-  return codesOf(kind).map(({ file, uses, files }) => {
+  return kind.userCode.map(({ file, uses, files }) => {
     // Deno reads JSON and code without a permission, and a pipeline may name files that its user does not know.
     const read = beyondProject(files.map(([path]) => path), projectOf(folder));
     return { file, uses, rights: [...new Set([...ofProcess, ...[...whole, ...read].map(readRight)])].sort() };
@@ -105,7 +105,8 @@ export async function withDeviceHere(
   stage: Stage,
   tryDevice: TryDevice,
 ): Promise<{ readonly stage: Stage; readonly device?: Pick<StageDevice, "native"> | undefined }> {
-  const found = isForeign(stage.kind) ? await stage.kind.device?.(stage.params, tryDevice) : undefined;
+  const { kind: { userCode, device }, params } = stage;
+  const found = userCode.length > 0 ? await device?.(params, tryDevice) : undefined;
   return { stage, device: found && ("device" in found ? found.device : { native: true }) };
 }
 

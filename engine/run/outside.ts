@@ -1,6 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { contentDigest, digestStageExternals, externalPaths, filesAt } from "../keys/externals.ts";
-import { codesOf, isForeign, modulesOf, type Stage } from "../keys/stage.ts";
+import { modulesOf, type Stage } from "../keys/stage.ts";
 import type { PlannedAction } from "../plan/plan.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles } from "../process/install.ts";
@@ -69,7 +69,7 @@ export async function makeReachable(
     const place = join(scratch, "external", String(readable.length));
     // A link may be redirected while the stage runs, and a process has rights to real paths only.
     const real = realPath(path);
-    const copy = isForeign(stage.kind) ? copyExternal(real, place, basename(resolve(path))) : undefined;
+    const copy = stage.kind.userCode.length > 0 ? copyExternal(real, place, basename(resolve(path))) : undefined;
     readable.push(copy ?? real);
     if (copy === undefined) lent.push(real);
     params[name] = copy ?? real;
@@ -157,7 +157,7 @@ export class Ground {
     const before = keys!.ingredients.externals;
     const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
     let other = changed.some((name) => externals[name] !== undefined);
-    for (const { file, files, digest, uses, modules } of codesOf(stage.kind)) {
+    for (const { file, files, digest, uses, modules } of stage.kind.userCode) {
       if (!last && files.every(([path, content]) => digests.holds(path, content))) continue;
       const { digestCode } = await import("../process/code_digest.ts");
       const now = await digestCode(file);

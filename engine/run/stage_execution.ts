@@ -3,7 +3,7 @@ import type { StageRun } from "../../contract/stage.ts";
 import type { RunOptions } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
 import { outputsOf } from "../keys/action.ts";
-import { type Binding, isForeign, type Stage } from "../keys/stage.ts";
+import type { Binding, Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -88,7 +88,7 @@ export class StageExecution {
       const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
       // A stage in this process reads the objects in the store; a contained stage may see only what is laid out.
       const place = stage.kind.runs === "inline" ? null : inside(folder, "in", name, String(index));
-      if (place !== null) store.objects.layOut(artifact.files, place, !isForeign(stage.kind));
+      if (place !== null) store.objects.layOut(artifact.files, place, stage.kind.userCode.length === 0);
       return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
     };
     const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
@@ -113,9 +113,9 @@ export class StageExecution {
       progressFolder: isForced(planned) ? join(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
       device: device && { name: device.name, numerics: device.numerics },
-      ...stage.kind.own && {
-        definitions: stage.kind.own.map(({ sort, uses, digest }) => ({ sort, uses, code: digest })),
-      },
+      definitions: stage.kind.userCode.flatMap(({ sort, uses, digest }) => {
+        return sort === "stage" ? [] : [{ sort, uses, code: digest }];
+      }),
       packages: {},
       externals: keys!.ingredients.externals,
       downloads: fetchesFiles(stage) ? store.paths.downloads : undefined,
@@ -190,7 +190,9 @@ export class StageExecution {
     store.runs.use(runId, { progress: { [id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);
     const grants = await planned.device?.grants() ?? {};
-    if (isForeign(stage.kind)) lend(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);
+    if (stage.kind.userCode.length > 0) {
+      lend(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);
+    }
     const params = withPaths({ kind: stage.kind, params: start.params }, reachable.params);
     try {
       return await runInChild(stage.kind, { ...start, params, packages: reachable.packages }, {
@@ -229,6 +231,7 @@ function linkedInputs({ inputs, parts = [] }: StartMessage): string[] {
 export function memoryLimitOf(stage: Stage): number | undefined {
   const { resources: { memory }, kind } = stage;
   if (memory !== undefined) return parseMemory(memory);
-  const readsForeign = isForeign(kind) || fetchesFiles(stage) || Object.keys(externalPaths(stage, ".")).length > 0;
+  const readsForeign = kind.userCode.length > 0 || fetchesFiles(stage) ||
+    Object.keys(externalPaths(stage, ".")).length > 0;
   return readsForeign ? defaultMemoryLimit() : undefined;
 }

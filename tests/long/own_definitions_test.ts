@@ -38,7 +38,7 @@ export default defineStage({
   assertEquals(asked, ["./stage.ts"]);
   assertEquals(ended.stages.get("own")!.message, "[0,false]");
   const versions = await planIn(place.path, yaml);
-  assertEquals(versions.get("own")!.stage.kind.own, undefined);
+  assertEquals(versions.get("own")!.stage.kind.userCode.map(({ sort }) => sort), ["stage"]);
   assertEquals(versions.get("after")!.stage.kind.version, versions.get("draw")!.stage.kind.version);
 });
 

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuiltinKind, DeviceFinding, TryDevice } from "../../../contract/stage.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
@@ -8,9 +9,10 @@ import { DEVICE_MODULE } from "../../process/module_lock.ts";
 import { validate } from "../../process/schema_issues.ts";
 import { mapLeaves } from "../source/tree.ts";
 
-/** True if `uses` names a file of user code. */
-export function isCustom(uses: string): boolean {
-  return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);
+/** Returns the path of the file of user code that `uses` names; undefined for the name of something built in. */
+export function userFile(uses: unknown, folder: string): string | undefined {
+  const isPath = typeof uses === "string" && (/^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses));
+  return isPath ? resolve(folder, uses) : undefined;
 }
 
 /** Returns a built-in kind as the engine sees it. */
@@ -24,6 +26,7 @@ export function fromBuiltin(builtin: BuiltinKind): Kind {
     name: kind,
     version: `${kind}/${version}`,
     custom: false,
+    userCode: [],
     roles: rolesOf(params),
     validate: (raw) => validate(params, raw),
   };
@@ -53,19 +56,18 @@ export function fitOf(found: Described, raw: unknown): Fit {
  */
 export function fromFile(written: string, found: Described | Unfit): Kind | Unfit {
   if ("error" in found) return found;
-  const { file, code, stage, sort } = found;
+  const { file, code: { digest, modules, files, map }, stage, sort } = found;
   if (stage === undefined) return { error: `it defines a ${sort}, not a stage`, fix: "name it in the params of one" };
   const { device, ...said } = stage;
   return {
     ...said,
     ...device && { device: findDevice },
     name: written,
-    version: `code:${code.digest}`,
+    version: `code:${digest}`,
     custom: true,
     entry: pathToFileURL(file).href,
-    modules: code.modules,
-    files: code.files,
-    map: () => code.map,
+    userCode: [{ param: null, sort, file, uses: written, digest, modules, files }],
+    map: () => map,
     validate: (raw) => {
       const fit = fitOf(found, raw);
       return "error" in fit ? { ok: false, issues: [] } : fit.outcome;

@@ -10,14 +10,14 @@ import { suggestPath } from "../../../std/near_path.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
-import { builtinVersion, type Kind, type ModuleMap, modulesOf, type OwnCode, type Stage } from "../../keys/stage.ts";
+import { builtinVersion, type Kind, type ModuleMap, type Stage, type UserCode } from "../../keys/stage.ts";
 import { type Described, describeFiles, type Fit, type Unfit } from "../../process/describe.ts";
 import { validate } from "../../process/schema_issues.ts";
 import { mergeValues } from "../compose/layers.ts";
 import { findUnfit } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
-import { fitOf, fromBuiltin, fromFile, isCustom } from "./builtin.ts";
-import type { BuiltinKinds } from "./kinds.ts";
+import { fitOf, fromBuiltin, fromFile } from "./builtin.ts";
+import type { BuiltinKinds, FileOf } from "./kinds.ts";
 import { indirectOrigin } from "./origin.ts";
 
 /** A place where a stage names a file of user code. */
@@ -26,20 +26,10 @@ interface Place {
   readonly param: string | undefined;
   readonly sort: Sort | "stage";
   readonly uses: unknown;
+  /** The path of the file; undefined if `uses` names none. */
+  readonly file: string | undefined;
   /** The params that the stage gives to the definition in the file. */
   readonly params: Readonly<Record<string, unknown>>;
-}
-
-/** Returns the files that a stage names, as written: a custom stage's own, or those of definitions in its params. */
-function placesOf({ uses, with: params }: Pick<StageEntry, "uses" | "with">, builtins: BuiltinKinds): Place[] {
-  if (isCustom(uses)) return [{ param: undefined, sort: "stage", uses, params }];
-  const { definitions = {} } = Object.hasOwn(builtins, uses) ? builtins[uses]! : {};
-  return Object.entries(definitions).flatMap(([param, sort]) => {
-    const value = param === "" ? params : params[param];
-    if (!isRecord(value) || !Object.hasOwn(value, "uses")) return [];
-    const { uses, ...rest } = value;
-    return [{ param, sort, uses, params: rest }];
-  });
 }
 
 /** Types of artifacts that are read with the code of the definitions that they were made with. */
@@ -61,7 +51,7 @@ export class StageKinds {
 
   constructor(
     private readonly builtins: BuiltinKinds,
-    private readonly resolveFile: (written: string) => string,
+    private readonly fileOf: FileOf,
     private readonly problems: Problems,
     private readonly origins: Origins,
   ) {}
@@ -75,18 +65,29 @@ export class StageKinds {
     broken: ReadonlyMap<string, ReadonlySet<string>>,
   ): Promise<Map<string, Kind | undefined>> {
     // Each file is asked once about all params that the stages give to it.
-    const places = entries.values().flatMap((entry) => placesOf(entry, this.builtins));
-    this.#known = await describeFiles([...places.flatMap((place) => {
-      const file = this.#fileOf(place);
-      return file === undefined ? [] : [{ file, params: [place.params] }];
+    const places = entries.values().flatMap((entry) => this.#placesOf(entry));
+    this.#known = await describeFiles([...places.flatMap(({ file, params }) => {
+      return file === undefined ? [] : [{ file, params: [params] }];
     })]);
     return new Map([...entries].map(([id, entry]) => [id, this.#kindOf(id, entry, broken.get(id))]));
   }
 
+  /** Returns the files that a stage names: a custom stage's own, or those of definitions in its params. */
+  #placesOf({ uses, with: params }: Pick<StageEntry, "uses" | "with">): Place[] {
+    const file = this.fileOf(uses);
+    if (file !== undefined) return [{ param: undefined, sort: "stage", uses, file, params }];
+    const { definitions = {} } = Object.hasOwn(this.builtins, uses) ? this.builtins[uses]! : {};
+    return Object.entries(definitions).flatMap(([param, sort]) => {
+      const value = param === "" ? params : params[param];
+      if (!isRecord(value) || !Object.hasOwn(value, "uses")) return [];
+      const { uses, ...rest } = value;
+      return [{ param, sort, uses, file: this.fileOf(uses), params: rest }];
+    });
+  }
+
   /** Returns what is known of a file where it is named, or why it cannot be used there. */
   #look(place: Place, kind: string): Extract<Fit, { outcome: unknown }> & { readonly found: Described } | Unfit {
-    const { uses, sort, param } = place;
-    const file = this.#fileOf(place);
+    const { uses, sort, param, file } = place;
     const found = file === undefined ? undefined : this.#known.get(file);
     if (found === undefined) {
       const own = `name one, such as ./${sort}.ts; what comes with noiseline is written without uses`;
@@ -121,7 +122,7 @@ export class StageKinds {
 
   #kindOf(id: string, entry: StageEntry, broken?: ReadonlySet<string>): Kind | undefined {
     const { uses } = entry;
-    const places = placesOf(entry, this.builtins);
+    const places = this.#placesOf(entry);
     const looked = places.flatMap((place) => {
       const found = this.#look(place, uses);
       if (!("error" in found)) return [{ place, ...found }];
@@ -129,7 +130,7 @@ export class StageKinds {
       if (!isKnown) this.#report(id, place.param, found.error, found.fix);
       return [];
     });
-    if (isCustom(uses)) {
+    if (places[0]?.sort === "stage") {
       const [own] = looked;
       return own && this.#made.getOrInsertComputed(own.found.file, () => fromFile(uses, own.found) as Kind);
     }
@@ -140,7 +141,7 @@ export class StageKinds {
     }
     const kind = this.#made.getOrInsertComputed(uses, () => fromBuiltin(builtin));
     if (places.length === 0) return kind;
-    const own = looked.map(({ found: { file, code: { digest, modules, files } }, place }): OwnCode => {
+    const own = looked.map(({ found: { file, code: { digest, modules, files } }, place }): UserCode => {
       const { param, sort, uses } = place;
       return { param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules, files };
     });
@@ -153,11 +154,11 @@ export class StageKinds {
    * @param stages in dependency order
    */
   inherit(stages: readonly Stage[]): Stage[] {
-    const given = new Map<string, readonly OwnCode[]>();
+    const given = new Map<string, readonly UserCode[]>();
     return stages.map((stage) => {
-      const { own: named = [] } = stage.kind;
+      const named = stage.kind.userCode.filter(({ sort }) => sort !== "stage");
       const read = Object.values(stage.inputs).flat().filter(({ type }) => CARRIERS.includes(type));
-      const inherited = new Map<string, OwnCode>();
+      const inherited = new Map<string, UserCode>();
       for (const code of read.flatMap((binding) => given.get(binding.stage) ?? [])) {
         inherited.getOrInsert(nameOf(code), { ...code, param: null });
       }
@@ -171,18 +172,18 @@ export class StageKinds {
     });
   }
 
-  #make(kind: Kind, own: readonly OwnCode[]): Kind {
+  #make(kind: Kind, own: readonly UserCode[]): Kind {
     // Everything else about the code follows from its file.
     const name = JSON.stringify([kind.name, kind.version, own.map(({ param, uses, file }) => [param, uses, file])]);
     return this.#made.getOrInsertComputed(name, () => withCode(kind, own, own.map((one) => this.#mapOf(one))));
   }
 
-  #mapOf({ file }: Pick<OwnCode, "file">): ModuleMap {
+  #mapOf({ file }: Pick<UserCode, "file">): ModuleMap {
     return (this.#known.get(file) as Described).code.map;
   }
 
   /** Reports names that clash: in one process a name means one module, and a package one version. */
-  #reportClash({ entry }: Stage, own: readonly OwnCode[]): void {
+  #reportClash({ entry }: Stage, own: readonly UserCode[]): void {
     const meanings = new Map<string, string>();
     for (const { uses, ...one } of own) {
       for (const [name, meaning] of meaningsIn(this.#mapOf(one))) {
@@ -192,10 +193,6 @@ export class StageKinds {
         return;
       }
     }
-  }
-
-  #fileOf({ uses }: Place): string | undefined {
-    return typeof uses === "string" && isCustom(uses) ? this.resolveFile(uses) : undefined;
   }
 
   #report(id: string, param: string | undefined, message: string, fix: string): void {
@@ -209,7 +206,7 @@ export class StageKinds {
     const issues: ParamIssue[] = [];
     const facts: Record<string, Facts> = {};
     const values: Record<string, Readonly<Record<string, unknown>>> = {};
-    const places = placesOf({ uses: builtin.kind, with: raw }, this.builtins);
+    const places = this.#placesOf({ uses: builtin.kind, with: raw });
     for (const place of places) {
       const param = place.param!;
       const looked = this.#look(place, builtin.kind);
@@ -235,24 +232,23 @@ export class StageKinds {
 }
 
 /** Names an inherited definition in the key: a sign that no param begins with, its sort, and its code's digest. */
-const nameOf = ({ sort, digest }: Pick<OwnCode, "sort" | "digest">) => `+${sort}:${digest}`;
+const nameOf = ({ sort, digest }: Pick<UserCode, "sort" | "digest">) => `+${sort}:${digest}`;
 
 /**
  * Returns a built-in kind whose stages are given definitions in user code. The version contains all of these: whatever
  * is loaded into a process may change its results.
  * @param maps the meaning of module names for each definition
  */
-export function withCode(kind: Kind, own: readonly OwnCode[], maps: readonly ModuleMap[]): Kind {
+export function withCode(kind: Kind, own: readonly UserCode[], maps: readonly ModuleMap[]): Kind {
   // User code always runs in a process of its own.
   const { runs: _, ...rest } = kind;
   const codes = own.map((one) => one.param === null ? nameOf(one) : `${one.param}:${one.digest}`);
   return {
     ...rest,
-    own,
+    userCode: own,
     version: [builtinVersion(kind.version), ...codes].join(" "),
     // If all params belong to a definition, none of them is a path of the kind's.
     roles: own.some(({ param }) => param === "") ? {} : kind.roles,
-    modules: Object.assign({}, ...own.map(modulesOf)),
     map: () => maps.reduce((all, map) => mergeValues(all, map) as ModuleMap),
   };
 }

@@ -2,23 +2,25 @@ import type { BuiltinKind } from "../../../contract/stage.ts";
 import { describeFiles } from "../../process/describe.ts";
 import type { KindFacts, KindsOf } from "../compose/expand.ts";
 import { asMap } from "../source/tree.ts";
-import { isCustom } from "./builtin.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
+
+/** Returns the path of the file of user code that a pipeline names; undefined for the name of something built in. */
+export type FileOf = (uses: unknown) => string | undefined;
 
 /** Finds all kinds that each stage may have, as far as known before the matrix is expanded; custom stages are asked. */
 export async function findKinds(
   root: unknown,
   builtins: BuiltinKinds,
-  resolveFile: (written: string) => string,
+  fileOf: FileOf,
 ): Promise<KindsOf> {
   const stages = asMap(asMap(root)["stages"]);
   const uses = new Map(Object.entries(stages).map(([id, entry]) => [id, asMap(entry)["uses"]]));
   const written = [...new Set(uses.values())].filter((one) => typeof one === "string");
-  const custom = written.filter((one) => isCustom(one) && !one.includes("${"));
-  const described = await describeFiles(custom.map((one) => ({ file: resolveFile(one), params: [] })));
+  const files = written.flatMap((one) => one.includes("${") ? [] : fileOf(one) ?? []);
+  const described = await describeFiles(files.map((file) => ({ file, params: [] })));
   const find = (one: string): KindFacts | undefined => {
-    const found = described.get(resolveFile(one));
+    const found = described.get(fileOf(one) ?? "");
     if (found !== undefined) return "error" in found ? undefined : found.stage;
     return Object.hasOwn(builtins, one) ? { seeded: false, ...builtins[one]! } : undefined;
   };

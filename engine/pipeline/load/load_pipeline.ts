@@ -21,7 +21,7 @@ import { asMap, isRecord, sortKeys } from "../source/tree.ts";
 import { bindInputs, buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
-import { isCustom } from "./builtin.ts";
+import { userFile } from "./builtin.ts";
 import { StageKinds } from "./definitions.ts";
 import { type BuiltinKinds, findKinds } from "./kinds.ts";
 import { makeOrigins } from "./origin.ts";
@@ -68,7 +68,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   for (const [root, id] of unresolved) {
     if (root === "stages") broken.getOrInsertComputed(String(id), () => new Set()).add("with");
   }
-  const stageKinds = new StageKinds(options.kinds, (written) => resolve(folder, written), problems, origins);
+  const stageKinds = new StageKinds(options.kinds, (uses) => userFile(uses, folder), problems, origins);
   const kinds = await stageKinds.resolve(entries, broken);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 
@@ -121,16 +121,16 @@ async function resolveDocument(
   const overridden = applyOverrides(document.value.value, overrides);
   problems.addAll(overridden.problems);
   const replaced = interpolate(overridden.value, problems, budget);
+  const fileOf = (uses: unknown) => userFile(uses, dirname(file));
   const included = await includePipelines(replaced.value, {
     file,
     document: document.value,
     read: oncePerFile((inner) => composeDocument(inner, { read, profiles: [] })),
-    isSeeded: (uses) => isCustom(uses) || kinds[uses]?.seeded === true,
+    isSeeded: (uses) => fileOf(uses) !== undefined || kinds[uses]?.seeded === true,
     budget,
     problems,
   });
   const expands = !budget.spent && usesMatrix(included.value);
-  const fileOf = (written: string) => resolve(dirname(file), written);
   const kindsOf = expands ? await findKinds(included.value, kinds, fileOf) : undefined;
   const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { bundleForBrowsers } from "../../../engine/process/bundle.ts";
 import { digestCode } from "../../../engine/process/code_digest.ts";
-import type { OwnCode } from "../../../engine/keys/stage.ts";
+import type { UserCode } from "../../../engine/keys/stage.ts";
 import { sha256Of } from "../../../engine/store/reading.ts";
 import { makeTemporaryFolder } from "../../../engine/store/folders.ts";
 
@@ -35,10 +35,14 @@ async function lab() {
         const file = join(folder, name);
         const code = await digestCode(file);
         if ("error" in code) throw new Error(code.error);
-        return { ...code, file, uses: `./${name}`, sort: "network", param: null } satisfies OwnCode & typeof code;
+        return { ...code, file, uses: `./${name}`, sort: "network", param: null } satisfies UserCode & typeof code;
       }));
       const map = codes.length === 0 ? {} : { map: () => codes[0]!.map };
-      return await bundleForBrowsers({ browser, own: codes, ...map }, join(folder, `${count++}`), kept) as Readonly<
+      return await bundleForBrowsers(
+        { browser, userCode: codes, ...map },
+        join(folder, `${count++}`),
+        kept,
+      ) as Readonly<
         Record<"file" | "message" | "fix", string>
       >;
     },
@@ -110,7 +114,7 @@ Deno.test("what no browser has is named with the file that wants it", async () =
   assertStringIncludes(message, `"readImages"`);
   assertStringIncludes(message, "net.ts");
   assertEquals(fix, "let the files of your own that a page needs import what a browser has");
-  assertEquals(await bundleForBrowsers({}, join(one.folder, "none")), undefined);
+  assertEquals(await bundleForBrowsers({ userCode: [] }, join(one.folder, "none")), undefined);
 });
 
 Deno.test("a module that only Deno has is named with the line that imports it, unless nothing in the page needs it at once", async () => {

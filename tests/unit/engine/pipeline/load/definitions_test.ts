@@ -37,8 +37,8 @@ Deno.test("params of a definition are what its own schema gives out, and the res
   assertEquals(params["model"], { uses: "./net.ts", depth: 3, width: 8 });
   assertEquals([params["objective"], params["steps"]], ["eps", 2]);
   assertEquals(facts, { model: {} });
-  assertEquals(kind.own!.map(({ param, sort, uses }) => [param, sort, uses]), [["model", "network", "./net.ts"]]);
-  assertEquals(kind.version, `learn/3 model:${kind.own![0]!.digest}`);
+  assertEquals(kind.userCode.map(({ param, sort, uses }) => [param, sort, uses]), [["model", "network", "./net.ts"]]);
+  assertEquals(kind.version, `learn/3 model:${kind.userCode[0]!.digest}`);
 });
 
 Deno.test("a definition may have all params of a stage, with the toolkit's own beside them and facts for its checks", async () => {
@@ -262,7 +262,7 @@ Deno.test("a file decides what stands in a place, whatever its code answers", as
   const { stages } = await loadGood(folder.path, learning("{ uses: ./forged.ts }"));
   const { params, kind } = stages.get("a")!;
   assertEquals(params["model"], { uses: "./forged.ts", channels: 1e9, constructor: 1 });
-  assertEquals(kind.own!.map(({ uses }) => uses), ["./forged.ts"]);
+  assertEquals(kind.userCode.map(({ uses }) => uses), ["./forged.ts"]);
 });
 
 Deno.test("answers that are no plain data, or not short, and prints that look like frames, come to one line", async () => {
