@@ -6,7 +6,6 @@ import { type JobEnd, jobEndSchema, jobStartSchema } from "../../schemas/cluster
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
-import { mayWork } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants } from "../process/rights.ts";
 import type { Emit, StageProblem } from "../run/events.ts";
@@ -26,7 +25,7 @@ import { lineOfJob } from "./look.ts";
 import type { Queue } from "./queue.ts";
 import { SharedStates } from "./states.ts";
 import { type Attempt, clusterFolder, isHere, type TrustedSubmission } from "./submission.ts";
-import { recall, type Recalled, thaw } from "./thaw.ts";
+import { type JobAction, prepareAction, readAction } from "./job_action.ts";
 
 /**
  * Exit codes of a job. `done`: the stage is done, or its result was already there; `failed`: the stage failed;
@@ -185,17 +184,17 @@ class Task {
   async #work(scratch: string): Promise<Outcome> {
     const { submission, own: { line } } = this;
     const store = openStore(join(scratch, "store"), undefined, submission.runsOf(line));
-    const recalled = recall(submission, line);
-    if (!recalled.ok) return { state: "failed", unusable: true, problems: recalled.diagnostics };
-    const { pipeline, id, externals } = recalled.value;
-    const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
+    const cache = this.#openCache();
+    const action = await readAction(submission, line, cache);
+    if (!action.ok) return { state: "failed", unusable: true, problems: action.diagnostics };
+    const { pipeline, id, externals, given } = action.value;
+    const made = Planner.make(pipeline, store, { targets: [id], cache, externals, given });
     if (!made.ok) return { state: "failed", problems: made.diagnostics };
-    const { actions } = await made.value.plan();
-    const { manifest, keys } = actions.get(id)!;
+    const { manifest, keys } = (await made.value.plan()).actions.get(id)!;
     if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
-    const missing = [...actions.values()].filter((one) => one.id !== id && mayWork(one));
-    if (missing.length === 0) return await this.#compute(recalled.value, store, keys!.resolvedKey, scratch);
-    const names = missing.slice(0, 3).map((one) => one.id).join(", ");
+    const missing = [...given].filter(([, one]) => one.manifest === undefined);
+    if (missing.length === 0) return await this.#compute(action.value, store, keys!.resolvedKey, scratch);
+    const names = missing.slice(0, 3).map(([one]) => one).join(", ");
     const message = `what it reads is not in the shared cache: ${names}`;
     return failed(message, "run again with --on, which computes it", { isLate: true });
   }
@@ -224,13 +223,13 @@ class Task {
     return new SharedCache(backend, "read-write", { name: cache, warn, stop, claimant, patience });
   }
 
-  async #compute(recalled: Recalled, store: Store, resolvedKey: string, scratch: string): Promise<Outcome> {
+  async #compute(action: JobAction, store: Store, resolvedKey: string, scratch: string): Promise<Outcome> {
     const { submission, own, options, options: { stop } } = this;
-    const { id, externals } = recalled;
-    const given = { kinds: options.kinds, digests: store.digests };
-    const thawed = await thaw(submission, recalled, join(scratch, "pipeline"), given);
-    if (!thawed.ok) return { state: "failed", unusable: true, problems: thawed.diagnostics };
-    const { pipeline, granted } = thawed.value;
+    const { id, externals, given } = action;
+    const here = { kinds: options.kinds, digests: store.digests };
+    const prepared = await prepareAction(submission, action, join(scratch, "pipeline"), here);
+    if (!prepared.ok) return { state: "failed", unusable: true, problems: prepared.diagnostics };
+    const { pipeline, granted } = prepared.value;
     const grants = new Grants(pipeline.folder, join(scratch, "grants.json"));
     granted.forEach((one) => grants.add(one));
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
@@ -240,7 +239,7 @@ class Task {
     const cache = this.#openCache();
     const ran = await runPipeline(pipeline, store, {
       targets: [id],
-      ...{ cache, externals, grants, versions: options.versions, stop, claimsAll: true },
+      ...{ cache, externals, given, grants, versions: options.versions, stop, claimsAll: true },
       gpus: cards.split(",").filter((card) => /^[\w-]+$/.test(card) && card !== "NoDevFiles"),
       // The queue assigns GPUs, and each job may count its own from 0, so they are not locked on the host.
       lockFolder: join(scratch, "slots"),
@@ -250,12 +249,7 @@ class Task {
         if (event.type === "stage-saved" && isHere(submission.folder)) states?.send(event.step);
         options.emit(event);
       },
-      beforeStage: async ({ id: reached, stage, keys, device }, progress) => {
-        if (reached !== id) {
-          const fix =
-            "`run FILE --cache` with the cluster's cache, where you may compute, makes it again and replaces it";
-          return { message: `${reached}, which it reads, is damaged in the shared cache`, fix };
-        }
+      beforeStage: async ({ stage, keys, device }, progress) => {
         const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
         const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
         states = new SharedStates(clusterFolder(submission.cache, "states"), `${own.job}.${own.attempt}`, place);
@@ -266,27 +260,28 @@ class Task {
     });
     const toStep = await states?.settle() ?? 0;
     if (!ran.ok) return { state: "failed", problems: ran.diagnostics };
-    const { actions } = ran.value;
-    const { manifest, state } = actions.get(id)!;
+    const { manifest, state, message, fix = "see its log" } = ran.value.actions.get(id)!;
     const steps = { resolvedKey, fromStep, toStep: toStep > 0 ? toStep : null };
     if (state === "restored" || state === "cached") return { state: "hit", ...steps };
     if (manifest !== undefined) {
       const unsent = await this.#send(cache, manifest, store);
       if (unsent === undefined) return { state: "ran", ...steps };
-      const message = `its result cannot be sent to the shared cache: ${unsent.message}`;
-      return failed(message, unsent.fix ?? "run again", steps);
+      return failed(
+        `its result cannot be sent to the shared cache: ${unsent.message}`,
+        unsent.fix ?? "run again",
+        steps,
+      );
     }
-    const ended = [...actions.values()].find((one) => one.state === "failed");
     // A job that waited for another one until its time was over has not begun.
     const mayGoOn = toStep > fromStep || (waited && states === undefined);
     // A job that the queue ends may fail in any way. The stage saved what it could, and continues from there.
-    if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && mayGoOn))) {
+    if (stop.aborted && (stop.reason !== LIMIT_NEAR || (state !== "failed" && mayGoOn))) {
       return { state: "again", ...steps };
     }
-    if (ended !== undefined) return failed(ended.message ?? "it failed", ended.fix ?? "see its log", steps);
+    if (state === "failed") return failed(message ?? "it failed", fix, steps);
     const why = states?.problem === undefined ? "" : ` (${states.problem})`;
-    const message = `its time limit is too short to get from step ${fromStep} to the next saved state${why}`;
-    return failed(message, `raise timeout of ${id}, or time of the cluster file`, steps);
+    const short = `its time limit is too short to get from step ${fromStep} to the next saved state${why}`;
+    return failed(short, `raise timeout of ${id}, or time of the cluster file`, steps);
   }
 
   /** Returns why the stage is not tried once more: attempts before this one began at the same step. */

@@ -1,7 +1,7 @@
 import type { OutputPorts, Shard, StageDevice } from "../../contract/stage.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { sha256Of } from "../store/reading.ts";
-import { readsOf, type Stage } from "./stage.ts";
+import type { Binding, Stage } from "./stage.ts";
 
 /** The facts about an action that forecasts need, as the kind of its stage states them. */
 export type Work = Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes">;
@@ -48,9 +48,14 @@ export function actionsOf(stages: Iterable<Stage>): Action[] {
   }).toArray();
 }
 
+/** Returns what an action is given: the inputs of its stage, and what shards have computed. */
+export function bindingsOf({ stage, parts = [] }: Action): Binding[] {
+  return [...Object.values(stage.inputs).flat(), ...parts.map((part) => ({ stage: part, port: "part", ...PART.part }))];
+}
+
 /** Returns the ids of the actions whose results an action is given. */
-export function inputsOf({ stage, parts = [] }: Action): string[] {
-  return [...readsOf(stage), ...parts];
+export function inputsOf(action: Action): string[] {
+  return bindingsOf(action).map(({ stage }) => stage);
 }
 
 /** Returns the ids of the actions that must be done before an action can begin. */
@@ -58,7 +63,7 @@ export function actionsBefore(action: Action): string[] {
   return [...inputsOf(action), ...action.stage.needs];
 }
 
-const PART: OutputPorts = { part: { type: "files", description: "What a shard has computed" } };
+const PART = { part: { type: "files", description: "What a shard has computed" } } satisfies OutputPorts;
 
 /** Returns the outputs that an action writes; a shard writes only its part. */
 export function outputsOf({ stage, shard }: Action): OutputPorts {

@@ -85,14 +85,19 @@ function localIngredients({ stage, shard }: Action, externals: Ingredients["exte
  * Returns the keys of all actions, by id.
  * @param actions in the order of the graph, so that the keys of an action's inputs come first
  * @param externals the digests for every stage, by id
+ * @param given results that these actions read and none of them makes
  */
-export function keysOfActions(actions: Iterable<Action>, externals: ReadonlyMap<string, Ingredients["externals"]>) {
+export function keysOfActions(
+  actions: Iterable<Action>,
+  externals: ReadonlyMap<string, Ingredients["externals"]>,
+  given: ReadonlyMap<string, Pick<ActionKeys, "recipeKey">> = new Map(),
+) {
   const keys = new Map<string, ActionKeys>();
   for (const action of actions) {
     const { id, stage } = action;
     const upstream: Record<string, string[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
-      upstream[port] = bindings.map((one) => `${keys.get(one.stage)!.recipeKey}.${one.port}`);
+      upstream[port] = bindings.map((one) => `${(keys.get(one.stage) ?? given.get(one.stage)!).recipeKey}.${one.port}`);
     }
     const local = localIngredients(action, externals.get(stage.id) ?? {});
     keys.set(id, { local, ...recipeKeyOf(local, upstream) });

@@ -17,6 +17,12 @@ import { placeProblem } from "../pipeline/load/check_facts.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
 import { tryDevice } from "../process/device_trial.ts";
 
+/** A result that exists elsewhere, or not yet. */
+export interface GivenResult {
+  readonly recipeKey: string;
+  readonly manifest: ResultManifest | undefined;
+}
+
 export interface PlanOptions {
   /** Ids of the stages or actions to reach; all stages when empty. */
   readonly targets?: readonly string[];
@@ -24,6 +30,11 @@ export interface PlanOptions {
   readonly force?: ReadonlySet<string>;
   /** Digests of what the stages read from outside, if these were just taken. */
   readonly externals?: DigestedExternals;
+  /**
+   * Results that actions read and that nothing here can make, with what is known of each: a job of a cluster computes
+   * one action alone.
+   */
+  readonly given?: ReadonlyMap<string, GivenResult>;
   /** A second store that machines share: asked for results that the local one lacks, and given those of a run. */
   readonly cache?: SharedCache | undefined;
   /** True if the stages run on other machines, so that the devices of this one mean nothing. */
@@ -56,8 +67,11 @@ export class Planner {
     externals: ReadonlyMap<string, Externals>,
     private readonly options: PlanOptions,
   ) {
-    this.#actions = new Map(actionsOf(pipeline.stages.values()).map((action) => [action.id, action]));
-    this.#keys = keysOfActions(this.#actions.values(), externals);
+    const { given = new Map() } = options;
+    const actions = actionsOf(pipeline.stages.values()).filter(({ id }) => !given.has(id));
+    this.#actions = new Map(actions.map((action) => [action.id, action]));
+    this.#keys = keysOfActions(actions, externals, given);
+    for (const [id, { manifest }] of given) if (manifest !== undefined) this.settled.set(id, manifest);
     this.#needed = this.#findNeeded();
   }
 

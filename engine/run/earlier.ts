@@ -1,9 +1,10 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import { dirname, join, resolve } from "node:path";
 import { type Diagnostic, errorOf, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { type Plan, stagesIn } from "../plan/plan.ts";
-import { Planner } from "../plan/planner.ts";
+import { Planner, type PlanOptions } from "../plan/planner.ts";
 import { entriesOf, isThere, readTextIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { unlessReadable } from "../store/trouble.ts";
@@ -31,8 +32,8 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
 }
 
 /** Returns the current state of all stages of a pipeline, as far as it is known without looking at devices. */
-export function survey(pipeline: Pipeline, store: Store): Result<Plan["stages"]> {
-  const planner = Planner.make(pipeline, store);
+export function survey(pipeline: Pipeline, store: Store, given?: PlanOptions["given"]): Result<Plan["stages"]> {
+  const planner = Planner.make(pipeline, store, definedOnly({ given }));
   return planner.ok ? succeed(stagesIn(planner.value.survey())) : planner;
 }
 

@@ -76,7 +76,7 @@ export type EngineEvent =
 
 export type Emit = (event: EngineEvent) => void;
 
-export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals"> {
+export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals" | "given"> {
   /**
    * The ends of stages, and the failures of shards, that a cluster was to compute and did not: they are not among the
    * targets, and count all the same.

@@ -47,7 +47,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
     const ends = [...results].map(([id, { state }]) => [id, state] as const);
     const stages = new Map([...results].filter(([id]) => plan.stages.has(id)));
     const counts = countEnds([...ends, ...options.endedElsewhere ?? []], plan);
-    const now = survey(pipeline, store);
+    const now = survey(pipeline, store, options.given);
     const isBegun = status !== "interrupted" || runId !== undefined;
     const earlier = isBegun && now.ok ? findEarlier({ pipeline, stages: now.value }, store) : [];
     const durationMs = performance.now() - started;

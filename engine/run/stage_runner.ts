@@ -75,7 +75,7 @@ function toResult(
   return failedBy({ message: outcome.stack.includes(message) ? outcome.stack : `${message}\n${outcome.stack}` });
 }
 
-export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "beforeStage"> {
+export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "given" | "beforeStage"> {
   readonly slots: Slots;
   /** Returns true if new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
@@ -91,6 +91,7 @@ export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache
 
 /** The most times that damaged inputs of a stage are made again: a disk may damage them each time. */
 const MAX_UNSETTLED = 5;
+const MAKE_AGAIN = "`run FILE --cache` with the cluster's cache, where you may compute, makes it again and replaces it";
 const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix: "check the disk, then run again" });
 
 /** Brings single stages to their declared state. The scheduler decides which stage runs next. */
@@ -236,15 +237,18 @@ export class StageRunner {
 
   /** Fetches a result from the shared cache and shows it. A result that cannot be fetched whole counts as absent. */
   async #fetch({ id, manifest }: PlannedAction): Promise<StageResult | undefined> {
-    const { planner, store, cache, emit } = this.options;
-    const say = (level: "note" | "warn") => (message: string) => emit({ type: "stage-note", id, level, message });
-    const whole = await cache!.fetch(manifest!, store, {
-      note: say("note"),
-      warn: (message) => say("warn")(`${message}; making it here`),
-    });
-    const served = whole ? this.#serve(planner.planAction(id, false)) : undefined;
+    const whole = await this.#bring(id, manifest!, "; making it here");
+    const served = whole ? this.#serve(this.options.planner.planAction(id, false)) : undefined;
     // The view may have been good all the while, although the store had lost the objects.
     return served === undefined ? undefined : { ...served, state: "restored", message: "from the shared cache" };
+  }
+
+  /** Brings a result from the shared cache into the store. @returns false if that fails */
+  #bring(id: string, manifest: ResultManifest, then = ""): Promise<boolean> {
+    const { store, cache, emit } = this.options;
+    const note = (message: string) => emit({ type: "stage-note", id, level: "note", message });
+    const warn = (message: string) => emit({ type: "stage-note", id, level: "warn", message: `${message}${then}` });
+    return cache!.fetch(manifest, store, { note, warn });
   }
 
   #settle(planned: PlannedAction, manifest: ResultManifest): void {
@@ -279,12 +283,17 @@ export class StageRunner {
   async #reachInputs(action: PlannedAction, heals = false): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
     for (const id of inputsOf(action)) {
+      const manifest = this.options.given?.get(id)?.manifest;
+      if (manifest !== undefined) {
+        if (await this.#bring(id, manifest)) continue;
+        return failedBy({ message: `${id}, which it reads, is damaged in the shared cache`, fix: MAKE_AGAIN });
+      }
       const settled = planner.settled.has(id) && (cache === undefined || planner.planAction(id, false).shared !== true);
       const ended = settled ? undefined : await this.#reachOnly(id);
       if (ended !== undefined) return ended;
-      const manifest = planner.settled.get(id)!;
-      if (!heals || this.#verify(id, manifest)) continue;
-      planner.distrust(manifest);
+      const input = planner.settled.get(id)!;
+      if (!heals || this.#verify(id, input)) continue;
+      planner.distrust(input);
       const broken = await this.#reachOnly(id);
       if (broken !== undefined) return broken;
     }

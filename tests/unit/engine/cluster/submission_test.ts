@@ -3,7 +3,9 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import fc from "fast-check";
 import { openSubmission, type TrustedSubmission, writeSubmission } from "../../../../engine/cluster/submission.ts";
-import { recall, thaw as makeWhole } from "../../../../engine/cluster/thaw.ts";
+import { prepareAction, readAction } from "../../../../engine/cluster/job_action.ts";
+import { FolderBackend } from "../../../../engine/store/cache/folder_backend.ts";
+import { SharedCache } from "../../../../engine/store/cache/shared_cache.ts";
 import { type Diagnostic, type Result, succeed } from "../../../../engine/diagnostic/diagnostic.ts";
 import { actionsOf } from "../../../../engine/keys/action.ts";
 import { keysOfActions } from "../../../../engine/keys/keys.ts";
@@ -40,11 +42,18 @@ function keysOf(pipeline: Pipeline, digests: Digests): Map<string, string> {
 }
 
 /** Both steps of a job's preparation. */
-async function thaw(opened: TrustedSubmission, line: number, folder: string, given: Parameters<typeof makeWhole>[3]) {
-  const recalled = recall(opened, line);
-  if (!recalled.ok) return recalled;
-  const thawed = await makeWhole(opened, recalled.value, folder, given);
-  return thawed.ok ? succeed({ ...recalled.value, ...thawed.value }) : thawed;
+async function prepare(
+  opened: TrustedSubmission,
+  line: number,
+  folder: string,
+  world: Pick<World, "kinds" | "digests">,
+) {
+  const { signal: stop } = new AbortController();
+  const cache = new SharedCache(new FolderBackend(opened.cache), "read", { name: "c", stop, warn: () => {} });
+  const action = await readAction(opened, line, cache);
+  if (!action.ok) return action;
+  const prepared = await prepareAction(opened, action.value, folder, world);
+  return prepared.ok ? succeed({ ...action.value, ...prepared.value }) : prepared;
 }
 
 class World implements AsyncDisposable {
@@ -101,9 +110,9 @@ Deno.test("a submission holds the stages that run and those that they read, each
   // The files that were read are now in the cache.
   Deno.removeSync(world.path("data"), { recursive: true });
   for (const [line, id] of ["one", "two", "three"].entries()) {
-    const thawed = good(await thaw(opened, line, world.path(`node${line}`), world));
-    assertEquals([thawed.id, [...thawed.pipeline.stages.keys()].at(-1)], [id, id]);
-    const stage = thawed.pipeline.stages.get(id)!;
+    const prepared = good(await prepare(opened, line, world.path(`node${line}`), world));
+    assertEquals([prepared.id, [...prepared.pipeline.stages.keys()]], [id, [id]]);
+    const stage = prepared.pipeline.stages.get(id)!;
     const { kind: _kind, ...was } = pipeline.stages.get(id)!;
     const { kind: _kind2, ...is } = stage;
     if (id === "one") assertEquals(Deno.readTextFileSync(join(stage.params["file"] as string, "deep", "b.txt")), "b");
@@ -121,8 +130,10 @@ Deno.test("stages with any params that a pipeline may have come back with their 
       const two = { ...pipeline.stages.get("two")!, params };
       const changed = { ...pipeline, stages: new Map([...pipeline.stages, ["two", two]]) };
       const { folder, digest } = await world.write(changed, ["two"]);
-      const thawed = good(await thaw(good(openSubmission(folder, digest)), 1, world.path(`node-${count++}`), world));
-      assertEquals(thawed.pipeline.stages.get("two")!.params, JSON.parse(JSON.stringify(params)));
+      const prepared = good(
+        await prepare(good(openSubmission(folder, digest)), 1, world.path(`node-${count++}`), world),
+      );
+      assertEquals(prepared.pipeline.stages.get("two")!.params, JSON.parse(JSON.stringify(params)));
     }),
     { numRuns: 40 },
   );
@@ -179,15 +190,17 @@ Deno.test("a stage or file that was changed in the cache is not executed", async
   const lines = join(folder, "stages.jsonl");
   const text = Deno.readTextFileSync(lines);
   Deno.writeTextFileSync(lines, text.replace('"text":"b"', '"text":"c"'));
-  assertStringIncludes(problemOf(await thaw(opened, 2, world.path("n1"), world)), "not what was submitted");
+  assertStringIncludes(problemOf(await prepare(opened, 1, world.path("n1"), world)), "not what was submitted");
+  // Another stage's line is as it was; what it reads goes by the keys in the head.
+  good(await prepare(opened, 2, world.path("n5"), world));
   Deno.writeTextFileSync(lines, text);
-  good(await thaw(opened, 2, world.path("n2"), world));
+  good(await prepare(opened, 2, world.path("n2"), world));
   const object = world.path("shared/v1/objects", sha256Of("b").slice(0, 2), sha256Of("b"));
   Deno.writeTextFileSync(object, "c");
-  assertStringIncludes(problemOf(await thaw(opened, 0, world.path("n3"), world)), "not whole in the shared cache");
+  assertStringIncludes(problemOf(await prepare(opened, 0, world.path("n3"), world)), "not whole in the shared cache");
   Deno.removeSync(object);
   Deno.symlinkSync("/dev/zero", object);
-  assertStringIncludes(problemOf(await thaw(opened, 0, world.path("n4"), world)), "not whole in the shared cache");
+  assertStringIncludes(problemOf(await prepare(opened, 0, world.path("n4"), world)), "not whole in the shared cache");
 });
 
 Deno.test("another version of a kind is refused with its reason", async () => {
@@ -196,11 +209,11 @@ Deno.test("another version of a kind is refused with its reason", async () => {
   const { folder, digest } = await world.write(pipeline, ["other"]);
   const opened = good(openSubmission(folder, digest));
   const kinds = { ...TINY_KINDS, source: { ...TINY_KINDS["source"]!, version: 2 } };
-  const thawed = await thaw(opened, 0, world.path("n1"), { kinds, digests: world.digests });
-  assertStringIncludes(problemOf(thawed), "noiseline on this node is not the one that submitted");
+  const prepared = await prepare(opened, 0, world.path("n1"), { kinds, digests: world.digests });
+  assertStringIncludes(problemOf(prepared), "noiseline on this node is not the one that submitted");
 });
 
-Deno.test("a shard comes without what it is of, and what joins shards comes with them", async () => {
+Deno.test("the job of a shard is given the inputs of its stage, and the job that joins shards is given these, too", async () => {
   await using world = await World.make();
   const pipeline = await loadGood(world.folder.path, YAML);
   const { three, ...rest } = Object.fromEntries(pipeline.stages) as Record<string, Stage>;
@@ -211,10 +224,10 @@ Deno.test("a shard comes without what it is of, and what joins shards comes with
   assertEquals(opened.head.stages.map(({ id }) => id), ["one", "two", "three~1of2", "three~2of2", "three"]);
   assertEquals(opened.head.stages[4]!.recipeKey, keysOf(pipeline, world.digests).get("three"));
   const planned = async (line: number) => {
-    const { pipeline, id, externals } = good(await thaw(opened, line, world.path(`n${line}`), world));
-    const planner = good(Planner.make(pipeline, openStore(world.path("store")), { targets: [id], externals }));
-    return [...(await planner.plan()).actions.keys()];
+    const { pipeline, id, ...own } = good(await prepare(opened, line, world.path(`n${line}`), world));
+    const planner = good(Planner.make(pipeline, openStore(world.path("store")), { targets: [id], ...own }));
+    return [[...own.given.keys()], [...(await planner.plan()).actions.keys()]];
   };
-  assertEquals(await planned(2), ["one", "two", "three~1of2"]);
-  assertEquals(await planned(4), ["one", "two", "three~1of2", "three~2of2", "three"]);
+  assertEquals(await planned(2), [["one", "two"], ["three~1of2"]]);
+  assertEquals(await planned(4), [["one", "two", "three~1of2", "three~2of2"], ["three"]]);
 });

@@ -1,66 +1,79 @@
 import { join } from "node:path";
-import type { StageLine } from "../../schemas/cluster_records.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
+import type { StageLine, Submission } from "../../schemas/cluster_records.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
-import { actionsOf } from "../keys/action.ts";
-import { keysOfActions } from "../keys/keys.ts";
+import { actionsOf, bindingsOf } from "../keys/action.ts";
+import { fitsItsKey, keysOfActions } from "../keys/keys.ts";
 import type { Kind, Stage, UserCode } from "../keys/stage.ts";
 import { fromBuiltin, fromFile } from "../pipeline/load/builtin.ts";
 import { withCode } from "../pipeline/load/definitions.ts";
 import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
 import { type KeptPipeline, unpackPipeline } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { GivenResult } from "../plan/planner.ts";
 import { type Described, describeFile } from "../process/describe.ts";
 import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { realPath } from "../store/reading.ts";
+import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { layOut } from "./bundles.ts";
 import type { TrustedSubmission } from "./submission.ts";
 
-/** One stage of a submission and the stages that it reads, directly or not: good for planning, not for running. */
-export type Recalled = Readonly<ValueOf<typeof recall>>;
+/** An action of a submission, as the job knows it that computes it: good for planning, not for running. */
+export interface JobAction extends Pick<Submission["stages"][number], "id" | "recipeKey"> {
+  /** Has only the stage of the action. */
+  readonly pipeline: Pipeline;
+  /** The results that the action reads, with the records of those that are in the shared cache. */
+  readonly given: ReadonlyMap<string, GivenResult>;
+  /** The digests of what the stage reads from outside, as they were submitted. */
+  readonly externals: DigestedExternals;
+  readonly own: StageLine;
+}
 
 function refused(message: string, fix: string): Result<never> {
   return refuse([errorOf("check", message, fix)]);
 }
 
-/**
- * Reads a stage and the stages that it reads. Nothing is laid out, and no code but the engine's is loaded.
- * @returns the stages as a pipeline, with the digests of what they read from outside, as they were submitted
- */
-export function recall(submission: TrustedSubmission, line: number) {
+/** Reads the action of a line. Nothing is laid out, and no code but the engine's is loaded. */
+export async function readAction(
+  submission: TrustedSubmission,
+  line: number,
+  cache: SharedCache,
+): Promise<Result<JobAction>> {
   const { head, folder } = submission;
-  const lines = new Map<number, StageLine>();
-  // A set's iterator also visits entries that are added during the walk, and each entry once.
-  const wanted = new Set([line]);
-  for (const one of wanted) {
-    const found = submission.readStage(one);
-    if (found === undefined) {
-      return refused(`line ${one} of ${folder}/stages.jsonl is not what was submitted`, "submit again");
-    }
-    lines.set(one, found);
-    found.reads.forEach((each) => wanted.add(each));
+  const own = submission.readStage(line);
+  if (own === undefined) {
+    return refused(`line ${line} of ${folder}/stages.jsonl is not what was submitted`, "submit again");
   }
   // Within its job a stage waits for no other, and the job limits its time.
-  const alone = { needs: [], timeoutMs: undefined };
-  const kept = {
-    pipeline: { ...head.pipeline, folder, knownProfiles: [] },
-    kinds: head.kinds.map(({ kind }) => kind),
-    stages: [...lines].sort(([a], [b]) => a - b).map(([, { stage }]) => ({ ...stage, ...alone })),
-    ...{ families: [], leftOut: [], outside: [] },
-  };
-  const pipeline = unpackPipeline(kept as unknown as KeptPipeline);
-  const externals = new Map(lines.values().map(({ stage, externals }) => [stage.id, externals]));
-  const own = lines.get(line)!;
-  const digested: DigestedExternals = { externals, problems: [] };
-  if (!hasItsKeys(submission, pipeline, digested)) return otherVersion(submission);
-  return succeed({ pipeline, id: head.stages[line]!.id, externals: digested, own });
+  const stage = { ...own.stage, kind: 0, needs: [], timeoutMs: undefined };
+  const pipeline = unpackPipeline({
+    pipeline: { ...head.pipeline, folder, knownProfiles: [], given: [] },
+    ...{ kinds: [head.kinds[own.stage.kind]!.kind], stages: [stage], families: [], leftOut: [], outside: [] },
+  } as unknown as KeptPipeline);
+  const { id, recipeKey } = head.stages[line]!;
+  const action = actionsOf(pipeline.stages.values()).find((one) => one.id === id)!;
+  const bindings = Map.groupBy(bindingsOf(action), (one) => one.stage);
+  const read = own.reads.map((one) => head.stages[one]!);
+  await cache.find(read.map((one) => ({
+    ...{ stage: one.id, recipeKey: one.recipeKey, resolvedKey: undefined },
+    judge: ({ outputs, ...manifest }, key) => {
+      if (!fitsItsKey({ outputs, ...manifest }, key)) return "damaged";
+      return bindings.get(one.id)!.every(({ port, type }) => outputs[port]?.type === type) ? undefined : "misfit";
+    },
+  })));
+  const given = new Map(read.map((one) => {
+    return [one.id, { recipeKey: one.recipeKey, manifest: cache.knownByRecipe(one.recipeKey) }];
+  }));
+  const externals = { externals: new Map([[own.stage.id, own.externals]]), problems: [] };
+  const found = { id, recipeKey, pipeline, given, externals, own };
+  return hasItsKey(found) ? succeed(found) : otherVersion(submission);
 }
 
-/** Returns true if the keys are those that were submitted. */
-function hasItsKeys({ head }: TrustedSubmission, pipeline: Pipeline, { externals }: DigestedExternals): boolean {
-  const keys = keysOfActions(actionsOf(pipeline.stages.values()), externals);
-  return head.stages.every(({ id, recipeKey }) => (keys.get(id)?.recipeKey ?? recipeKey) === recipeKey);
+/** Returns true if an action has the recipe key that was submitted. */
+function hasItsKey({ pipeline, id, recipeKey, given, externals }: Omit<JobAction, "own">): boolean {
+  const actions = actionsOf(pipeline.stages.values()).filter((action) => action.id === id);
+  return keysOfActions(actions, externals.externals, given).get(id)?.recipeKey === recipeKey;
 }
 
 function otherVersion({ head }: TrustedSubmission): Result<never> {
@@ -70,18 +83,19 @@ function otherVersion({ head }: TrustedSubmission): Result<never> {
 }
 
 /**
- * Makes a stage ready to run: lays out its code and the files that it reads in a folder. Fails unless the keys are
- * still those that were submitted.
+ * Makes an action ready to run: lays out the code of its stage and the files that the stage reads in a folder. Fails
+ * unless the key is still the one that was submitted.
  *
  * @returns the pipeline, and the rights that the submitter granted to its code, by file; none for a built-in kind
  */
-export async function thaw(
+export async function prepareAction(
   submission: TrustedSubmission,
-  { pipeline: recalled, id, externals, own }: Recalled,
+  action: JobAction,
   folder: string,
   { kinds, digests }: { readonly kinds: BuiltinKinds; readonly digests: Digests },
 ) {
   // This file hides settings above the folder, and makes the folder's contents one project.
+  const { pipeline: { stages, ...rest }, id, own } = action;
   makeFolder(folder);
   writeUnflushed(join(folder, "deno.json"), "{}");
   const made = await makeKind(submission, own.stage.kind, folder, kinds);
@@ -94,14 +108,13 @@ export async function thaw(
     if (path === undefined) return notWhole(name);
     paths[name] = path;
   }
-  const before = recalled.stages.get(own.stage.id)!;
+  const before = stages.get(own.stage.id)!;
   const stage: Stage = { ...before, kind, params: withPaths({ ...before, kind }, paths) };
-  const here = digestStageExternals(stage, { ...recalled, folder }, digests).externals;
+  const here = digestStageExternals(stage, { ...rest, folder }, digests).externals;
   const names = Object.keys({ ...own.externals, ...here }).filter((name) => own.externals[name] !== here[name]);
   if (names.length > 0) return refuse(names.map((name) => differs(id, name)));
-  // The stage keeps its place in the order: the stages that it reads come before it.
-  const pipeline: Pipeline = { ...recalled, folder, stages: new Map([...recalled.stages, [stage.id, stage]]) };
-  return hasItsKeys(submission, pipeline, externals) ? succeed({ pipeline, granted }) : otherVersion(submission);
+  const pipeline: Pipeline = { ...rest, folder, stages: new Map([[stage.id, stage]]) };
+  return hasItsKey({ ...action, pipeline }) ? succeed({ pipeline, granted }) : otherVersion(submission);
 }
 
 function notWhole(what: string): Result<never> {
