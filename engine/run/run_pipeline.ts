@@ -13,7 +13,8 @@ import { findEarlier, findOthers, survey } from "./earlier.ts";
 import { foresee } from "./probe.ts";
 import { block, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
-import { type StageResult, waitingForStore } from "./stage_runner.ts";
+import type { StageResult } from "./stage_result.ts";
+import { waitingForStore } from "./stage_runner.ts";
 
 export type RunSummary = Readonly<ValueOf<typeof runPipeline>>;
 

@@ -13,7 +13,8 @@ import { Limit } from "../store/limit.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
-import { type StageResult, StageRunner, usedLine } from "./stage_runner.ts";
+import { type StageResult, usedLine } from "./stage_result.ts";
+import { StageRunner } from "./stage_runner.ts";
 import { newRunId } from "../store/processes.ts";
 import type { Grants } from "../process/rights.ts";
 

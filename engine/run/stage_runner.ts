@@ -1,5 +1,5 @@
 import { definedOnly } from "../../std/defined_only.ts";
-import type { FigureSummary, ResultManifest, UsedLine } from "../../schemas/records.ts";
+import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
@@ -14,65 +14,12 @@ import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
 import { Ground } from "./outside.ts";
 import { type Action, inputsOf, slotsOf } from "../keys/action.ts";
-import type { RunOptions, StageFinished, StageProblem } from "./events.ts";
-import type { StageOutcome } from "../process/protocol.ts";
-
-/** The result of reaching one stage. */
-export interface StageResult extends Pick<StageFinished, "state" | "message" | "fix" | "mine"> {
-  readonly manifest?: ResultManifest;
-  readonly fromStep?: number;
-  /** The device that computed the stage in this run. */
-  readonly device?: StageDevice;
-  /** The time of the stage's own work, without waiting for locks and slots; absent if nothing ran. */
-  readonly workMs?: number;
-  /** Rates by unit of progress, such as steps and images. */
-  readonly perSecond?: Readonly<Record<string, number>>;
-  /** Summaries of the stage's figures, such as its loss. */
-  readonly figures?: Readonly<Record<string, FigureSummary>>;
-}
+import type { RunOptions, StageProblem } from "./events.ts";
+import { failedBy, NOT_BEGUN, type StageResult, toResult, usedLine } from "./stage_result.ts";
 
 /** Returns the message for the time in which `gc`, or for a moment `verify`, has the store to itself. */
 export function waitingForStore(holder: string): string {
   return `waiting for ${holder}, which has locked the store`;
-}
-
-/** Returns the record that a run relies on the results of actions. */
-export function usedLine(served: Iterable<Action & Pick<PlannedAction, "manifest">>): Partial<UsedLine> {
-  const used: Partial<UsedLine> & Pick<UsedLine, "results"> = { results: {} };
-  for (const { id, stage, shard, manifest } of served) {
-    const result = manifest!.resolvedKey;
-    if (shard === undefined) used.results[id] = result;
-    else (used.shards ??= {})[id] = { stage: stage.id, result };
-  }
-  return used;
-}
-
-const INTERRUPTED: StageResult = { state: "interrupted" };
-/** The end of a stage that was stopped while it waited: for a lock, for its turn. */
-const NOT_BEGUN: StageResult = { state: "blocked" };
-
-function failedBy({ message, fix }: StageProblem): StageResult {
-  return definedOnly({ state: "failed" as const, message, fix });
-}
-
-/**
- * Converts the outcome of a stage's code to the result that a run reports.
- * @param kept true if there are states that the stage can continue from
- */
-function toResult(
-  outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,
-  planned: PlannedAction,
-  kept: boolean,
-): StageResult {
-  if (outcome.status === "interrupted") {
-    return isForced(planned) ? { ...INTERRUPTED, message: "a forced stage starts over" } : INTERRUPTED;
-  }
-  if (outcome.status === "failed") return failedBy(outcome);
-  const { message } = outcome;
-  if (outcome.status === "timeout") {
-    return failedBy({ message, fix: `raise timeout of ${planned.stage.entry}${kept ? "; its progress is kept" : ""}` });
-  }
-  return failedBy({ message: outcome.stack.includes(message) ? outcome.stack : `${message}\n${outcome.stack}` });
 }
 
 export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "given" | "beforeStage"> {
