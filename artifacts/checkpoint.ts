@@ -1,14 +1,8 @@
 import { z } from "zod";
 import type { InputArtifact, OutputArtifact, OwnDefinition } from "../contract/stage.ts";
 import type { NetworkSizes, Path } from "../diffusion/define.ts";
-import {
-  learnsVariance,
-  makeNetwork,
-  type NamedArrays,
-  type Network,
-  packParameters,
-  unpackParameters,
-} from "../diffusion/network.ts";
+import { learnsVariance, makeNetwork, packParameters, unpackParameters } from "../diffusion/network.ts";
+import type { NamedArrays, Network } from "../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { InputArtifact, OwnDefinition } from "../contract/stage.ts";
 import type { Path } from "../diffusion/define.ts";
 import { chainPath, definedPath, pathFacts, tabledPath, tableOf } from "../diffusion/path.ts";
-import { SCHEDULE_NAMES } from "../diffusion/schedule/names.ts";
+import { SCHEDULE_NAMES } from "../diffusion/schedule/betas.ts";
 import { makeTables } from "../diffusion/schedule/tables.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";

@@ -5,7 +5,7 @@
  * The peers need a Python with scipy, pytorch-fid and torch-fidelity; without one only our side is measured.
  */
 import { frechetDistance } from "../metrics/frechet.ts";
-import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
+import { kernelDistanceOfSubsets } from "../metrics/kernel_distance.ts";
 import { chunksOf, statisticsOf } from "../metrics/statistics.ts";
 import { range, vectorsOf } from "../metrics/vectors.ts";
 import { readTorchStateDict } from "../formats/torch/state_dict.ts";
@@ -13,7 +13,7 @@ import { openInception } from "../metrics/features/inception_network.ts";
 import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { randomStream } from "../tensor/mod.ts";
 import { openFloat64Products } from "../tensor/onnx/products.ts";
-import { openDevice } from "../tensor/open.ts";
+import { openDevice } from "../tensor/implementations.ts";
 import { type Contender, startContender } from "./support/contender.ts";
 import { printTable } from "./support/markdown.ts";
 import { median, ratios } from "./support/measure.ts";

@@ -1,15 +1,8 @@
-import {
-  DATA_TIME,
-  type DefinitionParams,
-  type ParamsOf,
-  type Path,
-  type PathDefinition,
-  type TimePoint,
-} from "./define.ts";
-import { priorKlBitsPerDim } from "./schedule/prior.ts";
-import { roundHalfToEven } from "./schedule/round_half_to_even.ts";
-import { type DiffusionTables, makeTables } from "./schedule/tables.ts";
-import { hasZeroTerminalSnr } from "./schedule/zero_terminal_snr.ts";
+import { DATA_TIME } from "./define.ts";
+import type { DefinitionParams, ParamsOf, Path, PathDefinition, TimePoint } from "./define.ts";
+import { type DiffusionTables, makeTables, priorKlBitsPerDim } from "./schedule/tables.ts";
+import { roundHalfToEven } from "./schedule/respace.ts";
+import { hasZeroTerminalSnr } from "./schedule/betas.ts";
 
 export { DATA_TIME };
 

@@ -1,6 +1,6 @@
 import type { DefinitionProblem, Path } from "./define.ts";
 import { DATA_TIME, priorKlOfPath, tableOf } from "./path.ts";
-import { MAX_PRIOR_BITS_PER_DIM } from "./schedule/prior.ts";
+import { MAX_PRIOR_BITS_PER_DIM } from "./schedule/tables.ts";
 
 /**
  * Allowed rounding error: distance from signal 1 and noise 0 at the image, and steps in the wrong direction between two

@@ -1,8 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
-import { emaStep } from "./ema.ts";
+import { adamStep, clipFactor, emaStep, globalNorm } from "./optimizer.ts";
 import { batchGradients, batchSignature, type GradientOptions } from "./gradient_step.ts";
-import { adamStep, clipFactor, globalNorm } from "./optimizer.ts";
 import { type Network, sizeOf } from "./network.ts";
 
 /** The vectors that an update reads and writes: [P] each. */

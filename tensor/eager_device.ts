@@ -4,7 +4,7 @@ import { compilingDevice, type EngineFunction, type SharedEngine } from "./compi
 import type { Device, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "./device.ts";
 import { registerHostKeepMask } from "./random/keep_mask.ts";
 import { signatureOf, trace } from "./trace/trace.ts";
-import { withBackend } from "./with_backend.ts";
+import { withBackend } from "./trace/recorder.ts";
 
 /**
  * Opens a device that runs functions op by op on a TF.js backend.

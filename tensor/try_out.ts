@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import process from "node:process";
-import type { ConcreteDeviceName } from "./devices.ts";
-import { openDevice } from "./open.ts";
+import type { ConcreteDeviceName } from "./device.ts";
+import { openDevice } from "./implementations.ts";
 import type { Installation } from "./tensorflow/installation.ts";
 
 /**

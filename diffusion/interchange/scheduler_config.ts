@@ -1,6 +1,6 @@
 import type { ObjectiveName } from "../objectives.ts";
-import { makeBetas, type ScheduleSpec } from "../schedule/betas.ts";
-import { endsOf, type Figures, SCHEDULE_NAMES, type ScheduleName } from "../schedule/names.ts";
+import { endsOf, makeBetas, SCHEDULE_NAMES } from "../schedule/betas.ts";
+import type { Figures, ScheduleName, ScheduleSpec } from "../schedule/betas.ts";
 import type { SchedulerConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 

@@ -1,5 +1,5 @@
 import { groupsFor, resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
-import { unetParameterSpecs } from "../unet/parameters.ts";
+import { unetParameterSpecs } from "../unet/plan.ts";
 import type { Unet2dConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 

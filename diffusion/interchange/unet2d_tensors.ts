@@ -1,7 +1,7 @@
 import type { ParameterSpec } from "../define.ts";
 import { type NamedArrays, sizeOf } from "../network.ts";
 import type { UnetConfig } from "../unet/config.ts";
-import { unetParameterSpecs } from "../unet/parameters.ts";
+import { unetParameterSpecs } from "../unet/plan.ts";
 import type { Translated } from "./problem.ts";
 
 /** One tensor of a `UNet2DModel`, row-major. */

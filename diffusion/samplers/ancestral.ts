@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { defineSampler, type DefinitionProblem } from "../define.ts";
-import { mix } from "./mix.ts";
+import { mix, transition } from "./mix.ts";
 import { DATA_TIME } from "../path.ts";
 import { spaceTimesteps } from "../schedule/respace.ts";
 import { checkSteps } from "./spaced.ts";
-import { transition } from "./transition.ts";
 
 /**
  * Algorithm 2 of Ho et al. 2020, from t = T - 1 down to 0: the posterior mean at the predicted x_0, plus noise at every

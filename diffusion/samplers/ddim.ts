@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { defineSampler } from "../define.ts";
-import { mix } from "./mix.ts";
+import { mix, transition } from "./mix.ts";
 import { checkSteps, spacedTimes, spacing, stepsParam } from "./spaced.ts";
-import { transition } from "./transition.ts";
 
 /**
  * DDIM (Song et al. 2021, eq. 12): each step combines x_0 at its signal and eps at its noise, of which eta replaces a

@@ -1,5 +1,3 @@
-import { roundHalfToEven } from "./round_half_to_even.ts";
-
 /**
  * Returns the timesteps of a shortened chain: `count` of them, spread from 0 to T - 1 (openai/improved-diffusion,
  * `space_timesteps` with one section). Ascending and distinct.
@@ -15,4 +13,11 @@ export function spaceTimesteps(timesteps: number, count: number): number[] {
     at += stride;
     return t;
   });
+}
+
+/** Rounds as Python and numpy do, as reference code selects timesteps: Math.round would give others at x.5. */
+export function roundHalfToEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
 }

@@ -1,8 +1,7 @@
 import { chainPath } from "../path.ts";
 import { pathProblems } from "../path_problems.ts";
 import { makeBetas, type ScheduleShape } from "./betas.ts";
-import { priorKlOfSignal } from "./prior.ts";
-import { makeTables } from "./tables.ts";
+import { makeTables, priorKlOfSignal } from "./tables.ts";
 
 /** Upper limit of the search: far past any chain that could be sampled, and still a few milliseconds to evaluate. */
 export const SEARCH_LIMIT_TIMESTEPS = 100_000;

@@ -2,8 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { defineNetwork, type ForwardInputs } from "../define.ts";
 import { conv, dense, norm, silu, timeEmbedding, upsample, type Weights } from "../layers.ts";
 import { type UnetConfig, unetConfig, unetParams } from "./config.ts";
-import { unetParameterSpecs } from "./parameters.ts";
-import { type BlockPlan, planUnet } from "./plan.ts";
+import { type BlockPlan, planUnet, unetParameterSpecs } from "./plan.ts";
 
 /** The U-Net of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). */
 export default defineNetwork({

@@ -1,6 +1,5 @@
 import { resolutionsOf, type UnetConfig } from "./config.ts";
-import { unetParameterSpecs } from "./parameters.ts";
-import { type BlockPlan, planUnet } from "./plan.ts";
+import { type BlockPlan, planUnet, unetParameterSpecs } from "./plan.ts";
 
 /**
  * Returns the arithmetic of one forward pass for one image, in GFLOP: convolutions, products and attention, two

@@ -13,7 +13,7 @@ import { learnsVariance, packParameters } from "../../diffusion/network.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
-import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
+import { hasZeroTerminalSnr } from "../../diffusion/schedule/betas.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors, floatsOf } from "../../formats/safetensors.ts";
 import { checkPrediction } from "../shared/checks.ts";

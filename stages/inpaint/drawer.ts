@@ -1,8 +1,7 @@
 import type { z } from "zod";
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { StoredImages } from "../../artifacts/images.ts";
-import { mix } from "../../diffusion/samplers/mix.ts";
-import { transition } from "../../diffusion/samplers/transition.ts";
+import { mix, transition } from "../../diffusion/samplers/mix.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { BatchDrawer } from "../shared/draw/draw_images.ts";
 import { startDeviation, type Walk } from "../shared/draw/walk.ts";

@@ -3,16 +3,14 @@ import { type CheckProblem, type CheckResult, defineKind, type Facts } from "../
 import type { DefinitionProblem, Path } from "../../diffusion/define.ts";
 import { chainPath, pathFacts, priorKlOfPath } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
-import { makeBetas, type ScheduleSpec } from "../../diffusion/schedule/betas.ts";
-import { endsOf, scheduleOf } from "../../diffusion/schedule/names.ts";
-import { MAX_PRIOR_BITS_PER_DIM } from "../../diffusion/schedule/prior.ts";
+import { endsOf, makeBetas, rescaleZeroTerminalSnr, scheduleOf } from "../../diffusion/schedule/betas.ts";
+import type { ScheduleSpec } from "../../diffusion/schedule/betas.ts";
+import { makeTables, MAX_PRIOR_BITS_PER_DIM } from "../../diffusion/schedule/tables.ts";
 import {
   largestFiniteTimesteps,
   SEARCH_LIMIT_TIMESTEPS,
   smallestNormalTimesteps,
 } from "../../diffusion/schedule/search.ts";
-import { makeTables } from "../../diffusion/schedule/tables.ts";
-import { rescaleZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { DEFAULT_TIMESTEPS, pathTimesteps, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";

@@ -1,12 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { NetworkDefinition, NetworkSizes, Recovery, TimePoint } from "../../diffusion/define.ts";
-import {
-  type GradientOptions,
-  gradientStepSignature,
-  lossOfBatch,
-  makeGradientStep,
-} from "../../diffusion/gradient_step.ts";
+import { gradientStepSignature, lossOfBatch, makeGradientStep } from "../../diffusion/gradient_step.ts";
+import type { GradientOptions } from "../../diffusion/gradient_step.ts";
 import { stepFigures } from "../../diffusion/loss_tables.ts";
 import { modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeNetwork, type Network, predict } from "../../diffusion/network.ts";

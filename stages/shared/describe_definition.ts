@@ -1,10 +1,6 @@
 import type { Facts } from "../../contract/stage.ts";
-import {
-  type ObjectiveDefinition,
-  type PathDefinition,
-  type SamplerDefinition,
-  sortOf,
-} from "../../diffusion/define.ts";
+import { sortOf } from "../../diffusion/define.ts";
+import type { ObjectiveDefinition, PathDefinition, SamplerDefinition } from "../../diffusion/define.ts";
 import { makeObjective, type Objective } from "../../diffusion/objective.ts";
 import { chainPath, definedPath, pathFacts, timePoint } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";

@@ -14,7 +14,7 @@ export async function findStageDevice(
 ): Promise<DeviceFinding> {
   // Loaded only for stages that may run: an up-to-date plan needs none of it.
   const [{ chooseDevice }, { trialOf }] = await Promise.all([
-    import("../../tensor/choose.ts"),
+    import("../../tensor/implementations.ts"),
     import("./device_trial.ts"),
   ]);
   const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
@@ -48,7 +48,7 @@ export async function withDevice<T>(
   use: (device: Device) => Promise<T>,
 ): Promise<T> {
   if (found === undefined) throw new Error("The stage has no device. Fix: set device: true in its definition.");
-  const { openDevice } = await import("../../tensor/open.ts");
+  const { openDevice } = await import("../../tensor/implementations.ts");
   const { threads } = params as Partial<DeviceParams>;
   const device = await openDevice(found.name as ConcreteDeviceName, {
     ...definedOnly({ threads }),

@@ -23,17 +23,11 @@ import { pathProblems } from "../../diffusion/path_problems.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
-import type { NamedTensors, Tensor } from "../../tensor/device.ts";
-import type { DeviceName } from "../../tensor/devices.ts";
+import type { DeviceName, NamedTensors, Tensor } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { describeProblem, isError } from "../shared/checks.ts";
-import {
-  checkLossCode,
-  checkNetworkCode,
-  checkObjectiveAt,
-  type CodeProblem,
-  shown,
-} from "../shared/definition_checks.ts";
+import { checkLossCode, checkNetworkCode, checkObjectiveAt, shown } from "../shared/definition_checks.ts";
+import type { CodeProblem } from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";

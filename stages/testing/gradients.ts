@@ -1,12 +1,19 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ParameterSpec } from "../../diffusion/define.ts";
 import { sizeOf } from "../../diffusion/network.ts";
-import type { Device, HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
-import { AUTO_ORDER, type ConcreteDeviceName, type DeviceName } from "../../tensor/devices.ts";
+import {
+  AUTO_ORDER,
+  type ConcreteDeviceName,
+  type Device,
+  type DeviceName,
+  type HostTensors,
+  type NamedTensors,
+  type Signature,
+  type Tensor,
+} from "../../tensor/device.ts";
 import { openEagerDevice } from "../../tensor/eager_device.ts";
 import { mayHaveGpu } from "../../tensor/gpus.ts";
-import { describeDevices } from "../../tensor/implementations.ts";
-import { openDevice } from "../../tensor/open.ts";
+import { describeDevices, openDevice } from "../../tensor/implementations.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { type CodeProblem, shown } from "../shared/definition_checks.ts";
 

@@ -9,13 +9,8 @@ import { atWholeTimes, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { describeProblem } from "../shared/checks.ts";
-import {
-  buildNetwork,
-  checkLossCode,
-  checkNetworkCode,
-  checkObjectiveAt,
-  type CodeProblem,
-} from "../shared/definition_checks.ts";
+import { buildNetwork, checkLossCode, checkNetworkCode, checkObjectiveAt } from "../shared/definition_checks.ts";
+import type { CodeProblem } from "../shared/definition_checks.ts";
 import { ownNamed } from "../shared/own.ts";
 import { failedBy } from "../shared/run_of.ts";
 import { sizesFor, type trainKind } from "./kind.ts";

@@ -12,15 +12,8 @@ import { makeBatches } from "./batches.ts";
 import { type Science, scienceOf } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
 import { startPreviews } from "./previews.ts";
-import {
-  decodeState,
-  encodeState,
-  initialState,
-  makeStepper,
-  type StepResult,
-  type TrainState,
-  trainSteps,
-} from "./training.ts";
+import { decodeState, encodeState, initialState, makeStepper, trainSteps } from "./training.ts";
+import type { StepResult, TrainState } from "./training.ts";
 
 type Context = ContextOf<typeof trainKind>;
 

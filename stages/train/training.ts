@@ -1,10 +1,9 @@
 import { logLine, splitLog, type TrainLog } from "../../artifacts/log.ts";
 import type { SavedState } from "../../contract/stage.ts";
-import { emaDecayAt } from "../../diffusion/ema.ts";
+import { adamBiasCorrections, emaDecayAt } from "../../diffusion/optimizer.ts";
 import { type GradientOptions, gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
 import { initialParameters, type Network, packParameters } from "../../diffusion/network.ts";
-import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeTrainStep, makeUpdateStep, trainStepSignature, updateStepSignature } from "../../diffusion/train_step.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";

@@ -1,15 +1,16 @@
 import onnxProto from "onnx-proto";
 import { ONNX_TYPE } from "../trace/emit/elementwise.ts";
 import { NO_TENSOR_NODE, NO_TENSOR_OUTPUT } from "./no_copies.ts";
-import { liveValues, sizeOf } from "../trace/graph.ts";
-import type {
-  Attribute,
-  ConstantValue,
-  ElementType,
-  InputValue,
-  OperationValue,
-  Shape,
-  Value,
+import {
+  type Attribute,
+  type ConstantValue,
+  type ElementType,
+  type InputValue,
+  liveValues,
+  type OperationValue,
+  type Shape,
+  sizeOf,
+  type Value,
 } from "../trace/graph.ts";
 
 const { onnx } = onnxProto;

@@ -1,9 +1,9 @@
 import process from "node:process";
-import type { DeviceDescription, DeviceGrants, DeviceTrouble } from "../devices.ts";
+import type { DeviceDescription, DeviceGrants, DeviceTrouble } from "../device.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
-import { tensorflowVariables } from "./environment.ts";
+import { findInstallation, setupCommand, tensorflowCache, tensorflowVariables } from "./installation.ts";
+import type { Installation } from "./installation.ts";
 import { findNvidiaCard, type NvidiaCard, nvidiaModels, OLDEST_DRIVER } from "../gpus.ts";
-import { findInstallation, type Installation, setupCommand, tensorflowCache } from "./installation.ts";
 import { FOLDER_VARIABLES } from "../../std/user_folder.ts";
 
 /** Descriptions of the devices `tensorflow` and `tensorflow-gpu` that do not load TensorFlow. */

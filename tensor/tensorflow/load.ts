@@ -2,12 +2,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import util from "node:util";
-import { setTensorflowEnvironment } from "./environment.ts";
 import {
   addonFile,
   type Installation,
   packageFolderOf,
   preloadFile,
+  setTensorflowEnvironment,
   setupCommand,
   TFJS_HANDOVER,
 } from "./installation.ts";

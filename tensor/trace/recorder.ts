@@ -1,8 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { compose, COMPOSITIONS } from "../compositions.ts";
-import { FAULTS } from "../faults.ts";
+import { compose, COMPOSITIONS, FAULTS } from "../compositions.ts";
 import { callerOf, type CompileError, compileError } from "./failure.ts";
-import { withBackend } from "../with_backend.ts";
 import { fromData } from "./emit/constants.ts";
 import { Graph, type Value } from "./graph.ts";
 import { TRANSLATIONS } from "./kernels/table.ts";
@@ -198,4 +196,20 @@ function recordKernel(
 
 function tensorType(type: string): "float32" | "int32" | "bool" | undefined {
   return type === "float32" || type === "int32" || type === "bool" ? type : undefined;
+}
+
+/**
+ * Calls `body` with a TF.js backend selected, which must be initialised, and restores the previous one. Synchronous
+ * from start to end, because the selected backend is one variable for the whole process.
+ */
+export function withBackend<T>(name: string, body: () => T): T {
+  const previous = tf.getBackend();
+  // For a backend that is already made, or made without waiting, TF.js switches before it returns the promise; the
+  // promise only repeats that.
+  void tf.setBackend(name);
+  try {
+    return body();
+  } finally {
+    void tf.setBackend(previous);
+  }
 }

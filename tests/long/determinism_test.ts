@@ -5,7 +5,7 @@ import { packParameters } from "../../diffusion/network.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import type { Device, HostTensors } from "../../tensor/device.ts";
-import { openDevice } from "../../tensor/open.ts";
+import { openDevice } from "../../tensor/implementations.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { startOf, unetOf } from "../support/unet.ts";
 import { SIMPLE_LOSS } from "../support/objectives.ts";

@@ -1,10 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { runProgram, SetupFailure } from "../../tensor/tensorflow/setup/programs.ts";
-import { layOutTfjsNode } from "../../tensor/tensorflow/setup/tfjs_node_package.ts";
-import { wheelSet } from "../../tensor/tensorflow/setup/wheels.ts";
+import { layOutTfjsNode, standInFiles } from "../../tensor/tensorflow/setup/tfjs_node_package.ts";
+import { wheelSet } from "../../tensor/tensorflow/setup/fetch_wheels.ts";
 import { TFJS_NODE_VERSION } from "../../tensor/tensorflow/installation.ts";
-import { standInFiles } from "../../tensor/tensorflow/setup/tfjs_node_package.ts";
 import { hasProgram, skipUnless } from "../support/proc.ts";
 import { pretendSetUp, runCli, runModule } from "../unit/tensor/tensorflow_child.ts";
 
@@ -113,7 +112,7 @@ Deno.test("fetchWheels() has pip check digests, and unpacks the libraries alone"
     const [site, work] = [join(folder, "site"), join(folder, "work")];
     const program = `
       import { fetchWheels } from "tensor/tensorflow/setup/fetch_wheels.ts";
-import { wheelSet } from "tensor/tensorflow/setup/wheels.ts";
+import { wheelSet } from "tensor/tensorflow/setup/fetch_wheels.ts";
       await fetchWheels(wheelSet(true), { site: "${site}", work: "${work}", say: console.log });`;
     const { code, out, err } = await runModule(program, { env: { PATH: `${bin}:${Deno.env.get("PATH")}` } });
     assertEquals(code, 0, err);

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
-import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import { unetParameterSpecs } from "../../diffusion/unet/plan.ts";
 import { COMPOSITIONS } from "../../tensor/compositions.ts";
 import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { TRANSLATIONS } from "../../tensor/trace/kernels/table.ts";

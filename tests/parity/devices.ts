@@ -1,9 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Device } from "../../tensor/device.ts";
-import { type ConcreteDeviceName, DEVICE_NAMES } from "../../tensor/devices.ts";
+import { type ConcreteDeviceName, type Device, DEVICE_NAMES } from "../../tensor/device.ts";
 import { openEagerDevice } from "../../tensor/eager_device.ts";
-import { IMPLEMENTATIONS } from "../../tensor/implementations.ts";
-import { openDevice } from "../../tensor/open.ts";
+import { IMPLEMENTATIONS, openDevice } from "../../tensor/implementations.ts";
 
 /** TF.js's own `cpu` backend as a device: other tests use it as their reference, so it must give the same results. */
 export const TFJS_CPU = "tfjs-cpu";
@@ -58,7 +56,7 @@ const REFUSED: Readonly<Partial<Record<ParityDeviceName, readonly string[]>>> = 
   wasm: ["maxPool 2x7x6x3", "maxPool3d", "depthwiseConv2d 2x5x6x3", "conv3d 2x4x5x3x2"],
 };
 
-/** Returns true if a device has to refuse a case because of a fault of its backend that `tensor/faults.ts` lists. */
+/** Returns true if a device has to refuse a case because of a fault of its backend in `tensor/compositions.ts`. */
 export function isRefused(device: string, caseName: string): boolean {
   return REFUSED[device as ParityDeviceName]?.some((start) => caseName.startsWith(start)) ?? false;
 }

@@ -1,10 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { emaStep } from "../../diffusion/ema.ts";
-import { mixed, perImage } from "../../diffusion/gaussian.ts";
+import {
+  type AdamMoments,
+  type AdamSettings,
+  adamStep,
+  clipFactor,
+  emaStep,
+  globalNorm,
+} from "../../diffusion/optimizer.ts";
+import { mixed, perImage, simpleLossPerImage } from "../../diffusion/loss.ts";
 import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
-import { simpleLossPerImage } from "../../diffusion/loss.ts";
 import { predict } from "../../diffusion/network.ts";
-import { type AdamMoments, type AdamSettings, adamStep, clipFactor, globalNorm } from "../../diffusion/optimizer.ts";
 import { attention } from "../../diffusion/unet/network.ts";
 import { groupNorm } from "../../diffusion/unet/group_norm.ts";
 import type { NamedTensors } from "../../tensor/device.ts";

@@ -1,5 +1,4 @@
-import { meanAndDeviation } from "../../metrics/spread.ts";
-import { subsampledDeviation } from "../../metrics/subsampling.ts";
+import { meanAndDeviation, subsampledDeviation } from "../../metrics/spread.ts";
 import { vectorsOf } from "../../metrics/vectors.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { frechetDistance, statisticsOf } from "./plain_metrics.ts";

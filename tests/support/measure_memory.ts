@@ -16,7 +16,7 @@ import { initialWeights } from "../../stages/train/training.ts";
 import probe from "../../stages/train/probe.ts";
 import { networkWork } from "../../stages/train/work.ts";
 import { onnxNumerics } from "../../tensor/onnx/describe.ts";
-import { openDevice } from "../../tensor/open.ts";
+import { openDevice } from "../../tensor/implementations.ts";
 
 const [use, model, side, channels, batch] = Deno.args as [string, string, string, string, string];
 const sizes = { height: Number(side), width: Number(side), channels: Number(channels), outChannels: Number(channels) };

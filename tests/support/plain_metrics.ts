@@ -1,6 +1,6 @@
 import * as frechet from "../../metrics/frechet.ts";
 import * as kernel from "../../metrics/kernel_distance.ts";
-import * as subsets from "../../metrics/kernel_subsets.ts";
+import * as subsets from "../../metrics/kernel_distance.ts";
 import * as manifold from "../../metrics/manifold.ts";
 import * as statistics from "../../metrics/statistics.ts";
 import type { FeatureVectors } from "../../metrics/vectors.ts";

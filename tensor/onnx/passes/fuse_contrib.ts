@@ -1,13 +1,6 @@
 import { isOperation, permutationOf } from "../../trace/emit/shape.ts";
-import {
-  float,
-  type FloatAttribute,
-  type Graph,
-  type OperationValue,
-  sameShape,
-  sizeOf,
-  type Value,
-} from "../../trace/graph.ts";
+import { float, sameShape, sizeOf } from "../../trace/graph.ts";
+import type { FloatAttribute, Graph, OperationValue, Value } from "../../trace/graph.ts";
 import { countUses, rewriteEach } from "./rewrite.ts";
 
 /**

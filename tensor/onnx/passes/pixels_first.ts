@@ -1,6 +1,6 @@
+import { indices } from "../../trace/emit/constants.ts";
 import { reduce, sumOfParts } from "../../trace/emit/contract.ts";
 import { concat, expand, gather, isOperation, permutationOf, reshape } from "../../trace/emit/shape.ts";
-import { indices } from "../../trace/emit/constants.ts";
 import { type Graph, type OperationValue, sameShape, type Shape, sizeOf, type Value } from "../../trace/graph.ts";
 import { countUses, type Current, rewriteEach, withInputs } from "./rewrite.ts";
 

@@ -2,18 +2,12 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, wri
 import { basename, dirname, join } from "node:path";
 import { formatBytes } from "@std/fmt";
 import { examineDevices, isRunning, runTrial, trialOf, tryDevice } from "noiseline/engine";
-import {
-  findInstallation,
-  type Installation,
-  installationFor,
-  tensorflowCache,
-  TFJS_NODE_VERSION,
-} from "../installation.ts";
+import { findInstallation, installationFor, tensorflowCache, TFJS_NODE_VERSION } from "../installation.ts";
+import type { Installation } from "../installation.ts";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
 import { SetupFailure } from "./programs.ts";
-import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
+import { fetchWheels, requirePip, requireWheelPlatform, wheelSet } from "./fetch_wheels.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
-import { wheelSet } from "./wheels.ts";
 
 export interface SetupOptions {
   readonly gpu: boolean;

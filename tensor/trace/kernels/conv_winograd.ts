@@ -2,14 +2,8 @@ import { matMul, sumOfParts } from "../emit/contract.ts";
 import { gather, reshape, rowsOfPixels, withPaddingRow } from "../emit/shape.ts";
 import type { ConstantValue, Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
-import {
-  bothWays,
-  FILTER_TRANSFORM,
-  INPUT_TRANSFORM,
-  OUTPUT_TRANSFORM,
-  type TransformMatrix,
-  transposed,
-} from "./winograd_matrices.ts";
+import { bothWays, FILTER_TRANSFORM, INPUT_TRANSFORM, OUTPUT_TRANSFORM, transposed } from "./winograd_matrices.ts";
+import type { TransformMatrix } from "./winograd_matrices.ts";
 import { isWhole, PIXELS, POINTS, rowTable, tileCount, tileTable } from "./winograd_tiles.ts";
 
 /**

@@ -3,14 +3,8 @@ import { reshape, transpose } from "../emit/shape.ts";
 import type { Graph, Shape, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import { constantMatrix, FILTER_ADJOINT, transformedFilter } from "./conv_winograd.ts";
-import {
-  INPUT_TRANSFORM,
-  OUTPUT_TRANSFORM,
-  TILE_INPUTS,
-  TILE_OUTPUTS,
-  type TransformMatrix,
-  transposed,
-} from "./winograd_matrices.ts";
+import { INPUT_TRANSFORM, OUTPUT_TRANSFORM, TILE_INPUTS, TILE_OUTPUTS, transposed } from "./winograd_matrices.ts";
+import type { TransformMatrix } from "./winograd_matrices.ts";
 
 /**
  * The convolutions of `conv_winograd.ts` for small images: the transforms of all tiles along an axis are one matrix,

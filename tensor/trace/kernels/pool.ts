@@ -1,5 +1,5 @@
-import { binary, cast, scale } from "../emit/elementwise.ts";
 import { fromData } from "../emit/constants.ts";
+import { binary, cast, scale } from "../emit/elementwise.ts";
 import { expand, reshape, transpose } from "../emit/shape.ts";
 import { sizeOf, type Value } from "../graph.ts";
 import { scattered, seenPixels } from "./conv_columns.ts";

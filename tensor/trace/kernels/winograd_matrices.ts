@@ -13,7 +13,7 @@ const TAPS = 3;
  * that of a plain sum (8.5e-7 of the result's rms for 64 channels); with the usual 0, 1, -1, 2, -2 it is twice as
  * large.
  */
-const POINTS = [0, 0.75, -0.75, 1.5, -1.5];
+const NODES = [0, 0.75, -0.75, 1.5, -1.5];
 
 /** Returns the coefficients of the product of (x - root), constant term first. */
 function polynomial(roots: readonly number[]): number[] {
@@ -24,7 +24,7 @@ function polynomial(roots: readonly number[]): number[] {
 }
 
 function others(i: number): number[] {
-  return POINTS.filter((_, j) => j !== i);
+  return NODES.filter((_, j) => j !== i);
 }
 
 function powers(point: number, count: number, scale = 1): number[] {
@@ -40,13 +40,13 @@ function transform(name: string, rows: readonly (readonly number[])[]) {
 
 /** [6, 6], from pixels to points. */
 export const INPUT_TRANSFORM = transform("input", [
-  ...POINTS.map((_, i) => [...polynomial(others(i)), 0]),
-  polynomial(POINTS),
+  ...NODES.map((_, i) => [...polynomial(others(i)), 0]),
+  polynomial(NODES),
 ]);
 
 /** [6, 3], from taps to points. */
 export const FILTER_TRANSFORM = transform("filter", [
-  ...POINTS.map((point, i) => powers(point, TAPS, 1 / others(i).reduce((product, q) => product * (point - q), 1))),
+  ...NODES.map((point, i) => powers(point, TAPS, 1 / others(i).reduce((product, q) => product * (point - q), 1))),
   [0, 0, 1],
 ]);
 
@@ -54,7 +54,7 @@ export const FILTER_TRANSFORM = transform("filter", [
 export const OUTPUT_TRANSFORM = transform(
   "output",
   Array.from({ length: TILE_OUTPUTS }, (_, k) => [
-    ...POINTS.map((point) => point ** k),
+    ...NODES.map((point) => point ** k),
     k === TILE_OUTPUTS - 1 ? 1 : 0,
   ]),
 );

@@ -1,8 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { addressOf, BYTES_PER_ELEMENT, floatsOf, multiply, withScratch } from "./memory.ts";
 import type { Backend, KernelCall } from "./memory.ts";
-import { addressOf, BYTES_PER_ELEMENT, floatsOf, withScratch } from "./memory.ts";
-import { multiply } from "./product.ts";
-import { transpose } from "./transpose.ts";
 
 const size = tf.util.sizeFromShape;
 
@@ -132,4 +130,22 @@ function plain(backend: Backend, tensor: tf.TensorInfo, transposed: boolean): tf
 /** Returns the axes before those of the matrices. */
 function outerOf({ shape }: tf.TensorInfo): number[] {
   return shape.slice(0, -2);
+}
+
+/** A block of this many rows stays in the cache while it is read column by column. */
+const BLOCK = 64;
+
+/** Writes a matrix [rows, columns] as [columns, rows]. */
+export function transpose(source: Float32Array, target: Float32Array, rows: number, columns: number): void {
+  for (let top = 0; top < rows; top += BLOCK) {
+    const bottom = Math.min(top + BLOCK, rows);
+    for (let column = 0; column < columns; column++) {
+      let from = top * columns + column;
+      const end = column * rows + bottom;
+      for (let to = column * rows + top; to < end; to++) {
+        target[to] = source[from]!;
+        from += columns;
+      }
+    }
+  }
 }

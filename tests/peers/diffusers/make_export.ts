@@ -13,8 +13,7 @@ import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../../di
 import { packParameters, sizeOf } from "../../../diffusion/network.ts";
 import type { ObjectiveName } from "../../../diffusion/objectives.ts";
 import { chainPath } from "../../../diffusion/path.ts";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import type { ScheduleName } from "../../../diffusion/schedule/names.ts";
+import { makeBetas, type ScheduleName } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
 import { objectiveNamed } from "../../support/objectives.ts";

@@ -1,4 +1,4 @@
-import { edmSigmas } from "../../../diffusion/schedule/edm_sigmas.ts";
+import { edmSigmas } from "../../../diffusion/samplers/heun.ts";
 import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 

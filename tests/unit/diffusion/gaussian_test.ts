@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import { mixed, perImage } from "../../../diffusion/gaussian.ts";
+import { mixed, perImage } from "../../../diffusion/loss.ts";
 import { type Gaussian, normalKl, qPosteriorFloat64 } from "../../../diffusion/likelihood_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";

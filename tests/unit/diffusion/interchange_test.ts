@@ -1,14 +1,17 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import type { FullScheduleSpec } from "../../../diffusion/interchange/scheduler_config.ts";
+import {
+  fromChainConfig,
+  type FullScheduleSpec,
+  objectiveProblem,
+  toChainConfig,
+} from "../../../diffusion/interchange/scheduler_config.ts";
 import type { Translated } from "../../../diffusion/interchange/problem.ts";
-import { fromChainConfig, objectiveProblem, toChainConfig } from "../../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dConfig, toUnet2dConfig } from "../../../diffusion/interchange/unet2d_config.ts";
 import { fromUnet2dTensors, toUnet2dTensors } from "../../../diffusion/interchange/unet2d_tensors.ts";
 import { oneHotLabels } from "../../../diffusion/model_output.ts";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
+import { makeBetas, SCHEDULE_NAMES } from "../../../diffusion/schedule/betas.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
 import { type NamedArrays, predict as predictNetwork } from "../../../diffusion/network.ts";
 import { schedulerConfigSchema, unet2dConfigSchema } from "../../../diffusion/interchange/config_schemas.ts";

@@ -1,11 +1,10 @@
 import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import { boundTermPerImage, discretizedLogLikelihoodTensor, normalKlTensor } from "../../../diffusion/likelihood.ts";
+import { boundTermPerImage, discretizedLogLikelihoodTensor, normalKlTensor } from "../../../diffusion/loss.ts";
 import { boundTermFloat64, discretizedLogLikelihood, normalKl } from "../../../diffusion/likelihood_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { makeTables, priorKlBitsPerDim } from "../../../diffusion/schedule/tables.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 import { qSampleFloat64 } from "../../support/diffusion_references.ts";
 

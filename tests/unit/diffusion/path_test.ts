@@ -12,9 +12,8 @@ import {
   tableOf,
 } from "../../../diffusion/path.ts";
 import { pathProblems } from "../../../diffusion/path_problems.ts";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { makeBetas, SCHEDULE_NAMES } from "../../../diffusion/schedule/betas.ts";
 import { type TableName, tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
-import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { chainPath } from "../../../diffusion/path.ts";
 import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
-import { transition } from "../../../diffusion/samplers/transition.ts";
+import { transition } from "../../../diffusion/samplers/mix.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { timesOf, walkHost } from "../../support/walk_host.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { edmSigmas } from "../../../diffusion/schedule/edm_sigmas.ts";
+import { edmSigmas } from "../../../diffusion/samplers/heun.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 import { vpSigma } from "../../support/diffusion_references.ts";
 

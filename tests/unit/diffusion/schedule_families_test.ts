@@ -1,8 +1,7 @@
 // Formulas: hojonathanho/diffusion, get_beta_schedule. Betas with Ho's names are compared with the formula, because
 // numpy and torch differ in the last digit of a linspace.
 import { assert, assertEquals } from "@std/assert";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { endsOf, SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/names.ts";
+import { endsOf, makeBetas, SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import oracle from "../../golden/diffusers/schedulers.json" with { type: "json" };
 import { assertAllClose, assertClose } from "./assert_close.ts";

@@ -1,11 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { makeBetas, SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
-import { SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/names.ts";
-import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
+import { makeTables, priorKlBitsPerDim } from "../../../diffusion/schedule/tables.ts";
 import { largestFiniteTimesteps, smallestNormalTimesteps } from "../../../diffusion/schedule/search.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 
 const tablesOf = (name: ScheduleName, timesteps: number) => makeTables(makeBetas({ name, timesteps }));

@@ -1,11 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
+import {
+  hasZeroTerminalSnr,
+  makeBetas,
+  rescaleZeroTerminalSnr,
+  SCHEDULE_NAMES,
+  type ScheduleSpec,
+} from "../../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
-import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
+import { makeTables, priorKlBitsPerDim } from "../../../diffusion/schedule/tables.ts";
 import { largestFiniteTimesteps, smallestNormalTimesteps } from "../../../diffusion/schedule/search.ts";
-import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { hasZeroTerminalSnr, rescaleZeroTerminalSnr } from "../../../diffusion/schedule/zero_terminal_snr.ts";
 import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 
 const T = 1000;

@@ -1,9 +1,7 @@
 // Checks the table of docs/schedules.md: shortest and longest T of each family, and the prior KL at T = 1000.
 import { assertEquals } from "@std/assert";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import type { ScheduleName } from "../../../diffusion/schedule/names.ts";
-import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { makeBetas, type ScheduleName } from "../../../diffusion/schedule/betas.ts";
+import { makeTables, priorKlBitsPerDim } from "../../../diffusion/schedule/tables.ts";
 
 const docs = await Deno.readTextFile(new URL("../../../docs/schedules.md", import.meta.url));
 

@@ -1,9 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import { emaDecayAt, emaStep } from "../../../diffusion/ema.ts";
+import {
+  adamBiasCorrections,
+  adamStep,
+  clipFactor,
+  emaDecayAt,
+  emaStep,
+  globalNorm,
+} from "../../../diffusion/optimizer.ts";
 import { simpleLossPerImage } from "../../../diffusion/loss.ts";
-import { adamBiasCorrections, adamStep, clipFactor, globalNorm } from "../../../diffusion/optimizer.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 
 await tf.setBackend("cpu");

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type UnetConfig, validateUnetConfig } from "../../../diffusion/unet/config.ts";
 import { packParameters, sizeOf, unpackParameters } from "../../../diffusion/network.ts";
-import { unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
+import { unetParameterSpecs } from "../../../diffusion/unet/plan.ts";
 import { startOf, unetOf } from "../../support/unet.ts";
 import { assertClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";

@@ -1,9 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { extrapolationCounts, fitLine } from "../../../metrics/extrapolate.ts";
+import {
+  extrapolationCounts,
+  fitLine,
+  meanAndDeviation,
+  quantile,
+  subsampledDeviation,
+} from "../../../metrics/spread.ts";
 import { inceptionScore } from "../../../metrics/inception_score.ts";
-import { meanAndDeviation, quantile } from "../../../metrics/spread.ts";
-import { subsampledDeviation } from "../../../metrics/subsampling.ts";
 import { vectorsOf } from "../../../metrics/vectors.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { assertClose, TWELVE_DIGITS } from "../diffusion/assert_close.ts";

@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { mix } from "../../../diffusion/samplers/mix.ts";
+import { mix, transition } from "../../../diffusion/samplers/mix.ts";
 import { chainPath } from "../../../diffusion/path.ts";
-import { transition } from "../../../diffusion/samplers/transition.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { inpaintKind, interpolateKind, neighboursKind } from "../../support/builtin_kinds.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";

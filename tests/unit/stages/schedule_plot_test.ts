@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
+import { makeBetas, SCHEDULE_NAMES, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
 import { chainPath } from "../../../diffusion/path.ts";
-import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { scheduleKind } from "../../../stages/schedule/kind.ts";
 import { plotSchedule } from "../../../stages/schedule/run.ts";

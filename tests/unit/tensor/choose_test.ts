@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { chooseDevice } from "../../../tensor/choose.ts";
-import { AUTO_ORDER } from "../../../tensor/devices.ts";
-import type { ConcreteDeviceName, DeviceDescription } from "../../../tensor/devices.ts";
+import { chooseDevice } from "../../../tensor/implementations.ts";
+import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription } from "../../../tensor/device.ts";
 
 /** Makes a machine that has the named devices, and records which of its devices were examined. */
 function machineWith(present: Partial<Record<ConcreteDeviceName, Partial<DeviceDescription>>>) {

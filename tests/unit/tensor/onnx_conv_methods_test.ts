@@ -4,7 +4,7 @@ import type { PureFunction } from "../../../tensor/device.ts";
 import { hasFastConv } from "../../../tensor/onnx/describe.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { chooseConvolutions } from "../../../tensor/onnx/passes/choose_convolutions.ts";
-import { methodFor, type METHODS } from "../../../tensor/trace/kernels/conv_methods.ts";
+import { methodFor, type METHODS } from "../../../tensor/trace/kernels/conv.ts";
 import type { ConvolutionGeometry } from "../../../tensor/trace/kernels/conv_geometry.ts";
 import { liveValues, type OperationValue } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";

@@ -95,7 +95,7 @@ Deno.test("compile() names the innermost line outside of the toolkit, and in it 
   }
   const [package_, engine, layer, script] = [
     "npm/registry.x/y/z.js",
-    "tensor/open.ts",
+    "tensor/implementations.ts",
     "diffusion/layers.ts",
     "a.ts",
   ];

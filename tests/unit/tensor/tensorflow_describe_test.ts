@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
-import type { ConcreteDeviceName, DeviceDescription, DeviceGrants } from "../../../tensor/devices.ts";
-import { chooseDevice } from "../../../tensor/choose.ts";
+import type { ConcreteDeviceName, DeviceDescription, DeviceGrants } from "../../../tensor/device.ts";
+import { chooseDevice } from "../../../tensor/implementations.ts";
 import { describeTensorflow, explainGpuFailure } from "../../../tensor/tensorflow/describe.ts";
 import { findNvidiaCard, nvidiaModels } from "../../../tensor/gpus.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
@@ -84,7 +84,7 @@ Deno.test("openTensorflowDevice() says how to set it up where it is not", async 
 
 Deno.test("setTensorflowEnvironment() keeps the user's values but for what decides results", async () => {
   const program = `
-    import { setTensorflowEnvironment } from "tensor/tensorflow/environment.ts";
+    import { setTensorflowEnvironment } from "tensor/tensorflow/installation.ts";
     setTensorflowEnvironment(true, 3);
     const names = ["TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "CUDA_CACHE_MAXSIZE"];
     console.log(names.map((name) => Deno.env.get(name)).join());`;
