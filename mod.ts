@@ -60,7 +60,7 @@ export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
 export { type Batch, type BatchWork, type ComputedBatch, inParts, type Rows } from "./stages/shared/parts.ts";
 export { withDevice } from "./stages/shared/device.ts";
 export type * from "./tensor/device.ts";
-export { DEVICE_NAMES, type DeviceName } from "./tensor/device.ts";
+export { DEVICE_NAMES, type DeviceName } from "./tensor/devices.ts";
 export { openDevice } from "./tensor/implementations.ts";
 export { type DrawOptions, type RandomStream, randomStream, type RandomStreamOptions } from "./tensor/random/stream.ts";
 export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";

@@ -7,7 +7,7 @@
  * that stages ask for, stock PyTorch as installed, and once more with an allocator that keeps its memory.
  */
 import { EXIT, printError, printLine } from "../cli/io.ts";
-import { DEVICE_NAMES } from "../tensor/device.ts";
+import { DEVICE_NAMES } from "../tensor/devices.ts";
 import { TUNED_MALLOC } from "./support/contender.ts";
 import { printTable } from "./support/markdown.ts";
 import { median, ratios, spread, tellDisturbed } from "./support/measure.ts";

@@ -78,25 +78,17 @@ export function updateStepSignature(network: Network): Signature {
   return { ...stateSignature(network), grads: { shape: [network.count], dtype: "float32" } };
 }
 
-/** Neighbouring parameters that are updated together. */
-interface OptimizerBlock {
-  /** First element in the flat vector. */
-  readonly start: number;
-  readonly length: number;
-  /** First parameter. */
-  readonly first: number;
-  readonly count: number;
-}
-
 /** Half a megabyte of float32: the dozen passes of an update then find the block in the processor's cache. */
 const BLOCK_LENGTH = 2 ** 17;
 
 /**
  * Cuts the flat vector into blocks. A parameter as large as a block has its own, so that its gradient need not be
  * copied; small parameters share a block, so that there are few operations.
+ *
+ * @returns for each block, its place in the flat vector, and the first and the number of its parameters
  */
-function optimizerBlocks(sizes: readonly number[]): OptimizerBlock[] {
-  const blocks: OptimizerBlock[] = [];
+function optimizerBlocks(sizes: readonly number[]) {
+  const blocks: Readonly<Record<"start" | "length" | "first" | "count", number>>[] = [];
   let start = 0;
   sizes.forEach((size, i) => {
     const last = blocks.at(-1);

@@ -95,32 +95,3 @@ export interface DeviceOptions {
   /** Use this instead of detecting {@linkcode Device.numerics}: for a process that may not examine the processor. */
   readonly numerics?: string;
 }
-
-/** Every device, best first, in the order in which `auto` tries them. */
-export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
-
-/** The names that a pipeline or a command line may use. `auto` is the best device that is available. */
-export const DEVICE_NAMES = ["auto", ...AUTO_ORDER] as const;
-
-/** One of {@linkcode DEVICE_NAMES}. */
-export type DeviceName = typeof DEVICE_NAMES[number];
-
-/** The name of a single device, which `auto` is not. */
-export type ConcreteDeviceName = typeof AUTO_ORDER[number];
-
-export interface DeviceDescription {
-  readonly name: ConcreteDeviceName;
-  readonly available: boolean;
-  /** Describes the device, or why it is not available. */
-  readonly reason: string;
-  /** As `Device.numerics`; undefined if it cannot be known here. */
-  readonly numerics: string | undefined;
-  /** One command or setting that makes the device available, if there is one. */
-  readonly fix?: string;
-  /** True if the device computes on a real graphics card, which a software `webgpu` does not. */
-  readonly card?: boolean;
-  /** Name of an NVIDIA GPU that is visible to this process, even if the device cannot use it. */
-  readonly seen?: string;
-}
-
-export type { DeviceGrants, DeviceTrouble } from "../contract/stage.ts";

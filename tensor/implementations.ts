@@ -1,15 +1,14 @@
 import process from "node:process";
+import type { Device, DeviceOptions } from "./device.ts";
 import {
   AUTO_ORDER,
   type ConcreteDeviceName,
-  type Device,
   DEVICE_NAMES,
   type DeviceDescription,
   type DeviceGrants,
   type DeviceName,
-  type DeviceOptions,
   type DeviceTrouble,
-} from "./device.ts";
+} from "./devices.ts";
 import { definedOnly } from "../std/defined_only.ts";
 
 /** The options of a device that affect its description. */

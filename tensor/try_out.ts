@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import process from "node:process";
-import type { ConcreteDeviceName } from "./device.ts";
+import type { ConcreteDeviceName } from "./devices.ts";
 import { openDevice } from "./implementations.ts";
 import type { Installation } from "./tensorflow/installation.ts";
 

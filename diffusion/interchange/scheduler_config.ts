@@ -116,9 +116,8 @@ export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpe
 
 function unfit(field: string, got: string, wanted: string): Translated<never> {
   const message = `the scheduler cannot be expressed here: ${field} of scheduler_config.json`;
-  return {
-    problem: { message, got, wanted, fix: "none for this checkpoint: its network was trained on another schedule" },
-  };
+  const fix = "none for this checkpoint: its network was trained on another schedule";
+  return { problem: { message, got, wanted, fix } };
 }
 
 /**

@@ -128,15 +128,11 @@ function attentionLevels(theirs: Unet2dConfig): number[] | undefined {
   return levels;
 }
 
-function unfit(field: string, got: unknown, wanted: string): { readonly problem: InterchangeProblem } {
-  return {
-    problem: {
-      message: `the network is not one of Ho et al. 2020, the only kind supported: ${field}`,
-      got: typeof got === "string" ? got : JSON.stringify(got),
-      wanted,
-      fix: "train a network with that configuration; these weights belong to a different function",
-    },
-  };
+function unfit(field: string, value: unknown, wanted: string): Translated<never> {
+  const message = `the network is not one of Ho et al. 2020, the only kind supported: ${field}`;
+  const got = typeof value === "string" ? value : JSON.stringify(value);
+  const fix = "train a network with that configuration; these weights belong to a different function";
+  return { problem: { message, got, wanted, fix } };
 }
 
 function unevenGroups({ channels }: UnetConfig, groups: readonly number[]): InterchangeProblem {

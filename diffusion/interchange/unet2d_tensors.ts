@@ -72,14 +72,9 @@ function pair(link: TensorLink, rotation: number, visit: (theirs: number, ours: 
 }
 
 function wrong(name: string, got: string, wanted: string): Translated<never> {
-  return {
-    problem: {
-      message: `the weights are not those of the network that their config.json describes: tensor ${name}`,
-      got,
-      wanted,
-      fix: "take config.json and the weights from one save_pretrained of a UNet2DModel",
-    },
-  };
+  const message = `the weights are not those of the network that their config.json describes: tensor ${name}`;
+  const fix = "take config.json and the weights from one save_pretrained of a UNet2DModel";
+  return { problem: { message, got, wanted, fix } };
 }
 
 type TensorLink = ReturnType<typeof linksOf>[number];

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution, type Schema } from "../../schemas/roles.ts";
-import { DEVICE_NAMES } from "../../tensor/device.ts";
+import { DEVICE_NAMES } from "../../tensor/devices.ts";
 
 /** The device to compute on. `auto` chooses the best that this machine has. */
 export const deviceParam = () =>

@@ -1,6 +1,6 @@
 import type { DeviceTrial, TryDevice } from "../../contract/stage.ts";
 import { asTried, describeDevices } from "../../tensor/implementations.ts";
-import type { DeviceDescription } from "../../tensor/device.ts";
+import type { DeviceDescription } from "../../tensor/devices.ts";
 import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";
 import { nvidiaDriver } from "../../tensor/gpus.ts";
 import type { Installation } from "../../tensor/tensorflow/installation.ts";

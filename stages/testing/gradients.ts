@@ -1,16 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ParameterSpec } from "../../diffusion/define.ts";
 import { sizeOf } from "../../diffusion/network.ts";
-import {
-  AUTO_ORDER,
-  type ConcreteDeviceName,
-  type Device,
-  type DeviceName,
-  type HostTensors,
-  type NamedTensors,
-  type Signature,
-  type Tensor,
-} from "../../tensor/device.ts";
+import type { Device, HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
+import { AUTO_ORDER, type ConcreteDeviceName, type DeviceName } from "../../tensor/devices.ts";
 import { openEagerDevice } from "../../tensor/eager_device.ts";
 import { mayHaveGpu } from "../../tensor/gpus.ts";
 import { describeDevices, openDevice } from "../../tensor/implementations.ts";

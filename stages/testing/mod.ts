@@ -18,7 +18,7 @@ import type {
 } from "../../contract/stage.ts";
 import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
 import { tryDevice } from "../../engine/process/device_trial.ts";
-import type { DeviceName } from "../../tensor/device.ts";
+import type { DeviceName } from "../../tensor/devices.ts";
 import { allParams } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 

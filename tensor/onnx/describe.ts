@@ -1,6 +1,6 @@
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { DeviceDescription } from "../device.ts";
+import type { DeviceDescription } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 
 /**

@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { DeviceDescription, DeviceGrants, DeviceTrouble } from "../device.ts";
+import type { DeviceDescription, DeviceGrants, DeviceTrouble } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { findInstallation, setupCommand, tensorflowCache, tensorflowVariables } from "./installation.ts";
 import type { Installation } from "./installation.ts";

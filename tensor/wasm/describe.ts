@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { DeviceDescription } from "../device.ts";
+import type { DeviceDescription } from "../devices.ts";
 
 /**
  * The version of @tensorflow/tfjs-backend-wasm in use. A constant, so that nothing need be loaded to know it; a test

@@ -48,7 +48,10 @@ let wanted = 1;
 
 /** Starts the engine and makes it TF.js's backend `wasm`, without selecting it. */
 async function start(wanted: number) {
-  const running = await startWithThreads(Math.min(wanted, MAX_THREADS));
+  // With one thread if its threads cannot be started.
+  const running = await startModule(Math.min(wanted, MAX_THREADS)).catch((error) =>
+    wanted > 1 ? startModule(1) : Promise.reject(error)
+  );
   // The backend's type demands a complete Emscripten module.
   const wasm = running.module as unknown as BackendWasm["wasm"];
   setThreadsCount(running.threads);
@@ -56,14 +59,4 @@ async function start(wanted: number) {
   tf.registerBackend(BACKEND, () => new BackendWasm(wasm), 0);
   tf.findBackend(BACKEND);
   return running;
-}
-
-/** Starts the engine; with one thread if its threads cannot be started. */
-async function startWithThreads(threads: number) {
-  try {
-    return await startModule(threads);
-  } catch (error) {
-    if (threads === 1) throw error;
-    return await startModule(1);
-  }
 }

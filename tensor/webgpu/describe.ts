@@ -1,4 +1,4 @@
-import type { DeviceDescription } from "../device.ts";
+import type { DeviceDescription } from "../devices.ts";
 
 /**
  * The version of @tensorflow/tfjs-backend-webgpu in use. A constant, so that nothing need be loaded to know it; a test

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { DEVICE_NAMES } from "../../tensor/device.ts";
+import { DEVICE_NAMES } from "../../tensor/devices.ts";
 import type { Json } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
 import { pretendSetUp } from "../unit/tensor/tensorflow_child.ts";

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type ConcreteDeviceName, type Device, DEVICE_NAMES } from "../../tensor/device.ts";
+import type { Device } from "../../tensor/device.ts";
+import { type ConcreteDeviceName, DEVICE_NAMES } from "../../tensor/devices.ts";
 import { openEagerDevice } from "../../tensor/eager_device.ts";
 import { IMPLEMENTATIONS, openDevice } from "../../tensor/implementations.ts";
 

@@ -1,4 +1,4 @@
-import type { ConcreteDeviceName } from "../../tensor/device.ts";
+import type { ConcreteDeviceName } from "../../tensor/devices.ts";
 import type { ExpectedOutput } from "./fixtures.ts";
 
 /** Largest relative error of one rounding to float32 (half a unit in the last place). */

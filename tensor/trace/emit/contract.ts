@@ -1,5 +1,5 @@
 import type { ProductOptions } from "../../matrix.ts";
-import { type Attributes, type Graph, type Shape, sizeOf, type Value } from "../graph.ts";
+import { type Graph, sizeOf, type Value } from "../graph.ts";
 import { broadcastShapes } from "./elementwise.ts";
 import { indices, splat } from "./constants.ts";
 import { reshape, transpose } from "./shape.ts";
@@ -75,35 +75,4 @@ function swapLastTwo(graph: Graph, x: Value): Value {
   const rank = x.shape.length;
   const axes = Array.from({ length: rank - 2 }, (_, axis) => axis);
   return transpose(graph, x, [...axes, rank - 1, rank - 2]);
-}
-
-export interface ConvolutionWindow {
-  readonly kernel: Shape;
-  readonly strides: Shape;
-  readonly dilations: Shape;
-  /** [top, left, bottom, right], none negative; six for volumes, the depth first. */
-  readonly pads: Shape;
-  readonly groups: number;
-}
-
-/** Convolution: [N, C, H, W] with weights [O, C / groups, kH, kW] -> [N, O, outHeight, outWidth]. */
-export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
-  const shape = [x.shape[0]!, weights.shape[0]!, ...out];
-  return graph.operation("Conv", [x, weights], x.type, shape, windowAttributes(window));
-}
-
-function windowAttributes({ kernel, strides, dilations, pads, groups }: ConvolutionWindow): Attributes {
-  return { kernel_shape: kernel, strides, dilations, pads, ...(groups === 1 ? {} : { group: groups }) };
-}
-
-/** The transpose of {@linkcode conv}: [N, O, h, w] with weights [O, C / groups, kH, kW] -> [N, C, ...out]. */
-export function convTranspose(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
-  const { kernel, strides, pads, dilations, groups } = window;
-  const outputPadding = [0, 1].map((i) =>
-    out[i]! - ((x.shape[2 + i]! - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - pads[i]! - pads[2 + i]!)
-  );
-  return graph.operation("ConvTranspose", [x, weights], x.type, [x.shape[0]!, weights.shape[1]! * groups, ...out], {
-    ...windowAttributes(window),
-    output_padding: outputPadding,
-  });
 }

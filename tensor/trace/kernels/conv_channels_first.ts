@@ -1,7 +1,7 @@
-import { conv, convTranspose, matMul, reduce } from "../emit/contract.ts";
+import { matMul, reduce } from "../emit/contract.ts";
 import { binary } from "../emit/elementwise.ts";
 import { concat, pad, reshape, reverse, rowsOfPixels, slice, transpose } from "../emit/shape.ts";
-import { type Graph, sizeOf, type Value } from "../graph.ts";
+import { type Attributes, type Graph, type Shape, sizeOf, type Value } from "../graph.ts";
 import { seenPixels } from "./conv_columns.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 
@@ -72,4 +72,24 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
     }
   }
   return reshape(graph, concat(graph, taps, 0), g.filter);
+}
+
+/** Convolution, no pad below 0: [N, C, H, W] with weights [O, C / groups, kH, kW] -> [N, O, outHeight, outWidth]. */
+function conv(graph: Graph, x: Value, weights: Value, g: ConvolutionGeometry, out: Shape): Value {
+  const shape = [x.shape[0]!, weights.shape[0]!, ...out];
+  return graph.operation("Conv", [x, weights], x.type, shape, windowAttributes(g));
+}
+
+/** The transpose of {@linkcode conv}: [N, O, h, w] with weights [O, C / groups, kH, kW] -> [N, C, ...out]. */
+function convTranspose(graph: Graph, x: Value, weights: Value, g: ConvolutionGeometry, out: Shape): Value {
+  const { kernel, strides, pads, dilations, groups } = g;
+  const output_padding = [0, 1].map((i) =>
+    out[i]! - ((x.shape[2 + i]! - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - pads[i]! - pads[2 + i]!)
+  );
+  const shape = [x.shape[0]!, weights.shape[1]! * groups, ...out];
+  return graph.operation("ConvTranspose", [x, weights], x.type, shape, { ...windowAttributes(g), output_padding });
+}
+
+function windowAttributes({ kernel, strides, dilations, pads, groups }: ConvolutionGeometry): Attributes {
+  return { kernel_shape: kernel, strides, dilations, pads, ...(groups === 1 ? {} : { group: groups }) };
 }

@@ -3,16 +3,14 @@ import { binary, cast, unary, where } from "../emit/elementwise.ts";
 import type { ElementType, Graph, Value } from "../graph.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
-/** Translates a function of one float32 element. TF.js passes integers to some of these. */
-function floatFunction(op: string): Translation {
-  return (call) => unary(call.graph, op, cast(call.graph, call.input("x"), "float32"));
-}
-
-function sameType(op: string): Translation {
-  return (call) => unary(call.graph, op, arithmetic(call.graph, call.input("x")));
-}
-
 /** @param type of the result, if it is not that of the operands */
+/** Operations of one operand, which is converted first. */
+function ofOne(ops: readonly string[], convert: (graph: Graph, x: Value) => Value): TranslationTable {
+  return Object.fromEntries(
+    ops.map((op) => [op, (call) => unary(call.graph, op, convert(call.graph, call.input("x")))]),
+  );
+}
+
 function ofTwo(op: string, type?: ElementType): Translation {
   return (call) => binary(call.graph, op, ...operands(call), type);
 }
@@ -42,11 +40,11 @@ function floorDivide(graph: Graph, a: Value, b: Value): Value {
 const FLOAT_FUNCTIONS =
   ("Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Sigmoid Sqrt Erf Softplus Elu Selu Reciprocal " +
     "Floor Ceil Round").split(" ");
-const SAME_TYPE_FUNCTIONS = ["Neg", "Abs", "Sign", "Relu"];
 
 export const ELEMENTWISE: TranslationTable = {
-  ...Object.fromEntries(FLOAT_FUNCTIONS.map((op) => [op, floatFunction(op)])),
-  ...Object.fromEntries(SAME_TYPE_FUNCTIONS.map((op) => [op, sameType(op)])),
+  // TF.js passes integers to some of these.
+  ...ofOne(FLOAT_FUNCTIONS, (graph, x) => cast(graph, x, "float32")),
+  ...ofOne(["Neg", "Abs", "Sign", "Relu"], arithmetic),
   Rsqrt: ({ graph, input }) => unary(graph, "Reciprocal", unary(graph, "Sqrt", input("x"))),
   Square: ({ graph, input }) => binary(graph, "Mul", input("x"), input("x")),
   ClipByValue: ({ graph, input, attributes }) => {

@@ -35,23 +35,8 @@ export function withScratch(backend: Backend, length: number, body: (scratch: tf
   }
 }
 
-/** Ids of regions count down from here; TF.js numbers its tensors from 1 upwards. */
-const LAST_ID = 2 ** 31 - 1;
-let regions = 0;
-
-/** Lets the engine see `length` numbers at an address, e.g. a part of a tensor, as a tensor while `body` runs. */
-export function withRegion(backend: Backend, address: number, length: number, body: (id: number) => void): void {
-  const id = LAST_ID - regions++;
-  backend.wasm.tfjs["registerTensor"]!(id, length, address);
-  try {
-    body(id);
-  } finally {
-    // This also drops what the engine prepared for products with this matrix.
-    backend.wasm.tfjs["disposeData"]!(id);
-    regions--;
-  }
-}
-
+/** The ids of the three matrices of a product; TF.js numbers its tensors from 1 upwards. */
+const IDS = [2 ** 31 - 3, 2 ** 31 - 2, 2 ** 31 - 1] as const;
 const PARAMETERS = ["number", "array", "number", "number", "array", "number", "number", "number", "number"] as const;
 
 /**
@@ -67,16 +52,16 @@ export function multiply(
 ): void {
   const [aShape, bShape] = [bytesOf([1, rows, inner]), bytesOf([1, inner, columns])];
   const native = backend.wasm.cwrap("BatchMatMul", null, PARAMETERS);
-  withRegion(
-    backend,
-    a,
-    rows * inner,
-    (aId) =>
-      withRegion(backend, b, inner * columns, (bId) =>
-        withRegion(backend, out, rows * columns, (outId) => {
-          native(aId, aShape, 3, bId, bShape, 3, false, false, outId);
-        })),
-  );
+  const { registerTensor, disposeData } = backend.wasm.tfjs;
+  const matrices = [[a, rows * inner], [b, inner * columns], [out, rows * columns]] as const;
+  // The engine sees the numbers at the addresses, such as a part of a tensor, as tensors for as long as it multiplies.
+  matrices.forEach(([address, length], i) => registerTensor!(IDS[i]!, length, address));
+  try {
+    native(IDS[0], aShape, 3, IDS[1], bShape, 3, false, false, IDS[2]);
+  } finally {
+    // This also drops what the engine prepared for products with these matrices.
+    IDS.forEach((id) => disposeData!(id));
+  }
 }
 
 /** Encodes a list of integers for the engine. */

@@ -38,5 +38,5 @@ Deno.test("planning loads no tensor engine and no file format: the kinds do with
   assertEquals(paths.includes("stages/train/kind.ts"), true);
   const packages = new Set(paths.flatMap((one) => /^npm:\/?((?:@[^/]+\/)?[^/@]+)/.exec(one)?.[1] ?? []));
   assertEquals([...packages].sort(), ["zod"]);
-  assertEquals(paths.filter((one) => /^(?:formats|tensor|metrics)\//.test(one)), ["tensor/device.ts"]);
+  assertEquals(paths.filter((one) => /^(?:formats|tensor|metrics)\//.test(one)), ["tensor/devices.ts"]);
 });

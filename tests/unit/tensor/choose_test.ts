@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { chooseDevice } from "../../../tensor/implementations.ts";
-import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription } from "../../../tensor/device.ts";
+import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription } from "../../../tensor/devices.ts";
 
 /** Makes a machine that has the named devices, and records which of its devices were examined. */
 function machineWith(present: Partial<Record<ConcreteDeviceName, Partial<DeviceDescription>>>) {

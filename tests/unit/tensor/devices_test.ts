@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { DEVICE_NAMES } from "../../../tensor/device.ts";
+import { DEVICE_NAMES } from "../../../tensor/devices.ts";
 import { describeDevices, IMPLEMENTATIONS } from "../../../tensor/implementations.ts";
 import { chooseDevice, type DeviceName, openDevice } from "../../../tensor/mod.ts";
 import { instructionClass } from "../../../tensor/numerics.ts";

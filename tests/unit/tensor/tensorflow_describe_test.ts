@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
-import type { ConcreteDeviceName, DeviceDescription, DeviceGrants } from "../../../tensor/device.ts";
+import type { ConcreteDeviceName, DeviceDescription, DeviceGrants } from "../../../tensor/devices.ts";
 import { chooseDevice } from "../../../tensor/implementations.ts";
 import { describeTensorflow, explainGpuFailure } from "../../../tensor/tensorflow/describe.ts";
 import { findNvidiaCard, nvidiaModels } from "../../../tensor/gpus.ts";
