@@ -54,7 +54,7 @@ const configSchema = z.strictObject({
   scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
-export type CheckpointConfig = z.output<typeof configSchema>;
+type CheckpointConfig = z.output<typeof configSchema>;
 export type NetworkRecord = CheckpointConfig["model"];
 export type WeightsName = keyof typeof WEIGHT_FILES;
 
@@ -155,7 +155,7 @@ export async function networkOf(record: NetworkRecord, own: readonly OwnDefiniti
 }
 
 /** Returns the image size, channels and classes that a network is built for. */
-export function sizesOf(record: NetworkRecord): NetworkSizes {
+function sizesOf(record: NetworkRecord): NetworkSizes {
   if (!("uses" in record)) return BUILTIN_NETWORK.sizesOf(record);
   const { uses: _uses, code: _code, params: _params, inChannels: channels, ...sizes } = record;
   return { ...sizes, channels };

@@ -19,7 +19,7 @@ const configSchema = z.strictObject({
   images: z.record(z.string(), z.unknown()),
 });
 
-export interface StoredClassifier {
+interface StoredClassifier {
   readonly config: z.output<typeof configSchema>;
   /** [P] */
   readonly params: Float32Array<ArrayBuffer>;

@@ -3,16 +3,16 @@ import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `selection`: candidates by their index in the list, best first. */
-export const SELECTION_FILE = "selection.json";
+const SELECTION_FILE = "selection.json";
 
-export const selectionSchema = z.strictObject({
+const selectionSchema = z.strictObject({
   format: z.literal(1),
   metric: z.string(),
   goal: z.enum(["lowest", "highest"]),
   ranking: z.array(z.strictObject({ candidate: z.int().min(0), value: z.number() })).min(1),
 });
 
-export type Selection = z.output<typeof selectionSchema>;
+type Selection = z.output<typeof selectionSchema>;
 
 export async function writeSelection(output: OutputArtifact, selection: Selection): Promise<void> {
   await writeJson(output, SELECTION_FILE, selection, selectionSchema);

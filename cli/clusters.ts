@@ -7,29 +7,29 @@ const MAX_SUBMISSIONS = 100;
  * Looks at a cluster, with one question to its queue. Submissions are read lazily, newest first.
  * @param pipeline name of the pipeline whose submissions are wanted; by default, submissions of all pipelines
  */
-export async function lookOn({ settings }: Cluster, pipeline?: string) {
+export async function inspectCluster({ settings }: Cluster, pipeline?: string) {
   const view = await queue.poll();
-  const [jobs, silent] = "jobs" in view ? [view.jobs, undefined] : [[], view.silent];
+  const [jobs, queueError] = "jobs" in view ? [view.jobs, undefined] : [[], view.silent];
   const submissions = () =>
     listSubmissions(settings.cache).filter(({ head }) => head.pipeline.name === (pipeline ?? head.pipeline.name));
   const stages = () => submissions().take(MAX_SUBMISSIONS).flatMap((one) => lookAt(one, jobs));
-  const asides = silent === undefined ? [] : [`what waits or runs is unknown, as the queue does not answer: ${silent}`];
-  return { queue, jobs, silent, asides, submissions, stages };
+  const unknown = `what waits or runs is unknown, as the queue does not answer: ${queueError}`;
+  return { queue, jobs, queueError, asides: queueError === undefined ? [] : [unknown], submissions, stages };
 }
 
 /** Returns the state of a submitted stage in one word, and a note with details. */
 export function describeSubmitted(
   { job, end }: Pick<SubmittedStage, "job" | "end">,
-  silent: string | undefined,
+  queueError: string | undefined,
 ): [state: string, note: string] {
   // A job that saved its state to be queued again may have been cancelled since.
-  const told = job === undefined || end?.state !== "again" ? end : undefined;
-  const { id, node, state } = told === undefined ? job ?? {} : { ...told, id: told.job };
-  if (state === undefined) return [silent === undefined ? "not queued" : "unknown", ""];
+  const finalEnd = job === undefined || end?.state !== "again" ? end : undefined;
+  const { id, node, state } = finalEnd === undefined ? job ?? {} : { ...finalEnd, id: finalEnd.job };
+  if (state === undefined) return [queueError === undefined ? "not queued" : "unknown", ""];
   const held = job?.release === undefined ? "" : `; \`${job.release} ${id}\` lets it go`;
-  const why = told === undefined
+  const why = finalEnd === undefined
     ? state === "waiting" ? `${job!.reason}${held}` : ""
-    : told.message?.split("\n")[0] ?? "";
-  const steps = typeof told?.toStep === "number" ? `, step ${told.fromStep ?? 0} to ${told.toStep}` : "";
+    : finalEnd.message?.split("\n")[0] ?? "";
+  const steps = typeof finalEnd?.toStep === "number" ? `, step ${finalEnd.fromStep ?? 0} to ${finalEnd.toStep}` : "";
   return [state, `job ${id}${node ? ` on ${node}` : ""}${steps}${why === "" ? "" : `: ${why}`}`];
 }

@@ -248,7 +248,7 @@ interface RunToldOf extends RunFinished, RunEnd {
 }
 
 /** The events that reporters turn into text. */
-export type CliEvent = Exclude<EngineEvent, { type: "run-finished" }> | RunToldOf;
+type CliEvent = Exclude<EngineEvent, { type: "run-finished" }> | RunToldOf;
 
 /** The number of scores that are printed; `metrics` lists all. */
 const MOST_SCORES = 20;

@@ -305,7 +305,7 @@ export interface CheckResult {
 }
 
 /** A little of a stage's work, the same for all stages with equal work. */
-export interface Probe {
+interface Probe {
   /** Module URL. Its default export is a `StageRun` that reports each of a few steps, and reads and writes nothing. */
   readonly entry: string;
   readonly params: Readonly<Record<string, unknown>>;

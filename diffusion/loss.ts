@@ -16,7 +16,7 @@ export function simpleLossPerImage(eps: tf.Tensor, predicted: tf.Tensor): tf.Ten
  * Inputs of a step's loss besides the network's output: images [B, H, W, C], and the `lossFigures` that the loss uses,
  * [B].
  */
-export type ErrorInputs = Readonly<Record<"x0" | "noise" | "xt", tf.Tensor> & Record<string, tf.Tensor | undefined>>;
+type ErrorInputs = Readonly<Record<"x0" | "noise" | "xt", tf.Tensor> & Record<string, tf.Tensor | undefined>>;
 
 /**
  * Computes the training loss of each image, [B], of an objective whose target is a mixture:
@@ -89,7 +89,7 @@ export function perImage(factor: tf.Tensor, images: tf.Tensor): tf.Tensor {
 /** Terms of the variational bound as tensors, for losses; `likelihood_float64.ts` defines them. */
 
 /** Gaussians, elementwise, in the shape of the images. */
-export interface GaussianTensors {
+interface GaussianTensors {
   readonly mean: tf.Tensor;
   readonly logVariance: tf.Tensor;
 }

@@ -22,7 +22,7 @@ export interface LossOptions {
 }
 
 /** A function of the time that a step evaluates for each image. */
-export type Figure = (at: TimePoint) => number;
+type Figure = (at: TimePoint) => number;
 
 /** Factor of the variational bound in L_hybrid (Nichol & Dhariwal 2021, section 3.1). */
 const BOUND_SHARE = 0.001;

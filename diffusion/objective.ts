@@ -1,7 +1,7 @@
 import type { DefinitionParams, ObjectiveDefinition, ParamsOf, Recovery, TargetMixture, TimePoint } from "./define.ts";
 
 /** The formulas for x_0, not clipped, and for the noise that x_0 leaves in x_t, from the output. */
-export type Recovered = Readonly<Record<"x0" | "eps", Recovery>>;
+type Recovered = Readonly<Record<"x0" | "eps", Recovery>>;
 
 /** The objective that a network was trained with, together with its params. */
 export interface Objective {

@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 /** Adam's constants in Ho et al. 2020 (appendix B). TF.js would take 1e-7 for epsilon. */
-export const ADAM_BETA1 = 0.9;
-export const ADAM_BETA2 = 0.999;
-export const ADAM_EPSILON = 1e-8;
+const ADAM_BETA1 = 0.9;
+const ADAM_BETA2 = 0.999;
+const ADAM_EPSILON = 1e-8;
 
 /**
  * Returns Adam's bias corrections 1 - beta^step (Kingma & Ba 2015, algorithm 1), in float64: in float32 the second one
@@ -57,7 +57,7 @@ export function adamStep(
   return { params: tf.sub(params, tf.div(nextM, spread)), m: nextM, v: nextV };
 }
 
-export interface EmaOptions {
+interface EmaOptions {
   /** In [0, 1); Ho et al. 2020 use 0.9999. */
   readonly decay: number;
   /**

@@ -7,7 +7,7 @@ import { hasZeroTerminalSnr } from "./schedule/betas.ts";
 export { DATA_TIME };
 
 /** Signal and noise of a path at its indices, float64 [T] each. */
-export type PathTable = Readonly<Record<"signal" | "noise", Float64Array>>;
+type PathTable = Readonly<Record<"signal" | "noise", Float64Array>>;
 
 /** Returns the path of a chain of betas. */
 export function chainPath(tables: DiffusionTables): Path {

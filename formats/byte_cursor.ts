@@ -1,4 +1,4 @@
-import { FormatError } from "./format_error.ts";
+import { refuse } from "./format_error.ts";
 
 /** Reads forward through the bytes of a file, little-endian. */
 export class ByteCursor {
@@ -8,10 +8,8 @@ export class ByteCursor {
   /** Returns a view of the next bytes. @throws FormatError when fewer are left, as do all methods below */
   take(length: number): Uint8Array {
     const left = Math.max(0, this.bytes.length - this.at);
-    if (length > left) {
-      const wanted = `${length} from byte ${this.at} on: the file is cut off, or a size in it is wrong`;
-      throw new FormatError(this.what, { got: `${left} bytes`, wanted });
-    }
+    const wanted = `${length} from byte ${this.at} on: the file is cut off, or a size in it is wrong`;
+    if (length > left) refuse(this.what, `${left} bytes`, wanted);
     this.at += length;
     return this.bytes.subarray(this.at - length, this.at);
   }

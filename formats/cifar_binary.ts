@@ -1,4 +1,4 @@
-import { FormatError } from "./format_error.ts";
+import { refuse } from "./format_error.ts";
 
 /** CIFAR-10 images are 32x32 RGB. */
 const PLANE = 32 * 32;
@@ -17,16 +17,14 @@ export type CifarBatch = Readonly<ReturnType<typeof decodeCifarBatch>>;
 export function decodeCifarBatch(bytes: Uint8Array) {
   const count = bytes.length / RECORD_BYTES;
   if (!Number.isInteger(count) || count === 0) {
-    throw new FormatError("CIFAR-10 batch", { got: `${bytes.length} bytes`, wanted: `a multiple of ${RECORD_BYTES}` });
+    refuse("CIFAR-10 batch", `${bytes.length} bytes`, `a multiple of ${RECORD_BYTES}`);
   }
   const pixels = new Uint8Array(count * 3 * PLANE);
   const labels = new Uint8Array(count);
   for (let n = 0; n < count; n++) {
     const record = n * RECORD_BYTES;
     const label = bytes[record]!;
-    if (label > 9) {
-      throw new FormatError(`CIFAR-10 batch, label of record ${n}`, { got: String(label), wanted: "0 to 9" });
-    }
+    if (label > 9) refuse(`CIFAR-10 batch, label of record ${n}`, String(label), "0 to 9");
     labels[n] = label;
     for (let channel = 0; channel < 3; channel++) {
       const plane = record + 1 + channel * PLANE;

@@ -30,3 +30,11 @@ export class FormatError extends Error {
     this.fix = fix;
   }
 }
+
+/**
+ * Refuses bytes or text that are not in the expected format.
+ * @param what what was being read @param cause the error by which that was found, if there is one
+ */
+export function refuse(what: string, got: string, wanted: string, cause?: unknown): never {
+  throw new FormatError(what, { got, wanted, cause });
+}

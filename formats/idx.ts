@@ -1,4 +1,4 @@
-import { FormatError } from "./format_error.ts";
+import { refuse } from "./format_error.ts";
 import { inflate } from "./inflate.ts";
 
 /** Third byte of the magic number: the type is unsigned bytes. MNIST and its kin use no other type. */
@@ -24,18 +24,14 @@ export function decodeIdx(file: Uint8Array, wanted: readonly number[]): Uint8Arr
   const [zero, alsoZero, type, dimensions = 0] = bytes;
   if (bytes.length < 4 || zero !== 0 || alsoZero !== 0 || type !== UNSIGNED_BYTE || dimensions === 0) {
     const start = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    throw new FormatError("IDX file", { got: `a start of ${start || "nothing"}`, wanted: "00 00 08 and dimensions" });
+    refuse("IDX file", `a start of ${start || "nothing"}`, "00 00 08 and dimensions");
   }
   const header = 4 + 4 * dimensions;
-  if (bytes.length < header) {
-    throw new FormatError("IDX header", { got: `${bytes.length} bytes`, wanted: `${header}: the file is cut off` });
-  }
+  if (bytes.length < header) refuse("IDX header", `${bytes.length} bytes`, `${header}: the file is cut off`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
   const size = shape.reduce((product, length) => product * length, 1);
-  if (bytes.length - header !== size) {
-    throw new FormatError("IDX data", { got: `${bytes.length - header} bytes`, wanted: `${size} for [${shape}]` });
-  }
+  if (bytes.length - header !== size) refuse("IDX data", `${bytes.length - header} bytes`, `${size} for [${shape}]`);
   if (shape.join() === wanted.join()) return bytes.subarray(header);
-  throw new FormatError("IDX file", { got: `shape [${shape}]`, wanted: `[${wanted}]` });
+  refuse("IDX file", `shape [${shape}]`, `[${wanted}]`);
 }

@@ -1,5 +1,5 @@
 import { gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
-import { FormatError } from "./format_error.ts";
+import { FormatError, refuse } from "./format_error.ts";
 
 /**
  * Decompressors by the wrapping of the DEFLATE data (RFC 1951): by gzip, by zlib as in PNG, and without any as in zip.
@@ -33,7 +33,7 @@ export function inflate(
   } catch (cause) {
     if ((cause as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") throw unpacksToMore(what, mostBytes);
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError(what, { got: `one that is damaged (${reason})`, wanted: "whole compressed data", cause });
+    refuse(what, `one that is damaged (${reason})`, "whole compressed data", cause);
   }
 }
 

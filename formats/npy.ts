@@ -2,7 +2,7 @@
  * Arrays in NumPy's file format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
  * Little-endian and row-major, as noiseline's arrays are.
  */
-import { FormatError } from "./format_error.ts";
+import { refuse } from "./format_error.ts";
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const ALIGNMENT = 64;
@@ -49,30 +49,26 @@ export function encodeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
 export function decodeNpyHeader(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
-    throw new FormatError("npy file", { got: "other first bytes", wanted: "\\x93NUMPY" });
+    refuse("npy file", "other first bytes", "\\x93NUMPY");
   }
   const wide = bytes[6]! >= 2;
   const start = wide ? 12 : 10;
   const length = wide ? view.getUint32(8, true) : view.getUint16(8, true);
-  if (start + length > bytes.length) {
-    throw new FormatError("npy header", { got: `${bytes.length - start} bytes`, wanted: `${length}` });
-  }
+  if (start + length > bytes.length) refuse("npy header", `${bytes.length - start} bytes`, `${length}`);
   const header = new TextDecoder("latin1").decode(bytes.subarray(start, start + length));
   const descriptor = /'descr':\s*'([^']+)'/.exec(header)?.[1];
   const order = /'fortran_order':\s*(True|False)/.exec(header)?.[1];
   const dimensions = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
   if (descriptor === undefined || order === undefined || dimensions === undefined) {
-    throw new FormatError("npy header", { got: header.trim(), wanted: "descr, fortran_order and shape" });
+    refuse("npy header", header.trim(), "descr, fortran_order and shape");
   }
   if (!Object.hasOwn(DESCRIPTORS, descriptor)) {
-    const wanted = `one of ${Object.keys(DESCRIPTORS).join(", ")}; save a.astype('<f8'), say`;
-    throw new FormatError("npy type", { got: descriptor, wanted });
+    refuse("npy type", descriptor, `one of ${Object.keys(DESCRIPTORS).join(", ")}; save a.astype('<f8'), say`);
   }
-  const rows = "rows first; save np.ascontiguousarray(a)";
-  if (order === "True") throw new FormatError("npy order", { got: "columns first", wanted: rows });
+  if (order === "True") refuse("npy order", "columns first", "rows first; save np.ascontiguousarray(a)");
   const shape: readonly number[] = dimensions.split(",").map((part) => part.trim()).filter(Boolean).map(Number);
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0)) {
-    throw new FormatError("npy shape", { got: `(${dimensions})`, wanted: "lengths of axes" });
+    refuse("npy shape", `(${dimensions})`, "lengths of axes");
   }
   return { shape, type: DESCRIPTORS[descriptor as Descriptor], length: start + length };
 }
@@ -83,7 +79,7 @@ export function decodeNpy(bytes: Uint8Array): NpyArray {
   const count = shape.reduce((product, side) => product * side, 1);
   const body = bytes.slice(length, length + count * type.BYTES_PER_ELEMENT);
   if (body.length !== count * type.BYTES_PER_ELEMENT) {
-    throw new FormatError("npy numbers", { got: `${body.length} bytes`, wanted: `${count * type.BYTES_PER_ELEMENT}` });
+    refuse("npy numbers", `${body.length} bytes`, `${count * type.BYTES_PER_ELEMENT}`);
   }
   return { shape, data: new type(body.buffer) };
 }

@@ -1,4 +1,4 @@
-import { FormatError, shown } from "./format_error.ts";
+import { refuse, shown } from "./format_error.ts";
 
 /** The supported dtypes. Typed arrays and the format are both little-endian wherever Deno runs. */
 export const DTYPES = {
@@ -93,21 +93,13 @@ export function decodeSafetensors(bytes: Uint8Array) {
 /** @throws FormatError for a file that is shorter than its header, or whose header is too long */
 function headerLength(bytes: Uint8Array): number {
   const available = bytes.length - LENGTH_BYTES;
-  if (available < 0) {
-    throw new FormatError("safetensors file", {
-      got: `${bytes.length} bytes`,
-      wanted: "at least 8, the header's length",
-    });
-  }
+  if (available < 0) refuse("safetensors file", `${bytes.length} bytes`, "at least 8, the header's length");
   const declared = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true);
   if (declared > BigInt(MAX_HEADER_BYTES)) {
-    throw new FormatError("safetensors header length", { got: `${declared}`, wanted: `at most ${MAX_HEADER_BYTES}` });
+    refuse("safetensors header length", `${declared}`, `at most ${MAX_HEADER_BYTES}`);
   }
   if (declared > BigInt(available)) {
-    throw new FormatError("safetensors header", {
-      got: `${available} bytes after the length`,
-      wanted: `${declared}: the file is cut off`,
-    });
+    refuse("safetensors header", `${available} bytes after the length`, `${declared}: the file is cut off`);
   }
   return Number(declared);
 }
@@ -118,7 +110,7 @@ function headerLength(bytes: Uint8Array): number {
  */
 export function floatsOf(what: string, { data }: SafetensorsTensor): Float32Array<ArrayBuffer> {
   if (data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
-  throw new FormatError(what, { got: dtypeOf(data), wanted: "F32" });
+  refuse(what, dtypeOf(data), "F32");
 }
 
 /** Returns the format's name for the type of an array's elements. */
@@ -154,20 +146,12 @@ function parseHeader(bytes: Uint8Array, dataBytes: number) {
 
   let position = 0;
   for (const { name, begin, end } of entries) {
-    if (begin !== position) {
-      throw new FormatError(`safetensors tensor ${JSON.stringify(name)}`, {
-        got: `offset ${begin}`,
-        wanted: `${position}: tensors must not ${begin < position ? "overlap" : "leave a gap"}`,
-      });
-    }
+    const wanted = `${position}: tensors must not ${begin < position ? "overlap" : "leave a gap"}`;
+    if (begin !== position) refuse(`safetensors tensor ${JSON.stringify(name)}`, `offset ${begin}`, wanted);
     position = end;
   }
-  if (position !== dataBytes) {
-    throw new FormatError("safetensors data", {
-      got: `${dataBytes} bytes`,
-      wanted: `${position}: the file ${position > dataBytes ? "is cut off" : "has bytes after the last tensor"}`,
-    });
-  }
+  const wanted = `${position}: the file ${position > dataBytes ? "is cut off" : "has bytes after the last tensor"}`;
+  if (position !== dataBytes) refuse("safetensors data", `${dataBytes} bytes`, wanted);
   return { entries, metadata: parseMetadata(root["__metadata__"]) };
 }
 
@@ -176,41 +160,34 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   try {
     root = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (cause) {
-    throw new FormatError("safetensors header", { got: "bytes that are not JSON", wanted: "a JSON object", cause });
+    refuse("safetensors header", "bytes that are not JSON", "a JSON object", cause);
   }
-  if (!isObject(root)) throw new FormatError("safetensors header", { got: shown(root), wanted: "a JSON object" });
+  if (!isObject(root)) refuse("safetensors header", shown(root), "a JSON object");
   return root;
 }
 
 function parseMetadata(value: unknown = {}): Record<string, string> {
   if (!isObject(value) || !Object.values(value).every((text) => typeof text === "string")) {
-    throw new FormatError("safetensors __metadata__", { got: shown(value), wanted: "an object of strings" });
+    refuse("safetensors __metadata__", shown(value), "an object of strings");
   }
   return value as Record<string, string>;
 }
 
 function parseEntry(name: string, value: unknown) {
   const what = `safetensors tensor ${JSON.stringify(name)}`;
-  if (!isObject(value)) throw new FormatError(what, { got: shown(value), wanted: "an object" });
+  if (!isObject(value)) refuse(what, shown(value), "an object");
   const { dtype, shape, data_offsets: offsets, ...rest } = value;
   const extra = Object.keys(rest)[0];
-  if (extra !== undefined) {
-    throw new FormatError(what, { got: `key ${JSON.stringify(extra)}`, wanted: "dtype, shape and data_offsets only" });
-  }
-  if (!isDType(dtype)) {
-    throw new FormatError(`${what} dtype`, { got: shown(dtype), wanted: Object.keys(DTYPES).join(", ") });
-  }
-  if (!isSizes(shape)) throw new FormatError(`${what} shape`, { got: shown(shape), wanted: "integers >= 0" });
+  if (extra !== undefined) refuse(what, `key ${JSON.stringify(extra)}`, "dtype, shape and data_offsets only");
+  if (!isDType(dtype)) refuse(`${what} dtype`, shown(dtype), Object.keys(DTYPES).join(", "));
+  if (!isSizes(shape)) refuse(`${what} shape`, shown(shape), "integers >= 0");
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
-    throw new FormatError(`${what} data_offsets`, { got: shown(offsets), wanted: "[begin, end] with begin <= end" });
+    refuse(`${what} data_offsets`, shown(offsets), "[begin, end] with begin <= end");
   }
   const [begin, end] = offsets as [number, number];
   const bytes = shape.reduce((product, length) => product * length, DTYPES[dtype].BYTES_PER_ELEMENT);
   if (bytes !== end - begin) {
-    throw new FormatError(`${what} data_offsets`, {
-      got: `${end - begin} bytes`,
-      wanted: `${bytes} for ${dtype} of shape [${shape.join(", ")}]`,
-    });
+    refuse(`${what} data_offsets`, `${end - begin} bytes`, `${bytes} for ${dtype} of shape [${shape.join(", ")}]`);
   }
   return { name, dtype, shape, begin, end };
 }

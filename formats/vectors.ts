@@ -1,4 +1,4 @@
-import { FormatError } from "./format_error.ts";
+import { refuse } from "./format_error.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsArray } from "./safetensors.ts";
 
 /** Encodes vectors [n] by name as a safetensors file; undefined vectors are left out. */
@@ -27,5 +27,5 @@ export function vectorOf<T extends SafetensorsArray>(
   const data = vectors[name];
   if (data instanceof type && data.length === length) return data;
   const got = data === undefined ? "none" : data instanceof type ? `${data.length} numbers` : data.constructor.name;
-  throw new FormatError(`${file}, tensor ${name}`, { got, wanted: `${length} of ${type.name}` });
+  refuse(`${file}, tensor ${name}`, got, `${length} of ${type.name}`);
 }

@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { ByteCursor } from "./byte_cursor.ts";
-import { FormatError } from "./format_error.ts";
+import { refuse } from "./format_error.ts";
 import { inflate } from "./inflate.ts";
 
 /**
@@ -42,13 +42,12 @@ export function openZip(
     const isRead = method === STORED ? packed === size : unpacks && method === DEFLATED;
     if (!isRead || files.has(name) || name.split("/").includes("..")) {
       const got = `${JSON.stringify(name.slice(0, 80))}, ${size} bytes in ${packed} by method ${method}`;
-      const wanted = `files ${unpacks ? "" : "stored as they are, "}each once, without .. in a name`;
-      throw new FormatError(what, { got, wanted });
+      refuse(what, got, `files ${unpacks ? "" : "stored as they are, "}each once, without .. in a name`);
     }
     total += packed!;
     files.set(name, (mostBytes = Infinity) => {
       const about = `${what}, ${JSON.stringify(name)}`;
-      if (size! > mostBytes) throw new FormatError(about, { got: `${size} bytes`, wanted: `at most ${mostBytes}` });
+      if (size! > mostBytes) refuse(about, `${size} bytes`, `at most ${mostBytes}`);
       const cursor = new ByteCursor(what, bytes.subarray(0, start), offset);
       const [nameBytes, extraBytes] = readFields(cursor, LOCAL).slice(-2);
       cursor.take(nameBytes! + extraBytes!);
@@ -56,21 +55,18 @@ export function openZip(
       const contents = method === STORED ? kept : inflate(kept, { form: "raw", mostBytes: size!, what: about });
       const got = crc32(contents);
       if (got === crc) return contents;
-      throw new FormatError(`${what}, checksum of ${JSON.stringify(name)}`, { got: `${got}`, wanted: `${crc}` });
+      refuse(`${what}, checksum of ${JSON.stringify(name)}`, `${got}`, `${crc}`);
     });
   }
   // Files that share bytes could make a small zip unpack to more than the memory.
   if (directory.at === length && total <= start!) return files;
   const got = `${count} files of ${total} bytes, ${length! - directory.at} bytes of directory more`;
-  throw new FormatError(what, { got, wanted: `at most ${start} bytes, and no more` });
+  refuse(what, got, `at most ${start} bytes, and no more`);
 }
 
 function readFields(cursor: ByteCursor, { signature, fields }: typeof LOCAL): number[] {
   const values = fields.map((size) => cursor.uint(size));
   if (values[0] === signature) return values;
   const wanted = `0x${signature.toString(16)}: the file is cut off or damaged`;
-  throw new FormatError(`${cursor.what}, up to byte ${cursor.at}`, {
-    got: `mark 0x${values[0]!.toString(16)}`,
-    wanted,
-  });
+  refuse(`${cursor.what}, up to byte ${cursor.at}`, `mark 0x${values[0]!.toString(16)}`, wanted);
 }

@@ -5,7 +5,7 @@ import { rightSchema } from "./permissions.ts";
 import { fileEntrySchema, relativePathSchema, sha256Schema } from "./records.ts";
 
 /** Files in their places relative to each other: code with its settings, or files that a stage reads from outside. */
-export const bundleSchema = z.strictObject({
+const bundleSchema = z.strictObject({
   /** The file, or the folder, that the bundle is for. */
   entry: relativePathSchema,
   /** The digest of the list of all files, which lies in the cache as an object, as the files do. */
@@ -45,7 +45,7 @@ const jobNeedsSchema = z.strictObject({
 }).readonly();
 
 /** One job, or one array of jobs. */
-export const partSchema = z.strictObject({
+const partSchema = z.strictObject({
   /** Lines of its stages; exactly one if the part is not an array. */
   lines: z.array(z.int().min(0)).min(1),
   /** Numbers of the children, in the order of `lines`; null for a single job. */

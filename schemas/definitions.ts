@@ -30,7 +30,7 @@ export const definitionInputSchema = z.looseObject({
 });
 
 /** A schema whose value may also be a user definition, which the engine checks separately. */
-export type Ownable<S extends z.ZodType> = z.ZodType<z.output<S> | OwnParam, z.input<S> | OwnParam>;
+type Ownable<S extends z.ZodType> = z.ZodType<z.output<S> | OwnParam, z.input<S> | OwnParam>;
 
 /** Allows a user definition in place of a param. The kind's `definitions` say which sort. */
 export function ownable<S extends z.ZodType>(schema: S): Ownable<S> {

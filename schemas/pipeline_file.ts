@@ -124,5 +124,5 @@ export const pipelineFileSchema = z.strictObject({
 });
 
 /** A pipeline file after its structure was checked; params are still those that the user wrote. */
-export type PipelineFile = z.output<typeof pipelineFileSchema>;
+type PipelineFile = z.output<typeof pipelineFileSchema>;
 export type StageEntry = z.output<typeof stageSchema>;

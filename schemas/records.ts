@@ -60,7 +60,7 @@ export const artifactRecordSchema = z.strictObject({
 const portSchema = z.string().regex(PORT_PATTERN);
 
 /** The ingredients of a resolved key, kept in clear so that a later change can be explained value by value. */
-export const ingredientsSchema = z.strictObject({
+const ingredientsSchema = z.strictObject({
   kind: z.string(),
   version: z.string(),
   seed: z.int().nullable(),
@@ -168,14 +168,14 @@ export const liveProgressSchema = z.strictObject({
 });
 
 /** The files that a stage was made of, besides its ingredients, so that a later change can be reported file by file. */
-export const sourcesSchema = z.strictObject({
+const sourcesSchema = z.strictObject({
   /** Files and folders from outside, by param. */
   externals: z.record(z.string(), z.strictObject({ path: z.string(), sizeBytes: z.number(), digest: sha256Schema })),
   /** Modules of a custom stage: SHA-256 by place, versions of packages by name. */
   modules: z.record(z.string(), z.string()),
 });
 
-export const stageRunSchema = z.strictObject({
+const stageRunSchema = z.strictObject({
   state: z.enum(["cached", "restored", "ran", "failed", "interrupted", "blocked"]),
   resolvedKey: sha256Schema.nullable(),
   /** When its work began, after all waiting. */

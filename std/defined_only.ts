@@ -1,5 +1,5 @@
 /** The type of an object's fields that have a value: a field that may be undefined may be absent instead. */
-export type DefinedOnly<T> =
+type DefinedOnly<T> =
   & { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
   & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
 

@@ -12,7 +12,7 @@ export interface EngineFunction {
 }
 
 /** A function with held inputs. A call is made only after the previous one has ended. */
-export interface EngineBinding {
+interface EngineBinding {
   /** Runs the function. Arguments are already checked: there is every feed, and an array for every result. */
   run(feeds: HostTensors, results: HostTensors): Promise<void>;
   /** Returns copies of held values. */

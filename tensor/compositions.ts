@@ -7,7 +7,7 @@ import type { NamedAttrMap, NamedTensorInfoMap } from "@tensorflow/tfjs-core";
  * gradients (`gradients.ts`). The names of inputs and attributes are those of TF.js's `kernel_names.ts`.
  */
 // deno-lint-ignore no-explicit-any
-export type Composition = (inputs: any, attributes: any) => tf.Tensor | tf.Tensor[];
+type Composition = (inputs: any, attributes: any) => tf.Tensor | tf.Tensor[];
 
 export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
   Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
@@ -266,7 +266,7 @@ function resize(images: tf.Tensor, attributes: tf.ResizeBilinearAttrs, nearest: 
 }
 
 /** Returns true if a kernel computes a wrong result for these inputs and attributes. */
-export type Fault = (inputs: NamedTensorInfoMap, attributes: NamedAttrMap) => boolean;
+type Fault = (inputs: NamedTensorInfoMap, attributes: NamedAttrMap) => boolean;
 
 /** If the stride is larger than the window, XNNPACK reads the "same" padding as a huge number. */
 const longStride: Fault = ({ filter }, { pad, strides }) => {

@@ -12,7 +12,7 @@ import {
 import { definedOnly } from "../std/defined_only.ts";
 
 /** The options of a device that affect its description. */
-export type DescribeOptions = Pick<DeviceOptions, "threads">;
+type DescribeOptions = Pick<DeviceOptions, "threads">;
 
 interface Implementation {
   /** Describes the device on this machine, or why it is not available. Opens nothing. */
@@ -88,7 +88,7 @@ export async function openDevice(name: DeviceName, options: DeviceOptions = {}):
   return await IMPLEMENTATIONS[chosen.name].open({ ...options, numerics: numerics ?? chosen.numerics });
 }
 
-export interface ChooseOptions extends DescribeOptions {
+interface ChooseOptions extends DescribeOptions {
   /** Describes one device; replaced by tests. */
   readonly describe?: Describe;
   /** Lets a device compute something before it is chosen, and returns what is wrong with it, if anything. */
@@ -97,7 +97,7 @@ export interface ChooseOptions extends DescribeOptions {
 
 type Describe = (name: ConcreteDeviceName, options: DescribeOptions) => Promise<DeviceDescription>;
 
-export type TryOut = (device: DeviceDescription) => Promise<DeviceTrouble | undefined>;
+type TryOut = (device: DeviceDescription) => Promise<DeviceTrouble | undefined>;
 
 /**
  * Finds the device that a name stands for on this machine, without opening it. Devices are examined in turn, best

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console -- a tool prints what it finds
 /**
- * Checks the direction of imports, cycles, access to the machine and the length of files.
+ * Checks the direction of imports, cycles, access to the machine, the length of files, and that exports are used.
  *
  *     deno task check:layers
  *
@@ -10,10 +10,11 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Edge, readTree, type SourceFile } from "./layers/module_graph.ts";
 import { findCycle, topologicalOrder } from "../engine/pipeline/compose/order.ts";
-import { EXCEPTIONS, type Layer, layerOf, LAYERS, ROOMS } from "./layers/rules.ts";
+import { blankOut, findDeadExports } from "./layers/dead_exports.ts";
+import { ENTRIES, EXCEPTIONS, type Layer, layerOf, LAYERS, ROOMS, TEST_DOORS } from "./layers/rules.ts";
 
 /** One breach of a rule. */
-export interface Violation {
+interface Violation {
   readonly path: string;
   readonly line: number;
   readonly message: string;
@@ -22,12 +23,8 @@ export interface Violation {
 
 /** Longer files give a reason for their length at their top. */
 const MAX_LINES = 400;
-
-/** Matches texts in quotes, and comments. */
-const NO_CODE = /"(?:\\.|[^"\\\n])*"|\/\/[^\n]*|\/\*[^]*?\*\//g;
 const RE_EXPORT = /export\s+(type\s+)?(\{[^}]*\}|\*(\s+as\s+\w+)?)\s*from\s*"[^"\n]+"\s*;?/g;
 
-const blank = (text: string) => text.replaceAll(/[^\n]/g, " ");
 const lineOf = (text: string, offset: number) => text.slice(0, offset).split("\n").length;
 
 function checkEdge(path: string, layer: Layer, edge: Edge): Violation | undefined {
@@ -57,7 +54,7 @@ function checkEdge(path: string, layer: Layer, edge: Edge): Violation | undefine
 /** Finds uses of `Deno.*` in a layer that must not access the machine. */
 function checkGlobals(file: SourceFile, layer: Layer): Violation[] {
   if (layer.deno) return [];
-  const code = file.text.replaceAll(NO_CODE, blank);
+  const code = blankOut(file.text);
   return [...code.matchAll(/(?<![\w$.])Deno\s*[.[]/g)].map((match) => ({
     path: file.path,
     line: lineOf(code, match.index),
@@ -68,7 +65,7 @@ function checkGlobals(file: SourceFile, layer: Layer): Violation[] {
 
 /** Checks that a module at the top only lists public exports; code in it would belong to no layer. */
 function checkPublicModule(file: SourceFile): Violation[] {
-  const rest = file.text.replaceAll(RE_EXPORT, blank).replaceAll(NO_CODE, blank);
+  const rest = blankOut(blankOut(file.text, RE_EXPORT));
   const at = rest.search(/\S/);
   if (at < 0) return [];
   const fix = "move the code into its layer and re-export it here";
@@ -84,8 +81,7 @@ function checkLength({ path, text }: SourceFile): Violation[] {
 }
 
 /** Checks a tree. Folders that are not layers, such as tests and tools, are checked only for cycles and length. */
-export async function checkTree(root: string): Promise<Violation[]> {
-  const files = await readTree(root);
+export function checkTree(files: ReadonlyMap<string, SourceFile>): Violation[] {
   const found: Violation[] = [];
   for (const file of files.values()) {
     const layer = Object.hasOwn(LAYERS, layerOf(file.path)) ? LAYERS[layerOf(file.path)] : undefined;
@@ -101,6 +97,18 @@ export async function checkTree(root: string): Promise<Violation[]> {
     found.push(...checkLength(file));
   }
   return [...found, ...checkCycles(files)];
+}
+
+/** Finds exports that nobody needs. */
+export function checkExports(files: ReadonlyMap<string, SourceFile>): Violation[] {
+  const isEntry = (path: string) => ENTRIES.some((entry) => path.startsWith(entry));
+  const found = findDeadExports(files, isEntry).filter(({ name }) => !TEST_DOORS.includes(name));
+  return found.map(({ path, line, name, isTested }) => ({
+    path,
+    line,
+    message: isTested ? `only tests use ${name}` : `no other file uses the export ${name}`,
+    fix: isTested ? "move it into tests/" : "delete it; if its own file uses it, delete the word export",
+  }));
 }
 
 /**
@@ -137,7 +145,8 @@ export function formatViolation({ path, line, message, fix }: Violation): string
 
 if (import.meta.main) {
   const root = dirname(dirname(fileURLToPath(import.meta.url)));
-  const violations = await checkTree(root);
+  const files = await readTree(root);
+  const violations = [...checkTree(files), ...checkExports(files)];
   for (const violation of violations) console.error(formatViolation(violation));
   if (violations.length > 0) console.error(`\n${violations.length} violations of the layers`);
   Deno.exit(violations.length > 0 ? 1 : 0);

@@ -20,7 +20,7 @@ import { type KindFacts, type KindPins, STAGE_API, updatePins } from "./kinds/pi
 import { readTree } from "./layers/module_graph.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", import.meta.url);
+const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", import.meta.url);
 
 /** Returns the current version and code of every built-in kind, and of the code that a custom stage may use. */
 export async function readKindFacts(): Promise<KindFacts> {

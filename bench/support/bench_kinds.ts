@@ -5,7 +5,7 @@ import { type BuiltinKind, defineKind, externalFile, type RunOf } from "noiselin
  * A stage that writes a few bytes below those that it reads, as small as a stage can be: the rest is the engine's own
  * time. Reading a folder from outside takes it no time.
  */
-export const stageKind = defineKind({
+const stageKind = defineKind({
   kind: "bench-stage",
   summary: "Write a number",
   version: 1,

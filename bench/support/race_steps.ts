@@ -12,7 +12,7 @@ export const THREADS = navigator.hardwareConcurrency;
 /** The processor's name in tables. */
 export const PROCESSOR = `${instructionClass(process.arch, flags)}${HAS_BF16 ? " with bf16" : ""}, ${THREADS} threads`;
 
-export type Case = Pick<StepRequest, "model" | "batch"> & { readonly title: string };
+type Case = Pick<StepRequest, "model" | "batch"> & { readonly title: string };
 
 export const CASES: Readonly<Record<string, Case>> = {
   digits: {
@@ -34,9 +34,7 @@ export const CASES: Readonly<Record<string, Case>> = {
 
 const WARM_UP_STEPS = 2;
 
-export type MeasuredSteps = Awaited<ReturnType<typeof raceSteps>>[number];
-
-export interface RaceStepsOptions {
+interface RaceStepsOptions {
   readonly rounds: number;
   /** Maximum number of steps in a turn, if they take no longer than `turnSeconds`. */
   readonly maxSteps?: number;

@@ -1,5 +1,5 @@
 import { actionsBefore, actionsOf, arrayOf, helpersOf, type Pipeline, silenceOf } from "noiseline/engine";
-import { lookOn } from "../clusters.ts";
+import { inspectCluster } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf, someOf } from "../format/units.ts";
 import { fail, formatTable, refuse, refuseWith } from "../io.ts";
@@ -20,8 +20,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (options.on === undefined) refuse("cancel needs --on", "name the cluster with --on NAME");
       const { pipeline, targets } = await loadForCommand(settings, { file, ...options, targets: named });
       const cluster = await clusterFor(settings, options.on, pipeline.folder);
-      const { queue, jobs, silent, submissions, stages } = await lookOn(cluster, pipeline.name);
-      if (silent !== undefined) refuseWith([silenceOf(silent)]);
+      const { queue, jobs, queueError, submissions, stages } = await inspectCluster(cluster, pipeline.name);
+      if (queueError !== undefined) refuseWith([silenceOf(queueError)]);
       const wanted = withFollowers(pipeline, targets);
       const live = stages().toArray().flatMap(({ id, job }) =>
         job?.state === "waiting" || job?.state === "running" ? [{ id, job: job.id, state: job.state }] : []

@@ -7,13 +7,12 @@ import {
   etaOf,
   isLive,
   jobsByLine,
-  type KnownRun,
   type LiveProgress,
   RunReader,
   selectStages,
   type Store,
 } from "noiseline/engine";
-import { lookOn } from "../clusters.ts";
+import { inspectCluster } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive } from "../format/plan.ts";
 import { someOf } from "../format/units.ts";
@@ -27,8 +26,6 @@ const EXAMPLES = `
   deno task logs pipelines/digits.yaml train --on lab                       # of the newest attempt on a cluster
   deno task logs pipelines/digits.yaml train --run 20261125T101502000-1a2b`;
 
-type RunStore = Store["runs"];
-
 /** `logs FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("logs", EXAMPLES)
@@ -39,59 +36,66 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     )
     .addOption(ON)
     .option("--run <id>", "the log of this run (default: the newest that has one; see `runs`)")
-    .action(async (file, stage, options) => {
+    .action(async (file, stage, { on, run: wanted, follow = false, json = false, ...options }) => {
       const { pipeline, store } = await loadForCommand(settings, { file, ...options });
       const action = actionsOf(pipeline.stages.values()).find((one) => one.id === stage);
       const { stages: named, problems } = selectStages(pipeline, action === undefined ? [stage] : []);
       if (problems.length > 0) refuseWith(problems);
       if (named.length > 1) refuse(`"${stage}" is several stages`, `name one of: ${someOf(named)}`);
       const id = action?.id ?? named[0]!;
-      const away = options.on === undefined
-        ? undefined
-        : await findAttempts(await clusterFor(settings, options.on, pipeline.folder), pipeline.name, id);
-      const runs = away?.runs ?? store.runs;
-      const reader = new RunReader({ runs });
-      const find = () => findRun(runs, reader.look(pipeline.name), id, options.follow === true);
-      let { run, silent } = options.run === undefined
+      const away = on && await findAttempts(await clusterFor(settings, on, pipeline.folder), pipeline.name, id);
+      const runs = away ? away.runs : store.runs;
+      const log: StageLog = { id, runs, reader: new RunReader({ runs }), isOn: away ? away.isOn : undefined };
+      const find = () => findRun(log, pipeline.name, follow);
+      let { run, silent }: ReturnType<typeof find> = wanted === undefined
         ? find()
-        : { run: runFor({ ...store, runs }, options.run).runId, silent: undefined };
-      if (run === undefined && options.follow && away !== undefined) printError(`waiting for the job of "${id}"`);
-      while (run === undefined && options.follow && await away?.isOn(false)) {
+        : { run: runFor({ ...store, runs }, wanted).runId, silent: undefined };
+      if (run === undefined && follow && away) printError(`waiting for the job of "${id}"`);
+      while (run === undefined && follow && away && await away.isOn(false)) {
         await delay(POLL_MS);
         run = find().run;
       }
-      const last = silent ?? run;
-      const isAtWork = last !== undefined && !existsSync(runs.logPath(last, id)) && !hasEnded(reader, last, id) &&
-        (away !== undefined || reader.lookAt(last)!.since.has(id));
-      if (isAtWork) run = last;
-      if (run === undefined || (!options.follow && !isAtWork && !existsSync(runs.logPath(run, id)))) {
-        if (away !== undefined && options.run === undefined) {
-          fail(`"${id}" ${away.quiet()}`, `see \`status --on ${options.on}\``);
-        }
-        const message = options.run === undefined
+      if (silent !== undefined && phaseOf(log, silent) === "silent") [run, silent] = [silent, undefined];
+      const phase = run === undefined ? "ended" : phaseOf(log, run);
+      if (run === undefined || !follow && (phase === "ended" || phase === "not begun")) {
+        if (away && wanted === undefined) fail(`"${id}" ${away.emptyLogMessage()}`, `see \`status --on ${on}\``);
+        const message = wanted === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
-          : `run ${options.run} has no log of "${id}"`;
+          : `run ${wanted} has no log of "${id}"`;
         fail(message, "it never ran, printed nothing, or its record was removed; see `runs`");
       }
-      const path = runs.logPath(run, id);
-      if (isAtWork) printError(`"${id}" is running and has printed nothing yet`);
-      else if (silent !== undefined && !options.follow) {
+      if (phase === "silent") printError(`"${id}" is running and has printed nothing yet`);
+      else if (silent !== undefined && !follow) {
         printError(`this is the log of run ${run}; in ${silent}, which is newer, "${id}" printed nothing`);
       }
-      if (options.json && options.follow) {
-        const lines = new LinesOfJson(id);
-        await follow(runs, run, id, lines, away?.isOn);
-        lines.end();
-      } else if (options.json) {
-        const lines = isAtWork ? [] : Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
+      const path = runs.logPath(run, id);
+      if (follow) {
+        if (phase === "not begun" && !json) printError(`"${id}" has not begun yet in run ${run}`);
+        const printer = new LogPrinter(id, json);
+        const hasText = await followLog(log, run, printer);
+        printer.end();
+        if (!hasText && !json) printError(`the log of "${id}" is empty`);
+      } else if (json) {
+        const lines = phase === "silent" ? [] : Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
         printJson({ runId: run, stage: id, path, lines });
-      } else if (options.follow) {
-        if (!isAtWork && !existsSync(path) && !hasEnded(reader, run, id)) {
-          printError(`"${id}" has not begun yet in run ${run}`);
-        }
-        if (!await follow(runs, run, id, new Lines(id), away?.isOn)) printError(`the log of "${id}" is empty`);
       } else await printFrom(path, 0, new TextDecoder(), printText);
     });
+}
+
+/** The log of a stage, in one run or several. */
+interface StageLog {
+  readonly id: string;
+  readonly runs: Store["runs"];
+  readonly reader: RunReader;
+  /** On a cluster: returns true if the stage's job may still print, in this attempt or another. */
+  readonly isOn: ((attemptEnded: boolean) => Promise<boolean>) | undefined;
+}
+
+/** Returns how far a stage is: it has printed something; else it has ended; else it runs, and is silent; or neither. */
+function phaseOf({ id, runs, reader, isOn }: StageLog, run: string): "printed" | "ended" | "silent" | "not begun" {
+  if (existsSync(runs.logPath(run, id))) return "printed";
+  if (hasEnded(reader, run, id)) return "ended";
+  return isOn !== undefined || reader.lookAt(run)!.since.has(id) ? "silent" : "not begun";
 }
 
 /**
@@ -99,9 +103,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
  * stage.
  * @returns also the newest run that computes or computed the stage, if it is newer and has no log
  */
-function findRun(runs: RunStore, all: Iterable<KnownRun>, id: string, follow: boolean) {
+function findRun({ id, runs, reader }: StageLog, pipeline: string, follow: boolean) {
   let [run, silent]: [string?, string?] = [];
-  for (const { record: { runId }, state, since, ends } of all) {
+  for (const { record: { runId }, state, since, ends } of reader.look(pipeline)) {
     if (follow && state === "running" && !ends.has(id)) return { run: runId, silent: undefined };
     if (existsSync(runs.logPath(runId, id))) run ??= runId;
     else if (run === undefined && (since.has(id) || WORKED.includes(ends.get(id)?.state ?? ""))) silent ??= runId;
@@ -124,60 +128,43 @@ function hasEnded(reader: RunReader, run: string, id: string): boolean {
  * @returns their runs, a check for further output, and a message for a log that is empty
  */
 async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
-  const { queue, stages, silent } = await lookOn(cluster, pipeline);
+  const { queue, stages, queueError } = await inspectCluster(cluster, pipeline);
   const all = () => stages().filter((one) => one.id === id);
   const found = all().find((one) => one.job !== undefined || attemptsOf(one).ids().length > 0) ??
     all().next().value;
   if (found === undefined) fail(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was");
   let [asked, { job }] = [-Infinity, found];
-  const isOn = async (ended: boolean) => {
+  const isOn = async (attemptEnded: boolean) => {
     // An ended attempt may be the last, so the queue is asked again soon. Only the queue knows if an attempt was killed
     // on another host, so it is asked now and then in any case.
-    if (performance.now() < asked + (ended ? 5_000 : 60_000)) return true;
+    if (performance.now() < asked + (attemptEnded ? 5_000 : 60_000)) return true;
     asked = performance.now();
     const view = await queue.poll();
     if ("jobs" in view) job = jobsByLine(found.submission, view.jobs).get(found.line);
-    return "silent" in view ? !ended : job !== undefined && isLive(job);
+    return "silent" in view ? !attemptEnded : job !== undefined && isLive(job);
   };
-  const quiet = () => {
+  const emptyLogMessage = () => {
     if (job !== undefined && isLive(job)) return `is ${job.state} and has printed nothing yet`;
-    return silent === undefined ? "has printed nothing" : `has printed nothing yet, and the queue is silent: ${silent}`;
+    const unknown = queueError === undefined ? "" : ` yet, and the queue is silent: ${queueError}`;
+    return `has printed nothing${unknown}`;
   };
-  return { runs: attemptsOf(found), isOn, quiet };
+  return { runs: attemptsOf(found), isOn, emptyLogMessage };
 }
 
 const POLL_MS = 200;
 
-/** Prints what a stage prints, and its progress. */
-class Lines {
+/** Prints what a stage prints, and its progress: as text, or as one JSON document per line. */
+class LogPrinter {
   #toldAt = -Infinity;
   #at = "";
+  /** The beginning of a line whose end has not been read. */
+  #rest = "";
 
-  constructor(protected readonly id: string) {}
+  constructor(private readonly id: string, private readonly json: boolean) {}
 
   /** Prints a piece of the log. */
   print(text: string): void {
-    printText(text);
-  }
-
-  /** Prints the progress if it has changed, as often as a run whose output is a pipe. */
-  tell(progress: LiveProgress | undefined): void {
-    const now = performance.now();
-    if (progress === undefined || progress.at === this.#at || now - this.#toldAt < PROGRESS_INTERVAL_MS) return;
-    [this.#toldAt, this.#at] = [now, progress.at];
-    this.show(progress);
-  }
-
-  protected show(progress: LiveProgress): void {
-    printError(`${this.id}: ${formatLive({ progress, etaMs: etaOf(progress) })}`);
-  }
-}
-
-/** Prints the same as JSON, one document per line. */
-class LinesOfJson extends Lines {
-  #rest = "";
-
-  override print(text: string): void {
+    if (!this.json) return printText(text);
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!;
     for (const line of lines) printLine(JSON.stringify({ type: "log", stage: this.id, line }));
@@ -188,37 +175,36 @@ class LinesOfJson extends Lines {
     if (this.#rest !== "") this.print("\n");
   }
 
-  protected override show(progress: LiveProgress): void {
-    printLine(JSON.stringify({ type: "progress", stage: this.id, ...progress, etaMs: etaOf(progress) }));
+  /** Prints the progress if it has changed, as often as a run whose output is a pipe. */
+  printProgress(progress: LiveProgress | undefined): void {
+    const now = performance.now();
+    if (progress === undefined || progress.at === this.#at || now - this.#toldAt < PROGRESS_INTERVAL_MS) return;
+    [this.#toldAt, this.#at] = [now, progress.at];
+    const etaMs = etaOf(progress);
+    if (this.json) printLine(JSON.stringify({ type: "progress", stage: this.id, ...progress, etaMs }));
+    else printError(`${this.id}: ${formatLive({ progress, etaMs })}`);
   }
 }
 
 /**
  * Prints the log so far and what is appended to it, until the stage ends. Reads only the new bytes.
  * @returns true if the log had any text
- * @param isOn on a cluster: returns true if the stage's job may still print, in this attempt or another
  */
-async function follow(
-  runs: RunStore,
-  run: string,
-  id: string,
-  lines: Lines,
-  isOn?: (ended: boolean) => Promise<boolean>,
-): Promise<boolean> {
+async function followLog(log: StageLog, run: string, printer: LogPrinter): Promise<boolean> {
+  const { id, runs, reader, isOn } = log;
   const path = runs.logPath(run, id);
-  const reader = new RunReader({ runs });
   const decoder = new TextDecoder();
   let at = 0;
   for (;;) {
     // This check comes before reading, so that text written just before the end is still read.
-    const hasPaused = hasEnded(reader, run, id);
-    const ended = isOn === undefined ? hasPaused : !await isOn(hasPaused);
+    const attemptEnded = hasEnded(reader, run, id);
+    const ended = isOn === undefined ? attemptEnded : !await isOn(attemptEnded);
     // A run on this machine has one attempt.
     const next = isOn === undefined ? run : runs.ids()[0]!;
-    at += await printFrom(path, at, decoder, (text) => lines.print(text));
-    if (next > run) return await follow(runs, next, id, lines, isOn) || at > 0;
+    at += await printFrom(path, at, decoder, (text) => printer.print(text));
+    if (next > run) return await followLog(log, next, printer) || at > 0;
     if (ended) return at > 0;
-    lines.tell(runs.told(run, id));
+    printer.printProgress(runs.told(run, id));
     await delay(POLL_MS);
   }
 }

@@ -7,7 +7,7 @@ import {
   type Store,
   type SubmittedStage,
 } from "noiseline/engine";
-import { describeSubmitted, lookOn } from "../clusters.ts";
+import { describeSubmitted, inspectCluster } from "../clusters.ts";
 import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { formatDuration, parseCount } from "../format/units.ts";
@@ -56,15 +56,15 @@ async function answerOn(
     ? await loadForCommand(settings, { file: what, ...options })
     : {};
   const cluster = await clusterFor(settings, on, pipeline?.folder ?? Deno.cwd());
-  const { jobs, silent, asides, submissions } = await lookOn(cluster, pipeline?.name);
+  const { jobs, queueError, asides, submissions } = await inspectCluster(cluster, pipeline?.name);
   if (what !== undefined && pipeline === undefined) {
     const found = submissions().find(({ head }) => head.id === what);
-    if (found !== undefined) return { ...describeSubmission(found, lookAt(found, jobs), silent), asides };
+    if (found !== undefined) return { ...describeSubmission(found, lookAt(found, jobs), queueError), asides };
     refuse(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``);
   }
   const shown = submissions().take(options.limit ?? 20).map((one) => {
     const { id, pipeline, user, cluster, host, at } = one.head;
-    const states = Map.groupBy(lookAt(one, jobs), (stage) => describeSubmitted(stage, silent)[0]);
+    const states = Map.groupBy(lookAt(one, jobs), (stage) => describeSubmitted(stage, queueError)[0]);
     const counts = Array.from(states, ([state, all]) => [all.length, state]);
     return { id, pipeline: pipeline.name, cluster, at, user, host, counts };
   }).toArray();
@@ -72,32 +72,36 @@ async function answerOn(
     return [...Object.values(head), counts.map((one) => one.join(" ")).join(", ")];
   });
   return {
-    data: { silent, submissions: shown },
+    data: { silent: queueError, submissions: shown },
     lines: rows.length === 0 ? ["nothing was submitted"] : formatTable(rows),
     asides,
   };
 }
 
 /** Describes the stages of a submission, each with its earlier attempts. */
-function describeSubmission(submission: OpenSubmission, all: readonly SubmittedStage[], silent: string | undefined) {
+function describeSubmission(
+  submission: OpenSubmission,
+  all: readonly SubmittedStage[],
+  queueError: string | undefined,
+) {
   const { id, pipeline, at, user, host } = submission.head;
   const ended = listAttempts(submission);
   const stages = all.map((stage) => {
-    const [state, note] = describeSubmitted(stage, silent);
+    const [state, note] = describeSubmitted(stage, queueError);
     const attempts = ended.get(stage.line)?.flatMap((one) => submission.readEnd(one) ?? []) ?? [];
     return { id: stage.id, state, note, job: stage.job, attempts };
   });
   const rows = stages.flatMap(({ id, state, note, attempts }, i) => [
     [`  ${id}`, state, note],
     ...attempts.filter(({ endedAt }) => endedAt !== all[i]!.end?.endedAt)
-      .map((end) => ["    before", ...describeSubmitted({ end, job: undefined }, silent)]),
+      .map((end) => ["    before", ...describeSubmitted({ end, job: undefined }, queueError)]),
   ]);
   const lines = [
     `${id} ${pipeline.name}`,
     `  ${pipeline.file}, submitted ${at} by ${user} on ${host}`,
     ...formatTable(rows),
   ];
-  return { data: { id, pipeline, at, user, host, silent, stages }, lines };
+  return { data: { id, pipeline, at, user, host, silent: queueError, stages }, lines };
 }
 
 type PastRun = ReturnType<typeof pastOf>;

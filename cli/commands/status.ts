@@ -63,7 +63,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         running,
         last: runs.last,
         earlier,
-        ...away && { silent: away.silent },
+        ...away && { silent: away.queueError },
       },
       lines: [
         ...formatTable(rows),
@@ -78,11 +78,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 /** Returns how the stages without a result stand on a cluster, by id. */
 async function findAway(cluster: Cluster, { pipeline, stages }: Plan) {
-  const [{ describeSubmitted, lookOn }, { liveOf }] = await Promise.all([
+  const [{ describeSubmitted, inspectCluster }, { liveOf }] = await Promise.all([
     importLate<typeof import("../clusters.ts")>(import.meta.resolve("../clusters.ts")),
     importLate<typeof import("noiseline/engine")>("noiseline/engine"),
   ]);
-  const glance = await lookOn(cluster, pipeline.name);
+  const glance = await inspectCluster(cluster, pipeline.name);
   const open = [...stages].filter(([, { state }]) => state !== "cached" && state !== "restore");
   const wanted = new Set(open.map(([, { recipeKey }]) => recipeKey));
   const found = new Map<string, SubmittedStage>();
@@ -93,7 +93,7 @@ async function findAway(cluster: Cluster, { pipeline, stages }: Plan) {
   const described = open.filter(([, { recipeKey }]) => found.has(recipeKey)).map(([id, { recipeKey }]) => {
     const one = found.get(recipeKey)!;
     const live = liveOf(one);
-    const [state, said] = describeSubmitted(one, glance.silent);
+    const [state, said] = describeSubmitted(one, glance.queueError);
     const note = live === undefined ? said : formatLive(live, said);
     return [id, {
       state,

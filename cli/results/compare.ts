@@ -28,7 +28,7 @@ type Comparison = Compared["comparison"];
 /**
  * An experiment to compare. On a server it also has its run and the run's curves, for stages without results so far.
  */
-export interface Candidate {
+interface Candidate {
   readonly experiment: Experiment;
   readonly now?: { readonly run: LiveRun; readonly curves: readonly ReportCurve[] };
 }

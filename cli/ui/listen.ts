@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { Buffer } from "node:buffer";
-import { Duplex, Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 /** The parts of a request that the server reads. */
@@ -43,6 +43,7 @@ export function listen({ port, answer, onListen, onTrouble }: Listening): void {
   /** Connections that have sent no request so far, or one too many, the oldest first. */
   const silent = new Set<Socket>();
   const requests = createServer((incoming, outgoing) => {
+    incoming.socket.on("data", () => incoming.socket.destroy());
     reply(incoming, outgoing, answer).catch(() => outgoing.destroy());
   });
   requests.on("clientError", (_, socket) => socket.destroy());
@@ -53,7 +54,8 @@ export function listen({ port, answer, onListen, onTrouble }: Listening): void {
       if (asking.size === MOST_REQUESTS) return void socket.end(BUSY);
       silent.delete(socket);
       asking.add(socket);
-      requests.emit("connection", withHead(socket, head));
+      socket.unshift(head);
+      requests.emit("connection", socket);
     });
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
@@ -88,37 +90,17 @@ export function listen({ port, answer, onListen, onTrouble }: Listening): void {
  * thousands of requests fit into what a connection may send at once, and each costs an answer.
  */
 function readHead(socket: Socket, onHead: (head: Buffer) => void): void {
-  let head: Buffer | undefined = Buffer.alloc(0);
-  socket.on("data", (bytes: Buffer) => {
-    if (head === undefined) return void socket.destroy();
+  let head = Buffer.alloc(0);
+  const take = (bytes: Buffer) => {
     head = Buffer.concat([head, bytes]);
     const end = head.indexOf("\r\n\r\n") + 4;
     const isTooLong = head.length > MOST_HEAD_BYTES || end > 3 && head.length > end;
     if (isTooLong) return void socket.destroy();
     if (end < 4) return;
+    socket.off("data", take);
     onHead(head);
-    head = undefined;
-  });
-}
-
-/** Wraps a connection whose head has been read, so that the head can be read once more. */
-function withHead(socket: Socket, head: Buffer): Duplex {
-  const rest = new Duplex({
-    read() {},
-    write: (bytes, _, done) => void socket.write(bytes, done),
-    final: (done) => {
-      // The other side may never close its end, and there is nothing to send after the answer.
-      socket.end(() => socket.destroy());
-      done();
-    },
-    destroy: (error, done) => {
-      socket.destroy();
-      done(error);
-    },
-  });
-  socket.on("close", () => rest.destroy());
-  rest.push(head);
-  return rest;
+  };
+  socket.on("data", take);
 }
 
 /** Sends one answer per connection: a browser on the same machine opens another in no time. */

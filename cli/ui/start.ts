@@ -33,7 +33,7 @@ const addressSchema = z.object({
 type Address = Readonly<z.output<typeof addressSchema>>;
 
 /** A running server, with its process if it was started here. */
-export type Server = Address & { readonly child?: Deno.ChildProcess };
+type Server = Address & { readonly child?: Deno.ChildProcess };
 
 /**
  * Reads a stored address if the file belongs to this user and is private: whoever made the file, or can read it, knows

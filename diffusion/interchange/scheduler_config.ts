@@ -7,7 +7,7 @@ import type { InterchangeProblem, Translated } from "./problem.ts";
 /** A schedule with every parameter that has a default. */
 export type FullScheduleSpec = ScheduleSpec & Figures;
 
-export interface Chain {
+interface Chain {
   readonly spec: FullScheduleSpec;
   /** float64 [T] */
   readonly betas: Float64Array;

@@ -36,7 +36,7 @@ export interface Figures {
 export type End = "linearStart" | "linearEnd";
 
 /** One schedule and its description. */
-export interface NamedSchedule {
+interface NamedSchedule {
   /** float64 [T], each in (0, 1] */
   readonly betas: (figures: Figures) => Float64Array;
   /** Description in one line, shown to users who choose a schedule or wrote an unknown name. */

@@ -53,7 +53,7 @@ export function unetSizes({ imageSize: side, inChannels, outChannels, classes }:
 }
 
 /** A problem with one field: got and wanted. */
-export type UnetProblem = Pick<DefinitionProblem, "got" | "wanted"> & { readonly field: keyof UnetConfig };
+type UnetProblem = Pick<DefinitionProblem, "got" | "wanted"> & { readonly field: keyof UnetConfig };
 
 /**
  * Returns all problems of a configuration, each with the values that work; empty if a network can be built from it. The

@@ -59,7 +59,7 @@ export interface QueueContext {
 }
 
 /** The state of a stage of a submission: `left` if the queue has no room for it yet. */
-export type Standing =
+type Standing =
   | { readonly state: "done" | "blocked" | "left" }
   | { readonly state: "queued"; readonly job: string }
   | { readonly state: "failed"; readonly message: string };

@@ -38,7 +38,7 @@ export interface PartRequest extends Omit<Part, "lines"> {
   readonly stages: readonly string[];
 }
 
-export interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "versions"> {
+interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "versions"> {
   readonly pipeline: Pipeline;
   /** Digests of what the stages read from outside, by stage. */
   readonly externals: DigestedExternals["externals"];

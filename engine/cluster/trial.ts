@@ -40,7 +40,7 @@ function questionsFor(deno: string, folder: string, logs: string | undefined, st
 
 const sentTo = (logs: string, folder: string) => join(logs, basename(folder));
 
-export interface TrialOptions extends QueueContext {
+interface TrialOptions extends QueueContext {
   readonly stop: AbortSignal;
   /** How long the job may wait, and how long after its end its output may stay unseen here; for tests. */
   readonly waitingMs?: number;

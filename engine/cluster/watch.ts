@@ -21,7 +21,7 @@ const LOOK_MS_EACH = 4;
 const GO_ON = "run again with --on: it goes on from its saved state";
 const PERHAPS = ": perhaps it was killed from outside or ran out of memory";
 
-export interface WatchOptions extends QueueContext {
+interface WatchOptions extends QueueContext {
   readonly emit: Emit;
   readonly stop: AbortSignal;
   readonly now?: () => number;

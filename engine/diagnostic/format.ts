@@ -17,10 +17,10 @@ export function printable(text: string, newline = "\n"): string {
 }
 
 /** Functions that set off parts of a message; those of the plain style leave the parts as they are. */
-export type MessageStyle = Readonly<Record<"error" | "warning" | "dim" | "bold", (text: string) => string>>;
+type MessageStyle = Readonly<Record<"error" | "warning" | "dim" | "bold", (text: string) => string>>;
 
 const same = (text: string) => text;
-export const PLAIN_STYLE: MessageStyle = { error: same, warning: same, dim: same, bold: same };
+const PLAIN_STYLE: MessageStyle = { error: same, warning: same, dim: same, bold: same };
 
 /** The most characters of a line that are shown. */
 const FRAME = 100;

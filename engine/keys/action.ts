@@ -4,7 +4,7 @@ import { sha256Of } from "../store/reading.ts";
 import type { Binding, Stage } from "./stage.ts";
 
 /** The facts about an action that forecasts need, as the kind of its stage states them. */
-export type Work = Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes">;
+type Work = Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes">;
 
 interface Unit {
   /** The id of the stage, or of one of its shards: `sample~1of4`, which no reference and no child of a matrix has. */

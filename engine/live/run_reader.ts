@@ -39,7 +39,7 @@ export type LiveStage = ReturnType<RunReader["find"]>["stages"] extends Map<stri
 export type StageNow = RunNow["stages"][number];
 
 /** A run, as it is now. Its texts are of unknown origin. */
-export type RunNow = ReturnType<RunReader["readRuns"]>[number];
+type RunNow = ReturnType<RunReader["readRuns"]>[number];
 
 /** Makes a plan of what ran: nothing more is known of a run of noiseline 0.2 or before. */
 function planOf({ stages }: RunRecord): PlannedLine[] {

@@ -1,7 +1,7 @@
 import type { Origins } from "../diagnostic/document.ts";
 
 /** A value that is not a map, with where it comes from, nearest first. */
-export interface Leaf {
+interface Leaf {
   readonly path: readonly string[];
   readonly value: unknown;
   readonly origin: readonly string[];

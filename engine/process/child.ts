@@ -23,7 +23,7 @@ import { lessMemory } from "../../contract/less_memory.ts";
 import { memoryKills } from "./memory.ts";
 import { parseJson } from "../store/records.ts";
 
-export interface ChildOptions {
+interface ChildOptions {
   /** The folder of this run, for the generated entry module. */
   readonly folder: string;
   readonly readable: readonly string[];

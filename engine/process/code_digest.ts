@@ -179,7 +179,7 @@ function nameModules(parts: readonly Part[], entry: string): Record<string, stri
 }
 
 /** The target of an import, pinned if the toolkit decides it; undefined if there is none. */
-export type Target = { readonly url: string; readonly pinned: boolean } | undefined;
+type Target = { readonly url: string; readonly pinned: boolean } | undefined;
 
 /** Files of a project that affect what module names mean. */
 const SETTINGS = ["deno.json", "deno.jsonc", "package.json", "deno.lock"];

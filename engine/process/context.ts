@@ -24,7 +24,7 @@ import { hashFile } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 
 /** Finds a file of an artifact by its content, for stages that run in a process with access to the store. */
-export type LocateObject = (file: FileEntry) => string;
+type LocateObject = (file: FileEntry) => string;
 
 /**
  * Opens an input.

@@ -258,4 +258,4 @@ const stageDescriptionSchema = z.object({
   roles: z.record(z.string(), paramMetaSchema),
 });
 
-export type StageDescription = z.output<typeof stageDescriptionSchema>;
+type StageDescription = z.output<typeof stageDescriptionSchema>;

@@ -13,7 +13,7 @@ import { type LoadModule, openChannel } from "./worker_host.ts";
 type Exported = Partial<Omit<StageDefinition, "params">> & { readonly params?: unknown };
 
 /** The toolkit's knowledge of user definitions, which the engine itself lacks. */
-export interface Definitions {
+interface Definitions {
   readonly sortOf: (exported: unknown) => Sort | undefined;
   /** Returns all params that a pipeline may give to an export, with those of its device and of its sort. */
   readonly paramsOf: (sort: Sort | "stage", params: z.ZodObject, exported: Exported) => z.ZodObject;

@@ -74,7 +74,7 @@ export function moduleFlags(folder: string, map: ModuleMap | undefined): string[
   ];
 }
 
-export function toolkitLock(): Lock {
+function toolkitLock(): Lock {
   return JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
 }
 

@@ -4,10 +4,10 @@ import { isMachineTrouble } from "../store/trouble.ts";
 import { cutText } from "./lines.ts";
 import { failed, type StageOutcome } from "./protocol.ts";
 
-export type Refusal = Readonly<Record<"message" | "fix", string>>;
+type Refusal = Readonly<Record<"message" | "fix", string>>;
 
 /** The fix where nothing more specific is known. */
-export const UNDECLARED_FIX =
+const UNDECLARED_FIX =
   "read only inputs, write only outputs, or declare the permission in the stage's definition";
 
 /** Explains what a stage may not do, and what to do instead. @param inputs folders of the stage's inputs */

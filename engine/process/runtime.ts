@@ -53,7 +53,7 @@ const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
  */
 export const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
-export interface DenoOptions {
+interface DenoOptions {
   readonly cwd?: string | undefined;
   /** Variables that the child gets in addition. */
   readonly env?: Readonly<Record<string, string>>;
@@ -311,7 +311,7 @@ const INTERVAL_MS = Deno.build.os === "linux" ? 100 : 1_000;
  * @param onLook called with the memory held, in bytes
  * @returns a function that stops watching
  */
-export function watchMemory(pid: number, onLook: (held: number) => void): () => void {
+function watchMemory(pid: number, onLook: (held: number) => void): () => void {
   let looking = false;
   const timer = setInterval(async () => {
     if (looking) return;

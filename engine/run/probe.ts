@@ -16,7 +16,7 @@ const MATTERS_GFLOP = 100_000;
 /** The time limit of a probe. Work that is not done by then is slow enough to say so. */
 const PROBE_MS = 60_000;
 
-export interface ProbeOptions {
+interface ProbeOptions {
   readonly capacity: Capacity;
   readonly say: (message: string) => void;
   readonly stop: AbortSignal;

@@ -22,7 +22,7 @@ import type { Store } from "../store/store.ts";
 const MAX_AT_ONCE = 16;
 
 /** Names of files by port. */
-export type Listed = Readonly<Record<string, readonly string[]>>;
+type Listed = Readonly<Record<string, readonly string[]>>;
 
 /** Lists the files of a folder that a stage had to itself; undefined if the stage left the folder unreadable. */
 function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {

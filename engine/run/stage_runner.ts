@@ -22,7 +22,7 @@ export function waitingForStore(holder: string): string {
   return `waiting for ${holder}, which has locked the store`;
 }
 
-export interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "given" | "beforeStage"> {
+interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "given" | "beforeStage"> {
   readonly slots: Slots;
   /** Returns true if new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;

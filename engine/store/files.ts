@@ -23,7 +23,7 @@ export type FileOperation =
   | "lock";
 
 /** The arguments of an operation other than its path. */
-export interface OperationDetail {
+interface OperationDetail {
   /** The source path of a rename, a copy or a link. */
   readonly from?: string;
   /** The bytes of a write or an append. */
@@ -31,7 +31,7 @@ export interface OperationDetail {
 }
 
 /** Called before each operation; may throw to make it fail. */
-export type OperationHook = (operation: FileOperation, path: string, detail?: OperationDetail) => void;
+type OperationHook = (operation: FileOperation, path: string, detail?: OperationDetail) => void;
 
 let hook: OperationHook | undefined;
 

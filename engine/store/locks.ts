@@ -6,7 +6,7 @@ import { openLockFile, rewrite, tryLock } from "./files.ts";
 import { readTextIfThere, statIfThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
-export interface WaitOptions {
+interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called once, with a text that names the holder, if somebody else holds the lock. */
   readonly onWait?: ((holder: string) => void) | undefined;

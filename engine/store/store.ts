@@ -149,7 +149,7 @@ function prepare(root: string, paths: NeededPaths, typeOf: (path: string) => num
 export const TAG_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** Names that users give to sets of results. Named results are kept. */
-export class TagStore {
+class TagStore {
   constructor(private readonly root: string) {}
 
   read(name: string): TagRecord | undefined {

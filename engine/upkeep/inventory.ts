@@ -24,7 +24,7 @@ export function changedMs(info: Deno.FileInfo): number {
  * Returns the bytes of a file or of all files below a folder, and the newest time of any. A run may change them
  * meanwhile.
  */
-export function measure(path: string): { bytes: number; changedMs: number } {
+function measure(path: string): { bytes: number; changedMs: number } {
   const info = statIfThere(path);
   if (info === undefined) return { bytes: 0, changedMs: 0 };
   // The time of inode changes is not used, since copying or moving a store renews it.

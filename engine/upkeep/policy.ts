@@ -3,9 +3,6 @@ import type { StoredFile, StoreInventory } from "./inventory.ts";
 /** The contents of a store, as plain data. */
 export type Inventory = Omit<StoreInventory, "broken" | "brokenTags">;
 
-/** A result as `gc` sees it. */
-export type StoredResult = Inventory["results"][number];
-
 export type StoredRun = Inventory["runs"][number];
 
 export interface GcPolicy {
@@ -23,9 +20,9 @@ export interface GcPolicy {
 /** The reason why a result stays, whatever its age and the size of the store. */
 export type Keeper = "tag" | "outputs" | "run" | "live run" | "unfinished stage";
 
-export type GarbageReason = "age" | "size" | "belongs to nothing";
+type GarbageReason = "age" | "size" | "belongs to nothing";
 
-export interface Removal {
+interface Removal {
   readonly reason: GarbageReason;
   /** The bytes that removal frees: for a result, those of files that no other result has. */
   readonly bytes: number;

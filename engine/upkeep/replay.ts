@@ -19,7 +19,7 @@ import { newRunId } from "../store/processes.ts";
 import { RateMeter } from "../run/pace.ts";
 import { Grants } from "../process/rights.ts";
 
-export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {
+interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {
   /** Called with the step that the stage starts from. */
   readonly onStart?: (fromStep: number) => void;
 }

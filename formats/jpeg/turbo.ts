@@ -1,4 +1,4 @@
-import { FormatError } from "../format_error.ts";
+import { refuse } from "../format_error.ts";
 import { code } from "./turbo_code.js";
 
 /** The functions of libjpeg-turbo's `turbojpeg.h` that are used. Pointers are addresses in its memory. */
@@ -21,13 +21,11 @@ let kept: Turbo | undefined;
 
 function start(): Turbo {
   const ok = () => 0;
-  const refuse = () => {
-    throw new FormatError("JPEG", { got: "a damaged file", wanted: "a JPEG image" });
-  };
+  const fail = () => refuse("JPEG", "a damaged file", "a JPEG image");
   // libjpeg-turbo reports an error by longjmp, which throws here and leaves this decoder unusable.
-  const env = { setjmp: ok, longjmp: refuse };
+  const env = { setjmp: ok, longjmp: fail };
   // The library reads no environment variables, and does not print.
-  const system = { environ_sizes_get: ok, environ_get: ok, fd_close: ok, fd_seek: ok, fd_write: ok, proc_exit: refuse };
+  const system = { environ_sizes_get: ok, environ_get: ok, fd_close: ok, fd_seek: ok, fd_write: ok, proc_exit: fail };
   return new WebAssembly.Instance(code, { env, wasi_snapshot_preview1: system }).exports as unknown as Turbo;
 }
 
@@ -53,7 +51,7 @@ export function decompress(
     turbo.tjDecompress2(handle, input, jpeg.length, output, width, pitch, height, FORMATS[channels], 0);
   if (!given || status !== 0) {
     const got = given ? "a damaged file" : `${width} x ${height} pixels, more than there is memory for`;
-    throw new FormatError("JPEG", { got, wanted: "a JPEG image" });
+    refuse("JPEG", got, "a JPEG image");
   }
   const pixels = new Uint8Array(turbo.memory.buffer, output, size).slice();
   turbo.tjDestroy(handle);

@@ -1,5 +1,5 @@
 import { ByteCursor } from "../byte_cursor.ts";
-import { FormatError } from "../format_error.ts";
+import { refuse } from "../format_error.ts";
 import { DTYPES, type SafetensorsArray, type SafetensorsDType, type SafetensorsTensor } from "../safetensors.ts";
 import { openZip } from "../zip.ts";
 import { describe, PickleList, readPickle } from "./pickle.ts";
@@ -187,8 +187,4 @@ function isSize(value: unknown): value is number {
 
 function isSizes(value: unknown): value is Sizes {
   return Array.isArray(value) && value.length <= MAX_AXES && value.every(isSize);
-}
-
-function refuse(what: string, got: string, wanted: string): never {
-  throw new FormatError(what, { got, wanted });
 }

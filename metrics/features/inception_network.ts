@@ -109,7 +109,7 @@ function walk<T>(steps: readonly Step[], prefix: string, input: T, visitor: Visi
 export type StateDict = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: ArrayLike<unknown> }>;
 
 /** Parameters by name, row-major. */
-export type InceptionParameters = Record<
+type InceptionParameters = Record<
   string,
   { readonly shape: readonly number[]; readonly data: Float32Array<ArrayBuffer> }
 >;

@@ -13,7 +13,7 @@ export type ResizeKernel = "bilinear" | "bicubic";
 /** The positions of pixels: PyTorch and Pillow measure from the centre of each pixel, TensorFlow 1 from its corner. */
 export type Centres = "half-pixel" | "corner";
 
-export interface ResizeOptions {
+interface ResizeOptions {
   readonly kernel: ResizeKernel;
   /** Widen the kernel when shrinking, as Pillow and torchvision's `antialias=True` do. */
   readonly antialias: boolean;

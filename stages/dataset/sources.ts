@@ -20,7 +20,7 @@ export interface Source {
 }
 
 /** The published files: one archive, or the files of a folder. */
-export interface Published {
+interface Published {
   readonly files: readonly PublishedFile[];
   /** Addresses of the folders that hold the files. */
   readonly homes: readonly string[];

@@ -189,7 +189,7 @@ const EXTRACTORS: Readonly<Record<FeaturesParams["extractor"], { open: OpenExtra
 const COLOURS = 3;
 
 /** Converts bytes of images to an extractor's input. @param bytes [B, H, W, C] */
-export function preprocess(bytes: Uint8Array, { height, width, channels }: ImageSize, options: Preprocessing) {
+function preprocess(bytes: Uint8Array, { height, width, channels }: ImageSize, options: Preprocessing) {
   const { size, range: [low, high], mean, deviation, layout } = options;
   const count = bytes.length / (height * width * channels);
   const resized = resizeImages({ count, height, width, channels, data: bytes }, size, options);

@@ -153,7 +153,7 @@ const PASSING = [408, 429, 500, 502, 503, 504];
  * A failure of the network or the server; disk errors are passed on unchanged. `again`: the address may still serve the
  * file.
  */
-export class NetworkFailure extends Error {
+class NetworkFailure extends Error {
   constructor(message: string, readonly again: boolean) {
     super(message);
   }
@@ -165,7 +165,7 @@ export class NetworkFailure extends Error {
  *
  * @returns the digest of the whole file, and whether a part existed before; undefined if the user asked to stop
  */
-export async function transfer(url: string, part: string, options: TransferOptions) {
+async function transfer(url: string, part: string, options: TransferOptions) {
   using file = await Deno.open(part, { read: true, write: true, create: true });
   const hash = await hashRest(file);
   const had = (await file.stat()).size;
@@ -237,7 +237,7 @@ async function hashRest(file: Deno.FsFile): Promise<Hash> {
 }
 
 /** Returns the SHA-256 of a file in hexadecimal digits. */
-export async function hashFile(path: string): Promise<string> {
+async function hashFile(path: string): Promise<string> {
   using file = await Deno.open(path);
   return (await hashRest(file)).digest("hex");
 }

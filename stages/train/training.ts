@@ -197,7 +197,7 @@ function partOf(
 }
 
 /** The vectors that a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */
-export type TrainVectors = Record<"params" | "m" | "v" | "ema", Float32Array<ArrayBuffer>>;
+type TrainVectors = Record<"params" | "m" | "v" | "ema", Float32Array<ArrayBuffer>>;
 
 /** Everything that training needs to continue, besides its inputs. */
 export interface TrainState {

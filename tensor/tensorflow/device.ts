@@ -7,7 +7,7 @@ import { tensorflowNumerics } from "./describe.ts";
 import { findInstallation, type Installation, setupCommand } from "./installation.ts";
 import { loadTensorflow, TENSORFLOW_BACKEND } from "./load.ts";
 
-export interface TensorflowOptions extends DeviceOptions {
+interface TensorflowOptions extends DeviceOptions {
   readonly gpu: boolean;
   /** Use this instead of the installation in its place: for the setup, which tries what it has built. */
   readonly installation?: Installation;

@@ -24,7 +24,7 @@ import {
 /** tfjs-node looks up its backend by this name. */
 export const TENSORFLOW_BACKEND = "tensorflow";
 
-export interface LoadedTensorflow {
+interface LoadedTensorflow {
   readonly installation: Installation;
   readonly threads: number;
   /** True if ops run on a GPU. TensorFlow falls back to the CPU by itself. */

@@ -7,7 +7,7 @@ import { TRANSLATIONS } from "./kernels/table.ts";
 import { REFUSED } from "./refused.ts";
 
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
-export const RECORDER = "noiseline-recorder";
+const RECORDER = "noiseline-recorder";
 
 /** Every kernel of TF.js. TF.js exports the name of each kernel under that same name. */
 export const KERNEL_NAMES: readonly string[] = Object.entries(tf).flatMap(([exported, name]) =>

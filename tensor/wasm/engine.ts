@@ -2,7 +2,7 @@
 export const BACKEND = "wasm";
 
 /** A function of the engine. Arrays are copied to its stack for the duration of the call. */
-export type NativeFunction = (...values: readonly (number | boolean | Uint8Array)[]) => number;
+type NativeFunction = (...values: readonly (number | boolean | Uint8Array)[]) => number;
 
 /** The engine: the parts of the Emscripten module that TF.js's backend and our kernels use. */
 export interface WasmModule {

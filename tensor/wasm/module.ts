@@ -96,7 +96,7 @@ function sizePool(script: string, threads: number): string {
  * @param onFailure called when a worker fails before it is ready. Emscripten would throw the error from an event
  * handler, where nothing can catch it.
  */
-export function workerPool(onFailure: (error: Error) => void) {
+function workerPool(onFailure: (error: Error) => void) {
   const url = URL.createObjectURL(new Blob([`(${threadMain})();`], { type: "text/javascript" }));
   const made: Worker[] = [];
 

@@ -16,7 +16,7 @@ import { parseArgs } from "node:util";
 import { BUILTIN_KINDS, examineDevices, loadPipeline, tryDevice } from "noiseline/engine";
 import { printTable } from "../../bench/support/markdown.ts";
 import { firstLine, median } from "../../bench/support/measure.ts";
-import { type MeasuredSteps, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
+import { ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
 import type { BenchModel } from "../../bench/support/steps_protocol.ts";
 import { printError, printJson } from "../../cli/io.ts";
 import { streamLines } from "../../engine/process/lines.ts";
@@ -107,6 +107,8 @@ async function usedOnCard(): Promise<number> {
     await firstLine("nvidia-smi", [`--id=${card}`, "--query-gpu=memory.used", "--format=csv,noheader,nounits"]),
   );
 }
+
+type MeasuredSteps = Awaited<ReturnType<typeof raceSteps>>[number];
 
 /** The devices are measured one after the other, so that each has the card to itself. */
 async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof networkOf>>, devices: readonly string[]) {

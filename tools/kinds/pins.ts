@@ -2,7 +2,7 @@
 export const STAGE_API = "stage-api";
 
 /** The entry of one built-in kind in tests/golden/kind_versions.json. */
-export interface KindPin {
+interface KindPin {
   readonly version: number;
   /** Digest of all code that the kind executes. */
   readonly code: string;
@@ -15,7 +15,7 @@ export type KindPins = Readonly<Record<string, KindPin>>;
 /** The current versions and digests of the code. */
 export type KindFacts = Readonly<Record<string, { readonly version: number; readonly code: string }>>;
 
-export const PIN_COMMAND = "deno run -A tools/pin_kinds.ts";
+const PIN_COMMAND = "deno run -A tools/pin_kinds.ts";
 
 /** Lists all differences between the pins and the code, each with a fix. */
 export function comparePins(pins: KindPins, facts: KindFacts): string[] {

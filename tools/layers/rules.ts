@@ -1,3 +1,5 @@
+import manifest from "../../deno.json" with { type: "json" };
+
 /** The imports that one layer may have, and its access to the machine. */
 export interface Layer {
   /** Layers whose code it may run. */
@@ -100,6 +102,20 @@ export const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }
   { from: "stages/testing/", to: /^engine\/process\/(context|device_trial)\.ts$/ },
   // The worker in a stage's own process uses the engine's code for that process.
   { from: "stages/worker.ts", to: /^engine\/process\// },
+];
+
+/** Exports for tests, through which they reach what else cannot be reached. */
+export const TEST_DOORS: readonly string[] = ["setOperationHook"];
+
+/** Files and folders whose exports are used by code that no import statement of this tree names. */
+export const ENTRIES: readonly string[] = [
+  ...Object.values(manifest.exports).map((path) => path.replace(/^\.\//, "")),
+  // Loaded by the name that is called, and by users who start from a copy.
+  "cli/commands/",
+  "cli/templates/",
+  // Imported by the modules that are written for a stage's process, and for a page.
+  "stages/worker.ts",
+  "stages/demo/browser/toolkit.ts",
 ];
 
 /**

@@ -79,8 +79,8 @@ export async function ask(
 }
 
 /** The separators between fields and after each line: names may have line breaks, but no name has these. */
-export const BETWEEN = "\u001f";
-export const AFTER = "\u001e\n";
+const BETWEEN = "\u001f";
+const AFTER = "\u001e\n";
 
 /** The fields of a row: as many as there are columns, and no question has more than these. */
 type Fields = [string, string, string, string, string, string, string, string];

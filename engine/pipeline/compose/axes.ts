@@ -7,7 +7,7 @@ import { MAX_STAGES } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 
 /** One value of an axis, with its name in ids and references. */
-export interface AxisValue {
+interface AxisValue {
   readonly label: string;
   readonly value: unknown;
   /** The path at which the value is written. */
@@ -90,7 +90,7 @@ function parseAxis(name: string, values: unknown, at: DocumentPath, report: Repo
 }
 
 /** Returns the name of a value in ids: numbers and texts as they are, with - for what an id cannot contain. */
-export function labelOf(value: unknown): string | undefined {
+function labelOf(value: unknown): string | undefined {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return undefined;
   return /^-?[0-9.e+-]+$/.test(value) ? value : value.replaceAll(/[^A-Za-z0-9_+-]+/g, "-");

@@ -8,7 +8,7 @@ import { asMap, isRecord } from "../source/tree.ts";
 import { type Layer, layeredDocument, mergeValues, rebase } from "./layers.ts";
 
 /** Reads one pipeline file, without those that it extends. @param name the name of the file in messages */
-export type ReadDocument = (file: string, name: string) => Promise<Result<SourceDocument>>;
+type ReadDocument = (file: string, name: string) => Promise<Result<SourceDocument>>;
 
 /** The most files in a chain of extends: enough for any experiment, and found before an endless chain fills memory. */
 const MAX_FILES = 32;

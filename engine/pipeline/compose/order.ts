@@ -1,5 +1,5 @@
 /** Edges of a graph: node -> nodes that must come before it. Nodes that are only named as a predecessor are ignored. */
-export type Predecessors = ReadonlyMap<string, readonly string[]>;
+type Predecessors = ReadonlyMap<string, readonly string[]>;
 
 /**
  * Orders nodes so that each comes after its predecessors (Kahn 1962), keeping the given order where it is free.

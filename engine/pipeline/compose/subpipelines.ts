@@ -16,7 +16,7 @@ import { INPUT, mapReferences, parseReference } from "./reference.ts";
  * A pipeline in which the stages of nested pipelines, each called `outer/inner`, replace the stages that use them, with
  * what was found on the way.
  */
-export class Included {
+class Included {
   value: unknown;
   /** The files of the nested pipelines, as parts of the whole. */
   readonly layers: Layer[] = [];
@@ -27,7 +27,7 @@ export class Included {
   readonly entangled = new Set<string>();
 }
 
-export interface IncludeOptions {
+interface IncludeOptions {
   /** The outermost file as the user named it; all paths in the whole pipeline start in its folder. */
   readonly file: string;
   readonly document: SourceDocument;

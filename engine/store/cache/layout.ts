@@ -51,7 +51,7 @@ export function seal(record: unknown): Uint8Array<ArrayBuffer> {
 }
 
 /** A record that was read: intact, damaged on its way, or intact but not as this version writes records. */
-export type Unsealed<T> = { readonly record: T } | { readonly problem: "damaged" | "foreign" };
+type Unsealed<T> = { readonly record: T } | { readonly problem: "damaged" | "foreign" };
 
 export function unseal<T extends z.ZodType>(content: Uint8Array, schema: T): Unsealed<z.output<T>> {
   const [text, sum, ...rest] = new TextDecoder().decode(content).split("\n");

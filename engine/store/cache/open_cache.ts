@@ -3,7 +3,7 @@ import type { ClientOptions } from "./client.ts";
 import { parseCacheLocation } from "./location.ts";
 import type { CacheMode } from "./shared_cache.ts";
 
-export interface OpenCacheOptions extends Pick<ClientOptions, "warn" | "stop"> {
+interface OpenCacheOptions extends Pick<ClientOptions, "warn" | "stop"> {
   readonly mode: CacheMode;
   /** The folder that relative places are resolved against. */
   readonly workingFolder: string;

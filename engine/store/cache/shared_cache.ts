@@ -11,7 +11,7 @@ import { type HeldClaim, NO_CLAIM, WorkClaims } from "./work_claims.ts";
 export type CacheMode = "read-write" | "read";
 
 /** A request for the result of one stage. */
-export interface Lookup {
+interface Lookup {
   readonly stage: string;
   readonly recipeKey: string;
   /** Known once all inputs are known; then the recipe adds nothing. */

@@ -1,7 +1,7 @@
 import { BACKENDS } from "./protocol.ts";
 import type { BackendName, DemoData, Frame, FromWorker, Port, Task, ToWorker } from "./protocol.ts";
 
-export interface PoolOptions {
+interface PoolOptions {
   readonly data: DemoData;
   /** The backend that must be used; undefined to choose the best. */
   readonly forced: BackendName | undefined;

@@ -17,7 +17,7 @@ with zipfile.ZipFile(wheel) as archive:
                 os.chmod(path, 0o755)
 `;
 
-export interface FetchWheelsOptions {
+interface FetchWheelsOptions {
   /** Gets the unpacked files, as pip would lay them out. */
   readonly site: string;
   /** Folder for downloads; on the same disk. */
@@ -98,13 +98,13 @@ export function requireWheelPlatform(): void {
  */
 
 /** Python version of the wheels. */
-export const WHEEL_PYTHON = "3.12";
+const WHEEL_PYTHON = "3.12";
 
 /** manylinux tags of the pinned wheels; pip accepts a tag only when it is named. */
-export const WHEEL_PLATFORMS = ["2_27", "2_25", "2_17", "2_12"].map((glibc) => `manylinux_${glibc}_x86_64`);
+const WHEEL_PLATFORMS = ["2_27", "2_25", "2_17", "2_12"].map((glibc) => `manylinux_${glibc}_x86_64`);
 
 /** Files to unpack; a wheel of TensorFlow is mostly Python. */
-export const WHEEL_FILES = [
+const WHEEL_FILES = [
   String.raw`tensorflow/libtensorflow_(cc|framework)\.so\.2$`,
   String.raw`tensorflow/include/(tensorflow|tsl|xla)/.*\.h$`,
   String.raw`nvidia/\w+/(lib|bin|nvvm)/`,
@@ -145,7 +145,7 @@ nvidia-nvjitlink-cu12 12.9.86 39748338 e3f1171dbdc83c5932a45f0f4c99180a70de9bd27
 
 const UNPACKED_BYTES = { cpu: 950_000_000, gpu: 5_900_000_000 };
 
-export type WheelSet = ReturnType<typeof wheelSet>;
+type WheelSet = ReturnType<typeof wheelSet>;
 
 /**
  * @returns `downloadBytes` of all wheels, and `diskBytes`, the disk space that the wheels and their unpacked files take

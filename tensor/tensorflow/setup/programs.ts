@@ -14,7 +14,7 @@ const LINES_SHOWN = 15;
 /** Compiling the addon takes minutes, and so may a download. */
 const TIMEOUT_MS = 60 * 60_000;
 
-export interface RunOptions {
+interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Purpose of the program, as in "Cannot …". */
   readonly purpose: string;

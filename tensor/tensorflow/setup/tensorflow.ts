@@ -9,7 +9,7 @@ import { SetupFailure } from "./programs.ts";
 import { fetchWheels, requirePip, requireWheelPlatform, wheelSet } from "./fetch_wheels.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
 
-export interface SetupOptions {
+interface SetupOptions {
   readonly gpu: boolean;
   /** True to set up again even if an installation is there. */
   readonly force: boolean;

@@ -59,7 +59,7 @@ export function withPaddingRow(graph: Graph, rows: Value, value = 0): Value {
   return concat(graph, [rows, splat(graph, "float32", rows.shape.with(axis, 1), value)], axis);
 }
 
-export interface AxisRange {
+interface AxisRange {
   readonly axis: number;
   /** First index. */
   readonly start: number;

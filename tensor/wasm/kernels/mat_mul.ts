@@ -136,7 +136,7 @@ function outerOf({ shape }: tf.TensorInfo): number[] {
 const BLOCK = 64;
 
 /** Writes a matrix [rows, columns] as [columns, rows]. */
-export function transpose(source: Float32Array, target: Float32Array, rows: number, columns: number): void {
+function transpose(source: Float32Array, target: Float32Array, rows: number, columns: number): void {
   for (let top = 0; top < rows; top += BLOCK) {
     const bottom = Math.min(top + BLOCK, rows);
     for (let column = 0; column < columns; column++) {

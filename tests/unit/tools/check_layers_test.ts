@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { checkTree, formatViolation } from "../../../tools/check_layers.ts";
+import { checkExports, checkTree, formatViolation } from "../../../tools/check_layers.ts";
+import { readTree } from "../../../tools/layers/module_graph.ts";
 import { makeTree } from "./tree.ts";
 
 const MAP = {
@@ -11,7 +12,7 @@ const MAP = {
 
 async function check(files: Readonly<Record<string, string>>): Promise<string[]> {
   await using tree = await makeTree(files, MAP);
-  return (await checkTree(tree.root)).map(({ path, line, message }) => `${path}:${line}: ${message}`);
+  return checkTree(await readTree(tree.root)).map(({ path, line, message }) => `${path}:${line}: ${message}`);
 }
 
 Deno.test("checkTree() accepts a tree that keeps to its layers", async () => {
@@ -133,4 +134,69 @@ Deno.test("checkTree() wants a reason at the top of a file of more than 400 line
 Deno.test("formatViolation() says where, what and the fix", () => {
   const text = formatViolation({ path: "cli/a.ts", line: 3, message: "cli may not import x", fix: "do y" });
   assertEquals(text, "cli/a.ts:3: cli may not import x\n  fix: do y");
+});
+
+/** Ways to export `it`. */
+const EXPORTS = [
+  "export const it = 1;",
+  "export const [other, it] = [1, 2];",
+  "export const { it } = { it: 1 };",
+  "export function it() {}",
+  "export async function it() {}",
+  "export function* it() {}",
+  "export class it {}",
+  "export abstract class it {}",
+  "export enum it {}",
+  "export interface it {}",
+  "export type it = 1;",
+  "const one = 1;\nexport { one as it };",
+  'export { it } from "./below.ts";',
+  'export type {\n  other,\n  it,\n} from "./below.ts";',
+];
+/** Files beside `schemas/a.ts` that use its export `it`. */
+const USES: readonly Readonly<Record<string, string>>[] = [
+  { "schemas/b.ts": 'import { it } from "./a.ts";\nconsole.log(it);\n' },
+  { "schemas/b.ts": 'import type { it as other } from "./a.ts";\nlet _: other;\n' },
+  { "schemas/b.ts": 'import * as a from "./a.ts";\nconsole.log(a);\n' },
+  { "schemas/b.ts": 'const { it } = await import("./a.ts");\nconsole.log(it);\n' },
+  { "schemas/b.ts": 'export * from "./a.ts";\n', "cli/c.ts": 'import { it } from "../schemas/b.ts";\nit();\n' },
+  { "mod.ts": 'export * from "./schemas/a.ts";\n' },
+  { "mod.ts": 'export { it } from "./schemas/a.ts";\n' },
+];
+/** Files that do not. */
+const OTHERS: readonly Readonly<Record<string, string>>[] = [
+  {},
+  { "schemas/b.ts": 'import "./a.ts";\n// it is "it"\nconsole.log("it");\n' },
+  { "schemas/b.ts": "const it = 1;\nconsole.log(it);\n" },
+  { "schemas/b.ts": 'export * from "./a.ts";\n' },
+];
+const TEST = { "tests/a_test.ts": 'import { it } from "../schemas/a.ts";\nconsole.log(it);\n' };
+
+/** Returns messages about the export `it` of `schemas/a.ts`. */
+async function checkIt(source: string, files: Readonly<Record<string, string>>): Promise<string[]> {
+  await using tree = await makeTree({ ...files, "schemas/a.ts": `${source}\n` }, MAP);
+  const found = checkExports(await readTree(tree.root));
+  return found.filter(({ path, message }) => path === "schemas/a.ts" && /\bit$/.test(message.replace(/^only.* /, "")))
+    .map(({ message }) => message);
+}
+
+Deno.test("checkExports() finds an export that no file uses, however it is exported", async () => {
+  for (const source of EXPORTS) {
+    assertEquals(await checkIt(source, {}), ["no other file uses the export it"], source);
+    assertEquals(await checkIt(source, USES[0]!), [], source);
+  }
+});
+
+Deno.test("checkExports() sees each way to use an export, and takes nothing else for one", async () => {
+  for (const files of USES) assertEquals(await checkIt("export const it = 1;", files), [], JSON.stringify(files));
+  for (const files of OTHERS) {
+    const found = await checkIt("export const it = 1;", files);
+    assertEquals(found, ["no other file uses the export it"], JSON.stringify(files));
+  }
+});
+
+Deno.test("checkExports() allows tests to use what its own file needs, and nothing that is there for tests alone", async () => {
+  assertEquals(await checkIt("export const it = 1;", TEST), ["only tests use it"]);
+  assertEquals(await checkIt("export const it = 1;\nconsole.log(it);", TEST), []);
+  assertEquals(await checkIt("export const it = 1;\nconsole.log(it);", {}), ["no other file uses the export it"]);
 });

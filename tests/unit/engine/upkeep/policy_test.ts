@@ -5,9 +5,10 @@ import {
   type Garbage,
   type GcPolicy,
   type Inventory,
-  type StoredResult,
   type StoredRun,
 } from "../../../../engine/upkeep/policy.ts";
+
+type StoredResult = Inventory["results"][number];
 
 const NOW = 1_000;
 const time = fc.integer({ min: 0, max: NOW });
