@@ -7,8 +7,7 @@ import { failed, type StageOutcome } from "./protocol.ts";
 type Refusal = Readonly<Record<"message" | "fix", string>>;
 
 /** The fix where nothing more specific is known. */
-const UNDECLARED_FIX =
-  "read only inputs, write only outputs, or declare the permission in the stage's definition";
+const UNDECLARED_FIX = "read only inputs, write only outputs, or declare the permission in the stage's definition";
 
 /** Explains what a stage may not do, and what to do instead. @param inputs folders of the stage's inputs */
 type Explain = (what: string | undefined, inputs: readonly string[]) => readonly [mayNot: string, fix: string];
