@@ -54,4 +54,4 @@ export type { StageEndState } from "./engine/run/events.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { runTrial } from "./engine/process/device_trial.ts";
 export { examineDevices, trialOf } from "./stages/shared/device_trial.ts";
-export { chooseDevice } from "./tensor/mod.ts";
+export { chooseDevice } from "./tensor/implementations.ts";

@@ -1,6 +1,7 @@
 import type { DeviceFinding, StageContext, TryDevice } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ConcreteDeviceName, Device, DeviceName } from "../../tensor/mod.ts";
+import type { ConcreteDeviceName } from "../../tensor/devices.ts";
+import type { Device, DeviceName } from "../../tensor/mod.ts";
 
 interface DeviceParams {
   readonly device: DeviceName;

@@ -1,12 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { Registry } from "../support/registry.ts";
+import { NAME, publish, User } from "../support/package_user.ts";
 
-const { denoDir } = JSON.parse(
-  new TextDecoder().decode(new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync().stdout),
-) as { denoDir: string };
-
-const NAME = "jsr:@noiseline/noiseline";
 const PROGRAM = ["deno", "run", "-A", `${NAME}/cli`];
 
 const PIPELINE = `import { customStage, definePipeline } from "@noiseline/noiseline";
@@ -20,67 +15,6 @@ export default definePipeline({
   },
 });
 `;
-
-/** A user with an empty home, `deno` on the PATH, and a folder to work in. */
-class User implements AsyncDisposable {
-  readonly #root = Deno.makeTempDirSync({ prefix: "noiseline-package-" });
-  readonly folder: string = join(this.#root, "work");
-  readonly home: string = join(this.#root, "home");
-
-  /** @param npm true if this machine's npm downloads are already there */
-  constructor(readonly registry: Registry, { npm }: { readonly npm: boolean }) {
-    const [bin, cache] = [join(this.#root, "bin"), join(this.home, ".cache/deno")];
-    for (const folder of [this.folder, bin, cache]) Deno.mkdirSync(folder, { recursive: true });
-    Deno.symlinkSync(Deno.execPath(), join(bin, "deno"));
-    if (npm) Deno.symlinkSync(join(denoDir, "npm"), join(cache, "npm"));
-  }
-
-  /**
-   * Types a command.
-   * @returns its exit code and everything that it printed
-   */
-  async type(words: readonly string[]) {
-    const kept = ["DENO_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"].map((name) => [name, Deno.env.get(name)]);
-    const bins = [join(this.#root, "bin"), join(this.home, ".deno/bin"), "/usr/bin", "/bin"];
-    const [program, ...args] = words;
-    const { code, stdout, stderr } = await new Deno.Command("env", {
-      args: [program!, ...args],
-      cwd: this.folder,
-      clearEnv: true,
-      env: {
-        ...Object.fromEntries(kept.filter(([, value]) => value !== undefined)),
-        HOME: this.home,
-        PATH: bins.join(":"),
-        NO_COLOR: "1",
-        JSR_URL: this.registry.url,
-      },
-    }).output();
-    const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    return { code, out: out!, error: error!, all: `${out}${error}` };
-  }
-
-  /** Types a command that must succeed. */
-  async do(...words: string[]): Promise<string> {
-    const { code, all } = await this.type(words);
-    assertEquals(code, 0, `${words.join(" ")}\n${all}`);
-    return all;
-  }
-
-  write(name: string, text: string): void {
-    Deno.writeTextFileSync(join(this.folder, name), text);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.#root, { recursive: true });
-  }
-}
-
-async function publish(): Promise<Registry> {
-  const registry = new Registry();
-  const { code, stderr } = await registry.publish();
-  assertEquals(code, 0, new TextDecoder().decode(stderr));
-  return registry;
-}
 
 Deno.test("the package that is published has what a user needs and nothing else", async () => {
   await using registry = await publish();

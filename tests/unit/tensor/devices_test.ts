@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { DEVICE_NAMES } from "../../../tensor/devices.ts";
 import { describeDevices, IMPLEMENTATIONS } from "../../../tensor/implementations.ts";
-import { chooseDevice, type DeviceName, openDevice } from "../../../tensor/mod.ts";
+import { chooseDevice } from "../../../tensor/implementations.ts";
+import { type DeviceName, openDevice } from "../../../tensor/mod.ts";
 import { instructionClass } from "../../../tensor/numerics.ts";
 import { describeOnnx, onnxNumerics, onnxPackageFolder, ONNXRUNTIME_VERSION } from "../../../tensor/onnx/describe.ts";
 import { skipUnless } from "../../support/proc.ts";
