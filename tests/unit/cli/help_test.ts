@@ -6,12 +6,13 @@ import { makeTempFolder } from "../engine/support/temp.ts";
 import { COMMANDS } from "../../../cli/command.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { runCli } from "./capture.ts";
+import { snapshotsOf } from "../../support/snapshots.ts";
 
 /** Help texts are part of what users see; look at the difference, then accept it with `deno task golden`. */
 Deno.test("help of the program reads as before", async (t) => {
   const { code, out } = await runCli("--help");
   assertEquals(code, 0);
-  await t.assertSnapshot(out);
+  await t.assertSnapshot(out, snapshotsOf(import.meta.url));
 });
 
 for (const name of Object.keys(COMMANDS)) {
@@ -19,7 +20,7 @@ for (const name of Object.keys(COMMANDS)) {
     const { code, out, error } = await runCli(name, "--help");
     assertEquals([code, error], [0, ""]);
     assertEquals(out.includes("default: []"), false);
-    await t.assertSnapshot(out);
+    await t.assertSnapshot(out, snapshotsOf(import.meta.url));
   });
 }
 

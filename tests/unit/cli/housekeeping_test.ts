@@ -7,6 +7,7 @@ import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 import { judgeKind as figureKind } from "./judge_kind.ts";
+import { snapshotsOf } from "../../support/snapshots.ts";
 
 /** A kind that computes a figure of a schedule. */
 const judgeKind = defineKind({ ...figureKind, inputs: { of: { type: "schedule", description: "Its schedule" } } });
@@ -68,7 +69,7 @@ Deno.test("runs, tag, export, import, verify, gc and graph say what they did to 
   ) {
     shown.push(`$ ${args.join(" ").replaceAll(folder, "FOLDER").replaceAll(id, "RUN")}\n${await say(...args)}`);
   }
-  await t.assertSnapshot(shown.join("\n"));
+  await t.assertSnapshot(shown.join("\n"), snapshotsOf(import.meta.url));
 });
 
 Deno.test("housekeeping commands refuse wrong names with exit code 2 and suggest the right one", async () => {

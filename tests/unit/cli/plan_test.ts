@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openStore } from "noiseline/engine";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCli } from "./capture.ts";
+import { snapshotsOf } from "../../support/snapshots.ts";
 
 const YAML = `name: small
 stages:
@@ -39,7 +40,7 @@ Deno.test("plan, run, status, why, show, graph and validate work on a small pipe
     const [command, ...rest] = line.split(" ");
     shown.push(`$ ${line}\n${await say(command!, file, ...rest)}`);
   }
-  await t.assertSnapshot(shown.join("\n"));
+  await t.assertSnapshot(shown.join("\n"), snapshotsOf(import.meta.url));
 });
 
 Deno.test("a wrong file ends with exit code 2 and all its problems, as text and as JSON", async () => {

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { formatDiagnostic, formatSpan } from "../../../../../engine/diagnostic/format.ts";
 import { loadGood, problemsOf } from "../../support/load.ts";
 import { makeTempFolder } from "../../support/temp.ts";
+import { snapshotsOf } from "../../../../support/snapshots.ts";
 
 const said = async (yaml: string, overrides: readonly string[] = []) =>
   (await problemsOf(yaml, overrides)).map(({ code, message, span }) =>
@@ -132,5 +133,5 @@ stages:
       shown.push(formatDiagnostic(problem).replaceAll(/\/\S*\/p\.yaml/g, "p.yaml"));
     }
   }
-  await t.assertSnapshot(shown.join("\n\n"));
+  await t.assertSnapshot(shown.join("\n\n"), snapshotsOf(import.meta.url));
 });
