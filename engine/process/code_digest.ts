@@ -34,7 +34,7 @@ async function askDeno(
   if (lock !== undefined) copyFile(lock, copy);
   const flags = ["--no-remote", "--node-modules-dir=none", "--frozen=false", `--lock=${copy}`];
   if (config !== undefined) flags.push(`--config=${config}`);
-  const info = await askGraph(flags, pathToFileURL(file).href, dirname(file));
+  const info = await askGraph(flags, pathToFileURL(file).href, { cwd: dirname(file) });
   if ("modules" in info) return { info, lock: JSON.parse(readTextIfThere(copy) ?? "{}") as Lock };
   const text = info.error.replace(/^[^]*?error: /, "");
   return { error: text.replaceAll(copy, lock ?? copy).replaceAll(/\s*\n\s*/g, " ").trim() };

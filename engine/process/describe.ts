@@ -13,7 +13,7 @@ import { type CodeDigest, digestCode } from "./code_digest.ts";
 import { MAX_ANSWER, StageLog, streamText } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { nativePackages } from "./module_lock.ts";
-import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS } from "./runtime.ts";
+import { DenoChild, LOADING_LIMITS } from "./runtime.ts";
 import { lineOf, messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, UNCACHED } from "./refusal.ts";
@@ -72,11 +72,10 @@ type Unanswered = { readonly error: string; readonly fix?: string };
 function explainSilence(
   said: string,
   place: string | undefined,
-  { timedOut, held }: DenoChild,
+  { exceeded }: DenoChild,
   { signal }: Deno.CommandStatus,
 ): Unanswered {
-  if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
-  if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
+  if (exceeded !== undefined) return { error: `loading it took ${exceeded} and was stopped` };
   // The code cannot have sent the signal: it may end its own process, but has no right to signal any.
   if (signal !== null) return { error: `the process that loaded it was ended by ${signal}`, fix: "run again" };
   const refused = explainRefusal(said);
@@ -90,7 +89,7 @@ const MAX_MODULE_BYTES = 16 << 20;
 /**
  * Loads a file in a child without permissions, and returns the one message that the child answers with.
  * @param schema the shape that the answer must have: the loaded code may have tampered with the answer
- * @param fetched true if the packages were already fetched for this question
+ * @param options.fetched true if the packages were already fetched for this question
  */
 export async function askChild<A extends z.ZodType>(
   task: Exclude<WorkerTask, "serveStage">,
@@ -98,7 +97,7 @@ export async function askChild<A extends z.ZodType>(
   map: ModuleMap,
   question: object,
   schema: A,
-  fetched = false,
+  { limits = LOADING_LIMITS, fetched = false } = {},
 ): Promise<{ answer: z.output<A> } | Unanswered> {
   const entry = pathToFileURL(file).href;
   await using temporary = await makeTemporaryFolder();
@@ -106,8 +105,7 @@ export async function askChild<A extends z.ZodType>(
   const module = writeEntry(folder, entry, task);
   const nonce = crypto.randomUUID();
   const { flags, env } = await workerOptions(folder, map);
-  const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
-  using child = new DenoChild([...flags, module], { env, ...bounds });
+  using child = new DenoChild([...flags, module], { env, ...limits });
   await child.tell({ ...question, nonce });
   await child.hangUp();
   // Only the answer and the last lines are kept, as loaded code may print without end.
@@ -133,7 +131,7 @@ export async function askChild<A extends z.ZodType>(
   if (fetched || !UNCACHED.test(said)) return explainSilence(said, place, child, status);
   const missing = await installPackages({ entry, map: () => map }, () => {});
   if (missing !== undefined) return { error: `cannot fetch its packages: ${missing}` };
-  return await askChild(task, file, map, question, schema, true);
+  return await askChild(task, file, map, question, schema, { limits, fetched: true });
 }
 
 const INVALID = "it gave an invalid answer";
@@ -190,10 +188,10 @@ function checkStage(said: unknown): StageDescription | Unfit {
  * read, write or connect loads the file, and only the description comes back.
  * @param params values that a pipeline gives to the export
  */
-export async function describeFile(file: string, params: readonly unknown[] = []) {
+export async function describeFile(file: string, params: readonly unknown[] = [], limits = LOADING_LIMITS) {
   const code = await loadCode(file);
   if ("error" in code) return unfit.parse({ fix: "correct its imports, or the deno.json above it", ...code });
-  const asked = await askChild("describeFile", file, code.map, { params }, answerSchema);
+  const asked = await askChild("describeFile", file, code.map, { params }, answerSchema, { limits });
   // Deno loads some modules through symbolic links and refuses others, as if the code had asked to read them.
   const link = Deno.lstatSync(file).isSymlink ? { fix: "name the file that this link leads to" } : {};
   const fix = "correct the file; it must load without side effects";

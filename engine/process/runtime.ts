@@ -102,6 +102,7 @@ export class DenoChild implements Disposable {
   held: number | undefined;
   /** The most memory that the process was seen to hold, in bytes. */
   most = 0;
+  readonly #timeoutMs: number | undefined;
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #end = new DisposableStack();
@@ -112,6 +113,7 @@ export class DenoChild implements Disposable {
     const kill = () => this.kill();
     this.#end.defer(kill);
     const { timeoutMs, memory, kill: signal } = options;
+    this.#timeoutMs = timeoutMs;
     if (timeoutMs !== undefined) {
       const timer = setTimeout(() => {
         this.timedOut = true;
@@ -130,6 +132,12 @@ export class DenoChild implements Disposable {
     signal?.addEventListener("abort", kill);
     this.#end.defer(() => signal?.removeEventListener("abort", kill));
     if (signal?.aborted) kill();
+  }
+
+  /** The time or memory by which the process exceeded a limit, in words. */
+  get exceeded(): string | undefined {
+    if (this.held !== undefined) return `${formatMemory(this.held)} of memory`;
+    return this.timedOut ? `more than ${this.#timeoutMs! / 1000} s` : undefined;
   }
 
   /** Kills the process and everything that it started. */
@@ -171,9 +179,8 @@ export class DenoChild implements Disposable {
   }
 }
 
-/** Limits on loading modules, in milliseconds and bytes: no machine needs more for it. */
-export const LOADING_TIMEOUT_MS = 20_000;
-export const LOADING_MEMORY = 2 ** 31;
+/** Limits on loading modules: no machine needs more for it. */
+export const LOADING_LIMITS = { timeoutMs: 20_000, memory: 2 ** 31 };
 /** The most standard output that is kept, in bytes. The module graph of the largest program is some megabytes. */
 const MAX_OUTPUT = 256 << 20;
 
@@ -184,10 +191,10 @@ const MAX_OUTPUT = 256 << 20;
  */
 export async function loadModules(
   args: readonly string[],
-  { timeoutMs = LOADING_TIMEOUT_MS, ...options }: Partial<DenoOptions> = {},
+  options: Partial<DenoOptions> = {},
   onLine?: (line: string) => void,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
-  using child = new DenoChild(args, { memory: LOADING_MEMORY, timeoutMs, ...options });
+  using child = new DenoChild(args, { ...LOADING_LIMITS, ...options });
   await child.hangUp();
   const chunks: Uint8Array[] = [];
   const takeOutput = async (stdout: ReadableStream<Uint8Array>) => {
@@ -199,8 +206,7 @@ export async function loadModules(
     log.keep(text);
     if (onLine !== undefined) text.split("\n").forEach(onLine);
   });
-  const took = child.held === undefined ? `more than ${timeoutMs / 1000} s` : "too much memory";
-  const said = child.timedOut || child.held !== undefined ? `it took ${took} and was stopped` : log.tail();
+  const said = child.exceeded === undefined ? log.tail() : `it took ${child.exceeded} and was stopped`;
   return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
 }
 
@@ -233,13 +239,14 @@ export interface ModuleGraph {
 /**
  * Lets Deno find everything that a module imports, without running it.
  * @param flags the flags by which Deno finds modules
+ * @param options the folder to look from, and limits other than {@linkcode LOADING_LIMITS}
  */
 export async function askGraph(
   flags: readonly string[],
   module: string,
-  cwd?: string,
+  options: Partial<DenoOptions> = {},
 ): Promise<ModuleGraph | { readonly error: string }> {
-  const { success, stdout, said } = await loadModules(["info", "--json", ...flags, module], { cwd });
+  const { success, stdout, said } = await loadModules(["info", "--json", ...flags, module], options);
   return success ? JSON.parse(stdout) : { error: said.replace(/\n\s*Stack backtrace:[^]*/, "") };
 }
 

@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { pathToFileURL } from "node:url";
+import { describeFile } from "../../engine/process/describe.ts";
+import { askGraph, LOADING_LIMITS } from "../../engine/process/runtime.ts";
 import { childrenOf, hasProgram, isGoneWithin, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
@@ -35,12 +38,6 @@ const TOPS: Readonly<Record<string, readonly [string, RegExp]>> = {
   starts: [`new Deno.Command("/bin/true").outputSync();`, /while it was loaded: the stage may not start programs/],
   throws: [`throw "a text";`, /a text/],
   leaves: [`Deno.exit(0);`, /gave no answer; it must not end the process/],
-  hoards: [
-    `const kept = []; for (;;) { kept.push(new Uint8Array(1 << 26).fill(1)); await new Promise((r) => setTimeout(r, 10)); }`,
-    // The kernel takes seconds to hand out 2 GiB; on a machine with much else to do, time runs out first.
-    /loading it took (.* of memory|more than 20 s) and was stopped/,
-  ],
-  loops: [`for (;;);`, /loading it took more than 20 s and was stopped/],
   waits: [`await new Promise(() => {});`, /while it was loaded: the code awaits a promise that never settles/],
   misses: [`import "./not_there.ts";`, /not_there\.ts/],
 };
@@ -61,6 +58,29 @@ for (const [name, [top, told]] of Object.entries(TOPS)) {
   });
 }
 
+Deno.test("a file that takes more time or memory than loading may is stopped, and so is the search for what it imports", async () => {
+  const hoards =
+    `const kept = []; for (;;) { kept.push(new Uint8Array(1 << 24).fill(1)); await new Promise((r) => setTimeout(r, 10)); }`;
+  await using project = new Project({
+    files: { "hoards.ts": stageWith(hoards), "loops.ts": stageWith(`for (;;);`), "zero.ts": `import "./endless.ts";` },
+  });
+  // A process that has only started holds a good part of 300 MiB.
+  const little = { timeoutMs: 600_000, memory: 300 * 2 ** 20 };
+  const hoarding = await describeFile(project.path("hoards.ts"), [], little);
+  assert("error" in hoarding);
+  assertMatch(hoarding.error, /^loading it took (29\d|[34]\d\d) MiB of memory and was stopped$/);
+  assertEquals(hoarding.fix, "correct the file; it must load without side effects");
+
+  const looping = await describeFile(project.path("loops.ts"), [], { ...LOADING_LIMITS, timeoutMs: 2_000 });
+  assert("error" in looping);
+  assertEquals(looping.error, "loading it took more than 2 s and was stopped");
+
+  Deno.symlinkSync("/dev/zero", project.path("endless.ts"));
+  const reading = await askGraph([], pathToFileURL(project.path("zero.ts")).href, little);
+  assert("error" in reading);
+  assertMatch(reading.error, /^it took (29\d|[3-9]\d\d) MiB of memory and was stopped$/);
+});
+
 Deno.test("plan works when a stage prints without end while it is loaded", async () => {
   const top = `const much = new Uint8Array(1 << 20).fill(0x78); for (let i = 0; i < 300; i++) {` +
     ` Deno.stdout.writeSync(much); Deno.stderr.writeSync(much); } console.log();`;
@@ -69,10 +89,9 @@ Deno.test("plan works when a stage prints without end while it is loaded", async
   assertEquals(code, 0, stderr);
 });
 
-Deno.test("plan refuses at once what is no file of code, and soon what a stage imports of that kind", async () => {
-  const importing = (name: string) => stageWith(`import "./${name}";`);
+Deno.test("plan refuses at once what is no file of code, and after 20 s a stage that imports a pipe", async () => {
   await using project = new Project({
-    files: { "imports_pipe.ts": importing("pipe.ts"), "imports_zero.ts": importing("zero.ts"), "folder.ts/a.ts": "" },
+    files: { "imports.ts": stageWith(`import "./pipe.ts";`), "folder.ts/a.ts": "" },
   });
   if (skipUnless(hasProgram("mkfifo"), "no mkfifo")) return;
   await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
@@ -83,20 +102,16 @@ Deno.test("plan refuses at once what is no file of code, and soon what a stage i
     zero: /it is not a regular file/,
     folder: /it is not a regular file/,
     large: /it is larger than 16 MiB/,
-    imports_pipe: /it took more than 20 s and was stopped/,
-    imports_zero: /it took too much memory and was stopped/,
+    imports: /it took more than 20 s and was stopped/,
   };
-  for (const name of Object.keys(told)) {
-    project.write(`${name}.yaml`, `name: demo\nstages:\n  a: { uses: ./${name}.ts }\n`);
-  }
   await Promise.all(
     Object.entries(told).map(async ([name, message]) => {
-      const { code, stderr } = await project.cli(["plan", `${name}.yaml`]);
-      assertEquals(code, 2, stderr);
-      assertMatch(stderr, message);
-      const pipeline = await project.cli(["plan", `${name}.ts`]);
-      assertEquals(pipeline.code, 2, pipeline.stderr);
-      if (!name.startsWith("imports")) assertMatch(pipeline.stderr, message);
+      project.write(`${name}.yaml`, `name: demo\nstages:\n  a: { uses: ./${name}.ts }\n`);
+      const plans = [project.cli(["plan", `${name}.yaml`]), project.cli(["plan", `${name}.ts`])];
+      for (const { code, stderr } of await Promise.all(plans)) {
+        assertEquals(code, 2, stderr);
+        assertMatch(stderr, message);
+      }
     }),
   );
 });
