@@ -44,8 +44,8 @@ function imagesOf(project: Project, folder: string): Uint8Array {
 Deno.test("rectified-flow.yaml with its small profile trains on a path of its own, and Euler along it is DDIM", async () => {
   await using project = newProject();
   await run(project, "rectified-flow", ["flow", "flow-sample"]);
-  assertEquals(figures(project, "rectified-flow", ["flow-judge/score", "FD-classifier"]).size, 12);
-  assertEquals(figures(project, "rectified-flow", ["ddpm-judge/score", "FD-classifier"]).size, 6);
+  assertEquals(figures(project, "rectified-flow", ["flow-judge/score", "FD-classifier"]).size, 4);
+  assertEquals(figures(project, "rectified-flow", ["ddpm-judge/score", "FD-classifier"]).size, 2);
 
   // DDIM is linear in (signal, noise), so on the straight path both samplers are the same formula.
   const sampled = "rectified-flow/flow-sample~by=euler-15~draw=uniform~seed=0";
