@@ -52,24 +52,16 @@ const ninja: Contender = {
   run: { program: "ninja", args: ["--quiet"] },
 };
 
-/**
- * Returns a tool whose project file reads the stages from `stages.json`, with the command of each and the stage before
- * it.
- */
-function scripted(name: string, file: string, args: readonly string[]): Contender {
-  return {
-    name,
-    version: () => firstLine(name, ["--version"]),
-    files: (shape) => ({
-      [file]: Deno.readTextFileSync(new URL(`../peers/${file}`, import.meta.url)),
-      "stages.json": JSON.stringify(stagesOf(shape).map((at) => [commandOf(shape, at), shape.before(at) ?? null])),
-    }),
-    run: { program: name, args },
-  };
-}
-
-const doit = scripted("doit", "dodo.py", ["-n", "2"]);
-const snakemake = { ...scripted("snakemake", "Snakefile", ["--cores", "2", "--quiet"]), most: 1_000 };
+const snakemake: Contender = {
+  name: "snakemake",
+  version: () => firstLine("snakemake", ["--version"]),
+  most: 1_000,
+  files: (shape) => ({
+    Snakefile: Deno.readTextFileSync(new URL("../peers/Snakefile", import.meta.url)),
+    "stages.json": JSON.stringify(stagesOf(shape).map((at) => [commandOf(shape, at), shape.before(at) ?? null])),
+  }),
+  run: { program: "snakemake", args: ["--cores", "2", "--quiet"] },
+};
 
 const dvc: Contender = {
   name: "dvc",
@@ -87,4 +79,4 @@ const dvc: Contender = {
   run: { program: "dvc", args: ["repro", "--quiet"], env: DVC_ENV },
 };
 
-export const PEER_CONTENDERS: readonly Contender[] = [ninja, doit, snakemake, dvc];
+export const PEER_CONTENDERS: readonly Contender[] = [ninja, snakemake, dvc];

@@ -53,17 +53,19 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
       const isPlain = !options.forceAll && options.force === undefined && !namesCache(options);
+      const reporter = await openReporter(json);
+      using ending = new DisposableStack();
+      ending.defer(() => reporter.close());
+      const say = (message: string) => reporter.emit({ type: "note", message });
+      const warn = (diagnostic: Diagnostic) => reporter.emit({ type: "warning", diagnostic });
+      const warnOfAll = (all: readonly Diagnostic[]) => json ? all.forEach(warn) : printDiagnostics(all);
       const nothing = isPlain ? await findNothing(opened.loader, opened.store, targets) : undefined;
       const known = nothing && opened.store.viewsOf(nothing.pipeline.name).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
-        const { warnings } = opened.loader;
-        if (!json) printDiagnostics(warnings);
-        const reporter = await openReporter(json);
-        for (const diagnostic of warnings) if (json) reporter.emit({ type: "warning", diagnostic });
-        const shown = { ...placesOf(nothing.pipeline, opened.store), file, page: known };
+        warnOfAll(opened.loader.warnings);
+        const shown = { ...resultPaths(nothing.pipeline, opened.store), file, page: known };
         reporter.emit({ ...finishNothing(nothing, performance.now() - started), ...shown });
-        const say = (message: string) => reporter.emit({ type: "note", message });
-        if (options.open) await makeOpener(opened.store, say)(newestPage(opened.store, nothing.pipeline.name));
+        if (options.open) await makePageOpener(opened.store, say)(newestPage(opened.store, nothing.pipeline.name));
         return;
       }
 
@@ -71,44 +73,35 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // The engine is imported only here, because a run with nothing to do must not load it.
       const { runPipeline } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
       const { pipeline, store } = loaded;
+      const results = () => ({ file, ...resultPaths(pipeline, store) });
       const cluster = on && await clusterFor(settings, options.on!, pipeline.folder);
       const grants = await grantsFor(options.grant, pipeline, cluster);
-      const warnings = [...loaded.warnings, ...grants.problems];
-      const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
-      if (!json) printDiagnostics(warnings);
-
-      const reporter = await openReporter(json);
-      using ending = new DisposableStack();
-      ending.defer(() => reporter.close());
+      warnOfAll([...loaded.warnings, ...grants.problems]);
       // The finished event is held back and reported last, with the results of the run.
       const finished: RunFinished[] = [];
-      const say = (message: string) => reporter.emit({ type: "note", message });
-      const open = options.open ? makeOpener(store, say, cluster) : undefined;
+      const open = options.open ? makePageOpener(store, say, cluster) : undefined;
       const emit: Emit = (event) => {
         if (event.type === "run-started") open?.(`/run/${event.runId}`);
         if (event.type === "run-finished") finished.push(event);
         else reporter.emit(event);
       };
-      for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
       using signals = listenForStop((reason) =>
         emit({ type: "stopping", reason: on === undefined ? reason : "leaving" })
       );
-      const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
       const askForGrants = questionFor(json, signals.stop);
       if (cluster !== undefined) open?.("/");
       const reached = cluster && await on!.reachOn(pipeline, store, options, {
         ...definedOnly({ askForGrants }),
         cluster,
         ...{ file, targets: loaded.targets, grants, versions: VERSIONS, stop: signals.stop },
-        emit: (event) =>
-          reporter.emit(event.type === "run-finished" ? { ...event, file, ...placesOf(pipeline, store) } : event),
+        emit: (event) => reporter.emit(event.type === "run-finished" ? { ...event, ...results() } : event),
       });
       const result = await runPipeline(pipeline, store, {
         grants,
         ...definedOnly({ askForGrants, jobs: options.jobs, gpus: options.gpus }),
         ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
         ...reached ?? { targets: loaded.targets, cache: await openCacheFor(options, warn, signals.stop) },
-        force,
+        force: new Set(options.forceAll ? pipeline.stages.keys() : loaded.force),
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,
         emit,
@@ -122,7 +115,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         );
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const whole = reached && { durationMs: performance.now() - started };
-        for (const event of finished) reporter.emit({ ...event, ...whole, file, ...placesOf(pipeline, store), ...end });
+        for (const event of finished) reporter.emit({ ...event, ...whole, ...results(), ...end });
         await open?.(newestPage(store, pipeline.name), true);
       }
       ending.dispose();
@@ -136,7 +129,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 }
 
 /** Returns the folder of a pipeline's results, and its interactive sampling pages. */
-function placesOf({ name, stages }: Pipeline, { paths }: Store) {
+function resultPaths({ name, stages }: Pipeline, { paths }: Store) {
   const outputs = join(paths.outputs, name);
   const demos = [...stages.values()].filter(({ kind }) => kind.name === "demo");
   return { outputs, draws: demos.map(({ id }) => join(outputs, id, "demo.html")).filter(existsSync) };
@@ -146,7 +139,7 @@ function placesOf({ name, stages }: Pipeline, { paths }: Store) {
  * Returns a function that opens the first page it is given while the run goes on, and prints the page's address. On a
  * terminal it prints the address again at the end.
  */
-function makeOpener(store: Store, tell: (message: string) => void, cluster?: Cluster) {
+function makePageOpener(store: Store, tell: (message: string) => void, cluster?: Cluster) {
   let shown: Promise<string> | undefined;
   const load = () => importLate<typeof import("../ui/start.ts")>(import.meta.resolve("../ui/start.ts"));
   return async (of: string, isLast = false): Promise<void> => {

@@ -47,7 +47,7 @@ Deno.test("numbers of benchmarks are whole and from 1, and options have values",
   const { code, errors } = await bench("engine", ["--only", "nosuch", "--max", "5", "--tries"]);
   assertEquals(code, 2);
   assertEquals(errors, [
-    `error: --only: got "nosuch"; use one of: ninja, doit, snakemake, dvc`,
+    `error: --only: got "nosuch"; use one of: ninja, snakemake, dvc`,
     `error: --tries: got nothing; wanted a value`,
     `error: --max: got "5"; use one of: 100, 1000, 10000`,
   ]);
