@@ -13,7 +13,7 @@ import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { TUNED_MALLOC } from "./support/contender.ts";
 import { makeProject } from "./support/engine_extras.ts";
 import { printTable } from "./support/markdown.ts";
-import { type Call, firstLine, measure, median, ratios, spread, tellDisturbed } from "./support/measure.ts";
+import { type Call, firstLine, measure, median, ratios, spread, warnIfUnstable } from "./support/measure.ts";
 import { COUNT, pythonWith, readOptions } from "./support/options.ts";
 import { CASES, HAS_BF16, PROCESSOR, raceSteps, THREADS, torchContender } from "./support/race_steps.ts";
 
@@ -66,7 +66,7 @@ async function peer(python: string, precision: "fp32" | "bf16", data: string): P
 }
 
 await using temporary = await makeTemporaryFolder();
-const enter = async (name: string, seed: number) => {
+const makeFolder = async (name: string, seed: number) => {
   const folder = await makeProject(
     join(temporary.folder, name),
     await Deno.readTextFile(pathOf("../pipelines/digits.yaml")),
@@ -79,7 +79,7 @@ const version = await firstLine(Deno.execPath(), [...CLI, "--version"]);
 const torch = python && await firstLine(python, ["-c", "import torch; print(torch.__version__)"]);
 printLine(`${PROCESSOR}, turns: ${rounds}, noiseline ${version}, PyTorch ${torch ?? "skipped"}`);
 // The images, made once for the script: making them counts only towards our time.
-const data = await enter("data", 0);
+const data = await makeFolder("data", 0);
 await measure(cli("run", 0, "digits", "schedule"), data);
 const contenders = [ours];
 for (const precision of ["fp32", "bf16"] as const) {
@@ -89,7 +89,7 @@ for (const precision of ["fp32", "bf16"] as const) {
 const entered = contenders.map((one) => ({ ...one, seconds: [] as number[], losses: [] as number[] }));
 for (let seed = 0; seed < rounds; seed++) {
   for (const { name, run, heldOut, seconds, losses } of seed % 2 === 0 ? entered : entered.toReversed()) {
-    const folder = await enter(`${name} ${seed}`, seed);
+    const folder = await makeFolder(`${name} ${seed}`, seed);
     const measured = await measure(run(seed), folder);
     if (measured === undefined) throw new Error(`${name} took more than ten minutes`);
     seconds.push(measured.seconds);
@@ -103,7 +103,7 @@ const rows = entered.map(({ name, seconds, losses }, index) => {
 });
 printLine();
 printTable([["", "start to 256 samples", "ratio", "held-out L_simple"], ...rows]);
-for (const { name, seconds } of entered) tellDisturbed(name, seconds, "s");
+for (const { name, seconds } of entered) warnIfUnstable(name, seconds, "s");
 const day = new Date().toISOString().slice(0, 10);
 const cells = rows.map(([, ...figures]) => figures.filter(Boolean).join("; "));
 const row = `| ${[day, version, PROCESSOR, ...cells].join(" | ")} |`;

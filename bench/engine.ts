@@ -12,15 +12,15 @@ import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { measureExtras } from "./support/engine_extras.ts";
 import { type Contender, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
 import { printTable } from "./support/markdown.ts";
-import { COUNT, readOptions, someOf, SWITCH } from "./support/options.ts";
+import { COUNT, listOf, readOptions, SWITCH } from "./support/options.ts";
 import { race } from "./support/race.ts";
 import { SHAPES } from "./support/shapes.ts";
 
 const { peers, only, tries, max: maxima } = await readOptions(import.meta.url, {
   peers: SWITCH,
-  only: someOf(PEER_CONTENDERS.map(({ name }) => name)).optional(),
+  only: listOf(PEER_CONTENDERS.map(({ name }) => name)).optional(),
   tries: COUNT.default(5),
-  max: someOf(["100", "1000", "10000"]).default(["10000"]),
+  max: listOf(["100", "1000", "10000"]).default(["10000"]),
 });
 const max = Math.max(...maxima.map(Number));
 

@@ -10,16 +10,16 @@ import { EXIT, printError, printLine } from "../cli/io.ts";
 import { DEVICE_NAMES } from "../tensor/devices.ts";
 import { TUNED_MALLOC } from "./support/contender.ts";
 import { printTable } from "./support/markdown.ts";
-import { median, ratios, spread, tellDisturbed } from "./support/measure.ts";
-import { COUNT, pythonWith, readOptions, someOf, SWITCH } from "./support/options.ts";
+import { median, ratios, spread, warnIfUnstable } from "./support/measure.ts";
+import { COUNT, listOf, pythonWith, readOptions, SWITCH } from "./support/options.ts";
 import { CASES, HAS_BF16, ourContender, PROCESSOR, raceSteps, torchContender } from "./support/race_steps.ts";
 import type { StepRequest } from "./support/steps_protocol.ts";
 
 const [mode, ...args] = Deno.args as ["forward" | "train", ...string[]];
 const { python, devices, cases, rounds, compile } = await readOptions(import.meta.url, {
   python: pythonWith("torch", "PyTorch"),
-  devices: someOf(DEVICE_NAMES).default(["onnx"]),
-  cases: someOf(Object.keys(CASES)).default(Object.keys(CASES)),
+  devices: listOf(DEVICE_NAMES).default(["onnx"]),
+  cases: listOf(Object.keys(CASES)).default(Object.keys(CASES)),
   rounds: COUNT.default(6),
   compile: SWITCH,
 }, args);
@@ -58,5 +58,5 @@ for (const name of cases) {
     `${each.peakMegabytes.toFixed(0)} MB`,
   ]);
   printTable([["", what, `ratio to ${ours.name}`, "first step", "peak memory"], ...rows]);
-  for (const { name, medians } of measured) tellDisturbed(name, medians.map((seconds) => 1000 * seconds), "ms");
+  for (const { name, medians } of measured) warnIfUnstable(name, medians.map((seconds) => 1000 * seconds), "ms");
 }

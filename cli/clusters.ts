@@ -14,7 +14,7 @@ export async function inspectCluster({ settings }: Cluster, pipeline?: string) {
     listSubmissions(settings.cache).filter(({ head }) => head.pipeline.name === (pipeline ?? head.pipeline.name));
   const stages = () => submissions().take(MAX_SUBMISSIONS).flatMap((one) => lookAt(one, jobs));
   const unknown = `what waits or runs is unknown, as the queue does not answer: ${queueError}`;
-  return { queue, jobs, queueError, asides: queueError === undefined ? [] : [unknown], submissions, stages };
+  return { queue, jobs, queueError, notices: queueError === undefined ? [] : [unknown], submissions, stages };
 }
 
 /** Returns the state of a submitted stage in one word, and a note with details. */

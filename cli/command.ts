@@ -33,21 +33,21 @@ export interface Answer {
   readonly lines: readonly string[];
   /** Printed for people on standard error, apart from the output. */
   readonly diagnostics?: readonly Diagnostic[];
-  readonly asides?: readonly string[];
+  readonly notices?: readonly string[];
   /** The exit code, if it is not 0. */
   readonly code?: number;
 }
 
 /** Returns the action of a command that prints its answer once `find` has returned it. */
-export function answering<A extends unknown[]>(find: (...args: A) => Answer | Promise<Answer>) {
+export function printingAnswer<A extends unknown[]>(find: (...args: A) => Answer | Promise<Answer>) {
   return async (...args: A): Promise<void> => {
-    const { data, lines, diagnostics = [], asides = [], code = EXIT.done } = await find(...args);
+    const { data, lines, diagnostics = [], notices = [], code = EXIT.done } = await find(...args);
     const { json } = args.at(-2) as { json?: true };
     if (json) printJson(data);
     else {
       printDiagnostics(diagnostics);
       lines.forEach(printLine);
-      asides.forEach(printError);
+      notices.forEach(printError);
     }
     if (code !== EXIT.done) throw new Exit(code);
   };

@@ -16,7 +16,7 @@ import {
   withDeviceHere,
 } from "noiseline/core";
 import type { Cluster } from "noiseline/engine";
-import { formatDuration, someOf } from "./format/units.ts";
+import { formatDuration, shortList } from "./format/units.ts";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, refuseWith, styleFor } from "./io.ts";
 
 /** Parses `--grant` texts: returns the rights that they grant, or the problems in them. */
@@ -137,14 +137,14 @@ export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, 
       }: ${fix}`,
   );
   const notes = [...alike].map(([what, all]) =>
-    `warning: ${someOf([...new Set(all.map(({ stage }) => stage))])}: needs ${what}`
+    `warning: ${shortList([...new Set(all.map(({ stage }) => stage))])}: needs ${what}`
   );
   if (withoutCard !== undefined) {
-    const names = someOf(withoutCard.stages.map(({ id }) => id));
+    const names = shortList(withoutCard.stages.map(({ id }) => id));
     notes.push(`without the GPU that they ask for, ${names} take about ${formatDuration(withoutCard.totalMs)} here`);
   }
   if (long === undefined) return { notes };
-  const parts = someOf(long.stages.map(({ id, durationMs }) => `${id} ${formatDuration(durationMs)}`));
+  const parts = shortList(long.stages.map(({ id, durationMs }) => `${id} ${formatDuration(durationMs)}`));
   const others = knownProfiles.filter((name) => !profiles.includes(name)).map((name) => `--profile ${name}`);
   const ways = [
     others.length > 0 ? `make it smaller with ${others.join(" or ")}` : "",
@@ -159,7 +159,7 @@ export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, 
  * Asks the user to confirm a run that takes more than a day.
  * @returns the diagnostics why the run may not start
  */
-export async function agreeTo(
+export async function confirmLongRun(
   outlook: Outlook,
   pipeline: Pipeline,
   { json, say, stop }: { readonly json: boolean; readonly say: (message: string) => void; readonly stop: AbortSignal },

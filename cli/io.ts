@@ -2,7 +2,7 @@ import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable, type Result } from "noiseline/core";
 import { countOf } from "../std/count_of.ts";
-import { asTyped } from "./program.ts";
+import { withTypedCommands } from "./program.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, invalid: 2, interrupted: 130 } as const;
@@ -16,7 +16,7 @@ export class Exit extends Error {
     super(`exit ${code}`);
   }
 
-  tell(json: boolean): void {
+  print(json: boolean): void {
     if (this.diagnostics.length === 0) return;
     if (json) return printJson({ ok: false, diagnostics: this.diagnostics.map(diagnosticToJson) });
     printDiagnostics(this.diagnostics);
@@ -74,7 +74,7 @@ export function printText(text: string): void {
 }
 
 function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(asTyped(text));
+  const bytes = new TextEncoder().encode(withTypedCommands(text));
   try {
     for (let offset = 0; offset < bytes.length;) offset += stream.writeSync(bytes.subarray(offset));
   } catch (error) {

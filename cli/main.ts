@@ -66,7 +66,7 @@ function fixFor(command: AnyCommand, error: string): string {
  * Returns the exit for an error that can occur in any call, such as a full disk, where a stack trace would only hide
  * the message.
  */
-function endOfTrouble(error: unknown): Exit | undefined {
+function exitFor(error: unknown): Exit | undefined {
   const trouble = explainTrouble(error);
   return trouble && new Exit(trouble.code === "machine" ? EXIT.failed : EXIT.invalid, [trouble]);
 }
@@ -95,13 +95,13 @@ export async function main(args: readonly string[], settings: CliSettings = { lo
     return EXIT.done;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
-    const end = error instanceof Exit ? error : endOfTrouble(error);
+    const end = error instanceof Exit ? error : exitFor(error);
     if (end === undefined) printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
     try {
-      end?.tell(json);
+      end?.print(json);
     } catch (untold) {
       // If the output cannot be written, the error is printed to standard error.
-      endOfTrouble(untold)?.tell(false);
+      exitFor(untold)?.print(false);
     }
     return end?.code ?? EXIT.failed;
   }

@@ -142,7 +142,7 @@ const CACHE_MODES = ["read-write", "read", "off"] as const;
  * Returns true if a shared cache is configured, or its options have to be checked; then a plan made without a cache is
  * not enough.
  */
-export function namesCache({ cache, cacheMode, on }: CacheArguments): boolean {
+export function usesSharedCache({ cache, cacheMode, on }: CacheArguments): boolean {
   const caches = [cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
   const names = cacheMode === "off" ? [on] : [on, ...caches];
   return names.some((name) => name !== undefined && name !== "");
@@ -192,7 +192,7 @@ export async function sharedOptions(
 export async function planFor(settings: CliSettings, given: LoadArguments & CacheArguments) {
   const opened = openForCommand(settings, given);
   const { loader, store } = opened;
-  const isPlain = !namesCache(given) && (given.force ?? []).length === 0;
+  const isPlain = !usesSharedCache(given) && (given.force ?? []).length === 0;
   const nothing = isPlain ? await planNothing(loader, store, given.targets) : undefined;
   if (nothing !== undefined) return { plan: nothing, store, warnings: loader.warnings };
   const { pipeline, targets, force, warnings } = await loadForCommand(settings, given, opened);

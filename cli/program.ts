@@ -56,7 +56,7 @@ export function programIn(folder: string, byTask: boolean = isFromTask()): reado
 const TASK = /\bdeno task (?!noiseline\b)([a-z]+)(?::([a-z]+))?/g;
 
 /** Returns a text in which commands are written as they can be typed in the current folder. */
-export function asTyped(text: string): string {
+export function withTypedCommands(text: string): string {
   if (!text.includes("deno task ")) return text;
   const program = programIn(Deno.cwd()).map(shellWord).join(" ");
   // If the program's name has characters that JSON would escape, commands stay as in the clone.

@@ -11,7 +11,7 @@ import {
 } from "noiseline/core";
 import { formatMetrics } from "./format/metrics.ts";
 import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
-import { countOf, formatDuration, someOf } from "./format/units.ts";
+import { countOf, formatDuration, shortList } from "./format/units.ts";
 import { Curve, MOST_CELLS } from "./format/curve.ts";
 import { printError, printLine, shown, type Style, styleFor } from "./io.ts";
 import type { RunEnd } from "./results/page.ts";
@@ -121,7 +121,7 @@ export class TextReporter {
       const [first] = some as [StageFinished];
       const many = `restored ${some.length} results ${oneLine(message ?? "from the store")}: `;
       if (some.length === 1) printLine(`${first.id}: ${phraseFinished(first, this.#style)}`);
-      else printLine(many + someOf(some.map(({ id }) => id)));
+      else printLine(many + shortList(some.map(({ id }) => id)));
     }
   }
 
@@ -239,7 +239,7 @@ export function detailsOfFinished(event: StageFinished): string[] {
 }
 
 /** The end of a run, and its results. */
-interface RunToldOf extends RunFinished, RunEnd {
+interface RunReport extends RunFinished, RunEnd {
   readonly file: string;
   /** The folder that contains the stages' folders. */
   readonly outputs: string;
@@ -248,16 +248,16 @@ interface RunToldOf extends RunFinished, RunEnd {
 }
 
 /** The events that reporters turn into text. */
-type CliEvent = Exclude<EngineEvent, { type: "run-finished" }> | RunToldOf;
+type CliEvent = Exclude<EngineEvent, { type: "run-finished" }> | RunReport;
 
 /** The number of scores that are printed; `metrics` lists all. */
 const MOST_SCORES = 20;
 
 /** Returns the last lines of a run. */
-export function linesOfRunFinished(event: RunToldOf): string[] {
+export function linesOfRunFinished(event: RunReport): string[] {
   const { scores = [], page, draws = [], earlier, outputs } = event;
   const lines = [phraseRunFinished(event)];
-  if (earlier.length > 0) lines.push(phraseEarlier(earlier, outputs));
+  if (earlier.length > 0) lines.push(phraseStaleOutputs(earlier, outputs));
   lines.push(...formatMetrics(scores.slice(0, MOST_SCORES)).map((line) => `  ${line}`));
   if (scores.length > MOST_SCORES) lines.push(`  … and ${scores.length - MOST_SCORES} more, which \`metrics\` shows`);
   if (page !== undefined) lines.push(`page: ${shortPath(page)}`);
@@ -278,6 +278,6 @@ function phraseRunFinished(event: RunFinished): string {
 }
 
 /** @param folder that contains the folders of the stages */
-export function phraseEarlier(earlier: readonly string[], folder: string): string {
-  return `${shortPath(folder)} also has results of another configuration: ${someOf(earlier, 6)}`;
+export function phraseStaleOutputs(earlier: readonly string[], folder: string): string {
+  return `${shortPath(folder)} also has results of another configuration: ${shortList(earlier, 6)}`;
 }

@@ -6,7 +6,7 @@ import { type Html, markup } from "./text.ts";
  * Returns slots in which the page's script puts the current pictures of all frames beside one another: the same image
  * of every grid, and two pictures on top of each other. Returns nothing if there are fewer than two frames.
  */
-export function beside(all: readonly ReportPicture[]): Html[] {
+export function comparisonSlots(all: readonly ReportPicture[]): Html[] {
   const frames = grouped(all).map((group, i) => ({ i, ...group.at(-1)! }));
   const grids = frames.filter(({ cells }) => cells !== undefined);
   const most = Math.min(...grids.map(({ cells }) => cells!.count)) - 1;

@@ -2,11 +2,11 @@
 export type { Page } from "./page.ts";
 export type { Content, ReportCurve, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
 export type { LiveRun, LiveStage, Score } from "./live/model.ts";
-export { ASSETS, partsOf, renderPage, renderReport, renderServed, thin } from "./page.ts";
+export { ASSETS, downsample, partsOf, renderPage, renderReport, renderServed } from "./page.ts";
 export { liveContent, renderRun, type RunDetails, timeOf } from "./live/run.ts";
 export { renderTable, type TableDetails } from "./live/table.ts";
-export { beside } from "./beside.ts";
+export { comparisonSlots } from "./beside.ts";
 export { curvePlaces, pictures } from "./sections.ts";
-export { addressOf, entryOf, link, markup, paramName, type Shown, table } from "./text.ts";
+export { encodePath, entryOf, link, markup, paramName, type Shown, table } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";
 export { encodeEvents, type ScalarEvent } from "../formats/tensorboard.ts";

@@ -25,7 +25,7 @@ const MOST_NOTES = 20;
 const MOST_POINTS = { all: 40_000, one: 2_000 };
 
 /** Returns every n-th row of a curve, and always the last one. */
-export function thin<T>(rows: readonly T[], most: number = MOST_POINTS.one): T[] {
+export function downsample<T>(rows: readonly T[], most: number = MOST_POINTS.one): T[] {
   const every = Math.ceil(rows.length / most);
   return rows.filter((_, i) => i % every === 0 || i === rows.length - 1);
 }
@@ -36,7 +36,7 @@ function thinned(groups: readonly CurveGroup[]): readonly CurveGroup[] {
   const most = Math.min(MOST_POINTS.one, Math.ceil(MOST_POINTS.all / count));
   return groups.map(({ title, runs }) => ({
     title,
-    runs: runs.map((run) => ({ ...run, rows: thin(run.rows, most) })),
+    runs: runs.map((run) => ({ ...run, rows: downsample(run.rows, most) })),
   }));
 }
 

@@ -85,6 +85,6 @@ export function count(value: number): string {
 }
 
 /** Returns an address on this server; each part is encoded so that it stays one part. */
-export function addressOf(...parts: readonly string[]): string {
+export function encodePath(...parts: readonly string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part.toWellFormed())}`).join("");
 }

@@ -60,7 +60,7 @@ export function ratios(own: readonly number[], base: readonly number[]): number[
 }
 
 /** Prints a warning if turns differ by more than the machine should make them differ. */
-export function tellDisturbed(name: string, turns: readonly number[], unit: string): void {
+export function warnIfUnstable(name: string, turns: readonly number[], unit: string): void {
   const [least, most] = [Math.min(...turns), Math.max(...turns)];
   if (most <= 1.5 * least) return;
   printLine(

@@ -11,7 +11,7 @@ export const SWITCH = z.literal(true, "wanted no value").optional();
 export const COUNT = GIVEN.regex(/^[1-9]\d{0,8}$/, "wanted a whole number from 1").transform(Number);
 
 /** Parses a list of known names, separated by commas. */
-export function someOf(known: readonly string[]) {
+export function listOf(known: readonly string[]) {
   const name = z.enum(known, { error: ({ input }) => suggestName(`${input}`, known) });
   return GIVEN.transform((text) => text.split(",")).pipe(z.array(name)).transform((names) => [...new Set(names)]);
 }

@@ -4,7 +4,7 @@ import { type Contender, layOut } from "./engine_peers.ts";
 import { measure, type Measured, median, ratios } from "./measure.ts";
 import { type Shape, textOf } from "./shapes.ts";
 
-type Runner = ReturnType<typeof enter>;
+type Runner = ReturnType<typeof makeRunner>;
 
 /**
  * Lets contenders process the same graph one after the other in every turn, so that load on the machine affects all of
@@ -19,7 +19,7 @@ export async function race(
   tries: { readonly first: number; readonly noOp: number },
 ) {
   await using temporary = await makeTemporaryFolder();
-  const runners = contenders.map((contender) => enter(contender, shape));
+  const runners = contenders.map((contender) => makeRunner(contender, shape));
   const eachTurn = async (count: number, turn: (runner: Runner, index: number) => Promise<void>) => {
     for (let i = 0; i < count; i++) for (const one of runners) if (one.without === undefined) await turn(one, i);
   };
@@ -43,7 +43,7 @@ export async function race(
 }
 
 /** Returns a contender's record without measurements, or with the reason why it is not measured. */
-function enter(contender: Contender, { count }: Shape) {
+function makeRunner(contender: Contender, { count }: Shape) {
   const without = count > (contender.most ?? Infinity) ? "not tried" : undefined;
   return { contender, folder: "", first: [] as Measured[], noOp: [] as Measured[], without };
 }

@@ -1,7 +1,7 @@
 import { actionsBefore, actionsOf, arrayOf, helpersOf, type Pipeline, silenceOf } from "noiseline/engine";
 import { inspectCluster } from "../clusters.ts";
-import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
-import { countOf, someOf } from "../format/units.ts";
+import { type AnyCommand, type CliSettings, ON, pipelineCommand, printingAnswer } from "../command.ts";
+import { countOf, shortList } from "../format/units.ts";
 import { fail, formatTable, refuse, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand } from "../open.ts";
 
@@ -16,7 +16,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("cancel", EXAMPLES, MORE)
     .argument("[stages...]", "cancel only these stages and those that wait for them")
     .addOption(ON)
-    .action(answering(async (file, named, options) => {
+    .action(printingAnswer(async (file, named, options) => {
       if (options.on === undefined) refuse("cancel needs --on", "name the cluster with --on NAME");
       const { pipeline, targets } = await loadForCommand(settings, { file, ...options, targets: named });
       const cluster = await clusterFor(settings, options.on, pipeline.folder);
@@ -38,7 +38,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const ids = new Set([...helpers, ...found.map(({ job }) => shared.has(arrayOf(job)) ? job : arrayOf(job))]);
       const trouble = ids.size === 0 ? undefined : await queue.cancel([...ids]);
       if (trouble !== undefined) fail(`the jobs cannot be cancelled: ${trouble}`, "see `runs --on`");
-      const what = named.length === 0 ? "this pipeline" : someOf(named);
+      const what = named.length === 0 ? "this pipeline" : shortList(named);
       const count = countOf(found.length + helpers.length, "job");
       const rows = found.map(({ id, job, state }) => [`  ${id}`, `job ${job}`, state]);
       return {

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { answering, type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, collect, printingAnswer, storeCommand } from "../command.ts";
 import { fail, formatTable } from "../io.ts";
 import { namesPipeline, openStoreFor, runFor } from "../open.ts";
 import type { Experiment } from "../results/experiments.ts";
@@ -16,7 +16,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<what...>", "pipeline files, each with stages to choose children of its matrix, tags, or ids of runs")
     .option("-p, --profile <name>", "apply a profile to each file; repeatable", collect)
     .option("-o, --output <file>", "also write a page with curves and samples")
-    .action(answering(async (what, options) => {
+    .action(printingAnswer(async (what, options) => {
       const { experimentsOf, experimentsOfPipeline } = await import("../results/experiments.ts");
       const { compareExperiments, comparisonPage, sheetOf } = await import("../results/compare.ts");
       const experiments: Experiment[] = [];
@@ -55,6 +55,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const { comparison } = compared;
       const sheet = sheetOf(comparison, compared.parts);
-      return { data: comparison, lines: sheet[0]!.length > 1 ? formatTable(sheet) : [], asides: comparison.without };
+      return { data: comparison, lines: sheet[0]!.length > 1 ? formatTable(sheet) : [], notices: comparison.without };
     }));
 }

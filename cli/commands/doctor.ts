@@ -1,7 +1,7 @@
 import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
 import { chooseDevice, examineDevices, parentDeathGuard, trialOf, tryDevice } from "noiseline/engine";
-import { answering, type AnyCommand, plainCommand } from "../command.ts";
+import { type AnyCommand, plainCommand, printingAnswer } from "../command.ts";
 import { formatBytes } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
 import { VERSION } from "../program.ts";
@@ -12,7 +12,7 @@ const EXAMPLES = `
 
 /** `doctor` */
 export function makeCommand(): AnyCommand {
-  return plainCommand("doctor", EXAMPLES).action(answering(async () => {
+  return plainCommand("doctor", EXAMPLES).action(printingAnswer(async () => {
     const findings = examine();
     const devices = await examineDevices(tryDevice);
     const auto = await chooseDevice("auto", { tryOut: (device) => tryDevice(trialOf(device)) });

@@ -1,4 +1,4 @@
-import { answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, printingAnswer, resultsCommand } from "../command.ts";
 import { countOf, formatBytes } from "../format/units.ts";
 import { EXIT, failWith } from "../io.ts";
 import { contentsFor } from "../open.ts";
@@ -16,7 +16,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   return resultsCommand("export", EXAMPLES, MORE)
     .argument("<what>", "pipeline file, tag, or id of a run")
     .requiredOption("-o, --output <folder>", "a new or empty folder, or one that already holds results")
-    .action(answering(async (what, options) => {
+    .action(printingAnswer(async (what, options) => {
       const { store, contents } = await contentsFor(settings, what, options);
       const { exportResults } = await import("noiseline/housekeeping");
       const { output: folder } = options;

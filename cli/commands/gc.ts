@@ -2,7 +2,7 @@ import { Option } from "@commander-js/extra-typings";
 import { dirname, resolve } from "node:path";
 import type { GcReport } from "noiseline/housekeeping";
 import { definedOnly } from "../../std/defined_only.ts";
-import { type Answer, answering, type AnyCommand, storeCommand } from "../command.ts";
+import { type Answer, type AnyCommand, printingAnswer, storeCommand } from "../command.ts";
 import { countOf, formatBytes, parseAge, parseBytes, parseWhole } from "../format/units.ts";
 import { EXIT, failWith, formatTable, printError, refuse, styleFor, valueOf } from "../io.ts";
 import { openStoreFor } from "../open.ts";
@@ -36,7 +36,7 @@ export function makeCommand(): AnyCommand {
     .option("--keep-runs <n>", "keep what this many last runs of each pipeline used (default: 5)", parseWhole)
     .option("-y, --yes", "remove it")
     .addOption(new Option("-n, --dry-run", "only list what would be removed (the default)").conflicts("yes"))
-    .action(answering(async (file, options) => {
+    .action(printingAnswer(async (file, options) => {
       try {
         if (file !== undefined) Deno.statSync(file);
       } catch (error) {
@@ -87,7 +87,7 @@ function describe(report: GcReport): Omit<Answer, "data"> {
   else if (dryRun) lines.push(styleFor().bold("nothing was removed; add --yes to remove it"));
   return {
     lines,
-    asides: failed.map(({ path, message }) => `could not remove ${path}: ${message}`),
+    notices: failed.map(({ path, message }) => `could not remove ${path}: ${message}`),
     code: failed.length > 0 ? EXIT.failed : EXIT.done,
   };
 }

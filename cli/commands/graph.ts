@@ -1,6 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
 import type { Pipeline } from "noiseline/engine";
-import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
 import { loadForCommand } from "../open.ts";
 
 const EXAMPLES = `
@@ -15,7 +15,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       new Option("--format <format>", "language of the graph").choices(["mermaid", "dot"] as const)
         .default("mermaid" as const),
     )
-    .action(answering(async (file, options) => {
+    .action(printingAnswer(async (file, options) => {
       const { pipeline } = await loadForCommand(settings, { file, ...options });
       const graph = graphOf(pipeline);
       return { data: graph, lines: (options.format === "dot" ? toDot : toMermaid)(graph) };

@@ -1,4 +1,4 @@
-import { answering, type AnyCommand, storeCommand } from "../command.ts";
+import { type AnyCommand, printingAnswer, storeCommand } from "../command.ts";
 import { countOf, formatBytes } from "../format/units.ts";
 import { EXIT, refuseWith } from "../io.ts";
 import { openStoreFor } from "../open.ts";
@@ -15,7 +15,7 @@ const EXAMPLES = `
 export function makeCommand(): AnyCommand {
   return storeCommand("import", EXAMPLES, MORE)
     .argument("<folder>", "a folder that `export` or `run --cache` wrote")
-    .action(answering(async (folder, options) => {
+    .action(printingAnswer(async (folder, options) => {
       const store = openStoreFor(options);
       const { importResults } = await import("noiseline/housekeeping");
       const result = await importResults(store, folder);
@@ -25,7 +25,7 @@ export function makeCommand(): AnyCommand {
         data: { store: store.root, folder, ...result.value },
         lines: [`${folder}: ${countOf(added, "result")} added (${formatBytes(bytes)}), ${known} there already`],
         diagnostics: result.warnings,
-        asides: [
+        notices: [
           ...different.map((key) =>
             `${key.slice(0, 12)} has other bytes here for the same key; the store's own result stays`
           ),

@@ -15,7 +15,7 @@ import {
 import { inspectCluster } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive } from "../format/plan.ts";
-import { someOf } from "../format/units.ts";
+import { shortList } from "../format/units.ts";
 import { fail, printError, printJson, printLine, printText, refuse, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, runFor } from "../open.ts";
 import { PROGRESS_INTERVAL_MS } from "../reporters.ts";
@@ -41,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const action = actionsOf(pipeline.stages.values()).find((one) => one.id === stage);
       const { stages: named, problems } = selectStages(pipeline, action === undefined ? [stage] : []);
       if (problems.length > 0) refuseWith(problems);
-      if (named.length > 1) refuse(`"${stage}" is several stages`, `name one of: ${someOf(named)}`);
+      if (named.length > 1) refuse(`"${stage}" is several stages`, `name one of: ${shortList(named)}`);
       const id = action?.id ?? named[0]!;
       const away = on && await findAttempts(await clusterFor(settings, on, pipeline.folder), pipeline.name, id);
       const runs = away ? away.runs : store.runs;

@@ -1,6 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
 import { join } from "node:path";
-import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
 import { formatMetrics, toCsv } from "../format/metrics.ts";
 import { EXIT, problem } from "../io.ts";
 import type { MetricRow } from "../results/figures.ts";
@@ -15,7 +15,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("metrics", EXAMPLES)
     .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
     .option("--tensorboard <folder>", "write event files with the metrics and the loss of each step")
-    .action(answering(async (file, options) => {
+    .action(printingAnswer(async (file, options) => {
       const { experimentsOfPipeline } = await import("../results/experiments.ts");
       const { eventFiles, figuresOf } = await import("../results/figures.ts");
       const { experiments, loaded } = await experimentsOfPipeline(settings, { file, ...options });
@@ -43,7 +43,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         data: { pipeline: name, metrics: rows, without },
         lines: [...folders, ...lines],
         diagnostics: rows.length > 0 ? [] : [none],
-        asides: without,
+        notices: without,
         code: rows.length > 0 ? EXIT.done : EXIT.failed,
       };
     }));

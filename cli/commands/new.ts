@@ -5,7 +5,7 @@ import { lstatSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { definedOnly } from "../../std/defined_only.ts";
-import { answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
+import { type AnyCommand, COMMANDS, plainCommand, printingAnswer } from "../command.ts";
 import { Exit, refuse } from "../io.ts";
 import { PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 
@@ -43,10 +43,10 @@ const MAX_LENGTH = 60;
 /** Ends the command with exit code 2 unless `name` is valid. */
 function checkName(name: string): void {
   if (NAME.test(name) && name.length <= MAX_LENGTH) return;
-  const mended = name.replace(/\.(ts|yaml|yml)$/, "").replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase()
+  const suggestion = name.replace(/\.(ts|yaml|yml)$/, "").replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase()
     .replaceAll(/[^a-z0-9_-]+/g, "_").replaceAll(/^[^a-z]+|_+$/g, "").slice(0, MAX_LENGTH);
   const wanted = `it must match [a-z][a-z0-9_-]*, at most ${MAX_LENGTH} characters`;
-  const fix = NAME.test(mended) ? `did you mean "${mended}"?` : "choose another";
+  const fix = NAME.test(suggestion) ? `did you mean "${suggestion}"?` : "choose another";
   refuse(`${JSON.stringify(name)} is not a name: ${wanted}`, fix);
 }
 
@@ -66,8 +66,8 @@ function withSchema(text: string, folder: string): string {
  * paths.
  */
 function asImported(path: string): string {
-  const door = Object.entries(manifest.exports).find(([, file]) => path.endsWith(`../${file.slice(2)}`))?.[0];
-  return door === undefined ? path : `${PACKAGE}${door.slice(1)}`;
+  const exportName = Object.entries(manifest.exports).find(([, file]) => path.endsWith(`../${file.slice(2)}`))?.[0];
+  return exportName === undefined ? path : `${PACKAGE}${exportName.slice(1)}`;
 }
 
 /**
@@ -146,9 +146,9 @@ function nextCommands(folder: string, config: string | undefined, files: NewFile
 }
 
 /** The pipeline's reference to the new file, and the kind of stage that loads the file and asks for its rights. */
-type Used = readonly [use?: string | undefined, kind?: string | undefined];
+type Reference = readonly [use?: string | undefined, kind?: string | undefined];
 
-function create(name: string, written: string, makeFiles: (folder: string) => NewFiles, [use, kind]: Used = []) {
+function create(name: string, written: string, makeFiles: (folder: string) => NewFiles, [use, kind]: Reference = []) {
   checkName(name);
   const folder = resolve(written);
   try {
@@ -199,7 +199,7 @@ export function makeCommand(): AnyCommand {
     const one = subcommand(sort, `Write NAME.ts with ${what} and NAME_test.ts with its test.`, "the name of its files");
     command.addCommand(
       one.action(
-        answering((name, { folder }) =>
+        printingAnswer((name, { folder }) =>
           create(name, folder, (folder) => filesOf(sort, name, folder), [use?.(`./${name}.ts`), kind])
         ),
       ),
@@ -210,7 +210,7 @@ export function makeCommand(): AnyCommand {
   const pipeline = subcommand("pipeline", "Write NAME.yaml with a pipeline.", "its name and that of the file")
     .addOption(template)
     .action(
-      answering((name, { template, folder }) =>
+      printingAnswer((name, { template, folder }) =>
         create(name, folder, (folder) => pipelineFiles(name, template, folder))
       ),
     );

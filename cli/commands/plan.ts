@@ -10,9 +10,9 @@ import {
   RunReader,
   totalOf,
 } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, collect, ON, planCommand, printingAnswer } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
-import { countOf, parseCount, someOf } from "../format/units.ts";
+import { countOf, parseCount, shortList } from "../format/units.ts";
 import { describeOutlook, describeRights } from "../grants.ts";
 import { formatTable, refuseWith, styleFor } from "../io.ts";
 import { planFor } from "../open.ts";
@@ -31,7 +31,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .option("-a, --all", "list each stage, also when many are cached or restored")
-    .action(answering(async (file, targets, options) => {
+    .action(printingAnswer(async (file, targets, options) => {
       const { plan, store, warnings } = await planFor(settings, { file, ...options, targets });
       if (plan.problems.length > 0) refuseWith(plan.problems);
       const { pipeline, stages } = plan;
@@ -90,7 +90,7 @@ function describeStages({ stages, actions }: Plan, forecasts: Forecasts, live: L
     return reasons.some(({ code }) => code === "shared") ? "the shared cache" : "the store";
   });
   const restores = [...sources].map(([from, some]) =>
-    `restore ${countOf(some.length, "result")} from ${from}: ${someOf(some.map(([id]) => id))}`
+    `restore ${countOf(some.length, "result")} from ${from}: ${shortList(some.map(([id]) => id))}`
   );
   return [
     ...formatTable(rows),

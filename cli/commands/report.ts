@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
 import { failWith } from "../io.ts";
 import { loadForCommand, makePlanner } from "../open.ts";
 import { PAGE } from "../program.ts";
@@ -14,7 +14,7 @@ const EXAMPLES = `
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("report", EXAMPLES, MORE)
     .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
-    .action(answering(async (file, options) => {
+    .action(printingAnswer(async (file, options) => {
       const loaded = await loadForCommand(settings, { file, ...options });
       const { pipeline, store, warnings } = loaded;
       const stages = makePlanner(loaded).survey();
@@ -32,7 +32,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         data: { pipeline: pipeline.name, path, missing, unreadable: leftOut },
         lines: [path, ...missing.length > 0 ? [`  without results so far: ${missing.join(", ")}`] : []],
         diagnostics: warnings,
-        asides: leftOut.map((what) => `left out: ${what}`),
+        notices: leftOut.map((what) => `left out: ${what}`),
       };
     }));
 }

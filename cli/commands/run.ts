@@ -7,9 +7,9 @@ import { findNothing, finishNothing, importLate, keepDone } from "noiseline/core
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, GRANT, ON, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
-import { agreeTo, grantsFor, questionFor } from "../grants.ts";
+import { confirmLongRun, grantsFor, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printDiagnostics, refuse, refuseWith } from "../io.ts";
-import { clusterFor, loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
+import { clusterFor, loadForCommand, openCacheFor, openForCommand, usesSharedCache } from "../open.ts";
 import { PAGE, VERSIONS } from "../program.ts";
 import { JsonReporter, TextReporter } from "../reporters.ts";
 
@@ -52,7 +52,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
-      const isPlain = !options.forceAll && options.force === undefined && !namesCache(options);
+      const isPlain = !options.forceAll && options.force === undefined && !usesSharedCache(options);
       const reporter = await openReporter(json);
       using ending = new DisposableStack();
       ending.defer(() => reporter.close());
@@ -99,7 +99,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const result = await runPipeline(pipeline, store, {
         grants,
         ...definedOnly({ askForGrants, jobs: options.jobs, gpus: options.gpus }),
-        ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
+        ...(options.yes
+          ? {}
+          : { agree: (outlook) => confirmLongRun(outlook, pipeline, { json, say, stop: signals.stop }) }),
         ...reached ?? { targets: loaded.targets, cache: await openCacheFor(options, warn, signals.stop) },
         force: new Set(options.forceAll ? pipeline.stages.keys() : loaded.force),
         replace: options.replace ?? false,

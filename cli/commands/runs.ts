@@ -8,7 +8,7 @@ import {
   type SubmittedStage,
 } from "noiseline/engine";
 import { describeSubmitted, inspectCluster } from "../clusters.ts";
-import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
+import { type Answer, type AnyCommand, type CliSettings, ON, printingAnswer, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { formatDuration, parseCount } from "../format/units.ts";
 import { formatTable, refuse } from "../io.ts";
@@ -31,13 +31,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("[what]", "pipeline file, or id of a run")
     .option("-n, --limit <n>", "show at most this many (default: 20)", parseCount)
     .addOption(ON)
-    .action(answering(async (what, options) => {
+    .action(printingAnswer(async (what, options) => {
       if (options.on !== undefined) return await answerOn(settings, options.on, what, options);
       if (what !== undefined && !namesPipeline(what)) return describe(openStoreFor(options), what);
       const loaded = what === undefined ? undefined : await loadForCommand(settings, { file: what, ...options });
       const store = loaded?.store ?? openStoreFor(options);
       const known = new RunReader(store).look(loaded?.pipeline.name).take(options.limit ?? 20);
-      const shown = known.map(pastOf).toArray();
+      const shown = known.map(summarizeRun).toArray();
       return {
         data: shown.map(toJson),
         lines: shown.length === 0 ? [`no runs in ${store.root}`] : formatTable(shown.map(rowOf)),
@@ -56,10 +56,10 @@ async function answerOn(
     ? await loadForCommand(settings, { file: what, ...options })
     : {};
   const cluster = await clusterFor(settings, on, pipeline?.folder ?? Deno.cwd());
-  const { jobs, queueError, asides, submissions } = await inspectCluster(cluster, pipeline?.name);
+  const { jobs, queueError, notices, submissions } = await inspectCluster(cluster, pipeline?.name);
   if (what !== undefined && pipeline === undefined) {
     const found = submissions().find(({ head }) => head.id === what);
-    if (found !== undefined) return { ...describeSubmission(found, lookAt(found, jobs), queueError), asides };
+    if (found !== undefined) return { ...describeSubmission(found, lookAt(found, jobs), queueError), notices };
     refuse(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``);
   }
   const shown = submissions().take(options.limit ?? 20).map((one) => {
@@ -74,7 +74,7 @@ async function answerOn(
   return {
     data: { silent: queueError, submissions: shown },
     lines: rows.length === 0 ? ["nothing was submitted"] : formatTable(rows),
-    asides,
+    notices,
   };
 }
 
@@ -104,10 +104,10 @@ function describeSubmission(
   return { data: { id, pipeline, at, user, host, silent: queueError, stages }, lines };
 }
 
-type PastRun = ReturnType<typeof pastOf>;
+type PastRun = ReturnType<typeof summarizeRun>;
 
 /** Returns a run as the history shows it. */
-function pastOf({ record, state, since, ends, shards }: KnownRun) {
+function summarizeRun({ record, state, since, ends, shards }: KnownRun) {
   const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? new Date().toISOString()].map((at) =>
     Date.parse(at)
   );
@@ -136,7 +136,7 @@ function toJson({ record, state, durationMs, counts }: PastRun): Record<string, 
 
 function describe(store: Store, id: string): Answer {
   const { runId: wanted } = runFor(store, id);
-  const run = pastOf(new RunReader(store).look().find(({ record }) => record.runId === wanted)!);
+  const run = summarizeRun(new RunReader(store).look().find(({ record }) => record.runId === wanted)!);
   const { record, state, durationMs, words } = run;
   const { runId, pipeline, file, startedAt, host, pid, overrides, versions, stages } = record;
   const { results } = store.runs.used(runId);

@@ -1,5 +1,5 @@
 import { leavesIn, type Pipeline } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
 import { styleFor } from "../io.ts";
 import { loadForCommand } from "../open.ts";
 
@@ -9,7 +9,7 @@ const EXAMPLES = `
 
 /** `show FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("show", EXAMPLES).action(answering(async (file, options) => {
+  return pipelineCommand("show", EXAMPLES).action(printingAnswer(async (file, options) => {
     const { pipeline } = await loadForCommand(settings, { file, ...options });
     const values = [...listValues(pipeline)].map(({ path, ...rest }) => ({ path: path.join("."), ...rest }));
     const left = values.map(({ path, value }) => `${path}: ${JSON.stringify(value)}`);

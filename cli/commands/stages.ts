@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { type BuiltinKind, describeFile, describeParams, fromFile, type Kind, userFile } from "noiseline/engine";
 import { rightsOf, suggestName } from "noiseline/core";
-import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
+import { type Answer, type AnyCommand, type CliSettings, plainCommand, printingAnswer } from "../command.ts";
 import { formatTable, refuse } from "../io.ts";
 
 const EXAMPLES = `
@@ -14,7 +14,7 @@ const EXAMPLES = `
 export function makeCommand(settings: CliSettings): AnyCommand {
   return plainCommand("stages", EXAMPLES)
     .argument("[kind]", "a kind, one of its params as KIND.PARAM, or a file of your own")
-    .action(answering(async (name) => {
+    .action(printingAnswer(async (name) => {
       const all = await settings.loadKinds();
       if (name === undefined) {
         const kinds = Object.values(all);

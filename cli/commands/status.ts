@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import type { Cluster, SubmittedStage } from "noiseline/engine";
 import { findEarlier, importLate, type Plan, RunReader, selectStages } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, ON, pipelineCommand, printingAnswer } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
 import { formatTable, refuseWith, styleFor } from "../io.ts";
 import { clusterFor, planFor } from "../open.ts";
-import { phraseEarlier } from "../reporters.ts";
+import { phraseStaleOutputs } from "../reporters.ts";
 
 const EXAMPLES = `
   deno task status pipelines/digits.yaml
@@ -17,7 +17,7 @@ const EXAMPLES = `
 /** `status FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   const command = pipelineCommand("status", EXAMPLES).argument("[stages...]", "show only these stages").addOption(ON);
-  return command.action(answering(async (file, names, options) => {
+  return command.action(printingAnswer(async (file, names, options) => {
     const { on } = options;
     // Without a cluster, the shared cache is ignored: this command shows the state of this machine's store.
     const { plan, store } = await planFor(settings, { file, ...options, ...on === undefined && { cacheMode: "off" } });
@@ -25,7 +25,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const named = selectStages(pipeline, names);
     if (named.problems.length > 0) refuseWith(named.problems);
     const shown = [...stages].filter(([id]) => names.length === 0 || named.stages.includes(id));
-    const away = on === undefined ? undefined : await findAway(await clusterFor(settings, on, pipeline.folder), plan);
+    const away = on === undefined
+      ? undefined
+      : await statesOnCluster(await clusterFor(settings, on, pipeline.folder), plan);
     const runs = new RunReader(store).find(pipeline.name);
     const earlier = findEarlier({ pipeline, stages }, store);
     const rows = shown.flatMap(([id, planned]) => {
@@ -68,8 +70,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       lines: [
         ...formatTable(rows),
         ...phrases,
-        ...away?.asides ?? [],
-        ...earlier.length > 0 ? [phraseEarlier(earlier, join(store.paths.outputs, pipeline.name))] : [],
+        ...away?.notices ?? [],
+        ...earlier.length > 0 ? [phraseStaleOutputs(earlier, join(store.paths.outputs, pipeline.name))] : [],
         ...runs.last === undefined ? [] : [`last run: ${runs.last.runId} ${runs.last.status}`],
       ],
     };
@@ -77,7 +79,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 }
 
 /** Returns how the stages without a result stand on a cluster, by id. */
-async function findAway(cluster: Cluster, { pipeline, stages }: Plan) {
+async function statesOnCluster(cluster: Cluster, { pipeline, stages }: Plan) {
   const [{ describeSubmitted, inspectCluster }, { liveOf }] = await Promise.all([
     importLate<typeof import("../clusters.ts")>(import.meta.resolve("../clusters.ts")),
     importLate<typeof import("noiseline/engine")>("noiseline/engine"),

@@ -1,5 +1,5 @@
 import { type Store, suggestName } from "noiseline/core";
-import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
+import { type Answer, type AnyCommand, type CliSettings, printingAnswer, resultsCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { formatTable, refuse } from "../io.ts";
 import { contentsFor, namesPipeline, openStoreFor } from "../open.ts";
@@ -18,7 +18,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-f, --force", "move an existing tag")
     .option("-l, --list", "list the tags")
     .option("-d, --delete <name>", "delete a tag; its results stay until `gc` removes them")
-    .action(answering(async (name, what, options) => {
+    .action(printingAnswer(async (name, what, options) => {
       if (options.delete !== undefined) return forget(options.delete, openStoreFor(options));
       if (options.list || name === undefined) return list(openStoreFor(options));
       const { TAG_NAME } = await import("noiseline/housekeeping");
@@ -55,7 +55,7 @@ function list(store: Store): Answer {
   return {
     data: tags.map(({ name, record }) => ({ tag: name, ...record })),
     lines: tags.length === 0 ? [`no tags in ${store.root}`] : formatTable(rows),
-    asides: tags.filter(({ record }) => record === undefined)
+    notices: tags.filter(({ record }) => record === undefined)
       .map(({ name }) => `the tag "${name}" cannot be read; delete it or tag the results anew`),
   };
 }

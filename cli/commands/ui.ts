@@ -4,7 +4,7 @@ import { type AnyCommand, type CliSettings, ON, storeCommand } from "../command.
 import { parsePort } from "../format/units.ts";
 import { listenForStop, printError, printJson, printLine, refuse } from "../io.ts";
 import { clusterFor, openStoreFor } from "../open.ts";
-import { addressOf, findServer, openBrowser, placeOf } from "../ui/start.ts";
+import { findServer, loginAddress, openBrowser, placeOf } from "../ui/start.ts";
 
 const MORE = ` It reads what runs leave in the store, also those of other processes, and writes nothing there.
 
@@ -35,7 +35,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         refuse(`Cannot serve pages: ${server.trouble}`, fix);
       }
       const { child } = server;
-      const address = addressOf(server, "/");
+      const address = loginAddress(server, "/");
       if (json) printJson({ address, port: server.port, store: place.store, started: child !== undefined });
       else printLine(address);
       if (open) openBrowser(server, "/");

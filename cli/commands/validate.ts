@@ -1,6 +1,6 @@
 import type { Cluster } from "noiseline/engine";
 import { diagnosticToJson, type Grants, importLate, notGranted, tryDevice, withDeviceHere } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, GRANT, ON, pipelineCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, GRANT, ON, pipelineCommand, printingAnswer } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { describeRights, grantsFor, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printError, refuseWith } from "../io.ts";
@@ -16,14 +16,14 @@ const MORE = " With --on, it also submits a one-minute test job to the cluster."
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   const command = pipelineCommand("validate", EXAMPLES, MORE).addOption(ON).addOption(GRANT);
-  return command.action(answering(async (file, options) => {
+  return command.action(printingAnswer(async (file, options) => {
     const loaded = await loadForCommand(settings, { file, ...options, asPart: options.on === undefined });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
     const stages = [...pipeline.stages.values()];
     const cluster = options.on === undefined ? undefined : await clusterFor(settings, options.on, pipeline.folder);
     const grants = await grantsFor(options.grant, pipeline, cluster);
-    const there = cluster && await tryOn(cluster, loaded, grants, options.json === true);
+    const there = cluster && await checkCluster(cluster, loaded, grants, options.json === true);
     grants.keep();
     const rights = describeRights(await Promise.all(stages.map((one) => withDeviceHere(one, tryDevice))), pipeline);
     const notes = stages.flatMap(({ id, notes = [] }) => notes.map((note) => `stage "${id}": ${note}`));
@@ -56,7 +56,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
  * Checks that a cluster can run the stages: asks the queue about each kind of job, and runs short jobs that check the
  * nodes.
  */
-async function tryOn(
+async function checkCluster(
   cluster: Cluster,
   loaded: Awaited<ReturnType<typeof loadForCommand>>,
   grants: Grants,

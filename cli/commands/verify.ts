@@ -1,8 +1,8 @@
 import { shellWord } from "noiseline/core";
 import type { Fault, Replay } from "noiseline/housekeeping";
-import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
+import { type Answer, type AnyCommand, type CliSettings, printingAnswer, resultsCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
-import { countOf, formatBytes, someOf } from "../format/units.ts";
+import { countOf, formatBytes, shortList } from "../format/units.ts";
 import { EXIT, failWith, listenForStop, printError, refuse, valueOf } from "../io.ts";
 import { type LoadArguments, loadForCommand, makePlanner, openStoreFor } from "../open.ts";
 
@@ -17,7 +17,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("[file]", "pipeline file (.yaml or .ts)")
     .argument("[stage]", "check only the result of this stage")
     .option("--resume", "run the stage again from a saved state, outside the store, and compare the bytes")
-    .action(answering(async (file, stage, options) => {
+    .action(printingAnswer(async (file, stage, options) => {
       const targets = stage === undefined ? [] : [stage];
       if (options.resume) {
         if (file !== undefined && stage !== undefined) return await resume(settings, { file, ...options, targets });
@@ -53,7 +53,7 @@ function describeFault({ problem, name, file, sha256, resolvedKey }: Fault): str
 
 async function resume(settings: CliSettings, options: LoadArguments): Promise<Answer> {
   const { pipeline, store, targets } = await loadForCommand(settings, options);
-  if (targets.length > 1) refuse("--resume takes one stage at a time", `name one of: ${someOf(targets)}`);
+  if (targets.length > 1) refuse("--resume takes one stage at a time", `name one of: ${shortList(targets)}`);
   const { replayStage } = await import("noiseline/housekeeping");
   const id = targets[0]!;
   using signals = listenForStop(printError);

@@ -15,17 +15,17 @@ import {
   totalOf,
   type Upstream,
 } from "noiseline/engine";
-import { answering, type AnyCommand, type CliSettings, ON, planCommand } from "../command.ts";
+import { type AnyCommand, type CliSettings, ON, planCommand, printingAnswer } from "../command.ts";
 import {
   formatDevice,
   formatLive,
   formatReason,
   formatState,
   formatTotal,
+  onlyUserCodeDiffers,
   plannedToJson,
-  sameBase,
 } from "../format/plan.ts";
-import { countOf, formatBytes, formatDuration, parseCount, short, someOf } from "../format/units.ts";
+import { countOf, formatBytes, formatDuration, parseCount, short, shortList } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
 import { loadForCommand, makePlanner, sharedOptions } from "../open.ts";
 
@@ -41,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<stage>", "stage id")
     .addOption(ON)
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
-    .action(answering(async (file, id, options) => {
+    .action(printingAnswer(async (file, id, options) => {
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
       const { store, targets, pipeline } = loaded;
       const plan = await makePlanner(loaded, await sharedOptions(settings, options, pipeline)).plan();
@@ -89,7 +89,7 @@ function describeStages(name: string, explanations: readonly Explanation[]): str
   });
   return [
     ...brief ? [`${bold(name)}: ${countOf(explanations.length, "stage")}, ${counts}`] : [],
-    ...[...groups].map(([text, members]) => `${bold(someOf(members.map(({ id }) => id), 4))} ${text}`),
+    ...[...groups].map(([text, members]) => `${bold(shortList(members.map(({ id }) => id), 4))} ${text}`),
   ];
 }
 
@@ -100,7 +100,7 @@ function describeFollowers({ certain, mayRun, unchanged }: Followers): string[] 
     ["run only if their inputs change", mayRun],
     ["stay as they are", unchanged],
   ];
-  return said.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `  ${what}: ${someOf(ids)}`);
+  return said.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `  ${what}: ${shortList(ids)}`);
 }
 
 function describeCosts(costs: readonly (readonly [string, Forecast])[], total: string): string[] {
@@ -144,7 +144,7 @@ export function explanationLines(explanation: Explanation, brief: boolean, nowMs
 export function causeLines(causes: readonly Cause[]): string[] {
   const waits = causes.filter(({ reason }) => reason.code === "upstream").flatMap(({ upstream = [] }) => upstream);
   const others = causes.filter(({ reason }) => reason.code !== "upstream");
-  return [...cut(others.map(causeBlock)), ...upstreamLines(waits, "waits for ")];
+  return [...firstBlocks(others.map(causeBlock)), ...upstreamLines(waits, "waits for ")];
 }
 
 function causeBlock(cause: Cause): string[] {
@@ -165,19 +165,19 @@ function upstreamLines(stages: readonly Upstream[], prefix: string): string[] {
     return [`(${state})${said}`, ...causeLines(causes).map(indent)].join("\n");
   });
   const blocks = [...groups].map(([text, members]) =>
-    `${prefix}${styleFor().bold(someOf(members.map(({ stage }) => stage)))} ${text}`.split("\n")
+    `${prefix}${styleFor().bold(shortList(members.map(({ stage }) => stage)))} ${text}`.split("\n")
   );
-  return cut(blocks);
+  return firstBlocks(blocks);
 }
 
 function detailsOf({ reason, before, after, modules }: Cause): string[] {
   if (reason.code === "external") return [`was ${formatExternal(before)}`, `now ${formatExternal(after)}`];
-  if (reason.code !== "code" || !sameBase(reason)) return [];
+  if (reason.code !== "code" || !onlyUserCodeDiffers(reason)) return [];
   if (modules === undefined) return ["unknown which ones: there is no record of the run that made the last result"];
   const { changed, added, removed } = modules;
   const named = { changed, added, removed };
   return Object.entries(named).filter(([, places]) => places.length > 0).map(([what, places]) =>
-    `${what}: ${someOf(places)}`
+    `${what}: ${shortList(places)}`
   );
 }
 
@@ -222,7 +222,7 @@ function indent(line: string): string {
 }
 
 /** Returns the first blocks, and the number of those left out. */
-function cut(blocks: readonly string[][]): string[] {
+function firstBlocks(blocks: readonly string[][]): string[] {
   const more = blocks.length > SHOWN ? [`… and ${blocks.length - SHOWN} more`] : [];
   return [...blocks.slice(0, SHOWN).flat(), ...more];
 }

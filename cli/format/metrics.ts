@@ -18,7 +18,7 @@ export function withDeviation(value: number, deviation: number): readonly [value
  * True for a figure over all timesteps and labels. Figures of single timesteps or labels appear only in the output for
  * programs and on the page of one experiment.
  */
-export function isWhole({ timesteps, label }: Pick<MetricRow, "timesteps" | "label">): boolean {
+export function isOverall({ timesteps, label }: Pick<MetricRow, "timesteps" | "label">): boolean {
   return timesteps === undefined && label === undefined;
 }
 
@@ -29,7 +29,7 @@ export function phraseMean({ seeds, seedsOf }: Pick<MetricRow, "seeds" | "seedsO
 
 /** Returns figures as lines of a table. */
 export function formatMetrics(rows: readonly MetricRow[]): string[] {
-  const whole = rows.filter(isWhole);
+  const whole = rows.filter(isOverall);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
     whole.map(({ experiment, stage, metric, value, deviation, count, seed, seeds, seedsOf }) => {

@@ -9,7 +9,7 @@ import type {
   Total,
 } from "noiseline/engine";
 import { diagnosticToJson, memoryNeed, printable } from "noiseline/core";
-import { countOf, formatDuration, short, someOf } from "./units.ts";
+import { countOf, formatDuration, short, shortList } from "./units.ts";
 
 export function showParam(value: unknown): string {
   // The key of a file does not contain its path.
@@ -37,7 +37,7 @@ export function formatReason(reason: Reason, placed: boolean = true): string {
       return `external ${reason.name}: other content`;
     case "code":
       // The version of a built-in kind contains the kind's name.
-      return sameBase(reason)
+      return onlyUserCodeDiffers(reason)
         ? "code: the stage's modules changed"
         : `kind: ${showVersion(reason.from)} -> ${showVersion(reason.to)}`;
     case "version":
@@ -58,7 +58,7 @@ export function formatReasons(reasons: readonly Reason[]): string {
   const waits = reasons.filter(({ code }) => code === "upstream") as Extract<Reason, { code: "upstream" }>[];
   const others = reasons.filter(({ code }) => code !== "upstream").map((one) => formatReason(one));
   if (waits.length === 0) return others.join("; ");
-  return [...others, `upstream: ${someOf(waits.map(({ stage }) => stage), 4)}`].join("; ");
+  return [...others, `upstream: ${shortList(waits.map(({ stage }) => stage), 4)}`].join("; ");
 }
 
 function showDigests(digests: readonly string[]): string {
@@ -66,7 +66,7 @@ function showDigests(digests: readonly string[]): string {
 }
 
 /** True if only the version of user code differs. */
-export function sameBase({ from, to }: { readonly from: string; readonly to: string }): boolean {
+export function onlyUserCodeDiffers({ from, to }: { readonly from: string; readonly to: string }): boolean {
   const [a, b] = [from, to].map((version) => /^(code:|[^ ]*)/.exec(version)![0]);
   return a === b;
 }
@@ -109,7 +109,7 @@ export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number
   const parts = [
     atLeastMs > 0 ? `at least about ${formatDuration(atLeastMs)} ${slots}${same ? "" : `, ${all}`}` : "",
     atLeastMs === 0 && ifAllMs > 0 ? `at least about ${all}` : "",
-    unknown.length > 0 ? `time unknown for ${someOf(unknown, 6)}` : "",
+    unknown.length > 0 ? `time unknown for ${shortList(unknown, 6)}` : "",
   ];
   return parts.filter(Boolean).join("; ");
 }

@@ -52,6 +52,6 @@ export function short(digest: string): string {
 }
 
 /** Returns the first of many names, and how many there are: `a, b, … (9 in all)`. */
-export function someOf(names: readonly string[], most: number = 8): string {
+export function shortList(names: readonly string[], most: number = 8): string {
   return names.slice(0, most).join(", ") + (names.length > most ? `, … (${names.length} in all)` : "");
 }

@@ -1,8 +1,8 @@
 import { leavesIn, parseStageId } from "noiseline/engine";
 import {
-  addressOf,
-  beside,
+  comparisonSlots,
   curvePlaces,
+  encodePath,
   entryOf,
   link,
   liveContent,
@@ -17,9 +17,9 @@ import {
   table,
   timeOf,
 } from "noiseline/report";
-import { isWhole, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
+import { isOverall, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
-import { type Experiment, isComparable, isWithin, nameOf, SHARED } from "./experiments.ts";
+import { type Experiment, isComparable, matchesSelection, nameOf, SHARED } from "./experiments.ts";
 import { common, figuresOf, type MetricRow } from "./figures.ts";
 
 type Compared = Awaited<ReturnType<typeof compareExperiments>>;
@@ -45,16 +45,16 @@ export async function compareExperiments(all: readonly Candidate[]) {
     const content = found.contents[i]!;
     return {
       ...{ experiment, name: names[i]!, seed: found.seeds[i] },
-      ...{ run: now?.run, href: now && addressOf("run", now.run.runId) },
+      ...{ run: now?.run, href: now && encodePath("run", now.run.runId) },
       content: now === undefined ? content : liveContent(now.run, now.curves, content, experiment.stages),
-      figures: new Map(found.own[i]!.filter(isWhole).map((row) => [columnOf(row), row])),
+      figures: new Map(found.own[i]!.filter(isOverall).map((row) => [columnOf(row), row])),
     };
   });
-  const telling = parts.filter(({ content, run, experiment: { label, missing } }) => {
+  const comparable = parts.filter(({ content, run, experiment: { label, missing } }) => {
     return isComparable(content) || (label !== SHARED && missing.length > 0 && run?.state === "running");
   });
   const isThere = ({ experiment, run }: typeof parts[number]) => experiment.made.size > 0 || run !== undefined;
-  const shown = telling.length > 0 ? telling : parts.filter(isThere);
+  const shown = comparable.length > 0 ? comparable : parts.filter(isThere);
   const columns = [...new Set(shown.flatMap(({ figures }) => [...figures.keys()]))];
   // A matrix may have many children that belong to one run, so each run is parsed once.
   // Results lack defaults, so defaults count as differences only if the plans of all are known.
@@ -82,7 +82,7 @@ export async function compareExperiments(all: readonly Candidate[]) {
         !(path.endsWith(".seed") && values.every((value, i) => value === undefined || value === seeds[i]));
     }).map(({ path, values }) => ({ path, values: values.map(named) })),
     /** Means over experiments that differ only in their seeds. */
-    overSeeds: found.means.filter(isWhole),
+    overSeeds: found.means.filter(isOverall),
     /** Pipelines, matrix children and stages without results so far, and files that cannot be read. */
     without: found.without,
   };
@@ -92,7 +92,7 @@ export async function compareExperiments(all: readonly Candidate[]) {
 /** A run's id begins with its start time. */
 const RUN_ID = /^\d{8}T\d{9}-/;
 /** The largest number of params in a label. */
-const MOST_SAID = 3;
+const MAX_LABEL_PARAMS = 3;
 
 /**
  * Labels runs by what differs between them: params, else also the seed, else the start time. Other experiments keep
@@ -111,7 +111,10 @@ function labelled<
     if (began === undefined && !RUN_ID.test(source)) return [name];
     const alike = (_: unknown, k: number) => parts[k]!.experiment.label === label;
     const said = params.filter(({ values }) => values[i] !== undefined)
-      .filter(({ values }) => label === "" || new Set(values.filter(alike).map(showParam)).size > 1).slice(0, MOST_SAID)
+      .filter(({ values }) => label === "" || new Set(values.filter(alike).map(showParam)).size > 1).slice(
+        0,
+        MAX_LABEL_PARAMS,
+      )
       .map(({ path, values }) => `${path.split(".").at(-1)}=${showParam(values[i])}`);
     const seeded = isSeeded && seed !== undefined ? [...said, `seed=${seed}`] : said;
     return [[], said, seeded, [began ?? source]].map((words) => [label, ...words].join(" ").trim());
@@ -178,7 +181,7 @@ const parsed = ({ id, params }: Pick<LiveStage, "id" | "params">) => ({ ...parse
  * defaults.
  */
 function paramsByStage({ made, select: own }: Experiment, planned: readonly ReturnType<typeof parsed>[]) {
-  const mine = planned.filter(({ select, params }) => isWithin(select, own) && params.length > 0);
+  const mine = planned.filter(({ select, params }) => matchesSelection(select, own) && params.length > 0);
   const all = new Map(mine.map(({ stage, params }) => {
     return [stage, params.map(({ path, value }): Leaf => [paramName(stage, path), value])];
   }));
@@ -203,7 +206,7 @@ export function comparisonPage({ comparison, parts }: Compared): Page {
     return { ...row, experiment: common(labels, labels.length === parts.length) };
   });
   const headed = (sheet: string[][]) =>
-    upright(sheet.map(([name, ...cells]) => {
+    orientedTable(sheet.map(([name, ...cells]) => {
       const { label, href } = partOf(name!);
       return [markup`<span title="${name}">${link(label, href)}</span>`, ...cells];
     }));
@@ -230,7 +233,7 @@ export function comparisonPage({ comparison, parts }: Compared): Page {
       { id: "params", title: "Params that differ", body: [differences] },
       { id: "curves", title: "Training", body: curvePlaces(curves) },
       { id: "samples", title: "Samples", body: pictures(samples) },
-      { id: "beside", title: "Side by side", body: beside(samples) },
+      { id: "beside", title: "Side by side", body: comparisonSlots(samples) },
     ],
     curves,
   };
@@ -242,7 +245,7 @@ const MOST_ACROSS = 6;
 /**
  * Returns a table from rows, the first being the header; transposed if there are few enough experiments for columns.
  */
-function upright(rows: readonly (readonly Shown[])[]) {
+function orientedTable(rows: readonly (readonly Shown[])[]) {
   const across = rows.length - 1 <= MOST_ACROSS;
   const [header, ...body] = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
   return table(header!, body);

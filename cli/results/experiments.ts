@@ -52,7 +52,7 @@ export function experimentsOf(
       for (const digest of Object.values(manifest.ingredients.inputs).flat()) {
         const before = makers.get(digest) ?? [];
         if (before.length === 0) unknown.push(digest);
-        for (const { one } of before) if (isWithin(one.select, select)) made.add(one);
+        for (const { one } of before) if (matchesSelection(one.select, select)) made.add(one);
       }
     }
     return {
@@ -87,14 +87,14 @@ export async function experimentsOfPipeline(settings: CliSettings, options: Load
   const all = experimentsOf(loaded.pipeline.name, found, loaded.store, { uses, planned: planRecordOf(plan).stages });
   const isOf = (id: string, one: Experiment) => {
     const { select } = parseStageId(id);
-    return Object.keys(select).length > 0 ? isWithin(select, one.select) : one.stages.has(id);
+    return Object.keys(select).length > 0 ? matchesSelection(select, one.select) : one.stages.has(id);
   };
   const chosen = loaded.targets.flatMap((id) => all.filter((one) => isOf(id, one)));
   return { experiments: chosen.length > 0 ? [...new Set(chosen)] : all, loaded };
 }
 
 /** Returns true if `whole` has all matrix values in `part`: such a part belongs to each child that has them. */
-export function isWithin(part: Select, whole: Select): boolean {
+export function matchesSelection(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
 }
 

@@ -39,7 +39,7 @@ export async function figuresOf(
   options?: CollectOptions,
 ) {
   const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts, options)));
-  const seeds = seedsOf(experiments);
+  const seeds = experimentSeeds(experiments);
   const own = contents.map((content, i): MetricRow[] => {
     return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i] }));
   });
@@ -117,7 +117,7 @@ export async function eventFiles(
 }
 
 /** Returns for each experiment the seed that distinguishes it from others; undefined if it has several, or none. */
-function seedsOf(experiments: readonly Experiment[]): (number | undefined)[] {
+function experimentSeeds(experiments: readonly Experiment[]): (number | undefined)[] {
   const all = experiments.map(({ made }) => [...made].filter(([, { seed }]) => seed !== null));
   const byStage = Map.groupBy(all.flat(), ([stage]) => stage);
   const varies = (stage: string) => new Set(byStage.get(stage)!.map(([, { seed }]) => seed)).size > 1;

@@ -1,7 +1,7 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainTrouble, planRecordOf, predecessorsOf } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
-import { isWhole } from "../format/metrics.ts";
+import { isOverall } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./figures.ts";
@@ -67,7 +67,7 @@ async function scoresOf(
   const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
   // Only a few scores are printed. Scores without a matrix axis come first, because a matrix may have many children.
   const hasAxis = ({ experiment }: MetricRow) => Number(!experiment.endsWith(SHARED));
-  return own.flat().filter(isWhole).sort((a, b) => hasAxis(a) - hasAxis(b));
+  return own.flat().filter(isOverall).sort((a, b) => hasAxis(a) - hasAxis(b));
 }
 
 /** Bytes of pictures and figures on one page, with which a browser still opens it at once. */

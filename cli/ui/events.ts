@@ -1,5 +1,5 @@
 import { delay } from "@std/async";
-import { type Page, partsOf, thin } from "noiseline/report";
+import { downsample, type Page, partsOf } from "noiseline/report";
 import { answer, say } from "./guard.ts";
 import type { Look, Site } from "./site.ts";
 
@@ -22,7 +22,7 @@ function* newRows({ curves }: Page, told: Map<string, number>): Generator<string
       const fresh = rows.slice(rows.findLastIndex(({ step }) => step <= last) + 1);
       if (fresh.length === 0) continue;
       told.set(name, fresh.at(-1)!.step);
-      yield eventOf("rows", { stage, run, href, rows: thin(fresh) });
+      yield eventOf("rows", { stage, run, href, rows: downsample(fresh) });
     }
   }
 }

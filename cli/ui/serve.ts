@@ -64,7 +64,7 @@ function serve({ token, port, idleMs, ...place }: Settings): Site {
   listen({ port, answer: (asked) => answer(asked).catch(onError), onListen: (port) => tell({ port }), onTrouble });
   if (idleMs === undefined) return site;
   setInterval(() => {
-    if (events.listeners > 0 || site.isOn()) lastMs = performance.now();
+    if (events.listeners > 0 || site.hasLiveRun()) lastMs = performance.now();
     else if (performance.now() - lastMs > idleMs) Deno.exit(0);
   }, Math.min(idleMs / 4, 10_000));
   return site;

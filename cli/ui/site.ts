@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { printable } from "noiseline/core";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
-import { isWhole } from "../format/metrics.ts";
+import { isOverall } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
 import { figuresOf } from "../results/figures.ts";
@@ -27,7 +27,7 @@ const MOST_COMPARED = 8;
 /** The time between two looks. Submissions are read less often, because they lie on a network. */
 const PACE_MS = { table: 2_000, run: 1_000, submitted: 5_000, over: 10_000 } as const;
 /** A look takes at most 1/50 of the time. */
-const SPARING = 50;
+const LOOK_SHARE = 50;
 /**
  * The time that one look at the table may spend on finding scores and on reading losses; those of further runs follow
  * with the next look.
@@ -42,7 +42,7 @@ const FILE_BYTES: Readonly<Record<string, number>> = { ".png": 32 << 20, ".svg":
 const [TAIL_BYTES, LOG_BYTES, PREVIEW_BYTES] = [8 << 10, 1 << 20, 1 << 20];
 
 /** A cache of values by key that keeps the most recent ones. */
-class Kept<T> extends Map<string, T> {
+class BoundedCache<T> extends Map<string, T> {
   constructor(private readonly most: number) {
     super();
   }
@@ -72,10 +72,10 @@ export class Site {
   #submitted: { readonly runs: readonly Run[]; readonly untilMs: number } = { runs: [], untilMs: 0 };
   /** Artifact files that pages link to, by name. */
   readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
-  readonly #curves = new Kept<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
-  readonly #contents = new Kept<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
-  readonly #scores = new Kept<Promise<readonly report.Score[]>>(MOST_SCORED);
-  readonly #losses = new Kept<number | undefined>(MOST_SCORED);
+  readonly #curves = new BoundedCache<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
+  readonly #contents = new BoundedCache<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
+  readonly #scores = new BoundedCache<Promise<readonly report.Score[]>>(MOST_SCORED);
+  readonly #losses = new BoundedCache<number | undefined>(MOST_SCORED);
 
   constructor({ store, cluster }: Place) {
     this.#store = engine.openStore(store);
@@ -87,7 +87,7 @@ export class Site {
   async look({ pathname, searchParams: query }: URL): Promise<Look | undefined> {
     const beganMs = performance.now();
     // A page that takes long to look at is looked at less often.
-    const pace = (ms: number) => Math.min(PACE_MS.over, Math.max(ms, SPARING * (performance.now() - beganMs)));
+    const pace = (ms: number) => Math.min(PACE_MS.over, Math.max(ms, LOOK_SHARE * (performance.now() - beganMs)));
     const submitted = this.#readSubmitted();
     if (pathname === "/") {
       const page = await this.#table([...submitted, ...this.#reader.readRuns()], query);
@@ -106,7 +106,7 @@ export class Site {
   }
 
   /** Returns true if a run is live; for a run on another machine that cannot be known. */
-  isOn(): boolean {
+  hasLiveRun(): boolean {
     return this.#reader.look().some(({ state, record }) => state === "running" && record.host === hostname());
   }
 
@@ -122,7 +122,7 @@ export class Site {
     const until = performance.now() + SCORING_MS;
     const runs: Run[] = [];
     for (const run of all) {
-      const isDue = this.#scores.has(stateOf(run)) || performance.now() < until;
+      const isDue = this.#scores.has(resultsKey(run)) || performance.now() < until;
       runs.push({ ...run, scores: isDue ? await this.#scored(run) : [] });
     }
     const { root } = this.#store;
@@ -134,7 +134,7 @@ export class Site {
     // Children of a matrix keep their names.
     const artifacts = this.#resultsOf(run).flatMap((one) => artifactsOf(...one, this.#store));
     const collect = () => report.collectArtifacts(artifacts, { isServed: true });
-    const content = await this.#contents.keep(stateOf(run), collect);
+    const content = await this.#contents.keep(resultsKey(run), collect);
     const details = { curves: this.#curvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
     return report.renderRun(run, details);
   }
@@ -164,12 +164,12 @@ export class Site {
   }
 
   #scored(run: Run): Promise<readonly report.Score[]> {
-    return this.#scores.keep(stateOf(run), async () => {
+    return this.#scores.keep(resultsKey(run), async () => {
       const experiments = this.#experimentsOf(run).map((one) => {
         return { ...one, artifacts: one.artifacts.filter(({ artifact }) => artifact.type === "metrics") };
       });
       const { own, means } = await figuresOf(experiments);
-      return [...own.flat(), ...means].filter(isWhole);
+      return [...own.flat(), ...means].filter(isOverall);
     });
   }
 
@@ -230,7 +230,7 @@ export class Site {
 }
 
 /** Returns the cache key of a run's results: what is made of them stays the same as long as they do. */
-function stateOf({ runId, stages }: Run): string {
+function resultsKey({ runId, stages }: Run): string {
   return [runId, ...stages.map(({ id, result }) => `${id} ${result}`)].join();
 }
 

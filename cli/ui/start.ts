@@ -70,7 +70,8 @@ async function isAlive({ port, token }: Address): Promise<boolean> {
 const VARIABLES = "PATH HOME DENO_DIR XDG_CACHE_HOME USERPROFILE LOCALAPPDATA SYSTEMROOT NODE_ENV".split(" ");
 
 /** The same as for stages: nothing is fetched, and no permission is asked for. */
-const CLOSED = "--no-prompt --cached-only --deny-import --no-check --quiet --frozen --node-modules-dir=none".split(" ");
+const OFFLINE_FLAGS = "--no-prompt --cached-only --deny-import --no-check --quiet --frozen --node-modules-dir=none"
+  .split(" ");
 
 /**
  * Runs a program without inherited open files, such as the lock of `flock FILE deno task run …`: a server outlives its
@@ -101,7 +102,7 @@ async function startServer(settings: Settings): Promise<Started & Pick<Server, "
   if (unfit !== undefined) return { trouble: `Deno cannot be allowed to read ${unfit}: its name has a comma` };
   const kept = Object.entries(Deno.env.toObject()).filter(([name]) => VARIABLES.includes(name.toUpperCase()));
   const args = [
-    ...["run", ...CLOSED, `--config=${join(TOOLKIT, "deno.json")}`, `--lock=${join(TOOLKIT, "deno.lock")}`],
+    ...["run", ...OFFLINE_FLAGS, `--config=${join(TOOLKIT, "deno.json")}`, `--lock=${join(TOOLKIT, "deno.lock")}`],
     ...[`--allow-read=${read}`, "--allow-net=127.0.0.1", "--allow-sys=hostname", `--allow-env=${VARIABLES}`],
     fileURLToPath(import.meta.resolve("./serve.ts")),
   ];
@@ -163,12 +164,12 @@ export async function findServer(
  * Returns the address that lets a browser in.
  * @param of path of a page
  */
-export function addressOf({ port, token }: Address, of: string): string {
+export function loginAddress({ port, token }: Address, of: string): string {
   return `http://127.0.0.1:${port}${of}?token=${token}`;
 }
 
 /** Returns an HTML page that redirects a browser. */
-export function openerOf(address: string): string {
+export function redirectPage(address: string): string {
   const refresh = `<meta http-equiv="refresh" content="0; url=${escapeMarkup(address)}">`;
   return `<!DOCTYPE html><meta charset="utf-8"><title>noiseline</title>${refresh}`;
 }
@@ -179,7 +180,7 @@ export function openerOf(address: string): string {
  */
 export function writeOpener(address: Address, of: string): string {
   const path = join(userFolder("ui"), `open-${address.port}.html`);
-  keepOwn(path, () => writeAtomically(path, openerOf(addressOf(address, of))));
+  keepOwn(path, () => writeAtomically(path, redirectPage(loginAddress(address, of))));
   return path;
 }
 
@@ -209,7 +210,7 @@ export async function showPage(place: Place, of: string): Promise<string> {
     const server = await findServer(place, { idleMs: IDLE_MS });
     if ("trouble" in server) return `no live page: ${server.trouble}`;
     openBrowser(server, of);
-    return `live page: ${addressOf(server, of)}`;
+    return `live page: ${loginAddress(server, of)}`;
   } catch (error) {
     return `no live page: ${(error as Error).message}`;
   }

@@ -3,7 +3,7 @@ import { type Content, factsOf, noContent, type ReportCurve, type ReportPicture 
 import type { Page } from "../page.ts";
 import { describeSampler, groupCurves, sectionsOf } from "../sections.ts";
 import { progressOf } from "../stages.ts";
-import { addressOf, type Html, joined, markup, shorten } from "../text.ts";
+import { encodePath, type Html, joined, markup, shorten } from "../text.ts";
 import type { LiveRun, LiveStage } from "./model.ts";
 
 /** The content of a run's page besides the run's record. */
@@ -28,7 +28,7 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   const sections = sectionsOf({ title, subtitle: "", notes, ...all, stages, startedMs });
   const place = ({ id }: { readonly id: string }) => ORDER.includes(id) ? ORDER.indexOf(id) : ORDER.length;
   sections.sort((a, b) => place(a) - place(b));
-  const more = addressOf("log", run.runId, log?.stage ?? "");
+  const more = encodePath("log", run.runId, log?.stage ?? "");
   const end = log &&
     markup`<p><code>${log.stage}</code>, last lines; <a href="${more}">more</a></p><pre tabindex="0">${log.text}</pre>`;
   sections.splice(-1, 0, { id: "log", title: "Log", body: end === undefined ? [] : [end] });
@@ -72,7 +72,7 @@ function previewsOf(runId: string, { id, previews, ...drawn }: LiveStage, name: 
   return previews.map((step) => ({
     title: `${name}: preview`,
     note: joined([`sampled while ${name} was running`, sampler && describeSampler(sampler)], "; "),
-    source: addressOf("preview", runId, id, `${step}.png`),
+    source: encodePath("preview", runId, id, `${step}.png`),
     step,
   }));
 }
@@ -81,7 +81,7 @@ function previewsOf(runId: string, { id, previews, ...drawn }: LiveStage, name: 
  * Returns the stages that a run is working on, or whose jobs it waits for; for a run that did not end well, the stages
  * that ended the same way or failed.
  */
-export function atWork({ stages, state }: LiveRun): LiveStage[] {
+export function currentStages({ stages, state }: LiveRun): LiveStage[] {
   const own = state === "done" ? [] : stages.filter((stage) => stage.state === state || stage.state === "failed");
   return own.length > 0 || state !== "running" ? own : stages.filter((stage) => stage.state === "waiting");
 }
@@ -95,7 +95,7 @@ export function timeOf(ms: number): string {
 /** Describes a run's state. Screen readers announce only the part that changes rarely. */
 function describeState(run: LiveRun): Html {
   const { startedMs, endedMs } = run;
-  const now = atWork(run);
+  const now = currentStages(run);
   const state = now[0]?.state === "waiting" ? "waiting" : run.state;
   const names = now.map(({ id }) => id).join(", ");
   const took = endedMs === undefined ? "" : ` in ${formatDuration(endedMs - startedMs)}`;

@@ -1,8 +1,8 @@
 import { formatDuration } from "../../std/duration.ts";
 import type { Page } from "../page.ts";
 import {
-  addressOf,
   count,
+  encodePath,
   entryOf,
   figure,
   type Html,
@@ -14,7 +14,7 @@ import {
   type Shown,
 } from "../text.ts";
 import type { LiveRun, LiveStage, Score } from "./model.ts";
-import { atWork, timeOf } from "./run.ts";
+import { currentStages, timeOf } from "./run.ts";
 
 /** The content of a table besides the records of runs. */
 export interface TableDetails {
@@ -104,7 +104,7 @@ function countRuns({ length }: readonly LiveRun[]): string {
  * work rather than one that has ended.
  */
 function stageOf(run: LiveRun): LiveStage | undefined {
-  const now = atWork(run);
+  const now = currentStages(run);
   const learning = run.stages.filter(({ figures }) => figures["loss"] !== undefined);
   const trains = learning.filter(({ kind }) => kind === "train");
   const all = trains.length > 0 ? trains : learning;
@@ -126,7 +126,7 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }:
   const done = (steps: number | string, run: LiveRun) =>
     `${count(Number(steps))} of ${count(stageFor(run)!.progress!.total)}`;
   const besides = (name: number | string, run: LiveRun) => {
-    const others = atWork(run).filter(({ id }) => id !== name).map(({ id, state }) => `${id} ${state}`);
+    const others = currentStages(run).filter(({ id }) => id !== name).map(({ id, state }) => `${id} ${state}`);
     return markup`${name} <small>${others.join(", ")}</small>`;
   };
   const lowest = (value: number | string, run: LiveRun) =>
@@ -253,7 +253,7 @@ function rowOf(run: LiveRun, columns: readonly Column[]): Html {
   });
   const pick =
     markup`<input type="checkbox" name="run" value="${runId}" id="pick-${runId}" aria-label="compare ${runId}">`;
-  const link = markup`<a href="${addressOf("run", runId)}" title="${runId}">${timeOf(startedMs)}</a>`;
+  const link = markup`<a href="${encodePath("run", runId)}" title="${runId}">${timeOf(startedMs)}</a>`;
   return markup`<tr id="run-${runId}"><th scope="row">${pick} ${link}</th>${cells}</tr>\n`;
 }
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import { renderRun } from "../../report/live/run.ts";
 import { renderTable } from "../../report/live/table.ts";
 import { curvePlaces, pictures } from "../../report/sections.ts";
-import { beside } from "../../report/beside.ts";
+import { comparisonSlots } from "../../report/beside.ts";
 import { ASSETS, type Page, partsOf, renderServed } from "../../report/page.ts";
 import { gridCells, imageGrid } from "../../formats/image_grid.ts";
 import { encodePng } from "../../formats/png.ts";
@@ -208,7 +208,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
     sections: [
       { id: "curves", title: "Training", body: curvePlaces(groups) },
       { id: "samples", title: "Samples", body: pictures(samples) },
-      { id: "beside", title: "Side by side", body: beside(samples) },
+      { id: "beside", title: "Side by side", body: comparisonSlots(samples) },
     ],
   };
   for (const [width, colorScheme] of [[640, "light"], [360, "dark"]] as const) {

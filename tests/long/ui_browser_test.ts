@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { openerOf } from "../../cli/ui/start.ts";
+import { redirectPage } from "../../cli/ui/start.ts";
 import { Chromium, findChromium, type Page } from "../browser/chromium.ts";
 import { findServers, startUi, userOf } from "../support/live_server.ts";
 import { skipTestsUnless } from "../support/proc.ts";
@@ -60,7 +60,7 @@ Deno.test({
     // The server has another token: once the new address is open in one tab, here by a file that the browser is given,
     // all pages continue.
     const file = project.path("open.html");
-    Deno.writeTextFileSync(file, openerOf((await project.cli(["ui"], { env })).stdout.trim()));
+    Deno.writeTextFileSync(file, redirectPage((await project.cli(["ui"], { env })).stdout.trim()));
     const third = await browser.newPage(SCREEN);
     await third.open(`file://${file}`);
     await until(third, `document.querySelector("nav.up") !== null`);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { folderMeant } from "../../../cli/main.ts";
-import { asTyped, programIn, TOOLKIT } from "../../../cli/program.ts";
+import { programIn, TOOLKIT, withTypedCommands } from "../../../cli/program.ts";
 import { changeFolder, setVariable, testsAlone } from "../../support/own_process.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 
@@ -28,10 +28,10 @@ alone(
     const text = "see `deno task doctor`, deno task setup:tensorflow --gpu; deno task noiseline plan; a deno task";
     const program = `deno run -A ${TOOLKIT}cli/main.ts`;
     changeFolder(TOOLKIT);
-    assertEquals(asTyped(text), text);
+    assertEquals(withTypedCommands(text), text);
     changeFolder(folder.path);
     assertEquals(
-      asTyped(text),
+      withTypedCommands(text),
       `see \`${program} doctor\`, ${program} setup tensorflow --gpu; deno task noiseline plan; a deno task`,
     );
   },
