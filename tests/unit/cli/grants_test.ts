@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join, relative } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseGrants } from "../../../cli/grants.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
 import { grantFlags, Grants, notGranted, requestsOf, rightsOf } from "../../../engine/process/rights.ts";
@@ -163,8 +162,8 @@ Deno.test("a module from outside is asked for, also where it is called like a pa
   await Deno.writeTextFile(join(folder.path, "deno.json"), "{}");
   await Deno.symlink(outside, join(folder.path, "npm:package.json"));
   const files = ["stage.ts", "npm:package.json"].map((name) => [join(folder.path, name), "0".repeat(64)]);
-  const entry = pathToFileURL(join(folder.path, "stage.ts")).href;
-  const kind = { custom: true, name: "./stage.ts", version: "code:0", permissions: {}, roles: {}, entry, files };
+  const userCode = [{ file: join(folder.path, "stage.ts"), uses: "./stage.ts", files }];
+  const kind = { custom: true, name: "./stage.ts", version: "code:0", permissions: {}, roles: {}, userCode };
   const stage = { kind, params: {} } as unknown as Stage;
   assertEquals(rightsOf(stage, folder.path, false)[0]!.rights, [`read=${Deno.realPathSync(outside)}`]);
 });
