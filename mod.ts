@@ -24,28 +24,7 @@
  * @module
  */
 
-export {
-  defineStage,
-  type InputArtifact,
-  type InputPort,
-  type InputPorts,
-  type InputValue,
-  type OutputArtifact,
-  type OutputPort,
-  type OutputPorts,
-  type OwnDefinition,
-  type ParamsSchema,
-  type ProgressUpdate,
-  type SavedState,
-  type Shard,
-  type StageContext,
-  type StageDefinition,
-  type StageEnd,
-  type StageInterface,
-  type StagePreview,
-  type StageProgress,
-  type StageRun,
-} from "./contract/stage.ts";
+export * from "./contract/mod.ts";
 export { DATA_TIME, defineNetwork, defineObjective, definePath, defineSampler } from "./diffusion/define.ts";
 export type * from "./diffusion/define.ts";
 export { mix, type MixTerm } from "./diffusion/samplers/mix.ts";

@@ -63,7 +63,7 @@ function explainModule(said: string, folder: string): { error: string; fix?: str
   return { error: `${relative(folder, path)}${at}: ${first}`, fix: "correct the code there" };
 }
 
-const DOORS_FIX = 'import from "noiseline", "noiseline/layers" or "noiseline/tensor"';
+const DOORS_FIX = 'import from "noiseline", or from its layers, tensor or engine';
 
 /** Returns the URL that a specifier resolves to where no settings say otherwise. */
 function plainly(specifier: string, from: string): string | undefined {
@@ -187,7 +187,7 @@ const SETTINGS = ["deno.json", "deno.jsonc", "package.json", "deno.lock"];
 const ALWAYS_OURS = /^(noiseline|@noiseline\/noiseline|zod)(\/|$)/;
 
 /** Entry points of the package that user code may import while it runs. */
-const OPEN_DOORS = [".", "./data", "./layers", "./tensor"];
+const OPEN_DOORS = [".", "./data", "./engine", "./layers", "./tensor"];
 
 /**
  * Returns the import map that the toolkit offers to code from outside it. For noiseline itself the map has the entry

@@ -78,8 +78,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["uplot", "idiomorph", "zod"],
     fix: "a page is made of artifacts and values that are passed in; let a command find them",
   },
+  package: {
+    imports: ["package", "std", "contract", "schemas"],
+    types: ["engine"],
+    packages: ["node:"],
+    deno: true,
+    fix: "what runs from a registry is small, and loads the rest from files",
+  },
   cli: {
-    imports: ["cli", "std", "core.ts", "engine.ts", "job.ts", "kinds.ts", "mod.ts", "deno.json"],
+    imports: ["cli", "package", "std", "core.ts", "engine.ts", "job.ts", "kinds.ts", "mod.ts", "deno.json"],
     deno: true,
     fix: 'import it from "noiseline/engine"; export it from engine.ts if it is missing there',
   },

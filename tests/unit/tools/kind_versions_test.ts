@@ -8,14 +8,15 @@ Deno.test("every built-in kind runs the code that is pinned for its version", as
   assertEquals(problems, [], `\n${problems.join("\n\n")}\n`);
 });
 
-Deno.test("what code from outside may use of the toolkit is three modules, which are pinned", async () => {
+Deno.test("what code from outside may use of the toolkit is four modules, which are pinned", async () => {
   const names = Object.entries(toolkitNames()).filter(([name]) => name.includes("noiseline"));
-  const [api, layers, tensor] = ["mod.ts", "diffusion/layers.ts", "tensor/mod.ts"].map((one) =>
-    new URL(`../../../${one}`, import.meta.url).href
-  );
+  const [api, engine, layers, tensor] = ["mod.ts", "package/engine.ts", "diffusion/layers.ts", "tensor/mod.ts"].map((
+    one,
+  ) => new URL(`../../../${one}`, import.meta.url).href);
   const doors = ["noiseline", "@noiseline/noiseline"].flatMap((name) => [
     [name, api],
     [`${name}/data`, api],
+    [`${name}/engine`, engine],
     [`${name}/layers`, layers],
     [`${name}/tensor`, tensor],
   ]);

@@ -1,0 +1,23 @@
+/** The part of the contract that the code of a stage uses; the entry points of the package export it. */
+export {
+  defineStage,
+  type InputArtifact,
+  type InputPort,
+  type InputPorts,
+  type InputValue,
+  type OutputArtifact,
+  type OutputPort,
+  type OutputPorts,
+  type OwnDefinition,
+  type ParamsSchema,
+  type ProgressUpdate,
+  type SavedState,
+  type Shard,
+  type StageContext,
+  type StageDefinition,
+  type StageEnd,
+  type StageInterface,
+  type StagePreview,
+  type StageProgress,
+  type StageRun,
+} from "./stage.ts";

@@ -1,0 +1,149 @@
+import type { ResultManifest } from "../schemas/records.ts";
+import { definedOnly } from "../std/defined_only.ts";
+import { formatDiagnostic } from "./diagnostic/format.ts";
+import type { Result } from "./diagnostic/diagnostic.ts";
+import { loadPipeline } from "./pipeline/load/load_pipeline.ts";
+import { type Pipeline, selectStages } from "./pipeline/pipeline.ts";
+import type { PlannedState } from "./plan/plan.ts";
+import { Planner } from "./plan/planner.ts";
+import type { EngineEvent } from "./run/events.ts";
+import { runPipeline as runLoaded } from "./run/run_pipeline.ts";
+import { findStoreRoot, openStore, type Store } from "./store/store.ts";
+
+/** Options for reading a pipeline. */
+export interface PipelineOptions {
+  /** Values that replace those of the file, as `count.limit=10`. */
+  readonly set?: readonly string[];
+  /** Profiles of the file to apply, in order. */
+  readonly profiles?: readonly string[];
+  /** Stages to reach, with those that they need. Default: all. */
+  readonly targets?: readonly string[];
+  /** Folder of the results. Default: `.noiseline` beside the file. */
+  readonly store?: string;
+}
+
+/** The planned outcome of a stage, and the reasons. */
+export interface PlannedStage {
+  /**
+   * `cached`: nothing to do; `restore`: the result is there, but `outputs/` does not show it; `run`, `extend`,
+   * `resume`: computes, from the start, from a shorter run or from an interrupted one; `may-run`: depends on results
+   * that do not exist yet.
+   */
+  readonly state: "cached" | "restore" | "run" | "extend" | "resume" | "may-run";
+  /** Why: `new`, `param`, `input`, `code`, `external`, `upstream`, `forced`, `output-missing` and others. */
+  readonly reasons: readonly string[];
+}
+
+/** An event of a run, for progress. */
+export interface RunEvent {
+  /** `progress` comes as often as the stage reports. */
+  readonly type: "started" | "progress" | "finished" | "note" | "warning";
+  /** The stage that the event is about; absent for the run as a whole. */
+  readonly stage?: string;
+  /** Units of work that are done, of `total` if that is known. */
+  readonly done?: number;
+  /** Units of work in all. */
+  readonly total?: number;
+  /** How the stage ended. */
+  readonly state?: StageResult["state"];
+  /** Text for people. */
+  readonly message?: string;
+}
+
+/** Options of a run. */
+export interface RunOptions extends PipelineOptions {
+  /** Called with each event. */
+  readonly onEvent?: (event: RunEvent) => void;
+  /** Abort this signal to let stages save and end. */
+  readonly stop?: AbortSignal;
+  /** Stages that run at the same time. Default: one for each processor. */
+  readonly jobs?: number;
+  /** True to go on with stages that do not depend on one that failed. */
+  readonly keepGoing?: boolean;
+  /** True to grant the stages all permissions that their definitions ask for. Default: those granted before. */
+  readonly grant?: boolean;
+}
+
+/** How a stage ended. */
+export interface StageResult {
+  /** `cached`, `restored` and `ran` have a result. */
+  readonly state: "cached" | "restored" | "ran" | "failed" | "interrupted" | "blocked";
+  /** Why the stage failed. */
+  readonly message?: string;
+  /** The digest of each output's content, by port; absent without a result. */
+  readonly digests?: Readonly<Record<string, string>>;
+  /** The folder in `outputs/` that shows the result, with a folder for each port if there are several. */
+  readonly folder?: string;
+}
+
+/** How a run ended. */
+export interface RunResult {
+  /** `failed` if any stage failed. */
+  readonly status: "done" | "failed" | "interrupted";
+  /** How each stage ended, by id. */
+  readonly stages: Readonly<Record<string, StageResult>>;
+}
+
+function valueOf<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(result.diagnostics.map((one) => formatDiagnostic(one)).join("\n"));
+}
+
+async function open(file: string, { set = [], profiles = [], targets = [], store }: PipelineOptions) {
+  const pipeline: Pipeline = valueOf(await loadPipeline(file, { kinds: {}, overrides: set, profiles }));
+  const { stages, problems } = selectStages(pipeline, targets);
+  if (problems.length > 0) valueOf({ ok: false, diagnostics: problems });
+  return { pipeline, targets: stages, store: openStore(store ?? findStoreRoot(pipeline.folder)) };
+}
+
+export async function planPipeline(file: string, options: PipelineOptions): Promise<Record<string, PlannedStage>> {
+  const { pipeline, store, targets } = await open(file, options);
+  const { stages } = await valueOf(Planner.make(pipeline, store, { targets })).plan();
+  const planned = stages.entries().map(([id, { state, reasons }]) => {
+    return [id, { state: state satisfies PlannedState, reasons: reasons.map(({ code }) => code) }] as const;
+  });
+  return Object.fromEntries(planned);
+}
+
+export async function runPipeline(file: string, options: RunOptions): Promise<RunResult> {
+  const { pipeline, store, targets } = await open(file, options);
+  const { onEvent, stop, jobs, keepGoing, grant } = options;
+  const emit = (event: EngineEvent) => {
+    for (const one of eventOf(event)) onEvent?.(one);
+  };
+  const asked = grant === true ? { askForGrants: () => Promise.resolve(true) } : {};
+  const run = valueOf(
+    await runLoaded(pipeline, store, { targets, emit, ...asked, ...definedOnly({ stop, jobs, keepGoing }) }),
+  );
+  const stages = run.stages.entries().map(([id, { state, message, manifest }]) => {
+    return [id, definedOnly({ state, message, ...shownOf(pipeline, store, id, manifest) })] as const;
+  });
+  return { status: run.status, stages: Object.fromEntries(stages) };
+}
+
+function shownOf({ name }: Pipeline, store: Store, id: string, manifest: ResultManifest | undefined) {
+  if (manifest === undefined) return {};
+  const digests = Object.entries(manifest.outputs).map(([port, { digest }]) => [port, digest] as const);
+  return { digests: Object.fromEntries(digests), folder: store.viewsOf(name).folderOf(id) };
+}
+
+function eventOf(event: EngineEvent): RunEvent[] {
+  switch (event.type) {
+    case "stage-started":
+      return [{ type: "started", stage: event.id }];
+    case "stage-progress": {
+      const { done, total } = event.update;
+      return [{ type: "progress", stage: event.id, ...definedOnly({ done, total }) }];
+    }
+    case "stage-finished":
+      return [{ type: "finished", stage: event.id, ...definedOnly({ state: event.state, message: event.message }) }];
+    case "stage-note":
+      return [{ type: event.level === "warn" ? "warning" : "note", stage: event.id, message: event.message }];
+    case "note":
+      return [{ type: "note", message: event.message }];
+    case "warning":
+      return [{ type: "warning", message: formatDiagnostic(event.diagnostic) }];
+    default:
+      return [];
+  }
+}
