@@ -76,7 +76,7 @@ stages:
     uses: train
     inputs: { images: digits.train, schedule: schedule }
     with:
-      steps: 2
+      steps: 1
       batchSize: ${batchSize}
       device: onnx
       model: { channels: 32, multipliers: [1, 2], blocks: 1, attention: [8] }

@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { findGpus } from "../../engine/run/slots.ts";
-import { decodeSafetensors } from "../../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
 import type { Metrics } from "../../artifacts/metrics.ts";
 import { cifarArchive } from "../support/cifar_archive.ts";
 import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
+import { fixtureJson, formulaWeights } from "../unit/diffusion/interchange_weights.ts";
 
 const OPTIONS = ["--profile", "small", "--set", "images.path=cifar-10-binary.tar.gz"];
 
@@ -17,15 +18,27 @@ function newProject(): Project {
   return project;
 }
 
+/** The project in which the small pipeline has run; a published checkpoint is scored by its images and features. */
+let ran: Promise<Project> | undefined;
+
+async function runCifar(): Promise<Project> {
+  const project = newProject();
+  const { code, stdout, stderr } = await project.cli(["run", "cifar.yaml", ...OPTIONS]);
+  assertEquals(code, 0, stdout + stderr);
+  return project;
+}
+
+Deno.test.afterAll(async () => {
+  await (await ran)?.[Symbol.asyncDispose]();
+});
+
 /** Returns the names of the figures in a stage's outputs folder. */
 function figuresOf(project: Project, stage: string): string[] {
   return (JSON.parse(project.read(`outputs/cifar/${stage}/metrics.json`)) as Metrics).metrics.map(({ name }) => name);
 }
 
 Deno.test("cifar.yaml with its small profile runs from the archive to the page", async () => {
-  await using project = newProject();
-  const ran = await project.cli(["run", "cifar.yaml", ...OPTIONS]);
-  assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+  const project = await (ran ??= runCifar());
   const { tensors } = decodeSafetensors(await Deno.readFile(project.path("outputs/cifar/sample/images.safetensors")));
   assertEquals(tensors["images"]!.shape, [64, 32, 32, 3]);
   for (const stage of ["evaluate", "evaluate-train"]) assert(figuresOf(project, stage).includes("bits/dim"), stage);
@@ -63,4 +76,47 @@ Deno.test("cifar.yaml as it is says what it takes before it fetches anything, an
   await using running = project.start(["run", "cifar.yaml", "train", ...options, "--json"]);
   await running.event(({ type, id }) => type === "stage-started" && id.startsWith("train"));
   running.signal("SIGKILL");
+});
+
+/**
+ * Writes a pipeline folder as diffusers saves it: the layout of google/ddpm-cifar10-32, with fewer levels and arbitrary
+ * weights.
+ */
+async function writePublished(project: Project, folder: string): Promise<void> {
+  project.write(join(folder, "model_index.json"), JSON.stringify(fixtureJson("levels", "model_index.json")));
+  const unet = { ...fixtureJson("levels", "unet/config.json"), sample_size: 32 };
+  project.write(join(folder, "unet/config.json"), JSON.stringify(unet));
+  project.write(
+    join(folder, "scheduler/scheduler_config.json"),
+    JSON.stringify({
+      _class_name: "DDPMScheduler",
+      num_train_timesteps: 1000,
+      beta_start: 1e-4,
+      beta_end: 0.02,
+      beta_schedule: "linear",
+      variance_type: "fixed_large",
+      clip_sample: true,
+    }),
+  );
+  const tensors = formulaWeights(fixtureJson("levels", "shapes.json"));
+  const file = project.path(join(folder, "unet/diffusion_pytorch_model.safetensors"));
+  await Deno.writeFile(file, encodeSafetensors({ tensors, metadata: { format: "pt" } }));
+}
+
+Deno.test("published.yaml scores a folder of diffusers, and says so where there is none", async () => {
+  const project = await (ran ??= runCifar());
+  project.copy("pipelines/published.yaml", "published.yaml");
+  const options = [
+    ...[...OPTIONS, "--set", "checkpoint.path=published"],
+    ...["--set", "sample.sampler.steps=2", "--set", "evaluate.limit=10", "--set", "evaluate.bound.timesteps=2"],
+  ];
+  const without = await project.cli(["run", "published.yaml", ...options]);
+  assertEquals(without.code, 2);
+  assertStringIncludes(without.stderr, 'stage "checkpoint": cannot read path: no such file or folder');
+
+  await writePublished(project, "published");
+  const { code, stdout, stderr } = await project.cli(["run", "published.yaml", ...options]);
+  assertEquals(code, 0, stdout + stderr);
+  const { metrics } = JSON.parse(project.read("outputs/published/score/metrics.json")) as Metrics;
+  assertEquals(metrics.find(({ name }) => name === "FD-classifier")?.count, 64);
 });

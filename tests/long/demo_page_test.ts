@@ -35,11 +35,11 @@ stages:
   sample:
     uses: sample
     inputs: { checkpoint: train }
-    with: { count: ${COUNT}, batchSize: ${COUNT}, guidance: 2, sampler: { name: ddim, steps: 5, eta: 1 } }
+    with: { count: ${COUNT}, batchSize: ${COUNT}, guidance: 2, sampler: { name: ddim, steps: 3, eta: 1 } }
   page:
     uses: demo
     inputs: { checkpoint: train }
-    with: { title: "<b>Digits</b> & more", count: ${COUNT}, guidance: 2, sampler: { name: ddim, steps: 5, eta: 1 } }
+    with: { title: "<b>Digits</b> & more", count: ${COUNT}, guidance: 2, sampler: { name: ddim, steps: 3, eta: 1 } }
 `;
 
 /** Software rendering, so that the images are the same on all machines. */
@@ -49,6 +49,20 @@ const FLAGS = {
   webgpu: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
 };
 
+/** The project with the page, which tests only read; the last of them removes it. */
+let made: Promise<Project> | undefined;
+
+async function makePages(): Promise<Project> {
+  const project = new Project({ files: { "p.yaml": YAML } });
+  const { code, stdout, stderr } = await project.cli(["run", "p.yaml"]);
+  assertEquals(code, 0, stdout + stderr);
+  return project;
+}
+
+Deno.test.afterAll(async () => {
+  await (await made)?.[Symbol.asyncDispose]();
+});
+
 /** Runs a test with the page that a pipeline has made, and the images that `sample` generated in the pipeline. */
 async function onPages(
   use: (
@@ -56,9 +70,7 @@ async function onPages(
     drawn: Uint8Array,
   ) => Promise<void>,
 ) {
-  await using project = new Project({ files: { "p.yaml": YAML } });
-  const made = await project.cli(["run", "p.yaml"]);
-  assertEquals(made.code, 0, made.stdout + made.stderr);
+  const project = await (made ??= makePages());
   const samples = openInput(folderArtifact(project.path("outputs/demo/sample"), "samples"));
   const { pixels } = await readImages(samples);
   await using stack = new AsyncDisposableStack();

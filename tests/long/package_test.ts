@@ -16,8 +16,15 @@ export default definePipeline({
 });
 `;
 
+/** A registry with the package, for tests that leave it as it is. */
+let published: ReturnType<typeof publish> | undefined;
+
+Deno.test.afterAll(async () => {
+  await (await published)?.[Symbol.asyncDispose]();
+});
+
 Deno.test("the package that is published has what a user needs and nothing else", async () => {
-  await using registry = await publish();
+  const registry = await (published ??= publish());
   const paths = [...registry.files.keys()];
   for (const path of ["/deno.json", "/deno.lock", "/mod.ts", "/cli/main.ts", "/pipelines/smoke.yaml", "/LICENSE"]) {
     assert(paths.includes(path), path);
@@ -34,7 +41,7 @@ Deno.test("the package that is published has what a user needs and nothing else"
 });
 
 Deno.test("whoever adds the package runs pipelines, tests a stage, and writes a pipeline in TypeScript", async () => {
-  await using registry = await publish();
+  const registry = await (published ??= publish());
   await using user = new User(registry, { npm: false });
   await user.do("deno", "add", NAME);
   await user.do(...PROGRAM, "new", "pipeline", "first");
@@ -58,7 +65,7 @@ Deno.test("whoever adds the package runs pipelines, tests a stage, and writes a 
 });
 
 Deno.test("a folder without settings gets those that a stage needs", async () => {
-  await using registry = await publish();
+  const registry = await (published ??= publish());
   await using user = new User(registry, { npm: true });
   await user.do(...PROGRAM, "new", "stage", "mine", "--folder", "lab");
   const lab = join(user.folder, "lab");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Report } from "../../report/model.ts";
 import { renderReport } from "../../report/page.ts";
 import { encodePng } from "../../formats/png.ts";
-import { Chromium, findChromium } from "./chromium.ts";
+import { Chromium, findChromium } from "../browser/chromium.ts";
 
 const picture = (shade: number) =>
   encodePng({ width: 8, height: 8, channels: 1, data: new Uint8Array(64).fill(shade) });
