@@ -6,7 +6,8 @@ const folder = new URL(".", import.meta.url).pathname;
 const started = performance.now();
 const { code } = await new Deno.Command(Deno.execPath(), {
   args: ["test", "-A", "--parallel", "--quiet", "--no-check", ...(Deno.args.length > 0 ? Deno.args : [folder])],
-  env: { NOISELINE_FAULTS_TABLE: table },
+  // Tests wait for processes to be killed, to end and to time out: one more than there are processors run at once.
+  env: { NOISELINE_FAULTS_TABLE: table, DENO_JOBS: String(navigator.hardwareConcurrency + 1) },
 }).spawn().status;
 
 const rows = Deno.readTextFileSync(table).split("\n").filter((line) => line !== "").map((line) =>
