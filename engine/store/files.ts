@@ -1,6 +1,6 @@
 /**
- * Every write of the store goes through this module, so that tests can count writes, kill the process at one or make
- * one fail, and so that no write leaves the folders that were opened for it (`roots.ts`). Reads are in `reading.ts`.
+ * Every write of the store goes through this module, so that no write leaves the folders that were opened for it
+ * (`roots.ts`). Reads are in `reading.ts`.
  */
 import { dirname } from "node:path";
 import { Limit } from "./limit.ts";
@@ -8,47 +8,8 @@ import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
 import { locate } from "./trouble.ts";
 import { assertFolder, assertInside, isWithin } from "./roots.ts";
 
-export type FileOperation =
-  | "mkdir"
-  | "write"
-  | "append"
-  /** Between the two halves of a write or an append. */
-  | "half"
-  | "fsync"
-  | "rename"
-  | "copy"
-  | "link"
-  | "chmod"
-  | "remove"
-  | "lock";
-
-/** The arguments of an operation other than its path. */
-interface OperationDetail {
-  /** The source path of a rename, a copy or a link. */
-  readonly from?: string;
-  /** The bytes of a write or an append. */
-  readonly bytes?: Uint8Array;
-}
-
-/** Called before each operation; may throw to make it fail. */
-type OperationHook = (operation: FileOperation, path: string, detail?: OperationDetail) => void;
-
-let hook: OperationHook | undefined;
-
-/** Watches the store's operations or makes them fail. Only for tests; pass undefined to stop. */
-export function setOperationHook(next: OperationHook | undefined): void {
-  hook = next;
-}
-
-/** Checks and announces an operation that creates, changes, removes or moves something at a path. */
-function begin(operation: FileOperation, path: string, detail?: OperationDetail): void {
-  assertInside(path);
-  hook?.(operation, path, detail);
-}
-
 export function makeFolder(path: string): void {
   assertFolder(path);
-  hook?.("mkdir", path);
   Deno.mkdirSync(path, { recursive: true });
 }
 
@@ -63,9 +24,7 @@ export function spareFlushes(folder: string): void {
 const isFleeting = (path: string) => fleeting !== undefined && isWithin(path, fleeting);
 
 function sync(file: Deno.FsFile, path: string): void {
-  if (isFleeting(path)) return;
-  hook?.("fsync", path);
-  file.syncSync();
+  if (!isFleeting(path)) file.syncSync();
 }
 
 /** Makes a rename or a new name in a folder durable. Windows cannot open folders and needs no such step. */
@@ -91,9 +50,7 @@ export function flushFolder(path: string): Promise<void> {
 }
 
 async function flush(file: Deno.FsFile, path: string): Promise<void> {
-  if (isFleeting(path)) return;
-  hook?.("fsync", path);
-  await file.sync();
+  if (!isFleeting(path)) await file.sync();
 }
 
 /** Creates or replaces a file and flushes it. Not atomic: use it for names that nobody reads yet. */
@@ -109,7 +66,7 @@ export function writeUnflushed(path: string, content: Uint8Array | string): void
 
 function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  begin("write", path, { bytes });
+  assertInside(path);
   setOddAside(path);
   const file = Deno.openSync(path, { write: true, create: true, truncate: true });
   try {
@@ -121,15 +78,10 @@ function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
   }
 }
 
-function writeAll(file: Deno.FsFile, bytes: Uint8Array, path: string): void {
-  let offset = 0;
-  if (hook !== undefined) {
-    // A kill or a full disk can cut a write anywhere; tests try the cut in the middle.
-    while (offset < bytes.length >> 1) offset += file.writeSync(bytes.subarray(offset, bytes.length >> 1));
-    hook("half", path);
-  }
+/** Writes all bytes to an open file. @param path the path that errors name */
+export function writeAll(file: Deno.FsFile, bytes: Uint8Array, path: string): void {
   locate(path, () => {
-    while (offset < bytes.length) offset += file.writeSync(bytes.subarray(offset));
+    for (let offset = 0; offset < bytes.length;) offset += file.writeSync(bytes.subarray(offset));
   });
 }
 
@@ -194,7 +146,7 @@ const MAX_APPENDED = 64;
  */
 export function appendLine(path: string, line: string): number {
   const bytes = new TextEncoder().encode(`${asRecord(line, path)}\n`);
-  begin("append", path, { bytes });
+  assertInside(path);
   const file = appended.get(path) ?? openForAppending(path);
   try {
     writeAll(file, bytes, path);
@@ -230,7 +182,7 @@ export function closeAppended(path: string): void {
 
 export function rename(from: string, to: string): void {
   assertInside(from);
-  begin("rename", to, { from });
+  assertInside(to);
   Deno.renameSync(from, to);
 }
 
@@ -259,19 +211,19 @@ export async function moveDurably(from: string, to: string): Promise<void> {
 }
 
 export function setMode(path: string, mode: number): void {
-  begin("chmod", path);
+  assertInside(path);
   if (Deno.build.os !== "windows") Deno.chmodSync(path, mode);
 }
 
 /** Copies a file; the blocks are shared where the file system can share them. */
 export function copyFile(from: string, to: string): void {
-  begin("copy", to, { from });
+  assertInside(to);
   Deno.copyFileSync(from, to);
 }
 
 /** Makes a hard link to a file, or copies the file where the file system cannot link. */
 export function linkOrCopy(from: string, to: string): void {
-  begin("link", to, { from });
+  assertInside(to);
   try {
     Deno.linkSync(from, to);
   } catch (error) {
@@ -283,7 +235,7 @@ export function linkOrCopy(from: string, to: string): void {
 export function removeTree(path: string): void {
   // Checking first is cheaper than the error of removing a missing path.
   if (statIfThere(path) === undefined) return;
-  begin("remove", path);
+  assertInside(path);
   Deno.removeSync(path, { recursive: true });
 }
 
@@ -298,26 +250,15 @@ export function removeQuietly(path: string): void {
 
 /** Opens a lock file, which is never removed. */
 export function openLockFile(path: string): Deno.FsFile {
-  begin("write", path);
+  assertInside(path);
   setOddAside(path);
   return Deno.openSync(path, { read: true, write: true, create: true });
-}
-
-/**
- * Tries to take the kernel's lock on an open file. The lock ends with the process, however the process ends.
- * @param alone true for an exclusive lock; else any number of processes may share the lock while none holds it
- * exclusively
- * @returns true if the lock was taken
- */
-export function tryLock(file: Deno.FsFile, path: string, alone = true): boolean {
-  hook?.("lock", path);
-  return file.tryLockSync(alone);
 }
 
 /** Replaces the content of an open file, keeping the file. */
 export function rewrite(file: Deno.FsFile, path: string, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  begin("write", path, { bytes });
+  assertInside(path);
   file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
   writeAll(file, bytes, path);

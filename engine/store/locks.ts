@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { delay } from "@std/async";
 import { definedOnly } from "../../std/defined_only.ts";
-import { openLockFile, rewrite, tryLock } from "./files.ts";
+import { openLockFile, rewrite } from "./files.ts";
 import { readTextIfThere, statIfThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
@@ -24,7 +24,7 @@ export async function acquireLock(path: string, { signal, onWait, shared = false
   using held = new DisposableStack();
   const file = held.use(openLockFile(path));
   let told = false;
-  for (let waitMs = 5; !tryLock(file, path, !shared); waitMs = Math.min(waitMs * 2, 250)) {
+  for (let waitMs = 5; !file.tryLockSync(!shared); waitMs = Math.min(waitMs * 2, 250)) {
     if (!told) onWait?.(readTextIfThere(path)?.trim().slice(0, 100) || "another process");
     told = true;
     try {
@@ -40,7 +40,7 @@ export async function acquireLock(path: string, { signal, onWait, shared = false
 /** Takes an exclusive lock if nobody holds the lock now. */
 export function tryAlone(path: string): Disposable | undefined {
   using held = new DisposableStack();
-  return tryLock(held.use(openLockFile(path)), path) ? held.move() : undefined;
+  return held.use(openLockFile(path)).tryLockSync(true) ? held.move() : undefined;
 }
 
 /**
@@ -70,8 +70,7 @@ export function isHeld(folder: string): boolean {
 /** Takes a lock that is only ever held for moments. Blocks this process until the lock is free. */
 export function lockNow(path: string): Disposable {
   using held = new DisposableStack();
-  const file = held.use(openLockFile(path));
-  if (!tryLock(file, path)) file.lockSync(true);
+  held.use(openLockFile(path)).lockSync(true);
   return held.move();
 }
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { collectGarbage } from "../../engine/upkeep/gc.ts";
 import { verifyStore } from "../../engine/upkeep/verify.ts";
-import { setOperationHook } from "../../engine/store/files.ts";
+import { setOperationHook } from "../support/operations.ts";
 import { openStore } from "../../engine/store/store.ts";
 import { finalDigests } from "../support/check_plan.ts";
 import { Project } from "../support/project.ts";

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../../schemas/records.ts";
-import { makeFolder, removeQuietly } from "../files.ts";
-import { locate } from "../trouble.ts";
+import { makeFolder, removeQuietly, writeAll } from "../files.ts";
 import { filesOf } from "../results.ts";
 import type { Store } from "../store.ts";
 import type { CacheClient } from "./client.ts";
@@ -77,9 +76,7 @@ export class Downloads {
         // Whatever follows, this is not the wanted object, and it may be endless.
         if (size > wanted) return false;
         digest.update(chunk);
-        locate(path, () => {
-          for (let offset = 0; offset < chunk.length;) offset += target.writeSync(chunk.subarray(offset));
-        });
+        writeAll(target, chunk, path);
         count(chunk.length);
         return true;
       };

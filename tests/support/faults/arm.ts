@@ -2,7 +2,7 @@
  * Makes a process fail at one of its operations on the store. Only test entries load this module: `cli.ts` in this
  * folder for the command itself, and for a stage's worker the `setpriv` that {@linkcode FaultProject} puts on its PATH.
  */
-import { type FileOperation, setOperationHook } from "../../../engine/store/files.ts";
+import { type FileOperation, setOperationHook } from "../operations.ts";
 
 /** An injection into a process, as plain data because it is sent to another process. */
 export type Injection =

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { setOperationHook } from "../../../../engine/store/files.ts";
+import { setOperationHook } from "../../../support/operations.ts";
 import { tryAlone } from "../../../../engine/store/locks.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { runIn } from "../support/reach.ts";

@@ -4,12 +4,11 @@ import { z } from "zod";
 import {
   appendLine,
   closeAppended,
-  type FileOperation,
   flushAndHash,
   replaceFile,
-  setOperationHook,
   writeAtomically,
 } from "../../../../engine/store/files.ts";
+import { type FileOperation, setOperationHook } from "../../../support/operations.ts";
 import { readRecords } from "../../../../engine/store/records.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { Digests } from "../../../../engine/store/digests.ts";

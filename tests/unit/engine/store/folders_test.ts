@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join, relative } from "node:path";
-import { setOperationHook } from "../../../../engine/store/files.ts";
+import { setOperationHook } from "../../../support/operations.ts";
 import { FolderMaker, makeDurableFolder } from "../../../../engine/store/folders.ts";
 import { makeTempFolder } from "../support/temp.ts";
 

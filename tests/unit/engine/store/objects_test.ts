@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
-import { setOperationHook } from "../../../../engine/store/files.ts";
+import { setOperationHook } from "../../../support/operations.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { openFreshStore, takeText } from "../support/manifest.ts";
 
