@@ -1,16 +1,4 @@
-import {
-  type Alias,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  Lexer,
-  type Node,
-  parseDocument,
-  visit,
-  type YAMLMap,
-} from "yaml";
+import * as yaml from "yaml";
 import {
   type Diagnostic,
   errorOf,
@@ -59,7 +47,7 @@ function syntaxFix(code: string, message: string): string {
 function findSurplus(source: SourceText): Diagnostic[] {
   if (source.text.length <= MAX_PIECES) return [];
   let [pieces, offset] = [0, 0];
-  for (const lexeme of new Lexer().lex(source.text)) {
+  for (const lexeme of new yaml.Lexer().lex(source.text)) {
     // The lexer's own marks stand for nothing in the text.
     if (LEXER_MARKS.includes(lexeme)) continue;
     if (++pieces > MAX_PIECES) {
@@ -84,9 +72,9 @@ function tooDeep(source: SourceText, offset: number): Diagnostic {
 export function parseYaml(source: SourceText): Result<SourceDocument> {
   const early = [...findConflictMarkers(source), ...findSurplus(source)];
   if (early.length > 0) return refuse(early);
-  let document: Document.Parsed;
+  let document: yaml.Document.Parsed;
   try {
-    document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
+    document = yaml.parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     // The parser overflowed and does not say where.
@@ -117,15 +105,15 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
 
   const locate = (path: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
     let node: unknown = document.contents;
-    let key: Node | undefined;
+    let key: yaml.Node | undefined;
     for (const part of path) {
       node = targets.get(node) ?? node;
-      if (isMap(node)) {
+      if (yaml.isMap(node)) {
         const pair = pairs.get(node)?.get(String(part));
         if (pair === undefined) return undefined;
-        key = pair.key as Node;
+        key = pair.key as yaml.Node;
         node = pair.value;
-      } else if (isSeq(node) && typeof part === "number") {
+      } else if (yaml.isSeq(node) && typeof part === "number") {
         key = undefined;
         node = node.items[part];
       } else {
@@ -133,9 +121,9 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
       }
     }
     // A null value, as in `with:` alone, has an empty range; its key is the better place to point at.
-    const empty = node === null || (isScalar(node) && node.range?.[0] === node.range?.[1]);
+    const empty = node === null || (yaml.isScalar(node) && node.range?.[0] === node.range?.[1]);
     if (key !== undefined && (target === "key" || empty)) return spanOf(source, key);
-    return node === undefined ? undefined : spanOf(source, node as Node);
+    return node === undefined ? undefined : spanOf(source, node as yaml.Node);
   };
   const end = source.text.indexOf("\n");
   const origin = (path: DocumentPath) => {
@@ -146,9 +134,11 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
 }
 
 /** Returns where the quoted text that ends at an offset begins: the parser reports an unclosed quote at its end. */
-function openingOf(document: Document.Parsed, end: number): number | undefined {
+function openingOf(document: yaml.Document.Parsed, end: number): number | undefined {
   let start: number | undefined;
-  visit(document, { Scalar: (_key, { range }) => void (range?.[1] === end && range[0] < end && (start = range[0])) });
+  yaml.visit(document, {
+    Scalar: (_key, { range }) => void (range?.[1] === end && range[0] < end && (start = range[0])),
+  });
   return start;
 }
 
@@ -169,17 +159,17 @@ function syntaxError(span: Span, message: string, fix: string): Diagnostic {
  */
 function readNodes(source: SourceText, contents: unknown) {
   const problems: Diagnostic[] = [];
-  const targets = new Map<unknown, Node>();
-  const pairs = new Map<YAMLMap, ReadonlyMap<string, YAMLMap["items"][number]>>();
+  const targets = new Map<unknown, yaml.Node>();
+  const pairs = new Map<yaml.YAMLMap, ReadonlyMap<string, yaml.YAMLMap["items"][number]>>();
   // An anchored node is not whole while it is being read, so an alias within it is refused.
-  const anchors = new Map<string, { readonly node: Node; readonly whole: boolean; readonly value: unknown }>();
+  const anchors = new Map<string, { readonly node: yaml.Node; readonly whole: boolean; readonly value: unknown }>();
   let repeated = 0;
 
-  const report = (node: Node, message: string, fix: string, more: Partial<Diagnostic> = {}): undefined => {
+  const report = (node: yaml.Node, message: string, fix: string, more: Partial<Diagnostic> = {}): undefined => {
     problems.push({ ...syntaxError(spanOf(source, node), message, fix), ...more });
   };
 
-  const readAlias = (node: Alias, depth: number): unknown => {
+  const readAlias = (node: yaml.Alias, depth: number): unknown => {
     const anchored = anchors.get(node.source);
     if (anchored === undefined) {
       return report(node, `nothing before it is called &${node.source}`, "repeat the value, or put the anchor first");
@@ -195,13 +185,13 @@ function readNodes(source: SourceText, contents: unknown) {
     return before > MAX_VALUES ? undefined : report(node, `${TOO_LARGE} by its aliases`, "repeat less");
   };
 
-  const readMap = (node: YAMLMap, depth: number): unknown => {
+  const readMap = (node: yaml.YAMLMap, depth: number): unknown => {
     const value: Record<string, unknown> = {};
-    const seen = new Map<string, YAMLMap["items"][number]>();
+    const seen = new Map<string, yaml.YAMLMap["items"][number]>();
     pairs.set(node, seen);
     for (const pair of node.items) {
-      const key = pair.key as Node;
-      const name = isScalar(key) ? String(key.value) : undefined;
+      const key = pair.key as yaml.Node;
+      const name = yaml.isScalar(key) ? String(key.value) : undefined;
       if (name === undefined) {
         report(key, "a key must be plain text", "write the key as a word or a quoted string");
         continue;
@@ -212,7 +202,7 @@ function readNodes(source: SourceText, contents: unknown) {
       else if (first !== undefined) {
         report(key, `duplicate key "${name}"`, "rename or remove one of the two", {
           code: "duplicate-key",
-          related: [{ message: "first written at", span: spanOf(source, first.key as Node) }],
+          related: [{ message: "first written at", span: spanOf(source, first.key as yaml.Node) }],
         });
       } else seen.set(name, pair);
       read(key, depth + 1);
@@ -223,19 +213,19 @@ function readNodes(source: SourceText, contents: unknown) {
   };
 
   const readBare = (node: unknown, depth: number): unknown => {
-    if (depth > MAX_DEPTH) return report(node as Node, TOO_DEEP, "nest less");
-    if (isScalar(node)) return node.value;
-    if (isSeq(node)) return node.items.map((item) => read(item, depth + 1));
-    return isMap(node) ? readMap(node, depth) : null;
+    if (depth > MAX_DEPTH) return report(node as yaml.Node, TOO_DEEP, "nest less");
+    if (yaml.isScalar(node)) return node.value;
+    if (yaml.isSeq(node)) return node.items.map((item) => read(item, depth + 1));
+    return yaml.isMap(node) ? readMap(node, depth) : null;
   };
 
   const read = (node: unknown, depth: number): unknown => {
-    if (isAlias(node)) return readAlias(node, depth);
+    if (yaml.isAlias(node)) return readAlias(node, depth);
     const anchor = (node as { anchor?: string } | null)?.anchor;
     if (anchor === undefined) return readBare(node, depth);
-    anchors.set(anchor, { node: node as Node, whole: false, value: undefined });
+    anchors.set(anchor, { node: node as yaml.Node, whole: false, value: undefined });
     const value = readBare(node, depth);
-    anchors.set(anchor, { node: node as Node, whole: true, value });
+    anchors.set(anchor, { node: node as yaml.Node, whole: true, value });
     return value;
   };
 

@@ -6,28 +6,21 @@ import { MAX_RECORD_BYTES } from "../reading.ts";
 import { type Answer, type CacheBackend, type Content, type Trouble, trouble } from "./backend.ts";
 
 /** Time limits, in milliseconds, and numbers of tries. */
-export interface Patience {
+export const PATIENCE = {
   /** For the answer to a request, or the first byte of a file. */
-  readonly answerMs: number;
-  /** For the next bytes of a file. */
-  readonly stallMs: number;
-  /** Before the first retry; each further one waits twice as long. */
-  readonly backOffMs: number;
-  /** The most tries of a read, and of a write, for which nobody waits. */
-  readonly readTries: number;
-  readonly writeTries: number;
-  /** Between two checks of what another machine computes. */
-  readonly lookMs: number;
-}
-
-export const PATIENCE: Patience = {
   answerMs: 5_000,
+  /** For the next bytes of a file. */
   stallMs: 15_000,
+  /** Before the first retry; each further one waits twice as long. */
   backOffMs: 250,
+  /** The most tries of a read, and of a write, for which nobody waits. */
   readTries: 3,
   writeTries: 5,
+  /** Between two checks of what another machine computes. */
   lookMs: 10_000,
 };
+
+export type Patience = Readonly<typeof PATIENCE>;
 
 /** Ticks of one {@linkcode Countdown}. */
 const TICKS = 20;
