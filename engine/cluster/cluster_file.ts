@@ -7,7 +7,7 @@ import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { Problems } from "../diagnostic/problems.ts";
 import { addIssues } from "../pipeline/load/issues.ts";
-import { userFile } from "../pipeline/load/builtin.ts";
+import { userFile } from "../pipeline/load/kinds.ts";
 import { makeOrigins } from "../pipeline/load/origin.ts";
 import { parseYaml } from "../pipeline/source/parse_yaml.ts";
 import { readSource } from "../pipeline/source/read_source.ts";

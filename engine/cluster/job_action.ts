@@ -5,9 +5,7 @@ import { type DigestedExternals, digestStageExternals, withPaths } from "../keys
 import { actionsOf, bindingsOf } from "../keys/action.ts";
 import { fitsItsKey, keysOfActions } from "../keys/keys.ts";
 import type { Kind, Stage, UserCode } from "../keys/stage.ts";
-import { fromBuiltin, fromFile } from "../pipeline/load/builtin.ts";
-import { withCode } from "../pipeline/load/definitions.ts";
-import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
+import { type BuiltinKinds, fromBuiltin, fromFile, withCode } from "../pipeline/load/kinds.ts";
 import { type KeptPipeline, unpackPipeline } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { GivenResult } from "../plan/planner.ts";

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import {
+  figureRowSchema,
   type LiveProgress,
   MAX_PLANNED,
   type PlanRecord,
@@ -11,10 +12,10 @@ import {
 } from "../../schemas/records.ts";
 import { mayWork, type Plan, type PlannedState } from "../plan/plan.ts";
 import { isAbandoned, type RunState } from "../store/processes.ts";
-import { factsAt, type FileFacts, sameFacts } from "../store/reading.ts";
+import { factsAt, type FileFacts, sameFacts, statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { readRecordsFrom } from "../store/records.ts";
-import type { StagePlace } from "./tails.ts";
+import type { RunStore } from "../store/runs.ts";
 
 type PlannedLine = PlanRecord["stages"][number];
 
@@ -257,4 +258,25 @@ export function etaLeft(progress: LiveProgress | undefined, nowMs: number): numb
 /** Returns the milliseconds left by the pace so far; undefined if the pace is not known, and at the end. */
 export function etaOf({ done, total, perSecond }: Pick<LiveProgress, "done" | "total" | "perSecond">) {
   return perSecond === null || done >= total ? undefined : (total - done) / perSecond * 1_000;
+}
+
+/** The place where the files of a stage lie. */
+export interface StagePlace extends Readonly<Record<"runId" | "stage", string>> {
+  readonly runs: RunStore;
+}
+
+/** The most lines that one reading returns: whoever follows the file reads again. */
+const MOST_ROWS = 20_000;
+
+/** The largest file of figures that is read, in bytes. A month of sixteen figures takes half of this. */
+const MAX_FIGURES_BYTES = 32 << 20;
+
+/**
+ * Reads the figures of a stage, from a byte of their file on. Steps fall where the stage was begun again.
+ * @returns the rows, and the byte to continue from
+ */
+export function readFigures({ runs, runId, stage }: StagePlace, from?: number) {
+  const path = runs.figuresPath(runId, stage);
+  if ((statIfThere(path)?.size ?? 0) > MAX_FIGURES_BYTES) return { rows: [], next: from ?? 0 };
+  return readRecordsFrom(path, figureRowSchema, from, MOST_ROWS);
 }

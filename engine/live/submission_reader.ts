@@ -2,8 +2,7 @@ import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "../clu
 import type { QueuedJob } from "../cluster/queue.ts";
 import type { OpenSubmission } from "../cluster/submission.ts";
 import type { RunState } from "../store/processes.ts";
-import { type LiveStage, RunReader, type StageNow } from "./run_reader.ts";
-import type { StagePlace } from "./tails.ts";
+import { type LiveStage, RunReader, type StageNow, type StagePlace } from "./run_reader.ts";
 
 /** The most submissions that are read: older ones say nothing about what is running now. */
 const MAX_SUBMISSIONS = 100;

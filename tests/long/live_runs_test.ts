@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Site } from "../../cli/ui/site.ts";
-import { RunReader } from "../../engine/live/run_reader.ts";
-import { readFigures } from "../../engine/live/tails.ts";
+import { readFigures, RunReader } from "../../engine/live/run_reader.ts";
 import { readTail } from "../../engine/store/reading.ts";
 import { openStore } from "../../engine/store/store.ts";
 import type { Json } from "../support/cli_process.ts";
@@ -127,7 +126,6 @@ Deno.test("a run is seen while it is on, and how far it was when it was killed",
 
 /** A stage that leaves a log of three steps, or hangs for ten minutes after the second. */
 const CHILD = `import { defineStage } from "noiseline";
-import { z } from "zod";
 export default defineStage({
   summary: "Pretends to learn",
   params: z.strictObject({ rate: z.number(), clip: z.number().default(1) }),

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { fromBuiltin } from "../../engine/pipeline/load/builtin.ts";
+import { fromBuiltin } from "../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { evaluateKind, sampleKind, scheduleKind, trainKind } from "../support/builtin_kinds.ts";

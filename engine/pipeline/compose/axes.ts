@@ -3,8 +3,7 @@ import type { DocumentPath } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
-import { MAX_STAGES } from "../source/budget.ts";
-import { isRecord } from "../source/tree.ts";
+import { isRecord, MAX_STAGES } from "../source/tree.ts";
 
 /** One value of an axis, with its name in ids and references. */
 interface AxisValue {

@@ -2,8 +2,7 @@ import type { DocumentPath } from "../../diagnostic/document.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Kind } from "../../keys/stage.ts";
-import { type Budget, MAX_STAGES } from "../source/budget.ts";
-import { asMap, type Entries, isRecord } from "../source/tree.ts";
+import { asMap, type Budget, type Entries, isRecord, MAX_STAGES } from "../source/tree.ts";
 import {
   childSuffix,
   type Combination,

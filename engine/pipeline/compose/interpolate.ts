@@ -1,8 +1,7 @@
 import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";
-import { asMap, getPath, mapLeaves } from "../source/tree.ts";
+import { asMap, Budget, getPath, mapLeaves, MAX_DEPTH, measure, TOO_DEEP } from "../source/tree.ts";
 import type { Combination } from "./axes.ts";
 
 /** A `${…}` that was replaced: where it is written and what it named, for origin chains. */

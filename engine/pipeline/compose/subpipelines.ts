@@ -5,11 +5,9 @@ import type { Result } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import type { Budget } from "../source/budget.ts";
-import { asMap, type Entries, isRecord } from "../source/tree.ts";
-import { shownName } from "./compose.ts";
+import { asMap, type Budget, type Entries, isRecord } from "../source/tree.ts";
+import { type Layer, rebase, shownName } from "./compose.ts";
 import { interpolate, type Interpolation, matrixAxesIn } from "./interpolate.ts";
-import { type Layer, rebase } from "./layers.ts";
 import { INPUT, mapReferences, parseReference } from "./reference.ts";
 
 /**

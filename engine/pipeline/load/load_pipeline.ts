@@ -6,24 +6,20 @@ import { type DocumentPath, formatPath, type Origins, type SourceDocument } from
 import { Problems } from "../../diagnostic/problems.ts";
 import { missingExternals } from "../../keys/externals.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
-import { composeDocument } from "../compose/compose.ts";
+import { composeDocument, layeredDocument } from "../compose/compose.ts";
 import { leaveOut } from "../compose/conditions.ts";
 import { expandMatrices, usesMatrix } from "../compose/expand.ts";
 import { interpolate } from "../compose/interpolate.ts";
-import { layeredDocument } from "../compose/layers.ts";
 import { findCycle, topologicalOrder } from "../compose/order.ts";
-import { includePipelines } from "../compose/subpipelines.ts";
+import { type IncludeOptions, includePipelines } from "../compose/subpipelines.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { Budget } from "../source/budget.ts";
+import { asMap, Budget, isRecord, sortKeys } from "../source/tree.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { asMap, isRecord, sortKeys } from "../source/tree.ts";
 import { bindInputs, buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
-import { userFile } from "./builtin.ts";
-import { StageKinds } from "./definitions.ts";
-import { type BuiltinKinds, findKinds } from "./kinds.ts";
+import { type BuiltinKinds, findKinds, StageKinds, userFile } from "./kinds.ts";
 import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
 import { validate } from "../../process/schema_issues.ts";
@@ -45,14 +41,17 @@ export interface LoadOptions {
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
   const { overrides = [], profiles = [] } = options;
   const problems = new Problems();
-  const document = await resolveDocument(file, options, problems);
+  const budget = new Budget();
+  const read = oncePerFile((path, name) => readDocument(path, name, budget));
+  const document = await composeDocument(file, { read, profiles });
   if (!document.ok) return document;
-  const { value, origins, families, groups, leftOut, unresolved, written } = document.value;
+  const resolved = await resolveDocument({ ...options, file, document: document.value, read, budget, problems });
+  const { value, origins, families, groups, leftOut, unresolved } = resolved;
   const finding = { origins, problems };
 
-  const { parsed, issues, broken } = readStructure(
-    written === undefined ? value : { ...asMap(value), profiles: written },
-  );
+  const { profiles: written } = document.value;
+  const whole = written === undefined ? value : { ...asMap(value), profiles: written };
+  const { parsed, issues, broken } = readStructure(whole, budget);
   // A value that could not be resolved has been reported; its type error would only repeat it.
   const known = new Set(unresolved.map(formatPath));
   addIssues(issues.filter(({ path, keys }) => keys !== undefined || !known.has(formatPath(path))), [], finding);
@@ -100,47 +99,31 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
 }
 
 /**
- * Applies extends, profiles, overrides, interpolation, nested pipelines, matrix and conditions, in this order.
+ * Applies overrides, interpolation, nested pipelines, matrix and conditions, in this order, to a file with profiles.
  * @returns the file with everything resolved that its text can say; only the schemas' defaults are missing
  */
 async function resolveDocument(
-  file: string,
-  { kinds, overrides = [], profiles = [] }: LoadOptions,
-  problems: Problems,
+  { kinds, overrides = [], ...context }: LoadOptions & Omit<IncludeOptions, "isSeeded">,
 ) {
-  const budget = new Budget();
-  const read = oncePerFile<Result<SourceDocument>>(async (path, name) => {
-    const found = await readDocument(path, name);
-    const message = found.ok ? budget.take(found.value.value) : undefined;
-    if (!found.ok || message === undefined) return found;
-    const fix = "split the experiment into several pipelines";
-    return refuse([errorOf("file-too-large", message, fix, { span: found.value.whole })]);
-  });
-  const document = await composeDocument(file, { read, profiles });
-  if (!document.ok) return document;
-  const overridden = applyOverrides(document.value.value, overrides);
+  const { file, document, read, budget, problems } = context;
+  const overridden = applyOverrides(document.value, overrides);
   problems.addAll(overridden.problems);
   const replaced = interpolate(overridden.value, problems, budget);
   const fileOf = (uses: unknown) => userFile(uses, dirname(file));
   const included = await includePipelines(replaced.value, {
-    file,
-    document: document.value,
+    ...context,
     read: oncePerFile((inner) => composeDocument(inner, { read, profiles: [] })),
     isSeeded: (uses) => fileOf(uses) !== undefined || kinds[uses]?.seeded === true,
-    budget,
-    problems,
   });
   const expands = !budget.spent && usesMatrix(included.value);
   const kindsOf = expands ? await findKinds(included.value, kinds, fileOf) : undefined;
   const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
 
-  const layers = [{ document: document.value, prefix: [] }, ...included.layers, ...overridden.layers];
-  const whole = layers.length === 1 ? document.value : layeredDocument(pruned.value, layers);
+  const layers = [{ document, prefix: [] }, ...included.layers, ...overridden.layers];
+  const whole = layers.length === 1 ? document : layeredDocument(pruned.value, layers);
   const interpolations = [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations];
   const origins = makeOrigins(whole, interpolations, expanded.families);
-  // A pipeline that is too large is not checked further.
-  if (budget.spent) return refuse(problems.diagnostics(origins));
   const wrong = problems.wrongPaths;
   const broken = new Set(wrong.map(formatPath));
   // Values that nested pipelines were to be given are missing there, too.
@@ -161,8 +144,7 @@ async function resolveDocument(
   const leftOut = new Map([...pruned.leftOut].map(([id, { reads }]) => {
     return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
   }));
-  const { profiles: written } = document.value;
-  return succeed({ value: pruned.value, written, origins, unresolved, families, groups, leftOut });
+  return { value: pruned.value, origins, unresolved, families, groups, leftOut };
 }
 
 /** Describes the condition of a stage, or of the pipeline that the stage is in, and where its value comes from. */
@@ -180,7 +162,15 @@ function oncePerFile<T>(read: (path: string, name: string) => Promise<T>): (path
   return (path, name = path) => known.getOrInsertComputed(path, () => read(path, name));
 }
 
-async function readDocument(file: string, name: string): Promise<Result<SourceDocument>> {
+async function readDocument(file: string, name: string, budget: Budget): Promise<Result<SourceDocument>> {
+  const found = await parseFile(file, name);
+  const message = found.ok ? budget.take(found.value.value) : undefined;
+  if (!found.ok || message === undefined) return found;
+  const fix = "split the experiment into several pipelines";
+  return refuse([errorOf("file-too-large", message, fix, { span: found.value.whole })]);
+}
+
+async function parseFile(file: string, name: string): Promise<Result<SourceDocument>> {
   if (/\.[mc]?[jt]s$/.test(file)) {
     const { evaluatePipeline } = await import("../source/evaluate_pipeline.ts");
     return await evaluatePipeline(resolve(file), name);
@@ -268,8 +258,10 @@ function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
  * @returns `parsed`, undefined if nothing more can be said of the file; and `broken`, the parts that were taken out of
  * stages, by stage id: `uses` if nothing is left of the stage
  */
-function readStructure(value: unknown) {
+function readStructure(value: unknown, budget: Budget) {
   const broken = new Map<string, Set<string>>();
+  // A pipeline that is too large is not checked further.
+  if (budget.spent) return { parsed: undefined, issues: [], broken };
   const first = validate(pipelineFileSchema, value ?? {});
   if (first.ok) return { parsed: first.value, issues: [], broken };
   const { issues } = first;

@@ -1,11 +1,10 @@
 import { type Diagnostic, errorOf } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import { cutText, showValue } from "../../diagnostic/format.ts";
-import { MAX_DEPTH } from "../source/budget.ts";
+import { asMap, type Entries, getPath, isRecord, MAX_DEPTH } from "../source/tree.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
-import { asMap, type Entries, getPath, isRecord } from "../source/tree.ts";
-import type { Layer } from "../compose/layers.ts";
+import type { Layer } from "../compose/compose.ts";
 
 function problem(text: string, message: string, fix: string, got?: string): Diagnostic {
   return errorOf("override", `cannot apply --set ${cutText(text)}: ${message}`, fix, { got: got && cutText(got) });

@@ -10,7 +10,7 @@ import {
 } from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 import { formatSpan } from "../../diagnostic/format.ts";
-import { FORBIDDEN_KEYS, MAX_DEPTH, MAX_VALUES, measure, TOO_DEEP, TOO_LARGE } from "./budget.ts";
+import { FORBIDDEN_KEYS, MAX_DEPTH, MAX_VALUES, measure, TOO_DEEP, TOO_LARGE } from "./tree.ts";
 
 function findConflictMarkers(source: SourceText): Diagnostic[] {
   const match = /^(<{7}|={7}|>{7})( |$)/m.exec(source.text);

@@ -3,7 +3,7 @@ import { builtinObjective } from "../../../diffusion/objectives.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { fromBuiltin } from "../../../engine/pipeline/load/builtin.ts";
+import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";

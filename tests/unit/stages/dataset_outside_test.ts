@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { fetchesFiles, makeReachable } from "../../../engine/run/outside.ts";
-import { fromBuiltin } from "../../../engine/pipeline/load/builtin.ts";
+import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import type { BuiltinKind } from "../../../contract/stage.ts";

@@ -8,7 +8,7 @@ import {
   resolvedKeyOf,
 } from "../../../../engine/keys/keys.ts";
 import { extentParam } from "../../../../engine/keys/stage.ts";
-import { fromBuiltin } from "../../../../engine/pipeline/load/builtin.ts";
+import { fromBuiltin } from "../../../../engine/pipeline/load/kinds.ts";
 import type { Ingredients } from "../../../../schemas/records.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { SubmissionReader } from "../../../../engine/live/submission_reader.ts";
-import { readFigures } from "../../../../engine/live/tails.ts";
+import { readFigures } from "../../../../engine/live/run_reader.ts";
 import type { QueuedJob } from "../../../../engine/cluster/queue.ts";
 import { openSubmission } from "../../../../engine/cluster/submission.ts";
 import { RunStore } from "../../../../engine/store/runs.ts";

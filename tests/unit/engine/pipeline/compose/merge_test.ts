@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { mergeValues } from "../../../../../engine/pipeline/compose/layers.ts";
+import { mergeValues } from "../../../../../engine/pipeline/compose/compose.ts";
 
 Deno.test("mergeValues() merges maps, replaces lists and values, and removes what is null", () => {
   const base = { a: 1, list: [1, 2, 3], deep: { x: 1, y: { z: 2 } }, gone: 4 };

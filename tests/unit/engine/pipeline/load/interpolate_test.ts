@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type DocumentPath, formatPath } from "../../../../../engine/diagnostic/document.ts";
 import { Problems } from "../../../../../engine/diagnostic/problems.ts";
 import { interpolate as interpolateInto } from "../../../../../engine/pipeline/compose/interpolate.ts";
-import { Budget } from "../../../../../engine/pipeline/source/budget.ts";
+import { Budget } from "../../../../../engine/pipeline/source/tree.ts";
 
 function interpolate(root: unknown, budget?: Budget) {
   const problems = new Problems();

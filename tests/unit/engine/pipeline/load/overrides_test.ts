@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { layeredDocument } from "../../../../../engine/pipeline/compose/layers.ts";
+import { layeredDocument } from "../../../../../engine/pipeline/compose/compose.ts";
 import { applyOverrides } from "../../../../../engine/pipeline/load/overrides.ts";
 
 const ROOT = {
