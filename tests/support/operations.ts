@@ -40,43 +40,51 @@ export function setOperationHook(next: OperationHook | undefined): void {
 /** The paths of files that were opened since this module was loaded. */
 const paths = new WeakMap<Deno.FsFile, string>();
 
-function announce(file: Deno.FsFile, operation: FileOperation, detail?: OperationDetail): void {
-  const path = paths.get(file);
-  if (path !== undefined) hook?.(operation, path, detail);
+let isAnnouncing = false;
+
+/** Calls the hook; what the hook itself does to files is not announced. */
+function announce(operation: FileOperation, path: string | undefined, detail?: OperationDetail): void {
+  if (path === undefined || isAnnouncing) return;
+  isAnnouncing = true;
+  try {
+    hook?.(operation, path, detail);
+  } finally {
+    isAnnouncing = false;
+  }
 }
 
 const { openSync, mkdirSync, renameSync, copyFileSync, linkSync, chmodSync, removeSync } = Deno;
 
 Object.assign(Deno, {
   openSync(path: string, options: Deno.OpenOptions = {}) {
-    if (options.truncate) hook?.("write", path, { bytes: new Uint8Array() });
-    else if (options.write) hook?.("write", path);
+    if (options.truncate) announce("write", path, { bytes: new Uint8Array() });
+    else if (options.write) announce("write", path);
     const file = openSync(path, options);
     paths.set(file, path);
     return file;
   },
   mkdirSync(path: string, options?: Deno.MkdirOptions) {
-    hook?.("mkdir", path);
+    announce("mkdir", path);
     mkdirSync(path, options);
   },
   renameSync(from: string, to: string) {
-    hook?.("rename", to, { from });
+    announce("rename", to, { from });
     renameSync(from, to);
   },
   copyFileSync(from: string, to: string) {
-    hook?.("copy", to, { from });
+    announce("copy", to, { from });
     copyFileSync(from, to);
   },
   linkSync(from: string, to: string) {
-    hook?.("link", to, { from });
+    announce("link", to, { from });
     linkSync(from, to);
   },
   chmodSync(path: string, mode: number) {
-    hook?.("chmod", path);
+    announce("chmod", path);
     chmodSync(path, mode);
   },
   removeSync(path: string, options?: Deno.RemoveOptions) {
-    hook?.("remove", path);
+    announce("remove", path);
     removeSync(path, options);
   },
 });
@@ -85,32 +93,32 @@ const { writeSync, syncSync, sync, truncateSync, lockSync, tryLockSync } = Deno.
 
 Object.assign(Deno.FsFile.prototype, {
   writeSync(this: Deno.FsFile, bytes: Uint8Array) {
-    announce(this, "append", { bytes });
+    announce("append", paths.get(this), { bytes });
     const half = bytes.length >> 1;
     let written = 0;
     // A kill or a full disk can cut a write anywhere; tests try the cut in the middle.
     while (hook !== undefined && written < half) written += writeSync.call(this, bytes.subarray(written, half));
-    announce(this, "half");
+    announce("half", paths.get(this));
     return written + writeSync.call(this, bytes.subarray(written));
   },
   syncSync(this: Deno.FsFile) {
-    announce(this, "fsync");
+    announce("fsync", paths.get(this));
     syncSync.call(this);
   },
   async sync(this: Deno.FsFile) {
-    announce(this, "fsync");
+    announce("fsync", paths.get(this));
     await sync.call(this);
   },
   truncateSync(this: Deno.FsFile, length?: number) {
-    announce(this, "write", { bytes: new Uint8Array() });
+    announce("write", paths.get(this), { bytes: new Uint8Array() });
     truncateSync.call(this, length);
   },
   lockSync(this: Deno.FsFile, exclusive?: boolean) {
-    announce(this, "lock");
+    announce("lock", paths.get(this));
     lockSync.call(this, exclusive);
   },
   tryLockSync(this: Deno.FsFile, exclusive?: boolean) {
-    announce(this, "lock");
+    announce("lock", paths.get(this));
     return tryLockSync.call(this, exclusive);
   },
 });
