@@ -25,7 +25,7 @@ class Included {
   readonly entangled = new Set<string>();
 }
 
-interface IncludeOptions {
+export interface IncludeOptions {
   /** The outermost file as the user named it; all paths in the whole pipeline start in its folder. */
   readonly file: string;
   readonly document: SourceDocument;

@@ -24,7 +24,7 @@ import { indirectOrigin } from "./origin.ts";
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
 /** Returns the path of the file of user code that a pipeline names; undefined for the name of something built in. */
-export type FileOf = (uses: unknown) => string | undefined;
+type FileOf = (uses: unknown) => string | undefined;
 
 /** Finds all kinds that each stage may have, as far as known before the matrix is expanded; custom stages are asked. */
 export async function findKinds(
@@ -89,7 +89,7 @@ async function findDevice(params: unknown, tryDevice: TryDevice): Promise<Device
 }
 
 /** Checks params with the code of a file. They travel as JSON, which has no NaN; built-in schemas refuse NaN anyway. */
-export function fitOf(found: Described, raw: unknown): Fit {
+function fitOf(found: Described, raw: unknown): Fit {
   const issues: ParamIssue[] = [];
   mapLeaves(raw, (input, path) => {
     if (typeof input === "number" && !Number.isFinite(input)) {
