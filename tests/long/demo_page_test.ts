@@ -169,7 +169,7 @@ Deno.test({
       const images = await bytesOf(page, "images");
       await page.evaluate("document.querySelector('#images input').focus()");
       await page.press("ArrowLeft");
-      assertEquals(await page.evaluate("document.querySelector('#images b').textContent"), "4 of 5");
+      assertEquals(await page.evaluate("document.querySelector('#images b').textContent"), "2 of 3");
       assertNotEquals(await bytesOf(page, "images"), images);
 
       const saved = "(() => { const link = document.querySelector('#images a'); link.onclick(); return link.href; })()";
