@@ -10,22 +10,22 @@ export { type Diagnostic, errorOf, type Result } from "./engine/diagnostic/diagn
 export { didYouMean, suggestName } from "./std/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, printable, shellWord } from "./engine/diagnostic/format.ts";
 export type { Emit, EngineEvent, RunFinished, StageFinished } from "./engine/run/events.ts";
-export { findEarlier, findOthers } from "./engine/run/earlier.ts";
-export { findNothing, finishNothing, keepDone, planNothing } from "./engine/run/nothing_to_do.ts";
+export { findSharedOutputs, findStaleOutputs } from "./engine/run/stale_outputs.ts";
+export { checkUpToDate, finishUpToDate, planUpToDate, recordUpToDate } from "./engine/run/up_to_date.ts";
 export { capacityOf } from "./engine/run/slots.ts";
 export { leavesIn } from "./engine/pipeline/leaves.ts";
 export { type Pipeline, selectStages } from "./engine/pipeline/pipeline.ts";
 export { importLate } from "./std/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
-export { mayWork, type Plan, type PlannedAction, type Reason } from "./engine/plan/plan.ts";
+export { mayRun, type Plan, type PlannedAction, type Reason } from "./engine/plan/plan.ts";
 export { formatMemory } from "./engine/process/runtime.ts";
 export {
   type Forecast,
   forecastPlan,
-  lookAhead,
   memoryNeed,
   type Outlook,
+  summariseForecasts,
   type Total,
   totalOf,
 } from "./engine/plan/forecast.ts";

@@ -40,7 +40,7 @@ export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export * from "./engine/plan/explain.ts";
 export { planRecordOf } from "./engine/plan/plan_record.ts";
-export { findFollowers, findPending, type Followers } from "./engine/plan/plan.ts";
+export { type Dependents, findDependents, findPending } from "./engine/plan/plan.ts";
 export { describeFile } from "./engine/process/describe.ts";
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";

@@ -36,7 +36,7 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
   const { emit, stop, file, cluster } = asked;
   const started = performance.now();
   const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { QUEUE: queue, submitPipeline, watchJobs, mayWork } = engine;
+  const { QUEUE: queue, submitPipeline, watchJobs, mayRun } = engine;
   // The cache remembers for a while which results it lacks, so each look opens it again.
   const openCache = async () => {
     const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
@@ -80,8 +80,8 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
   }
   const cache = await openCache();
   const targets = [...plan.stages.keys()].filter((id) => !ended.has(id));
-  const now = await makePlanner({ pipeline, store }, { targets, cache, elsewhere: true }).plan();
-  const open = now.stages.values().filter(mayWork);
+  const now = await makePlanner({ pipeline, store }, { targets, cache, remote: true }).plan();
+  const open = now.stages.values().filter(mayRun);
   for (const { id } of open) if (plan.stages.has(id) && !ended.has(id)) ended.set(id, "blocked");
   const done = targets.filter((id) => !ended.has(id));
   if (done.length === 0) {

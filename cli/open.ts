@@ -3,15 +3,15 @@ import type { Cluster, RunRecord, SharedCache, TagRecord } from "noiseline/engin
 import {
   type Diagnostic,
   errorOf,
-  findOthers,
+  findSharedOutputs,
   findStoreRoot,
   importLate,
   openStore,
   type Pipeline,
   PipelineLoader,
   Planner,
-  planNothing,
   type PlanOptions,
+  planUpToDate,
   selectStages,
   type Store,
   suggestName,
@@ -181,11 +181,11 @@ export async function sharedOptions(
   settings: CliSettings,
   given: CacheArguments,
   { folder }: Pick<Pipeline, "folder">,
-): Promise<Pick<PlanOptions, "cache" | "elsewhere">> {
+): Promise<Pick<PlanOptions, "cache" | "remote">> {
   const warn = (diagnostic: Diagnostic) => printDiagnostics([diagnostic]);
   if (given.on === undefined) return { cache: await openCacheFor(given, warn) };
   const { settings: { cache } } = await clusterFor(settings, given.on, folder);
-  return { cache: await openCacheFor({ cache, cacheMode: "read" }, warn), elsewhere: true };
+  return { cache: await openCacheFor({ cache, cacheMode: "read" }, warn), remote: true };
 }
 
 /** Makes the plan for a command that runs nothing. If everything is up to date, it does not load the pipeline. */
@@ -193,11 +193,11 @@ export async function planFor(settings: CliSettings, given: LoadArguments & Cach
   const opened = openForCommand(settings, given);
   const { loader, store } = opened;
   const isPlain = !usesSharedCache(given) && (given.force ?? []).length === 0;
-  const nothing = isPlain ? await planNothing(loader, store, given.targets) : undefined;
+  const nothing = isPlain ? await planUpToDate(loader, store, given.targets) : undefined;
   if (nothing !== undefined) return { plan: nothing, store, warnings: loader.warnings };
   const { pipeline, targets, force, warnings } = await loadForCommand(settings, given, opened);
   const shared = await sharedOptions(settings, given, pipeline);
   const planner = makePlanner({ pipeline, store }, { targets, force: new Set(force), ...shared });
   const plan = await planner.plan();
-  return { plan, store, warnings: [...warnings, ...findOthers(plan, store)] };
+  return { plan, store, warnings: [...warnings, ...findSharedOutputs(plan, store)] };
 }

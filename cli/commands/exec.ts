@@ -7,7 +7,7 @@ import {
   QUEUE as queue,
   queueParts,
   TASK_EXIT,
-  untilHere,
+  waitForCache,
 } from "noiseline/job";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
@@ -41,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       };
       const given = { queue, emit, stop: stop.signal };
       const first = openSubmission(folder, digest);
-      const waits = !first.ok && queue.own() !== undefined && await untilHere(folder, given);
+      const waits = !first.ok && queue.own() !== undefined && await waitForCache(folder, given);
       const submission = valueOf(waits ? openSubmission(folder, digest) : first);
       if (part === undefined) {
         const queued = await queueParts(submission, { queue, say: printLine });

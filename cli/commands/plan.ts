@@ -3,11 +3,11 @@ import {
   capacityOf,
   forecastPlan,
   formatMemory,
-  lookAhead,
-  mayWork,
+  mayRun,
   memoryNeed,
   type Plan,
   RunReader,
+  summariseForecasts,
   totalOf,
 } from "noiseline/core";
 import { type AnyCommand, type CliSettings, collect, ON, planCommand, printingAnswer } from "../command.ts";
@@ -38,10 +38,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const forecasts = forecastPlan(plan, store);
       const capacity = capacityOf(options);
       const total = totalOf(plan, forecasts, capacity);
-      const outlook = lookAhead(plan, forecasts, capacity);
+      const outlook = summariseForecasts(plan, forecasts, capacity);
       // If all stages are cached, reading the records of runs would take most of the time.
       const live: Live = forecasts.size === 0 ? new Map() : new RunReader(store).findPlanned(plan);
-      const rights = describeRights([...plan.actions.values()].filter(mayWork), pipeline);
+      const rights = describeRights([...plan.actions.values()].filter(mayRun), pipeline);
       const { notes, question } = describeOutlook(outlook, pipeline);
       return {
         data: {

@@ -17,7 +17,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(printingAnswer(async (file, options) => {
       const loaded = await loadForCommand(settings, { file, ...options });
       const { pipeline, store, warnings } = loaded;
-      const stages = makePlanner(loaded).survey();
+      const stages = makePlanner(loaded).planOffline();
       const { pipelinePage } = await import("../results/page.ts");
       const { contentsOfPlan } = await import("noiseline/housekeeping");
       const { html, missing, leftOut } = await pipelinePage(pipeline, stages, store);

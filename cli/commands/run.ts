@@ -3,7 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Diagnostic, Emit, Pipeline, RunFinished, Store } from "noiseline/core";
 import type { Cluster } from "noiseline/engine";
-import { findNothing, finishNothing, importLate, keepDone } from "noiseline/core";
+import { checkUpToDate, finishUpToDate, importLate, recordUpToDate } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, GRANT, ON, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
@@ -59,12 +59,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const say = (message: string) => reporter.emit({ type: "note", message });
       const warn = (diagnostic: Diagnostic) => reporter.emit({ type: "warning", diagnostic });
       const warnOfAll = (all: readonly Diagnostic[]) => json ? all.forEach(warn) : printDiagnostics(all);
-      const nothing = isPlain ? await findNothing(opened.loader, opened.store, targets) : undefined;
+      const nothing = isPlain ? await checkUpToDate(opened.loader, opened.store, targets) : undefined;
       const known = nothing && opened.store.viewsOf(nothing.pipeline.name).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
         warnOfAll(opened.loader.warnings);
         const shown = { ...resultPaths(nothing.pipeline, opened.store), file, page: known };
-        reporter.emit({ ...finishNothing(nothing, performance.now() - started), ...shown });
+        reporter.emit({ ...finishUpToDate(nothing, performance.now() - started), ...shown });
         if (options.open) await makePageOpener(opened.store, say)(newestPage(opened.store, nothing.pipeline.name));
         return;
       }
@@ -124,7 +124,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // Before the first run there was no store in which the loaded pipeline could be kept.
       opened.loader.keep();
       if (!result.ok) refuseWith(result.diagnostics);
-      keepDone(opened.loader, store, result.value);
+      recordUpToDate(opened.loader, store, result.value);
       const { status } = result.value;
       if (status !== "done") throw new Exit(EXIT[status]);
     });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Cluster, SubmittedStage } from "noiseline/engine";
-import { findEarlier, importLate, type Plan, RunReader, selectStages } from "noiseline/core";
+import { findStaleOutputs, importLate, type Plan, RunReader, selectStages } from "noiseline/core";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand, printingAnswer } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
@@ -29,7 +29,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       ? undefined
       : await statesOnCluster(await clusterFor(settings, on, pipeline.folder), plan);
     const runs = new RunReader(store).find(pipeline.name);
-    const earlier = findEarlier({ pipeline, stages }, store);
+    const earlier = findStaleOutputs({ pipeline, stages }, store);
     const rows = shown.flatMap(([id, planned]) => {
       const ran = runs.last?.stages[id];
       const now = [id, ...planned.parts ?? []].flatMap((one) => runs.stages.get(one) ?? []);

@@ -72,7 +72,7 @@ async function checkCluster(
   }
   refused.forEach((one) => grants.add(one));
   grants.keep();
-  const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
+  const planned = [...makePlanner(loaded, { remote: true }).planOffline().values()];
   const stages = planned.map(({ stage }) => stage);
   const needs = new Map(planned.map((action) => [action.id, needsOf(action, cluster.settings)]));
   const facts = await queue.describe(needs.values().next().value);

@@ -1,12 +1,12 @@
 import {
   capacityOf,
   type Cause,
+  type Dependents,
   explainStages,
   type Explanation,
   type ExternalFacts,
-  findFollowers,
+  findDependents,
   findPending,
-  type Followers,
   type Forecast,
   forecastPlan,
   type ResultFacts,
@@ -49,7 +49,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const explanations = explainStages(plan, store, targets);
       const live = new RunReader(store).findPlanned(plan);
       const before = findPending(plan, targets);
-      const followers = findFollowers(plan, targets);
+      const followers = findDependents(plan, targets);
       const involved = [...before, ...targets, ...followers.certain, ...followers.mayRun];
       const costs = involved.flatMap((one) => forecasts.has(one) ? [[one, forecasts.get(one)!] as const] : []);
       const capacity = capacityOf(options);
@@ -93,7 +93,7 @@ function describeStages(name: string, explanations: readonly Explanation[]): str
   ];
 }
 
-function describeFollowers({ certain, mayRun, unchanged }: Followers): string[] {
+function describeFollowers({ certain, mayRun, unchanged }: Dependents): string[] {
   if (certain.length + mayRun.length + unchanged.length === 0) return [styleFor().dim("  no stage reads it")];
   const said: [string, readonly string[]][] = [
     ["certain to run next", certain],

@@ -106,7 +106,7 @@ function pauseAfter(tries: number, { pace = 1, ...until }: { readonly pace?: num
  * Waits for a cache that is away as long as for one that is full.
  * @param folder of a submission in the cache @returns true if the cache is there
  */
-export async function untilHere(
+export async function waitForCache(
   folder: string,
   { stop, emit, pace = 1 }: Pick<TaskOptions, "stop" | "emit" | "pace">,
 ): Promise<boolean> {
@@ -152,7 +152,7 @@ class Task {
   async #attempt(): Promise<Outcome> {
     const { submission, options: { stop } } = this;
     for (let tries = 1;; tries++) {
-      if (!await untilHere(submission.folder, this.options)) {
+      if (!await waitForCache(submission.folder, this.options)) {
         const fix = "see that this node has it mounted, then run again with --on";
         return failed(`the cache folder ${submission.cache} is not there`, fix, { unusable: true });
       }
@@ -315,7 +315,7 @@ class Task {
   }
 
   async #record({ state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome) {
-    await untilHere(this.submission.folder, this.options);
+    await waitForCache(this.submission.folder, this.options);
     const [first] = problems;
     const { own, options: { stop } } = this;
     const end: JobEnd = {

@@ -46,7 +46,7 @@ export function needsOf({ do: what, stage }: Pick<Action, "do" | "stage">, setti
  * Returns the stage as its job runs it: with the resources of the job, and as many threads as the job has processors.
  * The time limit of the job serves as the stage's timeout, after which the stage continues in the next job.
  */
-export function onCluster(stage: Stage, settings: ClusterFile): Stage {
+export function withJobResources(stage: Stage, settings: ClusterFile): Stage {
   const resources = resourcesOn(stage, settings);
   const { cpus } = needsOf({ do: "compute", stage }, settings);
   return { ...stage, resources: { ...resources, cpu: cpus }, params: withThreads(stage, cpus), timeoutMs: undefined };
@@ -78,7 +78,7 @@ function describeNeeds({ cpus, gpus, memoryMiB, minutes }: JobNeeds): string {
  * Returns the error for a stage whose job the queue refuses, at the place that asks for it: in the stage itself, or
  * else in the cluster's file.
  */
-export function explainRefusal(
+export function queueRefusalError(
   refused: string,
   { id, entry, kind, declared, timeoutMs }: Stage,
   needs: JobNeeds,

@@ -5,7 +5,7 @@ import { digestExternals } from "../keys/externals.ts";
 import { type Action, actionsBefore, actionsOf, inputsOf, shorterOf } from "../keys/action.ts";
 import { keysOfActions } from "../keys/keys.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { mayWork, type Plan, type PlannedAction } from "../plan/plan.ts";
+import { mayRun, type Plan, type PlannedAction } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles, installPackages } from "../process/install.ts";
@@ -18,7 +18,7 @@ import { makeTemporaryFolder } from "../store/folders.ts";
 import { openRoot } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import { checkFolders, type Cluster } from "./cluster_file.ts";
-import { explainRefusal, needsOf, onCluster } from "./needs.ts";
+import { needsOf, queueRefusalError, withJobResources } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
 import { arrayOf, helpersOf, jobsByLine, parseComment, type SubmittedStage } from "./look.ts";
 import { isLive, type JobNeeds, type QueuedJob, type QueueFacts } from "./queue.ts";
@@ -44,7 +44,7 @@ export type Tracked = Omit<SubmittedStage, "job" | "end">;
 
 export type Submitted = Readonly<ValueOf<typeof submitPipeline>>;
 
-type Earlier = Readonly<ReturnType<typeof findEarlier>>;
+type Earlier = Readonly<ReturnType<typeof findQueuedStages>>;
 
 /**
  * Submits the stages of a pipeline that are neither in the shared cache nor queued already. Submitting again adds only
@@ -61,12 +61,12 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const externals = digestExternals(pipeline, store.digests);
   const placed = {
     ...pipeline,
-    stages: new Map(pipeline.stages.entries().map(([id, one]) => [id, onCluster(one, settings)])),
+    stages: new Map(pipeline.stages.entries().map(([id, one]) => [id, withJobResources(one, settings)])),
   };
-  const planner = Planner.make(placed, store, { targets, cache, externals, elsewhere: true });
+  const planner = Planner.make(placed, store, { targets, cache, externals, remote: true });
   if (!planner.ok) return planner;
   const plan = await planner.value.plan();
-  const open = [...plan.actions.values()].filter(mayWork);
+  const open = [...plan.actions.values()].filter(mayRun);
   const tracked: Tracked[] = [];
   if (open.length === 0) return succeed({ plan, tracked, before: new Map<string, string[]>(), own: undefined });
 
@@ -79,13 +79,13 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   }
   refused.forEach((one) => grants.add(one));
 
-  const found = await askQueue(options, helperOf(cluster));
+  const found = await askQueue(options, helperNeeds(cluster));
   if (!found.ok) return found;
   const { jobs: queued, facts } = found.value;
   const actions = actionsOf(pipeline.stages.values());
   const keys = keysOfActions(actions, externals.externals);
   const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
-  const earlier = findEarlier(queued, settings.cache, pipeline.name, wanted);
+  const earlier = findQueuedStages(queued, settings.cache, pipeline.name, wanted);
   if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
 
   const { missing, before } = findMissing(open, actions, earlier, givenUp);
@@ -127,7 +127,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
     cache: settings.cache,
     digests: store.digests,
     cluster: name,
-    settings: { scratch, arrayLimit, logs, ...paths, setup, restarts, helper: helperOf(cluster) },
+    settings: { scratch, arrayLimit, logs, ...paths, setup, restarts, helper: helperNeeds(cluster) },
     grants: requests,
     versions: { ...versions },
   });
@@ -148,12 +148,12 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
 }
 
 /** Returns the needs of helper jobs, which submit other jobs. */
-function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds {
+function helperNeeds({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds {
   return { cpus: 1, gpus: 0, memoryMiB: 1024, minutes: 15, partition, account, qos, options: sbatch };
 }
 
 /** Finds the stages that are queued already, by recipe. */
-function findEarlier(jobs: readonly QueuedJob[], cache: string, pipeline: string, wanted: ReadonlySet<string>) {
+function findQueuedStages(jobs: readonly QueuedJob[], cache: string, pipeline: string, wanted: ReadonlySet<string>) {
   const found = {
     live: new Map<string, Omit<Tracked, "id"> & { readonly job: string }>(),
     /** Stages that a helper job of an earlier submission will submit. */
@@ -251,7 +251,7 @@ export async function testNeeds(
       if (!answer.ok) return answer.diagnostics;
       const { refused } = answer.value;
       const places = { ...cluster, partitions, stages: pipeline.origins };
-      return refused === undefined ? [] : [explainRefusal(refused, stage, own, places)];
+      return refused === undefined ? [] : [queueRefusalError(refused, stage, own, places)];
     }),
   );
   // Problems at the same place of a file, from many stages, are one error.

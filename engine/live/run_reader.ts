@@ -10,7 +10,7 @@ import {
   type RunRecord,
   type TagRecord,
 } from "../../schemas/records.ts";
-import { mayWork, type Plan, type PlannedState } from "../plan/plan.ts";
+import { mayRun, type Plan, type PlannedState } from "../plan/plan.ts";
 import { isAbandoned, type RunState } from "../store/processes.ts";
 import { factsAt, type FileFacts, sameFacts, statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
@@ -220,7 +220,7 @@ export class RunReader {
     const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => Date.parse(since.get(one)!)));
     const isOn = state === "running";
     const nowMs = isOn ? Date.now() : Date.parse(told?.at ?? "") || startedMs;
-    const waits = isOn || !mayWork({ state: line.state as PlannedState });
+    const waits = isOn || !mayRun({ state: line.state as PlannedState });
     return {
       ...{ id, kind, params },
       reads: line.reads,

@@ -5,7 +5,7 @@ import { lessMemory } from "../../contract/less_memory.ts";
 import { freeMemory } from "../process/memory.ts";
 import { parseMemory } from "../process/runtime.ts";
 import { machineClass } from "../store/machine.ts";
-import { isForced, mayWork, type Plan, type PlannedAction, WORKING_STATES } from "./plan.ts";
+import { isForced, mayRun, type Plan, type PlannedAction, RUNNING_STATES } from "./plan.ts";
 
 /** The forecast duration of a stage, or why there is none. */
 export type Forecast =
@@ -21,9 +21,9 @@ type Amount = Readonly<ReturnType<typeof amountOf>>;
  */
 const RECENT = 5;
 /** The factor by which a forecast may be wrong; where the past does not allow one that near, none is made. */
-const FACTOR = 2;
+const MAX_ERROR_FACTOR = 2;
 /** The most past runs of one kind that are looked at; sweeps have thousands, and each stage of a plan asks again. */
-const MEMORY = 100;
+const MAX_HISTORY = 100;
 /** The duration of a stage that runs in the engine and has no process to start. */
 const INLINE_MS = 5;
 /** The duration of joining shards: starting a process, and reading and writing what fits into memory. */
@@ -104,12 +104,12 @@ function forecastStage(
   history: Readonly<Record<"alike" | "kinds", ReadonlyMap<string, readonly Timing[]>>>,
 ): Forecast {
   const numerics = device?.numerics ?? null;
-  const kinds = history.kinds.get(`${kind.name} ${numerics}`)?.slice(-MEMORY) ?? [];
+  const kinds = history.kinds.get(`${kind.name} ${numerics}`)?.slice(-MAX_HISTORY) ?? [];
   if (kind.runs === "inline") {
     const durationMs = kinds.length === 0 ? INLINE_MS : medianOf(kinds.slice(-RECENT));
     return { known: true, durationMs, basis: "in the engine, usually milliseconds" };
   }
-  const same = estimatesOf(history.alike.get(`${likeness} ${numerics}`)?.slice(-MEMORY) ?? [], amount);
+  const same = estimatesOf(history.alike.get(`${likeness} ${numerics}`)?.slice(-MAX_HISTORY) ?? [], amount);
   if (what === "join" && same.length === 0) {
     return { known: true, durationMs: JOIN_MS, basis: "joining shards usually takes seconds" };
   }
@@ -143,7 +143,9 @@ function estimatesOf(pasts: readonly Timing[], amount: Amount) {
     const { durationMs, overheadMs, probe } = timing;
     const past = amountOf(timing);
     const ratio = amount.done / past.done;
-    if (past.unit !== amount.unit || (overheadMs === null && (ratio > FACTOR || ratio * FACTOR < 1))) return [];
+    if (
+      past.unit !== amount.unit || (overheadMs === null && (ratio > MAX_ERROR_FACTOR || ratio * MAX_ERROR_FACTOR < 1))
+    ) return [];
     const overhead = overheadMs ?? 0;
     return [{ durationMs: overhead + (durationMs - overhead) * ratio, ratio, probe }];
   });
@@ -158,7 +160,7 @@ function areNear(one: readonly number[] | undefined, other: readonly number[] | 
     const ratio = value / other[index]!;
     return product * Math.max(ratio, 1 / ratio);
   }, 1);
-  return apart <= FACTOR * (1 + 1e-9);
+  return apart <= MAX_ERROR_FACTOR * (1 + 1e-9);
 }
 
 function medianOf(times: readonly { readonly durationMs: number }[]): number {
@@ -185,7 +187,7 @@ export function totalOf(
 ) {
   const chosen = [...new Set([...ids].flatMap((id) => [...plan.actions.get(id)?.parts ?? [], id]))]
     .filter((id) => forecasts.has(id));
-  const certain = chosen.filter((id) => WORKING_STATES.has(plan.actions.get(id)!.state));
+  const certain = chosen.filter((id) => RUNNING_STATES.has(plan.actions.get(id)!.state));
   return {
     /** No order of the stages that run for certain is faster, if the forecasts hold. */
     atLeastMs: lowerBound(plan, forecasts, capacity, new Set(certain)),
@@ -232,29 +234,29 @@ function lowerBound(
 
 /** Estimates the bytes of memory that a stage that may run needs; undefined if unknown or mostly a graphics card's. */
 export function memoryNeed(planned: PlannedAction): number | undefined {
-  return mayWork(planned) && planned.device?.card !== true ? planned.work.memoryBytes : undefined;
+  return mayRun(planned) && planned.device?.card !== true ? planned.work.memoryBytes : undefined;
 }
 
 const HOUR_MS = 3_600_000;
 
 /** The forecasts that people want to see before a run starts. */
-export type Outlook = Readonly<ReturnType<typeof lookAhead>>;
+export type Outlook = Readonly<ReturnType<typeof summariseForecasts>>;
 
 /** Returns the stages whose computing the user has to agree to: not those on a card, and not work that is continued. */
-export function askedAbout(plan: Plan): PlannedAction[] {
+export function needsConsent(plan: Plan): PlannedAction[] {
   const agreed = new Set<string>();
   return [...plan.actions].flatMap(([id, planned]) => {
     // Whoever let a stage run until it saved has agreed to the stage and to those that read it.
     if (planned.state === "resume" || actionsBefore(planned).some((one) => agreed.has(one))) agreed.add(id);
     const joins = planned.do === "join";
-    return agreed.has(id) || joins || !mayWork(planned) || planned.device?.card === true ? [] : [planned];
+    return agreed.has(id) || joins || !mayRun(planned) || planned.device?.card === true ? [] : [planned];
   });
 }
 
 /** Summarises what the forecasts of a plan mean for whoever starts it. */
-export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity) {
+export function summariseForecasts(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity) {
   const withoutCard = [...plan.actions.values()].filter((planned) =>
-    mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
+    mayRun(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
   );
   /** Returns the least time that some stages take together, and the stages that matter to it, longest first. */
   const longerThan = (limitMs: number, planned: readonly PlannedAction[]) => {
@@ -284,7 +286,7 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
       }];
     }),
     /** Work of more than a day without a graphics card that nobody has agreed to; undefined if there is less. */
-    long: longerThan(24 * HOUR_MS, askedAbout(plan)),
+    long: longerThan(24 * HOUR_MS, needsConsent(plan)),
     /** Work of more than an hour that wants a card and has none. */
     withoutCard: longerThan(HOUR_MS, withoutCard),
     /** The fix for a card that is visible but not used to compute. */

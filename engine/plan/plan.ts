@@ -80,11 +80,11 @@ export function stagesIn(actions: ReadonlyMap<string, PlannedAction>): ReadonlyM
   return new Map([...actions].filter(([, { shard, stage }]) => shard === undefined || !actions.has(stage.id)));
 }
 
-export const WORKING_STATES: ReadonlySet<PlannedState> = new Set(["run", "extend", "resume"]);
+export const RUNNING_STATES: ReadonlySet<PlannedState> = new Set(["run", "extend", "resume"]);
 
 /** True if a stage runs for certain or may come to run. */
-export function mayWork({ state }: Pick<PlannedAction, "state">): boolean {
-  return WORKING_STATES.has(state) || state === "may-run";
+export function mayRun({ state }: Pick<PlannedAction, "state">): boolean {
+  return RUNNING_STATES.has(state) || state === "may-run";
 }
 
 export function isForced({ reasons }: Pick<PlannedAction, "reasons">): boolean {
@@ -95,9 +95,9 @@ export function isForced({ reasons }: Pick<PlannedAction, "reasons">): boolean {
  * Stages that read others, directly or indirectly, in dependency order: `certain` ones run whatever comes from
  * upstream, `mayRun` ones run if what they read comes out with other bytes, and `unchanged` ones have their results.
  */
-export type Followers = Readonly<Record<"certain" | "mayRun" | "unchanged", readonly string[]>>;
+export type Dependents = Readonly<Record<"certain" | "mayRun" | "unchanged", readonly string[]>>;
 
-export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
+export function findDependents(plan: Plan, ids: Iterable<string>): Dependents {
   const own = new Set(ids);
   const found = new Set(own);
   const followers = { certain: [] as string[], mayRun: [] as string[], unchanged: [] as string[] };
@@ -106,7 +106,7 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
     if (!Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) continue;
     found.add(stage.id);
     if (own.has(stage.id)) continue;
-    const list = WORKING_STATES.has(state) ? "certain" : state === "may-run" ? "mayRun" : "unchanged";
+    const list = RUNNING_STATES.has(state) ? "certain" : state === "may-run" ? "mayRun" : "unchanged";
     followers[list].push(stage.id);
   }
   return followers;
@@ -117,5 +117,5 @@ export function findPending({ stages }: Plan, ids: Iterable<string>): string[] {
   const own = new Set(ids);
   const edges = new Map([...stages].map(([id, { stage }]) => [id, predecessorsOf(stage)]));
   const before = withPredecessors(edges, own).difference(own);
-  return [...stages].filter(([id, planned]) => before.has(id) && mayWork(planned)).map(([id]) => id);
+  return [...stages].filter(([id, planned]) => before.has(id) && mayRun(planned)).map(([id]) => id);
 }

@@ -10,7 +10,7 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import { isForced, type Plan, type PlannedAction, type Reason, stagesIn, WORKING_STATES } from "./plan.ts";
+import { isForced, type Plan, type PlannedAction, type Reason, RUNNING_STATES, stagesIn } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 import type { DeviceFinding } from "../../contract/stage.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
@@ -38,7 +38,7 @@ export interface PlanOptions {
   /** A second store that machines share: asked for results that the local one lacks, and given those of a run. */
   readonly cache?: SharedCache | undefined;
   /** True if the stages run on other machines, so that the devices of this one mean nothing. */
-  readonly elsewhere?: boolean;
+  readonly remote?: boolean;
 }
 
 /** The ingredients of a stage's result that are known now. */
@@ -86,7 +86,7 @@ export class Planner {
   }
 
   /** Re-checks a result that turned out to be broken. Its readers may be planned, as its digest still holds. */
-  distrust(manifest: ResultManifest): void {
+  recheck(manifest: ResultManifest): void {
     this.#good.delete(manifest);
   }
 
@@ -95,15 +95,15 @@ export class Planner {
    * if a stage that needs one may run.
    */
   async plan(): Promise<Plan> {
-    let actions = this.survey();
+    let actions = this.planOffline();
     // Results found by recipe settle inputs, and so give keys that could not be asked for before.
     while (await this.askCache(actions.values())) {
       this.#needed = this.#findNeeded();
-      actions = this.survey();
+      actions = this.planOffline();
     }
     const open = [...actions.values()].filter(({ state }) => state !== "cached" && state !== "restore");
     // Progress belongs to the numerics of a device, so it is known only now where a stage continues.
-    if (await this.findDevices(open)) actions = this.survey();
+    if (await this.findDevices(open)) actions = this.planOffline();
     // Stages that differ in extent alone have one entry in the file, so one problem is enough.
     const problems = new Map<string, Diagnostic>();
     for (const { stage, problem } of actions.values()) if (problem !== undefined) problems.set(stage.entry, problem);
@@ -134,12 +134,12 @@ export class Planner {
 
   /** Returns the plan if every stage is cached and so needs no explanation; undefined at the first that is not. */
   planIfCached(): Plan | undefined {
-    const actions = this.survey(({ state }) => state === "cached");
+    const actions = this.planOffline(({ state }) => state === "cached");
     return actions.size === this.#needed.size ? this.#planOf(actions, []) : undefined;
   }
 
   /** Plans as far as possible without devices and the shared cache, until `goesOn` returns false for an action. */
-  survey(goesOn: (planned: PlannedAction) => boolean = () => true): Plan["actions"] {
+  planOffline(goesOn: (planned: PlannedAction) => boolean = () => true): Plan["actions"] {
     const actions = new Map<string, PlannedAction>();
     const working = new Map<string, string>();
     for (const [id, { stage }] of this.#actions) {
@@ -148,7 +148,7 @@ export class Planner {
       // A shard reads what its stage reads, so it is known by now whether the stage has a result.
       const whole = this.#needed.has(id) ? undefined : this.planAction(stage.id);
       if (whole?.manifest !== undefined) continue;
-      const planned = whole?.state === "may-run" && WORKING_STATES.has(found.state)
+      const planned = whole?.state === "may-run" && RUNNING_STATES.has(found.state)
         ? { ...found, state: whole.state, reasons: whole.reasons }
         : found;
       if (!goesOn(planned)) break;
@@ -163,7 +163,7 @@ export class Planner {
    * lost the same bytes from the store.
    */
   #afterTwin(planned: PlannedAction, working: Map<string, string>): PlannedAction {
-    if (!WORKING_STATES.has(planned.state)) return planned;
+    if (!RUNNING_STATES.has(planned.state)) return planned;
     const names = [planned.recipeKey, ...this.#lostObjects(planned)];
     const twin = names.map((name) => working.get(name)).find((id) => id !== undefined);
     for (const name of names) if (!working.has(name)) working.set(name, planned.id);
@@ -336,7 +336,7 @@ export class Planner {
    * @returns true if something was learnt; false if all was known or no stage has a device
    */
   async findDevices(actions: Iterable<Action>): Promise<boolean> {
-    if (this.options.elsewhere === true) return false;
+    if (this.options.remote === true) return false;
     const asking = [...actions].filter((one) => one.do === "compute" && one.stage.kind.device !== undefined);
     const unknown = new Set(asking.map(({ stage }) => stage)).difference(this.#devices);
     await Promise.all(Array.from(unknown, async (stage) => {

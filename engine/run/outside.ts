@@ -96,11 +96,11 @@ export function cannotFetch(problem: string): { readonly message: string; readon
  * later states may stay under that key. The files are checked whenever the stage saves: states that were saved before
  * the edit stay.
  */
-export class Ground {
+export class InputWatcher {
   readonly #edited = new AbortController();
-  #sound: ReadonlyMap<number, string>;
-  #moved: { readonly what: string; readonly other: boolean } | undefined;
-  #looking = Promise.resolve();
+  #soundStates: ReadonlyMap<number, string>;
+  #change: { readonly what: string; readonly isNewContent: boolean } | undefined;
+  #checks = Promise.resolve();
 
   /** @param progressFolder the folder to which the stage saves */
   constructor(
@@ -108,7 +108,7 @@ export class Ground {
     private readonly place: { readonly pipeline: Pipeline; readonly store: Store },
     private readonly progressFolder: string,
   ) {
-    this.#sound = statesIn(progressFolder);
+    this.#soundStates = statesIn(progressFolder);
   }
 
   /** Aborted once the content has changed: everything that the stage does from then on is in vain. */
@@ -120,43 +120,46 @@ export class Ground {
    * Checks the files. Call this whenever the stage has saved, before anybody learns of the save: they may then edit the
    * files. Old states are removed only once newer ones are known to be from before any edit.
    */
-  look(): void {
+  check(): void {
     const saved = statesIn(this.progressFolder);
-    this.#looking = Promise.all([this.#find(), this.#looking]).then(([moved]) => {
+    this.#checks = Promise.all([this.#findChange(), this.#checks]).then(([change]) => {
       if (this.edited.aborted) return;
-      if (moved === undefined) {
-        this.#sound = saved;
+      if (change === undefined) {
+        this.#soundStates = saved;
         pruneStates(this.progressFolder, saved.keys(), this.planned.stage.extent ?? Infinity);
       }
-      if (moved?.other !== true) return;
-      this.#moved = moved;
+      if (change?.isNewContent !== true) return;
+      this.#change = change;
       this.#edited.abort();
     });
   }
 
   /**
    * Checks the files for the last time.
-   * @returns `moved`: what changed, if anything did; and `unsaved`: true if saved states were removed because of it
+   * @returns `change`: what changed, if anything did; and `unsaved`: true if saved states were removed because of it
    */
-  async end() {
-    await this.#looking;
-    const moved = this.#moved ?? await this.#find(true);
-    return { moved, unsaved: moved?.other === true && removeStatesSince(this.progressFolder, this.#sound) > 0 };
+  async finish() {
+    await this.#checks;
+    const change = this.#change ?? await this.#findChange(true);
+    return {
+      change,
+      unsaved: change?.isNewContent === true && removeStatesSince(this.progressFolder, this.#soundStates) > 0,
+    };
   }
 
   /**
    * Finds what has changed since the plan.
    * @param last true to digest code again even if all of its files are unchanged, as they mostly are: names in it may
    * now resolve to something else. Otherwise the dates of unchanged files are enough
-   * @returns `what` changed, in words; and `other`: true if there is other content now. A file that is gone or
+   * @returns `what` changed, in words; and `isNewContent`: true if there is other content now. A file that is gone or
    * unreadable is no evidence of what was read before
    */
-  async #find(last = false) {
+  async #findChange(last = false) {
     const { planned: { stage, keys }, place: { pipeline, store: { digests } } } = this;
     const { externals, problems } = digestStageExternals(stage, pipeline, digests);
     const before = keys!.ingredients.externals;
     const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
-    let other = changed.some((name) => externals[name] !== undefined);
+    let isNewContent = changed.some((name) => externals[name] !== undefined);
     for (const { file, files, digest, uses, modules } of stage.kind.userCode) {
       if (!last && files.every(([path, content]) => digests.holds(path, content))) continue;
       const { digestCode } = await import("../process/code_digest.ts");
@@ -165,9 +168,9 @@ export class Ground {
       const [old, edited] = [modulesOf({ uses, modules }), "digest" in now ? modulesOf({ ...now, uses }) : {}];
       const names = Object.keys(edited).filter((name) => edited[name] !== old[name]);
       changed.push(...names.length > 0 ? names : [uses]);
-      if ("digest" in now) other = true;
+      if ("digest" in now) isNewContent = true;
     }
     if (changed.length === 0) changed.push(...problems.keys().take(1));
-    return changed.length === 0 ? undefined : { what: [...new Set(changed)].join(", "), other };
+    return changed.length === 0 ? undefined : { what: [...new Set(changed)].join(", "), isNewContent };
   }
 }

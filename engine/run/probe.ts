@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { askedAbout, type Capacity, forecastPlan, lookAhead, type Outlook } from "../plan/forecast.ts";
+import { type Capacity, forecastPlan, needsConsent, type Outlook, summariseForecasts } from "../plan/forecast.ts";
 import type { Plan, PlannedAction } from "../plan/plan.ts";
 import { runInChild } from "../process/child.ts";
 import { StageLog } from "../process/lines.ts";
@@ -27,12 +27,12 @@ interface ProbeOptions {
  * work are tried, the largest stage first, until the run is known to take long. The time of these steps is recorded as
  * a timing, so that plans know it too.
  */
-export async function foresee(plan: Plan, store: Store, options: ProbeOptions): Promise<Outlook> {
+export async function estimateRun(plan: Plan, store: Store, options: ProbeOptions): Promise<Outlook> {
   const tried = new Set<string>();
   while (true) {
     const forecasts = forecastPlan(plan, store);
-    const outlook = lookAhead(plan, forecasts, options.capacity);
-    const unknown = askedAbout(plan).filter(({ id, work, device }) =>
+    const outlook = summariseForecasts(plan, forecasts, options.capacity);
+    const unknown = needsConsent(plan).filter(({ id, work, device }) =>
       work.probe !== undefined && device !== undefined && forecasts.get(id)?.known === false
     );
     const [largest] = unknown.filter((one) => one.work.workGflop! > MATTERS_GFLOP && !tried.has(probeName(one)))

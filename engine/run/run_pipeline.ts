@@ -2,16 +2,16 @@ import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunOptions, RunStatus, StageEndState } from "./events.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { mayWork, type Plan } from "../plan/plan.ts";
+import { mayRun, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants, notGranted, requestsOf } from "../process/rights.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere } from "../store/reading.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { findEarlier, findOthers, survey } from "./earlier.ts";
-import { foresee } from "./probe.ts";
-import { block, Scheduler } from "./scheduler.ts";
+import { findSharedOutputs, findStaleOutputs, planWithoutDevices } from "./stale_outputs.ts";
+import { estimateRun } from "./probe.ts";
+import { markBlocked, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
 import type { StageResult } from "./stage_result.ts";
 import { waitingForStore } from "./stage_runner.ts";
@@ -48,20 +48,20 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
     const ends = [...results].map(([id, { state }]) => [id, state] as const);
     const stages = new Map([...results].filter(([id]) => plan.stages.has(id)));
     const counts = countEnds([...ends, ...options.endedElsewhere ?? []], plan);
-    const now = survey(pipeline, store, options.given);
+    const now = planWithoutDevices(pipeline, store, options.given);
     const isBegun = status !== "interrupted" || runId !== undefined;
-    const earlier = isBegun && now.ok ? findEarlier({ pipeline, stages: now.value }, store) : [];
+    const earlier = isBegun && now.ok ? findStaleOutputs({ pipeline, stages: now.value }, store) : [];
     const durationMs = performance.now() - started;
     emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
     return succeed({ status, runId, plan, actions: results, stages, counts, now });
   };
   const isStopped = () => options.stop?.aborted === true;
   const finishEarly = () => {
-    block(plan, results);
+    markBlocked(plan, results);
     return finish("interrupted");
   };
   const grants = options.grants ?? new Grants(pipeline.folder);
-  const requests = grants.open(requestsOf([...plan.actions.values()].filter(mayWork), pipeline.folder));
+  const requests = grants.open(requestsOf([...plan.actions.values()].filter(mayRun), pipeline.folder));
   if (requests.length > 0) {
     if (await options.askForGrants?.(requests) !== true) {
       if (isStopped()) return finishEarly();
@@ -78,7 +78,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
     return finish(options.endedElsewhere?.size ? "failed" : "done");
   }
 
-  for (const diagnostic of findOthers(plan, store)) emit({ type: "warning", diagnostic });
+  for (const diagnostic of findSharedOutputs(plan, store)) emit({ type: "warning", diagnostic });
   const closed = findClosedStore(plan, store);
   if (closed !== undefined) return refuse([closed]);
   const prepared = store.prepare();
@@ -86,7 +86,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   if (options.agree !== undefined) {
     const say = (message: string) => emit({ type: "note", message });
     const { agree, stop = new AbortController().signal } = options;
-    const refused = await agree(await foresee(plan, store, { capacity: capacityOf(options), say, stop }));
+    const refused = await agree(await estimateRun(plan, store, { capacity: capacityOf(options), say, stop }));
     if (refused.length > 0 && !isStopped()) return refuse(refused);
   }
   const marked = await lockStore(store, () => store.guards.markInUse(options.stop, onWait));
@@ -108,7 +108,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
  * permissions no access below /dev, /proc and /sys, whatever the permissions are.
  */
 function findClosedStore({ actions }: Plan, { root }: Store): Diagnostic | undefined {
-  const starts = [...actions.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayWork(planned));
+  const starts = [...actions.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayRun(planned));
   if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
   const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
   const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";

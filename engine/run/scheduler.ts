@@ -25,7 +25,7 @@ const MAX_IN_FLIGHT = 64;
 const CLAIMED_MS = 60_000;
 
 /** Marks all stages without a result as blocked. */
-export function block(plan: Plan, results: Map<string, StageResult>): void {
+export function markBlocked(plan: Plan, results: Map<string, StageResult>): void {
   for (const id of plan.actions.keys()) if (!results.has(id)) results.set(id, { state: "blocked" });
 }
 
@@ -170,7 +170,7 @@ export class Scheduler {
   }
 
   #end(stopped: boolean): [RunStatus, string] {
-    block(this.plan, this.results);
+    markBlocked(this.plan, this.results);
     const states = new Set([...this.results.values()].map(({ state }) => state));
     // A stop that came while the last stage ended well has stopped nothing.
     const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));

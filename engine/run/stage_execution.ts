@@ -19,7 +19,7 @@ import { isLentWhole, lend, takeBack } from "../store/lent.ts";
 import { progressFolder, pruneStates, savedSteps } from "../store/progress.ts";
 import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
-import { cannotFetch, fetchesFiles, type Ground, makeReachable } from "./outside.ts";
+import { cannotFetch, fetchesFiles, type InputWatcher, makeReachable } from "./outside.ts";
 import type { HeldSlots } from "./slots.ts";
 import { LiveProgress, type RateMeter } from "./pace.ts";
 import { refusePreview } from "./previews.ts";
@@ -125,14 +125,14 @@ export class StageExecution {
   /**
    * Executes a stage's code.
    * @param rate receives the stage's progress
-   * @param ground is notified when the stage saves, and stops the stage when its work is in vain
+   * @param watcher is notified when the stage saves, and stops the stage when its work is in vain
    */
   async execute(
     planned: PlannedAction,
     start: StartMessage,
     folder: string,
     held: HeldSlots,
-    { rate, ground }: { readonly rate: RateMeter; readonly ground?: Ground },
+    { rate, watcher }: { readonly rate: RateMeter; readonly watcher?: InputWatcher },
   ): Promise<StageOutcome> {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { id, stage, work } = planned;
@@ -146,7 +146,7 @@ export class StageExecution {
         emit({ type: "stage-progress", id, update: event.update, perSecond });
       } else if (event.type === "saved") {
         // A stage in this process takes milliseconds, and cannot be killed.
-        if (ground !== undefined && stage.kind.runs !== "inline") ground.look();
+        if (watcher !== undefined && stage.kind.runs !== "inline") watcher.check();
         else pruneStates(start.progressFolder, savedSteps(start.progressFolder), start.progressLimit);
         emit({ type: "stage-saved", id, step: event.step });
       } else if (event.type === "preview") {
@@ -205,7 +205,7 @@ export class StageExecution {
         memoryLimit: memoryLimitOf(stage),
         env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
         stop,
-        kill: AbortSignal.any([kill, ...ground === undefined ? [] : [ground.edited]]),
+        kill: AbortSignal.any([kill, ...watcher === undefined ? [] : [watcher.edited]]),
         emit: forward,
         log,
       });

@@ -12,7 +12,7 @@ import type { HeldSlots, Slots } from "./slots.ts";
 import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_execution.ts";
 import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
-import { Ground } from "./outside.ts";
+import { InputWatcher } from "./outside.ts";
 import { type Action, inputsOf, slotsOf } from "../keys/action.ts";
 import type { RunOptions, StageProblem } from "./events.ts";
 import { failedBy, NOT_BEGUN, type StageResult, toResult, usedLine } from "./stage_result.ts";
@@ -162,7 +162,7 @@ export class StageRunner {
       return { state: "cached", manifest };
     }
     if (!this.#verify(id, manifest)) {
-      planner.distrust(manifest);
+      planner.recheck(manifest);
       return undefined;
     }
     const mine = this.#show(planned, manifest);
@@ -240,7 +240,7 @@ export class StageRunner {
       if (ended !== undefined) return ended;
       const input = planner.settled.get(id)!;
       if (!heals || this.#verify(id, input)) continue;
-      planner.distrust(input);
+      planner.recheck(input);
       const broken = await this.#reachOnly(id);
       if (broken !== undefined) return broken;
     }
@@ -280,22 +280,22 @@ export class StageRunner {
     let clean = false;
     try {
       const start = this.#execution.prepare(planned, folder);
-      const ground = new Ground(planned, { pipeline, store }, start.progressFolder);
-      const outcome = await this.#execution.execute(planned, start, folder, held, { rate, ground });
-      const { moved, unsaved } = await ground.end();
-      const changed = `${moved?.what} changed after planning`;
+      const watcher = new InputWatcher(planned, { pipeline, store }, start.progressFolder);
+      const outcome = await this.#execution.execute(planned, start, folder, held, { rate, watcher });
+      const { change, unsaved } = await watcher.finish();
+      const changed = `${change?.what} changed after planning`;
       if (unsaved) {
         const message = `${changed}; what the stage has saved since is discarded`;
         emit({ type: "stage-note", id, level: "warn", message });
       }
       const kept = Math.max(0, ...isForced(planned) ? [] : statesIn(start.progressFolder).keys());
       const again = kept > 0 ? `run again, or undo the edit first to go on from step ${kept}` : "run again";
-      if (ground.edited.aborted && !stop.aborted && ["lost", "interrupted"].includes(outcome.status)) {
+      if (watcher.edited.aborted && !stop.aborted && ["lost", "interrupted"].includes(outcome.status)) {
         return failedBy({ message: `${changed}; it was stopped`, fix: again });
       }
       if (outcome.status === "lost") return { lost: outcome };
       if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept > 0), ...definedOnly({ device }) };
-      if (moved !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: again });
+      if (change !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: again });
       const listed = listOutputs(start.outputs);
       if ("message" in listed) return failedBy(listed);
       // Only the disk has work left, and the next stage need not wait for it.

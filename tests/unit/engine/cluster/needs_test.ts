@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { explainRefusal, needsOf, onCluster, warnSecondsOf } from "../../../../engine/cluster/needs.ts";
+import { needsOf, queueRefusalError, warnSecondsOf, withJobResources } from "../../../../engine/cluster/needs.ts";
 import type { JobNeeds } from "../../../../engine/cluster/queue.ts";
 import { actionsOf } from "../../../../engine/keys/action.ts";
 import { keysOfActions } from "../../../../engine/keys/keys.ts";
@@ -109,9 +109,12 @@ Deno.test("a stage that declares cpu computes with as many threads, unless it sa
   for (const [more, params, threads] of cases) {
     const { train, schedule } = await stagesOf(more, params);
     assertEquals(train.params["threads"], threads);
-    assertEquals(onCluster(train, settingsOf({ resources: { cpu: 5 } })).params["threads"], threads ?? 5);
-    assertEquals(onCluster(schedule, settingsOf({ resources: { cpu: 5 } })).params, schedule.params);
-    const elsewhere = onCluster(train, settingsOf({ resources: { cpu: 4, gpu: 1, memory: "9GiB" }, time: "1h" }));
+    assertEquals(withJobResources(train, settingsOf({ resources: { cpu: 5 } })).params["threads"], threads ?? 5);
+    assertEquals(withJobResources(schedule, settingsOf({ resources: { cpu: 5 } })).params, schedule.params);
+    const elsewhere = withJobResources(
+      train,
+      settingsOf({ resources: { cpu: 4, gpu: 1, memory: "9GiB" }, time: "1h" }),
+    );
     for (const stage of [train, elsewhere]) {
       keys.add(keysOfActions(actionsOf([{ ...stage, inputs: {} }]), new Map([["train", {}]])).get("train")!.localKey);
     }
@@ -119,9 +122,9 @@ Deno.test("a stage that declares cpu computes with as many threads, unless it sa
   assertEquals(keys.size, 1);
 });
 
-Deno.test("onCluster() gives a stage the resources of its job, and leaves its time to the job's limit", async () => {
+Deno.test("withJobResources() gives a stage the resources of its job, and leaves its time to the job's limit", async () => {
   const { train } = await stagesOf("    resources: { gpu: required }\n    timeout: 10m\n");
-  const there = onCluster(train, settingsOf(SETTINGS));
+  const there = withJobResources(train, settingsOf(SETTINGS));
   assertEquals(there.resources, { cpu: 3, gpu: "required", memory: "4GiB" });
   assertEquals(there.timeoutMs, undefined);
   assertEquals(needsOf(whole(train), settingsOf(SETTINGS)).minutes, 10);
@@ -132,7 +135,7 @@ Deno.test("warnSecondsOf() is two minutes, and of a short limit a fifth", () => 
   assertEquals([60, 10, 2, 1].map((minutes) => warnSecondsOf({ ...NOTHING, minutes })), [120, 120, 24, 12]);
 });
 
-Deno.test("explainRefusal() places what the stage says itself at the stage, and all else in the cluster's file", async () => {
+Deno.test("queueRefusalError() places what the stage says itself at the stage, and all else in the cluster's file", async () => {
   const { train } = await stagesOf("    timeout: 30h\n    resources: { gpu: 9 }\n");
   const place = { locate: () => undefined, explain: () => [] };
   const settings = settingsOf({ ...SETTINGS, qos: "high" });
@@ -145,7 +148,7 @@ Deno.test("explainRefusal() places what the stage says itself at the stage, and 
     stages: place,
     asks: [],
   };
-  const pathOf = (said: string) => explainRefusal(said, train, needsOf(whole(train), settings), cluster).path;
+  const pathOf = (said: string) => queueRefusalError(said, train, needsOf(whole(train), settings), cluster).path;
   assertEquals(pathOf("Requested node configuration is not available"), "stages.train.resources");
   assertEquals(pathOf("a time limit of 1800 minutes is above the partition's"), "stages.train.timeout");
   assertEquals(pathOf("Invalid account or account/partition combination specified"), "account");

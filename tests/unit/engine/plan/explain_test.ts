@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { type Cause, explainStages, type Upstream } from "../../../../engine/plan/explain.ts";
-import { findFollowers, findPending } from "../../../../engine/plan/plan.ts";
+import { findDependents, findPending } from "../../../../engine/plan/plan.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "../support/load.ts";
@@ -148,14 +148,14 @@ Deno.test("another kind under the same id is told as such", async () => {
   assertEquals(causes[0]!.reason, { code: "code", from: "source/1", to: "mix/1" });
 });
 
-Deno.test("findFollowers() and findPending() say what comes after and before, by what will happen to it", async () => {
+Deno.test("findDependents() and findPending() say what comes after and before, by what will happen to it", async () => {
   await using folder = await makeTempFolder();
   await runIn(folder.path, diamond());
   const changed = (await planFor(folder.path, diamond({ text: "y", left: "new" }))).plan;
-  assertEquals(findFollowers(changed, ["top"]), { certain: ["left"], mayRun: ["right", "last"], unchanged: [] });
+  assertEquals(findDependents(changed, ["top"]), { certain: ["left"], mayRun: ["right", "last"], unchanged: [] });
   assertEquals(findPending(changed, ["last"]), ["top", "left", "right"]);
   assertEquals(findPending(changed, ["top"]), []);
   const same = (await planFor(folder.path, diamond())).plan;
-  assertEquals(findFollowers(same, ["left", "top"]), { certain: [], mayRun: [], unchanged: ["right", "last"] });
+  assertEquals(findDependents(same, ["left", "top"]), { certain: [], mayRun: [], unchanged: ["right", "last"] });
   assertEquals(findPending(same, ["last"]), []);
 });

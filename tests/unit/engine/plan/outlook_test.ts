@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { actionsOf } from "../../../../engine/keys/action.ts";
 import type { Stage } from "../../../../engine/keys/stage.ts";
-import { type Forecast, lookAhead } from "../../../../engine/plan/forecast.ts";
+import { type Forecast, summariseForecasts } from "../../../../engine/plan/forecast.ts";
 import type { Plan, PlannedAction } from "../../../../engine/plan/plan.ts";
 
 const HOUR = 3_600_000;
@@ -33,7 +33,7 @@ function outlook(sketches: readonly Sketch[]) {
   const declared = new Map(stages.map(([id, { stage }]) => [id, stage]));
   const actions = new Map(stages);
   const plan = { actions, stages: actions, pipeline: { stages: declared } } as unknown as Plan;
-  const { long, withoutCard, tight } = lookAhead(plan, new Map(forecasts), { jobs: 2, cpus: 2, gpus: 0 });
+  const { long, withoutCard, tight } = summariseForecasts(plan, new Map(forecasts), { jobs: 2, cpus: 2, gpus: 0 });
   const text = (work: typeof long) => work && [work.totalMs / HOUR, work.stages.map(({ id }) => id).join(" ")];
   return { long: text(long), withoutCard: text(withoutCard), tight };
 }

@@ -15,7 +15,7 @@ import { ViewStore } from "../store/views.ts";
  * of stages that the pipeline no longer has.
  * @param stages a plan of the whole pipeline
  */
-export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stages">, store: Store): string[] {
+export function findStaleOutputs({ pipeline, stages }: Pick<Plan, "pipeline" | "stages">, store: Store): string[] {
   const views = store.viewsOf(pipeline.name);
   const other = new Set<string>();
   for (const [id, { stage, keys, manifest, reasons }] of stages) {
@@ -32,9 +32,13 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
 }
 
 /** Returns the current state of all stages of a pipeline, as far as it is known without looking at devices. */
-export function survey(pipeline: Pipeline, store: Store, given?: PlanOptions["given"]): Result<Plan["stages"]> {
+export function planWithoutDevices(
+  pipeline: Pipeline,
+  store: Store,
+  given?: PlanOptions["given"],
+): Result<Plan["stages"]> {
   const planner = Planner.make(pipeline, store, definedOnly({ given }));
-  return planner.ok ? succeed(stagesIn(planner.value.survey())) : planner;
+  return planner.ok ? succeed(stagesIn(planner.value.planOffline())) : planner;
 }
 
 /**
@@ -42,11 +46,12 @@ export function survey(pipeline: Pipeline, store: Store, given?: PlanOptions["gi
  * would replace, or that another store has shown there and a run would move aside. These are not errors, since one file
  * may be made from the other.
  */
-export function findOthers(plan: Plan, store: Store): Diagnostic[] {
+export function findSharedOutputs(plan: Plan, store: Store): Diagnostic[] {
   const { pipeline: { name, file }, stages } = plan;
   const { paths: { outputs }, runs } = store;
   const [home, views] = [join(outputs, name), store.viewsOf(name)];
-  const last = findEarlier(plan, store).length > 0 && runs.newestFirst().find((run) => run.pipeline === name)?.file;
+  const last = findStaleOutputs(plan, store).length > 0 &&
+    runs.newestFirst().find((run) => run.pipeline === name)?.file;
   // A file that was moved or renamed cannot be read where it was, and a link or a copy has the same text.
   const [theirs = "", ours] = [last || file, file].map(readTextIfThere);
   const isNamesake = theirs !== ours && new RegExp(`\\bname["']?:\\s*["'\`]?${name}(?![\\w-])`).test(theirs);

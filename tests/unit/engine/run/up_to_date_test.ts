@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
-import { findNothing, keepDone } from "../../../../engine/run/nothing_to_do.ts";
+import { checkUpToDate, recordUpToDate } from "../../../../engine/run/up_to_date.ts";
 import type { RunOptions } from "../../../../engine/run/events.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { PipelineLoader } from "../../../../engine/pipeline/load/pipeline_loader.ts";
@@ -57,12 +57,12 @@ function placeAt(folder: string) {
       const ended = await runPipeline(await load(cache), store, options);
       cache.keep();
       assert(ended.ok && ended.value.status === "done");
-      keepDone(cache, store, ended.value);
+      recordUpToDate(cache, store, ended.value);
       return ended.value;
     },
     find: async (file = "p.yaml", overrides?: readonly string[], keptFolder?: string) => {
       const { store, cache } = lookAt(file, overrides, keptFolder);
-      return (await findNothing(cache, store))?.stages;
+      return (await checkUpToDate(cache, store))?.stages;
     },
     /** Returns the plan of the file itself. */
     plan: async (file = "p.yaml", overrides?: readonly string[]) => {
